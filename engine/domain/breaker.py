@@ -1,0 +1,132 @@
+"""A circuit breaker: a dead provider is not hammered (SPEC, rule 7).
+
+Closed, calls pass. After many failures in a row it opens: nothing passes but one probe at a time,
+after pauses that double. A refused token (401, 403) blocks it: probes at a slow, even pace. Any
+success closes it, because it shows that the provider works and that it accepts the token.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class BreakerState(StrEnum):
+    """What the breaker lets through."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    BLOCKED = "blocked"
+
+
+class Breaker:
+    """One for each provider. Callers ask ``ready_us``, then ``start``, and tell the end of each call.
+
+    A call that was let through by ``start`` ends in exactly one of ``succeed``, ``fail``, ``block``
+    and ``abandon``, with the flag that ``start`` returned. ``jitter`` is in [0, 1).
+    """
+
+    _state: BreakerState
+    _failures: int
+    """In a row, while closed."""
+    _probing: bool
+    """A probe is in flight."""
+    _pause_us: int
+    """The present pause before the jitter."""
+    _due_us: int
+    """When the next probe may start."""
+
+    def __init__(
+        self,
+        failure_threshold: int = 20,
+        pause_base_seconds: float = 0.5,
+        pause_max_seconds: float = 30.0,
+        blocked_pause_seconds: float = 30.0,
+    ) -> None:
+        self._failure_threshold = failure_threshold
+        self._pause_base_us = round(pause_base_seconds * 1_000_000)
+        self._pause_max_us = round(pause_max_seconds * 1_000_000)
+        self._blocked_pause_us = round(blocked_pause_seconds * 1_000_000)
+        self._close()
+
+    @property
+    def state(self) -> BreakerState:
+        """What the breaker lets through now."""
+        return self._state
+
+    @property
+    def failures(self) -> int:
+        """Failures in a row before it opened, or so far."""
+        return self._failures
+
+    def ready_us(self, now_us: int) -> int | None:
+        """Return ``now_us`` when a call may start, a later time when a probe is due then, and
+        ``None`` while a probe is in flight: its end decides."""
+        if self._state is BreakerState.CLOSED:
+            return now_us
+        if self._probing:
+            return None
+        # No pause is longer than this: a clock that stepped back must not make it so.
+        self._due_us = min(self._due_us, now_us + self._pause_us)
+        return max(now_us, self._due_us)
+
+    def start(self, now_us: int) -> bool:
+        """Let a call through; True when it is the probe.
+
+        Raises:
+            RuntimeError: no call may start now (``ready_us`` was not asked, or not listened to).
+        """
+        if self.ready_us(now_us) != now_us:
+            raise RuntimeError(f"the breaker is {self._state}: no call may start now")
+        self._probing = self._state is not BreakerState.CLOSED
+        return self._probing
+
+    def succeed(self, probe: bool) -> None:
+        """The provider has dealt with a message (2xx, or 400: that is an answer too)."""
+        self._close()
+
+    def fail(self, now_us: int, jitter: float, probe: bool) -> None:
+        """The provider has not answered, or not in a way that helps.
+
+        While the breaker is not closed only the probe's failure says anything: the others belong to
+        calls begun before it opened.
+        """
+        if self._state is BreakerState.CLOSED:
+            self._failures += 1
+            if self._failures >= self._failure_threshold:
+                self._state = BreakerState.OPEN
+                self._pause(now_us, min(self._pause_base_us, self._pause_max_us), jitter)
+        elif probe and self._state is BreakerState.OPEN:
+            self._pause(now_us, min(self._pause_us * 2, self._pause_max_us), jitter)
+        elif probe:
+            self._block(now_us)
+
+    def block(self, now_us: int, probe: bool) -> None:
+        """The provider does not accept our token."""
+        if probe or self._state is not BreakerState.BLOCKED:
+            still_probing = self._probing and not probe
+            self._block(now_us)
+            self._probing = still_probing
+
+    def abandon(self, probe: bool) -> None:
+        """The call was cut short and tells nothing; the next call may be the probe at once."""
+        if probe:
+            self._probing = False
+
+    def _close(self) -> None:
+        self._state = BreakerState.CLOSED
+        self._failures = 0
+        self._probing = False
+        self._pause_us = 0
+        self._due_us = 0
+
+    def _pause(self, now_us: int, pause_us: int, jitter: float) -> None:
+        """Wait for half of the pause to the whole of it, so that engines don't probe in step."""
+        self._probing = False
+        self._pause_us = pause_us
+        self._due_us = now_us + round(pause_us * (0.5 + jitter / 2))
+
+    def _block(self, now_us: int) -> None:
+        self._state = BreakerState.BLOCKED
+        self._probing = False
+        self._pause_us = self._blocked_pause_us
+        self._due_us = now_us + self._blocked_pause_us

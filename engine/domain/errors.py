@@ -1,0 +1,52 @@
+"""What can be wrong with a request, told in words for the person who sent it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One bad field: its path as the API names it (``filter.tags[3]``), and why it is bad."""
+
+    field: str
+    message: str
+
+
+class MailingError(Exception):
+    """Base of everything a caller may have done wrong. ``str()`` of it is one clear line."""
+
+
+class InvalidInput(MailingError):
+    """Fields with bad values: all of them, not just the first."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__("; ".join(f"{error.field}: {error.message}" for error in errors))
+        self.errors = tuple(errors)
+
+
+class NotFound(MailingError):
+    """There is no such object."""
+
+    def __init__(self, kind: str, id: int | str) -> None:
+        super().__init__(f"{kind} {id} does not exist")
+        self.kind = kind
+        self.id = id
+
+
+class Conflict(MailingError):
+    """The request contradicts what is stored already, such as a second client with one phone number."""
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class ReadOnly(MailingError):
+    """The object can't be changed any more: an ended or cancelled mailing."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message

@@ -1,0 +1,72 @@
+"""When a mailing will be done, and how long the provider takes to answer."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+_SECOND_US: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What will come of a mailing at a given rate."""
+
+    completion_us: int | None
+    """When the last message is sent; ``None`` when some won't be, or when none is pending."""
+    missed: int
+    """Messages still pending when the mailing ends."""
+
+
+def forecast(pending: int, rate_per_second: float, now_us: int, start_us: int, end_us: int) -> Forecast:
+    """Tell how far ``rate_per_second`` carries ``pending`` messages between now or the start, and the end.
+
+    Local hours are not looked at: they depend on where each client lives.
+    """
+    begin_us = max(now_us, start_us)
+    seconds = max(0, end_us - begin_us) / _SECOND_US
+    sendable = math.floor(min(float(pending), rate_per_second * seconds)) if seconds else 0
+    if pending == 0 or sendable < pending:
+        return Forecast(None, pending - sendable)
+    return Forecast(min(end_us, begin_us + math.ceil(pending / rate_per_second * _SECOND_US)), 0)
+
+
+BUCKET_BOUNDS_SECONDS: Final = (
+    *(0.001, 0.0015, 0.0022, 0.0033, 0.0047, 0.0068),
+    *(0.010, 0.015, 0.022, 0.033, 0.047, 0.068),
+    *(0.10, 0.15, 0.22, 0.33, 0.47, 0.68),
+    *(1.0, 1.5, 2.2, 3.3, 4.7, 6.8),
+    *(10.0, 15.0, 22.0, 33.0, 47.0, 68.0, 100.0),
+)
+"""Upper bounds of a histogram's buckets: six a decade (the E6 series), so that a quantile read from it
+is off by less than half. The bucket after the last one holds what is longer. The numbers of the
+buckets are stored in the database: never change the bounds."""
+
+
+def bucket(seconds: float) -> int:
+    """Return the number of the bucket a latency belongs to, 0 to ``len(BUCKET_BOUNDS_SECONDS)``."""
+    return bisect_left(BUCKET_BOUNDS_SECONDS, seconds)
+
+
+def quantile(counts: Mapping[int, int], q: float) -> float | None:
+    """Estimate the latency in seconds that the share ``q`` (0 to 1) of calls did not exceed.
+
+    ``counts`` is calls by bucket number. Within a bucket they are taken to be spread evenly; for the
+    last bucket, which has no upper bound, the answer is the lower one. ``None`` without calls.
+    """
+    edges = (0.0, *BUCKET_BOUNDS_SECONDS, BUCKET_BOUNDS_SECONDS[-1])
+    rank = q * sum(counts.values())
+    below = 0
+    result = None
+    for number, (low, high) in enumerate(pairwise(edges)):
+        inside = counts.get(number, 0)
+        if inside > 0:
+            result = low + (high - low) * min(1.0, (rank - below) / inside)
+            below += inside
+            if below >= rank:
+                break
+    return result

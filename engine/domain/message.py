@@ -1,0 +1,134 @@
+"""The lifecycle of a message: one table, one file.
+
+A message is one mailing x one client. What the API calls ``pending`` is three
+states here, because a crash must be able to tell them apart: not taken by
+anybody (``PENDING``), taken by an engine (``CLAIMED``), and taken with the mark
+"the provider may have been called" on disk (``CALLING``).
+
+The mark is stored only for mailings with ``on_uncertain = not_sent``: for
+``resend`` the answer after a crash is the same with and without it (the same
+message id is sent again), so the write would buy nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, IntEnum
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+
+class Status(IntEnum):
+    """Where a message is. The numbers are stored in the database: never renumber."""
+
+    PENDING = 0
+    CLAIMED = 1
+    CALLING = 2
+    SENT = 3
+    NOT_SENT = 4
+
+    @property
+    def public(self) -> str:
+        """The status as the API names it (SPEC, section 1)."""
+        return _PUBLIC[self]
+
+    @property
+    def is_final(self) -> bool:
+        """True when nothing can happen to the message any more."""
+        return self in (Status.SENT, Status.NOT_SENT)
+
+
+_PUBLIC: Final[Mapping[Status, str]] = {
+    Status.PENDING: "pending",
+    Status.CLAIMED: "pending",
+    Status.CALLING: "pending",
+    Status.SENT: "sent",
+    Status.NOT_SENT: "not_sent",
+}
+
+
+class Reason(IntEnum):
+    """Why a message is ``NOT_SENT``. The numbers are stored in the database: never renumber."""
+
+    EXPIRED = 1
+    REJECTED = 2
+    CANCELLED = 3
+    UNCERTAIN = 4
+
+    @property
+    def public(self) -> str:
+        """The reason as the API names it."""
+        return self.name.lower()
+
+
+class Event(Enum):
+    """What can happen to a message. The value is the label in the diagram."""
+
+    CLAIM = "an engine takes it"
+    BEGIN = "the mark before the call is stored"
+    RELEASE = "given back, not called"
+    ACCEPT = "the provider answers 2xx"
+    REJECT = "the provider answers 400"
+    DEFER = "the provider answers anything else, or not at all"
+    LOSE = "the engine died with it"
+    EXPIRE = "the mailing has ended"
+    CANCEL = "the mailing is cancelled"
+
+
+class Step(NamedTuple):
+    """The result of an event: the next status and, for ``NOT_SENT``, the reason."""
+
+    status: Status
+    reason: Reason | None = None
+
+
+class IllegalTransition(Exception):
+    """The event can't happen in this status: a bug in the caller, never a user's mistake."""
+
+    def __init__(self, status: Status, event: Event) -> None:
+        super().__init__(f"{event.name} can't happen to a message that is {status.name}")
+        self.status = status
+        self.event = event
+
+
+TABLE: Final[Mapping[tuple[Status, Event], Step]] = MappingProxyType(
+    {
+        (Status.PENDING, Event.CLAIM): Step(Status.CLAIMED),
+        (Status.PENDING, Event.EXPIRE): Step(Status.NOT_SENT, Reason.EXPIRED),
+        (Status.PENDING, Event.CANCEL): Step(Status.NOT_SENT, Reason.CANCELLED),
+        (Status.CLAIMED, Event.BEGIN): Step(Status.CALLING),
+        (Status.CLAIMED, Event.RELEASE): Step(Status.PENDING),
+        (Status.CLAIMED, Event.ACCEPT): Step(Status.SENT),
+        (Status.CLAIMED, Event.REJECT): Step(Status.NOT_SENT, Reason.REJECTED),
+        (Status.CLAIMED, Event.DEFER): Step(Status.PENDING),
+        (Status.CLAIMED, Event.LOSE): Step(Status.PENDING),
+        (Status.CALLING, Event.RELEASE): Step(Status.PENDING),
+        (Status.CALLING, Event.ACCEPT): Step(Status.SENT),
+        (Status.CALLING, Event.REJECT): Step(Status.NOT_SENT, Reason.REJECTED),
+        (Status.CALLING, Event.DEFER): Step(Status.PENDING),
+        (Status.CALLING, Event.LOSE): Step(Status.NOT_SENT, Reason.UNCERTAIN),
+    }
+)
+
+
+def step(status: Status, event: Event) -> Step:
+    """Return what ``event`` makes of a message in ``status``.
+
+    Raises:
+        IllegalTransition: the pair is not in the table.
+    """
+    try:
+        return TABLE[status, event]
+    except KeyError:
+        raise IllegalTransition(status, event) from None
+
+
+def diagram() -> str:
+    """Draw the table as a Mermaid state diagram, for ``docs/one-message.md``."""
+    lines = ["stateDiagram-v2", "    [*] --> PENDING: the client matches"]
+    for (status, event), result in TABLE.items():
+        label = event.value if result.reason is None else f"{event.value} ({result.reason.public})"
+        lines.append(f"    {status.name} --> {result.status.name}: {label}")
+    lines.append("    PENDING --> [*]: the client matches no longer")
+    lines += [f"    {status.name} --> [*]" for status in Status if status.is_final]
+    return "\n".join(lines)

@@ -1,0 +1,59 @@
+"""How many SMS a text takes.
+
+Alphabets and lengths: 3GPP TS 23.038, 6.2.1 (GSM 7 bit default alphabet and its extension table)
+and 6.2.3 (UCS2); the user data header of concatenated messages: 3GPP TS 23.040, 9.2.3.24.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+GSM7_BASIC: Final = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+"""One septet each; the 128th code is the escape to the extension table."""
+
+GSM7_EXTENSION: Final = frozenset("\f^{}\\[~]|€")
+"""Two septets each: the escape and a code."""
+
+# A message has 140 octets: 160 septets or 70 UTF-16 units. Each part of a longer text gives six of them
+# to the header that puts the parts together, which leaves 134 octets: 153 septets or 67 units.
+_GSM7_SINGLE, _GSM7_PART = 160, 153
+_UCS2_SINGLE, _UCS2_PART = 70, 67
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """What a text costs."""
+
+    encoding: Literal["gsm7", "ucs2"]
+    """``gsm7`` when every character is in that alphabet, else ``ucs2`` for the whole text."""
+    units: int
+    """Septets, or UTF-16 code units."""
+    segments: int
+    """Messages the operator counts; 0 for an empty text."""
+
+
+def count_segments(text: str) -> Segments:
+    """Count units and segments of a text.
+
+    A character of two units (one of the extension table, or a surrogate pair) is never split
+    between two segments: it moves to the next one, and a unit is left empty.
+    """
+    if GSM7_BASIC.union(GSM7_EXTENSION).issuperset(text):
+        return _counted("gsm7", [2 if char in GSM7_EXTENSION else 1 for char in text], _GSM7_SINGLE, _GSM7_PART)
+    return _counted("ucs2", [2 if char > "\uffff" else 1 for char in text], _UCS2_SINGLE, _UCS2_PART)
+
+
+def _counted(encoding: Literal["gsm7", "ucs2"], costs: list[int], single: int, part: int) -> Segments:
+    units = sum(costs)
+    if units <= single:
+        return Segments(encoding, units, 1 if costs else 0)
+    segments, used = 1, 0
+    for cost in costs:
+        if used + cost > part:
+            segments, used = segments + 1, 0
+        used += cost
+    return Segments(encoding, units, segments)

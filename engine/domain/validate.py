@@ -1,0 +1,211 @@
+"""Checks of a client and of a mailing, new or edited: every bad field is reported, not just the first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+from zoneinfo import available_timezones
+
+from engine.domain.audience import AudienceFilter
+from engine.domain.errors import FieldError, InvalidInput
+from engine.domain.phone import default_code, normalise
+from engine.domain.time_text import MAX_US, MIN_US
+from engine.domain.window import LocalHours, parse_minute
+
+MAX_TEXT_LENGTH: Final = 4096
+MAX_TAG_LENGTH: Final = 64
+MAX_PHONE_CODE_LENGTH: Final = 16
+MAX_FILTER_ENTRIES: Final = 1000
+MAX_RATE_PER_SECOND: Final = 100_000
+DEFAULT_TIME_ZONE: Final = "UTC"
+ON_UNCERTAIN: Final = ("resend", "not_sent")
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientInput:
+    """A client as it may be stored; ``valid_client`` makes it."""
+
+    phone_number: int
+    phone_code: str
+    tag: str
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailingInput:
+    """A mailing as it may be stored; ``valid_mailing`` makes it."""
+
+    text: str
+    filter: AudienceFilter
+    start_us: int
+    end_us: int
+    local_hours: LocalHours | None
+    rate_limit: float | None
+    """Messages a second; ``None``: no limit of its own."""
+    on_uncertain: str
+    """``resend`` or ``not_sent``."""
+
+
+def valid_client(phone_number: str, phone_code: str = "", tag: str = "", time_zone: str = "") -> ClientInput:
+    """Check and complete a client: no code means digits 2 to 4 of the number, no time zone means UTC.
+
+    Raises:
+        InvalidInput: with every bad field.
+    """
+    errors: list[FieldError] = []
+    phone = _phone(phone_number, errors)
+    zone = time_zone or DEFAULT_TIME_ZONE
+    _check(errors, "phone_code", _phone_code_problem(phone_code) if phone_code else None)
+    _check(errors, "tag", _tag_problem(tag))
+    _check(errors, "time_zone", _time_zone_problem(zone))
+    if errors:
+        raise InvalidInput(errors)
+    return ClientInput(phone, phone_code or default_code(phone), tag, zone)
+
+
+def valid_mailing(
+    *,
+    text: str,
+    start_us: int | None,
+    end_us: int | None,
+    now_us: int,
+    filter: AudienceFilter = AudienceFilter(),  # noqa: B008 - immutable
+    local_hours: tuple[str, str] | None = None,
+    rate_limit: float | None = None,
+    on_uncertain: str = "",
+) -> MailingInput:
+    """Check and complete a mailing; a repeated filter entry counts once, no ``on_uncertain`` means ``resend``.
+
+    Raises:
+        InvalidInput: with every bad field. ``start_us``, ``end_us``: ``None`` is "not given".
+    """
+    errors: list[FieldError] = []
+    uncertain = on_uncertain or ON_UNCERTAIN[0]
+    _check(errors, "text", _text_problem(text))
+    _check_filter(filter, errors)
+    start, end = _times(start_us, end_us, now_us, errors)
+    hours = _local_hours(local_hours, errors)
+    _check(errors, "rate_limit", _rate_problem(rate_limit))
+    _check(errors, "on_uncertain", None if uncertain in ON_UNCERTAIN else 'must be "resend" or "not_sent"')
+    if errors:
+        raise InvalidInput(errors)
+    audience = AudienceFilter(_distinct(filter.tags), _distinct(filter.phone_codes))
+    return MailingInput(text, audience, start, end, hours, rate_limit, uncertain)
+
+
+def _check(errors: list[FieldError], field: str, problem: str | None) -> None:
+    if problem is not None:
+        errors.append(FieldError(field, problem))
+
+
+def _phone(text: str, errors: list[FieldError]) -> int:
+    try:
+        return normalise(text)
+    except ValueError as error:
+        errors.append(FieldError("phone_number", str(error)))
+        return 0
+
+
+def _phone_code_problem(code: str) -> str | None:
+    if code.isascii() and code.isdigit() and len(code) <= MAX_PHONE_CODE_LENGTH:
+        return None
+    return f"must be 1 to {MAX_PHONE_CODE_LENGTH} digits"
+
+
+def _tag_problem(tag: str) -> str | None:
+    if len(tag) > MAX_TAG_LENGTH:
+        return f"must have at most {MAX_TAG_LENGTH} characters, not {len(tag)}"
+    return _characters_problem(tag)
+
+
+def _text_problem(text: str) -> str | None:
+    if not 1 <= len(text) <= MAX_TEXT_LENGTH:
+        return f"must have 1 to {MAX_TEXT_LENGTH} characters, not {len(text)}"
+    return _characters_problem(text)
+
+
+def _characters_problem(text: str) -> str | None:
+    """Name what a database or UTF-8 can't hold."""
+    if "\0" in text:
+        return "must not contain the character U+0000"
+    if _SURROGATE.search(text):
+        return "must not contain half of a surrogate pair"
+    return None
+
+
+def _time_zone_problem(name: str) -> str | None:
+    if name in _time_zone_names():
+        return None
+    return 'must be an IANA time zone name, like "Europe/Moscow"'
+
+
+@cache
+def _time_zone_names() -> frozenset[str]:
+    """The tz database's names, read once; without those that mean something else on each machine."""
+    return frozenset(available_timezones() - {"localtime", "posixrules", "Factory"})
+
+
+def _rate_problem(rate: float | None) -> str | None:
+    if rate is None or 0 < rate <= MAX_RATE_PER_SECOND:
+        return None
+    return f"must be more than 0 and at most {MAX_RATE_PER_SECOND} messages a second; leave it out for no limit"
+
+
+def _check_filter(filter: AudienceFilter, errors: list[FieldError]) -> None:
+    for field, entries, problem_of in (
+        ("filter.tags", filter.tags, _tag_problem),
+        ("filter.phone_codes", filter.phone_codes, _phone_code_problem),
+    ):
+        if len(entries) > MAX_FILTER_ENTRIES:
+            errors.append(FieldError(field, f"must have at most {MAX_FILTER_ENTRIES} entries, not {len(entries)}"))
+            continue
+        for index, entry in enumerate(entries):
+            _check(errors, f"{field}[{index}]", problem_of(entry))
+
+
+def _distinct(entries: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(entries))
+
+
+def _times(start_us: int | None, end_us: int | None, now_us: int, errors: list[FieldError]) -> tuple[int, int]:
+    start, end = _time("start_time", start_us, errors), _time("end_time", end_us, errors)
+    if start is not None and end is not None and end <= start:
+        errors.append(FieldError("end_time", "must be after start_time"))
+    elif end is not None and end <= now_us:
+        errors.append(FieldError("end_time", "must be in the future"))
+    return start or 0, end or 0
+
+
+def _time(field: str, us: int | None, errors: list[FieldError]) -> int | None:
+    if us is None:
+        errors.append(FieldError(field, "is required"))
+        return None
+    if not MIN_US <= us <= MAX_US:
+        errors.append(FieldError(field, "must be in the years 1 to 9999 of UTC"))
+        return None
+    return us
+
+
+def _local_hours(hours: tuple[str, str] | None, errors: list[FieldError]) -> LocalHours | None:
+    if hours is None:
+        return None
+    minutes = [_minute(f"local_hours.{end}", text, errors) for end, text in zip(("from", "to"), hours, strict=True)]
+    if None in minutes:
+        return None
+    if minutes[0] == minutes[1]:
+        errors.append(FieldError("local_hours", "from and to must differ; leave it out to send all day"))
+        return None
+    return LocalHours.parse(*hours)
+
+
+def _minute(field: str, text: str, errors: list[FieldError]) -> int | None:
+    try:
+        return parse_minute(text)
+    except ValueError as error:
+        errors.append(FieldError(field, str(error)))
+        return None
