@@ -1,0 +1,1 @@
+"""Commands and tools around the service; nothing here runs in production."""
