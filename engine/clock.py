@@ -1,0 +1,18 @@
+"""Real time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+
+class SystemClock:
+    """The machine's wall clock: ``ports.Clock`` outside the simulation."""
+
+    def now_us(self) -> int:
+        """Microseconds since the Unix epoch, UTC."""
+        return time.time_ns() // 1_000
+
+    async def sleep(self, seconds: float) -> None:
+        """Suspend the caller."""
+        await asyncio.sleep(seconds)

@@ -1,0 +1,232 @@
+"""What delivery needs from outside: a store, a provider, a clock.
+
+Times are ``int`` microseconds since the Unix epoch, UTC, and named ``..._us``:
+one number compares, adds and stores alike on SQLite and PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from engine.domain.audience import AudienceFilter
+from engine.domain.message import Event
+from engine.domain.outcome import Answer
+from engine.domain.window import LocalHours
+
+
+class StoreUnavailable(Exception):
+    """The database can't be reached or is too busy just now: nothing was stored, try again later."""
+
+
+class OnUncertain(enum.StrEnum):
+    """What to do with a message whose call a crash has cut off (SPEC, rule 12)."""
+
+    RESEND = "resend"
+    NOT_SENT = "not_sent"
+
+
+class AudienceState(enum.StrEnum):
+    """Whether every matching client has its message already (SPEC, rule 3)."""
+
+    BUILDING = "building"
+    READY = "ready"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What delivery must know of a mailing that still has work in it."""
+
+    mailing_id: int
+    text: str
+    filter: AudienceFilter
+    start_us: int
+    end_us: int
+    local_hours: LocalHours | None
+    rate_limit: float | None
+    """Messages a second; ``None``: no limit of its own."""
+    on_uncertain: OnUncertain
+    paused: bool
+    cancelled: bool
+    deleted: bool
+    """Invisible already; its rows are being removed."""
+    audience_state: AudienceState
+    rebuilding: bool
+    """The filter was edited: nothing is sent until the audience follows."""
+    pending: int
+    """Messages that are not final, at the time of reading."""
+
+
+class Claim(NamedTuple):
+    """A message that this engine has taken: what the call needs, and the fence (id, attempt)."""
+
+    message_id: int
+    mailing_id: int
+    client_id: int
+    attempt: int
+    """1 for the first attempt. With the owner it fences the outcome."""
+    phone_number: int
+    time_zone: str
+    lease_until_us: int
+
+
+class Record(NamedTuple):
+    """The outcome of one call, to be stored."""
+
+    message_id: int
+    mailing_id: int
+    client_id: int
+    attempt: int
+    event: Event
+    """``ACCEPT``, ``REJECT`` or ``DEFER``."""
+    started_us: int
+    finished_us: int
+    http_status: int | None
+    detail: str
+    """The reason in words; empty on success."""
+    due_us: int
+    """When to try again (``DEFER``), else 0."""
+
+
+class Return(NamedTuple):
+    """A claim to be given back without a call having been made; the attempt is not used up."""
+
+    message_id: int
+    mailing_id: int
+    attempt: int
+    due_us: int
+    """0: as soon as the mailing may send. Otherwise not before (local hours)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRow:
+    """One engine as the others see it."""
+
+    engine_id: int
+    name: str
+    """``host:pid``."""
+    started_us: int
+    heartbeat_us: int
+    seen_revision: int
+    workers: int
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What every engine on this database must agree on, read at every heartbeat."""
+
+    revision: int
+    """Grows with every change to a mailing, to this record or to the set of engines."""
+    sending_paused: bool
+    workers: int | None
+    """Set live; ``None``: as each engine's settings say."""
+    provider_rate: float | None
+    """Set live, messages a second, 0: no limit; ``None``: as the settings say."""
+    engines: tuple[EngineRow, ...]
+    """Engines whose heartbeat is younger than the time to live, this one included."""
+
+
+class Store(Protocol):
+    """Every verb is one transaction, shielded: it is whole or not there, cancelled or not.
+
+    Any verb may raise ``StoreUnavailable``.
+    """
+
+    @property
+    def shared(self) -> bool:
+        """True when other engines may work on the same database (PostgreSQL)."""
+
+    # -- engines ------------------------------------------------------------------------------
+    async def register_engine(self, name: str, workers: int, now_us: int, alive_since_us: int) -> int:
+        """Add this engine, bump the revision, forget live overrides of workers and rate when no
+        other engine has a heartbeat at or after ``alive_since_us``; return the new engine's id."""
+
+    async def heartbeat(
+        self, engine_id: int, now_us: int, alive_since_us: int, *, seen_revision: int, workers: int, in_flight: int
+    ) -> Control:
+        """Store that this engine lives, what it has seen and how busy it is; read the control record."""
+
+    async def read_control(self, alive_since_us: int) -> Control:
+        """Read the control record and the live engines; writes nothing."""
+
+    async def retire_engine(self, engine_id: int) -> None:
+        """Remove this engine (a clean stop) and bump the revision."""
+
+    # -- mailings ------------------------------------------------------------------------------
+    async def plans(self, now_us: int) -> list[Plan]:
+        """All mailings with work left: not yet ended, or with pending messages, an audience to
+        build, or rows to remove."""
+
+    # -- audience ------------------------------------------------------------------------------
+    async def build_audience(self, mailing_id: int, limit: int, now_us: int, reset_after_us: int) -> bool:
+        """Bring the next ``limit`` clients after the stored cursor in line with the filter: insert
+        what is missing, remove pending messages that match no longer (claimed ones are marked
+        stale), and let messages that wait beyond ``reset_after_us`` or were never tried wait no
+        longer. True when the audience is ready."""
+
+    async def purge(self, mailing_id: int, limit: int) -> bool:
+        """Remove up to ``limit`` messages of a deleted mailing, and at last the mailing. True when done."""
+
+    # -- transitions ---------------------------------------------------------------------------
+    async def claim(self, mailing_id: int, limit: int, *, owner: int, now_us: int, lease_until_us: int) -> list[Claim]:
+        """CLAIM up to ``limit`` due messages, oldest due first. The store checks again that the
+        mailing is neither paused, cancelled, deleted nor outside its window."""
+
+    async def begin(self, claims: Sequence[Claim], *, owner: int) -> set[int]:
+        """BEGIN: mark that the provider may have been called; return the ids that still were ours."""
+
+    async def record(self, records: Sequence[Record], *, owner: int, now_us: int) -> int:
+        """Store outcomes (ACCEPT, REJECT, DEFER) with counters, attempts and statistics; return how
+        many passed the fence (id, status, attempt, owner). A deferred message that is stale is removed."""
+
+    async def release(self, returns: Sequence[Return], *, owner: int) -> int:
+        """RELEASE claims that were not called: attempt - 1; stale ones are removed. Returns how many
+        passed the fence."""
+
+    async def renew(self, claims: Sequence[Claim], *, owner: int, lease_until_us: int) -> set[int]:
+        """Extend the leases of claims in hand; return the ids that still are ours."""
+
+    async def recover(self, now_us: int, limit: int, *, expired_only: bool) -> int:
+        """LOSE: take back up to ``limit`` claims whose lease is over (or all, at the start of the only
+        engine on a SQLite file). CLAIMED becomes pending, CALLING becomes not_sent/uncertain. Each
+        lost attempt is kept in the history with the detail "outcome unknown: the engine stopped"."""
+
+    async def expire(self, mailing_id: int, limit: int, now_us: int) -> int:
+        """EXPIRE up to ``limit`` pending messages of a mailing that has ended; return how many."""
+
+    async def cancel_pending(self, mailing_id: int, limit: int, now_us: int) -> int:
+        """CANCEL up to ``limit`` pending messages of a cancelled mailing; return how many."""
+
+    async def next_due_us(self, mailing_id: int) -> int | None:
+        """When the next pending message of the mailing is due; ``None`` when there is none."""
+
+
+class Provider(Protocol):
+    """The third-party API that sends a text."""
+
+    async def send(self, message_id: int, phone_number: int, text: str, timeout_seconds: float) -> Answer:
+        """Call the provider once. Never raises for what the network or the provider does: that is
+        an ``Answer`` too. Only cancellation passes through."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+class Clock(Protocol):
+    """Time, as delivery sees it; virtual in the simulation."""
+
+    def now_us(self) -> int:
+        """Microseconds since the Unix epoch, UTC."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Suspend the caller."""
+
+
+class Meter(Protocol):
+    """Where delivery counts for the metrics."""
+
+    def recorded(self, records: Sequence[Record]) -> None:
+        """These outcomes are stored."""

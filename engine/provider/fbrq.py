@@ -1,0 +1,207 @@
+"""The provider of SPEC, section 3 (fbrq), over pyreqwest; why that one: docs/decisions/http-client.md.
+
+``send`` is the hottest line of the engine: its cost decides how many messages a second a core can
+send. So everything that is the same for each call is made once (headers, address, the time-out
+object, the answer "accepted"), and the known success is recognised by comparing bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Final, NoReturn
+from urllib.parse import urlsplit
+
+import orjson
+from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.exceptions import BuilderError, ClientClosedError, PyreqwestError, RequestTimeoutError
+from pyreqwest.request import RequestBuilder
+from pyreqwest.response import Response
+
+from engine.domain.outcome import Answer
+from engine.provider.wording import excerpt, timed_out
+
+BODY_BYTES_MAX: Final = RequestBuilder.default_streamed_read_buffer_limit() - 1
+"""The largest answer that is taken. One byte less than what the client itself reads ahead (64 KiB), so that
+reading never has to wait for a body that is too large anyway."""
+IDLE_SECONDS: Final = 4.0
+"""How long an unused connection is kept. Many servers hang up after 5 s (Node, Apache, uvicorn): hanging
+up first avoids calls on a connection that the server is just closing."""
+
+_ACCEPTED_BODY: Final = b'{"code":0,"message":"OK"}'
+_ACCEPTED: Final = Answer(200, True, "")
+_HTTP_OK: Final = 200
+_HTTP_SUCCESS: Final = range(200, 300)
+_HTTP_REDIRECT: Final = frozenset({301, 302, 303, 307, 308})
+
+_REASONS: Final = (
+    ("connection refused", "connection refused"),
+    ("connection reset", "connection reset by the provider"),
+    ("broken pipe", "connection reset by the provider"),
+    ("before message completed", "connection closed before the answer was complete"),
+    ("unexpected eof", "connection closed before the answer was complete"),
+    ("end of file before message length", "connection closed before the answer was complete"),
+    ("invalid http version", "the answer is not HTTP"),
+    ("too many open files", "too many open files on this machine"),
+    ("dns error", "the provider's host name could not be resolved"),
+    ("certificate", "the provider's TLS certificate is not trusted"),
+    ("corrupt message", "the provider does not speak TLS at this address"),
+    ("tls", "the TLS handshake failed"),
+    ("no route to host", "no route to the provider's host"),
+    ("network is unreachable", "the network is unreachable"),
+    ("client was closed", "the client was closed"),
+    ("error decoding response body", "the answer is unreadable"),
+    ("error reading a body", "the answer is unreadable"),
+    ("parse", "the answer is not valid HTTP"),
+    ("invalid", "the answer is not valid HTTP"),
+    ("message head is too large", "the answer is not valid HTTP"),
+    ("client error (connect)", "the connection could not be made"),
+)
+"""What the client's messages mean, most telling first; they are matched in lower case."""
+
+
+class FbrqProvider:
+    """Implements ``engine.ports.Provider``. One instance for the whole engine: it owns the connections.
+
+    Open sockets follow the calls in flight, which the engine's workers bound; idle ones are closed after
+    ``idle_seconds``. Cancelled calls count until their time-out, unseen: ``max_connections`` bounds those too.
+    """
+
+    def __init__(
+        self, base_url: str, token: str, *, idle_seconds: float = IDLE_SECONDS, max_connections: int | None = None
+    ) -> None:
+        """Prepare the client; connects to nothing yet.
+
+        Args:
+            base_url: what ``/send/{msgId}`` is appended to, like ``https://probe.fbrq.cloud/v1``.
+            token: the bearer token; empty: no ``Authorization`` header at all.
+            idle_seconds: how long an unused connection is kept open.
+            max_connections: requests at the same time; more wait, within their time-out. ``None``: no limit.
+
+        Raises:
+            ValueError: the URL or the token can't be used, or there are no CA certificates for https; the
+                message does not repeat the token.
+        """
+        base_url = _checked_url(base_url)
+        self._prefix = f"{base_url}/send/"
+        self._token = token
+        self._client: Client | None = _client(base_url, token, idle_seconds, max_connections)
+        self._post: Callable[[str], RequestBuilder] = self._client.post
+        self._post(f"{self._prefix}0")  # the client's own check of the address: now rather than at each call
+        self._timeout_seconds = math.nan  # differs from any number: the first call sets it
+        self._timeout = timedelta(0)
+
+    async def send(self, message_id: int, phone_number: int, text: str, timeout_seconds: float) -> Answer:
+        """Call the provider once; see ``engine.ports.Provider.send``.
+
+        A cancelled call may still reach the provider, at any moment until its time-out is over: the client
+        lets the request run on. So its outcome is unknown, and its claim must not be given back before.
+        """
+        if timeout_seconds != self._timeout_seconds:  # nearly every call has the same one: keep its object
+            if timeout_seconds <= 0:
+                return Answer(None, False, "not called: no time was left")
+            self._timeout = timedelta(seconds=timeout_seconds)
+            self._timeout_seconds = timeout_seconds
+        body = orjson.dumps({"id": message_id, "phone": phone_number, "text": text})
+        try:
+            request = self._post(f"{self._prefix}{message_id}").body_bytes(body).timeout(self._timeout).build_streamed()
+            async with request as response:
+                content = await response.body_reader.read(BODY_BYTES_MAX + 1)
+        except PyreqwestError as error:
+            return Answer(None, False, _reason(error, timeout_seconds))
+        if response.status == _HTTP_OK and content == _ACCEPTED_BODY:
+            return _ACCEPTED
+        return self._answer(response, bytes(content or b""), phone_number, text)
+
+    async def close(self) -> None:
+        """Let go of connections; calls in flight and later ones are answered "the client was closed"."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None  # the client closes its idle connections when the last reference goes
+            self._post = _closed
+
+    def _answer(self, response: Response, body: bytes, phone_number: int, text: str) -> Answer:
+        """Describe any answer but the known success."""
+        status = response.status
+        too_large = len(body) > BODY_BYTES_MAX
+        valid = not too_large and (status not in _HTTP_SUCCESS or _is_empty_or_object(body))
+        if status in _HTTP_SUCCESS and valid:
+            return Answer(status, True, "")
+        words = f"HTTP {status}"
+        if status in _HTTP_REDIRECT:
+            words += " (redirects are not followed)"
+        if too_large:
+            return Answer(status, False, f"{words}: the body is larger than 64 KiB", _retry_after(response))
+        if status in _HTTP_SUCCESS:
+            words += " with a body that is not JSON"
+        shown = excerpt(body, token=self._token, phone_number=phone_number, text=text)
+        return Answer(status, valid, f"{words}: {shown}" if shown else words, _retry_after(response))
+
+
+def _closed(_: object) -> NoReturn:
+    raise ClientClosedError("Client was closed", {"causes": None})
+
+
+def _client(base_url: str, token: str, idle_seconds: float, max_connections: int | None) -> Client:
+    headers = {"accept": "application/json", "content-type": "application/json"}
+    if token:
+        if not token.isascii() or not token.isprintable():
+            raise ValueError("the provider's token may have printable ASCII characters only")
+        headers["authorization"] = f"Bearer {token}"
+    builder = ClientBuilder().user_agent("mailing-engine").default_headers(headers)
+    # A proxy from the environment would see phone numbers; compressed answers could be bombs.
+    builder = builder.no_proxy().gzip(False).brotli(False).zstd(False).deflate(False)
+    builder = builder.follow_redirects(False).referer(False).max_connections(max_connections)
+    if base_url.startswith("http:"):
+        # There is no TLS at all, as redirects are not followed. Without this, a machine that has no CA
+        # certificates could not even talk to the sandbox: they are loaded when the client is made.
+        builder = builder.danger_accept_invalid_certs(True)
+    try:
+        return builder.pool_idle_timeout(timedelta(seconds=idle_seconds)).build()
+    except BuilderError as error:
+        words = "no TLS client could be made; are CA certificates installed (ca-certificates, or SSL_CERT_FILE)?"
+        raise ValueError(words) from error
+
+
+def _checked_url(base_url: str) -> str:
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError("the provider's URL should look like https://host/path")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("the provider's URL may have neither user name nor password, query or fragment")
+    return parts._replace(scheme=parts.scheme.lower()).geturl().rstrip("/")
+
+
+def _retry_after(response: Response) -> str | None:
+    try:
+        return response.get_header("retry-after")
+    except (PyreqwestError, ValueError):  # bytes that are no text: as good as absent
+        return None
+
+
+def _is_empty_or_object(body: bytes) -> bool:
+    if not body.strip():
+        return True
+    try:
+        return isinstance(orjson.loads(body), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
+def _reason(error: PyreqwestError, timeout_seconds: float) -> str:
+    if isinstance(error, RequestTimeoutError):
+        return timed_out(timeout_seconds)
+    for message in _messages(error):
+        for part, words in _REASONS:
+            if part in message:
+                return words
+    return "the call failed before an answer came"
+
+
+def _messages(error: PyreqwestError) -> Iterator[str]:
+    """The client's messages, the root cause first. They bear the URL, so they are matched, never shown."""
+    details = getattr(error, "details", None) or {}
+    for cause in reversed(details.get("causes") or ()):
+        yield cause["message"].lower()
+    yield error.message.lower()

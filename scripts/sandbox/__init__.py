@@ -1,0 +1,12 @@
+"""The sandbox: a local stand-in for the provider of SPEC, section 3, with faults on demand.
+
+``python scripts/sandbox_provider.py --help`` runs it; tests use ``Sandbox`` in their own process.
+"""
+
+from __future__ import annotations
+
+from scripts.sandbox.faults import BadFaults, Faults
+from scripts.sandbox.ledger import Call, Message
+from scripts.sandbox.server import DEFAULT_TOKEN, Sandbox
+
+__all__ = ["DEFAULT_TOKEN", "BadFaults", "Call", "Faults", "Message", "Sandbox"]

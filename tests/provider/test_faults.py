@@ -1,0 +1,144 @@
+"""What the network and a provider gone mad can do to a call: always an ``Answer``, within the time
+given, after exactly one request, with nothing secret in the words."""
+
+from __future__ import annotations
+
+import gzip
+import time
+
+import orjson
+import pytest
+
+from engine.domain.outcome import Answer
+from tests.provider.conftest import TOKEN, MakeProvider
+from tests.provider.raw_server import ACCEPTED, HEAD, Behaviour, drip, endless, hang, raw_server, reply, reset_after
+
+PHONE = 79161234567
+TEXT = "Привет, скидка 20 %"
+OVER_64_KIB = b" " * 70_000
+
+
+def response(status: int, body: bytes, *headers: bytes) -> Behaviour:
+    """A well-formed answer."""
+    lines = [b"HTTP/1.1 %d Whatever" % status, b"Content-Length: %d" % len(body), *headers]
+    return reply(b"\r\n".join(lines) + b"\r\n\r\n" + body)
+
+
+NO_ANSWER: dict[str, tuple[Behaviour, str]] = {
+    "hang": (hang, "timed out"),
+    "slow drip of the head": (drip(ACCEPTED, 0.05), "timed out"),
+    "slow drip of the body": (drip(b"{" * 1000, 0.02, HEAD + b"Content-Length: 1000\r\n\r\n"), "timed out"),
+    "reset at once": (reset_after(), "reset"),
+    "reset in the head": (reset_after(b"HTTP/1.1 200 O"), "reset"),
+    "reset in the body": (reset_after(ACCEPTED[:-5]), "reset"),
+    "closed at once": (reply(b"", then_close=True), "closed before"),
+    "closed in the head": (reply(b"HTTP/1.1 200 O", then_close=True), "closed before"),
+    "closed in the body": (reply(ACCEPTED[:-5], then_close=True), "closed before"),
+    "closed in a chunk": (
+        reply(HEAD + b'Transfer-Encoding: chunked\r\n\r\n5\r\n{"c', then_close=True),
+        "closed before",
+    ),
+    "a bad chunk": (reply(HEAD + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n{}", then_close=True), "not valid HTTP"),
+    "another protocol": (reply(b"SSH-2.0-OpenSSH_9.2\r\n\r\n", then_close=True), "not HTTP"),
+    "binary garbage": (reply(bytes(range(256)) + b"\r\n\r\n", then_close=True), "not HTTP"),
+    "garbage headers": (reply(HEAD + b"no colon \x01\x00\r\n\r\n", then_close=True), "not valid HTTP"),
+    "a length beyond 64 bits": (reply(HEAD + b"Content-Length: %d\r\n\r\n{}" % 10**30), "not valid HTTP"),
+    "a negative length": (reply(HEAD + b"Content-Length: -5\r\n\r\n{}"), "not valid HTTP"),
+    "two lengths": (reply(HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"), "not valid HTTP"),
+    "an endless head": (reply(HEAD + b"X: y\r\n" * 200_000), "not valid HTTP"),
+}
+
+
+@pytest.mark.parametrize("case", NO_ANSWER)
+async def test_no_http_answer(case: str, make_provider: MakeProvider) -> None:
+    behave, words = NO_ANSWER[case]
+    async with raw_server(behave) as server:
+        started = time.monotonic()
+        answer = await make_provider(server.url).send(5, PHONE, TEXT, 0.25)
+        assert time.monotonic() - started < 1
+        assert (answer.http_status, answer.valid) == (None, False)
+        assert words in answer.detail
+        assert len(server.bodies) == 1
+
+
+HTTP_ANSWERS: dict[str, tuple[Behaviour, Answer]] = {
+    "accepted": (reply(ACCEPTED), Answer(200, True, "")),
+    "other JSON": (response(200, b'{"code": 0}'), Answer(200, True, "")),
+    "202, nothing in it": (response(202, b""), Answer(202, True, "")),
+    "204 with a lying length": (
+        reply(b"HTTP/1.1 204 No\r\nContent-Length: 99999999999999\r\n\r\n"),
+        Answer(204, True, ""),
+    ),
+    "HTTP/1.0": (reply(b"HTTP/1.0 200 OK\r\n\r\n{}", then_close=True), Answer(200, True, "")),
+    "100 first": (reply(b"HTTP/1.1 100 Continue\r\n\r\n" + ACCEPTED), Answer(200, True, "")),
+    "just small enough": (response(200, b"{}" + b" " * 65_533), Answer(200, True, "")),
+    "not JSON": (response(200, b"<html>hi"), Answer(200, False, "HTTP 200 with a body that is not JSON: <html>hi")),
+    "JSON, no object": (response(200, b"[1]"), Answer(200, False, "HTTP 200 with a body that is not JSON: [1]")),
+    "too large": (response(200, OVER_64_KIB), Answer(200, False, "HTTP 200: the body is larger than 64 KiB")),
+    "endless": (endless, Answer(200, False, "HTTP 200: the body is larger than 64 KiB")),
+    "rejected": (
+        response(400, b'{"message": "bad\n number"}'),
+        Answer(400, True, 'HTTP 400: {"message": "bad number"}'),
+    ),
+    "busy": (response(429, b"", b"Retry-After: 7"), Answer(429, True, "HTTP 429", "7")),
+    "down": (
+        response(503, b"later", b"Retry-After: Fri, 31 Dec 2027 23:59:59 GMT"),
+        Answer(503, True, "HTTP 503: later", "Fri, 31 Dec 2027 23:59:59 GMT"),
+    ),
+    "Retry-After in bytes": (response(503, b"", b"Retry-After: \xff\xfe"), Answer(503, True, "HTTP 503")),
+    "too large 500": (response(500, OVER_64_KIB), Answer(500, False, "HTTP 500: the body is larger than 64 KiB")),
+}
+
+
+@pytest.mark.parametrize("case", HTTP_ANSWERS)
+async def test_http_answer(case: str, make_provider: MakeProvider) -> None:
+    behave, expected = HTTP_ANSWERS[case]
+    async with raw_server(behave) as server:
+        assert await make_provider(server.url).send(5, PHONE, TEXT, 2) == expected
+        assert len(server.bodies) == 1
+
+
+async def test_request_is_the_contract_of_spec_3(make_provider: MakeProvider) -> None:
+    async with raw_server(reply(ACCEPTED)) as server:
+        await make_provider(server.url).send(2**63 - 1, PHONE, TEXT, 2)
+        head = server.heads[0].decode().lower()
+        assert head.startswith(f"post /v1/send/{2**63 - 1} http/1.1\r\n")
+        assert f"\r\nauthorization: bearer {TOKEN}\r\n" in head
+        assert "\r\ncontent-type: application/json\r\n" in head
+        assert orjson.loads(server.bodies[0]) == {"id": 2**63 - 1, "phone": PHONE, "text": TEXT}
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_redirects_are_not_followed(status: int, make_provider: MakeProvider) -> None:
+    async with raw_server(response(status, b"", b"Location: /v1/send/6")) as server:
+        answer = await make_provider(server.url).send(5, PHONE, TEXT, 2)
+        assert answer.http_status == status
+        assert len(server.bodies) == 1
+
+
+async def test_compressed_answer_is_not_unpacked(make_provider: MakeProvider) -> None:
+    bomb = gzip.compress(b" " * 20_000_000)
+    async with raw_server(response(200, bomb, b"Content-Encoding: gzip")) as server:
+        answer = await make_provider(server.url).send(5, PHONE, TEXT, 2)
+        assert (answer.http_status, answer.valid) == (200, False)
+
+
+async def test_refused(make_provider: MakeProvider) -> None:
+    async with raw_server(hang) as server:
+        url = server.url
+    answer = await make_provider(url).send(5, PHONE, TEXT, 2)
+    assert answer == Answer(None, False, "connection refused")
+
+
+async def test_unknown_host(make_provider: MakeProvider) -> None:
+    answer = await make_provider("http://nowhere.invalid/v1").send(5, PHONE, TEXT, 2)
+    assert answer == Answer(None, False, "the provider's host name could not be resolved")
+
+
+async def test_echo_gives_nothing_away(make_provider: MakeProvider) -> None:
+    echo = orjson.dumps({"auth": TOKEN, "to": f"+{PHONE}", "as": "8 (916) 123-45-67", "text": TEXT, "id": 1234567890})
+    async with raw_server(response(500, echo)) as server:
+        detail = (await make_provider(server.url).send(5, PHONE, TEXT, 2)).detail
+    for secret in (TOKEN, str(PHONE), "123-45-67", TEXT):
+        assert secret not in detail
+    assert "1234567890" in detail

@@ -1,0 +1,49 @@
+"""``python scripts/sandbox_provider.py`` as people and scripts run it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "sandbox_provider.py"
+
+
+def _start(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, str(SCRIPT), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_prints_its_url_and_stops_on_sigterm() -> None:
+    with _start("--listen", "127.0.0.1:0", "--share-5xx", "0.5", "--latency-seconds", "0.01-0.2") as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        try:
+            with urllib.request.urlopen(f"{url.removesuffix('/v1')}/sandbox/faults") as response:
+                faults = json.load(response)
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 0
+    assert url.startswith("http://127.0.0.1:")
+    assert (faults["share_5xx"], faults["latency_seconds"]) == (0.5, [0.01, 0.2])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--share-400", "2"], 2, "share_400: should be a number from 0 to 1"),
+        (["--listen", "8090"], 2, "should look like 127.0.0.1:8090"),
+        (["--listen", "192.0.2.1:8090"], 1, "sandbox: can't listen on 192.0.2.1:8090"),
+    ],
+)
+def test_bad_arguments_are_one_clear_line(arguments: list[str], code: int, words: str) -> None:
+    with _start(*arguments) as process:
+        _, errors = process.communicate(timeout=10)
+    assert process.returncode == code
+    assert words in errors.splitlines()[-1]
+    assert "Traceback" not in errors
