@@ -60,8 +60,14 @@ class Outcome:
         return _EVENTS[self.verdict]
 
 
+_OK: Final = 200
+_SENT: Final = Outcome(Verdict.SENT, _OK, "", None)
+
+
 def classify(answer: Answer, now_us: int) -> Outcome:
     """Judge an answer that came at ``now_us`` (an HTTP date in ``Retry-After`` counts from there)."""
+    if answer.valid and answer.http_status == _OK:
+        return _SENT  # nearly every answer: not worth a new object
     verdict = _verdict(answer)
     if verdict is Verdict.SENT:
         return Outcome(verdict, answer.http_status, "", None)

@@ -1,0 +1,204 @@
+"""Who gets a mailing: building an audience in chunks, and keeping it in line when clients change."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+
+from engine.domain.audience import AudienceFilter
+from engine.domain.message import Status
+from engine.store.counters import Tally
+from engine.store.database import Row, Tx
+from engine.store.verbs import Verbs, bump_revision, lock_clients
+
+_MAILING: Final = (
+    "SELECT filter_tags, filter_phone_codes, audience_ready, audience_generation, audience_cursor, deleted_us"
+    " FROM mailing WHERE id = ?"
+)
+_PAIRS: Final = {"mailing_id": "int", "client_id": "int"}
+
+
+def filter_of(tags: str, phone_codes: str) -> AudienceFilter:
+    """Read a filter from its two columns."""
+    return AudienceFilter(tuple(orjson.loads(tags)), tuple(orjson.loads(phone_codes)))
+
+
+def matching(tx: Tx, filter: AudienceFilter) -> tuple[str, list[Any]]:
+    """``AudienceFilter.matches`` as a condition on ``client AS c``, with its arguments."""
+    conditions = ["TRUE"]
+    args: list[Any] = []
+    for column, values in (("c.tag", filter.tags), ("c.phone_code", filter.phone_codes)):
+        if values:
+            conditions.append(f"{column} {tx.dialect.in_list('text')}")
+            args.append(tx.dialect.list_arg(values))
+    return " AND ".join(conditions), args
+
+
+class AudienceVerbs(Verbs):
+    """Verbs of ``ports.Store``, and the size of an audience for a preview."""
+
+    async def build_audience(self, mailing_id: int, limit: int, now_us: int, reset_after_us: int) -> bool:
+        """Build the next chunk; see ``ports.Store``. True as well for a mailing that is gone or deleted."""
+
+        async def work(tx: Tx) -> bool:
+            await lock_clients(tx, exclusive=True)
+            mailing = await tx.row(f"{_MAILING} {tx.dialect.lock()}", mailing_id)
+            if mailing is None or mailing[2] or mailing[5] is not None:
+                return True
+            chunk = _Chunk(tx, mailing_id, filter_of(mailing[0], mailing[1]), mailing[4])
+            ready = await chunk.take(limit)
+            await chunk.build(now_us, reset_after_us, again=mailing[3] > 0)
+            await tx.run(
+                "UPDATE mailing SET audience_cursor = ?, audience_ready = ? WHERE id = ?", chunk.last, ready, mailing_id
+            )
+            if ready:
+                await bump_revision(tx)
+            return ready
+
+        return await self._db.transaction(work)
+
+    async def audience_size(self, filter: AudienceFilter) -> int:
+        """How many clients match now."""
+
+        async def work(tx: Tx) -> int:
+            condition, args = matching(tx, filter)
+            return int(await tx.value(f"SELECT count(*) FROM client AS c WHERE {condition}", *args))
+
+        return await self._db.read(work)
+
+
+class _Chunk:
+    """Clients ``after`` (exclusive) to ``last`` (inclusive), and one mailing's messages for them."""
+
+    def __init__(self, tx: Tx, mailing_id: int, filter: AudienceFilter, after: int) -> None:
+        self._tx, self._mailing_id, self._after, self.last = tx, mailing_id, after, after
+        self._matching, self._args = matching(tx, filter)
+
+    async def take(self, limit: int) -> bool:
+        """Find where the chunk ends; True when there are no clients behind it."""
+        sql = "SELECT count(*), max(id) FROM (SELECT id FROM client WHERE id > ? ORDER BY id LIMIT ?) AS chunk"
+        number, last = (await self._tx.rows(sql, self._after, limit))[0]
+        self.last = self._after if last is None else last
+        return bool(number < limit)
+
+    async def build(self, now_us: int, reset_after_us: int, *, again: bool) -> None:
+        """Bring the messages in line; ``again``: there may be messages of an earlier filter."""
+        added = await self._tx.run(
+            "INSERT INTO message (mailing_id, client_id, create_us)"
+            f" SELECT {self._mailing_id}, c.id, {int(now_us)} FROM client AS c"
+            f" WHERE c.id > ? AND c.id <= ? AND {self._matching}"
+            " ON CONFLICT (client_id, mailing_id) DO NOTHING",
+            self._after,
+            self.last,
+            *self._args,
+        )
+        removed = await self._rebuild(reset_after_us) if again else 0
+        if added != removed:
+            tally = Tally()
+            tally.add(self._mailing_id, "pending", added - removed)
+            await tally.write(self._tx)
+
+    async def _rebuild(self, reset_after_us: int) -> int:
+        """What an edited filter asks for besides new messages; returns how many were removed."""
+        removed = await self._change("DELETE FROM message", f"m.status = 0 AND NOT ({self._matching})")
+        for stale, condition in (
+            ("TRUE", f"NOT m.stale AND NOT ({self._matching})"),
+            ("FALSE", f"m.stale AND {self._matching}"),
+        ):
+            await self._change(f"UPDATE message SET stale = {stale}", f"m.status IN (1, 2) AND {condition}")
+        await self._change(
+            "UPDATE message SET due_us = 0",
+            f"m.status = 0 AND m.due_us > 0 AND (m.due_us > {int(reset_after_us)} OR m.attempt = 0)"
+            f" AND {self._matching}",
+        )
+        return removed
+
+    async def _change(self, change: str, condition: str) -> int:
+        lock = self._tx.dialect.lock("m")
+        return await self._tx.run(
+            f"{change} WHERE id IN (SELECT m.id FROM client AS c JOIN message AS m"
+            f" ON m.client_id = c.id AND m.mailing_id = {self._mailing_id}"
+            f" WHERE c.id > ? AND c.id <= ? AND {condition} {lock})",
+            self._after,
+            self.last,
+            *self._args,
+        )
+
+
+async def follow_clients(tx: Tx, client_ids: Sequence[int], now_us: int, *, new: bool) -> None:
+    """Bring every open mailing's messages in line with clients that were just written (SPEC, rule 1).
+
+    Args:
+        tx: the transaction that wrote them, which holds ``lock_clients``.
+        client_ids: whose; a batch of a few thousand at most.
+        now_us: the time.
+        new: none of them existed before, so there is nothing to take away.
+    """
+    mailings = await tx.rows(
+        "SELECT id, filter_tags, filter_phone_codes FROM mailing"
+        " WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL",
+        now_us,
+    )
+    if not mailings or not client_ids:
+        return
+    ids = tx.dialect.list_arg(client_ids)
+    clients = await tx.rows(f"SELECT id, tag, phone_code FROM client WHERE id {tx.dialect.in_list()}", ids)
+    wanted = _pairs(mailings, clients)
+    tally = Tally()
+    if not new:
+        await _take_away(tx, ids, wanted, {row[0] for row in mailings}, tally)
+    await _add(tx, wanted, now_us, tally)
+    await tally.write(tx)
+
+
+def _pairs(mailings: Sequence[Row], clients: Sequence[Row]) -> set[tuple[int, int]]:
+    """(mailing, client) for each client that a mailing's filter matches."""
+    pairs: set[tuple[int, int]] = set()
+    for mailing_id, tags, phone_codes in mailings:
+        filter = filter_of(tags, phone_codes)
+        pairs.update((mailing_id, id) for id, tag, code in clients if filter.matches(tag, code))
+    return pairs
+
+
+async def _take_away(tx: Tx, ids: Any, wanted: set[tuple[int, int]], open_ids: set[int], tally: Tally) -> None:
+    found = await tx.rows(
+        "SELECT id, mailing_id, client_id, status, stale FROM message"
+        f" WHERE client_id {tx.dialect.in_list()} AND status <= 2 ORDER BY id {tx.dialect.lock()}",
+        ids,
+    )
+    in_open = [row for row in found if row[1] in open_ids]
+    unwanted = [row for row in in_open if (row[1], row[2]) not in wanted]
+    await remove_pending(tx, unwanted, tally)
+    welcome_back = [row[0] for row in in_open if row[4] and (row[1], row[2]) in wanted]
+    if welcome_back:
+        listed = tx.dialect.in_list()
+        await tx.run(f"UPDATE message SET stale = FALSE WHERE id {listed}", tx.dialect.list_arg(welcome_back))
+
+
+async def remove_pending(tx: Tx, rows: Sequence[Row], tally: Tally) -> None:
+    """Delete the pending ones of these messages (id, mailing, client, status, stale); mark the taken ones stale."""
+    listed = tx.dialect.in_list()
+    gone = [row for row in rows if row[3] == Status.PENDING]
+    taken = [row[0] for row in rows if row[3] != Status.PENDING]
+    if gone:
+        await tx.run(f"DELETE FROM message WHERE id {listed}", tx.dialect.list_arg(row[0] for row in gone))
+        for mailing_id, number in Counter(row[1] for row in gone).items():
+            tally.add(mailing_id, "pending", -number)
+    if taken:
+        await tx.run(f"UPDATE message SET stale = TRUE WHERE id {listed}", tx.dialect.list_arg(taken))
+
+
+async def _add(tx: Tx, wanted: set[tuple[int, int]], now_us: int, tally: Tally) -> None:
+    if not wanted:
+        return
+    added = await tx.rows(
+        f"INSERT INTO message (mailing_id, client_id, create_us) SELECT mailing_id, client_id, {int(now_us)}"
+        f" FROM {tx.dialect.rows_table(**_PAIRS)} WHERE TRUE ORDER BY mailing_id, client_id"
+        " ON CONFLICT (client_id, mailing_id) DO NOTHING RETURNING mailing_id",
+        *tx.dialect.rows_args(sorted(wanted), len(_PAIRS)),
+    )
+    for mailing_id, number in Counter(row[0] for row in added).items():
+        tally.add(mailing_id, "pending", number)

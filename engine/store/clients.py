@@ -1,0 +1,310 @@
+"""Clients. Each change brings the open mailings' audiences in line in its own transaction (SPEC, rule 1)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from engine.domain.errors import Conflict, NotFound
+from engine.domain.validate import ClientInput
+from engine.store.audience import follow_clients, remove_pending
+from engine.store.audit import add_audit
+from engine.store.counters import Tally
+from engine.store.database import Tx
+from engine.store.requests import first_answer, keep_answer
+from engine.store.rows import (
+    Actor,
+    ClientQuery,
+    ClientRow,
+    Created,
+    Facets,
+    Imported,
+    ImportResult,
+    Page,
+    PageOf,
+    RequestKey,
+)
+from engine.store.verbs import Verbs, lock_clients
+
+_COLUMNS: Final = "id, phone_number, phone_code, tag, time_zone, create_us, update_us"
+_INPUT: Final = {"phone_number": "int", "phone_code": "text", "tag": "text", "time_zone": "text"}
+
+
+class ClientVerbs(Verbs):
+    """What the API asks about clients. ``now_us``: the time; ``by``: who asks, for the audit list."""
+
+    async def create_client(
+        self, client: ClientInput, *, by: Actor, now_us: int, request: RequestKey | None = None
+    ) -> Created[ClientRow]:
+        """Add a client.
+
+        Raises:
+            Conflict: the phone number belongs to another client, or the request id to another request.
+        """
+
+        async def work(tx: Tx) -> Created[ClientRow]:
+            await lock_clients(tx, exclusive=False)
+            if (answer := await first_answer(tx, request)) is not None:
+                return Created(ClientRow(**answer), replayed=True)
+            row = await _insert(tx, client, now_us)
+            await follow_clients(tx, [row.id], now_us, new=True)
+            await add_audit(tx, by, "client.create", "client", row.id, _shown(client), now_us)
+            await keep_answer(tx, request, row, now_us)
+            return Created(row, replayed=False)
+
+        return await self._db.transaction(work)
+
+    async def get_client(self, client_id: int) -> ClientRow:
+        """Read one client; ``NotFound`` when there is none."""
+
+        async def work(tx: Tx) -> ClientRow:
+            return await _get(tx, client_id)
+
+        return await self._db.read(work)
+
+    async def list_clients(self, query: ClientQuery, page: Page) -> PageOf[ClientRow]:
+        """Clients by id, ascending."""
+        condition, args = _restrictions(query)
+
+        async def work(tx: Tx) -> PageOf[ClientRow]:
+            total = await tx.value(f"SELECT count(*) FROM client WHERE {condition}", *args)
+            items, more = await _part(tx, condition, args, page)
+            return PageOf(items, int(total), items[-1].id if more else None)
+
+        return await self._db.read(work)
+
+    async def export_clients(self, query: ClientQuery, page_size: int = 1000) -> AsyncIterator[tuple[ClientRow, ...]]:
+        """All clients by id, in pages; each page is read when it is asked for."""
+        condition, args = _restrictions(query)
+        page: Page | None = Page(page_size)
+        while page is not None:
+            now = page
+
+            async def work(tx: Tx, now: Page = now) -> tuple[tuple[ClientRow, ...], bool]:
+                return await _part(tx, condition, args, now)
+
+            items, more = await self._db.read(work)
+            if items:
+                yield items
+            page = Page(page_size, items[-1].id) if more else None
+
+    async def update_client(
+        self, client_id: int, change: Callable[[ClientRow], ClientInput], *, by: Actor, now_us: int
+    ) -> ClientRow:
+        """Replace a client by what ``change`` makes of it.
+
+        Args:
+            client_id: which.
+            change: gets the client as it is stored now, and may raise (``InvalidInput``): then nothing is
+                changed. It runs inside the transaction, so it must be quick and may be called again.
+            by: who asks.
+            now_us: the time.
+
+        Raises:
+            NotFound: there is no such client.
+            Conflict: the phone number belongs to another client.
+        """
+
+        async def work(tx: Tx) -> ClientRow:
+            await lock_clients(tx, exclusive=False)
+            old = await _get(tx, client_id, lock=True)
+            new = change(old)
+            if new == _input(old):
+                return old
+            await _update(tx, client_id, new, now_us)
+            await _follow_updated(tx, [client_id], now_us)
+            changed = {name: value for name, value in _shown(new).items() if value != _shown(_input(old))[name]}
+            await add_audit(tx, by, "client.update", "client", client_id, changed, now_us)
+            return ClientRow(client_id, **asdict(new), create_us=old.create_us, update_us=now_us)
+
+        return await self._db.transaction(work)
+
+    async def delete_client(self, client_id: int, *, by: Actor, now_us: int) -> None:
+        """Remove a client: pending messages go, claimed ones when their engine gives them back, final ones
+        stay without it. ``NotFound`` when there is none."""
+
+        async def work(tx: Tx) -> None:
+            await lock_clients(tx, exclusive=False)
+            await _get(tx, client_id, lock=True)
+            messages = await tx.rows(
+                "SELECT id, mailing_id, client_id, status, stale FROM message"
+                f" WHERE client_id = ? AND status <= 2 ORDER BY id {tx.dialect.lock()}",
+                client_id,
+            )
+            tally = Tally()
+            await remove_pending(tx, messages, tally)
+            await tally.write(tx)
+            await tx.run("DELETE FROM client WHERE id = ?", client_id)
+            await add_audit(tx, by, "client.delete", "client", client_id, {}, now_us)
+
+        await self._db.transaction(work)
+
+    async def import_clients(self, clients: Sequence[ClientInput], *, by: Actor, now_us: int) -> ImportResult:
+        """Add or update clients by phone number, in one transaction: 1,000 to 5,000 at a time. Of two rows with
+        one number the later wins."""
+
+        async def work(tx: Tx) -> ImportResult:
+            await lock_clients(tx, exclusive=False)
+            stored = await _by_phone(tx, clients)
+            outcomes, new, changed = _sort_out(clients, stored)
+            new_ids = await _import_new(tx, new, now_us)
+            changed_ids = [stored[client.phone_number][0] for client in changed]
+            await _import_changed(tx, changed, now_us)
+            await follow_clients(tx, new_ids, now_us, new=True)
+            await _follow_updated(tx, changed_ids, now_us)
+            result = ImportResult(tuple(outcomes), (*new_ids, *changed_ids))
+            if result.changed_ids:
+                counts = {outcome.value: result.count(outcome) for outcome in Imported}
+                await add_audit(tx, by, "client.import", "client", None, counts, now_us)
+            return result
+
+        return await self._db.transaction(work)
+
+    async def facets(self) -> Facets:
+        """The values that clients have, the most frequent first."""
+
+        async def work(tx: Tx) -> Facets:
+            return Facets(*[await _facet(tx, name) for name in ("tag", "phone_code", "time_zone")])
+
+        return await self._db.read(work)
+
+
+def _input(row: ClientRow) -> ClientInput:
+    return ClientInput(row.phone_number, row.phone_code, row.tag, row.time_zone)
+
+
+def _shown(client: ClientInput) -> dict[str, object]:
+    """What the audit list keeps: it outlives the client, so no phone number."""
+    return {"phone_code": client.phone_code, "tag": client.tag, "time_zone": client.time_zone}
+
+
+async def _get(tx: Tx, client_id: int, *, lock: bool = False) -> ClientRow:
+    row = await tx.row(f"SELECT {_COLUMNS} FROM client WHERE id = ? {tx.dialect.lock() if lock else ''}", client_id)
+    if row is None:
+        raise NotFound("client", client_id)
+    return ClientRow(*row)
+
+
+def _taken(client: ClientInput) -> Conflict:
+    return Conflict(f"a client with the phone number {client.phone_number} exists already", field="phone_number")
+
+
+async def _insert(tx: Tx, client: ClientInput, now_us: int) -> ClientRow:
+    values = (client.phone_number, client.phone_code, client.tag, client.time_zone, now_us, now_us)
+    client_id = await tx.value(
+        "INSERT INTO client (phone_number, phone_code, tag, time_zone, create_us, update_us)"
+        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (phone_number) DO NOTHING RETURNING id",
+        *values,
+    )
+    if client_id is None:
+        raise _taken(client)
+    return ClientRow(client_id, *values)
+
+
+async def _update(tx: Tx, client_id: int, client: ClientInput, now_us: int) -> None:
+    other = await tx.row("SELECT 1 FROM client WHERE phone_number = ? AND id <> ?", client.phone_number, client_id)
+    if other is not None:
+        raise _taken(client)
+    await tx.run(
+        "UPDATE client SET phone_number = ?, phone_code = ?, tag = ?, time_zone = ?, update_us = ? WHERE id = ?",
+        client.phone_number,
+        client.phone_code,
+        client.tag,
+        client.time_zone,
+        now_us,
+        client_id,
+    )
+
+
+async def _follow_updated(tx: Tx, client_ids: Sequence[int], now_us: int) -> None:
+    """Messages follow clients that existed before; one that waits for local hours looks at them again."""
+    if not client_ids:
+        return
+    await follow_clients(tx, client_ids, now_us, new=False)
+    await tx.run(
+        "UPDATE message SET due_us = 0 WHERE status = 0 AND attempt = 0 AND due_us > 0"
+        f" AND client_id {tx.dialect.in_list()}",
+        tx.dialect.list_arg(client_ids),
+    )
+
+
+def _restrictions(query: ClientQuery) -> tuple[str, list[Any]]:
+    asked = {name: value for name, value in asdict(query).items() if value is not None}
+    return " AND ".join(["TRUE", *(f"{name} = ?" for name in asked)]), list(asked.values())
+
+
+async def _part(tx: Tx, condition: str, args: list[Any], page: Page) -> tuple[tuple[ClientRow, ...], bool]:
+    rows = await tx.table(
+        _COLUMNS,
+        f"SELECT {_COLUMNS} FROM client WHERE {condition} AND id > ? ORDER BY id LIMIT ?",
+        *args,
+        page.after or 0,
+        page.limit + 1,
+    )
+    return tuple(ClientRow(*row) for row in rows[: page.limit]), len(rows) > page.limit
+
+
+async def _facet(tx: Tx, column: str) -> dict[str, int]:
+    rows = await tx.rows(
+        f"SELECT {column}, count(*) FROM client GROUP BY {column} ORDER BY count(*) DESC, {column} LIMIT 1000"
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def _by_phone(tx: Tx, clients: Sequence[ClientInput]) -> dict[int, tuple[int, ClientInput]]:
+    rows = await tx.table(
+        "id, phone_number, phone_code, tag, time_zone",
+        "SELECT id, phone_number, phone_code, tag, time_zone FROM client"
+        f" WHERE phone_number {tx.dialect.in_list()} ORDER BY id LIMIT {len(clients) + 1} {tx.dialect.lock()}",
+        tx.dialect.list_arg(sorted({client.phone_number for client in clients})),
+    )
+    return {row[1]: (row[0], ClientInput(*row[1:])) for row in rows}
+
+
+def _sort_out(
+    clients: Sequence[ClientInput], stored: dict[int, tuple[int, ClientInput]]
+) -> tuple[list[Imported], list[ClientInput], list[ClientInput]]:
+    """What happens to each row, and then what is new and what has changed, each client once."""
+    known = {phone: client for phone, (_, client) in stored.items()}
+    outcomes: list[Imported] = []
+    for client in clients:
+        old = known.get(client.phone_number)
+        same = Imported.UNCHANGED if old == client else Imported.UPDATED
+        outcomes.append(Imported.CREATED if old is None else same)
+        known[client.phone_number] = client
+    new = [client for phone, client in known.items() if phone not in stored]
+    changed = [client for phone, client in known.items() if phone in stored and stored[phone][1] != client]
+    return outcomes, new, changed
+
+
+def _import_rows(tx: Tx, clients: Sequence[ClientInput]) -> list[Any]:
+    rows = sorted((client.phone_number, client.phone_code, client.tag, client.time_zone) for client in clients)
+    return tx.dialect.rows_args(rows, len(_INPUT))
+
+
+async def _import_new(tx: Tx, clients: Sequence[ClientInput], now_us: int) -> list[int]:
+    if not clients:
+        return []
+    await tx.run(
+        "INSERT INTO client (phone_number, phone_code, tag, time_zone, create_us, update_us)"
+        f" SELECT phone_number, phone_code, tag, time_zone, {int(now_us)}, {int(now_us)}"
+        f" FROM {tx.dialect.rows_table(**_INPUT)} WHERE TRUE ORDER BY phone_number",
+        *_import_rows(tx, clients),
+    )
+    rows = await tx.table(
+        "id",
+        f"SELECT id FROM client WHERE phone_number {tx.dialect.in_list()} ORDER BY id LIMIT {len(clients)}",
+        tx.dialect.list_arg(client.phone_number for client in clients),
+    )
+    return [row[0] for row in rows]
+
+
+async def _import_changed(tx: Tx, clients: Sequence[ClientInput], now_us: int) -> None:
+    if clients:
+        await tx.run(
+            "UPDATE client SET phone_code = r.phone_code, tag = r.tag, time_zone = r.time_zone,"
+            f" update_us = {int(now_us)} FROM {tx.dialect.rows_table(**_INPUT)}"
+            " WHERE client.phone_number = r.phone_number",
+            *_import_rows(tx, clients),
+        )

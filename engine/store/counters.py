@@ -1,0 +1,130 @@
+"""Counters and histograms of mailings: changed once a batch, in the transaction that changes the rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from engine.domain.forecast import bucket
+from engine.domain.message import Event, Reason, Status, Step
+from engine.ports import Record
+from engine.store.database import Tx
+
+REASONS: Final = ("expired", "rejected", "cancelled", "uncertain")
+NAMES: Final = ("pending", "sent", *REASONS, "attempts", "retried")
+TIMELINE_SECONDS: Final = 10
+_TIMELINE_US: Final = TIMELINE_SECONDS * 1_000_000
+
+HTTP_STATUS: Final = "http_status"
+LATENCY: Final = "latency"
+TIMELINE_SENT: Final = "timeline_sent"
+TIMELINE_NOT_SENT: Final = "timeline_not_sent"
+TIMELINE_DEFERRED: Final = "timeline_deferred"
+_TIMELINE: Final[Mapping[Status, str]] = {
+    Status.SENT: TIMELINE_SENT,
+    Status.NOT_SENT: TIMELINE_NOT_SENT,
+    Status.PENDING: TIMELINE_DEFERRED,
+}
+
+_COLUMNS: Final = {"mailing_id": "int"} | dict.fromkeys(NAMES, "int")
+_STAT_COLUMNS: Final = {"mailing_id": "int", "kind": "text", "key": "int", "count": "int"}
+
+
+def counter_of(step: Step) -> str:
+    """The counter that holds messages after this step."""
+    if step.status is Status.SENT:
+        return "sent"
+    return "pending" if step.reason is None else step.reason.public
+
+
+class Tally:
+    """What a batch changes, added up in memory and written with two statements."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[int, str]] = Counter()
+        self._stats: Counter[tuple[int, str, int]] = Counter()
+
+    def add(self, mailing_id: int, name: str, number: int = 1) -> None:
+        """Change one counter of ``NAMES``."""
+        self._counts[mailing_id, name] += number
+
+    def move(self, mailing_id: int, step: Step, at_us: int, number: int = 1) -> None:
+        """Pending messages became final without a call."""
+        self.add(mailing_id, "pending", -number)
+        self.add(mailing_id, counter_of(step), number)
+        self._stats[mailing_id, _TIMELINE[step.status], at_us // _TIMELINE_US] += number
+
+    def calls(self, ended: Iterable[Record], results: Mapping[Event, Step]) -> None:
+        """Calls ended, and each message has made its event's step. Alike ones are counted before they are
+        looked at: this runs once a message, on the hot path."""
+        alike = Counter(
+            (
+                record.mailing_id,
+                record.event,
+                record.attempt > 1,
+                record.finished_us // _TIMELINE_US,
+                record.http_status,
+                bucket((record.finished_us - record.started_us) / 1e6),
+            )
+            for record in ended
+        )
+        for (mailing_id, event, again, span, http_status, latency), number in alike.items():
+            result = results[event]
+            self.add(mailing_id, "attempts", number)
+            self.add(mailing_id, "retried", number if again else 0)
+            self.add(mailing_id, "pending", -number)
+            self.add(mailing_id, counter_of(result), number)
+            self._stats[mailing_id, _TIMELINE[result.status], span] += number
+            self._stats[mailing_id, HTTP_STATUS, http_status or 0] += number
+            self._stats[mailing_id, LATENCY, latency] += number
+
+    def lost(self, mailing_id: int, number: int) -> None:
+        """A call may have been made, and nobody knows how it ended."""
+        self.add(mailing_id, "attempts")
+        if number > 1:
+            self.add(mailing_id, "retried")
+
+    async def write(self, tx: Tx) -> None:
+        """Store it all. Rows are taken in the order of their keys, so that two engines don't deadlock."""
+        if mailing_ids := sorted({mailing_id for mailing_id, _ in self._counts}):
+            await self._write_counts(tx, mailing_ids)
+        if self._stats:
+            await self._write_stats(tx)
+
+    async def _write_counts(self, tx: Tx, mailing_ids: list[int]) -> None:
+        rows = [[mailing_id, *(self._counts[mailing_id, name] for name in NAMES)] for mailing_id in mailing_ids]
+        if len(rows) > 1 and not tx.dialect.is_sqlite:
+            listed = tx.dialect.in_list()
+            await tx.rows(
+                f"SELECT 1 FROM mailing_counters WHERE mailing_id {listed} ORDER BY mailing_id FOR UPDATE", mailing_ids
+            )
+        sums = ", ".join(f"{name} = mailing_counters.{name} + r.{name}" for name in NAMES)
+        await tx.run(
+            f"UPDATE mailing_counters SET {sums} FROM {tx.dialect.rows_table(**_COLUMNS)}"
+            " WHERE mailing_counters.mailing_id = r.mailing_id",
+            *tx.dialect.rows_args(rows, len(_COLUMNS)),
+        )
+
+    async def _write_stats(self, tx: Tx) -> None:
+        rows = sorted((*key, count) for key, count in self._stats.items())
+        await tx.run(
+            "INSERT INTO mailing_stat (mailing_id, kind, key, count) SELECT mailing_id, kind, key, count"
+            f" FROM {tx.dialect.rows_table(**_STAT_COLUMNS)} WHERE TRUE ORDER BY mailing_id, kind, key"
+            " ON CONFLICT (mailing_id, kind, key) DO UPDATE SET count = mailing_stat.count + excluded.count",
+            *tx.dialect.rows_args(rows, len(_STAT_COLUMNS)),
+        )
+
+
+async def count_rows(tx: Tx, mailing_ids: Iterable[int]) -> dict[int, dict[str, int]]:
+    """Count the messages themselves, by mailing and counter; reads every row of these mailings."""
+    counted = {mailing_id: dict.fromkeys(("pending", "sent", *REASONS), 0) for mailing_id in mailing_ids}
+    rows = await tx.rows(
+        "SELECT mailing_id, status, reason, count(*) FROM message"
+        f" WHERE mailing_id {tx.dialect.in_list()} GROUP BY mailing_id, status, reason",
+        tx.dialect.list_arg(counted),
+    )
+    for mailing_id, status, reason, number in rows:
+        step = Step(Status(status), None if reason is None else Reason(reason))
+        counted[mailing_id][counter_of(step)] += number
+    return counted

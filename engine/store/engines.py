@@ -1,0 +1,113 @@
+"""Engines, and what they must agree on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.ports import Control, EngineRow
+from engine.store.audit import add_audit
+from engine.store.database import Tx
+from engine.store.rows import Actor
+from engine.store.verbs import Verbs, bump_revision
+
+_FORGET_AFTER_US: Final = 24 * 3600 * 1_000_000
+"""A row of an engine that died stays this long, in case its process comes back from a long sleep."""
+
+
+class EngineVerbs(Verbs):
+    """Verbs of ``ports.Store``, and the live settings."""
+
+    async def register_engine(self, name: str, workers: int, now_us: int, alive_since_us: int) -> int:
+        """Add this engine; see ``ports.Store``."""
+
+        async def work(tx: Tx) -> int:
+            await _lock_control(tx)
+            await tx.run("DELETE FROM engine WHERE heartbeat_us < ?", now_us - _FORGET_AFTER_US)
+            if await tx.row("SELECT 1 FROM engine WHERE heartbeat_us >= ? LIMIT 1", alive_since_us) is None:
+                await tx.run("UPDATE control SET workers = NULL, provider_rate = NULL")
+            engine_id = await tx.value(
+                "INSERT INTO engine (name, started_us, heartbeat_us, workers) VALUES (?, ?, ?, ?) RETURNING id",
+                name,
+                now_us,
+                now_us,
+                workers,
+            )
+            await bump_revision(tx)
+            return int(engine_id)
+
+        return await self._db.transaction(work)
+
+    async def heartbeat(
+        self, engine_id: int, now_us: int, alive_since_us: int, *, seen_revision: int, workers: int, in_flight: int
+    ) -> Control:
+        """Say that this engine lives; see ``ports.Store``."""
+
+        async def work(tx: Tx) -> Control:
+            await tx.run(
+                "UPDATE engine SET heartbeat_us = ?, seen_revision = ?, workers = ?, in_flight = ? WHERE id = ?",
+                now_us,
+                seen_revision,
+                workers,
+                in_flight,
+                engine_id,
+            )
+            return await _control(tx, alive_since_us)
+
+        return await self._db.transaction(work)
+
+    async def read_control(self, alive_since_us: int) -> Control:
+        """Read the control record; see ``ports.Store``."""
+
+        async def work(tx: Tx) -> Control:
+            return await _control(tx, alive_since_us)
+
+        return await self._db.read(work)
+
+    async def retire_engine(self, engine_id: int) -> None:
+        """Remove this engine; see ``ports.Store``."""
+
+        async def work(tx: Tx) -> None:
+            await _lock_control(tx)
+            await tx.run("DELETE FROM engine WHERE id = ?", engine_id)
+            await bump_revision(tx)
+
+        await self._db.transaction(work)
+
+    async def set_control(
+        self,
+        *,
+        workers: int | None = None,
+        provider_rate: float | None = None,
+        sending_paused: bool | None = None,
+        by: Actor,
+        now_us: int,
+    ) -> None:
+        """Change live settings for all engines; ``None`` leaves one as it is. The caller has checked the values."""
+        asked = {"workers": workers, "provider_rate": provider_rate, "sending_paused": sending_paused}
+        changes = {name: value for name, value in asked.items() if value is not None}
+        if not changes:
+            return
+
+        async def work(tx: Tx) -> None:
+            sets = ", ".join(f"{name} = ?" for name in changes)
+            await tx.run(f"UPDATE control SET {sets}, revision = revision + 1", *changes.values())
+            await add_audit(tx, by, "engine.control", "engine", None, changes, now_us)
+
+        await self._db.transaction(work)
+
+
+async def _lock_control(tx: Tx) -> None:
+    await tx.rows(f"SELECT 1 FROM control {tx.dialect.lock()}")
+
+
+async def _control(tx: Tx, alive_since_us: int) -> Control:
+    control = await tx.row("SELECT revision, sending_paused, workers, provider_rate FROM control")
+    if control is None:
+        raise RuntimeError("the control record is missing: the database was not migrated by this program")
+    engines = await tx.rows(
+        "SELECT id, name, started_us, heartbeat_us, seen_revision, workers, in_flight FROM engine"
+        " WHERE heartbeat_us >= ? ORDER BY id",
+        alive_since_us,
+    )
+    revision, paused, workers, rate = control
+    return Control(revision, bool(paused), workers, rate, tuple(EngineRow(*row) for row in engines))

@@ -1,0 +1,19 @@
+"""What can go wrong with the database itself; each message is one clear line for the operator."""
+
+from __future__ import annotations
+
+from engine.ports import StoreUnavailable
+
+__all__ = ["DatabaseInUse", "DatabaseTooNew", "DatabaseUnavailable", "StoreUnavailable"]
+
+
+class DatabaseUnavailable(Exception):
+    """The database can't be opened: no folder, no rights, not a database, no server, a wrong URL."""
+
+
+class DatabaseInUse(DatabaseUnavailable):
+    """Another engine owns the SQLite file; the message names its process id."""
+
+
+class DatabaseTooNew(DatabaseUnavailable):
+    """The schema was migrated by a newer version of this code."""

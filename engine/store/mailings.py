@@ -1,0 +1,304 @@
+"""Mailings: what the API changes, and what delivery must know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+import orjson
+
+from engine.domain.audience import AudienceFilter
+from engine.domain.errors import NotFound, ReadOnly
+from engine.domain.validate import MailingInput
+from engine.domain.window import LocalHours, MailingState
+from engine.ports import AudienceState, OnUncertain, Plan
+from engine.store.audience import filter_of
+from engine.store.audit import add_audit
+from engine.store.database import Row, Tx
+from engine.store.requests import first_answer, keep_answer
+from engine.store.rows import Actor, Counts, Created, MailingRow, Page, PageOf, RequestKey
+from engine.store.verbs import Verbs, bump_revision
+
+_INPUT: Final = (
+    "text, filter_tags, filter_phone_codes, start_us, end_us, local_from, local_to, rate_limit, on_uncertain"
+)
+_ROW: Final = (
+    f"SELECT id, {_INPUT}, paused, cancelled_us, audience_ready, create_us, update_us,"
+    " pending, sent, expired, rejected, cancelled, uncertain"
+    " FROM mailing AS m JOIN mailing_counters AS k ON k.mailing_id = m.id"
+)
+_PLAN: Final = (
+    f"SELECT id, {_INPUT}, paused, cancelled_us, deleted_us, audience_ready, audience_generation, pending"
+    " FROM mailing AS m JOIN mailing_counters AS k ON k.mailing_id = m.id"
+    " WHERE (cancelled_us IS NULL AND end_us > ?) OR pending > 0 OR NOT audience_ready OR deleted_us IS NOT NULL"
+    " ORDER BY id"
+)
+_OPEN: Final = "cancelled_us IS NULL AND end_us > ?"
+_STATES: Final[Mapping[MailingState, tuple[str, int]]] = {
+    MailingState.CANCELLED: ("cancelled_us IS NOT NULL", 0),
+    MailingState.ENDED: ("cancelled_us IS NULL AND end_us <= ?", 1),
+    MailingState.PAUSED: (f"{_OPEN} AND paused", 1),
+    MailingState.ACTIVE: (f"{_OPEN} AND NOT paused AND start_us <= ?", 2),
+    MailingState.SCHEDULED: (f"{_OPEN} AND NOT paused AND start_us > ?", 2),
+}
+"""Each state as a condition, with how many times it asks for the time (``mailing_state`` in SQL)."""
+
+
+class MailingVerbs(Verbs):
+    """What the API asks about mailings. ``now_us``: the time; ``by``: who asks, for the audit list."""
+
+    async def plans(self, now_us: int) -> list[Plan]:
+        """All mailings with work left; see ``ports.Store``."""
+
+        async def work(tx: Tx) -> list[Plan]:
+            return [_plan(row) for row in await tx.rows(_PLAN, now_us)]
+
+        return await self._db.read(work)
+
+    async def create_mailing(
+        self, mailing: MailingInput, *, by: Actor, now_us: int, request: RequestKey | None = None
+    ) -> Created[MailingRow]:
+        """Register a mailing; its messages are made later, by ``build_audience``.
+
+        Raises:
+            Conflict: the request id was used for another request.
+        """
+
+        async def work(tx: Tx) -> Created[MailingRow]:
+            if (answer := await first_answer(tx, request)) is not None:
+                return Created(_from_answer(answer), replayed=True)
+            columns = _columns(mailing)
+            mailing_id = await tx.value(
+                f"INSERT INTO mailing ({', '.join(columns)}, create_us, update_us)"
+                f" VALUES ({'?, ' * len(columns)}?, ?) RETURNING id",
+                *columns.values(),
+                now_us,
+                now_us,
+            )
+            await tx.run("INSERT INTO mailing_counters (mailing_id) VALUES (?)", mailing_id)
+            await _note(tx, by, "create", mailing_id, _shown(mailing), now_us)
+            row = await _get(tx, mailing_id)
+            await keep_answer(tx, request, row, now_us)
+            return Created(row, replayed=False)
+
+        return await self._db.transaction(work)
+
+    async def get_mailing(self, mailing_id: int) -> MailingRow:
+        """Read one mailing; ``NotFound`` when there is none, or it was deleted."""
+
+        async def work(tx: Tx) -> MailingRow:
+            return await _get(tx, mailing_id)
+
+        return await self._db.read(work)
+
+    async def list_mailings(self, state: MailingState | None, page: Page, *, now_us: int) -> PageOf[MailingRow]:
+        """Mailings in a state (``None``: all), newest first."""
+        condition, times = ("TRUE", 0) if state is None else _STATES[state]
+        condition = f"deleted_us IS NULL AND {condition}"
+        args = [now_us] * times
+
+        async def work(tx: Tx) -> PageOf[MailingRow]:
+            total = await tx.value(f"SELECT count(*) FROM mailing WHERE {condition}", *args)
+            before = 2**62 if page.after is None else page.after
+            sql = f"{_ROW} WHERE {condition} AND id < ? ORDER BY id DESC LIMIT ?"
+            rows = await tx.rows(sql, *args, before, page.limit + 1)
+            items = tuple(mailing_row(row) for row in rows[: page.limit])
+            return PageOf(items, int(total), items[-1].id if len(rows) > page.limit else None)
+
+        return await self._db.read(work)
+
+    async def update_mailing(
+        self, mailing_id: int, change: Callable[[MailingRow], MailingInput], *, by: Actor, now_us: int
+    ) -> MailingRow:
+        """Replace a mailing by what ``change`` makes of it. Another filter or other local hours: the audience
+        is built again, and nothing is sent until that is done. ``on_uncertain`` stays as it is.
+
+        Args:
+            mailing_id: which.
+            change: gets the mailing as it is stored now, and may raise (``InvalidInput``): then nothing is
+                changed. It runs inside the transaction, so it must be quick and may be called again.
+            by: who asks.
+            now_us: the time.
+
+        Raises:
+            NotFound: there is no such mailing.
+            ReadOnly: it has ended or was cancelled.
+        """
+
+        async def work(tx: Tx) -> MailingRow:
+            old = await _get_open(tx, mailing_id, now_us)
+            new = change(old)
+            columns = {**_columns(new), "on_uncertain": old.on_uncertain.value}
+            sets = "".join(f"{name} = ?, " for name in columns)
+            if (new.filter, new.local_hours) != (old.filter, old.local_hours):
+                sets += "audience_ready = FALSE, audience_cursor = 0, audience_generation = audience_generation + 1, "
+            await tx.run(f"UPDATE mailing SET {sets}update_us = ? WHERE id = ?", *columns.values(), now_us, mailing_id)
+            await _note(tx, by, "update", mailing_id, _shown(new), now_us)
+            return await _get(tx, mailing_id)
+
+        return await self._db.transaction(work)
+
+    async def delete_mailing(self, mailing_id: int, *, by: Actor, now_us: int) -> None:
+        """Make a mailing invisible at once; ``purge`` removes its rows. ``NotFound`` when there is none."""
+
+        async def work(tx: Tx) -> None:
+            await _get(tx, mailing_id, lock=True)
+            await tx.run("UPDATE mailing SET deleted_us = ? WHERE id = ?", now_us, mailing_id)
+            await _note(tx, by, "delete", mailing_id, {}, now_us)
+
+        await self._db.transaction(work)
+
+    async def set_paused(self, mailing_id: int, paused: bool, *, by: Actor, now_us: int) -> MailingRow:
+        """Pause or resume; doing it again changes nothing.
+
+        Raises:
+            NotFound: there is no such mailing.
+            ReadOnly: it has ended or was cancelled.
+        """
+
+        async def work(tx: Tx) -> MailingRow:
+            old = await _get_open(tx, mailing_id, now_us)
+            if old.paused is paused:
+                return old
+            await tx.run("UPDATE mailing SET paused = ?, update_us = ? WHERE id = ?", paused, now_us, mailing_id)
+            await _note(tx, by, "pause" if paused else "resume", mailing_id, {}, now_us)
+            return await _get(tx, mailing_id)
+
+        return await self._db.transaction(work)
+
+    async def set_cancelled(self, mailing_id: int, *, by: Actor, now_us: int) -> MailingRow:
+        """Cancel for good; ``cancel_pending`` makes the messages follow. Again: changes nothing.
+
+        Raises:
+            NotFound: there is no such mailing.
+            ReadOnly: it has ended.
+        """
+
+        async def work(tx: Tx) -> MailingRow:
+            old = await _get(tx, mailing_id, lock=True)
+            if old.cancelled_us is not None:
+                return old
+            _check_open(old, now_us)
+            await tx.run("UPDATE mailing SET cancelled_us = ?, update_us = ? WHERE id = ?", now_us, now_us, mailing_id)
+            await _note(tx, by, "cancel", mailing_id, {}, now_us)
+            return await _get(tx, mailing_id)
+
+        return await self._db.transaction(work)
+
+
+def mailing_row(row: Row) -> MailingRow:
+    """A row of ``_ROW`` as the caller gets it."""
+    id, text, tags, codes, start_us, end_us, local_from, local_to, rate, uncertain, paused, cancelled_us = row[:12]
+    ready, create_us, update_us, *counts = row[12:]
+    return MailingRow(
+        id=id,
+        text=text,
+        filter=filter_of(tags, codes),
+        start_us=start_us,
+        end_us=end_us,
+        local_hours=_hours(local_from, local_to),
+        rate_limit=rate,
+        on_uncertain=OnUncertain(uncertain),
+        paused=bool(paused),
+        cancelled_us=cancelled_us,
+        audience_state=_audience_state(ready),
+        create_us=create_us,
+        update_us=update_us,
+        counts=Counts(*counts),
+    )
+
+
+async def get_mailing_row(tx: Tx, mailing_id: int) -> MailingRow:
+    """Read one mailing in a transaction; ``NotFound`` when there is none, or it was deleted."""
+    return await _get(tx, mailing_id)
+
+
+def _plan(row: Row) -> Plan:
+    id, text, tags, codes, start_us, end_us, local_from, local_to, rate, uncertain, paused, cancelled_us = row[:12]
+    deleted_us, ready, generation, pending = row[12:]
+    return Plan(
+        mailing_id=id,
+        text=text,
+        filter=filter_of(tags, codes),
+        start_us=start_us,
+        end_us=end_us,
+        local_hours=_hours(local_from, local_to),
+        rate_limit=rate,
+        on_uncertain=OnUncertain(uncertain),
+        paused=bool(paused),
+        cancelled=cancelled_us is not None,
+        deleted=deleted_us is not None,
+        audience_state=_audience_state(ready),
+        rebuilding=generation > 0 and not ready,
+        pending=pending,
+    )
+
+
+def _hours(local_from: int | None, local_to: int | None) -> LocalHours | None:
+    return None if local_from is None or local_to is None else LocalHours(local_from, local_to)
+
+
+def _audience_state(ready: bool) -> AudienceState:
+    return AudienceState.READY if ready else AudienceState.BUILDING
+
+
+def _columns(mailing: MailingInput) -> dict[str, Any]:
+    hours = mailing.local_hours
+    return {
+        "text": mailing.text,
+        "filter_tags": orjson.dumps(mailing.filter.tags).decode(),
+        "filter_phone_codes": orjson.dumps(mailing.filter.phone_codes).decode(),
+        "start_us": mailing.start_us,
+        "end_us": mailing.end_us,
+        "local_from": None if hours is None else hours.from_minute,
+        "local_to": None if hours is None else hours.to_minute,
+        "rate_limit": mailing.rate_limit,
+        "on_uncertain": mailing.on_uncertain,
+    }
+
+
+def _shown(mailing: MailingInput) -> dict[str, Any]:
+    """What the audit list keeps."""
+    return asdict(mailing)
+
+
+def _from_answer(answer: dict[str, Any]) -> MailingRow:
+    hours, filter = answer["local_hours"], answer["filter"]
+    return MailingRow(
+        **{
+            **answer,
+            "filter": AudienceFilter(tuple(filter["tags"]), tuple(filter["phone_codes"])),
+            "local_hours": None if hours is None else LocalHours(**hours),
+            "on_uncertain": OnUncertain(answer["on_uncertain"]),
+            "audience_state": AudienceState(answer["audience_state"]),
+            "counts": Counts(**answer["counts"]),
+        }
+    )
+
+
+async def _get(tx: Tx, mailing_id: int, *, lock: bool = False) -> MailingRow:
+    locked = tx.dialect.lock("m") if lock else ""
+    row = await tx.row(f"{_ROW} WHERE id = ? AND deleted_us IS NULL {locked}", mailing_id)
+    if row is None:
+        raise NotFound("mailing", mailing_id)
+    return mailing_row(row)
+
+
+async def _get_open(tx: Tx, mailing_id: int, now_us: int) -> MailingRow:
+    mailing = await _get(tx, mailing_id, lock=True)
+    _check_open(mailing, now_us)
+    return mailing
+
+
+def _check_open(mailing: MailingRow, now_us: int) -> None:
+    state = mailing.state(now_us)
+    if state is MailingState.CANCELLED:
+        raise ReadOnly(f"mailing {mailing.id} was cancelled and can't be changed any more")
+    if state is MailingState.ENDED:
+        raise ReadOnly(f"mailing {mailing.id} has ended and can't be changed any more")
+
+
+async def _note(tx: Tx, by: Actor, action: str, mailing_id: int, detail: Mapping[str, Any], now_us: int) -> None:
+    await bump_revision(tx)
+    await add_audit(tx, by, f"mailing.{action}", "mailing", mailing_id, detail, now_us)

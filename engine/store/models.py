@@ -1,0 +1,189 @@
+"""The tables. The migrations make them, with constraints and indexes that Tortoise can't express;
+a test compares the two. Times are microseconds since the epoch, UTC.
+"""
+
+from __future__ import annotations
+
+from tortoise import Model, fields
+
+
+class Client(Model):
+    """A person who can receive a text."""
+
+    id = fields.BigIntField(primary_key=True)
+    phone_number = fields.BigIntField(unique=True)
+    phone_code = fields.CharField(16)
+    tag = fields.CharField(64)
+    time_zone = fields.CharField(64)
+    create_us = fields.BigIntField()
+    update_us = fields.BigIntField()
+
+    class Meta:
+        table = "client"
+
+
+class Mailing(Model):
+    """A text for the clients that match a filter."""
+
+    id = fields.BigIntField(primary_key=True)
+    text = fields.TextField()
+    filter_tags = fields.TextField()
+    """A JSON list."""
+    filter_phone_codes = fields.TextField()
+    start_us = fields.BigIntField()
+    end_us = fields.BigIntField()
+    local_from = fields.SmallIntField(null=True)
+    """Minutes after local midnight."""
+    local_to = fields.SmallIntField(null=True)
+    rate_limit = fields.FloatField(null=True)
+    on_uncertain = fields.CharField(16)
+    paused = fields.BooleanField(default=False)
+    cancelled_us = fields.BigIntField(null=True)
+    deleted_us = fields.BigIntField(null=True)
+    audience_ready = fields.BooleanField(default=False)
+    audience_generation = fields.IntField(default=0)
+    """Grows when the audience must be built again; 0: the first time."""
+    audience_cursor = fields.BigIntField(default=0)
+    """Clients up to this id are in line with the filter."""
+    create_us = fields.BigIntField()
+    update_us = fields.BigIntField()
+
+    class Meta:
+        table = "mailing"
+
+
+class MailingCounters(Model):
+    """How many messages are where, changed in the same transaction as the rows."""
+
+    mailing: fields.OneToOneRelation[Mailing] = fields.OneToOneField(
+        "store.Mailing", primary_key=True, on_delete=fields.CASCADE
+    )
+    pending = fields.BigIntField(default=0)
+    sent = fields.BigIntField(default=0)
+    expired = fields.BigIntField(default=0)
+    rejected = fields.BigIntField(default=0)
+    cancelled = fields.BigIntField(default=0)
+    uncertain = fields.BigIntField(default=0)
+    attempts = fields.BigIntField(default=0)
+    retried = fields.BigIntField(default=0)
+
+    class Meta:
+        table = "mailing_counters"
+
+
+class MailingStat(Model):
+    """Histograms: calls by HTTP status and by latency, outcomes by time."""
+
+    id = fields.BigIntField(primary_key=True)
+    mailing: fields.ForeignKeyRelation[Mailing] = fields.ForeignKeyField("store.Mailing", on_delete=fields.CASCADE)
+    kind = fields.CharField(32)
+    key = fields.BigIntField()
+    count = fields.BigIntField()
+
+    class Meta:
+        table = "mailing_stat"
+        unique_together = (("mailing", "kind", "key"),)
+
+
+class Message(Model):
+    """One mailing x one client; the lifecycle is in ``domain/message.py``."""
+
+    id = fields.BigIntField(primary_key=True)
+    mailing: fields.ForeignKeyRelation[Mailing] = fields.ForeignKeyField("store.Mailing", on_delete=fields.RESTRICT)
+    client: fields.ForeignKeyNullableRelation[Client] = fields.ForeignKeyField(
+        "store.Client", null=True, on_delete=fields.SET_NULL
+    )
+    status = fields.SmallIntField(default=0)
+    reason = fields.SmallIntField(null=True)
+    attempt = fields.IntField(default=0)
+    """Calls, the one under way included."""
+    due_us = fields.BigIntField(default=0)
+    """Pending: when to try; taken: the lease's deadline."""
+    owner = fields.BigIntField(null=True)
+    stale = fields.BooleanField(default=False)
+    """Taken, and its client matches no longer: removed instead of tried again."""
+    create_us = fields.BigIntField()
+    started_us = fields.BigIntField(null=True)
+    finished_us = fields.BigIntField(null=True)
+    http_status = fields.IntField(null=True)
+    detail = fields.TextField(default="")
+
+    class Meta:
+        table = "message"
+        unique_together = (("client", "mailing"),)
+
+
+class Attempt(Model):
+    """A call that did not end its message; the one that did is in the message itself."""
+
+    id = fields.BigIntField(primary_key=True)
+    message: fields.ForeignKeyRelation[Message] = fields.ForeignKeyField("store.Message", on_delete=fields.CASCADE)
+    number = fields.IntField()
+    lost = fields.BooleanField()
+    started_us = fields.BigIntField(null=True)
+    finished_us = fields.BigIntField()
+    http_status = fields.IntField(null=True)
+    detail = fields.TextField()
+
+    class Meta:
+        table = "attempt"
+        unique_together = (("message", "number"),)
+
+
+class Engine(Model):
+    """A process that sends."""
+
+    id = fields.BigIntField(primary_key=True)
+    name = fields.TextField()
+    started_us = fields.BigIntField()
+    heartbeat_us = fields.BigIntField()
+    seen_revision = fields.BigIntField(default=0)
+    workers = fields.IntField()
+    in_flight = fields.IntField(default=0)
+
+    class Meta:
+        table = "engine"
+
+
+class ControlRecord(Model):
+    """What all engines agree on: one row, id 1."""
+
+    id = fields.SmallIntField(primary_key=True, generated=False)
+    revision = fields.BigIntField(default=0)
+    sending_paused = fields.BooleanField(default=False)
+    workers = fields.IntField(null=True)
+    provider_rate = fields.FloatField(null=True)
+
+    class Meta:
+        table = "control"
+
+
+class AuditEvent(Model):
+    """Who changed what, when."""
+
+    id = fields.BigIntField(primary_key=True)
+    time_us = fields.BigIntField()
+    actor = fields.TextField()
+    peer = fields.TextField()
+    action = fields.CharField(64)
+    object_type = fields.CharField(32)
+    object_id = fields.BigIntField(null=True)
+    detail = fields.TextField()
+    """A JSON object."""
+
+    class Meta:
+        table = "audit_event"
+
+
+class Request(Model):
+    """The answer to a create, kept for a repeated call."""
+
+    request_id = fields.CharField(128, primary_key=True)
+    method = fields.TextField()
+    fingerprint = fields.TextField()
+    response = fields.TextField()
+    """The row that was made, as JSON."""
+    create_us = fields.BigIntField()
+
+    class Meta:
+        table = "request"

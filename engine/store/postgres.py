@@ -1,0 +1,146 @@
+"""PostgreSQL: a pool of connections; any number of engines may share one database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Literal, TypeVar
+
+import asyncpg
+from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
+from tortoise.backends.base.config_generator import expand_db_url
+from tortoise.exceptions import BaseORMException, ConfigurationError
+
+from engine.store import orm
+from engine.store.database import Database, Row, Tx, Work
+from engine.store.dialect import POSTGRES
+from engine.store.errors import DatabaseUnavailable, StoreUnavailable
+
+T = TypeVar("T")
+
+_ACQUIRE_SECONDS = 10.0
+_TRIES = 8
+_SETTINGS = {
+    "application_name": "mailing-engine",
+    "statement_timeout": "60s",
+    "lock_timeout": "15s",
+    "idle_in_transaction_session_timeout": "60s",
+    # All our times and texts are our own; plans are stable, and a generic plan is never worse here.
+    "jit": "off",
+}
+_CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+# Another transaction was quicker with the same key, or removed what we refer to: the work, run once
+# more, sees it and says so in its own words.
+_RACES = (asyncpg.UniqueViolationError, asyncpg.ForeignKeyViolationError)
+_AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    OSError,
+    TimeoutError,
+    asyncio.TimeoutError,
+)
+
+
+class PostgresTx(Tx):
+    """A transaction on one connection of the pool."""
+
+    dialect = POSTGRES
+
+    def __init__(self, connection: Any, client: AsyncpgDBClient) -> None:
+        self._connection = connection
+        self._client = client
+        self._orm: TransactionWrapper | None = None
+
+    @property
+    def orm(self) -> TransactionWrapper:  # type: ignore[override]
+        if self._orm is None:
+            self._orm = TransactionWrapper(self._client)
+            self._orm._connection = self._connection
+        return self._orm
+
+    async def rows(self, sql: str, *args: Any) -> Sequence[Row]:
+        found: Sequence[Row] = await self._connection.fetch(POSTGRES.sql(sql), *args)
+        return found
+
+    async def table(self, columns: str, sql: str, *args: Any) -> Sequence[Row]:
+        return await self.rows(f"SELECT {columns} FROM ({sql}) AS t", *args)
+
+    async def run(self, sql: str, *args: Any) -> int:
+        status: str = await self._connection.execute(POSTGRES.sql(sql), *args)
+        return int(status.rsplit(" ", 1)[-1]) if status[-1:].isdigit() else 0
+
+
+class PostgresDatabase(Database):
+    """An open PostgreSQL database."""
+
+    dialect = POSTGRES
+
+    def __init__(self, client: AsyncpgDBClient) -> None:
+        self._client = client
+
+    @classmethod
+    async def open(cls, url: str) -> PostgresDatabase:
+        """Connect; see ``open_database``."""
+        client = _client(url)
+        try:
+            await client.create_connection(with_db=True)
+        except (BaseORMException, asyncpg.PostgresError, *_AWAY) as error:
+            where = f"{client.host}:{client.port}/{client.database}"
+            raise DatabaseUnavailable(f"can't open the database at {where}: {_line(error)}") from None
+        orm.prepare(client)
+        return cls(client)
+
+    async def _transaction(self, work: Work[T]) -> T:
+        for attempt in range(_TRIES):
+            try:
+                return await self._on_connection(work, "read_committed", readonly=False)
+            except _RACES:
+                if attempt:
+                    raise
+            except _CONFLICTS as error:
+                if attempt == _TRIES - 1:
+                    raise StoreUnavailable(f"the database is too busy: {_line(error)}") from error
+                await asyncio.sleep(0.01 * 2**attempt)
+        raise AssertionError("unreachable")
+
+    async def _read(self, work: Work[T]) -> T:
+        return await self._on_connection(work, "repeatable_read", readonly=True)
+
+    async def _on_connection(
+        self, work: Work[T], isolation: Literal["read_committed", "repeatable_read"], *, readonly: bool
+    ) -> T:
+        pool = self._client._pool
+        if pool is None:
+            raise StoreUnavailable("the database is closed")
+        try:
+            async with (
+                pool.acquire(timeout=_ACQUIRE_SECONDS) as connection,
+                connection.transaction(isolation=isolation, readonly=readonly),
+            ):
+                return await work(PostgresTx(connection, self._client))
+        except _AWAY as error:
+            raise StoreUnavailable(f"the database: {_line(error)}") from error
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+def _client(url: str) -> AsyncpgDBClient:
+    scheme, _, rest = url.partition("://")
+    try:
+        config = expand_db_url(f"asyncpg://{rest}" if scheme != "asyncpg" else url)
+        credentials = dict(config["credentials"])
+        credentials.setdefault("maxsize", 10)
+        settings = {**_SETTINGS, **(credentials.pop("server_settings", None) or {})}
+        return AsyncpgDBClient(connection_name="postgres", server_settings=settings, **credentials)
+    except (ConfigurationError, ValueError, TypeError) as error:
+        raise DatabaseUnavailable(f"the database URL is not valid: {_line(error)}") from None
+
+
+def _line(error: BaseException) -> str:
+    """The first line of an error's text, or its type when it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,299 @@
+"""What the store returns: frozen values, no ORM objects. Times are microseconds since the epoch, UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from engine.domain.audience import AudienceFilter
+from engine.domain.message import Reason, Status
+from engine.domain.window import LocalHours, MailingState, mailing_state
+from engine.ports import AudienceState, OnUncertain
+
+T = TypeVar("T")
+
+MAX_PAGE_SIZE = 1000
+DELETED_CLIENT = "(deleted)"
+"""The group, in ``StatsRow.by_...``, of messages whose client was deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who changes something, for the audit list."""
+
+    name: str = "local"
+    peer: str = ""
+    """The caller's address, as gRPC names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """Makes a create idempotent: the same id and fingerprint get the first answer again."""
+
+    request_id: str
+    method: str
+    fingerprint: str
+    """A digest of the request without its id; another one for the same id is a ``Conflict``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list is wanted: ``size`` rows after the row with the id ``after``, in the list's order."""
+
+    size: int = 50
+    after: int | None = None
+
+    @property
+    def limit(self) -> int:
+        """The size within 1 to 1000: a larger one is lowered (SPEC, section 5)."""
+        return max(1, min(self.size, MAX_PAGE_SIZE))
+
+
+@dataclass(frozen=True, slots=True)
+class PageOf(Generic[T]):
+    """A part of a list."""
+
+    items: tuple[T, ...]
+    total: int
+    """How many rows the whole list has."""
+    next_after: int | None
+    """``Page.after`` for the next part; ``None`` when this is the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Created(Generic[T]):
+    """The object that a create has made, or made when it was called with the same request id before."""
+
+    row: T
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRow:
+    """A person who can receive a text."""
+
+    id: int
+    phone_number: int
+    phone_code: str
+    tag: str
+    time_zone: str
+    create_us: int
+    update_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClientQuery:
+    """Which clients a list shows; ``None`` does not restrict."""
+
+    phone_number: int | None = None
+    phone_code: str | None = None
+    tag: str | None = None
+    time_zone: str | None = None
+
+
+class Imported(StrEnum):
+    """What an import did with one row."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What an import of one batch did."""
+
+    outcomes: tuple[Imported, ...]
+    """One for each row, in the order given."""
+    changed_ids: tuple[int, ...]
+    """Clients created or updated."""
+
+    def count(self, outcome: Imported) -> int:
+        """How many rows had this outcome."""
+        return self.outcomes.count(outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """The values that clients have, each with how many have it; for choosing a filter."""
+
+    tags: Mapping[str, int]
+    phone_codes: Mapping[str, int]
+    time_zones: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many messages of a mailing are where."""
+
+    pending: int = 0
+    sent: int = 0
+    expired: int = 0
+    rejected: int = 0
+    cancelled: int = 0
+    uncertain: int = 0
+
+    @property
+    def not_sent(self) -> int:
+        """All that ended unsent."""
+        return self.expired + self.rejected + self.cancelled + self.uncertain
+
+    @property
+    def total(self) -> int:
+        """pending + sent + not_sent (SPEC, rule 13)."""
+        return self.pending + self.sent + self.not_sent
+
+
+@dataclass(frozen=True, slots=True)
+class MailingRow:
+    """A mailing with its counters."""
+
+    id: int
+    text: str
+    filter: AudienceFilter
+    start_us: int
+    end_us: int
+    local_hours: LocalHours | None
+    rate_limit: float | None
+    on_uncertain: OnUncertain
+    paused: bool
+    cancelled_us: int | None
+    audience_state: AudienceState
+    create_us: int
+    update_us: int
+    counts: Counts
+
+    def state(self, now_us: int) -> MailingState:
+        """The state that the API shows."""
+        return mailing_state(self.start_us, self.end_us, self.paused, self.cancelled_us is not None, now_us)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """One mailing x one client."""
+
+    id: int
+    mailing_id: int
+    client_id: int | None
+    """``None``: the client was deleted, and the phone number and all with it."""
+    phone_number: int | None
+    status: Status
+    reason: Reason | None
+    attempts: int
+    """Calls made, the one under way included."""
+    create_us: int
+    sent_us: int | None
+    next_attempt_us: int | None
+    """Of a message that waits: not before this; ``None``: as soon as the mailing may send, or never."""
+    http_status: int | None
+    """Of the last attempt; ``None``: no HTTP answer, or no attempt yet."""
+    detail: str
+    """What the last attempt failed of; empty: it did not fail, or there was none."""
+
+
+class AttemptOutcome(StrEnum):
+    """How a call to the provider ended."""
+
+    SENT = "sent"
+    REJECTED = "rejected"
+    DEFERRED = "deferred"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One finished call to the provider for a message."""
+
+    number: int
+    outcome: AttemptOutcome
+    started_us: int | None
+    """``None``: not known, the engine stopped."""
+    finished_us: int
+    http_status: int | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageQuery:
+    """Which messages a list shows; ``None`` does not restrict."""
+
+    mailing_id: int | None = None
+    client_id: int | None = None
+    status: str | None = None
+    """``pending``, ``sent`` or ``not_sent``."""
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCounts:
+    """How the messages of one group of clients stand."""
+
+    pending: int
+    sent: int
+    not_sent: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRow:
+    """What happened in one span of ten seconds."""
+
+    time_us: int
+    """Where the span starts."""
+    sent: int
+    not_sent: int
+    deferred: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatsRow:
+    """The detailed statistics of a mailing (SPEC, section 5, stats)."""
+
+    mailing: MailingRow
+    attempts: int
+    """Calls made and finished."""
+    retried: int
+    """Those of them that were not the first of their message."""
+    by_http_status: Mapping[int, int]
+    """Calls by HTTP status; 0: no HTTP answer."""
+    latency: Mapping[int, int]
+    """Calls by bucket of ``domain.forecast``, for ``quantile``."""
+    timeline: tuple[TimelineRow, ...]
+    by_phone_code: Mapping[str, GroupCounts]
+    by_tag: Mapping[str, GroupCounts]
+    by_time_zone: Mapping[str, GroupCounts]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """Who changed what, when."""
+
+    id: int
+    time_us: int
+    actor: str
+    peer: str
+    action: str
+    """``client.create``, ``mailing.pause``, ``engine.control`` …"""
+    object_type: str
+    object_id: int | None
+    detail: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditQuery:
+    """Which audit events a list shows; ``None`` does not restrict."""
+
+    actor: str | None = None
+    object_type: str | None = None
+    object_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A counter that did not agree with the rows; ``check`` has corrected it."""
+
+    mailing_id: int
+    name: str
+    stored: int
+    counted: int

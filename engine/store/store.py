@@ -1,0 +1,66 @@
+"""The store: everything that reads or writes the database, one verb a transaction."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from engine.store.audience import AudienceVerbs
+from engine.store.audit import AuditVerbs
+from engine.store.checking import CheckVerbs
+from engine.store.clients import ClientVerbs
+from engine.store.database import Database
+from engine.store.endings import EndingVerbs
+from engine.store.engines import EngineVerbs
+from engine.store.mailings import MailingVerbs
+from engine.store.messages import MessageVerbs
+from engine.store.migrate import migrate
+from engine.store.opening import open_database
+from engine.store.requests import RequestVerbs
+from engine.store.transitions import TransitionVerbs
+
+
+class Store(
+    EngineVerbs,
+    MailingVerbs,
+    AudienceVerbs,
+    TransitionVerbs,
+    EndingVerbs,
+    MessageVerbs,
+    ClientVerbs,
+    AuditVerbs,
+    RequestVerbs,
+    CheckVerbs,
+):
+    """Satisfies ``ports.Store``, and has what the API asks for beside it."""
+
+    def __init__(self, database: Database) -> None:
+        """Use an open database, whose schema must be of this version (``migrate``)."""
+        self._db = database
+
+    @classmethod
+    async def open(cls, url: str, *, inline: bool = False) -> Self:
+        """Open a database and bring its schema up to date.
+
+        Args:
+            url: ``sqlite://path`` (relative; ``sqlite:///path`` absolute), ``sqlite://:memory:`` or ``postgres://…``.
+            inline: SQLite without threads, for the simulation.
+
+        Raises:
+            DatabaseUnavailable, DatabaseInUse, DatabaseTooNew: each with one clear line.
+        """
+        database = await open_database(url, inline=inline)
+        try:
+            await migrate(database)
+        except BaseException:
+            await database.close()
+            raise
+        return cls(database)
+
+    @property
+    def shared(self) -> bool:
+        """True when other engines may work on the same database; see ``ports.Store``."""
+        return not self._db.dialect.is_sqlite
+
+    async def close(self) -> None:
+        """Let running transactions end, then close the database."""
+        await self._db.close()

@@ -1,0 +1,26 @@
+"""What the parts of the store have in common."""
+
+from __future__ import annotations
+
+from engine.store.database import Database, Tx
+
+CLIENTS_LOCK = 0x6D61696C_00000002
+"""PostgreSQL's advisory lock between those who write clients (shared) and those who derive messages
+from clients (exclusive): so no client falls between an audience builder and an edit of the client."""
+
+
+class Verbs:
+    """A part of the store; ``Store`` is made of all of them."""
+
+    _db: Database
+
+
+async def lock_clients(tx: Tx, *, exclusive: bool) -> None:
+    """Take ``CLIENTS_LOCK`` until the transaction ends; SQLite has one writer anyway."""
+    if not tx.dialect.is_sqlite:
+        await tx.rows(f"SELECT pg_advisory_xact_lock{'' if exclusive else '_shared'}(?)", CLIENTS_LOCK)
+
+
+async def bump_revision(tx: Tx) -> None:
+    """Tell the engines that a mailing, the control record or the set of engines has changed."""
+    await tx.run("UPDATE control SET revision = revision + 1")

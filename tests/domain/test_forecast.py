@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.domain.forecast import BUCKET_BOUNDS_SECONDS, Forecast, bucket, forecast, quantile
+
+SECOND_US = 1_000_000
+LAST = len(BUCKET_BOUNDS_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("pending", "rate", "now", "expected"),
+    [
+        (100, 10.0, 50, Forecast(110 * SECOND_US, 0)),  # not begun: counts from the start
+        (100, 10.0, 120, Forecast(130 * SECOND_US, 0)),
+        (1000, 10.0, 50, Forecast(200 * SECOND_US, 0)),  # just in time
+        (1001, 10.0, 50, Forecast(None, 1)),
+        (1000, 10.0, 150, Forecast(None, 500)),
+        (1, 0.0, 50, Forecast(None, 1)),
+        (7, 10.0, 200, Forecast(None, 7)),
+        (7, 10.0, 900, Forecast(None, 7)),
+        (0, 10.0, 50, Forecast(None, 0)),
+        (0, 0.0, 900, Forecast(None, 0)),
+        (7, float("inf"), 900, Forecast(None, 7)),
+        (7, float("inf"), 120, Forecast(120 * SECOND_US, 0)),
+    ],
+)
+def test_forecast(pending: int, rate: float, now: int, expected: Forecast) -> None:
+    assert forecast(pending, rate, now * SECOND_US, 100 * SECOND_US, 200 * SECOND_US) == expected
+
+
+def test_rounding_does_not_carry_completion_past_the_end() -> None:
+    assert forecast(2583, 44.8, 0, 0, 57_656_250) == Forecast(57_656_250, 0)
+
+
+@given(st.integers(0, 10**8), st.floats(0, 1e6), st.integers(0, 10**12), st.integers(0, 10**12), st.integers(0, 10**12))
+def test_completion_is_within_the_window_or_something_is_missed(
+    pending: int, rate: float, now_us: int, start_us: int, length_us: int
+) -> None:
+    end_us = start_us + length_us
+    result = forecast(pending, rate, now_us, start_us, end_us)
+    assert 0 <= result.missed <= pending
+    assert (result.completion_us is None) == (pending == 0 or result.missed > 0)
+    if result.completion_us is not None:
+        assert max(now_us, start_us) <= result.completion_us <= end_us
+
+
+def test_the_bounds_stay_as_they_are() -> None:
+    assert LAST == 31
+    assert (BUCKET_BOUNDS_SECONDS[0], BUCKET_BOUNDS_SECONDS[18], BUCKET_BOUNDS_SECONDS[-1]) == (0.001, 1.0, 100.0)
+    assert all(low < high <= low * 1.5 + 1e-9 for low, high in pairwise(BUCKET_BOUNDS_SECONDS))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "number"), [(0, 0), (0.001, 0), (0.00101, 1), (1.0, 18), (1.2, 19), (100, LAST - 1), (101, LAST)]
+)
+def test_bucket(seconds: float, number: int) -> None:
+    assert bucket(seconds) == number
+
+
+@pytest.mark.parametrize(
+    ("counts", "q", "seconds"),
+    [
+        ({}, 0.5, None),
+        ({3: 0}, 0.5, None),
+        ({18: 10}, 0.5, 0.84),
+        ({18: 10}, 1.0, 1.0),
+        ({18: 10}, 0.0, 0.68),
+        ({0: 50, 18: 50}, 0.5, 0.001),
+        ({0: 50, 18: 50}, 0.75, 0.84),
+        ({LAST: 5}, 0.5, 100.0),
+        ({18: 1, LAST: 99}, 0.99, 100.0),
+    ],
+)
+def test_quantile(counts: dict[int, int], q: float, seconds: float | None) -> None:
+    assert quantile(counts, q) == (None if seconds is None else pytest.approx(seconds))
+
+
+@given(st.lists(st.floats(0, 90), min_size=1, max_size=60), st.lists(st.floats(0, 1), min_size=1, max_size=5))
+def test_a_quantile_lies_in_the_bucket_of_the_true_one_and_grows_with_q(
+    latencies: list[float], qs: list[float]
+) -> None:
+    latencies.sort()
+    counts = Counter(bucket(seconds) for seconds in latencies)
+    estimates = []
+    for q in sorted(qs):
+        estimate = quantile(counts, q)
+        assert estimate is not None
+        estimates.append(estimate)
+        # The true one: the smallest latency that at least the share q did not exceed.
+        true = next(x for x in latencies if bisect_right(latencies, x) >= q * len(latencies))
+        number = bucket(true)
+        low = BUCKET_BOUNDS_SECONDS[number - 1] if number else 0.0
+        assert low - 1e-9 <= estimate <= BUCKET_BOUNDS_SECONDS[number] + 1e-9
+    assert estimates == sorted(estimates)

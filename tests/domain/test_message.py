@@ -1,0 +1,132 @@
+"""Invariant: a message leaves a final status never, and no event but those of the table changes it."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from engine.domain.message import TABLE, Event, IllegalTransition, Reason, Status, diagram, step
+
+PAIRS = list(product(Status, Event))
+
+
+def test_the_numbers_in_the_database_stay_as_they_are() -> None:
+    assert [(status.name, int(status)) for status in Status] == [
+        ("PENDING", 0),
+        ("CLAIMED", 1),
+        ("CALLING", 2),
+        ("SENT", 3),
+        ("NOT_SENT", 4),
+    ]
+    assert [(reason.name, int(reason)) for reason in Reason] == [
+        ("EXPIRED", 1),
+        ("REJECTED", 2),
+        ("CANCELLED", 3),
+        ("UNCERTAIN", 4),
+    ]
+
+
+def test_the_public_words() -> None:
+    assert [status.public for status in Status] == ["pending", "pending", "pending", "sent", "not_sent"]
+    assert [reason.public for reason in Reason] == ["expired", "rejected", "cancelled", "uncertain"]
+    assert [status for status in Status if status.is_final] == [Status.SENT, Status.NOT_SENT]
+
+
+@pytest.mark.parametrize(("status", "event"), PAIRS)
+def test_each_pair_is_in_the_table_or_raises(status: Status, event: Event) -> None:
+    if (status, event) in TABLE:
+        result = step(status, event)
+        assert result == TABLE[status, event]
+        assert (result.reason is not None) == (result.status is Status.NOT_SENT)
+        return
+    with pytest.raises(IllegalTransition) as caught:
+        step(status, event)
+    assert (caught.value.status, caught.value.event) == (status, event)
+    assert str(caught.value) == f"{event.name} can't happen to a message that is {status.name}"
+
+
+def test_the_table_is_this_and_no_more() -> None:
+    in_hand = {Event.RELEASE, Event.ACCEPT, Event.REJECT, Event.DEFER, Event.LOSE}
+    allowed = {status: {event for s, event in TABLE if s is status} for status in Status}
+    assert allowed == {
+        Status.PENDING: {Event.CLAIM, Event.EXPIRE, Event.CANCEL},
+        Status.CLAIMED: in_hand | {Event.BEGIN},
+        Status.CALLING: in_hand,
+        Status.SENT: set(),
+        Status.NOT_SENT: set(),
+    }
+
+
+def test_every_status_but_the_first_is_reached_and_every_reason_given() -> None:
+    assert {result.status for result in TABLE.values()} == set(Status)
+    assert {result.reason for result in TABLE.values()} == {None, *Reason}
+
+
+def test_a_lost_message_is_uncertain_only_when_the_mark_was_stored() -> None:
+    assert step(Status.CLAIMED, Event.LOSE) == (Status.PENDING, None)
+    assert step(Status.CALLING, Event.LOSE) == (Status.NOT_SENT, Reason.UNCERTAIN)
+
+
+def test_the_diagram_shows_every_row_of_the_table() -> None:
+    lines = diagram().splitlines()
+    assert lines[0] == "stateDiagram-v2"
+    assert "    [*] --> PENDING: the client matches" in lines
+    assert "    CALLING --> NOT_SENT: the engine died with it (uncertain)" in lines
+    assert "    SENT --> [*]" in lines
+    assert "    NOT_SENT --> [*]" in lines
+    for (status, event), result in TABLE.items():
+        assert any(line.startswith(f"    {status.name} --> {result.status.name}: {event.value}") for line in lines)
+    assert len(lines) == len(set(lines)) == 1 + 1 + len(TABLE) + 1 + 2
+
+
+class Life(RuleBasedStateMachine):
+    """Any events in any order, against the rules of SPEC told in another way than by a table."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status = Status.PENDING
+        self.reason: Reason | None = None
+        self.marked = False
+        self.ended_by: Event | None = None
+
+    @precondition(lambda self: not self.status.is_final)
+    @rule(event=st.sampled_from(Event))
+    def something_happens(self, event: Event) -> None:
+        in_hand = self.status is not Status.PENDING
+        from_outside = event in (Event.CLAIM, Event.EXPIRE, Event.CANCEL)
+        if in_hand == from_outside or (event is Event.BEGIN and self.marked):
+            with pytest.raises(IllegalTransition):
+                step(self.status, event)
+            return
+        self.status, self.reason = step(self.status, event)
+        self.marked = self.status is Status.CALLING
+        if self.status.is_final:
+            self.ended_by = event
+
+    @precondition(lambda self: self.status.is_final)
+    @rule(event=st.sampled_from(Event))
+    def nothing_happens_after_the_end(self, event: Event) -> None:
+        with pytest.raises(IllegalTransition):
+            step(self.status, event)
+
+    @invariant()
+    def sent_means_that_the_provider_accepted(self) -> None:
+        assert (self.status is Status.SENT) == (self.ended_by is Event.ACCEPT)
+
+    @invariant()
+    def the_reason_tells_what_ended_it(self) -> None:
+        expected = {
+            Event.REJECT: Reason.REJECTED,
+            Event.EXPIRE: Reason.EXPIRED,
+            Event.CANCEL: Reason.CANCELLED,
+            Event.LOSE: Reason.UNCERTAIN,
+        }
+        assert self.reason == (expected.get(self.ended_by) if self.ended_by else None)
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(stateful_step_count=20)

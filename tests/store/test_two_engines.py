@@ -1,0 +1,169 @@
+"""Rule 17: many engines, one PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from engine.domain.audience import AudienceFilter
+from engine.domain.message import Event
+from engine.store import Store, StoreUnavailable
+from engine.store.database import Tx
+from engine.store.rows import ClientQuery, Counts, Page, RequestKey
+from tests.store.conftest import Opener
+from tests.store.world import (
+    BY,
+    END,
+    LEASE,
+    LONG_AGO,
+    NOW,
+    add_clients,
+    add_engine,
+    add_mailing,
+    claim,
+    client,
+    counts,
+    mailing,
+    messages,
+    record,
+)
+
+pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("kind", ["postgres"], indirect=True)]
+
+
+async def test_rule_17_no_message_is_claimed_twice(open_store: Opener) -> None:
+    stores = [await open_store() for _ in range(3)]
+    assert stores[0].shared
+    await add_clients(stores[0], 600)
+    mailing_id = await add_mailing(stores[0])
+    claimed: list[int] = []
+
+    async def engine(store: Store) -> None:
+        owner = await add_engine(store)
+        while claims := await claim(store, mailing_id, owner, 7):
+            claimed.extend(taken.message_id for taken in claims)
+            assert await record(store, owner, claims, Event.ACCEPT) == len(claims)
+
+    await asyncio.gather(*(engine(store) for store in stores for _ in range(2)))
+    assert len(claimed) == len(set(claimed)) == 600
+    assert await counts(stores[0], mailing_id) == Counts(sent=600)
+
+
+async def test_rule_17_a_dead_engines_claims_are_taken_over_after_the_lease(open_store: Opener) -> None:
+    first, second = await open_store(), await open_store()
+    await add_clients(first, 20)
+    mailing_id = await add_mailing(first)
+    dead, heir = await add_engine(first), await add_engine(second)
+    lost = await claim(first, mailing_id, dead)
+    assert await claim(second, mailing_id, heir) == []
+    taken_back = await asyncio.gather(*(store.recover(LEASE, 20, expired_only=True) for store in (first, second)))
+    assert sum(taken_back) == 20
+    again = await claim(second, mailing_id, heir)
+    assert {taken.attempt for taken in again} == {2}
+    assert await record(first, dead, lost, Event.ACCEPT) == 0
+
+
+async def test_several_engines_may_start_at_once(open_store: Opener) -> None:
+    stores = await asyncio.gather(*(open_store() for _ in range(4)))
+    ids = await asyncio.gather(*map(add_engine, stores))
+    assert len(set(ids)) == 4
+
+
+async def test_rule_1_no_client_falls_between_an_audience_builder_and_an_edit(open_store: Opener) -> None:
+    one, two = await open_store(), await open_store()
+    ids = await add_clients(one, 120, "a")
+    mailing_id = await add_mailing(one, mailing(AudienceFilter(("a",))), build=False)
+    chance = random.Random(3)
+
+    async def build() -> None:
+        while not await one.build_audience(mailing_id, 7, NOW, LONG_AGO):
+            pass
+
+    async def edit() -> None:
+        for index in chance.sample(range(120), 60):
+            await two.update_client(ids[index], lambda old, i=index: client(i, "b"), by=BY, now_us=NOW)  # type: ignore[misc]
+            await two.create_client(client(500 + index, "a"), by=BY, now_us=NOW)
+
+    async def change_the_filter() -> None:
+        for tag in ("b", "a"):
+            await asyncio.sleep(0.05)
+            await two.update_mailing(mailing_id, lambda old, t=tag: mailing(AudienceFilter((t,))), by=BY, now_us=NOW)  # type: ignore[misc]
+
+    await asyncio.gather(build(), edit(), change_the_filter())
+    await build()
+    assert len(await messages(one, mailing_id)) == await one.audience_size(AudienceFilter(("a",))) == 120
+    assert await counts(one, mailing_id) == Counts(pending=120)
+
+
+async def test_everything_at_once_neither_deadlocks_nor_miscounts(open_store: Opener) -> None:
+    stores = [await open_store(), await open_store()]
+    ids = await add_clients(stores[0], 200)
+    mailings = [await add_mailing(stores[0]) for _ in range(3)]
+    owners = [await add_engine(store) for store in stores]
+
+    async def send(index: int) -> None:
+        chance = random.Random(index)
+        for _ in range(40):
+            claims = []
+            for mailing_id in chance.sample(mailings, 3):
+                claims += await claim(stores[index], mailing_id, owners[index], 5)
+            chance.shuffle(claims)
+            await record(stores[index], owners[index], claims, chance.choice((Event.ACCEPT, Event.DEFER)))
+
+    async def edit(index: int) -> None:
+        chance = random.Random(10 + index)
+        for client_id in chance.sample(ids[index * 100 : index * 100 + 100], 50):
+            if chance.random() < 0.5:
+                await stores[index].delete_client(client_id, by=BY, now_us=NOW)
+            else:
+                rows = [client(chance.randrange(200), chance.choice(("x", "new"))) for _ in range(5)]
+                await stores[index].import_clients(rows, by=BY, now_us=NOW)
+
+    async def end() -> None:
+        await asyncio.sleep(0.2)
+        await stores[0].set_cancelled(mailings[0], by=BY, now_us=NOW)
+        while await stores[1].cancel_pending(mailings[0], 20, NOW) or await stores[0].expire(mailings[1], 20, END):
+            pass
+
+    await asyncio.gather(send(0), send(1), edit(0), edit(1), end())
+    assert await stores[0].check() == []
+
+
+async def test_a_lost_connection_is_an_error_to_retry_and_then_works_again(open_store: Opener) -> None:
+    store, other = await open_store(), await open_store()
+    await add_clients(store, 1)
+
+    async def cut(tx: Tx) -> None:
+        await tx.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+    async def long(tx: Tx) -> None:
+        await tx.rows("SELECT pg_sleep(30)")
+
+    call = asyncio.create_task(store._db.transaction(long))
+    await asyncio.sleep(0.1)
+    await other._db.transaction(cut)
+    with pytest.raises(StoreUnavailable):
+        await call
+    for _ in range(3):
+        try:
+            assert (await store.list_clients(ClientQuery(), Page())).total == 1
+            break
+        except StoreUnavailable:
+            continue
+    else:
+        pytest.fail("the pool never recovered")
+
+
+async def test_one_request_id_twice_at_the_same_time_makes_one_mailing(open_store: Opener) -> None:
+    stores = [await open_store(), await open_store()]
+    key = RequestKey("same", "CreateMailing", "f")
+    made = await asyncio.gather(
+        *(store.create_mailing(mailing(), by=BY, now_us=NOW, request=key) for store in stores for _ in range(3))
+    )
+    assert len({created.row.id for created in made}) == 1
+    assert [created.replayed for created in made].count(False) == 1

@@ -1,0 +1,224 @@
+"""Whatever the order of verbs: every step is one of ``domain.message``'s, and counters equal rows.
+
+A seeded walk calls verbs at random, late and doubled outcomes of forgotten claims included, and looks
+at all rows before and after each call.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple
+
+import pytest
+
+from engine.domain.audience import AudienceFilter
+from engine.domain.errors import NotFound, ReadOnly
+from engine.domain.message import TABLE, Event, Status
+from engine.ports import Claim
+from engine.store import Store
+from engine.store.database import Tx
+from tests.store.world import BY, END, add_engine, add_mailing, client, mailing, outcome, release
+
+TAGS = ("a", "b", "c")
+STEPS = {"sqlite": 200, "sqlite-inline": 1_000, "postgres": 300}
+ALL_STEPS = {(status, *step) for (status, _), step in TABLE.items()}
+
+
+class Seen(NamedTuple):
+    """A row, as far as the rules are about it."""
+
+    status: Status
+    reason: int | None
+    attempt: int
+    owner: int | None
+    stale: bool
+
+
+async def look(store: Store) -> dict[int, Seen]:
+    """Every message row, by id."""
+
+    async def work(tx: Tx) -> dict[int, Seen]:
+        rows = await tx.rows("SELECT id, status, reason, attempt, owner, stale FROM message")
+        return {row[0]: Seen(Status(row[1]), row[2], row[3], row[4], bool(row[5])) for row in rows}
+
+    return await store._db.read(work)
+
+
+class Walk:
+    """One life of a store."""
+
+    def __init__(self, store: Store, seed: int) -> None:
+        self.store, self.chance = store, random.Random(seed)
+        self.mailings: list[int] = []
+        self.clients: list[int] = []
+        self.owners: list[int] = []
+        self.claims: list[tuple[int, Claim]] = []
+        self.now_us = 2_000
+        self.highest_id = 0
+        self.steps_seen: set[tuple[Status, Status, int | None]] = set()
+
+    def some(self, number: int = 4) -> tuple[int, list[Claim]]:
+        """Claims of one owner, old and new ones."""
+        owner = self.chance.choice(self.owners)
+        ours = [taken for whose, taken in self.claims if whose == owner or self.chance.random() < 0.05]
+        return owner, self.chance.sample(ours, min(len(ours), self.chance.randint(0, number)))
+
+    async def claim(self) -> None:
+        owner, lease = self.chance.choice(self.owners), self.now_us + self.chance.randint(1, 400)
+        mailing_id = self.chance.choice(self.mailings)
+        limit = self.chance.randint(1, 6)
+        taken = await self.store.claim(mailing_id, limit, owner=owner, now_us=self.now_us, lease_until_us=lease)
+        self.claims += [(owner, item) for item in taken]
+        del self.claims[:-60]
+
+    async def begin(self) -> None:
+        owner, claims = self.some()
+        await self.store.begin(claims, owner=owner)
+
+    async def renew(self) -> None:
+        owner, claims = self.some()
+        await self.store.renew(claims, owner=owner, lease_until_us=self.now_us + 500)
+
+    async def record(self) -> None:
+        owner, claims = self.some(8)
+        events = (Event.ACCEPT, Event.REJECT, Event.DEFER)
+        outcomes = [
+            outcome(taken, self.chance.choice(events), due_us=self.now_us + self.chance.randint(-5, 300))
+            for taken in claims
+        ]
+        await self.store.record(outcomes, owner=owner, now_us=self.now_us)
+
+    async def release(self) -> None:
+        owner, claims = self.some()
+        await release(self.store, owner, claims, self.chance.choice((0, self.now_us + 100)))
+
+    async def recover(self) -> None:
+        await self.store.recover(self.now_us, 5, expired_only=self.chance.random() < 0.8)
+
+    async def expire(self) -> None:
+        await self.store.expire(
+            self.chance.choice(self.mailings), 5, END if self.chance.random() < 0.2 else self.now_us
+        )
+
+    async def cancel(self) -> None:
+        await self.store.cancel_pending(self.chance.choice(self.mailings), 5, self.now_us)
+
+    async def set_cancelled(self) -> None:
+        if self.chance.random() < 0.2:
+            await self.store.set_cancelled(self.chance.choice(self.mailings), by=BY, now_us=self.now_us)
+
+    async def pause(self) -> None:
+        paused = self.chance.random() < 0.5
+        await self.store.set_paused(self.chance.choice(self.mailings), paused, by=BY, now_us=self.now_us)
+
+    async def build(self) -> None:
+        await self.store.build_audience(self.chance.choice(self.mailings), 3, self.now_us, self.now_us)
+
+    async def edit_mailing(self) -> None:
+        filter = AudienceFilter(tuple(self.chance.sample(TAGS, self.chance.randint(0, 2))))
+        chosen = self.chance.choice(self.mailings)
+        await self.store.update_mailing(chosen, lambda old: mailing(filter), by=BY, now_us=self.now_us)
+
+    async def create_mailing(self) -> None:
+        filter = AudienceFilter(tuple(self.chance.sample(TAGS, self.chance.randint(0, 2))))
+        self.mailings.append(await add_mailing(self.store, mailing(filter), build=self.chance.random() < 0.5))
+        del self.mailings[:-5]
+
+    async def delete_mailing(self) -> None:
+        if self.chance.random() < 0.1:
+            chosen = self.chance.choice(self.mailings)
+            await self.store.delete_mailing(chosen, by=BY, now_us=self.now_us)
+
+    async def purge(self) -> None:
+        await self.store.purge(self.chance.choice(self.mailings), 4)
+
+    async def import_clients(self) -> None:
+        numbers = self.chance.sample(range(30), self.chance.randint(1, 6))
+        rows = [client(number, self.chance.choice(TAGS)) for number in numbers]
+        self.clients += (await self.store.import_clients(rows, by=BY, now_us=self.now_us)).changed_ids
+
+    async def edit_client(self) -> None:
+        tag = self.chance.choice(TAGS)
+        await self.store.update_client(
+            self.chance.choice(self.clients),
+            lambda old: client(old.phone_number - 79_160_000_000, tag),
+            by=BY,
+            now_us=self.now_us,
+        )
+
+    async def delete_client(self) -> None:
+        await self.store.delete_client(self.chance.choice(self.clients), by=BY, now_us=self.now_us)
+
+    def verbs(self) -> dict[Callable[[], Awaitable[None]], tuple[int, set[Event]]]:
+        """Each verb with how often it is called and what may happen to a message in it."""
+        return {
+            self.claim: (5, {Event.CLAIM}),
+            self.begin: (2, {Event.BEGIN}),
+            self.renew: (1, set()),
+            self.record: (5, {Event.ACCEPT, Event.REJECT, Event.DEFER}),
+            self.release: (2, {Event.RELEASE}),
+            self.recover: (1, {Event.LOSE}),
+            self.expire: (1, {Event.EXPIRE}),
+            self.cancel: (1, {Event.CANCEL}),
+            self.set_cancelled: (1, set()),
+            self.pause: (1, set()),
+            self.build: (3, set()),
+            self.edit_mailing: (1, set()),
+            self.create_mailing: (1, set()),
+            self.delete_mailing: (1, set()),
+            self.purge: (1, set()),
+            self.import_clients: (2, set()),
+            self.edit_client: (3, set()),
+            self.delete_client: (1, set()),
+        }
+
+    async def run(self, steps: int) -> None:
+        """Walk."""
+        self.owners = [await add_engine(self.store), await add_engine(self.store)]
+        await self.import_clients()
+        await self.create_mailing()
+        verbs = self.verbs()
+        weights = [often for often, _ in verbs.values()]
+        for _ in range(steps):
+            self.now_us += self.chance.randint(0, 100)
+            (verb,) = self.chance.choices(list(verbs), weights)
+            before = await look(self.store)
+            try:
+                await verb()
+            except (NotFound, ReadOnly):
+                continue  # a deleted client, an ended mailing
+            after = await look(self.store)
+            self.judge(before, after, verbs[verb][1], verb.__name__)
+            assert await self.store.check() == [], verb.__name__
+
+    def judge(self, before: dict[int, Seen], after: dict[int, Seen], events: Iterable[Event], verb: str) -> None:
+        """Every difference must be a step of the table by one of the verb's events."""
+        for id, row in after.items():
+            if (old := before.get(id)) is None:
+                assert id > self.highest_id, f"{verb}: the id {id} was used before"
+                assert (row.status, row.attempt) == (Status.PENDING, 0), verb
+            elif row.status is not old.status:
+                self.steps_seen.add((old.status, row.status, row.reason))
+                steps = {TABLE[old.status, event] for event in events if (old.status, event) in TABLE}
+                assert (row.status, row.reason) in steps, f"{verb}: {old} became {row}"
+                assert row.attempt - old.attempt == moved(old.status, row.status, verb), f"{verb}: {old} became {row}"
+        for id in before.keys() - after.keys():
+            old = before[id]
+            may_go = old.status is Status.PENDING or (old.stale and any(events)) or verb == "purge"
+            assert may_go, f"{verb}: {old} is gone"
+        self.highest_id = max([self.highest_id, *after])
+
+
+def moved(old: Status, new: Status, verb: str) -> int:
+    """How the attempt number changes: a claim takes one, a release gives it back."""
+    if new is Status.CLAIMED and old is Status.PENDING:
+        return 1
+    return -1 if verb == "release" and new is Status.PENDING else 0
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_every_walk_keeps_the_rules(store: Store, kind: str, seed: int) -> None:
+    walk = Walk(store, seed)
+    await walk.run(STEPS[kind])
+    assert walk.steps_seen == ALL_STEPS or kind != "sqlite-inline"  # the others walk less far

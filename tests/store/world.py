@@ -1,0 +1,109 @@
+"""Short ways to say what a test needs. Times are small numbers: the store knows no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from engine.domain.audience import AudienceFilter
+from engine.domain.message import Event
+from engine.domain.validate import ClientInput, MailingInput
+from engine.domain.window import LocalHours
+from engine.ports import Claim, Record, Return
+from engine.store import Store
+from engine.store.rows import Actor, Counts, MailingRow, MessageQuery, MessageRow, Page
+
+BY = Actor("tester", "ipv4:127.0.0.1:1")
+START, END = 1_000, 100_000
+NOW = 2_000
+LEASE = 5_000
+LONG_AGO = -1
+EVERYBODY = AudienceFilter()
+
+
+def client(number: int, tag: str = "new", phone_code: str = "916", time_zone: str = "UTC") -> ClientInput:
+    """The ``number``-th client."""
+    return ClientInput(79_160_000_000 + number, phone_code, tag, time_zone)
+
+
+def mailing(
+    filter: AudienceFilter = EVERYBODY,
+    *,
+    text: str = "hello",
+    start_us: int = START,
+    end_us: int = END,
+    local_hours: LocalHours | None = None,
+    on_uncertain: str = "resend",
+) -> MailingInput:
+    """A mailing for everybody."""
+    return MailingInput(text, filter, start_us, end_us, local_hours, None, on_uncertain)
+
+
+async def add_clients(store: Store, number: int, tag: str = "new", first: int = 0) -> list[int]:
+    """Import clients; return their ids."""
+    made = await store.import_clients([client(first + i, tag) for i in range(number)], by=BY, now_us=NOW)
+    return list(made.changed_ids)
+
+
+async def add_mailing(store: Store, wanted: MailingInput | None = None, *, build: bool = True) -> int:
+    """Register a mailing and make its messages; return its id."""
+    created = await store.create_mailing(wanted or mailing(), by=BY, now_us=NOW)
+    while build and not await store.build_audience(created.row.id, 1000, NOW, LONG_AGO):
+        pass
+    return created.row.id
+
+
+async def add_engine(store: Store) -> int:
+    """Register an engine."""
+    return await store.register_engine("host:1", 4, NOW, 0)
+
+
+async def a_mailing_with(store: Store, clients: int) -> tuple[int, int]:
+    """Clients, a mailing for them and an engine: (mailing id, engine id)."""
+    await add_clients(store, clients)
+    return await add_mailing(store), await add_engine(store)
+
+
+async def claim(store: Store, mailing_id: int, owner: int, limit: int = 100, now_us: int = NOW) -> list[Claim]:
+    """Claim with a lease until ``LEASE``."""
+    return await store.claim(mailing_id, limit, owner=owner, now_us=now_us, lease_until_us=LEASE)
+
+
+def outcome(taken: Claim, event: Event, *, due_us: int = 0, http_status: int | None = 200) -> Record:
+    """The outcome of a claimed message's call."""
+    detail = "" if event is Event.ACCEPT else "because"
+    due_us = due_us if event is Event.DEFER else 0
+    return Record(
+        taken.message_id,
+        taken.mailing_id,
+        taken.client_id,
+        taken.attempt,
+        event,
+        NOW + 10,
+        NOW + 20,
+        http_status,
+        detail,
+        due_us,
+    )
+
+
+async def record(store: Store, owner: int, claims: Iterable[Claim], event: Event, *, due_us: int = 0) -> int:
+    """Store the same outcome for some messages."""
+    return await store.record([outcome(taken, event, due_us=due_us) for taken in claims], owner=owner, now_us=NOW)
+
+
+async def release(store: Store, owner: int, claims: Sequence[Claim], due_us: int = 0) -> int:
+    """Give claims back."""
+    returns = [Return(taken.message_id, taken.mailing_id, taken.attempt, due_us) for taken in claims]
+    return await store.release(returns, owner=owner)
+
+
+async def messages(store: Store, mailing_id: int | None = None) -> list[MessageRow]:
+    """All messages (of a mailing)."""
+    return list((await store.list_messages(MessageQuery(mailing_id=mailing_id), Page(1000))).items)
+
+
+async def counts(store: Store, mailing_id: int) -> Counts:
+    """The counters of a mailing, after a recount has agreed with them."""
+    assert await store.check() == []
+    row: MailingRow = await store.get_mailing(mailing_id)
+    return row.counts
