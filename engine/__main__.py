@@ -1,0 +1,82 @@
+"""``python -m engine``: run the engine, or one of its commands."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import uvloop
+
+from engine import logs
+from engine.api.server import ListenError
+from engine.ports import StoreUnavailable
+from engine.service import Service
+from engine.settings import PROGRAM, Settings, parse
+from engine.store.errors import DatabaseUnavailable
+from engine.store.store import Store
+
+
+async def run(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _on_signal, stop)
+    service = Service(settings)
+    try:
+        await service.start()
+        await stop.wait()
+    finally:
+        await service.stop()
+    return 0
+
+
+def _on_signal(stop: asyncio.Event) -> None:
+    if stop.is_set():
+        # Asked twice: whoever asks does not want to wait. What is open is recovered by the next start.
+        os._exit(1)
+    stop.set()
+
+
+async def migrate(settings: Settings) -> int:
+    """Bring the database to this version's schema; returns the exit code."""
+    store = await Store.open(settings.database_url)
+    await store.close()
+    print(f"The database {settings.database_name} is up to date.")
+    return 0
+
+
+async def check(settings: Settings) -> int:
+    """Recount and repair the counters; returns 0 when they were right, 1 when some were not."""
+    store = await Store.open(settings.database_url)
+    try:
+        differences = await store.check()
+    finally:
+        await store.close()
+    for found in differences:
+        print(f"mailing {found.mailing_id}: {found.name} was {found.stored}, repaired to {found.counted}")
+    if not differences:
+        print("All counters agree with the messages.")
+    return 1 if differences else 0
+
+
+COMMANDS: dict[str, Callable[[Settings], Awaitable[int]]] = {"run": run, "migrate": migrate, "check": check}
+
+
+def main() -> int:
+    """Entry point; returns the exit code: 0 done, 1 it could not be done (one line says why), 2 bad settings."""
+    command, settings = parse(sys.argv[1:], os.environ, Path(".env"))
+    logs.configure(settings.log_format, settings.log_level)
+    try:
+        return uvloop.run(COMMANDS[command](settings))  # type: ignore[arg-type]
+    except (DatabaseUnavailable, StoreUnavailable, ListenError, OSError) as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

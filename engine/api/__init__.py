@@ -1,0 +1,1 @@
+"""gRPC: thin servicers (convert, call, convert), errors, health, the server."""

@@ -1,0 +1,137 @@
+"""ClientService: the people who can receive texts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from google.protobuf.empty_pb2 import Empty
+
+from engine.api.background import Background
+from engine.api.caller import caller
+from engine.api.control import DeliveryControl
+from engine.api.convert import both, client_input, client_message, client_query, request_key
+from engine.api.errors import Stopping
+from engine.api.importing import Import
+from engine.api.interceptors import Context
+from engine.api.masks import merged, paths_of
+from engine.api.paging import page_of, token_after
+from engine.domain.phone import default_code
+from engine.domain.validate import ClientInput
+from engine.ports import Clock
+from engine.store.rows import MAX_PAGE_SIZE, ClientRow
+from engine.store.store import Store
+from mailing.v1 import client_pb2, client_service_pb2, client_service_pb2_grpc
+
+EDITABLE: Final = frozenset({"phone_number", "phone_code", "tag", "time_zone"})
+
+
+class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
+    """See ``proto/mailing/v1/client_service.proto``."""
+
+    def __init__(
+        self,
+        store: Store,
+        control: DeliveryControl,
+        clock: Clock,
+        background: Background,
+        stopping: asyncio.Event,
+    ) -> None:
+        self._store, self._control, self._clock = store, control, clock
+        self._background, self._stopping = background, stopping
+
+    async def CreateClient(
+        self, request: client_service_pb2.CreateClientRequest, context: Context
+    ) -> client_pb2.Client:
+        """Add a client."""
+        wanted, key = both(
+            lambda: client_input(request.client), lambda: request_key("CreateClient", request, request.request_id)
+        )
+
+        async def change() -> ClientRow:
+            created = await self._store.create_client(
+                wanted, request=key, by=caller(context), now_us=self._clock.now_us()
+            )
+            if not created.replayed:
+                await self._control.clients_changed([created.row.id])
+            return created.row
+
+        return client_message(await self._background.whole(change()))
+
+    async def GetClient(self, request: client_service_pb2.GetClientRequest, context: Context) -> client_pb2.Client:
+        """Read one client."""
+        return client_message(await self._store.get_client(request.client_id))
+
+    async def ListClients(
+        self, request: client_service_pb2.ListClientsRequest, context: Context
+    ) -> client_service_pb2.ListClientsResponse:
+        """Read a page of clients."""
+        query, page = both(lambda: client_query(request), lambda: page_of(request))
+        found = await self._store.list_clients(query, page)
+        return client_service_pb2.ListClientsResponse(
+            clients=[client_message(row) for row in found.items],
+            next_page_token=token_after(request, found.next_after),
+            total_size=found.total,
+        )
+
+    async def UpdateClient(
+        self, request: client_service_pb2.UpdateClientRequest, context: Context
+    ) -> client_pb2.Client:
+        """Change some fields of a client."""
+        client_id, paths = request.client.id, paths_of(request.update_mask, request.client, EDITABLE)
+        if not paths:
+            return client_message(await self._store.get_client(client_id))
+
+        async def change() -> ClientRow:
+            row = await self._store.update_client(
+                client_id,
+                lambda old: _edited(old, request.client, paths),
+                by=caller(context),
+                now_us=self._clock.now_us(),
+            )
+            await self._control.clients_changed([client_id])
+            return row
+
+        return client_message(await self._background.whole(change()))
+
+    async def DeleteClient(self, request: client_service_pb2.DeleteClientRequest, context: Context) -> Empty:
+        """Delete a client."""
+
+        async def change() -> None:
+            await self._store.delete_client(request.client_id, by=caller(context), now_us=self._clock.now_us())
+            await self._control.clients_changed([request.client_id])
+
+        await self._background.whole(change())
+        return Empty()
+
+    async def ImportClients(
+        self, request_iterator: AsyncIterator[client_service_pb2.ImportClientsRequest], context: Context
+    ) -> client_service_pb2.ImportClientsResponse:
+        """Add or change many clients; each page is stored as it comes."""
+        work = Import(self._store, self._control, self._clock, caller(context))
+        async for page in request_iterator:
+            if self._stopping.is_set():
+                raise Stopping
+            for part in work.parts(page):
+                await self._background.whole(work.store(part))
+        return work.report
+
+    async def ExportClients(
+        self, request: client_service_pb2.ExportClientsRequest, context: Context
+    ) -> AsyncIterator[client_service_pb2.ExportClientsResponse]:
+        """Read all clients that match, page by page."""
+        query, page = both(lambda: client_query(request), lambda: page_of(request, default=MAX_PAGE_SIZE))
+        async for rows in self._store.export_clients(query, page.size):
+            if self._stopping.is_set():
+                raise Stopping
+            yield client_service_pb2.ExportClientsResponse(clients=[client_message(row) for row in rows])
+
+
+def _edited(row: ClientRow, client: client_pb2.Client, paths: Sequence[str]) -> ClientInput:
+    """What an update makes of a client; runs inside the store's transaction. Raises InvalidInput."""
+    after = merged(client_message(row), client, paths)
+    # A code that was derived from the number goes on being so.
+    if "phone_code" not in paths and row.phone_code == default_code(row.phone_number):
+        after.phone_code = ""
+    return client_input(after)

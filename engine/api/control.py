@@ -1,0 +1,74 @@
+"""What the API needs of delivery. Delivery implements it; the tests have a fake one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.domain.breaker import BreakerState
+from engine.ports import EngineRow
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerStatus:
+    """The circuit breaker between this engine and the provider."""
+
+    state: BreakerState = BreakerState.CLOSED
+    next_probe_us: int | None = None
+    """``None``: closed, or a probe is under way."""
+    consecutive_failures: int = 0
+    detail: str = ""
+    """The last failure in words; empty: none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActorStatus:
+    """One part of delivery, as its supervisor sees it."""
+
+    name: str
+    healthy: bool = True
+    """False: it failed and has not run well since."""
+    restarts: int = 0
+    detail: str = ""
+    """The last failure in words; empty: none."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryStatus:
+    """How this engine is doing, all of it known without asking the database."""
+
+    engine_id: int
+    workers: int
+    queue_size: int
+    queue_depth: int
+    in_flight: int
+    rate_limit: float
+    """Calls to the provider, a second, of all engines together; 0: no limit."""
+    rate_per_second: float
+    """Messages sent, a second, lately."""
+    sending_paused: bool
+    breaker: BreakerStatus = BreakerStatus()
+    engines: tuple[EngineRow, ...] = ()
+    """As of this engine's last heartbeat; this one included."""
+    actors: tuple[ActorStatus, ...] = ()
+
+
+class DeliveryControl(Protocol):
+    """Called after the commit of each change, so that delivery follows at once and not at its next tick."""
+
+    async def refresh(self, mailing_id: int) -> None:
+        """A mailing was created, changed or deleted. Returns when no new call for it can start that
+        its stored state does not allow."""
+
+    async def clients_changed(self, client_ids: Sequence[int]) -> None:
+        """Clients were created, changed or deleted: their messages may have come, gone or be due."""
+
+    async def control_changed(self) -> None:
+        """The control record (workers, rate, paused) was changed. Returns when this engine follows it."""
+
+    def status(self) -> DeliveryStatus:
+        """How this engine is doing now."""
+
+    def forecast_rate(self) -> float:
+        """The speed, messages a second, that a mailing with the engine to itself may expect; 0: unknown."""

@@ -1,0 +1,193 @@
+"""Numbers for people: statistics, progress, forecast, the engine's status. Pure, like ``convert``."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from engine.api.control import DeliveryStatus
+from engine.api.convert import AUDIENCE_STATES, STATES, counts_message, timestamp
+from engine.domain.breaker import BreakerState
+from engine.domain.forecast import forecast, quantile
+from engine.ports import AudienceState
+from engine.store.rows import Counts, GroupCounts, MailingRow, StatsRow, TimelineRow
+from mailing.v1 import engine_pb2, mailing_pb2, mailing_stats_pb2
+
+_SECOND_US: Final = 1_000_000
+STEP_US: Final = 10 * _SECOND_US
+"""Length of a step of the timeline."""
+_RATE_STEPS: Final = 3
+"""The rate in the statistics is that of so many steps: half a minute."""
+PROGRESS_WINDOW_US: Final = 5 * _SECOND_US
+"""The rate in WatchMailing is that of so long."""
+
+_BREAKER_STATES: Final = {
+    BreakerState.CLOSED: engine_pb2.BREAKER_STATE_CLOSED,
+    BreakerState.OPEN: engine_pb2.BREAKER_STATE_OPEN,
+    BreakerState.BLOCKED: engine_pb2.BREAKER_STATE_BLOCKED,
+}
+
+
+def forecast_message(
+    pending: int, rate_per_second: float, now_us: int, start_us: int, end_us: int
+) -> mailing_stats_pb2.Forecast:
+    """How far the rate carries; without a rate nothing is foretold but the speed 0."""
+    if rate_per_second <= 0:
+        return mailing_stats_pb2.Forecast()
+    result = forecast(pending, rate_per_second, now_us, start_us, end_us)
+    return mailing_stats_pb2.Forecast(
+        completion_time=timestamp(result.completion_us), missed=result.missed, rate_per_second=rate_per_second
+    )
+
+
+def expected_rate(engine_rate: float, rate_limit: float | None) -> float:
+    """The speed a mailing may expect: the engine's, or its own limit; 0: unknown."""
+    if rate_limit is None:
+        return engine_rate
+    return min(engine_rate, rate_limit) if engine_rate > 0 else rate_limit
+
+
+def progress(counts: Counts, audience_state: AudienceState) -> float:
+    """Share of the messages that are final. A mailing for nobody is through once that is known."""
+    if counts.total == 0:
+        return 1.0 if audience_state is AudienceState.READY else 0.0
+    return (counts.sent + counts.not_sent) / counts.total
+
+
+def timeline_rate(timeline: Sequence[TimelineRow], now_us: int) -> float:
+    """Messages that became final, a second, over the last steps; the current one counts as far as it goes."""
+    since_us = now_us - now_us % STEP_US - (_RATE_STEPS - 1) * STEP_US
+    recent = [step for step in timeline if step.time_us >= since_us]
+    if not recent:
+        return 0.0
+    # A mailing that has just begun has no empty steps before it to be averaged in.
+    seconds = max(_SECOND_US, now_us - recent[0].time_us) / _SECOND_US
+    return sum(step.sent + step.not_sent for step in recent) / seconds
+
+
+def _completion_us(pending: int, rate_per_second: float, row: MailingRow, now_us: int) -> int | None:
+    if pending == 0 or rate_per_second <= 0:
+        return None
+    # At its end whatever is left becomes final at once.
+    return min(row.end_us, max(now_us, row.start_us) + round(pending / rate_per_second * _SECOND_US))
+
+
+def _groups(groups: Mapping[str, GroupCounts]) -> dict[str, mailing_pb2.MessageCounts]:
+    return {
+        key: mailing_pb2.MessageCounts(
+            pending=each.pending,
+            sent=each.sent,
+            not_sent=each.not_sent,
+            total=each.pending + each.sent + each.not_sent,
+        )
+        for key, each in groups.items()
+    }
+
+
+def stats_message(row: StatsRow, now_us: int, engine_rate: float) -> mailing_stats_pb2.MailingStats:
+    """The statistics of a mailing; ``engine_rate`` is used where the mailing shows no speed of its own."""
+    mailing, counts = row.mailing, row.mailing.counts
+    rate = timeline_rate(row.timeline, now_us)
+    is_open = mailing.cancelled_us is None and now_us < mailing.end_us
+    foretold = rate or expected_rate(engine_rate, mailing.rate_limit)
+    return mailing_stats_pb2.MailingStats(
+        mailing_id=mailing.id,
+        message_counts=counts_message(counts),
+        reasons=mailing_stats_pb2.ReasonCounts(
+            expired=counts.expired, rejected=counts.rejected, cancelled=counts.cancelled, uncertain=counts.uncertain
+        ),
+        progress=progress(counts, mailing.audience_state),
+        rate_per_second=rate,
+        estimated_completion_time=timestamp(_completion_us(counts.pending, rate, mailing, now_us)),
+        forecast=forecast_message(counts.pending, foretold, now_us, mailing.start_us, mailing.end_us)
+        if is_open
+        else None,
+        attempts=mailing_stats_pb2.AttemptStats(
+            total=row.attempts, retried=row.retried, by_http_status=row.by_http_status
+        ),
+        latency_seconds=mailing_stats_pb2.LatencyQuantiles(
+            p50=quantile(row.latency, 0.5), p95=quantile(row.latency, 0.95), p99=quantile(row.latency, 0.99)
+        ),
+        by_phone_code=_groups(row.by_phone_code),
+        by_tag=_groups(row.by_tag),
+        by_time_zone=_groups(row.by_time_zone),
+        timeline=[
+            mailing_stats_pb2.TimelinePoint(
+                time=timestamp(step.time_us), sent=step.sent, not_sent=step.not_sent, deferred=step.deferred
+            )
+            for step in row.timeline
+        ],
+    )
+
+
+class ProgressMeter:
+    """Follows one mailing over several readings, and tells its speed from them."""
+
+    def __init__(self) -> None:
+        self._readings: deque[tuple[int, int]] = deque()
+        """(when, how many were final), the oldest first, back to the window's begin."""
+
+    def read(self, row: MailingRow, now_us: int) -> mailing_stats_pb2.MailingProgress:
+        """The progress at ``now_us``."""
+        counts = row.counts
+        rate = self._rate(counts.sent + counts.not_sent, now_us)
+        return mailing_stats_pb2.MailingProgress(
+            mailing_id=row.id,
+            time=timestamp(now_us),
+            state=STATES[row.state(now_us)],
+            audience_state=AUDIENCE_STATES[row.audience_state],
+            message_counts=counts_message(counts),
+            progress=progress(counts, row.audience_state),
+            rate_per_second=rate,
+            estimated_completion_time=timestamp(_completion_us(counts.pending, rate, row, now_us)),
+        )
+
+    def _rate(self, final: int, now_us: int) -> float:
+        self._readings.append((now_us, final))
+        while len(self._readings) > 2 and self._readings[1][0] <= now_us - PROGRESS_WINDOW_US:
+            self._readings.popleft()
+        first_us, first = self._readings[0]
+        # Edits and deleted clients make counts smaller: that is no speed.
+        return max(0.0, (final - first) * _SECOND_US / (now_us - first_us)) if now_us > first_us else 0.0
+
+
+def is_over(row: MailingRow) -> bool:
+    """True when every message is final and no more are being made (after a cancellation none are)."""
+    return row.counts.pending == 0 and (row.cancelled_us is not None or row.audience_state is AudienceState.READY)
+
+
+def engine_status_message(status: DeliveryStatus) -> engine_pb2.EngineStatus:
+    """How the engine is doing, as the API shows it."""
+    paused = status.sending_paused
+    return engine_pb2.EngineStatus(
+        engine_id=status.engine_id,
+        workers=status.workers,
+        queue_size=status.queue_size,
+        queue_depth=status.queue_depth,
+        in_flight=status.in_flight,
+        rate_limit=status.rate_limit or None,
+        rate_per_second=status.rate_per_second,
+        sending=engine_pb2.SENDING_STATE_PAUSED if paused else engine_pb2.SENDING_STATE_RUNNING,
+        breaker=engine_pb2.BreakerStatus(
+            state=_BREAKER_STATES[status.breaker.state],
+            next_probe_time=timestamp(status.breaker.next_probe_us),
+            consecutive_failures=status.breaker.consecutive_failures,
+            detail=status.breaker.detail,
+        ),
+        engines=[
+            engine_pb2.EngineInstance(
+                id=each.engine_id,
+                name=each.name,
+                start_time=timestamp(each.started_us),
+                heartbeat_time=timestamp(each.heartbeat_us),
+                workers=each.workers,
+                in_flight=each.in_flight,
+            )
+            for each in status.engines
+        ],
+        actors=[
+            engine_pb2.ActorHealth(name=each.name, healthy=each.healthy, restarts=each.restarts, detail=each.detail)
+            for each in status.actors
+        ],
+    )

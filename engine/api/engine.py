@@ -1,0 +1,91 @@
+"""EngineService: watch and steer the engine; the audit list."""
+
+from __future__ import annotations
+
+from engine.api.background import Background
+from engine.api.caller import caller
+from engine.api.control import DeliveryControl
+from engine.api.convert import audit_message, audit_query
+from engine.api.convert_stats import engine_status_message
+from engine.api.interceptors import Context
+from engine.api.paging import page_of, token_after
+from engine.domain.errors import FieldError, InvalidInput
+from engine.domain.validate import MAX_RATE_PER_SECOND
+from engine.ports import Clock
+from engine.settings import WORKERS_MAX
+from engine.store.store import Store
+from mailing.v1 import engine_pb2, engine_service_pb2, engine_service_pb2_grpc
+
+
+class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):
+    """See ``proto/mailing/v1/engine_service.proto``."""
+
+    def __init__(self, store: Store, control: DeliveryControl, clock: Clock, background: Background) -> None:
+        self._store, self._control, self._clock, self._background = store, control, clock, background
+
+    async def GetStatus(
+        self, request: engine_service_pb2.GetStatusRequest, context: Context
+    ) -> engine_pb2.EngineStatus:
+        """Read how the engine is doing."""
+        return engine_status_message(self._control.status())
+
+    async def SetWorkers(
+        self, request: engine_service_pb2.SetWorkersRequest, context: Context
+    ) -> engine_pb2.EngineStatus:
+        """Change the number of workers."""
+        if not 1 <= request.workers <= WORKERS_MAX:
+            raise InvalidInput([FieldError("workers", f"must be 1 to {WORKERS_MAX}")])
+        return await self._set(context, workers=request.workers)
+
+    async def SetRate(self, request: engine_service_pb2.SetRateRequest, context: Context) -> engine_pb2.EngineStatus:
+        """Change the budget of calls to the provider."""
+        if not 0 <= request.rate_limit <= MAX_RATE_PER_SECOND:  # not a number is refused, too
+            problem = f"must be 0 (no limit) to {MAX_RATE_PER_SECOND} messages a second"
+            raise InvalidInput([FieldError("rate_limit", problem)])
+        return await self._set(context, provider_rate=request.rate_limit)
+
+    async def PauseSending(
+        self, request: engine_service_pb2.PauseSendingRequest, context: Context
+    ) -> engine_pb2.EngineStatus:
+        """Hold sending for all mailings."""
+        return await self._set(context, sending_paused=True)
+
+    async def ResumeSending(
+        self, request: engine_service_pb2.ResumeSendingRequest, context: Context
+    ) -> engine_pb2.EngineStatus:
+        """Let sending go on."""
+        return await self._set(context, sending_paused=False)
+
+    async def ListAuditEvents(
+        self, request: engine_service_pb2.ListAuditEventsRequest, context: Context
+    ) -> engine_service_pb2.ListAuditEventsResponse:
+        """Read a page of the audit list."""
+        found = await self._store.list_audit(audit_query(request), page_of(request))
+        return engine_service_pb2.ListAuditEventsResponse(
+            audit_events=[audit_message(row) for row in found.items],
+            next_page_token=token_after(request, found.next_after),
+            total_size=found.total,
+        )
+
+    async def _set(
+        self,
+        context: Context,
+        *,
+        workers: int | None = None,
+        provider_rate: float | None = None,
+        sending_paused: bool | None = None,
+    ) -> engine_pb2.EngineStatus:
+        """Store what is not ``None``, and have delivery follow."""
+
+        async def change() -> None:
+            await self._store.set_control(
+                workers=workers,
+                provider_rate=provider_rate,
+                sending_paused=sending_paused,
+                by=caller(context),
+                now_us=self._clock.now_us(),
+            )
+            await self._control.control_changed()
+
+        await self._background.whole(change())
+        return engine_status_message(self._control.status())

@@ -1,0 +1,111 @@
+"""Around every call, of every kind: errors become statuses, and the call is measured."""
+
+from __future__ import annotations
+
+import inspect
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, TypeAlias
+
+import grpc
+from grpc import StatusCode, aio
+
+from engine.api.errors import reply_to
+from engine.logs import get_logger
+from engine.ports import StoreUnavailable
+
+log = get_logger(__name__)
+
+Context = aio.ServicerContext[Any, Any]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Measure = Callable[[str, str, float], None]
+"""Told of each call when it ends: method (``/mailing.v1.ClientService/GetClient``), status, seconds."""
+
+
+def no_measure(_method: str, _code: str, _seconds: float) -> None:
+    """Nobody wants to know."""
+
+
+class CallInterceptor(aio.ServerInterceptor):
+    """Turns what a servicer raises into a gRPC status (``errors``); what is not in that table is a
+    bug: it is logged once, and the caller gets INTERNAL with a reference to that line and no more."""
+
+    def __init__(self, measure: Measure = no_measure) -> None:
+        self._measure = measure
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Wrap the handler of one call."""
+        handler = await continuation(handler_call_details)
+        if handler is None:  # no such method: gRPC answers UNIMPLEMENTED
+            return None
+        return self._wrapped(handler, str(handler_call_details.method))
+
+    def _wrapped(self, handler: Handler, method: str) -> Handler:
+        request = "stream" if handler.request_streaming else "unary"
+        response = "stream" if handler.response_streaming else "unary"
+        inner = getattr(handler, f"{request}_{response}")
+        is_generator = inspect.isasyncgenfunction(inner)
+
+        async def answer(argument: Any, context: Context) -> Any:
+            """For one response, and for handlers that write their responses themselves."""
+            async with _Call(method, context, self._measure):
+                return await inner(argument, context)
+
+        async def answers(argument: Any, context: Context) -> AsyncIterator[Any]:
+            async with _Call(method, context, self._measure), aclosing(inner(argument, context)) as responses:
+                async for each in responses:
+                    yield each
+
+        make = getattr(grpc, f"{request}_{response}_rpc_method_handler")
+        wrapped: Handler = make(
+            answers if is_generator else answer, handler.request_deserializer, handler.response_serializer
+        )
+        return wrapped
+
+
+class _Call:
+    """One call, from its begin to its end."""
+
+    def __init__(self, method: str, context: Context, measure: Measure) -> None:
+        self._method, self._context, self._measure = method, context, measure
+        self._begin = time.perf_counter()
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        """Measure; abort with the status that belongs to the error. Cancellation passes through."""
+        if isinstance(error, Exception) and not isinstance(error, aio.AbortError):
+            await self._abort(error)
+        elif error is None or isinstance(error, aio.AbortError):
+            self._done(_code_of(self._context))
+        else:
+            self._done(StatusCode.CANCELLED.name)
+
+    async def _abort(self, error: Exception) -> None:
+        reply = reply_to(error)
+        if reply is None:
+            reference = uuid.uuid4().hex[:12]
+            log.error("rpc.failed", method=self._method, reference=reference, exc_info=error)
+            self._done(StatusCode.INTERNAL.name)
+            await self._context.abort(StatusCode.INTERNAL, f"internal error, reference {reference}")
+        if isinstance(error, StoreUnavailable):
+            log.warning("rpc.store_unavailable", method=self._method, error=str(error))
+        status = reply.status()
+        self._done(reply.code.name)
+        await self._context.abort(reply.code, reply.message, status.trailing_metadata or ())
+
+    def _done(self, code: str) -> None:
+        self._measure(self._method, code, time.perf_counter() - self._begin)
+
+
+def _code_of(context: Context) -> str:
+    """The name of the status that the handler has set; OK when it set none."""
+    code: Any = context.code()
+    return code.name if isinstance(code, StatusCode) else StatusCode.OK.name

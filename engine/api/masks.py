@@ -1,0 +1,68 @@
+"""Update masks (AIP-134, AIP-161): which fields of a resource a request changes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeVar
+
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+
+from engine.domain.errors import FieldError, InvalidInput
+
+M = TypeVar("M", bound=Message)
+EVERYTHING = "*"
+
+
+def paths_of(mask: FieldMask, resource: Message, editable: Collection[str]) -> list[str]:
+    """Return the paths to change: those of the mask, ``*`` for all that are editable, and without a
+    mask those that are set in ``resource``. Fields that only the engine writes are left out.
+
+    Raises:
+        InvalidInput: naming each path that the resource does not have.
+    """
+    if not mask.paths:
+        return [field.name for field, _ in resource.ListFields() if field.name in editable]
+    if list(mask.paths) == [EVERYTHING]:
+        return sorted(editable)
+    unknown = [path for path in mask.paths if not _exists(resource.DESCRIPTOR.fields_by_name, path.split("."))]
+    if unknown:
+        raise InvalidInput([FieldError("update_mask", f'"{path[:100]}" is not a field') for path in unknown])
+    return [path for path in mask.paths if path.partition(".")[0] in editable]
+
+
+def merged(current: M, changes: M, paths: Sequence[str]) -> M:
+    """Return ``current`` with the fields at ``paths`` as they are in ``changes``, set or not."""
+    result = type(current)()
+    result.CopyFrom(current)
+    for path in paths:
+        _copy(changes, result, path.split("."))
+    return result
+
+
+def _exists(fields: Mapping[str, Any], names: Sequence[str]) -> bool:
+    """True when there is such a field; only single messages of our package have paths below them."""
+    field = fields.get(names[0])
+    if field is None or len(names) == 1:
+        return field is not None
+    kind = field.message_type
+    if kind is None or field.is_repeated or not kind.file.package.startswith("mailing."):
+        return False
+    return _exists(kind.fields_by_name, names[1:])
+
+
+def _copy(source: Message, target: Message, names: Sequence[str]) -> None:
+    name = names[0]
+    if len(names) > 1:
+        _copy(getattr(source, name), getattr(target, name), names[1:])
+        return
+    target.ClearField(name)
+    field = source.DESCRIPTOR.fields_by_name[name]
+    value = getattr(source, name)
+    if field.is_repeated:
+        getattr(target, name).extend(value)
+    elif field.message_type is not None:
+        if source.HasField(name):
+            getattr(target, name).CopyFrom(value)
+    elif not field.has_presence or source.HasField(name):
+        setattr(target, name, value)

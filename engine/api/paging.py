@@ -1,0 +1,69 @@
+"""Page tokens: where the next page begins (a keyset, so that inserts and deletions between two pages
+neither repeat nor skip a row), and of which list. Opaque to callers, stateless, not secret."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import struct
+from typing import Final
+
+from google.protobuf.message import Message
+
+from engine.domain.errors import FieldError, InvalidInput
+from engine.store.rows import MAX_PAGE_SIZE, Page
+
+DEFAULT_PAGE_SIZE: Final = 50
+
+_TOKEN: Final = struct.Struct(">q12s")
+"""The id of the last row shown, and a digest of it and of the list's filters."""
+
+
+def page_of(request: Message, default: int = DEFAULT_PAGE_SIZE) -> Page:
+    """Read ``page_size`` and ``page_token`` of a List request.
+
+    Raises:
+        InvalidInput: naming ``page_size``, ``page_token`` or both.
+    """
+    errors: list[FieldError] = []
+    size: int = request.page_size  # type: ignore[attr-defined]
+    token: str = getattr(request, "page_token", "")  # an export has none
+    if size < 0:
+        errors.append(FieldError("page_size", "must not be negative"))
+    after = None
+    if token:
+        after = _read(token, request)
+        if after is None:
+            errors.append(FieldError("page_token", "is not a token of this list with these filters; begin without one"))
+    if errors:
+        raise InvalidInput(errors)
+    return Page(min(size or default, MAX_PAGE_SIZE), after)
+
+
+def token_after(request: Message, next_after: int | None) -> str:
+    """The token of the page after the row ``next_after``; empty when there is none."""
+    if next_after is None:
+        return ""
+    token = _TOKEN.pack(next_after, _digest(request, next_after))
+    return base64.urlsafe_b64encode(token).rstrip(b"=").decode()
+
+
+def _read(token: str, request: Message) -> int | None:
+    """The row id in the token; ``None``: damaged, or made for another list or other filters."""
+    try:
+        data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        after, digest = _TOKEN.unpack(data)
+    except (binascii.Error, ValueError, struct.error):
+        return None
+    return after if digest == _digest(request, after) else None
+
+
+def _digest(request: Message, after: int) -> bytes:
+    """Ties a row id to the list's method and filters: all fields but those that turn the pages."""
+    filters = type(request)()
+    filters.CopyFrom(request)
+    filters.ClearField("page_size")
+    filters.ClearField("page_token")
+    text = filters.DESCRIPTOR.full_name.encode() + b"\0" + filters.SerializeToString(deterministic=True)
+    return hashlib.blake2b(text + struct.pack(">q", after), digest_size=12).digest()

@@ -1,0 +1,142 @@
+"""The gRPC server: services, health, reflection, TLS."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import grpc
+from grpc import aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from engine.api.background import Background
+from engine.api.clients import ClientServicer
+from engine.api.control import DeliveryControl
+from engine.api.engine import EngineServicer
+from engine.api.health import HealthFollower
+from engine.api.interceptors import CallInterceptor, Measure, no_measure
+from engine.api.mailings import MailingServicer
+from engine.api.messages import MessageServicer
+from engine.api.watch import PERIOD_SECONDS, Watch
+from engine.ports import Clock
+from engine.store.store import Store
+from mailing.v1 import (
+    client_service_pb2,
+    client_service_pb2_grpc,
+    engine_service_pb2,
+    engine_service_pb2_grpc,
+    mailing_service_pb2,
+    mailing_service_pb2_grpc,
+    message_service_pb2,
+    message_service_pb2_grpc,
+)
+
+_MIB: Final = 1024 * 1024
+
+OPTIONS: Final = (
+    # A second process on the same port must fail, not take half of the calls.
+    ("grpc.so_reuseport", 0),
+    # An import's page of 10,000 rows with the longest tags, all Cyrillic, is 3 MiB.
+    ("grpc.max_receive_message_length", 8 * _MIB),
+    # 1,000 mailings of 4,096 Cyrillic letters each and filters of 1,000 entries fit; clients set their own limit.
+    ("grpc.max_send_message_length", 64 * _MIB),
+    # A peer that vanished without a word is noticed within 40 s, and its streams end.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # Callers may ping as often as every 10 s, with or without calls.
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.max_ping_strikes", 0),
+)
+
+
+class ListenError(Exception):
+    """The address can't be listened on, or the certificate can't be used: one line for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files of the server; with ``client_ca`` only callers with a certificate of that CA get in."""
+
+    cert: Path
+    key: Path
+    client_ca: Path | None = None
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """Read the files. Raises ListenError when one can't be read."""
+        try:
+            pair = (self.key.read_bytes(), self.cert.read_bytes())
+            client_ca = None if self.client_ca is None else self.client_ca.read_bytes()
+        except OSError as error:
+            raise ListenError(f"can't read {error.filename}: {error.strerror}") from None
+        return grpc.ssl_server_credentials([pair], client_ca, require_client_auth=client_ca is not None)
+
+
+class ApiServer:
+    """``start`` once, ``stop`` once. The store is open and delivery started before, and ended after."""
+
+    def __init__(
+        self,
+        store: Store,
+        control: DeliveryControl,
+        clock: Clock,
+        *,
+        tls: Tls | None = None,
+        measure: Measure = no_measure,
+        watch_period_seconds: float = PERIOD_SECONDS,
+    ) -> None:
+        self._tls = tls
+        self._stopping = asyncio.Event()
+        self._background = Background()
+        self._health = HealthFollower(control)
+        self._server = aio.server(interceptors=(CallInterceptor(measure),), options=OPTIONS)
+        watch = Watch(store, clock, self._stopping, watch_period_seconds)
+        client_service_pb2_grpc.add_ClientServiceServicer_to_server(
+            ClientServicer(store, control, clock, self._background, self._stopping), self._server
+        )
+        mailing_service_pb2_grpc.add_MailingServiceServicer_to_server(
+            MailingServicer(store, control, clock, self._background, watch), self._server
+        )
+        message_service_pb2_grpc.add_MessageServiceServicer_to_server(MessageServicer(store), self._server)
+        engine_service_pb2_grpc.add_EngineServiceServicer_to_server(
+            EngineServicer(store, control, clock, self._background), self._server
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, self._server)
+        reflection.enable_server_reflection(_service_names(), self._server)
+
+    async def start(self, address: str) -> int:
+        """Listen on ``host:port`` (port 0: any free one) and serve; return the port.
+
+        Raises:
+            ListenError: the address is taken or not ours, or the certificate is no good.
+        """
+        try:
+            if self._tls is None:
+                port = self._server.add_insecure_port(address)
+            else:
+                port = self._server.add_secure_port(address, self._tls.credentials())
+        except RuntimeError:
+            reason = "it is in use or not an address of this machine" + (
+                ", or the TLS files are bad" if self._tls else ""
+            )
+            raise ListenError(f"can't listen on {address}: {reason}") from None
+        await self._health.start()
+        await self._server.start()
+        return port
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Take no new calls, end the streams, let the other calls end within ``grace_seconds``."""
+        await self._health.stop()
+        self._stopping.set()
+        await self._server.stop(grace_seconds)
+        await self._background.close(max(1.0, grace_seconds))
+
+
+def _service_names() -> list[str]:
+    modules = (client_service_pb2, mailing_service_pb2, message_service_pb2, engine_service_pb2)
+    ours = [service.full_name for module in modules for service in module.DESCRIPTOR.services_by_name.values()]
+    health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+    return [*ours, health, reflection.SERVICE_NAME]

@@ -1,0 +1,135 @@
+"""The mailings that have work left, as this engine knows them.
+
+Everything here is memory, and rebuilt from the store at every tick and after
+every change: the database is the truth, the book is what makes a decision
+right before a call cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from engine.domain.pacing import TokenBucket, rate_share
+from engine.domain.window import LocalHours, may_send, next_open_us
+from engine.ports import AudienceState, Plan
+
+_MINUTE_US = 60_000_000
+
+
+@dataclass(slots=True)
+class Entry:
+    """One mailing: its plan, its pace, and when to ask the store for due messages again."""
+
+    plan: Plan
+    bucket: TokenBucket | None = None
+    ask_us: int | None = 0
+    """Due work may be there from this time on; ``None``: none that we know of."""
+    has_share: bool = True
+    """False: the mailing's rate is so small that other engines use all of it."""
+    in_flight: int = 0
+    """Messages between a worker's last check and the provider's answer."""
+
+    def may_send(self, now_us: int) -> bool:
+        """True when a call for this mailing may start now (local hours aside)."""
+        plan = self.plan
+        held = plan.paused or plan.cancelled or plan.deleted or plan.rebuilding
+        return self.has_share and not held and may_send(plan.start_us, plan.end_us, now_us)
+
+    def pace(self, rate_per_second: float | None, now_us: int) -> None:
+        """Follow the rate from now on; ``None``: no limit."""
+        if rate_per_second is None:
+            self.bucket = None
+        elif self.bucket is None:
+            self.bucket = TokenBucket(rate_per_second)
+        else:
+            self.bucket.set_rate(rate_per_second, now_us)
+
+    def expects(self, due_us: int) -> None:
+        """Note that a message of this mailing is due at ``due_us``."""
+        if self.ask_us is None or due_us < self.ask_us:
+            self.ask_us = due_us
+
+    def put_off(self, due_us: int) -> None:
+        """Note that a message is pending again and due at ``due_us``: look at it then, but at the
+        mailing's end at the latest (it expires), and at once when the mailing is cancelled."""
+        self.expects(0 if self.plan.cancelled else min(due_us, self.plan.end_us))
+
+    def asks(self, now_us: int) -> bool:
+        """True when the store should be asked for pending messages now."""
+        return self.ask_us is not None and self.ask_us <= now_us
+
+    def is_over(self, now_us: int) -> bool:
+        """True when whatever is still pending must be expired or cancelled."""
+        return not self.plan.deleted and (self.plan.cancelled or now_us >= self.plan.end_us)
+
+    @property
+    def needs_building(self) -> bool:
+        """True while the audience builder has rows to make or to remove."""
+        plan = self.plan
+        return plan.deleted or (plan.audience_state is AudienceState.BUILDING and not plan.cancelled)
+
+    def opens_us(self, time_zone: str, now_us: int) -> int:
+        """``now_us`` when the mailing's local hours are open in the zone, else when they open."""
+        hours = self.plan.local_hours
+        if hours is None:
+            return now_us
+        opens_us = _opens_us(hours, time_zone, now_us // _MINUTE_US)
+        return opens_us if opens_us > now_us else now_us
+
+
+@lru_cache(maxsize=65_536)
+def _opens_us(hours: LocalHours, time_zone: str, minute: int) -> int:
+    # Local hours open and close on whole minutes and every offset in use is a whole number of
+    # minutes (the last exception, Liberia, ended in 1972): one answer serves the minute.
+    return next_open_us(hours, ZoneInfo(time_zone), minute * _MINUTE_US)
+
+
+class Book:
+    """All entries, by mailing id, in the order of their ids."""
+
+    def __init__(self) -> None:
+        self._entries: dict[int, Entry] = {}
+        self._share = (0, 1)
+        self.get = self._entries.get
+        """The entry of a mailing id, or ``None`` when the mailing has no work left (or is gone)."""
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def load(self, plans: Iterable[Plan], now_us: int) -> None:
+        """Take over the store's plans; buckets, calls in flight and due times of known mailings stay."""
+        old = dict(self._entries)
+        self._entries.clear()
+        for plan in sorted(plans, key=lambda plan: plan.mailing_id):
+            entry = old.pop(plan.mailing_id, None) or Entry(plan)
+            if plan != entry.plan:
+                entry.plan = plan
+                entry.expects(0)
+            self._entries[plan.mailing_id] = entry
+        # Calls still in flight keep their entry until they are answered: pausing waits for them.
+        self._entries.update({mailing_id: entry for mailing_id, entry in old.items() if entry.in_flight})
+        self._pace(now_us)
+
+    def share(self, index: int, engines: int, now_us: int) -> None:
+        """This is engine number ``index`` (from 0) of ``engines``: take that part of each mailing's rate."""
+        self._share = (index, engines)
+        self._pace(now_us)
+
+    def ask_all(self) -> None:
+        """Ask for due messages of every mailing that has pending ones: the tick, a safety net."""
+        for entry in self:
+            if entry.plan.pending:
+                entry.expects(0)
+
+    def _pace(self, now_us: int) -> None:
+        for entry in self:
+            rate = entry.plan.rate_limit
+            share = None if rate is None else rate_share(rate, *self._share)
+            entry.has_share = rate is None or share is not None
+            entry.pace(share, now_us)

@@ -1,0 +1,343 @@
+"""All of delivery, wired: what the composition root starts and the API speaks to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import Any
+
+import structlog
+
+from engine.delivery.audience_builder import AudienceBuilder
+from engine.delivery.book import Book
+from engine.delivery.gate import Gate
+from engine.delivery.hand import Hand
+from engine.delivery.leases import LeaseKeeper, alive_since_us
+from engine.delivery.marker import Marker
+from engine.delivery.queue import DeliveryQueue
+from engine.delivery.rate_meter import RateMeter
+from engine.delivery.recorder import Recorder
+from engine.delivery.supervisor import ActorHealth, Supervisor
+from engine.delivery.ticker import Ticker
+from engine.delivery.worker import Worker
+from engine.domain.breaker import Breaker
+from engine.domain.message import Event
+from engine.domain.pacing import rate_share
+from engine.domain.retry import RetryPolicy
+from engine.ports import Claim, Clock, Control, EngineRow, Meter, Provider, Record, Return, Store, StoreUnavailable
+
+_RECOVER_ROWS = 1_000
+# A pause returns when the calls that had begun have been answered, but does not wait long for a slow
+# provider: those calls have begun before it, and no new one begins.
+_SETTLE_SECONDS = 0.5
+_SETTLE_STEP_SECONDS = 0.005
+_OUTCOMES_SECONDS = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySettings:
+    """What delivery needs of the engine's settings (SPEC, section 7)."""
+
+    workers: int = 64
+    queue_size: int = 1000
+    tick_seconds: float = 5.0
+    provider_rate: float = 0.0
+    provider_timeout_seconds: float = 10.0
+    retry_base_seconds: float = 5.0
+    retry_max_seconds: float = 300.0
+    lease_seconds: float = 60.0
+
+
+class Delivery:
+    """The actors and what they share. ``start`` once, ``stop`` once."""
+
+    def __init__(
+        self,
+        store: Store,
+        provider: Provider,
+        *,
+        clock: Clock,
+        random: Random,
+        settings: DeliverySettings,
+        name: str,
+        meter: Meter,
+        breaker: Breaker | None = None,
+    ) -> None:
+        self._store, self._provider, self._clock, self._random = store, provider, clock, random
+        self._settings, self._name, self._meter = settings, name, meter
+        self.book, self.hand = Book(), Hand()
+        self.gate = Gate(breaker or Breaker(), settings.provider_rate, random)
+        self.queue = DeliveryQueue(
+            settings.queue_size, settings.workers, gate=self.gate, book=self.book, clock=clock
+        )  # fmt: skip
+        self.supervisor = Supervisor(clock, random)
+        self.sent_rate = RateMeter()
+        self.engine_id = 0
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Join the other engines, take back what a dead one has left, and start the actors.
+
+        Raises:
+            StoreUnavailable: the store is away.
+        """
+        await self._join()
+        self._wire()
+        if not self._store.shared:
+            # Alone on this file: whatever is claimed belonged to an engine that is no more.
+            while await self._store.recover(self._clock.now_us(), _RECOVER_ROWS, expired_only=False):
+                pass
+        await self.leases.acknowledge()
+        # The others must have seen us, and cut their share of the provider's rate, before we send.
+        await self.leases.agreed()
+        self.supervisor.start("recorder", self.recorder.run)
+        self.supervisor.start("marker", self.marker.run)
+        self.supervisor.start("leases", self.leases.run)
+        self.supervisor.start("audience_builder", self.builder.run)
+        self.supervisor.start("ticker", self.ticker.run)
+        self._start_workers()
+
+    def hold(self) -> None:
+        """Begin no call from now on: the engine is stopping."""
+        self.gate.stop()
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Claim no more, give back what was not called, let calls in flight end within
+        ``grace_seconds``, store every outcome, leave."""
+        self.hold()
+        if not self.engine_id:
+            return
+        await self.supervisor.stop("ticker", "audience_builder")
+        await self._retract()
+        await self._until(lambda: self.queue.slots_used == 0, grace_seconds)
+        await self.supervisor.stop(*self.supervisor.names("worker-"))
+        await self._until(lambda: len(self.recorder) == 0, _OUTCOMES_SECONDS)
+        await self.supervisor.stop("recorder", "marker", "leases")
+        if len(self.hand):
+            log.warning("delivery.cut_off", messages=len(self.hand))
+        try:
+            await self._store.retire_engine(self.engine_id)
+        except StoreUnavailable:
+            log.warning("delivery.not_retired")
+
+    # -- for the API ---------------------------------------------------------------------------
+    async def refresh(self, mailing_id: int) -> None:
+        """A mailing was changed, and the change is committed: act by it.
+
+        When this returns, no call that the change forbids can start, on this engine or another.
+        """
+        await self._to_the_end(self._refresh())
+
+    def clients_changed(self, client_ids: Collection[int]) -> None:
+        """Clients were changed or deleted: their messages that wait in the queue are read anew."""
+        ids = frozenset(client_ids)
+        self.ticker.clients_changed(ids)
+        self.hand.revoke(ids)
+        self._give_back(self.queue.withdraw(lambda claim: claim.client_id in ids))
+        for entry in self.book:
+            entry.expects(0)
+        self.ticker.wake()
+
+    async def control_changed(self) -> None:
+        """Workers, rate or the sending switch were changed, and the change is committed: act by it."""
+        await self._to_the_end(self._agree())
+
+    def health(self) -> list[ActorHealth]:
+        """How each actor is doing."""
+        return self.supervisor.health()
+
+    def now_us(self) -> int:
+        """The time by delivery's clock."""
+        return self._clock.now_us()
+
+    @property
+    def provider_rate(self) -> float:
+        """The provider's budget for all engines together, messages a second; 0: no limit."""
+        control = self.leases.control
+        return self._rate(control) if control is not None else self._settings.provider_rate
+
+    @property
+    def engines(self) -> tuple[EngineRow, ...]:
+        """All engines that live, as of the last heartbeat."""
+        return self.leases.control.engines if self.leases.control is not None else ()
+
+    @property
+    def due_lag_seconds(self) -> float:
+        """How late the oldest due message was at the last tick."""
+        return self.ticker.due_lag_seconds
+
+    # -- inside --------------------------------------------------------------------------------
+    async def _join(self) -> None:
+        now_us = self._clock.now_us()
+        self.engine_id = await self._store.register_engine(
+            self._name, self._settings.workers, now_us, alive_since_us(self._store, now_us)
+        )
+
+    def _wire(self) -> None:
+        store, clock, settings = self._store, self._clock, self._settings
+        self.recorder = Recorder(
+            store, owner=self.engine_id, hand=self.hand, book=self.book, clock=clock, on_stored=self._stored
+        )
+        self.marker = Marker(store, owner=self.engine_id)
+        self.ticker = Ticker(
+            store,
+            owner=self.engine_id,
+            book=self.book,
+            queue=self.queue,
+            gate=self.gate,
+            hand=self.hand,
+            recorder=self.recorder,
+            clock=clock,
+            tick_seconds=settings.tick_seconds,
+            lease_seconds=settings.lease_seconds,
+        )
+        self.builder = AudienceBuilder(
+            store,
+            book=self.book,
+            clock=clock,
+            retry_max_seconds=settings.retry_max_seconds,
+            tick_seconds=settings.tick_seconds,
+            on_rows=self.ticker.wake,
+            on_ready=self._reload_soon,
+        )
+        self.leases = LeaseKeeper(
+            store,
+            owner=self.engine_id,
+            hand=self.hand,
+            gate=self.gate,
+            clock=clock,
+            lease_seconds=settings.lease_seconds,
+            load=lambda: (self.queue.slots, self.queue.slots_used),
+            on_control=self._apply,
+            on_lost=self._lost,
+            on_recovered=self._recovered,
+        )
+        self.worker = Worker(
+            queue=self.queue,
+            book=self.book,
+            hand=self.hand,
+            gate=self.gate,
+            marker=self.marker,
+            recorder=self.recorder,
+            provider=self._provider,
+            retry=RetryPolicy(settings.retry_base_seconds, settings.retry_max_seconds),
+            timeout_seconds=settings.provider_timeout_seconds,
+            lease_margin_seconds=settings.lease_seconds / 8,
+            clock=clock,
+            random=self._random,
+        )
+        self.queue.on_low = self.ticker.wake
+        self.gate.on_change = self._gate_changed
+
+    def _start_workers(self) -> None:
+        running = set(self.supervisor.names("worker-"))
+        for number in range(1, self.queue.slots + 1):
+            if (name := f"worker-{number}") not in running:
+                self.supervisor.start(name, partial(self.worker.run, number))
+
+    def _stored(self, slots: int, records: list[Record]) -> None:
+        """The recorder has stored outcomes: their slots are free."""
+        self.queue.free(slots)
+        now_us = self._clock.now_us()
+        self._meter.recorded(records)
+        self.sent_rate.add(sum(record.event is Event.ACCEPT for record in records), now_us)
+        if not records or any(record.event is Event.DEFER for record in records):
+            self.ticker.wake()
+
+    def _gate_changed(self) -> None:
+        """The breaker has changed its state: what is queued goes back, uncalled, when it is not closed."""
+        if self.gate.breaker.state != "closed":
+            self._give_back(self.queue.withdraw(lambda _: True))
+        self.queue.wake(self.queue.slots)
+        self.ticker.wake()
+
+    def _recovered(self) -> None:
+        self.book.ask_all()
+        self.ticker.wake()
+
+    def _lost(self, message_ids: set[int]) -> None:
+        self.queue.withdraw(lambda claim: claim.message_id in message_ids)
+        self.hand.drop(message_ids)
+
+    def _reload_soon(self) -> None:
+        self._in_background(self._reload())
+
+    async def _reload(self) -> None:
+        await self.ticker.reload()
+        self.ticker.wake()
+
+    async def _refresh(self) -> None:
+        await self.ticker.reload()
+        await self._retract()
+        self.builder.wake()
+        self.ticker.wake()
+        await self.leases.agreed()
+
+    async def _agree(self) -> None:
+        await self.leases.acknowledge()
+        await self.leases.agreed()
+
+    async def _apply(self, control: Control) -> None:
+        """Act by the control record, and by mailings that another engine has changed."""
+        now_us = self._clock.now_us()
+        self.gate.pause(control.sending_paused)
+        # Each engine takes its part of every budget: together they never exceed it.
+        ids = sorted(engine.engine_id for engine in control.engines)
+        index, engines = (ids.index(self.engine_id), len(ids)) if self.engine_id in ids else (0, 1)
+        self.gate.share_rate(rate_share(self._rate(control), index, engines), now_us)
+        self.book.share(index, engines, now_us)
+        self.queue.resize(self._settings.workers if control.workers is None else control.workers)
+        if self.supervisor.names("worker-"):
+            self._start_workers()
+        await self.ticker.reload()
+        await self._retract()
+        self.builder.wake()
+        self.ticker.wake()
+        self.queue.wake(self.queue.slots)
+
+    def _rate(self, control: Control) -> float:
+        return self._settings.provider_rate if control.provider_rate is None else control.provider_rate
+
+    async def _retract(self) -> None:
+        """Give back queued messages that may not be sent now, and wait a little for calls in flight."""
+        now_us = self._clock.now_us()
+        stopped = {entry.plan.mailing_id for entry in self.book if self.gate.is_shut or not entry.may_send(now_us)}
+        self._give_back(
+            self.queue.withdraw(lambda claim: claim.mailing_id in stopped or self.book.get(claim.mailing_id) is None)
+        )
+        if self.gate.stopping:
+            return
+        calling = [entry for entry in self.book if entry.plan.mailing_id in stopped]
+        await self._until(
+            lambda: not self.recorder.returns and not any(entry.in_flight for entry in calling), _SETTLE_SECONDS
+        )
+
+    def _give_back(self, claims: list[Claim]) -> None:
+        self.recorder.give_back(
+            [Return(claim.message_id, claim.mailing_id, claim.attempt, 0) for claim in claims]
+        )  # fmt: skip
+
+    async def _until(self, reached: Callable[[], bool], seconds: float) -> None:
+        deadline_us = self._clock.now_us() + int(seconds * 1_000_000)
+        while not reached() and self._clock.now_us() < deadline_us:
+            await self._clock.sleep(_SETTLE_STEP_SECONDS)
+
+    async def _to_the_end(self, work: Coroutine[Any, Any, None]) -> None:
+        """Await ``work``; it goes on when the caller (an RPC past its deadline) is cancelled."""
+        await asyncio.shield(self._in_background(work))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("delivery.background", error=repr(error))

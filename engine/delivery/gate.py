@@ -1,0 +1,115 @@
+"""Whether any call may start now, whatever the mailing: breaker, provider's rate, the operator's switch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from engine.domain.breaker import Breaker, BreakerState
+from engine.domain.outcome import Outcome, Verdict
+from engine.domain.pacing import TokenBucket
+
+FOREVER_US = 2**63 - 1
+
+
+class Gate:
+    """One for an engine. Everything here is decided without waiting."""
+
+    def __init__(self, breaker: Breaker, rate_per_second: float, random: Random) -> None:
+        self.breaker = breaker
+        self.bucket = TokenBucket(rate_per_second)
+        self.has_share = True
+        """False: the provider's rate is so small that other engines use all of it."""
+        self.fresh_until_us = FOREVER_US
+        """With other engines on the database: no call starts when the control record was last read
+        too long ago, for a pause may have been missed."""
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when the breaker changes its state."""
+        self.detail = ""
+        """The provider's last failure in words, while the breaker is not closed."""
+        self.sending_paused = False
+        self.stopping = False
+        self.is_shut = False
+        """True while no call may start until somebody says so: paused or stopping."""
+        self._calm = True
+        self._free = False
+        self._probe_id: int | None = None
+        self._random = random
+        self._look()
+
+    def pause(self, paused: bool) -> None:
+        """The operator's switch."""
+        self.sending_paused = paused
+        self._look()
+
+    def stop(self) -> None:
+        """For good: the engine is stopping."""
+        self.stopping = True
+        self._look()
+
+    def share_rate(self, rate_per_second: float | None, now_us: int) -> None:
+        """Take over this engine's part of the provider's rate (``domain.pacing.rate_share``)."""
+        self.has_share = rate_per_second is not None
+        if rate_per_second is not None:
+            self.bucket.set_rate(rate_per_second, now_us)
+        self._look()
+
+    def ready_us(self, now_us: int) -> int | None:
+        """When the next call may start: ``now_us``, later, or ``None`` (until something changes)."""
+        if self._free and now_us < self.fresh_until_us:
+            return now_us
+        if self.is_shut or not self.has_share or now_us >= self.fresh_until_us:
+            return None
+        ready_us = self.breaker.ready_us(now_us)
+        if ready_us is None:
+            return None
+        return max(ready_us, self.bucket.ready_us(now_us))
+
+    def start(self, message_id: int, now_us: int) -> None:
+        """Use up one call of the budget; it is the probe when the breaker is not closed."""
+        if self._free:
+            return
+        self.bucket.take(now_us)
+        if self.breaker.start(now_us):
+            self._probe_id = message_id
+
+    def report(self, message_id: int, outcome: Outcome, now_us: int) -> None:
+        """Tell the breaker how the call ended."""
+        if self._calm and outcome.verdict is Verdict.SENT:
+            return
+        before, probe = self.breaker.state, self._is_probe(message_id)
+        if outcome.verdict in (Verdict.SENT, Verdict.REJECTED):
+            self.breaker.succeed(probe)
+        elif outcome.verdict is Verdict.BLOCKED:
+            self.breaker.block(now_us, probe)
+        else:
+            self.breaker.fail(now_us, self._random.random(), probe)
+        self._note(outcome)
+        if probe or self.breaker.state is not before:
+            self.on_change()
+
+    def abandon(self, message_id: int) -> None:
+        """The call did not take place after all: a probe's place is free again."""
+        if self._is_probe(message_id):
+            self.breaker.abandon(True)
+            self.on_change()
+
+    def _note(self, outcome: Outcome) -> None:
+        if self.breaker.state is BreakerState.CLOSED:
+            self.detail = ""
+        elif outcome.verdict in (Verdict.RETRY, Verdict.BLOCKED):
+            self.detail = outcome.detail
+        self._look()
+
+    def _look(self) -> None:
+        """Sum up what hardly ever changes, for what is asked twice for each message."""
+        closed = self.breaker.state is BreakerState.CLOSED
+        self.is_shut = self.sending_paused or self.stopping
+        self._calm = closed and not self.breaker.failures
+        self._free = closed and not self.is_shut and self.has_share and not self.bucket.rate_per_second
+
+    def _is_probe(self, message_id: int) -> bool:
+        if message_id != self._probe_id:
+            return False
+        self._probe_id = None
+        return True

@@ -1,0 +1,54 @@
+"""The claims that this engine holds, from the ticker's claim to the recorder's commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from engine.ports import Claim
+
+
+class Hand:
+    """Message id → claim with its present lease; what is not in it, we don't own."""
+
+    def __init__(self) -> None:
+        self._claims: dict[int, Claim] = {}
+        self._revoked: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._claims)
+
+    def add(self, claims: Iterable[Claim]) -> None:
+        """The store has given us these."""
+        self._claims.update((claim.message_id, claim) for claim in claims)
+
+    def drop(self, message_ids: Iterable[int]) -> None:
+        """These are stored, given back or lost."""
+        for message_id in message_ids:
+            self._claims.pop(message_id, None)
+            self._revoked.discard(message_id)
+
+    def revoke(self, client_ids: frozenset[int]) -> None:
+        """What was read of these clients is out of date: begin no call with it."""
+        self._revoked.update(id for id, claim in self._claims.items() if claim.client_id in client_ids)
+
+    def holds(self, claim: Claim, until_us: int) -> bool:
+        """True when the claim is still ours at ``until_us``, and what it says of the client still holds."""
+        held = self._claims.get(claim.message_id)
+        if held is None or claim.message_id in self._revoked:
+            return False
+        return held.attempt == claim.attempt and held.lease_until_us > until_us
+
+    def has(self, claim: Claim) -> bool:
+        """True when the claim has been neither stored, given back nor lost."""
+        held = self._claims.get(claim.message_id)
+        return held is not None and held.attempt == claim.attempt
+
+    def expiring(self, before_us: int) -> list[Claim]:
+        """Claims whose lease ends before that time."""
+        return [claim for claim in self._claims.values() if claim.lease_until_us < before_us]
+
+    def renewed(self, claims: Iterable[Claim], lease_until_us: int) -> None:
+        """Their leases now last until then (those let go meanwhile stay gone)."""
+        for claim in claims:
+            if claim.message_id in self._claims:
+                self._claims[claim.message_id] = claim._replace(lease_until_us=lease_until_us)

@@ -1,0 +1,173 @@
+"""The bounded queue between the ticker and the workers: fair between mailings, paced, never over its slots.
+
+One lane a mailing, served in turn, so a message of a small mailing never stands
+behind a huge one. A message leaves the queue only when it may be called now:
+the gate (breaker, provider's rate), the mailing's own rate and a free slot are
+asked at that moment, so no worker holds a message it has to wait with.
+
+A slot is one message whose fate is not yet stored: being called, or answered and
+waiting for the recorder. There are as many slots as workers; that is the most
+that a crash can leave uncertain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from engine.delivery.book import Book
+from engine.delivery.gate import Gate
+from engine.domain.fairness import RoundRobin
+from engine.ports import Claim, Clock
+
+_US = 1e-6
+
+
+class DeliveryQueue:
+    """Claims that wait for a worker, and the workers that wait for a claim."""
+
+    def __init__(self, capacity: int, slots: int, *, gate: Gate, book: Book, clock: Clock) -> None:
+        self.capacity = capacity
+        self.slots = slots
+        self.slots_used = 0
+        self.on_low: Callable[[], None] = lambda: None
+        """Called when a lane runs low, so that the ticker claims more before it is empty."""
+        self._gate, self._book, self._clock = gate, book, clock
+        self._lanes: dict[int, deque[Claim]] = {}
+        self._low_marks: dict[int, int] = {}
+        self._turns = RoundRobin()
+        self._size = 0
+        self._parked: deque[asyncio.Future[None]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_paced = False
+
+    def __len__(self) -> int:
+        return self._size
+
+    def queued(self, mailing_id: int) -> int:
+        """How many claims of the mailing wait here."""
+        lane = self._lanes.get(mailing_id)
+        return len(lane) if lane else 0
+
+    def put(self, claims: Iterable[Claim]) -> None:
+        """Add claims; the ticker asks for no more than there is room."""
+        touched: dict[int, deque[Claim]] = {}
+        for claim in claims:
+            lane = self._lanes.get(claim.mailing_id)
+            if lane is None:
+                lane = self._lanes[claim.mailing_id] = deque()
+                self._turns.add(claim.mailing_id)
+            lane.append(claim)
+            touched[claim.mailing_id] = lane
+            self._size += 1
+        self._low_marks.update((mailing_id, len(lane) // 2) for mailing_id, lane in touched.items())
+        self.wake(self._size)
+
+    def take_now(self) -> Claim | None:
+        """A claim that may be called at this moment, and a slot for it; ``None``: there is none."""
+        if not self._size or self.slots_used >= self.slots:
+            return None
+        now_us = self._clock.now_us()
+        ready_us = self._gate.ready_us(now_us)
+        if ready_us != now_us:
+            self._wake_at(ready_us, now_us)
+            return None
+        for mailing_id in self._turns:
+            entry = self._book.get(mailing_id)
+            if entry is None or entry.bucket is None or entry.bucket.take(now_us):
+                return self._pop(mailing_id, now_us)
+        self._wake_at(self._soonest_us(now_us), now_us)
+        return None
+
+    async def take(self, worker: int) -> Claim | None:
+        """Wait for a claim that may be called now, and take a slot for it.
+
+        ``None``: there are fewer slots than workers now, and this worker (counted from 1) is one too many.
+        """
+        while worker <= self.slots:
+            claim = self.take_now()
+            if claim is not None:
+                # A timer wakes one waiter; whoever gets a claim then wakes the next one, until nothing
+                # may be called: no herd, and nobody is forgotten.
+                if self._is_paced:
+                    self.wake(1)
+                return claim
+            await self._park()
+        return None
+
+    def resize(self, slots: int) -> None:
+        """Change the number of slots; calls in flight end in their own time."""
+        self.slots = slots
+        self.wake(len(self._parked))
+
+    def free(self, slots: int) -> None:
+        """Give slots back: their messages are stored, or were not called."""
+        self.slots_used -= slots
+        self.wake(slots)
+
+    def wake(self, count: int) -> None:
+        """Let up to ``count`` waiting workers look again."""
+        while count > 0 and self._parked:
+            waiter = self._parked.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                count -= 1
+
+    def withdraw(self, unwanted: Callable[[Claim], bool]) -> list[Claim]:
+        """Take out all claims for which ``unwanted`` is true; they are the caller's to give back."""
+        out: list[Claim] = []
+        for mailing_id, lane in list(self._lanes.items()):
+            keep: deque[Claim] = deque()
+            for claim in lane:
+                (out if unwanted(claim) else keep).append(claim)
+            self._lanes[mailing_id] = keep
+            if not keep:
+                self._close(mailing_id)
+        self._size -= len(out)
+        return out
+
+    def _pop(self, mailing_id: int, now_us: int) -> Claim:
+        lane = self._lanes[mailing_id]
+        claim = lane.popleft()
+        self._size -= 1
+        self.slots_used += 1
+        self._gate.start(claim.message_id, now_us)
+        left = len(lane)
+        if left == self._low_marks[mailing_id]:
+            self.on_low()
+        if left:
+            self._turns.served(mailing_id)
+        else:
+            self._close(mailing_id)
+        return claim
+
+    def _soonest_us(self, now_us: int) -> int:
+        """When the first of the mailings, all of which have a rate, may send again."""
+        entries = (self._book.get(mailing_id) for mailing_id in self._turns)
+        return min(entry.bucket.ready_us(now_us) for entry in entries if entry is not None and entry.bucket is not None)
+
+    def _close(self, mailing_id: int) -> None:
+        del self._lanes[mailing_id]
+        del self._low_marks[mailing_id]
+        self._turns.remove(mailing_id)
+
+    async def _park(self) -> None:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._parked.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            # A wake-up that this worker can't use any more belongs to the next one.
+            if waiter.done() and not waiter.cancelled():
+                self.wake(1)
+            raise
+
+    def _wake_at(self, ready_us: int | None, now_us: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._is_paced = ready_us is not None
+        if ready_us is not None:
+            delay_seconds = (ready_us - now_us) * _US
+            self._timer = asyncio.get_running_loop().call_later(delay_seconds, self.wake, 1)

@@ -1,0 +1,140 @@
+"""Outcomes into the store, as a group commit with no timer.
+
+Whatever has piled up while the last transaction ran goes into the next one: at
+low load each outcome is written at once, at high load hundreds share a commit.
+An outcome is never let go before it is stored: when the store is away the
+recorder keeps it, its slot stays taken, and so the workers stop by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import TypeVar
+
+import structlog
+
+from engine.delivery.book import Book
+from engine.delivery.hand import Hand
+from engine.domain.message import Event
+from engine.ports import Clock, Record, Return, Store, StoreUnavailable
+
+_BATCH_MAX = 1_000
+_Item = TypeVar("_Item", Record, Return)
+
+log = structlog.get_logger(__name__)
+
+
+class Recorder:
+    """An actor with one inbox: outcomes, and claims that a worker gives back uncalled."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        owner: int,
+        hand: Hand,
+        book: Book,
+        clock: Clock,
+        on_stored: Callable[[int, list[Record]], None],
+    ) -> None:
+        """``on_stored`` is told how many slots are free again and which outcomes are stored."""
+        self._store, self._owner, self._hand, self._book, self._clock = store, owner, hand, book, clock
+        self._on_stored = on_stored
+        self._records: list[Record] = []
+        self._returns: list[Return] = []
+        self._slots_returned = 0
+        self._filled = asyncio.Event()
+        self._emptied = asyncio.Event()
+        self._emptied.set()
+
+    def __len__(self) -> int:
+        return len(self._records) + len(self._returns)
+
+    def put(self, record: Record) -> None:
+        """Hand over an outcome; bounded by the queue's slots, so it never waits."""
+        self._records.append(record)
+        self._filled.set()
+        self._emptied.clear()
+
+    @property
+    def returns(self) -> int:
+        """How many claims are still to be given back."""
+        return len(self._returns)
+
+    def give_back(self, claims: Collection[Return], *, slots: int = 0) -> None:
+        """Hand over claims that were not called; ``slots`` of them were already out with a worker."""
+        if not claims:
+            return
+        self._returns += claims
+        self._slots_returned += slots
+        self._filled.set()
+        self._emptied.clear()
+
+    async def run(self) -> None:
+        """Store outcomes for ever.
+
+        Raises:
+            StoreUnavailable: nothing is lost; ``run`` may be called again.
+        """
+        while True:
+            await self._filled.wait()
+            await self._store_records(self._records[:_BATCH_MAX])
+            await self._store_returns(self._returns[:_BATCH_MAX])
+            if not len(self):
+                self._filled.clear()
+                self._emptied.set()
+
+    async def drained(self) -> None:
+        """Wait until everything handed over is stored."""
+        await self._emptied.wait()
+
+    async def _store_records(self, batch: list[Record]) -> None:
+        if not batch:
+            return
+        await self._in_halves(batch, self._record)
+        del self._records[: len(batch)]
+        self._hand.drop(record.message_id for record in batch)
+        for record in batch:
+            if record.event is Event.DEFER:
+                self._put_off(record.mailing_id, record.due_us)
+        self._on_stored(len(batch), batch)
+
+    async def _store_returns(self, batch: list[Return]) -> None:
+        if not batch:
+            return
+        await self._in_halves(batch, self._release)
+        del self._returns[: len(batch)]
+        self._hand.drop(claim.message_id for claim in batch)
+        for claim in batch:
+            self._put_off(claim.mailing_id, claim.due_us)
+        slots, self._slots_returned = self._slots_returned, 0
+        self._on_stored(slots, [])
+
+    async def _in_halves(self, batch: Sequence[_Item], store: Callable[[Sequence[_Item]], Awaitable[None]]) -> None:
+        # A row that the store chokes on must not hold up the others: halve until it stands alone.
+        # Its lease will end then, and it will be found as "outcome unknown".
+        try:
+            await store(batch)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            if len(batch) == 1:
+                log.exception("record.refused", message_id=batch[0].message_id, mailing_id=batch[0].mailing_id)
+                return
+            middle = len(batch) // 2
+            await self._in_halves(batch[:middle], store)
+            await self._in_halves(batch[middle:], store)
+
+    async def _record(self, batch: Sequence[Record]) -> None:
+        stored = await self._store.record(batch, owner=self._owner, now_us=self._clock.now_us())
+        if stored != len(batch):
+            log.warning("record.fenced", outcomes=len(batch) - stored)
+
+    async def _release(self, batch: Sequence[Return]) -> None:
+        await self._store.release(batch, owner=self._owner)
+
+    def _put_off(self, mailing_id: int, due_us: int) -> None:
+        entry = self._book.get(mailing_id)
+        if entry is not None:
+            entry.put_off(due_us)

@@ -1,0 +1,85 @@
+"""Keeps the actors running: one that fails is started again with backoff, and shows in the health status."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from random import Random
+
+import structlog
+
+from engine.domain.retry import RetryPolicy
+from engine.ports import Clock
+
+_RESTART = RetryPolicy(base_seconds=0.2, max_seconds=10.0)
+# An actor that has run for this long since its last failure is well again.
+_WELL_AFTER_US = 5_000_000
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class ActorHealth:
+    """How one actor is doing."""
+
+    name: str
+    running: bool = False
+    restarts: int = 0
+    last_error: str = ""
+    failed_us: int = 0
+
+    def is_well(self, now_us: int) -> bool:
+        """True when it runs and has not failed lately."""
+        return self.running and (not self.failed_us or now_us - self.failed_us > _WELL_AFTER_US)
+
+
+class Supervisor:
+    """Owns the actors' tasks."""
+
+    def __init__(self, clock: Clock, random: Random) -> None:
+        self._clock, self._random = clock, random
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._health: dict[str, ActorHealth] = {}
+
+    def start(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Run the actor until it is stopped."""
+        self._health[name] = ActorHealth(name)
+        self._tasks[name] = asyncio.create_task(self._supervise(name, run), name=name)
+
+    async def stop(self, *names: str) -> None:
+        """Stop these actors (those that there are) and wait until they have ended."""
+        tasks = [task for name in names if (task := self._tasks.pop(name, None)) is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for name in names:
+            self._health.pop(name, None)
+
+    def names(self, prefix: str = "") -> list[str]:
+        """The running actors whose names start with ``prefix``."""
+        return [name for name in self._tasks if name.startswith(prefix)]
+
+    def health(self) -> list[ActorHealth]:
+        """How each actor is doing."""
+        return list(self._health.values())
+
+    async def _supervise(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        health = self._health[name]
+        failures = 0
+        while True:
+            health.running = True
+            try:
+                await run()
+                break
+            except Exception as error:
+                now_us = self._clock.now_us()
+                failures = 1 if now_us - health.failed_us > _WELL_AFTER_US * 2 else failures + 1
+                health.running, health.failed_us = False, now_us
+                health.restarts += 1
+                health.last_error = f"{type(error).__name__}: {error}"
+                log.exception("actor.failed", actor=name, restarts=health.restarts)
+            await self._clock.sleep(_RESTART.delay_seconds(failures, 0.5 + self._random.random() / 2))
+        # A worker that is one too many ends by itself; nothing else does.
+        self._tasks.pop(name, None)
+        self._health.pop(name, None)

@@ -1,0 +1,230 @@
+"""Due messages from the store into the queue, mailings past their end out of the way.
+
+It runs every tick and wakes early for whatever comes first: a start time, a due
+retry, an end, a breaker's probe, a lane of the queue that runs low, or somebody
+who calls ``wake`` because something changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+
+import structlog
+
+from engine.delivery.book import Book, Entry
+from engine.delivery.gate import Gate
+from engine.delivery.hand import Hand
+from engine.delivery.queue import DeliveryQueue
+from engine.delivery.recorder import Recorder
+from engine.domain.breaker import BreakerState
+from engine.domain.fairness import fair_shares
+from engine.ports import Claim, Clock, Return, Store
+
+_US_PER_SECOND = 1_000_000
+_SWEEP_ROWS = 5_000
+# A claim that brings less than asked while the store still says "due" met another engine's
+# transaction: look again soon, but don't spin.
+_CONTENDED_US = 20_000
+# A mailing with a rate limit needs no more in the queue than it may send in the next seconds.
+_PACED_SECONDS = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+class Ticker:
+    """An actor; its inbox is ``wake``."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        owner: int,
+        book: Book,
+        queue: DeliveryQueue,
+        gate: Gate,
+        hand: Hand,
+        recorder: Recorder,
+        clock: Clock,
+        tick_seconds: float,
+        lease_seconds: float,
+    ) -> None:
+        self._store, self._owner, self._clock = store, owner, clock
+        self._book, self._queue, self._gate, self._hand = book, queue, gate, hand
+        self._recorder = recorder
+        self._tick_us = int(tick_seconds * _US_PER_SECOND)
+        self._lease_us = int(lease_seconds * _US_PER_SECOND)
+        self._next_tick_us = 0
+        self._last_probed = 0
+        self._woken = asyncio.Event()
+        self._reloading = asyncio.Lock()
+        self._changed_clients: set[int] | None = None
+        self.due_lag_seconds = 0.0
+        """How long the oldest due message has waited, as seen at the last tick."""
+
+    def wake(self) -> None:
+        """Look at the book now."""
+        self._woken.set()
+
+    def clients_changed(self, client_ids: Iterable[int]) -> None:
+        """A claim under way may have read these clients as they were before."""
+        if self._changed_clients is not None:
+            self._changed_clients.update(client_ids)
+
+    async def reload(self) -> None:
+        """Take the mailings over from the store."""
+        # One at a time: an older reading must never overwrite a newer one, which may hold a pause.
+        async with self._reloading:
+            now_us = self._clock.now_us()
+            self._book.load(await self._store.plans(now_us), now_us)
+
+    async def run(self) -> None:
+        """Keep the queue filled for ever."""
+        while True:
+            self._woken.clear()
+            now_us = self._clock.now_us()
+            if now_us >= self._next_tick_us or self._next_tick_us - now_us > self._tick_us:
+                await self._tick(now_us)
+            if not await self._turn():
+                await self._sleep()
+
+    async def _tick(self, now_us: int) -> None:
+        await self.reload()
+        self._book.ask_all()
+        self.due_lag_seconds = await self._lag_seconds(now_us)
+        self._next_tick_us = now_us + self._tick_us
+
+    async def _lag_seconds(self, now_us: int) -> float:
+        lag_us = 0
+        for entry in list(self._book):
+            if entry.may_send(now_us) and entry.plan.pending:
+                due_us = await self._store.next_due_us(entry.plan.mailing_id)
+                if due_us is not None:
+                    lag_us = max(lag_us, now_us - max(due_us, entry.plan.start_us))
+        return lag_us / _US_PER_SECOND
+
+    async def _turn(self) -> bool:
+        """Sweep and fill once; True when there is more to do at once."""
+        more = False
+        for entry in list(self._book):
+            now_us = self._clock.now_us()
+            if entry.is_over(now_us) and entry.asks(now_us):
+                more |= await self._sweep(entry, now_us)
+        for mailing_id, rows in self._shares(self._clock.now_us()).items():
+            await self._claim(mailing_id, rows)
+        return more
+
+    async def _sweep(self, entry: Entry, now_us: int) -> bool:
+        entry.ask_us = None
+        sweep = self._store.cancel_pending if entry.plan.cancelled else self._store.expire
+        swept = await sweep(entry.plan.mailing_id, _SWEEP_ROWS, now_us)
+        if swept < _SWEEP_ROWS:
+            return False
+        entry.expects(0)
+        return True
+
+    def _shares(self, now_us: int) -> dict[int, int]:
+        """How many messages to claim for each mailing now."""
+        if self._gate.is_shut or now_us >= self._gate.fresh_until_us:
+            return {}
+        if self._gate.breaker.state is not BreakerState.CLOSED:
+            return self._probe_share(now_us)
+        active = [
+            entry
+            for entry in self._book
+            if entry.may_send(now_us) and (entry.asks(now_us) or self._queue.queued(entry.plan.mailing_id))
+        ]
+        # One share is always left free, so that a newcomer finds room at once.
+        share = max(1, self._queue.capacity // (len(active) + 1))
+        wants = {entry.plan.mailing_id: want for entry in active if (want := self._want(entry, share, now_us)) > 0}
+        return fair_shares(wants, max(0, self._queue.capacity - len(self._queue)))
+
+    def _want(self, entry: Entry, share: int, now_us: int) -> int:
+        if not entry.asks(now_us):
+            return 0
+        if entry.plan.rate_limit is not None:
+            share = min(share, int(entry.plan.rate_limit * _PACED_SECONDS) + 1)
+        queued = self._queue.queued(entry.plan.mailing_id)
+        # Few large claims are cheaper than many small ones: wait until half of the lane is gone.
+        return share - queued if queued <= share // 2 else 0
+
+    def _probe_share(self, now_us: int) -> dict[int, int]:
+        """One message for the breaker's probe, of each mailing in turn; the others lose no attempt."""
+        if len(self._queue) or self._gate.ready_us(now_us) != now_us:
+            return {}
+        asking = [e.plan.mailing_id for e in self._book if e.may_send(now_us) and e.asks(now_us)]
+        if not asking:
+            return {}
+        self._last_probed = next((m for m in asking if m > self._last_probed), asking[0])
+        return {self._last_probed: 1}
+
+    async def _claim(self, mailing_id: int, rows: int) -> None:
+        entry = self._book.get(mailing_id)
+        if entry is None:
+            return
+        now_us = self._clock.now_us()
+        lease_until_us = now_us + self._lease_us
+        # Cleared before waiting: whoever notes due work meanwhile must not be overwritten.
+        entry.ask_us = None
+        self._changed_clients = set()
+        try:
+            claims = await self._store.claim(
+                mailing_id, rows, owner=self._owner, now_us=now_us, lease_until_us=lease_until_us
+            )
+        except BaseException:
+            entry.expects(now_us)
+            raise
+        finally:
+            changed, self._changed_clients = self._changed_clients, None
+        if len(claims) == rows:
+            entry.expects(now_us)
+        self._take_in(entry, claims, changed)
+        if len(claims) < rows:
+            due_us = await self._store.next_due_us(mailing_id)
+            if due_us is not None:
+                entry.put_off(max(due_us, now_us + _CONTENDED_US))
+
+    def _take_in(self, entry: Entry, claims: list[Claim], changed: set[int]) -> None:
+        """Claims into the queue, but for those outside their client's local hours, paused or changed meanwhile."""
+        now_us = self._clock.now_us()
+        self._hand.add(claims)
+        is_known = self._book.get(entry.plan.mailing_id) is entry
+        if self._gate.is_shut or not is_known or not entry.may_send(now_us):
+            back = [Return(claim.message_id, claim.mailing_id, claim.attempt, 0) for claim in claims]
+        elif entry.plan.local_hours is None and not changed:
+            back = []
+        else:
+            back = list(self._waiting(entry, claims, changed, now_us))
+        self._recorder.give_back(back)
+        waiting = {claim.message_id for claim in back}
+        self._queue.put([claim for claim in claims if claim.message_id not in waiting] if back else claims)
+
+    def _waiting(self, entry: Entry, claims: list[Claim], changed: set[int], now_us: int) -> Iterator[Return]:
+        for claim in claims:
+            try:
+                opens_us = entry.opens_us(claim.time_zone, now_us)
+            except Exception:
+                opens_us = now_us  # the worker meets it again, and makes it this one message's trouble
+            if opens_us > now_us or claim.client_id in changed:
+                due_us = opens_us if opens_us > now_us else 0
+                yield Return(claim.message_id, claim.mailing_id, claim.attempt, due_us)
+
+    async def _sleep(self) -> None:
+        now_us = self._clock.now_us()
+        # The loop's timers round down, the wall clock may be slewed: a little late beats a spin.
+        delay_seconds = max(self._wake_us(now_us) - now_us, 500) / _US_PER_SECOND
+        try:
+            async with asyncio.timeout(delay_seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+
+    def _wake_us(self, now_us: int) -> int:
+        moments = [self._next_tick_us]
+        for entry in self._book:
+            moments += (entry.plan.start_us, entry.plan.end_us)
+            if entry.ask_us is not None and entry.may_send(now_us):
+                moments.append(entry.ask_us)
+        if self._gate.breaker.state is not BreakerState.CLOSED:
+            moments.append(self._gate.ready_us(now_us) or 0)
+        return min((moment for moment in moments if moment > now_us), default=now_us)

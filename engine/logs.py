@@ -1,0 +1,130 @@
+"""Structured logs: structlog over the standard library's, on stderr.
+
+Each line about a message bears ``message_id``, ``mailing_id`` and ``client_id`` (``about``), so that
+one ``grep`` tells its story. No line bears a token, a text or a whole phone number, whoever logs it:
+the masks run last, over tracebacks and the lines of other libraries too.
+
+A level that is off costs nothing to speak of: its method is one that returns at once. Where even
+that is too much (once a message), ask ``is_debug()`` first.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final, Literal, Protocol, TextIO
+
+import structlog
+from structlog.stdlib import ProcessorFormatter
+from structlog.typing import FilteringBoundLogger, Processor
+
+from engine.domain.phone import masked
+
+Format = Literal["console", "json"]
+
+_HIDDEN: Final = "***"
+_SECRET_KEYS: Final = frozenset(
+    {"authorization", "fbrq_token", "password", "secret", "text", "token", "texts", "body", "metadata"}
+)
+# 79161234567, +7 (916) 123-45-67, 8 916 123 45 67; not a part of a longer number.
+_PHONE: Final = re.compile(r"(?<![\d.])(?:\+?7|8)[ (-]{0,2}(\d{3})[ )-]{0,2}(\d{3})[ -]?(\d{2})[ -]?(\d{2})(?!\d)")
+_BEARER: Final = re.compile(r"(?i)\b(bearer\s+)[^\s'\",;]+")
+_URL_PASSWORD: Final = re.compile(r"(?<=://)([^\s/@:]*):[^\s/@]*@")
+_PHONES: Final = range(70_000_000_000, 80_000_000_000)
+_NOT_PHONES: Final = ("_id", "_us", "_ns", "_ids")
+
+
+class _Message(Protocol):
+    """What a line about a message needs: a claim, a record."""
+
+    @property
+    def message_id(self) -> int: ...
+    @property
+    def mailing_id(self) -> int: ...
+    @property
+    def client_id(self) -> int: ...
+
+
+def about(message: _Message) -> dict[str, int]:
+    """The three fields of each line about a message: ``log.info("sent", **about(claim))``."""
+    return {"message_id": message.message_id, "mailing_id": message.mailing_id, "client_id": message.client_id}
+
+
+def get_logger(name: str) -> FilteringBoundLogger:
+    """The logger of a module: ``log = get_logger(__name__)``; it follows ``configure`` at its first use."""
+    logger: FilteringBoundLogger = structlog.get_logger(name)
+    return logger
+
+
+def is_debug() -> bool:
+    """True when lines of the level DEBUG are written."""
+    return logging.getLogger().isEnabledFor(logging.DEBUG)
+
+
+def configure(log_format: Format = "console", level: str = "info", stream: TextIO | None = None) -> None:
+    """Send all logs, ours and other libraries', to ``stream`` (stderr) in one format, from ``level`` on."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        ProcessorFormatter(foreign_pre_chain=shared, processors=_last_steps(log_format, handler.stream))
+    )
+    logging.basicConfig(handlers=[handler], level=number, force=True)
+    _quiet_libraries(number)
+    structlog.configure(
+        processors=[*shared, ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _last_steps(log_format: Format, stream: TextIO) -> list[Processor]:
+    """What happens to a line right before it is written; tracebacks become text first, to be masked too."""
+    renderer: Processor = (
+        structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0)
+    )
+    return [ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info, mask, renderer]
+
+
+def _quiet_libraries(number: int) -> None:
+    """What these say at DEBUG and INFO is about each statement or request: values and all."""
+    for name in ("aiosqlite", "aiohttp.access", "asyncpg", "tortoise", "tortoise.db_client"):
+        logging.getLogger(name).setLevel(max(number, logging.WARNING))
+
+
+def mask(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Mask what must not be in a log, in every field of a line."""
+    for key, value in event.items():
+        event[key] = _masked(key, value)
+    return event
+
+
+def _masked(key: str, value: Any) -> Any:
+    if key.lower() in _SECRET_KEYS:
+        return _HIDDEN
+    if isinstance(value, str):
+        return mask_text(value)
+    if isinstance(value, int):
+        return masked(value) if value in _PHONES and not key.endswith(_NOT_PHONES) else value
+    if isinstance(value, Mapping):
+        return {str(name): _masked(str(name), inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked(key, inner) for inner in value]
+    return value if value is None or isinstance(value, float) else mask_text(str(value))
+
+
+def mask_text(text: str) -> str:
+    """Mask phone numbers (``7916*****67``), bearer tokens and passwords in URLs in a text."""
+    text = _PHONE.sub(lambda found: masked(int("7" + "".join(found.groups()))), text)
+    text = _BEARER.sub(rf"\1{_HIDDEN}", text)
+    return _URL_PASSWORD.sub(rf"\1:{_HIDDEN}@", text)

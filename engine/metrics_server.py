@@ -1,0 +1,81 @@
+"""The engine's own small HTTP server: ``/metrics``, ``/healthz``, ``/readyz`` (SPEC, sections 5 and 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from prometheus_client.exposition import choose_encoder
+
+from engine.metrics import Metrics
+from engine.setting_types import Listen
+
+Health = Callable[[], Mapping[str, str | None]]
+"""Each component's name, and why it isn't ready (``None``: it is)."""
+
+_STOP_SECONDS: Final = 1.0
+
+
+class MetricsServer:
+    """A server that listens; ``address`` is where, with the port that was found for port 0."""
+
+    def __init__(self, runner: web.AppRunner, address: Listen) -> None:
+        self._runner = runner
+        self.address = address
+
+    async def close(self) -> None:
+        """Stop listening; answers under way get a second."""
+        await self._runner.cleanup()
+
+
+async def start_metrics_server(metrics: Metrics, listen: Listen, health: Health) -> MetricsServer:
+    """Listen and answer until ``close``; ``health`` is asked at each ``/readyz``.
+
+    Raises:
+        OSError: the address can't be listened on; the text names it.
+    """
+    app = web.Application()
+    app.router.add_get("/metrics", _metrics_page(metrics))
+    app.router.add_get("/healthz", _alive)
+    app.router.add_get("/readyz", _ready(health))
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_STOP_SECONDS)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, listen.host, listen.port).start()
+    except OSError as error:
+        await runner.cleanup()
+        raise OSError(error.errno, f"can't listen on {listen} for metrics: {error.strerror or error}") from None
+    return MetricsServer(runner, Listen(listen.host, runner.addresses[0][1]))
+
+
+def _metrics_page(metrics: Metrics) -> Handler:
+    async def page(request: web.Request) -> web.Response:
+        """All metrics, in the format that the caller's ``Accept`` asks for."""
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encode(metrics.registry), headers={"Content-Type": content_type})
+
+    return page
+
+
+async def _alive(_request: web.Request) -> web.Response:
+    """The process answers: nothing more is said."""
+    return web.Response(text="ok\n")
+
+
+def _ready(health: Health) -> Handler:
+    async def ready(_request: web.Request) -> web.Response:
+        """200 when every component is ready, else 503; the body says which isn't and why."""
+        reasons = dict(health())
+        is_ready = all(reason is None for reason in reasons.values())
+        body = {"ready": is_ready, "components": {name: reason or "ok" for name, reason in reasons.items()}}
+        return web.Response(
+            body=orjson.dumps(body),
+            status=200 if is_ready else 503,
+            content_type="application/json",
+            headers={"Cache-Control": "no-store"},
+        )
+
+    return ready

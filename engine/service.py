@@ -1,0 +1,203 @@
+"""The composition root: what an engine is made of, started in order, stopped in reverse.
+
+The budget of a stop, with ``shutdown_seconds`` = 10: claiming stops at once; RPCs under way get 1 s, then
+calls in flight 7 s, then their outcomes 2 s. What is still open then is found by the next start as
+"outcome unknown". A second signal does not wait for any of it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import fields
+from random import Random
+
+import structlog
+
+from engine.api.control import ActorStatus, BreakerStatus, DeliveryStatus
+from engine.api.server import ApiServer, Tls
+from engine.clock import SystemClock
+from engine.delivery.delivery import Delivery, DeliverySettings
+from engine.domain.breaker import BreakerState
+from engine.domain.message import Event
+from engine.metrics import MessageOutcome, Metrics
+from engine.metrics_server import start_metrics_server
+from engine.ports import Record
+from engine.provider.fbrq import FbrqProvider
+from engine.setting_types import Listen
+from engine.settings import Settings
+from engine.store.store import Store
+
+_RPC_GRACE_SECONDS = 1.0
+_OTHER_SECONDS = 3.0
+_OUTCOMES: Mapping[Event, MessageOutcome] = {
+    Event.ACCEPT: "sent",
+    Event.REJECT: "rejected",
+    Event.DEFER: "deferred",
+}
+
+log = structlog.get_logger(__name__)
+
+
+class Service:
+    """One engine: ``start`` once, then ``stop`` once, also when ``start`` has failed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.grpc_port = 0
+        self.metrics_listen = settings.metrics_listen
+        self.delivery: Delivery | None = None
+        self._stack = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Open, migrate, join, listen.
+
+        Raises:
+            DatabaseUnavailable, ListenError, OSError: with one line for the operator.
+        """
+        settings, clock = self.settings, SystemClock()
+        self.store = await Store.open(settings.database_url)
+        self._stack.push_async_callback(self.store.close)
+        token = settings.fbrq_token.get_secret_value() if settings.fbrq_token else ""
+        provider = FbrqProvider(settings.provider_url, token)
+        self._stack.push_async_callback(provider.close)
+        self.delivery = delivery = Delivery(
+            self.store,
+            provider,
+            clock=clock,
+            random=Random(),
+            settings=DeliverySettings(**{f.name: getattr(settings, f.name) for f in fields(DeliverySettings)}),
+            name=f"{socket.gethostname()}:{os.getpid()}",
+            meter=Meter(self.metrics),
+        )
+        control = Control(delivery)
+        self._follow(delivery)
+        call_seconds = max(0.0, settings.shutdown_seconds - _OTHER_SECONDS)
+        self._stack.push_async_callback(delivery.stop, call_seconds)
+        await delivery.start()
+        server = await start_metrics_server(self.metrics, settings.metrics_listen, control.health)
+        self._stack.push_async_callback(server.close)
+        self.metrics_listen = server.address
+        api = ApiServer(self.store, control, clock, tls=_tls(settings), measure=self._measure)
+        self._stack.push_async_callback(api.stop, min(_RPC_GRACE_SECONDS, settings.shutdown_seconds / 10))
+        self.grpc_port = await api.start(str(settings.grpc_listen))
+        log.info(
+            "engine.started",
+            grpc=str(Listen(settings.grpc_listen.host, self.grpc_port)),
+            metrics=str(self.metrics_listen),
+            database=settings.database_name,
+            provider=settings.provider_url,
+            workers=delivery.queue.slots,
+            engine_id=delivery.engine_id,
+        )
+
+    async def stop(self) -> None:
+        """Stop in reverse, within the budget above."""
+        if self.delivery is not None:
+            self.delivery.hold()
+        await self._stack.aclose()
+        log.info("engine.stopped")
+
+    def _measure(self, method: str, code: str, seconds: float) -> None:
+        self.metrics.rpc_seconds(method, code).observe(seconds)
+
+    def _follow(self, delivery: Delivery) -> None:
+        metrics = self.metrics
+        metrics.queue_depth.follow(lambda: len(delivery.queue))
+        metrics.in_flight.follow(lambda: delivery.queue.slots_used)
+        metrics.workers.follow(lambda: delivery.queue.slots)
+        metrics.breaker_state.follow(lambda: list(BreakerState).index(delivery.gate.breaker.state))
+        metrics.due_lag_seconds.follow(lambda: delivery.due_lag_seconds)
+
+
+class Meter:
+    """``ports.Meter``: counts what the recorder has stored."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def recorded(self, records: Sequence[Record]) -> None:
+        """Count outcomes, answers and durations: by the batch, for each call of ours costs as much as a message."""
+        metrics = self._metrics
+        for event, number in Counter([record.event for record in records]).items():
+            metrics.messages(_OUTCOMES[event]).inc(number)
+        for status, number in Counter([record.http_status for record in records]).items():
+            metrics.provider_responses(status).inc(number)
+        metrics.attempt_seconds.observe_all([(record.finished_us - record.started_us) * 1e-6 for record in records])
+
+
+class Control:
+    """``api.control.DeliveryControl`` over delivery."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+
+    async def refresh(self, mailing_id: int) -> None:
+        """See ``DeliveryControl``."""
+        await self._delivery.refresh(mailing_id)
+
+    async def clients_changed(self, client_ids: Sequence[int]) -> None:
+        """See ``DeliveryControl``."""
+        self._delivery.clients_changed(client_ids)
+
+    async def control_changed(self) -> None:
+        """See ``DeliveryControl``."""
+        await self._delivery.control_changed()
+
+    def forecast_rate(self) -> float:
+        """See ``DeliveryControl``: the usual speed of late, within the provider's rate."""
+        limit = self._delivery.provider_rate
+        usual = self._delivery.sent_rate.typical()
+        return min(usual, limit) if usual and limit else usual or limit
+
+    def status(self) -> DeliveryStatus:
+        """See ``DeliveryControl``."""
+        delivery, now_us = self._delivery, self._delivery.now_us()
+        return DeliveryStatus(
+            engine_id=delivery.engine_id,
+            workers=delivery.queue.slots,
+            queue_size=delivery.queue.capacity,
+            queue_depth=len(delivery.queue),
+            in_flight=delivery.queue.slots_used,
+            rate_limit=delivery.provider_rate,
+            rate_per_second=delivery.sent_rate.per_second(now_us),
+            sending_paused=delivery.gate.sending_paused,
+            breaker=self._breaker(now_us),
+            engines=delivery.engines,
+            actors=tuple(
+                ActorStatus(actor.name, actor.is_well(now_us), actor.restarts, actor.last_error)
+                for actor in delivery.health()
+                # Hundreds of workers that are well say nothing.
+                if not actor.name.startswith("worker-") or not actor.is_well(now_us)
+            ),
+        )
+
+    def health(self) -> Mapping[str, str | None]:
+        """Each component and why it is not ready, for ``/readyz``."""
+        status = self.status()
+        closed = status.breaker.state is BreakerState.CLOSED
+        components: dict[str, str | None] = {
+            actor.name: None if actor.healthy else actor.detail or "is starting again" for actor in status.actors
+        }
+        components["provider"] = None if closed else f"{status.breaker.state}: {status.breaker.detail}"
+        return components
+
+    def _breaker(self, now_us: int) -> BreakerStatus:
+        breaker = self._delivery.gate.breaker
+        closed = breaker.state is BreakerState.CLOSED
+        return BreakerStatus(
+            state=breaker.state,
+            next_probe_us=None if closed else breaker.ready_us(now_us),
+            consecutive_failures=breaker.failures,
+            detail=self._delivery.gate.detail,
+        )
+
+
+def _tls(settings: Settings) -> Tls | None:
+    if settings.grpc_tls_cert is None or settings.grpc_tls_key is None:
+        return None
+    return Tls(settings.grpc_tls_cert, settings.grpc_tls_key, settings.grpc_tls_client_ca)

@@ -1,0 +1,181 @@
+"""The recorder loses no outcome: not when the store is away, not beside a row that it chokes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+import pytest
+
+from engine.delivery.book import Book
+from engine.delivery.hand import Hand
+from engine.delivery.marker import Marker
+from engine.delivery.recorder import Recorder
+from engine.domain.message import Event
+from engine.ports import Claim, Record, Return, Store, StoreUnavailable
+from tests.delivery.plans import a_claim, a_plan
+from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
+
+POISON = 13
+
+
+class ScriptedStore:
+    """Remembers what it was given; away or choking as told."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.transactions: list[list[int]] = []
+        self.begun: list[int] = []
+
+    async def record(self, records: Sequence[Record], **_: Any) -> int:
+        await asyncio.sleep(0.01)
+        if self.away:
+            raise StoreUnavailable("away")
+        ids = [record.message_id for record in records]
+        if POISON in ids:
+            raise ValueError("a row that the code chokes on")
+        self.transactions.append(ids)
+        return len(ids)
+
+    async def release(self, returns: Sequence[Return], **_: Any) -> int:
+        self.transactions.append([-item.message_id for item in returns])
+        return len(returns)
+
+    async def begin(self, claims: Sequence[Claim], **_: Any) -> set[int]:
+        if self.away:
+            raise StoreUnavailable("away")
+        self.begun += [claim.message_id for claim in claims]
+        return {claim.message_id for claim in claims if claim.attempt == 1}
+
+
+class Setting:
+    """A recorder with all that it needs."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self.store, self.hand, self.book = ScriptedStore(), Hand(), Book()
+        self.freed = 0
+        self.book.load([a_plan(1)], EPOCH_US)
+        self.recorder = Recorder(
+            cast(Store, self.store),
+            owner=1,
+            hand=self.hand,
+            book=self.book,
+            clock=VirtualClock(loop),
+            on_stored=self._freed,
+        )
+
+    def put(self, *message_ids: int, event: Event = Event.ACCEPT, due_us: int = 0) -> None:
+        self.hand.add(a_claim(message_id) for message_id in message_ids)
+        for i in message_ids:
+            self.recorder.put(Record(i, 1, i, 1, event, EPOCH_US, EPOCH_US, 200, "", due_us))
+
+    def _freed(self, slots: int, _records: list[Record]) -> None:
+        self.freed += slots
+
+
+@pytest.fixture
+def loop() -> Iterator[VirtualLoop]:
+    loop = VirtualLoop()
+    yield loop
+    loop.close()
+
+
+def test_what_piles_up_during_a_commit_shares_the_next_one(loop: VirtualLoop) -> None:
+    setting = Setting(loop)
+
+    async def run() -> None:
+        task = asyncio.create_task(setting.recorder.run())
+        setting.put(1)
+        await asyncio.sleep(0.001)
+        setting.put(2, 3, 4)
+        await setting.recorder.drained()
+        task.cancel()
+
+    loop.run_until_complete(run())
+    assert setting.store.transactions == [[1], [2, 3, 4]]
+    assert (setting.freed, len(setting.hand)) == (4, 0)
+
+
+def test_outcomes_are_kept_while_the_store_is_away(loop: VirtualLoop) -> None:
+    setting = Setting(loop)
+
+    async def run() -> None:
+        setting.store.away = True
+        setting.put(1, 2)
+        with pytest.raises(StoreUnavailable):
+            await setting.recorder.run()
+        assert (setting.freed, len(setting.hand), len(setting.recorder)) == (0, 2, 2)
+        setting.store.away = False
+        task = asyncio.create_task(setting.recorder.run())
+        await setting.recorder.drained()
+        task.cancel()
+
+    loop.run_until_complete(run())
+    assert setting.store.transactions == [[1, 2]]
+    assert setting.freed == 2
+
+
+def test_one_poisoned_row_does_not_hold_up_the_others(loop: VirtualLoop) -> None:
+    setting = Setting(loop)
+
+    async def run() -> None:
+        setting.put(*range(10, 20))
+        task = asyncio.create_task(setting.recorder.run())
+        await setting.recorder.drained()
+        assert not task.done()
+        task.cancel()
+
+    loop.run_until_complete(run())
+    stored = sorted(i for ids in setting.store.transactions for i in ids)
+    assert stored == [i for i in range(10, 20) if i != POISON]
+    # Not in hand any more: its lease is not renewed, so it will be found and tried again.
+    assert (setting.freed, len(setting.hand)) == (10, 0)
+
+
+def test_a_deferred_message_and_a_returned_one_are_looked_at_again(loop: VirtualLoop) -> None:
+    setting = Setting(loop)
+
+    async def run() -> list[int | None]:
+        entry = setting.book.get(1)
+        assert entry is not None
+        entry.ask_us = None
+        task = asyncio.create_task(setting.recorder.run())
+        setting.put(1, event=Event.DEFER, due_us=EPOCH_US + 77)
+        await setting.recorder.drained()
+        seen = [entry.ask_us]
+        setting.recorder.give_back([Return(2, 1, 1, 0)])
+        await setting.recorder.drained()
+        task.cancel()
+        return [*seen, entry.ask_us]
+
+    assert loop.run_until_complete(run()) == [EPOCH_US + 77, 0]
+    assert setting.store.transactions == [[1], [-2]]
+
+
+def test_marks_share_a_commit_and_tell_whose_claim_it_still_is(loop: VirtualLoop) -> None:
+    async def run() -> list[bool]:
+        store = ScriptedStore()
+        marker = Marker(cast(Store, store), owner=1)
+        task = asyncio.create_task(marker.run())
+        marks = [marker.mark(a_claim(1)), marker.mark(a_claim(2, attempt=2))]
+        ours = list(await asyncio.gather(*marks))
+        task.cancel()
+        assert store.begun == [1, 2]
+        return ours
+
+    assert loop.run_until_complete(run()) == [True, False]
+
+
+def test_without_a_stored_mark_nobody_may_call(loop: VirtualLoop) -> None:
+    async def run() -> None:
+        store = ScriptedStore()
+        store.away = True
+        marker = Marker(cast(Store, store), owner=1)
+        task = asyncio.create_task(marker.run())
+        with pytest.raises(ConnectionError, match="mark could not be stored"):
+            await marker.mark(a_claim(1))
+        with pytest.raises(StoreUnavailable):
+            await task
+
+    loop.run_until_complete(run())

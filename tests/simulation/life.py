@@ -1,0 +1,324 @@
+"""One simulated life of the service, and what must be true of every life.
+
+INVARIANT. Whatever the provider, the store and `kill -9` do, and whatever people change meanwhile:
+  1  no call before a mailing's start, after its end, outside the client's local hours, or between
+     the return of a pause and the resume; none for a client after its deletion has returned
+  2  a mailing's rate is kept: no second of one engine's life has more calls than that
+  3  a message is called again only if the engine can't know that it was accepted or rejected: the
+     answer was lost on the way, or a crash came between; two calls of one engine never overlap
+  4  with on_uncertain = not_sent a call that a crash cut off is never repeated
+  5  a crash leaves no more messages open than there are workers
+  6  in the end nothing is pending, counters equal rows, and the rows equal what the provider knows
+  7  in the end each client that matches has exactly one message, and it was sent, unless the client
+     was rejected, the mailing ended or was cancelled first, or its fate is uncertain and may be
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from engine.delivery.delivery import Delivery, DeliverySettings
+from engine.domain.audience import AudienceFilter
+from engine.domain.breaker import Breaker
+from engine.domain.validate import ClientInput, MailingInput
+from engine.domain.window import LocalHours
+from engine.ports import AudienceState, StoreUnavailable
+from engine.store.rows import Actor
+from engine.store.store import Store
+from tests.simulation.loop import VirtualClock, VirtualLoop
+from tests.simulation.world import Call, Faults, FaultyStore, SimulatedProvider
+
+SECOND_US = 1_000_000
+NEVER_US = 2**62
+TAGS = ("new", "vip", "")
+ZONES = ("UTC", "Europe/Moscow", "Asia/Kamchatka")
+
+
+class NoMeter:
+    """Counts nothing."""
+
+    def recorded(self, records: Any) -> None:
+        """Nobody looks."""
+
+
+@dataclass(slots=True)
+class Mailing:
+    """What was asked for, to be compared with what happened."""
+
+    id: int
+    asked: MailingInput
+    pauses: list[list[int]] = field(default_factory=list)
+    cancelled_us: int | None = None
+    filter_edited: bool = False
+
+
+@dataclass(slots=True)
+class Client:
+    """One client, and until when it may be called."""
+
+    id: int
+    given: ClientInput
+    since_us: int
+    deleted_us: int | None = None
+    edited: bool = False
+
+
+class Life:
+    """A life is a function of its seed; ``run`` it, then ``verify``."""
+
+    def __init__(self, seed: int, folder: Path, template: Path) -> None:
+        self.random = Random(seed)
+        self.path = folder / f"life-{seed}.db"
+        shutil.copy(template, self.path)
+        self.settings = DeliverySettings(
+            workers=self.random.choice((1, 3, 16)),
+            queue_size=self.random.choice((4, 50)),
+            tick_seconds=5.0,
+            provider_rate=self.random.choice((0.0, 0.0, 50.0)),
+            provider_timeout_seconds=2.0,
+            retry_base_seconds=1.0,
+            retry_max_seconds=5.0,
+            lease_seconds=20.0,
+        )
+        self.faults = self._faults()
+        self.now_seconds = 0.0
+        self.mailings: list[Mailing] = []
+        self.clients: dict[int, Client] = {}
+        self.crashes_us: list[int] = []
+        self.quiet_since_us = 0
+        self.open_after_crash: list[int] = []
+        self.provider: SimulatedProvider | None = None
+        self.calls: list[Call] = []
+        self.rejects: set[int] = set()
+        self._next_phone = 79160000000
+
+    def run(self) -> None:
+        """Some clients and mailings, an engine that is killed now and then, and a quiet end."""
+        self._phase(self._founding(), crash_after_seconds=None)
+        for _ in range(self.random.choice((0, 1, 1, 2, 3))):
+            self._phase(self._busy(), crash_after_seconds=self.random.uniform(0.05, 20))
+        self.faults = Faults()
+        self._phase(self._quiet(), crash_after_seconds=None)
+
+    # -- phases --------------------------------------------------------------------------------
+    def _phase(self, work: Any, crash_after_seconds: float | None) -> None:
+        """Run ``work`` in a process of its own: a loop, a store, an engine; then end it, or kill it."""
+        loop = VirtualLoop(self.now_seconds)
+        asyncio.set_event_loop(loop)
+        self.clock = VirtualClock(loop)
+        self.store = loop.run_until_complete(Store.open(f"sqlite://{self.path}", inline=True))
+        self.provider = SimulatedProvider(self.clock, self.random, self.faults, rejects=self.rejects)
+        if crash_after_seconds is None:
+            loop.run_until_complete(work)
+        else:
+            task = loop.create_task(work)
+            loop.run_until_complete(asyncio.sleep(crash_after_seconds))
+            self._note_end(task)
+            self._crash(loop)
+        self.calls += self.provider.calls
+        self.now_seconds = loop.time()
+        loop.close()
+        asyncio.set_event_loop(None)
+
+    def _crash(self, loop: VirtualLoop) -> None:
+        self.crashes_us.append(self.clock.now_us())
+        tasks = asyncio.all_tasks(loop)
+        _finish(self.store.close())
+        for task in tasks:
+            _bury(task)
+        self.open_after_crash.append(self._count_open())
+
+    def _count_open(self) -> int:
+        """Messages that this engine has called and whose fate it has not stored."""
+        assert self.provider is not None
+        calls = Counter(call.message_id for call in (*self.calls, *self.provider.calls))
+        with closing(sqlite3.connect(self.path)) as connection:
+            claimed = connection.execute("SELECT id, attempt FROM message WHERE status IN (1, 2)").fetchall()
+        return sum(calls[message_id] >= attempt for message_id, attempt in claimed)
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        if task.done():
+            task.result()
+
+    async def _founding(self) -> None:
+        """The clients and mailings of the first hour; nothing is sent yet."""
+        for _ in range(self.random.randint(1, 25)):
+            await self._add_client(None)
+        for _ in range(self.random.randint(1, 3)):
+            await self._add_mailing()
+        await self.store.close()
+
+    async def _busy(self) -> None:
+        delivery = await self._engine(FaultyStore(self.store, self.random, self.faults))
+        while True:
+            await asyncio.sleep(self.random.expovariate(0.5))
+            await self._somebody_does_something(delivery)
+
+    async def _quiet(self) -> None:
+        """No faults any more: let everything come to its end."""
+        self.quiet_since_us = self.clock.now_us()
+        delivery = await self._engine(self.store)
+        for mailing in self.mailings:
+            if self._is_open(mailing):
+                await self._resume(delivery, mailing)
+        last_us = max(mailing.asked.end_us for mailing in self.mailings)
+        while self.clock.now_us() < last_us + 30 * SECOND_US and await self._has_work():
+            await asyncio.sleep(10)
+        await delivery.stop(10)
+        await self.store.close()
+
+    async def _has_work(self) -> bool:
+        plans = await self.store.plans(self.clock.now_us())
+        return any(plan.pending or plan.audience_state is not AudienceState.READY for plan in plans)
+
+    async def _engine(self, store: Any) -> Delivery:
+        assert self.provider is not None
+        delivery = Delivery(
+            store,
+            self.provider,
+            clock=self.clock,
+            random=self.random,
+            settings=self.settings,
+            name="simulated:1",
+            meter=NoMeter(),
+            breaker=Breaker(failure_threshold=self.random.choice((5, 20)), pause_max_seconds=5.0),
+        )
+        while True:
+            try:
+                await delivery.start()
+                return delivery
+            except Exception:  # the store fails on purpose: start again, as an operator's restart would
+                await asyncio.sleep(0.5)
+
+    # -- what people do ------------------------------------------------------------------------
+    async def _somebody_does_something(self, delivery: Delivery) -> None:
+        dice = self.random.random()
+        mailing = self.random.choice(self.mailings)
+        is_open = self._is_open(mailing)
+        if dice < 0.3:
+            await self._add_client(delivery)
+        elif dice < 0.4:
+            await self._delete_client(delivery)
+        elif dice < 0.5 and is_open:
+            await self._pause(delivery, mailing)
+        elif dice < 0.6 and is_open:
+            await self._resume(delivery, mailing)
+        elif dice < 0.65 and is_open:
+            await self._cancel(delivery, mailing)
+        elif dice < 0.75 and is_open:
+            await self._edit_filter(delivery, mailing)
+
+    async def _add_client(self, delivery: Delivery | None) -> None:
+        self._next_phone += 1
+        given = ClientInput(self._next_phone, "916", self.random.choice(TAGS), self.random.choice(ZONES))
+        created = await self.store.create_client(given, by=Actor(), now_us=self.clock.now_us())
+        self.clients[given.phone_number] = Client(created.row.id, given, self.clock.now_us())
+        if delivery is not None:
+            delivery.clients_changed([created.row.id])
+
+    async def _delete_client(self, delivery: Delivery) -> None:
+        client = self.random.choice(list(self.clients.values()))
+        if client.deleted_us is None:
+            client.edited = True
+            await self.store.delete_client(client.id, by=Actor(), now_us=self.clock.now_us())
+            delivery.clients_changed([client.id])
+            client.deleted_us = self.clock.now_us()
+
+    async def _add_mailing(self) -> None:
+        now_us = self.clock.now_us()
+        start_us = now_us + int(self.random.choice((0, 0, 3)) * SECOND_US)
+        length_seconds = self.random.choice((5.0, 60.0, 3600.0, 3600.0))
+        asked = MailingInput(
+            text="hello",
+            filter=AudienceFilter(tags=self.random.choice(((), ("new",), ("new", "vip")))),
+            start_us=start_us,
+            end_us=start_us + int(length_seconds * SECOND_US),
+            local_hours=self.random.choice((None, None, LocalHours(3 * 60, 60))),
+            rate_limit=self.random.choice((None, None, 2.0)),
+            on_uncertain=self.random.choice(("resend", "resend", "not_sent")),
+        )
+        created = await self.store.create_mailing(asked, by=Actor(), now_us=now_us)
+        mailing_id = created.row.id
+        # The text names the mailing, so that the provider's calls can be told apart.
+        self.mailings.append(Mailing(mailing_id, replace(asked, text=str(mailing_id))))
+        await self._change(self.mailings[-1])
+
+    async def _pause(self, delivery: Delivery, mailing: Mailing) -> None:
+        await self.store.set_paused(mailing.id, True, by=Actor(), now_us=self.clock.now_us())
+        await self._refresh(delivery, mailing)
+        mailing.pauses.append([self.clock.now_us(), NEVER_US])
+
+    async def _resume(self, delivery: Delivery, mailing: Mailing) -> None:
+        for pause in mailing.pauses:
+            pause[1] = min(pause[1], self.clock.now_us())
+        await self.store.set_paused(mailing.id, False, by=Actor(), now_us=self.clock.now_us())
+        await self._refresh(delivery, mailing)
+
+    async def _cancel(self, delivery: Delivery, mailing: Mailing) -> None:
+        mailing.cancelled_us = self.clock.now_us()
+        await self.store.set_cancelled(mailing.id, by=Actor(), now_us=self.clock.now_us())
+        await self._refresh(delivery, mailing)
+        mailing.pauses.append([self.clock.now_us(), NEVER_US])  # from here on: no call, as with a pause
+
+    async def _edit_filter(self, delivery: Delivery, mailing: Mailing) -> None:
+        mailing.filter_edited = True
+        tags = self.random.choice(((), ("new",), ("vip",)))
+        mailing.asked = replace(mailing.asked, filter=AudienceFilter(tags=tags))
+        await self._change(mailing)
+        await self._refresh(delivery, mailing)
+
+    async def _change(self, mailing: Mailing) -> None:
+        await self.store.update_mailing(mailing.id, lambda _: mailing.asked, by=Actor(), now_us=self.clock.now_us())
+
+    async def _refresh(self, delivery: Delivery, mailing: Mailing) -> None:
+        """As the API does after a commit; when the store fails, the caller gets an error and asks again."""
+        while True:
+            try:
+                return await delivery.refresh(mailing.id)
+            except StoreUnavailable:
+                await asyncio.sleep(0.1)
+
+    def _is_open(self, mailing: Mailing) -> bool:
+        return mailing.cancelled_us is None and self.clock.now_us() < mailing.asked.end_us
+
+    def _faults(self) -> Faults:
+        if self.random.random() < 0.2:
+            return Faults()
+        share = lambda most: self.random.choice((0.0, self.random.uniform(0, most)))  # noqa: E731
+        return Faults(
+            reject=share(0.2),
+            unavailable=share(0.6),
+            throttle=share(0.2),
+            hang=share(0.1),
+            lose_answer=share(0.2),
+            store_fails=share(0.05),
+            store_fails_after=share(0.05),
+        )
+
+
+def _bury(task: asyncio.Task[Any]) -> None:
+    """End a dead engine's task now, while nothing that its `finally` blocks do can matter."""
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+    for _ in range(5):  # code that catches what closing raises and waits again needs another push
+        try:
+            task.get_coro().close()
+            return
+        except RuntimeError:
+            continue
+
+
+def _finish(work: Any) -> None:
+    """Run to its end a coroutine that waits for nothing."""
+    try:
+        work.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("closing an inline store should not wait")

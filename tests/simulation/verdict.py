@@ -1,0 +1,135 @@
+"""Whether a life kept the invariant of ``life.py``. Each check bears its number."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from engine.domain.message import Reason, Status
+from engine.domain.window import next_open_us
+from tests.simulation.life import SECOND_US, Life, Mailing
+from tests.simulation.world import Call
+
+
+class Verdict:
+    """Collects what is wrong; empty ``faults`` is a life well lived."""
+
+    def __init__(self, life: Life) -> None:
+        self.life = life
+        self.mailings = {mailing.id: mailing for mailing in life.mailings}
+        self.clients = life.clients
+        with closing(sqlite3.connect(life.path)) as connection:
+            connection.row_factory = sqlite3.Row
+            self.rows = {row["id"]: row for row in connection.execute("SELECT * FROM message")}
+            self.counters = connection.execute("SELECT * FROM mailing_counters").fetchall()
+        self.calls: dict[int, list[Call]] = defaultdict(list)
+        for call in life.calls:
+            self.calls[call.message_id].append(call)
+
+    def faults(self) -> list[str]:
+        """All violations, in words."""
+        checks = (self._in_time, self._rates, self._repeats, self._crashes, self._ends, self._audiences)
+        return [fault for check in checks for fault in check()]
+
+    def _in_time(self) -> Iterator[str]:
+        for call in self.life.calls:
+            mailing, client = self.mailings[int(call.text)], self.clients[call.phone_number]
+            at_us, asked = call.began_us, mailing.asked
+            if not asked.start_us <= at_us < asked.end_us:
+                yield f"1: message {call.message_id} was called outside its window"
+            if next_open_us(asked.local_hours, ZoneInfo(client.given.time_zone), at_us) != at_us:
+                yield f"1: message {call.message_id} was called outside local hours"
+            if any(since < at_us < until for since, until in mailing.pauses):
+                yield f"1: message {call.message_id} was called while mailing {mailing.id} was paused or cancelled"
+            if client.deleted_us is not None and at_us > client.deleted_us:
+                yield f"1: message {call.message_id} was called after its client was deleted"
+
+    def _rates(self) -> Iterator[str]:
+        for mailing in self.mailings.values():
+            rate = mailing.asked.rate_limit
+            times = [call.began_us for call in self.life.calls if int(call.text) == mailing.id]
+            for index, at_us in enumerate(times):
+                within = [t for t in times[index:] if t < at_us + SECOND_US and not self._crashed_between(at_us, t)]
+                if rate is not None and len(within) > rate:
+                    yield f"2: mailing {mailing.id} made {len(within)} calls in one second, its rate is {rate}"
+
+    def _repeats(self) -> Iterator[str]:
+        for message_id, calls in self.calls.items():
+            policy = self.mailings[int(calls[0].text)].asked.on_uncertain
+            for first, second in pairwise(calls):
+                if self._crashed_between(first.began_us, second.began_us):
+                    if policy == "not_sent" and first.ended_us is None:
+                        yield f"4: message {message_id} was called again after a crash cut it off"
+                    continue
+                if first.ended_us is None or second.began_us < first.ended_us:
+                    yield f"3: two calls of message {message_id} overlap"
+                if first.http_status in (200, 400) and first.understood:
+                    yield f"3: message {message_id} was called again after {first.http_status}"
+
+    def _crashes(self) -> Iterator[str]:
+        for open_messages in self.life.open_after_crash:
+            if open_messages > self.life.settings.workers:
+                yield f"5: a crash left {open_messages} messages open, of {self.life.settings.workers} workers"
+
+    def _ends(self) -> Iterator[str]:
+        for row in self.rows.values():
+            status, calls = Status(row["status"]), self.calls[row["id"]]
+            answers = {call.http_status for call in calls}
+            if not status.is_final:
+                yield f"6: message {row['id']} is still {status.name}"
+            if status is Status.SENT and 200 not in answers:
+                yield f"6: message {row['id']} is SENT, but the provider never accepted it"
+            if row["reason"] == Reason.REJECTED and 400 not in answers:
+                yield f"6: message {row['id']} is rejected, but the provider never said so"
+            if row["reason"] in (Reason.EXPIRED, Reason.CANCELLED) and any(call.understood and call.http_status == 200
+                                                                            for call in calls):  # fmt: skip
+                yield f"6: message {row['id']} was accepted, but is {Reason(row['reason']).public}"
+        counted = Counter((row["mailing_id"], row["status"], row["reason"]) for row in self.rows.values())
+        for counters in self.counters:
+            mailing_id = counters["mailing_id"]
+            named: dict[str, tuple[int, int | None]] = {"sent": (Status.SENT, None)}
+            named |= {reason.public: (Status.NOT_SENT, reason) for reason in Reason}
+            for name, (number, reason) in named.items():
+                rows = counted[mailing_id, number, reason]
+                if counters[name] != rows:
+                    yield f"6: mailing {mailing_id} counts {counters[name]} {name}, not {rows}"
+            if counters["pending"]:
+                yield f"6: mailing {mailing_id} counts {counters['pending']} pending"
+
+    def _audiences(self) -> Iterator[str]:
+        by_pair = {(row["mailing_id"], row["client_id"]): row for row in self.rows.values()}
+        for mailing in self.mailings.values():
+            if mailing.cancelled_us is not None:
+                continue
+            for client in self.clients.values():
+                if client.edited or client.since_us >= mailing.asked.end_us:
+                    continue
+                row = by_pair.get((mailing.id, client.id))
+                matches = mailing.asked.filter.matches(client.given.tag, client.given.phone_code)
+                yield from self._fate(mailing, client.id, matches, row)
+
+    def _fate(self, mailing: Mailing, client_id: int, matches: bool, row: sqlite3.Row | None) -> Iterator[str]:
+        if row is None:
+            if matches and not self._is_short(mailing):
+                yield f"7: client {client_id} matches mailing {mailing.id} and has no message"
+            return
+        if not matches and row["status"] == Status.NOT_SENT and row["reason"] == Reason.EXPIRED:
+            yield f"7: client {client_id} does not match mailing {mailing.id}, but its message was kept"
+        if row["reason"] == Reason.UNCERTAIN and mailing.asked.on_uncertain != "not_sent":
+            yield f"7: message {row['id']} is uncertain, but was to be sent again"
+        if row["reason"] == Reason.EXPIRED and not self._is_short(mailing) and matches:
+            yield f"7: message {row['id']} expired, though there was time to send it"
+
+    def _is_short(self, mailing: Mailing) -> bool:
+        """Whether the mailing ended before or soon after the faults did, so that expiry is no surprise."""
+        asked = mailing.asked
+        quiet_us = self.life.quiet_since_us
+        local = asked.local_hours is not None and asked.end_us - quiet_us < 25 * 3600 * SECOND_US
+        return local or asked.end_us < quiet_us + 120 * SECOND_US
+
+    def _crashed_between(self, first_us: int, second_us: int) -> bool:
+        return any(first_us <= crash_us <= second_us for crash_us in self.life.crashes_us)

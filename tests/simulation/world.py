@@ -1,0 +1,124 @@
+"""The world around a simulated engine: a provider and a store that fail on purpose.
+
+Both draw from one seeded ``Random``, and note what an invariant will want to know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from engine.domain.outcome import Answer
+from engine.ports import Clock, StoreUnavailable
+
+
+@dataclass(slots=True)
+class Call:
+    """One call that the provider got."""
+
+    message_id: int
+    phone_number: int
+    text: str
+    began_us: int
+    ended_us: int | None = None
+    http_status: int | None = None
+    understood: bool = False
+    """Whether the engine got the provider's answer."""
+
+
+@dataclass(slots=True)
+class Faults:
+    """Shares in 0..1 of what goes wrong."""
+
+    reject: float = 0.0
+    unavailable: float = 0.0
+    throttle: float = 0.0
+    hang: float = 0.0
+    lose_answer: float = 0.0
+    """The provider has accepted, but its answer is lost: a time-out for us."""
+    store_fails: float = 0.0
+    store_fails_after: float = 0.0
+    """The transaction is committed, but the caller is told that it failed."""
+    latency_seconds: tuple[float, float] = (0.01, 0.2)
+    store_seconds: tuple[float, float] = (0.0, 0.01)
+
+
+@dataclass(slots=True)
+class SimulatedProvider:
+    """``ports.Provider`` with faults; remembers each call."""
+
+    clock: Clock
+    random: Random
+    faults: Faults
+    calls: list[Call] = field(default_factory=list)
+    rejects: set[int] = field(default_factory=set)
+    """Phone numbers that are always answered 400: a bad number stays bad."""
+
+    async def send(self, message_id: int, phone_number: int, text: str, timeout_seconds: float) -> Answer:
+        """Answer as the faults say."""
+        call = Call(message_id, phone_number, text, self.clock.now_us())
+        self.calls.append(call)
+        delay_seconds = self.random.uniform(*self.faults.latency_seconds)
+        answer, call.http_status = self._answer(phone_number)
+        if answer is None:
+            delay_seconds = timeout_seconds + 1
+        await asyncio.sleep(min(delay_seconds, timeout_seconds))
+        call.ended_us = self.clock.now_us()
+        call.understood = answer is not None and delay_seconds < timeout_seconds
+        return answer if answer and call.understood else Answer(None, False, "timed out")
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    def calls_by_message(self) -> dict[int, list[Call]]:
+        """All calls, by message id, in order."""
+        calls = defaultdict(list)
+        for call in self.calls:
+            calls[call.message_id].append(call)
+        return dict(calls)
+
+    def _answer(self, phone_number: int) -> tuple[Answer | None, int | None]:
+        faults, dice = self.faults, self.random.random()
+        if phone_number in self.rejects or dice < faults.reject:
+            self.rejects.add(phone_number)
+            return Answer(400, True, "HTTP 400"), 400
+        if (dice := self.random.random()) < faults.unavailable:
+            return Answer(503, True, "HTTP 503"), 503
+        if (dice := dice - faults.unavailable) < faults.throttle:
+            return Answer(429, True, "HTTP 429", "2"), 429
+        if (dice := dice - faults.throttle) < faults.hang:
+            return None, None
+        if dice - faults.hang < faults.lose_answer:
+            return None, 200
+        return Answer(200, True, ""), 200
+
+
+class FaultyStore:
+    """Any store, with delays and failures before and after each transaction."""
+
+    def __init__(self, store: Any, random: Random, faults: Faults) -> None:
+        self._store, self._random, self._faults = store, random, faults
+        self.shared: bool = store.shared
+        self.failures = 0
+
+    def __getattr__(self, verb: str) -> Callable[..., Awaitable[Any]]:
+        method = getattr(self._store, verb)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            await asyncio.sleep(self._random.uniform(*self._faults.store_seconds))
+            self._fail(self._faults.store_fails, verb)
+            result = await method(*args, **kwargs)
+            await asyncio.sleep(self._random.uniform(*self._faults.store_seconds))
+            self._fail(self._faults.store_fails_after, verb)
+            return result
+
+        return call
+
+    def _fail(self, share: float, verb: str) -> None:
+        if share and self._random.random() < share:
+            self.failures += 1
+            raise StoreUnavailable(f"simulated failure of {verb}")
