@@ -1,0 +1,77 @@
+"""What the API's tests put in the place of delivery and of time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
+
+from engine.api.control import ActorStatus, BreakerStatus, DeliveryStatus
+from engine.ports import EngineRow
+
+START_US = 1_800_000_000_000_000
+"""2027-01-15T08:00:00Z."""
+SECOND_US = 1_000_000
+
+
+class FakeClock:
+    """Stands still until it is told."""
+
+    def __init__(self) -> None:
+        self.us = START_US
+
+    def now_us(self) -> int:
+        return self.us
+
+    async def sleep(self, seconds: float) -> None:
+        self.us += int(seconds * SECOND_US)
+        await asyncio.sleep(0)
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.us += int(seconds * SECOND_US)
+
+
+class FakeControl:
+    """``DeliveryControl`` that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.refreshed: list[int] = []
+        self.clients: list[int] = []
+        self.clients_told = asyncio.Event()
+        self.controls = 0
+        self.rate = 100.0
+        self.during_refresh: Callable[[int], Awaitable[None]] | None = None
+        self.now = DeliveryStatus(
+            engine_id=7,
+            workers=64,
+            queue_size=1000,
+            queue_depth=3,
+            in_flight=2,
+            rate_limit=0.0,
+            rate_per_second=12.5,
+            sending_paused=False,
+            breaker=BreakerStatus(),
+            engines=(EngineRow(7, "host:1", START_US, START_US + 1, 5, 64, 2),),
+            actors=(ActorStatus("ticker"), ActorStatus("recorder", restarts=1, detail="it fell")),
+        )
+
+    async def refresh(self, mailing_id: int) -> None:
+        if self.during_refresh is not None:
+            await self.during_refresh(mailing_id)
+        self.refreshed.append(mailing_id)
+
+    async def clients_changed(self, client_ids: Collection[int]) -> None:
+        self.clients.extend(client_ids)
+        self.clients_told.set()
+
+    async def control_changed(self) -> None:
+        self.controls += 1
+
+    def status(self) -> DeliveryStatus:
+        return self.now
+
+    def forecast_rate(self) -> float:
+        return self.rate
+
+    def become(self, **changes: object) -> None:
+        self.now = replace(self.now, **changes)  # type: ignore[arg-type]

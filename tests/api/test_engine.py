@@ -1,0 +1,135 @@
+"""EngineService over a real server and a real store."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from grpc import StatusCode
+
+from engine.api.control import BreakerStatus
+from engine.domain.breaker import BreakerState
+from engine.ports import Control
+from mailing.v1.client_pb2 import Client
+from mailing.v1.client_service_pb2 import DeleteClientRequest, UpdateClientRequest
+from mailing.v1.engine_pb2 import (
+    BREAKER_STATE_BLOCKED,
+    BREAKER_STATE_CLOSED,
+    SENDING_STATE_PAUSED,
+    SENDING_STATE_RUNNING,
+)
+from mailing.v1.engine_service_pb2 import (
+    GetStatusRequest,
+    ListAuditEventsRequest,
+    PauseSendingRequest,
+    ResumeSendingRequest,
+    SetRateRequest,
+    SetWorkersRequest,
+)
+from mailing.v1.mailing_service_pb2 import PauseMailingRequest
+from tests.api.conftest import Api, refusal
+from tests.api.fakes import START_US
+
+
+async def control_record(api: Api) -> Control:
+    return await api.store.read_control(0)
+
+
+async def test_the_status_says_it_all(api: Api) -> None:
+    status = await api.engine.GetStatus(GetStatusRequest())
+    assert (status.engine_id, status.workers, status.queue_size, status.queue_depth, status.in_flight) == (
+        7, 64, 1000, 3, 2,
+    )  # fmt: skip
+    assert (status.HasField("rate_limit"), status.rate_per_second, status.sending) == (
+        False, 12.5, SENDING_STATE_RUNNING,
+    )  # fmt: skip
+    assert (status.breaker.state, status.breaker.HasField("next_probe_time")) == (BREAKER_STATE_CLOSED, False)
+    (engine,) = status.engines
+    assert (engine.id, engine.name, engine.workers, engine.in_flight) == (7, "host:1", 64, 2)
+    assert engine.heartbeat_time.ToMicroseconds() == START_US + 1
+    assert [(actor.name, actor.healthy, actor.restarts) for actor in status.actors] == [
+        ("ticker", True, 0), ("recorder", True, 1),
+    ]  # fmt: skip
+
+
+async def test_the_status_of_an_engine_in_trouble(api: Api) -> None:
+    api.control.become(
+        sending_paused=True, rate_limit=50.0, breaker=BreakerStatus(BreakerState.BLOCKED, START_US, 3, "401")
+    )
+    status = await api.engine.GetStatus(GetStatusRequest())
+    assert (status.sending, status.rate_limit, status.breaker.state) == (
+        SENDING_STATE_PAUSED,
+        50,
+        BREAKER_STATE_BLOCKED,
+    )
+    assert (status.breaker.consecutive_failures, status.breaker.detail) == (3, "401")
+    assert status.breaker.next_probe_time.ToMicroseconds() == START_US
+
+
+async def test_settings_are_stored_for_all_engines_and_followed_at_once(api: Api) -> None:
+    await api.engine.SetWorkers(SetWorkersRequest(workers=200))
+    await api.engine.SetRate(SetRateRequest(rate_limit=12.5))
+    await api.engine.PauseSending(PauseSendingRequest())
+    record = await control_record(api)
+    assert (record.workers, record.provider_rate, record.sending_paused) == (200, 12.5, True)
+    assert api.control.controls == 3
+    await api.engine.SetRate(SetRateRequest())
+    await api.engine.ResumeSending(ResumeSendingRequest())
+    record = await control_record(api)
+    assert (record.workers, record.provider_rate, record.sending_paused) == (200, 0, False)
+
+
+@pytest.mark.parametrize("workers", [0, -1, 10_001])
+async def test_bad_numbers_of_workers(api: Api, workers: int) -> None:
+    refused = await refusal(api.engine.SetWorkers(SetWorkersRequest(workers=workers)))
+    assert (refused.code, refused.bad) == (StatusCode.INVALID_ARGUMENT, {"workers"})
+
+
+@pytest.mark.parametrize("rate", [-1, 100_001, math.nan, math.inf])
+async def test_bad_rates(api: Api, rate: float) -> None:
+    refused = await refusal(api.engine.SetRate(SetRateRequest(rate_limit=rate)))
+    assert (refused.code, refused.bad) == (StatusCode.INVALID_ARGUMENT, {"rate_limit"})
+
+
+async def test_the_audit_list_tells_who_changed_what(api: Api) -> None:
+    client = await api.add_client("79161234567", tag="a")
+    await api.clients.UpdateClient(UpdateClientRequest(client=Client(id=client.id, tag="b")))
+    mailing = await api.add_mailing()
+    await api.mailings.PauseMailing(PauseMailingRequest(mailing_id=mailing.id))
+    await api.engine.SetWorkers(SetWorkersRequest(workers=5))
+    await api.clients.DeleteClient(DeleteClientRequest(client_id=client.id))
+    found = await api.engine.ListAuditEvents(ListAuditEventsRequest())
+    assert [event.action for event in found.audit_events] == [
+        *("client.delete", "engine.control", "mailing.pause", "mailing.create", "client.update", "client.create")
+    ]
+    assert found.total_size == 6
+    by_action = {event.action: event for event in found.audit_events}
+    assert by_action["client.update"].detail["tag"] == "b"
+    assert by_action["client.update"].object_id == client.id
+    assert by_action["engine.control"].detail["workers"] == 5
+    assert not by_action["engine.control"].HasField("object_id")
+    for event in found.audit_events:
+        assert event.actor == "local"
+        assert event.peer.startswith("ipv4:127.0.0.1:")
+        assert event.time.ToMicroseconds() == api.clock.us
+        assert "79161234567" not in str(event)
+
+
+async def test_pages_and_filters_of_the_audit_list(api: Api) -> None:
+    clients = [await api.add_client(f"7916123456{n}") for n in range(5)]
+    first = await api.engine.ListAuditEvents(ListAuditEventsRequest(page_size=2))
+    await api.add_client("79161234569")
+    rest = await api.engine.ListAuditEvents(ListAuditEventsRequest(page_token=first.next_page_token))
+    ids = [event.object_id for event in (*first.audit_events, *rest.audit_events)]
+    assert ids == [client.id for client in reversed(clients)]
+    for request, number in (
+        (ListAuditEventsRequest(object_type="client", object_id=clients[0].id), 1),
+        (ListAuditEventsRequest(object_type="mailing"), 0),
+        (ListAuditEventsRequest(actor="local"), 6),
+        (ListAuditEventsRequest(actor="somebody"), 0),
+    ):
+        assert (await api.engine.ListAuditEvents(request)).total_size == number
+    refused = await refusal(
+        api.engine.ListAuditEvents(ListAuditEventsRequest(page_token=first.next_page_token, actor="local"))
+    )
+    assert refused.bad == {"page_token"}

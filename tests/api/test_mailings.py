@@ -1,0 +1,440 @@
+"""MailingService over a real server and a real store."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2
+from grpc import StatusCode, aio
+
+from mailing.v1.mailing_pb2 import (
+    AUDIENCE_STATE_BUILDING,
+    AUDIENCE_STATE_READY,
+    MAILING_STATE_ACTIVE,
+    MAILING_STATE_CANCELLED,
+    MAILING_STATE_ENDED,
+    MAILING_STATE_PAUSED,
+    MAILING_STATE_SCHEDULED,
+    ON_UNCERTAIN_NOT_SENT,
+    ON_UNCERTAIN_RESEND,
+    AudienceFilter,
+    LocalHours,
+    Mailing,
+)
+from mailing.v1.mailing_service_pb2 import (
+    TEXT_ENCODING_UCS2,
+    CancelMailingRequest,
+    CreateMailingRequest,
+    DeleteMailingRequest,
+    GetMailingRequest,
+    GetMailingStatsRequest,
+    ListMailingsRequest,
+    PauseMailingRequest,
+    PreviewMailingRequest,
+    ResumeMailingRequest,
+    UpdateMailingRequest,
+    WatchMailingRequest,
+)
+from mailing.v1.mailing_stats_pb2 import MailingProgress
+from tests.api.conftest import Api, refusal
+from tests.api.fakes import SECOND_US
+
+
+def at(us: int) -> Timestamp:
+    time = Timestamp()
+    time.FromMicroseconds(us)
+    return time
+
+
+def hours(begin: str, end: str) -> LocalHours:
+    return LocalHours(**{"from": begin, "to": end})
+
+
+def a_bad_mailing(**fields: Any) -> Mailing:
+    return Mailing(
+        filter=AudienceFilter(tags=["ok", "t" * 65], phone_codes=["x"]),
+        start_time=at(2_000_000_000_000_000),
+        end_time=at(1_000_000_000_000_000),
+        local_hours=hours("9", "24:00"),
+        rate_limit=-1,
+        **fields,
+    )
+
+
+BAD_FIELDS = {
+    *("text", "filter.tags[1]", "filter.phone_codes[0]", "end_time"),
+    *("local_hours.from", "local_hours.to", "rate_limit"),
+}
+
+
+async def test_a_mailing_is_registered_and_read(api: Api) -> None:
+    await api.add_clients(3)
+    wanted = api.a_mailing(
+        filter=AudienceFilter(tags=["a"]), local_hours=hours("21:00", "09:00"), rate_limit=2.5,
+        on_uncertain=ON_UNCERTAIN_NOT_SENT,
+    )  # fmt: skip
+    made = await api.mailings.CreateMailing(CreateMailingRequest(mailing=wanted))
+    for name in ("text", "filter", "start_time", "end_time", "local_hours", "rate_limit", "on_uncertain"):
+        assert getattr(made, name) == getattr(wanted, name)
+    assert (made.state, made.audience_state, made.segments) == (MAILING_STATE_ACTIVE, AUDIENCE_STATE_BUILDING, 1)
+    assert made.create_time.ToMicroseconds() == api.clock.us
+    assert api.control.refreshed == [made.id]
+    await api.build(made.id)
+    read = await api.mailings.GetMailing(GetMailingRequest(mailing_id=made.id))
+    assert read.audience_state == AUDIENCE_STATE_READY
+    counts = read.message_counts
+    assert (counts.pending, counts.sent, counts.not_sent, counts.total) == (2, 0, 0, 2)
+
+
+async def test_what_is_left_out_gets_its_default(api: Api) -> None:
+    made = await api.add_mailing()
+    assert made.on_uncertain == ON_UNCERTAIN_RESEND
+    assert not made.HasField("local_hours")
+    assert not made.HasField("rate_limit")
+    assert made.filter == AudienceFilter()
+
+
+async def test_every_bad_field_of_a_mailing_is_named(api: Api) -> None:
+    refused = await refusal(
+        api.mailings.CreateMailing(CreateMailingRequest(mailing=a_bad_mailing(on_uncertain=9), request_id="\n"))
+    )
+    assert refused.code is StatusCode.INVALID_ARGUMENT
+    assert refused.bad == BAD_FIELDS | {"on_uncertain", "request_id"}
+
+
+async def test_an_empty_mailing_lacks_its_required_fields(api: Api) -> None:
+    refused = await refusal(api.mailings.CreateMailing(CreateMailingRequest()))
+    assert refused.bad == {"text", "start_time", "end_time"}
+
+
+@pytest.mark.parametrize("seconds", [-(2**63), 2**62, 253_402_300_800])
+async def test_times_out_of_range_are_refused(api: Api, seconds: int) -> None:
+    mailing = api.a_mailing()
+    mailing.end_time.seconds = seconds
+    refused = await refusal(api.mailings.CreateMailing(CreateMailingRequest(mailing=mailing)))
+    assert refused.bad == {"end_time"}
+
+
+async def test_a_thousand_bad_entries_still_make_a_readable_answer(api: Api) -> None:
+    mailing = api.a_mailing(filter=AudienceFilter(tags=["т" * 100] * 1000))
+    refused = await refusal(api.mailings.CreateMailing(CreateMailingRequest(mailing=mailing)))
+    assert refused.code is StatusCode.INVALID_ARGUMENT
+    assert "filter.tags[10]" in refused.fields
+    assert "more fields are bad" in list(refused.fields.values())[-1]
+
+
+async def test_a_repeated_request_id_gets_the_first_answer(api: Api) -> None:
+    request = CreateMailingRequest(mailing=api.a_mailing(), request_id="once")
+    first = await api.mailings.CreateMailing(request)
+    assert await api.mailings.CreateMailing(request) == first
+    assert api.control.refreshed == [first.id]
+    assert (await api.mailings.ListMailings(ListMailingsRequest())).total_size == 1
+    request.mailing.text = "other"
+    refused = await refusal(api.mailings.CreateMailing(request))
+    assert (refused.code, refused.bad) == (StatusCode.INVALID_ARGUMENT, {"request_id"})
+
+
+async def test_mailings_that_are_not_there(api: Api) -> None:
+    for call in (
+        api.mailings.GetMailing(GetMailingRequest(mailing_id=99)),
+        api.mailings.UpdateMailing(UpdateMailingRequest(mailing=Mailing(id=99, text="x"))),
+        api.mailings.DeleteMailing(DeleteMailingRequest(mailing_id=99)),
+        api.mailings.PauseMailing(PauseMailingRequest(mailing_id=99)),
+        api.mailings.ResumeMailing(ResumeMailingRequest(mailing_id=99)),
+        api.mailings.CancelMailing(CancelMailingRequest(mailing_id=99)),
+        api.mailings.GetMailingStats(GetMailingStatsRequest(mailing_id=99)),
+        api.mailings.WatchMailing(WatchMailingRequest(mailing_id=99)).read(),
+    ):
+        refused = await refusal(call)
+        assert refused.code is StatusCode.NOT_FOUND
+        assert refused.detail(error_details_pb2.ResourceInfo).resource_type == "mailing"
+
+
+# -- editing -----------------------------------------------------------------------------------
+
+
+async def update(api: Api, mailing: Mailing, *paths: str) -> Mailing:
+    return await api.mailings.UpdateMailing(UpdateMailingRequest(mailing=mailing, update_mask=FieldMask(paths=paths)))
+
+
+async def test_an_update_changes_what_the_mask_names(api: Api) -> None:
+    made = await api.add_mailing(rate_limit=5.0, filter=AudienceFilter(tags=["a"], phone_codes=["916"]))
+    change = Mailing(id=made.id, text="new", filter=AudienceFilter(tags=["b"]))
+    changed = await update(api, change, "text", "filter.tags", "rate_limit")
+    assert changed.text == "new"
+    assert changed.filter == AudienceFilter(tags=["b"], phone_codes=["916"])
+    assert not changed.HasField("rate_limit")
+    assert changed.end_time == made.end_time
+    assert api.control.refreshed == [made.id, made.id]
+
+
+async def test_without_a_mask_what_is_set_changes(api: Api) -> None:
+    made = await api.add_mailing(rate_limit=5.0)
+    changed = await update(api, Mailing(id=made.id, local_hours=hours("10:00", "11:00")))
+    assert changed.local_hours == hours("10:00", "11:00")
+    assert (changed.text, changed.rate_limit) == ("hello", 5.0)
+
+
+async def test_a_mailing_as_read_can_be_sent_back_whole_and_nothing_happens(api: Api) -> None:
+    made = await api.add_mailing(on_uncertain=ON_UNCERTAIN_NOT_SENT, local_hours=hours("10:00", "11:00"))
+    read = await api.mailings.GetMailing(GetMailingRequest(mailing_id=made.id))
+    told = len(api.control.refreshed)
+    assert await update(api, read, "*") == read
+    assert len(api.control.refreshed) == told
+
+
+async def test_a_star_replaces_the_mailing(api: Api) -> None:
+    made = await api.add_mailing(rate_limit=5.0, filter=AudienceFilter(tags=["a"]), local_hours=hours("01:00", "02:00"))
+    whole = api.a_mailing(id=made.id)
+    changed = await update(api, whole, "*")
+    assert (changed.filter, changed.HasField("rate_limit"), changed.HasField("local_hours")) == (
+        AudienceFilter(), False, False,
+    )  # fmt: skip
+    assert changed.end_time == whole.end_time
+
+
+async def test_what_can_not_be_edited(api: Api) -> None:
+    made = await api.add_mailing()
+    refused = await refusal(
+        update(api, Mailing(id=made.id, on_uncertain=ON_UNCERTAIN_NOT_SENT), "on_uncertain", "text")
+    )
+    assert refused.code is StatusCode.INVALID_ARGUMENT
+    assert refused.bad == {"on_uncertain", "text"}
+    refused = await refusal(update(api, Mailing(id=made.id), "nonsense"))
+    assert refused.bad == {"update_mask"}
+
+
+async def test_every_bad_field_of_an_update_is_named(api: Api) -> None:
+    made = await api.add_mailing()
+    assert (await refusal(update(api, a_bad_mailing(id=made.id), "*"))).bad == BAD_FIELDS
+
+
+async def test_times_must_fit_those_that_stay(api: Api) -> None:
+    made = await api.add_mailing()
+    late = at(made.end_time.ToMicroseconds() + 1)
+    assert (await refusal(update(api, Mailing(id=made.id, start_time=late)))).bad == {"end_time"}
+
+
+async def test_ended_and_cancelled_mailings_are_read_only_but_may_be_deleted(api: Api) -> None:
+    ended, cancelled = await api.add_mailing(), await api.add_mailing()
+    await api.mailings.CancelMailing(CancelMailingRequest(mailing_id=cancelled.id))
+    api.clock.pass_seconds(3600)
+    for mailing in (ended, cancelled):
+        for call in (
+            update(api, Mailing(id=mailing.id, text="new")),
+            api.mailings.PauseMailing(PauseMailingRequest(mailing_id=mailing.id)),
+            api.mailings.ResumeMailing(ResumeMailingRequest(mailing_id=mailing.id)),
+        ):
+            refused = await refusal(call)
+            assert (refused.code, refused.reason) == (StatusCode.FAILED_PRECONDITION, "READ_ONLY")
+            assert refused.detail(error_details_pb2.PreconditionFailure).violations[0].type == "READ_ONLY"
+        await api.mailings.DeleteMailing(DeleteMailingRequest(mailing_id=mailing.id))
+        gone = await refusal(api.mailings.GetMailing(GetMailingRequest(mailing_id=mailing.id)))
+        assert gone.code is StatusCode.NOT_FOUND
+    refused = await refusal(api.mailings.CancelMailing(CancelMailingRequest(mailing_id=ended.id)))
+    assert refused.code is StatusCode.NOT_FOUND
+
+
+# -- steering ----------------------------------------------------------------------------------
+
+
+async def test_pause_returns_only_after_delivery_has_followed(api: Api) -> None:
+    made = await api.add_mailing()
+    go, asked, seen = asyncio.Event(), asyncio.Event(), []
+
+    async def slow(mailing_id: int) -> None:
+        seen.append((await api.store.get_mailing(mailing_id)).paused)
+        asked.set()
+        await go.wait()
+
+    api.control.during_refresh = slow
+    call = asyncio.ensure_future(api.mailings.PauseMailing(PauseMailingRequest(mailing_id=made.id)))
+    await asked.wait()
+    assert seen == [True]
+    assert not call.done()
+    go.set()
+    assert (await call).state == MAILING_STATE_PAUSED
+
+
+async def test_pausing_and_resuming_twice_is_no_error(api: Api) -> None:
+    made = await api.add_mailing()
+    for _ in range(2):
+        paused = await api.mailings.PauseMailing(PauseMailingRequest(mailing_id=made.id))
+        assert paused.state == MAILING_STATE_PAUSED
+    for _ in range(2):
+        resumed = await api.mailings.ResumeMailing(ResumeMailingRequest(mailing_id=made.id))
+        assert resumed.state == MAILING_STATE_ACTIVE
+
+
+async def test_cancel_ends_what_is_pending_in_parts(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.api.mailings.CANCEL_ROWS", 4)
+    await api.add_clients(10)
+    made = await api.add_mailing()
+    for _ in range(2):
+        cancelled = await api.mailings.CancelMailing(CancelMailingRequest(mailing_id=made.id))
+        assert cancelled.state == MAILING_STATE_CANCELLED
+        assert (cancelled.message_counts.pending, cancelled.message_counts.not_sent) == (0, 10)
+    stats = await api.mailings.GetMailingStats(GetMailingStatsRequest(mailing_id=made.id))
+    assert stats.reasons.cancelled == 10
+
+
+async def test_an_ended_mailing_can_not_be_cancelled(api: Api) -> None:
+    made = await api.add_mailing()
+    api.clock.pass_seconds(3600)
+    refused = await refusal(api.mailings.CancelMailing(CancelMailingRequest(mailing_id=made.id)))
+    assert refused.code is StatusCode.FAILED_PRECONDITION
+
+
+async def test_lists_by_state_newest_first_with_tokens_that_survive_inserts(api: Api) -> None:
+    soon = api.clock.us + 60 * SECOND_US
+    scheduled = [await api.add_mailing(start_time=at(soon)) for _ in range(3)]
+    active = await api.add_mailing()
+    ended = await api.add_mailing(end_time=at(api.clock.us + SECOND_US))
+    api.clock.pass_seconds(2)
+    for state, wanted in (
+        (MAILING_STATE_SCHEDULED, [each.id for each in reversed(scheduled)]),
+        (MAILING_STATE_ACTIVE, [active.id]),
+        (MAILING_STATE_ENDED, [ended.id]),
+        (MAILING_STATE_PAUSED, []),
+        (MAILING_STATE_CANCELLED, []),
+    ):
+        found = await api.mailings.ListMailings(ListMailingsRequest(state=state))
+        assert ([each.id for each in found.mailings], found.total_size) == (wanted, len(wanted))
+        assert all(each.state == state for each in found.mailings)
+    first = await api.mailings.ListMailings(ListMailingsRequest(page_size=2))
+    await api.add_mailing()
+    rest = await api.mailings.ListMailings(ListMailingsRequest(page_token=first.next_page_token))
+    assert [each.id for each in (*first.mailings, *rest.mailings)] == [
+        ended.id, active.id, *(each.id for each in reversed(scheduled)),
+    ]  # fmt: skip
+    refused = await refusal(
+        api.mailings.ListMailings(ListMailingsRequest(page_token=first.next_page_token, state=MAILING_STATE_ACTIVE))
+    )
+    assert refused.bad == {"page_token"}
+    refused = await refusal(api.mailings.ListMailings(ListMailingsRequest(state=77, page_size=-1)))  # type: ignore[arg-type]
+    assert refused.bad == {"state", "page_size"}
+
+
+# -- numbers -----------------------------------------------------------------------------------
+
+
+async def test_a_preview_stores_nothing(api: Api) -> None:
+    await api.add_clients(500)
+    wanted = api.a_mailing(filter=AudienceFilter(tags=["a"]))
+    wanted.text = "привет" * 12
+    preview = await api.mailings.PreviewMailing(PreviewMailingRequest(mailing=wanted))
+    assert (preview.audience, preview.segments, preview.encoding, preview.units) == (250, 2, TEXT_ENCODING_UCS2, 72)
+    forecast = preview.forecast
+    assert (forecast.missed, forecast.rate_per_second) == (0, 100)
+    assert forecast.completion_time.ToMicroseconds() == api.clock.us + 2_500_000
+    assert (await api.mailings.ListMailings(ListMailingsRequest())).total_size == 0
+    wanted.rate_limit = 0.01
+    slow = (await api.mailings.PreviewMailing(PreviewMailingRequest(mailing=wanted))).forecast
+    assert (slow.HasField("completion_time"), slow.missed) == (False, 250 - 36)
+    refused = await refusal(api.mailings.PreviewMailing(PreviewMailingRequest(mailing=a_bad_mailing())))
+    assert refused.bad == BAD_FIELDS
+
+
+async def test_a_preview_without_a_known_speed_foretells_nothing(api: Api) -> None:
+    api.control.rate = 0
+    preview = await api.mailings.PreviewMailing(PreviewMailingRequest(mailing=api.a_mailing()))
+    assert (preview.forecast.HasField("completion_time"), preview.forecast.missed) == (False, 0)
+
+
+async def test_statistics_of_a_mailing_that_has_begun(api: Api) -> None:
+    await api.add_clients(4)
+    made = await api.add_mailing()
+    await api.deliver(made.id, 1)
+    stats = await api.mailings.GetMailingStats(GetMailingStatsRequest(mailing_id=made.id))
+    counts = stats.message_counts
+    assert (counts.pending, counts.sent, counts.not_sent, counts.total) == (3, 1, 0, 4)
+    assert stats.mailing_id == made.id
+    assert stats.progress == 0.25
+    assert stats.rate_per_second > 0
+    assert stats.estimated_completion_time.ToMicroseconds() > api.clock.us
+    assert stats.HasField("forecast")
+    assert (stats.attempts.total, stats.attempts.retried, dict(stats.attempts.by_http_status)) == (1, 0, {200: 1})
+    assert 0.04 < stats.latency_seconds.p50 <= stats.latency_seconds.p95 <= stats.latency_seconds.p99 < 0.07
+    assert {tag: each.total for tag, each in stats.by_tag.items()} == {"a": 2, "b": 2}
+    assert {code: each.sent for code, each in stats.by_phone_code.items()} == {"916": 1}
+    assert stats.by_time_zone["UTC"].pending == 3
+    assert [(step.sent, step.not_sent, step.deferred) for step in stats.timeline] == [(1, 0, 0)]
+
+
+async def test_statistics_of_a_mailing_for_nobody(api: Api) -> None:
+    made = await api.add_mailing()
+    stats = await api.mailings.GetMailingStats(GetMailingStatsRequest(mailing_id=made.id))
+    assert (stats.progress, stats.rate_per_second, list(stats.timeline)) == (1.0, 0.0, [])
+    assert not stats.latency_seconds.HasField("p50")
+    assert not stats.HasField("estimated_completion_time")
+
+
+# -- watching ----------------------------------------------------------------------------------
+
+
+async def test_a_watcher_is_told_of_each_change_and_of_the_end(api: Api) -> None:
+    await api.add_clients(3)
+    made = await api.add_mailing()
+    stream = api.mailings.WatchMailing(WatchMailingRequest(mailing_id=made.id))
+    first = await next_progress(stream)
+    assert (first.message_counts.pending, first.progress, first.state) == (3, 0, MAILING_STATE_ACTIVE)
+    api.clock.pass_seconds(1)
+    await api.deliver(made.id, 2)
+    second = await next_progress(stream)
+    assert (second.message_counts.sent, second.rate_per_second) == (2, 2)
+    assert second.estimated_completion_time.ToMicroseconds() == api.clock.us + SECOND_US // 2
+    await api.deliver(made.id, 1)
+    rest = await remaining(stream)
+    assert rest[-1].message_counts.sent == 3
+    assert rest[-1].progress == 1
+    assert await stream.code() is StatusCode.OK
+
+
+async def next_progress(stream: Any) -> MailingProgress:
+    progress = await asyncio.wait_for(stream.read(), 5)
+    assert isinstance(progress, MailingProgress)
+    return progress
+
+
+async def remaining(stream: Any) -> list[MailingProgress]:
+    """Everything until the stream ends; grpc wants a stream read in one of two ways, not in both."""
+    result = []
+    while (progress := await asyncio.wait_for(stream.read(), 5)) is not aio.EOF:
+        result.append(progress)
+    return result
+
+
+async def test_a_watcher_of_a_cancelled_mailing_sees_its_end(api: Api) -> None:
+    await api.add_clients(3)
+    made = await api.add_mailing()
+    stream = api.mailings.WatchMailing(WatchMailingRequest(mailing_id=made.id))
+    await next_progress(stream)
+    await api.mailings.CancelMailing(CancelMailingRequest(mailing_id=made.id))
+    rest = await remaining(stream)
+    assert (rest[-1].state, rest[-1].message_counts.not_sent) == (MAILING_STATE_CANCELLED, 3)
+
+
+async def test_a_watcher_hears_something_now_and_then_although_nothing_changes(api: Api) -> None:
+    await api.add_clients(1)
+    made = await api.add_mailing()
+    stream = api.mailings.WatchMailing(WatchMailingRequest(mailing_id=made.id))
+    first = await next_progress(stream)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(waiting := asyncio.ensure_future(next_progress(stream))), 0.1)
+    api.clock.pass_seconds(15)
+    second = await asyncio.wait_for(waiting, 5)
+    assert second.message_counts == first.message_counts
+    stream.cancel()
+
+
+async def test_a_watcher_of_a_deleted_mailing_is_told_so(api: Api) -> None:
+    await api.add_clients(1)
+    made = await api.add_mailing()
+    stream = api.mailings.WatchMailing(WatchMailingRequest(mailing_id=made.id))
+    await next_progress(stream)
+    await api.mailings.DeleteMailing(DeleteMailingRequest(mailing_id=made.id))
+    assert (await refusal(stream.read())).code is StatusCode.NOT_FOUND
