@@ -1,0 +1,1 @@
+"""The gateway: what people and their programs talk to, over gRPC to the engine."""

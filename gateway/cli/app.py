@@ -1,0 +1,112 @@
+"""The command line itself: its groups, the options that every command takes, and its way out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from typer.exceptions import Abort, TyperException
+
+from gateway.cli import clients, engine, mailings, messages
+from gateway.cli.failures import EXIT_INTERRUPTED, EXIT_SERVICE, EXIT_USAGE, Failure
+from gateway.cli.session import Options
+
+EPILOG = (
+    "--target, --token, --tls-ca and --json may stand anywhere in a command. Exit codes: 0 done, 1 refused or failed, "
+    "2 wrong usage, 3 the engine can't be reached, 130 Ctrl-C."
+)
+_WITH_VALUE = ("--target", "--token", "--tls-ca")
+
+app = typer.Typer(
+    name="mailing",
+    help="Clients, mailings, messages and the engine of the Mailing Service.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(clients.app, name="clients")
+app.add_typer(mailings.app, name="mailing")
+app.add_typer(messages.app, name="messages")
+app.add_typer(engine.app, name="engine")
+app.command("audit")(engine.audit)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    target: Annotated[
+        str, typer.Option(envvar="MAILING_ENGINE_TARGET", help="The engine's gRPC address.")
+    ] = "127.0.0.1:50051",
+    token: Annotated[str | None, typer.Option(envvar="MAILING_API_TOKEN", show_envvar=True, help="API token.")] = None,
+    tls_ca: Annotated[
+        Path | None,
+        typer.Option(envvar="MAILING_ENGINE_TLS_CA", help="Certificate authority (PEM) of an engine that uses TLS."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """Keep the common options for the command that follows."""
+    context.obj = Options(target=target, token=token or None, tls_ca=tls_ca, json=json)
+
+
+def main() -> None:
+    """Entry point of `mailing`: never returns, never shows a traceback for what a person can cause."""
+    sys.exit(call(sys.argv[1:]))
+
+
+def call(arguments: list[str]) -> int:
+    """Run one command line; return its exit code."""
+    try:
+        code = app(hoist(arguments), prog_name="mailing", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except Failure as failure:
+        return _fail(failure.lines, failure.code)
+    except TyperException as error:
+        return _usage(error)
+    except Abort:
+        return _fail(("given up",), EXIT_SERVICE)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # `mailing … | head`: the reader has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_SERVICE
+
+
+def hoist(arguments: list[str]) -> list[str]:
+    """Move the common options to the front, where typer wants them, so that people may write them anywhere."""
+    front: list[str] = []
+    rest: list[str] = []
+    items = iter(arguments)
+    for item in items:
+        if item == "--":
+            rest += [item, *items]
+        elif item == "--json" or item.startswith(tuple(f"{name}=" for name in _WITH_VALUE)):
+            front.append(item)
+        elif item in _WITH_VALUE:
+            front += [item, *([value] if (value := next(items, None)) is not None else [])]
+        else:
+            rest.append(item)
+    return front + rest
+
+
+def _usage(error: TyperException) -> int:
+    message = error.format_message()
+    if "\n" in message or type(error).__name__ == "NoArgsIsHelpError":
+        sys.stdout.write(message.rstrip() + "\n" if message.strip() else "")
+        return EXIT_USAGE
+    path = getattr(getattr(error, "ctx", None), "command_path", "mailing")
+    return _fail((f"{message.rstrip('.')} (see: {path} --help)",), EXIT_USAGE)
+
+
+def _fail(lines: tuple[str, ...], code: int) -> int:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for line in lines:
+        console.print("[bold red]error:[/] ", end="")
+        console.print(line, markup=False)
+    return code

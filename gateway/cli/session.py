@@ -1,0 +1,87 @@
+"""One command's connection to the engine, and where its output goes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+import grpc.aio
+import typer
+from rich.console import Console
+
+from gateway.cli.failures import UsageFailure, failure_of
+from mailing.v1.client_service_pb2_grpc import ClientServiceStub
+from mailing.v1.engine_service_pb2_grpc import EngineServiceStub
+from mailing.v1.mailing_service_pb2_grpc import MailingServiceStub
+from mailing.v1.message_service_pb2_grpc import MessageServiceStub
+
+if TYPE_CHECKING:  # these exist in the stubs' types only
+    from mailing.v1.client_service_pb2_grpc import ClientServiceAsyncStub
+    from mailing.v1.engine_service_pb2_grpc import EngineServiceAsyncStub
+    from mailing.v1.mailing_service_pb2_grpc import MailingServiceAsyncStub
+    from mailing.v1.message_service_pb2_grpc import MessageServiceAsyncStub
+
+CALL_SECONDS = 30.0
+"""How long one answer may take. Streams have no limit."""
+
+Metadata = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options that every command takes."""
+
+    target: str
+    token: str | None
+    tls_ca: Path | None
+    json: bool
+
+
+class Session:
+    """Stubs over one channel, the console for people and the switch for scripts."""
+
+    def __init__(self, channel: grpc.aio.Channel, options: Options) -> None:
+        self.target = options.target
+        self.json = options.json
+        self.out = Console(highlight=False, soft_wrap=False)
+        self.err = Console(stderr=True, highlight=False)
+        self.metadata: Metadata = (("authorization", f"Bearer {options.token}"),) if options.token else ()
+        self.clients: ClientServiceAsyncStub = ClientServiceStub(channel)
+        self.mailings: MailingServiceAsyncStub = MailingServiceStub(channel)
+        self.messages: MessageServiceAsyncStub = MessageServiceStub(channel)
+        self.engine: EngineServiceAsyncStub = EngineServiceStub(channel)
+
+
+def run(context: typer.Context, action: Callable[[Session], Awaitable[None]]) -> None:
+    """Run a command's coroutine with a session; what gRPC reports becomes a Failure."""
+    options: Options = context.find_root().obj
+    asyncio.run(_run(options, action))
+
+
+async def _run(options: Options, action: Callable[[Session], Awaitable[None]]) -> None:
+    async with _channel(options) as channel:
+        try:
+            await action(Session(channel, options))
+        except grpc.aio.AioRpcError as error:
+            raise failure_of(error, options.target) from error
+
+
+def _channel(options: Options) -> grpc.aio.Channel:
+    arguments = [
+        ("grpc.enable_http_proxy", 0),  # the engine is near: an HTTP proxy from the environment is not for it
+        ("grpc.initial_reconnect_backoff_ms", 200),  # `watch` is back soon after the engine is
+        ("grpc.min_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 2000),
+        ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    ]
+    if options.tls_ca is None:
+        return grpc.aio.insecure_channel(options.target, arguments)
+    try:
+        certificate = options.tls_ca.read_bytes()
+    except OSError as error:
+        raise UsageFailure(f"--tls-ca: cannot read {options.tls_ca}: {error.strerror}") from None
+    return grpc.aio.secure_channel(options.target, grpc.ssl_channel_credentials(certificate), arguments)

@@ -1,0 +1,313 @@
+"""A small engine for the tests of what speaks to one: real gRPC over loopback, canned answers, faults on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf import any_pb2
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message as ProtoMessage
+from google.rpc import error_details_pb2, status_pb2
+
+from mailing.v1 import (
+    audit_pb2,
+    client_pb2,
+    client_service_pb2,
+    client_service_pb2_grpc,
+    engine_pb2,
+    engine_service_pb2,
+    engine_service_pb2_grpc,
+    mailing_pb2,
+    mailing_service_pb2,
+    mailing_service_pb2_grpc,
+    mailing_stats_pb2,
+    message_pb2,
+    message_service_pb2,
+    message_service_pb2_grpc,
+)
+
+R = TypeVar("R")
+Context = grpc.aio.ServicerContext[Any, Any]
+T0 = 1_767_225_600  # 2026-01-01T00:00:00Z
+
+
+class Script:
+    """What the fake engine has and does; tests read and change it."""
+
+    def __init__(self) -> None:
+        self.requests: list[ProtoMessage] = []
+        self.metadata: dict[str, str | bytes] = {}
+        self.abort: Callable[[Context], Any] | None = None
+        self.rows: list[client_service_pb2.ImportClientsRow] = []
+        self.page_sizes: list[int] = []
+        self.clients = [_client(n) for n in range(1, 2503)]
+        self.progress: list[list[mailing_stats_pb2.MailingProgress]] = []
+        self.watches = 0
+        self.hangs = False  # a stream of WatchMailing that stays open
+
+    async def take(self, request: ProtoMessage, context: Context, answer: R) -> R:
+        """Keep the request, fail if told so, else answer."""
+        self.requests.append(request)
+        self.metadata = dict(context.invocation_metadata() or ())
+        if self.abort is not None:
+            await self.abort(context)
+        return answer
+
+    def last(self, kind: type[R]) -> R:
+        """The last request of a kind."""
+        return next(request for request in reversed(self.requests) if isinstance(request, kind))
+
+
+def _client(number: int) -> client_pb2.Client:
+    client = client_pb2.Client(
+        id=number, phone_number=f"7916{number:07d}", phone_code="916", tag="new", time_zone="Europe/Moscow"
+    )
+    client.create_time.FromSeconds(T0)
+    return client
+
+
+def mailing(**fields: Any) -> mailing_pb2.Mailing:
+    """A mailing as the engine would give it."""
+    defaults: dict[str, Any] = {
+        "id": 7,
+        "text": "Скидка 20 % до пятницы",
+        "filter": mailing_pb2.AudienceFilter(tags=["new", ""]),
+        "state": mailing_pb2.MAILING_STATE_ACTIVE,
+        "audience_state": mailing_pb2.AUDIENCE_STATE_READY,
+        "on_uncertain": mailing_pb2.ON_UNCERTAIN_RESEND,
+        "segments": 1,
+        "message_counts": mailing_pb2.MessageCounts(pending=6000, sent=3990, not_sent=10, total=10_000),
+    }
+    result = mailing_pb2.Mailing(**(defaults | fields))
+    for field, seconds in (("start_time", T0), ("end_time", T0 + 7200), ("create_time", T0 - 60)):
+        getattr(result, field).FromSeconds(seconds)
+    return result
+
+
+def progress(sent: int, total: int = 1000, *, state: int = mailing_pb2.MAILING_STATE_ACTIVE, not_sent: int = 0) -> Any:
+    """A step of WatchMailing."""
+    counts = mailing_pb2.MessageCounts(sent=sent, not_sent=not_sent, pending=total - sent - not_sent, total=total)
+    result = mailing_stats_pb2.MailingProgress(
+        mailing_id=7,
+        state=mailing_pb2.MailingState.ValueType(state),
+        audience_state=mailing_pb2.AUDIENCE_STATE_READY,
+        message_counts=counts,
+        progress=(sent + not_sent) / total if total else 1,
+        rate_per_second=250.0,
+    )
+    result.time.FromSeconds(T0)
+    result.estimated_completion_time.FromSeconds(T0 + counts.pending // 250)
+    return result
+
+
+async def refuse(context: Context, code: grpc.StatusCode, message: str, **fields: str) -> None:
+    """Abort with google.rpc.BadRequest details, a violation for each field."""
+    bad = error_details_pb2.BadRequest()
+    for field, description in fields.items():
+        bad.field_violations.add(field=field, description=description)
+    detail = any_pb2.Any()
+    detail.Pack(bad)
+    status = status_pb2.Status(code=code.value[0], message=message, details=[detail] if fields else [])
+    await context.abort(code, message, (("grpc-status-details-bin", status.SerializeToString()),))
+
+
+class Clients(client_service_pb2_grpc.ClientServiceServicer):
+    """ClientService."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+
+    async def CreateClient(self, request: Any, context: Any) -> Any:
+        return await self.script.take(request, context, _client(1))
+
+    async def GetClient(self, request: Any, context: Any) -> Any:
+        return await self.script.take(request, context, _client(request.client_id))
+
+    async def UpdateClient(self, request: Any, context: Any) -> Any:
+        return await self.script.take(request, context, _client(request.client.id))
+
+    async def DeleteClient(self, request: Any, context: Any) -> Any:
+        return await self.script.take(request, context, Empty())
+
+    async def ListClients(self, request: Any, context: Any) -> Any:
+        at, clients = int(request.page_token or 0), self.script.clients
+        page = clients[at : at + request.page_size]
+        token = str(at + len(page)) if at + len(page) < len(clients) else ""
+        answer = client_service_pb2.ListClientsResponse(clients=page, next_page_token=token, total_size=len(clients))
+        return await self.script.take(request, context, answer)
+
+    async def ImportClients(self, request_iterator: Any, context: Any) -> Any:
+        answer = client_service_pb2.ImportClientsResponse()
+        await self.script.take(answer, context, None)
+        async for page in request_iterator:
+            self.script.page_sizes.append(len(page.rows))
+            for row in page.rows:
+                self.script.rows.append(row)
+                if row.phone_number.startswith("79"):
+                    answer.created += 1
+                else:
+                    answer.rejected += 1
+                    answer.errors.add(line=row.line, field="phone_number", message="must begin with 7 (or 8)")
+        return answer
+
+    async def ExportClients(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        await self.script.take(request, context, None)
+        for at in range(0, len(self.script.clients), 1000):
+            yield client_service_pb2.ExportClientsResponse(clients=self.script.clients[at : at + 1000])
+
+
+class Mailings(mailing_service_pb2_grpc.MailingServiceServicer):
+    """MailingService."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+
+    async def _answer(self, request: Any, context: Any) -> Any:
+        return await self.script.take(request, context, mailing())
+
+    CreateMailing = GetMailing = UpdateMailing = PauseMailing = ResumeMailing = CancelMailing = _answer
+
+    async def DeleteMailing(self, request: Any, context: Any) -> Any:
+        return await self.script.take(request, context, Empty())
+
+    async def ListMailings(self, request: Any, context: Any) -> Any:
+        answer = mailing_service_pb2.ListMailingsResponse(
+            mailings=[mailing(), mailing(id=6, state=mailing_pb2.MAILING_STATE_ENDED)], total_size=2
+        )
+        return await self.script.take(request, context, answer)
+
+    async def PreviewMailing(self, request: Any, context: Any) -> Any:
+        answer = mailing_service_pb2.PreviewMailingResponse(
+            audience=12_345, segments=1, encoding=mailing_service_pb2.TEXT_ENCODING_UCS2, units=22
+        )
+        answer.forecast.completion_time.FromSeconds(T0 + 99)
+        answer.forecast.rate_per_second = 123.4
+        answer.forecast.missed = 5
+        return await self.script.take(request, context, answer)
+
+    async def GetMailingStats(self, request: Any, context: Any) -> Any:
+        counts = mailing().message_counts
+        answer = mailing_stats_pb2.MailingStats(mailing_id=7, message_counts=counts, progress=0.4, rate_per_second=250)
+        answer.reasons.rejected = 10
+        answer.attempts.total, answer.attempts.retried = 4200, 200
+        answer.attempts.by_http_status.update({200: 3990, 400: 10, 503: 150, 0: 50})
+        answer.latency_seconds.p50, answer.latency_seconds.p95, answer.latency_seconds.p99 = 0.02, 0.3, 1.25
+        for name, groups in (("new", answer.by_tag), ("916", answer.by_phone_code), ("Asia/Omsk", answer.by_time_zone)):
+            groups[name].CopyFrom(counts)
+        answer.by_tag[""].CopyFrom(mailing_pb2.MessageCounts(total=3, pending=3))
+        for step, sent in enumerate((10, 800, 2300, 2500, 2400, 900)):
+            answer.timeline.add(sent=sent).time.FromSeconds(T0 + step * 10)
+        return await self.script.take(request, context, answer)
+
+    async def WatchMailing(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        await self.script.take(request, context, None)
+        steps = self.script.progress[min(self.script.watches, len(self.script.progress) - 1)]
+        self.script.watches += 1
+        for step in steps:
+            yield step
+        if self.script.hangs:
+            await asyncio.Event().wait()
+        if self.script.watches < len(self.script.progress):
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the engine stops")
+
+
+class Messages(message_service_pb2_grpc.MessageServiceServicer):
+    """MessageService."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+
+    def _message(self) -> message_pb2.Message:
+        message = message_pb2.Message(
+            id=5_000_000_001,
+            mailing_id=7,
+            client_id=1,
+            phone_number="79160000001",
+            status=message_pb2.MESSAGE_STATUS_NOT_SENT,
+            reason=message_pb2.NOT_SENT_REASON_REJECTED,
+            attempts=2,
+        )
+        message.create_time.FromSeconds(T0)
+        message.last_error.http_status, message.last_error.detail = 400, "bad phone"
+        return message
+
+    async def GetMessage(self, request: Any, context: Any) -> Any:
+        message = self._message()
+        for number, outcome, detail in ((1, "DEFERRED", "time-out after 10 s"), (2, "REJECTED", "bad phone")):
+            attempt = message.attempt_history.add(
+                number=number, outcome=message_pb2.AttemptOutcome.Value(f"ATTEMPT_OUTCOME_{outcome}"), detail=detail
+            )
+            attempt.start_time.FromSeconds(T0 + number)
+            attempt.end_time.FromMilliseconds((T0 + number) * 1000 + 120)
+        message.attempt_history[1].http_status = 400
+        return await self.script.take(request, context, message)
+
+    async def ListMessages(self, request: Any, context: Any) -> Any:
+        answer = message_service_pb2.ListMessagesResponse(messages=[self._message()], total_size=1)
+        return await self.script.take(request, context, answer)
+
+
+class Engine(engine_service_pb2_grpc.EngineServiceServicer):
+    """EngineService."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+
+    async def _status(self, request: Any, context: Any) -> Any:
+        answer = engine_pb2.EngineStatus(
+            workers=64, queue_size=1000, queue_depth=873, in_flight=64, rate_per_second=1234.5, engine_id=3
+        )
+        answer.sending = engine_pb2.SENDING_STATE_RUNNING
+        answer.breaker.state = engine_pb2.BREAKER_STATE_OPEN
+        answer.breaker.consecutive_failures, answer.breaker.detail = 21, "503 Service Unavailable"
+        answer.breaker.next_probe_time.FromSeconds(T0 + 4)
+        engine = answer.engines.add(id=3, name="host:4711", workers=64, in_flight=64)
+        engine.start_time.FromSeconds(T0)
+        engine.heartbeat_time.FromSeconds(T0 + 60)
+        answer.actors.add(name="recorder", healthy=False, restarts=2, detail="database is locked")
+        return await self.script.take(request, context, answer)
+
+    GetStatus = SetWorkers = SetRate = PauseSending = ResumeSending = _status
+
+    async def ListAuditEvents(self, request: Any, context: Any) -> Any:
+        event = audit_pb2.AuditEvent(
+            id=9, actor="local", action="mailing.pause", object_type="mailing", object_id=7, peer="127.0.0.1"
+        )
+        event.time.FromSeconds(T0)
+        event.detail.update({"text": ["old", "new"]})
+        answer = engine_service_pb2.ListAuditEventsResponse(audit_events=[event], total_size=1)
+        return await self.script.take(request, context, answer)
+
+
+async def start(script: Script, address: str = "127.0.0.1:0") -> tuple[grpc.aio.Server, str]:
+    """Start the fake engine; return it and where it listens."""
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    client_service_pb2_grpc.add_ClientServiceServicer_to_server(Clients(script), server)
+    mailing_service_pb2_grpc.add_MailingServiceServicer_to_server(Mailings(script), server)
+    message_service_pb2_grpc.add_MessageServiceServicer_to_server(Messages(script), server)
+    engine_service_pb2_grpc.add_EngineServiceServicer_to_server(Engine(script), server)
+    port = server.add_insecure_port(address)
+    await server.start()
+    return server, f"127.0.0.1:{port}"
+
+
+@contextmanager
+def running(script: Script, address: str = "127.0.0.1:0") -> Iterator[str]:
+    """The fake engine on a thread and a loop of its own; gives its address."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="fake engine", daemon=True)
+    thread.start()
+    server, target = asyncio.run_coroutine_threadsafe(start(script, address), loop).result(10)
+    try:
+        yield target
+    finally:
+        asyncio.run_coroutine_threadsafe(server.stop(None), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
