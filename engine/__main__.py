@@ -11,7 +11,7 @@ from pathlib import Path
 
 import uvloop
 
-from engine import logs
+from engine import logs, process
 from engine.api.server import ListenError
 from engine.ports import StoreUnavailable
 from engine.service import Service
@@ -71,6 +71,7 @@ def main() -> int:
     """Entry point; returns the exit code: 0 done, 1 it could not be done (one line says why), 2 bad settings."""
     command, settings = parse(sys.argv[1:], os.environ, Path(".env"))
     logs.configure(settings.log_format, settings.log_level)
+    process.tune()
     try:
         return uvloop.run(COMMANDS[command](settings))  # type: ignore[arg-type]
     except (DatabaseUnavailable, StoreUnavailable, ListenError, OSError) as error:

@@ -75,8 +75,12 @@ class Settings(BaseModel):
         5.0, description="the longest wait before the second attempt; doubles with each"
     )
     retry_max_seconds: Seconds = Field(300.0, description="the longest wait between two attempts")
-    lease_seconds: Seconds = Field(
-        60.0, description="after this an engine that is silent loses its messages; at least twice the time-out"
+    lease_seconds: float = Field(
+        60.0,
+        ge=1,
+        le=86_400,
+        allow_inf_nan=False,
+        description="after this an engine that is silent loses its messages to another one",
     )
     grpc_listen: Annotated[Listen, BeforeValidator(setting_types.listen)] = Field(
         Listen("127.0.0.1", 50051), description="host:port of the gRPC API; port 0: any free one"
@@ -127,10 +131,6 @@ def _conflicts(settings: Settings) -> list[tuple[str, str]]:
         found.append(
             ("retry_max_seconds", f"should be at least MAILING_RETRY_BASE_SECONDS ({settings.retry_base_seconds:g})")
         )
-    # A call may begin when up to half the lease is gone (it waited in the queue), and must end within it.
-    if settings.lease_seconds < 2 * settings.provider_timeout_seconds:
-        least = f"{2 * settings.provider_timeout_seconds:g}"
-        found.append(("lease_seconds", f"should be at least {least}, twice MAILING_PROVIDER_TIMEOUT_SECONDS"))
     return found + _tls_conflicts(settings) + _plaintext_conflicts(settings)
 
 

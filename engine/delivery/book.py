@@ -17,6 +17,9 @@ from engine.domain.window import LocalHours, may_send, next_open_us
 from engine.ports import AudienceState, Plan
 
 _MINUTE_US = 60_000_000
+# A call on its way needs time to arrive: begun later than this before the end, it would reach the provider
+# after it, and its answer would find nobody who still waits.
+_LAST_CALL_US = 50_000
 
 
 @dataclass(slots=True)
@@ -29,14 +32,21 @@ class Entry:
     """Due work may be there from this time on; ``None``: none that we know of."""
     has_share: bool = True
     """False: the mailing's rate is so small that other engines use all of it."""
+    from_us: int = 0
+    until_us: int = 0
+    """When calls may start (local hours aside): from ``from_us`` on, before ``until_us``; both 0 while it is held."""
     in_flight: int = 0
     """Messages between a worker's last check and the provider's answer."""
 
     def may_send(self, now_us: int) -> bool:
         """True when a call for this mailing may start now (local hours aside)."""
+        return may_send(self.from_us, self.until_us, now_us)
+
+    def settle(self) -> None:
+        """Sum up plan and share as the window in which calls may start."""
         plan = self.plan
-        held = plan.paused or plan.cancelled or plan.deleted or plan.rebuilding
-        return self.has_share and not held and may_send(plan.start_us, plan.end_us, now_us)
+        held = plan.paused or plan.cancelled or plan.deleted or plan.rebuilding or not self.has_share
+        self.from_us, self.until_us = (0, 0) if held else (plan.start_us, plan.end_us - _LAST_CALL_US)
 
     def pace(self, rate_per_second: float | None, now_us: int) -> None:
         """Follow the rate from now on; ``None``: no limit."""
@@ -133,3 +143,4 @@ class Book:
             share = None if rate is None else rate_share(rate, *self._share)
             entry.has_share = rate is None or share is not None
             entry.pace(share, now_us)
+            entry.settle()

@@ -245,8 +245,9 @@ class Delivery:
         self.queue.free(slots)
         now_us = self._clock.now_us()
         self._meter.recorded(records)
-        self.sent_rate.add(sum(record.event is Event.ACCEPT for record in records), now_us)
-        if not records or any(record.event is Event.DEFER for record in records):
+        events = [record.event for record in records]
+        self.sent_rate.add(events.count(Event.ACCEPT), now_us)
+        if not records or Event.DEFER in events:
             self.ticker.wake()
 
     def _gate_changed(self) -> None:

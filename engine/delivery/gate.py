@@ -31,8 +31,10 @@ class Gate:
         self.stopping = False
         self.is_shut = False
         """True while no call may start until somebody says so: paused or stopping."""
-        self._calm = True
-        self._free = False
+        self.is_calm = True
+        """Nothing failed lately: a success has nothing to tell the breaker."""
+        self.is_free = False
+        """Nothing limits calls, neither breaker, rate nor operator: ``ready_us`` and ``start`` need not be asked."""
         self._probe_id: int | None = None
         self._random = random
         self._look()
@@ -56,8 +58,6 @@ class Gate:
 
     def ready_us(self, now_us: int) -> int | None:
         """When the next call may start: ``now_us``, later, or ``None`` (until something changes)."""
-        if self._free and now_us < self.fresh_until_us:
-            return now_us
         if self.is_shut or not self.has_share or now_us >= self.fresh_until_us:
             return None
         ready_us = self.breaker.ready_us(now_us)
@@ -67,16 +67,12 @@ class Gate:
 
     def start(self, message_id: int, now_us: int) -> None:
         """Use up one call of the budget; it is the probe when the breaker is not closed."""
-        if self._free:
-            return
         self.bucket.take(now_us)
         if self.breaker.start(now_us):
             self._probe_id = message_id
 
     def report(self, message_id: int, outcome: Outcome, now_us: int) -> None:
         """Tell the breaker how the call ended."""
-        if self._calm and outcome.verdict is Verdict.SENT:
-            return
         before, probe = self.breaker.state, self._is_probe(message_id)
         if outcome.verdict in (Verdict.SENT, Verdict.REJECTED):
             self.breaker.succeed(probe)
@@ -105,8 +101,8 @@ class Gate:
         """Sum up what hardly ever changes, for what is asked twice for each message."""
         closed = self.breaker.state is BreakerState.CLOSED
         self.is_shut = self.sending_paused or self.stopping
-        self._calm = closed and not self.breaker.failures
-        self._free = closed and not self.is_shut and self.has_share and not self.bucket.rate_per_second
+        self.is_calm = closed and not self.breaker.failures
+        self.is_free = closed and not self.is_shut and self.has_share and not self.bucket.rate_per_second
 
     def _is_probe(self, message_id: int) -> bool:
         if message_id != self._probe_id:

@@ -12,7 +12,8 @@ class Hand:
 
     def __init__(self) -> None:
         self._claims: dict[int, Claim] = {}
-        self._revoked: set[int] = set()
+        self.revoked: set[int] = set()
+        """Claims of clients that have changed since."""
 
     def __len__(self) -> int:
         return len(self._claims)
@@ -25,16 +26,17 @@ class Hand:
         """These are stored, given back or lost."""
         for message_id in message_ids:
             self._claims.pop(message_id, None)
-            self._revoked.discard(message_id)
+        if self.revoked:
+            self.revoked &= self._claims.keys()
 
     def revoke(self, client_ids: frozenset[int]) -> None:
         """What was read of these clients is out of date: begin no call with it."""
-        self._revoked.update(id for id, claim in self._claims.items() if claim.client_id in client_ids)
+        self.revoked.update(id for id, claim in self._claims.items() if claim.client_id in client_ids)
 
     def holds(self, claim: Claim, until_us: int) -> bool:
         """True when the claim is still ours at ``until_us``, and what it says of the client still holds."""
         held = self._claims.get(claim.message_id)
-        if held is None or claim.message_id in self._revoked:
+        if held is None or claim.message_id in self.revoked:
             return False
         return held.attempt == claim.attempt and held.lease_until_us > until_us
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 from engine.delivery.book import Book
 from engine.delivery.gate import Gate
@@ -50,18 +50,17 @@ class DeliveryQueue:
         lane = self._lanes.get(mailing_id)
         return len(lane) if lane else 0
 
-    def put(self, claims: Iterable[Claim]) -> None:
-        """Add claims; the ticker asks for no more than there is room."""
-        touched: dict[int, deque[Claim]] = {}
-        for claim in claims:
-            lane = self._lanes.get(claim.mailing_id)
-            if lane is None:
-                lane = self._lanes[claim.mailing_id] = deque()
-                self._turns.add(claim.mailing_id)
-            lane.append(claim)
-            touched[claim.mailing_id] = lane
-            self._size += 1
-        self._low_marks.update((mailing_id, len(lane) // 2) for mailing_id, lane in touched.items())
+    def put(self, mailing_id: int, claims: Collection[Claim]) -> None:
+        """Add claims of one mailing; the ticker asks for no more than there is room."""
+        if not claims:
+            return
+        lane = self._lanes.get(mailing_id)
+        if lane is None:
+            lane = self._lanes[mailing_id] = deque()
+            self._turns.add(mailing_id)
+        lane.extend(claims)
+        self._size += len(claims)
+        self._low_marks[mailing_id] = len(lane) // 2
         self.wake(self._size)
 
     def take_now(self) -> Claim | None:
@@ -69,10 +68,11 @@ class DeliveryQueue:
         if not self._size or self.slots_used >= self.slots:
             return None
         now_us = self._clock.now_us()
-        ready_us = self._gate.ready_us(now_us)
-        if ready_us != now_us:
-            self._wake_at(ready_us, now_us)
-            return None
+        if not (self._gate.is_free and now_us < self._gate.fresh_until_us):
+            ready_us = self._gate.ready_us(now_us)
+            if ready_us != now_us:
+                self._wake_at(ready_us, now_us)
+                return None
         for mailing_id in self._turns:
             entry = self._book.get(mailing_id)
             if entry is None or entry.bucket is None or entry.bucket.take(now_us):
@@ -132,14 +132,15 @@ class DeliveryQueue:
         claim = lane.popleft()
         self._size -= 1
         self.slots_used += 1
-        self._gate.start(claim.message_id, now_us)
+        if not self._gate.is_free:
+            self._gate.start(claim.message_id, now_us)
         left = len(lane)
         if left == self._low_marks[mailing_id]:
             self.on_low()
-        if left:
-            self._turns.served(mailing_id)
-        else:
+        if not left:
             self._close(mailing_id)
+        elif left != self._size:  # others wait too
+            self._turns.served(mailing_id)
         return claim
 
     def _soonest_us(self, now_us: int) -> int:

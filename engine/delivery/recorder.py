@@ -54,8 +54,9 @@ class Recorder:
     def put(self, record: Record) -> None:
         """Hand over an outcome; bounded by the queue's slots, so it never waits."""
         self._records.append(record)
-        self._filled.set()
-        self._emptied.clear()
+        if len(self._records) == 1:
+            self._filled.set()
+            self._emptied.clear()
 
     @property
     def returns(self) -> int:
@@ -94,10 +95,9 @@ class Recorder:
             return
         await self._in_halves(batch, self._record)
         del self._records[: len(batch)]
-        self._hand.drop(record.message_id for record in batch)
-        for record in batch:
-            if record.event is Event.DEFER:
-                self._put_off(record.mailing_id, record.due_us)
+        self._hand.drop([record.message_id for record in batch])
+        for record in [record for record in batch if record.event is Event.DEFER]:
+            self._put_off(record.mailing_id, record.due_us)
         self._on_stored(len(batch), batch)
 
     async def _store_returns(self, batch: list[Return]) -> None:

@@ -197,7 +197,9 @@ class Ticker:
             back = list(self._waiting(entry, claims, changed, now_us))
         self._recorder.give_back(back)
         waiting = {claim.message_id for claim in back}
-        self._queue.put([claim for claim in claims if claim.message_id not in waiting] if back else claims)
+        self._queue.put(
+            entry.plan.mailing_id, [claim for claim in claims if claim.message_id not in waiting] if back else claims
+        )
 
     def _waiting(self, entry: Entry, claims: list[Claim], changed: set[int], now_us: int) -> Iterator[Return]:
         for claim in claims:

@@ -66,29 +66,38 @@ class Worker:
             if entry is not None and entry.plan.on_uncertain is OnUncertain.NOT_SENT:
                 entry = await self._marked(claim)
                 started_us = self._clock.now_us()
-            if entry is not None:
-                answer = await self._call(claim, entry, started_us)
-                finished_us = self._clock.now_us()
-                outcome = classify(answer, finished_us)
-                self._gate.report(claim.message_id, outcome, finished_us)
-                self._finish(claim, outcome, started_us, finished_us)
+            if entry is None:
+                return
+            plan, timeout_seconds = entry.plan, self._timeout_seconds
+            if plan.end_us - started_us < self._timeout_us:
+                timeout_seconds = (plan.end_us - started_us) / _US_PER_SECOND
+            entry.in_flight += 1
+            try:
+                answer = await self._provider.send(claim.message_id, claim.phone_number, plan.text, timeout_seconds)
+            finally:
+                entry.in_flight -= 1
+            self._finish(claim, answer, started_us)
         except Exception as error:
             log.exception("message.bug", **_names(claim))
             self._gate.abandon(claim.message_id)
-            detail = f"internal error: {type(error).__name__}"
-            self._finish(claim, Outcome(Verdict.RETRY, None, detail, None), started_us, self._clock.now_us())
+            self._finish(claim, Answer(None, False, f"internal error: {type(error).__name__}"), started_us)
 
     def _cleared(self, claim: Claim, now_us: int) -> Entry | None:
         """The last check before the call: the mailing's entry, or ``None`` after giving the claim back."""
         entry = self._book.get(claim.mailing_id)
         due_us = 0
-        if entry is not None and entry.may_send(now_us) and not self._gate.is_shut:
+        if entry is not None and entry.from_us <= now_us < entry.until_us and not self._gate.is_shut:
             due_us = now_us if entry.plan.local_hours is None else entry.opens_us(claim.time_zone, now_us)
-            if due_us == now_us and self._hand.holds(claim, now_us + self._lease_margin_us):
+            if due_us == now_us and self._is_ours(claim, now_us + self._lease_margin_us):
                 return entry
         self._gate.abandon(claim.message_id)
         self._recorder.give_back([Return(claim.message_id, claim.mailing_id, claim.attempt, due_us)], slots=1)
         return None
+
+    def _is_ours(self, claim: Claim, until_us: int) -> bool:
+        # As long as its first lease lasts nobody else can have it: no need to look for a renewed one.
+        fresh = claim.lease_until_us > until_us and not self._hand.revoked
+        return fresh or self._hand.holds(claim, until_us)
 
     async def _marked(self, claim: Claim) -> Entry | None:
         taken_us = self._clock.now_us()
@@ -111,32 +120,19 @@ class Worker:
                 return
             await self._clock.sleep((ready_us - now_us) / _US_PER_SECOND)
 
-    async def _call(self, claim: Claim, entry: Entry, now_us: int) -> Answer:
-        plan = entry.plan
-        timeout_seconds = self._timeout_seconds
-        if plan.end_us - now_us < self._timeout_us:
-            timeout_seconds = (plan.end_us - now_us) / _US_PER_SECOND
-        entry.in_flight += 1
-        try:
-            return await self._provider.send(claim.message_id, claim.phone_number, plan.text, timeout_seconds)
-        finally:
-            entry.in_flight -= 1
-
-    def _finish(self, claim: Claim, outcome: Outcome, started_us: int, finished_us: int) -> None:
-        event, due_us = outcome.event, 0
-        if event is not Event.ACCEPT:
-            if event is Event.DEFER:
-                jitter, wait_seconds = self._random.random(), outcome.retry_after_seconds
-                due_us = self._retry.due_us(finished_us, claim.attempt, jitter, wait_seconds)
-            line = "message.rejected" if event is Event.REJECT else "message.deferred"
-            log.info(line, **_names(claim), attempt=claim.attempt, detail=outcome.detail)
+    def _finish(self, claim: Claim, answer: Answer, started_us: int) -> None:
+        finished_us = self._clock.now_us()
+        outcome = classify(answer, finished_us)
+        if not (self._gate.is_calm and outcome.verdict is Verdict.SENT):
+            self._gate.report(claim.message_id, outcome, finished_us)
+        due_us = 0 if outcome.verdict is Verdict.SENT else self._due_us(claim, outcome, finished_us)
         self._recorder.put(
             Record(
                 claim.message_id,
                 claim.mailing_id,
                 claim.client_id,
                 claim.attempt,
-                event,
+                outcome.event,
                 started_us,
                 finished_us,
                 outcome.http_status,
@@ -144,6 +140,14 @@ class Worker:
                 due_us,
             )
         )
+
+    def _due_us(self, claim: Claim, outcome: Outcome, finished_us: int) -> int:
+        """When to try a message again that was not sent; 0: never."""
+        is_final = outcome.event is Event.REJECT
+        line = "message.rejected" if is_final else "message.deferred"
+        log.info(line, **_names(claim), attempt=claim.attempt, detail=outcome.detail)
+        jitter, wait_seconds = self._random.random(), outcome.retry_after_seconds
+        return 0 if is_final else self._retry.due_us(finished_us, claim.attempt, jitter, wait_seconds)
 
 
 def _names(claim: Claim) -> dict[str, int]:

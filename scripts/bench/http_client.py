@@ -46,7 +46,7 @@ def mock_provider(latency_seconds: float) -> Iterator[str]:
             process.kill()
 
 
-def _bare(url: str) -> Send:
+def bare(url: str) -> Send:
     """pyreqwest with nothing around it: what FbrqProvider itself costs."""
     client = ClientBuilder().default_headers({"authorization": "Bearer x", "content-type": "application/json"}).build()
     timeout = timedelta(seconds=10)
@@ -82,7 +82,7 @@ async def _rate_per_second(send: Send, first_id: int, messages: int, in_flight: 
 
 async def _measure(url: str, in_flight: int, messages: int, rounds: int) -> dict[str, list[float]]:
     fbrq, aiohttp = FbrqProvider(url, "x"), AiohttpProvider(url, "x")
-    candidates = {"pyreqwest, bare": _bare(url), "FbrqProvider": _through(fbrq), "AiohttpProvider": _through(aiohttp)}
+    candidates = {"pyreqwest, bare": bare(url), "FbrqProvider": _through(fbrq), "AiohttpProvider": _through(aiohttp)}
     rates: dict[str, list[float]] = {name: [] for name in candidates}
     for round_ in range(rounds + 1):
         for name, send in candidates.items():

@@ -39,8 +39,8 @@ async def drain(bench: Bench, count: int, *, free: bool = True) -> list[Claim]:
 def test_mailings_take_turns_however_long_their_lanes(loop: VirtualLoop) -> None:
     async def run() -> list[int]:
         bench = Bench(loop)
-        bench.queue.put(a_claim(i, 1) for i in range(50))
-        bench.queue.put(a_claim(100 + i, 2) for i in range(3))
+        bench.queue.put(1, [a_claim(i, 1) for i in range(50)])
+        bench.queue.put(2, [a_claim(100 + i, 2) for i in range(3)])
         return [claim.mailing_id for claim in await drain(bench, 10)]
 
     mailings = loop.run_until_complete(run())
@@ -52,7 +52,7 @@ def test_mailings_take_turns_however_long_their_lanes(loop: VirtualLoop) -> None
 def test_no_more_claims_are_out_than_there_are_slots(loop: VirtualLoop) -> None:
     async def run() -> tuple[int, int]:
         bench = Bench(loop, slots=3)
-        bench.queue.put(a_claim(i) for i in range(10))
+        bench.queue.put(1, [a_claim(i) for i in range(10)])
         takers = [asyncio.create_task(bench.queue.take(1)) for _ in range(10)]
         await asyncio.sleep(1)
         before = sum(taker.done() for taker in takers)
@@ -69,7 +69,7 @@ def test_no_more_claims_are_out_than_there_are_slots(loop: VirtualLoop) -> None:
 def test_the_providers_rate_is_kept_to_the_call(loop: VirtualLoop) -> None:
     async def run() -> list[int]:
         bench = Bench(loop, rate=10, capacity=1000)
-        bench.queue.put(a_claim(i) for i in range(100))
+        bench.queue.put(1, [a_claim(i) for i in range(100)])
         return [bench.clock.now_us() for _ in range(35) if await drain(bench, 1)]
 
     times = loop.run_until_complete(run())
@@ -80,8 +80,8 @@ def test_the_providers_rate_is_kept_to_the_call(loop: VirtualLoop) -> None:
 def test_a_mailing_with_a_rate_does_not_hold_up_the_others(loop: VirtualLoop) -> None:
     async def run() -> list[Claim]:
         bench = Bench(loop, a_plan(1, rate_limit=1.0), a_plan(2))
-        bench.queue.put(a_claim(i, 1) for i in range(10))
-        bench.queue.put(a_claim(100 + i, 2) for i in range(20))
+        bench.queue.put(1, [a_claim(i, 1) for i in range(10)])
+        bench.queue.put(2, [a_claim(100 + i, 2) for i in range(20)])
         taken = await drain(bench, 21)
         assert bench.clock.now_us() - bench.book.get(1).plan.start_us < 1_000_000  # type: ignore[union-attr]
         return taken
@@ -93,7 +93,7 @@ def test_a_mailing_with_a_rate_does_not_hold_up_the_others(loop: VirtualLoop) ->
 def test_an_open_breaker_lets_one_probe_through_and_closes_on_success(loop: VirtualLoop) -> None:
     async def run() -> tuple[int, int]:
         bench = Bench(loop)
-        bench.queue.put(a_claim(i) for i in range(20))
+        bench.queue.put(1, [a_claim(i) for i in range(20)])
         for claim in await drain(bench, 3):
             bench.gate.report(claim.message_id, FAILED, bench.clock.now_us())
         takers = [asyncio.create_task(bench.queue.take(1)) for _ in range(5)]
@@ -113,7 +113,7 @@ def test_a_shut_gate_lets_nothing_out_until_it_opens(loop: VirtualLoop) -> None:
     async def run() -> tuple[bool, bool]:
         bench = Bench(loop)
         bench.gate.pause(True)
-        bench.queue.put([a_claim(1)])
+        bench.queue.put(1, [a_claim(1)])
         taker = asyncio.create_task(bench.queue.take(1))
         await asyncio.sleep(60)
         held = not taker.done()
@@ -129,7 +129,8 @@ def test_a_shut_gate_lets_nothing_out_until_it_opens(loop: VirtualLoop) -> None:
 def test_withdrawn_claims_are_gone_and_the_rest_keep_their_order(loop: VirtualLoop) -> None:
     async def run() -> tuple[list[int], list[int]]:
         bench = Bench(loop)
-        bench.queue.put(a_claim(i, 1 + i % 2) for i in range(10))
+        bench.queue.put(1, [a_claim(i, 1) for i in range(0, 10, 2)])
+        bench.queue.put(2, [a_claim(i, 2) for i in range(1, 10, 2)])
         out = bench.queue.withdraw(lambda claim: claim.mailing_id == 2 or claim.message_id == 4)
         assert len(bench.queue) == 4
         return [c.message_id for c in out], [c.message_id for c in await drain(bench, 4)]
@@ -148,7 +149,7 @@ def test_a_worker_too_many_ends_and_a_cancelled_one_passes_its_turn_on(loop: Vir
         await asyncio.sleep(0)
         bench.queue.resize(1)
         await asyncio.sleep(0)
-        bench.queue.put([a_claim(1)])
+        bench.queue.put(1, [a_claim(1)])
         first.cancel()
         await asyncio.sleep(0.1)
         return await extra, other.done()
@@ -160,7 +161,7 @@ def test_the_ticker_hears_in_time_that_a_lane_runs_low(loop: VirtualLoop) -> Non
     async def run() -> list[int]:
         bench, heard = Bench(loop), []
         bench.queue.on_low = lambda: heard.append(bench.queue.queued(1))
-        bench.queue.put(a_claim(i) for i in range(8))
+        bench.queue.put(1, [a_claim(i) for i in range(8)])
         await drain(bench, 8)
         return heard
 

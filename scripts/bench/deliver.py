@@ -1,0 +1,125 @@
+"""How much of the HTTP client's own speed the whole engine keeps.
+
+    python scripts/bench/deliver.py --messages 50000 --rounds 5
+
+Everything that sends runs on core 0 (event loop, database thread, the HTTP client's thread), the mock
+provider on core 1. In each round the same client first runs in a bare loop, then the whole engine (gRPC API,
+ticker, leases, metrics) delivers the same number of messages from a SQLite file: claims stored, outcomes
+recorded, counters kept. Compare the ratio, not the seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import uvloop
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parents[2] / "proto")]
+
+from engine import logs, process
+from engine.domain.audience import AudienceFilter
+from engine.domain.validate import ClientInput, MailingInput
+from engine.service import Service
+from engine.settings import load
+from engine.store.rows import Actor
+from scripts.bench.http_client import PHONE, TEXT, bare, mock_provider
+
+_HOUR_US = 3_600_000_000
+_POLL_SECONDS = 0.02
+
+
+async def bare_rate(url: str, messages: int, in_flight: int) -> float:
+    """Messages a second of the client in a bare loop."""
+    send = bare(url)
+    ids = iter(range(1, messages + 1))
+
+    async def worker() -> None:
+        for message_id in ids:
+            await send(message_id)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(worker() for _ in range(in_flight)))
+    return messages / (time.perf_counter() - began)
+
+
+async def engine_rate(url: str, messages: int, workers: int, folder: Path) -> float:
+    """Messages a second of the whole engine, from the mailing's resumption to the last stored outcome."""
+    flags = {
+        "database_url": f"sqlite://{folder / 'bench.db'}",
+        "provider_url": url,
+        "fbrq_token": "x",
+        "workers": str(workers),
+        "queue_size": str(max(1000, workers * 8)),
+        "grpc_listen": "127.0.0.1:0",
+        "metrics_listen": "127.0.0.1:0",
+    }
+    service = Service(load(flags, {}, None))
+    try:
+        await service.start()
+        mailing_id = await _register(service, messages)
+        began = time.perf_counter()
+        await service.store.set_paused(mailing_id, False, by=Actor(), now_us=time.time_ns() // 1000)
+        await service.delivery.refresh(mailing_id)
+        while (row := await service.store.get_mailing(mailing_id)).counts.pending:
+            await asyncio.sleep(_POLL_SECONDS)
+        seconds = time.perf_counter() - began
+        assert row.counts.sent == messages, row.counts
+    finally:
+        await service.stop()
+    return messages / seconds
+
+
+async def _register(service: Service, messages: int) -> int:
+    """A paused mailing with all its rows made."""
+    now_us = time.time_ns() // 1000
+    for first in range(0, messages, 5000):
+        clients = [
+            ClientInput(70000000000 + PHONE % 1000 + i, "916", "", "UTC")
+            for i in range(first, min(first + 5000, messages))
+        ]
+        await service.store.import_clients(clients, by=Actor(), now_us=now_us)
+    asked = MailingInput(TEXT, AudienceFilter(), now_us, now_us + _HOUR_US, None, None, "resend")
+    mailing_id = (await service.store.create_mailing(asked, by=Actor(), now_us=now_us)).row.id
+    await service.store.set_paused(mailing_id, True, by=Actor(), now_us=now_us)
+    await service.delivery.refresh(mailing_id)
+    while (await service.store.get_mailing(mailing_id)).counts.total < messages:
+        await asyncio.sleep(_POLL_SECONDS)
+    return mailing_id
+
+
+async def run(arguments: argparse.Namespace) -> None:
+    """Alternate the two and print the ratio of each round."""
+    ratios = []
+    with mock_provider(arguments.latency_seconds) as url:
+        for number in range(arguments.rounds):
+            alone = await bare_rate(url, arguments.messages, arguments.in_flight)
+            with tempfile.TemporaryDirectory() as folder:
+                whole = await engine_rate(url, arguments.messages, arguments.workers, Path(folder))
+            ratios.append(whole / alone)
+            print(f"round {number + 1}: client alone {alone:8,.0f}/s   engine {whole:8,.0f}/s   {whole / alone:.2f}")
+    print(f"ratio: median {statistics.median(ratios):.2f}, min {min(ratios):.2f}, max {max(ratios):.2f}")
+
+
+def main() -> None:
+    """Parse the arguments and run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--messages", type=int, default=50_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--in-flight", type=int, default=100, help="of the client alone (100)")
+    parser.add_argument("--workers", type=int, default=256, help="of the engine (256)")
+    parser.add_argument("--latency-seconds", type=float, default=0.0)
+    os.sched_setaffinity(0, {0})
+    logs.configure(level="warning")
+    process.tune()
+    uvloop.run(run(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,261 @@
+"""engine/settings.py: flag, environment, .env, default; one line for a bad value, exit code 2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from engine.setting_types import Listen
+from engine.settings import COMMANDS, Command, Invocation, Settings, flag, parse, variable
+
+TOKEN = {"FBRQ_TOKEN": "s3cret-token"}
+Failing = Callable[..., list[str]]
+
+
+def read(*argv: str, env: Mapping[str, str] = TOKEN, file: Path | None = None) -> Settings:
+    return parse(argv, env, file).settings
+
+
+@pytest.fixture
+def failing(capsys: pytest.CaptureFixture[str]) -> Failing:
+    """Parse, see exit code 2, and return the lines on stderr."""
+
+    def run(*argv: str, env: Mapping[str, str] = TOKEN, file: Path | None = None) -> list[str]:
+        with pytest.raises(SystemExit) as stop:
+            parse(argv, env, file)
+        assert stop.value.code == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        lines: list[str] = err.splitlines()
+        assert all(line.startswith("python -m engine: ") for line in lines)
+        return [line.removeprefix("python -m engine: ") for line in lines]
+
+    return run
+
+
+# -- where a value comes from ----------------------------------------------------------------------
+
+
+def test_defaults_are_those_of_the_specification() -> None:
+    shown = {name: str(value) for name, value in read()}
+    assert shown["database_url"] == "sqlite://data/mailing.db"
+    assert (shown["workers"], shown["queue_size"], shown["tick_seconds"]) == ("64", "1000", "5.0")
+    assert shown["provider_url"] == "https://probe.fbrq.cloud/v1"
+    assert (shown["provider_rate"], shown["provider_timeout_seconds"]) == ("0.0", "10.0")
+    assert (shown["retry_base_seconds"], shown["retry_max_seconds"], shown["lease_seconds"]) == ("5.0", "300.0", "60.0")
+    assert (shown["grpc_listen"], shown["metrics_listen"]) == ("127.0.0.1:50051", "127.0.0.1:9101")
+    assert (shown["log_format"], shown["log_level"], shown["shutdown_seconds"]) == ("console", "info", "10.0")
+
+
+def test_flag_goes_before_environment_before_file_before_default(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("MAILING_WORKERS=3\nMAILING_QUEUE_SIZE=33\nMAILING_TICK_SECONDS=0.3\nOTHER=1\n")
+    env = {**TOKEN, "MAILING_WORKERS": "2", "MAILING_QUEUE_SIZE": "22"}
+    settings = read("--workers", "1", env=env, file=file)
+    assert (settings.workers, settings.queue_size, settings.tick_seconds) == (1, 22, 0.3)
+    assert settings.lease_seconds == 60
+
+
+def test_empty_variable_is_as_good_as_none(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("MAILING_WORKERS=\nMAILING_QUEUE_SIZE=5\n")
+    settings = read(env={**TOKEN, "MAILING_QUEUE_SIZE": ""}, file=tmp_path / ".env")
+    assert (settings.workers, settings.queue_size) == (64, 5)
+
+
+def test_file_that_is_not_there_is_an_empty_one(tmp_path: Path) -> None:
+    assert read(file=tmp_path / "nothing").workers == 64
+
+
+def test_dollars_in_the_file_are_kept(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("FBRQ_TOKEN=a${HOME}b\n")
+    assert read(env={}, file=tmp_path / ".env").fbrq_token == SecretStr("a${HOME}b")
+
+
+def test_settings_never_change() -> None:
+    with pytest.raises(ValidationError):
+        read().workers = 1  # type: ignore[misc]
+
+
+# -- the command line ------------------------------------------------------------------------------
+
+
+def test_command_defaults_to_run() -> None:
+    assert parse([], TOKEN, None).command == "run"
+
+
+@pytest.mark.parametrize("argv", [("--workers", "5", "migrate"), ("migrate", "--workers", "5")])
+def test_flags_stand_before_or_after_the_command(argv: tuple[str, ...]) -> None:
+    assert parse(argv, {}, None) == Invocation("migrate", Settings(workers=5))
+
+
+def test_command_of_two_words() -> None:
+    commands = (*COMMANDS, Command("account create", "add an account"), Command("account list", "list accounts"))
+    assert parse(["--workers", "5", "account", "create"], {}, None, commands=commands).command == "account create"
+    assert parse(["account", "list", "--workers", "5"], {}, None, commands=commands).settings.workers == 5
+
+
+def test_every_setting_has_flag_variable_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        parse(["--help"], {}, None)
+    assert stop.value.code == 0
+    page = " ".join(capsys.readouterr().out.split())
+    for field, info in Settings.model_fields.items():
+        assert info.description
+        assert f"{flag(field)} " in page or f"{flag(field)}," in page
+        assert f"[{variable(field)}," in page
+    assert "[MAILING_QUEUE_SIZE, 1000]" in page
+    assert "[FBRQ_TOKEN, none]" in page
+
+
+def test_plaintext_flag_needs_no_value() -> None:
+    env = {**TOKEN, "MAILING_ALLOW_PLAINTEXT": "false"}
+    assert read("--allow-plaintext", "--grpc-listen", "0.0.0.0:1", env=env).allow_plaintext
+
+
+# -- bad values: one line each ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("workers", "many", "valid integer"),
+        ("workers", "0", "greater than or equal to 1"),
+        ("workers", "10001", "less than or equal to 10000"),
+        ("queue_size", "-1", "greater than or equal to 1"),
+        ("tick_seconds", "nan", "finite number"),
+        ("tick_seconds", "0", "greater than 0"),
+        ("provider_rate", "-0.5", "greater than or equal to 0"),
+        ("provider_rate", "inf", "finite number"),
+        ("provider_url", "probe.fbrq.cloud", "http:// or https://"),
+        ("provider_url", "http://h:99999/", "not a URL"),
+        ("provider_url", "http://h/?token=1", "neither user, password, query"),
+        ("grpc_listen", "50051", "host:port"),
+        ("grpc_listen", ":50051", "host:port"),
+        ("grpc_listen", "::1:50051", "host:port"),
+        ("grpc_listen", "localhost:65536", "host:port"),
+        ("metrics_listen", "[::1", "host:port"),
+        ("log_format", "xml", "'console' or 'json'"),
+        ("log_level", "loud", "'debug', 'info'"),
+        ("database_url", "mysql://u@h/d", "sqlite:// or postgres://"),
+        ("database_url", "sqlite://:memory:", "should name a file"),
+        ("database_url", "sqlite://", "should name a file"),
+        ("database_url", "sqlite://data/", "should name a file"),
+        ("database_url", "postgres://u@h", "should name a database"),
+        ("allow_plaintext", "perhaps", "valid boolean"),
+        ("fbrq_token", "two words", "one word of visible ASCII"),
+        ("grpc_tls_cert", "/no/such/file", "does not point to a file"),
+    ],
+)
+def test_bad_value_is_one_line_that_names_the_variable(failing: Failing, field: str, value: str, words: str) -> None:
+    (line,) = failing(env={**TOKEN, variable(field): value})
+    assert line.startswith(f"{variable(field)}: ")
+    assert words in line
+
+
+def test_the_line_names_the_flag_or_the_file_the_value_came_from(failing: Failing, tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("MAILING_QUEUE_SIZE=x\n")
+    lines = failing("--workers", "abc", file=file)
+    assert lines[0].startswith("--workers: should be a valid integer")
+    assert lines[0].endswith('but is "abc"')
+    assert lines[1].startswith(f"MAILING_QUEUE_SIZE in {file}: ")
+
+
+@pytest.mark.parametrize("argv", [("--nope",), ("--work", "5"), ("nothing",), ("--workers",), ("run", "more")])
+def test_unknown_words_are_one_line(failing: Failing, argv: tuple[str, ...]) -> None:
+    assert len(failing(*argv)) == 1
+
+
+def test_newlines_in_a_value_stay_on_the_line(failing: Failing) -> None:
+    assert len(failing("--log-level", "a\nb")) == 1
+
+
+def test_file_that_cannot_be_read_is_one_line(failing: Failing, tmp_path: Path) -> None:
+    (line,) = failing(file=tmp_path)
+    assert line.startswith(f"{tmp_path}: can't be read")
+
+
+def test_asyncpg_missing_is_said_at_once(failing: Failing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.setting_types.find_spec", lambda _name: None)
+    (line,) = failing("--database-url", "postgres://u@h/d")
+    assert "extra 'postgres'" in line
+
+
+# -- secrets ---------------------------------------------------------------------------------------
+
+
+def test_secrets_are_never_shown(failing: Failing) -> None:
+    settings = read("--database-url", "postgres://u:p4ss@h/d")
+    assert settings.database_name == "postgres://u:***@h/d"
+    assert "s3cret" not in f"{settings!r} {settings!s}"
+    assert "p4ss" not in f"{settings!r} {settings!s}"
+    for argv in (["--database-url", "mysql://u:p4ss@h/d"], ["--fbrq-token", "p4ss word"], ["--fbrq-tokn=p4ss"]):
+        assert "p4ss" not in " ".join(failing(*argv))
+
+
+def test_missing_token_is_an_error_only_for_a_real_provider(failing: Failing) -> None:
+    (line,) = failing(env={})
+    assert line.startswith("FBRQ_TOKEN: is missing")
+    for url in ("http://127.0.0.1:8090", "http://localhost:8090/v1/", "http://[::1]:1"):
+        assert read("--provider-url", url, env={}).fbrq_token is None
+    assert parse(["migrate"], {}, None).settings.fbrq_token is None
+
+
+def test_slash_at_the_end_of_the_provider_url_is_dropped() -> None:
+    assert read("--provider-url", "https://h/v1/").provider_url == "https://h/v1"
+
+
+# -- what must fit together ------------------------------------------------------------------------
+
+
+def test_a_lease_may_be_shorter_than_a_call_for_it_is_renewed_meanwhile(failing: Failing) -> None:
+    assert read("--lease-seconds", "2").lease_seconds == 2
+    (line,) = failing("--lease-seconds", "0.5")
+    assert line.startswith("--lease-seconds: should be greater than or equal to 1")
+
+
+def test_longest_wait_is_not_shorter_than_the_first(failing: Failing) -> None:
+    (line,) = failing("--retry-max-seconds", "4")
+    assert line == "--retry-max-seconds: should be at least MAILING_RETRY_BASE_SECONDS (5)"
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [("cert", "grpc_tls_key"), ("key", "grpc_tls_cert"), ("client_ca", "grpc_tls_cert")],
+)
+def test_certificate_and_key_come_together(failing: Failing, tmp_path: Path, given: str, missing: str) -> None:
+    (tmp_path / "x.pem").touch()
+    (line,) = failing(flag(f"grpc_tls_{given}"), str(tmp_path / "x.pem"))
+    assert line.startswith(f"{variable(missing)}: is missing")
+
+
+def test_beyond_loopback_needs_tls_or_a_word(failing: Failing, tmp_path: Path) -> None:
+    (line,) = failing("--grpc-listen", "0.0.0.0:50051")
+    assert "MAILING_ALLOW_PLAINTEXT=true" in line
+    (line,) = failing("--metrics-listen", "[::]:9101")
+    assert line.startswith("--metrics-listen: [::]:9101 is beyond loopback and has no TLS")
+    pem = tmp_path / "x.pem"
+    pem.touch()
+    tls = ("--grpc-tls-cert", str(pem), "--grpc-tls-key", str(pem))
+    assert read("--grpc-listen", "0.0.0.0:50051", *tls).uses_tls
+    allowed = {**TOKEN, "MAILING_ALLOW_PLAINTEXT": "true"}
+    assert str(read("--grpc-listen", "engine:50051", env=allowed).grpc_listen) == "engine:50051"
+
+
+@pytest.mark.parametrize(
+    ("text", "listen"),
+    [
+        ("127.0.0.1:0", Listen("127.0.0.1", 0)),
+        ("localhost:50051", Listen("localhost", 50051)),
+        ("[::1]:50051", Listen("::1", 50051)),
+        (" 127.9.9.9:65535 ", Listen("127.9.9.9", 65535)),
+    ],
+)
+def test_listen_addresses(text: str, listen: Listen) -> None:
+    settings = read("--grpc-listen", text)
+    assert settings.grpc_listen == listen
+    assert str(listen) == text.strip()
+    assert listen.is_loopback
