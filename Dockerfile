@@ -1,0 +1,25 @@
+# Engine, command line client and sandbox in one image; docker-compose.yml says which runs.
+FROM python:3.13-slim AS build
+WORKDIR /app
+RUN python -m venv /venv
+COPY requirements/run.txt requirements/run.txt
+RUN /venv/bin/pip install --no-cache-dir --require-hashes --no-deps -r requirements/run.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY engine engine
+COPY gateway gateway
+COPY admin admin
+COPY proto proto
+RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation --no-index .
+
+FROM python:3.13-slim
+# Nobody's account, and a folder for SQLite that it owns.
+RUN useradd --system --uid 10001 mailing && install -d -o mailing /app /app/data
+WORKDIR /app
+COPY --from=build /venv /venv
+COPY scripts/__init__.py scripts/sandbox_provider.py scripts/
+COPY scripts/sandbox scripts/sandbox
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
+USER mailing
+VOLUME /app/data
+# `exec` form: SIGTERM reaches Python itself, which needs up to MAILING_SHUTDOWN_SECONDS.
+ENTRYPOINT ["python", "-m", "engine"]

@@ -1,0 +1,248 @@
+"""Run the service on this machine: migrate, start engine and sandbox, wait, stop all in order (see scripts/run).
+
+Children write to files under the data folder; this process prints what a person needs.
+Exit codes: 0 stopped on request (Ctrl-C, SIGTERM), 1 something failed (one line says what), 2 a bad setting or flag.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import sleep, strftime
+from typing import Final
+
+from dotenv import dotenv_values
+
+from scripts.processes import (
+    POLL_SECONDS,
+    Child,
+    Failed,
+    Stopped,
+    claim_port,
+    get,
+    hear_signals,
+    ignore_signals,
+    run_watched,
+    wait_until,
+)
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+SANDBOX_TOKEN: Final = "sandbox-token"
+"""What the sandbox accepts when it isn't told otherwise: no secret."""
+LISTENS: Final = {
+    "MAILING_GRPC_LISTEN": "127.0.0.1:50051",
+    "MAILING_METRICS_LISTEN": "127.0.0.1:9101",
+    "MAILING_SANDBOX_LISTEN": "127.0.0.1:8090",
+}
+READY_SECONDS: Final = 60.0
+STOP_MARGIN_SECONDS: Final = 5.0
+DEMO_CLIENTS: Final = 10_000
+# A provider like real ones: takes its time, refuses a few numbers for ever, and fails now and then.
+DEMO_FAULTS: Final = ("--latency-seconds", "0.01-0.05", "--share-400", "0.01", "--share-5xx", "0.02")
+DEMO_RETRY: Final = {"MAILING_RETRY_BASE_SECONDS": "0.5", "MAILING_RETRY_MAX_SECONDS": "5"}
+DEMO_TEXT: Final = "Здравствуйте! Завтра с 10:00 до 18:00 скидка 20 % на всё. Ждём вас!"
+
+
+@dataclass
+class Run:
+    """What has been decided, and what runs, in the order of starting."""
+
+    environ: dict[str, str]
+    folder: Path
+    """Logs and, in a demo, the database and the clients."""
+    is_demo: bool
+    has_sandbox: bool
+    """Decided once, before the sandbox's own address and token are put into the environment."""
+    children: list[Child] = field(default_factory=list)
+
+    @property
+    def sandbox_url(self) -> str:
+        """The sandbox's page; its control API is below ``/sandbox/``."""
+        return f"http://{self.environ['MAILING_SANDBOX_LISTEN']}"
+
+    def python(self, *arguments: str) -> list[str]:
+        """A command of this project's Python."""
+        return [sys.executable, *arguments]
+
+    def mailing(self, *arguments: str) -> list[str]:
+        """A ``mailing`` command."""
+        return self.python("-m", "gateway.cli", *arguments)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    options = _parser().parse_args(argv)
+    os.chdir(ROOT)
+    run = _decide(options)
+    code = 0
+    try:
+        hear_signals()
+        code = _run(run, ends=options.exit)
+    except Stopped:
+        print("\nStopping.", flush=True)
+    except Failed as error:
+        print(f"run: {error}", file=sys.stderr)
+        code = 1
+    return _stop(run) or code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/run",
+        description="Migrate, start the engine, and the sandbox when there is no FBRQ_TOKEN. Ctrl-C stops all.",
+        epilog="Settings come from the environment and .env, as for python -m engine; port 0 is any free one. Beside "
+        "those: MAILING_SANDBOX_LISTEN (127.0.0.1:8090), MAILING_FREE_PORTS=1 (as --free-ports), "
+        "MAILING_RUN_FOLDER (data: logs and demos), MAILING_PYTHON (makes .venv).",
+    )
+    parser.add_argument(
+        "--demo", action="store_true", help=f"import {DEMO_CLIENTS} sample clients, send them a mailing"
+    )
+    parser.add_argument("--exit", action="store_true", help="with --demo: end when the mailing is done")
+    parser.add_argument("--free-ports", action="store_true", help="listen on any free ports")
+    return parser
+
+
+def _decide(options: argparse.Namespace) -> Run:
+    """Put together the children's environment: what is set goes before ``.env`` before our defaults."""
+    # An empty variable counts as not set, as for the engine.
+    given = {name: value for name, value in os.environ.items() if value}
+    environ = {name: value for name, value in dotenv_values(".env", interpolate=False).items() if value} | given
+    if options.free_ports or environ.get("MAILING_FREE_PORTS", "").lower() in {"1", "true", "yes"}:
+        environ |= dict.fromkeys(LISTENS, "127.0.0.1:0")
+    folder = Path(environ.get("MAILING_RUN_FOLDER", "data"))
+    if options.demo:
+        folder = folder / f"demo-{strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+        environ |= {**DEMO_RETRY, "MAILING_DATABASE_URL": f"sqlite://{folder / 'mailing.db'}"}
+    # A demo never reaches a real provider: its phone numbers may be somebody's.
+    has_sandbox = options.demo or not ({"FBRQ_TOKEN", "MAILING_PROVIDER_URL"} & environ.keys())
+    return Run(LISTENS | environ, folder, options.demo, has_sandbox)
+
+
+def _run(run: Run, *, ends: bool) -> int:
+    for name in LISTENS if run.has_sandbox else list(LISTENS)[:2]:
+        run.environ[name] = claim_port(run.environ[name], name)
+    run.environ["MAILING_ENGINE_TARGET"] = run.environ["MAILING_GRPC_LISTEN"]
+    run.folder.mkdir(parents=True, exist_ok=True)
+    if run.has_sandbox:
+        _start_sandbox(run)
+    code = run_watched(run.python("-m", "engine", "migrate"), run.environ, run.children)
+    if code != 0:
+        return code
+    _start_engine(run)
+    _announce(run)
+    if run.is_demo:
+        _demo(run)
+        if ends:
+            return 0
+    print("Ctrl-C stops all.", flush=True)
+    while True:
+        for child in run.children:
+            child.check()
+        sleep(POLL_SECONDS)
+
+
+def _start_sandbox(run: Run) -> None:
+    listen = run.environ["MAILING_SANDBOX_LISTEN"]
+    command = run.python("scripts/sandbox_provider.py", "--listen", listen, "--token", SANDBOX_TOKEN)
+    command += DEMO_FAULTS if run.is_demo else ()
+    run.children.append(Child("sandbox", command, run.environ, run.folder / "sandbox.log"))
+    run.environ |= {"FBRQ_TOKEN": SANDBOX_TOKEN, "MAILING_PROVIDER_URL": f"{run.sandbox_url}/v1"}
+    if not wait_until(lambda: get(f"{run.sandbox_url}/sandbox/stats")[0] == 200, run.children, READY_SECONDS):
+        raise Failed(f"the sandbox does not answer at {run.sandbox_url}")
+
+
+def _start_engine(run: Run) -> None:
+    run.children.append(Child("engine", run.python("-m", "engine"), run.environ, run.folder / "engine.log"))
+    ready = f"http://{run.environ['MAILING_METRICS_LISTEN']}/readyz"
+    if not wait_until(lambda: get(ready)[0] == 200, run.children, READY_SECONDS):
+        raise Failed(f"the engine is not ready after {READY_SECONDS:g} s: {get(ready)[1].strip()}")
+
+
+def _announce(run: Run) -> None:
+    """The addresses, and a first command to try."""
+    grpc, metrics = run.environ["MAILING_GRPC_LISTEN"], run.environ["MAILING_METRICS_LISTEN"]
+    target = "" if grpc == LISTENS["MAILING_GRPC_LISTEN"] else f" --target {grpc}"
+    provider = f"{run.sandbox_url}/  (sandbox: the texts it got)" if run.has_sandbox else "as set"
+    rows = {
+        "engine, gRPC": grpc,
+        "metrics": f"http://{metrics}/metrics  (health: /readyz)",
+        "provider": provider,
+        "logs": f"{run.folder}/engine.log",
+        "try": f".venv/bin/mailing{target} engine status",
+    }
+    print(
+        "\nThe mailing service runs.", *(f"  {name:<13} {value}" for name, value in rows.items()), sep="\n", flush=True
+    )
+
+
+def _demo(run: Run) -> None:
+    """Import clients, register a mailing, show its progress, compare with what the sandbox counted."""
+    clients = run.folder / "clients.csv"
+    print(f"\nDemo: {DEMO_CLIENTS} clients, made up: {clients}", flush=True)
+    arguments = ("--count", str(DEMO_CLIENTS), "--seed", "1", "--output", str(clients))
+    _do(run, run.python("scripts/make_clients.py", *arguments))
+    _do(run, run.mailing("clients", "import", str(clients)))
+    mailing = _ask(run, "mailing", "create", "--text", DEMO_TEXT, "--end", "+1h")
+    _do(run, run.mailing("mailing", "watch", str(mailing["id"])))
+    _compare(_ask(run, "mailing", "stats", str(mailing["id"])), json.loads(get(f"{run.sandbox_url}/sandbox/stats")[1]))
+
+
+def _do(run: Run, command: Sequence[str]) -> None:
+    code = run_watched(command, run.environ, run.children)
+    if code != 0:
+        raise Failed(f"'{' '.join(command[1:5])} …' ended with exit code {code}")
+
+
+def _ask(run: Run, *command: str) -> Mapping[str, object]:
+    """A ``mailing`` command's answer, as JSON."""
+    answer = run.folder / "answer.json"
+    with answer.open("wb") as out:
+        code = run_watched(run.mailing("--json", *command), run.environ, run.children, out)
+    if code != 0:
+        raise Failed(f"'mailing {' '.join(command[:2])} …' ended with exit code {code}")
+    value: Mapping[str, object] = json.loads(answer.read_text(encoding="utf-8"))
+    answer.unlink()
+    return value
+
+
+def _compare(stats: Mapping[str, object], sandbox: Mapping[str, object]) -> None:
+    """The engine's totals, and the sandbox's own count beside them; they must be equal."""
+    counts, reasons = stats["message_counts"], stats["reasons"]
+    assert isinstance(counts, dict)
+    assert isinstance(reasons, dict)
+    sent, not_sent, total = (int(counts[name]) for name in ("sent", "not_sent", "total"))
+    accepted, refused = _number(sandbox, "accepted_ids"), _number(sandbox["by_status"], "400")
+    words = ", ".join(f"{int(number)} {reason}" for reason, number in reasons.items() if int(number))
+    print(f"\nEngine:  {total} = {sent} sent + {not_sent} not sent{f' ({words})' if words else ''}")
+    print(
+        f"Sandbox: {accepted} texts accepted, {refused} refused with 400, {_number(sandbox, 'requests')} calls in all,"
+    )
+    print(f"         {_number(sandbox, 'accepted_again_ids')} accepted twice", flush=True)
+    if total != DEMO_CLIENTS or total != sent + not_sent or sent != accepted or not_sent != refused:
+        raise Failed("the counts differ: that is a bug, please report it with the logs")
+
+
+def _number(values: object, name: str) -> int:
+    return int(values.get(name, 0)) if isinstance(values, dict) else 0
+
+
+def _stop(run: Run) -> int:
+    """Stop in the reverse order of starting: the engine can still call while it ends. Return the exit code."""
+    ignore_signals()
+    limit_seconds = float(run.environ.get("MAILING_SHUTDOWN_SECONDS", "10")) + STOP_MARGIN_SECONDS
+    code = 0
+    while run.children:
+        child = run.children.pop()
+        if not child.stop(limit_seconds):
+            print(f"run: the {child.name} did not stop cleanly, see {child.log}", file=sys.stderr)
+            code = 1
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

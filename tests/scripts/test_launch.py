@@ -1,0 +1,197 @@
+"""scripts/launch.py: what ./scripts/run does, with a real engine and the sandbox, on free ports."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from scripts import launch
+from scripts.launch import DEMO_CLIENTS, _compare, _decide
+from scripts.processes import Failed, get
+
+ROOT: Final = Path(__file__).resolve().parent.parent.parent
+CLEAN: Final = {name: value for name, value in os.environ.items() if not name.startswith(("MAILING_", "FBRQ_"))}
+
+
+def options(*, demo: bool = False, free_ports: bool = False) -> argparse.Namespace:
+    return argparse.Namespace(demo=demo, free_ports=free_ports, exit=False)
+
+
+@pytest.fixture
+def environ(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """An environment without our variables, in an empty folder."""
+    for name in os.environ.keys() - CLEAN.keys():
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return monkeypatch
+
+
+# -- what is decided -------------------------------------------------------------------------------
+
+
+def test_environment_goes_before_file_before_defaults(environ: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("MAILING_GRPC_LISTEN=127.0.0.1:1 # one\nMAILING_METRICS_LISTEN=127.0.0.1:2\nFBRQ_TOKEN=\n")
+    environ.setenv("MAILING_METRICS_LISTEN", "127.0.0.1:3")
+    environ.setenv("MAILING_SANDBOX_LISTEN", "")
+    run = _decide(options())
+    assert run.environ["MAILING_GRPC_LISTEN"] == "127.0.0.1:1"
+    assert run.environ["MAILING_METRICS_LISTEN"] == "127.0.0.1:3"
+    assert run.environ["MAILING_SANDBOX_LISTEN"] == "127.0.0.1:8090"
+    assert run.has_sandbox
+
+
+@pytest.mark.parametrize("name", ["FBRQ_TOKEN", "MAILING_PROVIDER_URL"])
+def test_sandbox_runs_only_when_no_provider_is_set(environ: pytest.MonkeyPatch, name: str) -> None:
+    environ.setenv(name, "something")
+    assert not _decide(options()).has_sandbox
+
+
+def test_demo_never_reaches_a_real_provider_nor_the_real_data(environ: pytest.MonkeyPatch) -> None:
+    environ.setenv("FBRQ_TOKEN", "real")
+    environ.setenv("MAILING_DATABASE_URL", "postgres://u@h/production")
+    run = _decide(options(demo=True))
+    assert run.has_sandbox
+    assert run.environ["MAILING_DATABASE_URL"] == f"sqlite://{run.folder / 'mailing.db'}"
+    assert run.folder.name.startswith("demo-")
+
+
+def test_free_ports(environ: pytest.MonkeyPatch) -> None:
+    environ.setenv("MAILING_FREE_PORTS", "1")
+    for run in (_decide(options()), _decide(options(free_ports=True))):
+        assert {run.environ[name] for name in launch.LISTENS} == {"127.0.0.1:0"}
+
+
+STATS: Final = {
+    "message_counts": {"pending": 0, "sent": 9_900, "not_sent": 100, "total": DEMO_CLIENTS},
+    "reasons": {"expired": 0, "rejected": 100, "cancelled": 0, "uncertain": 0},
+}
+SANDBOX: Final = {"requests": 10_250, "accepted_ids": 9_900, "accepted_again_ids": 0, "by_status": {"400": 100}}
+
+
+def test_totals_are_printed_beside_the_sandbox_s(capsys: pytest.CaptureFixture[str]) -> None:
+    _compare(STATS, SANDBOX)
+    assert "10000 = 9900 sent + 100 not sent (100 rejected)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("change", [{"accepted_ids": 9_899}, {"by_status": {}}])
+def test_counts_that_differ_are_a_failure(change: Mapping[str, object]) -> None:
+    with pytest.raises(Failed, match="the counts differ"):
+        _compare(STATS, {**SANDBOX, **change})
+
+
+# -- the real thing --------------------------------------------------------------------------------
+
+
+class Launched:
+    """``python -m scripts.launch`` with its output in a file."""
+
+    def __init__(self, folder: Path, *arguments: str, **environ: str) -> None:
+        self.output = folder / "output"
+        path = os.pathsep.join([str(ROOT), str(ROOT / "proto")])
+        ours = {"MAILING_DATABASE_URL": f"sqlite://{folder / 'mailing.db'}", "MAILING_RUN_FOLDER": str(folder / "data")}
+        with self.output.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "scripts.launch", *arguments],
+                cwd=ROOT,
+                env={**CLEAN, "PYTHONPATH": path, **ours, **environ},
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def text(self) -> str:
+        return self.output.read_text(encoding="utf-8")
+
+    def wait_for(self, words: str, limit_seconds: float = 30) -> None:
+        """Wait for words in the output."""
+        deadline = time.monotonic() + limit_seconds
+        while words not in self.text():
+            assert self.process.poll() is None, self.text()
+            assert time.monotonic() < deadline, self.text()
+            time.sleep(0.05)
+
+    def children(self) -> list[int]:
+        """The process ids of its children."""
+        tasks = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(number) for number in tasks.read_text().split()]
+
+
+@pytest.fixture
+def launched(tmp_path: Path) -> Iterator[Launched]:
+    """Engine and sandbox, up."""
+    started = Launched(tmp_path, "--free-ports")
+    started.wait_for("Ctrl-C stops all.")
+    yield started
+    if started.process.poll() is None:
+        started.process.terminate()
+        started.process.wait(30)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_runs_until_it_is_told_to_stop(launched: Launched, number: signal.Signals) -> None:
+    metrics = re.search(r"http://\S+(?=/metrics)", launched.text())
+    assert metrics
+    assert get(f"{metrics[0]}/readyz")[0] == 200
+    sandbox = re.search(r"http://\S+(?=/  \(sandbox)", launched.text())
+    assert sandbox
+    assert get(f"{sandbox[0]}/sandbox/stats")[0] == 200
+    children = launched.children()
+    assert len(children) == 2
+    launched.process.send_signal(number)
+    launched.process.send_signal(signal.SIGTERM)
+    assert launched.process.wait(30) == 0, launched.text()
+    assert launched.text().splitlines()[-1] == "Stopping."
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
+
+
+def test_child_that_dies_stops_the_others(launched: Launched) -> None:
+    sandbox, engine = sorted(launched.children())
+    os.kill(sandbox, signal.SIGKILL)
+    assert launched.process.wait(30) == 1
+    assert "run: the sandbox was killed by signal 9; the end of " in launched.text()
+    assert not Path(f"/proc/{engine}").exists()
+
+
+def test_port_in_use_ends_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        started = Launched(tmp_path, MAILING_GRPC_LISTEN=address, MAILING_METRICS_LISTEN="127.0.0.1:0")
+        assert started.process.wait(30) == 1
+    assert started.text().startswith(f"run: can't listen on {address} (MAILING_GRPC_LISTEN): Address already in use")
+    assert not (tmp_path / "mailing.db").exists()
+
+
+def test_bad_setting_ends_with_its_line_and_exit_code_2(tmp_path: Path) -> None:
+    started = Launched(tmp_path, "--free-ports", MAILING_WORKERS="many")
+    assert started.process.wait(30) == 2
+    (line,) = started.text().splitlines()
+    assert line.startswith("python -m engine: MAILING_WORKERS: ")
+
+
+@pytest.mark.slow
+def test_demo_delivers_ten_thousand(tmp_path: Path) -> None:
+    """The whole of it: 10,000 = sent + not sent, as the sandbox's own count says too."""
+    started = Launched(tmp_path, "--demo", "--exit", "--free-ports")
+    assert started.process.wait(55) == 0, started.text()
+    found = re.search(r"Engine:  10000 = (\d+) sent \+ (\d+) not sent", started.text())
+    assert found
+    assert int(found[1]) + int(found[2]) == DEMO_CLIENTS
+    (file,) = tmp_path.glob("data/demo-*/mailing.db")
+    with closing(sqlite3.connect(file)) as database:
+        assert database.execute("SELECT status, count(*) FROM message GROUP BY status ORDER BY status").fetchall() == [
+            (3, int(found[1])),
+            (4, int(found[2])),
+        ]

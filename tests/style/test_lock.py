@@ -1,0 +1,51 @@
+"""The lock files: what pyproject.toml pins, with hashes, and nothing about this or any other machine."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from itertools import pairwise
+from typing import Any, Final
+
+import pytest
+
+from tests.style.tree import ROOT
+
+PROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+EXTRAS: Final[dict[str, list[str]]] = PROJECT["project"]["optional-dependencies"]
+WANTED: Final = {
+    "run.txt": [*PROJECT["project"]["dependencies"], *PROJECT["build-system"]["requires"], *EXTRAS["postgres"]],
+    "dev.txt": [
+        *PROJECT["project"]["dependencies"],
+        *PROJECT["build-system"]["requires"],
+        *(requirement for extra in EXTRAS.values() for requirement in extra),
+    ],
+}
+PIN: Final = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>[0-9][^ ]*)(?: ; [^\\]+)? \\")
+HASH: Final = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?")
+
+
+def _lines(name: str) -> list[str]:
+    return (ROOT / "requirements" / name).read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_lock_has_every_pin_of_the_project(name: str) -> None:
+    locked = {found["name"]: found["version"] for line in _lines(name) if (found := PIN.fullmatch(line))}
+    wanted = dict(requirement.split("==") for requirement in WANTED[name])
+    assert {package: locked.get(package) for package in wanted} == wanted
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_lock_holds_pins_and_hashes_only(name: str) -> None:
+    """No URL, no path, no host, no option: it installs from whatever index the reader's pip uses."""
+    header, *rest = _lines(name)
+    assert header.startswith("# Made by scripts/lock")
+    assert [line for line in rest if not PIN.fullmatch(line) and not HASH.fullmatch(line)] == []
+    assert all(HASH.fullmatch(after) for line, after in pairwise(rest) if PIN.fullmatch(line))
+
+
+def test_every_dependency_is_explained() -> None:
+    page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    names = {requirement.partition("==")[0] for requirement in WANTED["dev.txt"]}
+    assert {name for name in names if not re.search(rf"\b{re.escape(name)}\b", page)} == set()
