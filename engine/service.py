@@ -100,7 +100,8 @@ class Service:
         if self.delivery is not None:
             self.delivery.hold()
         await self._stack.aclose()
-        log.info("engine.stopped")
+        if self.grpc_port:
+            log.info("engine.stopped")
 
     def _measure(self, method: str, code: str, seconds: float) -> None:
         self.metrics.rpc_seconds(method, code).observe(seconds)

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from engine.domain.pacing import TokenBucket, rate_share
 from engine.domain.window import LocalHours, may_send, next_open_us
-from engine.ports import AudienceState, Plan
+from engine.ports import AudienceState, OnUncertain, Plan
 
 _MINUTE_US = 60_000_000
 # A call on its way needs time to arrive: begun later than this before the end, it would reach the provider
@@ -35,6 +35,8 @@ class Entry:
     from_us: int = 0
     until_us: int = 0
     """When calls may start (local hours aside): from ``from_us`` on, before ``until_us``; both 0 while it is held."""
+    marking: int = 0
+    """Messages that a worker has taken and whose mark (``delivery/marker.py``) is not stored yet."""
     in_flight: int = 0
     """Messages between a worker's last check and the provider's answer."""
 
@@ -80,6 +82,11 @@ class Entry:
         """True while the audience builder has rows to make or to remove."""
         plan = self.plan
         return plan.deleted or (plan.audience_state is AudienceState.BUILDING and not plan.cancelled)
+
+    @property
+    def marks_first(self) -> bool:
+        """True when a mark is stored before each call: the token of the rate is taken after that, not before."""
+        return self.plan.on_uncertain is OnUncertain.NOT_SENT
 
     def opens_us(self, time_zone: str, now_us: int) -> int:
         """``now_us`` when the mailing's local hours are open in the zone, else when they open."""

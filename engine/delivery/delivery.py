@@ -131,7 +131,7 @@ class Delivery:
 
         When this returns, no call that the change forbids can start, on this engine or another.
         """
-        await self._to_the_end(self._refresh())
+        await self._to_the_end(self._refresh(mailing_id))
 
     def clients_changed(self, client_ids: Collection[int]) -> None:
         """Clients were changed or deleted: their messages that wait in the queue are read anew."""
@@ -272,12 +272,15 @@ class Delivery:
         await self.ticker.reload()
         self.ticker.wake()
 
-    async def _refresh(self) -> None:
+    async def _refresh(self, mailing_id: int) -> None:
+        was_known = self.book.get(mailing_id) is not None
         await self.ticker.reload()
         await self._retract()
         self.builder.wake()
         self.ticker.wake()
-        await self.leases.agreed()
+        # A new mailing takes nothing back from anybody: no need to wait until the others know it.
+        if was_known:
+            await self.leases.agreed()
 
     async def _agree(self) -> None:
         await self.leases.acknowledge()

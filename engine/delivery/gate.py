@@ -66,8 +66,7 @@ class Gate:
         return max(ready_us, self.bucket.ready_us(now_us))
 
     def start(self, message_id: int, now_us: int) -> None:
-        """Use up one call of the budget; it is the probe when the breaker is not closed."""
-        self.bucket.take(now_us)
+        """A message is on its way to its call; it is the probe when the breaker is not closed."""
         if self.breaker.start(now_us):
             self._probe_id = message_id
 

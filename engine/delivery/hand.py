@@ -33,6 +33,10 @@ class Hand:
         """What was read of these clients is out of date: begin no call with it."""
         self.revoked.update(id for id, claim in self._claims.items() if claim.client_id in client_ids)
 
+    def revoke_mailing(self, mailing_id: int) -> None:
+        """The mailing has another filter: begin no call with what was claimed by the old one."""
+        self.revoked.update(id for id, claim in self._claims.items() if claim.mailing_id == mailing_id)
+
     def holds(self, claim: Claim, until_us: int) -> bool:
         """True when the claim is still ours at ``until_us``, and what it says of the client still holds."""
         held = self._claims.get(claim.message_id)

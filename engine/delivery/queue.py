@@ -16,12 +16,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Collection
 
-from engine.delivery.book import Book
+from engine.delivery.book import Book, Entry
 from engine.delivery.gate import Gate
 from engine.domain.fairness import RoundRobin
 from engine.ports import Claim, Clock
 
 _US = 1e-6
+# Of a mailing with a rate whose messages are marked before the call, so many seconds' worth may be on the way
+# between queue and call: more than a commit takes.
+_MARKING_SECONDS = 0.1
 
 
 class DeliveryQueue:
@@ -75,7 +78,7 @@ class DeliveryQueue:
                 return None
         for mailing_id in self._turns:
             entry = self._book.get(mailing_id)
-            if entry is None or entry.bucket is None or entry.bucket.take(now_us):
+            if entry is None or self._admits(entry, now_us):
                 return self._pop(mailing_id, now_us)
         self._wake_at(self._soonest_us(now_us), now_us)
         return None
@@ -127,6 +130,19 @@ class DeliveryQueue:
         self._size -= len(out)
         return out
 
+    def _admits(self, entry: Entry, now_us: int) -> bool:
+        """Whether the mailing may have a call now; takes the tokens for it."""
+        if entry.marks_first:
+            # Its tokens are taken after the mark. Few wait for them at a time: they hold slots meanwhile.
+            rates = [bucket.rate_per_second for bucket in (entry.bucket, self._gate.bucket) if bucket is not None]
+            slowest = min((rate for rate in rates if rate), default=None)
+            return slowest is None or entry.marking <= slowest * _MARKING_SECONDS
+        if entry.bucket is not None and not entry.bucket.take(now_us):
+            return False
+        if not self._gate.is_free:
+            self._gate.bucket.take(now_us)
+        return True
+
     def _pop(self, mailing_id: int, now_us: int) -> Claim:
         lane = self._lanes[mailing_id]
         claim = lane.popleft()
@@ -143,10 +159,11 @@ class DeliveryQueue:
             self._turns.served(mailing_id)
         return claim
 
-    def _soonest_us(self, now_us: int) -> int:
-        """When the first of the mailings, all of which have a rate, may send again."""
-        entries = (self._book.get(mailing_id) for mailing_id in self._turns)
-        return min(entry.bucket.ready_us(now_us) for entry in entries if entry is not None and entry.bucket is not None)
+    def _soonest_us(self, now_us: int) -> int | None:
+        """When the first of the mailings, all of which wait, may send again; ``None``: when a mark is stored."""
+        entries = [self._book.get(mailing_id) for mailing_id in self._turns]
+        paced = [entry.bucket for entry in entries if entry is not None and entry.bucket and not entry.marks_first]
+        return min((bucket.ready_us(now_us) for bucket in paced), default=None)
 
     def _close(self, mailing_id: int) -> None:
         del self._lanes[mailing_id]

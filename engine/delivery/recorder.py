@@ -44,6 +44,12 @@ class Recorder:
         self._records: list[Record] = []
         self._returns: list[Return] = []
         self._slots_returned = 0
+        self.claiming = asyncio.Lock()
+        """Held while claims are taken, and while they are given back: see ``is_unsure``."""
+        self.is_unsure = False
+        """True while claims may have been given back already, though the store said it was away. Take none then:
+        a message that is claimed anew has the attempt it had before, and giving it back once more would undo
+        that. So whoever claims holds ``claiming`` and looks here first."""
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
         self._emptied.set()
@@ -103,9 +109,12 @@ class Recorder:
     async def _store_returns(self, batch: list[Return]) -> None:
         if not batch:
             return
-        await self._in_halves(batch, self._release)
-        del self._returns[: len(batch)]
-        self._hand.drop(claim.message_id for claim in batch)
+        async with self.claiming:
+            self.is_unsure = True
+            await self._in_halves(batch, self._release)
+            self.is_unsure = False
+            del self._returns[: len(batch)]
+            self._hand.drop(claim.message_id for claim in batch)
         for claim in batch:
             self._put_off(claim.mailing_id, claim.due_us)
         slots, self._slots_returned = self._slots_returned, 0

@@ -17,6 +17,7 @@ from engine.delivery.gate import Gate
 from engine.delivery.hand import Hand
 from engine.delivery.queue import DeliveryQueue
 from engine.delivery.recorder import Recorder
+from engine.domain.audience import AudienceFilter
 from engine.domain.breaker import BreakerState
 from engine.domain.fairness import fair_shares
 from engine.ports import Claim, Clock, Return, Store
@@ -26,8 +27,8 @@ _SWEEP_ROWS = 5_000
 # A claim that brings less than asked while the store still says "due" met another engine's
 # transaction: look again soon, but don't spin.
 _CONTENDED_US = 20_000
-# A mailing with a rate limit needs no more in the queue than it may send in the next seconds.
-_PACED_SECONDS = 2.0
+# A mailing with a rate needs no more in the queue than it may send soon; the rest is for other engines.
+_PACED_SECONDS = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +77,12 @@ class Ticker:
         # One at a time: an older reading must never overwrite a newer one, which may hold a pause.
         async with self._reloading:
             now_us = self._clock.now_us()
-            self._book.load(await self._store.plans(now_us), now_us)
+            plans = await self._store.plans(now_us)
+            for plan in plans:
+                # By now its audience may have been built again, so that nothing else holds these claims up.
+                if (entry := self._book.get(plan.mailing_id)) is not None and entry.plan.filter != plan.filter:
+                    self._hand.revoke_mailing(plan.mailing_id)
+            self._book.load(plans, now_us)
 
     async def run(self) -> None:
         """Keep the queue filled for ever."""
@@ -125,7 +131,7 @@ class Ticker:
 
     def _shares(self, now_us: int) -> dict[int, int]:
         """How many messages to claim for each mailing now."""
-        if self._gate.is_shut or now_us >= self._gate.fresh_until_us:
+        if self._gate.is_shut or now_us >= self._gate.fresh_until_us or self._recorder.is_unsure:
             return {}
         if self._gate.breaker.state is not BreakerState.CLOSED:
             return self._probe_share(now_us)
@@ -142,8 +148,8 @@ class Ticker:
     def _want(self, entry: Entry, share: int, now_us: int) -> int:
         if not entry.asks(now_us):
             return 0
-        if entry.plan.rate_limit is not None:
-            share = min(share, int(entry.plan.rate_limit * _PACED_SECONDS) + 1)
+        if entry.bucket is not None:
+            share = min(share, int(entry.bucket.rate_per_second * _PACED_SECONDS) + 1)
         queued = self._queue.queued(entry.plan.mailing_id)
         # Few large claims are cheaper than many small ones: wait until half of the lane is gone.
         return share - queued if queued <= share // 2 else 0
@@ -162,8 +168,14 @@ class Ticker:
         entry = self._book.get(mailing_id)
         if entry is None:
             return
-        now_us = self._clock.now_us()
+        async with self._recorder.claiming:
+            if not self._recorder.is_unsure:
+                await self._claim_of(entry, rows)
+
+    async def _claim_of(self, entry: Entry, rows: int) -> None:
+        mailing_id, now_us = entry.plan.mailing_id, self._clock.now_us()
         lease_until_us = now_us + self._lease_us
+        filter_then = entry.plan.filter
         # Cleared before waiting: whoever notes due work meanwhile must not be overwritten.
         entry.ask_us = None
         self._changed_clients = set()
@@ -178,18 +190,18 @@ class Ticker:
             changed, self._changed_clients = self._changed_clients, None
         if len(claims) == rows:
             entry.expects(now_us)
-        self._take_in(entry, claims, changed)
+        self._take_in(entry, claims, changed, filter_then)
         if len(claims) < rows:
             due_us = await self._store.next_due_us(mailing_id)
             if due_us is not None:
                 entry.put_off(max(due_us, now_us + _CONTENDED_US))
 
-    def _take_in(self, entry: Entry, claims: list[Claim], changed: set[int]) -> None:
+    def _take_in(self, entry: Entry, claims: list[Claim], changed: set[int], filter_then: AudienceFilter) -> None:
         """Claims into the queue, but for those outside their client's local hours, paused or changed meanwhile."""
         now_us = self._clock.now_us()
         self._hand.add(claims)
-        is_known = self._book.get(entry.plan.mailing_id) is entry
-        if self._gate.is_shut or not is_known or not entry.may_send(now_us):
+        is_current = self._book.get(entry.plan.mailing_id) is entry and entry.plan.filter == filter_then
+        if self._gate.is_shut or not is_current or not entry.may_send(now_us):
             back = [Return(claim.message_id, claim.mailing_id, claim.attempt, 0) for claim in claims]
         elif entry.plan.local_hours is None and not changed:
             back = []

@@ -14,13 +14,10 @@ from engine.delivery.queue import DeliveryQueue
 from engine.delivery.recorder import Recorder
 from engine.domain.message import Event
 from engine.domain.outcome import Answer, Outcome, Verdict, classify
-from engine.domain.pacing import GUARD_NS
 from engine.domain.retry import RetryPolicy
-from engine.ports import Claim, Clock, OnUncertain, Provider, Record, Return
+from engine.ports import Claim, Clock, Provider, Record, Return
 
 _US_PER_SECOND = 1_000_000
-# Half of the token bucket's guard: calls that are later than their token by more could bunch up to N+1.
-_PACE_GUARD_US = GUARD_NS // 2_000
 
 log = structlog.get_logger(__name__)
 
@@ -63,8 +60,8 @@ class Worker:
         started_us = self._clock.now_us()
         try:
             entry = self._cleared(claim, started_us)
-            if entry is not None and entry.plan.on_uncertain is OnUncertain.NOT_SENT:
-                entry = await self._marked(claim)
+            if entry is not None and entry.marks_first:
+                entry = await self._marked(claim, entry)
                 started_us = self._clock.now_us()
             if entry is None:
                 return
@@ -99,20 +96,23 @@ class Worker:
         fresh = claim.lease_until_us > until_us and not self._hand.revoked
         return fresh or self._hand.holds(claim, until_us)
 
-    async def _marked(self, claim: Claim) -> Entry | None:
-        taken_us = self._clock.now_us()
-        if not await self._marker.mark(claim):
-            self._hand.drop([claim.message_id])
-        if self._clock.now_us() - taken_us > _PACE_GUARD_US:
-            await self._pace_again(claim)
-        # Storing the mark took time: the mailing may be paused or over by now.
+    async def _marked(self, claim: Claim, entry: Entry) -> Entry | None:
+        entry.marking += 1
+        try:
+            if not await self._marker.mark(claim):
+                self._hand.drop([claim.message_id])
+            await self._pace(entry)
+        finally:
+            entry.marking -= 1
+            self._queue.wake(1)
+        # All this took time: the mailing may be paused or over by now.
         return self._cleared(claim, self._clock.now_us())
 
-    async def _pace_again(self, claim: Claim) -> None:
-        """The token that came with the claim belongs to a moment that is over: wait for another."""
+    async def _pace(self, entry: Entry) -> None:
+        """Wait for the tokens of this call: one taken before the mark would belong to a moment that is over."""
         while True:
-            entry, now_us = self._book.get(claim.mailing_id), self._clock.now_us()
-            buckets = [self._gate.bucket] + ([entry.bucket] if entry is not None and entry.bucket is not None else [])
+            now_us = self._clock.now_us()
+            buckets = [bucket for bucket in (self._gate.bucket, entry.bucket) if bucket is not None]
             ready_us = max(bucket.ready_us(now_us) for bucket in buckets)
             if ready_us <= now_us:
                 for bucket in buckets:

@@ -24,8 +24,9 @@ class EndingVerbs(Verbs):
 
         async def work(tx: Tx) -> int:
             lost = await tx.table(
-                "id, mailing_id, status, attempt, stale",
-                "SELECT id, mailing_id, status, attempt, stale FROM message"
+                "id, mailing_id, status, attempt, stale, marks",
+                "SELECT id, mailing_id, status, attempt, stale, (SELECT on_uncertain = 'not_sent' FROM mailing"
+                " WHERE mailing.id = message.mailing_id) AS marks FROM message"
                 f" {tx.dialect.indexed_by('message_lease')} WHERE status IN (1, 2)"
                 f" AND due_us <= ? LIMIT ? {tx.dialect.lock(skip=True)}",
                 now_us if expired_only else _FOR_EVER,
@@ -91,14 +92,17 @@ class EndingVerbs(Verbs):
 
 
 async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> None:
-    """Messages of a dead engine: (id, mailing, status, attempt, stale)."""
+    """Messages of a dead engine: (id, mailing, status, attempt, stale, whether a mark comes before each call)."""
     tally = Tally()
     again: list[int] = []
     gone: list[int] = []
     uncertain: list[int] = []
-    for id, mailing_id, status, attempt, stale in lost:
+    uncalled: list[int] = []
+    for id, mailing_id, status, attempt, stale, marks in lost:
         result = step(Status(status), Event.LOSE)
-        tally.lost(mailing_id, attempt)
+        was_called = status == Status.CALLING or not marks
+        if was_called:
+            tally.lost(mailing_id, attempt)
         if result.status.is_final:
             tally.move(mailing_id, result, now_us)
             uncertain.append(id)
@@ -106,8 +110,11 @@ async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> None:
             tally.add(mailing_id, "pending", -1)
             gone.append(id)
         else:
-            again.append(id)
+            (again if was_called else uncalled).append(id)
     await _store_lost(tx, again, gone, uncertain, now_us)
+    if uncalled:
+        change = "status = 0, owner = NULL, due_us = 0, attempt = attempt - 1"
+        await tx.run(f"UPDATE message SET {change} WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(uncalled))
     await tally.write(tx)
 
 

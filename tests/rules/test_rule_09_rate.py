@@ -1,0 +1,187 @@
+"""Rule 9: a budget for the provider and one per mailing, changeable live. Never N+1.
+
+A machine that stands still for longer than the 20 ms that the engine allows for between a token and the
+provider's door may see calls bunch up: only then is a measurement taken again, twice at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from engine.ports import Claim
+from mailing.v1 import engine_service_pb2, mailing_pb2, mailing_service_pb2
+from scripts.sandbox import Sandbox
+from tests.rules.arrivals import Phases, arrivals, message_ids, now_us, standstills
+from tests.rules.rig import Rig, running, until
+
+_PHASE_SECONDS = 1.5
+
+
+class Budget:
+    """The provider's budget, or a mailing's, as it is changed in a test."""
+
+    def __init__(self, rig: Rig, rate: float, mailing: mailing_pb2.Mailing | None = None) -> None:
+        self._rig, self._mailing, self._phases = rig, mailing, Phases()
+        self._phases.add(0, rate)
+
+    async def change(self, rate: float, rig: Rig | None = None) -> None:
+        rig, asked_us = rig or self._rig, now_us()
+        if self._mailing is None:
+            await rig.engine.SetRate(engine_service_pb2.SetRateRequest(rate_limit=rate))
+        else:
+            mailing = mailing_pb2.Mailing(id=self._mailing.id, rate_limit=rate)
+            await rig.mailings.UpdateMailing(
+                mailing_service_pb2.UpdateMailingRequest(mailing=mailing, update_mask=FieldMask(paths=["rate_limit"]))
+            )
+        self._phases.add(asked_us, rate)
+
+    def over(self) -> None:
+        self._phases.end_us = now_us()
+
+    def idle(self, times: list[int]) -> list[str]:
+        return self._phases.idle(times)
+
+    async def faults(self, *sandboxes: Sandbox, idle_too: bool = True) -> list[str]:
+        mailings = await self._rig.mailings.ListMailings(mailing_service_pb2.ListMailingsRequest())
+        ids = [
+            message_id
+            for mailing in mailings.mailings
+            if self._mailing is None or mailing.id == self._mailing.id
+            for message_id in await message_ids(self._rig, mailing.id)
+        ]
+        times = arrivals(ids, *sandboxes)
+        name = "provider" if self._mailing is None else f"mailing {self._mailing.id}"
+        found = self._phases.excesses(times) + (self._phases.idle(times) if idle_too else [])
+        return [f"{name}: {fault}" for fault in found]
+
+
+async def measured(measure: Callable[[], Awaitable[list[str]]]) -> list[str]:
+    """What ``measure`` found, on a machine that did not stand still (of three tries)."""
+    faults: list[str] = []
+    for _ in range(3):
+        async with standstills() as stalls:
+            faults = await measure()
+        if not faults or not stalls:
+            break
+    return faults
+
+
+async def test_rule_09_no_second_has_more_calls_than_a_budget_and_no_budget_is_wasted(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    async def measure() -> list[str]:
+        folder = tmp_path_factory.mktemp("rates")
+        async with (
+            await Sandbox.start(keep=10_000) as sandbox,
+            running(folder, sandbox, provider_rate=80, retry_max_seconds=0.3) as rig,
+        ):
+            # Calls are counted, not messages: repeated ones use up the budget too.
+            sandbox.set_faults(latency_seconds=[0.001, 0.005], share_5xx=0.2)
+            await rig.add_clients(700)
+            provider = Budget(rig, 80)
+            await rig.register()
+            fast = Budget(rig, 30, await rig.register(rate_limit=30))
+            marked = Budget(rig, 20, await rig.register(rate_limit=20, on_uncertain="ON_UNCERTAIN_NOT_SENT"))
+            slow = Budget(rig, 1, await rig.register(rate_limit=1))
+            await asyncio.sleep(_PHASE_SECONDS)
+            await provider.change(200)
+            await fast.change(60)
+            await asyncio.sleep(_PHASE_SECONDS)
+            await provider.change(60)
+            await fast.change(12)
+            await asyncio.sleep(_PHASE_SECONDS)
+            for budget in (provider, fast, marked, slow):
+                budget.over()
+            faults = [fault for budget in (provider, fast) for fault in await budget.faults(sandbox)]
+            # At one a second a share is not to be measured; marked ones have a test of their own.
+            return faults + [
+                fault for budget in (marked, slow) for fault in await budget.faults(sandbox, idle_too=False)
+            ]
+
+    assert await measured(measure) == []
+
+
+async def test_rule_09_the_budget_is_reached_when_the_mark_before_a_call_takes_its_time(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def measure() -> list[str]:
+        async with (
+            await Sandbox.start(keep=10_000) as sandbox,
+            running(tmp_path_factory.mktemp("marks"), sandbox) as rig,
+        ):
+            begin = rig.service.store.begin
+
+            async def slowly(claims: Sequence[Claim], *, owner: int) -> set[int]:
+                await asyncio.sleep(0.02)  # a disk that is not the fastest
+                return await begin(claims, owner=owner)
+
+            monkeypatch.setattr(rig.service.store, "begin", slowly)
+            await rig.add_clients(200)
+            marked = Budget(rig, 40, await rig.register(rate_limit=40, on_uncertain="ON_UNCERTAIN_NOT_SENT"))
+            await until(lambda: sandbox.requests > 0)
+            await marked.change(50)
+            await asyncio.sleep(_PHASE_SECONDS)
+            marked.over()
+            return [fault for fault in await marked.faults(sandbox) if "at 40/s" not in fault]
+
+    assert await measured(measure) == []
+
+
+async def test_rule_09_no_limit_means_no_limit_and_one_can_be_set_and_lifted(tmp_path: Path) -> None:
+    async with await Sandbox.start(keep=10_000) as sandbox, running(tmp_path, sandbox, provider_rate=5) as rig:
+        await rig.add_clients(400)
+        mailing = await rig.register(rate_limit=3)
+        await until(lambda: sandbox.requests >= 2)
+        await rig.engine.SetRate(engine_service_pb2.SetRateRequest(rate_limit=0))
+        assert not (await rig.engine.GetStatus(engine_service_pb2.GetStatusRequest())).rate_limit
+        await rig.mailings.UpdateMailing(
+            mailing_service_pb2.UpdateMailingRequest(
+                mailing=mailing_pb2.Mailing(id=mailing.id), update_mask=FieldMask(paths=["rate_limit"])
+            )
+        )
+        # At 3 a second this would take two minutes, at 5 more than one.
+        assert await rig.finished(mailing.id, 15) == (0, 400, 0)
+
+
+@pytest.mark.postgres
+async def test_rule_09_engines_on_one_postgresql_keep_the_budgets_together(
+    tmp_path: Path, postgres_url: Callable[[], str]
+) -> None:
+    async def measure() -> list[str]:
+        url = postgres_url()
+        async with (
+            await Sandbox.start(keep=10_000) as sandbox,
+            await Sandbox.start(keep=10_000) as other_sandbox,
+            running(tmp_path, sandbox, provider_rate=61, database_url=url) as rig,
+        ):
+            await rig.add_clients(700)
+            provider = Budget(rig, 61)
+            await rig.register()
+            own = Budget(rig, 25, await rig.register(rate_limit=25))
+            await until(lambda: sandbox.requests > 30)
+            async with running(tmp_path, other_sandbox, provider_rate=61, database_url=url) as other:
+                # What counts is all of them together, from before the second one came until after it left.
+                joined = Budget(rig, 61)
+                await until(lambda: other_sandbox.requests > 0)
+                await asyncio.sleep(1.2)
+                joined.over()
+                await provider.change(93, other)
+                joined_later = Budget(rig, 93)
+                await asyncio.sleep(1.2)
+                joined_later.over()
+            await asyncio.sleep(0.5)
+            own.over()
+            provider.over()
+            both = (sandbox, other_sandbox)
+            faults = await provider.faults(*both, idle_too=False) + await own.faults(*both, idle_too=False)
+            for budget in (joined, joined_later):
+                faults += budget.idle(arrivals(sandbox.accepted_ids() + other_sandbox.accepted_ids(), *both))
+            shares = [each.requests for each in both]
+            return faults + ([] if min(shares) > 30 else [f"the engines made {shares} calls"])
+
+    assert await measured(measure) == []
