@@ -17,10 +17,12 @@ from engine.api.importing import Import
 from engine.api.interceptors import Context
 from engine.api.masks import merged, paths_of
 from engine.api.paging import page_of, token_after
+from engine.api.repeats import first_answer
+from engine.domain.errors import InvalidInput
 from engine.domain.phone import default_code
 from engine.domain.validate import ClientInput
 from engine.ports import Clock
-from engine.store.rows import MAX_PAGE_SIZE, ClientRow
+from engine.store.rows import MAX_PAGE_SIZE, ClientRow, RequestKey
 from engine.store.store import Store
 from mailing.v1 import client_pb2, client_service_pb2, client_service_pb2_grpc
 
@@ -45,9 +47,14 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
         self, request: client_service_pb2.CreateClientRequest, context: Context
     ) -> client_pb2.Client:
         """Add a client."""
-        wanted, key = both(
-            lambda: client_input(request.client), lambda: request_key("CreateClient", request, request.request_id)
-        )
+
+        def key_of() -> RequestKey | None:
+            return request_key("CreateClient", request, request.request_id)
+
+        try:
+            wanted, key = both(lambda: client_input(request.client), key_of)
+        except InvalidInput as error:
+            return client_message(await first_answer(error, key_of, self._store.created_client))
 
         async def change() -> ClientRow:
             created = await self._store.create_client(

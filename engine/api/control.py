@@ -58,14 +58,14 @@ class DeliveryControl(Protocol):
     """Called after the commit of each change, so that delivery follows at once and not at its next tick."""
 
     async def refresh(self, mailing_id: int) -> None:
-        """A mailing was created, changed or deleted. Returns when no new call for it can start that
-        its stored state does not allow."""
+        """A mailing was created, changed or deleted. Returns when no new call for it can start, on any
+        engine, that its stored state does not allow."""
 
     async def clients_changed(self, client_ids: Sequence[int]) -> None:
         """Clients were created, changed or deleted: their messages may have come, gone or be due."""
 
     async def control_changed(self) -> None:
-        """The control record (workers, rate, paused) was changed. Returns when this engine follows it."""
+        """The control record (workers, rate, paused) was changed. Returns when every live engine follows it."""
 
     def status(self) -> DeliveryStatus:
         """How this engine is doing now."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from engine.api.control import DeliveryControl
 from engine.domain.errors import FieldError, InvalidInput
-from engine.domain.validate import ClientInput, valid_client
+from engine.domain.validate import ClientPatch, valid_patch
 from engine.ports import Clock
 from engine.store.rows import Actor, Imported
 from engine.store.store import Store
@@ -49,10 +49,15 @@ class Import:
         if result.changed_ids:
             await self._control.clients_changed(result.changed_ids)
 
-    def _checked(self, row: client_service_pb2.ImportClientsRow) -> ClientInput | None:
+    def _checked(self, row: client_service_pb2.ImportClientsRow) -> ClientPatch | None:
         self._rows_seen += 1
         try:
-            return valid_client(row.phone_number, row.phone_code, row.tag, row.time_zone)
+            return valid_patch(
+                row.phone_number,
+                row.phone_code if row.HasField("phone_code") else None,
+                row.tag if row.HasField("tag") else None,
+                row.time_zone if row.HasField("time_zone") else None,
+            )
         except InvalidInput as error:
             self._reject(row.line or self._rows_seen, error)
             return None

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import grpc
 from grpc import StatusCode, aio
 
-from engine.api.errors import reply_to
+from engine.api.errors import Stopping, reply_to
 from engine.logs import get_logger
 from engine.ports import StoreUnavailable
 
@@ -22,6 +23,9 @@ Context = aio.ServicerContext[Any, Any]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Measure = Callable[[str, str, float], None]
 """Told of each call when it ends: method (``/mailing.v1.ClientService/GetClient``), status, seconds."""
+
+_DRAIN_SECONDS: Final = 5.0
+_DRAIN_PAUSE_SECONDS: Final = 0.5
 
 
 def no_measure(_method: str, _code: str, _seconds: float) -> None:
@@ -55,7 +59,13 @@ class CallInterceptor(aio.ServerInterceptor):
         async def answer(argument: Any, context: Context) -> Any:
             """For one response, and for handlers that write their responses themselves."""
             async with _Call(method, context, self._measure):
-                return await inner(argument, context)
+                try:
+                    return await inner(argument, context)
+                except Exception as error:
+                    # An engine that stops has no time for it; who is aborted has been told already.
+                    if handler.request_streaming and not isinstance(error, Stopping | aio.AbortError):
+                        await _read_out(argument)
+                    raise
 
         async def answers(argument: Any, context: Context) -> AsyncIterator[Any]:
             async with _Call(method, context, self._measure), aclosing(inner(argument, context)) as responses:
@@ -67,6 +77,23 @@ class CallInterceptor(aio.ServerInterceptor):
             answers if is_generator else answer, handler.request_deserializer, handler.response_serializer
         )
         return wrapped
+
+
+async def _read_out(requests: AsyncIterator[Any]) -> None:
+    """Read what a caller is still sending before it is told that it is refused, in bounds: until it pauses
+    or ends. A call that ends while its caller writes loses its status in some clients (grpc.aio makes
+    it INTERNAL "Internal error from Core")."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _DRAIN_SECONDS
+    try:
+        while loop.time() < deadline:
+            async with asyncio.timeout(_DRAIN_PAUSE_SECONDS):
+                await anext(requests)
+    except (StopAsyncIteration, TimeoutError):
+        return
+    except Exception as error:
+        # What the caller is told is why it was refused, not what was wrong with the rest.
+        log.debug("rpc.read_out_failed", error=repr(error))
 
 
 class _Call:

@@ -16,11 +16,13 @@ from engine.api.convert_stats import expected_rate, forecast_message, stats_mess
 from engine.api.interceptors import Context
 from engine.api.mailing_edit import Unchanged, edited
 from engine.api.paging import page_of, token_after
+from engine.api.repeats import first_answer
 from engine.api.watch import Watch
+from engine.domain.errors import InvalidInput
 from engine.domain.segments import count_segments
 from engine.domain.validate import MailingInput
 from engine.ports import Clock
-from engine.store.rows import MailingRow
+from engine.store.rows import MailingRow, RequestKey
 from engine.store.store import Store
 from mailing.v1 import (
     mailing_pb2,
@@ -37,6 +39,8 @@ CANCEL_ROWS: Final = 5_000
 """Rows cancelled in one transaction: some 20 ms on SQLite, in which nobody else writes."""
 CANCEL_US: Final = 5_000_000
 """How long CancelMailing itself works on the rows; delivery does the rest."""
+_CANCEL_STEP_SECONDS: Final = 0.02
+"""How often CancelMailing looks whether calls in flight have ended and queued messages were given back."""
 
 
 class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
@@ -53,10 +57,15 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
     ) -> mailing_pb2.Mailing:
         """Register a mailing."""
         now_us = self._clock.now_us()
-        wanted, key = both(
-            lambda: mailing_input(request.mailing, now_us),
-            lambda: request_key("CreateMailing", request, request.request_id),
-        )
+
+        def key_of() -> RequestKey | None:
+            return request_key("CreateMailing", request, request.request_id)
+
+        try:
+            wanted, key = both(lambda: mailing_input(request.mailing, now_us), key_of)
+        except InvalidInput as error:
+            row = await first_answer(error, key_of, self._store.created_mailing)
+            return mailing_message(row, row.create_us)
 
         async def change() -> MailingRow:
             created = await self._store.create_mailing(wanted, request=key, by=caller(context), now_us=now_us)
@@ -103,7 +112,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             return await self._read(mailing_id)
 
     async def DeleteMailing(self, request: mailing_service_pb2.DeleteMailingRequest, context: Context) -> Empty:
-        """Delete a mailing and its messages."""
+        """Delete a mailing and its messages; when this returns no new call for it starts."""
 
         async def change() -> None:
             now_us = self._clock.now_us()
@@ -128,7 +137,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
     async def CancelMailing(
         self, request: mailing_service_pb2.CancelMailingRequest, context: Context
     ) -> mailing_pb2.Mailing:
-        """Stop a mailing for good."""
+        """Stop a mailing for good; unless it is large, nothing of it is pending when this returns."""
         mailing_id, begin_us = request.mailing_id, self._clock.now_us()
 
         async def change() -> None:
@@ -136,9 +145,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             await self._control.refresh(mailing_id)
 
         await self._background.whole(change())
-        while (now_us := self._clock.now_us()) < begin_us + CANCEL_US:
-            if not await self._store.cancel_pending(mailing_id, CANCEL_ROWS, now_us):
-                break
+        await self._cancel_rows(mailing_id, begin_us + CANCEL_US)
         return await self._read(mailing_id)
 
     async def PreviewMailing(
@@ -177,6 +184,16 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
     async def _read(self, mailing_id: int) -> mailing_pb2.Mailing:
         row = await self._store.get_mailing(mailing_id)
         return mailing_message(row, self._clock.now_us())
+
+    async def _cancel_rows(self, mailing_id: int, deadline_us: int) -> None:
+        """Cancel until nothing is pending. Messages that delivery still holds can't be cancelled: those in
+        its queue are about to be given back, those in flight to be sent or put off."""
+        while (now_us := self._clock.now_us()) < deadline_us:
+            if await self._store.cancel_pending(mailing_id, CANCEL_ROWS, now_us):
+                continue
+            if not (await self._store.get_mailing(mailing_id)).counts.pending:
+                break
+            await self._clock.sleep(_CANCEL_STEP_SECONDS)
 
     async def _set_paused(self, mailing_id: int, paused: bool, context: Context) -> mailing_pb2.Mailing:
         now_us = self._clock.now_us()

@@ -17,6 +17,7 @@ from engine.api.clients import ClientServicer
 from engine.api.control import DeliveryControl
 from engine.api.engine import EngineServicer
 from engine.api.health import HealthFollower
+from engine.api.housekeeping import Housekeeping
 from engine.api.interceptors import CallInterceptor, Measure, no_measure
 from engine.api.mailings import MailingServicer
 from engine.api.messages import MessageServicer
@@ -92,6 +93,7 @@ class ApiServer:
         self._stopping = asyncio.Event()
         self._background = Background()
         self._health = HealthFollower(control)
+        self._housekeeping = Housekeeping(store, clock)
         self._server = aio.server(interceptors=(CallInterceptor(measure),), options=OPTIONS)
         watch = Watch(store, clock, self._stopping, watch_period_seconds)
         client_service_pb2_grpc.add_ClientServiceServicer_to_server(
@@ -125,10 +127,12 @@ class ApiServer:
             raise ListenError(f"can't listen on {address}: {reason}") from None
         await self._health.start()
         await self._server.start()
+        self._housekeeping.start()
         return port
 
     async def stop(self, grace_seconds: float) -> None:
         """Take no new calls, end the streams, let the other calls end within ``grace_seconds``."""
+        await self._housekeeping.stop()
         await self._health.stop()
         self._stopping.set()
         await self._server.stop(grace_seconds)

@@ -27,7 +27,7 @@ class Breaker:
 
     _state: BreakerState
     _failures: int
-    """In a row, while closed."""
+    """Since the last success."""
     _probing: bool
     """A probe is in flight."""
     _pause_us: int
@@ -55,7 +55,7 @@ class Breaker:
 
     @property
     def failures(self) -> int:
-        """Failures in a row before it opened, or so far."""
+        """Calls that failed or were refused since the last success, probes included; it opens at the threshold."""
         return self._failures
 
     def ready_us(self, now_us: int) -> int | None:
@@ -88,10 +88,10 @@ class Breaker:
         """The provider has not answered, or not in a way that helps.
 
         While the breaker is not closed only the probe's failure says anything: the others belong to
-        calls begun before it opened.
+        calls begun before it opened, and are counted only.
         """
+        self._failures += 1
         if self._state is BreakerState.CLOSED:
-            self._failures += 1
             if self._failures >= self._failure_threshold:
                 self._state = BreakerState.OPEN
                 self._pause(now_us, min(self._pause_base_us, self._pause_max_us), jitter)
@@ -102,6 +102,7 @@ class Breaker:
 
     def block(self, now_us: int, probe: bool) -> None:
         """The provider does not accept our token."""
+        self._failures += 1
         if probe or self._state is not BreakerState.BLOCKED:
             still_probing = self._probing and not probe
             self._block(now_us)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import available_timezones
 
 from engine.domain.audience import AudienceFilter
@@ -34,6 +34,32 @@ class ClientInput:
     phone_code: str
     tag: str
     time_zone: str
+
+
+class ClientPatch(NamedTuple):
+    """What a row of an import says of a client; ``None``: nothing. ``valid_patch`` makes it."""
+
+    phone_number: int
+    phone_code: str | None = None
+    tag: str | None = None
+    time_zone: str | None = None
+
+    def over(self, old: ClientInput | None) -> ClientInput:
+        """Return the client after the row: what it does not say stays, or is the default when there was none."""
+        phone, code, tag, zone = self
+        if old is None:
+            return ClientInput(
+                phone,
+                default_code(phone) if code is None else code,
+                "" if tag is None else tag,
+                DEFAULT_TIME_ZONE if zone is None else zone,
+            )
+        return ClientInput(
+            phone,
+            old.phone_code if code is None else code,
+            old.tag if tag is None else tag,
+            old.time_zone if zone is None else zone,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +92,23 @@ def valid_client(phone_number: str, phone_code: str = "", tag: str = "", time_zo
     if errors:
         raise InvalidInput(errors)
     return ClientInput(phone, phone_code or default_code(phone), tag, zone)
+
+
+def valid_patch(
+    phone_number: str, phone_code: str | None = None, tag: str | None = None, time_zone: str | None = None
+) -> ClientPatch:
+    """Check what a row of an import says; a field that is there but empty says the default (``valid_client``).
+
+    Raises:
+        InvalidInput: with every bad field.
+    """
+    whole = valid_client(phone_number, phone_code or "", tag or "", time_zone or "")
+    return ClientPatch(
+        whole.phone_number,
+        None if phone_code is None else whole.phone_code,
+        None if tag is None else whole.tag,
+        None if time_zone is None else whole.time_zone,
+    )
 
 
 def valid_mailing(

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from engine.domain.errors import Conflict, NotFound
-from engine.domain.validate import ClientInput
+from engine.domain.validate import ClientInput, ClientPatch
 from engine.store.audience import follow_clients, remove_pending
 from engine.store.audit import add_audit
 from engine.store.counters import Tally
@@ -52,6 +52,19 @@ class ClientVerbs(Verbs):
             await add_audit(tx, by, "client.create", "client", row.id, _shown(client), now_us)
             await keep_answer(tx, request, row, now_us)
             return Created(row, replayed=False)
+
+        return await self._db.transaction(work)
+
+    async def created_client(self, request: RequestKey) -> ClientRow | None:
+        """What a create with this request id has made, as it was then; ``None``: there was none.
+
+        Raises:
+            Conflict: the request id was used for another request.
+        """
+
+        async def work(tx: Tx) -> ClientRow | None:
+            answer = await first_answer(tx, request)
+            return None if answer is None else ClientRow(**answer)
 
         return await self._db.transaction(work)
 
@@ -140,9 +153,11 @@ class ClientVerbs(Verbs):
 
         await self._db.transaction(work)
 
-    async def import_clients(self, clients: Sequence[ClientInput], *, by: Actor, now_us: int) -> ImportResult:
-        """Add or update clients by phone number, in one transaction: 1,000 to 5,000 at a time. Of two rows with
-        one number the later wins."""
+    async def import_clients(
+        self, clients: Sequence[ClientInput | ClientPatch], *, by: Actor, now_us: int
+    ) -> ImportResult:
+        """Add or update clients by phone number, in one transaction: 1,000 to 5,000 at a time. What a
+        ``ClientPatch`` does not say stays as it is. Of two rows with one number the later is laid over the other."""
 
         async def work(tx: Tx) -> ImportResult:
             await lock_clients(tx, exclusive=False)
@@ -252,7 +267,7 @@ async def _facet(tx: Tx, column: str) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
-async def _by_phone(tx: Tx, clients: Sequence[ClientInput]) -> dict[int, tuple[int, ClientInput]]:
+async def _by_phone(tx: Tx, clients: Sequence[ClientInput | ClientPatch]) -> dict[int, tuple[int, ClientInput]]:
     rows = await tx.table(
         "id, phone_number, phone_code, tag, time_zone",
         "SELECT id, phone_number, phone_code, tag, time_zone FROM client"
@@ -263,13 +278,14 @@ async def _by_phone(tx: Tx, clients: Sequence[ClientInput]) -> dict[int, tuple[i
 
 
 def _sort_out(
-    clients: Sequence[ClientInput], stored: dict[int, tuple[int, ClientInput]]
+    rows: Sequence[ClientInput | ClientPatch], stored: dict[int, tuple[int, ClientInput]]
 ) -> tuple[list[Imported], list[ClientInput], list[ClientInput]]:
     """What happens to each row, and then what is new and what has changed, each client once."""
     known = {phone: client for phone, (_, client) in stored.items()}
     outcomes: list[Imported] = []
-    for client in clients:
-        old = known.get(client.phone_number)
+    for row in rows:
+        old = known.get(row.phone_number)
+        client = row.over(old) if isinstance(row, ClientPatch) else row
         same = Imported.UNCHANGED if old == client else Imported.UPDATED
         outcomes.append(Imported.CREATED if old is None else same)
         known[client.phone_number] = client

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from engine.domain.forecast import bucket
-from engine.domain.message import Event, Reason, Status, Step
+from engine.domain.message import Reason, Status, Step
 from engine.ports import Record
 from engine.store.database import Tx
 
@@ -55,27 +55,28 @@ class Tally:
         self.add(mailing_id, counter_of(step), number)
         self._stats[mailing_id, _TIMELINE[step.status], at_us // _TIMELINE_US] += number
 
-    def calls(self, ended: Iterable[Record], results: Mapping[Event, Step]) -> None:
-        """Calls ended, and each message has made its event's step. Alike ones are counted before they are
+    def calls(self, ended: Iterable[Record], result: Step) -> None:
+        """Calls ended, and all their messages have made the same step. Alike ones are counted before they are
         looked at: this runs once a message, on the hot path."""
         alike = Counter(
-            (
-                record.mailing_id,
-                record.event,
-                record.attempt > 1,
-                record.finished_us // _TIMELINE_US,
-                record.http_status,
-                bucket((record.finished_us - record.started_us) / 1e6),
-            )
-            for record in ended
+            [
+                (
+                    record.mailing_id,
+                    record.attempt > 1,
+                    record.finished_us // _TIMELINE_US,
+                    record.http_status,
+                    bucket((record.finished_us - record.started_us) * 1e-6),
+                )
+                for record in ended
+            ]
         )
-        for (mailing_id, event, again, span, http_status, latency), number in alike.items():
-            result = results[event]
+        timeline, counter = _TIMELINE[result.status], counter_of(result)
+        for (mailing_id, again, span, http_status, latency), number in alike.items():
             self.add(mailing_id, "attempts", number)
             self.add(mailing_id, "retried", number if again else 0)
             self.add(mailing_id, "pending", -number)
-            self.add(mailing_id, counter_of(result), number)
-            self._stats[mailing_id, _TIMELINE[result.status], span] += number
+            self.add(mailing_id, counter, number)
+            self._stats[mailing_id, timeline, span] += number
             self._stats[mailing_id, HTTP_STATUS, http_status or 0] += number
             self._stats[mailing_id, LATENCY, latency] += number
 

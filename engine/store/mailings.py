@@ -84,6 +84,19 @@ class MailingVerbs(Verbs):
 
         return await self._db.transaction(work)
 
+    async def created_mailing(self, request: RequestKey) -> MailingRow | None:
+        """What a create with this request id has made, as it was then; ``None``: there was none.
+
+        Raises:
+            Conflict: the request id was used for another request.
+        """
+
+        async def work(tx: Tx) -> MailingRow | None:
+            answer = await first_answer(tx, request)
+            return None if answer is None else _from_answer(answer)
+
+        return await self._db.transaction(work)
+
     async def get_mailing(self, mailing_id: int) -> MailingRow:
         """Read one mailing; ``NotFound`` when there is none, or it was deleted."""
 

@@ -19,11 +19,16 @@ RowT = TypeVar("RowT", ClientRow, MailingRow)
 class RequestVerbs(Verbs):
     """Housekeeping."""
 
-    async def forget_requests(self, before_us: int) -> int:
-        """Forget answers given before this time; return how many."""
+    async def forget_requests(self, before_us: int, limit: int = 5_000) -> int:
+        """Forget up to ``limit`` answers given before this time; return how many."""
 
         async def work(tx: Tx) -> int:
-            return await tx.run("DELETE FROM request WHERE create_us < ?", before_us)
+            return await tx.run(
+                "DELETE FROM request WHERE request_id IN (SELECT request_id FROM request"
+                f" WHERE create_us < ? ORDER BY create_us LIMIT ? {tx.dialect.lock(skip=True)})",
+                before_us,
+                limit,
+            )
 
         return await self._db.transaction(work)
 

@@ -190,7 +190,7 @@ async def _store_all_sent(tx: Tx, records: Sequence[Record], owner: int) -> bool
         await tx.run("ROLLBACK TO SAVEPOINT all_sent")
         return False
     tally = Tally()
-    tally.calls(records, _RESULT)
+    tally.calls(records, _RESULT[Event.ACCEPT])
     await tally.write(tx)
     return True
 
@@ -203,7 +203,8 @@ async def _store_outcomes(tx: Tx, records: dict[int, Record], stale: set[int], o
         others = [record for record in records.values() if record.event is not Event.ACCEPT]
         await _store_others(tx, [(record, _RESULT[record.event]) for record in others], stale)
     tally = Tally()
-    tally.calls(records.values(), _RESULT)
+    for event, result in _RESULT.items():
+        tally.calls([record for record in records.values() if record.event is event], result)
     await tally.write(tx)
 
 

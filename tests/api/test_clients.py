@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.rpc import error_details_pb2
@@ -69,6 +71,17 @@ async def test_a_repeated_request_id_gets_the_first_answer(api: Api) -> None:
     refused = await refusal(api.clients.CreateClient(request))
     assert (refused.code, refused.reason) == (StatusCode.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
     assert refused.bad == {"request_id"}
+
+
+async def test_a_repeated_request_id_gets_the_first_answer_although_it_would_be_refused_now(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = CreateClientRequest(client=Client(phone_number="79161234567", time_zone="Asia/Omsk"), request_id="once")
+    first = await api.clients.CreateClient(request)
+    monkeypatch.setattr("engine.domain.validate._time_zone_names", lambda: frozenset(("UTC",)))
+    assert await api.clients.CreateClient(request) == first
+    request.request_id = "twice"
+    assert (await refusal(api.clients.CreateClient(request))).bad == {"time_zone"}
 
 
 async def update(api: Api, client: Client, *paths: str) -> Client:
@@ -232,12 +245,27 @@ async def test_a_page_that_is_too_large_is_refused(api: Api) -> None:
     assert (refused.code, refused.bad) == (StatusCode.INVALID_ARGUMENT, {"rows"})
 
 
-async def test_a_row_says_all_of_its_client(api: Api) -> None:
+@pytest.mark.parametrize(
+    ("said", "code", "tag", "zone"),
+    [
+        ({}, "999", "a", "Asia/Omsk"),
+        ({"tag": "b"}, "999", "b", "Asia/Omsk"),
+        ({"tag": ""}, "999", "", "Asia/Omsk"),
+        ({"time_zone": ""}, "999", "a", "UTC"),
+        ({"phone_code": "", "time_zone": "Asia/Tomsk"}, "916", "a", "Asia/Tomsk"),
+    ],
+)
+async def test_a_row_leaves_alone_what_it_does_not_say(
+    api: Api, said: dict[str, Any], code: str, tag: str, zone: str
+) -> None:
     made = await api.add_client("79161234567", tag="a", time_zone="Asia/Omsk", phone_code="999")
-    report = await api.clients.ImportClients(iter([ImportClientsRequest(rows=[row("79161234567", tag="b")])]))
-    assert report.updated == 1
+    rows = [ImportClientsRow(phone_number="79161234567", **said), row("79251234567", tag="new")]
+    report = await api.clients.ImportClients(iter([ImportClientsRequest(rows=rows)]))
+    assert (report.created, report.updated, report.unchanged) == (1, bool(said), not said)
     after = await api.clients.GetClient(GetClientRequest(client_id=made.id))
-    assert (after.tag, after.time_zone, after.phone_code) == ("b", "UTC", "916")
+    assert (after.phone_code, after.tag, after.time_zone) == (code, tag, zone)
+    (new,) = (await api.clients.ListClients(ListClientsRequest(phone_code="925"))).clients
+    assert (new.tag, new.time_zone) == ("new", "UTC")
 
 
 async def test_an_export_tells_all_that_match_in_pages(api: Api) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from grpc import StatusCode, aio
 
+from engine.ports import Return
 from mailing.v1.mailing_pb2 import (
     AUDIENCE_STATE_BUILDING,
     AUDIENCE_STATE_READY,
@@ -136,6 +139,21 @@ async def test_a_repeated_request_id_gets_the_first_answer(api: Api) -> None:
     request.mailing.text = "other"
     refused = await refusal(api.mailings.CreateMailing(request))
     assert (refused.code, refused.bad) == (StatusCode.INVALID_ARGUMENT, {"request_id"})
+
+
+async def test_a_repeated_request_id_gets_the_first_answer_although_it_would_be_refused_now(api: Api) -> None:
+    request = CreateMailingRequest(mailing=api.a_mailing(), request_id="once")
+    first = await api.mailings.CreateMailing(request)
+    api.clock.pass_seconds(2 * 3600)
+    assert await api.mailings.CreateMailing(request) == first
+    assert api.control.refreshed == [first.id]
+    assert (await refusal(api.mailings.CreateMailing(CreateMailingRequest(mailing=request.mailing)))).bad == {
+        "end_time"
+    }
+    request.mailing.text = "other"
+    assert (await refusal(api.mailings.CreateMailing(request))).reason == "REQUEST_ID_REUSED"
+    request.request_id = "twice"
+    assert (await refusal(api.mailings.CreateMailing(request))).bad == {"end_time"}
 
 
 async def test_mailings_that_are_not_there(api: Api) -> None:
@@ -280,6 +298,64 @@ async def test_cancel_ends_what_is_pending_in_parts(api: Api, monkeypatch: pytes
         assert (cancelled.message_counts.pending, cancelled.message_counts.not_sent) == (0, 10)
     stats = await api.mailings.GetMailingStats(GetMailingStatsRequest(mailing_id=made.id))
     assert stats.reasons.cancelled == 10
+
+
+async def claimed(api: Api, mailing_id: int, number: int) -> Callable[[], Awaitable[int]]:
+    """Put messages into an engine's queue; return what gives them back."""
+    now_us, store = api.clock.us, api.store
+    owner = await store.register_engine("test", 1, now_us, now_us)
+    claims = await store.claim(mailing_id, number, owner=owner, now_us=now_us, lease_until_us=now_us + 60 * SECOND_US)
+    returns = [Return(each.message_id, mailing_id, each.attempt, 0) for each in claims]
+    return partial(store.release, returns, owner=owner)
+
+
+async def test_cancel_waits_for_messages_that_delivery_gives_back(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    await api.add_clients(10)
+    made = await api.add_mailing()
+    give_back, sleep = await claimed(api, made.id, 4), api.clock.sleep
+    slept: list[float] = []
+
+    async def wait(seconds: float) -> None:
+        slept.append(seconds)
+        await sleep(seconds)
+        if len(slept) == 3:
+            assert await give_back() == 4
+
+    monkeypatch.setattr(api.clock, "sleep", wait)
+    cancelled = await api.mailings.CancelMailing(CancelMailingRequest(mailing_id=made.id))
+    assert (cancelled.message_counts.pending, cancelled.message_counts.not_sent) == (0, 10)
+    assert len(slept) == 3
+
+
+async def test_cancel_does_not_wait_for_ever(api: Api) -> None:
+    await api.add_clients(3)
+    made = await api.add_mailing()
+    await claimed(api, made.id, 1)
+    begin_us = api.clock.us
+    cancelled = await api.mailings.CancelMailing(CancelMailingRequest(mailing_id=made.id))
+    assert (cancelled.message_counts.pending, cancelled.message_counts.not_sent) == (1, 2)
+    assert 5 * SECOND_US <= api.clock.us - begin_us < 6 * SECOND_US
+
+
+async def test_delete_returns_only_after_delivery_has_followed(api: Api) -> None:
+    made = await api.add_mailing()
+    go, asked, plans = asyncio.Event(), asyncio.Event(), []
+
+    async def slow(mailing_id: int) -> None:
+        plans.extend(await api.store.plans(api.clock.us))
+        asked.set()
+        await go.wait()
+
+    api.control.during_refresh = slow
+    call = asyncio.ensure_future(api.mailings.DeleteMailing(DeleteMailingRequest(mailing_id=made.id)))
+    await asked.wait()
+    assert [(plan.mailing_id, plan.deleted) for plan in plans] == [(made.id, True)]
+    assert (await refusal(api.mailings.GetMailing(GetMailingRequest(mailing_id=made.id)))).code is StatusCode.NOT_FOUND
+    assert not call.done()
+    go.set()
+    await call
+    assert api.control.refreshed[-1] == made.id
+    assert (await refusal(api.mailings.GetMailing(GetMailingRequest(mailing_id=made.id)))).code is StatusCode.NOT_FOUND
 
 
 async def test_an_ended_mailing_can_not_be_cancelled(api: Api) -> None:

@@ -24,9 +24,12 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from structlog.testing import capture_logs
 
 from engine.api.control import ActorStatus, BreakerStatus
+from engine.api.housekeeping import KEEP_REQUESTS_SECONDS, Housekeeping
 from engine.api.server import ApiServer, ListenError, Tls
 from engine.domain.breaker import BreakerState
+from engine.domain.validate import ClientInput
 from engine.ports import StoreUnavailable
+from engine.store.rows import Actor, RequestKey
 from engine.store.store import Store
 from mailing.v1.client_pb2 import Client
 from mailing.v1.client_service_pb2 import (
@@ -212,6 +215,99 @@ async def test_stopping_ends_an_export_and_an_import_between_pages(api: Api, mon
         refused = await refusal(call)
         assert (refused.code, refused.message) == (StatusCode.UNAVAILABLE, "the engine is stopping")
     await asyncio.wait_for(stop, 2)
+
+
+async def write_all(api: Api, pages: int) -> None:
+    """Import page after page, the first of them too large, as a caller does that does not look up meanwhile."""
+    row = ImportClientsRow(phone_number="79161234567", tag="t" * 60)
+    call: Any = api.clients.ImportClients()
+    for number in range(pages):
+        await call.write(ImportClientsRequest(rows=[row] * (1000 if number else 10_001)))
+    await call.done_writing()
+    await call
+
+
+async def test_who_is_refused_in_the_midst_of_writing_is_told_why(api: Api) -> None:
+    refused = await refusal(write_all(api, 30))
+    assert (refused.code, refused.bad) == (StatusCode.INVALID_ARGUMENT, {"rows"})
+
+
+@pytest.mark.parametrize(("name", "page"), [("_DRAIN_SECONDS", b""), ("_DRAIN_PAUSE_SECONDS", None), ("", b"\xff")])
+async def test_what_a_refused_caller_goes_on_sending_is_read_in_bounds(
+    api: Api, monkeypatch: pytest.MonkeyPatch, name: str, page: bytes | None
+) -> None:
+    """One that goes on for ever, one that waits, and one that sends nonsense."""
+    if name:
+        monkeypatch.setattr(f"engine.api.interceptors.{name}", 0.05)
+
+    async def pages() -> AsyncIterator[bytes]:
+        yield ImportClientsRequest(rows=[ImportClientsRow()] * 10_001).SerializeToString()
+        while page is not None:
+            yield page
+            await asyncio.sleep(0.001)
+        await asyncio.Event().wait()
+
+    call: Any = api.channel.stream_unary("/mailing.v1.ClientService/ImportClients")
+    refused = await asyncio.wait_for(refusal(call(pages())), 3)
+    assert refused.code in (StatusCode.INVALID_ARGUMENT, StatusCode.INTERNAL)
+    assert api.measured == [("ImportClients", "INVALID_ARGUMENT")]
+
+
+# -- housekeeping ------------------------------------------------------------------------------
+
+
+async def test_answers_to_requests_are_forgotten_after_a_week(store: Store) -> None:
+    clock = FakeClock()
+
+    async def create(number: int) -> bool:
+        key = RequestKey(f"r{number}", "CreateClient", "x")
+        client = ClientInput(79160000000 + number, "916", "", "UTC")
+        return (await store.create_client(client, by=Actor(), now_us=clock.us, request=key)).replayed
+
+    await create(1)
+    clock.pass_seconds(KEEP_REQUESTS_SECONDS)
+    await create(2)
+    housekeeping = Housekeeping(store, clock, period_seconds=0.001)
+    await housekeeping.stop()  # stopping what has not started is no error
+    housekeeping.start()
+    await asyncio.sleep(0.05)
+    assert await create(1), "not older than a week"
+    clock.pass_seconds(1)
+    while await store.created_client(RequestKey("r1", "CreateClient", "x")) is not None:
+        await asyncio.sleep(0.001)
+    assert await create(2)
+    await housekeeping.stop()
+
+
+@pytest.mark.parametrize(
+    ("error", "event"),
+    [(StoreUnavailable("away"), "housekeeping.store_unavailable"), (RuntimeError("x"), "housekeeping.failed")],
+)
+async def test_housekeeping_outlives_its_failures(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception, event: str
+) -> None:
+    calls = []
+
+    async def broken(*_: object) -> int:
+        calls.append(1)
+        raise error
+
+    monkeypatch.setattr(store, "forget_requests", broken)
+    housekeeping = Housekeeping(store, FakeClock(), period_seconds=0)
+    with capture_logs() as lines:
+        housekeeping.start()
+        while len(calls) < 3:
+            await asyncio.sleep(0)
+        await housekeeping.stop()
+    assert {line["event"] for line in lines} == {event}
+
+
+async def test_the_server_keeps_house(api: Api) -> None:
+    task = api.server._housekeeping._task
+    assert task is not None
+    assert not task.done()
+    await api.server.stop(0)
+    assert task.cancelled()
 
 
 # -- health ------------------------------------------------------------------------------------

@@ -40,14 +40,22 @@ def test_it_opens_after_failures_in_a_row() -> None:
     assert state_of(breaker) is BreakerState.OPEN
 
 
-def test_failures_are_counted_until_it_opens_and_again_after_a_success() -> None:
+def test_failures_are_counted_until_a_success_whatever_the_state() -> None:
     breaker = Breaker(failure_threshold=3)
     counts = [breaker.failures]
     for _ in range(4):  # the fourth call had begun before it opened
         breaker.fail(0, 0.0, probe=False)
         counts.append(breaker.failures)
+    assert breaker.start(SECOND_US)
+    breaker.abandon(probe=True)  # tells nothing
+    assert breaker.start(SECOND_US)
+    breaker.fail(SECOND_US, 0.0, probe=True)
+    counts.append(breaker.failures)
+    for _ in range(2):
+        breaker.block(SECOND_US, probe=False)
+        counts.append(breaker.failures)
     breaker.succeed(probe=False)
-    assert [*counts, breaker.failures] == [0, 1, 2, 3, 3, 0]
+    assert [*counts, breaker.failures] == [0, 1, 2, 3, 4, 5, 6, 7, 0]
 
 
 def test_pauses_double_up_to_the_maximum() -> None:
@@ -180,6 +188,8 @@ class Provider(RuleBasedStateMachine):
         self.in_flight: list[bool] = []
         """Calls that were let through, each with its flag."""
         self.in_a_row = 0
+        """While closed."""
+        self.failures = 0
 
     @initialize(calls=st.integers(1, 8))
     def calls_are_under_way(self, calls: int) -> None:
@@ -214,7 +224,7 @@ class Provider(RuleBasedStateMachine):
         self.breaker.succeed(self.end(data))
         assert self.breaker.state is BreakerState.CLOSED
         assert self.breaker.ready_us(self.now_us) == self.now_us
-        self.in_a_row = 0
+        self.in_a_row = self.failures = 0
         self.in_flight = [False for _ in self.in_flight]  # what is left is an ordinary call now
 
     @precondition(lambda self: self.in_flight)
@@ -223,6 +233,7 @@ class Provider(RuleBasedStateMachine):
         probe, before = self.end(data), self.breaker.state
         due_before, news = self.breaker.ready_us(self.now_us), self.news(probe)
         self.breaker.fail(self.now_us, jitter, probe)
+        self.failures += 1
         if before is BreakerState.CLOSED:
             self.in_a_row += 1
             opens = self.in_a_row >= THRESHOLD
@@ -242,6 +253,7 @@ class Provider(RuleBasedStateMachine):
         self.breaker.block(self.now_us, self.end(data))
         assert self.breaker.state is BreakerState.BLOCKED
         self.in_a_row = 0
+        self.failures += 1
 
     @precondition(lambda self: self.in_flight)
     @rule(data=st.data())
@@ -255,6 +267,10 @@ class Provider(RuleBasedStateMachine):
         probes = sum(self.in_flight)
         assert probes <= 1
         assert (self.breaker.ready_us(self.now_us) is None) == (probes == 1)
+
+    @invariant()
+    def failures_since_the_last_success_are_told(self) -> None:
+        assert self.breaker.failures == self.failures
 
     @invariant()
     def whoever_waits_gets_a_turn(self) -> None:

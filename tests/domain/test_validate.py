@@ -7,7 +7,7 @@ import pytest
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import InvalidInput
 from engine.domain.time_text import MAX_US, MIN_US
-from engine.domain.validate import ClientInput, MailingInput, valid_client, valid_mailing
+from engine.domain.validate import ClientInput, ClientPatch, MailingInput, valid_client, valid_mailing, valid_patch
 from engine.domain.window import LocalHours
 
 NOW_US = 1_790_000_000_000_000
@@ -73,6 +73,26 @@ def test_every_bad_field_of_a_client_is_told() -> None:
 def test_limits_of_a_client_are_inclusive() -> None:
     client = valid_client("79161234567", "1" * 16, "я" * 64)
     assert (len(client.phone_code), len(client.tag)) == (16, 64)
+
+
+def test_a_row_of_an_import_says_what_it_says_and_no_more() -> None:
+    assert valid_patch("8 916 123-45-67") == ClientPatch(79161234567)
+    assert valid_patch("79161234567", "", "", "") == ClientPatch(79161234567, "916", "", "UTC")
+    assert valid_patch("79161234567", tag="a") == ClientPatch(79161234567, tag="a")
+    with pytest.raises(InvalidInput) as caught:
+        valid_patch("x", "y", "\0", "z")
+    assert [error.field for error in caught.value.errors] == ["phone_number", "phone_code", "tag", "time_zone"]
+
+
+def test_a_row_laid_over_a_client_leaves_what_it_does_not_say() -> None:
+    old = ClientInput(79161234567, "999", "a", "Asia/Omsk")
+    phone, code, tag, zone = 79161234567, "925", "b", "Europe/Moscow"
+    assert ClientPatch(phone).over(old) == old
+    assert ClientPatch(phone, code).over(old) == ClientInput(phone, "925", "a", "Asia/Omsk")
+    assert ClientPatch(phone, tag="").over(old) == ClientInput(phone, "999", "", "Asia/Omsk")
+    assert ClientPatch(phone, code, tag, zone).over(old) == ClientInput(phone, code, tag, zone)
+    assert ClientPatch(phone).over(None) == ClientInput(phone, "916", "", "UTC")
+    assert ClientPatch(phone, code, tag, zone).over(None) == ClientInput(phone, code, tag, zone)
 
 
 def test_a_mailing_keeps_what_it_says() -> None:

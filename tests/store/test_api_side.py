@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import pytest
 
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import Conflict, InvalidInput, NotFound, ReadOnly
 from engine.domain.message import Event, Reason
-from engine.domain.validate import ClientInput, MailingInput
+from engine.domain.validate import ClientInput, ClientPatch, MailingInput
 from engine.domain.window import LocalHours, MailingState
 from engine.store import Store
 from engine.store.rows import (
@@ -91,6 +93,33 @@ async def test_import_adds_updates_and_leaves_alone(store: Store) -> None:
     assert (await store.import_clients([], by=BY, now_us=NOW)).outcomes == ()
 
 
+async def test_an_import_leaves_alone_what_a_row_does_not_say(store: Store) -> None:
+    stored = [client(1, "a", "999", "Asia/Omsk"), client(2, "b", "999", "Asia/Omsk")]
+    await store.import_clients(stored, by=BY, now_us=NOW)
+    one, two, new = (79160000000 + number for number in (1, 2, 3))
+    rows = [
+        ClientPatch(one),
+        ClientPatch(two, tag="x"),
+        ClientPatch(new, tag="y"),
+        ClientPatch(two, phone_code="903"),
+        ClientPatch(new, time_zone="Asia/Tokyo"),
+        ClientPatch(new, phone_code="916", tag="y"),
+    ]
+    result = await store.import_clients(rows, by=BY, now_us=NOW + 1)
+    created, updated, unchanged = Imported.CREATED, Imported.UPDATED, Imported.UNCHANGED
+    assert result.outcomes == (unchanged, updated, created, updated, updated, unchanged)
+    found = [ClientInput(*row[1:5]) for row in map(astuple, (await store.list_clients(ClientQuery(), Page())).items)]
+    assert found == [stored[0], client(2, "x", "903", "Asia/Omsk"), client(3, "y", "916", "Asia/Tokyo")]
+
+
+async def test_rule_01_messages_follow_an_import_that_says_only_a_part(store: Store) -> None:
+    await store.import_clients([client(1, "old", "999"), client(2, "old", "903")], by=BY, now_us=NOW)
+    mailing_id = await add_mailing(store, mailing(AudienceFilter(("new",), ("999",))))
+    rows = [ClientPatch(79160000001, tag="new"), ClientPatch(79160000002, tag="new")]
+    await store.import_clients(rows, by=BY, now_us=NOW)
+    assert await counts(store, mailing_id) == Counts(pending=1)
+
+
 async def test_lists_page_by_key_and_survive_inserts(store: Store) -> None:
     ids = await add_clients(store, 5)
     first = await store.list_clients(ClientQuery(), Page(2))
@@ -153,7 +182,17 @@ async def test_a_request_id_makes_a_create_repeatable(store: Store) -> None:
     key = RequestKey("r2", "CreateClient", "abc")
     person = await store.create_client(client(1), by=BY, now_us=NOW, request=key)
     assert (await store.create_client(client(1), by=BY, now_us=NOW, request=key)).row == person.row
-    assert await store.forget_requests(NOW + 1) == 2
+    for method, find, row in (
+        ("CreateMailing", store.created_mailing, first.row),
+        ("CreateClient", store.created_client, person.row),
+    ):
+        number = "r1" if method == "CreateMailing" else "r2"
+        assert await find(RequestKey(number, method, "abc")) == row
+        assert await find(RequestKey("r3", method, "abc")) is None
+        with pytest.raises(Conflict, match="request id"):
+            await find(RequestKey(number, method, "other"))
+    assert await store.forget_requests(NOW) == 0
+    assert [await store.forget_requests(NOW + 1, 1) for _ in range(3)] == [1, 1, 0]
     with pytest.raises(Conflict, match="phone number"):
         await store.create_client(client(1), by=BY, now_us=NOW, request=key)
 

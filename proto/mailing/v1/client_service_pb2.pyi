@@ -29,8 +29,8 @@ class CreateClientRequest(_message.Message):
     CLIENT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes a repeat safe (AIP-155): the same id with the same client gets the first answer again, with another client
-    INVALID_ARGUMENT. Any text of 1 to 128 characters; a UUID is a good choice. Empty: no protection.
+    """Makes a repeat safe (AIP-155): for 7 days the same id with the same client gets the first answer again, with another
+    client INVALID_ARGUMENT. Any text of 1 to 128 characters; a UUID is a good choice. Empty: no protection.
     """
     @_builtins.property
     def client(self) -> _client_pb2.Client:
@@ -239,7 +239,9 @@ Global___ImportClientsRequest: _TypeAlias = ImportClientsRequest  # noqa: Y015
 
 @_typing.final
 class ImportClientsRow(_message.Message):
-    """One row to import. It says all of the client: a field that is not set gets its default."""
+    """One row to import. A field that is not set leaves that of an existing client as it is, and gets its default in a new
+    client; one that is set but empty gets its default in both.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

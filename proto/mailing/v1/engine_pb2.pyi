@@ -155,7 +155,7 @@ class BreakerStatus(_message.Message):
     state: Global___BreakerState.ValueType
     """Whether calls are let through."""
     consecutive_failures: _builtins.int
-    """Failures since the last success."""
+    """Calls that failed or were refused since the last success, probes included."""
     detail: _builtins.str
     """The last failure in words; empty: none."""
     @_builtins.property

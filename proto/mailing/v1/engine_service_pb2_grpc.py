@@ -98,8 +98,8 @@ class EngineServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PauseSending(self, request, context):
-        """Hold sending for all mailings. No new call to the provider starts on the engine that answers once this has returned;
-        on the others within a heartbeat. Holding twice is no error.
+        """Hold sending for all mailings. Once this has returned, no new call to the provider starts, on any engine: it
+        returns when each has said that it follows, or can't send. Holding twice is no error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

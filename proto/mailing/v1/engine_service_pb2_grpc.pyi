@@ -44,8 +44,8 @@ class EngineServiceStub:
     SetRate: _grpc.UnaryUnaryMultiCallable[_engine_service_pb2.SetRateRequest, _engine_pb2.EngineStatus]
     """Change the budget of calls to the provider, at once."""
     PauseSending: _grpc.UnaryUnaryMultiCallable[_engine_service_pb2.PauseSendingRequest, _engine_pb2.EngineStatus]
-    """Hold sending for all mailings. No new call to the provider starts on the engine that answers once this has returned;
-    on the others within a heartbeat. Holding twice is no error.
+    """Hold sending for all mailings. Once this has returned, no new call to the provider starts, on any engine: it
+    returns when each has said that it follows, or can't send. Holding twice is no error.
     """
     ResumeSending: _grpc.UnaryUnaryMultiCallable[_engine_service_pb2.ResumeSendingRequest, _engine_pb2.EngineStatus]
     """Let sending go on. Doing so twice is no error."""
@@ -67,8 +67,8 @@ class EngineServiceAsyncStub(EngineServiceStub):
     SetRate: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.SetRateRequest, _engine_pb2.EngineStatus]  # type: ignore[assignment]
     """Change the budget of calls to the provider, at once."""
     PauseSending: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.PauseSendingRequest, _engine_pb2.EngineStatus]  # type: ignore[assignment]
-    """Hold sending for all mailings. No new call to the provider starts on the engine that answers once this has returned;
-    on the others within a heartbeat. Holding twice is no error.
+    """Hold sending for all mailings. Once this has returned, no new call to the provider starts, on any engine: it
+    returns when each has said that it follows, or can't send. Holding twice is no error.
     """
     ResumeSending: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.ResumeSendingRequest, _engine_pb2.EngineStatus]  # type: ignore[assignment]
     """Let sending go on. Doing so twice is no error."""
@@ -111,8 +111,8 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _engine_service_pb2.PauseSendingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_engine_pb2.EngineStatus, _abc.Awaitable[_engine_pb2.EngineStatus]]:
-        """Hold sending for all mailings. No new call to the provider starts on the engine that answers once this has returned;
-        on the others within a heartbeat. Holding twice is no error.
+        """Hold sending for all mailings. Once this has returned, no new call to the provider starts, on any engine: it
+        returns when each has said that it follows, or can't send. Holding twice is no error.
         """
 
     @_abc_1.abstractmethod

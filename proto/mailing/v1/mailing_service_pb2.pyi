@@ -55,8 +55,8 @@ class CreateMailingRequest(_message.Message):
     MAILING_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes a repeat safe (AIP-155): the same id with the same mailing gets the first answer again, with another mailing
-    INVALID_ARGUMENT. Any text of 1 to 128 characters; a UUID is a good choice. Empty: no protection.
+    """Makes a repeat safe (AIP-155): for 7 days the same id with the same mailing gets the first answer again, with
+    another mailing INVALID_ARGUMENT. Any text of 1 to 128 characters; a UUID is a good choice. Empty: no protection.
     """
     @_builtins.property
     def mailing(self) -> _mailing_pb2.Mailing:
