@@ -50,8 +50,15 @@ class Service:
         self.metrics = Metrics()
         self.grpc_port = 0
         self.metrics_listen = settings.metrics_listen
-        self.delivery: Delivery | None = None
+        self._delivery: Delivery | None = None
         self._stack = AsyncExitStack()
+
+    @property
+    def delivery(self) -> Delivery:
+        """Delivery, once ``start`` has made it."""
+        if self._delivery is None:
+            raise RuntimeError("the service has not been started")
+        return self._delivery
 
     async def start(self) -> None:
         """Open, migrate, join, listen.
@@ -65,7 +72,7 @@ class Service:
         token = settings.fbrq_token.get_secret_value() if settings.fbrq_token else ""
         provider = FbrqProvider(settings.provider_url, token)
         self._stack.push_async_callback(provider.close)
-        self.delivery = delivery = Delivery(
+        self._delivery = delivery = Delivery(
             self.store,
             provider,
             clock=clock,
@@ -97,8 +104,8 @@ class Service:
 
     async def stop(self) -> None:
         """Stop in reverse, within the budget above."""
-        if self.delivery is not None:
-            self.delivery.hold()
+        if self._delivery is not None:
+            self._delivery.hold()
         await self._stack.aclose()
         if self.grpc_port:
             log.info("engine.stopped")

@@ -10,6 +10,10 @@ import asyncio
 from engine.ports import Claim, Store
 
 
+class MarkNotStored(Exception):
+    """The store did not take the mark: nothing may be called."""
+
+
 class Marker:
     """An actor with one inbox of claims, each with somebody waiting for its mark."""
 
@@ -22,7 +26,7 @@ class Marker:
         """Wait until the mark is stored; False when the claim is not ours any more.
 
         Raises:
-            Exception: the store did not take it; nothing may be called.
+            MarkNotStored: the message has to go back.
         """
         stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._inbox.append((claim, stored))
@@ -40,7 +44,7 @@ class Marker:
             except BaseException as error:
                 for _, stored in batch:
                     if not stored.done():
-                        stored.set_exception(ConnectionError(f"the mark could not be stored: {error!r}"))
+                        stored.set_exception(MarkNotStored(repr(error)))
                 raise
             for claim, stored in batch:
                 if not stored.done():

@@ -9,11 +9,11 @@ import structlog
 from engine.delivery.book import Book, Entry
 from engine.delivery.gate import Gate
 from engine.delivery.hand import Hand
-from engine.delivery.marker import Marker
+from engine.delivery.marker import Marker, MarkNotStored
 from engine.delivery.queue import DeliveryQueue
 from engine.delivery.recorder import Recorder
 from engine.domain.message import Event
-from engine.domain.outcome import Answer, Outcome, Verdict, classify
+from engine.domain.outcome import Outcome, Verdict, classify
 from engine.domain.retry import RetryPolicy
 from engine.ports import Claim, Clock, Provider, Record, Return
 
@@ -73,11 +73,17 @@ class Worker:
                 answer = await self._provider.send(claim.message_id, claim.phone_number, plan.text, timeout_seconds)
             finally:
                 entry.in_flight -= 1
-            self._finish(claim, answer, started_us)
+            finished_us = self._clock.now_us()
+            outcome = classify(answer, finished_us)
+            if not (self._gate.is_calm and outcome.verdict is Verdict.SENT):
+                self._gate.report(claim.message_id, outcome, finished_us)
+            self._finish(claim, outcome, started_us, finished_us)
         except Exception as error:
             log.exception("message.bug", **_names(claim))
+            # No fault of the provider's: the breaker does not hear of it.
             self._gate.abandon(claim.message_id)
-            self._finish(claim, Answer(None, False, f"internal error: {type(error).__name__}"), started_us)
+            bug = Outcome(Verdict.RETRY, None, f"internal error: {type(error).__name__}", None)
+            self._finish(claim, bug, started_us, self._clock.now_us())
 
     def _cleared(self, claim: Claim, now_us: int) -> Entry | None:
         """The last check before the call: the mailing's entry, or ``None`` after giving the claim back."""
@@ -87,9 +93,12 @@ class Worker:
             due_us = now_us if entry.plan.local_hours is None else entry.opens_us(claim.time_zone, now_us)
             if due_us == now_us and self._is_ours(claim, now_us + self._lease_margin_us):
                 return entry
+        self._give_back(claim, due_us)
+        return None
+
+    def _give_back(self, claim: Claim, due_us: int) -> None:
         self._gate.abandon(claim.message_id)
         self._recorder.give_back([Return(claim.message_id, claim.mailing_id, claim.attempt, due_us)], slots=1)
-        return None
 
     def _is_ours(self, claim: Claim, until_us: int) -> bool:
         # As long as its first lease lasts nobody else can have it: no need to look for a renewed one.
@@ -99,14 +108,19 @@ class Worker:
     async def _marked(self, claim: Claim, entry: Entry) -> Entry | None:
         entry.marking += 1
         try:
-            if not await self._marker.mark(claim):
-                self._hand.drop([claim.message_id])
-            await self._pace(entry)
+            is_ours = await self._marker.mark(claim)
+            if is_ours:
+                await self._pace(entry)
+        except MarkNotStored:
+            is_ours = False
         finally:
             entry.marking -= 1
             self._queue.wake(1)
-        # All this took time: the mailing may be paused or over by now.
-        return self._cleared(claim, self._clock.now_us())
+        if is_ours:
+            # All this took time: the mailing may be paused or over by now.
+            return self._cleared(claim, self._clock.now_us())
+        self._give_back(claim, 0)
+        return None
 
     async def _pace(self, entry: Entry) -> None:
         """Wait for the tokens of this call: one taken before the mark would belong to a moment that is over."""
@@ -120,11 +134,7 @@ class Worker:
                 return
             await self._clock.sleep((ready_us - now_us) / _US_PER_SECOND)
 
-    def _finish(self, claim: Claim, answer: Answer, started_us: int) -> None:
-        finished_us = self._clock.now_us()
-        outcome = classify(answer, finished_us)
-        if not (self._gate.is_calm and outcome.verdict is Verdict.SENT):
-            self._gate.report(claim.message_id, outcome, finished_us)
+    def _finish(self, claim: Claim, outcome: Outcome, started_us: int, finished_us: int) -> None:
         due_us = 0 if outcome.verdict is Verdict.SENT else self._due_us(claim, outcome, finished_us)
         self._recorder.put(
             Record(

@@ -10,7 +10,7 @@ import pytest
 
 from engine.delivery.book import Book
 from engine.delivery.hand import Hand
-from engine.delivery.marker import Marker
+from engine.delivery.marker import Marker, MarkNotStored
 from engine.delivery.recorder import Recorder
 from engine.domain.message import Event
 from engine.ports import Claim, Record, Return, Store, StoreUnavailable
@@ -173,7 +173,7 @@ def test_without_a_stored_mark_nobody_may_call(loop: VirtualLoop) -> None:
         store.away = True
         marker = Marker(cast(Store, store), owner=1)
         task = asyncio.create_task(marker.run())
-        with pytest.raises(ConnectionError, match="mark could not be stored"):
+        with pytest.raises(MarkNotStored, match="away"):
             await marker.mark(a_claim(1))
         with pytest.raises(StoreUnavailable):
             await task

@@ -53,7 +53,7 @@ class Rig:
         self.messages = message_service_pb2_grpc.MessageServiceStub(self.channel)
         self.engine = engine_service_pb2_grpc.EngineServiceStub(self.channel)
 
-    async def add_clients(self, count: int, first: int = 0, **fields: str) -> None:
+    async def add_clients(self, count: int, first: int = 0, **fields: Any) -> None:
         """Import ``count`` clients with consecutive numbers from 79160000000 + first; fields are for all of them."""
 
         async def pages() -> AsyncIterator[client_service_pb2.ImportClientsRequest]:
@@ -66,7 +66,7 @@ class Rig:
 
         await self.clients.ImportClients(pages())
 
-    async def add_client(self, number: int = 0, **fields: str) -> client_pb2.Client:
+    async def add_client(self, number: int = 0, **fields: Any) -> client_pb2.Client:
         """Add one client with the number 79160000000 + number."""
         client = client_pb2.Client(phone_number=str(79160000000 + number), **fields)
         return await self.clients.CreateClient(client_service_pb2.CreateClientRequest(client=client))
