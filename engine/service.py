@@ -22,7 +22,7 @@ from engine.api.server import ApiServer, Tls
 from engine.clock import SystemClock
 from engine.delivery.delivery import Delivery, DeliverySettings
 from engine.domain.breaker import BreakerState
-from engine.domain.message import Event
+from engine.domain.message import Event, Reason
 from engine.metrics import MessageOutcome, Metrics
 from engine.metrics_server import start_metrics_server
 from engine.ports import Record
@@ -37,6 +37,11 @@ _OUTCOMES: Mapping[Event, MessageOutcome] = {
     Event.ACCEPT: "sent",
     Event.REJECT: "rejected",
     Event.DEFER: "deferred",
+}
+_ENDINGS: Mapping[Reason, MessageOutcome] = {
+    Reason.EXPIRED: "expired",
+    Reason.CANCELLED: "cancelled",
+    Reason.UNCERTAIN: "uncertain",
 }
 
 log = structlog.get_logger(__name__)
@@ -69,6 +74,7 @@ class Service:
         settings, clock = self.settings, SystemClock()
         self.store = await Store.open(settings.database_url)
         self._stack.push_async_callback(self.store.close)
+        self.store.on_ended = self._count_ended
         token = settings.fbrq_token.get_secret_value() if settings.fbrq_token else ""
         provider = FbrqProvider(settings.provider_url, token)
         self._stack.push_async_callback(provider.close)
@@ -109,6 +115,11 @@ class Service:
         await self._stack.aclose()
         if self.grpc_port:
             log.info("engine.stopped")
+
+    def _count_ended(self, reason: Reason, number: int) -> None:
+        outcome = _ENDINGS.get(reason)
+        if outcome is not None:
+            self.metrics.messages(outcome).inc(number)
 
     def _measure(self, method: str, code: str, seconds: float) -> None:
         self.metrics.rpc_seconds(method, code).observe(seconds)

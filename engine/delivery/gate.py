@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+import structlog
+
 from engine.domain.breaker import Breaker, BreakerState
 from engine.domain.outcome import Outcome, Verdict
 from engine.domain.pacing import TokenBucket
 
 FOREVER_US = 2**63 - 1
+
+log = structlog.get_logger(__name__)
 
 
 class Gate:
@@ -80,6 +84,8 @@ class Gate:
         else:
             self.breaker.fail(now_us, self._random.random(), probe)
         self._note(outcome)
+        if self.breaker.state is not before:
+            log.warning("provider.breaker", state=self.breaker.state.value, before=before.value, detail=self.detail)
         if probe or self.breaker.state is not before:
             self.on_change()
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from engine.domain.message import Event, Status, Step, step
+from engine.domain.message import Event, Reason, Status, Step, step
 from engine.store.counters import Tally
 from engine.store.database import Row, Tx
 from engine.store.verbs import Verbs, bump_revision
@@ -19,10 +19,13 @@ _CANCELLED: Final = "SELECT 1 FROM mailing WHERE id = ? AND cancelled_us IS NOT 
 class EndingVerbs(Verbs):
     """Verbs of ``ports.Store``; each is one transaction."""
 
+    on_ended: Callable[[Reason, int], None] = staticmethod(lambda reason, number: None)
+    """Told after the commit how many messages have become ``not_sent`` without an answer of the provider."""
+
     async def recover(self, now_us: int, limit: int, *, expired_only: bool) -> int:
         """LOSE; see ``ports.Store``."""
 
-        async def work(tx: Tx) -> int:
+        async def work(tx: Tx) -> tuple[int, int]:
             lost = await tx.table(
                 "id, mailing_id, status, attempt, stale, marks",
                 "SELECT id, mailing_id, status, attempt, stale, (SELECT on_uncertain = 'not_sent' FROM mailing"
@@ -33,9 +36,11 @@ class EndingVerbs(Verbs):
                 limit,
             )
             await _lose(tx, lost, now_us)
-            return len(lost)
+            return len(lost), sum(row[2] == Status.CALLING for row in lost)
 
-        return await self._db.transaction(work)
+        number, uncertain = await self._db.transaction(work)
+        self.on_ended(Reason.UNCERTAIN, uncertain)
+        return number
 
     async def expire(self, mailing_id: int, limit: int, now_us: int) -> int:
         """EXPIRE; see ``ports.Store``. Nothing happens while the mailing has not ended."""
@@ -66,7 +71,10 @@ class EndingVerbs(Verbs):
                 await tally.write(tx)
             return number
 
-        return await self._db.transaction(work)
+        number = await self._db.transaction(work)
+        if result.reason is not None:
+            self.on_ended(result.reason, number)
+        return number
 
     async def purge(self, mailing_id: int, limit: int) -> bool:
         """Remove a deleted mailing by and by; see ``ports.Store``. False at once for one that is not deleted."""

@@ -27,9 +27,9 @@ if _version_not_supported:
 
 
 class EngineServiceStub:
-    """The engine itself: watch it, steer it. Settings made here hold for every engine on the database; they are
-    forgotten when the last engine stops. Over HTTP one PATCH serves the four changes: each field of its body
-    (`workers`, `rate_limit`, `sending`) is one call.
+    """The engine itself: watch it, steer it. Settings made here hold for every engine on the database. Workers and rate
+    are forgotten when all engines have stopped; a pause of sending stays. Over HTTP one PATCH serves the four changes:
+    each field of its body (`workers`, `rate_limit`, `sending`) is one call.
     """
 
     def __init__(self, channel):
@@ -71,9 +71,9 @@ class EngineServiceStub:
 
 
 class EngineServiceServicer:
-    """The engine itself: watch it, steer it. Settings made here hold for every engine on the database; they are
-    forgotten when the last engine stops. Over HTTP one PATCH serves the four changes: each field of its body
-    (`workers`, `rate_limit`, `sending`) is one call.
+    """The engine itself: watch it, steer it. Settings made here hold for every engine on the database. Workers and rate
+    are forgotten when all engines have stopped; a pause of sending stays. Over HTTP one PATCH serves the four changes:
+    each field of its body (`workers`, `rate_limit`, `sending`) is one call.
     """
 
     def GetStatus(self, request, context):
@@ -161,9 +161,9 @@ def add_EngineServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EngineService:
-    """The engine itself: watch it, steer it. Settings made here hold for every engine on the database; they are
-    forgotten when the last engine stops. Over HTTP one PATCH serves the four changes: each field of its body
-    (`workers`, `rate_limit`, `sending`) is one call.
+    """The engine itself: watch it, steer it. Settings made here hold for every engine on the database. Workers and rate
+    are forgotten when all engines have stopped; a pause of sending stays. Over HTTP one PATCH serves the four changes:
+    each field of its body (`workers`, `rate_limit`, `sending`) is one call.
     """
 
     @staticmethod

@@ -28,9 +28,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class EngineServiceStub:
-    """The engine itself: watch it, steer it. Settings made here hold for every engine on the database; they are
-    forgotten when the last engine stops. Over HTTP one PATCH serves the four changes: each field of its body
-    (`workers`, `rate_limit`, `sending`) is one call.
+    """The engine itself: watch it, steer it. Settings made here hold for every engine on the database. Workers and rate
+    are forgotten when all engines have stopped; a pause of sending stays. Over HTTP one PATCH serves the four changes:
+    each field of its body (`workers`, `rate_limit`, `sending`) is one call.
     """
 
     @_typing.overload
@@ -54,9 +54,9 @@ class EngineServiceStub:
 
 @_typing.type_check_only
 class EngineServiceAsyncStub(EngineServiceStub):
-    """The engine itself: watch it, steer it. Settings made here hold for every engine on the database; they are
-    forgotten when the last engine stops. Over HTTP one PATCH serves the four changes: each field of its body
-    (`workers`, `rate_limit`, `sending`) is one call.
+    """The engine itself: watch it, steer it. Settings made here hold for every engine on the database. Workers and rate
+    are forgotten when all engines have stopped; a pause of sending stays. Over HTTP one PATCH serves the four changes:
+    each field of its body (`workers`, `rate_limit`, `sending`) is one call.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -76,9 +76,9 @@ class EngineServiceAsyncStub(EngineServiceStub):
     """List who changed what, the newest first."""
 
 class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The engine itself: watch it, steer it. Settings made here hold for every engine on the database; they are
-    forgotten when the last engine stops. Over HTTP one PATCH serves the four changes: each field of its body
-    (`workers`, `rate_limit`, `sending`) is one call.
+    """The engine itself: watch it, steer it. Settings made here hold for every engine on the database. Workers and rate
+    are forgotten when all engines have stopped; a pause of sending stays. Over HTTP one PATCH serves the four changes:
+    each field of its body (`workers`, `rate_limit`, `sending`) is one call.
     """
 
     @_abc_1.abstractmethod
