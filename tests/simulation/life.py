@@ -2,7 +2,8 @@
 
 INVARIANT. Whatever the provider, the store and `kill -9` do, and whatever people change meanwhile:
   1  no call before a mailing's start, after its end, outside the client's local hours, or between
-     the return of a pause and the resume; none for a client after its deletion has returned
+     the return of a pause and the resume; none for a client after its deletion has returned; once an
+     edit has returned, none to a client's old number, in its old hours, or for it if it matches no more
   2  a mailing's rate is kept: no second of one engine's life has more calls than that
   3  a message is called again only if the engine can't know that it was accepted or rejected: the
      answer was lost on the way, or a crash came between; two calls of one engine never overlap
@@ -18,12 +19,11 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
-from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from engine.delivery.delivery import Delivery, DeliverySettings
 from engine.domain.audience import AudienceFilter
@@ -42,11 +42,41 @@ TAGS = ("new", "vip", "")
 ZONES = ("UTC", "Europe/Moscow", "Asia/Kamchatka")
 
 
+T = TypeVar("T")
+
+
 class NoMeter:
     """Counts nothing."""
 
     def recorded(self, records: Any) -> None:
         """Nobody looks."""
+
+
+class History(Generic[T]):
+    """What a thing was when; while an edit is under way (or if a crash cut it off) it may be both old and new."""
+
+    def __init__(self, value: T, since_us: int) -> None:
+        self._values = [(since_us, value)]
+        self._ends_us = [NEVER_US]
+
+    def asked(self, value: T, at_us: int) -> None:
+        """From now on it may be ``value``."""
+        self._values.append((at_us, value))
+        self._ends_us.append(NEVER_US)
+
+    def returned(self, at_us: int) -> None:
+        """From now on it is nothing else."""
+        self._ends_us[:-1] = [min(end_us, at_us) for end_us in self._ends_us[:-1]]
+
+    def at(self, at_us: int) -> list[T]:
+        """What it may have been then."""
+        spans = zip(self._values, self._ends_us, strict=True)
+        return [value for (since_us, value), until_us in spans if since_us <= at_us <= until_us]
+
+    @property
+    def changed_us(self) -> int:
+        """When the last edit was asked for."""
+        return self._values[-1][0]
 
 
 @dataclass(slots=True)
@@ -57,7 +87,10 @@ class Mailing:
     asked: MailingInput
     pauses: list[list[int]] = field(default_factory=list)
     cancelled_us: int | None = None
-    filter_edited: bool = False
+    filters: History[AudienceFilter] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.filters = History(self.asked.filter, 0)
 
 
 @dataclass(slots=True)
@@ -68,7 +101,11 @@ class Client:
     given: ClientInput
     since_us: int
     deleted_us: int | None = None
-    edited: bool = False
+    is_deleted: bool = False
+    was: History[ClientInput] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.was = History(self.given, self.since_us)
 
 
 class Life:
@@ -89,12 +126,14 @@ class Life:
             lease_seconds=20.0,
         )
         self.faults = self._faults()
+        self.changes_per_second = self.random.choice((0.5, 0.5, 5.0))
         self.now_seconds = 0.0
         self.mailings: list[Mailing] = []
-        self.clients: dict[int, Client] = {}
+        self.clients: dict[int, Client] = {}  # by id
+        self.client_of: dict[int, Client] = {}  # by phone number, old ones too
         self.crashes_us: list[int] = []
         self.quiet_since_us = 0
-        self.open_after_crash: list[int] = []
+        self.open_after_crash: list[set[int]] = []
         self.provider: SimulatedProvider | None = None
         self.calls: list[Call] = []
         self.rejects: set[int] = set()
@@ -134,15 +173,18 @@ class Life:
         _finish(self.store.close())
         for task in tasks:
             _bury(task)
-        self.open_after_crash.append(self._count_open())
+        self.open_after_crash.append(self._open())
 
-    def _count_open(self) -> int:
+    def _open(self) -> set[int]:
         """Messages that this engine has called and whose fate it has not stored."""
         assert self.provider is not None
-        calls = Counter(call.message_id for call in (*self.calls, *self.provider.calls))
+        called_us = {call.message_id: call.began_us for call in self.provider.calls}  # the last one of each
         with closing(sqlite3.connect(self.path)) as connection:
-            claimed = connection.execute("SELECT id, attempt FROM message WHERE status IN (1, 2)").fetchall()
-        return sum(calls[message_id] >= attempt for message_id, attempt in claimed)
+            claimed = connection.execute(
+                "SELECT id, (SELECT max(finished_us) FROM attempt WHERE message_id = message.id)"
+                " FROM message WHERE status IN (1, 2)"
+            ).fetchall()
+        return {message_id for message_id, stored_us in claimed if called_us.get(message_id, -1) >= (stored_us or 0)}
 
     def _note_end(self, task: asyncio.Task[None]) -> None:
         if task.done():
@@ -159,7 +201,7 @@ class Life:
     async def _busy(self) -> None:
         delivery = await self._engine(FaultyStore(self.store, self.random, self.faults))
         while True:
-            await asyncio.sleep(self.random.expovariate(0.5))
+            await asyncio.sleep(self.random.expovariate(self.changes_per_second))
             await self._somebody_does_something(delivery)
 
     async def _quiet(self) -> None:
@@ -215,19 +257,36 @@ class Life:
             await self._cancel(delivery, mailing)
         elif dice < 0.75 and is_open:
             await self._edit_filter(delivery, mailing)
+        elif dice >= 0.75:
+            await self._edit_client(delivery)
 
     async def _add_client(self, delivery: Delivery | None) -> None:
-        self._next_phone += 1
-        given = ClientInput(self._next_phone, "916", self.random.choice(TAGS), self.random.choice(ZONES))
+        given = self._somebody()
         created = await self.store.create_client(given, by=Actor(), now_us=self.clock.now_us())
-        self.clients[given.phone_number] = Client(created.row.id, given, self.clock.now_us())
+        client = Client(created.row.id, given, self.clock.now_us())
+        self.clients[client.id] = self.client_of[given.phone_number] = client
         if delivery is not None:
             delivery.clients_changed([created.row.id])
 
+    def _somebody(self) -> ClientInput:
+        self._next_phone += 1
+        return ClientInput(self._next_phone, "916", self.random.choice(TAGS), self.random.choice(ZONES))
+
+    async def _edit_client(self, delivery: Delivery) -> None:
+        client = self.random.choice(list(self.clients.values()))
+        if client.is_deleted:
+            return
+        now_us, client.given = self.clock.now_us(), self._somebody()
+        self.client_of[client.given.phone_number] = client
+        client.was.asked(client.given, now_us)
+        await self.store.update_client(client.id, lambda _: client.given, by=Actor(), now_us=now_us)
+        delivery.clients_changed([client.id])
+        client.was.returned(self.clock.now_us())
+
     async def _delete_client(self, delivery: Delivery) -> None:
         client = self.random.choice(list(self.clients.values()))
-        if client.deleted_us is None:
-            client.edited = True
+        if not client.is_deleted:
+            client.is_deleted = True
             await self.store.delete_client(client.id, by=Actor(), now_us=self.clock.now_us())
             delivery.clients_changed([client.id])
             client.deleted_us = self.clock.now_us()
@@ -269,11 +328,12 @@ class Life:
         mailing.pauses.append([self.clock.now_us(), NEVER_US])  # from here on: no call, as with a pause
 
     async def _edit_filter(self, delivery: Delivery, mailing: Mailing) -> None:
-        mailing.filter_edited = True
         tags = self.random.choice(((), ("new",), ("vip",)))
         mailing.asked = replace(mailing.asked, filter=AudienceFilter(tags=tags))
+        mailing.filters.asked(mailing.asked.filter, self.clock.now_us())
         await self._change(mailing)
         await self._refresh(delivery, mailing)
+        mailing.filters.returned(self.clock.now_us())
 
     async def _change(self, mailing: Mailing) -> None:
         await self.store.update_mailing(mailing.id, lambda _: mailing.asked, by=Actor(), now_us=self.clock.now_us())
@@ -292,7 +352,10 @@ class Life:
     def _faults(self) -> Faults:
         if self.random.random() < 0.2:
             return Faults()
-        share = lambda most: self.random.choice((0.0, self.random.uniform(0, most)))  # noqa: E731
+
+        def share(most: float) -> float:
+            return self.random.choice((0.0, self.random.uniform(0, most)))
+
         return Faults(
             reject=share(0.2),
             unavailable=share(0.6),
@@ -301,6 +364,7 @@ class Life:
             lose_answer=share(0.2),
             store_fails=share(0.05),
             store_fails_after=share(0.05),
+            store_seconds=(0.0, self.random.choice((0.01, 0.01, 1.0))),
         )
 
 

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from engine.store.store import Store
-from tests.simulation.life import Life
-from tests.simulation.verdict import Verdict
+from tests.simulation.campaign import live, make_template, silence
 
 LIVES = 60
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database: making it once is cheaper than once a life."""
-    path = tmp_path_factory.mktemp("template") / "empty.db"
+    return make_template(tmp_path_factory.mktemp("template") / "empty.db")
 
-    async def make() -> None:
-        store = await Store.open(f"sqlite://{path}", inline=True)
-        await store.close()
 
-    asyncio.run(make())
-    return path
+@pytest.fixture(scope="module", autouse=True)
+def quiet() -> Iterator[None]:
+    with silence():
+        yield
 
 
 @pytest.mark.parametrize("seed", range(LIVES))
 def test_a_life_keeps_the_invariant(seed: int, template: Path, tmp_path: Path) -> None:
-    life = Life(seed, tmp_path, template)
-    life.run()
-    assert Verdict(life).faults() == []
+    assert live(seed, tmp_path, template) == []

@@ -1,0 +1,184 @@
+"""An engine and a sandbox as real processes, for the crash campaign."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import sys
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+_START_SECONDS = 30
+_SETTLE_SECONDS = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What the file says of its messages."""
+
+    claimed: frozenset[int]
+    """Taken by an engine: queued, being called, or answered and not yet stored."""
+    marked: frozenset[int]
+    """Of these: with the mark before the call."""
+    sent: frozenset[int]
+    uncertain: frozenset[int]
+    others: frozenset[int]
+    """Pending, or not sent for another reason."""
+    damage: str
+    """What SQLite's own checks complain about; empty: nothing."""
+
+
+class Engine:
+    """An engine process that can be killed and started again on the same file."""
+
+    def __init__(self, folder: Path, provider_url: str, workers: int) -> None:
+        self.database = folder / "mailing.db"
+        self._log = folder / "engine.log"
+        self._arguments = [
+            *("--database-url", f"sqlite://{self.database}", "--provider-url", provider_url),
+            *("--workers", str(workers), "--grpc-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"),
+            *("--retry-base-seconds", "0.1", "--log-format", "json"),
+        ]
+        self._process: asyncio.subprocess.Process | None = None
+        self.target = ""
+
+    async def start(self) -> None:
+        """Start, and wait until the API listens."""
+        with self._log.open("ab") as log:
+            begin = log.tell()
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "engine", *self._arguments),
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+                env=environment(),
+            )
+        for _ in range(_START_SECONDS * 50):
+            for line in self._log.read_bytes()[begin:].splitlines():
+                if b'"engine.started"' in line:
+                    self.target = json.loads(line)["grpc"]
+                    return
+            if self._process.returncode is not None:
+                break
+            await asyncio.sleep(0.02)
+        raise RuntimeError(f"the engine did not start: {self._log.read_text()[-2000:]}")
+
+    async def kill(self) -> None:
+        """kill -9."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        await self._process.wait()
+
+    async def stop(self) -> int:
+        """SIGTERM; returns the exit code."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+        return await self._process.wait()
+
+    def rows(self) -> Rows:
+        """Read what is on the disk. From a copy: whoever closes a SQLite file last tidies its log away, and the
+        next engine is to find it as the killed one has left it."""
+        copy = self.database.with_name("copy.db")
+        for suffix in ("", "-wal"):
+            Path(f"{copy}{suffix}").unlink(missing_ok=True)
+            if Path(f"{self.database}{suffix}").exists():
+                shutil.copy(f"{self.database}{suffix}", f"{copy}{suffix}")
+        with closing(sqlite3.connect(copy)) as connection:
+            damage = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
+            damage += [f"dangling reference: {row}" for row in connection.execute("PRAGMA foreign_key_check")]
+            rows = connection.execute("SELECT id, status, reason FROM message").fetchall()
+        return _sorted(rows, "; ".join(damage))
+
+    async def check(self) -> str:
+        """What ``python -m engine check`` has to complain about; empty: nothing."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "engine", "check", *self._arguments[:2]),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=environment(),
+        )
+        out, _ = await process.communicate()
+        return "" if process.returncode == 0 else f"exit code {process.returncode}: {out.decode()}"
+
+
+def _sorted(rows: list[tuple[int, int, int | None]], damage: str) -> Rows:
+    claimed = frozenset(id for id, status, _ in rows if status in (1, 2))
+    marked = frozenset(id for id, status, _ in rows if status == 2)
+    sent = frozenset(id for id, status, _ in rows if status == 3)
+    uncertain = frozenset(id for id, status, reason in rows if (status, reason) == (4, 4))
+    return Rows(
+        claimed, marked, sent, uncertain, frozenset(row[0] for row in rows) - claimed - sent - uncertain, damage
+    )
+
+
+def environment() -> dict[str, str]:
+    """This process's environment without settings of an engine."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAILING_", "FBRQ_"))}
+    return {**kept, "FBRQ_TOKEN": "sandbox-token", "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "proto")))}
+
+
+class Provider:
+    """The sandbox's control API."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    async def stats(self) -> dict[str, Any]:
+        """Its counts."""
+        stats: dict[str, Any] = await self._get("stats")
+        return stats
+
+    async def latest(self) -> dict[int, int]:
+        """How often each of the thousand messages called last was called; once nothing is on its way any more."""
+        before = -1
+        while (now := (await self.stats())["requests"]) != before:
+            before = now
+            await asyncio.sleep(_SETTLE_SECONDS)
+        return {message["id"]: message["count"] for message in (await self._get("messages?limit=1000"))["messages"]}
+
+    async def calls(self, message_id: int) -> int:
+        """How often a message was called."""
+        return sum(message["count"] for message in (await self._get(f"messages?id={message_id}"))["messages"])
+
+    async def accepted(self, count: int) -> None:
+        """Wait until it has accepted so many."""
+        while (await self.stats())["accepted"] < count:
+            await asyncio.sleep(0.01)
+
+    async def _get(self, what: str) -> Any:
+        def get() -> Any:
+            with urllib.request.urlopen(f"{self.url}/sandbox/{what}", timeout=10) as answer:
+                return json.load(answer)
+
+        return await asyncio.to_thread(get)
+
+
+@asynccontextmanager
+async def sandbox(*flags: str) -> AsyncIterator[Provider]:
+    """A sandbox provider in a process of its own."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "scripts/sandbox_provider.py", "--listen", "127.0.0.1:0", *flags),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=environment(),
+    )
+    assert process.stdout is not None
+    try:
+        line = (await asyncio.wait_for(process.stdout.readline(), _START_SECONDS)).decode().strip()
+        yield Provider(line.rstrip("/").removesuffix("/v1"))
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()

@@ -1,0 +1,148 @@
+"""Many simulated lives, one seed each (``scripts/simulate``); stops at the first that breaks the invariant.
+
+Exit codes: 0 all lives kept it, 1 one did not (its seed and how to live it again are printed), 2 a bad flag.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from engine.store.store import Store
+from tests.simulation.life import Life
+from tests.simulation.verdict import Verdict
+
+_PROGRESS_SECONDS = 15.0
+_SHOWN = 20
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """No log lines: simulated engines fail all the time, and writing about it takes most of the time."""
+    before = structlog.get_config()
+    _be_silent()
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+def _be_silent() -> None:
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
+        logger_factory=structlog.ReturnLoggerFactory(),
+    )
+
+
+def make_template(path: Path) -> Path:
+    """A migrated database: making it once is cheaper than once a life."""
+
+    async def make() -> None:
+        store = await Store.open(f"sqlite://{path}", inline=True)
+        await store.close()
+
+    asyncio.run(make())
+    return path
+
+
+def live(seed: int, folder: Path, template: Path) -> list[str]:
+    """One life; returns what was wrong with it."""
+    life = Life(seed, folder, template)
+    try:
+        life.run()
+        return Verdict(life).faults()
+    finally:
+        for path in folder.glob(f"{life.path.name}*"):
+            path.unlink()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Live; returns the exit code."""
+    flags = _flags(arguments)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="lives-", dir=_memory()) as name:
+        folder = Path(name)
+        lived, broken = _campaign(flags, folder, make_template(folder / "empty.db"))
+    seconds = time.monotonic() - began
+    print(f"{lived} lives in {seconds:.0f} s: {lived * 60 / seconds:.0f} lives a minute, {flags.jobs} at a time.")
+    if broken is None:
+        print(f"Seeds {flags.first_seed} to {flags.first_seed + flags.lives - 1}: every life kept the invariant.")
+        return 0
+    seed, faults = broken
+    print(f"Life {seed} broke the invariant (tests/simulation/life.py names its parts), {len(faults)} times:")
+    for fault in faults[:_SHOWN]:
+        print(f"  {fault}")
+    print(f"To live it again, with the engine's log: scripts/simulate --first-seed {seed} --lives 1 --log")
+    return 1
+
+
+def _flags(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/simulate", description=__doc__.partition("\n")[0])
+    parser.add_argument("--lives", type=_count, default=5000, help="how many (5000)")
+    parser.add_argument("--first-seed", type=int, default=0, metavar="N", help="they have the seeds N, N+1, … (0)")
+    parser.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, help="processes (one for each core)")
+    parser.add_argument("--log", action="store_true", help="show what the engines log, in one process")
+    flags = parser.parse_args(arguments)
+    flags.jobs = 1 if flags.log or flags.lives == 1 else flags.jobs
+    return flags
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError("should be a whole number above 0")
+    return int(text)
+
+
+def _memory() -> str | None:
+    """A folder in memory, when there is one: nothing here outlives the process, so no disk need be waited for."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+def _campaign(flags: argparse.Namespace, folder: Path, template: Path) -> tuple[int, tuple[int, list[str]] | None]:
+    """How many lives were lived, and the first one that was broken, with its faults."""
+    seeds = range(flags.first_seed, flags.first_seed + flags.lives)
+    one = partial(_caught, folder=folder, template=template)
+    if flags.jobs == 1:
+        if not flags.log:
+            _be_silent()
+        return _follow(map(one, seeds), len(seeds))
+    # New interpreters, not copies of this one: the same on each system, and no state is shared.
+    with multiprocessing.get_context("spawn").Pool(flags.jobs, _be_silent) as pool:
+        return _follow(pool.imap(one, seeds, chunksize=4), len(seeds))
+
+
+def _follow(results: Iterator[tuple[int, list[str]]], total: int) -> tuple[int, tuple[int, list[str]] | None]:
+    lived, began = 0, time.monotonic()
+    told = began
+    for seed, faults in results:
+        lived += 1
+        if faults:
+            return lived, (seed, faults)
+        if (now := time.monotonic()) - told > _PROGRESS_SECONDS:
+            print(f"{lived} of {total} lives, {lived * 60 / (now - began):.0f} a minute", flush=True)
+            told = now
+    return lived, None
+
+
+def _caught(seed: int, folder: Path, template: Path) -> tuple[int, list[str]]:
+    try:
+        return seed, live(seed, folder, template)
+    except Exception:
+        return seed, [f"the life itself failed:\n{traceback.format_exc()}"]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
