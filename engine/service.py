@@ -142,8 +142,9 @@ class Meter:
     def recorded(self, records: Sequence[Record]) -> None:
         """Count outcomes, answers and durations: by the batch, for each call of ours costs as much as a message."""
         metrics = self._metrics
-        for event, number in Counter([record.event for record in records]).items():
-            metrics.messages(_OUTCOMES[event]).inc(number)
+        events = [record.event for record in records]
+        for event, outcome in _OUTCOMES.items():
+            metrics.messages(outcome).inc(events.count(event))
         for status, number in Counter([record.http_status for record in records]).items():
             metrics.provider_responses(status).inc(number)
         metrics.attempt_seconds.observe_all([(record.finished_us - record.started_us) * 1e-6 for record in records])

@@ -35,6 +35,10 @@ class Entry:
     from_us: int = 0
     until_us: int = 0
     """When calls may start (local hours aside): from ``from_us`` on, before ``until_us``; both 0 while it is held."""
+    marks_first: bool = False
+    """A mark is stored before each call: the token of the rate is taken after that, not before."""
+    is_plain: bool = False
+    """Neither a rate nor marks: the queue has nothing to ask."""
     marking: int = 0
     """Messages that a worker has taken and whose mark (``delivery/marker.py``) is not stored yet."""
     in_flight: int = 0
@@ -45,8 +49,10 @@ class Entry:
         return may_send(self.from_us, self.until_us, now_us)
 
     def settle(self) -> None:
-        """Sum up plan and share as the window in which calls may start."""
+        """Sum up plan, pace and share for what is asked for each message."""
         plan = self.plan
+        self.marks_first = plan.on_uncertain is OnUncertain.NOT_SENT
+        self.is_plain = self.bucket is None and not self.marks_first
         held = plan.paused or plan.cancelled or plan.deleted or plan.rebuilding or not self.has_share
         self.from_us, self.until_us = (0, 0) if held else (plan.start_us, plan.end_us - _LAST_CALL_US)
 
@@ -82,11 +88,6 @@ class Entry:
         """True while the audience builder has rows to make or to remove."""
         plan = self.plan
         return plan.deleted or (plan.audience_state is AudienceState.BUILDING and not plan.cancelled)
-
-    @property
-    def marks_first(self) -> bool:
-        """True when a mark is stored before each call: the token of the rate is taken after that, not before."""
-        return self.plan.on_uncertain is OnUncertain.NOT_SENT
 
     def opens_us(self, time_zone: str, now_us: int) -> int:
         """``now_us`` when the mailing's local hours are open in the zone, else when they open."""

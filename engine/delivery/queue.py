@@ -78,7 +78,7 @@ class DeliveryQueue:
                 return None
         for mailing_id in self._turns:
             entry = self._book.get(mailing_id)
-            if entry is None or self._admits(entry, now_us):
+            if entry is None or (entry.is_plain and self._gate.is_free) or self._admits(entry, now_us):
                 return self._pop(mailing_id, now_us)
         self._wake_at(self._soonest_us(now_us), now_us)
         return None

@@ -135,14 +135,16 @@ class Worker:
             await self._clock.sleep((ready_us - now_us) / _US_PER_SECOND)
 
     def _finish(self, claim: Claim, outcome: Outcome, started_us: int, finished_us: int) -> None:
-        due_us = 0 if outcome.verdict is Verdict.SENT else self._due_us(claim, outcome, finished_us)
+        event, due_us = Event.ACCEPT, 0
+        if outcome.verdict is not Verdict.SENT:
+            event, due_us = outcome.event, self._due_us(claim, outcome, finished_us)
         self._recorder.put(
             Record(
                 claim.message_id,
                 claim.mailing_id,
                 claim.client_id,
                 claim.attempt,
-                outcome.event,
+                event,
                 started_us,
                 finished_us,
                 outcome.http_status,
