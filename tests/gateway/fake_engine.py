@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -33,7 +33,9 @@ from mailing.v1 import (
 )
 
 R = TypeVar("R")
+M = TypeVar("M", bound=ProtoMessage)
 Context = grpc.aio.ServicerContext[Any, Any]
+_CLIENT_FILTERS = ("tag", "phone_code", "phone_number", "time_zone")
 T0 = 1_767_225_600  # 2026-01-01T00:00:00Z
 
 
@@ -62,6 +64,12 @@ class Script:
     def last(self, kind: type[R]) -> R:
         """The last request of a kind."""
         return next(request for request in reversed(self.requests) if isinstance(request, kind))
+
+
+def _asked(items: Sequence[M], request: ProtoMessage, *fields: str) -> list[M]:
+    """The items that the filters of a list let through. As in the engine, a filter that is set counts, 0 and "" too."""
+    given = [field for field in fields if request.HasField(field)]
+    return [item for item in items if all(getattr(item, field) == getattr(request, field) for field in given)]
 
 
 def _client(number: int) -> client_pb2.Client:
@@ -136,7 +144,7 @@ class Clients(client_service_pb2_grpc.ClientServiceServicer):
         return await self.script.take(request, context, Empty())
 
     async def ListClients(self, request: Any, context: Any) -> Any:
-        at, clients = int(request.page_token or 0), self.script.clients
+        at, clients = int(request.page_token or 0), _asked(self.script.clients, request, *_CLIENT_FILTERS)
         page = clients[at : at + request.page_size]
         token = str(at + len(page)) if at + len(page) < len(clients) else ""
         answer = client_service_pb2.ListClientsResponse(clients=page, next_page_token=token, total_size=len(clients))
@@ -158,8 +166,9 @@ class Clients(client_service_pb2_grpc.ClientServiceServicer):
 
     async def ExportClients(self, request: Any, context: Any) -> AsyncIterator[Any]:
         await self.script.take(request, context, None)
-        for at in range(0, len(self.script.clients), 1000):
-            yield client_service_pb2.ExportClientsResponse(clients=self.script.clients[at : at + 1000])
+        clients = _asked(self.script.clients, request, *_CLIENT_FILTERS)
+        for at in range(0, len(clients), 1000):
+            yield client_service_pb2.ExportClientsResponse(clients=clients[at : at + 1000])
 
 
 class Mailings(mailing_service_pb2_grpc.MailingServiceServicer):
@@ -234,12 +243,12 @@ class Messages(message_service_pb2_grpc.MessageServiceServicer):
             attempts=2,
         )
         message.create_time.FromSeconds(T0)
-        message.last_error.http_status, message.last_error.detail = 400, "bad phone"
+        message.last_error.http_status, message.last_error.detail = 400, "HTTP 400: bad phone"
         return message
 
     async def GetMessage(self, request: Any, context: Any) -> Any:
         message = self._message()
-        for number, outcome, detail in ((1, "DEFERRED", "time-out after 10 s"), (2, "REJECTED", "bad phone")):
+        for number, outcome, detail in ((1, "DEFERRED", "time-out after 10 s"), (2, "REJECTED", "HTTP 400: bad phone")):
             attempt = message.attempt_history.add(
                 number=number, outcome=message_pb2.AttemptOutcome.Value(f"ATTEMPT_OUTCOME_{outcome}"), detail=detail
             )
@@ -249,7 +258,9 @@ class Messages(message_service_pb2_grpc.MessageServiceServicer):
         return await self.script.take(request, context, message)
 
     async def ListMessages(self, request: Any, context: Any) -> Any:
-        answer = message_service_pb2.ListMessagesResponse(messages=[self._message()], total_size=1)
+        found = _asked([self._message()], request, "mailing_id", "client_id")
+        found = [m for m in found if request.status in (0, m.status) and request.reason in (0, m.reason)]
+        answer = message_service_pb2.ListMessagesResponse(messages=found, total_size=len(found))
         return await self.script.take(request, context, answer)
 
 
@@ -281,29 +292,33 @@ class Engine(engine_service_pb2_grpc.EngineServiceServicer):
         )
         event.time.FromSeconds(T0)
         event.detail.update({"text": ["old", "new"]})
-        answer = engine_service_pb2.ListAuditEventsResponse(audit_events=[event], total_size=1)
+        found = _asked([event], request, "object_id")
+        found = [e for e in found if request.actor in ("", e.actor) and request.object_type in ("", e.object_type)]
+        answer = engine_service_pb2.ListAuditEventsResponse(audit_events=found, total_size=len(found))
         return await self.script.take(request, context, answer)
 
 
-async def start(script: Script, address: str = "127.0.0.1:0") -> tuple[grpc.aio.Server, str]:
+async def start(
+    script: Script, address: str = "127.0.0.1:0", tls: grpc.ServerCredentials | None = None
+) -> tuple[grpc.aio.Server, str]:
     """Start the fake engine; return it and where it listens."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     client_service_pb2_grpc.add_ClientServiceServicer_to_server(Clients(script), server)
     mailing_service_pb2_grpc.add_MailingServiceServicer_to_server(Mailings(script), server)
     message_service_pb2_grpc.add_MessageServiceServicer_to_server(Messages(script), server)
     engine_service_pb2_grpc.add_EngineServiceServicer_to_server(Engine(script), server)
-    port = server.add_insecure_port(address)
+    port = server.add_insecure_port(address) if tls is None else server.add_secure_port(address, tls)
     await server.start()
     return server, f"127.0.0.1:{port}"
 
 
 @contextmanager
-def running(script: Script, address: str = "127.0.0.1:0") -> Iterator[str]:
+def running(script: Script, address: str = "127.0.0.1:0", tls: grpc.ServerCredentials | None = None) -> Iterator[str]:
     """The fake engine on a thread and a loop of its own; gives its address."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="fake engine", daemon=True)
     thread.start()
-    server, target = asyncio.run_coroutine_threadsafe(start(script, address), loop).result(10)
+    server, target = asyncio.run_coroutine_threadsafe(start(script, address, tls), loop).result(10)
     try:
         yield target
     finally:

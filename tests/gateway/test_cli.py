@@ -12,13 +12,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
-from gateway.cli import watch
+from gateway.cli import messages, watch
 from gateway.cli.app import call, hoist
 from gateway.cli.failures import EXIT_INTERRUPTED, EXIT_SERVICE, EXIT_UNREACHABLE, EXIT_USAGE, UsageFailure
 from gateway.cli.values import moment
@@ -48,7 +49,7 @@ def engine() -> Iterator[tuple[Script, str]]:
 @pytest.fixture
 def script(engine: tuple[Script, str], monkeypatch: pytest.MonkeyPatch) -> Script:
     """The fake engine, fresh, and the environment that leads to it."""
-    for name in ("MAILING_API_TOKEN", "MAILING_ENGINE_TLS_CA"):
+    for name in ("MAILING_API_TOKEN", *(f"MAILING_ENGINE_TLS_{kind}" for kind in ("CA", "CERT", "KEY"))):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MAILING_ENGINE_TARGET", engine[1])
     monkeypatch.setenv("COLUMNS", "120")
@@ -103,6 +104,9 @@ COMMANDS = [
     ("engine pause", "running"),
     ("engine resume", "running"),
     ("audit --object mailing", "mailing.pause"),
+    ("messages list", "1 of 1 messages"),
+    ("audit", "1 of 1 audit events"),
+    ("audit --id 7 --limit 1", "1 of 1 audit events"),
 ]
 
 
@@ -164,10 +168,58 @@ def test_filters_and_numbers(run: Mailing, script: Script) -> None:
         message_pb2.NOT_SENT_REASON_EXPIRED,
     )
     assert request.client_id == 3
+    assert not request.HasField("mailing_id")
     run("mailing", "list", "--state", "paused")
     assert script.last(mailing_service_pb2.ListMailingsRequest).state == mailing_pb2.MAILING_STATE_PAUSED
     run("engine", "rate", "12.5")
     assert script.last(engine_service_pb2.SetRateRequest).rate_limit == 12.5
+
+
+def test_a_filter_that_is_not_given_is_not_sent(run: Mailing, script: Script) -> None:
+    """The engine reads an `optional` field that is set as a filter, also when it is 0: the lists were always empty."""
+    for command, kind in (
+        ("messages list", message_service_pb2.ListMessagesRequest),
+        ("audit", engine_service_pb2.ListAuditEventsRequest),
+        ("clients list", client_service_pb2.ListClientsRequest),
+        ("clients export", client_service_pb2.ExportClientsRequest),
+        ("mailing list", mailing_service_pb2.ListMailingsRequest),
+    ):
+        assert run(*command.split())[0] == 0
+        fields = {field.name for field, _ in script.last(kind).ListFields()}
+        assert fields == {"page_size"}, command
+
+
+def test_import_and_create_set_only_what_is_given(run: Mailing, script: Script, tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("phone_number\n79161234567\n")
+    run("clients", "import", str(tmp_path / "c.csv"))
+    assert {field.name for field, _ in script.rows[0].ListFields()} == {"line", "phone_number"}
+    run("mailing", "create", "--text", "x")
+    sent = script.last(mailing_service_pb2.CreateMailingRequest).mailing
+    assert {field.name for field, _ in sent.ListFields()} == {"text", "filter", "start_time", "end_time"}
+
+
+def test_the_status_of_an_answer_is_said_once(run: Mailing) -> None:
+    for command in (["messages", "list"], ["messages", "get", "5000000001"]):
+        out = run(*command)[1]
+        assert "HTTP 400: bad phone" in out
+        assert "400 HTTP" not in out
+
+
+@pytest.mark.parametrize(
+    ("status", "detail", "shown"),
+    [
+        (400, "HTTP 400: bad phone", "HTTP 400: bad phone"),
+        (307, "HTTP 307 (redirects are not followed)", "HTTP 307 (redirects are not followed)"),
+        (503, "HTTP 503", "HTTP 503"),
+        (503, "busy", "HTTP 503: busy"),
+        (200, "", "HTTP 200"),
+        (None, "time-out after 10 s", "time-out after 10 s"),
+        (None, "", ""),
+    ],
+)
+def test_an_answer_in_words(status: int | None, detail: str, shown: str) -> None:
+    message = message_pb2.Message(last_error=message_pb2.MessageError(http_status=status, detail=detail))
+    assert messages.error_of(message) == shown
 
 
 def test_lists_turn_the_pages(run: Mailing, script: Script) -> None:
@@ -440,7 +492,10 @@ def test_ctrl_c_ends_cleanly(script: Script) -> None:
     script.progress, script.hangs = [[progress(1)]], True
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'proto'}", "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "gateway.cli", "mailing", "watch", "7", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+    # A shell that put the tests into the background has taught its children to ignore Ctrl-C.
+    hears = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, env=environment, preexec_fn=hears) as process:  # noqa: PLW1509
         assert process.stdout is not None
         assert process.stdout.readline().startswith(b"{")
         process.send_signal(signal.SIGINT)
