@@ -5,6 +5,11 @@ Exit codes: 0 done, 1 the service refused or failed, 2 wrong usage, 3 the engine
 
 from __future__ import annotations
 
+import os
+
+# gRPC reads this while it is imported; without, it logs each failed handshake beside our one line.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
 from gateway.cli.app import main
 
 __all__ = ["main"]

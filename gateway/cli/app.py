@@ -14,12 +14,13 @@ from typer.exceptions import Abort, TyperException
 from gateway.cli import clients, engine, mailings, messages
 from gateway.cli.failures import EXIT_INTERRUPTED, EXIT_SERVICE, EXIT_USAGE, Failure
 from gateway.cli.session import Options
+from gateway.cli.tls import TlsFiles
 
 EPILOG = (
-    "--target, --token, --tls-ca and --json may stand anywhere in a command. Exit codes: 0 done, 1 refused or failed, "
-    "2 wrong usage, 3 the engine can't be reached, 130 Ctrl-C."
+    "--target, --token, --tls-ca, --tls-cert, --tls-key and --json may stand anywhere in a command. "
+    "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 the engine can't be reached, 130 Ctrl-C."
 )
-_WITH_VALUE = ("--target", "--token", "--tls-ca")
+_WITH_VALUE = ("--target", "--token", "--tls-ca", "--tls-cert", "--tls-key")
 
 app = typer.Typer(
     name="mailing",
@@ -48,10 +49,20 @@ def options(
         Path | None,
         typer.Option(envvar="MAILING_ENGINE_TLS_CA", help="Certificate authority (PEM) of an engine that uses TLS."),
     ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="MAILING_ENGINE_TLS_CERT", help="Certificate (PEM) to show to an engine that asks for one."
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(envvar="MAILING_ENGINE_TLS_KEY", help="Its private key (PEM), without a passphrase.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
     """Keep the common options for the command that follows."""
-    context.obj = Options(target=target, token=token or None, tls_ca=tls_ca, json=json)
+    tls = TlsFiles(tls_ca, tls_cert, tls_key)
+    context.obj = Options(target=target, token=token or None, tls=tls, json=json)
 
 
 def main() -> None:

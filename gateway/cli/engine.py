@@ -119,7 +119,7 @@ def audit(
     context: typer.Context,
     actor: Annotated[str, typer.Option(help="Only what this account did.")] = "",
     object_type: Annotated[str, typer.Option("--object", help="Only this kind of thing: client, mailing, …")] = "",
-    object_id: Annotated[int, typer.Option("--id", help="Only the one with this id.", min=0)] = 0,
+    object_id: Annotated[int | None, typer.Option("--id", help="Only the one with this id.", min=1)] = None,
     limit: Limit = DEFAULT_LIMIT,
     all_: All = False,
 ) -> None:

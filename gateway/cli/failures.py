@@ -73,12 +73,28 @@ def _field_line(field: str, description: str) -> str:
 
 def _unreachable(text: str, target: str) -> str:
     """gRPC's own words for "nobody listens" are long and hard to read; the engine's own are kept."""
-    if "failed to connect" in text.lower() or "connection refused" in text.lower():
+    lower = text.lower()
+    if "handshake failed" in lower:
+        return f"no TLS connection to {target}: {_tls_reason(text)} (--tls-ca, --tls-cert, --tls-key)"
+    if "failed to connect" in lower and ("socket closed" in lower or "reset by peer" in lower):
+        return (
+            f"{target} closes the connection: does the engine use TLS (--tls-ca), "
+            "or want another certificate (--tls-cert, --tls-key)?"
+        )
+    if "failed to connect" in lower or "connection refused" in lower:
         return (
             f"nothing answers at {target}: is the engine running? (python -m engine; --target or MAILING_ENGINE_TARGET)"
         )
-    if "dns" in text.lower() or "name resolution" in text.lower():
+    if any(word in lower for word in ("dns", "name resolution", "errors resolving")):
         return f"the name in {target} is not known"
-    if any(word in text.lower() for word in ("handshake", "ssl", "tls", "certificate")):
-        return f"no TLS connection to {target}: {text} (--tls-ca)"
     return f"the engine at {target} is away: {text}" if text else f"the engine at {target} is away"
+
+
+def _tls_reason(text: str) -> str:
+    """`…OPENSSL_internal:CERTIFICATE_VERIFY_FAILED: self signed certificate: OK` in words."""
+    if "WRONG_VERSION_NUMBER" in text:
+        return "what listens there does not use TLS"
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        why = text.partition("CERTIFICATE_VERIFY_FAILED")[2].strip(": ").removesuffix(": OK")
+        return f"its certificate is not trusted: {why}" if why else "its certificate is not trusted"
+    return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -20,8 +21,8 @@ app = typer.Typer(help="The fate of every message.", no_args_is_help=True)
 @app.command("list")
 def list_(
     context: typer.Context,
-    mailing_id: Annotated[int, typer.Option("--mailing", help="Only of this mailing.", min=0)] = 0,
-    client_id: Annotated[int, typer.Option("--client", help="Only for this client.", min=0)] = 0,
+    mailing_id: Annotated[int | None, typer.Option("--mailing", help="Only of this mailing.", min=1)] = None,
+    client_id: Annotated[int | None, typer.Option("--client", help="Only for this client.", min=1)] = None,
     status: Annotated[str | None, typer.Option(help="pending, sent or not_sent.")] = None,
     reason: Annotated[str | None, typer.Option(help="expired, rejected, cancelled or uncertain.")] = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -29,7 +30,7 @@ def list_(
 ) -> None:
     """List messages; filters that are given must all hold."""
     wanted = ListMessagesRequest(
-        mailing_id=mailing_id,
+        mailing_id=mailing_id,  # None leaves it unset; 0 would be a filter that nothing matches
         client_id=client_id,
         status=MessageStatus.ValueType(enum_number("--status", status, "MESSAGE_STATUS_", MessageStatus.keys())),
         reason=NotSentReason.ValueType(enum_number("--reason", reason, "NOT_SENT_REASON_", NotSentReason.keys())),
@@ -54,7 +55,7 @@ def list_(
                 _status(m),
                 str(m.attempts),
                 _when(m),
-                _error(m),
+                error_of(m),
             )
         show.many(session, "messages", items, total, token, body)
 
@@ -95,7 +96,7 @@ def _show(session: Session, m: Message) -> None:
         ("made", show.when(m, "create_time")),
         ("sent", show.when(m, "sent_time")),
         ("next try", show.when(m, "next_attempt_time")),
-        ("last error", _error(m) or show.NONE),
+        ("last error", error_of(m) or show.NONE),
     ]
     show.one(session, m, rows)
 
@@ -115,7 +116,8 @@ def _status(m: Message) -> Text:
     return Text.assemble(status, f" ({show.word(m, 'reason').plain})") if m.reason else status
 
 
-def _error(m: Message) -> str:
+def error_of(m: Message) -> str:
+    """What went wrong with the last call, on one line; "" when nothing did."""
     if not m.HasField("last_error"):
         return ""
     error = m.last_error
@@ -131,4 +133,9 @@ def _attempt(a: Attempt) -> tuple[str, str, str, Text, str]:
 
 
 def _answer(http_status: int | None, detail: str) -> str:
-    return " ".join(part for part in (str(http_status or ""), show.cut(detail, 80)) if part)
+    """What the provider answered. Most details begin with the status themselves ("HTTP 400: …"): say it once."""
+    if http_status is None:
+        return show.cut(detail, 90)
+    status = f"HTTP {http_status}"
+    known = re.match(rf"{status}\b", detail) is not None
+    return show.cut(detail if known or not detail else f"{status}: {detail}", 90) or status

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
@@ -13,7 +12,8 @@ import grpc.aio
 import typer
 from rich.console import Console
 
-from gateway.cli.failures import UsageFailure, failure_of
+from gateway.cli.failures import failure_of
+from gateway.cli.tls import TlsFiles, channel_credentials
 from mailing.v1.client_service_pb2_grpc import ClientServiceStub
 from mailing.v1.engine_service_pb2_grpc import EngineServiceStub
 from mailing.v1.mailing_service_pb2_grpc import MailingServiceStub
@@ -37,7 +37,7 @@ class Options:
 
     target: str
     token: str | None
-    tls_ca: Path | None
+    tls: TlsFiles
     json: bool
 
 
@@ -78,10 +78,7 @@ def _channel(options: Options) -> grpc.aio.Channel:
         ("grpc.max_reconnect_backoff_ms", 2000),
         ("grpc.max_receive_message_length", 64 * 1024 * 1024),
     ]
-    if options.tls_ca is None:
+    credentials = channel_credentials(options.tls)
+    if credentials is None:
         return grpc.aio.insecure_channel(options.target, arguments)
-    try:
-        certificate = options.tls_ca.read_bytes()
-    except OSError as error:
-        raise UsageFailure(f"--tls-ca: cannot read {options.tls_ca}: {error.strerror}") from None
-    return grpc.aio.secure_channel(options.target, grpc.ssl_channel_credentials(certificate), arguments)
+    return grpc.aio.secure_channel(options.target, credentials, arguments)
