@@ -8,7 +8,7 @@ right before a call cost nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -131,7 +131,10 @@ class Book:
                 entry.expects(0)
             self._entries[plan.mailing_id] = entry
         # Calls still in flight keep their entry until they are answered: pausing waits for them.
-        self._entries.update({mailing_id: entry for mailing_id, entry in old.items() if entry.in_flight})
+        for mailing_id, entry in old.items():
+            if entry.in_flight:
+                entry.plan = replace(entry.plan, deleted=True, pending=0)
+                self._entries[mailing_id] = entry
         self._pace(now_us)
 
     def share(self, index: int, engines: int, now_us: int) -> None:

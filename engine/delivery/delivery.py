@@ -23,7 +23,7 @@ from engine.delivery.recorder import Recorder
 from engine.delivery.supervisor import ActorHealth, Supervisor
 from engine.delivery.ticker import Ticker
 from engine.delivery.worker import Worker
-from engine.domain.breaker import Breaker
+from engine.domain.breaker import Breaker, BreakerState
 from engine.domain.message import Event
 from engine.domain.pacing import rate_share
 from engine.domain.retry import RetryPolicy
@@ -112,6 +112,8 @@ class Delivery:
         self.hold()
         if not self.engine_id:
             return
+        # Not in the middle of a claim: what it brings would be claimed and in nobody's hand.
+        await self._until(lambda: not self.recorder.claiming.locked(), _OUTCOMES_SECONDS)
         await self.supervisor.stop("ticker", "audience_builder")
         await self._retract()
         await self._until(lambda: self.queue.slots_used == 0, grace_seconds)
@@ -214,6 +216,7 @@ class Delivery:
             lease_seconds=settings.lease_seconds,
             load=lambda: (self.queue.slots, self.queue.slots_used),
             on_control=self._apply,
+            on_fresh=self._go_on,
             on_lost=self._lost,
             on_recovered=self._recovered,
         )
@@ -252,8 +255,13 @@ class Delivery:
 
     def _gate_changed(self) -> None:
         """The breaker has changed its state: what is queued goes back, uncalled, when it is not closed."""
-        if self.gate.breaker.state != "closed":
+        if self.gate.breaker.state is not BreakerState.CLOSED:
             self._give_back(self.queue.withdraw(lambda _: True))
+        self.queue.wake(self.queue.slots)
+        self.ticker.wake()
+
+    def _go_on(self) -> None:
+        """Calls may begin again: nobody else wakes those who wait."""
         self.queue.wake(self.queue.slots)
         self.ticker.wake()
 
@@ -278,6 +286,7 @@ class Delivery:
         await self._retract()
         self.builder.wake()
         self.ticker.wake()
+        self.queue.wake(self.queue.slots)
         # A new mailing takes nothing back from anybody: no need to wait until the others know it.
         if was_known:
             await self.leases.agreed()

@@ -69,6 +69,12 @@ class Gate:
             return None
         return max(ready_us, self.bucket.ready_us(now_us))
 
+    def allows(self, message_id: int, now_us: int) -> bool:
+        """The last look before a call that was let through a moment ago: does it still hold?"""
+        if now_us >= self.fresh_until_us or self.is_shut or not self.has_share:
+            return False
+        return self.is_free or self.breaker.state is BreakerState.CLOSED or message_id == self._probe_id
+
     def start(self, message_id: int, now_us: int) -> None:
         """A message is on its way to its call; it is the probe when the breaker is not closed."""
         if self.breaker.start(now_us):

@@ -56,5 +56,5 @@ class Hand:
     def renewed(self, claims: Iterable[Claim], lease_until_us: int) -> None:
         """Their leases now last until then (those let go meanwhile stay gone)."""
         for claim in claims:
-            if claim.message_id in self._claims:
+            if self.has(claim):
                 self._claims[claim.message_id] = claim._replace(lease_until_us=lease_until_us)

@@ -50,15 +50,16 @@ class LeaseKeeper:
         lease_seconds: float,
         load: Callable[[], tuple[int, int]],
         on_control: Callable[[Control], Awaitable[None]],
+        on_fresh: Callable[[], None],
         on_lost: Callable[[set[int]], None],
         on_recovered: Callable[[], None],
     ) -> None:
         """``load`` tells workers and calls in flight; ``on_control`` applies a new revision (and is
-        awaited before it is acknowledged); ``on_lost`` hears of claims that are not ours any more."""
+        awaited before it is acknowledged); ``on_fresh`` is told when calls may begin again after a time in which
+        the record could not be read; ``on_lost`` hears of claims that are not ours any more."""
         self._store, self._owner, self._hand, self._gate, self._clock = store, owner, hand, gate, clock
-        self._lease_seconds = lease_seconds
         self._lease_us = int(lease_seconds * _US_PER_SECOND)
-        self._load, self._on_control = load, on_control
+        self._load, self._on_control, self._on_fresh = load, on_control, on_fresh
         self._on_lost, self._on_recovered = on_lost, on_recovered
         self._step_seconds = min(_READ_SECONDS if store.shared else _BEAT_SECONDS, lease_seconds / 8)
         self._beat_us = int((_BEAT_SECONDS if store.shared else _BEAT_ALONE_SECONDS) * _US_PER_SECOND)
@@ -100,14 +101,25 @@ class LeaseKeeper:
         await self._apply(control, now_us)
 
     async def _apply(self, control: Control, now_us: int) -> None:
+        if control.revision < self.seen_revision:
+            return  # an older reading, overtaken by a newer one
         self.control = control
-        self._gate.fresh_until_us = now_us + int(STALE_SECONDS * _US_PER_SECOND) if self._store.shared else FOREVER_US
         engines = {engine.engine_id for engine in control.engines}
         # An engine that died changes no revision, but leaves its share of the rates to the others.
         if control.revision != self.seen_revision or engines != self._seen_engines:
             await self._on_control(control)
             self.seen_revision, self._seen_engines = control.revision, engines
             await self.acknowledge()
+        else:
+            self._refresh(now_us)
+
+    def _refresh(self, read_us: int) -> None:
+        """What was read at ``read_us`` is what this engine acts by: calls may begin for some time from then on."""
+        was_stale = self._clock.now_us() >= self._gate.fresh_until_us
+        lasts_us = read_us + int(STALE_SECONDS * _US_PER_SECOND)
+        self._gate.fresh_until_us = lasts_us if self._store.shared else FOREVER_US
+        if was_stale:
+            self._on_fresh()
 
     async def agreed(self) -> None:
         """Wait until every live engine acts by the present revision, or can't start a call anyway."""

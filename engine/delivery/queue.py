@@ -3,7 +3,8 @@
 One lane a mailing, served in turn, so a message of a small mailing never stands
 behind a huge one. A message leaves the queue only when it may be called now:
 the gate (breaker, provider's rate), the mailing's own rate and a free slot are
-asked at that moment, so no worker holds a message it has to wait with.
+asked at that moment, so no worker holds a message that has to wait (but for
+those whose mark is stored first, a few at a time).
 
 A slot is one message whose fate is not yet stored: being called, or answered and
 waiting for the recorder. There are as many slots as workers; that is the most
@@ -151,7 +152,9 @@ class DeliveryQueue:
         if not self._gate.is_free:
             self._gate.start(claim.message_id, now_us)
         left = len(lane)
-        if left == self._low_marks[mailing_id]:
+        if left <= self._low_marks[mailing_id]:
+            # Again at the half of that: the ticker may find it too early now, and nobody else would say so.
+            self._low_marks[mailing_id] = left // 2 if left else -1
             self.on_low()
         if not left:
             self._close(mailing_id)

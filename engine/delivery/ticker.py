@@ -123,7 +123,11 @@ class Ticker:
     async def _sweep(self, entry: Entry, now_us: int) -> bool:
         entry.ask_us = None
         sweep = self._store.cancel_pending if entry.plan.cancelled else self._store.expire
-        swept = await sweep(entry.plan.mailing_id, _SWEEP_ROWS, now_us)
+        try:
+            swept = await sweep(entry.plan.mailing_id, _SWEEP_ROWS, now_us)
+        except BaseException:
+            entry.expects(0)
+            raise
         if swept < _SWEEP_ROWS:
             return False
         entry.expects(0)
@@ -192,7 +196,11 @@ class Ticker:
             entry.expects(now_us)
         self._take_in(entry, claims, changed, filter_then)
         if len(claims) < rows:
-            due_us = await self._store.next_due_us(mailing_id)
+            try:
+                due_us = await self._store.next_due_us(mailing_id)
+            except BaseException:
+                entry.expects(now_us)
+                raise
             if due_us is not None:
                 entry.put_off(max(due_us, now_us + _CONTENDED_US))
 

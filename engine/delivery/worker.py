@@ -18,6 +18,8 @@ from engine.domain.retry import RetryPolicy
 from engine.ports import Claim, Clock, Provider, Record, Return
 
 _US_PER_SECOND = 1_000_000
+# Whoever waits for a token looks up so often: a pause or a stop must not wait for a slow rate.
+_PACE_STEP_SECONDS = 0.05
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +91,11 @@ class Worker:
         """The last check before the call: the mailing's entry, or ``None`` after giving the claim back."""
         entry = self._book.get(claim.mailing_id)
         due_us = 0
-        if entry is not None and entry.from_us <= now_us < entry.until_us and not self._gate.is_shut:
+        if (
+            entry is not None
+            and entry.from_us <= now_us < entry.until_us
+            and self._gate.allows(claim.message_id, now_us)
+        ):
             due_us = now_us if entry.plan.local_hours is None else entry.opens_us(claim.time_zone, now_us)
             if due_us == now_us and self._is_ours(claim, now_us + self._lease_margin_us):
                 return entry
@@ -126,13 +132,15 @@ class Worker:
         """Wait for the tokens of this call: one taken before the mark would belong to a moment that is over."""
         while True:
             now_us = self._clock.now_us()
+            if self._gate.is_shut or not entry.may_send(now_us):
+                return  # not to be called now: the check that follows gives it back
             buckets = [bucket for bucket in (self._gate.bucket, entry.bucket) if bucket is not None]
             ready_us = max(bucket.ready_us(now_us) for bucket in buckets)
             if ready_us <= now_us:
                 for bucket in buckets:
                     bucket.take(now_us)
                 return
-            await self._clock.sleep((ready_us - now_us) / _US_PER_SECOND)
+            await self._clock.sleep(min(_PACE_STEP_SECONDS, (ready_us - now_us) / _US_PER_SECOND))
 
     def _finish(self, claim: Claim, outcome: Outcome, started_us: int, finished_us: int) -> None:
         event, due_us = Event.ACCEPT, 0

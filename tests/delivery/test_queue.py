@@ -165,4 +165,21 @@ def test_the_ticker_hears_in_time_that_a_lane_runs_low(loop: VirtualLoop) -> Non
         await drain(bench, 8)
         return heard
 
-    assert loop.run_until_complete(run()) == [4]
+    assert loop.run_until_complete(run()) == [4, 2, 1, 0]
+
+
+def test_a_lane_whose_share_has_shrunk_is_heard_again_before_it_is_empty(loop: VirtualLoop) -> None:
+    """The ticker may find the first call too early: it was the only one, and the lane ran dry until the tick."""
+
+    async def run() -> list[int]:
+        bench, heard = Bench(loop), []
+        bench.queue.put(1, [a_claim(i) for i in range(64)])
+        bench.queue.withdraw(lambda claim: claim.message_id >= 20)  # jumps past the mark
+        bench.queue.on_low = lambda: heard.append(bench.queue.queued(1))
+        await drain(bench, 20)
+        return heard
+
+    heard = loop.run_until_complete(run())
+    assert heard[0] == 19
+    assert heard[-1] == 0
+    assert len(heard) > 3
