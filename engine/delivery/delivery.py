@@ -301,9 +301,14 @@ class Delivery:
         self.gate.pause(control.sending_paused)
         # Each engine takes its part of every budget: together they never exceed it.
         ids = sorted(engine.engine_id for engine in control.engines)
-        index, engines = (ids.index(self.engine_id), len(ids)) if self.engine_id in ids else (0, 1)
-        self.gate.share_rate(rate_share(self._rate(control), index, engines), now_us)
-        self.book.share(index, engines, now_us)
+        if self.engine_id in ids:
+            index, engines = ids.index(self.engine_id), len(ids)
+            self.gate.share_rate(rate_share(self._rate(control), index, engines), now_us)
+            self.book.share(index, engines, now_us)
+        else:
+            # Asleep for so long that the others have forgotten us: nothing of any budget is ours.
+            log.error("engine.forgotten", engine_id=self.engine_id, remedy="restart this engine")
+            self.gate.share_rate(None, now_us)
         self.queue.resize(self._settings.workers if control.workers is None else control.workers)
         if self.supervisor.names("worker-"):
             self._start_workers()
