@@ -24,7 +24,7 @@ def plain(message: Message) -> Any:
     if isinstance(message, Timestamp):
         return format_time(message)
     if isinstance(message, Struct):
-        return MessageToDict(message)
+        return _whole(MessageToDict(message))
     return {field.name: _field(message, field) for field in message.DESCRIPTOR.fields}
 
 
@@ -48,6 +48,15 @@ def dumps(value: object, *, indent: bool = True) -> str:
     """JSON text."""
     option = orjson.OPT_NON_STR_KEYS | (orjson.OPT_INDENT_2 if indent else 0)
     return orjson.dumps(value, option=option).decode()
+
+
+def _whole(value: Any) -> Any:
+    """A Struct has only floating-point numbers: those that are whole are written as such."""
+    if isinstance(value, dict):
+        return {name: _whole(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _field(message: Message, field: FieldDescriptor) -> Any:
