@@ -6,13 +6,16 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
-from engine import logs, process
+from common import logs, process
+from engine.access import commands
 from engine.api.server import ListenError
+from engine.domain.errors import MailingError
 from engine.ports import StoreUnavailable
 from engine.service import Service
 from engine.settings import PROGRAM, Settings, parse
@@ -20,7 +23,7 @@ from engine.store.errors import DatabaseUnavailable
 from engine.store.store import Store
 
 
-async def run(settings: Settings) -> int:
+async def run(settings: Settings, _arguments: Mapping[str, Any]) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -42,7 +45,7 @@ def _on_signal(stop: asyncio.Event) -> None:
     stop.set()
 
 
-async def migrate(settings: Settings) -> int:
+async def migrate(settings: Settings, _arguments: Mapping[str, Any]) -> int:
     """Bring the database to this version's schema; returns the exit code."""
     store = await Store.open(settings.database_url)
     await store.close()
@@ -50,7 +53,7 @@ async def migrate(settings: Settings) -> int:
     return 0
 
 
-async def check(settings: Settings) -> int:
+async def check(settings: Settings, _arguments: Mapping[str, Any]) -> int:
     """Recount and repair the counters; returns 0 when they were right, 1 when some were not."""
     store = await Store.open(settings.database_url)
     try:
@@ -64,17 +67,18 @@ async def check(settings: Settings) -> int:
     return 1 if differences else 0
 
 
-COMMANDS: dict[str, Callable[[Settings], Awaitable[int]]] = {"run": run, "migrate": migrate, "check": check}
+Handler = Callable[[Settings, Mapping[str, Any]], Awaitable[int]]
+COMMANDS: dict[str, Handler] = {"run": run, "migrate": migrate, "check": check, **commands.HANDLERS}
 
 
 def main() -> int:
     """Entry point; returns the exit code: 0 done, 1 it could not be done (one line says why), 2 bad settings."""
-    command, settings = parse(sys.argv[1:], os.environ, Path(".env"))
+    command, settings, arguments = parse(sys.argv[1:], os.environ, Path(".env"))
     logs.configure(settings.log_format, settings.log_level)
     process.tune()
     try:
-        return uvloop.run(COMMANDS[command](settings))  # type: ignore[arg-type]
-    except (DatabaseUnavailable, StoreUnavailable, ListenError, OSError) as error:
+        return uvloop.run(COMMANDS[command](settings, arguments))  # type: ignore[arg-type]
+    except (MailingError, DatabaseUnavailable, StoreUnavailable, ListenError, OSError) as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 1
 

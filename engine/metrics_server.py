@@ -10,8 +10,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from prometheus_client.exposition import choose_encoder
 
+from common.setting_types import Listen
 from engine.metrics import Metrics
-from engine.setting_types import Listen
 
 Health = Callable[[], Mapping[str, str | None]]
 """Each component's name, and why it isn't ready (``None``: it is)."""

@@ -17,6 +17,9 @@ from random import Random
 
 import structlog
 
+from common.setting_types import Listen
+from engine.access.authority import Authority
+from engine.access.seeding import seed
 from engine.api.control import ActorStatus, BreakerStatus, DeliveryStatus
 from engine.api.server import ApiServer, Tls
 from engine.clock import SystemClock
@@ -27,7 +30,6 @@ from engine.metrics import MessageOutcome, Metrics
 from engine.metrics_server import start_metrics_server
 from engine.ports import Record
 from engine.provider.fbrq import FbrqProvider
-from engine.setting_types import Listen
 from engine.settings import Settings
 from engine.store.store import Store
 
@@ -75,6 +77,7 @@ class Service:
         self.store = await Store.open(settings.database_url)
         self._stack.push_async_callback(self.store.close)
         self.store.on_ended = self._count_ended
+        await self._seed()
         token = settings.fbrq_token.get_secret_value() if settings.fbrq_token else ""
         provider = FbrqProvider(settings.provider_url, token)
         self._stack.push_async_callback(provider.close)
@@ -95,7 +98,8 @@ class Service:
         server = await start_metrics_server(self.metrics, settings.metrics_listen, control.health)
         self._stack.push_async_callback(server.close)
         self.metrics_listen = server.address
-        api = ApiServer(self.store, control, clock, tls=_tls(settings), measure=self._measure)
+        authority = Authority(self.store, clock, session_seconds=settings.session_seconds)
+        api = ApiServer(self.store, control, clock, authority=authority, tls=_tls(settings), measure=self._measure)
         self._stack.push_async_callback(api.stop, min(_RPC_GRACE_SECONDS, settings.shutdown_seconds / 10))
         self.grpc_port = await api.start(str(settings.grpc_listen))
         log.info(
@@ -115,6 +119,18 @@ class Service:
         await self._stack.aclose()
         if self.grpc_port:
             log.info("engine.stopped")
+
+    async def _seed(self) -> None:
+        """Make the first account and token; what nobody knows yet is shown on stdout, which is not the log."""
+        password, api_token = self.settings.admin_password, self.settings.api_token
+        made = await seed(
+            self.store,
+            admin_password=None if password is None else password.get_secret_value(),
+            api_token=None if api_token is None else api_token.get_secret_value(),
+            now_us=SystemClock().now_us(),
+        )
+        for line in made.lines():
+            print(line, flush=True)
 
     def _count_ended(self, reason: Reason, number: int) -> None:
         outcome = _ENDINGS.get(reason)

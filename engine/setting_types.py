@@ -1,68 +1,10 @@
-"""What a setting's value may look like: addresses, URLs, tokens.
-
-A validator raises ``ValueError`` with words that follow the setting's name, and that never repeat a
-value that may be secret.
-"""
+"""What the values of the engine's own settings may look like; see ``common.setting_types``."""
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Annotated, Final
-from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field, SecretStr
-
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """Where to listen: a host (a name, IPv4 or IPv6 without brackets) and a port; 0: any free one."""
-
-    host: str
-    port: int
-
-    @property
-    def is_loopback(self) -> bool:
-        """True when only this machine can connect."""
-        return is_loopback(self.host)
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def is_loopback(host: str) -> bool:
-    """True when ``host`` is 127.0.0.0/8, ::1 or localhost."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-_LISTEN: Final = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.-]+)):(?P<port>[0-9]{1,5})")
-
-
-def listen(value: object) -> object:
-    """Read ``127.0.0.1:50051``, ``localhost:0`` or ``[::1]:50051``."""
-    if not isinstance(value, str):
-        return value
-    match = _LISTEN.fullmatch(value.strip())
-    if match is None or int(match["port"]) > 65535:
-        raise ValueError("should be host:port, such as 127.0.0.1:50051 or [::1]:50051")
-    if match["ipv6"] is not None:
-        ipaddress.IPv6Address(match["ipv6"])
-    return Listen(match["ipv6"] or match["name"], int(match["port"]))
-
-
-def _split(url: str) -> SplitResult:
-    """Take a URL apart; a bad port or bracket becomes a message that doesn't repeat the URL."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise ValueError("is not a URL") from None
-    return parts
+from common.setting_types import split_url
 
 
 def database_url(value: str) -> str:
@@ -75,7 +17,7 @@ def database_url(value: str) -> str:
         if not path or path == ":memory:" or "?" in path or path.endswith("/"):
             raise ValueError("should name a file, such as sqlite://data/mailing.db, without parameters")
         return value
-    parts = _split(value)
+    parts = split_url(value)
     if parts.scheme not in {"postgres", "postgresql"}:
         raise ValueError("should begin with sqlite:// or postgres://")
     if not parts.path.strip("/"):
@@ -87,24 +29,9 @@ def database_url(value: str) -> str:
 
 def provider_url(value: str) -> str:
     """The provider's base URL, without the slash at its end."""
-    parts = _split(value)
+    parts = split_url(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("should be an http:// or https:// URL")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("should hold neither user, password, query nor fragment; the token is FBRQ_TOKEN")
     return value.rstrip("/")
-
-
-def token(value: SecretStr) -> SecretStr:
-    """A bearer token travels in a header: visible ASCII only (RFC 6750, section 2.1)."""
-    if not re.fullmatch(r"[!-~]{1,4096}", value.get_secret_value()):
-        raise ValueError("should be one word of visible ASCII letters")
-    return value
-
-
-def lower(value: object) -> object:
-    """A word of a list, however it is written: ``INFO`` is ``info``."""
-    return value.strip().lower() if isinstance(value, str) else value
-
-
-Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]

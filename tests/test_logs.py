@@ -1,4 +1,4 @@
-"""engine/logs.py: lines that tell a message's story, and nothing that must not be told."""
+"""common/logs.py: lines that tell a message's story, and nothing that must not be told."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import structlog
 
-from engine import logs
-from engine.logs import Format, about, configure, get_logger, is_debug, mask_text
+from common import logs
+from common.logs import Format, about, configure, get_logger, is_debug, mask_text, masked_phone
 
 
 @pytest.fixture
@@ -128,3 +128,7 @@ def test_debug_is_written_when_asked_for(stream: io.StringIO) -> None:
 def test_mask_leaves_plain_values_alone() -> None:
     event: dict[str, Any] = {"event": "x", "a": None, "b": 1.5, "c": True, "d": ("y", 3)}
     assert logs.mask(None, "info", event) == {"event": "x", "a": None, "b": 1.5, "c": True, "d": ["y", 3]}
+
+
+def test_masked_phone_keeps_who_sends_and_the_end() -> None:
+    assert masked_phone(79161234567) == "7916*****67"

@@ -1,4 +1,4 @@
-"""engine/metrics.py and engine/metrics_server.py: the names of SPEC 9, bounded labels, three pages."""
+"""common/metrics.py, engine/metrics.py, engine/metrics_server.py: names of SPEC 9, bounded labels, three pages."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from engine.metrics import MESSAGE_OUTCOMES, Histogram, Metrics
+from common.metrics import Histogram
+from common.setting_types import Listen
+from engine.metrics import MESSAGE_OUTCOMES, Metrics
 from engine.metrics_server import MetricsServer, start_metrics_server
-from engine.setting_types import Listen
 
 NAMES = {
     "mailing_messages": "counter",

@@ -1,4 +1,4 @@
-"""engine/settings.py: flag, environment, .env, default; one line for a bad value, exit code 2."""
+"""common/settings.py, engine/settings.py: flag, environment, .env, default; one line for a bad value, exit code 2."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from engine.setting_types import Listen
-from engine.settings import COMMANDS, Command, Invocation, Settings, flag, parse, variable
+from common.command_line import Argument, Command
+from common.setting_types import Listen
+from common.settings import Invocation, flag
+from engine.settings import COMMANDS, ENGINE, Settings, parse
 
 TOKEN = {"FBRQ_TOKEN": "s3cret-token"}
 Failing = Callable[..., list[str]]
@@ -88,13 +90,72 @@ def test_command_defaults_to_run() -> None:
 
 @pytest.mark.parametrize("argv", [("--workers", "5", "migrate"), ("migrate", "--workers", "5")])
 def test_flags_stand_before_or_after_the_command(argv: tuple[str, ...]) -> None:
-    assert parse(argv, {}, None) == Invocation("migrate", Settings(workers=5))
+    assert parse(argv, {}, None) == Invocation("migrate", Settings(workers=5), {})
 
 
 def test_command_of_two_words() -> None:
-    commands = (*COMMANDS, Command("account create", "add an account"), Command("account list", "list accounts"))
-    assert parse(["--workers", "5", "account", "create"], {}, None, commands=commands).command == "account create"
-    assert parse(["account", "list", "--workers", "5"], {}, None, commands=commands).settings.workers == 5
+    commands = (*COMMANDS, Command("thing make", "make a thing"), Command("thing list", "list things"))
+    assert parse(["--workers", "5", "thing", "make"], {}, None, commands=commands).command == "thing make"
+    assert parse(["thing", "list", "--workers", "5"], {}, None, commands=commands).settings.workers == 5
+
+
+ACCOUNT = Command(
+    "account create",
+    "add an account",
+    (
+        Argument("NAME", "how the person signs in"),
+        Argument("--role", "what it may do", choices=("viewer", "admin"), required=True),
+        Argument("--expire-days", "how long it lives", read=int, default=90),
+        Argument("--workers-too", "whatever", is_switch=True),
+    ),
+)
+
+
+def test_arguments_of_a_command() -> None:
+    found = parse(["account", "create", "--workers", "5", "olga", "--role", "viewer"], {}, None, commands=(ACCOUNT,))
+    assert (found.command, found.settings.workers) == ("account create", 5)
+    assert found.arguments == {"name": "olga", "role": "viewer", "expire_days": 90, "workers_too": False}
+    argv = ["account", "create", "--expire-days", "3", "--role", "admin", "--workers-too", "ivan"]
+    found = parse(argv, {}, None, commands=(ACCOUNT,))
+    assert found.arguments == {"name": "ivan", "role": "admin", "expire_days": 3, "workers_too": True}
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--role", "admin"], "required: NAME"),
+        (["olga"], "required: --role"),
+        (["olga", "--role", "king"], "invalid choice: 'king'"),
+        (["olga", "--role", "admin", "--expire-days", "soon"], "invalid int value: 'soon'"),
+        (["olga", "--role", "admin", "peter"], "unknown flag or word: peter"),
+    ],
+)
+def test_bad_arguments_are_one_line(capsys: pytest.CaptureFixture[str], argv: list[str], words: str) -> None:
+    with pytest.raises(SystemExit) as stop:
+        parse(["account", "create", *argv], {}, None, commands=(ACCOUNT,))
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
+
+
+def test_first_sign_in_comes_from_the_environment(failing: Failing) -> None:
+    env = {**TOKEN, "MAILING_ADMIN_PASSWORD": "correct horse", "MAILING_API_TOKEN": "0123456789abcdef"}
+    settings = read(env=env)
+    assert settings.admin_password == SecretStr("correct horse")
+    assert settings.api_token == SecretStr("0123456789abcdef")
+    assert settings.session_seconds == 43_200
+    assert "horse" not in repr(settings)
+    for name, value, words in (
+        ("MAILING_ADMIN_PASSWORD", "short77", "at least 8"),
+        ("MAILING_ADMIN_PASSWORD", "x" * 257, "at most 256"),
+        ("MAILING_API_TOKEN", "0123456789abcde", "at least 16 characters"),
+        ("MAILING_API_TOKEN", "0123456789 abcdef", "visible ASCII"),
+        ("MAILING_SESSION_SECONDS", "0", "greater than 0"),
+    ):
+        (line,) = failing(env={**TOKEN, name: value})
+        assert line.startswith(f"{name}: ")
+        assert words in line
+        assert "but is" not in line or name == "MAILING_SESSION_SECONDS"
 
 
 def test_every_setting_has_flag_variable_and_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,7 +166,7 @@ def test_every_setting_has_flag_variable_and_help(capsys: pytest.CaptureFixture[
     for field, info in Settings.model_fields.items():
         assert info.description
         assert f"{flag(field)} " in page or f"{flag(field)}," in page
-        assert f"[{variable(field)}," in page
+        assert f"[{ENGINE.variable(field)}," in page
     assert "[MAILING_QUEUE_SIZE, 1000]" in page
     assert "[FBRQ_TOKEN, none]" in page
 
@@ -150,8 +211,8 @@ def test_plaintext_flag_needs_no_value() -> None:
     ],
 )
 def test_bad_value_is_one_line_that_names_the_variable(failing: Failing, field: str, value: str, words: str) -> None:
-    (line,) = failing(env={**TOKEN, variable(field): value})
-    assert line.startswith(f"{variable(field)}: ")
+    (line,) = failing(env={**TOKEN, ENGINE.variable(field): value})
+    assert line.startswith(f"{ENGINE.variable(field)}: ")
     assert words in line
 
 
@@ -229,7 +290,7 @@ def test_longest_wait_is_not_shorter_than_the_first(failing: Failing) -> None:
 def test_certificate_and_key_come_together(failing: Failing, tmp_path: Path, given: str, missing: str) -> None:
     (tmp_path / "x.pem").touch()
     (line,) = failing(flag(f"grpc_tls_{given}"), str(tmp_path / "x.pem"))
-    assert line.startswith(f"{variable(missing)}: is missing")
+    assert line.startswith(f"{ENGINE.variable(missing)}: is missing")
 
 
 def test_beyond_loopback_needs_tls_or_a_word(failing: Failing, tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from engine.logs import get_logger
+from common.logs import get_logger
+from engine.api.repeats import Running
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -18,6 +19,8 @@ class Background:
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.running: Final = Running()
+        """Here, since a request goes on running when its caller has gone."""
 
     async def whole(self, work: Coroutine[Any, Any, T]) -> T:
         """Await ``work``; when the caller is cancelled meanwhile, it goes on to its end."""

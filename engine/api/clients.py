@@ -11,13 +11,13 @@ from google.protobuf.empty_pb2 import Empty
 from engine.api.background import Background
 from engine.api.caller import caller
 from engine.api.control import DeliveryControl
-from engine.api.convert import both, client_input, client_message, client_query, request_key
+from engine.api.convert import both, client_input, client_message, client_query
 from engine.api.errors import Stopping
 from engine.api.importing import Import
 from engine.api.interceptors import Context
 from engine.api.masks import merged, paths_of
 from engine.api.paging import page_of, token_after
-from engine.api.repeats import first_answer
+from engine.api.repeats import first_answer, request_key
 from engine.domain.errors import InvalidInput
 from engine.domain.phone import default_code
 from engine.domain.validate import ClientInput
@@ -47,21 +47,25 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
         self, request: client_service_pb2.CreateClientRequest, context: Context
     ) -> client_pb2.Client:
         """Add a client."""
+        by, now_us = caller(context), self._clock.now_us()
 
         def key_of() -> RequestKey | None:
-            return request_key("CreateClient", request, request.request_id)
+            return request_key("CreateClient", request, request.request_id, by)
 
         try:
             wanted, key = both(lambda: client_input(request.client), key_of)
         except InvalidInput as error:
+            if request.validate_only:
+                raise
             return client_message(await first_answer(error, key_of, self._store.created_client))
+        if request.validate_only:
+            return client_message(await self._store.would_create_client(wanted, now_us=now_us))
 
         async def change() -> ClientRow:
-            created = await self._store.create_client(
-                wanted, request=key, by=caller(context), now_us=self._clock.now_us()
-            )
-            if not created.replayed:
-                await self._control.clients_changed([created.row.id])
+            with self._background.running.hold(key):
+                created = await self._store.create_client(wanted, request=key, by=by, now_us=now_us)
+                if not created.replayed:
+                    await self._control.clients_changed([created.row.id])
             return created.row
 
         return client_message(await self._background.whole(change()))
@@ -87,16 +91,18 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
     ) -> client_pb2.Client:
         """Change some fields of a client."""
         client_id, paths = request.client.id, paths_of(request.update_mask, request.client, EDITABLE)
+        by, now_us = caller(context), self._clock.now_us()
         if not paths:
             return client_message(await self._store.get_client(client_id))
 
+        def edit(old: ClientRow) -> ClientInput:
+            return _edited(old, request.client, paths)
+
+        if request.validate_only:
+            return client_message(await self._store.would_update_client(client_id, edit, now_us=now_us))
+
         async def change() -> ClientRow:
-            row = await self._store.update_client(
-                client_id,
-                lambda old: _edited(old, request.client, paths),
-                by=caller(context),
-                now_us=self._clock.now_us(),
-            )
+            row = await self._store.update_client(client_id, edit, by=by, now_us=now_us)
             await self._control.clients_changed([client_id])
             return row
 
@@ -116,13 +122,15 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
         self, request_iterator: AsyncIterator[client_service_pb2.ImportClientsRequest], context: Context
     ) -> client_service_pb2.ImportClientsResponse:
         """Add or change many clients; each page is stored as it comes."""
-        work = Import(self._store, self._control, self._clock, caller(context))
-        async for page in request_iterator:
-            if self._stopping.is_set():
-                raise Stopping
-            for part in work.parts(page):
-                await self._background.whole(work.store(part))
-        return work.report
+        work = Import(self._store, self._control, self._clock, caller(context), self._background.running)
+        async with work:
+            async for page in request_iterator:
+                if self._stopping.is_set():
+                    raise Stopping
+                await work.begin(page)
+                for part in work.parts(page):
+                    await self._background.whole(work.store(part))
+            return await self._background.whole(work.finish())
 
     async def ExportClients(
         self, request: client_service_pb2.ExportClientsRequest, context: Context

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final, Protocol, TypeVar, cast
 
-from google.protobuf.message import Message as ProtoMessage
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.domain.audience import AudienceFilter
@@ -29,7 +27,6 @@ from engine.store.rows import (
     MailingRow,
     MessageQuery,
     MessageRow,
-    RequestKey,
 )
 from mailing.v1 import audit_pb2, client_pb2, engine_service_pb2, mailing_pb2, message_pb2, message_service_pb2
 
@@ -39,7 +36,6 @@ K = TypeVar("K")
 V = TypeVar("V", bound=int)
 
 _SECOND_US: Final = 1_000_000
-REQUEST_ID_LENGTH_MAX: Final = 128
 
 STATES: Final = {
     MailingState.SCHEDULED: mailing_pb2.MAILING_STATE_SCHEDULED,
@@ -116,24 +112,6 @@ def both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
             raise InvalidInput([*error.errors, *other.errors]) from None
         raise
     return result, second()
-
-
-def request_key(method: str, request: ProtoMessage, request_id: str) -> RequestKey | None:
-    """What makes a create idempotent (AIP-155); ``None``: the caller did not ask for that.
-
-    Raises:
-        InvalidInput: the id is too long or has characters that no id needs.
-    """
-    if not request_id:
-        return None
-    if len(request_id) > REQUEST_ID_LENGTH_MAX or not request_id.isprintable():
-        problem = f"must have at most {REQUEST_ID_LENGTH_MAX} characters, all printable"
-        raise InvalidInput([FieldError("request_id", problem)])
-    anonymous = type(request)()
-    anonymous.CopyFrom(request)
-    anonymous.ClearField("request_id")
-    digest = hashlib.sha256(anonymous.SerializeToString(deterministic=True))
-    return RequestKey(request_id, method, digest.hexdigest())
 
 
 # -- clients -----------------------------------------------------------------------------------

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from engine.api.background import Background
 from engine.api.caller import caller
 from engine.api.control import DeliveryControl
-from engine.api.convert import audit_message, audit_query
+from engine.api.convert import audit_message, audit_query, both, chosen
 from engine.api.convert_stats import engine_status_message
 from engine.api.interceptors import Context
 from engine.api.paging import page_of, token_after
@@ -15,6 +17,8 @@ from engine.ports import Clock
 from engine.settings import WORKERS_MAX
 from engine.store.store import Store
 from mailing.v1 import engine_pb2, engine_service_pb2, engine_service_pb2_grpc
+
+_PAUSED: Final = {False: engine_pb2.SENDING_STATE_RUNNING, True: engine_pb2.SENDING_STATE_PAUSED}
 
 
 class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):
@@ -29,19 +33,28 @@ class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):
         """Read how the engine is doing."""
         return engine_status_message(self._control.status())
 
+    async def UpdateEngine(
+        self, request: engine_service_pb2.UpdateEngineRequest, context: Context
+    ) -> engine_pb2.EngineStatus:
+        """Change what is set in the request: all of it, or nothing."""
+        workers = request.workers if request.HasField("workers") else None
+        rate = request.rate_limit if request.HasField("rate_limit") else None
+        _, sending_paused = both(lambda: _check(workers, rate), lambda: chosen(_PAUSED, request.sending, "sending"))
+        if workers is None and rate is None and sending_paused is None:
+            problem = "at least one of workers, rate_limit and sending must be set"
+            raise InvalidInput([FieldError(name, problem) for name in ("workers", "rate_limit", "sending")])
+        return await self._set(context, workers=workers, provider_rate=rate, sending_paused=sending_paused)
+
     async def SetWorkers(
         self, request: engine_service_pb2.SetWorkersRequest, context: Context
     ) -> engine_pb2.EngineStatus:
         """Change the number of workers."""
-        if not 1 <= request.workers <= WORKERS_MAX:
-            raise InvalidInput([FieldError("workers", f"must be 1 to {WORKERS_MAX}")])
+        _check(request.workers, None)
         return await self._set(context, workers=request.workers)
 
     async def SetRate(self, request: engine_service_pb2.SetRateRequest, context: Context) -> engine_pb2.EngineStatus:
         """Change the budget of calls to the provider."""
-        if not 0 <= request.rate_limit <= MAX_RATE_PER_SECOND:  # not a number is refused, too
-            problem = f"must be 0 (no limit) to {MAX_RATE_PER_SECOND} messages a second"
-            raise InvalidInput([FieldError("rate_limit", problem)])
+        _check(None, request.rate_limit)
         return await self._set(context, provider_rate=request.rate_limit)
 
     async def PauseSending(
@@ -89,3 +102,15 @@ class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):
 
         await self._background.whole(change())
         return engine_status_message(self._control.status())
+
+
+def _check(workers: int | None, rate_limit: float | None) -> None:
+    """Check what is not ``None``. Raises InvalidInput with every bad field."""
+    errors = []
+    if workers is not None and not 1 <= workers <= WORKERS_MAX:
+        errors.append(FieldError("workers", f"must be 1 to {WORKERS_MAX}"))
+    if rate_limit is not None and not 0 <= rate_limit <= MAX_RATE_PER_SECOND:  # not a number is refused, too
+        problem = f"must be 0 (no limit) to {MAX_RATE_PER_SECOND} messages a second"
+        errors.append(FieldError("rate_limit", problem))
+    if errors:
+        raise InvalidInput(errors)

@@ -8,6 +8,7 @@ request (``page_token``), as they stand in the body or the query of the HTTP req
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +18,8 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc import Status, StatusCode
 from grpc_status import rpc_status
 
+from engine.api.repeats import InProgress
+from engine.domain.access import Forbidden, Impossible, TooManyTries, Unauthenticated
 from engine.domain.errors import Conflict, FieldError, InvalidInput, NotFound, ReadOnly
 from engine.ports import StoreUnavailable
 
@@ -105,10 +108,34 @@ def _read_only(error: ReadOnly) -> Reply:
     return Reply(StatusCode.FAILED_PRECONDITION, "READ_ONLY", error.message, (detail,))
 
 
+def _in_progress(_: InProgress) -> Reply:
+    message = "a request with this request id is being worked on; repeat it for its answer"
+    return Reply(StatusCode.ABORTED, "REQUEST_IN_PROGRESS", message, (_retry(),))
+
+
+def _retry() -> error_details_pb2.RetryInfo:
+    return error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=RETRY_DELAY_SECONDS))
+
+
+def _impossible(error: Impossible) -> Reply:
+    detail = error_details_pb2.PreconditionFailure()
+    detail.violations.add(type=error.reason, description=str(error))
+    return Reply(StatusCode.FAILED_PRECONDITION, error.reason, str(error), (detail,))
+
+
+def _too_many_tries(error: TooManyTries) -> Reply:
+    seconds = max(1, math.ceil(error.wait_seconds))
+    retry = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=seconds))
+    return Reply(StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_TRIES", str(error), (retry,))
+
+
+def _plain(code: StatusCode) -> Callable[[Exception], Reply]:
+    return lambda error: Reply(code, code.name, str(error))
+
+
 def _unavailable(message: str) -> Callable[[Exception], Reply]:
     # The database's own words may name hosts and files: those are for the log.
-    retry = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=RETRY_DELAY_SECONDS))
-    return lambda _: Reply(StatusCode.UNAVAILABLE, "UNAVAILABLE", message, (retry,))
+    return lambda _: Reply(StatusCode.UNAVAILABLE, "UNAVAILABLE", message, (_retry(),))
 
 
 _TABLE: Final[Sequence[tuple[type[Exception], Callable[[Any], Reply]]]] = (
@@ -116,6 +143,11 @@ _TABLE: Final[Sequence[tuple[type[Exception], Callable[[Any], Reply]]]] = (
     (NotFound, _not_found),
     (Conflict, _conflict),
     (ReadOnly, _read_only),
+    (Impossible, _impossible),
+    (Unauthenticated, _plain(StatusCode.UNAUTHENTICATED)),
+    (Forbidden, _plain(StatusCode.PERMISSION_DENIED)),
+    (TooManyTries, _too_many_tries),
+    (InProgress, _in_progress),
     (StoreUnavailable, _unavailable("the database is away or too busy; try again")),
     (Stopping, _unavailable("the engine is stopping")),
 )

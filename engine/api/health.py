@@ -11,9 +11,9 @@ from typing import Final
 
 from grpc_health.v1 import health, health_pb2
 
+from common.logs import get_logger
 from engine.api.control import DeliveryControl
 from engine.domain.breaker import BreakerState
-from engine.logs import get_logger
 
 log = get_logger(__name__)
 

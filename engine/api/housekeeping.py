@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from engine.logs import get_logger
+from common.logs import get_logger
 from engine.ports import Clock, StoreUnavailable
 from engine.store.store import Store
 
@@ -19,7 +19,8 @@ _CHUNK: Final = 1_000
 
 
 class Housekeeping:
-    """Forgets the answers to old requests, once an hour. With several engines each does it: no harm."""
+    """Forgets the answers to old requests and the sessions that have ended, once an hour. With several engines each
+    does it: no harm."""
 
     def __init__(self, store: Store, clock: Clock, period_seconds: float = _PERIOD_SECONDS) -> None:
         self._store, self._clock, self._period_seconds = store, clock, period_seconds
@@ -39,6 +40,7 @@ class Housekeeping:
         while True:
             try:
                 await self._forget_requests()
+                await self._forget_sessions()
             except StoreUnavailable as error:
                 log.warning("housekeeping.store_unavailable", error=str(error))
             except Exception:
@@ -53,3 +55,7 @@ class Housekeeping:
             forgotten += number
         if forgotten:
             log.info("housekeeping.requests_forgotten", requests=forgotten)
+
+    async def _forget_sessions(self) -> None:
+        while await self._store.forget_sessions(self._clock.now_us(), _CHUNK):
+            pass

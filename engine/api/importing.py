@@ -2,33 +2,80 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Final
+from contextlib import ExitStack
+from typing import Any, Final, Self
 
 from engine.api.control import DeliveryControl
+from engine.api.repeats import InProgress, Running, scoped_id
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.validate import ClientPatch, valid_patch
 from engine.ports import Clock
-from engine.store.rows import Actor, Imported
+from engine.store.rows import Actor, Imported, RequestKey
 from engine.store.store import Store
 from mailing.v1 import client_service_pb2
 
 PAGE_ROWS_MAX: Final = 10_000
-ERRORS_MAX: Final = 10_000
+ERRORS_DEFAULT: Final = 10_000
 """So many fit into one answer of 4 MiB, which is what a gRPC client takes by default."""
+ERRORS_MAX: Final = 1_000_000
+ERROR_BYTES_MAX: Final = 48 * 1024 * 1024
+"""With their counts and lines they fit into the 64 MiB that the server sends at most."""
+_ERROR_BYTES: Final = 20
+"""What an error takes besides its texts: the line, and the lengths and tags of all."""
 _PART_ROWS: Final = 500
 """Checking so many takes some 5 ms, during which the event loop does nothing else."""
+
+_METHOD: Final = "ImportClients"
 
 Rows = Sequence[client_service_pb2.ImportClientsRow]
 
 
 class Import:
-    """``parts`` for each page, ``store`` for each part, then ``report``."""
+    """``async with`` it; ``begin`` for each page, ``parts`` of it, ``store`` for each part; then ``finish``.
 
-    def __init__(self, store: Store, control: DeliveryControl, clock: Clock, by: Actor) -> None:
+    With a request id that has an answer the rows are only compared with those of the first time, by their
+    digest: which rows came is known at the end, so the answer is, too.
+    """
+
+    def __init__(self, store: Store, control: DeliveryControl, clock: Clock, by: Actor, running: Running) -> None:
         self._store, self._control, self._clock, self._by = store, control, clock, by
-        self._rows_seen = 0
+        self._running, self._held = running, ExitStack()
+        self._rows_seen, self._begun, self._answered = 0, False, False
+        self._request_id = ""
+        self._errors_left, self._bytes_left = ERRORS_DEFAULT, ERROR_BYTES_MAX
+        self._scoped_id: str | None = None
+        self._digest = hashlib.sha256()
         self.report = client_service_pb2.ImportClientsResponse()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Let others with this request id go on."""
+        self._held.close()
+
+    async def begin(self, page: client_service_pb2.ImportClientsRequest) -> None:
+        """Look at the request id and at how many errors are to be listed: those of the first page count.
+
+        Raises:
+            InvalidInput: they can't be that, or a later page has another request id.
+            InProgress: an import with it is running.
+            Conflict: it was used for something else.
+        """
+        if self._begun:
+            if page.request_id not in ("", self._request_id):
+                raise InvalidInput([FieldError("request_id", "must be that of the first page, or empty")])
+            return
+        self._begun, self._request_id = True, page.request_id
+        if not 0 <= page.errors_max <= ERRORS_MAX:
+            raise InvalidInput([FieldError("errors_max", f"must be 0 to {ERRORS_MAX}, not {page.errors_max}")])
+        self._errors_left = page.errors_max or ERRORS_DEFAULT
+        self._scoped_id = scoped_id(page.request_id, self._by)
+        if self._scoped_id is not None:
+            self._held.enter_context(self._running.hold(self._scoped_id))
+            self._answered = await self._store.request_known(self._scoped_id, _METHOD)
 
     def parts(self, page: client_service_pb2.ImportClientsRequest) -> Iterator[Rows]:
         """Cut a page. Raises InvalidInput when it is too large."""
@@ -39,6 +86,10 @@ class Import:
 
     async def store(self, rows: Rows) -> None:
         """Check and store one part, as one transaction; bad rows are reported and left out."""
+        if self._scoped_id is not None:
+            self._add_to_digest(rows)
+        if self._answered:
+            return
         good = [row for row in map(self._checked, rows) if row is not None]
         if not good:
             return
@@ -48,6 +99,28 @@ class Import:
         self.report.unchanged += result.count(Imported.UNCHANGED)
         if result.changed_ids:
             await self._control.clients_changed(result.changed_ids)
+
+    async def finish(self) -> client_service_pb2.ImportClientsResponse:
+        """Return the report: that of the first time, when it was asked for before.
+
+        Raises:
+            Conflict: the request id was used for other rows.
+        """
+        if self._scoped_id is None:
+            return self.report
+        key = RequestKey(self._scoped_id, _METHOD, self._digest.hexdigest())
+        if self._answered:
+            answer = await self._store.stored_answer(key)
+            if answer is None:  # forgotten meanwhile, it was that old: none of these rows was stored
+                raise InProgress
+        else:
+            answer = await self._store.answer_once(key, _answer(self.report), self._clock.now_us())
+        return _report(answer)
+
+    def _add_to_digest(self, rows: Rows) -> None:
+        for row in rows:
+            data = row.SerializeToString(deterministic=True)
+            self._digest.update(len(data).to_bytes(4, "big") + data)
 
     def _checked(self, row: client_service_pb2.ImportClientsRow) -> ClientPatch | None:
         self._rows_seen += 1
@@ -64,5 +137,29 @@ class Import:
 
     def _reject(self, line: int, error: InvalidInput) -> None:
         self.report.rejected += 1
-        for each in error.errors[: ERRORS_MAX - len(self.report.errors)]:
+        for each in error.errors[: self._errors_left]:
+            self._bytes_left -= _ERROR_BYTES + len(each.field.encode()) + len(each.message.encode())
+            if self._bytes_left < 0:
+                self._errors_left = 0  # the first ones, without a gap
+                return
+            self._errors_left -= 1
             self.report.errors.add(line=line, field=each.field, message=each.message)
+
+
+def _answer(report: client_service_pb2.ImportClientsResponse) -> dict[str, Any]:
+    """A report as it is stored."""
+    return {
+        "counts": [report.created, report.updated, report.unchanged, report.rejected],
+        "errors": [[error.line, error.field, error.message] for error in report.errors],
+    }
+
+
+def _report(answer: dict[str, Any]) -> client_service_pb2.ImportClientsResponse:
+    """A report as it was stored."""
+    created, updated, unchanged, rejected = answer["counts"]
+    report = client_service_pb2.ImportClientsResponse(
+        created=created, updated=updated, unchanged=unchanged, rejected=rejected
+    )
+    for line, field, message in answer["errors"]:
+        report.errors.add(line=line, field=field, message=message)
+    return report

@@ -1,4 +1,5 @@
-"""Around every call, of every kind: errors become statuses, and the call is measured."""
+"""Around every call, of every kind: its caller is known and allowed to make it, errors become statuses, and the call
+is measured."""
 
 from __future__ import annotations
 
@@ -6,21 +7,26 @@ import asyncio
 import inspect
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import grpc
 from grpc import StatusCode, aio
 
+from common.logs import get_logger
+from engine.access.authority import Authority
+from engine.api.caller import AUTHORIZATION, metadata_value, set_identity
 from engine.api.errors import Stopping, reply_to
-from engine.logs import get_logger
+from engine.api.roles import Requirement
+from engine.domain.access import Forbidden
 from engine.ports import StoreUnavailable
 
 log = get_logger(__name__)
 
 Context = aio.ServicerContext[Any, Any]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+T = TypeVar("T")
 Measure = Callable[[str, str, float], None]
 """Told of each call when it ends: method (``/mailing.v1.ClientService/GetClient``), status, seconds."""
 
@@ -33,11 +39,15 @@ def no_measure(_method: str, _code: str, _seconds: float) -> None:
 
 
 class CallInterceptor(aio.ServerInterceptor):
-    """Turns what a servicer raises into a gRPC status (``errors``); what is not in that table is a
+    """Refuses who may not call a method (``roles``); a method without a requirement refuses everybody.
+
+    Turns what a servicer raises into a gRPC status (``errors``); what is not in that table is a
     bug: it is logged once, and the caller gets INTERNAL with a reference to that line and no more."""
 
-    def __init__(self, measure: Measure = no_measure) -> None:
-        self._measure = measure
+    def __init__(
+        self, authority: Authority, requirements: Mapping[str, Requirement], measure: Measure = no_measure
+    ) -> None:
+        self._authority, self._requirements, self._measure = authority, requirements, measure
 
     async def intercept_service(
         self,
@@ -60,7 +70,11 @@ class CallInterceptor(aio.ServerInterceptor):
             """For one response, and for handlers that write their responses themselves."""
             async with _Call(method, context, self._measure):
                 try:
-                    return await inner(argument, context)
+                    await self._admit(method, context)
+                    if not handler.request_streaming:
+                        return await inner(argument, context)
+                    async with aclosing(self._watched(argument, method, context)) as requests:
+                        return await inner(requests, context)
                 except Exception as error:
                     # An engine that stops has no time for it; who is aborted has been told already.
                     if handler.request_streaming and not isinstance(error, Stopping | aio.AbortError):
@@ -68,15 +82,40 @@ class CallInterceptor(aio.ServerInterceptor):
                     raise
 
         async def answers(argument: Any, context: Context) -> AsyncIterator[Any]:
-            async with _Call(method, context, self._measure), aclosing(inner(argument, context)) as responses:
-                async for each in responses:
-                    yield each
+            async with _Call(method, context, self._measure):
+                await self._admit(method, context)
+                async with aclosing(self._watched(inner(argument, context), method, context)) as responses:
+                    async for each in responses:
+                        yield each
 
         make = getattr(grpc, f"{request}_{response}_rpc_method_handler")
         wrapped: Handler = make(
             answers if is_generator else answer, handler.request_deserializer, handler.response_serializer
         )
         return wrapped
+
+    async def _admit(self, method: str, context: Context) -> None:
+        """Find out who calls. Raises Unauthenticated, or Forbidden when the caller's role is too low."""
+        if method not in self._requirements:
+            raise Forbidden("nobody may call this method")
+        required = self._requirements[method]
+        if required is None:
+            set_identity(None)
+            return
+        identity = await self._authority.identify(metadata_value(context, AUTHORIZATION))
+        if not identity.role.allows(required):
+            raise Forbidden(f"this needs the role {required.word}; {identity.name} has the role {identity.role.word}")
+        set_identity(identity)
+
+    async def _watched(self, items: AsyncIterator[T], method: str, context: Context) -> AsyncGenerator[T, None]:
+        """The requests or responses of a stream, as long as its caller is welcome: what is revoked ends its streams."""
+        try:
+            async for each in items:
+                await self._admit(method, context)
+                yield each
+        finally:
+            if isinstance(items, AsyncGenerator):
+                await items.aclose()
 
 
 async def _read_out(requests: AsyncIterator[Any]) -> None:

@@ -11,18 +11,18 @@ from google.protobuf.empty_pb2 import Empty
 from engine.api.background import Background
 from engine.api.caller import caller
 from engine.api.control import DeliveryControl
-from engine.api.convert import both, mailing_input, mailing_message, mailing_state, request_key
+from engine.api.convert import both, mailing_input, mailing_message, mailing_state
 from engine.api.convert_stats import expected_rate, forecast_message, stats_message
 from engine.api.interceptors import Context
 from engine.api.mailing_edit import Unchanged, edited
 from engine.api.paging import page_of, token_after
-from engine.api.repeats import first_answer
+from engine.api.repeats import first_answer, request_key
 from engine.api.watch import Watch
 from engine.domain.errors import InvalidInput
 from engine.domain.segments import count_segments
 from engine.domain.validate import MailingInput
 from engine.ports import Clock
-from engine.store.rows import MailingRow, RequestKey
+from engine.store.rows import Actor, Changed, MailingRow, RequestKey
 from engine.store.store import Store
 from mailing.v1 import (
     mailing_pb2,
@@ -43,6 +43,10 @@ _CANCEL_STEP_SECONDS: Final = 0.02
 """How often CancelMailing looks whether calls in flight have ended and queued messages were given back."""
 
 
+async def _no_more() -> None:
+    """Delivery has followed: there is nothing else to do."""
+
+
 class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
     """See ``proto/mailing/v1/mailing_service.proto``."""
 
@@ -56,21 +60,26 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         self, request: mailing_service_pb2.CreateMailingRequest, context: Context
     ) -> mailing_pb2.Mailing:
         """Register a mailing."""
-        now_us = self._clock.now_us()
+        by, now_us = caller(context), self._clock.now_us()
 
         def key_of() -> RequestKey | None:
-            return request_key("CreateMailing", request, request.request_id)
+            return request_key("CreateMailing", request, request.request_id, by)
 
         try:
             wanted, key = both(lambda: mailing_input(request.mailing, now_us), key_of)
         except InvalidInput as error:
+            if request.validate_only:
+                raise
             row = await first_answer(error, key_of, self._store.created_mailing)
             return mailing_message(row, row.create_us)
+        if request.validate_only:
+            return mailing_message(self._store.would_create_mailing(wanted, now_us=now_us), now_us)
 
         async def change() -> MailingRow:
-            created = await self._store.create_mailing(wanted, request=key, by=caller(context), now_us=now_us)
-            if not created.replayed:
-                await self._control.refresh(created.row.id)
+            with self._background.running.hold(key):
+                created = await self._store.create_mailing(wanted, request=key, by=by, now_us=now_us)
+                if not created.replayed:
+                    await self._control.refresh(created.row.id)
             return created.row
 
         row = await self._background.whole(change())
@@ -100,16 +109,21 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         """Change some fields of an open mailing."""
         mailing_id, now_us = request.mailing.id, self._clock.now_us()
 
-        def change(row: MailingRow) -> MailingInput:
+        def edit(row: MailingRow) -> MailingInput:
             return edited(row, request.mailing, request.update_mask, now_us)
 
+        async def change() -> None:
+            await self._store.update_mailing(mailing_id, edit, by=caller(context), now_us=now_us)
+            await self._control.refresh(mailing_id)
+
         try:
-            return await self._change(
-                mailing_id,
-                lambda: self._store.update_mailing(mailing_id, change, by=caller(context), now_us=now_us),
-            )
+            if request.validate_only:
+                row = await self._store.would_update_mailing(mailing_id, edit, now_us=now_us)
+                return mailing_message(row, now_us)
+            await self._background.whole(change())
         except Unchanged:
-            return await self._read(mailing_id)
+            pass
+        return await self._read(mailing_id)
 
     async def DeleteMailing(self, request: mailing_service_pb2.DeleteMailingRequest, context: Context) -> Empty:
         """Delete a mailing and its messages; when this returns no new call for it starts."""
@@ -126,27 +140,30 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         self, request: mailing_service_pb2.PauseMailingRequest, context: Context
     ) -> mailing_pb2.Mailing:
         """Hold a mailing; when this returns no new call for it starts."""
-        return await self._set_paused(request.mailing_id, True, context)
+        by, now_us = caller(context), self._clock.now_us()
+        key = request_key("PauseMailing", request, request.request_id, by)
+        return await self._set_paused(request.mailing_id, True, key, by, now_us)
 
     async def ResumeMailing(
         self, request: mailing_service_pb2.ResumeMailingRequest, context: Context
     ) -> mailing_pb2.Mailing:
         """Let a held mailing go on."""
-        return await self._set_paused(request.mailing_id, False, context)
+        by, now_us = caller(context), self._clock.now_us()
+        key = request_key("ResumeMailing", request, request.request_id, by)
+        return await self._set_paused(request.mailing_id, False, key, by, now_us)
 
     async def CancelMailing(
         self, request: mailing_service_pb2.CancelMailingRequest, context: Context
     ) -> mailing_pb2.Mailing:
         """Stop a mailing for good; unless it is large, nothing of it is pending when this returns."""
-        mailing_id, begin_us = request.mailing_id, self._clock.now_us()
-
-        async def change() -> None:
-            await self._store.set_cancelled(mailing_id, by=caller(context), now_us=begin_us)
-            await self._control.refresh(mailing_id)
-
-        await self._background.whole(change())
-        await self._cancel_rows(mailing_id, begin_us + CANCEL_US)
-        return await self._read(mailing_id)
+        mailing_id, by, begin_us = request.mailing_id, caller(context), self._clock.now_us()
+        key = request_key("CancelMailing", request, request.request_id, by)
+        return await self._steer(
+            mailing_id,
+            key,
+            lambda: self._store.set_cancelled(mailing_id, by=by, now_us=begin_us, request=key),
+            lambda: self._cancel_rows(mailing_id, begin_us + CANCEL_US),
+        )
 
     async def PreviewMailing(
         self, request: mailing_service_pb2.PreviewMailingRequest, context: Context
@@ -195,19 +212,43 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
                 break
             await self._clock.sleep(_CANCEL_STEP_SECONDS)
 
-    async def _set_paused(self, mailing_id: int, paused: bool, context: Context) -> mailing_pb2.Mailing:
-        now_us = self._clock.now_us()
-        return await self._change(
+    async def _set_paused(
+        self, mailing_id: int, paused: bool, key: RequestKey | None, by: Actor, now_us: int
+    ) -> mailing_pb2.Mailing:
+        return await self._steer(
             mailing_id,
-            lambda: self._store.set_paused(mailing_id, paused, by=caller(context), now_us=now_us),
+            key,
+            lambda: self._store.set_paused(mailing_id, paused, by=by, now_us=now_us, request=key),
         )
 
-    async def _change(self, mailing_id: int, store: Callable[[], Awaitable[object]]) -> mailing_pb2.Mailing:
-        """Store a change, have delivery follow, and tell the mailing as it then is."""
+    async def _steer(
+        self,
+        mailing_id: int,
+        key: RequestKey | None,
+        store: Callable[[], Awaitable[Changed]],
+        follow: Callable[[], Awaitable[None]] = _no_more,
+    ) -> mailing_pb2.Mailing:
+        """Store a change, have delivery ``follow`` it, and tell the mailing as it then is; or as it was answered
+        to the same request before."""
 
-        async def change() -> None:
-            await store()
+        async def change() -> Changed:
+            changed = await store()
+            # For a repeat, too: the first call may have ended between its commit and this.
             await self._control.refresh(mailing_id)
+            return changed
 
+        async def answer(key: RequestKey) -> mailing_pb2.Mailing:
+            with self._background.running.hold(key):
+                changed = await change()
+                if changed.replayed:
+                    return mailing_message(changed.row, changed.answer_us)
+                await follow()
+                row = await self._store.get_mailing(mailing_id)
+                await self._store.amend_answer(key, row)
+                return mailing_message(row, changed.answer_us)
+
+        if key is not None:
+            return await self._background.whole(answer(key))
         await self._background.whole(change())
+        await follow()
         return await self._read(mailing_id)

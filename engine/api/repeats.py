@@ -1,14 +1,92 @@
-"""Creates that are repeated with the same request id (AIP-155)."""
+"""Requests that are repeated with the same request id (AIP-155): the first answer again, and nothing is done twice.
+
+How a servicer uses it: ``key = request_key(…)``; then, in the change that ``Background.whole`` carries through,
+``with background.running.hold(key):`` around the store's verb, which looks for the answer and stores it in the
+transaction that makes the change (``store.requests``: ``first_answer``, ``keep_answer``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+import hashlib
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, TypeVar
 
-from engine.domain.errors import InvalidInput
-from engine.store.rows import RequestKey
+from google.protobuf.message import Message
+
+from engine.domain.errors import FieldError, InvalidInput
+from engine.store.rows import Actor, RequestKey
 
 R = TypeVar("R")
+
+REQUEST_ID_LENGTH_MAX: Final = 128
+
+
+class InProgress(Exception):
+    """A request with this id is being worked on; its answer can be had in a moment. The caller gets ABORTED."""
+
+
+class Running:
+    """The requests with an id that this engine is working on."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+
+    @contextmanager
+    def hold(self, request: RequestKey | str | None) -> Iterator[None]:
+        """Keep others with this key, or scoped id, out while the block runs; ``None``: nobody.
+
+        Raises:
+            InProgress: another one is running.
+        """
+        if request is None:
+            yield
+            return
+        request_id = request.request_id if isinstance(request, RequestKey) else request
+        if request_id in self._ids:
+            raise InProgress
+        self._ids.add(request_id)
+        try:
+            yield
+        finally:
+            self._ids.discard(request_id)
+
+
+def scoped_id(request_id: str, by: Actor) -> str | None:
+    """The id under which an answer is stored: each caller has its own, so that nobody gets another's answer.
+    ``None``: the caller did not ask for protection.
+
+    Raises:
+        InvalidInput: the id is too long or has characters that no id needs.
+    """
+    if not request_id:
+        return None
+    if len(request_id) > REQUEST_ID_LENGTH_MAX or not request_id.isprintable():
+        problem = f"must have at most {REQUEST_ID_LENGTH_MAX} characters, all printable"
+        raise InvalidInput([FieldError("request_id", problem)])
+    return hashlib.sha256(f"{by.name}\0{request_id}".encode()).hexdigest()
+
+
+def request_key(method: str, request: Message, request_id: str, by: Actor) -> RequestKey | None:
+    """What makes ``request`` repeatable; ``None``: the caller did not ask for that.
+
+    Args:
+        method: the RPC's name; the same id for another one is a ``Conflict``.
+        request: the whole request; its digest, but for the id, tells a repeat from another request.
+        request_id: as the request has it.
+        by: the caller.
+
+    Raises:
+        InvalidInput: see ``scoped_id``.
+    """
+    scoped = scoped_id(request_id, by)
+    if scoped is None:
+        return None
+    anonymous = type(request)()
+    anonymous.CopyFrom(request)
+    anonymous.ClearField("request_id")
+    digest = hashlib.sha256(anonymous.SerializeToString(deterministic=True))
+    return RequestKey(scoped, method, digest.hexdigest())
 
 
 async def first_answer(

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Final
 
 import grpc
+from google.protobuf.descriptor import ServiceDescriptor
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from engine.access.authority import Authority
+from engine.api.access import AccessServicer
 from engine.api.background import Background
 from engine.api.clients import ClientServicer
 from engine.api.control import DeliveryControl
@@ -21,10 +24,13 @@ from engine.api.housekeeping import Housekeeping
 from engine.api.interceptors import CallInterceptor, Measure, no_measure
 from engine.api.mailings import MailingServicer
 from engine.api.messages import MessageServicer
+from engine.api.roles import requirements
 from engine.api.watch import PERIOD_SECONDS, Watch
 from engine.ports import Clock
 from engine.store.store import Store
 from mailing.v1 import (
+    access_service_pb2,
+    access_service_pb2_grpc,
     client_service_pb2,
     client_service_pb2_grpc,
     engine_service_pb2,
@@ -85,16 +91,20 @@ class ApiServer:
         control: DeliveryControl,
         clock: Clock,
         *,
+        authority: Authority | None = None,
         tls: Tls | None = None,
         measure: Measure = no_measure,
         watch_period_seconds: float = PERIOD_SECONDS,
     ) -> None:
+        """``authority``: who decides who is calling, with the usual settings unless given; it is closed with this."""
+        self._authority = authority or Authority(store, clock)
         self._tls = tls
         self._stopping = asyncio.Event()
         self._background = Background()
         self._health = HealthFollower(control)
         self._housekeeping = Housekeeping(store, clock)
-        self._server = aio.server(interceptors=(CallInterceptor(measure),), options=OPTIONS)
+        self._interceptor = CallInterceptor(self._authority, requirements(_services()), measure)
+        self._server = aio.server(interceptors=(self._interceptor,), options=OPTIONS)
         watch = Watch(store, clock, self._stopping, watch_period_seconds)
         client_service_pb2_grpc.add_ClientServiceServicer_to_server(
             ClientServicer(store, control, clock, self._background, self._stopping), self._server
@@ -105,6 +115,9 @@ class ApiServer:
         message_service_pb2_grpc.add_MessageServiceServicer_to_server(MessageServicer(store), self._server)
         engine_service_pb2_grpc.add_EngineServiceServicer_to_server(
             EngineServicer(store, control, clock, self._background), self._server
+        )
+        access_service_pb2_grpc.add_AccessServiceServicer_to_server(
+            AccessServicer(store, self._authority, clock, self._background), self._server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, self._server)
         reflection.enable_server_reflection(_service_names(), self._server)
@@ -137,10 +150,14 @@ class ApiServer:
         self._stopping.set()
         await self._server.stop(grace_seconds)
         await self._background.close(max(1.0, grace_seconds))
+        await self._authority.close()
+
+
+def _services() -> list[ServiceDescriptor]:
+    modules = (client_service_pb2, mailing_service_pb2, message_service_pb2, engine_service_pb2, access_service_pb2)
+    return [service for module in modules for service in module.DESCRIPTOR.services_by_name.values()]
 
 
 def _service_names() -> list[str]:
-    modules = (client_service_pb2, mailing_service_pb2, message_service_pb2, engine_service_pb2)
-    ours = [service.full_name for module in modules for service in module.DESCRIPTOR.services_by_name.values()]
     health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-    return [*ours, health, reflection.SERVICE_NAME]
+    return [*(service.full_name for service in _services()), health, reflection.SERVICE_NAME]

@@ -37,9 +37,3 @@ def normalise(text: str) -> int:
 def default_code(phone: int) -> str:
     """Return the operator code: digits 2 to 4 of a number as ``normalise`` returns it."""
     return str(phone)[1:4]
-
-
-def masked(phone: int) -> str:
-    """Return the number as logs may show it: ``7916*****67``."""
-    digits = str(phone)
-    return f"{digits[:4]}*****{digits[-2:]}"

@@ -55,6 +55,19 @@ class ClientVerbs(Verbs):
 
         return await self._db.transaction(work)
 
+    async def would_create_client(self, client: ClientInput, *, now_us: int) -> ClientRow:
+        """What ``create_client`` would make, with the id 0; stores nothing.
+
+        Raises:
+            Conflict: the phone number belongs to another client.
+        """
+
+        async def work(tx: Tx) -> ClientRow:
+            await _check_free(tx, client, 0)
+            return ClientRow(0, **asdict(client), create_us=now_us, update_us=now_us)
+
+        return await self._db.read(work)
+
     async def created_client(self, request: RequestKey) -> ClientRow | None:
         """What a create with this request id has made, as it was then; ``None``: there was none.
 
@@ -129,9 +142,22 @@ class ClientVerbs(Verbs):
             await _follow_updated(tx, [client_id], now_us)
             changed = {name: value for name, value in _shown(new).items() if value != _shown(_input(old))[name]}
             await add_audit(tx, by, "client.update", "client", client_id, changed, now_us)
-            return ClientRow(client_id, **asdict(new), create_us=old.create_us, update_us=now_us)
+            return _replaced(old, new, now_us)
 
         return await self._db.transaction(work)
+
+    async def would_update_client(
+        self, client_id: int, change: Callable[[ClientRow], ClientInput], *, now_us: int
+    ) -> ClientRow:
+        """What ``update_client`` would make; stores nothing, and raises what that would raise."""
+
+        async def work(tx: Tx) -> ClientRow:
+            old = await _get(tx, client_id)
+            new = change(old)
+            await _check_free(tx, new, client_id)
+            return old if new == _input(old) else _replaced(old, new, now_us)
+
+        return await self._db.read(work)
 
     async def delete_client(self, client_id: int, *, by: Actor, now_us: int) -> None:
         """Remove a client: pending messages go, claimed ones when their engine gives them back, final ones
@@ -217,10 +243,18 @@ async def _insert(tx: Tx, client: ClientInput, now_us: int) -> ClientRow:
     return ClientRow(client_id, *values)
 
 
-async def _update(tx: Tx, client_id: int, client: ClientInput, now_us: int) -> None:
+async def _check_free(tx: Tx, client: ClientInput, client_id: int) -> None:
     other = await tx.row("SELECT 1 FROM client WHERE phone_number = ? AND id <> ?", client.phone_number, client_id)
     if other is not None:
         raise _taken(client)
+
+
+def _replaced(old: ClientRow, new: ClientInput, now_us: int) -> ClientRow:
+    return ClientRow(old.id, **asdict(new), create_us=old.create_us, update_us=now_us)
+
+
+async def _update(tx: Tx, client_id: int, client: ClientInput, now_us: int) -> None:
+    await _check_free(tx, client, client_id)
     await tx.run(
         "UPDATE client SET phone_number = ?, phone_code = ?, tag = ?, time_zone = ?, update_us = ? WHERE id = ?",
         client.phone_number,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 import orjson
@@ -15,9 +15,9 @@ from engine.domain.window import LocalHours, MailingState
 from engine.ports import AudienceState, OnUncertain, Plan
 from engine.store.audience import filter_of
 from engine.store.audit import add_audit
-from engine.store.database import Row, Tx
-from engine.store.requests import first_answer, keep_answer
-from engine.store.rows import Actor, Counts, Created, MailingRow, Page, PageOf, RequestKey
+from engine.store.database import Row, Tx, Work
+from engine.store.requests import find_answer, first_answer, keep_answer
+from engine.store.rows import Actor, Changed, Counts, Created, MailingRow, Page, PageOf, RequestKey
 from engine.store.verbs import Verbs, bump_revision
 
 _INPUT: Final = (
@@ -84,6 +84,21 @@ class MailingVerbs(Verbs):
 
         return await self._db.transaction(work)
 
+    @staticmethod
+    def would_create_mailing(mailing: MailingInput, *, now_us: int) -> MailingRow:
+        """What ``create_mailing`` would make, with the id 0; stores nothing."""
+        return MailingRow(
+            id=0,
+            **_shared(mailing),
+            on_uncertain=OnUncertain(mailing.on_uncertain),
+            paused=False,
+            cancelled_us=None,
+            audience_state=AudienceState.BUILDING,
+            create_us=now_us,
+            update_us=now_us,
+            counts=Counts(),
+        )
+
     async def created_mailing(self, request: RequestKey) -> MailingRow | None:
         """What a create with this request id has made, as it was then; ``None``: there was none.
 
@@ -144,13 +159,27 @@ class MailingVerbs(Verbs):
             new = change(old)
             columns = {**_columns(new), "on_uncertain": old.on_uncertain.value}
             sets = "".join(f"{name} = ?, " for name in columns)
-            if (new.filter, new.local_hours) != (old.filter, old.local_hours):
+            if _other_audience(old, new):
                 sets += "audience_ready = FALSE, audience_cursor = 0, audience_generation = audience_generation + 1, "
             await tx.run(f"UPDATE mailing SET {sets}update_us = ? WHERE id = ?", *columns.values(), now_us, mailing_id)
             await _note(tx, by, "update", mailing_id, _shown(new), now_us)
             return await _get(tx, mailing_id)
 
         return await self._db.transaction(work)
+
+    async def would_update_mailing(
+        self, mailing_id: int, change: Callable[[MailingRow], MailingInput], *, now_us: int
+    ) -> MailingRow:
+        """What ``update_mailing`` would make; stores nothing, and raises what that would raise."""
+
+        async def work(tx: Tx) -> MailingRow:
+            old = await _get(tx, mailing_id)
+            _check_open(old, now_us)
+            new = change(old)
+            audience = AudienceState.BUILDING if _other_audience(old, new) else old.audience_state
+            return replace(old, **_shared(new), audience_state=audience, update_us=now_us)
+
+        return await self._db.read(work)
 
     async def delete_mailing(self, mailing_id: int, *, by: Actor, now_us: int) -> None:
         """Make a mailing invisible at once; ``purge`` removes its rows. ``NotFound`` when there is none."""
@@ -162,12 +191,15 @@ class MailingVerbs(Verbs):
 
         await self._db.transaction(work)
 
-    async def set_paused(self, mailing_id: int, paused: bool, *, by: Actor, now_us: int) -> MailingRow:
+    async def set_paused(
+        self, mailing_id: int, paused: bool, *, by: Actor, now_us: int, request: RequestKey | None = None
+    ) -> Changed:
         """Pause or resume; doing it again changes nothing.
 
         Raises:
             NotFound: there is no such mailing.
             ReadOnly: it has ended or was cancelled.
+            Conflict: the request id was used for another request.
         """
 
         async def work(tx: Tx) -> MailingRow:
@@ -178,14 +210,17 @@ class MailingVerbs(Verbs):
             await _note(tx, by, "pause" if paused else "resume", mailing_id, {}, now_us)
             return await _get(tx, mailing_id)
 
-        return await self._db.transaction(work)
+        return await self._once(work, request, now_us)
 
-    async def set_cancelled(self, mailing_id: int, *, by: Actor, now_us: int) -> MailingRow:
+    async def set_cancelled(
+        self, mailing_id: int, *, by: Actor, now_us: int, request: RequestKey | None = None
+    ) -> Changed:
         """Cancel for good; ``cancel_pending`` makes the messages follow. Again: changes nothing.
 
         Raises:
             NotFound: there is no such mailing.
             ReadOnly: it has ended.
+            Conflict: the request id was used for another request.
         """
 
         async def work(tx: Tx) -> MailingRow:
@@ -196,6 +231,18 @@ class MailingVerbs(Verbs):
             await tx.run("UPDATE mailing SET cancelled_us = ?, update_us = ? WHERE id = ?", now_us, now_us, mailing_id)
             await _note(tx, by, "cancel", mailing_id, {}, now_us)
             return await _get(tx, mailing_id)
+
+        return await self._once(work, request, now_us)
+
+    async def _once(self, change: Work[MailingRow], request: RequestKey | None, now_us: int) -> Changed:
+        """Change a mailing, unless the request was answered before: also when it could not be done now."""
+
+        async def work(tx: Tx) -> Changed:
+            if (answer := await find_answer(tx, request)) is not None:
+                return Changed(_from_answer(answer.response), answer.create_us, replayed=True)
+            row = await change(tx)
+            await keep_answer(tx, request, row, now_us)
+            return Changed(row, now_us, replayed=False)
 
         return await self._db.transaction(work)
 
@@ -274,6 +321,22 @@ def _columns(mailing: MailingInput) -> dict[str, Any]:
 def _shown(mailing: MailingInput) -> dict[str, Any]:
     """What the audit list keeps."""
     return asdict(mailing)
+
+
+def _shared(mailing: MailingInput) -> dict[str, Any]:
+    """What a mailing as it is given and as it is read have in common, but for ``on_uncertain``, which never changes."""
+    return {
+        "text": mailing.text,
+        "filter": mailing.filter,
+        "start_us": mailing.start_us,
+        "end_us": mailing.end_us,
+        "local_hours": mailing.local_hours,
+        "rate_limit": mailing.rate_limit,
+    }
+
+
+def _other_audience(old: MailingRow, new: MailingInput) -> bool:
+    return (new.filter, new.local_hours) != (old.filter, old.local_hours)
 
 
 def _from_answer(answer: dict[str, Any]) -> MailingRow:

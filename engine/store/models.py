@@ -187,3 +187,50 @@ class Request(Model):
 
     class Meta:
         table = "request"
+
+
+class Account(Model):
+    """A person who signs in."""
+
+    id = fields.BigIntField(primary_key=True)
+    name = fields.CharField(64)
+    """Unique among those not revoked, whatever the case."""
+    role = fields.SmallIntField()
+    password_hash = fields.TextField()
+    create_us = fields.BigIntField()
+    revoke_us = fields.BigIntField(null=True)
+    last_sign_in_us = fields.BigIntField(null=True)
+
+    class Meta:
+        table = "account"
+
+
+class Session(Model):
+    """A person who has signed in."""
+
+    id = fields.BigIntField(primary_key=True)
+    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("store.Account", on_delete=fields.CASCADE)
+    secret_hash = fields.CharField(64, unique=True)
+    create_us = fields.BigIntField()
+    expire_us = fields.BigIntField()
+
+    class Meta:
+        table = "session"
+
+
+class ApiToken(Model):
+    """A key for a program."""
+
+    id = fields.BigIntField(primary_key=True)
+    name = fields.CharField(64)
+    role = fields.SmallIntField()
+    secret_hash = fields.CharField(64, unique=True)
+    hint = fields.CharField(16)
+    created_by = fields.TextField()
+    create_us = fields.BigIntField()
+    expire_us = fields.BigIntField(null=True)
+    revoke_us = fields.BigIntField(null=True)
+    last_used_us = fields.BigIntField(null=True)
+
+    class Meta:
+        table = "api_token"

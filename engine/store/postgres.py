@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 _ACQUIRE_SECONDS = 10.0
 _TRIES = 8
+_RACES_MAX = 3
+"""A transaction that loses more races than this has a key that is taken for good: a bug of ours."""
 _SETTINGS = {
     "application_name": "mailing-engine",
     "statement_timeout": "60s",
@@ -95,11 +97,13 @@ class PostgresDatabase(Database):
         return cls(client)
 
     async def _transaction(self, work: Work[T]) -> T:
+        races = 0
         for attempt in range(_TRIES):
             try:
                 return await self._on_connection(work, "read_committed", readonly=False)
             except _RACES:
-                if attempt:
+                races += 1
+                if races > _RACES_MAX:
                     raise
             except _CONFLICTS as error:
                 if attempt == _TRIES - 1:

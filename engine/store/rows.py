@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from engine.domain.access import Role
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import Reason, Status
 from engine.domain.window import LocalHours, MailingState, mailing_state
@@ -30,9 +31,10 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """Makes a create idempotent: the same id and fingerprint get the first answer again."""
+    """Makes a request idempotent: the same id and fingerprint get the first answer again."""
 
     request_id: str
+    """Of this caller's: the API makes it of the caller's name and the id that was given (``api.repeats``)."""
     method: str
     fingerprint: str
     """A digest of the request without its id; another one for the same id is a ``Conflict``."""
@@ -171,6 +173,17 @@ class MailingRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """A mailing that was paused, resumed or cancelled, or that was when the same request came before."""
+
+    row: MailingRow
+    """As it was answered at first."""
+    answer_us: int
+    """When that was: the state that the API shows depends on the time."""
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class MessageRow:
     """One mailing x one client."""
 
@@ -287,6 +300,34 @@ class AuditQuery:
     actor: str | None = None
     object_type: str | None = None
     object_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """A person who signs in; never with the password's hash."""
+
+    id: int
+    name: str
+    role: Role
+    create_us: int
+    revoke_us: int | None
+    last_sign_in_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """A key for a program; never with the secret's hash."""
+
+    id: int
+    name: str
+    role: Role
+    hint: str
+    """The first characters of the secret; empty: it was given from outside."""
+    created_by: str
+    create_us: int
+    expire_us: int | None
+    revoke_us: int | None
+    last_used_us: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Self
 
+from engine.store.accounts import AccountVerbs
+from engine.store.api_tokens import TokenVerbs
 from engine.store.audience import AudienceVerbs
 from engine.store.audit import AuditVerbs
 from engine.store.checking import CheckVerbs
@@ -28,6 +30,8 @@ class Store(
     MessageVerbs,
     ClientVerbs,
     AuditVerbs,
+    AccountVerbs,
+    TokenVerbs,
     RequestVerbs,
     CheckVerbs,
 ):

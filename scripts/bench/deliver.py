@@ -25,13 +25,14 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "proto"))
 sys.path.insert(0, str(ROOT))  # run as a file, from any folder
 
-from engine import logs, process
+from common import logs, process
 from engine.domain.audience import AudienceFilter
 from engine.domain.validate import ClientInput, MailingInput
 from engine.service import Service
 from engine.settings import load
 from engine.store.rows import Actor
 from scripts.bench.http_client import PHONE, TEXT, bare, mock_provider
+from scripts.token_channel import API_TOKEN
 
 _HOUR_US = 3_600_000_000
 _POLL_SECONDS = 0.02
@@ -61,6 +62,8 @@ async def engine_rate(url: str, messages: int, workers: int, folder: Path) -> fl
         "queue_size": str(max(1000, workers * 8)),
         "grpc_listen": "127.0.0.1:0",
         "metrics_listen": "127.0.0.1:0",
+        "admin_password": "a password for the bench",
+        "api_token": API_TOKEN,
     }
     service = Service(load(flags, {}, None))
     try:

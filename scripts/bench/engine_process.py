@@ -24,6 +24,7 @@ from mailing.v1 import (
     mailing_service_pb2_grpc,
     message_service_pb2_grpc,
 )
+from scripts.token_channel import API_TOKEN, with_token
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 FIRST_PHONE: Final = 79000000000
@@ -92,7 +93,7 @@ async def engine(provider_url: str, *flags: str) -> AsyncIterator[Api]:
         process = await _start(log, ["--database-url", f"sqlite://{folder}/mailing.db"], provider_url, flags)
         try:
             async with aio.insecure_channel(await _target(process, log)) as channel:
-                yield Api(channel)
+                yield Api(with_token(channel))
         finally:
             if process.returncode is None:
                 process.terminate()
@@ -110,7 +111,12 @@ async def _start(
             stdout=out,
             stderr=out,
             cwd=ROOT,
-            env={**kept, "FBRQ_TOKEN": "x", "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "proto")))},
+            env={
+                **kept,
+                "FBRQ_TOKEN": "x",
+                "MAILING_API_TOKEN": API_TOKEN,
+                "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "proto"))),
+            },
         )
 
 

@@ -6,12 +6,20 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
+from argon2 import PasswordHasher
+
+from engine.access.passwords import Passwords
 from engine.api.control import ActorStatus, BreakerStatus, DeliveryStatus
 from engine.ports import EngineRow
 
 START_US = 1_800_000_000_000_000
 """2027-01-15T08:00:00Z."""
 SECOND_US = 1_000_000
+
+
+def cheap_passwords() -> Passwords:
+    """argon2id with next to no work: what the work costs is not what these tests are about."""
+    return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 class FakeClock:

@@ -234,10 +234,29 @@ async def test_rows_without_a_line_are_counted(api: Api) -> None:
     assert [error.line for error in report.errors] == [3]
 
 
-async def test_the_report_of_an_import_stays_small(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.api.importing.ERRORS_MAX", 3)
-    report = await api.clients.ImportClients(iter([ImportClientsRequest(rows=[row("x")] * 10)]))
-    assert (report.rejected, len(report.errors)) == (10, 3)
+@pytest.mark.parametrize(("asked", "listed"), [(0, 10_000), (3, 3), (10_001, 10_001), (1_000_000, 10_020)])
+async def test_an_import_lists_as_many_errors_as_its_first_page_asks_for(api: Api, asked: int, listed: int) -> None:
+    pages = [ImportClientsRequest(rows=[row("x")] * 5010, errors_max=maximum) for maximum in (asked, 5)]
+    report = await api.clients.ImportClients(iter(pages))
+    assert report.rejected == 10_020
+    assert [error.line for error in report.errors] == list(range(1, listed + 1))
+
+
+async def test_an_import_lists_no_more_errors_than_fit_into_a_message(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.api.importing.ERROR_BYTES_MAX", 5000)
+    pages = [ImportClientsRequest(rows=[row("x", time_zone="Moon"), row("1")] * 50, errors_max=1000)] * 2
+    report = await api.clients.ImportClients(iter(pages))
+    assert (report.rejected, 10 < len(report.errors) < 100) == (200, True)
+    lines = [error.line for error in report.errors]
+    assert (report.ByteSize() <= 5000, lines) == (True, sorted(lines))
+
+
+@pytest.mark.parametrize("asked", [-1, 1_000_001])
+async def test_an_import_lists_at_most_a_million_errors(api: Api, asked: int) -> None:
+    refused = await refusal(api.clients.ImportClients(iter([ImportClientsRequest(rows=[row("x")], errors_max=asked)])))
+    assert (refused.code, refused.bad) == (StatusCode.INVALID_ARGUMENT, {"errors_max"})
 
 
 async def test_a_page_that_is_too_large_is_refused(api: Api) -> None:

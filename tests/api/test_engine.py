@@ -25,6 +25,7 @@ from mailing.v1.engine_service_pb2 import (
     ResumeSendingRequest,
     SetRateRequest,
     SetWorkersRequest,
+    UpdateEngineRequest,
 )
 from mailing.v1.mailing_service_pb2 import PauseMailingRequest
 from tests.api.conftest import Api, refusal
@@ -91,6 +92,56 @@ async def test_bad_rates(api: Api, rate: float) -> None:
     assert (refused.code, refused.bad) == (StatusCode.INVALID_ARGUMENT, {"rate_limit"})
 
 
+async def test_several_settings_are_changed_together(api: Api) -> None:
+    status = await api.engine.UpdateEngine(
+        UpdateEngineRequest(workers=200, rate_limit=12.5, sending=SENDING_STATE_PAUSED)
+    )
+    assert status.engine_id == 7
+    record = await control_record(api)
+    assert (record.workers, record.provider_rate, record.sending_paused) == (200, 12.5, True)
+    assert api.control.controls == 1
+    (event,) = (await api.engine.ListAuditEvents(ListAuditEventsRequest())).audit_events
+    assert (event.action, dict(event.detail)) == (
+        "engine.control", {"workers": 200, "provider_rate": 12.5, "sending_paused": True},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("request_", "after"),
+    [
+        (UpdateEngineRequest(workers=9), (9, 12.5, True)),
+        (UpdateEngineRequest(rate_limit=0), (200, 0, True)),
+        (UpdateEngineRequest(sending=SENDING_STATE_RUNNING), (200, 12.5, False)),
+    ],
+    ids=["workers", "rate", "sending"],
+)
+async def test_what_is_not_set_stays(api: Api, request_: UpdateEngineRequest, after: tuple[int, float, bool]) -> None:
+    await api.engine.UpdateEngine(UpdateEngineRequest(workers=200, rate_limit=12.5, sending=SENDING_STATE_PAUSED))
+    await api.engine.UpdateEngine(request_)
+    record = await control_record(api)
+    assert (record.workers, record.provider_rate, record.sending_paused) == after
+
+
+@pytest.mark.parametrize(
+    ("request_", "bad"),
+    [
+        (UpdateEngineRequest(workers=0, rate_limit=math.nan, sending=9), {"workers", "rate_limit", "sending"}),  # type: ignore[arg-type]
+        (UpdateEngineRequest(workers=10_001, rate_limit=-1, sending=SENDING_STATE_PAUSED), {"workers", "rate_limit"}),
+        (UpdateEngineRequest(workers=5, rate_limit=100_001), {"rate_limit"}),
+        (UpdateEngineRequest(workers=5, rate_limit=1, sending=-1), {"sending"}),  # type: ignore[arg-type]
+        (UpdateEngineRequest(), {"workers", "rate_limit", "sending"}),
+    ],
+    ids=["all", "two", "one", "an unknown word", "nothing"],
+)
+async def test_every_bad_setting_is_named_and_none_is_changed(
+    api: Api, request_: UpdateEngineRequest, bad: set[str]
+) -> None:
+    before = await control_record(api)
+    refused = await refusal(api.engine.UpdateEngine(request_))
+    assert (refused.code, refused.bad) == (StatusCode.INVALID_ARGUMENT, bad)
+    assert (await control_record(api), api.control.controls) == (before, 0)
+
+
 async def test_the_audit_list_tells_who_changed_what(api: Api) -> None:
     client = await api.add_client("79161234567", tag="a")
     await api.clients.UpdateClient(UpdateClientRequest(client=Client(id=client.id, tag="b")))
@@ -109,7 +160,7 @@ async def test_the_audit_list_tells_who_changed_what(api: Api) -> None:
     assert by_action["engine.control"].detail["workers"] == 5
     assert not by_action["engine.control"].HasField("object_id")
     for event in found.audit_events:
-        assert event.actor == "local"
+        assert event.actor == "tester"
         assert event.peer.startswith("ipv4:127.0.0.1:")
         assert event.time.ToMicroseconds() == api.clock.us
         assert "79161234567" not in str(event)
@@ -125,11 +176,11 @@ async def test_pages_and_filters_of_the_audit_list(api: Api) -> None:
     for request, number in (
         (ListAuditEventsRequest(object_type="client", object_id=clients[0].id), 1),
         (ListAuditEventsRequest(object_type="mailing"), 0),
-        (ListAuditEventsRequest(actor="local"), 6),
+        (ListAuditEventsRequest(actor="tester"), 6),
         (ListAuditEventsRequest(actor="somebody"), 0),
     ):
         assert (await api.engine.ListAuditEvents(request)).total_size == number
     refused = await refusal(
-        api.engine.ListAuditEvents(ListAuditEventsRequest(page_token=first.next_page_token, actor="local"))
+        api.engine.ListAuditEvents(ListAuditEventsRequest(page_token=first.next_page_token, actor="tester"))
     )
     assert refused.bad == {"page_token"}

@@ -43,6 +43,7 @@ from mailing.v1.client_service_pb2 import (
 from mailing.v1.engine_service_pb2 import GetStatusRequest
 from mailing.v1.engine_service_pb2_grpc import EngineServiceStub
 from mailing.v1.mailing_service_pb2 import PauseMailingRequest, WatchMailingRequest
+from scripts.token_channel import with_token
 from tests.api.conftest import Api, refusal
 from tests.api.fakes import FakeClock, FakeControl
 
@@ -362,7 +363,8 @@ async def test_a_caller_without_stubs_can_call_by_reflection(api: Api) -> None:
 
 
 def create_by_reflection(port: int) -> Any:
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as plain:
+        channel = with_token(plain)
         database = ProtoReflectionDescriptorDatabase(channel)
         assert set(database.get_services()) >= {
             *("mailing.v1.ClientService", "mailing.v1.MailingService", "mailing.v1.MessageService"),
@@ -435,7 +437,7 @@ class Authority:
 
 async def call_with(port: int, credentials: grpc.ChannelCredentials) -> int:
     async with aio.secure_channel(f"localhost:{port}", credentials) as channel:
-        return (await EngineServiceStub(channel).GetStatus(GetStatusRequest(), timeout=5)).engine_id
+        return (await EngineServiceStub(with_token(channel)).GetStatus(GetStatusRequest(), timeout=5)).engine_id
 
 
 async def test_tls_with_and_without_a_client_certificate(store: Store, tmp_path: Path) -> None:

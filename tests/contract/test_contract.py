@@ -15,6 +15,8 @@ from google.api import annotations_pb2, field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor
 
 from mailing.v1 import (
+    access_pb2,
+    access_service_pb2,
     audit_pb2,
     client_pb2,
     client_service_pb2,
@@ -32,7 +34,16 @@ PROTOS = sorted((ROOT / "proto").rglob("*.proto"))
 FILES: list[FileDescriptor] = [
     module.DESCRIPTOR
     for module in (
-        *(audit_pb2, client_pb2, client_service_pb2, engine_pb2, engine_service_pb2, mailing_pb2),
+        *(
+            access_pb2,
+            access_service_pb2,
+            audit_pb2,
+            client_pb2,
+            client_service_pb2,
+            engine_pb2,
+            engine_service_pb2,
+            mailing_pb2,
+        ),
         *(mailing_service_pb2, mailing_stats_pb2, message_pb2, message_service_pb2),
     )
 ]
@@ -42,9 +53,22 @@ METHODS = {
     "MailingService": "CreateMailing GetMailing ListMailings UpdateMailing DeleteMailing PauseMailing ResumeMailing "
     "CancelMailing PreviewMailing GetMailingStats WatchMailing<",
     "MessageService": "GetMessage ListMessages",
-    "EngineService": "GetStatus SetWorkers SetRate PauseSending ResumeSending ListAuditEvents",
+    "EngineService": "GetStatus UpdateEngine SetWorkers SetRate PauseSending ResumeSending ListAuditEvents",
+    "AccessService": "SignIn SignOut WhoAmI ChangePassword CreateAccount ListAccounts RevokeAccount CreateToken "
+    "ListTokens RevokeToken",
 }
-"""SPEC 4; ``>`` streams requests, ``<`` responses. AccessService comes with the gateway."""
+"""SPEC 4; ``>`` streams requests, ``<`` responses."""
+
+WITHOUT_ROUTE = {"SetWorkers", "SetRate", "PauseSending", "ResumeSending"}
+"""Over HTTP one PATCH serves them: UpdateEngine."""
+
+REPEATABLE = {"PauseMailing", "ResumeMailing", "CancelMailing", "ImportClients"}
+"""Methods with a request id beside the creates."""
+
+VALIDATE_ONLY = {"CreateClient", "UpdateClient", "CreateMailing", "UpdateMailing"}
+
+OPEN = {"SignIn"}
+"""Methods that need no token."""
 
 ROUTES = """
 GET /clients; POST /clients; GET /clients/{client_id}; PUT /clients/{client_id}; PATCH /clients/{client_id}
@@ -54,8 +78,10 @@ DELETE /mailings/{mailing_id}; POST /mailings/{mailing_id}/pause; POST /mailings
 POST /mailings/{mailing_id}/cancel; POST /mailings/preview; GET /mailings/{mailing_id}/stats
 GET /mailings/{mailing_id}/events; GET /mailings/{mailing_id}/messages; GET /messages; GET /messages/{message_id}
 GET /engine; PATCH /engine; GET /audit
+POST /session; DELETE /session; GET /session; PUT /session/password; GET /accounts; POST /accounts
+POST /accounts/{account_id}/revoke; GET /tokens; POST /tokens; POST /tokens/{token_id}/revoke
 """
-"""SPEC 5."""
+"""SPEC 5; and accounts, sessions and tokens (SPEC 6)."""
 
 FIELDS = {
     "Client": "id phone_number phone_code tag time_zone create_time update_time",
@@ -88,6 +114,9 @@ def methods() -> Iterator[MethodDescriptor]:
 def bindings(method: MethodDescriptor) -> Iterator[tuple[str, str]]:
     """Each (verb, path) of a method."""
     rule = method.GetOptions().Extensions[annotations_pb2.http]
+    if method.name in WITHOUT_ROUTE:
+        assert rule.WhichOneof("pattern") is None
+        return
     for each in (rule, *rule.additional_bindings):
         verb = each.WhichOneof("pattern")
         assert verb is not None, f"{method.full_name} has no HTTP route"
@@ -149,11 +178,26 @@ def behaviours(field: FieldDescriptor) -> list[int]:
 def test_creates_take_a_request_id_and_updates_a_mask() -> None:
     for method in methods():
         names = set(method.input_type.fields_by_name)
-        assert ("request_id" in names) == method.name.startswith("Create"), method.name
-        assert ("update_mask" in names) == method.name.startswith("Update"), method.name
+        is_repeatable = method.name.startswith("Create") or method.name in REPEATABLE
+        assert ("request_id" in names) == is_repeatable, method.name
+        assert ("validate_only" in names) == (method.name in VALIDATE_ONLY), method.name
+        # The engine is no resource with a mask: its fields are set or not.
+        is_update = method.name.startswith("Update") and method.name != "UpdateEngine"
+        assert ("update_mask" in names) == is_update, method.name
         if method.name.startswith("List"):
             assert {"page_size", "page_token"} <= names
             assert {"next_page_token", "total_size"} <= set(method.output_type.fields_by_name)
+
+
+def test_every_method_says_who_may_call_it() -> None:
+    for method in methods():
+        options = method.GetOptions()
+        role, is_open = options.Extensions[access_pb2.required_role], options.Extensions[access_pb2.open_to_all]
+        assert is_open == (method.name in OPEN), method.name
+        assert (role == access_pb2.ROLE_UNSPECIFIED) == is_open, method.name
+        reads = method.name.startswith(("Get", "List", "Export", "Preview", "Watch", "WhoAmI"))
+        if reads and method.name not in ("ListAccounts", "ListTokens"):
+            assert role == access_pb2.ROLE_VIEWER, method.name
 
 
 @pytest.mark.parametrize("path", PROTOS, ids=lambda path: path.name)

@@ -28,6 +28,7 @@ from mailing.v1 import (
     mailing_service_pb2,
     mailing_service_pb2_grpc,
 )
+from scripts.token_channel import with_token
 from tests.crash.processes import Engine, Provider, sandbox
 
 __all__ = ["POLICIES", "Engine", "Kill", "Report", "describe", "finished", "register", "run"]
@@ -194,7 +195,8 @@ async def register(target: str, messages: int, on_uncertain: str) -> int:
             ]
             yield client_service_pb2.ImportClientsRequest(rows=rows)
 
-    async with grpc.aio.insecure_channel(target) as channel:
+    async with grpc.aio.insecure_channel(target) as plain:
+        channel = with_token(plain)
         await client_service_pb2_grpc.ClientServiceStub(channel).ImportClients(batches())
         now = datetime.now(UTC)
         mailing = mailing_pb2.Mailing(text="hello", on_uncertain=POLICIES[on_uncertain])
@@ -208,7 +210,8 @@ async def register(target: str, messages: int, on_uncertain: str) -> int:
 
 async def finished(target: str, mailing_id: int) -> tuple[int, int, int]:
     """Wait until nothing is pending; returns pending, sent, not sent."""
-    async with grpc.aio.insecure_channel(target) as channel:
+    async with grpc.aio.insecure_channel(target) as plain:
+        channel = with_token(plain)
         stub = mailing_service_pb2_grpc.MailingServiceStub(channel)
         while True:
             mailing = await stub.GetMailing(mailing_service_pb2.GetMailingRequest(mailing_id=mailing_id))

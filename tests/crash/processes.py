@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.token_channel import API_TOKEN
+
 ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 30
 _SETTLE_SECONDS = 0.03
@@ -45,18 +47,21 @@ class Engine:
         self._log = folder / "engine.log"
         self._arguments = [
             *("--database-url", f"sqlite://{self.database}", "--provider-url", provider_url),
-            *("--workers", str(workers), "--grpc-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"),
+            *("--workers", str(workers), "--metrics-listen", "127.0.0.1:0"),
             *("--retry-base-seconds", "0.1", "--log-format", "json"),
         ]
         self._process: asyncio.subprocess.Process | None = None
         self.target = ""
+        """Where its API listens, once it has started."""
+        self.grpc_listen = "127.0.0.1:0"
+        """Where it is to listen at the next start; by itself each time on another port."""
 
     async def start(self) -> None:
         """Start, and wait until the API listens."""
         with self._log.open("ab") as log:
             begin = log.tell()
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "engine", *self._arguments),
+                *(sys.executable, "-m", "engine", *self._arguments, "--grpc-listen", self.grpc_listen),
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
@@ -125,7 +130,12 @@ def _sorted(rows: list[tuple[int, int, int | None]], damage: str) -> Rows:
 def environment() -> dict[str, str]:
     """This process's environment without settings of an engine."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAILING_", "FBRQ_"))}
-    return {**kept, "FBRQ_TOKEN": "sandbox-token", "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "proto")))}
+    return {
+        **kept,
+        "FBRQ_TOKEN": "sandbox-token",
+        "MAILING_API_TOKEN": API_TOKEN,
+        "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "proto"))),
+    }
 
 
 class Provider:

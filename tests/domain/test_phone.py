@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.phone import default_code, masked, normalise
+from engine.domain.phone import default_code, normalise
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,5 @@ def test_a_refusal_does_not_repeat_the_number() -> None:
     assert "916" not in str(caught.value)
 
 
-def test_code_and_mask() -> None:
+def test_code() -> None:
     assert default_code(79161234567) == "916"
-    assert masked(79161234567) == "7916*****67"

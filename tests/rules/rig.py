@@ -27,6 +27,7 @@ from mailing.v1 import (
     message_service_pb2_grpc,
 )
 from scripts.sandbox import Sandbox
+from scripts.token_channel import API_TOKEN, with_token
 
 # Retries and ticks fit for a test; what a test is about, it sets itself.
 QUICK: dict[str, Any] = {
@@ -36,6 +37,8 @@ QUICK: dict[str, Any] = {
     "grpc_listen": "127.0.0.1:0",
     "metrics_listen": "127.0.0.1:0",
     "shutdown_seconds": 4,
+    "admin_password": "correct horse battery",
+    "api_token": API_TOKEN,
 }
 
 
@@ -48,10 +51,11 @@ class Rig:
     channel: aio.Channel
 
     def __post_init__(self) -> None:
-        self.clients = client_service_pb2_grpc.ClientServiceStub(self.channel)
-        self.mailings = mailing_service_pb2_grpc.MailingServiceStub(self.channel)
-        self.messages = message_service_pb2_grpc.MessageServiceStub(self.channel)
-        self.engine = engine_service_pb2_grpc.EngineServiceStub(self.channel)
+        channel = with_token(self.channel)
+        self.clients = client_service_pb2_grpc.ClientServiceStub(channel)
+        self.mailings = mailing_service_pb2_grpc.MailingServiceStub(channel)
+        self.messages = message_service_pb2_grpc.MessageServiceStub(channel)
+        self.engine = engine_service_pb2_grpc.EngineServiceStub(channel)
 
     async def add_clients(self, count: int, first: int = 0, **fields: Any) -> None:
         """Import ``count`` clients with consecutive numbers from 79160000000 + first; fields are for all of them."""

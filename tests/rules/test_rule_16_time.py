@@ -18,6 +18,7 @@ import pytest
 from engine.domain.time_text import format_rfc3339, parse_rfc3339
 from gateway.cli.app import call
 from mailing.v1 import mailing_service_pb2
+from scripts.token_channel import API_TOKEN
 from tests.rules.rig import Rig, running
 
 _OUTPUT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -29,7 +30,7 @@ Command = Callable[..., Awaitable[tuple[int, str, str]]]
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """Run one line of ``mailing`` against a rig; its exit code and what it wrote."""
-    monkeypatch.delenv("MAILING_API_TOKEN", raising=False)
+    monkeypatch.setenv("MAILING_API_TOKEN", API_TOKEN)
     monkeypatch.setenv("COLUMNS", "200")
 
     async def run(rig: Rig, *arguments: str) -> tuple[int, str, str]:

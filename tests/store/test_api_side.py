@@ -221,8 +221,8 @@ async def test_mailings_are_listed_by_state_newest_first(store: Store) -> None:
 async def test_rule_14_an_ended_or_cancelled_mailing_is_read_only_but_may_be_deleted(store: Store, how: str) -> None:
     mailing_id = await add_mailing(store, mailing(end_us=NOW if how == "ended" else END))
     if how == "cancelled":
-        row = await store.set_cancelled(mailing_id, by=BY, now_us=NOW)
-        assert await store.set_cancelled(mailing_id, by=BY, now_us=NOW + 1) == row
+        row = (await store.set_cancelled(mailing_id, by=BY, now_us=NOW)).row
+        assert (await store.set_cancelled(mailing_id, by=BY, now_us=NOW + 1)).row == row
     else:
         with pytest.raises(ReadOnly, match="has ended"):
             await store.set_cancelled(mailing_id, by=BY, now_us=NOW)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
+import asyncpg
 import pytest
 
 from engine.domain.audience import AudienceFilter
@@ -129,6 +130,25 @@ async def test_everything_at_once_neither_deadlocks_nor_miscounts(open_store: Op
 
     await asyncio.gather(send(0), send(1), edit(0), edit(1), end())
     assert await stores[0].check() == []
+
+
+async def test_a_lost_race_is_run_again_also_after_a_deadlock_but_not_for_ever(open_store: Opener) -> None:
+    store = await open_store()
+    deadlock, taken = asyncpg.DeadlockDetectedError, asyncpg.UniqueViolationError
+
+    async def run(*failures: type[Exception]) -> str:
+        left = list(failures)
+
+        async def work(tx: Tx) -> str:
+            if left:
+                raise left.pop(0)("on purpose")
+            return "done"
+
+        return await store._db.transaction(work)
+
+    assert await run(deadlock, taken, taken, asyncpg.ForeignKeyViolationError) == "done"
+    with pytest.raises(taken):
+        await run(*[taken] * 4)
 
 
 async def test_a_lost_connection_is_an_error_to_retry_and_then_works_again(open_store: Opener) -> None:

@@ -13,14 +13,10 @@ from tests.style.tree import ROOT
 
 PROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS: Final[dict[str, list[str]]] = PROJECT["project"]["optional-dependencies"]
-WANTED: Final = {
-    "run.txt": [*PROJECT["project"]["dependencies"], *PROJECT["build-system"]["requires"], *EXTRAS["postgres"]],
-    "dev.txt": [
-        *PROJECT["project"]["dependencies"],
-        *PROJECT["build-system"]["requires"],
-        *(requirement for extra in EXTRAS.values() for requirement in extra),
-    ],
-}
+RUN: Final = [*PROJECT["project"]["dependencies"], *PROJECT["build-system"]["requires"]]
+RUN_EXTRAS: Final = ("postgres", "gateway")
+LOCKS: Final = {"run.txt": RUN_EXTRAS, "dev.txt": (*RUN_EXTRAS, "dev"), "bench.txt": (*RUN_EXTRAS, "bench")}
+WANTED: Final = {name: [*RUN, *(pin for extra in extras for pin in EXTRAS[extra])] for name, extras in LOCKS.items()}
 PIN: Final = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>[0-9][^ ]*)(?: ; [^\\]+)? \\")
 HASH: Final = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?")
 
@@ -45,7 +41,11 @@ def test_lock_holds_pins_and_hashes_only(name: str) -> None:
     assert all(HASH.fullmatch(after) for line, after in pairwise(rest) if PIN.fullmatch(line))
 
 
+def test_every_extra_is_locked() -> None:
+    assert {extra for extras in LOCKS.values() for extra in extras} == EXTRAS.keys()
+
+
 def test_every_dependency_is_explained() -> None:
     page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
-    names = {requirement.partition("==")[0] for requirement in WANTED["dev.txt"]}
+    names = {requirement.partition("==")[0] for requirements in WANTED.values() for requirement in requirements}
     assert {name for name in names if not re.search(rf"\b{re.escape(name)}\b", page)} == set()

@@ -17,11 +17,23 @@ LONG_FUNCTIONS_SHARE_MAX: Final = 0.01
 
 
 def lines(function: Function) -> int:
-    """Lines of the body, the docstring left out: words don't make a function long."""
+    """Lines of the body, without the docstring, for words don't make a function long, and without the functions in it,
+    which count by themselves."""
     first = function.body[0]
     has_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
     start = (first.end_lineno or first.lineno) + 1 if has_docstring else first.lineno
-    return max(0, (function.end_lineno or function.lineno) - start + 1)
+    return max(0, (function.end_lineno or function.lineno) - start + 1 - sum(map(whole, inner(function))))
+
+
+def inner(function: Function) -> list[Function]:
+    """The functions right inside this one."""
+    return [each for each in function.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def whole(function: Function) -> int:
+    """All lines of a function, its decorators included."""
+    first = min([function.lineno, *(each.lineno for each in function.decorator_list)])
+    return (function.end_lineno or function.lineno) - first + 1
 
 
 def test_files_are_short() -> None:

@@ -26,10 +26,11 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from mailing.v1 import access_pb2 as mailing_dot_v1_dot_access__pb2
 from mailing.v1 import client_pb2 as mailing_dot_v1_dot_client__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmailing/v1/client_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x17mailing/v1/client.proto\"Y\n\x13\x43reateClientRequest\x12(\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x12.mailing.v1.ClientB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"+\n\x10GetClientRequest\x12\x17\n\tclient_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"\xf3\x01\n\x12ListClientsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x03tag\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1d\n\nphone_code\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x1f\n\x0cphone_number\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x12\x1c\n\ttime_zone\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01H\x03\x88\x01\x01\x42\x06\n\x04_tagB\r\n\x0b_phone_codeB\x0f\n\r_phone_numberB\x0c\n\n_time_zone\"g\n\x13ListClientsResponse\x12#\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x12.mailing.v1.Client\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"v\n\x13UpdateClientRequest\x12(\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x12.mailing.v1.ClientB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\".\n\x13\x44\x65leteClientRequest\x12\x17\n\tclient_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"H\n\x14ImportClientsRequest\x12\x30\n\x04rows\x18\x01 \x03(\x0b\x32\x1c.mailing.v1.ImportClientsRowB\x04\xe2\x41\x01\x02\"\xbc\x01\n\x10ImportClientsRow\x12\x12\n\x04line\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x01\x12\x1a\n\x0cphone_number\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\nphone_code\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x16\n\x03tag\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x1c\n\ttime_zone\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x42\r\n\x0b_phone_codeB\x06\n\x04_tagB\x0c\n\n_time_zone\"\x8e\x01\n\x15ImportClientsResponse\x12\x0f\n\x07\x63reated\x18\x01 \x01(\x03\x12\x0f\n\x07updated\x18\x02 \x01(\x03\x12\x11\n\tunchanged\x18\x03 \x01(\x03\x12\x10\n\x08rejected\x18\x04 \x01(\x03\x12.\n\x06\x65rrors\x18\x05 \x03(\x0b\x32\x1e.mailing.v1.ImportClientsError\"B\n\x12ImportClientsError\x12\x0c\n\x04line\x18\x01 \x01(\x03\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\xdb\x01\n\x14\x45xportClientsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x16\n\x03tag\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1d\n\nphone_code\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x1f\n\x0cphone_number\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x12\x1c\n\ttime_zone\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x03\x88\x01\x01\x42\x06\n\x04_tagB\r\n\x0b_phone_codeB\x0f\n\r_phone_numberB\x0c\n\n_time_zone\"<\n\x15\x45xportClientsResponse\x12#\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x12.mailing.v1.Client2\xbd\x06\n\rClientService\x12\x64\n\x0c\x43reateClient\x12\x1f.mailing.v1.CreateClientRequest\x1a\x12.mailing.v1.Client\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x0f/api/v1/clients:\x06\x63lient\x12\x62\n\tGetClient\x12\x1c.mailing.v1.GetClientRequest\x1a\x12.mailing.v1.Client\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/v1/clients/{client_id}\x12g\n\x0bListClients\x12\x1e.mailing.v1.ListClientsRequest\x1a\x1f.mailing.v1.ListClientsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/clients\x12\x97\x01\n\x0cUpdateClient\x12\x1f.mailing.v1.UpdateClientRequest\x1a\x12.mailing.v1.Client\"R\x82\xd3\xe4\x93\x02L2\x1b/api/v1/clients/{client.id}:\x06\x63lientZ%\x1a\x1b/api/v1/clients/{client.id}:\x06\x63lient\x12l\n\x0c\x44\x65leteClient\x12\x1f.mailing.v1.DeleteClientRequest\x1a\x16.google.protobuf.Empty\"#\x82\xd3\xe4\x93\x02\x1d*\x1b/api/v1/clients/{client_id}\x12y\n\rImportClients\x12 .mailing.v1.ImportClientsRequest\x1a!.mailing.v1.ImportClientsResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/api/v1/clients/import:\x01*(\x01\x12v\n\rExportClients\x12 .mailing.v1.ExportClientsRequest\x1a!.mailing.v1.ExportClientsResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/api/v1/clients/export0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmailing/v1/client_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x17mailing/v1/access.proto\x1a\x17mailing/v1/client.proto\"v\n\x13\x43reateClientRequest\x12(\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x12.mailing.v1.ClientB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"+\n\x10GetClientRequest\x12\x17\n\tclient_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"\xf3\x01\n\x12ListClientsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x03tag\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1d\n\nphone_code\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x1f\n\x0cphone_number\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x12\x1c\n\ttime_zone\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01H\x03\x88\x01\x01\x42\x06\n\x04_tagB\r\n\x0b_phone_codeB\x0f\n\r_phone_numberB\x0c\n\n_time_zone\"g\n\x13ListClientsResponse\x12#\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x12.mailing.v1.Client\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"\x93\x01\n\x13UpdateClientRequest\x12(\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x12.mailing.v1.ClientB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\".\n\x13\x44\x65leteClientRequest\x12\x17\n\tclient_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"|\n\x14ImportClientsRequest\x12\x30\n\x04rows\x18\x01 \x03(\x0b\x32\x1c.mailing.v1.ImportClientsRowB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nerrors_max\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01\"\xbc\x01\n\x10ImportClientsRow\x12\x12\n\x04line\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x01\x12\x1a\n\x0cphone_number\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\nphone_code\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x16\n\x03tag\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x1c\n\ttime_zone\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x42\r\n\x0b_phone_codeB\x06\n\x04_tagB\x0c\n\n_time_zone\"\x8e\x01\n\x15ImportClientsResponse\x12\x0f\n\x07\x63reated\x18\x01 \x01(\x03\x12\x0f\n\x07updated\x18\x02 \x01(\x03\x12\x11\n\tunchanged\x18\x03 \x01(\x03\x12\x10\n\x08rejected\x18\x04 \x01(\x03\x12.\n\x06\x65rrors\x18\x05 \x03(\x0b\x32\x1e.mailing.v1.ImportClientsError\"B\n\x12ImportClientsError\x12\x0c\n\x04line\x18\x01 \x01(\x03\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\xdb\x01\n\x14\x45xportClientsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x16\n\x03tag\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1d\n\nphone_code\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x1f\n\x0cphone_number\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x12\x1c\n\ttime_zone\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x03\x88\x01\x01\x42\x06\n\x04_tagB\r\n\x0b_phone_codeB\x0f\n\r_phone_numberB\x0c\n\n_time_zone\"<\n\x15\x45xportClientsResponse\x12#\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x12.mailing.v1.Client2\xd9\x06\n\rClientService\x12h\n\x0c\x43reateClient\x12\x1f.mailing.v1.CreateClientRequest\x1a\x12.mailing.v1.Client\"#\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x19\"\x0f/api/v1/clients:\x06\x63lient\x12\x66\n\tGetClient\x12\x1c.mailing.v1.GetClientRequest\x1a\x12.mailing.v1.Client\"\'\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/v1/clients/{client_id}\x12k\n\x0bListClients\x12\x1e.mailing.v1.ListClientsRequest\x1a\x1f.mailing.v1.ListClientsResponse\"\x1b\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/clients\x12\x9b\x01\n\x0cUpdateClient\x12\x1f.mailing.v1.UpdateClientRequest\x1a\x12.mailing.v1.Client\"V\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02L2\x1b/api/v1/clients/{client.id}:\x06\x63lientZ%\x1a\x1b/api/v1/clients/{client.id}:\x06\x63lient\x12p\n\x0c\x44\x65leteClient\x12\x1f.mailing.v1.DeleteClientRequest\x1a\x16.google.protobuf.Empty\"\'\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x1d*\x1b/api/v1/clients/{client_id}\x12}\n\rImportClients\x12 .mailing.v1.ImportClientsRequest\x1a!.mailing.v1.ImportClientsResponse\"%\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x1b\"\x16/api/v1/clients/import:\x01*(\x01\x12z\n\rExportClients\x12 .mailing.v1.ExportClientsRequest\x1a!.mailing.v1.ExportClientsResponse\"\"\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x18\x12\x16/api/v1/clients/export0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +41,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATECLIENTREQUEST'].fields_by_name['client']._serialized_options = b'\342A\001\002'
   _globals['_CREATECLIENTREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CREATECLIENTREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
+  _globals['_CREATECLIENTREQUEST'].fields_by_name['validate_only']._loaded_options = None
+  _globals['_CREATECLIENTREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
   _globals['_GETCLIENTREQUEST'].fields_by_name['client_id']._loaded_options = None
   _globals['_GETCLIENTREQUEST'].fields_by_name['client_id']._serialized_options = b'\342A\001\002'
   _globals['_LISTCLIENTSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -58,10 +61,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATECLIENTREQUEST'].fields_by_name['client']._serialized_options = b'\342A\001\002'
   _globals['_UPDATECLIENTREQUEST'].fields_by_name['update_mask']._loaded_options = None
   _globals['_UPDATECLIENTREQUEST'].fields_by_name['update_mask']._serialized_options = b'\342A\001\001'
+  _globals['_UPDATECLIENTREQUEST'].fields_by_name['validate_only']._loaded_options = None
+  _globals['_UPDATECLIENTREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
   _globals['_DELETECLIENTREQUEST'].fields_by_name['client_id']._loaded_options = None
   _globals['_DELETECLIENTREQUEST'].fields_by_name['client_id']._serialized_options = b'\342A\001\002'
   _globals['_IMPORTCLIENTSREQUEST'].fields_by_name['rows']._loaded_options = None
   _globals['_IMPORTCLIENTSREQUEST'].fields_by_name['rows']._serialized_options = b'\342A\001\002'
+  _globals['_IMPORTCLIENTSREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_IMPORTCLIENTSREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
+  _globals['_IMPORTCLIENTSREQUEST'].fields_by_name['errors_max']._loaded_options = None
+  _globals['_IMPORTCLIENTSREQUEST'].fields_by_name['errors_max']._serialized_options = b'\342A\001\001'
   _globals['_IMPORTCLIENTSROW'].fields_by_name['line']._loaded_options = None
   _globals['_IMPORTCLIENTSROW'].fields_by_name['line']._serialized_options = b'\342A\001\001'
   _globals['_IMPORTCLIENTSROW'].fields_by_name['phone_number']._loaded_options = None
@@ -83,43 +92,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPORTCLIENTSREQUEST'].fields_by_name['time_zone']._loaded_options = None
   _globals['_EXPORTCLIENTSREQUEST'].fields_by_name['time_zone']._serialized_options = b'\342A\001\001'
   _globals['_CLIENTSERVICE'].methods_by_name['CreateClient']._loaded_options = None
-  _globals['_CLIENTSERVICE'].methods_by_name['CreateClient']._serialized_options = b'\202\323\344\223\002\031\"\017/api/v1/clients:\006client'
+  _globals['_CLIENTSERVICE'].methods_by_name['CreateClient']._serialized_options = b'\250\324\030\002\202\323\344\223\002\031\"\017/api/v1/clients:\006client'
   _globals['_CLIENTSERVICE'].methods_by_name['GetClient']._loaded_options = None
-  _globals['_CLIENTSERVICE'].methods_by_name['GetClient']._serialized_options = b'\202\323\344\223\002\035\022\033/api/v1/clients/{client_id}'
+  _globals['_CLIENTSERVICE'].methods_by_name['GetClient']._serialized_options = b'\250\324\030\001\202\323\344\223\002\035\022\033/api/v1/clients/{client_id}'
   _globals['_CLIENTSERVICE'].methods_by_name['ListClients']._loaded_options = None
-  _globals['_CLIENTSERVICE'].methods_by_name['ListClients']._serialized_options = b'\202\323\344\223\002\021\022\017/api/v1/clients'
+  _globals['_CLIENTSERVICE'].methods_by_name['ListClients']._serialized_options = b'\250\324\030\001\202\323\344\223\002\021\022\017/api/v1/clients'
   _globals['_CLIENTSERVICE'].methods_by_name['UpdateClient']._loaded_options = None
-  _globals['_CLIENTSERVICE'].methods_by_name['UpdateClient']._serialized_options = b'\202\323\344\223\002L2\033/api/v1/clients/{client.id}:\006clientZ%\032\033/api/v1/clients/{client.id}:\006client'
+  _globals['_CLIENTSERVICE'].methods_by_name['UpdateClient']._serialized_options = b'\250\324\030\002\202\323\344\223\002L2\033/api/v1/clients/{client.id}:\006clientZ%\032\033/api/v1/clients/{client.id}:\006client'
   _globals['_CLIENTSERVICE'].methods_by_name['DeleteClient']._loaded_options = None
-  _globals['_CLIENTSERVICE'].methods_by_name['DeleteClient']._serialized_options = b'\202\323\344\223\002\035*\033/api/v1/clients/{client_id}'
+  _globals['_CLIENTSERVICE'].methods_by_name['DeleteClient']._serialized_options = b'\250\324\030\002\202\323\344\223\002\035*\033/api/v1/clients/{client_id}'
   _globals['_CLIENTSERVICE'].methods_by_name['ImportClients']._loaded_options = None
-  _globals['_CLIENTSERVICE'].methods_by_name['ImportClients']._serialized_options = b'\202\323\344\223\002\033\"\026/api/v1/clients/import:\001*'
+  _globals['_CLIENTSERVICE'].methods_by_name['ImportClients']._serialized_options = b'\250\324\030\002\202\323\344\223\002\033\"\026/api/v1/clients/import:\001*'
   _globals['_CLIENTSERVICE'].methods_by_name['ExportClients']._loaded_options = None
-  _globals['_CLIENTSERVICE'].methods_by_name['ExportClients']._serialized_options = b'\202\323\344\223\002\030\022\026/api/v1/clients/export'
-  _globals['_CREATECLIENTREQUEST']._serialized_start=198
-  _globals['_CREATECLIENTREQUEST']._serialized_end=287
-  _globals['_GETCLIENTREQUEST']._serialized_start=289
-  _globals['_GETCLIENTREQUEST']._serialized_end=332
-  _globals['_LISTCLIENTSREQUEST']._serialized_start=335
-  _globals['_LISTCLIENTSREQUEST']._serialized_end=578
-  _globals['_LISTCLIENTSRESPONSE']._serialized_start=580
-  _globals['_LISTCLIENTSRESPONSE']._serialized_end=683
-  _globals['_UPDATECLIENTREQUEST']._serialized_start=685
-  _globals['_UPDATECLIENTREQUEST']._serialized_end=803
-  _globals['_DELETECLIENTREQUEST']._serialized_start=805
-  _globals['_DELETECLIENTREQUEST']._serialized_end=851
-  _globals['_IMPORTCLIENTSREQUEST']._serialized_start=853
-  _globals['_IMPORTCLIENTSREQUEST']._serialized_end=925
-  _globals['_IMPORTCLIENTSROW']._serialized_start=928
-  _globals['_IMPORTCLIENTSROW']._serialized_end=1116
-  _globals['_IMPORTCLIENTSRESPONSE']._serialized_start=1119
-  _globals['_IMPORTCLIENTSRESPONSE']._serialized_end=1261
-  _globals['_IMPORTCLIENTSERROR']._serialized_start=1263
-  _globals['_IMPORTCLIENTSERROR']._serialized_end=1329
-  _globals['_EXPORTCLIENTSREQUEST']._serialized_start=1332
-  _globals['_EXPORTCLIENTSREQUEST']._serialized_end=1551
-  _globals['_EXPORTCLIENTSRESPONSE']._serialized_start=1553
-  _globals['_EXPORTCLIENTSRESPONSE']._serialized_end=1613
-  _globals['_CLIENTSERVICE']._serialized_start=1616
-  _globals['_CLIENTSERVICE']._serialized_end=2445
+  _globals['_CLIENTSERVICE'].methods_by_name['ExportClients']._serialized_options = b'\250\324\030\001\202\323\344\223\002\030\022\026/api/v1/clients/export'
+  _globals['_CREATECLIENTREQUEST']._serialized_start=223
+  _globals['_CREATECLIENTREQUEST']._serialized_end=341
+  _globals['_GETCLIENTREQUEST']._serialized_start=343
+  _globals['_GETCLIENTREQUEST']._serialized_end=386
+  _globals['_LISTCLIENTSREQUEST']._serialized_start=389
+  _globals['_LISTCLIENTSREQUEST']._serialized_end=632
+  _globals['_LISTCLIENTSRESPONSE']._serialized_start=634
+  _globals['_LISTCLIENTSRESPONSE']._serialized_end=737
+  _globals['_UPDATECLIENTREQUEST']._serialized_start=740
+  _globals['_UPDATECLIENTREQUEST']._serialized_end=887
+  _globals['_DELETECLIENTREQUEST']._serialized_start=889
+  _globals['_DELETECLIENTREQUEST']._serialized_end=935
+  _globals['_IMPORTCLIENTSREQUEST']._serialized_start=937
+  _globals['_IMPORTCLIENTSREQUEST']._serialized_end=1061
+  _globals['_IMPORTCLIENTSROW']._serialized_start=1064
+  _globals['_IMPORTCLIENTSROW']._serialized_end=1252
+  _globals['_IMPORTCLIENTSRESPONSE']._serialized_start=1255
+  _globals['_IMPORTCLIENTSRESPONSE']._serialized_end=1397
+  _globals['_IMPORTCLIENTSERROR']._serialized_start=1399
+  _globals['_IMPORTCLIENTSERROR']._serialized_end=1465
+  _globals['_EXPORTCLIENTSREQUEST']._serialized_start=1468
+  _globals['_EXPORTCLIENTSREQUEST']._serialized_end=1687
+  _globals['_EXPORTCLIENTSRESPONSE']._serialized_start=1689
+  _globals['_EXPORTCLIENTSRESPONSE']._serialized_end=1749
+  _globals['_CLIENTSERVICE']._serialized_start=1752
+  _globals['_CLIENTSERVICE']._serialized_end=2609
 # @@protoc_insertion_point(module_scope)

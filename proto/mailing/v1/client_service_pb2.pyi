@@ -28,10 +28,13 @@ class CreateClientRequest(_message.Message):
 
     CLIENT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a repeat safe (AIP-155): for 7 days the same id with the same client gets the first answer again, with another
     client INVALID_ARGUMENT. Any text of 1 to 128 characters; a UUID is a good choice. Empty: no protection.
     """
+    validate_only: _builtins.bool
+    """Only check (AIP-163): the answer is the client as it would be, without an id, and nothing is stored."""
     @_builtins.property
     def client(self) -> _client_pb2.Client:
         """The client to add; `id`, `create_time` and `update_time` are ignored."""
@@ -41,10 +44,11 @@ class CreateClientRequest(_message.Message):
         *,
         client: _client_pb2.Client | None = ...,
         request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["client", b"client"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -169,6 +173,9 @@ class UpdateClientRequest(_message.Message):
 
     CLIENT_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    validate_only: _builtins.bool
+    """Only check (AIP-163): the answer is the client as it would be, and nothing is stored."""
     @_builtins.property
     def client(self) -> _client_pb2.Client:
         """The client with its `id` and the new values."""
@@ -182,10 +189,11 @@ class UpdateClientRequest(_message.Message):
         *,
         client: _client_pb2.Client | None = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -220,6 +228,16 @@ class ImportClientsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROWS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ERRORS_MAX_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """On the first page: makes a repeat safe (AIP-155). The same id with the same rows gets the first answer again, and
+    nothing is stored. An import that was cut off has no answer yet: the repeat goes through all rows.
+    """
+    errors_max: _builtins.int
+    """On the first page: how many errors the answer may list; 0 means 10,000, which fit into the 4 MiB that a gRPC client
+    takes by default; 1,000,000 at most. About 100 bytes each: who asks for more has to take larger messages.
+    """
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportClientsRow]:
         """100 to 1,000 rows a page are best; 10,000 at most."""
@@ -228,10 +246,12 @@ class ImportClientsRequest(_message.Message):
         self,
         *,
         rows: _abc.Iterable[Global___ImportClientsRow] | None = ...,
+        request_id: _builtins.str = ...,
+        errors_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors_max", b"errors_max", "request_id", b"request_id", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -309,7 +329,7 @@ class ImportClientsResponse(_message.Message):
     """Rows that were not stored; each has at least one entry in `errors`, up to the limit there."""
     @_builtins.property
     def errors(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportClientsError]:
-        """What is wrong, in the order of the rows; the first 10,000."""
+        """What is wrong, in the order of the rows; the first `errors_max`, and no more than fit into 48 MiB."""
 
     def __init__(
         self,

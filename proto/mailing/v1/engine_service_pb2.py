@@ -24,17 +24,24 @@ _sym_db = _symbol_database.Default()
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from mailing.v1 import access_pb2 as mailing_dot_v1_dot_access__pb2
 from mailing.v1 import audit_pb2 as mailing_dot_v1_dot_audit__pb2
 from mailing.v1 import engine_pb2 as mailing_dot_v1_dot_engine__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmailing/v1/engine_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x16mailing/v1/audit.proto\x1a\x17mailing/v1/engine.proto\"\x12\n\x10GetStatusRequest\"*\n\x11SetWorkersRequest\x12\x15\n\x07workers\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x02\">\n\x0eSetRateRequest\x12\x1d\n\nrate_limit\x18\x01 \x01(\x01\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\r\n\x0b_rate_limit\"\x15\n\x13PauseSendingRequest\"\x16\n\x14ResumeSendingRequest\"\xa7\x01\n\x16ListAuditEventsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05\x61\x63tor\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0bobject_type\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\tobject_id\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\x0c\n\n_object_id\"t\n\x17ListAuditEventsResponse\x12,\n\x0c\x61udit_events\x18\x01 \x03(\x0b\x32\x16.mailing.v1.AuditEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\x32\xeb\x04\n\rEngineService\x12[\n\tGetStatus\x12\x1c.mailing.v1.GetStatusRequest\x1a\x18.mailing.v1.EngineStatus\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/engine\x12`\n\nSetWorkers\x12\x1d.mailing.v1.SetWorkersRequest\x1a\x18.mailing.v1.EngineStatus\"\x19\x82\xd3\xe4\x93\x02\x13\x32\x0e/api/v1/engine:\x01*\x12Z\n\x07SetRate\x12\x1a.mailing.v1.SetRateRequest\x1a\x18.mailing.v1.EngineStatus\"\x19\x82\xd3\xe4\x93\x02\x13\x32\x0e/api/v1/engine:\x01*\x12\x64\n\x0cPauseSending\x12\x1f.mailing.v1.PauseSendingRequest\x1a\x18.mailing.v1.EngineStatus\"\x19\x82\xd3\xe4\x93\x02\x13\x32\x0e/api/v1/engine:\x01*\x12\x66\n\rResumeSending\x12 .mailing.v1.ResumeSendingRequest\x1a\x18.mailing.v1.EngineStatus\"\x19\x82\xd3\xe4\x93\x02\x13\x32\x0e/api/v1/engine:\x01*\x12q\n\x0fListAuditEvents\x12\".mailing.v1.ListAuditEventsRequest\x1a#.mailing.v1.ListAuditEventsResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/api/v1/auditb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmailing/v1/engine_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17mailing/v1/access.proto\x1a\x16mailing/v1/audit.proto\x1a\x17mailing/v1/engine.proto\"\x12\n\x10GetStatusRequest\"\x9c\x01\n\x13UpdateEngineRequest\x12\x1a\n\x07workers\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1d\n\nrate_limit\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12/\n\x07sending\x18\x03 \x01(\x0e\x32\x18.mailing.v1.SendingStateB\x04\xe2\x41\x01\x01\x42\n\n\x08_workersB\r\n\x0b_rate_limit\"*\n\x11SetWorkersRequest\x12\x15\n\x07workers\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x02\">\n\x0eSetRateRequest\x12\x1d\n\nrate_limit\x18\x01 \x01(\x01\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\r\n\x0b_rate_limit\"\x15\n\x13PauseSendingRequest\"\x16\n\x14ResumeSendingRequest\"\xa7\x01\n\x16ListAuditEventsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05\x61\x63tor\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0bobject_type\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\tobject_id\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\x0c\n\n_object_id\"t\n\x17ListAuditEventsResponse\x12,\n\x0c\x61udit_events\x18\x01 \x03(\x0b\x32\x16.mailing.v1.AuditEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\x32\x89\x05\n\rEngineService\x12_\n\tGetStatus\x12\x1c.mailing.v1.GetStatusRequest\x1a\x18.mailing.v1.EngineStatus\"\x1a\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/engine\x12h\n\x0cUpdateEngine\x12\x1f.mailing.v1.UpdateEngineRequest\x1a\x18.mailing.v1.EngineStatus\"\x1d\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x13\x32\x0e/api/v1/engine:\x01*\x12K\n\nSetWorkers\x12\x1d.mailing.v1.SetWorkersRequest\x1a\x18.mailing.v1.EngineStatus\"\x04\xa8\xd4\x18\x03\x12\x45\n\x07SetRate\x12\x1a.mailing.v1.SetRateRequest\x1a\x18.mailing.v1.EngineStatus\"\x04\xa8\xd4\x18\x03\x12O\n\x0cPauseSending\x12\x1f.mailing.v1.PauseSendingRequest\x1a\x18.mailing.v1.EngineStatus\"\x04\xa8\xd4\x18\x03\x12Q\n\rResumeSending\x12 .mailing.v1.ResumeSendingRequest\x1a\x18.mailing.v1.EngineStatus\"\x04\xa8\xd4\x18\x03\x12u\n\x0fListAuditEvents\x12\".mailing.v1.ListAuditEventsRequest\x1a#.mailing.v1.ListAuditEventsResponse\"\x19\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x0f\x12\r/api/v1/auditb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mailing.v1.engine_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_UPDATEENGINEREQUEST'].fields_by_name['workers']._loaded_options = None
+  _globals['_UPDATEENGINEREQUEST'].fields_by_name['workers']._serialized_options = b'\342A\001\001'
+  _globals['_UPDATEENGINEREQUEST'].fields_by_name['rate_limit']._loaded_options = None
+  _globals['_UPDATEENGINEREQUEST'].fields_by_name['rate_limit']._serialized_options = b'\342A\001\001'
+  _globals['_UPDATEENGINEREQUEST'].fields_by_name['sending']._loaded_options = None
+  _globals['_UPDATEENGINEREQUEST'].fields_by_name['sending']._serialized_options = b'\342A\001\001'
   _globals['_SETWORKERSREQUEST'].fields_by_name['workers']._loaded_options = None
   _globals['_SETWORKERSREQUEST'].fields_by_name['workers']._serialized_options = b'\342A\001\002'
   _globals['_SETRATEREQUEST'].fields_by_name['rate_limit']._loaded_options = None
@@ -50,31 +57,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTAUDITEVENTSREQUEST'].fields_by_name['object_id']._loaded_options = None
   _globals['_LISTAUDITEVENTSREQUEST'].fields_by_name['object_id']._serialized_options = b'\342A\001\001'
   _globals['_ENGINESERVICE'].methods_by_name['GetStatus']._loaded_options = None
-  _globals['_ENGINESERVICE'].methods_by_name['GetStatus']._serialized_options = b'\202\323\344\223\002\020\022\016/api/v1/engine'
+  _globals['_ENGINESERVICE'].methods_by_name['GetStatus']._serialized_options = b'\250\324\030\001\202\323\344\223\002\020\022\016/api/v1/engine'
+  _globals['_ENGINESERVICE'].methods_by_name['UpdateEngine']._loaded_options = None
+  _globals['_ENGINESERVICE'].methods_by_name['UpdateEngine']._serialized_options = b'\250\324\030\003\202\323\344\223\002\0232\016/api/v1/engine:\001*'
   _globals['_ENGINESERVICE'].methods_by_name['SetWorkers']._loaded_options = None
-  _globals['_ENGINESERVICE'].methods_by_name['SetWorkers']._serialized_options = b'\202\323\344\223\002\0232\016/api/v1/engine:\001*'
+  _globals['_ENGINESERVICE'].methods_by_name['SetWorkers']._serialized_options = b'\250\324\030\003'
   _globals['_ENGINESERVICE'].methods_by_name['SetRate']._loaded_options = None
-  _globals['_ENGINESERVICE'].methods_by_name['SetRate']._serialized_options = b'\202\323\344\223\002\0232\016/api/v1/engine:\001*'
+  _globals['_ENGINESERVICE'].methods_by_name['SetRate']._serialized_options = b'\250\324\030\003'
   _globals['_ENGINESERVICE'].methods_by_name['PauseSending']._loaded_options = None
-  _globals['_ENGINESERVICE'].methods_by_name['PauseSending']._serialized_options = b'\202\323\344\223\002\0232\016/api/v1/engine:\001*'
+  _globals['_ENGINESERVICE'].methods_by_name['PauseSending']._serialized_options = b'\250\324\030\003'
   _globals['_ENGINESERVICE'].methods_by_name['ResumeSending']._loaded_options = None
-  _globals['_ENGINESERVICE'].methods_by_name['ResumeSending']._serialized_options = b'\202\323\344\223\002\0232\016/api/v1/engine:\001*'
+  _globals['_ENGINESERVICE'].methods_by_name['ResumeSending']._serialized_options = b'\250\324\030\003'
   _globals['_ENGINESERVICE'].methods_by_name['ListAuditEvents']._loaded_options = None
-  _globals['_ENGINESERVICE'].methods_by_name['ListAuditEvents']._serialized_options = b'\202\323\344\223\002\017\022\r/api/v1/audit'
-  _globals['_GETSTATUSREQUEST']._serialized_start=159
-  _globals['_GETSTATUSREQUEST']._serialized_end=177
-  _globals['_SETWORKERSREQUEST']._serialized_start=179
-  _globals['_SETWORKERSREQUEST']._serialized_end=221
-  _globals['_SETRATEREQUEST']._serialized_start=223
-  _globals['_SETRATEREQUEST']._serialized_end=285
-  _globals['_PAUSESENDINGREQUEST']._serialized_start=287
-  _globals['_PAUSESENDINGREQUEST']._serialized_end=308
-  _globals['_RESUMESENDINGREQUEST']._serialized_start=310
-  _globals['_RESUMESENDINGREQUEST']._serialized_end=332
-  _globals['_LISTAUDITEVENTSREQUEST']._serialized_start=335
-  _globals['_LISTAUDITEVENTSREQUEST']._serialized_end=502
-  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_start=504
-  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_end=620
-  _globals['_ENGINESERVICE']._serialized_start=623
-  _globals['_ENGINESERVICE']._serialized_end=1242
+  _globals['_ENGINESERVICE'].methods_by_name['ListAuditEvents']._serialized_options = b'\250\324\030\001\202\323\344\223\002\017\022\r/api/v1/audit'
+  _globals['_GETSTATUSREQUEST']._serialized_start=184
+  _globals['_GETSTATUSREQUEST']._serialized_end=202
+  _globals['_UPDATEENGINEREQUEST']._serialized_start=205
+  _globals['_UPDATEENGINEREQUEST']._serialized_end=361
+  _globals['_SETWORKERSREQUEST']._serialized_start=363
+  _globals['_SETWORKERSREQUEST']._serialized_end=405
+  _globals['_SETRATEREQUEST']._serialized_start=407
+  _globals['_SETRATEREQUEST']._serialized_end=469
+  _globals['_PAUSESENDINGREQUEST']._serialized_start=471
+  _globals['_PAUSESENDINGREQUEST']._serialized_end=492
+  _globals['_RESUMESENDINGREQUEST']._serialized_start=494
+  _globals['_RESUMESENDINGREQUEST']._serialized_end=516
+  _globals['_LISTAUDITEVENTSREQUEST']._serialized_start=519
+  _globals['_LISTAUDITEVENTSREQUEST']._serialized_end=686
+  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_start=688
+  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_end=804
+  _globals['_ENGINESERVICE']._serialized_start=807
+  _globals['_ENGINESERVICE']._serialized_end=1456
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from mailing.v1 import audit_pb2 as _audit_pb2
+from mailing.v1 import engine_pb2 as _engine_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -35,6 +36,43 @@ class GetStatusRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusRequest: _TypeAlias = GetStatusRequest  # noqa: Y015
+
+@_typing.final
+class UpdateEngineRequest(_message.Message):
+    """Asks for changes of the engine; at least one field must be set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKERS_FIELD_NUMBER: _builtins.int
+    RATE_LIMIT_FIELD_NUMBER: _builtins.int
+    SENDING_FIELD_NUMBER: _builtins.int
+    workers: _builtins.int
+    """Workers of each engine, 1 to 10,000. Not set: as they are."""
+    rate_limit: _builtins.float
+    """Calls a second to the provider, at most 100,000; 0: no limit. Not set: as it is."""
+    sending: _engine_pb2.SendingState.ValueType
+    """Whether sending is held. Unspecified: as it is."""
+    def __init__(
+        self,
+        *,
+        workers: _builtins.int | None = ...,
+        rate_limit: _builtins.float | None = ...,
+        sending: _engine_pb2.SendingState.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "_workers", b"_workers", "rate_limit", b"rate_limit", "workers", b"workers"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "_workers", b"_workers", "rate_limit", b"rate_limit", "sending", b"sending", "workers", b"workers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__rate_limit: _TypeAlias = _typing.Literal["rate_limit"]  # noqa: Y015
+    _WhichOneofArgType__rate_limit: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit"]  # noqa: Y015
+    _WhichOneofReturnType__workers: _TypeAlias = _typing.Literal["workers"]  # noqa: Y015
+    _WhichOneofArgType__workers: _TypeAlias = _typing.Literal["_workers", b"_workers"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_limit) -> _WhichOneofReturnType__rate_limit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__workers) -> _WhichOneofReturnType__workers | None: ...
+
+Global___UpdateEngineRequest: _TypeAlias = UpdateEngineRequest  # noqa: Y015
 
 @_typing.final
 class SetWorkersRequest(_message.Message):

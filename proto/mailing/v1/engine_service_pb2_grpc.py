@@ -28,8 +28,8 @@ if _version_not_supported:
 
 class EngineServiceStub:
     """The engine itself: watch it, steer it. Settings made here hold for every engine on the database. Workers and rate
-    are forgotten when all engines have stopped; a pause of sending stays. Over HTTP one PATCH serves the four changes:
-    each field of its body (`workers`, `rate_limit`, `sending`) is one call.
+    are forgotten when all engines have stopped; a pause of sending stays. UpdateEngine changes several at once,
+    the other four methods one each.
     """
 
     def __init__(self, channel):
@@ -41,6 +41,11 @@ class EngineServiceStub:
         self.GetStatus = channel.unary_unary(
                 '/mailing.v1.EngineService/GetStatus',
                 request_serializer=mailing_dot_v1_dot_engine__service__pb2.GetStatusRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_engine__pb2.EngineStatus.FromString,
+                _registered_method=True)
+        self.UpdateEngine = channel.unary_unary(
+                '/mailing.v1.EngineService/UpdateEngine',
+                request_serializer=mailing_dot_v1_dot_engine__service__pb2.UpdateEngineRequest.SerializeToString,
                 response_deserializer=mailing_dot_v1_dot_engine__pb2.EngineStatus.FromString,
                 _registered_method=True)
         self.SetWorkers = channel.unary_unary(
@@ -72,12 +77,20 @@ class EngineServiceStub:
 
 class EngineServiceServicer:
     """The engine itself: watch it, steer it. Settings made here hold for every engine on the database. Workers and rate
-    are forgotten when all engines have stopped; a pause of sending stays. Over HTTP one PATCH serves the four changes:
-    each field of its body (`workers`, `rate_limit`, `sending`) is one call.
+    are forgotten when all engines have stopped; a pause of sending stays. UpdateEngine changes several at once,
+    the other four methods one each.
     """
 
     def GetStatus(self, request, context):
         """Read how the engine is doing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateEngine(self, request, context):
+        """Change what is set in the request, at once and together: all of it or, when a field is bad, nothing. For `sending`
+        see PauseSending.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,6 +140,11 @@ def add_EngineServiceServicer_to_server(servicer, server):
                     request_deserializer=mailing_dot_v1_dot_engine__service__pb2.GetStatusRequest.FromString,
                     response_serializer=mailing_dot_v1_dot_engine__pb2.EngineStatus.SerializeToString,
             ),
+            'UpdateEngine': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateEngine,
+                    request_deserializer=mailing_dot_v1_dot_engine__service__pb2.UpdateEngineRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_engine__pb2.EngineStatus.SerializeToString,
+            ),
             'SetWorkers': grpc.unary_unary_rpc_method_handler(
                     servicer.SetWorkers,
                     request_deserializer=mailing_dot_v1_dot_engine__service__pb2.SetWorkersRequest.FromString,
@@ -162,8 +180,8 @@ def add_EngineServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class EngineService:
     """The engine itself: watch it, steer it. Settings made here hold for every engine on the database. Workers and rate
-    are forgotten when all engines have stopped; a pause of sending stays. Over HTTP one PATCH serves the four changes:
-    each field of its body (`workers`, `rate_limit`, `sending`) is one call.
+    are forgotten when all engines have stopped; a pause of sending stays. UpdateEngine changes several at once,
+    the other four methods one each.
     """
 
     @staticmethod
@@ -182,6 +200,33 @@ class EngineService:
             target,
             '/mailing.v1.EngineService/GetStatus',
             mailing_dot_v1_dot_engine__service__pb2.GetStatusRequest.SerializeToString,
+            mailing_dot_v1_dot_engine__pb2.EngineStatus.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateEngine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.EngineService/UpdateEngine',
+            mailing_dot_v1_dot_engine__service__pb2.UpdateEngineRequest.SerializeToString,
             mailing_dot_v1_dot_engine__pb2.EngineStatus.FromString,
             options,
             channel_credentials,

@@ -29,8 +29,8 @@ GRPC_VERSION: str
 
 class EngineServiceStub:
     """The engine itself: watch it, steer it. Settings made here hold for every engine on the database. Workers and rate
-    are forgotten when all engines have stopped; a pause of sending stays. Over HTTP one PATCH serves the four changes:
-    each field of its body (`workers`, `rate_limit`, `sending`) is one call.
+    are forgotten when all engines have stopped; a pause of sending stays. UpdateEngine changes several at once,
+    the other four methods one each.
     """
 
     @_typing.overload
@@ -39,6 +39,10 @@ class EngineServiceStub:
     def __new__(cls, channel: _aio.Channel) -> EngineServiceAsyncStub: ...
     GetStatus: _grpc.UnaryUnaryMultiCallable[_engine_service_pb2.GetStatusRequest, _engine_pb2.EngineStatus]
     """Read how the engine is doing."""
+    UpdateEngine: _grpc.UnaryUnaryMultiCallable[_engine_service_pb2.UpdateEngineRequest, _engine_pb2.EngineStatus]
+    """Change what is set in the request, at once and together: all of it or, when a field is bad, nothing. For `sending`
+    see PauseSending.
+    """
     SetWorkers: _grpc.UnaryUnaryMultiCallable[_engine_service_pb2.SetWorkersRequest, _engine_pb2.EngineStatus]
     """Change the number of workers of each engine, at once."""
     SetRate: _grpc.UnaryUnaryMultiCallable[_engine_service_pb2.SetRateRequest, _engine_pb2.EngineStatus]
@@ -55,13 +59,17 @@ class EngineServiceStub:
 @_typing.type_check_only
 class EngineServiceAsyncStub(EngineServiceStub):
     """The engine itself: watch it, steer it. Settings made here hold for every engine on the database. Workers and rate
-    are forgotten when all engines have stopped; a pause of sending stays. Over HTTP one PATCH serves the four changes:
-    each field of its body (`workers`, `rate_limit`, `sending`) is one call.
+    are forgotten when all engines have stopped; a pause of sending stays. UpdateEngine changes several at once,
+    the other four methods one each.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetStatus: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.GetStatusRequest, _engine_pb2.EngineStatus]  # type: ignore[assignment]
     """Read how the engine is doing."""
+    UpdateEngine: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.UpdateEngineRequest, _engine_pb2.EngineStatus]  # type: ignore[assignment]
+    """Change what is set in the request, at once and together: all of it or, when a field is bad, nothing. For `sending`
+    see PauseSending.
+    """
     SetWorkers: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.SetWorkersRequest, _engine_pb2.EngineStatus]  # type: ignore[assignment]
     """Change the number of workers of each engine, at once."""
     SetRate: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.SetRateRequest, _engine_pb2.EngineStatus]  # type: ignore[assignment]
@@ -77,8 +85,8 @@ class EngineServiceAsyncStub(EngineServiceStub):
 
 class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
     """The engine itself: watch it, steer it. Settings made here hold for every engine on the database. Workers and rate
-    are forgotten when all engines have stopped; a pause of sending stays. Over HTTP one PATCH serves the four changes:
-    each field of its body (`workers`, `rate_limit`, `sending`) is one call.
+    are forgotten when all engines have stopped; a pause of sending stays. UpdateEngine changes several at once,
+    the other four methods one each.
     """
 
     @_abc_1.abstractmethod
@@ -88,6 +96,16 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_engine_pb2.EngineStatus, _abc.Awaitable[_engine_pb2.EngineStatus]]:
         """Read how the engine is doing."""
+
+    @_abc_1.abstractmethod
+    def UpdateEngine(
+        self,
+        request: _engine_service_pb2.UpdateEngineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engine_pb2.EngineStatus, _abc.Awaitable[_engine_pb2.EngineStatus]]:
+        """Change what is set in the request, at once and together: all of it or, when a field is bad, nothing. For `sending`
+        see PauseSending.
+        """
 
     @_abc_1.abstractmethod
     def SetWorkers(

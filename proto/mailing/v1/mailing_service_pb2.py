@@ -26,11 +26,12 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from mailing.v1 import access_pb2 as mailing_dot_v1_dot_access__pb2
 from mailing.v1 import mailing_pb2 as mailing_dot_v1_dot_mailing__pb2
 from mailing.v1 import mailing_stats_pb2 as mailing_dot_v1_dot_mailing__stats__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n mailing/v1/mailing_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x18mailing/v1/mailing.proto\x1a\x1emailing/v1/mailing_stats.proto\"\\\n\x14\x43reateMailingRequest\x12*\n\x07mailing\x18\x01 \x01(\x0b\x32\x13.mailing.v1.MailingB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"-\n\x11GetMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"w\n\x13ListMailingsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x18.mailing.v1.MailingStateB\x04\xe2\x41\x01\x01\"j\n\x14ListMailingsResponse\x12%\n\x08mailings\x18\x01 \x03(\x0b\x32\x13.mailing.v1.Mailing\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"y\n\x14UpdateMailingRequest\x12*\n\x07mailing\x18\x01 \x01(\x0b\x32\x13.mailing.v1.MailingB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"0\n\x14\x44\x65leteMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"/\n\x13PauseMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"0\n\x14ResumeMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"0\n\x14\x43\x61ncelMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"C\n\x15PreviewMailingRequest\x12*\n\x07mailing\x18\x01 \x01(\x0b\x32\x13.mailing.v1.MailingB\x04\xe2\x41\x01\x02\"\x9f\x01\n\x16PreviewMailingResponse\x12\x10\n\x08\x61udience\x18\x01 \x01(\x03\x12\x10\n\x08segments\x18\x02 \x01(\x05\x12&\n\x08\x66orecast\x18\x03 \x01(\x0b\x32\x14.mailing.v1.Forecast\x12*\n\x08\x65ncoding\x18\x04 \x01(\x0e\x32\x18.mailing.v1.TextEncoding\x12\r\n\x05units\x18\x05 \x01(\x05\"2\n\x16GetMailingStatsRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"/\n\x13WatchMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02*]\n\x0cTextEncoding\x12\x1d\n\x19TEXT_ENCODING_UNSPECIFIED\x10\x00\x12\x16\n\x12TEXT_ENCODING_GSM7\x10\x01\x12\x16\n\x12TEXT_ENCODING_UCS2\x10\x02\x32\xcf\n\n\x0eMailingService\x12i\n\rCreateMailing\x12 .mailing.v1.CreateMailingRequest\x1a\x13.mailing.v1.Mailing\"!\x82\xd3\xe4\x93\x02\x1b\"\x10/api/v1/mailings:\x07mailing\x12g\n\nGetMailing\x12\x1d.mailing.v1.GetMailingRequest\x1a\x13.mailing.v1.Mailing\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/mailings/{mailing_id}\x12k\n\x0cListMailings\x12\x1f.mailing.v1.ListMailingsRequest\x1a .mailing.v1.ListMailingsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/mailings\x12\xa0\x01\n\rUpdateMailing\x12 .mailing.v1.UpdateMailingRequest\x1a\x13.mailing.v1.Mailing\"X\x82\xd3\xe4\x93\x02R2\x1d/api/v1/mailings/{mailing.id}:\x07mailingZ(\x1a\x1d/api/v1/mailings/{mailing.id}:\x07mailing\x12p\n\rDeleteMailing\x12 .mailing.v1.DeleteMailingRequest\x1a\x16.google.protobuf.Empty\"%\x82\xd3\xe4\x93\x02\x1f*\x1d/api/v1/mailings/{mailing_id}\x12t\n\x0cPauseMailing\x12\x1f.mailing.v1.PauseMailingRequest\x1a\x13.mailing.v1.Mailing\".\x82\xd3\xe4\x93\x02(\"#/api/v1/mailings/{mailing_id}/pause:\x01*\x12w\n\rResumeMailing\x12 .mailing.v1.ResumeMailingRequest\x1a\x13.mailing.v1.Mailing\"/\x82\xd3\xe4\x93\x02)\"$/api/v1/mailings/{mailing_id}/resume:\x01*\x12w\n\rCancelMailing\x12 .mailing.v1.CancelMailingRequest\x1a\x13.mailing.v1.Mailing\"/\x82\xd3\xe4\x93\x02)\"$/api/v1/mailings/{mailing_id}/cancel:\x01*\x12\x82\x01\n\x0ePreviewMailing\x12!.mailing.v1.PreviewMailingRequest\x1a\".mailing.v1.PreviewMailingResponse\")\x82\xd3\xe4\x93\x02#\"\x18/api/v1/mailings/preview:\x07mailing\x12|\n\x0fGetMailingStats\x12\".mailing.v1.GetMailingStatsRequest\x1a\x18.mailing.v1.MailingStats\"+\x82\xd3\xe4\x93\x02%\x12#/api/v1/mailings/{mailing_id}/stats\x12|\n\x0cWatchMailing\x12\x1f.mailing.v1.WatchMailingRequest\x1a\x1b.mailing.v1.MailingProgress\",\x82\xd3\xe4\x93\x02&\x12$/api/v1/mailings/{mailing_id}/events0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n mailing/v1/mailing_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x17mailing/v1/access.proto\x1a\x18mailing/v1/mailing.proto\x1a\x1emailing/v1/mailing_stats.proto\"y\n\x14\x43reateMailingRequest\x12*\n\x07mailing\x18\x01 \x01(\x0b\x32\x13.mailing.v1.MailingB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"-\n\x11GetMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"w\n\x13ListMailingsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x18.mailing.v1.MailingStateB\x04\xe2\x41\x01\x01\"j\n\x14ListMailingsResponse\x12%\n\x08mailings\x18\x01 \x03(\x0b\x32\x13.mailing.v1.Mailing\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"\x96\x01\n\x14UpdateMailingRequest\x12*\n\x07mailing\x18\x01 \x01(\x0b\x32\x13.mailing.v1.MailingB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"0\n\x14\x44\x65leteMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"I\n\x13PauseMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"J\n\x14ResumeMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"J\n\x14\x43\x61ncelMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"C\n\x15PreviewMailingRequest\x12*\n\x07mailing\x18\x01 \x01(\x0b\x32\x13.mailing.v1.MailingB\x04\xe2\x41\x01\x02\"\x9f\x01\n\x16PreviewMailingResponse\x12\x10\n\x08\x61udience\x18\x01 \x01(\x03\x12\x10\n\x08segments\x18\x02 \x01(\x05\x12&\n\x08\x66orecast\x18\x03 \x01(\x0b\x32\x14.mailing.v1.Forecast\x12*\n\x08\x65ncoding\x18\x04 \x01(\x0e\x32\x18.mailing.v1.TextEncoding\x12\r\n\x05units\x18\x05 \x01(\x05\"2\n\x16GetMailingStatsRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"/\n\x13WatchMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02*]\n\x0cTextEncoding\x12\x1d\n\x19TEXT_ENCODING_UNSPECIFIED\x10\x00\x12\x16\n\x12TEXT_ENCODING_GSM7\x10\x01\x12\x16\n\x12TEXT_ENCODING_UCS2\x10\x02\x32\xfd\n\n\x0eMailingService\x12m\n\rCreateMailing\x12 .mailing.v1.CreateMailingRequest\x1a\x13.mailing.v1.Mailing\"%\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x1b\"\x10/api/v1/mailings:\x07mailing\x12k\n\nGetMailing\x12\x1d.mailing.v1.GetMailingRequest\x1a\x13.mailing.v1.Mailing\")\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/mailings/{mailing_id}\x12o\n\x0cListMailings\x12\x1f.mailing.v1.ListMailingsRequest\x1a .mailing.v1.ListMailingsResponse\"\x1c\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/mailings\x12\xa4\x01\n\rUpdateMailing\x12 .mailing.v1.UpdateMailingRequest\x1a\x13.mailing.v1.Mailing\"\\\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02R2\x1d/api/v1/mailings/{mailing.id}:\x07mailingZ(\x1a\x1d/api/v1/mailings/{mailing.id}:\x07mailing\x12t\n\rDeleteMailing\x12 .mailing.v1.DeleteMailingRequest\x1a\x16.google.protobuf.Empty\")\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x1f*\x1d/api/v1/mailings/{mailing_id}\x12x\n\x0cPauseMailing\x12\x1f.mailing.v1.PauseMailingRequest\x1a\x13.mailing.v1.Mailing\"2\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02(\"#/api/v1/mailings/{mailing_id}/pause:\x01*\x12{\n\rResumeMailing\x12 .mailing.v1.ResumeMailingRequest\x1a\x13.mailing.v1.Mailing\"3\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02)\"$/api/v1/mailings/{mailing_id}/resume:\x01*\x12{\n\rCancelMailing\x12 .mailing.v1.CancelMailingRequest\x1a\x13.mailing.v1.Mailing\"3\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02)\"$/api/v1/mailings/{mailing_id}/cancel:\x01*\x12\x86\x01\n\x0ePreviewMailing\x12!.mailing.v1.PreviewMailingRequest\x1a\".mailing.v1.PreviewMailingResponse\"-\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02#\"\x18/api/v1/mailings/preview:\x07mailing\x12\x80\x01\n\x0fGetMailingStats\x12\".mailing.v1.GetMailingStatsRequest\x1a\x18.mailing.v1.MailingStats\"/\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02%\x12#/api/v1/mailings/{mailing_id}/stats\x12\x80\x01\n\x0cWatchMailing\x12\x1f.mailing.v1.WatchMailingRequest\x1a\x1b.mailing.v1.MailingProgress\"0\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02&\x12$/api/v1/mailings/{mailing_id}/events0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEMAILINGREQUEST'].fields_by_name['mailing']._serialized_options = b'\342A\001\002'
   _globals['_CREATEMAILINGREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CREATEMAILINGREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
+  _globals['_CREATEMAILINGREQUEST'].fields_by_name['validate_only']._loaded_options = None
+  _globals['_CREATEMAILINGREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
   _globals['_GETMAILINGREQUEST'].fields_by_name['mailing_id']._loaded_options = None
   _globals['_GETMAILINGREQUEST'].fields_by_name['mailing_id']._serialized_options = b'\342A\001\002'
   _globals['_LISTMAILINGSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -53,14 +56,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATEMAILINGREQUEST'].fields_by_name['mailing']._serialized_options = b'\342A\001\002'
   _globals['_UPDATEMAILINGREQUEST'].fields_by_name['update_mask']._loaded_options = None
   _globals['_UPDATEMAILINGREQUEST'].fields_by_name['update_mask']._serialized_options = b'\342A\001\001'
+  _globals['_UPDATEMAILINGREQUEST'].fields_by_name['validate_only']._loaded_options = None
+  _globals['_UPDATEMAILINGREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
   _globals['_DELETEMAILINGREQUEST'].fields_by_name['mailing_id']._loaded_options = None
   _globals['_DELETEMAILINGREQUEST'].fields_by_name['mailing_id']._serialized_options = b'\342A\001\002'
   _globals['_PAUSEMAILINGREQUEST'].fields_by_name['mailing_id']._loaded_options = None
   _globals['_PAUSEMAILINGREQUEST'].fields_by_name['mailing_id']._serialized_options = b'\342A\001\002'
+  _globals['_PAUSEMAILINGREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_PAUSEMAILINGREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
   _globals['_RESUMEMAILINGREQUEST'].fields_by_name['mailing_id']._loaded_options = None
   _globals['_RESUMEMAILINGREQUEST'].fields_by_name['mailing_id']._serialized_options = b'\342A\001\002'
+  _globals['_RESUMEMAILINGREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_RESUMEMAILINGREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
   _globals['_CANCELMAILINGREQUEST'].fields_by_name['mailing_id']._loaded_options = None
   _globals['_CANCELMAILINGREQUEST'].fields_by_name['mailing_id']._serialized_options = b'\342A\001\002'
+  _globals['_CANCELMAILINGREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_CANCELMAILINGREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
   _globals['_PREVIEWMAILINGREQUEST'].fields_by_name['mailing']._loaded_options = None
   _globals['_PREVIEWMAILINGREQUEST'].fields_by_name['mailing']._serialized_options = b'\342A\001\002'
   _globals['_GETMAILINGSTATSREQUEST'].fields_by_name['mailing_id']._loaded_options = None
@@ -68,55 +79,55 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHMAILINGREQUEST'].fields_by_name['mailing_id']._loaded_options = None
   _globals['_WATCHMAILINGREQUEST'].fields_by_name['mailing_id']._serialized_options = b'\342A\001\002'
   _globals['_MAILINGSERVICE'].methods_by_name['CreateMailing']._loaded_options = None
-  _globals['_MAILINGSERVICE'].methods_by_name['CreateMailing']._serialized_options = b'\202\323\344\223\002\033\"\020/api/v1/mailings:\007mailing'
+  _globals['_MAILINGSERVICE'].methods_by_name['CreateMailing']._serialized_options = b'\250\324\030\002\202\323\344\223\002\033\"\020/api/v1/mailings:\007mailing'
   _globals['_MAILINGSERVICE'].methods_by_name['GetMailing']._loaded_options = None
-  _globals['_MAILINGSERVICE'].methods_by_name['GetMailing']._serialized_options = b'\202\323\344\223\002\037\022\035/api/v1/mailings/{mailing_id}'
+  _globals['_MAILINGSERVICE'].methods_by_name['GetMailing']._serialized_options = b'\250\324\030\001\202\323\344\223\002\037\022\035/api/v1/mailings/{mailing_id}'
   _globals['_MAILINGSERVICE'].methods_by_name['ListMailings']._loaded_options = None
-  _globals['_MAILINGSERVICE'].methods_by_name['ListMailings']._serialized_options = b'\202\323\344\223\002\022\022\020/api/v1/mailings'
+  _globals['_MAILINGSERVICE'].methods_by_name['ListMailings']._serialized_options = b'\250\324\030\001\202\323\344\223\002\022\022\020/api/v1/mailings'
   _globals['_MAILINGSERVICE'].methods_by_name['UpdateMailing']._loaded_options = None
-  _globals['_MAILINGSERVICE'].methods_by_name['UpdateMailing']._serialized_options = b'\202\323\344\223\002R2\035/api/v1/mailings/{mailing.id}:\007mailingZ(\032\035/api/v1/mailings/{mailing.id}:\007mailing'
+  _globals['_MAILINGSERVICE'].methods_by_name['UpdateMailing']._serialized_options = b'\250\324\030\002\202\323\344\223\002R2\035/api/v1/mailings/{mailing.id}:\007mailingZ(\032\035/api/v1/mailings/{mailing.id}:\007mailing'
   _globals['_MAILINGSERVICE'].methods_by_name['DeleteMailing']._loaded_options = None
-  _globals['_MAILINGSERVICE'].methods_by_name['DeleteMailing']._serialized_options = b'\202\323\344\223\002\037*\035/api/v1/mailings/{mailing_id}'
+  _globals['_MAILINGSERVICE'].methods_by_name['DeleteMailing']._serialized_options = b'\250\324\030\002\202\323\344\223\002\037*\035/api/v1/mailings/{mailing_id}'
   _globals['_MAILINGSERVICE'].methods_by_name['PauseMailing']._loaded_options = None
-  _globals['_MAILINGSERVICE'].methods_by_name['PauseMailing']._serialized_options = b'\202\323\344\223\002(\"#/api/v1/mailings/{mailing_id}/pause:\001*'
+  _globals['_MAILINGSERVICE'].methods_by_name['PauseMailing']._serialized_options = b'\250\324\030\002\202\323\344\223\002(\"#/api/v1/mailings/{mailing_id}/pause:\001*'
   _globals['_MAILINGSERVICE'].methods_by_name['ResumeMailing']._loaded_options = None
-  _globals['_MAILINGSERVICE'].methods_by_name['ResumeMailing']._serialized_options = b'\202\323\344\223\002)\"$/api/v1/mailings/{mailing_id}/resume:\001*'
+  _globals['_MAILINGSERVICE'].methods_by_name['ResumeMailing']._serialized_options = b'\250\324\030\002\202\323\344\223\002)\"$/api/v1/mailings/{mailing_id}/resume:\001*'
   _globals['_MAILINGSERVICE'].methods_by_name['CancelMailing']._loaded_options = None
-  _globals['_MAILINGSERVICE'].methods_by_name['CancelMailing']._serialized_options = b'\202\323\344\223\002)\"$/api/v1/mailings/{mailing_id}/cancel:\001*'
+  _globals['_MAILINGSERVICE'].methods_by_name['CancelMailing']._serialized_options = b'\250\324\030\002\202\323\344\223\002)\"$/api/v1/mailings/{mailing_id}/cancel:\001*'
   _globals['_MAILINGSERVICE'].methods_by_name['PreviewMailing']._loaded_options = None
-  _globals['_MAILINGSERVICE'].methods_by_name['PreviewMailing']._serialized_options = b'\202\323\344\223\002#\"\030/api/v1/mailings/preview:\007mailing'
+  _globals['_MAILINGSERVICE'].methods_by_name['PreviewMailing']._serialized_options = b'\250\324\030\001\202\323\344\223\002#\"\030/api/v1/mailings/preview:\007mailing'
   _globals['_MAILINGSERVICE'].methods_by_name['GetMailingStats']._loaded_options = None
-  _globals['_MAILINGSERVICE'].methods_by_name['GetMailingStats']._serialized_options = b'\202\323\344\223\002%\022#/api/v1/mailings/{mailing_id}/stats'
+  _globals['_MAILINGSERVICE'].methods_by_name['GetMailingStats']._serialized_options = b'\250\324\030\001\202\323\344\223\002%\022#/api/v1/mailings/{mailing_id}/stats'
   _globals['_MAILINGSERVICE'].methods_by_name['WatchMailing']._loaded_options = None
-  _globals['_MAILINGSERVICE'].methods_by_name['WatchMailing']._serialized_options = b'\202\323\344\223\002&\022$/api/v1/mailings/{mailing_id}/events'
-  _globals['_TEXTENCODING']._serialized_start=1256
-  _globals['_TEXTENCODING']._serialized_end=1349
-  _globals['_CREATEMAILINGREQUEST']._serialized_start=232
-  _globals['_CREATEMAILINGREQUEST']._serialized_end=324
-  _globals['_GETMAILINGREQUEST']._serialized_start=326
-  _globals['_GETMAILINGREQUEST']._serialized_end=371
-  _globals['_LISTMAILINGSREQUEST']._serialized_start=373
-  _globals['_LISTMAILINGSREQUEST']._serialized_end=492
-  _globals['_LISTMAILINGSRESPONSE']._serialized_start=494
-  _globals['_LISTMAILINGSRESPONSE']._serialized_end=600
-  _globals['_UPDATEMAILINGREQUEST']._serialized_start=602
-  _globals['_UPDATEMAILINGREQUEST']._serialized_end=723
-  _globals['_DELETEMAILINGREQUEST']._serialized_start=725
-  _globals['_DELETEMAILINGREQUEST']._serialized_end=773
-  _globals['_PAUSEMAILINGREQUEST']._serialized_start=775
-  _globals['_PAUSEMAILINGREQUEST']._serialized_end=822
-  _globals['_RESUMEMAILINGREQUEST']._serialized_start=824
-  _globals['_RESUMEMAILINGREQUEST']._serialized_end=872
-  _globals['_CANCELMAILINGREQUEST']._serialized_start=874
-  _globals['_CANCELMAILINGREQUEST']._serialized_end=922
-  _globals['_PREVIEWMAILINGREQUEST']._serialized_start=924
-  _globals['_PREVIEWMAILINGREQUEST']._serialized_end=991
-  _globals['_PREVIEWMAILINGRESPONSE']._serialized_start=994
-  _globals['_PREVIEWMAILINGRESPONSE']._serialized_end=1153
-  _globals['_GETMAILINGSTATSREQUEST']._serialized_start=1155
-  _globals['_GETMAILINGSTATSREQUEST']._serialized_end=1205
-  _globals['_WATCHMAILINGREQUEST']._serialized_start=1207
-  _globals['_WATCHMAILINGREQUEST']._serialized_end=1254
-  _globals['_MAILINGSERVICE']._serialized_start=1352
-  _globals['_MAILINGSERVICE']._serialized_end=2711
+  _globals['_MAILINGSERVICE'].methods_by_name['WatchMailing']._serialized_options = b'\250\324\030\001\202\323\344\223\002&\022$/api/v1/mailings/{mailing_id}/events'
+  _globals['_TEXTENCODING']._serialized_start=1418
+  _globals['_TEXTENCODING']._serialized_end=1511
+  _globals['_CREATEMAILINGREQUEST']._serialized_start=257
+  _globals['_CREATEMAILINGREQUEST']._serialized_end=378
+  _globals['_GETMAILINGREQUEST']._serialized_start=380
+  _globals['_GETMAILINGREQUEST']._serialized_end=425
+  _globals['_LISTMAILINGSREQUEST']._serialized_start=427
+  _globals['_LISTMAILINGSREQUEST']._serialized_end=546
+  _globals['_LISTMAILINGSRESPONSE']._serialized_start=548
+  _globals['_LISTMAILINGSRESPONSE']._serialized_end=654
+  _globals['_UPDATEMAILINGREQUEST']._serialized_start=657
+  _globals['_UPDATEMAILINGREQUEST']._serialized_end=807
+  _globals['_DELETEMAILINGREQUEST']._serialized_start=809
+  _globals['_DELETEMAILINGREQUEST']._serialized_end=857
+  _globals['_PAUSEMAILINGREQUEST']._serialized_start=859
+  _globals['_PAUSEMAILINGREQUEST']._serialized_end=932
+  _globals['_RESUMEMAILINGREQUEST']._serialized_start=934
+  _globals['_RESUMEMAILINGREQUEST']._serialized_end=1008
+  _globals['_CANCELMAILINGREQUEST']._serialized_start=1010
+  _globals['_CANCELMAILINGREQUEST']._serialized_end=1084
+  _globals['_PREVIEWMAILINGREQUEST']._serialized_start=1086
+  _globals['_PREVIEWMAILINGREQUEST']._serialized_end=1153
+  _globals['_PREVIEWMAILINGRESPONSE']._serialized_start=1156
+  _globals['_PREVIEWMAILINGRESPONSE']._serialized_end=1315
+  _globals['_GETMAILINGSTATSREQUEST']._serialized_start=1317
+  _globals['_GETMAILINGSTATSREQUEST']._serialized_end=1367
+  _globals['_WATCHMAILINGREQUEST']._serialized_start=1369
+  _globals['_WATCHMAILINGREQUEST']._serialized_end=1416
+  _globals['_MAILINGSERVICE']._serialized_start=1514
+  _globals['_MAILINGSERVICE']._serialized_end=2919
 # @@protoc_insertion_point(module_scope)

@@ -54,10 +54,13 @@ class CreateMailingRequest(_message.Message):
 
     MAILING_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a repeat safe (AIP-155): for 7 days the same id with the same mailing gets the first answer again, with
     another mailing INVALID_ARGUMENT. Any text of 1 to 128 characters; a UUID is a good choice. Empty: no protection.
     """
+    validate_only: _builtins.bool
+    """Only check (AIP-163): the answer is the mailing as it would be, without an id, and nothing is stored."""
     @_builtins.property
     def mailing(self) -> _mailing_pb2.Mailing:
         """The mailing to register; fields that are output only are ignored."""
@@ -67,10 +70,11 @@ class CreateMailingRequest(_message.Message):
         *,
         mailing: _mailing_pb2.Mailing | None = ...,
         request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["mailing", b"mailing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["mailing", b"mailing", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mailing", b"mailing", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -168,6 +172,9 @@ class UpdateMailingRequest(_message.Message):
 
     MAILING_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    validate_only: _builtins.bool
+    """Only check (AIP-163): the answer is the mailing as it would be, and nothing is stored."""
     @_builtins.property
     def mailing(self) -> _mailing_pb2.Mailing:
         """The mailing with its `id` and the new values."""
@@ -183,10 +190,11 @@ class UpdateMailingRequest(_message.Message):
         *,
         mailing: _mailing_pb2.Mailing | None = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["mailing", b"mailing", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["mailing", b"mailing", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mailing", b"mailing", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -221,16 +229,20 @@ class PauseMailingRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MAILING_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     mailing_id: _builtins.int
     """The mailing's id."""
+    request_id: _builtins.str
+    """Makes a repeat safe (AIP-155): the same id for the same mailing gets the first answer again, and nothing is done."""
     def __init__(
         self,
         *,
         mailing_id: _builtins.int = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["mailing_id", b"mailing_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mailing_id", b"mailing_id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -243,16 +255,20 @@ class ResumeMailingRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MAILING_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     mailing_id: _builtins.int
     """The mailing's id."""
+    request_id: _builtins.str
+    """Makes a repeat safe (AIP-155): the same id for the same mailing gets the first answer again, and nothing is done."""
     def __init__(
         self,
         *,
         mailing_id: _builtins.int = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["mailing_id", b"mailing_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mailing_id", b"mailing_id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -265,16 +281,20 @@ class CancelMailingRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MAILING_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     mailing_id: _builtins.int
     """The mailing's id."""
+    request_id: _builtins.str
+    """Makes a repeat safe (AIP-155): the same id for the same mailing gets the first answer again, and nothing is done."""
     def __init__(
         self,
         *,
         mailing_id: _builtins.int = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["mailing_id", b"mailing_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mailing_id", b"mailing_id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

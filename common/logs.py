@@ -20,8 +20,6 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import FilteringBoundLogger, Processor
 
-from engine.domain.phone import masked
-
 Format = Literal["console", "json"]
 
 _HIDDEN: Final = "***"
@@ -115,7 +113,7 @@ def _masked(key: str, value: Any) -> Any:
     if isinstance(value, str):
         return mask_text(value)
     if isinstance(value, int):
-        return masked(value) if value in _PHONES and not key.endswith(_NOT_PHONES) else value
+        return masked_phone(value) if value in _PHONES and not key.endswith(_NOT_PHONES) else value
     if isinstance(value, Mapping):
         return {str(name): _masked(str(name), inner) for name, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -125,6 +123,12 @@ def _masked(key: str, value: Any) -> Any:
 
 def mask_text(text: str) -> str:
     """Mask phone numbers (``7916*****67``), bearer tokens and passwords in URLs in a text."""
-    text = _PHONE.sub(lambda found: masked(int("7" + "".join(found.groups()))), text)
+    text = _PHONE.sub(lambda found: masked_phone(int("7" + "".join(found.groups()))), text)
     text = _BEARER.sub(rf"\1{_HIDDEN}", text)
     return _URL_PASSWORD.sub(rf"\1:{_HIDDEN}@", text)
+
+
+def masked_phone(phone: int) -> str:
+    """Return a phone number as logs may show it: ``7916*****67``."""
+    digits = str(phone)
+    return f"{digits[:4]}*****{digits[-2:]}"

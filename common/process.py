@@ -1,4 +1,4 @@
-"""What the engine asks of its process."""
+"""What we ask of our process."""
 
 from __future__ import annotations
 

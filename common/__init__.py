@@ -1,0 +1,1 @@
+"""What the processes have in common: settings, logs, metrics, and what they ask of the operating system."""

@@ -1,0 +1,89 @@
+"""What a setting's value may look like: addresses, tokens, words, durations.
+
+A validator raises ``ValueError`` with words that follow the setting's name, and that never repeat a
+value that may be secret.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Annotated, Final
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import Field, SecretStr
+
+TOKEN_LENGTH_MIN: Final = 16
+"""Characters of a token that a person chose; those we make have 43 random ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen: a host (a name, IPv4 or IPv6 without brackets) and a port; 0: any free one."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """True when only this machine can connect."""
+        return is_loopback(self.host)
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def is_loopback(host: str) -> bool:
+    """True when ``host`` is 127.0.0.0/8, ::1 or localhost."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+_LISTEN: Final = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.-]+)):(?P<port>[0-9]{1,5})")
+
+
+def listen(value: object) -> object:
+    """Read ``127.0.0.1:50051``, ``localhost:0`` or ``[::1]:50051``."""
+    if not isinstance(value, str):
+        return value
+    match = _LISTEN.fullmatch(value.strip())
+    if match is None or int(match["port"]) > 65535:
+        raise ValueError("should be host:port, such as 127.0.0.1:50051 or [::1]:50051")
+    if match["ipv6"] is not None:
+        ipaddress.IPv6Address(match["ipv6"])
+    return Listen(match["ipv6"] or match["name"], int(match["port"]))
+
+
+def split_url(url: str) -> SplitResult:
+    """Take a URL apart; a bad port or bracket becomes a message that doesn't repeat the URL."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    return parts
+
+
+def token(value: SecretStr) -> SecretStr:
+    """A bearer token travels in a header: visible ASCII only (RFC 6750, section 2.1)."""
+    if not re.fullmatch(r"[!-~]{1,4096}", value.get_secret_value()):
+        raise ValueError("should be one word of visible ASCII letters")
+    return value
+
+
+def long_token(value: SecretStr) -> SecretStr:
+    """A token that somebody made up: too long to be guessed."""
+    if len(token(value).get_secret_value()) < TOKEN_LENGTH_MIN:
+        raise ValueError(f"should have at least {TOKEN_LENGTH_MIN} characters")
+    return value
+
+
+def lower(value: object) -> object:
+    """A word of a list, however it is written: ``INFO`` is ``info``."""
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]

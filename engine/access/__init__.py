@@ -1,0 +1,1 @@
+"""Accounts, sessions and API tokens: who is calling, and whether that is true."""

@@ -1,0 +1,301 @@
+"""The one place that decides who is calling."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, NamedTuple
+
+from common.logs import get_logger
+from engine.access.passwords import Passwords
+from engine.access.secrets import digest, hint, new_session, new_token
+from engine.domain.access import (
+    Identity,
+    Impossible,
+    Role,
+    SignInThrottle,
+    TooManyTries,
+    Unauthenticated,
+)
+from engine.domain.errors import Conflict, FieldError, InvalidInput
+from engine.ports import Clock, StoreUnavailable
+from engine.store.rows import AccountRow, Actor, Created, RequestKey, TokenRow
+from engine.store.store import Store
+
+log = get_logger(__name__)
+
+SESSION_SECONDS: Final = 43_200.0
+CACHE_SECONDS: Final = 2.0
+"""So long an identity is believed without asking the database; what this engine revokes is forgotten at once."""
+_CACHE_SIZE: Final = 10_000
+_SECRET_LENGTH_MAX: Final = 4096
+_USED_PERIOD_US: Final = 60_000_000
+_REFUSALS_PERIOD_SECONDS: Final = 1.0
+_UNKNOWN: Final = "(unknown)"
+"""The actor of a refused sign-in: what was typed as a name may be a password."""
+
+
+class SignedIn(NamedTuple):
+    """A session, when it begins."""
+
+    secret: str
+    identity: Identity
+
+
+class _Cached(NamedTuple):
+    identity: Identity
+    until_seconds: float
+
+
+class Authority:
+    """Accounts, sessions and API tokens over a store. ``close`` when done."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        session_seconds: float = SESSION_SECONDS,
+        passwords: Passwords | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store, self._clock, self._monotonic = store, clock, monotonic
+        self._session_us = int(session_seconds * 1_000_000)
+        self._passwords = passwords or Passwords()
+        self._throttle = SignInThrottle()
+        self._cache: dict[str, _Cached] = {}
+        self._drops = 0
+        self._used_us: dict[int, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._last_refusal_seconds = float("-inf")
+
+    async def close(self) -> None:
+        """Wait for what runs in the background, let go of threads."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._passwords.close()
+
+    # -- who is calling ----------------------------------------------------------------------------
+
+    async def identify(self, authorization: str | None) -> Identity:
+        """Say who bears the secret in an ``authorization`` header (``Bearer SECRET``).
+
+        Raises:
+            Unauthenticated: there is none, or it is not, or no longer, good.
+        """
+        secret = _bearer(authorization)
+        if secret is None:
+            raise _unauthenticated()
+        key, now_us = digest(secret), self._clock.now_us()
+        cached = self._cache.get(key)
+        if cached is not None and self._monotonic() < cached.until_seconds:
+            identity = cached.identity
+            if identity.expire_us is None or now_us < identity.expire_us:
+                self._note_use(identity, now_us)
+                return identity
+        return await self._read(key, now_us)
+
+    async def _read(self, key: str, now_us: int) -> Identity:
+        drops = self._drops
+        identity = await self._store.identify(key, now_us)
+        if identity is None:
+            self._cache.pop(key, None)
+            raise _unauthenticated()
+        if drops == self._drops:  # else something was revoked while we read: perhaps this
+            while len(self._cache) >= _CACHE_SIZE:
+                del self._cache[next(iter(self._cache))]
+            self._cache[key] = _Cached(identity, self._monotonic() + CACHE_SECONDS)
+        self._note_use(identity, now_us)
+        return identity
+
+    def _drop(self) -> None:
+        """Believe nobody without asking the database: rare enough, and surely right."""
+        self._drops += 1
+        self._cache.clear()
+
+    def _note_use(self, identity: Identity, now_us: int) -> None:
+        """Store that a token is in use, at most once a minute, without holding up the call."""
+        token_id = identity.token_id
+        if token_id is None:
+            return
+        last_us = self._used_us.get(token_id, identity.last_used_us)
+        if last_us is None or now_us - last_us >= _USED_PERIOD_US:
+            self._used_us[token_id] = now_us
+            self._in_background(self._store.token_used(token_id, now_us))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        async def quietly() -> None:
+            try:
+                await work
+            except StoreUnavailable as error:
+                log.debug("access.note_failed", error=str(error))
+
+        task = asyncio.create_task(quietly())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- sessions ----------------------------------------------------------------------------------
+
+    async def sign_in(self, name: str, password: str, *, peer: str, host: str) -> SignedIn:
+        """Open a session.
+
+        Args:
+            name: of the account, in any case.
+            password: its password.
+            peer: the caller's address, for the audit list.
+            host: the caller's host, by which guessing is slowed down.
+
+        Raises:
+            Unauthenticated: the name or the password is wrong; which one is not said.
+            TooManyTries: too many have failed, or too many are signing in just now.
+        """
+        wait_seconds = self._throttle.begin(name, host, self._monotonic())
+        if wait_seconds > 0:
+            self._note_refusal(None, peer)
+            raise TooManyTries("too many failed sign-ins; try again later", wait_seconds)
+        try:
+            found = await self._store.account_named(name)
+            row, stored = found if found is not None else (None, None)
+            good = await self._passwords.verify(stored, password)
+            signed_in = await self._open(row, stored, password, peer) if good and row and stored else None
+        except (StoreUnavailable, TooManyTries):  # neither good nor bad
+            self._throttle.undo(name, host)
+            raise
+        if signed_in is None:
+            self._note_refusal(row, peer)
+            raise Unauthenticated("the name or the password is wrong")
+        self._throttle.succeeded(name, host)
+        return signed_in
+
+    async def _open(self, row: AccountRow, stored: str, password: str, peer: str) -> SignedIn | None:
+        new_hash = await self._passwords.hash(password) if self._passwords.is_outdated(stored) else None
+        secret, now_us = new_session(), self._clock.now_us()
+        expire_us = now_us + self._session_us
+        session_id = await self._store.open_session(
+            row.id,
+            stored,
+            digest(secret),
+            new_hash=new_hash,
+            expire_us=expire_us,
+            by=Actor(row.name, peer),
+            now_us=now_us,
+        )
+        if session_id is None:
+            return None
+        return SignedIn(secret, Identity(row.name, row.role, row.id, None, session_id, expire_us))
+
+    def _note_refusal(self, row: AccountRow | None, peer: str) -> None:
+        """In the audit list, at most once a second: a flood of guesses must not fill the disk."""
+        now_seconds = self._monotonic()
+        if now_seconds - self._last_refusal_seconds >= _REFUSALS_PERIOD_SECONDS:
+            self._last_refusal_seconds = now_seconds
+            by, account_id = Actor(_UNKNOWN, peer), None if row is None else row.id
+            self._in_background(self._store.note_refusal(account_id, by=by, now_us=self._clock.now_us()))
+
+    async def sign_out(self, identity: Identity, by: Actor) -> None:
+        """End the caller's session. Raises Impossible when the caller uses an API token."""
+        account_id, session_id = _session_of(identity)
+        await self._store.close_session(session_id, account_id, by=by, now_us=self._clock.now_us())
+        self._drop()
+
+    async def change_password(self, identity: Identity, current: str, new: str, *, by: Actor, host: str) -> None:
+        """Change the password of the caller's account, and end its other sessions.
+
+        Raises:
+            Impossible: the caller uses an API token.
+            InvalidInput: the current password is wrong.
+            TooManyTries: it was wrong too often, or too many passwords are being checked just now.
+            Unauthenticated: the account was revoked, or its password changed, in the meantime.
+        """
+        account_id, session_id = _session_of(identity)
+        wait_seconds = self._throttle.begin(identity.name, host, self._monotonic())
+        if wait_seconds > 0:
+            raise TooManyTries("too many wrong passwords; try again later", wait_seconds)
+        try:
+            stored = await self._store.password_hash(account_id)
+            good = await self._passwords.verify(stored, current)
+        except (StoreUnavailable, TooManyTries):
+            self._throttle.undo(identity.name, host)
+            raise
+        if not good:
+            raise InvalidInput([FieldError("current_password", "is wrong")])
+        self._throttle.succeeded(identity.name, host)
+        new_hash = await self._passwords.hash(new)
+        changed = await self._store.set_password(
+            account_id, stored or "", new_hash, keep_session_id=session_id, by=by, now_us=self._clock.now_us()
+        )
+        self._drop()
+        if not changed:
+            raise _unauthenticated()
+
+    # -- accounts and tokens -----------------------------------------------------------------------
+
+    async def create_account(
+        self, name: str, role: Role, password: str, *, by: Actor, request: RequestKey | None = None
+    ) -> Created[AccountRow]:
+        """Add an account; the fields have been checked.
+
+        Raises:
+            Conflict: the name is taken, or the request id was used with another password.
+        """
+        hashed = await self._passwords.hash(password)
+        created = await self._store.create_account(
+            name, role, hashed, by=by, now_us=self._clock.now_us(), request=request
+        )
+        if created.replayed:
+            stored = await self._store.password_hash(created.row.id)
+            if stored is not None and not await self._passwords.verify(stored, password):
+                raise Conflict("this request id was used with another password before", field="request_id")
+        return created
+
+    async def revoke_account(self, account_id: int, *, by: Actor) -> AccountRow:
+        """Revoke an account and end its sessions, at once. Raises NotFound; Impossible for the last admin's."""
+        row = await self._store.revoke_account(account_id, by=by, now_us=self._clock.now_us())
+        self._drop()
+        return row
+
+    async def create_token(
+        self, name: str, role: Role, *, expire_us: int | None, by: Actor, request: RequestKey | None = None
+    ) -> tuple[TokenRow, str]:
+        """Add an API token; the fields have been checked. Returns its secret too, which is not stored.
+
+        Raises:
+            Conflict: the request id was used before.
+        """
+        secret = new_token()
+        row = await self._store.create_token(
+            name,
+            role,
+            digest(secret),
+            hint(secret),
+            expire_us=expire_us,
+            by=by,
+            now_us=self._clock.now_us(),
+            request=request,
+        )
+        return row, secret
+
+    async def revoke_token(self, token_id: int, *, by: Actor) -> TokenRow:
+        """Revoke an API token, at once. Raises NotFound."""
+        row = await self._store.revoke_token(token_id, by=by, now_us=self._clock.now_us())
+        self._drop()
+        return row
+
+
+def _unauthenticated() -> Unauthenticated:
+    return Unauthenticated("a valid session or API token is needed: authorization: Bearer SECRET")
+
+
+def _bearer(authorization: str | None) -> str | None:
+    """The secret in ``Bearer SECRET``; ``None``: this is something else."""
+    scheme, _, secret = (authorization or "").partition(" ")
+    good = scheme.lower() == "bearer" and 0 < len(secret) <= _SECRET_LENGTH_MAX
+    return secret if good and secret.isascii() and secret.isprintable() and " " not in secret else None
+
+
+def _session_of(identity: Identity) -> tuple[int, int]:
+    """Account and session of a caller that has signed in."""
+    if identity.account_id is None or identity.session_id is None:
+        raise Impossible("the call carries an API token, not a session", "NOT_A_SESSION")
+    return identity.account_id, identity.session_id

@@ -1,0 +1,77 @@
+"""Hashing passwords with argon2id.
+
+Parameters: the second recommended option of RFC 9106, section 4 (3 passes, 64 MiB, 4 lanes): about 0.1 s of
+a core. So it is done in threads, two at a time, with a short queue: a flood of sign-ins must not take the engine's
+memory, nor hold up its loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.profiles import RFC_9106_LOW_MEMORY
+
+from engine.domain.access import TooManyTries
+
+T = TypeVar("T")
+
+THREADS: Final = 2
+WAITING_MAX: Final = 32
+"""Jobs that may be under way or waiting; one more is refused."""
+_BUSY_WAIT_SECONDS: Final = 1.0
+
+
+class Passwords:
+    """``close`` when done. Any of the others may raise TooManyTries: too many are waiting."""
+
+    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+        self._hasher = hasher or PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="password")
+        self._jobs = 0
+        self._dummy: str | None = None
+
+    async def hash(self, password: str) -> str:
+        """The hash to be stored: parameters, salt and all in one text."""
+        return await self._run(lambda: self._hasher.hash(password))
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Whether ``password`` is the one hashed in ``stored``. ``None``: there is no such account; that takes as long
+        as a wrong password, so that the time of an answer says nothing."""
+        return await self._run(lambda: self._verify(stored, password))
+
+    def is_outdated(self, stored: str) -> bool:
+        """Whether a hash was made with other parameters than today's."""
+        return self._hasher.check_needs_rehash(stored)
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _verify(self, stored: str | None, password: str) -> bool:
+        if stored is None and self._dummy is None:  # two threads may both make one: no harm
+            self._dummy = self._hasher.hash(secrets.token_hex())
+        try:
+            self._hasher.verify(stored or self._dummy or "", password)
+        except (VerificationError, InvalidHashError):
+            return False
+        return stored is not None
+
+    async def _run(self, job: Callable[[], T]) -> T:
+        if self._jobs >= WAITING_MAX:
+            raise TooManyTries("too many people are signing in just now; try again", _BUSY_WAIT_SECONDS)
+        self._jobs += 1
+        # Counted until the thread is done with it, whether or not the caller still waits.
+        future = asyncio.get_running_loop().run_in_executor(self._threads, job)
+        future.add_done_callback(self._ended)
+        return await asyncio.shield(future)
+
+    def _ended(self, future: asyncio.Future[T]) -> None:
+        self._jobs -= 1
+        if not future.cancelled():
+            future.exception()  # asked for, so that asyncio does not complain when the caller has gone

@@ -1,0 +1,206 @@
+"""AccessService: sessions, accounts and API tokens."""
+
+from __future__ import annotations
+
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from engine.access.authority import Authority
+from engine.api.background import Background
+from engine.api.caller import caller, host_of, identity_of_call, peer_of
+from engine.api.convert import both, micros, timestamp
+from engine.api.interceptors import Context
+from engine.api.paging import page_of, token_after
+from engine.api.repeats import request_key
+from engine.domain.access import (
+    PASSWORD_LENGTH_MAX,
+    Identity,
+    Role,
+    Unauthenticated,
+    account_name_problem,
+    check_fields,
+    password_problem,
+    role_of,
+    token_name_problem,
+)
+from engine.domain.time_text import MAX_US
+from engine.ports import Clock
+from engine.store.rows import AccountRow, Created, TokenRow
+from engine.store.store import Store
+from mailing.v1 import access_pb2, access_service_pb2, access_service_pb2_grpc
+
+_NO_ROLE = "must be viewer, operator or admin"
+
+
+class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
+    """See ``proto/mailing/v1/access_service.proto``."""
+
+    def __init__(self, store: Store, authority: Authority, clock: Clock, background: Background) -> None:
+        self._store, self._authority, self._clock, self._background = store, authority, clock, background
+
+    # -- sessions ----------------------------------------------------------------------------------
+
+    async def SignIn(
+        self, request: access_service_pb2.SignInRequest, context: Context
+    ) -> access_service_pb2.SignInResponse:
+        """Open a session."""
+        if account_name_problem(request.name) or len(request.password) > PASSWORD_LENGTH_MAX:
+            # Nobody's: it is not worth a hash, and its failure tells nothing that the contract does not.
+            raise Unauthenticated("the name or the password is wrong")
+        signed_in = await self._authority.sign_in(
+            request.name, request.password, peer=peer_of(context), host=host_of(context)
+        )
+        return access_service_pb2.SignInResponse(secret=signed_in.secret, identity=identity_message(signed_in.identity))
+
+    async def SignOut(self, request: access_service_pb2.SignOutRequest, context: Context) -> Empty:
+        """End the caller's session."""
+        await self._background.whole(self._authority.sign_out(identity_of_call(), caller(context)))
+        return Empty()
+
+    async def WhoAmI(self, request: access_service_pb2.WhoAmIRequest, context: Context) -> access_pb2.Identity:
+        """Say who is calling."""
+        return identity_message(identity_of_call())
+
+    async def ChangePassword(self, request: access_service_pb2.ChangePasswordRequest, context: Context) -> Empty:
+        """Change the password of the caller's account."""
+        check_fields(new_password=password_problem(request.new_password))
+        change = self._authority.change_password(
+            identity_of_call(),
+            request.current_password,
+            request.new_password,
+            by=caller(context),
+            host=host_of(context),
+        )
+        await self._background.whole(change)
+        return Empty()
+
+    # -- accounts ----------------------------------------------------------------------------------
+
+    async def CreateAccount(
+        self, request: access_service_pb2.CreateAccountRequest, context: Context
+    ) -> access_pb2.Account:
+        """Add an account."""
+        by = caller(context)
+        anonymous = access_service_pb2.CreateAccountRequest(name=request.name, role=request.role)
+        problems = {"name": account_name_problem(request.name), "password": password_problem(request.password)}
+        # The key's digest is a quick hash, which must not be one of a password.
+        role, key = both(
+            lambda: _valid_role(request.role, **problems),
+            lambda: request_key("CreateAccount", anonymous, request.request_id, by),
+        )
+
+        async def change() -> Created[AccountRow]:
+            with self._background.running.hold(key):
+                return await self._authority.create_account(request.name, role, request.password, by=by, request=key)
+
+        return account_message((await self._background.whole(change())).row)
+
+    async def ListAccounts(
+        self, request: access_service_pb2.ListAccountsRequest, context: Context
+    ) -> access_service_pb2.ListAccountsResponse:
+        """Read a page of accounts."""
+        found = await self._store.list_accounts(page_of(request))
+        return access_service_pb2.ListAccountsResponse(
+            accounts=[account_message(row) for row in found.items],
+            next_page_token=token_after(request, found.next_after),
+            total_size=found.total,
+        )
+
+    async def RevokeAccount(
+        self, request: access_service_pb2.RevokeAccountRequest, context: Context
+    ) -> access_pb2.Account:
+        """Revoke an account and end its sessions."""
+        change = self._authority.revoke_account(request.account_id, by=caller(context))
+        return account_message(await self._background.whole(change))
+
+    # -- API tokens --------------------------------------------------------------------------------
+
+    async def CreateToken(
+        self, request: access_service_pb2.CreateTokenRequest, context: Context
+    ) -> access_service_pb2.CreateTokenResponse:
+        """Add an API token."""
+        by = caller(context)
+        expire_us = micros(request.expire_time) if request.HasField("expire_time") else None
+        problems = {"name": token_name_problem(request.name), "expire_time": self._expire_problem(request.expire_time)}
+        role, key = both(
+            lambda: _valid_role(request.role, **problems if expire_us is not None else {"name": problems["name"]}),
+            lambda: request_key("CreateToken", request, request.request_id, by),
+        )
+
+        async def change() -> tuple[TokenRow, str]:
+            with self._background.running.hold(key):
+                return await self._authority.create_token(request.name, role, expire_us=expire_us, by=by, request=key)
+
+        row, secret = await self._background.whole(change())
+        return access_service_pb2.CreateTokenResponse(token=token_message(row), secret=secret)
+
+    async def ListTokens(
+        self, request: access_service_pb2.ListTokensRequest, context: Context
+    ) -> access_service_pb2.ListTokensResponse:
+        """Read a page of API tokens."""
+        found = await self._store.list_tokens(page_of(request))
+        return access_service_pb2.ListTokensResponse(
+            tokens=[token_message(row) for row in found.items],
+            next_page_token=token_after(request, found.next_after),
+            total_size=found.total,
+        )
+
+    async def RevokeToken(
+        self, request: access_service_pb2.RevokeTokenRequest, context: Context
+    ) -> access_pb2.ApiToken:
+        """Revoke an API token."""
+        change = self._authority.revoke_token(request.token_id, by=caller(context))
+        return token_message(await self._background.whole(change))
+
+    def _expire_problem(self, time: Timestamp) -> str | None:
+        return None if self._clock.now_us() < micros(time) <= MAX_US else "must be in the future, and before year 10000"
+
+
+def _valid_role(number: int, **problems: str | None) -> Role:
+    """The role with this number. Raises InvalidInput for it and all other fields that have problems."""
+    role = role_of(number)
+    check_fields(role=None if role is not None else _NO_ROLE, **problems)
+    assert role is not None
+    return role
+
+
+def _role_number(role: Role) -> access_pb2.Role.ValueType:
+    return access_pb2.Role.Value(f"ROLE_{role.name}")
+
+
+def identity_message(identity: Identity) -> access_pb2.Identity:
+    """A caller as the API shows it."""
+    return access_pb2.Identity(
+        name=identity.name,
+        role=_role_number(identity.role),
+        account_id=identity.account_id,
+        token_id=identity.token_id,
+        expire_time=timestamp(identity.expire_us),
+    )
+
+
+def account_message(row: AccountRow) -> access_pb2.Account:
+    """An account as the API shows it."""
+    return access_pb2.Account(
+        id=row.id,
+        name=row.name,
+        role=_role_number(row.role),
+        create_time=timestamp(row.create_us),
+        revoke_time=timestamp(row.revoke_us),
+        last_sign_in_time=timestamp(row.last_sign_in_us),
+    )
+
+
+def token_message(row: TokenRow) -> access_pb2.ApiToken:
+    """An API token as the API shows it."""
+    return access_pb2.ApiToken(
+        id=row.id,
+        name=row.name,
+        role=_role_number(row.role),
+        hint=row.hint,
+        created_by=row.created_by,
+        create_time=timestamp(row.create_us),
+        expire_time=timestamp(row.expire_us),
+        revoke_time=timestamp(row.revoke_us),
+        last_used_time=timestamp(row.last_used_us),
+    )

@@ -1,0 +1,251 @@
+"""Accounts and their sessions. Of passwords and secrets only hashes come here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.domain.access import Impossible, Role
+from engine.domain.errors import Conflict, NotFound
+from engine.store.audit import add_audit
+from engine.store.database import Row, Tx
+from engine.store.requests import first_answer, keep_answer
+from engine.store.rows import AccountRow, Actor, Created, Page, PageOf, RequestKey
+from engine.store.verbs import Verbs
+
+_COLUMNS: Final = "id, name, role, create_us, revoke_us, last_sign_in_us"
+_LOCK: Final = 0x6D61696C_00000003
+"""PostgreSQL's advisory lock of those who make accounts or tokens: so two engines that start at once make one."""
+
+
+class AccountVerbs(Verbs):
+    """What the API asks about accounts. ``now_us``: the time; ``by``: who asks, for the audit list."""
+
+    async def create_account(
+        self,
+        name: str,
+        role: Role,
+        password_hash: str,
+        *,
+        by: Actor,
+        now_us: int,
+        request: RequestKey | None = None,
+    ) -> Created[AccountRow]:
+        """Add an account.
+
+        Raises:
+            Conflict: the name is taken, or the request id was used for another request.
+        """
+
+        async def work(tx: Tx) -> Created[AccountRow]:
+            await lock_access(tx)
+            if (answer := await first_answer(tx, request)) is not None:
+                return Created(AccountRow(**{**answer, "role": Role(answer["role"])}), replayed=True)
+            row = await _insert(tx, name, role, password_hash, by, now_us)
+            await keep_answer(tx, request, row, now_us)
+            return Created(row, replayed=False)
+
+        return await self._db.transaction(work)
+
+    async def seed_account(self, name: str, password_hash: str, *, by: Actor, now_us: int) -> AccountRow | None:
+        """Add the first admin's account; ``None``: there is an account already."""
+
+        async def work(tx: Tx) -> AccountRow | None:
+            await lock_access(tx)
+            if await tx.row("SELECT 1 FROM account LIMIT 1") is not None:
+                return None
+            return await _insert(tx, name, Role.ADMIN, password_hash, by, now_us)
+
+        return await self._db.transaction(work)
+
+    async def has_accounts(self) -> bool:
+        """Whether there has ever been an account."""
+
+        async def work(tx: Tx) -> bool:
+            return await tx.row("SELECT 1 FROM account LIMIT 1") is not None
+
+        return await self._db.read(work)
+
+    async def list_accounts(self, page: Page) -> PageOf[AccountRow]:
+        """All accounts, the revoked ones too, by id."""
+
+        async def work(tx: Tx) -> PageOf[AccountRow]:
+            total = await tx.value("SELECT count(*) FROM account")
+            found = await tx.rows(
+                f"SELECT {_COLUMNS} FROM account WHERE id > ? ORDER BY id LIMIT ?", page.after or 0, page.limit + 1
+            )
+            items = tuple(_row(row) for row in found[: page.limit])
+            return PageOf(items, int(total), items[-1].id if len(found) > page.limit else None)
+
+        return await self._db.read(work)
+
+    async def account_named(self, name: str) -> tuple[AccountRow, str] | None:
+        """The account with this name (in any case) that is not revoked, and its password's hash."""
+
+        async def work(tx: Tx) -> tuple[AccountRow, str] | None:
+            row = await tx.row(
+                f"SELECT {_COLUMNS}, password_hash FROM account WHERE lower(name) = lower(?) AND revoke_us IS NULL",
+                name,
+            )
+            return None if row is None else (_row(row[:-1]), str(row[-1]))
+
+        return await self._db.read(work)
+
+    async def password_hash(self, account_id: int) -> str | None:
+        """The hash of an account's password; ``None``: there is no such account, or it was revoked."""
+
+        async def work(tx: Tx) -> str | None:
+            found = await tx.value("SELECT password_hash FROM account WHERE id = ? AND revoke_us IS NULL", account_id)
+            return None if found is None else str(found)
+
+        return await self._db.read(work)
+
+    async def revoke_account(self, account_id: int, *, by: Actor, now_us: int) -> AccountRow:
+        """Revoke an account and end its sessions; again: nothing happens.
+
+        Raises:
+            NotFound: there is no such account.
+            Impossible: it is the last admin's.
+        """
+
+        async def work(tx: Tx) -> AccountRow:
+            await lock_access(tx)
+            row = await tx.row(f"SELECT {_COLUMNS} FROM account WHERE id = ?", account_id)
+            if row is None:
+                raise NotFound("account", account_id)
+            account = _row(row)
+            if account.revoke_us is not None:
+                return account
+            if account.role is Role.ADMIN and not await _has_other_admin(tx, account_id):
+                raise Impossible("this is the last admin's account: make another one first", "LAST_ADMIN")
+            await tx.run("UPDATE account SET revoke_us = ? WHERE id = ?", now_us, account_id)
+            await tx.run("DELETE FROM session WHERE account_id = ?", account_id)
+            await add_audit(tx, by, "account.revoke", "account", account_id, {"name": account.name}, now_us)
+            return _row((*row[:4], now_us, row[5]))
+
+        return await self._db.transaction(work)
+
+    async def set_password(
+        self, account_id: int, old_hash: str, new_hash: str, *, keep_session_id: int | None, by: Actor, now_us: int
+    ) -> bool:
+        """Change a password and end the other sessions; ``False``: the account has not ``old_hash`` any more."""
+
+        async def work(tx: Tx) -> bool:
+            changed = await tx.run(
+                "UPDATE account SET password_hash = ? WHERE id = ? AND password_hash = ? AND revoke_us IS NULL",
+                new_hash,
+                account_id,
+                old_hash,
+            )
+            if not changed:
+                return False
+            await tx.run("DELETE FROM session WHERE account_id = ? AND id <> ?", account_id, keep_session_id or 0)
+            await add_audit(tx, by, "account.password", "account", account_id, {}, now_us)
+            return True
+
+        return await self._db.transaction(work)
+
+    # -- sessions ----------------------------------------------------------------------------------
+
+    async def open_session(
+        self,
+        account_id: int,
+        password_hash: str,
+        secret_hash: str,
+        *,
+        new_hash: str | None = None,
+        expire_us: int,
+        by: Actor,
+        now_us: int,
+    ) -> int | None:
+        """Note that somebody has signed in; ``new_hash``: the same password, hashed anew.
+
+        Returns:
+            The session's id; ``None``: the account was revoked or got another password in the meantime.
+        """
+
+        async def work(tx: Tx) -> int | None:
+            changed = await tx.run(
+                "UPDATE account SET last_sign_in_us = ?, password_hash = ?"
+                " WHERE id = ? AND password_hash = ? AND revoke_us IS NULL",
+                now_us,
+                new_hash or password_hash,
+                account_id,
+                password_hash,
+            )
+            if not changed:
+                return None
+            session_id = await tx.value(
+                "INSERT INTO session (account_id, secret_hash, create_us, expire_us) VALUES (?, ?, ?, ?) RETURNING id",
+                account_id,
+                secret_hash,
+                now_us,
+                expire_us,
+            )
+            await add_audit(tx, by, "session.create", "account", account_id, {}, now_us)
+            return int(session_id)
+
+        return await self._db.transaction(work)
+
+    async def close_session(self, session_id: int, account_id: int, *, by: Actor, now_us: int) -> None:
+        """Note that somebody has signed out; again: nothing happens."""
+
+        async def work(tx: Tx) -> None:
+            if await tx.run("DELETE FROM session WHERE id = ?", session_id):
+                await add_audit(tx, by, "session.delete", "account", account_id, {}, now_us)
+
+        await self._db.transaction(work)
+
+    async def note_refusal(self, account_id: int | None, *, by: Actor, now_us: int) -> None:
+        """Note in the audit list that a sign-in was refused; ``None``: there is no account of that name."""
+
+        async def work(tx: Tx) -> None:
+            await add_audit(tx, by, "session.refuse", "account", account_id, {}, now_us)
+
+        await self._db.transaction(work)
+
+    async def forget_sessions(self, before_us: int, limit: int = 5_000) -> int:
+        """Remove up to ``limit`` sessions that ended before this time; return how many."""
+
+        async def work(tx: Tx) -> int:
+            return await tx.run(
+                "DELETE FROM session WHERE id IN (SELECT id FROM session"
+                f" WHERE expire_us < ? ORDER BY expire_us LIMIT ? {tx.dialect.lock(skip=True)})",
+                before_us,
+                limit,
+            )
+
+        return await self._db.transaction(work)
+
+
+async def lock_access(tx: Tx) -> None:
+    """One at a time until the transaction ends; SQLite has one writer anyway."""
+    if not tx.dialect.is_sqlite:
+        await tx.rows("SELECT pg_advisory_xact_lock(?)", _LOCK)
+
+
+def _row(row: Row) -> AccountRow:
+    id, name, role, create_us, revoke_us, last_sign_in_us = row
+    return AccountRow(id, name, Role(role), create_us, revoke_us, last_sign_in_us)
+
+
+async def _insert(tx: Tx, name: str, role: Role, password_hash: str, by: Actor, now_us: int) -> AccountRow:
+    """Add an account under ``lock_access``."""
+    taken = await tx.row("SELECT 1 FROM account WHERE lower(name) = lower(?) AND revoke_us IS NULL", name)
+    if taken is not None:
+        raise Conflict(f"there is an account named {name} already", field="name")
+    account_id = await tx.value(
+        "INSERT INTO account (name, role, password_hash, create_us) VALUES (?, ?, ?, ?) RETURNING id",
+        name,
+        int(role),
+        password_hash,
+        now_us,
+    )
+    await add_audit(tx, by, "account.create", "account", account_id, {"name": name, "role": role.word}, now_us)
+    return AccountRow(int(account_id), name, role, now_us, None, None)
+
+
+async def _has_other_admin(tx: Tx, account_id: int) -> bool:
+    other = await tx.row(
+        "SELECT 1 FROM account WHERE role = ? AND revoke_us IS NULL AND id <> ? LIMIT 1", int(Role.ADMIN), account_id
+    )
+    return other is not None

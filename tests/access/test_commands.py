@@ -1,0 +1,123 @@
+"""``python -m engine account …`` and ``token …``."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from common import logs, process
+from engine.__main__ import main
+from engine.access.secrets import digest
+from engine.domain.access import Role
+from engine.store import Store
+
+
+@pytest.fixture
+def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the database is; the settings come from the flags alone."""
+    url = f"sqlite://{tmp_path / 'mailing.db'}"
+    monkeypatch.chdir(tmp_path)
+    for name in ("MAILING_API_TOKEN", "MAILING_ADMIN_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MAILING_DATABASE_URL", url)
+    return url
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *words: str, stdin: str = "") -> int:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "argv", ["engine", *words])
+        patch.setattr(sys, "stdin", io.StringIO(stdin))
+        # Those are for a whole process: the log would go on into this test's captured stream.
+        patch.setattr(logs, "configure", lambda *_: None)
+        patch.setattr(process, "tune", lambda: None)
+        return main()
+
+
+async def identify(url: str, secret: str) -> Role | None:
+    store = await Store.open(url)
+    found = await store.identify(digest(secret), 1)
+    await store.close()
+    return None if found is None else found.role
+
+
+def test_accounts(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "account", "create", "anna", "--role", "admin") == 0
+    assert capsys.readouterr().out.startswith("Password of the account anna: ")
+    words = ("account", "create", "ben", "--role", "viewer", "--password-stdin")
+    assert call(monkeypatch, *words, stdin="correct horse\nmore") == 0
+    assert capsys.readouterr().out == "The account ben was made.\n"
+    assert call(monkeypatch, *words, stdin="short") == 1
+    assert capsys.readouterr().err == "python -m engine: password: must have 8 to 256 characters\n"
+    assert call(monkeypatch, *words, stdin="correct horse") == 1
+    assert "already" in capsys.readouterr().err
+    assert call(monkeypatch, "account", "revoke", "BEN") == 0
+    assert call(monkeypatch, "account", "revoke", "anna") == 1
+    assert "last admin" in capsys.readouterr().err
+    assert call(monkeypatch, "account", "revoke", "nobody") == 1
+    assert capsys.readouterr().err == "python -m engine: account nobody does not exist\n"
+    assert call(monkeypatch, "account", "list") == 0
+    anna, ben = (line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert anna == ["1", "anna", "admin", ""]
+    assert ben[:3] == ["2", "ben", "viewer"]
+    assert ben[3].startswith("revoked 2")
+
+
+async def test_tokens(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+
+    async def run(*words: str) -> str:
+        assert await asyncio.to_thread(call, monkeypatch, *words) == 0
+        return capsys.readouterr().out
+
+    secret = await run("token", "create", "ci", "--role", "operator", "--expire-days", "2")
+    assert secret.startswith("mlt_")
+    assert secret == secret.split()[0] + "\n"  # alone, for scripts
+    assert await identify(url, secret.strip()) is Role.OPERATOR
+    listed = (await run("token", "list")).rstrip("\n").split("\t")
+    assert listed[:4] == ["1", "ci", "operator", secret[:8]]
+    assert listed[4].startswith("expires 2")
+    assert await run("token", "revoke", "1") == "The token 1 (ci) was revoked.\n"
+    assert await identify(url, secret.strip()) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("account create x", "--role"),
+        ("account create x --role king", "king"),
+        ("token create --role admin", "NAME"),
+        ("token create x --role admin --expire-days 0", "--expire-days"),
+        ("token create x --role admin --expire-days nan", "--expire-days"),
+        ("token create x --role admin --expire-days many", "--expire-days"),
+        ("token revoke one", "ID"),
+        ("token", "command"),
+    ],
+)
+@pytest.mark.usefixtures("url")
+def test_a_bad_word_is_one_line_and_exit_code_2(
+    words: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        call(monkeypatch, *words.split())
+    assert caught.value.code == 2
+    err = capsys.readouterr().err
+    assert said.lower() in err.lower()
+    assert err.count("\n") == 1
+
+
+async def test_while_an_engine_owns_the_file_the_api_is_named(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+
+    store = await Store.open(url)
+    try:
+        assert await asyncio.to_thread(call, monkeypatch, "token", "create", "x", "--role", "admin") == 1
+    finally:
+        await store.close()
+    err = capsys.readouterr().err
+    assert "in use by another engine" in err
+    assert "/api/v1/tokens" in err
+    assert err.count("\n") == 1

@@ -1,0 +1,83 @@
+"""Hashing: the parameters, the threads, and what time tells."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+
+import pytest
+from argon2 import PasswordHasher, extract_parameters
+from argon2.low_level import Type
+
+from engine.access.passwords import WAITING_MAX, Passwords
+from engine.access.secrets import digest, hint, new_session, new_token
+from engine.domain.access import TooManyTries
+from tests.api.fakes import cheap_passwords
+
+
+async def test_parameters_are_those_of_rfc_9106() -> None:
+    passwords = Passwords()
+    stored = await passwords.hash("correct horse")
+    found = extract_parameters(stored)
+    assert (found.type, found.time_cost, found.memory_cost, found.parallelism) == (Type.ID, 3, 64 * 1024, 4)
+    assert (found.salt_len, found.hash_len) == (16, 32)
+    assert await passwords.verify(stored, "correct horse")
+    assert not await passwords.verify(stored, "correct horsf")
+    assert not passwords.is_outdated(stored)
+    passwords.close()
+
+
+async def test_an_unknown_name_takes_as_long_as_a_wrong_password() -> None:
+    passwords = Passwords(PasswordHasher(time_cost=2, memory_cost=16 * 1024, parallelism=1))
+    stored = await passwords.hash("x")
+    await passwords.verify(None, "y")  # makes the dummy
+
+    async def seconds(of: str | None) -> float:
+        times = []
+        for _ in range(9):
+            begin = time.perf_counter()
+            assert not await passwords.verify(of, "y")
+            times.append(time.perf_counter() - begin)
+        return statistics.median(times)
+
+    known, unknown = await seconds(stored), await seconds(None)
+    assert 0.5 < unknown / known < 2
+    passwords.close()
+
+
+async def test_a_hash_that_is_damaged_is_nobodys() -> None:
+    passwords = cheap_passwords()
+    assert not await passwords.verify("not a hash", "x")
+    passwords.close()
+
+
+async def test_too_many_at_once_are_refused_and_the_loop_goes_on() -> None:
+    passwords = cheap_passwords()
+    jobs = [asyncio.create_task(passwords.hash("x")) for _ in range(WAITING_MAX + 5)]
+    results = await asyncio.gather(*jobs, return_exceptions=True)
+    assert sum(isinstance(result, TooManyTries) for result in results) == 5
+    assert await passwords.hash("x")
+    passwords.close()
+
+
+async def test_a_caller_who_goes_away_does_not_leave_his_place_before_the_thread_does() -> None:
+    passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=32 * 1024, parallelism=1))
+    job = asyncio.create_task(passwords.hash("x"))
+    await asyncio.sleep(0)
+    job.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await job
+    assert passwords._jobs == 1
+    async with asyncio.timeout(10):
+        while passwords._jobs:
+            await asyncio.sleep(0.01)
+    passwords.close()
+
+
+def test_secrets() -> None:
+    token, session = new_token(), new_session()
+    assert (len(token), len(session)) == (47, 47)
+    assert (token[:4], session[:4]) == ("mlt_", "mls_")
+    assert token != new_token()
+    assert (len(digest(token)), len(hint(token))) == (64, 8)
