@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from typer.exceptions import Abort, TyperException
 
-from gateway.cli import clients, engine, mailings, messages
+from gateway.cli import access, clients, engine, mailings, messages
 from gateway.cli.failures import EXIT_INTERRUPTED, EXIT_SERVICE, EXIT_USAGE, Failure
 from gateway.cli.session import Options
 from gateway.cli.tls import TlsFiles
@@ -36,6 +36,9 @@ app.add_typer(mailings.app, name="mailing")
 app.add_typer(messages.app, name="messages")
 app.add_typer(engine.app, name="engine")
 app.command("audit")(engine.audit)
+app.add_typer(access.tokens, name="token")
+app.add_typer(access.accounts, name="account")
+app.command("whoami")(access.whoami)
 
 
 @app.callback()
@@ -44,7 +47,14 @@ def options(
     target: Annotated[
         str, typer.Option(envvar="MAILING_ENGINE_TARGET", help="The engine's gRPC address.")
     ] = "127.0.0.1:50051",
-    token: Annotated[str | None, typer.Option(envvar="MAILING_API_TOKEN", show_envvar=True, help="API token.")] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MAILING_API_TOKEN",
+            show_envvar=True,
+            help="API token. Default: as .env says, or what scripts/run has made for the engine on this machine.",
+        ),
+    ] = None,
     tls_ca: Annotated[
         Path | None,
         typer.Option(envvar="MAILING_ENGINE_TLS_CA", help="Certificate authority (PEM) of an engine that uses TLS."),

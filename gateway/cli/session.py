@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import grpc
@@ -12,14 +12,17 @@ import grpc.aio
 import typer
 from rich.console import Console
 
+from gateway.cli.credentials import find_token
 from gateway.cli.failures import failure_of
 from gateway.cli.tls import TlsFiles, channel_credentials
+from mailing.v1.access_service_pb2_grpc import AccessServiceStub
 from mailing.v1.client_service_pb2_grpc import ClientServiceStub
 from mailing.v1.engine_service_pb2_grpc import EngineServiceStub
 from mailing.v1.mailing_service_pb2_grpc import MailingServiceStub
 from mailing.v1.message_service_pb2_grpc import MessageServiceStub
 
 if TYPE_CHECKING:  # these exist in the stubs' types only
+    from mailing.v1.access_service_pb2_grpc import AccessServiceAsyncStub
     from mailing.v1.client_service_pb2_grpc import ClientServiceAsyncStub
     from mailing.v1.engine_service_pb2_grpc import EngineServiceAsyncStub
     from mailing.v1.mailing_service_pb2_grpc import MailingServiceAsyncStub
@@ -54,11 +57,14 @@ class Session:
         self.mailings: MailingServiceAsyncStub = MailingServiceStub(channel)
         self.messages: MessageServiceAsyncStub = MessageServiceStub(channel)
         self.engine: EngineServiceAsyncStub = EngineServiceStub(channel)
+        self.access: AccessServiceAsyncStub = AccessServiceStub(channel)
 
 
 def run(context: typer.Context, action: Callable[[Session], Awaitable[None]]) -> None:
     """Run a command's coroutine with a session; what gRPC reports becomes a Failure."""
-    options: Options = context.find_root().obj
+    given: Options = context.find_root().obj
+    # Only now: `--help` needs no token, and must not fail with a file that can't be read.
+    options = replace(given, token=find_token(given.token, given.target))
     asyncio.run(_run(options, action))
 
 

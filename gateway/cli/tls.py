@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import grpc
 
 from gateway.cli.failures import UsageFailure
+from gateway.tls import TlsError, check_ca, load_pair, read_pem
 
 
 class TlsFiles(NamedTuple):
@@ -31,38 +32,13 @@ def channel_credentials(files: TlsFiles) -> grpc.ChannelCredentials | None:
                 "--tls-cert needs --tls-ca: the certificate authority that signed the engine's certificate"
             )
         return None
-    root = _read("--tls-ca", ca)
-    _check_ca(ca, root)
-    if cert is None or key is None:
-        return grpc.ssl_channel_credentials(root)
-    chain, private = _read("--tls-cert", cert), _read("--tls-key", key)
-    _check_pair(cert, key)
+    try:
+        root = read_pem("--tls-ca", ca)
+        check_ca("--tls-ca", ca, root)
+        if cert is None or key is None:
+            return grpc.ssl_channel_credentials(root)
+        chain, private = read_pem("--tls-cert", cert), read_pem("--tls-key", key)
+        load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ("--tls-cert", "--tls-key"), cert, key)
+    except TlsError as error:
+        raise UsageFailure(str(error)) from None
     return grpc.ssl_channel_credentials(root, private, chain)
-
-
-def _read(option: str, path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageFailure(f"{option}: cannot read {path}: {error.strerror}") from None
-
-
-def _check_ca(path: Path, root: bytes) -> None:
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=root.decode("ascii", "replace"))
-    except (ssl.SSLError, ValueError):
-        raise UsageFailure(f"--tls-ca: {path} has no certificate in PEM form") from None
-
-
-def _check_pair(cert: Path, key: Path) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-    def refuse() -> NoReturn:  # Python would ask at the terminal, gRPC could not use the answer
-        raise UsageFailure(f"--tls-key: {key} has a passphrase; write one without: openssl pkey -in {key} -out FILE")
-
-    try:
-        context.load_cert_chain(cert, key, refuse)
-    except ssl.SSLError as error:
-        if error.reason == "KEY_VALUES_MISMATCH":
-            raise UsageFailure(f"--tls-key: {key} is not the private key of {cert}") from None
-        raise UsageFailure(f"--tls-cert, --tls-key: no certificate and key in PEM form in {cert} and {key}") from None

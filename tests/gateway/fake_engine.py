@@ -16,6 +16,9 @@ from google.protobuf.message import Message as ProtoMessage
 from google.rpc import error_details_pb2, status_pb2
 
 from mailing.v1 import (
+    access_pb2,
+    access_service_pb2,
+    access_service_pb2_grpc,
     audit_pb2,
     client_pb2,
     client_service_pb2,
@@ -284,7 +287,7 @@ class Engine(engine_service_pb2_grpc.EngineServiceServicer):
         answer.actors.add(name="recorder", healthy=False, restarts=2, detail="database is locked")
         return await self.script.take(request, context, answer)
 
-    GetStatus = SetWorkers = SetRate = PauseSending = ResumeSending = _status
+    GetStatus = SetWorkers = SetRate = PauseSending = ResumeSending = UpdateEngine = _status
 
     async def ListAuditEvents(self, request: Any, context: Any) -> Any:
         event = audit_pb2.AuditEvent(
@@ -298,6 +301,62 @@ class Engine(engine_service_pb2_grpc.EngineServiceServicer):
         return await self.script.take(request, context, answer)
 
 
+class Access(access_service_pb2_grpc.AccessServiceServicer):
+    """AccessService."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+
+    def _token(self) -> access_pb2.ApiToken:
+        token = access_pb2.ApiToken(
+            id=5, name="nightly report", role=access_pb2.ROLE_VIEWER, hint="mlt_Ab3x", created_by="admin"
+        )
+        token.create_time.FromSeconds(T0)
+        return token
+
+    def _account(self) -> access_pb2.Account:
+        account = access_pb2.Account(id=2, name="anna", role=access_pb2.ROLE_OPERATOR)
+        account.create_time.FromSeconds(T0)
+        return account
+
+    async def CreateToken(self, request: Any, context: Any) -> Any:
+        answer = access_service_pb2.CreateTokenResponse(token=self._token(), secret="mlt_Ab3x-the-secret")
+        return await self.script.take(request, context, answer)
+
+    async def ListTokens(self, request: Any, context: Any) -> Any:
+        answer = access_service_pb2.ListTokensResponse(tokens=[self._token()], total_size=1)
+        return await self.script.take(request, context, answer)
+
+    async def RevokeToken(self, request: Any, context: Any) -> Any:
+        token = self._token()
+        token.revoke_time.FromSeconds(T0 + 86_400)
+        return await self.script.take(request, context, token)
+
+    async def CreateAccount(self, request: Any, context: Any) -> Any:
+        return await self.script.take(request, context, self._account())
+
+    async def ListAccounts(self, request: Any, context: Any) -> Any:
+        answer = access_service_pb2.ListAccountsResponse(accounts=[self._account()], total_size=1)
+        return await self.script.take(request, context, answer)
+
+    async def RevokeAccount(self, request: Any, context: Any) -> Any:
+        account = self._account()
+        account.revoke_time.FromSeconds(T0 + 86_400)
+        return await self.script.take(request, context, account)
+
+    async def WhoAmI(self, request: Any, context: Any) -> Any:
+        answer = access_pb2.Identity(name="nightly report", role=access_pb2.ROLE_VIEWER, token_id=5)
+        return await self.script.take(request, context, answer)
+
+    async def SignIn(self, request: Any, context: Any) -> Any:
+        return await self.script.take(request, context, access_service_pb2.SignInResponse(secret="mls_secret"))
+
+    async def _done(self, request: Any, context: Any) -> Any:
+        return await self.script.take(request, context, Empty())
+
+    SignOut = ChangePassword = _done
+
+
 async def start(
     script: Script, address: str = "127.0.0.1:0", tls: grpc.ServerCredentials | None = None
 ) -> tuple[grpc.aio.Server, str]:
@@ -307,6 +366,7 @@ async def start(
     mailing_service_pb2_grpc.add_MailingServiceServicer_to_server(Mailings(script), server)
     message_service_pb2_grpc.add_MessageServiceServicer_to_server(Messages(script), server)
     engine_service_pb2_grpc.add_EngineServiceServicer_to_server(Engine(script), server)
+    access_service_pb2_grpc.add_AccessServiceServicer_to_server(Access(script), server)
     port = server.add_insecure_port(address) if tls is None else server.add_secure_port(address, tls)
     await server.start()
     return server, f"127.0.0.1:{port}"

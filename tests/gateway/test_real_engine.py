@@ -17,6 +17,7 @@ import pytest
 import structlog.testing
 
 from gateway.cli.app import call
+from scripts.token_channel import API_TOKEN
 from tests.rules.rig import Rig, running
 
 CSV = """\
@@ -75,7 +76,7 @@ def run(rig: Rig, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[
     """Run a command with `--json`; give its answer as values (`lines=True`: as a list, one for each line)."""
     for kind in ("CA", "CERT", "KEY"):
         monkeypatch.delenv(f"MAILING_ENGINE_TLS_{kind}", raising=False)
-    monkeypatch.delenv("MAILING_API_TOKEN", raising=False)
+    monkeypatch.setenv("MAILING_API_TOKEN", API_TOKEN)
     monkeypatch.setenv("MAILING_ENGINE_TARGET", f"127.0.0.1:{rig.service.grpc_port}")
 
     def run(*arguments: str, code: int = 0, lines: bool = False) -> Any:
@@ -220,7 +221,7 @@ def test_audit(run: Run) -> None:
     assert everything["total_size"] == len(everything["audit_events"]) >= 2
     newest = everything["audit_events"][0]
     assert (newest["action"], newest["object_type"], newest["object_id"]) == ("mailing.pause", "mailing", mailing)
-    assert newest["actor"] == "local"
+    assert newest["actor"] == "MAILING_API_TOKEN"
     one = run("audit", "--object", "mailing", "--id", str(mailing))
     assert [e["action"] for e in one["audit_events"]] == ["mailing.pause", "mailing.create"]
     assert run("audit", "--actor", "nobody")["total_size"] == 0

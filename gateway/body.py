@@ -1,0 +1,139 @@
+"""What a request says, in its body or its query: read within limits, checked, and all that is bad named at once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+from marshmallow import Schema, ValidationError
+
+from gateway.keys import SETTINGS
+from gateway.problems import Problem
+from gateway.streaming import body_chunks
+from gateway.translate.values import Json
+
+__all__ = ["Check", "pointers", "read_body", "read_json", "read_query"]
+
+Check = Callable[[Json], Awaitable[object]]
+"""Asks the engine about those keys that the schema has let through, changing nothing (``validate_only``)."""
+
+_TYPES: Final = frozenset({"application/json", "application/merge-patch+json"})
+_CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+_SHAPE: Final = 422
+_MAY_BE_NAMED_LATER: Final = frozenset(
+    {409, 500, 501}
+)  # statuses of a check that say nothing of the caller or the path
+
+
+async def read_body(request: web.Request, schema: type[Schema], check: Check | None = None) -> Json:
+    """The JSON object of the body, as ``schema`` loads it.
+
+    When the schema finds something bad, ``check`` is called with the rest, so that what only the engine knows is named
+    in the same answer. It may as well raise that the caller may not do this at all, or that there is no such object.
+
+    Raises:
+        Problem: 400, 408, 413, 415 or 422, or what ``check`` raises.
+    """
+    data = await read_json(request)
+    try:
+        loaded: Json = _instance(schema).load(data)
+    except ValidationError as error:
+        found = list(pointers(error.messages))
+        if check is not None:
+            found += await _also(check, error.valid_data, [pointer for pointer, _ in found])
+        raise _bad(found) from None
+    return loaded
+
+
+def read_query(request: web.Request, schema: type[Schema]) -> Json:
+    """The parameters of the query, as ``schema`` loads them. Raises Problem (422)."""
+    query = request.query
+    if not query:
+        return {}
+    twice = [(f"/{_escaped(key)}", "is given twice") for key in dict.fromkeys(query) if len(query.getall(key)) > 1]
+    try:
+        loaded: Json = _instance(schema).load(dict(query))
+    except ValidationError as error:
+        raise _bad([*twice, *pointers(error.messages)]) from None
+    if twice:
+        raise _bad(twice)
+    return loaded
+
+
+@cache
+def _instance(schema: type[Schema]) -> Schema:
+    return schema()
+
+
+async def read_json(request: web.Request) -> Any:
+    """The value that the body is. Raises Problem: 400, 413 or 415."""
+    if request.content_type not in _TYPES:
+        shown = request.headers.get("Content-Type", "nothing")[:100]
+        raise Problem(
+            415, f"Content-Type must be application/json, not {shown}", headers={"Accept": "application/json"}
+        )
+    if (request.charset or "utf-8").lower() not in _CHARSETS:
+        raise Problem(400, "the body must be in UTF-8")
+    settings = request.app[SETTINGS]
+    raw = b"".join([chunk async for chunk in body_chunks(request, settings.http_body_bytes)])
+    if not raw.strip():
+        raise Problem(400, "the body is empty: JSON is needed")
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, f"the body is no JSON: {error.msg}, line {error.lineno}, column {error.colno}") from None
+    if _is_deeper(value, settings.http_json_depth):
+        raise Problem(400, f"lists and objects lie more than {settings.http_json_depth} deep in each other")
+    return value
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and objects lie in each other more than ``levels`` deep; level by level, so without recursion."""
+    layer = [value]
+    for _ in range(levels + 1):
+        containers = [each for each in layer if isinstance(each, dict | list)]
+        if not containers:
+            return False
+        layer = [inner for each in containers for inner in (each.values() if isinstance(each, dict) else each)]
+    return True
+
+
+async def _also(check: Check, valid: Any, named: Iterable[str]) -> list[tuple[str, str]]:
+    """What the engine finds bad in the rest. A field that is missing there because it was bad is not named again."""
+    if not isinstance(valid, dict):
+        valid = {}
+    try:
+        await check(valid)
+    except Problem as problem:
+        if problem.status == _SHAPE:
+            return [(pointer, message) for pointer, message in problem.errors if not _is_named(pointer, named)]
+        if problem.status not in _MAY_BE_NAMED_LATER:
+            raise
+    return []
+
+
+def _is_named(pointer: str, named: Iterable[str]) -> bool:
+    return any(f"{each}/".startswith(f"{pointer}/") or pointer.startswith(f"{each}/") for each in named)
+
+
+def pointers(messages: Any, base: str = "") -> Iterator[tuple[str, str]]:
+    """marshmallow's nested messages as (JSON pointer, message)."""
+    if isinstance(messages, Mapping):
+        for key, inner in messages.items():
+            yield from pointers(inner, base if key == "_schema" else f"{base}/{_escaped(str(key))}")
+    elif isinstance(messages, list):
+        for each in messages:
+            yield from pointers(each, base)
+    else:
+        yield base, str(messages)
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _bad(errors: list[tuple[str, str]]) -> Problem:
+    return Problem(_SHAPE, "1 field is bad" if len(errors) == 1 else f"{len(errors)} fields are bad", errors)

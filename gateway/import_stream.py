@@ -1,0 +1,151 @@
+"""Rows of clients from any source of bytes to the engine's ImportClients: in pages, in constant memory.
+
+The `mailing` command and the REST route share this. What can't be read here (a quote that is never closed) and what the
+engine refuses (a number that is no phone number) become one list of errors in the order of the lines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from dataclasses import dataclass, field
+from sys import intern
+from typing import Final
+
+import grpc
+import grpc.aio
+
+from gateway.csv_rows import ClientRow, Item, RowError, RowReader
+from gateway.translate.clients import import_row_proto
+from mailing.v1.client_service_pb2 import ImportClientsRequest, ImportClientsResponse, ImportClientsRow
+
+PAGE_ROWS: Final = 1000  # what the contract says is best
+KEPT_ERRORS: Final = 1_000_000
+"""As many as the engine is asked to list at most; so the first of both together are known for sure."""
+
+ImportCall = grpc.aio.StreamUnaryCall[ImportClientsRequest, ImportClientsResponse]
+
+
+class BrokenOff(Exception):
+    """The engine ended the call early without a reason that can be found out; the pages before are stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What an import did; the counts are rows."""
+
+    created: int
+    updated: int
+    unchanged: int
+    rejected: int
+    """Rows that were not stored, those that could not be read included."""
+    errors: list[RowError]
+    """What is wrong, in the order of the lines; the first 1,000,000."""
+
+
+@dataclass(slots=True)
+class _Rejected:
+    """Rows that this side could not read. Those the engine rejects come with its answer."""
+
+    count: int = 0
+    kept: list[RowError] = field(default_factory=list)
+    _line: int = 0
+
+    def add(self, error: RowError) -> None:
+        self.count += error.line != self._line  # a row with two faults is one row
+        self._line = error.line
+        if len(self.kept) < KEPT_ERRORS:
+            self.kept.append(error)
+
+
+async def import_rows(
+    call: ImportCall,
+    chunks: AsyncIterable[bytes],
+    reader: RowReader,
+    *,
+    probe: Callable[[], ImportCall],
+    request_id: str = "",
+    on_page: Callable[[int], None] = lambda rows: None,
+) -> ImportResult:
+    """Send all rows through ``call``; waits whenever the engine is slower than the source.
+
+    Whatever ends it early (an error of ``chunks`` too) cancels the call; the pages before stay stored.
+
+    Args:
+        probe: begins another call, with a deadline of some seconds: see ``_why_broken_off``.
+        request_id: see ``ImportClientsRequest.request_id``.
+        on_page: is told the number of rows of each page that is sent.
+
+    Raises:
+        UnreadableInput: the input as a whole can't be read.
+        AioRpcError: the engine refused, or is away.
+        BrokenOff: see there.
+    """
+    rejected = _Rejected()
+    try:
+        answer = await _send(call, _pages(chunks, reader, rejected), request_id, on_page)
+    except (asyncio.InvalidStateError, grpc.aio.AioRpcError) as error:
+        raise await _why_broken_off(probe, error) from error
+    finally:
+        call.cancel()  # does nothing to a call that has ended
+    of_engine = (RowError(e.line, intern(e.field), intern(e.message)) for e in answer.errors)
+    errors = sorted([*rejected.kept, *of_engine], key=lambda error: error.line)[:KEPT_ERRORS]
+    return ImportResult(answer.created, answer.updated, answer.unchanged, answer.rejected + rejected.count, errors)
+
+
+async def _send(
+    call: ImportCall,
+    pages: AsyncIterator[list[ImportClientsRow]],
+    request_id: str,
+    on_page: Callable[[int], None],
+) -> ImportClientsResponse:
+    errors_max = KEPT_ERRORS
+    async for page in pages:
+        await call.write(ImportClientsRequest(rows=page, request_id=request_id, errors_max=errors_max))
+        on_page(len(page))
+        request_id, errors_max = "", 0  # the first page alone bears them
+    if request_id:
+        await call.write(ImportClientsRequest(request_id=request_id))
+    await call.done_writing()
+    answer: ImportClientsResponse = await call
+    return answer
+
+
+async def _pages(
+    chunks: AsyncIterable[bytes], reader: RowReader, rejected: _Rejected
+) -> AsyncIterator[list[ImportClientsRow]]:
+    page: list[ImportClientsRow] = []
+    async for items in _items(chunks, reader):
+        for item in items:
+            if isinstance(item, ClientRow):
+                page.append(import_row_proto(item))
+            else:
+                rejected.add(item)
+            if len(page) == PAGE_ROWS:
+                yield page
+                page = []
+    if page:
+        yield page
+
+
+async def _items(chunks: AsyncIterable[bytes], reader: RowReader) -> AsyncIterator[list[Item]]:
+    async for chunk in chunks:
+        yield reader.feed(chunk)
+    yield reader.finish()
+
+
+async def _why_broken_off(probe: Callable[[], ImportCall], error: Exception) -> Exception:
+    """The reason why the engine has ended the call before all was sent.
+
+    grpc.aio overwrites the status of such a call with INTERNAL "Internal error from Core" when a write is under way
+    (`_StreamRequestMixin._write`). An import of nothing tells it: refused, away, or all right again.
+    """
+    if isinstance(error, grpc.aio.AioRpcError) and error.code() is not grpc.StatusCode.INTERNAL:
+        return error
+    empty = probe()
+    try:
+        await empty.done_writing()
+        await empty
+    except grpc.aio.AioRpcError as reason:
+        return reason
+    return BrokenOff("the engine broke the import off; the pages before are stored, importing the file again is safe")

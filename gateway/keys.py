@@ -1,0 +1,18 @@
+"""What handlers find in the application and in the request."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from aiohttp import web
+
+from gateway.engine_client import EngineClient
+from gateway.metrics import Metrics
+from gateway.settings import Settings
+
+SETTINGS: Final = web.AppKey("SETTINGS", Settings)
+ENGINE: Final = web.AppKey("ENGINE", EngineClient)
+METRICS: Final = web.AppKey("METRICS", Metrics)
+STOPPING: Final = web.AppKey("STOPPING", asyncio.Event)
+"""Set when the gateway stops: a stream that has no end of its own ends then."""

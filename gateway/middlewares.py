@@ -1,0 +1,145 @@
+"""What surrounds every handler: request id, access log, metrics, limits, and errors as problems."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler, Middleware
+from aiohttp.web_exceptions import HTTPException
+from grpc import StatusCode, aio
+
+from common.logs import get_logger
+from gateway.keys import METRICS
+from gateway.limits import CallerRates
+from gateway.problems import Problem, of_rpc, title_of
+from gateway.request_id import HEADER, request_id
+from gateway.settings import Settings
+
+log = get_logger(__name__)
+
+API: Final = "/api/"
+_CLIENT_GONE: Final = 499
+"""Of requests whose caller went away before an answer: only logs and metrics see it."""
+_STARTED: Final = web.RequestKey("started", bool)
+_QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked for every few seconds by machines: a line for each would say nothing."""
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_BODY_HEADERS: Final = frozenset({"content-type", "content-length"})
+_DETAILS: Final[Mapping[int, str]] = {
+    404: "there is nothing at this path",
+    405: "this path does not know the method",
+    413: "the body is too large",
+}
+
+
+def middlewares(settings: Settings) -> Sequence[Middleware]:
+    """Return them in the order in which a request passes them."""
+    return (observe, answer_problems, limit_rate(settings.http_token_rate))
+
+
+async def on_prepare(request: web.Request, response: web.StreamResponse) -> None:
+    """Headers of every answer, streams included."""
+    request[_STARTED] = True
+    headers = response.headers
+    headers[HEADER] = request_id(request)
+    headers.setdefault("Cache-Control", "no-store")
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.pop("Server", None)
+
+
+@web.middleware
+async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Log and count each request once it is answered. Neither query values nor bodies are logged."""
+    metrics, began, status = request.app[METRICS], time.perf_counter(), _CLIENT_GONE
+    metrics.requests.inc()
+    try:
+        response = await handler(request)
+        status = response.status
+        return response
+    except HTTPException as error:
+        status = error.status
+        raise
+    finally:
+        metrics.requests.inc(-1)
+        seconds = time.perf_counter() - began
+        method = request.method if request.method in _METHODS else "other"
+        metrics.http_seconds(method, _route(request), status).observe(seconds)
+        write = log.debug if request.path in _QUIET else log.info
+        write(
+            "http.request",
+            method=method,
+            path=request.path[:256],
+            status=status,
+            seconds=round(seconds, 4),
+            request_id=request_id(request),
+            peer=request.remote,
+        )
+
+
+def _route(request: web.Request) -> str:
+    """The route as it is declared, so that labels stay few."""
+    resource = request.match_info.route.resource
+    return "none" if resource is None else resource.canonical
+
+
+@web.middleware
+async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever goes wrong into a problem; redirects pass."""
+    try:
+        return await handler(request)
+    except Exception as error:
+        if isinstance(error, HTTPException) and error.status < 400:
+            raise
+        problem = _problem(error, request)
+        if request.get(_STARTED):
+            # Half of an answer is out: the connection is cut, so that nobody takes it for the whole.
+            log.warning("http.cut", path=request.path, request_id=request_id(request), problem=str(problem))
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionResetError("the answer could not be finished") from error
+        response = problem.response(request.path)
+        if problem.status in (408, 413):
+            response.force_close()  # what is left of the body is not waited for
+        return response
+
+
+def _problem(error: Exception, request: web.Request) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, aio.AioRpcError):
+        problem = of_rpc(error)
+        if problem.status == 500 or error.code() is StatusCode.UNAVAILABLE:
+            log.warning("engine.failed", code=error.code().name, detail=error.details(), request_id=request_id(request))
+        return problem
+    if isinstance(error, HTTPException):
+        detail = _DETAILS.get(error.status) or title_of(error.status)
+        return Problem(error.status, detail, headers=_headers_of(error.headers))
+    if isinstance(error, web.RequestPayloadError | HttpProcessingError):
+        return Problem(400, "the body can't be read: it is not as its headers say, or was cut off")
+    log.error("http.failed", exc_info=error, path=request.path, request_id=request_id(request))
+    return Problem(500, f"something is wrong inside the service; reference {request_id(request)}")
+
+
+def _headers_of(headers: Mapping[str, str]) -> dict[str, str]:
+    return {str(name): value for name, value in headers.items() if name.lower() not in _BODY_HEADERS}
+
+
+def limit_rate(rate: int) -> Middleware:
+    """Refuse what goes beyond ``rate`` requests a second of one token, or of one address without a token."""
+    rates = CallerRates(rate)
+
+    @web.middleware
+    async def limit(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.startswith(API):
+            wait_seconds = rates.admit(request.headers.get("Authorization") or request.remote or "")
+            if wait_seconds:
+                headers = {"Retry-After": str(math.ceil(wait_seconds))}
+                raise Problem(429, f"more than {rate} requests a second with this token", headers=headers)
+        return await handler(request)
+
+    return limit

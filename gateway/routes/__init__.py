@@ -1,0 +1,1 @@
+"""REST: each module has the routes of one kind of thing, each route one RPC (SPEC, section 5)."""

@@ -1,0 +1,136 @@
+"""/clients: the people who can receive texts."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.body import read_query
+from gateway.keys import ENGINE
+from gateway.openapi import operation
+from gateway.routes.common import API, checked_body, id_in_path, idempotency_key, json_answer, no_content, no_query
+from gateway.schemas import (
+    ClientCreateSchema,
+    ClientListQuerySchema,
+    ClientListSchema,
+    ClientPatchSchema,
+    ClientReplaceSchema,
+    ClientSchema,
+    Input,
+)
+from gateway.translate import (
+    client_json,
+    client_list_json,
+    create_client_proto,
+    list_clients_proto,
+    update_client_proto,
+)
+from mailing.v1.client_service_pb2 import DeleteClientRequest, GetClientRequest
+
+_EXAMPLE = {"phone_number": "+7 (916) 123-45-67", "tag": "new", "time_zone": "Europe/Moscow"}
+
+
+def routes() -> list[web.RouteDef]:
+    """The routes, with handlers of their own (FINDINGS 2)."""
+
+    @operation(
+        id="listClients",
+        tag="clients",
+        summary="List clients",
+        description="In the order of their ids.",
+        query=ClientListQuerySchema,
+        response=(200, ClientListSchema),
+    )
+    async def list_clients(request: web.Request) -> web.Response:
+        engine = request.app[ENGINE]
+        asked = list_clients_proto(read_query(request, ClientListQuerySchema))
+        return json_answer(client_list_json(await engine.call(request, engine.clients.ListClients, asked)))
+
+    @operation(
+        id="createClient",
+        tag="clients",
+        summary="Add a client",
+        role="operator",
+        body=ClientCreateSchema,
+        body_example=_EXAMPLE,
+        response=(201, ClientSchema),
+        idempotent=True,
+    )
+    async def create_client(request: web.Request) -> web.Response:
+        engine, key = request.app[ENGINE], idempotency_key(request)
+
+        async def check(valid: dict[str, object]) -> None:
+            await engine.call(request, engine.clients.CreateClient, create_client_proto(valid, validate_only=True))
+
+        data = await checked_body(request, ClientCreateSchema, check)
+        client = await engine.call(request, engine.clients.CreateClient, create_client_proto(data, key))
+        return json_answer(client_json(client), 201, location=f"{API}/clients/{client.id}")
+
+    @operation(id="getClient", tag="clients", summary="Read a client", query=Input, response=(200, ClientSchema))
+    async def get_client(request: web.Request) -> web.Response:
+        no_query(request)
+        engine, asked = request.app[ENGINE], GetClientRequest(client_id=id_in_path(request, "client_id"))
+        return json_answer(client_json(await engine.call(request, engine.clients.GetClient, asked)))
+
+    async def update(request: web.Request, schema: type[Input], *, replace: bool) -> web.Response:
+        engine, client_id = request.app[ENGINE], id_in_path(request, "client_id")
+
+        async def check(valid: dict[str, object]) -> None:
+            asked = update_client_proto(client_id, valid, replace=replace, validate_only=True)
+            await engine.call(request, engine.clients.UpdateClient, asked)
+
+        data = await checked_body(request, schema, check)
+        asked = update_client_proto(client_id, data, replace=replace)
+        return json_answer(client_json(await engine.call(request, engine.clients.UpdateClient, asked)))
+
+    @operation(
+        id="replaceClient",
+        tag="clients",
+        summary="Replace a client",
+        description="What is left out gets its default.",
+        role="operator",
+        body=ClientReplaceSchema,
+        body_example=_EXAMPLE | {"tag": "regular"},
+        response=(200, ClientSchema),
+        errors=(409,),
+    )
+    async def replace_client(request: web.Request) -> web.Response:
+        return await update(request, ClientReplaceSchema, replace=True)
+
+    @operation(
+        id="updateClient",
+        tag="clients",
+        summary="Change a client",
+        description="What is left out stays as it is.",
+        role="operator",
+        body=ClientPatchSchema,
+        body_example={"tag": "regular"},
+        response=(200, ClientSchema),
+        errors=(409,),
+    )
+    async def update_client(request: web.Request) -> web.Response:
+        return await update(request, ClientPatchSchema, replace=False)
+
+    @operation(
+        id="deleteClient",
+        tag="clients",
+        summary="Delete a client",
+        description="Its pending messages are removed; the history of sent ones stays, without the phone number.",
+        role="operator",
+        query=Input,
+        response=(204, None),
+    )
+    async def delete_client(request: web.Request) -> web.Response:
+        no_query(request)
+        engine, asked = request.app[ENGINE], DeleteClientRequest(client_id=id_in_path(request, "client_id"))
+        await engine.call(request, engine.clients.DeleteClient, asked)
+        return no_content()
+
+    one = f"{API}/clients/{{client_id}}"
+    return [
+        web.get(f"{API}/clients", list_clients, allow_head=False),
+        web.post(f"{API}/clients", create_client),
+        web.get(one, get_client, allow_head=False),
+        web.put(one, replace_client),
+        web.patch(one, update_client),
+        web.delete(one, delete_client),
+    ]

@@ -1,0 +1,83 @@
+"""What the routes share: ids in paths, keys of repeats, and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+from grpc import aio
+
+from gateway.body import read_body, read_query
+from gateway.problems import Problem, of_rpc
+from gateway.schemas import Input
+from gateway.translate.values import Json
+
+API: Final = "/api/v1"
+IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
+_ID_MAX: Final = 2**63 - 1
+_ID_DIGITS: Final = 19
+_KEY_LENGTH_MAX: Final = 128
+
+
+def json_answer(data: Any, status: int = 200, *, location: str | None = None) -> web.Response:
+    """An answer in JSON; ``location``: where the thing is that was made."""
+    headers = None if location is None else {"Location": location}
+    return web.Response(status=status, body=orjson.dumps(data), content_type="application/json", headers=headers)
+
+
+def no_content() -> web.Response:
+    """Done, and nothing to say."""
+    return web.Response(status=204)
+
+
+def id_in_path(request: web.Request, name: str) -> int:
+    """The id in the path.
+
+    Raises:
+        Problem: 404, nothing can have such an id.
+    """
+    text = request.match_info[name]
+    if text.isascii() and text.isdigit() and len(text) <= _ID_DIGITS and 0 < int(text) <= _ID_MAX:
+        return int(text)
+    raise Problem(404, f"there is no {name.removesuffix('_id')} with this id: ids are whole numbers above 0")
+
+
+def idempotency_key(request: web.Request) -> str:
+    """The key that makes a repeat safe; empty: the caller sent none.
+
+    Raises:
+        Problem: 422, it is no key.
+    """
+    keys = request.headers.getall(IDEMPOTENCY_HEADER, [])
+    if not keys:
+        return ""
+    key = keys[0]
+    if len(keys) > 1 or not 1 <= len(key) <= _KEY_LENGTH_MAX or not all("!" <= letter <= "~" for letter in key):
+        message = f"must be one text of 1 to {_KEY_LENGTH_MAX} visible ASCII characters"
+        raise Problem(422, f"{IDEMPOTENCY_HEADER} {message}", [(f"/{IDEMPOTENCY_HEADER}", message)])
+    return key
+
+
+def no_query(request: web.Request) -> None:
+    """Nothing may be asked for in the query. Raises Problem (422) naming each parameter."""
+    if request.query_string:
+        read_query(request, Input)
+
+
+async def checked_body(request: web.Request, schema: type[Input], check: Callable[[Json], Awaitable[object]]) -> Json:
+    """The body; see ``read_body``. ``check`` makes a call that changes nothing, with what the schema has let through.
+
+    Raises:
+        Problem: see ``read_body``.
+    """
+
+    async def ask(valid: Json) -> None:
+        try:
+            await check(valid)
+        except aio.AioRpcError as error:
+            raise of_rpc(error) from error
+
+    no_query(request)
+    return await read_body(request, schema, ask)

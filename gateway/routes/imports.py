@@ -1,0 +1,88 @@
+"""POST /clients/import: a table of any size through to the engine, in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import web
+
+from gateway.csv_rows import Format, RowReader, UnreadableInput
+from gateway.import_stream import BrokenOff, ImportCall, ImportResult, import_rows
+from gateway.keys import ENGINE, SETTINGS
+from gateway.openapi import Body, operation
+from gateway.problems import Problem
+from gateway.routes.common import API, idempotency_key, json_answer, no_query
+from gateway.schemas import ImportResultSchema
+from gateway.streaming import body_chunks
+from gateway.translate.values import Json
+
+FORMATS: Final[Mapping[str, Format]] = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
+_TEXT: Final[Json] = {"type": "string"}
+_CSV: Final = "phone_number,tag,time_zone\n+7 (916) 123-45-67,new,Europe/Moscow\n89161234568,,Asia/Omsk\n"
+_NDJSON: Final = '{"phone_number": "79161234569", "tag": "new"}\n'
+
+
+def routes() -> list[web.RouteDef]:
+    """The route, with a handler of its own (FINDINGS 2)."""
+
+    @operation(
+        id="importClients",
+        tag="clients",
+        summary="Add or change many clients",
+        description="A CSV with a header row, or NDJSON with an object a line; of any size, by phone number. Each page "
+        "of 1,000 rows is stored as it comes, a bad row is reported and left out; sending the same rows again changes "
+        "nothing. A column or key that is missing leaves a client that exists as it is; one that is empty gives "
+        "it the default. Delimiters `,` `;` and tab, UTF-8, UTF-16 and Windows-1251 are recognised. "
+        "`errors` has the first 1,000,000, in the order of the lines.",
+        role="operator",
+        bodies={"text/csv": Body(_TEXT, _CSV), "application/x-ndjson": Body(_TEXT, _NDJSON)},
+        response=(200, ImportResultSchema),
+        response_example={
+            "created": 2,
+            "updated": 0,
+            "unchanged": 0,
+            "rejected": 1,
+            "errors": [{"line": 4, "field": "time_zone", "message": "is not an IANA time zone"}],
+        },
+        idempotent=True,
+    )
+    async def import_clients(request: web.Request) -> web.Response:
+        no_query(request)
+        format, key = _format(request), idempotency_key(request)
+        engine, seconds = request.app[ENGINE], request.app[SETTINGS].call_seconds
+        metadata = engine.metadata(request)
+
+        def begin(timeout: float | None = None) -> ImportCall:
+            return engine.clients.ImportClients(metadata=metadata, timeout=timeout)
+
+        chunks = body_chunks(request, request.app[SETTINGS].http_import_bytes)
+        try:
+            async with engine.stream(engine.clients.ImportClients, begin()) as call:
+                result = await import_rows(
+                    call, chunks, RowReader(format), probe=lambda: begin(seconds), request_id=key
+                )
+        except UnreadableInput as error:
+            raise Problem(400, str(error)) from None
+        except BrokenOff as error:
+            raise Problem(503, str(error), headers={"Retry-After": "1"}) from error
+        return json_answer(_result_json(result))
+
+    return [web.post(f"{API}/clients/import", import_clients)]
+
+
+def _format(request: web.Request) -> Format:
+    format = FORMATS.get(request.content_type.lower())
+    if format is None:
+        raise Problem(415, f"an import is {' or '.join(FORMATS)}", headers={"Accept-Post": ", ".join(FORMATS)})
+    return format
+
+
+def _result_json(result: ImportResult) -> Json:
+    return {
+        "created": result.created,
+        "updated": result.updated,
+        "unchanged": result.unchanged,
+        "rejected": result.rejected,
+        "errors": [each._asdict() for each in result.errors],
+    }

@@ -1,0 +1,67 @@
+"""Shapes of REST's bodies, queries and answers: they check what comes in, and describe all of it in the document."""
+
+from gateway.schemas.clients import (
+    ClientCreateSchema,
+    ClientFilterSchema,
+    ClientListQuerySchema,
+    ClientListSchema,
+    ClientPatchSchema,
+    ClientReplaceSchema,
+    ClientSchema,
+    ImportErrorSchema,
+    ImportResultSchema,
+)
+from gateway.schemas.fields import Input, Output, Page
+from gateway.schemas.mailings import (
+    AudienceFilterSchema,
+    ForecastSchema,
+    LocalHoursSchema,
+    MailingCreateSchema,
+    MailingListQuerySchema,
+    MailingListSchema,
+    MailingPatchSchema,
+    MailingPreviewSchema,
+    MailingProgressSchema,
+    MailingReplaceSchema,
+    MailingSchema,
+    MailingStatsSchema,
+    MessageCountsSchema,
+)
+from gateway.schemas.others import (
+    AccountCreateSchema,
+    AccountListSchema,
+    AccountSchema,
+    AttemptSchema,
+    AuditEventListSchema,
+    AuditEventSchema,
+    AuditQuerySchema,
+    EnginePatchSchema,
+    EngineSchema,
+    IdentitySchema,
+    MailingMessagesQuerySchema,
+    MessageDetailSchema,
+    MessageListQuerySchema,
+    MessageListSchema,
+    MessageSchema,
+    NewTokenSchema,
+    PasswordSchema,
+    ProblemSchema,
+    SessionSchema,
+    SignInSchema,
+    TokenCreateSchema,
+    TokenListSchema,
+    TokenSchema,
+)
+
+__all__ = [
+    "AccountCreateSchema", "AccountListSchema", "AccountSchema", "AttemptSchema", "AudienceFilterSchema",
+    "AuditEventListSchema", "AuditEventSchema", "AuditQuerySchema", "ClientCreateSchema", "ClientFilterSchema",
+    "ClientListQuerySchema", "ClientListSchema", "ClientPatchSchema", "ClientReplaceSchema", "ClientSchema",
+    "EnginePatchSchema", "EngineSchema", "ForecastSchema", "IdentitySchema", "ImportErrorSchema",
+    "ImportResultSchema", "Input", "LocalHoursSchema", "MailingCreateSchema", "MailingListQuerySchema",
+    "MailingListSchema", "MailingMessagesQuerySchema", "MailingPatchSchema", "MailingPreviewSchema",
+    "MailingProgressSchema", "MailingReplaceSchema", "MailingSchema", "MailingStatsSchema", "MessageCountsSchema",
+    "MessageDetailSchema", "MessageListQuerySchema", "MessageListSchema", "MessageSchema", "NewTokenSchema", "Output",
+    "Page", "PasswordSchema", "ProblemSchema", "SessionSchema", "SignInSchema", "TokenCreateSchema", "TokenListSchema",
+    "TokenSchema",
+]  # fmt: skip

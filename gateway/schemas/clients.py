@@ -1,0 +1,104 @@
+"""Clients."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from marshmallow import fields
+
+from gateway.schemas.fields import Input, Listed, ListOf, Nested, Output, Page, Text, moment, text, whole
+
+TAG_CHARACTERS_MAX: Final = 64
+CODE_PATTERN: Final = ("^[0-9]{0,16}$", "must be 1 to 16 digits, or empty")
+_PHONE: Final = 'The phone number. "+7 (916) 123-45-67", "89161234567" and "9161234567" are understood as well.'
+
+
+def _code(**options: Any) -> Text:
+    return text("The operator's code; by default digits 2 to 4 of the number.", "916", pattern=CODE_PATTERN, **options)
+
+
+def _tag(**options: Any) -> Text:
+    return text("A free label; may be empty.", "new", most=TAG_CHARACTERS_MAX, **options)
+
+
+def _zone(**options: Any) -> Text:
+    return text("An IANA name; by default UTC.", "Europe/Moscow", **options)
+
+
+class ClientSchema(Output):
+    """A client."""
+
+    id = whole("Never used again, not even after a deletion.", 1, required=True)
+    phone_number = text("7XXXXXXXXXX, unique.", "79161234567", required=True)
+    phone_code = _code(required=True)
+    tag = _tag(required=True)
+    time_zone = _zone(required=True)
+    create_time = moment("When it was added.", required=True)
+    update_time = moment("When it was last changed.", required=True)
+
+
+class ClientListSchema(Listed):
+    """A page of clients."""
+
+    clients = fields.List(Nested(ClientSchema), required=True)
+
+
+class ClientCreateSchema(Input):
+    """A new client."""
+
+    phone_number = text(_PHONE, "79161234567", required=True)
+    phone_code = _code()
+    tag = _tag()
+    time_zone = _zone()
+
+
+class ClientReplaceSchema(ClientCreateSchema):
+    """A client as it is to be: what is left out gets its default. A client as it was read may be sent back."""
+
+    id = whole("Ignored.")
+    create_time = moment("Ignored.")
+    update_time = moment("Ignored.")
+
+
+class ClientPatchSchema(Input):
+    """Changes of a client: what is left out stays."""
+
+    phone_number = text(_PHONE, "79161234567")
+    phone_code = _code()
+    tag = _tag()
+    time_zone = _zone()
+
+
+class ClientFilterSchema(Input):
+    """Which clients; all that is given must hold."""
+
+    tag = text("Only clients with exactly this tag; empty: those without one.")
+    phone_code = text("Only clients with this operator code.")
+    phone_number = text("Only the client with this number.")
+    time_zone = text("Only clients in this time zone.")
+
+
+class ClientListQuerySchema(Page, ClientFilterSchema):
+    """Which page of which clients."""
+
+
+class ImportErrorSchema(Output):
+    """One thing that is wrong with one line of an import."""
+
+    line = whole("The line, counted from 1; a header row is line 1.", 7, required=True)
+    field = text("The column; empty: the line as a whole.", "phone_number", required=True)
+    message = text("What is wrong.", "must be 7XXXXXXXXXX", required=True)
+
+
+class ImportResultSchema(Output):
+    """What an import did."""
+
+    created = whole("Rows that made a new client.", 2, required=True)
+    updated = whole("Rows that changed a client.", 0, required=True)
+    unchanged = whole("Rows whose client was so already.", 0, required=True)
+    rejected = whole("Rows that were not stored.", 0, required=True)
+    errors = ListOf(
+        Nested(ImportErrorSchema),
+        required=True,
+        metadata={"description": "What is wrong with them; the first 1,000,000."},
+    )

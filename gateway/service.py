@@ -1,0 +1,72 @@
+"""The composition root: what a gateway is made of, started in order, stopped in reverse."""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import AsyncExitStack
+
+from common.logs import get_logger
+from common.setting_types import Listen
+from gateway.app import make_app
+from gateway.channel import open_channel
+from gateway.connections import HttpServer, Limits
+from gateway.keys import METRICS
+from gateway.settings import Settings
+from gateway.tls import server_context
+
+log = get_logger(__name__)
+
+_CLOSING_SHARE = 0.4
+"""Of ``shutdown_seconds``: aiohttp takes the time twice, for handlers to end and again once they are cancelled."""
+
+
+class Service:
+    """One gateway: ``start`` once, then ``stop`` once, also when ``start`` has failed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.address = Listen("", 0)
+        """Where HTTP listens, with the port that was found for port 0."""
+        self._stack = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Listen; the engine may come later.
+
+        Raises:
+            TlsError, OSError: with one line for the operator.
+        """
+        settings = self.settings
+        tls = _tls(settings)
+        channel = open_channel(settings)
+        self._stack.push_async_callback(channel.close)
+        app = make_app(settings, channel)
+        server = HttpServer(app, _limits(settings), settings.shutdown_seconds * _CLOSING_SHARE)
+        self._stack.push_async_callback(server.stop)
+        app[METRICS].connections.follow(lambda: server.connections)
+        await server.start(settings.http_listen, tls)
+        self.address = server.address
+        scheme = "http" if tls is None else "https"
+        log.info("gateway.started", url=f"{scheme}://{self.address}", engine=settings.engine_target)
+
+    async def stop(self) -> None:
+        """Stop in reverse, within ``shutdown_seconds``."""
+        await self._stack.aclose()
+        if self.address.port:
+            log.info("gateway.stopped")
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        connections=settings.http_connections,
+        header_bytes=settings.http_header_bytes,
+        idle_seconds=settings.http_idle_seconds,
+        read_seconds=settings.http_read_seconds,
+        write_seconds=settings.http_write_seconds,
+    )
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.http_tls_cert is None or settings.http_tls_key is None:
+        return None
+    options = ("MAILING_HTTP_TLS_CERT", "MAILING_HTTP_TLS_KEY")
+    return server_context(options, settings.http_tls_cert, settings.http_tls_key)

@@ -1,0 +1,100 @@
+"""The gateway's settings (SPEC, section 7); how they are read: ``common.settings``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BeforeValidator, Field, FilePath
+
+from common.setting_types import Listen, Seconds, listen
+from common.settings import Invocation, ProcessSettings, Program
+
+PROGRAM: Final = "python -m gateway"
+_MIB: Final = 1024 * 1024
+
+
+def _target(value: str) -> str:
+    value = value.strip()
+    if not value or any(letter.isspace() for letter in value):
+        raise ValueError("should be a gRPC target, such as 127.0.0.1:50051 or dns:///engine:50051")
+    return value
+
+
+class Settings(ProcessSettings):
+    """All settings of the gateway, valid together, never changed after start."""
+
+    http_listen: Annotated[Listen, BeforeValidator(listen)] = Field(
+        Listen("127.0.0.1", 8080), description="host:port of REST and the panel; port 0: any free one"
+    )
+    http_tls_cert: FilePath | None = Field(None, description="certificate chain (PEM) for HTTPS")
+    http_tls_key: FilePath | None = Field(None, description="its private key (PEM)")
+    engine_target: Annotated[str, AfterValidator(_target)] = Field(
+        "127.0.0.1:50051", description="the engine's gRPC target; several engines behind one name take turns"
+    )
+    engine_tls_ca: FilePath | None = Field(None, description="certificate authority (PEM) of an engine that uses TLS")
+    engine_tls_cert: FilePath | None = Field(None, description="certificate (PEM) to show to the engine")
+    engine_tls_key: FilePath | None = Field(None, description="its private key (PEM)")
+    call_seconds: Seconds = Field(15.0, description="how long the engine may take for one answer")
+    http_body_bytes: int = Field(_MIB, ge=1024, le=64 * _MIB, description="size of a request's body, at most")
+    http_import_bytes: int = Field(0, ge=0, description="size of an import, at most; 0: no limit")
+    http_header_bytes: int = Field(
+        16_384, ge=1024, le=_MIB, description="size of a request's line, and of each of its headers, at most"
+    )
+    http_json_depth: int = Field(32, ge=4, le=500, description="how deep lists and objects may lie in each other")
+    http_idle_seconds: Seconds = Field(60.0, description="how long a connection may stay open between two requests")
+    http_read_seconds: Seconds = Field(
+        15.0, description="how long a header may take, or the next piece of a body may be waited for"
+    )
+    http_write_seconds: Seconds = Field(30.0, description="how long somebody may take none of an answer")
+    http_token_rate: int = Field(
+        5000, ge=0, le=1_000_000, description="requests a second with one token, at most; 0: no limit"
+    )
+    http_connections: int = Field(1000, ge=1, le=100_000, description="open connections, at most")
+
+    @property
+    def uses_tls(self) -> bool:
+        """True when HTTP is served over TLS."""
+        return self.http_tls_cert is not None
+
+    def conflicts(self) -> Sequence[tuple[str, str]]:
+        """See ``ProcessSettings``."""
+        return [*_pair_conflicts(self, "http"), *_pair_conflicts(self, "engine"), *_other_conflicts(self)]
+
+
+def _pair_conflicts(settings: Settings, side: str) -> list[tuple[str, str]]:
+    cert, key = getattr(settings, f"{side}_tls_cert"), getattr(settings, f"{side}_tls_key")
+    if cert is not None and key is None:
+        return [(f"{side}_tls_key", f"is missing: MAILING_{side.upper()}_TLS_CERT is set")]
+    if cert is None and key is not None:
+        return [(f"{side}_tls_cert", f"is missing: MAILING_{side.upper()}_TLS_KEY is set")]
+    return []
+
+
+def _other_conflicts(settings: Settings) -> list[tuple[str, str]]:
+    found = []
+    if settings.engine_tls_cert is not None and settings.engine_tls_ca is None:
+        found.append(("engine_tls_ca", "is missing: MAILING_ENGINE_TLS_CERT is set"))
+    # SPEC 6: nothing listens beyond loopback in plain text, unless somebody says so.
+    if not (settings.http_listen.is_loopback or settings.uses_tls or settings.allow_plaintext):
+        needed = "needs MAILING_HTTP_TLS_CERT or MAILING_ALLOW_PLAINTEXT=true"
+        found.append(("http_listen", f"{settings.http_listen} is beyond loopback: {needed}"))
+    return found
+
+
+GATEWAY: Final = Program(
+    name=PROGRAM,
+    description="The gateway of the Mailing Service: REST and its documentation, over gRPC to the engine.",
+    model=Settings,
+)
+
+
+def parse(argv: Sequence[str], environ: Mapping[str, str], env_file: Path | None) -> Invocation[Settings]:
+    """Read the settings: see ``Program.parse``."""
+    return GATEWAY.parse(argv, environ, env_file)
+
+
+def load(flags: Mapping[str, Any], environ: Mapping[str, str], env_file: Path | None) -> Settings:
+    """Build the settings: see ``Program.load``."""
+    return GATEWAY.load(flags, environ, env_file)

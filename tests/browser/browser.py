@@ -1,0 +1,104 @@
+"""A headless Chromium that sees this machine only, and remembers everything a page did that it should not have done."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import ConsoleMessage, Error, Page, Request, Response, async_playwright
+
+NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+WAIT_MS: Final = 15_000
+"""How long a page may take over one step, in milliseconds."""
+ARGUMENTS: Final = (
+    # The network is closed: a name is not looked up, whatever the machine could reach.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--no-proxy-server",
+    "--disable-dev-shm-usage",  # containers have a small /dev/shm
+)
+# Reported by the page itself too, for a violation that the console does not show.
+_VIOLATIONS: Final = """
+document.addEventListener("securitypolicyviolation", event =>
+  console.error(`CSP violation: ${event.violatedDirective} ${event.blockedURI}`));
+"""
+
+
+def executable() -> str:
+    """Chromium's path. Without one the test is skipped; in CI it fails, so that nobody believes that it ran."""
+    for name in NAMES:
+        if path := shutil.which(name):
+            return path
+    reason = "no Chromium on PATH: apt install chromium (as root, scripts/test does it)"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+class Watched:
+    """A page, and what went wrong on it."""
+
+    def __init__(self, page: Page, origin: str) -> None:
+        self.page = page
+        self.faults: list[str] = []
+        self.requests: list[str] = []
+        """`METHOD /path` of each request to our own origin, in order."""
+        self.expected_statuses: set[int] = set()
+        """Answers from 400 up that a test provokes on purpose."""
+        self._origin = origin
+        page.on("console", self._console)
+        page.on("pageerror", self._page_error)
+        page.on("request", self._request)
+        page.on("requestfailed", self._request_failed)
+        page.on("response", self._response)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type not in ("error", "warning"):
+            return
+        # Chromium repeats each answer from 400 up as an error of the console.
+        expected = any(f"status of {status}" in message.text for status in self.expected_statuses)
+        if not expected:
+            self.faults.append(f"console {message.type}: {message.text}")
+
+    def _page_error(self, error: Error) -> None:
+        self.faults.append(f"uncaught: {error.message}")
+
+    def _request(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme in ("data", "blob"):
+            return
+        if f"{parts.scheme}://{parts.netloc}" == self._origin:
+            self.requests.append(f"{request.method} {parts.path}")
+        else:
+            self.faults.append(f"outside request: {request.url}")
+
+    def _request_failed(self, request: Request) -> None:
+        self.faults.append(f"failed request: {request.method} {request.url}: {request.failure}")
+
+    def _response(self, response: Response) -> None:
+        if response.status >= 400 and response.status not in self.expected_statuses:
+            self.faults.append(f"answer {response.status}: {response.request.method} {response.url}")
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Watched]:
+    """A page of a fresh browser at `url`. When the block has gone well, nothing may have gone wrong behind it."""
+    path = executable()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        try:
+            context = await browser.new_context(viewport={"width": 1280, "height": 1000}, locale="en-GB")
+            context.set_default_timeout(WAIT_MS)
+            await context.add_init_script(_VIOLATIONS)
+            parts = urlsplit(url)
+            watched = Watched(await context.new_page(), f"{parts.scheme}://{parts.netloc}")
+            await watched.page.goto(url)
+            yield watched
+            await watched.page.wait_for_load_state("networkidle")
+        finally:
+            await browser.close()
+    assert not watched.faults, "\n".join(watched.faults)  # pytest rewrites no asserts here: the text must be said

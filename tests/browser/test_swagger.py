@@ -1,0 +1,91 @@
+"""Swagger UI from the running service, as a developer uses it, in a browser whose network is closed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from gateway.service import Service as Gateway
+from gateway.settings import load
+from scripts.token_channel import API_TOKEN
+from tests.browser.browser import opened
+from tests.rules.rig import Rig, running
+
+CLIENT = '{"phone_number": "+7 (916) 123-45-67", "tag": "browser", "time_zone": "Europe/Moscow"}'
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    """An engine, and its provider."""
+    async with running(tmp_path) as rig:
+        yield rig
+
+
+@pytest.fixture
+async def gateway(rig: Rig) -> AsyncIterator[str]:
+    """A gateway before the engine; gives its address."""
+    flags = {"http_listen": "127.0.0.1:0", "engine_target": f"127.0.0.1:{rig.service.grpc_port}"}
+    service = Gateway(load({**flags, "shutdown_seconds": 4}, {}, None))
+    await service.start()
+    yield f"http://{service.address}"
+    await service.stop()
+
+
+async def authorize(page: Page, secret: str) -> None:
+    """Press Authorize, paste the token, close."""
+    await page.get_by_role("button", name="Authorize", exact=True).click()
+    dialog = page.locator(".modal-ux")
+    await dialog.get_by_role("textbox").fill(secret)
+    await dialog.get_by_role("button", name="Apply credentials").click()
+    await dialog.get_by_role("button", name="Close").click()
+
+
+async def open_operation(page: Page, method: str, path: str) -> Locator:
+    """Open an operation; the page is ready to try it out at once."""
+    block = page.locator(f'.opblock-{method}:has(.opblock-summary-path[data-path="{path}"])')
+    await block.locator(".opblock-summary").click()
+    return block
+
+
+async def execute(block: Locator, status: int) -> str:
+    """Press *Execute*; the answer must have this status; give its body as shown."""
+    await block.get_by_role("button", name="Execute").click()
+    answer = block.locator(".live-responses-table .response")
+    await expect(answer.locator(".response-col_status").first).to_contain_text(str(status))
+    return await answer.locator(".microlight, pre").first.inner_text()
+
+
+async def test_a_client_is_made_from_the_page(rig: Rig, gateway: str) -> None:
+    async with opened(f"{gateway}/api/v1/docs/") as watched:
+        page = watched.page
+        await authorize(page, API_TOKEN)
+        block = await open_operation(page, "post", "/api/v1/clients")
+        await block.locator("textarea.body-param__text").fill(CLIENT)
+        assert '"phone_number": "79161234567"' in await execute(block, 201)
+    assert "POST /api/v1/clients" in watched.requests
+
+
+async def test_without_a_token_the_page_shows_the_refusal(gateway: str) -> None:
+    async with opened(f"{gateway}/api/v1/docs/") as watched:
+        watched.expected_statuses.add(401)
+        block = await open_operation(watched.page, "get", "/api/v1/engine")
+        assert '"status": 401' in await execute(block, 401)
+
+
+async def test_the_example_of_a_mailing_is_accepted_as_it_stands(gateway: str) -> None:
+    async with opened(f"{gateway}/api/v1/docs/") as watched:
+        await authorize(watched.page, API_TOKEN)
+        block = await open_operation(watched.page, "post", "/api/v1/mailings")
+        assert '"state"' in await execute(block, 201)
+
+
+async def test_the_page_lists_operations_of_every_kind(gateway: str) -> None:
+    async with opened(f"{gateway}/api/v1/docs/") as watched:
+        await expect(watched.page.locator(".opblock").first).to_be_visible()
+        paths = await watched.page.locator(".opblock-summary-path").evaluate_all("all => all.map(e => e.dataset.path)")
+    kinds = ("clients", "mailings", "messages", "engine", "audit", "session", "accounts", "tokens")
+    assert [kind for kind in kinds if not any(path.startswith(f"/api/v1/{kind}") for path in paths)] == []
+    assert {"GET /api/v1/docs/", "GET /api/v1/docs/swagger.json"} <= set(watched.requests)

@@ -1,0 +1,108 @@
+"""/clients over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.gateway.rig import Gateway
+
+ANNA: dict[str, Any] = {"phone_number": "+7 (916) 123-45-67", "tag": "new", "time_zone": "Europe/Moscow"}
+
+
+async def test_the_life_of_a_client(gateway: Gateway) -> None:
+    made = await gateway.post("/clients", ANNA)
+    assert made.status == 201
+    anna = made.json
+    assert made.headers["location"] == f"/api/v1/clients/{anna['id']}"
+    assert {**anna, "create_time": "", "update_time": ""} == {
+        "id": anna["id"],
+        "phone_number": "79161234567",
+        "phone_code": "916",
+        "tag": "new",
+        "time_zone": "Europe/Moscow",
+        "create_time": "",
+        "update_time": "",
+    }
+    path = f"/clients/{anna['id']}"
+    assert (await gateway.get(path)).json == anna
+    changed = (await gateway.ask("PATCH", path, json={"tag": "old"})).json
+    assert (changed["tag"], changed["time_zone"]) == ("old", "Europe/Moscow")
+    replaced = (await gateway.ask("PUT", path, json={"phone_number": "79161234568"})).json
+    assert (replaced["phone_number"], replaced["tag"], replaced["time_zone"]) == ("79161234568", "", "UTC")
+    gone = await gateway.ask("DELETE", path)
+    assert (gone.status, gone.raw) == (204, b"")
+    for method in ("GET", "DELETE"):
+        assert (await gateway.ask(method, path)).status == 404
+    assert (await gateway.ask("PATCH", path, json={"tag": "x"})).status == 404
+
+
+async def test_lists_are_filtered_and_come_in_pages(gateway: Gateway) -> None:
+    await gateway.engine.add_clients(5, tag="a")
+    await gateway.engine.add_clients(2, first=100, tag="b")
+    first = (await gateway.get("/clients", params={"tag": "a", "page_size": 3})).json
+    assert (len(first["clients"]), first["total_size"]) == (3, 5)
+    token = first["next_page_token"]
+    second = (await gateway.get("/clients", params={"tag": "a", "page_size": 3, "page_token": token})).json
+    assert (len(second["clients"]), second["next_page_token"]) == (2, "")
+    assert len((await gateway.get("/clients", params={"page_size": 999_999})).json["clients"]) == 7
+    assert (await gateway.get("/clients", params={"tag": "b", "page_token": token})).bad == ["/page_token"]
+    assert (await gateway.get("/clients", params={"phone_number": "8 916 000-01-01"})).json["total_size"] == 1
+
+
+@pytest.mark.parametrize("query", ["page_size=0", "page_size=-1", "page_size=many", "page_size=1.5"])
+async def test_a_page_size_that_is_none(gateway: Gateway, query: str) -> None:
+    answer = await gateway.get(f"/clients?{query}")
+    assert (answer.status, answer.bad) == (422, ["/page_size"])
+
+
+async def test_all_that_is_wrong_with_a_query_is_named(gateway: Gateway) -> None:
+    answer = await gateway.get("/clients?colour=red&page_size=x&tag=a&tag=b")
+    assert (answer.status, sorted(answer.bad)) == (422, ["/colour", "/page_size", "/tag"])
+    for method, path in (("GET", "/clients/1?x=1"), ("DELETE", "/clients/1?x=1"), ("GET", "/engine?x=1")):
+        answer = await gateway.ask(method, path)
+        assert (answer.status, answer.bad) == (422, ["/x"])
+
+
+@pytest.mark.parametrize("id", ["0", "-1", "1.0", "x", "٣", "9" * 19, "9" * 400, "1e3"])
+async def test_what_is_no_id_is_not_found(gateway: Gateway, id: str) -> None:
+    answer = await gateway.get(f"/clients/{id}")
+    assert (answer.status, answer.bad) == (404, [])
+
+
+async def test_all_bad_fields_at_once_those_of_the_engine_too(gateway: Gateway) -> None:
+    await gateway.post("/clients", ANNA)
+    bad = {"phone_number": "12", "time_zone": "Mars/Base", "tag": 7, "colour": "red"}
+    answer = await gateway.post("/clients", bad)
+    assert (answer.status, sorted(answer.bad)) == (422, ["/colour", "/phone_number", "/tag", "/time_zone"])
+    answer = await gateway.ask("PATCH", "/clients/1", json={"time_zone": "Mars/Base", "tag": 7})
+    assert (answer.status, sorted(answer.bad)) == (422, ["/tag", "/time_zone"])
+    assert (await gateway.ask("PATCH", "/clients/99", json={"tag": 7})).status == 404
+    assert (await gateway.get("/clients")).json["total_size"] == 1
+
+
+async def test_a_number_belongs_to_one_client(gateway: Gateway) -> None:
+    await gateway.post("/clients", ANNA)
+    assert (await gateway.post("/clients", ANNA)).status == 409
+
+
+async def test_a_key_makes_a_repeat_safe(gateway: Gateway) -> None:
+    key = {"Idempotency-Key": "a-1"}
+    first, second = await asyncio.gather(*(gateway.post("/clients", ANNA, headers=key) for _ in range(2)))
+    if 409 in (first.status, second.status):  # they met: one waits its turn
+        running = first if first.status == 409 else second
+        assert int(running.headers["retry-after"]) >= 1
+    again = await gateway.post("/clients", ANNA, headers=key)
+    made = first if first.status == 201 else second
+    assert (again.status, again.json) == (201, made.json)
+    other = await gateway.post("/clients", ANNA | {"tag": "other"}, headers=key)
+    assert (other.status, other.bad) == (422, ["/Idempotency-Key"])
+    assert (await gateway.get("/clients")).json["total_size"] == 1
+
+
+@pytest.mark.parametrize("key", ["", "x" * 129, "a b", "ключ"])
+async def test_what_is_no_key_is_refused(gateway: Gateway, key: str) -> None:
+    answer = await gateway.post("/clients", ANNA, headers={"Idempotency-Key": key})
+    assert (answer.status, answer.bad) == (422, ["/Idempotency-Key"])

@@ -1,0 +1,55 @@
+"""gateway/channel.py: an engine that starts again is found again; several behind one name take turns."""
+
+from __future__ import annotations
+
+import time
+
+import aiohttp
+from aiohttp import web
+
+from gateway.keys import ENGINE
+from mailing.v1.access_service_pb2 import WhoAmIRequest
+from tests.gateway.http_rig import SIGNED_IN, Access, engine, gateway, settings
+
+BACK_SECONDS = 3.0
+"""gRPC tries again once a second at the latest; loose, because the machine may be busy."""
+
+
+async def _who(request: web.Request) -> web.Response:
+    client = request.app[ENGINE]
+    return web.Response(text=(await client.call(request, client.access.WhoAmI, WhoAmIRequest())).name)
+
+
+ROUTES = [web.get("/who", _who)]
+
+
+async def _ask(session: aiohttp.ClientSession, url: str) -> tuple[int, str]:
+    async with session.get(f"{url}/who", headers=SIGNED_IN) as answer:
+        return answer.status, await answer.text()
+
+
+async def test_the_engine_may_come_later_and_come_back() -> None:
+    async with engine(Access()) as port:
+        pass
+    given = settings(engine_target=f"127.0.0.1:{port}")
+    async with aiohttp.ClientSession() as session, gateway(given, ROUTES) as url:
+        for name in ("first", "second"):
+            began = time.perf_counter()
+            assert (await _ask(session, url))[0] == 503
+            assert time.perf_counter() - began < BACK_SECONDS  # said at once, not when the call's time is over
+            async with engine(Access(name), port):
+                began, status, text = time.perf_counter(), 503, ""
+                while status == 503 and time.perf_counter() - began < BACK_SECONDS:
+                    status, text = await _ask(session, url)
+                assert (status, text) == (200, name)
+
+
+async def test_several_engines_take_turns() -> None:
+    async with engine(Access("first")) as one, engine(Access("second")) as two:
+        given = settings(engine_target=f"ipv4:127.0.0.1:{one},127.0.0.1:{two}")
+        async with aiohttp.ClientSession() as session, gateway(given, ROUTES) as url:
+            names: set[str] = set()
+            end = time.perf_counter() + BACK_SECONDS
+            while len(names) < 2 and time.perf_counter() < end:
+                names.add((await _ask(session, url))[1])
+            assert names == {"first", "second"}

@@ -1,0 +1,92 @@
+"""gateway/settings.py: names, defaults and bounds of SPEC 7, and what must fit together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from common.settings import flag
+from gateway.settings import GATEWAY, Settings, parse
+
+
+def failing(capsys: pytest.CaptureFixture[str], *argv: str) -> list[str]:
+    """Parse, see exit code 2, and return the lines on stderr."""
+    with pytest.raises(SystemExit) as stop:
+        parse(argv, {}, None)
+    assert stop.value.code == 2
+    lines: list[str] = capsys.readouterr().err.splitlines()
+    return [line.removeprefix("python -m gateway: ") for line in lines]
+
+
+def test_defaults_are_those_of_the_specification() -> None:
+    settings = parse([], {}, None).settings
+    assert (str(settings.http_listen), settings.engine_target) == ("127.0.0.1:8080", "127.0.0.1:50051")
+    assert (settings.engine_tls_ca, settings.engine_tls_cert, settings.engine_tls_key) == (None, None, None)
+    assert (settings.log_format, settings.log_level, settings.shutdown_seconds) == ("console", "info", 10)
+
+
+def test_every_setting_has_flag_variable_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        parse(["--help"], {}, None)
+    assert stop.value.code == 0
+    page = " ".join(capsys.readouterr().out.split())
+    for field, info in Settings.model_fields.items():
+        assert info.description
+        assert f"{flag(field)} " in page or f"{flag(field)}," in page
+        assert f"[{GATEWAY.variable(field)}," in page
+
+
+def test_environment_and_flags() -> None:
+    environ = {"MAILING_HTTP_LISTEN": "[::1]:1", "MAILING_ENGINE_TARGET": "dns:///engine:50051"}
+    settings = parse(["--http-listen", "localhost:0"], environ, None).settings
+    assert (str(settings.http_listen), settings.engine_target) == ("localhost:0", "dns:///engine:50051")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("--http-listen", "8080", "host:port"),
+        ("--engine-target", "two words", "gRPC target"),
+        ("--http-body-bytes", "1", "greater than or equal to 1024"),
+        ("--http-json-depth", "1000", "less than or equal to 500"),
+        ("--http-token-rate", "-1", "greater than or equal to 0"),
+        ("--http-read-seconds", "0", "greater than 0"),
+        ("--call-seconds", "nan", "finite number"),
+        ("--http-tls-cert", "/no/such/file", "does not point to a file"),
+        ("--workers", "1", "unknown flag"),
+    ],
+)
+def test_bad_value_is_one_line(capsys: pytest.CaptureFixture[str], name: str, value: str, words: str) -> None:
+    (line,) = failing(capsys, name, value)
+    assert name in line
+    assert words in line
+
+
+def test_beyond_loopback_needs_tls_or_a_word(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (line,) = failing(capsys, "--http-listen", "0.0.0.0:8080")
+    assert "MAILING_ALLOW_PLAINTEXT=true" in line
+    assert parse(["--http-listen", "0.0.0.0:8080", "--allow-plaintext"], {}, None).settings.allow_plaintext
+    pem = tmp_path / "x.pem"
+    pem.touch()
+    argv = ["--http-listen", "0.0.0.0:8080", "--http-tls-cert", str(pem), "--http-tls-key", str(pem)]
+    assert parse(argv, {}, None).settings.uses_tls
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        (["http-tls-cert"], "MAILING_HTTP_TLS_KEY"),
+        (["http-tls-key"], "MAILING_HTTP_TLS_CERT"),
+        (["engine-tls-cert"], "MAILING_ENGINE_TLS_KEY"),
+        (["engine-tls-key"], "MAILING_ENGINE_TLS_CERT"),
+        (["engine-tls-cert", "engine-tls-key"], "MAILING_ENGINE_TLS_CA"),
+    ],
+)
+def test_pem_files_come_together(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, given: list[str], missing: str
+) -> None:
+    pem = tmp_path / "x.pem"
+    pem.touch()
+    (line,) = failing(capsys, *(word for name in given for word in (f"--{name}", str(pem))))
+    assert line.startswith(f"{missing}: is missing")
