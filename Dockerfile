@@ -1,10 +1,11 @@
-# Engine, command line client and sandbox in one image; docker-compose.yml says which runs.
+# Engine, gateway, command line client and sandbox in one image; docker-compose.yml says which runs.
 FROM python:3.13-slim AS build
 WORKDIR /app
 RUN python -m venv /venv
 COPY requirements/run.txt requirements/run.txt
 RUN /venv/bin/pip install --no-cache-dir --require-hashes --no-deps -r requirements/run.txt
 COPY pyproject.toml README.md LICENSE ./
+COPY common common
 COPY engine engine
 COPY gateway gateway
 COPY admin admin

@@ -1,4 +1,4 @@
-"""Run the service on this machine: migrate, start engine and sandbox, wait, stop all in order (see scripts/run).
+"""Run the service on this machine: migrate, start sandbox, engine and gateway, wait, stop all in order (scripts/run).
 
 Children write to files under the data folder; this process prints what a person needs.
 Exit codes: 0 stopped on request (Ctrl-C, SIGTERM), 1 something failed (one line says what), 2 a bad setting or flag.
@@ -30,6 +30,7 @@ from scripts.processes import (
     run_watched,
     wait_until,
 )
+from scripts.sign_in import PASSWORD, TOKEN, SignIn, sign_in
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SANDBOX_TOKEN: Final = "sandbox-token"
@@ -37,6 +38,7 @@ SANDBOX_TOKEN: Final = "sandbox-token"
 LISTENS: Final = {
     "MAILING_GRPC_LISTEN": "127.0.0.1:50051",
     "MAILING_METRICS_LISTEN": "127.0.0.1:9101",
+    "MAILING_HTTP_LISTEN": "127.0.0.1:8080",
     "MAILING_SANDBOX_LISTEN": "127.0.0.1:8090",
 }
 READY_SECONDS: Final = 60.0
@@ -58,12 +60,20 @@ class Run:
     is_demo: bool
     has_sandbox: bool
     """Decided once, before the sandbox's own address and token are put into the environment."""
+    data: Path
+    """Where the sign-in is kept: the same for every demo, so that a terminal's `mailing` finds it."""
     children: list[Child] = field(default_factory=list)
 
     @property
     def sandbox_url(self) -> str:
         """The sandbox's page; its control API is below ``/sandbox/``."""
         return f"http://{self.environ['MAILING_SANDBOX_LISTEN']}"
+
+    @property
+    def gateway_url(self) -> str:
+        """The gateway's address, without a path."""
+        scheme = "https" if self.environ.get("MAILING_HTTP_TLS_CERT") else "http"
+        return f"{scheme}://{self.environ['MAILING_HTTP_LISTEN']}"
 
     def python(self, *arguments: str) -> list[str]:
         """A command of this project's Python."""
@@ -94,10 +104,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/run",
-        description="Migrate, start the engine, and the sandbox when there is no FBRQ_TOKEN. Ctrl-C stops all.",
-        epilog="Settings come from the environment and .env, as for python -m engine; port 0 is any free one. Beside "
-        "those: MAILING_SANDBOX_LISTEN (127.0.0.1:8090), MAILING_FREE_PORTS=1 (as --free-ports), "
-        "MAILING_RUN_FOLDER (data: logs and demos), MAILING_PYTHON (makes .venv).",
+        description="Migrate, start engine and gateway, and the sandbox when there is no FBRQ_TOKEN. Ctrl-C stops all.",
+        epilog="Settings come from the environment and .env, as for python -m engine and python -m gateway; port 0 is "
+        "any free one. MAILING_ADMIN_PASSWORD and MAILING_API_TOKEN, if not set, are made at the first start and kept "
+        "in sign-in.env in the data folder. Beside those: MAILING_SANDBOX_LISTEN (127.0.0.1:8090), "
+        "MAILING_FREE_PORTS=1 (as --free-ports), MAILING_RUN_FOLDER (data: logs, demos, sign-in.env), MAILING_PYTHON "
+        "(makes .venv).",
     )
     parser.add_argument(
         "--demo", action="store_true", help=f"import {DEMO_CLIENTS} sample clients, send them a mailing"
@@ -114,27 +126,31 @@ def _decide(options: argparse.Namespace) -> Run:
     environ = {name: value for name, value in dotenv_values(".env", interpolate=False).items() if value} | given
     if options.free_ports or environ.get("MAILING_FREE_PORTS", "").lower() in {"1", "true", "yes"}:
         environ |= dict.fromkeys(LISTENS, "127.0.0.1:0")
-    folder = Path(environ.get("MAILING_RUN_FOLDER", "data"))
+    data = folder = Path(environ.get("MAILING_RUN_FOLDER", "data"))
     if options.demo:
         folder = folder / f"demo-{strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         environ |= {**DEMO_RETRY, "MAILING_DATABASE_URL": f"sqlite://{folder / 'mailing.db'}"}
     # A demo never reaches a real provider: its phone numbers may be somebody's.
     has_sandbox = options.demo or not ({"FBRQ_TOKEN", "MAILING_PROVIDER_URL"} & environ.keys())
-    return Run(LISTENS | environ, folder, options.demo, has_sandbox)
+    return Run(LISTENS | environ, folder, options.demo, has_sandbox, data)
 
 
 def _run(run: Run, *, ends: bool) -> int:
-    for name in LISTENS if run.has_sandbox else list(LISTENS)[:2]:
-        run.environ[name] = claim_port(run.environ[name], name)
+    for name in LISTENS:
+        if name != "MAILING_SANDBOX_LISTEN" or run.has_sandbox:
+            run.environ[name] = claim_port(run.environ[name], name)
     run.environ["MAILING_ENGINE_TARGET"] = run.environ["MAILING_GRPC_LISTEN"]
     run.folder.mkdir(parents=True, exist_ok=True)
+    access = sign_in(run.environ, run.data)
+    run.environ |= access.environ
     if run.has_sandbox:
         _start_sandbox(run)
     code = run_watched(run.python("-m", "engine", "migrate"), run.environ, run.children)
     if code != 0:
         return code
     _start_engine(run)
-    _announce(run)
+    _start_gateway(run)
+    _announce(run, access)
     if run.is_demo:
         _demo(run)
         if ends:
@@ -163,18 +179,34 @@ def _start_engine(run: Run) -> None:
         raise Failed(f"the engine is not ready after {READY_SECONDS:g} s: {get(ready)[1].strip()}")
 
 
-def _announce(run: Run) -> None:
-    """The addresses, and a first command to try."""
+def _start_gateway(run: Run) -> None:
+    run.children.append(Child("gateway", run.python("-m", "gateway"), run.environ, run.folder / "gateway.log"))
+    ready = f"{run.gateway_url}/readyz"
+    if not wait_until(lambda: get(ready)[0] == 200, run.children, READY_SECONDS):
+        raise Failed(f"the gateway is not ready after {READY_SECONDS:g} s: {get(ready)[1].strip()}")
+
+
+def _announce(run: Run, access: SignIn) -> None:
+    """The addresses, the sign-in, and first commands to try. What a person has set is no business of the terminal."""
     grpc, metrics = run.environ["MAILING_GRPC_LISTEN"], run.environ["MAILING_METRICS_LISTEN"]
     target = "" if grpc == LISTENS["MAILING_GRPC_LISTEN"] else f" --target {grpc}"
     provider = f"{run.sandbox_url}/  (sandbox: the texts it got)" if run.has_sandbox else "as set"
+    password = access.environ[PASSWORD] if PASSWORD in access.made else f"{PASSWORD}, as set"
+    token = access.environ[TOKEN] if TOKEN in access.made else f"{TOKEN}, as set"
+    bearer = access.environ[TOKEN] if TOKEN in access.made else f"${TOKEN}"
     rows = {
+        "Swagger UI": f"{run.gateway_url}/api/v1/docs/",
+        "API token": f"{token}  (for its button Authorize)",
+        "account": f"admin, {password}",
         "engine, gRPC": grpc,
         "metrics": f"http://{metrics}/metrics  (health: /readyz)",
         "provider": provider,
-        "logs": f"{run.folder}/engine.log",
+        "logs": f"{run.folder}/engine.log, {run.folder}/gateway.log",
         "try": f".venv/bin/mailing{target} engine status",
+        "or": f'curl -H "Authorization: Bearer {bearer}" {run.gateway_url}/api/v1/engine',
     }
+    if access.made:
+        rows["account"] += f"  (this and the token are kept in {access.file})"
     print(
         "\nThe mailing service runs.", *(f"  {name:<13} {value}" for name, value in rows.items()), sep="\n", flush=True
     )
@@ -232,7 +264,7 @@ def _number(values: object, name: str) -> int:
 
 
 def _stop(run: Run) -> int:
-    """Stop in the reverse order of starting: the engine can still call while it ends. Return the exit code."""
+    """Stop in the reverse order of starting: each can still call what it needs while it ends. Return the exit code."""
     ignore_signals()
     limit_seconds = float(run.environ.get("MAILING_SHUTDOWN_SECONDS", "10")) + STOP_MARGIN_SECONDS
     code = 0

@@ -1,20 +1,23 @@
-"""scripts/launch.py: what ./scripts/run does, with a real engine and the sandbox, on free ports."""
+"""scripts/launch.py: what ./scripts/run does, with a real engine, gateway and sandbox, on free ports."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
+import shlex
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -23,6 +26,7 @@ from scripts.launch import DEMO_CLIENTS, _compare, _decide
 from scripts.processes import Failed, get
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
+PATH: Final = os.pathsep.join([str(ROOT), str(ROOT / "proto")])
 CLEAN: Final = {name: value for name, value in os.environ.items() if not name.startswith(("MAILING_", "FBRQ_"))}
 
 
@@ -100,13 +104,12 @@ class Launched:
 
     def __init__(self, folder: Path, *arguments: str, **environ: str) -> None:
         self.output = folder / "output"
-        path = os.pathsep.join([str(ROOT), str(ROOT / "proto")])
         ours = {"MAILING_DATABASE_URL": f"sqlite://{folder / 'mailing.db'}", "MAILING_RUN_FOLDER": str(folder / "data")}
         with self.output.open("wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "scripts.launch", *arguments],
                 cwd=ROOT,
-                env={**CLEAN, "PYTHONPATH": path, **ours, **environ},
+                env={**CLEAN, "PYTHONPATH": PATH, **ours, **environ},
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -131,7 +134,7 @@ class Launched:
 
 @pytest.fixture
 def launched(tmp_path: Path) -> Iterator[Launched]:
-    """Engine and sandbox, up."""
+    """Engine, gateway and sandbox, up."""
     started = Launched(tmp_path, "--free-ports")
     started.wait_for("Ctrl-C stops all.")
     yield started
@@ -149,7 +152,7 @@ def test_runs_until_it_is_told_to_stop(launched: Launched, number: signal.Signal
     assert sandbox
     assert get(f"{sandbox[0]}/sandbox/stats")[0] == 200
     children = launched.children()
-    assert len(children) == 2
+    assert len(children) == 3
     launched.process.send_signal(number)
     launched.process.send_signal(signal.SIGTERM)
     assert launched.process.wait(30) == 0, launched.text()
@@ -157,18 +160,71 @@ def test_runs_until_it_is_told_to_stop(launched: Launched, number: signal.Signal
     assert not any(Path(f"/proc/{child}").exists() for child in children)
 
 
+def test_what_is_printed_to_try_works(launched: Launched, tmp_path: Path) -> None:
+    """The docs page, the curl word for word, the account's password, and `mailing` with the token that was kept."""
+    page = re.search(r"http://\S+/api/v1/docs/", launched.text())
+    assert page
+    status, html = get(page[0])
+    assert (status, "<html" in html) == (200, True)
+    line = re.search(r"curl .+", launched.text())
+    assert line
+    _, _, header, url = shlex.split(line[0])
+    assert asked(url, header)["sending"] == "running"
+    sign_in = re.search(r"account +admin, (\S+)", launched.text())
+    assert sign_in
+    session = asked(url.replace("/engine", "/session"), body={"name": "admin", "password": sign_in[1]})
+    assert session["identity"]["role"] == "admin"
+    command = re.search(r"\.venv/bin/mailing( .+)", launched.text())
+    assert command
+    answer = subprocess.run(
+        [sys.executable, "-m", "gateway.cli", *shlex.split(command[1]), "--json"],
+        env={**CLEAN, "PYTHONPATH": PATH, "MAILING_RUN_FOLDER": str(tmp_path / "data")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert json.loads(answer.stdout)["sending"] == "running"
+
+
+def asked(url: str, header: str | None = None, body: Mapping[str, str] | None = None) -> Any:
+    """What the gateway answers, as values."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    if header is not None:
+        request.add_header(*header.split(": ", 1))
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
+        return json.loads(answer.read())
+
+
+def test_what_a_person_has_set_is_not_printed(tmp_path: Path) -> None:
+    secrets = {"MAILING_ADMIN_PASSWORD": "correct horse battery", "MAILING_API_TOKEN": "a-token-of-ones-own"}
+    started = Launched(tmp_path, "--free-ports", **secrets)
+    try:
+        started.wait_for("Ctrl-C stops all.")
+    finally:
+        started.process.terminate()
+        assert started.process.wait(30) == 0, started.text()
+    assert not any(secret in started.text() for secret in secrets.values())
+    assert '"Authorization: Bearer $MAILING_API_TOKEN"' in started.text()
+    assert not (tmp_path / "data" / "sign-in.env").exists()
+
+
 def test_child_that_dies_stops_the_others(launched: Launched) -> None:
-    sandbox, engine = sorted(launched.children())
+    children = launched.children()  # not in the order of their numbers: those begin anew after the last
+    (sandbox,) = [pid for pid in children if b"sandbox_provider" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(sandbox, signal.SIGKILL)
     assert launched.process.wait(30) == 1
     assert "run: the sandbox was killed by signal 9; the end of " in launched.text()
-    assert not Path(f"/proc/{engine}").exists()
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
 
 
 def test_port_in_use_ends_at_once(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        started = Launched(tmp_path, MAILING_GRPC_LISTEN=address, MAILING_METRICS_LISTEN="127.0.0.1:0")
+        ports = {"MAILING_METRICS_LISTEN": "127.0.0.1:0", "MAILING_HTTP_LISTEN": "127.0.0.1:0"}
+        started = Launched(tmp_path, MAILING_GRPC_LISTEN=address, **ports)
         assert started.process.wait(30) == 1
     assert started.text().startswith(f"run: can't listen on {address} (MAILING_GRPC_LISTEN): Address already in use")
     assert not (tmp_path / "mailing.db").exists()
