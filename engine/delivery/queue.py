@@ -23,6 +23,7 @@ from engine.domain.fairness import RoundRobin
 from engine.ports import Claim, Clock
 
 _US = 1e-6
+_SLEEP_MAX_US = 86_400_000_000
 # Of a mailing with a rate whose messages are marked before the call, so many seconds' worth may be on the way
 # between queue and call: more than a commit takes.
 _MARKING_SECONDS = 0.1
@@ -190,5 +191,6 @@ class DeliveryQueue:
             self._timer = None
         self._is_paced = ready_us is not None
         if ready_us is not None:
-            delay_seconds = (ready_us - now_us) * _US
+            # A limit of 1e-300 a second is one as well: whoever wakes too early looks again.
+            delay_seconds = min(ready_us - now_us, _SLEEP_MAX_US) * _US
             self._timer = asyncio.get_running_loop().call_later(delay_seconds, self.wake, 1)

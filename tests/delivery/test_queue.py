@@ -90,6 +90,18 @@ def test_a_mailing_with_a_rate_does_not_hold_up_the_others(loop: VirtualLoop) ->
     assert [claim.mailing_id for claim in taken].count(2) == 20
 
 
+def test_the_slowest_of_rates_stops_nobody(loop: VirtualLoop) -> None:
+    async def run() -> list[int]:
+        bench = Bench(loop, a_plan(1, rate_limit=5e-324), a_plan(2))
+        bench.queue.put(1, [a_claim(i, 1) for i in range(10)])
+        await drain(bench, 1)
+        assert bench.queue.take_now() is None
+        bench.queue.put(2, [a_claim(100, 2)])
+        return [claim.mailing_id for claim in await drain(bench, 1)]
+
+    assert loop.run_until_complete(run()) == [2]
+
+
 def test_an_open_breaker_lets_one_probe_through_and_closes_on_success(loop: VirtualLoop) -> None:
     async def run() -> tuple[int, int]:
         bench = Bench(loop)
