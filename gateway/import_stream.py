@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from sys import intern
 from typing import Final
@@ -84,7 +85,7 @@ async def import_rows(
     rejected = _Rejected()
     try:
         answer = await _send(call, _pages(chunks, reader, rejected), request_id, on_page)
-    except (asyncio.InvalidStateError, grpc.aio.AioRpcError) as error:
+    except (asyncio.InvalidStateError, grpc.aio.InternalError, grpc.aio.AioRpcError) as error:
         raise await _why_broken_off(probe, error) from error
     finally:
         call.cancel()  # does nothing to a call that has ended
@@ -143,8 +144,9 @@ async def _why_broken_off(probe: Callable[[], ImportCall], error: Exception) -> 
     if isinstance(error, grpc.aio.AioRpcError) and error.code() is not grpc.StatusCode.INTERNAL:
         return error
     empty = probe()
-    try:
+    with suppress(asyncio.InvalidStateError, grpc.aio.InternalError):  # it has failed already: why, the next line says
         await empty.done_writing()
+    try:
         await empty
     except grpc.aio.AioRpcError as reason:
         return reason

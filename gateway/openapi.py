@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp_apispec import AiohttpApiSpec, docs, json_schema, querystring_schema, response_schema
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema
 
 from gateway import docs_page
@@ -172,12 +173,25 @@ def _component_name(schema: Any) -> str:
     return str(name.removesuffix("Schema"))
 
 
+class _Converter(OpenAPIConverter):
+    """Also writes what a schema's ``Meta`` says of the number of its keys."""
+
+    def schema2jsonschema(self, schema: Any) -> Json:
+        written: Json = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]  # not typed there
+        least = getattr(getattr(schema, "Meta", None), "min_properties", None)
+        return written if least is None else written | {"minProperties": least}
+
+
+class _Plugin(MarshmallowPlugin):
+    Converter = _Converter
+
+
 class _Document(AiohttpApiSpec):  # type: ignore[misc]  # has no types
     """aiohttp-apispec's reading of routes, with OpenAPI 3 as the outcome. It adds nothing to the application."""
 
     def __init__(self, app: web.Application) -> None:
         super().__init__(url=None, title=parts.TITLE, version=parts.VERSION)
-        self.plugin = MarshmallowPlugin(schema_name_resolver=_component_name)
+        self.plugin = _Plugin(schema_name_resolver=_component_name)
         self.spec = APISpec(
             title=parts.TITLE,
             version=parts.VERSION,

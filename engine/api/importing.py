@@ -114,7 +114,10 @@ class Import:
             if answer is None:  # forgotten meanwhile, it was that old: none of these rows was stored
                 raise InProgress
         else:
-            answer = await self._store.answer_once(key, _answer(self.report), self._clock.now_us())
+            own = _answer(self.report)
+            answer = await self._store.answer_once(key, own, self._clock.now_us())
+            if answer == own:  # as a rule; a second report with all its errors would take as much memory again
+                return self.report
         return _report(answer)
 
     def _add_to_digest(self, rows: Rows) -> None:
@@ -147,10 +150,13 @@ class Import:
 
 
 def _answer(report: client_service_pb2.ImportClientsResponse) -> dict[str, Any]:
-    """A report as it is stored."""
+    """A report as it is stored: each text once, for many rows have the same fault."""
+    texts: dict[tuple[str, str], int] = {}
     return {
         "counts": [report.created, report.updated, report.unchanged, report.rejected],
-        "errors": [[error.line, error.field, error.message] for error in report.errors],
+        "lines": [error.line for error in report.errors],
+        "faults": [texts.setdefault((error.field, error.message), len(texts)) for error in report.errors],
+        "texts": [list(each) for each in texts],
     }
 
 
@@ -160,6 +166,7 @@ def _report(answer: dict[str, Any]) -> client_service_pb2.ImportClientsResponse:
     report = client_service_pb2.ImportClientsResponse(
         created=created, updated=updated, unchanged=unchanged, rejected=rejected
     )
-    for line, field, message in answer["errors"]:
+    for line, fault in zip(answer["lines"], answer["faults"], strict=True):
+        field, message = answer["texts"][fault]
         report.errors.add(line=line, field=field, message=message)
     return report

@@ -26,7 +26,7 @@ _PRAGMAS = {
     "journal_mode": "wal",
     "synchronous": 2,  # FULL: costs nothing once outcomes share commits (FINDINGS, 7)
     "foreign_keys": 1,
-    "cache_size": -65536,  # KiB
+    "cache_size": -32768,  # KiB; an import of a million rows is as fast with it as with twice as much
     "temp_store": 2,  # memory
     "wal_autocheckpoint": 8000,  # pages of 4 KiB: a hot page is copied to the file once in 32 MiB of log, not in 4
 }

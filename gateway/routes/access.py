@@ -7,7 +7,7 @@ from aiohttp import web
 from gateway.body import read_query
 from gateway.keys import ENGINE
 from gateway.openapi import operation
-from gateway.routes.common import API, checked_body, id_in_path, idempotency_key, json_answer, no_query
+from gateway.routes.common import API, ID, checked_body, id_in_path, idempotency_key, json_answer, no_query
 from gateway.schemas import (
     AccountCreateSchema,
     AccountListSchema,
@@ -94,7 +94,7 @@ def _accounts() -> list[web.RouteDef]:
     return [
         web.get(f"{API}/accounts", list_accounts, allow_head=False),
         web.post(f"{API}/accounts", create_account),
-        web.post(f"{API}/accounts/{{account_id}}/revoke", revoke_account),
+        web.post(f"{API}/accounts/{{account_id:{ID}}}/revoke", revoke_account),
     ]
 
 
@@ -149,5 +149,5 @@ def _tokens() -> list[web.RouteDef]:
     return [
         web.get(f"{API}/tokens", list_tokens, allow_head=False),
         web.post(f"{API}/tokens", create_token),
-        web.post(f"{API}/tokens/{{token_id}}/revoke", revoke_token),
+        web.post(f"{API}/tokens/{{token_id:{ID}}}/revoke", revoke_token),
     ]

@@ -7,7 +7,7 @@ from aiohttp import web
 from gateway.body import read_query
 from gateway.keys import ENGINE
 from gateway.openapi import operation
-from gateway.routes.common import API, checked_body, id_in_path, idempotency_key, json_answer, no_content, no_query
+from gateway.routes.common import API, ID, checked_body, id_in_path, idempotency_key, json_answer, no_content, no_query
 from gateway.schemas import (
     ClientCreateSchema,
     ClientListQuerySchema,
@@ -125,7 +125,7 @@ def routes() -> list[web.RouteDef]:
         await engine.call(request, engine.clients.DeleteClient, asked)
         return no_content()
 
-    one = f"{API}/clients/{{client_id}}"
+    one = f"{API}/clients/{{client_id:{ID}}}"
     return [
         web.get(f"{API}/clients", list_clients, allow_head=False),
         web.post(f"{API}/clients", create_client),

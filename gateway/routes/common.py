@@ -16,6 +16,8 @@ from gateway.translate.values import Json
 
 API: Final = "/api/v1"
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
+ID: Final = "[0-9]+"
+"""An id in a path, so that ``/clients/{client_id}`` is another thing than ``/clients/export`` for all methods."""
 _ID_MAX: Final = 2**63 - 1
 _ID_DIGITS: Final = 19
 _KEY_LENGTH_MAX: Final = 128

@@ -13,7 +13,7 @@ from gateway.accepting import best_type
 from gateway.keys import ENGINE, STOPPING
 from gateway.openapi import Body, operation
 from gateway.problems import Problem
-from gateway.routes.common import API, id_in_path, no_query
+from gateway.routes.common import API, ID, id_in_path, no_query
 from gateway.streaming import accept_header
 from gateway.translate import progress_json
 from gateway.translate.values import Json
@@ -58,7 +58,7 @@ def routes() -> list[web.RouteDef]:
         async with engine.stream(engine.mailings.WatchMailing, begun) as call:
             return await _follow(request, call)
 
-    return [web.get(f"{API}/mailings/{{mailing_id}}/events", watch_mailing, allow_head=False)]
+    return [web.get(f"{API}/mailings/{{mailing_id:{ID}}}/events", watch_mailing, allow_head=False)]
 
 
 WatchCall = aio.UnaryStreamCall[WatchMailingRequest, MailingProgress]

@@ -7,7 +7,7 @@ from aiohttp import web
 from gateway.body import read_query
 from gateway.keys import ENGINE
 from gateway.openapi import operation
-from gateway.routes.common import API, checked_body, id_in_path, idempotency_key, json_answer, no_content, no_query
+from gateway.routes.common import API, ID, checked_body, id_in_path, idempotency_key, json_answer, no_content, no_query
 from gateway.schemas import (
     Input,
     MailingCreateSchema,
@@ -133,7 +133,7 @@ def routes() -> list[web.RouteDef]:
         await engine.call(request, engine.mailings.DeleteMailing, asked)
         return no_content()
 
-    one = f"{API}/mailings/{{mailing_id}}"
+    one = f"{API}/mailings/{{mailing_id:{ID}}}"
     return [
         web.get(f"{API}/mailings", list_mailings, allow_head=False),
         web.post(f"{API}/mailings", create_mailing),

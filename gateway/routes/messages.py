@@ -7,7 +7,7 @@ from aiohttp import web
 from gateway.body import read_query
 from gateway.keys import ENGINE
 from gateway.openapi import operation
-from gateway.routes.common import API, id_in_path, json_answer, no_query
+from gateway.routes.common import API, ID, id_in_path, json_answer, no_query
 from gateway.schemas import (
     Input,
     MailingMessagesQuerySchema,
@@ -66,6 +66,6 @@ def routes() -> list[web.RouteDef]:
 
     return [
         web.get(f"{API}/messages", list_messages, allow_head=False),
-        web.get(f"{API}/messages/{{message_id}}", get_message, allow_head=False),
-        web.get(f"{API}/mailings/{{mailing_id}}/messages", list_of_mailing, allow_head=False),
+        web.get(f"{API}/messages/{{message_id:{ID}}}", get_message, allow_head=False),
+        web.get(f"{API}/mailings/{{mailing_id:{ID}}}/messages", list_of_mailing, allow_head=False),
     ]

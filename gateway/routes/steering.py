@@ -8,7 +8,7 @@ from aiohttp import web
 
 from gateway.keys import ENGINE
 from gateway.openapi import operation
-from gateway.routes.common import API, checked_body, id_in_path, idempotency_key, json_answer, no_query
+from gateway.routes.common import API, ID, checked_body, id_in_path, idempotency_key, json_answer, no_query
 from gateway.routes.mailings import EXAMPLE
 from gateway.schemas import Input, MailingCreateSchema, MailingPreviewSchema, MailingSchema, MailingStatsSchema
 from gateway.translate import mailing_json, preview_json, preview_mailing_proto, stats_json
@@ -97,7 +97,7 @@ def routes() -> list[web.RouteDef]:
         engine, asked = request.app[ENGINE], GetMailingStatsRequest(mailing_id=id_in_path(request, "mailing_id"))
         return json_answer(stats_json(await engine.call(request, engine.mailings.GetMailingStats, asked)))
 
-    one = f"{API}/mailings/{{mailing_id}}"
+    one = f"{API}/mailings/{{mailing_id:{ID}}}"
     return [
         web.post(f"{API}/mailings/preview", preview),
         web.post(f"{one}/pause", pause),

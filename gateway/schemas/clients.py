@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from marshmallow import fields
 
-from gateway.schemas.fields import Input, Listed, ListOf, Nested, Output, Page, Text, moment, text, whole
+from gateway.schemas.fields import STORABLE, Input, Listed, ListOf, Nested, Output, Page, Text, moment, text, whole
 
 TAG_CHARACTERS_MAX: Final = 64
 CODE_PATTERN: Final = ("^[0-9]{0,16}$", "must be 1 to 16 digits, or empty")
@@ -18,7 +18,7 @@ def _code(**options: Any) -> Text:
 
 
 def _tag(**options: Any) -> Text:
-    return text("A free label; may be empty.", "new", most=TAG_CHARACTERS_MAX, **options)
+    return text("A free label; may be empty.", "new", most=TAG_CHARACTERS_MAX, pattern=STORABLE, **options)
 
 
 def _zone(**options: Any) -> Text:

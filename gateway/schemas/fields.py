@@ -16,6 +16,8 @@ PAGE_SIZE_DEFAULT: Final = 50
 PAGE_SIZE_MAX: Final = 1000
 
 _MESSAGES: Final[dict[str, Any]] = {"required": "is required", "null": "must not be null", "invalid": "must be text"}
+STORABLE: Final = (r"^[^\u0000]*$", "must not contain the character U+0000")
+"""A pattern: what a database can hold."""
 _DIGITS: Final = re.compile(r"[0-9]+")
 
 

@@ -8,6 +8,7 @@ from marshmallow import fields
 from marshmallow.validate import Length
 
 from gateway.schemas.fields import (
+    STORABLE,
     Input,
     Listed,
     ListOf,
@@ -33,7 +34,7 @@ _FILTER: Final = {"description": "Who gets it. An empty list does not restrict; 
 
 
 def _filter_fields() -> dict[str, Any]:
-    tag = text("A tag.", "new", most=64)
+    tag = text("A tag.", "new", most=64, pattern=STORABLE)
     code = text("An operator code.", "916", pattern=("^[0-9]{1,16}$", "must be 1 to 16 digits"))
     return {
         "tags": ListOf(tag, validate=_ENTRIES, metadata={"description": "A client's tag must be one of these."}),
@@ -71,7 +72,7 @@ class LocalHoursPatchSchema(Input):
 
 
 def _text(**options: Any) -> Text:
-    return text("What is sent.", "Big sale: -50% today only!", least=1, most=4096, **options)
+    return text("What is sent.", "Big sale: -50% today only!", least=1, most=4096, pattern=STORABLE, **options)
 
 
 def _start(**options: Any) -> Moment:

@@ -25,6 +25,13 @@ from gateway.translate.engine import BREAKER_STATES, SENDING_STATES
 from gateway.translate.messages import OUTCOMES, REASONS, STATUSES
 
 _INT32_MAX = 2**31 - 1
+_ACCOUNT_NAME = ("^[A-Za-z0-9._@-]{1,64}$", 'must be 1 to 64 Latin letters, digits or ". _ @ -"')
+# Not all characters that can't be printed can be said in an expression that all readers of the document know: the
+# engine refuses the others, with the same words.
+_TOKEN_NAME = (
+    r"^[^\u0000-\u0020\u007f-\u00a0]([^\u0000-\u001f\u007f-\u00a0]*[^\u0000-\u0020\u007f-\u00a0])?$",
+    "must be 1 to 64 printable characters, with no blank at either end",
+)
 
 
 class FieldProblemSchema(Output):
@@ -155,6 +162,9 @@ class EngineSchema(Output):
 class EnginePatchSchema(Input):
     """Changes of the engine; at least one key. What is left out stays."""
 
+    class Meta(Input.Meta):
+        min_properties = 1  # for the document: the engine says so itself
+
     workers = whole("Workers of each engine.", 64, least=1, most=10_000)
     rate_limit = rate("Calls a second to the provider; 0 or null: no limit.", zero=True)
     sending = word("Hold sending for all mailings, or let it go on.", SENDING_STATES, "running")
@@ -242,7 +252,7 @@ class AccountListSchema(Listed):
 class AccountCreateSchema(Input):
     """A new account."""
 
-    name = text('Letters, digits and ". _ @ -".', "maria", least=1, most=64, required=True)
+    name = text('Letters, digits and ". _ @ -".', "maria", pattern=_ACCOUNT_NAME, required=True)
     role = _role()
     password = text("To sign in with.", "correct horse battery staple", least=8, most=256, required=True)
 
@@ -270,7 +280,7 @@ class TokenListSchema(Listed):
 class TokenCreateSchema(Input):
     """A new API token."""
 
-    name = text("What it is for.", "reports", least=1, most=64, required=True)
+    name = text("What it is for.", "reports", most=64, pattern=_TOKEN_NAME, required=True)
     role = _role()
     expire_time = moment("When it ends by itself; null: it does not.", "2099-01-01T00:00:00Z", allow_none=True)
 

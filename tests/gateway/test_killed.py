@@ -118,9 +118,7 @@ async def test_an_engine_killed_under_load_is_503_and_then_goes_on(tmp_path: Pat
         load = Load(gateway)
         sent, over = asyncio.Event(), asyncio.Event()
         importing = asyncio.create_task(
-            gateway.ask(
-                "POST", "/clients/import", data=endless_rows(sent, over), headers={"Content-Type": "text/csv"}
-            )
+            gateway.ask("POST", "/clients/import", data=endless_rows(sent, over), headers={"Content-Type": "text/csv"})
         )
         async with gateway.http.get(gateway.url + path) as events:
             assert events.status == 200

@@ -257,3 +257,21 @@ async def test_the_document_is_served(
 async def test_no_outside_validator(browser: TestClient[web.Request, web.Application]) -> None:
     async with browser.get(DOCS_PATH + "start.js") as response:
         assert "validatorUrl: null" in await response.text()
+
+
+def test_what_the_engine_refuses_is_refused_by_the_document(document: dict[str, Any]) -> None:
+    named = document["components"]["schemas"]
+
+    def valid(name: str, field: str, value: Any) -> bool:
+        return bool(OAS30Validator(named[name]["properties"][field]).is_valid(value))
+
+    assert not OAS30Validator(named["EnginePatch"]).is_valid({})
+    assert OAS30Validator(named["EnginePatch"]).is_valid({"workers": 1})
+    assert "minProperties" not in named["ClientPatch"]
+    assert [valid("AccountCreate", "name", name) for name in ("maria@x-1", "m m", "", "m" * 65)] == [1, 0, 0, 0]
+    names = ("reports", "все отчёты", "a", " a", "a ", "a\tb", "", "a" * 65)
+    assert [valid("TokenCreate", "name", name) for name in names] == [1, 1, 1, 0, 0, 0, 0, 0]
+    for name, field in (("ClientCreate", "tag"), ("ClientPatch", "tag"), ("MailingCreate", "text")):
+        assert valid(name, field, "a\nb")
+        assert not valid(name, field, "a\0b")
+    assert not OAS30Validator(named["AudienceFilter"]).is_valid({"tags": ["a\0"]})

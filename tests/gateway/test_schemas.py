@@ -278,3 +278,26 @@ async def test_the_engine_names_its_bad_fields_in_the_same_answer(post: Post, en
 async def test_who_may_not_ask_is_told_that_first(post: Post, engine: Engine, of_engine: int, told: int) -> None:
     engine.problem = Problem(of_engine, "no")
     assert (await post({**MAILING, "text": 5}))[0] == told
+
+
+def test_what_no_database_can_hold() -> None:
+    said = "must not contain the character U+0000"
+    assert bad(schemas.MailingCreateSchema, {**MAILING, "text": "a\0", "filter": {"tags": ["", "\0"]}}) == {
+        "/text": said,
+        "/filter/tags/1": said,
+    }
+    assert bad(schemas.ClientPatchSchema, {"tag": "\0"}) == {"/tag": said}
+
+
+@pytest.mark.parametrize(
+    ("name", "good"), [("a", True), ("отчёты 1", True), ("a ", False), ("a\n", False), ("", False)]
+)
+def test_names_of_tokens(name: str, good: bool) -> None:
+    found = bad(schemas.TokenCreateSchema, {"name": name, "role": "viewer"})
+    assert found == ({} if good else {"/name": "must be 1 to 64 printable characters, with no blank at either end"})
+
+
+@pytest.mark.parametrize(("name", "good"), [("a.b_c@d-E1", True), ("m m", False), ("мария", False), ("a\n", False)])
+def test_names_of_accounts(name: str, good: bool) -> None:
+    found = bad(schemas.AccountCreateSchema, {"name": name, "role": "viewer", "password": "x" * 8})
+    assert found == ({} if good else {"/name": 'must be 1 to 64 Latin letters, digits or ". _ @ -"'})

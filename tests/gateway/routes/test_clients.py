@@ -106,3 +106,13 @@ async def test_a_key_makes_a_repeat_safe(gateway: Gateway) -> None:
 async def test_what_is_no_key_is_refused(gateway: Gateway, key: str) -> None:
     answer = await gateway.post("/clients", ANNA, headers={"Idempotency-Key": key})
     assert (answer.status, answer.bad) == (422, ["/Idempotency-Key"])
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/clients/export", "GET"), ("/clients/import", "POST"), ("/mailings/preview", "POST")]
+)
+async def test_what_stands_where_an_id_would_is_no_id(gateway: Gateway, path: str, allowed: str) -> None:
+    for method in ("PUT", "PATCH", "DELETE", "OPTIONS"):
+        answer = await gateway.ask(method, path)
+        assert (answer.status, answer.headers["allow"]) == (405, allowed), method
+        assert answer.headers["content-type"].startswith("application/problem+json")

@@ -174,3 +174,12 @@ async def metrics(gateway: Gateway) -> str:
 
 async def watched(gateway: Gateway) -> bool:
     return "WatchMailing" in await metrics(gateway)
+
+
+async def test_one_of_the_hours_changes_those_that_there_are(gateway: Gateway) -> None:
+    made = await registered(gateway, 600)
+    path, later = f"/mailings/{made['id']}", {"local_hours": {"to": "22:00"}}
+    answer = await gateway.ask("PATCH", path, json=later)
+    assert (answer.status, answer.bad) == (422, ["/local_hours/from"])
+    await gateway.ask("PATCH", path, json={"local_hours": {"from": "09:00", "to": "21:00"}})
+    assert (await gateway.ask("PATCH", path, json=later)).json["local_hours"] == {"from": "09:00", "to": "22:00"}
