@@ -9,13 +9,17 @@ from hypothesis import strategies as st
 from engine.domain.access import (
     FREE_FAILURES,
     QUIET_SECONDS,
+    Impossible,
     Role,
     SignInThrottle,
+    TooManyTries,
     account_name_problem,
+    check_fields,
     password_problem,
     role_of,
     token_name_problem,
 )
+from engine.domain.errors import InvalidInput
 
 
 def test_each_role_may_do_what_the_one_before_it_may() -> None:
@@ -41,7 +45,8 @@ def test_names_of_tokens(name: str, good: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("password", "good"), [("пароль:)", True), ("x" * 256, True), ("x" * 7, False), ("x" * 257, False)]
+    ("password", "good"),
+    [("пароль:)", True), ("x" * 256, True), ("x" * 7, False), ("x" * 257, False), ("passwor\ud800", False)],
 )
 def test_passwords(password: str, good: bool) -> None:
     assert (password_problem(password) is None) == good
@@ -101,3 +106,29 @@ def test_what_is_remembered_is_bounded(tries: list[tuple[str, str]]) -> None:
     for name, peer in tries:
         throttle.begin(name, peer, 0)
         assert len(throttle._tries) <= 10
+
+
+# -- what the rest of the engine asks of the rules --------------------------------------------------
+
+
+def test_roles_are_written_in_small_letters() -> None:
+    assert [role.word for role in Role] == ["viewer", "operator", "admin"]
+
+
+def test_errors_carry_what_the_caller_is_told() -> None:
+    assert TooManyTries("wait", 4.0).wait_seconds == 4.0
+    error = Impossible("the last admin's account", "LAST_ADMIN")
+    assert (str(error), error.reason) == ("the last admin's account", "LAST_ADMIN")
+
+
+def test_every_field_with_a_problem_is_named() -> None:
+    check_fields(name=None, password=None)
+    with pytest.raises(InvalidInput) as caught:
+        check_fields(name="is bad", role=None, password="is short")
+    assert [each.field for each in caught.value.errors] == ["name", "password"]
+
+
+def test_taking_back_a_try_that_is_forgotten_changes_nothing() -> None:
+    throttle = SignInThrottle()
+    throttle.undo("anna", "192.0.2.1")
+    assert throttle.begin("anna", "192.0.2.1", 0.0) == 0.0

@@ -68,8 +68,10 @@ async def raw_server(behave: Behaviour) -> AsyncIterator[RawServer]:
     """Run a ``RawServer`` on a free port of loopback."""
     server = RawServer(behave)
     tasks: set[asyncio.Task[None]] = set()
+    transports: list[asyncio.WriteTransport] = []
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        transports.append(writer.transport)
         task = asyncio.ensure_future(server.serve(reader, writer))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
@@ -83,6 +85,9 @@ async def raw_server(behave: Behaviour) -> AsyncIterator[RawServer]:
         for task in list(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for transport in transports:
+            transport.abort()  # close() waits for what the client did not read, and the loop may end before
+        await asyncio.sleep(0)  # the transports' last callbacks
 
 
 def reply(data: bytes, *, then_close: bool = False) -> Behaviour:
