@@ -8,6 +8,7 @@ who calls ``wake`` because something changed.
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
 import structlog
@@ -57,6 +58,7 @@ class Ticker:
         self._lease_us = int(lease_seconds * _US_PER_SECOND)
         self._next_tick_us = 0
         self._last_probed = 0
+        self._last_served = 0
         self._woken = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._changed_clients: set[int] | None = None
@@ -92,7 +94,7 @@ class Ticker:
             if now_us >= self._next_tick_us or self._next_tick_us - now_us > self._tick_us:
                 await self._tick(now_us)
             if not await self._turn():
-                await self._sleep()
+                await self._sleep(now_us)
 
     async def _tick(self, now_us: int) -> None:
         await self.reload()
@@ -117,7 +119,8 @@ class Ticker:
             if entry.is_over(now_us) and entry.asks(now_us):
                 more |= await self._sweep(entry, now_us)
         for mailing_id, rows in self._shares(self._clock.now_us()).items():
-            await self._claim(mailing_id, rows)
+            # Room that a mailing did not fill is for those that ask as well: nobody wakes us for it.
+            more |= await self._claim(mailing_id, rows)
         return more
 
     async def _sweep(self, entry: Entry, now_us: int) -> bool:
@@ -147,7 +150,15 @@ class Ticker:
         # One share is always left free, so that a newcomer finds room at once.
         share = max(1, self._queue.capacity // (len(active) + 1))
         wants = {entry.plan.mailing_id: want for entry in active if (want := self._want(entry, share, now_us)) > 0}
-        return fair_shares(wants, max(0, self._queue.capacity - len(self._queue)))
+        room = max(0, self._queue.capacity - len(self._queue))
+        return fair_shares(wants, room) if room >= len(wants) else self._in_turn(wants, room)
+
+    def _in_turn(self, wants: dict[int, int], room: int) -> dict[int, int]:
+        """A place each, for as many as there is room: first those who come after the one served last."""
+        first = bisect_right(ids := sorted(wants), self._last_served)
+        served = (ids[first:] + ids[:first])[:room]
+        self._last_served = served[-1] if served else self._last_served
+        return dict.fromkeys(served, 1)
 
     def _want(self, entry: Entry, share: int, now_us: int) -> int:
         if not entry.asks(now_us):
@@ -168,15 +179,15 @@ class Ticker:
         self._last_probed = next((m for m in asking if m > self._last_probed), asking[0])
         return {self._last_probed: 1}
 
-    async def _claim(self, mailing_id: int, rows: int) -> None:
+    async def _claim(self, mailing_id: int, rows: int) -> bool:
+        """Claim; True when there was less than asked for."""
         entry = self._book.get(mailing_id)
         if entry is None:
-            return
+            return False
         async with self._recorder.claiming:
-            if not self._recorder.is_unsure:
-                await self._claim_of(entry, rows)
+            return not self._recorder.is_unsure and await self._claim_of(entry, rows) < rows
 
-    async def _claim_of(self, entry: Entry, rows: int) -> None:
+    async def _claim_of(self, entry: Entry, rows: int) -> int:
         mailing_id, now_us = entry.plan.mailing_id, self._clock.now_us()
         lease_until_us = now_us + self._lease_us
         filter_then = entry.plan.filter
@@ -193,7 +204,7 @@ class Ticker:
         finally:
             changed, self._changed_clients = self._changed_clients, None
         if len(claims) == rows:
-            entry.expects(now_us)
+            entry.expects(0)
         self._take_in(entry, claims, changed, filter_then)
         if len(claims) < rows:
             try:
@@ -203,6 +214,7 @@ class Ticker:
                 raise
             if due_us is not None:
                 entry.put_off(max(due_us, now_us + _CONTENDED_US))
+        return len(claims)
 
     def _take_in(self, entry: Entry, claims: list[Claim], changed: set[int], filter_then: AudienceFilter) -> None:
         """Claims into the queue, but for those outside their client's local hours, paused or changed meanwhile."""
@@ -231,10 +243,11 @@ class Ticker:
                 due_us = opens_us if opens_us > now_us else 0
                 yield Return(claim.message_id, claim.mailing_id, claim.attempt, due_us)
 
-    async def _sleep(self) -> None:
-        now_us = self._clock.now_us()
+    async def _sleep(self, looked_us: int) -> None:
+        """Until somebody wakes us, or what comes first after ``looked_us``, when this turn began: a moment that
+        has passed since, while the store was busy, was not seen by it."""
         # The loop's timers round down, the wall clock may be slewed: a little late beats a spin.
-        delay_seconds = max(self._wake_us(now_us) - now_us, 500) / _US_PER_SECOND
+        delay_seconds = max(self._wake_us(looked_us) - self._clock.now_us(), 500) / _US_PER_SECOND
         try:
             async with asyncio.timeout(delay_seconds):
                 await self._woken.wait()
