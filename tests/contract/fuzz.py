@@ -42,20 +42,18 @@ class Findings:
     """One line each; empty: nothing was found."""
 
 
-def campaign(
-    calls: int, seed: int, *, phases: Sequence[str] = PHASES, seconds: int = 0, quiet: bool = False
-) -> Findings:
-    """Run until so many calls have been made (or once, for ``seconds`` at most), each pass with the next seed."""
+def campaign(calls: int, seed: int, *, phases: Sequence[str] = PHASES, quiet: bool = False) -> Findings:
+    """Run until so many calls have been made, each pass with the next seed."""
     findings = Findings()
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder, service() as running:
         while findings.calls < calls and not findings.problems:
             left = calls - findings.calls
             operations = findings.operations or 40
             examples = max(1, left // (operations * _CALLS_OF_AN_EXAMPLE))
-            report = _run(running, Path(folder), examples, seed, phases, seconds, quiet)
+            report = _run(running, Path(folder), examples, seed, phases, quiet)
             _add(findings, report, seed)
             seed += 1
-            if seconds or not report["test_cases"]["generated"]:
+            if not report["test_cases"]["generated"]:
                 break
         for log in (running.engine_log, running.gateway_log):
             findings.problems += [f"{log.name}: {line}" for line in errors_in(log)]
@@ -63,7 +61,7 @@ def campaign(
 
 
 def _run(
-    running: Running, folder: Path, examples: int, seed: int, phases: Sequence[str], seconds: int, quiet: bool
+    running: Running, folder: Path, examples: int, seed: int, phases: Sequence[str], quiet: bool
 ) -> dict[str, Any]:
     """One pass; returns schemathesis's own report."""
     report, config = folder / f"{seed}.json", folder / "schemathesis.toml"
@@ -76,7 +74,6 @@ def _run(
         *("--seed", str(seed), "--max-examples", str(examples), "--exclude-path-regex", UNENDING),
         *("--request-timeout", str(_REQUEST_SECONDS), "--generation-database", "none", "--continue-on-failure"),
         *("--report", "json", "--report-json-path", str(report), "--no-color", "--warnings", "off"),
-        *(("--max-time", str(seconds)) if seconds else ()),
     ]
     path = os.pathsep.join((str(ROOT), str(ROOT / "proto")))
     extra = {"PYTHONPATH": path, "SCHEMATHESIS_HOOKS": "tests.contract.fuzz_hooks", "NO_PROXY": "*"}

@@ -27,6 +27,7 @@ from mailing.v1 import (
     mailing_stats_pb2,
     message_pb2,
     message_service_pb2,
+    overview_pb2,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,23 +45,27 @@ FILES: list[FileDescriptor] = [
             engine_service_pb2,
             mailing_pb2,
         ),
-        *(mailing_service_pb2, mailing_stats_pb2, message_pb2, message_service_pb2),
+        *(mailing_service_pb2, mailing_stats_pb2, message_pb2, message_service_pb2, overview_pb2),
     )
 ]
 
 METHODS = {
-    "ClientService": "CreateClient GetClient ListClients UpdateClient DeleteClient ImportClients> ExportClients<",
+    "ClientService": "CreateClient GetClient ListClients UpdateClient DeleteClient ImportClients> "
+    "ListClientFacets BatchUpdateClients BatchDeleteClients ExportClients<",
     "MailingService": "CreateMailing GetMailing ListMailings UpdateMailing DeleteMailing PauseMailing ResumeMailing "
     "CancelMailing PreviewMailing GetMailingStats WatchMailing<",
     "MessageService": "GetMessage ListMessages",
-    "EngineService": "GetStatus UpdateEngine SetWorkers SetRate PauseSending ResumeSending ListAuditEvents",
+    "EngineService": "GetStatus GetOverview UpdateEngine SetWorkers SetRate PauseSending ResumeSending ListAuditEvents",
     "AccessService": "SignIn SignOut WhoAmI ChangePassword CreateAccount ListAccounts RevokeAccount CreateToken "
     "ListTokens RevokeToken",
 }
 """SPEC 4; ``>`` streams requests, ``<`` responses."""
 
-WITHOUT_ROUTE = {"SetWorkers", "SetRate", "PauseSending", "ResumeSending"}
-"""Over HTTP one PATCH serves them: UpdateEngine."""
+FOR_THE_PANEL = {"ListClientFacets", "BatchUpdateClients", "BatchDeleteClients", "GetOverview"}
+"""What the admin panel needs beside SPEC 4 and 5: it speaks gRPC, so they have no route."""
+
+WITHOUT_ROUTE = {"SetWorkers", "SetRate", "PauseSending", "ResumeSending"} | FOR_THE_PANEL
+"""Over HTTP one PATCH serves the first four: UpdateEngine."""
 
 REPEATABLE = {"PauseMailing", "ResumeMailing", "CancelMailing", "ImportClients"}
 """Methods with a request id beside the creates."""
@@ -182,10 +187,11 @@ def test_creates_take_a_request_id_and_updates_a_mask() -> None:
         assert ("request_id" in names) == is_repeatable, method.name
         assert ("validate_only" in names) == (method.name in VALIDATE_ONLY), method.name
         # The engine is no resource with a mask: its fields are set or not.
-        is_update = method.name.startswith("Update") and method.name != "UpdateEngine"
+        is_update = method.name.startswith(("Update", "BatchUpdate")) and method.name != "UpdateEngine"
         assert ("update_mask" in names) == is_update, method.name
-        if method.name.startswith("List"):
-            assert {"page_size", "page_token"} <= names
+        # Facets are no resources: the most frequent 1,000 of each kind, and no pages.
+        if method.name.startswith("List") and method.name != "ListClientFacets":
+            assert {"page_size", "page_token", "skip", "order_by"} <= names
             assert {"next_page_token", "total_size"} <= set(method.output_type.fields_by_name)
 
 

@@ -84,16 +84,17 @@ async def test_two_thousand_calls_at_once(make_provider: MakeProvider) -> None:
 async def test_cancelled_calls_end_at_once_and_leak_no_socket(make_provider: MakeProvider) -> None:
     async with raw_server(hang) as server:
         provider = make_provider(server.url)
-        calls = [asyncio.ensure_future(provider.send(i, PHONE, "x", 0.5)) for i in range(200)]
-        assert await until(lambda: len(server.bodies) == 200, 2)
+        # Time enough for all to be there before the first one's time-out, on a busy machine too.
+        calls = [asyncio.ensure_future(provider.send(i, PHONE, "x", 2)) for i in range(100)]
+        assert await until(lambda: len(server.bodies) == 100, 2)
         started = time.monotonic()
         for call in calls:
             call.cancel()
         results = await asyncio.gather(*calls, return_exceptions=True)
-        assert time.monotonic() - started < 0.2
+        assert time.monotonic() - started < 0.5
         assert all(isinstance(result, asyncio.CancelledError) for result in results)
         # The client lets a cancelled request run on in the background, but only to its time-out.
-        assert await until(lambda: server.open == 0, 1.5)
+        assert await until(lambda: server.open == 0, 4)
         server.behave = reply(ACCEPTED)
         assert await provider.send(1, PHONE, "x", 2) == ACCEPTED_ANSWER
 
@@ -141,7 +142,8 @@ async def test_max_connections_bounds_sockets_of_cancelled_calls_too() -> None:
     async with raw_server(hang) as server:
         provider = FbrqProvider(server.url, "token", max_connections=10)
         for _ in range(5):
-            calls = [asyncio.ensure_future(provider.send(i, PHONE, "x", 0.3)) for i in range(10)]
+            # None times out before the end, however busy the machine is: its socket would make room for another.
+            calls = [asyncio.ensure_future(provider.send(i, PHONE, "x", 10)) for i in range(10)]
             await asyncio.sleep(0.01)
             for call in calls:
                 call.cancel()

@@ -55,6 +55,7 @@ async def test_no_time_left_means_no_call(timeout_seconds: float) -> None:
         await provider.close()
 
 
+@pytest.mark.alone
 async def test_time_out_may_differ_from_call_to_call() -> None:
     async with raw_server(hang) as server:
         provider = FbrqProvider(server.url, "t")

@@ -100,7 +100,7 @@ class Rig:
         request = message_service_pb2.ListMessagesRequest(mailing_id=mailing_id, page_size=1000)
         return list((await self.messages.ListMessages(request)).messages)
 
-    async def finished(self, mailing_id: int, seconds: float = 20.0) -> tuple[int, int, int]:
+    async def finished(self, mailing_id: int, seconds: float = 30.0) -> tuple[int, int, int]:
         """Wait until nothing of the mailing is pending and its audience is complete; return ``counts``."""
 
         async def done() -> bool:
@@ -112,7 +112,7 @@ class Rig:
         return await self.counts(mailing_id)
 
 
-async def until(reached: Callable[[], Any], seconds: float = 10.0) -> None:
+async def until(reached: Callable[[], Any], seconds: float = 20.0) -> None:
     """Wait until ``reached()`` (awaited if need be) is true; an assertion error after ``seconds``."""
     async with asyncio.timeout(seconds):
         while True:

@@ -11,6 +11,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+import pytest
 from grpc import aio
 
 from mailing.v1 import client_service_pb2, mailing_pb2, message_service_pb2
@@ -18,6 +19,8 @@ from scripts.sandbox import Sandbox
 from tests.crash.campaign import Engine
 from tests.rules.evidence import arrivals, us
 from tests.rules.rig import Rig, running, until
+
+pytestmark = pytest.mark.alone
 
 CLIENTS = 60_000  # twelve chunks
 

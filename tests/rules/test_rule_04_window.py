@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from mailing.v1 import mailing_pb2, mailing_service_pb2, message_pb2, message_service_pb2
+from tests.rules.arrivals import standstills
 from tests.rules.evidence import (
     EXPIRED,
     NOT_SENT,
@@ -22,8 +24,12 @@ from tests.rules.evidence import (
 )
 from tests.rules.rig import Rig, running, until
 
+pytestmark = pytest.mark.alone
+
 START_LIMIT_US = 100_000
 """SPEC, rule 11: a mailing whose time has come starts within 100 ms."""
+ARRIVAL_SECONDS = 0.05
+"""The last call begins so long before the end, so that it arrives before it."""
 
 
 async def test_rule_04_nothing_is_called_before_the_start(tmp_path: Path) -> None:
@@ -107,19 +113,31 @@ async def test_rule_04_no_call_begins_after_the_end_at_full_speed(tmp_path: Path
         assert rig.sandbox.requests == sent + len(await cut_off(rig, mailing.id))
 
 
+async def late_by_us(rig: Rig) -> list[int]:
+    """How much after the end the last call of a short mailing arrived (negative: before), µs.
+
+    Nothing when the machine was too busy to show it: no call in 0.2 s, or a late one while this process, in which
+    the provider runs too, got nothing done for longer than a call may take to arrive."""
+    rig.sandbox.reset()
+    async with standstills() as stalls:
+        mailing = await rig.register(end_seconds=0.2)
+        assert (await rig.finished(mailing.id))[2] > 0
+    texts = rig.sandbox.messages(limit=20)
+    times = [call.at_us for text in texts for call in rig.sandbox.calls(int(str(text["id"])))]
+    late_us = [max(times) - us(mailing.end_time)] if times else []
+    return [late for late in late_us if late < 0 or sum(stalls) < ARRIVAL_SECONDS]
+
+
 async def test_rule_04_no_call_arrives_after_the_end_at_full_speed(tmp_path: Path) -> None:
     async with running(tmp_path, workers=16) as rig:
         without_breaker(rig)
         await rig.add_clients(4_000)
-        late_us = []
-        for _ in range(6):
-            rig.sandbox.reset()
-            mailing = await rig.register(end_seconds=0.2)
-            assert (await rig.finished(mailing.id))[2] > 0
-            newest = [
-                call for text in rig.sandbox.messages(limit=20) for call in rig.sandbox.calls(int(str(text["id"])))
-            ]
-            late_us.append(max(call.at_us for call in newest) - us(mailing.end_time))
+        late_us: list[int] = []
+        for _ in range(12):
+            late_us += await late_by_us(rig)
+            if len(late_us) == 6:
+                break
+        assert late_us, "in none of the rounds a call was made in time to see anything"
         assert max(late_us) < 0, late_us
 
 

@@ -75,6 +75,7 @@ async def test_rule_06_a_400_is_rejected_and_never_called_again(tmp_path: Path) 
         assert [sandbox.count(m.id) for m in rejected] == [1] * 30
 
 
+@pytest.mark.alone
 async def test_rule_06_failures_are_retried_after_growing_jittered_pauses(tmp_path: Path) -> None:
     faults = {"share_5xx": 0.25, "share_429": 0.25, "share_reset": 0.25, "share_garbage": 0.25}
     async with running(tmp_path, workers=64, retry_base_seconds=BASE, retry_max_seconds=LONGEST) as rig:

@@ -9,10 +9,14 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from mailing.v1 import engine_service_pb2, mailing_pb2
 from scripts.sandbox import Sandbox
 from tests.rules.evidence import SECOND_US, arrivals, timeline
 from tests.rules.rig import Rig, running, until
+
+pytestmark = pytest.mark.alone
 
 HUGE = 20_000
 FEW = 10

@@ -19,6 +19,8 @@ from scripts.sandbox import Sandbox
 from tests.rules.arrivals import Phases, arrivals, message_ids, now_us, standstills
 from tests.rules.rig import Rig, running, until
 
+pytestmark = pytest.mark.alone
+
 _PHASE_SECONDS = 1.5
 
 

@@ -10,12 +10,15 @@ from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from mailing.v1 import mailing_pb2, mailing_service_pb2, message_service_pb2
 from scripts.sandbox import Sandbox
 from tests.rules.arrivals import SECOND_US, arrivals, message_ids, now_us
 from tests.rules.rig import Rig, running, until
+
+pytestmark = pytest.mark.alone
 
 _WITHIN_US = 100_000
 _HOUR_SECONDS = 3600

@@ -23,6 +23,8 @@ from tests.rules.arrivals import SECOND_US, all_messages, arrivals, message_ids,
 from tests.rules.process import engine_process, environment
 from tests.rules.rig import QUICK, Rig, running, until
 
+pytestmark = pytest.mark.alone
+
 _UNCERTAIN = message_pb2.NOT_SENT_REASON_UNCERTAIN
 
 

@@ -161,7 +161,12 @@ def test_runs_until_it_is_told_to_stop(launched: Launched, number: signal.Signal
 
 
 def test_what_is_printed_to_try_works(launched: Launched, tmp_path: Path) -> None:
-    """The docs page, the curl word for word, the account's password, and `mailing` with the token that was kept."""
+    """The panel first, the docs page, the curl word for word, the password, and `mailing` with the kept token."""
+    (first,) = launched.text().partition("runs.\n")[2].splitlines()[:1]
+    panel = re.fullmatch(r"  panel +(http://\S+)/admin/", first)
+    assert panel
+    assert "/admin/static/admin.js" in get(f"{panel[1]}/admin/")[1]
+    assert get(f"{panel[1]}/")[1] == get(f"{panel[1]}/admin/")[1]
     page = re.search(r"http://\S+/api/v1/docs/", launched.text())
     assert page
     status, html = get(page[0])
@@ -170,7 +175,7 @@ def test_what_is_printed_to_try_works(launched: Launched, tmp_path: Path) -> Non
     assert line
     _, _, header, url = shlex.split(line[0])
     assert asked(url, header)["sending"] == "running"
-    sign_in = re.search(r"account +admin, (\S+)", launched.text())
+    sign_in = re.search(r"sign in as +admin, (\S+)", launched.text())
     assert sign_in
     session = asked(url.replace("/engine", "/session"), body={"name": "admin", "password": sign_in[1]})
     assert session["identity"]["role"] == "admin"
@@ -186,6 +191,7 @@ def test_what_is_printed_to_try_works(launched: Launched, tmp_path: Path) -> Non
     )
     assert (answer.returncode, answer.stderr) == (0, "")
     assert json.loads(answer.stdout)["sending"] == "running"
+    assert (tmp_path / "data" / "admin-secret").exists()
 
 
 def asked(url: str, header: str | None = None, body: Mapping[str, str] | None = None) -> Any:
