@@ -57,6 +57,22 @@ def listen(value: object) -> object:
     return Listen(match["ipv6"] or match["name"], int(match["port"]))
 
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def networks(value: object) -> object:
+    """Read ``10.0.0.7, 192.168.0.0/16``: addresses and networks with commas between them."""
+    if not isinstance(value, str):
+        return value
+    found = []
+    for text in filter(None, map(str.strip, value.split(","))):
+        try:
+            found.append(ipaddress.ip_network(text))
+        except ValueError:
+            raise ValueError("should be addresses or networks, such as 10.0.0.7, 192.168.0.0/16") from None
+    return tuple(found)
+
+
 def split_url(url: str) -> SplitResult:
     """Take a URL apart; a bad port or bracket becomes a message that doesn't repeat the URL."""
     try:

@@ -179,7 +179,7 @@ def _read_env_file(path: Path | None) -> Mapping[str, str | None]:
 
 
 def _show(default: object) -> str:
-    if default is None:
+    if default is None or default == ():
         return "none"
     if isinstance(default, bool):
         return str(default).lower()

@@ -20,7 +20,7 @@ import structlog
 from common.setting_types import Listen
 from engine.access.authority import Authority
 from engine.access.seeding import seed
-from engine.api.control import ActorStatus, BreakerStatus, DeliveryStatus
+from engine.api.control import ActorStatus, BreakerStatus, DeliveryStatus, ProviderCalls
 from engine.api.server import ApiServer, Tls
 from engine.clock import SystemClock
 from engine.delivery.delivery import Delivery, DeliverySettings
@@ -30,6 +30,7 @@ from engine.metrics import MessageOutcome, Metrics
 from engine.metrics_server import start_metrics_server
 from engine.ports import Record
 from engine.provider.fbrq import FbrqProvider
+from engine.provider_window import ProviderWindow
 from engine.settings import Settings
 from engine.store.store import Store
 
@@ -79,6 +80,7 @@ class Service:
         self.store.on_ended = self._count_ended
         await self._seed()
         token = settings.fbrq_token.get_secret_value() if settings.fbrq_token else ""
+        window = ProviderWindow()
         provider = FbrqProvider(settings.provider_url, token)
         self._stack.push_async_callback(provider.close)
         self._delivery = delivery = Delivery(
@@ -88,9 +90,9 @@ class Service:
             random=Random(),
             settings=DeliverySettings(**{f.name: getattr(settings, f.name) for f in fields(DeliverySettings)}),
             name=f"{socket.gethostname()}:{os.getpid()}",
-            meter=Meter(self.metrics),
+            meter=Meter(self.metrics, window),
         )
-        control = Control(delivery)
+        control = Control(delivery, window)
         self._follow(delivery)
         call_seconds = max(0.0, settings.shutdown_seconds - _OTHER_SECONDS)
         self._stack.push_async_callback(delivery.stop, call_seconds)
@@ -152,8 +154,8 @@ class Service:
 class Meter:
     """``ports.Meter``: counts what the recorder has stored."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+    def __init__(self, metrics: Metrics, window: ProviderWindow) -> None:
+        self._metrics, self._window = metrics, window
 
     def recorded(self, records: Sequence[Record]) -> None:
         """Count outcomes, answers and durations: by the batch, for each call of ours costs as much as a message."""
@@ -164,13 +166,14 @@ class Meter:
         for status, number in Counter([record.http_status for record in records]).items():
             metrics.provider_responses(status).inc(number)
         metrics.attempt_seconds.observe_all([(record.finished_us - record.started_us) * 1e-6 for record in records])
+        self._window.add(records)
 
 
 class Control:
     """``api.control.DeliveryControl`` over delivery."""
 
-    def __init__(self, delivery: Delivery) -> None:
-        self._delivery = delivery
+    def __init__(self, delivery: Delivery, window: ProviderWindow) -> None:
+        self._delivery, self._window = delivery, window
 
     async def refresh(self, mailing_id: int) -> None:
         """See ``DeliveryControl``."""
@@ -183,6 +186,10 @@ class Control:
     async def control_changed(self) -> None:
         """See ``DeliveryControl``."""
         await self._delivery.control_changed()
+
+    def provider_calls(self) -> ProviderCalls:
+        """See ``DeliveryControl``."""
+        return self._window.calls(self._delivery.now_us())
 
     def forecast_rate(self) -> float:
         """See ``DeliveryControl``: the usual speed of late, within the provider's rate."""

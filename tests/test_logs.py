@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -105,16 +106,49 @@ def test_other_libraries_write_in_the_same_format(stream: io.StringIO) -> None:
     assert [(line["logger"], line["event"]) for line in lines(stream)] == [("grpc", "gone: 5")]
 
 
+def test_json_line_holds_what_json_can_hardly_hold(stream: io.StringIO) -> None:
+    configure("json", "info", stream)
+    get_logger("engine").info("odd", large=2**70, half="\ud83d", path="/caf\u00e9")
+    assert lines(stream)[0] | {"timestamp": ""} == {
+        "event": "odd", "level": "info", "logger": "engine", "timestamp": "", "large": 2**70, "half": "\ud83d",
+        "path": "/caf\u00e9",
+    }  # fmt: skip
+
+
+def test_a_log_that_nobody_takes_fails_nobody(stream: io.StringIO) -> None:
+    configure("json", "info", stream)
+    log = get_logger("engine")
+    stream.close()
+    log.info("sent")
+
+
+def test_lines_of_several_threads_are_whole(stream: io.StringIO) -> None:
+    configure("json", "info", stream)
+
+    def write(name: str) -> None:
+        ours, other = get_logger(name), logging.getLogger(name)
+        for number in range(200):
+            ours.info("ours", number=number)
+            other.warning("other %d", number)
+
+    threads = [threading.Thread(target=write, args=(f"engine.{number}",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(lines(stream)) == 4 * 200 * 2
+
+
 def test_level_that_is_off_writes_and_costs_nothing(stream: io.StringIO) -> None:
     configure("json", "info", stream)
     log = get_logger("engine.worker")
     assert not is_debug()
-    began = time.perf_counter()
+    began = time.process_time()
     for number in range(100_000):
         log.debug("claimed", message_id=number, mailing_id=1, client_id=2)
-    cost_seconds = (time.perf_counter() - began) / 100_000
+    cost_seconds = (time.process_time() - began) / 100_000
     assert stream.getvalue() == ""
-    # 0.3 us here; 35 us is what a message costs in all (FINDINGS 7). Loose: the machine may be busy.
+    # 0.3 us here; 35 us is what a message costs in all (FINDINGS 7). Loose: machines differ.
     assert cost_seconds < 5e-6
 
 

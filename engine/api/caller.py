@@ -36,7 +36,15 @@ def identity_of_call() -> Identity:
 
 def caller(context: Context) -> Actor:
     """The caller, for the audit list."""
-    return Actor(identity_of_call().name, peer_of(context))
+    identity = identity_of_call()
+    return Actor(identity.name, peer_of(context), _key_of(identity))
+
+
+def _key_of(identity: Identity) -> str:
+    """All sessions of an account are one caller; names say less: a token may be called as another one or an account."""
+    if identity.account_id is not None:
+        return f"account {identity.account_id}"
+    return f"token {identity.token_id}"
 
 
 def peer_of(context: Context) -> str:

@@ -9,10 +9,12 @@ from typing import Final
 from google.protobuf.empty_pb2 import Empty
 
 from engine.api.background import Background
+from engine.api.batches import batch_change, batch_ids
 from engine.api.caller import caller
 from engine.api.control import DeliveryControl
-from engine.api.convert import both, client_input, client_message, client_query
+from engine.api.convert import both, client_input, client_message, client_query, facet_messages
 from engine.api.errors import Stopping
+from engine.api.fresh import Fresh
 from engine.api.importing import Import
 from engine.api.interceptors import Context
 from engine.api.masks import merged, paths_of
@@ -22,11 +24,15 @@ from engine.domain.errors import InvalidInput
 from engine.domain.phone import default_code
 from engine.domain.validate import ClientInput
 from engine.ports import Clock
-from engine.store.rows import MAX_PAGE_SIZE, ClientRow, RequestKey
+from engine.store.rows import MAX_PAGE_SIZE, BatchResult, ClientRow, RequestKey
 from engine.store.store import Store
 from mailing.v1 import client_pb2, client_service_pb2, client_service_pb2_grpc
 
 EDITABLE: Final = frozenset({"phone_number", "phone_code", "tag", "time_zone"})
+FACETS_SECONDS: Final = 5.0
+"""How long the values that clients have are kept: all clients are counted for them."""
+FACETS_STALE_SECONDS: Final = 30.0
+"""For so much longer they are given while they are counted anew."""
 
 
 class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
@@ -42,6 +48,9 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
     ) -> None:
         self._store, self._control, self._clock = store, control, clock
         self._background, self._stopping = background, stopping
+        self._facets: Fresh[None, client_service_pb2.ListClientFacetsResponse] = Fresh(
+            clock, FACETS_SECONDS, stale_seconds=FACETS_STALE_SECONDS
+        )
 
     async def CreateClient(
         self, request: client_service_pb2.CreateClientRequest, context: Context
@@ -118,6 +127,45 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
         await self._background.whole(change())
         return Empty()
 
+    async def ListClientFacets(
+        self, request: client_service_pb2.ListClientFacetsRequest, context: Context
+    ) -> client_service_pb2.ListClientFacetsResponse:
+        """List the values that clients have."""
+        return await self._facets.get(None, self._read_facets)
+
+    async def BatchUpdateClients(
+        self, request: client_service_pb2.BatchUpdateClientsRequest, context: Context
+    ) -> client_service_pb2.BatchUpdateClientsResponse:
+        """Change the tag, the time zone or both of many clients."""
+        ids, (tag, time_zone) = both(lambda: batch_ids(request.client_ids), lambda: batch_change(request))
+
+        async def change() -> BatchResult:
+            by, now_us = caller(context), self._clock.now_us()
+            result = await self._store.update_clients(ids, tag=tag, time_zone=time_zone, by=by, now_us=now_us)
+            await self._control.clients_changed(result.changed_ids)
+            return result
+
+        result = await self._background.whole(change())
+        return client_service_pb2.BatchUpdateClientsResponse(
+            updated=len(result.changed_ids), unchanged=result.unchanged, missing_client_ids=result.missing_ids
+        )
+
+    async def BatchDeleteClients(
+        self, request: client_service_pb2.BatchDeleteClientsRequest, context: Context
+    ) -> client_service_pb2.BatchDeleteClientsResponse:
+        """Delete many clients."""
+        ids = batch_ids(request.client_ids)
+
+        async def change() -> BatchResult:
+            result = await self._store.delete_clients(ids, by=caller(context), now_us=self._clock.now_us())
+            await self._control.clients_changed(result.changed_ids)
+            return result
+
+        result = await self._background.whole(change())
+        return client_service_pb2.BatchDeleteClientsResponse(
+            deleted=len(result.changed_ids), missing_client_ids=result.missing_ids
+        )
+
     async def ImportClients(
         self, request_iterator: AsyncIterator[client_service_pb2.ImportClientsRequest], context: Context
     ) -> client_service_pb2.ImportClientsResponse:
@@ -141,6 +189,15 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
             if self._stopping.is_set():
                 raise Stopping
             yield client_service_pb2.ExportClientsResponse(clients=[client_message(row) for row in rows])
+
+    async def _read_facets(self) -> client_service_pb2.ListClientFacetsResponse:
+        found = await self._store.facets()
+        return client_service_pb2.ListClientFacetsResponse(
+            tags=facet_messages(found.tags),
+            phone_codes=facet_messages(found.phone_codes),
+            time_zones=facet_messages(found.time_zones),
+            client_count=await self._store.count_clients(),
+        )
 
 
 def _edited(row: ClientRow, client: client_pb2.Client, paths: Sequence[str]) -> ClientInput:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from engine.domain.breaker import BreakerState
@@ -54,6 +54,19 @@ class DeliveryStatus:
     actors: tuple[ActorStatus, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ProviderCalls:
+    """How this engine's calls to the provider ended lately."""
+
+    window_seconds: float = 0.0
+    """Over which time; 0: there was no call yet."""
+    calls: int = 0
+    errors: int = 0
+    """Those of them that will be tried again."""
+    latency: Mapping[int, int] = field(default_factory=dict)
+    """Calls by bucket of ``domain.forecast``, for ``quantile``."""
+
+
 class DeliveryControl(Protocol):
     """Called after the commit of each change, so that delivery follows at once and not at its next tick."""
 
@@ -69,6 +82,9 @@ class DeliveryControl(Protocol):
 
     def status(self) -> DeliveryStatus:
         """How this engine is doing now."""
+
+    def provider_calls(self) -> ProviderCalls:
+        """How the calls of the last minutes ended."""
 
     def forecast_rate(self) -> float:
         """The speed, messages a second, that a mailing with the engine to itself may expect; 0: unknown."""

@@ -11,9 +11,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.message import Reason, Status
-from engine.domain.phone import normalise
+from engine.domain.phone import PHONE_LENGTH, digits_of, normalise
 from engine.domain.segments import count_segments
-from engine.domain.validate import ClientInput, MailingInput, valid_client, valid_mailing
+from engine.domain.validate import NO_NULL, ClientInput, MailingInput, valid_client, valid_mailing
 from engine.domain.window import LocalHours, MailingState
 from engine.ports import AudienceState, OnUncertain
 from engine.store.rows import (
@@ -28,7 +28,15 @@ from engine.store.rows import (
     MessageQuery,
     MessageRow,
 )
-from mailing.v1 import audit_pb2, client_pb2, engine_service_pb2, mailing_pb2, message_pb2, message_service_pb2
+from mailing.v1 import (
+    audit_pb2,
+    client_pb2,
+    client_service_pb2,
+    engine_service_pb2,
+    mailing_pb2,
+    message_pb2,
+    message_service_pb2,
+)
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -139,6 +147,7 @@ class ClientFilters(Protocol):
     """What ListClients and ExportClients have in common."""
 
     phone_number: str
+    phone_contains: str
     phone_code: str
     tag: str
     time_zone: str
@@ -148,19 +157,47 @@ class ClientFilters(Protocol):
 
 
 def client_query(request: ClientFilters) -> ClientQuery:
-    """The filters of a list of clients. Raises InvalidInput for what can't be a phone number."""
-    phone_number = None
-    if request.HasField("phone_number"):
-        try:
-            phone_number = normalise(request.phone_number)
-        except ValueError as error:
-            raise InvalidInput([FieldError("phone_number", str(error))]) from None
+    """The filters of a list of clients. Raises InvalidInput for what can't be a number, a part of one, or text."""
+    _, (phone_number, phone_contains) = both(
+        lambda: _require_text(request, "phone_code", "tag", "time_zone"),
+        lambda: both(
+            lambda: _understood(normalise, request, "phone_number"),
+            lambda: _understood(digits_of, request, "phone_contains"),
+        ),
+    )
+    if phone_number is not None and phone_contains is not None:
+        raise InvalidInput([FieldError("phone_contains", "can't be used together with phone_number")])
+    if phone_contains is not None and len(phone_contains) == PHONE_LENGTH:  # the whole number: an index finds it
+        phone_number, phone_contains = int(phone_contains), None
     return ClientQuery(
+        phone_contains=phone_contains,
         phone_number=phone_number,
         phone_code=request.phone_code if request.HasField("phone_code") else None,
         tag=request.tag if request.HasField("tag") else None,
         time_zone=request.time_zone if request.HasField("time_zone") else None,
     )
+
+
+def _require_text(request: object, *names: str) -> None:
+    """Refuse U+0000 in these filters: nothing has it, and PostgreSQL can't even be asked for it."""
+    bad = [FieldError(name, NO_NULL) for name in names if "\0" in getattr(request, name)]
+    if bad:
+        raise InvalidInput(bad)
+
+
+def _understood(read: Callable[[str], A], request: ClientFilters, name: str) -> A | None:
+    """What ``read`` makes of a field; ``None``: it is not set."""
+    if not request.HasField(name):
+        return None
+    try:
+        return read(getattr(request, name))
+    except ValueError as error:
+        raise InvalidInput([FieldError(name, str(error))]) from None
+
+
+def facet_messages(values: Mapping[str, int]) -> list[client_service_pb2.ClientFacet]:
+    """Values that clients have, in the order given."""
+    return [client_service_pb2.ClientFacet(value=value, client_count=number) for value, number in values.items()]
 
 
 # -- mailings ----------------------------------------------------------------------------------
@@ -280,7 +317,8 @@ def message_query(request: message_service_pb2.ListMessagesRequest) -> MessageQu
 
 
 def audit_query(request: engine_service_pb2.ListAuditEventsRequest) -> AuditQuery:
-    """The filters of the audit list."""
+    """The filters of the audit list. Raises InvalidInput for what can't be text."""
+    _require_text(request, "actor", "object_type")
     return AuditQuery(
         actor=request.actor or None,
         object_type=request.object_type or None,

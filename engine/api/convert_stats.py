@@ -11,7 +11,7 @@ from engine.api.convert import AUDIENCE_STATES, STATES, counts_message, timestam
 from engine.domain.breaker import BreakerState
 from engine.domain.forecast import forecast, quantile
 from engine.ports import AudienceState
-from engine.store.rows import Counts, GroupCounts, MailingRow, StatsRow, TimelineRow
+from engine.store.rows import Breakdown, Counts, GroupCounts, MailingRow, StatsRow, TimelineRow
 from mailing.v1 import engine_pb2, mailing_pb2, mailing_stats_pb2
 
 _SECOND_US: Final = 1_000_000
@@ -66,7 +66,8 @@ def timeline_rate(timeline: Sequence[TimelineRow], now_us: int) -> float:
     return sum(step.sent + step.not_sent for step in recent) / seconds
 
 
-def _completion_us(pending: int, rate_per_second: float, row: MailingRow, now_us: int) -> int | None:
+def completion_us(pending: int, rate_per_second: float, row: MailingRow, now_us: int) -> int | None:
+    """When the last message will be final; ``None``: unknown, or nothing is pending."""
     if pending == 0 or rate_per_second <= 0:
         return None
     # At its end whatever is left becomes final at once.
@@ -85,7 +86,9 @@ def _groups(groups: Mapping[str, GroupCounts]) -> dict[str, mailing_pb2.MessageC
     }
 
 
-def stats_message(row: StatsRow, now_us: int, engine_rate: float) -> mailing_stats_pb2.MailingStats:
+def stats_message(
+    row: StatsRow, breakdown: Breakdown, now_us: int, engine_rate: float
+) -> mailing_stats_pb2.MailingStats:
     """The statistics of a mailing; ``engine_rate`` is used where the mailing shows no speed of its own."""
     mailing, counts = row.mailing, row.mailing.counts
     rate = timeline_rate(row.timeline, now_us)
@@ -99,25 +102,18 @@ def stats_message(row: StatsRow, now_us: int, engine_rate: float) -> mailing_sta
         ),
         progress=progress(counts, mailing.audience_state),
         rate_per_second=rate,
-        estimated_completion_time=timestamp(_completion_us(counts.pending, rate, mailing, now_us)),
+        estimated_completion_time=timestamp(completion_us(counts.pending, rate, mailing, now_us)),
         forecast=forecast_message(counts.pending, foretold, now_us, mailing.start_us, mailing.end_us)
         if is_open
         else None,
         attempts=mailing_stats_pb2.AttemptStats(
             total=row.attempts, retried=row.retried, by_http_status=row.by_http_status
         ),
-        latency_seconds=mailing_stats_pb2.LatencyQuantiles(
-            p50=quantile(row.latency, 0.5), p95=quantile(row.latency, 0.95), p99=quantile(row.latency, 0.99)
-        ),
-        by_phone_code=_groups(row.by_phone_code),
-        by_tag=_groups(row.by_tag),
-        by_time_zone=_groups(row.by_time_zone),
-        timeline=[
-            mailing_stats_pb2.TimelinePoint(
-                time=timestamp(step.time_us), sent=step.sent, not_sent=step.not_sent, deferred=step.deferred
-            )
-            for step in row.timeline
-        ],
+        latency_seconds=latency_message(row.latency),
+        by_phone_code=_groups(breakdown.by_phone_code),
+        by_tag=_groups(breakdown.by_tag),
+        by_time_zone=_groups(breakdown.by_time_zone),
+        timeline=[point_message(step) for step in row.timeline],
     )
 
 
@@ -140,7 +136,7 @@ class ProgressMeter:
             message_counts=counts_message(counts),
             progress=progress(counts, row.audience_state),
             rate_per_second=rate,
-            estimated_completion_time=timestamp(_completion_us(counts.pending, rate, row, now_us)),
+            estimated_completion_time=timestamp(completion_us(counts.pending, rate, row, now_us)),
         )
 
     def _rate(self, final: int, now_us: int) -> float:
@@ -155,6 +151,20 @@ class ProgressMeter:
 def is_over(row: MailingRow) -> bool:
     """True when every message is final and no more are being made (after a cancellation none are)."""
     return row.counts.pending == 0 and (row.cancelled_us is not None or row.audience_state is AudienceState.READY)
+
+
+def latency_message(latency: Mapping[int, int]) -> mailing_stats_pb2.LatencyQuantiles:
+    """Quantiles of a histogram of calls by bucket."""
+    return mailing_stats_pb2.LatencyQuantiles(
+        p50=quantile(latency, 0.5), p95=quantile(latency, 0.95), p99=quantile(latency, 0.99)
+    )
+
+
+def point_message(step: TimelineRow) -> mailing_stats_pb2.TimelinePoint:
+    """A step of a timeline."""
+    return mailing_stats_pb2.TimelinePoint(
+        time=timestamp(step.time_us), sent=step.sent, not_sent=step.not_sent, deferred=step.deferred
+    )
 
 
 def engine_status_message(status: DeliveryStatus) -> engine_pb2.EngineStatus:

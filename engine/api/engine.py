@@ -10,13 +10,14 @@ from engine.api.control import DeliveryControl
 from engine.api.convert import audit_message, audit_query, both, chosen
 from engine.api.convert_stats import engine_status_message
 from engine.api.interceptors import Context
+from engine.api.overview import OverviewReader
 from engine.api.paging import page_of, token_after
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.validate import MAX_RATE_PER_SECOND
 from engine.ports import Clock
 from engine.settings import WORKERS_MAX
 from engine.store.store import Store
-from mailing.v1 import engine_pb2, engine_service_pb2, engine_service_pb2_grpc
+from mailing.v1 import engine_pb2, engine_service_pb2, engine_service_pb2_grpc, overview_pb2
 
 _PAUSED: Final = {False: engine_pb2.SENDING_STATE_RUNNING, True: engine_pb2.SENDING_STATE_PAUSED}
 
@@ -26,12 +27,19 @@ class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):
 
     def __init__(self, store: Store, control: DeliveryControl, clock: Clock, background: Background) -> None:
         self._store, self._control, self._clock, self._background = store, control, clock, background
+        self._overview = OverviewReader(store, control, clock)
 
     async def GetStatus(
         self, request: engine_service_pb2.GetStatusRequest, context: Context
     ) -> engine_pb2.EngineStatus:
         """Read how the engine is doing."""
         return engine_status_message(self._control.status())
+
+    async def GetOverview(
+        self, request: engine_service_pb2.GetOverviewRequest, context: Context
+    ) -> overview_pb2.Overview:
+        """Read all that a dashboard shows."""
+        return await self._overview.read()
 
     async def UpdateEngine(
         self, request: engine_service_pb2.UpdateEngineRequest, context: Context
@@ -73,7 +81,8 @@ class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):
         self, request: engine_service_pb2.ListAuditEventsRequest, context: Context
     ) -> engine_service_pb2.ListAuditEventsResponse:
         """Read a page of the audit list."""
-        found = await self._store.list_audit(audit_query(request), page_of(request))
+        query, page = both(lambda: audit_query(request), lambda: page_of(request))
+        found = await self._store.list_audit(query, page)
         return engine_service_pb2.ListAuditEventsResponse(
             audit_events=[audit_message(row) for row in found.items],
             next_page_token=token_after(request, found.next_after),

@@ -28,6 +28,9 @@ _PART_ROWS: Final = 500
 """Checking so many takes some 5 ms, during which the event loop does nothing else."""
 
 _METHOD: Final = "ImportClients"
+_SOURCE_DIGEST_BYTES_MAX: Final = 64
+_SOURCE_MARK: Final = b"\xff\xff\xff\xff"
+"""Stands before the source's digest, where before a row stands its length, which is never so large."""
 
 Rows = Sequence[client_service_pb2.ImportClientsRow]
 
@@ -35,8 +38,8 @@ Rows = Sequence[client_service_pb2.ImportClientsRow]
 class Import:
     """``async with`` it; ``begin`` for each page, ``parts`` of it, ``store`` for each part; then ``finish``.
 
-    With a request id that has an answer the rows are only compared with those of the first time, by their
-    digest: which rows came is known at the end, so the answer is, too.
+    With a request id that has an answer the rows, and what the caller has made them of, are only compared with those
+    of the first time, by their digest: which rows came is known at the end, so the answer is, too.
     """
 
     def __init__(self, store: Store, control: DeliveryControl, clock: Clock, by: Actor, running: Running) -> None:
@@ -46,7 +49,7 @@ class Import:
         self._request_id = ""
         self._errors_left, self._bytes_left = ERRORS_DEFAULT, ERROR_BYTES_MAX
         self._scoped_id: str | None = None
-        self._digest = hashlib.sha256()
+        self._digest, self._source_digest = hashlib.sha256(), b""
         self.report = client_service_pb2.ImportClientsResponse()
 
     async def __aenter__(self) -> Self:
@@ -57,13 +60,15 @@ class Import:
         self._held.close()
 
     async def begin(self, page: client_service_pb2.ImportClientsRequest) -> None:
-        """Look at the request id and at how many errors are to be listed: those of the first page count.
+        """Look at the request id and at how many errors are to be listed, those of the first page count; and at
+        the source's digest, that of any page.
 
         Raises:
             InvalidInput: they can't be that, or a later page has another request id.
             InProgress: an import with it is running.
             Conflict: it was used for something else.
         """
+        self._add_source(page.source_digest)
         if self._begun:
             if page.request_id not in ("", self._request_id):
                 raise InvalidInput([FieldError("request_id", "must be that of the first page, or empty")])
@@ -108,6 +113,8 @@ class Import:
         """
         if self._scoped_id is None:
             return self.report
+        if self._source_digest:
+            self._digest.update(_SOURCE_MARK + self._source_digest)
         key = RequestKey(self._scoped_id, _METHOD, self._digest.hexdigest())
         if self._answered:
             answer = await self._store.stored_answer(key)
@@ -119,6 +126,12 @@ class Import:
             if answer == own:  # as a rule; a second report with all its errors would take as much memory again
                 return self.report
         return _report(answer)
+
+    def _add_source(self, source_digest: bytes) -> None:
+        if len(source_digest) > _SOURCE_DIGEST_BYTES_MAX:
+            problem = f"must have at most {_SOURCE_DIGEST_BYTES_MAX} bytes, not {len(source_digest)}"
+            raise InvalidInput([FieldError("source_digest", problem)])
+        self._source_digest = source_digest or self._source_digest
 
     def _add_to_digest(self, rows: Rows) -> None:
         for row in rows:

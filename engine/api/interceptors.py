@@ -48,6 +48,8 @@ class CallInterceptor(aio.ServerInterceptor):
         self, authority: Authority, requirements: Mapping[str, Requirement], measure: Measure = no_measure
     ) -> None:
         self._authority, self._requirements, self._measure = authority, requirements, measure
+        self._handlers: dict[str, Handler] = {}
+        """By method, wrapped: gRPC asks for a handler at each call, and it is always the same one."""
 
     async def intercept_service(
         self,
@@ -55,10 +57,14 @@ class CallInterceptor(aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
         """Wrap the handler of one call."""
-        handler = await continuation(handler_call_details)
-        if handler is None:  # no such method: gRPC answers UNIMPLEMENTED
-            return None
-        return self._wrapped(handler, str(handler_call_details.method))
+        method = str(handler_call_details.method)
+        wrapped = self._handlers.get(method)
+        if wrapped is None:
+            handler = await continuation(handler_call_details)
+            if handler is None:  # no such method: gRPC answers UNIMPLEMENTED
+                return None
+            wrapped = self._handlers[method] = self._wrapped(handler, method)
+        return wrapped
 
     def _wrapped(self, handler: Handler, method: str) -> Handler:
         request = "stream" if handler.request_streaming else "unary"

@@ -16,21 +16,33 @@ from engine.store.rows import MAX_PAGE_SIZE, Page
 
 DEFAULT_PAGE_SIZE: Final = 50
 
+_ORDERS: Final = {"": None, "id": False, "id desc": True}
+"""``Page.descending`` by ``order_by``."""
+_TURNING: Final = ("page_size", "page_token", "skip")
+"""Fields that turn the pages; all others say of what list."""
+
 _TOKEN: Final = struct.Struct(">q12s")
 """The id of the last row shown, and a digest of it and of the list's filters."""
 
 
 def page_of(request: Message, default: int = DEFAULT_PAGE_SIZE) -> Page:
-    """Read ``page_size`` and ``page_token`` of a List request.
+    """Read ``page_size``, ``page_token``, ``skip`` and ``order_by`` of a List request.
 
     Raises:
-        InvalidInput: naming ``page_size``, ``page_token`` or both.
+        InvalidInput: naming all of them that are bad.
     """
     errors: list[FieldError] = []
     size: int = request.page_size  # type: ignore[attr-defined]
-    token: str = getattr(request, "page_token", "")  # an export has none
+    # An export has none of these.
+    token: str = getattr(request, "page_token", "")
+    skip: int = getattr(request, "skip", 0)
+    order_by: str = getattr(request, "order_by", "")
     if size < 0:
         errors.append(FieldError("page_size", "must not be negative"))
+    if skip < 0:
+        errors.append(FieldError("skip", "must not be negative"))
+    if order_by not in _ORDERS:
+        errors.append(FieldError("order_by", 'must be "id", "id desc" or empty'))
     after = None
     if token:
         after = _read(token, request)
@@ -38,7 +50,7 @@ def page_of(request: Message, default: int = DEFAULT_PAGE_SIZE) -> Page:
             errors.append(FieldError("page_token", "is not a token of this list with these filters; begin without one"))
     if errors:
         raise InvalidInput(errors)
-    return Page(min(size or default, MAX_PAGE_SIZE), after)
+    return Page(min(size or default, MAX_PAGE_SIZE), after, skip, _ORDERS[order_by])
 
 
 def token_after(request: Message, next_after: int | None) -> str:
@@ -60,10 +72,11 @@ def _read(token: str, request: Message) -> int | None:
 
 
 def _digest(request: Message, after: int) -> bytes:
-    """Ties a row id to the list's method and filters: all fields but those that turn the pages."""
+    """Ties a row id to the list's method, order and filters."""
     filters = type(request)()
     filters.CopyFrom(request)
-    filters.ClearField("page_size")
-    filters.ClearField("page_token")
+    for name in _TURNING:
+        if name in filters.DESCRIPTOR.fields_by_name:
+            filters.ClearField(name)
     text = filters.DESCRIPTOR.full_name.encode() + b"\0" + filters.SerializeToString(deterministic=True)
     return hashlib.blake2b(text + struct.pack(">q", after), digest_size=12).digest()

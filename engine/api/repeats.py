@@ -64,7 +64,7 @@ def scoped_id(request_id: str, by: Actor) -> str | None:
     if len(request_id) > REQUEST_ID_LENGTH_MAX or not request_id.isprintable():
         problem = f"must have at most {REQUEST_ID_LENGTH_MAX} characters, all printable"
         raise InvalidInput([FieldError("request_id", problem)])
-    return hashlib.sha256(f"{by.name}\0{request_id}".encode()).hexdigest()
+    return hashlib.sha256(f"{by.key}\0{request_id}".encode()).hexdigest()
 
 
 def request_key(method: str, request: Message, request_id: str, by: Actor) -> RequestKey | None:

@@ -245,7 +245,8 @@ class Delivery:
 
     def _stored(self, slots: int, records: list[Record]) -> None:
         """The recorder has stored outcomes: their slots are free."""
-        self.queue.free(slots)
+        waiting = len(self.recorder)
+        self.queue.free(slots, ending=max(slots, waiting) if waiting else 0)
         now_us = self._clock.now_us()
         self._meter.recorded(records)
         events = [record.event for record in records]

@@ -22,6 +22,7 @@ MAX_FILTER_ENTRIES: Final = 1000
 MAX_RATE_PER_SECOND: Final = 100_000
 DEFAULT_TIME_ZONE: Final = "UTC"
 ON_UNCERTAIN: Final = ("resend", "not_sent")
+NO_NULL: Final = "must not contain the character U+0000"
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -111,6 +112,21 @@ def valid_patch(
     )
 
 
+def valid_change(tag: str | None, time_zone: str | None) -> tuple[str | None, str | None]:
+    """Check what is to be set in many clients; ``None``: nothing. An empty time zone means UTC.
+
+    Raises:
+        InvalidInput: with every bad field.
+    """
+    errors: list[FieldError] = []
+    zone = None if time_zone is None else time_zone or DEFAULT_TIME_ZONE
+    _check(errors, "tag", None if tag is None else _tag_problem(tag))
+    _check(errors, "time_zone", None if zone is None else _time_zone_problem(zone))
+    if errors:
+        raise InvalidInput(errors)
+    return tag, zone
+
+
 def valid_mailing(
     *,
     text: str,
@@ -175,7 +191,7 @@ def _text_problem(text: str) -> str | None:
 def _characters_problem(text: str) -> str | None:
     """Name what a database or UTF-8 can't hold."""
     if "\0" in text:
-        return "must not contain the character U+0000"
+        return NO_NULL
     if _SURROGATE.search(text):
         return "must not contain half of a surrogate pair"
     return None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from engine.domain.access import Impossible, Role
 from engine.domain.errors import Conflict, NotFound
 from engine.store.audit import add_audit
 from engine.store.database import Row, Tx
+from engine.store.lists import Cut, read_part
 from engine.store.requests import first_answer, keep_answer
 from engine.store.rows import AccountRow, Actor, Created, Page, PageOf, RequestKey
 from engine.store.verbs import Verbs
@@ -69,12 +71,14 @@ class AccountVerbs(Verbs):
         """All accounts, the revoked ones too, by id."""
 
         async def work(tx: Tx) -> PageOf[AccountRow]:
-            total = await tx.value("SELECT count(*) FROM account")
-            found = await tx.rows(
-                f"SELECT {_COLUMNS} FROM account WHERE id > ? ORDER BY id LIMIT ?", page.after or 0, page.limit + 1
-            )
-            items = tuple(_row(row) for row in found[: page.limit])
-            return PageOf(items, int(total), items[-1].id if len(found) > page.limit else None)
+            total = int(await tx.value("SELECT count(*) FROM account"))
+
+            async def fetch(part: Cut) -> Sequence[Row]:
+                return await tx.rows(f"SELECT {_COLUMNS} FROM account {part.sql('TRUE')}", *part.args)
+
+            found, more = await read_part(page, total, fetch)
+            items = tuple(_row(row) for row in found)
+            return PageOf(items, total, items[-1].id if more else None)
 
         return await self._db.read(work)
 

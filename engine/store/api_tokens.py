@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from engine.domain.access import Identity, Role
@@ -9,6 +10,7 @@ from engine.domain.errors import Conflict, NotFound
 from engine.store.accounts import lock_access
 from engine.store.audit import add_audit
 from engine.store.database import Row, Tx
+from engine.store.lists import Cut, read_part
 from engine.store.requests import first_answer, keep_answer
 from engine.store.rows import Actor, Page, PageOf, RequestKey, TokenRow
 from engine.store.verbs import Verbs
@@ -114,12 +116,14 @@ class TokenVerbs(Verbs):
         """All tokens, the revoked ones too, by id."""
 
         async def work(tx: Tx) -> PageOf[TokenRow]:
-            total = await tx.value("SELECT count(*) FROM api_token")
-            found = await tx.rows(
-                f"SELECT {_COLUMNS} FROM api_token WHERE id > ? ORDER BY id LIMIT ?", page.after or 0, page.limit + 1
-            )
-            items = tuple(_row(row) for row in found[: page.limit])
-            return PageOf(items, int(total), items[-1].id if len(found) > page.limit else None)
+            total = int(await tx.value("SELECT count(*) FROM api_token"))
+
+            async def fetch(part: Cut) -> Sequence[Row]:
+                return await tx.rows(f"SELECT {_COLUMNS} FROM api_token {part.sql('TRUE')}", *part.args)
+
+            found, more = await read_part(page, total, fetch)
+            items = tuple(_row(row) for row in found)
+            return PageOf(items, total, items[-1].id if more else None)
 
         return await self._db.read(work)
 

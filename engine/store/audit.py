@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import orjson
 
 from engine.store import orm
 from engine.store.database import Tx
+from engine.store.lists import Cut, read_part
 from engine.store.models import AuditEvent
 from engine.store.rows import Actor, AuditQuery, AuditRow, Page, PageOf
 from engine.store.verbs import Verbs
+
+_OBJECT_TYPE_LENGTH: Final = 32
+"""Of the column."""
 
 
 class AuditVerbs(Verbs):
     """Reading the list; it is written by whoever changes something (``add_audit``)."""
 
     async def list_audit(self, query: AuditQuery, page: Page) -> PageOf[AuditRow]:
-        """The events, newest first."""
+        """The events, newest first unless the page says otherwise."""
         asked = {"actor": query.actor, "object_type": query.object_type, "object_id": query.object_id}
         restrictions = {name: value for name, value in asked.items() if value is not None}
+        if len(query.object_type or "") > _OBJECT_TYPE_LENGTH:
+            return PageOf((), 0, None)  # nothing has it, and the ORM refuses to look for it
 
         async def work(tx: Tx) -> PageOf[AuditRow]:
             with orm.context(tx.orm):
                 events = AuditEvent.filter(**restrictions)
                 total = await events.count()
-                if page.after is not None:
-                    events = events.filter(id__lt=page.after)
-                found = await events.order_by("-id").limit(page.limit + 1).values()
-            items = tuple(_audit_row(row) for row in found[: page.limit])
-            return PageOf(items, total, items[-1].id if len(found) > page.limit else None)
+
+                async def fetch(part: Cut) -> Sequence[Mapping[str, Any]]:
+                    beyond = {"id__lt" if part.descending else "id__gt": part.after} if part.after is not None else {}
+                    ordered = events.filter(**beyond).order_by("-id" if part.descending else "id")
+                    return await ordered.limit(part.limit).offset(part.offset).values()
+
+                found, more = await read_part(page, total, fetch, newest_first=True)
+            items = tuple(_audit_row(row) for row in found)
+            return PageOf(items, total, items[-1].id if more else None)
 
         return await self._db.read(work)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -10,24 +10,20 @@ from engine.domain.errors import Conflict, NotFound
 from engine.domain.validate import ClientInput, ClientPatch
 from engine.store.audience import follow_clients, remove_pending
 from engine.store.audit import add_audit
+from engine.store.client_list import CLIENT_COLUMNS
 from engine.store.counters import Tally
 from engine.store.database import Tx
 from engine.store.requests import first_answer, keep_answer
 from engine.store.rows import (
     Actor,
-    ClientQuery,
     ClientRow,
     Created,
-    Facets,
     Imported,
     ImportResult,
-    Page,
-    PageOf,
     RequestKey,
 )
 from engine.store.verbs import Verbs, lock_clients
 
-_COLUMNS: Final = "id, phone_number, phone_code, tag, time_zone, create_us, update_us"
 _INPUT: Final = {"phone_number": "int", "phone_code": "text", "tag": "text", "time_zone": "text"}
 
 
@@ -87,33 +83,7 @@ class ClientVerbs(Verbs):
         async def work(tx: Tx) -> ClientRow:
             return await _get(tx, client_id)
 
-        return await self._db.read(work)
-
-    async def list_clients(self, query: ClientQuery, page: Page) -> PageOf[ClientRow]:
-        """Clients by id, ascending."""
-        condition, args = _restrictions(query)
-
-        async def work(tx: Tx) -> PageOf[ClientRow]:
-            total = await tx.value(f"SELECT count(*) FROM client WHERE {condition}", *args)
-            items, more = await _part(tx, condition, args, page)
-            return PageOf(items, int(total), items[-1].id if more else None)
-
-        return await self._db.read(work)
-
-    async def export_clients(self, query: ClientQuery, page_size: int = 1000) -> AsyncIterator[tuple[ClientRow, ...]]:
-        """All clients by id, in pages; each page is read when it is asked for."""
-        condition, args = _restrictions(query)
-        page: Page | None = Page(page_size)
-        while page is not None:
-            now = page
-
-            async def work(tx: Tx, now: Page = now) -> tuple[tuple[ClientRow, ...], bool]:
-                return await _part(tx, condition, args, now)
-
-            items, more = await self._db.read(work)
-            if items:
-                yield items
-            page = Page(page_size, items[-1].id) if more else None
+        return await self._db.look_up(work)
 
     async def update_client(
         self, client_id: int, change: Callable[[ClientRow], ClientInput], *, by: Actor, now_us: int
@@ -139,7 +109,7 @@ class ClientVerbs(Verbs):
             if new == _input(old):
                 return old
             await _update(tx, client_id, new, now_us)
-            await _follow_updated(tx, [client_id], now_us)
+            await follow_updated(tx, [client_id], now_us)
             changed = {name: value for name, value in _shown(new).items() if value != _shown(_input(old))[name]}
             await add_audit(tx, by, "client.update", "client", client_id, changed, now_us)
             return _replaced(old, new, now_us)
@@ -193,7 +163,7 @@ class ClientVerbs(Verbs):
             changed_ids = [stored[client.phone_number][0] for client in changed]
             await _import_changed(tx, changed, now_us)
             await follow_clients(tx, new_ids, now_us, new=True)
-            await _follow_updated(tx, changed_ids, now_us)
+            await follow_updated(tx, changed_ids, now_us)
             result = ImportResult(tuple(outcomes), (*new_ids, *changed_ids))
             if result.changed_ids:
                 counts = {outcome.value: result.count(outcome) for outcome in Imported}
@@ -201,14 +171,6 @@ class ClientVerbs(Verbs):
             return result
 
         return await self._db.transaction(work)
-
-    async def facets(self) -> Facets:
-        """The values that clients have, the most frequent first."""
-
-        async def work(tx: Tx) -> Facets:
-            return Facets(*[await _facet(tx, name) for name in ("tag", "phone_code", "time_zone")])
-
-        return await self._db.read(work)
 
 
 def _input(row: ClientRow) -> ClientInput:
@@ -221,7 +183,9 @@ def _shown(client: ClientInput) -> dict[str, object]:
 
 
 async def _get(tx: Tx, client_id: int, *, lock: bool = False) -> ClientRow:
-    row = await tx.row(f"SELECT {_COLUMNS} FROM client WHERE id = ? {tx.dialect.lock() if lock else ''}", client_id)
+    row = await tx.row(
+        f"SELECT {CLIENT_COLUMNS} FROM client WHERE id = ? {tx.dialect.lock() if lock else ''}", client_id
+    )
     if row is None:
         raise NotFound("client", client_id)
     return ClientRow(*row)
@@ -266,7 +230,7 @@ async def _update(tx: Tx, client_id: int, client: ClientInput, now_us: int) -> N
     )
 
 
-async def _follow_updated(tx: Tx, client_ids: Sequence[int], now_us: int) -> None:
+async def follow_updated(tx: Tx, client_ids: Sequence[int], now_us: int) -> None:
     """Messages follow clients that existed before; one that waits for local hours looks at them again."""
     if not client_ids:
         return
@@ -276,29 +240,6 @@ async def _follow_updated(tx: Tx, client_ids: Sequence[int], now_us: int) -> Non
         f" AND client_id {tx.dialect.in_list()}",
         tx.dialect.list_arg(client_ids),
     )
-
-
-def _restrictions(query: ClientQuery) -> tuple[str, list[Any]]:
-    asked = {name: value for name, value in asdict(query).items() if value is not None}
-    return " AND ".join(["TRUE", *(f"{name} = ?" for name in asked)]), list(asked.values())
-
-
-async def _part(tx: Tx, condition: str, args: list[Any], page: Page) -> tuple[tuple[ClientRow, ...], bool]:
-    rows = await tx.table(
-        _COLUMNS,
-        f"SELECT {_COLUMNS} FROM client WHERE {condition} AND id > ? ORDER BY id LIMIT ?",
-        *args,
-        page.after or 0,
-        page.limit + 1,
-    )
-    return tuple(ClientRow(*row) for row in rows[: page.limit]), len(rows) > page.limit
-
-
-async def _facet(tx: Tx, column: str) -> dict[str, int]:
-    rows = await tx.rows(
-        f"SELECT {column}, count(*) FROM client GROUP BY {column} ORDER BY count(*) DESC, {column} LIMIT 1000"
-    )
-    return {row[0]: row[1] for row in rows}
 
 
 async def _by_phone(tx: Tx, clients: Sequence[ClientInput | ClientPatch]) -> dict[int, tuple[int, ClientInput]]:

@@ -71,6 +71,10 @@ class Dialect:
         take one that looks as good but holds final messages too; PostgreSQL finds out by itself."""
         return f"INDEXED BY {index}" if self.is_sqlite else ""
 
+    def contains(self, column: str) -> str:
+        """The condition that a number's digits contain those of the argument, a text."""
+        return f"instr({column}, ?) > 0" if self.is_sqlite else f"strpos({column}::text, ?) > 0"
+
     @property
     def share_lock(self) -> str:
         """``FOR SHARE`` on PostgreSQL: what was read stays true until the transaction ends."""

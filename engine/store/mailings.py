@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields, replace
 from typing import Any, Final
 
 import orjson
@@ -16,6 +16,7 @@ from engine.ports import AudienceState, OnUncertain, Plan
 from engine.store.audience import filter_of
 from engine.store.audit import add_audit
 from engine.store.database import Row, Tx, Work
+from engine.store.lists import Cut, read_part
 from engine.store.requests import find_answer, first_answer, keep_answer
 from engine.store.rows import Actor, Changed, Counts, Created, MailingRow, Page, PageOf, RequestKey
 from engine.store.verbs import Verbs, bump_revision
@@ -34,13 +35,13 @@ _PLAN: Final = (
     " WHERE (cancelled_us IS NULL AND end_us > ?) OR pending > 0 OR NOT audience_ready OR deleted_us IS NOT NULL"
     " ORDER BY id"
 )
-_OPEN: Final = "cancelled_us IS NULL AND end_us > ?"
-_STATES: Final[Mapping[MailingState, tuple[str, int]]] = {
+OPEN: Final = "cancelled_us IS NULL AND end_us > ?"
+STATES: Final[Mapping[MailingState, tuple[str, int]]] = {
     MailingState.CANCELLED: ("cancelled_us IS NOT NULL", 0),
     MailingState.ENDED: ("cancelled_us IS NULL AND end_us <= ?", 1),
-    MailingState.PAUSED: (f"{_OPEN} AND paused", 1),
-    MailingState.ACTIVE: (f"{_OPEN} AND NOT paused AND start_us <= ?", 2),
-    MailingState.SCHEDULED: (f"{_OPEN} AND NOT paused AND start_us > ?", 2),
+    MailingState.PAUSED: (f"{OPEN} AND paused", 1),
+    MailingState.ACTIVE: (f"{OPEN} AND NOT paused AND start_us <= ?", 2),
+    MailingState.SCHEDULED: (f"{OPEN} AND NOT paused AND start_us > ?", 2),
 }
 """Each state as a condition, with how many times it asks for the time (``mailing_state`` in SQL)."""
 
@@ -121,18 +122,20 @@ class MailingVerbs(Verbs):
         return await self._db.read(work)
 
     async def list_mailings(self, state: MailingState | None, page: Page, *, now_us: int) -> PageOf[MailingRow]:
-        """Mailings in a state (``None``: all), newest first."""
-        condition, times = ("TRUE", 0) if state is None else _STATES[state]
+        """Mailings in a state (``None``: all), newest first unless the page says otherwise."""
+        condition, times = ("TRUE", 0) if state is None else STATES[state]
         condition = f"deleted_us IS NULL AND {condition}"
         args = [now_us] * times
 
         async def work(tx: Tx) -> PageOf[MailingRow]:
-            total = await tx.value(f"SELECT count(*) FROM mailing WHERE {condition}", *args)
-            before = 2**62 if page.after is None else page.after
-            sql = f"{_ROW} WHERE {condition} AND id < ? ORDER BY id DESC LIMIT ?"
-            rows = await tx.rows(sql, *args, before, page.limit + 1)
-            items = tuple(mailing_row(row) for row in rows[: page.limit])
-            return PageOf(items, int(total), items[-1].id if len(rows) > page.limit else None)
+            total = int(await tx.value(f"SELECT count(*) FROM mailing WHERE {condition}", *args))
+
+            async def fetch(part: Cut) -> Sequence[Row]:
+                return await tx.rows(f"{_ROW} {part.sql(condition)}", *args, *part.args)
+
+            found, more = await read_part(page, total, fetch, newest_first=True)
+            items = tuple(mailing_row(row) for row in found)
+            return PageOf(items, total, items[-1].id if more else None)
 
         return await self._db.read(work)
 
@@ -267,6 +270,22 @@ def mailing_row(row: Row) -> MailingRow:
         update_us=update_us,
         counts=Counts(*counts),
     )
+
+
+async def rows_in_state(tx: Tx, state: MailingState, now_us: int, order: str, limit: int) -> list[MailingRow]:
+    """The first mailings in a state, by an ``ORDER BY`` of columns of mailings and their counters."""
+    condition, times = STATES[state]
+    sql = f"{_ROW} WHERE deleted_us IS NULL AND {condition} ORDER BY {order} LIMIT ?"
+    return [mailing_row(row) for row in await tx.rows(sql, *[now_us] * times, limit)]
+
+
+async def counts_of_all(tx: Tx) -> Counts:
+    """The messages of all mailings."""
+    sums = ", ".join(f"coalesce(sum({field.name}), 0)" for field in fields(Counts))
+    row = await tx.row(
+        f"SELECT {sums} FROM mailing_counters AS k JOIN mailing AS m ON m.id = k.mailing_id WHERE deleted_us IS NULL"
+    )
+    return Counts(*map(int, row or ()))
 
 
 async def get_mailing_row(tx: Tx, mailing_id: int) -> MailingRow:

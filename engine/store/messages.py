@@ -1,27 +1,20 @@
-"""Reading messages and statistics; and when the next one is due."""
+"""Reading messages; and when the next one is due."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from engine.domain.errors import NotFound
 from engine.domain.message import Reason, Status
-from engine.store import counters
 from engine.store.database import Row, Tx
-from engine.store.mailings import get_mailing_row
+from engine.store.message_list import list_ids
 from engine.store.rows import (
-    DELETED_CLIENT,
     AttemptOutcome,
     AttemptRow,
-    GroupCounts,
     MessageQuery,
     MessageRow,
     Page,
     PageOf,
-    StatsRow,
-    TimelineRow,
 )
 from engine.store.verbs import Verbs
 
@@ -36,18 +29,6 @@ _SELECT: Final = (
     " FROM message AS m LEFT JOIN client AS c ON c.id = m.client_id"
 )
 _VISIBLE: Final = "m.mailing_id NOT IN (SELECT id FROM mailing WHERE deleted_us IS NOT NULL)"
-_PUBLIC: Final = {"pending": "m.status <= 2", "sent": "m.status = 3", "not_sent": "m.status = 4"}
-_FEW: Final[Mapping[str | None, tuple[tuple[str, str], ...]]] = {
-    "pending": (("message_due", "status = 0"), ("message_lease", "status IN (1, 2)")),
-    "not_sent": (("message_not_sent", "status = 4"),),
-}
-_FEW_MAX: Final = 5_000
-_COUNTER_SUMS: Final = {
-    None: "pending + sent + expired + rejected + cancelled + uncertain",
-    "pending": "pending",
-    "sent": "sent",
-    "not_sent": "expired + rejected + cancelled + uncertain",
-}
 
 
 class MessageVerbs(Verbs):
@@ -81,43 +62,17 @@ class MessageVerbs(Verbs):
         return await self._db.read(work)
 
     async def list_messages(self, query: MessageQuery, page: Page) -> PageOf[MessageRow]:
-        """Messages by id, ascending."""
-        condition, args = _restrictions(query)
+        """Messages by id, ascending unless the page says otherwise."""
 
         async def work(tx: Tx) -> PageOf[MessageRow]:
-            total = await _total(tx, query, condition, args)
-            few = _few(tx, query, total)
-            shown, shown_args = (condition, args) if few is None else few
+            ids, more, total = await list_ids(tx, query, page)
             rows = await tx.table(
                 _COLUMNS,
-                f"{_SELECT} WHERE {shown} AND m.id > ? ORDER BY m.id LIMIT ?",
-                *shown_args,
-                page.after or 0,
-                page.limit + 1,
+                f"{_SELECT} WHERE m.id {tx.dialect.in_list()} LIMIT {len(ids)}",
+                tx.dialect.list_arg(ids),
             )
-            items = tuple(_message(row) for row in rows[: page.limit])
-            return PageOf(items, total, items[-1].id if len(rows) > page.limit else None)
-
-        return await self._db.read(work)
-
-    async def mailing_stats(self, mailing_id: int) -> StatsRow:
-        """The detailed statistics of a mailing; reads all its messages. ``NotFound`` when there is none."""
-
-        async def work(tx: Tx) -> StatsRow:
-            mailing = await get_mailing_row(tx, mailing_id)
-            made = await tx.row("SELECT attempts, retried FROM mailing_counters WHERE mailing_id = ?", mailing_id)
-            attempts, retried = made or (0, 0)
-            stats = await _stats(tx, mailing_id)
-            groups = [await _groups(tx, mailing_id, name) for name in ("phone_code", "tag", "time_zone")]
-            return StatsRow(
-                mailing,
-                attempts,
-                retried,
-                dict(sorted(stats[counters.HTTP_STATUS].items())),
-                dict(sorted(stats[counters.LATENCY].items())),
-                _timeline(stats),
-                *groups,
-            )
+            found = {row[0]: _message(row) for row in rows}
+            return PageOf(tuple(found[id] for id in ids), total, ids[-1] if more else None)
 
         return await self._db.read(work)
 
@@ -157,76 +112,3 @@ def _last_attempt(row: Row) -> tuple[AttemptRow, ...]:
     if outcome is None:
         return ()
     return (AttemptRow(number, outcome, started_us, finished_us, http_status, detail),)
-
-
-def _restrictions(query: MessageQuery) -> tuple[str, list[Any]]:
-    conditions, args = [_VISIBLE], []
-    for column, value in (("mailing_id", query.mailing_id), ("client_id", query.client_id), ("reason", query.reason)):
-        if value is not None:
-            conditions.append(f"m.{column} = ?")
-            args.append(int(value))
-    if query.status is not None:
-        conditions.append(_PUBLIC[query.status])
-    if query.reason is not None:
-        conditions.append("m.status = 4")  # names the partial index message_not_sent
-    return " AND ".join(conditions), args
-
-
-def _few(tx: Tx, query: MessageQuery, total: int) -> tuple[str, list[Any]] | None:
-    """The condition for a list of few among many: by the partial indexes. Many are found by walking along the
-    ids (``None``)."""
-    parts = _FEW.get(query.status)
-    if parts is None or query.client_id is not None or query.reason is not None or total > _FEW_MAX:
-        return None
-    which, args = ("TRUE", []) if query.mailing_id is None else ("mailing_id = ?", [query.mailing_id])
-    selects = " UNION ALL ".join(
-        f"SELECT id FROM message {tx.dialect.indexed_by(index)} WHERE {part} AND {which}" for index, part in parts
-    )
-    return f"{_VISIBLE} AND m.id IN ({selects})", args * len(parts)
-
-
-async def _total(tx: Tx, query: MessageQuery, condition: str, args: list[Any]) -> int:
-    """From the counters, unless the list is of one client's messages: those are few."""
-    if query.client_id is not None:
-        return int(await tx.value(f"SELECT count(*) FROM message AS m WHERE {condition}", *args))
-    if query.reason is None:
-        numbers = _COUNTER_SUMS[query.status]
-    elif query.status in (None, "not_sent"):
-        numbers = query.reason.public
-    else:
-        return 0
-    restriction, which = ("TRUE", []) if query.mailing_id is None else ("id = ?", [query.mailing_id])
-    return int(
-        await tx.value(
-            f"SELECT coalesce(sum({numbers}), 0) FROM mailing_counters AS k JOIN mailing AS m ON m.id = k.mailing_id"
-            f" WHERE deleted_us IS NULL AND {restriction}",
-            *which,
-        )
-    )
-
-
-async def _stats(tx: Tx, mailing_id: int) -> Mapping[str, dict[int, int]]:
-    stats: defaultdict[str, dict[int, int]] = defaultdict(dict)
-    for kind, key, number in await tx.rows(
-        "SELECT kind, key, count FROM mailing_stat WHERE mailing_id = ? ORDER BY kind, key", mailing_id
-    ):
-        stats[kind][key] = number
-    return stats
-
-
-def _timeline(stats: Mapping[str, dict[int, int]]) -> tuple[TimelineRow, ...]:
-    kinds = (counters.TIMELINE_SENT, counters.TIMELINE_NOT_SENT, counters.TIMELINE_DEFERRED)
-    spans = sorted({span for kind in kinds for span in stats[kind]})
-    width_us = counters.TIMELINE_SECONDS * 1_000_000
-    return tuple(TimelineRow(span * width_us, *(stats[kind].get(span, 0) for kind in kinds)) for span in spans)
-
-
-async def _groups(tx: Tx, mailing_id: int, column: str) -> dict[str, GroupCounts]:
-    rows = await tx.rows(
-        f"SELECT c.{column}, sum(CASE WHEN m.status <= 2 THEN 1 ELSE 0 END),"
-        " sum(CASE WHEN m.status = 3 THEN 1 ELSE 0 END), sum(CASE WHEN m.status = 4 THEN 1 ELSE 0 END)"
-        " FROM message AS m LEFT JOIN client AS c ON c.id = m.client_id"
-        f" WHERE m.mailing_id = ? GROUP BY c.{column} ORDER BY count(*) DESC, c.{column}",
-        mailing_id,
-    )
-    return {DELETED_CLIENT if name is None else name: GroupCounts(*map(int, numbers)) for name, *numbers in rows}

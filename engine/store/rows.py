@@ -27,6 +27,8 @@ class Actor:
     name: str = "local"
     peer: str = ""
     """The caller's address, as gRPC names it."""
+    key: str = ""
+    """Tells callers of one name apart, such as ``token 5``; empty: no caller of the API's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class RequestKey:
     """Makes a request idempotent: the same id and fingerprint get the first answer again."""
 
     request_id: str
-    """Of this caller's: the API makes it of the caller's name and the id that was given (``api.repeats``)."""
+    """Of this caller's: the API makes it of the caller's key and the id that was given (``api.repeats``)."""
     method: str
     fingerprint: str
     """A digest of the request without its id; another one for the same id is a ``Conflict``."""
@@ -46,6 +48,10 @@ class Page:
 
     size: int = 50
     after: int | None = None
+    skip: int = 0
+    """So many rows are left out before."""
+    descending: bool | None = None
+    """By id; ``None``: the list's own order."""
 
     @property
     def limit(self) -> int:
@@ -93,6 +99,8 @@ class ClientQuery:
     phone_code: str | None = None
     tag: str | None = None
     time_zone: str | None = None
+    phone_contains: str | None = None
+    """Digits that the number contains."""
 
 
 class Imported(StrEnum):
@@ -115,6 +123,18 @@ class ImportResult:
     def count(self, outcome: Imported) -> int:
         """How many rows had this outcome."""
         return self.outcomes.count(outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What a change of many clients did."""
+
+    changed_ids: tuple[int, ...]
+    """Clients changed, or deleted."""
+    unchanged: int
+    """Clients that were so already."""
+    missing_ids: tuple[int, ...]
+    """Ids of which there is no client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,8 +269,17 @@ class GroupCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Breakdown:
+    """The messages of a mailing by values of their clients, the most frequent first."""
+
+    by_phone_code: Mapping[str, GroupCounts]
+    by_tag: Mapping[str, GroupCounts]
+    by_time_zone: Mapping[str, GroupCounts]
+
+
+@dataclass(frozen=True, slots=True)
 class TimelineRow:
-    """What happened in one span of ten seconds."""
+    """What happened in one span: of ten seconds, where nothing else is said."""
 
     time_us: int
     """Where the span starts."""
@@ -273,9 +302,22 @@ class StatsRow:
     latency: Mapping[int, int]
     """Calls by bucket of ``domain.forecast``, for ``quantile``."""
     timeline: tuple[TimelineRow, ...]
-    by_phone_code: Mapping[str, GroupCounts]
-    by_tag: Mapping[str, GroupCounts]
-    by_time_zone: Mapping[str, GroupCounts]
+    breakdown: Breakdown | None
+    """``None``: there are too many messages to be read at once; see ``mailing_breakdown``."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewRow:
+    """What a dashboard shows of mailings."""
+
+    mailings: tuple[MailingRow, ...]
+    """Those that matter now: active ones, then paused ones, then scheduled ones."""
+    open: int
+    """How many are active, paused or scheduled."""
+    counts: Counts
+    """Messages of all mailings."""
+    recent: Mapping[int, tuple[TimelineRow, ...]]
+    """What happened lately, by mailing: of those in which anything did."""
 
 
 @dataclass(frozen=True, slots=True)

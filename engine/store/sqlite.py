@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -30,6 +31,15 @@ _PRAGMAS = {
     "temp_store": 2,  # memory
     "wal_autocheckpoint": 8000,  # pages of 4 KiB: a hot page is copied to the file once in 32 MiB of log, not in 4
 }
+_NEAR_PRAGMAS = {
+    "query_only": 1,
+    "busy_timeout": 0,  # the event loop does not wait
+    "cache_size": -4096,  # KiB: the inner pages of the indexes of ten million rows; the rest is in the system's cache
+}
+_SLOW_SECONDS = 0.02
+_REST_SECONDS = 1.0
+"""After a look-up that took longer than that the reader's thread is asked for so long: the event loop waits for a slow
+disk once a second at most."""
 _TEMPORARY = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -82,13 +92,13 @@ class _Inline:
     """A connection in the caller's thread: no thread, no waiting, for a simulated event loop."""
 
     def __init__(self, path: str) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None)
+        self.connection = sqlite3.connect(path, isolation_level=None)
 
     async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        return function(self._connection)
+        return function(self.connection)
 
     async def close(self) -> None:
-        self._connection.close()
+        self.connection.close()
 
 
 class _DirectConnection:
@@ -178,9 +188,15 @@ class SqliteDatabase(Database):
 
     dialect = SQLITE
 
-    def __init__(self, path: str, lock: FileLock | None, writer: _Runner, reader: _Runner) -> None:
+    def __init__(
+        self, path: str, lock: FileLock | None, writer: _Runner, reader: _Runner, near: _Inline | None
+    ) -> None:
         self.path = path
         self._lock, self._writer, self._reader = lock, writer, reader
+        self._near = near
+        """For ``look_up``; a database in memory has one connection only, and an inline one no need."""
+        self._near_again_seconds = 0.0
+        """Until then (``time.monotonic``) the disk is too slow to wait for on the event loop."""
         self._closed = False
         self._client = SqliteClient(path, connection_name="sqlite", fetch_inserted=True)
         self._client._connection = object()  # type: ignore[assignment] # never used: see SqliteTx.orm
@@ -191,14 +207,34 @@ class SqliteDatabase(Database):
         """Open or make the file; see ``open_database``."""
         lock = _own(path)
         runners: list[_Runner] = []
+        near: _Inline | None = None
         try:
             runners.append(await _connect(path, inline, {}))
             if path != MEMORY:
                 runners.append(await _connect(path, inline, {"query_only": 1}))
+            if path != MEMORY and not inline:
+                runners.append(near := _Inline(path))
+                await _prepare(near, path, _NEAR_PRAGMAS)
         except (sqlite3.Error, OSError) as error:
             await _abandon(runners, lock)
             raise DatabaseUnavailable(f"can't open the database {path}: {error}") from None
-        return cls(path, lock, runners[0], runners[-1])
+        return cls(path, lock, runners[0], runners[min(1, len(runners) - 1)], near)
+
+    async def look_up(self, work: Work[T]) -> T:
+        """See ``Database``. On the event loop itself: docs/decisions/look-ups.md."""
+        began = time.monotonic()
+        if self._near is None or self._closed or began < self._near_again_seconds:
+            return await self.read(work)
+        try:
+            # One statement is a transaction by itself; and it can't be cut in half, since it does not suspend.
+            return drive(work(SqliteTx(self._near.connection, self._client)))
+        except sqlite3.DatabaseError:
+            pass  # locked (a backup tool), or worse: the reader may wait, and says what is wrong as it always does
+        finally:
+            ended = time.monotonic()
+            if ended - began > _SLOW_SECONDS:
+                self._near_again_seconds = ended + _REST_SECONDS
+        return await self.read(work)
 
     async def _transaction(self, work: Work[T]) -> T:
         return await self._call(self._writer, "BEGIN IMMEDIATE", work)
@@ -231,7 +267,8 @@ class SqliteDatabase(Database):
         if self._closed:
             return
         self._closed = True
-        for runner in dict.fromkeys((self._reader, self._writer)):
+        runners = (self._reader, self._writer) if self._near is None else (self._near, self._reader, self._writer)
+        for runner in dict.fromkeys(runners):
             await runner.close()
         if self._lock is not None:
             self._lock.release()
@@ -249,14 +286,18 @@ def _own(path: str) -> FileLock | None:
     return FileLock(file)
 
 
-async def _connect(path: str, inline: bool, extra: dict[str, int]) -> _Runner:
+async def _connect(path: str, inline: bool, extra: Mapping[str, int]) -> _Runner:
     runner: _Runner = _Inline(path) if inline else await _Threaded.open(path)
     try:
-        await runner.call(lambda connection: _set_pragmas(connection, path, {**_PRAGMAS, **extra}))
+        await _prepare(runner, path, extra)
     except BaseException:
         await runner.close()
         raise
     return runner
+
+
+async def _prepare(runner: _Runner, path: str, extra: Mapping[str, int]) -> None:
+    await runner.call(lambda connection: _set_pragmas(connection, path, {**_PRAGMAS, **extra}))
 
 
 def _set_pragmas(connection: sqlite3.Connection, path: str, pragmas: dict[str, Any]) -> None:

@@ -9,14 +9,18 @@ from engine.store.api_tokens import TokenVerbs
 from engine.store.audience import AudienceVerbs
 from engine.store.audit import AuditVerbs
 from engine.store.checking import CheckVerbs
+from engine.store.client_batches import ClientBatchVerbs
+from engine.store.client_list import ClientListVerbs
 from engine.store.clients import ClientVerbs
 from engine.store.database import Database
 from engine.store.endings import EndingVerbs
 from engine.store.engines import EngineVerbs
+from engine.store.mailing_stats import MailingStatsVerbs
 from engine.store.mailings import MailingVerbs
 from engine.store.messages import MessageVerbs
 from engine.store.migrate import migrate
 from engine.store.opening import open_database
+from engine.store.overview import OverviewVerbs
 from engine.store.requests import RequestVerbs
 from engine.store.transitions import TransitionVerbs
 
@@ -28,7 +32,11 @@ class Store(
     TransitionVerbs,
     EndingVerbs,
     MessageVerbs,
+    MailingStatsVerbs,
+    OverviewVerbs,
     ClientVerbs,
+    ClientListVerbs,
+    ClientBatchVerbs,
     AuditVerbs,
     AccountVerbs,
     TokenVerbs,

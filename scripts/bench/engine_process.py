@@ -36,6 +36,7 @@ class Api:
     """The engine's API, in the words of the benches."""
 
     def __init__(self, channel: aio.Channel) -> None:
+        self.channel = channel
         self.clients = client_service_pb2_grpc.ClientServiceStub(channel)
         self.mailings = mailing_service_pb2_grpc.MailingServiceStub(channel)
         self.messages = message_service_pb2_grpc.MessageServiceStub(channel)

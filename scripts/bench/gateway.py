@@ -3,10 +3,15 @@
     python3 -m venv build/bench && build/bench/bin/python -m pip install -r requirements/bench.txt
     build/bench/bin/python scripts/bench/gateway.py
 
-All servers run at once, pinned to the same core or cores; the load generator has a core of its own. They take turns in
-short rounds, so that whatever else the machine does hits them alike: compare the ratios, not the absolute numbers. The
-peers read the engine's own SQLite file by themselves; the gateway asks another process over gRPC, has a token and its
-role checked for each request, and counts and logs it. ``peers/`` says what each one is spared.
+All servers run at once, pinned to the same core or cores: gateway and engine share them, and so do a peer's workers.
+The load generator has a core of its own, unless ``--server-cores`` names that too. They take turns in short rounds, so
+that whatever else the machine does hits them alike: compare the ratios (the median of the rounds' ratios) and the
+processor's time a request, not the absolute numbers. The peers read the engine's own SQLite file by themselves; the
+gateway asks another process over gRPC, has a token and its role checked for each request, and counts and logs it.
+
+The peer to compare with is Django REST Framework with what ``django-admin startproject`` writes, its ORM and a
+ModelSerializer as in its tutorial, under gunicorn. The others show what else there is: without all that Django does
+around a view, with connections kept open, without an ORM. ``peers/`` says what each one is spared.
 """
 
 from __future__ import annotations
@@ -15,9 +20,11 @@ import argparse
 import json
 import os
 import re
+import socket
 import statistics
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -31,11 +38,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, f
 
 from scripts import make_clients
 from scripts.bench.http_load import BadAnswer, Round, get, load
-from scripts.bench.service_process import Running, awaited, process, service
+from scripts.bench.service_process import Running, awaited, cpu_seconds, process, service
 
 OURS: Final = "gateway + engine"
 _PEERS: Final = Path(__file__).with_name("peers")
 _LISTENS: Final = re.compile(r"(?:Listening at:|running on) http://(127\.0\.0\.1:\d+)")
+_LISTEN_SECONDS: Final = 10.0
 _STRIDE: Final = 7919  # a prime: the requests walk over the whole table, in no order that a cache would like
 
 
@@ -46,7 +54,27 @@ class Candidate:
     name: str
     address: str
     requests: list[bytes]
+    pids: Sequence[int]
+    """Its processes; those that they have started belong to it too."""
     rounds: list[Round] = field(default_factory=list)
+    cpu_seconds: float = 0.0
+    """Of the processors, in all rounds."""
+
+    def cpu_so_far(self) -> float:
+        """What its processes have used of the processors since they were started, seconds."""
+        return sum(cpu_seconds(pid) for pid in self.pids)
+
+    def rates(self) -> list[float]:
+        """Answers a second, by round."""
+        return [each.per_second for each in self.rounds]
+
+    def quantile_ms(self, percent: int) -> float:
+        """The median of the rounds' quantiles."""
+        return statistics.median(each.quantile_ms(percent) for each in self.rounds)
+
+    def cpu_us(self) -> float:
+        """Microseconds of the processors a request."""
+        return self.cpu_seconds / sum(len(each.latencies_seconds) for each in self.rounds) * 1e6
 
 
 def missing(python: str, modules: Sequence[str]) -> list[str]:
@@ -58,11 +86,28 @@ def missing(python: str, modules: Sequence[str]) -> list[str]:
 @contextmanager
 def _peer(
     python: str, name: str, flags: Sequence[str], variant: str, running: Running, cores: frozenset[int]
-) -> Iterator[str]:
+) -> Iterator[tuple[str, int]]:
     log = running.database.with_name(f"{name}.log")
     extra = {"BENCH_DATABASE": str(running.database), "BENCH_VARIANT": variant, "PYTHONPATH": str(_PEERS)}
     with process([python, "-m", *flags], log, extra, cores) as started:
-        yield awaited(started, log, _LISTENS)
+        address = awaited(started, log, _LISTENS)
+        _wait_for(address)
+        yield address, started.pid
+
+
+def _wait_for(address: str) -> None:
+    """Return when somebody listens: uvicorn says so before its workers do. Raises OSError when nobody does in time."""
+    host, _, port = address.rpartition(":")
+    deadline = time.monotonic() + _LISTEN_SECONDS
+    while True:
+        try:
+            socket.create_connection((host, int(port)), timeout=_LISTEN_SECONDS).close()
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _gunicorn(cores: int, *, kept: bool) -> list[str]:
@@ -88,7 +133,7 @@ def _candidates(
         "FastAPI, raw SQL": (["fastapi", "uvicorn"], _uvicorn(count), ""),
     }
     ours = [get(path, running.address, running.token) for path in paths]
-    candidates = [Candidate(OURS, running.address, ours)]
+    candidates = [Candidate(OURS, running.address, ours, (running.gateway_pid, running.engine_pid))]
     for name, (modules, flags, variant) in peers.items():
         if absent := missing(arguments.peers_python, modules):
             print(
@@ -96,8 +141,8 @@ def _candidates(
             )
             continue
         log_name = re.sub(r"\W+", "-", name)
-        address = stack.enter_context(_peer(arguments.peers_python, log_name, flags, variant, running, cores))
-        candidates.append(Candidate(name, address, [get(path, address) for path in paths]))
+        address, pid = stack.enter_context(_peer(arguments.peers_python, log_name, flags, variant, running, cores))
+        candidates.append(Candidate(name, address, [get(path, address) for path in paths], (pid,)))
     return candidates
 
 
@@ -137,6 +182,7 @@ def _json(request: urllib.request.Request) -> dict[str, Any]:
 async def _measure(candidates: Sequence[Candidate], arguments: argparse.Namespace) -> None:
     for round_ in range(arguments.rounds + 1):
         for candidate in candidates:
+            before = candidate.cpu_so_far()
             try:
                 measured = await load(
                     candidate.address, candidate.requests, arguments.in_flight, arguments.round_seconds
@@ -145,22 +191,18 @@ async def _measure(candidates: Sequence[Candidate], arguments: argparse.Namespac
                 raise SystemExit(f"{candidate.name} answered: {bad.exceptions[0]}") from None
             if round_ > 0:  # the first one only warms up
                 candidate.rounds.append(measured)
+                candidate.cpu_seconds += candidate.cpu_so_far() - before
 
 
 def _print(candidates: Sequence[Candidate]) -> None:
-    def per_second(candidate: Candidate) -> float:
-        return statistics.median(each.per_second for each in candidate.rounds)
-
-    def quantile(candidate: Candidate, percent: int) -> float:
-        return statistics.median(each.quantile_ms(percent) for each in candidate.rounds)
-
-    ours = per_second(candidates[0])
+    ours = candidates[0].rates()
     for candidate in candidates:
-        rates = [each.per_second for each in candidate.rounds]
+        rates = candidate.rates()
+        ratio = statistics.median(one / other for one, other in zip(ours, rates, strict=True))
         print(
-            f"{candidate.name:<24}{per_second(candidate):7,.0f}/s ({min(rates):,.0f} to {max(rates):,.0f}),"
-            f" p50 {quantile(candidate, 50):.1f} ms, p99 {quantile(candidate, 99):.1f} ms;"
-            f" gateway / this: {ours / per_second(candidate):.2f}"
+            f"{candidate.name:<24}{statistics.median(rates):7,.0f}/s ({min(rates):,.0f} to {max(rates):,.0f}),"
+            f" p50 {candidate.quantile_ms(50):.1f} ms, p99 {candidate.quantile_ms(99):.1f} ms,"
+            f" CPU {candidate.cpu_us():,.0f} us a request; gateway / this: {ratio:.2f}"
         )
 
 

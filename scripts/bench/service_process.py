@@ -62,7 +62,7 @@ def service(
         engine = stack.enter_context(process(_module("engine", *own, *engine_flags), engine_log, seeds, cores))
         target = announced(engine, engine_log, "engine.started", "grpc")
         own = ["--http-listen", "127.0.0.1:0", "--engine-target", target, "--log-format", "json"]
-        own += ["--http-token-rate", "0"]
+        own += ["--http-token-rate", "0", "--admin-secret-file", str(Path(folder, "admin-secret"))]
         gateway = stack.enter_context(process(_module("gateway", *own, *gateway_flags), gateway_log, {}, cores))
         address = announced(gateway, gateway_log, "gateway.started", "url")
         yield Running(address, token, database, engine.pid, gateway.pid, engine_log, gateway_log)
@@ -125,6 +125,14 @@ def peak_mib(pid: int) -> float:
     """The most memory that a process has held so far (resident; Linux)."""
     found = re.search(r"^VmHWM:\s+(\d+) kB$", _text(Path(f"/proc/{pid}/status")), re.MULTILINE)
     return int(found.group(1)) / 1024 if found else 0.0
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process and those that it has started have used of the processors so far (Linux)."""
+    tasks = list(Path(f"/proc/{pid}/task").glob("*"))
+    own_ns = sum(int((_text(task / "schedstat").split() or ["0"])[0]) for task in tasks)
+    children = [child for task in tasks for child in _text(task / "children").split()]
+    return own_ns / 1e9 + sum(cpu_seconds(int(child)) for child in children)
 
 
 def errors_in(log: Path) -> list[str]:

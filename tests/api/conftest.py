@@ -138,7 +138,7 @@ class Api:
 
     def a_mailing(self, **fields: object) -> mailing_pb2.Mailing:
         """A good mailing: it has begun and lasts for an hour."""
-        mailing = mailing_pb2.Mailing(text="hello", **fields)  # type: ignore[arg-type]
+        mailing = mailing_pb2.Mailing(**{"text": "hello", **fields})  # type: ignore[arg-type]
         if not mailing.HasField("start_time"):
             mailing.start_time.FromMicroseconds(self.clock.us - SECOND_US)
         if not mailing.HasField("end_time"):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from argon2 import PasswordHasher
 
 from engine.access.passwords import Passwords
-from engine.api.control import ActorStatus, BreakerStatus, DeliveryStatus
+from engine.api.control import ActorStatus, BreakerStatus, DeliveryStatus, ProviderCalls
 from engine.ports import EngineRow
 
 START_US = 1_800_000_000_000_000
@@ -48,6 +48,7 @@ class FakeControl:
         self.clients_told = asyncio.Event()
         self.controls = 0
         self.rate = 100.0
+        self.calls = ProviderCalls()
         self.during_refresh: Callable[[int], Awaitable[None]] | None = None
         self.now = DeliveryStatus(
             engine_id=7,
@@ -80,6 +81,9 @@ class FakeControl:
 
     def forecast_rate(self) -> float:
         return self.rate
+
+    def provider_calls(self) -> ProviderCalls:
+        return self.calls
 
     def become(self, **changes: object) -> None:
         self.now = replace(self.now, **changes)  # type: ignore[arg-type]

@@ -14,6 +14,8 @@ from grpc import StatusCode, aio
 from engine.api.repeats import InProgress, Running, scoped_id
 from engine.domain.errors import InvalidInput
 from engine.store.rows import Actor, RequestKey
+from mailing.v1.access_pb2 import ROLE_ADMIN
+from mailing.v1.access_service_pb2 import CreateAccountRequest, CreateTokenRequest, SignInRequest
 from mailing.v1.client_pb2 import Client
 from mailing.v1.client_service_pb2 import (
     CreateClientRequest,
@@ -22,6 +24,7 @@ from mailing.v1.client_service_pb2 import (
     ListClientsRequest,
     UpdateClientRequest,
 )
+from mailing.v1.client_service_pb2_grpc import ClientServiceStub
 from mailing.v1.engine_service_pb2 import ListAuditEventsRequest
 from mailing.v1.mailing_pb2 import (
     MAILING_STATE_ACTIVE,
@@ -38,6 +41,7 @@ from mailing.v1.mailing_service_pb2 import (
     PauseMailingRequest,
     ResumeMailingRequest,
 )
+from scripts.token_channel import metadata
 from tests.api.conftest import Api, refusal
 
 REQUESTS = {"Pause": PauseMailingRequest, "Resume": ResumeMailingRequest, "Cancel": CancelMailingRequest}
@@ -202,26 +206,40 @@ async def test_a_change_that_failed_after_its_commit_has_delivery_follow_when_it
 # -- callers -------------------------------------------------------------------------------------
 
 
-async def test_each_caller_has_its_own_ids(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
-    for name in ("alice", "bob", "alice"):
-        monkeypatch.setattr("engine.api.clients.caller", lambda _context, name=name: Actor(name))
-        request = CreateClientRequest(
-            client=Client(phone_number="79161234567" if name == "alice" else "79161234568"), request_id="once"
-        )
-        made.append(await api.clients.CreateClient(request))
-    assert made[0] == made[2] != made[1]
+async def test_each_caller_has_its_own_ids_whatever_its_name(api: Api) -> None:
+    """Two tokens and an account of one name, their numbers the same as far as they can be, and two sessions."""
+    clients = ClientServiceStub(api.plain_channel)
+
+    async def make(secret: str, phone_number: str) -> int:
+        request = CreateClientRequest(client=Client(phone_number=phone_number), request_id="once")
+        return (await clients.CreateClient(request, metadata=metadata(secret))).id
+
+    accounts = [
+        await api.access.CreateAccount(CreateAccountRequest(name=name, role=ROLE_ADMIN, password="correct horse"))
+        for name in ("anna", "boris", "olga")
+    ]
+    token = CreateTokenRequest(name="olga", role=ROLE_ADMIN)
+    tokens = [await api.access.CreateToken(token) for _ in range(2)]
+    assert accounts[-1].id in {each.token.id for each in tokens}
+    sign_in = SignInRequest(name="olga", password="correct horse")
+    sessions = [(await api.plain_access.SignIn(sign_in)).secret for _ in range(2)]
+
+    own = [await make(each.secret, f"7916000000{n}") for n, each in enumerate(tokens)]
+    of_account = await make(sessions[0], "79160000009")
+    assert len({*own, of_account}) == 3
+    assert [await make(each.secret, f"7916000000{n}") for n, each in enumerate(tokens)] == own
+    assert await make(sessions[1], "79160000009") == of_account
 
 
 def test_what_is_stored_of_an_id_is_the_callers_and_fits() -> None:
-    ids = {scoped_id("x" * 128, Actor(name)) for name in ("alice", "bob")}
-    assert len(ids) == 2
+    ids = {scoped_id("x" * 128, Actor("olga", key=key)) for key in ("token 1", "token 2", "account 1")}
+    assert len(ids) == 3
     assert {len(each or "") for each in ids} == {64}
-    assert scoped_id("", Actor("alice")) is None
-    # One caller's name can't run into another's id.
-    assert scoped_id("cx", Actor("ab")) != scoped_id("x", Actor("abc"))
+    assert scoped_id("", Actor("olga", key="token 1")) is None
+    # One caller's key can't run into another's id.
+    assert scoped_id("2x", Actor("olga", key="token 1")) != scoped_id("x", Actor("olga", key="token 12"))
     with pytest.raises(InvalidInput):
-        scoped_id("a\0b", Actor("alice"))
+        scoped_id("a\0b", Actor("olga", key="token 1"))
 
 
 def test_an_id_is_free_again_when_its_request_has_ended_or_failed() -> None:
@@ -313,6 +331,20 @@ async def test_a_later_page_may_say_the_same_id_but_no_other(api: Api) -> None:
     late = pages(ROWS[:1], ROWS[1:], request_id="")
     late[1].request_id = "late"
     assert (await refusal(api.clients.ImportClients(iter(late)))).bad == {"request_id"}
+
+
+async def test_what_the_rows_were_made_of_is_part_of_what_was_asked_for(api: Api) -> None:
+    def asked(source_digest: bytes) -> list[ImportClientsRequest]:
+        return [*pages(ROWS), ImportClientsRequest(source_digest=source_digest)]
+
+    first = await api.clients.ImportClients(iter(asked(b"one file")))
+    assert await api.clients.ImportClients(iter(asked(b"one file"))) == first
+    at_once = pages(ROWS)
+    at_once[0].source_digest = b"one file"
+    assert await api.clients.ImportClients(iter(at_once)) == first
+    for other in (asked(b"another"), pages(ROWS)):
+        assert (await refusal(api.clients.ImportClients(iter(other)))).reason == "REQUEST_ID_REUSED"
+    assert (await refusal(api.clients.ImportClients(iter(asked(b"x" * 65))))).bad == {"source_digest"}
 
 
 async def test_an_import_that_was_cut_off_goes_through_all_rows_again(api: Api) -> None:

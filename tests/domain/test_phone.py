@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.phone import default_code, normalise
+from engine.domain.phone import default_code, digits_of, normalise
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,17 @@ def test_a_refusal_does_not_repeat_the_number() -> None:
 
 def test_code() -> None:
     assert default_code(79161234567) == "916"
+
+
+@pytest.mark.parametrize(
+    ("text", "digits"),
+    [("123", "123"), ("+7 (916) 12", "791612"), ("8 916 123-45-67", "79161234567"), ("89161234", "89161234")],
+)
+def test_a_part_of_a_number_is_its_digits(text: str, digits: str) -> None:
+    assert digits_of(text) == digits
+
+
+@pytest.mark.parametrize(("text", "length"), [("", 0), ("no digits", 0), ("1-2", 2), ("1" * 12, 12), ("١٢٣", 0)])
+def test_too_few_digits_or_too_many_are_no_part_of_a_number(text: str, length: int) -> None:
+    with pytest.raises(ValueError, match=f"^must have 3 to 11 digits, not {length}$"):
+        digits_of(text)

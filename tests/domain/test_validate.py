@@ -7,7 +7,15 @@ import pytest
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import InvalidInput
 from engine.domain.time_text import MAX_US, MIN_US
-from engine.domain.validate import ClientInput, ClientPatch, MailingInput, valid_client, valid_mailing, valid_patch
+from engine.domain.validate import (
+    ClientInput,
+    ClientPatch,
+    MailingInput,
+    valid_change,
+    valid_client,
+    valid_mailing,
+    valid_patch,
+)
 from engine.domain.window import LocalHours
 
 NOW_US = 1_790_000_000_000_000
@@ -175,3 +183,22 @@ def test_every_bad_field_of_a_mailing_is_told() -> None:
         *("text", "filter.tags[0]", "filter.tags[2]", "filter.phone_codes[0]", "start_time", "end_time"),
         *("local_hours.from", "local_hours.to", "rate_limit", "on_uncertain"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        ((None, None), (None, None)),
+        (("", ""), ("", "UTC")),
+        (("new", None), ("new", None)),
+        ((None, "Asia/Omsk"), (None, "Asia/Omsk")),
+    ],
+)
+def test_a_change_of_many_clients(given: tuple[str | None, str | None], stored: tuple[str | None, str | None]) -> None:
+    assert valid_change(*given) == stored
+
+
+def test_a_bad_change_of_many_clients_names_every_field() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        valid_change("t" * 65, "Mars/Olympus")
+    assert [error.field for error in caught.value.errors] == ["tag", "time_zone"]

@@ -287,9 +287,10 @@ async def test_statistics_by_group(store: Store) -> None:
     (taken,) = await claim(store, mailing_id, owner, 1)
     await record(store, owner, [taken], Event.ACCEPT)
     stats = await store.mailing_stats(mailing_id)
-    assert stats.by_tag == {"a": GroupCounts(0, 1, 0), "b": GroupCounts(1, 0, 0)}
-    assert stats.by_phone_code == {"916": GroupCounts(0, 1, 0), "903": GroupCounts(1, 0, 0)}
-    assert stats.by_time_zone == {"UTC": GroupCounts(0, 1, 0), "Asia/Omsk": GroupCounts(1, 0, 0)}
+    assert stats.breakdown is not None
+    assert stats.breakdown.by_tag == {"a": GroupCounts(0, 1, 0), "b": GroupCounts(1, 0, 0)}
+    assert stats.breakdown.by_phone_code == {"916": GroupCounts(0, 1, 0), "903": GroupCounts(1, 0, 0)}
+    assert stats.breakdown.by_time_zone == {"UTC": GroupCounts(0, 1, 0), "Asia/Omsk": GroupCounts(1, 0, 0)}
     assert stats.mailing.counts == Counts(pending=1, sent=1)
 
 

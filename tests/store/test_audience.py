@@ -167,7 +167,8 @@ async def test_rule_14_deleting_a_client(store: Store) -> None:
     for row in await messages(store, mailing_id):
         assert (row.status, row.client_id, row.phone_number) == (Status.SENT, None, None)
     stats = await store.mailing_stats(mailing_id)
-    assert [(group, numbers.sent) for group, numbers in stats.by_tag.items()] == [("(deleted)", 2)]
+    assert stats.breakdown is not None
+    assert [(group, numbers.sent) for group, numbers in stats.breakdown.by_tag.items()] == [("(deleted)", 2)]
 
 
 async def test_rule_14_an_edited_filter_is_followed(store: Store) -> None:

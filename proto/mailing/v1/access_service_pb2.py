@@ -29,7 +29,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from mailing.v1 import access_pb2 as mailing_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmailing/v1/access_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17mailing/v1/access.proto\";\n\rSignInRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08password\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"H\n\x0eSignInResponse\x12\x0e\n\x06secret\x18\x01 \x01(\t\x12&\n\x08identity\x18\x02 \x01(\x0b\x32\x14.mailing.v1.Identity\"\x10\n\x0eSignOutRequest\"\x0f\n\rWhoAmIRequest\"S\n\x15\x43hangePasswordRequest\x12\x1e\n\x10\x63urrent_password\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1a\n\x0cnew_password\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\x82\x01\n\x14\x43reateAccountRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12$\n\x04role\x18\x02 \x01(\x0e\x32\x10.mailing.v1.RoleB\x04\xe2\x41\x01\x02\x12\x16\n\x08password\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"H\n\x13ListAccountsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"j\n\x14ListAccountsResponse\x12%\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x13.mailing.v1.Account\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"0\n\x14RevokeAccountRequest\x12\x18\n\naccount_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"\x9f\x01\n\x12\x43reateTokenRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12$\n\x04role\x18\x02 \x01(\x0e\x32\x10.mailing.v1.RoleB\x04\xe2\x41\x01\x02\x12\x35\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"J\n\x13\x43reateTokenResponse\x12#\n\x05token\x18\x01 \x01(\x0b\x32\x14.mailing.v1.ApiToken\x12\x0e\n\x06secret\x18\x02 \x01(\t\"F\n\x11ListTokensRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"g\n\x12ListTokensResponse\x12$\n\x06tokens\x18\x01 \x03(\x0b\x32\x14.mailing.v1.ApiToken\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\",\n\x12RevokeTokenRequest\x12\x16\n\x08token_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x32\xbf\x08\n\rAccessService\x12_\n\x06SignIn\x12\x19.mailing.v1.SignInRequest\x1a\x1a.mailing.v1.SignInResponse\"\x1e\xb0\xd4\x18\x01\x82\xd3\xe4\x93\x02\x14\"\x0f/api/v1/session:\x01*\x12Z\n\x07SignOut\x12\x1a.mailing.v1.SignOutRequest\x1a\x16.google.protobuf.Empty\"\x1b\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x11*\x0f/api/v1/session\x12V\n\x06WhoAmI\x12\x19.mailing.v1.WhoAmIRequest\x1a\x14.mailing.v1.Identity\"\x1b\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/session\x12t\n\x0e\x43hangePassword\x12!.mailing.v1.ChangePasswordRequest\x1a\x16.google.protobuf.Empty\"\'\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x1d\x1a\x18/api/v1/session/password:\x01*\x12g\n\rCreateAccount\x12 .mailing.v1.CreateAccountRequest\x1a\x13.mailing.v1.Account\"\x1f\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x15\"\x10/api/v1/accounts:\x01*\x12o\n\x0cListAccounts\x12\x1f.mailing.v1.ListAccountsRequest\x1a .mailing.v1.ListAccountsResponse\"\x1c\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/accounts\x12{\n\rRevokeAccount\x12 .mailing.v1.RevokeAccountRequest\x1a\x13.mailing.v1.Account\"3\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02)\"$/api/v1/accounts/{account_id}/revoke:\x01*\x12m\n\x0b\x43reateToken\x12\x1e.mailing.v1.CreateTokenRequest\x1a\x1f.mailing.v1.CreateTokenResponse\"\x1d\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x13\"\x0e/api/v1/tokens:\x01*\x12g\n\nListTokens\x12\x1d.mailing.v1.ListTokensRequest\x1a\x1e.mailing.v1.ListTokensResponse\"\x1a\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/tokens\x12t\n\x0bRevokeToken\x12\x1e.mailing.v1.RevokeTokenRequest\x1a\x14.mailing.v1.ApiToken\"/\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02%\" /api/v1/tokens/{token_id}/revoke:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmailing/v1/access_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17mailing/v1/access.proto\";\n\rSignInRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08password\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"H\n\x0eSignInResponse\x12\x0e\n\x06secret\x18\x01 \x01(\t\x12&\n\x08identity\x18\x02 \x01(\x0b\x32\x14.mailing.v1.Identity\"\x10\n\x0eSignOutRequest\"\x0f\n\rWhoAmIRequest\"S\n\x15\x43hangePasswordRequest\x12\x1e\n\x10\x63urrent_password\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1a\n\x0cnew_password\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\x82\x01\n\x14\x43reateAccountRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12$\n\x04role\x18\x02 \x01(\x0e\x32\x10.mailing.v1.RoleB\x04\xe2\x41\x01\x02\x12\x16\n\x08password\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"t\n\x13ListAccountsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\"j\n\x14ListAccountsResponse\x12%\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x13.mailing.v1.Account\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"0\n\x14RevokeAccountRequest\x12\x18\n\naccount_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"\x9f\x01\n\x12\x43reateTokenRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12$\n\x04role\x18\x02 \x01(\x0e\x32\x10.mailing.v1.RoleB\x04\xe2\x41\x01\x02\x12\x35\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"J\n\x13\x43reateTokenResponse\x12#\n\x05token\x18\x01 \x01(\x0b\x32\x14.mailing.v1.ApiToken\x12\x0e\n\x06secret\x18\x02 \x01(\t\"r\n\x11ListTokensRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\"g\n\x12ListTokensResponse\x12$\n\x06tokens\x18\x01 \x03(\x0b\x32\x14.mailing.v1.ApiToken\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\",\n\x12RevokeTokenRequest\x12\x16\n\x08token_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x32\xbf\x08\n\rAccessService\x12_\n\x06SignIn\x12\x19.mailing.v1.SignInRequest\x1a\x1a.mailing.v1.SignInResponse\"\x1e\xb0\xd4\x18\x01\x82\xd3\xe4\x93\x02\x14\"\x0f/api/v1/session:\x01*\x12Z\n\x07SignOut\x12\x1a.mailing.v1.SignOutRequest\x1a\x16.google.protobuf.Empty\"\x1b\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x11*\x0f/api/v1/session\x12V\n\x06WhoAmI\x12\x19.mailing.v1.WhoAmIRequest\x1a\x14.mailing.v1.Identity\"\x1b\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/session\x12t\n\x0e\x43hangePassword\x12!.mailing.v1.ChangePasswordRequest\x1a\x16.google.protobuf.Empty\"\'\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x1d\x1a\x18/api/v1/session/password:\x01*\x12g\n\rCreateAccount\x12 .mailing.v1.CreateAccountRequest\x1a\x13.mailing.v1.Account\"\x1f\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x15\"\x10/api/v1/accounts:\x01*\x12o\n\x0cListAccounts\x12\x1f.mailing.v1.ListAccountsRequest\x1a .mailing.v1.ListAccountsResponse\"\x1c\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/accounts\x12{\n\rRevokeAccount\x12 .mailing.v1.RevokeAccountRequest\x1a\x13.mailing.v1.Account\"3\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02)\"$/api/v1/accounts/{account_id}/revoke:\x01*\x12m\n\x0b\x43reateToken\x12\x1e.mailing.v1.CreateTokenRequest\x1a\x1f.mailing.v1.CreateTokenResponse\"\x1d\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x13\"\x0e/api/v1/tokens:\x01*\x12g\n\nListTokens\x12\x1d.mailing.v1.ListTokensRequest\x1a\x1e.mailing.v1.ListTokensResponse\"\x1a\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/tokens\x12t\n\x0bRevokeToken\x12\x1e.mailing.v1.RevokeTokenRequest\x1a\x14.mailing.v1.ApiToken\"/\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02%\" /api/v1/tokens/{token_id}/revoke:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,6 +56,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTACCOUNTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
   _globals['_LISTACCOUNTSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTACCOUNTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LISTACCOUNTSREQUEST'].fields_by_name['order_by']._loaded_options = None
+  _globals['_LISTACCOUNTSREQUEST'].fields_by_name['order_by']._serialized_options = b'\342A\001\001'
+  _globals['_LISTACCOUNTSREQUEST'].fields_by_name['skip']._loaded_options = None
+  _globals['_LISTACCOUNTSREQUEST'].fields_by_name['skip']._serialized_options = b'\342A\001\001'
   _globals['_REVOKEACCOUNTREQUEST'].fields_by_name['account_id']._loaded_options = None
   _globals['_REVOKEACCOUNTREQUEST'].fields_by_name['account_id']._serialized_options = b'\342A\001\002'
   _globals['_CREATETOKENREQUEST'].fields_by_name['name']._loaded_options = None
@@ -70,6 +74,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTTOKENSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
   _globals['_LISTTOKENSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTTOKENSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LISTTOKENSREQUEST'].fields_by_name['order_by']._loaded_options = None
+  _globals['_LISTTOKENSREQUEST'].fields_by_name['order_by']._serialized_options = b'\342A\001\001'
+  _globals['_LISTTOKENSREQUEST'].fields_by_name['skip']._loaded_options = None
+  _globals['_LISTTOKENSREQUEST'].fields_by_name['skip']._serialized_options = b'\342A\001\001'
   _globals['_REVOKETOKENREQUEST'].fields_by_name['token_id']._loaded_options = None
   _globals['_REVOKETOKENREQUEST'].fields_by_name['token_id']._serialized_options = b'\342A\001\002'
   _globals['_ACCESSSERVICE'].methods_by_name['SignIn']._loaded_options = None
@@ -105,21 +113,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEACCOUNTREQUEST']._serialized_start=453
   _globals['_CREATEACCOUNTREQUEST']._serialized_end=583
   _globals['_LISTACCOUNTSREQUEST']._serialized_start=585
-  _globals['_LISTACCOUNTSREQUEST']._serialized_end=657
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=659
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=765
-  _globals['_REVOKEACCOUNTREQUEST']._serialized_start=767
-  _globals['_REVOKEACCOUNTREQUEST']._serialized_end=815
-  _globals['_CREATETOKENREQUEST']._serialized_start=818
-  _globals['_CREATETOKENREQUEST']._serialized_end=977
-  _globals['_CREATETOKENRESPONSE']._serialized_start=979
-  _globals['_CREATETOKENRESPONSE']._serialized_end=1053
-  _globals['_LISTTOKENSREQUEST']._serialized_start=1055
-  _globals['_LISTTOKENSREQUEST']._serialized_end=1125
-  _globals['_LISTTOKENSRESPONSE']._serialized_start=1127
-  _globals['_LISTTOKENSRESPONSE']._serialized_end=1230
-  _globals['_REVOKETOKENREQUEST']._serialized_start=1232
-  _globals['_REVOKETOKENREQUEST']._serialized_end=1276
-  _globals['_ACCESSSERVICE']._serialized_start=1279
-  _globals['_ACCESSSERVICE']._serialized_end=2366
+  _globals['_LISTACCOUNTSREQUEST']._serialized_end=701
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=703
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=809
+  _globals['_REVOKEACCOUNTREQUEST']._serialized_start=811
+  _globals['_REVOKEACCOUNTREQUEST']._serialized_end=859
+  _globals['_CREATETOKENREQUEST']._serialized_start=862
+  _globals['_CREATETOKENREQUEST']._serialized_end=1021
+  _globals['_CREATETOKENRESPONSE']._serialized_start=1023
+  _globals['_CREATETOKENRESPONSE']._serialized_end=1097
+  _globals['_LISTTOKENSREQUEST']._serialized_start=1099
+  _globals['_LISTTOKENSREQUEST']._serialized_end=1213
+  _globals['_LISTTOKENSRESPONSE']._serialized_start=1215
+  _globals['_LISTTOKENSRESPONSE']._serialized_end=1318
+  _globals['_REVOKETOKENREQUEST']._serialized_start=1320
+  _globals['_REVOKETOKENREQUEST']._serialized_end=1364
+  _globals['_ACCESSSERVICE']._serialized_start=1367
+  _globals['_ACCESSSERVICE']._serialized_end=2454
 # @@protoc_insertion_point(module_scope)

@@ -30,7 +30,7 @@ from mailing.v1 import access_pb2 as mailing_dot_v1_dot_access__pb2
 from mailing.v1 import client_pb2 as mailing_dot_v1_dot_client__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmailing/v1/client_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x17mailing/v1/access.proto\x1a\x17mailing/v1/client.proto\"v\n\x13\x43reateClientRequest\x12(\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x12.mailing.v1.ClientB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"+\n\x10GetClientRequest\x12\x17\n\tclient_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"\xf3\x01\n\x12ListClientsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x03tag\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1d\n\nphone_code\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x1f\n\x0cphone_number\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x12\x1c\n\ttime_zone\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01H\x03\x88\x01\x01\x42\x06\n\x04_tagB\r\n\x0b_phone_codeB\x0f\n\r_phone_numberB\x0c\n\n_time_zone\"g\n\x13ListClientsResponse\x12#\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x12.mailing.v1.Client\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"\x93\x01\n\x13UpdateClientRequest\x12(\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x12.mailing.v1.ClientB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\".\n\x13\x44\x65leteClientRequest\x12\x17\n\tclient_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"|\n\x14ImportClientsRequest\x12\x30\n\x04rows\x18\x01 \x03(\x0b\x32\x1c.mailing.v1.ImportClientsRowB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nerrors_max\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01\"\xbc\x01\n\x10ImportClientsRow\x12\x12\n\x04line\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x01\x12\x1a\n\x0cphone_number\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\nphone_code\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x16\n\x03tag\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x1c\n\ttime_zone\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x42\r\n\x0b_phone_codeB\x06\n\x04_tagB\x0c\n\n_time_zone\"\x8e\x01\n\x15ImportClientsResponse\x12\x0f\n\x07\x63reated\x18\x01 \x01(\x03\x12\x0f\n\x07updated\x18\x02 \x01(\x03\x12\x11\n\tunchanged\x18\x03 \x01(\x03\x12\x10\n\x08rejected\x18\x04 \x01(\x03\x12.\n\x06\x65rrors\x18\x05 \x03(\x0b\x32\x1e.mailing.v1.ImportClientsError\"B\n\x12ImportClientsError\x12\x0c\n\x04line\x18\x01 \x01(\x03\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\xdb\x01\n\x14\x45xportClientsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x16\n\x03tag\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1d\n\nphone_code\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x1f\n\x0cphone_number\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x12\x1c\n\ttime_zone\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x03\x88\x01\x01\x42\x06\n\x04_tagB\r\n\x0b_phone_codeB\x0f\n\r_phone_numberB\x0c\n\n_time_zone\"<\n\x15\x45xportClientsResponse\x12#\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x12.mailing.v1.Client2\xd9\x06\n\rClientService\x12h\n\x0c\x43reateClient\x12\x1f.mailing.v1.CreateClientRequest\x1a\x12.mailing.v1.Client\"#\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x19\"\x0f/api/v1/clients:\x06\x63lient\x12\x66\n\tGetClient\x12\x1c.mailing.v1.GetClientRequest\x1a\x12.mailing.v1.Client\"\'\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/v1/clients/{client_id}\x12k\n\x0bListClients\x12\x1e.mailing.v1.ListClientsRequest\x1a\x1f.mailing.v1.ListClientsResponse\"\x1b\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/clients\x12\x9b\x01\n\x0cUpdateClient\x12\x1f.mailing.v1.UpdateClientRequest\x1a\x12.mailing.v1.Client\"V\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02L2\x1b/api/v1/clients/{client.id}:\x06\x63lientZ%\x1a\x1b/api/v1/clients/{client.id}:\x06\x63lient\x12p\n\x0c\x44\x65leteClient\x12\x1f.mailing.v1.DeleteClientRequest\x1a\x16.google.protobuf.Empty\"\'\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x1d*\x1b/api/v1/clients/{client_id}\x12}\n\rImportClients\x12 .mailing.v1.ImportClientsRequest\x1a!.mailing.v1.ImportClientsResponse\"%\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x1b\"\x16/api/v1/clients/import:\x01*(\x01\x12z\n\rExportClients\x12 .mailing.v1.ExportClientsRequest\x1a!.mailing.v1.ExportClientsResponse\"\"\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x18\x12\x16/api/v1/clients/export0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmailing/v1/client_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x17mailing/v1/access.proto\x1a\x17mailing/v1/client.proto\"v\n\x13\x43reateClientRequest\x12(\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x12.mailing.v1.ClientB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"+\n\x10GetClientRequest\x12\x17\n\tclient_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"\xd5\x02\n\x12ListClientsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x03tag\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1d\n\nphone_code\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x1f\n\x0cphone_number\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x12\x1c\n\ttime_zone\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01H\x03\x88\x01\x01\x12!\n\x0ephone_contains\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01H\x04\x88\x01\x01\x12\x16\n\x08order_by\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\t \x01(\x05\x42\x04\xe2\x41\x01\x01\x42\x06\n\x04_tagB\r\n\x0b_phone_codeB\x0f\n\r_phone_numberB\x0c\n\n_time_zoneB\x11\n\x0f_phone_contains\"g\n\x13ListClientsResponse\x12#\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x12.mailing.v1.Client\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"\x93\x01\n\x13UpdateClientRequest\x12(\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x12.mailing.v1.ClientB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\".\n\x13\x44\x65leteClientRequest\x12\x17\n\tclient_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"\x99\x01\n\x14ImportClientsRequest\x12\x30\n\x04rows\x18\x01 \x03(\x0b\x32\x1c.mailing.v1.ImportClientsRowB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nerrors_max\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rsource_digest\x18\x04 \x01(\x0c\x42\x04\xe2\x41\x01\x01\"\xbc\x01\n\x10ImportClientsRow\x12\x12\n\x04line\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x01\x12\x1a\n\x0cphone_number\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\nphone_code\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x16\n\x03tag\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x1c\n\ttime_zone\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x42\r\n\x0b_phone_codeB\x06\n\x04_tagB\x0c\n\n_time_zone\"\x8e\x01\n\x15ImportClientsResponse\x12\x0f\n\x07\x63reated\x18\x01 \x01(\x03\x12\x0f\n\x07updated\x18\x02 \x01(\x03\x12\x11\n\tunchanged\x18\x03 \x01(\x03\x12\x10\n\x08rejected\x18\x04 \x01(\x03\x12.\n\x06\x65rrors\x18\x05 \x03(\x0b\x32\x1e.mailing.v1.ImportClientsError\"B\n\x12ImportClientsError\x12\x0c\n\x04line\x18\x01 \x01(\x03\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\x91\x02\n\x14\x45xportClientsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x16\n\x03tag\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1d\n\nphone_code\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x1f\n\x0cphone_number\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x12\x1c\n\ttime_zone\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x03\x88\x01\x01\x12!\n\x0ephone_contains\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01H\x04\x88\x01\x01\x42\x06\n\x04_tagB\r\n\x0b_phone_codeB\x0f\n\r_phone_numberB\x0c\n\n_time_zoneB\x11\n\x0f_phone_contains\"<\n\x15\x45xportClientsResponse\x12#\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x12.mailing.v1.Client\"\x19\n\x17ListClientFacetsRequest\"\xb2\x01\n\x18ListClientFacetsResponse\x12%\n\x04tags\x18\x01 \x03(\x0b\x32\x17.mailing.v1.ClientFacet\x12,\n\x0bphone_codes\x18\x02 \x03(\x0b\x32\x17.mailing.v1.ClientFacet\x12+\n\ntime_zones\x18\x03 \x03(\x0b\x32\x17.mailing.v1.ClientFacet\x12\x14\n\x0c\x63lient_count\x18\x04 \x01(\x03\"2\n\x0b\x43lientFacet\x12\r\n\x05value\x18\x01 \x01(\t\x12\x14\n\x0c\x63lient_count\x18\x02 \x01(\x03\"\x96\x01\n\x19\x42\x61tchUpdateClientsRequest\x12\x18\n\nclient_ids\x18\x01 \x03(\x03\x42\x04\xe2\x41\x01\x02\x12(\n\x06\x63lient\x18\x02 \x01(\x0b\x32\x12.mailing.v1.ClientB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x02\"\\\n\x1a\x42\x61tchUpdateClientsResponse\x12\x0f\n\x07updated\x18\x01 \x01(\x03\x12\x11\n\tunchanged\x18\x02 \x01(\x03\x12\x1a\n\x12missing_client_ids\x18\x03 \x03(\x03\"5\n\x19\x42\x61tchDeleteClientsRequest\x12\x18\n\nclient_ids\x18\x01 \x03(\x03\x42\x04\xe2\x41\x01\x02\"I\n\x1a\x42\x61tchDeleteClientsResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x03\x12\x1a\n\x12missing_client_ids\x18\x02 \x03(\x03\x32\x94\t\n\rClientService\x12h\n\x0c\x43reateClient\x12\x1f.mailing.v1.CreateClientRequest\x1a\x12.mailing.v1.Client\"#\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x19\"\x0f/api/v1/clients:\x06\x63lient\x12\x66\n\tGetClient\x12\x1c.mailing.v1.GetClientRequest\x1a\x12.mailing.v1.Client\"\'\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/v1/clients/{client_id}\x12k\n\x0bListClients\x12\x1e.mailing.v1.ListClientsRequest\x1a\x1f.mailing.v1.ListClientsResponse\"\x1b\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/clients\x12\x9b\x01\n\x0cUpdateClient\x12\x1f.mailing.v1.UpdateClientRequest\x1a\x12.mailing.v1.Client\"V\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02L2\x1b/api/v1/clients/{client.id}:\x06\x63lientZ%\x1a\x1b/api/v1/clients/{client.id}:\x06\x63lient\x12p\n\x0c\x44\x65leteClient\x12\x1f.mailing.v1.DeleteClientRequest\x1a\x16.google.protobuf.Empty\"\'\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x1d*\x1b/api/v1/clients/{client_id}\x12}\n\rImportClients\x12 .mailing.v1.ImportClientsRequest\x1a!.mailing.v1.ImportClientsResponse\"%\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x1b\"\x16/api/v1/clients/import:\x01*(\x01\x12\x63\n\x10ListClientFacets\x12#.mailing.v1.ListClientFacetsRequest\x1a$.mailing.v1.ListClientFacetsResponse\"\x04\xa8\xd4\x18\x01\x12i\n\x12\x42\x61tchUpdateClients\x12%.mailing.v1.BatchUpdateClientsRequest\x1a&.mailing.v1.BatchUpdateClientsResponse\"\x04\xa8\xd4\x18\x02\x12i\n\x12\x42\x61tchDeleteClients\x12%.mailing.v1.BatchDeleteClientsRequest\x1a&.mailing.v1.BatchDeleteClientsResponse\"\x04\xa8\xd4\x18\x02\x12z\n\rExportClients\x12 .mailing.v1.ExportClientsRequest\x1a!.mailing.v1.ExportClientsResponse\"\"\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x18\x12\x16/api/v1/clients/export0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,6 +57,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTCLIENTSREQUEST'].fields_by_name['phone_number']._serialized_options = b'\342A\001\001'
   _globals['_LISTCLIENTSREQUEST'].fields_by_name['time_zone']._loaded_options = None
   _globals['_LISTCLIENTSREQUEST'].fields_by_name['time_zone']._serialized_options = b'\342A\001\001'
+  _globals['_LISTCLIENTSREQUEST'].fields_by_name['phone_contains']._loaded_options = None
+  _globals['_LISTCLIENTSREQUEST'].fields_by_name['phone_contains']._serialized_options = b'\342A\001\001'
+  _globals['_LISTCLIENTSREQUEST'].fields_by_name['order_by']._loaded_options = None
+  _globals['_LISTCLIENTSREQUEST'].fields_by_name['order_by']._serialized_options = b'\342A\001\001'
+  _globals['_LISTCLIENTSREQUEST'].fields_by_name['skip']._loaded_options = None
+  _globals['_LISTCLIENTSREQUEST'].fields_by_name['skip']._serialized_options = b'\342A\001\001'
   _globals['_UPDATECLIENTREQUEST'].fields_by_name['client']._loaded_options = None
   _globals['_UPDATECLIENTREQUEST'].fields_by_name['client']._serialized_options = b'\342A\001\002'
   _globals['_UPDATECLIENTREQUEST'].fields_by_name['update_mask']._loaded_options = None
@@ -71,6 +77,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMPORTCLIENTSREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
   _globals['_IMPORTCLIENTSREQUEST'].fields_by_name['errors_max']._loaded_options = None
   _globals['_IMPORTCLIENTSREQUEST'].fields_by_name['errors_max']._serialized_options = b'\342A\001\001'
+  _globals['_IMPORTCLIENTSREQUEST'].fields_by_name['source_digest']._loaded_options = None
+  _globals['_IMPORTCLIENTSREQUEST'].fields_by_name['source_digest']._serialized_options = b'\342A\001\001'
   _globals['_IMPORTCLIENTSROW'].fields_by_name['line']._loaded_options = None
   _globals['_IMPORTCLIENTSROW'].fields_by_name['line']._serialized_options = b'\342A\001\001'
   _globals['_IMPORTCLIENTSROW'].fields_by_name['phone_number']._loaded_options = None
@@ -91,6 +99,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPORTCLIENTSREQUEST'].fields_by_name['phone_number']._serialized_options = b'\342A\001\001'
   _globals['_EXPORTCLIENTSREQUEST'].fields_by_name['time_zone']._loaded_options = None
   _globals['_EXPORTCLIENTSREQUEST'].fields_by_name['time_zone']._serialized_options = b'\342A\001\001'
+  _globals['_EXPORTCLIENTSREQUEST'].fields_by_name['phone_contains']._loaded_options = None
+  _globals['_EXPORTCLIENTSREQUEST'].fields_by_name['phone_contains']._serialized_options = b'\342A\001\001'
+  _globals['_BATCHUPDATECLIENTSREQUEST'].fields_by_name['client_ids']._loaded_options = None
+  _globals['_BATCHUPDATECLIENTSREQUEST'].fields_by_name['client_ids']._serialized_options = b'\342A\001\002'
+  _globals['_BATCHUPDATECLIENTSREQUEST'].fields_by_name['client']._loaded_options = None
+  _globals['_BATCHUPDATECLIENTSREQUEST'].fields_by_name['client']._serialized_options = b'\342A\001\002'
+  _globals['_BATCHUPDATECLIENTSREQUEST'].fields_by_name['update_mask']._loaded_options = None
+  _globals['_BATCHUPDATECLIENTSREQUEST'].fields_by_name['update_mask']._serialized_options = b'\342A\001\002'
+  _globals['_BATCHDELETECLIENTSREQUEST'].fields_by_name['client_ids']._loaded_options = None
+  _globals['_BATCHDELETECLIENTSREQUEST'].fields_by_name['client_ids']._serialized_options = b'\342A\001\002'
   _globals['_CLIENTSERVICE'].methods_by_name['CreateClient']._loaded_options = None
   _globals['_CLIENTSERVICE'].methods_by_name['CreateClient']._serialized_options = b'\250\324\030\002\202\323\344\223\002\031\"\017/api/v1/clients:\006client'
   _globals['_CLIENTSERVICE'].methods_by_name['GetClient']._loaded_options = None
@@ -103,6 +121,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLIENTSERVICE'].methods_by_name['DeleteClient']._serialized_options = b'\250\324\030\002\202\323\344\223\002\035*\033/api/v1/clients/{client_id}'
   _globals['_CLIENTSERVICE'].methods_by_name['ImportClients']._loaded_options = None
   _globals['_CLIENTSERVICE'].methods_by_name['ImportClients']._serialized_options = b'\250\324\030\002\202\323\344\223\002\033\"\026/api/v1/clients/import:\001*'
+  _globals['_CLIENTSERVICE'].methods_by_name['ListClientFacets']._loaded_options = None
+  _globals['_CLIENTSERVICE'].methods_by_name['ListClientFacets']._serialized_options = b'\250\324\030\001'
+  _globals['_CLIENTSERVICE'].methods_by_name['BatchUpdateClients']._loaded_options = None
+  _globals['_CLIENTSERVICE'].methods_by_name['BatchUpdateClients']._serialized_options = b'\250\324\030\002'
+  _globals['_CLIENTSERVICE'].methods_by_name['BatchDeleteClients']._loaded_options = None
+  _globals['_CLIENTSERVICE'].methods_by_name['BatchDeleteClients']._serialized_options = b'\250\324\030\002'
   _globals['_CLIENTSERVICE'].methods_by_name['ExportClients']._loaded_options = None
   _globals['_CLIENTSERVICE'].methods_by_name['ExportClients']._serialized_options = b'\250\324\030\001\202\323\344\223\002\030\022\026/api/v1/clients/export'
   _globals['_CREATECLIENTREQUEST']._serialized_start=223
@@ -110,25 +134,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCLIENTREQUEST']._serialized_start=343
   _globals['_GETCLIENTREQUEST']._serialized_end=386
   _globals['_LISTCLIENTSREQUEST']._serialized_start=389
-  _globals['_LISTCLIENTSREQUEST']._serialized_end=632
-  _globals['_LISTCLIENTSRESPONSE']._serialized_start=634
-  _globals['_LISTCLIENTSRESPONSE']._serialized_end=737
-  _globals['_UPDATECLIENTREQUEST']._serialized_start=740
-  _globals['_UPDATECLIENTREQUEST']._serialized_end=887
-  _globals['_DELETECLIENTREQUEST']._serialized_start=889
-  _globals['_DELETECLIENTREQUEST']._serialized_end=935
-  _globals['_IMPORTCLIENTSREQUEST']._serialized_start=937
-  _globals['_IMPORTCLIENTSREQUEST']._serialized_end=1061
-  _globals['_IMPORTCLIENTSROW']._serialized_start=1064
-  _globals['_IMPORTCLIENTSROW']._serialized_end=1252
-  _globals['_IMPORTCLIENTSRESPONSE']._serialized_start=1255
-  _globals['_IMPORTCLIENTSRESPONSE']._serialized_end=1397
-  _globals['_IMPORTCLIENTSERROR']._serialized_start=1399
-  _globals['_IMPORTCLIENTSERROR']._serialized_end=1465
-  _globals['_EXPORTCLIENTSREQUEST']._serialized_start=1468
-  _globals['_EXPORTCLIENTSREQUEST']._serialized_end=1687
-  _globals['_EXPORTCLIENTSRESPONSE']._serialized_start=1689
-  _globals['_EXPORTCLIENTSRESPONSE']._serialized_end=1749
-  _globals['_CLIENTSERVICE']._serialized_start=1752
-  _globals['_CLIENTSERVICE']._serialized_end=2609
+  _globals['_LISTCLIENTSREQUEST']._serialized_end=730
+  _globals['_LISTCLIENTSRESPONSE']._serialized_start=732
+  _globals['_LISTCLIENTSRESPONSE']._serialized_end=835
+  _globals['_UPDATECLIENTREQUEST']._serialized_start=838
+  _globals['_UPDATECLIENTREQUEST']._serialized_end=985
+  _globals['_DELETECLIENTREQUEST']._serialized_start=987
+  _globals['_DELETECLIENTREQUEST']._serialized_end=1033
+  _globals['_IMPORTCLIENTSREQUEST']._serialized_start=1036
+  _globals['_IMPORTCLIENTSREQUEST']._serialized_end=1189
+  _globals['_IMPORTCLIENTSROW']._serialized_start=1192
+  _globals['_IMPORTCLIENTSROW']._serialized_end=1380
+  _globals['_IMPORTCLIENTSRESPONSE']._serialized_start=1383
+  _globals['_IMPORTCLIENTSRESPONSE']._serialized_end=1525
+  _globals['_IMPORTCLIENTSERROR']._serialized_start=1527
+  _globals['_IMPORTCLIENTSERROR']._serialized_end=1593
+  _globals['_EXPORTCLIENTSREQUEST']._serialized_start=1596
+  _globals['_EXPORTCLIENTSREQUEST']._serialized_end=1869
+  _globals['_EXPORTCLIENTSRESPONSE']._serialized_start=1871
+  _globals['_EXPORTCLIENTSRESPONSE']._serialized_end=1931
+  _globals['_LISTCLIENTFACETSREQUEST']._serialized_start=1933
+  _globals['_LISTCLIENTFACETSREQUEST']._serialized_end=1958
+  _globals['_LISTCLIENTFACETSRESPONSE']._serialized_start=1961
+  _globals['_LISTCLIENTFACETSRESPONSE']._serialized_end=2139
+  _globals['_CLIENTFACET']._serialized_start=2141
+  _globals['_CLIENTFACET']._serialized_end=2191
+  _globals['_BATCHUPDATECLIENTSREQUEST']._serialized_start=2194
+  _globals['_BATCHUPDATECLIENTSREQUEST']._serialized_end=2344
+  _globals['_BATCHUPDATECLIENTSRESPONSE']._serialized_start=2346
+  _globals['_BATCHUPDATECLIENTSRESPONSE']._serialized_end=2438
+  _globals['_BATCHDELETECLIENTSREQUEST']._serialized_start=2440
+  _globals['_BATCHDELETECLIENTSREQUEST']._serialized_end=2493
+  _globals['_BATCHDELETECLIENTSRESPONSE']._serialized_start=2495
+  _globals['_BATCHDELETECLIENTSRESPONSE']._serialized_end=2568
+  _globals['_CLIENTSERVICE']._serialized_start=2571
+  _globals['_CLIENTSERVICE']._serialized_end=3743
 # @@protoc_insertion_point(module_scope)

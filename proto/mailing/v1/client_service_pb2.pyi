@@ -88,6 +88,9 @@ class ListClientsRequest(_message.Message):
     PHONE_CODE_FIELD_NUMBER: _builtins.int
     PHONE_NUMBER_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
+    PHONE_CONTAINS_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    SKIP_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many at most; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
@@ -100,6 +103,17 @@ class ListClientsRequest(_message.Message):
     """Only the client with this number, in any of the forms `Client.phone_number` takes."""
     time_zone: _builtins.str
     """Only clients in this time zone."""
+    phone_contains: _builtins.str
+    """Only clients with these digits, 3 to 11 of them, in a row anywhere in their number. What people type is understood:
+    all but the digits is left out ("+7 (916) 123"), and of eleven that begin with 8 the 8 is a 7. Not with
+    `phone_number`.
+    """
+    order_by: _builtins.str
+    """The order: "id", "id desc", or empty for "id". Anything else: INVALID_ARGUMENT."""
+    skip: _builtins.int
+    """How many to leave out (AIP-158), counted from where `page_token` stands, or from the beginning; not negative. Beyond
+    the end: an empty page. For panels that show page numbers; who reads everything uses tokens.
+    """
     def __init__(
         self,
         *,
@@ -109,13 +123,18 @@ class ListClientsRequest(_message.Message):
         phone_code: _builtins.str | None = ...,
         phone_number: _builtins.str | None = ...,
         time_zone: _builtins.str | None = ...,
+        phone_contains: _builtins.str | None = ...,
+        order_by: _builtins.str = ...,
+        skip: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_phone_code", b"_phone_code", "_phone_number", b"_phone_number", "_tag", b"_tag", "_time_zone", b"_time_zone", "phone_code", b"phone_code", "phone_number", b"phone_number", "tag", b"tag", "time_zone", b"time_zone"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_phone_code", b"_phone_code", "_phone_contains", b"_phone_contains", "_phone_number", b"_phone_number", "_tag", b"_tag", "_time_zone", b"_time_zone", "phone_code", b"phone_code", "phone_contains", b"phone_contains", "phone_number", b"phone_number", "tag", b"tag", "time_zone", b"time_zone"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_phone_code", b"_phone_code", "_phone_number", b"_phone_number", "_tag", b"_tag", "_time_zone", b"_time_zone", "page_size", b"page_size", "page_token", b"page_token", "phone_code", b"phone_code", "phone_number", b"phone_number", "tag", b"tag", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_phone_code", b"_phone_code", "_phone_contains", b"_phone_contains", "_phone_number", b"_phone_number", "_tag", b"_tag", "_time_zone", b"_time_zone", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "phone_code", b"phone_code", "phone_contains", b"phone_contains", "phone_number", b"phone_number", "skip", b"skip", "tag", b"tag", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__phone_code: _TypeAlias = _typing.Literal["phone_code"]  # noqa: Y015
     _WhichOneofArgType__phone_code: _TypeAlias = _typing.Literal["_phone_code", b"_phone_code"]  # noqa: Y015
+    _WhichOneofReturnType__phone_contains: _TypeAlias = _typing.Literal["phone_contains"]  # noqa: Y015
+    _WhichOneofArgType__phone_contains: _TypeAlias = _typing.Literal["_phone_contains", b"_phone_contains"]  # noqa: Y015
     _WhichOneofReturnType__phone_number: _TypeAlias = _typing.Literal["phone_number"]  # noqa: Y015
     _WhichOneofArgType__phone_number: _TypeAlias = _typing.Literal["_phone_number", b"_phone_number"]  # noqa: Y015
     _WhichOneofReturnType__tag: _TypeAlias = _typing.Literal["tag"]  # noqa: Y015
@@ -124,6 +143,8 @@ class ListClientsRequest(_message.Message):
     _WhichOneofArgType__time_zone: _TypeAlias = _typing.Literal["_time_zone", b"_time_zone"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__phone_code) -> _WhichOneofReturnType__phone_code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__phone_contains) -> _WhichOneofReturnType__phone_contains | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__phone_number) -> _WhichOneofReturnType__phone_number | None: ...
     @_typing.overload
@@ -230,6 +251,7 @@ class ImportClientsRequest(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ERRORS_MAX_FIELD_NUMBER: _builtins.int
+    SOURCE_DIGEST_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """On the first page: makes a repeat safe (AIP-155). The same id with the same rows gets the first answer again, and
     nothing is stored. An import that was cut off has no answer yet: the repeat goes through all rows.
@@ -237,6 +259,10 @@ class ImportClientsRequest(_message.Message):
     errors_max: _builtins.int
     """On the first page: how many errors the answer may list; 0 means 10,000, which fit into the 4 MiB that a gRPC client
     takes by default; 1,000,000 at most. About 100 bytes each: who asks for more has to take larger messages.
+    """
+    source_digest: _builtins.bytes
+    """On the last page: what the rows were made of, such as a digest of the file; 64 bytes at most. With a `request_id` it
+    tells a repeat from another import as the rows do, and so do parts of the file that the caller could not read.
     """
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportClientsRow]:
@@ -248,10 +274,11 @@ class ImportClientsRequest(_message.Message):
         rows: _abc.Iterable[Global___ImportClientsRow] | None = ...,
         request_id: _builtins.str = ...,
         errors_max: _builtins.int = ...,
+        source_digest: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors_max", b"errors_max", "request_id", b"request_id", "rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors_max", b"errors_max", "request_id", b"request_id", "rows", b"rows", "source_digest", b"source_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -389,6 +416,7 @@ class ExportClientsRequest(_message.Message):
     PHONE_CODE_FIELD_NUMBER: _builtins.int
     PHONE_NUMBER_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
+    PHONE_CONTAINS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Rows in a page; 0 means 1,000, more than 1,000 means 1,000."""
     tag: _builtins.str
@@ -399,6 +427,8 @@ class ExportClientsRequest(_message.Message):
     """Only the client with this number."""
     time_zone: _builtins.str
     """Only clients in this time zone."""
+    phone_contains: _builtins.str
+    """Only clients with these digits in their number; see `ListClientsRequest.phone_contains`."""
     def __init__(
         self,
         *,
@@ -407,13 +437,16 @@ class ExportClientsRequest(_message.Message):
         phone_code: _builtins.str | None = ...,
         phone_number: _builtins.str | None = ...,
         time_zone: _builtins.str | None = ...,
+        phone_contains: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_phone_code", b"_phone_code", "_phone_number", b"_phone_number", "_tag", b"_tag", "_time_zone", b"_time_zone", "phone_code", b"phone_code", "phone_number", b"phone_number", "tag", b"tag", "time_zone", b"time_zone"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_phone_code", b"_phone_code", "_phone_contains", b"_phone_contains", "_phone_number", b"_phone_number", "_tag", b"_tag", "_time_zone", b"_time_zone", "phone_code", b"phone_code", "phone_contains", b"phone_contains", "phone_number", b"phone_number", "tag", b"tag", "time_zone", b"time_zone"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_phone_code", b"_phone_code", "_phone_number", b"_phone_number", "_tag", b"_tag", "_time_zone", b"_time_zone", "page_size", b"page_size", "phone_code", b"phone_code", "phone_number", b"phone_number", "tag", b"tag", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_phone_code", b"_phone_code", "_phone_contains", b"_phone_contains", "_phone_number", b"_phone_number", "_tag", b"_tag", "_time_zone", b"_time_zone", "page_size", b"page_size", "phone_code", b"phone_code", "phone_contains", b"phone_contains", "phone_number", b"phone_number", "tag", b"tag", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__phone_code: _TypeAlias = _typing.Literal["phone_code"]  # noqa: Y015
     _WhichOneofArgType__phone_code: _TypeAlias = _typing.Literal["_phone_code", b"_phone_code"]  # noqa: Y015
+    _WhichOneofReturnType__phone_contains: _TypeAlias = _typing.Literal["phone_contains"]  # noqa: Y015
+    _WhichOneofArgType__phone_contains: _TypeAlias = _typing.Literal["_phone_contains", b"_phone_contains"]  # noqa: Y015
     _WhichOneofReturnType__phone_number: _TypeAlias = _typing.Literal["phone_number"]  # noqa: Y015
     _WhichOneofArgType__phone_number: _TypeAlias = _typing.Literal["_phone_number", b"_phone_number"]  # noqa: Y015
     _WhichOneofReturnType__tag: _TypeAlias = _typing.Literal["tag"]  # noqa: Y015
@@ -422,6 +455,8 @@ class ExportClientsRequest(_message.Message):
     _WhichOneofArgType__time_zone: _TypeAlias = _typing.Literal["_time_zone", b"_time_zone"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__phone_code) -> _WhichOneofReturnType__phone_code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__phone_contains) -> _WhichOneofReturnType__phone_contains | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__phone_number) -> _WhichOneofReturnType__phone_number | None: ...
     @_typing.overload
@@ -454,3 +489,206 @@ class ExportClientsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExportClientsResponse: _TypeAlias = ExportClientsResponse  # noqa: Y015
+
+@_typing.final
+class ListClientFacetsRequest(_message.Message):
+    """Asks which values clients have."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListClientFacetsRequest: _TypeAlias = ListClientFacetsRequest  # noqa: Y015
+
+@_typing.final
+class ListClientFacetsResponse(_message.Message):
+    """The values that clients have; of each kind the 1,000 most frequent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAGS_FIELD_NUMBER: _builtins.int
+    PHONE_CODES_FIELD_NUMBER: _builtins.int
+    TIME_ZONES_FIELD_NUMBER: _builtins.int
+    CLIENT_COUNT_FIELD_NUMBER: _builtins.int
+    client_count: _builtins.int
+    """How many clients there are in all."""
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClientFacet]:
+        """Tags; the empty one stands for clients without a tag."""
+
+    @_builtins.property
+    def phone_codes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClientFacet]:
+        """Operator codes."""
+
+    @_builtins.property
+    def time_zones(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClientFacet]:
+        """Time zones."""
+
+    def __init__(
+        self,
+        *,
+        tags: _abc.Iterable[Global___ClientFacet] | None = ...,
+        phone_codes: _abc.Iterable[Global___ClientFacet] | None = ...,
+        time_zones: _abc.Iterable[Global___ClientFacet] | None = ...,
+        client_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_count", b"client_count", "phone_codes", b"phone_codes", "tags", b"tags", "time_zones", b"time_zones"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListClientFacetsResponse: _TypeAlias = ListClientFacetsResponse  # noqa: Y015
+
+@_typing.final
+class ClientFacet(_message.Message):
+    """One value that clients have."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    CLIENT_COUNT_FIELD_NUMBER: _builtins.int
+    value: _builtins.str
+    """The value."""
+    client_count: _builtins.int
+    """How many clients have it."""
+    def __init__(
+        self,
+        *,
+        value: _builtins.str = ...,
+        client_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_count", b"client_count", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClientFacet: _TypeAlias = ClientFacet  # noqa: Y015
+
+@_typing.final
+class BatchUpdateClientsRequest(_message.Message):
+    """Asks for the same change of many clients."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_IDS_FIELD_NUMBER: _builtins.int
+    CLIENT_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def client_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Which: 1 to 1,000 ids; one that is there twice counts once."""
+
+    @_builtins.property
+    def client(self) -> _client_pb2.Client:
+        """The new values; see `update_mask`."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """What to change: "tag", "time_zone" or both; nothing else. Must not be empty: an empty tag is a value."""
+
+    def __init__(
+        self,
+        *,
+        client_ids: _abc.Iterable[_builtins.int] | None = ...,
+        client: _client_pb2.Client | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "client_ids", b"client_ids", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchUpdateClientsRequest: _TypeAlias = BatchUpdateClientsRequest  # noqa: Y015
+
+@_typing.final
+class BatchUpdateClientsResponse(_message.Message):
+    """What a change of many clients did."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPDATED_FIELD_NUMBER: _builtins.int
+    UNCHANGED_FIELD_NUMBER: _builtins.int
+    MISSING_CLIENT_IDS_FIELD_NUMBER: _builtins.int
+    updated: _builtins.int
+    """How many were changed."""
+    unchanged: _builtins.int
+    """How many were so already."""
+    @_builtins.property
+    def missing_client_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The ids of which there is no client."""
+
+    def __init__(
+        self,
+        *,
+        updated: _builtins.int = ...,
+        unchanged: _builtins.int = ...,
+        missing_client_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing_client_ids", b"missing_client_ids", "unchanged", b"unchanged", "updated", b"updated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchUpdateClientsResponse: _TypeAlias = BatchUpdateClientsResponse  # noqa: Y015
+
+@_typing.final
+class BatchDeleteClientsRequest(_message.Message):
+    """Asks for the deletion of many clients."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def client_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Which: 1 to 1,000 ids; one that is there twice counts once."""
+
+    def __init__(
+        self,
+        *,
+        client_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_ids", b"client_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchDeleteClientsRequest: _TypeAlias = BatchDeleteClientsRequest  # noqa: Y015
+
+@_typing.final
+class BatchDeleteClientsResponse(_message.Message):
+    """What a deletion of many clients did."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELETED_FIELD_NUMBER: _builtins.int
+    MISSING_CLIENT_IDS_FIELD_NUMBER: _builtins.int
+    deleted: _builtins.int
+    """How many were deleted."""
+    @_builtins.property
+    def missing_client_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The ids of which there is no client."""
+
+    def __init__(
+        self,
+        *,
+        deleted: _builtins.int = ...,
+        missing_client_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "missing_client_ids", b"missing_client_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchDeleteClientsResponse: _TypeAlias = BatchDeleteClientsResponse  # noqa: Y015

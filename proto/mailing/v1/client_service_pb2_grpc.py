@@ -68,6 +68,21 @@ class ClientServiceStub:
                 request_serializer=mailing_dot_v1_dot_client__service__pb2.ImportClientsRequest.SerializeToString,
                 response_deserializer=mailing_dot_v1_dot_client__service__pb2.ImportClientsResponse.FromString,
                 _registered_method=True)
+        self.ListClientFacets = channel.unary_unary(
+                '/mailing.v1.ClientService/ListClientFacets',
+                request_serializer=mailing_dot_v1_dot_client__service__pb2.ListClientFacetsRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_client__service__pb2.ListClientFacetsResponse.FromString,
+                _registered_method=True)
+        self.BatchUpdateClients = channel.unary_unary(
+                '/mailing.v1.ClientService/BatchUpdateClients',
+                request_serializer=mailing_dot_v1_dot_client__service__pb2.BatchUpdateClientsRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_client__service__pb2.BatchUpdateClientsResponse.FromString,
+                _registered_method=True)
+        self.BatchDeleteClients = channel.unary_unary(
+                '/mailing.v1.ClientService/BatchDeleteClients',
+                request_serializer=mailing_dot_v1_dot_client__service__pb2.BatchDeleteClientsRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_client__service__pb2.BatchDeleteClientsResponse.FromString,
+                _registered_method=True)
         self.ExportClients = channel.unary_stream(
                 '/mailing.v1.ClientService/ExportClients',
                 request_serializer=mailing_dot_v1_dot_client__service__pb2.ExportClientsRequest.SerializeToString,
@@ -124,6 +139,30 @@ class ClientServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListClientFacets(self, request, context):
+        """List the values that clients have, for choosing a filter: each with how many clients have it, the most frequent
+        first. 5 seconds old at most where they are asked for often, 35 at most anyway.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchUpdateClients(self, request, context):
+        """Change the tag, the time zone or both of up to 1,000 clients, all together. Ids of which there is no client are
+        no error: they are in the answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchDeleteClients(self, request, context):
+        """Delete up to 1,000 clients, all together; see DeleteClient. Ids of which there is no client are no error: they are
+        in the answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExportClients(self, request, context):
         """Read all clients that match, in the order of their ids, as a stream of pages. Over HTTP: CSV or NDJSON.
         """
@@ -163,6 +202,21 @@ def add_ClientServiceServicer_to_server(servicer, server):
                     servicer.ImportClients,
                     request_deserializer=mailing_dot_v1_dot_client__service__pb2.ImportClientsRequest.FromString,
                     response_serializer=mailing_dot_v1_dot_client__service__pb2.ImportClientsResponse.SerializeToString,
+            ),
+            'ListClientFacets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListClientFacets,
+                    request_deserializer=mailing_dot_v1_dot_client__service__pb2.ListClientFacetsRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_client__service__pb2.ListClientFacetsResponse.SerializeToString,
+            ),
+            'BatchUpdateClients': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchUpdateClients,
+                    request_deserializer=mailing_dot_v1_dot_client__service__pb2.BatchUpdateClientsRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_client__service__pb2.BatchUpdateClientsResponse.SerializeToString,
+            ),
+            'BatchDeleteClients': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchDeleteClients,
+                    request_deserializer=mailing_dot_v1_dot_client__service__pb2.BatchDeleteClientsRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_client__service__pb2.BatchDeleteClientsResponse.SerializeToString,
             ),
             'ExportClients': grpc.unary_stream_rpc_method_handler(
                     servicer.ExportClients,
@@ -334,6 +388,87 @@ class ClientService:
             '/mailing.v1.ClientService/ImportClients',
             mailing_dot_v1_dot_client__service__pb2.ImportClientsRequest.SerializeToString,
             mailing_dot_v1_dot_client__service__pb2.ImportClientsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListClientFacets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.ClientService/ListClientFacets',
+            mailing_dot_v1_dot_client__service__pb2.ListClientFacetsRequest.SerializeToString,
+            mailing_dot_v1_dot_client__service__pb2.ListClientFacetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchUpdateClients(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.ClientService/BatchUpdateClients',
+            mailing_dot_v1_dot_client__service__pb2.BatchUpdateClientsRequest.SerializeToString,
+            mailing_dot_v1_dot_client__service__pb2.BatchUpdateClientsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchDeleteClients(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.ClientService/BatchDeleteClients',
+            mailing_dot_v1_dot_client__service__pb2.BatchDeleteClientsRequest.SerializeToString,
+            mailing_dot_v1_dot_client__service__pb2.BatchDeleteClientsResponse.FromString,
             options,
             channel_credentials,
             insecure,

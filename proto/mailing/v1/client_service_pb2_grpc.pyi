@@ -52,6 +52,18 @@ class ClientServiceStub:
     so a call that is cut off has stored the pages before; sending the same rows again changes nothing.
     A bad row is rejected and reported, the others are stored. Over HTTP: text/csv or application/x-ndjson.
     """
+    ListClientFacets: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.ListClientFacetsRequest, _client_service_pb2.ListClientFacetsResponse]
+    """List the values that clients have, for choosing a filter: each with how many clients have it, the most frequent
+    first. 5 seconds old at most where they are asked for often, 35 at most anyway.
+    """
+    BatchUpdateClients: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.BatchUpdateClientsRequest, _client_service_pb2.BatchUpdateClientsResponse]
+    """Change the tag, the time zone or both of up to 1,000 clients, all together. Ids of which there is no client are
+    no error: they are in the answer.
+    """
+    BatchDeleteClients: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.BatchDeleteClientsRequest, _client_service_pb2.BatchDeleteClientsResponse]
+    """Delete up to 1,000 clients, all together; see DeleteClient. Ids of which there is no client are no error: they are
+    in the answer.
+    """
     ExportClients: _grpc.UnaryStreamMultiCallable[_client_service_pb2.ExportClientsRequest, _client_service_pb2.ExportClientsResponse]
     """Read all clients that match, in the order of their ids, as a stream of pages. Over HTTP: CSV or NDJSON."""
 
@@ -76,6 +88,18 @@ class ClientServiceAsyncStub(ClientServiceStub):
     """Add or change many clients, by phone number. Send pages of 100 to 1,000 rows. Each page is stored as it comes,
     so a call that is cut off has stored the pages before; sending the same rows again changes nothing.
     A bad row is rejected and reported, the others are stored. Over HTTP: text/csv or application/x-ndjson.
+    """
+    ListClientFacets: _aio.UnaryUnaryMultiCallable[_client_service_pb2.ListClientFacetsRequest, _client_service_pb2.ListClientFacetsResponse]  # type: ignore[assignment]
+    """List the values that clients have, for choosing a filter: each with how many clients have it, the most frequent
+    first. 5 seconds old at most where they are asked for often, 35 at most anyway.
+    """
+    BatchUpdateClients: _aio.UnaryUnaryMultiCallable[_client_service_pb2.BatchUpdateClientsRequest, _client_service_pb2.BatchUpdateClientsResponse]  # type: ignore[assignment]
+    """Change the tag, the time zone or both of up to 1,000 clients, all together. Ids of which there is no client are
+    no error: they are in the answer.
+    """
+    BatchDeleteClients: _aio.UnaryUnaryMultiCallable[_client_service_pb2.BatchDeleteClientsRequest, _client_service_pb2.BatchDeleteClientsResponse]  # type: ignore[assignment]
+    """Delete up to 1,000 clients, all together; see DeleteClient. Ids of which there is no client are no error: they are
+    in the answer.
     """
     ExportClients: _aio.UnaryStreamMultiCallable[_client_service_pb2.ExportClientsRequest, _client_service_pb2.ExportClientsResponse]  # type: ignore[assignment]
     """Read all clients that match, in the order of their ids, as a stream of pages. Over HTTP: CSV or NDJSON."""
@@ -134,6 +158,36 @@ class ClientServiceServicer(metaclass=_abc_1.ABCMeta):
         """Add or change many clients, by phone number. Send pages of 100 to 1,000 rows. Each page is stored as it comes,
         so a call that is cut off has stored the pages before; sending the same rows again changes nothing.
         A bad row is rejected and reported, the others are stored. Over HTTP: text/csv or application/x-ndjson.
+        """
+
+    @_abc_1.abstractmethod
+    def ListClientFacets(
+        self,
+        request: _client_service_pb2.ListClientFacetsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_client_service_pb2.ListClientFacetsResponse, _abc.Awaitable[_client_service_pb2.ListClientFacetsResponse]]:
+        """List the values that clients have, for choosing a filter: each with how many clients have it, the most frequent
+        first. 5 seconds old at most where they are asked for often, 35 at most anyway.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchUpdateClients(
+        self,
+        request: _client_service_pb2.BatchUpdateClientsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_client_service_pb2.BatchUpdateClientsResponse, _abc.Awaitable[_client_service_pb2.BatchUpdateClientsResponse]]:
+        """Change the tag, the time zone or both of up to 1,000 clients, all together. Ids of which there is no client are
+        no error: they are in the answer.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchDeleteClients(
+        self,
+        request: _client_service_pb2.BatchDeleteClientsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_client_service_pb2.BatchDeleteClientsResponse, _abc.Awaitable[_client_service_pb2.BatchDeleteClientsResponse]]:
+        """Delete up to 1,000 clients, all together; see DeleteClient. Ids of which there is no client are no error: they are
+        in the answer.
         """
 
     @_abc_1.abstractmethod

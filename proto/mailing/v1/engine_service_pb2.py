@@ -27,9 +27,10 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from mailing.v1 import access_pb2 as mailing_dot_v1_dot_access__pb2
 from mailing.v1 import audit_pb2 as mailing_dot_v1_dot_audit__pb2
 from mailing.v1 import engine_pb2 as mailing_dot_v1_dot_engine__pb2
+from mailing.v1 import overview_pb2 as mailing_dot_v1_dot_overview__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmailing/v1/engine_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17mailing/v1/access.proto\x1a\x16mailing/v1/audit.proto\x1a\x17mailing/v1/engine.proto\"\x12\n\x10GetStatusRequest\"\x9c\x01\n\x13UpdateEngineRequest\x12\x1a\n\x07workers\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1d\n\nrate_limit\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12/\n\x07sending\x18\x03 \x01(\x0e\x32\x18.mailing.v1.SendingStateB\x04\xe2\x41\x01\x01\x42\n\n\x08_workersB\r\n\x0b_rate_limit\"*\n\x11SetWorkersRequest\x12\x15\n\x07workers\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x02\">\n\x0eSetRateRequest\x12\x1d\n\nrate_limit\x18\x01 \x01(\x01\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\r\n\x0b_rate_limit\"\x15\n\x13PauseSendingRequest\"\x16\n\x14ResumeSendingRequest\"\xa7\x01\n\x16ListAuditEventsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05\x61\x63tor\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0bobject_type\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\tobject_id\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\x0c\n\n_object_id\"t\n\x17ListAuditEventsResponse\x12,\n\x0c\x61udit_events\x18\x01 \x03(\x0b\x32\x16.mailing.v1.AuditEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\x32\x89\x05\n\rEngineService\x12_\n\tGetStatus\x12\x1c.mailing.v1.GetStatusRequest\x1a\x18.mailing.v1.EngineStatus\"\x1a\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/engine\x12h\n\x0cUpdateEngine\x12\x1f.mailing.v1.UpdateEngineRequest\x1a\x18.mailing.v1.EngineStatus\"\x1d\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x13\x32\x0e/api/v1/engine:\x01*\x12K\n\nSetWorkers\x12\x1d.mailing.v1.SetWorkersRequest\x1a\x18.mailing.v1.EngineStatus\"\x04\xa8\xd4\x18\x03\x12\x45\n\x07SetRate\x12\x1a.mailing.v1.SetRateRequest\x1a\x18.mailing.v1.EngineStatus\"\x04\xa8\xd4\x18\x03\x12O\n\x0cPauseSending\x12\x1f.mailing.v1.PauseSendingRequest\x1a\x18.mailing.v1.EngineStatus\"\x04\xa8\xd4\x18\x03\x12Q\n\rResumeSending\x12 .mailing.v1.ResumeSendingRequest\x1a\x18.mailing.v1.EngineStatus\"\x04\xa8\xd4\x18\x03\x12u\n\x0fListAuditEvents\x12\".mailing.v1.ListAuditEventsRequest\x1a#.mailing.v1.ListAuditEventsResponse\"\x19\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x0f\x12\r/api/v1/auditb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmailing/v1/engine_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17mailing/v1/access.proto\x1a\x16mailing/v1/audit.proto\x1a\x17mailing/v1/engine.proto\x1a\x19mailing/v1/overview.proto\"\x12\n\x10GetStatusRequest\"\x14\n\x12GetOverviewRequest\"\x9c\x01\n\x13UpdateEngineRequest\x12\x1a\n\x07workers\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1d\n\nrate_limit\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12/\n\x07sending\x18\x03 \x01(\x0e\x32\x18.mailing.v1.SendingStateB\x04\xe2\x41\x01\x01\x42\n\n\x08_workersB\r\n\x0b_rate_limit\"*\n\x11SetWorkersRequest\x12\x15\n\x07workers\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x02\">\n\x0eSetRateRequest\x12\x1d\n\nrate_limit\x18\x01 \x01(\x01\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\r\n\x0b_rate_limit\"\x15\n\x13PauseSendingRequest\"\x16\n\x14ResumeSendingRequest\"\xd3\x01\n\x16ListAuditEventsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05\x61\x63tor\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0bobject_type\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\tobject_id\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x16\n\x08order_by\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x01\x42\x0c\n\n_object_id\"t\n\x17ListAuditEventsResponse\x12,\n\x0c\x61udit_events\x18\x01 \x03(\x0b\x32\x16.mailing.v1.AuditEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\x32\xd4\x05\n\rEngineService\x12_\n\tGetStatus\x12\x1c.mailing.v1.GetStatusRequest\x1a\x18.mailing.v1.EngineStatus\"\x1a\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/engine\x12I\n\x0bGetOverview\x12\x1e.mailing.v1.GetOverviewRequest\x1a\x14.mailing.v1.Overview\"\x04\xa8\xd4\x18\x01\x12h\n\x0cUpdateEngine\x12\x1f.mailing.v1.UpdateEngineRequest\x1a\x18.mailing.v1.EngineStatus\"\x1d\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x13\x32\x0e/api/v1/engine:\x01*\x12K\n\nSetWorkers\x12\x1d.mailing.v1.SetWorkersRequest\x1a\x18.mailing.v1.EngineStatus\"\x04\xa8\xd4\x18\x03\x12\x45\n\x07SetRate\x12\x1a.mailing.v1.SetRateRequest\x1a\x18.mailing.v1.EngineStatus\"\x04\xa8\xd4\x18\x03\x12O\n\x0cPauseSending\x12\x1f.mailing.v1.PauseSendingRequest\x1a\x18.mailing.v1.EngineStatus\"\x04\xa8\xd4\x18\x03\x12Q\n\rResumeSending\x12 .mailing.v1.ResumeSendingRequest\x1a\x18.mailing.v1.EngineStatus\"\x04\xa8\xd4\x18\x03\x12u\n\x0fListAuditEvents\x12\".mailing.v1.ListAuditEventsRequest\x1a#.mailing.v1.ListAuditEventsResponse\"\x19\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x0f\x12\r/api/v1/auditb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,8 +57,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTAUDITEVENTSREQUEST'].fields_by_name['object_type']._serialized_options = b'\342A\001\001'
   _globals['_LISTAUDITEVENTSREQUEST'].fields_by_name['object_id']._loaded_options = None
   _globals['_LISTAUDITEVENTSREQUEST'].fields_by_name['object_id']._serialized_options = b'\342A\001\001'
+  _globals['_LISTAUDITEVENTSREQUEST'].fields_by_name['order_by']._loaded_options = None
+  _globals['_LISTAUDITEVENTSREQUEST'].fields_by_name['order_by']._serialized_options = b'\342A\001\001'
+  _globals['_LISTAUDITEVENTSREQUEST'].fields_by_name['skip']._loaded_options = None
+  _globals['_LISTAUDITEVENTSREQUEST'].fields_by_name['skip']._serialized_options = b'\342A\001\001'
   _globals['_ENGINESERVICE'].methods_by_name['GetStatus']._loaded_options = None
   _globals['_ENGINESERVICE'].methods_by_name['GetStatus']._serialized_options = b'\250\324\030\001\202\323\344\223\002\020\022\016/api/v1/engine'
+  _globals['_ENGINESERVICE'].methods_by_name['GetOverview']._loaded_options = None
+  _globals['_ENGINESERVICE'].methods_by_name['GetOverview']._serialized_options = b'\250\324\030\001'
   _globals['_ENGINESERVICE'].methods_by_name['UpdateEngine']._loaded_options = None
   _globals['_ENGINESERVICE'].methods_by_name['UpdateEngine']._serialized_options = b'\250\324\030\003\202\323\344\223\002\0232\016/api/v1/engine:\001*'
   _globals['_ENGINESERVICE'].methods_by_name['SetWorkers']._loaded_options = None
@@ -70,22 +77,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENGINESERVICE'].methods_by_name['ResumeSending']._serialized_options = b'\250\324\030\003'
   _globals['_ENGINESERVICE'].methods_by_name['ListAuditEvents']._loaded_options = None
   _globals['_ENGINESERVICE'].methods_by_name['ListAuditEvents']._serialized_options = b'\250\324\030\001\202\323\344\223\002\017\022\r/api/v1/audit'
-  _globals['_GETSTATUSREQUEST']._serialized_start=184
-  _globals['_GETSTATUSREQUEST']._serialized_end=202
-  _globals['_UPDATEENGINEREQUEST']._serialized_start=205
-  _globals['_UPDATEENGINEREQUEST']._serialized_end=361
-  _globals['_SETWORKERSREQUEST']._serialized_start=363
-  _globals['_SETWORKERSREQUEST']._serialized_end=405
-  _globals['_SETRATEREQUEST']._serialized_start=407
-  _globals['_SETRATEREQUEST']._serialized_end=469
-  _globals['_PAUSESENDINGREQUEST']._serialized_start=471
-  _globals['_PAUSESENDINGREQUEST']._serialized_end=492
-  _globals['_RESUMESENDINGREQUEST']._serialized_start=494
-  _globals['_RESUMESENDINGREQUEST']._serialized_end=516
-  _globals['_LISTAUDITEVENTSREQUEST']._serialized_start=519
-  _globals['_LISTAUDITEVENTSREQUEST']._serialized_end=686
-  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_start=688
-  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_end=804
-  _globals['_ENGINESERVICE']._serialized_start=807
-  _globals['_ENGINESERVICE']._serialized_end=1456
+  _globals['_GETSTATUSREQUEST']._serialized_start=211
+  _globals['_GETSTATUSREQUEST']._serialized_end=229
+  _globals['_GETOVERVIEWREQUEST']._serialized_start=231
+  _globals['_GETOVERVIEWREQUEST']._serialized_end=251
+  _globals['_UPDATEENGINEREQUEST']._serialized_start=254
+  _globals['_UPDATEENGINEREQUEST']._serialized_end=410
+  _globals['_SETWORKERSREQUEST']._serialized_start=412
+  _globals['_SETWORKERSREQUEST']._serialized_end=454
+  _globals['_SETRATEREQUEST']._serialized_start=456
+  _globals['_SETRATEREQUEST']._serialized_end=518
+  _globals['_PAUSESENDINGREQUEST']._serialized_start=520
+  _globals['_PAUSESENDINGREQUEST']._serialized_end=541
+  _globals['_RESUMESENDINGREQUEST']._serialized_start=543
+  _globals['_RESUMESENDINGREQUEST']._serialized_end=565
+  _globals['_LISTAUDITEVENTSREQUEST']._serialized_start=568
+  _globals['_LISTAUDITEVENTSREQUEST']._serialized_end=779
+  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_start=781
+  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_end=897
+  _globals['_ENGINESERVICE']._serialized_start=900
+  _globals['_ENGINESERVICE']._serialized_end=1624
 # @@protoc_insertion_point(module_scope)

@@ -38,6 +38,23 @@ class GetStatusRequest(_message.Message):
 Global___GetStatusRequest: _TypeAlias = GetStatusRequest  # noqa: Y015
 
 @_typing.final
+class GetOverviewRequest(_message.Message):
+    """Asks for all that a dashboard shows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOverviewRequest: _TypeAlias = GetOverviewRequest  # noqa: Y015
+
+@_typing.final
 class UpdateEngineRequest(_message.Message):
     """Asks for changes of the engine; at least one field must be set."""
 
@@ -165,6 +182,8 @@ class ListAuditEventsRequest(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     OBJECT_TYPE_FIELD_NUMBER: _builtins.int
     OBJECT_ID_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    SKIP_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many at most; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
@@ -175,6 +194,12 @@ class ListAuditEventsRequest(_message.Message):
     """Only what was done to this kind of thing; empty: any."""
     object_id: _builtins.int
     """Only what was done to the one with this id. Not set: any."""
+    order_by: _builtins.str
+    """The order: "id", "id desc", or empty for "id desc". Anything else: INVALID_ARGUMENT."""
+    skip: _builtins.int
+    """How many to leave out (AIP-158), counted from where `page_token` stands, or from the beginning; not negative. Beyond
+    the end: an empty page. For panels that show page numbers; who reads everything uses tokens.
+    """
     def __init__(
         self,
         *,
@@ -183,10 +208,12 @@ class ListAuditEventsRequest(_message.Message):
         actor: _builtins.str = ...,
         object_type: _builtins.str = ...,
         object_id: _builtins.int | None = ...,
+        order_by: _builtins.str = ...,
+        skip: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_object_id", b"_object_id", "object_id", b"object_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_object_id", b"_object_id", "actor", b"actor", "object_id", b"object_id", "object_type", b"object_type", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_object_id", b"_object_id", "actor", b"actor", "object_id", b"object_id", "object_type", b"object_type", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "skip", b"skip"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__object_id: _TypeAlias = _typing.Literal["object_id"]  # noqa: Y015
     _WhichOneofArgType__object_id: _TypeAlias = _typing.Literal["_object_id", b"_object_id"]  # noqa: Y015

@@ -5,6 +5,7 @@ import warnings
 
 from mailing.v1 import engine_pb2 as mailing_dot_v1_dot_engine__pb2
 from mailing.v1 import engine_service_pb2 as mailing_dot_v1_dot_engine__service__pb2
+from mailing.v1 import overview_pb2 as mailing_dot_v1_dot_overview__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -42,6 +43,11 @@ class EngineServiceStub:
                 '/mailing.v1.EngineService/GetStatus',
                 request_serializer=mailing_dot_v1_dot_engine__service__pb2.GetStatusRequest.SerializeToString,
                 response_deserializer=mailing_dot_v1_dot_engine__pb2.EngineStatus.FromString,
+                _registered_method=True)
+        self.GetOverview = channel.unary_unary(
+                '/mailing.v1.EngineService/GetOverview',
+                request_serializer=mailing_dot_v1_dot_engine__service__pb2.GetOverviewRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_overview__pb2.Overview.FromString,
                 _registered_method=True)
         self.UpdateEngine = channel.unary_unary(
                 '/mailing.v1.EngineService/UpdateEngine',
@@ -83,6 +89,13 @@ class EngineServiceServicer:
 
     def GetStatus(self, request, context):
         """Read how the engine is doing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOverview(self, request, context):
+        """Read all that a dashboard shows in one call. Made for being asked every two seconds by many: up to a second old.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,6 +152,11 @@ def add_EngineServiceServicer_to_server(servicer, server):
                     servicer.GetStatus,
                     request_deserializer=mailing_dot_v1_dot_engine__service__pb2.GetStatusRequest.FromString,
                     response_serializer=mailing_dot_v1_dot_engine__pb2.EngineStatus.SerializeToString,
+            ),
+            'GetOverview': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOverview,
+                    request_deserializer=mailing_dot_v1_dot_engine__service__pb2.GetOverviewRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_overview__pb2.Overview.SerializeToString,
             ),
             'UpdateEngine': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateEngine,
@@ -201,6 +219,33 @@ class EngineService:
             '/mailing.v1.EngineService/GetStatus',
             mailing_dot_v1_dot_engine__service__pb2.GetStatusRequest.SerializeToString,
             mailing_dot_v1_dot_engine__pb2.EngineStatus.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOverview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.EngineService/GetOverview',
+            mailing_dot_v1_dot_engine__service__pb2.GetOverviewRequest.SerializeToString,
+            mailing_dot_v1_dot_overview__pb2.Overview.FromString,
             options,
             channel_credentials,
             insecure,

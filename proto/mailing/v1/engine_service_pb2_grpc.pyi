@@ -7,6 +7,7 @@ from collections import abc as _abc
 from grpc import aio as _aio
 from mailing.v1 import engine_pb2 as _engine_pb2
 from mailing.v1 import engine_service_pb2 as _engine_service_pb2
+from mailing.v1 import overview_pb2 as _overview_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -39,6 +40,8 @@ class EngineServiceStub:
     def __new__(cls, channel: _aio.Channel) -> EngineServiceAsyncStub: ...
     GetStatus: _grpc.UnaryUnaryMultiCallable[_engine_service_pb2.GetStatusRequest, _engine_pb2.EngineStatus]
     """Read how the engine is doing."""
+    GetOverview: _grpc.UnaryUnaryMultiCallable[_engine_service_pb2.GetOverviewRequest, _overview_pb2.Overview]
+    """Read all that a dashboard shows in one call. Made for being asked every two seconds by many: up to a second old."""
     UpdateEngine: _grpc.UnaryUnaryMultiCallable[_engine_service_pb2.UpdateEngineRequest, _engine_pb2.EngineStatus]
     """Change what is set in the request, at once and together: all of it or, when a field is bad, nothing. For `sending`
     see PauseSending.
@@ -66,6 +69,8 @@ class EngineServiceAsyncStub(EngineServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetStatus: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.GetStatusRequest, _engine_pb2.EngineStatus]  # type: ignore[assignment]
     """Read how the engine is doing."""
+    GetOverview: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.GetOverviewRequest, _overview_pb2.Overview]  # type: ignore[assignment]
+    """Read all that a dashboard shows in one call. Made for being asked every two seconds by many: up to a second old."""
     UpdateEngine: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.UpdateEngineRequest, _engine_pb2.EngineStatus]  # type: ignore[assignment]
     """Change what is set in the request, at once and together: all of it or, when a field is bad, nothing. For `sending`
     see PauseSending.
@@ -96,6 +101,14 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_engine_pb2.EngineStatus, _abc.Awaitable[_engine_pb2.EngineStatus]]:
         """Read how the engine is doing."""
+
+    @_abc_1.abstractmethod
+    def GetOverview(
+        self,
+        request: _engine_service_pb2.GetOverviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_overview_pb2.Overview, _abc.Awaitable[_overview_pb2.Overview]]:
+        """Read all that a dashboard shows in one call. Made for being asked every two seconds by many: up to a second old."""
 
     @_abc_1.abstractmethod
     def UpdateEngine(

@@ -31,7 +31,7 @@ from mailing.v1 import mailing_pb2 as mailing_dot_v1_dot_mailing__pb2
 from mailing.v1 import mailing_stats_pb2 as mailing_dot_v1_dot_mailing__stats__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n mailing/v1/mailing_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x17mailing/v1/access.proto\x1a\x18mailing/v1/mailing.proto\x1a\x1emailing/v1/mailing_stats.proto\"y\n\x14\x43reateMailingRequest\x12*\n\x07mailing\x18\x01 \x01(\x0b\x32\x13.mailing.v1.MailingB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"-\n\x11GetMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"w\n\x13ListMailingsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x18.mailing.v1.MailingStateB\x04\xe2\x41\x01\x01\"j\n\x14ListMailingsResponse\x12%\n\x08mailings\x18\x01 \x03(\x0b\x32\x13.mailing.v1.Mailing\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"\x96\x01\n\x14UpdateMailingRequest\x12*\n\x07mailing\x18\x01 \x01(\x0b\x32\x13.mailing.v1.MailingB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"0\n\x14\x44\x65leteMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"I\n\x13PauseMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"J\n\x14ResumeMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"J\n\x14\x43\x61ncelMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"C\n\x15PreviewMailingRequest\x12*\n\x07mailing\x18\x01 \x01(\x0b\x32\x13.mailing.v1.MailingB\x04\xe2\x41\x01\x02\"\x9f\x01\n\x16PreviewMailingResponse\x12\x10\n\x08\x61udience\x18\x01 \x01(\x03\x12\x10\n\x08segments\x18\x02 \x01(\x05\x12&\n\x08\x66orecast\x18\x03 \x01(\x0b\x32\x14.mailing.v1.Forecast\x12*\n\x08\x65ncoding\x18\x04 \x01(\x0e\x32\x18.mailing.v1.TextEncoding\x12\r\n\x05units\x18\x05 \x01(\x05\"2\n\x16GetMailingStatsRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"/\n\x13WatchMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02*]\n\x0cTextEncoding\x12\x1d\n\x19TEXT_ENCODING_UNSPECIFIED\x10\x00\x12\x16\n\x12TEXT_ENCODING_GSM7\x10\x01\x12\x16\n\x12TEXT_ENCODING_UCS2\x10\x02\x32\xfd\n\n\x0eMailingService\x12m\n\rCreateMailing\x12 .mailing.v1.CreateMailingRequest\x1a\x13.mailing.v1.Mailing\"%\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x1b\"\x10/api/v1/mailings:\x07mailing\x12k\n\nGetMailing\x12\x1d.mailing.v1.GetMailingRequest\x1a\x13.mailing.v1.Mailing\")\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/mailings/{mailing_id}\x12o\n\x0cListMailings\x12\x1f.mailing.v1.ListMailingsRequest\x1a .mailing.v1.ListMailingsResponse\"\x1c\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/mailings\x12\xa4\x01\n\rUpdateMailing\x12 .mailing.v1.UpdateMailingRequest\x1a\x13.mailing.v1.Mailing\"\\\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02R2\x1d/api/v1/mailings/{mailing.id}:\x07mailingZ(\x1a\x1d/api/v1/mailings/{mailing.id}:\x07mailing\x12t\n\rDeleteMailing\x12 .mailing.v1.DeleteMailingRequest\x1a\x16.google.protobuf.Empty\")\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x1f*\x1d/api/v1/mailings/{mailing_id}\x12x\n\x0cPauseMailing\x12\x1f.mailing.v1.PauseMailingRequest\x1a\x13.mailing.v1.Mailing\"2\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02(\"#/api/v1/mailings/{mailing_id}/pause:\x01*\x12{\n\rResumeMailing\x12 .mailing.v1.ResumeMailingRequest\x1a\x13.mailing.v1.Mailing\"3\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02)\"$/api/v1/mailings/{mailing_id}/resume:\x01*\x12{\n\rCancelMailing\x12 .mailing.v1.CancelMailingRequest\x1a\x13.mailing.v1.Mailing\"3\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02)\"$/api/v1/mailings/{mailing_id}/cancel:\x01*\x12\x86\x01\n\x0ePreviewMailing\x12!.mailing.v1.PreviewMailingRequest\x1a\".mailing.v1.PreviewMailingResponse\"-\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02#\"\x18/api/v1/mailings/preview:\x07mailing\x12\x80\x01\n\x0fGetMailingStats\x12\".mailing.v1.GetMailingStatsRequest\x1a\x18.mailing.v1.MailingStats\"/\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02%\x12#/api/v1/mailings/{mailing_id}/stats\x12\x80\x01\n\x0cWatchMailing\x12\x1f.mailing.v1.WatchMailingRequest\x1a\x1b.mailing.v1.MailingProgress\"0\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02&\x12$/api/v1/mailings/{mailing_id}/events0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n mailing/v1/mailing_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x17mailing/v1/access.proto\x1a\x18mailing/v1/mailing.proto\x1a\x1emailing/v1/mailing_stats.proto\"y\n\x14\x43reateMailingRequest\x12*\n\x07mailing\x18\x01 \x01(\x0b\x32\x13.mailing.v1.MailingB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"-\n\x11GetMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"\xa3\x01\n\x13ListMailingsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x18.mailing.v1.MailingStateB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x01\"j\n\x14ListMailingsResponse\x12%\n\x08mailings\x18\x01 \x03(\x0b\x32\x13.mailing.v1.Mailing\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"\x96\x01\n\x14UpdateMailingRequest\x12*\n\x07mailing\x18\x01 \x01(\x0b\x32\x13.mailing.v1.MailingB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"0\n\x14\x44\x65leteMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"I\n\x13PauseMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"J\n\x14ResumeMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"J\n\x14\x43\x61ncelMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"C\n\x15PreviewMailingRequest\x12*\n\x07mailing\x18\x01 \x01(\x0b\x32\x13.mailing.v1.MailingB\x04\xe2\x41\x01\x02\"\x9f\x01\n\x16PreviewMailingResponse\x12\x10\n\x08\x61udience\x18\x01 \x01(\x03\x12\x10\n\x08segments\x18\x02 \x01(\x05\x12&\n\x08\x66orecast\x18\x03 \x01(\x0b\x32\x14.mailing.v1.Forecast\x12*\n\x08\x65ncoding\x18\x04 \x01(\x0e\x32\x18.mailing.v1.TextEncoding\x12\r\n\x05units\x18\x05 \x01(\x05\"2\n\x16GetMailingStatsRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"/\n\x13WatchMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02*]\n\x0cTextEncoding\x12\x1d\n\x19TEXT_ENCODING_UNSPECIFIED\x10\x00\x12\x16\n\x12TEXT_ENCODING_GSM7\x10\x01\x12\x16\n\x12TEXT_ENCODING_UCS2\x10\x02\x32\xfd\n\n\x0eMailingService\x12m\n\rCreateMailing\x12 .mailing.v1.CreateMailingRequest\x1a\x13.mailing.v1.Mailing\"%\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x1b\"\x10/api/v1/mailings:\x07mailing\x12k\n\nGetMailing\x12\x1d.mailing.v1.GetMailingRequest\x1a\x13.mailing.v1.Mailing\")\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/mailings/{mailing_id}\x12o\n\x0cListMailings\x12\x1f.mailing.v1.ListMailingsRequest\x1a .mailing.v1.ListMailingsResponse\"\x1c\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/mailings\x12\xa4\x01\n\rUpdateMailing\x12 .mailing.v1.UpdateMailingRequest\x1a\x13.mailing.v1.Mailing\"\\\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02R2\x1d/api/v1/mailings/{mailing.id}:\x07mailingZ(\x1a\x1d/api/v1/mailings/{mailing.id}:\x07mailing\x12t\n\rDeleteMailing\x12 .mailing.v1.DeleteMailingRequest\x1a\x16.google.protobuf.Empty\")\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x1f*\x1d/api/v1/mailings/{mailing_id}\x12x\n\x0cPauseMailing\x12\x1f.mailing.v1.PauseMailingRequest\x1a\x13.mailing.v1.Mailing\"2\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02(\"#/api/v1/mailings/{mailing_id}/pause:\x01*\x12{\n\rResumeMailing\x12 .mailing.v1.ResumeMailingRequest\x1a\x13.mailing.v1.Mailing\"3\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02)\"$/api/v1/mailings/{mailing_id}/resume:\x01*\x12{\n\rCancelMailing\x12 .mailing.v1.CancelMailingRequest\x1a\x13.mailing.v1.Mailing\"3\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02)\"$/api/v1/mailings/{mailing_id}/cancel:\x01*\x12\x86\x01\n\x0ePreviewMailing\x12!.mailing.v1.PreviewMailingRequest\x1a\".mailing.v1.PreviewMailingResponse\"-\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02#\"\x18/api/v1/mailings/preview:\x07mailing\x12\x80\x01\n\x0fGetMailingStats\x12\".mailing.v1.GetMailingStatsRequest\x1a\x18.mailing.v1.MailingStats\"/\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02%\x12#/api/v1/mailings/{mailing_id}/stats\x12\x80\x01\n\x0cWatchMailing\x12\x1f.mailing.v1.WatchMailingRequest\x1a\x1b.mailing.v1.MailingProgress\"0\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02&\x12$/api/v1/mailings/{mailing_id}/events0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,6 +52,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTMAILINGSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
   _globals['_LISTMAILINGSREQUEST'].fields_by_name['state']._loaded_options = None
   _globals['_LISTMAILINGSREQUEST'].fields_by_name['state']._serialized_options = b'\342A\001\001'
+  _globals['_LISTMAILINGSREQUEST'].fields_by_name['order_by']._loaded_options = None
+  _globals['_LISTMAILINGSREQUEST'].fields_by_name['order_by']._serialized_options = b'\342A\001\001'
+  _globals['_LISTMAILINGSREQUEST'].fields_by_name['skip']._loaded_options = None
+  _globals['_LISTMAILINGSREQUEST'].fields_by_name['skip']._serialized_options = b'\342A\001\001'
   _globals['_UPDATEMAILINGREQUEST'].fields_by_name['mailing']._loaded_options = None
   _globals['_UPDATEMAILINGREQUEST'].fields_by_name['mailing']._serialized_options = b'\342A\001\002'
   _globals['_UPDATEMAILINGREQUEST'].fields_by_name['update_mask']._loaded_options = None
@@ -100,34 +104,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MAILINGSERVICE'].methods_by_name['GetMailingStats']._serialized_options = b'\250\324\030\001\202\323\344\223\002%\022#/api/v1/mailings/{mailing_id}/stats'
   _globals['_MAILINGSERVICE'].methods_by_name['WatchMailing']._loaded_options = None
   _globals['_MAILINGSERVICE'].methods_by_name['WatchMailing']._serialized_options = b'\250\324\030\001\202\323\344\223\002&\022$/api/v1/mailings/{mailing_id}/events'
-  _globals['_TEXTENCODING']._serialized_start=1418
-  _globals['_TEXTENCODING']._serialized_end=1511
+  _globals['_TEXTENCODING']._serialized_start=1463
+  _globals['_TEXTENCODING']._serialized_end=1556
   _globals['_CREATEMAILINGREQUEST']._serialized_start=257
   _globals['_CREATEMAILINGREQUEST']._serialized_end=378
   _globals['_GETMAILINGREQUEST']._serialized_start=380
   _globals['_GETMAILINGREQUEST']._serialized_end=425
-  _globals['_LISTMAILINGSREQUEST']._serialized_start=427
-  _globals['_LISTMAILINGSREQUEST']._serialized_end=546
-  _globals['_LISTMAILINGSRESPONSE']._serialized_start=548
-  _globals['_LISTMAILINGSRESPONSE']._serialized_end=654
-  _globals['_UPDATEMAILINGREQUEST']._serialized_start=657
-  _globals['_UPDATEMAILINGREQUEST']._serialized_end=807
-  _globals['_DELETEMAILINGREQUEST']._serialized_start=809
-  _globals['_DELETEMAILINGREQUEST']._serialized_end=857
-  _globals['_PAUSEMAILINGREQUEST']._serialized_start=859
-  _globals['_PAUSEMAILINGREQUEST']._serialized_end=932
-  _globals['_RESUMEMAILINGREQUEST']._serialized_start=934
-  _globals['_RESUMEMAILINGREQUEST']._serialized_end=1008
-  _globals['_CANCELMAILINGREQUEST']._serialized_start=1010
-  _globals['_CANCELMAILINGREQUEST']._serialized_end=1084
-  _globals['_PREVIEWMAILINGREQUEST']._serialized_start=1086
-  _globals['_PREVIEWMAILINGREQUEST']._serialized_end=1153
-  _globals['_PREVIEWMAILINGRESPONSE']._serialized_start=1156
-  _globals['_PREVIEWMAILINGRESPONSE']._serialized_end=1315
-  _globals['_GETMAILINGSTATSREQUEST']._serialized_start=1317
-  _globals['_GETMAILINGSTATSREQUEST']._serialized_end=1367
-  _globals['_WATCHMAILINGREQUEST']._serialized_start=1369
-  _globals['_WATCHMAILINGREQUEST']._serialized_end=1416
-  _globals['_MAILINGSERVICE']._serialized_start=1514
-  _globals['_MAILINGSERVICE']._serialized_end=2919
+  _globals['_LISTMAILINGSREQUEST']._serialized_start=428
+  _globals['_LISTMAILINGSREQUEST']._serialized_end=591
+  _globals['_LISTMAILINGSRESPONSE']._serialized_start=593
+  _globals['_LISTMAILINGSRESPONSE']._serialized_end=699
+  _globals['_UPDATEMAILINGREQUEST']._serialized_start=702
+  _globals['_UPDATEMAILINGREQUEST']._serialized_end=852
+  _globals['_DELETEMAILINGREQUEST']._serialized_start=854
+  _globals['_DELETEMAILINGREQUEST']._serialized_end=902
+  _globals['_PAUSEMAILINGREQUEST']._serialized_start=904
+  _globals['_PAUSEMAILINGREQUEST']._serialized_end=977
+  _globals['_RESUMEMAILINGREQUEST']._serialized_start=979
+  _globals['_RESUMEMAILINGREQUEST']._serialized_end=1053
+  _globals['_CANCELMAILINGREQUEST']._serialized_start=1055
+  _globals['_CANCELMAILINGREQUEST']._serialized_end=1129
+  _globals['_PREVIEWMAILINGREQUEST']._serialized_start=1131
+  _globals['_PREVIEWMAILINGREQUEST']._serialized_end=1198
+  _globals['_PREVIEWMAILINGRESPONSE']._serialized_start=1201
+  _globals['_PREVIEWMAILINGRESPONSE']._serialized_end=1360
+  _globals['_GETMAILINGSTATSREQUEST']._serialized_start=1362
+  _globals['_GETMAILINGSTATSREQUEST']._serialized_end=1412
+  _globals['_WATCHMAILINGREQUEST']._serialized_start=1414
+  _globals['_WATCHMAILINGREQUEST']._serialized_end=1461
+  _globals['_MAILINGSERVICE']._serialized_start=1559
+  _globals['_MAILINGSERVICE']._serialized_end=2964
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,61 @@
+"""How calls to the provider ended in the last minutes, for the dashboard: counted in memory."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from typing import Final
+
+from engine.api.control import ProviderCalls
+from engine.domain.forecast import bucket
+from engine.domain.message import Event
+from engine.ports import Record
+
+WINDOW_SECONDS: Final = 300
+_STEP_US: Final = 10_000_000
+_STEPS: Final = WINDOW_SECONDS * 1_000_000 // _STEP_US
+
+
+class _Step:
+    """What happened in ten seconds."""
+
+    __slots__ = ("calls", "errors", "latency", "number")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.calls = self.errors = 0
+        self.latency: Counter[int] = Counter()
+
+
+class ProviderWindow:
+    """Remembers five minutes, in steps of ten seconds."""
+
+    def __init__(self) -> None:
+        self._steps: deque[_Step] = deque(maxlen=_STEPS)
+
+    def add(self, records: Sequence[Record]) -> None:
+        """These calls have ended: a batch, for this is on the hot path."""
+        if not records:
+            return
+        number = records[-1].finished_us // _STEP_US
+        if not self._steps or self._steps[-1].number < number:
+            self._steps.append(_Step(number))
+        step = self._steps[-1]
+        step.calls += len(records)
+        step.errors += [record.event for record in records].count(Event.DEFER)
+        step.latency.update([bucket((record.finished_us - record.started_us) * 1e-6) for record in records])
+
+    def calls(self, now_us: int) -> ProviderCalls:
+        """What happened until now, since five minutes ago or since the first call of them."""
+        recent = [step for step in self._steps if step.number > now_us // _STEP_US - _STEPS]
+        if not recent:
+            return ProviderCalls()
+        latency: Counter[int] = Counter()
+        for step in recent:
+            latency += step.latency
+        return ProviderCalls(
+            window_seconds=max(1.0, (now_us - recent[0].number * _STEP_US) * 1e-6),
+            calls=sum(step.calls for step in recent),
+            errors=sum(step.errors for step in recent),
+            latency=latency,
+        )

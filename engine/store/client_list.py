@@ -1,0 +1,140 @@
+"""Lists of clients: any filter, any page, fast with a million of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from engine.store.database import Tx
+from engine.store.lists import Cut, cut, forward, read_part
+from engine.store.rows import ClientQuery, ClientRow, Facets, Page, PageOf
+from engine.store.verbs import Verbs
+
+CLIENT_COLUMNS: Final = "id, phone_number, phone_code, tag, time_zone, create_us, update_us"
+_INDEXES: Final = {"tag": "client_tag", "phone_code": "client_phone_code", "time_zone": "client_time_zone"}
+_LOOKUPS_MAX: Final = 300_000
+"""From about so many on, rows are read faster one after the other than one by one by an index."""
+_FACET_MAX: Final = 1_000
+
+
+class ClientListVerbs(Verbs):
+    """Nothing here changes anything."""
+
+    async def list_clients(self, query: ClientQuery, page: Page) -> PageOf[ClientRow]:
+        """Clients by id, ascending unless the page says otherwise."""
+        filters = sum(value is not None for value in asdict(query).values())
+
+        async def work(tx: Tx) -> PageOf[ClientRow]:
+            condition, args = _restrictions(tx, query)
+            if filters < 2 and query.phone_contains is None:
+                ids, more, total = await _by_index(tx, condition, args, page)
+            else:
+                ids, more, total = await _by_scan(tx, query, condition, args, page)
+            items = await _rows(tx, ids)
+            return PageOf(items, total, items[-1].id if more else None)
+
+        return await self._db.read(work)
+
+    async def export_clients(self, query: ClientQuery, page_size: int = 1000) -> AsyncIterator[tuple[ClientRow, ...]]:
+        """All clients by id, in pages; each page is read when it is asked for."""
+        page: Page | None = Page(page_size)
+        while page is not None:
+            now = page
+
+            async def work(tx: Tx, now: Page = now) -> tuple[Sequence[ClientRow], bool]:
+                condition, args = _restrictions(tx, query)
+                ahead = forward(now)
+                sql = f"SELECT {CLIENT_COLUMNS} FROM client {ahead.sql(condition)}"
+                return cut(now, [ClientRow(*row) for row in await tx.table(CLIENT_COLUMNS, sql, *args, *ahead.args)])
+
+            items, more = await self._db.read(work)
+            if items:
+                yield tuple(items)
+            page = Page(page_size, items[-1].id) if more else None
+
+    async def count_clients(self) -> int:
+        """How many clients there are."""
+
+        async def work(tx: Tx) -> int:
+            return int(await tx.value("SELECT count(*) FROM client"))
+
+        return await self._db.read(work)
+
+    async def facets(self) -> Facets:
+        """The values that clients have, the most frequent first. A read for each kind: all of them together would
+        hold up other reads of a SQLite file for too long (60 ms each for a million clients)."""
+        return Facets(*[await self._facet(name) for name in ("tag", "phone_code", "time_zone")])
+
+    async def _facet(self, column: str) -> dict[str, int]:
+        async def work(tx: Tx) -> dict[str, int]:
+            rows = await tx.rows(
+                f"SELECT {column}, count(*) FROM client GROUP BY {column}"
+                f" ORDER BY count(*) DESC, {column} LIMIT {_FACET_MAX}"
+            )
+            return {row[0]: row[1] for row in rows}
+
+        return await self._db.read(work)
+
+
+def _restrictions(tx: Tx, query: ClientQuery) -> tuple[str, list[Any]]:
+    asked = {name: value for name, value in asdict(query).items() if value is not None}
+    contains = tx.dialect.contains("phone_number")
+    conditions = [contains if name == "phone_contains" else f"{name} = ?" for name in asked]
+    return " AND ".join(["TRUE", *conditions]), list(asked.values())
+
+
+async def _by_index(tx: Tx, condition: str, args: list[Any], page: Page) -> tuple[list[int], bool, int]:
+    """One filter or none: an index has the ids, in their order and with nothing else in it."""
+    total = int(await tx.value(f"SELECT count(*) FROM client WHERE {condition}", *args))
+
+    async def fetch(part: Cut) -> list[int]:
+        rows = await tx.table("id", f"SELECT id FROM client {part.sql(condition)}", *args, *part.args)
+        return [row[0] for row in rows]
+
+    ids, more = await read_part(page, total, fetch)
+    return list(ids), more, total
+
+
+async def _by_scan(
+    tx: Tx, query: ClientQuery, condition: str, args: list[Any], page: Page
+) -> tuple[list[int], bool, int]:
+    """Several filters, or a part of the number: what matches is found once, for the page and the total both."""
+    ahead = forward(page)
+    rows = await tx.rows(
+        f"WITH hit AS MATERIALIZED (SELECT id FROM client {await _access(tx, query)} WHERE {condition})"
+        " SELECT count(*), 0 FROM hit"
+        f" UNION ALL SELECT * FROM (SELECT 0, id FROM hit {ahead.sql('TRUE')}) AS part",
+        *args,
+        *ahead.args,
+    )
+    ids, more = cut(page, [row[1] for row in rows[1:]])
+    return list(ids), more, int(rows[0][0])
+
+
+async def _access(tx: Tx, query: ClientQuery) -> str:
+    """How SQLite should look for clients: it has no statistics, and would take any of the indexes."""
+    asked = {name: getattr(query, name) for name in _INDEXES if getattr(query, name) is not None}
+    if not tx.dialect.is_sqlite or query.phone_number is not None or not asked:
+        return ""
+    sizes = {
+        name: await tx.value(
+            f"SELECT count(*) FROM (SELECT 1 FROM client INDEXED BY {_INDEXES[name]} WHERE {name} = ?"
+            f" LIMIT {_LOOKUPS_MAX})",
+            value,
+        )
+        for name, value in asked.items()
+    }
+    best = min(sizes, key=lambda name: sizes[name])
+    return "NOT INDEXED" if sizes[best] >= _LOOKUPS_MAX else tx.dialect.indexed_by(_INDEXES[best])
+
+
+async def _rows(tx: Tx, ids: Sequence[int]) -> tuple[ClientRow, ...]:
+    """These clients, in the order given."""
+    rows = await tx.table(
+        CLIENT_COLUMNS,
+        f"SELECT {CLIENT_COLUMNS} FROM client WHERE id {tx.dialect.in_list()} LIMIT {len(ids)}",
+        tx.dialect.list_arg(ids),
+    )
+    found = {row[0]: ClientRow(*row) for row in rows}
+    return tuple(found[client_id] for client_id in ids)

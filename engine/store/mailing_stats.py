@@ -1,0 +1,114 @@
+"""Statistics of one mailing."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from engine.domain.message import Status
+from engine.store import counters
+from engine.store.database import Row, Tx
+from engine.store.mailings import get_mailing_row
+from engine.store.rows import DELETED_CLIENT, Breakdown, GroupCounts, StatsRow, TimelineRow
+from engine.store.verbs import Verbs
+
+_CHUNK: Final = 10_000
+"""Messages in one read: some 10 ms, for which other reads of a SQLite file may have to wait."""
+_AT_ONCE_MAX: Final = _CHUNK - 1
+_KEY: Final = (
+    "coalesce(c.phone_code, '') || '|' || coalesce(c.time_zone, '') || '|' || CAST(m.status AS TEXT) || '|' ||"
+    " coalesce(c.tag, '')"
+)
+"""All that messages are grouped by, as one text: counting texts costs a third of counting tuples. Only the tag may have
+a bar in it, hence the order. An operator code is never empty: it tells that the client was deleted."""
+
+_Numbers = dict[str, list[int]]
+"""Pending, sent and not sent, by value."""
+
+
+class MailingStatsVerbs(Verbs):
+    """Nothing here changes anything."""
+
+    async def mailing_stats(self, mailing_id: int) -> StatsRow:
+        """The counters and histograms of a mailing. ``NotFound`` when there is none."""
+
+        async def work(tx: Tx) -> StatsRow:
+            mailing = await get_mailing_row(tx, mailing_id)
+            made = await tx.row("SELECT attempts, retried FROM mailing_counters WHERE mailing_id = ?", mailing_id)
+            attempts, retried = made or (0, 0)
+            stats = await _stats(tx, mailing_id)
+            return StatsRow(
+                mailing,
+                attempts,
+                retried,
+                dict(sorted(stats[counters.HTTP_STATUS].items())),
+                dict(sorted(stats[counters.LATENCY].items())),
+                _timeline(stats),
+                _breakdown(_keys(await _chunk(tx, mailing_id, 0))) if mailing.counts.total <= _AT_ONCE_MAX else None,
+            )
+
+        return await self._db.read(work)
+
+    async def mailing_breakdown(self, mailing_id: int) -> Breakdown:
+        """Messages of a mailing by their clients' values. Reads all of them, in chunks between which others can read:
+        each message is counted once, but not all at the same instant. A second for a million."""
+        found: Counter[str] = Counter()
+        after = 0
+        while True:
+
+            async def work(tx: Tx, after: int = after) -> Sequence[Row]:
+                return await _chunk(tx, mailing_id, after)
+
+            rows = await self._db.read(work)
+            found += _keys(rows)
+            if len(rows) < _CHUNK:
+                return _breakdown(found)
+            after = rows[-1][0]
+
+
+async def _chunk(tx: Tx, mailing_id: int, after: int) -> Sequence[Row]:
+    return await tx.table(
+        "id, grouped",
+        f"SELECT m.id AS id, {_KEY} AS grouped FROM message AS m LEFT JOIN client AS c ON c.id = m.client_id"
+        " WHERE m.mailing_id = ? AND m.id > ? ORDER BY m.id LIMIT ?",
+        *(mailing_id, after, _CHUNK),
+    )
+
+
+def _keys(rows: Sequence[Row]) -> Counter[str]:
+    return Counter([key for _, key in rows])
+
+
+def _breakdown(found: Counter[str]) -> Breakdown:
+    codes: _Numbers = {}
+    zones: _Numbers = {}
+    tags: _Numbers = {}
+    for key, number in found.items():
+        code, zone, status, tag = key.split("|", 3)
+        place = max(0, int(status) - Status.CALLING)
+        for values, value in ((codes, code), (zones, zone), (tags, tag)):
+            values.setdefault(value if code else DELETED_CLIENT, [0, 0, 0])[place] += number
+    return Breakdown(by_phone_code=_groups(codes), by_tag=_groups(tags), by_time_zone=_groups(zones))
+
+
+def _groups(numbers: _Numbers) -> dict[str, GroupCounts]:
+    """The most frequent first."""
+    ordered = sorted(numbers.items(), key=lambda item: (-sum(item[1]), item[0]))
+    return {value: GroupCounts(*each) for value, each in ordered}
+
+
+async def _stats(tx: Tx, mailing_id: int) -> Mapping[str, dict[int, int]]:
+    stats: defaultdict[str, dict[int, int]] = defaultdict(dict)
+    for kind, key, number in await tx.rows(
+        "SELECT kind, key, count FROM mailing_stat WHERE mailing_id = ? ORDER BY kind, key", mailing_id
+    ):
+        stats[kind][key] = number
+    return stats
+
+
+def _timeline(stats: Mapping[str, dict[int, int]]) -> tuple[TimelineRow, ...]:
+    kinds = (counters.TIMELINE_SENT, counters.TIMELINE_NOT_SENT, counters.TIMELINE_DEFERRED)
+    spans = sorted({span for kind in kinds for span in stats[kind]})
+    width_us = counters.TIMELINE_SECONDS * 1_000_000
+    return tuple(TimelineRow(span * width_us, *(stats[kind].get(span, 0) for kind in kinds)) for span in spans)

@@ -1,0 +1,153 @@
+"""Lists of messages: any filter, any page, fast with a million of them.
+
+There are partial indexes of what waits, of what is taken and of what is not sent, and an index of each mailing. There
+is none of what was sent, which would cost a write for every message: those rows are found by walking along the ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from engine.store.database import Row, Tx
+from engine.store.lists import Cut, cut, forward, read_part
+from engine.store.rows import MessageQuery, Page
+
+_PUBLIC: Final = {"pending": "status <= 2", "sent": "status = 3", "not_sent": "status = 4"}
+_COUNTER_SUMS: Final = {
+    None: "pending + sent + expired + rejected + cancelled + uncertain",
+    "pending": "pending",
+    "sent": "sent",
+    "not_sent": "expired + rejected + cancelled + uncertain",
+}
+_SORTED_MAX: Final = 400_000
+"""So many ids at most are taken out of indexes and sorted; of more than that a walk along the rows meets enough."""
+_LARGE_SHARE: Final = 4
+"""A mailing that has this part of all messages, or more, is read faster row by row than by its index."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Totals:
+    """From the counters: SPEC, rule 13, keeps them equal to the rows."""
+
+    matching: int
+    """Messages that match."""
+    mailing: int
+    """Messages of the mailing, or of all."""
+    every: int
+    """Messages of all mailings."""
+    hidden: bool
+    """Some messages belong to deleted mailings."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where to look for ids: a ``FROM``, a condition and its arguments."""
+
+    table: str
+    condition: str
+    args: list[Any] = field(default_factory=list)
+
+    async def ids(self, tx: Tx, part: Cut) -> Sequence[Row]:
+        """The ids of a part of the list."""
+        sql = f"SELECT id FROM {self.table} {part.sql(self.condition)}"
+        return await tx.table("id", sql, *self.args, *part.args)
+
+
+async def list_ids(tx: Tx, query: MessageQuery, page: Page) -> tuple[list[int], bool, int]:
+    """The ids of a page, whether there are more after it, and how many messages match in all."""
+    if query.reason is not None and query.status not in (None, "not_sent"):
+        return [], False, 0
+    if query.client_id is not None:
+        return await _of_client(tx, query, page)
+    totals = await _totals(tx, query)
+    if not totals.matching:
+        return [], False, 0
+    source = _source(tx, query, totals)
+    rows, more = await read_part(page, totals.matching, lambda part: source.ids(tx, part))
+    return [row[0] for row in rows], more, totals.matching
+
+
+async def _of_client(tx: Tx, query: MessageQuery, page: Page) -> tuple[list[int], bool, int]:
+    """A client has one message a mailing: they are few, and are read once."""
+    condition, args = _conditions(query)
+    rows = await tx.rows(
+        f"SELECT id FROM message WHERE client_id = ? AND {condition} AND {_VISIBLE} ORDER BY id", query.client_id, *args
+    )
+    ahead = forward(page)
+    ids: list[int] = [row[0] for row in rows]
+    if ahead.descending:
+        ids.reverse()
+    beyond = [id for id in ids if ahead.after is None or (id < ahead.after if ahead.descending else id > ahead.after)]
+    shown, more = cut(page, beyond[ahead.offset : ahead.offset + ahead.limit])
+    return list(shown), more, len(ids)
+
+
+_VISIBLE: Final = "mailing_id NOT IN (SELECT id FROM mailing WHERE deleted_us IS NOT NULL)"
+
+
+async def _totals(tx: Tx, query: MessageQuery) -> _Totals:
+    numbers = _COUNTER_SUMS[query.status] if query.reason is None else query.reason.public
+    whole = _COUNTER_SUMS[None]
+    which = "TRUE" if query.mailing_id is None else f"id = {int(query.mailing_id)}"
+    row = await tx.row(
+        f"SELECT coalesce(sum(CASE WHEN {which} THEN {numbers} END), 0),"
+        f" coalesce(sum(CASE WHEN {which} THEN {whole} END), 0), coalesce(sum({whole}), 0)"
+        " FROM mailing_counters AS k JOIN mailing AS m ON m.id = k.mailing_id WHERE deleted_us IS NULL"
+    )
+    assert row is not None
+    hidden = await tx.row("SELECT 1 FROM mailing WHERE deleted_us IS NOT NULL LIMIT 1") is not None
+    return _Totals(int(row[0]), int(row[1]), int(row[2]), hidden)
+
+
+def _conditions(query: MessageQuery) -> tuple[str, list[Any]]:
+    conditions, args = ["TRUE"], []
+    if query.mailing_id is not None:
+        conditions.append("mailing_id = ?")
+        args.append(query.mailing_id)
+    if query.reason is not None:
+        # The status names the partial index message_not_sent.
+        conditions += ["status = 4", "reason = ?"]
+        args.append(int(query.reason))
+    elif query.status is not None:
+        conditions.append(_PUBLIC[query.status])
+    return " AND ".join(conditions), args
+
+
+def _source(tx: Tx, query: MessageQuery, totals: _Totals) -> _Source:
+    """The cheapest way to the ids. Messages of a deleted mailing can't match when one that is not is asked for."""
+    condition, args = _conditions(query)
+    hidden = totals.hidden and query.mailing_id is None
+    shown = f"{condition} AND {_VISIBLE}" if hidden else condition
+    if not tx.dialect.is_sqlite:
+        return _Source("message", shown, args)  # it has statistics, and finds out by itself
+    if query.status == "pending" and _is_rare(totals):
+        return _pending(query, hidden)
+    if query.reason is not None or (query.status == "not_sent" and _is_rare(totals)):
+        return _not_sent(query)
+    if query.mailing_id is None or (query.status is not None and totals.mailing * _LARGE_SHARE > totals.every):
+        return _Source("message NOT INDEXED", shown, args)
+    return _Source("message INDEXED BY message_mailing", shown, args)
+
+
+def _is_rare(totals: _Totals) -> bool:
+    return totals.matching * 2 < totals.mailing and totals.matching <= _SORTED_MAX
+
+
+def _pending(query: MessageQuery, hidden: bool) -> _Source:
+    which, args = ("TRUE", []) if query.mailing_id is None else ("mailing_id = ?", [query.mailing_id])
+    visible = f"{which} AND {_VISIBLE}" if hidden else which
+    waiting = f"SELECT id FROM message INDEXED BY message_due WHERE status = 0 AND {visible}"
+    taken = f"SELECT id FROM message INDEXED BY message_lease WHERE status IN (1, 2) AND {visible}"
+    return _Source(f"({waiting} UNION ALL {taken})", "TRUE", args * 2)
+
+
+def _not_sent(query: MessageQuery) -> _Source:
+    """Each mailing and reason is a range of the index; with both of them one, in the order of the ids."""
+    mailings, args = "IN (SELECT id FROM mailing WHERE deleted_us IS NULL)", []
+    if query.mailing_id is not None:
+        mailings, args = "= ?", [query.mailing_id]
+    reasons = "IN (1, 2, 3, 4)" if query.reason is None else f"= {int(query.reason)}"
+    condition = f"status = 4 AND mailing_id {mailings} AND reason {reasons}"
+    return _Source("message INDEXED BY message_not_sent", condition, args)

@@ -1,0 +1,93 @@
+"""What a dashboard asks for: read often, so cheap however many messages there are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Final
+
+from engine.domain.window import MailingState
+from engine.ports import EngineRow
+from engine.store import counters
+from engine.store.database import Tx
+from engine.store.mailings import OPEN, counts_of_all, rows_in_state
+from engine.store.rows import MailingRow, OverviewRow, TimelineRow
+from engine.store.verbs import Verbs
+
+MAILINGS_MAX: Final = 20
+_STEP_US: Final = counters.TIMELINE_SECONDS * 1_000_000
+_KINDS: Final = (counters.TIMELINE_SENT, counters.TIMELINE_NOT_SENT, counters.TIMELINE_DEFERRED)
+_ORDERS: Final = {
+    MailingState.ACTIVE: "pending = 0, end_us, id",
+    MailingState.PAUSED: "pending = 0, end_us, id",
+    MailingState.SCHEDULED: "start_us, id",
+}
+
+
+class OverviewVerbs(Verbs):
+    """Nothing here changes anything."""
+
+    async def overview(self, now_us: int, *, recent_us: int) -> OverviewRow:
+        """The mailings that matter now with what they did since ``recent_us``, and the messages of all."""
+
+        async def work(tx: Tx) -> OverviewRow:
+            shown: list[MailingRow] = []
+            for state, order in _ORDERS.items():
+                shown += await rows_in_state(tx, state, now_us, order, MAILINGS_MAX - len(shown))
+            total = await tx.value(f"SELECT count(*) FROM mailing WHERE deleted_us IS NULL AND {OPEN}", now_us)
+            recent = await _recent(tx, recent_us)
+            return OverviewRow(tuple(shown), int(total), await counts_of_all(tx), recent)
+
+        return await self._db.read(work)
+
+    async def timeline(self, since_us: int, step_us: int) -> tuple[TimelineRow, ...]:
+        """What happened in all mailings since then, in steps of ``step_us`` (a multiple of ten seconds), which begin at
+        multiples of it; steps in which nothing happened are left out."""
+        width = step_us // _STEP_US
+
+        async def work(tx: Tx) -> tuple[TimelineRow, ...]:
+            # By each mailing, and not by the time alone: so the index leads to what is new, past all that is old.
+            rows = await tx.rows(
+                f"SELECT key / {width}, kind, sum(count) FROM mailing_stat WHERE mailing_id IN (SELECT id FROM mailing)"
+                f" AND kind IN ({_KIND_LIST}) AND key >= ? GROUP BY key / {width}, kind",
+                since_us // _STEP_US,
+            )
+            steps: defaultdict[int, dict[str, int]] = defaultdict(dict)
+            for step, kind, number in rows:
+                steps[step][kind] = int(number)
+            return tuple(
+                TimelineRow(step * step_us, *(steps[step].get(kind, 0) for kind in _KINDS)) for step in sorted(steps)
+            )
+
+        return await self._db.read(work)
+
+    async def silent_engines(self, since_us: int, until_us: int) -> tuple[EngineRow, ...]:
+        """Engines that were not stopped in order, and gave their last sign of life in that time."""
+
+        async def work(tx: Tx) -> tuple[EngineRow, ...]:
+            rows = await tx.rows(
+                "SELECT id, name, started_us, heartbeat_us, seen_revision, workers, in_flight FROM engine"
+                " WHERE heartbeat_us >= ? AND heartbeat_us < ? ORDER BY id",
+                *(since_us, until_us),
+            )
+            return tuple(EngineRow(*row) for row in rows)
+
+        return await self._db.read(work)
+
+
+_KIND_LIST: Final = ", ".join(f"'{kind}'" for kind in _KINDS)
+
+
+async def _recent(tx: Tx, recent_us: int) -> dict[int, tuple[TimelineRow, ...]]:
+    found: defaultdict[int, defaultdict[int, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
+    for mailing_id, step, kind, number in await tx.rows(
+        "SELECT mailing_id, key, kind, count FROM mailing_stat WHERE mailing_id IN (SELECT id FROM mailing)"
+        f" AND kind IN ({_KIND_LIST}) AND key >= ?",
+        recent_us // _STEP_US,
+    ):
+        found[mailing_id][step][kind] = number
+    return {
+        mailing_id: tuple(
+            TimelineRow(step * _STEP_US, *(steps[step].get(kind, 0) for kind in _KINDS)) for step in sorted(steps)
+        )
+        for mailing_id, steps in found.items()
+    }

@@ -1,0 +1,134 @@
+"""Looking up one row on the event loop: what it sees, and that it waits for nobody (docs/decisions/look-ups.md)."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from typing import Any
+
+import pytest
+
+from engine.domain.errors import NotFound
+from engine.ports import StoreUnavailable
+from engine.store import Store, sqlite
+from engine.store.database import Tx, Work
+from engine.store.sqlite import SqliteDatabase, _Inline
+from tests.store.world import BY, NOW, add_clients, client
+
+
+async def test_it_sees_every_change_that_was_stored(store: Store) -> None:
+    (client_id,) = await add_clients(store, 1)
+    assert (await store.get_client(client_id)).tag == "new"
+    await store.update_client(client_id, lambda _: client(0, tag="old"), by=BY, now_us=NOW)
+    assert (await store.get_client(client_id)).tag == "old"
+    await store.delete_client(client_id, by=BY, now_us=NOW)
+    with pytest.raises(NotFound):
+        await store.get_client(client_id)
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_it_neither_waits_for_the_writer_nor_sees_half_of_its_work(store: Store) -> None:
+    (client_id,) = await add_clients(store, 1)
+    changed, ended = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def slow(tx: Tx) -> None:
+        await tx.run("UPDATE client SET tag = 'half' WHERE id = ?", client_id)
+        loop.call_soon_threadsafe(changed.set)
+        time.sleep(0.5)  # noqa: ASYNC251 - in the database's thread
+
+    writing = asyncio.create_task(store._db.transaction(slow))
+    writing.add_done_callback(lambda _: ended.set())
+    await changed.wait()
+    assert (await store.get_client(client_id)).tag == "new"
+    assert not ended.is_set()
+    await writing
+    assert (await store.get_client(client_id)).tag == "half"
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_it_asks_no_thread(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    (client_id,) = await add_clients(store, 1)
+
+    async def asked(*_: object) -> None:
+        raise AssertionError("the reader's thread was asked")
+
+    monkeypatch.setattr(store._db, "_read", asked)
+    assert (await store.get_client(client_id)).id == client_id
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_a_slow_disk_is_left_to_the_readers_thread_for_a_while(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (client_id,) = await add_clients(store, 1)
+    database, asked = store._db, 0
+    assert isinstance(database, SqliteDatabase)
+    read = database._read
+
+    async def counted(work: Work[Any]) -> Any:
+        nonlocal asked
+        asked += 1
+        return await read(work)
+
+    monkeypatch.setattr(database, "_read", counted)
+    monkeypatch.setattr(sqlite, "_REST_SECONDS", 0.2)
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite, "_SLOW_SECONDS", -1.0)
+        await store.get_client(client_id)
+    assert asked == 0
+    await store.get_client(client_id)
+    assert asked == 1
+    await asyncio.sleep(0.25)
+    await store.get_client(client_id)
+    assert asked == 1
+
+
+class _Locked:
+    """A connection that finds the file locked, as beside a tool that restores a backup."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def execute(self, *_: Any) -> None:
+        self.asked += 1
+        raise sqlite3.OperationalError("database is locked")
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_who_would_have_to_wait_waits_in_the_readers_thread(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (client_id,) = await add_clients(store, 1)
+    database, locked = store._db, _Locked()
+    assert isinstance(database, SqliteDatabase)
+    assert isinstance(database._near, _Inline)
+    with monkeypatch.context() as patched:
+        patched.setattr(database._near, "connection", locked)
+        assert (await store.get_client(client_id)).id == client_id
+    assert locked.asked == 1
+
+
+async def test_a_closed_database_says_so(store: Store) -> None:
+    await store.close()
+    with pytest.raises(StoreUnavailable):
+        await store.get_client(1)
+
+
+async def test_a_database_in_memory_has_one_connection_and_works() -> None:
+    store = await Store.open("sqlite://:memory:")
+    try:
+        (client_id,) = await add_clients(store, 1)
+        assert (await store.get_client(client_id)).tag == "new"
+    finally:
+        await store.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_it_can_change_nothing(store: Store) -> None:
+    database = store._db
+    assert isinstance(database, SqliteDatabase)
+    assert database._near is not None
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        database._near.connection.execute("UPDATE control SET revision = 77")
