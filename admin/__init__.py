@@ -1,1 +1,1 @@
-"""The admin panel, over gRPC."""
+"""The panel for marketers and operators, at ``/admin/`` on the gateway's port; it reaches the engine over gRPC only."""

@@ -10,11 +10,16 @@ from typing import Final
 from aiohttp import web
 from grpc import aio
 
+from admin.panel import mount
+from admin.session import Sessions, key_of
+from gateway.caller import TRUSTED_PROXIES
 from gateway.engine_client import EngineClient
 from gateway.keys import ENGINE, METRICS, SETTINGS, STOPPING
+from gateway.limits import CallerRates
 from gateway.metrics import Metrics
 from gateway.middlewares import middlewares, on_prepare
 from gateway.openapi import setup_document
+from gateway.panel_secret import panel_secret
 from gateway.routes import (
     access,
     audit,
@@ -30,6 +35,7 @@ from gateway.routes import (
     steering,
 )
 from gateway.settings import Settings
+from gateway.streaming import hold_continue
 
 ROUTES: Final[Sequence[ModuleType]] = (
     root,
@@ -52,8 +58,11 @@ def make_app(settings: Settings, channel: aio.Channel) -> web.Application:
     """Make the application; the channel is the caller's to close."""
     app = base_app(settings, channel)
     for module in ROUTES:
-        app.router.add_routes(module.routes())
+        for route in module.routes():
+            options = {**route.kwargs, "expect_handler": hold_continue}
+            app.router.add_routes([web.RouteDef(route.method, route.path, route.handler, options)])
     setup_document(app)
+    _add_panel(app, settings)
     return app
 
 
@@ -61,12 +70,20 @@ def base_app(settings: Settings, channel: aio.Channel) -> web.Application:
     """Make what surrounds the routes: middlewares and what handlers find in the application."""
     app = web.Application(middlewares=middlewares(settings), client_max_size=settings.http_body_bytes)
     app[SETTINGS] = settings
+    app[TRUSTED_PROXIES] = settings.trusted_proxies
     app[METRICS] = Metrics()
     app[ENGINE] = EngineClient(channel, app[METRICS], settings.call_seconds)
     app[STOPPING] = asyncio.Event()
     app.on_response_prepare.append(on_prepare)
     app.on_shutdown.append(_end_streams)
     return app
+
+
+def _add_panel(app: web.Application, settings: Settings) -> None:
+    key = key_of(panel_secret(settings))
+    rest = [route for module in ROUTES if module not in (root, session) for route in module.routes()]
+    sessions = Sessions(key, secure=settings.uses_tls, rates=CallerRates(settings.http_token_rate))
+    mount(app, sessions, key, rest)
 
 
 async def _end_streams(app: web.Application) -> None:

@@ -12,6 +12,7 @@ from marshmallow import Schema, ValidationError
 
 from gateway.keys import SETTINGS
 from gateway.problems import Problem
+from gateway.schemas.fields import PAGE_SIZE_DEFAULT, Page
 from gateway.streaming import body_chunks
 from gateway.translate.values import Json
 
@@ -49,10 +50,17 @@ async def read_body(request: web.Request, schema: type[Schema], check: Check | N
 
 
 def read_query(request: web.Request, schema: type[Schema]) -> Json:
-    """The parameters of the query, as ``schema`` loads them. Raises Problem (422)."""
+    """The parameters of the query, as ``schema`` loads them; those of a page always have a size, within the setting's
+    limit. Raises Problem (422)."""
+    loaded = _loaded_query(request, schema) if request.query else {}
+    if issubclass(schema, Page):
+        most: int = request.config_dict[SETTINGS].http_page_size
+        loaded["page_size"] = min(loaded.get("page_size", PAGE_SIZE_DEFAULT), most)
+    return loaded
+
+
+def _loaded_query(request: web.Request, schema: type[Schema]) -> Json:
     query = request.query
-    if not query:
-        return {}
     twice = [(f"/{_escaped(key)}", "is given twice") for key in dict.fromkeys(query) if len(query.getall(key)) > 1]
     try:
         loaded: Json = _instance(schema).load(dict(query))
@@ -77,7 +85,7 @@ async def read_json(request: web.Request) -> Any:
         )
     if (request.charset or "utf-8").lower() not in _CHARSETS:
         raise Problem(400, "the body must be in UTF-8")
-    settings = request.app[SETTINGS]
+    settings = request.config_dict[SETTINGS]  # the panel asks from an application below the gateway's
     raw = b"".join([chunk async for chunk in body_chunks(request, settings.http_body_bytes)])
     if not raw.strip():
         raise Problem(400, "the body is empty: JSON is needed")

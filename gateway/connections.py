@@ -13,18 +13,22 @@ from typing import Final, NamedTuple, cast
 
 import orjson
 from aiohttp import web
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_exceptions import BadHttpMessage, ContentEncodingError, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 from common.logs import get_logger
 from common.setting_types import Listen
 from gateway.problems import CONTENT_TYPE, Problem, title_of
+from gateway.streaming import unknown_encoding
 
 log = get_logger(__name__)
 
 _LINGER_SECONDS: Final = 5.0
 """How long the rest of a body that was refused is read, so that its sender sees the answer."""
 _BACKLOG: Final = 1024
+_HEADERS_MAX: Final = 128
+_TOO_MANY_HEADERS: Final = "Too many headers received"
+"""aiohttp's words, for it has no error of its own for that."""
 
 
 class Limits(NamedTuple):
@@ -56,6 +60,7 @@ class Connection(RequestHandler):
             lingering_time=_LINGER_SECONDS,
             max_line_size=limits.header_bytes,
             max_field_size=limits.header_bytes,
+            max_headers=_HEADERS_MAX,
         )
         self._limits = limits
         self._header_since: float | None = None
@@ -139,15 +144,23 @@ class Connection(RequestHandler):
         if status >= 500 and not isinstance(exc, Problem):
             log.error("http.failed", exc_info=exc)
             problem = Problem(500, "something is wrong inside the service")
-        elif isinstance(exc, LineTooLong):
-            problem = Problem(431, f"the request's line or a header is longer than {self._limits.header_bytes} bytes")
         else:
-            # aiohttp's message repeats what was sent.
-            problem = Problem(400, "this is not HTTP as RFC 9112 has it")
+            problem = _unreadable(exc, self._limits)
         response = problem.response("")
         response.headers["Server"] = "mailing"  # else aiohttp says its version, and Python's
         response.force_close()
         return response
+
+
+def _unreadable(error: BaseException | None, limits: Limits) -> Problem:
+    """What is wrong with a request that aiohttp could not read; its own message repeats what was sent."""
+    if isinstance(error, LineTooLong):
+        return Problem(431, f"the request's line or a header is longer than {limits.header_bytes} bytes")
+    if isinstance(error, BadHttpMessage) and error.message == _TOO_MANY_HEADERS:
+        return Problem(431, f"the request has more than {_HEADERS_MAX} headers")
+    if isinstance(error, ContentEncodingError):
+        return unknown_encoding()
+    return Problem(400, "this is not HTTP as RFC 9112 has it")
 
 
 def _raw(problem: Problem) -> bytes:
@@ -180,7 +193,12 @@ class HttpServer:
         assert server is not None
         try:
             self._server = await asyncio.get_running_loop().create_server(
-                lambda: Connection(server, self._limits), listen.host, listen.port, ssl=tls, backlog=_BACKLOG
+                lambda: Connection(server, self._limits),
+                listen.host,
+                listen.port,
+                ssl=tls,
+                ssl_handshake_timeout=None if tls is None else self._limits.read_seconds,  # before it, nobody looks
+                backlog=_BACKLOG,
             )
         except OSError as error:
             raise OSError(error.errno, f"can't listen on {listen}: {error.strerror or error}") from None

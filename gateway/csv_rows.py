@@ -73,6 +73,21 @@ class RowReader:
         """What the input is encoded in; None while all was ASCII."""
         return self._lines.encoding
 
+    @property
+    def delimiter(self) -> str | None:
+        """What separates the cells of a CSV; None before its header is read, and for NDJSON."""
+        return self._rows.delimiter if isinstance(self._rows, _CsvRows) else None
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The columns of a CSV, in their order; none before its header is read, and for NDJSON."""
+        return self._rows.columns if isinstance(self._rows, _CsvRows) else ()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it is known what the input is: its first line that is not blank has been read."""
+        return self._rows is not None
+
     def feed(self, data: bytes) -> list[Item]:
         """Take more bytes; return what they complete. Raises UnreadableInput."""
         return self._take(self._lines.feed(data))
@@ -164,8 +179,8 @@ def _splitter(delimiter: str) -> Callable[[str], list[str]]:
 class _CsvRows:
     def __init__(self, header: Line, delimiter: str | None) -> None:
         text = header.text.removesuffix("\r")
-        self._delimiter = delimiter or max(_DELIMITERS, key=lambda d: _known_columns(text, d))
-        self._split = _splitter(self._delimiter)
+        self.delimiter = delimiter or max(_DELIMITERS, key=lambda d: _known_columns(text, d))
+        self._split = _splitter(self.delimiter)
         try:
             names = [name.strip().lower() for name in self._split(text)]
         except (_Unclosed, ValueError):
@@ -173,13 +188,14 @@ class _CsvRows:
         while names and not names[-1]:
             names.pop()  # Excel likes to leave empty columns at the end
         _check_header(header.number, names, text)
+        self.columns = names
         self._width = len(names)
         self._at = [names.index(name) if name in names else None for name in COLUMNS]
         self._open: list[Line] = []  # lines of a record with a quote not closed yet
 
     def take(self, line: Line) -> Iterator[Item]:
         if not self._open and '"' not in line.text and line.problem is None:  # nearly every line there is
-            cells = [cell.strip() for cell in line.text.split(self._delimiter)]
+            cells = [cell.strip() for cell in line.text.split(self.delimiter)]
             return self._row(line.number, cells)
         return self._take_slowly(deque([line]))
 
@@ -311,9 +327,9 @@ class _JsonRows:
 _NEEDS_QUOTES = re.compile(r'[",;\t\r\n]|^\s|\s$')
 
 
-def csv_row(cells: Sequence[str]) -> str:
+def csv_row(cells: Sequence[str], delimiter: str = ",") -> str:
     """A CSV line with its line end; `csv_row(COLUMNS)` is the header. `RowReader` reads back exactly what it writes."""
-    return ",".join(map(_csv_cell, cells)) + "\n"
+    return delimiter.join(map(_csv_cell, cells)) + "\n"
 
 
 def _csv_cell(text: str) -> str:

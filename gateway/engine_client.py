@@ -12,6 +12,7 @@ from aiohttp import web
 from grpc import StatusCode, aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from gateway.caller import address_of
 from gateway.metrics import Metrics
 from gateway.problems import Problem
 from gateway.request_id import request_id
@@ -33,6 +34,8 @@ Question_contra = TypeVar("Question_contra", contravariant=True)
 Answer = TypeVar("Answer")
 Call = TypeVar("Call", bound=aio.RpcContext)
 
+AUTHORIZATION: Final = web.RequestKey("AUTHORIZATION", str)
+"""What the engine is shown in place of the request's own header: the panel's sessions are in a cookie."""
 TIMEOUT_HEADER: Final = "X-Request-Timeout"
 """Seconds that the caller will wait."""
 _HEALTH_SECONDS: Final = 1.0
@@ -100,8 +103,8 @@ class EngineClient:
 
     def metadata(self, request: web.Request) -> Metadata:
         """What travels with each call for ``request``: its token as it is, its id, and who asks."""
-        found = [("x-request-id", request_id(request)), ("x-forwarded-for", request.remote or "unknown")]
-        token = request.headers.get("Authorization")
+        found = [("x-request-id", request_id(request)), ("x-forwarded-for", address_of(request) or "unknown")]
+        token = request.get(AUTHORIZATION) or request.headers.get("Authorization")
         if token is not None and token.isascii() and token.isprintable():
             found.append(("authorization", token))
         return tuple(found)

@@ -7,6 +7,7 @@ engine refuses (a number that is no phone number) become one list of errors in t
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -74,7 +75,8 @@ async def import_rows(
 
     Args:
         probe: begins another call, with a deadline of some seconds: see ``_why_broken_off``.
-        request_id: see ``ImportClientsRequest.request_id``.
+        request_id: see ``ImportClientsRequest.request_id``; a repeat must have the same bytes, rows that can't be read
+            included.
         on_page: is told the number of rows of each page that is sent.
 
     Raises:
@@ -82,9 +84,10 @@ async def import_rows(
         AioRpcError: the engine refused, or is away.
         BrokenOff: see there.
     """
-    rejected = _Rejected()
+    rejected, digest = _Rejected(), hashlib.sha256()
+    source = _hashed(chunks, digest) if request_id else chunks
     try:
-        answer = await _send(call, _pages(chunks, reader, rejected), request_id, on_page)
+        answer = await _send(call, _pages(source, reader, rejected), request_id, digest, on_page)
     except (asyncio.InvalidStateError, grpc.aio.InternalError, grpc.aio.AioRpcError) as error:
         raise await _why_broken_off(probe, error) from error
     finally:
@@ -98,15 +101,17 @@ async def _send(
     call: ImportCall,
     pages: AsyncIterator[list[ImportClientsRow]],
     request_id: str,
+    digest: hashlib._Hash,
     on_page: Callable[[int], None],
 ) -> ImportClientsResponse:
-    errors_max = KEPT_ERRORS
+    first, errors_max = request_id, KEPT_ERRORS
     async for page in pages:
-        await call.write(ImportClientsRequest(rows=page, request_id=request_id, errors_max=errors_max))
+        await call.write(ImportClientsRequest(rows=page, request_id=first, errors_max=errors_max))
         on_page(len(page))
-        request_id, errors_max = "", 0  # the first page alone bears them
+        first, errors_max = "", 0  # the first page alone bears them
     if request_id:
-        await call.write(ImportClientsRequest(request_id=request_id))
+        last = ImportClientsRequest(request_id=request_id, errors_max=errors_max, source_digest=digest.digest())
+        await call.write(last)
     await call.done_writing()
     answer: ImportClientsResponse = await call
     return answer
@@ -127,6 +132,12 @@ async def _pages(
                 page = []
     if page:
         yield page
+
+
+async def _hashed(chunks: AsyncIterable[bytes], digest: hashlib._Hash) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
 
 
 async def _items(chunks: AsyncIterable[bytes], reader: RowReader) -> AsyncIterator[list[Item]]:

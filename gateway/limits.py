@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Final
+
+from gateway.problems import Problem
 
 _CALLERS_MAX: Final = 10_000
 """Who is looked at; beyond it the one who has been silent for longest starts anew."""
 
 
 class CallerRates:
-    """A token bucket a caller: ``rate`` requests a second, and a second's worth of them at once."""
+    """A token bucket a caller: ``rate`` requests a second, and a second's worth of them at once; 0: no limit."""
 
     def __init__(self, rate: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate = rate
         self._clock = clock
-        self._left: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
-        """By caller: how many requests were left, and when that was."""
+        self._left: OrderedDict[int, tuple[float, float]] = OrderedDict()
+        """By the caller's hash: how many requests were left, and when that was. Headers themselves may be long, and are
+        secrets; Python's hashes can't be foreseen."""
 
     def admit(self, caller: Hashable) -> float:
         """Count one request; 0 when it may pass, else after how many seconds the next one may."""
         if self._rate == 0:
             return 0.0
-        now = self._clock()
-        left, since = self._left.get(caller, (float(self._rate), now))
+        now, key = self._clock(), hash(caller)
+        left, since = self._left.get(key, (float(self._rate), now))
         left = min(self._rate, left + (now - since) * self._rate)
         if left < 1:
             return (1 - left) / self._rate
-        self._left[caller] = (left - 1, now)
-        self._left.move_to_end(caller)
+        self._left[key] = (left - 1, now)
+        self._left.move_to_end(key)
         if len(self._left) > _CALLERS_MAX:
             self._left.popitem(last=False)
         return 0.0
+
+    def require(self, caller: Hashable, words: str = "with this token") -> None:
+        """Count one request. Raises Problem (429) when it is one too many; ``words``: of whom."""
+        wait_seconds = self.admit(caller)
+        if wait_seconds:
+            headers = {"Retry-After": str(math.ceil(wait_seconds))}
+            raise Problem(429, f"more than {self._rate} requests a second {words}", headers=headers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -14,6 +13,7 @@ from aiohttp.web_exceptions import HTTPException
 from grpc import StatusCode, aio
 
 from common.logs import get_logger
+from gateway.caller import address_of
 from gateway.keys import METRICS
 from gateway.limits import CallerRates
 from gateway.problems import Problem, of_rpc, title_of
@@ -77,7 +77,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
             status=status,
             seconds=round(seconds, 4),
             request_id=request_id(request),
-            peer=request.remote,
+            peer=address_of(request),
         )
 
 
@@ -103,7 +103,7 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
                 request.transport.abort()
             raise ConnectionResetError("the answer could not be finished") from error
         response = problem.response(request.path)
-        if problem.status in (408, 413):
+        if problem.status in (408, 413) or isinstance(error, web.RequestPayloadError):
             response.force_close()  # what is left of the body is not waited for
         return response
 
@@ -130,16 +130,16 @@ def _headers_of(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def limit_rate(rate: int) -> Middleware:
-    """Refuse what goes beyond ``rate`` requests a second of one token, or of one address without a token."""
+    """Refuse what goes beyond ``rate`` requests a second of one token, or of one address without a token.
+
+    The panel's calls are counted where its sessions are deciphered (``admin.session``).
+    """
     rates = CallerRates(rate)
 
     @web.middleware
     async def limit(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path.startswith(API):
-            wait_seconds = rates.admit(request.headers.get("Authorization") or request.remote or "")
-            if wait_seconds:
-                headers = {"Retry-After": str(math.ceil(wait_seconds))}
-                raise Problem(429, f"more than {rate} requests a second with this token", headers=headers)
+            rates.require(request.headers.get("Authorization") or address_of(request))
         return await handler(request)
 
     return limit

@@ -89,8 +89,9 @@ def operation(
         query: the schema of the query.
         response: the status of success and the schema of its JSON; ``None``: no JSON.
         contents: successful answers of other types, by media type.
-        errors: statuses besides those that follow from the rest: 401, 429, 503, 504 (a token is needed), 403 (more than
-            a viewer), 404 (an id in the path), 400, 408, 413, 415, 422 (a body), 422 (a query), 409, 422 (idempotent).
+        errors: statuses besides those that follow from the rest: 408, 431, 503 (always), 401, 429, 504 (a token is
+            needed), 403 (more than a viewer), 404 (an id in the path), 400, 413, 415, 422 (a body), 422 (a query), 409,
+            422 (idempotent).
         idempotent: the call takes an ``Idempotency-Key``.
     """
     status, schema = response
@@ -130,13 +131,13 @@ _LOCATION: Final = {"description": "Where it is.", "schema": {"type": "string", 
 
 
 def _errors(role: Role | None, body: bool, query: bool, idempotent: bool) -> frozenset[int]:
-    found = set()
+    found = {408, 431, 503}  # of the connection: see gateway.connections
     if role is not None:
-        found |= {401, 429, 503, 504}
+        found |= {401, 429, 504}
     if role in ("operator", "admin"):
         found.add(403)
     if body:
-        found |= {400, 408, 413, 415, 422}
+        found |= {400, 413, 415, 422}
     if query:
         found.add(422)
     if idempotent:

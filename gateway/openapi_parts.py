@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from gateway.problems import CHALLENGE
 from gateway.translate.values import Json
 
 PROBLEM_TYPE: Final = "application/problem+json"
@@ -63,7 +64,11 @@ _RETRY_AFTER: Final = {
     "schema": {"type": "string", "pattern": "^[0-9]+$"},
     "example": "1",
 }
-_WWW_AUTHENTICATE: Final = {"description": "Always `Bearer`.", "schema": {"type": "string"}, "example": "Bearer"}
+_WWW_AUTHENTICATE: Final = {
+    "description": "The scheme that is wanted, and for what (RFC 6750, section 3).",
+    "schema": {"type": "string", "enum": [CHALLENGE]},
+    "example": CHALLENGE,
+}
 
 # Status: title, description, an example's detail.
 ERRORS: Final[dict[int, tuple[str, str, str]]] = {
@@ -72,14 +77,23 @@ ERRORS: Final[dict[int, tuple[str, str, str]]] = {
     403: ("Forbidden", "The caller's role does not allow this.", "this needs the role operator"),
     404: ("Not Found", "There is no such thing.", "there is no client 5"),
     406: ("Not Acceptable", "None of the types that `Accept` names can be sent.", "text/csv or application/x-ndjson"),
-    408: ("Request Timeout", "The body came too slowly.", "the body did not come in time"),
+    408: ("Request Timeout", "The header or the body came too slowly.", "the body did not come in time"),
     409: ("Conflict", "It does not go with the state of things.", "the phone number belongs to client 7"),
     413: ("Content Too Large", "The body is too large.", "the body has more than 1048576 bytes"),
     415: ("Unsupported Media Type", "The body is of a type that is not read here.", "application/json is read here"),
     422: ("Unprocessable Content", "Fields are bad; all of them are named.", "1 field is bad"),
     429: ("Too Many Requests", "Slow down.", "too many requests with this token"),
+    431: (
+        "Request Header Fields Too Large",
+        "The request's line or a header is too long.",
+        "the request's line or a header is longer than 16384 bytes",
+    ),
     501: ("Not Implemented", "The engine does not know this call: it is older.", "the engine does not know this call"),
-    503: ("Service Unavailable", "The engine is away; try again.", "the engine can't be reached"),
+    503: (
+        "Service Unavailable",
+        "The engine is away, or there are too many connections; try again.",
+        "the engine is away; try again",
+    ),
     504: ("Gateway Timeout", "The engine did not answer in time.", "the engine did not answer in time"),
 }
 _WITH_RETRY: Final = frozenset({409, 429, 503, 504})

@@ -20,6 +20,8 @@ Errors = Sequence[tuple[str, str]]
 """Bad fields: (JSON pointer, message); a query parameter or a header stands as ``/name``."""
 
 CONTENT_TYPE: Final = "application/problem+json"
+CHALLENGE: Final = 'Bearer realm="mailing"'
+"""``WWW-Authenticate`` of each 401."""
 RETRY_SECONDS: Final = 1
 _STATUS_KEY: Final = "grpc-status-details-bin"  # where google.rpc.Status travels, see grpcio-status
 _TITLES: Final = {413: "Content Too Large", 422: "Unprocessable Content"}  # as RFC 9110 calls them
@@ -87,7 +89,7 @@ _AWAY: Final = "the engine is away; try again"
 _RULES: Final[Mapping[StatusCode, _Rule]] = {
     StatusCode.INVALID_ARGUMENT: _Rule(422),
     StatusCode.OUT_OF_RANGE: _Rule(422),
-    StatusCode.UNAUTHENTICATED: _Rule(401, headers={"WWW-Authenticate": 'Bearer realm="mailing"'}),
+    StatusCode.UNAUTHENTICATED: _Rule(401, headers={"WWW-Authenticate": CHALLENGE}),
     StatusCode.PERMISSION_DENIED: _Rule(403),
     StatusCode.NOT_FOUND: _Rule(404),
     StatusCode.ALREADY_EXISTS: _Rule(409),
@@ -109,7 +111,7 @@ def of_rpc(error: aio.AioRpcError) -> Problem:
     """Say what an RPC that failed means to the caller."""
     details = list(_details(error))
     is_ours = any(isinstance(each, error_details_pb2.ErrorInfo) for each in details)
-    text = (error.details() or "").strip()
+    text = _in_words_of_rest((error.details() or "").strip())
     rule = _RULES.get(error.code(), _BUG)
     if not is_ours:
         rule = _of_grpc_itself(error.code(), text, rule)
@@ -141,7 +143,7 @@ def _retry_seconds(details: Iterable[Any]) -> int:
 
 def _bad_fields(details: Iterable[Any]) -> list[tuple[str, str]]:
     return [
-        (pointer_of(violation.field), violation.description)
+        (pointer_of(violation.field), _in_words_of_rest(violation.description))
         for each in details
         if isinstance(each, error_details_pb2.BadRequest)
         for violation in each.field_violations
@@ -169,6 +171,10 @@ def _details(error: aio.AioRpcError) -> Iterable[Any]:
 
 _STEPS: Final = re.compile(r"[^.\[\]]+")
 _RENAMED: Final = {"request_id": "Idempotency-Key"}
+
+
+def _in_words_of_rest(text: str) -> str:
+    return text.replace("this request id", f"this {_RENAMED['request_id']}")
 
 
 def pointer_of(field: str) -> str:

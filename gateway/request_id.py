@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import re
-import uuid
 from typing import Final
 
 from aiohttp import web
 
 HEADER: Final = "X-Request-Id"
 _KEY: Final = web.RequestKey("request_id", str)
+_RANDOM: Final = random.Random()
 _GOOD: Final = re.compile(r"[!-~]{1,128}")
 
 
@@ -18,5 +19,10 @@ def request_id(request: web.Request) -> str:
     found = request.get(_KEY)
     if found is None:
         given = request.headers.get(HEADER, "")
-        found = request[_KEY] = given if _GOOD.fullmatch(given) else uuid.uuid4().hex
+        found = request[_KEY] = given if given and _GOOD.fullmatch(given) else _new()
     return found
+
+
+def _new() -> str:
+    """As long and as rare as a UUID, for a tenth of its cost; it is no secret."""
+    return f"{_RANDOM.getrandbits(128):032x}"

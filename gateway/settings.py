@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath
 
-from common.setting_types import Listen, Seconds, listen
+from common.setting_types import Listen, Network, Seconds, listen, networks
 from common.settings import Invocation, ProcessSettings, Program
 
 PROGRAM: Final = "python -m gateway"
 _MIB: Final = 1024 * 1024
+SECRET_LENGTH_MIN: Final = 16
 
 
 def _target(value: str) -> str:
@@ -22,8 +23,16 @@ def _target(value: str) -> str:
     return value
 
 
+def _secret(value: str) -> str:
+    if len(value) < SECRET_LENGTH_MIN:
+        raise ValueError(f"should have {SECRET_LENGTH_MIN} characters or more, all of them random")
+    return value
+
+
 class Settings(ProcessSettings):
     """All settings of the gateway, valid together, never changed after start."""
+
+    secret_fields: ClassVar[frozenset[str]] = frozenset({"admin_secret"})
 
     http_listen: Annotated[Listen, BeforeValidator(listen)] = Field(
         Listen("127.0.0.1", 8080), description="host:port of REST and the panel; port 0: any free one"
@@ -43,6 +52,7 @@ class Settings(ProcessSettings):
         16_384, ge=1024, le=_MIB, description="size of a request's line, and of each of its headers, at most"
     )
     http_json_depth: int = Field(32, ge=4, le=500, description="how deep lists and objects may lie in each other")
+    http_page_size: int = Field(1000, ge=1, le=1000, description="rows of a list in one answer, at most")
     http_idle_seconds: Seconds = Field(60.0, description="how long a connection may stay open between two requests")
     http_read_seconds: Seconds = Field(
         15.0, description="how long a header may take, or the next piece of a body may be waited for"
@@ -50,6 +60,15 @@ class Settings(ProcessSettings):
     http_write_seconds: Seconds = Field(30.0, description="how long somebody may take none of an answer")
     http_token_rate: int = Field(
         5000, ge=0, le=1_000_000, description="requests a second with one token, at most; 0: no limit"
+    )
+    trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(networks)] = Field(
+        (), description="addresses or networks (CIDR) of reverse proxies whose X-Forwarded-For is believed"
+    )
+    admin_secret: Annotated[str, AfterValidator(_secret)] | None = Field(
+        None, repr=False, description="what the panel's cookies are encrypted with; made at the first start"
+    )
+    admin_secret_file: Path = Field(
+        Path("data/admin-secret"), description="where the one made at the first start is kept"
     )
     http_connections: int = Field(1000, ge=1, le=100_000, description="open connections, at most")
 

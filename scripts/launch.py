@@ -127,6 +127,7 @@ def _decide(options: argparse.Namespace) -> Run:
     if options.free_ports or environ.get("MAILING_FREE_PORTS", "").lower() in {"1", "true", "yes"}:
         environ |= dict.fromkeys(LISTENS, "127.0.0.1:0")
     data = folder = Path(environ.get("MAILING_RUN_FOLDER", "data"))
+    environ.setdefault("MAILING_ADMIN_SECRET_FILE", str(data / "admin-secret"))
     if options.demo:
         folder = folder / f"demo-{strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         environ |= {**DEMO_RETRY, "MAILING_DATABASE_URL": f"sqlite://{folder / 'mailing.db'}"}
@@ -195,9 +196,10 @@ def _announce(run: Run, access: SignIn) -> None:
     token = access.environ[TOKEN] if TOKEN in access.made else f"{TOKEN}, as set"
     bearer = access.environ[TOKEN] if TOKEN in access.made else f"${TOKEN}"
     rows = {
+        "panel": f"{run.gateway_url}/admin/",
+        "sign in as": f"admin, {password}",
         "Swagger UI": f"{run.gateway_url}/api/v1/docs/",
         "API token": f"{token}  (for its button Authorize)",
-        "account": f"admin, {password}",
         "engine, gRPC": grpc,
         "metrics": f"http://{metrics}/metrics  (health: /readyz)",
         "provider": provider,
@@ -206,7 +208,7 @@ def _announce(run: Run, access: SignIn) -> None:
         "or": f'curl -H "Authorization: Bearer {bearer}" {run.gateway_url}/api/v1/engine',
     }
     if access.made:
-        rows["account"] += f"  (this and the token are kept in {access.file})"
+        rows["sign in as"] += f"  (this and the token are kept in {access.file})"
     print(
         "\nThe mailing service runs.", *(f"  {name:<13} {value}" for name, value in rows.items()), sep="\n", flush=True
     )

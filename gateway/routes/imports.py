@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from typing import Final
 
 from aiohttp import web
 
 from gateway.csv_rows import Format, RowReader, UnreadableInput
+from gateway.engine_client import EngineClient
 from gateway.import_stream import BrokenOff, ImportCall, ImportResult, import_rows
 from gateway.keys import ENGINE, SETTINGS
 from gateway.openapi import Body, operation
@@ -49,36 +50,57 @@ def routes() -> list[web.RouteDef]:
     )
     async def import_clients(request: web.Request) -> web.Response:
         no_query(request)
-        format, key = _format(request), idempotency_key(request)
-        engine, seconds = request.app[ENGINE], request.app[SETTINGS].call_seconds
-        metadata = engine.metadata(request)
-
-        def begin(timeout: float | None = None) -> ImportCall:
-            return engine.clients.ImportClients(metadata=metadata, timeout=timeout)
-
+        format, key = format_of(request), idempotency_key(request)
         chunks = body_chunks(request, request.app[SETTINGS].http_import_bytes)
-        try:
-            async with engine.stream(engine.clients.ImportClients, begin()) as call:
-                result = await import_rows(
-                    call, chunks, RowReader(format), probe=lambda: begin(seconds), request_id=key
-                )
-        except UnreadableInput as error:
-            raise Problem(400, str(error)) from None
-        except BrokenOff as error:
-            raise Problem(503, str(error), headers={"Retry-After": "1"}) from error
-        return json_answer(_result_json(result))
+        return json_answer(result_json(await run_import(request, request.app[ENGINE], chunks, format, key)))
 
     return [web.post(f"{API}/clients/import", import_clients)]
 
 
-def _format(request: web.Request) -> Format:
+async def run_import(
+    request: web.Request,
+    engine: EngineClient,
+    chunks: AsyncIterable[bytes],
+    format: Format,
+    key: str = "",
+    on_page: Callable[[int], None] = lambda rows: None,
+) -> ImportResult:
+    """Import a body in the name of whoever sends it; see ``import_rows``.
+
+    Args:
+        key: makes a repeat safe; see ``ImportClientsRequest.request_id``.
+
+    Raises:
+        Problem: 400, it can't be read; 503, the engine broke it off; or what ``chunks`` raises.
+        AioRpcError: the engine refused, or is away.
+    """
+    metadata, seconds = engine.metadata(request), request.config_dict[SETTINGS].call_seconds
+
+    def begin(timeout: float | None = None) -> ImportCall:
+        return engine.clients.ImportClients(metadata=metadata, timeout=timeout)
+
+    try:
+        async with engine.stream(engine.clients.ImportClients, begin()) as call:
+            reader = RowReader(format)
+            return await import_rows(
+                call, chunks, reader, probe=lambda: begin(seconds), request_id=key, on_page=on_page
+            )
+    except UnreadableInput as error:
+        raise Problem(400, str(error)) from None
+    except BrokenOff as error:
+        raise Problem(503, str(error), headers={"Retry-After": "1"}) from error
+
+
+def format_of(request: web.Request) -> Format:
+    """What the body is. Raises Problem (415)."""
     format = FORMATS.get(request.content_type.lower())
     if format is None:
         raise Problem(415, f"an import is {' or '.join(FORMATS)}", headers={"Accept-Post": ", ".join(FORMATS)})
     return format
 
 
-def _result_json(result: ImportResult) -> Json:
+def result_json(result: ImportResult) -> Json:
+    """What an import did."""
     return {
         "created": result.created,
         "updated": result.updated,

@@ -1,4 +1,4 @@
-"""What lies at the root and not under ``/api/v1``: ``/healthz``, ``/readyz``, ``/metrics`` (SPEC, sections 5 and 9)."""
+"""What lies at the root and not under ``/api/v1``: health, metrics (SPEC, sections 5 and 9), the way to the panel."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from grpc import aio
 from prometheus_client.exposition import choose_encoder
 
 from gateway.keys import ENGINE, METRICS
+from gateway.openapi import Body, operation
 from gateway.problems import RETRY_SECONDS, Problem
+from gateway.routes.common import json_answer
+from gateway.translate.values import Json
 from mailing.v1.access_service_pb2 import WhoAmIRequest
 
 _TRUST_SECONDS: Final = 2.0
@@ -22,22 +24,61 @@ _TRUST_SECONDS: Final = 2.0
 _TRUSTED_MAX: Final = 100
 
 
+_TEXT: Final[Json] = {"type": "string"}
+_READY: Final[Json] = {
+    "type": "object",
+    "required": ["ready", "components"],
+    "properties": {
+        "ready": {"type": "boolean"},
+        "components": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+}
+_METRIC: Final = "mailing_http_connections 3.0\n"
+
+
 def routes() -> Sequence[web.RouteDef]:
-    """Return the routes, with handlers of their own for each application."""
-    return [
-        web.get("/healthz", alive, allow_head=False),
-        web.get("/readyz", ready, allow_head=False),
-        web.get("/metrics", _metrics_page(), allow_head=False),
-    ]
+    """Return the routes, with handlers of their own for each application (FINDINGS 2)."""
+
+    async def to_panel(_request: web.Request) -> web.Response:
+        """Whoever types the bare address into a browser wants the panel."""
+        return web.Response(status=307, headers={"Location": "/admin/"})
+
+    @operation(
+        id="isAlive",
+        tag="service",
+        summary="Ask whether the gateway runs",
+        description="The process answers: nothing more is said.",
+        role=None,
+        contents={"text/plain": Body(_TEXT, "ok\n")},
+    )
+    async def alive(_request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    @operation(
+        id="isReady",
+        tag="service",
+        summary="Ask whether the service works",
+        description="The engine answers and serves; a 503 says in `components` what is wrong.",
+        role=None,
+        contents={"application/json": Body(_READY, {"ready": True, "components": {"engine": "ok"}})},
+    )
+    async def ready(request: web.Request) -> web.Response:
+        await _require_engine(request)
+        return json_answer({"ready": True, "components": {"engine": "ok"}})
+
+    page = operation(
+        id="readMetrics",
+        tag="service",
+        summary="Read the gateway's metrics",
+        description="For Prometheus, in the format that `Accept` asks for.",
+        contents={"text/plain": Body(_TEXT, _METRIC), "application/openmetrics-text": Body(_TEXT, f"{_METRIC}# EOF\n")},
+    )(_metrics_page())
+    # Whatever watches services may well ask with HEAD.
+    health = [web.get("/healthz", alive, allow_head=True), web.get("/readyz", ready, allow_head=True)]
+    return [web.get("/", to_panel, allow_head=False), *health, web.get("/metrics", page, allow_head=False)]
 
 
-async def alive(_request: web.Request) -> web.Response:
-    """The process answers: nothing more is said."""
-    return web.Response(text="ok\n")
-
-
-async def ready(request: web.Request) -> web.Response:
-    """200 when the engine answers and serves, else 503."""
+async def _require_engine(request: web.Request) -> None:
     try:
         reason = None if await request.app[ENGINE].is_serving() else "is not serving"
     except aio.AioRpcError as error:
@@ -45,9 +86,6 @@ async def ready(request: web.Request) -> web.Response:
     if reason is not None:
         extra = {"ready": False, "components": {"engine": reason}}
         raise Problem(503, f"the engine {reason}", headers={"Retry-After": str(RETRY_SECONDS)}, extra=extra)
-    return web.Response(
-        body=orjson.dumps({"ready": True, "components": {"engine": "ok"}}), content_type="application/json"
-    )
 
 
 def _metrics_page() -> Handler:

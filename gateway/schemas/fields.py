@@ -80,7 +80,7 @@ class Real(fields.Float):
 class QueryWhole(fields.Integer):
     """A whole number in a query, where all is text: digits only."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "must be a whole number"}  # noqa: RUF012 - marshmallow's
+    default_error_messages = {**_MESSAGES, "invalid": "must be a whole number, 0 or more"}  # noqa: RUF012 - marshmallow's
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
         if not isinstance(value, str) or not _DIGITS.fullmatch(value):
@@ -196,7 +196,7 @@ class Page(Input):
     page_size = PageSize(
         validate=Range(min=1, error="must be at least {min}"),
         metadata={
-            "description": f"How many at most; more than {PAGE_SIZE_MAX} is lowered to that.",
+            "description": f"How many at most; more than {PAGE_SIZE_MAX}, or what the service has set, is lowered.",
             "default": PAGE_SIZE_DEFAULT,
         },
     )

@@ -15,7 +15,6 @@ _SENDING_NUMBERS: Final = numbers(SENDING_STATES)
 
 def engine_json(status: engine_pb2.EngineStatus) -> Json:
     """How the engine is doing."""
-    breaker = status.breaker
     return {
         "workers": status.workers,
         "queue_size": status.queue_size,
@@ -24,18 +23,23 @@ def engine_json(status: engine_pb2.EngineStatus) -> Json:
         "rate_limit": status.rate_limit if status.HasField("rate_limit") else None,
         "rate_per_second": status.rate_per_second,
         "sending": SENDING_STATES.get(status.sending),
-        "breaker": {
-            "state": BREAKER_STATES.get(breaker.state),
-            "next_probe_time": optional_time_json(breaker, "next_probe_time"),
-            "consecutive_failures": breaker.consecutive_failures,
-            "detail": breaker.detail,
-        },
+        "breaker": breaker_json(status.breaker),
         "engines": [_instance_json(each) for each in status.engines],
         "actors": [
             {"name": each.name, "healthy": each.healthy, "restarts": each.restarts, "detail": each.detail}
             for each in status.actors
         ],
         "engine_id": status.engine_id,
+    }
+
+
+def breaker_json(breaker: engine_pb2.BreakerStatus) -> Json:
+    """Whether the provider is called."""
+    return {
+        "state": BREAKER_STATES.get(breaker.state),
+        "next_probe_time": optional_time_json(breaker, "next_probe_time"),
+        "consecutive_failures": breaker.consecutive_failures,
+        "detail": breaker.detail,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -95,15 +95,20 @@ def stats_json(stats: mailing_stats_pb2.MailingStats) -> Json:
             "retried": attempts.retried,
             "by_http_status": {str(status): count for status, count in sorted(attempts.by_http_status.items())},
         },
-        "latency_seconds": _quantiles_json(stats.latency_seconds),
+        "latency_seconds": quantiles_json(stats.latency_seconds),
         "by_phone_code": {key: counts_json(counts) for key, counts in stats.by_phone_code.items()},
         "by_tag": {key: counts_json(counts) for key, counts in stats.by_tag.items()},
         "by_time_zone": {key: counts_json(counts) for key, counts in stats.by_time_zone.items()},
-        "timeline": [
-            {"time": time_json(point.time), "sent": point.sent, "not_sent": point.not_sent, "deferred": point.deferred}
-            for point in stats.timeline
-        ],
+        "timeline": timeline_json(stats.timeline),
     }
+
+
+def timeline_json(points: Iterable[mailing_stats_pb2.TimelinePoint]) -> list[Json]:
+    """What became of messages, by time."""
+    return [
+        {"time": time_json(point.time), "sent": point.sent, "not_sent": point.not_sent, "deferred": point.deferred}
+        for point in points
+    ]
 
 
 def progress_json(progress: mailing_stats_pb2.MailingProgress) -> Json:
@@ -196,7 +201,8 @@ def _hours_json(hours: mailing_pb2.LocalHours) -> Json:
     return {"from": getattr(hours, "from"), "to": hours.to}
 
 
-def _quantiles_json(quantiles: mailing_stats_pb2.LatencyQuantiles) -> Json:
+def quantiles_json(quantiles: mailing_stats_pb2.LatencyQuantiles) -> Json:
+    """Latencies; null: none is known."""
     return {
         "p50": quantiles.p50 if quantiles.HasField("p50") else None,
         "p95": quantiles.p95 if quantiles.HasField("p95") else None,

@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import ConsoleMessage, Error, Page, Request, Response, async_playwright
+from playwright.async_api import ConsoleMessage, Error, Page, Request, Response, ViewportSize, async_playwright
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WAIT_MS: Final = 15_000
@@ -77,6 +77,8 @@ class Watched:
             self.faults.append(f"outside request: {request.url}")
 
     def _request_failed(self, request: Request) -> None:
+        if request.resource_type in ("fetch", "xhr") and request.failure == "net::ERR_ABORTED":
+            return  # the page has taken it back itself, as when somebody leaves a page that is asking for news
         self.faults.append(f"failed request: {request.method} {request.url}: {request.failure}")
 
     def _response(self, response: Response) -> None:
@@ -85,13 +87,14 @@ class Watched:
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Watched]:
+async def opened(url: str, *, locale: str = "en-GB", width: int = 1280) -> AsyncIterator[Watched]:
     """A page of a fresh browser at `url`. When the block has gone well, nothing may have gone wrong behind it."""
     path = executable()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         try:
-            context = await browser.new_context(viewport={"width": 1280, "height": 1000}, locale="en-GB")
+            viewport = ViewportSize(width=width, height=1000)
+            context = await browser.new_context(viewport=viewport, locale=locale, timezone_id="Europe/Moscow")
             context.set_default_timeout(WAIT_MS)
             await context.add_init_script(_VIOLATIONS)
             parts = urlsplit(url)

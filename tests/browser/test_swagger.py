@@ -28,7 +28,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
 async def gateway(rig: Rig) -> AsyncIterator[str]:
     """A gateway before the engine; gives its address."""
     flags = {"http_listen": "127.0.0.1:0", "engine_target": f"127.0.0.1:{rig.service.grpc_port}"}
-    service = Gateway(load({**flags, "shutdown_seconds": 4}, {}, None))
+    service = Gateway(load({**flags, "shutdown_seconds": 4, "admin_secret": "a secret of the tests"}, {}, None))
     await service.start()
     yield f"http://{service.address}"
     await service.stop()

@@ -33,6 +33,7 @@ from mailing.v1 import (
     message_pb2,
     message_service_pb2,
     message_service_pb2_grpc,
+    overview_pb2,
 )
 
 R = TypeVar("R")
@@ -139,6 +140,19 @@ class Clients(client_service_pb2_grpc.ClientServiceServicer):
 
     async def GetClient(self, request: Any, context: Any) -> Any:
         return await self.script.take(request, context, _client(request.client_id))
+
+    async def ListClientFacets(self, request: Any, context: Any) -> Any:
+        answer = client_service_pb2.ListClientFacetsResponse(client_count=2)
+        answer.tags.add(value="vip", client_count=2)
+        return await self.script.take(request, context, answer)
+
+    async def BatchUpdateClients(self, request: Any, context: Any) -> Any:
+        answer = client_service_pb2.BatchUpdateClientsResponse(updated=len(request.client_ids))
+        return await self.script.take(request, context, answer)
+
+    async def BatchDeleteClients(self, request: Any, context: Any) -> Any:
+        answer = client_service_pb2.BatchDeleteClientsResponse(deleted=len(request.client_ids))
+        return await self.script.take(request, context, answer)
 
     async def UpdateClient(self, request: Any, context: Any) -> Any:
         return await self.script.take(request, context, _client(request.client.id))
@@ -272,6 +286,9 @@ class Engine(engine_service_pb2_grpc.EngineServiceServicer):
 
     def __init__(self, script: Script) -> None:
         self.script = script
+
+    async def GetOverview(self, request: Any, context: Any) -> Any:
+        return await self.script.take(request, context, overview_pb2.Overview(mailings_total=1))
 
     async def _status(self, request: Any, context: Any) -> Any:
         answer = engine_pb2.EngineStatus(

@@ -25,7 +25,7 @@ SIGNED_IN = {"Authorization": f"Bearer {TOKEN}"}
 
 def settings(**flags: Any) -> Settings:
     """Settings that listen on any free port of loopback."""
-    return load({"http_listen": "127.0.0.1:0", **flags}, {}, None)
+    return load({"http_listen": "127.0.0.1:0", "admin_secret": "a secret of the tests", **flags}, {}, None)
 
 
 class Access:

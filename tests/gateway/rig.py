@@ -77,7 +77,9 @@ class Gateway:
 async def serving(folder: Path, *, gateway: dict[str, Any] | None = None, **engine: Any) -> AsyncIterator[Gateway]:
     """Start all of it on free ports, with these settings of the gateway and of the engine; stop it in the end."""
     async with running(folder, **engine) as rig:
-        flags = {"http_listen": "127.0.0.1:0", "engine_target": f"127.0.0.1:{rig.service.grpc_port}"}
+        # A secret of the panel's: nothing is written into the folder that tests run in.
+        flags = {"admin_secret": "a secret of the tests"}
+        flags |= {"http_listen": "127.0.0.1:0", "engine_target": f"127.0.0.1:{rig.service.grpc_port}"}
         service = Service(load({**flags, **(gateway or {})}, {}, None))
         try:
             await service.start()

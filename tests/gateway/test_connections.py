@@ -207,6 +207,7 @@ async def test_who_takes_it_slowly_gets_it() -> None:
         (b"GET /healthz HTTP/1.1\r\nHost: x\r\nBad Header: y\r\n\r\n", b"400"),
         (b"GET /" + b"x" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"431"),
         (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 5000 + b"\r\n\r\n", b"431"),
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 200 + b"\r\n", b"431"),
         (b"POST /body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"400"),
     ],
 )
@@ -233,6 +234,7 @@ async def test_too_many_connections_are_refused_and_room_is_made_again() -> None
         assert got.startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.alone
 async def test_a_stop_ends_streams_whole() -> None:
     async with gateway(SETTINGS, ROUTES, Limits(20, 2048, 60, 15, 30)) as url:
         reader, writer = await connect(url)

@@ -43,6 +43,12 @@ def test_environment_and_flags() -> None:
     assert (str(settings.http_listen), settings.engine_target) == ("localhost:0", "dns:///engine:50051")
 
 
+def test_trusted_proxies_are_addresses_and_networks() -> None:
+    assert parse([], {}, None).settings.trusted_proxies == ()
+    found = parse(["--trusted-proxies", "10.0.0.7, 192.168.0.0/16,fd00::/8,"], {}, None).settings.trusted_proxies
+    assert [str(each) for each in found] == ["10.0.0.7/32", "192.168.0.0/16", "fd00::/8"]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
@@ -53,6 +59,8 @@ def test_environment_and_flags() -> None:
         ("--http-token-rate", "-1", "greater than or equal to 0"),
         ("--http-read-seconds", "0", "greater than 0"),
         ("--call-seconds", "nan", "finite number"),
+        ("--trusted-proxies", "10.0.0.0/33", "addresses or networks"),
+        ("--trusted-proxies", "proxy.local", "addresses or networks"),
         ("--http-tls-cert", "/no/such/file", "does not point to a file"),
         ("--workers", "1", "unknown flag"),
     ],

@@ -55,6 +55,7 @@ async def killable(folder: Path) -> AsyncIterator[Killable]:
     await engine.start()
     engine.grpc_listen = engine.target
     flags = {"http_listen": "127.0.0.1:0", "engine_target": engine.target, "call_seconds": str(CALL_SECONDS)}
+    flags["admin_secret"] = "a secret of the tests"
     service = Service(load(flags, {}, None))
     try:
         await service.start()

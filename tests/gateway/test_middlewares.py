@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -98,8 +99,15 @@ async def test_unknown_paths_and_methods_are_problems(session: aiohttp.ClientSes
     async with session.get(f"{url}/api/v1/read") as answer:
         assert (await problem_of(answer))["status"] == 405
         assert answer.headers["Allow"] == "POST"
-    async with session.head(f"{url}/healthz") as answer:
+    async with session.head(f"{url}/metrics") as answer:
         assert answer.status == 405
+
+
+async def test_health_may_be_asked_with_head(session: aiohttp.ClientSession, url: str) -> None:
+    async with session.head(f"{url}/healthz") as answer:
+        assert (answer.status, await answer.read()) == (200, b"")
+    async with session.head(f"{url}/readyz") as answer:
+        assert (answer.status, await answer.read()) == (503, b"")
 
 
 async def test_body_that_is_too_large_is_413(session: aiohttp.ClientSession, url: str) -> None:
@@ -208,6 +216,16 @@ def test_a_bucket_fills_again_and_callers_are_bounded() -> None:
         rates.admit(number)
     assert rates.admit("a") == 0  # forgotten, so it starts anew
     assert [CallerRates(0).admit("a") for _ in range(9)] == [0] * 9
+
+
+def test_what_a_caller_sends_is_not_kept() -> None:
+    """10,000 headers of 16 KiB each would be 160 MB, and secrets."""
+    header = "Bearer " + "x" * 16_000
+    before = sys.getrefcount(header)
+    rates = CallerRates(2)
+    assert [rates.admit(header), rates.admit("Bearer " + "x" * 16_000)] == [0, 0]
+    assert rates.admit(header) > 0
+    assert sys.getrefcount(header) == before
 
 
 async def test_a_caller_that_goes_away_cancels_its_call() -> None:

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from google.api import annotations_pb2
-from grpc import aio
+from grpc import StatusCode, aio
 from openapi_schema_validator import OAS30Validator
 from openapi_spec_validator import OpenAPIV30SpecValidator
 
@@ -19,6 +19,7 @@ from gateway.app import make_app
 from gateway.docs_page import DOCS_PATH, DOCUMENT_PATH
 from gateway.openapi import DOCUMENT, Body, make_document, operation, setup_document
 from gateway.openapi_parts import ERRORS, PROBLEM_TYPE
+from gateway.problems import of_rpc
 from gateway.settings import Settings
 from mailing.v1 import access_service_pb2, client_service_pb2, engine_service_pb2, mailing_service_pb2
 from mailing.v1 import message_service_pb2 as messages
@@ -30,7 +31,7 @@ SERVICES = [client_service_pb2, mailing_service_pb2, messages, engine_service_pb
 @pytest.fixture
 async def app() -> AsyncIterator[web.Application]:
     async with aio.insecure_channel("127.0.0.1:1") as channel:
-        yield make_app(Settings(), channel)
+        yield make_app(Settings(admin_secret="a secret of the tests"), channel)
 
 
 @pytest.fixture
@@ -86,6 +87,30 @@ def test_every_rpc_with_a_route_is_there(document: dict[str, Any]) -> None:
     assert len(declared) > 30
 
 
+PANEL_ONLY = {"skip", "order_by", "phone_contains"}
+"""Fields of requests that REST does without: they are for the admin panel, which shows page numbers and searches as one
+types, and speaks gRPC; REST turns pages by tokens (SPEC 5)."""
+
+STREAMED = {"page_size"}
+"""Of an export: how the rows are cut into messages is no matter of REST's."""
+
+
+def test_every_field_of_a_get_request_is_a_parameter(document: dict[str, Any]) -> None:
+    found = {(method, path): described for method, path, described in operations(document)}
+    left_out = set()
+    for file in SERVICES:
+        for service in file.DESCRIPTOR.services_by_name.values():
+            for method in service.methods:
+                path = method.GetOptions().Extensions[annotations_pb2.http].get
+                if not path:
+                    continue
+                parameters = {each["name"] for each in found["get", path]["parameters"]}
+                missing = {field.name for field in method.input_type.fields} - parameters - PANEL_ONLY
+                assert missing <= (STREAMED if method.server_streaming else set()), method.name
+                left_out |= {field.name for field in method.input_type.fields} - parameters
+    assert left_out == PANEL_ONLY | STREAMED
+
+
 def test_security(document: dict[str, Any]) -> None:
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     open_ones = {(method, path) for method, path, described in operations(document) if described["security"] == []}
@@ -94,6 +119,24 @@ def test_security(document: dict[str, Any]) -> None:
         if (method, path) not in open_ones:
             assert described["security"] == [{"bearer": []}]
             assert {"401", "429", "503", "504"} <= set(described["responses"]), (method, path)
+
+
+def test_what_may_happen_to_every_request(document: dict[str, Any]) -> None:
+    """Whatever it asks for: its header comes too slowly, is too long, or there are too many connections."""
+    for method, path, described in operations(document):
+        assert {"408", "431", "503"} <= set(described["responses"]), (method, path)
+
+
+def test_the_challenge_is_described_as_it_is_sent(document: dict[str, Any]) -> None:
+    described = document["components"]["responses"]["Problem401"]["headers"]["WWW-Authenticate"]
+    sent = of_rpc(aio.AioRpcError(StatusCode.UNAUTHENTICATED, aio.Metadata(), aio.Metadata())).headers
+    assert described["schema"]["enum"] == [described["example"]] == [sent["WWW-Authenticate"]]
+
+
+def test_health_and_metrics_are_there(document: dict[str, Any]) -> None:
+    found = {path: item["get"] for path, item in document["paths"].items() if not path.startswith(API)}
+    assert set(found) == {"/healthz", "/readyz", "/metrics"}
+    assert {path for path, described in found.items() if described["security"]} == {"/metrics"}
 
 
 def test_what_follows_from_a_body_a_path_and_a_key(document: dict[str, Any]) -> None:
@@ -203,13 +246,14 @@ def test_an_operation_says_what_follows_from_it() -> None:
     app.router.add_routes(_routes())
     paths = make_document(app)["paths"]
     made = paths["/x/{client_id}"]["post"]
-    statuses = {"201", "400", "401", "403", "404", "408", "409", "413", "415", "422", "429", "501", "503", "504"}
+    statuses = {"201", "400", "401", "403", "404", "408", "409", "413", "415", "422", "429", "431", "501", "503", "504"}
     assert set(made["responses"]) == statuses
     assert made["responses"]["201"]["headers"].keys() == {"Location"}
     assert [each["name"] for each in made["parameters"]] == ["client_id", "Idempotency-Key"]
     assert "*operator*" in made["description"]
     sent = paths["/send"]["post"]
-    assert (sent["security"], set(sent["responses"])) == ([], {"200", "400", "408", "413", "415", "422"})
+    statuses = {"200", "400", "408", "413", "415", "422", "431", "503"}
+    assert (sent["security"], set(sent["responses"])) == ([], statuses)
 
 
 def test_two_applications_have_each_their_own_document() -> None:

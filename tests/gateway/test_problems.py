@@ -71,6 +71,15 @@ def test_bad_fields_become_pointers() -> None:
     assert problem.detail == "2 fields are bad"
 
 
+def test_a_request_id_is_called_what_rest_calls_it() -> None:
+    text = "this request id was used for another request before"
+    bad = error_details_pb2.BadRequest()
+    bad.field_violations.add(field="request_id", description=text)
+    problem = of_rpc(failed(StatusCode.INVALID_ARGUMENT, text, [INFO, bad]))
+    wanted = "this Idempotency-Key was used for another request before"
+    assert (problem.detail, problem.errors) == (wanted, [("/Idempotency-Key", wanted)])
+
+
 @pytest.mark.parametrize(
     ("field", "pointer"), [("", ""), ("tag", "/tag"), ("a.b[0][1].c", "/a/b/0/1/c"), ("x/y~z", "/x~1y~0z")]
 )

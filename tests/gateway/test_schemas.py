@@ -146,11 +146,16 @@ def test_ids_in_queries() -> None:
 
 
 def test_queries() -> None:
-    def read(path: str) -> dict[str, Any]:
-        return read_query(make_mocked_request("GET", path), schemas.ClientListQuerySchema)
+    app = web.Application()
+    app[SETTINGS] = Settings(http_page_size=70)
 
-    assert read("/") == {}
+    def read(path: str) -> dict[str, Any]:
+        return read_query(make_mocked_request("GET", path, app=app), schemas.ClientListQuerySchema)
+
+    assert read("/") == {"page_size": 50}
     assert read("/?tag=&page_size=5") == {"tag": "", "page_size": 5}
+    assert read("/?page_size=71") == {"page_size": 70}
+    assert read_query(make_mocked_request("GET", "/", app=app), schemas.ClientFilterSchema) == {}
     with pytest.raises(Problem) as raised:
         read("/?tag=a&tag=b&page_size=0&a%2Fb=1")
     assert raised.value.status == 422

@@ -28,12 +28,17 @@ NOBODY_HAS: Final = "987654321"
 """An id that nothing has: a call that is let through finds nothing to change."""
 ROLES: Final = {"viewer": Role.VIEWER, "operator": Role.OPERATOR, "admin": Role.ADMIN}
 BESIDE_THE_CONTRACT: Final[dict[str, Role | None]] = {
+    "GET /": None,
     "GET /healthz": None,
+    "HEAD /healthz": None,
     "GET /readyz": None,
+    "HEAD /readyz": None,
     "GET /metrics": Role.VIEWER,
 }
 """Besides the document and its page, which are for everybody."""
 DOCUMENT: Final = re.compile(r"GET /api/v1/docs(/.*)?")
+PANEL: Final = re.compile(r" /admin(/|$)")
+"""Its routes take sessions in place of tokens: tests/admin/test_matrix.py."""
 BAD: Final = {
     "no token": {},
     "malformed": {"Authorization": "Bearer"},
@@ -63,9 +68,10 @@ def nameless(path: str) -> str:
 
 
 def routes() -> list[str]:
-    """Method and path of each route of the application, with its names left out."""
-    app = make_app(load({}, {}, None), aio.insecure_channel("127.0.0.1:1"))
-    return sorted({f"{r.method} {nameless(r.resource.canonical)}" for r in app.router.routes() if r.resource})
+    """Method and path of each route of the application but the panel's, with its names left out."""
+    app = make_app(load({"admin_secret": "a secret of the tests"}, {}, None), aio.insecure_channel("127.0.0.1:1"))
+    found = {f"{r.method} {nameless(r.resource.canonical)}" for r in app.router.routes() if r.resource}
+    return sorted(each for each in found if not PANEL.search(each))
 
 
 @pytest.fixture

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.gateway.rig import Gateway
+from tests.gateway.rig import Gateway, serving
 
 ANNA: dict[str, Any] = {"phone_number": "+7 (916) 123-45-67", "tag": "new", "time_zone": "Europe/Moscow"}
 
@@ -50,6 +51,17 @@ async def test_lists_are_filtered_and_come_in_pages(gateway: Gateway) -> None:
     assert len((await gateway.get("/clients", params={"page_size": 999_999})).json["clients"]) == 7
     assert (await gateway.get("/clients", params={"tag": "b", "page_token": token})).bad == ["/page_token"]
     assert (await gateway.get("/clients", params={"phone_number": "8 916 000-01-01"})).json["total_size"] == 1
+
+
+async def test_pages_are_no_larger_than_the_setting_says(tmp_path: Path) -> None:
+    async with serving(tmp_path, gateway={"http_page_size": 2}) as gateway:
+        await gateway.engine.add_clients(5)
+        for params in ({}, {"page_size": 1000}, {"page_size": 2}):
+            page = (await gateway.get("/clients", params=params)).json
+            assert (len(page["clients"]), page["total_size"]) == (2, 5)
+            following = (await gateway.get("/clients", params={**params, "page_token": page["next_page_token"]})).json
+            assert [each["id"] for each in following["clients"]] == [3, 4]
+        assert len((await gateway.get("/clients", params={"page_size": 1})).json["clients"]) == 1
 
 
 @pytest.mark.parametrize("query", ["page_size=0", "page_size=-1", "page_size=many", "page_size=1.5"])

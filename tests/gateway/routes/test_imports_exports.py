@@ -127,6 +127,18 @@ async def test_a_repeat_with_its_key_gets_the_first_answer(gateway: Gateway) -> 
     assert (await send(gateway, body, key="i-1")).json == first.json
     other = await send(gateway, body + b"79160000003\n", key="i-1")
     assert (other.status, other.bad) == (422, ["/Idempotency-Key"])
+    assert "Idempotency-Key" in other.json["detail"]
+
+
+@pytest.mark.parametrize("rows", [b"79160000001,a\n79160000002,b,%s\n", b"79160000001\n,%s\n"], ids=["one", "none"])
+async def test_lines_that_can_not_be_read_are_part_of_what_a_key_stands_for(gateway: Gateway, rows: bytes) -> None:
+    """No row comes of them, so the engine would not see the difference by itself; also when no line makes a row."""
+    header = b"phone_number,tag\n"
+    first = await send(gateway, header + rows % b"x", key="i-2")
+    assert first.json["rejected"] > 0
+    assert (await send(gateway, header + rows % b"x", key="i-2")).json == first.json
+    other = await send(gateway, header + rows % b"y", key="i-2")
+    assert (other.status, other.bad) == (422, ["/Idempotency-Key"])
 
 
 async def test_a_limit_of_size(tmp_path: Path) -> None:
@@ -137,6 +149,7 @@ async def test_a_limit_of_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 async def test_fast_with_other_calls_answered_meanwhile(gateway: Gateway) -> None:
     """50,000 rows; the floor is 20,000 a second with processes of their own: here three share one loop."""
 

@@ -1,0 +1,147 @@
+"""What an import will make of a file, told from the file's beginning; nothing is stored.
+
+The reader is the import's own, and each row shown has been through the engine (``validate_only``): what the page shows
+is what will be stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from google.protobuf.field_mask_pb2 import FieldMask
+from grpc import StatusCode, aio
+
+from gateway.csv_rows import COLUMNS, ClientRow, Format, Item, RowError, RowReader, UnreadableInput
+from gateway.engine_client import EngineClient
+from gateway.problems import Problem, of_rpc
+from gateway.translate import client_proto
+from gateway.translate.values import Json
+from mailing.v1 import client_pb2
+from mailing.v1 import client_service_pb2 as pb
+
+SAMPLE_BYTES_MAX: Final = 256 * 1024
+"""More than the longest line that a table may have; the page sends 128 KiB."""
+ROWS_SHOWN: Final = 20
+Ask = Callable[[Callable[..., Any], Any], Awaitable[Any]]
+"""Calls a method of the engine with a message."""
+
+
+async def preview(engine: EngineClient, ask: Ask, sample: bytes, file_bytes: int, format: Format) -> Json:
+    """Say how a file is read, and what its first rows will become.
+
+    Args:
+        sample: the file's first bytes; all of it, when it is that short.
+        file_bytes: how long the file is.
+
+    Raises:
+        Problem: 400, it can't be read at all; in the words of the import.
+        AioRpcError: the engine is away, or refuses.
+    """
+    reader, is_whole = RowReader(format), file_bytes <= len(sample)
+    items = _read(reader, sample, is_whole)
+    shown = await asyncio.gather(*(_shown(engine, ask, each) for each in _first_lines(items)))
+    rows = len({each.line for each in items})
+    return {
+        "format": "csv" if reader.columns else "ndjson",
+        "encoding": reader.encoding,
+        "delimiter": reader.delimiter,
+        "columns": reader.columns,
+        "rows": _with_repeats(shown),
+        "estimated_rows": rows if is_whole else _roughly(rows * file_bytes / len(sample)),
+        "is_whole": is_whole,
+    }
+
+
+def _roughly(count: float) -> int:
+    """An estimate in the three digits that can be trusted."""
+    return int(float(f"{math.ceil(count):.3g}"))
+
+
+def _read(reader: RowReader, sample: bytes, is_whole: bool) -> list[Item]:
+    try:
+        items = reader.feed(sample)
+        if is_whole:
+            items += reader.finish()
+        elif not reader.has_begun:
+            raise UnreadableInput(f"line 1 is longer than {len(sample) // 1024} KiB: this is no table of clients")
+    except UnreadableInput as error:
+        raise Problem(400, str(error)) from None
+    return items
+
+
+def _first_lines(items: Sequence[Item]) -> list[list[Item]]:
+    """What there is of each of the first lines: a line has one row, or one or more errors."""
+    lines: dict[int, list[Item]] = {}
+    for item in items:
+        if item.line not in lines and len(lines) == ROWS_SHOWN:
+            break
+        lines.setdefault(item.line, []).append(item)
+    return list(lines.values())
+
+
+async def _shown(engine: EngineClient, ask: Ask, items: Sequence[Item]) -> Json:
+    line, errors = items[0].line, [each for each in items if isinstance(each, RowError)]
+    if errors:
+        return _row(line, "bad", errors=[(each.field, each.message) for each in errors])
+    row = items[0]
+    assert isinstance(row, ClientRow)
+    given = {name: value for name in COLUMNS if (value := getattr(row, name)) is not None}
+    try:
+        old = await _stored(engine, ask, row.phone_number)
+        after: client_pb2.Client = await ask(*_check(engine, given, old))
+    except aio.AioRpcError as error:
+        if error.code() is not StatusCode.INVALID_ARGUMENT:
+            raise
+        return _row(line, "bad", given, errors=[(at.rpartition("/")[2], text) for at, text in of_rpc(error).errors])
+    return _row(line, _outcome(old, after), {name: getattr(after, name) for name in COLUMNS})
+
+
+async def _stored(engine: EngineClient, ask: Ask, phone_number: str) -> client_pb2.Client | None:
+    """The client with this number, written as it may be; None: there is none, or it is no number."""
+    try:
+        found = await ask(engine.clients.ListClients, pb.ListClientsRequest(phone_number=phone_number, page_size=1))
+    except aio.AioRpcError as error:
+        if error.code() is not StatusCode.INVALID_ARGUMENT:
+            raise
+        return None
+    return found.clients[0] if found.clients else None
+
+
+def _check(engine: EngineClient, given: Json, old: client_pb2.Client | None) -> tuple[Callable[..., Any], Any]:
+    """The call that tells what the row makes, as ImportClientsRow says it."""
+    if old is None:
+        return engine.clients.CreateClient, pb.CreateClientRequest(client=client_proto(given), validate_only=True)
+    mask = FieldMask(paths=list(given))
+    asked = pb.UpdateClientRequest(client=client_proto(given, old.id), update_mask=mask, validate_only=True)
+    return engine.clients.UpdateClient, asked
+
+
+def _outcome(old: client_pb2.Client | None, after: client_pb2.Client) -> str:
+    if old is None:
+        return "created"
+    return "unchanged" if all(getattr(old, name) == getattr(after, name) for name in COLUMNS) else "updated"
+
+
+def _row(line: int, outcome: str, client: Json | None = None, errors: Sequence[tuple[str, str]] = ()) -> Json:
+    return {
+        "line": line,
+        "outcome": outcome,
+        "client": client,
+        "errors": [{"field": field, "message": message} for field, message in errors],
+    }
+
+
+def _with_repeats(rows: Sequence[Json]) -> list[Json]:
+    """Rows with the number of an earlier one are told as such: of both the later one holds."""
+    first: dict[str, int] = {}
+    found = []
+    for row in rows:
+        if row["outcome"] != "bad":
+            line = first.setdefault(row["client"]["phone_number"], row["line"])
+            if line != row["line"]:
+                row = {**row, "outcome": "repeat", "same_as_line": line}
+        found.append(row)
+    return found

@@ -1,0 +1,76 @@
+"""An import whose sender can ask how far it is.
+
+A browser knows what it has sent, not what was stored: a file of 15 MB is gone into the buffers between the two in
+half a second, and then stored for twenty. Of several gateways only the one that runs an import knows of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.engine_client import EngineClient
+from gateway.keys import SETTINGS
+from gateway.problems import Problem
+from gateway.routes.imports import format_of, result_json, run_import
+from gateway.streaming import body_chunks
+from gateway.translate.values import Json
+
+_KEY_LENGTH_MAX = 64
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far an import is."""
+
+    read_bytes: int = 0
+    rows: int = 0
+    """Those that went to the engine, which takes them as it stores them."""
+
+
+class Imports:
+    """The imports that run here, by the keys that their senders have made up."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, _Progress] = {}
+
+    async def run(self, request: web.Request, engine: EngineClient) -> Json:
+        """Import the body; ``key`` of the query names it meanwhile.
+
+        Raises:
+            Problem: 409, an import with the key runs; 422, it is no key; or see ``run_import``.
+            AioRpcError: the engine refused, or is away.
+        """
+        key, format = _key(request), format_of(request)
+        if key in self._running:
+            raise Problem(409, "an import with this key runs already")
+        progress = self._running[key] = _Progress()
+
+        def on_page(rows: int) -> None:
+            progress.rows += rows
+
+        try:
+            chunks = _counted(body_chunks(request, request.config_dict[SETTINGS].http_import_bytes), progress)
+            return result_json(await run_import(request, engine, chunks, format, on_page=on_page))
+        finally:
+            del self._running[key]
+
+    def progress(self, request: web.Request) -> Json | None:
+        """How far the import with the key is; None: none such runs here. Raises Problem (422): it is no key."""
+        progress = self._running.get(_key(request))
+        return None if progress is None else {"read_bytes": progress.read_bytes, "rows": progress.rows}
+
+
+async def _counted(chunks: AsyncIterable[bytes], progress: _Progress) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        yield chunk
+        progress.read_bytes += len(chunk)  # only now: the rows in it have been taken
+
+
+def _key(request: web.Request) -> str:
+    key = request.query.get("key", "")
+    if not 1 <= len(key) <= _KEY_LENGTH_MAX:
+        raise Problem(422, "the key is bad", [("/key", f"must have 1 to {_KEY_LENGTH_MAX} characters")])
+    return key

@@ -1,0 +1,38 @@
+"""Accounts of people, for admins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp_admin.backends.abc import Meta, Record
+
+from admin.resources.asked import checked
+from admin.resources.base import PanelResource
+from gateway.schemas import AccountCreateSchema
+from gateway.translate import account_json, create_account_proto
+from mailing.v1 import access_service_pb2 as pb
+
+
+class AccountResource(PanelResource):
+    """Who may sign in. Deleting revokes: the audit list goes on naming them."""
+
+    name = "accounts"
+    shown = ("id", "name", "role", "create_time", "revoke_time", "last_sign_in_time")
+    editable = ("name", "role", "password")
+
+    async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
+        """Read a page, the revoked ones included."""
+        found = await self.call(self.engine.access.ListAccounts, pb.ListAccountsRequest(**paging))
+        return [account_json(each) for each in found.accounts], found.total_size
+
+    async def create(self, data: Record, meta: Meta) -> Record:
+        """Make an account."""
+        given = checked(AccountCreateSchema, {key: value for key, value in data.items() if value is not None})
+        return account_json(await self.call(self.engine.access.CreateAccount, create_account_proto(given)))
+
+    async def delete(self, record_id: int, previous_data: Record, meta: Meta) -> Record:
+        """Revoke an account: its sessions end."""
+        return account_json(
+            await self.call(self.engine.access.RevokeAccount, pb.RevokeAccountRequest(account_id=record_id))
+        )

@@ -1,0 +1,57 @@
+"""The audit list: who did what, when, and from where."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from aiohttp_admin.backends.abc import Record
+from grpc import StatusCode, aio
+
+from admin.resources.asked import whole_number
+from admin.resources.base import PanelResource
+from gateway.translate import audit_event_json
+from mailing.v1 import engine_service_pb2 as pb
+from mailing.v1.client_service_pb2 import GetClientRequest
+from mailing.v1.mailing_service_pb2 import GetMailingRequest
+
+
+class AuditResource(PanelResource):
+    """Changes that people made. ``has_page``: whether the object is there, so that it can be looked at."""
+
+    name = "audit"
+    shown = ("id", "time", "actor", "action", "object_type", "object_id", "detail", "peer", "has_page")
+    filters = ("actor", "object_type", "object_id")
+
+    async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
+        """Read a page."""
+        asked = pb.ListAuditEventsRequest(
+            **paging,
+            actor=str(filters.get("actor", "")),
+            object_type=str(filters.get("object_type", "")),
+            object_id=whole_number(filters, "object_id"),
+        )
+        found = await self.call(self.engine.engine.ListAuditEvents, asked)
+        events = [audit_event_json(each) for each in found.audit_events]
+        there = await self._there({(each["object_type"], each["object_id"]) for each in events})
+        records = [{**each, "has_page": (each["object_type"], each["object_id"]) in there} for each in events]
+        return records, found.total_size
+
+    async def _there(self, objects: Collection[tuple[str, Any]]) -> Collection[tuple[str, Any]]:
+        """Those of these objects, by type and id, that are clients or mailings and not deleted."""
+        asked = [each for each in objects if each[0] in ("client", "mailing") and each[1] is not None]
+        found = await asyncio.gather(*(self._is_there(*each) for each in asked))
+        return {each for each, is_there in zip(asked, found, strict=True) if is_there}
+
+    async def _is_there(self, kind: str, record_id: int) -> bool:
+        try:
+            if kind == "client":
+                await self.call(self.engine.clients.GetClient, GetClientRequest(client_id=record_id))
+            else:
+                await self.call(self.engine.mailings.GetMailing, GetMailingRequest(mailing_id=record_id))
+        except aio.AioRpcError as error:
+            if error.code() is StatusCode.NOT_FOUND:
+                return False
+            raise
+        return True

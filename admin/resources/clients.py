@@ -1,0 +1,152 @@
+"""Clients: search, add, edit, delete, tag many; facets for pickers; a file to be imported, and one to take away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+from aiohttp_admin.backends.abc import Meta, Record
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from admin.client_export import export
+from admin.import_preview import SAMPLE_BYTES_MAX, preview
+from admin.import_run import Imports
+from admin.resources.asked import checked, filters_of
+from admin.resources.base import PanelResource
+from admin.session import Sessions
+from admin.translate import facets_json
+from gateway.engine_client import EngineClient
+from gateway.problems import Problem
+from gateway.routes.common import json_answer
+from gateway.routes.imports import format_of
+from gateway.schemas import ClientCreateSchema, ClientPatchSchema
+from gateway.streaming import body_chunks
+from gateway.translate import client_json, client_proto, create_client_proto, update_client_proto
+from mailing.v1 import client_service_pb2 as pb
+
+_SIZE_DIGITS: Final = 18
+
+
+class ClientResource(PanelResource):
+    """The people who can receive texts."""
+
+    name = "clients"
+    shown = ("id", "phone_number", "phone_code", "tag", "time_zone", "create_time", "update_time")
+    editable = ("phone_number", "phone_code", "tag", "time_zone")
+    filters = ("phone_contains", "tag", "untagged", "phone_code", "time_zone")
+    switches = ("untagged",)
+
+    def __init__(self, engine: EngineClient, sessions: Sessions) -> None:
+        super().__init__(engine, sessions)
+        self._imports = Imports()
+
+    async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
+        """Read a page; a part of the number is understood as people type it."""
+        asked = pb.ListClientsRequest(**paging, **_texts(filters))
+        found = await self.call(self.engine.clients.ListClients, asked)
+        return [client_json(each) for each in found.clients], found.total_size
+
+    async def get_one(self, record_id: int, meta: Meta) -> Record:
+        """Read one client."""
+        asked = pb.GetClientRequest(client_id=record_id)
+        return client_json(await self.call(self.engine.clients.GetClient, asked))
+
+    async def create(self, data: Record, meta: Meta) -> Record:
+        """Add a client; what is empty gets its default."""
+        given = checked(ClientCreateSchema, {key: value for key, value in data.items() if value not in (None, "")})
+        return client_json(await self.call(self.engine.clients.CreateClient, create_client_proto(given)))
+
+    async def update(self, record_id: int, data: Record, previous_data: Record, meta: Meta) -> Record:
+        """Change what differs from what the person had seen; an empty field gets its default."""
+        changes = {key: value for key, value in _emptied(data).items() if value != previous_data.get(key)}
+        given = checked(ClientPatchSchema, changes)
+        asked = update_client_proto(record_id, given, replace=False)
+        return client_json(await self.call(self.engine.clients.UpdateClient, asked))
+
+    async def update_many(self, record_ids: Sequence[int], data: Record, meta: Meta) -> list[int]:
+        """Give many clients the same tag or time zone; those that are gone are left out of the answer."""
+        given = checked(ClientPatchSchema, _emptied(data))
+        asked = pb.BatchUpdateClientsRequest(
+            client_ids=record_ids, client=client_proto(given), update_mask=FieldMask(paths=list(given))
+        )
+        answer = await self.call(self.engine.clients.BatchUpdateClients, asked)
+        return _without(record_ids, answer.missing_client_ids)
+
+    async def delete(self, record_id: int, previous_data: Record, meta: Meta) -> Record:
+        """Delete a client, and return what it was."""
+        client = await self.get_one(record_id, meta)
+        await self.call(self.engine.clients.DeleteClient, pb.DeleteClientRequest(client_id=record_id))
+        return client
+
+    async def delete_many(self, record_ids: Sequence[int], meta: Meta) -> list[int]:
+        """Delete many clients."""
+        asked = pb.BatchDeleteClientsRequest(client_ids=record_ids)
+        answer = await self.call(self.engine.clients.BatchDeleteClients, asked)
+        return _without(record_ids, answer.missing_client_ids)
+
+    def more_routes(self) -> Sequence[web.RouteDef]:
+        """Values that clients have, with how many have each; what an import will do; and an export."""
+        return (
+            self.extra("facets", self._facets),
+            web.post("/clients/import_preview", self._named(self._preview, "add"), name="clients_import_preview"),
+            web.post("/clients/import", self._named(self._import, "add"), name="clients_import"),
+            web.get(
+                "/clients/import_progress",
+                self._named(self._import_progress, "add"),
+                allow_head=False,
+                name="clients_import_progress",
+            ),
+            web.get("/clients/export", self._named(self._export, "view"), allow_head=False, name="clients_export"),
+        )
+
+    async def _facets(self, _: web.Request) -> Record:
+        return facets_json(await self.call(self.engine.clients.ListClientFacets, pb.ListClientFacetsRequest()))
+
+    async def _preview(self, request: web.Request) -> web.Response:
+        """The body is the beginning of a file, ``size`` the length of it all in bytes."""
+        size = request.query.get("size", "")
+        if not (size.isascii() and size.isdigit() and len(size) <= _SIZE_DIGITS):
+            raise Problem(422, "the size is bad", [("/size", "must be the file's length in bytes")])
+        format = format_of(request)
+        sample = b"".join([chunk async for chunk in body_chunks(request, SAMPLE_BYTES_MAX)])
+        return json_answer(await preview(self.engine, self.call, sample, int(size), format))
+
+    async def _import(self, request: web.Request) -> web.Response:
+        return json_answer(await self._imports.run(request, self.engine))
+
+    async def _import_progress(self, request: web.Request) -> web.Response:
+        return json_answer(self._imports.progress(request))
+
+    async def _export(self, request: web.Request) -> web.StreamResponse:
+        filters, bad = filters_of(_filter_of(request.query.get("filter", "{}")), self.filters, self.switches)
+        if bad:
+            raise Problem(422, "clients can't be exported like this", bad)
+        return await export(request, self.engine, _texts(filters), request.query.get("format", "csv"))
+
+
+def _texts(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """The filters as the contract has them; an empty tag is a value there, which react-admin can't send."""
+    texts = {key: str(value) for key, value in filters.items() if key != "untagged"}
+    return {**texts, "tag": ""} if filters.get("untagged") else texts
+
+
+def _filter_of(text: str) -> Mapping[str, Any]:
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise Problem(422, "the filter is bad", [("/filter", "must be a JSON object")])
+    return found
+
+
+def _emptied(data: Record) -> Record:
+    """react-admin's forms say null for a field that was emptied."""
+    return {key: "" if value is None else value for key, value in data.items()}
+
+
+def _without(ids: Sequence[int], missing: Sequence[int]) -> list[int]:
+    gone = set(missing)
+    return [each for each in ids if each not in gone]

@@ -1,0 +1,56 @@
+"""Mailings: registered, edited and deleted here; paused, previewed and counted through REST's routes below /admin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp_admin.backends.abc import Meta, Record
+
+from admin.resources.asked import checked
+from admin.resources.base import PanelResource
+from gateway.schemas import MailingCreateSchema, MailingListQuerySchema, MailingPatchSchema
+from gateway.translate import create_mailing_proto, list_mailings_proto, mailing_json, update_mailing_proto
+from mailing.v1 import mailing_service_pb2 as pb
+
+
+class MailingResource(PanelResource):
+    """Texts for the clients that match a filter."""
+
+    name = "mailings"
+    shown = (
+        "id", "text", "filter", "start_time", "end_time", "local_hours", "rate_limit", "on_uncertain", "state",
+        "audience_state", "segments", "message_counts", "create_time", "update_time",
+    )  # fmt: skip
+    editable = ("text", "filter", "start_time", "end_time", "local_hours", "rate_limit", "on_uncertain")
+    filters = ("state",)
+
+    async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
+        """Read a page."""
+        asked = list_mailings_proto(checked(MailingListQuerySchema, filters))
+        asked.MergeFrom(pb.ListMailingsRequest(**paging))
+        found = await self.call(self.engine.mailings.ListMailings, asked)
+        return [mailing_json(each) for each in found.mailings], found.total_size
+
+    async def get_one(self, record_id: int, meta: Meta) -> Record:
+        """Read one mailing."""
+        asked = pb.GetMailingRequest(mailing_id=record_id)
+        return mailing_json(await self.call(self.engine.mailings.GetMailing, asked))
+
+    async def create(self, data: Record, meta: Meta) -> Record:
+        """Register a mailing."""
+        given = checked(MailingCreateSchema, {key: value for key, value in data.items() if value is not None})
+        return mailing_json(await self.call(self.engine.mailings.CreateMailing, create_mailing_proto(given)))
+
+    async def update(self, record_id: int, data: Record, previous_data: Record, meta: Meta) -> Record:
+        """Change what differs from what the person had seen."""
+        changes = {key: value for key, value in data.items() if value != previous_data.get(key)}
+        given = checked(MailingPatchSchema, changes)
+        asked = update_mailing_proto(record_id, given, replace=False)
+        return mailing_json(await self.call(self.engine.mailings.UpdateMailing, asked))
+
+    async def delete(self, record_id: int, previous_data: Record, meta: Meta) -> Record:
+        """Delete a mailing with its messages, and return what it was."""
+        mailing = await self.get_one(record_id, meta)
+        await self.call(self.engine.mailings.DeleteMailing, pb.DeleteMailingRequest(mailing_id=record_id))
+        return mailing

@@ -1,0 +1,81 @@
+"""Signing in and out: the engine's session in, the panel's cookie out. And a person's own password."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+from grpc import StatusCode, aio
+
+from admin.session import Sessions
+from gateway.body import read_body, read_json
+from gateway.engine_client import AUTHORIZATION
+from gateway.keys import ENGINE
+from gateway.problems import Problem
+from gateway.schemas import PasswordSchema
+from gateway.translate import change_password_proto
+from mailing.v1.access_service_pb2 import SignInRequest, SignOutRequest
+
+
+def routes(sessions: Sessions) -> list[web.RouteDef]:
+    """``POST /admin/token`` and ``DELETE /admin/logout``: aiohttp-admin's paths, before its own handlers.
+
+    ``PUT /admin/session/password``: as REST's, of whoever is signed in to the panel.
+    """
+
+    async def sign_in(request: web.Request) -> web.Response:
+        sessions.count(request)
+        engine = request.app[ENGINE]
+        asked = _credentials(await read_json(request))
+        try:
+            answer = await engine.call(request, engine.access.SignIn, asked)
+        except aio.AioRpcError as error:
+            if error.code() is StatusCode.UNAUTHENTICATED:
+                raise Problem(401, "wrong name or password") from None
+            raise
+        response = web.json_response({"name": answer.identity.name})
+        await sessions.begin(request, response, answer.secret, answer.identity)
+        return response
+
+    async def sign_out(request: web.Request) -> web.Response:
+        sessions.count(request)
+        engine, authorization = request.app[ENGINE], await sessions.authorization(request)
+        if authorization is not None:
+            request[AUTHORIZATION] = authorization
+            try:
+                await engine.call(request, engine.access.SignOut, SignOutRequest())
+            except aio.AioRpcError as error:
+                # It had ended before. Any other failure is told: the session would live on without its owner knowing.
+                if error.code() is not StatusCode.UNAUTHENTICATED:
+                    raise
+        response = web.json_response({})
+        await sessions.end(request, response)
+        return response
+
+    async def change_password(request: web.Request) -> web.Response:
+        engine = request.app[ENGINE]
+        asked = change_password_proto(await read_body(request, PasswordSchema))
+        await engine.call(request, engine.access.ChangePassword, asked)
+        return web.Response(status=204)
+
+    return [
+        web.post("/admin/token", sign_in),
+        web.delete("/admin/logout", sign_out),
+        web.put("/admin/session/password", sessions.guarded(change_password)),
+    ]
+
+
+def _credentials(data: Any) -> SignInRequest:
+    if not isinstance(data, dict):
+        raise Problem(422, "username and password are needed")
+    bad = [
+        (f"/{key}", "must be a text, and not empty")
+        for key in ("username", "password")
+        if not isinstance(data.get(key), str) or not data[key]
+    ]
+    if bad:
+        raise Problem(422, "username and password are needed", bad)
+    try:
+        return SignInRequest(name=data["username"], password=data["password"])
+    except ValueError:  # a lone surrogate is no text for the contract
+        raise Problem(401, "wrong name or password") from None

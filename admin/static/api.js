@@ -1,0 +1,193 @@
+// Calls to the gateway: in the name of whoever is signed in, with problems (RFC 9457) as errors in words.
+import { HttpError } from "./kit/lib.js";
+import { known, said, t } from "./i18n.js";
+
+export const BASE = "/admin";
+const IDENTITY = "identity"; // aiohttp-admin's key
+
+export function identity() {
+  try {
+    return JSON.parse(localStorage.getItem(IDENTITY));
+  } catch {
+    return null;
+  }
+}
+
+/** Whether the person may do what the permission says: "clients.edit". Only buttons depend on it: the engine decides. */
+export function may(permission) {
+  const granted = identity()?.permissions ?? {};
+  const [resource, action] = permission.split(".");
+  return [`admin.${resource}.${action}`, `admin.${resource}.*`, `admin.${action}`, "admin.*"].some((each) => each in granted);
+}
+
+export const isAdmin = () => identity()?.role === "admin";
+
+function headers(more = {}) {
+  return { Accept: "application/json", Authorization: localStorage.getItem(IDENTITY) ?? "", ...more };
+}
+
+/** What an answer from 400 up says: HttpError with `body.errors` by field, for react-admin's forms. */
+export async function problemOf(response) {
+  let problem = {};
+  try {
+    problem = await response.json();
+  } catch {
+    // No JSON: whatever stands between us and the gateway has answered.
+  }
+  const seconds = Number(response.headers.get("Retry-After"));
+  const bad = problem.errors ?? [];
+  const error = new HttpError(wordsOf(response.status, problem, seconds), response.status, bad.length ? { errors: byField(bad) } : undefined);
+  error.errors = bad;
+  error.retrySeconds = seconds || null;
+  return error;
+}
+
+function wordsOf(status, problem, seconds) {
+  if (status === 401) return t("error.signed_out");
+  if (status === 403) return t("error.forbidden");
+  if (status === 404) return t("error.not_found");
+  if (status === 429) return t("error.too_many", { seconds: seconds || 1 });
+  if (status === 502 || status === 503) return t("error.engine_away");
+  if (status === 504) return t("error.engine_slow");
+  const lines = (problem.errors ?? []).map(lineOf);
+  if (lines.length) return lines.join("\n");
+  return sentence(problem.detail ?? t("error.unknown", { status }));
+}
+
+function lineOf({ pointer, message }) {
+  const name = fieldName(pointer);
+  return name ? `${name}: ${said(message)}` : sentence(message);
+}
+
+/** The engine's words, in the person's language where we know them, as a sentence. */
+export const sentence = (words) => said(words).replace(/^\p{Ll}/u, (first) => first.toUpperCase()).replace(/[^.!?…]$/u, "$&.");
+
+function fieldName(pointer) {
+  const name = pointer.split("/")[1] ?? "";
+  return known(`field.${name}`) ?? name;
+}
+
+/** JSON pointers as react-hook-form's names: an error of /filter/tags/3 stands at "filter". */
+function byField(errors) {
+  const found = {};
+  for (const { pointer, message } of errors) {
+    const name = pointer.split("/")[1];
+    if (name) found[name] = found[name] ? `${found[name]} ${sentence(message)}` : sentence(message);
+  }
+  return found;
+}
+
+/** One request below /admin; resolves to the answer's JSON, and rejects with HttpError. */
+export async function call(path, { method = "GET", body, query, signal, headers: more } = {}) {
+  const url = new URL(BASE + path, location.origin);
+  for (const [key, value] of Object.entries(query ?? {})) {
+    if (value !== undefined && value !== null) url.searchParams.set(key, typeof value === "object" ? JSON.stringify(value) : value);
+  }
+  const options = { method, headers: headers(more), signal };
+  if (body !== undefined) {
+    options.body = JSON.stringify(body);
+    options.headers["Content-Type"] = "application/json";
+  }
+  let response;
+  try {
+    response = await fetch(url, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new HttpError(t("error.gateway_away"), 0);
+  }
+  if (!response.ok) throw await problemOf(response);
+  return response.status === 204 ? null : response.json();
+}
+
+/** The engine's REST API below the panel's session: rest("/mailings/preview", {method: "POST", body}). */
+export const rest = (path, options) => call(`/api/v1${path}`, options);
+
+/** Save what a path answers as a file; a stream of any size goes to the browser's own store. */
+export async function download(path, name, { accept = "text/csv" } = {}) {
+  const response = await fetch(BASE + path, { headers: headers({ Accept: accept }) });
+  if (!response.ok) throw await problemOf(response);
+  saveAs(await response.blob(), name);
+}
+
+export function saveAs(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+/** Send a file; `onProgress(share)` hears how much of it is taken. Resolves to the answer's JSON. */
+export function upload(path, file, { type = "text/csv", onProgress = () => {}, signal } = {}) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest(); // fetch says nothing of an upload's progress
+    request.open("POST", BASE + path);
+    for (const [name, value] of Object.entries(headers({ "Content-Type": type }))) request.setRequestHeader(name, value);
+    request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
+    request.onerror = () => reject(new HttpError(t("error.gateway_away"), 0));
+    request.onabort = () => reject(new DOMException("aborted", "AbortError"));
+    request.onload = async () => {
+      const answer = new Response(request.response, {
+        status: request.status,
+        headers: { "Retry-After": request.getResponseHeader("Retry-After") ?? "" },
+      });
+      if (request.status >= 400) reject(await problemOf(answer));
+      else resolve(await answer.json());
+    };
+    signal?.addEventListener("abort", () => request.abort());
+    request.send(file);
+  });
+}
+
+// -- for react-admin ------------------------------------------------------------------------------
+
+const listQuery = ({ pagination, sort, filter }) => ({ pagination, sort, filter });
+const write = (resource, path, method, body) => call(`/${resource}${path}`, { method, body });
+
+export const dataProvider = {
+  getList: (resource, params) => call(`/${resource}/list`, { query: listQuery(params) }),
+  getOne: (resource, { id }) => call(`/${resource}/one`, { query: { id } }),
+  getMany: (resource, { ids }) => call(`/${resource}`, { query: { ids: JSON.stringify(ids.map(String)) } }),
+  getManyReference: (resource, { target, id, ...params }) =>
+    call(`/${resource}/list`, { query: listQuery({ ...params, filter: { ...params.filter, [target]: id } }) }),
+  create: (resource, { data }) => write(resource, "", "POST", { data }),
+  update: (resource, { id, data, previousData }) => write(resource, "/update", "PUT", { id, data, previousData }),
+  updateMany: (resource, { ids, data }) => write(resource, "/update_many", "PUT", { ids, data }),
+  delete: (resource, { id }) => write(resource, "/one", "DELETE", { id }),
+  deleteMany: (resource, { ids }) => write(resource, "", "DELETE", { ids }),
+};
+
+/** Sign in; rejects with HttpError in words. */
+export async function signIn(username, password) {
+  let response;
+  try {
+    response = await fetch(`${BASE}/token`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ username, password }),
+    });
+  } catch {
+    throw new HttpError(t("error.gateway_away"), 0);
+  }
+  if (!response.ok) {
+    const error = await problemOf(response);
+    if (error.status === 401) error.message = t("sign_in.wrong");
+    throw error;
+  }
+  await response.arrayBuffer(); // to its end: what follows loads the page anew, and would cut it off
+  localStorage.setItem(IDENTITY, response.headers.get("X-Token"));
+}
+
+export const authProvider = {
+  login: ({ username, password }) => signIn(username, password),
+  logout: async () => {
+    const signedIn = identity() !== null;
+    const options = { method: "DELETE", headers: headers() };
+    localStorage.removeItem(IDENTITY);
+    if (signedIn) await fetch(`${BASE}/logout`, options).then((answer) => answer.arrayBuffer(), () => {}); // the engine away: the page is signed out all the same
+  },
+  checkAuth: () => (identity() ? Promise.resolve() : Promise.reject({ message: false })),
+  checkError: (error) => (error.status === 401 ? Promise.reject() : Promise.resolve()),
+  getIdentity: () => Promise.resolve({ id: identity()?.fullName ?? "", fullName: identity()?.fullName ?? "" }),
+  getPermissions: () => Promise.resolve(identity()?.permissions ?? {}),
+};

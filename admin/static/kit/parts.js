@@ -1,0 +1,199 @@
+// The parts that pages are made of. Plain elements with classes of panel.css: react-admin's bundle shares no MUI.
+import { createPortal, h, useEffect, useId, useRef, useState } from "./lib.js";
+import { dateTime, fromNow, number, percent, t } from "../i18n.js";
+
+/** A page's title, in the bar at the top and in the browser's tab. */
+export function PageTitle({ children }) {
+  const [bar, setBar] = useState(null);
+  useEffect(() => {
+    setBar(document.getElementById("react-admin-title"));
+    const before = document.title;
+    document.title = `${children} · ${t("app.name")}`;
+    return () => void (document.title = before);
+  }, [children]);
+  return bar && createPortal(h("span", null, children), bar);
+}
+
+/** A framed part of a page. */
+export function Card({ title, actions, children, className = "" }) {
+  const id = useId();
+  return h(
+    "section",
+    { className: `card ${className}`, "aria-labelledby": title ? id : undefined },
+    (title || actions) &&
+      h("header", { className: "card-head" }, title && h("h2", { id }, title), actions && h("div", { className: "card-actions" }, actions)),
+    children,
+  );
+}
+
+/** A number that matters, and what it is. */
+export const Stat = ({ label, value, hint, tone = "" }) =>
+  h("div", { className: `stat ${tone}` }, h("div", { className: "stat-label" }, label), h("div", { className: "stat-value" }, value), hint && h("div", { className: "stat-hint" }, hint));
+
+/** A word in a coloured pill; `tone`: good, warn, bad, busy or quiet. */
+export const Chip = ({ tone = "quiet", children, title }) => h("span", { className: `chip ${tone}`, title }, children);
+
+const STATE_TONES = { scheduled: "quiet", active: "busy", paused: "warn", cancelled: "bad", ended: "good" };
+const STATUS_TONES = { pending: "busy", sent: "good", not_sent: "bad" };
+export const StateChip = ({ state }) => h(Chip, { tone: STATE_TONES[state] }, t(`state.${state}`));
+export const StatusChip = ({ status }) => h(Chip, { tone: STATUS_TONES[status] }, t(`status.${status}`));
+
+/** How many messages are sent, not sent and waiting, as a bar with the numbers below. */
+export function Progress({ counts, label, compact = false }) {
+  const { sent, not_sent: notSent, total } = counts;
+  const done = sent + notSent;
+  const share = total > 0 ? done / total : 0;
+  const width = (count) => ({ width: `${total > 0 ? (100 * count) / total : 0}%` });
+  const words = t("progress.label", { done, total });
+  return h(
+    "div",
+    { className: `progress ${compact ? "compact" : ""}` },
+    h(
+      "div",
+      {
+        className: "bar", role: "progressbar", "aria-label": label ?? words, "aria-valuemin": 0, "aria-valuemax": 100,
+        "aria-valuenow": Math.floor(100 * share), "aria-valuetext": words,
+      },
+      h("div", { className: "bar-sent", style: width(sent) }),
+      h("div", { className: "bar-not-sent", style: width(notSent) }),
+    ),
+    h("div", { className: "progress-words" }, h("strong", null, percent(total > 0 ? Math.floor(1000 * share) / 1000 : 0)), " ", h("span", null, words)),
+  );
+}
+
+/** A moment, with how far it is from now on hover. */
+export const Time = ({ value, ...options }) =>
+  value ? h("time", { dateTime: value, title: fromNow(value) }, dateTime(value, options)) : h("span", { className: "muted" }, "—");
+
+/** What a person has to know; `tone`: info, good, warn or bad. */
+export const Notice = ({ tone = "info", title, children, action }) =>
+  h(
+    "div",
+    { className: `notice ${tone}`, role: tone === "bad" || tone === "warn" ? "alert" : "status" },
+    h("div", { className: "notice-words" }, title && h("strong", null, title), children && h("div", null, children)),
+    action,
+  );
+
+/** Why there is nothing newer to see; `error` of usePoll. */
+export const Trouble = ({ error, reload }) =>
+  error && h(Notice, { tone: "bad", action: reload && h(Button, { onClick: reload }, t("action.retry")) }, error.message);
+
+export const Loading = () => h("div", { className: "loading", role: "status" }, t("loading"));
+
+/** A button; `kind`: plain, primary or danger; `busy`: its work is under way. */
+export const Button = ({ kind = "plain", busy = false, disabled, type = "button", className = "", children, ...rest }) =>
+  h("button", { ...rest, type, className: `button ${kind} ${className}`, disabled: disabled || busy, "aria-busy": busy || undefined }, children);
+
+/**
+ * A dialog over the page; Escape and the backdrop close it, and focus goes back to where it was.
+ * `stays`: only its buttons close it, for what is shown once.
+ */
+export function Dialog({ title, children, actions, onClose, wide = false, stays = false }) {
+  const ref = useRef(null);
+  const id = useId();
+  useEffect(() => {
+    const before = document.activeElement;
+    ref.current.showModal();
+    return () => before?.focus?.();
+  }, []);
+  return createPortal(
+    h(
+      "dialog",
+      {
+        ref, className: `dialog ${wide ? "wide" : ""}`, "aria-labelledby": id,
+        onCancel: (event) => (event.preventDefault(), stays || onClose()),
+        onClose: () => stays && ref.current?.showModal(), // a second Escape can't be prevented
+        onClick: (event) => event.target === ref.current && !stays && onClose(),
+      },
+      h("div", { className: "dialog-body" }, h("h2", { id }, title), children, h("div", { className: "dialog-actions" }, actions)),
+    ),
+    document.body,
+  );
+}
+
+/**
+ * A button that asks before it acts: `question` is the dialog's title, `children` what will happen, in numbers.
+ * `onConfirm` may return a promise; what it rejects with is shown in the dialog, which stays open. `closeLabel`: what
+ * the other button says, where "Cancel" would be a word too many.
+ */
+export function ConfirmButton({ label, question, children, confirmLabel, closeLabel, onConfirm, kind = "plain", disabled }) {
+  const [open, setOpen] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState(null);
+  const close = () => !busy && (setOpen(false), setError(null));
+  const confirm = async () => {
+    setBusy(true);
+    setError(null);
+    try {
+      await onConfirm();
+      setOpen(false);
+    } catch (problem) {
+      setError(problem);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return h(
+    "span",
+    null,
+    h(Button, { kind, disabled, onClick: () => setOpen(true) }, label),
+    open &&
+      h(
+        Dialog,
+        {
+          title: question,
+          onClose: close,
+          actions: [
+            h(Button, { key: "no", onClick: close, disabled: busy }, closeLabel ?? t("action.cancel")),
+            h(Button, { key: "yes", kind: kind === "danger" ? "danger" : "primary", busy, onClick: confirm }, confirmLabel ?? label),
+          ],
+        },
+        children,
+        error && h(Notice, { tone: "bad" }, error.message),
+      ),
+  );
+}
+
+/** A text to copy, such as a secret. */
+export function Copyable({ text, label }) {
+  const [copied, setCopied] = useState(false);
+  const field = useRef(null);
+  const copy = async () => {
+    field.current.select();
+    // Without HTTPS there is no clipboard but on localhost; the text stays selected.
+    await navigator.clipboard?.writeText(text).then(() => setCopied(true), () => {});
+  };
+  return h(
+    "div",
+    { className: "copyable" },
+    h("input", { ref: field, readOnly: true, value: text, "aria-label": label, onFocus: (event) => event.target.select() }),
+    h(Button, { onClick: copy }, copied ? t("action.copied") : t("action.copy")),
+  );
+}
+
+/** Rows as a plain table: `columns` is [{key, label, render?, numeric?}]. */
+export const Table = ({ columns, rows, empty, caption }) =>
+  h(
+    "div",
+    { className: "table-scroll" },
+    h(
+      "table",
+      { className: "table" },
+      caption && h("caption", null, caption),
+      h("thead", null, h("tr", null, columns.map((column) => h("th", { key: column.key, scope: "col", className: column.numeric ? "numeric" : "" }, column.label)))),
+      h(
+        "tbody",
+        null,
+        rows.length === 0 && h("tr", null, h("td", { colSpan: columns.length, className: "muted" }, empty ?? t("plot.empty"))),
+        rows.map((row, index) =>
+          h("tr", { key: row.id ?? index }, columns.map((column) => h("td", { key: column.key, className: column.numeric ? "numeric" : "" }, cell(column, row)))),
+        ),
+      ),
+    ),
+  );
+
+function cell(column, row) {
+  if (column.render) return column.render(row);
+  const value = row[column.key];
+  return typeof value === "number" ? number(value) : value;
+}

@@ -1,0 +1,65 @@
+// Data that refreshes by itself, and says so when it can't.
+import { useCallback, useEffect, useRef, useState } from "./lib.js";
+
+const RETRY_MS = 3000;
+
+/**
+ * Call `load(signal)` now and every `everyMs` while the page is in sight; 0: once, and again after an error.
+ * Returns {data, error, reload}: the last good data stays while `error` says why there is no newer.
+ * `key`: when it changes, the old data is dropped and loading starts anew.
+ */
+export function usePoll(load, everyMs, key = "") {
+  const [state, setState] = useState({ data: undefined, error: null, key });
+  const latest = useRef(load);
+  latest.current = load;
+  const again = useRef(() => {});
+
+  useEffect(() => {
+    let timer;
+    let ended = false;
+    let control = new AbortController();
+    const next = (ms) => {
+      clearTimeout(timer);
+      if (!ended && ms > 0) timer = setTimeout(run, ms);
+    };
+    async function run() {
+      if (document.hidden) return; // asked again as soon as somebody looks
+      control.abort();
+      const mine = (control = new AbortController());
+      try {
+        const data = await latest.current(mine.signal);
+        if (ended || mine.signal.aborted) return;
+        setState({ data, error: null, key });
+        next(everyMs);
+      } catch (error) {
+        if (ended || mine.signal.aborted) return;
+        setState((old) => ({ data: old.key === key ? old.data : undefined, error, key }));
+        next(Math.min(everyMs || RETRY_MS, RETRY_MS));
+      }
+    }
+    again.current = run;
+    const seen = () => !document.hidden && run();
+    document.addEventListener("visibilitychange", seen);
+    run();
+    return () => {
+      ended = true;
+      clearTimeout(timer);
+      control.abort();
+      document.removeEventListener("visibilitychange", seen);
+    };
+  }, [everyMs, key]);
+
+  const reload = useCallback(() => again.current(), []);
+  return state.key === key ? { ...state, reload } : { data: undefined, error: null, reload };
+}
+
+/** `value` once it has not changed for `ms`. */
+export function useDebounced(value, ms) {
+  const [settled, setSettled] = useState(value);
+  const key = JSON.stringify(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), ms);
+    return () => clearTimeout(timer);
+  }, [key, ms]);
+  return settled;
+}

@@ -1,0 +1,16 @@
+// What each role may do, to choose one by.
+import { t } from "../../i18n.js";
+import { Choice } from "../../kit/form.js";
+import { h } from "../../kit/lib.js";
+import { Chip } from "../../kit/parts.js";
+
+const ROLES = ["viewer", "operator", "admin"];
+const TONES = { viewer: "quiet", operator: "busy", admin: "warn" };
+
+export const RoleChip = ({ role }) => h(Chip, { tone: TONES[role], title: t(`access.role.${role}`) }, t(`role.${role}`));
+
+export const RoleChoice = ({ value, onChange }) =>
+  h(Choice, {
+    label: t("access.role"), name: "role", value, onChange,
+    choices: ROLES.map((role) => ({ value: role, label: t(`role.${role}`), words: t(`access.role.${role}`) })),
+  });

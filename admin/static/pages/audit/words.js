@@ -1,0 +1,63 @@
+// The audit list's codes in words. What is not known here (of a newer engine) is shown as it is.
+import { isAdmin } from "../../api.js";
+import { dateTime, known, number, t } from "../../i18n.js";
+
+export const TYPES = ["mailing", "client", "account", "token", "engine"];
+const ACTORS = { "(unknown)": "audit.actor.unknown", "python -m engine": "audit.actor.command" };
+
+/** Who it was. */
+export function actorOf({ actor, peer }) {
+  if (actor === "settings" && peer === "") return t("audit.actor.settings"); // an account may have that name, but it has an address
+  return actor in ACTORS ? t(ACTORS[actor]) : actor;
+}
+
+/** Where the request came from: the address without gRPC's way of writing it. */
+export function placeOf(peer) {
+  const [first] = peer.split(" via ");
+  const [, address] = /^ipv[46]:(.*):\d+$/.exec(first) ?? [];
+  return (address ?? first).replace(/^(\[|%5B)|(\]|%5D)$/g, "") || "—";
+}
+
+/** What it was done to: {words, to}; `to` is its page, when it has one that the person may see. */
+export function objectOf({ object_type: type, object_id: id, detail, has_page: hasPage }) {
+  const kind = known(`audit.object.${type}`) ?? type;
+  if (type === "engine") return { words: kind, to: "/engine" };
+  if (id === null) return type === "client" ? { words: t("resources.clients.name", { smart_count: 2 }), to: "/clients" } : { words: t("audit.nothing") };
+  const name = type === "mailing" || type === "client" ? "" : detail.name;
+  return { words: name ? `${kind} ${name}` : t("audit.numbered", { kind, id: String(id) }), to: pageOf(type, id, hasPage) };
+}
+
+function pageOf(type, id, hasPage) {
+  if (hasPage) return `/${type}s/${id}/show`;
+  return isAdmin() && (type === "account" || type === "token") ? `/${type}s` : null;
+}
+
+// The engine keeps them in no order.
+const ORDER = [
+  "name", "role", "text", "phone_number", "phone_code", "tag", "tags", "phone_codes", "start_us", "end_us",
+  "local_hours", "time_zone", "rate_limit", "on_uncertain",
+];
+const isMissing = (value) => value === null || value === "" || (Array.isArray(value) && value.length === 0);
+const minute = (minutes) => `${String(Math.floor(minutes / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}`;
+
+/** What an event notes, as rows {key, label, value}: objects laid open, times and switches in words. */
+export function rowsOf(detail) {
+  const { filter, ...rest } = detail;
+  const place = (key) => (ORDER.includes(key) ? ORDER.indexOf(key) : ORDER.length);
+  return Object.entries({ ...rest, ...filter })
+    .sort(([one], [other]) => place(one) - place(other))
+    .map(([key, value]) => ({ key, label: known(`audit.detail.${key}`) ?? key, value: inWords(key, value) }));
+}
+
+function inWords(key, value) {
+  if (isMissing(value)) return t(key === "tags" || key === "phone_codes" ? "audit.any" : "audit.nothing");
+  if (key.endsWith("_us")) return dateTime(new Date(value / 1000).toISOString(), { timeStyle: "medium" });
+  if (key === "local_hours") return `${minute(value.from_minute)}–${minute(value.to_minute)}`;
+  if (key === "role") return known(`role.${value}`) ?? value;
+  if (key === "on_uncertain") return known(`audit.uncertain.${value}`) ?? value;
+  if (key === "phone_number" || key.endsWith("_id")) return String(value);
+  if (typeof value === "boolean") return t(value ? "audit.yes" : "audit.no");
+  if (typeof value === "number") return number(value);
+  if (Array.isArray(value)) return value.join(", ");
+  return typeof value === "object" ? JSON.stringify(value) : value;
+}

@@ -1,0 +1,31 @@
+// The values that clients have, as choices with how many clients have each.
+import { call } from "../../api.js";
+import { t } from "../../i18n.js";
+import { useMemo } from "../../kit/lib.js";
+import { usePoll } from "../../kit/poll.js";
+
+const EVERY_MS = 30_000;
+
+const choices = (facets) => (facets ?? []).map(({ value, client_count: count }) => ({ value, label: value, count }));
+
+/** {tags, codes, zones, total, reload}: choices for a Picker; tags have "" for clients without one. */
+export function useFacets() {
+  const { data, reload } = usePoll((signal) => call("/clients/facets", { signal }), EVERY_MS);
+  return useMemo(
+    () => ({
+      tags: choices(data?.tags).map((each) => (each.value === "" ? { ...each, label: t("tag.none") } : each)),
+      codes: choices(data?.phone_codes),
+      zones: choices(data?.time_zones),
+      total: data?.client_count,
+      reload,
+    }),
+    [data, reload],
+  );
+}
+
+/** All time zones there are; those that clients have come first, with their counts. */
+export function allZones(used) {
+  const known = new Set(used.map((each) => each.value));
+  const rest = ["UTC", ...Intl.supportedValuesOf("timeZone")].filter((each, index, all) => !known.has(each) && all.indexOf(each) === index);
+  return [...used, ...rest.map((value) => ({ value, label: value }))];
+}

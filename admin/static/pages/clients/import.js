@@ -1,0 +1,103 @@
+// The import of a file: chosen, previewed as the server reads it, sent with its progress in sight, and told what became of it.
+import { upload } from "../../api.js";
+import { t } from "../../i18n.js";
+import { Fragment, h, Link, useEffect, useRef, useState } from "../../kit/lib.js";
+import { Button, Card, Loading, Notice, PageTitle } from "../../kit/parts.js";
+import { DropZone, Expected } from "./import_file.js";
+import { Preview } from "./import_preview.js";
+import { reached, Running } from "./import_progress.js";
+import { Result } from "./import_result.js";
+import { sampleOf, typeOf } from "./import_sample.js";
+
+const CHOOSING = { step: "choose" };
+const AWAY = new Set([0, 502, 503, 504]); // whoever tries again here is the person, not the page
+
+/** A name for a run that no other has. (crypto.randomUUID is there over HTTPS only.) */
+const newId = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (each) => each.toString(36)).join("-");
+
+export function ClientImport() {
+  const [state, setState] = useState(CHOOSING);
+  const control = useRef(null);
+  useEffect(() => () => control.current?.abort(), []);
+  useLeavingAsked(state.step === "run");
+
+  const choose = async (file) => {
+    control.current?.abort();
+    const mine = (control.current = new AbortController());
+    const show = (next) => mine.signal.aborted || setState({ file, ...next });
+    show({ step: "read" });
+    try {
+      show({ step: "preview", preview: await sampleOf(file, mine.signal) });
+    } catch (error) {
+      show({ step: "choose", error });
+    }
+  };
+  const put = (found) => setState((old) => (old.step === "run" ? { ...old, ...found } : old));
+  const run = async () => {
+    const { file, preview } = state;
+    const mine = (control.current = new AbortController());
+    const id = newId();
+    setState({ step: "run", file, preview, id, sent: 0, stored: null, began: performance.now() });
+    try {
+      const result = await upload(`/clients/import?key=${id}`, file, { type: typeOf(file), onProgress: (sent) => put({ sent }), signal: mine.signal });
+      setState({ step: "done", file, result });
+    } catch (error) {
+      setState((old) => ({ ...old, step: error.name === "AbortError" ? "cancelled" : "failed", error }));
+    }
+  };
+  const acts = { choose, run, onStored: (stored) => put({ stored }), again: () => setState(CHOOSING), cancel: () => control.current?.abort() };
+  return h("div", { className: "page import" }, h(PageTitle, null, t("import.title")), h(Step, { state, acts }));
+}
+
+function Step({ state, acts }) {
+  switch (state.step) {
+    case "read":
+      return h(Card, { title: state.file.name }, h(Loading));
+    case "preview":
+      return h(Preview, { ...state, run: acts.run, again: acts.again });
+    case "run":
+      return h(Running, { run: state, onStored: acts.onStored, cancel: acts.cancel });
+    case "done":
+      return h(Result, { ...state, again: acts.again });
+    case "cancelled":
+    case "failed":
+      return h(Stopped, { run: state, acts });
+    default:
+      return h(Choose, { ...state, choose: acts.choose });
+  }
+}
+
+const Choose = ({ error, file, choose }) =>
+  h(
+    Fragment,
+    null,
+    error && h(Notice, { tone: "bad", title: t("import.unreadable", { name: file.name }) }, error.message),
+    h(Card, null, h(DropZone, { onFile: choose })),
+    h(Expected),
+  );
+
+/** Stopped half-way: what came before is stored. */
+const Stopped = ({ run, acts }) =>
+  h(
+    Card,
+    { title: t(run.step === "cancelled" ? "import.cancelled" : "import.failed", { name: run.file.name }) },
+    run.step === "failed" && h(Notice, { tone: "bad" }, AWAY.has(run.error.status) ? t("import.away") : run.error.message),
+    h("p", null, t("import.stopped_words", { smart_count: reached(run).rows })),
+    h(
+      "div",
+      { className: "row" },
+      h(Button, { kind: "primary", onClick: acts.run }, t("import.again")),
+      h(Button, { onClick: acts.again }, t("import.another")),
+      h(Link, { className: "button", to: "/clients" }, t("clients.back")),
+    ),
+  );
+
+/** Closing the tab in the middle is asked about. */
+function useLeavingAsked(busy) {
+  useEffect(() => {
+    if (!busy) return undefined;
+    const ask = (event) => event.preventDefault();
+    addEventListener("beforeunload", ask);
+    return () => removeEventListener("beforeunload", ask);
+  }, [busy]);
+}

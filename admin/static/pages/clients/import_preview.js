@@ -1,0 +1,139 @@
+// How the server reads a file, before anything is stored.
+import { sentence } from "../../api.js";
+import { known, number, said, t } from "../../i18n.js";
+import { Fragment, h } from "../../kit/lib.js";
+import { Button, Card, Chip, Notice } from "../../kit/parts.js";
+import { readable } from "./phone.js";
+
+const COLUMNS = ["phone_number", "tag", "time_zone", "phone_code"];
+const TONES = { created: "good", updated: "busy", unchanged: "quiet", repeat: "warn", bad: "bad" };
+const KIB = 1024;
+
+/** A file's length as people say it. */
+export function size(bytes) {
+  const units = ["unit.byte", "unit.kib", "unit.mib", "unit.gib"];
+  const step = bytes > 0 ? Math.min(units.length - 1, Math.floor(Math.log(bytes) / Math.log(KIB))) : 0;
+  return t(units[step], { value: number(bytes / KIB ** step) });
+}
+
+export const fieldName = (field) => (field === "" ? t("import.whole_line") : (known(`resources.clients.fields.${field}`) ?? field));
+
+export function Preview({ file, preview, run, again }) {
+  const bad = preview.rows.filter((each) => each.outcome === "bad").length;
+  return h(
+    Card,
+    {
+      title: file.name,
+      className: "import-preview",
+      actions: [
+        h(Button, { key: "other", onClick: again }, t("import.another")),
+        h(
+          Button,
+          { key: "go", kind: "primary", onClick: run, disabled: preview.estimated_rows === 0 },
+          t(preview.is_whole ? "import.start" : "import.start_about", { smart_count: preview.estimated_rows }),
+        ),
+      ],
+    },
+    h(Facts, { file, preview }),
+    preview.format === "csv" && h(Columns, { columns: preview.columns }),
+    bad > 0 && h(Notice, { tone: "warn" }, t("import.bad_rows", { smart_count: bad })),
+    h("p", { className: "muted" }, t("import.nothing_yet")),
+    h(
+      "h3",
+      null,
+      preview.is_whole && preview.rows.length === preview.estimated_rows ? t("import.rows_all") : t("import.rows_first", { smart_count: preview.rows.length }),
+    ),
+    h(Rows, { preview }),
+  );
+}
+
+const Facts = ({ file, preview }) =>
+  h(
+    "dl",
+    { className: "client-facts" },
+    fact("size", size(file.size)),
+    fact("rows", preview.is_whole ? number(preview.estimated_rows) : t("import.about", { count: preview.estimated_rows })),
+    fact("encoding", ENCODINGS[preview.encoding] ?? preview.encoding ?? t("import.ascii")),
+    fact("delimiter", preview.format === "csv" ? t(`import.delimiter.${DELIMITERS[preview.delimiter]}`) : "NDJSON"),
+  );
+
+const ENCODINGS = { "utf-8": "UTF-8", "windows-1251": "Windows-1251", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16" };
+const DELIMITERS = { ",": "comma", ";": "semicolon", "\t": "tab" };
+const fact = (key, value) => h("div", { key }, h("dt", null, t(`import.fact.${key}`)), h("dd", null, value));
+
+/** What the file says of each client, and what becomes of what it does not say. */
+const Columns = ({ columns }) =>
+  h(
+    "ul",
+    { className: "import-columns", "aria-label": t("import.columns") },
+    COLUMNS.map((key) => {
+      const there = columns.includes(key);
+      return h(
+        "li",
+        { key, className: there ? "there" : "" },
+        h("span", { "aria-hidden": true }, there ? "✓" : "–"),
+        h("strong", null, fieldName(key)),
+        h("span", { className: "muted" }, t(there ? "import.column_there" : `import.column_missing.${key}`)),
+      );
+    }),
+  );
+
+const Rows = ({ preview }) =>
+  h(
+    "div",
+    { className: "table-scroll" },
+    h(
+      "table",
+      { className: "table import-rows" },
+      h(
+        "thead",
+        null,
+        h(
+          "tr",
+          null,
+          h("th", { scope: "col", className: "numeric" }, t("import.line")),
+          COLUMNS.map((key) => h("th", { key, scope: "col" }, fieldName(key))),
+          h("th", { scope: "col" }, t("import.outcome")),
+        ),
+      ),
+      h(
+        "tbody",
+        null,
+        preview.rows.map((row) => h(Row, { key: row.line, row })),
+      ),
+    ),
+  );
+
+const Row = ({ row }) =>
+  h(
+    "tr",
+    { className: row.outcome === "bad" ? "bad" : "" },
+    h("td", { className: "numeric muted", "data-label": t("import.line") }, row.line),
+    COLUMNS.map((key) =>
+      h(
+        "td",
+        { key, "data-label": fieldName(key), className: { phone_number: "phone-number", time_zone: "zone" }[key] },
+        row.client && (key === "phone_number" ? readable(row.client[key]) : row.client[key]),
+      ),
+    ),
+    h(
+      "td",
+      { className: "outcome", "data-label": t("import.outcome") },
+      h(
+        "div",
+        null,
+        h(Chip, { tone: TONES[row.outcome] }, t(`import.outcome.${row.outcome}`)),
+        row.outcome === "repeat" && h("div", { className: "muted" }, t("import.same_as", { line: row.same_as_line })),
+        h(Reasons, { errors: row.errors }),
+      ),
+    ),
+  );
+
+const Reasons = ({ errors }) =>
+  h(
+    Fragment,
+    null,
+    errors.map((each, index) =>
+      h("div", { key: index, className: "reason" }, each.field === "" ? sentence(each.message) : `${fieldName(each.field)}: ${said(each.message)}`),
+    ),
+  );

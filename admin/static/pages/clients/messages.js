@@ -1,0 +1,83 @@
+// The messages of one client.
+import { call } from "../../api.js";
+import { number, t } from "../../i18n.js";
+import { h, Link, useEffect, useState } from "../../kit/lib.js";
+import { Choice } from "../../kit/fields.js";
+import { Card, Loading, StatusChip, Table, Time, Trouble } from "../../kit/parts.js";
+import { Pager } from "../../kit/pager.js";
+import { usePoll } from "../../kit/poll.js";
+
+const EVERY_MS = 5000;
+const STATUSES = ["pending", "sent", "not_sent"];
+const START = { page: 1, per: 25, status: "" };
+
+export function ClientMessages({ clientId }) {
+  const [asked, setAsked] = useState(START);
+  const put = (changes) => setAsked((old) => ({ ...old, page: 1, ...changes }));
+  const { data, error, reload } = usePoll(
+    (signal) => {
+      const filter = { client_id: clientId, ...(asked.status && { status: asked.status }) };
+      return call("/messages/list", { query: { pagination: { page: asked.page, perPage: asked.per }, sort: { field: "id", order: "DESC" }, filter }, signal });
+    },
+    EVERY_MS,
+    JSON.stringify([clientId, asked]),
+  );
+  const texts = useTexts(data?.data);
+  const statuses = [{ value: "", label: t("clients.messages_all") }, ...STATUSES.map((value) => ({ value, label: t(`status.${value}`) }))];
+  return h(
+    Card,
+    {
+      className: "client-messages",
+      title: data ? t("clients.messages_count", { smart_count: data.total }) : t("clients.messages"),
+      actions: h(Choice, {
+        label: t("clients.messages_status"),
+        className: "inline",
+        value: asked.status,
+        options: statuses,
+        onChange: (status) => put({ status }),
+      }),
+    },
+    h(Trouble, { error, reload }),
+    data
+      ? h(Table, { columns: columns(texts), rows: data.data, empty: t(asked.status ? "clients.messages_none_such" : "clients.messages_none") })
+      : !error && h(Loading),
+    data &&
+      data.total > asked.per &&
+      h(Pager, { page: asked.page, perPage: asked.per, total: data.total, onPage: (page) => put({ page }), onPerPage: (per) => put({ per }) }),
+  );
+}
+
+const columns = (texts) => [
+  { key: "status", label: t("clients.message_status"), render: (row) => h(Outcome, { row }) },
+  {
+    key: "mailing_id",
+    label: t("clients.message_mailing"),
+    render: (row) =>
+      h(
+        Link,
+        { className: "client-excerpt", to: `/mailings/${row.mailing_id}/show` },
+        texts[row.mailing_id] ?? t("clients.message_number", { id: String(row.mailing_id) }),
+      ),
+  },
+  { key: "id", label: t("clients.message"), render: (row) => h(Link, { to: `/messages/${row.id}/show` }, t("clients.message_number", { id: String(row.id) })) },
+  { key: "attempts", label: t("clients.message_attempts"), numeric: true, render: (row) => number(row.attempts) },
+  { key: "sent_time", label: t("clients.message_sent"), render: (row) => h(Time, { value: row.sent_time }) },
+];
+
+const Outcome = ({ row }) =>
+  h("span", { className: "row" }, h(StatusChip, { status: row.status }), row.reason && h("span", { className: "muted" }, t(`reason.${row.reason}`)));
+
+/** {mailing id: its text}, of the mailings that the messages are of. */
+function useTexts(messages) {
+  const [texts, setTexts] = useState({});
+  const wanted = [...new Set((messages ?? []).map((each) => String(each.mailing_id)))].filter((id) => !(id in texts));
+  useEffect(() => {
+    if (wanted.length === 0) return;
+    const put = (found) => setTexts((old) => ({ ...old, ...found }));
+    call("/mailings", { query: { ids: JSON.stringify(wanted) } }).then(
+      ({ data }) => put(Object.fromEntries(data.map((each) => [each.id, each.text]))),
+      () => {}, // their numbers are shown
+    );
+  }, [wanted.join()]);
+  return texts;
+}

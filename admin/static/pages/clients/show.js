@@ -1,0 +1,93 @@
+// A client: their data, and the messages that they got or will get.
+import { call, dataProvider, may } from "../../api.js";
+import { t } from "../../i18n.js";
+import { h, Link, useNavigate, useNotify, useParams } from "../../kit/lib.js";
+import { Card, Chip, ConfirmButton, Loading, PageTitle, Time, Trouble } from "../../kit/parts.js";
+import { usePoll } from "../../kit/poll.js";
+import { ClientMessages } from "./messages.js";
+import { readable } from "./phone.js";
+
+const EVERY_MS = 15_000;
+
+export function ClientShow() {
+  const { id } = useParams();
+  const { data, error, reload } = usePoll((signal) => call("/clients/one", { query: { id }, signal }), EVERY_MS, id);
+  const client = data?.data;
+  const title = client ? readable(client.phone_number) : t("clients.title");
+  return h(
+    "div",
+    { className: "page" },
+    h(PageTitle, null, title),
+    h(Trouble, { error, reload: error?.status === 404 ? undefined : reload }),
+    error?.status === 404 && h("p", null, h(Link, { to: "/clients" }, t("clients.back"))),
+    client ? h(Facts, { client }) : !error && h(Loading),
+    client && h(ClientMessages, { clientId: id }),
+  );
+}
+
+const Facts = ({ client }) =>
+  h(
+    Card,
+    {
+      title: readable(client.phone_number),
+      className: "client-head",
+      actions: [
+        may("clients.edit") && h(Link, { key: "edit", className: "button", to: `/clients/${client.id}` }, t("clients.edit")),
+        may("clients.delete") && h(DeleteButton, { key: "delete", client }),
+      ],
+    },
+    h(
+      "dl",
+      { className: "client-facts" },
+      fact("tag", client.tag === "" ? h("span", { className: "muted" }, t("tag.none")) : h(Chip, null, client.tag)),
+      fact("phone_code", client.phone_code),
+      fact("time_zone", h(Zone, { zone: client.time_zone })),
+      fact("create_time", h(Time, { value: client.create_time })),
+      client.update_time !== client.create_time && fact("update_time", h(Time, { value: client.update_time })),
+      fact("id", client.id),
+    ),
+  );
+
+const fact = (key, value) => h("div", { key }, h("dt", null, t(`resources.clients.fields.${key}`)), h("dd", null, value));
+
+/** The zone, and what time it is there: what a text in the night would be. */
+function Zone({ zone }) {
+  const now = new Date().toLocaleTimeString("ru", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
+  return h("span", null, zone, " ", h("span", { className: "muted" }, t("clients.local_time", { time: now })));
+}
+
+function DeleteButton({ client }) {
+  const navigate = useNavigate();
+  const notify = useNotify();
+  const remove = async () => {
+    await dataProvider.delete("clients", { id: client.id });
+    notify(t("clients.deleted_one", { phone: readable(client.phone_number) }), { type: "success" });
+    navigate("/clients");
+  };
+  return h(
+    ConfirmButton,
+    { kind: "danger", label: t("clients.delete"), question: t("clients.delete_one", { phone: readable(client.phone_number) }), onConfirm: remove },
+    h(Consequences, { clientId: client.id }),
+  );
+}
+
+/** What goes and what stays, in numbers. */
+function Consequences({ clientId }) {
+  const count = async (filter, signal) => {
+    const query = { pagination: { page: 1, perPage: 1 }, sort: { field: "id", order: "DESC" }, filter: { client_id: clientId, ...filter } };
+    return (await call("/messages/list", { query, signal })).total;
+  };
+  const { data } = usePoll(async (signal) => {
+    const [all, waiting] = await Promise.all([count({}, signal), count({ status: "pending" }, signal)]);
+    return { waiting, past: all - waiting };
+  }, 0);
+  return h(
+    "ul",
+    { className: "client-consequences" },
+    h("li", null, data ? counted("waiting", data.waiting) : t("loading")),
+    data && h("li", null, counted("past", data.past)),
+    h("li", null, t("clients.delete_for_good")),
+  );
+}
+
+const counted = (key, count) => (count === 0 ? t(`clients.delete_${key}_none`) : t(`clients.delete_${key}`, { smart_count: count }));

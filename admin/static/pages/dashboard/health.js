@@ -1,0 +1,92 @@
+// How the provider and the engine do, in words.
+import { duration, fromNow, number, percent, said, t } from "../../i18n.js";
+import { h, Link } from "../../kit/lib.js";
+import { Card, Chip } from "../../kit/parts.js";
+import { quoteOf } from "../messages/words.js";
+import { Facts, limitWords } from "./parts.js";
+
+const BREAKER_TONES = { closed: "good", open: "bad", blocked: "bad" };
+
+/** The breaker's state as a chip; a provider that nobody has called lately is not called good. */
+export const BreakerChip = ({ state, idle }) => h(Chip, { tone: idle ? "quiet" : BREAKER_TONES[state] }, t(idle ? "provider.idle" : `provider.${state}`));
+
+/** Whether all is well as far as anybody knows: nobody has called the provider lately. */
+export const isIdle = (breaker, provider) => breaker.state === "closed" && provider?.calls === 0;
+
+/** Why the provider failed last, in the person's language where we know the words. */
+export function causeOf({ detail }) {
+  const [status] = /^HTTP \d+/.exec(detail) ?? [];
+  const quote = status && quoteOf({ http_status: status, detail });
+  return quote ? `${status}: ${quote}` : said(detail);
+}
+
+/** The rows of Facts that say what the breaker waits for; none while all is well. */
+export const breakerFacts = (breaker) =>
+  breaker.state === "closed"
+    ? []
+    : [
+        breaker.detail && { key: "cause", label: t("provider.cause"), value: causeOf(breaker) },
+        { key: "failures", label: t("provider.failures"), value: number(breaker.consecutive_failures) },
+        { key: "next", label: t("provider.next_try"), value: breaker.next_probe_time ? fromNow(breaker.next_probe_time) : t("time.now") },
+      ];
+
+/** The rows of Facts that say how the provider has answered lately; none when nobody has called it. */
+export function callFacts(provider) {
+  const { calls, error_share: share, latency_seconds: latency, window_seconds: window } = provider;
+  if (calls === 0) return [];
+  return [
+    {
+      key: "errors",
+      label: t("provider.errors"),
+      value: t("provider.of_calls", { share: percent(share), count: calls }),
+      hint: t("provider.window", { time: duration(window) }),
+    },
+    latency.p50 !== null && {
+      key: "latency",
+      label: t("provider.latency"),
+      value: t("provider.latency_words", { p50: pause(latency.p50), p95: pause(latency.p95) }),
+    },
+  ];
+}
+
+/** A short length of time: milliseconds below a second. */
+const pause = (seconds) => (seconds < 1 ? t("unit.millisecond", { value: Math.ceil(1000 * seconds) }) : t("unit.second", { value: seconds }));
+
+export function ProviderCard({ provider }) {
+  const { breaker } = provider;
+  const idle = isIdle(breaker, provider);
+  return h(
+    Card,
+    { title: t("provider.title"), actions: h(BreakerChip, { state: breaker.state, idle }) },
+    idle ? h("p", { className: "plain muted" }, t("provider.idle_means")) : h(Facts, { rows: [...breakerFacts(breaker), ...callFacts(provider)] }),
+  );
+}
+
+export const EngineCard = ({ engine }) =>
+  h(
+    Card,
+    { title: t("dashboard.engine"), actions: h(Link, { className: "button", to: "/engine" }, t("dashboard.open_engine")) },
+    h(Facts, {
+      rows: [
+        {
+          key: "sending",
+          label: t("dashboard.sending"),
+          value: h(Chip, { tone: engine.sending === "running" ? "good" : "warn" }, t(`dashboard.sending_${engine.sending}`)),
+        },
+        {
+          key: "flight",
+          label: t("dashboard.in_flight"),
+          value: t("dashboard.of_workers", { count: engine.in_flight, smart_count: engine.workers }),
+          bar: engine.in_flight / engine.workers,
+        },
+        {
+          key: "queue",
+          label: t("dashboard.queue"),
+          value: t("dashboard.of_queue", { count: engine.queue_depth, total: engine.queue_size }),
+          bar: engine.queue_depth / engine.queue_size,
+        },
+        { key: "limit", label: t("dashboard.rate_limit"), value: limitWords(engine.rate_limit) },
+        { key: "engines", label: t("dashboard.engines"), value: number(engine.engines.length) },
+      ],
+    }),
+  );

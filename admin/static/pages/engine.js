@@ -1,0 +1,66 @@
+// The engine: watch it and steer it.
+import { call } from "../api.js";
+import { number, t } from "../i18n.js";
+import { h } from "../kit/lib.js";
+import { Card, Loading, PageTitle, Stat } from "../kit/parts.js";
+import { fates, TimePlot } from "../kit/plot.js";
+import { usePoll } from "../kit/poll.js";
+import { POLL_MS, readOverview } from "./dashboard.js";
+import { Away, speed, Stale } from "./dashboard/parts.js";
+import { BreakerCard } from "./engine/breaker.js";
+import { RatePlot, useRates } from "./engine/rates.js";
+import { SendingCard } from "./engine/sending.js";
+import { SettingsCard } from "./engine/settings.js";
+import { ActorsCard, EnginesCard } from "./engine/tables.js";
+
+const readEngine = (signal) => call("/engine/one", { query: { id: 1 }, signal }).then((answer) => ({ engine: answer.data, at: Date.now() }));
+
+function EnginePage() {
+  const { data, error, reload } = usePoll(readEngine, POLL_MS);
+  const { data: overview, reload: reloadOverview } = usePoll(readOverview, POLL_MS);
+  const rates = useRates(data);
+  const changed = () => (reload(), reloadOverview());
+  return h(
+    "div",
+    { className: "page" },
+    h(PageTitle, null, t("engine.title")),
+    h(Away, { error, reload, since: data?.at }),
+    !data && !error && h(Loading),
+    data && h(Stale, { stale: Boolean(error) }, h(Parts, { engine: data.engine, overview, rates, changed })),
+  );
+}
+
+const Parts = ({ engine, overview, rates, changed }) => [
+  h(Numbers, { key: "numbers", engine, overview }),
+  h(
+    "div",
+    { key: "steer", className: "columns" },
+    h(
+      "div",
+      { className: "stack" },
+      h(SendingCard, { engine, overview, onChange: changed }),
+      h(BreakerCard, { breaker: engine.breaker, provider: overview?.provider }),
+    ),
+    h(SettingsCard, { engine, onChange: changed }),
+  ),
+  h(
+    "div",
+    { key: "plots", className: "columns" },
+    h(Card, { title: t("engine.throughput") }, h(RatePlot, { rates, limit: engine.rate_limit })),
+    overview && h(Card, { title: t("engine.last_hour") }, h(TimePlot, { points: overview.last_hour, series: fates(), label: t("dashboard.timeline_hour") })),
+  ),
+  h(EnginesCard, { key: "engines", engine }),
+  h(ActorsCard, { key: "actors", actors: engine.actors }),
+];
+
+const Numbers = ({ engine, overview }) =>
+  h(
+    "div",
+    { className: "stats" },
+    h(Stat, { label: t("engine.rate"), value: speed(engine.rate_per_second), hint: t("engine.rate_hint") }),
+    h(Stat, { label: t("engine.in_flight"), value: number(engine.in_flight), hint: t("engine.in_flight_hint", { total: engine.workers }) }),
+    h(Stat, { label: t("engine.queue"), value: number(engine.queue_depth), hint: t("engine.queue_hint", { total: engine.queue_size }) }),
+    overview && h(Stat, { label: t("engine.waiting"), value: number(overview.message_counts.pending), hint: t("engine.waiting_hint") }),
+  );
+
+export default () => ({ name: "engine", list: EnginePage });

@@ -1,0 +1,18 @@
+// The circuit breaker in words: what it means, and what a person has to do.
+import { t } from "../../i18n.js";
+import { h } from "../../kit/lib.js";
+import { Card } from "../../kit/parts.js";
+import { BreakerChip, breakerFacts, callFacts, isIdle } from "../dashboard/health.js";
+import { Facts } from "../dashboard/parts.js";
+
+/** `provider`: how it has answered lately, once that is known. */
+export function BreakerCard({ breaker, provider }) {
+  const idle = isIdle(breaker, provider);
+  return h(
+    Card,
+    { title: t("provider.title"), actions: h(BreakerChip, { state: breaker.state, idle }), className: "upright" },
+    h("p", { className: "plain" }, t(`provider.${idle ? "idle" : breaker.state}_means`)),
+    breaker.state !== "closed" && h("p", { className: "plain" }, h("strong", null, t(`provider.${breaker.state}_do`))),
+    h(Facts, { rows: [...breakerFacts(breaker), ...(provider ? callFacts(provider) : [])] }),
+  );
+}

@@ -1,0 +1,63 @@
+// Workers and rate, changed live by an admin; others see them.
+import { isAdmin } from "../../api.js";
+import { number, t } from "../../i18n.js";
+import { h, useId, useNotify, useState } from "../../kit/lib.js";
+import { Button, Card } from "../../kit/parts.js";
+import { Facts, limitWords } from "../dashboard/parts.js";
+import { patchEngine } from "./sending.js";
+
+const SETTINGS = [
+  { name: "workers", shown: (value) => number(value), sent: Number },
+  { name: "rate_limit", shown: limitWords, sent: (text) => (text === "" ? null : Number(text)) },
+];
+
+export const SettingsCard = (props) =>
+  h(Card, { title: t("engine.workers_and_rate"), className: "upright" }, h(isAdmin() ? Changed : Seen, props));
+
+const Changed = ({ engine, onChange }) => [
+  ...SETTINGS.map((setting) => h(Setting, { key: setting.name, setting, value: engine[setting.name], onChange })),
+  h("p", { key: "words", className: "plain field-hint" }, t("engine.until_stopped")),
+];
+
+const Seen = ({ engine }) =>
+  h(Facts, { rows: SETTINGS.map(({ name, shown }) => ({ key: name, label: t(`engine.${name}`), value: shown(engine[name]) })) });
+
+/** A number with a button; what the engine says against it stands below. Until it is touched it shows what holds. */
+function Setting({ setting: { name, shown, sent }, value, onChange }) {
+  const id = useId();
+  const notify = useNotify();
+  const [draft, setDraft] = useState(null);
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState(null);
+  const current = value === null ? "" : String(value);
+  const save = async (event) => {
+    event.preventDefault();
+    setBusy(true);
+    try {
+      const status = await patchEngine({ [name]: sent(draft) });
+      setDraft(null);
+      setError(null);
+      notify(t(`engine.saved_${name}`, { value: shown(status[name]) }), { type: "success" });
+      onChange();
+    } catch (problem) {
+      setError(problem.body?.errors?.[name] ?? problem.message);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return h(
+    "form",
+    { className: "setting", onSubmit: save, noValidate: true },
+    h("label", { htmlFor: id }, t(`engine.${name}`)),
+    h(
+      "div",
+      { className: "row" },
+      h("input", {
+        id, type: "number", step: "any", inputMode: "decimal", value: draft ?? current, placeholder: name === "rate_limit" ? t("engine.no_limit") : undefined,
+        "aria-invalid": Boolean(error), "aria-describedby": `${id}-words`, onChange: (event) => setDraft(event.target.value),
+      }),
+      h(Button, { type: "submit", kind: "primary", busy, disabled: draft === null || draft === current }, t("action.save")),
+    ),
+    h("div", { id: `${id}-words`, className: error ? "field-error" : "field-hint", role: error ? "alert" : undefined }, error ?? t(`engine.${name}_hint`)),
+  );
+}

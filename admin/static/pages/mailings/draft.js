@@ -1,0 +1,76 @@
+// A mailing while it is written: the form's values, what they mean to the engine, and what is wrong with them.
+import { t } from "../../i18n.js";
+import { lengthOf, TEXT_MAX } from "./sms.js";
+import { after, DAY } from "./times.js";
+
+const RATE_MAX = 100_000;
+const AWAY = [0, 502, 503, 504];
+export const FIELDS = ["text", "filter", "start_time", "end_time", "local_hours", "rate_limit", "on_uncertain"];
+
+/** The values of a new mailing; a start of null is "at once". */
+export const blank = () => ({
+  text: "", filter: { tags: [], phone_codes: [] }, start_time: null, end_time: after(null, DAY), local_hours: null, rate_limit: "", on_uncertain: "resend",
+});
+
+/** A registered mailing as the form holds it. */
+export const valuesOf = ({ text, filter, start_time, end_time, local_hours, rate_limit, on_uncertain }) => ({
+  text, filter, start_time, end_time, local_hours, rate_limit: rate_limit === null ? "" : String(rate_limit), on_uncertain,
+});
+
+/** The same mailing once more: at once, and for as long as the first one, but a day at least. */
+export function copyOf(mailing) {
+  const length = Math.max(DAY, new Date(mailing.end_time) - new Date(mailing.start_time));
+  return { ...valuesOf(mailing), start_time: null, end_time: after(null, length) };
+}
+
+/** The values as the engine takes them. */
+export const bodyOf = ({ text, filter, start_time: start, end_time: end, local_hours, rate_limit: rate, on_uncertain }) => ({
+  text, filter, start_time: start ?? new Date().toISOString(), end_time: end, local_hours, rate_limit: rate.trim() ? rateOf(rate) : null, on_uncertain,
+});
+
+const rateOf = (typed) => Number(typed.trim().replace(",", "."));
+
+/** What can be told without the engine, by field: {field: words}. */
+export function problemsOf(values) {
+  const found = {
+    text: textProblem(values.text),
+    start_time: values.start_time === "" && t("mailings.bad.time"),
+    end_time: endProblem(values),
+    local_hours: hoursProblem(values.local_hours),
+    rate_limit: rateProblem(values.rate_limit),
+  };
+  return Object.fromEntries(Object.entries(found).filter(([, words]) => words));
+}
+
+function textProblem(text) {
+  const length = lengthOf(text);
+  if (length === 0) return t("mailings.bad.text");
+  return length > TEXT_MAX && t("mailings.bad.text_long", { most: TEXT_MAX, over: length - TEXT_MAX });
+}
+
+function endProblem({ start_time: start, end_time: end }) {
+  if (end === "") return t("mailings.bad.time");
+  if (start && new Date(end) <= new Date(start)) return t("mailings.bad.end_before_start");
+  return new Date(end) <= Date.now() && t("mailings.bad.end_past");
+}
+
+function hoursProblem(hours) {
+  if (!hours) return null;
+  if (!hours.from || !hours.to) return t("mailings.bad.hours");
+  return hours.from === hours.to && t("mailings.bad.hours_same");
+}
+
+function rateProblem(typed) {
+  if (!typed.trim()) return null;
+  const rate = rateOf(typed);
+  return !(rate > 0 && rate <= RATE_MAX) && t("mailings.bad.rate", { most: RATE_MAX });
+}
+
+/** The fields that an error of the engine names, in words, and what it says beside them. */
+export function refusal(error) {
+  const fields = Object.fromEntries(Object.entries(error.body?.errors ?? {}).filter(([field]) => FIELDS.includes(field)));
+  // With a time to try again it is the first try of the same click that still runs.
+  if (error.status === 409 && !error.retrySeconds) return { fields, whole: t("mailings.closed_form") };
+  if (AWAY.includes(error.status)) return { fields, whole: t("mailings.form.away") };
+  return { fields, whole: Object.keys(fields).length ? t("mailings.form.bad") : error.message };
+}

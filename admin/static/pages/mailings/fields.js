@@ -1,0 +1,181 @@
+// The form's fields. Each is told its value, and what is wrong with it.
+import { h, useId, useRef, useState } from "../../kit/lib.js";
+import { Button } from "../../kit/parts.js";
+import { t, timeZone } from "../../i18n.js";
+import { countSegments, dearCharacters, lengthOf, TEXT_MAX } from "./sms.js";
+import { after, lasting, ends, fromLocal, starts, toLocal } from "./times.js";
+
+/** A labelled field with its hint and its error; `children(props)` draws the input. */
+function Field({ label, hint, error, children }) {
+  const id = useId();
+  return h(
+    "div",
+    { className: "m-field" },
+    h("label", { htmlFor: id }, label),
+    children({ id, "aria-invalid": Boolean(error), "aria-describedby": `${id}-words` }),
+    h("div", { id: `${id}-words` }, error && h("p", { className: "m-field-error", role: "alert" }, error), hint && h("p", { className: "m-field-hint" }, hint)),
+  );
+}
+
+const DAYTIME = { from: "09:00", to: "21:00" };
+
+const changed = (field) => (event) => field.onChange(event.target.value);
+
+/** The text, and what it takes as one types; `counted`: what the engine says of it, as soon as it has been asked. */
+export function TextField({ field, error, counted }) {
+  const { value } = field;
+  return h(
+    "div",
+    null,
+    h(Field, { label: t("mailings.form.text"), error }, (props) =>
+      h("textarea", { ...props, ref: field.ref, rows: 5, value, onChange: changed(field), onBlur: field.onBlur, placeholder: t("mailings.form.text_example") }),
+    ),
+    h(Length, { text: value, counted }),
+  );
+}
+
+function Length({ text, counted }) {
+  const { left, ...local } = countSegments(text);
+  const { encoding, units, segments } = counted ?? local;
+  const dear = dearCharacters(text);
+  const length = lengthOf(text);
+  return h(
+    "div",
+    { className: "m-text-length" },
+    h("span", { className: length > TEXT_MAX ? "over" : "" }, t("mailings.form.length", { length, most: TEXT_MAX })),
+    segments > 0 && h("strong", null, t("mailings.segments", { smart_count: segments })),
+    segments > 0 && h("span", { title: t(`mailings.encoding.${encoding}.hint`) }, t(`mailings.encoding.${encoding}`)),
+    segments > 0 && h("span", null, t("mailings.form.units", { units, left })),
+    dear && h("p", { className: "m-field-hint" }, t("mailings.form.dear", { characters: dear.characters.join(" "), smart_count: dear.segments })),
+  );
+}
+
+const Picks = ({ picks, onPick, label }) =>
+  h(
+    "div",
+    { className: "m-picks", role: "group", "aria-label": label },
+    picks.map(({ key, label: words, value }) => h(Button, { key, className: "small", onClick: () => onPick(value) }, words)),
+  );
+
+/** From when: at once, or at a time of the person's own zone. The end moves along, so that there is as much time as before. */
+export function StartField({ field, error, end, label }) {
+  const { value } = field;
+  const id = useId();
+  const last = useRef(value); // the last whole one: while a date is typed there is none
+  const set = (start) => {
+    field.onChange(start);
+    if (start === "") return;
+    if (end.value) end.onChange(after(start, lasting(last.current, end.value)));
+    last.current = start;
+  };
+  const choice = (checked, words, start) =>
+    h("label", { className: "m-choice" }, h("input", { type: "radio", name: id, checked, onChange: () => set(start()) }), words);
+  return h(
+    "div",
+    null,
+    h(
+      "div",
+      { className: "m-field", role: "radiogroup", "aria-label": label },
+      h("span", { className: "m-field-label" }, label),
+      choice(value === null, t("mailings.form.at_once"), () => null),
+      choice(value !== null, t("mailings.form.at_time"), starts()[1].value),
+    ),
+    value !== null &&
+      h(
+        "div",
+        { className: "m-indented" },
+        h(Moment, { field: { ...field, onChange: set }, error, label: t("mailings.form.start_at") }),
+        h(Picks, { picks: starts(), onPick: (make) => set(make()), label: t("mailings.form.quick") }),
+      ),
+  );
+}
+
+/** An input of a date and a time: what is half typed stays there, and is no time yet. */
+function Moment({ field, error, label }) {
+  const [typed, setTyped] = useState("");
+  // A year that is being typed is the year 2, 20, 202 on the way: it must come back as it was typed.
+  const local = fromLocal(typed) === field.value ? typed : toLocal(field.value);
+  const onChange = ({ target: { value } }) => {
+    setTyped(value);
+    field.onChange(fromLocal(value));
+  };
+  return h(Field, { label, error }, (props) => h("input", { ...props, type: "datetime-local", ref: field.ref, value: local, onChange, onBlur: field.onBlur }));
+}
+
+export const EndField = ({ field, error, start }) =>
+  h(
+    "div",
+    null,
+    h(Moment, { field, error, label: t("mailings.form.end") }),
+    h(Picks, { picks: ends(), onPick: (make) => field.onChange(make(start)), label: t("mailings.form.quick") }),
+    h("p", { className: "m-field-hint" }, t("mailings.form.end_hint"), " ", t("time.zone", { zone: timeZone() })),
+  );
+
+/** Hours of the day, in each client's own zone. */
+export function HoursField({ field, error }) {
+  const { value } = field;
+  const id = useId();
+  const input = (key) =>
+    h("input", {
+      id: `${id}-${key}`, type: "time", value: value[key], "aria-invalid": Boolean(error), "aria-describedby": `${id}-words`,
+      onChange: (event) => field.onChange({ ...value, [key]: event.target.value }),
+    });
+  return h(
+    "div",
+    { className: "m-field" },
+    h(
+      "label",
+      { className: "m-choice" },
+      h("input", { type: "checkbox", ref: field.ref, checked: value !== null, onChange: (event) => field.onChange(event.target.checked ? DAYTIME : null) }),
+      t("mailings.form.hours"),
+    ),
+    value !== null &&
+      h(
+        "div",
+        { className: "row m-indented" },
+        h("label", { htmlFor: `${id}-from` }, t("mailings.form.hours_from")), input("from"),
+        h("label", { htmlFor: `${id}-to` }, t("mailings.form.hours_to")), input("to"),
+      ),
+    h(
+      "div",
+      { id: `${id}-words` },
+      error && h("p", { className: "m-field-error", role: "alert" }, error),
+      h("p", { className: "m-field-hint" }, t(value !== null && value.from > value.to ? "mailings.form.hours_midnight" : "mailings.form.hours_hint")),
+    ),
+  );
+}
+
+export const RateField = ({ field, error }) =>
+  h(Field, { label: t("mailings.form.rate"), error, hint: t("mailings.form.rate_hint") }, (props) =>
+    h("input", {
+      ...props, ref: field.ref, inputMode: "decimal", className: "short", value: field.value, onChange: changed(field), onBlur: field.onBlur,
+      placeholder: t("mailings.form.rate_none"),
+    }),
+  );
+
+/** What a crash may do to a message in flight; fixed once the mailing is registered. */
+export function UncertainField({ field, fixed }) {
+  const id = useId();
+  if (fixed) {
+    return h(
+      "div",
+      { className: "m-field" },
+      h("span", { className: "m-field-label" }, t("mailings.form.uncertain")),
+      h("p", { className: "m-field-hint" }, t(`mailings.uncertain.${field.value}`), ". ", t("mailings.form.uncertain_fixed")),
+    );
+  }
+  return h(
+    "div",
+    { className: "m-field", role: "radiogroup", "aria-label": t("mailings.form.uncertain") },
+    h("span", { className: "m-field-label" }, t("mailings.form.uncertain")),
+    h("p", { className: "m-field-hint" }, t("mailings.form.uncertain_hint")),
+    ["resend", "not_sent"].map((each) =>
+      h(
+        "label",
+        { key: each, className: "m-choice" },
+        h("input", { type: "radio", name: id, checked: field.value === each, onChange: () => field.onChange(each) }),
+        h("span", null, t(`mailings.uncertain.${each}`), h("span", { className: "m-field-hint" }, t(`mailings.uncertain.${each}.hint`))),
+      ),
+    ),
+  );
+}

@@ -1,0 +1,205 @@
+// Registering a mailing, and changing one: the form, and beside it what will come of it.
+import { call, rest } from "../../api.js";
+import { h, RA, useEffect, useLocation, useMemo, useNavigate, useNotify, useParams, useRef, useState } from "../../kit/lib.js";
+import { Button, Card, Loading, Notice, PageTitle } from "../../kit/parts.js";
+import { usePoll } from "../../kit/poll.js";
+import { locale, t } from "../../i18n.js";
+import { blank, bodyOf, copyOf, FIELDS, problemsOf, refusal, valuesOf } from "./draft.js";
+import { EndField, HoursField, RateField, StartField, TextField, UncertainField } from "./fields.js";
+import { clientsWords, isOpen, MailingTrouble } from "./parts.js";
+import { Picker } from "./picker.js";
+import { Preview, usePreview } from "./preview.js";
+
+const { SimpleForm, useInput } = RA;
+const asIs = (value) => value;
+const CODE = /^[0-9]{1,16}$/;
+
+/** A new mailing; with `state.copy` of the location, like that one. */
+export function MailingCreate() {
+  const copy = useLocation().state?.copy;
+  const values = useMemo(() => (copy ? copyOf(copy) : blank()), [copy]);
+  const notify = useNotify();
+  const navigate = useNavigate();
+  const lastTry = useRef({});
+  const save = async (given) => {
+    // An answer that got lost must not make a second mailing of the next click: the engine knows the key.
+    const values = JSON.stringify(given);
+    if (lastTry.current.values !== values) lastTry.current = { values, body: bodyOf(given), key: randomKey() };
+    const { body, key } = lastTry.current;
+    const { id } = await rest("/mailings", { method: "POST", body, headers: { "Idempotency-Key": key } });
+    notify(t("mailings.created", { id: String(id) }), { type: "success" });
+    navigate(`/mailings/${id}/show`);
+  };
+  return h(
+    "div",
+    { className: "page" },
+    h(PageTitle, null, t(copy ? "mailings.form.copy" : "mailings.new")),
+    h(Form, { key: copy?.id, values, save, isNew: true, onClose: () => navigate(copy ? `/mailings/${copy.id}/show` : "/mailings") }),
+  );
+}
+
+/** 128 random bits; crypto.randomUUID is there over HTTPS only. */
+const randomKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+export function MailingEdit() {
+  const { id } = useParams();
+  const { data, error, reload } = usePoll((signal) => rest(`/mailings/${id}`, { signal }), 0, id);
+  return h(
+    "div",
+    { className: "page" },
+    h(PageTitle, null, t("mailings.form.edit", { id })),
+    h(MailingTrouble, { error, reload }),
+    data && !isOpen(data) && h(Notice, { tone: "warn" }, t("mailings.closed_form")),
+    data ? h(Editing, { key: id, found: data }) : !error && h(Loading),
+  );
+}
+
+/** What is changed is told from the mailing as the person has found it, whatever has become of it meanwhile. */
+function Editing({ found }) {
+  const [mailing] = useState(found);
+  const notify = useNotify();
+  const navigate = useNavigate();
+  const show = () => navigate(`/mailings/${mailing.id}/show`);
+  const save = async (given) => {
+    await call("/mailings/update", { method: "PUT", body: { id: mailing.id, data: bodyOf(given), previousData: mailing } });
+    notify(t("mailings.saved", { id: String(mailing.id) }), { type: "success" });
+    show();
+  };
+  return h(Form, { values: valuesOf(mailing), mailing, save, onClose: show });
+}
+
+/** react-admin's form keeps the values, and warns who leaves without saving; what is drawn is ours. */
+function Form({ values, save, ...rest }) {
+  const [record] = useState(() => keptValues() ?? values);
+  const submit = async (given) => {
+    const problems = problemsOf(given);
+    if (Object.keys(problems).length) return { ...problems, root: { server: t("mailings.form.bad") } };
+    try {
+      await save(given);
+      return undefined;
+    } catch (error) {
+      const { fields, whole } = refusal(error);
+      return { ...fields, root: { server: whole } };
+    }
+  };
+  return h(
+    SimpleForm,
+    {
+      record, onSubmit: submit, toolbar: false, component: "div", alignItems: "stretch",
+      warnWhenUnsavedChanges: true, disableInvalidFormNotification: true,
+    },
+    h(Parts, rest),
+  );
+}
+
+const kept = { values: null, language: "", at: 0 };
+const KEPT_MS = 5000;
+
+/** Another language draws the page anew: the form begins with what was written. */
+const keptValues = () => (kept.language !== locale() && Date.now() - kept.at < KEPT_MS ? kept.values : null);
+
+/** Keep what is written for the case that the page is drawn anew. */
+function useKept(values) {
+  const latest = useRef(values);
+  latest.current = values;
+  useEffect(() => {
+    const language = locale();
+    return () => void Object.assign(kept, { values: latest.current, language, at: Date.now() });
+  }, []);
+}
+
+/** The form's values, where each field's are, and its errors: what can be told at once, and the engine's. */
+function useFields() {
+  // FIELDS never changes, so that the hooks are called in the same order each time.
+  const inputs = FIELDS.map((source) => useInput({ source, format: asIs, parse: asIs }));
+  const { formState } = inputs[0];
+  const fields = Object.fromEntries(FIELDS.map((source, index) => [source, inputs[index].field]));
+  const values = Object.fromEntries(FIELDS.map((source) => [source, fields[source].value]));
+  const told = problemsOf(values);
+  const errorOf = (source) => {
+    const { isDirty } = inputs[FIELDS.indexOf(source)].fieldState;
+    const atOnce = isDirty || formState.isSubmitted ? told[source] : undefined;
+    return atOnce ?? formState.errors[source]?.message;
+  };
+  return { fields, values, errorOf, formState };
+}
+
+function Parts({ mailing, isNew = false, onClose }) {
+  const { fields, values, errorOf, formState } = useFields();
+  useKept(values);
+  const result = usePreview(values);
+  const root = useRef(null);
+  useEffect(() => {
+    if (formState.submitCount > 0) root.current.querySelector('[aria-invalid="true"]')?.focus();
+  }, [formState.submitCount]);
+  const sent = mailing?.message_counts.sent ?? 0;
+  const refused = result.error && refusal(result.error).fields;
+  const at = (source) => ({ field: fields[source], error: errorOf(source) ?? refused?.[source] });
+  return h(
+    "div",
+    { className: "mailing-form", ref: root, onKeyDown: noAccident },
+    h(
+      "div",
+      { className: "page m-form-parts" },
+      h(Card, { title: t("mailings.form.what") }, h(TextField, { ...at("text"), counted: result.counted })),
+      h(Card, { title: t("mailings.form.whom") }, h(FilterField, at("filter"))),
+      h(
+        Card,
+        { title: t("mailings.form.when") },
+        h(StartField, { ...at("start_time"), end: fields.end_time, label: t("mailings.form.start") }),
+        h(EndField, { ...at("end_time"), start: values.start_time }),
+        h(HoursField, at("local_hours")),
+      ),
+      h(Card, { title: t("mailings.form.how") }, h(RateField, at("rate_limit")), h(UncertainField, { ...at("on_uncertain"), fixed: !isNew })),
+    ),
+    h(
+      "div",
+      { className: "m-form-side" },
+      h(
+        Preview,
+        { values, result },
+        sent > 0 && h("p", { className: "m-field-hint" }, t("mailings.preview.sent_already", { smart_count: sent })),
+        formState.errors.root?.server && h(Notice, { tone: "bad" }, formState.errors.root.server.message),
+        h(
+          "div",
+          { className: "row m-form-buttons" },
+          h(Button, { type: "submit", kind: "primary", busy: formState.isSubmitting }, isNew ? submitWords(values, result) : t("action.save")),
+          h(Button, { onClick: onClose, disabled: formState.isSubmitting }, t("action.cancel")),
+        ),
+      ),
+    ),
+  );
+}
+
+/** Enter in a line of the form would send texts to everybody: only its button does. */
+function noAccident(event) {
+  if (event.key === "Enter" && event.target.tagName === "INPUT") event.preventDefault();
+}
+
+/** What the button will do, in numbers as soon as they are known. */
+function submitWords(values, { preview, unasked, error }) {
+  const verb = values.start_time === null || new Date(values.start_time) <= Date.now() ? "send" : "schedule";
+  if (!preview || unasked || error) return t(`mailings.form.${verb}`);
+  return t(`mailings.form.${verb}_to`, { clients: clientsWords(preview.audience), smart_count: preview.audience });
+}
+
+/** Tags and operator codes out of those that clients have. */
+function FilterField({ field, error }) {
+  const { data, error: trouble } = usePoll((signal) => call("/clients/facets", { signal }), 30_000);
+  const { value } = field;
+  const set = (key) => (chosen) => field.onChange({ ...value, [key]: chosen });
+  return h(
+    "div",
+    null,
+    h(Picker, {
+      id: "mailing-tags", label: t("mailings.form.tags"), hint: t("mailings.form.tags_hint"), placeholder: t("mailings.form.tags_any"),
+      values: value.tags, onChange: set("tags"), options: data?.tags ?? [], read: asIs, none: t("tag.none"), inputRef: field.ref, bad: error,
+    }),
+    h(Picker, {
+      id: "mailing-codes", label: t("mailings.form.codes"), hint: t("mailings.form.codes_hint"), placeholder: t("mailings.form.codes_any"),
+      values: value.phone_codes, onChange: set("phone_codes"), options: data?.phone_codes ?? [], read: (typed) => (CODE.test(typed) ? typed : null),
+    }),
+    error && h("p", { className: "m-field-error", role: "alert" }, error),
+    trouble && h("p", { className: "m-field-hint" }, t("mailings.form.no_facets")),
+  );
+}

@@ -1,0 +1,73 @@
+// What the pages of mailings share.
+import { h, Link } from "../../kit/lib.js";
+import { Chip, Notice, StateChip, Trouble } from "../../kit/parts.js";
+import { number, t } from "../../i18n.js";
+
+/** The beginning of a text, for lists and titles. */
+export function firstLine(text = "") {
+  const line = text.split("\n", 1)[0];
+  const chars = [...line];
+  if (chars.length > 90) return `${chars.slice(0, 90).join("")}…`;
+  return line.length < text.trimEnd().length ? `${line} …` : line;
+}
+
+export const tagName = (tag) => (tag === "" ? t("tag.none") : tag);
+
+/** Whether it can still be changed, and clients can still come to match. */
+export const isOpen = ({ state }) => ["scheduled", "active", "paused"].includes(state);
+
+/** Whether all that there is to send is through, though the mailing is open for whoever comes to match. */
+export const isThrough = (mailing) => isIdle(mailing) && mailing.message_counts.total > 0;
+
+const isIdle = ({ state, audience_state: audience, message_counts: counts }) => state === "active" && audience === "ready" && counts.pending === 0;
+
+/** What a mailing is doing; an open one with nothing left to send is not called "sending". */
+export function MailingChip({ mailing }) {
+  if (isThrough(mailing)) return h(Chip, { tone: "good", title: t("mailings.through.hint") }, t("mailings.through"));
+  if (isIdle(mailing)) return h(Chip, { tone: "warn", title: t("mailings.nobody_open") }, t("mailings.nobody"));
+  return h(StateChip, { state: mailing.state });
+}
+
+/** Why there is no newer news of a mailing; when it is deleted there is none to wait for. */
+export const MailingTrouble = ({ error, reload }) =>
+  error?.status === 404
+    ? h(Notice, { tone: "warn", action: h(Link, { className: "button", to: "/mailings" }, t("mailings.back")) }, t("mailings.gone"))
+    : h(Trouble, { error, reload });
+
+/** Whom a mailing is for, in words; chips for the values. */
+export function Audience({ filter }) {
+  const { tags, phone_codes: codes } = filter;
+  if (!tags.length && !codes.length) return t("mailings.audience.everyone");
+  return h(
+    "span",
+    { className: "row" },
+    tags.map((tag) => h(Chip, { key: `t ${tag}` }, tagName(tag))),
+    tags.length > 0 && codes.length > 0 && h("span", { className: "muted" }, t("mailings.audience.and")),
+    codes.map((code) => h(Chip, { key: `c ${code}` }, t("mailings.audience.code", { code }))),
+  );
+}
+
+/** A link to the messages of a mailing, in the form that react-admin's lists read. */
+const messagesPath = (filter) => `/messages?filter=${encodeURIComponent(JSON.stringify(filter))}`;
+
+export const MessagesLink = ({ filter, children }) => h(Link, { to: messagesPath(filter) }, children);
+
+/** Counts below a bar: what became of the messages, or that all of them wait. */
+export const Counts = ({ counts }) =>
+  h(
+    "span",
+    { className: "m-counts" },
+    (counts.pending === counts.total ? ["pending"] : ["sent", "not_sent"])
+      .filter((key) => counts[key] > 0)
+      .map((key) => h("span", { key, className: key }, t(`mailings.counts.${key}`, { count: counts[key] }))),
+  );
+
+/** The text as it looks on a phone. */
+export const Bubble = ({ text }) => h("div", { className: "m-bubble prewrap" }, text);
+
+/** A number with what it counts. */
+export const clientsWords = (count) => t("mailings.clients", { smart_count: count });
+
+export const segmentsWords = (count) => t("mailings.segments", { smart_count: count });
+
+export const rateWords = (rate) => (rate > 0 ? t("unit.per_second", { value: number(rate, rate < 1 ? 3 : 1) }) : "—");

@@ -1,0 +1,76 @@
+// What the mailing would be, asked of the engine as one writes.
+import { rest } from "../../api.js";
+import { h, useRef } from "../../kit/lib.js";
+import { Card, Loading, Notice } from "../../kit/parts.js";
+import { useDebounced, usePoll } from "../../kit/poll.js";
+import { fromNow, t } from "../../i18n.js";
+import { bodyOf, problemsOf } from "./draft.js";
+import { Bubble, clientsWords, rateWords, segmentsWords } from "./parts.js";
+import { moment } from "./times.js";
+
+const SETTLE_MS = 350;
+const AGAIN_MS = 10_000;
+const STAND_IN = "-"; // so that the audience is known before there is a text
+
+/**
+ * {preview, error, stale, unasked, counted}: the engine's last answer; `stale` while a newer one is on its way. `unasked`: the
+ * values have problems that the engine need not be asked about. `counted`: the answer, if it is about the text as it is.
+ */
+export function usePreview(values) {
+  const settled = useDebounced(values, SETTLE_MS);
+  const { text: _, ...problems } = problemsOf({ ...settled, text: settled.text || STAND_IN });
+  const unasked = Object.keys(problems).length > 0 || Boolean(problemsOf(settled).text && settled.text);
+  const load = async (signal) => {
+    if (unasked) return null;
+    const preview = await rest("/mailings/preview", { method: "POST", signal, body: bodyOf({ ...settled, text: settled.text || STAND_IN }) });
+    return settled.text ? preview : { ...preview, segments: 0 };
+  };
+  const { data, error } = usePoll(load, unasked ? 0 : AGAIN_MS, JSON.stringify(settled));
+  const last = useRef(null);
+  if (data) last.current = data;
+  const stale = JSON.stringify(values) !== JSON.stringify(settled) || (!data && !error);
+  return { preview: last.current, error, unasked, stale, counted: !stale && values.text ? data : null };
+}
+
+/** Beside the form: whom the text reaches, what it takes, and whether there is time enough. */
+export function Preview({ values, result, children }) {
+  const { preview, error, unasked, stale } = result;
+  return h(
+    Card,
+    { title: t("mailings.preview"), className: "m-preview" },
+    h(Bubble, { text: values.text || t("mailings.preview.no_text") }),
+    unasked && h(Notice, { tone: "warn" }, t("mailings.preview.unasked")),
+    error && h(Notice, { tone: "bad" }, error.message),
+    preview && h("div", { className: `m-preview-numbers ${stale || unasked || error ? "stale" : ""}`, "aria-busy": stale }, h(Numbers, { values, preview })),
+    !preview && !error && !unasked && h(Loading),
+    children,
+  );
+}
+
+function Numbers({ values, preview }) {
+  const { audience, segments, forecast } = preview;
+  const { completion_time: done, missed, rate_per_second: rate } = forecast;
+  const total = audience * segments;
+  return h(
+    "div",
+    { role: "status", "aria-label": t("mailings.preview") },
+    h("p", { className: "m-preview-audience" }, h("strong", null, clientsWords(audience)), " ", h("span", { className: "muted" }, reach(values.filter))),
+    h(
+      "dl",
+      { className: "m-facts" },
+      fact("each", segments ? `${segmentsWords(segments)} · ${t(`mailings.encoding.${preview.encoding}`)}` : "—"),
+      fact("in_all", segments ? segmentsWords(total) : "—"),
+      fact("speed", rate > 0 ? rateWords(rate) : t("mailings.preview.no_speed")),
+      fact("done", done ? `${moment(done)} (${fromNow(done)})` : audience === 0 || rate === 0 ? "—" : t("mailings.preview.not_before_end")),
+      fact("missed", rate > 0 || audience === 0 ? t("mailings.preview.missed", { smart_count: missed }) : "—", missed > 0),
+    ),
+    audience === 0 && h(Notice, { tone: "warn" }, t("mailings.preview.nobody")),
+    missed > 0 && h(Notice, { tone: "warn", title: t("mailings.missed.title", { smart_count: missed }) }, t("mailings.preview.missed_what")),
+    values.local_hours && h("p", { className: "m-field-hint" }, t("mailings.preview.hours")),
+  );
+}
+
+const fact = (key, value, bad = false) =>
+  h("div", { key, className: bad ? "bad" : "" }, h("dt", null, t(`mailings.preview.fact.${key}`)), h("dd", null, value));
+
+const reach = ({ tags, phone_codes: codes }) => t(tags.length || codes.length ? "mailings.preview.of_filter" : "mailings.preview.everyone");

@@ -1,0 +1,132 @@
+// One mailing: how it goes, and why not everybody has it.
+import { rest } from "../../api.js";
+import { h, useEffect, useParams, useState } from "../../kit/lib.js";
+import { Card, Chip, Loading, Notice, PageTitle, Progress, Stat, Time } from "../../kit/parts.js";
+import { usePoll } from "../../kit/poll.js";
+import { duration, fromNow, number, t, timeZone } from "../../i18n.js";
+import { Actions } from "./actions.js";
+import { Breakdown, Reasons, Technical, Timeline } from "./charts.js";
+import { Audience, Bubble, isOpen, isThrough, MailingChip, MailingTrouble, MessagesLink, rateWords, segmentsWords } from "./parts.js";
+import { moment, windowWords } from "./times.js";
+
+const MOVING_MS = 2000;
+const RESTING_MS = 10_000;
+const STATUS_TONES = { sent: "good", not_sent: "bad", pending: "" };
+
+export function MailingShow() {
+  const { id } = useParams();
+  const [every, setEvery] = useState(MOVING_MS);
+  const load = async (signal) => {
+    const [mailing, stats] = await Promise.all([rest(`/mailings/${id}`, { signal }), rest(`/mailings/${id}/stats`, { signal })]);
+    return { mailing, stats };
+  };
+  const { data, error, reload } = usePoll(load, every, id);
+  useEffect(() => void (data && setEvery(isMoving(data.mailing) ? MOVING_MS : RESTING_MS)), [data]);
+  return h(
+    "div",
+    { className: "page" },
+    h(PageTitle, null, t("mailings.title", { id })),
+    h(MailingTrouble, { error, reload }),
+    data && error?.status !== 404 && h(Mailing, { ...data, reload }),
+    !data && !error && h(Loading),
+  );
+}
+
+const isMoving = ({ state, message_counts: counts }) => isOpen({ state }) || counts.pending > 0;
+
+const Mailing = ({ mailing, stats, reload }) =>
+  h(
+    "div",
+    { className: "page mailing-show" },
+    h(
+      "div",
+      { className: "m-show-head" },
+      h("div", { className: "m-state" }, h(MailingChip, { mailing }), h("span", { className: "muted" }, stateWords(mailing))),
+      h(Actions, { mailing, reload }),
+    ),
+    h(Warnings, { mailing, stats }),
+    h(
+      "div",
+      { className: "m-columns" },
+      h("div", { className: "m-column" }, h(Going, { mailing, stats }), h(Timeline, { mailing, stats }), h(Breakdown, { stats })),
+      h("div", { className: "m-column" }, h(Facts, { mailing }), h(Reasons, { mailing, stats }), h(Technical, { stats })),
+    ),
+  );
+
+/** What the state means in time. */
+function stateWords(mailing) {
+  const { state, start_time: start, end_time: end } = mailing;
+  if (state === "scheduled") return t("mailings.state.scheduled", { when: fromNow(start) });
+  if (state === "active") return t(isThrough(mailing) ? "mailings.state.through" : "mailings.state.active", { when: fromNow(end) });
+  if (state === "paused") return t("mailings.state.paused", { when: fromNow(end) });
+  if (state === "ended") return t("mailings.state.ended", { when: fromNow(end) });
+  return t("mailings.state.cancelled");
+}
+
+function Warnings({ mailing, stats }) {
+  const { missed, rate_per_second: rate } = stats.forecast;
+  const title = t("mailings.missed.title", { smart_count: missed });
+  const open = mailing.state === "active" || mailing.state === "scheduled";
+  return [
+    mailing.audience_state === "building" && h(Notice, { key: "building" }, t("mailings.building_long", { count: mailing.message_counts.total })),
+    open && missed > 0 && h(Notice, { key: "missed", tone: "warn", title }, t("mailings.missed.text", { rate: rateWords(rate) })),
+    open && mailing.audience_state === "ready" && mailing.message_counts.total === 0 && h(Notice, { key: "nobody", tone: "warn" }, t("mailings.nobody_open")),
+  ];
+}
+
+function Going({ mailing, stats }) {
+  const counts = stats.message_counts;
+  const sending = mailing.state === "active" && counts.pending > 0;
+  const filter = { mailing_id: mailing.id };
+  const all = (status) => h(MessagesLink, { filter: { ...filter, status } }, t("mailings.see"));
+  return h(
+    Card,
+    { title: t("mailings.progress"), actions: h(MessagesLink, { filter }, t("mailings.messages")), className: "m-going" },
+    h(Progress, { counts, label: t("mailings.progress") }),
+    h(
+      "div",
+      { className: "stats" },
+      Object.entries(STATUS_TONES).map(([key, tone]) =>
+        h(Stat, { key, label: t(`status.${key}`), value: number(counts[key]), tone: counts[key] > 0 ? tone : "", hint: counts[key] > 0 && all(key) }),
+      ),
+      h(Stat, { label: t("mailings.rate_now"), value: sending ? rateWords(stats.rate_per_second) : "—", hint: rateHint(mailing) }),
+      h(Stat, { label: t("mailings.done_at"), ...completion(mailing, stats) }),
+    ),
+  );
+}
+
+const rateHint = ({ rate_limit: limit }) => limit !== null && t("mailings.rate_own", { rate: rateWords(limit) });
+
+/** When it will be through, or is, as a Stat's value and hint. */
+function completion(mailing, stats) {
+  const expected = stats.estimated_completion_time ?? stats.forecast.completion_time;
+  if (mailing.state === "cancelled") return { value: "—" };
+  if (stats.message_counts.pending === 0 && mailing.audience_state === "ready") return { value: t("mailings.done"), tone: "good" };
+  if (mailing.state === "paused" || !expected) return { value: "—" };
+  const seconds = (new Date(expected) - Date.now()) / 1000;
+  return { value: seconds > 0 ? `≈ ${duration(seconds)}` : t("time.now"), hint: moment(expected) };
+}
+
+function Facts({ mailing }) {
+  const { local_hours: hours } = mailing;
+  const rows = [
+    ["window", windowWords(mailing.start_time, mailing.end_time), t("time.zone", { zone: timeZone() })],
+    ["audience", h(Audience, { filter: mailing.filter })],
+    ["local_hours", hours ? t("mailings.hours", hours) : t("mailings.hours_any")],
+    ["rate", mailing.rate_limit === null ? t("mailings.rate_any") : rateWords(mailing.rate_limit)],
+    ["uncertain", t(`mailings.uncertain.${mailing.on_uncertain}.short`)],
+    ["created", h(Time, { value: mailing.create_time })],
+  ];
+  return h(
+    Card,
+    { title: t("mailings.text"), className: "m-facts-card", actions: h(Chip, null, segmentsWords(mailing.segments)) },
+    h(Bubble, { text: mailing.text }),
+    h(
+      "dl",
+      { className: "m-facts" },
+      rows.map(([key, value, hint]) =>
+        h("div", { key }, h("dt", null, t(`mailings.fact.${key}`)), h("dd", null, value, hint && h("div", { className: "muted small" }, hint))),
+      ),
+    ),
+  );
+}

@@ -1,0 +1,35 @@
+// The whole story of a message in one or two sentences: {tone, title, words}.
+import { dateTime, fromNow, known, t } from "../../i18n.js";
+
+const exact = (iso) => dateTime(iso, { timeStyle: "medium" });
+
+export function storyOf(message, mailing) {
+  if (message.status === "sent") return sent(message);
+  return message.status === "not_sent" ? notSent(message, mailing) : pending(message, mailing);
+}
+
+const sent = ({ sent_time: time, attempts }) => ({
+  tone: "good",
+  title: t("messages.story.sent"),
+  words: t("messages.story.sent_words", { time: exact(time), smart_count: attempts }),
+});
+
+function notSent({ reason, attempts }, mailing) {
+  const title = t("messages.story.not_sent", { reason: known(`reason.${reason}`) ?? reason });
+  return { tone: "bad", title, words: reason === "expired" ? expired(attempts, dateTime(mailing.end_time)) : t(`messages.story.${reason}`, { _: "" }) };
+}
+
+const expired = (attempts, end) =>
+  attempts === 0 ? t("messages.story.expired_untried", { end }) : t("messages.story.expired", { end, smart_count: attempts });
+
+function pending({ attempts, next_attempt_time: next }, mailing) {
+  const title = t(attempts === 0 ? "messages.story.waiting" : "messages.story.trying");
+  if (mailing.state === "paused") return { tone: "warn", title, words: t("messages.story.paused") };
+  if (mailing.state === "scheduled") return { tone: "info", title, words: begins(mailing.start_time) };
+  return attempts === 0 ? { tone: "info", title, words: first(next) } : { tone: "warn", title, words: again(next) };
+}
+
+const isAhead = (iso) => iso !== null && new Date(iso) > new Date();
+const begins = (start) => t("messages.story.scheduled", { start: dateTime(start), from_now: fromNow(start) });
+const first = (next) => (isAhead(next) ? t("messages.story.not_before", { time: exact(next), from_now: fromNow(next) }) : t("messages.story.soon"));
+const again = (next) => (isAhead(next) ? t("messages.story.again", { time: exact(next), from_now: fromNow(next) }) : t("messages.story.again_soon"));

@@ -1,0 +1,51 @@
+// The panel. aiohttp-admin's bundle imports this module as its `js_module`, to learn components from it.
+//
+// The bundle's own application can show neither a dashboard nor pages of ours, and speaks English only (FINDINGS 3). So
+// this module draws an application of its own out of the bundle's react-admin, and never finishes being imported: the
+// bundle waits for it before it draws its own. See docs/decisions/panel.md.
+import { authProvider, dataProvider, isAdmin } from "./api.js";
+import { i18nProvider, t } from "./i18n.js";
+import { createRoot, h, RA, React, useEffect, useState } from "./kit/lib.js";
+import { icon } from "./kit/icons.js";
+import accounts from "./pages/accounts.js";
+import audit from "./pages/audit.js";
+import clients from "./pages/clients.js";
+import { Dashboard } from "./pages/dashboard.js";
+import engine from "./pages/engine.js";
+import mailings from "./pages/mailings.js";
+import messages from "./pages/messages.js";
+import tokens from "./pages/tokens.js";
+import { PasswordButton } from "./password.js";
+import { FRESH, SignInPage } from "./sign_in.js";
+import { theme } from "./theme.js";
+
+const { Admin, AppBar, Layout, Resource, TitlePortal } = RA;
+const FOR_ALL = [mailings, clients, messages, engine, audit];
+const FOR_ADMINS = [accounts, tokens];
+
+const Bar = () => h(AppBar, { alwaysOn: true }, h(TitlePortal), h(PasswordButton));
+const Frame = (props) => h(Layout, { ...props, appBar: Bar, appBarAlwaysOn: true });
+
+/** A page's module says {name, list, show, edit, create, children}: see the pages. */
+const resource = ({ children, ...page }) => h(Resource, { key: page.name, icon: icon(page.name), ...page }, children);
+
+const resources = () => [...FOR_ALL, ...(isAdmin() ? FOR_ADMINS : [])].map((page) => resource(page()));
+
+function Panel() {
+  const [visit, setVisit] = useState(0);
+  useEffect(() => {
+    const again = () => setVisit((count) => count + 1);
+    addEventListener(FRESH, again);
+    return () => removeEventListener(FRESH, again);
+  }, []);
+  const options = {
+    title: t("app.name"), dataProvider, authProvider, i18nProvider, theme, darkTheme: null, layout: Frame, dashboard: Dashboard,
+    loginPage: SignInPage, requireAuth: true, disableTelemetry: true,
+  };
+  // With another key all of it starts anew: nothing of whoever was signed in before stays in memory.
+  return h(Admin, { key: visit, ...options }, resources);
+}
+
+createRoot(document.getElementById("root")).render(h(React.StrictMode, null, h(Panel)));
+
+await new Promise(() => {});

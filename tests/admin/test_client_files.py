@@ -1,0 +1,171 @@
+"""What an import will do, told before it does it; and clients as a file."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from gateway.csv_rows import read_rows
+from tests.admin.rig import Panel
+from tests.gateway.rig import Answer
+
+CSV = "text/csv"
+
+
+async def preview(panel: Panel, data: bytes, size: int | None = None, kind: str = CSV) -> Answer:
+    headers = {**panel.headers, "Content-Type": kind}
+    params = {"size": str(len(data) if size is None else size)}
+    return await panel.ask("POST", "/clients/import_preview", params=params, data=data, headers=headers)
+
+
+async def export(panel: Panel, filter: Any, format: str = "csv") -> Answer:
+    return await panel.ask("GET", "/clients/export", params={"filter": json.dumps(filter), "format": format})
+
+
+async def test_rows_are_shown_as_they_will_be_stored(panel: Panel) -> None:
+    await panel.write("POST", "/clients", data={"phone_number": "79160000001", "tag": "old", "time_zone": "Asia/Omsk"})
+    await panel.write("POST", "/clients", data={"phone_number": "79160000002", "tag": "same", "phone_code": "7"})
+    file = (
+        "tag;phone_number\n"
+        "зима;8 (916) 000-00-01\n"
+        "same;+79160000002\n"
+        "it's <b>;9160000003\n"
+        "later;89160000003\n"
+        f"{'x' * 65};12\n"
+        "a;b;c\n"
+    ).encode("windows-1251")
+    told = (await preview(panel, file)).json
+    assert {key: told[key] for key in ("format", "encoding", "delimiter", "columns", "estimated_rows", "is_whole")} == {
+        "format": "csv",
+        "encoding": "windows-1251",
+        "delimiter": ";",
+        "columns": ["tag", "phone_number"],
+        "estimated_rows": 6,
+        "is_whole": True,
+    }
+    outcomes = ["updated", "unchanged", "created", "repeat", "bad", "bad"]
+    assert [(row["line"], row["outcome"]) for row in told["rows"]] == list(zip(range(2, 8), outcomes, strict=True))
+    # A column that is not there leaves what a client has.
+    clients = [row["client"] for row in told["rows"]]
+    assert clients[0] == {"phone_number": "79160000001", "phone_code": "916", "tag": "зима", "time_zone": "Asia/Omsk"}
+    assert clients[1]["phone_code"] == "7"
+    assert clients[2] == {"phone_number": "79160000003", "phone_code": "916", "tag": "it's <b>", "time_zone": "UTC"}
+    assert told["rows"][3]["same_as_line"] == 4
+    assert [error["field"] for error in told["rows"][4]["errors"]] == ["phone_number", "tag"]
+    assert told["rows"][5]["errors"] == [{"field": "", "message": "has 3 cells, the header has 2"}]
+    # And nothing of it is stored.
+    listed = (await panel.list("clients")).json["data"]
+    assert [(each["phone_number"], each["tag"]) for each in listed] == [
+        ("79160000001", "old"),
+        ("79160000002", "same"),
+    ]
+    # The import does what the preview said.
+    headers = {**panel.headers, "Content-Type": CSV}
+    done = (await panel.ask("POST", "/api/v1/clients/import", data=file, headers=headers)).json
+    assert {key: done[key] for key in ("created", "updated", "unchanged", "rejected")} == {
+        "created": 1,
+        "updated": 2,  # the repeat is one
+        "unchanged": 1,
+        "rejected": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("mark", "encoding", "told"),
+    [(codecs.BOM_UTF8, "utf-8", "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le", "utf-16-le"), (b"", "ascii", None)],
+)
+async def test_encodings(panel: Panel, mark: bytes, encoding: str, told: str | None) -> None:
+    tag = "vip" if told is None else "Зима"
+    answer = (await preview(panel, mark + f"phone_number\ttag\r\n79160000001\t{tag}\r\n".encode(encoding))).json
+    assert (answer["encoding"], answer["delimiter"]) == (told, "\t")
+    assert answer["rows"][0]["client"]["tag"] == tag
+
+
+async def test_a_long_file_is_judged_by_its_beginning(panel: Panel) -> None:
+    header, line = b"phone_number\n", b"79160000001\n"
+    sample = header + line * 30 + b"7916"  # cut in the middle of a line, which is no row then
+    told = (await preview(panel, sample, size=100 * len(sample))).json
+    assert (told["is_whole"], len(told["rows"]), told["rows"][-1]["line"]) == (False, 20, 21)
+    assert told["estimated_rows"] == 3000
+    ndjson = (await preview(panel, b'{"phone_number": "89160000001"}\n{"tag": 1}', kind="application/x-ndjson")).json
+    assert (ndjson["format"], [row["outcome"] for row in ndjson["rows"]]) == ("ndjson", ["created", "bad"])
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ("Телефон;Тег\n1;2\n".encode(), "must name the columns"),
+        (b"phone_number,colour\n1,2\n", "unknown column 'colour'"),
+        (b"tag\nvip\n", 'the column "phone_number" is missing'),
+        (b"", "the input is empty"),
+        (b"PK\x03\x04more", "this is an Excel workbook"),
+    ],
+)
+async def test_what_is_no_table_of_clients(panel: Panel, data: bytes, says: str) -> None:
+    answer = await preview(panel, data)
+    assert answer.status == 400
+    assert says in answer.json["detail"]
+
+
+async def test_previews_asked_for_wrongly(panel: Panel) -> None:
+    assert (await preview(panel, b"x", kind="application/json")).status == 415
+    assert (await panel.ask("POST", "/clients/import_preview?size=-1", data=b"x")).bad == ["/size"]
+    assert (await preview(panel, b"x" * (256 * 1024 + 1))).status == 413
+    line = await preview(panel, b"x" * 1024, size=2048)
+    assert (line.status, line.json["detail"]) == (
+        400,
+        "line 1 is longer than 1 KiB: this is no table of clients",
+    )
+
+
+async def test_an_import_tells_how_far_it_is(panel: Panel) -> None:
+    async def progress() -> Any:
+        return (await panel.ask("GET", "/clients/import_progress", params={"key": "mine"})).json
+
+    async def file() -> AsyncIterator[bytes]:
+        yield b"phone_number\n" + b"".join(b"7916%07d\n" % number for number in range(1500))
+        while ((told := await progress()) or {"rows": 0})["rows"] < 1000:
+            await asyncio.sleep(0.01)
+        # A page of rows is with the engine, the rest waits for its page to be full.
+        assert told["rows"] == 1000
+        assert 1000 * 12 < told["read_bytes"] <= 13 + 1500 * 12
+        second = await panel.ask("POST", "/clients/import?key=mine", data=b"phone_number\n", headers=headers)
+        assert second.status == 409
+        yield b"12\n"
+
+    headers = {**panel.headers, "Content-Type": CSV}
+    assert await progress() is None
+    answer = await panel.ask("POST", "/clients/import?key=mine", data=file(), headers=headers)
+    assert (answer.json["created"], [error["line"] for error in answer.json["errors"]]) == (1500, [1502])
+    assert await progress() is None
+    assert (await panel.ask("POST", "/clients/import", data=b"", headers=headers)).bad == ["/key"]
+    assert (await panel.ask("POST", "/clients/import?key=a", data=b"", headers=headers)).status == 400
+    assert (await panel.ask("POST", "/clients/import?key=a", data=b"x")).status == 415
+
+
+async def test_exports_have_what_the_list_shows_and_can_be_imported_again(panel: Panel) -> None:
+    for number, tag in (("79160000001", "Зима's; <b>"), ("79160000002", ""), ("79030000003", "vip")):
+        await panel.write("POST", "/clients", data={"phone_number": number, "tag": tag})
+    excel = await export(panel, {"phone_contains": "916"}, "excel")
+    assert excel.headers["content-type"] == "text/csv; charset=utf-8"
+    lines = ["phone_number;phone_code;tag;time_zone", '79160000001;916;"Зима\'s; <b>";UTC', "79160000002;916;;UTC"]
+    assert excel.raw == codecs.BOM_UTF8 + "\n".join([*lines, ""]).encode()
+    assert [row[1:] for row in read_rows([excel.raw])] == [
+        ("79160000001", "916", "Зима's; <b>", "UTC"),
+        ("79160000002", "916", "", "UTC"),
+    ]
+    assert (await export(panel, {"untagged": True})).raw.split(b"\n")[1:] == [b"79160000002,916,,UTC", b""]
+    assert len((await export(panel, {})).raw.splitlines()) == 4
+    assert (await panel.list("clients", {"untagged": True})).json["total"] == 1
+
+
+async def test_exports_asked_for_wrongly(panel: Panel) -> None:
+    assert (await export(panel, {"colour": "red"})).bad == ["/filter/colour"]
+    assert (await export(panel, [])).bad == ["/filter"]
+    assert (await export(panel, {}, "xlsx")).bad == ["/format"]
+    assert (await export(panel, {"phone_contains": "1"})).bad == ["/phone_contains"]

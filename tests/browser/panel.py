@@ -1,0 +1,69 @@
+"""The panel in a real browser: engine, sandbox and gateway in this process, and somebody who is signed in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Page
+
+from tests.browser.browser import Watched, opened
+from tests.gateway.rig import Gateway, serving
+from tests.rules.rig import QUICK
+
+PASSWORD: str = QUICK["admin_password"]
+CSV = {"Content-Type": "text/csv"}
+
+
+@asynccontextmanager
+async def service(folder: Path, **engine: Any) -> AsyncIterator[Gateway]:
+    """All of it on free ports; ``engine``: its settings."""
+    async with serving(folder, **engine) as gateway:
+        yield gateway
+
+
+@asynccontextmanager
+async def signed_in(
+    gateway: Gateway,
+    path: str = "/",
+    *,
+    name: str = "admin",
+    password: str = PASSWORD,
+    locale: str = "en-GB",
+    width: int = 1280,
+    expected: Sequence[int] = (),
+) -> AsyncIterator[Watched]:
+    """A page of the panel at ``#path``; ``expected``: statuses from 400 up that the test provokes."""
+    async with opened(f"{gateway.url}/admin/", locale=locale, width=width) as watched:
+        watched.expected_statuses.update(expected)
+        await sign_in(watched.page, name, password)
+        await go(watched.page, path)
+        yield watched
+        await rest(watched.page)
+
+
+async def sign_in(page: Page, name: str = "admin", password: str = PASSWORD) -> None:
+    """Fill in the form, and wait for what is behind it."""
+    await page.locator("input[name=username]").fill(name)
+    await page.locator("input[name=password]").fill(password)
+    await page.locator("form button[type=submit]").click()
+    await page.locator("#main-content").wait_for()
+
+
+async def go(page: Page, path: str) -> None:
+    """Open a page of the panel by its path behind the #."""
+    await page.evaluate("path => { location.hash = path; }", f"#{path}")
+    await page.locator("#main-content").wait_for()
+
+
+async def rest(page: Page) -> None:
+    """Make the page believe that nobody looks: it stops asking for news, so that the network becomes idle."""
+    await page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+
+
+async def account(gateway: Gateway, name: str, role: str) -> None:
+    """Make an account with the password of the tests."""
+    answer = await gateway.post("/accounts", {"name": name, "role": role, "password": PASSWORD})
+    assert answer.status == 201, answer.raw

@@ -1,0 +1,271 @@
+"""Clients in the panel: found, changed one by one and by the dozen, imported and exported, as a person does it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from playwright.async_api import FilePayload, Locator, Page, Route, expect
+
+from gateway.csv_rows import ClientRow, read_rows
+from tests.browser.panel import CSV, account, go, service, signed_in
+from tests.gateway.rig import Gateway
+
+TAG: Final = "Зима's <b>sale</b>"
+OPEN: Final = {"text": TAG, "start_time": "2020-01-01T00:00:00Z", "end_time": "2099-01-01T00:00:00Z"}
+LONG: Final = "".join(f"8916{number:07d};{TAG};Europe/Moscow\n" for number in range(100, 400))
+FILE: Final = (
+    "phone_number;tag;time_zone\n"
+    f"+7 (916) 123-45-67;{TAG};Europe/Moscow\n"
+    "8 903 765-43-21;;Asia/Omsk\n"
+    "12345;vip;Europe/Moscow\n"
+    "79160000001;vip;Mars\n"
+    "79160000002;vip\n" + LONG
+)
+
+
+def csv_file(name: str, text: str, encoding: str = "utf-8") -> FilePayload:
+    return {"name": name, "mimeType": "text/csv", "buffer": text.encode(encoding)}
+
+
+async def add(gateway: Gateway, *rows: str) -> None:
+    data = "\n".join(("phone_number,tag,time_zone", *rows)).encode()
+    answer = await gateway.post("/clients/import", data=data, headers=CSV)
+    assert answer.json["rejected"] == 0
+
+
+async def saved(page: Page, button: Locator) -> tuple[str, bytes]:
+    """What the browser saves when the button is pressed: the file's name and content."""
+    async with page.expect_download() as waiting:
+        await button.click()
+    download = await waiting.value
+    path = await download.path()
+    return download.suggested_filename, await asyncio.to_thread(path.read_bytes)
+
+
+async def pick(page: Page, label: str, typed: str, option: str) -> None:
+    """Find a value of a picker by typing, and take it."""
+    await page.get_by_role("combobox", name=label).fill(typed)
+    await page.get_by_role("option", name=option).click()
+
+
+def phones(page: Page) -> Locator:
+    return page.locator("td.phone-number a")
+
+
+async def test_a_file_is_previewed_imported_and_its_bad_lines_are_given_back(tmp_path: Path) -> None:
+    async with service(tmp_path) as gateway, signed_in(gateway, "/clients", expected=[400]) as watched:
+        page = watched.page
+        await page.get_by_role("link", name="Import").first.click()
+        chooser = page.get_by_label("Choose a file")
+        # A header that says nothing: what is expected, and a file to begin with.
+        await chooser.set_input_files(csv_file("contacts.csv", "Телефон;Тег\n1;2\n"))
+        await expect(page.get_by_role("alert")).to_contain_text("must name the columns (phone_number, phone_code, tag")
+        name, sample = await saved(page, page.get_by_role("button", name="Download a sample"))
+        assert (name, len(list(read_rows([sample])))) == ("clients-sample.csv", 2)
+        assert all(isinstance(each, ClientRow) for each in read_rows([sample]))
+        # One from an old Excel: how it is read, before anything is stored.
+        await chooser.set_input_files(csv_file("winter.csv", FILE, "windows-1251"))
+        preview = page.get_by_role("region", name="winter.csv")
+        for words in ("Windows-1251", "semicolons", "taken from the number"):
+            await expect(preview).to_contain_text(words)
+        first = preview.get_by_role("row").nth(1)
+        await expect(first).to_contain_text(f"+7 916 123-45-67{TAG}Europe/Moscow916added")
+        await expect(preview.get_by_role("row").nth(3)).to_contain_text("Phone number: must have 11 digits")
+        await expect(preview.get_by_role("row").nth(5)).to_contain_text("Has 2 cells, the header has 3")
+        assert (await gateway.get("/clients")).json["total_size"] == 0
+        await page.get_by_role("button", name="Import 305 rows").click()
+        # What became of it.
+        for label, count in (("Added", "302"), ("Changed", "0"), ("Rejected", "3")):
+            stat = page.locator(".stat", has=page.get_by_text(label, exact=True))
+            await expect(stat.locator(".stat-value")).to_have_text(count)
+        rejected = page.get_by_role("region", name="Rejected lines")
+        await expect(rejected.get_by_role("row")).to_have_count(4)
+        await expect(rejected.get_by_role("row").nth(2)).to_contain_text("Time zone")
+        name, content = await saved(page, page.get_by_role("button", name="Download all as CSV"))
+        assert name == "winter-rejected.csv"
+        lines = content.decode("utf-8-sig").splitlines()
+        assert lines[0] == "Line,Field,What is wrong"
+        assert [line.split(",")[:2] for line in lines[1:]] == [
+            ["4", "Phone number"],
+            ["5", "Time zone"],
+            ["6", "the whole line"],
+        ]
+        await page.get_by_role("link", name="To the clients").click()
+        await expect(page.get_by_role("status").filter(has_text="302 clients")).to_be_visible()
+        stored = (await gateway.get("/clients?phone_number=79161234567")).json["clients"][0]
+        assert (stored["tag"], stored["time_zone"]) == (TAG, "Europe/Moscow")
+
+
+async def test_clients_are_found_and_changed_many_at_once(tmp_path: Path) -> None:
+    async with service(tmp_path) as gateway, signed_in(gateway) as watched:
+        page = watched.page
+        await add(gateway, *(f"7903000{n:04d},{'vip' if n % 2 else ''},Asia/Omsk" for n in range(60)))
+        await add(gateway, *(f"7916555{n:04d},{TAG},Europe/Moscow" for n in range(5)))
+        await go(page, "/clients")
+        await leafed(page)
+        await searched(page)
+        await tagged(page)
+        await exported(page)
+        await deleted(page)
+        tags = [each["tag"] for each in (await gateway.get("/clients?phone_code=916")).json["clients"]]
+        assert sorted(tags) == sorted([TAG] * 2 + ["it's <i>new</i>"] * 3)
+
+
+def total(page: Page) -> Locator:
+    return page.locator(".total")
+
+
+async def leafed(page: Page) -> None:
+    """Page numbers, and more rows on a page."""
+    await expect(total(page)).to_have_text("65 clients")
+    await expect(phones(page)).to_have_count(25)
+    await page.get_by_role("button", name="3", exact=True).click()
+    await expect(phones(page)).to_have_count(15)
+    await page.get_by_role("combobox", name="Rows per page").select_option("100")
+    await expect(phones(page)).to_have_count(65)
+
+
+async def searched(page: Page) -> None:
+    """A part of the number, as people type it; then tags and zones that there are, with their counts."""
+    search = page.get_by_label("Part of the number")
+    await search.press_sequentially("16")
+    await expect(page.get_by_text("3 digits at least")).to_be_visible()
+    await search.fill("(916) 555-00")
+    await expect(total(page)).to_have_text("5 clients found")
+    await page.get_by_role("button", name="Reset filters").click()
+    await expect(total(page)).to_have_text("65 clients")
+    await expect(search).to_have_value("")
+    await pick(page, "Tag", "зима", f"{TAG} 5")
+    await expect(total(page)).to_have_text("5 clients found")
+    await expect(page.locator("td .tag").first).to_have_text(TAG)
+    await expect(page.locator("td .tag b")).to_have_count(0)
+    await pick(page, "Time zone", "omsk", "Asia/Omsk 60")
+    await expect(page.get_by_text("No client matches.")).to_be_visible()
+    await page.get_by_role("button", name="Clear: Time zone").click()
+    await expect(total(page)).to_have_text("5 clients found")
+
+
+async def tagged(page: Page) -> None:
+    """A new tag for three of the five that are shown."""
+    for n in range(3):
+        await page.get_by_label(f"Choose +7 916 555-00-0{n}").check()
+    await page.get_by_role("button", name="Set tag").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("combobox", name="Tag").fill("it's <i>new</i>")
+    await expect(dialog).to_contain_text("3 clients get the tag “it's <i>new</i>”")
+    await dialog.get_by_role("button", name="Set for 3 clients").click()
+    await expect(page.get_by_text("Tag set for 3 clients.")).to_be_visible()
+    await expect(total(page)).to_have_text("2 clients found")
+
+
+async def exported(page: Page) -> None:
+    """What is shown, as a file."""
+    await page.get_by_role("button", name="Export").click()
+    name, content = await saved(page, page.get_by_role("button", name="CSV for Excel"))
+    assert name.startswith("clients-")
+    rows = [(f"7916555000{n}", "916", TAG, "Europe/Moscow") for n in (3, 4)]
+    assert [row[1:] for row in read_rows([content])] == rows
+
+
+async def deleted(page: Page) -> None:
+    """Three of all, for good."""
+    await page.get_by_role("button", name="Reset filters").click()
+    await expect(total(page)).to_have_text("65 clients")
+    for n in range(3):
+        await page.get_by_label(f"Choose +7 903 000-00-0{n}").check()
+    await page.get_by_role("button", name="Delete", exact=True).click()
+    await expect(page.get_by_role("dialog")).to_contain_text("Delete 3 clients?")
+    await page.get_by_role("button", name="Delete 3 clients").click()
+    await expect(page.get_by_text("3 clients deleted.")).to_be_visible()
+    await expect(total(page)).to_have_text("62 clients")
+
+
+async def test_a_client_is_added_edited_and_deleted(tmp_path: Path) -> None:
+    async with service(tmp_path) as gateway, signed_in(gateway, expected=[409, 422, 503]) as watched:
+        page = watched.page
+        await add(gateway, "79161234567,vip,Europe/Moscow")
+        await gateway.post("/mailings", OPEN)
+        # The engine is away for a while: it is said, and the list comes by itself.
+        await page.route("**/admin/clients/list?*", lambda route: route.fulfill(status=503))
+        await go(page, "/clients")
+        await expect(page.get_by_role("alert")).to_contain_text("The engine does not answer.")
+        await page.unroute("**/admin/clients/list?*")
+        await expect(phones(page)).to_have_count(1)
+        await page.get_by_role("link", name="Add a client").click()
+        phone = page.get_by_label("Phone number")
+        await phone.fill("8916")
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_role("alert")).to_contain_text("Must have 11 digits")
+        await phone.fill("8 (916) 123-45-67")
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_role("alert")).to_have_text("There is a client with this number already.")
+        assert await phone.get_attribute("aria-invalid") == "true"
+        await phone.fill("+7 (903) 765-43-21")
+        await page.get_by_role("combobox", name="Tag").fill(TAG)
+        await pick(page, "Time zone", "vladiv", "Asia/Vladivostok")
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_role("heading", name="+7 903 765-43-21", level=2)).to_be_visible()
+        await expect(page.locator(".chip", has_text=TAG)).to_be_visible()
+        await expect(page.get_by_text("Asia/Vladivostok")).to_be_visible()
+        # Their messages: the open mailing has taken them in at once.
+        await expect(page.get_by_role("heading", name="1 message")).to_be_visible()
+        await expect(page.get_by_role("link", name=TAG)).to_have_attribute("href", "#/mailings/1/show")
+        await expect(page.locator(".chip", has_text="Sent")).to_be_visible()
+        await edited_and_deleted(page, gateway)
+
+
+async def edited_and_deleted(page: Page, gateway: Gateway) -> None:
+    """The client whose page this is, the second one of all."""
+    await page.get_by_role("link", name="Edit").click()
+    await page.get_by_role("button", name="Clear: Tag").click()
+    await page.get_by_label("Operator code").fill("77")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("no tag")).to_be_visible()
+    stored = (await gateway.get("/clients/2")).json
+    assert (stored["phone_number"], stored["phone_code"], stored["tag"]) == ("79037654321", "77", "")
+    await page.get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_contain_text("No message waits to be sent.")
+    await expect(dialog).to_contain_text("1 message of the past stays in the history, without the number")
+    await dialog.get_by_role("button", name="Delete").click()
+    await expect(total(page)).to_have_text("1 client")
+    assert (await gateway.get("/clients/2")).status == 404
+
+
+async def test_a_viewer_only_looks_and_a_phone_stops_an_import_in_russian(tmp_path: Path) -> None:
+    async with service(tmp_path) as gateway:
+        await account(gateway, "vera", "viewer")
+        await add(gateway, f"79161234567,{TAG},Europe/Moscow")
+        async with signed_in(gateway, "/clients", name="vera") as watched:
+            page = watched.page
+            await phones(page).click()
+            await expect(page.get_by_role("heading", name="+7 916 123-45-67", level=2)).to_be_visible()
+            for word in ("Edit", "Delete"):
+                await expect(page.get_by_text(word, exact=True)).to_have_count(0)
+            await go(page, "/clients")
+            await expect(page.get_by_role("button", name="Export")).to_be_visible()
+            for word in ("Import", "Add a client"):
+                await expect(page.get_by_text(word, exact=True)).to_have_count(0)
+            await expect(page.get_by_role("checkbox")).to_have_count(0)
+        async with signed_in(gateway, "/clients/import", locale="ru-RU", width=390) as watched:
+            page = watched.page
+            release = asyncio.Event()
+
+            async def hold(route: Route) -> None:
+                await release.wait()
+                await route.abort()
+
+            await page.route("**/admin/clients/import?key=*", hold)
+            await page.get_by_label("Выбрать файл").set_input_files(csv_file("зима.csv", FILE))
+            await expect(page.get_by_text("отклонена").first).to_be_visible()
+            assert await page.evaluate("document.documentElement.scrollWidth") == 390
+            await page.get_by_role("button", name="Импортировать 305 строк").click()
+            await expect(page.get_by_role("progressbar")).to_be_visible()
+            await page.get_by_role("button", name="Остановить импорт").click()
+            await expect(page.get_by_role("heading", name="Импорт файла зима.csv остановлен")).to_be_visible()
+            release.set()
+            await page.get_by_role("link", name="К списку клиентов").click()
+            await expect(total(page)).to_have_text("1 клиент")
+            assert await page.evaluate("document.documentElement.scrollWidth") == 390

@@ -1,0 +1,80 @@
+"""How bodies come over the wire: when they are asked for, how they are encoded, and those that are refused unread."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import zlib
+
+import pytest
+
+from scripts.token_channel import API_TOKEN
+from tests.gateway.rig import Gateway
+from tests.gateway.test_connections import answer_to, connect
+
+BODY = b'{"phone_number": "79160000001"}'
+GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def head(*lines: str, path: str = "/clients", kind: str = "application/json", length: int = len(BODY)) -> bytes:
+    """The header of a POST that wants no other request after it."""
+    fixed = (f"Host: x\r\nConnection: close\r\nAuthorization: Bearer {API_TOKEN}\r\nContent-Type: {kind}\r\n").encode()
+    more = "".join(f"{line}\r\n" for line in lines).encode()
+    return b"POST /api/v1%s HTTP/1.1\r\n%sContent-Length: %d\r\n%s\r\n" % (path.encode(), fixed, length, more)
+
+
+async def test_who_asks_whether_to_go_on_is_told_when_the_body_is_read(gateway: Gateway) -> None:
+    reader, writer = await connect(gateway.url)
+    writer.write(head("Expect: 100-continue"))
+    assert await asyncio.wait_for(reader.readexactly(len(GO_ON)), 5) == GO_ON
+    writer.write(BODY)
+    assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 201 ")
+    writer.close()
+
+
+async def test_who_is_refused_anyway_need_not_send_the_body(gateway: Gateway) -> None:
+    for sent, status in (
+        (head("Expect: 100-continue", kind="text/plain"), b"415"),
+        (head("Expect: 100-continue", length=2_000_000), b"413"),
+        (head("Expect: 100-continue", "Idempotency-Key: two words"), b"422"),
+        (head("Expect: 100-continue", "Content-Encoding: br"), b"415"),
+        (head("Expect: 100-continue", path="/clients/import"), b"415"),
+        (head(length=2_000_000), b"413"),
+    ):
+        reader, writer = await connect(gateway.url)
+        writer.write(sent)
+        first = await asyncio.wait_for(reader.readline(), 5)
+        assert first.split(b" ")[1] == status, sent
+        writer.close()
+
+
+async def test_another_expectation_is_no_reason_to_refuse(gateway: Gateway) -> None:
+    got, _ = await answer_to(gateway.url, head("Expect: magic") + BODY)
+    assert got.startswith(b"HTTP/1.1 201 ")
+
+
+async def test_encoded_bodies(gateway: Gateway, caplog: pytest.LogCaptureFixture) -> None:
+    for encoding, body, status in (
+        ("gzip", gzip.compress(BODY), 201),
+        ("deflate", zlib.compress(BODY), 409),  # the client is there
+        ("Identity", BODY, 409),
+        ("gzip", BODY, 400),
+        ("gzip", gzip.compress(b" " * 2_000_000 + BODY), 413),
+        ("br", BODY, 415),
+        ("compress", BODY, 415),
+        ("gzip, gzip", gzip.compress(gzip.compress(BODY)), 415),
+    ):
+        got, _ = await answer_to(gateway.url, head(f"Content-Encoding: {encoding}", length=len(body)) + body)
+        assert int(got.split(b" ")[1]) == status, (encoding, status)
+        assert (b"application/problem+json" in got) is (status >= 400)
+        assert (b"Accept-Encoding: gzip, deflate" in got) is (status == 415)
+        await asyncio.sleep(0)  # what follows an answer
+    # What aiohttp would log as an error of ours: a body that can't be read is its sender's.
+    assert [record for record in caplog.records if record.message == "Unhandled exception"] == []
+
+
+async def test_an_import_may_be_compressed(gateway: Gateway) -> None:
+    rows = gzip.compress(b"phone_number\n79160000001\n79160000002\n")
+    headers = {"Content-Type": "text/csv", "Content-Encoding": "gzip"}
+    answer = await gateway.post("/clients/import", data=rows, headers=headers)
+    assert (answer.status, answer.json["created"]) == (200, 2)
