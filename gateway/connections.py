@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Final, NamedTuple, cast
 
 import orjson
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import BadHttpMessage, ContentEncodingError, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
@@ -39,6 +39,8 @@ class Limits(NamedTuple):
     idle_seconds: float
     read_seconds: float
     write_seconds: float
+    body_rate: int = 0
+    """Bytes a second of a body, at least; 0: any."""
 
     @property
     def look_seconds(self) -> float:
@@ -49,7 +51,7 @@ class Limits(NamedTuple):
 class Connection(RequestHandler):
     """aiohttp's protocol of one connection, watched."""
 
-    __slots__ = ("_body_since", "_header_since", "_limits", "_progress", "_stuck_since")
+    __slots__ = ("_body_since", "_body_waited", "_header_since", "_limits", "_progress", "_stuck_since", "_waited_for")
 
     def __init__(self, server: web.Server, limits: Limits) -> None:
         super().__init__(
@@ -67,6 +69,10 @@ class Connection(RequestHandler):
         """Since when the header of a request has been coming; None: none is."""
         self._body_since: float | None = None
         """Since when a handler has been waiting for the next piece of a body; None: it has not."""
+        self._waited_for: object = None
+        """The body that was waited for last."""
+        self._body_waited = 0.0
+        """For how many seconds, all pieces together."""
         self._stuck_since: float | None = None
         """Since when nothing of what waits to be sent has been taken."""
         self._progress = 0
@@ -127,11 +133,25 @@ class Connection(RequestHandler):
         # Only when the handler waits for more: a body that it does not take as quickly as it comes is in no hurry.
         if content is None or getattr(content, "_waiter", None) is None:
             self._body_since = None
-        elif self._body_since is None:
+            return
+        if content is not self._waited_for:
+            self._waited_for, self._body_waited = content, 0.0
+        self._body_waited += self._limits.look_seconds
+        problem = ""
+        if self._body_since is None:
             self._body_since = now
         elif now - self._body_since > self._limits.read_seconds:
-            content.set_exception(Problem(408, "the next piece of the body did not come in time"))
+            problem = "the next piece of the body did not come in time"
+        if self._is_trickle(content):
+            problem = f"the body comes more slowly than {self._limits.body_rate} bytes a second"
+        if problem:
+            content.set_exception(Problem(408, problem))
             content.feed_eof()
+
+    def _is_trickle(self, content: StreamReader) -> bool:
+        """True when a body keeps its connection by a byte now and then."""
+        seconds, rate = self._body_waited - self._limits.read_seconds, self._limits.body_rate
+        return rate > 0 and seconds > 0 and content.total_bytes < seconds * rate
 
     def handle_error(
         self,

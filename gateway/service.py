@@ -62,6 +62,7 @@ def _limits(settings: Settings) -> Limits:
         idle_seconds=settings.http_idle_seconds,
         read_seconds=settings.http_read_seconds,
         write_seconds=settings.http_write_seconds,
+        body_rate=settings.http_body_rate,
     )
 
 

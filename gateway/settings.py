@@ -57,6 +57,12 @@ class Settings(ProcessSettings):
     http_read_seconds: Seconds = Field(
         15.0, description="how long a header may take, or the next piece of a body may be waited for"
     )
+    http_body_rate: int = Field(
+        100,
+        ge=0,
+        le=_MIB,
+        description="bytes a second in which a body must come, once http_read_seconds are over; 0: any",
+    )
     http_write_seconds: Seconds = Field(30.0, description="how long somebody may take none of an answer")
     http_token_rate: int = Field(
         5000, ge=0, le=1_000_000, description="requests a second with one token, at most; 0: no limit"

@@ -140,6 +140,26 @@ async def test_a_body_that_comes_slowly_but_comes_is_taken() -> None:
         assert got.endswith(b"8")
 
 
+async def test_a_body_that_comes_in_drops_is_408() -> None:
+    head = b"POST /body HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 100\r\n\r\n"
+    async with gateway(SETTINGS, ROUTES, LIMITS._replace(body_rate=1000)) as url:
+        reader, writer = await connect(url)
+        answer = asyncio.create_task(reader.readuntil(b"errors"))
+        writer.write(head)
+        for _ in range(25):  # each in time; all of them would take 5 s
+            if answer.done():
+                break
+            writer.write(b"a")
+            await asyncio.sleep(0.2)
+        got = await answer
+        assert got.startswith(b"HTTP/1.1 408 ")
+        assert b"1000 bytes a second" in got
+        writer.close()
+        # What comes quickly, only later than it could, is no trickle.
+        got, _ = await answer_to(url, head.replace(b"100", b"6000"), *[b"a" * 1500] * 4, pause_seconds=0.3)
+        assert got.endswith(b"6000")
+
+
 async def test_a_handler_may_take_its_time() -> None:
     head = b"POST /slowly HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 3\r\n\r\n"
     async with gateway(SETTINGS, ROUTES, LIMITS) as url:
