@@ -172,7 +172,7 @@ class Store(Protocol):
 
     # -- transitions ---------------------------------------------------------------------------
     async def claim(self, mailing_id: int, limit: int, *, owner: int, now_us: int, lease_until_us: int) -> list[Claim]:
-        """CLAIM up to ``limit`` due messages, oldest due first. The store checks again that the
+        """CLAIM up to ``limit`` due messages: retries first, oldest due first. The store checks again that the
         mailing is neither paused, cancelled, deleted nor outside its window."""
 
     async def begin(self, claims: Sequence[Claim], *, owner: int) -> set[int]:

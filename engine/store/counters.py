@@ -61,13 +61,13 @@ class Tally:
         alike = Counter(
             [
                 (
-                    record.mailing_id,
-                    record.attempt > 1,
-                    record.finished_us // _TIMELINE_US,
-                    record.http_status,
-                    bucket((record.finished_us - record.started_us) * 1e-6),
+                    mailing_id,
+                    attempt > 1,
+                    finished_us // _TIMELINE_US,
+                    status,
+                    bucket((finished_us - started_us) * 1e-6),
                 )
-                for record in ended
+                for _, mailing_id, _, attempt, _, started_us, finished_us, status, _, _ in ended
             ]
         )
         timeline, counter = _TIMELINE[result.status], counter_of(result)

@@ -122,7 +122,7 @@ async def test_the_database_itself_refuses(store: Store, name: str) -> None:
 
 async def test_claiming_reads_the_partial_index_and_nothing_else(store: Store) -> None:
     mailing_id, _ = await a_mailing_with(store, 50)
-    args = (mailing_id, NOW, NOW, NOW, 10)
+    args = (mailing_id, NOW, NOW, 1, NOW, 10)
 
     async def explain(tx: Tx) -> str:
         if tx.dialect.is_sqlite:

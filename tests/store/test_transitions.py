@@ -107,6 +107,19 @@ async def test_outcomes_are_stored_with_counters_history_and_statistics(store: S
     assert [(line.outcome, line.started_us) for line in attempts] == [(AttemptOutcome.SENT, NOW + 10)]
 
 
+async def test_a_due_retry_goes_before_all_that_were_never_tried(store: Store) -> None:
+    mailing_id, owner = await a_mailing_with(store, 5)
+    first, second = await claim(store, mailing_id, owner, limit=2)
+    await record(store, owner, [first], Event.DEFER, due_us=NOW + 500)
+    await record(store, owner, [second], Event.DEFER, due_us=NOW + 900)
+    early = await claim(store, mailing_id, owner, limit=1, now_us=NOW + 499)
+    assert [each.attempt for each in early] == [1]
+    found = await claim(store, mailing_id, owner, limit=2, now_us=NOW + 600)
+    assert [(each.message_id == first.message_id, each.attempt) for each in found] == [(True, 2), (False, 1)]
+    rest = await claim(store, mailing_id, owner, limit=9, now_us=NOW + 900)
+    assert [each.attempt for each in rest] == [2, 1]
+
+
 async def test_a_retry_keeps_its_id_and_its_history(store: Store) -> None:
     mailing_id, owner = await a_mailing_with(store, 1)
     for number in (1, 2):
