@@ -29,7 +29,8 @@ async def export(
 
     Args:
         filters: those of ``ExportClientsRequest``.
-        format: ``csv`` (what REST exports) or ``excel`` (UTF-8 with a mark, semicolons); the import reads both.
+        format: ``csv`` (what REST exports) or ``excel`` (UTF-8 with a mark, semicolons, and an apostrophe before what
+            Excel would run as a formula); the import reads both back as they were.
 
     Raises:
         Problem: 422, another format.
@@ -48,7 +49,8 @@ async def export(
         while isinstance(page, pb.ExportClientsResponse):  # else grpc.aio.EOF
             if request.config_dict[STOPPING].is_set():
                 raise Problem(503, "the gateway stops")
-            rows = (csv_row([getattr(each, name) for name in COLUMNS], delimiter) for each in page.clients)
-            await response.write("".join(rows).encode())
+            rows = ([getattr(each, name) for name in COLUMNS] for each in page.clients)
+            lines = (csv_row(row, delimiter, is_for_excel=format == "excel") for row in rows)
+            await response.write("".join(lines).encode())
             page = await call.read()
         return response

@@ -33,7 +33,7 @@ _PAGE: Final = """\
 <meta name="theme-color" content="#1f4e79">
 <title>Mailing Service</title>
 <link rel="icon" type="image/svg+xml" href="{assets}/icon.svg">
-<link rel="stylesheet" href="{assets}/panel.css">
+{styles}
 <script src="{path}/static/admin.js" defer></script>
 </head>
 <body data-state="{state}">
@@ -48,7 +48,11 @@ def routes() -> list[web.AbstractRouteDef]:
     """The page, a redirect to it, and its files under a name that changes with them."""
     assets = f"{PATH}/assets/{_digest()}"
     state = {"view": {"name": "Mailing Service"}, "js_module": f"{assets}/panel.js", "urls": {}, "resources": {}}
-    page = _PAGE.format(assets=assets, path=PATH, state=html.escape(orjson.dumps(state).decode()))
+    sheets = [STATIC / "panel.css", *sorted(STATIC.glob("pages/*.css"))]
+    styles = "\n".join(
+        f'<link rel="stylesheet" href="{assets}/{each.relative_to(STATIC).as_posix()}">' for each in sheets
+    )
+    page = _PAGE.format(assets=assets, styles=styles, path=PATH, state=html.escape(orjson.dumps(state).decode()))
 
     async def index(_: web.Request) -> web.Response:
         return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-cache"})

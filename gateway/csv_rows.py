@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 import orjson
 
@@ -250,7 +250,7 @@ class _CsvRows:
                 return
         elif not any(cells):
             return
-        phone, code, tag, zone = (None if at is None else cells[at] for at in self._at)
+        phone, code, tag, zone = (None if at is None else _unguarded(cells[at]) for at in self._at)
         yield ClientRow(number, phone or "", code, tag, zone)
 
 
@@ -325,11 +325,25 @@ class _JsonRows:
 # -- writing ---------------------------------------------------------------------------------------
 
 _NEEDS_QUOTES = re.compile(r'[",;\t\r\n]|^\s|\s$')
+# A table program runs a cell that begins with one of these as a formula; an apostrophe before it makes it a text
+# (https://owasp.org/www-community/attacks/CSV_Injection). The reader takes one away again, so what really begins with
+# apostrophes and such a character gets one more in every CSV.
+_FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
+_LIKE_GUARDED: Final = re.compile(r"'+[=+\-@\t\r]")
 
 
-def csv_row(cells: Sequence[str], delimiter: str = ",") -> str:
-    """A CSV line with its line end; `csv_row(COLUMNS)` is the header. `RowReader` reads back exactly what it writes."""
-    return delimiter.join(map(_csv_cell, cells)) + "\n"
+def csv_row(cells: Sequence[str], delimiter: str = ",", *, is_for_excel: bool = False) -> str:
+    """A CSV line with its line end; `csv_row(COLUMNS)` is the header. `RowReader` reads back exactly what it writes.
+
+    Args:
+        is_for_excel: cells that a table program would take for formulas get an apostrophe.
+    """
+    guarded = _FORMULA if is_for_excel else _LIKE_GUARDED
+    return delimiter.join([_csv_cell(f"'{cell}" if guarded.match(cell) else cell) for cell in cells]) + "\n"
+
+
+def _unguarded(cell: str) -> str:
+    return cell[1:] if cell[:1] == "'" and _LIKE_GUARDED.match(cell) else cell
 
 
 def _csv_cell(text: str) -> str:

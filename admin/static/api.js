@@ -2,7 +2,7 @@
 import { HttpError } from "./kit/lib.js";
 import { known, said, t } from "./i18n.js";
 
-export const BASE = "/admin";
+const BASE = "/admin";
 const IDENTITY = "identity"; // aiohttp-admin's key
 
 export function identity() {
@@ -27,7 +27,7 @@ function headers(more = {}) {
 }
 
 /** What an answer from 400 up says: HttpError with `body.errors` by field, for react-admin's forms. */
-export async function problemOf(response) {
+async function problemOf(response) {
   let problem = {};
   try {
     problem = await response.json();
@@ -77,37 +77,54 @@ function byField(errors) {
   return found;
 }
 
-/** One request below /admin; resolves to the answer's JSON, and rejects with HttpError. */
-export async function call(path, { method = "GET", body, query, signal, headers: more } = {}) {
-  const url = new URL(BASE + path, location.origin);
-  for (const [key, value] of Object.entries(query ?? {})) {
-    if (value !== undefined && value !== null) url.searchParams.set(key, typeof value === "object" ? JSON.stringify(value) : value);
-  }
-  const options = { method, headers: headers(more), signal };
-  if (body !== undefined) {
-    options.body = JSON.stringify(body);
-    options.headers["Content-Type"] = "application/json";
-  }
+/** Whether it was nobody there who could answer: the gateway or the engine is away. */
+export const isAway = (error) => [0, 502, 503, 504].includes(error.status);
+
+/** One request below /admin; resolves to the answer, and rejects with HttpError. */
+async function ask(path, options) {
   let response;
   try {
-    response = await fetch(url, options);
+    response = await fetch(new URL(BASE + path, location.origin), options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new HttpError(t("error.gateway_away"), 0);
   }
   if (!response.ok) throw await problemOf(response);
+  return response;
+}
+
+/** One request below /admin; resolves to the answer's JSON, and rejects with HttpError. A `body` that is no Blob goes as JSON. */
+export async function call(path, { method = "GET", body, query, signal, headers: more } = {}) {
+  const search = new URLSearchParams();
+  for (const [key, value] of Object.entries(query ?? {})) {
+    if (value !== undefined && value !== null) search.set(key, typeof value === "object" ? JSON.stringify(value) : value);
+  }
+  const isPlain = body === undefined || body instanceof Blob;
+  const options = {
+    method, signal, headers: headers(isPlain ? more : { "Content-Type": "application/json", ...more }), body: isPlain ? body : JSON.stringify(body),
+  };
+  const response = await ask(query ? `${path}?${search}` : path, options);
   return response.status === 204 ? null : response.json();
 }
+
+/** A page of a resource's records, as {data, total}; the newest first. */
+export const list = (resource, { page = 1, perPage, order = "DESC", filter = {}, signal }) =>
+  call(`/${resource}/list`, { query: { pagination: { page, perPage }, sort: { field: "id", order }, filter }, signal });
+
+/** One record of a resource. */
+export const one = (resource, id, signal) => call(`/${resource}/one`, { query: { id }, signal }).then(({ data }) => data);
 
 /** The engine's REST API below the panel's session: rest("/mailings/preview", {method: "POST", body}). */
 export const rest = (path, options) => call(`/api/v1${path}`, options);
 
 /** Save what a path answers as a file; a stream of any size goes to the browser's own store. */
 export async function download(path, name, { accept = "text/csv" } = {}) {
-  const response = await fetch(BASE + path, { headers: headers({ Accept: accept }) });
-  if (!response.ok) throw await problemOf(response);
+  const response = await ask(path, { headers: headers({ Accept: accept }) });
   saveAs(await response.blob(), name);
 }
+
+/** 128 random bits; crypto.randomUUID is there over HTTPS only. */
+export const randomKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 export function saveAs(blob, name) {
   const link = document.createElement("a");
@@ -161,16 +178,8 @@ export const dataProvider = {
 export async function signIn(username, password) {
   let response;
   try {
-    response = await fetch(`${BASE}/token`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ username, password }),
-    });
-  } catch {
-    throw new HttpError(t("error.gateway_away"), 0);
-  }
-  if (!response.ok) {
-    const error = await problemOf(response);
+    response = await ask("/token", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ username, password }) });
+  } catch (error) {
     if (error.status === 401) error.message = t("sign_in.wrong");
     throw error;
   }

@@ -148,3 +148,24 @@ export function fromNow(iso, now = Date.now()) {
   if (Math.abs(seconds) < 1) return t("time.now");
   return t(seconds > 0 ? "time.in" : "time.ago", { time: duration(Math.abs(seconds)) });
 }
+
+/** A moment as short as it can be said: the year only when it is another one. */
+export function moment(iso) {
+  const year = new Date(iso).getFullYear() === new Date().getFullYear() ? undefined : "numeric";
+  return dateTime(iso, { dateStyle: undefined, timeStyle: undefined, day: "numeric", month: "short", year, hour: "2-digit", minute: "2-digit" });
+}
+
+/** The same, and of today the clock alone. */
+export const momentOrClock = (iso) => (new Date(iso).toDateString() === new Date().toDateString() ? clock(iso) : moment(iso));
+
+/** How long a call took: milliseconds below a second; null: nobody knows. */
+export function latency(seconds) {
+  if (seconds === null) return "—";
+  return seconds < 1 ? t("unit.millisecond", { value: number(1000 * seconds, seconds < 0.01 ? 1 : 0) }) : t("unit.second", { value: seconds });
+}
+
+/** A speed in the fewest digits that tell it, without its unit. */
+export const speed = (perSecond) => number(perSecond, perSecond < 10 ? 1 : 0);
+
+/** A speed with its unit; a limit may be small. */
+export const perSecond = (rate) => (rate > 0 ? t("unit.per_second", { value: number(rate, rate < 1 ? 3 : 1) }) : "—");

@@ -5,8 +5,10 @@
 // bundle waits for it before it draws its own. See docs/decisions/panel.md.
 import { authProvider, dataProvider, isAdmin } from "./api.js";
 import { i18nProvider, t } from "./i18n.js";
-import { createRoot, h, RA, React, useEffect, useState } from "./kit/lib.js";
+import { createRoot, h, Link, RA, React, useEffect, useState } from "./kit/lib.js";
 import { icon } from "./kit/icons.js";
+import { Card, Empty, PageTitle, useTabTitle } from "./kit/parts.js";
+import { REFRESH } from "./kit/poll.js";
 import accounts from "./pages/accounts.js";
 import audit from "./pages/audit.js";
 import clients from "./pages/clients.js";
@@ -23,7 +25,24 @@ const { Admin, AppBar, Layout, Resource, TitlePortal } = RA;
 const FOR_ALL = [mailings, clients, messages, engine, audit];
 const FOR_ADMINS = [accounts, tokens];
 
-const Bar = () => h(AppBar, { alwaysOn: true }, h(TitlePortal), h(PasswordButton));
+const REFRESH_BUTTON = ".RaLoadingIndicator-loadedIcon"; // the bundle neither exports it nor lets us replace it alone
+
+/** react-admin's refresh button makes its own lists ask again; our pages hear of it by an event. */
+const refreshed = ({ target }) => target.closest(REFRESH_BUTTON) && dispatchEvent(new Event(REFRESH));
+
+function Bar() {
+  useTabTitle();
+  return h(AppBar, { alwaysOn: true, onClick: refreshed }, h(TitlePortal), h(PasswordButton));
+}
+
+const NotFound = () =>
+  h(
+    "div",
+    { className: "page" },
+    h(PageTitle, null, t("ra.page.not_found")),
+    h(Card, null, h(Empty, { words: t("ra.message.not_found") }, h(Link, { className: "button primary", to: "/" }, t("page.home")))),
+  );
+
 const Frame = (props) => h(Layout, { ...props, appBar: Bar, appBarAlwaysOn: true });
 
 /** A page's module says {name, list, show, edit, create, children}: see the pages. */
@@ -40,7 +59,7 @@ function Panel() {
   }, []);
   const options = {
     title: t("app.name"), dataProvider, authProvider, i18nProvider, theme, darkTheme: null, layout: Frame, dashboard: Dashboard,
-    loginPage: SignInPage, requireAuth: true, disableTelemetry: true,
+    catchAll: NotFound, loginPage: SignInPage, requireAuth: true, disableTelemetry: true,
   };
   // With another key all of it starts anew: nothing of whoever was signed in before stays in memory.
   return h(Admin, { key: visit, ...options }, resources);

@@ -1,7 +1,7 @@
 // The page before all others.
 import { signIn } from "./api.js";
 import { changeLocale, LANGUAGES, locale, t } from "./i18n.js";
-import { h, useEffect, useState } from "./kit/lib.js";
+import { h, useEffect, useLocation, useState } from "./kit/lib.js";
 import { Button, Notice } from "./kit/parts.js";
 
 /** The event after which the panel starts anew: for another person, or in another language. */
@@ -12,6 +12,7 @@ export function SignInPage() {
   const [password, setPassword] = useState("");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
+  const { state } = useLocation();
   useEffect(() => void (document.title = `${t("sign_in.title")} · ${t("app.name")}`), []);
 
   const submit = async (event) => {
@@ -20,7 +21,7 @@ export function SignInPage() {
     setError(null);
     try {
       await signIn(name.trim(), password);
-      location.hash = "#/";
+      location.hash = `#${state?.nextPathname ?? "/"}${state?.nextSearch ?? ""}`; // react-admin's names, see SignInLink
       dispatchEvent(new Event(FRESH));
     } catch (problem) {
       setError(problem);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Final
 
 from engine.api.control import DeliveryStatus
@@ -17,6 +18,8 @@ from mailing.v1 import engine_pb2, mailing_pb2, mailing_stats_pb2
 _SECOND_US: Final = 1_000_000
 STEP_US: Final = 10 * _SECOND_US
 """Length of a step of the timeline."""
+_STEPS_SECONDS: Final = (30, 60, 300, 900, 3600, 6 * 3600, 24 * 3600)
+"""Into what steps a long timeline is drawn together."""
 _RATE_STEPS: Final = 3
 """The rate in the statistics is that of so many steps: half a minute."""
 PROGRESS_WINDOW_US: Final = 5 * _SECOND_US
@@ -86,8 +89,28 @@ def _groups(groups: Mapping[str, GroupCounts]) -> dict[str, mailing_pb2.MessageC
     }
 
 
+def thinned(timeline: Sequence[TimelineRow], points_max: int) -> Sequence[TimelineRow]:
+    """The timeline in the shortest steps of ``_STEPS_SECONDS`` in which it has ``points_max`` points or fewer; 0: as
+    it is. One that is too long for the longest step has that one."""
+    steps = timeline
+    for seconds in _STEPS_SECONDS:
+        if points_max == 0 or len(steps) <= points_max:
+            break
+        steps = _merged(timeline, seconds * _SECOND_US)
+    return steps
+
+
+def _merged(timeline: Sequence[TimelineRow], step_us: int) -> list[TimelineRow]:
+    found = []
+    for step, group in groupby(timeline, lambda each: each.time_us // step_us):
+        rows = list(group)
+        counts = (sum(getattr(each, name) for each in rows) for name in ("sent", "not_sent", "deferred"))
+        found.append(TimelineRow(step * step_us, *counts))
+    return found
+
+
 def stats_message(
-    row: StatsRow, breakdown: Breakdown, now_us: int, engine_rate: float
+    row: StatsRow, breakdown: Breakdown, now_us: int, engine_rate: float, points_max: int = 0
 ) -> mailing_stats_pb2.MailingStats:
     """The statistics of a mailing; ``engine_rate`` is used where the mailing shows no speed of its own."""
     mailing, counts = row.mailing, row.mailing.counts
@@ -113,7 +136,7 @@ def stats_message(
         by_phone_code=_groups(breakdown.by_phone_code),
         by_tag=_groups(breakdown.by_tag),
         by_time_zone=_groups(breakdown.by_time_zone),
-        timeline=[point_message(step) for step in row.timeline],
+        timeline=[point_message(step) for step in thinned(row.timeline, points_max)],
     )
 
 

@@ -19,7 +19,7 @@ from engine.api.mailing_edit import Unchanged, edited
 from engine.api.paging import page_of, token_after
 from engine.api.repeats import first_answer, request_key
 from engine.api.watch import Watch
-from engine.domain.errors import InvalidInput
+from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.segments import count_segments
 from engine.domain.validate import MailingInput
 from engine.ports import Clock
@@ -192,12 +192,14 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         self, request: mailing_service_pb2.GetMailingStatsRequest, context: Context
     ) -> mailing_stats_pb2.MailingStats:
         """Read the detailed statistics of a mailing."""
-        mailing_id = request.mailing_id
+        mailing_id, points_max = request.mailing_id, request.timeline_points_max
+        if points_max < 0:
+            raise InvalidInput([FieldError("timeline_points_max", "must not be negative")])
         row = await self._store.mailing_stats(mailing_id)
         breakdown = row.breakdown
         if breakdown is None:
             breakdown = await self._breakdowns.get(mailing_id, lambda: self._store.mailing_breakdown(mailing_id))
-        return stats_message(row, breakdown, self._clock.now_us(), self._control.forecast_rate())
+        return stats_message(row, breakdown, self._clock.now_us(), self._control.forecast_rate(), points_max)
 
     async def WatchMailing(
         self, request: mailing_service_pb2.WatchMailingRequest, context: Context

@@ -245,7 +245,7 @@ class Delivery:
 
     def _stored(self, slots: int, records: list[Record]) -> None:
         """The recorder has stored outcomes: their slots are free."""
-        self.queue.free(slots, waiting=len(self.recorder))
+        self.queue.free(slots)
         now_us = self._clock.now_us()
         self._meter.recorded(records)
         events = [record.event for record in records]

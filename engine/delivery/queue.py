@@ -46,8 +46,6 @@ class DeliveryQueue:
         self._parked: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._is_paced = False
-        self._left = 0
-        """Free slots for which nobody was woken, at the most."""
 
     def __len__(self) -> int:
         return self._size
@@ -68,7 +66,8 @@ class DeliveryQueue:
         lane.extend(claims)
         self._size += len(claims)
         self._low_marks[mailing_id] = len(lane) // 2
-        self.wake(min(self._size, self.slots - self.slots_used - self._left))
+        # Whoever finds no slot would only lie down again, for each claim of hundreds of messages.
+        self.wake(min(self._size, self.slots - self.slots_used))
 
     def take_now(self) -> Claim | None:
         """A claim that may be called at this moment, and a slot for it; ``None``: there is none."""
@@ -100,8 +99,6 @@ class DeliveryQueue:
                 if self._is_paced:
                     self.wake(1)
                 return claim
-            if self.slots_used < self.slots:
-                self._left = 0  # for want of a message, not of a slot: whoever puts one has to wake somebody
             await self._park()
         return None
 
@@ -110,19 +107,10 @@ class DeliveryQueue:
         self.slots = slots
         self.wake(len(self._parked))
 
-    def free(self, slots: int, *, waiting: int = 0) -> None:
-        """Give slots back: their messages are stored, or were not called. ``waiting`` outcomes are stored next.
-
-        A worker whose call ends takes the next message without having waited; waking one that waits costs several
-        microseconds a message. So while calls go on, as many slots are left to those that end before slots are given
-        back again as ended before: at once, since those ``waiting`` are being stored.
-        """
+    def free(self, slots: int) -> None:
+        """Give slots back: their messages are stored, or were not called."""
         self.slots_used -= slots
-        ending = max(slots, waiting) if 0 < waiting < self.slots_used else 0
-        given = slots + self._left
-        woken = max(0, min(given, self.slots - self.slots_used - ending))
-        self._left = min(ending, given - woken)
-        self.wake(woken)
+        self.wake(slots)
 
     def wake(self, count: int) -> None:
         """Let up to ``count`` waiting workers look again."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import csv
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from gateway.csv_rows import read_rows
+from gateway.csv_rows import ClientRow, read_rows
 from tests.admin.rig import Panel
 from tests.gateway.rig import Answer
 
@@ -162,6 +163,22 @@ async def test_exports_have_what_the_list_shows_and_can_be_imported_again(panel:
     assert (await export(panel, {"untagged": True})).raw.split(b"\n")[1:] == [b"79160000002,916,,UTC", b""]
     assert len((await export(panel, {})).raw.splitlines()) == 4
     assert (await panel.list("clients", {"untagged": True})).json["total"] == 1
+
+
+async def test_excel_runs_no_tag_as_a_formula_and_the_import_gives_the_tag_back(panel: Panel) -> None:
+    tags = ['=HYPERLINK("http://a.example")', "+1", "-1", "@SUM(A1)", "'=2", "it's", "'quoted'"]
+    for number, tag in enumerate(tags):
+        await panel.write("POST", "/clients", data={"phone_number": f"7916000000{number}", "tag": tag})
+    excel = (await export(panel, {}, "excel")).raw
+    cells = [row[2] for row in csv.reader(excel.decode("utf-8-sig").splitlines()[1:], delimiter=";")]
+    assert cells == ['\'=HYPERLINK("http://a.example")', "'+1", "'-1", "'@SUM(A1)", "''=2", "it's", "'quoted'"]
+    assert [row.tag for row in read_rows([excel]) if isinstance(row, ClientRow)] == tags
+    plain = (await export(panel, {})).raw
+    assert b",+1,UTC" in plain  # for programs a tag is what it is
+    assert [row.tag for row in read_rows([plain]) if isinstance(row, ClientRow)] == tags
+    headers = {**panel.headers, "Content-Type": CSV}
+    done = (await panel.ask("POST", "/api/v1/clients/import", data=excel, headers=headers)).json
+    assert (done["unchanged"], done["updated"], done["rejected"]) == (len(tags), 0, 0)
 
 
 async def test_exports_asked_for_wrongly(panel: Panel) -> None:

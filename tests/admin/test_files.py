@@ -9,6 +9,7 @@ from typing import Final
 
 from yarl import URL
 
+from admin.index import STATIC
 from tests.admin.rig import Panel, ask
 from tests.gateway.rig import Gateway
 
@@ -23,7 +24,7 @@ async def test_the_page_loads_its_own_files_only(gateway: Gateway) -> None:
     found = re.findall(r'(?:src|href)="([^"]+)"', text)
     state = json.loads(html.unescape(re.search(r'data-state="([^"]*)"', text)[1]))  # type: ignore[index]
     found.append(state["js_module"])
-    assert len(found) == 4
+    assert len(found) == 4 + len(list(STATIC.glob("pages/*.css")))
     for each in found:
         assert each.startswith("/admin/")
         answer = await ask(gateway, "GET", each.removeprefix("/admin"))

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from grpc import aio
 
 from admin.session import Sessions, key_of
@@ -36,6 +37,7 @@ FOR_ADMINS: Final = ("accounts", "tokens")
 FOR_OPERATORS_TO_CHANGE: Final = ("mailings", "clients")
 BESIDE: Final[Mapping[str, Role]] = {
     "GET /admin/clients/facets": Role.VIEWER,
+    "GET /admin/mailings/stats": Role.VIEWER,
     "GET /admin/clients/export": Role.VIEWER,
     "POST /admin/clients/import": Role.OPERATOR,
     "POST /admin/clients/import_preview": Role.OPERATOR,
@@ -147,7 +149,7 @@ async def test_the_engine_decides_whatever_the_cookie_says(gateway: Gateway) -> 
     who.expire_time.GetCurrentTime()
     response = web.Response()
     sessions = Sessions(key_of(SECRET), secure=False, rates=CallerRates(0))
-    await sessions.begin(None, response, secret["secret"], who)  # type: ignore[arg-type]
+    await sessions.begin(make_mocked_request("POST", "/admin/token"), response, secret["secret"], who)
     panel = Panel(gateway, response.cookies[COOKIE].value, response.headers["X-Token"])
     assert (await panel.list("clients")).status == 200
     assert (await panel.list("accounts")).status == 403

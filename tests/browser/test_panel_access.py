@@ -63,7 +63,7 @@ async def test_an_account_is_made_used_and_revoked(tmp_path: Path) -> None:
 
             hers.expected_statuses.add(401)
             await go(hers.page, "/audit")
-            await expect(hers.page.get_by_label("Password")).to_be_visible()
+            await expect(hers.page.get_by_label("Password", exact=True)).to_be_visible()
         await rest(page)
 
 

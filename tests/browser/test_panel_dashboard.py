@@ -101,7 +101,7 @@ async def test_without_its_engine_the_page_says_so_keeps_what_it_had_and_recover
             await page.context.clear_cookies()
             ended = page.get_by_role("alert").filter(has_text="Your session has ended. Sign in again.")
             await ended.get_by_role("link", name="Sign in").click()
-            await expect(page.get_by_label("Password")).to_be_visible()
+            await expect(page.get_by_label("Password", exact=True)).to_be_visible()
         finally:
             await again.stop()
 

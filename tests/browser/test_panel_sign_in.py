@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from tests.browser.browser import opened
-from tests.browser.panel import PASSWORD, rest, service, sign_in, signed_in
+from tests.browser.panel import PASSWORD, go, rest, service, sign_in, signed_in
+from tests.gateway.rig import Gateway
 
 
 async def test_a_wrong_password_is_told_and_a_right_one_opens_the_dashboard(tmp_path: Path) -> None:
@@ -33,12 +34,60 @@ async def test_signing_out_ends_the_engine_s_session(tmp_path: Path) -> None:
         assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
         await page.get_by_role("button", name="Profile").click()
         await page.get_by_role("menuitem", name="Logout").click()
-        await expect(page.get_by_label("Password")).to_be_visible()
+        await expect(page.get_by_label("Password", exact=True)).to_be_visible()
         # Whoever has kept both halves has nothing.
         headers = {"Authorization": half, "Cookie": f"{cookie['name']}={cookie['value']}"}
         query = 'pagination={"page":1,"perPage":10}&sort={"field":"id","order":"ASC"}&filter={}'
         async with gateway.http.get(f"{gateway.url}/admin/clients/list?{query}", headers=headers) as answer:
             assert answer.status == 401
+
+
+async def end_session(gateway: Gateway, page: Page) -> None:
+    """End the page's session behind its back, as its owner can from elsewhere."""
+    half = await page.evaluate("localStorage.getItem('identity')")
+    cookies = "; ".join(f"{each['name']}={each['value']}" for each in await page.context.cookies())
+    headers = {"Authorization": half, "Cookie": cookies}
+    async with gateway.http.delete(f"{gateway.url}/admin/logout", headers=headers) as answer:
+        assert answer.ok
+
+
+async def test_whose_session_ends_signs_in_again_and_is_where_they_were(tmp_path: Path) -> None:
+    path = "/clients?q=916&order=ASC"
+    async with service(tmp_path) as gateway, signed_in(gateway, path, expected=[401]) as watched:
+        page = watched.page
+        await gateway.post("/clients", {"phone_number": "79160000001"})
+        # The bar's button refreshes our pages too, which would ask in 15 s.
+        await page.get_by_role("button", name="Refresh").click()
+        client = page.get_by_role("link", name="+7 916 000-00-01")
+        await expect(client).to_be_visible(timeout=5_000)
+        await end_session(gateway, page)
+        await page.get_by_role("button", name="Refresh").click()
+        ended = page.get_by_role("alert").filter(has_text="Your session has ended. Sign in again.")
+        await expect(client).to_be_visible()  # what was there stays
+        await ended.get_by_role("link", name="Sign in").click()
+        await sign_in(page)
+        assert page.url.endswith(f"#{path}")
+        await expect(client).to_be_visible()
+        # What holds somebody's typing stays: signing in is done beside it, and it goes on.
+        await go(page, "/clients/create")
+        await page.get_by_label("Phone number").fill("8 916 000-00-02")
+        await end_session(gateway, page)
+        await page.get_by_role("button", name="Save").click()
+        async with page.expect_popup() as opened_tab:
+            await ended.get_by_role("link", name="Sign in").click()
+        beside = await opened_tab.value
+        await sign_in(beside)
+        await rest(beside)
+        await beside.close()
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_role("heading", name="+7 916 000-00-02").first).to_be_visible()
+        # react-admin's lists lead to the form by themselves, and it leads back.
+        await go(page, "/messages")
+        await expect(page.get_by_role("menuitem", name="Messages")).to_be_visible()
+        await end_session(gateway, page)
+        await page.get_by_role("button", name="Refresh").click()
+        await sign_in(page)
+        assert page.url.endswith("#/messages")
 
 
 async def test_the_browser_s_language_is_spoken_and_a_choice_is_remembered(tmp_path: Path) -> None:

@@ -1,44 +1,11 @@
-// Forms of ours, in dialogs: inputs with a label, a hint and what is wrong with them. Pages with react-admin's forms use its inputs.
+// Forms of ours: what they hold, and what the engine says of it. The mailing's form is react-admin's.
 import { h, useId, useState } from "./lib.js";
-
-/** A labelled input; `hint` is what to know before, `error` what is wrong with it. `as`: "input" or "select"; `after`: beside it. */
-export function Field({ label, hint, error, as = "input", after, children, ...input }) {
-  const id = useId();
-  const words = error ?? hint;
-  return h(
-    "div",
-    { className: error ? "form-field wrong" : "form-field" },
-    h("label", { htmlFor: id }, label),
-    h(
-      "div",
-      { className: "form-field-line" },
-      h(as, { id, "aria-invalid": error ? true : undefined, "aria-describedby": words ? `${id}-words` : undefined, ...input }, children),
-      after,
-    ),
-    words && h("p", { id: `${id}-words`, className: "form-field-words", role: error ? "alert" : undefined }, words),
-  );
-}
-
-/** One of a few, each with what it means: choices [{value, label, words}]. */
-export function Choice({ label, name, value, choices, onChange }) {
-  return h(
-    "fieldset",
-    { className: "form-choice" },
-    h("legend", null, label),
-    choices.map((each) =>
-      h(
-        "label",
-        { key: each.value },
-        h("input", { type: "radio", name, value: each.value, checked: each.value === value, onChange: () => onChange(each.value) }),
-        h("span", null, h("strong", null, each.label), h("span", { className: "muted" }, each.words)),
-      ),
-    ),
-  );
-}
+import { t } from "../i18n.js";
+import { Button, Dialog, Trouble } from "./parts.js";
 
 /**
  * What a form holds. `send(values)` may reject with HttpError: what it says of a field stands there, the rest is `problem`.
- * `input(name)` is a Field's properties.
+ * `input(name)` is the properties of a field of kit/fields.js.
  */
 export function useForm(initial, send) {
   const [values, setValues] = useState(initial);
@@ -58,7 +25,21 @@ export function useForm(initial, send) {
       setBusy(false);
     }
   };
-  const input = (name) => ({ name, value: values[name], error: errors[name], onChange: (event) => set(name, event.target.value) });
+  const input = (name) => ({ name, value: values[name], error: errors[name], onChange: (value) => set(name, value) });
   const isShown = Object.keys(errors).length > 0 && Object.keys(errors).every((name) => name in values);
   return { values, set, input, submit, busy, problem: isShown ? null : error };
+}
+
+/** A form of useForm in a dialog; `submitLabel`: what its button does. */
+export function FormDialog({ title, form, submitLabel, onClose, children }) {
+  const id = useId();
+  const actions = [
+    h(Button, { key: "no", onClick: onClose }, t("action.cancel")),
+    h(Button, { key: "yes", type: "submit", form: id, kind: "primary", busy: form.busy }, submitLabel),
+  ];
+  return h(
+    Dialog,
+    { title, onClose, actions },
+    h("form", { id, className: "form-fields", onSubmit: form.submit }, h(Trouble, { error: form.problem, aside: true }), children),
+  );
 }

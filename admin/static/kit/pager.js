@@ -1,5 +1,5 @@
 // Page numbers below a list.
-import { h } from "./lib.js";
+import { h, useEffect } from "./lib.js";
 import { number, t } from "../i18n.js";
 import { Button } from "./parts.js";
 
@@ -23,7 +23,7 @@ export function Pager({ page, perPage, total, onPage, onPerPage }) {
   return h(
     "nav",
     { className: "pager", "aria-label": t("pager.label") },
-    h("span", { className: "pager-range" }, t("pager.range", { from, to: Math.min(total, page * perPage), total })),
+    h("span", null, t("pager.range", { from, to: Math.min(total, page * perPage), total })),
     onPerPage &&
       h(
         "label",
@@ -31,24 +31,35 @@ export function Pager({ page, perPage, total, onPage, onPerPage }) {
         h("span", { className: "wide-only" }, t("pager.rows")),
         h(
           "select",
-          { className: "input-control", "aria-label": t("pager.rows"), value: perPage, onChange: (event) => onPerPage(Number(event.target.value)) },
+          { className: "control", "aria-label": t("pager.rows"), value: perPage, onChange: (event) => onPerPage(Number(event.target.value)) },
           SIZES.map((each) => h("option", { key: each, value: each }, each)),
         ),
       ),
-    h(
-      "span",
-      { className: "pager-pages" },
-      h(Button, { disabled: page <= 1, "aria-label": t("pager.previous"), onClick: () => onPage(page - 1) }, "‹"),
-      numbers(page, last).map((each, index) =>
-        each === null
-          ? h("span", { key: `gap ${index}`, className: "muted" }, "…")
-          : h(
-              Button,
-              { key: each, className: each === page ? "current" : "", "aria-current": each === page ? "page" : undefined, onClick: () => onPage(each) },
-              number(each),
-            ),
-      ),
-      h(Button, { disabled: page >= last, "aria-label": t("pager.next"), onClick: () => onPage(page + 1) }, "›"),
-    ),
+    last > 1 && h(Pages, { page, last, onPage }),
   );
+}
+
+const Pages = ({ page, last, onPage }) =>
+  h(
+    "span",
+    { className: "pager-pages" },
+    h(Button, { disabled: page <= 1, "aria-label": t("pager.previous"), onClick: () => onPage(page - 1) }, "‹"),
+    numbers(page, last).map((each, index) =>
+      each === null
+        ? h("span", { key: `gap ${index}`, className: "muted" }, "…")
+        : h(
+            Button,
+            { key: each, className: each === page ? "current" : "", "aria-current": each === page ? "page" : undefined, onClick: () => onPage(each) },
+            number(each),
+          ),
+    ),
+    h(Button, { disabled: page >= last, "aria-label": t("pager.next"), onClick: () => onPage(page + 1) }, "›"),
+  );
+
+/** Leads to the last page there is, when the one that is asked for has gone: what was on it is deleted. */
+export function useExistingPage({ rows, total, perPage, change }) {
+  const isBeyond = rows?.length === 0 && total > 0;
+  useEffect(() => {
+    if (isBeyond) change({ page: Math.ceil(total / perPage) });
+  }, [isBeyond]);
 }

@@ -1,16 +1,29 @@
 // The parts that pages are made of. Plain elements with classes of panel.css: react-admin's bundle shares no MUI.
-import { createPortal, h, useEffect, useId, useRef, useState } from "./lib.js";
-import { dateTime, fromNow, number, percent, t } from "../i18n.js";
+import { createPortal, h, Link, useEffect, useId, useLocation, useRef, useState } from "./lib.js";
+import { isAway } from "../api.js";
+import { icon } from "./icons.js";
+import { clock, dateTime, fromNow, number, percent, t } from "../i18n.js";
 
-/** A page's title, in the bar at the top and in the browser's tab. */
+const TITLE = "react-admin-title"; // the id of the bundle's TitlePortal
+
+/** The browser's tab is called as the page is in the bar, whether the page is ours or react-admin's. */
+export function useTabTitle() {
+  useEffect(() => {
+    const bar = document.getElementById(TITLE);
+    const name = () => void (document.title = bar.textContent ? `${bar.textContent} · ${t("app.name")}` : t("app.name"));
+    const observer = new MutationObserver(name);
+    observer.observe(bar, { childList: true, characterData: true, subtree: true });
+    name();
+    return () => observer.disconnect();
+  }, []);
+}
+
+/** A page's title, in the bar at the top. */
 export function PageTitle({ children }) {
   const [bar, setBar] = useState(null);
   useEffect(() => {
-    setBar(document.getElementById("react-admin-title"));
-    const before = document.title;
-    document.title = `${children} · ${t("app.name")}`;
-    return () => void (document.title = before);
-  }, [children]);
+    setBar(document.getElementById(TITLE));
+  }, []);
   return bar && createPortal(h("span", null, children), bar);
 }
 
@@ -29,6 +42,51 @@ export function Card({ title, actions, children, className = "" }) {
 /** A number that matters, and what it is. */
 export const Stat = ({ label, value, hint, tone = "" }) =>
   h("div", { className: `stat ${tone}` }, h("div", { className: "stat-label" }, label), h("div", { className: "stat-value" }, value), hint && h("div", { className: "stat-hint" }, hint));
+
+/**
+ * Names and values, one below the other: rows [{key, label, value, hint?, bar?, tone?}], of which falsy ones are left out;
+ * `bar`: a share, 0 to 1. `wide`: side by side.
+ */
+export function Facts({ rows, label, wide = false }) {
+  const shown = rows.filter(Boolean);
+  return (
+    shown.length > 0 &&
+    h(
+      "dl",
+      { className: `facts ${wide ? "wide" : ""}`, "aria-label": label },
+      shown.map(({ key, label: name, value, hint, bar, tone }) =>
+        h(
+          "div",
+          { key, className: tone },
+          h("dt", null, name),
+          h("dd", null, value, hint && " ", hint && h("span", { className: "muted" }, hint), bar !== undefined && h(Meter, { share: bar })),
+        ),
+      ),
+    )
+  );
+}
+
+const Meter = ({ share }) =>
+  h("span", { className: "share-bar", "aria-hidden": true }, h("i", { className: "fill-busy", style: { width: `${100 * Math.min(1, share)}%` } }));
+
+/** A switch between a few views: options [{value, label}]. */
+export const Segments = ({ label, value, options, onChange }) =>
+  h(
+    "div",
+    { className: "segmented small", role: "group", "aria-label": label },
+    options.map((each) => h("button", { key: each.value, type: "button", "aria-pressed": each.value === value, onClick: () => onChange(each.value) }, each.label)),
+  );
+
+/** What to say where there is nothing yet; `children`: what to begin with. */
+export const Empty = ({ icon: name, title, words, children }) =>
+  h(
+    "div",
+    { className: "empty" },
+    name && h(icon(name)),
+    title && h("h2", null, title),
+    h("p", { className: "muted" }, words),
+    h("div", { className: "row" }, children),
+  );
 
 /** A word in a coloured pill; `tone`: good, warn, bad, busy or quiet. */
 export const Chip = ({ tone = "quiet", children, title }) => h("span", { className: `chip ${tone}`, title }, children);
@@ -74,15 +132,45 @@ export const Notice = ({ tone = "info", title, children, action }) =>
     action,
   );
 
-/** Why there is nothing newer to see; `error` of usePoll. */
-export const Trouble = ({ error, reload }) =>
-  error && h(Notice, { tone: "bad", action: reload && h(Button, { onClick: reload }, t("action.retry")) }, error.message);
+/** To the sign-in and from there back to this page; `aside`: in another tab, for pages that hold what somebody has typed. */
+function SignInLink({ aside = false }) {
+  const { pathname, search } = useLocation();
+  const state = { nextPathname: pathname, nextSearch: search };
+  return h(Link, { className: "button", to: "/login", state, target: aside ? "_blank" : undefined }, t("sign_in.submit"));
+}
+
+/**
+ * What went wrong, in words, and the way on: signing in when the session has ended, else `reload` where that may help.
+ * `since`: the moment that what is shown meanwhile is from. `aside`: see SignInLink.
+ */
+export function Trouble({ error, reload, since, aside }) {
+  if (!error) return null;
+  const retry = reload && h(Button, { onClick: reload }, t("action.retry"));
+  const action = error.status === 401 ? h(SignInLink, { aside }) : retry;
+  if (!since) return h(Notice, { tone: "bad", action }, error.message);
+  const words = [t("trouble.as_of", { time: clock(since, true) }), isAway(error) && t("trouble.away_do")];
+  return h(Notice, { tone: "bad", title: error.message, action }, words.filter(Boolean).join(" "));
+}
+
+/** What was true a while ago is shown greyed. */
+export const Stale = ({ stale, className = "", children }) =>
+  h("div", { className: `fresh ${stale ? "stale" : ""} ${className}`, "aria-busy": stale || undefined }, children);
 
 export const Loading = () => h("div", { className: "loading", role: "status" }, t("loading"));
 
+const DOUBLE_CLICK_MS = 500;
+
+/** Whether a click is the second of a double click whose first one has brought what is clicked now: nobody means it. */
+const isStray = (event, since) => event.detail > 1 && performance.now() - since < DOUBLE_CLICK_MS;
+
 /** A button; `kind`: plain, primary or danger; `busy`: its work is under way. */
-export const Button = ({ kind = "plain", busy = false, disabled, type = "button", className = "", children, ...rest }) =>
-  h("button", { ...rest, type, className: `button ${kind} ${className}`, disabled: disabled || busy, "aria-busy": busy || undefined }, children);
+export function Button({ kind = "plain", busy = false, disabled, type = "button", className = "", onClick, children, ...rest }) {
+  const since = useRef(null);
+  since.current ??= performance.now();
+  const click = (event) => (isStray(event, since.current) ? event.preventDefault() : onClick?.(event));
+  const state = { disabled: disabled || busy, "aria-busy": busy || undefined };
+  return h("button", { ...rest, ...state, type, className: `button ${kind} ${className}`, onClick: click }, children);
+}
 
 /**
  * A dialog over the page; Escape and the backdrop close it, and focus goes back to where it was.
@@ -90,6 +178,7 @@ export const Button = ({ kind = "plain", busy = false, disabled, type = "button"
  */
 export function Dialog({ title, children, actions, onClose, wide = false, stays = false }) {
   const ref = useRef(null);
+  const since = useRef(performance.now());
   const id = useId();
   useEffect(() => {
     const before = document.activeElement;
@@ -103,7 +192,7 @@ export function Dialog({ title, children, actions, onClose, wide = false, stays 
         ref, className: `dialog ${wide ? "wide" : ""}`, "aria-labelledby": id,
         onCancel: (event) => (event.preventDefault(), stays || onClose()),
         onClose: () => stays && ref.current?.showModal(), // a second Escape can't be prevented
-        onClick: (event) => event.target === ref.current && !stays && onClose(),
+        onClick: (event) => event.target === ref.current && !stays && !isStray(event, since.current) && onClose(),
       },
       h("div", { className: "dialog-body" }, h("h2", { id }, title), children, h("div", { className: "dialog-actions" }, actions)),
     ),
@@ -149,7 +238,7 @@ export function ConfirmButton({ label, question, children, confirmLabel, closeLa
           ],
         },
         children,
-        error && h(Notice, { tone: "bad" }, error.message),
+        h(Trouble, { error, aside: true }),
       ),
   );
 }

@@ -1,15 +1,16 @@
-// A value picked from many, found by typing (an ARIA combobox).
+// Values picked from many, found by typing: ARIA comboboxes, for the mouse and the keyboard alone.
 import { h, useId, useMemo, useRef, useState } from "./lib.js";
 import { number, t } from "../i18n.js";
 import { Field } from "./fields.js";
 
 const SHOWN = 100; // of more nobody reads the end: typing finds the rest
 
-const plain = (text) => text.toLocaleLowerCase().replaceAll("_", " ");
+const plain = (text) => text.toLocaleLowerCase().replaceAll("_", " ").trim();
 const labelOf = (options, value) => (value === null ? "" : (options.find((each) => each.value === value)?.label ?? value));
+const looks = (value) => (value === "" ? "none" : ""); // "no tag" must not be taken for a tag of that name
 
 function matching(options, typed) {
-  const wanted = plain(typed).trim();
+  const wanted = plain(typed);
   return (wanted ? options.filter((each) => plain(each.label).includes(wanted)) : options).slice(0, SHOWN);
 }
 
@@ -17,92 +18,114 @@ function matching(options, typed) {
 const meant = (options, text) => (text === "" ? null : (options.find((each) => each.label === text)?.value ?? text));
 
 /**
- * options: [{value, label, count?}], the most likely first; `value` null: nothing is picked. With `free` whatever is
- * typed is a value too. `inline`: the list is always there, for dialogs, where one that comes and goes would move the buttons.
+ * One value. options: [{value, label, count?}], the most likely first; `value` null: nothing is picked. With `free` whatever
+ * is typed is a value too. `inline`: the list is always there, for dialogs, where one that comes and goes would move the buttons.
  */
-export function Picker({ label, hint, error, className, options, value, onChange, placeholder, free = false, inline = false, disabled }) {
+export function Picker({ options, value, onChange, free = false, ...rest }) {
   const [typed, setTyped] = useState(null); // null: not being typed in
-  const [opened, setOpen] = useState(false);
-  const [active, setActive] = useState(-1);
-  const input = useRef(null);
-  const open = opened || inline;
-  const list = useId();
-  const text = typed ?? labelOf(options, value);
   const found = useMemo(() => matching(options, typed ?? ""), [options, typed]);
+  const pick = (picked) => (onChange(picked), setTyped(null));
+  return h(Combo, {
+    ...rest, found, selected: value, text: typed ?? labelOf(options, value), nothing: t(free && typed ? "picker.new" : "picker.nothing"),
+    first: typed && !free ? 0 : -1,
+    onType: (text) => (setTyped(text), free && onChange(meant(options, text))),
+    onPick: pick,
+    onClose: () => setTyped(null),
+    onLeave: () => !free && typed === "" && onChange(null),
+    onClear: value === null ? undefined : () => pick(null),
+  });
+}
 
-  const close = () => (setOpen(false), setActive(-1), setTyped(null));
-  const pick = (picked) => (onChange(picked), close());
-  const change = (event) => {
-    setTyped(event.target.value);
-    setOpen(true);
-    setActive(-1);
-    if (free) onChange(meant(options, event.target.value));
-  };
-  const leave = () => {
-    if (!free && typed === "") onChange(null);
-    close();
-  };
-  const step = (by) => {
-    setOpen(true);
-    setActive((old) => Math.max(0, Math.min(found.length - 1, old + by)));
-  };
+/**
+ * Several values, each with a button that takes it away. `read(text)` makes a value of what is typed, or null when it can be
+ * none; `unknown`: what is said of a value that is not among the options; `name(value)`: what a value is called.
+ */
+export function Pickers({ options, values, onChange, read, unknown, name = (value) => value, placeholder, ...rest }) {
+  const [typed, setTyped] = useState("");
+  const found = useMemo(() => {
+    const value = typed.trim() ? read(typed.trim()) : null;
+    const isNew = value !== null && !values.includes(value) && !options.some((each) => each.value === value);
+    const others = matching(options.filter((each) => !values.includes(each.value)), typed);
+    return isNew ? [...others, { value, label: t("picker.use", { value }), count: unknown }] : others;
+  }, [options, values, typed]);
+  const remove = (value) => onChange(values.filter((each) => each !== value));
+  return h(Combo, {
+    ...rest, found, text: typed, first: 0, stays: true, nothing: t(typed ? "picker.impossible" : "picker.no_more"),
+    placeholder: values.length ? "" : placeholder,
+    chosen: values.map((value) => ({ value, label: name(value) })),
+    onType: setTyped,
+    onPick: (value) => (onChange([...values, value]), setTyped("")),
+    onRemove: remove,
+    onErase: () => values.length && remove(values.at(-1)),
+  });
+}
+
+const nothing = () => {};
+
+/** What both are: a line to type in, and a list of what is `found`; `first`: which of it Enter takes when nobody has moved. */
+function Combo({
+  label, hint, error, className, found, selected, first, nothing: nothingFound, text, chosen = [], inline = false, stays = false, inputRef = nothing,
+  onType, onPick, onRemove, onClear, onClose = nothing, onLeave = nothing, onErase = nothing, ...rest
+}) {
+  const [opened, setOpen] = useState(false);
+  const [moved, setMoved] = useState(null);
+  const field = useRef(null);
+  const id = useId();
+  const open = opened || inline;
+  const active = open ? Math.min(moved ?? first, found.length - 1) : -1;
+  const close = () => (setOpen(false), setMoved(null), onClose());
+  const pick = (value) => (onPick(value), setMoved(null), setOpen(stays));
+  const step = (by) => (setOpen(true), setMoved(Math.max(0, Math.min(found.length - 1, active + by))));
   const keys = {
     ArrowDown: () => step(1),
     ArrowUp: () => step(-1),
-    Enter: () => open && (found[active] ? pick(found[active].value) : free ? close() : found.length > 0 && typed && pick(found[0].value)),
-    Escape: () => open && close(),
+    Enter: open && (() => (found[active] ? pick(found[active].value) : close())), // in a closed list it sends the form
+    Escape: opened && close, // in a closed list it closes the dialog
   };
   const onKeyDown = (event) => {
-    if (!keys[event.key] || (event.key === "Escape" && !opened)) return;
-    if (event.key !== "Enter" || open) event.preventDefault(); // Enter in a closed list sends the form, Escape closes a dialog
+    if (event.key === "Backspace" && text === "") onErase();
+    if (!keys[event.key]) return;
+    event.preventDefault();
     keys[event.key]();
   };
-
-  return h(Field, { label, hint, error, className: className }, (control) =>
+  const input = {
+    role: "combobox", autoComplete: "off", spellCheck: false, value: text, onKeyDown,
+    ref: (element) => ((field.current = element), inputRef(element)),
+    "aria-expanded": open, "aria-controls": id, "aria-autocomplete": "list", "aria-activedescendant": active >= 0 ? `${id}-${active}` : undefined,
+    onChange: (event) => (onType(event.target.value), setOpen(true), setMoved(null)),
+    onBlur: () => (onLeave(), close()),
+    onFocus: (event) => event.target.select(),
+  };
+  const frame = (event) => event.target.closest("button") || (field.current.focus(), setOpen(true));
+  const button = (act, words) => ({ type: "button", "aria-label": words, onClick: () => (act(), field.current.focus()) });
+  return h(Field, { label, hint, error, className }, ({ className: look, ...control }) =>
     h(
       "div",
-      { className: "combo-box" },
+      { className: "combo" },
       h(
         "div",
-        { className: "combo-line" },
-        h("input", {
-          ...control,
-          ref: input,
-          className: "input-control",
-          role: "combobox",
-          autoComplete: "off",
-          spellCheck: false,
-          disabled,
-          placeholder,
-          value: text,
-          "aria-expanded": open,
-          "aria-controls": list,
-          "aria-autocomplete": "list",
-          "aria-activedescendant": active >= 0 ? `${list}-${active}` : undefined,
-          onChange: change,
-          onKeyDown,
-          onBlur: leave,
-          onFocus: (event) => event.target.select(),
-          onClick: () => setOpen(true),
-        }),
-        value !== null &&
-          !disabled &&
+        { className: `combo-line ${look}`, onClick: frame },
+        chosen.map((each) =>
           h(
-            "button",
-            { type: "button", className: "combo-clear", "aria-label": `${t("action.clear")}: ${label}`, onClick: () => (pick(null), input.current.focus()) },
-            "×",
+            "span",
+            { key: each.value, className: `combo-chosen ${looks(each.value)}` },
+            each.label,
+            h("button", button(() => onRemove(each.value), t("picker.remove", { value: each.label })), "×"),
           ),
+        ),
+        h("input", { ...rest, ...control, ...input }),
+        onClear && h("button", { ...button(onClear, `${t("action.clear")}: ${label}`), className: "combo-clear" }, "×"),
       ),
-      open && h(Options, { id: list, label, found, active, value, inline, isNew: free && Boolean(typed), onPick: pick }),
+      open && h(Options, { id, label, found, active, selected, inline, nothing: nothingFound, onPick: pick }),
     ),
   );
 }
 
-const Options = ({ id, label, found, active, value, inline, isNew, onPick }) =>
+const Options = ({ id, label, found, active, selected, inline, nothing: words, onPick }) =>
   h(
     "ul",
     { id, role: "listbox", "aria-label": label, className: `combo-list ${inline ? "inline" : ""}` },
-    found.length === 0 && h("li", { className: "muted", role: "presentation" }, t(isNew ? "picker.new" : "picker.nothing")),
+    found.length === 0 && h("li", { className: "muted", role: "presentation" }, words),
     found.map((each, index) =>
       h(
         "li",
@@ -110,14 +133,14 @@ const Options = ({ id, label, found, active, value, inline, isNew, onPick }) =>
           key: each.value,
           id: `${id}-${index}`,
           role: "option",
-          "aria-selected": each.value === value,
+          "aria-selected": each.value === selected,
           className: index === active ? "active" : "",
           ref: index === active ? (element) => element?.scrollIntoView({ block: "nearest" }) : undefined,
           onMouseDown: (event) => event.preventDefault(), // the input keeps the focus
           onClick: () => onPick(each.value),
         },
-        h("span", null, each.label),
-        each.count !== undefined && h("span", { className: "combo-count" }, number(each.count)),
+        h("span", { className: looks(each.value) }, each.label),
+        each.count !== undefined && h("span", { className: "combo-count" }, typeof each.count === "number" ? number(each.count) : each.count),
       ),
     ),
   );

@@ -48,7 +48,7 @@ export function TimePlot({ points, series, label, long = false, seconds = false 
     h(
       "svg",
       { width, height: HEIGHT, role: "img", "aria-label": label },
-      [0, 0.5, 1].map((share) =>
+      (top === 1 || top === 5 ? [0, 1] : [0, 0.5, 1]).map((share) => // there is no half of a message
         h(
           "g",
           { key: share },

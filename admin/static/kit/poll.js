@@ -3,6 +3,9 @@ import { useCallback, useEffect, useRef, useState } from "./lib.js";
 
 const RETRY_MS = 3000;
 
+/** The event at which all that refreshes by itself does so at once. */
+export const REFRESH = "mailing:refresh";
+
 /**
  * Call `load(signal)` now and every `everyMs` while the page is in sight; 0: once, and again after an error.
  * Returns {data, error, reload}: the last good data stays while `error` says why there is no newer.
@@ -40,12 +43,14 @@ export function usePoll(load, everyMs, key = "") {
     again.current = run;
     const seen = () => !document.hidden && run();
     document.addEventListener("visibilitychange", seen);
+    addEventListener(REFRESH, run);
     run();
     return () => {
       ended = true;
       clearTimeout(timer);
       control.abort();
       document.removeEventListener("visibilitychange", seen);
+      removeEventListener(REFRESH, run);
     };
   }, [everyMs, key]);
 

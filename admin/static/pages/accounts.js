@@ -1,37 +1,20 @@
 // Who may sign in; for admins.
-import { dataProvider, identity } from "../api.js";
+import { identity } from "../api.js";
 import { t } from "../i18n.js";
 import { asked, column } from "../kit/grid.js";
-import { h, RA, useRefresh, useState } from "../kit/lib.js";
-import { Button, Chip, ConfirmButton, Time } from "../kit/parts.js";
+import { h, RA } from "../kit/lib.js";
+import { Chip, Time } from "../kit/parts.js";
 import { AccountDialog } from "./access/account_dialog.js";
-import { Intro, Revoked, spent } from "./access/list.js";
+import { Actions, Intro, Revoke, Revoked, spent } from "./access/list.js";
 import { RoleChip } from "./access/role.js";
 
-const { Datagrid, List, TopToolbar } = RA;
+const { Datagrid, List } = RA;
 const isOwn = (account) => account.name === identity()?.fullName && !account.revoke_time;
 
-const Actions = () => {
-  const [open, setOpen] = useState(false);
-  const refresh = useRefresh();
-  return h(
-    TopToolbar,
-    null,
-    h(Button, { kind: "primary", onClick: () => setOpen(true) }, t("accounts.add")),
-    open && h(AccountDialog, { onMade: refresh, onClose: () => setOpen(false) }),
-  );
-};
-
-function Revoke({ account }) {
-  const refresh = useRefresh();
-  if (account.revoke_time || isOwn(account)) return null;
-  const revoke = async () => {
-    await dataProvider.delete("accounts", { id: account.id });
-    refresh();
-  };
-  const question = t("accounts.revoke_question", { name: account.name });
-  return h(ConfirmButton, { label: t("access.revoke"), kind: "danger", question, onConfirm: revoke }, h("p", null, t("accounts.revoke_words")));
-}
+const RevokeAccount = ({ account }) =>
+  h(Revoke, {
+    resource: "accounts", record: account, question: t("accounts.revoke_question", { name: account.name }), words: t("accounts.revoke_words"),
+  });
 
 const Name = ({ account }) =>
   h(
@@ -45,7 +28,7 @@ const Name = ({ account }) =>
 const AccountList = () =>
   h(
     List,
-    { actions: h(Actions), exporter: false, empty: false, perPage: 25, sort: { field: "id", order: "ASC" }, queryOptions: asked(false) },
+    { actions: h(Actions, { label: t("accounts.add"), dialog: AccountDialog }), exporter: false, empty: false, perPage: 25, sort: { field: "id", order: "ASC" }, queryOptions: asked(false) },
     h(Intro, { words: t("accounts.intro") }),
     h(
       Datagrid,
@@ -55,7 +38,7 @@ const AccountList = () =>
       column("create_time", (account) => h(Time, { value: account.create_time }), { wide: true }),
       column("last_sign_in_time", (account) => (account.last_sign_in_time ? h(Time, { value: account.last_sign_in_time }) : t("access.never")), { wide: true }),
       column("revoke_time", (account) =>
-        account.revoke_time ? h(Revoked, { time: account.revoke_time }) : h(Revoke, { account }),
+        account.revoke_time ? h(Revoked, { time: account.revoke_time }) : !isOwn(account) && h(RevokeAccount, { account }),
       ),
     ),
   );

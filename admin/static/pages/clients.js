@@ -4,7 +4,7 @@ import { may } from "../api.js";
 import { ClientCreate, ClientEdit } from "./clients/form.js";
 import { ClientImport } from "./clients/import.js";
 import { ClientList } from "./clients/list.js";
-import { readable } from "./clients/phone.js";
+import { readable } from "../kit/words.js";
 import { ClientShow } from "./clients/show.js";
 
 export default () => ({

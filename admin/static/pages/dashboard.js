@@ -1,20 +1,20 @@
 // The dashboard: what is going on, and what needs a person; it refreshes by itself.
-import { call } from "../api.js";
-import { number, t } from "../i18n.js";
-import { h, Link } from "../kit/lib.js";
-import { Loading, PageTitle, Stat } from "../kit/parts.js";
+import { one } from "../api.js";
+import { number, speed, t } from "../i18n.js";
+import { h } from "../kit/lib.js";
+import { Loading, PageTitle, Stale, Stat, Trouble } from "../kit/parts.js";
 import { usePoll } from "../kit/poll.js";
+import { MessagesLink } from "../kit/words.js";
 import { FirstSteps, isNew } from "./dashboard/first_steps.js";
 import { EngineCard, ProviderCard } from "./dashboard/health.js";
 import { MailingsCard } from "./dashboard/mailings.js";
-import { Away, speed, Stale } from "./dashboard/parts.js";
 import { TimelineCard } from "./dashboard/timeline.js";
 import { Warnings } from "./dashboard/warnings.js";
 
 export const POLL_MS = 2000;
 
 /** All that the dashboard shows, from the engine. */
-export const readOverview = (signal) => call("/dashboard/one", { query: { id: 1 }, signal }).then((answer) => answer.data);
+export const readOverview = (signal) => one("dashboard", 1, signal);
 
 export function Dashboard() {
   const { data, error, reload } = usePoll(readOverview, POLL_MS);
@@ -22,7 +22,7 @@ export function Dashboard() {
     "div",
     { className: "page" },
     h(PageTitle, null, t("menu.dashboard")),
-    h(Away, { error, reload, since: data?.time }),
+    h(Trouble, { error, reload, since: data?.time }),
     !data && !error && h(Loading),
     data && h(Stale, { stale: Boolean(error) }, h(Warnings, { overview: data, reload }), h(isNew(data) ? Beginning : Busy, { overview: data })),
   );
@@ -31,7 +31,7 @@ export function Dashboard() {
 function Totals({ overview }) {
   const { message_counts: counts, last_hour: hour, rate_per_second: rate } = overview;
   const inHour = (key) => t("dashboard.last_hour_hint", { count: hour.reduce((sum, point) => sum + point[key], 0) });
-  const listed = (status, label) => h(Link, { to: `/messages?filter=${encodeURIComponent(JSON.stringify({ status }))}` }, label);
+  const listed = (status, label) => h(MessagesLink, { filter: { status } }, label);
   return h(
     "div",
     { className: "stats" },

@@ -1,19 +1,18 @@
 // The engine: watch it and steer it.
-import { call } from "../api.js";
-import { number, t } from "../i18n.js";
+import { one } from "../api.js";
+import { number, speed, t } from "../i18n.js";
 import { h } from "../kit/lib.js";
-import { Card, Loading, PageTitle, Stat } from "../kit/parts.js";
+import { Card, Loading, PageTitle, Stale, Stat, Trouble } from "../kit/parts.js";
 import { fates, TimePlot } from "../kit/plot.js";
 import { usePoll } from "../kit/poll.js";
 import { POLL_MS, readOverview } from "./dashboard.js";
-import { Away, speed, Stale } from "./dashboard/parts.js";
 import { BreakerCard } from "./engine/breaker.js";
 import { RatePlot, useRates } from "./engine/rates.js";
 import { SendingCard } from "./engine/sending.js";
 import { SettingsCard } from "./engine/settings.js";
 import { ActorsCard, EnginesCard } from "./engine/tables.js";
 
-const readEngine = (signal) => call("/engine/one", { query: { id: 1 }, signal }).then((answer) => ({ engine: answer.data, at: Date.now() }));
+const readEngine = (signal) => one("engine", 1, signal).then((engine) => ({ engine, at: Date.now() }));
 
 function EnginePage() {
   const { data, error, reload } = usePoll(readEngine, POLL_MS);
@@ -24,7 +23,7 @@ function EnginePage() {
     "div",
     { className: "page" },
     h(PageTitle, null, t("engine.title")),
-    h(Away, { error, reload, since: data?.at }),
+    h(Trouble, { error, reload, since: data?.at }),
     !data && !error && h(Loading),
     data && h(Stale, { stale: Boolean(error) }, h(Parts, { engine: data.engine, overview, rates, changed })),
   );

@@ -1,46 +1,29 @@
 // What programs sign in with; for admins.
-import { dataProvider } from "../api.js";
 import { t } from "../i18n.js";
 import { asked, column } from "../kit/grid.js";
-import { h, RA, useRefresh, useState } from "../kit/lib.js";
-import { Button, Chip, ConfirmButton, Time } from "../kit/parts.js";
-import { Intro, isOver, Revoked, spent } from "./access/list.js";
+import { h, RA } from "../kit/lib.js";
+import { Chip, Time } from "../kit/parts.js";
+import { Actions, Intro, isOver, Revoke, Revoked, spent } from "./access/list.js";
 import { RoleChip } from "./access/role.js";
 import { TokenDialog } from "./access/token_dialog.js";
 
-const { Datagrid, List, TopToolbar } = RA;
+const { Datagrid, List } = RA;
 
-const Actions = () => {
-  const [open, setOpen] = useState(false);
-  const refresh = useRefresh();
-  return h(
-    TopToolbar,
-    null,
-    h(Button, { kind: "primary", onClick: () => setOpen(true) }, t("tokens.create")),
-    open && h(TokenDialog, { onMade: refresh, onClose: () => setOpen(false) }),
-  );
-};
-
-function Revoke({ token }) {
-  const refresh = useRefresh();
-  const revoke = async () => {
-    await dataProvider.delete("tokens", { id: token.id });
-    refresh();
-  };
-  const question = t("tokens.revoke_question", { name: token.name });
-  return h(ConfirmButton, { label: t("access.revoke"), kind: "danger", question, onConfirm: revoke }, h("p", null, t("tokens.revoke_words")));
-}
+const RevokeToken = ({ token }) =>
+  h(Revoke, {
+    resource: "tokens", record: token, question: t("tokens.revoke_question", { name: token.name }), words: t("tokens.revoke_words"),
+  });
 
 const Name = ({ token }) =>
   h(
     "div",
     null,
     h("strong", null, token.name),
-    h("div", { className: "muted hint" }, token.hint ? `${token.hint}…` : t("tokens.from_outside")),
+    h("div", { className: "muted small" }, token.hint ? `${token.hint}…` : t("tokens.from_outside")),
     h("span", { className: "narrow-only" }, h(RoleChip, { role: token.role })),
   );
 
-const CreatedBy = ({ token }) => h("div", null, token.created_by, h("div", { className: "muted hint" }, h(Time, { value: token.create_time })));
+const CreatedBy = ({ token }) => h("div", null, token.created_by, h("div", { className: "muted small" }, h(Time, { value: token.create_time })));
 
 const Expires = ({ token }) => {
   if (!token.expire_time) return h("span", { className: "muted" }, t("tokens.never"));
@@ -52,7 +35,7 @@ const LastUsed = ({ token }) => (token.last_used_time ? h(Time, { value: token.l
 const TokenList = () =>
   h(
     List,
-    { actions: h(Actions), exporter: false, empty: false, perPage: 25, sort: { field: "id", order: "DESC" }, queryOptions: asked(false) },
+    { actions: h(Actions, { label: t("tokens.create"), dialog: TokenDialog }), exporter: false, empty: false, perPage: 25, sort: { field: "id", order: "DESC" }, queryOptions: asked(false) },
     h(Intro, { words: t("tokens.intro") }),
     h(
       Datagrid,
@@ -62,7 +45,7 @@ const TokenList = () =>
       column("created_by", (token) => h(CreatedBy, { token }), { wide: true }),
       column("last_used_time", (token) => h(LastUsed, { token }), { wide: true }),
       column("expire_time", (token) => h(Expires, { token }), { wide: true }),
-      column("revoke_time", (token) => (token.revoke_time ? h(Revoked, { time: token.revoke_time }) : h(Revoke, { token }))),
+      column("revoke_time", (token) => (token.revoke_time ? h(Revoked, { time: token.revoke_time }) : h(RevokeToken, { token }))),
     ),
   );
 

@@ -1,8 +1,6 @@
 // The dashboard, and what it shares with the engine's page: warnings, the provider's health, sending as a whole.
 export default {
   en: {
-    "dashboard.as_of": "What you see is from %{time}.",
-    "dashboard.away_do": "If this lasts, have somebody look whether the engine is running.",
     "dashboard.rate": "Speed now",
     "dashboard.rate_hint": "messages a second, over half a minute",
     "dashboard.waiting": "Waiting",
@@ -67,7 +65,6 @@ export default {
     "provider.latency": "Time to answer",
     "provider.latency_words": "half within %{p50}, 19 of 20 within %{p95}",
     "provider.window": "over the last %{time}",
-    "unit.millisecond": "%{value} ms",
 
     "warning.provider_token_refused": "The provider refuses our token: nothing is sent",
     "warning.provider_unreachable": "The provider does not work: nothing is sent",
@@ -99,8 +96,6 @@ export default {
     "steps.done": "Done",
   },
   ru: {
-    "dashboard.as_of": "Показано то, что было в %{time}.",
-    "dashboard.away_do": "Если это надолго, попросите проверить, запущен ли движок.",
     "dashboard.rate": "Скорость сейчас",
     "dashboard.rate_hint": "сообщений в секунду, за полминуты",
     "dashboard.waiting": "Ожидают отправки",
@@ -166,7 +161,6 @@ export default {
     "provider.latency": "Время ответа",
     "provider.latency_words": "половина за %{p50}, 19 из 20 за %{p95}",
     "provider.window": "за последние %{time}",
-    "unit.millisecond": "%{value} мс",
 
     "warning.provider_token_refused": "Провайдер не принимает токен: ничего не отправляется",
     "warning.provider_unreachable": "Провайдер не работает: ничего не отправляется",

@@ -381,16 +381,22 @@ class GetMailingStatsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MAILING_ID_FIELD_NUMBER: _builtins.int
+    TIMELINE_POINTS_MAX_FIELD_NUMBER: _builtins.int
     mailing_id: _builtins.int
     """The mailing's id."""
+    timeline_points_max: _builtins.int
+    """How many points the timeline may have: its steps become 30 seconds, 1, 5 or 15 minutes, 1, 6 or 24 hours long, the
+    shortest of these that does; 0: all steps of ten seconds; not negative. For plots.
+    """
     def __init__(
         self,
         *,
         mailing_id: _builtins.int = ...,
+        timeline_points_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["mailing_id", b"mailing_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mailing_id", b"mailing_id", "timeline_points_max", b"timeline_points_max"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

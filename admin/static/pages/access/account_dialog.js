@@ -1,9 +1,10 @@
 // Adding an account: the form, and then what to give to the person.
 import { dataProvider } from "../../api.js";
 import { t } from "../../i18n.js";
-import { Field, useForm } from "../../kit/form.js";
-import { h, useId, useState } from "../../kit/lib.js";
-import { Button, Copyable, Dialog, Notice } from "../../kit/parts.js";
+import { Input } from "../../kit/fields.js";
+import { FormDialog, useForm } from "../../kit/form.js";
+import { h, useState } from "../../kit/lib.js";
+import { Button, Copyable, Dialog } from "../../kit/parts.js";
 import { NewPassword } from "./password.js";
 import { RoleChoice } from "./role.js";
 
@@ -19,25 +20,15 @@ export function AccountDialog({ onMade, onClose }) {
 
 function AccountForm({ create, onClose }) {
   const form = useForm({ name: "", role: "viewer", password: "" }, create);
-  const id = useId();
-  const actions = [
-    h(Button, { key: "no", onClick: onClose }, t("action.cancel")),
-    h(Button, { key: "yes", type: "submit", form: id, kind: "primary", busy: form.busy }, t("accounts.add")),
-  ];
   return h(
-    Dialog,
-    { title: t("accounts.add_title"), onClose, actions },
-    h(
-      "form",
-      { id, className: "form-fields", onSubmit: form.submit },
-      form.problem && h(Notice, { tone: "bad" }, form.problem.message),
-      h(Field, {
-        ...form.input("name"), label: t("field.name"), hint: t("accounts.name_hint"), required: true, autoFocus: true,
-        autoComplete: "off", autoCapitalize: "none", spellCheck: false,
-      }),
-      h(RoleChoice, { value: form.values.role, onChange: (role) => form.set("role", role) }),
-      h(NewPassword, { label: t("field.password"), input: form.input("password"), onMade: (password) => form.set("password", password) }),
-    ),
+    FormDialog,
+    { title: t("accounts.add_title"), form, submitLabel: t("accounts.add"), onClose },
+    h(Input, {
+      ...form.input("name"), label: t("field.name"), hint: t("accounts.name_hint"), required: true, autoFocus: true,
+      autoComplete: "off", autoCapitalize: "none", spellCheck: false,
+    }),
+    h(RoleChoice, { value: form.values.role, onChange: (role) => form.set("role", role) }),
+    h(NewPassword, { label: t("field.password"), input: form.input("password"), onMade: (password) => form.set("password", password) }),
   );
 }
 

@@ -1,6 +1,6 @@
 // A new password: typed or made, with the one rule there is, its length (NIST SP 800-63B, 5.1.1.2).
 import { t } from "../../i18n.js";
-import { Field } from "../../kit/form.js";
+import { Input } from "../../kit/fields.js";
 import { h, useState } from "../../kit/lib.js";
 import { Button } from "../../kit/parts.js";
 
@@ -10,7 +10,7 @@ const GROUPS = 4;
 const GROUP = 5;
 
 /** A password of 100 random bits, in groups to be read out. */
-export function generated() {
+function generated() {
   const random = crypto.getRandomValues(new Uint8Array(GROUPS * GROUP));
   const letters = Array.from(random, (byte) => LETTERS[byte % LETTERS.length]);
   return Array.from({ length: GROUPS }, (_, at) => letters.slice(at * GROUP, (at + 1) * GROUP).join("")).join("-");
@@ -21,7 +21,7 @@ export function NewPassword({ label, input, onMade }) {
   const [shown, setShown] = useState(false);
   const length = [...input.value].length;
   const hint = length > 0 && length < LEAST ? t("access.password_short", { smart_count: LEAST - length }) : t("access.password_hint", { least: LEAST });
-  return h(Field, {
+  return h(Input, {
     ...input, label, hint, type: shown ? "text" : "password", autoComplete: "new-password", required: true, spellCheck: false,
     after: [
       h(Button, { key: "show", "aria-pressed": shown, onClick: () => setShown(!shown) }, shown ? t("access.hide") : t("access.show")),

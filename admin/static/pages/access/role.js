@@ -1,6 +1,6 @@
 // What each role may do, to choose one by.
 import { t } from "../../i18n.js";
-import { Choice } from "../../kit/form.js";
+import { Choice } from "../../kit/fields.js";
 import { h } from "../../kit/lib.js";
 import { Chip } from "../../kit/parts.js";
 
@@ -12,5 +12,5 @@ export const RoleChip = ({ role }) => h(Chip, { tone: TONES[role], title: t(`acc
 export const RoleChoice = ({ value, onChange }) =>
   h(Choice, {
     label: t("access.role"), name: "role", value, onChange,
-    choices: ROLES.map((role) => ({ value: role, label: t(`role.${role}`), words: t(`access.role.${role}`) })),
+    options: ROLES.map((role) => ({ value: role, label: t(`role.${role}`), words: t(`access.role.${role}`) })),
   });

@@ -1,8 +1,9 @@
 // Creating an API token: the form, and then its secret, the only time it can be seen.
 import { dataProvider } from "../../api.js";
 import { dateTime, t, timeZone } from "../../i18n.js";
-import { Field, useForm } from "../../kit/form.js";
-import { h, useId, useState } from "../../kit/lib.js";
+import { Input, Select } from "../../kit/fields.js";
+import { FormDialog, useForm } from "../../kit/form.js";
+import { h, useState } from "../../kit/lib.js";
 import { Button, Copyable, Dialog, Notice } from "../../kit/parts.js";
 import { RoleChoice } from "./role.js";
 
@@ -35,33 +36,23 @@ export function TokenDialog({ onMade, onClose }) {
 
 function TokenForm({ create, onClose }) {
   const form = useForm({ name: "", role: "viewer", lasts: "90", date: "", expire_time: "" }, create);
-  const id = useId();
   const ends = expiry(form.values);
-  const actions = [
-    h(Button, { key: "no", onClick: onClose }, t("action.cancel")),
-    h(Button, { key: "yes", type: "submit", form: id, kind: "primary", busy: form.busy }, t("tokens.create")),
-  ];
-  const lasts = { ...form.input("lasts"), error: form.input("expire_time").error };
   const never = form.values.lasts === NEVER ? t("tokens.never_hint") : undefined;
-  const hint = ends ? t("tokens.ends", { time: dateTime(ends), zone: timeZone() }) : never;
+  const options = [
+    ...DAYS.map((days) => ({ value: days, label: t("tokens.days", { smart_count: Number(days) }) })),
+    { value: DATE, label: t("tokens.on_date") },
+    { value: NEVER, label: t("tokens.never") },
+  ];
   return h(
-    Dialog,
-    { title: t("tokens.create_title"), onClose, actions },
-    h(
-      "form",
-      { id, className: "form-fields", onSubmit: form.submit },
-      form.problem && h(Notice, { tone: "bad" }, form.problem.message),
-      h(Field, { ...form.input("name"), label: t("tokens.name"), hint: t("tokens.name_hint"), required: true, autoFocus: true, autoComplete: "off" }),
-      h(RoleChoice, { value: form.values.role, onChange: (role) => form.set("role", role) }),
-      h(
-        Field,
-        { ...lasts, as: "select", label: t("tokens.lasts"), hint },
-        DAYS.map((days) => h("option", { key: days, value: days }, t("tokens.days", { smart_count: Number(days) }))),
-        h("option", { value: DATE }, t("tokens.on_date")),
-        h("option", { value: NEVER }, t("tokens.never")),
-      ),
-      form.values.lasts === DATE && h(Field, { ...form.input("date"), type: "date", label: t("tokens.date"), min: tomorrow(), required: true }),
-    ),
+    FormDialog,
+    { title: t("tokens.create_title"), form, submitLabel: t("tokens.create"), onClose },
+    h(Input, { ...form.input("name"), label: t("tokens.name"), hint: t("tokens.name_hint"), required: true, autoFocus: true, autoComplete: "off" }),
+    h(RoleChoice, { value: form.values.role, onChange: (role) => form.set("role", role) }),
+    h(Select, {
+      ...form.input("lasts"), error: form.input("expire_time").error, label: t("tokens.lasts"), options,
+      hint: ends ? t("tokens.ends", { time: dateTime(ends), zone: timeZone() }) : never,
+    }),
+    form.values.lasts === DATE && h(Input, { ...form.input("date"), type: "date", label: t("tokens.date"), min: tomorrow(), required: true }),
   );
 }
 

@@ -1,5 +1,5 @@
 // What is done to many clients at once.
-import { call, dataProvider, may } from "../../api.js";
+import { dataProvider, list, may } from "../../api.js";
 import { t } from "../../i18n.js";
 import { h, useNotify, useState } from "../../kit/lib.js";
 import { Button, ConfirmButton } from "../../kit/parts.js";
@@ -19,8 +19,7 @@ async function inParts(ids, send) {
 async function idsOf(filter) {
   const ids = [];
   for (let page = 1; ids.length < CHOSEN_MAX; page += 1) {
-    const query = { pagination: { page, perPage: AT_ONCE }, sort: { field: "id", order: "ASC" }, filter };
-    const { data } = await call("/clients/list", { query });
+    const { data } = await list("clients", { page, perPage: AT_ONCE, order: "ASC", filter });
     ids.push(...data.map((each) => each.id));
     if (data.length < AT_ONCE) break;
   }

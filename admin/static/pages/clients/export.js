@@ -2,7 +2,7 @@
 import { download } from "../../api.js";
 import { t } from "../../i18n.js";
 import { h, useState } from "../../kit/lib.js";
-import { Button, Dialog, Notice } from "../../kit/parts.js";
+import { Button, Dialog, Trouble } from "../../kit/parts.js";
 
 const FORMATS = ["excel", "csv"];
 const today = () => new Date().toLocaleDateString("sv"); // 2026-11-23
@@ -46,7 +46,7 @@ export function ExportButton({ filter, total }) {
             h("span", { className: "muted" }, t(`clients.export_${format}_words`)),
           ),
         ),
-        error && h(Notice, { tone: "bad" }, error.message),
+        h(Trouble, { error }),
       ),
   );
 }

@@ -8,18 +8,19 @@ const EVERY_MS = 30_000;
 
 const choices = (facets) => (facets ?? []).map(({ value, client_count: count }) => ({ value, label: value, count }));
 
-/** {tags, codes, zones, total, reload}: choices for a Picker; tags have "" for clients without one. */
+/** {tags, codes, zones, total, error, reload}: choices for a Picker; tags have "" for clients without one. */
 export function useFacets() {
-  const { data, reload } = usePoll((signal) => call("/clients/facets", { signal }), EVERY_MS);
+  const { data, error, reload } = usePoll((signal) => call("/clients/facets", { signal }), EVERY_MS);
   return useMemo(
     () => ({
       tags: choices(data?.tags).map((each) => (each.value === "" ? { ...each, label: t("tag.none") } : each)),
       codes: choices(data?.phone_codes),
       zones: choices(data?.time_zones),
       total: data?.client_count,
+      error,
       reload,
     }),
-    [data, reload],
+    [data, error, reload],
   );
 }
 

@@ -1,8 +1,8 @@
 // The import of a file: chosen, previewed as the server reads it, sent with its progress in sight, and told what became of it.
-import { upload } from "../../api.js";
+import { isAway, randomKey, upload } from "../../api.js";
 import { t } from "../../i18n.js";
 import { Fragment, h, Link, useEffect, useRef, useState } from "../../kit/lib.js";
-import { Button, Card, Loading, Notice, PageTitle } from "../../kit/parts.js";
+import { Button, Card, Loading, Notice, PageTitle, Trouble } from "../../kit/parts.js";
 import { DropZone, Expected } from "./import_file.js";
 import { Preview } from "./import_preview.js";
 import { reached, Running } from "./import_progress.js";
@@ -10,10 +10,6 @@ import { Result } from "./import_result.js";
 import { sampleOf, typeOf } from "./import_sample.js";
 
 const CHOOSING = { step: "choose" };
-const AWAY = new Set([0, 502, 503, 504]); // whoever tries again here is the person, not the page
-
-/** A name for a run that no other has. (crypto.randomUUID is there over HTTPS only.) */
-const newId = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (each) => each.toString(36)).join("-");
 
 export function ClientImport() {
   const [state, setState] = useState(CHOOSING);
@@ -36,7 +32,7 @@ export function ClientImport() {
   const run = async () => {
     const { file, preview } = state;
     const mine = (control.current = new AbortController());
-    const id = newId();
+    const id = randomKey();
     setState({ step: "run", file, preview, id, sent: 0, stored: null, began: performance.now() });
     try {
       const result = await upload(`/clients/import?key=${id}`, file, { type: typeOf(file), onProgress: (sent) => put({ sent }), signal: mine.signal });
@@ -81,8 +77,8 @@ const Stopped = ({ run, acts }) =>
   h(
     Card,
     { title: t(run.step === "cancelled" ? "import.cancelled" : "import.failed", { name: run.file.name }) },
-    run.step === "failed" && h(Notice, { tone: "bad" }, AWAY.has(run.error.status) ? t("import.away") : run.error.message),
-    h("p", null, t("import.stopped_words", { smart_count: reached(run).rows })),
+    run.step === "failed" && (isAway(run.error) ? h(Notice, { tone: "bad" }, t("import.away")) : h(Trouble, { error: run.error, aside: true })),
+    h("p", null, stoppedWords(run)),
     h(
       "div",
       { className: "row" },
@@ -91,6 +87,9 @@ const Stopped = ({ run, acts }) =>
       h(Link, { className: "button", to: "/clients" }, t("clients.back")),
     ),
   );
+
+/** How far it came; before the server has said so, nobody knows. */
+const stoppedWords = (run) => (run.stored ? t("import.stopped_words", { smart_count: reached(run).rows }) : t("import.stopped_unknown"));
 
 /** Closing the tab in the middle is asked about. */
 function useLeavingAsked(busy) {

@@ -2,15 +2,15 @@
 import { sentence } from "../../api.js";
 import { known, number, said, t } from "../../i18n.js";
 import { Fragment, h } from "../../kit/lib.js";
-import { Button, Card, Chip, Notice } from "../../kit/parts.js";
-import { readable } from "./phone.js";
+import { Button, Card, Chip, Facts, Notice } from "../../kit/parts.js";
+import { readable } from "../../kit/words.js";
 
 const COLUMNS = ["phone_number", "tag", "time_zone", "phone_code"];
 const TONES = { created: "good", updated: "busy", unchanged: "quiet", repeat: "warn", bad: "bad" };
 const KIB = 1024;
 
 /** A file's length as people say it. */
-export function size(bytes) {
+function size(bytes) {
   const units = ["unit.byte", "unit.kib", "unit.mib", "unit.gib"];
   const step = bytes > 0 ? Math.min(units.length - 1, Math.floor(Math.log(bytes) / Math.log(KIB))) : 0;
   return t(units[step], { value: number(bytes / KIB ** step) });
@@ -34,7 +34,7 @@ export function Preview({ file, preview, run, again }) {
         ),
       ],
     },
-    h(Facts, { file, preview }),
+    h(Known, { file, preview }),
     preview.format === "csv" && h(Columns, { columns: preview.columns }),
     bad > 0 && h(Notice, { tone: "warn" }, t("import.bad_rows", { smart_count: bad })),
     h("p", { className: "muted" }, t("import.nothing_yet")),
@@ -47,19 +47,20 @@ export function Preview({ file, preview, run, again }) {
   );
 }
 
-const Facts = ({ file, preview }) =>
-  h(
-    "dl",
-    { className: "client-facts" },
-    fact("size", size(file.size)),
-    fact("rows", preview.is_whole ? number(preview.estimated_rows) : t("import.about", { count: preview.estimated_rows })),
-    fact("encoding", ENCODINGS[preview.encoding] ?? preview.encoding ?? t("import.ascii")),
-    fact("delimiter", preview.format === "csv" ? t(`import.delimiter.${DELIMITERS[preview.delimiter]}`) : "NDJSON"),
-  );
+const Known = ({ file, preview }) =>
+  h(Facts, {
+    wide: true,
+    rows: [
+      fact("size", size(file.size)),
+      fact("rows", preview.is_whole ? number(preview.estimated_rows) : t("import.about", { count: preview.estimated_rows })),
+      fact("encoding", ENCODINGS[preview.encoding] ?? preview.encoding ?? t("import.ascii")),
+      fact("delimiter", preview.format === "csv" ? t(`import.delimiter.${DELIMITERS[preview.delimiter]}`) : "NDJSON"),
+    ],
+  });
 
 const ENCODINGS = { "utf-8": "UTF-8", "windows-1251": "Windows-1251", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16" };
 const DELIMITERS = { ",": "comma", ";": "semicolon", "\t": "tab" };
-const fact = (key, value) => h("div", { key }, h("dt", null, t(`import.fact.${key}`)), h("dd", null, value));
+const fact = (key, value) => ({ key, label: t(`import.fact.${key}`), value });
 
 /** What the file says of each client, and what becomes of what it does not say. */
 const Columns = ({ columns }) =>

@@ -9,7 +9,11 @@ const SHOWN = 100;
 const BOM = "\ufeff"; // Excel takes the file for another encoding without it
 const STATS = { created: "good", updated: "", unchanged: "", rejected: "bad" };
 
-const quoted = (cell) => (/[",;\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : String(cell));
+/** A cell; one that Excel would run as a formula gets an apostrophe, see gateway/csv_rows.py. */
+function quoted(cell) {
+  const text = /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : String(cell);
+  return /[",;\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
 
 /** Rejected lines as a CSV; Excel in Russian takes a comma for a decimal point. */
 function rejectedFile(errors) {

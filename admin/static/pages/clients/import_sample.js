@@ -1,7 +1,5 @@
 // The beginning of a file, and what the server makes of it.
-import { BASE, identity, problemOf } from "../../api.js";
-import { t } from "../../i18n.js";
-import { HttpError } from "../../kit/lib.js";
+import { call } from "../../api.js";
 
 const SAMPLE_BYTES = 128 * 1024; // more than the longest line that a table may have
 
@@ -9,19 +7,7 @@ const SAMPLE_BYTES = 128 * 1024; // more than the longest line that a table may 
 export const typeOf = (file) => (/\.(ndjson|jsonl)$/i.test(file.name) ? "application/x-ndjson" : "text/csv");
 
 /** See admin/import_preview.py. */
-export async function sampleOf(file, signal) {
-  let response;
-  try {
-    response = await fetch(`${BASE}/clients/import_preview?size=${file.size}`, {
-      method: "POST",
-      headers: { "Content-Type": typeOf(file), Authorization: JSON.stringify(identity()) },
-      body: file.slice(0, SAMPLE_BYTES),
-      signal,
-    });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new HttpError(t("error.gateway_away"), 0);
-  }
-  if (!response.ok) throw await problemOf(response);
-  return response.json();
-}
+export const sampleOf = (file, signal) =>
+  call("/clients/import_preview", {
+    method: "POST", query: { size: file.size }, headers: { "Content-Type": typeOf(file) }, body: file.slice(0, SAMPLE_BYTES), signal,
+  });

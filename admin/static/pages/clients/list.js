@@ -1,44 +1,36 @@
 // The list of clients: found by a part of the number, by tag, code and time zone; many changed at once.
-import { call, may } from "../../api.js";
+import { list, may } from "../../api.js";
 import { t } from "../../i18n.js";
-import { h, Link, useEffect, useRef, useState } from "../../kit/lib.js";
-import { Button, Card, Loading, Notice, PageTitle, Time, Trouble } from "../../kit/parts.js";
-import { Pager } from "../../kit/pager.js";
+import { h, Link, useRef, useState } from "../../kit/lib.js";
+import { Button, Card, Empty, Loading, Notice, PageTitle, Stale, Time, Trouble } from "../../kit/parts.js";
+import { Pager, useExistingPage } from "../../kit/pager.js";
 import { usePoll } from "../../kit/poll.js";
 import { BulkBar } from "./bulk.js";
 import { ExportButton } from "./export.js";
 import { useFacets } from "./facets.js";
 import { Filters } from "./filters.js";
-import { readable } from "./phone.js";
-import { filterOf, isFiltered, noFilter, useQuery } from "./query.js";
+import { readable } from "../../kit/words.js";
+import { filterOf, isFiltered, noFilter, useClientQuery } from "./query.js";
 
 const EVERY_MS = 15_000;
 
 /** {rows, total, stale, error, reload}: a page of clients; the last one stays in sight until the next one is there. */
 function usePage(query) {
-  const asked = { pagination: { page: query.page, perPage: query.per }, sort: { field: "id", order: query.order }, filter: filterOf(query) };
-  const { data, error, reload } = usePoll((signal) => call("/clients/list", { query: asked, signal }), EVERY_MS, JSON.stringify(asked));
+  const asked = { page: query.page, perPage: query.per, order: query.order, filter: filterOf(query) };
+  const { data, error, reload } = usePoll((signal) => list("clients", { ...asked, signal }), EVERY_MS, JSON.stringify(asked));
   const last = useRef(undefined);
   if (data) last.current = data;
   const shown = data ?? last.current;
   return { rows: shown?.data, total: shown?.total, stale: !data, error, reload };
 }
 
-/** The last page there is, when the one that is asked for has gone: its clients were deleted. */
-function useExistingPage(query, change, rows, total) {
-  const isBeyond = rows?.length === 0 && total > 0;
-  useEffect(() => {
-    if (isBeyond) change({ page: Math.ceil(total / query.per) });
-  }, [isBeyond]);
-}
-
 export function ClientList() {
-  const [query, change] = useQuery();
+  const [query, change] = useClientQuery();
   const facets = useFacets();
   const [chosen, setChosen] = useState(() => new Set());
   const { rows, total, stale, error, reload } = usePage(query);
   const filter = filterOf(query);
-  useExistingPage(query, change, stale ? undefined : rows, total);
+  useExistingPage({ rows: stale ? undefined : rows, total, perPage: query.per, change });
   const select = (ids) => setChosen(new Set(ids));
   const refilter = (changes) => {
     if (Object.keys(changes).some((key) => key in noFilter)) select([]); // what is not in sight must not be changed
@@ -80,14 +72,14 @@ const Actions = ({ filter, total }) =>
 
 function Rows({ rows, chosen, select, query, change, stale }) {
   const choosable = may("clients.edit");
-  if (rows.length === 0) return h(Empty, { query, change });
+  if (rows.length === 0) return h(None, { query, change });
   const toggle = (id) => select(chosen.has(id) ? [...chosen].filter((each) => each !== id) : [...chosen, id]);
   const allHere = rows.every((row) => chosen.has(row.id));
   const here = new Set(rows.map((row) => row.id));
   const toggleAll = () => select(allHere ? [...chosen].filter((id) => !here.has(id)) : [...chosen, ...here]);
   return h(
-    "div",
-    { className: `table-scroll ${stale ? "is-stale" : ""}`, "aria-busy": stale || undefined },
+    Stale,
+    { stale, className: "table-scroll" },
     h(
       "table",
       { className: "table client-table" },
@@ -153,18 +145,12 @@ const Row = ({ row, choosable, chosen, toggle }) =>
     h("td", { className: "wide-only" }, h(Time, { value: row.create_time })),
   );
 
-const Empty = ({ query, change }) =>
+const None = ({ query, change }) =>
   isFiltered(query)
     ? h(Notice, { action: h(Button, { onClick: () => change(noFilter) }, t("clients.reset")) }, t("clients.none_found"))
     : h(
-        "div",
-        { className: "clients-empty" },
-        h("p", null, t("clients.none_yet")),
-        may("clients.add") &&
-          h(
-            "div",
-            { className: "row" },
-            h(Link, { className: "button primary", to: "/clients/import" }, t("clients.import")),
-            h(Link, { className: "button", to: "/clients/create" }, t("clients.add")),
-          ),
+        Empty,
+        { words: t("clients.none_yet") },
+        may("clients.add") && h(Link, { className: "button primary", to: "/clients/import" }, t("clients.import")),
+        may("clients.add") && h(Link, { className: "button", to: "/clients/create" }, t("clients.add")),
       );

@@ -1,8 +1,8 @@
 // The messages of one client.
-import { call } from "../../api.js";
+import { call, list } from "../../api.js";
 import { number, t } from "../../i18n.js";
 import { h, Link, useEffect, useState } from "../../kit/lib.js";
-import { Choice } from "../../kit/fields.js";
+import { Select } from "../../kit/fields.js";
 import { Card, Loading, StatusChip, Table, Time, Trouble } from "../../kit/parts.js";
 import { Pager } from "../../kit/pager.js";
 import { usePoll } from "../../kit/poll.js";
@@ -17,7 +17,7 @@ export function ClientMessages({ clientId }) {
   const { data, error, reload } = usePoll(
     (signal) => {
       const filter = { client_id: clientId, ...(asked.status && { status: asked.status }) };
-      return call("/messages/list", { query: { pagination: { page: asked.page, perPage: asked.per }, sort: { field: "id", order: "DESC" }, filter }, signal });
+      return list("messages", { page: asked.page, perPage: asked.per, filter, signal });
     },
     EVERY_MS,
     JSON.stringify([clientId, asked]),
@@ -29,7 +29,7 @@ export function ClientMessages({ clientId }) {
     {
       className: "client-messages",
       title: data ? t("clients.messages_count", { smart_count: data.total }) : t("clients.messages"),
-      actions: h(Choice, {
+      actions: h(Select, {
         label: t("clients.messages_status"),
         className: "inline",
         value: asked.status,
@@ -59,7 +59,11 @@ const columns = (texts) => [
         texts[row.mailing_id] ?? t("clients.message_number", { id: String(row.mailing_id) }),
       ),
   },
-  { key: "id", label: t("clients.message"), render: (row) => h(Link, { to: `/messages/${row.id}/show` }, t("clients.message_number", { id: String(row.id) })) },
+  {
+    key: "id",
+    label: t("clients.message"),
+    render: (row) => h(Link, { className: "nowrap", to: `/messages/${row.id}/show` }, t("clients.message_number", { id: String(row.id) })),
+  },
   { key: "attempts", label: t("clients.message_attempts"), numeric: true, render: (row) => number(row.attempts) },
   { key: "sent_time", label: t("clients.message_sent"), render: (row) => h(Time, { value: row.sent_time }) },
 ];

@@ -3,9 +3,6 @@
 const SEARCHED_MIN = 3; // the engine searches for 3 to 11 digits
 const LENGTH = 11;
 
-/** "79161234567" as "+7 916 123-45-67"; what is no such number stays as it is. */
-export const readable = (phone) => (phone ?? "").replace(/^7(\d{3})(\d{3})(\d{2})(\d{2})$/, "+7 $1 $2-$3-$4");
-
 /** What is typed as a part of a number: {digits} to search for, or {} and why not: "short", "long"; nothing typed is no search. */
 export function searched(typed) {
   const digits = typed.replace(/\D/g, "");

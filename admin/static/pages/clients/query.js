@@ -1,37 +1,14 @@
-// What the list shows, kept in the address: it can be sent to a colleague, and "back" leads to it.
-import { useCallback, useLocation, useMemo, useNavigate } from "../../kit/lib.js";
+// Which clients the list shows: what the address says of it, and as the server has it.
+import { useQuery } from "../../kit/query.js";
 import { searched } from "./phone.js";
 
 const SIZE = 25;
 const DEFAULTS = { q: "", tag: null, code: null, zone: null, order: "DESC", page: 1, per: SIZE };
 
-function read(search) {
-  const given = new URLSearchParams(search);
-  const query = { ...DEFAULTS };
-  for (const [key, value] of given) if (key in query) query[key] = typeof query[key] === "number" ? Math.max(1, Number.parseInt(value, 10) || 1) : value;
-  query.order = query.order === "ASC" ? "ASC" : "DESC";
-  return query;
-}
-
-function written(query) {
-  const search = new URLSearchParams();
-  for (const [key, value] of Object.entries(query)) if (value !== DEFAULTS[key]) search.set(key, value);
-  return search.toString();
-}
-
-/** [query, change]: `change` takes what differs; anything but a page number leads to the first page. */
-export function useQuery() {
-  const { search, pathname } = useLocation();
-  const navigate = useNavigate();
-  const query = useMemo(() => read(search), [search]);
-  const change = useCallback(
-    (changes) => {
-      const next = { ...query, page: 1, ...changes };
-      navigate({ pathname, search: written(next) }, { replace: !("page" in changes) });
-    },
-    [query, pathname, navigate],
-  );
-  return [query, change];
+/** [query, change] of kit/query.js. */
+export function useClientQuery() {
+  const [query, change] = useQuery(DEFAULTS);
+  return [query.order === "ASC" ? query : { ...query, order: "DESC" }, change];
 }
 
 export const noFilter = { q: "", tag: null, code: null, zone: null };

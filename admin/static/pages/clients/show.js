@@ -1,18 +1,17 @@
 // A client: their data, and the messages that they got or will get.
-import { call, dataProvider, may } from "../../api.js";
+import { dataProvider, list, may, one } from "../../api.js";
 import { t } from "../../i18n.js";
 import { h, Link, useNavigate, useNotify, useParams } from "../../kit/lib.js";
-import { Card, Chip, ConfirmButton, Loading, PageTitle, Time, Trouble } from "../../kit/parts.js";
+import { Card, Chip, ConfirmButton, Facts, Loading, PageTitle, Time, Trouble } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
 import { ClientMessages } from "./messages.js";
-import { readable } from "./phone.js";
+import { readable } from "../../kit/words.js";
 
 const EVERY_MS = 15_000;
 
 export function ClientShow() {
   const { id } = useParams();
-  const { data, error, reload } = usePoll((signal) => call("/clients/one", { query: { id }, signal }), EVERY_MS, id);
-  const client = data?.data;
+  const { data: client, error, reload } = usePoll((signal) => one("clients", id, signal), EVERY_MS, id);
   const title = client ? readable(client.phone_number) : t("clients.title");
   return h(
     "div",
@@ -20,12 +19,12 @@ export function ClientShow() {
     h(PageTitle, null, title),
     h(Trouble, { error, reload: error?.status === 404 ? undefined : reload }),
     error?.status === 404 && h("p", null, h(Link, { to: "/clients" }, t("clients.back"))),
-    client ? h(Facts, { client }) : !error && h(Loading),
+    client ? h(Known, { client }) : !error && h(Loading),
     client && h(ClientMessages, { clientId: id }),
   );
 }
 
-const Facts = ({ client }) =>
+const Known = ({ client }) =>
   h(
     Card,
     {
@@ -36,19 +35,20 @@ const Facts = ({ client }) =>
         may("clients.delete") && h(DeleteButton, { key: "delete", client }),
       ],
     },
-    h(
-      "dl",
-      { className: "client-facts" },
-      fact("tag", client.tag === "" ? h("span", { className: "muted" }, t("tag.none")) : h(Chip, null, client.tag)),
-      fact("phone_code", client.phone_code),
-      fact("time_zone", h(Zone, { zone: client.time_zone })),
-      fact("create_time", h(Time, { value: client.create_time })),
-      client.update_time !== client.create_time && fact("update_time", h(Time, { value: client.update_time })),
-      fact("id", client.id),
-    ),
+    h(Facts, {
+      wide: true,
+      rows: [
+        fact("tag", client.tag === "" ? h("span", { className: "muted" }, t("tag.none")) : h(Chip, null, client.tag)),
+        fact("phone_code", client.phone_code),
+        fact("time_zone", h(Zone, { zone: client.time_zone })),
+        fact("create_time", h(Time, { value: client.create_time })),
+        client.update_time !== client.create_time && fact("update_time", h(Time, { value: client.update_time })),
+        fact("id", client.id),
+      ],
+    }),
   );
 
-const fact = (key, value) => h("div", { key }, h("dt", null, t(`resources.clients.fields.${key}`)), h("dd", null, value));
+const fact = (key, value) => ({ key, label: t(`resources.clients.fields.${key}`), value });
 
 /** The zone, and what time it is there: what a text in the night would be. */
 function Zone({ zone }) {
@@ -73,10 +73,7 @@ function DeleteButton({ client }) {
 
 /** What goes and what stays, in numbers. */
 function Consequences({ clientId }) {
-  const count = async (filter, signal) => {
-    const query = { pagination: { page: 1, perPage: 1 }, sort: { field: "id", order: "DESC" }, filter: { client_id: clientId, ...filter } };
-    return (await call("/messages/list", { query, signal })).total;
-  };
+  const count = async (filter, signal) => (await list("messages", { perPage: 1, filter: { client_id: clientId, ...filter }, signal })).total;
   const { data } = usePoll(async (signal) => {
     const [all, waiting] = await Promise.all([count({}, signal), count({ status: "pending" }, signal)]);
     return { waiting, past: all - waiting };

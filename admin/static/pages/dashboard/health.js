@@ -1,9 +1,8 @@
 // How the provider and the engine do, in words.
-import { duration, fromNow, number, percent, said, t } from "../../i18n.js";
+import { duration, fromNow, latency, number, percent, perSecond, said, t } from "../../i18n.js";
 import { h, Link } from "../../kit/lib.js";
-import { Card, Chip } from "../../kit/parts.js";
+import { Card, Chip, Facts } from "../../kit/parts.js";
 import { quoteOf } from "../messages/words.js";
-import { Facts, limitWords } from "./parts.js";
 
 const BREAKER_TONES = { closed: "good", open: "bad", blocked: "bad" };
 
@@ -32,7 +31,7 @@ export const breakerFacts = (breaker) =>
 
 /** The rows of Facts that say how the provider has answered lately; none when nobody has called it. */
 export function callFacts(provider) {
-  const { calls, error_share: share, latency_seconds: latency, window_seconds: window } = provider;
+  const { calls, error_share: share, latency_seconds: times, window_seconds: window } = provider;
   if (calls === 0) return [];
   return [
     {
@@ -41,16 +40,16 @@ export function callFacts(provider) {
       value: t("provider.of_calls", { share: percent(share), count: calls }),
       hint: t("provider.window", { time: duration(window) }),
     },
-    latency.p50 !== null && {
+    times.p50 !== null && {
       key: "latency",
       label: t("provider.latency"),
-      value: t("provider.latency_words", { p50: pause(latency.p50), p95: pause(latency.p95) }),
+      value: t("provider.latency_words", { p50: latency(times.p50), p95: latency(times.p95) }),
     },
   ];
 }
 
-/** A short length of time: milliseconds below a second. */
-const pause = (seconds) => (seconds < 1 ? t("unit.millisecond", { value: Math.ceil(1000 * seconds) }) : t("unit.second", { value: seconds }));
+/** The engine's budget in words. */
+export const limitWords = (limit) => (limit ? perSecond(limit) : t("engine.no_limit"));
 
 export function ProviderCard({ provider }) {
   const { breaker } = provider;

@@ -1,9 +1,9 @@
 // The mailings that are under way, with bars that move.
 import { may } from "../../api.js";
-import { fromNow, t } from "../../i18n.js";
+import { fromNow, momentOrClock, speed, t } from "../../i18n.js";
 import { h, Link, useState } from "../../kit/lib.js";
-import { Button, Card, Chip, Progress, StateChip } from "../../kit/parts.js";
-import { moment, speed } from "./parts.js";
+import { Button, Card, Chip, Progress } from "../../kit/parts.js";
+import { MailingChip } from "../mailings/parts.js";
 
 const SHOWN = 6; // what is below the list should not be out of sight
 const TEXT_MAX = 80; // the engine sends so many characters of a text
@@ -13,7 +13,7 @@ export function titleOf(brief, most = TEXT_MAX) {
   const letters = [...brief.text];
   const text = letters.slice(0, most).join("").replace(/\s+/g, " ").trim();
   if (!text) return t("dashboard.untitled", { id: String(brief.mailing_id) });
-  return letters.length < Math.min(most, TEXT_MAX) ? text : `${text}…`;
+  return letters.length < Math.min(most, TEXT_MAX) ? text : `${text.replace(/[.,:;…-]+$/, "")}…`;
 }
 
 export function MailingsCard({ overview }) {
@@ -34,7 +34,7 @@ export function MailingsCard({ overview }) {
 }
 
 /** Why nothing goes out, of no mailing: a key of words, or null. */
-function heldBy({ sending, breaker }) {
+export function heldBy({ sending, breaker }) {
   if (sending === "paused") return "dashboard.held_all";
   return breaker.state === "closed" ? null : "dashboard.held_provider";
 }
@@ -48,7 +48,7 @@ function Row({ brief, held }) {
       "div",
       { className: "row spread" },
       h(Link, { to: `/mailings/${brief.mailing_id}/show`, className: "mailing-title" }, titleOf(brief)),
-      waits ? h(Chip, { tone: "warn" }, t("dashboard.held")) : h(StateChip, { state: brief.state }),
+      waits ? h(Chip, { tone: "warn" }, t("dashboard.held")) : h(MailingChip, { mailing: brief }),
     ),
     h(Progress, { counts: brief.message_counts, label: t("dashboard.of_mailing", { id: String(brief.mailing_id) }) }),
     h("div", { className: "mailing-words" }, wordsOf(brief, waits)),
@@ -59,14 +59,15 @@ function Row({ brief, held }) {
 /** How a mailing goes on, in a sentence. */
 function wordsOf(brief, held) {
   const { state, rate_per_second: rate, estimated_completion_time: eta, missed } = brief;
-  const vars = { end: moment(brief.end_time), start: moment(brief.start_time), rate: speed(rate) };
+  const vars = { end: momentOrClock(brief.end_time), start: momentOrClock(brief.start_time), rate: speed(rate) };
   if (state === "scheduled") return t("dashboard.starts", { ...vars, from_now: fromNow(brief.start_time) });
   if (state === "paused") return t("dashboard.paused", vars);
   if (held) return t(held, vars);
   if (brief.audience_state === "building") return t("dashboard.building");
+  if (brief.message_counts.total === 0) return t("mailings.nobody_open");
   if (brief.message_counts.pending === 0) return t("dashboard.through", vars);
   if (rate <= 0) return t("dashboard.still", vars);
   // Of one that will not be through its end is the time of completion: that would read like good news.
   if (!eta || missed > 0) return t("dashboard.at_rate", vars);
-  return t("dashboard.eta", { ...vars, when: moment(eta), from_now: fromNow(eta) });
+  return t("dashboard.eta", { ...vars, when: momentOrClock(eta), from_now: fromNow(eta) });
 }

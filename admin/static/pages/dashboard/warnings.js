@@ -1,13 +1,12 @@
 // What needs a person: in plain words, with what to do and a way to where it is done.
 import { isAdmin, may } from "../../api.js";
-import { clock, t } from "../../i18n.js";
+import { clock, momentOrClock, t } from "../../i18n.js";
 import { h, Link } from "../../kit/lib.js";
 import { Notice } from "../../kit/parts.js";
 import { SendingButton } from "../engine/sending.js";
 import { partName } from "../engine/tables.js";
 import { causeOf } from "./health.js";
 import { titleOf } from "./mailings.js";
-import { moment } from "./parts.js";
 
 const TITLE_MAX = 50;
 const MAILINGS_MAX = 3; // so that many of a kind don't push the rest out of sight: each is said at its mailing too
@@ -70,7 +69,7 @@ function OfMailing({ warning, overview, edit, count }) {
       title: t(`warning.${warning.code}`, { text: titleOf(brief, TITLE_MAX) }),
       action: h(Link, { className: "button", to: way.to }, t(way.words)),
     },
-    t(`warning.${warning.code}_words`, { smart_count: count ?? brief.message_counts.pending, end: moment(brief.end_time) }),
+    t(`warning.${warning.code}_words`, { smart_count: count ?? brief.message_counts.pending, end: momentOrClock(brief.end_time) }),
   );
 }
 

@@ -1,9 +1,8 @@
 // The circuit breaker in words: what it means, and what a person has to do.
 import { t } from "../../i18n.js";
 import { h } from "../../kit/lib.js";
-import { Card } from "../../kit/parts.js";
+import { Card, Facts } from "../../kit/parts.js";
 import { BreakerChip, breakerFacts, callFacts, isIdle } from "../dashboard/health.js";
-import { Facts } from "../dashboard/parts.js";
 
 /** `provider`: how it has answered lately, once that is known. */
 export function BreakerCard({ breaker, provider }) {

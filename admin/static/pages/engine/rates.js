@@ -1,8 +1,7 @@
 // The engine's speed over the last minutes, from the moment the page was opened.
-import { t } from "../../i18n.js";
+import { perSecond, speed, t } from "../../i18n.js";
 import { h, useEffect, useState } from "../../kit/lib.js";
 import { niceCeiling, useWidth } from "../../kit/plot.js";
-import { speed } from "../dashboard/parts.js";
 
 const MINUTES = 5;
 const KEPT_MS = MINUTES * 60_000;
@@ -44,7 +43,7 @@ export function RatePlot({ rates, limit }) {
       "figcaption",
       { className: "legend" },
       h("span", null, h("i", { className: "fill-rate" }), t("engine.throughput_legend")),
-      inReach && h("span", null, h("i", { className: "fill-limit" }), t("engine.limit_legend", { value: t("unit.per_second", { value: limit }) })),
+      inReach && h("span", null, h("i", { className: "fill-limit" }), t("engine.limit_legend", { value: perSecond(limit) })),
     ),
   );
 }

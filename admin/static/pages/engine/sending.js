@@ -2,8 +2,8 @@
 import { isAdmin, rest } from "../../api.js";
 import { number, t } from "../../i18n.js";
 import { h, useNotify } from "../../kit/lib.js";
-import { Card, Chip, ConfirmButton } from "../../kit/parts.js";
-import { Facts, limitWords } from "../dashboard/parts.js";
+import { Card, Chip, ConfirmButton, Facts } from "../../kit/parts.js";
+import { limitWords } from "../dashboard/health.js";
 
 /** Change settings of the engine; resolves to its status. */
 export const patchEngine = (body) => rest("/engine", { method: "PATCH", body });

@@ -1,9 +1,10 @@
 // Workers and rate, changed live by an admin; others see them.
 import { isAdmin } from "../../api.js";
 import { number, t } from "../../i18n.js";
-import { h, useId, useNotify, useState } from "../../kit/lib.js";
-import { Button, Card } from "../../kit/parts.js";
-import { Facts, limitWords } from "../dashboard/parts.js";
+import { h, useNotify, useState } from "../../kit/lib.js";
+import { Input } from "../../kit/fields.js";
+import { Button, Card, Facts } from "../../kit/parts.js";
+import { limitWords } from "../dashboard/health.js";
 import { patchEngine } from "./sending.js";
 
 const SETTINGS = [
@@ -16,7 +17,7 @@ export const SettingsCard = (props) =>
 
 const Changed = ({ engine, onChange }) => [
   ...SETTINGS.map((setting) => h(Setting, { key: setting.name, setting, value: engine[setting.name], onChange })),
-  h("p", { key: "words", className: "plain field-hint" }, t("engine.until_stopped")),
+  h("p", { key: "words", className: "plain muted small" }, t("engine.until_stopped")),
 ];
 
 const Seen = ({ engine }) =>
@@ -24,7 +25,6 @@ const Seen = ({ engine }) =>
 
 /** A number with a button; what the engine says against it stands below. Until it is touched it shows what holds. */
 function Setting({ setting: { name, shown, sent }, value, onChange }) {
-  const id = useId();
   const notify = useNotify();
   const [draft, setDraft] = useState(null);
   const [busy, setBusy] = useState(false);
@@ -48,16 +48,10 @@ function Setting({ setting: { name, shown, sent }, value, onChange }) {
   return h(
     "form",
     { className: "setting", onSubmit: save, noValidate: true },
-    h("label", { htmlFor: id }, t(`engine.${name}`)),
-    h(
-      "div",
-      { className: "row" },
-      h("input", {
-        id, type: "number", step: "any", inputMode: "decimal", value: draft ?? current, placeholder: name === "rate_limit" ? t("engine.no_limit") : undefined,
-        "aria-invalid": Boolean(error), "aria-describedby": `${id}-words`, onChange: (event) => setDraft(event.target.value),
-      }),
-      h(Button, { type: "submit", kind: "primary", busy, disabled: draft === null || draft === current }, t("action.save")),
-    ),
-    h("div", { id: `${id}-words`, className: error ? "field-error" : "field-hint", role: error ? "alert" : undefined }, error ?? t(`engine.${name}_hint`)),
+    h(Input, {
+      label: t(`engine.${name}`), hint: t(`engine.${name}_hint`), error, type: "number", step: "any", inputMode: "decimal",
+      value: draft ?? current, onChange: setDraft, placeholder: name === "rate_limit" ? t("engine.no_limit") : undefined,
+      after: h(Button, { type: "submit", kind: "primary", busy, disabled: draft === null || draft === current }, t("action.save")),
+    }),
   );
 }

@@ -18,7 +18,7 @@ export function EnginesCard({ engine }) {
   return h(
     Card,
     { title: t("engine.engines") },
-    h("p", { className: "plain field-hint" }, t("engine.engines_words")),
+    h("p", { className: "plain muted small" }, t("engine.engines_words")),
     h(Table, {
       rows,
       columns: [

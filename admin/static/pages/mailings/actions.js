@@ -2,9 +2,8 @@
 import { call, may, rest } from "../../api.js";
 import { h, Link, useNavigate, useNotify } from "../../kit/lib.js";
 import { ConfirmButton } from "../../kit/parts.js";
-import { t } from "../../i18n.js";
+import { moment, t } from "../../i18n.js";
 import { isOpen } from "./parts.js";
-import { moment } from "./times.js";
 
 /** `reload`: show what has become of it. */
 export function Actions({ mailing, reload }) {

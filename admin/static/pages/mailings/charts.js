@@ -1,9 +1,10 @@
 // A mailing's statistics: when, why not, and to whom.
 import { h, useState } from "../../kit/lib.js";
-import { Card, Stat, Table } from "../../kit/parts.js";
+import { Card, Segments, Stat, Table } from "../../kit/parts.js";
 import { fates, ShareBars, TimePlot } from "../../kit/plot.js";
-import { duration, number, t } from "../../i18n.js";
-import { MessagesLink, tagName } from "./parts.js";
+import { MessagesLink } from "../../kit/words.js";
+import { duration, latency, number, t } from "../../i18n.js";
+import { tagName } from "./parts.js";
 import { timelineBars } from "./times.js";
 
 const HOUR_SECONDS = 3600;
@@ -48,28 +49,22 @@ export function Reasons({ mailing, stats }) {
 }
 
 const groups = () => [
-  { key: "by_tag", label: t("mailings.by.tag"), name: tagName },
-  { key: "by_phone_code", label: t("mailings.by.code"), name: (code) => code },
-  { key: "by_time_zone", label: t("mailings.by.zone"), name: (zone) => zone.replaceAll("_", " ") },
+  { value: "by_tag", label: t("mailings.by.tag"), name: tagName },
+  { value: "by_phone_code", label: t("mailings.by.code"), name: (code) => code },
+  { value: "by_time_zone", label: t("mailings.by.zone"), name: (zone) => zone.replaceAll("_", " ") },
 ];
 
 /** Who has it: by tag, operator code and time zone. */
 export function Breakdown({ stats }) {
   const [chosen, setChosen] = useState("by_tag");
-  const group = groups().find((each) => each.key === chosen);
+  const group = groups().find((each) => each.value === chosen);
   const rows = largest(stats[chosen], group.name);
   const top = Math.max(1, ...rows.map((row) => row.total));
   return h(
     Card,
     {
       title: t("mailings.breakdown"),
-      actions: h(
-        "div",
-        { className: "segmented small", role: "group", "aria-label": t("mailings.breakdown") },
-        groups().map(({ key, label }) =>
-          h("button", { key, type: "button", "aria-pressed": key === chosen, onClick: () => setChosen(key) }, label),
-        ),
-      ),
+      actions: h(Segments, { label: t("mailings.breakdown"), value: chosen, options: groups(), onChange: setChosen }),
     },
     rows.length === 0 && h("p", { className: "muted" }, t("mailings.breakdown.empty")),
     h("dl", { className: "share-bars m-stacked", "aria-label": group.label }, rows.map((row) => h(GroupRow, { key: row.key, row, top }))),
@@ -116,7 +111,7 @@ const Legend = () =>
 
 /** What the provider answered, and how fast, for the technically minded. */
 export function Technical({ stats }) {
-  const { attempts, latency_seconds: latency } = stats;
+  const { attempts, latency_seconds: times } = stats;
   const rows = Object.entries(attempts.by_http_status).map(([status, count]) => ({ id: status, status, meaning: meaning(Number(status)), count }));
   return h(
     Card,
@@ -130,7 +125,7 @@ export function Technical({ stats }) {
         "div",
         { className: "stats" },
         h(Stat, { label: t("mailings.attempts"), value: number(attempts.total), hint: t("mailings.retried", { smart_count: attempts.retried }) }),
-        ["p50", "p95", "p99"].map((key) => h(Stat, { key, label: t(`mailings.latency.${key}`), value: milliseconds(latency[key]) })),
+        ["p50", "p95", "p99"].map((key) => h(Stat, { key, label: t(`mailings.latency.${key}`), value: latency(times[key]) })),
       ),
       h(Table, {
         caption: t("mailings.by_status"),
@@ -143,11 +138,6 @@ export function Technical({ stats }) {
       }),
     ),
   );
-}
-
-function milliseconds(seconds) {
-  if (seconds === null) return "—";
-  return seconds < 1 ? t("mailings.ms", { value: number(1000 * seconds, seconds < 0.01 ? 1 : 0) }) : t("unit.second", { value: number(seconds) });
 }
 
 /** What a status of the provider means here (SPEC 2, rule 6). */

@@ -1,10 +1,10 @@
 // A mailing while it is written: the form's values, what they mean to the engine, and what is wrong with them.
+import { isAway } from "../../api.js";
 import { t } from "../../i18n.js";
 import { lengthOf, TEXT_MAX } from "./sms.js";
 import { after, DAY } from "./times.js";
 
 const RATE_MAX = 100_000;
-const AWAY = [0, 502, 503, 504];
 export const FIELDS = ["text", "filter", "start_time", "end_time", "local_hours", "rate_limit", "on_uncertain"];
 
 /** The values of a new mailing; a start of null is "at once". */
@@ -71,6 +71,6 @@ export function refusal(error) {
   const fields = Object.fromEntries(Object.entries(error.body?.errors ?? {}).filter(([field]) => FIELDS.includes(field)));
   // With a time to try again it is the first try of the same click that still runs.
   if (error.status === 409 && !error.retrySeconds) return { fields, whole: t("mailings.closed_form") };
-  if (AWAY.includes(error.status)) return { fields, whole: t("mailings.form.away") };
+  if (isAway(error)) return { fields, whole: t("mailings.form.away") };
   return { fields, whole: Object.keys(fields).length ? t("mailings.form.bad") : error.message };
 }

@@ -1,21 +1,10 @@
 // The form's fields. Each is told its value, and what is wrong with it.
 import { h, useId, useRef, useState } from "../../kit/lib.js";
+import { Field } from "../../kit/fields.js";
 import { Button } from "../../kit/parts.js";
 import { t, timeZone } from "../../i18n.js";
 import { countSegments, dearCharacters, lengthOf, TEXT_MAX } from "./sms.js";
 import { after, lasting, ends, fromLocal, starts, toLocal } from "./times.js";
-
-/** A labelled field with its hint and its error; `children(props)` draws the input. */
-function Field({ label, hint, error, children }) {
-  const id = useId();
-  return h(
-    "div",
-    { className: "m-field" },
-    h("label", { htmlFor: id }, label),
-    children({ id, "aria-invalid": Boolean(error), "aria-describedby": `${id}-words` }),
-    h("div", { id: `${id}-words` }, error && h("p", { className: "m-field-error", role: "alert" }, error), hint && h("p", { className: "m-field-hint" }, hint)),
-  );
-}
 
 const DAYTIME = { from: "09:00", to: "21:00" };
 
@@ -46,7 +35,7 @@ function Length({ text, counted }) {
     segments > 0 && h("strong", null, t("mailings.segments", { smart_count: segments })),
     segments > 0 && h("span", { title: t(`mailings.encoding.${encoding}.hint`) }, t(`mailings.encoding.${encoding}`)),
     segments > 0 && h("span", null, t("mailings.form.units", { units, left })),
-    dear && h("p", { className: "m-field-hint" }, t("mailings.form.dear", { characters: dear.characters.join(" "), smart_count: dear.segments })),
+    dear && h("p", { className: "field-words" }, t("mailings.form.dear", { characters: dear.characters.join(" "), smart_count: dear.segments })),
   );
 }
 
@@ -75,8 +64,8 @@ export function StartField({ field, error, end, label }) {
     null,
     h(
       "div",
-      { className: "m-field", role: "radiogroup", "aria-label": label },
-      h("span", { className: "m-field-label" }, label),
+      { className: "field", role: "radiogroup", "aria-label": label },
+      h("span", { className: "field-label" }, label),
       choice(value === null, t("mailings.form.at_once"), () => null),
       choice(value !== null, t("mailings.form.at_time"), starts()[1].value),
     ),
@@ -108,7 +97,7 @@ export const EndField = ({ field, error, start }) =>
     null,
     h(Moment, { field, error, label: t("mailings.form.end") }),
     h(Picks, { picks: ends(), onPick: (make) => field.onChange(make(start)), label: t("mailings.form.quick") }),
-    h("p", { className: "m-field-hint" }, t("mailings.form.end_hint"), " ", t("time.zone", { zone: timeZone() })),
+    h("p", { className: "field-words" }, t("mailings.form.end_hint"), " ", t("time.zone", { zone: timeZone() })),
   );
 
 /** Hours of the day, in each client's own zone. */
@@ -117,12 +106,12 @@ export function HoursField({ field, error }) {
   const id = useId();
   const input = (key) =>
     h("input", {
-      id: `${id}-${key}`, type: "time", value: value[key], "aria-invalid": Boolean(error), "aria-describedby": `${id}-words`,
+      id: `${id}-${key}`, type: "time", className: "control", value: value[key], "aria-invalid": Boolean(error), "aria-describedby": `${id}-words`,
       onChange: (event) => field.onChange({ ...value, [key]: event.target.value }),
     });
   return h(
     "div",
-    { className: "m-field" },
+    { className: "field" },
     h(
       "label",
       { className: "m-choice" },
@@ -139,8 +128,8 @@ export function HoursField({ field, error }) {
     h(
       "div",
       { id: `${id}-words` },
-      error && h("p", { className: "m-field-error", role: "alert" }, error),
-      h("p", { className: "m-field-hint" }, t(value !== null && value.from > value.to ? "mailings.form.hours_midnight" : "mailings.form.hours_hint")),
+      error && h("p", { className: "field-words bad", role: "alert" }, error),
+      h("p", { className: "field-words" }, t(value !== null && value.from > value.to ? "mailings.form.hours_midnight" : "mailings.form.hours_hint")),
     ),
   );
 }
@@ -148,7 +137,7 @@ export function HoursField({ field, error }) {
 export const RateField = ({ field, error }) =>
   h(Field, { label: t("mailings.form.rate"), error, hint: t("mailings.form.rate_hint") }, (props) =>
     h("input", {
-      ...props, ref: field.ref, inputMode: "decimal", className: "short", value: field.value, onChange: changed(field), onBlur: field.onBlur,
+      ...props, ref: field.ref, inputMode: "decimal", value: field.value, onChange: changed(field), onBlur: field.onBlur,
       placeholder: t("mailings.form.rate_none"),
     }),
   );
@@ -159,22 +148,22 @@ export function UncertainField({ field, fixed }) {
   if (fixed) {
     return h(
       "div",
-      { className: "m-field" },
-      h("span", { className: "m-field-label" }, t("mailings.form.uncertain")),
-      h("p", { className: "m-field-hint" }, t(`mailings.uncertain.${field.value}`), ". ", t("mailings.form.uncertain_fixed")),
+      { className: "field" },
+      h("span", { className: "field-label" }, t("mailings.form.uncertain")),
+      h("p", { className: "field-words" }, t(`mailings.uncertain.${field.value}`), ". ", t("mailings.form.uncertain_fixed")),
     );
   }
   return h(
     "div",
-    { className: "m-field", role: "radiogroup", "aria-label": t("mailings.form.uncertain") },
-    h("span", { className: "m-field-label" }, t("mailings.form.uncertain")),
-    h("p", { className: "m-field-hint" }, t("mailings.form.uncertain_hint")),
+    { className: "field", role: "radiogroup", "aria-label": t("mailings.form.uncertain") },
+    h("span", { className: "field-label" }, t("mailings.form.uncertain")),
+    h("p", { className: "field-words" }, t("mailings.form.uncertain_hint")),
     ["resend", "not_sent"].map((each) =>
       h(
         "label",
         { key: each, className: "m-choice" },
         h("input", { type: "radio", name: id, checked: field.value === each, onChange: () => field.onChange(each) }),
-        h("span", null, t(`mailings.uncertain.${each}`), h("span", { className: "m-field-hint" }, t(`mailings.uncertain.${each}.hint`))),
+        h("span", null, t(`mailings.uncertain.${each}`), h("span", { className: "field-words" }, t(`mailings.uncertain.${each}.hint`))),
       ),
     ),
   );

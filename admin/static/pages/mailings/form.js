@@ -1,13 +1,14 @@
 // Registering a mailing, and changing one: the form, and beside it what will come of it.
-import { call, rest } from "../../api.js";
+import { call, randomKey, rest } from "../../api.js";
 import { h, RA, useEffect, useLocation, useMemo, useNavigate, useNotify, useParams, useRef, useState } from "../../kit/lib.js";
 import { Button, Card, Loading, Notice, PageTitle } from "../../kit/parts.js";
+import { Pickers } from "../../kit/picker.js";
 import { usePoll } from "../../kit/poll.js";
 import { locale, t } from "../../i18n.js";
+import { useFacets } from "../clients/facets.js";
 import { blank, bodyOf, copyOf, FIELDS, problemsOf, refusal, valuesOf } from "./draft.js";
 import { EndField, HoursField, RateField, StartField, TextField, UncertainField } from "./fields.js";
-import { clientsWords, isOpen, MailingTrouble } from "./parts.js";
-import { Picker } from "./picker.js";
+import { clientsWords, isOpen, MailingTrouble, tagName } from "./parts.js";
 import { Preview, usePreview } from "./preview.js";
 
 const { SimpleForm, useInput } = RA;
@@ -37,9 +38,6 @@ export function MailingCreate() {
     h(Form, { key: copy?.id, values, save, isNew: true, onClose: () => navigate(copy ? `/mailings/${copy.id}/show` : "/mailings") }),
   );
 }
-
-/** 128 random bits; crypto.randomUUID is there over HTTPS only. */
-const randomKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 export function MailingEdit() {
   const { id } = useParams();
@@ -158,7 +156,7 @@ function Parts({ mailing, isNew = false, onClose }) {
       h(
         Preview,
         { values, result },
-        sent > 0 && h("p", { className: "m-field-hint" }, t("mailings.preview.sent_already", { smart_count: sent })),
+        sent > 0 && h("p", { className: "muted small" }, t("mailings.preview.sent_already", { smart_count: sent })),
         formState.errors.root?.server && h(Notice, { tone: "bad" }, formState.errors.root.server.message),
         h(
           "div",
@@ -180,26 +178,27 @@ function noAccident(event) {
 function submitWords(values, { preview, unasked, error }) {
   const verb = values.start_time === null || new Date(values.start_time) <= Date.now() ? "send" : "schedule";
   if (!preview || unasked || error) return t(`mailings.form.${verb}`);
+  if (preview.audience === 0) return t("mailings.form.nobody");
   return t(`mailings.form.${verb}_to`, { clients: clientsWords(preview.audience), smart_count: preview.audience });
 }
 
 /** Tags and operator codes out of those that clients have. */
 function FilterField({ field, error }) {
-  const { data, error: trouble } = usePoll((signal) => call("/clients/facets", { signal }), 30_000);
+  const { tags, codes, error: trouble } = useFacets();
   const { value } = field;
   const set = (key) => (chosen) => field.onChange({ ...value, [key]: chosen });
+  const unknown = t("mailings.pick.no_client");
   return h(
     "div",
     null,
-    h(Picker, {
-      id: "mailing-tags", label: t("mailings.form.tags"), hint: t("mailings.form.tags_hint"), placeholder: t("mailings.form.tags_any"),
-      values: value.tags, onChange: set("tags"), options: data?.tags ?? [], read: asIs, none: t("tag.none"), inputRef: field.ref, bad: error,
+    h(Pickers, {
+      label: t("mailings.form.tags"), hint: t("mailings.form.tags_hint"), placeholder: t("mailings.form.tags_any"), error,
+      values: value.tags, onChange: set("tags"), options: tags, read: asIs, unknown, name: tagName, inputRef: field.ref,
     }),
-    h(Picker, {
-      id: "mailing-codes", label: t("mailings.form.codes"), hint: t("mailings.form.codes_hint"), placeholder: t("mailings.form.codes_any"),
-      values: value.phone_codes, onChange: set("phone_codes"), options: data?.phone_codes ?? [], read: (typed) => (CODE.test(typed) ? typed : null),
+    h(Pickers, {
+      label: t("mailings.form.codes"), hint: t("mailings.form.codes_hint"), placeholder: t("mailings.form.codes_any"),
+      values: value.phone_codes, onChange: set("phone_codes"), options: codes, read: (typed) => (CODE.test(typed) ? typed : null), unknown,
     }),
-    error && h("p", { className: "m-field-error", role: "alert" }, error),
-    trouble && h("p", { className: "m-field-hint" }, t("mailings.form.no_facets")),
+    trouble && h("p", { className: "field-words" }, t("mailings.form.no_facets")),
   );
 }

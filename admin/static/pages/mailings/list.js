@@ -1,45 +1,32 @@
 // All mailings, the newest first, with bars that move.
-import { call, may } from "../../api.js";
-import { h, Link, useEffect, useLocation, useState } from "../../kit/lib.js";
-import { icon } from "../../kit/icons.js";
-import { Card, Loading, Notice, PageTitle, Progress, Trouble } from "../../kit/parts.js";
+import { list, may } from "../../api.js";
+import { h, Link, useEffect, useState } from "../../kit/lib.js";
+import { Card, Empty, Loading, Notice, PageTitle, Progress, Trouble } from "../../kit/parts.js";
+import { Pager, useExistingPage } from "../../kit/pager.js";
 import { usePoll } from "../../kit/poll.js";
+import { useQuery } from "../../kit/query.js";
+import { beginning } from "../../kit/words.js";
 import { t, timeZone } from "../../i18n.js";
-import { Counts, firstLine, MailingChip } from "./parts.js";
+import { Counts, MailingChip } from "./parts.js";
 import { windowParts } from "./times.js";
 
 const PAGE_ROWS = 20;
+const TITLE = 90;
 const MOVING_MS = 2500;
 const RESTING_MS = 10_000;
 const STATES = ["active", "scheduled", "paused", "ended", "cancelled"];
 
-/** What the address asks for: ?state=active&page=2, or react-admin's ?filter={"state":"active"}. */
-function asked(search) {
-  const query = new URLSearchParams(search);
-  let state = query.get("state");
-  try {
-    state = state ?? JSON.parse(query.get("filter"))?.state;
-  } catch {
-    // Somebody has written the address by hand: all mailings are shown.
-  }
-  return { state: STATES.includes(state) ? state : "", page: Math.max(1, Math.floor(Number(query.get("page"))) || 1) };
-}
-
-const path = (state, page = 1) => {
-  const query = new URLSearchParams({ ...(state && { state }), ...(page > 1 && { page }) }).toString();
-  return query ? `/mailings?${query}` : "/mailings";
-};
+const DEFAULTS = { state: "", page: 1 };
+const path = (state) => (state ? `/mailings?state=${state}` : "/mailings");
 
 export function MailingList() {
-  const { state, page } = asked(useLocation().search);
+  const [{ state: wanted, page }, change] = useQuery(DEFAULTS);
+  const state = STATES.includes(wanted) ? wanted : ""; // somebody may have written the address by hand
   const [every, setEvery] = useState(MOVING_MS);
-  const load = (signal) =>
-    call("/mailings/list", {
-      signal,
-      query: { pagination: { page, perPage: PAGE_ROWS }, sort: { field: "id", order: "DESC" }, filter: state ? { state } : {} },
-    });
+  const load = (signal) => list("mailings", { page, perPage: PAGE_ROWS, filter: state ? { state } : {}, signal });
   const { data, error, reload } = usePoll(load, every, `${state} ${page}`);
   useEffect(() => void (data && setEvery(data.data.some(moves) ? MOVING_MS : RESTING_MS)), [data]);
+  useExistingPage({ rows: data?.data, total: data?.total, perPage: PAGE_ROWS, change });
   return h(
     "div",
     { className: "page" },
@@ -51,7 +38,7 @@ export function MailingList() {
       may("mailings.add") && h(Link, { className: "button primary", to: "/mailings/create" }, t("mailings.new")),
     ),
     h(Trouble, { error, reload }),
-    data ? h(Found, { ...data, state, page }) : !error && h(Loading),
+    data ? h(Found, { ...data, state, page, change }) : !error && h(Loading),
   );
 }
 
@@ -66,9 +53,9 @@ const Filter = ({ state }) =>
     ),
   );
 
-function Found({ data, total, state, page }) {
+function Found({ data, total, state, page, change }) {
   const all = h(Link, { className: "button", to: path("") }, t("mailings.show_all"));
-  if (total === 0) return state ? h(Notice, { action: all }, t("mailings.none_in_state")) : h(Empty);
+  if (total === 0) return state ? h(Notice, { action: all }, t("mailings.none_in_state")) : h(Card, null, h(None));
   return h(
     Card,
     { className: "mailing-card" },
@@ -82,7 +69,7 @@ function Found({ data, total, state, page }) {
       "footer",
       { className: "row spread m-list-foot" },
       h("span", { className: "muted" }, t("time.zone", { zone: timeZone() })),
-      h(Pager, { state, page, total }),
+      h(Pager, { page, perPage: PAGE_ROWS, total, onPage: (next) => change({ page: next }) }),
     ),
   );
 }
@@ -95,7 +82,7 @@ const Row = ({ mailing }) =>
       "div",
       { className: "mailing-text" },
       h("span", { className: "muted" }, t("mailings.number", { id: String(mailing.id) })),
-      h(Link, { to: `/mailings/${mailing.id}/show`, title: mailing.text.slice(0, 500) }, firstLine(mailing.text)),
+      h(Link, { to: `/mailings/${mailing.id}/show`, title: mailing.text.slice(0, 500) }, beginning(mailing.text, TITLE)),
     ),
     h("div", null, h(MailingChip, { mailing })),
     h("div", { className: "mailing-window" }, windowParts(mailing.start_time, mailing.end_time).map((part) => h("span", { key: part }, part))),
@@ -107,25 +94,9 @@ const Row = ({ mailing }) =>
     ),
   );
 
-function Pager({ state, page, total }) {
-  const last = Math.max(1, Math.ceil(total / PAGE_ROWS));
-  const from = Math.min(total, (page - 1) * PAGE_ROWS + 1);
-  if (last === 1 && page === 1) return h("span", { className: "muted" }, t("mailings.count", { smart_count: total }));
-  return h(
-    "nav",
-    { className: "row", "aria-label": t("mailings.pages") },
-    h("span", { className: "muted" }, t("mailings.range", { from, to: Math.min(total, page * PAGE_ROWS), total })),
-    page > 1 && h(Link, { className: "button", to: path(state, Math.min(page - 1, last)) }, t("mailings.newer")),
-    page < last && h(Link, { className: "button", to: path(state, page + 1) }, t("mailings.older")),
-  );
-}
-
-const Empty = () =>
+const None = () =>
   h(
-    Card,
-    { className: "m-empty" },
-    h(icon("mailings")),
-    h("h2", null, t("mailings.empty.title")),
-    h("p", { className: "muted" }, t(may("mailings.add") ? "mailings.empty.text" : "mailings.empty.viewer")),
+    Empty,
+    { icon: "mailings", title: t("mailings.empty.title"), words: t(may("mailings.add") ? "mailings.empty.text" : "mailings.empty.viewer") },
     may("mailings.add") && h(Link, { className: "button primary", to: "/mailings/create" }, t("mailings.empty.action")),
   );

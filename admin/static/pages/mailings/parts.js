@@ -1,15 +1,7 @@
 // What the pages of mailings share.
 import { h, Link } from "../../kit/lib.js";
 import { Chip, Notice, StateChip, Trouble } from "../../kit/parts.js";
-import { number, t } from "../../i18n.js";
-
-/** The beginning of a text, for lists and titles. */
-export function firstLine(text = "") {
-  const line = text.split("\n", 1)[0];
-  const chars = [...line];
-  if (chars.length > 90) return `${chars.slice(0, 90).join("")}…`;
-  return line.length < text.trimEnd().length ? `${line} …` : line;
-}
+import { t } from "../../i18n.js";
 
 export const tagName = (tag) => (tag === "" ? t("tag.none") : tag);
 
@@ -47,11 +39,6 @@ export function Audience({ filter }) {
   );
 }
 
-/** A link to the messages of a mailing, in the form that react-admin's lists read. */
-const messagesPath = (filter) => `/messages?filter=${encodeURIComponent(JSON.stringify(filter))}`;
-
-export const MessagesLink = ({ filter, children }) => h(Link, { to: messagesPath(filter) }, children);
-
 /** Counts below a bar: what became of the messages, or that all of them wait. */
 export const Counts = ({ counts }) =>
   h(
@@ -69,5 +56,3 @@ export const Bubble = ({ text }) => h("div", { className: "m-bubble prewrap" }, 
 export const clientsWords = (count) => t("mailings.clients", { smart_count: count });
 
 export const segmentsWords = (count) => t("mailings.segments", { smart_count: count });
-
-export const rateWords = (rate) => (rate > 0 ? t("unit.per_second", { value: number(rate, rate < 1 ? 3 : 1) }) : "—");

@@ -1,12 +1,11 @@
 // What the mailing would be, asked of the engine as one writes.
 import { rest } from "../../api.js";
 import { h, useRef } from "../../kit/lib.js";
-import { Card, Loading, Notice } from "../../kit/parts.js";
+import { Card, Facts, Loading, Notice, Stale, Trouble } from "../../kit/parts.js";
 import { useDebounced, usePoll } from "../../kit/poll.js";
-import { fromNow, t } from "../../i18n.js";
+import { fromNow, moment, perSecond, t } from "../../i18n.js";
 import { bodyOf, problemsOf } from "./draft.js";
-import { Bubble, clientsWords, rateWords, segmentsWords } from "./parts.js";
-import { moment } from "./times.js";
+import { Bubble, clientsWords, segmentsWords } from "./parts.js";
 
 const SETTLE_MS = 350;
 const AGAIN_MS = 10_000;
@@ -40,8 +39,8 @@ export function Preview({ values, result, children }) {
     { title: t("mailings.preview"), className: "m-preview" },
     h(Bubble, { text: values.text || t("mailings.preview.no_text") }),
     unasked && h(Notice, { tone: "warn" }, t("mailings.preview.unasked")),
-    error && h(Notice, { tone: "bad" }, error.message),
-    preview && h("div", { className: `m-preview-numbers ${stale || unasked || error ? "stale" : ""}`, "aria-busy": stale }, h(Numbers, { values, preview })),
+    h(Trouble, { error, aside: true }),
+    preview && h(Stale, { stale: stale || unasked || Boolean(error) }, h(Numbers, { values, preview })),
     !preview && !error && !unasked && h(Loading),
     children,
   );
@@ -55,22 +54,21 @@ function Numbers({ values, preview }) {
     "div",
     { role: "status", "aria-label": t("mailings.preview") },
     h("p", { className: "m-preview-audience" }, h("strong", null, clientsWords(audience)), " ", h("span", { className: "muted" }, reach(values.filter))),
-    h(
-      "dl",
-      { className: "m-facts" },
-      fact("each", segments ? `${segmentsWords(segments)} · ${t(`mailings.encoding.${preview.encoding}`)}` : "—"),
-      fact("in_all", segments ? segmentsWords(total) : "—"),
-      fact("speed", rate > 0 ? rateWords(rate) : t("mailings.preview.no_speed")),
-      fact("done", done ? `${moment(done)} (${fromNow(done)})` : audience === 0 || rate === 0 ? "—" : t("mailings.preview.not_before_end")),
-      fact("missed", rate > 0 || audience === 0 ? t("mailings.preview.missed", { smart_count: missed }) : "—", missed > 0),
-    ),
+    h(Facts, {
+      rows: [
+        fact("each", segments ? `${segmentsWords(segments)} · ${t(`mailings.encoding.${preview.encoding}`)}` : "—"),
+        fact("in_all", segments ? segmentsWords(total) : "—"),
+        fact("speed", rate > 0 ? perSecond(rate) : t("mailings.preview.no_speed")),
+        fact("done", done ? `${moment(done)} (${fromNow(done)})` : audience === 0 || rate === 0 ? "—" : t("mailings.preview.not_before_end")),
+        fact("missed", rate > 0 || audience === 0 ? t("mailings.preview.missed", { smart_count: missed }) : "—", missed > 0),
+      ],
+    }),
     audience === 0 && h(Notice, { tone: "warn" }, t("mailings.preview.nobody")),
     missed > 0 && h(Notice, { tone: "warn", title: t("mailings.missed.title", { smart_count: missed }) }, t("mailings.preview.missed_what")),
-    values.local_hours && h("p", { className: "m-field-hint" }, t("mailings.preview.hours")),
+    values.local_hours && h("p", { className: "muted small" }, t("mailings.preview.hours")),
   );
 }
 
-const fact = (key, value, bad = false) =>
-  h("div", { key, className: bad ? "bad" : "" }, h("dt", null, t(`mailings.preview.fact.${key}`)), h("dd", null, value));
+const fact = (key, value, bad = false) => ({ key, label: t(`mailings.preview.fact.${key}`), value, tone: bad ? "bad" : "" });
 
 const reach = ({ tags, phone_codes: codes }) => t(tags.length || codes.length ? "mailings.preview.of_filter" : "mailings.preview.everyone");

@@ -1,13 +1,15 @@
 // One mailing: how it goes, and why not everybody has it.
-import { rest } from "../../api.js";
-import { h, useEffect, useParams, useState } from "../../kit/lib.js";
-import { Card, Chip, Loading, Notice, PageTitle, Progress, Stat, Time } from "../../kit/parts.js";
+import { call, rest } from "../../api.js";
+import { h, Link, useEffect, useParams, useState } from "../../kit/lib.js";
+import { Card, Chip, Facts, Loading, Notice, PageTitle, Progress, Stat, Time } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
-import { duration, fromNow, number, t, timeZone } from "../../i18n.js";
+import { MessagesLink } from "../../kit/words.js";
+import { duration, fromNow, moment, number, perSecond, speed, t, timeZone } from "../../i18n.js";
+import { heldBy } from "../dashboard/mailings.js";
 import { Actions } from "./actions.js";
 import { Breakdown, Reasons, Technical, Timeline } from "./charts.js";
-import { Audience, Bubble, isOpen, isThrough, MailingChip, MailingTrouble, MessagesLink, rateWords, segmentsWords } from "./parts.js";
-import { moment, windowWords } from "./times.js";
+import { Audience, Bubble, isOpen, isThrough, MailingChip, MailingTrouble, segmentsWords } from "./parts.js";
+import { windowWords } from "./times.js";
 
 const MOVING_MS = 2000;
 const RESTING_MS = 10_000;
@@ -17,8 +19,10 @@ export function MailingShow() {
   const { id } = useParams();
   const [every, setEvery] = useState(MOVING_MS);
   const load = async (signal) => {
-    const [mailing, stats] = await Promise.all([rest(`/mailings/${id}`, { signal }), rest(`/mailings/${id}/stats`, { signal })]);
-    return { mailing, stats };
+    const [mailing, stats, engine] = await Promise.all([
+      rest(`/mailings/${id}`, { signal }), call("/mailings/stats", { query: { id }, signal }), rest("/engine", { signal }),
+    ]);
+    return { mailing, stats, held: mailing.state === "active" && mailing.message_counts.pending > 0 ? heldBy(engine) : null };
   };
   const { data, error, reload } = usePoll(load, every, id);
   useEffect(() => void (data && setEvery(isMoving(data.mailing) ? MOVING_MS : RESTING_MS)), [data]);
@@ -34,7 +38,7 @@ export function MailingShow() {
 
 const isMoving = ({ state, message_counts: counts }) => isOpen({ state }) || counts.pending > 0;
 
-const Mailing = ({ mailing, stats, reload }) =>
+const Mailing = ({ mailing, stats, held, reload }) =>
   h(
     "div",
     { className: "page mailing-show" },
@@ -44,12 +48,13 @@ const Mailing = ({ mailing, stats, reload }) =>
       h("div", { className: "m-state" }, h(MailingChip, { mailing }), h("span", { className: "muted" }, stateWords(mailing))),
       h(Actions, { mailing, reload }),
     ),
+    held && h(Notice, { tone: "warn", action: h(Link, { className: "button", to: "/" }, t("page.home")) }, t(held, { end: moment(mailing.end_time) })),
     h(Warnings, { mailing, stats }),
     h(
       "div",
       { className: "m-columns" },
-      h("div", { className: "m-column" }, h(Going, { mailing, stats }), h(Timeline, { mailing, stats }), h(Breakdown, { stats })),
-      h("div", { className: "m-column" }, h(Facts, { mailing }), h(Reasons, { mailing, stats }), h(Technical, { stats })),
+      h("div", { className: "stack" }, h(Going, { mailing, stats, held }), h(Timeline, { mailing, stats }), h(Breakdown, { stats })),
+      h("div", { className: "stack" }, h(Plan, { mailing }), h(Reasons, { mailing, stats }), h(Technical, { stats })),
     ),
   );
 
@@ -69,14 +74,14 @@ function Warnings({ mailing, stats }) {
   const open = mailing.state === "active" || mailing.state === "scheduled";
   return [
     mailing.audience_state === "building" && h(Notice, { key: "building" }, t("mailings.building_long", { count: mailing.message_counts.total })),
-    open && missed > 0 && h(Notice, { key: "missed", tone: "warn", title }, t("mailings.missed.text", { rate: rateWords(rate) })),
+    open && missed > 0 && h(Notice, { key: "missed", tone: "warn", title }, t("mailings.missed.text", { rate: perSecond(rate) })),
     open && mailing.audience_state === "ready" && mailing.message_counts.total === 0 && h(Notice, { key: "nobody", tone: "warn" }, t("mailings.nobody_open")),
   ];
 }
 
-function Going({ mailing, stats }) {
+function Going({ mailing, stats, held }) {
   const counts = stats.message_counts;
-  const sending = mailing.state === "active" && counts.pending > 0;
+  const sending = mailing.state === "active" && counts.pending > 0 && !held;
   const filter = { mailing_id: mailing.id };
   const all = (status) => h(MessagesLink, { filter: { ...filter, status } }, t("mailings.see"));
   return h(
@@ -89,31 +94,37 @@ function Going({ mailing, stats }) {
       Object.entries(STATUS_TONES).map(([key, tone]) =>
         h(Stat, { key, label: t(`status.${key}`), value: number(counts[key]), tone: counts[key] > 0 ? tone : "", hint: counts[key] > 0 && all(key) }),
       ),
-      h(Stat, { label: t("mailings.rate_now"), value: sending ? rateWords(stats.rate_per_second) : "—", hint: rateHint(mailing) }),
-      h(Stat, { label: t("mailings.done_at"), ...completion(mailing, stats) }),
+      h(Stat, { label: t("mailings.rate_now"), value: sending ? measured(stats.rate_per_second) : "—", hint: rateHint(mailing) }),
+      h(Stat, { label: t("mailings.done_at"), ...completion(mailing, stats, held) }),
     ),
   );
 }
 
-const rateHint = ({ rate_limit: limit }) => limit !== null && t("mailings.rate_own", { rate: rateWords(limit) });
+const measured = (rate) => t("unit.per_second", { value: speed(rate) });
+
+const rateHint = ({ rate_limit: limit }) => limit !== null && t("mailings.rate_own", { rate: perSecond(limit) });
 
 /** When it will be through, or is, as a Stat's value and hint. */
-function completion(mailing, stats) {
+function completion(mailing, stats, held) {
   const expected = stats.estimated_completion_time ?? stats.forecast.completion_time;
-  if (mailing.state === "cancelled") return { value: "—" };
+  if (mailing.state === "cancelled" || stats.message_counts.total === 0) return { value: "—" };
   if (stats.message_counts.pending === 0 && mailing.audience_state === "ready") return { value: t("mailings.done"), tone: "good" };
-  if (mailing.state === "paused" || !expected) return { value: "—" };
+  if (mailing.state === "paused" || held || !expected) return { value: "—" };
   const seconds = (new Date(expected) - Date.now()) / 1000;
-  return { value: seconds > 0 ? `≈ ${duration(seconds)}` : t("time.now"), hint: moment(expected) };
+  return { value: seconds > 0 ? `≈ ${duration(roughly(seconds))}` : t("time.now"), hint: moment(expected) };
 }
 
-function Facts({ mailing }) {
+/** An estimate of minutes is not good to the second. */
+const roughly = (seconds) => (seconds < 120 ? seconds : 60 * Math.round(seconds / 60));
+
+/** What is sent, to whom and when. */
+function Plan({ mailing }) {
   const { local_hours: hours } = mailing;
   const rows = [
     ["window", windowWords(mailing.start_time, mailing.end_time), t("time.zone", { zone: timeZone() })],
     ["audience", h(Audience, { filter: mailing.filter })],
     ["local_hours", hours ? t("mailings.hours", hours) : t("mailings.hours_any")],
-    ["rate", mailing.rate_limit === null ? t("mailings.rate_any") : rateWords(mailing.rate_limit)],
+    ["rate", mailing.rate_limit === null ? t("mailings.rate_any") : perSecond(mailing.rate_limit)],
     ["uncertain", t(`mailings.uncertain.${mailing.on_uncertain}.short`)],
     ["created", h(Time, { value: mailing.create_time })],
   ];
@@ -121,12 +132,6 @@ function Facts({ mailing }) {
     Card,
     { title: t("mailings.text"), className: "m-facts-card", actions: h(Chip, null, segmentsWords(mailing.segments)) },
     h(Bubble, { text: mailing.text }),
-    h(
-      "dl",
-      { className: "m-facts" },
-      rows.map(([key, value, hint]) =>
-        h("div", { key }, h("dt", null, t(`mailings.fact.${key}`)), h("dd", null, value, hint && h("div", { className: "muted small" }, hint))),
-      ),
-    ),
+    h(Facts, { rows: rows.map(([key, value, hint]) => ({ key, label: t(`mailings.fact.${key}`), value, hint })) }),
   );
 }

@@ -1,5 +1,5 @@
 // Times in the person's own zone: what inputs hold, what quick choices mean, and the steps of a timeline.
-import { clock, dateTime, t } from "../../i18n.js";
+import { clock, moment, t } from "../../i18n.js";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -56,12 +56,6 @@ export const ends = () => [
 ];
 
 const dayOf = (iso) => new Date(iso).toDateString();
-
-/** A moment as short as it can be said: the year only when it is another one. */
-export function moment(iso) {
-  const year = new Date(iso).getFullYear() === new Date().getFullYear() ? undefined : "numeric";
-  return dateTime(iso, { dateStyle: undefined, timeStyle: undefined, day: "numeric", month: "short", year, hour: "2-digit", minute: "2-digit" });
-}
 
 /** From when to when, as two words that a line may break between. */
 export const windowParts = (start, end) => [`${moment(start)} –`, dayOf(start) === dayOf(end) ? clock(end) : moment(end)];

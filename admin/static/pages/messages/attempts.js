@@ -1,5 +1,5 @@
 // A message's calls to the provider, as a timeline.
-import { dateTime, number, t } from "../../i18n.js";
+import { dateTime, latency, t } from "../../i18n.js";
 import { h } from "../../kit/lib.js";
 import { Chip } from "../../kit/parts.js";
 import { causeOf, quoteOf } from "./words.js";
@@ -21,21 +21,18 @@ function Attempt({ attempt }) {
       { className: "row" },
       h("strong", null, t("messages.attempt", { number: attempt.number })),
       h(Chip, { tone: TONES[attempt.outcome] }, t(`messages.outcome.${attempt.outcome}`)),
-      attempt.http_status !== null && h("span", { className: "muted hint" }, t("messages.http", { status: String(attempt.http_status) })),
+      attempt.http_status !== null && h("span", { className: "muted small" }, t("messages.http", { status: String(attempt.http_status) })),
     ),
     h(
       "div",
-      { className: "muted hint" },
+      { className: "muted small" },
       dateTime(attempt.start_time ?? attempt.end_time, { timeStyle: "medium" }),
-      seconds !== null && ` · ${t("messages.took", { time: took(seconds) })}`,
+      seconds !== null && ` · ${t("messages.took", { time: latency(seconds) })}`,
     ),
     attempt.outcome !== "sent" && h("p", null, attempt.outcome === "lost" ? t("messages.lost") : causeOf(attempt)),
-    quote && h("blockquote", { className: "prewrap" }, h("span", { className: "muted hint" }, t("messages.provider_words")), quote),
+    quote && h("blockquote", { className: "prewrap" }, h("span", { className: "muted small" }, t("messages.provider_words")), quote),
   );
 }
-
-const took = (seconds) =>
-  seconds < 1 ? t("messages.milliseconds", { value: Math.max(1, Math.round(1000 * seconds)) }) : t("unit.second", { value: number(seconds) });
 
 const Timeline = ({ attempts }) => h("ol", { className: "attempts" }, attempts.map((attempt) => h(Attempt, { key: attempt.number, attempt })));
 

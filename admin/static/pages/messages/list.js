@@ -4,7 +4,7 @@ import { asked, column, own } from "../../kit/grid.js";
 import { h, Link, RA } from "../../kit/lib.js";
 import { StatusChip, Time } from "../../kit/parts.js";
 import { MailingInput } from "./mailing_input.js";
-import { beginning, phone } from "./words.js";
+import { beginning, readable } from "../../kit/words.js";
 
 const { Datagrid, List, NumberInput, ReferenceField, SelectInput, WithRecord } = RA;
 const STATUSES = ["pending", "sent", "not_sent"];
@@ -35,7 +35,7 @@ const Client = ({ message }) =>
     null,
     message.client_id === null
       ? h("span", { className: "muted" }, t("messages.client_deleted"))
-      : h(Link, { to: `/clients/${message.client_id}/show`, className: "nowrap", ...own }, phone(message.phone_number)),
+      : h(Link, { to: `/clients/${message.client_id}/show`, className: "nowrap", ...own }, readable(message.phone_number)),
     h("div", { className: "narrow-only" }, h(Mailing)),
   );
 
@@ -44,13 +44,13 @@ const Status = ({ message }) =>
     "span",
     null,
     h(StatusChip, { status: message.status }),
-    message.reason && h("div", { className: "hint muted" }, known(`reason.${message.reason}`) ?? message.reason),
+    message.reason && h("div", { className: "muted small" }, known(`reason.${message.reason}`) ?? message.reason),
   );
 
 const When = ({ message }) => {
   if (message.sent_time) return h(Time, { value: message.sent_time });
   if (message.status !== "pending" || !message.next_attempt_time) return h("span", { className: "muted" }, "—");
-  return h("span", null, h("span", { className: "hint muted" }, t("messages.next")), " ", h(Time, { value: message.next_attempt_time }));
+  return h("span", null, h("span", { className: "muted small" }, t("messages.next")), " ", h(Time, { value: message.next_attempt_time }));
 };
 
 export const MessageList = () =>

@@ -1,25 +1,31 @@
 // Choosing a mailing by its text or its number.
-import { call } from "../../api.js";
+import { list, one } from "../../api.js";
 import { t } from "../../i18n.js";
-import { h, RA, useEffect, useState } from "../../kit/lib.js";
-import { beginning } from "./words.js";
+import { h, RA, useState } from "../../kit/lib.js";
+import { usePoll } from "../../kit/poll.js";
+import { beginning } from "../../kit/words.js";
 
 const { AutocompleteInput, useInput } = RA;
 const LATEST = 200; // enough to find one by its words; an older one is found by its number
 
-const latest = () =>
-  call("/mailings/list", { query: { pagination: { page: 1, perPage: LATEST }, sort: { field: "id", order: "DESC" }, filter: {} } }).then(({ data }) => data);
-const one = (id) => call("/mailings/one", { query: { id } }).then(({ data }) => [data]);
+const latest = (signal) => list("mailings", { perPage: LATEST, signal }).then(({ data }) => data);
+
+/** The mailing of this number, or none when there is no such one. */
+async function numbered(id, signal) {
+  try {
+    return [await one("mailings", id, signal)];
+  } catch (error) {
+    if (error.status === 404) return [];
+    throw error;
+  }
+}
 
 /** The latest mailings, and the one that is chosen or whose number is typed. */
 function useMailings(wanted) {
-  const [found, setFound] = useState([]);
-  const add = (more) => setFound((old) => [...old, ...more.filter(({ id }) => !old.some((each) => String(each.id) === String(id)))]);
-  const forget = () => {}; // the engine away or no such mailing: the list below says so
-  useEffect(() => void latest().then(add, forget), []);
-  const isMissing = /^\d{1,18}$/.test(wanted) && found.length > 0 && !found.some(({ id }) => String(id) === wanted);
-  useEffect(() => void (isMissing && one(wanted).then(add, forget)), [wanted, isMissing]);
-  return found;
+  const { data: newest } = usePoll(latest, 0); // the engine away: the list below says so
+  const isMissing = /^\d{1,18}$/.test(wanted) && newest !== undefined && !newest.some(({ id }) => String(id) === wanted);
+  const { data: older } = usePoll((signal) => (isMissing ? numbered(wanted, signal) : []), 0, isMissing ? wanted : "");
+  return [...(newest ?? []), ...(older ?? [])];
 }
 
 const label = (mailing) => t("messages.mailing_choice", { id: String(mailing.id), text: beginning(mailing.text) });

@@ -1,16 +1,15 @@
 // One message: what became of it and why.
-import { call } from "../../api.js";
+import { one } from "../../api.js";
 import { number, t } from "../../i18n.js";
 import { h, Link, useParams, useState } from "../../kit/lib.js";
-import { Card, Loading, Notice, PageTitle, StatusChip, Time, Trouble } from "../../kit/parts.js";
+import { Card, Facts, Loading, Notice, PageTitle, StatusChip, Time, Trouble } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
+import { beginning, readable } from "../../kit/words.js";
 import { Attempts } from "./attempts.js";
 import { storyOf } from "./story.js";
-import { beginning, causeOf, phone } from "./words.js";
+import { causeOf } from "./words.js";
 
 const REFRESH_MS = 2000; // while it is not final
-
-const one = (resource, id, signal) => call(`/${resource}/one`, { query: { id }, signal }).then(({ data }) => data);
 
 async function load(id, signal) {
   const message = await one("messages", id, signal);
@@ -48,7 +47,7 @@ function Story({ message, mailing }) {
       h(
         "div",
         { className: "stack" },
-        h(Card, { title: t("messages.facts"), actions: h(StatusChip, { status: message.status }) }, h(Facts, { message, mailing })),
+        h(Card, { title: t("messages.facts"), actions: h(StatusChip, { status: message.status }) }, h(Known, { message, mailing })),
         h(Card, { title: t("field.text") }, h("p", { className: "prewrap" }, mailing.text)),
       ),
       h(Card, { title: t("messages.attempts") }, h(Attempts, { attempts: message.attempt_history })),
@@ -56,9 +55,9 @@ function Story({ message, mailing }) {
   ];
 }
 
-function Facts({ message, mailing }) {
+function Known({ message, mailing }) {
   const client =
-    message.client_id === null ? t("messages.client_deleted") : h(Link, { to: `/clients/${message.client_id}/show` }, phone(message.phone_number));
+    message.client_id === null ? t("messages.client_deleted") : h(Link, { to: `/clients/${message.client_id}/show` }, readable(message.phone_number));
   const rows = [
     ["client_id", client],
     ["mailing_id", h(Link, { to: `/mailings/${mailing.id}/show` }, beginning(mailing.text))],
@@ -67,10 +66,7 @@ function Facts({ message, mailing }) {
     ["attempts", number(message.attempts)],
     message.status === "pending" && message.next_attempt_time && ["next_attempt_time", h(Time, { value: message.next_attempt_time, timeStyle: "medium" })],
     message.last_error && ["last_error", causeOf(message.last_error)],
-  ].filter(Boolean);
-  return h(
-    "dl",
-    { className: "facts" },
-    rows.map(([name, value]) => h("div", { key: name }, h("dt", null, t(`resources.messages.fields.${name}`)), h("dd", null, value))),
-  );
+  ];
+  const labelled = rows.filter(Boolean).map(([key, value]) => ({ key, label: t(`resources.messages.fields.${key}`), value }));
+  return h(Facts, { rows: labelled });
 }

@@ -1,18 +1,6 @@
 // What happened to a message, in words.
 import { known, said, t } from "../../i18n.js";
 
-const SHOWN = 60;
-
-/** The beginning of a text, on one line. */
-export function beginning(text) {
-  const line = text.replace(/\s+/g, " ").trim();
-  const letters = [...line];
-  return letters.length <= SHOWN ? line : `${letters.slice(0, SHOWN - 1).join("").trimEnd()}…`;
-}
-
-/** A number as people write it: +7 916 123-45-67. */
-export const phone = (digits) => (digits ?? "").replace(/^7(\d{3})(\d{3})(\d{2})(\d{2})$/, "+7 $1 $2-$3-$4");
-
 /** Why a call to the provider failed, for whoever has never heard of HTTP. */
 export function causeOf({ http_status: status, detail }) {
   if (status === null) return sentence(said(detail));
