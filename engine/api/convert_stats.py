@@ -58,15 +58,21 @@ def progress(counts: Counts, audience_state: AudienceState) -> float:
     return (counts.sent + counts.not_sent) / counts.total
 
 
-def timeline_rate(timeline: Sequence[TimelineRow], now_us: int) -> float:
-    """Messages that became final, a second, over the last steps; the current one counts as far as it goes."""
+def timeline_rate(timeline: Sequence[TimelineRow], now_us: int, began_us: int = 0) -> float:
+    """Messages that became final, a second, over the last steps; the current one counts as far as it goes, and the
+    first one from ``began_us``, before which nothing can have been sent."""
     since_us = now_us - now_us % STEP_US - (_RATE_STEPS - 1) * STEP_US
     recent = [step for step in timeline if step.time_us >= since_us]
     if not recent:
         return 0.0
     # A mailing that has just begun has no empty steps before it to be averaged in.
-    seconds = max(_SECOND_US, now_us - recent[0].time_us) / _SECOND_US
+    seconds = max(_SECOND_US, now_us - max(recent[0].time_us, began_us)) / _SECOND_US
     return sum(step.sent + step.not_sent for step in recent) / seconds
+
+
+def began_us(row: MailingRow) -> int:
+    """When the first of a mailing's messages could go out."""
+    return max(row.start_us, row.create_us)
 
 
 def completion_us(pending: int, rate_per_second: float, row: MailingRow, now_us: int) -> int | None:
@@ -114,7 +120,7 @@ def stats_message(
 ) -> mailing_stats_pb2.MailingStats:
     """The statistics of a mailing; ``engine_rate`` is used where the mailing shows no speed of its own."""
     mailing, counts = row.mailing, row.mailing.counts
-    rate = timeline_rate(row.timeline, now_us)
+    rate = timeline_rate(row.timeline, now_us, began_us(mailing))
     is_open = mailing.cancelled_us is None and now_us < mailing.end_us
     foretold = rate or expected_rate(engine_rate, mailing.rate_limit)
     return mailing_stats_pb2.MailingStats(

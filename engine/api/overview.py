@@ -9,6 +9,7 @@ from engine.api.control import ActorStatus, DeliveryControl, DeliveryStatus, Pro
 from engine.api.convert import AUDIENCE_STATES, STATES, counts_message, timestamp
 from engine.api.convert_stats import (
     STEP_US,
+    began_us,
     completion_us,
     engine_status_message,
     expected_rate,
@@ -74,7 +75,7 @@ class OverviewReader:
             provider=_provider(calls, engine),
             engine=engine,
             warnings=[*_engine_warnings(status, lost), *_mailing_warnings(briefs, found.mailings, now_us)],
-            rate_per_second=sum(timeline_rate(steps, now_us) for steps in found.recent.values()),
+            rate_per_second=sum(_rates(found, now_us)),
         )
 
     async def _lost(self, now_us: int) -> Sequence[EngineRow]:
@@ -96,8 +97,14 @@ def _whole(found: Iterable[TimelineRow], begin_us: int, step_us: int, steps: int
         yield by_time.get(time_us) or TimelineRow(time_us, 0, 0, 0)
 
 
+def _rates(found: OverviewRow, now_us: int) -> Iterator[float]:
+    began = {row.id: began_us(row) for row in found.mailings}
+    for mailing_id, steps in found.recent.items():
+        yield timeline_rate(steps, now_us, began.get(mailing_id, 0))
+
+
 def _brief(row: MailingRow, found: OverviewRow, engine_rate: float, now_us: int) -> overview_pb2.MailingBrief:
-    rate = timeline_rate(found.recent.get(row.id, ()), now_us)
+    rate = timeline_rate(found.recent.get(row.id, ()), now_us, began_us(row))
     state = row.state(now_us)
     return overview_pb2.MailingBrief(
         mailing_id=row.id,

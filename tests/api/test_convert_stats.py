@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.api.convert_stats import STEP_US, thinned
+from engine.api.convert_stats import STEP_US, thinned, timeline_rate
 from engine.store.rows import TimelineRow
 
 
@@ -44,3 +44,11 @@ def test_nothing_is_lost(steps: list[tuple[int, int, int]], points_max: int) -> 
     for name in ("sent", "not_sent", "deferred"):
         assert sum(getattr(each, name) for each in found) == sum(getattr(each, name) for each in timeline)
     assert sorted({each.time_us for each in found}) == [each.time_us for each in found]
+
+
+def test_the_rate_of_a_mailing_that_has_just_begun_counts_from_its_begin() -> None:
+    now_us = 8 * STEP_US // 10
+    assert timeline_rate([row(0, 100)], now_us) == 12.5
+    assert timeline_rate([row(0, 100)], now_us, 6 * STEP_US // 10) == 50
+    assert timeline_rate([row(0, 100)], now_us, now_us) == 100  # a second at least
+    assert timeline_rate([row(0, 100), row(1, 100)], 2 * STEP_US, STEP_US // 2) == 200 / 15
