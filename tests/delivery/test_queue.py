@@ -66,47 +66,30 @@ def test_no_more_claims_are_out_than_there_are_slots(loop: VirtualLoop) -> None:
     assert loop.run_until_complete(run()) == (3, 5)
 
 
-def test_freed_slots_are_left_to_workers_whose_calls_end_while_outcomes_are_stored(loop: VirtualLoop) -> None:
-    async def run() -> list[int]:
-        bench = Bench(loop, slots=4)
+def test_a_put_wakes_no_more_workers_than_there_are_slots(loop: VirtualLoop) -> None:
+    async def run() -> tuple[int, int]:
+        bench = Bench(loop, slots=3)
+        takers = [asyncio.create_task(bench.queue.take(1)) for _ in range(10)]
+        await asyncio.sleep(1)
+        looks = 0
+        take_now = bench.queue.take_now
+
+        def counted() -> Claim | None:
+            nonlocal looks
+            looks += 1
+            return take_now()
+
+        bench.queue.take_now = counted  # type: ignore[method-assign]
         bench.queue.put(1, [a_claim(i) for i in range(20)])
-        await drain(bench, 4, free=False)
-        waiting = [asyncio.create_task(bench.queue.take(1)) for _ in range(4)]
         await asyncio.sleep(1)
-        done = []
-        bench.queue.free(2, waiting=1)
-        await asyncio.sleep(1)
-        done.append(sum(taker.done() for taker in waiting))
-        assert bench.queue.take_now() is not None  # the one whose call has ended meanwhile
-        bench.queue.free(1, waiting=0)  # nothing is stored next: nobody will come for what is still free
-        await asyncio.sleep(1)
-        done.append(sum(taker.done() for taker in waiting))
-        bench.queue.free(2, waiting=2)  # no call goes on: nobody will end
-        await asyncio.sleep(1)
-        done.append(sum(taker.done() for taker in waiting))
-        return done
-
-    assert loop.run_until_complete(run()) == [0, 2, 4]
-
-
-def test_a_slot_left_to_a_worker_that_found_no_message_is_for_the_next_message(loop: VirtualLoop) -> None:
-    async def run() -> int:
-        bench = Bench(loop, slots=4)
-        bench.queue.put(1, [a_claim(i) for i in range(4)])
-        await drain(bench, 4, free=False)
-        takers = [asyncio.create_task(bench.queue.take(1)) for _ in range(2)]
-        await asyncio.sleep(1)
-        bench.queue.free(2, waiting=1)
-        takers.append(asyncio.create_task(bench.queue.take(1)))
-        await asyncio.sleep(1)
-        bench.queue.put(1, [a_claim(10), a_claim(11)])
+        bench.queue.put(1, [a_claim(i) for i in range(20, 40)])
         await asyncio.sleep(1)
         done = sum(taker.done() for taker in takers)
         for taker in takers:
             taker.cancel()
-        return done
+        return done, looks
 
-    assert loop.run_until_complete(run()) == 2
+    assert loop.run_until_complete(run()) == (3, 3)
 
 
 def test_the_providers_rate_is_kept_to_the_call(loop: VirtualLoop) -> None:
