@@ -10,7 +10,17 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import ConsoleMessage, Error, Page, Request, Response, ViewportSize, async_playwright
+from playwright.async_api import (
+    Browser,
+    ConsoleMessage,
+    Error,
+    Page,
+    Playwright,
+    Request,
+    Response,
+    ViewportSize,
+    async_playwright,
+)
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WAIT_MS: Final = 15_000
@@ -19,6 +29,7 @@ ARGUMENTS: Final = (
     # The network is closed: a name is not looked up, whatever the machine could reach.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--no-proxy-server",
+    "--disable-gpu",
     "--disable-dev-shm-usage",  # containers have a small /dev/shm
 )
 # Reported by the page itself too, for a violation that the console does not show.
@@ -86,22 +97,44 @@ class Watched:
             self.faults.append(f"answer {response.status}: {response.request.method} {response.url}")
 
 
+_running: list[tuple[Playwright, Browser]] = []
+"""The one browser of all tests of a process: a start costs two seconds, a fresh profile in it next to nothing."""
+
+
 @asynccontextmanager
 async def opened(url: str, *, locale: str = "en-GB", width: int = 1280) -> AsyncIterator[Watched]:
-    """A page of a fresh browser at `url`. When the block has gone well, nothing may have gone wrong behind it."""
-    path = executable()
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        try:
-            viewport = ViewportSize(width=width, height=1000)
-            context = await browser.new_context(viewport=viewport, locale=locale, timezone_id="Europe/Moscow")
-            context.set_default_timeout(WAIT_MS)
-            await context.add_init_script(_VIOLATIONS)
-            parts = urlsplit(url)
-            watched = Watched(await context.new_page(), f"{parts.scheme}://{parts.netloc}")
-            await watched.page.goto(url)
-            yield watched
-            await watched.page.wait_for_load_state("networkidle")
-        finally:
-            await browser.close()
+    """A page of a fresh profile at `url`. When the block has gone well, nothing may have gone wrong behind it."""
+    browser = await _browser()
+    viewport = ViewportSize(width=width, height=1000)
+    context = await browser.new_context(
+        viewport=viewport, locale=locale, timezone_id="Europe/Moscow", reduced_motion="reduce"
+    )
+    try:
+        context.set_default_timeout(WAIT_MS)
+        await context.add_init_script(_VIOLATIONS)
+        parts = urlsplit(url)
+        watched = Watched(await context.new_page(), f"{parts.scheme}://{parts.netloc}")
+        await watched.page.goto(url)
+        yield watched
+        await watched.page.wait_for_load_state("networkidle")
+    finally:
+        await context.close()
     assert not watched.faults, "\n".join(watched.faults)  # pytest rewrites no asserts here: the text must be said
+
+
+async def _browser() -> Browser:
+    path = executable()
+    if _running and not _running[0][1].is_connected():
+        await close()  # it has crashed: one test may fail of that, not all that follow
+    if not _running:
+        playwright = await async_playwright().start()
+        _running.append((playwright, await playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))))
+    return _running[0][1]
+
+
+async def close() -> None:
+    """End the browser, if there is one."""
+    for playwright, browser in _running:
+        await browser.close()
+        await playwright.stop()
+    _running.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 
 from tests.browser.browser import executable, opened
@@ -30,7 +31,7 @@ SEEN = {
 }
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def origin() -> AsyncIterator[str]:
     """A server with a page for each fault."""
 

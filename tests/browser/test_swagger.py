@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
+import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
 from gateway.service import Service as Gateway
@@ -17,14 +17,14 @@ from tests.rules.rig import Rig, running
 CLIENT = '{"phone_number": "+7 (916) 123-45-67", "tag": "browser", "time_zone": "Europe/Moscow"}'
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     """An engine, and its provider."""
     async with running(tmp_path) as rig:
         yield rig
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def gateway(rig: Rig) -> AsyncIterator[str]:
     """A gateway before the engine; gives its address."""
     flags = {"http_listen": "127.0.0.1:0", "engine_target": f"127.0.0.1:{rig.service.grpc_port}"}

@@ -124,6 +124,7 @@ async def test_rule_05_a_message_that_waits_is_sent_when_its_hours_open(
         assert len(left) == 5
 
 
+@pytest.mark.alone
 async def test_rule_05_no_call_begins_when_the_hours_have_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
