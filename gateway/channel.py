@@ -21,7 +21,9 @@ OPTIONS: Final = (
     ("grpc.enable_http_proxy", 0),  # the engine is near: an HTTP proxy from the environment is not for it
     # An engine that starts again is found within a second.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # In spite of its name: how long one attempt to connect may take. On a busy machine 100 ms are too few, and a call
+    # that finds no connection at its first try fails.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 1000),
     # An engine that vanished without a word is noticed within 20 s; it allows a ping every 10 s.
     ("grpc.keepalive_time_ms", 15_000),

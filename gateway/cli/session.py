@@ -80,7 +80,7 @@ def _channel(options: Options) -> grpc.aio.Channel:
     arguments = [
         ("grpc.enable_http_proxy", 0),  # the engine is near: an HTTP proxy from the environment is not for it
         ("grpc.initial_reconnect_backoff_ms", 200),  # `watch` is back soon after the engine is
-        ("grpc.min_reconnect_backoff_ms", 200),
+        ("grpc.min_reconnect_backoff_ms", 5_000),  # one attempt may take so long: see ``gateway.channel``
         ("grpc.max_reconnect_backoff_ms", 2000),
         ("grpc.max_receive_message_length", 64 * 1024 * 1024),
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 
 import aiohttp
@@ -53,3 +55,24 @@ async def test_several_engines_take_turns() -> None:
             while len(names) < 2 and time.perf_counter() < end:
                 names.add((await _ask(session, url))[1])
             assert names == {"first", "second"}
+
+
+async def test_an_engine_that_is_slow_to_say_hello_is_not_away() -> None:
+    """On a busy machine a connection takes its time; with gRPC's ``min_reconnect_backoff`` at 100 ms this was a 503."""
+    async with engine(Access("slow")) as port:
+
+        async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(ConnectionError):
+                while data := await reader.read(65_536):
+                    writer.write(data)
+            writer.close()
+
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(0.5)
+            there, back = await asyncio.open_connection("127.0.0.1", port)
+            await asyncio.gather(forward(reader, back), forward(there, writer))
+
+        slow = await asyncio.start_server(accept, "127.0.0.1", 0)
+        given = settings(engine_target=f"127.0.0.1:{slow.sockets[0].getsockname()[1]}")
+        async with slow, aiohttp.ClientSession() as session, gateway(given, ROUTES) as url:
+            assert await _ask(session, url) == (200, "slow")

@@ -136,9 +136,11 @@ async def test_rule_05_no_call_begins_when_the_hours_have_closed(
         mailing = await register(rig, clock, hours("09:00", "21:00"))
         await until(lambda: rig.sandbox.requests >= 4)
         # All 100 had been claimed in time; they are given back when their hours are over.
-        waiting = await put_off(rig, mailing, 100 - 3 * 4)
-        assert {us(m.next_attempt_time) for m in waiting} == {us(closes + timedelta(hours=12))}
+        await put_off(rig, mailing, 100 - 3 * 4)
+        await until(lambda: rig.sandbox.requests == rig.sandbox.accepted)
         await until(lambda: are_sent(rig, mailing, rig.sandbox.accepted))
+        waiting = await put_off(rig, mailing, 100 - rig.sandbox.accepted)
+        assert {us(m.next_attempt_time) for m in waiting} == {us(closes + timedelta(hours=12))}
         assert await rig.counts(mailing.id) == (len(waiting), rig.sandbox.accepted, 0)
         assert arrivals(rig, await rig.list_messages(mailing.id))[-1] + clock.ahead_us < us(closes)
         assert all(rig.sandbox.count(m.id) == m.attempts == 0 for m in waiting)
