@@ -34,7 +34,9 @@ async def test_an_import_that_is_given_up_keeps_what_was_sent(gateway: Gateway) 
 
     work = asyncio.create_task(gateway.post("/clients/import", data=rows(), headers={"Content-Type": "text/csv"}))
     await sent.wait()
-    await asyncio.sleep(0.5)
+    async with asyncio.timeout(20):
+        while (await gateway.get("/clients")).json["total_size"] < 4000:
+            await asyncio.sleep(0.02)
     work.cancel()
     await asyncio.sleep(0.2)
     stored = (await gateway.get("/clients")).json["total_size"]

@@ -1,7 +1,7 @@
 // Workers and rate, changed live by an admin; others see them.
 import { isAdmin } from "../../api.js";
 import { number, t } from "../../i18n.js";
-import { h, useNotify, useState } from "../../kit/lib.js";
+import { h, useEffect, useNotify, useState } from "../../kit/lib.js";
 import { Input } from "../../kit/fields.js";
 import { Button, Card, Facts } from "../../kit/parts.js";
 import { limitWords } from "../dashboard/health.js";
@@ -27,14 +27,18 @@ const Seen = ({ engine }) =>
 function Setting({ setting: { name, shown, sent }, value, onChange }) {
   const notify = useNotify();
   const [draft, setDraft] = useState(null);
+  const [saved, setSaved] = useState(undefined); // what the engine has confirmed, until the page has read it anew
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
-  const current = value === null ? "" : String(value);
+  const held = saved === undefined ? value : saved;
+  const current = held === null ? "" : String(held);
+  useEffect(() => setSaved(undefined), [value]);
   const save = async (event) => {
     event.preventDefault();
     setBusy(true);
     try {
       const status = await patchEngine({ [name]: sent(draft) });
+      setSaved(status[name]);
       setDraft(null);
       setError(null);
       notify(t(`engine.saved_${name}`, { value: shown(status[name]) }), { type: "success" });
