@@ -103,6 +103,7 @@ def use_clock(monkeypatch: pytest.MonkeyPatch, begin: datetime) -> ShiftedClock:
     return clock
 
 
+@pytest.mark.alone
 async def test_rule_05_a_message_that_waits_is_sent_when_its_hours_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
