@@ -10,6 +10,7 @@ from aiohttp import web
 from grpc import aio
 
 from gateway.body import read_body, read_query
+from gateway.keys import ENGINE
 from gateway.problems import Problem, of_rpc
 from gateway.schemas import Input
 from gateway.translate.values import Json
@@ -66,6 +67,23 @@ def no_query(request: web.Request) -> None:
     """Nothing may be asked for in the query. Raises Problem (422) naming each parameter."""
     if request.query_string:
         read_query(request, Input)
+
+
+async def checked_call(request: web.Request, schema: type[Input], method: Any, make: Callable[..., Any]) -> Any:
+    """Call ``method`` with what ``make`` makes of the body. When the schema finds something bad, the rest is shown to
+    the engine with ``validate_only``, so that all that is bad is named at once.
+
+    Raises:
+        Problem: see ``read_body``.
+        AioRpcError: what the engine says.
+    """
+    engine = request.app[ENGINE]
+
+    async def check(valid: Json) -> None:
+        await engine.call(request, method, make(valid, validate_only=True))
+
+    data = await checked_body(request, schema, check)
+    return await engine.call(request, method, make(data))
 
 
 async def checked_body(request: web.Request, schema: type[Input], check: Callable[[Json], Awaitable[object]]) -> Json:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiohttp import web
 
 from gateway.body import read_query
 from gateway.keys import ENGINE
 from gateway.openapi import operation
-from gateway.routes.common import API, ID, checked_body, id_in_path, idempotency_key, json_answer, no_content, no_query
+from gateway.routes.common import API, ID, checked_call, id_in_path, idempotency_key, json_answer, no_content, no_query
 from gateway.schemas import (
     Input,
     MailingCreateSchema,
@@ -38,7 +40,10 @@ EXAMPLE = {
 
 def routes() -> list[web.RouteDef]:
     """The routes, with handlers of their own (FINDINGS 2)."""
+    return [*_all(), *_one()]
 
+
+def _all() -> list[web.RouteDef]:
     @operation(
         id="listMailings",
         tag="mailings",
@@ -64,15 +69,16 @@ def routes() -> list[web.RouteDef]:
         idempotent=True,
     )
     async def create_mailing(request: web.Request) -> web.Response:
-        engine, key = request.app[ENGINE], idempotency_key(request)
-
-        async def check(valid: dict[str, object]) -> None:
-            await engine.call(request, engine.mailings.CreateMailing, create_mailing_proto(valid, validate_only=True))
-
-        data = await checked_body(request, MailingCreateSchema, check)
-        mailing = await engine.call(request, engine.mailings.CreateMailing, create_mailing_proto(data, key))
+        method = request.app[ENGINE].mailings.CreateMailing
+        make = partial(create_mailing_proto, request_id=idempotency_key(request))
+        mailing = await checked_call(request, MailingCreateSchema, method, make)
         return json_answer(mailing_json(mailing), 201, location=f"{API}/mailings/{mailing.id}")
 
+    path = f"{API}/mailings"
+    return [web.get(path, list_mailings, allow_head=False), web.post(path, create_mailing)]
+
+
+def _one() -> list[web.RouteDef]:
     @operation(id="getMailing", tag="mailings", summary="Read a mailing", query=Input, response=(200, MailingSchema))
     async def get_mailing(request: web.Request) -> web.Response:
         no_query(request)
@@ -80,15 +86,9 @@ def routes() -> list[web.RouteDef]:
         return json_answer(mailing_json(await engine.call(request, engine.mailings.GetMailing, asked)))
 
     async def update(request: web.Request, schema: type[Input], *, replace: bool) -> web.Response:
-        engine, mailing_id = request.app[ENGINE], id_in_path(request, "mailing_id")
-
-        async def check(valid: dict[str, object]) -> None:
-            asked = update_mailing_proto(mailing_id, valid, replace=replace, validate_only=True)
-            await engine.call(request, engine.mailings.UpdateMailing, asked)
-
-        data = await checked_body(request, schema, check)
-        asked = update_mailing_proto(mailing_id, data, replace=replace)
-        return json_answer(mailing_json(await engine.call(request, engine.mailings.UpdateMailing, asked)))
+        make = partial(update_mailing_proto, id_in_path(request, "mailing_id"), replace=replace)
+        changed = await checked_call(request, schema, request.app[ENGINE].mailings.UpdateMailing, make)
+        return json_answer(mailing_json(changed))
 
     @operation(
         id="replaceMailing",
@@ -135,8 +135,6 @@ def routes() -> list[web.RouteDef]:
 
     one = f"{API}/mailings/{{mailing_id:{ID}}}"
     return [
-        web.get(f"{API}/mailings", list_mailings, allow_head=False),
-        web.post(f"{API}/mailings", create_mailing),
         web.get(one, get_mailing, allow_head=False),
         web.put(one, replace_mailing),
         web.patch(one, update_mailing),

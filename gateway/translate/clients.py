@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -33,17 +33,6 @@ def client_list_json(page: client_service_pb2.ListClientsResponse) -> Json:
         "clients": [client_json(each) for each in page.clients],
         "next_page_token": page.next_page_token,
         "total_size": page.total_size,
-    }
-
-
-def import_result_json(result: client_service_pb2.ImportClientsResponse) -> Json:
-    """What an import did."""
-    return {
-        "created": result.created,
-        "updated": result.updated,
-        "unchanged": result.unchanged,
-        "rejected": result.rejected,
-        "errors": [{"line": each.line, "field": each.field, "message": each.message} for each in result.errors],
     }
 
 
@@ -89,11 +78,6 @@ def list_clients_proto(query: Mapping[str, Any]) -> client_service_pb2.ListClien
 def export_clients_proto(query: Mapping[str, Any]) -> client_service_pb2.ExportClientsRequest:
     """Ask for all clients that match."""
     return client_service_pb2.ExportClientsRequest(**_filters(query))
-
-
-def import_page_proto(rows: Sequence[ClientRow], request_id: str = "") -> client_service_pb2.ImportClientsRequest:
-    """A page of an import; ``request_id`` belongs to the first page."""
-    return client_service_pb2.ImportClientsRequest(rows=[import_row_proto(row) for row in rows], request_id=request_id)
 
 
 def import_row_proto(row: ClientRow) -> client_service_pb2.ImportClientsRow:

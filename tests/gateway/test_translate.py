@@ -14,7 +14,9 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway import schemas, translate
-from gateway.csv_rows import ClientRow
+from gateway.csv_rows import ClientRow, RowError
+from gateway.import_stream import ImportResult
+from gateway.routes.imports import result_json
 from gateway.schemas import fields as schema_fields
 from mailing.v1 import (
     access_pb2,
@@ -40,10 +42,17 @@ def shown(
     return kind, to_json, schema, frozenset(without)
 
 
+def imported(answer: client_service_pb2.ImportClientsResponse) -> dict[str, Any]:
+    """The answer of an import as the route shows it, where it is put together with rows that never left the gateway."""
+    errors = [RowError(each.line, each.field, each.message) for each in answer.errors]
+    counts = (answer.created, answer.updated, answer.unchanged, answer.rejected)
+    return result_json(ImportResult(*counts, errors))
+
+
 SHOWN = [
     shown(client_pb2.Client, translate.client_json, schemas.ClientSchema),
     shown(client_service_pb2.ListClientsResponse, translate.client_list_json, schemas.ClientListSchema),
-    shown(client_service_pb2.ImportClientsResponse, translate.import_result_json, schemas.ImportResultSchema),
+    shown(client_service_pb2.ImportClientsResponse, imported, schemas.ImportResultSchema),
     shown(mailing_pb2.Mailing, translate.mailing_json, schemas.MailingSchema),
     shown(mailing_service_pb2.ListMailingsResponse, translate.mailing_list_json, schemas.MailingListSchema),
     shown(mailing_service_pb2.PreviewMailingResponse, translate.preview_json, schemas.MailingPreviewSchema),
@@ -344,9 +353,8 @@ def test_filters_that_are_empty_are_set() -> None:
 
 
 def test_rows_of_an_import() -> None:
-    page = translate.import_page_proto([ClientRow(2, "7916", None, "", "UTC")], "key")
-    row = page.rows[0]
-    assert (page.request_id, row.line, row.phone_number, row.time_zone) == ("key", 2, "7916", "UTC")
+    row = translate.import_row_proto(ClientRow(2, "7916", None, "", "UTC"))
+    assert (row.line, row.phone_number, row.time_zone) == (2, "7916", "UTC")
     assert (row.HasField("phone_code"), row.HasField("tag")) == (False, True)
 
 
