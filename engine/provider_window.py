@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.api.control import ProviderCalls
-from engine.domain.forecast import bucket
+from engine.domain.forecast import count_by_bucket
 from engine.domain.message import Event
 from engine.ports import Record
 
@@ -43,7 +43,7 @@ class ProviderWindow:
         step = self._steps[-1]
         step.calls += len(records)
         step.errors += [record.event for record in records].count(Event.DEFER)
-        step.latency.update([bucket((record.finished_us - record.started_us) * 1e-6) for record in records])
+        step.latency.update(count_by_bucket([(record.finished_us - record.started_us) * 1e-6 for record in records]))
 
     def calls(self, now_us: int) -> ProviderCalls:
         """What happened until now, since five minutes ago or since the first call of them."""

@@ -73,6 +73,17 @@ def test_histogram_is_cumulative() -> None:
     assert found["mailing_attempt_seconds_sum"] == pytest.approx(100.2021)
 
 
+def test_a_batch_is_counted_as_each_of_it_would_be() -> None:
+    durations = [0.3, 0.001, 0.0011, 100.0, 0.001, 30.0, 0.0]
+    one_by_one, at_once = Histogram([0.001, 0.5, 30.0]), Histogram([0.001, 0.5, 30.0])
+    for seconds in durations:
+        one_by_one.observe(seconds)
+    at_once.observe_all(durations)
+    at_once.observe_all([])
+    assert at_once.buckets() == one_by_one.buckets()
+    assert at_once.sum_seconds == pytest.approx(one_by_one.sum_seconds)
+
+
 def test_gauges_are_set_or_followed() -> None:
     metrics = Metrics()
     queue = [1, 2, 3]

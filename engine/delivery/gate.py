@@ -38,7 +38,8 @@ class Gate:
         self.is_calm = True
         """Nothing failed lately: a success has nothing to tell the breaker."""
         self.is_free = False
-        """Nothing limits calls, neither breaker, rate nor operator: ``ready_us`` and ``start`` need not be asked."""
+        """Nothing limits calls, neither breaker, rate, operator nor another engine: ``ready_us``, ``start`` and
+        ``allows`` need not be asked."""
         self._probe_id: int | None = None
         self._random = random
         self._look()
@@ -60,6 +61,11 @@ class Gate:
             self.bucket.set_rate(rate_per_second, now_us)
         self._look()
 
+    def refresh(self, until_us: int) -> None:
+        """What was read of the control record holds until then (``FOREVER_US``: there are no other engines)."""
+        self.fresh_until_us = until_us
+        self._look()
+
     def ready_us(self, now_us: int) -> int | None:
         """When the next call may start: ``now_us``, later, or ``None`` (until something changes)."""
         if self.is_shut or not self.has_share or now_us >= self.fresh_until_us:
@@ -73,7 +79,7 @@ class Gate:
         """The last look before a call that was let through a moment ago: does it still hold?"""
         if now_us >= self.fresh_until_us or self.is_shut or not self.has_share:
             return False
-        return self.is_free or self.breaker.state is BreakerState.CLOSED or message_id == self._probe_id
+        return self.breaker.state is BreakerState.CLOSED or message_id == self._probe_id
 
     def start(self, message_id: int, now_us: int) -> None:
         """A message is on its way to its call; it is the probe when the breaker is not closed."""
@@ -113,7 +119,8 @@ class Gate:
         closed = self.breaker.state is BreakerState.CLOSED
         self.is_shut = self.sending_paused or self.stopping
         self.is_calm = closed and not self.breaker.failures
-        self.is_free = closed and not self.is_shut and self.has_share and not self.bucket.rate_per_second
+        alone = self.fresh_until_us == FOREVER_US
+        self.is_free = alone and closed and not self.is_shut and self.has_share and not self.bucket.rate_per_second
 
     def _is_probe(self, message_id: int) -> bool:
         if message_id != self._probe_id:

@@ -117,7 +117,7 @@ class LeaseKeeper:
         """What was read at ``read_us`` is what this engine acts by: calls may begin for some time from then on."""
         was_stale = self._clock.now_us() >= self._gate.fresh_until_us
         lasts_us = read_us + int(STALE_SECONDS * _US_PER_SECOND)
-        self._gate.fresh_until_us = lasts_us if self._store.shared else FOREVER_US
+        self._gate.refresh(lasts_us if self._store.shared else FOREVER_US)
         if was_stale:
             self._on_fresh()
 

@@ -43,7 +43,7 @@ class DeliveryQueue:
         self._low_marks: dict[int, int] = {}
         self._turns = RoundRobin()
         self._size = 0
-        self._parked: deque[asyncio.Future[None]] = deque()
+        self._parked: list[asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._is_paced = False
 
@@ -73,18 +73,12 @@ class DeliveryQueue:
         """A claim that may be called at this moment, and a slot for it; ``None``: there is none."""
         if not self._size or self.slots_used >= self.slots:
             return None
-        now_us = self._clock.now_us()
-        if not (self._gate.is_free and now_us < self._gate.fresh_until_us):
-            ready_us = self._gate.ready_us(now_us)
-            if ready_us != now_us:
-                self._wake_at(ready_us, now_us)
-                return None
-        for mailing_id in self._turns:
+        if self._gate.is_free:  # nearly always, and then mostly there is nothing to ask, not even the time
+            mailing_id = self._turns.first()
             entry = self._book.get(mailing_id)
-            if entry is None or (entry.is_plain and self._gate.is_free) or self._admits(entry, now_us):
-                return self._pop(mailing_id, now_us)
-        self._wake_at(self._soonest_us(now_us), now_us)
-        return None
+            if entry is None or entry.is_plain:
+                return self._pop(mailing_id)
+        return self._take_paced(self._clock.now_us())
 
     async def take(self, worker: int) -> Claim | None:
         """Wait for a claim that may be called now, and take a slot for it.
@@ -99,7 +93,15 @@ class DeliveryQueue:
                 if self._is_paced:
                     self.wake(1)
                 return claim
-            await self._park()
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._parked.append(waiter)
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                # A wake-up that this worker can't use any more belongs to the next one.
+                if waiter.done() and not waiter.cancelled():
+                    self.wake(1)
+                raise
         return None
 
     def resize(self, slots: int) -> None:
@@ -115,7 +117,7 @@ class DeliveryQueue:
     def wake(self, count: int) -> None:
         """Let up to ``count`` waiting workers look again."""
         while count > 0 and self._parked:
-            waiter = self._parked.popleft()
+            waiter = self._parked.pop()  # whoever lay down last is still in the processor's cache
             if not waiter.done():
                 waiter.set_result(None)
                 count -= 1
@@ -133,6 +135,22 @@ class DeliveryQueue:
         self._size -= len(out)
         return out
 
+    def _take_paced(self, now_us: int) -> Claim | None:
+        """The same, asking the gate and each mailing in turn."""
+        if not self._gate.is_free:
+            ready_us = self._gate.ready_us(now_us)
+            if ready_us != now_us:
+                self._wake_at(ready_us, now_us)
+                return None
+        for mailing_id in self._turns:
+            entry = self._book.get(mailing_id)
+            if entry is None or (entry.is_plain and self._gate.is_free) or self._admits(entry, now_us):
+                claim = self._pop(mailing_id)
+                self._gate.start(claim.message_id, now_us)
+                return claim
+        self._wake_at(self._soonest_us(now_us), now_us)
+        return None
+
     def _admits(self, entry: Entry, now_us: int) -> bool:
         """Whether the mailing may have a call now; takes the tokens for it."""
         if entry.marks_first:
@@ -146,13 +164,11 @@ class DeliveryQueue:
             self._gate.bucket.take(now_us)
         return True
 
-    def _pop(self, mailing_id: int, now_us: int) -> Claim:
+    def _pop(self, mailing_id: int) -> Claim:
         lane = self._lanes[mailing_id]
         claim = lane.popleft()
         self._size -= 1
         self.slots_used += 1
-        if not self._gate.is_free:
-            self._gate.start(claim.message_id, now_us)
         left = len(lane)
         if left <= self._low_marks[mailing_id]:
             # Again at the half of that: the ticker may find it too early now, and nobody else would say so.
@@ -174,17 +190,6 @@ class DeliveryQueue:
         del self._lanes[mailing_id]
         del self._low_marks[mailing_id]
         self._turns.remove(mailing_id)
-
-    async def _park(self) -> None:
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._parked.append(waiter)
-        try:
-            await waiter
-        except asyncio.CancelledError:
-            # A wake-up that this worker can't use any more belongs to the next one.
-            if waiter.done() and not waiter.cancelled():
-                self.wake(1)
-            raise
 
     def _wake_at(self, ready_us: int | None, now_us: int) -> None:
         if self._timer is not None:

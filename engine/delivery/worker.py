@@ -94,7 +94,7 @@ class Worker:
         if (
             entry is not None
             and entry.from_us <= now_us < entry.until_us
-            and self._gate.allows(claim.message_id, now_us)
+            and (self._gate.is_free or self._gate.allows(claim.message_id, now_us))
         ):
             due_us = now_us if entry.plan.local_hours is None else entry.opens_us(claim.time_zone, now_us)
             if due_us == now_us and self._is_ours(claim, now_us + self._lease_margin_us):
@@ -146,20 +146,11 @@ class Worker:
         event, due_us = Event.ACCEPT, 0
         if outcome.verdict is not Verdict.SENT:
             event, due_us = outcome.event, self._due_us(claim, outcome, finished_us)
-        self._recorder.put(
-            Record(
-                claim.message_id,
-                claim.mailing_id,
-                claim.client_id,
-                claim.attempt,
-                event,
-                started_us,
-                finished_us,
-                outcome.http_status,
-                outcome.detail,
-                due_us,
-            )
-        )
+        # A NamedTuple's own constructor costs twice as much, and this is done for each message.
+        message_id, mailing_id, client_id, attempt, _, _, _ = claim
+        status, detail = outcome.http_status, outcome.detail
+        values = (message_id, mailing_id, client_id, attempt, event, started_us, finished_us, status, detail, due_us)
+        self._recorder.put(tuple.__new__(Record, values))
 
     def _due_us(self, claim: Claim, outcome: Outcome, finished_us: int) -> int:
         """When to try a message again that was not sent; 0: never."""

@@ -52,6 +52,10 @@ class RoundRobin:
         if id in self._turn:
             self._turn.move_to_end(id)
 
+    def first(self) -> int:
+        """Whose turn it is; there must be somebody."""
+        return next(iter(self._turn))
+
     def __iter__(self) -> Iterator[int]:
         """Go once through the turn. It must not change on the way: break off, then call ``served``.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
-from collections.abc import Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -50,6 +50,21 @@ buckets are stored in the database: never change the bounds."""
 def bucket(seconds: float) -> int:
     """Return the number of the bucket a latency belongs to, 0 to ``len(BUCKET_BOUNDS_SECONDS)``."""
     return bisect_left(BUCKET_BOUNDS_SECONDS, seconds)
+
+
+def count_by_bucket(latencies_seconds: Iterable[float]) -> dict[int, int]:
+    """How many of the latencies belong to each bucket. They are sorted first, for then it takes a search a bucket
+    and not a search a latency: this sees each call of ours several times."""
+    ordered = sorted(latencies_seconds)
+    counts = {}
+    begin = 0
+    while begin < len(ordered):
+        number = bucket(ordered[begin])
+        is_last = number == len(BUCKET_BOUNDS_SECONDS)
+        end = len(ordered) if is_last else bisect_right(ordered, BUCKET_BOUNDS_SECONDS[number], begin)
+        counts[number] = end - begin
+        begin = end
+    return counts
 
 
 def quantile(counts: Mapping[int, int], q: float) -> float | None:

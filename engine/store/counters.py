@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from engine.domain.forecast import bucket
+from engine.domain.forecast import count_by_bucket
 from engine.domain.message import Reason, Status, Step
 from engine.ports import Record
 from engine.store.database import Tx
@@ -56,29 +56,24 @@ class Tally:
         self._stats[mailing_id, _TIMELINE[step.status], at_us // _TIMELINE_US] += number
 
     def calls(self, ended: Iterable[Record], result: Step) -> None:
-        """Calls ended, and all their messages have made the same step. Alike ones are counted before they are
+        """Calls ended, and all their messages have made the same step. Alike ones are put together before they are
         looked at: this runs once a message, on the hot path."""
-        alike = Counter(
-            [
-                (
-                    mailing_id,
-                    attempt > 1,
-                    finished_us // _TIMELINE_US,
-                    status,
-                    bucket((finished_us - started_us) * 1e-6),
-                )
-                for _, mailing_id, _, attempt, _, started_us, finished_us, status, _, _ in ended
-            ]
-        )
+        alike: defaultdict[tuple[int, bool, int, int | None], list[float]] = defaultdict(list)
+        for _, mailing_id, _, attempt, _, started_us, finished_us, status, _, _ in ended:
+            alike[mailing_id, attempt > 1, finished_us // _TIMELINE_US, status].append(
+                (finished_us - started_us) * 1e-6
+            )
         timeline, counter = _TIMELINE[result.status], counter_of(result)
-        for (mailing_id, again, span, http_status, latency), number in alike.items():
+        for (mailing_id, again, span, http_status), latencies_seconds in alike.items():
+            number = len(latencies_seconds)
             self.add(mailing_id, "attempts", number)
             self.add(mailing_id, "retried", number if again else 0)
             self.add(mailing_id, "pending", -number)
             self.add(mailing_id, counter, number)
             self._stats[mailing_id, timeline, span] += number
             self._stats[mailing_id, HTTP_STATUS, http_status or 0] += number
-            self._stats[mailing_id, LATENCY, latency] += number
+            for latency, calls in count_by_bucket(latencies_seconds).items():
+                self._stats[mailing_id, LATENCY, latency] += calls
 
     def lost(self, mailing_id: int, number: int) -> None:
         """A call may have been made, and nobody knows how it ended."""

@@ -29,7 +29,9 @@ _PRAGMAS = {
     "foreign_keys": 1,
     "cache_size": -32768,  # KiB; an import of a million rows is as fast with it as with twice as much
     "temp_store": 2,  # memory
-    "wal_autocheckpoint": 8000,  # pages of 4 KiB: a hot page is copied to the file once in 32 MiB of log, not in 4
+    # Pages of 4 KiB. The log begins again from its start after so many, and what is written over costs less than what
+    # makes the file longer: measured, for small transactions, 1,000 and 2,000 are cheaper than 250 or 8,000.
+    "wal_autocheckpoint": 2000,
 }
 _NEAR_PRAGMAS = {
     "query_only": 1,

@@ -18,7 +18,8 @@ def a_gate() -> Gate:
 
 def test_no_call_begins_on_a_control_record_that_is_too_old() -> None:
     gate = a_gate()
-    gate.fresh_until_us = EPOCH_US + 10
+    gate.refresh(EPOCH_US + 10)
+    assert not gate.is_free
     assert gate.allows(1, EPOCH_US + 9)
     assert not gate.allows(1, EPOCH_US + 10)
     assert gate.ready_us(EPOCH_US + 10) is None

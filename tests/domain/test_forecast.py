@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.forecast import BUCKET_BOUNDS_SECONDS, Forecast, bucket, forecast, quantile
+from engine.domain.forecast import BUCKET_BOUNDS_SECONDS, Forecast, bucket, count_by_bucket, forecast, quantile
 
 SECOND_US = 1_000_000
 LAST = len(BUCKET_BOUNDS_SECONDS)
@@ -62,6 +62,11 @@ def test_the_bounds_stay_as_they_are() -> None:
 )
 def test_bucket(seconds: float, number: int) -> None:
     assert bucket(seconds) == number
+
+
+@given(st.lists(st.one_of(st.floats(0, 200), st.sampled_from(BUCKET_BOUNDS_SECONDS))))
+def test_a_batch_is_counted_as_each_of_it_would_be(latencies: list[float]) -> None:
+    assert count_by_bucket(latencies) == Counter(bucket(seconds) for seconds in latencies)
 
 
 @pytest.mark.parametrize(
