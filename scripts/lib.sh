@@ -39,7 +39,7 @@ prepare() {
     wanted=$(fingerprint "$kind")
     say "Installing $(grep -c '^[a-z]' "requirements/$kind.txt") packages from requirements/$kind.txt into .venv"
     rm -f .venv/.mailing-*
-    .venv/bin/python -m pip install -qq --require-hashes --no-deps -r "requirements/$kind.txt" ||
+    .venv/bin/python -m pip install -qq --no-compile --require-hashes --no-deps -r "requirements/$kind.txt" ||
         die "could not install requirements/$kind.txt, see above"
     # setuptools came with the lock, so nothing is fetched here.
     .venv/bin/python -m pip install -qq --no-deps --no-build-isolation --no-index -e . ||

@@ -19,10 +19,15 @@ from mailing.v1.mailing_service_pb2 import (
     ResumeMailingRequest,
 )
 
+_ONE = f"{API}/mailings/{{mailing_id:{ID}}}"
+
 
 def routes() -> list[web.RouteDef]:
     """The routes, with handlers of their own (FINDINGS 2)."""
+    return [*_looking(), *_steering()]
 
+
+def _looking() -> list[web.RouteDef]:
     @operation(
         id="previewMailing",
         tag="mailings",
@@ -41,6 +46,25 @@ def routes() -> list[web.RouteDef]:
         asked = preview_mailing_proto(await checked_body(request, MailingCreateSchema, check))
         return json_answer(preview_json(await engine.call(request, engine.mailings.PreviewMailing, asked)))
 
+    @operation(
+        id="getMailingStats",
+        tag="mailings",
+        summary="Read a mailing's statistics",
+        query=Input,
+        response=(200, MailingStatsSchema),
+    )
+    async def stats(request: web.Request) -> web.Response:
+        no_query(request)
+        engine, asked = request.app[ENGINE], GetMailingStatsRequest(mailing_id=id_in_path(request, "mailing_id"))
+        return json_answer(stats_json(await engine.call(request, engine.mailings.GetMailingStats, asked)))
+
+    return [
+        web.post(f"{API}/mailings/preview", preview),
+        web.get(f"{_ONE}/stats", stats, allow_head=False),
+    ]
+
+
+def _steering() -> list[web.RouteDef]:
     async def steer(request: web.Request, method: Any, kind: Any) -> web.Response:
         no_query(request)
         asked = kind(mailing_id=id_in_path(request, "mailing_id"), request_id=idempotency_key(request))
@@ -85,23 +109,8 @@ def routes() -> list[web.RouteDef]:
     async def cancel(request: web.Request) -> web.Response:
         return await steer(request, request.app[ENGINE].mailings.CancelMailing, CancelMailingRequest)
 
-    @operation(
-        id="getMailingStats",
-        tag="mailings",
-        summary="Read a mailing's statistics",
-        query=Input,
-        response=(200, MailingStatsSchema),
-    )
-    async def stats(request: web.Request) -> web.Response:
-        no_query(request)
-        engine, asked = request.app[ENGINE], GetMailingStatsRequest(mailing_id=id_in_path(request, "mailing_id"))
-        return json_answer(stats_json(await engine.call(request, engine.mailings.GetMailingStats, asked)))
-
-    one = f"{API}/mailings/{{mailing_id:{ID}}}"
     return [
-        web.post(f"{API}/mailings/preview", preview),
-        web.post(f"{one}/pause", pause),
-        web.post(f"{one}/resume", resume),
-        web.post(f"{one}/cancel", cancel),
-        web.get(f"{one}/stats", stats, allow_head=False),
+        web.post(f"{_ONE}/pause", pause),
+        web.post(f"{_ONE}/resume", resume),
+        web.post(f"{_ONE}/cancel", cancel),
     ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
@@ -36,6 +37,13 @@ ARGUMENTS: Final = (
 _VIOLATIONS: Final = """
 document.addEventListener("securitypolicyviolation", event =>
   console.error(`CSP violation: ${event.violatedDirective} ${event.blockedURI}`));
+"""
+# Once: what the page takes out of it later is gone.
+_STORE: Final = """
+if (!sessionStorage.stored) {
+  Object.assign(localStorage, %s);
+  sessionStorage.stored = "yes";
+}
 """
 
 
@@ -102,8 +110,18 @@ _running: list[tuple[Playwright, Browser]] = []
 
 
 @asynccontextmanager
-async def opened(url: str, *, locale: str = "en-GB", width: int = 1280) -> AsyncIterator[Watched]:
-    """A page of a fresh profile at `url`. When the block has gone well, nothing may have gone wrong behind it."""
+async def opened(
+    url: str,
+    *,
+    locale: str = "en-GB",
+    width: int = 1280,
+    cookies: Sequence[Any] = (),
+    stored: Mapping[str, str] | None = None,
+) -> AsyncIterator[Watched]:
+    """A page of a fresh profile at `url`, with these cookies and this in its local storage.
+
+    When the block has gone well, nothing may have gone wrong behind it.
+    """
     browser = await _browser()
     viewport = ViewportSize(width=width, height=1000)
     context = await browser.new_context(
@@ -112,6 +130,9 @@ async def opened(url: str, *, locale: str = "en-GB", width: int = 1280) -> Async
     try:
         context.set_default_timeout(WAIT_MS)
         await context.add_init_script(_VIOLATIONS)
+        await context.add_cookies(cookies)
+        if stored:  # Playwright's own way (storage_state) opens a page for it first, which takes a second
+            await context.add_init_script(_STORE % json.dumps(stored))
         parts = urlsplit(url)
         watched = Watched(await context.new_page(), f"{parts.scheme}://{parts.netloc}")
         await watched.page.goto(url)

@@ -11,8 +11,6 @@ import pytest
 from tests.crash.campaign import finished, register, run
 from tests.crash.processes import Engine, sandbox
 
-pytestmark = pytest.mark.alone
-
 SHUTDOWN_SECONDS = 10.0
 """The setting's default."""
 

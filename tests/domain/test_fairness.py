@@ -59,6 +59,7 @@ def test_whoever_was_served_longest_ago_comes_first() -> None:
     assert list(turn) == [1, 2, 3]
     turn.served(1)
     assert list(turn) == [2, 3, 1]
+    assert turn.first() == 2
     turn.served(3)
     assert list(turn) == [2, 1, 3]
     turn.add(2)
