@@ -1,12 +1,15 @@
 """How much of the HTTP client's own speed the whole engine keeps.
 
     python scripts/bench/deliver.py --messages 50000 --rounds 5
+    python scripts/bench/deliver.py --no-calls
 
 Everything that sends runs on core 0 (event loop, database thread, the HTTP client's thread), the mock
 provider on core 1. In each round the same client first runs in a bare loop, then the whole engine (gRPC API,
 ticker, leases, metrics) delivers the same number of messages from a SQLite file: claims stored, outcomes
 recorded, counters kept. Compare the ratio, not the seconds. On a machine with other work look at the processor time
-a message too: it moves less, though caches shared with others and a stolen core show in it as well.
+a message too: it moves less, though caches shared with others and a stolen core show in it as well. With
+``--no-calls`` every message is taken as accepted where the client would be called: what is left is the engine's own
+work, a number that hardly moves.
 """
 
 from __future__ import annotations
@@ -29,7 +32,9 @@ sys.path.insert(0, str(ROOT))  # run as a file, from any folder
 
 from common import logs, process
 from engine.domain.audience import AudienceFilter
+from engine.domain.outcome import Answer
 from engine.domain.validate import ClientInput, MailingInput
+from engine.provider.fbrq import FbrqProvider
 from engine.service import Service
 from engine.settings import load
 from engine.store.rows import Actor
@@ -37,6 +42,7 @@ from scripts.bench.http_client import PHONE, TEXT, bare, mock_provider
 from scripts.token_channel import API_TOKEN
 
 _HOUR_US = 3_600_000_000
+_ACCEPTED = Answer(200, True, "")
 _POLL_SECONDS = 0.02
 _FASTER_THAN_ANY = 100_000  # messages a second
 
@@ -122,6 +128,19 @@ async def _register(service: Service, messages: int) -> int:
     return mailing_id
 
 
+async def _accepted(*_: object) -> Answer:
+    return _ACCEPTED
+
+
+async def run_without_calls(arguments: argparse.Namespace) -> None:
+    """The engine's own work."""
+    setattr(FbrqProvider, "send", _accepted)  # noqa: B010
+    for number in range(arguments.rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            speed = await engine_rate("http://127.0.0.1:1", arguments.messages, arguments.workers, Path(folder))
+        print(f"round {number + 1}: engine without calls {_shown(speed)}")
+
+
 async def run(arguments: argparse.Namespace) -> None:
     """Alternate the two and print the ratio of each round."""
     ratios, cpu_ratios = [], []
@@ -150,10 +169,12 @@ def main() -> None:
     parser.add_argument("--in-flight", type=int, default=100, help="of the client alone (100)")
     parser.add_argument("--workers", type=int, default=512, help="of the engine (512)")
     parser.add_argument("--latency-seconds", type=float, default=0.0)
+    parser.add_argument("--no-calls", action="store_true", help="the engine's own work only")
     os.sched_setaffinity(0, {0})
     logs.configure(level="warning")
     process.tune()
-    uvloop.run(run(parser.parse_args()))
+    arguments = parser.parse_args()
+    uvloop.run(run_without_calls(arguments) if arguments.no_calls else run(arguments))
 
 
 if __name__ == "__main__":
