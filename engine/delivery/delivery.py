@@ -183,7 +183,13 @@ class Delivery:
     def _wire(self) -> None:
         store, clock, settings = self._store, self._clock, self._settings
         self.recorder = Recorder(
-            store, owner=self.engine_id, hand=self.hand, book=self.book, clock=clock, on_stored=self._stored
+            store,
+            owner=self.engine_id,
+            hand=self.hand,
+            book=self.book,
+            clock=clock,
+            slots=lambda: self.queue.slots,
+            on_stored=self._stored,
         )
         self.marker = Marker(store, owner=self.engine_id)
         self.ticker = Ticker(
@@ -220,7 +226,13 @@ class Delivery:
             on_lost=self._lost,
             on_recovered=self._recovered,
         )
-        self.worker = Worker(
+        self.worker = self._make_worker()
+        self.queue.on_low = self.ticker.wake
+        self.gate.on_change = self._gate_changed
+
+    def _make_worker(self) -> Worker:
+        settings = self._settings
+        return Worker(
             queue=self.queue,
             book=self.book,
             hand=self.hand,
@@ -231,11 +243,9 @@ class Delivery:
             retry=RetryPolicy(settings.retry_base_seconds, settings.retry_max_seconds),
             timeout_seconds=settings.provider_timeout_seconds,
             lease_margin_seconds=settings.lease_seconds / 8,
-            clock=clock,
+            clock=self._clock,
             random=self._random,
         )
-        self.queue.on_low = self.ticker.wake
-        self.gate.on_change = self._gate_changed
 
     def _start_workers(self) -> None:
         running = set(self.supervisor.names("worker-"))

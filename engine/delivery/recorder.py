@@ -1,7 +1,8 @@
-"""Outcomes into the store, as a group commit with no timer.
+"""Outcomes into the store, as a group commit that sets its own pace.
 
-Whatever has piled up while the last transaction ran goes into the next one: at
-low load each outcome is written at once, at high load hundreds share a commit.
+Whatever has piled up while the last transaction ran, and for as long after it,
+goes into the next one: at low load each outcome is written at once, at high
+load hundreds share a commit.
 An outcome is never let go before it is stored: when the store is away the
 recorder keeps it, its slot stays taken, and so the workers stop by themselves.
 """
@@ -20,6 +21,9 @@ from engine.domain.message import Event
 from engine.ports import Clock, Record, Return, Store, StoreUnavailable
 
 _BATCH_MAX = 1_000
+_REST_MAX_US = 20_000
+_REST_STEP_SECONDS = 0.002
+_US_PER_SECOND = 1_000_000
 _Item = TypeVar("_Item", Record, Return)
 
 log = structlog.get_logger(__name__)
@@ -36,11 +40,14 @@ class Recorder:
         hand: Hand,
         book: Book,
         clock: Clock,
+        slots: Callable[[], int],
         on_stored: Callable[[int, list[Record]], None],
     ) -> None:
-        """``on_stored`` is told how many slots are free again and which outcomes are stored."""
+        """``slots``: how many outcomes can wait here at most (now); ``on_stored`` is told how many slots are free
+        again and which outcomes are stored."""
         self._store, self._owner, self._hand, self._book, self._clock = store, owner, hand, book, clock
-        self._on_stored = on_stored
+        self._slots, self._on_stored = slots, on_stored
+        self._rest_until_us = 0
         self._records: list[Record] = []
         self._returns: list[Return] = []
         self._slots_returned = 0
@@ -86,11 +93,25 @@ class Recorder:
         """
         while True:
             await self._filled.wait()
+            await self._rest()
+            began_us = self._clock.now_us()
             await self._store_records(self._records[:_BATCH_MAX])
+            ended_us = self._clock.now_us()
+            self._rest_until_us = ended_us + min(ended_us - began_us, _REST_MAX_US)
             await self._store_returns(self._returns[:_BATCH_MAX])
             if not len(self):
                 self._filled.clear()
                 self._emptied.set()
+
+    async def _rest(self) -> None:
+        """Let a group grow for as long as the last one took: a transaction costs half a millisecond of the processor,
+        whatever is in it. Not when so many wait that workers may soon have no slot, nor when claims are to be given
+        back: for those somebody else waits."""
+        while not self._returns and 2 * len(self._records) < self._slots():
+            left_us = self._rest_until_us - self._clock.now_us()
+            if not 0 < left_us <= _REST_MAX_US:  # more than that: somebody has set the clock back
+                return
+            await self._clock.sleep(min(left_us / _US_PER_SECOND, _REST_STEP_SECONDS))
 
     async def drained(self) -> None:
         """Wait until everything handed over is stored."""
