@@ -1,8 +1,8 @@
 """Outcomes into the store, as a group commit that sets its own pace.
 
-Whatever has piled up while the last transaction ran, and for as long after it,
-goes into the next one: at low load each outcome is written at once, at high
-load hundreds share a commit.
+Whatever has piled up while the last transaction ran goes into the next one (at
+high load so does what comes for as long again): at low load each outcome is
+written at once, at high load hundreds share a commit.
 An outcome is never let go before it is stored: when the store is away the
 recorder keeps it, its slot stays taken, and so the workers stop by themselves.
 """
@@ -104,10 +104,11 @@ class Recorder:
                 self._emptied.set()
 
     async def _rest(self) -> None:
-        """Let a group grow for as long as the last one took: a transaction costs half a millisecond of the processor,
-        whatever is in it. Not when so many wait that workers may soon have no slot, nor when claims are to be given
-        back: for those somebody else waits."""
-        while not self._returns and 2 * len(self._records) < self._slots():
+        """Let a large group grow for as long as the last one took: a transaction costs half a millisecond of the
+        processor, whatever is in it. Not a small one: then the provider is what we wait for, and a slot that waits here
+        is a call less. Not one that holds half of the slots, nor when claims are to be given back: for those somebody
+        else waits."""
+        while not self._returns and self._slots() // 4 <= len(self._records) < self._slots() // 2:
             left_us = self._rest_until_us - self._clock.now_us()
             if not 0 < left_us <= _REST_MAX_US:  # more than that: somebody has set the clock back
                 return

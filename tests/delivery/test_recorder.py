@@ -98,7 +98,7 @@ def test_what_piles_up_during_a_commit_shares_the_next_one(loop: VirtualLoop) ->
     assert (setting.freed, len(setting.hand)) == (4, 0)
 
 
-def test_a_group_grows_for_as_long_as_the_last_one_took(loop: VirtualLoop) -> None:
+def test_a_large_group_grows_for_as_long_as_the_last_one_took(loop: VirtualLoop) -> None:
     setting = Setting(loop)
     stored_at: list[float] = []
 
@@ -107,21 +107,25 @@ def test_a_group_grows_for_as_long_as_the_last_one_took(loop: VirtualLoop) -> No
         began = loop.time()
         setting.put(1)
         await asyncio.sleep(0.011)  # stored at 0.01: a group takes ten milliseconds
-        setting.put(2)
+        setting.put(2, 3)  # of eight
         await asyncio.sleep(0.004)
-        setting.put(3)
+        setting.put(4)
+        await setting.recorder.drained()
+        stored_at.append(loop.time() - began)
+        began = loop.time()
+        setting.put(5)  # a small one goes at once
         await setting.recorder.drained()
         stored_at.append(loop.time() - began)
         await asyncio.sleep(1)
         began = loop.time()
-        setting.put(4)  # after a pause nothing holds it up
+        setting.put(6, 7)  # after a pause nothing holds it up
         await setting.recorder.drained()
         stored_at.append(loop.time() - began)
         task.cancel()
 
     loop.run_until_complete(run())
-    assert setting.store.transactions == [[1], [2, 3], [4]]
-    assert stored_at == [pytest.approx(0.03, abs=0.0005), pytest.approx(0.01, abs=0.0005)]
+    assert setting.store.transactions == [[1], [2, 3, 4], [5], [6, 7]]
+    assert stored_at == pytest.approx([0.03, 0.01, 0.01], abs=0.0005)
 
 
 def test_no_group_grows_while_half_of_the_slots_wait_or_claims_go_back(loop: VirtualLoop) -> None:
@@ -134,16 +138,16 @@ def test_no_group_grows_while_half_of_the_slots_wait_or_claims_go_back(loop: Vir
         await asyncio.sleep(0.011)
         setting.put(2, 3, 4, 5)  # of eight
         await asyncio.sleep(0.0025)
-        setting.put(6)
+        setting.put(6, 7)
         await asyncio.sleep(0.0105)
-        setting.recorder.give_back([Return(7, 1, 1, 0)])
+        setting.recorder.give_back([Return(8, 1, 1, 0)])
         await setting.recorder.drained()
         task.cancel()
         return loop.time() - began
 
     # 10 ms each for three groups, 1 ms in between, and 3 ms until the claim came back or a step of the rest was over.
     assert loop.run_until_complete(run()) == pytest.approx(0.035, abs=0.0015)
-    assert setting.store.transactions == [[1], [2, 3, 4, 5], [6], [-7]]
+    assert setting.store.transactions == [[1], [2, 3, 4, 5], [6, 7], [-8]]
 
 
 def test_a_clock_that_is_set_back_holds_nothing_up(loop: VirtualLoop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,13 +158,13 @@ def test_a_clock_that_is_set_back_holds_nothing_up(loop: VirtualLoop, monkeypatc
         setting.put(1)
         await setting.recorder.drained()
         monkeypatch.setattr(VirtualClock, "now_us", lambda _: EPOCH_US - 3_600_000_000)
-        setting.put(2)
+        setting.put(2, 3)
         async with asyncio.timeout(0.011):
             await setting.recorder.drained()
         task.cancel()
 
     loop.run_until_complete(run())
-    assert setting.store.transactions == [[1], [2]]
+    assert setting.store.transactions == [[1], [2, 3]]
 
 
 def test_outcomes_are_kept_while_the_store_is_away(loop: VirtualLoop) -> None:
