@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -495,16 +494,24 @@ def test_watch_stops_when_the_mailing_is_deleted(run: Mailing, script: Script) -
 # -- the process -----------------------------------------------------------------------------------------------
 
 
+# A shell that put the tests into the background has taught its children to ignore Ctrl-C. Not by ``preexec_fn``: that
+# runs Python between fork and exec, in a process whose threads (gRPC's) are gone.
+_HEARS_CTRL_C = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("gateway.cli", run_name="__main__")
+"""
+
+
 def test_ctrl_c_ends_cleanly(script: Script) -> None:
     script.progress, script.hangs = [[progress(1)]], True
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'proto'}", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "gateway.cli", "mailing", "watch", "7", "--json"]
-    # A shell that put the tests into the background has taught its children to ignore Ctrl-C.
-    hears = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'proto'}"}
+    command = [sys.executable, "-c", _HEARS_CTRL_C, "mailing", "watch", "7", "--json"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, env=environment, preexec_fn=hears) as process:  # noqa: PLW1509
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, env=environment) as process:
         assert process.stdout is not None
-        assert process.stdout.readline().startswith(b"{")
+        line = process.stdout.readline()
+        assert line.startswith(b"{"), process.communicate(timeout=20)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=20)
     assert process.returncode == EXIT_INTERRUPTED
