@@ -21,11 +21,13 @@ from playwright.async_api import (
     Response,
     ViewportSize,
     async_playwright,
+    expect,
 )
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WAIT_MS: Final = 15_000
-"""How long a page may take over one step, in milliseconds."""
+"""How long a page may take over one step, in milliseconds. Pages ask for news every 5 s: more than twice that."""
+expect.set_options(timeout=WAIT_MS)
 ARGUMENTS: Final = (
     # The network is closed: a name is not looked up, whatever the machine could reach.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",

@@ -174,7 +174,7 @@ async def test_without_its_engine_a_list_says_so_and_mends_itself(tmp_path: Path
         again = Service(load({**QUICK, **_own(gateway, tmp_path), "grpc_listen": f"127.0.0.1:{port}"}, {}, None))
         try:
             await again.start()
-            await expect(row(page, "admin")).to_be_visible(timeout=15_000)
+            await expect(row(page, "admin")).to_be_visible()
             await expect(page.get_by_text("Something went wrong")).to_have_count(0)
             await rest(page)
         finally:

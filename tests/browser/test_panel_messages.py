@@ -110,7 +110,7 @@ async def test_a_waiting_message_tells_each_failure_and_turns_sent_by_itself(tmp
                 "Failed, to be repeated"
             )
             gateway.engine.sandbox.clear_faults()
-            await expect(story).to_contain_text("The provider accepted it on", timeout=15_000)
+            await expect(story).to_contain_text("The provider accepted it on")
             await expect(page.get_by_role("region", name="Tries").get_by_role("listitem").first).to_contain_text(
                 "Accepted"
             )

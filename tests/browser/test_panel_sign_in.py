@@ -59,7 +59,7 @@ async def test_whose_session_ends_signs_in_again_and_is_where_they_were(tmp_path
         # The bar's button refreshes our pages too, which would ask in 15 s.
         await page.get_by_role("button", name="Refresh").click()
         client = page.get_by_role("link", name="+7 916 000-00-01")
-        await expect(client).to_be_visible(timeout=5_000)
+        await expect(client).to_be_visible(timeout=10_000)
         await end_session(gateway, page)
         await page.get_by_role("button", name="Refresh").click()
         ended = page.get_by_role("alert").filter(has_text="Your session has ended. Sign in again.")
