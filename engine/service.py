@@ -110,7 +110,7 @@ class Service:
             metrics=str(self.metrics_listen),
             database=settings.database_name,
             provider=settings.provider_url,
-            workers=delivery.queue.slots,
+            workers=delivery.queue.workers,
             engine_id=delivery.engine_id,
         )
 
@@ -145,8 +145,8 @@ class Service:
     def _follow(self, delivery: Delivery) -> None:
         metrics = self.metrics
         metrics.queue_depth.follow(lambda: len(delivery.queue))
-        metrics.in_flight.follow(lambda: delivery.queue.slots_used)
-        metrics.workers.follow(lambda: delivery.queue.slots)
+        metrics.in_flight.follow(lambda: delivery.in_flight)
+        metrics.workers.follow(lambda: delivery.queue.workers)
         metrics.breaker_state.follow(lambda: list(BreakerState).index(delivery.gate.breaker.state))
         metrics.due_lag_seconds.follow(lambda: delivery.due_lag_seconds)
 
@@ -202,10 +202,10 @@ class Control:
         delivery, now_us = self._delivery, self._delivery.now_us()
         return DeliveryStatus(
             engine_id=delivery.engine_id,
-            workers=delivery.queue.slots,
+            workers=delivery.queue.workers,
             queue_size=delivery.queue.capacity,
             queue_depth=len(delivery.queue),
-            in_flight=delivery.queue.slots_used,
+            in_flight=delivery.in_flight,
             rate_limit=delivery.provider_rate,
             rate_per_second=delivery.sent_rate.per_second(now_us),
             sending_paused=delivery.gate.sending_paused,

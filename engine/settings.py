@@ -37,6 +37,13 @@ class Settings(ProcessSettings):
         "sqlite://data/mailing.db", repr=False, description="sqlite://FILE, or postgres://USER:PASSWORD@HOST/DATABASE"
     )
     workers: int = Field(64, ge=1, le=WORKERS_MAX, description="calls to the provider at the same time, at most")
+    slots: int = Field(
+        0,
+        ge=0,
+        le=10 * WORKERS_MAX,
+        description="messages whose outcome is not stored yet, at most: what a crash can leave open; 0: as many as "
+        "there are workers; with a very fast provider more are faster",
+    )
     queue_size: int = Field(1000, ge=1, le=1_000_000, description="messages claimed ahead of the workers, at most")
     tick_seconds: Seconds = Field(5.0, description="how often due work is looked for, beside the early wake-ups")
     provider_url: Annotated[str, AfterValidator(setting_types.provider_url)] = Field(
@@ -99,7 +106,13 @@ class Settings(ProcessSettings):
 
     def conflicts(self) -> Sequence[tuple[str, str]]:
         """See ``ProcessSettings``."""
-        return [*_retry_conflicts(self), *_tls_conflicts(self), *_plaintext_conflicts(self)]
+        return [*_slot_conflicts(self), *_retry_conflicts(self), *_tls_conflicts(self), *_plaintext_conflicts(self)]
+
+
+def _slot_conflicts(settings: Settings) -> list[tuple[str, str]]:
+    if settings.slots == 0 or settings.slots >= settings.workers:
+        return []
+    return [("slots", f"should be 0 or at least MAILING_WORKERS ({settings.workers})")]
 
 
 def _retry_conflicts(settings: Settings) -> list[tuple[str, str]]:

@@ -278,6 +278,12 @@ def test_a_lease_may_be_shorter_than_a_call_for_it_is_renewed_meanwhile(failing:
     assert line.startswith("--lease-seconds: should be greater than or equal to 1")
 
 
+def test_there_is_a_slot_for_each_worker(failing: Failing) -> None:
+    assert (read().slots, read("--slots", "64").slots, read("--slots", "65").slots) == (0, 64, 65)
+    (line,) = failing("--slots", "63")
+    assert line == "--slots: should be 0 or at least MAILING_WORKERS (64)"
+
+
 def test_longest_wait_is_not_shorter_than_the_first(failing: Failing) -> None:
     (line,) = failing("--retry-max-seconds", "4")
     assert line == "--retry-max-seconds: should be at least MAILING_RETRY_BASE_SECONDS (5)"

@@ -44,6 +44,7 @@ class DeliverySettings:
     """What delivery needs of the engine's settings (SPEC, section 7)."""
 
     workers: int = 64
+    slots: int = 0
     queue_size: int = 1000
     tick_seconds: float = 5.0
     provider_rate: float = 0.0
@@ -73,8 +74,13 @@ class Delivery:
         self.book, self.hand = Book(), Hand()
         self.gate = Gate(breaker or Breaker(), settings.provider_rate, random)
         self.queue = DeliveryQueue(
-            settings.queue_size, settings.workers, gate=self.gate, book=self.book, clock=clock
-        )  # fmt: skip
+            settings.queue_size,
+            settings.workers,
+            slots_min=settings.slots,
+            gate=self.gate,
+            book=self.book,
+            clock=clock,
+        )
         self.supervisor = Supervisor(clock, random)
         self.sent_rate = RateMeter()
         self.engine_id = 0
@@ -158,6 +164,12 @@ class Delivery:
         return self._clock.now_us()
 
     @property
+    def in_flight(self) -> int:
+        """Messages between queue and store. Where outcomes wait because there are more slots than workers, as many as
+        there are workers: so many may be called. 0: every outcome is stored."""
+        return min(self.queue.slots_used, self.queue.workers)
+
+    @property
     def provider_rate(self) -> float:
         """The provider's budget for all engines together, messages a second; 0: no limit."""
         control = self.leases.control
@@ -188,7 +200,7 @@ class Delivery:
             hand=self.hand,
             book=self.book,
             clock=clock,
-            slots=lambda: self.queue.slots,
+            queue=self.queue,
             on_stored=self._stored,
         )
         self.marker = Marker(store, owner=self.engine_id)
@@ -220,7 +232,7 @@ class Delivery:
             gate=self.gate,
             clock=clock,
             lease_seconds=settings.lease_seconds,
-            load=lambda: (self.queue.slots, self.queue.slots_used),
+            load=lambda: (self.queue.workers, self.in_flight),
             on_control=self._apply,
             on_fresh=self._go_on,
             on_lost=self._lost,
@@ -249,7 +261,7 @@ class Delivery:
 
     def _start_workers(self) -> None:
         running = set(self.supervisor.names("worker-"))
-        for number in range(1, self.queue.slots + 1):
+        for number in range(1, self.queue.workers + 1):
             if (name := f"worker-{number}") not in running:
                 self.supervisor.start(name, partial(self.worker.run, number))
 
@@ -267,12 +279,12 @@ class Delivery:
         """The breaker has changed its state: what is queued goes back, uncalled, when it is not closed."""
         if self.gate.breaker.state is not BreakerState.CLOSED:
             self._give_back(self.queue.withdraw(lambda _: True))
-        self.queue.wake(self.queue.slots)
+        self.queue.wake(self.queue.workers)
         self.ticker.wake()
 
     def _go_on(self) -> None:
         """Calls may begin again: nobody else wakes those who wait."""
-        self.queue.wake(self.queue.slots)
+        self.queue.wake(self.queue.workers)
         self.ticker.wake()
 
     def _recovered(self) -> None:
@@ -296,7 +308,7 @@ class Delivery:
         await self._retract()
         self.builder.wake()
         self.ticker.wake()
-        self.queue.wake(self.queue.slots)
+        self.queue.wake(self.queue.workers)
         # A new mailing takes nothing back from anybody: no need to wait until the others know it.
         if was_known:
             await self.leases.agreed()
@@ -326,7 +338,7 @@ class Delivery:
         await self._retract()
         self.builder.wake()
         self.ticker.wake()
-        self.queue.wake(self.queue.slots)
+        self.queue.wake(self.queue.workers)
 
     def _rate(self, control: Control) -> float:
         return self._settings.provider_rate if control.provider_rate is None else control.provider_rate

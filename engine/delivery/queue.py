@@ -7,8 +7,8 @@ asked at that moment, so no worker holds a message that has to wait (but for
 those whose mark is stored first, a few at a time).
 
 A slot is one message whose fate is not yet stored: being called, or answered and
-waiting for the recorder. There are as many slots as workers; that is the most
-that a crash can leave uncertain.
+waiting for the recorder. There are as many slots as workers, or more when that is
+asked for; that is the most that a crash can leave uncertain.
 """
 
 from __future__ import annotations
@@ -32,9 +32,14 @@ _MARKING_SECONDS = 0.1
 class DeliveryQueue:
     """Claims that wait for a worker, and the workers that wait for a claim."""
 
-    def __init__(self, capacity: int, slots: int, *, gate: Gate, book: Book, clock: Clock) -> None:
+    def __init__(
+        self, capacity: int, workers: int, *, slots_min: int = 0, gate: Gate, book: Book, clock: Clock
+    ) -> None:
+        """``workers`` calls at the same time; ``slots_min``: so many slots, even if there are fewer workers."""
         self.capacity = capacity
-        self.slots = slots
+        self._slots_min = slots_min
+        self.workers = workers
+        self.slots = max(slots_min, workers)
         self.slots_used = 0
         self.on_low: Callable[[], None] = lambda: None
         """Called when a lane runs low, so that the ticker claims more before it is empty."""
@@ -83,9 +88,9 @@ class DeliveryQueue:
     async def take(self, worker: int) -> Claim | None:
         """Wait for a claim that may be called now, and take a slot for it.
 
-        ``None``: there are fewer slots than workers now, and this worker (counted from 1) is one too many.
+        ``None``: there are to be fewer workers now, and this one (counted from 1) is one too many.
         """
-        while worker <= self.slots:
+        while worker <= self.workers:
             claim = self.take_now()
             if claim is not None:
                 # A timer wakes one waiter; whoever gets a claim then wakes the next one, until nothing
@@ -104,9 +109,10 @@ class DeliveryQueue:
                 raise
         return None
 
-    def resize(self, slots: int) -> None:
-        """Change the number of slots; calls in flight end in their own time."""
-        self.slots = slots
+    def resize(self, workers: int) -> None:
+        """Change the number of workers; calls in flight end in their own time."""
+        self.workers = workers
+        self.slots = max(self._slots_min, workers)
         self.wake(len(self._parked))
 
     def free(self, slots: int) -> None:

@@ -1,8 +1,7 @@
 """Outcomes into the store, as a group commit that sets its own pace.
 
-Whatever has piled up while the last transaction ran goes into the next one (at
-high load so does what comes for as long again): at low load each outcome is
-written at once, at high load hundreds share a commit.
+Whatever has piled up while the last transaction ran goes into the next one: at
+low load each outcome is written at once, at high load hundreds share a commit.
 An outcome is never let go before it is stored: when the store is away the
 recorder keeps it, its slot stays taken, and so the workers stop by themselves.
 """
@@ -17,13 +16,13 @@ import structlog
 
 from engine.delivery.book import Book
 from engine.delivery.hand import Hand
+from engine.delivery.queue import DeliveryQueue
 from engine.domain.message import Event
 from engine.ports import Clock, Record, Return, Store, StoreUnavailable
 
 _BATCH_MAX = 1_000
-_REST_MAX_US = 20_000
+_REST_STEPS = 5
 _REST_STEP_SECONDS = 0.002
-_US_PER_SECOND = 1_000_000
 _Item = TypeVar("_Item", Record, Return)
 
 log = structlog.get_logger(__name__)
@@ -40,14 +39,13 @@ class Recorder:
         hand: Hand,
         book: Book,
         clock: Clock,
-        slots: Callable[[], int],
+        queue: DeliveryQueue,
         on_stored: Callable[[int, list[Record]], None],
     ) -> None:
-        """``slots``: how many outcomes can wait here at most (now); ``on_stored`` is told how many slots are free
-        again and which outcomes are stored."""
+        """``queue`` says how many outcomes may wait here; ``on_stored`` is told how many slots are free again and
+        which outcomes are stored."""
         self._store, self._owner, self._hand, self._book, self._clock = store, owner, hand, book, clock
-        self._slots, self._on_stored = slots, on_stored
-        self._rest_until_us = 0
+        self._queue, self._on_stored = queue, on_stored
         self._records: list[Record] = []
         self._returns: list[Return] = []
         self._slots_returned = 0
@@ -94,25 +92,24 @@ class Recorder:
         while True:
             await self._filled.wait()
             await self._rest()
-            began_us = self._clock.now_us()
             await self._store_records(self._records[:_BATCH_MAX])
-            ended_us = self._clock.now_us()
-            self._rest_until_us = ended_us + min(ended_us - began_us, _REST_MAX_US)
             await self._store_returns(self._returns[:_BATCH_MAX])
             if not len(self):
                 self._filled.clear()
                 self._emptied.set()
 
     async def _rest(self) -> None:
-        """Let a large group grow for as long as the last one took: a transaction costs half a millisecond of the
-        processor, whatever is in it. Not a small one: then the provider is what we wait for, and a slot that waits here
-        is a call less. Not one that holds half of the slots, nor when claims are to be given back: for those somebody
-        else waits."""
-        while not self._returns and self._slots() // 4 <= len(self._records) < self._slots() // 2:
-            left_us = self._rest_until_us - self._clock.now_us()
-            if not 0 < left_us <= _REST_MAX_US:  # more than that: somebody has set the clock back
+        """Let a group grow for a while: a transaction costs half a millisecond of the processor, whatever is in it.
+        Only where slots are left that no worker will miss, now or while the group is stored; and not a small group, for
+        then the provider is what we wait for. Nor when claims are to be given back: somebody else waits for those."""
+        for _ in range(_REST_STEPS):
+            if self._returns or not self._queue.workers // 2 <= len(self._records) < self._unmissed:
                 return
-            await self._clock.sleep(min(left_us / _US_PER_SECOND, _REST_STEP_SECONDS))
+            await self._clock.sleep(_REST_STEP_SECONDS)
+
+    @property
+    def _unmissed(self) -> int:
+        return self._queue.slots - 2 * self._queue.workers
 
     async def drained(self) -> None:
         """Wait until everything handed over is stored."""

@@ -53,7 +53,7 @@ class Worker:
         self._clock, self._random = clock, random
 
     async def run(self, number: int) -> None:
-        """Deliver until there are fewer than ``number`` slots."""
+        """Deliver until there are to be fewer than ``number`` workers."""
         while (claim := self._queue.take_now() or await self._queue.take(number)) is not None:
             await self.handle(claim)
 

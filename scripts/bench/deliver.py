@@ -81,14 +81,15 @@ async def bare_rate(url: str, messages: int, in_flight: int) -> Speed:
     return watch.speed(messages)
 
 
-async def engine_rate(url: str, messages: int, workers: int, folder: Path) -> Speed:
+async def engine_rate(url: str, messages: int, workers: int, slots: int, folder: Path) -> Speed:
     """The whole engine, from the mailing's resumption to the last stored outcome."""
     flags = {
         "database_url": f"sqlite://{folder / 'bench.db'}",
         "provider_url": url,
         "fbrq_token": "x",
         "workers": str(workers),
-        "queue_size": str(max(1000, workers * 8)),
+        "slots": str(slots),
+        "queue_size": str(max(1000, slots * 8)),
         "grpc_listen": "127.0.0.1:0",
         "metrics_listen": "127.0.0.1:0",
         "admin_password": "a password for the bench",
@@ -137,7 +138,9 @@ async def run_without_calls(arguments: argparse.Namespace) -> None:
     setattr(FbrqProvider, "send", _accepted)  # noqa: B010
     for number in range(arguments.rounds):
         with tempfile.TemporaryDirectory() as folder:
-            speed = await engine_rate("http://127.0.0.1:1", arguments.messages, arguments.workers, Path(folder))
+            speed = await engine_rate(
+                "http://127.0.0.1:1", arguments.messages, arguments.workers, arguments.slots, Path(folder)
+            )
         print(f"round {number + 1}: engine without calls {_shown(speed)}")
 
 
@@ -148,7 +151,7 @@ async def run(arguments: argparse.Namespace) -> None:
         for number in range(arguments.rounds):
             alone = await bare_rate(url, arguments.messages, arguments.in_flight)
             with tempfile.TemporaryDirectory() as folder:
-                whole = await engine_rate(url, arguments.messages, arguments.workers, Path(folder))
+                whole = await engine_rate(url, arguments.messages, arguments.workers, arguments.slots, Path(folder))
             ratios.append(whole.per_second / alone.per_second)
             cpu_ratios.append(alone.cpu_us / whole.cpu_us)
             print(f"round {number + 1}: client alone {_shown(alone)}   engine {_shown(whole)}   {ratios[-1]:.2f}")
@@ -167,7 +170,8 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--in-flight", type=int, default=100, help="of the client alone (100)")
-    parser.add_argument("--workers", type=int, default=512, help="of the engine (512)")
+    parser.add_argument("--workers", type=int, default=128, help="of the engine (128)")
+    parser.add_argument("--slots", type=int, default=640, help="of the engine: MAILING_SLOTS (640)")
     parser.add_argument("--latency-seconds", type=float, default=0.0)
     parser.add_argument("--no-calls", action="store_true", help="the engine's own work only")
     os.sched_setaffinity(0, {0})

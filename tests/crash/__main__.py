@@ -28,6 +28,7 @@ def _flags(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--messages", type=_count, default=5000, help="clients of the mailing (5000)")
     parser.add_argument("--kills", type=_count, default=10, help="kill -9, spread over the mailing (10)")
     parser.add_argument("--workers", type=_count, default=64, help="calls at the same time (64)")
+    parser.add_argument("--slots", type=_count, default=0, help="MAILING_SLOTS (as many as workers)")
     parser.add_argument("--on-uncertain", choices=list(POLICIES), help="one policy only")
     return parser.parse_args(arguments)
 
@@ -47,6 +48,7 @@ def _campaign(flags: argparse.Namespace, policy: str) -> int:
                 messages=flags.messages,
                 kills=flags.kills,
                 workers=flags.workers,
+                slots=flags.slots,
                 on_uncertain=policy,
                 tell=partial(_say, flush=True),
             )

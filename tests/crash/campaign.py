@@ -4,7 +4,7 @@ INVARIANT. Whenever the engine dies: no message is lost, each ends final, the co
 whole, and
   resend     every message is sent, and the provider sees a message twice only if it was in flight at a kill
   not_sent   no message is called twice; those in flight at a kill, and only those, end as uncertain
-In flight are at most as many messages as there are workers.
+In flight are at most as many messages as there are slots, which without ``--slots`` are as many as workers.
 
 Real processes, a real file, real HTTP: what the simulation can't have.
 """
@@ -56,7 +56,7 @@ class Report:
     """What a campaign found."""
 
     messages: int
-    workers: int
+    slots: int
     on_uncertain: str
     kills: list[Kill] = field(default_factory=list)
     counted: tuple[int, int, int] = (0, 0, 0)
@@ -108,8 +108,8 @@ class Report:
         if strangers := self.repeated - self.repeated_in_flight:
             yield f"{strangers} messages were called twice without having been in flight at a kill"
         for number, kill in enumerate(self.kills, 1):
-            if len(kill.in_flight) > self.workers:
-                yield f"kill {number}: {len(kill.in_flight)} messages were in flight, of {self.workers} workers"
+            if len(kill.in_flight) > self.slots:
+                yield f"kill {number}: {len(kill.in_flight)} messages were in flight, of {self.slots} slots"
 
     def _not_sent(self) -> Iterator[str]:
         if self.repeated:
@@ -119,8 +119,8 @@ class Report:
         if self.uncertain != self.marked:
             yield f"uncertain are {len(self.uncertain)} messages; marked at a kill were {len(self.marked)} (others)"
         for number, kill in enumerate(self.kills, 1):
-            if len(kill.marked) > self.workers:
-                yield f"kill {number}: {len(kill.marked)} messages were marked, of {self.workers} workers"
+            if len(kill.marked) > self.slots:
+                yield f"kill {number}: {len(kill.marked)} messages were marked, of {self.slots} slots"
 
 
 async def run(
@@ -129,13 +129,14 @@ async def run(
     messages: int,
     kills: int,
     workers: int = 32,
+    slots: int = 0,
     on_uncertain: str = "resend",
     tell: Callable[[str], None] = lambda line: None,
 ) -> Report:
     """Register one mailing for ``messages`` clients; kill the engine ``kills`` times on the way."""
-    report, began = Report(messages, workers, on_uncertain), time.monotonic()
+    report, began = Report(messages, max(workers, slots), on_uncertain), time.monotonic()
     async with sandbox("--latency-seconds", "0.002-0.02", "--keep", str(messages)) as provider:
-        engine = Engine(folder, f"{provider.url}/v1", workers)
+        engine = Engine(folder, f"{provider.url}/v1", workers, slots)
         await engine.start()
         try:
             mailing_id = await register(engine.target, messages, on_uncertain)

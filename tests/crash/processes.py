@@ -42,12 +42,12 @@ class Rows:
 class Engine:
     """An engine process that can be killed and started again on the same file."""
 
-    def __init__(self, folder: Path, provider_url: str, workers: int) -> None:
+    def __init__(self, folder: Path, provider_url: str, workers: int, slots: int = 0) -> None:
         self.database = folder / "mailing.db"
         self._log = folder / "engine.log"
         self._arguments = [
             *("--database-url", f"sqlite://{self.database}", "--provider-url", provider_url),
-            *("--workers", str(workers), "--metrics-listen", "127.0.0.1:0"),
+            *("--workers", str(workers), "--slots", str(slots), "--metrics-listen", "127.0.0.1:0"),
             *("--retry-base-seconds", "0.1", "--log-format", "json"),
         ]
         self._process: asyncio.subprocess.Process | None = None

@@ -47,9 +47,19 @@ def a_claim(message_id: int, mailing_id: int = 1, **changes: Any) -> Claim:
 class Bench:
     """A queue with its gate and its book, in virtual time."""
 
-    def __init__(self, loop: VirtualLoop, *plans: Plan, capacity: int = 100, slots: int = 100, rate: float = 0) -> None:
+    def __init__(
+        self,
+        loop: VirtualLoop,
+        *plans: Plan,
+        capacity: int = 100,
+        workers: int = 100,
+        slots_min: int = 0,
+        rate: float = 0,
+    ) -> None:
         self.clock = VirtualClock(loop)
         self.gate = Gate(Breaker(failure_threshold=3), rate, Random(1))
         self.book = Book()
         self.book.load(plans or (a_plan(1), a_plan(2)), self.clock.now_us())
-        self.queue = DeliveryQueue(capacity, slots, gate=self.gate, book=self.book, clock=self.clock)
+        self.queue = DeliveryQueue(
+            capacity, workers, slots_min=slots_min, gate=self.gate, book=self.book, clock=self.clock
+        )

@@ -51,7 +51,7 @@ def test_mailings_take_turns_however_long_their_lanes(loop: VirtualLoop) -> None
 
 def test_no_more_claims_are_out_than_there_are_slots(loop: VirtualLoop) -> None:
     async def run() -> tuple[int, int]:
-        bench = Bench(loop, slots=3)
+        bench = Bench(loop, workers=3)
         bench.queue.put(1, [a_claim(i) for i in range(10)])
         takers = [asyncio.create_task(bench.queue.take(1)) for _ in range(10)]
         await asyncio.sleep(1)
@@ -66,9 +66,25 @@ def test_no_more_claims_are_out_than_there_are_slots(loop: VirtualLoop) -> None:
     assert loop.run_until_complete(run()) == (3, 5)
 
 
+def test_more_slots_than_workers_let_a_worker_go_on_before_its_outcome_is_stored(loop: VirtualLoop) -> None:
+    async def run() -> tuple[int, ...]:
+        bench = Bench(loop, workers=2, slots_min=5)
+        bench.queue.put(1, [a_claim(i) for i in range(10)])
+        counts = [sum(bench.queue.take_now() is not None for _ in range(10))]
+        too_many = await bench.queue.take(3)
+        assert too_many is None
+        for workers in (4, 7):
+            bench.queue.resize(workers)
+            counts.append(bench.queue.slots)
+        return tuple(counts)
+
+    # So many at least, however many workers there are; and a slot for each worker.
+    assert loop.run_until_complete(run()) == (5, 5, 7)
+
+
 def test_a_put_wakes_no_more_workers_than_there_are_slots(loop: VirtualLoop) -> None:
     async def run() -> tuple[int, int]:
-        bench = Bench(loop, slots=3)
+        bench = Bench(loop, workers=3)
         takers = [asyncio.create_task(bench.queue.take(1)) for _ in range(10)]
         await asyncio.sleep(1)
         looks = 0
@@ -180,7 +196,7 @@ def test_withdrawn_claims_are_gone_and_the_rest_keep_their_order(loop: VirtualLo
 
 def test_a_worker_too_many_ends_and_a_cancelled_one_passes_its_turn_on(loop: VirtualLoop) -> None:
     async def run() -> tuple[Claim | None, bool]:
-        bench = Bench(loop, slots=2)
+        bench = Bench(loop, workers=2)
         extra = asyncio.create_task(bench.queue.take(2))
         first = asyncio.create_task(bench.queue.take(1))
         other = asyncio.create_task(bench.queue.take(1))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from random import Random
 from typing import Any, cast
 
 import pytest
 
 from engine.delivery.book import Book
+from engine.delivery.gate import Gate
 from engine.delivery.hand import Hand
 from engine.delivery.marker import Marker, MarkNotStored
+from engine.delivery.queue import DeliveryQueue
 from engine.delivery.recorder import Recorder
+from engine.domain.breaker import Breaker
 from engine.domain.message import Event
 from engine.ports import Claim, Record, Return, Store, StoreUnavailable
 from tests.delivery.plans import a_claim, a_plan
@@ -53,16 +57,18 @@ class Setting:
     """A recorder with all that it needs."""
 
     def __init__(self, loop: VirtualLoop) -> None:
-        self.store, self.hand, self.book = ScriptedStore(), Hand(), Book()
+        self.store, self.hand, self.book, clock = ScriptedStore(), Hand(), Book(), VirtualClock(loop)
         self.freed = 0
+        gate = Gate(Breaker(), 0, Random(1))
+        self.queue = DeliveryQueue(100, 4, slots_min=12, gate=gate, book=self.book, clock=clock)
         self.book.load([a_plan(1)], EPOCH_US)
         self.recorder = Recorder(
             cast(Store, self.store),
             owner=1,
             hand=self.hand,
             book=self.book,
-            clock=VirtualClock(loop),
-            slots=lambda: 8,
+            clock=clock,
+            queue=self.queue,
             on_stored=self._freed,
         )
 
@@ -98,73 +104,59 @@ def test_what_piles_up_during_a_commit_shares_the_next_one(loop: VirtualLoop) ->
     assert (setting.freed, len(setting.hand)) == (4, 0)
 
 
-def test_a_large_group_grows_for_as_long_as_the_last_one_took(loop: VirtualLoop) -> None:
+def test_a_group_grows_for_ten_milliseconds_while_there_are_slots_for_all_workers(loop: VirtualLoop) -> None:
     setting = Setting(loop)
     stored_at: list[float] = []
 
     async def run() -> None:
         task = asyncio.create_task(setting.recorder.run())
-        began = loop.time()
-        setting.put(1)
-        await asyncio.sleep(0.011)  # stored at 0.01: a group takes ten milliseconds
-        setting.put(2, 3)  # of eight
-        await asyncio.sleep(0.004)
-        setting.put(4)
-        await setting.recorder.drained()
-        stored_at.append(loop.time() - began)
-        began = loop.time()
-        setting.put(5)  # a small one goes at once
-        await setting.recorder.drained()
-        stored_at.append(loop.time() - began)
-        await asyncio.sleep(1)
-        began = loop.time()
-        setting.put(6, 7)  # after a pause nothing holds it up
-        await setting.recorder.drained()
-        stored_at.append(loop.time() - began)
+        for early, late in (([1, 2], [3]), ([4, 5], []), ([6], []), ([7, 8, 9, 10], [])):
+            began = loop.time()
+            setting.put(*early)
+            await asyncio.sleep(0.005)
+            if late:
+                setting.put(*late)
+            await setting.recorder.drained()
+            stored_at.append(loop.time() - began)
         task.cancel()
 
     loop.run_until_complete(run())
-    assert setting.store.transactions == [[1], [2, 3, 4], [5], [6, 7]]
-    assert stored_at == pytest.approx([0.03, 0.01, 0.01], abs=0.0005)
+    assert setting.store.transactions == [[1, 2, 3], [4, 5], [6], [7, 8, 9, 10]]
+    # To store a group takes ten milliseconds. A small one goes at once, and so does one that has grown enough.
+    assert stored_at == pytest.approx([0.02, 0.02, 0.01, 0.01], abs=0.0005)
 
 
-def test_no_group_grows_while_half_of_the_slots_wait_or_claims_go_back(loop: VirtualLoop) -> None:
+def test_no_group_grows_where_its_slots_would_be_missed(loop: VirtualLoop) -> None:
+    setting = Setting(loop)
+    setting.queue.resize(6)  # of twelve slots: all workers may be calling, and as many wait for the transaction
+
+    async def run() -> float:
+        task = asyncio.create_task(setting.recorder.run())
+        began = loop.time()
+        setting.put(1, 2, 3, 4)
+        await setting.recorder.drained()
+        task.cancel()
+        return loop.time() - began
+
+    assert loop.run_until_complete(run()) == pytest.approx(0.01, abs=0.0005)
+
+
+def test_a_group_stops_growing_when_claims_are_to_be_given_back(loop: VirtualLoop) -> None:
     setting = Setting(loop)
 
     async def run() -> float:
         task = asyncio.create_task(setting.recorder.run())
         began = loop.time()
-        setting.put(1)
-        await asyncio.sleep(0.011)
-        setting.put(2, 3, 4, 5)  # of eight
-        await asyncio.sleep(0.0025)
-        setting.put(6, 7)
-        await asyncio.sleep(0.0105)
+        setting.put(1, 2)
+        await asyncio.sleep(0.001)
         setting.recorder.give_back([Return(8, 1, 1, 0)])
         await setting.recorder.drained()
         task.cancel()
         return loop.time() - began
 
-    # 10 ms each for three groups, 1 ms in between, and 3 ms until the claim came back or a step of the rest was over.
-    assert loop.run_until_complete(run()) == pytest.approx(0.035, abs=0.0015)
-    assert setting.store.transactions == [[1], [2, 3, 4, 5], [6, 7], [-8]]
-
-
-def test_a_clock_that_is_set_back_holds_nothing_up(loop: VirtualLoop, monkeypatch: pytest.MonkeyPatch) -> None:
-    setting = Setting(loop)
-
-    async def run() -> None:
-        task = asyncio.create_task(setting.recorder.run())
-        setting.put(1)
-        await setting.recorder.drained()
-        monkeypatch.setattr(VirtualClock, "now_us", lambda _: EPOCH_US - 3_600_000_000)
-        setting.put(2, 3)
-        async with asyncio.timeout(0.011):
-            await setting.recorder.drained()
-        task.cancel()
-
-    loop.run_until_complete(run())
-    assert setting.store.transactions == [[1], [2, 3]]
+    # Ten milliseconds for the transaction, and two until the rest has made its step.
+    assert loop.run_until_complete(run()) == pytest.approx(0.012, abs=0.0005)
+    assert setting.store.transactions == [[1, 2], [-8]]
 
 
 def test_outcomes_are_kept_while_the_store_is_away(loop: VirtualLoop) -> None:

@@ -8,7 +8,7 @@ INVARIANT. Whatever the provider, the store and `kill -9` do, and whatever peopl
   3  a message is called again only if the engine can't know that it was accepted or rejected: the
      answer was lost on the way, or a crash came between; two calls of one engine never overlap
   4  with on_uncertain = not_sent a call that a crash cut off is never repeated
-  5  a crash leaves no more messages open than there are workers
+  5  a crash leaves no more messages open than there are slots
   6  in the end nothing is pending, counters equal rows, and the rows equal what the provider knows
   7  in the end each client that matches has exactly one message, and it was sent, unless the client
      was rejected, the mailing ended or was cancelled first, or its fate is uncertain and may be
@@ -117,6 +117,7 @@ class Life:
         shutil.copy(template, self.path)
         self.settings = DeliverySettings(
             workers=self.random.choice((1, 3, 16)),
+            slots=self.random.choice((0, 0, 64)),
             queue_size=self.random.choice((4, 50)),
             tick_seconds=5.0,
             provider_rate=self.random.choice((0.0, 0.0, 50.0)),

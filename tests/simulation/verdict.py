@@ -80,9 +80,10 @@ class Verdict:
                     yield f"3: message {message_id} was called again after {first.http_status}"
 
     def _crashes(self) -> Iterator[str]:
+        slots = max(self.life.settings.workers, self.life.settings.slots)
         for open_messages in self.life.open_after_crash:
-            if len(open_messages) > self.life.settings.workers:
-                yield f"5: a crash left {len(open_messages)} messages open, of {self.life.settings.workers} workers"
+            if len(open_messages) > slots:
+                yield f"5: a crash left {len(open_messages)} messages open, of {slots} slots"
 
     def _ends(self) -> Iterator[str]:
         crashed = set().union(*self.life.open_after_crash)
