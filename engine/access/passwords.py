@@ -21,6 +21,7 @@ from engine.domain.access import TooManyTries
 
 T = TypeVar("T")
 
+PARAMETERS: Final = RFC_9106_LOW_MEMORY
 THREADS: Final = 2
 WAITING_MAX: Final = 32
 """Jobs that may be under way or waiting; one more is refused."""
@@ -31,7 +32,7 @@ class Passwords:
     """``close`` when done. Any of the others may raise TooManyTries: too many are waiting."""
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
-        self._hasher = hasher or PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
+        self._hasher = hasher or PasswordHasher.from_parameters(PARAMETERS)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="password")
         self._jobs = 0
         self._dummy: str | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +12,7 @@ from playwright.async_api import Locator, Page, expect
 from engine.domain.segments import count_segments
 from tests.browser.panel import CSV, account, service, signed_in
 from tests.gateway.rig import Gateway
+from tests.rules.rig import until
 
 TAG = "Зима's <b>sale</b>"
 TEXT = ("Скидка it's <b>here</b> " + "ж" * 4000)[:4000]
@@ -72,9 +72,14 @@ async def pause(page: Page) -> None:
     await expect(page.get_by_text("Paused", exact=True)).to_be_visible()
 
 
+async def stored(gateway: Gateway) -> bool:
+    """Whether the outcomes of all calls are stored."""
+    return bool((await gateway.get("/engine")).json["in_flight"] == 0)
+
+
 async def expect_numbers(gateway: Gateway, page: Page, mailing_id: int, waiting: str) -> dict[str, int]:
     """The dialog says how many messages of a paused mailing are waiting, and how many are out; returns the counts."""
-    await asyncio.sleep(0.2)  # calls that were in flight when it was paused end
+    await until(lambda: stored(gateway))  # calls that were in flight when it was paused end
     held = await counts(gateway, mailing_id)
     await expect(page.get_by_role("dialog")).to_contain_text(waiting % held["pending"])
     await expect(page.get_by_role("dialog")).to_contain_text(f"{held['sent']} are out already.")

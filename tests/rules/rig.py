@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+from argon2.profiles import CHEAPEST
 from grpc import aio
 
+from engine.access import passwords
 from engine.service import Service
 from engine.settings import load
 from mailing.v1 import (
@@ -126,8 +129,11 @@ async def until(reached: Callable[[], Any], seconds: float = 20.0) -> None:
 
 @asynccontextmanager
 async def running(folder: Path, sandbox: Sandbox | None = None, **settings: Any) -> AsyncIterator[Rig]:
-    """Start a sandbox (unless given) and an engine on ``folder``; stop both in the end."""
-    async with await Sandbox.start() as own:
+    """Start a sandbox (unless given) and an engine on ``folder``; stop both in the end. Its passwords are hashed with
+    next to no work: at each start the real thing takes 0.2 s of the processor."""
+    async with AsyncExitStack() as stack:
+        own = await stack.enter_async_context(await Sandbox.start())
+        stack.enter_context(patch.object(passwords, "PARAMETERS", CHEAPEST))
         provider = sandbox or own
         flags = {
             "database_url": f"sqlite://{folder / 'mailing.db'}",
