@@ -54,8 +54,10 @@ class Worker:
 
     async def run(self, number: int) -> None:
         """Deliver until there are to be fewer than ``number`` workers."""
-        while (claim := self._queue.take_now() or await self._queue.take(number)) is not None:
-            await self.handle(claim)
+        while number <= self._queue.workers:
+            claim = self._queue.take_now() or await self._queue.take(number)
+            if claim is not None:
+                await self.handle(claim)
 
     async def handle(self, claim: Claim) -> None:
         """Deliver one message, or give it back. A bug met on the way costs this message a retry, no more."""
