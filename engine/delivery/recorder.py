@@ -1,7 +1,8 @@
-"""Outcomes into the store, as a group commit that sets its own pace.
+"""Outcomes into the store, as a group commit.
 
 Whatever has piled up while the last transaction ran goes into the next one: at
 low load each outcome is written at once, at high load hundreds share a commit.
+With more slots than workers a group may grow for a moment (``_rest``).
 An outcome is never let go before it is stored: when the store is away the
 recorder keeps it, its slot stays taken, and so the workers stop by themselves.
 """
@@ -103,12 +104,12 @@ class Recorder:
         Only where slots are left that no worker will miss, now or while the group is stored; and not a small group, for
         then the provider is what we wait for. Nor when claims are to be given back: somebody else waits for those."""
         for _ in range(_REST_STEPS):
-            if self._returns or not self._queue.workers // 2 <= len(self._records) < self._unmissed:
+            if self._returns or not self._queue.workers // 2 <= len(self._records) < self._to_spare:
                 return
             await self._clock.sleep(_REST_STEP_SECONDS)
 
     @property
-    def _unmissed(self) -> int:
+    def _to_spare(self) -> int:
         return self._queue.slots - 2 * self._queue.workers
 
     async def drained(self) -> None:

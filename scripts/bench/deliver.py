@@ -171,13 +171,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--in-flight", type=int, default=100, help="of the client alone (100)")
     parser.add_argument("--workers", type=int, default=128, help="of the engine (128)")
-    parser.add_argument("--slots", type=int, default=640, help="of the engine: MAILING_SLOTS (640)")
+    parser.add_argument("--slots", type=int, help="of the engine: MAILING_SLOTS (five times the workers)")
     parser.add_argument("--latency-seconds", type=float, default=0.0)
     parser.add_argument("--no-calls", action="store_true", help="the engine's own work only")
     os.sched_setaffinity(0, {0})
     logs.configure(level="warning")
     process.tune()
     arguments = parser.parse_args()
+    arguments.slots = arguments.workers * 5 if arguments.slots is None else arguments.slots
     uvloop.run(run_without_calls(arguments) if arguments.no_calls else run(arguments))
 
 

@@ -11,7 +11,7 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
-from grpc import StatusCode, aio
+from grpc import StatusCode
 
 from engine.ports import Return
 from mailing.v1.mailing_pb2 import (
@@ -42,7 +42,6 @@ from mailing.v1.mailing_service_pb2 import (
     UpdateMailingRequest,
     WatchMailingRequest,
 )
-from mailing.v1.mailing_stats_pb2 import MailingProgress
 from tests.api.conftest import Api, refusal
 from tests.api.fakes import SECOND_US
 
@@ -447,70 +446,3 @@ async def test_statistics_of_a_mailing_for_nobody(api: Api) -> None:
     assert (stats.progress, stats.rate_per_second, list(stats.timeline)) == (1.0, 0.0, [])
     assert not stats.latency_seconds.HasField("p50")
     assert not stats.HasField("estimated_completion_time")
-
-
-# -- watching ----------------------------------------------------------------------------------
-
-
-async def test_a_watcher_is_told_of_each_change_and_of_the_end(api: Api) -> None:
-    await api.add_clients(3)
-    made = await api.add_mailing()
-    stream = api.mailings.WatchMailing(WatchMailingRequest(mailing_id=made.id))
-    first = await next_progress(stream)
-    assert (first.message_counts.pending, first.progress, first.state) == (3, 0, MAILING_STATE_ACTIVE)
-    api.clock.pass_seconds(1)
-    await api.deliver(made.id, 2)
-    second = await next_progress(stream)
-    assert (second.message_counts.sent, second.rate_per_second) == (2, 2)
-    assert second.estimated_completion_time.ToMicroseconds() == api.clock.us + SECOND_US // 2
-    await api.deliver(made.id, 1)
-    rest = await remaining(stream)
-    assert rest[-1].message_counts.sent == 3
-    assert rest[-1].progress == 1
-    assert await stream.code() is StatusCode.OK
-
-
-async def next_progress(stream: Any) -> MailingProgress:
-    progress = await asyncio.wait_for(stream.read(), 5)
-    assert isinstance(progress, MailingProgress)
-    return progress
-
-
-async def remaining(stream: Any) -> list[MailingProgress]:
-    """Everything until the stream ends; grpc wants a stream read in one of two ways, not in both."""
-    result = []
-    while (progress := await asyncio.wait_for(stream.read(), 5)) is not aio.EOF:
-        result.append(progress)
-    return result
-
-
-async def test_a_watcher_of_a_cancelled_mailing_sees_its_end(api: Api) -> None:
-    await api.add_clients(3)
-    made = await api.add_mailing()
-    stream = api.mailings.WatchMailing(WatchMailingRequest(mailing_id=made.id))
-    await next_progress(stream)
-    await api.mailings.CancelMailing(CancelMailingRequest(mailing_id=made.id))
-    rest = await remaining(stream)
-    assert (rest[-1].state, rest[-1].message_counts.not_sent) == (MAILING_STATE_CANCELLED, 3)
-
-
-async def test_a_watcher_hears_something_now_and_then_although_nothing_changes(api: Api) -> None:
-    await api.add_clients(1)
-    made = await api.add_mailing()
-    stream = api.mailings.WatchMailing(WatchMailingRequest(mailing_id=made.id))
-    first = await next_progress(stream)
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(asyncio.shield(waiting := asyncio.ensure_future(next_progress(stream))), 0.1)
-    api.clock.pass_seconds(15)
-    second = await asyncio.wait_for(waiting, 5)
-    assert second.message_counts == first.message_counts
-    stream.cancel()
-
-
-async def test_a_watcher_of_a_deleted_mailing_is_told_so(api: Api) -> None:
-    await api.add_clients(1)
-    made = await api.add_mailing()
-    stream = api.mailings.WatchMailing(WatchMailingRequest(mailing_id=made.id))
-    await next_progress(stream)
-    await api.mailings.DeleteMailing(DeleteMailingRequest(mailing_id=made.id))
-    assert (await refusal(stream.read())).code is StatusCode.NOT_FOUND

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -42,13 +41,6 @@ class BuggyProvider(SimulatedProvider):
             self.failures -= 1
             raise ZeroDivisionError("a bug of ours")
         return await super().send(message_id, phone_number, text, timeout_seconds)
-
-
-@pytest.fixture
-def loop() -> Iterator[VirtualLoop]:
-    loop = VirtualLoop()
-    yield loop
-    loop.close()
 
 
 async def deliver(loop: VirtualLoop, path: Path, *, zone: str = "UTC", hours: LocalHours | None = None) -> Delivery:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from random import Random
 from typing import cast
 
@@ -45,13 +45,6 @@ class Returns:
 
     def put(self, record: object) -> None:
         """An outcome: a call was made."""
-
-
-@pytest.fixture
-def loop() -> Iterator[VirtualLoop]:
-    loop = VirtualLoop()
-    yield loop
-    loop.close()
 
 
 @pytest.mark.parametrize(

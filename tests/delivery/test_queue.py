@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from itertools import groupby
-
-import pytest
 
 from engine.domain.outcome import Outcome, Verdict
 from engine.ports import Claim
@@ -15,13 +12,6 @@ from tests.simulation.loop import VirtualLoop
 
 FAILED = Outcome(Verdict.RETRY, 503, "HTTP 503", None)
 SENT = Outcome(Verdict.SENT, 200, "", None)
-
-
-@pytest.fixture
-def loop() -> Iterator[VirtualLoop]:
-    loop = VirtualLoop()
-    yield loop
-    loop.close()
 
 
 async def drain(bench: Bench, count: int, *, free: bool = True) -> list[Claim]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from random import Random
 from typing import Any, cast
 
@@ -79,13 +79,6 @@ class Setting:
 
     def _freed(self, slots: int, _records: list[Record]) -> None:
         self.freed += slots
-
-
-@pytest.fixture
-def loop() -> Iterator[VirtualLoop]:
-    loop = VirtualLoop()
-    yield loop
-    loop.close()
 
 
 def test_what_piles_up_during_a_commit_shares_the_next_one(loop: VirtualLoop) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -19,13 +18,6 @@ from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
 from tests.simulation.world import Faults, SimulatedProvider
 
 CLIENTS = 300
-
-
-@pytest.fixture
-def loop() -> Iterator[VirtualLoop]:
-    loop = VirtualLoop()
-    yield loop
-    loop.close()
 
 
 @pytest.mark.parametrize("slots", [0, 40])

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
-
-import pytest
 
 from engine.delivery.delivery import Delivery, DeliverySettings
 from engine.domain.audience import AudienceFilter
@@ -43,13 +41,6 @@ class BreaksDuringCommit(Store):
             self.broken = True
             raise StoreUnavailable("the connection broke")
         return released
-
-
-@pytest.fixture
-def loop() -> Iterator[VirtualLoop]:
-    loop = VirtualLoop()
-    yield loop
-    loop.close()
 
 
 def test_nothing_is_claimed_while_it_is_not_known_what_was_given_back(loop: VirtualLoop, tmp_path: Path) -> None:

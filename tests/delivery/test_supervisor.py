@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from itertools import pairwise
 from random import Random
 
-import pytest
-
 from engine.delivery.supervisor import Supervisor
 from tests.simulation.loop import VirtualClock, VirtualLoop
-
-
-@pytest.fixture
-def loop() -> Iterator[VirtualLoop]:
-    loop = VirtualLoop()
-    yield loop
-    loop.close()
 
 
 def test_a_failing_actor_is_restarted_with_growing_pauses(loop: VirtualLoop) -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
-
-import pytest
 
 from engine.delivery.delivery import Delivery, DeliverySettings
 from engine.domain.audience import AudienceFilter
@@ -33,13 +30,6 @@ class SlowStore(Store):
         claims = await super().claim(*args, **kwargs)
         await asyncio.sleep(self.claim_seconds)
         return claims
-
-
-@pytest.fixture
-def loop() -> Iterator[VirtualLoop]:
-    loop = VirtualLoop()
-    yield loop
-    loop.close()
 
 
 async def deliver(
