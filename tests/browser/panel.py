@@ -73,9 +73,14 @@ async def sign_in(page: Page, name: str = "admin", password: str = PASSWORD) -> 
     await page.locator("#main-content").wait_for()
 
 
+async def turn_to(page: Page, path: str) -> None:
+    """Change what is behind the #, whatever is shown then."""
+    await page.evaluate("path => { location.hash = path; }", f"#{path}")
+
+
 async def go(page: Page, path: str) -> None:
     """Open a page of the panel by its path behind the #."""
-    await page.evaluate("path => { location.hash = path; }", f"#{path}")
+    await turn_to(page, path)
     await page.locator("#main-content").wait_for()
 
 

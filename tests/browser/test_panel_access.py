@@ -10,7 +10,7 @@ from playwright.async_api import Locator, Page, expect
 
 from engine.service import Service
 from engine.settings import load
-from tests.browser.panel import account, go, rest, service, sign_in, signed_in
+from tests.browser.panel import account, go, rest, service, sign_in, signed_in, turn_to
 from tests.gateway.rig import Gateway
 from tests.rules.rig import QUICK
 
@@ -57,12 +57,12 @@ async def test_an_account_is_made_used_and_revoked(tmp_path: Path) -> None:
             await expect(menu.get_by_role("menuitem", name="API tokens")).to_have_count(0)
 
             await expect(row(page, "admin").get_by_role("button")).to_have_count(0)  # nobody locks himself out
+            hers.expected_statuses.add(401)  # from now on her page may learn it at any moment
             await row(page, "maria").get_by_role("button", name="Revoke").click()
             await dialog.get_by_role("button", name="Revoke").click()
             await expect(row(page, "maria")).to_contain_text("Revoked")
 
-            hers.expected_statuses.add(401)
-            await go(hers.page, "/audit")
+            await turn_to(hers.page, "/audit")
             await expect(hers.page.get_by_label("Password", exact=True)).to_be_visible()
         await rest(page)
 
