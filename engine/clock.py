@@ -13,6 +13,10 @@ class SystemClock:
         """Microseconds since the Unix epoch, UTC."""
         return time.time_ns() // 1_000
 
+    def monotonic_us(self) -> int:
+        """Microseconds since the machine was started, or so."""
+        return time.monotonic_ns() // 1_000
+
     async def sleep(self, seconds: float) -> None:
         """Suspend the caller."""
         await asyncio.sleep(seconds)

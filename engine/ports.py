@@ -22,7 +22,7 @@ class StoreUnavailable(Exception):
 
 
 class OnUncertain(enum.StrEnum):
-    """What to do with a message whose call a crash has cut off (SPEC, rule 12)."""
+    """What to do with a message whose outcome is unknown: no complete answer came, or a crash (SPEC, rule 12)."""
 
     RESEND = "resend"
     NOT_SENT = "not_sent"
@@ -80,14 +80,14 @@ class Record(NamedTuple):
     client_id: int
     attempt: int
     event: Event
-    """``ACCEPT``, ``REJECT`` or ``DEFER``."""
+    """``ACCEPT``, ``REJECT``, ``DEFER`` or ``MISS``."""
     started_us: int
     finished_us: int
     http_status: int | None
     detail: str
     """The reason in words; empty on success."""
     due_us: int
-    """When to try again (``DEFER``), else 0."""
+    """When to try again (``DEFER``, ``MISS``), else 0."""
 
 
 class Return(NamedTuple):
@@ -179,11 +179,12 @@ class Store(Protocol):
         """BEGIN: mark that the provider may have been called; return the ids that still were ours."""
 
     async def record(self, records: Sequence[Record], *, owner: int, now_us: int) -> int:
-        """Store outcomes (ACCEPT, REJECT, DEFER) with counters, attempts and statistics; return how
-        many passed the fence (id, status, attempt, owner). A deferred message that is stale is removed."""
+        """Store outcomes (ACCEPT, REJECT, DEFER, MISS) with counters, attempts and statistics; return how
+        many passed the fence (id, status, attempt, owner). A deferred message that is stale is removed, unless
+        it may have reached the provider: then it ends."""
 
-    async def release(self, returns: Sequence[Return], *, owner: int) -> int:
-        """RELEASE claims that were not called: attempt - 1; stale ones are removed. Returns how many
+    async def release(self, returns: Sequence[Return], *, owner: int, now_us: int) -> int:
+        """RELEASE claims that were not called: attempt - 1; stale ones are removed, or end. Returns how many
         passed the fence."""
 
     async def renew(self, claims: Sequence[Claim], *, owner: int, lease_until_us: int) -> set[int]:
@@ -191,7 +192,7 @@ class Store(Protocol):
 
     async def recover(self, now_us: int, limit: int, *, expired_only: bool) -> int:
         """LOSE: take back up to ``limit`` claims whose lease is over (or all, at the start of the only
-        engine on a SQLite file). CLAIMED becomes pending, CALLING becomes not_sent/uncertain. Each
+        engine on a SQLite file). CLAIMED becomes pending and unsure, CALLING becomes not_sent/uncertain. Each
         lost attempt is kept in the history with the detail "outcome unknown: the engine stopped"."""
 
     async def expire(self, mailing_id: int, limit: int, now_us: int) -> int:
@@ -202,6 +203,17 @@ class Store(Protocol):
 
     async def next_due_us(self, mailing_id: int) -> int | None:
         """When the next pending message of the mailing is due; ``None`` when there is none."""
+
+    # -- a clock that steps back ---------------------------------------------------------------
+    async def turn_clock_back(self, now_us: int) -> int:
+        """How far ``now_us`` is behind the latest time that an engine has told with its heartbeat (0: it is not), which
+        from now on is ``now_us``: so the same step is told once."""
+
+    async def take_back(
+        self, mailing_id: int, limit: int, *, after: tuple[int, int], by_us: int
+    ) -> tuple[int, int] | None:
+        """Make up to ``limit`` pending messages due earlier by ``by_us``: those behind ``after`` (when due, and id), in
+        this order. Returns the last one of them as it was; ``None``: there are no more."""
 
 
 class Provider(Protocol):
@@ -219,7 +231,10 @@ class Clock(Protocol):
     """Time, as delivery sees it; virtual in the simulation."""
 
     def now_us(self) -> int:
-        """Microseconds since the Unix epoch, UTC."""
+        """Microseconds since the Unix epoch, UTC. It may be put back."""
+
+    def monotonic_us(self) -> int:
+        """Microseconds of a clock that only runs forward, since some instant."""
 
     async def sleep(self, seconds: float) -> None:
         """Suspend the caller."""

@@ -42,7 +42,7 @@ class ProviderWindow:
             self._steps.append(_Step(number))
         step = self._steps[-1]
         step.calls += len(records)
-        step.errors += [record.event for record in records].count(Event.DEFER)
+        step.errors += sum(record.event in (Event.DEFER, Event.MISS) for record in records)
         step.latency.update(count_by_bucket([(record.finished_us - record.started_us) * 1e-6 for record in records]))
 
     def calls(self, now_us: int) -> ProviderCalls:

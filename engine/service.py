@@ -29,7 +29,7 @@ from engine.domain.message import Event, Reason
 from engine.metrics import MessageOutcome, Metrics
 from engine.metrics_server import start_metrics_server
 from engine.ports import Record
-from engine.provider.fbrq import FbrqProvider
+from engine.provider.fbrq import CONNECT_SECONDS, FbrqProvider
 from engine.provider_window import ProviderWindow
 from engine.settings import Settings
 from engine.store.store import Store
@@ -81,7 +81,8 @@ class Service:
         await self._seed()
         token = settings.fbrq_token.get_secret_value() if settings.fbrq_token else ""
         window = ProviderWindow()
-        provider = FbrqProvider(settings.provider_url, token)
+        connect_seconds = min(CONNECT_SECONDS, settings.provider_timeout_seconds / 2)
+        provider = FbrqProvider(settings.provider_url, token, connect_seconds=connect_seconds)
         self._stack.push_async_callback(provider.close)
         self._delivery = delivery = Delivery(
             self.store,
@@ -222,11 +223,10 @@ class Control:
     def health(self) -> Mapping[str, str | None]:
         """Each component and why it is not ready, for ``/readyz``."""
         status = self.status()
-        closed = status.breaker.state is BreakerState.CLOSED
         components: dict[str, str | None] = {
             actor.name: None if actor.healthy else actor.detail or "is starting again" for actor in status.actors
         }
-        components["provider"] = None if closed else f"{status.breaker.state}: {status.breaker.detail}"
+        components["provider"] = None if status.breaker.is_well else f"{status.breaker.state}: {status.breaker.detail}"
         return components
 
     def _breaker(self, now_us: int) -> BreakerStatus:
@@ -237,6 +237,7 @@ class Control:
             next_probe_us=None if closed else breaker.ready_us(now_us),
             consecutive_failures=breaker.failures,
             detail=self._delivery.gate.detail,
+            is_misaddressed=self._delivery.gate.is_misaddressed,
         )
 
 

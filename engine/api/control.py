@@ -20,6 +20,13 @@ class BreakerStatus:
     consecutive_failures: int = 0
     detail: str = ""
     """The last failure in words; empty: none."""
+    is_misaddressed: bool = False
+    """Somebody answers at the provider's address who is not the provider."""
+
+    @property
+    def is_well(self) -> bool:
+        """The provider takes our calls."""
+        return self.state is BreakerState.CLOSED and not self.is_misaddressed
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """grpc.health.v1 for load balancers and operators.
 
-``""``: the API works. ``provider``: the provider takes our calls (the breaker is closed).
+``""``: the API works. ``provider``: the provider takes our calls (breaker closed, and it is who answers).
 ``delivery``: every actor of delivery runs.
 """
 
@@ -13,7 +13,6 @@ from grpc_health.v1 import health, health_pb2
 
 from common.logs import get_logger
 from engine.api.control import DeliveryControl
-from engine.domain.breaker import BreakerState
 
 log = get_logger(__name__)
 
@@ -55,7 +54,7 @@ class HealthFollower:
 
     async def _look(self) -> None:
         status = self._control.status()
-        await self._set(PROVIDER, status.breaker.state is BreakerState.CLOSED)
+        await self._set(PROVIDER, status.breaker.is_well)
         await self._set(DELIVERY, all(actor.healthy for actor in status.actors))
 
     async def _set(self, service: str, serving: bool) -> None:

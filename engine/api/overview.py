@@ -142,7 +142,7 @@ def _provider(calls: ProviderCalls, engine: engine_pb2.EngineStatus) -> overview
 def _engine_warnings(status: DeliveryStatus, lost: Iterable[EngineRow]) -> Iterator[overview_pb2.Warning]:
     if status.breaker.state is BreakerState.BLOCKED:
         yield _warning(overview_pb2.WARNING_CODE_PROVIDER_TOKEN_REFUSED, status.breaker.detail)
-    if status.breaker.state is BreakerState.OPEN:
+    if status.breaker.state is BreakerState.OPEN or status.breaker.is_misaddressed:
         yield _warning(overview_pb2.WARNING_CODE_PROVIDER_UNREACHABLE, status.breaker.detail)
     if status.sending_paused:
         yield _warning(overview_pb2.WARNING_CODE_SENDING_PAUSED, "sending is held for all mailings")

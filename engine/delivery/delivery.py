@@ -13,6 +13,7 @@ import structlog
 
 from engine.delivery.audience_builder import AudienceBuilder
 from engine.delivery.book import Book
+from engine.delivery.clock_watch import ClockWatch
 from engine.delivery.gate import Gate
 from engine.delivery.hand import Hand
 from engine.delivery.leases import LeaseKeeper, alive_since_us
@@ -105,6 +106,7 @@ class Delivery:
         self.supervisor.start("marker", self.marker.run)
         self.supervisor.start("leases", self.leases.run)
         self.supervisor.start("audience_builder", self.builder.run)
+        self.supervisor.start("clock_watch", self.clock_watch.run)
         self.supervisor.start("ticker", self.ticker.run)
         self._start_workers()
 
@@ -120,7 +122,7 @@ class Delivery:
             return
         # Not in the middle of a claim: what it brings would be claimed and in nobody's hand.
         await self._until(lambda: not self.recorder.claiming.locked(), _OUTCOMES_SECONDS)
-        await self.supervisor.stop("ticker", "audience_builder")
+        await self.supervisor.stop("ticker", "clock_watch", "audience_builder")
         await self._retract()
         await self._until(lambda: self.queue.slots_used == 0, grace_seconds)
         await self.supervisor.stop(*self.supervisor.names("worker-"))
@@ -238,6 +240,7 @@ class Delivery:
             on_lost=self._lost,
             on_recovered=self._recovered,
         )
+        self.clock_watch = ClockWatch(store, book=self.book, clock=clock, on_back=self.ticker.wake)
         self.worker = self._make_worker()
         self.queue.on_low = self.ticker.wake
         self.gate.on_change = self._gate_changed
@@ -272,12 +275,12 @@ class Delivery:
         self._meter.recorded(records)
         events = [record.event for record in records]
         self.sent_rate.add(events.count(Event.ACCEPT), now_us)
-        if not records or Event.DEFER in events:
+        if not records or Event.DEFER in events or Event.MISS in events:
             self.ticker.wake()
 
     def _gate_changed(self) -> None:
-        """The breaker has changed its state: what is queued goes back, uncalled, when it is not closed."""
-        if self.gate.breaker.state is not BreakerState.CLOSED:
+        """The breaker has changed its state, or calls are held: what is queued goes back, uncalled, while it waits."""
+        if self.gate.breaker.state is not BreakerState.CLOSED or self.gate.held_until_us(self._clock.now_us()):
             self._give_back(self.queue.withdraw(lambda _: True))
         self.queue.wake(self.queue.workers)
         self.ticker.wake()

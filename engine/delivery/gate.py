@@ -8,6 +8,7 @@ from random import Random
 import structlog
 
 from engine.domain.breaker import Breaker, BreakerState
+from engine.domain.message import Event
 from engine.domain.outcome import Outcome, Verdict
 from engine.domain.pacing import TokenBucket
 
@@ -30,7 +31,10 @@ class Gate:
         self.on_change: Callable[[], None] = lambda: None
         """Called when the breaker changes its state."""
         self.detail = ""
-        """The provider's last failure in words, while the breaker is not closed."""
+        """The provider's last failure in words, while the breaker is not closed, calls are held, or the address is
+        probably wrong."""
+        self.is_misaddressed = False
+        """The last answer was "all right", but no provider's: the address is probably wrong."""
         self.sending_paused = False
         self.stopping = False
         self.is_shut = False
@@ -40,6 +44,7 @@ class Gate:
         self.is_free = False
         """Nothing limits calls, neither breaker, rate, operator nor another engine: ``ready_us``, ``start`` and
         ``allows`` need not be asked."""
+        self._is_held = False
         self._probe_id: int | None = None
         self._random = random
         self._look()
@@ -73,11 +78,18 @@ class Gate:
         ready_us = self.breaker.ready_us(now_us)
         if ready_us is None:
             return None
+        if self._is_held and not self.held_until_us(now_us):
+            self._is_held = False
+            self._look()
         return max(ready_us, self.bucket.ready_us(now_us))
+
+    def held_until_us(self, now_us: int) -> int:
+        """Until when the provider wants no call (``Retry-After`` on 429 or 503); 0: it does not say so."""
+        return self.breaker.held_until_us(now_us) if self._is_held else 0
 
     def allows(self, message_id: int, now_us: int) -> bool:
         """The last look before a call that was let through a moment ago: does it still hold?"""
-        if now_us >= self.fresh_until_us or self.is_shut or not self.has_share:
+        if now_us >= self.fresh_until_us or self.is_shut or not self.has_share or self.held_until_us(now_us):
             return False
         return self.breaker.state is BreakerState.CLOSED or message_id == self._probe_id
 
@@ -89,16 +101,21 @@ class Gate:
     def report(self, message_id: int, outcome: Outcome, now_us: int) -> None:
         """Tell the breaker how the call ended."""
         before, probe = self.breaker.state, self._is_probe(message_id)
-        if outcome.verdict in (Verdict.SENT, Verdict.REJECTED):
-            self.breaker.succeed(probe)
-        elif outcome.verdict is Verdict.BLOCKED:
+        if outcome.verdict is Verdict.BLOCKED:
             self.breaker.block(now_us, probe)
+        elif outcome.verdict is Verdict.FORBIDDEN:
+            self.breaker.forbid(message_id, now_us, probe)
+        elif outcome.shows_life:
+            self.breaker.succeed(probe)
         else:
             self.breaker.fail(now_us, self._random.random(), probe)
+        if outcome.hold_seconds:
+            self.breaker.hold(now_us, outcome.hold_seconds)
+            self._is_held = True
         self._note(outcome)
         if self.breaker.state is not before:
             log.warning("provider.breaker", state=self.breaker.state.value, before=before.value, detail=self.detail)
-        if probe or self.breaker.state is not before:
+        if probe or outcome.hold_seconds or self.breaker.state is not before:
             self.on_change()
 
     def abandon(self, message_id: int) -> None:
@@ -108,9 +125,14 @@ class Gate:
             self.on_change()
 
     def _note(self, outcome: Outcome) -> None:
-        if self.breaker.state is BreakerState.CLOSED:
+        if outcome.shows_life:
+            self.is_misaddressed = False
+        elif outcome.is_misaddressed:
+            self.is_misaddressed = True
+        well = self.breaker.state is BreakerState.CLOSED and not self._is_held and not self.is_misaddressed
+        if well:
             self.detail = ""
-        elif outcome.verdict in (Verdict.RETRY, Verdict.BLOCKED):
+        elif outcome.event in (Event.DEFER, Event.MISS):
             self.detail = outcome.detail
         self._look()
 
@@ -118,9 +140,10 @@ class Gate:
         """Sum up what hardly ever changes, for what is asked twice for each message."""
         closed = self.breaker.state is BreakerState.CLOSED
         self.is_shut = self.sending_paused or self.stopping
-        self.is_calm = closed and not self.breaker.failures
+        self.is_calm = self.breaker.is_quiet and not self.detail
         alone = self.fresh_until_us == FOREVER_US
-        self.is_free = alone and closed and not self.is_shut and self.has_share and not self.bucket.rate_per_second
+        limited = self.is_shut or self._is_held or not self.has_share or self.bucket.rate_per_second
+        self.is_free = alone and closed and not limited
 
     def _is_probe(self, message_id: int) -> bool:
         if message_id != self._probe_id:

@@ -80,7 +80,8 @@ class LeaseKeeper:
     async def beat(self) -> None:
         """Read the control record, apply what is new, and acknowledge it."""
         now_us = self._clock.now_us()
-        if now_us >= self._next_beat_us:
+        # No wait is longer than its period: a clock that stepped back must not make it so.
+        if now_us >= self._next_beat_us or self._next_beat_us - now_us > self._beat_us:
             await self.acknowledge()
             self._next_beat_us = now_us + self._beat_us
         elif self._store.shared:
@@ -156,7 +157,7 @@ class LeaseKeeper:
 
     async def _recover(self) -> None:
         now_us = self._clock.now_us()
-        if now_us < self._next_recovery_us:
+        if now_us < self._next_recovery_us <= now_us + _US_PER_SECOND:
             return
         recovered = await self._store.recover(now_us, _RECOVER_ROWS, expired_only=True)
         if recovered:

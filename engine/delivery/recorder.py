@@ -122,7 +122,7 @@ class Recorder:
         await self._in_halves(batch, self._record)
         del self._records[: len(batch)]
         self._hand.drop([record.message_id for record in batch])
-        for record in [record for record in batch if record.event is Event.DEFER]:
+        for record in [record for record in batch if record.event in (Event.DEFER, Event.MISS)]:
             self._put_off(record.mailing_id, record.due_us)
         self._on_stored(len(batch), batch)
 
@@ -161,7 +161,7 @@ class Recorder:
             log.warning("record.fenced", outcomes=len(batch) - stored)
 
     async def _release(self, batch: Sequence[Return]) -> None:
-        await self._store.release(batch, owner=self._owner)
+        await self._store.release(batch, owner=self._owner, now_us=self._clock.now_us())
 
     def _put_off(self, mailing_id: int, due_us: int) -> None:
         entry = self._book.get(mailing_id)

@@ -140,6 +140,8 @@ class Ticker:
         """How many messages to claim for each mailing now."""
         if self._gate.is_shut or now_us >= self._gate.fresh_until_us or self._recorder.is_unsure:
             return {}
+        if self._gate.held_until_us(now_us):
+            return {}
         if self._gate.breaker.state is not BreakerState.CLOSED:
             return self._probe_share(now_us)
         active = [
@@ -262,4 +264,5 @@ class Ticker:
                 moments.append(entry.ask_us)
         if self._gate.breaker.state is not BreakerState.CLOSED:
             moments.append(self._gate.ready_us(now_us) or 0)
+        moments.append(self._gate.held_until_us(now_us))
         return min((moment for moment in moments if moment > now_us), default=now_us)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Final
 
 import structlog
 
@@ -20,6 +21,12 @@ from engine.ports import Claim, Clock, Provider, Record, Return
 _US_PER_SECOND = 1_000_000
 # Whoever waits for a token looks up so often: a pause or a stop must not wait for a slow rate.
 _PACE_STEP_SECONDS = 0.05
+
+_LINES: Final = {
+    Event.REJECT: "message.rejected",
+    Event.DEFER: "message.deferred",
+    Event.MISS: "message.outcome_unknown",
+}
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +69,7 @@ class Worker:
     async def handle(self, claim: Claim) -> None:
         """Deliver one message, or give it back. A bug met on the way costs this message a retry, no more."""
         started_us = self._clock.now_us()
+        verdict = Verdict.RETRY
         try:
             entry = self._cleared(claim, started_us)
             if entry is not None and entry.marks_first:
@@ -73,6 +81,7 @@ class Worker:
             if plan.end_us - started_us < self._timeout_us:
                 timeout_seconds = (plan.end_us - started_us) / _US_PER_SECOND
             entry.in_flight += 1
+            verdict = Verdict.UNKNOWN
             try:
                 answer = await self._provider.send(claim.message_id, claim.phone_number, plan.text, timeout_seconds)
             finally:
@@ -86,7 +95,7 @@ class Worker:
             log.exception("message.bug", **_names(claim))
             # No fault of the provider's: the breaker does not hear of it.
             self._gate.abandon(claim.message_id)
-            bug = Outcome(Verdict.RETRY, None, f"internal error: {type(error).__name__}", None)
+            bug = Outcome(verdict, None, f"internal error: {type(error).__name__}", None)
             self._finish(claim, bug, started_us, self._clock.now_us())
 
     def _cleared(self, claim: Claim, now_us: int) -> Entry | None:
@@ -155,10 +164,10 @@ class Worker:
         self._recorder.put(tuple.__new__(Record, values))
 
     def _due_us(self, claim: Claim, outcome: Outcome, finished_us: int) -> int:
-        """When to try a message again that was not sent; 0: never."""
+        """When to try a message again that was not accepted; 0: never. The store decides whether one with an unknown
+        outcome is tried again at all."""
         is_final = outcome.event is Event.REJECT
-        line = "message.rejected" if is_final else "message.deferred"
-        log.info(line, **_names(claim), attempt=claim.attempt, detail=outcome.detail)
+        log.info(_LINES[outcome.event], **_names(claim), attempt=claim.attempt, detail=outcome.detail)
         jitter, wait_seconds = self._random.random(), outcome.retry_after_seconds
         return 0 if is_final else self._retry.due_us(finished_us, claim.attempt, jitter, wait_seconds)
 

@@ -1,13 +1,20 @@
 """A circuit breaker: a dead provider is not hammered (SPEC, rule 7).
 
 Closed, calls pass. After many failures in a row it opens: nothing passes but one probe at a time,
-after pauses that double. A refused token (401, 403) blocks it: probes at a slow, even pace. Any
-success closes it, because it shows that the provider works and that it accepts the token.
+after pauses that double. A refused token (401, or 403 for several messages in a row) blocks it: probes at a
+slow, even pace. Any answer of a living provider closes it. Whatever its state, a provider that says how long it wants
+to be left alone (``Retry-After``) is left alone.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
+
+_HOLD_US_MAX: Final = 300_000_000
+"""No provider is left alone for longer than 5 minutes because it asked to be."""
+FORBIDDEN_MAX: Final = 3
+"""So many different messages answered 403 in a row mean that the token is refused, and not these messages."""
 
 
 class BreakerState(StrEnum):
@@ -21,7 +28,7 @@ class BreakerState(StrEnum):
 class Breaker:
     """One for each provider. Callers ask ``ready_us``, then ``start``, and tell the end of each call.
 
-    A call that was let through by ``start`` ends in exactly one of ``succeed``, ``fail``, ``block``
+    A call that was let through by ``start`` ends in exactly one of ``succeed``, ``fail``, ``forbid``, ``block``
     and ``abandon``, with the flag that ``start`` returned. ``jitter`` is in [0, 1).
     """
 
@@ -34,6 +41,10 @@ class Breaker:
     """The present pause before the jitter."""
     _due_us: int
     """When the next probe may start."""
+    _held_until_us: int
+    """Before that no call may start at all; 0: nobody asked for it."""
+    _forbidden: set[int]
+    """Messages answered 403 since another answer came."""
 
     def __init__(
         self,
@@ -46,6 +57,7 @@ class Breaker:
         self._pause_base_us = round(pause_base_seconds * 1_000_000)
         self._pause_max_us = round(pause_max_seconds * 1_000_000)
         self._blocked_pause_us = round(blocked_pause_seconds * 1_000_000)
+        self._held_until_us = 0
         self._close()
 
     @property
@@ -58,16 +70,30 @@ class Breaker:
         """Calls that failed or were refused since the last success, probes included; it opens at the threshold."""
         return self._failures
 
+    @property
+    def is_quiet(self) -> bool:
+        """Closed, and no call went wrong since the last success: another success has nothing to say."""
+        return self._state is BreakerState.CLOSED and not self._failures and not self._forbidden
+
+    def held_until_us(self, now_us: int) -> int:
+        """When the time is over for which the provider wants to be left alone; 0: it is not so, or over."""
+        if self._held_until_us <= now_us:
+            self._held_until_us = 0
+        else:  # a clock that stepped back must not make it longer
+            self._held_until_us = min(self._held_until_us, now_us + _HOLD_US_MAX)
+        return self._held_until_us
+
     def ready_us(self, now_us: int) -> int | None:
-        """Return ``now_us`` when a call may start, a later time when a probe is due then, and
+        """Return ``now_us`` when a call may start, a later time when one may start then, and
         ``None`` while a probe is in flight: its end decides."""
+        held_until_us = self.held_until_us(now_us)
         if self._state is BreakerState.CLOSED:
-            return now_us
+            return max(now_us, held_until_us)
         if self._probing:
             return None
         # No pause is longer than this: a clock that stepped back must not make it so.
         self._due_us = min(self._due_us, now_us + self._pause_us)
-        return max(now_us, self._due_us)
+        return max(now_us, self._due_us, held_until_us)
 
     def start(self, now_us: int) -> bool:
         """Let a call through; True when it is the probe.
@@ -81,7 +107,7 @@ class Breaker:
         return self._probing
 
     def succeed(self, probe: bool) -> None:
-        """The provider has dealt with a message (2xx, or 400: that is an answer too)."""
+        """A living provider has answered: with 2xx, or with a refusal of that one message."""
         self._close()
 
     def fail(self, now_us: int, jitter: float, probe: bool) -> None:
@@ -100,6 +126,20 @@ class Breaker:
         elif probe:
             self._block(now_us)
 
+    def forbid(self, message_id: int, now_us: int, probe: bool) -> None:
+        """The provider has answered 403: one is that message's failure, several in a row are a refused token."""
+        self._forbidden.add(message_id)
+        if self._state is BreakerState.BLOCKED or len(self._forbidden) >= FORBIDDEN_MAX:
+            self.block(now_us, probe)
+        else:
+            forbidden = self._forbidden
+            self._close()
+            self._forbidden = forbidden
+
+    def hold(self, now_us: int, seconds: float) -> None:
+        """Start no call for so long: the provider has asked for it."""
+        self._held_until_us = max(self._held_until_us, now_us + min(_HOLD_US_MAX, round(seconds * 1_000_000)))
+
     def block(self, now_us: int, probe: bool) -> None:
         """The provider does not accept our token."""
         self._failures += 1
@@ -117,6 +157,7 @@ class Breaker:
         self._state = BreakerState.CLOSED
         self._failures = 0
         self._probing = False
+        self._forbidden = set()
         self._pause_us = 0
         self._due_us = 0
 
@@ -128,6 +169,7 @@ class Breaker:
 
     def _block(self, now_us: int) -> None:
         self._state = BreakerState.BLOCKED
+        self._forbidden = set()
         self._probing = False
         self._pause_us = self._blocked_pause_us
         self._due_us = now_us + self._blocked_pause_us

@@ -8,6 +8,11 @@ anybody (``PENDING``), taken by an engine (``CLAIMED``), and taken with the mark
 The mark is stored only for mailings with ``on_uncertain = not_sent``: for
 ``resend`` the answer after a crash is the same with and without it (the same
 message id is sent again), so the write would buy nothing.
+
+An attempt whose outcome is unknown (the request may have reached the provider, and
+no complete answer came back) makes its message *unsure*, for ever. An unsure message may
+still become ``SENT``; if it ends in any other way, its reason is ``UNCERTAIN``. So a
+message that is ``NOT_SENT`` for any other reason was certainly not sent.
 """
 
 from __future__ import annotations
@@ -69,7 +74,8 @@ class Event(Enum):
     RELEASE = "given back, not called"
     ACCEPT = "the provider answers 2xx"
     REJECT = "the provider answers 400"
-    DEFER = "the provider answers anything else, or not at all"
+    DEFER = "certainly not sent, to be tried again"
+    MISS = "no complete answer comes back"
     LOSE = "the engine died with it"
     EXPIRE = "the mailing has ended"
     CANCEL = "the mailing is cancelled"
@@ -80,6 +86,12 @@ class Step(NamedTuple):
 
     status: Status
     reason: Reason | None = None
+    unsure: bool = False
+    """The message may have reached the provider: set for as long as it is not final."""
+
+
+UNCERTAIN: Final = Step(Status.NOT_SENT, Reason.UNCERTAIN)
+"""How an unsure message ends when it is not accepted."""
 
 
 class IllegalTransition(Exception):
@@ -101,26 +113,39 @@ TABLE: Final[Mapping[tuple[Status, Event], Step]] = MappingProxyType(
         (Status.CLAIMED, Event.ACCEPT): Step(Status.SENT),
         (Status.CLAIMED, Event.REJECT): Step(Status.NOT_SENT, Reason.REJECTED),
         (Status.CLAIMED, Event.DEFER): Step(Status.PENDING),
-        (Status.CLAIMED, Event.LOSE): Step(Status.PENDING),
+        (Status.CLAIMED, Event.MISS): Step(Status.PENDING, unsure=True),
+        (Status.CLAIMED, Event.LOSE): Step(Status.PENDING, unsure=True),
         (Status.CALLING, Event.RELEASE): Step(Status.PENDING),
         (Status.CALLING, Event.ACCEPT): Step(Status.SENT),
         (Status.CALLING, Event.REJECT): Step(Status.NOT_SENT, Reason.REJECTED),
         (Status.CALLING, Event.DEFER): Step(Status.PENDING),
-        (Status.CALLING, Event.LOSE): Step(Status.NOT_SENT, Reason.UNCERTAIN),
+        (Status.CALLING, Event.MISS): UNCERTAIN,
+        (Status.CALLING, Event.LOSE): UNCERTAIN,
     }
 )
 
 
-def step(status: Status, event: Event) -> Step:
-    """Return what ``event`` makes of a message in ``status``.
+def step(status: Status, event: Event, *, unsure: bool = False) -> Step:
+    """Return what ``event`` makes of a message in ``status``; ``unsure``: it was so before.
 
     Raises:
         IllegalTransition: the pair is not in the table.
     """
     try:
-        return TABLE[status, event]
+        result = TABLE[status, event]
     except KeyError:
         raise IllegalTransition(status, event) from None
+    if not unsure or result.status is Status.SENT:
+        return result
+    return UNCERTAIN if result.status.is_final else result._replace(unsure=True)
+
+
+def withdraw(*, unsure: bool) -> Step | None:
+    """Return what becomes of a pending message whose client matches no longer; ``None``: it is removed.
+
+    One that may have reached the provider stays, for somebody may ask later who got the text.
+    """
+    return UNCERTAIN if unsure else None
 
 
 def diagram() -> str:
@@ -128,6 +153,7 @@ def diagram() -> str:
     lines = ["stateDiagram-v2", "    [*] --> PENDING: the client matches"]
     for (status, event), result in TABLE.items():
         label = event.value if result.reason is None else f"{event.value} ({result.reason.public})"
+        label += " (unsure from now on)" if result.unsure else ""
         lines.append(f"    {status.name} --> {result.status.name}: {label}")
     lines.append("    PENDING --> [*]: the client matches no longer")
     lines += [f"    {status.name} --> [*]" for status in Status if status.is_final]

@@ -1,4 +1,9 @@
-"""What the provider's answer means for a message (SPEC, rule 6)."""
+"""What the provider's answer means for a message (SPEC, rules 6 and 12).
+
+An outcome is *known* or *unknown*; nothing here guesses. It is known that nothing was sent when the request never left
+(a refused connection) and when a complete answer says so (500 and 503 too). It is unknown when the request may have
+arrived and no complete answer came back, and when something on the way answered in the provider's place.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +21,17 @@ class Answer:
     """What came back from one call, as the adapter saw it, not yet judged."""
 
     http_status: int | None
-    """``None``: no HTTP answer (time-out, refused, reset, unreadable)."""
+    """``None``: no complete answer (time-out, refused, reset, cut off, not HTTP)."""
     valid: bool
-    """The body could be read. A 2xx with an empty body or a JSON object is valid, any other 2xx is not."""
+    """Of a 2xx: its body is the provider's (empty, or a JSON object). A page of HTML is not."""
     detail: str
     """What happened, in words for people; empty when there is nothing to add to the status."""
     retry_after: str | None = None
     """The ``Retry-After`` header as it came."""
+    arrived: bool = True
+    """The request may have reached the provider. False: no connection was made."""
+    code: float = 0
+    """Of a valid 2xx: the number that its object has as ``code``. 0: that, or there is none."""
 
 
 class Verdict(Enum):
@@ -31,6 +40,11 @@ class Verdict(Enum):
     SENT = "sent"
     REJECTED = "rejected"
     RETRY = "retry"
+    """Certainly not sent; try again later."""
+    UNKNOWN = "unknown"
+    """Perhaps sent: the mailing's ``on_uncertain`` says what follows."""
+    FORBIDDEN = "forbidden"
+    """403: this message's failure, or a token that is refused; several in a row tell."""
     BLOCKED = "blocked"
     """The provider does not accept our token: nothing can be sent until it does."""
 
@@ -39,8 +53,26 @@ _EVENTS: Final[Mapping[Verdict, Event]] = {
     Verdict.SENT: Event.ACCEPT,
     Verdict.REJECTED: Event.REJECT,
     Verdict.RETRY: Event.DEFER,
+    Verdict.UNKNOWN: Event.MISS,
+    Verdict.FORBIDDEN: Event.DEFER,
     Verdict.BLOCKED: Event.DEFER,
 }
+
+_OK: Final = 200
+_SUCCESS: Final = range(200, 300)
+_SERVER_ERROR_MIN: Final = 500
+_STATUSES: Final[Mapping[int, Verdict]] = {
+    400: Verdict.REJECTED,
+    401: Verdict.BLOCKED,
+    403: Verdict.FORBIDDEN,
+    # A proxy or a load balancer says these when it waited in vain for the provider, which may be at work still.
+    408: Verdict.UNKNOWN,
+    502: Verdict.UNKNOWN,
+    504: Verdict.UNKNOWN,
+}
+_TOO_MANY_REQUESTS: Final = 429
+_HOLDS_ALL: Final = frozenset({_TOO_MANY_REQUESTS, 503})
+"""With ``Retry-After`` these speak of the provider, not of one message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +88,34 @@ class Outcome:
 
     @property
     def event(self) -> Event:
-        """What happens to the message: ``ACCEPT``, ``REJECT`` or ``DEFER``."""
+        """What happens to the message: ``ACCEPT``, ``REJECT``, ``DEFER`` or ``MISS``."""
         return _EVENTS[self.verdict]
 
+    @property
+    def shows_life(self) -> bool:
+        """A working provider has answered, be it with a refusal: a hundred dead numbers are no outage."""
+        status = self.http_status
+        if status is None or self.verdict is Verdict.UNKNOWN:
+            return False
+        return status < _SERVER_ERROR_MIN and status != _TOO_MANY_REQUESTS
 
-_OK: Final = 200
+    @property
+    def is_misaddressed(self) -> bool:
+        """Somebody else said "all right": most likely there is no provider at this address."""
+        return self.verdict is Verdict.UNKNOWN and self.http_status in _SUCCESS
+
+    @property
+    def hold_seconds(self) -> float:
+        """How long the provider wants no call at all; 0: it said nothing of this kind."""
+        return (self.retry_after_seconds or 0.0) if self.http_status in _HOLDS_ALL else 0.0
+
+
 _SENT: Final = Outcome(Verdict.SENT, _OK, "", None)
 
 
 def classify(answer: Answer, now_us: int) -> Outcome:
     """Judge an answer that came at ``now_us`` (an HTTP date in ``Retry-After`` counts from there)."""
-    if answer.valid and answer.http_status == _OK:
+    if answer.valid and answer.http_status == _OK and not answer.code:
         return _SENT  # nearly every answer: not worth a new object
     verdict = _verdict(answer)
     if verdict is Verdict.SENT:
@@ -77,17 +126,19 @@ def classify(answer: Answer, now_us: int) -> Outcome:
 
 
 def _verdict(answer: Answer) -> Verdict:
-    match answer.http_status:
-        case 401 | 403:
-            return Verdict.BLOCKED
-        case 400:
-            return Verdict.REJECTED
-        case int(status) if 200 <= status <= 299 and answer.valid:
-            return Verdict.SENT
-    return Verdict.RETRY
+    status = answer.http_status
+    if status is None:
+        return Verdict.UNKNOWN if answer.arrived else Verdict.RETRY
+    if status not in _SUCCESS:
+        return _STATUSES.get(status, Verdict.RETRY)
+    if not answer.valid:
+        return Verdict.UNKNOWN
+    return Verdict.RETRY if answer.code else Verdict.SENT
 
 
 def _default_detail(answer: Answer) -> str:
     if answer.http_status is None:
         return "no answer"
-    return f"HTTP {answer.http_status}" if answer.valid else f"HTTP {answer.http_status} with an unreadable body"
+    if answer.http_status not in _SUCCESS:
+        return f"HTTP {answer.http_status}"
+    return f"HTTP {answer.http_status} with " + (f"code {answer.code:g}" if answer.valid else "an unreadable body")

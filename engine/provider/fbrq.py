@@ -8,18 +8,25 @@ object, the answer "accepted"), and the known success is recognised by comparing
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
 import orjson
 from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import BuilderError, ClientClosedError, PyreqwestError, RequestTimeoutError
+from pyreqwest.exceptions import (
+    BuilderError,
+    ClientClosedError,
+    PoolTimeoutError,
+    PyreqwestError,
+    RequestTimeoutError,
+)
 from pyreqwest.request import RequestBuilder
 from pyreqwest.response import Response
 
 from engine.domain.outcome import Answer
+from engine.provider.reply import code_of, read_reply
 from engine.provider.wording import excerpt, timed_out
 
 BODY_BYTES_MAX: Final = RequestBuilder.default_streamed_read_buffer_limit() - 1
@@ -29,12 +36,18 @@ IDLE_SECONDS: Final = 4.0
 """How long an unused connection is kept. Many servers hang up after 5 s (Node, Apache, uvicorn): hanging
 up first avoids calls on a connection that the server is just closing."""
 
+CONNECT_SECONDS: Final = 5.0
+"""How long a connection may take. Less than a call's time-out: then it is known that the request never left."""
 _ACCEPTED_BODY: Final = b'{"code":0,"message":"OK"}'
 _ACCEPTED: Final = Answer(200, True, "")
 _HTTP_OK: Final = 200
 _HTTP_SUCCESS: Final = range(200, 300)
 _HTTP_REDIRECT: Final = frozenset({301, 302, 303, 307, 308})
 
+_NOT_CONNECTED: Final = "client error (connect)"
+"""A cause that the client names for all that goes wrong before the request leaves: name, connection, TLS."""
+
+_MISADDRESSED: Final = " (the provider's address is probably wrong)"
 _REASONS: Final = (
     ("connection refused", "connection refused"),
     ("connection reset", "connection reset by the provider"),
@@ -56,7 +69,8 @@ _REASONS: Final = (
     ("parse", "the answer is not valid HTTP"),
     ("invalid", "the answer is not valid HTTP"),
     ("message head is too large", "the answer is not valid HTTP"),
-    ("client error (connect)", "the connection could not be made"),
+    ("deadline has elapsed", "the connection could not be made in time"),
+    (_NOT_CONNECTED, "the connection could not be made"),
 )
 """What the client's messages mean, most telling first; they are matched in lower case."""
 
@@ -69,7 +83,13 @@ class FbrqProvider:
     """
 
     def __init__(
-        self, base_url: str, token: str, *, idle_seconds: float = IDLE_SECONDS, max_connections: int | None = None
+        self,
+        base_url: str,
+        token: str,
+        *,
+        idle_seconds: float = IDLE_SECONDS,
+        connect_seconds: float = CONNECT_SECONDS,
+        max_connections: int | None = None,
     ) -> None:
         """Prepare the client; connects to nothing yet.
 
@@ -77,6 +97,7 @@ class FbrqProvider:
             base_url: what ``/send/{msgId}`` is appended to, like ``https://probe.fbrq.cloud/v1``.
             token: the bearer token; empty: no ``Authorization`` header at all.
             idle_seconds: how long an unused connection is kept open.
+            connect_seconds: how long making one may take; less than the calls' time-out.
             max_connections: requests at the same time; more wait, within their time-out. ``None``: no limit.
 
         Raises:
@@ -86,7 +107,7 @@ class FbrqProvider:
         base_url = _checked_url(base_url)
         self._prefix = f"{base_url}/send/"
         self._token = token
-        self._client: Client | None = _client(base_url, token, idle_seconds, max_connections)
+        self._client: Client | None = _client(base_url, token, idle_seconds, connect_seconds, max_connections)
         self._post: Callable[[str], RequestBuilder] = self._client.post
         self._post(f"{self._prefix}0")  # the client's own check of the address: now rather than at each call
         self._timeout_seconds = math.nan  # differs from any number: the first call sets it
@@ -100,7 +121,7 @@ class FbrqProvider:
         """
         if timeout_seconds != self._timeout_seconds:  # nearly every call has the same one: keep its object
             if timeout_seconds <= 0:
-                return Answer(None, False, "not called: no time was left")
+                return Answer(None, False, "not called: no time was left", arrived=False)
             self._timeout = timedelta(seconds=timeout_seconds)
             self._timeout_seconds = timeout_seconds
         body = orjson.dumps({"id": message_id, "phone": phone_number, "text": text})
@@ -109,7 +130,7 @@ class FbrqProvider:
             async with request as response:
                 content = await response.body_reader.read(BODY_BYTES_MAX + 1)
         except PyreqwestError as error:
-            return Answer(None, False, _reason(error, timeout_seconds))
+            return _no_answer(error, timeout_seconds)
         if response.status == _HTTP_OK and content == _ACCEPTED_BODY:
             return _ACCEPTED
         return self._answer(response, bytes(content or b""), phone_number, text)
@@ -123,36 +144,41 @@ class FbrqProvider:
 
     def _answer(self, response: Response, body: bytes, phone_number: int, text: str) -> Answer:
         """Describe any answer but the known success."""
-        status = response.status
-        too_large = len(body) > BODY_BYTES_MAX
-        valid = not too_large and (status not in _HTTP_SUCCESS or _is_empty_or_object(body))
-        if status in _HTTP_SUCCESS and valid:
-            return Answer(status, True, "")
-        words = f"HTTP {status}"
-        if status in _HTTP_REDIRECT:
-            words += " (redirects are not followed)"
-        if too_large:
-            return Answer(status, False, f"{words}: the body is larger than 64 KiB", _retry_after(response))
+        status, wait = response.status, _retry_after(response)
+        if len(body) > BODY_BYTES_MAX:
+            return Answer(status, False, f"HTTP {status}: the body is larger than 64 KiB", wait)
+        words, valid, code = f"HTTP {status}", True, 0.0
         if status in _HTTP_SUCCESS:
-            words += " with a body that is not JSON"
+            reply = read_reply(body, _content_type(response))
+            valid = reply is not None
+            code = 0.0 if reply is None else code_of(reply)
+            if valid and not code:
+                return Answer(status, True, "")
+            words += f" with code {code:g}" if valid else f" with a body that is not JSON{_MISADDRESSED}"
+        elif status in _HTTP_REDIRECT:
+            words += " (redirects are not followed)"
         shown = excerpt(body, token=self._token, phone_number=phone_number, text=text)
-        return Answer(status, valid, f"{words}: {shown}" if shown else words, _retry_after(response))
+        return Answer(status, valid, f"{words}: {shown}" if shown else words, wait, code=code)
 
 
 def _closed(_: object) -> NoReturn:
     raise ClientClosedError("Client was closed", {"causes": None})
 
 
-def _client(base_url: str, token: str, idle_seconds: float, max_connections: int | None) -> Client:
-    headers = {"accept": "application/json", "content-type": "application/json"}
+def _client(
+    base_url: str, token: str, idle_seconds: float, connect_seconds: float, max_connections: int | None
+) -> Client:
+    headers = {"accept": "application/json", "accept-encoding": "identity", "content-type": "application/json"}
     if token:
         if not token.isascii() or not token.isprintable():
             raise ValueError("the provider's token may have printable ASCII characters only")
         headers["authorization"] = f"Bearer {token}"
     builder = ClientBuilder().user_agent("mailing-engine").default_headers(headers)
-    # A proxy from the environment would see phone numbers; compressed answers could be bombs.
-    builder = builder.no_proxy().gzip(False).brotli(False).zstd(False).deflate(False)
+    # A proxy from the environment would see phone numbers. An answer that is compressed, though nobody asked for it, is
+    # unpacked as far as it is read: BODY_BYTES_MAX bounds what comes out, so a bomb does no harm.
+    builder = builder.no_proxy().gzip(True).brotli(True).zstd(True).deflate(True)
     builder = builder.follow_redirects(False).referer(False).max_connections(max_connections)
+    builder = builder.connect_timeout(timedelta(seconds=connect_seconds))
     if base_url.startswith("http:"):
         # There is no TLS at all, as redirects are not followed. Without this, a machine that has no CA
         # certificates could not even talk to the sandbox: they are loaded when the client is made.
@@ -180,19 +206,26 @@ def _retry_after(response: Response) -> str | None:
         return None
 
 
-def _is_empty_or_object(body: bytes) -> bool:
-    if not body.strip():
-        return True
+def _content_type(response: Response) -> str:
     try:
-        return isinstance(orjson.loads(body), dict)
-    except orjson.JSONDecodeError:
-        return False
+        return response.get_header("content-type") or ""
+    except (PyreqwestError, ValueError):  # bytes that are no text: as good as absent
+        return ""
 
 
-def _reason(error: PyreqwestError, timeout_seconds: float) -> str:
-    if isinstance(error, RequestTimeoutError):
+def _no_answer(error: PyreqwestError, timeout_seconds: float) -> Answer:
+    """No complete answer came. Whether the request may have arrived all the same is what matters most."""
+    messages = list(_messages(error))
+    if isinstance(error, PoolTimeoutError):
+        return Answer(None, False, "no connection was free in time", arrived=False)
+    never_left = any(_NOT_CONNECTED in message for message in messages)
+    return Answer(None, False, _reason(error, messages, timeout_seconds, never_left), arrived=not never_left)
+
+
+def _reason(error: PyreqwestError, messages: Iterable[str], timeout_seconds: float, never_left: bool) -> str:
+    if isinstance(error, RequestTimeoutError) and not never_left:
         return timed_out(timeout_seconds)
-    for message in _messages(error):
+    for message in messages:
         for part, words in _REASONS:
             if part in message:
                 return words

@@ -9,10 +9,11 @@ from typing import Any, Final
 import orjson
 
 from engine.domain.audience import AudienceFilter
-from engine.domain.message import Status
+from engine.domain.message import UNCERTAIN, Status
 from engine.store.counters import Tally
 from engine.store.database import Row, Tx
 from engine.store.verbs import Verbs, bump_revision, lock_clients
+from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
 _MAILING: Final = (
     "SELECT filter_tags, filter_phone_codes, audience_ready, audience_generation, audience_cursor, deleted_us"
@@ -95,14 +96,18 @@ class _Chunk:
             self.last,
             *self._args,
         )
-        removed = await self._rebuild(reset_after_us) if again else 0
-        if added != removed:
-            tally = Tally()
-            tally.add(self._mailing_id, "pending", added - removed)
-            await tally.write(self._tx)
+        tally = Tally()
+        removed = await self._rebuild(reset_after_us, now_us, tally) if again else 0
+        tally.add(self._mailing_id, "pending", added - removed)
+        await tally.write(self._tx)
 
-    async def _rebuild(self, reset_after_us: int) -> int:
+    async def _rebuild(self, reset_after_us: int, now_us: int, tally: Tally) -> int:
         """What an edited filter asks for besides new messages; returns how many were removed."""
+        number = await self._change(
+            f"UPDATE message SET {ENDS_UNCERTAIN}, finished_us = {int(now_us)}",
+            f"m.status = 0 AND m.unsure AND NOT ({self._matching})",
+        )
+        tally.move(self._mailing_id, UNCERTAIN, now_us, number)
         removed = await self._change("DELETE FROM message", f"m.status = 0 AND NOT ({self._matching})")
         for stale, condition in (
             ("TRUE", f"NOT m.stale AND NOT ({self._matching})"),
@@ -149,7 +154,7 @@ async def follow_clients(tx: Tx, client_ids: Sequence[int], now_us: int, *, new:
     wanted = _pairs(mailings, clients)
     tally = Tally()
     if not new:
-        await _take_away(tx, ids, wanted, {row[0] for row in mailings}, tally)
+        await _take_away(tx, ids, wanted, {row[0] for row in mailings}, tally, now_us)
     await _add(tx, wanted, now_us, tally)
     await tally.write(tx)
 
@@ -163,7 +168,9 @@ def _pairs(mailings: Sequence[Row], clients: Sequence[Row]) -> set[tuple[int, in
     return pairs
 
 
-async def _take_away(tx: Tx, ids: Any, wanted: set[tuple[int, int]], open_ids: set[int], tally: Tally) -> None:
+async def _take_away(
+    tx: Tx, ids: Any, wanted: set[tuple[int, int]], open_ids: set[int], tally: Tally, now_us: int
+) -> None:
     found = await tx.rows(
         "SELECT id, mailing_id, client_id, status, stale FROM message"
         f" WHERE client_id {tx.dialect.in_list()} AND status <= 2 ORDER BY id {tx.dialect.lock()}",
@@ -171,22 +178,19 @@ async def _take_away(tx: Tx, ids: Any, wanted: set[tuple[int, int]], open_ids: s
     )
     in_open = [row for row in found if row[1] in open_ids]
     unwanted = [row for row in in_open if (row[1], row[2]) not in wanted]
-    await remove_pending(tx, unwanted, tally)
+    await remove_pending(tx, unwanted, tally, now_us)
     welcome_back = [row[0] for row in in_open if row[4] and (row[1], row[2]) in wanted]
     if welcome_back:
         listed = tx.dialect.in_list()
         await tx.run(f"UPDATE message SET stale = FALSE WHERE id {listed}", tx.dialect.list_arg(welcome_back))
 
 
-async def remove_pending(tx: Tx, rows: Sequence[Row], tally: Tally) -> None:
-    """Delete the pending ones of these messages (id, mailing, client, status, stale); mark the taken ones stale."""
+async def remove_pending(tx: Tx, rows: Sequence[Row], tally: Tally, now_us: int) -> None:
+    """Withdraw the pending ones of these messages (id, mailing, client, status, stale); mark the taken ones stale."""
     listed = tx.dialect.in_list()
-    gone = [row for row in rows if row[3] == Status.PENDING]
     taken = [row[0] for row in rows if row[3] != Status.PENDING]
-    if gone:
-        await tx.run(f"DELETE FROM message WHERE id {listed}", tx.dialect.list_arg(row[0] for row in gone))
-        for mailing_id, number in Counter(row[1] for row in gone).items():
-            tally.add(mailing_id, "pending", -number)
+    gone = {row[0]: row[1] for row in rows if row[3] == Status.PENDING}
+    await withdraw_messages(tx, gone, now_us, tally=tally)
     if taken:
         await tx.run(f"UPDATE message SET stale = TRUE WHERE id {listed}", tx.dialect.list_arg(taken))
 

@@ -66,7 +66,7 @@ class ClientBatchVerbs(Verbs):
                     tx.dialect.list_arg(gone),
                 )
                 tally = Tally()
-                await remove_pending(tx, messages, tally)
+                await remove_pending(tx, messages, tally, now_us)
                 await tally.write(tx)
                 await tx.run(f"DELETE FROM client WHERE id {listed}", tx.dialect.list_arg(gone))
                 await _note(tx, by, "delete", gone, {}, now_us)

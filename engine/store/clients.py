@@ -142,7 +142,7 @@ class ClientVerbs(Verbs):
                 client_id,
             )
             tally = Tally()
-            await remove_pending(tx, messages, tally)
+            await remove_pending(tx, messages, tally, now_us)
             await tally.write(tx)
             await tx.run("DELETE FROM client WHERE id = ?", client_id)
             await add_audit(tx, by, "client.delete", "client", client_id, {}, now_us)

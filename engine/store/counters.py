@@ -47,10 +47,14 @@ class Tally:
 
     def add(self, mailing_id: int, name: str, number: int = 1) -> None:
         """Change one counter of ``NAMES``."""
+        if not number:
+            return
         self._counts[mailing_id, name] += number
 
     def move(self, mailing_id: int, step: Step, at_us: int, number: int = 1) -> None:
         """Pending messages became final without a call."""
+        if not number:
+            return
         self.add(mailing_id, "pending", -number)
         self.add(mailing_id, counter_of(step), number)
         self._stats[mailing_id, _TIMELINE[step.status], at_us // _TIMELINE_US] += number

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from engine.domain.message import Event, Reason, Status, Step, step
+from engine.domain.message import UNCERTAIN, Event, Reason, Status, Step, step
 from engine.store.counters import Tally
 from engine.store.database import Row, Tx
 from engine.store.verbs import Verbs, bump_revision
+from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
 LOST_DETAIL: Final = "outcome unknown: the engine stopped"
 _FOR_EVER: Final = 2**62
@@ -19,24 +20,20 @@ _CANCELLED: Final = "SELECT 1 FROM mailing WHERE id = ? AND cancelled_us IS NOT 
 class EndingVerbs(Verbs):
     """Verbs of ``ports.Store``; each is one transaction."""
 
-    on_ended: Callable[[Reason, int], None] = staticmethod(lambda reason, number: None)
-    """Told after the commit how many messages have become ``not_sent`` without an answer of the provider."""
-
     async def recover(self, now_us: int, limit: int, *, expired_only: bool) -> int:
         """LOSE; see ``ports.Store``."""
 
         async def work(tx: Tx) -> tuple[int, int]:
             lost = await tx.table(
-                "id, mailing_id, status, attempt, stale, marks",
-                "SELECT id, mailing_id, status, attempt, stale, (SELECT on_uncertain = 'not_sent' FROM mailing"
+                "id, mailing_id, status, attempt, stale, unsure, marks",
+                "SELECT id, mailing_id, status, attempt, stale, unsure, (SELECT on_uncertain = 'not_sent' FROM mailing"
                 " WHERE mailing.id = message.mailing_id) AS marks FROM message"
                 f" {tx.dialect.indexed_by('message_lease')} WHERE status IN (1, 2)"
                 f" AND due_us <= ? LIMIT ? {tx.dialect.lock(skip=True)}",
                 now_us if expired_only else _FOR_EVER,
                 limit,
             )
-            await _lose(tx, lost, now_us)
-            return len(lost), sum(row[2] == Status.CALLING for row in lost)
+            return len(lost), await _lose(tx, lost, now_us)
 
         number, uncertain = await self._db.transaction(work)
         self.on_ended(Reason.UNCERTAIN, uncertain)
@@ -44,37 +41,36 @@ class EndingVerbs(Verbs):
 
     async def expire(self, mailing_id: int, limit: int, now_us: int) -> int:
         """EXPIRE; see ``ports.Store``. Nothing happens while the mailing has not ended."""
-        return await self._end(mailing_id, limit, now_us, step(Status.PENDING, Event.EXPIRE), _ENDED, now_us)
+        return await self._end(mailing_id, limit, now_us, Event.EXPIRE, _ENDED, now_us)
 
     async def cancel_pending(self, mailing_id: int, limit: int, now_us: int) -> int:
         """CANCEL; see ``ports.Store``. Nothing happens while the mailing is not cancelled."""
-        return await self._end(mailing_id, limit, now_us, step(Status.PENDING, Event.CANCEL), _CANCELLED)
+        return await self._end(mailing_id, limit, now_us, Event.CANCEL, _CANCELLED)
 
-    async def _end(self, mailing_id: int, limit: int, now_us: int, result: Step, condition: str, *args: int) -> int:
-        async def work(tx: Tx) -> int:
+    async def _end(self, mailing_id: int, limit: int, now_us: int, event: Event, condition: str, *args: int) -> int:
+        """End up to ``limit`` pending messages: those that may have reached the provider first, for another reason."""
+
+        async def work(tx: Tx) -> list[tuple[Step, int]]:
             # FOR SHARE: an edit that moves the end has to wait, or is seen here.
             if await tx.row(f"{condition} {tx.dialect.share_lock}", mailing_id, *args) is None:
-                return 0
-            number = await tx.run(
-                "UPDATE message SET status = ?, reason = ?, due_us = 0, finished_us = ? WHERE id IN"
-                f" (SELECT id FROM message {tx.dialect.indexed_by('message_due')}"
-                f" WHERE mailing_id = ? AND status = 0 LIMIT ? {tx.dialect.lock(skip=True)})",
-                int(result.status),
-                int(result.reason or 0),
-                now_us,
-                mailing_id,
-                limit,
-            )
-            if number:
-                tally = Tally()
+                return []
+            tally = Tally()
+            ended: list[tuple[Step, int]] = []
+            for unsure, index in ((True, "message_unsure"), (False, "message_due")):
+                room = limit - sum(number for _, number in ended)
+                result = step(Status.PENDING, event, unsure=unsure)
+                number = await _end_some(tx, mailing_id, room, now_us, result, unsure, index)
                 tally.move(mailing_id, result, now_us, number)
+                ended.append((result, number))
+            if any(number for _, number in ended):
                 await tally.write(tx)
-            return number
+            return ended
 
-        number = await self._db.transaction(work)
-        if result.reason is not None:
-            self.on_ended(result.reason, number)
-        return number
+        ended = await self._db.transaction(work)
+        for result, number in ended:
+            if result.reason is not None:
+                self.on_ended(result.reason, number)
+        return sum(number for _, number in ended)
 
     async def purge(self, mailing_id: int, limit: int) -> bool:
         """Remove a deleted mailing by and by; see ``ports.Store``. False at once for one that is not deleted."""
@@ -99,37 +95,52 @@ class EndingVerbs(Verbs):
         return await self._db.transaction(work)
 
 
-async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> None:
-    """Messages of a dead engine: (id, mailing, status, attempt, stale, whether a mark comes before each call)."""
+async def _end_some(tx: Tx, mailing_id: int, limit: int, now_us: int, result: Step, unsure: bool, index: str) -> int:
+    which = "unsure" if unsure else "NOT unsure"
+    return await tx.run(
+        "UPDATE message SET status = ?, reason = ?, due_us = 0, finished_us = ? WHERE id IN"
+        f" (SELECT id FROM message {tx.dialect.indexed_by(index)}"
+        f" WHERE mailing_id = ? AND status = 0 AND {which} LIMIT ? {tx.dialect.lock(skip=True)})",
+        int(result.status),
+        int(result.reason or 0),
+        now_us,
+        mailing_id,
+        limit,
+    )
+
+
+async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> int:
+    """Messages of a dead engine: (id, mailing, status, attempt, stale, unsure, whether a mark comes before each call).
+    Returns how many have ended as uncertain."""
     tally = Tally()
     again: list[int] = []
-    gone: list[int] = []
+    gone: dict[int, int] = {}
     uncertain: list[int] = []
     uncalled: list[int] = []
-    for id, mailing_id, status, attempt, stale, marks in lost:
-        result = step(Status(status), Event.LOSE)
+    for id, mailing_id, status, attempt, stale, unsure, marks in lost:
         was_called = status == Status.CALLING or not marks
+        if stale and not was_called:
+            gone[id] = mailing_id
+            continue
+        result = step(Status(status), Event.LOSE if was_called else Event.RELEASE, unsure=bool(unsure))
         if was_called:
             tally.lost(mailing_id, attempt)
-        if result.status.is_final:
-            tally.move(mailing_id, result, now_us)
+        if stale or result.status.is_final:
+            tally.move(mailing_id, UNCERTAIN, now_us)
             uncertain.append(id)
-        elif stale:
-            tally.add(mailing_id, "pending", -1)
-            gone.append(id)
         else:
             (again if was_called else uncalled).append(id)
-    await _store_lost(tx, again, gone, uncertain, now_us)
+    ended = len(uncertain) + await withdraw_messages(tx, gone, now_us, uncalled=True, tally=tally)
+    await _store_lost(tx, again, uncertain, now_us)
     if uncalled:
         change = "status = 0, owner = NULL, due_us = 0, attempt = attempt - 1"
         await tx.run(f"UPDATE message SET {change} WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(uncalled))
     await tally.write(tx)
+    return ended
 
 
-async def _store_lost(tx: Tx, again: list[int], gone: list[int], uncertain: list[int], now_us: int) -> None:
+async def _store_lost(tx: Tx, again: list[int], uncertain: list[int], now_us: int) -> None:
     listed = tx.dialect.in_list()
-    if gone:
-        await tx.run(f"DELETE FROM message WHERE id {listed}", tx.dialect.list_arg(gone))
     if again:
         ids = tx.dialect.list_arg(again)
         await tx.run(
@@ -137,12 +148,10 @@ async def _store_lost(tx: Tx, again: list[int], gone: list[int], uncertain: list
             f" SELECT id, attempt, TRUE, NULL, {int(now_us)}, NULL, '{LOST_DETAIL}' FROM message WHERE id {listed}",
             ids,
         )
-        await tx.run(f"UPDATE message SET status = 0, owner = NULL, due_us = 0 WHERE id {listed}", ids)
+        await tx.run(f"UPDATE message SET status = 0, owner = NULL, due_us = 0, unsure = TRUE WHERE id {listed}", ids)
     if uncertain:
-        result = step(Status.CALLING, Event.LOSE)
         await tx.run(
-            f"UPDATE message SET status = {int(result.status)}, reason = {int(result.reason or 0)}, owner = NULL,"
-            f" due_us = 0, stale = FALSE, finished_us = {int(now_us)}, http_status = NULL, detail = '{LOST_DETAIL}'"
-            f" WHERE id {listed}",
+            f"UPDATE message SET {ENDS_UNCERTAIN}, owner = NULL, stale = FALSE, finished_us = {int(now_us)},"
+            f" http_status = NULL, detail = '{LOST_DETAIL}' WHERE id {listed}",
             tx.dialect.list_arg(uncertain),
         )

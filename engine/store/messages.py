@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from engine.domain.errors import NotFound
@@ -28,6 +29,7 @@ _SELECT: Final = (
     " m.started_us AS started_us, m.finished_us AS finished_us, m.http_status AS http_status, m.detail AS detail"
     " FROM message AS m LEFT JOIN client AS c ON c.id = m.client_id"
 )
+_REFUSED: Final = 400
 _VISIBLE: Final = "m.mailing_id NOT IN (SELECT id FROM mailing WHERE deleted_us IS NOT NULL)"
 
 
@@ -57,7 +59,7 @@ class MessageVerbs(Verbs):
                 " WHERE message_id = ? ORDER BY number",
                 message_id,
             )
-            return _message(row), (*map(_attempt, history), *_last_attempt(row))
+            return _message(row), (*map(_attempt, history), *_last_attempt(row, {one[0] for one in history}))
 
         return await self._db.read(work)
 
@@ -101,14 +103,17 @@ def _attempt(row: Row) -> AttemptRow:
     return AttemptRow(number, outcome, started_us, finished_us, http_status, detail)
 
 
-def _last_attempt(row: Row) -> tuple[AttemptRow, ...]:
-    """The attempt that ended its message is in the message itself."""
+def _last_attempt(row: Row, in_history: Collection[int]) -> tuple[AttemptRow, ...]:
+    """The attempt that ended its message is in the message itself, unless there was none: it ended while it waited."""
     status, reason, number, started_us, finished_us, http_status, detail = row[4], row[5], row[6], *row[9:13]
     outcome = {
         (Status.SENT, None): AttemptOutcome.SENT,
         (Status.NOT_SENT, Reason.REJECTED): AttemptOutcome.REJECTED,
-        (Status.NOT_SENT, Reason.UNCERTAIN): AttemptOutcome.LOST,
+        # Refused, but an earlier attempt may have reached the provider: that is why the message is uncertain.
+        (Status.NOT_SENT, Reason.UNCERTAIN): AttemptOutcome.REJECTED
+        if http_status == _REFUSED
+        else AttemptOutcome.LOST,
     }.get((status, reason))
-    if outcome is None:
+    if outcome is None or not number or number in in_history:
         return ()
     return (AttemptRow(number, outcome, started_us, finished_us, http_status, detail),)

@@ -102,6 +102,8 @@ class Message(Model):
     owner = fields.BigIntField(null=True)
     stale = fields.BooleanField(default=False)
     """Taken, and its client matches no longer: removed instead of tried again."""
+    unsure = fields.BooleanField(default=False)
+    """An earlier attempt may have reached the provider."""
     create_us = fields.BigIntField()
     started_us = fields.BigIntField(null=True)
     finished_us = fields.BigIntField(null=True)
@@ -120,6 +122,7 @@ class Attempt(Model):
     message: fields.ForeignKeyRelation[Message] = fields.ForeignKeyField("store.Message", on_delete=fields.CASCADE)
     number = fields.IntField()
     lost = fields.BooleanField()
+    """Its outcome is unknown: no complete answer came, or the engine stopped."""
     started_us = fields.BigIntField(null=True)
     finished_us = fields.BigIntField()
     http_status = fields.IntField(null=True)
@@ -153,6 +156,8 @@ class ControlRecord(Model):
     sending_paused = fields.BooleanField(default=False)
     workers = fields.IntField(null=True)
     provider_rate = fields.FloatField(null=True)
+    clock_us = fields.BigIntField(default=0)
+    """The latest time that an engine has seen; a clock that is behind it has stepped back."""
 
     class Meta:
         table = "control"

@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from engine.domain.message import Event, Status, Step, step
+from engine.domain.message import Event, Reason, Status, Step, step, withdraw
 from engine.ports import Claim, Record, Return
 from engine.store.counters import Tally
 from engine.store.database import Tx
 from engine.store.verbs import Verbs
+from engine.store.withdrawal import withdraw_messages
 
 _MAY_SEND: Final = (
     "SELECT id FROM mailing WHERE id = ? AND NOT paused AND cancelled_us IS NULL AND deleted_us IS NULL"
@@ -43,6 +44,7 @@ _OUTCOME: Final = {
     "id": "int",
     "status": "int",
     "reason": "int",
+    "unsure": "int",
     "due_us": "int",
     "started_us": "int",
     "finished_us": "int",
@@ -52,21 +54,29 @@ _OUTCOME: Final = {
 _ATTEMPT: Final = {
     "id": "int",
     "number": "int",
+    "lost": "int",
     "started_us": "int",
     "finished_us": "int",
     "http_status": "int",
     "detail": "text",
 }
-# The table says the same for CLAIMED and CALLING (the fence lets both pass): the domain decides, once.
-_RESULT: Final = {event: step(Status.CALLING, event) for event in (Event.ACCEPT, Event.REJECT, Event.DEFER)}
+# The table says the same for CLAIMED and CALLING, and for unsure ones: one statement may store all that are accepted.
+_ACCEPTED: Final = step(Status.CALLING, Event.ACCEPT)
 
 
-class _Passed(NamedTuple):
-    """What came through the fence."""
+class _Taken(NamedTuple):
+    """A message as it was when it came through the fence."""
 
-    attempts: dict[int, int]
-    """The attempt of each message: a batch may hold a late outcome of an earlier one beside it."""
-    stale: set[int]
+    attempt: int
+    """A batch may hold a late outcome of an earlier one beside it."""
+    stale: bool
+    status: Status
+    unsure: bool
+
+    def after(self, event: Event) -> Step | None:
+        """What the event makes of it; ``None``: it is removed, for its client matches no longer."""
+        result = step(self.status, event, unsure=self.unsure)
+        return withdraw(unsure=result.unsure) if self.stale and not result.status.is_final else result
 
 
 class TransitionVerbs(Verbs):
@@ -112,44 +122,79 @@ class TransitionVerbs(Verbs):
         async def work(tx: Tx) -> set[int]:
             pairs = ((claim.message_id, claim.attempt) for claim in claims)
             ours = await _passed(tx, pairs, owner, condition)
-            if ours.attempts:
-                await _update(tx, change, ours.attempts, *values)
-            return set(ours.attempts)
+            if ours:
+                await _update(tx, change, ours, *values)
+            return set(ours)
 
         return await self._db.transaction(work) if claims else set()
 
-    async def release(self, returns: Sequence[Return], *, owner: int) -> int:
+    async def release(self, returns: Sequence[Return], *, owner: int, now_us: int) -> int:
         """RELEASE; see ``ports.Store``."""
 
-        async def work(tx: Tx) -> int:
+        async def work(tx: Tx) -> tuple[int, int]:
             passed = await _passed(tx, ((item.message_id, item.attempt) for item in returns), owner)
-            ours = [item for item in returns if passed.attempts.get(item.message_id) == item.attempt]
-            await _remove_stale(tx, {item.message_id: item.mailing_id for item in ours}, passed.stale)
-            dues = {item.message_id: item.due_us for item in ours if item.message_id not in passed.stale}
+            ours = [
+                item
+                for item in returns
+                if item.message_id in passed and passed[item.message_id].attempt == item.attempt
+            ]
+            gone = {item.message_id: item.mailing_id for item in ours if passed[item.message_id].stale}
+            dues = [(item.message_id, item.due_us) for item in ours if item.message_id not in gone]
             await tx.run(
                 "UPDATE message SET status = 0, owner = NULL, attempt = message.attempt - 1, due_us = r.due_us"
                 f" FROM {tx.dialect.rows_table(id='int', due_us='int')} WHERE message.id = r.id",
-                *tx.dialect.rows_args(list(dues.items()), 2),
+                *tx.dialect.rows_args(dues, 2),
             )
-            return len(passed.attempts)
+            uncertain = await withdraw_messages(tx, gone, now_us, uncalled=True)
+            return len(passed), uncertain
 
-        return await self._db.transaction(work) if returns else 0
+        number, uncertain = await self._db.transaction(work) if returns else (0, 0)
+        self.on_ended(Reason.UNCERTAIN, uncertain)
+        return number
 
     async def record(self, records: Sequence[Record], *, owner: int, now_us: int) -> int:
-        """ACCEPT, REJECT, DEFER; see ``ports.Store``."""
+        """ACCEPT, REJECT, DEFER, MISS; see ``ports.Store``."""
 
-        async def work(tx: Tx) -> int:
+        async def work(tx: Tx) -> tuple[int, int]:
             if await _store_all_sent(tx, records, owner):
-                return len(records)
+                return len(records), 0
             passed = await _passed(tx, ((record.message_id, record.attempt) for record in records), owner)
-            attempts = passed.attempts
             ours = {
-                record.message_id: record for record in records if attempts.get(record.message_id) == record.attempt
+                record.message_id: (record, passed[record.message_id].after(record.event))
+                for record in records
+                if record.message_id in passed and passed[record.message_id].attempt == record.attempt
             }
-            await _store_outcomes(tx, ours, passed.stale, owner)
-            return len(ours)
+            outcomes = list(ours.values())
+            await _store_outcomes(tx, outcomes, owner)
+            return len(ours), sum(step is not None and step.reason is Reason.UNCERTAIN for _, step in outcomes)
 
-        return await self._db.transaction(work) if records else 0
+        number, uncertain = await self._db.transaction(work) if records else (0, 0)
+        self.on_ended(Reason.UNCERTAIN, uncertain)
+        return number
+
+    async def take_back(
+        self, mailing_id: int, limit: int, *, after: tuple[int, int], by_us: int
+    ) -> tuple[int, int] | None:
+        """See ``ports.Store``. In the order of the time, so that nothing is taken back twice."""
+
+        async def work(tx: Tx) -> tuple[int, int] | None:
+            rows = await tx.table(
+                "id, due_us",
+                f"SELECT m.id AS id, m.due_us AS due_us FROM message AS m {tx.dialect.indexed_by('message_due')}"
+                " WHERE m.mailing_id = ? AND m.status = 0 AND (m.due_us, m.id) > (?, ?)"
+                f" ORDER BY m.due_us, m.id LIMIT ? {tx.dialect.lock('m', skip=True)}",
+                mailing_id,
+                *after,
+                limit,
+            )
+            if not rows:
+                return None
+            await _update(
+                tx, "due_us = CASE WHEN due_us > ? THEN due_us - ? ELSE 1 END", [row[0] for row in rows], by_us, by_us
+            )
+            return rows[-1][1], rows[-1][0]
+
+        return await self._db.transaction(work)
 
 
 async def _take(tx: Tx, ids: list[int], owner: int, lease_until_us: int) -> None:
@@ -164,29 +209,20 @@ async def _update(tx: Tx, change: str, ids: Iterable[int], *values: int) -> None
 
 async def _passed(
     tx: Tx, pairs: Iterable[tuple[int, int]], owner: int, condition: str = "m.status IN (1, 2)"
-) -> _Passed:
-    """The fence: which of these (message id, attempt) are still the owner's."""
+) -> dict[int, _Taken]:
+    """The fence: those of these (message id, attempt) that are still the owner's."""
     rows = await tx.table(
-        "id, attempt, stale",
-        f"SELECT m.id AS id, m.attempt AS attempt, m.stale AS stale FROM {tx.dialect.rows_table(**_FENCE)}"
+        "id, attempt, stale, status, unsure",
+        "SELECT m.id AS id, m.attempt AS attempt, m.stale AS stale, m.status AS status, m.unsure AS unsure"
+        f" FROM {tx.dialect.rows_table(**_FENCE)}"
         f" JOIN message AS m ON m.id = r.id AND m.attempt = r.attempt WHERE m.owner = ? AND {condition}"
         f" {tx.dialect.lock('m')}",
         *tx.dialect.rows_args(list(pairs), len(_FENCE)),
         owner,
     )
-    return _Passed({row[0]: row[1] for row in rows}, {row[0] for row in rows if row[2]})
-
-
-async def _remove_stale(tx: Tx, mailing_of: dict[int, int], stale: set[int]) -> None:
-    """Delete the stale ones of ``mailing_of``, which go back to pending; their mailings have one less."""
-    gone = stale & mailing_of.keys()
-    if not gone:
-        return
-    tally = Tally()
-    for id in gone:
-        tally.add(mailing_of[id], "pending", -1)
-    await tx.run(f"DELETE FROM message WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(gone))
-    await tally.write(tx)
+    return {
+        id: _Taken(attempt, bool(stale), Status(status), bool(unsure)) for id, attempt, stale, status, unsure in rows
+    }
 
 
 async def _store_all_sent(tx: Tx, records: Sequence[Record], owner: int) -> bool:
@@ -199,21 +235,33 @@ async def _store_all_sent(tx: Tx, records: Sequence[Record], owner: int) -> bool
         await tx.run("ROLLBACK TO SAVEPOINT all_sent")
         return False
     tally = Tally()
-    tally.calls(records, _RESULT[Event.ACCEPT])
+    tally.calls(records, _ACCEPTED)
     await tally.write(tx)
     return True
 
 
-async def _store_outcomes(tx: Tx, records: dict[int, Record], stale: set[int], owner: int) -> None:
-    sent = [record for record in records.values() if record.event is Event.ACCEPT]
-    if sent:
-        await _store_sent(tx, sent, owner)
-    if len(sent) < len(records):
-        others = [record for record in records.values() if record.event is not Event.ACCEPT]
-        await _store_others(tx, [(record, _RESULT[record.event]) for record in others], stale)
+async def _store_outcomes(tx: Tx, outcomes: Sequence[tuple[Record, Step | None]], owner: int) -> None:
+    """Store outcomes of messages that are still ours. No step: the message is removed."""
+    sent, others, gone = [], [], []
+    by_step: defaultdict[Step, list[Record]] = defaultdict(list)
+    for record, result in outcomes:
+        by_step[result or Step(Status.PENDING)].append(record)
+        if result is None:
+            gone.append(record)
+        elif result.status is Status.SENT:
+            sent.append(record)
+        else:
+            others.append((record, result))
     tally = Tally()
-    for event, result in _RESULT.items():
-        tally.calls([record for record in records.values() if record.event is event], result)
+    for result, records in by_step.items():
+        tally.calls(records, result)
+    for record in gone:
+        tally.add(record.mailing_id, "pending", -1)
+    await _store_sent(tx, sent, owner)
+    await _store_others(tx, others)
+    if gone:
+        ids = tx.dialect.list_arg(record.message_id for record in gone)
+        await tx.run(f"DELETE FROM message WHERE id {tx.dialect.in_list()}", ids)
     await tally.write(tx)
 
 
@@ -239,25 +287,26 @@ async def _store_sent(tx: Tx, records: Sequence[Record], owner: int) -> int:
     return stored
 
 
-async def _store_others(tx: Tx, outcomes: list[tuple[Record, Step]], stale: set[int]) -> None:
-    """Rejected and deferred ones; a deferred one that is stale goes, one that stays gets a line of history."""
-    deferred = {record.message_id: record for record, result in outcomes if result.status is Status.PENDING}
-    await _remove_stale(tx, {id: record.mailing_id for id, record in deferred.items()}, stale)
-    gone = stale & deferred.keys()
-    kept = [(record, result) for record, result in outcomes if record.message_id not in gone]
-    if not kept:
+async def _store_others(tx: Tx, outcomes: list[tuple[Record, Step]]) -> None:
+    """What is not accepted. An attempt that did not end its message gets a line of history."""
+    if not outcomes:
         return
     await tx.run(
         "UPDATE message SET status = r.status, reason = r.reason, owner = NULL, due_us = r.due_us, stale = FALSE,"
-        " started_us = r.started_us, finished_us = r.finished_us, http_status = r.http_status, detail = r.detail"
+        " unsure = (message.unsure OR r.unsure <> 0), started_us = r.started_us, finished_us = r.finished_us,"
+        " http_status = r.http_status, detail = r.detail"
         f" FROM {tx.dialect.rows_table(**_OUTCOME)} WHERE message.id = r.id",
-        *tx.dialect.rows_args([_outcome_row(record, result) for record, result in kept], len(_OUTCOME)),
+        *tx.dialect.rows_args([_outcome_row(record, result) for record, result in outcomes], len(_OUTCOME)),
     )
-    history = [_attempt_row(record) for record, result in kept if result.status is Status.PENDING]
+    history = [
+        _attempt_row(record)
+        for record, result in outcomes
+        if result.status is Status.PENDING or record.event is Event.DEFER
+    ]
     if history:
         await tx.run(
             "INSERT INTO attempt (message_id, number, lost, started_us, finished_us, http_status, detail)"
-            " SELECT id, number, FALSE, started_us, finished_us, http_status, detail"
+            " SELECT id, number, lost <> 0, started_us, finished_us, http_status, detail"
             f" FROM {tx.dialect.rows_table(**_ATTEMPT)}",
             *tx.dialect.rows_args(history, len(_ATTEMPT)),
         )
@@ -269,6 +318,7 @@ def _outcome_row(record: Record, result: Step) -> tuple[int | str | None, ...]:
         record.message_id,
         int(result.status),
         None if result.reason is None else int(result.reason),
+        int(result.unsure),
         0 if final else record.due_us,
         record.started_us if final else None,
         record.finished_us if final else None,
@@ -278,9 +328,15 @@ def _outcome_row(record: Record, result: Step) -> tuple[int | str | None, ...]:
 
 
 def _attempt_row(record: Record) -> tuple[int | str | None, ...]:
-    started_us, finished_us = record.started_us, record.finished_us
-    detail = _storable(record.detail)
-    return record.message_id, record.attempt, started_us, finished_us, record.http_status, detail
+    return (
+        record.message_id,
+        record.attempt,
+        int(record.event is Event.MISS),
+        record.started_us,
+        record.finished_us,
+        record.http_status,
+        _storable(record.detail),
+    )
 
 
 def _storable(detail: str) -> str:

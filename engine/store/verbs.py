@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from engine.domain.message import Reason
 from engine.store.database import Database, Tx
 
 CLIENTS_LOCK = 0x6D61696C_00000002
@@ -13,6 +16,8 @@ class Verbs:
     """A part of the store; ``Store`` is made of all of them."""
 
     _db: Database
+    on_ended: Callable[[Reason, int], None] = staticmethod(lambda reason, number: None)
+    """Told after the commit how many messages have become ``not_sent`` without an answer that says so."""
 
 
 async def lock_clients(tx: Tx, *, exclusive: bool) -> None:

@@ -50,7 +50,7 @@ Hours = Annotated[str | None, typer.Option("--local-hours", help="Only in these 
 Rate = Annotated[float | None, typer.Option("--rate", help="At most so many messages a second.")]
 Uncertain = Annotated[
     str | None,
-    typer.Option("--on-uncertain", help="resend (default) or not_sent: for a call that a crash cut off."),
+    typer.Option("--on-uncertain", help="resend (default) or not_sent: when nobody can know whether it went out."),
 ]
 Reconnect = Annotated[
     float, typer.Option(min=0, help="How long to wait for an engine that goes away meanwhile, in seconds.")

@@ -84,7 +84,7 @@ def _end(**options: Any) -> Moment:
 
 
 def _uncertain(**options: Any) -> Text:
-    description = "What becomes of a message whose call a crash cut off: sent again, or not. Can't be changed later."
+    description = "What becomes of a message if nobody can know whether it went out: sent again, or not. Never changed."
     return word(description, ON_UNCERTAIN, "resend", **options)
 
 
@@ -192,7 +192,7 @@ class ReasonCountsSchema(Output):
     expired = whole("The end came before.", 0, required=True)
     rejected = whole("The provider refused them (400).", 2, required=True)
     cancelled = whole("The mailing was cancelled.", 0, required=True)
-    uncertain = whole("A crash left their fate unknown.", 0, required=True)
+    uncertain = whole("Not accepted, but they may have reached the provider.", 0, required=True)
 
 
 class AttemptStatsSchema(Output):

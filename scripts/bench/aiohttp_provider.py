@@ -8,6 +8,7 @@ import aiohttp
 import orjson
 
 from engine.domain.outcome import Answer
+from engine.provider.reply import code_of, read_reply
 from engine.provider.wording import excerpt, timed_out
 
 BODY_BYTES_MAX = 65_535
@@ -44,7 +45,7 @@ class AiohttpProvider:
         except TimeoutError:
             return Answer(None, False, timed_out(timeout_seconds))
         except (aiohttp.ClientError, ValueError) as error:
-            return Answer(None, False, _reason(error))
+            return Answer(None, False, _reason(error), arrived=not isinstance(error, aiohttp.ClientConnectorError))
         if response.status == 200 and content == _ACCEPTED_BODY:
             return _ACCEPTED
         return self._answer(response, content, phone_number, text)
@@ -67,19 +68,11 @@ class AiohttpProvider:
             retry_after = None
         if len(body) > BODY_BYTES_MAX:
             return Answer(status, False, f"{words}: the body is larger than 64 KiB", retry_after)
-        if 200 <= status <= 299:
-            if not body.strip() or _is_object(body):
-                return Answer(status, True, "")
-            words += " with a body that is not JSON"
+        reply = read_reply(body, response.headers.get("content-type", "")) if 200 <= status <= 299 else {}
+        if 200 <= status <= 299 and reply is not None and not code_of(reply):
+            return Answer(status, True, "")
         shown = excerpt(body, token=self._token, phone_number=phone_number, text=text)
-        return Answer(status, not 200 <= status <= 299, f"{words}: {shown}" if shown else words, retry_after)
-
-
-def _is_object(body: bytes) -> bool:
-    try:
-        return isinstance(orjson.loads(body), dict)
-    except orjson.JSONDecodeError:
-        return False
+        return Answer(status, reply is not None, f"{words}: {shown}" if shown else words, retry_after)
 
 
 def _reason(error: Exception) -> str:

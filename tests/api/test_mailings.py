@@ -43,7 +43,7 @@ from mailing.v1.mailing_service_pb2 import (
     WatchMailingRequest,
 )
 from tests.api.conftest import Api, refusal
-from tests.api.fakes import SECOND_US
+from tests.api.fakes import SECOND_US, START_US
 
 
 def at(us: int) -> Timestamp:
@@ -305,7 +305,7 @@ async def claimed(api: Api, mailing_id: int, number: int) -> Callable[[], Awaita
     owner = await store.register_engine("test", 1, now_us, now_us)
     claims = await store.claim(mailing_id, number, owner=owner, now_us=now_us, lease_until_us=now_us + 60 * SECOND_US)
     returns = [Return(each.message_id, mailing_id, each.attempt, 0) for each in claims]
-    return partial(store.release, returns, owner=owner)
+    return partial(store.release, returns, owner=owner, now_us=START_US)
 
 
 async def test_cancel_waits_for_messages_that_delivery_gives_back(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

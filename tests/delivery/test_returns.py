@@ -34,8 +34,8 @@ class BreaksDuringCommit(Store):
         self.log.append(f"claim {len(claims)}")
         return claims
 
-    async def release(self, returns: Sequence[Return], *, owner: int) -> int:
-        released = await super().release(returns, owner=owner)
+    async def release(self, returns: Sequence[Return], *, owner: int, now_us: int) -> int:
+        released = await super().release(returns, owner=owner, now_us=now_us)
         self.log.append(f"release {len(returns)}")
         if not self.broken:
             self.broken = True

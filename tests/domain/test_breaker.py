@@ -174,6 +174,63 @@ def test_a_clock_that_steps_back_makes_no_pause_longer() -> None:
     assert breaker.ready_us(SECOND_US // 2) == SECOND_US // 2
 
 
+def test_one_forbidden_message_is_its_own_trouble_several_in_a_row_are_the_tokens() -> None:
+    breaker = Breaker(failure_threshold=2)
+    for _ in range(5):
+        breaker.forbid(7, 0, probe=False)  # the same one, tried again
+        breaker.forbid(8, 0, probe=False)
+    assert (state_of(breaker), breaker.failures, breaker.is_quiet) == (BreakerState.CLOSED, 0, False)
+    breaker.succeed(probe=False)
+    assert breaker.is_quiet
+    breaker.forbid(9, 0, probe=False)
+    breaker.forbid(7, 0, probe=False)
+    assert state_of(breaker) is BreakerState.CLOSED
+    breaker.forbid(8, 0, probe=False)
+    assert state_of(breaker) is BreakerState.BLOCKED
+
+
+def test_a_blocked_provider_that_forbids_its_probe_stays_blocked() -> None:
+    breaker = Breaker(blocked_pause_seconds=30)
+    breaker.block(0, probe=False)
+    assert breaker.start(30 * SECOND_US)
+    breaker.forbid(1, 30 * SECOND_US, probe=True)
+    assert state_of(breaker) is BreakerState.BLOCKED
+    assert breaker.ready_us(30 * SECOND_US) == 60 * SECOND_US
+
+
+def test_an_outage_ends_with_any_answer_of_a_living_provider() -> None:
+    breaker = opened()
+    assert breaker.start(SECOND_US)
+    breaker.forbid(1, SECOND_US, probe=True)
+    assert state_of(breaker) is BreakerState.CLOSED
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_whoever_asks_to_be_left_alone_is_whatever_else_is_heard(is_open: bool) -> None:
+    breaker = opened() if is_open else Breaker()
+    breaker.hold(0, 30.0)
+    breaker.hold(0, 5.0)  # a shorter wish of another call does not shorten it
+    breaker.succeed(probe=False)
+    assert breaker.ready_us(0) == breaker.held_until_us(0) == 30 * SECOND_US
+    with pytest.raises(RuntimeError):
+        breaker.start(29 * SECOND_US)
+    assert breaker.ready_us(30 * SECOND_US) == 30 * SECOND_US
+    assert breaker.held_until_us(30 * SECOND_US) == 0
+
+
+def test_nobody_is_left_alone_for_more_than_five_minutes_also_when_the_clock_steps_back() -> None:
+    breaker = Breaker()
+    breaker.hold(7200 * SECOND_US, 86_400.0)
+    assert breaker.ready_us(7200 * SECOND_US) == 7500 * SECOND_US
+    assert breaker.ready_us(0) == 300 * SECOND_US
+
+
+def test_a_probe_waits_for_the_time_asked_for_too() -> None:
+    breaker = opened()
+    breaker.hold(0, 60.0)
+    assert breaker.ready_us(0) == 60 * SECOND_US
+
+
 THRESHOLD = 3
 PAUSE_MAX_US = 4 * SECOND_US
 

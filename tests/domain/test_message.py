@@ -1,4 +1,5 @@
-"""Invariant: a message leaves a final status never, and no event but those of the table changes it."""
+"""Invariant: a message leaves a final status never, and no event but those of the table changes it. One that is not
+sent for another reason than ``uncertain`` certainly never reached the provider."""
 
 from __future__ import annotations
 
@@ -9,7 +10,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from engine.domain.message import TABLE, Event, IllegalTransition, Reason, Status, diagram, step
+from engine.domain.message import (
+    TABLE,
+    UNCERTAIN,
+    Event,
+    IllegalTransition,
+    Reason,
+    Status,
+    Step,
+    diagram,
+    step,
+    withdraw,
+)
 
 PAIRS = list(product(Status, Event))
 
@@ -50,7 +62,7 @@ def test_each_pair_is_in_the_table_or_raises(status: Status, event: Event) -> No
 
 
 def test_the_table_is_this_and_no_more() -> None:
-    in_hand = {Event.RELEASE, Event.ACCEPT, Event.REJECT, Event.DEFER, Event.LOSE}
+    in_hand = {Event.RELEASE, Event.ACCEPT, Event.REJECT, Event.DEFER, Event.MISS, Event.LOSE}
     allowed = {status: {event for s, event in TABLE if s is status} for status in Status}
     assert allowed == {
         Status.PENDING: {Event.CLAIM, Event.EXPIRE, Event.CANCEL},
@@ -66,9 +78,25 @@ def test_every_status_but_the_first_is_reached_and_every_reason_given() -> None:
     assert {result.reason for result in TABLE.values()} == {None, *Reason}
 
 
-def test_a_lost_message_is_uncertain_only_when_the_mark_was_stored() -> None:
-    assert step(Status.CLAIMED, Event.LOSE) == (Status.PENDING, None)
-    assert step(Status.CALLING, Event.LOSE) == (Status.NOT_SENT, Reason.UNCERTAIN)
+@pytest.mark.parametrize("event", [Event.LOSE, Event.MISS])
+def test_an_unknown_outcome_ends_a_message_only_when_the_mark_was_stored(event: Event) -> None:
+    assert step(Status.CLAIMED, event) == Step(Status.PENDING, unsure=True)
+    assert step(Status.CALLING, event) == UNCERTAIN
+
+
+@pytest.mark.parametrize(("status", "event"), TABLE)
+def test_an_unsure_message_stays_so_until_it_is_accepted_or_ends_as_uncertain(status: Status, event: Event) -> None:
+    sure, unsure = step(status, event), step(status, event, unsure=True)
+    assert unsure.status is sure.status
+    if sure.status is Status.NOT_SENT:
+        assert unsure == UNCERTAIN
+    else:
+        assert unsure == Step(sure.status, None, sure.status is not Status.SENT)
+
+
+def test_who_matches_no_longer_is_forgotten_unless_the_text_may_have_arrived() -> None:
+    assert withdraw(unsure=False) is None
+    assert withdraw(unsure=True) == UNCERTAIN
 
 
 def test_the_diagram_shows_every_row_of_the_table() -> None:
@@ -91,6 +119,8 @@ class Life(RuleBasedStateMachine):
         self.status = Status.PENDING
         self.reason: Reason | None = None
         self.marked = False
+        self.unsure = False
+        self.may_have_arrived = False
         self.ended_by: Event | None = None
 
     @precondition(lambda self: not self.status.is_final)
@@ -102,7 +132,8 @@ class Life(RuleBasedStateMachine):
             with pytest.raises(IllegalTransition):
                 step(self.status, event)
             return
-        self.status, self.reason = step(self.status, event)
+        self.status, self.reason, self.unsure = step(self.status, event, unsure=self.unsure)
+        self.may_have_arrived |= event in (Event.MISS, Event.LOSE)
         self.marked = self.status is Status.CALLING
         if self.status.is_final:
             self.ended_by = event
@@ -118,14 +149,20 @@ class Life(RuleBasedStateMachine):
         assert (self.status is Status.SENT) == (self.ended_by is Event.ACCEPT)
 
     @invariant()
+    def unsure_is_who_may_have_arrived(self) -> None:
+        assert self.unsure == (self.may_have_arrived and not self.status.is_final)
+
+    @invariant()
     def the_reason_tells_what_ended_it(self) -> None:
         expected = {
             Event.REJECT: Reason.REJECTED,
             Event.EXPIRE: Reason.EXPIRED,
             Event.CANCEL: Reason.CANCELLED,
-            Event.LOSE: Reason.UNCERTAIN,
         }
-        assert self.reason == (expected.get(self.ended_by) if self.ended_by else None)
+        if self.status is Status.NOT_SENT and self.may_have_arrived:
+            assert self.reason is Reason.UNCERTAIN
+        else:
+            assert self.reason == (expected.get(self.ended_by) if self.ended_by else None)
 
 
 TestLife = Life.TestCase

@@ -10,34 +10,55 @@ from engine.domain.outcome import Answer, Outcome, Verdict, classify
 NOW_US = 1_000_000_000_000_000
 
 
-@pytest.mark.parametrize(
-    ("status", "valid", "verdict"),
-    [
-        (200, True, Verdict.SENT),
-        (202, True, Verdict.SENT),
-        (299, True, Verdict.SENT),
-        (200, False, Verdict.RETRY),
-        (400, True, Verdict.REJECTED),
-        (400, False, Verdict.REJECTED),
-        (401, True, Verdict.BLOCKED),
-        (403, False, Verdict.BLOCKED),
-        (None, False, Verdict.RETRY),
-        (None, True, Verdict.RETRY),
-        (100, True, Verdict.RETRY),
-        (199, True, Verdict.RETRY),
-        (301, True, Verdict.RETRY),
-        (307, True, Verdict.RETRY),
-        (402, True, Verdict.RETRY),
-        (404, True, Verdict.RETRY),
-        (429, True, Verdict.RETRY),
-        (500, False, Verdict.RETRY),
-        (503, True, Verdict.RETRY),
-        (599, True, Verdict.RETRY),
-        (999, True, Verdict.RETRY),
-    ],
-)
-def test_verdict(status: int | None, valid: bool, verdict: Verdict) -> None:
-    assert classify(Answer(status, valid, ""), NOW_US).verdict is verdict
+KNOWN_AND_UNKNOWN = [
+    (Answer(200, True, ""), Verdict.SENT, True),
+    (Answer(202, True, ""), Verdict.SENT, True),
+    (Answer(299, True, ""), Verdict.SENT, True),
+    (Answer(200, True, "", code=7), Verdict.RETRY, True),
+    (Answer(201, True, "", code=-0.5), Verdict.RETRY, True),
+    (Answer(200, False, ""), Verdict.UNKNOWN, False),
+    (Answer(204, False, ""), Verdict.UNKNOWN, False),
+    (Answer(400, True, ""), Verdict.REJECTED, True),
+    (Answer(400, False, ""), Verdict.REJECTED, True),
+    (Answer(401, True, ""), Verdict.BLOCKED, True),
+    (Answer(403, False, ""), Verdict.FORBIDDEN, True),
+    (Answer(None, False, ""), Verdict.UNKNOWN, False),
+    (Answer(None, False, "", arrived=False), Verdict.RETRY, False),
+    (Answer(100, True, ""), Verdict.RETRY, True),
+    (Answer(199, True, ""), Verdict.RETRY, True),
+    (Answer(301, True, ""), Verdict.RETRY, True),
+    (Answer(307, True, ""), Verdict.RETRY, True),
+    (Answer(402, True, ""), Verdict.RETRY, True),
+    (Answer(404, True, ""), Verdict.RETRY, True),
+    (Answer(408, True, ""), Verdict.UNKNOWN, False),
+    (Answer(429, True, ""), Verdict.RETRY, False),
+    (Answer(500, False, ""), Verdict.RETRY, False),
+    (Answer(501, True, ""), Verdict.RETRY, False),
+    (Answer(502, True, ""), Verdict.UNKNOWN, False),
+    (Answer(503, True, ""), Verdict.RETRY, False),
+    (Answer(504, True, ""), Verdict.UNKNOWN, False),
+    (Answer(599, True, ""), Verdict.RETRY, False),
+    (Answer(999, True, ""), Verdict.RETRY, False),
+]
+"""What an answer means, and whether it shows a provider that works."""
+
+
+@pytest.mark.parametrize(("answer", "verdict", "shows_life"), KNOWN_AND_UNKNOWN)
+def test_verdict(answer: Answer, verdict: Verdict, shows_life: bool) -> None:
+    outcome = classify(answer, NOW_US)
+    assert outcome.verdict is verdict
+    assert outcome.shows_life == shows_life
+
+
+@pytest.mark.parametrize(("status", "wrong"), [(200, True), (299, True), (408, False), (504, False), (None, False)])
+def test_a_success_that_is_no_providers_tells_that_the_address_is_wrong(status: int | None, wrong: bool) -> None:
+    assert classify(Answer(status, False, ""), NOW_US).is_misaddressed == wrong
+
+
+@pytest.mark.parametrize(("status", "seconds"), [(429, 7.0), (503, 7.0), (500, 0.0), (404, 0.0), (401, 0.0)])
+def test_only_a_busy_provider_is_left_alone_altogether(status: int, seconds: float) -> None:
+    assert classify(Answer(status, True, "", retry_after="7"), NOW_US).hold_seconds == seconds
+    assert classify(Answer(status, True, ""), NOW_US).hold_seconds == 0
 
 
 @pytest.mark.parametrize(
@@ -47,6 +68,7 @@ def test_verdict(status: int | None, valid: bool, verdict: Verdict) -> None:
         (Answer(400, True, "no such phone"), "no such phone"),
         (Answer(500, True, ""), "HTTP 500"),
         (Answer(200, False, ""), "HTTP 200 with an unreadable body"),
+        (Answer(200, True, "", code=5), "HTTP 200 with code 5"),
         (Answer(None, False, ""), "no answer"),
         (Answer(None, False, "timed out after 10 s"), "timed out after 10 s"),
     ],
@@ -75,6 +97,8 @@ def test_an_http_date_counts_from_now() -> None:
         (Verdict.SENT, Event.ACCEPT),
         (Verdict.REJECTED, Event.REJECT),
         (Verdict.RETRY, Event.DEFER),
+        (Verdict.UNKNOWN, Event.MISS),
+        (Verdict.FORBIDDEN, Event.DEFER),
         (Verdict.BLOCKED, Event.DEFER),
     ],
 )
@@ -82,12 +106,26 @@ def test_event(verdict: Verdict, event: Event) -> None:
     assert Outcome(verdict, 200, "", None).event is event
 
 
-answers = st.builds(Answer, st.none() | st.integers(0, 1000), st.booleans(), st.text(max_size=5), st.none() | st.text())
+answers = st.builds(
+    Answer,
+    st.none() | st.integers(0, 1000),
+    st.booleans(),
+    st.text(max_size=5),
+    st.none() | st.text(),
+    arrived=st.booleans(),
+    code=st.sampled_from((0.0, 1.0)),
+)
 
 
 @given(answers)
-def test_a_final_verdict_takes_a_status_and_whatever_is_not_final_is_deferred(answer: Answer) -> None:
+def test_a_final_verdict_takes_a_status_and_nobody_guesses(answer: Answer) -> None:
     outcome = classify(answer, NOW_US)
-    final = outcome.event is not Event.DEFER
-    assert final == (answer.http_status == 400 or (answer.http_status in range(200, 300) and answer.valid))
+    success = answer.http_status in range(200, 300)
+    accepted = success and answer.valid and not answer.code
+    final = outcome.event in (Event.ACCEPT, Event.REJECT)
+    assert final == (answer.http_status == 400 or accepted)
     assert (outcome.detail == "") == (outcome.verdict is Verdict.SENT)
+    # What the request may have done is known only if it never left, or a complete answer says so.
+    in_the_providers_place = answer.http_status in (408, 502, 504)
+    unreadable = (success and not answer.valid) or (answer.http_status is None and answer.arrived)
+    assert (outcome.event is Event.MISS) == (in_the_providers_place or unreadable)

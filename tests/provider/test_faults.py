@@ -3,8 +3,13 @@ given, after exactly one request, with nothing secret in the words."""
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import socket
 import time
+import zlib
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import orjson
 import pytest
@@ -56,11 +61,12 @@ async def test_no_http_answer(case: str, make_provider: MakeProvider) -> None:
         started = time.monotonic()
         answer = await make_provider(server.url).send(5, PHONE, TEXT, 0.25)
         assert time.monotonic() - started < 1
-        assert (answer.http_status, answer.valid) == (None, False)
+        assert (answer.http_status, answer.valid, answer.arrived) == (None, False, True)
         assert words in answer.detail
         assert len(server.bodies) == 1
 
 
+NOT_JSON = "HTTP 200 with a body that is not JSON (the provider's address is probably wrong)"
 HTTP_ANSWERS: dict[str, tuple[Behaviour, Answer]] = {
     "accepted": (reply(ACCEPTED), Answer(200, True, "")),
     "other JSON": (response(200, b'{"code": 0}'), Answer(200, True, "")),
@@ -72,8 +78,13 @@ HTTP_ANSWERS: dict[str, tuple[Behaviour, Answer]] = {
     "HTTP/1.0": (reply(b"HTTP/1.0 200 OK\r\n\r\n{}", then_close=True), Answer(200, True, "")),
     "100 first": (reply(b"HTTP/1.1 100 Continue\r\n\r\n" + ACCEPTED), Answer(200, True, "")),
     "just small enough": (response(200, b"{}" + b" " * 65_533), Answer(200, True, "")),
-    "not JSON": (response(200, b"<html>hi"), Answer(200, False, "HTTP 200 with a body that is not JSON: <html>hi")),
-    "JSON, no object": (response(200, b"[1]"), Answer(200, False, "HTTP 200 with a body that is not JSON: [1]")),
+    "a code that is no success": (
+        response(200, b'{"code": 17, "message": "no money"}'),
+        Answer(200, True, 'HTTP 200 with code 17: {"code": 17, "message": "no money"}', code=17),
+    ),
+    "a code that is no number": (response(200, b'{"code": "OK"}'), Answer(200, True, "")),
+    "not JSON": (response(200, b"<html>hi"), Answer(200, False, f"{NOT_JSON}: <html>hi")),
+    "JSON, no object": (response(200, b"[1]"), Answer(200, False, f"{NOT_JSON}: [1]")),
     "too large": (response(200, OVER_64_KIB), Answer(200, False, "HTTP 200: the body is larger than 64 KiB")),
     "endless": (endless, Answer(200, False, "HTTP 200: the body is larger than 64 KiB")),
     "rejected": (
@@ -116,23 +127,86 @@ async def test_redirects_are_not_followed(status: int, make_provider: MakeProvid
         assert len(server.bodies) == 1
 
 
-async def test_compressed_answer_is_not_unpacked(make_provider: MakeProvider) -> None:
+ODD_BUT_ACCEPTED: dict[str, tuple[bytes, bytes]] = {
+    "a byte order mark": (b"\xef\xbb\xbf" + b'{"code":0}', b"application/json"),
+    "UTF-16": ('{"code":0,"message":"Принято"}'.encode("utf-16"), b"application/json"),
+    "half of a surrogate pair": (b'{"code":0,"message":"\\ud83d"}', b"application/json"),
+    "half of a surrogate pair as bytes": (b'{"code":0,"message":"\xed\xa0\xbd"}', b"application/json"),
+    "a charset that is declared": (
+        '{"code":0,"message":"Принято"}'.encode("cp1251"),
+        b"text/json; charset=windows-1251",
+    ),
+    "a charset that is not declared": ('{"code":0,"message":"Принято"}'.encode("cp1251"), b"application/json"),
+    "a charset that nobody knows": (b'{"code":0}', b'application/json; charset="no such"'),
+    "a charset that is no text": (b'{"code":0}', b"application/json; charset=base64"),
+    "zero bytes at the end": (b'{"code":0}\0\0\r\n', b"application/json"),
+    "a line break in a text": (b'{"code":0,"message":"a\nb"}', b"application/json"),
+    "white space alone": (b" \r\n", b"text/plain"),
+}
+
+
+@pytest.mark.parametrize("case", ODD_BUT_ACCEPTED)
+async def test_an_odd_success_is_one(case: str, make_provider: MakeProvider) -> None:
+    body, kind = ODD_BUT_ACCEPTED[case]
+    async with raw_server(response(200, body, b"Content-Type: " + kind)) as server:
+        assert await make_provider(server.url).send(5, PHONE, TEXT, 2) == Answer(200, True, "")
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [(b"gzip", gzip.compress), (b"deflate", zlib.compress)])
+async def test_a_compressed_success_is_one_though_nobody_asked_for_it(
+    encoding: bytes, pack: Callable[[bytes], bytes], make_provider: MakeProvider
+) -> None:
+    packed = pack(b'{"code": 0, "message": "OK"}')
+    async with raw_server(response(200, packed, b"Content-Encoding: " + encoding)) as server:
+        assert await make_provider(server.url).send(5, PHONE, TEXT, 2) == Answer(200, True, "")
+        assert b"accept-encoding: identity" in server.heads[0].lower()
+
+
+async def test_a_compressed_answer_is_unpacked_only_as_far_as_it_is_read(make_provider: MakeProvider) -> None:
     bomb = gzip.compress(b" " * 20_000_000)
     async with raw_server(response(200, bomb, b"Content-Encoding: gzip")) as server:
         answer = await make_provider(server.url).send(5, PHONE, TEXT, 2)
-        assert (answer.http_status, answer.valid) == (200, False)
+        assert answer == Answer(200, False, "HTTP 200: the body is larger than 64 KiB")
 
 
-async def test_refused(make_provider: MakeProvider) -> None:
-    async with raw_server(hang) as server:
-        url = server.url
-    answer = await make_provider(url).send(5, PHONE, TEXT, 2)
-    assert answer == Answer(None, False, "connection refused")
+NEVER_LEFT = {
+    "refused": ("http://127.0.0.1:{port}/v1", "connection refused"),
+    "no such host": ("http://nowhere.invalid/v1", "the provider's host name could not be resolved"),
+    "no TLS there": ("https://127.0.0.1:{plain}/v1", "the provider does not speak TLS at this address"),
+}
 
 
-async def test_unknown_host(make_provider: MakeProvider) -> None:
-    answer = await make_provider("http://nowhere.invalid/v1").send(5, PHONE, TEXT, 2)
-    assert answer == Answer(None, False, "the provider's host name could not be resolved")
+@pytest.mark.parametrize("case", NEVER_LEFT)
+async def test_what_goes_wrong_before_the_request_leaves_is_known(case: str, make_provider: MakeProvider) -> None:
+    url, words = NEVER_LEFT[case]
+    async with raw_server(hang) as closed:
+        port = closed.url.rpartition(":")[2].partition("/")[0]
+    greeter = await asyncio.start_server(_greet, "127.0.0.1", 0)
+    async with greeter:
+        plain = greeter.sockets[0].getsockname()[1]
+        answer = await make_provider(url.format(port=port, plain=plain)).send(5, PHONE, TEXT, 2)
+    assert answer == Answer(None, False, words, arrived=False)
+
+
+async def _greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Not TLS."""
+    writer.write(b"HTTP/1.1 400 Bad\r\n\r\n")
+    await writer.drain()
+    writer.close()
+
+
+async def test_a_connection_that_takes_too_long_is_no_call(make_provider: MakeProvider) -> None:
+    """A listener whose queue is full answers no SYN: nothing arrives there."""
+    with socket.socket() as deaf, ExitStack() as filling:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(4):
+            waiting = filling.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(deaf.getsockname())
+        provider = make_provider(f"http://127.0.0.1:{deaf.getsockname()[1]}/v1", connect_seconds=0.1)
+        answer = await provider.send(5, PHONE, TEXT, 5)
+    assert answer == Answer(None, False, "the connection could not be made in time", arrived=False)
 
 
 async def test_echo_gives_nothing_away(make_provider: MakeProvider) -> None:

@@ -49,7 +49,7 @@ async def test_no_time_left_means_no_call(timeout_seconds: float) -> None:
     async with raw_server(reply(ACCEPTED)) as server:
         provider = FbrqProvider(server.url, "t")
         assert await provider.send(5, 79161234567, "x", timeout_seconds) == Answer(
-            None, False, "not called: no time was left"
+            None, False, "not called: no time was left", arrived=False
         )
         assert server.bodies == []
         await provider.close()

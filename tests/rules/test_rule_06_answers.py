@@ -144,27 +144,28 @@ async def all_tried(rig: Rig, mailing: mailing_pb2.Mailing, times: int) -> bool:
     return len(messages) == 5 and all(m.attempts >= times and m.status == PENDING for m in messages)
 
 
-async def test_rule_06_retry_after_is_honoured_in_both_forms(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("answer", "faults"),
+    [("429", {"share_429": 1, "retry_after": 1}), ("503", {"outage": True, "retry_after": "date+1"})],
+)
+async def test_rule_06_retry_after_is_honoured_in_both_forms(
+    tmp_path: Path, answer: str, faults: dict[str, Any]
+) -> None:
+    wait = exactly_one_second if answer == "429" else next_whole_second
     async with running(tmp_path) as rig:
-        rig.sandbox.set_faults(share_429=1, retry_after=1)
+        rig.sandbox.set_faults(**faults)
         await rig.add_clients(5)
-        in_seconds = await first_calls(rig)
-        rig.sandbox.set_faults(share_429=0, outage=True, retry_after="date+1")  # 503
-        by_date = await first_calls(rig)
+        messages = await first_calls(rig)
         rig.sandbox.clear_faults()
-        for messages, answer, wait in ((in_seconds, "429", exactly_one_second), (by_date, "503", next_whole_second)):
-            assert len(messages) == 5
-            for m in messages:
-                assert m.status == PENDING
-                (call,) = rig.sandbox.calls(m.id)
-                assert call.answer == answer
-                assert m.last_error.http_status == int(answer)
-                assert us(m.next_attempt_time) >= wait(call.at_us)
-        for messages, wait in ((in_seconds, exactly_one_second), (by_date, next_whole_second)):
-            assert (await rig.finished(messages[0].mailing_id))[1] == 5
-            for m in messages:
-                first, second = arrivals(rig, [m])
-                assert wait(first) <= second < wait(first) + SECOND_US
+        for m in messages:
+            assert m.status == PENDING
+            (call,) = rig.sandbox.calls(m.id)
+            assert (call.answer, m.last_error.http_status) == (answer, int(answer))
+            assert us(m.next_attempt_time) >= wait(call.at_us)
+        assert (await rig.finished(messages[0].mailing_id))[1] == 5
+        for m in messages:
+            first, second = arrivals(rig, [m])
+            assert wait(first) <= second < wait(first) + SECOND_US
 
 
 async def first_calls(rig: Rig) -> list[Any]:

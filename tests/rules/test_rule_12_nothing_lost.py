@@ -71,7 +71,7 @@ async def test_rule_12_a_claim_is_stored_before_the_call(tmp_path: Path) -> None
     async with await Sandbox.start(seed=1) as sandbox, running(tmp_path, sandbox) as rig:
         with outside(tmp_path) as read:
             at_each_arrival(sandbox, lambda id: seen.append((id, sandbox.count(id) + 1, read(id), now_us())))
-            sandbox.set_faults(share_5xx=0.3)
+            sandbox.set_faults(share_429=0.3)
             await rig.add_clients(200)
             resent = await rig.register(on_uncertain="ON_UNCERTAIN_RESEND")
             marked = await rig.register(on_uncertain="ON_UNCERTAIN_NOT_SENT")
@@ -113,12 +113,12 @@ async def test_rule_12_an_outcome_that_does_not_match_owner_status_and_attempt_c
                 record = Record(message_id, mailing.id, client.id, attempt, event, *times)
                 assert await rig.service.store.record([record], owner=by, now_us=now_us()) == 0
 
-            for event in (Event.ACCEPT, Event.REJECT, Event.DEFER):
+            for event in (Event.ACCEPT, Event.REJECT, Event.DEFER, Event.MISS):
                 await fenced(event, number - 1, owner)  # the attempt before
                 await fenced(event, number + 1, owner)
                 await fenced(event, number, owner + 1)  # another engine
             back = Return(message_id, mailing.id, number - 1, 0)
-            assert await rig.service.store.release([back], owner=owner) == 0
+            assert await rig.service.store.release([back], owner=owner, now_us=now_us()) == 0
             assert read(message_id) == before
             assert await rig.counts(mailing.id) == counts == (1, 0, 0)
             assert await rig.finished(mailing.id) == (0, 1, 0)

@@ -7,11 +7,15 @@ INVARIANT. Whatever the provider, the store and `kill -9` do, and whatever peopl
   2  a mailing's rate is kept: no second of one engine's life has more calls than that
   3  a message is called again only if the engine can't know that it was accepted or rejected: the
      answer was lost on the way, or a crash came between; two calls of one engine never overlap
-  4  with on_uncertain = not_sent a call that a crash cut off is never repeated
+  4  with on_uncertain = not_sent no message is called again after a call whose outcome is unknown, be it by a
+     crash, by a time-out or by somebody who answered in the provider's place
   5  a crash leaves no more messages open than there are slots
   6  in the end nothing is pending, counters equal rows, and the rows equal what the provider knows
   7  in the end each client that matches has exactly one message, and it was sent, unless the client
      was rejected, the mailing ended or was cancelled first, or its fate is uncertain and may be
+  8  uncertain is exactly who was not accepted as far as the engine knows, and had a call whose outcome
+     is unknown: so whoever is not sent for another reason never got the text
+  9  no call begins while the provider wants none (``Retry-After``)
 """
 
 from __future__ import annotations
@@ -135,6 +139,8 @@ class Life:
         self.crashes_us: list[int] = []
         self.quiet_since_us = 0
         self.open_after_crash: list[set[int]] = []
+        self.lost: set[int] = set()
+        """Messages that were claimed at a crash, where nobody can tell who was called."""
         self.provider: SimulatedProvider | None = None
         self.calls: list[Call] = []
         self.rejects: set[int] = set()
@@ -182,10 +188,12 @@ class Life:
         called_us = {call.message_id: call.began_us for call in self.provider.calls}  # the last one of each
         with closing(sqlite3.connect(self.path)) as connection:
             claimed = connection.execute(
-                "SELECT id, (SELECT max(finished_us) FROM attempt WHERE message_id = message.id)"
-                " FROM message WHERE status IN (1, 2)"
+                "SELECT message.id, (SELECT max(finished_us) FROM attempt WHERE message_id = message.id),"
+                " status = 2 OR on_uncertain = 'resend'"
+                " FROM message JOIN mailing ON mailing.id = mailing_id WHERE status IN (1, 2)"
             ).fetchall()
-        return {message_id for message_id, stored_us in claimed if called_us.get(message_id, -1) >= (stored_us or 0)}
+        self.lost |= {message_id for message_id, _, may_be_called in claimed if may_be_called}
+        return {message_id for message_id, stored_us, _ in claimed if called_us.get(message_id, -1) >= (stored_us or 0)}
 
     def _note_end(self, task: asyncio.Task[None]) -> None:
         if task.done():
@@ -363,6 +371,9 @@ class Life:
             throttle=share(0.2),
             hang=share(0.1),
             lose_answer=share(0.2),
+            refuse=share(0.1),
+            misroute=share(0.1),
+            forbid=share(0.1),
             store_fails=share(0.05),
             store_fails_after=share(0.05),
             store_seconds=(0.0, self.random.choice((0.01, 0.01, 1.0))),

@@ -54,6 +54,10 @@ class VirtualClock:
         """Microseconds since the Unix epoch, in virtual time."""
         return EPOCH_US + round(self._loop.time() * 1_000_000)
 
+    def monotonic_us(self) -> int:
+        """Virtual time again: it never steps."""
+        return round(self._loop.time() * 1_000_000)
+
     async def sleep(self, seconds: float) -> None:
         """Suspend the caller for virtual seconds."""
         await asyncio.sleep(seconds)

@@ -13,7 +13,7 @@ from engine.domain.message import Reason, Status
 from engine.domain.validate import ClientInput
 from engine.domain.window import next_open_us
 from tests.simulation.life import SECOND_US, Life, Mailing
-from tests.simulation.world import Call
+from tests.simulation.world import BUSY, BUSY_SECONDS, Call
 
 
 class Verdict:
@@ -33,7 +33,16 @@ class Verdict:
 
     def faults(self) -> list[str]:
         """All violations, in words."""
-        checks = (self._in_time, self._rates, self._repeats, self._crashes, self._ends, self._audiences)
+        checks = (
+            self._in_time,
+            self._rates,
+            self._repeats,
+            self._crashes,
+            self._ends,
+            self._audiences,
+            self._truth,
+            self._held,
+        )
         return [fault for check in checks for fault in check()]
 
     def _in_time(self) -> Iterator[str]:
@@ -70,9 +79,9 @@ class Verdict:
         for message_id, calls in self.calls.items():
             policy = self.mailings[int(calls[0].text)].asked.on_uncertain
             for first, second in pairwise(calls):
+                if policy == "not_sent" and not first.is_known:
+                    yield f"4: message {message_id} was called again after an unknown outcome"
                 if self._crashed_between(first.began_us, second.began_us):
-                    if policy == "not_sent" and first.ended_us is None:
-                        yield f"4: message {message_id} was called again after a crash cut it off"
                     continue
                 if first.ended_us is None or second.began_us < first.ended_us:
                     yield f"3: two calls of message {message_id} overlap"
@@ -86,7 +95,6 @@ class Verdict:
                 yield f"5: a crash left {len(open_messages)} messages open, of {slots} slots"
 
     def _ends(self) -> Iterator[str]:
-        crashed = set().union(*self.life.open_after_crash)
         for row in self.rows.values():
             status, calls = Status(row["status"]), self.calls[row["id"]]
             answers = {call.http_status for call in calls}
@@ -96,10 +104,6 @@ class Verdict:
                 yield f"6: message {row['id']} is SENT, but the provider never accepted it"
             if row["reason"] == Reason.REJECTED and 400 not in answers:
                 yield f"6: message {row['id']} is rejected, but the provider never said so"
-            accepted = any(call.understood and call.http_status == 200 for call in calls)
-            # What was open at a crash is sent again under this policy, if there is time: its first fate is not known.
-            if accepted and row["reason"] in (Reason.EXPIRED, Reason.CANCELLED) and row["id"] not in crashed:
-                yield f"6: message {row['id']} was accepted, but is {Reason(row['reason']).public}"
         counted = Counter((row["mailing_id"], row["status"], row["reason"]) for row in self.rows.values())
         for counters in self.counters:
             mailing_id = counters["mailing_id"]
@@ -133,10 +137,34 @@ class Verdict:
         followed = mailing.filters.changed_us < mailing.asked.end_us - 60 * SECOND_US
         if followed and not matches and row["status"] == Status.NOT_SENT and row["reason"] == Reason.EXPIRED:
             yield f"7: client {client_id} does not match mailing {mailing.id}, but its message was kept"
-        if row["reason"] == Reason.UNCERTAIN and mailing.asked.on_uncertain != "not_sent":
-            yield f"7: message {row['id']} is uncertain, but was to be sent again"
         if row["reason"] == Reason.EXPIRED and not self._is_short(mailing) and matches:
             yield f"7: message {row['id']} expired, though there was time to send it"
+
+    def _held(self) -> Iterator[str]:
+        said_us = held_until_us = 0
+        for at_us, call in sorted(
+            [(call.began_us, None) for call in self.life.calls]
+            + [(call.ended_us, call) for call in self.life.calls if call.ended_us is not None],
+            key=lambda moment: (moment[0], moment[1] is None),
+        ):
+            if call is not None and call.understood and call.http_status == BUSY:
+                said_us, held_until_us = at_us, at_us + BUSY_SECONDS * SECOND_US
+            elif call is None and at_us < held_until_us and not self._crashed_between(said_us, at_us):
+                yield f"9: a call began {held_until_us - at_us} us before the provider wanted one again"
+
+    def _truth(self) -> Iterator[str]:
+        for message_id, calls in self.calls.items():
+            if message_id not in self.rows and not all(call.is_known for call in calls):
+                yield f"8: message {message_id} may have been sent, and has left no row"
+        for row in self.rows.values():
+            if row["status"] != Status.NOT_SENT:
+                continue
+            calls, reason = self.calls[row["id"]], Reason(row["reason"])
+            unknown = row["id"] in self.life.lost or not all(call.is_known for call in calls)
+            if unknown != (reason is Reason.UNCERTAIN):
+                yield f"8: message {row['id']} is {reason.public}, its outcome was {'un' if unknown else ''}known"
+            if not unknown and any(call.http_status == 200 for call in calls):
+                yield f"8: message {row['id']} is {reason.public}, but the provider has accepted it"
 
     def _is_short(self, mailing: Mailing) -> bool:
         """Whether the mailing ended before or soon after the faults did, so that expiry is no surprise."""

@@ -15,6 +15,11 @@ from typing import Any
 from engine.domain.outcome import Answer
 from engine.ports import Clock, StoreUnavailable
 
+BUSY, BUSY_SECONDS = 429, 2
+NOT_THE_PROVIDERS = 203
+"""Stands for a 2xx with a page of HTML: the status of the real ones would be mistaken for an acceptance here."""
+ODD_STATUSES = (408, 502, 504, NOT_THE_PROVIDERS)
+
 
 @dataclass(slots=True)
 class Call:
@@ -28,6 +33,13 @@ class Call:
     http_status: int | None = None
     understood: bool = False
     """Whether the engine got the provider's answer."""
+    arrived: bool = True
+    """Whether the request left at all."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the engine could know how it ended: the answer was complete and the provider's own."""
+        return not self.arrived or (self.understood and self.http_status not in ODD_STATUSES)
 
 
 @dataclass(slots=True)
@@ -40,6 +52,11 @@ class Faults:
     hang: float = 0.0
     lose_answer: float = 0.0
     """The provider has accepted, but its answer is lost: a time-out for us."""
+    refuse: float = 0.0
+    """No connection is made."""
+    misroute: float = 0.0
+    """Something on the way answers in the provider's place, which may have accepted."""
+    forbid: float = 0.0
     store_fails: float = 0.0
     store_fails_after: float = 0.0
     """The transaction is committed, but the caller is told that it failed."""
@@ -66,6 +83,8 @@ class SimulatedProvider:
         answer, call.http_status = self._answer(phone_number)
         if answer is None:
             delay_seconds = timeout_seconds + 1
+        elif not answer.arrived:
+            call.arrived, delay_seconds = False, 0.001
         await asyncio.sleep(min(delay_seconds, timeout_seconds))
         call.ended_us = self.clock.now_us()
         call.understood = answer is not None and delay_seconds < timeout_seconds
@@ -86,14 +105,19 @@ class SimulatedProvider:
         if phone_number in self.rejects or dice < faults.reject:
             self.rejects.add(phone_number)
             return Answer(400, True, "HTTP 400"), 400
-        if (dice := self.random.random()) < faults.unavailable:
-            return Answer(503, True, "HTTP 503"), 503
-        if (dice := dice - faults.unavailable) < faults.throttle:
-            return Answer(429, True, "HTTP 429", "2"), 429
-        if (dice := dice - faults.throttle) < faults.hang:
-            return None, None
-        if dice - faults.hang < faults.lose_answer:
-            return None, 200
+        dice, odd = self.random.random(), self.random.choice(ODD_STATUSES)
+        for share, answer, status in (
+            (faults.unavailable, Answer(503, True, "HTTP 503"), 503),
+            (faults.throttle, Answer(BUSY, True, "HTTP 429", str(BUSY_SECONDS)), BUSY),
+            (faults.hang, None, None),
+            (faults.lose_answer, None, 200),
+            (faults.refuse, Answer(None, False, "connection refused", arrived=False), None),
+            (faults.misroute, Answer(odd, odd != NOT_THE_PROVIDERS, ""), odd),
+            (faults.forbid, Answer(403, True, "HTTP 403"), 403),
+        ):
+            if dice < share:
+                return answer, status
+            dice -= share
         return Answer(200, True, ""), 200
 
 

@@ -286,8 +286,25 @@ async def test_what_a_provider_says_is_stored_whatever_it_says(store: Store) -> 
 
 async def test_empty_batches_are_nothing(store: Store) -> None:
     assert await store.record([], owner=1, now_us=NOW) == 0
-    assert await store.release([], owner=1) == 0
+    assert await store.release([], owner=1, now_us=NOW) == 0
     assert await store.begin([], owner=1) == set()
     assert await store.renew([], owner=1, lease_until_us=LEASE) == set()
-    assert await store.release([Return(404, 404, 1, 0)], owner=1) == 0
+    assert await store.release([Return(404, 404, 1, 0)], owner=1, now_us=NOW) == 0
     assert await store.claim(404, 10, owner=1, now_us=NOW, lease_until_us=LEASE) == []
+
+
+async def test_rule_11_what_is_due_later_is_taken_back_once_and_nothing_else(store: Store) -> None:
+    mailing_id, owner = await a_mailing_with(store, 7)
+    claims = await claim(store, mailing_id, owner)
+    dues = [0, NOW - 5, NOW + 100, NOW + 500, NOW + 500, NOW + 500, NOW + 90_000]
+    for taken, due_us in zip(claims, dues, strict=True):
+        await release(store, owner, [taken], due_us)
+    after: tuple[int, int] | None = (NOW, 0)
+    steps = 0
+    while after is not None:
+        after = await store.take_back(mailing_id, 2, after=after, by_us=400)
+        steps += 1
+    assert steps == 4  # two, two, one, none
+    rows = {row.id: row.next_attempt_us for row in await messages(store, mailing_id)}
+    expected = [None, NOW - 5, NOW - 300, NOW + 100, NOW + 100, NOW + 100, NOW + 89_600]
+    assert [rows[taken.message_id] for taken in claims] == expected

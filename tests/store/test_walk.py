@@ -7,22 +7,23 @@ at all rows before and after each call.
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import pytest
 
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import NotFound, ReadOnly
-from engine.domain.message import TABLE, Event, Status
+from engine.domain.message import TABLE, Event, Status, Step, step, withdraw
 from engine.ports import Claim
 from engine.store import Store
 from engine.store.database import Tx
 from tests.store.world import BY, END, add_engine, add_mailing, client, mailing, outcome, release
 
 TAGS = ("a", "b", "c")
-STEPS = {"sqlite": 200, "sqlite-inline": 1_000, "postgres": 300}
-ALL_STEPS = {(status, *step) for (status, _), step in TABLE.items()}
+STEPS = {"sqlite": 200, "sqlite-inline": 1_500, "postgres": 300}
+RESULTS = [(status, step(status, event, unsure=unsure)) for status, event in TABLE for unsure in (False, True)]
+ALL_STEPS = {(status, result.status, result.reason) for status, result in RESULTS}
 
 
 class Seen(NamedTuple):
@@ -33,14 +34,26 @@ class Seen(NamedTuple):
     attempt: int
     owner: int | None
     stale: bool
+    unsure: bool
+
+    def after(self, events: Iterable[Event]) -> Iterator[Step | None]:
+        """What these events may make of it, or that its client matches no longer."""
+        for event in events:
+            if (self.status, event) in TABLE:
+                result = step(self.status, event, unsure=self.unsure)
+                yield result
+                if self.stale and result.status is Status.PENDING:
+                    yield withdraw(unsure=result.unsure)
+        if self.status is Status.PENDING:
+            yield withdraw(unsure=self.unsure)
 
 
 async def look(store: Store) -> dict[int, Seen]:
     """Every message row, by id."""
 
     async def work(tx: Tx) -> dict[int, Seen]:
-        rows = await tx.rows("SELECT id, status, reason, attempt, owner, stale FROM message")
-        return {row[0]: Seen(Status(row[1]), row[2], row[3], row[4], bool(row[5])) for row in rows}
+        rows = await tx.rows("SELECT id, status, reason, attempt, owner, stale, unsure FROM message")
+        return {row[0]: Seen(Status(row[1]), row[2], row[3], row[4], *map(bool, row[5:])) for row in rows}
 
     return await store._db.read(work)
 
@@ -82,7 +95,7 @@ class Walk:
 
     async def record(self) -> None:
         owner, claims = self.some(8)
-        events = (Event.ACCEPT, Event.REJECT, Event.DEFER)
+        events = (Event.ACCEPT, Event.REJECT, Event.DEFER, Event.MISS)
         outcomes = [
             outcome(taken, self.chance.choice(events), due_us=self.now_us + self.chance.randint(-5, 300))
             for taken in claims
@@ -154,11 +167,11 @@ class Walk:
         """Each verb with how often it is called and what may happen to a message in it."""
         return {
             self.claim: (5, {Event.CLAIM}),
-            self.begin: (2, {Event.BEGIN}),
+            self.begin: (5, {Event.BEGIN}),
             self.renew: (1, set()),
-            self.record: (5, {Event.ACCEPT, Event.REJECT, Event.DEFER}),
+            self.record: (7, {Event.ACCEPT, Event.REJECT, Event.DEFER, Event.MISS}),
             self.release: (2, {Event.RELEASE}),
-            self.recover: (1, {Event.LOSE}),
+            self.recover: (1, {Event.LOSE, Event.RELEASE}),
             self.expire: (1, {Event.EXPIRE}),
             self.cancel: (1, {Event.CANCEL}),
             self.set_cancelled: (1, set()),
@@ -200,25 +213,26 @@ class Walk:
                 assert (row.status, row.attempt) == (Status.PENDING, 0), verb
             elif row.status is not old.status:
                 self.steps_seen.add((old.status, row.status, row.reason))
-                steps = {TABLE[old.status, event] for event in events if (old.status, event) in TABLE}
-                assert (row.status, row.reason) in steps, f"{verb}: {old} became {row}"
-                assert row.attempt - old.attempt == moved(old.status, row.status, verb), f"{verb}: {old} became {row}"
+                steps = {(s.status, s.reason, s.unsure) for s in old.after(events) if s is not None}
+                unsure = row.unsure and not row.status.is_final  # of final ones nobody asks any more
+                assert (row.status, row.reason, unsure) in steps, f"{verb}: {old} became {row}"
+                assert row.attempt - old.attempt == moved(old, row, verb), f"{verb}: {old} became {row}"
         for id in before.keys() - after.keys():
             old = before[id]
-            may_go = old.status is Status.PENDING or (old.stale and any(events)) or verb == "purge"
+            may_go = verb == "purge" or None in old.after(events)
             assert may_go, f"{verb}: {old} is gone"
         self.highest_id = max([self.highest_id, *after])
 
 
-def moved(old: Status, new: Status, verb: str) -> int:
+def moved(old: Seen, new: Seen, verb: str) -> int:
     """How the attempt number changes: a claim takes one, a release gives it back."""
-    if new is Status.CLAIMED and old is Status.PENDING:
+    if new.status is Status.CLAIMED and old.status is Status.PENDING:
         return 1
-    return -1 if verb == "release" and new is Status.PENDING else 0
+    return -1 if verb == "release" else 0
 
 
-@pytest.mark.parametrize("seed", [1, 3])
+@pytest.mark.parametrize("seed", [2, 3])
 async def test_every_walk_keeps_the_rules(store: Store, kind: str, seed: int) -> None:
     walk = Walk(store, seed)
     await walk.run(STEPS[kind])
-    assert walk.steps_seen == ALL_STEPS or kind != "sqlite-inline"  # the others walk less far
+    assert walk.steps_seen >= ALL_STEPS or kind != "sqlite-inline"  # the others walk less far

@@ -71,7 +71,7 @@ async def claim(store: Store, mailing_id: int, owner: int, limit: int = 100, now
 def outcome(taken: Claim, event: Event, *, due_us: int = 0, http_status: int | None = 200) -> Record:
     """The outcome of a claimed message's call."""
     detail = "" if event is Event.ACCEPT else "because"
-    due_us = due_us if event is Event.DEFER else 0
+    due_us = due_us if event in (Event.DEFER, Event.MISS) else 0
     return Record(
         taken.message_id,
         taken.mailing_id,
@@ -94,7 +94,7 @@ async def record(store: Store, owner: int, claims: Iterable[Claim], event: Event
 async def release(store: Store, owner: int, claims: Sequence[Claim], due_us: int = 0) -> int:
     """Give claims back."""
     returns = [Return(taken.message_id, taken.mailing_id, taken.attempt, due_us) for taken in claims]
-    return await store.release(returns, owner=owner)
+    return await store.release(returns, owner=owner, now_us=NOW)
 
 
 async def messages(store: Store, mailing_id: int | None = None) -> list[MessageRow]:

@@ -131,7 +131,9 @@ class Mailing(_message.Message):
     rate_limit: _builtins.float
     """Messages a second at most, above 0 and at most 100,000. Not set: no limit of its own."""
     on_uncertain: Global___OnUncertain.ValueType
-    """What becomes of a message whose call was cut off by a crash. Can't be changed later."""
+    """What becomes of a message when nobody can know whether the provider got it: no complete answer came, something on
+    the way answered in the provider's place, or a crash cut the call off. Can't be changed later.
+    """
     state: Global___MailingState.ValueType
     """What the mailing is doing now."""
     audience_state: Global___AudienceState.ValueType

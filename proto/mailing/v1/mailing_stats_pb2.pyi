@@ -224,7 +224,7 @@ class ReasonCounts(_message.Message):
     cancelled: _builtins.int
     """The mailing was cancelled."""
     uncertain: _builtins.int
-    """A crash left their fate unknown, and the mailing says not to send again."""
+    """Not accepted, and nobody knows whether the provider got them all the same."""
     def __init__(
         self,
         *,

@@ -33,9 +33,9 @@ class _AttemptOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Attemp
     ATTEMPT_OUTCOME_REJECTED: _AttemptOutcome.ValueType  # 2
     """The provider refused the message for good (400)."""
     ATTEMPT_OUTCOME_DEFERRED: _AttemptOutcome.ValueType  # 3
-    """It failed, and the message is tried again later while its mailing lasts."""
+    """It failed for certain, and the message is tried again later while its mailing lasts."""
     ATTEMPT_OUTCOME_LOST: _AttemptOutcome.ValueType  # 4
-    """The engine stopped before it knew."""
+    """Nobody knows: no complete answer came, or the engine stopped before it knew."""
 
 class AttemptOutcome(_AttemptOutcome, metaclass=_AttemptOutcomeEnumTypeWrapper):
     """How a call to the provider ended."""
@@ -47,9 +47,9 @@ ATTEMPT_OUTCOME_SENT: AttemptOutcome.ValueType  # 1
 ATTEMPT_OUTCOME_REJECTED: AttemptOutcome.ValueType  # 2
 """The provider refused the message for good (400)."""
 ATTEMPT_OUTCOME_DEFERRED: AttemptOutcome.ValueType  # 3
-"""It failed, and the message is tried again later while its mailing lasts."""
+"""It failed for certain, and the message is tried again later while its mailing lasts."""
 ATTEMPT_OUTCOME_LOST: AttemptOutcome.ValueType  # 4
-"""The engine stopped before it knew."""
+"""Nobody knows: no complete answer came, or the engine stopped before it knew."""
 Global___AttemptOutcome: _TypeAlias = AttemptOutcome  # noqa: Y015
 
 class _MessageStatus:
@@ -95,7 +95,9 @@ class _NotSentReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NotSent
     NOT_SENT_REASON_CANCELLED: _NotSentReason.ValueType  # 3
     """The mailing was cancelled."""
     NOT_SENT_REASON_UNCERTAIN: _NotSentReason.ValueType  # 4
-    """A crash left its fate unknown, and the mailing says not to send again."""
+    """Not accepted, and nobody knows whether the provider got it all the same: a call for it had no complete answer. Whatever
+    is not sent for another reason certainly did not reach the provider.
+    """
 
 class NotSentReason(_NotSentReason, metaclass=_NotSentReasonEnumTypeWrapper):
     """Why a message is not sent."""
@@ -109,7 +111,9 @@ NOT_SENT_REASON_REJECTED: NotSentReason.ValueType  # 2
 NOT_SENT_REASON_CANCELLED: NotSentReason.ValueType  # 3
 """The mailing was cancelled."""
 NOT_SENT_REASON_UNCERTAIN: NotSentReason.ValueType  # 4
-"""A crash left its fate unknown, and the mailing says not to send again."""
+"""Not accepted, and nobody knows whether the provider got it all the same: a call for it had no complete answer. Whatever
+is not sent for another reason certainly did not reach the provider.
+"""
 Global___NotSentReason: _TypeAlias = NotSentReason  # noqa: Y015
 
 @_typing.final

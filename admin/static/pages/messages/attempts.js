@@ -29,9 +29,15 @@ function Attempt({ attempt }) {
       dateTime(attempt.start_time ?? attempt.end_time, { timeStyle: "medium" }),
       seconds !== null && ` · ${t("messages.took", { time: latency(seconds) })}`,
     ),
-    attempt.outcome !== "sent" && h("p", null, attempt.outcome === "lost" ? t("messages.lost") : causeOf(attempt)),
+    attempt.outcome !== "sent" && h("p", null, whatHappened(attempt)),
     quote && h("blockquote", { className: "prewrap" }, h("span", { className: "muted small" }, t("messages.provider_words")), quote),
   );
+}
+
+/** Of one that was lost there is a cause to tell, unless the engine itself stopped. */
+function whatHappened(attempt) {
+  if (attempt.outcome !== "lost") return causeOf(attempt);
+  return attempt.start_time === null ? t("messages.lost") : `${causeOf(attempt)} ${t("messages.lost")}`;
 }
 
 const Timeline = ({ attempts }) => h("ol", { className: "attempts" }, attempts.map((attempt) => h(Attempt, { key: attempt.number, attempt })));
