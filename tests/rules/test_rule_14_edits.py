@@ -274,7 +274,7 @@ async def test_rule_14_deleting_a_client_leaves_its_history_without_a_phone_numb
 async def test_rule_14_a_message_of_a_deleted_client_is_not_tried_again(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         client = await rig.add_client()
-        rig.sandbox.set_faults(share_5xx=1, latency_seconds=0.3)
+        rig.sandbox.set_faults(share_429=1, latency_seconds=0.3)
         mailing = await rig.register()
         await until(lambda: rig.sandbox.requests == 1)
         await rig.clients.DeleteClient(client_service_pb2.DeleteClientRequest(client_id=client.id))
