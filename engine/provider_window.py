@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.api.control import ProviderCalls
-from engine.domain.forecast import count_by_bucket
+from engine.domain.latency import count_by_bucket
 from engine.domain.message import Event
 from engine.ports import Record
 

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from engine.domain.forecast import count_by_bucket
+from engine.domain.latency import count_by_bucket
 from engine.domain.message import Reason, Status, Step
 from engine.ports import Record
 from engine.store.database import Tx

@@ -300,7 +300,7 @@ class StatsRow:
     by_http_status: Mapping[int, int]
     """Calls by HTTP status; 0: no HTTP answer."""
     latency: Mapping[int, int]
-    """Calls by bucket of ``domain.forecast``, for ``quantile``."""
+    """Calls by bucket of ``domain.latency``, for ``quantile``."""
     timeline: tuple[TimelineRow, ...]
     breakdown: Breakdown | None
     """``None``: there are too many messages to be read at once; see ``mailing_breakdown``."""
