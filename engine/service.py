@@ -36,6 +36,9 @@ from engine.store.store import Store
 
 _RPC_GRACE_SECONDS = 1.0
 _OTHER_SECONDS = 3.0
+_SPEED_UNSEEN = 1_000.0
+"""Messages a second: an engine that has never been seen at full speed is believed to reach so many at most, however
+fast the provider answers."""
 _OUTCOMES: Mapping[Event, MessageOutcome] = {
     Event.ACCEPT: "sent",
     Event.REJECT: "rejected",
@@ -192,10 +195,15 @@ class Control:
         return self._window.calls(self._delivery.now_us())
 
     def forecast_rate(self) -> float:
-        """See ``DeliveryControl``: the usual speed of late, within the provider's rate."""
-        limit = self._delivery.provider_rate
-        usual = self._delivery.sent_rate.typical()
-        return min(usual, limit) if usual and limit else usual or limit
+        """See ``DeliveryControl``: what was seen at full speed, or else what the workers could do if the provider goes
+        on answering as it did (with a speed that any machine has); of all engines, within the provider's rate."""
+        delivery = self._delivery
+        limit, workers = delivery.provider_rate, delivery.queue.workers
+        own = delivery.sent_rate.full_speed(workers)
+        if not own and (latency_seconds := self._window.mean_seconds()):
+            own = min(_SPEED_UNSEEN, workers / latency_seconds)
+        whole = own * max(1.0, sum(engine.workers for engine in delivery.engines) / workers)
+        return min(whole, limit) if whole and limit else whole or limit
 
     def status(self) -> DeliveryStatus:
         """See ``DeliveryControl``."""

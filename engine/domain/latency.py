@@ -60,7 +60,8 @@ def quantile(counts: Mapping[int, int], q: float) -> float | None:
 
 
 def mean(counts: Mapping[int, int]) -> float | None:
-    """Estimate the mean latency in seconds, each call taken to be in the middle of its bucket; ``None`` without calls."""
+    """Estimate the mean latency in seconds, each call taken to be in the middle of its bucket; ``None`` without
+    calls."""
     edges = (0.0, *BUCKET_BOUNDS_SECONDS, BUCKET_BOUNDS_SECONDS[-1])
     calls = sum(counts.values())
     seconds = sum(number * (edges[each] + edges[each + 1]) / 2 for each, number in counts.items())

@@ -88,7 +88,8 @@ def next_open_us(hours: LocalHours | None, zone: tzinfo, now_us: int) -> int:
 
 
 def next_close_us(hours: LocalHours | None, zone: tzinfo, now_us: int) -> float:
-    """Return the first instant from ``now_us`` on at which the hours are not open in ``zone``; infinity without hours."""
+    """Return the first instant from ``now_us`` on at which the hours are not open in ``zone``; infinity without
+    hours."""
     if hours is None:
         return math.inf
     # The hours outside are a range, too.

@@ -11,6 +11,8 @@ from engine.store.database import Row, Tx
 from engine.store.verbs import Verbs, bump_revision
 
 LOST_DETAIL: Final = "outcome unknown: the engine stopped"
+_LOST_TEXT: Final = "(SELECT k.text_version FROM mailing AS k WHERE k.id = message.mailing_id)"
+"""The dead engine has told nobody with which text it called: with that of now, unless there was an edit since."""
 _FOR_EVER: Final = 2**62
 _ENDED: Final = "SELECT 1 FROM mailing WHERE id = ? AND end_us <= ? AND deleted_us IS NULL"
 _CANCELLED: Final = "SELECT 1 FROM mailing WHERE id = ? AND cancelled_us IS NOT NULL AND deleted_us IS NULL"
@@ -137,12 +139,13 @@ async def _store_lost(tx: Tx, again: list[int], gone: list[int], uncertain: list
             f" SELECT id, attempt, TRUE, NULL, {int(now_us)}, NULL, '{LOST_DETAIL}' FROM message WHERE id {listed}",
             ids,
         )
-        await tx.run(f"UPDATE message SET status = 0, owner = NULL, due_us = 0 WHERE id {listed}", ids)
+        change = f"status = 0, owner = NULL, due_us = 0, text_version = {_LOST_TEXT}"
+        await tx.run(f"UPDATE message SET {change} WHERE id {listed}", ids)
     if uncertain:
         result = step(Status.CALLING, Event.LOSE)
         await tx.run(
             f"UPDATE message SET status = {int(result.status)}, reason = {int(result.reason or 0)}, owner = NULL,"
-            f" due_us = 0, stale = FALSE, finished_us = {int(now_us)}, http_status = NULL, detail = '{LOST_DETAIL}'"
-            f" WHERE id {listed}",
+            f" due_us = 0, stale = FALSE, finished_us = {int(now_us)}, http_status = NULL, detail = '{LOST_DETAIL}',"
+            f" text_version = {_LOST_TEXT} WHERE id {listed}",
             tx.dialect.list_arg(uncertain),
         )

@@ -30,7 +30,7 @@ _ROW: Final = (
     " FROM mailing AS m JOIN mailing_counters AS k ON k.mailing_id = m.id"
 )
 _PLAN: Final = (
-    f"SELECT id, {_INPUT}, paused, cancelled_us, deleted_us, audience_ready, audience_generation, pending"
+    f"SELECT id, {_INPUT}, paused, cancelled_us, deleted_us, audience_ready, audience_generation, pending, text_version"
     " FROM mailing AS m JOIN mailing_counters AS k ON k.mailing_id = m.id"
     " WHERE (cancelled_us IS NULL AND end_us > ?) OR pending > 0 OR NOT audience_ready OR deleted_us IS NOT NULL"
     " ORDER BY id"
@@ -78,6 +78,7 @@ class MailingVerbs(Verbs):
                 now_us,
             )
             await tx.run("INSERT INTO mailing_counters (mailing_id) VALUES (?)", mailing_id)
+            await _keep_text(tx, mailing_id, now_us)
             await _note(tx, by, "create", mailing_id, _shown(mailing), now_us)
             row = await _get(tx, mailing_id)
             await keep_answer(tx, request, row, now_us)
@@ -162,9 +163,13 @@ class MailingVerbs(Verbs):
             new = change(old)
             columns = {**_columns(new), "on_uncertain": old.on_uncertain.value}
             sets = "".join(f"{name} = ?, " for name in columns)
+            if new.text != old.text:
+                sets += "text_version = text_version + 1, "
             if _other_audience(old, new):
                 sets += "audience_ready = FALSE, audience_cursor = 0, audience_generation = audience_generation + 1, "
             await tx.run(f"UPDATE mailing SET {sets}update_us = ? WHERE id = ?", *columns.values(), now_us, mailing_id)
+            if new.text != old.text:
+                await _keep_text(tx, mailing_id, now_us)
             await _note(tx, by, "update", mailing_id, _shown(new), now_us)
             return await _get(tx, mailing_id)
 
@@ -295,7 +300,7 @@ async def get_mailing_row(tx: Tx, mailing_id: int) -> MailingRow:
 
 def _plan(row: Row) -> Plan:
     id, text, tags, codes, start_us, end_us, local_from, local_to, rate, uncertain, paused, cancelled_us = row[:12]
-    deleted_us, ready, generation, pending = row[12:]
+    deleted_us, ready, generation, pending, text_version = row[12:]
     return Plan(
         mailing_id=id,
         text=text,
@@ -311,6 +316,7 @@ def _plan(row: Row) -> Plan:
         audience_state=_audience_state(ready),
         rebuilding=generation > 0 and not ready,
         pending=pending,
+        text_version=text_version,
     )
 
 
@@ -378,6 +384,15 @@ async def _get(tx: Tx, mailing_id: int, *, lock: bool = False) -> MailingRow:
     if row is None:
         raise NotFound("mailing", mailing_id)
     return mailing_row(row)
+
+
+async def _keep_text(tx: Tx, mailing_id: int, now_us: int) -> None:
+    """Note the text as it is now under its version: messages refer to that, whatever the text becomes."""
+    await tx.run(
+        "INSERT INTO mailing_text (mailing_id, version, text, create_us)"
+        f" SELECT id, text_version, text, {int(now_us)} FROM mailing WHERE id = ?",
+        mailing_id,
+    )
 
 
 async def _get_open(tx: Tx, mailing_id: int, now_us: int) -> MailingRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Final
 
 from engine.domain.window import MailingState
@@ -14,6 +15,10 @@ from engine.store.rows import MailingRow, OverviewRow, TimelineRow
 from engine.store.verbs import Verbs
 
 MAILINGS_MAX: Final = 20
+SHARING_MAX: Final = 100
+"""Of so many mailings in each state a forecast takes account."""
+RecentSteps = Mapping[int, tuple[TimelineRow, ...]]
+"""What happened lately, by mailing."""
 _STEP_US: Final = counters.TIMELINE_SECONDS * 1_000_000
 _KINDS: Final = (counters.TIMELINE_SENT, counters.TIMELINE_NOT_SENT, counters.TIMELINE_DEFERRED)
 _ORDERS: Final = {
@@ -36,6 +41,17 @@ class OverviewVerbs(Verbs):
             total = await tx.value(f"SELECT count(*) FROM mailing WHERE deleted_us IS NULL AND {OPEN}", now_us)
             recent = await _recent(tx, recent_us)
             return OverviewRow(tuple(shown), int(total), await counts_of_all(tx), recent)
+
+        return await self._db.read(work)
+
+    async def sharing(self, now_us: int, *, recent_us: int) -> tuple[tuple[MailingRow, ...], RecentSteps]:
+        """Mailings that are sending or scheduled and have something to send, the largest of each or the next: they
+        share the workers. And what all did since ``recent_us``."""
+
+        async def work(tx: Tx) -> tuple[tuple[MailingRow, ...], RecentSteps]:
+            active = await rows_in_state(tx, MailingState.ACTIVE, now_us, "pending DESC, id", SHARING_MAX)
+            scheduled = await rows_in_state(tx, MailingState.SCHEDULED, now_us, "start_us, id", SHARING_MAX)
+            return (*active, *scheduled), await _recent(tx, recent_us)
 
         return await self._db.read(work)
 

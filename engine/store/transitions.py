@@ -48,6 +48,7 @@ _OUTCOME: Final = {
     "finished_us": "int",
     "http_status": "int",
     "detail": "text",
+    "text_version": "int",
 }
 _ATTEMPT: Final = {
     "id": "int",
@@ -219,19 +220,20 @@ async def _store_outcomes(tx: Tx, records: dict[int, Record], stale: set[int], o
 
 async def _store_sent(tx: Tx, records: Sequence[Record], owner: int) -> int:
     """Of these accepted ones, store those that pass the fence; return how many."""
-    # Nearly all are alike in attempt and status. What goes in once a statement and not once a row is cheaper: each
-    # field that SQLite takes out of a row's JSON costs a tenth of what it takes to store the row.
-    alike: defaultdict[tuple[int, int | None], list[tuple[int, int, int]]] = defaultdict(list)
-    for id, _, _, attempt, _, started_us, finished_us, http_status, _, _ in records:
-        alike[attempt, http_status].append((id, started_us, finished_us))
+    # Nearly all are alike in attempt, status and text. What goes in once a statement and not once a row is cheaper:
+    # each field that SQLite takes out of a row's JSON costs a tenth of what it takes to store the row.
+    alike: defaultdict[tuple[int, int | None, int | None], list[tuple[int, int, int]]] = defaultdict(list)
+    for id, _, _, attempt, _, started_us, finished_us, http_status, _, _, text_version in records:
+        alike[attempt, http_status, text_version].append((id, started_us, finished_us))
     stored = 0
-    for (attempt, http_status), rows in alike.items():
+    for (attempt, http_status, text_version), rows in alike.items():
         stored += await tx.run(
             "UPDATE message SET status = 3, owner = NULL, due_us = 0, stale = FALSE, started_us = r.started_us,"
-            " finished_us = r.finished_us, http_status = ?, detail = ''"
+            " finished_us = r.finished_us, http_status = ?, text_version = ?, detail = ''"
             f" FROM {tx.dialect.rows_table(**_SENT)} WHERE message.id = r.id AND message.attempt = ?"
             " AND message.owner = ? AND message.status IN (1, 2)",
             http_status,
+            text_version,
             *tx.dialect.rows_args(rows, len(_SENT)),
             attempt,
             owner,
@@ -249,7 +251,8 @@ async def _store_others(tx: Tx, outcomes: list[tuple[Record, Step]], stale: set[
         return
     await tx.run(
         "UPDATE message SET status = r.status, reason = r.reason, owner = NULL, due_us = r.due_us, stale = FALSE,"
-        " started_us = r.started_us, finished_us = r.finished_us, http_status = r.http_status, detail = r.detail"
+        " started_us = r.started_us, finished_us = r.finished_us, http_status = r.http_status, detail = r.detail,"
+        " text_version = coalesce(r.text_version, message.text_version)"
         f" FROM {tx.dialect.rows_table(**_OUTCOME)} WHERE message.id = r.id",
         *tx.dialect.rows_args([_outcome_row(record, result) for record, result in kept], len(_OUTCOME)),
     )
@@ -274,6 +277,7 @@ def _outcome_row(record: Record, result: Step) -> tuple[int | str | None, ...]:
         record.finished_us if final else None,
         record.http_status,
         _storable(record.detail),
+        record.text_version,
     )
 
 

@@ -136,7 +136,8 @@ def test_weeks_ahead_it_goes_on_as_it_went(monkeypatch: pytest.MonkeyPatch) -> N
     exact = foretell([load], 10.0, 0)[0]
     monkeypatch.setattr(forecasting, "WORK_MAX", 200)
     near = foretell([load], 10.0, 0)[0]
-    assert exact.completion_us is not None and near.completion_us is not None
+    assert exact.completion_us is not None
+    assert near.completion_us is not None
     assert abs(near.completion_us - exact.completion_us) < 3 * DAY_US
 
 
