@@ -25,8 +25,8 @@ from engine.api.server import ApiServer, Tls
 from engine.clock import SystemClock
 from engine.delivery.delivery import Delivery, DeliverySettings
 from engine.domain.breaker import BreakerState
-from engine.domain.message import Event, Reason
-from engine.metrics import MessageOutcome, Metrics
+from engine.domain.message import Reason, Status, step
+from engine.metrics import Metrics, outcome_of
 from engine.metrics_server import start_metrics_server
 from engine.ports import Record
 from engine.provider.fbrq import FbrqProvider
@@ -39,16 +39,6 @@ _OTHER_SECONDS = 3.0
 _SPEED_UNSEEN = 1_000.0
 """Messages a second: an engine that has never been seen at full speed is believed to reach so many at most, however
 fast the provider answers."""
-_OUTCOMES: Mapping[Event, MessageOutcome] = {
-    Event.ACCEPT: "sent",
-    Event.REJECT: "rejected",
-    Event.DEFER: "deferred",
-}
-_ENDINGS: Mapping[Reason, MessageOutcome] = {
-    Reason.EXPIRED: "expired",
-    Reason.CANCELLED: "cancelled",
-    Reason.UNCERTAIN: "uncertain",
-}
 
 log = structlog.get_logger(__name__)
 
@@ -138,9 +128,7 @@ class Service:
             print(line, flush=True)
 
     def _count_ended(self, reason: Reason, number: int) -> None:
-        outcome = _ENDINGS.get(reason)
-        if outcome is not None:
-            self.metrics.messages(outcome).inc(number)
+        self.metrics.messages(reason.public).inc(number)
 
     def _measure(self, method: str, code: str, seconds: float) -> None:
         self.metrics.rpc_seconds(method, code).observe(seconds)
@@ -164,8 +152,8 @@ class Meter:
         """Count outcomes, answers and durations: by the batch, for each call of ours costs as much as a message."""
         metrics = self._metrics
         events = [record.event for record in records]
-        for event, outcome in _OUTCOMES.items():
-            metrics.messages(outcome).inc(events.count(event))
+        for event in set(events):
+            metrics.messages(outcome_of(step(Status.CALLING, event))).inc(events.count(event))
         for status, number in Counter([record.http_status for record in records]).items():
             metrics.provider_responses(status).inc(number)
         metrics.attempt_seconds.observe_all([(record.finished_us - record.started_us) * 1e-6 for record in records])

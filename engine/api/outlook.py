@@ -154,10 +154,11 @@ def aligned(known: Mapping[tzinfo, int], pending: int, hours: LocalHours, now_us
 
 def _spread(shares: Mapping[tzinfo, int], number: int) -> dict[tzinfo, int]:
     """``number`` in proportion to the shares, in whole numbers that add up."""
-    whole, result, before = sum(shares.values()), {}, 0
+    whole, before = sum(shares.values()), 0
+    result: dict[tzinfo, int] = {}
     for zone, share in shares.items():
         before += share
-        result[zone] = number * before // whole - sum(result.values())
+        result[zone] = number * before // max(1, whole) - sum(result.values())
     return result
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from heapq import heapify, heappop, heappush
 from typing import Final
 
@@ -103,7 +103,7 @@ class _Flow:
 
     def __post_init__(self) -> None:
         load = self.load
-        zones = load.pending.items() if load.hours is not None else [(_NO_ZONE, sum(load.pending.values()))]
+        zones = load.pending.items() if load.hours is not None else [(UTC, sum(load.pending.values()))]
         self.zones = [_Zone(zone, float(number)) for zone, number in zones if number > 0]
         self.pending = sum(load.pending.values())
         self.left = float(self.pending)
@@ -185,9 +185,6 @@ class _Flow:
     def _first(self) -> int | None:
         first = min((self.opens(zone, self.begin) for zone in self.zones), default=0)
         return self.now_us + round(first) if 0 < first < self.end else None
-
-
-_NO_ZONE: Final = tzinfo()
 
 
 def _run(flows: Sequence[_Flow], speed: float) -> None:

@@ -149,7 +149,7 @@ async def _texts(tx: Tx, mailing_id: int, sent: Mapping[int, int]) -> tuple[Text
     rows = await tx.rows(
         "SELECT version, create_us, text FROM mailing_text WHERE mailing_id = ? ORDER BY version", mailing_id
     )
-    return tuple(TextRow(*row, sent.get(row[0], 0)) for row in rows)
+    return tuple(TextRow(version, create_us, text, sent.get(version, 0)) for version, create_us, text in rows)
 
 
 def _timeline(stats: Mapping[str, dict[int, int]]) -> tuple[TimelineRow, ...]:

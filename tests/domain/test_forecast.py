@@ -33,7 +33,7 @@ def alone(
     end_us: int,
     hours: LocalHours | None = None,
 ) -> Forecast:
-    groups = {UTC: pending} if isinstance(pending, int) else pending
+    groups: Mapping[tzinfo, int] = {UTC: pending} if isinstance(pending, int) else pending
     return foretell([Load(groups, start_us, end_us, hours)], speed, now_us)[0]
 
 
