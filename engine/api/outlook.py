@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -16,13 +16,13 @@ from engine.domain.forecast import Forecast, Load, foretell
 from engine.domain.validate import MailingInput
 from engine.domain.window import LocalHours, next_open_us
 from engine.ports import Clock
-from engine.store.overview import RecentSteps
+from engine.store.overview import SHARING_MAX, RecentSteps
 from engine.store.rows import MailingRow
 from engine.store.store import Store
 
 KEEP_SECONDS: Final = 1.0
 """How long what the others have to send is kept."""
-ZONES_SECONDS: Final = 2.0
+ZONES_SECONDS: Final = 10.0
 """How long it is kept what waits in which time zone; ten times as long as that took to be read, if that is more."""
 STALE_SECONDS: Final = 60.0
 """For so much longer it is used while it is read anew: what has changed is known (``aligned``)."""
@@ -32,7 +32,8 @@ _HUNGRY_SECONDS: Final = 10.0
 _NEARLY: Final = 0.9
 _SETTLED_US: Final = 3_000_000
 """So long after a mailing has begun to send it is known how fast it goes."""
-_MEMO_MAX: Final = 1_000
+_Key = tuple[int, int, bool]
+"""A mailing as it was last changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class _View:
     """By mailing."""
     rates: Mapping[int, float]
     """What each mailing does now, messages a second."""
-    memo: dict[tuple[object, ...], Forecast] = field(default_factory=dict)
+    forecasts: dict[_Key, Forecast]
+    """All of them are reckoned at once: each has to know the others anyway."""
 
 
 class Outlook:
@@ -54,7 +56,9 @@ class Outlook:
     def __init__(self, store: Store, control: DeliveryControl, clock: Clock) -> None:
         self._store, self._control, self._clock = store, control, clock
         self._views: Fresh[None, _View] = Fresh(clock, KEEP_SECONDS)
-        self._zones: Fresh[int, Mapping[str, int]] = Fresh(clock, ZONES_SECONDS, stale_seconds=STALE_SECONDS)
+        self._zones: Fresh[int, Mapping[str, int]] = Fresh(
+            clock, ZONES_SECONDS, stale_seconds=STALE_SECONDS, keys_max=2 * SHARING_MAX
+        )
 
     async def of(self, row: MailingRow) -> Forecast | None:
         """What will come of a mailing; ``None``: it has ended or is cancelled. A paused one: if it went on now."""
@@ -62,12 +66,12 @@ class Outlook:
         if row.cancelled_us is not None or now_us >= row.end_us:
             return None
         view = await self._views.get(None, self._view)
-        key = (row.id, row.update_us, row.counts, row.paused)
-        found = view.memo.get(key)
-        if found is None:
-            found = _beside(view, row.id, await self._load(row, view.rates.get(row.id, 0.0), now_us), now_us)
-            if len(view.memo) < _MEMO_MAX:
-                view.memo[key] = found
+        if not row.counts.pending:
+            return foretell([await self._load(row, 0.0, now_us)], view.speed, now_us)[0]
+        found = view.forecasts.get(_key(row))
+        if found is None:  # it is paused, just registered or edited, or there are very many
+            load = await self._load(row, view.rates.get(row.id, 0.0), now_us)
+            found = view.forecasts[_key(row)] = _beside(view, row.id, load, now_us)
         return found
 
     async def preview(self, wanted: MailingInput, mailing_id: int | None) -> tuple[int, Forecast]:
@@ -92,9 +96,10 @@ class Outlook:
             and _sends_since_us(row, recent, now_us) + _SETTLED_US <= now_us
             and _is_hungry(loads[row.id], rates[row.id], now_us)
         ]
-        return _View(
-            sum(rates.values()) if hungry and self._is_running() else self._control.forecast_rate(), loads, rates
-        )
+        speed = sum(rates.values()) if hungry and self._is_running() else self._control.forecast_rate()
+        keys = [_key(row) for row in rows if row.id in loads]
+        forecasts = dict(zip(keys, foretell(list(loads.values()), speed, now_us), strict=True))
+        return _View(speed, loads, rates, forecasts)
 
     async def _load(self, row: MailingRow, rate: float, now_us: int) -> Load:
         """What a mailing has to send. Of one that sends the last that it has now, ``rate`` (messages a second) is the
@@ -114,6 +119,10 @@ class Outlook:
     def _is_running(self) -> bool:
         status = self._control.status()
         return not status.sending_paused and status.breaker.state is BreakerState.CLOSED
+
+
+def _key(row: MailingRow) -> _Key:
+    return row.id, row.update_us, row.paused
 
 
 def _beside(view: _View, mailing_id: int, load: Load, now_us: int) -> Forecast:

@@ -62,8 +62,13 @@ class Watch:
 
 
 def _differs(told: mailing_stats_pb2.MailingProgress, progress: mailing_stats_pb2.MailingProgress) -> bool:
-    """True when anything but the time of reading has changed."""
-    same_time = mailing_stats_pb2.MailingProgress()
-    same_time.CopyFrom(progress)
-    same_time.time.CopyFrom(told.time)
-    return same_time != told
+    """True when anything has changed but the time of reading, and times that move on with it while nothing goes out."""
+    return _lasting(told) != _lasting(progress)
+
+
+def _lasting(progress: mailing_stats_pb2.MailingProgress) -> mailing_stats_pb2.MailingProgress:
+    kept = mailing_stats_pb2.MailingProgress()
+    kept.CopyFrom(progress)
+    for message, field in ((kept, "time"), (kept, "estimated_completion_time"), (kept.forecast, "completion_time")):
+        message.ClearField(field)
+    return kept

@@ -12,7 +12,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from heapq import heapify, heappop, heappush
+from functools import lru_cache
+from heapq import heapify, heappop, heapreplace
 from typing import Final
 
 from engine.domain.window import LocalHours, next_close_us, next_open_us
@@ -22,9 +23,9 @@ _END: Final = -1
 """In the place of a zone's number: the mailing's end."""
 _CRUMB: Final = 1e-6
 """What is left of a message by rounding."""
-WORK_MAX: Final = 100_000
-"""So many mailings are looked at, one at each instant: some 50 ms. What is not through then is carried on at its speed
-so far, which is near enough: that is weeks ahead."""
+WORK_MAX: Final = 20_000
+"""So often a mailing, or an opening, is looked at: some 40 ms. What is not through then is carried on at its speed so
+far, which is near enough: that is days ahead with two hundred mailings, and a year with one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class _Zone:
     is_open: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Flow:
     """A load on its way. Times are microseconds since now: small numbers, which a float holds exactly."""
 
@@ -113,11 +114,11 @@ class _Flow:
 
     def opens(self, zone: _Zone, after: float) -> float:
         """When the zone is open, ``after`` or later."""
-        return next_open_us(self.load.hours, zone.zone, self.now_us + round(after)) - self.now_us
+        return _opens_us(self.load.hours, zone.zone, self.now_us + round(after)) - self.now_us
 
     def closes(self, zone: _Zone, after: float) -> float:
         """When the zone, open at ``after``, closes."""
-        return next_close_us(self.load.hours, zone.zone, self.now_us + round(after)) - self.now_us
+        return _closes_us(self.load.hours, zone.zone, self.now_us + round(after)) - self.now_us
 
     def toggle(self, zone: _Zone, at: float) -> float:
         """Open a closed zone, close an open one; return when that is undone."""
@@ -195,37 +196,45 @@ def _run(flows: Sequence[_Flow], speed: float) -> None:
             events += [(flow.opens(zone, flow.begin), number, each) for each, zone in enumerate(flow.zones)]
     heapify(events)
     at, work = 0.0, 0
-    while any(not flow.is_over for flow in flows) and work < WORK_MAX:
-        active = [flow for flow in flows if flow.pool > 0 and not flow.is_over]
-        work += len(active) + 1
-        _share(active, speed)
-        empty = min((at + flow.pool / flow.share * _SECOND_US for flow in active), default=math.inf)
-        until = min(empty, events[0][0])
-        drained = [flow for flow in active if at + flow.pool / flow.share * _SECOND_US <= until]
-        for flow in active:
-            if flow in drained:
-                flow.busy += flow.pool / flow.share
-            else:
-                flow.send((until - at) / _SECOND_US)
+    active: list[_Flow] = []
+    while events and work < WORK_MAX:
+        sending = [flow for flow in flows if flow.pool > 0 and not flow.is_over]
+        if sending != active:
+            active = sending
+            _share(active, speed)
+        next_us = events[0][0]
+        until = min(next_us, min([at + flow.pool / flow.share * _SECOND_US for flow in active], default=next_us))
+        _flow(active, at, until)
         at = until
-        for flow in drained:
-            flow.drain(at)
+        work += 1 + len(active)
         while events and events[0][0] <= at:
+            work += 1
             _meet(flows, events)
+        while events and flows[events[0][1]].is_over:
+            heappop(events)
     for flow in flows:
         flow.carry_on(at)
 
 
+def _flow(active: Sequence[_Flow], at: float, until: float) -> None:
+    for flow in active:
+        if at + flow.pool / flow.share * _SECOND_US <= until:
+            flow.busy += flow.pool / flow.share
+            flow.drain(until)
+        else:
+            flow.send((until - at) / _SECOND_US)
+
+
 def _meet(flows: Sequence[_Flow], events: list[tuple[float, int, int]]) -> None:
     """What happens next: an end, or hours that open or close."""
-    at, number, each = heappop(events)
+    at, number, each = events[0]
     flow = flows[number]
+    if each != _END and not flow.is_over and (then := flow.toggle(flow.zones[each], at)) < flow.end:
+        heapreplace(events, (then, number, each))
+        return
+    heappop(events)
     if each == _END:
         flow.stop(at)
-    elif not flow.is_over:
-        then = flow.toggle(flow.zones[each], at)
-        if then < flow.end:
-            heappush(events, (then, number, each))
 
 
 def _share(active: Sequence[_Flow], speed: float) -> None:
@@ -235,3 +244,13 @@ def _share(active: Sequence[_Flow], speed: float) -> None:
         flow.share = min(flow.cap, room / left)
         room -= flow.share if math.isfinite(flow.share) else 0.0
         left -= 1
+
+
+@lru_cache(maxsize=16_384)
+def _opens_us(hours: LocalHours | None, zone: tzinfo, at_us: int) -> int:
+    return next_open_us(hours, zone, at_us)
+
+
+@lru_cache(maxsize=16_384)
+def _closes_us(hours: LocalHours | None, zone: tzinfo, at_us: int) -> float:
+    return next_close_us(hours, zone, at_us)

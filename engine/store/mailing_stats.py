@@ -10,7 +10,8 @@ from engine.domain.message import Status
 from engine.store import counters
 from engine.store.database import Row, Tx
 from engine.store.mailings import get_mailing_row
-from engine.store.rows import DELETED_CLIENT, Breakdown, GroupCounts, StatsRow, TextRow, TimelineRow
+from engine.store.rows import DELETED_CLIENT, Breakdown, GroupCounts, StatsRow, TimelineRow
+from engine.store.texts import all_texts
 from engine.store.verbs import Verbs
 
 _CHUNK: Final = 10_000
@@ -45,7 +46,7 @@ class MailingStatsVerbs(Verbs):
                 dict(sorted(stats[counters.HTTP_STATUS].items())),
                 dict(sorted(stats[counters.LATENCY].items())),
                 _timeline(stats),
-                await _texts(tx, mailing_id, stats[counters.TEXT_VERSION]),
+                await all_texts(tx, mailing_id, stats[counters.TEXT_VERSION]),
                 _breakdown(_keys(await _chunk(tx, mailing_id, 0))) if mailing.counts.total <= _AT_ONCE_MAX else None,
             )
 
@@ -143,13 +144,6 @@ async def _stats(tx: Tx, mailing_id: int) -> Mapping[str, dict[int, int]]:
     ):
         stats[kind][key] = number
     return stats
-
-
-async def _texts(tx: Tx, mailing_id: int, sent: Mapping[int, int]) -> tuple[TextRow, ...]:
-    rows = await tx.rows(
-        "SELECT version, create_us, text FROM mailing_text WHERE mailing_id = ? ORDER BY version", mailing_id
-    )
-    return tuple(TextRow(version, create_us, text, sent.get(version, 0)) for version, create_us, text in rows)
 
 
 def _timeline(stats: Mapping[str, dict[int, int]]) -> tuple[TimelineRow, ...]:

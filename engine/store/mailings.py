@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 import orjson
@@ -19,6 +19,7 @@ from engine.store.database import Row, Tx, Work
 from engine.store.lists import Cut, read_part
 from engine.store.requests import find_answer, first_answer, keep_answer
 from engine.store.rows import Actor, Changed, Counts, Created, MailingRow, Page, PageOf, RequestKey
+from engine.store.texts import keep_new_text, keep_text
 from engine.store.verbs import Verbs, bump_revision
 
 _INPUT: Final = (
@@ -78,7 +79,7 @@ class MailingVerbs(Verbs):
                 now_us,
             )
             await tx.run("INSERT INTO mailing_counters (mailing_id) VALUES (?)", mailing_id)
-            await _keep_text(tx, mailing_id, now_us)
+            await keep_text(tx, mailing_id, now_us)
             await _note(tx, by, "create", mailing_id, _shown(mailing), now_us)
             row = await _get(tx, mailing_id)
             await keep_answer(tx, request, row, now_us)
@@ -163,13 +164,11 @@ class MailingVerbs(Verbs):
             new = change(old)
             columns = {**_columns(new), "on_uncertain": old.on_uncertain.value}
             sets = "".join(f"{name} = ?, " for name in columns)
-            if new.text != old.text:
-                sets += "text_version = text_version + 1, "
             if _other_audience(old, new):
                 sets += "audience_ready = FALSE, audience_cursor = 0, audience_generation = audience_generation + 1, "
             await tx.run(f"UPDATE mailing SET {sets}update_us = ? WHERE id = ?", *columns.values(), now_us, mailing_id)
             if new.text != old.text:
-                await _keep_text(tx, mailing_id, now_us)
+                await keep_new_text(tx, mailing_id, now_us)
             await _note(tx, by, "update", mailing_id, _shown(new), now_us)
             return await _get(tx, mailing_id)
 
@@ -284,15 +283,6 @@ async def rows_in_state(tx: Tx, state: MailingState, now_us: int, order: str, li
     return [mailing_row(row) for row in await tx.rows(sql, *[now_us] * times, limit)]
 
 
-async def counts_of_all(tx: Tx) -> Counts:
-    """The messages of all mailings."""
-    sums = ", ".join(f"coalesce(sum({field.name}), 0)" for field in fields(Counts))
-    row = await tx.row(
-        f"SELECT {sums} FROM mailing_counters AS k JOIN mailing AS m ON m.id = k.mailing_id WHERE deleted_us IS NULL"
-    )
-    return Counts(*map(int, row or ()))
-
-
 async def get_mailing_row(tx: Tx, mailing_id: int) -> MailingRow:
     """Read one mailing in a transaction; ``NotFound`` when there is none, or it was deleted."""
     return await _get(tx, mailing_id)
@@ -384,15 +374,6 @@ async def _get(tx: Tx, mailing_id: int, *, lock: bool = False) -> MailingRow:
     if row is None:
         raise NotFound("mailing", mailing_id)
     return mailing_row(row)
-
-
-async def _keep_text(tx: Tx, mailing_id: int, now_us: int) -> None:
-    """Note the text as it is now under its version: messages refer to that, whatever the text becomes."""
-    await tx.run(
-        "INSERT INTO mailing_text (mailing_id, version, text, create_us)"
-        f" SELECT id, text_version, text, {int(now_us)} FROM mailing WHERE id = ?",
-        mailing_id,
-    )
 
 
 async def _get_open(tx: Tx, mailing_id: int, now_us: int) -> MailingRow:

@@ -17,6 +17,7 @@ from engine.store.rows import (
     Page,
     PageOf,
 )
+from engine.store.texts import text_of
 from engine.store.verbs import Verbs
 
 _COLUMNS: Final = (
@@ -62,7 +63,7 @@ class MessageVerbs(Verbs):
                 message_id,
             )
             message = _message(row)
-            message = replace(message, text=await _text(tx, message))
+            message = replace(message, text=await text_of(tx, message))
             return message, (*map(_attempt, history), *_last_attempt(row))
 
         return await self._db.read(work)
@@ -81,16 +82,6 @@ class MessageVerbs(Verbs):
             return PageOf(tuple(found[id] for id in ids), total, ids[-1] if more else None)
 
         return await self._db.read(work)
-
-
-async def _text(tx: Tx, message: MessageRow) -> str:
-    version = message.text_version if message.status.is_final else None
-    text: str = await tx.value(
-        "SELECT coalesce((SELECT t.text FROM mailing_text AS t WHERE t.mailing_id = m.id AND t.version = ?), m.text)"
-        " FROM mailing AS m WHERE m.id = ?",
-        *(version, message.mailing_id),
-    )
-    return text
 
 
 def _message(row: Row) -> MessageRow:

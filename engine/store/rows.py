@@ -320,7 +320,6 @@ class StatsRow:
     """Calls by bucket of ``domain.latency``, for ``quantile``."""
     timeline: tuple[TimelineRow, ...]
     texts: tuple[TextRow, ...]
-    """The first one first."""
     breakdown: Breakdown | None
     """``None``: there are too many messages to be read at once; see ``mailing_breakdown``."""
 
