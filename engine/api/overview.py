@@ -63,7 +63,7 @@ class OverviewReader:
         lost = await self._lost(now_us)
         status, calls = self._control.status(), self._control.provider_calls()
         engine = engine_status_message(status)
-        briefs = [_brief(row, found, await self._outlook.of(row), now_us) for row in found.mailings]
+        briefs = [_brief(row, found, await self._forecast(row), now_us) for row in found.mailings]
         return overview_pb2.Overview(
             time=timestamp(now_us),
             mailings=briefs,
@@ -76,6 +76,10 @@ class OverviewReader:
             warnings=[*_engine_warnings(status, lost), *_mailing_warnings(briefs, found.mailings, now_us)],
             rate_per_second=sum(_rates(found, now_us)),
         )
+
+    async def _forecast(self, row: MailingRow) -> Forecast | None:
+        """``None``: nothing more will come of it, or it is paused, and nobody knows for how long."""
+        return None if row.paused else await self._outlook.of(row)
 
     async def _lost(self, now_us: int) -> Sequence[EngineRow]:
         """On a SQLite file there is one engine: the row of another is that of one it has taken over from."""
@@ -117,13 +121,13 @@ def _brief(row: MailingRow, found: OverviewRow, forecast: Forecast | None, now_u
         rate_per_second=rate,
         estimated_completion_time=timestamp(completion_us(row, forecast, rate)),
         missed=_missed(row, forecast),
-        next_open_time=None if forecast is None or row.paused else timestamp(forecast.next_open_us),
+        next_open_time=None if forecast is None else timestamp(forecast.next_open_us),
     )
 
 
 def _missed(row: MailingRow, forecast: Forecast | None) -> int | None:
     """How many messages its end will find unsent; ``None``: nobody knows."""
-    if forecast is None or row.paused:
+    if forecast is None:
         return None
     known = forecast.rate_per_second > 0 or not row.counts.pending
     return forecast.missed if known or forecast.missed else None

@@ -16,7 +16,7 @@ from engine.store.rows import Counts, MailingRow, OverviewRow, TimelineRow
 from engine.store.verbs import Verbs
 
 MAILINGS_MAX: Final = 20
-SHARING_MAX: Final = 100
+SHARING_MAX: Final = 50
 """Of so many mailings in each state a forecast takes account."""
 RecentSteps = Mapping[int, tuple[TimelineRow, ...]]
 """What happened lately, by mailing."""
