@@ -69,6 +69,7 @@ def _differs(told: mailing_stats_pb2.MailingProgress, progress: mailing_stats_pb
 def _lasting(progress: mailing_stats_pb2.MailingProgress) -> mailing_stats_pb2.MailingProgress:
     kept = mailing_stats_pb2.MailingProgress()
     kept.CopyFrom(progress)
-    for message, field in ((kept, "time"), (kept, "estimated_completion_time"), (kept.forecast, "completion_time")):
-        message.ClearField(field)
+    kept.ClearField("time")
+    kept.ClearField("estimated_completion_time")
+    kept.forecast.ClearField("completion_time")
     return kept
