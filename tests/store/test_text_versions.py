@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import runpy
 from dataclasses import replace
 
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import Event, Reason, Status
+from engine.store.database import Tx
+from engine.store.migrate import LOCATION, migrate
 from engine.store.rows import TextRow
 from engine.store.store import Store
 from tests.store.world import BY, END, LEASE, NOW, a_mailing_with, add_mailing, claim, mailing, messages, outcome
@@ -94,3 +97,24 @@ async def test_the_versions_go_with_their_mailing(store: Store) -> None:
     while not await store.purge(mailing_id, 10):
         pass
     assert await store._db.read(lambda tx: tx.rows("SELECT * FROM mailing_text")) == []
+
+
+async def test_a_database_from_before_gets_its_texts_as_first_versions(store: Store) -> None:
+    mailing_id, owner = await a_mailing_with(store, 2)
+    sent, _ = await claim(store, mailing_id, owner)
+    await store.record([outcome(sent, Event.ACCEPT)], owner=owner, now_us=NOW)
+
+    async def back(tx: Tx) -> None:
+        (path,) = (LOCATION / "store").glob("4_*.py")
+        for statement in runpy.run_path(str(path))["_REMOVED"].split(";"):
+            if statement.strip():
+                await tx.run(statement)
+        await tx.run("DELETE FROM aerich WHERE version = ?", path.name)
+
+    await store._db.transaction(back)
+    assert [name[:2] for name in await migrate(store._db)] == ["4_"]
+    stats = await store.mailing_stats(mailing_id)
+    assert stats.texts == (TextRow(1, stats.mailing.create_us, mailing().text, 1),)
+    assert (await store.get_message(sent.message_id))[0].text_version == 1
+    await edit(store, mailing_id, "better")
+    assert await version_now(store, mailing_id) == (2, "better")
