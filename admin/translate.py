@@ -56,6 +56,7 @@ def _brief_json(brief: overview_pb2.MailingBrief) -> Json:
         "progress": brief.progress,
         "rate_per_second": brief.rate_per_second,
         "estimated_completion_time": optional_time_json(brief, "estimated_completion_time"),
+        "next_open_time": optional_time_json(brief, "next_open_time"),
         "missed": brief.missed if brief.HasField("missed") else None,
     }
 

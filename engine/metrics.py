@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from common.metrics import Counter, Gauge, Histogram, RpcDurations, counters, histograms
+from engine.domain.message import Reason, Status, Step
 
-MessageOutcome = Literal["sent", "rejected", "deferred", "expired", "cancelled", "uncertain"]
-MESSAGE_OUTCOMES: Final[tuple[MessageOutcome, ...]] = (
-    "sent", "rejected", "deferred", "expired", "cancelled", "uncertain",
-)  # fmt: skip
+SENT: Final = "sent"
+DEFERRED: Final = "deferred"
+MESSAGE_OUTCOMES: Final = (SENT, DEFERRED, *(reason.public for reason in Reason))
+"""A new reason is counted as soon as there is one."""
 BREAKER_STATES: Final = {"closed": 0, "open": 1, "blocked": 2}
 ATTEMPT_BOUNDS_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+def outcome_of(result: Step) -> str:
+    """The outcome that a message, or its call, reaches by a step of its life."""
+    if result.reason is not None:
+        return result.reason.public
+    return SENT if result.status is Status.SENT else DEFERRED
 
 
 class Metrics(Collector):
@@ -40,8 +48,8 @@ class Metrics(Collector):
         self._rpcs = RpcDurations()
         self.registry.register(self)
 
-    def messages(self, outcome: MessageOutcome) -> Counter:
-        """Messages that reached an outcome; ``deferred`` counts attempts to be repeated."""
+    def messages(self, outcome: str) -> Counter:
+        """Messages that reached one of ``MESSAGE_OUTCOMES``; ``deferred`` counts attempts to be repeated."""
         return self._messages[outcome]
 
     def provider_responses(self, code: int | None) -> Counter:

@@ -57,6 +57,8 @@ class Plan:
     """The filter was edited: nothing is sent until the audience follows."""
     pending: int
     """Messages that are not final, at the time of reading."""
+    text_version: int = 1
+    """Which of the mailing's texts ``text`` is."""
 
 
 class Claim(NamedTuple):
@@ -88,6 +90,8 @@ class Record(NamedTuple):
     """The reason in words; empty on success."""
     due_us: int
     """When to try again (``DEFER``, ``MISS``), else 0."""
+    text_version: int | None = None
+    """Of the text that the call was made with; ``None``: there was no call."""
 
 
 class Return(NamedTuple):

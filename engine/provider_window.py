@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.api.control import ProviderCalls
-from engine.domain.forecast import count_by_bucket
+from engine.domain.latency import count_by_bucket, mean
 from engine.domain.message import Event
 from engine.ports import Record
 
@@ -44,6 +44,13 @@ class ProviderWindow:
         step.calls += len(records)
         step.errors += sum(record.event in (Event.DEFER, Event.MISS) for record in records)
         step.latency.update(count_by_bucket([(record.finished_us - record.started_us) * 1e-6 for record in records]))
+
+    def mean_seconds(self) -> float | None:
+        """How long calls took in the last minutes in which there were any, however long ago; ``None``: never."""
+        latency: Counter[int] = Counter()
+        for step in self._steps:
+            latency += step.latency
+        return mean(latency)
 
     def calls(self, now_us: int) -> ProviderCalls:
         """What happened until now, since five minutes ago or since the first call of them."""

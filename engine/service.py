@@ -25,8 +25,8 @@ from engine.api.server import ApiServer, Tls
 from engine.clock import SystemClock
 from engine.delivery.delivery import Delivery, DeliverySettings
 from engine.domain.breaker import BreakerState
-from engine.domain.message import Event, Reason
-from engine.metrics import MessageOutcome, Metrics
+from engine.domain.message import Step
+from engine.metrics import Metrics, outcome_of
 from engine.metrics_server import start_metrics_server
 from engine.ports import Record
 from engine.provider.fbrq import CONNECT_SECONDS, FbrqProvider
@@ -36,16 +36,9 @@ from engine.store.store import Store
 
 _RPC_GRACE_SECONDS = 1.0
 _OTHER_SECONDS = 3.0
-_OUTCOMES: Mapping[Event, MessageOutcome] = {
-    Event.ACCEPT: "sent",
-    Event.REJECT: "rejected",
-    Event.DEFER: "deferred",
-}
-_ENDINGS: Mapping[Reason, MessageOutcome] = {
-    Reason.EXPIRED: "expired",
-    Reason.CANCELLED: "cancelled",
-    Reason.UNCERTAIN: "uncertain",
-}
+_SPEED_UNSEEN = 1_000.0
+"""Messages a second: an engine that has never been seen at full speed is believed to reach so many at most, however
+fast the provider answers."""
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +70,7 @@ class Service:
         settings, clock = self.settings, SystemClock()
         self.store = await Store.open(settings.database_url)
         self._stack.push_async_callback(self.store.close)
-        self.store.on_ended = self._count_ended
+        self.store.on_step = self._count
         await self._seed()
         token = settings.fbrq_token.get_secret_value() if settings.fbrq_token else ""
         window = ProviderWindow()
@@ -135,10 +128,8 @@ class Service:
         for line in made.lines():
             print(line, flush=True)
 
-    def _count_ended(self, reason: Reason, number: int) -> None:
-        outcome = _ENDINGS.get(reason)
-        if outcome is not None:
-            self.metrics.messages(outcome).inc(number)
+    def _count(self, step: Step, number: int) -> None:
+        self.metrics.messages(outcome_of(step)).inc(number)
 
     def _measure(self, method: str, code: str, seconds: float) -> None:
         self.metrics.rpc_seconds(method, code).observe(seconds)
@@ -153,17 +144,15 @@ class Service:
 
 
 class Meter:
-    """``ports.Meter``: counts what the recorder has stored."""
+    """``ports.Meter``: counts the calls whose outcome the recorder has stored. What became of the messages tells the
+    store (``on_step``)."""
 
     def __init__(self, metrics: Metrics, window: ProviderWindow) -> None:
         self._metrics, self._window = metrics, window
 
     def recorded(self, records: Sequence[Record]) -> None:
-        """Count outcomes, answers and durations: by the batch, for each call of ours costs as much as a message."""
+        """Count answers and durations: by the batch, for each call of ours costs as much as a message."""
         metrics = self._metrics
-        events = [record.event for record in records]
-        for event, outcome in _OUTCOMES.items():
-            metrics.messages(outcome).inc(events.count(event))
         for status, number in Counter([record.http_status for record in records]).items():
             metrics.provider_responses(status).inc(number)
         metrics.attempt_seconds.observe_all([(record.finished_us - record.started_us) * 1e-6 for record in records])
@@ -193,10 +182,15 @@ class Control:
         return self._window.calls(self._delivery.now_us())
 
     def forecast_rate(self) -> float:
-        """See ``DeliveryControl``: the usual speed of late, within the provider's rate."""
-        limit = self._delivery.provider_rate
-        usual = self._delivery.sent_rate.typical()
-        return min(usual, limit) if usual and limit else usual or limit
+        """See ``DeliveryControl``: what was seen at full speed, or else what the workers could do if the provider goes
+        on answering as it did (with a speed that any machine has); of all engines, within the provider's rate."""
+        delivery = self._delivery
+        limit, workers = delivery.provider_rate, delivery.queue.workers
+        own = delivery.sent_rate.full_speed(workers)
+        if not own and (latency_seconds := self._window.mean_seconds()):
+            own = min(_SPEED_UNSEEN, workers / latency_seconds)
+        whole = own * max(1.0, sum(engine.workers for engine in delivery.engines) / workers)
+        return min(whole, limit) if whole and limit else whole or limit
 
     def status(self) -> DeliveryStatus:
         """See ``DeliveryControl``."""

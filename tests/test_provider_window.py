@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.api.control import ProviderCalls
-from engine.domain.forecast import quantile
+from engine.domain.latency import quantile
 from engine.domain.message import Event
 from engine.ports import Record
 from engine.provider_window import WINDOW_SECONDS, ProviderWindow

@@ -20,7 +20,7 @@ class MessageResource(PanelResource):
     name = "messages"
     shown = (
         "id", "mailing_id", "client_id", "phone_number", "status", "reason", "attempts", "create_time", "sent_time",
-        "next_attempt_time", "last_error", "attempt_history",
+        "final_time", "next_attempt_time", "text_version", "text", "last_error", "attempt_history",
     )  # fmt: skip
     filters = ("mailing_id", "client_id", "status", "reason")
 

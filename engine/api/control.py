@@ -71,7 +71,7 @@ class ProviderCalls:
     errors: int = 0
     """Those of them that will be tried again."""
     latency: Mapping[int, int] = field(default_factory=dict)
-    """Calls by bucket of ``domain.forecast``, for ``quantile``."""
+    """Calls by bucket of ``domain.latency``, for ``quantile``."""
 
 
 class DeliveryControl(Protocol):

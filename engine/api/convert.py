@@ -288,6 +288,9 @@ def message_message(row: MessageRow, attempts: Iterable[AttemptRow] = ()) -> mes
         next_attempt_time=timestamp(row.next_attempt_us),
         last_error=message_pb2.MessageError(http_status=row.http_status, detail=row.detail) if failed else None,
         attempt_history=[attempt_message(each) for each in attempts],
+        text_version=row.text_version,
+        text=row.text,
+        final_time=timestamp(row.final_us),
     )
 
 

@@ -10,7 +10,8 @@ from typing import Final
 from engine.api.control import DeliveryStatus
 from engine.api.convert import AUDIENCE_STATES, STATES, counts_message, timestamp
 from engine.domain.breaker import BreakerState
-from engine.domain.forecast import forecast, quantile
+from engine.domain.forecast import Forecast
+from engine.domain.latency import quantile
 from engine.ports import AudienceState
 from engine.store.rows import Breakdown, Counts, GroupCounts, MailingRow, StatsRow, TimelineRow
 from mailing.v1 import engine_pb2, mailing_pb2, mailing_stats_pb2
@@ -32,23 +33,16 @@ _BREAKER_STATES: Final = {
 }
 
 
-def forecast_message(
-    pending: int, rate_per_second: float, now_us: int, start_us: int, end_us: int
-) -> mailing_stats_pb2.Forecast:
-    """How far the rate carries; without a rate nothing is foretold but the speed 0."""
-    if rate_per_second <= 0:
-        return mailing_stats_pb2.Forecast()
-    result = forecast(pending, rate_per_second, now_us, start_us, end_us)
+def forecast_message(forecast: Forecast | None) -> mailing_stats_pb2.Forecast | None:
+    """What will come of a mailing; ``None``: nothing more will."""
+    if forecast is None:
+        return None
     return mailing_stats_pb2.Forecast(
-        completion_time=timestamp(result.completion_us), missed=result.missed, rate_per_second=rate_per_second
+        completion_time=timestamp(forecast.completion_us),
+        missed=forecast.missed,
+        rate_per_second=forecast.rate_per_second,
+        next_open_time=timestamp(forecast.next_open_us),
     )
-
-
-def expected_rate(engine_rate: float, rate_limit: float | None) -> float:
-    """The speed a mailing may expect: the engine's, or its own limit; 0: unknown."""
-    if rate_limit is None:
-        return engine_rate
-    return min(engine_rate, rate_limit) if engine_rate > 0 else rate_limit
 
 
 def progress(counts: Counts, audience_state: AudienceState) -> float:
@@ -75,12 +69,15 @@ def began_us(row: MailingRow) -> int:
     return max(row.start_us, row.create_us)
 
 
-def completion_us(pending: int, rate_per_second: float, row: MailingRow, now_us: int) -> int | None:
-    """When the last message will be final; ``None``: unknown, or nothing is pending."""
-    if pending == 0 or rate_per_second <= 0:
+def completion_us(row: MailingRow, forecast: Forecast | None, rate_per_second: float) -> int | None:
+    """When the last message will be final; ``None``: unknown, or nothing is pending. Of a mailing of which nothing goes
+    out now (``rate_per_second``), though it is neither for the start nor for the hours, nobody knows."""
+    if forecast is None or row.counts.pending == 0 or row.paused or forecast.rate_per_second <= 0:
+        return None
+    if rate_per_second <= 0 and forecast.next_open_us is None:
         return None
     # At its end whatever is left becomes final at once.
-    return min(row.end_us, max(now_us, row.start_us) + round(pending / rate_per_second * _SECOND_US))
+    return row.end_us if forecast.completion_us is None else forecast.completion_us
 
 
 def _groups(groups: Mapping[str, GroupCounts]) -> dict[str, mailing_pb2.MessageCounts]:
@@ -116,13 +113,11 @@ def _merged(timeline: Sequence[TimelineRow], step_us: int) -> list[TimelineRow]:
 
 
 def stats_message(
-    row: StatsRow, breakdown: Breakdown, now_us: int, engine_rate: float, points_max: int = 0
+    row: StatsRow, breakdown: Breakdown, now_us: int, forecast: Forecast | None, points_max: int = 0
 ) -> mailing_stats_pb2.MailingStats:
-    """The statistics of a mailing; ``engine_rate`` is used where the mailing shows no speed of its own."""
+    """The statistics of a mailing, with what will come of it."""
     mailing, counts = row.mailing, row.mailing.counts
     rate = timeline_rate(row.timeline, now_us, began_us(mailing))
-    is_open = mailing.cancelled_us is None and now_us < mailing.end_us
-    foretold = rate or expected_rate(engine_rate, mailing.rate_limit)
     return mailing_stats_pb2.MailingStats(
         mailing_id=mailing.id,
         message_counts=counts_message(counts),
@@ -131,10 +126,8 @@ def stats_message(
         ),
         progress=progress(counts, mailing.audience_state),
         rate_per_second=rate,
-        estimated_completion_time=timestamp(completion_us(counts.pending, rate, mailing, now_us)),
-        forecast=forecast_message(counts.pending, foretold, now_us, mailing.start_us, mailing.end_us)
-        if is_open
-        else None,
+        estimated_completion_time=timestamp(completion_us(mailing, forecast, rate)),
+        forecast=forecast_message(forecast),
         attempts=mailing_stats_pb2.AttemptStats(
             total=row.attempts, retried=row.retried, by_http_status=row.by_http_status
         ),
@@ -143,6 +136,12 @@ def stats_message(
         by_tag=_groups(breakdown.by_tag),
         by_time_zone=_groups(breakdown.by_time_zone),
         timeline=[point_message(step) for step in thinned(row.timeline, points_max)],
+        text_versions=[
+            mailing_stats_pb2.TextVersion(
+                version=each.version, create_time=timestamp(each.create_us), text=each.text, sent=each.sent
+            )
+            for each in row.texts
+        ],
     )
 
 
@@ -153,8 +152,8 @@ class ProgressMeter:
         self._readings: deque[tuple[int, int]] = deque()
         """(when, how many were final), the oldest first, back to the window's begin."""
 
-    def read(self, row: MailingRow, now_us: int) -> mailing_stats_pb2.MailingProgress:
-        """The progress at ``now_us``."""
+    def read(self, row: MailingRow, forecast: Forecast | None, now_us: int) -> mailing_stats_pb2.MailingProgress:
+        """The progress at ``now_us``, with what will come of it."""
         counts = row.counts
         rate = self._rate(counts.sent + counts.not_sent, now_us)
         return mailing_stats_pb2.MailingProgress(
@@ -165,7 +164,8 @@ class ProgressMeter:
             message_counts=counts_message(counts),
             progress=progress(counts, row.audience_state),
             rate_per_second=rate,
-            estimated_completion_time=timestamp(completion_us(counts.pending, rate, row, now_us)),
+            estimated_completion_time=timestamp(completion_us(row, forecast, rate)),
+            forecast=forecast_message(forecast),
         )
 
     def _rate(self, final: int, now_us: int) -> float:

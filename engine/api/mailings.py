@@ -12,10 +12,11 @@ from engine.api.background import Background
 from engine.api.caller import caller
 from engine.api.control import DeliveryControl
 from engine.api.convert import both, mailing_input, mailing_message, mailing_state
-from engine.api.convert_stats import expected_rate, forecast_message, stats_message
+from engine.api.convert_stats import forecast_message, stats_message
 from engine.api.fresh import Fresh
 from engine.api.interceptors import Context
 from engine.api.mailing_edit import Unchanged, edited
+from engine.api.outlook import Outlook
 from engine.api.paging import page_of, token_after
 from engine.api.repeats import first_answer, request_key
 from engine.api.watch import Watch
@@ -56,10 +57,16 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
     """See ``proto/mailing/v1/mailing_service.proto``."""
 
     def __init__(
-        self, store: Store, control: DeliveryControl, clock: Clock, background: Background, watch: Watch
+        self,
+        store: Store,
+        control: DeliveryControl,
+        clock: Clock,
+        background: Background,
+        watch: Watch,
+        outlook: Outlook,
     ) -> None:
         self._store, self._control, self._clock = store, control, clock
-        self._background, self._watch = background, watch
+        self._background, self._watch, self._outlook = background, watch, outlook
         self._breakdowns: Fresh[int, Breakdown] = Fresh(clock, BREAKDOWN_SECONDS, stale_seconds=STALE_SECONDS)
 
     async def CreateMailing(
@@ -175,15 +182,16 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         self, request: mailing_service_pb2.PreviewMailingRequest, context: Context
     ) -> mailing_service_pb2.PreviewMailingResponse:
         """Say what a mailing would be; stores nothing."""
-        now_us = self._clock.now_us()
-        wanted = mailing_input(request.mailing, now_us)
-        audience = await self._store.audience_size(wanted.filter)
-        rate = expected_rate(self._control.forecast_rate(), wanted.rate_limit)
+        wanted = mailing_input(request.mailing, self._clock.now_us())
+        edited_id = request.mailing_id if request.HasField("mailing_id") else None
+        if edited_id is not None:
+            await self._store.get_mailing(edited_id)
+        audience, forecast = await self._outlook.preview(wanted, edited_id)
         text = count_segments(wanted.text)
         return mailing_service_pb2.PreviewMailingResponse(
             audience=audience,
             segments=text.segments,
-            forecast=forecast_message(audience, rate, now_us, wanted.start_us, wanted.end_us),
+            forecast=forecast_message(forecast),
             encoding=_ENCODINGS[text.encoding],
             units=text.units,
         )
@@ -199,7 +207,8 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         breakdown = row.breakdown
         if breakdown is None:
             breakdown = await self._breakdowns.get(mailing_id, lambda: self._store.mailing_breakdown(mailing_id))
-        return stats_message(row, breakdown, self._clock.now_us(), self._control.forecast_rate(), points_max)
+        forecast = await self._outlook.of(row.mailing)
+        return stats_message(row, breakdown, self._clock.now_us(), forecast, points_max)
 
     async def WatchMailing(
         self, request: mailing_service_pb2.WatchMailingRequest, context: Context

@@ -12,17 +12,16 @@ from engine.api.convert_stats import (
     began_us,
     completion_us,
     engine_status_message,
-    expected_rate,
     latency_message,
     point_message,
     progress,
     timeline_rate,
 )
 from engine.api.fresh import Fresh
+from engine.api.outlook import Outlook
 from engine.domain.breaker import BreakerState
-from engine.domain.forecast import forecast
+from engine.domain.forecast import Forecast
 from engine.domain.time_text import format_rfc3339
-from engine.domain.window import MailingState
 from engine.ports import Clock, EngineRow
 from engine.store.rows import MailingRow, OverviewRow, TimelineRow
 from engine.store.store import Store
@@ -46,8 +45,8 @@ _ENDS_SOON_US: Final = _HOUR_US
 class OverviewReader:
     """Shared by all who ask."""
 
-    def __init__(self, store: Store, control: DeliveryControl, clock: Clock) -> None:
-        self._store, self._control, self._clock = store, control, clock
+    def __init__(self, store: Store, control: DeliveryControl, clock: Clock, outlook: Outlook) -> None:
+        self._store, self._control, self._clock, self._outlook = store, control, clock, outlook
         self._answer: Fresh[None, overview_pb2.Overview] = Fresh(clock, KEEP_SECONDS)
         self._day: Fresh[None, tuple[TimelineRow, ...]] = Fresh(clock, DAY_SECONDS)
 
@@ -64,7 +63,7 @@ class OverviewReader:
         lost = await self._lost(now_us)
         status, calls = self._control.status(), self._control.provider_calls()
         engine = engine_status_message(status)
-        briefs = [_brief(row, found, self._control.forecast_rate(), now_us) for row in found.mailings]
+        briefs = [_brief(row, found, await self._forecast(row), now_us) for row in found.mailings]
         return overview_pb2.Overview(
             time=timestamp(now_us),
             mailings=briefs,
@@ -77,6 +76,10 @@ class OverviewReader:
             warnings=[*_engine_warnings(status, lost), *_mailing_warnings(briefs, found.mailings, now_us)],
             rate_per_second=sum(_rates(found, now_us)),
         )
+
+    async def _forecast(self, row: MailingRow) -> Forecast | None:
+        """``None``: nothing more will come of it, or it is paused, and nobody knows for how long."""
+        return None if row.paused else await self._outlook.of(row)
 
     async def _lost(self, now_us: int) -> Sequence[EngineRow]:
         """On a SQLite file there is one engine: the row of another is that of one it has taken over from."""
@@ -103,7 +106,7 @@ def _rates(found: OverviewRow, now_us: int) -> Iterator[float]:
         yield timeline_rate(steps, now_us, began.get(mailing_id, 0))
 
 
-def _brief(row: MailingRow, found: OverviewRow, engine_rate: float, now_us: int) -> overview_pb2.MailingBrief:
+def _brief(row: MailingRow, found: OverviewRow, forecast: Forecast | None, now_us: int) -> overview_pb2.MailingBrief:
     rate = timeline_rate(found.recent.get(row.id, ()), now_us, began_us(row))
     state = row.state(now_us)
     return overview_pb2.MailingBrief(
@@ -116,16 +119,18 @@ def _brief(row: MailingRow, found: OverviewRow, engine_rate: float, now_us: int)
         message_counts=counts_message(row.counts),
         progress=progress(row.counts, row.audience_state),
         rate_per_second=rate,
-        estimated_completion_time=timestamp(completion_us(row.counts.pending, rate, row, now_us)),
-        missed=_missed(row, state, rate or expected_rate(engine_rate, row.rate_limit), now_us),
+        estimated_completion_time=timestamp(completion_us(row, forecast, rate)),
+        missed=_missed(row, forecast),
+        next_open_time=None if forecast is None else timestamp(forecast.next_open_us),
     )
 
 
-def _missed(row: MailingRow, state: MailingState, rate: float, now_us: int) -> int | None:
+def _missed(row: MailingRow, forecast: Forecast | None) -> int | None:
     """How many messages its end will find unsent; ``None``: nobody knows."""
-    if state is MailingState.PAUSED or (rate <= 0 and row.counts.pending):
+    if forecast is None:
         return None
-    return forecast(row.counts.pending, rate, now_us, row.start_us, row.end_us).missed
+    known = forecast.rate_per_second > 0 or not row.counts.pending
+    return forecast.missed if known or forecast.missed else None
 
 
 def _provider(calls: ProviderCalls, engine: engine_pb2.EngineStatus) -> overview_pb2.ProviderHealth:

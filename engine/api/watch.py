@@ -8,6 +8,7 @@ from typing import Final
 
 from engine.api.convert_stats import ProgressMeter, is_over
 from engine.api.errors import Stopping
+from engine.api.outlook import Outlook
 from engine.ports import Clock
 from engine.store.store import Store
 from mailing.v1 import mailing_stats_pb2
@@ -22,9 +23,14 @@ class Watch:
     """Shared by all who watch."""
 
     def __init__(
-        self, store: Store, clock: Clock, stopping: asyncio.Event, period_seconds: float = PERIOD_SECONDS
+        self,
+        store: Store,
+        clock: Clock,
+        outlook: Outlook,
+        stopping: asyncio.Event,
+        period_seconds: float = PERIOD_SECONDS,
     ) -> None:
-        self._store, self._clock, self._stopping = store, clock, stopping
+        self._store, self._clock, self._outlook, self._stopping = store, clock, outlook, stopping
         self._period_seconds = period_seconds
 
     async def follow(self, mailing_id: int) -> AsyncGenerator[mailing_stats_pb2.MailingProgress, None]:
@@ -39,7 +45,7 @@ class Watch:
         while True:
             row = await self._store.get_mailing(mailing_id)
             now_us = self._clock.now_us()
-            progress = meter.read(row, now_us)
+            progress = meter.read(row, await self._outlook.of(row), now_us)
             if told is None or _differs(told, progress) or now_us - told_us >= IDLE_US:
                 told, told_us = progress, now_us
                 yield progress
@@ -56,8 +62,14 @@ class Watch:
 
 
 def _differs(told: mailing_stats_pb2.MailingProgress, progress: mailing_stats_pb2.MailingProgress) -> bool:
-    """True when anything but the time of reading has changed."""
-    same_time = mailing_stats_pb2.MailingProgress()
-    same_time.CopyFrom(progress)
-    same_time.time.CopyFrom(told.time)
-    return same_time != told
+    """True when anything has changed but the time of reading, and times that move on with it while nothing goes out."""
+    return _lasting(told) != _lasting(progress)
+
+
+def _lasting(progress: mailing_stats_pb2.MailingProgress) -> mailing_stats_pb2.MailingProgress:
+    kept = mailing_stats_pb2.MailingProgress()
+    kept.CopyFrom(progress)
+    kept.ClearField("time")
+    kept.ClearField("estimated_completion_time")
+    kept.forecast.ClearField("completion_time")
+    return kept

@@ -270,13 +270,23 @@ class Delivery:
 
     def _stored(self, slots: int, records: list[Record]) -> None:
         """The recorder has stored outcomes: their slots are free."""
+        busy_workers = self._busy_workers()
         self.queue.free(slots)
         now_us = self._clock.now_us()
         self._meter.recorded(records)
         events = [record.event for record in records]
-        self.sent_rate.add(events.count(Event.ACCEPT), now_us)
+        self.sent_rate.add(events.count(Event.ACCEPT), now_us, busy_workers=busy_workers)
         if not records or Event.DEFER in events or Event.MISS in events:
             self.ticker.wake()
+
+    def _busy_workers(self) -> int:
+        """How many workers there are, if all of them have work, more waits, and no rate holds any of them back; else
+        0."""
+        queue, rate = self.queue, self.gate.bucket.rate_per_second
+        if rate or not len(queue) or queue.slots_used < queue.workers:
+            return 0
+        paced = any(entry.marking and entry.bucket is not None for entry in self.book)  # they wait with a slot
+        return 0 if paced else queue.workers
 
     def _gate_changed(self) -> None:
         """The breaker has changed its state, or calls are held: what is queued goes back, uncalled, while it waits."""

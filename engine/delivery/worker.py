@@ -90,13 +90,13 @@ class Worker:
             outcome = classify(answer, finished_us)
             if not (self._gate.is_calm and outcome.verdict is Verdict.SENT):
                 self._gate.report(claim.message_id, outcome, finished_us)
-            self._finish(claim, outcome, started_us, finished_us)
+            self._finish(claim, outcome, started_us, finished_us, plan.text_version)
         except Exception as error:
             log.exception("message.bug", **_names(claim))
             # No fault of the provider's: the breaker does not hear of it.
             self._gate.abandon(claim.message_id)
             bug = Outcome(verdict, None, f"internal error: {type(error).__name__}", None)
-            self._finish(claim, bug, started_us, self._clock.now_us())
+            self._finish(claim, bug, started_us, self._clock.now_us(), None)
 
     def _cleared(self, claim: Claim, now_us: int) -> Entry | None:
         """The last check before the call: the mailing's entry, or ``None`` after giving the claim back."""
@@ -153,15 +153,17 @@ class Worker:
                 return
             await self._clock.sleep(min(_PACE_STEP_SECONDS, (ready_us - now_us) / _US_PER_SECOND))
 
-    def _finish(self, claim: Claim, outcome: Outcome, started_us: int, finished_us: int) -> None:
+    def _finish(
+        self, claim: Claim, outcome: Outcome, started_us: int, finished_us: int, text_version: int | None
+    ) -> None:
         event, due_us = Event.ACCEPT, 0
         if outcome.verdict is not Verdict.SENT:
             event, due_us = outcome.event, self._due_us(claim, outcome, finished_us)
         # A NamedTuple's own constructor costs twice as much, and this is done for each message.
         message_id, mailing_id, client_id, attempt, _, _, _ = claim
         status, detail = outcome.http_status, outcome.detail
-        values = (message_id, mailing_id, client_id, attempt, event, started_us, finished_us, status, detail, due_us)
-        self._recorder.put(tuple.__new__(Record, values))
+        times = (started_us, finished_us, status, detail, due_us, text_version)
+        self._recorder.put(tuple.__new__(Record, (message_id, mailing_id, client_id, attempt, event, *times)))
 
     def _due_us(self, claim: Claim, outcome: Outcome, finished_us: int) -> int:
         """When to try a message again that was not accepted; 0: never. The store decides whether one with an unknown

@@ -6,6 +6,7 @@ spring, the mailing opens where the jump lands; when it shows an hour twice in a
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -84,6 +85,15 @@ def next_open_us(hours: LocalHours | None, zone: tzinfo, now_us: int) -> int:
         if open_us == at_us or _offset_us(zone, open_us) == offset_us:
             return open_us
         at_us = _first_other_offset_us(zone, at_us, open_us)
+
+
+def next_close_us(hours: LocalHours | None, zone: tzinfo, now_us: int) -> float:
+    """Return the first instant from ``now_us`` on at which the hours are not open in ``zone``; infinity without
+    hours."""
+    if hours is None:
+        return math.inf
+    # The hours outside are a range, too.
+    return next_open_us(LocalHours(hours.to_minute, hours.from_minute), zone, now_us)
 
 
 def _offset_us(zone: tzinfo, at_us: int) -> int:

@@ -63,12 +63,35 @@ class AudienceVerbs(Verbs):
 
     async def audience_size(self, filter: AudienceFilter) -> int:
         """How many clients match now."""
+        return sum((await self.audience_by_zone(filter, by_zone=False)).values())
 
-        async def work(tx: Tx) -> int:
+    async def audience_by_zone(
+        self, filter: AudienceFilter, *, by_zone: bool = True, unsent_of: int | None = None
+    ) -> dict[str, int]:
+        """How many clients match now, by time zone; together, as if all were in UTC, unless ``by_zone``: that is
+        cheaper. ``unsent_of``: without those who have a final message of that mailing."""
+
+        async def work(tx: Tx) -> dict[str, int]:
             condition, args = matching(tx, filter)
-            return int(await tx.value(f"SELECT count(*) FROM client AS c WHERE {condition}", *args))
+            if unsent_of is not None and await _has_final(tx, unsent_of):
+                condition += (
+                    " AND NOT EXISTS (SELECT 1 FROM message AS m WHERE m.client_id = c.id AND m.mailing_id = ?"
+                    f" AND m.status IN ({Status.SENT:d}, {Status.NOT_SENT:d}))"
+                )
+                args.append(unsent_of)
+            if not by_zone:
+                return {"UTC": int(await tx.value(f"SELECT count(*) FROM client AS c WHERE {condition}", *args))}
+            sql = f"SELECT c.time_zone, count(*) FROM client AS c WHERE {condition} GROUP BY c.time_zone"
+            return {zone: int(number) for zone, number in await tx.rows(sql, *args)}
 
         return await self._db.read(work)
+
+
+async def _has_final(tx: Tx, mailing_id: int) -> bool:
+    sql = (
+        "SELECT 1 FROM mailing_counters WHERE mailing_id = ? AND sent + expired + rejected + cancelled + uncertain > 0"
+    )
+    return await tx.row(sql, mailing_id) is not None
 
 
 class _Chunk:

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from engine.domain.forecast import count_by_bucket
+from engine.domain.latency import count_by_bucket
 from engine.domain.message import Reason, Status, Step
 from engine.ports import Record
 from engine.store.database import Tx
@@ -17,6 +17,8 @@ TIMELINE_SECONDS: Final = 10
 _TIMELINE_US: Final = TIMELINE_SECONDS * 1_000_000
 
 HTTP_STATUS: Final = "http_status"
+TEXT_VERSION: Final = "text_version"
+"""Sent messages by the version of their text."""
 LATENCY: Final = "latency"
 TIMELINE_SENT: Final = "timeline_sent"
 TIMELINE_NOT_SENT: Final = "timeline_not_sent"
@@ -62,13 +64,13 @@ class Tally:
     def calls(self, ended: Iterable[Record], result: Step) -> None:
         """Calls ended, and all their messages have made the same step. Alike ones are put together before they are
         looked at: this runs once a message, on the hot path."""
-        alike: defaultdict[tuple[int, bool, int, int | None], list[float]] = defaultdict(list)
-        for _, mailing_id, _, attempt, _, started_us, finished_us, status, _, _ in ended:
-            alike[mailing_id, attempt > 1, finished_us // _TIMELINE_US, status].append(
+        alike: defaultdict[tuple[int, bool, int, int | None, int | None], list[float]] = defaultdict(list)
+        for _, mailing_id, _, attempt, _, started_us, finished_us, status, _, _, version in ended:
+            alike[mailing_id, attempt > 1, finished_us // _TIMELINE_US, status, version].append(
                 (finished_us - started_us) * 1e-6
             )
         timeline, counter = _TIMELINE[result.status], counter_of(result)
-        for (mailing_id, again, span, http_status), latencies_seconds in alike.items():
+        for (mailing_id, again, span, http_status, version), latencies_seconds in alike.items():
             number = len(latencies_seconds)
             self.add(mailing_id, "attempts", number)
             self.add(mailing_id, "retried", number if again else 0)
@@ -76,6 +78,8 @@ class Tally:
             self.add(mailing_id, counter, number)
             self._stats[mailing_id, timeline, span] += number
             self._stats[mailing_id, HTTP_STATUS, http_status or 0] += number
+            if result.status is Status.SENT:
+                self._stats[mailing_id, TEXT_VERSION, version or 1] += number
             for latency, calls in count_by_bucket(latencies_seconds).items():
                 self._stats[mailing_id, LATENCY, latency] += calls
 

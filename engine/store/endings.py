@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from engine.domain.message import UNCERTAIN, Event, Reason, Status, Step, step
+from engine.domain.message import UNCERTAIN, Event, Status, Step, step
 from engine.store.counters import Tally
 from engine.store.database import Row, Tx
 from engine.store.verbs import Verbs, bump_revision
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
 LOST_DETAIL: Final = "outcome unknown: the engine stopped"
+_LOST_TEXT: Final = "(SELECT k.text_version FROM mailing AS k WHERE k.id = message.mailing_id)"
+"""The dead engine has told nobody with which text it called: with that of now, unless there was an edit since."""
 _FOR_EVER: Final = 2**62
 _ENDED: Final = "SELECT 1 FROM mailing WHERE id = ? AND end_us <= ? AND deleted_us IS NULL"
 _CANCELLED: Final = "SELECT 1 FROM mailing WHERE id = ? AND cancelled_us IS NOT NULL AND deleted_us IS NULL"
@@ -36,7 +38,7 @@ class EndingVerbs(Verbs):
             return len(lost), await _lose(tx, lost, now_us)
 
         number, uncertain = await self._db.transaction(work)
-        self.on_ended(Reason.UNCERTAIN, uncertain)
+        self.on_step(UNCERTAIN, uncertain)
         return number
 
     async def expire(self, mailing_id: int, limit: int, now_us: int) -> int:
@@ -68,8 +70,7 @@ class EndingVerbs(Verbs):
 
         ended = await self._db.transaction(work)
         for result, number in ended:
-            if result.reason is not None:
-                self.on_ended(result.reason, number)
+            self.on_step(result, number)
         return sum(number for _, number in ended)
 
     async def purge(self, mailing_id: int, limit: int) -> bool:
@@ -148,10 +149,11 @@ async def _store_lost(tx: Tx, again: list[int], uncertain: list[int], now_us: in
             f" SELECT id, attempt, TRUE, NULL, {int(now_us)}, NULL, '{LOST_DETAIL}' FROM message WHERE id {listed}",
             ids,
         )
-        await tx.run(f"UPDATE message SET status = 0, owner = NULL, due_us = 0, unsure = TRUE WHERE id {listed}", ids)
+        change = f"status = 0, owner = NULL, due_us = 0, unsure = TRUE, text_version = {_LOST_TEXT}"
+        await tx.run(f"UPDATE message SET {change} WHERE id {listed}", ids)
     if uncertain:
         await tx.run(
             f"UPDATE message SET {ENDS_UNCERTAIN}, owner = NULL, stale = FALSE, finished_us = {int(now_us)},"
-            f" http_status = NULL, detail = '{LOST_DETAIL}' WHERE id {listed}",
+            f" http_status = NULL, detail = '{LOST_DETAIL}', text_version = {_LOST_TEXT} WHERE id {listed}",
             tx.dialect.list_arg(uncertain),
         )

@@ -11,6 +11,7 @@ from engine.store import counters
 from engine.store.database import Row, Tx
 from engine.store.mailings import get_mailing_row
 from engine.store.rows import DELETED_CLIENT, Breakdown, GroupCounts, StatsRow, TimelineRow
+from engine.store.texts import all_texts
 from engine.store.verbs import Verbs
 
 _CHUNK: Final = 10_000
@@ -45,6 +46,7 @@ class MailingStatsVerbs(Verbs):
                 dict(sorted(stats[counters.HTTP_STATUS].items())),
                 dict(sorted(stats[counters.LATENCY].items())),
                 _timeline(stats),
+                await all_texts(tx, mailing_id, stats[counters.TEXT_VERSION]),
                 _breakdown(_keys(await _chunk(tx, mailing_id, 0))) if mailing.counts.total <= _AT_ONCE_MAX else None,
             )
 
@@ -65,6 +67,43 @@ class MailingStatsVerbs(Verbs):
             if len(rows) < _CHUNK:
                 return _breakdown(found)
             after = rows[-1][0]
+
+    async def pending_by_zone(self, mailing_id: int) -> dict[str, int]:
+        """Messages of a mailing that are not final, by their client's time zone. Reads all of them, in chunks between
+        which others can read."""
+        found: Counter[str] = Counter()
+        after = (-1, 0)
+        while True:
+
+            async def work(tx: Tx, after: tuple[int, int] = after) -> Sequence[Row]:
+                return await tx.table(
+                    "due_us, id, time_zone",
+                    "SELECT m.due_us AS due_us, m.id AS id, c.time_zone AS time_zone FROM message AS m"
+                    f" {tx.dialect.indexed_by('message_due')} JOIN client AS c ON c.id = m.client_id"
+                    " WHERE m.mailing_id = ? AND m.status = 0 AND (m.due_us, m.id) > (?, ?)"
+                    " ORDER BY m.due_us, m.id LIMIT ?",
+                    *(mailing_id, *after, _CHUNK),
+                )
+
+            rows = await self._db.read(work)
+            found.update([zone for _, _, zone in rows])
+            if len(rows) < _CHUNK:
+                return found + await self._taken_by_zone(mailing_id)
+            after = rows[-1][0], rows[-1][1]
+
+    async def _taken_by_zone(self, mailing_id: int) -> Counter[str]:
+        """Of those that an engine has taken: few."""
+
+        async def work(tx: Tx) -> Counter[str]:
+            rows = await tx.rows(
+                f"SELECT c.time_zone, count(*) FROM message AS m {tx.dialect.indexed_by('message_lease')}"
+                " JOIN client AS c ON c.id = m.client_id WHERE m.status IN (1, 2) AND m.mailing_id = ?"
+                " GROUP BY c.time_zone",
+                mailing_id,
+            )
+            return Counter({zone: int(number) for zone, number in rows})
+
+        return await self._db.read(work)
 
 
 async def _chunk(tx: Tx, mailing_id: int, after: int) -> Sequence[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 import orjson
@@ -19,6 +19,7 @@ from engine.store.database import Row, Tx, Work
 from engine.store.lists import Cut, read_part
 from engine.store.requests import find_answer, first_answer, keep_answer
 from engine.store.rows import Actor, Changed, Counts, Created, MailingRow, Page, PageOf, RequestKey
+from engine.store.texts import keep_new_text, keep_text
 from engine.store.verbs import Verbs, bump_revision
 
 _INPUT: Final = (
@@ -30,7 +31,7 @@ _ROW: Final = (
     " FROM mailing AS m JOIN mailing_counters AS k ON k.mailing_id = m.id"
 )
 _PLAN: Final = (
-    f"SELECT id, {_INPUT}, paused, cancelled_us, deleted_us, audience_ready, audience_generation, pending"
+    f"SELECT id, {_INPUT}, paused, cancelled_us, deleted_us, audience_ready, audience_generation, pending, text_version"
     " FROM mailing AS m JOIN mailing_counters AS k ON k.mailing_id = m.id"
     " WHERE (cancelled_us IS NULL AND end_us > ?) OR pending > 0 OR NOT audience_ready OR deleted_us IS NOT NULL"
     " ORDER BY id"
@@ -78,6 +79,7 @@ class MailingVerbs(Verbs):
                 now_us,
             )
             await tx.run("INSERT INTO mailing_counters (mailing_id) VALUES (?)", mailing_id)
+            await keep_text(tx, mailing_id, now_us)
             await _note(tx, by, "create", mailing_id, _shown(mailing), now_us)
             row = await _get(tx, mailing_id)
             await keep_answer(tx, request, row, now_us)
@@ -165,6 +167,8 @@ class MailingVerbs(Verbs):
             if _other_audience(old, new):
                 sets += "audience_ready = FALSE, audience_cursor = 0, audience_generation = audience_generation + 1, "
             await tx.run(f"UPDATE mailing SET {sets}update_us = ? WHERE id = ?", *columns.values(), now_us, mailing_id)
+            if new.text != old.text:
+                await keep_new_text(tx, mailing_id, now_us)
             await _note(tx, by, "update", mailing_id, _shown(new), now_us)
             return await _get(tx, mailing_id)
 
@@ -279,15 +283,6 @@ async def rows_in_state(tx: Tx, state: MailingState, now_us: int, order: str, li
     return [mailing_row(row) for row in await tx.rows(sql, *[now_us] * times, limit)]
 
 
-async def counts_of_all(tx: Tx) -> Counts:
-    """The messages of all mailings."""
-    sums = ", ".join(f"coalesce(sum({field.name}), 0)" for field in fields(Counts))
-    row = await tx.row(
-        f"SELECT {sums} FROM mailing_counters AS k JOIN mailing AS m ON m.id = k.mailing_id WHERE deleted_us IS NULL"
-    )
-    return Counts(*map(int, row or ()))
-
-
 async def get_mailing_row(tx: Tx, mailing_id: int) -> MailingRow:
     """Read one mailing in a transaction; ``NotFound`` when there is none, or it was deleted."""
     return await _get(tx, mailing_id)
@@ -295,7 +290,7 @@ async def get_mailing_row(tx: Tx, mailing_id: int) -> MailingRow:
 
 def _plan(row: Row) -> Plan:
     id, text, tags, codes, start_us, end_us, local_from, local_to, rate, uncertain, paused, cancelled_us = row[:12]
-    deleted_us, ready, generation, pending = row[12:]
+    deleted_us, ready, generation, pending, text_version = row[12:]
     return Plan(
         mailing_id=id,
         text=text,
@@ -311,6 +306,7 @@ def _plan(row: Row) -> Plan:
         audience_state=_audience_state(ready),
         rebuilding=generation > 0 and not ready,
         pending=pending,
+        text_version=text_version,
     )
 
 

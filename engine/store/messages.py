@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Final
 
 from engine.domain.errors import NotFound
@@ -17,16 +18,19 @@ from engine.store.rows import (
     Page,
     PageOf,
 )
+from engine.store.texts import text_of
 from engine.store.verbs import Verbs
 
 _COLUMNS: Final = (
     "id, mailing_id, client_id, phone_number, status, reason, attempt, create_us, due_us,"
-    " started_us, finished_us, http_status, detail"
+    " started_us, finished_us, http_status, detail, text_version"
 )
 _SELECT: Final = (
     "SELECT m.id AS id, m.mailing_id AS mailing_id, m.client_id AS client_id, c.phone_number AS phone_number,"
     " m.status AS status, m.reason AS reason, m.attempt AS attempt, m.create_us AS create_us, m.due_us AS due_us,"
-    " m.started_us AS started_us, m.finished_us AS finished_us, m.http_status AS http_status, m.detail AS detail"
+    " m.started_us AS started_us, m.finished_us AS finished_us, m.http_status AS http_status, m.detail AS detail,"
+    # Those from before there were versions can only have gone out with the first.
+    " coalesce(m.text_version, CASE WHEN m.status >= 3 AND m.attempt > 0 THEN 1 END) AS text_version"
     " FROM message AS m LEFT JOIN client AS c ON c.id = m.client_id"
 )
 _REFUSED: Final = 400
@@ -48,7 +52,8 @@ class MessageVerbs(Verbs):
         return await self._db.read(work)
 
     async def get_message(self, message_id: int) -> tuple[MessageRow, tuple[AttemptRow, ...]]:
-        """Read one message with its finished attempts, the first first; ``NotFound`` when there is none."""
+        """Read one message, its text too, with its finished attempts, the first first; ``NotFound`` when there is
+        none."""
 
         async def work(tx: Tx) -> tuple[MessageRow, tuple[AttemptRow, ...]]:
             row = await tx.row(f"{_SELECT} WHERE m.id = ? AND {_VISIBLE}", message_id)
@@ -59,7 +64,9 @@ class MessageVerbs(Verbs):
                 " WHERE message_id = ? ORDER BY number",
                 message_id,
             )
-            return _message(row), (*map(_attempt, history), *_last_attempt(row, {one[0] for one in history}))
+            message = _message(row)
+            message = replace(message, text=await text_of(tx, message))
+            return message, (*map(_attempt, history), *_last_attempt(row, {one[0] for one in history}))
 
         return await self._db.read(work)
 
@@ -80,7 +87,9 @@ class MessageVerbs(Verbs):
 
 
 def _message(row: Row) -> MessageRow:
-    id, mailing_id, client_id, phone, status, reason, attempt, create_us, due_us, _, finished_us, http, detail = row
+    id, mailing_id, client_id, phone, status, reason, attempt, create_us, due_us, _, finished_us, http, detail = row[
+        :13
+    ]
     return MessageRow(
         id=id,
         mailing_id=mailing_id,
@@ -91,9 +100,11 @@ def _message(row: Row) -> MessageRow:
         attempts=attempt,
         create_us=create_us,
         sent_us=finished_us if status == Status.SENT else None,
+        final_us=finished_us if Status(status).is_final else None,
         next_attempt_us=due_us if status == Status.PENDING and due_us else None,
         http_status=http,
         detail=detail,
+        text_version=row[13],
     )
 
 

@@ -27,6 +27,8 @@ class Mailing(Model):
 
     id = fields.BigIntField(primary_key=True)
     text = fields.TextField()
+    text_version = fields.IntField(default=1)
+    """Of the text as it is now; see ``MailingText``."""
     filter_tags = fields.TextField()
     """A JSON list."""
     filter_phone_codes = fields.TextField()
@@ -52,6 +54,20 @@ class Mailing(Model):
         table = "mailing"
 
 
+class MailingText(Model):
+    """A text that a mailing has, or had before an edit."""
+
+    id = fields.BigIntField(primary_key=True)
+    mailing: fields.ForeignKeyRelation[Mailing] = fields.ForeignKeyField("store.Mailing", on_delete=fields.CASCADE)
+    version = fields.IntField()
+    text = fields.TextField()
+    create_us = fields.BigIntField()
+
+    class Meta:
+        table = "mailing_text"
+        unique_together = (("mailing", "version"),)
+
+
 class MailingCounters(Model):
     """How many messages are where, changed in the same transaction as the rows."""
 
@@ -72,7 +88,7 @@ class MailingCounters(Model):
 
 
 class MailingStat(Model):
-    """Histograms: calls by HTTP status and by latency, outcomes by time."""
+    """Histograms: calls by HTTP status and by latency, outcomes by time, sent messages by version of the text."""
 
     id = fields.BigIntField(primary_key=True)
     mailing: fields.ForeignKeyRelation[Mailing] = fields.ForeignKeyField("store.Mailing", on_delete=fields.CASCADE)
@@ -109,6 +125,8 @@ class Message(Model):
     finished_us = fields.BigIntField(null=True)
     http_status = fields.IntField(null=True)
     detail = fields.TextField(default="")
+    text_version = fields.IntField(null=True)
+    """Of the text that the last call was made with."""
 
     class Meta:
         table = "message"

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Final
 
 from engine.domain.window import MailingState
 from engine.ports import EngineRow
 from engine.store import counters
 from engine.store.database import Tx
-from engine.store.mailings import OPEN, counts_of_all, rows_in_state
-from engine.store.rows import MailingRow, OverviewRow, TimelineRow
+from engine.store.mailings import OPEN, rows_in_state
+from engine.store.rows import Counts, MailingRow, OverviewRow, TimelineRow
 from engine.store.verbs import Verbs
 
 MAILINGS_MAX: Final = 20
+SHARING_MAX: Final = 50
+"""Of so many mailings in each state a forecast takes account."""
+RecentSteps = Mapping[int, tuple[TimelineRow, ...]]
+"""What happened lately, by mailing."""
 _STEP_US: Final = counters.TIMELINE_SECONDS * 1_000_000
 _KINDS: Final = (counters.TIMELINE_SENT, counters.TIMELINE_NOT_SENT, counters.TIMELINE_DEFERRED)
 _ORDERS: Final = {
@@ -35,7 +41,18 @@ class OverviewVerbs(Verbs):
                 shown += await rows_in_state(tx, state, now_us, order, MAILINGS_MAX - len(shown))
             total = await tx.value(f"SELECT count(*) FROM mailing WHERE deleted_us IS NULL AND {OPEN}", now_us)
             recent = await _recent(tx, recent_us)
-            return OverviewRow(tuple(shown), int(total), await counts_of_all(tx), recent)
+            return OverviewRow(tuple(shown), int(total), await _counts_of_all(tx), recent)
+
+        return await self._db.read(work)
+
+    async def sharing(self, now_us: int, *, recent_us: int) -> tuple[tuple[MailingRow, ...], RecentSteps]:
+        """Mailings that are sending or scheduled and have something to send, the largest of each or the next: they
+        share the workers. And what all did since ``recent_us``."""
+
+        async def work(tx: Tx) -> tuple[tuple[MailingRow, ...], RecentSteps]:
+            active = await rows_in_state(tx, MailingState.ACTIVE, now_us, "pending DESC, id", SHARING_MAX)
+            scheduled = await rows_in_state(tx, MailingState.SCHEDULED, now_us, "start_us, id", SHARING_MAX)
+            return (*active, *scheduled), await _recent(tx, recent_us)
 
         return await self._db.read(work)
 
@@ -91,3 +108,12 @@ async def _recent(tx: Tx, recent_us: int) -> dict[int, tuple[TimelineRow, ...]]:
         )
         for mailing_id, steps in found.items()
     }
+
+
+async def _counts_of_all(tx: Tx) -> Counts:
+    """The messages of all mailings."""
+    sums = ", ".join(f"coalesce(sum({field.name}), 0)" for field in fields(Counts))
+    row = await tx.row(
+        f"SELECT {sums} FROM mailing_counters AS k JOIN mailing AS m ON m.id = k.mailing_id WHERE deleted_us IS NULL"
+    )
+    return Counts(*map(int, row or ()))

@@ -218,12 +218,18 @@ class MessageRow:
     """Calls made, the one under way included."""
     create_us: int
     sent_us: int | None
+    final_us: int | None
+    """When it became final, for whatever reason; ``None``: it is pending."""
     next_attempt_us: int | None
     """Of a message that waits: not before this; ``None``: as soon as the mailing may send, or never."""
     http_status: int | None
     """Of the last attempt; ``None``: no HTTP answer, or no attempt yet."""
     detail: str
     """What the last attempt failed of; empty: it did not fail, or there was none."""
+    text_version: int | None
+    """Of the text that the last attempt was made with; ``None``: there was none, or it is the first and not over."""
+    text: str = ""
+    """As it went out; of one that is pending or was never called, the mailing's text now. Not in lists."""
 
 
 class AttemptOutcome(StrEnum):
@@ -289,6 +295,17 @@ class TimelineRow:
 
 
 @dataclass(frozen=True, slots=True)
+class TextRow:
+    """A text that a mailing has or had."""
+
+    version: int
+    create_us: int
+    text: str
+    sent: int
+    """Messages that were sent with it."""
+
+
+@dataclass(frozen=True, slots=True)
 class StatsRow:
     """The detailed statistics of a mailing (SPEC, section 5, stats)."""
 
@@ -300,8 +317,9 @@ class StatsRow:
     by_http_status: Mapping[int, int]
     """Calls by HTTP status; 0: no HTTP answer."""
     latency: Mapping[int, int]
-    """Calls by bucket of ``domain.forecast``, for ``quantile``."""
+    """Calls by bucket of ``domain.latency``, for ``quantile``."""
     timeline: tuple[TimelineRow, ...]
+    texts: tuple[TextRow, ...]
     breakdown: Breakdown | None
     """``None``: there are too many messages to be read at once; see ``mailing_breakdown``."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from engine.domain.message import Event, Reason, Status, Step, step, withdraw
+from engine.domain.message import UNCERTAIN, Event, Status, Step, step, withdraw
 from engine.ports import Claim, Record, Return
 from engine.store.counters import Tally
 from engine.store.database import Tx
@@ -50,6 +50,7 @@ _OUTCOME: Final = {
     "finished_us": "int",
     "http_status": "int",
     "detail": "text",
+    "text_version": "int",
 }
 _ATTEMPT: Final = {
     "id": "int",
@@ -149,28 +150,27 @@ class TransitionVerbs(Verbs):
             return len(passed), uncertain
 
         number, uncertain = await self._db.transaction(work) if returns else (0, 0)
-        self.on_ended(Reason.UNCERTAIN, uncertain)
+        self.on_step(UNCERTAIN, uncertain)
         return number
 
     async def record(self, records: Sequence[Record], *, owner: int, now_us: int) -> int:
         """ACCEPT, REJECT, DEFER, MISS; see ``ports.Store``."""
 
-        async def work(tx: Tx) -> tuple[int, int]:
+        async def work(tx: Tx) -> Counter[Step]:
             if await _store_all_sent(tx, records, owner):
-                return len(records), 0
+                return Counter({_ACCEPTED: len(records)})
             passed = await _passed(tx, ((record.message_id, record.attempt) for record in records), owner)
             ours = {
                 record.message_id: (record, passed[record.message_id].after(record.event))
                 for record in records
                 if record.message_id in passed and passed[record.message_id].attempt == record.attempt
             }
-            outcomes = list(ours.values())
-            await _store_outcomes(tx, outcomes, owner)
-            return len(ours), sum(step is not None and step.reason is Reason.UNCERTAIN for _, step in outcomes)
+            return await _store_outcomes(tx, list(ours.values()), owner)
 
-        number, uncertain = await self._db.transaction(work) if records else (0, 0)
-        self.on_ended(Reason.UNCERTAIN, uncertain)
-        return number
+        steps = await self._db.transaction(work) if records else Counter()
+        for result, number in steps.items():
+            self.on_step(result, number)
+        return steps.total()
 
     async def take_back(
         self, mailing_id: int, limit: int, *, after: tuple[int, int], by_us: int
@@ -240,8 +240,9 @@ async def _store_all_sent(tx: Tx, records: Sequence[Record], owner: int) -> bool
     return True
 
 
-async def _store_outcomes(tx: Tx, outcomes: Sequence[tuple[Record, Step | None]], owner: int) -> None:
-    """Store outcomes of messages that are still ours. No step: the message is removed."""
+async def _store_outcomes(tx: Tx, outcomes: Sequence[tuple[Record, Step | None]], owner: int) -> Counter[Step]:
+    """Store outcomes of messages that are still ours; return how many made each step. No step: the message, which was
+    put off, is removed."""
     sent, others, gone = [], [], []
     by_step: defaultdict[Step, list[Record]] = defaultdict(list)
     for record, result in outcomes:
@@ -263,23 +264,25 @@ async def _store_outcomes(tx: Tx, outcomes: Sequence[tuple[Record, Step | None]]
         ids = tx.dialect.list_arg(record.message_id for record in gone)
         await tx.run(f"DELETE FROM message WHERE id {tx.dialect.in_list()}", ids)
     await tally.write(tx)
+    return Counter({result: len(records) for result, records in by_step.items()})
 
 
 async def _store_sent(tx: Tx, records: Sequence[Record], owner: int) -> int:
     """Of these accepted ones, store those that pass the fence; return how many."""
-    # Nearly all are alike in attempt and status. What goes in once a statement and not once a row is cheaper: each
-    # field that SQLite takes out of a row's JSON costs a tenth of what it takes to store the row.
-    alike: defaultdict[tuple[int, int | None], list[tuple[int, int, int]]] = defaultdict(list)
-    for id, _, _, attempt, _, started_us, finished_us, http_status, _, _ in records:
-        alike[attempt, http_status].append((id, started_us, finished_us))
+    # Nearly all are alike in attempt, status and text. What goes in once a statement and not once a row is cheaper:
+    # each field that SQLite takes out of a row's JSON costs a tenth of what it takes to store the row.
+    alike: defaultdict[tuple[int, int | None, int | None], list[tuple[int, int, int]]] = defaultdict(list)
+    for id, _, _, attempt, _, started_us, finished_us, http_status, _, _, text_version in records:
+        alike[attempt, http_status, text_version].append((id, started_us, finished_us))
     stored = 0
-    for (attempt, http_status), rows in alike.items():
+    for (attempt, http_status, text_version), rows in alike.items():
         stored += await tx.run(
             "UPDATE message SET status = 3, owner = NULL, due_us = 0, stale = FALSE, started_us = r.started_us,"
-            " finished_us = r.finished_us, http_status = ?, detail = ''"
+            " finished_us = r.finished_us, http_status = ?, text_version = ?, detail = ''"
             f" FROM {tx.dialect.rows_table(**_SENT)} WHERE message.id = r.id AND message.attempt = ?"
             " AND message.owner = ? AND message.status IN (1, 2)",
             http_status,
+            text_version,
             *tx.dialect.rows_args(rows, len(_SENT)),
             attempt,
             owner,
@@ -294,7 +297,8 @@ async def _store_others(tx: Tx, outcomes: list[tuple[Record, Step]]) -> None:
     await tx.run(
         "UPDATE message SET status = r.status, reason = r.reason, owner = NULL, due_us = r.due_us, stale = FALSE,"
         " unsure = (message.unsure OR r.unsure <> 0), started_us = r.started_us, finished_us = r.finished_us,"
-        " http_status = r.http_status, detail = r.detail"
+        " http_status = r.http_status, detail = r.detail,"
+        " text_version = coalesce(r.text_version, message.text_version)"
         f" FROM {tx.dialect.rows_table(**_OUTCOME)} WHERE message.id = r.id",
         *tx.dialect.rows_args([_outcome_row(record, result) for record, result in outcomes], len(_OUTCOME)),
     )
@@ -324,6 +328,7 @@ def _outcome_row(record: Record, result: Step) -> tuple[int | str | None, ...]:
         record.finished_us if final else None,
         record.http_status,
         _storable(record.detail),
+        record.text_version,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engine.domain.message import Reason
+from engine.domain.message import Step
 from engine.store.database import Database, Tx
 
 CLIENTS_LOCK = 0x6D61696C_00000002
@@ -16,8 +16,8 @@ class Verbs:
     """A part of the store; ``Store`` is made of all of them."""
 
     _db: Database
-    on_ended: Callable[[Reason, int], None] = staticmethod(lambda reason, number: None)
-    """Told after the commit how many messages have become ``not_sent`` without an answer that says so."""
+    on_step: Callable[[Step, int], None] = staticmethod(lambda step, number: None)
+    """Told after the commit how many messages have made a step of their lives, but for claims and returns."""
 
 
 async def lock_clients(tx: Tx, *, exclusive: bool) -> None:

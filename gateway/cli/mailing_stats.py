@@ -8,10 +8,11 @@ from datetime import UTC
 from rich.text import Text
 
 from gateway.cli import show
+from gateway.cli.mailing_preview import forecast_rows
 from gateway.cli.plain import dumps, plain
 from gateway.cli.session import Session
 from mailing.v1.mailing_pb2 import MessageCounts
-from mailing.v1.mailing_stats_pb2 import MailingStats
+from mailing.v1.mailing_stats_pb2 import MailingStats, TextVersion
 
 TOP = 12
 PLOT_WIDTH = 60
@@ -56,7 +57,7 @@ def _summary(stats: MailingStats) -> list[tuple[str, str | Text]]:
         ("not sent", Text(show.number(counts.not_sent), "red" if counts.not_sent else "") + _because(why)),
         ("pending", show.number(counts.pending)),
         ("speed", show.rate(stats.rate_per_second)),
-        ("through by", show.when(stats, "estimated_completion_time")),
+        *(forecast_rows(stats.forecast, "will be") if counts.pending else []),
         ("calls", f"{show.number(stats.attempts.total)}, {show.number(stats.attempts.retried)} of them again"),
         ("answers", ", ".join(codes) or show.NONE),
     ]
@@ -65,9 +66,14 @@ def _summary(stats: MailingStats) -> list[tuple[str, str | Text]]:
         rows.append(("answered in", ", ".join(f"{name} ≤ {_duration(seconds)}" for name, seconds in quantiles)))
     if stats.timeline:
         rows += [("sent over time", Text(_plot(stats), "green")), ("", _plot_span(stats))]
-    if stats.forecast.missed:
-        rows.append(("too late", Text(f"{show.number(stats.forecast.missed)} will be unsent at the end", "yellow")))
+    if len(stats.text_versions) > 1:
+        rows += [(f"text {each.version}", _text(each)) for each in stats.text_versions]
     return rows
+
+
+def _text(version: TextVersion) -> str:
+    """A text that the mailing has had, and how many got it."""
+    return f"{show.number(version.sent)} sent: {show.cut(version.text, 60)}"
 
 
 def _because(why: list[str]) -> Text:

@@ -13,9 +13,9 @@ from rich.text import Text
 
 from gateway.cli import show
 from gateway.cli.failures import UsageFailure
+from gateway.cli.mailing_preview import show_preview
 from gateway.cli.mailing_stats import show_stats
 from gateway.cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
-from gateway.cli.plain import dumps, plain
 from gateway.cli.session import CALL_SECONDS, Session, run
 from gateway.cli.values import enum_number, local_hours, moment, timestamp
 from gateway.cli.watch import RECONNECT_SECONDS, watch_mailing
@@ -30,15 +30,12 @@ from mailing.v1.mailing_service_pb2 import (
     ListMailingsResponse,
     PauseMailingRequest,
     PreviewMailingRequest,
-    PreviewMailingResponse,
     ResumeMailingRequest,
-    TextEncoding,
     UpdateMailingRequest,
 )
 
 app = typer.Typer(help="Register, follow and steer mailings.", no_args_is_help=True)
 
-_ENCODINGS = {TextEncoding.TEXT_ENCODING_GSM7: "GSM-7", TextEncoding.TEXT_ENCODING_UCS2: "UCS-2"}
 _TIME = "now, +10m (s, m, h, d, w) or a time with its offset, like 2026-01-31T09:00:00+03:00"
 MailingId = Annotated[int, typer.Argument(metavar="ID", help="The mailing's id.", min=1)]
 NewText = Annotated[str, typer.Option("--text", help="What is sent, 1 to 4096 characters; - reads stdin.")]
@@ -131,12 +128,7 @@ def preview(
     """Say how many clients, segments and how long, for options as `create` takes them; stores nothing."""
     mailing = _mailing(text, tag, phone_code, start, end, local_hours, rate, on_uncertain)
 
-    async def act(session: Session) -> None:
-        request = PreviewMailingRequest(mailing=mailing)
-        answer = await session.mailings.PreviewMailing(request, timeout=CALL_SECONDS, metadata=session.metadata)
-        _show_preview(session, answer)
-
-    run(context, act)
+    run(context, lambda session: _preview(session, mailing, None))
 
 
 @app.command("list")
@@ -201,6 +193,9 @@ def edit(
         str | None, typer.Option("--local-hours", help="Like 09:00-21:00; any: at any hour.")
     ] = None,
     rate: Annotated[float | None, typer.Option("--rate", help="Messages a second; 0: no limit of its own.")] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only say what it would make of what is not sent yet; changes nothing.")
+    ] = False,
 ) -> None:
     """Change an open mailing; what is not given stays, unsent messages follow."""
     changed = Mailing(id=mailing_id)
@@ -215,23 +210,27 @@ def edit(
         changed.filter.phone_codes.extend([] if all_phone_codes else phone_code or [])
         paths.append("filter.phone_codes")
     paths += _edit_times(changed, start, end)
-    if local_hours_ is not None:
-        if local_hours_ != "any":
-            changed.local_hours.CopyFrom(local_hours(local_hours_))
-        paths.append("local_hours")
-    if rate is not None:
-        if rate:
-            changed.rate_limit = rate
-        paths.append("rate_limit")
+    paths += _edit_pace(changed, local_hours_, rate)
     if not paths:
         raise UsageFailure("nothing to change: see mailing mailing edit --help")
 
     async def act(session: Session) -> None:
-        request = UpdateMailingRequest(mailing=changed)
+        request = UpdateMailingRequest(mailing=changed, validate_only=preview)
         request.update_mask.paths.extend(paths)
-        _show(session, await session.mailings.UpdateMailing(request, timeout=CALL_SECONDS, metadata=session.metadata))
+        mailing = await session.mailings.UpdateMailing(request, timeout=CALL_SECONDS, metadata=session.metadata)
+        if preview:
+            await _preview(session, mailing, mailing_id)
+        else:
+            _show(session, mailing)
 
     run(context, act)
+
+
+async def _preview(session: Session, mailing: Mailing, mailing_id: int | None) -> None:
+    request = PreviewMailingRequest(mailing=mailing, mailing_id=mailing_id)
+    show_preview(
+        session, await session.mailings.PreviewMailing(request, timeout=CALL_SECONDS, metadata=session.metadata)
+    )
 
 
 def _edit_times(changed: Mailing, start: str | None, end: str | None) -> list[str]:
@@ -244,6 +243,19 @@ def _edit_times(changed: Mailing, start: str | None, end: str | None) -> list[st
     if end is not None:
         changed.end_time.FromDatetime(moment("--end", end, base))
         paths.append("end_time")
+    return paths
+
+
+def _edit_pace(changed: Mailing, hours: str | None, rate: float | None) -> list[str]:
+    paths = []
+    if hours is not None:
+        if hours != "any":
+            changed.local_hours.CopyFrom(local_hours(hours))
+        paths.append("local_hours")
+    if rate is not None:
+        if rate:
+            changed.rate_limit = rate
+        paths.append("rate_limit")
     return paths
 
 
@@ -354,19 +366,3 @@ def _show(session: Session, m: Mailing) -> None:
 def _entries(entries: object) -> str:
     words = [show.cut(str(entry), 64) or "(none)" for entry in list(entries)]  # type: ignore[call-overload]
     return ", ".join(words) or "all"
-
-
-def _show_preview(session: Session, answer: PreviewMailingResponse) -> None:
-    if session.json:
-        session.out.print(dumps(plain(answer)), markup=False, soft_wrap=True)
-        return
-    forecast = answer.forecast
-    speed = f" at {show.rate(forecast.rate_per_second)}" if forecast.rate_per_second else ""
-    rows: list[tuple[str, str | Text]] = [
-        ("audience", f"{show.number(answer.audience)} clients"),
-        ("segments", f"{answer.segments} a message ({_ENCODINGS.get(answer.encoding, '?')}, {answer.units} units)"),
-        ("through by", show.when(forecast, "completion_time") + speed),
-    ]
-    if forecast.missed:
-        rows.append(("too late", Text(f"{show.number(forecast.missed)} would be unsent at the end", "yellow")))
-    session.out.print(show.sheet(rows))

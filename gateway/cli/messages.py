@@ -44,7 +44,7 @@ def list_(
 
         items, total, token = await collect(fetch, lambda page: list(page.messages), None if all_ else limit)
         numbers = [(name, show.NUMBER) for name in ("id", "mailing", "client")]
-        ends = [("sent, or next try", show.TIME), ("last error", show.TEXT)]
+        ends = [("final, or next try", show.TIME), ("last error", show.TEXT)]
         body = show.table(*numbers, "phone number", ("status", show.TIME), ("calls", show.NUMBER), *ends)
         for m in items:
             body.add_row(
@@ -95,6 +95,9 @@ def _show(session: Session, m: Message) -> None:
         ("calls", str(m.attempts)),
         ("made", show.when(m, "create_time")),
         ("sent", show.when(m, "sent_time")),
+        ("final", show.when(m, "final_time")),
+        ("text", show.cut(m.text, 300)),
+        ("text version", str(m.text_version) if m.HasField("text_version") else show.NONE),
         ("next try", show.when(m, "next_attempt_time")),
         ("last error", error_of(m) or show.NONE),
     ]
@@ -108,7 +111,7 @@ def _client(m: Message) -> str:
 def _when(m: Message) -> str:
     if m.HasField("next_attempt_time"):
         return f"[yellow]{show.brief(m, 'next_attempt_time')}[/]"
-    return show.brief(m, "sent_time")
+    return show.brief(m, "final_time" if m.HasField("final_time") else "sent_time")
 
 
 def _status(m: Message) -> Text:

@@ -212,11 +212,21 @@ def _state(progress: MailingProgress) -> Text:
     return state
 
 
+def _waits(progress: MailingProgress) -> bool:
+    """It is to be sent, and nobody's local hours are open; or it has not started."""
+    running = (MailingState.MAILING_STATE_ACTIVE, MailingState.MAILING_STATE_SCHEDULED)
+    return progress.state in running and progress.forecast.HasField("next_open_time")
+
+
 def _speed(progress: MailingProgress) -> list[str]:
     if not progress.message_counts.pending:
         return []
+    if _waits(progress):
+        return [f"waits until {show.when(progress.forecast, 'next_open_time')}"]
     parts = [show.rate(progress.rate_per_second)]
-    if progress.HasField("estimated_completion_time"):
+    if progress.forecast.missed and progress.state == MailingState.MAILING_STATE_ACTIVE:
+        parts.append(f"{show.number(progress.forecast.missed)} will miss the end")
+    elif progress.HasField("estimated_completion_time"):
         left = progress.estimated_completion_time.ToDatetime(UTC) - progress.time.ToDatetime(UTC)
         parts.append(f"{show.span(left.total_seconds())} left")
     return parts

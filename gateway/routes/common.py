@@ -86,8 +86,15 @@ async def checked_call(request: web.Request, schema: type[Input], method: Any, m
     return await engine.call(request, method, make(data))
 
 
-async def checked_body(request: web.Request, schema: type[Input], check: Callable[[Json], Awaitable[object]]) -> Json:
+async def checked_body(
+    request: web.Request,
+    schema: type[Input],
+    check: Callable[[Json], Awaitable[object]],
+    *,
+    query: type[Input] = Input,
+) -> Json:
     """The body; see ``read_body``. ``check`` makes a call that changes nothing, with what the schema has let through.
+    ``query``: what may be asked for in the query; nothing, unless given.
 
     Raises:
         Problem: see ``read_body``.
@@ -99,5 +106,6 @@ async def checked_body(request: web.Request, schema: type[Input], check: Callabl
         except aio.AioRpcError as error:
             raise of_rpc(error) from error
 
-    no_query(request)
+    if request.query_string:
+        read_query(request, query)
     return await read_body(request, schema, ask)

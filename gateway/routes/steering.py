@@ -6,11 +6,19 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.body import read_query
 from gateway.keys import ENGINE
 from gateway.openapi import operation
 from gateway.routes.common import API, ID, checked_body, id_in_path, idempotency_key, json_answer, no_query
 from gateway.routes.mailings import EXAMPLE
-from gateway.schemas import Input, MailingCreateSchema, MailingPreviewSchema, MailingSchema, MailingStatsSchema
+from gateway.schemas import (
+    Input,
+    MailingCreateSchema,
+    MailingPreviewQuerySchema,
+    MailingPreviewSchema,
+    MailingSchema,
+    MailingStatsSchema,
+)
 from gateway.translate import mailing_json, preview_json, preview_mailing_proto, stats_json
 from mailing.v1.mailing_service_pb2 import (
     CancelMailingRequest,
@@ -32,18 +40,22 @@ def _looking() -> list[web.RouteDef]:
         id="previewMailing",
         tag="mailings",
         summary="Say what a mailing would be",
-        description="How many clients, segments, until when. Stores nothing.",
+        description="How many clients, segments, until when. Stores nothing. With `mailing_id`: what "
+        "an edit would make of what that mailing has not sent yet.",
+        query=MailingPreviewQuerySchema,
         body=MailingCreateSchema,
         body_example=EXAMPLE,
         response=(200, MailingPreviewSchema),
     )
     async def preview(request: web.Request) -> web.Response:
         engine = request.app[ENGINE]
+        edited = read_query(request, MailingPreviewQuerySchema).get("mailing_id")
 
         async def check(valid: dict[str, object]) -> None:
-            await engine.call(request, engine.mailings.PreviewMailing, preview_mailing_proto(valid))
+            await engine.call(request, engine.mailings.PreviewMailing, preview_mailing_proto(valid, edited))
 
-        asked = preview_mailing_proto(await checked_body(request, MailingCreateSchema, check))
+        body = await checked_body(request, MailingCreateSchema, check, query=MailingPreviewQuerySchema)
+        asked = preview_mailing_proto(body, edited)
         return json_answer(preview_json(await engine.call(request, engine.mailings.PreviewMailing, asked)))
 
     @operation(

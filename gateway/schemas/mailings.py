@@ -18,6 +18,7 @@ from gateway.schemas.fields import (
     Page,
     Text,
     moment,
+    query_id,
     rate,
     real,
     text,
@@ -30,6 +31,7 @@ _ENTRIES: Final = Length(max=1000, error="must have at most {max} entries")
 _HOUR: Final = ("^([01][0-9]|2[0-3]):[0-5][0-9]$", "must be HH:MM, 00:00 to 23:59")
 _RATE: Final = "Messages a second at most; null: no limit of its own."
 _HOURS: Final = {"description": "Hours of the day, in the client's time zone, in which it may be sent; null: any."}
+_DONE: Final = "When the last message is final, as the forecast has it; null: unknown, or done."
 _FILTER: Final = {"description": "Who gets it. An empty list does not restrict; both empty: everyone."}
 
 
@@ -172,14 +174,23 @@ class ForecastSchema(Output):
         required=True,
         allow_none=True,
     )
-    missed = whole("How many messages its end will find unsent.", 0, required=True)
-    rate_per_second = real("The speed assumed; 0: none is known.", 50.0, required=True)
+    missed = whole(
+        "How many messages its end will find unsent; where no speed is known, those that no speed could save.",
+        0,
+        required=True,
+    )
+    rate_per_second = real("The mean speed while there is something to send; 0: none is known.", 50.0, required=True)
+    next_open_time = moment(
+        "When the first pending message can go out: at the start, or when local hours open; null: now, or never.",
+        required=True,
+        allow_none=True,
+    )
 
 
 class MailingPreviewSchema(Output):
     """What a mailing would be."""
 
-    audience = whole("How many clients match now.", 100, required=True)
+    audience = whole("How many clients match now and would get it.", 100, required=True)
     segments = whole("SMS segments of the text.", 1, most=2**31 - 1, required=True)
     forecast = Nested(ForecastSchema, required=True)
     encoding = word("How the text goes into an SMS.", ENCODINGS, "gsm7", required=True)
@@ -237,6 +248,21 @@ def _breakdown(description: str) -> fields.Dict:
     )
 
 
+class TextVersionSchema(Output):
+    """A text of a mailing."""
+
+    version = whole("1 for the first; each edit of the text makes another.", 1, most=2**31 - 1, required=True)
+    create_time = moment("Since when it is the text.", required=True)
+    text = _text(required=True)
+    sent = whole("Messages that were sent with it.", 98, required=True)
+
+
+class MailingPreviewQuerySchema(Input):
+    """Of which mailing the body is an edit."""
+
+    mailing_id = query_id("The mailing that is edited: whoever has a final message of it is not counted.")
+
+
 class MailingStatsSchema(Output):
     """Detailed statistics of one mailing."""
 
@@ -245,7 +271,7 @@ class MailingStatsSchema(Output):
     reasons = Nested(ReasonCountsSchema, required=True)
     progress = real("Share of the messages that are final, 0 to 1.", 1.0, required=True)
     rate_per_second = real("Messages that became final, a second, lately.", 3.3, required=True)
-    estimated_completion_time = moment("At this speed; null: unknown, or done.", required=True, allow_none=True)
+    estimated_completion_time = moment(_DONE, required=True, allow_none=True)
     forecast = Nested(ForecastSchema, required=True)
     attempts = Nested(AttemptStatsSchema, required=True)
     latency_seconds = Nested(LatencySchema, required=True)
@@ -253,6 +279,9 @@ class MailingStatsSchema(Output):
     by_tag = _breakdown("Messages by the client's tag")
     by_time_zone = _breakdown("Messages by the client's time zone")
     timeline = fields.List(Nested(TimelinePointSchema), required=True)
+    text_versions = fields.List(
+        Nested(TextVersionSchema), required=True, metadata={"description": "Each text it has had, the first one first."}
+    )
 
 
 class MailingProgressSchema(Output):
@@ -265,4 +294,5 @@ class MailingProgressSchema(Output):
     message_counts = Nested(MessageCountsSchema, required=True)
     progress = real("Share of the messages that are final, 0 to 1.", 0.5, required=True)
     rate_per_second = real("Messages that became final, a second, lately.", 50.0, required=True)
-    estimated_completion_time = moment("At this speed; null: unknown, or done.", required=True, allow_none=True)
+    estimated_completion_time = moment(_DONE, required=True, allow_none=True)
+    forecast = Nested(ForecastSchema, required=True)

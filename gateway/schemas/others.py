@@ -71,7 +71,15 @@ class MessageSchema(Output):
     attempts = whole("Calls made for it.", 1, most=_INT32_MAX, required=True)
     create_time = moment("When it was made.", required=True)
     sent_time = moment("When the provider accepted it; null: it has not.", required=True, allow_none=True)
+    final_time = moment("When it became sent or not_sent; null: it is pending.", required=True, allow_none=True)
     next_attempt_time = moment("Not before then it is tried; null: any time.", required=True, allow_none=True)
+    text_version = whole(
+        "Which of the mailing's texts its last call was made with; null: there was none, or it is the first under way.",
+        1,
+        most=_INT32_MAX,
+        required=True,
+        allow_none=True,
+    )
     last_error = Nested(MessageErrorSchema, required=True, allow_none=True)
 
 
@@ -87,8 +95,9 @@ class AttemptSchema(Output):
 
 
 class MessageDetailSchema(MessageSchema):
-    """One message with its attempts."""
+    """One message with its text and its attempts."""
 
+    text = text("As it went out; pending or never called: the mailing's text.", "Big sale!", required=True)
     attempt_history = fields.List(
         Nested(AttemptSchema), required=True, metadata={"description": "Its calls, the oldest first."}
     )

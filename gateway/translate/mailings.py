@@ -60,6 +60,7 @@ def forecast_json(forecast: mailing_stats_pb2.Forecast) -> Json:
         "completion_time": optional_time_json(forecast, "completion_time"),
         "missed": forecast.missed,
         "rate_per_second": forecast.rate_per_second,
+        "next_open_time": optional_time_json(forecast, "next_open_time"),
     }
 
 
@@ -100,6 +101,10 @@ def stats_json(stats: mailing_stats_pb2.MailingStats) -> Json:
         "by_tag": {key: counts_json(counts) for key, counts in stats.by_tag.items()},
         "by_time_zone": {key: counts_json(counts) for key, counts in stats.by_time_zone.items()},
         "timeline": timeline_json(stats.timeline),
+        "text_versions": [
+            {"version": each.version, "create_time": time_json(each.create_time), "text": each.text, "sent": each.sent}
+            for each in stats.text_versions
+        ],
     }
 
 
@@ -122,6 +127,7 @@ def progress_json(progress: mailing_stats_pb2.MailingProgress) -> Json:
         "progress": progress.progress,
         "rate_per_second": progress.rate_per_second,
         "estimated_completion_time": optional_time_json(progress, "estimated_completion_time"),
+        "forecast": forecast_json(progress.forecast),
     }
 
 
@@ -169,9 +175,11 @@ def update_mailing_proto(
     )
 
 
-def preview_mailing_proto(data: Mapping[str, Any]) -> mailing_service_pb2.PreviewMailingRequest:
-    """Ask what a mailing would be."""
-    return mailing_service_pb2.PreviewMailingRequest(mailing=mailing_proto(data))
+def preview_mailing_proto(
+    data: Mapping[str, Any], mailing_id: int | None = None
+) -> mailing_service_pb2.PreviewMailingRequest:
+    """Ask what a mailing would be; with ``mailing_id``, what an edit of that one would."""
+    return mailing_service_pb2.PreviewMailingRequest(mailing=mailing_proto(data), mailing_id=mailing_id)
 
 
 def list_mailings_proto(query: Mapping[str, Any]) -> mailing_service_pb2.ListMailingsRequest:

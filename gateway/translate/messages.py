@@ -27,14 +27,17 @@ def message_json(message: message_pb2.Message) -> Json:
         "attempts": message.attempts,
         "create_time": time_json(message.create_time),
         "sent_time": optional_time_json(message, "sent_time"),
+        "final_time": optional_time_json(message, "final_time"),
         "next_attempt_time": optional_time_json(message, "next_attempt_time"),
+        "text_version": message.text_version if message.HasField("text_version") else None,
         "last_error": _error_json(message.last_error) if message.HasField("last_error") else None,
     }
 
 
 def message_detail_json(message: message_pb2.Message) -> Json:
-    """One message with its attempts, the oldest first."""
-    return {**message_json(message), "attempt_history": [attempt_json(each) for each in message.attempt_history]}
+    """One message with its text and its attempts, the oldest first."""
+    attempts = [attempt_json(each) for each in message.attempt_history]
+    return {**message_json(message), "text": message.text, "attempt_history": attempts}
 
 
 def attempt_json(attempt: message_pb2.Attempt) -> Json:

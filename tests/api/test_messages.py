@@ -58,7 +58,11 @@ async def test_a_message_not_tried_yet_has_no_error_and_no_attempts(api: Api) ->
     mailing = await api.add_mailing()
     listed = await api.messages.ListMessages(ListMessagesRequest(mailing_id=mailing.id))
     message = await get(api, listed.messages[0].id)
+    assert (message.text, listed.messages[0].text) == ("hello", "")
+    message.ClearField("text")
     assert message == listed.messages[0]
+    assert not message.HasField("text_version")
+    assert not message.HasField("final_time")
     assert not message.HasField("last_error")
     assert not message.attempt_history
     assert message.create_time.ToMicroseconds() == api.clock.us

@@ -227,6 +227,8 @@ class Mailings(mailing_service_pb2_grpc.MailingServiceServicer):
         for name, groups in (("new", answer.by_tag), ("916", answer.by_phone_code), ("Asia/Omsk", answer.by_time_zone)):
             groups[name].CopyFrom(counts)
         answer.by_tag[""].CopyFrom(mailing_pb2.MessageCounts(total=3, pending=3))
+        for version, (text, sent) in enumerate((("the old price", 636), ("the new price", 3354)), 1):
+            answer.text_versions.add(version=version, text=text, sent=sent)
         for step, sent in enumerate((10, 800, 2300, 2500, 2400, 900)):
             answer.timeline.add(sent=sent).time.FromSeconds(T0 + step * 10)
         return await self.script.take(request, context, answer)

@@ -58,7 +58,7 @@ SHOWN = [
     shown(mailing_service_pb2.PreviewMailingResponse, translate.preview_json, schemas.MailingPreviewSchema),
     shown(mailing_stats_pb2.MailingStats, translate.stats_json, schemas.MailingStatsSchema),
     shown(mailing_stats_pb2.MailingProgress, translate.progress_json, schemas.MailingProgressSchema),
-    shown(message_pb2.Message, translate.message_json, schemas.MessageSchema, "attempt_history"),
+    shown(message_pb2.Message, translate.message_json, schemas.MessageSchema, "attempt_history", "text"),
     shown(message_pb2.Message, translate.message_detail_json, schemas.MessageDetailSchema),
     shown(engine_pb2.EngineStatus, translate.engine_json, schemas.EngineSchema),
     shown(audit_pb2.AuditEvent, translate.audit_event_json, schemas.AuditEventSchema),
@@ -71,7 +71,7 @@ SHOWN = [
     shown(access_service_pb2.CreateTokenResponse, translate.new_token_json, schemas.NewTokenSchema),
     shown(access_service_pb2.ListTokensResponse, translate.token_list_json, schemas.TokenListSchema),
 ]
-NOT_SHOWN_WHOLE = {"attempt_history"}  # lists of messages leave it out: filled by GetMessage only
+NOT_SHOWN_WHOLE = {"attempt_history", "text"}  # lists of messages leave them out: filled by GetMessage only
 
 
 def filled(kind: type[Message]) -> Any:
@@ -223,13 +223,14 @@ def test_a_list_of_messages_leaves_attempts_out() -> None:
     shown = translate.message_list_json(page)
     assert set(shown) == {"messages", "next_page_token", "total_size"}
     assert shown["messages"] == [translate.message_json(page.messages[0])]
-    assert "attempt_history" not in shown["messages"][0]
+    assert not {"attempt_history", "text"} & shown["messages"][0].keys()
 
 
 def test_unset_is_null() -> None:
     message = translate.message_json(message_pb2.Message(id=1))
     assert {key for key, value in message.items() if value is None} == {
-        "client_id", "phone_number", "status", "reason", "sent_time", "next_attempt_time", "last_error",
+        "client_id", "phone_number", "status", "reason", "sent_time", "final_time", "next_attempt_time", "text_version",
+        "last_error",
     }  # fmt: skip
     assert translate.mailing_json(mailing_pb2.Mailing())["local_hours"] is None
     assert translate.mailing_json(mailing_pb2.Mailing())["rate_limit"] is None

@@ -176,3 +176,21 @@ async def test_rule_05_clock_changes(
             (waiting,) = await put_off(rig, mailing, 1)
             assert us(waiting.next_attempt_time) == us(datetime.fromisoformat(opens))
             assert rig.sandbox.requests == 0
+
+
+async def test_rule_05_the_forecast_counts_with_local_hours(tmp_path: Path) -> None:
+    """What it says will miss the end does miss it."""
+    async with running(tmp_path) as rig:
+        await rig.add_clients(20)
+        now = datetime.now(UTC)
+        closed = hours(f"{now + timedelta(hours=6):%H:%M}", f"{now + timedelta(hours=8):%H:%M}")
+        wanted = mailing_pb2.Mailing(text="hello", local_hours=closed)
+        wanted.start_time.FromDatetime(now)
+        wanted.end_time.FromDatetime(now + timedelta(seconds=2))
+        told = await rig.mailings.PreviewMailing(mailing_service_pb2.PreviewMailingRequest(mailing=wanted))
+        assert (told.audience, told.forecast.missed, told.forecast.HasField("completion_time")) == (20, 20, False)
+        made = await rig.mailings.CreateMailing(mailing_service_pb2.CreateMailingRequest(mailing=wanted))
+        assert await rig.finished(made.id) == (0, 0, told.forecast.missed)
+        assert {
+            each.final_time.ToMicroseconds() >= us(wanted.end_time) for each in await rig.list_messages(made.id)
+        } == {True}

@@ -187,3 +187,14 @@ async def test_rule_09_engines_on_one_postgresql_keep_the_budgets_together(
             return faults + ([] if min(shares) > 30 else [f"the engines made {shares} calls"])
 
     assert await measured(measure) == []
+
+
+async def test_rule_09_a_rate_of_one_mailing_is_no_forecast_for_the_next(tmp_path: Path) -> None:
+    """The issue: the speed assumed was that of the last mailing, even if that one had a limit of 20/s."""
+    async with running(tmp_path) as rig:
+        await rig.add_clients(30)
+        asked = mailing_service_pb2.PreviewMailingRequest(mailing=await rig.register(rate_limit=20.0))
+        await rig.finished(asked.mailing.id)
+        assert (await rig.mailings.PreviewMailing(asked)).forecast.rate_per_second == 20
+        asked.mailing.ClearField("rate_limit")
+        assert (await rig.mailings.PreviewMailing(asked)).forecast.rate_per_second > 200

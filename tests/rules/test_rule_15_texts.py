@@ -10,8 +10,8 @@ from google.rpc import error_details_pb2
 from grpc import StatusCode, aio
 from grpc_status import rpc_status
 
-from mailing.v1 import mailing_pb2, mailing_service_pb2
-from tests.rules.rig import Rig, running
+from mailing.v1 import mailing_pb2, mailing_service_pb2, message_service_pb2
+from tests.rules.rig import Rig, running, until
 
 GSM7, UCS2 = mailing_service_pb2.TEXT_ENCODING_GSM7, mailing_service_pb2.TEXT_ENCODING_UCS2
 SEGMENTS = {
@@ -102,3 +102,26 @@ async def test_rule_15_the_provider_gets_the_text_to_the_letter(tmp_path: Path) 
             mailing = await rig.register(text=text)
             assert await rig.finished(mailing.id) == (0, 1, 0)
             assert rig.sandbox.messages()[0]["text"] == text
+
+
+async def test_rule_15_a_message_says_which_text_went_out(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        await rig.add_clients(3)
+        mailing = await rig.register(text="before")
+        await rig.finished(mailing.id)
+        edit = mailing_pb2.Mailing(id=mailing.id, text="after")
+        await rig.mailings.UpdateMailing(mailing_service_pb2.UpdateMailingRequest(mailing=edit))
+        await rig.add_clients(2, first=10)
+        await until(lambda: sent(rig, mailing.id, 5))
+        listed = await rig.list_messages(mailing.id)
+        assert [each.text_version for each in listed] == [1, 1, 1, 2, 2]
+        for each in listed:
+            told = await rig.messages.GetMessage(message_service_pb2.GetMessageRequest(message_id=each.id))
+            assert told.text == rig.sandbox.calls(each.id)[-1].text
+            assert told.final_time == told.sent_time
+        stats = await rig.mailings.GetMailingStats(mailing_service_pb2.GetMailingStatsRequest(mailing_id=mailing.id))
+        assert [(each.text, each.sent) for each in stats.text_versions] == [("before", 3), ("after", 2)]
+
+
+async def sent(rig: Rig, mailing_id: int, number: int) -> bool:
+    return (await rig.counts(mailing_id))[1] == number

@@ -121,9 +121,9 @@ async def test_an_unsure_one_that_is_given_back_uncalled_stays_unsure_and_keeps_
 
 
 async def test_the_metrics_hear_of_every_one_that_ends_uncertain(store: Store) -> None:
-    heard: list[tuple[Reason, int]] = []
+    heard: list[tuple[Reason | None, int]] = []
     mailing_id, _owner, _taken = await one_unsure(store, others=1)
-    store.on_ended = lambda reason, number: heard.append((reason, number)) if number else None
+    store.on_step = lambda step, number: heard.append((step.reason, number)) if number else None
     await store.expire(mailing_id, 10, END)
     assert heard == [(Reason.UNCERTAIN, 1), (Reason.EXPIRED, 1)]
     assert len(await messages(store, mailing_id)) == 2

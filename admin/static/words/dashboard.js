@@ -22,11 +22,12 @@ export default {
     "dashboard.through": "Everything is out. Open until %{end}: a client who matches later gets it too.",
     "dashboard.eta": "%{rate}/s, done by %{when} (%{from_now}). Ends %{end}.",
     "dashboard.at_rate": "%{rate}/s. Ends %{end}.",
+    "dashboard.opens": "Waits for its hours of the day: the next messages go out %{when} (%{from_now}). Ends %{end}.",
     "dashboard.still": "Nothing goes out at this moment. Ends %{end}.",
     "dashboard.paused": "Paused by a person. Ends %{end}.",
     "dashboard.starts": "Starts %{start} (%{from_now}).",
     "dashboard.missed":
-      "%{smart_count} message will not make it before the end at this speed. |||| %{smart_count} messages will not make it before the end at this speed.",
+      "%{smart_count} message will not make it before the end if nothing changes. |||| %{smart_count} messages will not make it before the end if nothing changes.",
     "dashboard.timeline": "Messages over time",
     "dashboard.hour": "Last hour",
     "dashboard.day": "Last day",
@@ -77,7 +78,7 @@ export default {
     "warning.actor_unhealthy_words": "The engine starts it again by itself. If this stays for minutes, show the engine's log to whoever runs it.",
     "warning.mailing_will_miss_end": "“%{text}” will not be done before its end",
     "warning.mailing_will_miss_end_words":
-      "%{smart_count} message will not be sent by %{end} at this speed. Move the end, raise the mailing's rate, or have the engine send faster. |||| %{smart_count} messages will not be sent by %{end} at this speed. Move the end, raise the mailing's rate, or have the engine send faster.",
+      "%{smart_count} message will not be sent by %{end} if nothing changes. Move the end, raise the mailing's rate, or have the engine send faster. |||| %{smart_count} messages will not be sent by %{end} if nothing changes. Move the end, raise the mailing's rate, or have the engine send faster.",
     "warning.paused_mailing_ends_soon": "“%{text}” is paused and ends soon",
     "warning.paused_mailing_ends_soon_words":
       "%{smart_count} message is not out yet, and will never be if the mailing is not resumed before %{end}. |||| %{smart_count} messages are not out yet, and will never be if the mailing is not resumed before %{end}.",
@@ -117,11 +118,12 @@ export default {
     "dashboard.through": "Всё отправлено. Открыта до %{end}: новые подходящие клиенты тоже её получат.",
     "dashboard.eta": "%{rate}/с, всё уйдёт к %{when} (%{from_now}). Окончание %{end}.",
     "dashboard.at_rate": "%{rate}/с. Окончание %{end}.",
+    "dashboard.opens": "Ждёт своих часов: следующие сообщения уйдут %{when} (%{from_now}). Окончание %{end}.",
     "dashboard.still": "Прямо сейчас ничего не уходит. Окончание %{end}.",
     "dashboard.paused": "Поставлена на паузу. Окончание %{end}.",
     "dashboard.starts": "Начало %{start} (%{from_now}).",
     "dashboard.missed":
-      "При такой скорости %{smart_count} сообщение не успеет уйти до окончания. |||| При такой скорости %{smart_count} сообщения не успеют уйти до окончания. |||| При такой скорости %{smart_count} сообщений не успеют уйти до окончания.",
+      "Если ничего не изменить, %{smart_count} сообщение не успеет уйти до окончания. |||| Если ничего не изменить, %{smart_count} сообщения не успеют уйти до окончания. |||| Если ничего не изменить, %{smart_count} сообщений не успеют уйти до окончания.",
     "dashboard.timeline": "Сообщения по времени",
     "dashboard.hour": "За час",
     "dashboard.day": "За сутки",
@@ -173,7 +175,7 @@ export default {
     "warning.actor_unhealthy_words": "Движок перезапускает её сам. Если это длится минуты, покажите журнал движка тому, кто его обслуживает.",
     "warning.mailing_will_miss_end": "«%{text}» не успеет до своего окончания",
     "warning.mailing_will_miss_end_words":
-      "При такой скорости к %{end} не уйдёт %{smart_count} сообщение. Перенесите окончание, увеличьте скорость рассылки или попросите ускорить движок. |||| При такой скорости к %{end} не уйдут %{smart_count} сообщения. Перенесите окончание, увеличьте скорость рассылки или попросите ускорить движок. |||| При такой скорости к %{end} не уйдут %{smart_count} сообщений. Перенесите окончание, увеличьте скорость рассылки или попросите ускорить движок.",
+      "Если ничего не изменить, к %{end} не уйдёт %{smart_count} сообщение. Перенесите окончание, увеличьте скорость рассылки или попросите ускорить движок. |||| Если ничего не изменить, к %{end} не уйдут %{smart_count} сообщения. Перенесите окончание, увеличьте скорость рассылки или попросите ускорить движок. |||| Если ничего не изменить, к %{end} не уйдут %{smart_count} сообщений. Перенесите окончание, увеличьте скорость рассылки или попросите ускорить движок.",
     "warning.paused_mailing_ends_soon": "«%{text}» на паузе и скоро закончится",
     "warning.paused_mailing_ends_soon_words":
       "Ещё не отправлено %{smart_count} сообщение; оно не уйдёт, если не возобновить рассылку до %{end}. |||| Ещё не отправлены %{smart_count} сообщения; они не уйдут, если не возобновить рассылку до %{end}. |||| Ещё не отправлено %{smart_count} сообщений; они не уйдут, если не возобновить рассылку до %{end}.",

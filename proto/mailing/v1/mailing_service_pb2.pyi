@@ -317,6 +317,9 @@ class PreviewMailingRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MAILING_FIELD_NUMBER: _builtins.int
+    MAILING_ID_FIELD_NUMBER: _builtins.int
+    mailing_id: _builtins.int
+    """The mailing that would be edited to be so: whoever has a final message of it is not counted. Not set: a new one."""
     @_builtins.property
     def mailing(self) -> _mailing_pb2.Mailing:
         """The mailing, as it would be registered; all its fields are checked."""
@@ -325,12 +328,15 @@ class PreviewMailingRequest(_message.Message):
         self,
         *,
         mailing: _mailing_pb2.Mailing | None = ...,
+        mailing_id: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["mailing", b"mailing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_mailing_id", b"_mailing_id", "mailing", b"mailing", "mailing_id", b"mailing_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["mailing", b"mailing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mailing_id", b"_mailing_id", "mailing", b"mailing", "mailing_id", b"mailing_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__mailing_id: _TypeAlias = _typing.Literal["mailing_id"]  # noqa: Y015
+    _WhichOneofArgType__mailing_id: _TypeAlias = _typing.Literal["_mailing_id", b"_mailing_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mailing_id) -> _WhichOneofReturnType__mailing_id | None: ...
 
 Global___PreviewMailingRequest: _TypeAlias = PreviewMailingRequest  # noqa: Y015
 
@@ -346,7 +352,7 @@ class PreviewMailingResponse(_message.Message):
     ENCODING_FIELD_NUMBER: _builtins.int
     UNITS_FIELD_NUMBER: _builtins.int
     audience: _builtins.int
-    """How many clients match now."""
+    """How many clients match now, and would get it: without those who have a final message of the mailing that is edited."""
     segments: _builtins.int
     """SMS segments of the text for one client."""
     encoding: Global___TextEncoding.ValueType

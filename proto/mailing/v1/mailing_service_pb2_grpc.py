@@ -159,7 +159,8 @@ class MailingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PreviewMailing(self, request, context):
-        """Say what a mailing would be: how many clients, segments, until when. Stores nothing.
+        """Say what a mailing would be: how many clients, segments, until when. Stores nothing. With `mailing_id`: what an edit of
+        that mailing would make of what it has not sent yet. NOT_FOUND when there is no such mailing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

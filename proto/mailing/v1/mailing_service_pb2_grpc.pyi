@@ -59,7 +59,9 @@ class MailingServiceStub:
     this has returned. Cancelling twice is no error. FAILED_PRECONDITION when it has ended.
     """
     PreviewMailing: _grpc.UnaryUnaryMultiCallable[_mailing_service_pb2.PreviewMailingRequest, _mailing_service_pb2.PreviewMailingResponse]
-    """Say what a mailing would be: how many clients, segments, until when. Stores nothing."""
+    """Say what a mailing would be: how many clients, segments, until when. Stores nothing. With `mailing_id`: what an edit of
+    that mailing would make of what it has not sent yet. NOT_FOUND when there is no such mailing.
+    """
     GetMailingStats: _grpc.UnaryUnaryMultiCallable[_mailing_service_pb2.GetMailingStatsRequest, _mailing_stats_pb2.MailingStats]
     """Read the detailed statistics of a mailing."""
     WatchMailing: _grpc.UnaryStreamMultiCallable[_mailing_service_pb2.WatchMailingRequest, _mailing_stats_pb2.MailingProgress]
@@ -98,7 +100,9 @@ class MailingServiceAsyncStub(MailingServiceStub):
     this has returned. Cancelling twice is no error. FAILED_PRECONDITION when it has ended.
     """
     PreviewMailing: _aio.UnaryUnaryMultiCallable[_mailing_service_pb2.PreviewMailingRequest, _mailing_service_pb2.PreviewMailingResponse]  # type: ignore[assignment]
-    """Say what a mailing would be: how many clients, segments, until when. Stores nothing."""
+    """Say what a mailing would be: how many clients, segments, until when. Stores nothing. With `mailing_id`: what an edit of
+    that mailing would make of what it has not sent yet. NOT_FOUND when there is no such mailing.
+    """
     GetMailingStats: _aio.UnaryUnaryMultiCallable[_mailing_service_pb2.GetMailingStatsRequest, _mailing_stats_pb2.MailingStats]  # type: ignore[assignment]
     """Read the detailed statistics of a mailing."""
     WatchMailing: _aio.UnaryStreamMultiCallable[_mailing_service_pb2.WatchMailingRequest, _mailing_stats_pb2.MailingProgress]  # type: ignore[assignment]
@@ -188,7 +192,9 @@ class MailingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _mailing_service_pb2.PreviewMailingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_mailing_service_pb2.PreviewMailingResponse, _abc.Awaitable[_mailing_service_pb2.PreviewMailingResponse]]:
-        """Say what a mailing would be: how many clients, segments, until when. Stores nothing."""
+        """Say what a mailing would be: how many clients, segments, until when. Stores nothing. With `mailing_id`: what an edit of
+        that mailing would make of what it has not sent yet. NOT_FOUND when there is no such mailing.
+        """
 
     @_abc_1.abstractmethod
     def GetMailingStats(

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from mailing.v1 import mailing_pb2 as mailing_dot_v1_dot_mailing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emailing/v1/mailing_stats.proto\x12\nmailing.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18mailing/v1/mailing.proto\"h\n\x08\x46orecast\x12\x33\n\x0f\x63ompletion_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06missed\x18\x02 \x01(\x03\x12\x17\n\x0frate_per_second\x18\x03 \x01(\x01\"\xbf\x06\n\x0cMailingStats\x12\x12\n\nmailing_id\x18\x01 \x01(\x03\x12\x31\n\x0emessage_counts\x18\x02 \x01(\x0b\x32\x19.mailing.v1.MessageCounts\x12)\n\x07reasons\x18\x03 \x01(\x0b\x32\x18.mailing.v1.ReasonCounts\x12\x10\n\x08progress\x18\x04 \x01(\x01\x12\x17\n\x0frate_per_second\x18\x05 \x01(\x01\x12=\n\x19\x65stimated_completion_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x08\x66orecast\x18\x07 \x01(\x0b\x32\x14.mailing.v1.Forecast\x12*\n\x08\x61ttempts\x18\x08 \x01(\x0b\x32\x18.mailing.v1.AttemptStats\x12\x35\n\x0flatency_seconds\x18\t \x01(\x0b\x32\x1c.mailing.v1.LatencyQuantiles\x12@\n\rby_phone_code\x18\n \x03(\x0b\x32).mailing.v1.MailingStats.ByPhoneCodeEntry\x12\x33\n\x06\x62y_tag\x18\x0b \x03(\x0b\x32#.mailing.v1.MailingStats.ByTagEntry\x12>\n\x0c\x62y_time_zone\x18\x0c \x03(\x0b\x32(.mailing.v1.MailingStats.ByTimeZoneEntry\x12+\n\x08timeline\x18\r \x03(\x0b\x32\x19.mailing.v1.TimelinePoint\x1aM\n\x10\x42yPhoneCodeEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.mailing.v1.MessageCounts:\x02\x38\x01\x1aG\n\nByTagEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.mailing.v1.MessageCounts:\x02\x38\x01\x1aL\n\x0f\x42yTimeZoneEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.mailing.v1.MessageCounts:\x02\x38\x01\"W\n\x0cReasonCounts\x12\x0f\n\x07\x65xpired\x18\x01 \x01(\x03\x12\x10\n\x08rejected\x18\x02 \x01(\x03\x12\x11\n\tcancelled\x18\x03 \x01(\x03\x12\x11\n\tuncertain\x18\x04 \x01(\x03\"\xa7\x01\n\x0c\x41ttemptStats\x12\r\n\x05total\x18\x01 \x01(\x03\x12\x0f\n\x07retried\x18\x02 \x01(\x03\x12\x42\n\x0e\x62y_http_status\x18\x03 \x03(\x0b\x32*.mailing.v1.AttemptStats.ByHttpStatusEntry\x1a\x33\n\x11\x42yHttpStatusEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"`\n\x10LatencyQuantiles\x12\x10\n\x03p50\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03p95\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x03p99\x18\x03 \x01(\x01H\x02\x88\x01\x01\x42\x06\n\x04_p50B\x06\n\x04_p95B\x06\n\x04_p99\"k\n\rTimelinePoint\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04sent\x18\x02 \x01(\x03\x12\x10\n\x08not_sent\x18\x03 \x01(\x03\x12\x10\n\x08\x64\x65\x66\x65rred\x18\x04 \x01(\x03\"\xc8\x02\n\x0fMailingProgress\x12\x12\n\nmailing_id\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x05state\x18\x03 \x01(\x0e\x32\x18.mailing.v1.MailingState\x12\x31\n\x0e\x61udience_state\x18\x04 \x01(\x0e\x32\x19.mailing.v1.AudienceState\x12\x31\n\x0emessage_counts\x18\x05 \x01(\x0b\x32\x19.mailing.v1.MessageCounts\x12\x10\n\x08progress\x18\x06 \x01(\x01\x12\x17\n\x0frate_per_second\x18\x07 \x01(\x01\x12=\n\x19\x65stimated_completion_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emailing/v1/mailing_stats.proto\x12\nmailing.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18mailing/v1/mailing.proto\"\x9c\x01\n\x08\x46orecast\x12\x33\n\x0f\x63ompletion_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06missed\x18\x02 \x01(\x03\x12\x17\n\x0frate_per_second\x18\x03 \x01(\x01\x12\x32\n\x0enext_open_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xef\x06\n\x0cMailingStats\x12\x12\n\nmailing_id\x18\x01 \x01(\x03\x12\x31\n\x0emessage_counts\x18\x02 \x01(\x0b\x32\x19.mailing.v1.MessageCounts\x12)\n\x07reasons\x18\x03 \x01(\x0b\x32\x18.mailing.v1.ReasonCounts\x12\x10\n\x08progress\x18\x04 \x01(\x01\x12\x17\n\x0frate_per_second\x18\x05 \x01(\x01\x12=\n\x19\x65stimated_completion_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x08\x66orecast\x18\x07 \x01(\x0b\x32\x14.mailing.v1.Forecast\x12*\n\x08\x61ttempts\x18\x08 \x01(\x0b\x32\x18.mailing.v1.AttemptStats\x12\x35\n\x0flatency_seconds\x18\t \x01(\x0b\x32\x1c.mailing.v1.LatencyQuantiles\x12@\n\rby_phone_code\x18\n \x03(\x0b\x32).mailing.v1.MailingStats.ByPhoneCodeEntry\x12\x33\n\x06\x62y_tag\x18\x0b \x03(\x0b\x32#.mailing.v1.MailingStats.ByTagEntry\x12>\n\x0c\x62y_time_zone\x18\x0c \x03(\x0b\x32(.mailing.v1.MailingStats.ByTimeZoneEntry\x12+\n\x08timeline\x18\r \x03(\x0b\x32\x19.mailing.v1.TimelinePoint\x12.\n\rtext_versions\x18\x0e \x03(\x0b\x32\x17.mailing.v1.TextVersion\x1aM\n\x10\x42yPhoneCodeEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.mailing.v1.MessageCounts:\x02\x38\x01\x1aG\n\nByTagEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.mailing.v1.MessageCounts:\x02\x38\x01\x1aL\n\x0f\x42yTimeZoneEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.mailing.v1.MessageCounts:\x02\x38\x01\"k\n\x0bTextVersion\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0c\n\x04sent\x18\x04 \x01(\x03\"W\n\x0cReasonCounts\x12\x0f\n\x07\x65xpired\x18\x01 \x01(\x03\x12\x10\n\x08rejected\x18\x02 \x01(\x03\x12\x11\n\tcancelled\x18\x03 \x01(\x03\x12\x11\n\tuncertain\x18\x04 \x01(\x03\"\xa7\x01\n\x0c\x41ttemptStats\x12\r\n\x05total\x18\x01 \x01(\x03\x12\x0f\n\x07retried\x18\x02 \x01(\x03\x12\x42\n\x0e\x62y_http_status\x18\x03 \x03(\x0b\x32*.mailing.v1.AttemptStats.ByHttpStatusEntry\x1a\x33\n\x11\x42yHttpStatusEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"`\n\x10LatencyQuantiles\x12\x10\n\x03p50\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03p95\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x03p99\x18\x03 \x01(\x01H\x02\x88\x01\x01\x42\x06\n\x04_p50B\x06\n\x04_p95B\x06\n\x04_p99\"k\n\rTimelinePoint\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04sent\x18\x02 \x01(\x03\x12\x10\n\x08not_sent\x18\x03 \x01(\x03\x12\x10\n\x08\x64\x65\x66\x65rred\x18\x04 \x01(\x03\"\xf0\x02\n\x0fMailingProgress\x12\x12\n\nmailing_id\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x05state\x18\x03 \x01(\x0e\x32\x18.mailing.v1.MailingState\x12\x31\n\x0e\x61udience_state\x18\x04 \x01(\x0e\x32\x19.mailing.v1.AudienceState\x12\x31\n\x0emessage_counts\x18\x05 \x01(\x0b\x32\x19.mailing.v1.MessageCounts\x12\x10\n\x08progress\x18\x06 \x01(\x01\x12\x17\n\x0frate_per_second\x18\x07 \x01(\x01\x12=\n\x19\x65stimated_completion_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x08\x66orecast\x18\t \x01(\x0b\x32\x14.mailing.v1.Forecastb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,26 +41,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MAILINGSTATS_BYTIMEZONEENTRY']._serialized_options = b'8\001'
   _globals['_ATTEMPTSTATS_BYHTTPSTATUSENTRY']._loaded_options = None
   _globals['_ATTEMPTSTATS_BYHTTPSTATUSENTRY']._serialized_options = b'8\001'
-  _globals['_FORECAST']._serialized_start=105
-  _globals['_FORECAST']._serialized_end=209
-  _globals['_MAILINGSTATS']._serialized_start=212
-  _globals['_MAILINGSTATS']._serialized_end=1043
-  _globals['_MAILINGSTATS_BYPHONECODEENTRY']._serialized_start=815
-  _globals['_MAILINGSTATS_BYPHONECODEENTRY']._serialized_end=892
-  _globals['_MAILINGSTATS_BYTAGENTRY']._serialized_start=894
-  _globals['_MAILINGSTATS_BYTAGENTRY']._serialized_end=965
-  _globals['_MAILINGSTATS_BYTIMEZONEENTRY']._serialized_start=967
-  _globals['_MAILINGSTATS_BYTIMEZONEENTRY']._serialized_end=1043
-  _globals['_REASONCOUNTS']._serialized_start=1045
-  _globals['_REASONCOUNTS']._serialized_end=1132
-  _globals['_ATTEMPTSTATS']._serialized_start=1135
-  _globals['_ATTEMPTSTATS']._serialized_end=1302
-  _globals['_ATTEMPTSTATS_BYHTTPSTATUSENTRY']._serialized_start=1251
-  _globals['_ATTEMPTSTATS_BYHTTPSTATUSENTRY']._serialized_end=1302
-  _globals['_LATENCYQUANTILES']._serialized_start=1304
-  _globals['_LATENCYQUANTILES']._serialized_end=1400
-  _globals['_TIMELINEPOINT']._serialized_start=1402
-  _globals['_TIMELINEPOINT']._serialized_end=1509
-  _globals['_MAILINGPROGRESS']._serialized_start=1512
-  _globals['_MAILINGPROGRESS']._serialized_end=1840
+  _globals['_FORECAST']._serialized_start=106
+  _globals['_FORECAST']._serialized_end=262
+  _globals['_MAILINGSTATS']._serialized_start=265
+  _globals['_MAILINGSTATS']._serialized_end=1144
+  _globals['_MAILINGSTATS_BYPHONECODEENTRY']._serialized_start=916
+  _globals['_MAILINGSTATS_BYPHONECODEENTRY']._serialized_end=993
+  _globals['_MAILINGSTATS_BYTAGENTRY']._serialized_start=995
+  _globals['_MAILINGSTATS_BYTAGENTRY']._serialized_end=1066
+  _globals['_MAILINGSTATS_BYTIMEZONEENTRY']._serialized_start=1068
+  _globals['_MAILINGSTATS_BYTIMEZONEENTRY']._serialized_end=1144
+  _globals['_TEXTVERSION']._serialized_start=1146
+  _globals['_TEXTVERSION']._serialized_end=1253
+  _globals['_REASONCOUNTS']._serialized_start=1255
+  _globals['_REASONCOUNTS']._serialized_end=1342
+  _globals['_ATTEMPTSTATS']._serialized_start=1345
+  _globals['_ATTEMPTSTATS']._serialized_end=1512
+  _globals['_ATTEMPTSTATS_BYHTTPSTATUSENTRY']._serialized_start=1461
+  _globals['_ATTEMPTSTATS_BYHTTPSTATUSENTRY']._serialized_end=1512
+  _globals['_LATENCYQUANTILES']._serialized_start=1514
+  _globals['_LATENCYQUANTILES']._serialized_end=1610
+  _globals['_TIMELINEPOINT']._serialized_start=1612
+  _globals['_TIMELINEPOINT']._serialized_end=1719
+  _globals['_MAILINGPROGRESS']._serialized_start=1722
+  _globals['_MAILINGPROGRESS']._serialized_end=2090
 # @@protoc_insertion_point(module_scope)

@@ -22,20 +22,32 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Forecast(_message.Message):
-    """When a mailing will be through, if nothing changes."""
+    """When a mailing will be through, if nothing changes. Reckoned with the local hours of each time zone in its audience, its
+    own rate and the provider's, the speed of the engines while no rate held them back, and what the other mailings that are
+    sending or scheduled still have to send. A paused mailing: as if it were resumed now.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPLETION_TIME_FIELD_NUMBER: _builtins.int
     MISSED_FIELD_NUMBER: _builtins.int
     RATE_PER_SECOND_FIELD_NUMBER: _builtins.int
+    NEXT_OPEN_TIME_FIELD_NUMBER: _builtins.int
     missed: _builtins.int
-    """How many messages its end will find unsent."""
+    """How many messages its end will find unsent; where no speed is known, those that no speed could save: the local hours
+    of their clients do not open before the end.
+    """
     rate_per_second: _builtins.float
-    """The speed assumed, messages a second; 0: none is known yet."""
+    """The mean speed while there is something to send, messages a second; 0: none is known yet."""
     @_builtins.property
     def completion_time(self) -> _timestamp_pb2.Timestamp:
         """When its last message goes out. Not set: not before its end, or no speed is known."""
+
+    @_builtins.property
+    def next_open_time(self) -> _timestamp_pb2.Timestamp:
+        """When the first message that is pending can go out: at the start, or when the local hours of some client open. Not set:
+        now, or never before the end.
+        """
 
     def __init__(
         self,
@@ -43,10 +55,11 @@ class Forecast(_message.Message):
         completion_time: _timestamp_pb2.Timestamp | None = ...,
         missed: _builtins.int = ...,
         rate_per_second: _builtins.float = ...,
+        next_open_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["completion_time", b"completion_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["completion_time", b"completion_time", "next_open_time", b"next_open_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion_time", b"completion_time", "missed", b"missed", "rate_per_second", b"rate_per_second"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion_time", b"completion_time", "missed", b"missed", "next_open_time", b"next_open_time", "rate_per_second", b"rate_per_second"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -136,6 +149,7 @@ class MailingStats(_message.Message):
     BY_TAG_FIELD_NUMBER: _builtins.int
     BY_TIME_ZONE_FIELD_NUMBER: _builtins.int
     TIMELINE_FIELD_NUMBER: _builtins.int
+    TEXT_VERSIONS_FIELD_NUMBER: _builtins.int
     mailing_id: _builtins.int
     """The mailing's id."""
     progress: _builtins.float
@@ -152,11 +166,13 @@ class MailingStats(_message.Message):
 
     @_builtins.property
     def estimated_completion_time(self) -> _timestamp_pb2.Timestamp:
-        """When the last message will be final at this speed. Not set: unknown, or nothing is pending."""
+        """When the last message will be final, as `forecast` has it; what will miss the end is final then. Not set: unknown (also
+        while nothing goes out and that is not for the start or the local hours), or nothing is pending.
+        """
 
     @_builtins.property
     def forecast(self) -> Global___Forecast:
-        """The same with what its end will leave unsent."""
+        """When it will be through. Not set: it has ended or is cancelled."""
 
     @_builtins.property
     def attempts(self) -> Global___AttemptStats:
@@ -182,6 +198,10 @@ class MailingStats(_message.Message):
     def timeline(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimelinePoint]:
         """What happened when, in steps of ten seconds; steps in which nothing happened are left out."""
 
+    @_builtins.property
+    def text_versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___TextVersion]:
+        """Each text that it has had, the first one first, with how many messages went out with it."""
+
     def __init__(
         self,
         *,
@@ -198,14 +218,51 @@ class MailingStats(_message.Message):
         by_tag: _abc.Mapping[_builtins.str, _mailing_pb2.MessageCounts] | None = ...,
         by_time_zone: _abc.Mapping[_builtins.str, _mailing_pb2.MessageCounts] | None = ...,
         timeline: _abc.Iterable[Global___TimelinePoint] | None = ...,
+        text_versions: _abc.Iterable[Global___TextVersion] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "latency_seconds", b"latency_seconds", "message_counts", b"message_counts", "reasons", b"reasons"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "by_phone_code", b"by_phone_code", "by_tag", b"by_tag", "by_time_zone", b"by_time_zone", "estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "latency_seconds", b"latency_seconds", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "progress", b"progress", "rate_per_second", b"rate_per_second", "reasons", b"reasons", "timeline", b"timeline"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "by_phone_code", b"by_phone_code", "by_tag", b"by_tag", "by_time_zone", b"by_time_zone", "estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "latency_seconds", b"latency_seconds", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "progress", b"progress", "rate_per_second", b"rate_per_second", "reasons", b"reasons", "text_versions", b"text_versions", "timeline", b"timeline"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MailingStats: _TypeAlias = MailingStats  # noqa: Y015
+
+@_typing.final
+class TextVersion(_message.Message):
+    """A text of a mailing. Each edit of the text makes another one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    SENT_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """1 for the first."""
+    text: _builtins.str
+    """The text."""
+    sent: _builtins.int
+    """Messages that were sent with it."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when it is the text."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        text: _builtins.str = ...,
+        sent: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "sent", b"sent", "text", b"text", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TextVersion: _TypeAlias = TextVersion  # noqa: Y015
 
 @_typing.final
 class ReasonCounts(_message.Message):
@@ -384,6 +441,7 @@ class MailingProgress(_message.Message):
     PROGRESS_FIELD_NUMBER: _builtins.int
     RATE_PER_SECOND_FIELD_NUMBER: _builtins.int
     ESTIMATED_COMPLETION_TIME_FIELD_NUMBER: _builtins.int
+    FORECAST_FIELD_NUMBER: _builtins.int
     mailing_id: _builtins.int
     """The mailing's id."""
     state: _mailing_pb2.MailingState.ValueType
@@ -404,7 +462,13 @@ class MailingProgress(_message.Message):
 
     @_builtins.property
     def estimated_completion_time(self) -> _timestamp_pb2.Timestamp:
-        """When the last message will be final at this speed. Not set: unknown, or nothing is pending."""
+        """When the last message will be final, as `forecast` has it; what will miss the end is final then. Not set: unknown (also
+        while nothing goes out and that is not for the start or the local hours), or nothing is pending.
+        """
+
+    @_builtins.property
+    def forecast(self) -> Global___Forecast:
+        """When it will be through; a second old at most. Not set: it has ended or is cancelled."""
 
     def __init__(
         self,
@@ -417,10 +481,11 @@ class MailingProgress(_message.Message):
         progress: _builtins.float = ...,
         rate_per_second: _builtins.float = ...,
         estimated_completion_time: _timestamp_pb2.Timestamp | None = ...,
+        forecast: Global___Forecast | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["estimated_completion_time", b"estimated_completion_time", "message_counts", b"message_counts", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "message_counts", b"message_counts", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience_state", b"audience_state", "estimated_completion_time", b"estimated_completion_time", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "progress", b"progress", "rate_per_second", b"rate_per_second", "state", b"state", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience_state", b"audience_state", "estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "progress", b"progress", "rate_per_second", b"rate_per_second", "state", b"state", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -134,6 +134,9 @@ class Message(_message.Message):
     NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
     LAST_ERROR_FIELD_NUMBER: _builtins.int
     ATTEMPT_HISTORY_FIELD_NUMBER: _builtins.int
+    TEXT_VERSION_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    FINAL_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Given by the engine; the provider sees it. Never used again, not even after a deletion."""
     mailing_id: _builtins.int
@@ -148,6 +151,14 @@ class Message(_message.Message):
     """Why it is not sent; unspecified for any other status."""
     attempts: _builtins.int
     """How many calls to the provider have been made for it."""
+    text_version: _builtins.int
+    """Which version of the mailing's text its last call was made with. Not set: there was no call, or it is the first and
+    not over.
+    """
+    text: _builtins.str
+    """The text as it went out, whatever the mailing's text is by now; of a message that is pending or ended without a call,
+    the mailing's text. Filled by GetMessage only.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
@@ -168,6 +179,10 @@ class Message(_message.Message):
     def attempt_history(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
         """Its calls, the oldest first. Filled by GetMessage only."""
 
+    @_builtins.property
+    def final_time(self) -> _timestamp_pb2.Timestamp:
+        """When it became final: sent, or not sent for whatever reason. Not set: it is pending."""
+
     def __init__(
         self,
         *,
@@ -183,14 +198,22 @@ class Message(_message.Message):
         next_attempt_time: _timestamp_pb2.Timestamp | None = ...,
         last_error: Global___MessageError | None = ...,
         attempt_history: _abc.Iterable[Global___Attempt] | None = ...,
+        text_version: _builtins.int | None = ...,
+        text: _builtins.str = ...,
+        final_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "client_id", b"client_id", "create_time", b"create_time", "last_error", b"last_error", "next_attempt_time", b"next_attempt_time", "sent_time", b"sent_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "_text_version", b"_text_version", "client_id", b"client_id", "create_time", b"create_time", "final_time", b"final_time", "last_error", b"last_error", "next_attempt_time", b"next_attempt_time", "sent_time", b"sent_time", "text_version", b"text_version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "attempt_history", b"attempt_history", "attempts", b"attempts", "client_id", b"client_id", "create_time", b"create_time", "id", b"id", "last_error", b"last_error", "mailing_id", b"mailing_id", "next_attempt_time", b"next_attempt_time", "phone_number", b"phone_number", "reason", b"reason", "sent_time", b"sent_time", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "_text_version", b"_text_version", "attempt_history", b"attempt_history", "attempts", b"attempts", "client_id", b"client_id", "create_time", b"create_time", "final_time", b"final_time", "id", b"id", "last_error", b"last_error", "mailing_id", b"mailing_id", "next_attempt_time", b"next_attempt_time", "phone_number", b"phone_number", "reason", b"reason", "sent_time", b"sent_time", "status", b"status", "text", b"text", "text_version", b"text_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_id: _TypeAlias = _typing.Literal["client_id"]  # noqa: Y015
     _WhichOneofArgType__client_id: _TypeAlias = _typing.Literal["_client_id", b"_client_id"]  # noqa: Y015
+    _WhichOneofReturnType__text_version: _TypeAlias = _typing.Literal["text_version"]  # noqa: Y015
+    _WhichOneofArgType__text_version: _TypeAlias = _typing.Literal["_text_version", b"_text_version"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__client_id) -> _WhichOneofReturnType__client_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__text_version) -> _WhichOneofReturnType__text_version | None: ...
 
 Global___Message: _TypeAlias = Message  # noqa: Y015
 

@@ -163,6 +163,7 @@ class MailingBrief(_message.Message):
     RATE_PER_SECOND_FIELD_NUMBER: _builtins.int
     ESTIMATED_COMPLETION_TIME_FIELD_NUMBER: _builtins.int
     MISSED_FIELD_NUMBER: _builtins.int
+    NEXT_OPEN_TIME_FIELD_NUMBER: _builtins.int
     mailing_id: _builtins.int
     """The mailing's id."""
     text: _builtins.str
@@ -191,7 +192,15 @@ class MailingBrief(_message.Message):
 
     @_builtins.property
     def estimated_completion_time(self) -> _timestamp_pb2.Timestamp:
-        """When the last message will be final at this speed. Not set: unknown, or nothing is pending."""
+        """When the last message will be final. Not set: unknown (also while nothing goes out and that is not for the start or the
+        local hours), or nothing is pending.
+        """
+
+    @_builtins.property
+    def next_open_time(self) -> _timestamp_pb2.Timestamp:
+        """When the first message that is pending can go out: at the start, or when the local hours of some client open. Not set:
+        now, or never before the end.
+        """
 
     def __init__(
         self,
@@ -207,10 +216,11 @@ class MailingBrief(_message.Message):
         rate_per_second: _builtins.float = ...,
         estimated_completion_time: _timestamp_pb2.Timestamp | None = ...,
         missed: _builtins.int | None = ...,
+        next_open_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_missed", b"_missed", "end_time", b"end_time", "estimated_completion_time", b"estimated_completion_time", "message_counts", b"message_counts", "missed", b"missed", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_missed", b"_missed", "end_time", b"end_time", "estimated_completion_time", b"estimated_completion_time", "message_counts", b"message_counts", "missed", b"missed", "next_open_time", b"next_open_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_missed", b"_missed", "audience_state", b"audience_state", "end_time", b"end_time", "estimated_completion_time", b"estimated_completion_time", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "missed", b"missed", "progress", b"progress", "rate_per_second", b"rate_per_second", "start_time", b"start_time", "state", b"state", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_missed", b"_missed", "audience_state", b"audience_state", "end_time", b"end_time", "estimated_completion_time", b"estimated_completion_time", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "missed", b"missed", "next_open_time", b"next_open_time", "progress", b"progress", "rate_per_second", b"rate_per_second", "start_time", b"start_time", "state", b"state", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__missed: _TypeAlias = _typing.Literal["missed"]  # noqa: Y015
     _WhichOneofArgType__missed: _TypeAlias = _typing.Literal["_missed", b"_missed"]  # noqa: Y015

@@ -80,8 +80,21 @@ async def test_a_preview_stores_nothing(gateway: Gateway) -> None:
     await gateway.engine.add_clients(3)
     answer = (await gateway.post("/mailings/preview", mailing())).json
     assert (answer["audience"], answer["segments"]) == (3, 1)
-    assert set(answer["forecast"]) == {"completion_time", "missed", "rate_per_second"}
+    assert set(answer["forecast"]) == {"completion_time", "missed", "rate_per_second", "next_open_time"}
     assert (await gateway.get("/mailings")).json["total_size"] == 0
+
+
+async def test_the_preview_of_an_edit_counts_what_is_unsent(gateway: Gateway) -> None:
+    await gateway.engine.add_clients(3)
+    made = await registered(gateway)
+    await gateway.engine.finished(made["id"])
+    await gateway.post(f"/mailings/{made['id']}/pause")
+    await gateway.engine.add_clients(2, first=10)
+    assert (await gateway.post("/mailings/preview", mailing())).json["audience"] == 5
+    edit = await gateway.post(f"/mailings/preview?mailing_id={made['id']}", mailing())
+    assert edit.json["audience"] == 2
+    assert (await gateway.post("/mailings/preview?mailing_id=404", mailing())).status == 404
+    assert (await gateway.post("/mailings/preview?mailing_id=x&y=1", mailing())).bad == ["/mailing_id", "/y"]
 
 
 @pytest.mark.parametrize("action", ["pause", "resume", "cancel"])

@@ -65,7 +65,7 @@ const columns = (texts) => [
     render: (row) => h(Link, { className: "nowrap", to: `/messages/${row.id}/show` }, t("clients.message_number", { id: String(row.id) })),
   },
   { key: "attempts", label: t("clients.message_attempts"), numeric: true, render: (row) => number(row.attempts) },
-  { key: "sent_time", label: t("clients.message_sent"), render: (row) => h(Time, { value: row.sent_time }) },
+  { key: "final_time", label: t("clients.message_final"), render: (row) => h(Time, { value: row.final_time }) },
 ];
 
 const Outcome = ({ row }) =>

@@ -41,6 +41,7 @@ export function heldBy({ sending, breaker }) {
 
 function Row({ brief, held }) {
   const waits = brief.state === "active" && brief.message_counts.pending > 0 ? held : null;
+  const opens = opensAt(brief);
   return h(
     "li",
     null,
@@ -48,13 +49,16 @@ function Row({ brief, held }) {
       "div",
       { className: "row spread" },
       h(Link, { to: `/mailings/${brief.mailing_id}/show`, className: "mailing-title" }, titleOf(brief)),
-      waits ? h(Chip, { tone: "warn" }, t("dashboard.held")) : h(MailingChip, { mailing: brief }),
+      waits ? h(Chip, { tone: "warn" }, t("dashboard.held")) : h(MailingChip, { mailing: brief, opens }),
     ),
     h(Progress, { counts: brief.message_counts, label: t("dashboard.of_mailing", { id: String(brief.mailing_id) }) }),
     h("div", { className: "mailing-words" }, wordsOf(brief, waits)),
     brief.missed > 0 && h("div", { className: "mailing-missed" }, t("dashboard.missed", { smart_count: brief.missed })),
   );
 }
+
+/** When the next messages go out, if nobody's hours are open now; or null. */
+const opensAt = ({ state, message_counts: counts, next_open_time: opens }) => (state === "active" && counts.pending > 0 ? opens : null);
 
 /** How a mailing goes on, in a sentence. */
 function wordsOf(brief, held) {
@@ -66,6 +70,8 @@ function wordsOf(brief, held) {
   if (brief.audience_state === "building") return t("dashboard.building");
   if (brief.message_counts.total === 0) return t("mailings.nobody_open");
   if (brief.message_counts.pending === 0) return t("dashboard.through", vars);
+  const opens = opensAt(brief);
+  if (opens) return t("dashboard.opens", { ...vars, when: momentOrClock(opens), from_now: fromNow(opens) });
   if (rate <= 0) return t("dashboard.still", vars);
   // Of one that will not be through its end is the time of completion: that would read like good news.
   if (!eta || missed > 0) return t("dashboard.at_rate", vars);

@@ -125,7 +125,7 @@ function useFields() {
 function Parts({ mailing, isNew = false, onClose }) {
   const { fields, values, errorOf, formState } = useFields();
   useKept(values);
-  const result = usePreview(values);
+  const result = usePreview(values, mailing?.id);
   const root = useRef(null);
   useEffect(() => {
     if (formState.submitCount > 0) root.current.querySelector('[aria-invalid="true"]')?.focus();

@@ -13,8 +13,9 @@ export const isThrough = (mailing) => isIdle(mailing) && mailing.message_counts.
 
 const isIdle = ({ state, audience_state: audience, message_counts: counts }) => state === "active" && audience === "ready" && counts.pending === 0;
 
-/** What a mailing is doing; an open one with nothing left to send is not called "sending". */
-export function MailingChip({ mailing }) {
+/** What a mailing is doing; one with nothing left to send, or nobody to send to until `opens`, is not called "sending". */
+export function MailingChip({ mailing, opens = null }) {
+  if (opens) return h(Chip, { tone: "warn", title: t("mailings.waiting.hint") }, t("mailings.waiting"));
   if (isThrough(mailing)) return h(Chip, { tone: "good", title: t("mailings.through.hint") }, t("mailings.through"));
   if (isIdle(mailing)) return h(Chip, { tone: "warn", title: t("mailings.nobody_open") }, t("mailings.nobody"));
   return h(StateChip, { state: mailing.state });

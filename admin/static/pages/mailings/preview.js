@@ -12,60 +12,61 @@ const AGAIN_MS = 10_000;
 const STAND_IN = "-"; // so that the audience is known before there is a text
 
 /**
+ * `mailingId`: of the mailing that is edited; what it has sent is not counted.
  * {preview, error, stale, unasked, counted}: the engine's last answer; `stale` while a newer one is on its way. `unasked`: the
  * values have problems that the engine need not be asked about. `counted`: the answer, if it is about the text as it is.
  */
-export function usePreview(values) {
+export function usePreview(values, mailingId) {
   const settled = useDebounced(values, SETTLE_MS);
   const { text: _, ...problems } = problemsOf({ ...settled, text: settled.text || STAND_IN });
   const unasked = Object.keys(problems).length > 0 || Boolean(problemsOf(settled).text && settled.text);
   const load = async (signal) => {
     if (unasked) return null;
-    const preview = await rest("/mailings/preview", { method: "POST", signal, body: bodyOf({ ...settled, text: settled.text || STAND_IN }) });
+    const preview = await rest(`/mailings/preview${mailingId ? `?mailing_id=${mailingId}` : ""}`, { method: "POST", signal, body: bodyOf({ ...settled, text: settled.text || STAND_IN }) });
     return settled.text ? preview : { ...preview, segments: 0 };
   };
   const { data, error } = usePoll(load, unasked ? 0 : AGAIN_MS, JSON.stringify(settled));
   const last = useRef(null);
   if (data) last.current = data;
   const stale = JSON.stringify(values) !== JSON.stringify(settled) || (!data && !error);
-  return { preview: last.current, error, unasked, stale, counted: !stale && values.text ? data : null };
+  return { preview: last.current, isEdit: Boolean(mailingId), error, unasked, stale, counted: !stale && values.text ? data : null };
 }
 
 /** Beside the form: whom the text reaches, what it takes, and whether there is time enough. */
 export function Preview({ values, result, children }) {
-  const { preview, error, unasked, stale } = result;
+  const { preview, isEdit, error, unasked, stale } = result;
   return h(
     Card,
     { title: t("mailings.preview"), className: "m-preview" },
     h(Bubble, { text: values.text || t("mailings.preview.no_text") }),
     unasked && h(Notice, { tone: "warn" }, t("mailings.preview.unasked")),
     h(Trouble, { error, aside: true }),
-    preview && h(Stale, { stale: stale || unasked || Boolean(error) }, h(Numbers, { values, preview })),
+    preview && h(Stale, { stale: stale || unasked || Boolean(error) }, h(Numbers, { values, preview, isEdit })),
     !preview && !error && !unasked && h(Loading),
     children,
   );
 }
 
-function Numbers({ values, preview }) {
+function Numbers({ values, preview, isEdit }) {
   const { audience, segments, forecast } = preview;
-  const { completion_time: done, missed, rate_per_second: rate } = forecast;
+  const { completion_time: done, missed, rate_per_second: rate, next_open_time: first } = forecast;
   const total = audience * segments;
   return h(
     "div",
     { role: "status", "aria-label": t("mailings.preview") },
-    h("p", { className: "m-preview-audience" }, h("strong", null, clientsWords(audience)), " ", h("span", { className: "muted" }, reach(values.filter))),
+    h("p", { className: "m-preview-audience" }, h("strong", null, clientsWords(audience)), " ", h("span", { className: "muted" }, isEdit ? t("mailings.preview.unsent") : reach(values.filter))),
     h(Facts, {
       rows: [
         fact("each", segments ? `${segmentsWords(segments)} · ${t(`mailings.encoding.${preview.encoding}`)}` : "—"),
         fact("in_all", segments ? segmentsWords(total) : "—"),
         fact("speed", rate > 0 ? perSecond(rate) : t("mailings.preview.no_speed")),
-        fact("done", done ? `${moment(done)} (${fromNow(done)})` : audience === 0 || rate === 0 ? "—" : t("mailings.preview.not_before_end")),
-        fact("missed", rate > 0 || audience === 0 ? t("mailings.preview.missed", { smart_count: missed }) : "—", missed > 0),
-      ],
+        first && values.local_hours && fact("first", `${moment(first)} (${fromNow(first)})`),
+        fact("done", done ? `${moment(done)} (${fromNow(done)})` : audience === 0 || (rate === 0 && missed === 0) ? "—" : t("mailings.preview.not_before_end")),
+        fact("missed", rate > 0 || missed > 0 || audience === 0 ? t("mailings.preview.missed", { smart_count: missed }) : "—", missed > 0),
+      ].filter(Boolean),
     }),
     audience === 0 && h(Notice, { tone: "warn" }, t("mailings.preview.nobody")),
-    missed > 0 && h(Notice, { tone: "warn", title: t("mailings.missed.title", { smart_count: missed }) }, t("mailings.preview.missed_what")),
-    values.local_hours && h("p", { className: "muted small" }, t("mailings.preview.hours")),
+    missed > 0 && h(Notice, { tone: "warn", title: t("mailings.missed.title", { smart_count: missed }) }, t(values.local_hours ? "mailings.preview.missed_hours" : "mailings.preview.missed_what")),
   );
 }
 

@@ -45,7 +45,7 @@ const Mailing = ({ mailing, stats, held, reload }) =>
     h(
       "div",
       { className: "m-show-head" },
-      h("div", { className: "m-state" }, h(MailingChip, { mailing }), h("span", { className: "muted" }, stateWords(mailing))),
+      h("div", { className: "m-state" }, h(MailingChip, { mailing, opens: opensAt(mailing, stats) }), h("span", { className: "muted" }, stateWords(mailing))),
       h(Actions, { mailing, reload }),
     ),
     held && h(Notice, { tone: "warn", action: h(Link, { className: "button", to: "/" }, t("page.home")) }, t(held, { end: moment(mailing.end_time) })),
@@ -54,9 +54,12 @@ const Mailing = ({ mailing, stats, held, reload }) =>
       "div",
       { className: "m-columns" },
       h("div", { className: "stack" }, h(Going, { mailing, stats, held }), h(Timeline, { mailing, stats }), h(Breakdown, { stats })),
-      h("div", { className: "stack" }, h(Plan, { mailing }), h(Reasons, { mailing, stats }), h(Technical, { stats })),
+      h("div", { className: "stack" }, h(Plan, { mailing }), h(Texts, { stats }), h(Reasons, { mailing, stats }), h(Technical, { stats })),
     ),
   );
+
+/** When the next messages go out, if nobody's hours are open now; or null. */
+const opensAt = (mailing, { forecast, message_counts: counts }) => (mailing.state === "active" && counts.pending > 0 ? forecast.next_open_time : null);
 
 /** What the state means in time. */
 function stateWords(mailing) {
@@ -70,18 +73,20 @@ function stateWords(mailing) {
 
 function Warnings({ mailing, stats }) {
   const { missed, rate_per_second: rate } = stats.forecast;
+  const opens = opensAt(mailing, stats);
   const title = t("mailings.missed.title", { smart_count: missed });
   const open = mailing.state === "active" || mailing.state === "scheduled";
   return [
     mailing.audience_state === "building" && h(Notice, { key: "building" }, t("mailings.building_long", { count: mailing.message_counts.total })),
-    open && missed > 0 && h(Notice, { key: "missed", tone: "warn", title }, t("mailings.missed.text", { rate: perSecond(rate) })),
+    open && missed > 0 && h(Notice, { key: "missed", tone: "warn", title }, mailing.local_hours ? t("mailings.missed.hours") : t("mailings.missed.text", { rate: perSecond(rate) })),
+    opens && h(Notice, { key: "opens" }, t("mailings.opens", { when: moment(opens), from_now: fromNow(opens) })),
     open && mailing.audience_state === "ready" && mailing.message_counts.total === 0 && h(Notice, { key: "nobody", tone: "warn" }, t("mailings.nobody_open")),
   ];
 }
 
 function Going({ mailing, stats, held }) {
   const counts = stats.message_counts;
-  const sending = mailing.state === "active" && counts.pending > 0 && !held;
+  const sending = mailing.state === "active" && counts.pending > 0 && !held && !opensAt(mailing, stats);
   const filter = { mailing_id: mailing.id };
   const all = (status) => h(MessagesLink, { filter: { ...filter, status } }, t("mailings.see"));
   return h(
@@ -106,16 +111,36 @@ const rateHint = ({ rate_limit: limit }) => limit !== null && t("mailings.rate_o
 
 /** When it will be through, or is, as a Stat's value and hint. */
 function completion(mailing, stats, held) {
-  const expected = stats.estimated_completion_time ?? stats.forecast.completion_time;
+  const expected = stats.estimated_completion_time;
   if (mailing.state === "cancelled" || stats.message_counts.total === 0) return { value: "—" };
   if (stats.message_counts.pending === 0 && mailing.audience_state === "ready") return { value: t("mailings.done"), tone: "good" };
-  if (mailing.state === "paused" || held || !expected) return { value: "—" };
+  if (mailing.state === "paused" || held) return { value: "—" };
+  if (stats.forecast.missed > 0) return { value: t("mailings.preview.not_before_end"), hint: moment(mailing.end_time) };
+  if (!expected) return { value: "—" };
   const seconds = (new Date(expected) - Date.now()) / 1000;
   return { value: seconds > 0 ? `≈ ${duration(roughly(seconds))}` : t("time.now"), hint: moment(expected) };
 }
 
 /** An estimate of minutes is not good to the second. */
 const roughly = (seconds) => (seconds < 120 ? seconds : 60 * Math.round(seconds / 60));
+
+/** The texts before the one of now, the last one first, and how many got each. */
+function Texts({ stats }) {
+  const before = stats.text_versions.slice(0, -1).reverse();
+  if (before.length === 0) return null;
+  return h(
+    Card,
+    { title: t("mailings.texts") },
+    before.map(({ version, create_time: since, text, sent }) =>
+      h(
+        "div",
+        { key: version, className: "stack" },
+        h("p", { className: "plain muted small" }, t("mailings.texts.got", { smart_count: sent, version, since: moment(since) })),
+        h(Bubble, { text }),
+      ),
+    ),
+  );
+}
 
 /** What is sent, to whom and when. */
 function Plan({ mailing }) {

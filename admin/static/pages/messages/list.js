@@ -48,7 +48,7 @@ const Status = ({ message }) =>
   );
 
 const When = ({ message }) => {
-  if (message.sent_time) return h(Time, { value: message.sent_time });
+  if (message.final_time) return h(Time, { value: message.final_time });
   if (message.status !== "pending" || !message.next_attempt_time) return h("span", { className: "muted" }, "—");
   return h("span", null, h("span", { className: "muted small" }, t("messages.next")), " ", h(Time, { value: message.next_attempt_time }));
 };

@@ -2,7 +2,7 @@
 import { one } from "../../api.js";
 import { number, t } from "../../i18n.js";
 import { h, Link, useParams, useState } from "../../kit/lib.js";
-import { Card, Facts, Loading, Notice, PageTitle, StatusChip, Time, Trouble } from "../../kit/parts.js";
+import { Card, Chip, Facts, Loading, Notice, PageTitle, StatusChip, Time, Trouble } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
 import { beginning, readable } from "../../kit/words.js";
 import { Attempts } from "./attempts.js";
@@ -48,11 +48,23 @@ function Story({ message, mailing }) {
         "div",
         { className: "stack" },
         h(Card, { title: t("messages.facts"), actions: h(StatusChip, { status: message.status }) }, h(Known, { message, mailing })),
-        h(Card, { title: t("field.text") }, h("p", { className: "prewrap" }, mailing.text)),
+        h(Words, { message, mailing }),
       ),
       h(Card, { title: t("messages.attempts") }, h(Attempts, { attempts: message.attempt_history })),
     ),
   ];
+}
+
+/** The text as it went out, whatever the mailing's text is by now. */
+function Words({ message, mailing }) {
+  const { text, text_version: version, status } = message;
+  const changed = status === "sent" && text !== mailing.text;
+  return h(
+    Card,
+    { title: t("field.text"), actions: version !== null && h(Chip, null, t("messages.version", { version })) },
+    h("p", { className: "prewrap" }, text),
+    changed && h("p", { className: "muted small" }, t("messages.changed_since")),
+  );
 }
 
 function Known({ message, mailing }) {
@@ -63,6 +75,7 @@ function Known({ message, mailing }) {
     ["mailing_id", h(Link, { to: `/mailings/${mailing.id}/show` }, beginning(mailing.text))],
     ["create_time", h(Time, { value: message.create_time, timeStyle: "medium" })],
     message.sent_time && ["sent_time", h(Time, { value: message.sent_time, timeStyle: "medium" })],
+    message.status === "not_sent" && ["final_time", h(Time, { value: message.final_time, timeStyle: "medium" })],
     ["attempts", number(message.attempts)],
     message.status === "pending" && message.next_attempt_time && ["next_attempt_time", h(Time, { value: message.next_attempt_time, timeStyle: "medium" })],
     message.last_error && ["last_error", causeOf(message.last_error)],

@@ -1,0 +1,83 @@
+"""What the command says of the future, and of texts: the engine's words and no arithmetic of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from gateway.cli.app import call
+from mailing.v1.mailing_service_pb2 import PreviewMailingRequest, UpdateMailingRequest
+from tests.gateway import fake_engine
+from tests.gateway.fake_engine import T0, Script, progress
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[tuple[Script, str]]:
+    script = Script()
+    with fake_engine.running(script) as target:
+        yield script, target
+
+
+@pytest.fixture
+def script(engine: tuple[Script, str], monkeypatch: pytest.MonkeyPatch) -> Script:
+    monkeypatch.setenv("MAILING_API_TOKEN", "of-the-test")
+    monkeypatch.setenv("MAILING_ENGINE_TARGET", engine[1])
+    monkeypatch.setenv("COLUMNS", "120")
+    vars(engine[0]).update(vars(Script()))
+    return engine[0]
+
+
+@pytest.fixture
+def run(script: Script, capfd: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = call(list(arguments))
+        return code, *capfd.readouterr()
+
+    return run
+
+
+def test_the_preview_of_an_edit_is_of_what_is_unsent_and_changes_nothing(run: Run, script: Script) -> None:
+    code, out, _ = run("mailing", "edit", "7", "--rate", "5", "--preview")
+    assert code == 0
+    assert "12,345 clients" in out
+    assert "5 would be unsent at the end" in out
+    asked = script.last(PreviewMailingRequest)
+    assert (asked.mailing_id, script.last(UpdateMailingRequest).validate_only) == (7, True)
+    run("mailing", "preview", "--text", "hi")
+    assert not script.last(PreviewMailingRequest).HasField("mailing_id")
+
+
+def test_watch_says_when_a_mailing_goes_on_that_waits_for_its_hours(run: Run, script: Script) -> None:
+    """Never "0/s, 18 s left"."""
+    waits = progress(0)
+    waits.rate_per_second = 0
+    waits.forecast.next_open_time.FromSeconds(T0 + 3 * 3600)
+    script.progress = [[waits, progress(1000)]]
+    code, out, _ = run("mailing", "watch", "7")
+    first, last = out.splitlines()
+    assert code == 0
+    assert "waits until 20" in first
+    assert "/s" not in first
+    assert "left" not in first
+    assert "all done" in last
+
+
+def test_watch_says_what_will_miss_the_end_and_not_when_it_is_through(run: Run, script: Script) -> None:
+    missing = progress(10)
+    missing.forecast.missed = 4
+    script.progress = [[missing, progress(1000)]]
+    first = run("mailing", "watch", "7")[1].splitlines()[0]
+    assert first.endswith("250/s, 4 will miss the end")
+
+
+def test_statistics_tell_the_forecast_and_each_text(run: Run, script: Script) -> None:
+    code, out, _ = run("mailing", "stats", "7")
+    assert code == 0
+    assert "through by" in out
+    assert "the old price" in out
+    assert "636 sent" in out
+    code, out, _ = run("messages", "get", "5000000001")
+    assert "text version" in out

@@ -1,0 +1,62 @@
+"""What a forecast asks the database for, on each of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.domain.audience import AudienceFilter
+from engine.domain.message import Event
+from engine.store import Store, mailing_stats
+from tests.store.world import BY, END, NOW, START, add_engine, add_mailing, claim, client, mailing, record, release
+
+ZONES = ("UTC", "Asia/Omsk", "Europe/Moscow")
+
+
+async def people(store: Store, number: int) -> None:
+    rows = [client(i, tag="ab"[i % 2], time_zone=ZONES[i % 3]) for i in range(number)]
+    await store.import_clients(rows, by=BY, now_us=NOW)
+
+
+async def test_pending_messages_by_zone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mailing_stats, "_CHUNK", 4)  # so that it takes several reads
+    await people(store, 30)
+    mailing_id, owner = await add_mailing(store), await add_engine(store)
+    assert await store.pending_by_zone(mailing_id) == dict.fromkeys(ZONES, 10)
+    claims = await claim(store, mailing_id, owner, limit=12)
+    assert await store.pending_by_zone(mailing_id) == dict.fromkeys(ZONES, 10)  # taken, and not final
+    await record(store, owner, claims[:6], Event.ACCEPT)
+    await record(store, owner, claims[6:9], Event.DEFER, due_us=NOW + 500)
+    await release(store, owner, claims[9:], due_us=NOW + 500)  # all with the same time: ids tell them apart
+    assert await store.pending_by_zone(mailing_id) == dict.fromkeys(ZONES, 8)
+
+
+async def test_an_audience_by_zone_without_whom_a_mailing_is_done_with(store: Store) -> None:
+    await people(store, 30)
+    mailing_id, owner = await add_mailing(store), await add_engine(store)
+    everybody, some = AudienceFilter(), AudienceFilter(("a",))
+    assert await store.audience_by_zone(everybody) == dict.fromkeys(ZONES, 10)
+    assert await store.audience_by_zone(everybody, unsent_of=mailing_id) == dict.fromkeys(ZONES, 10)
+    claims = await claim(store, mailing_id, owner, limit=12)
+    await record(store, owner, claims[:6], Event.ACCEPT)
+    await record(store, owner, claims[6:9], Event.REJECT)
+    await record(store, owner, claims[9:], Event.DEFER, due_us=NOW)
+    assert await store.audience_by_zone(everybody, unsent_of=mailing_id) == dict.fromkeys(ZONES, 7)
+    assert await store.audience_by_zone(everybody, by_zone=False, unsent_of=mailing_id) == {"UTC": 21}
+    assert await store.audience_by_zone(some, by_zone=False, unsent_of=mailing_id) == {"UTC": 10}
+    assert await store.audience_size(some) == 15
+
+
+async def test_who_shares_the_workers(store: Store) -> None:
+    await people(store, 4)
+    sending, later = await add_mailing(store), await add_mailing(store, mailing(start_us=NOW + 1))
+    paused, over = await add_mailing(store), await add_mailing(store, mailing(end_us=NOW))
+    await store.set_paused(paused, True, by=BY, now_us=NOW)
+    await store.delete_mailing(await add_mailing(store), by=BY, now_us=NOW)
+    owner = await add_engine(store)
+    await record(store, owner, await claim(store, sending, owner, limit=1), Event.ACCEPT)
+    rows, recent = await store.sharing(NOW, recent_us=START)
+    assert [row.id for row in rows] == [sending, later]
+    assert [step.sent for step in recent[sending]] == [1]
+    assert over not in recent
+    rows, _ = await store.sharing(END, recent_us=START)
+    assert rows == ()
