@@ -42,6 +42,34 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+_UNIX: Final = ("unix:", "unix-abstract:")
+_DNS: Final = re.compile(r"dns:(?:///)?(?=[^/])")
+"""The scheme that gRPC supposes anyway; a DNS server of one's own, ``dns://SERVER/name``, is another matter."""
+
+
+def is_target_loopback(target: str) -> bool:
+    """True when a gRPC target is on this machine for sure; a name other than ``localhost`` may be anywhere.
+
+    ``0.0.0.0`` counts: it is what an engine that listens everywhere is told, and a call to it stays on the machine.
+    """
+    if target.startswith(_UNIX):
+        return True
+    if target.startswith(("ipv4:", "ipv6:")):
+        return all(_is_here(address) for address in target.partition(":")[2].split(","))
+    return _is_here(_DNS.sub("", target, count=1))
+
+
+def _is_here(address: str) -> bool:
+    """Whether ``host``, ``host:port``, ``[IPv6]:port`` or a bare IPv6 address is this machine's."""
+    host = address.partition("]")[0].strip("[") if address.startswith("[") else address
+    if host == address and address.count(":") == 1:
+        host = address.partition(":")[0]
+    try:
+        return is_loopback(host) or ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
 _LISTEN: Final = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.-]+)):(?P<port>[0-9]{1,5})")
 
 

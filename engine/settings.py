@@ -133,7 +133,7 @@ def _tls_conflicts(settings: Settings) -> list[tuple[str, str]]:
 
 
 def _plaintext_conflicts(settings: Settings) -> list[tuple[str, str]]:
-    """SPEC 6: nothing listens beyond loopback in plain text, unless somebody says so."""
+    """SPEC 6: nothing listens or calls beyond loopback in plain text, unless somebody says so."""
     if settings.allow_plaintext:
         return []
     found = []
@@ -145,6 +145,11 @@ def _plaintext_conflicts(settings: Settings) -> list[tuple[str, str]]:
     if not settings.metrics_listen.is_loopback:
         found.append(
             ("metrics_listen", f"{settings.metrics_listen} is beyond loopback and has no TLS: use loopback {advice}")
+        )
+    if urlsplit(settings.provider_url).scheme == "http" and not settings.is_provider_local:
+        # Without the URL: its path may be what a proxy knows us by.
+        found.append(
+            ("provider_url", f"token, numbers and texts would leave this machine in the clear: needs https:// {advice}")
         )
     return found
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath
 
-from common.setting_types import Listen, Network, Seconds, listen, networks
+from common.setting_types import Listen, Network, Seconds, is_target_loopback, listen, networks
 from common.settings import Invocation, ProcessSettings, Program
 
 PROGRAM: Final = "python -m gateway"
@@ -101,10 +101,13 @@ def _other_conflicts(settings: Settings) -> list[tuple[str, str]]:
     found = []
     if settings.engine_tls_cert is not None and settings.engine_tls_ca is None:
         found.append(("engine_tls_ca", "is missing: MAILING_ENGINE_TLS_CERT is set"))
-    # SPEC 6: nothing listens beyond loopback in plain text, unless somebody says so.
+    # SPEC 6: nothing listens or calls beyond loopback in plain text, unless somebody says so.
     if not (settings.http_listen.is_loopback or settings.uses_tls or settings.allow_plaintext):
         needed = "needs MAILING_HTTP_TLS_CERT or MAILING_ALLOW_PLAINTEXT=true"
         found.append(("http_listen", f"{settings.http_listen} is beyond loopback: {needed}"))
+    if not (is_target_loopback(settings.engine_target) or settings.engine_tls_ca or settings.allow_plaintext):
+        needed = "needs MAILING_ENGINE_TLS_CA or MAILING_ALLOW_PLAINTEXT=true"
+        found.append(("engine_target", f"tokens would reach {settings.engine_target} in the clear: {needed}"))
     return found
 
 
