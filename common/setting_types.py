@@ -101,6 +101,19 @@ def networks(value: object) -> object:
     return tuple(found)
 
 
+_NAME: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+
+
+def host_names(value: object) -> object:
+    """Read ``engine, mailing.example``: names of hosts, without ports, with commas between them."""
+    if not isinstance(value, str):
+        return value
+    found = tuple(filter(None, (text.strip().lower().rstrip(".") for text in value.split(","))))
+    if not all(_NAME.fullmatch(name) for name in found):
+        raise ValueError("should be names of hosts without ports, such as engine, mailing.example")
+    return found
+
+
 def split_url(url: str) -> SplitResult:
     """Take a URL apart; a bad port or bracket becomes a message that doesn't repeat the URL."""
     try:

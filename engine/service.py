@@ -97,7 +97,9 @@ class Service:
         call_seconds = max(0.0, settings.shutdown_seconds - _OTHER_SECONDS)
         self._stack.push_async_callback(delivery.stop, call_seconds)
         await delivery.start()
-        server = await start_metrics_server(self.metrics, settings.metrics_listen, control.health)
+        server = await start_metrics_server(
+            self.metrics, settings.metrics_listen, control.health, settings.metrics_hosts
+        )
         self._stack.push_async_callback(server.close)
         self.metrics_listen = server.address
         authority = Authority(self.store, clock, session_seconds=settings.session_seconds)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr
 
 from common.command_line import Argument, BadSettings, Command
-from common.setting_types import Listen, Seconds, is_loopback, listen, long_token, token
+from common.setting_types import Listen, Seconds, host_names, is_loopback, listen, long_token, token
 from common.settings import Invocation, ProcessSettings, Program
 from engine import setting_types
 
@@ -75,6 +75,9 @@ class Settings(ProcessSettings):
     )
     metrics_listen: Annotated[Listen, BeforeValidator(listen)] = Field(
         Listen("127.0.0.1", 9101), description="host:port of /metrics, /healthz and /readyz; port 0: any free one"
+    )
+    metrics_hosts: Annotated[tuple[str, ...], BeforeValidator(host_names)] = Field(
+        (), description="names by which the metrics port may be called, beside addresses, localhost and the name above"
     )
     grpc_tls_cert: FilePath | None = Field(None, description="certificate chain (PEM) of the gRPC API")
     grpc_tls_key: FilePath | None = Field(None, description="its private key (PEM)")

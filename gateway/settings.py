@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath
 
-from common.setting_types import Listen, Network, Seconds, is_target_loopback, listen, networks
+from common.setting_types import Listen, Network, Seconds, host_names, is_target_loopback, listen, networks
 from common.settings import Invocation, ProcessSettings, Program
 
 PROGRAM: Final = "python -m gateway"
@@ -36,6 +36,9 @@ class Settings(ProcessSettings):
 
     http_listen: Annotated[Listen, BeforeValidator(listen)] = Field(
         Listen("127.0.0.1", 8080), description="host:port of REST and the panel; port 0: any free one"
+    )
+    http_hosts: Annotated[tuple[str, ...], BeforeValidator(host_names)] = Field(
+        (), description="names by which HTTP may be called, beside addresses and localhost; none given: any name"
     )
     http_tls_cert: FilePath | None = Field(None, description="certificate chain (PEM) for HTTPS")
     http_tls_key: FilePath | None = Field(None, description="its private key (PEM)")

@@ -62,6 +62,8 @@ def test_trusted_proxies_are_addresses_and_networks() -> None:
         ("--call-seconds", "nan", "finite number"),
         ("--trusted-proxies", "10.0.0.0/33", "addresses or networks"),
         ("--trusted-proxies", "proxy.local", "addresses or networks"),
+        ("--http-hosts", "mailing.example:8080", "names of hosts without ports"),
+        ("--http-hosts", "http://x", "names of hosts without ports"),
         ("--http-tls-cert", "/no/such/file", "does not point to a file"),
         ("--workers", "1", "unknown flag"),
     ],
@@ -83,13 +85,13 @@ def test_beyond_loopback_needs_tls_or_a_word(capsys: pytest.CaptureFixture[str],
 
 
 TARGETS_HERE: Final = (
-    "127.0.0.1:50051", "127.0.0.1", "localhost:1", "LOCALHOST:1", "[::1]:1", "::1", "127.9.9.9:1", "0.0.0.0:1", "[::]:1",
-    "dns:localhost:1", "dns:///127.0.0.1:1", "dns:///[::1]:1", "ipv4:127.0.0.1:1,127.0.0.2:1", "ipv6:[::1]:1",
+    "127.0.0.1:50051", "127.0.0.1", "localhost:1", "LOCALHOST:1", "[::1]:1", "::1", "127.9.9.9:1", "0.0.0.0:1",
+    "[::]:1", "dns:localhost:1", "dns:///127.0.0.1:1", "dns:///[::1]:1", "ipv4:127.0.0.1:1,127.0.0.2:1", "ipv6:[::1]:1",
     "unix:/run/x", "unix:///run/x", "unix-abstract:x",
 )  # fmt: skip
 TARGETS_BEYOND: Final = (
-    "engine:50051", "10.0.0.7:1", "10.0.0.7", "engine.example:1", "localhost.example:1", "[2001:db8::1]:1", "2001:db8::1",
-    "dns:///engine:1", "dns:engine:1", "dns://10.0.0.7/localhost:1", "dns:////localhost:1",
+    "engine:50051", "10.0.0.7:1", "10.0.0.7", "engine.example:1", "localhost.example:1", "[2001:db8::1]:1",
+    "2001:db8::1", "dns:///engine:1", "dns:engine:1", "dns://10.0.0.7/localhost:1", "dns:////localhost:1",
     "ipv4:127.0.0.1:1,10.0.0.7:1", "xds:///localhost:1", "passthrough:///10.0.0.7:1", "127.0.0.1:1,10.0.0.7:1",
     "127.0.0.1.example:1", "[::1:1",
 )  # fmt: skip
