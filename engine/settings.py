@@ -88,6 +88,11 @@ class Settings(ProcessSettings):
     api_token: Annotated[SecretStr, AfterValidator(long_token)] | None = Field(
         None, description="a first API token with the role admin, 16 characters at least; better not as a flag"
     )
+    sign_in_file: Path | None = Field(
+        None,
+        description="where a password and a token that are made at the first start are kept, when stdout is no "
+        "terminal to show them; not set: first-sign-in.env beside the SQLite file, or in data/",
+    )
     session_seconds: float = Field(
         43_200.0, gt=0, le=31_536_000, allow_inf_nan=False, description="how long somebody who signed in stays so"
     )

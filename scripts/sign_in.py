@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Final
 
 from dotenv import dotenv_values
 
+from common.private_file import write_private
 from scripts.processes import Failed
 
 PASSWORD: Final = "MAILING_ADMIN_PASSWORD"
@@ -57,10 +57,4 @@ def _make(name: str) -> str:
 
 
 def _write(file: Path, values: Mapping[str, str]) -> None:
-    """Put a whole file in place of the old one, readable by its owner only from the first moment on."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    new = file.with_name(f"{file.name}.{os.getpid()}")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-        out.write(_HEADER + "".join(f"{name}={value}\n" for name, value in values.items()))
-    new.replace(file)
+    write_private(file, _HEADER + "".join(f"{name}={value}\n" for name, value in values.items()))
