@@ -6,6 +6,7 @@ import io
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,7 +93,7 @@ async def test_an_engine_without_a_terminal_keeps_them_in_a_file(
 
 async def test_where_they_can_t_be_kept_none_is_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    blocked = {"admin_password": None, "api_token": None, "sign_in_file": tmp_path / "file" / "x.env"}
+    blocked: dict[str, Any] = {"admin_password": None, "api_token": None, "sign_in_file": tmp_path / "file" / "x.env"}
     with pytest.raises(OSError, match=r"can't keep the first password and token in .*: File exists; set MAILING_"):
         async with running(tmp_path, **blocked):
             pass
