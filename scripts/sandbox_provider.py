@@ -14,6 +14,7 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, from any folder
 
+from common.process import end_with_parent
 from scripts.sandbox import DEFAULT_TOKEN, BadFaults, Faults, Sandbox
 from scripts.sandbox.faults import NO_FAULTS, SHARES
 
@@ -103,6 +104,7 @@ def main() -> int:
         faults = _faults(arguments)
     except BadFaults as error:
         parser.error(str(error))
+    end_with_parent(stop_seconds=1.0)
     try:
         uvloop.run(_run(arguments, faults))
     except OSError as error:

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from typer.exceptions import Abort, TyperException
 
+from common.process import end_with_parent
 from gateway.cli import access, clients, engine, mailings, messages
 from gateway.cli.credentials import DEFAULT_TARGET
 from gateway.cli.failures import EXIT_INTERRUPTED, EXIT_SERVICE, EXIT_USAGE, Failure
@@ -93,6 +94,7 @@ def options(
 
 def main() -> None:
     """Entry point of `mailing`: never returns, never shows a traceback for what a person can cause."""
+    end_with_parent(stop_seconds=1.0)
     sys.exit(call(sys.argv[1:]))
 
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from scripts.processes import start
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 NOWHERE: Final = "http://127.0.0.1:1/v1"
 """A provider that refuses every call: for who doesn't send."""
@@ -76,14 +78,8 @@ def process(
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAILING_", "FBRQ_"))}
     path = os.pathsep.join((str(ROOT), str(ROOT / "proto")))
     with log.open("wb") as out:
-        started = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            cwd=ROOT,
-            env={**kept, "PYTHONPATH": path, **extra},
-        )
+        environ = {**kept, "PYTHONPATH": path, **extra}
+        started = start(command, environ, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=ROOT)
     try:
         if cores is not None:
             os.sched_setaffinity(started.pid, cores)

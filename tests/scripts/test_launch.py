@@ -23,7 +23,7 @@ import pytest
 
 from scripts import launch
 from scripts.launch import DEMO_CLIENTS, _compare, _decide
-from scripts.processes import Failed, get
+from scripts.processes import Failed, claim_port, get
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 PATH: Final = os.pathsep.join([str(ROOT), str(ROOT / "proto")])
@@ -103,7 +103,7 @@ class Launched:
     """``python -m scripts.launch`` with its output in a file."""
 
     def __init__(self, folder: Path, *arguments: str, **environ: str) -> None:
-        self.output = folder / "output"
+        self.folder, self.output = folder, folder / "output"
         ours = {"MAILING_DATABASE_URL": f"sqlite://{folder / 'mailing.db'}", "MAILING_RUN_FOLDER": str(folder / "data")}
         with self.output.open("wb") as out:
             self.process = subprocess.Popen(
@@ -158,6 +158,32 @@ def test_runs_until_it_is_told_to_stop(launched: Launched, number: signal.Signal
     assert launched.process.wait(30) == 0, launched.text()
     assert launched.text().splitlines()[-1] == "Stopping."
     assert not any(Path(f"/proc/{child}").exists() for child in children)
+
+
+def test_all_end_when_the_command_is_killed(launched: Launched) -> None:
+    """kill -9, which it can't hear: the next start must not find the ports taken."""
+    ports = [int(port) for port in re.findall(r"http://127\.0\.0\.1:(\d+)/(?:admin|metrics|  )", launched.text())]
+    assert len(ports) == 3
+    children = launched.children()
+    assert len(children) == 3
+    launched.process.kill()
+    launched.process.wait(10)
+    deadline = time.monotonic() + 30
+    while any(is_running(child) for child in children):
+        assert time.monotonic() < deadline, [child for child in children if is_running(child)]
+        time.sleep(0.05)
+    for port in ports:
+        assert claim_port(f"127.0.0.1:{port}", "") == f"127.0.0.1:{port}"
+    logs = {name: (launched.folder / "data" / f"{name}.log").read_text() for name in ("engine", "gateway")}
+    assert {name: f"{name}.stopped" in log for name, log in logs.items()} == {"engine": True, "gateway": True}
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process does anything still; what nobody has waited for yet does not count."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_what_is_printed_to_try_works(launched: Launched, tmp_path: Path) -> None:
