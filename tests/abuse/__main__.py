@@ -112,8 +112,8 @@ def _flags(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these attacks only, such as 1a or 4")
     parser.add_argument("--seconds", type=_positive, default=8.0, help="how long an attack goes on (8)")
-    parser.add_argument("--clients", type=int, default=100_000, help="of a service of its own (100000)")
-    parser.add_argument("--rate", type=_positive, default=400.0, help="texts a second that it sends meanwhile (400)")
+    parser.add_argument("--clients", type=int, default=300_000, help="of a service of its own (300000)")
+    parser.add_argument("--rate", type=_positive, default=800.0, help="texts a second that it sends meanwhile (800)")
     parser.add_argument("--http", metavar="HOST:PORT", help="attack the gateway that runs there, on this machine")
     parser.add_argument("--grpc", metavar="HOST:PORT", default="127.0.0.1:50051", help="its engine (127.0.0.1:50051)")
     parser.add_argument(

@@ -31,7 +31,7 @@ LOG_LINES_MAX: Final = 1.0
 CALM_SECONDS: Final = 3.0
 RECOVER_SECONDS: Final = 90.0
 """Longer than this nobody waits for the service to come back."""
-_ATTACK_MARGIN_SECONDS: Final = 60.0
+_ATTACK_MARGIN_SECONDS: Final = 120.0
 _PROBE_PAUSE_SECONDS: Final = 0.02
 _CALM_ANSWERS: Final = 10
 _NICENESS: Final = 10

@@ -24,6 +24,7 @@ TAGS: Final = 1_000
 FIRST_PHONE: Final = 79_000_000_000
 _LATENCY_SECONDS: Final = "0.02"
 _IMPORT_ROWS: Final = 20_000
+_PATIENCE_SECONDS: Final = 120.0
 
 
 class Unusable(Exception):
@@ -80,6 +81,17 @@ class Admin:
         except OSError as error:
             raise Unusable(f"{method} {path}: {error}") from None
 
+    def patiently(self, method: str, path: str, body: Any = None) -> Any:
+        """The same, but what an attack has left behind may pass first."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return self.call(method, path, body)
+            except Unusable:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(1)
+
     def token(self, role: str) -> tuple[str, int]:
         """Make a token; returns its secret and its id."""
         answer = self.call("POST", "/tokens", {"name": f"abuse {role} {secrets.token_hex(4)}", "role": role})
@@ -89,11 +101,11 @@ class Admin:
         """Register a mailing for everybody, from now on."""
         now = datetime.now(UTC)
         times = {"start_time": now.isoformat(), "end_time": (now + timedelta(hours=6)).isoformat()}
-        return int(self.call("POST", "/mailings", {"text": "Still here", **times})["id"])
+        return int(self.patiently("POST", "/mailings", {"text": "Still here", **times})["id"])
 
     def pending(self, mailing_id: int) -> int:
         """How many of a mailing's messages have not gone out."""
-        return int(self.call("GET", f"/mailings/{mailing_id}")["message_counts"]["pending"])
+        return int(self.patiently("GET", f"/mailings/{mailing_id}")["message_counts"]["pending"])
 
 
 _OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -135,7 +147,7 @@ def own(clients: int, rate: float) -> Iterator[Attacked]:
         def keep_busy(seconds: float) -> None:
             while sum(map(admin.pending, mailings[-3:])) < rate * seconds:
                 mailings.append(admin.register())
-                _wait_for(lambda: admin.call("GET", f"/mailings/{mailings[-1]}")["audience_state"] == "ready")
+                _wait_for(lambda: admin.patiently("GET", f"/mailings/{mailings[-1]}")["audience_state"] == "ready")
 
         yield Attacked(target, lambda: _accepted(url), keep_busy)
 
