@@ -110,8 +110,9 @@ def test_an_engine_beyond_loopback_needs_tls_or_a_word(
     assert line.startswith(f"--engine-target: tokens would reach {target} in the clear")
     assert line.endswith("needs MAILING_ENGINE_TLS_CA or MAILING_ALLOW_PLAINTEXT=true")
     assert parse(["--engine-target", target, "--allow-plaintext"], {}, None).settings.engine_target == target
-    (tmp_path / "ca.pem").touch()
-    assert parse(["--engine-target", target, "--engine-tls-ca", str(tmp_path / "ca.pem")], {}, None).settings.engine_tls_ca
+    ca = tmp_path / "ca.pem"
+    ca.touch()
+    assert parse(["--engine-target", target, "--engine-tls-ca", str(ca)], {}, None).settings.engine_tls_ca == ca
 
 
 @pytest.mark.parametrize(
