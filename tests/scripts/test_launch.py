@@ -118,7 +118,7 @@ class Launched:
     def text(self) -> str:
         return self.output.read_text(encoding="utf-8")
 
-    def wait_for(self, words: str, limit_seconds: float = 30) -> None:
+    def wait_for(self, words: str, limit_seconds: float = 45) -> None:
         """Wait for words in the output."""
         deadline = time.monotonic() + limit_seconds
         while words not in self.text():
