@@ -14,13 +14,15 @@ RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation --no-ind
 
 FROM python:3.13-slim
 # Nobody's account, and a folder for SQLite that it owns.
-RUN useradd --system --uid 10001 mailing && install -d -o mailing /app /app/data
+RUN groupadd --system --gid 10001 mailing && useradd --system --uid 10001 --gid mailing --no-create-home mailing \
+    && install -d /app && install -d -m 0700 -o mailing -g mailing /app/data
 WORKDIR /app
 COPY --from=build /venv /venv
 COPY scripts/__init__.py scripts/sandbox_provider.py scripts/
 COPY scripts/sandbox scripts/sandbox
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
-USER mailing
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# By number, so that an orchestrator can see that it is not root.
+USER 10001:10001
 VOLUME /app/data
 # `exec` form: SIGTERM reaches Python itself, which needs up to MAILING_SHUTDOWN_SECONDS.
 ENTRYPOINT ["python", "-m", "engine"]

@@ -42,6 +42,34 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+_UNIX: Final = ("unix:", "unix-abstract:")
+_DNS: Final = re.compile(r"dns:(?:///)?(?=[^/])")
+"""The scheme that gRPC supposes anyway; a DNS server of one's own, ``dns://SERVER/name``, is another matter."""
+
+
+def is_target_loopback(target: str) -> bool:
+    """True when a gRPC target is on this machine for sure; a name other than ``localhost`` may be anywhere.
+
+    ``0.0.0.0`` counts: it is what an engine that listens everywhere is told, and a call to it stays on the machine.
+    """
+    if target.startswith(_UNIX):
+        return True
+    if target.startswith(("ipv4:", "ipv6:")):
+        return all(_is_here(address) for address in target.partition(":")[2].split(","))
+    return _is_here(_DNS.sub("", target, count=1))
+
+
+def _is_here(address: str) -> bool:
+    """Whether ``host``, ``host:port``, ``[IPv6]:port`` or a bare IPv6 address is this machine's."""
+    host = address.partition("]")[0].strip("[") if address.startswith("[") else address
+    if host == address and address.count(":") == 1:
+        host = address.partition(":")[0]
+    try:
+        return is_loopback(host) or ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
 _LISTEN: Final = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.-]+)):(?P<port>[0-9]{1,5})")
 
 
@@ -71,6 +99,19 @@ def networks(value: object) -> object:
         except ValueError:
             raise ValueError("should be addresses or networks, such as 10.0.0.7, 192.168.0.0/16") from None
     return tuple(found)
+
+
+_NAME: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+
+
+def host_names(value: object) -> object:
+    """Read ``engine, mailing.example``: names of hosts, without ports, with commas between them."""
+    if not isinstance(value, str):
+        return value
+    found = tuple(filter(None, (text.strip().lower().rstrip(".") for text in value.split(","))))
+    if not all(_NAME.fullmatch(name) for name in found):
+        raise ValueError("should be names of hosts without ports, such as engine, mailing.example")
+    return found
 
 
 def split_url(url: str) -> SplitResult:

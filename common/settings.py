@@ -36,7 +36,7 @@ class ProcessSettings(BaseModel):
     secret_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields that may hold a password, so that an error doesn't repeat their values."""
 
-    allow_plaintext: bool = Field(False, description="allow to listen beyond loopback without TLS")
+    allow_plaintext: bool = Field(False, description="allow to listen and to call beyond loopback without TLS")
     log_format: Annotated[Literal["console", "json"], BeforeValidator(setting_types.lower)] = Field(
         "console", description="console or json"
     )

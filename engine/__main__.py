@@ -75,6 +75,7 @@ def main() -> int:
     """Entry point; returns the exit code: 0 done, 1 it could not be done (one line says why), 2 bad settings."""
     command, settings, arguments = parse(sys.argv[1:], os.environ, Path(".env"))
     logs.configure(settings.log_format, settings.log_level)
+    process.end_with_parent(settings.shutdown_seconds)
     process.tune()
     try:
         return uvloop.run(COMMANDS[command](settings, arguments))  # type: ignore[arg-type]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import orjson
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 from prometheus_client.exposition import choose_encoder
 
+from common.hosts import HostGuard
 from common.setting_types import Listen
 from engine.metrics import Metrics
 
@@ -31,13 +32,17 @@ class MetricsServer:
         await self._runner.cleanup()
 
 
-async def start_metrics_server(metrics: Metrics, listen: Listen, health: Health) -> MetricsServer:
+async def start_metrics_server(
+    metrics: Metrics, listen: Listen, health: Health, names: Sequence[str] = ()
+) -> MetricsServer:
     """Listen and answer until ``close``; ``health`` is asked at each ``/readyz``.
+
+    ``names``: by which it may be called, beside addresses, ``localhost`` and the host of ``listen``.
 
     Raises:
         OSError: the address can't be listened on; the text names it.
     """
-    app = web.Application()
+    app = web.Application(middlewares=[_guard(HostGuard([listen.host, *names]))])
     app.router.add_get("/metrics", _metrics_page(metrics))
     app.router.add_get("/healthz", _alive)
     app.router.add_get("/readyz", _ready(health))
@@ -49,6 +54,18 @@ async def start_metrics_server(metrics: Metrics, listen: Listen, health: Health)
         await runner.cleanup()
         raise OSError(error.errno, f"can't listen on {listen} for metrics: {error.strerror or error}") from None
     return MetricsServer(runner, Listen(listen.host, runner.addresses[0][1]))
+
+
+def _guard(hosts: HostGuard) -> Middleware:
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer nobody who was led here under another name: see ``common.hosts``."""
+        refusal = hosts.refusal(request.method, request.headers)
+        if refusal is not None:
+            return web.Response(status=refusal.status, text=f"{refusal.reason} (MAILING_METRICS_HOSTS)\n")
+        return await handler(request)
+
+    return guard
 
 
 def _metrics_page(metrics: Metrics) -> Handler:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -19,7 +20,8 @@ import structlog
 
 from common.setting_types import Listen
 from engine.access.authority import Authority
-from engine.access.seeding import seed
+from engine.access.first_sign_in import FirstSignIn
+from engine.access.seeding import seed, will_make
 from engine.api.control import ActorStatus, BreakerStatus, DeliveryStatus, ProviderCalls
 from engine.api.server import ApiServer, Tls
 from engine.clock import SystemClock
@@ -91,7 +93,9 @@ class Service:
         call_seconds = max(0.0, settings.shutdown_seconds - _OTHER_SECONDS)
         self._stack.push_async_callback(delivery.stop, call_seconds)
         await delivery.start()
-        server = await start_metrics_server(self.metrics, settings.metrics_listen, control.health)
+        server = await start_metrics_server(
+            self.metrics, settings.metrics_listen, control.health, settings.metrics_hosts
+        )
         self._stack.push_async_callback(server.close)
         self.metrics_listen = server.address
         authority = Authority(self.store, clock, session_seconds=settings.session_seconds)
@@ -117,16 +121,16 @@ class Service:
             log.info("engine.stopped")
 
     async def _seed(self) -> None:
-        """Make the first account and token; what nobody knows yet is shown on stdout, which is not the log."""
+        """Make the first account and token; what nobody knows yet is shown to the operator, and never in the log."""
         password, api_token = self.settings.admin_password, self.settings.api_token
-        made = await seed(
-            self.store,
-            admin_password=None if password is None else password.get_secret_value(),
-            api_token=None if api_token is None else api_token.get_secret_value(),
-            now_us=SystemClock().now_us(),
+        admin_password = None if password is None else password.get_secret_value()
+        token = None if api_token is None else api_token.get_secret_value()
+        first = FirstSignIn(self.settings.sign_in_file, self.settings.database_url, sys.stdout)
+        if await will_make(self.store, admin_password=admin_password, api_token=token):
+            first.check()
+        first.show(
+            await seed(self.store, admin_password=admin_password, api_token=token, now_us=SystemClock().now_us())
         )
-        for line in made.lines():
-            print(line, flush=True)
 
     def _count(self, step: Step, number: int) -> None:
         self.metrics.messages(outcome_of(step)).inc(number)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr
 
 from common.command_line import Argument, BadSettings, Command
-from common.setting_types import Listen, Seconds, is_loopback, listen, long_token, token
+from common.setting_types import Listen, Seconds, host_names, is_loopback, listen, long_token, token
 from common.settings import Invocation, ProcessSettings, Program
 from engine import setting_types
 
@@ -76,6 +76,9 @@ class Settings(ProcessSettings):
     metrics_listen: Annotated[Listen, BeforeValidator(listen)] = Field(
         Listen("127.0.0.1", 9101), description="host:port of /metrics, /healthz and /readyz; port 0: any free one"
     )
+    metrics_hosts: Annotated[tuple[str, ...], BeforeValidator(host_names)] = Field(
+        (), description="names by which the metrics port may be called, beside addresses, localhost and the name above"
+    )
     grpc_tls_cert: FilePath | None = Field(None, description="certificate chain (PEM) of the gRPC API")
     grpc_tls_key: FilePath | None = Field(None, description="its private key (PEM)")
     grpc_tls_client_ca: FilePath | None = Field(None, description="only clients with a certificate of this CA (PEM)")
@@ -84,6 +87,11 @@ class Settings(ProcessSettings):
     )
     api_token: Annotated[SecretStr, AfterValidator(long_token)] | None = Field(
         None, description="a first API token with the role admin, 16 characters at least; better not as a flag"
+    )
+    sign_in_file: Path | None = Field(
+        None,
+        description="where a password and a token that are made at the first start are kept, when stdout is no "
+        "terminal to show them; not set: first-sign-in.env beside the SQLite file, or in data/",
     )
     session_seconds: float = Field(
         43_200.0, gt=0, le=31_536_000, allow_inf_nan=False, description="how long somebody who signed in stays so"
@@ -133,7 +141,7 @@ def _tls_conflicts(settings: Settings) -> list[tuple[str, str]]:
 
 
 def _plaintext_conflicts(settings: Settings) -> list[tuple[str, str]]:
-    """SPEC 6: nothing listens beyond loopback in plain text, unless somebody says so."""
+    """SPEC 6: nothing listens or calls beyond loopback in plain text, unless somebody says so."""
     if settings.allow_plaintext:
         return []
     found = []
@@ -145,6 +153,11 @@ def _plaintext_conflicts(settings: Settings) -> list[tuple[str, str]]:
     if not settings.metrics_listen.is_loopback:
         found.append(
             ("metrics_listen", f"{settings.metrics_listen} is beyond loopback and has no TLS: use loopback {advice}")
+        )
+    if urlsplit(settings.provider_url).scheme == "http" and not settings.is_provider_local:
+        # Without the URL: its path may be what a proxy knows us by.
+        found.append(
+            ("provider_url", f"token, numbers and texts would leave this machine in the clear: needs https:// {advice}")
         )
     return found
 

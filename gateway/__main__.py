@@ -41,6 +41,7 @@ def main() -> int:
     """Entry point; returns the exit code: 0 done, 1 it could not be done (one line says why), 2 bad settings."""
     settings = parse(sys.argv[1:], os.environ, Path(".env")).settings
     logs.configure(settings.log_format, settings.log_level)
+    process.end_with_parent(settings.shutdown_seconds)
     process.tune()
     try:
         return uvloop.run(run(settings))

@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_exceptions import HTTPException
 from grpc import StatusCode, aio
 
+from common.hosts import HostGuard
 from common.logs import get_logger
 from gateway.caller import address_of
 from gateway.keys import METRICS
@@ -39,7 +40,8 @@ _DETAILS: Final[Mapping[int, str]] = {
 
 def middlewares(settings: Settings) -> Sequence[Middleware]:
     """Return them in the order in which a request passes them."""
-    return (observe, answer_problems, limit_rate(settings.http_token_rate))
+    named = (require_host(HostGuard([settings.http_listen.host, *settings.http_hosts])),) if settings.http_hosts else ()
+    return (observe, answer_problems, *named, limit_rate(settings.http_token_rate))
 
 
 async def on_prepare(request: web.Request, response: web.StreamResponse) -> None:
@@ -127,6 +129,23 @@ def _problem(error: Exception, request: web.Request) -> Problem:
 
 def _headers_of(headers: Mapping[str, str]) -> dict[str, str]:
     return {str(name): value for name, value in headers.items() if name.lower() not in _BODY_HEADERS}
+
+
+def require_host(hosts: HostGuard) -> Middleware:
+    """Refuse who was led here under a name that is not ours; see ``common.hosts``.
+
+    Only where the operator has named us: a reverse proxy may pass on any name. What other pages may not send is no
+    matter here: without a token, or both halves of a session, nothing is answered (``admin.session``).
+    """
+
+    @web.middleware
+    async def require(request: web.Request, handler: Handler) -> web.StreamResponse:
+        refusal = hosts.refusal("GET", request.headers)
+        if refusal is not None:
+            raise Problem(refusal.status, f"{refusal.reason} (MAILING_HTTP_HOSTS)")
+        return await handler(request)
+
+    return require
 
 
 def limit_rate(rate: int) -> Middleware:

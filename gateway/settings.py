@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath
 
-from common.setting_types import Listen, Network, Seconds, listen, networks
+from common.setting_types import Listen, Network, Seconds, host_names, is_target_loopback, listen, networks
 from common.settings import Invocation, ProcessSettings, Program
 
 PROGRAM: Final = "python -m gateway"
@@ -36,6 +36,9 @@ class Settings(ProcessSettings):
 
     http_listen: Annotated[Listen, BeforeValidator(listen)] = Field(
         Listen("127.0.0.1", 8080), description="host:port of REST and the panel; port 0: any free one"
+    )
+    http_hosts: Annotated[tuple[str, ...], BeforeValidator(host_names)] = Field(
+        (), description="names by which HTTP may be called, beside addresses and localhost; none given: any name"
     )
     http_tls_cert: FilePath | None = Field(None, description="certificate chain (PEM) for HTTPS")
     http_tls_key: FilePath | None = Field(None, description="its private key (PEM)")
@@ -101,10 +104,13 @@ def _other_conflicts(settings: Settings) -> list[tuple[str, str]]:
     found = []
     if settings.engine_tls_cert is not None and settings.engine_tls_ca is None:
         found.append(("engine_tls_ca", "is missing: MAILING_ENGINE_TLS_CERT is set"))
-    # SPEC 6: nothing listens beyond loopback in plain text, unless somebody says so.
+    # SPEC 6: nothing listens or calls beyond loopback in plain text, unless somebody says so.
     if not (settings.http_listen.is_loopback or settings.uses_tls or settings.allow_plaintext):
         needed = "needs MAILING_HTTP_TLS_CERT or MAILING_ALLOW_PLAINTEXT=true"
         found.append(("http_listen", f"{settings.http_listen} is beyond loopback: {needed}"))
+    if not (is_target_loopback(settings.engine_target) or settings.engine_tls_ca or settings.allow_plaintext):
+        needed = "needs MAILING_ENGINE_TLS_CA or MAILING_ALLOW_PLAINTEXT=true"
+        found.append(("engine_target", f"tokens would reach {settings.engine_target} in the clear: {needed}"))
     return found
 
 

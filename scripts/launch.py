@@ -30,7 +30,7 @@ from scripts.processes import (
     run_watched,
     wait_until,
 )
-from scripts.sign_in import PASSWORD, TOKEN, SignIn, sign_in
+from scripts.sign_in import PASSWORD, TOKEN, SignIn, forget_addresses, keep_addresses, sign_in
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SANDBOX_TOKEN: Final = "sandbox-token"
@@ -63,6 +63,8 @@ class Run:
     data: Path
     """Where the sign-in is kept: the same for every demo, so that a terminal's `mailing` finds it."""
     children: list[Child] = field(default_factory=list)
+    addresses: dict[str, str] = field(default_factory=dict)
+    """Where it listens, once that is written down beside the sign-in."""
 
     @property
     def sandbox_url(self) -> str:
@@ -151,6 +153,7 @@ def _run(run: Run, *, ends: bool) -> int:
         return code
     _start_engine(run)
     _start_gateway(run)
+    _keep_addresses(run)
     _announce(run, access)
     if run.is_demo:
         _demo(run)
@@ -185,6 +188,18 @@ def _start_gateway(run: Run) -> None:
     ready = f"{run.gateway_url}/readyz"
     if not wait_until(lambda: get(ready)[0] == 200, run.children, READY_SECONDS):
         raise Failed(f"the gateway is not ready after {READY_SECONDS:g} s: {get(ready)[1].strip()}")
+
+
+def _keep_addresses(run: Run) -> None:
+    """For the `mailing` command, and for commands of the README."""
+    run.addresses = {
+        "MAILING_ENGINE_TARGET": run.environ["MAILING_GRPC_LISTEN"],
+        "MAILING_HTTP_URL": run.gateway_url,
+        "MAILING_METRICS_URL": f"http://{run.environ['MAILING_METRICS_LISTEN']}",
+    }
+    if run.has_sandbox:
+        run.addresses["MAILING_SANDBOX_URL"] = run.sandbox_url
+    keep_addresses(run.data, run.addresses)
 
 
 def _announce(run: Run, access: SignIn) -> None:
@@ -275,6 +290,11 @@ def _stop(run: Run) -> int:
         if not child.stop(limit_seconds):
             print(f"run: the {child.name} did not stop cleanly, see {child.log}", file=sys.stderr)
             code = 1
+    try:
+        forget_addresses(run.data, run.addresses)
+    except Failed as error:
+        print(f"run: {error}", file=sys.stderr)
+        code = 1
     return code
 
 

@@ -1,4 +1,4 @@
-"""Processes for scripts/launch.py: start, watch, stop. The standard library only."""
+"""Processes for scripts/launch.py: start, watch, stop."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import FrameType
-from typing import IO, Final
+from typing import IO, Any, Final
+
+from common.process import PARENT_PIPE
 
 POLL_SECONDS: Final = 0.1
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -50,6 +53,20 @@ def ignore_signals() -> None:
         signal.signal(number, lambda _number, _frame: None)
 
 
+@cache
+def _pipe() -> int:
+    """The end of a pipe that our children inherit. We keep the other one, and never write: the system closes it when
+    we die, kill -9 included, and the children see the end (``common.process.end_with_parent``)."""
+    theirs, _ours = os.pipe()
+    return theirs
+
+
+def start(command: Sequence[str], environ: Mapping[str, str], **options: Any) -> subprocess.Popen[bytes]:
+    """Start a process that ends when we do, if it is one of ours; ``options``: of Popen."""
+    environ = {**environ, PARENT_PIPE: str(_pipe())}
+    return subprocess.Popen(command, env=environ, pass_fds=[_pipe()], **options)
+
+
 class Child:
     """A process in the background, its output in a file."""
 
@@ -58,9 +75,9 @@ class Child:
         self.log = log
         with log.open("wb") as out:
             # A session of its own: Ctrl-C reaches this process only, which then stops the children in order.
-            self._process = subprocess.Popen(
+            self._process = start(
                 command,
-                env=environ,
+                environ,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -95,7 +112,7 @@ def run_watched(
     command: Sequence[str], environ: Mapping[str, str], children: Sequence[Child], out: IO[bytes] | None = None
 ) -> int:
     """Run a command in the foreground while the children are watched; return its exit code."""
-    process = subprocess.Popen(command, env=environ, stdout=out)
+    process = start(command, environ, stdout=out)
     try:
         while (code := process.poll()) is None:
             for child in children:

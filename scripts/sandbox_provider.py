@@ -14,6 +14,7 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, from any folder
 
+from common.process import end_with_parent
 from scripts.sandbox import DEFAULT_TOKEN, BadFaults, Faults, Sandbox
 from scripts.sandbox.faults import NO_FAULTS, SHARES
 
@@ -34,6 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--token", default=DEFAULT_TOKEN, help=f"the bearer token to accept ({DEFAULT_TOKEN})")
     parser.add_argument("--seed", type=int, default=0, help="decides which messages fail (0)")
     parser.add_argument("--keep", type=int, default=1000, help="messages whose text and calls are kept (1000)")
+    parser.add_argument("--allow-host", action="append", default=[], metavar="NAME",
+                        help="may be called by this name too, not only addresses, localhost; repeat it")  # fmt: skip
     faults = parser.add_argument_group("faults to begin with")
     faults.add_argument("--latency-seconds", metavar="S[-S]", help="each answer waits so long; a range: 0.01-0.2")
     for name in SHARES:
@@ -74,7 +77,13 @@ def _number_or_text(text: str) -> float | str:
 async def _run(arguments: argparse.Namespace, faults: Faults) -> None:
     host, port = arguments.listen
     sandbox = await Sandbox.start(
-        port, host=host, token=arguments.token, faults=faults, seed=arguments.seed, keep=arguments.keep
+        port,
+        host=host,
+        token=arguments.token,
+        faults=faults,
+        seed=arguments.seed,
+        keep=arguments.keep,
+        names=arguments.allow_host,
     )
     async with sandbox:
         stopped = asyncio.Event()
@@ -95,6 +104,7 @@ def main() -> int:
         faults = _faults(arguments)
     except BadFaults as error:
         parser.error(str(error))
+    end_with_parent(stop_seconds=1.0)
     try:
         uvloop.run(_run(arguments, faults))
     except OSError as error:

@@ -1,23 +1,28 @@
-"""The first account's password and the first token, for `scripts/run`: made once, kept where only their owner reads."""
+"""The first account's password and the first token, for `scripts/run`: made once, kept where only their owner reads;
+and beside them where it listens, while it runs: with free ports nobody could guess that."""
 
 from __future__ import annotations
 
-import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from dotenv import dotenv_values
 
+from common.private_file import write_private
 from scripts.processes import Failed
 
 PASSWORD: Final = "MAILING_ADMIN_PASSWORD"
 TOKEN: Final = "MAILING_API_TOKEN"
 FILE: Final = "sign-in.env"
 """In the data folder; `mailing` looks there too (gateway/cli/credentials.py)."""
-_HEADER: Final = "# Made by scripts/run at its first start, for this machine: account `admin`, and an API token.\n"
+ADDRESSES: Final = ("MAILING_ENGINE_TARGET", "MAILING_HTTP_URL", "MAILING_METRICS_URL", "MAILING_SANDBOX_URL")
+_HEADER: Final = (
+    "# Made by scripts/run, for this machine: account `admin`, an API token, and while it runs, where it listens.\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +45,54 @@ def sign_in(environ: Mapping[str, str], folder: Path) -> SignIn:
     file = folder / FILE
     wanted = [name for name in (PASSWORD, TOKEN) if not environ.get(name)]
     given = {name: environ[name] for name in (PASSWORD, TOKEN) if name not in wanted}
-    try:
-        kept = {name: value for name, value in dotenv_values(file, interpolate=False).items() if value}
+    with _failing(file):
+        kept = _read(file)
         new = {name: _make(name) for name in wanted if name not in kept}
         if new:
             _write(file, kept | new)
+    return SignIn(file, given | {name: (kept | new)[name] for name in wanted}, frozenset(wanted))
+
+
+def keep_addresses(folder: Path, addresses: Mapping[str, str]) -> None:
+    """Write down where the service listens; what an earlier run has left there goes.
+
+    Raises:
+        Failed: the file can't be read or written.
+    """
+    with _failing(folder / FILE):
+        others = {name: value for name, value in _read(folder / FILE).items() if name not in ADDRESSES}
+        _write(folder / FILE, others | dict(addresses))
+
+
+def forget_addresses(folder: Path, addresses: Mapping[str, str]) -> None:
+    """Take them out again, unless they are those of somebody who has started since; without a secret no file is left.
+
+    Raises:
+        Failed: the file can't be read or written.
+    """
+    file = folder / FILE
+    with _failing(file):
+        kept = _read(file)
+        if not addresses or {name: kept.get(name) for name in addresses} != addresses:
+            return
+        others = {name: value for name, value in kept.items() if name not in ADDRESSES}
+        if others:
+            _write(file, others)
+        else:
+            file.unlink()
+
+
+@contextmanager
+def _failing(file: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise Failed(f"can't keep the sign-in in {file}: {reason}") from None
-    return SignIn(file, given | {name: (kept | new)[name] for name in wanted}, frozenset(wanted))
+
+
+def _read(file: Path) -> dict[str, str]:
+    return {name: value for name, value in dotenv_values(file, interpolate=False).items() if value}
 
 
 def _make(name: str) -> str:
@@ -57,10 +101,4 @@ def _make(name: str) -> str:
 
 
 def _write(file: Path, values: Mapping[str, str]) -> None:
-    """Put a whole file in place of the old one, readable by its owner only from the first moment on."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    new = file.with_name(f"{file.name}.{os.getpid()}")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-        out.write(_HEADER + "".join(f"{name}={value}\n" for name, value in values.items()))
-    new.replace(file)
+    write_private(file, _HEADER + "".join(f"{name}={value}\n" for name, value in values.items()))

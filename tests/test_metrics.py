@@ -183,6 +183,21 @@ async def test_nothing_else_is_served(server: MetricsServer) -> None:
     assert (await get(server, "/"))[0] == 404
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz"])
+async def test_no_page_of_another_name_reads_it(server: MetricsServer, path: str) -> None:
+    status, _, body = await get(server, path, Host="evil.example:9101")
+    assert (status, b"MAILING_METRICS_HOSTS" in body) == (421, True)
+    for host in (str(server.address), "localhost:9101", "10.1.2.3"):
+        assert (await get(server, path, Host=host))[0] == 200
+
+
+async def test_it_is_called_by_what_it_listens_on_and_by_the_names_of_the_settings() -> None:
+    started = await start_metrics_server(Metrics(), Listen("localhost", 0), lambda: HEALTH, ["engine"])
+    assert (await get(started, "/healthz", Host="engine:9101"))[0] == 200
+    assert (await get(started, "/healthz", Host="other:9101"))[0] == 421
+    await started.close()
+
+
 async def test_port_in_use_is_one_clear_line(server: MetricsServer) -> None:
     with pytest.raises(OSError, match=rf"can't listen on {server.address} for metrics: .*address already in use"):
         await start_metrics_server(Metrics(), server.address, lambda: HEALTH)

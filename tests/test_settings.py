@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -310,6 +311,32 @@ def test_beyond_loopback_needs_tls_or_a_word(failing: Failing, tmp_path: Path) -
     assert read("--grpc-listen", "0.0.0.0:50051", *tls).uses_tls
     allowed = {**TOKEN, "MAILING_ALLOW_PLAINTEXT": "true"}
     assert str(read("--grpc-listen", "engine:50051", env=allowed).grpc_listen) == "engine:50051"
+
+
+PLAIN_BEYOND: Final = (
+    "http://provider.example/v1",
+    "HTTP://10.0.0.7:8090/v1",
+    "http://localhost.example/v1",
+    "http://[2001:db8::1]/v1",
+    "http://2130706433/v1",
+)
+PLAIN_AT_HOME: Final = ("http://127.0.0.1:8090/v1", "http://localhost:1", "http://[::1]:1/v1", "http://127.9.9.9/v1")
+
+
+@pytest.mark.parametrize("url", PLAIN_BEYOND)
+def test_the_provider_is_called_beyond_loopback_with_tls_or_a_word(failing: Failing, url: str) -> None:
+    (line,) = failing("--provider-url", url)
+    assert line.startswith("--provider-url: token, numbers and texts would leave this machine in the clear")
+    assert line.endswith("MAILING_ALLOW_PLAINTEXT=true")
+    assert url not in line
+    allowed = read("--provider-url", url, "--allow-plaintext")
+    assert allowed.provider_url == url.rstrip("/")
+    assert read("--provider-url", url.lower().replace("http:", "https:")).provider_url.startswith("https:")
+
+
+@pytest.mark.parametrize("url", PLAIN_AT_HOME)
+def test_a_provider_on_loopback_needs_no_tls(url: str) -> None:
+    assert read("--provider-url", url).provider_url == url
 
 
 @pytest.mark.parametrize(

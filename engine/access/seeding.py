@@ -32,6 +32,11 @@ class Made:
             lines.append(f"The first API token was made (role admin): {self.token}")
         return [*lines, "This is shown only once."] if lines else []
 
+    def variables(self) -> dict[str, str]:
+        """The same as settings: what was made, by the name of its variable."""
+        both = {"MAILING_ADMIN_PASSWORD": self.password, TOKEN_NAME: self.token}
+        return {name: value for name, value in both.items() if value is not None}
+
 
 async def seed(store: Store, *, admin_password: str | None, api_token: str | None, now_us: int) -> Made:
     """Make the first account when there is none, and the token of the settings when it is not known.
@@ -45,6 +50,17 @@ async def seed(store: Store, *, admin_password: str | None, api_token: str | Non
     return Made(
         await _seed_account(store, admin_password, now_us),
         await _seed_token(store, api_token, now_us),
+    )
+
+
+async def will_make(store: Store, *, admin_password: str | None, api_token: str | None) -> bool:
+    """Whether ``seed`` would make a secret that nobody knows yet.
+
+    Raises:
+        StoreUnavailable: the database is away.
+    """
+    return (admin_password is None and not await store.has_accounts()) or (
+        api_token is None and not await store.has_tokens()
     )
 
 

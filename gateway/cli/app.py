@@ -11,15 +11,18 @@ import typer
 from rich.console import Console
 from typer.exceptions import Abort, TyperException
 
+from common.process import end_with_parent
 from gateway.cli import access, clients, engine, mailings, messages
+from gateway.cli.credentials import DEFAULT_TARGET
 from gateway.cli.failures import EXIT_INTERRUPTED, EXIT_SERVICE, EXIT_USAGE, Failure
 from gateway.cli.session import Options
 from gateway.cli.tls import TlsFiles
 
 EPILOG = (
-    "--target, --token, --tls-ca, --tls-cert, --tls-key and --json may stand anywhere in a command. "
+    "--target, --token, --tls-ca, --tls-cert, --tls-key, --allow-plaintext and --json may stand anywhere in a command. "
     "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 the engine can't be reached, 130 Ctrl-C."
 )
+_SWITCHES = ("--json", "--allow-plaintext")
 _WITH_VALUE = ("--target", "--token", "--tls-ca", "--tls-cert", "--tls-key")
 
 app = typer.Typer(
@@ -45,8 +48,14 @@ app.command("whoami")(access.whoami)
 def options(
     context: typer.Context,
     target: Annotated[
-        str, typer.Option(envvar="MAILING_ENGINE_TARGET", help="The engine's gRPC address.")
-    ] = "127.0.0.1:50051",
+        str | None,
+        typer.Option(
+            envvar="MAILING_ENGINE_TARGET",
+            show_envvar=True,
+            help="The engine's gRPC address. Default: as .env says, or where scripts/run has started one, or "
+            f"{DEFAULT_TARGET}.",
+        ),
+    ] = None,
     token: Annotated[
         str | None,
         typer.Option(
@@ -68,15 +77,24 @@ def options(
     tls_key: Annotated[
         Path | None, typer.Option(envvar="MAILING_ENGINE_TLS_KEY", help="Its private key (PEM), without a passphrase.")
     ] = None,
+    allow_plaintext: Annotated[
+        bool,
+        typer.Option(
+            "--allow-plaintext",
+            envvar="MAILING_ALLOW_PLAINTEXT",
+            help="Show the token to an engine beyond this machine without TLS.",
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
     """Keep the common options for the command that follows."""
     tls = TlsFiles(tls_ca, tls_cert, tls_key)
-    context.obj = Options(target=target, token=token or None, tls=tls, json=json)
+    context.obj = Options(target=target or "", token=token or None, tls=tls, allow_plaintext=allow_plaintext, json=json)
 
 
 def main() -> None:
     """Entry point of `mailing`: never returns, never shows a traceback for what a person can cause."""
+    end_with_parent(stop_seconds=1.0)
     sys.exit(call(sys.argv[1:]))
 
 
@@ -107,7 +125,7 @@ def hoist(arguments: list[str]) -> list[str]:
     for item in items:
         if item == "--":
             rest += [item, *items]
-        elif item == "--json" or item.startswith(tuple(f"{name}=" for name in _WITH_VALUE)):
+        elif item in _SWITCHES or item.startswith(tuple(f"{name}=" for name in _WITH_VALUE)):
             front.append(item)
         elif item in _WITH_VALUE:
             front += [item, *([value] if (value := next(items, None)) is not None else [])]

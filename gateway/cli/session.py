@@ -12,7 +12,7 @@ import grpc.aio
 import typer
 from rich.console import Console
 
-from gateway.cli.credentials import find_token
+from gateway.cli.credentials import find_target, find_token, refuse_plaintext
 from gateway.cli.failures import failure_of
 from gateway.cli.tls import TlsFiles, channel_credentials
 from mailing.v1.access_service_pb2_grpc import AccessServiceStub
@@ -39,8 +39,10 @@ class Options:
     """The options that every command takes."""
 
     target: str
+    """As given; empty: to be found."""
     token: str | None
     tls: TlsFiles
+    allow_plaintext: bool
     json: bool
 
 
@@ -64,7 +66,10 @@ def run(context: typer.Context, action: Callable[[Session], Awaitable[None]]) ->
     """Run a command's coroutine with a session; what gRPC reports becomes a Failure."""
     given: Options = context.find_root().obj
     # Only now: `--help` needs no token, and must not fail with a file that can't be read.
-    options = replace(given, token=find_token(given.token, given.target))
+    target = find_target(given.target)
+    options = replace(given, target=target, token=find_token(given.token, target))
+    if options.token is not None and options.tls.ca is None:
+        refuse_plaintext(target, given.allow_plaintext)
     asyncio.run(_run(options, action))
 
 

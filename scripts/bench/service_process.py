@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from scripts.processes import start
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 NOWHERE: Final = "http://127.0.0.1:1/v1"
 """A provider that refuses every call: for who doesn't send."""
@@ -31,6 +33,12 @@ class Running:
     """Of the gateway: ``127.0.0.1:port``."""
     token: str
     """An API token of the role admin."""
+    password: str
+    """Of the account ``admin``."""
+    grpc: str
+    """Where the engine's API listens: ``127.0.0.1:port``."""
+    metrics: str
+    """Where the engine's metrics are."""
     database: Path
     engine_pid: int
     gateway_pid: int
@@ -53,19 +61,31 @@ def service(
     Raises:
         RuntimeError: one did not start; the text is the end of what it said.
     """
-    token = f"bench-{secrets.token_urlsafe(32)}"
+    token, password = f"bench-{secrets.token_urlsafe(32)}", secrets.token_urlsafe(16)
     with tempfile.TemporaryDirectory(prefix="mailing-") as folder, ExitStack() as stack:
         database, engine_log, gateway_log = (Path(folder, name) for name in ("mailing.db", "engine.log", "gateway.log"))
-        seeds = {"FBRQ_TOKEN": "x", "MAILING_API_TOKEN": token, "MAILING_ADMIN_PASSWORD": secrets.token_urlsafe(16)}
+        seeds = {"FBRQ_TOKEN": "x", "MAILING_API_TOKEN": token, "MAILING_ADMIN_PASSWORD": password}
         own = ["--database-url", f"sqlite://{database}", "--provider-url", provider_url, "--log-format", "json"]
         own += ["--grpc-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]
         engine = stack.enter_context(process(_module("engine", *own, *engine_flags), engine_log, seeds, cores))
         target = announced(engine, engine_log, "engine.started", "grpc")
+        metrics = announced(engine, engine_log, "engine.started", "metrics")
         own = ["--http-listen", "127.0.0.1:0", "--engine-target", target, "--log-format", "json"]
         own += ["--http-token-rate", "0", "--admin-secret-file", str(Path(folder, "admin-secret"))]
         gateway = stack.enter_context(process(_module("gateway", *own, *gateway_flags), gateway_log, {}, cores))
         address = announced(gateway, gateway_log, "gateway.started", "url")
-        yield Running(address, token, database, engine.pid, gateway.pid, engine_log, gateway_log)
+        yield Running(
+            address=address,
+            token=token,
+            password=password,
+            grpc=target,
+            metrics=metrics,
+            database=database,
+            engine_pid=engine.pid,
+            gateway_pid=gateway.pid,
+            engine_log=engine_log,
+            gateway_log=gateway_log,
+        )
 
 
 @contextmanager
@@ -76,14 +96,8 @@ def process(
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAILING_", "FBRQ_"))}
     path = os.pathsep.join((str(ROOT), str(ROOT / "proto")))
     with log.open("wb") as out:
-        started = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            cwd=ROOT,
-            env={**kept, "PYTHONPATH": path, **extra},
-        )
+        environ = {**kept, "PYTHONPATH": path, **extra}
+        started = start(command, environ, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=ROOT)
     try:
         if cores is not None:
             os.sched_setaffinity(started.pid, cores)
@@ -105,6 +119,15 @@ def announced(started: subprocess.Popen[bytes], log: Path, event: str, key: str)
     """
     line = awaited(started, log, re.compile(rf'^(.*"{re.escape(event)}".*)$', re.MULTILINE))
     return re.sub(r"^https?://|/$", "", str(json.loads(line)[key]))
+
+
+def announced_url(started: subprocess.Popen[bytes], log: Path) -> str:
+    """The URL that stands alone on a line of the log, as a sandbox prints it; waits for it.
+
+    Raises:
+        RuntimeError: the process has ended, or said nothing of it in time.
+    """
+    return awaited(started, log, re.compile(r"^(http://\S+)$", re.MULTILINE))
 
 
 def awaited(started: subprocess.Popen[bytes], log: Path, pattern: re.Pattern[str]) -> str:

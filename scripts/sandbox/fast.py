@@ -14,6 +14,7 @@ import struct
 from collections.abc import Callable
 from typing import Final, NamedTuple, cast
 
+from common.hosts import HostGuard, PlainHeaders
 from scripts.sandbox.desk import BODY_BYTES_MAX, OK, Desk, Reply
 
 _START: Final = b"POST /v1/send/"
@@ -36,8 +37,9 @@ class _Head(NamedTuple):
 class FastLane:
     """What the connections share."""
 
-    def __init__(self, desk: Desk, hand_over: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(self, desk: Desk, hosts: HostGuard, hand_over: Callable[[], asyncio.Protocol]) -> None:
         self.desk = desk
+        self._hosts = hosts
         self.hand_over = hand_over
         self.connections: set[FastConnection] = set()
         self._known: dict[bytes, _Head | None] = {}
@@ -63,6 +65,7 @@ class FastLane:
             and len(length) < 8  # digits; far above what is allowed
             and int(length) <= BODY_BYTES_MAX
             and not _NOT_PLAIN & headers.keys()
+            and self._hosts.refusal("POST", PlainHeaders(headers)) is None  # aiohttp's way says why
         )
         return _Head(int(length), headers.get(b"authorization") == self._expected) if is_plain else None
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
 import orjson
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
+from common.hosts import HostGuard
 from scripts.sandbox.desk import BODY_BYTES_MAX, INT64_MAX, Desk
 from scripts.sandbox.fast import FastConnection, FastLane, reset
 from scripts.sandbox.faults import NO_FAULTS, BadFaults, Faults
@@ -24,7 +26,8 @@ LIST_MAX: Final = 1000
 _PAGE: Final = Path(__file__).with_name("page.html")
 _PAGE_HEADERS: Final = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Cache-Control": "no-store",
 }
@@ -44,6 +47,7 @@ class Sandbox:
         faults: Faults = NO_FAULTS,
         seed: int = 0,
         keep: int = DEFAULT_KEEP,
+        names: Sequence[str] = (),
     ) -> None:
         """Listens to nothing yet: see ``listen``.
 
@@ -52,8 +56,10 @@ class Sandbox:
             faults: the switches to begin with.
             seed: decides which messages fail.
             keep: how many of the latest messages keep their text and calls.
+            names: by which it may be called, beside addresses, localhost and the host it listens on.
         """
         self._desk = Desk(token, faults, seed, keep)
+        self._names = names
         self._host = "127.0.0.1"
         self._port = 0
         self._runner: web.AppRunner | None = None
@@ -70,28 +76,31 @@ class Sandbox:
         faults: Faults = NO_FAULTS,
         seed: int = 0,
         keep: int = DEFAULT_KEEP,
+        names: Sequence[str] = (),
     ) -> Self:
         """Make one that listens; port 0: a free one.
 
         Raises:
             OSError: the port can't be listened on.
         """
-        sandbox = cls(token=token, faults=faults, seed=seed, keep=keep)
+        sandbox = cls(token=token, faults=faults, seed=seed, keep=keep, names=names)
         await sandbox.listen(port, host=host)
         return sandbox
 
     async def listen(self, port: int | None = None, *, host: str | None = None) -> None:
         """Listen, or listen again after ``stop`` (on the same port, remembering everything)."""
+        host = self._host if host is None else host
+        hosts = HostGuard([host, *self._names])
         self._runner = web.AppRunner(
-            _application(self), access_log=None, handler_cancellation=True, shutdown_timeout=0.1
+            _application(self, hosts), access_log=None, handler_cancellation=True, shutdown_timeout=0.1
         )
         await self._runner.setup()
         assert self._runner.server is not None
-        self._lane = lane = FastLane(self._desk, self._runner.server)
+        self._lane = lane = FastLane(self._desk, hosts, self._runner.server)
         try:
             self._server = await asyncio.get_running_loop().create_server(
                 lambda: FastConnection(lane),
-                self._host if host is None else host,
+                host,
                 self._port if port is None else port,
                 backlog=4096,
             )
@@ -209,8 +218,8 @@ class Sandbox:
         )
 
 
-def _application(sandbox: Sandbox) -> web.Application:
-    app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[_errors])
+def _application(sandbox: Sandbox, hosts: HostGuard) -> web.Application:
+    app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[_guard(hosts), _errors])
     app.router.add_post("/v1/send/{message_id}", sandbox.take)
     app.router.add_get("/", _page)
     for method, path, handler in (
@@ -239,6 +248,18 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = _json({"code": error.status, "message": error.text or error.reason}, error.status)
         response.headers.update(allow)
         return response
+
+
+def _guard(hosts: HostGuard) -> Middleware:
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Neither the page of another site, nor one that has given its name our address: see ``common.hosts``."""
+        refusal = hosts.refusal(request.method, request.headers)
+        if refusal is not None:
+            return _json({"code": refusal.status, "message": refusal.reason}, refusal.status)
+        return await handler(request)
+
+    return guard
 
 
 async def _page(_: web.Request) -> web.Response:

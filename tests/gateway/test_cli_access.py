@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.app import call
-from gateway.cli.credentials import find_token
+from gateway.cli.credentials import find_target, find_token
 from gateway.cli.failures import UsageFailure
 from mailing.v1 import access_pb2, access_service_pb2
 from tests.gateway import fake_engine
@@ -153,6 +153,60 @@ def test_a_token_that_can_t_be_sent_is_named_and_not_shown(token: str) -> None:
     with pytest.raises(UsageFailure, match="MAILING_API_TOKEN") as caught:
         find_token(token, HERE)
     assert token not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "more"),
+    [
+        ("engine.example:1", []),
+        ("10.0.0.7:1", ["--json"]),
+        ("dns:///engine.example:1", []),
+    ],
+)
+def test_no_token_travels_beyond_this_machine_in_the_clear(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, target: str, more: list[str]
+) -> None:
+    called: list[str] = []
+
+    def channel(target: str, *_: object) -> None:
+        called.append(target)
+        raise UsageFailure("called")
+
+    monkeypatch.setattr("grpc.aio.insecure_channel", channel)
+    command = ("whoami", "--token", "mlt_x", "--target", target, *more)
+    code, _, err = run(*command)
+    assert (code, called) == (2, [])
+    assert err == (
+        f"error: the token would reach {target} in the clear: give --tls-ca, or --allow-plaintext "
+        "(MAILING_ALLOW_PLAINTEXT=true)\n"
+    )
+    run("--allow-plaintext", *command)
+    run(*command, "--allow-plaintext")
+    monkeypatch.setenv("MAILING_ALLOW_PLAINTEXT", "true")
+    run(*command)
+    monkeypatch.delenv("MAILING_ALLOW_PLAINTEXT")
+    (folder / ".env").write_text("MAILING_ALLOW_PLAINTEXT=true\n")
+    run(*command)
+    assert called == [target] * 4
+
+
+def test_the_target_is_kept_beside_the_token(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MAILING_ENGINE_TARGET", raising=False)
+    assert find_target(None) == "127.0.0.1:50051"
+    (folder / "data").mkdir()
+    (folder / "data" / "sign-in.env").write_text("MAILING_API_TOKEN=made\nMAILING_ENGINE_TARGET=127.0.0.1:4711\n")
+    assert find_target("") == "127.0.0.1:4711"
+    (folder / ".env").write_text("MAILING_ENGINE_TARGET=127.0.0.1:4712\n")
+    assert find_target(None) == "127.0.0.1:4712"
+    assert find_target("127.0.0.1:4713") == "127.0.0.1:4713"
+
+
+def test_the_engine_s_own_first_sign_in_is_read_too(folder: Path) -> None:
+    (folder / "data").mkdir()
+    (folder / "data" / "first-sign-in.env").write_text("MAILING_API_TOKEN=by-the-engine\n")
+    assert find_token(None, HERE) == "by-the-engine"
+    (folder / "data" / "sign-in.env").write_text("MAILING_API_TOKEN=by-run\n")
+    assert find_token(None, HERE) == "by-run"
 
 
 def test_help_does_not_read_what_can_t_be_read(run: Run, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -38,9 +39,9 @@ def test_every_setting_has_flag_variable_and_help(capsys: pytest.CaptureFixture[
 
 
 def test_environment_and_flags() -> None:
-    environ = {"MAILING_HTTP_LISTEN": "[::1]:1", "MAILING_ENGINE_TARGET": "dns:///engine:50051"}
+    environ = {"MAILING_HTTP_LISTEN": "[::1]:1", "MAILING_ENGINE_TARGET": "dns:///localhost:50051"}
     settings = parse(["--http-listen", "localhost:0"], environ, None).settings
-    assert (str(settings.http_listen), settings.engine_target) == ("localhost:0", "dns:///engine:50051")
+    assert (str(settings.http_listen), settings.engine_target) == ("localhost:0", "dns:///localhost:50051")
 
 
 def test_trusted_proxies_are_addresses_and_networks() -> None:
@@ -61,6 +62,8 @@ def test_trusted_proxies_are_addresses_and_networks() -> None:
         ("--call-seconds", "nan", "finite number"),
         ("--trusted-proxies", "10.0.0.0/33", "addresses or networks"),
         ("--trusted-proxies", "proxy.local", "addresses or networks"),
+        ("--http-hosts", "mailing.example:8080", "names of hosts without ports"),
+        ("--http-hosts", "http://x", "names of hosts without ports"),
         ("--http-tls-cert", "/no/such/file", "does not point to a file"),
         ("--workers", "1", "unknown flag"),
     ],
@@ -79,6 +82,37 @@ def test_beyond_loopback_needs_tls_or_a_word(capsys: pytest.CaptureFixture[str],
     pem.touch()
     argv = ["--http-listen", "0.0.0.0:8080", "--http-tls-cert", str(pem), "--http-tls-key", str(pem)]
     assert parse(argv, {}, None).settings.uses_tls
+
+
+TARGETS_HERE: Final = (
+    "127.0.0.1:50051", "127.0.0.1", "localhost:1", "LOCALHOST:1", "[::1]:1", "::1", "127.9.9.9:1", "0.0.0.0:1",
+    "[::]:1", "dns:localhost:1", "dns:///127.0.0.1:1", "dns:///[::1]:1", "ipv4:127.0.0.1:1,127.0.0.2:1", "ipv6:[::1]:1",
+    "unix:/run/x", "unix:///run/x", "unix-abstract:x",
+)  # fmt: skip
+TARGETS_BEYOND: Final = (
+    "engine:50051", "10.0.0.7:1", "10.0.0.7", "engine.example:1", "localhost.example:1", "[2001:db8::1]:1",
+    "2001:db8::1", "dns:///engine:1", "dns:engine:1", "dns://10.0.0.7/localhost:1", "dns:////localhost:1",
+    "ipv4:127.0.0.1:1,10.0.0.7:1", "xds:///localhost:1", "passthrough:///10.0.0.7:1", "127.0.0.1:1,10.0.0.7:1",
+    "127.0.0.1.example:1", "[::1:1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("target", TARGETS_HERE)
+def test_an_engine_on_this_machine_needs_no_tls(target: str) -> None:
+    assert parse(["--engine-target", target], {}, None).settings.engine_target == target
+
+
+@pytest.mark.parametrize("target", TARGETS_BEYOND)
+def test_an_engine_beyond_loopback_needs_tls_or_a_word(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, target: str
+) -> None:
+    (line,) = failing(capsys, "--engine-target", target)
+    assert line.startswith(f"--engine-target: tokens would reach {target} in the clear")
+    assert line.endswith("needs MAILING_ENGINE_TLS_CA or MAILING_ALLOW_PLAINTEXT=true")
+    assert parse(["--engine-target", target, "--allow-plaintext"], {}, None).settings.engine_target == target
+    ca = tmp_path / "ca.pem"
+    ca.touch()
+    assert parse(["--engine-target", target, "--engine-tls-ca", str(ca)], {}, None).settings.engine_tls_ca == ca
 
 
 @pytest.mark.parametrize(

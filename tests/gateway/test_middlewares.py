@@ -110,6 +110,22 @@ async def test_health_may_be_asked_with_head(session: aiohttp.ClientSession, url
         assert (answer.status, await answer.read()) == (503, b"")
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/metrics", "/api/v1/who", "/none"])
+async def test_only_by_its_names_where_the_operator_has_given_any(session: aiohttp.ClientSession, path: str) -> None:
+    async with gateway(settings(engine_target=NOBODY, http_hosts="mailing.example, other"), ROUTES) as url:
+        async with session.get(f"{url}{path}", headers={"Host": "evil.example"}) as answer:
+            assert "MAILING_HTTP_HOSTS" in (await problem_of(answer))["detail"]
+            assert answer.status == 421
+        for host in ("mailing.example", "OTHER:8080", "127.0.0.1:1", "localhost"):
+            async with session.get(f"{url}{path}", headers={"Host": host}) as answer:
+                assert answer.status != 421
+
+
+async def test_any_name_where_the_operator_has_given_none(session: aiohttp.ClientSession, url: str) -> None:
+    async with session.get(f"{url}/healthz", headers={"Host": "evil.example"}) as answer:
+        assert answer.status == 200
+
+
 async def test_body_that_is_too_large_is_413(session: aiohttp.ClientSession, url: str) -> None:
     async with session.post(f"{url}/api/v1/read", data=b"1" * 1025) as answer:
         assert (await problem_of(answer))["status"] == 413

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -31,6 +32,29 @@ def test_prints_its_url_and_stops_on_sigterm() -> None:
         assert process.wait(5) == 0
     assert url.startswith("http://127.0.0.1:")
     assert (faults["share_5xx"], faults["latency_seconds"]) == (0.5, [0.01, 0.2])
+
+
+def test_is_called_by_the_names_that_it_is_told() -> None:
+    with _start("--listen", "127.0.0.1:0", "--allow-host", "sandbox") as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        try:
+            answers = {
+                host: _status(f"{url.removesuffix('/v1')}/sandbox/stats", host) for host in ("sandbox:1", "evil")
+            }
+        finally:
+            process.terminate()
+        assert process.wait(5) == 0
+    assert answers == {"sandbox:1": 200, "evil": 421}
+
+
+def _status(url: str, host: str) -> int:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers={"Host": host})) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ import pytest
 
 from scripts import launch
 from scripts.launch import DEMO_CLIENTS, _compare, _decide
-from scripts.processes import Failed, get
+from scripts.processes import Failed, claim_port, get
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 PATH: Final = os.pathsep.join([str(ROOT), str(ROOT / "proto")])
@@ -103,7 +103,7 @@ class Launched:
     """``python -m scripts.launch`` with its output in a file."""
 
     def __init__(self, folder: Path, *arguments: str, **environ: str) -> None:
-        self.output = folder / "output"
+        self.folder, self.output = folder, folder / "output"
         ours = {"MAILING_DATABASE_URL": f"sqlite://{folder / 'mailing.db'}", "MAILING_RUN_FOLDER": str(folder / "data")}
         with self.output.open("wb") as out:
             self.process = subprocess.Popen(
@@ -118,7 +118,7 @@ class Launched:
     def text(self) -> str:
         return self.output.read_text(encoding="utf-8")
 
-    def wait_for(self, words: str, limit_seconds: float = 30) -> None:
+    def wait_for(self, words: str, limit_seconds: float = 45) -> None:
         """Wait for words in the output."""
         deadline = time.monotonic() + limit_seconds
         while words not in self.text():
@@ -135,7 +135,20 @@ class Launched:
 @pytest.fixture
 def launched(tmp_path: Path) -> Iterator[Launched]:
     """Engine, gateway and sandbox, up."""
-    started = Launched(tmp_path, "--free-ports")
+    with up(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
+    """The same for those who don't stop it."""
+    with up(tmp_path_factory.mktemp("shared")) as started:
+        yield started
+
+
+@contextmanager
+def up(folder: Path) -> Iterator[Launched]:
+    started = Launched(folder, "--free-ports")
     started.wait_for("Ctrl-C stops all.")
     yield started
     if started.process.poll() is None:
@@ -160,38 +173,100 @@ def test_runs_until_it_is_told_to_stop(launched: Launched, number: signal.Signal
     assert not any(Path(f"/proc/{child}").exists() for child in children)
 
 
-def test_what_is_printed_to_try_works(launched: Launched, tmp_path: Path) -> None:
+def test_the_commands_of_the_readme_find_it_on_any_port(shared: Launched) -> None:
+    """Those that are written there, word for word: where the addresses and the token are is in data/sign-in.env."""
+    (shared.folder / "friends.csv").write_text("phone_number\n79161234567\n")
+    blocks = re.findall(
+        r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    assert not re.search(r"127\.0\.0\.1:(8080|8090|9101|50051)", "".join(blocks))
+    lines = [
+        line
+        for block in blocks
+        for line in block.splitlines()
+        if re.match(r"(set -a; )?\. data/|rest|ask|curl|mailing engine", line)
+    ]
+    lines = [line for line in lines if "mailings/1" not in line and '"mailing_id": 1' not in line]  # the demo's
+    assert [line.split()[0] for line in lines if re.match(r"\w+ ", line)] == [
+        "mailing", "curl", "curl", "rest", "set", "ask"
+    ]  # fmt: skip
+    ours = ["set -e", 'mailing() { python -m gateway.cli "$@"; }', 'curl() { command curl -fsS "$@"; }']
+    answer = subprocess.run(
+        ["bash", "-c", "\n".join([*ours, *lines])],
+        env={
+            **CLEAN,
+            "PYTHONPATH": PATH,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        },
+        cwd=shared.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert '"created":1' in answer.stdout
+    assert "share_5xx" in answer.stdout
+    assert "mailing.v1.MailingService/CreateMailing" in answer.stdout
+
+
+def test_all_end_when_the_command_is_killed(launched: Launched) -> None:
+    """kill -9, which it can't hear: the next start must not find the ports taken."""
+    ports = [int(port) for port in re.findall(r"http://127\.0\.0\.1:(\d+)/(?:admin|metrics|  )", launched.text())]
+    assert len(ports) == 3
+    children = launched.children()
+    assert len(children) == 3
+    launched.process.kill()
+    launched.process.wait(10)
+    deadline = time.monotonic() + 30
+    while any(is_running(child) for child in children):
+        assert time.monotonic() < deadline, [child for child in children if is_running(child)]
+        time.sleep(0.05)
+    for port in ports:
+        assert claim_port(f"127.0.0.1:{port}", "") == f"127.0.0.1:{port}"
+    logs = {name: (launched.folder / "data" / f"{name}.log").read_text() for name in ("engine", "gateway")}
+    assert {name: f"{name}.stopped" in log for name, log in logs.items()} == {"engine": True, "gateway": True}
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process does anything still; what nobody has waited for yet does not count."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_what_is_printed_to_try_works(shared: Launched) -> None:
     """The panel first, the docs page, the curl word for word, the password, and `mailing` with the kept token."""
-    (first,) = launched.text().partition("runs.\n")[2].splitlines()[:1]
+    (first,) = shared.text().partition("runs.\n")[2].splitlines()[:1]
     panel = re.fullmatch(r"  panel +(http://\S+)/admin/", first)
     assert panel
     assert "/admin/static/admin.js" in get(f"{panel[1]}/admin/")[1]
     assert get(f"{panel[1]}/")[1] == get(f"{panel[1]}/admin/")[1]
-    page = re.search(r"http://\S+/api/v1/docs/", launched.text())
+    page = re.search(r"http://\S+/api/v1/docs/", shared.text())
     assert page
     status, html = get(page[0])
     assert (status, "<html" in html) == (200, True)
-    line = re.search(r"curl .+", launched.text())
+    line = re.search(r"curl .+", shared.text())
     assert line
     _, _, header, url = shlex.split(line[0])
     assert asked(url, header)["sending"] == "running"
-    sign_in = re.search(r"sign in as +admin, (\S+)", launched.text())
+    sign_in = re.search(r"sign in as +admin, (\S+)", shared.text())
     assert sign_in
     session = asked(url.replace("/engine", "/session"), body={"name": "admin", "password": sign_in[1]})
     assert session["identity"]["role"] == "admin"
-    command = re.search(r"\.venv/bin/mailing( .+)", launched.text())
+    command = re.search(r"\.venv/bin/mailing( .+)", shared.text())
     assert command
     answer = subprocess.run(
         [sys.executable, "-m", "gateway.cli", *shlex.split(command[1]), "--json"],
-        env={**CLEAN, "PYTHONPATH": PATH, "MAILING_RUN_FOLDER": str(tmp_path / "data")},
-        cwd=tmp_path,
+        env={**CLEAN, "PYTHONPATH": PATH, "MAILING_RUN_FOLDER": str(shared.folder / "data")},
+        cwd=shared.folder,
         capture_output=True,
         text=True,
         check=False,
     )
     assert (answer.returncode, answer.stderr) == (0, "")
     assert json.loads(answer.stdout)["sending"] == "running"
-    assert (tmp_path / "data" / "admin-secret").exists()
+    assert (shared.folder / "data" / "admin-secret").exists()
 
 
 def asked(url: str, header: str | None = None, body: Mapping[str, str] | None = None) -> Any:

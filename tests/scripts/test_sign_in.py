@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts.processes import Failed
-from scripts.sign_in import FILE, PASSWORD, TOKEN, sign_in
+from scripts.sign_in import ADDRESSES, FILE, PASSWORD, TOKEN, forget_addresses, keep_addresses, sign_in
 
 
 def test_both_are_made_once(tmp_path: Path) -> None:
@@ -41,6 +41,40 @@ def test_what_is_missing_in_the_file_is_added(tmp_path: Path) -> None:
     first = sign_in({}, tmp_path)
     assert first.environ[PASSWORD] == "kept-as-it-was"
     assert sign_in({}, tmp_path) == first
+
+
+HERE = {"MAILING_ENGINE_TARGET": "127.0.0.1:4711", "MAILING_HTTP_URL": "http://127.0.0.1:4712"}
+THERE = {"MAILING_ENGINE_TARGET": "127.0.0.1:4713", "MAILING_SANDBOX_URL": "http://127.0.0.1:4714"}
+
+
+def test_where_it_listens_is_beside_the_token_while_it_runs(tmp_path: Path) -> None:
+    first = sign_in({}, tmp_path)
+    before = (tmp_path / FILE).read_text()
+    keep_addresses(tmp_path, HERE)
+    assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
+    text = (tmp_path / FILE).read_text()
+    assert [line for line in text.splitlines() if line not in before] == [f"{k}={v}" for k, v in HERE.items()]
+    assert sign_in({}, tmp_path) == first
+    forget_addresses(tmp_path, HERE)
+    assert (tmp_path / FILE).read_text() == before
+    forget_addresses(tmp_path, HERE)
+    assert (tmp_path / FILE).read_text() == before
+
+
+def test_the_last_to_start_is_the_one_that_is_found(tmp_path: Path) -> None:
+    """What was killed has left its addresses; what still runs must not take away those of another."""
+    keep_addresses(tmp_path, HERE)
+    keep_addresses(tmp_path, THERE)
+    text = (tmp_path / FILE).read_text()
+    forget_addresses(tmp_path, HERE)
+    assert (tmp_path / FILE).read_text() == text
+    assert "MAILING_HTTP_URL" not in text
+    forget_addresses(tmp_path, THERE)
+    assert not (tmp_path / FILE).exists()
+
+
+def test_every_address_that_is_written_is_known(tmp_path: Path) -> None:
+    assert (HERE | THERE).keys() <= set(ADDRESSES)
 
 
 def test_a_file_that_can_t_be_read_is_named(tmp_path: Path) -> None:
