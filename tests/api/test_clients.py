@@ -161,6 +161,23 @@ async def test_filters_of_the_list(api: Api) -> None:
         assert found.next_page_token == ""
 
 
+async def test_a_number_that_may_be_somebody_else_s_is_refused_wherever_one_is_read(api: Api) -> None:
+    made, damaged = await api.add_client("79161234567"), "7771234567.0"
+    for call in (
+        api.add_client(damaged),
+        api.clients.UpdateClient(UpdateClientRequest(client=Client(id=made.id, phone_number=damaged))),
+        api.clients.ListClients(ListClientsRequest(phone_number=damaged)),
+        api.clients.ExportClients(ExportClientsRequest(phone_number=damaged)).read(),
+    ):
+        refused = await refusal(call)
+        assert (refused.code, refused.bad) == (StatusCode.INVALID_ARGUMENT, {"phone_number"})
+    rows = [ImportClientsRow(line=2, phone_number=damaged), ImportClientsRow(line=3, phone_number="7,9265551E+10")]
+    report = await api.clients.ImportClients(iter([ImportClientsRequest(rows=rows)]))
+    assert (report.created, report.rejected) == (0, 2)
+    assert "single digit" in report.errors[0].message
+    assert "Excel has shortened" in report.errors[1].message
+
+
 async def test_pages_survive_inserts_and_deletions(api: Api) -> None:
     await api.add_clients(5)
     request = ListClientsRequest(page_size=2)
