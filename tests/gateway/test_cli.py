@@ -358,14 +358,14 @@ def test_import_sends_pages_and_tells_counts(run: Mailing, script: Script, tmp_p
 
 
 def test_import_reports_rejected_lines_of_both_sides(run: Mailing, tmp_path: Path) -> None:
-    (tmp_path / "c.csv").write_bytes(CSV + b"12,new\nx\n79161234567,vip\n")
+    (tmp_path / "c.csv").write_bytes(CSV + b"12,new\nx,y,z\n79161234567,vip\n")
     code, out, _ = run("clients", "import", str(tmp_path / "c.csv"), "--errors-file", str(tmp_path / "e.csv"))
     assert code == EXIT_SERVICE
     assert "2,501 created, 0 updated, 0 unchanged, 2 rejected" in out
     assert (tmp_path / "e.csv").read_text().splitlines() == [
         "line,field,message",
         "2502,phone_number,must begin with 7 (or 8)",
-        '2503,,"has 1 cell, the header has 2"',
+        '2503,,"has 3 cells, the header has 2"',
     ]
 
 
