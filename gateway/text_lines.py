@@ -208,7 +208,7 @@ class LineReader:
         """What is wrong with a line; raised when it is wrong with the whole input."""
         self._has_failed = True
         if self._named is not None:
-            raise UnknownEncoding(f"line {self._number} is not {self._named.upper()} text, as the charset says")
+            raise UnknownEncoding(f"line {self._number} is not {self._named.upper()} text, the encoding that was named")
         if self.encoding is not None:
             return f"the line is not valid {self.encoding.upper()} text"
         if first:

@@ -60,7 +60,7 @@ async def test_a_charset_that_is_not_known_is_415(gateway: Gateway, charset: str
 async def test_what_is_not_in_the_declared_charset_is_400_with_its_line(gateway: Gateway) -> None:
     body = "phone_number,tag\n79161234567,new\n79161234568,Новый\n".encode("cp1251")
     answer = await send(gateway, body, {"Content-Type": "text/csv; charset=utf-8"})
-    assert (answer.status, answer.json["detail"]) == (400, "line 3 is not UTF-8 text, as the charset says")
+    assert (answer.status, answer.json["detail"]) == (400, "line 3 is not UTF-8 text, the encoding that was named")
     assert (await gateway.get("/clients")).json["total_size"] == 0
 
 
