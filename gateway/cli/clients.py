@@ -33,7 +33,7 @@ ClientId = Annotated[int, typer.Argument(metavar="ID", help="The client's id.", 
 Phone = Annotated[str | None, typer.Option("--phone-number", help='Like 79161234567 or "+7 (916) 123-45-67".')]
 Code = Annotated[str | None, typer.Option("--phone-code", help="Operator code; default: digits 2 to 4 of the number.")]
 Tag = Annotated[str | None, typer.Option("--tag", help="A free label; '' for none.")]
-Zone = Annotated[str | None, typer.Option("--time-zone", help="IANA name, like Europe/Moscow; default UTC.")]
+Zone = Annotated[str | None, typer.Option("--time-zone", help="IANA name, like Europe/Moscow; default: the engine's.")]
 
 
 @app.command("import")

@@ -35,7 +35,7 @@ def _tag(**options: Any) -> Text:
 
 
 def _zone(**options: Any) -> Text:
-    return text("An IANA name; by default UTC.", "Europe/Moscow", **options)
+    return text("An IANA name; by default that of the engine's setting, UTC.", "Europe/Moscow", **options)
 
 
 class ClientSchema(Output):
