@@ -69,7 +69,7 @@ def _plain(text: str) -> str:
     """The text with plain spaces and dashes, without what nobody sees; blanks and line ends around it are dropped."""
     if not text.isascii():
         text = "".join(map(_plain_character, text))
-    return text.strip().replace("\t", " ")
+    return text.strip(" \t\r\n").replace("\t", " ")
 
 
 def _plain_character(character: str) -> str:

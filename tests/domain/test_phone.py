@@ -79,6 +79,7 @@ def test_what_may_be_no_number_or_another_one_is_refused_with_the_reason(text: s
         ("7916\x001234567", "U+0000"),
         ("7916\x1b[31m1234567", "U+001B"),
         ("7916\x851234567", "U+0085"),
+        ("79161234567\x1f", "U+001F"),
         ("7916\u20281234567", "U+2028 (LINE SEPARATOR)"),
         ("7916\u03011234567", "U+0301 (COMBINING ACUTE ACCENT)"),
         ("7916\ud8001234567", "U+D800"),
