@@ -29,8 +29,8 @@ async def export(
 
     Args:
         filters: those of ``ExportClientsRequest``.
-        format: ``csv`` (what REST exports) or ``excel`` (UTF-8 with a mark, semicolons, and an apostrophe before what
-            Excel would run as a formula); the import reads both back as they were.
+        format: ``csv`` (what REST exports) or ``excel`` (UTF-8 with a mark, and semicolons); the import reads both back
+            as they were.
 
     Raises:
         Problem: 422, another format.
@@ -50,7 +50,7 @@ async def export(
             if request.config_dict[STOPPING].is_set():
                 raise Problem(503, "the gateway stops")
             rows = ([getattr(each, name) for name in COLUMNS] for each in page.clients)
-            lines = (csv_row(row, delimiter, is_for_excel=format == "excel") for row in rows)
+            lines = (csv_row(row, delimiter) for row in rows)
             await response.write("".join(lines).encode())
             page = await call.read()
         return response

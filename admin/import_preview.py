@@ -14,7 +14,7 @@ from typing import Any, Final
 from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode, aio
 
-from gateway.csv_rows import COLUMNS, ClientRow, Format, Item, RowError, RowReader, UnreadableInput
+from gateway.csv_rows import COLUMNS, ClientRow, Item, RowError, RowReader, UnknownEncoding, UnreadableInput
 from gateway.engine_client import EngineClient
 from gateway.problems import Problem, of_rpc
 from gateway.translate import client_proto
@@ -29,24 +29,27 @@ Ask = Callable[[Callable[..., Any], Any], Awaitable[Any]]
 """Calls a method of the engine with a message."""
 
 
-async def preview(engine: EngineClient, ask: Ask, sample: bytes, file_bytes: int, format: Format) -> Json:
+async def preview(engine: EngineClient, ask: Ask, sample: bytes, file_bytes: int, reader: RowReader) -> Json:
     """Say how a file is read, and what its first rows will become.
 
     Args:
         sample: the file's first bytes; all of it, when it is that short.
         file_bytes: how long the file is.
+        reader: one that has read nothing yet.
 
     Raises:
-        Problem: 400, it can't be read at all; in the words of the import.
+        Problem: 400, it can't be read at all; in the words of the import. Where another encoding may help, ``/charset``
+            is named.
         AioRpcError: the engine is away, or refuses.
     """
-    reader, is_whole = RowReader(format), file_bytes <= len(sample)
+    is_whole = file_bytes <= len(sample)
     items = _read(reader, sample, is_whole)
     shown = await asyncio.gather(*(_shown(engine, ask, each) for each in _first_lines(items)))
     rows = len({each.line for each in items})
     return {
         "format": "csv" if reader.columns else "ndjson",
         "encoding": reader.encoding,
+        "is_encoding_in_doubt": reader.is_encoding_in_doubt,
         "delimiter": reader.delimiter,
         "columns": reader.columns,
         "rows": _with_repeats(shown),
@@ -67,6 +70,8 @@ def _read(reader: RowReader, sample: bytes, is_whole: bool) -> list[Item]:
             items += reader.finish()
         elif not reader.has_begun:
             raise UnreadableInput(f"line 1 is longer than {len(sample) // 1024} KiB: this is no table of clients")
+    except UnknownEncoding as error:
+        raise Problem(400, str(error), [("/charset", str(error))]) from None
     except UnreadableInput as error:
         raise Problem(400, str(error)) from None
     return items

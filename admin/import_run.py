@@ -14,7 +14,7 @@ from aiohttp import web
 from gateway.engine_client import EngineClient
 from gateway.keys import SETTINGS
 from gateway.problems import Problem
-from gateway.routes.imports import format_of, result_json, run_import
+from gateway.routes.imports import reader_of, result_json, run_import
 from gateway.streaming import body_chunks
 from gateway.translate.values import Json
 
@@ -43,7 +43,7 @@ class Imports:
             Problem: 409, an import with the key runs; 422, it is no key; or see ``run_import``.
             AioRpcError: the engine refused, or is away.
         """
-        key, format = _key(request), format_of(request)
+        key, reader = _key(request), reader_of(request)
         if key in self._running:
             raise Problem(409, "an import with this key runs already")
         progress = self._running[key] = _Progress()
@@ -53,7 +53,7 @@ class Imports:
 
         try:
             chunks = _counted(body_chunks(request, request.config_dict[SETTINGS].http_import_bytes), progress)
-            return result_json(await run_import(request, engine, chunks, format, on_page=on_page))
+            return result_json(await run_import(request, engine, chunks, reader, on_page=on_page))
         finally:
             del self._running[key]
 

@@ -99,7 +99,15 @@ class Service:
         self._stack.push_async_callback(server.close)
         self.metrics_listen = server.address
         authority = Authority(self.store, clock, session_seconds=settings.session_seconds)
-        api = ApiServer(self.store, control, clock, authority=authority, tls=_tls(settings), measure=self._measure)
+        api = ApiServer(
+            self.store,
+            control,
+            clock,
+            authority=authority,
+            tls=_tls(settings),
+            measure=self._measure,
+            default_time_zone=settings.default_time_zone,
+        )
         self._stack.push_async_callback(api.stop, min(_RPC_GRACE_SECONDS, settings.shutdown_seconds / 10))
         self.grpc_port = await api.start(str(settings.grpc_listen))
         log.info(

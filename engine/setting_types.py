@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from common.setting_types import split_url
+from engine.domain.validate import is_time_zone
 
 
 def database_url(value: str) -> str:
@@ -35,3 +36,10 @@ def provider_url(value: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("should hold neither user, password, query nor fragment; the token is FBRQ_TOKEN")
     return value.rstrip("/")
+
+
+def time_zone(value: str) -> str:
+    """A name of the tz database."""
+    if not is_time_zone(value):
+        raise ValueError("should be an IANA time zone name, such as Europe/Moscow")
+    return value

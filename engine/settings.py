@@ -16,6 +16,7 @@ from common.command_line import Argument, BadSettings, Command
 from common.setting_types import Listen, Seconds, host_names, is_loopback, listen, long_token, token
 from common.settings import Invocation, ProcessSettings, Program
 from engine import setting_types
+from engine.domain.validate import DEFAULT_TIME_ZONE
 
 PROGRAM: Final = "python -m engine"
 WORKERS_MAX: Final = 10_000
@@ -69,6 +70,9 @@ class Settings(ProcessSettings):
         le=86_400,
         allow_inf_nan=False,
         description="after this an engine that is silent loses its messages to another one",
+    )
+    default_time_zone: Annotated[str, AfterValidator(setting_types.time_zone)] = Field(
+        DEFAULT_TIME_ZONE, description="the time zone of a client for whom none is said: an IANA name"
     )
     grpc_listen: Annotated[Listen, BeforeValidator(listen)] = Field(
         Listen("127.0.0.1", 50051), description="host:port of the gRPC API; port 0: any free one"

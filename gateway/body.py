@@ -84,7 +84,7 @@ async def read_json(request: web.Request) -> Any:
             415, f"Content-Type must be application/json, not {shown}", headers={"Accept": "application/json"}
         )
     if (request.charset or "utf-8").lower() not in _CHARSETS:
-        raise Problem(400, "the body must be in UTF-8")
+        raise Problem(415, "the body must be in UTF-8: its charset is another one")
     settings = request.config_dict[SETTINGS]  # the panel asks from an application below the gateway's
     raw = b"".join([chunk async for chunk in body_chunks(request, settings.http_body_bytes)])
     if not raw.strip():

@@ -1,4 +1,4 @@
-"""Clients as CSV or NDJSON: read row by row in constant memory, and written.
+"""Clients as CSV or NDJSON: read row by row in constant memory; ``gateway.row_text`` writes them.
 
 The reader is pushed bytes and returns rows and errors, so that a file, standard input and an HTTP body use it alike.
 Input that can't be read as a whole raises `UnreadableInput`; one bad row is a `RowError`, the rows after it are read.
@@ -10,24 +10,25 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import orjson
 
-from gateway.text_lines import Line, LineReader, UnreadableInput
+from gateway.misread import misread
+from gateway.row_text import COLUMNS, csv_row, ndjson_row, unguarded
+from gateway.text_lines import NAME_IT, Line, LineReader, UnknownEncoding, UnreadableInput
 
 __all__ = [
-    "COLUMNS", "ClientRow", "RowError", "RowReader", "UnreadableInput", "csv_row", "ndjson_row", "read_rows",
+    "COLUMNS", "ClientRow", "RowError", "RowReader", "UnknownEncoding", "UnreadableInput", "csv_row", "ndjson_row",
+    "read_rows",
 ]  # fmt: skip
-
-COLUMNS = ("phone_number", "phone_code", "tag", "time_zone")
-"""The columns of a CSV, and the keys of an NDJSON object. Only the first one must be there."""
 
 Format = Literal["auto", "csv", "ndjson"]
 
 _DELIMITERS = (",", ";", "\t")
 _MAX_RECORD_LINES = 64  # a quoted tag may hold line ends, yet it has 64 characters at most
 _MAX_SHOWN = 40
+_MAX_JUDGED = 128  # characters of a cell; a tag has 64 at most
 
 
 class ClientRow(NamedTuple):
@@ -62,9 +63,15 @@ class _Rows(Protocol):
 class RowReader:
     """Push bytes in, get rows and errors out in the order of the lines."""
 
-    def __init__(self, format: Format = "auto") -> None:
+    def __init__(self, format: Format = "auto", encoding: str | None = None) -> None:
+        """Begin.
+
+        Args:
+            encoding: as ``encoding_of`` returns it; ``None``: it is told from the bytes, and rows in doubt are errors.
+        """
         self._format = format
-        self._lines = LineReader()
+        self._lines = LineReader(encoding)
+        self._misread = _Misread()
         self._rows: _Rows | None = None
         self._separator: str | None = None  # told by Excel's own first line, "sep=;"
 
@@ -72,6 +79,11 @@ class RowReader:
     def encoding(self) -> str | None:
         """What the input is encoded in; None while all was ASCII."""
         return self._lines.encoding
+
+    @property
+    def is_encoding_in_doubt(self) -> bool:
+        """Whether the encoding might have to be named."""
+        return self._lines.is_in_doubt
 
     @property
     def delimiter(self) -> str | None:
@@ -109,7 +121,7 @@ class RowReader:
                 items.extend(self._rows.take(line))
             elif line.problem or line.text.strip():
                 items.extend(self._begin(line))
-        return items
+        return self._misread.sifted(items) if self._lines.is_guess else items
 
     def _begin(self, line: Line) -> Iterator[Item]:
         """The first line that is not blank tells what the input is."""
@@ -134,6 +146,43 @@ def read_rows(chunks: Iterable[bytes], format: Format = "auto") -> Iterator[Item
     for chunk in chunks:
         yield from reader.feed(chunk)
     yield from reader.finish()
+
+
+class _Misread:
+    """Rows of a file that was taken for Windows-1251: those that look as if it were not become errors."""
+
+    def __init__(self) -> None:
+        self._looking_wrong = self._looking_right = 0
+
+    def sifted(self, items: Sequence[Item]) -> list[Item]:
+        """Once most rows look wrong, the file is in another encoding, and none with such letters is believed."""
+        found = [_wrong_cell(item) if isinstance(item, ClientRow) else None for item in items]
+        self._looking_wrong += sum(bool(each and each[1]) for each in found)
+        self._looking_right += sum(bool(each and not each[1]) for each in found)
+        is_doubted = self._looking_wrong > self._looking_right
+        return [
+            RowError(item.line, each[0], _looks_wrong(each[1])) if each and (each[1] or is_doubted) else item
+            for item, each in zip(items, found, strict=True)
+        ]
+
+
+def _wrong_cell(row: ClientRow) -> tuple[str, str] | None:
+    """A column with letters beyond ASCII, and the word in it that looks wrong, or ""; None: there is no such column."""
+    found = None
+    for name in COLUMNS:
+        text = getattr(row, name)
+        if text and not text.isascii():
+            word = misread(text[:_MAX_JUDGED])
+            if word:
+                return name, word
+            found = found or (name, "")
+    return found
+
+
+def _looks_wrong(word: str) -> str:
+    if not word:
+        return f"may be in another encoding than Windows-1251, as most other rows: {NAME_IT}"
+    return f"reads {_shown(word)} in Windows-1251, which looks wrong: {NAME_IT}"
 
 
 # -- CSV -----------------------------------------------------------------------------------------
@@ -242,15 +291,13 @@ class _CsvRows:
             todo.extendleft(reversed(rest))
 
     def _row(self, number: int, cells: list[str]) -> Iterator[Item]:
-        if len(cells) != self._width:
-            if not any(cells):
-                return  # a blank line, or ";;;" as Excel writes one
-            if len(cells) < self._width or any(cells[self._width :]):
-                yield RowError(number, "", f"has {_count(len(cells), 'cell')}, the header has {self._width}")
-                return
-        elif not any(cells):
+        if not any(cells):
+            return  # a blank line, or ";;;" as Excel writes one
+        if any(cells[self._width :]):
+            yield RowError(number, "", f"has {len(cells)} cells, the header has {self._width}")
             return
-        phone, code, tag, zone = (None if at is None else _unguarded(cells[at]) for at in self._at)
+        cells += [""] * (self._width - len(cells))  # table programs leave out empty cells at the end of a row
+        phone, code, tag, zone = (None if at is None else unguarded(cells[at]) for at in self._at)
         yield ClientRow(number, phone or "", code, tag, zone)
 
 
@@ -277,11 +324,11 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…")
 
 
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 # -- NDJSON ----------------------------------------------------------------------------------------
+
+
+_NO_TEXT = "must be a text in quotes"
+_NO_PHONE = "must be a text in quotes, or a whole number"
 
 
 class _JsonRows:
@@ -310,8 +357,11 @@ class _JsonRows:
             for name in value
             if name not in COLUMNS
         ]
+        phone = value.get("phone_number")
+        if isinstance(phone, int) and not isinstance(phone, bool):
+            value["phone_number"] = str(phone)  # 79161234567.0 is another matter: a table program has made it a decimal
         errors += [
-            RowError(number, name, "must be a text in quotes")
+            RowError(number, name, _NO_PHONE if name == "phone_number" else _NO_TEXT)
             for name in COLUMNS
             if not isinstance(value.get(name), str | None)
         ]
@@ -320,36 +370,3 @@ class _JsonRows:
             return
         texts = [text if isinstance(text := value.get(name), str) else None for name in COLUMNS]
         yield ClientRow(number, texts[0] or "", texts[1], texts[2], texts[3])
-
-
-# -- writing ---------------------------------------------------------------------------------------
-
-_NEEDS_QUOTES = re.compile(r'[",;\t\r\n]|^\s|\s$')
-# A table program runs a cell that begins with one of these as a formula; an apostrophe before it makes it a text
-# (https://owasp.org/www-community/attacks/CSV_Injection). The reader takes one away again, so what really begins with
-# apostrophes and such a character gets one more in every CSV.
-_FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
-_LIKE_GUARDED: Final = re.compile(r"'+[=+\-@\t\r]")
-
-
-def csv_row(cells: Sequence[str], delimiter: str = ",", *, is_for_excel: bool = False) -> str:
-    """A CSV line with its line end; `csv_row(COLUMNS)` is the header. `RowReader` reads back exactly what it writes.
-
-    Args:
-        is_for_excel: cells that a table program would take for formulas get an apostrophe.
-    """
-    guarded = _FORMULA if is_for_excel else _LIKE_GUARDED
-    return delimiter.join([_csv_cell(f"'{cell}" if guarded.match(cell) else cell) for cell in cells]) + "\n"
-
-
-def _unguarded(cell: str) -> str:
-    return cell[1:] if cell[:1] == "'" and _LIKE_GUARDED.match(cell) else cell
-
-
-def _csv_cell(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text
-
-
-def ndjson_row(cells: Sequence[str]) -> str:
-    """An NDJSON line with its line end."""
-    return orjson.dumps(dict(zip(COLUMNS, cells, strict=True))).decode() + "\n"

@@ -1,7 +1,8 @@
 """Bytes of a client's file, as they come, into numbered lines of text, in constant memory.
 
 Files come from Excel, from 1C, from scripts: UTF-8 with a BOM or without, UTF-16 (Excel's "Unicode text"),
-Windows-1251, with line ends of any kind. What is no text at all is refused with one clear sentence.
+Windows-1251, with line ends of any kind; or in the encoding that their sender names. What is no text at all is refused
+with one clear sentence.
 """
 
 from __future__ import annotations
@@ -26,6 +27,12 @@ _NOT_TEXT = {
 }
 _LONGEST_MARK = 4
 
+NAME_IT = "name the encoding of the file (charset, --encoding)"
+"""What to do about an encoding that can't be told from the bytes."""
+# Takes the place of what is no text in the encoding that was named; no text has it, so its line is found afterwards.
+_UNDECODABLE = "\udcff"
+codecs.register_error("mailing.mark", lambda error: (_UNDECODABLE, error.end))  # type: ignore[attr-defined]
+
 _LINE_END = re.compile(rb"\r\n|\n|\r(?=.)", re.DOTALL)
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 # What Windows-1251 text of Russians is made of; byte 0x98 has no meaning there at all.
@@ -35,6 +42,10 @@ _TYPOGRAPHY = frozenset("«»„“”‘’–—…№\xa0")
 
 class UnreadableInput(ValueError):
     """The input as a whole can't be read; the text is one sentence for the person who sent it."""
+
+
+class UnknownEncoding(UnreadableInput):
+    """The input is in no encoding that is recognised, or not in the one that was named."""
 
 
 class Line(NamedTuple):
@@ -50,15 +61,32 @@ class Line(NamedTuple):
 class LineReader:
     """Push bytes in, get lines out. Call `feed` as data comes and `finish` once at the end."""
 
-    def __init__(self) -> None:
-        self.encoding: str | None = None
-        """"utf-8", "windows-1251", "utf-16-le", "utf-16-be"; None while all was ASCII."""
+    def __init__(self, named: str | None = None) -> None:
+        """Begin.
+
+        Args:
+            named: the encoding, as ``encoding_of`` returns it; ``None``: it is told from the bytes.
+        """
+        self.encoding = named
+        """"utf-8", "windows-1251", "utf-16-le", "utf-16-be", or as named; None while all was ASCII."""
+        self._named = named
+        self._has_failed = False
         self._head: bytes | None = b""  # the first bytes, until there are enough of them to know the kind of file
         self._decoder: codecs.IncrementalDecoder | None = None
         self._newline: bytes | None = None
         self._tail = b""
         self._number = 0
         self._skipping = False
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether the bytes were only taken for Windows-1251: nearly any bytes can be."""
+        return self._named is None and self.encoding == "windows-1251"
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the encoding might have to be named: it was guessed, or lines could not be read."""
+        return self.is_guess or self._has_failed
 
     def feed(self, data: bytes) -> list[Line]:
         """Take more bytes; return the lines they complete. Raises UnreadableInput."""
@@ -87,6 +115,8 @@ class LineReader:
         for mark, message in _NOT_TEXT.items():
             if head.startswith(mark):
                 raise UnreadableInput(message)
+        if self._named is not None:
+            return self._open_named(self._named, head)
         if head.startswith(codecs.BOM_UTF8):
             self.encoding = "utf-8"
             return head[len(codecs.BOM_UTF8) :]
@@ -96,8 +126,14 @@ class LineReader:
             return head[2:]
         return head
 
+    def _open_named(self, name: str, head: bytes) -> bytes:
+        if name != "utf-8":
+            self._decoder = codecs.getincrementaldecoder(name)(errors="mailing.mark")
+        # UTF-16 takes its mark off by itself; where there is none, it has no bytes.
+        return head if name == "utf-16" else head.removeprefix("\ufeff".encode(name, errors="ignore"))
+
     def _to_utf8(self, data: bytes, *, final: bool) -> bytes:
-        return data if self._decoder is None else self._decoder.decode(data, final).encode()
+        return data if self._decoder is None else self._decoder.decode(data, final).encode(errors="surrogatepass")
 
     def _split(self, data: bytes) -> list[Line]:
         """Cut off whole lines and keep the rest for later."""
@@ -135,7 +171,7 @@ class LineReader:
         if first and b"\0" in block:
             raise UnreadableInput("this is a binary file, not a table of clients")
         newline = self._newline or b"\n"
-        if self.encoding != "windows-1251":
+        if not self.is_guess:
             try:
                 texts = block.decode().split(newline.decode())
             except UnicodeDecodeError:
@@ -158,20 +194,29 @@ class LineReader:
     def _decode_singly(self, raws: list[bytes], first: bool) -> list[Line]:
         if self.encoding is None:
             self.encoding = _guess(raws)
-        encoding = self.encoding or "utf-8"
+        encoding = "windows-1251" if self.is_guess else "utf-8"
         lines = []
         for raw in raws:
             self._number += 1
             try:
                 lines.append(Line(self._number, raw.decode(encoding)))
             except UnicodeDecodeError:
-                if first and self.encoding is None:
-                    raise UnreadableInput(
-                        f"line {self._number} is neither UTF-8 nor Windows-1251 text: "
-                        'save the file as UTF-8 (Excel: "CSV UTF-8")'
-                    ) from None
-                lines.append(Line(self._number, "", f"the line is not valid {encoding.upper()} text"))
+                lines.append(Line(self._number, "", self._undecodable(first)))
         return lines
+
+    def _undecodable(self, first: bool) -> str:
+        """What is wrong with a line; raised when it is wrong with the whole input."""
+        self._has_failed = True
+        if self._named is not None:
+            raise UnknownEncoding(f"line {self._number} is not {self._named.upper()} text, the encoding that was named")
+        if self.encoding is not None:
+            return f"the line is not valid {self.encoding.upper()} text"
+        if first:
+            raise UnknownEncoding(
+                f"line {self._number} is neither UTF-8 nor Windows-1251 text: {NAME_IT}, or save it as UTF-8 "
+                '(Excel: "CSV UTF-8")'
+            )
+        return f"the line is neither UTF-8 nor Windows-1251 text: {NAME_IT}"
 
 
 def _guess(raws: list[bytes]) -> str | None:

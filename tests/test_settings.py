@@ -49,6 +49,7 @@ def test_defaults_are_those_of_the_specification() -> None:
     assert shown["provider_url"] == "https://probe.fbrq.cloud/v1"
     assert (shown["provider_rate"], shown["provider_timeout_seconds"]) == ("0.0", "10.0")
     assert (shown["retry_base_seconds"], shown["retry_max_seconds"], shown["lease_seconds"]) == ("5.0", "300.0", "60.0")
+    assert shown["default_time_zone"] == "UTC"
     assert (shown["grpc_listen"], shown["metrics_listen"]) == ("127.0.0.1:50051", "127.0.0.1:9101")
     assert (shown["log_format"], shown["log_level"], shown["shutdown_seconds"]) == ("console", "info", "10.0")
 
@@ -207,6 +208,7 @@ def test_plaintext_flag_needs_no_value() -> None:
         ("database_url", "sqlite://data/", "should name a file"),
         ("database_url", "postgres://u@h", "should name a database"),
         ("allow_plaintext", "perhaps", "valid boolean"),
+        ("default_time_zone", "Moscow", "IANA time zone name, such as Europe/Moscow"),
         ("fbrq_token", "two words", "one word of visible ASCII"),
         ("grpc_tls_cert", "/no/such/file", "does not point to a file"),
     ],

@@ -20,7 +20,7 @@ from admin.translate import facets_json
 from gateway.engine_client import EngineClient
 from gateway.problems import Problem
 from gateway.routes.common import json_answer
-from gateway.routes.imports import format_of
+from gateway.routes.imports import reader_of
 from gateway.schemas import ClientCreateSchema, ClientPatchSchema
 from gateway.streaming import body_chunks
 from gateway.translate import client_json, client_proto, create_client_proto, update_client_proto
@@ -109,9 +109,9 @@ class ClientResource(PanelResource):
         size = request.query.get("size", "")
         if not (size.isascii() and size.isdigit() and len(size) <= _SIZE_DIGITS):
             raise Problem(422, "the size is bad", [("/size", "must be the file's length in bytes")])
-        format = format_of(request)
+        reader = reader_of(request)
         sample = b"".join([chunk async for chunk in body_chunks(request, SAMPLE_BYTES_MAX)])
-        return json_answer(await preview(self.engine, self.call, sample, int(size), format))
+        return json_answer(await preview(self.engine, self.call, sample, int(size), reader))
 
     async def _import(self, request: web.Request) -> web.Response:
         return json_answer(await self._imports.run(request, self.engine))

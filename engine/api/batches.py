@@ -20,7 +20,9 @@ def batch_ids(client_ids: Sequence[int]) -> list[int]:
     return list(dict.fromkeys(client_ids))
 
 
-def batch_change(request: client_service_pb2.BatchUpdateClientsRequest) -> tuple[str | None, str | None]:
+def batch_change(
+    request: client_service_pb2.BatchUpdateClientsRequest, default_time_zone: str
+) -> tuple[str | None, str | None]:
     """The tag and the time zone to be set; ``None``: as they are.
 
     Raises:
@@ -32,4 +34,5 @@ def batch_change(request: client_service_pb2.BatchUpdateClientsRequest) -> tuple
         named = "".join(f', not "{path[:100]}"' for path in unknown[:3])
         raise InvalidInput([FieldError("update_mask", f"must name tag, time_zone or both{named}")])
     client = request.client
-    return valid_change(client.tag if "tag" in paths else None, client.time_zone if "time_zone" in paths else None)
+    tag = client.tag if "tag" in paths else None
+    return valid_change(tag, client.time_zone if "time_zone" in paths else None, default_time_zone)

@@ -45,7 +45,9 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
         clock: Clock,
         background: Background,
         stopping: asyncio.Event,
+        default_time_zone: str,
     ) -> None:
+        self._default_time_zone = default_time_zone
         self._store, self._control, self._clock = store, control, clock
         self._background, self._stopping = background, stopping
         self._facets: Fresh[None, client_service_pb2.ListClientFacetsResponse] = Fresh(
@@ -62,7 +64,7 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
             return request_key("CreateClient", request, request.request_id, by)
 
         try:
-            wanted, key = both(lambda: client_input(request.client), key_of)
+            wanted, key = both(lambda: client_input(request.client, self._default_time_zone), key_of)
         except InvalidInput as error:
             if request.validate_only:
                 raise
@@ -105,7 +107,7 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
             return client_message(await self._store.get_client(client_id))
 
         def edit(old: ClientRow) -> ClientInput:
-            return _edited(old, request.client, paths)
+            return _edited(old, request.client, paths, self._default_time_zone)
 
         if request.validate_only:
             return client_message(await self._store.would_update_client(client_id, edit, now_us=now_us))
@@ -137,7 +139,9 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
         self, request: client_service_pb2.BatchUpdateClientsRequest, context: Context
     ) -> client_service_pb2.BatchUpdateClientsResponse:
         """Change the tag, the time zone or both of many clients."""
-        ids, (tag, time_zone) = both(lambda: batch_ids(request.client_ids), lambda: batch_change(request))
+        ids, (tag, time_zone) = both(
+            lambda: batch_ids(request.client_ids), lambda: batch_change(request, self._default_time_zone)
+        )
 
         async def change() -> BatchResult:
             by, now_us = caller(context), self._clock.now_us()
@@ -170,7 +174,8 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
         self, request_iterator: AsyncIterator[client_service_pb2.ImportClientsRequest], context: Context
     ) -> client_service_pb2.ImportClientsResponse:
         """Add or change many clients; each page is stored as it comes."""
-        work = Import(self._store, self._control, self._clock, caller(context), self._background.running)
+        by, running = caller(context), self._background.running
+        work = Import(self._store, self._control, self._clock, by, running, self._default_time_zone)
         async with work:
             async for page in request_iterator:
                 if self._stopping.is_set():
@@ -200,10 +205,10 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
         )
 
 
-def _edited(row: ClientRow, client: client_pb2.Client, paths: Sequence[str]) -> ClientInput:
+def _edited(row: ClientRow, client: client_pb2.Client, paths: Sequence[str], default_time_zone: str) -> ClientInput:
     """What an update makes of a client; runs inside the store's transaction. Raises InvalidInput."""
     after = merged(client_message(row), client, paths)
     # A code that was derived from the number goes on being so.
     if "phone_code" not in paths and row.phone_code == default_code(row.phone_number):
         after.phone_code = ""
-    return client_input(after)
+    return client_input(after, default_time_zone)

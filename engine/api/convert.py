@@ -138,9 +138,11 @@ def client_message(row: ClientRow) -> client_pb2.Client:
     )
 
 
-def client_input(client: client_pb2.Client) -> ClientInput:
+def client_input(client: client_pb2.Client, default_time_zone: str) -> ClientInput:
     """A client as it may be stored. Raises InvalidInput with every bad field."""
-    return valid_client(client.phone_number, client.phone_code, client.tag, client.time_zone)
+    return valid_client(
+        client.phone_number, client.phone_code, client.tag, client.time_zone, default_time_zone=default_time_zone
+    )
 
 
 class ClientFilters(Protocol):

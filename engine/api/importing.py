@@ -42,7 +42,16 @@ class Import:
     of the first time, by their digest: which rows came is known at the end, so the answer is, too.
     """
 
-    def __init__(self, store: Store, control: DeliveryControl, clock: Clock, by: Actor, running: Running) -> None:
+    def __init__(
+        self,
+        store: Store,
+        control: DeliveryControl,
+        clock: Clock,
+        by: Actor,
+        running: Running,
+        default_time_zone: str,
+    ) -> None:
+        self._default_time_zone = default_time_zone
         self._store, self._control, self._clock, self._by = store, control, clock, by
         self._running, self._held = running, ExitStack()
         self._rows_seen, self._begun, self._answered = 0, False, False
@@ -146,6 +155,7 @@ class Import:
                 row.phone_code if row.HasField("phone_code") else None,
                 row.tag if row.HasField("tag") else None,
                 row.time_zone if row.HasField("time_zone") else None,
+                default_time_zone=self._default_time_zone,
             )
         except InvalidInput as error:
             self._reject(row.line or self._rows_seen, error)

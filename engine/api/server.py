@@ -28,6 +28,7 @@ from engine.api.messages import MessageServicer
 from engine.api.outlook import Outlook
 from engine.api.roles import requirements
 from engine.api.watch import PERIOD_SECONDS, Watch
+from engine.domain.validate import DEFAULT_TIME_ZONE
 from engine.ports import Clock
 from engine.store.store import Store
 from mailing.v1 import (
@@ -97,8 +98,14 @@ class ApiServer:
         tls: Tls | None = None,
         measure: Measure = no_measure,
         watch_period_seconds: float = PERIOD_SECONDS,
+        default_time_zone: str = DEFAULT_TIME_ZONE,
     ) -> None:
-        """``authority``: who decides who is calling, with the usual settings unless given; it is closed with this."""
+        """Wire it up.
+
+        Args:
+            authority: who decides who is calling, with the usual settings unless given; it is closed with this.
+            default_time_zone: that of a client for whom none is said.
+        """
         self._authority = authority or Authority(store, clock)
         self._tls = tls
         self._stopping = asyncio.Event()
@@ -111,7 +118,7 @@ class ApiServer:
         outlook = Outlook(store, control, clock)
         watch = Watch(store, clock, outlook, self._stopping, watch_period_seconds)
         client_service_pb2_grpc.add_ClientServiceServicer_to_server(
-            ClientServicer(store, control, clock, self._background, self._stopping), services
+            ClientServicer(store, control, clock, self._background, self._stopping, default_time_zone), services
         )
         mailing_service_pb2_grpc.add_MailingServiceServicer_to_server(
             MailingServicer(store, control, clock, self._background, watch, outlook), services

@@ -1,39 +1,49 @@
-"""Phone numbers of the Russian numbering plan: ``7XXXXXXXXXX``."""
+"""Phone numbers of the Russian numbering plan: ``7XXXXXXXXXX``.
+
+People write them in many ways, and table programs and exports damage them. A number that is damaged may be somebody
+else's, so what is not surely whole is refused, with the reason and without the number in it.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
-_SEPARATORS: Final = re.compile(r"[\s().-]")
 PHONE_LENGTH: Final = 11
 _PART_LENGTH_MIN: Final = 3
 """Fewer digits are in nearly every number."""
+
+_AS_STORED: Final = re.compile(r"[78][0-9]{10}", re.ASCII)
+_EXPONENT: Final = re.compile(r"[0-9]+(?:[.,][0-9]+)?[EeЕе][+-]?[0-9]+")  # Latin and Cyrillic
+_ROUND_DECIMAL: Final = re.compile(r"[0-9]+\.0+")
+_GROUP: Final = re.compile(r"[0-9]+")
+_FOREIGN: Final = re.compile(r"[^0-9 .()+-]")
+_PARENTHESES: Final = re.compile(r"[^()]*\([0-9]+\)[^()]*")
 
 
 def normalise(text: str) -> int:
     """Return the number that ``+7 (916) 123-45-67``, ``8916…``, ``7916…`` or ``916…`` stands for.
 
     Raises:
-        ValueError: it can't be one; the text says why, without the number in it.
+        ValueError: it can't be one, or may be somebody else's; the text says why, without the number in it.
     """
-    digits = _SEPARATORS.sub("", text)
-    international = digits.startswith("+")
-    digits = digits.removeprefix("+")
+    if _AS_STORED.fullmatch(text):  # nearly every number of an import
+        return int("7" + text[1:])
+    plain = _plain(text)
+    if _EXPONENT.fullmatch(plain.replace(" ", "")):
+        raise ValueError(
+            "is a number that Excel has shortened: digits are lost; format the column as text and enter it again"
+        )
+    _check_characters(plain)
+    digits = "".join(_GROUP.findall(plain))
     if not digits:
         raise ValueError("must not be empty")
-    if not (digits.isascii() and digits.isdigit()):
-        raise ValueError("may contain only digits, spaces, ( ) . - and a leading +")
-    if international and not digits.startswith("7"):
+    _check_signs(plain)
+    if plain.startswith("+") and digits[0] != "7":
         raise ValueError("must be a number with the country code 7")
-    # Ten digits that begin with 7 or 8 are far more often eleven with one lost: a wrong guess texts a stranger.
-    if len(digits) == PHONE_LENGTH - 1 and digits[0] not in "78":
-        digits = "7" + digits
-    if len(digits) != PHONE_LENGTH:
-        raise ValueError(f"must have 11 digits, 7XXXXXXXXXX, not {len(digits)}")
-    if digits[0] not in "78":
-        raise ValueError("must begin with 7 (or 8)")
-    return int("7" + digits[1:])
+    _check_groups(plain, len(digits))
+    return int("7" + _without_prefix(digits))
 
 
 def digits_of(text: str) -> str:
@@ -42,13 +52,84 @@ def digits_of(text: str) -> str:
     Raises:
         ValueError: they can't be a part of a number; the text says why.
     """
-    digits = "".join(character for character in text if character.isascii() and character.isdigit())
+    plain = _plain(text)
+    _check_characters(plain)
+    digits = "".join(_GROUP.findall(plain))
     if not _PART_LENGTH_MIN <= len(digits) <= PHONE_LENGTH:
         raise ValueError(f"must have {_PART_LENGTH_MIN} to {PHONE_LENGTH} digits, not {len(digits)}")
-    # A whole number as it is dialled inside the country.
-    return "7" + digits[1:] if len(digits) == PHONE_LENGTH and digits[0] == "8" else digits
+    return str(normalise(text)) if len(digits) == PHONE_LENGTH else digits
 
 
 def default_code(phone: int) -> str:
     """Return the operator code: digits 2 to 4 of a number as ``normalise`` returns it."""
     return str(phone)[1:4]
+
+
+def _plain(text: str) -> str:
+    """The text with plain spaces and dashes, without what nobody sees; blanks and line ends around it are dropped."""
+    if not text.isascii():
+        text = "".join(map(_plain_character, text))
+    return text.strip(" \t\r\n").replace("\t", " ")
+
+
+def _plain_character(character: str) -> str:
+    match unicodedata.category(character):
+        case "Zs":
+            return " "
+        case "Pd":
+            return "-"
+        case "Cf":
+            return ""
+    return character
+
+
+def _check_characters(plain: str) -> None:
+    if found := _FOREIGN.search(plain):
+        raise ValueError(f"contains {_in_words(found[0])}")
+
+
+def _in_words(character: str) -> str:
+    """A character and its name, safe to print: what would not be seen, or join what is before it, is its code point."""
+    name, code_point = unicodedata.name(character, ""), f"U+{ord(character):04X}"
+    if character.isprintable() and name and not unicodedata.category(character).startswith("M"):
+        return f'"{character}" ({name})'
+    return f"{code_point} ({name})" if name else code_point
+
+
+def _check_signs(plain: str) -> None:
+    """Plus, parentheses, dashes and dots stand where they belong."""
+    if "+" in plain[1:]:
+        raise ValueError('may have "+" only at its beginning')
+    if ("(" in plain or ")" in plain) and not _PARENTHESES.fullmatch(plain):
+        raise ValueError("may have one group of digits in parentheses, not more")
+    first, last = plain.removeprefix("+").lstrip()[0], plain[-1]
+    if first in "-.":
+        raise ValueError(f"must not begin with {_in_words(first)}")
+    if last in "-.":
+        raise ValueError(f"must not end with {_in_words(last)}")
+
+
+def _check_groups(plain: str, length: int) -> None:
+    """A digit that stands alone is no part of a number, unless it is the 7 or 8 in front of the other ten.
+
+    It is an extension, or the ``.0`` of a number that was a decimal somewhere: without it a digit is missing.
+    """
+    groups = _GROUP.findall(plain)
+    if len(groups) > 1 and (len(groups[-1]) == 1 or _ROUND_DECIMAL.fullmatch(plain)):
+        raise ValueError("ends with a single digit or a decimal: is it an extension, or was it a number in a table?")
+    if any(len(group) == 1 for group in (groups if length < PHONE_LENGTH else groups[1:])):
+        raise ValueError("has a digit that stands alone: write it in groups of two or more")
+
+
+def _without_prefix(digits: str) -> str:
+    """The ten digits after the 7, which may be written as 8, and may be left out before a 9."""
+    if len(digits) == PHONE_LENGTH - 1:
+        # Other ten digits are often eleven with one lost: a wrong guess texts a stranger.
+        if digits[0] != "9":
+            raise ValueError("must have 11 digits, 7XXXXXXXXXX: ten are enough only when they begin with 9")
+        return digits
+    if len(digits) != PHONE_LENGTH:
+        raise ValueError(f"must have 11 digits, 7XXXXXXXXXX, not {len(digits)}")
+    if digits[0] not in "78":
+        raise ValueError("must begin with 7 (or 8)")
+    return digits[1:]

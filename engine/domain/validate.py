@@ -44,16 +44,18 @@ class ClientPatch(NamedTuple):
     phone_code: str | None = None
     tag: str | None = None
     time_zone: str | None = None
+    default_time_zone: str = DEFAULT_TIME_ZONE
+    """That of a new client for whom none is said."""
 
     def over(self, old: ClientInput | None) -> ClientInput:
         """Return the client after the row: what it does not say stays, or is the default when there was none."""
-        phone, code, tag, zone = self
+        phone, code, tag, zone, default_zone = self
         if old is None:
             return ClientInput(
                 phone,
                 default_code(phone) if code is None else code,
                 "" if tag is None else tag,
-                DEFAULT_TIME_ZONE if zone is None else zone,
+                default_zone if zone is None else zone,
             )
         return ClientInput(
             phone,
@@ -78,15 +80,22 @@ class MailingInput:
     """``resend`` or ``not_sent``."""
 
 
-def valid_client(phone_number: str, phone_code: str = "", tag: str = "", time_zone: str = "") -> ClientInput:
-    """Check and complete a client: no code means digits 2 to 4 of the number, no time zone means UTC.
+def valid_client(
+    phone_number: str,
+    phone_code: str = "",
+    tag: str = "",
+    time_zone: str = "",
+    *,
+    default_time_zone: str = DEFAULT_TIME_ZONE,
+) -> ClientInput:
+    """Check and complete a client: no code means digits 2 to 4 of the number, no time zone means the default.
 
     Raises:
         InvalidInput: with every bad field.
     """
     errors: list[FieldError] = []
     phone = _phone(phone_number, errors)
-    zone = time_zone or DEFAULT_TIME_ZONE
+    zone = time_zone or default_time_zone
     _check(errors, "phone_code", _phone_code_problem(phone_code) if phone_code else None)
     _check(errors, "tag", _tag_problem(tag))
     _check(errors, "time_zone", _time_zone_problem(zone))
@@ -96,30 +105,40 @@ def valid_client(phone_number: str, phone_code: str = "", tag: str = "", time_zo
 
 
 def valid_patch(
-    phone_number: str, phone_code: str | None = None, tag: str | None = None, time_zone: str | None = None
+    phone_number: str,
+    phone_code: str | None = None,
+    tag: str | None = None,
+    time_zone: str | None = None,
+    *,
+    default_time_zone: str = DEFAULT_TIME_ZONE,
 ) -> ClientPatch:
     """Check what a row of an import says; a field that is there but empty says the default (``valid_client``).
 
     Raises:
         InvalidInput: with every bad field.
     """
-    whole = valid_client(phone_number, phone_code or "", tag or "", time_zone or "")
+    whole = valid_client(
+        phone_number, phone_code or "", tag or "", time_zone or "", default_time_zone=default_time_zone
+    )
     return ClientPatch(
         whole.phone_number,
         None if phone_code is None else whole.phone_code,
         None if tag is None else whole.tag,
         None if time_zone is None else whole.time_zone,
+        default_time_zone,
     )
 
 
-def valid_change(tag: str | None, time_zone: str | None) -> tuple[str | None, str | None]:
-    """Check what is to be set in many clients; ``None``: nothing. An empty time zone means UTC.
+def valid_change(
+    tag: str | None, time_zone: str | None, default_time_zone: str = DEFAULT_TIME_ZONE
+) -> tuple[str | None, str | None]:
+    """Check what is to be set in many clients; ``None``: nothing. An empty time zone means the default.
 
     Raises:
         InvalidInput: with every bad field.
     """
     errors: list[FieldError] = []
-    zone = None if time_zone is None else time_zone or DEFAULT_TIME_ZONE
+    zone = None if time_zone is None else time_zone or default_time_zone
     _check(errors, "tag", None if tag is None else _tag_problem(tag))
     _check(errors, "time_zone", None if zone is None else _time_zone_problem(zone))
     if errors:
@@ -198,9 +217,14 @@ def _characters_problem(text: str) -> str | None:
 
 
 def _time_zone_problem(name: str) -> str | None:
-    if name in _time_zone_names():
+    if is_time_zone(name):
         return None
     return 'must be an IANA time zone name, like "Europe/Moscow"'
+
+
+def is_time_zone(name: str) -> bool:
+    """Whether it is a name of the tz database."""
+    return name in _time_zone_names()
 
 
 @cache

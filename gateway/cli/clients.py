@@ -14,7 +14,8 @@ from gateway.cli.failures import UsageFailure
 from gateway.cli.importing import import_clients
 from gateway.cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
 from gateway.cli.session import CALL_SECONDS, Session, run
-from gateway.csv_rows import Format
+from gateway.csv_rows import Format, RowReader
+from gateway.encodings import encoding_of
 from mailing.v1.client_pb2 import Client
 from mailing.v1.client_service_pb2 import (
     CreateClientRequest,
@@ -32,7 +33,7 @@ ClientId = Annotated[int, typer.Argument(metavar="ID", help="The client's id.", 
 Phone = Annotated[str | None, typer.Option("--phone-number", help='Like 79161234567 or "+7 (916) 123-45-67".')]
 Code = Annotated[str | None, typer.Option("--phone-code", help="Operator code; default: digits 2 to 4 of the number.")]
 Tag = Annotated[str | None, typer.Option("--tag", help="A free label; '' for none.")]
-Zone = Annotated[str | None, typer.Option("--time-zone", help="IANA name, like Europe/Moscow; default UTC.")]
+Zone = Annotated[str | None, typer.Option("--time-zone", help="IANA name, like Europe/Moscow; default: the engine's.")]
 
 
 @app.command("import")
@@ -43,9 +44,16 @@ def import_(
         Path | None, typer.Option(help="Write all rejected lines there, as CSV: line,field,message.")
     ] = None,
     format: Annotated[str, typer.Option(help="csv, ndjson, or auto: told by the first line.")] = "auto",
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            help="Like koi8-r or windows-1252; told from the bytes when they are UTF-8, UTF-16 or Windows-1251."
+        ),
+    ] = None,
 ) -> None:
     """Add or change clients from a file, by phone number. Bad rows are skipped and reported (exit code 1)."""
-    run(context, lambda session: import_clients(session, file, errors_file, _format(format)))
+    reader = RowReader(_format(format), _encoding(encoding))
+    run(context, lambda session: import_clients(session, file, errors_file, reader))
 
 
 @app.command("export")
@@ -57,12 +65,15 @@ def export(
     phone_code: Code = None,
     phone_number: Phone = None,
     time_zone: Zone = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="CSV for programs: no apostrophe before what a table program would run.")
+    ] = False,
 ) -> None:
     """Write clients as CSV or NDJSON, as `clients import` takes them."""
     request = ExportClientsRequest(
         tag=tag, phone_code=phone_code, phone_number=phone_number, time_zone=time_zone, page_size=1000
     )
-    run(context, lambda session: export_clients(session, file, request, _format(format)))
+    run(context, lambda session: export_clients(session, file, request, _format(format), is_raw=raw))
 
 
 @app.command("list")
@@ -181,6 +192,13 @@ def _show(session: Session, client: Client) -> None:
         ("changed", show.when(client, "update_time")),
     ]
     show.one(session, client, rows)
+
+
+def _encoding(name: str | None) -> str | None:
+    found = None if name is None else encoding_of(name)
+    if name is not None and found is None:
+        raise UsageFailure(f"--encoding: {name!r} is none that is known here; it may be koi8-r, cp866, windows-1252, …")
+    return found
 
 
 def _format(text: str) -> Format:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,10 +18,16 @@ from gateway.csv_rows import COLUMNS, Format, csv_row, ndjson_row
 from mailing.v1.client_service_pb2 import ExportClientsRequest
 
 
-async def export_clients(session: Session, file: str, request: ExportClientsRequest, format: Format) -> None:
-    """Write what the engine streams. A file appears under its name only when it is complete."""
+async def export_clients(
+    session: Session, file: str, request: ExportClientsRequest, format: Format, *, is_raw: bool
+) -> None:
+    """Write what the engine streams. A file appears under its name only when it is complete.
+
+    Args:
+        is_raw: see ``csv_row``.
+    """
     ndjson = format == "ndjson" or (format == "auto" and (session.json or file.endswith((".ndjson", ".jsonl"))))
-    row: Callable[[Sequence[str]], str] = ndjson_row if ndjson else csv_row
+    row: Callable[[Sequence[str]], str] = ndjson_row if ndjson else partial(csv_row, is_raw=is_raw)
     part = None if file == "-" else Path(file + ".part")
     with ExitStack() as stack:
         if part is not None:

@@ -27,16 +27,15 @@ from gateway.cli import show
 from gateway.cli.failures import EXIT_SERVICE, Failure
 from gateway.cli.plain import dumps
 from gateway.cli.session import CALL_SECONDS, Session
-from gateway.csv_rows import Format, RowError, RowReader, UnreadableInput, csv_row
+from gateway.csv_rows import RowError, RowReader, UnreadableInput, csv_row
 from gateway.import_stream import BrokenOff, ImportCall, ImportResult, import_rows
 
 CHUNK_BYTES = 64 * 1024
 SHOWN_ERRORS = 20
 
 
-async def import_clients(session: Session, file: str, errors_file: Path | None, format: Format) -> None:
+async def import_clients(session: Session, file: str, errors_file: Path | None, reader: RowReader) -> None:
     """Import a file ("-": standard input). Raises Failure with exit code 1 when a row was rejected."""
-    reader = RowReader(format)
     with ExitStack() as stack:
         source = _open(stack, file)
         report = stack.enter_context(_create(errors_file)) if errors_file is not None else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -15,7 +16,7 @@ from gateway.keys import ENGINE, STOPPING
 from gateway.openapi import Body, operation
 from gateway.problems import Problem
 from gateway.routes.common import API
-from gateway.schemas import ClientFilterSchema
+from gateway.schemas import ClientExportQuerySchema
 from gateway.streaming import accept_header
 from gateway.translate import export_clients_proto
 from gateway.translate.values import Json
@@ -39,29 +40,35 @@ def routes() -> list[web.RouteDef]:
         tag="clients",
         summary="Export clients",
         description="All clients that match, in the order of their ids, as CSV or, by `Accept`, as NDJSON; what comes "
-        "out can be imported again. An answer that is cut off ends without the mark of its end.",
-        query=ClientFilterSchema,
+        "out can be imported again. In CSV an apostrophe stands before what a table program would run as a formula, "
+        "unless `raw` is true; imports take it off. An answer that is cut off ends without the mark of its end.",
+        query=ClientExportQuerySchema,
         contents={CSV: Body(_TEXT, csv_row(COLUMNS) + csv_row(_ROW)), NDJSON: Body(_TEXT, ndjson_row(_ROW))},
         errors=(406,),
     )
     async def export_clients(request: web.Request) -> web.StreamResponse:
-        asked = export_clients_proto(read_query(request, ClientFilterSchema))
+        query = read_query(request, ClientExportQuerySchema)
+        asked = export_clients_proto(query)
         media_type = best_type(accept_header(request), (CSV, NDJSON))
         if media_type is None:
             raise Problem(406, f"an export is {CSV} or {NDJSON}")
         engine = request.app[ENGINE]
         begun = engine.clients.ExportClients(asked, metadata=engine.metadata(request))
         async with engine.stream(engine.clients.ExportClients, begun) as call:
-            return await _stream(request, call, media_type)
+            return await _stream(request, call, media_type, is_raw=query.get("raw", False))
 
     return [web.get(f"{API}/clients/export", export_clients, allow_head=False)]
 
 
 async def _stream(
-    request: web.Request, call: aio.UnaryStreamCall[ExportClientsRequest, ExportClientsResponse], media_type: str
+    request: web.Request,
+    call: aio.UnaryStreamCall[ExportClientsRequest, ExportClientsResponse],
+    media_type: str,
+    *,
+    is_raw: bool,
 ) -> web.StreamResponse:
     """Send the pages. What fails half-way is raised: the connection is cut then (``answer_problems``)."""
-    row: Callable[[Sequence[str]], str] = csv_row if media_type == CSV else ndjson_row
+    row: Callable[[Sequence[str]], str] = partial(csv_row, is_raw=is_raw) if media_type == CSV else ndjson_row
     page = await call.read()  # before the headers go out: its error can still be told
     response = web.StreamResponse(headers=_HEADERS[media_type])
     await response.prepare(request)

@@ -2,6 +2,7 @@
 
 from gateway.schemas.clients import (
     ClientCreateSchema,
+    ClientExportQuerySchema,
     ClientFilterSchema,
     ClientListQuerySchema,
     ClientListSchema,
@@ -56,7 +57,8 @@ from gateway.schemas.others import (
 
 __all__ = [
     "AccountCreateSchema", "AccountListSchema", "AccountSchema", "AttemptSchema", "AudienceFilterSchema",
-    "AuditEventListSchema", "AuditEventSchema", "AuditQuerySchema", "ClientCreateSchema", "ClientFilterSchema",
+    "AuditEventListSchema", "AuditEventSchema", "AuditQuerySchema", "ClientCreateSchema",
+    "ClientExportQuerySchema", "ClientFilterSchema",
     "ClientListQuerySchema", "ClientListSchema", "ClientPatchSchema", "ClientReplaceSchema", "ClientSchema",
     "EnginePatchSchema", "EngineSchema", "ForecastSchema", "IdentitySchema", "ImportErrorSchema",
     "ImportResultSchema", "Input", "LocalHoursSchema", "MailingCreateSchema", "MailingListQuerySchema",

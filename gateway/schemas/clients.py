@@ -6,7 +6,20 @@ from typing import Any, Final
 
 from marshmallow import fields
 
-from gateway.schemas.fields import STORABLE, Input, Listed, ListOf, Nested, Output, Page, Text, moment, text, whole
+from gateway.schemas.fields import (
+    STORABLE,
+    Input,
+    Listed,
+    ListOf,
+    Nested,
+    Output,
+    Page,
+    Text,
+    moment,
+    query_flag,
+    text,
+    whole,
+)  # fmt: skip
 
 TAG_CHARACTERS_MAX: Final = 64
 CODE_PATTERN: Final = ("^[0-9]{0,16}$", "must be 1 to 16 digits, or empty")
@@ -22,7 +35,7 @@ def _tag(**options: Any) -> Text:
 
 
 def _zone(**options: Any) -> Text:
-    return text("An IANA name; by default UTC.", "Europe/Moscow", **options)
+    return text("An IANA name; by default that of the engine's setting, UTC.", "Europe/Moscow", **options)
 
 
 class ClientSchema(Output):
@@ -76,6 +89,12 @@ class ClientFilterSchema(Input):
     phone_code = text("Only clients with this operator code.")
     phone_number = text("Only the client with this number.")
     time_zone = text("Only clients in this time zone.")
+
+
+class ClientExportQuerySchema(ClientFilterSchema):
+    """Which clients, and how their file is written."""
+
+    raw = query_flag("CSV without the apostrophes that keep table programs from running cells as formulas.")
 
 
 class ClientListQuerySchema(Page, ClientFilterSchema):

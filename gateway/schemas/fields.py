@@ -88,6 +88,14 @@ class QueryWhole(fields.Integer):
         return int(value[-20:]) if not value[:-20].strip("0") else INT64_MAX + 1
 
 
+class QueryFlag(fields.Boolean):
+    """``true`` or ``false`` in a query."""
+
+    truthy = {"true"}  # noqa: RUF012 - marshmallow's
+    falsy = {"false"}  # noqa: RUF012 - marshmallow's
+    default_error_messages = {**_MESSAGES, "invalid": "must be true or false"}  # noqa: RUF012 - marshmallow's
+
+
 class PageSize(QueryWhole):
     """How many at most; more than 1,000 is lowered."""
 
@@ -183,6 +191,11 @@ def query_id(description: str) -> QueryWhole:
     """An id in a query."""
     bounds = Range(min=1, max=INT64_MAX, error="must be {min} to {max}")
     return QueryWhole(validate=bounds, metadata=_metadata(description, None, format="int64"))
+
+
+def query_flag(description: str) -> QueryFlag:
+    """True or false in a query; false when it is not there."""
+    return QueryFlag(metadata={"description": description, "default": False})
 
 
 def flag(description: str) -> fields.Boolean:

@@ -87,6 +87,28 @@ async def test_encodings(panel: Panel, mark: bytes, encoding: str, told: str | N
     assert answer["rows"][0]["client"]["tag"] == tag
 
 
+async def test_an_encoding_in_doubt_can_be_named(panel: Panel) -> None:
+    file = "phone_number;tag\n79160000001;Новые\n".encode("koi8-r")
+    guessed = (await preview(panel, file)).json
+    assert (guessed["encoding"], guessed["is_encoding_in_doubt"]) == ("windows-1251", True)
+    (error,) = guessed["rows"][0]["errors"]
+    assert error["field"] == "tag"
+    assert "reads 'оПЧЩЕ' in Windows-1251, which looks wrong" in error["message"]
+    named = (await preview(panel, file, kind="text/csv; charset=koi8-r")).json
+    assert (named["encoding"], named["is_encoding_in_doubt"]) == ("koi8-r", False)
+    assert named["rows"][0]["client"]["tag"] == "Новые"
+    headers = {**panel.headers, "Content-Type": "text/csv; charset=koi8-r"}
+    done = await panel.ask("POST", "/clients/import?key=k", data=file, headers=headers)
+    assert done.json["created"] == 1
+    # Where nothing can be read, the encoding is what is wrong.
+    for kind, tag in ((CSV, b"\x98"), ("text/csv; charset=utf-8", b"\xff")):
+        answer = await preview(panel, b"phone_number,tag\n79160000001," + tag + b"\n", kind=kind)
+        assert (answer.status, answer.bad) == (400, ["/charset"])
+    late = (await preview(panel, b"phone_number,tag\n79160000001,\x98")).json
+    assert (late["is_encoding_in_doubt"], late["rows"][0]["outcome"]) == (True, "bad")
+    assert (await preview(panel, file, kind="text/csv; charset=nonsense")).status == 415
+
+
 async def test_a_long_file_is_judged_by_its_beginning(panel: Panel) -> None:
     header, line = b"phone_number\n", b"79160000001\n"
     sample = header + line * 30 + b"7916"  # cut in the middle of a line, which is no row then
@@ -174,7 +196,7 @@ async def test_excel_runs_no_tag_as_a_formula_and_the_import_gives_the_tag_back(
     assert cells == ['\'=HYPERLINK("http://a.example")', "'+1", "'-1", "'@SUM(A1)", "''=2", "it's", "'quoted'"]
     assert [row.tag for row in read_rows([excel]) if isinstance(row, ClientRow)] == tags
     plain = (await export(panel, {})).raw
-    assert b",+1,UTC" in plain  # for programs a tag is what it is
+    assert b",'+1,UTC" in plain
     assert [row.tag for row in read_rows([plain]) if isinstance(row, ClientRow)] == tags
     headers = {**panel.headers, "Content-Type": CSV}
     done = (await panel.ask("POST", "/api/v1/clients/import", data=excel, headers=headers)).json

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.rpc import error_details_pb2
-from grpc import StatusCode
+from grpc import StatusCode, aio
 
+from engine.access.authority import Authority
+from engine.api.server import ApiServer
+from engine.store.store import Store
 from mailing.v1.client_pb2 import Client
 from mailing.v1.client_service_pb2 import (
     CreateClientRequest,
@@ -20,7 +23,10 @@ from mailing.v1.client_service_pb2 import (
     ListClientsRequest,
     UpdateClientRequest,
 )
+from mailing.v1.client_service_pb2_grpc import ClientServiceStub
+from scripts.token_channel import with_token
 from tests.api.conftest import Api, refusal
+from tests.api.fakes import FakeClock, FakeControl, cheap_passwords
 
 BAD = Client(phone_number="123", phone_code="x", tag="t" * 65, time_zone="Mars/Olympus")
 BAD_FIELDS = {"phone_number", "phone_code", "tag", "time_zone"}
@@ -159,6 +165,23 @@ async def test_filters_of_the_list(api: Api) -> None:
         assert [client.phone_number for client in found.clients] == numbers
         assert found.total_size == len(numbers)
         assert found.next_page_token == ""
+
+
+async def test_a_number_that_may_be_somebody_else_s_is_refused_wherever_one_is_read(api: Api) -> None:
+    made, damaged = await api.add_client("79161234567"), "7771234567.0"
+    for call in (
+        api.add_client(damaged),
+        api.clients.UpdateClient(UpdateClientRequest(client=Client(id=made.id, phone_number=damaged))),
+        api.clients.ListClients(ListClientsRequest(phone_number=damaged)),
+        api.clients.ExportClients(ExportClientsRequest(phone_number=damaged)).read(),
+    ):
+        refused = await refusal(call)
+        assert (refused.code, refused.bad) == (StatusCode.INVALID_ARGUMENT, {"phone_number"})
+    rows = [ImportClientsRow(line=2, phone_number=damaged), ImportClientsRow(line=3, phone_number="7,9265551E+10")]
+    report = await api.clients.ImportClients(iter([ImportClientsRequest(rows=rows)]))
+    assert (report.created, report.rejected) == (0, 2)
+    assert "single digit" in report.errors[0].message
+    assert "Excel has shortened" in report.errors[1].message
 
 
 async def test_pages_survive_inserts_and_deletions(api: Api) -> None:
@@ -301,3 +324,25 @@ async def test_an_export_tells_all_that_match_in_pages(api: Api) -> None:
 async def test_a_bad_export_names_its_fields(api: Api) -> None:
     refused = await refusal(api.clients.ExportClients(ExportClientsRequest(phone_number="x", page_size=-1)).read())
     assert refused.bad == {"phone_number", "page_size"}
+
+
+async def test_a_client_gets_the_time_zone_of_the_setting_where_none_is_said(store: Store) -> None:
+    clock = FakeClock()
+    authority = Authority(store, clock, passwords=cheap_passwords(), monotonic=lambda: 0.0)
+    server = ApiServer(store, FakeControl(), clock, authority=authority, default_time_zone="Asia/Omsk")
+    port = await server.start("127.0.0.1:0")
+    async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        clients = ClientServiceStub(with_token(channel))
+        made = await clients.CreateClient(CreateClientRequest(client=Client(phone_number="79161234567")))
+        assert made.time_zone == "Asia/Omsk"
+        change = UpdateClientRequest(client=Client(id=made.id), update_mask=FieldMask(paths=["time_zone"]))
+        assert (await clients.UpdateClient(change)).time_zone == "Asia/Omsk"
+        rows = [
+            ImportClientsRow(phone_number="79161234568"),
+            ImportClientsRow(phone_number="79161234569", time_zone=""),
+            ImportClientsRow(phone_number="79161234570", time_zone="UTC"),
+        ]
+        await clients.ImportClients(iter([ImportClientsRequest(rows=rows)]))
+        listed = await clients.ListClients(ListClientsRequest())
+        assert [client.time_zone for client in listed.clients] == ["Asia/Omsk"] * 3 + ["UTC"]
+    await server.stop(0)

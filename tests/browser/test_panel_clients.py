@@ -21,7 +21,7 @@ FILE: Final = (
     "8 903 765-43-21;;Asia/Omsk\n"
     "12345;vip;Europe/Moscow\n"
     "79160000001;vip;Mars\n"
-    "79160000002;vip\n" + LONG
+    "79160000002;vip;UTC;x\n" + LONG
 )
 
 
@@ -73,7 +73,7 @@ async def test_a_file_is_previewed_imported_and_its_bad_lines_are_given_back(tmp
         first = preview.get_by_role("row").nth(1)
         await expect(first).to_contain_text(f"+7 916 123-45-67{TAG}Europe/Moscow916added")
         await expect(preview.get_by_role("row").nth(3)).to_contain_text("Phone number: must have 11 digits")
-        await expect(preview.get_by_role("row").nth(5)).to_contain_text("Has 2 cells, the header has 3")
+        await expect(preview.get_by_role("row").nth(5)).to_contain_text("Has 4 cells, the header has 3")
         assert (await gateway.get("/clients")).json["total_size"] == 0
         await page.get_by_role("button", name="Import 305 rows").click()
         # What became of it.
@@ -96,6 +96,36 @@ async def test_a_file_is_previewed_imported_and_its_bad_lines_are_given_back(tmp
         await expect(page.get_by_role("status").filter(has_text="302 clients")).to_be_visible()
         stored = (await gateway.get("/clients?phone_number=79161234567")).json["clients"][0]
         assert (stored["tag"], stored["time_zone"]) == (TAG, "Europe/Moscow")
+
+
+async def test_an_encoding_that_is_in_doubt_is_chosen(tmp_path: Path) -> None:
+    async with service(tmp_path) as gateway, signed_in(gateway, "/clients/import", expected=[400]) as watched:
+        page = watched.page
+        chooser, encoding = page.get_by_label("Choose a file"), page.get_by_label("Encoding of the file")
+        table = "phone_number;tag\n79161234567;Новые клиенты\n79161234568;Müller\n"
+        await chooser.set_input_files(csv_file("plain.csv", table))
+        preview = page.get_by_role("region", name="plain.csv")
+        await expect(preview).to_contain_text("Müller")
+        await expect(encoding).to_have_count(0)  # nothing is in doubt
+        await page.get_by_role("button", name="Choose another file").click()
+        # Bytes that Windows-1251 would turn into nonsense.
+        await chooser.set_input_files(csv_file("old.csv", table.replace("ü", "u"), "koi8-r"))
+        preview = page.get_by_role("region", name="old.csv")
+        await expect(preview.get_by_role("row").nth(1)).to_contain_text("is read as 'оПЧЩЕ', which looks wrong")
+        await encoding.select_option("KOI8-R")
+        await expect(preview.get_by_role("row").nth(1)).to_contain_text("Новые клиентыUTC916added")
+        await page.get_by_role("button", name="Import 2 rows").click()
+        await page.get_by_role("button", name="Import another file").click()
+        stored = (await gateway.get("/clients?phone_number=79161234567")).json["clients"][0]
+        assert stored["tag"] == "Новые клиенты"
+        # Bytes that are nothing known: the same choice, and another one where it was wrong.
+        await chooser.set_input_files(csv_file("mac.csv", table.replace("ü", "u"), "mac-cyrillic"))
+        await expect(page.get_by_role("alert")).to_contain_text("neither UTF-8 nor Windows-1251 text. Choose")
+        await encoding.select_option("UTF-8")
+        await expect(page.get_by_role("alert")).to_contain_text("Line 2 is not text in UTF-8. Choose another encoding.")
+        await encoding.select_option("Mac Cyrillic")
+        preview = page.get_by_role("region", name="mac.csv")
+        await expect(preview.get_by_role("row").nth(1)).to_contain_text("Новые клиентыUTC916unchanged")
 
 
 async def test_clients_are_found_and_changed_many_at_once(tmp_path: Path) -> None:

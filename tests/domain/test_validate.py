@@ -103,6 +103,18 @@ def test_a_row_laid_over_a_client_leaves_what_it_does_not_say() -> None:
     assert ClientPatch(phone, code, tag, zone).over(None) == ClientInput(phone, code, tag, zone)
 
 
+def test_where_no_time_zone_is_said_it_is_the_default_one() -> None:
+    phone, omsk = "79161234567", "Asia/Omsk"
+    assert valid_client(phone, default_time_zone=omsk).time_zone == omsk
+    assert valid_client(phone, time_zone="UTC", default_time_zone=omsk).time_zone == "UTC"
+    assert valid_change(None, "", omsk) == (None, omsk)
+    patch = valid_patch(phone, default_time_zone=omsk)
+    assert patch.time_zone is None
+    old = valid_client(phone, time_zone="Europe/Moscow")
+    assert (patch.over(None).time_zone, patch.over(old).time_zone) == (omsk, "Europe/Moscow")
+    assert valid_patch(phone, time_zone="", default_time_zone=omsk).over(old).time_zone == omsk
+
+
 def test_a_mailing_keeps_what_it_says() -> None:
     assert valid_mailing(**GOOD) == MailingInput(
         "Hello",

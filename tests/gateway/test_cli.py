@@ -333,6 +333,8 @@ def test_an_engine_out_of_reach(run: Mailing, command: str, tmp_path: Path) -> N
         "clients import x --format xml",
         "engine status --tls-ca /nowhere.pem",
         "engine status --colour",
+        "clients import - --encoding nonsense",
+        "clients import - --encoding base64",
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(run: Mailing, command: str, stdin: Path) -> None:
@@ -358,14 +360,14 @@ def test_import_sends_pages_and_tells_counts(run: Mailing, script: Script, tmp_p
 
 
 def test_import_reports_rejected_lines_of_both_sides(run: Mailing, tmp_path: Path) -> None:
-    (tmp_path / "c.csv").write_bytes(CSV + b"12,new\nx\n79161234567,vip\n")
+    (tmp_path / "c.csv").write_bytes(CSV + b"12,new\nx,y,z\n79161234567,vip\n")
     code, out, _ = run("clients", "import", str(tmp_path / "c.csv"), "--errors-file", str(tmp_path / "e.csv"))
     assert code == EXIT_SERVICE
     assert "2,501 created, 0 updated, 0 unchanged, 2 rejected" in out
     assert (tmp_path / "e.csv").read_text().splitlines() == [
         "line,field,message",
         "2502,phone_number,must begin with 7 (or 8)",
-        '2503,,"has 1 cell, the header has 2"',
+        '2503,,"has 3 cells, the header has 2"',
     ]
 
 
@@ -387,6 +389,20 @@ def test_import_of_what_is_no_table_is_one_line(run: Mailing, script: Script, tm
     assert err.startswith("error: cannot ")
 
 
+def test_import_in_an_encoding_that_is_named(run: Mailing, script: Script, tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_bytes("phone_number,tag\n79161234567,Новые\n".encode("koi8-r"))
+    command = ("clients", "import", str(tmp_path / "c.csv"))
+    code, out, _ = run(*command)
+    assert (code, script.rows) == (EXIT_SERVICE, [])
+    assert "--encoding" in out
+    code, out, err = run(*command, "--encoding", "KOI8-R")
+    assert (code, out.startswith("1 created"), script.rows[0].tag) == (0, True, "Новые")
+    assert "read as koi8-r" in err
+    code, _, err = run(*command, "--encoding", "utf-8")
+    assert (code, err.count("\n")) == (EXIT_SERVICE, 1)
+    assert err.startswith("error: cannot import: line 2 is not UTF-8 text")
+
+
 def test_import_that_the_engine_refuses(run: Mailing, script: Script, tmp_path: Path) -> None:
     script.abort = lambda context: fake_engine.refuse(context, grpc.StatusCode.PERMISSION_DENIED, "viewers only read")
     (tmp_path / "c.csv").write_bytes(CSV)
@@ -400,6 +416,14 @@ def test_export_gives_what_import_takes(run: Mailing, tmp_path: Path) -> None:
     for name in ("c.csv", "c.ndjson"):
         assert run("clients", "export", str(tmp_path / name))[0] == 0
         assert "2,502 created" in run("clients", "import", str(tmp_path / name))[1]
+
+
+def test_an_export_guards_what_a_table_program_would_run_unless_it_is_raw(run: Mailing, script: Script) -> None:
+    script.clients = script.clients[:1]
+    script.clients[0].tag = "=1+1"
+    for options, cell in (((), "'=1+1"), (("--raw",), "=1+1")):
+        assert run("clients", "export", *options)[1].splitlines()[1].split(",")[2] == cell
+    assert json.loads(run("clients", "export", "--format", "ndjson")[1])["tag"] == "=1+1"
 
 
 def test_an_export_that_breaks_leaves_no_file(run: Mailing, script: Script, tmp_path: Path) -> None:

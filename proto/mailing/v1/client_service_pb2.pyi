@@ -105,8 +105,8 @@ class ListClientsRequest(_message.Message):
     """Only clients in this time zone."""
     phone_contains: _builtins.str
     """Only clients with these digits, 3 to 11 of them, in a row anywhere in their number. What people type is understood:
-    all but the digits is left out ("+7 (916) 123"), and of eleven that begin with 8 the 8 is a 7. Not with
-    `phone_number`.
+    spaces, dashes and brackets are left out ("+7 (916) 123"), and eleven are a whole number as `phone_number` takes it.
+    Not with `phone_number`.
     """
     order_by: _builtins.str
     """The order: "id", "id desc", or empty for "id". Anything else: INVALID_ARGUMENT."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -39,12 +41,84 @@ async def test_csv_as_people_have_it(gateway: Gateway, encoding: str) -> None:
     assert (await send(gateway, text.encode(encoding))).json["unchanged"] == 2
 
 
+@pytest.mark.parametrize("encoding", ["koi8-r", "KOI8-R", "cp866", "mac-cyrillic", "utf-16", "windows-1251"])
+async def test_a_declared_charset_is_obeyed(gateway: Gateway, encoding: str) -> None:
+    body = "phone_number;tag\r\n79161234567;Новые клиенты\r\n".encode(encoding)
+    assert (await send(gateway, body, {"Content-Type": f"text/csv; charset={encoding}"})).json["created"] == 1
+    assert (await gateway.get("/clients")).json["clients"][0]["tag"] == "Новые клиенты"
+
+
+@pytest.mark.parametrize("charset", ["nonsense", "base64", "utf-7", ""])
+@pytest.mark.parametrize("media_type", ["text/csv", "application/x-ndjson"])
+async def test_a_charset_that_is_not_known_is_415(gateway: Gateway, charset: str, media_type: str) -> None:
+    answer = await send(gateway, b"phone_number\n79161234567\n", {"Content-Type": f'{media_type}; charset="{charset}"'})
+    assert answer.status == 415
+    assert "charset" in answer.json["detail"]
+    assert (await gateway.get("/clients")).json["total_size"] == 0
+
+
+async def test_what_is_not_in_the_declared_charset_is_400_with_its_line(gateway: Gateway) -> None:
+    body = "phone_number,tag\n79161234567,new\n79161234568,Новый\n".encode("cp1251")
+    answer = await send(gateway, body, {"Content-Type": "text/csv; charset=utf-8"})
+    assert (answer.status, answer.json["detail"]) == (400, "line 3 is not UTF-8 text, the encoding that was named")
+    assert (await gateway.get("/clients")).json["total_size"] == 0
+
+
+@pytest.mark.parametrize(("tag", "encoding"), [("Müller", "windows-1252"), ("Новые", "koi8-r"), ("новые", "koi8-r")])
+async def test_a_file_that_windows_1251_turns_into_nonsense_is_not_stored(
+    gateway: Gateway, tag: str, encoding: str
+) -> None:
+    body = f"phone_number,tag\n79161234567,{tag}\n".encode(encoding)
+    answer = (await send(gateway, body)).json
+    assert (answer["created"], answer["rejected"]) == (0, 1)
+    (error,) = answer["errors"]
+    assert (error["line"], error["field"]) == (2, "tag")
+    assert "charset, --encoding" in error["message"]
+    assert (await gateway.get("/clients")).json["total_size"] == 0
+    assert (await send(gateway, body, {"Content-Type": f"text/csv; charset={encoding}"})).json["created"] == 1
+
+
+async def test_phones_that_may_be_somebody_else_s_are_rejected_with_words(gateway: Gateway) -> None:
+    right = ("\u202a+7 916 123-45-67\u202c", "\u200e8 916 123\u201145\u201168", "\u20667 916 123–45–69\u2069")
+    wrong = ("7771234567.0", "8432345678.0", "812-345-67-89-1", "8001234567 (1)", "7,9265551E+10", "916123456x")
+    body = "\n".join(["phone_number;tag", *right, *wrong]).encode()
+    answer = (await send(gateway, body)).json
+    assert (answer["created"], [error["line"] for error in answer["errors"]]) == (3, [5, 6, 7, 8, 9, 10])
+    assert "format the column as text" in answer["errors"][4]["message"]
+    assert answer["errors"][5]["message"] == 'contains "x" (LATIN SMALL LETTER X)'
+    listed = (await gateway.get("/clients")).json["clients"]
+    assert [each["phone_number"] for each in listed] == ["79161234567", "79161234568", "79161234569"]
+    rows = b'{"phone_number": 79161234570}\n{"phone_number": 79161234571.0}\n'
+    answer = (await send(gateway, rows, NDJSON)).json
+    assert (answer["created"], [error["line"] for error in answer["errors"]]) == (1, [2])
+
+
+async def test_a_csv_runs_nothing_in_a_table_program_unless_it_is_raw(gateway: Gateway) -> None:
+    tags = ['=HYPERLINK("http://a.example")', "+1", "-1", "@SUM(A1)", "\t=1", "'=2", "it's"]
+    for number, tag in enumerate(tags):
+        await gateway.post("/clients", {"phone_number": f"7916000000{number}", "tag": tag})
+    guarded, raw = [(await gateway.get(f"/clients/export{query}")).raw for query in ("", "?raw=true")]
+
+    def cells(table: bytes) -> list[str]:
+        return [row[2] for row in csv.reader(io.StringIO(table.decode()))][1:]
+
+    assert cells(guarded) == [f"'{tag}" for tag in tags[:6]] + ["it's"]
+    assert cells(raw)[:5] == tags[:5]
+    assert (await gateway.get("/clients/export?raw=false")).raw == guarded
+    for table in (guarded, raw):
+        answer = (await send(gateway, table)).json
+        assert (answer["unchanged"], answer["updated"], answer["rejected"]) == (len(tags), 0, 0)
+    lines = (await gateway.get("/clients/export", headers={"Accept": NDJSON["Content-Type"]})).raw.splitlines()
+    assert [orjson.loads(line)["tag"] for line in lines] == tags
+    assert (await gateway.get("/clients/export?raw=1")).bad == ["/raw"]
+
+
 async def test_every_seventh_line_bad_is_named_and_the_others_are_in(gateway: Gateway) -> None:
     lines = ["phone_number,tag,time_zone"]
     for line in range(2, 5002):
         row = f"7916{line:07d},new,UTC"
         if line % 7 == 0:  # by turns what the reader and what the engine refuses
-            row = f"7916{line:07d},new" if line % 2 else f"12,new,Mars/{line}"
+            row = f"7916{line:07d},new,UTC,x" if line % 2 else f"12,new,Mars/{line}"
         lines.append(row)
     answer = (await send(gateway, "\n".join(lines).encode())).json
     bad = [line for line in range(2, 5002) if line % 7 == 0]

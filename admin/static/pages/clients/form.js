@@ -55,7 +55,7 @@ function Form({ start, save, saved, back }) {
       { className: "form-fields", onSubmit: form.submit, noValidate: true },
       h(Input, { ...field("phone_number"), type: "tel", inputMode: "tel", autoComplete: "off", autoFocus: true, placeholder: "+7 (916) 123-45-67" }),
       h(Picker, { ...picked("tag"), options: facets.tags.filter((each) => each.value !== ""), free: true }),
-      h(Picker, { ...picked("time_zone"), options: allZones(facets.zones), placeholder: "UTC" }),
+      h(Picker, { ...picked("time_zone"), options: allZones(facets.zones) }),
       h(Input, { ...field("phone_code"), inputMode: "numeric", autoComplete: "off" }),
       h(Trouble, { error: form.problem, aside: true }),
       h(

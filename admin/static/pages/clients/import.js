@@ -3,6 +3,7 @@ import { isAway, randomKey, upload } from "../../api.js";
 import { t } from "../../i18n.js";
 import { Fragment, h, Link, useEffect, useRef, useState } from "../../kit/lib.js";
 import { Button, Card, Loading, Notice, PageTitle, Trouble } from "../../kit/parts.js";
+import { EncodingChoice } from "./import_encoding.js";
 import { DropZone, Expected } from "./import_file.js";
 import { Preview } from "./import_preview.js";
 import { reached, Running } from "./import_progress.js";
@@ -17,25 +18,25 @@ export function ClientImport() {
   useEffect(() => () => control.current?.abort(), []);
   useLeavingAsked(state.step === "run");
 
-  const choose = async (file) => {
+  const choose = async (file, charset = "") => {
     control.current?.abort();
     const mine = (control.current = new AbortController());
-    const show = (next) => mine.signal.aborted || setState({ file, ...next });
+    const show = (next) => mine.signal.aborted || setState({ file, charset, ...next });
     show({ step: "read" });
     try {
-      show({ step: "preview", preview: await sampleOf(file, mine.signal) });
+      show({ step: "preview", preview: await sampleOf(file, charset, mine.signal) });
     } catch (error) {
       show({ step: "choose", error });
     }
   };
   const put = (found) => setState((old) => (old.step === "run" ? { ...old, ...found } : old));
   const run = async () => {
-    const { file, preview } = state;
+    const { file, charset, preview } = state;
     const mine = (control.current = new AbortController());
     const id = randomKey();
-    setState({ step: "run", file, preview, id, sent: 0, stored: null, began: performance.now() });
+    setState({ step: "run", file, charset, preview, id, sent: 0, stored: null, began: performance.now() });
     try {
-      const result = await upload(`/clients/import?key=${id}`, file, { type: typeOf(file), onProgress: (sent) => put({ sent }), signal: mine.signal });
+      const result = await upload(`/clients/import?key=${id}`, file, { type: typeOf(file, charset), onProgress: (sent) => put({ sent }), signal: mine.signal });
       setState({ step: "done", file, result });
     } catch (error) {
       setState((old) => ({ ...old, step: error.name === "AbortError" ? "cancelled" : "failed", error }));
@@ -50,7 +51,7 @@ function Step({ state, acts }) {
     case "read":
       return h(Card, { title: state.file.name }, h(Loading));
     case "preview":
-      return h(Preview, { ...state, run: acts.run, again: acts.again });
+      return h(Preview, { ...state, run: acts.run, again: acts.again, choose: acts.choose });
     case "run":
       return h(Running, { run: state, onStored: acts.onStored, cancel: acts.cancel });
     case "done":
@@ -63,14 +64,18 @@ function Step({ state, acts }) {
   }
 }
 
-const Choose = ({ error, file, choose }) =>
+const Choose = ({ error, file, charset, choose }) =>
   h(
     Fragment,
     null,
     error && h(Notice, { tone: "bad", title: t("import.unreadable", { name: file.name }) }, error.message),
-    h(Card, null, h(DropZone, { onFile: choose })),
+    error && isOfEncoding(error) && h(Card, { title: file.name }, h(EncodingChoice, { charset, onChange: (next) => choose(file, next) })),
+    h(Card, null, h(DropZone, { onFile: (next) => choose(next) })),
     h(Expected),
   );
+
+/** Whether another encoding may help. */
+const isOfEncoding = (error) => (error.errors ?? []).some(({ pointer }) => pointer === "/charset");
 
 /** Stopped half-way: what came before is stored. */
 const Stopped = ({ run, acts }) =>

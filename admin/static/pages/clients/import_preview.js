@@ -4,6 +4,7 @@ import { known, number, said, t } from "../../i18n.js";
 import { Fragment, h } from "../../kit/lib.js";
 import { Button, Card, Chip, Facts, Notice } from "../../kit/parts.js";
 import { readable } from "../../kit/words.js";
+import { EncodingChoice, ENCODINGS } from "./import_encoding.js";
 
 const COLUMNS = ["phone_number", "tag", "time_zone", "phone_code"];
 const TONES = { created: "good", updated: "busy", unchanged: "quiet", repeat: "warn", bad: "bad" };
@@ -18,7 +19,7 @@ function size(bytes) {
 
 export const fieldName = (field) => (field === "" ? t("import.whole_line") : (known(`resources.clients.fields.${field}`) ?? field));
 
-export function Preview({ file, preview, run, again }) {
+export function Preview({ file, charset, preview, run, again, choose }) {
   const bad = preview.rows.filter((each) => each.outcome === "bad").length;
   return h(
     Card,
@@ -35,6 +36,7 @@ export function Preview({ file, preview, run, again }) {
       ],
     },
     h(Known, { file, preview }),
+    (preview.is_encoding_in_doubt || charset) && h(EncodingChoice, { charset, shown: true, onChange: (next) => choose(file, next) }),
     preview.format === "csv" && h(Columns, { columns: preview.columns }),
     bad > 0 && h(Notice, { tone: "warn" }, t("import.bad_rows", { smart_count: bad })),
     h("p", { className: "muted" }, t("import.nothing_yet")),
@@ -58,7 +60,6 @@ const Known = ({ file, preview }) =>
     ],
   });
 
-const ENCODINGS = { "utf-8": "UTF-8", "windows-1251": "Windows-1251", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16" };
 const DELIMITERS = { ",": "comma", ";": "semicolon", "\t": "tab" };
 const fact = (key, value) => ({ key, label: t(`import.fact.${key}`), value });
 

@@ -17,8 +17,8 @@ export const isFiltered = (query) => Object.keys(noFilter).some((key) => query[k
 /** The filter as the server has it. */
 export function filterOf({ q, tag, code, zone }) {
   const filter = {};
-  const { digits } = searched(q);
-  if (digits) filter.phone_contains = digits;
+  const { part } = searched(q);
+  if (part) filter.phone_contains = part;
   if (tag === "") filter.untagged = true;
   else if (tag !== null) filter.tag = tag;
   if (code !== null) filter.phone_code = code;
