@@ -133,7 +133,7 @@ class Service:
         password, api_token = self.settings.admin_password, self.settings.api_token
         admin_password = None if password is None else password.get_secret_value()
         token = None if api_token is None else api_token.get_secret_value()
-        first = FirstSignIn(self.settings.sign_in_file, self.settings.database_url, sys.stdout)
+        first = FirstSignIn(self.settings.sign_in_file, sys.stdout)
         if await will_make(self.store, admin_password=admin_password, api_token=token):
             first.check()
         first.show(

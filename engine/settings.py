@@ -94,8 +94,8 @@ class Settings(ProcessSettings):
     )
     sign_in_file: Path | None = Field(
         None,
-        description="where a password and a token that are made at the first start are kept, when stdout is no "
-        "terminal to show them; not set: first-sign-in.env beside the SQLite file, or in data/",
+        description="keep a password and a token that are made at the first start in this file, instead of printing "
+        "them: where output is kept (docker logs, the journal)",
     )
     session_seconds: float = Field(
         43_200.0, gt=0, le=31_536_000, allow_inf_nan=False, description="how long somebody who signed in stays so"

@@ -1,7 +1,7 @@
 """Where the operator finds the password and the token that the engine has made at its first start.
 
-A terminal shows them and forgets. What is no terminal keeps what it gets (``docker logs``, the journal, a file), for
-whoever may read it: so there the secrets go into a file of their own, and only its name is said.
+They are printed once. A container's output is kept for whoever may read it (``docker logs``): there the setting
+``MAILING_SIGN_IN_FILE`` names a file for them, and only its name is printed.
 """
 
 from __future__ import annotations
@@ -21,33 +21,32 @@ _HEADER: Final = (
 
 
 class FirstSignIn:
-    """Shows what was made, on a terminal or in a file."""
+    """Shows what was made: prints it, or keeps it in a file."""
 
-    def __init__(self, given: Path | None, database_url: str, out: TextIO) -> None:
-        """``given``: the setting; without it the file is beside a SQLite file, else in ``data/``."""
-        kind, _, path = database_url.partition("://")
-        self.file = given or (Path(path).parent if kind == "sqlite" else Path("data")) / FILE
-        self._out = out
+    def __init__(self, file: Path | None, out: TextIO) -> None:
+        """``file``: the setting; ``None``: it is printed."""
+        self._file, self._out = file, out
 
     def check(self) -> None:
         """Raise OSError, before anything is made, where it could not be kept: a secret nobody has seen is of no use."""
-        if self._out.isatty():
+        if self._file is None:
             return
         try:
-            check_private(self.file)
+            check_private(self._file)
         except OSError as error:
             raise OSError(
-                f"can't keep the first password and token in {self.file}: {error.strerror or error}; set "
+                f"can't keep the first password and token in {self._file}: {error.strerror or error}; set another "
                 "MAILING_SIGN_IN_FILE, or MAILING_ADMIN_PASSWORD and MAILING_API_TOKEN"
             ) from None
 
     def show(self, made: Made) -> None:
         """Tell the operator, once."""
         lines = made.lines()
-        if lines and not self._out.isatty():
-            write_private(self.file, _HEADER + "".join(f"{name}={value}\n" for name, value in made.variables().items()))
+        if lines and self._file is not None:
+            kept = "".join(f"{name}={value}\n" for name, value in made.variables().items())
+            write_private(self._file, _HEADER + kept)
             lines = [
-                f"The first sign-in was made; it is kept in {self.file.absolute()}, which only its owner can read."
+                f"The first sign-in was made; it is kept in {self._file.absolute()}, which only its owner can read."
             ]
         for line in lines:
             print(line, file=self._out, flush=True)

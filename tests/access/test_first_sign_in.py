@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -21,21 +20,19 @@ from tests.rules.rig import running
 MADE = Made("the-password", "mlt_the-token")
 
 
-def test_a_terminal_shows_them_and_no_file_is_left(tmp_path: Path) -> None:
-    leader, follower = os.openpty()
-    with os.fdopen(follower, "w") as terminal, os.fdopen(leader, "rb") as screen:
-        first = FirstSignIn(None, f"sqlite://{tmp_path / 'mailing.db'}", terminal)
-        first.check()
-        first.show(MADE)
-        shown = os.read(screen.fileno(), 4096).decode()
-    assert "the-password" in shown
-    assert "mlt_the-token" in shown
+def test_they_are_printed_once(tmp_path: Path) -> None:
+    out = io.StringIO()
+    first = FirstSignIn(None, out)
+    first.check()
+    first.show(MADE)
+    assert "the-password" in out.getvalue()
+    assert "mlt_the-token" in out.getvalue()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_no_terminal_is_told_the_file_only(tmp_path: Path) -> None:
+def test_where_a_file_is_named_only_its_name_is_printed(tmp_path: Path) -> None:
     out = io.StringIO()
-    first = FirstSignIn(None, f"sqlite://{tmp_path / 'mailing.db'}", out)
+    first = FirstSignIn(tmp_path / FILE, out)
     first.check()
     first.show(MADE)
     (line,) = out.getvalue().splitlines()
@@ -55,29 +52,28 @@ def test_what_is_no_terminal_is_told_the_file_only(tmp_path: Path) -> None:
     ],
 )
 def test_the_file_is_in_the_form_of_settings(tmp_path: Path, made: Made, names: list[str]) -> None:
-    FirstSignIn(tmp_path / "kept" / "x.env", "postgres://u@h/d", io.StringIO()).show(made)
+    FirstSignIn(tmp_path / "kept" / "x.env", io.StringIO()).show(made)
     lines = (tmp_path / "kept" / "x.env").read_text().splitlines()
     assert [line.partition("=")[0] for line in lines if not line.startswith("#")] == names
 
 
 def test_nothing_made_is_nothing_said(tmp_path: Path) -> None:
     out = io.StringIO()
-    FirstSignIn(tmp_path / FILE, "postgres://u@h/d", out).show(Made())
+    FirstSignIn(tmp_path / FILE, out).show(Made())
     assert (out.getvalue(), list(tmp_path.iterdir())) == ("", [])
 
 
-def test_the_file_is_where_the_mailing_command_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_file_of_the_image_is_where_the_mailing_command_looks() -> None:
     assert FILE in SIGN_IN_FILES
-    monkeypatch.chdir(tmp_path)
-    for url in ("sqlite://data/mailing.db", "postgres://u@h/d"):
-        assert FirstSignIn(None, url, io.StringIO()).file == Path("data") / FILE
+    compose = (Path(__file__).parents[2] / "docker-compose.yml").read_text(encoding="utf-8")
+    assert f"MAILING_SIGN_IN_FILE: data/{FILE}" in compose
 
 
-async def test_an_engine_without_a_terminal_keeps_them_in_a_file(
+async def test_an_engine_keeps_them_in_the_file_that_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MAILING_RUN_FOLDER", str(tmp_path))
-    async with running(tmp_path, admin_password=None, api_token=None) as rig:
+    async with running(tmp_path, admin_password=None, api_token=None, sign_in_file=tmp_path / FILE) as rig:
         token = find_token(None, "127.0.0.1:1")
         assert token is not None
         access = access_service_pb2_grpc.AccessServiceStub(rig.channel)
@@ -94,7 +90,9 @@ async def test_an_engine_without_a_terminal_keeps_them_in_a_file(
 async def test_where_they_can_t_be_kept_none_is_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     blocked: dict[str, Any] = {"admin_password": None, "api_token": None, "sign_in_file": tmp_path / "file" / "x.env"}
-    with pytest.raises(OSError, match=r"can't keep the first password and token in .*: File exists; set MAILING_"):
+    with pytest.raises(
+        OSError, match=r"can't keep the first password and token in .*: File exists; set another MAILING_"
+    ):
         async with running(tmp_path, **blocked):
             pass
     async with running(tmp_path, **{**blocked, "sign_in_file": tmp_path / FILE}):
