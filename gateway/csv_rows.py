@@ -14,7 +14,7 @@ from typing import Final, Literal, NamedTuple, Protocol
 
 import orjson
 
-from gateway.text_lines import Line, LineReader, UnreadableInput
+from gateway.text_lines import MAX_LINE_BYTES, Line, LineReader, UnreadableInput
 
 __all__ = [
     "COLUMNS", "ClientRow", "RowError", "RowReader", "UnreadableInput", "csv_row", "ndjson_row", "read_rows",
@@ -28,6 +28,7 @@ Format = Literal["auto", "csv", "ndjson"]
 _DELIMITERS = (",", ";", "\t")
 _MAX_RECORD_LINES = 64  # a quoted tag may hold line ends, yet it has 64 characters at most
 _MAX_SHOWN = 40
+_MAX_ROW_ERRORS = 10
 
 
 class ClientRow(NamedTuple):
@@ -211,7 +212,7 @@ class _CsvRows:
                 yield RowError(line.number, "", line.problem)
                 continue
             self._open.append(line)
-            if len(self._open) > _MAX_RECORD_LINES:
+            if len(self._open) > _MAX_RECORD_LINES or sum(len(each.text) for each in self._open) > MAX_LINE_BYTES:
                 yield from self._give_up("a quote that opens in this line is never closed", todo)
             elif len(self._open) == 1 or '"' in line.text:
                 yield from self._try_record(todo)
@@ -305,11 +306,10 @@ class _JsonRows:
         return iter(())
 
     def _row(self, number: int, value: dict[str, object]) -> Iterator[Item]:
-        errors = [
-            RowError(number, name if len(name) <= _MAX_SHOWN else name[:_MAX_SHOWN], "unknown field")
-            for name in value
-            if name not in COLUMNS
-        ]
+        unknown = [name for name in value if name not in COLUMNS]
+        errors = [RowError(number, name[:_MAX_SHOWN], "unknown field") for name in unknown[:_MAX_ROW_ERRORS]]
+        if len(unknown) > _MAX_ROW_ERRORS:
+            errors.append(RowError(number, "", f"and {len(unknown) - _MAX_ROW_ERRORS} more unknown fields"))
         errors += [
             RowError(number, name, "must be a text in quotes")
             for name in COLUMNS

@@ -9,6 +9,9 @@ from marshmallow import fields
 from gateway.schemas.fields import STORABLE, Input, Listed, ListOf, Nested, Output, Page, Text, moment, text, whole
 
 TAG_CHARACTERS_MAX: Final = 64
+_PHONE_CHARACTERS_MAX: Final = 100
+_ZONE_CHARACTERS_MAX: Final = 100
+"""Longer than any; what is as long as a body need not go to the engine."""
 CODE_PATTERN: Final = ("^[0-9]{0,16}$", "must be 1 to 16 digits, or empty")
 _PHONE: Final = 'The phone number. "+7 (916) 123-45-67", "89161234567" and "9161234567" are understood as well.'
 
@@ -22,7 +25,7 @@ def _tag(**options: Any) -> Text:
 
 
 def _zone(**options: Any) -> Text:
-    return text("An IANA name; by default UTC.", "Europe/Moscow", **options)
+    return text("An IANA name; by default UTC.", "Europe/Moscow", most=_ZONE_CHARACTERS_MAX, **options)
 
 
 class ClientSchema(Output):
@@ -46,7 +49,7 @@ class ClientListSchema(Listed):
 class ClientCreateSchema(Input):
     """A new client."""
 
-    phone_number = text(_PHONE, "79161234567", required=True)
+    phone_number = text(_PHONE, "79161234567", most=_PHONE_CHARACTERS_MAX, required=True)
     phone_code = _code()
     tag = _tag()
     time_zone = _zone()
@@ -63,7 +66,7 @@ class ClientReplaceSchema(ClientCreateSchema):
 class ClientPatchSchema(Input):
     """Changes of a client: what is left out stays."""
 
-    phone_number = text(_PHONE, "79161234567")
+    phone_number = text(_PHONE, "79161234567", most=_PHONE_CHARACTERS_MAX)
     phone_code = _code()
     tag = _tag()
     time_zone = _zone()
@@ -100,5 +103,5 @@ class ImportResultSchema(Output):
     errors = ListOf(
         Nested(ImportErrorSchema),
         required=True,
-        metadata={"description": "What is wrong with them; the first 1,000,000."},
+        metadata={"description": "What is wrong with them; the first 1,000."},
     )
