@@ -46,7 +46,7 @@ def open_to_all(request: web.Request) -> None:
 
 def is_admitted(request: web.Request) -> bool:
     """Whether the body may be read."""
-    return request.get(_ADMITTED, False)
+    return bool(request.get(_ADMITTED))
 
 
 class Admission:

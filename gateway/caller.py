@@ -43,7 +43,8 @@ def is_https(request: web.Request) -> bool:
         return True
     if request.headers.get("X-Forwarded-Proto", "").strip().lower() != "https":
         return False
-    return is_within(request.remote or "", request.config_dict[TRUSTED_PROXIES])
+    trusted: tuple[Network, ...] = request.config_dict[TRUSTED_PROXIES]
+    return is_within(request.remote or "", trusted)
 
 
 def is_within(address: str, networks: Sequence[Network]) -> bool:

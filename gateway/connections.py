@@ -137,7 +137,7 @@ class Connection(RequestHandler):
         super().connection_lost(exc)
 
     def is_idle(self) -> bool:
-        """Whether it waits for a request, for the rest of a body that nobody wants, or for somebody to take an answer."""
+        """Whether it waits: for a request, for the rest of a body that nobody wants, or for a reader of an answer."""
         waits = self._waiter is not None and not self._waiter.done()
         return waits or self._rest is not None or self._stuck_since is not None
 

@@ -28,7 +28,7 @@ async def hold_continue(request: web.Request) -> None:
 
 def is_held(request: web.BaseRequest) -> bool:
     """Whether the caller still waits to be told to send the body."""
-    return request.get(_AWAITED, False)
+    return bool(request.get(_AWAITED))
 
 
 async def _let_continue(request: web.Request) -> None:

@@ -115,9 +115,7 @@ class ListOf(fields.List[Any]):
 
     default_error_messages = {**_MESSAGES, "invalid": "must be an array"}  # noqa: RUF012 - marshmallow's
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> list[Any]:
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> list[Any]:
         if not isinstance(value, list):
             raise self.make_error("invalid")
         for each in self.validators:

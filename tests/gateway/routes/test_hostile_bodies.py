@@ -66,10 +66,10 @@ async def test_a_refusal_costs_little_processor(gateway: Gateway) -> None:
     wrong = []
     for name, each in BODIES.items():
         path, options = parameters(each)
-        costs = []
-        for _ in range(3):
+        answer, costs = await gateway.ask("POST", path, **options), []
+        for _ in range(2):
             began = time.process_time()
-            answer = await gateway.ask("POST", path, **options)
+            await gateway.ask("POST", path, **options)
             costs.append(time.process_time() - began)
         if answer.status != each[2] or min(costs) > CPU_SECONDS_MAX or not is_short(answer):
             wrong.append((name, answer.status, round(min(costs), 4), len(answer.raw)))
@@ -128,8 +128,13 @@ LISTS: Final[list[tuple[list[Any], int]]] = [
 
 @pytest.mark.parametrize(("tags", "errors"), LISTS, ids=["full", "too long", "far too long", "99 bad", "all bad"])
 def test_lists_are_cut_and_checked_no_further_than_their_errors_are_told(tags: list[Any], errors: int) -> None:
-    found = MailingCreateSchema().validate(
-        {"text": "x", "start_time": "2030-01-01T00:00:00Z", "end_time": "2030-01-01T01:00:00Z", "filter": {"tags": tags}}
+    found: Any = MailingCreateSchema().validate(
+        {
+            "text": "x",
+            "start_time": "2030-01-01T00:00:00Z",
+            "end_time": "2030-01-01T01:00:00Z",
+            "filter": {"tags": tags},
+        }
     )
     told = found.get("filter", {}).get("tags", {})
     assert len(told) == errors
