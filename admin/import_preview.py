@@ -16,9 +16,11 @@ from grpc import StatusCode, aio
 
 from gateway.csv_rows import COLUMNS, ClientRow, Item, RowError, RowReader, UnknownEncoding, UnreadableInput
 from gateway.engine_client import EngineClient
+from gateway.import_stream import SLICE_BYTES
 from gateway.problems import Problem, of_rpc
 from gateway.translate import client_proto
 from gateway.translate.values import Json
+from gateway.turns import Turns
 from mailing.v1 import client_pb2
 from mailing.v1 import client_service_pb2 as pb
 
@@ -43,9 +45,8 @@ async def preview(engine: EngineClient, ask: Ask, sample: bytes, file_bytes: int
         AioRpcError: the engine is away, or refuses.
     """
     is_whole = file_bytes <= len(sample)
-    items = _read(reader, sample, is_whole)
-    shown = await asyncio.gather(*(_shown(engine, ask, each) for each in _first_lines(items)))
-    rows = len({each.line for each in items})
+    rows, first = await _read(reader, sample, is_whole)
+    shown = await asyncio.gather(*(_shown(engine, ask, each) for each in first))
     return {
         "format": "csv" if reader.columns else "ndjson",
         "encoding": reader.encoding,
@@ -63,28 +64,27 @@ def _roughly(count: float) -> int:
     return int(float(f"{math.ceil(count):.3g}"))
 
 
-def _read(reader: RowReader, sample: bytes, is_whole: bool) -> list[Item]:
+async def _read(reader: RowReader, sample: bytes, is_whole: bool) -> tuple[int, list[list[Item]]]:
+    """How many rows there are, and what there is of each of the first lines: one row, or one or more errors."""
+    lines: dict[int, list[Item]] = {}
+    rows, last, turns = 0, 0, Turns()
     try:
-        items = reader.feed(sample)
-        if is_whole:
-            items += reader.finish()
-        elif not reader.has_begun:
+        for begin in range(0, len(sample) + 1, SLICE_BYTES):
+            items = reader.feed(sample[begin : begin + SLICE_BYTES])
+            if is_whole and begin + SLICE_BYTES > len(sample):
+                items += reader.finish()
+            for item in items:
+                rows, last = rows + (item.line != last), item.line
+                if rows <= ROWS_SHOWN:
+                    lines.setdefault(item.line, []).append(item)
+            await turns.pause()
+        if not (is_whole or reader.has_begun):
             raise UnreadableInput(f"line 1 is longer than {len(sample) // 1024} KiB: this is no table of clients")
     except UnknownEncoding as error:
         raise Problem(400, str(error), [("/charset", str(error))]) from None
     except UnreadableInput as error:
         raise Problem(400, str(error)) from None
-    return items
-
-
-def _first_lines(items: Sequence[Item]) -> list[list[Item]]:
-    """What there is of each of the first lines: a line has one row, or one or more errors."""
-    lines: dict[int, list[Item]] = {}
-    for item in items:
-        if item.line not in lines and len(lines) == ROWS_SHOWN:
-            break
-        lines.setdefault(item.line, []).append(item)
-    return list(lines.values())
+    return rows, list(lines.values())
 
 
 async def _shown(engine: EngineClient, ask: Ask, items: Sequence[Item]) -> Json:

@@ -23,6 +23,7 @@ from admin.resources.messages import MessageResource
 from admin.resources.tokens import TokenResource
 from admin.session import PATH, Person, Sessions
 from gateway.keys import ENGINE
+from gateway.openapi import declared_role
 
 RESOURCES: Final[Sequence[type[PanelResource]]] = (
     DashboardResource,
@@ -49,7 +50,8 @@ def mount(app: web.Application, sessions: Sessions, key: bytes, rest: Iterable[w
     app.router.add_routes(index.routes())
     app.router.add_routes(sign_in.routes(sessions))
     for route in rest:
-        app.router.add_route(route.method, PATH + route.path, sessions.guarded(route.handler))
+        guarded = sessions.guarded(route.handler, declared_role(route.handler) or "viewer")
+        app.router.add_route(route.method, PATH + route.path, guarded)
     resources = [kind(app[ENGINE], sessions) for kind in RESOURCES]
     # aiohttp-session, aiohttp-security and aiohttp-admin name things in requests by strings, as they always have.
     warnings.filterwarnings("ignore", category=web.NotAppKeyWarning)

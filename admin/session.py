@@ -9,7 +9,6 @@ engine decides at each call.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import json
 import secrets
 import time
@@ -24,8 +23,10 @@ from aiohttp_session.cookie_storage import EncryptedCookieStorage
 from cryptography.fernet import InvalidToken
 
 from admin.permissions import permissions_of
-from gateway.caller import TRUSTED_PROXIES, address_of
+from gateway.admission import Role
+from gateway.caller import address_of, is_https
 from gateway.engine_client import AUTHORIZATION
+from gateway.keys import ADMISSION
 from gateway.limits import CallerRates
 from gateway.problems import Problem
 from gateway.translate.access import ROLES
@@ -76,7 +77,7 @@ class Sessions:
         session = Session(None, data=None, new=True, max_age=seconds)
         session[_IDENTITY], session[_SECRET] = identity, secret
         await self._storage.save_session(request, response, session)
-        if _is_https_before_a_proxy(request):
+        if is_https(request):
             response.cookies[COOKIE]["secure"] = True
         response.headers["X-Token"] = json.dumps(self._page_half(identity, person))
 
@@ -95,8 +96,11 @@ class Sessions:
             return None
         return f"Bearer {secret}"
 
-    def guarded(self, handler: Handler) -> Handler:
-        """Call the engine in the name of whoever is signed in; nobody is: 401."""
+    def guarded(self, handler: Handler, role: Role = "viewer") -> Handler:
+        """Call the engine in the name of whoever is signed in; nobody is: 401.
+
+        ``role``: the least one of whoever has a body read; about calls without one the engine decides.
+        """
 
         async def guard(request: web.Request) -> web.StreamResponse:
             authorization = await self.authorization(request)
@@ -106,6 +110,8 @@ class Sessions:
                 raise Problem(401, "sign in first")
             self._rates.require(authorization, "of one session")
             request[AUTHORIZATION] = authorization
+            if request.body_exists:
+                await request.config_dict[ADMISSION].admit(request, role)
             return await handler(request)
 
         return guard
@@ -128,18 +134,6 @@ class Sessions:
             return self._fernet.decrypt(str(half["auth"]).encode()).decode()
         except (orjson.JSONDecodeError, InvalidToken, KeyError, TypeError):
             return None
-
-
-def _is_https_before_a_proxy(request: web.Request) -> bool:
-    """Whether a proxy that is trusted says that the browser speaks HTTPS with it."""
-    if request.headers.get("X-Forwarded-Proto", "").strip().lower() != "https":
-        return False
-    try:
-        peer = ipaddress.ip_address(request.remote or "")
-    except ValueError:
-        return False
-    peer = getattr(peer, "ipv4_mapped", None) or peer  # how a socket that listens on [::] names an IPv4 peer
-    return any(peer in network for network in request.config_dict[TRUSTED_PROXIES])
 
 
 def key_of(secret: str) -> bytes:

@@ -8,9 +8,11 @@ from aiohttp import web
 from grpc import StatusCode, aio
 
 from admin.session import Sessions
-from gateway.body import read_body, read_json
+from gateway.admission import open_to_all
+from gateway.body import SIGN_IN_BYTES_MAX, read_body, read_json
+from gateway.caller import address_of
 from gateway.engine_client import AUTHORIZATION
-from gateway.keys import ENGINE
+from gateway.keys import ENGINE, SIGN_INS
 from gateway.problems import Problem
 from gateway.schemas import PasswordSchema
 from gateway.translate import change_password_proto
@@ -25,8 +27,10 @@ def routes(sessions: Sessions) -> list[web.RouteDef]:
 
     async def sign_in(request: web.Request) -> web.Response:
         sessions.count(request)
+        request.app[SIGN_INS].require(address_of(request), "from this address")
+        open_to_all(request)
         engine = request.app[ENGINE]
-        asked = _credentials(await read_json(request))
+        asked = _credentials(await read_json(request, SIGN_IN_BYTES_MAX))
         try:
             answer = await engine.call(request, engine.access.SignIn, asked)
         except aio.AioRpcError as error:

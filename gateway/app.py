@@ -12,10 +12,11 @@ from grpc import aio
 
 from admin.panel import mount
 from admin.session import Sessions, key_of
+from gateway.admission import Admission
 from gateway.caller import TRUSTED_PROXIES
 from gateway.engine_client import EngineClient
-from gateway.keys import ENGINE, METRICS, SETTINGS, STOPPING
-from gateway.limits import CallerRates
+from gateway.keys import ADMISSION, ENGINE, IMPORTS, METRICS, SETTINGS, SIGN_INS, STOPPING
+from gateway.limits import SIGN_IN_RATE, CallerRates, ImportPlaces
 from gateway.metrics import Metrics
 from gateway.middlewares import middlewares, on_prepare
 from gateway.openapi import setup_document
@@ -58,11 +59,11 @@ def make_app(settings: Settings, channel: aio.Channel) -> web.Application:
     """Make the application; the channel is the caller's to close."""
     app = base_app(settings, channel)
     for module in ROUTES:
-        for route in module.routes():
-            options = {**route.kwargs, "expect_handler": hold_continue}
-            app.router.add_routes([web.RouteDef(route.method, route.path, route.handler, options)])
+        app.router.add_routes(module.routes())
     setup_document(app)
     _add_panel(app, settings)
+    for each in app.router.routes():  # those of the panel, which are not all ours, too
+        each._expect_handler = hold_continue
     return app
 
 
@@ -73,6 +74,9 @@ def base_app(settings: Settings, channel: aio.Channel) -> web.Application:
     app[TRUSTED_PROXIES] = settings.trusted_proxies
     app[METRICS] = Metrics()
     app[ENGINE] = EngineClient(channel, app[METRICS], settings.call_seconds)
+    app[ADMISSION] = Admission(app[ENGINE])
+    app[SIGN_INS] = CallerRates(SIGN_IN_RATE)
+    app[IMPORTS] = ImportPlaces(settings.http_imports, settings.http_caller_imports)
     app[STOPPING] = asyncio.Event()
     app.on_response_prepare.append(on_prepare)
     app.on_shutdown.append(_end_streams)

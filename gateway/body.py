@@ -11,12 +11,12 @@ from aiohttp import web
 from marshmallow import Schema, ValidationError
 
 from gateway.keys import SETTINGS
-from gateway.problems import Problem
+from gateway.problems import ERRORS_MAX, Problem
 from gateway.schemas.fields import PAGE_SIZE_DEFAULT, Page
 from gateway.streaming import body_chunks
 from gateway.translate.values import Json
 
-__all__ = ["Check", "pointers", "read_body", "read_json", "read_query"]
+__all__ = ["SIGN_IN_BYTES_MAX", "Check", "pointers", "read_body", "read_json", "read_query"]
 
 Check = Callable[[Json], Awaitable[object]]
 """Asks the engine about those keys that the schema has let through, changing nothing (``validate_only``)."""
@@ -24,12 +24,18 @@ Check = Callable[[Json], Awaitable[object]]
 _TYPES: Final = frozenset({"application/json", "application/merge-patch+json"})
 _CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 _SHAPE: Final = 422
+SIGN_IN_BYTES_MAX: Final = 4096
+"""Anybody may send so much: a name and a password."""
+_COMMAS_MAX: Final = 25_000
+"""Twice as many as the longest lists of a request have together; each may make a value of 100 bytes."""
 _MAY_BE_NAMED_LATER: Final = frozenset(
     {409, 500, 501}
 )  # statuses of a check that say nothing of the caller or the path
 
 
-async def read_body(request: web.Request, schema: type[Schema], check: Check | None = None) -> Json:
+async def read_body(
+    request: web.Request, schema: type[Schema], check: Check | None = None, *, bytes_max: int = 0
+) -> Json:
     """The JSON object of the body, as ``schema`` loads it.
 
     When the schema finds something bad, ``check`` is called with the rest, so that what only the engine knows is named
@@ -38,12 +44,12 @@ async def read_body(request: web.Request, schema: type[Schema], check: Check | N
     Raises:
         Problem: 400, 408, 413, 415 or 422, or what ``check`` raises.
     """
-    data = await read_json(request)
+    data = await read_json(request, bytes_max)
     try:
         loaded: Json = _instance(schema).load(data)
     except ValidationError as error:
         found = list(pointers(error.messages))
-        if check is not None:
+        if check is not None and len(found) < ERRORS_MAX:
             found += await _also(check, error.valid_data, [pointer for pointer, _ in found])
         raise _bad(found) from None
     return loaded
@@ -76,8 +82,8 @@ def _instance(schema: type[Schema]) -> Schema:
     return schema()
 
 
-async def read_json(request: web.Request) -> Any:
-    """The value that the body is. Raises Problem: 400, 413 or 415."""
+async def read_json(request: web.Request, bytes_max: int = 0) -> Any:
+    """The value that the body is; ``bytes_max``: in place of the setting's limit. Raises Problem: 400, 413 or 415."""
     if request.content_type not in _TYPES:
         shown = request.headers.get("Content-Type", "nothing")[:100]
         raise Problem(
@@ -86,9 +92,13 @@ async def read_json(request: web.Request) -> Any:
     if (request.charset or "utf-8").lower() not in _CHARSETS:
         raise Problem(415, "the body must be in UTF-8: its charset is another one")
     settings = request.config_dict[SETTINGS]  # the panel asks from an application below the gateway's
-    raw = b"".join([chunk async for chunk in body_chunks(request, settings.http_body_bytes)])
-    if not raw.strip():
+    raw = bytearray()
+    async for chunk in body_chunks(request, min(bytes_max or settings.http_body_bytes, settings.http_body_bytes)):
+        raw += chunk
+    if not raw or raw.isspace():
         raise Problem(400, "the body is empty: JSON is needed")
+    if raw.count(b",") > _COMMAS_MAX:
+        raise Problem(400, f"the body has more than {_COMMAS_MAX} commas: no request has so many values")
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:

@@ -37,6 +37,22 @@ def address_of(request: web.Request) -> str:
     return found
 
 
+def is_https(request: web.Request) -> bool:
+    """Whether the caller speaks HTTPS: with us, or with a proxy that is trusted to say so."""
+    if request.secure:
+        return True
+    if request.headers.get("X-Forwarded-Proto", "").strip().lower() != "https":
+        return False
+    trusted: tuple[Network, ...] = request.config_dict[TRUSTED_PROXIES]
+    return is_within(request.remote or "", trusted)
+
+
+def is_within(address: str, networks: Sequence[Network]) -> bool:
+    """Whether an address is in one of the networks."""
+    found = _read(address)
+    return found is not None and any(found in network for network in networks)
+
+
 def behind_proxies(peer: str, headers: Sequence[str], trusted: Sequence[Network]) -> str:
     """The last address that no trusted proxy has; when all are trusted, the first; ``peer``: of the connection.
 

@@ -9,22 +9,25 @@ from __future__ import annotations
 import asyncio
 import ssl
 from contextlib import suppress
-from typing import Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 import orjson
 from aiohttp import StreamReader, web
-from aiohttp.http_exceptions import BadHttpMessage, ContentEncodingError, LineTooLong
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 from common.logs import get_logger
-from common.setting_types import Listen
+from common.setting_types import Listen, Network
+from gateway.crowd import Crowd
 from gateway.problems import CONTENT_TYPE, Problem, title_of
-from gateway.streaming import unknown_encoding
+from gateway.streaming import is_held
 
 log = get_logger(__name__)
 
 _LINGER_SECONDS: Final = 5.0
 """How long the rest of a body that was refused is read, so that its sender sees the answer."""
+_LINGER_BYTES: Final = 256 * 1024
+"""How much of it."""
 _BACKLOG: Final = 1024
 _HEADERS_MAX: Final = 128
 _TOO_MANY_HEADERS: Final = "Too many headers received"
@@ -41,6 +44,9 @@ class Limits(NamedTuple):
     write_seconds: float
     body_rate: int = 0
     """Bytes a second of a body, at least; 0: any."""
+    address_connections: int = 1_000_000
+    trusted: tuple[Network, ...] = ()
+    """Proxies: any number of callers share their addresses."""
 
     @property
     def look_seconds(self) -> float:
@@ -51,9 +57,21 @@ class Limits(NamedTuple):
 class Connection(RequestHandler):
     """aiohttp's protocol of one connection, watched."""
 
-    __slots__ = ("_body_since", "_body_waited", "_header_since", "_limits", "_progress", "_stuck_since", "_waited_for")
+    __slots__ = (
+        "_body_since",
+        "_body_waited",
+        "_crowd",
+        "_from",
+        "_header_since",
+        "_left_bytes",
+        "_limits",
+        "_progress",
+        "_rest",
+        "_stuck_since",
+        "_waited_for",
+    )
 
-    def __init__(self, server: web.Server, limits: Limits) -> None:
+    def __init__(self, server: web.Server, limits: Limits, crowd: Crowd[Connection]) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -63,8 +81,16 @@ class Connection(RequestHandler):
             max_line_size=limits.header_bytes,
             max_field_size=limits.header_bytes,
             max_headers=_HEADERS_MAX,
+            auto_decompress=False,  # else a body is inflated before anybody asks for it: see gateway.inflate
         )
         self._limits = limits
+        self._crowd = crowd
+        self._from = ""
+        """The address it comes from."""
+        self._rest: StreamReader | None = None
+        """What is left of a body after its answer."""
+        self._left_bytes = 0
+        """How much of that came."""
         self._header_since: float | None = None
         """Since when the header of a request has been coming; None: none is."""
         self._body_since: float | None = None
@@ -79,9 +105,11 @@ class Connection(RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, unless there are too many."""
-        if self._manager is not None and len(self._manager.connections) >= self._limits.connections:
+        peer = transport.get_extra_info("peername")
+        self._from = str(peer[0]) if isinstance(peer, tuple) else ""
+        if refused := self._crowd.join(self._from, self):
             self._force_close = True
-            problem = Problem(503, "too many connections", headers={"Retry-After": "1"})
+            problem = Problem(503, refused, headers={"Retry-After": "1"})
             # uvloop's transports have its methods and are no subclass.
             stream = cast("asyncio.Transport", transport)
             stream.write(_raw(problem))
@@ -93,12 +121,50 @@ class Connection(RequestHandler):
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
         self._body_since = None
+        self._crowd.heard_of(self._from, self)
+        if self._rest is not None and not self._rest.is_eof() and self._is_enough(len(data)):
+            return
         super().data_received(data)
         waiter = self._waiter
         if waiter is None or waiter.done():
             self._header_since = None
         elif self._header_since is None:
             self._header_since = self._loop.time()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """See asyncio."""
+        self._crowd.leave(self._from, self)
+        super().connection_lost(exc)
+
+    def is_idle(self) -> bool:
+        """Whether it waits: for a request, for the rest of a body that nobody wants, or for a reader of an answer."""
+        waits = self._waiter is not None and not self._waiter.done()
+        return waits or self._rest is not None or self._stuck_since is not None
+
+    def give_way(self) -> None:
+        """Close at once: somebody else needs the place."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    async def _handle_request(self, request: web.BaseRequest, *arguments: Any) -> tuple[web.StreamResponse, bool]:
+        """See aiohttp, which after this reads what is left of the body for ``_LINGER_SECONDS``."""
+        self._rest = None
+        try:
+            return await super()._handle_request(request, *arguments)
+        finally:
+            if not request.content.is_eof():
+                self._rest, self._left_bytes = request.content, 0
+                if is_held(request):
+                    self._lingering_time = 0.0  # nobody has asked for the body, so none comes
+
+    def _is_enough(self, bytes_come: int) -> bool:
+        """Stop taking a body that is not wanted, once its sender has had the time to see the answer."""
+        self._left_bytes += bytes_come
+        if self._left_bytes <= _LINGER_BYTES:
+            return False
+        if self.transport is not None:
+            self.transport.pause_reading()
+        return True
 
     def look(self, now: float) -> None:
         """End what has waited for too long; ``now`` is the loop's time."""
@@ -178,8 +244,6 @@ def _unreadable(error: BaseException | None, limits: Limits) -> Problem:
         return Problem(431, f"the request's line or a header is longer than {limits.header_bytes} bytes")
     if isinstance(error, BadHttpMessage) and error.message == _TOO_MANY_HEADERS:
         return Problem(431, f"the request has more than {_HEADERS_MAX} headers")
-    if isinstance(error, ContentEncodingError):
-        return unknown_encoding()
     return Problem(400, "this is not HTTP as RFC 9112 has it")
 
 
@@ -197,6 +261,7 @@ class HttpServer:
     def __init__(self, app: web.Application, limits: Limits, stop_seconds: float) -> None:
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=stop_seconds)
         self._limits = limits
+        self._crowd: Crowd[Connection] = Crowd(limits.connections, limits.address_connections, limits.trusted)
         self._server: asyncio.Server | None = None
         self._looking: asyncio.Task[None] | None = None
         self.address = Listen("", 0)
@@ -213,7 +278,7 @@ class HttpServer:
         assert server is not None
         try:
             self._server = await asyncio.get_running_loop().create_server(
-                lambda: Connection(server, self._limits),
+                lambda: Connection(server, self._limits, self._crowd),
                 listen.host,
                 listen.port,
                 ssl=tls,

@@ -16,7 +16,7 @@ import orjson
 
 from gateway.misread import misread
 from gateway.row_text import COLUMNS, csv_row, ndjson_row, unguarded
-from gateway.text_lines import NAME_IT, Line, LineReader, UnknownEncoding, UnreadableInput
+from gateway.text_lines import MAX_LINE_BYTES, NAME_IT, Line, LineReader, UnknownEncoding, UnreadableInput
 
 __all__ = [
     "COLUMNS", "ClientRow", "RowError", "RowReader", "UnknownEncoding", "UnreadableInput", "csv_row", "ndjson_row",
@@ -29,6 +29,7 @@ _DELIMITERS = (",", ";", "\t")
 _MAX_RECORD_LINES = 64  # a quoted tag may hold line ends, yet it has 64 characters at most
 _MAX_SHOWN = 40
 _MAX_JUDGED = 128  # characters of a cell; a tag has 64 at most
+_MAX_ROW_ERRORS = 10
 
 
 class ClientRow(NamedTuple):
@@ -260,7 +261,7 @@ class _CsvRows:
                 yield RowError(line.number, "", line.problem)
                 continue
             self._open.append(line)
-            if len(self._open) > _MAX_RECORD_LINES:
+            if len(self._open) > _MAX_RECORD_LINES or sum(len(each.text) for each in self._open) > MAX_LINE_BYTES:
                 yield from self._give_up("a quote that opens in this line is never closed", todo)
             elif len(self._open) == 1 or '"' in line.text:
                 yield from self._try_record(todo)
@@ -352,11 +353,10 @@ class _JsonRows:
         return iter(())
 
     def _row(self, number: int, value: dict[str, object]) -> Iterator[Item]:
-        errors = [
-            RowError(number, name if len(name) <= _MAX_SHOWN else name[:_MAX_SHOWN], "unknown field")
-            for name in value
-            if name not in COLUMNS
-        ]
+        unknown = [name for name in value if name not in COLUMNS]
+        errors = [RowError(number, name[:_MAX_SHOWN], "unknown field") for name in unknown[:_MAX_ROW_ERRORS]]
+        if len(unknown) > _MAX_ROW_ERRORS:
+            errors.append(RowError(number, "", f"and {len(unknown) - _MAX_ROW_ERRORS} more unknown fields"))
         phone = value.get("phone_number")
         if isinstance(phone, int) and not isinstance(phone, bool):
             value["phone_number"] = str(phone)  # 79161234567.0 is another matter: a table program has made it a decimal

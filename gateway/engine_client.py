@@ -16,6 +16,8 @@ from gateway.caller import address_of
 from gateway.metrics import Metrics
 from gateway.problems import Problem
 from gateway.request_id import request_id
+from mailing.v1.access_pb2 import Identity
+from mailing.v1.access_service_pb2 import WhoAmIRequest
 from mailing.v1.access_service_pb2_grpc import AccessServiceStub
 from mailing.v1.client_service_pb2_grpc import ClientServiceStub
 from mailing.v1.engine_service_pb2_grpc import EngineServiceStub
@@ -79,8 +81,21 @@ class EngineClient:
             AioRpcError: what the engine says, or that it can't be reached.
             Problem: 422, ``X-Request-Timeout`` is no number of seconds.
         """
-        limit = min(self._call_seconds if seconds is None else seconds, _patience(request))
-        call = method(message, timeout=limit, metadata=self.metadata(request))
+        limit = min(self._call_seconds if seconds is None else seconds, patience_of(request))
+        return await self._once(request, method, message, limit)
+
+    async def identify(self, request: web.Request) -> Identity:
+        """Ask who calls, for as long as the engine may take; see ``gateway.admission``. Raises AioRpcError."""
+        return await self._once(request, self.access.WhoAmI, WhoAmIRequest(), self._call_seconds)
+
+    async def _once(
+        self,
+        request: web.Request,
+        method: _Unary[Question_contra, Answer],
+        message: Question_contra,
+        limit_seconds: float,
+    ) -> Answer:
+        call = method(message, timeout=limit_seconds, metadata=self.metadata(request))
         with _Measured(self._metrics, method) as measured:
             answer = await call
             measured.code = StatusCode.OK
@@ -104,8 +119,8 @@ class EngineClient:
     def metadata(self, request: web.Request) -> Metadata:
         """What travels with each call for ``request``: its token as it is, its id, and who asks."""
         found = [("x-request-id", request_id(request)), ("x-forwarded-for", address_of(request) or "unknown")]
-        token = request.get(AUTHORIZATION) or request.headers.get("Authorization")
-        if token is not None and token.isascii() and token.isprintable():
+        token = authorization_of(request)
+        if token is not None:
             found.append(("authorization", token))
         return tuple(found)
 
@@ -115,8 +130,14 @@ class EngineClient:
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-def _patience(request: web.Request) -> float:
-    """How long the caller will wait, in seconds."""
+def authorization_of(request: web.Request) -> str | None:
+    """What the engine is shown of who calls; ``None``: nothing that gRPC could carry."""
+    token = request.get(AUTHORIZATION) or request.headers.get("Authorization")
+    return token if token is not None and token.isascii() and token.isprintable() else None
+
+
+def patience_of(request: web.Request) -> float:
+    """How long the caller will wait, in seconds. Raises Problem (422): ``X-Request-Timeout`` is no number of them."""
     text = request.headers.get(TIMEOUT_HEADER)
     if text is None:
         return math.inf

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,11 +20,18 @@ import grpc.aio
 
 from gateway.csv_rows import ClientRow, Item, RowError, RowReader
 from gateway.translate.clients import import_row_proto
+from gateway.turns import Turns
 from mailing.v1.client_service_pb2 import ImportClientsRequest, ImportClientsResponse, ImportClientsRow
 
 PAGE_ROWS: Final = 1000  # what the contract says is best
-KEPT_ERRORS: Final = 1_000_000
-"""As many as the engine is asked to list at most; so the first of both together are known for sure."""
+KEPT_ERRORS: Final = 1_000
+"""As many as the engine lists at most; so the first of both together are known for sure. The rest is counted."""
+SLICE_BYTES: Final = 2 * 1024
+"""Read at once: 1,000 rows at most, which take some milliseconds."""
+
+_PART_ROWS: Final = 250
+"""A row has four fields, so 250 rows have 1,000 errors at most."""
+_PART_SECONDS: Final = 60.0
 
 ImportCall = grpc.aio.StreamUnaryCall[ImportClientsRequest, ImportClientsResponse]
 
@@ -42,7 +50,7 @@ class ImportResult:
     rejected: int
     """Rows that were not stored, those that could not be read included."""
     errors: list[RowError]
-    """What is wrong, in the order of the lines; the first 1,000,000."""
+    """What is wrong, in the order of the lines; the first 1,000."""
 
 
 @dataclass(slots=True)
@@ -56,8 +64,13 @@ class _Rejected:
     def add(self, error: RowError) -> None:
         self.count += error.line != self._line  # a row with two faults is one row
         self._line = error.line
-        if len(self.kept) < KEPT_ERRORS:
+        if not self.is_full:
             self.kept.append(error)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more are kept."""
+        return len(self.kept) >= KEPT_ERRORS
 
 
 async def import_rows(
@@ -92,9 +105,58 @@ async def import_rows(
         raise await _why_broken_off(probe, error) from error
     finally:
         call.cancel()  # does nothing to a call that has ended
-    of_engine = (RowError(e.line, intern(e.field), intern(e.message)) for e in answer.errors)
-    errors = sorted([*rejected.kept, *of_engine], key=lambda error: error.line)[:KEPT_ERRORS]
+    errors = _merged(rejected.kept, answer)[:KEPT_ERRORS]
     return ImportResult(answer.created, answer.updated, answer.unchanged, answer.rejected + rejected.count, errors)
+
+
+async def import_telling_all(
+    begin: Callable[[float | None], ImportCall],
+    chunks: AsyncIterable[bytes],
+    reader: RowReader,
+    *,
+    on_errors: Callable[[list[RowError]], None],
+    on_page: Callable[[int], None] = lambda rows: None,
+) -> ImportResult:
+    """As ``import_rows``, but all errors are told, as they come: nobody keeps them. The result has the first 1,000.
+
+    The engine lists 1,000 errors a call: so each call has as many rows as can have no more.
+
+    Args:
+        begin: begins a call with a deadline in seconds.
+        on_errors: is told the errors of each part of the file, in the order of the lines.
+
+    Raises:
+        As ``import_rows``.
+    """
+    rejected, seconds = _Rejected(), _PART_SECONDS
+    counts, first = Counter[str](), list[RowError]()
+    async for page in _pages(chunks, reader, rejected, _PART_ROWS):
+        answer = ImportClientsResponse()
+        if page:
+            call = begin(seconds)
+            try:
+                answer = await _send(call, _only(page), "", hashlib.sha256(), on_page)
+            except (asyncio.InvalidStateError, grpc.aio.InternalError, grpc.aio.AioRpcError) as error:
+                raise await _why_broken_off(lambda: begin(seconds), error) from error
+            finally:
+                call.cancel()
+        errors = _merged(rejected.kept, answer)
+        rejected.kept.clear()
+        first += errors[: KEPT_ERRORS - len(first)]
+        on_errors(errors)
+        counts.update({name: getattr(answer, name) for name in ("created", "updated", "unchanged", "rejected")})
+    counts["rejected"] += rejected.count
+    return ImportResult(counts["created"], counts["updated"], counts["unchanged"], counts["rejected"], first)
+
+
+def _merged(own: list[RowError], answer: ImportClientsResponse) -> list[RowError]:
+    """Errors of both sides in the order of the lines."""
+    of_engine = (RowError(e.line, intern(e.field), intern(e.message)) for e in answer.errors)
+    return sorted([*own, *of_engine], key=lambda error: error.line)
+
+
+async def _only(page: list[ImportClientsRow]) -> AsyncIterator[list[ImportClientsRow]]:
+    yield page
 
 
 async def _send(
@@ -118,19 +180,23 @@ async def _send(
 
 
 async def _pages(
-    chunks: AsyncIterable[bytes], reader: RowReader, rejected: _Rejected
+    chunks: AsyncIterable[bytes], reader: RowReader, rejected: _Rejected, part_rows: int = 0
 ) -> AsyncIterator[list[ImportClientsRow]]:
+    """The rows that can be read. With ``part_rows`` pages are so long, or empty, and the last one too: each comes as
+    soon as no more errors are kept, to be told."""
     page: list[ImportClientsRow] = []
+    turns = Turns()
     async for items in _items(chunks, reader):
+        await turns.pause()
         for item in items:
             if isinstance(item, ClientRow):
                 page.append(import_row_proto(item))
             else:
                 rejected.add(item)
-            if len(page) == PAGE_ROWS:
+            if len(page) == (part_rows or PAGE_ROWS) or (part_rows and rejected.is_full):
                 yield page
                 page = []
-    if page:
+    if page or part_rows:
         yield page
 
 
@@ -142,7 +208,8 @@ async def _hashed(chunks: AsyncIterable[bytes], digest: hashlib._Hash) -> AsyncI
 
 async def _items(chunks: AsyncIterable[bytes], reader: RowReader) -> AsyncIterator[list[Item]]:
     async for chunk in chunks:
-        yield reader.feed(chunk)
+        for begin in range(0, len(chunk), SLICE_BYTES):
+            yield reader.feed(chunk[begin : begin + SLICE_BYTES])
     yield reader.finish()
 
 

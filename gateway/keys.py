@@ -7,12 +7,18 @@ from typing import Final
 
 from aiohttp import web
 
+from gateway.admission import Admission
 from gateway.engine_client import EngineClient
+from gateway.limits import CallerRates, ImportPlaces
 from gateway.metrics import Metrics
 from gateway.settings import Settings
 
 SETTINGS: Final = web.AppKey("SETTINGS", Settings)
 ENGINE: Final = web.AppKey("ENGINE", EngineClient)
+ADMISSION: Final = web.AppKey("ADMISSION", Admission)
+SIGN_INS: Final = web.AppKey("SIGN_INS", CallerRates)
+"""Of each address, at REST and at the panel together."""
+IMPORTS: Final = web.AppKey("IMPORTS", ImportPlaces)
 METRICS: Final = web.AppKey("METRICS", Metrics)
 STOPPING: Final = web.AppKey("STOPPING", asyncio.Event)
 """Set when the gateway stops: a stream that has no end of its own ends then."""

@@ -14,9 +14,11 @@ from grpc import StatusCode, aio
 
 from common.hosts import HostGuard
 from common.logs import get_logger
-from gateway.caller import address_of
-from gateway.keys import METRICS
+from gateway.admission import open_to_all, secret_of
+from gateway.caller import address_of, is_https
+from gateway.keys import ADMISSION, METRICS, SETTINGS
 from gateway.limits import CallerRates
+from gateway.openapi import declared_role
 from gateway.problems import Problem, of_rpc, title_of
 from gateway.request_id import HEADER, request_id
 from gateway.settings import Settings
@@ -31,6 +33,9 @@ _QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked for every few seconds by machines: a line for each would say nothing."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BODY_HEADERS: Final = frozenset({"content-type", "content-length"})
+_CLOSING: Final = frozenset({401, 403, 408, 413})
+"""Statuses after which a connection with a body is closed, even if all of the body has come."""
+_PARAMETERS_MAX: Final = 100
 _DETAILS: Final[Mapping[int, str]] = {
     404: "there is nothing at this path",
     405: "this path does not know the method",
@@ -41,7 +46,7 @@ _DETAILS: Final[Mapping[int, str]] = {
 def middlewares(settings: Settings) -> Sequence[Middleware]:
     """Return them in the order in which a request passes them."""
     named = (require_host(HostGuard([settings.http_listen.host, *settings.http_hosts])),) if settings.http_hosts else ()
-    return (observe, answer_problems, *named, limit_rate(settings.http_token_rate))
+    return (observe, answer_problems, *named, limit_rate(settings.http_token_rate), admit)
 
 
 async def on_prepare(request: web.Request, response: web.StreamResponse) -> None:
@@ -51,6 +56,8 @@ async def on_prepare(request: web.Request, response: web.StreamResponse) -> None
     headers[HEADER] = request_id(request)
     headers.setdefault("Cache-Control", "no-store")
     headers.setdefault("X-Content-Type-Options", "nosniff")
+    if (seconds := request.config_dict[SETTINGS].http_hsts_seconds) and is_https(request):
+        headers["Strict-Transport-Security"] = f"max-age={seconds}"
     headers.pop("Server", None)
 
 
@@ -105,9 +112,31 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
                 request.transport.abort()
             raise ConnectionResetError("the answer could not be finished") from error
         response = problem.response(request.path)
-        if problem.status in (408, 413) or isinstance(error, web.RequestPayloadError):
+        if not request.content.is_eof() or (request.body_exists and problem.status in _CLOSING):
             response.force_close()  # what is left of the body is not waited for
         return response
+
+
+@web.middleware
+async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse strangers before anything of their request is looked at, and a body of whoever may not do this.
+
+    For routes that ``operation`` declares; the panel's ask when they know its session (``admin.session``). The engine
+    decides about calls without a body: of them only those are refused here that bear no token.
+    """
+    if request.query_string.count("&") >= _PARAMETERS_MAX:
+        raise Problem(422, f"the query has more than {_PARAMETERS_MAX} parameters")
+    try:
+        role = declared_role(request.match_info.handler)
+    except LookupError:
+        return await handler(request)
+    if role is None:
+        open_to_all(request)
+    elif request.body_exists:
+        await request.app[ADMISSION].admit(request, role)
+    else:
+        secret_of(request)
+    return await handler(request)
 
 
 def _problem(error: Exception, request: web.Request) -> Problem:

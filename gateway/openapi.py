@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from string import Formatter
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 
 import orjson
 from aiohttp import web
@@ -20,16 +20,16 @@ from marshmallow import Schema
 
 from gateway import docs_page
 from gateway import openapi_parts as parts
+from gateway.admission import Role
 from gateway.schemas import ProblemSchema
 from gateway.schemas.examples import example_of
 from gateway.translate.values import Json
 
-__all__ = ["DOCUMENT", "Body", "Role", "make_document", "operation", "setup_document"]
+__all__ = ["DOCUMENT", "Body", "Role", "declared_role", "make_document", "operation", "setup_document"]
 
 DOCUMENT: Final = web.AppKey("DOCUMENT", dict[str, Any])
 """The document, for those who are on the same application."""
 
-Role = Literal["viewer", "operator", "admin"]
 SchemaType = type[Schema]
 Handler = TypeVar("Handler", bound=Callable[[web.Request], Awaitable[web.StreamResponse]])
 
@@ -52,6 +52,7 @@ class Body:
 class _Extra:
     """What aiohttp-apispec's decorators have no place for."""
 
+    role: Role | None
     body_example: Any
     response_example: Any
     bodies: Mapping[str, Body]
@@ -96,6 +97,7 @@ def operation(
     """
     status, schema = response
     extra = _Extra(
+        role,
         example_of(body) if body is not None and body_example is None else body_example,
         example_of(schema) if schema is not None and response_example is None else response_example,
         bodies or {},
@@ -125,6 +127,16 @@ def operation(
         return result
 
     return decorate
+
+
+def declared_role(handler: object) -> Role | None:
+    """The least role that may call a handler. ``None``: no token is needed.
+
+    Raises:
+        LookupError: the handler was not declared with ``operation``.
+    """
+    extra: _Extra = getattr(handler, "__apispec__", {})[_EXTRA]
+    return extra.role
 
 
 _LOCATION: Final = {"description": "Where it is.", "schema": {"type": "string", "format": "uri-reference"}}

@@ -23,6 +23,10 @@ CONTENT_TYPE: Final = "application/problem+json"
 CHALLENGE: Final = 'Bearer realm="mailing"'
 """``WWW-Authenticate`` of each 401."""
 RETRY_SECONDS: Final = 1
+ERRORS_MAX: Final = 100
+"""Bad fields that are named; of more it is said how many."""
+_POINTER_CHARACTERS_MAX: Final = 200
+_MESSAGE_CHARACTERS_MAX: Final = 1000
 _STATUS_KEY: Final = "grpc-status-details-bin"  # where google.rpc.Status travels, see grpcio-status
 _TITLES: Final = {413: "Content Too Large", 422: "Unprocessable Content"}  # as RFC 9110 calls them
 
@@ -41,7 +45,7 @@ class Problem(Exception):
         super().__init__(f"{status}: {detail}")
         self.status = status
         self.detail = detail
-        self.errors = list(errors)
+        self.errors = _capped(list(errors))
         self.headers = dict(headers or {})
         self.extra = dict(extra or {})
         """Further members of the body (RFC 9457, section 3.2)."""
@@ -67,6 +71,19 @@ class Problem(Exception):
             content_type=CONTENT_TYPE,
             headers=self.headers,
         )
+
+
+def _capped(errors: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The first errors, short: what is repeated of a request is little, however long it was."""
+    found = [
+        (_cut(pointer, _POINTER_CHARACTERS_MAX), _cut(message, _MESSAGE_CHARACTERS_MAX))
+        for pointer, message in errors[:ERRORS_MAX]
+    ]
+    return found if len(errors) <= ERRORS_MAX else [*found, ("", f"and {len(errors) - ERRORS_MAX} more")]
+
+
+def _cut(text: str, characters: int) -> str:
+    return text if len(text) <= characters else text[: characters - 1] + "…"
 
 
 def title_of(status: int) -> str:

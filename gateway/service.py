@@ -63,6 +63,8 @@ def _limits(settings: Settings) -> Limits:
         read_seconds=settings.http_read_seconds,
         write_seconds=settings.http_write_seconds,
         body_rate=settings.http_body_rate,
+        address_connections=settings.http_address_connections,
+        trusted=settings.trusted_proxies,
     )
 
 

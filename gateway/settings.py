@@ -50,7 +50,10 @@ class Settings(ProcessSettings):
     engine_tls_key: FilePath | None = Field(None, description="its private key (PEM)")
     call_seconds: Seconds = Field(15.0, description="how long the engine may take for one answer")
     http_body_bytes: int = Field(_MIB, ge=1024, le=64 * _MIB, description="size of a request's body, at most")
-    http_import_bytes: int = Field(0, ge=0, description="size of an import, at most; 0: no limit")
+    http_import_bytes: int = Field(1024 * _MIB, ge=0, description="size of an import, at most; 0: no limit")
+    http_import_seconds: Seconds = Field(3600.0, description="how long an import may take")
+    http_imports: int = Field(16, ge=1, le=1000, description="imports that run at a time, at most")
+    http_caller_imports: int = Field(4, ge=1, le=1000, description="of them of one caller, at most")
     http_header_bytes: int = Field(
         16_384, ge=1024, le=_MIB, description="size of a request's line, and of each of its headers, at most"
     )
@@ -80,6 +83,12 @@ class Settings(ProcessSettings):
         Path("data/admin-secret"), description="where the one made at the first start is kept"
     )
     http_connections: int = Field(1000, ge=1, le=100_000, description="open connections, at most")
+    http_address_connections: int = Field(
+        200, ge=1, le=100_000, description="of them of one address, at most; loopback and trusted proxies may have more"
+    )
+    http_hsts_seconds: int = Field(
+        31_536_000, ge=0, description="how long browsers are to insist on HTTPS, once they came by it; 0: not told"
+    )
 
     @property
     def uses_tls(self) -> bool:

@@ -7,18 +7,14 @@ from typing import Final
 
 from aiohttp import HttpVersion11, web
 
+from gateway.admission import is_admitted
+from gateway.inflate import ENCODINGS, inflated
+from gateway.keys import ADMISSION
 from gateway.problems import Problem
 
 _AWAITED: Final = web.RequestKey("AWAITED", bool)
 """Set while the caller waits to be told that its body is wanted."""
-_ENCODINGS: Final = frozenset({"", "identity", "gzip", "deflate"})
-"""Of bodies; aiohttp decodes them."""
-
-
-def unknown_encoding() -> Problem:
-    """A body is compressed in a way that is not known here (RFC 9110, section 15.5.16)."""
-    accepted = {"Accept-Encoding": "gzip, deflate"}
-    return Problem(415, "Content-Encoding must be gzip or deflate, or not be there", headers=accepted)
+_PLAIN: Final = frozenset({"", "identity"})
 
 
 async def hold_continue(request: web.Request) -> None:
@@ -30,6 +26,11 @@ async def hold_continue(request: web.Request) -> None:
     request[_AWAITED] = expected and request.version >= HttpVersion11
 
 
+def is_held(request: web.BaseRequest) -> bool:
+    """Whether the caller still waits to be told to send the body."""
+    return bool(request.get(_AWAITED))
+
+
 async def _let_continue(request: web.Request) -> None:
     if request.get(_AWAITED):
         request[_AWAITED] = False
@@ -37,26 +38,50 @@ async def _let_continue(request: web.Request) -> None:
         request.writer.output_size = 0  # this is no part of an answer
 
 
-async def body_chunks(request: web.Request, limit_bytes: int) -> AsyncIterator[bytes]:
+async def body_chunks(request: web.Request, limit_bytes: int, *, compressed: bool = False) -> AsyncIterator[bytes]:
     """The body in the pieces in which it comes; the next one is read only when it is asked for.
 
+    All bodies are read here, and none before it is known who calls (``gateway.admission``): a route that has not asked
+    by itself is for those whom the engine knows.
+
     Args:
-        limit_bytes: how large it may be; 0: as large as it likes.
+        limit_bytes: how large it may be, inflated; 0: as large as it likes.
+        compressed: whether it may be compressed.
 
     Raises:
-        Problem: 413, it is larger; 415, it is encoded in a way that is not known.
-        RequestPayloadError: it is cut off or badly encoded.
+        Problem: 401 or 403, see ``Admission.admit``; 413, it is larger; 415, it is encoded in a way that is not taken;
+            400, it is badly encoded.
+        RequestPayloadError: it is cut off.
     """
-    if request.headers.get("Content-Encoding", "").strip().lower() not in _ENCODINGS:
-        raise unknown_encoding()
+    if not is_admitted(request):
+        await request.config_dict[ADMISSION].admit(request, "viewer")
+    encoding = _encoding_of(request, ENCODINGS if compressed else frozenset())
     if 0 < limit_bytes < (request.content_length or 0):
         raise _too_large(limit_bytes)
     await _let_continue(request)
+    chunks = _chunks(request)
     got_bytes = 0
-    while chunk := await _next_chunk(request):
+    async for chunk in inflated(chunks, encoding) if encoding else chunks:
         got_bytes += len(chunk)
         if 0 < limit_bytes < got_bytes:
             raise _too_large(limit_bytes)
+        yield chunk
+
+
+def _encoding_of(request: web.Request, known: frozenset[str]) -> str:
+    """What the body is compressed with; empty: with nothing. Raises Problem (415, RFC 9110, section 15.5.16)."""
+    encoding = ",".join(request.headers.getall("Content-Encoding", ())).strip().lower()
+    if encoding in _PLAIN:
+        return ""
+    if encoding not in known:
+        taken = " or ".join(sorted(known, reverse=True)) or "identity"
+        accepted = {"Accept-Encoding": ", ".join(sorted(known, reverse=True)) or "identity"}
+        raise Problem(415, f"Content-Encoding must be {taken}, or not be there", headers=accepted)
+    return encoding
+
+
+async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
+    while chunk := await _next_chunk(request):
         yield chunk
 
 

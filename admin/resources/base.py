@@ -21,6 +21,7 @@ from aiohttp_admin.types import comp
 from aiohttp_security import check_permission
 from grpc import StatusCode, aio
 
+from admin.permissions import least_role
 from admin.resources import asked
 from admin.session import Handler, Sessions
 from gateway.engine_client import EngineClient
@@ -166,7 +167,7 @@ class PanelResource(AbstractAdminResource[int]):
             finally:
                 _request.reset(token)
 
-        return self._sessions.guarded(named)
+        return self._sessions.guarded(named, least_role(f"admin.{self.name}.{permission}"))
 
     async def _list(self, request: web.Request) -> web.Response:
         records, total = await self.get_list(asked.list_params(request))

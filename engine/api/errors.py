@@ -68,13 +68,14 @@ def _packed(message: Message) -> any_pb2.Any:
     return packed
 
 
-def _bad_request(errors: Sequence[FieldError]) -> error_details_pb2.BadRequest:
-    """All bad fields, as far as they go into the metadata."""
+def _bad_request(errors: Sequence[FieldError], more: int = 0) -> error_details_pb2.BadRequest:
+    """All bad fields, as far as they go into the metadata; ``more``: how many there are besides."""
     detail = error_details_pb2.BadRequest()
     for error in errors:
         violation = detail.field_violations.add(field=error.field, description=error.message)
-        if detail.ByteSize() > _VIOLATIONS_BYTES_MAX:
-            left = len(errors) - len(detail.field_violations)
+        left = len(errors) - len(detail.field_violations)
+        if detail.ByteSize() > _VIOLATIONS_BYTES_MAX or (more and not left):
+            left += more
             violation.description = f"{error.message} (and {left} more fields are bad)" if left else error.message
             break
     return detail
@@ -84,7 +85,7 @@ def _invalid(error: InvalidInput) -> Reply:
     text = str(error)
     if len(text) > _MESSAGE_CHARACTERS_MAX:
         text = text[:_MESSAGE_CHARACTERS_MAX] + "…"
-    return Reply(StatusCode.INVALID_ARGUMENT, "INVALID_FIELDS", text, (_bad_request(error.errors),))
+    return Reply(StatusCode.INVALID_ARGUMENT, "INVALID_FIELDS", text, (_bad_request(error.errors, error.more),))
 
 
 def _not_found(error: NotFound) -> Reply:

@@ -17,13 +17,13 @@ from engine.store.store import Store
 from mailing.v1 import client_service_pb2
 
 PAGE_ROWS_MAX: Final = 10_000
-ERRORS_DEFAULT: Final = 10_000
-"""So many fit into one answer of 4 MiB, which is what a gRPC client takes by default."""
-ERRORS_MAX: Final = 1_000_000
-ERROR_BYTES_MAX: Final = 48 * 1024 * 1024
-"""With their counts and lines they fit into the 64 MiB that the server sends at most."""
-_ERROR_BYTES: Final = 20
-"""What an error takes besides its texts: the line, and the lengths and tags of all."""
+ERRORS_MAX: Final = 1_000
+"""More are only counted: with their texts they fit into an answer of 4 MiB, which is what a gRPC client takes by
+default, and an answer that is kept for repeats is small."""
+ERROR_BYTES_MAX: Final = 128 * 1024
+"""Of the texts of all errors together, each counted once however often it is there."""
+_FIELD_CHARACTERS_MAX: Final = 40
+_MESSAGE_CHARACTERS_MAX: Final = 200
 _PART_ROWS: Final = 500
 """Checking so many takes some 5 ms, during which the event loop does nothing else."""
 
@@ -56,7 +56,8 @@ class Import:
         self._running, self._held = running, ExitStack()
         self._rows_seen, self._begun, self._answered = 0, False, False
         self._request_id = ""
-        self._errors_left, self._bytes_left = ERRORS_DEFAULT, ERROR_BYTES_MAX
+        self._errors_left, self._bytes_left = ERRORS_MAX, ERROR_BYTES_MAX
+        self._texts: set[tuple[str, str]] = set()
         self._scoped_id: str | None = None
         self._digest, self._source_digest = hashlib.sha256(), b""
         self.report = client_service_pb2.ImportClientsResponse()
@@ -83,9 +84,9 @@ class Import:
                 raise InvalidInput([FieldError("request_id", "must be that of the first page, or empty")])
             return
         self._begun, self._request_id = True, page.request_id
-        if not 0 <= page.errors_max <= ERRORS_MAX:
-            raise InvalidInput([FieldError("errors_max", f"must be 0 to {ERRORS_MAX}, not {page.errors_max}")])
-        self._errors_left = page.errors_max or ERRORS_DEFAULT
+        if page.errors_max < 0:
+            raise InvalidInput([FieldError("errors_max", "must not be negative")])
+        self._errors_left = min(page.errors_max or ERRORS_MAX, ERRORS_MAX)
         self._scoped_id = scoped_id(page.request_id, self._by)
         if self._scoped_id is not None:
             self._held.enter_context(self._running.hold(self._scoped_id))
@@ -164,12 +165,15 @@ class Import:
     def _reject(self, line: int, error: InvalidInput) -> None:
         self.report.rejected += 1
         for each in error.errors[: self._errors_left]:
-            self._bytes_left -= _ERROR_BYTES + len(each.field.encode()) + len(each.message.encode())
+            text = each.field[:_FIELD_CHARACTERS_MAX], each.message[:_MESSAGE_CHARACTERS_MAX]
+            if text not in self._texts:
+                self._texts.add(text)
+                self._bytes_left -= sum(len(part.encode(errors="replace")) for part in text)
             if self._bytes_left < 0:
                 self._errors_left = 0  # the first ones, without a gap
                 return
             self._errors_left -= 1
-            self.report.errors.add(line=line, field=each.field, message=each.message)
+            self.report.errors.add(line=line, field=text[0], message=text[1])
 
 
 def _answer(report: client_service_pb2.ImportClientsResponse) -> dict[str, Any]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+
+ERRORS_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +22,13 @@ class MailingError(Exception):
 
 
 class InvalidInput(MailingError):
-    """Fields with bad values: all of them, not just the first."""
+    """Fields with bad values: all of them, not just the first; of very many the first 100, and how many ``more``."""
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
-        super().__init__("; ".join(f"{error.field}: {error.message}" for error in errors))
-        self.errors = tuple(errors)
+        self.errors = tuple(errors[:ERRORS_MAX])
+        self.more = len(errors) - len(self.errors)
+        words = [f"{error.field}: {error.message}" for error in self.errors]
+        super().__init__("; ".join([*words, f"and {self.more} more"] if self.more else words))
 
 
 class NotFound(MailingError):

@@ -28,7 +28,7 @@ from gateway.cli.failures import EXIT_SERVICE, Failure
 from gateway.cli.plain import dumps
 from gateway.cli.session import CALL_SECONDS, Session
 from gateway.csv_rows import RowError, RowReader, UnreadableInput, csv_row
-from gateway.import_stream import BrokenOff, ImportCall, ImportResult, import_rows
+from gateway.import_stream import BrokenOff, ImportCall, ImportResult, import_rows, import_telling_all
 
 CHUNK_BYTES = 64 * 1024
 SHOWN_ERRORS = 20
@@ -40,16 +40,15 @@ async def import_clients(session: Session, file: str, errors_file: Path | None, 
         source = _open(stack, file)
         report = stack.enter_context(_create(errors_file)) if errors_file is not None else None
         with _progress(session, source) as bar:
-            result = await _send(session, source, reader, bar)
-        if report is not None:
-            report.write(csv_row(("line", "field", "message")))
-            report.writelines(csv_row((str(e.line), e.field, e.message)) for e in result.errors)
+            result = await _send(session, source, reader, bar, report)
     _tell(session, result, reader.encoding)
     if result.rejected:
         raise Failure(code=EXIT_SERVICE)  # all has been said
 
 
-async def _send(session: Session, source: BinaryIO, reader: RowReader, bar: Progress) -> ImportResult:
+async def _send(
+    session: Session, source: BinaryIO, reader: RowReader, bar: Progress, report: TextIO | None
+) -> ImportResult:
     task = bar.add_task("import", total=_size(source), rows=0)
 
     def call(seconds: float | None = None) -> ImportCall:
@@ -63,7 +62,14 @@ async def _send(session: Session, source: BinaryIO, reader: RowReader, bar: Prog
     def on_page(rows: int) -> None:
         bar.update(task, rows=bar.tasks[0].fields["rows"] + rows)
 
+    def on_errors(errors: list[RowError]) -> None:
+        assert report is not None
+        report.writelines(csv_row((str(each.line), each.field, each.message)) for each in errors)
+
     try:
+        if report is not None:
+            report.write(csv_row(("line", "field", "message")))
+            return await import_telling_all(call, counted(), reader, on_errors=on_errors, on_page=on_page)
         return await import_rows(call(), counted(), reader, probe=lambda: call(CALL_SECONDS), on_page=on_page)
     except UnreadableInput as error:
         raise Failure(f"cannot import: {error}") from None

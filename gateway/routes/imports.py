@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Final
 
 from aiohttp import web
 
+from gateway.admission import CALLER
 from gateway.csv_rows import Format, RowReader, UnreadableInput
 from gateway.encodings import encoding_of
 from gateway.engine_client import EngineClient
 from gateway.import_stream import BrokenOff, ImportCall, ImportResult, import_rows
-from gateway.keys import ENGINE, SETTINGS
+from gateway.keys import ENGINE, IMPORTS, SETTINGS
 from gateway.openapi import Body, operation
 from gateway.problems import Problem
 from gateway.routes.common import API, idempotency_key, json_answer, no_query
 from gateway.schemas import ImportResultSchema
 from gateway.streaming import body_chunks
 from gateway.translate.values import Json
+from mailing.v1.access_pb2 import Identity
 
 FORMATS: Final[Mapping[str, Format]] = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
 _TEXT: Final[Json] = {"type": "string"}
@@ -37,8 +41,8 @@ def routes() -> list[web.RouteDef]:
         "nothing. A column or key that is missing leaves a client that exists as it is; one that is empty gives "
         "it the default. Delimiters `,` `;` and tab, UTF-8, UTF-16 and Windows-1251 are recognised; a `charset` in "
         "Content-Type names any other encoding, and is obeyed. Without one, a row that looks wrong in Windows-1251 is "
-        "rejected. "
-        "`errors` has the first 1,000,000, in the order of the lines.",
+        "rejected. `errors` has the first 1,000, in the order of the lines; `rejected` counts all. The body may be "
+        "compressed (`Content-Encoding: gzip`).",
         role="operator",
         bodies={"text/csv": Body(_TEXT, _CSV), "application/x-ndjson": Body(_TEXT, _NDJSON)},
         response=(200, ImportResultSchema),
@@ -54,7 +58,7 @@ def routes() -> list[web.RouteDef]:
     async def import_clients(request: web.Request) -> web.Response:
         no_query(request)
         reader, key = reader_of(request), idempotency_key(request)
-        chunks = body_chunks(request, request.app[SETTINGS].http_import_bytes)
+        chunks = body_chunks(request, request.app[SETTINGS].http_import_bytes, compressed=True)
         return json_answer(result_json(await run_import(request, request.app[ENGINE], chunks, reader, key)))
 
     return [web.post(f"{API}/clients/import", import_clients)]
@@ -74,23 +78,40 @@ async def run_import(
         key: makes a repeat safe; see ``ImportClientsRequest.request_id``.
 
     Raises:
-        Problem: 400, it can't be read; 503, the engine broke it off; or what ``chunks`` raises.
+        Problem: 400, it can't be read; 408, it took too long; 429 or 503, too many run; 503, the engine broke it off;
+            or what ``chunks`` raises.
         AioRpcError: the engine refused, or is away.
     """
-    metadata, seconds = engine.metadata(request), request.config_dict[SETTINGS].call_seconds
+    settings, metadata = request.config_dict[SETTINGS], engine.metadata(request)
+    seconds = settings.call_seconds
 
     def begin(timeout: float | None = None) -> ImportCall:
         return engine.clients.ImportClients(metadata=metadata, timeout=timeout)
 
     try:
-        async with engine.stream(engine.clients.ImportClients, begin()) as call:
+        async with (
+            _place(request),
+            asyncio.timeout(settings.http_import_seconds),
+            engine.stream(engine.clients.ImportClients, begin()) as call,
+        ):
             return await import_rows(
                 call, chunks, reader, probe=lambda: begin(seconds), request_id=key, on_page=on_page
             )
+    except TimeoutError:
+        limit = f"the import took longer than {settings.http_import_seconds:g} seconds"
+        raise Problem(408, f"{limit}: the rows before are stored, send it again in parts") from None
     except UnreadableInput as error:
         raise Problem(400, str(error)) from None
     except BrokenOff as error:
         raise Problem(503, str(error), headers={"Retry-After": "1"}) from error
+
+
+@asynccontextmanager
+async def _place(request: web.Request) -> AsyncIterator[None]:
+    """One of the places for imports; each caller has a share of them."""
+    caller = request.get(CALLER) or Identity()  # nobody reads a body who is not known
+    with request.config_dict[IMPORTS].hold((caller.account_id, caller.token_id)):
+        yield
 
 
 def reader_of(request: web.Request) -> RowReader:

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
 from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 from grpc import aio
 from prometheus_client.exposition import choose_encoder
 
-from gateway.keys import ENGINE, METRICS
+from gateway.keys import ADMISSION, ENGINE, METRICS
 from gateway.openapi import Body, operation
 from gateway.problems import RETRY_SECONDS, Problem
 from gateway.routes.common import json_answer
 from gateway.translate.values import Json
-from mailing.v1.access_service_pb2 import WhoAmIRequest
-
-_TRUST_SECONDS: Final = 2.0
-"""How long a token that was good is not asked for again: a page of metrics costs the engine little."""
-_TRUSTED_MAX: Final = 100
-
 
 _TEXT: Final[Json] = {"type": "string"}
 _READY: Final[Json] = {
@@ -66,13 +57,18 @@ def routes() -> Sequence[web.RouteDef]:
         await _require_engine(request)
         return json_answer({"ready": True, "components": {"engine": "ok"}})
 
-    page = operation(
+    @operation(
         id="readMetrics",
         tag="service",
         summary="Read the gateway's metrics",
         description="For Prometheus, in the format that `Accept` asks for.",
         contents={"text/plain": Body(_TEXT, _METRIC), "application/openmetrics-text": Body(_TEXT, f"{_METRIC}# EOF\n")},
-    )(_metrics_page())
+    )
+    async def page(request: web.Request) -> web.Response:
+        await request.app[ADMISSION].admit(request, "viewer")
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encode(request.app[METRICS].registry), headers={"Content-Type": content_type})
+
     # Whatever watches services may well ask with HEAD.
     health = [web.get("/healthz", alive, allow_head=True), web.get("/readyz", ready, allow_head=True)]
     return [web.get("/", to_panel, allow_head=False), *health, web.get("/metrics", page, allow_head=False)]
@@ -86,21 +82,3 @@ async def _require_engine(request: web.Request) -> None:
     if reason is not None:
         extra = {"ready": False, "components": {"engine": reason}}
         raise Problem(503, f"the engine {reason}", headers={"Retry-After": str(RETRY_SECONDS)}, extra=extra)
-
-
-def _metrics_page() -> Handler:
-    trusted: dict[bytes, float] = {}
-
-    async def page(request: web.Request) -> web.Response:
-        """All metrics, in the format that the caller's ``Accept`` asks for; any role may read them."""
-        key = hashlib.sha256(request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")).digest()
-        if trusted.get(key, 0.0) < time.monotonic():
-            engine = request.app[ENGINE]
-            await engine.call(request, engine.access.WhoAmI, WhoAmIRequest())
-            if len(trusted) >= _TRUSTED_MAX:
-                trusted.clear()
-            trusted[key] = time.monotonic() + _TRUST_SECONDS
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return web.Response(body=encode(request.app[METRICS].registry), headers={"Content-Type": content_type})
-
-    return page

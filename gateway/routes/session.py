@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.body import read_body
-from gateway.keys import ENGINE
+from gateway.body import SIGN_IN_BYTES_MAX, read_body
+from gateway.caller import address_of
+from gateway.keys import ENGINE, SIGN_INS
 from gateway.openapi import operation
 from gateway.routes.common import API, checked_body, json_answer, no_content, no_query
 from gateway.schemas import IdentitySchema, Input, PasswordSchema, SessionSchema, SignInSchema
@@ -29,7 +30,9 @@ def routes() -> list[web.RouteDef]:
     )
     async def sign_in(request: web.Request) -> web.Response:
         no_query(request)
-        engine, asked = request.app[ENGINE], sign_in_proto(await read_body(request, SignInSchema))
+        request.app[SIGN_INS].require(address_of(request), "from this address")
+        data = await read_body(request, SignInSchema, bytes_max=SIGN_IN_BYTES_MAX)
+        engine, asked = request.app[ENGINE], sign_in_proto(data)
         session = await engine.call(request, engine.access.SignIn, asked)
         return json_answer(session_json(session), 201, location=f"{API}/session")
 

@@ -22,6 +22,9 @@ from gateway.schemas.fields import (
 )  # fmt: skip
 
 TAG_CHARACTERS_MAX: Final = 64
+_PHONE_CHARACTERS_MAX: Final = 100
+_ZONE_CHARACTERS_MAX: Final = 100
+"""Longer than any; what is as long as a body need not go to the engine."""
 CODE_PATTERN: Final = ("^[0-9]{0,16}$", "must be 1 to 16 digits, or empty")
 _PHONE: Final = 'The phone number. "+7 (916) 123-45-67", "89161234567" and "9161234567" are understood as well.'
 
@@ -35,7 +38,8 @@ def _tag(**options: Any) -> Text:
 
 
 def _zone(**options: Any) -> Text:
-    return text("An IANA name; by default that of the engine's setting, UTC.", "Europe/Moscow", **options)
+    description = "An IANA name; by default that of the engine's setting, UTC."
+    return text(description, "Europe/Moscow", most=_ZONE_CHARACTERS_MAX, **options)
 
 
 class ClientSchema(Output):
@@ -59,7 +63,7 @@ class ClientListSchema(Listed):
 class ClientCreateSchema(Input):
     """A new client."""
 
-    phone_number = text(_PHONE, "79161234567", required=True)
+    phone_number = text(_PHONE, "79161234567", most=_PHONE_CHARACTERS_MAX, required=True)
     phone_code = _code()
     tag = _tag()
     time_zone = _zone()
@@ -76,7 +80,7 @@ class ClientReplaceSchema(ClientCreateSchema):
 class ClientPatchSchema(Input):
     """Changes of a client: what is left out stays."""
 
-    phone_number = text(_PHONE, "79161234567")
+    phone_number = text(_PHONE, "79161234567", most=_PHONE_CHARACTERS_MAX)
     phone_code = _code()
     tag = _tag()
     time_zone = _zone()
@@ -119,5 +123,5 @@ class ImportResultSchema(Output):
     errors = ListOf(
         Nested(ImportErrorSchema),
         required=True,
-        metadata={"description": "What is wrong with them; the first 1,000,000."},
+        metadata={"description": "What is wrong with them; the first 1,000."},
     )

@@ -9,6 +9,7 @@ from typing import Any, Final
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields
 from marshmallow.validate import Length, OneOf, Range, Regexp, Validator
 
+from gateway.problems import ERRORS_MAX
 from gateway.translate.values import time_proto
 
 INT64_MAX: Final = 2**63 - 1
@@ -18,6 +19,7 @@ PAGE_SIZE_MAX: Final = 1000
 _MESSAGES: Final[dict[str, Any]] = {"required": "is required", "null": "must not be null", "invalid": "must be text"}
 STORABLE: Final = (r"^[^\u0000]*$", "must not contain the character U+0000")
 """A pattern: what a database can hold."""
+_UNKNOWN_KEYS_MAX: Final = ERRORS_MAX
 _DIGITS: Final = re.compile(r"[0-9]+")
 
 
@@ -28,6 +30,12 @@ class Input(Schema):
 
     class Meta:
         unknown = RAISE
+
+    def load(self, data: Any, **options: Any) -> Any:
+        """See marshmallow, which looks at each key: far more than there are fields are one error."""
+        if isinstance(data, Mapping) and len(data) > len(self.fields) + _UNKNOWN_KEYS_MAX:
+            raise ValidationError(f"must have at most {len(self.fields)} fields, not {len(data)}")
+        return super().load(data, **options)
 
 
 class Output(Schema):
@@ -110,9 +118,29 @@ class Nested(fields.Nested):
 
 
 class ListOf(fields.List[Any]):
-    """A JSON array."""
+    """A JSON array. One that is too long is one error, and nobody looks at its entries; nor at those after many bad
+    ones (marshmallow looks at all, and keeps an error for each)."""
 
     default_error_messages = {**_MESSAGES, "invalid": "must be an array"}  # noqa: RUF012 - marshmallow's
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
+        for each in self.validators:
+            if isinstance(each, Length):
+                each(value)
+        found, bad = [], {}
+        for index, entry in enumerate(value):
+            try:
+                found.append(self.inner.deserialize(entry, **kwargs))
+            except ValidationError as error:
+                bad[index] = error.messages
+                if len(bad) == ERRORS_MAX:
+                    bad[index + 1] = ["and what follows was not looked at: too many entries are bad"]
+                    break
+        if bad:
+            raise ValidationError(bad, valid_data=found)
+        return found
 
 
 class _Pattern(Regexp):

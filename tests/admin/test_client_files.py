@@ -135,6 +135,12 @@ async def test_what_is_no_table_of_clients(panel: Panel, data: bytes, says: str)
     assert says in answer.json["detail"]
 
 
+async def test_a_preview_of_very_many_rows_counts_them_and_shows_few(panel: Panel) -> None:
+    told = (await preview(panel, b"phone_number,tag\n" + b"x\n" * 100_000)).json
+    assert (told["estimated_rows"], len(told["rows"])) == (100_000, 20)
+    assert {row["outcome"] for row in told["rows"]} == {"bad"}
+
+
 async def test_previews_asked_for_wrongly(panel: Panel) -> None:
     assert (await preview(panel, b"x", kind="application/json")).status == 415
     assert (await panel.ask("POST", "/clients/import_preview?size=-1", data=b"x")).bad == ["/size"]

@@ -22,6 +22,7 @@ from mailing.v1 import access_pb2
 from tests.admin.rig import COOKIE, Panel, account, ask, sign_in
 from tests.gateway.rig import Answer, Gateway
 from tests.gateway.routes.test_access_matrix import NOBODY_HAS, declared, nameless
+from tests.gateway.test_admission import head_only
 
 SECRET: Final = "a secret of the tests"
 ROLES: Final = {"viewer": Role.VIEWER, "operator": Role.OPERATOR, "admin": Role.ADMIN}
@@ -115,6 +116,28 @@ async def test_every_route_refuses_and_admits_as_declared(gateway: Gateway, pane
                 wrong.append((route, name, answer.status))
     assert wrong == []
     assert admitted > 100
+
+
+async def test_no_body_is_read_of_whoever_may_not_send_it(gateway: Gateway) -> None:
+    """The header alone is sent, and asks for leave to send the rest."""
+    await account(gateway, "viewer", "viewer")
+    viewer = await sign_in(gateway, "viewer")
+    both_halves = [f"{name}: {value}" for name, value in viewer.headers.items()]
+    wrong, refused, admitted = [], 0, 0
+    for route, required in cells():
+        method, _, path = route.replace("{}", NOBODY_HAS).partition(" ")
+        if method not in ("POST", "PUT", "PATCH", "DELETE") or required is None:
+            continue
+        nobody, _ = await head_only(gateway.url, method, path)
+        if nobody != 401:
+            wrong.append((route, "signed out", nobody))
+        told, _ = await head_only(gateway.url, method, path, *both_halves)
+        low = required > Role.VIEWER
+        refused, admitted = refused + low, admitted + (not low)
+        if (told == 403) != low:
+            wrong.append((route, "viewer", told))
+    assert wrong == []
+    assert (refused > 40, admitted > 0) == (True, True)
 
 
 async def test_every_route_that_is_declared_is_there() -> None:

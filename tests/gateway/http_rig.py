@@ -31,8 +31,8 @@ def settings(**flags: Any) -> Settings:
 class Access:
     """Knows one token; remembers the metadata of its calls."""
 
-    def __init__(self, name: str = "olga") -> None:
-        self.name = name
+    def __init__(self, name: str = "olga", role: access_pb2.Role.ValueType = access_pb2.ROLE_ADMIN) -> None:
+        self.name, self.role = name, role
         self.calls: list[dict[str, str | bytes]] = []
         self.deadlines: list[float | None] = []
 
@@ -44,7 +44,7 @@ class Access:
         self.deadlines.append(context.time_remaining())
         if self.calls[-1].get("authorization") != SIGNED_IN["Authorization"]:
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "sign in")
-        return access_pb2.Identity(name=self.name)
+        return access_pb2.Identity(name=self.name, role=self.role)
 
 
 @asynccontextmanager

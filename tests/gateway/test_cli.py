@@ -540,3 +540,14 @@ def test_ctrl_c_ends_cleanly(script: Script) -> None:
         _, err = process.communicate(timeout=20)
     assert process.returncode == EXIT_INTERRUPTED
     assert b"Traceback" not in err
+
+
+def test_an_errors_file_has_all_errors_however_many(run: Mailing, script: Script, tmp_path: Path) -> None:
+    """In the order of the lines, of both sides; also where no line can be read for a long while."""
+    lines = [b"12,bad\n" if number % 3 else b"x\n" for number in range(2, 3002)] + [b"x\n"] * 2500
+    (tmp_path / "c.csv").write_bytes(b"phone_number,tag\n" + b"".join(lines) + b"79161234567,vip\n")
+    code, out, _ = run("clients", "import", str(tmp_path / "c.csv"), "--errors-file", str(tmp_path / "e.csv"))
+    assert (code, "1 created" in out, "5,500 rejected" in out) == (EXIT_SERVICE, True, True)
+    told = (tmp_path / "e.csv").read_text().splitlines()[1:]
+    assert [int(line.partition(",")[0]) for line in told] == list(range(2, 5502))
+    assert max(script.page_sizes) == 250

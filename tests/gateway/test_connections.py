@@ -240,18 +240,71 @@ async def test_what_is_no_http_is_a_problem(sent: bytes, status: bytes) -> None:
         assert b"xxxx" not in got
 
 
-async def test_too_many_connections_are_refused_and_room_is_made_again() -> None:
+GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+async def test_a_newcomer_gets_the_place_of_whoever_has_said_nothing_for_longest() -> None:
     async with gateway(SETTINGS, ROUTES, Limits(3, 2048, 30, 30, 30)) as url:
         kept = [await connect(url) for _ in range(3)]
-        await asyncio.sleep(0.1)
+        kept[0][1].write(GET.replace(b"close", b"keep-alive"))  # so the second one is the most silent
+        assert (await kept[0][0].readline()).startswith(b"HTTP/1.1 200 ")
+        got, _ = await answer_to(url, GET)
+        assert got.startswith(b"HTTP/1.1 200 ")
+        with suppress(ConnectionError):
+            assert await asyncio.wait_for(kept[1][0].read(), 5) == b""
+        for reader, writer in (kept[0], kept[2]):
+            writer.write(GET)
+            assert b"HTTP/1.1 200 " in await asyncio.wait_for(reader.read(), 5)
+        for _, writer in kept:
+            writer.close()
+
+
+async def test_a_thousand_silent_connections_of_one_address_keep_nobody_out() -> None:
+    async with gateway(SETTINGS, ROUTES, Limits(100, 2048, 60, 15, 30)) as url:
+        silent = [await connect(url) for _ in range(500)]
+        for _, writer in silent[::2]:
+            with suppress(ConnectionError):
+                writer.write(b"GET / HT")
+        for _ in range(20):
+            got, seconds = await answer_to(url, GET)
+            assert got.startswith(b"HTTP/1.1 200 ")
+            assert seconds < 1
+        for _, writer in silent:
+            writer.close()
+
+
+async def test_too_many_that_are_being_answered_are_refused_and_room_is_made_again() -> None:
+    async with gateway(SETTINGS, ROUTES, Limits(3, 2048, 30, 30, 30)) as url:
+        kept = [await connect(url) for _ in range(3)]
+        for reader, writer in kept:
+            writer.write(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+            await reader.readuntil(b"begun\r\n")
         got, _ = await answer_to(url)
         assert got.startswith(b"HTTP/1.1 503 ")
         assert b"Retry-After: 1" in got
         for _, writer in kept:
             writer.close()
         await asyncio.sleep(0.2)
-        got, _ = await answer_to(url, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        got, _ = await answer_to(url, GET)
         assert got.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("path", ["/none", "/healthz"])
+async def test_little_is_taken_of_a_body_that_nobody_wants(path: str) -> None:
+    """The rest of it is read for a moment, so that its sender sees the answer: not at the speed of the network."""
+    async with gateway(SETTINGS, ROUTES, LIMITS) as url:
+        reader, writer = await connect(url)
+        writer.write(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n" % path.encode())
+        assert int((await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).split()[1]) in (404, 405)
+        sent = 0
+        with suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(1.5):
+                while sent < 200_000_000:
+                    writer.write(b"x" * 65_536)
+                    await writer.drain()
+                    sent += 65_536
+        assert sent < 20_000_000  # what the buffers of the system hold
+        writer.transport.abort()
 
 
 @pytest.mark.alone

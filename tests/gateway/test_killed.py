@@ -18,6 +18,7 @@ from gateway.service import Service
 from gateway.settings import load
 from scripts.token_channel import API_TOKEN
 from tests.crash.processes import Engine
+from tests.rules.rig import until
 
 CALL_SECONDS: Final = 3.0
 """The deadline of a call."""
@@ -101,6 +102,11 @@ async def endless_rows(sent: asyncio.Event, over: asyncio.Event) -> AsyncIterato
         await asyncio.sleep(0.01)
 
 
+async def has_stored(gateway: Killable, count: int) -> bool:
+    """Whether there are so many clients."""
+    return int(orjson.loads((await gateway.ask("GET", "/clients"))[2])["total_size"]) >= count
+
+
 async def register(gateway: Killable) -> int:
     """A mailing that begins much later."""
     now = datetime.now(UTC)
@@ -127,6 +133,7 @@ async def test_an_engine_killed_under_load_is_503_and_then_goes_on(tmp_path: Pat
             callers = [asyncio.create_task(load.run()) for _ in range(CALLERS)]
             await asyncio.wait_for(sent.wait(), BACK_SECONDS)
             await load.more(200, CALLERS)
+            await until(lambda: has_stored(gateway, 1001))  # whole pages of the import
 
             await gateway.engine.kill()
             await load.more(503, 10 * CALLERS)
@@ -151,8 +158,7 @@ async def test_an_engine_killed_under_load_is_503_and_then_goes_on(tmp_path: Pat
             if status == 503:
                 assert int(headers["retry-after"]) >= 1
                 assert orjson.loads(body)["status"] == 503
-        stored = orjson.loads((await gateway.ask("GET", "/clients"))[2])["total_size"]
-        assert stored >= 1001  # whole pages of the import
+        assert await has_stored(gateway, 1001)
 
 
 async def test_a_repeat_after_a_kill_gets_the_first_answer_and_makes_nothing_twice(tmp_path: Path) -> None:

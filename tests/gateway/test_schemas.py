@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 from marshmallow import Schema, ValidationError
 
 from gateway import schemas
+from gateway.admission import open_to_all
 from gateway.body import Check, pointers, read_body, read_query
 from gateway.keys import SETTINGS
 from gateway.problems import Problem
@@ -194,6 +195,7 @@ def engine() -> Engine:
 async def post(engine: Engine) -> AsyncIterator[Post]:
     async def handler(request: web.Request) -> web.Response:
         check: Check = engine.check
+        open_to_all(request)
         try:
             loaded = await read_body(request, schemas.MailingCreateSchema, check)
         except Problem as problem:

@@ -257,8 +257,8 @@ class ImportClientsRequest(_message.Message):
     nothing is stored. An import that was cut off has no answer yet: the repeat goes through all rows.
     """
     errors_max: _builtins.int
-    """On the first page: how many errors the answer may list; 0 means 10,000, which fit into the 4 MiB that a gRPC client
-    takes by default; 1,000,000 at most. About 100 bytes each: who asks for more has to take larger messages.
+    """On the first page: how many errors the answer may list; 0 means 1,000, and so does more than 1,000. The others are
+    only counted.
     """
     source_digest: _builtins.bytes
     """On the last page: what the rows were made of, such as a digest of the file; 64 bytes at most. With a `request_id` it
@@ -356,7 +356,9 @@ class ImportClientsResponse(_message.Message):
     """Rows that were not stored; each has at least one entry in `errors`, up to the limit there."""
     @_builtins.property
     def errors(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportClientsError]:
-        """What is wrong, in the order of the rows; the first `errors_max`, and no more than fit into 48 MiB."""
+        """What is wrong, in the order of the rows; the first `errors_max`, and no more than have 128 KiB of texts (each
+        text counted once).
+        """
 
     def __init__(
         self,

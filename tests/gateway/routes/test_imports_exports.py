@@ -115,14 +115,14 @@ async def test_a_csv_runs_nothing_in_a_table_program_unless_it_is_raw(gateway: G
 
 async def test_every_seventh_line_bad_is_named_and_the_others_are_in(gateway: Gateway) -> None:
     lines = ["phone_number,tag,time_zone"]
-    for line in range(2, 5002):
+    for line in range(2, 4002):
         row = f"7916{line:07d},new,UTC"
         if line % 7 == 0:  # by turns what the reader and what the engine refuses
             row = f"7916{line:07d},new,UTC,x" if line % 2 else f"12,new,Mars/{line}"
         lines.append(row)
     answer = (await send(gateway, "\n".join(lines).encode())).json
-    bad = [line for line in range(2, 5002) if line % 7 == 0]
-    assert (answer["created"], answer["rejected"]) == (5000 - len(bad), len(bad))
+    bad = [line for line in range(2, 4002) if line % 7 == 0]
+    assert (answer["created"], answer["rejected"]) == (4000 - len(bad), len(bad))
     assert sorted({each["line"] for each in answer["errors"]}) == bad
     assert [each["line"] for each in answer["errors"]] == sorted(each["line"] for each in answer["errors"])
     assert {each["field"] for each in answer["errors"]} == {"", "phone_number", "time_zone"}
@@ -130,13 +130,12 @@ async def test_every_seventh_line_bad_is_named_and_the_others_are_in(gateway: Ga
     assert (await gateway.get("/clients")).json["total_size"] == answer["created"]
 
 
-async def test_each_of_many_bad_lines_is_named(gateway: Gateway) -> None:
-    """More than the engine lists when it is not asked for more, and than gRPC's own 4 MiB."""
+async def test_the_first_thousand_faults_are_named_and_all_are_counted(gateway: Gateway) -> None:
     bad = b"12,new,Mars/Phobos\n"
     answer = (await send(gateway, b"phone_number,tag,time_zone\n" + bad * 30_000)).json
     assert (answer["created"], answer["rejected"]) == (0, 30_000)
-    assert sorted({each["line"] for each in answer["errors"]}) == list(range(2, 30_002))
-    assert len(answer["errors"]) == 60_000
+    assert sorted({each["line"] for each in answer["errors"]}) == list(range(2, 502))
+    assert len(answer["errors"]) == 1_000
 
 
 async def test_ndjson_and_back(gateway: Gateway) -> None:
