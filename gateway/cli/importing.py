@@ -25,7 +25,6 @@ from rich.text import Text
 
 from gateway.cli import show
 from gateway.cli.failures import EXIT_SERVICE, Failure
-from gateway.cli.plain import dumps
 from gateway.cli.session import CALL_SECONDS, Session
 from gateway.csv_rows import Format, RowError, RowReader, UnreadableInput, csv_row
 from gateway.import_stream import BrokenOff, ImportCall, ImportResult, import_rows
@@ -143,18 +142,20 @@ def _progress(session: Session, source: BinaryIO) -> Progress:
 def _tell(session: Session, result: ImportResult, encoding: str | None) -> None:
     if session.json:
         counts = {name: getattr(result, name) for name in ("created", "updated", "unchanged", "rejected")}
-        session.out.print(
-            dumps(counts | {"errors": [e._asdict() for e in result.errors]}), markup=False, soft_wrap=True
-        )
+        session.dump(counts | {"errors": [e._asdict() for e in result.errors]})
         return
     if encoding not in (None, "utf-8"):
         session.err.print(f"note: the file was read as {encoding}", style="yellow", markup=False)
     if result.errors:
         _tell_rejected(session, result.errors)
     colour = "red" if result.rejected else "dim"
-    parts = [f"[green]{show.number(result.created)} created[/]", f"[cyan]{show.number(result.updated)} updated[/]"]
-    parts += [f"{show.number(result.unchanged)} unchanged", f"[{colour}]{show.number(result.rejected)} rejected[/]"]
-    session.out.print(", ".join(parts))
+    parts = [
+        Text(f"{show.number(result.created)} created", "green"),
+        Text(f"{show.number(result.updated)} updated", "cyan"),
+        Text(f"{show.number(result.unchanged)} unchanged"),
+        Text(f"{show.number(result.rejected)} rejected", colour),
+    ]
+    session.out.print(Text(", ").join(parts))
 
 
 def _tell_rejected(session: Session, errors: list[RowError]) -> None:
@@ -164,4 +165,4 @@ def _tell_rejected(session: Session, errors: list[RowError]) -> None:
     session.out.print(body)
     if len(errors) > SHOWN_ERRORS:
         more = show.number(len(errors) - SHOWN_ERRORS)
-        session.out.print(f"[dim]… and {more} more; --errors-file FILE writes them all[/]")
+        session.out.print(Text(f"… and {more} more; --errors-file FILE writes them all", "dim"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -15,8 +14,9 @@ from gateway.cli import show
 from gateway.cli.failures import UsageFailure
 from gateway.cli.mailing_stats import show_stats
 from gateway.cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
-from gateway.cli.plain import dumps, plain
+from gateway.cli.plain import plain
 from gateway.cli.session import CALL_SECONDS, Session, run
+from gateway.cli.texts import Encoding, text_of
 from gateway.cli.values import enum_number, local_hours, moment, timestamp
 from gateway.cli.watch import RECONNECT_SECONDS, watch_mailing
 from mailing.v1.mailing_pb2 import AudienceFilter, Mailing, MailingState, OnUncertain
@@ -59,6 +59,7 @@ Reconnect = Annotated[
 
 def _mailing(
     text: str,
+    encoding: str | None,
     tag: list[str] | None,
     phone_code: list[str] | None,
     start: str,
@@ -69,7 +70,7 @@ def _mailing(
 ) -> Mailing:
     begins = moment("--start", start, datetime.now(UTC))
     mailing = Mailing(
-        text=_text(text),
+        text=text_of("--text", text, encoding),
         filter=AudienceFilter(tags=tag or (), phone_codes=phone_code or ()),
         start_time=timestamp(begins),
         end_time=timestamp(moment("--end", end, begins)),
@@ -83,10 +84,6 @@ def _mailing(
     return mailing
 
 
-def _text(text: str) -> str:
-    return sys.stdin.read().removesuffix("\n") if text == "-" else text
-
-
 @app.command("create")
 def create(
     context: typer.Context,
@@ -98,10 +95,11 @@ def create(
     local_hours: Hours = None,
     rate: Rate = None,
     on_uncertain: Uncertain = None,
+    encoding: Encoding = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it until it is finished.")] = False,
 ) -> None:
     """Register a mailing."""
-    mailing = _mailing(text, tag, phone_code, start, end, local_hours, rate, on_uncertain)
+    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain)
 
     async def act(session: Session) -> None:
         request = CreateMailingRequest(mailing=mailing, request_id=str(uuid.uuid4()))
@@ -127,9 +125,10 @@ def preview(
     local_hours: Hours = None,
     rate: Rate = None,
     on_uncertain: Uncertain = None,
+    encoding: Encoding = None,
 ) -> None:
     """Say how many clients, segments and how long, for options as `create` takes them; stores nothing."""
-    mailing = _mailing(text, tag, phone_code, start, end, local_hours, rate, on_uncertain)
+    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain)
 
     async def act(session: Session) -> None:
         request = PreviewMailingRequest(mailing=mailing)
@@ -201,12 +200,13 @@ def edit(
         str | None, typer.Option("--local-hours", help="Like 09:00-21:00; any: at any hour.")
     ] = None,
     rate: Annotated[float | None, typer.Option("--rate", help="Messages a second; 0: no limit of its own.")] = None,
+    encoding: Encoding = None,
 ) -> None:
     """Change an open mailing; what is not given stays, unsent messages follow."""
     changed = Mailing(id=mailing_id)
     paths: list[str] = []
     if text is not None:
-        changed.text = _text(text)
+        changed.text = text_of("--text", text, encoding)
         paths.append("text")
     if tag or all_tags:
         changed.filter.tags.extend([] if all_tags else tag or [])
@@ -358,7 +358,7 @@ def _entries(entries: object) -> str:
 
 def _show_preview(session: Session, answer: PreviewMailingResponse) -> None:
     if session.json:
-        session.out.print(dumps(plain(answer)), markup=False, soft_wrap=True)
+        session.dump(plain(answer))
         return
     forecast = answer.forecast
     speed = f" at {show.rate(forecast.rate_per_second)}" if forecast.rate_per_second else ""

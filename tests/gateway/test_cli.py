@@ -21,7 +21,7 @@ import pytest
 from gateway.cli import messages, watch
 from gateway.cli.app import call, hoist
 from gateway.cli.failures import EXIT_INTERRUPTED, EXIT_SERVICE, EXIT_UNREACHABLE, EXIT_USAGE, UsageFailure
-from gateway.cli.values import moment
+from gateway.cli.values import local_hours, moment
 from mailing.v1 import (
     client_service_pb2,
     engine_service_pb2,
@@ -489,6 +489,150 @@ def test_watch_notices_an_engine_that_has_gone_silent(
 def test_watch_stops_when_the_mailing_is_deleted(run: Mailing, script: Script) -> None:
     script.abort = lambda context: fake_engine.refuse(context, grpc.StatusCode.NOT_FOUND, "there is no mailing 7")
     assert run("mailing", "watch", "7") == (EXIT_SERVICE, "", "error: there is no mailing 7\n")
+
+
+def _standing_still(**fields: Any) -> Any:
+    step = progress(10, **fields)
+    step.rate_per_second = 0
+    return step
+
+
+def test_watch_says_that_a_mailing_waits_for_its_local_hours(
+    run: Mailing, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script.mailing = {"local_hours": local_hours("09:00-21:00")}  # its clients are in Omsk, where it is six
+    script.progress = [[_standing_still(), progress(500), progress(1000)]]
+    code, out, _ = run("mailing", "watch", "7", "--utc")
+    waits = "waits for its local hours (09:00-21:00 where the clients are), the next at 2026-01-01 03:00:00Z"
+    assert code == 0
+    assert out.splitlines()[0] == (f"mailing 7 active: 10 of 1,000 (1.0%), 10 sent, 0 not sent, 990 pending, {waits}")
+    assert "0/s" not in out
+    assert "left" not in out
+    assert out.count("waits") == 1
+    asked = [request for request in script.requests if isinstance(request, mailing_service_pb2.GetMailingStatsRequest)]
+    assert len(asked) == 1
+    monkeypatch.setenv("TZ", "Europe/Moscow")
+    time.tzset()
+    script.watches = 0
+    assert "the next at 2026-01-01 06:00:00+03:00" in run("mailing", "watch", "7")[1]
+    monkeypatch.delenv("TZ")
+    time.tzset()
+
+
+@pytest.mark.parametrize("hours", [None, "06:00-21:00"])
+def test_watch_does_not_say_so_of_one_that_stands_still_for_another_reason(
+    run: Mailing, script: Script, hours: str | None
+) -> None:
+    script.mailing = {} if hours is None else {"local_hours": local_hours(hours)}
+    script.progress = [[_standing_still(), progress(1000)]]
+    out = run("mailing", "watch", "7")[1]
+    assert out.splitlines()[0].endswith("990 pending, 0/s")  # and no time left, which nobody can know
+    assert "waits" not in out
+
+
+def test_watch_does_not_ask_about_what_moves(run: Mailing, script: Script) -> None:
+    script.mailing = {"local_hours": local_hours("09:00-21:00")}
+    script.progress = [[progress(10), _standing_still(state=mailing_pb2.MAILING_STATE_PAUSED), progress(1000)]]
+    assert "waits" not in run("mailing", "watch", "7")[1]
+    assert [type(request) for request in script.requests] == [mailing_service_pb2.WatchMailingRequest] or not [
+        request for request in script.requests if isinstance(request, mailing_service_pb2.GetMailingRequest)
+    ]
+
+
+# -- free texts in another encoding ------------------------------------------------------------------
+
+CYRILLIC = "Ски"
+
+
+@pytest.mark.parametrize("command", ["mailing preview", "mailing create", "mailing edit 7"])
+def test_a_text_from_stdin_that_is_not_utf_8_is_named(run: Mailing, script: Script, stdin: Path, command: str) -> None:
+    stdin.write_bytes(b"\xd1\xea\xe8")
+    code, out, err = run(*command.split(), "--text", "-")
+    assert (code, out, script.requests) == (EXIT_USAGE, "", [])
+    assert err == (
+        "error: --text: what came from stdin is not UTF-8 (byte 0xd1 at 1): say which encoding it is in, "
+        "like --encoding windows-1251\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "options"),
+    [
+        (CYRILLIC.encode("cp1251"), ["--encoding", "windows-1251"]),
+        (CYRILLIC.encode("koi8-r"), ["--encoding", "KOI8-R"]),
+        (CYRILLIC.encode(), []),
+        (CYRILLIC.encode("utf-8-sig"), []),
+        (CYRILLIC.encode("utf-8-sig") + b"\r\n", []),
+        (CYRILLIC.encode("utf-16"), []),
+        ("\ufeff".encode("utf-16-be") + CYRILLIC.encode("utf-16-be"), []),
+    ],
+)
+@pytest.mark.parametrize("command", ["mailing preview", "mailing create", "mailing edit 7"])
+def test_a_text_from_stdin_is_read_as_it_is_written(
+    run: Mailing, script: Script, stdin: Path, command: str, data: bytes, options: list[str]
+) -> None:
+    stdin.write_bytes(data)
+    assert run(*command.split(), "--text", "-", *options)[0] == 0
+    kinds = {
+        "preview": mailing_service_pb2.PreviewMailingRequest,
+        "create": mailing_service_pb2.CreateMailingRequest,
+        "edit": mailing_service_pb2.UpdateMailingRequest,
+    }
+    assert script.last(kinds[command.split()[1]]).mailing.text == CYRILLIC
+
+
+@pytest.mark.parametrize("name", ["latin-99", "rot13", "hex", "\udcd1", "\0"])
+def test_an_encoding_that_there_is_not_is_named(run: Mailing, stdin: Path, name: str) -> None:
+    stdin.write_bytes(b"x")
+    code, _, err = run("mailing", "preview", "--text", "-", "--encoding", name)
+    assert (code, err.count("\n")) == (EXIT_USAGE, 1)
+    assert "there is no such encoding" in err
+
+
+def test_an_encoding_is_for_stdin(run: Mailing) -> None:
+    code, _, err = run("mailing", "preview", "--text", "x", "--encoding", "koi8-r")
+    assert (code, err) == (EXIT_USAGE, "error: --encoding is for a text from stdin: --text -\n")
+
+
+NOT_UTF_8 = os.fsdecode(CYRILLIC.encode("cp1251"))
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        (["mailing", "preview", "--text", NOT_UTF_8], "--text"),
+        (["mailing", "create", f"--text={NOT_UTF_8}"], "--text"),
+        (["mailing", "edit", "7", "--text", NOT_UTF_8], "--text"),
+        (["mailing", "create", "--text", "x", "--tag", NOT_UTF_8], "--tag"),
+        (["mailing", "edit", "7", "--tag", NOT_UTF_8], "--tag"),
+        (["mailing", "create", "--text", "x", "--phone-code", NOT_UTF_8], "--phone-code"),
+        (["mailing", "create", "--text", "x", "--start", NOT_UTF_8], "--start"),
+        (["mailing", "create", "--text", "x", "--local-hours", NOT_UTF_8], "--local-hours"),
+        (["clients", "add", "79161234567", "--tag", NOT_UTF_8], "--tag"),
+        (["clients", "add", NOT_UTF_8], r"argument '\udcd1\udcea\udce8'"),
+        (["clients", "edit", "4", "--tag", NOT_UTF_8], "--tag"),
+        (["clients", "list", "--tag", NOT_UTF_8], "--tag"),
+        (["clients", "list", "--time-zone", NOT_UTF_8], "--time-zone"),
+        (["clients", "export", "--tag", NOT_UTF_8], "--tag"),
+        (["token", "create", NOT_UTF_8, "--role", "viewer"], r"argument '\udcd1\udcea\udce8'"),
+        (["account", "create", NOT_UTF_8, "--role", "viewer"], r"argument '\udcd1\udcea\udce8'"),
+        (["audit", "--actor", NOT_UTF_8], "--actor"),
+        (["audit", "--object", NOT_UTF_8], "--object"),
+        (["engine", "status", "--token", NOT_UTF_8], "--token"),
+        (["engine", "status", "--target", NOT_UTF_8], "--target"),
+    ],
+)
+def test_an_argument_that_is_not_utf_8_is_named(run: Mailing, script: Script, command: list[str], named: str) -> None:
+    code, out, err = run(*command)
+    assert (code, out, script.requests, err.count("\n")) == (EXIT_USAGE, "", [], 1)
+    assert named in err
+
+
+def test_a_password_from_stdin_that_is_not_utf_8_is_named(run: Mailing, script: Script, stdin: Path) -> None:
+    stdin.write_bytes(b"\xcf\xe0\xf0\xee\xeb\xfc\n")
+    code, out, err = run("account", "create", "anna", "--role", "viewer", "--password-stdin")
+    assert (code, out, script.requests) == (EXIT_USAGE, "", [])
+    assert err == "error: --password-stdin: what came from stdin is not UTF-8 (byte 0xcf at 1)\n"
 
 
 # -- the process -----------------------------------------------------------------------------------------------
