@@ -18,6 +18,7 @@ from random import Random
 import structlog
 
 from common.setting_types import Listen
+from common.terminal import say
 from engine.access.authority import Authority
 from engine.access.seeding import seed
 from engine.api.control import ActorStatus, BreakerStatus, DeliveryStatus, ProviderCalls
@@ -101,7 +102,15 @@ class Service:
         self._stack.push_async_callback(server.close)
         self.metrics_listen = server.address
         authority = Authority(self.store, clock, session_seconds=settings.session_seconds)
-        api = ApiServer(self.store, control, clock, authority=authority, tls=_tls(settings), measure=self._measure)
+        api = ApiServer(
+            self.store,
+            control,
+            clock,
+            authority=authority,
+            tls=_tls(settings),
+            measure=self._measure,
+            segments_max=settings.segments_max,
+        )
         self._stack.push_async_callback(api.stop, min(_RPC_GRACE_SECONDS, settings.shutdown_seconds / 10))
         self.grpc_port = await api.start(str(settings.grpc_listen))
         log.info(
@@ -132,7 +141,7 @@ class Service:
             now_us=SystemClock().now_us(),
         )
         for line in made.lines():
-            print(line, flush=True)
+            say(line)
 
     def _count_ended(self, reason: Reason, number: int) -> None:
         outcome = _ENDINGS.get(reason)

@@ -16,6 +16,7 @@ from common.command_line import Argument, BadSettings, Command
 from common.setting_types import Listen, Seconds, is_loopback, listen, long_token, token
 from common.settings import Invocation, ProcessSettings, Program
 from engine import setting_types
+from engine.domain.validate import SEGMENTS_MAX
 
 PROGRAM: Final = "python -m engine"
 WORKERS_MAX: Final = 10_000
@@ -24,6 +25,8 @@ DAYS_MAX: Final = 36_500
 """A token that is to last longer needs no end."""
 RATE_MAX: Final = 100_000.0
 """Messages a second; the same bound as for a mailing's own ``rate_limit``."""
+SEGMENTS_LIMIT: Final = 255
+"""An SMS of several parts numbers them in one octet."""
 
 
 class Settings(ProcessSettings):
@@ -69,6 +72,9 @@ class Settings(ProcessSettings):
         le=86_400,
         allow_inf_nan=False,
         description="after this an engine that is silent loses its messages to another one",
+    )
+    segments_max: int = Field(
+        SEGMENTS_MAX, ge=1, le=SEGMENTS_LIMIT, description="SMS segments that a mailing's text may take, at most"
     )
     grpc_listen: Annotated[Listen, BeforeValidator(listen)] = Field(
         Listen("127.0.0.1", 50051), description="host:port of the gRPC API; port 0: any free one"

@@ -21,7 +21,7 @@ from engine.api.repeats import first_answer, request_key
 from engine.api.watch import Watch
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.segments import count_segments
-from engine.domain.validate import MailingInput
+from engine.domain.validate import SEGMENTS_MAX, MailingInput
 from engine.ports import Clock
 from engine.store.rows import Actor, Breakdown, Changed, MailingRow, RequestKey
 from engine.store.store import Store
@@ -56,8 +56,15 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
     """See ``proto/mailing/v1/mailing_service.proto``."""
 
     def __init__(
-        self, store: Store, control: DeliveryControl, clock: Clock, background: Background, watch: Watch
+        self,
+        store: Store,
+        control: DeliveryControl,
+        clock: Clock,
+        background: Background,
+        watch: Watch,
+        segments_max: int = SEGMENTS_MAX,
     ) -> None:
+        self._segments_max = segments_max
         self._store, self._control, self._clock = store, control, clock
         self._background, self._watch = background, watch
         self._breakdowns: Fresh[int, Breakdown] = Fresh(clock, BREAKDOWN_SECONDS, stale_seconds=STALE_SECONDS)
@@ -72,7 +79,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             return request_key("CreateMailing", request, request.request_id, by)
 
         try:
-            wanted, key = both(lambda: mailing_input(request.mailing, now_us), key_of)
+            wanted, key = both(lambda: mailing_input(request.mailing, now_us, self._segments_max), key_of)
         except InvalidInput as error:
             if request.validate_only:
                 raise
@@ -116,7 +123,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         mailing_id, now_us = request.mailing.id, self._clock.now_us()
 
         def edit(row: MailingRow) -> MailingInput:
-            return edited(row, request.mailing, request.update_mask, now_us)
+            return edited(row, request.mailing, request.update_mask, now_us, self._segments_max)
 
         async def change() -> None:
             await self._store.update_mailing(mailing_id, edit, by=caller(context), now_us=now_us)
@@ -176,7 +183,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
     ) -> mailing_service_pb2.PreviewMailingResponse:
         """Say what a mailing would be; stores nothing."""
         now_us = self._clock.now_us()
-        wanted = mailing_input(request.mailing, now_us)
+        wanted = mailing_input(request.mailing, now_us, self._segments_max)
         audience = await self._store.audience_size(wanted.filter)
         rate = expected_rate(self._control.forecast_rate(), wanted.rate_limit)
         text = count_segments(wanted.text)

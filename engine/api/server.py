@@ -27,6 +27,7 @@ from engine.api.mailings import MailingServicer
 from engine.api.messages import MessageServicer
 from engine.api.roles import requirements
 from engine.api.watch import PERIOD_SECONDS, Watch
+from engine.domain.validate import SEGMENTS_MAX
 from engine.ports import Clock
 from engine.store.store import Store
 from mailing.v1 import (
@@ -96,6 +97,7 @@ class ApiServer:
         tls: Tls | None = None,
         measure: Measure = no_measure,
         watch_period_seconds: float = PERIOD_SECONDS,
+        segments_max: int = SEGMENTS_MAX,
     ) -> None:
         """``authority``: who decides who is calling, with the usual settings unless given; it is closed with this."""
         self._authority = authority or Authority(store, clock)
@@ -112,7 +114,7 @@ class ApiServer:
             ClientServicer(store, control, clock, self._background, self._stopping), services
         )
         mailing_service_pb2_grpc.add_MailingServiceServicer_to_server(
-            MailingServicer(store, control, clock, self._background, watch), services
+            MailingServicer(store, control, clock, self._background, watch, segments_max), services
         )
         message_service_pb2_grpc.add_MessageServiceServicer_to_server(MessageServicer(store), services)
         engine_service_pb2_grpc.add_EngineServiceServicer_to_server(
