@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr
 from common.command_line import Argument, BadSettings, Command
 from common.setting_types import Listen, Seconds, is_loopback, listen, long_token, token
 from common.settings import Invocation, ProcessSettings, Program
-from engine import setting_types
+from engine import postgres_url, setting_types
 from engine.domain.validate import SEGMENTS_MAX
 
 PROGRAM: Final = "python -m engine"
@@ -108,7 +107,8 @@ class Settings(ProcessSettings):
     @property
     def database_name(self) -> str:
         """The database's URL without the password, for logs."""
-        return re.sub(r"(?<=://)([^/@:]*):[^/]*@", r"\1:***@", self.database_url.partition("?")[0])
+        url = self.database_url
+        return url if url.startswith("sqlite://") else postgres_url.parse(url).name
 
     def conflicts(self) -> Sequence[tuple[str, str]]:
         """See ``ProcessSettings``."""
