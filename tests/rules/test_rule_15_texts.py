@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -81,7 +82,7 @@ async def test_rule_15_other_lengths_are_refused_and_nothing_is_stored(tmp_path:
 
 @pytest.mark.parametrize(("limit", "settings"), [(10, {}), (3, {"segments_max": 3})], ids=["default", "set"])
 async def test_rule_15_more_segments_than_the_limit_are_refused_and_nothing_is_stored(
-    tmp_path: Path, limit: int, settings: dict[str, int]
+    tmp_path: Path, limit: int, settings: dict[str, Any]
 ) -> None:
     most, more = "ж" * 67 * limit, "ж" * (67 * limit + 1)
     words = f"must take at most {limit} SMS segments, not {limit + 1} (the limit is MAILING_SEGMENTS_MAX)"
@@ -104,6 +105,7 @@ async def test_rule_15_a_mailing_of_before_the_limit_was_lowered_can_be_edited_b
     async with running(tmp_path) as rig:
         kept = await rig.register(text="ж" * 135, start_seconds=60)
     async with running(tmp_path, segments_max=2) as rig:
+        update = mailing_service_pb2.UpdateMailingRequest()
         for rate, paths in ((5, ["rate_limit"]), (6, ["text", "rate_limit"])):
             changed = mailing_pb2.Mailing(id=kept.id, text=kept.text, rate_limit=rate)
             update = mailing_service_pb2.UpdateMailingRequest(mailing=changed, update_mask=FieldMask(paths=paths))
