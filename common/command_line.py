@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, NoReturn
 
+from common.texts import is_text
+
 
 class BadSettings(Exception):
     """The command line, the environment or ``.env`` can't be used: one line for each reason."""
@@ -90,7 +92,10 @@ def read_command_line(
     command = next((each for each in commands if each.name == name), Command(name, ""))
     arguments = {}
     for each in command.arguments:
-        arguments[each.key] = found.pop(_ARGUMENT + each.key, False if each.is_switch else each.default)
+        value = found.pop(_ARGUMENT + each.key, False if each.is_switch else each.default)
+        if isinstance(value, str) and not is_text(value):
+            raise BadSettings(f"{each.name}: is not UTF-8: write it in UTF-8")
+        arguments[each.key] = value
     return CommandLine(name, found, arguments)
 
 

@@ -23,6 +23,8 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import FilteringBoundLogger, Processor
 
+from common.terminal import visible, visible_json, visible_lines
+
 Format = Literal["console", "json"]
 
 _HIDDEN: Final = "***"
@@ -35,6 +37,7 @@ _BEARER: Final = re.compile(r"(?i)\b(bearer\s+)[^\s'\",;]+")
 _URL_PASSWORD: Final = re.compile(r"(?<=://)([^\s/@:]*):[^\s/@]*@")
 _PHONE_LENGTH_MIN: Final = 11
 _PHONES: Final = range(70_000_000_000, 80_000_000_000)
+_TRACEBACKS: Final = ("exception", "stack")
 _NOT_PHONES: Final = ("_id", "_us", "_ns", "_ids")
 
 
@@ -116,17 +119,49 @@ class _Lines:
 
 def _last_steps(log_format: Format, stream: TextIO) -> list[Processor]:
     """What happens to a line right before it is written; tracebacks become text first, to be masked too."""
-    renderer: Processor = (
-        _json if log_format == "json" else structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0)
+    renderers: list[Processor] = (
+        [_json]
+        if log_format == "json"
+        else [_shown, structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0)]
     )
-    return [structlog.processors.format_exc_info, mask, renderer]
+    return [structlog.processors.format_exc_info, mask, *renderers]
 
 
 def _json(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
     try:
-        return orjson.dumps(event).decode()
+        return visible_json(orjson.dumps(event).decode())
     except TypeError:  # half of a surrogate pair, or an integer of more than 64 bits
-        return json.dumps(event)
+        return visible_json(json.dumps(event))
+
+
+class _Visible(str):
+    """A value in which escapes stand for what hides: quotes around it must not double their backslashes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return super().__repr__().replace("\\\\", "\\")
+
+
+class _Drawn(str):
+    """A list or mapping as Python writes it: nothing needs quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _shown(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Escape what acts on a terminal or hides in it; a traceback keeps its lines."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            shown = visible_lines(value) if key in _TRACEBACKS else visible(value)
+            if shown is not value:
+                event[key] = _Visible(shown)
+        elif isinstance(value, dict | list):
+            event[key] = _Drawn(visible(repr(value)))
+    return event
 
 
 def _quiet_libraries(number: int) -> None:

@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from common import setting_types
 from common.command_line import BadSettings, Command, Flag, read_command_line
+from common.terminal import say
 
 
 class ProcessSettings(BaseModel):
@@ -99,7 +100,7 @@ class Program(Generic[S]):
             self.check(line.command, settings)
         except BadSettings as error:
             for text in error.lines:
-                print(f"{self.name}: {text}", file=sys.stderr)
+                say(f"{self.name}: {text}", file=sys.stderr)
             raise SystemExit(2) from None
         return Invocation(line.command, settings, line.arguments)
 

@@ -13,6 +13,8 @@ from typing import Any
 import uvloop
 
 from common import logs, process
+from common.command_line import BadSettings
+from common.terminal import say, tolerate_terminal
 from engine.access import commands
 from engine.api.server import ListenError
 from engine.domain.errors import MailingError
@@ -49,7 +51,7 @@ async def migrate(settings: Settings, _arguments: Mapping[str, Any]) -> int:
     """Bring the database to this version's schema; returns the exit code."""
     store = await Store.open(settings.database_url)
     await store.close()
-    print(f"The database {settings.database_name} is up to date.")
+    say(f"The database {settings.database_name} is up to date.")
     return 0
 
 
@@ -61,9 +63,9 @@ async def check(settings: Settings, _arguments: Mapping[str, Any]) -> int:
     finally:
         await store.close()
     for found in differences:
-        print(f"mailing {found.mailing_id}: {found.name} was {found.stored}, repaired to {found.counted}")
+        say(f"mailing {found.mailing_id}: {found.name} was {found.stored}, repaired to {found.counted}")
     if not differences:
-        print("All counters agree with the messages.")
+        say("All counters agree with the messages.")
     return 1 if differences else 0
 
 
@@ -73,14 +75,18 @@ COMMANDS: dict[str, Handler] = {"run": run, "migrate": migrate, "check": check, 
 
 def main() -> int:
     """Entry point; returns the exit code: 0 done, 1 it could not be done (one line says why), 2 bad settings."""
+    tolerate_terminal()
     command, settings, arguments = parse(sys.argv[1:], os.environ, Path(".env"))
     logs.configure(settings.log_format, settings.log_level)
     process.end_with_parent(settings.shutdown_seconds)
     process.tune()
     try:
         return uvloop.run(COMMANDS[command](settings, arguments))  # type: ignore[arg-type]
+    except BadSettings as error:
+        say(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 2
     except (MailingError, DatabaseUnavailable, StoreUnavailable, ListenError, OSError) as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        say(f"{PROGRAM}: {error}", file=sys.stderr)
         return 1
 
 

@@ -107,6 +107,7 @@ class Service:
             tls=_tls(settings),
             measure=self._measure,
             default_time_zone=settings.default_time_zone,
+            segments_max=settings.segments_max,
         )
         self._stack.push_async_callback(api.stop, min(_RPC_GRACE_SECONDS, settings.shutdown_seconds / 10))
         self.grpc_port = await api.start(str(settings.grpc_listen))

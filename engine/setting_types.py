@@ -5,11 +5,12 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from common.setting_types import split_url
+from engine import postgres_url
 from engine.domain.validate import is_time_zone
 
 
 def database_url(value: str) -> str:
-    """``sqlite://path/to/file`` or ``postgres://user:password@host/database``.
+    """``sqlite://path/to/file`` or ``postgres://user:password@host/database``, see ``postgres_url``.
 
     The message never repeats the value: it may hold a password.
     """
@@ -18,11 +19,9 @@ def database_url(value: str) -> str:
         if not path or path == ":memory:" or "?" in path or path.endswith("/"):
             raise ValueError("should name a file, such as sqlite://data/mailing.db, without parameters")
         return value
-    parts = split_url(value)
-    if parts.scheme not in {"postgres", "postgresql"}:
+    if value.partition("://")[0].lower() not in postgres_url.SCHEMES:
         raise ValueError("should begin with sqlite:// or postgres://")
-    if not parts.path.strip("/"):
-        raise ValueError("should name a database, such as postgres://user@host/mailing")
+    postgres_url.parse(value)
     if find_spec("asyncpg") is None:
         raise ValueError("PostgreSQL needs the extra 'postgres': pip install 'mailing-service[postgres]'")
     return value

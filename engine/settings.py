@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +14,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr
 from common.command_line import Argument, BadSettings, Command
 from common.setting_types import Listen, Seconds, host_names, is_loopback, listen, long_token, token
 from common.settings import Invocation, ProcessSettings, Program
-from engine import setting_types
-from engine.domain.validate import DEFAULT_TIME_ZONE
+from engine import postgres_url, setting_types
+from engine.domain.validate import DEFAULT_TIME_ZONE, SEGMENTS_MAX
 
 PROGRAM: Final = "python -m engine"
 WORKERS_MAX: Final = 10_000
@@ -25,6 +24,8 @@ DAYS_MAX: Final = 36_500
 """A token that is to last longer needs no end."""
 RATE_MAX: Final = 100_000.0
 """Messages a second; the same bound as for a mailing's own ``rate_limit``."""
+SEGMENTS_LIMIT: Final = 255
+"""An SMS of several parts numbers them in one octet."""
 
 
 class Settings(ProcessSettings):
@@ -74,6 +75,9 @@ class Settings(ProcessSettings):
     default_time_zone: Annotated[str, AfterValidator(setting_types.time_zone)] = Field(
         DEFAULT_TIME_ZONE, description="the time zone of a client for whom none is said: an IANA name"
     )
+    segments_max: int = Field(
+        SEGMENTS_MAX, ge=1, le=SEGMENTS_LIMIT, description="SMS segments that a mailing's text may take, at most"
+    )
     grpc_listen: Annotated[Listen, BeforeValidator(listen)] = Field(
         Listen("127.0.0.1", 50051), description="host:port of the gRPC API; port 0: any free one"
     )
@@ -114,7 +118,8 @@ class Settings(ProcessSettings):
     @property
     def database_name(self) -> str:
         """The database's URL without the password, for logs."""
-        return re.sub(r"(?<=://)([^/@:]*):[^/]*@", r"\1:***@", self.database_url.partition("?")[0])
+        url = self.database_url
+        return url if url.startswith("sqlite://") else postgres_url.parse(url).name
 
     def conflicts(self) -> Sequence[tuple[str, str]]:
         """See ``ProcessSettings``."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import uvloop
 
 from common import logs, process
+from common.terminal import say, tolerate_terminal
 from gateway.service import Service
 from gateway.settings import PROGRAM, Settings, parse
 from gateway.tls import TlsError
@@ -39,6 +40,7 @@ def _on_signal(stop: asyncio.Event) -> None:
 
 def main() -> int:
     """Entry point; returns the exit code: 0 done, 1 it could not be done (one line says why), 2 bad settings."""
+    tolerate_terminal()
     settings = parse(sys.argv[1:], os.environ, Path(".env")).settings
     logs.configure(settings.log_format, settings.log_level)
     process.end_with_parent(settings.shutdown_seconds)
@@ -46,7 +48,7 @@ def main() -> int:
     try:
         return uvloop.run(run(settings))
     except (TlsError, OSError) as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        say(f"{PROGRAM}: {error}", file=sys.stderr)
         return 1
 
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
+from common.command_line import BadSettings
+from common.terminal import say
+from common.texts import read_text
 from engine.access.authority import Authority
 from engine.access.secrets import new_password
 from engine.clock import SystemClock
@@ -29,12 +32,12 @@ Arguments = Mapping[str, Any]
 
 async def create_account(settings: Settings, arguments: Arguments) -> int:
     """``account create NAME --role ROLE [--password-stdin]``; without a password one is made and printed."""
-    given = _first_line(sys.stdin) if arguments["password_stdin"] else None
+    given = _first_line() if arguments["password_stdin"] else None
     name, password = arguments["name"], given if given is not None else new_password()
     check_fields(name=account_name_problem(name), password=password_problem(password))
     async with _authority(settings) as (_, authority):
         await authority.create_account(name, _role(arguments), password, by=BY)
-    print(f"The account {name} was made." if given is not None else f"Password of the account {name}: {password}")
+    say(f"The account {name} was made." if given is not None else f"Password of the account {name}: {password}")
     return 0
 
 
@@ -45,7 +48,7 @@ async def list_accounts(settings: Settings, _arguments: Arguments) -> int:
         while page is not None:
             found = await store.list_accounts(page)
             for row in found.items:
-                print(row.id, row.name, row.role.word, _state(row.revoke_us), sep="\t")
+                say(row.id, row.name, row.role.word, _state(row.revoke_us), sep="\t")
             page = None if found.next_after is None else Page(1000, found.next_after)
     return 0
 
@@ -58,7 +61,7 @@ async def revoke_account(settings: Settings, arguments: Arguments) -> int:
         if found is None:
             raise NotFound("account", name)
         await authority.revoke_account(found[0].id, by=BY)
-    print(f"The account {found[0].name} was revoked.")
+    say(f"The account {found[0].name} was revoked.")
     return 0
 
 
@@ -69,7 +72,7 @@ async def create_token(settings: Settings, arguments: Arguments) -> int:
     expire_us = None if days is None else SystemClock().now_us() + int(days * _DAY_US)
     async with _authority(settings) as (_, authority):
         _, secret = await authority.create_token(name, _role(arguments), expire_us=expire_us, by=BY)
-    print(secret)
+    say(secret)
     return 0
 
 
@@ -81,7 +84,7 @@ async def list_tokens(settings: Settings, _arguments: Arguments) -> int:
             found = await store.list_tokens(page)
             for row in found.items:
                 expires = "" if row.expire_us is None else f"expires {format_rfc3339(row.expire_us)}"
-                print(row.id, row.name, row.role.word, row.hint, _state(row.revoke_us) or expires, sep="\t")
+                say(row.id, row.name, row.role.word, row.hint, _state(row.revoke_us) or expires, sep="\t")
             page = None if found.next_after is None else Page(1000, found.next_after)
     return 0
 
@@ -90,7 +93,7 @@ async def revoke_token(settings: Settings, arguments: Arguments) -> int:
     """``token revoke ID``."""
     async with _authority(settings) as (_, authority):
         row = await authority.revoke_token(arguments["id"], by=BY)
-    print(f"The token {row.id} ({row.name}) was revoked.")
+    say(f"The token {row.id} ({row.name}) was revoked.")
     return 0
 
 
@@ -121,8 +124,11 @@ async def _authority(settings: Settings) -> AsyncIterator[tuple[Store, Authority
         await store.close()
 
 
-def _first_line(stream: TextIO) -> str:
-    return stream.readline().rstrip("\r\n")
+def _first_line() -> str:
+    try:
+        return read_text(sys.stdin.buffer.readline()).removesuffix("\n")
+    except ValueError as error:
+        raise BadSettings(f"--password-stdin: what came from stdin {error}") from None
 
 
 def _role(arguments: Arguments) -> Role:

@@ -245,8 +245,8 @@ def mailing_message(row: MailingRow, now_us: int) -> mailing_pb2.Mailing:
     )
 
 
-def mailing_input(mailing: mailing_pb2.Mailing, now_us: int) -> MailingInput:
-    """A mailing as it may be stored. Raises InvalidInput with every bad field."""
+def mailing_input(mailing: mailing_pb2.Mailing, now_us: int, segments_max: int | None) -> MailingInput:
+    """A mailing as it may be stored, see ``valid_mailing``. Raises InvalidInput with every bad field."""
     hours = mailing.local_hours
     return valid_mailing(
         text=mailing.text,
@@ -257,6 +257,7 @@ def mailing_input(mailing: mailing_pb2.Mailing, now_us: int) -> MailingInput:
         local_hours=(getattr(hours, "from"), hours.to) if mailing.HasField("local_hours") else None,
         rate_limit=mailing.rate_limit if mailing.HasField("rate_limit") else None,
         on_uncertain=_on_uncertain_word(mailing.on_uncertain),
+        segments_max=segments_max,
     )
 
 

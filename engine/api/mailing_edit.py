@@ -21,8 +21,10 @@ class Unchanged(Exception):
     """The update says what is so already: nothing is to be stored."""
 
 
-def edited(row: MailingRow, mailing: mailing_pb2.Mailing, mask: FieldMask, now_us: int) -> MailingInput:
-    """Return the mailing as it is to be stored.
+def edited(
+    row: MailingRow, mailing: mailing_pb2.Mailing, mask: FieldMask, now_us: int, segments_max: int
+) -> MailingInput:
+    """Return the mailing as it is to be stored. A text that stays is not held to a limit that was lowered since.
 
     Raises:
         InvalidInput: with every bad field.
@@ -30,8 +32,9 @@ def edited(row: MailingRow, mailing: mailing_pb2.Mailing, mask: FieldMask, now_u
     """
     now = mailing_message(row, now_us)
     paths = paths_of(mask, mailing, EDITABLE | {_FIXED})
+    after = merged(now, mailing, [path for path in paths if path != _FIXED])
     wanted, _ = both(
-        lambda: mailing_input(merged(now, mailing, [path for path in paths if path != _FIXED]), now_us),
+        lambda: mailing_input(after, now_us, None if after.text == row.text else segments_max),
         lambda: _check_fixed(now, mailing, _FIXED in paths),
     )
     if wanted == _input(row):

@@ -22,7 +22,7 @@ from engine.api.repeats import first_answer, request_key
 from engine.api.watch import Watch
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.segments import count_segments
-from engine.domain.validate import MailingInput
+from engine.domain.validate import SEGMENTS_MAX, MailingInput
 from engine.ports import Clock
 from engine.store.rows import Actor, Breakdown, Changed, MailingRow, RequestKey
 from engine.store.store import Store
@@ -64,7 +64,9 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         background: Background,
         watch: Watch,
         outlook: Outlook,
+        segments_max: int = SEGMENTS_MAX,
     ) -> None:
+        self._segments_max = segments_max
         self._store, self._control, self._clock = store, control, clock
         self._background, self._watch, self._outlook = background, watch, outlook
         self._breakdowns: Fresh[int, Breakdown] = Fresh(clock, BREAKDOWN_SECONDS, stale_seconds=STALE_SECONDS)
@@ -79,7 +81,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             return request_key("CreateMailing", request, request.request_id, by)
 
         try:
-            wanted, key = both(lambda: mailing_input(request.mailing, now_us), key_of)
+            wanted, key = both(lambda: mailing_input(request.mailing, now_us, self._segments_max), key_of)
         except InvalidInput as error:
             if request.validate_only:
                 raise
@@ -123,7 +125,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         mailing_id, now_us = request.mailing.id, self._clock.now_us()
 
         def edit(row: MailingRow) -> MailingInput:
-            return edited(row, request.mailing, request.update_mask, now_us)
+            return edited(row, request.mailing, request.update_mask, now_us, self._segments_max)
 
         async def change() -> None:
             await self._store.update_mailing(mailing_id, edit, by=caller(context), now_us=now_us)
@@ -182,7 +184,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         self, request: mailing_service_pb2.PreviewMailingRequest, context: Context
     ) -> mailing_service_pb2.PreviewMailingResponse:
         """Say what a mailing would be; stores nothing."""
-        wanted = mailing_input(request.mailing, self._clock.now_us())
+        wanted = mailing_input(request.mailing, self._clock.now_us(), self._segments_max)
         edited_id = request.mailing_id if request.HasField("mailing_id") else None
         if edited_id is not None:
             await self._store.get_mailing(edited_id)

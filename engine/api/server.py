@@ -28,7 +28,7 @@ from engine.api.messages import MessageServicer
 from engine.api.outlook import Outlook
 from engine.api.roles import requirements
 from engine.api.watch import PERIOD_SECONDS, Watch
-from engine.domain.validate import DEFAULT_TIME_ZONE
+from engine.domain.validate import DEFAULT_TIME_ZONE, SEGMENTS_MAX
 from engine.ports import Clock
 from engine.store.store import Store
 from mailing.v1 import (
@@ -99,6 +99,7 @@ class ApiServer:
         measure: Measure = no_measure,
         watch_period_seconds: float = PERIOD_SECONDS,
         default_time_zone: str = DEFAULT_TIME_ZONE,
+        segments_max: int = SEGMENTS_MAX,
     ) -> None:
         """Wire it up.
 
@@ -121,7 +122,7 @@ class ApiServer:
             ClientServicer(store, control, clock, self._background, self._stopping, default_time_zone), services
         )
         mailing_service_pb2_grpc.add_MailingServiceServicer_to_server(
-            MailingServicer(store, control, clock, self._background, watch, outlook), services
+            MailingServicer(store, control, clock, self._background, watch, outlook, segments_max), services
         )
         message_service_pb2_grpc.add_MessageServiceServicer_to_server(MessageServicer(store), services)
         engine_service_pb2_grpc.add_EngineServiceServicer_to_server(

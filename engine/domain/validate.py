@@ -12,10 +12,13 @@ from zoneinfo import available_timezones
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.phone import default_code, normalise
+from engine.domain.segments import count_segments
 from engine.domain.time_text import MAX_US, MIN_US
 from engine.domain.window import LocalHours, parse_minute
 
 MAX_TEXT_LENGTH: Final = 4096
+SEGMENTS_MAX: Final = 10
+"""Of a text, unless the settings say otherwise."""
 MAX_TAG_LENGTH: Final = 64
 MAX_PHONE_CODE_LENGTH: Final = 16
 MAX_FILTER_ENTRIES: Final = 1000
@@ -24,6 +27,7 @@ DEFAULT_TIME_ZONE: Final = "UTC"
 ON_UNCERTAIN: Final = ("resend", "not_sent")
 NO_NULL: Final = "must not contain the character U+0000"
 
+_BOM: Final = "\ufeff"
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -156,15 +160,22 @@ def valid_mailing(
     local_hours: tuple[str, str] | None = None,
     rate_limit: float | None = None,
     on_uncertain: str = "",
+    segments_max: int | None = SEGMENTS_MAX,
 ) -> MailingInput:
     """Check and complete a mailing; a repeated filter entry counts once, no ``on_uncertain`` means ``resend``.
+
+    A byte order mark before the text is dropped: nobody sees it, and it would make the whole text UCS-2.
+
+    Args:
+        segments_max: SMS segments that the text may take; ``None``: it was accepted before, and stays so.
 
     Raises:
         InvalidInput: with every bad field. ``start_us``, ``end_us``: ``None`` is "not given".
     """
     errors: list[FieldError] = []
     uncertain = on_uncertain or ON_UNCERTAIN[0]
-    _check(errors, "text", _text_problem(text))
+    text = text.lstrip(_BOM)
+    _check(errors, "text", _text_problem(text, segments_max))
     _check_filter(filter, errors)
     start, end = _times(start_us, end_us, now_us, errors)
     hours = _local_hours(local_hours, errors)
@@ -201,9 +212,12 @@ def _tag_problem(tag: str) -> str | None:
     return _characters_problem(tag)
 
 
-def _text_problem(text: str) -> str | None:
+def _text_problem(text: str, segments_max: int | None) -> str | None:
     if not 1 <= len(text) <= MAX_TEXT_LENGTH:
         return f"must have 1 to {MAX_TEXT_LENGTH} characters, not {len(text)}"
+    segments = count_segments(text).segments
+    if segments_max is not None and segments > segments_max:
+        return f"must take at most {segments_max} SMS segments, not {segments} (the limit is MAILING_SEGMENTS_MAX)"
     return _characters_problem(text)
 
 

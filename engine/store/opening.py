@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.postgres_url import SCHEMES
 from engine.store.database import Database
 from engine.store.errors import DatabaseUnavailable
 from engine.store.postgres import PostgresDatabase
@@ -21,7 +22,7 @@ async def open_database(url: str, *, inline: bool = False) -> Database:
     """
     if url.startswith("sqlite://"):
         return await SqliteDatabase.open(url.removeprefix("sqlite://"), inline=inline)
-    if url.startswith(("postgres://", "postgresql://", "asyncpg://")):
-        return await PostgresDatabase.open(url)
     scheme = url.partition(":")[0]
+    if scheme.lower() in SCHEMES:
+        return await PostgresDatabase.open(url)
     raise DatabaseUnavailable(f"the database URL must start with sqlite:// or postgres://, not {scheme!r}")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
 import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
-from tortoise.backends.base.config_generator import expand_db_url
-from tortoise.exceptions import BaseORMException, ConfigurationError
+from tortoise.exceptions import BaseORMException
 
+from engine import postgres_url
+from engine.postgres_url import PostgresUrl
 from engine.store import orm
 from engine.store.database import Database, Row, Tx, Work
 from engine.store.dialect import POSTGRES
@@ -19,6 +21,9 @@ from engine.store.errors import DatabaseUnavailable, StoreUnavailable
 T = TypeVar("T")
 
 _ACQUIRE_SECONDS = 10.0
+_CONNECTIONS = 10
+_PASSWORD_LENGTH_MIN = 4
+"""A shorter one is part of many words, and a server that repeats a password has not been seen."""
 _TRIES = 8
 _RACES_MAX = 3
 """A transaction that loses more races than this has a key that is taken for good: a bug of ours."""
@@ -87,12 +92,16 @@ class PostgresDatabase(Database):
     @classmethod
     async def open(cls, url: str) -> PostgresDatabase:
         """Connect; see ``open_database``."""
-        client = _client(url)
+        try:
+            address = postgres_url.parse(url)
+            client = _client(address)
+        except ValueError as error:
+            raise DatabaseUnavailable(f"the database URL {error}") from None
         try:
             await client.create_connection(with_db=True)
-        except (BaseORMException, asyncpg.PostgresError, *_AWAY) as error:
-            where = f"{client.host}:{client.port}/{client.database}"
-            raise DatabaseUnavailable(f"can't open the database at {where}: {_line(error)}") from None
+        except (BaseORMException, asyncpg.PostgresError, ValueError, *_AWAY) as error:
+            why = _why_not(error, address)
+            raise DatabaseUnavailable(f"can't open the database at {address.name}: {why}") from None
         orm.prepare(client)
         return cls(client)
 
@@ -133,16 +142,29 @@ class PostgresDatabase(Database):
         await self._client.close()
 
 
-def _client(url: str) -> AsyncpgDBClient:
-    scheme, _, rest = url.partition("://")
-    try:
-        config = expand_db_url(f"asyncpg://{rest}" if scheme != "asyncpg" else url)
-        credentials = dict(config["credentials"])
-        credentials.setdefault("maxsize", 10)
-        settings = {**_SETTINGS, **(credentials.pop("server_settings", None) or {})}
-        return AsyncpgDBClient(connection_name="postgres", server_settings=settings, **credentials)
-    except (ConfigurationError, ValueError, TypeError) as error:
-        raise DatabaseUnavailable(f"the database URL is not valid: {_line(error)}") from None
+def _client(address: PostgresUrl) -> AsyncpgDBClient:
+    return AsyncpgDBClient(
+        connection_name="postgres",
+        maxsize=_CONNECTIONS,
+        server_settings=_SETTINGS | address.server_settings(),
+        **address.connect_arguments(),
+    )
+
+
+def _why_not(error: BaseException, address: PostgresUrl) -> str:
+    """Why there is no connection, on one line without the password."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        text = f"its certificate is not trusted: {error.verify_message}"
+    elif isinstance(error, ssl.SSLError):
+        text = f"no TLS connection: {(error.reason or str(error)).lower().replace('_', ' ')}"
+    elif isinstance(error, TimeoutError | asyncio.TimeoutError):
+        text = f"no answer within {address.connect_seconds:g} s"
+    elif "rejected SSL upgrade" in str(error):
+        text = f"it does not use TLS, which sslmode={address.ssl_mode} asks for"
+    else:
+        text = _line(error)
+    password = address.password or ""
+    return text.replace(password, "***") if len(password) >= _PASSWORD_LENGTH_MIN else text
 
 
 def _line(error: BaseException) -> str:

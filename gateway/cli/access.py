@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sys
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -11,11 +10,12 @@ import typer
 from google.protobuf.message import Message
 from rich.text import Text
 
-from gateway.cli import show
+from gateway.cli import show, tables
 from gateway.cli.failures import UsageFailure
 from gateway.cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
-from gateway.cli.plain import dumps, plain
+from gateway.cli.plain import plain
 from gateway.cli.session import CALL_SECONDS, Session, run
+from gateway.cli.texts import first_line
 from gateway.cli.values import enum_number, moment, timestamp
 from mailing.v1.access_pb2 import Account, ApiToken, Role
 from mailing.v1.access_service_pb2 import (
@@ -55,7 +55,7 @@ def create_token(
 
     async def act(session: Session) -> None:
         made = await session.access.CreateToken(request, timeout=CALL_SECONDS, metadata=session.metadata)
-        rows = [*_token_rows(made.token), ("secret", Text(made.secret, "bold"))]
+        rows = [*_token_rows(made.token), ("secret", made.secret)]
         _show_once(session, plain(made), rows, "The secret is shown only here.")
 
     run(context, act)
@@ -72,7 +72,7 @@ def list_tokens(context: typer.Context, limit: Limit = DEFAULT_LIMIT, all_: All 
 
         items, total, token = await collect(fetch, lambda page: list(page.tokens), None if all_ else limit)
         times = [(name, show.TIME) for name in ("last used", "ends or ended")]
-        words: list[str | tuple[str, str]] = [("name", show.TEXT), "role", "begins with", ("made by", show.TEXT)]
+        words: list[tables.Column] = [("name", show.TEXT), "role", "begins with", ("made by", show.TEXT)]
         body = show.table(("id", show.NUMBER), *words, *times)
         for t in items:
             hint = show.cut(t.hint, 20) or show.NONE
@@ -119,7 +119,7 @@ def create_account(
         if password_stdin:
             show.one(session, account, _account_rows(account))
             return
-        rows = [*_account_rows(account), ("password", Text(request.password, "bold"))]
+        rows = [*_account_rows(account), ("password", request.password)]
         value = {"account": plain(account), "password": request.password}
         _show_once(session, value, rows, "The password is shown only here.")
 
@@ -180,7 +180,7 @@ def _role(text: str) -> Role.ValueType:
 
 
 def _read_password() -> str:
-    line = sys.stdin.readline().rstrip("\r\n")
+    line = first_line("--password-stdin")
     if not line:
         raise UsageFailure("--password-stdin: no password came")
     return line
@@ -210,15 +210,25 @@ def _account_rows(a: Account) -> list[tuple[str, str | Text]]:
     ]
 
 
-def _revoked(message: Message) -> str:
-    """When it was revoked, for a list; "" when it was not."""
-    return f"[red]{show.brief(message, 'revoke_time')}[/]" if message.HasField("revoke_time") else ""
+def _revoked(message: Message) -> Text | None:
+    """When it was revoked, for a list; None when it was not."""
+    return Text(show.brief(message, "revoke_time"), "red") if message.HasField("revoke_time") else None
 
 
 def _show_once(session: Session, value: object, rows: list[tuple[str, str | Text]], note: str) -> None:
-    """Print something new with its secret; the note goes to stderr, away from what scripts read."""
+    """Print something new with its secret, the last row; the note goes to stderr, away from what scripts read.
+
+    The secret can't be asked for again: it is on a line of its own, in one piece, also when the sheet can't be drawn.
+    """
     if session.json:
-        session.out.print(dumps(value), markup=False, soft_wrap=True)
+        session.dump(value)
         return
-    session.out.print(show.sheet(rows))
-    session.err.print(f"[dim]{note}[/]")
+    *others, (name, secret) = rows
+    try:
+        session.out.print(show.sheet(others))
+    except Exception as error:
+        session.err.print(f"the rest can't be shown: {error!r}")
+    finally:
+        session.out.file.write(f"{name:<{max(len(label) for label, _ in rows)}}  {secret}\n")
+        session.out.file.flush()
+    session.err.print(Text(note, "dim"))

@@ -102,7 +102,12 @@ def list_(
 
         items, total, token = await collect(fetch, lambda page: list(page.clients), None if all_ else limit)
         body = show.table(
-            ("id", show.NUMBER), "phone number", "code", ("tag", show.TEXT), "time zone", ("added", show.TIME)
+            ("id", show.NUMBER),
+            "phone number",
+            "code",
+            ("tag", show.TEXT),
+            ("time zone", show.TEXT),
+            ("added", show.TIME),
         )
         for c in items:
             row = (str(c.id), c.phone_number, c.phone_code, show.cut(c.tag, 64) or show.NONE, c.time_zone)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from gateway.cli import show
+from gateway.cli import show, tables
 from gateway.cli.pages import DEFAULT_LIMIT, All, Limit, collect
 from gateway.cli.plain import dumps, plain
 from gateway.cli.session import CALL_SECONDS, Session, run
@@ -103,10 +103,10 @@ def _breaker(s: EngineStatus) -> Text:
     return Text.assemble(text, f": {breaker.detail}") if breaker.detail and breaker.consecutive_failures else text
 
 
-def _engines(s: EngineStatus) -> object:
+def _engines(s: EngineStatus) -> tables.Listing:
     columns = (("workers", show.NUMBER), ("calling", show.NUMBER))
     body = show.table(
-        ("engine", show.NUMBER), "name", ("started", show.TIME), ("last sign of life", show.TIME), *columns
+        ("engine", show.NUMBER), ("name", show.TEXT), ("started", show.TIME), ("last sign of life", show.TIME), *columns
     )
     for e in s.engines:
         name = Text(e.name, "bold" if e.id == s.engine_id else "")

@@ -25,7 +25,6 @@ from rich.text import Text
 
 from gateway.cli import show
 from gateway.cli.failures import EXIT_SERVICE, Failure
-from gateway.cli.plain import dumps
 from gateway.cli.session import CALL_SECONDS, Session
 from gateway.csv_rows import RowError, RowReader, UnreadableInput, csv_row
 from gateway.import_stream import BrokenOff, ImportCall, ImportResult, import_rows, import_telling_all
@@ -138,7 +137,7 @@ class _Rate(ProgressColumn):
 
 
 def _progress(session: Session, source: BinaryIO) -> Progress:
-    columns: list[ProgressColumn] = [TextColumn("[bold]Importing[/]"), BarColumn(bar_width=None)]
+    columns: list[ProgressColumn] = [TextColumn("Importing", style="bold", markup=False), BarColumn(bar_width=None)]
     columns += [TaskProgressColumn(), TextColumn("{task.fields[rows]:,} rows"), _Rate()]
     if _size(source) is not None:
         columns += [TimeRemainingColumn(compact=True), TextColumn("left", style="dim")]
@@ -148,18 +147,20 @@ def _progress(session: Session, source: BinaryIO) -> Progress:
 def _tell(session: Session, result: ImportResult, encoding: str | None) -> None:
     if session.json:
         counts = {name: getattr(result, name) for name in ("created", "updated", "unchanged", "rejected")}
-        session.out.print(
-            dumps(counts | {"errors": [e._asdict() for e in result.errors]}), markup=False, soft_wrap=True
-        )
+        session.dump(counts | {"errors": [e._asdict() for e in result.errors]})
         return
     if encoding not in (None, "utf-8"):
-        session.err.print(f"note: the file was read as {encoding}", style="yellow", markup=False)
+        session.err.print(f"note: the file was read as {encoding}", style="yellow")
     if result.errors:
         _tell_rejected(session, result.errors)
     colour = "red" if result.rejected else "dim"
-    parts = [f"[green]{show.number(result.created)} created[/]", f"[cyan]{show.number(result.updated)} updated[/]"]
-    parts += [f"{show.number(result.unchanged)} unchanged", f"[{colour}]{show.number(result.rejected)} rejected[/]"]
-    session.out.print(", ".join(parts))
+    parts = [
+        Text(f"{show.number(result.created)} created", "green"),
+        Text(f"{show.number(result.updated)} updated", "cyan"),
+        Text(f"{show.number(result.unchanged)} unchanged"),
+        Text(f"{show.number(result.rejected)} rejected", colour),
+    ]
+    session.out.print(Text(", ").join(parts))
 
 
 def _tell_rejected(session: Session, errors: list[RowError]) -> None:
@@ -169,4 +170,4 @@ def _tell_rejected(session: Session, errors: list[RowError]) -> None:
     session.out.print(body)
     if len(errors) > SHOWN_ERRORS:
         more = show.number(len(errors) - SHOWN_ERRORS)
-        session.out.print(f"[dim]… and {more} more; --errors-file FILE writes them all[/]")
+        session.out.print(Text(f"… and {more} more; --errors-file FILE writes them all", "dim"))

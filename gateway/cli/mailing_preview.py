@@ -7,7 +7,7 @@ from typing import Final
 from rich.text import Text
 
 from gateway.cli import show
-from gateway.cli.plain import dumps, plain
+from gateway.cli.plain import plain
 from gateway.cli.session import Session
 from mailing.v1.mailing_service_pb2 import PreviewMailingResponse, TextEncoding
 from mailing.v1.mailing_stats_pb2 import Forecast
@@ -18,7 +18,7 @@ _ENCODINGS: Final = {TextEncoding.TEXT_ENCODING_GSM7: "GSM-7", TextEncoding.TEXT
 def show_preview(session: Session, answer: PreviewMailingResponse) -> None:
     """Print what PreviewMailing has answered."""
     if session.json:
-        session.out.print(dumps(plain(answer)), markup=False, soft_wrap=True)
+        session.dump(plain(answer))
         return
     rows: list[tuple[str, str | Text]] = [
         ("audience", f"{show.number(answer.audience)} clients"),

@@ -7,9 +7,9 @@ from datetime import UTC
 
 from rich.text import Text
 
-from gateway.cli import show
+from gateway.cli import show, tables, times
 from gateway.cli.mailing_preview import forecast_rows
-from gateway.cli.plain import dumps, plain
+from gateway.cli.plain import plain
 from gateway.cli.session import Session
 from mailing.v1.mailing_pb2 import MessageCounts
 from mailing.v1.mailing_stats_pb2 import MailingStats, TextVersion
@@ -22,7 +22,7 @@ _BARS = " ▁▂▃▄▅▆▇█"
 def show_stats(session: Session, stats: MailingStats) -> None:
     """Print them."""
     if session.json:
-        session.out.print(dumps(plain(stats)), markup=False, soft_wrap=True)
+        session.dump(plain(stats))
         return
     session.out.print(show.sheet(_summary(stats)))
     for title, groups in (
@@ -84,9 +84,9 @@ def _duration(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
-def _groups(title: str, groups: Mapping[str, MessageCounts]) -> object:
+def _groups(title: str, groups: Mapping[str, MessageCounts]) -> tables.Listing:
     numbers = [(name, show.NUMBER) for name in ("total", "sent", "not sent", "pending")]
-    body = show.table("", *numbers, title=title)
+    body = show.table(("", show.TEXT), *numbers, title=title)
     ranked = sorted(groups.items(), key=lambda group: (-group[1].total, group[0]))
     for name, counts in ranked[:TOP]:
         cells = (counts.total, counts.sent, counts.not_sent, counts.pending)
@@ -94,7 +94,7 @@ def _groups(title: str, groups: Mapping[str, MessageCounts]) -> object:
     if len(ranked) > TOP:
         rest = [counts for _, counts in ranked[TOP:]]
         sums = [sum(getattr(c, field) for c in rest) for field in ("total", "sent", "not_sent", "pending")]
-        body.add_row(f"[dim]{len(rest)} more[/]", *map(show.number, sums))
+        body.add_row(Text(f"{len(rest)} more", "dim"), *map(show.number, sums))
     return body
 
 
@@ -110,5 +110,5 @@ def _plot(stats: MailingStats) -> str:
 
 
 def _plot_span(stats: MailingStats) -> str:
-    first, last = (show.local_time(stats.timeline[at].time.ToDatetime(UTC)) for at in (0, -1))
+    first, last = (times.full(stats.timeline[at].time.ToDatetime(UTC)) for at in (0, -1))
     return f"{first} … {last}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from gateway.cli.mailing_preview import show_preview
 from gateway.cli.mailing_stats import show_stats
 from gateway.cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
 from gateway.cli.session import CALL_SECONDS, Session, run
+from gateway.cli.texts import Encoding, text_of
 from gateway.cli.values import enum_number, local_hours, moment, timestamp
 from gateway.cli.watch import RECONNECT_SECONDS, watch_mailing
 from mailing.v1.mailing_pb2 import AudienceFilter, Mailing, MailingState, OnUncertain
@@ -56,6 +56,7 @@ Reconnect = Annotated[
 
 def _mailing(
     text: str,
+    encoding: str | None,
     tag: list[str] | None,
     phone_code: list[str] | None,
     start: str,
@@ -66,7 +67,7 @@ def _mailing(
 ) -> Mailing:
     begins = moment("--start", start, datetime.now(UTC))
     mailing = Mailing(
-        text=_text(text),
+        text=text_of("--text", text, encoding),
         filter=AudienceFilter(tags=tag or (), phone_codes=phone_code or ()),
         start_time=timestamp(begins),
         end_time=timestamp(moment("--end", end, begins)),
@@ -80,10 +81,6 @@ def _mailing(
     return mailing
 
 
-def _text(text: str) -> str:
-    return sys.stdin.read().removesuffix("\n") if text == "-" else text
-
-
 @app.command("create")
 def create(
     context: typer.Context,
@@ -95,10 +92,11 @@ def create(
     local_hours: Hours = None,
     rate: Rate = None,
     on_uncertain: Uncertain = None,
+    encoding: Encoding = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it until it is finished.")] = False,
 ) -> None:
     """Register a mailing."""
-    mailing = _mailing(text, tag, phone_code, start, end, local_hours, rate, on_uncertain)
+    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain)
 
     async def act(session: Session) -> None:
         request = CreateMailingRequest(mailing=mailing, request_id=str(uuid.uuid4()))
@@ -107,7 +105,7 @@ def create(
             _show(session, made)
             return
         if not session.json:
-            session.out.print(f"Mailing {made.id} is registered.", markup=False)
+            session.out.print(f"Mailing {made.id} is registered.")
         await watch_mailing(session, made.id, RECONNECT_SECONDS, until_end=False)
 
     run(context, act)
@@ -124,9 +122,10 @@ def preview(
     local_hours: Hours = None,
     rate: Rate = None,
     on_uncertain: Uncertain = None,
+    encoding: Encoding = None,
 ) -> None:
     """Say how many clients, segments and how long, for options as `create` takes them; stores nothing."""
-    mailing = _mailing(text, tag, phone_code, start, end, local_hours, rate, on_uncertain)
+    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain)
 
     run(context, lambda session: _preview(session, mailing, None))
 
@@ -196,12 +195,13 @@ def edit(
     preview: Annotated[
         bool, typer.Option("--preview", help="Only say what it would make of what is not sent yet; changes nothing.")
     ] = False,
+    encoding: Encoding = None,
 ) -> None:
     """Change an open mailing; what is not given stays, unsent messages follow."""
     changed = Mailing(id=mailing_id)
     paths: list[str] = []
     if text is not None:
-        changed.text = _text(text)
+        changed.text = text_of("--text", text, encoding)
         paths.append("text")
     if tag or all_tags:
         changed.filter.tags.extend([] if all_tags else tag or [])
@@ -308,7 +308,7 @@ def delete(context: typer.Context, mailing_id: MailingId, yes: Yes = False) -> N
     async def act(session: Session) -> None:
         request = DeleteMailingRequest(mailing_id=mailing_id)
         await session.mailings.DeleteMailing(request, timeout=CALL_SECONDS, metadata=session.metadata)
-        session.out.print("{}" if session.json else f"Mailing {mailing_id} is deleted.", markup=False)
+        session.out.print("{}" if session.json else f"Mailing {mailing_id} is deleted.")
 
     run(context, act)
 

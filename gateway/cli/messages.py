@@ -108,10 +108,10 @@ def _client(m: Message) -> str:
     return str(m.client_id) if m.HasField("client_id") else "deleted"
 
 
-def _when(m: Message) -> str:
+def _when(m: Message) -> Text:
     if m.HasField("next_attempt_time"):
-        return f"[yellow]{show.brief(m, 'next_attempt_time')}[/]"
-    return show.brief(m, "final_time" if m.HasField("final_time") else "sent_time")
+        return Text(show.brief(m, "next_attempt_time"), "yellow")
+    return Text(show.brief(m, "final_time" if m.HasField("final_time") else "sent_time"))
 
 
 def _status(m: Message) -> Text:

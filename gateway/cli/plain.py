@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
+
+from common.terminal import visible_json
 
 if TYPE_CHECKING:  # protobuf's own types call these by two names
     from google._upb import _message
@@ -45,9 +48,12 @@ def enum_word(descriptor: EnumDescriptor, number: int) -> str:
 
 
 def dumps(value: object, *, indent: bool = True) -> str:
-    """JSON text."""
+    """JSON text; what acts on a terminal or hides in it is escaped there too."""
     option = orjson.OPT_NON_STR_KEYS | (orjson.OPT_INDENT_2 if indent else 0)
-    return orjson.dumps(value, option=option).decode()
+    try:
+        return visible_json(orjson.dumps(value, option=option).decode())
+    except TypeError:  # half of a surrogate pair, from a name that is not UTF-8
+        return visible_json(json.dumps(value, indent=2 if indent else None))
 
 
 def _whole(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING
 import grpc
 import grpc.aio
 import typer
-from rich.console import Console
 
 from gateway.cli.credentials import find_target, find_token, refuse_plaintext
 from gateway.cli.failures import failure_of
+from gateway.cli.plain import dumps
+from gateway.cli.terminal import Terminal
 from gateway.cli.tls import TlsFiles, channel_credentials
 from mailing.v1.access_service_pb2_grpc import AccessServiceStub
 from mailing.v1.client_service_pb2_grpc import ClientServiceStub
@@ -30,6 +32,9 @@ if TYPE_CHECKING:  # these exist in the stubs' types only
 
 CALL_SECONDS = 30.0
 """How long one answer may take. Streams have no limit."""
+
+_ENDLESS_WIDTH = 1000
+"""Of a pipe or a file."""
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -52,14 +57,21 @@ class Session:
     def __init__(self, channel: grpc.aio.Channel, options: Options) -> None:
         self.target = options.target
         self.json = options.json
-        self.out = Console(highlight=False, soft_wrap=False)
-        self.err = Console(stderr=True, highlight=False)
+        self.out = Terminal(highlight=False)
+        if not self.out.is_terminal and "COLUMNS" not in os.environ:
+            self.out.width = _ENDLESS_WIDTH  # nothing has to be cut
+        self.err = Terminal(stderr=True, highlight=False)
         self.metadata: Metadata = (("authorization", f"Bearer {options.token}"),) if options.token else ()
         self.clients: ClientServiceAsyncStub = ClientServiceStub(channel)
         self.mailings: MailingServiceAsyncStub = MailingServiceStub(channel)
         self.messages: MessageServiceAsyncStub = MessageServiceStub(channel)
         self.engine: EngineServiceAsyncStub = EngineServiceStub(channel)
         self.access: AccessServiceAsyncStub = AccessServiceStub(channel)
+
+    def dump(self, value: object, *, indent: bool = True) -> None:
+        """Print JSON, for scripts."""
+        self.out.file.write(dumps(value, indent=indent) + "\n")
+        self.out.file.flush()
 
 
 def run(context: typer.Context, action: Callable[[Session], Awaitable[None]]) -> None:

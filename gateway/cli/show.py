@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from rich import box
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
-from gateway.cli.plain import dumps, enum_word, plain
+from common.terminal import visible
+from gateway.cli import tables, times
+from gateway.cli.plain import enum_word, plain
 from gateway.cli.session import Session
 
 COLOURS = {
@@ -22,44 +21,11 @@ COLOURS = {
     **dict.fromkeys(("cancelled", "not_sent", "rejected", "blocked", "lost"), "red"),
     **dict.fromkeys(("ended",), "dim"),
 }
-NUMBER, TIME, TEXT = "number", "time", "text"
+NUMBER, TIME, TEXT = tables.NUMBER, tables.TIME, tables.TEXT
 NONE = "—"
 
-
-def table(*columns: str | tuple[str, str], title: str | None = None) -> Table:
-    """An empty table; a column is a heading, or a heading and one of NUMBER, TIME, TEXT.
-
-    In a narrow terminal texts give way first, then times break at the space between date and time.
-    """
-    result = Table(
-        box=box.SIMPLE_HEAD,
-        header_style="bold",
-        title=title,
-        title_style="bold",
-        title_justify="left",
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    for column in columns:
-        heading, kind = column if isinstance(column, tuple) else (column, "")
-        result.add_column(
-            heading,
-            justify="right" if kind == NUMBER else "left",
-            no_wrap=kind not in (TIME, TEXT),
-            min_width={TIME: len("2026-01-31"), TEXT: 6}.get(kind),
-            overflow="fold",
-        )
-    return result
-
-
-def sheet(rows: Iterable[tuple[str, str | Text]], title: str | None = None) -> Table:
-    """A sheet of names and values for one thing."""
-    result = Table(box=None, show_header=False, title=title, title_style="bold", title_justify="left", pad_edge=False)
-    result.add_column(style="dim", no_wrap=True)
-    result.add_column(overflow="fold")
-    for name, value in rows:
-        result.add_row(name, value)
-    return result
+table = tables.Listing
+sheet = tables.sheet
 
 
 def word(message: Message, field: str) -> Text:
@@ -71,22 +37,18 @@ def word(message: Message, field: str) -> Text:
 
 
 def when(message: Message, field: str) -> str:
-    """A time of a message in the zone of this machine, with its offset; — when it is not set."""
-    if not message.HasField(field):
-        return NONE
-    value: Timestamp = getattr(message, field)
-    return local_time(value.ToDatetime(UTC))
+    """A time of a message with its offset; — when it is not set."""
+    return times.full(_time(message, field)) if message.HasField(field) else NONE
 
 
 def brief(message: Message, field: str) -> str:
-    """A time for a list, without its offset, which the line below the list tells."""
-    text = when(message, field)
-    return text if text == NONE else text[: len("2026-01-31 09:00:00")]
+    """A time for a list, see ``times.brief``; — when it is not set."""
+    return times.brief(_time(message, field)) if message.HasField(field) else NONE
 
 
-def local_time(value: datetime) -> str:
-    """`2026-01-31 09:00:00+03:00`: a person reads it, and may paste it into --start."""
-    return value.astimezone().isoformat(" ", "seconds")
+def _time(message: Message, field: str) -> datetime:
+    value: Timestamp = getattr(message, field)
+    return value.ToDatetime(UTC)
 
 
 def number(value: int) -> str:
@@ -113,28 +75,27 @@ def span(seconds: float) -> str:
 
 
 def cut(text: str, length: int) -> str:
-    """A text on one line, shortened to `length` characters, safe in rich markup."""
+    """A text on one line, shortened to `length` characters, with escapes for what hides in it."""
     line = " ".join(text.split())
-    return escape(line if len(line) <= length else line[: length - 1] + "…")
+    return visible(line if len(line) <= length else line[: length - 1] + "…")
 
 
 def one(session: Session, message: Message, rows: Iterable[tuple[str, str | Text]]) -> None:
     """Print one thing: JSON for scripts, else a sheet."""
     if session.json:
-        session.out.print(dumps(plain(message)), markup=False, soft_wrap=True)
+        session.dump(plain(message))
     else:
         session.out.print(sheet(rows))
 
 
-def many(session: Session, name: str, items: Sequence[Message], total: int, token: str, body: Table) -> None:
+def many(session: Session, name: str, items: Sequence[Message], total: int, token: str, body: tables.Listing) -> None:
     """Print a list: JSON for scripts as REST gives it, else a table and what is left out."""
     if session.json:
-        value = {name: [plain(item) for item in items], "next_page_token": token, "total_size": total}
-        session.out.print(dumps(value), markup=False, soft_wrap=True)
+        session.dump({name: [plain(item) for item in items], "next_page_token": token, "total_size": total})
         return
     if items:
         session.out.print(body)
     label = name.replace("_", " ")
     left_out = f"; --limit {total} or --all shows all of them" if len(items) < total else ""
-    zone = f"; times at UTC{datetime.now(UTC).astimezone().isoformat()[-6:]}" if items else ""
-    session.out.print(f"[dim]{number(len(items))} of {number(total)} {label}{left_out}{zone}[/]")
+    zone = f"; times {times.zone_words()}" if items else ""
+    session.out.print(Text(f"{number(len(items))} of {number(total)} {label}{left_out}{zone}", "dim"))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.cli import times
 from gateway.cli.failures import UsageFailure
 from mailing.v1.mailing_pb2 import LocalHours
 
@@ -32,7 +33,7 @@ def moment(option: str, text: str, base: datetime) -> datetime:
     except (ValueError, OverflowError):
         raise UsageFailure(f"{option}: {text!r} is no time: " + _HOW.format(example=_example(base))) from None
     if parsed.tzinfo is None:
-        hint = base.astimezone().strftime("%z")
+        hint = times.local(base).strftime("%z")
         raise UsageFailure(
             f"{option}: {text!r} does not say in which time zone: add the offset from UTC, "
             f"like {text}{hint[:3]}:{hint[3:]} (here) or {text}Z (UTC)"
@@ -43,7 +44,7 @@ def moment(option: str, text: str, base: datetime) -> datetime:
 
 
 def _example(base: datetime) -> str:
-    return base.astimezone().isoformat(timespec="seconds")
+    return times.local(base).isoformat(timespec="seconds")
 
 
 def timestamp(value: datetime) -> Timestamp:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import grpc
 import grpc.aio
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -17,7 +18,7 @@ from rich.text import Text
 
 from gateway.cli import show
 from gateway.cli.failures import EXIT_UNREACHABLE, Failure
-from gateway.cli.plain import dumps, plain
+from gateway.cli.plain import plain
 from gateway.cli.session import Session
 from mailing.v1.mailing_pb2 import AudienceState, MailingState
 from mailing.v1.mailing_service_pb2 import WatchMailingRequest
@@ -107,10 +108,10 @@ class _JsonLines:
     """A JSON object a line, for scripts."""
 
     def __init__(self, session: Session) -> None:
-        self._out = session.out
+        self._session = session
 
     def show(self, progress: MailingProgress) -> None:
-        self._out.print(dumps(plain(progress), indent=False), markup=False, soft_wrap=True)
+        self._session.dump(plain(progress), indent=False)
 
     def away(self) -> None: ...
 
@@ -140,7 +141,7 @@ class _Lines:
         parts += [f"{show.number(counts.pending)} pending", *_speed(progress)]
         text = f"mailing {progress.mailing_id} {_state(progress).plain}: {', '.join(parts)}"
         if text != self._said:
-            self._out.print(text, markup=False, soft_wrap=True)
+            self._out.print(text, soft_wrap=True)
             self._said, self._at = text, time.monotonic()
         self._held = None
 
@@ -156,7 +157,7 @@ class _Lines:
 
 
 class _Bar:
-    """A block of three lines that moves."""
+    """A block of a few lines that moves."""
 
     def __init__(self, session: Session) -> None:
         self._live = Live(console=session.out, auto_refresh=False)
@@ -165,42 +166,50 @@ class _Bar:
 
     def show(self, progress: MailingProgress) -> None:
         self._last = progress
-        self._live.update(render(progress), refresh=True)
+        self._live.update(Block(progress), refresh=True)
 
     def away(self) -> None:
         if self._last is not None:
-            self._live.update(render(self._last, away=True), refresh=True)
+            self._live.update(Block(self._last, away=True), refresh=True)
 
     def close(self) -> None:
         self._live.stop()
 
 
-def render(progress: MailingProgress, *, away: bool = False) -> Table:
-    """The live block: state, bar, counts."""
-    counts = progress.message_counts
-    done = counts.sent + counts.not_sent
-    head = Text.assemble((f"Mailing {progress.mailing_id}  ", "bold"), _state(progress))
-    if away:
-        head = Text.assemble((f"Mailing {progress.mailing_id}  ", "bold"), ("the engine is away, waiting…", "yellow"))
-    style = "green" if done == counts.total else "cyan"
-    bar = Table.grid(padding=(0, 1))
-    bar.add_row(
-        ProgressBar(total=max(counts.total, 1), completed=done, width=BAR_WIDTH, complete_style=style),
-        Text(f"{progress.progress:6.1%}", "bold"),
-        Text(f"{show.number(done)} of {show.number(counts.total)}", "dim"),
-        Text("  ".join([] if away else _speed(progress)), style),
-    )
-    numbers = Text.assemble(
-        (f"{show.number(counts.sent)} sent", "green"),
-        "   ",
-        (f"{show.number(counts.not_sent)} not sent", "red" if counts.not_sent else "dim"),
-        "   ",
-        (f"{show.number(counts.pending)} pending", "yellow" if counts.pending else "dim"),
-    )
-    block = Table.grid()
-    for row in (head, bar, numbers):
-        block.add_row(row)
-    return block
+class Block:
+    """The live block: state, bar, counts. In a narrow terminal its words go to further lines; none is cut."""
+
+    def __init__(self, progress: MailingProgress, *, away: bool = False) -> None:
+        self._progress = progress
+        self._waits = "" if away else _waits(progress)
+        self._away = away
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        progress, counts = self._progress, self._progress.message_counts
+        done = counts.sent + counts.not_sent
+        style = "green" if done == counts.total else "cyan"
+        state = Text("the engine is away, waiting…", "yellow") if self._away else _state(progress)
+        yield Text.assemble((f"Mailing {progress.mailing_id}  ", "bold"), state)
+        share = Text(f"{progress.progress:6.1%} ", "bold")
+        of = Text(f"{show.number(done)} of {show.number(counts.total)} ", "dim")
+        speed = Text("  ".join([] if self._away or self._waits else _speed(progress)), style)
+        bar_width = min(BAR_WIDTH, options.max_width - len(share) - 1)
+        bar = ProgressBar(total=max(counts.total, 1), completed=done, width=bar_width, complete_style=style)
+        fits = bar_width + len(share) + len(of) + len(speed) + 3 <= options.max_width
+        row = Table.grid(padding=(0, 1, 0, 0))
+        row.add_row(bar, share, of, speed) if fits else row.add_row(bar, share)
+        yield row
+        if not fits:
+            yield of + speed
+        if self._waits:
+            yield Text(self._waits, "yellow")
+        yield Text("   ").join(
+            (
+                Text(f"{show.number(counts.sent)} sent", "green"),
+                Text(f"{show.number(counts.not_sent)} not sent", "red" if counts.not_sent else "dim"),
+                Text(f"{show.number(counts.pending)} pending", "yellow" if counts.pending else "dim"),
+            )
+        )
 
 
 def _state(progress: MailingProgress) -> Text:
@@ -212,21 +221,26 @@ def _state(progress: MailingProgress) -> Text:
     return state
 
 
-def _waits(progress: MailingProgress) -> bool:
-    """It is to be sent, and nobody's local hours are open; or it has not started."""
-    running = (MailingState.MAILING_STATE_ACTIVE, MailingState.MAILING_STATE_SCHEDULED)
-    return progress.state in running and progress.forecast.HasField("next_open_time")
+def _waits(progress: MailingProgress) -> str:
+    """What a mailing waits for that can't send now, by the engine's forecast; "" when it does not wait."""
+    if not progress.forecast.HasField("next_open_time") or not progress.message_counts.pending:
+        return ""
+    when = show.when(progress.forecast, "next_open_time")
+    if progress.state == MailingState.MAILING_STATE_ACTIVE:
+        return f"waits for its local hours, the next at {when}"
+    return f"waits until {when}" if progress.state == MailingState.MAILING_STATE_SCHEDULED else ""
 
 
 def _speed(progress: MailingProgress) -> list[str]:
     if not progress.message_counts.pending:
         return []
-    if _waits(progress):
-        return [f"waits until {show.when(progress.forecast, 'next_open_time')}"]
+    if waits := _waits(progress):
+        return [waits]
     parts = [show.rate(progress.rate_per_second)]
     if progress.forecast.missed and progress.state == MailingState.MAILING_STATE_ACTIVE:
         parts.append(f"{show.number(progress.forecast.missed)} will miss the end")
-    elif progress.HasField("estimated_completion_time"):
+    # At a standstill nobody knows how long it will take.
+    elif progress.rate_per_second > 0 and progress.HasField("estimated_completion_time"):
         left = progress.estimated_completion_time.ToDatetime(UTC) - progress.time.ToDatetime(UTC)
         parts.append(f"{show.span(left.total_seconds())} left")
     return parts

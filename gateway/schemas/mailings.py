@@ -73,8 +73,11 @@ class LocalHoursPatchSchema(Input):
     to = _to()
 
 
+_TEXT_WORDS: Final = "What is sent: at most 10 SMS segments, or as many as `MAILING_SEGMENTS_MAX` allows."
+
+
 def _text(**options: Any) -> Text:
-    return text("What is sent.", "Big sale: -50% today only!", least=1, most=4096, pattern=STORABLE, **options)
+    return text(_TEXT_WORDS, "Big sale: -50% today only!", least=1, most=4096, pattern=STORABLE, **options)
 
 
 def _start(**options: Any) -> Moment:

@@ -11,9 +11,12 @@ import pytest
 
 from common import logs, process
 from engine.__main__ import main
+from engine.access.passwords import Passwords
 from engine.access.secrets import digest
 from engine.domain.access import Role
 from engine.store import Store
+from engine.store.rows import Actor
+from tests.hostile import ACTING, BROKEN, HIDING, MARKUP, raw
 
 
 @pytest.fixture
@@ -27,10 +30,10 @@ def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return url
 
 
-def call(monkeypatch: pytest.MonkeyPatch, *words: str, stdin: str = "") -> int:
+def call(monkeypatch: pytest.MonkeyPatch, *words: str, stdin: str | bytes = "") -> int:
     with monkeypatch.context() as patch:
         patch.setattr(sys, "argv", ["engine", *words])
-        patch.setattr(sys, "stdin", io.StringIO(stdin))
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode() if isinstance(stdin, str) else stdin)))
         # Those are for a whole process: the log would go on into this test's captured stream.
         patch.setattr(logs, "configure", lambda *_: None)
         patch.setattr(process, "tune", lambda: None)
@@ -121,3 +124,57 @@ async def test_while_an_engine_owns_the_file_the_api_is_named(
     assert "in use by another engine" in err
     assert "/api/v1/tokens" in err
     assert err.count("\n") == 1
+
+
+async def test_names_of_others_are_printed_as_text(
+    url: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    store = await Store.open(url)
+    for number, text in enumerate((*ACTING, *HIDING, *MARKUP)):
+        name, by = text.replace("\0", ""), Actor("tests")
+        await store.seed_token(name, digest(str(number)), hint=name, only_first=False, by=by, now_us=1)
+        await store.seed_account(name, "hash", by=by, now_us=1)
+    await store.close()
+    count = len((*ACTING, *HIDING, *MARKUP))
+    for words, lines in ((("token", "list"), count), (("account", "list"), 1), (("token", "revoke", "2"), 1)):
+        assert await asyncio.to_thread(call, monkeypatch, *words) == 0
+        out, err = capfd.readouterr()
+        assert (raw(out) - {"\t"}, out.count("\n"), err) == (set(), lines, "")
+
+
+@pytest.mark.parametrize("text", [" ".join((*ACTING, *HIDING)), "\n", *BROKEN])
+def test_what_is_said_about_an_argument_is_one_line_of_text(
+    url: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], text: str
+) -> None:
+    for words in (("account", "revoke", text), (text,), ("token", "revoke", text), ("--workers", text)):
+        try:
+            code = call(monkeypatch, *words)
+        except SystemExit as error:
+            code = int(error.code or 0)
+        out, err = capfd.readouterr()
+        assert (code in (1, 2), out, raw(err), err.count("\n")) == (True, "", set(), 1)
+
+
+def test_what_is_no_text_is_one_line_that_names_it(
+    url: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ("account", "create", "ben", "--role", "viewer", "--password-stdin")
+    assert call(monkeypatch, *words, stdin=b"\xcf\xe0\xf0\xee\xeb\xfc\n") == 2
+    line = "python -m engine: --password-stdin: what came from stdin is not UTF-8 (byte 0xcf at 1)\n"
+    assert capfd.readouterr() == ("", line)
+    with pytest.raises(SystemExit, match="2"):
+        call(monkeypatch, "token", "create", "\udcd1", "--role", "viewer")
+    assert capfd.readouterr() == ("", "python -m engine: NAME: is not UTF-8: write it in UTF-8\n")
+
+
+async def test_a_byte_order_mark_is_no_part_of_a_password(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("account", "create", "ben", "--role", "viewer", "--password-stdin")
+    stdin = b"\xef\xbb\xbfcorrect horse\r\n"
+    assert await asyncio.to_thread(lambda: call(monkeypatch, *words, stdin=stdin)) == 0
+    store = await Store.open(url)
+    found = await store.account_named("ben")
+    await store.close()
+    assert found is not None
+    passwords = Passwords()
+    assert await passwords.verify(found[1], "correct horse")
+    passwords.close()

@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import InvalidInput
@@ -140,9 +142,56 @@ def test_a_repeated_filter_entry_counts_once() -> None:
 def test_limits_of_a_mailing_are_inclusive() -> None:
     entries = tuple(str(number) for number in range(1000))
     mailing = valid_mailing(
-        **GOOD | {"text": "x" * 4096, "filter": AudienceFilter(entries, entries), "rate_limit": 100_000.0}
+        **GOOD
+        | {"text": "x" * 4096, "filter": AudienceFilter(entries, entries), "rate_limit": 100_000.0, "segments_max": 27}
     )
     assert (len(mailing.text), len(mailing.filter.tags), mailing.rate_limit) == (4096, 1000, 100_000.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "segments_max", "segments"),
+    [
+        ("x" * 160, 1, None),
+        ("x" * 161, 1, 2),
+        ("x" * 1530, 10, None),
+        ("x" * 1531, 10, 11),
+        ("ж" * 670, 10, None),
+        ("ж" * 671, 10, 11),
+        ("[" * 760, 10, None),
+        ("[" * 761, 10, 11),
+        ("x" * 1530 + "ж", 10, 23),
+        ("😀" * 4096, 125, None),
+        ("😀" * 4096, 124, 125),
+        ("😀" * 4096, None, None),
+        ("\ufeff" + "x" * 160, 1, None),
+    ],
+)
+def test_a_text_takes_so_many_segments_at_most(text: str, segments_max: int | None, segments: int | None) -> None:
+    changes = {"text": text, "segments_max": segments_max}
+    if segments is None:
+        assert valid_mailing(**GOOD | changes).text == text.removeprefix("\ufeff")
+        return
+    words = f"must take at most {segments_max} SMS segments, not {segments} (the limit is MAILING_SEGMENTS_MAX)"
+    assert bad_mailing_fields(**changes) == [("text", words)]
+
+
+def test_without_a_word_the_limit_is_ten_segments() -> None:
+    assert valid_mailing(**GOOD | {"text": "ж" * 670}).text == "ж" * 670
+    assert bad_mailing_fields(text="ж" * 671)[0][0] == "text"
+
+
+@given(st.text(max_size=200))
+def test_a_byte_order_mark_before_a_text_is_dropped(text: str) -> None:
+    bare = text.lstrip("\ufeff")
+    assume(bare and "\0" not in bare)
+    for marks in ("", "\ufeff", "\ufeff\ufeff"):
+        assert valid_mailing(**GOOD | {"text": marks + bare}).text == bare
+
+
+def test_a_byte_order_mark_alone_is_no_text_and_within_a_text_it_stays() -> None:
+    assert bad_mailing_fields(text="\ufeff") == [("text", "must have 1 to 4096 characters, not 0")]
+    assert valid_mailing(**GOOD | {"text": "a\ufeff"}).text == "a\ufeff"
+    assert len(valid_mailing(**GOOD | {"text": "\ufeff" + "x" * 4096, "segments_max": None}).text) == 4096
 
 
 RATE = "must be more than 0 and at most 100000 messages a second; leave it out for no limit"

@@ -56,6 +56,8 @@ class Script:
         self.progress: list[list[mailing_stats_pb2.MailingProgress]] = []
         self.watches = 0
         self.hangs = False  # a stream of WatchMailing that stays open
+        self.mailing: dict[str, Any] = {}  # fields of every mailing that are not as usual
+        self.spoil: Callable[[], str] | None = None  # what every text of an answer becomes
 
     async def take(self, request: ProtoMessage, context: Context, answer: R) -> R:
         """Keep the request, fail if told so, else answer."""
@@ -63,11 +65,41 @@ class Script:
         self.metadata = dict(context.invocation_metadata() or ())
         if self.abort is not None:
             await self.abort(context)
+        if self.spoil is not None and isinstance(answer, ProtoMessage):
+            spoil(answer, self.spoil)
         return answer
 
     def last(self, kind: type[R]) -> R:
         """The last request of a kind."""
         return next(request for request in reversed(self.requests) if isinstance(request, kind))
+
+
+_OURS = ("next_page_token", "secret")
+
+
+def spoil(message: ProtoMessage, text: Callable[[], str]) -> None:
+    """Put another text into every text of an answer, map keys included; tokens of pages and secrets stay."""
+    for field, value in message.ListFields():
+        if field.name in _OURS:
+            continue
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            _spoil_map(value, text)
+        elif field.is_repeated and field.type == field.TYPE_STRING:
+            value[:] = [text() for _ in value]
+        elif field.is_repeated and field.message_type is not None:
+            for item in value:
+                spoil(item, text)
+        elif field.type == field.TYPE_STRING:
+            setattr(message, field.name, text())
+        elif field.message_type is not None:
+            spoil(value, text)
+
+
+def _spoil_map(value: Any, text: Callable[[], str]) -> None:
+    for key in [key for key in value if isinstance(key, str)]:
+        spoil(value[key], text)
+        value[text()].CopyFrom(value[key])
+        del value[key]
 
 
 def _asked(items: Sequence[M], request: ProtoMessage, *fields: str) -> list[M]:
@@ -195,7 +227,7 @@ class Mailings(mailing_service_pb2_grpc.MailingServiceServicer):
         self.script = script
 
     async def _answer(self, request: Any, context: Any) -> Any:
-        return await self.script.take(request, context, mailing())
+        return await self.script.take(request, context, mailing(**self.script.mailing))
 
     CreateMailing = GetMailing = UpdateMailing = PauseMailing = ResumeMailing = CancelMailing = _answer
 

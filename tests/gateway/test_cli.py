@@ -515,6 +515,39 @@ def test_watch_stops_when_the_mailing_is_deleted(run: Mailing, script: Script) -
     assert run("mailing", "watch", "7") == (EXIT_SERVICE, "", "error: there is no mailing 7\n")
 
 
+def _standing_still(**fields: Any) -> Any:
+    step = progress(10, **fields)
+    step.rate_per_second = 0
+    return step
+
+
+def test_watch_says_that_a_mailing_waits_for_its_local_hours(
+    run: Mailing, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    still = _standing_still()
+    still.forecast.next_open_time.FromDatetime(datetime(2026, 1, 1, 3))
+    script.progress = [[still, progress(500), progress(1000)]]
+    code, out, _ = run("mailing", "watch", "7", "--utc")
+    waits = "waits for its local hours, the next at 2026-01-01 03:00:00Z"
+    assert code == 0
+    assert out.splitlines()[0] == (f"mailing 7 active: 10 of 1,000 (1.0%), 10 sent, 0 not sent, 990 pending, {waits}")
+    assert "0/s" not in out.splitlines()[0]
+    assert "left" not in out.splitlines()[0]
+    monkeypatch.setenv("TZ", "Europe/Moscow")
+    time.tzset()
+    script.watches = 0
+    assert "the next at 2026-01-01 06:00:00+03:00" in run("mailing", "watch", "7")[1]
+    monkeypatch.delenv("TZ")
+    time.tzset()
+
+
+def test_watch_does_not_say_so_of_one_that_stands_still_for_another_reason(run: Mailing, script: Script) -> None:
+    script.progress = [[_standing_still(), progress(1000)]]
+    out = run("mailing", "watch", "7")[1]
+    assert out.splitlines()[0].endswith("990 pending, 0/s")  # and no time left, which nobody can know
+    assert "waits" not in out
+
+
 # -- the process -----------------------------------------------------------------------------------------------
 
 

@@ -93,18 +93,18 @@ def test_an_account_s_password_is_made_and_shown_once(run: Run, script: Script) 
 
 
 def test_an_account_s_password_may_come_from_stdin(run: Run, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("correct horse \r\n"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"correct horse \r\n")))
     code, out, err = run("account", "create", "anna", "--role", "viewer", "--password-stdin")
     assert (code, err) == (0, "")
     assert script.last(access_service_pb2.CreateAccountRequest).password == "correct horse "
     assert "horse" not in out
-    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
     assert run("account", "create", "anna", "--role", "viewer", "--password-stdin")[0] == 2
 
 
 @pytest.mark.parametrize("kind", ["token", "account"])
 def test_revoking_asks_first(run: Run, script: Script, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
     assert run(kind, "revoke", "5")[0] == 2
     assert script.requests == []
     assert run(kind, "revoke", "5", "--yes")[0] == 0

@@ -59,7 +59,7 @@ def test_watch_says_when_a_mailing_goes_on_that_waits_for_its_hours(run: Run, sc
     code, out, _ = run("mailing", "watch", "7")
     first, last = out.splitlines()
     assert code == 0
-    assert "waits until 20" in first
+    assert "waits for its local hours, the next at 20" in first
     assert "/s" not in first
     assert "left" not in first
     assert "all done" in last

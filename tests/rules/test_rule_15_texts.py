@@ -1,8 +1,9 @@
-"""Rule 15: texts of 1 to 4096 characters; the API reports SMS segments (GSM-7 160/153, UCS-2 70/67)."""
+"""Rule 15: 1 to 4096 characters, no BOM before them, and so many SMS segments at most, which the API reports."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -48,7 +49,7 @@ async def preview(rig: Rig, text: str) -> mailing_service_pb2.PreviewMailingResp
 
 
 async def test_rule_15_segments_are_reported_for_a_preview_a_mailing_and_a_list(tmp_path: Path) -> None:
-    async with running(tmp_path) as rig:
+    async with running(tmp_path, segments_max=125) as rig:
         for text, (encoding, units, segments) in SEGMENTS.items():
             told = await preview(rig, text)
             assert (told.encoding, told.units, told.segments) == (encoding, units, segments), text[:3]
@@ -79,12 +80,68 @@ async def test_rule_15_other_lengths_are_refused_and_nothing_is_stored(tmp_path:
         assert [mailing.text for mailing in found.mailings] == ["kept"]
 
 
+@pytest.mark.parametrize(("limit", "settings"), [(10, {}), (3, {"segments_max": 3})], ids=["default", "set"])
+async def test_rule_15_more_segments_than_the_limit_are_refused_and_nothing_is_stored(
+    tmp_path: Path, limit: int, settings: dict[str, Any]
+) -> None:
+    most, more = "ж" * 67 * limit, "ж" * (67 * limit + 1)
+    words = f"must take at most {limit} SMS segments, not {limit + 1} (the limit is MAILING_SEGMENTS_MAX)"
+    async with running(tmp_path, **settings) as rig:
+        kept = await rig.register(text=most, start_seconds=60)
+        assert (await preview(rig, most)).segments == kept.segments == limit
+        update = mailing_service_pb2.UpdateMailingRequest(
+            mailing=mailing_pb2.Mailing(id=kept.id, text=more), update_mask=FieldMask(paths=["text"])
+        )
+        for call in (rig.register(text=more), preview(rig, more), rig.mailings.UpdateMailing(update)):
+            with pytest.raises(aio.AioRpcError) as caught:
+                await call
+            assert caught.value.code() is StatusCode.INVALID_ARGUMENT
+            assert _violations(caught.value) == {"text": words}
+        found = await rig.mailings.ListMailings(mailing_service_pb2.ListMailingsRequest())
+        assert [mailing.text for mailing in found.mailings] == [most]
+
+
+async def test_rule_15_a_mailing_of_before_the_limit_was_lowered_can_be_edited_but_for_its_text(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        kept = await rig.register(text="ж" * 135, start_seconds=60)
+    async with running(tmp_path, segments_max=2) as rig:
+        update = mailing_service_pb2.UpdateMailingRequest()
+        for rate, paths in ((5, ["rate_limit"]), (6, ["text", "rate_limit"])):
+            changed = mailing_pb2.Mailing(id=kept.id, text=kept.text, rate_limit=rate)
+            update = mailing_service_pb2.UpdateMailingRequest(mailing=changed, update_mask=FieldMask(paths=paths))
+            answer = await rig.mailings.UpdateMailing(update)
+            assert (answer.text, answer.rate_limit, answer.segments) == (kept.text, rate, 3)
+        update.mailing.text += "!"
+        with pytest.raises(aio.AioRpcError) as caught:
+            await rig.mailings.UpdateMailing(update)
+        assert _bad_fields(caught.value) == ["text"]
+
+
+async def test_rule_15_a_byte_order_mark_before_a_text_does_not_go_out(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        await rig.add_client()
+        told = await preview(rig, "\ufeffSale")
+        assert (told.encoding, told.units, told.segments) == (GSM7, 4, 1)
+        mailing = await rig.register(text="\ufeffSale")
+        assert mailing.text == "Sale"
+        assert await rig.finished(mailing.id) == (0, 1, 0)
+        assert rig.sandbox.messages()[0]["text"] == "Sale"
+        later = await rig.register(text="old", start_seconds=60)
+        changed = mailing_pb2.Mailing(id=later.id, text="\ufeffnew")
+        update = mailing_service_pb2.UpdateMailingRequest(mailing=changed, update_mask=FieldMask(paths=["text"]))
+        assert (await rig.mailings.UpdateMailing(update)).text == "new"
+
+
 def _bad_fields(error: aio.AioRpcError) -> list[str]:
+    return list(_violations(error))
+
+
+def _violations(error: aio.AioRpcError) -> dict[str, str]:
     status = rpc_status.from_call(error)  # type: ignore[arg-type]
     assert status is not None
     bad = error_details_pb2.BadRequest()
     assert any(detail.Unpack(bad) for detail in status.details)
-    return [violation.field for violation in bad.field_violations]
+    return {violation.field: violation.description for violation in bad.field_violations}
 
 
 async def test_rule_15_the_provider_gets_the_text_to_the_letter(tmp_path: Path) -> None:
@@ -96,7 +153,7 @@ async def test_rule_15_the_provider_gets_the_text_to_the_letter(tmp_path: Path) 
         "  blanks  ",
         "e\u0301 \u00a0\u2028\u200b",
     ]
-    async with running(tmp_path) as rig:
+    async with running(tmp_path, segments_max=125) as rig:
         await rig.add_client()
         for text in texts:
             mailing = await rig.register(text=text)

@@ -11,12 +11,15 @@ export const TEXT_MAX = 4096;
 
 const isGsm = (char) => BASIC.has(char) || EXTENSION.has(char);
 
+/** A byte order mark before the text is dropped by the engine. */
+const asSent = (text) => text.replace(/^\uFEFF+/, "");
+
 /** Characters as the engine counts them. */
-export const lengthOf = (text) => [...text].length;
+export const lengthOf = (text) => [...asSent(text)].length;
 
 /** {encoding, units, segments, left}: `left` units are free in the last segment. */
 export function countSegments(text) {
-  const chars = [...text];
+  const chars = [...asSent(text)];
   const { encoding, single, part, cost } = chars.every(isGsm) ? GSM7 : UCS2;
   const costs = chars.map(cost);
   const units = costs.reduce((sum, each) => sum + each, 0);
@@ -35,8 +38,9 @@ export function countSegments(text) {
 
 /** The few characters that alone make a text more expensive, and what it would take without them; else null. */
 export function dearCharacters(text) {
-  const dear = [...new Set([...text].filter((char) => !isGsm(char)))];
+  const chars = [...asSent(text)];
+  const dear = [...new Set(chars.filter((char) => !isGsm(char)))];
   if (!dear.length || dear.length > 3) return null;
-  const cheaper = countSegments([...text].map((char) => (isGsm(char) ? char : "-")).join("")).segments;
+  const cheaper = countSegments(chars.map((char) => (isGsm(char) ? char : "-")).join("")).segments;
   return cheaper < countSegments(text).segments ? { characters: dear, segments: cheaper } : null;
 }
