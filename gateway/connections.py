@@ -28,7 +28,7 @@ _LINGER_SECONDS: Final = 5.0
 """How long the rest of a body that was refused is read, so that its sender sees the answer."""
 _LINGER_BYTES: Final = 256 * 1024
 """How much of it."""
-_BACKLOG: Final = 1024
+_BACKLOG: Final = 4096
 _HEADERS_MAX: Final = 128
 _TOO_MANY_HEADERS: Final = "Too many headers received"
 """aiohttp's words, for it has no error of its own for that."""
