@@ -14,7 +14,7 @@ import uvloop
 
 from common import logs, process
 from engine.access import commands
-from engine.api.server import ListenError
+from engine.api.tls import ListenError
 from engine.domain.errors import MailingError
 from engine.ports import StoreUnavailable
 from engine.service import Service
@@ -30,6 +30,7 @@ async def run(settings: Settings, _arguments: Mapping[str, Any]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _on_signal, stop)
     service = Service(settings)
+    loop.add_signal_handler(signal.SIGHUP, service.reload)
     try:
         await service.start()
         await stop.wait()

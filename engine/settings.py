@@ -16,6 +16,7 @@ from common.command_line import Argument, BadSettings, Command
 from common.setting_types import Listen, Seconds, is_loopback, listen, long_token, token
 from common.settings import Invocation, ProcessSettings, Program
 from engine import setting_types
+from engine.api.gateways import Gateways, read_gateways
 
 PROGRAM: Final = "python -m engine"
 WORKERS_MAX: Final = 10_000
@@ -84,6 +85,14 @@ class Settings(ProcessSettings):
     )
     api_token: Annotated[SecretStr, AfterValidator(long_token)] | None = Field(
         None, description="a first API token with the role admin, 16 characters at least; better not as a flag"
+    )
+    gateways: Annotated[Gateways, BeforeValidator(read_gateways)] = Field(
+        Gateways(),
+        description="addresses, networks (CIDR) or names in client certificates of gateways, which are believed when "
+        "they say for whom they call",
+    )
+    audit_keep_days: float = Field(
+        365.0, ge=0, le=DAYS_MAX, allow_inf_nan=False, description="how long the audit list is kept, 0: for ever"
     )
     session_seconds: float = Field(
         43_200.0, gt=0, le=31_536_000, allow_inf_nan=False, description="how long somebody who signed in stays so"
@@ -168,6 +177,7 @@ def _token_id(text: str) -> int:
 _NAME: Final = Argument("NAME", "its name")
 _ROLE: Final = Argument("--role", "what it may do", choices=("viewer", "operator", "admin"), required=True)
 _STDIN: Final = Argument("--password-stdin", "read the password from the first line of stdin", is_switch=True)
+_WITH_TOKENS: Final = Argument("--with-tokens", "revoke the API tokens that it has made, too", is_switch=True)
 _EXPIRE: Final = Argument("--expire-days", "after so many days it ends by itself", read=_days)
 
 RUN: Final = Command("run", "run the engine (also when no command is given)")
@@ -177,7 +187,7 @@ COMMANDS: Final = (
     Command("check", "recount the counters of every mailing, repair and report what differs, and exit"),
     Command("account create", "make an account; its password is printed unless it is given", (_NAME, _ROLE, _STDIN)),
     Command("account list", "list the accounts, the revoked ones too"),
-    Command("account revoke", "revoke an account and end its sessions", (_NAME,)),
+    Command("account revoke", "revoke an account and end its sessions", (_NAME, _WITH_TOKENS)),
     Command("token create", "make an API token, and print its secret", (_NAME, _ROLE, _EXPIRE)),
     Command("token list", "list the API tokens, the revoked ones too"),
     Command("token revoke", "revoke an API token", (Argument("ID", "its number, see token list", read=_token_id),)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from engine.domain.access import Role
+from engine.domain.access import ActorKind, Role
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import Reason, Status
 from engine.domain.window import LocalHours, MailingState, mailing_state
@@ -27,8 +27,16 @@ class Actor:
     name: str = "local"
     peer: str = ""
     """The caller's address, as gRPC names it."""
-    key: str = ""
-    """Tells callers of one name apart, such as ``token 5``; empty: no caller of the API's."""
+    kind: ActorKind = ActorKind.UNKNOWN
+    """Names say less: a token may be called as another one or an account."""
+    id: int | None = None
+    """Of the account or the token."""
+
+    @property
+    def key(self) -> str:
+        """Tells callers of one name apart, such as ``token 5``; empty: no caller of the API's. All sessions of an
+        account are one caller."""
+        return "" if self.id is None else f"{self.kind.word} {self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +341,9 @@ class AuditRow:
     object_type: str
     object_id: int | None
     detail: Mapping[str, object]
+    actor_kind: ActorKind = ActorKind.UNKNOWN
+    actor_id: int | None = None
+    """Of the account or the token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +353,8 @@ class AuditQuery:
     actor: str | None = None
     object_type: str | None = None
     object_id: int | None = None
+    actor_kind: ActorKind | None = None
+    actor_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +367,18 @@ class AccountRow:
     create_us: int
     revoke_us: int | None
     last_sign_in_us: int | None
+    live_tokens: int = 0
+    """Tokens that it has made, by itself or with tokens of its making, and that can still be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignInRow:
+    """What a sign-in asks about a name."""
+
+    account: AccountRow
+    password_hash: str
+    is_known: bool
+    """Whether somebody has signed in with this account from this network before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,6 +395,8 @@ class TokenRow:
     expire_us: int | None
     revoke_us: int | None
     last_used_us: int | None
+    creator_kind: ActorKind = ActorKind.UNKNOWN
+    creator_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
