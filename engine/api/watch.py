@@ -50,7 +50,7 @@ class Watch:
                 seen = feed.version
                 assert feed.latest is not None
                 yield feed.latest
-                if feed.is_done and seen == feed.version:
+                if feed.is_done and feed.error is None and seen == feed.version:
                     return
         finally:
             feed.watchers -= 1
