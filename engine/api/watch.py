@@ -50,7 +50,7 @@ class Watch:
                 seen = feed.version
                 assert feed.latest is not None
                 yield feed.latest
-                if feed.is_done and feed.error is None and seen == feed.version:
+                if feed.is_all_told(seen):
                     return
         finally:
             feed.watchers -= 1
@@ -83,6 +83,10 @@ class _Feed:
         """Nobody watches any more."""
         if self._task is not None:
             self._task.cancel()
+
+    def is_all_told(self, seen: int) -> bool:
+        """Whether a watcher who has seen this version has seen the end."""
+        return self.is_done and self.error is None and seen == self.version
 
     async def later_than(self, seen: int) -> None:
         """Wait for something that a watcher has not been told."""

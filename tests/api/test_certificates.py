@@ -6,6 +6,7 @@ import os
 import shutil
 import ssl
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -50,7 +51,8 @@ async def test_another_certificate_needs_no_restart(store: Store, tmp_path: Path
     port = await server.start("localhost:0")
     async with aio.secure_channel(f"localhost:{port}", plain) as old:
         assert await call_with(port, plain) == 7
-        await with_token(old).unary_unary("/grpc.health.v1.Health/Check")(b"")
+        check: Any = old.unary_unary("/grpc.health.v1.Health/Check")
+        await check(b"")
         with capture_logs() as lines:
             shutil.copy(newer[1], used[1])  # its key alone: they don't belong together
             assert await call_with(port, plain) == 7
@@ -59,7 +61,7 @@ async def test_another_certificate_needs_no_restart(store: Store, tmp_path: Path
                 server.reload()
             assert await call_with(port, plain) == 7
         assert [each["event"] for each in lines] == ["tls.not_reloaded", "tls.reloaded"]
-        await with_token(old).unary_unary("/grpc.health.v1.Health/Check")(b"")
+        await check(b"")
     other = Authority(stranger)
     replace(other.issue("server"), used)
     assert (await refusal(call_with(port, plain))).code is StatusCode.UNAVAILABLE
