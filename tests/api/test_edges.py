@@ -123,7 +123,7 @@ async def test_a_stranger_who_never_sends_his_message_is_not_waited_for(
         yield b""
 
     async def nothing() -> AsyncIterator[bytes]:
-        for each in ():
+        for each in list[bytes]():
             yield each
 
     call: Any = api.plain_channel.stream_unary("/grpc.health.v1.Health/Check")
