@@ -30,6 +30,7 @@ from gateway.schemas.mailings import (
 from gateway.schemas.others import (
     AccountCreateSchema,
     AccountListSchema,
+    AccountRevokeQuerySchema,
     AccountSchema,
     AttemptSchema,
     AuditEventListSchema,
@@ -54,7 +55,8 @@ from gateway.schemas.others import (
 )
 
 __all__ = [
-    "AccountCreateSchema", "AccountListSchema", "AccountSchema", "AttemptSchema", "AudienceFilterSchema",
+    "AccountCreateSchema", "AccountListSchema", "AccountRevokeQuerySchema", "AccountSchema", "AttemptSchema",
+    "AudienceFilterSchema",
     "AuditEventListSchema", "AuditEventSchema", "AuditQuerySchema", "ClientCreateSchema", "ClientFilterSchema",
     "ClientListQuerySchema", "ClientListSchema", "ClientPatchSchema", "ClientReplaceSchema", "ClientSchema",
     "EnginePatchSchema", "EngineSchema", "ForecastSchema", "IdentitySchema", "ImportErrorSchema",

@@ -88,6 +88,17 @@ class QueryWhole(fields.Integer):
         return int(value[-20:]) if not value[:-20].strip("0") else INT64_MAX + 1
 
 
+class QueryFlag(fields.Boolean):
+    """True or false in a query: these two words."""
+
+    default_error_messages = {**_MESSAGES, "invalid": "must be true or false"}  # noqa: RUF012 - marshmallow's
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
+        if value not in ("true", "false"):
+            raise self.make_error("invalid", input=value)
+        return bool(value == "true")
+
+
 class PageSize(QueryWhole):
     """How many at most; more than 1,000 is lowered."""
 
@@ -188,6 +199,11 @@ def query_id(description: str) -> QueryWhole:
 def flag(description: str) -> fields.Boolean:
     """True or false, in an answer."""
     return fields.Boolean(required=True, metadata={"description": description})
+
+
+def query_flag(description: str) -> QueryFlag:
+    """True or false in a query; false when it is not there."""
+    return QueryFlag(metadata={"description": description, "default": False})
 
 
 class Page(Input):
