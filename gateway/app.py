@@ -12,9 +12,10 @@ from grpc import aio
 
 from admin.panel import mount
 from admin.session import Sessions, key_of
+from common.line_limit import LineLimit
 from gateway.caller import TRUSTED_PROXIES
 from gateway.engine_client import EngineClient
-from gateway.keys import ENGINE, METRICS, SETTINGS, STOPPING
+from gateway.keys import ENGINE, METRICS, SETTINGS, STOPPING, STRANGERS
 from gateway.limits import CallerRates
 from gateway.metrics import Metrics
 from gateway.middlewares import middlewares, on_prepare
@@ -72,6 +73,7 @@ def base_app(settings: Settings, channel: aio.Channel) -> web.Application:
     app[SETTINGS] = settings
     app[TRUSTED_PROXIES] = settings.trusted_proxies
     app[METRICS] = Metrics()
+    app[STRANGERS] = LineLimit()
     app[ENGINE] = EngineClient(channel, app[METRICS], settings.call_seconds)
     app[STOPPING] = asyncio.Event()
     app.on_response_prepare.append(on_prepare)

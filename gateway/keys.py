@@ -7,6 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
+from common.line_limit import LineLimit
 from gateway.engine_client import EngineClient
 from gateway.metrics import Metrics
 from gateway.settings import Settings
@@ -14,5 +15,7 @@ from gateway.settings import Settings
 SETTINGS: Final = web.AppKey("SETTINGS", Settings)
 ENGINE: Final = web.AppKey("ENGINE", EngineClient)
 METRICS: Final = web.AppKey("METRICS", Metrics)
+STRANGERS: Final = web.AppKey("STRANGERS", LineLimit)
+"""Lines of the access log about requests of those who are not known."""
 STOPPING: Final = web.AppKey("STOPPING", asyncio.Event)
 """Set when the gateway stops: a stream that has no end of its own ends then."""

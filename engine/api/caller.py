@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from common.line_limit import LineLimit
 from common.logs import get_logger
+from common.networks import network_of
 from engine.api.gateways import Gateways
 from engine.domain.access import ActorKind, Identity, Unauthenticated
-from engine.domain.sign_in import network_of
 from engine.store.rows import Actor
 
 if TYPE_CHECKING:  # it imports this module

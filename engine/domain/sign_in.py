@@ -11,7 +11,6 @@ What is remembered is bounded. Only a try that gets to a hash is counted, and ha
 
 from __future__ import annotations
 
-import ipaddress
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -34,24 +33,9 @@ FIRST_TRY_SECONDS: Final = 10.0
 """… and one more each so many seconds."""
 CAPACITY: Final = 20_000
 _ROUNDING_SECONDS: Final = 1e-6
-_IPV4_BITS: Final = 24
-_IPV6_BITS: Final = 56
-"""What one customer has: all its addresses are one network."""
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-
-
-def network_of(host: str) -> str:
-    """The network of an address, as text: the /24 of IPv4, the /56 of IPv6; what is no address stays as it is."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host[:64]
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    bits = _IPV4_BITS if address.version == 4 else _IPV6_BITS
-    return str(ipaddress.ip_network((address, bits), strict=False))
 
 
 @dataclass(frozen=True, slots=True)

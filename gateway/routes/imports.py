@@ -80,7 +80,7 @@ async def run_import(
         return engine.clients.ImportClients(metadata=metadata, timeout=timeout)
 
     try:
-        async with engine.stream(engine.clients.ImportClients, begin()) as call:
+        async with engine.stream(engine.clients.ImportClients, begin(), request) as call:
             reader = RowReader(format)
             return await import_rows(
                 call, chunks, reader, probe=lambda: begin(seconds), request_id=key, on_page=on_page

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.networks import network_of
 from engine.domain.sign_in import (
     FIRST_TRIES,
     FIRST_TRY_SECONDS,
@@ -17,7 +18,6 @@ from engine.domain.sign_in import (
     NETWORK_FAILURES,
     QUIET_SECONDS,
     SignInThrottle,
-    network_of,
 )
 
 HOME = "192.0.2.0/24"
