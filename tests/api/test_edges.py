@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import struct
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -298,3 +302,47 @@ async def test_unimplemented_methods_are_no_bug(api: Api, monkeypatch: pytest.Mo
     with capture_logs() as lines:
         refused = await refusal(api.clients.GetClient(CreateClientRequest()))  # type: ignore[arg-type]
     assert (refused.code, lines) == (StatusCode.UNIMPLEMENTED, [])
+
+
+def http2_call(*headers: tuple[str, str]) -> bytes:
+    """A call as it goes over the wire, with headers that gRPC's own client would not send."""
+
+    def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+        return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+    sent = {":method": "POST", ":scheme": "http", ":path": "/grpc.health.v1.Health/Check", ":authority": "x"}
+    sent |= {"te": "trailers", "content-type": "application/grpc"} | dict(headers)
+    texts = [[part.encode() for part in header] for header in sent.items()]
+    block = b"".join(b"\0" + b"".join(bytes([len(text)]) + text for text in header) for header in texts)
+    return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") + frame(1, 4, 1, block) + frame(0, 1, 1, b"\0" * 5)
+
+
+SERVE = """
+import asyncio, sys
+import engine
+from grpc import aio
+async def main():
+    server = aio.server()
+    print(server.add_insecure_port("127.0.0.1:0"), flush=True)
+    await server.start()
+    await asyncio.to_thread(sys.stdin.read)
+    await server.stop(0)
+asyncio.run(main())
+"""
+
+
+async def test_headers_that_can_not_be_read_write_no_line() -> None:
+    """gRPC's core would write one for each of them to stderr, where nothing bounds it."""
+    environ = {name: value for name, value in os.environ.items() if name != "GRPC_VERBOSITY"}
+    pipes = {"stdin": PIPE, "stdout": PIPE, "stderr": PIPE}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVE, env=environ, **pipes)
+    assert process.stdout is not None
+    port = int(await process.stdout.readline())
+    for header in (("grpc-encoding", "foo"), ("grpc-timeout", "soon"), ("te", "bad")):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(http2_call(header))
+        assert await reader.read(1), "it has answered"
+        await asyncio.sleep(0.05)
+        writer.close()
+    _, errors = await process.communicate(b"")
+    assert errors == b""
