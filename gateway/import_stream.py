@@ -22,6 +22,9 @@ from gateway.translate.clients import import_row_proto
 from mailing.v1.client_service_pb2 import ImportClientsRequest, ImportClientsResponse, ImportClientsRow
 
 PAGE_ROWS: Final = 1000  # what the contract says is best
+PAGE_BYTES: Final = 256 * 1024
+"""A page ends also with the row that reaches this: the engine takes messages of 1 MiB."""
+ROW_BYTES_MAX: Final = 512 * 1024
 KEPT_ERRORS: Final = 1_000_000
 """As many as the engine is asked to list at most; so the first of both together are known for sure."""
 
@@ -121,17 +124,31 @@ async def _pages(
     chunks: AsyncIterable[bytes], reader: RowReader, rejected: _Rejected
 ) -> AsyncIterator[list[ImportClientsRow]]:
     page: list[ImportClientsRow] = []
+    page_bytes = 0
     async for items in _items(chunks, reader):
         for item in items:
-            if isinstance(item, ClientRow):
-                page.append(import_row_proto(item))
-            else:
-                rejected.add(item)
-            if len(page) == PAGE_ROWS:
+            row = _row(item, rejected)
+            if row is None:
+                continue
+            page.append(row)
+            page_bytes += row.ByteSize()
+            if len(page) == PAGE_ROWS or page_bytes >= PAGE_BYTES:
                 yield page
-                page = []
+                page, page_bytes = [], 0
     if page:
         yield page
+
+
+def _row(item: Item, rejected: _Rejected) -> ImportClientsRow | None:
+    """A row for the engine; ``None``: it is rejected here."""
+    if not isinstance(item, ClientRow):
+        rejected.add(item)
+        return None
+    row = import_row_proto(item)
+    if row.ByteSize() <= ROW_BYTES_MAX:
+        return row
+    rejected.add(RowError(item.line, "", f"the row has more than {ROW_BYTES_MAX // 1024} KiB"))
+    return None
 
 
 async def _hashed(chunks: AsyncIterable[bytes], digest: hashlib._Hash) -> AsyncIterator[bytes]:
