@@ -21,7 +21,8 @@ from engine.domain.access import (
 from engine.domain.errors import Conflict, FieldError, InvalidInput
 from engine.domain.sign_in import SignInThrottle
 from engine.ports import Clock, StoreUnavailable
-from engine.store.rows import AccountRow, Actor, Created, RequestKey, SignInRow, TokenRow
+from engine.store.access_rows import AccountRow, SignInRow, TokenRow
+from engine.store.rows import Actor, Created, RequestKey
 from engine.store.store import Store
 
 log = get_logger(__name__)

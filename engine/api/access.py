@@ -26,7 +26,8 @@ from engine.domain.access import (
 )
 from engine.domain.time_text import MAX_US
 from engine.ports import Clock
-from engine.store.rows import AccountRow, Created, TokenRow
+from engine.store.access_rows import AccountRow, TokenRow
+from engine.store.rows import Created
 from engine.store.store import Store
 from mailing.v1 import access_pb2, access_service_pb2, access_service_pb2_grpc
 

@@ -41,6 +41,10 @@ class Unreadable(Exception):
     """What came is no message of the method's type."""
 
 
+class Unimplemented(Exception):
+    """The contract has the method, and the servicer has not."""
+
+
 class Reply(NamedTuple):
     """What the caller is told."""
 
@@ -156,8 +160,7 @@ _TABLE: Final[Sequence[tuple[type[Exception], Callable[[Any], Reply]]]] = (
     (TooManyTries, _too_many("TOO_MANY_TRIES")),
     (TooManyCalls, _too_many("TOO_MANY_CALLS")),
     (Unreadable, lambda error: Reply(StatusCode.INVALID_ARGUMENT, "UNREADABLE_MESSAGE", str(error))),
-    # Of a method that the contract has and a servicer does not.
-    (NotImplementedError, lambda _: Reply(StatusCode.UNIMPLEMENTED, "UNIMPLEMENTED", "this method does nothing yet")),
+    (Unimplemented, _plain(StatusCode.UNIMPLEMENTED)),
     (InProgress, _in_progress),
     (StoreUnavailable, _unavailable("the database is away or too busy; try again")),
     (Stopping, _unavailable("the engine is stopping")),

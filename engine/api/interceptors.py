@@ -19,7 +19,7 @@ from common.line_limit import LineLimit
 from common.logs import get_logger
 from engine.access.authority import Authority
 from engine.api.caller import AUTHORIZATION, Call, key_of_caller, metadata_value, network_of_call, set_call
-from engine.api.errors import Stopping, Unreadable, reply_to
+from engine.api.errors import Stopping, Unimplemented, Unreadable, reply_to
 from engine.api.gateways import Gateways
 from engine.api.open_calls import Cap, OpenCalls
 from engine.api.roles import Requirement
@@ -149,19 +149,28 @@ class CallInterceptor(aio.ServerInterceptor):
                         async for each in responses:
                             yield each
 
+        refused = self._refuser(method, handler.request_streaming, response)
+        if not (inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner)):
+            # What a generated base class has in place of a method: ours are all asynchronous.
+            return _Guarded(refused(Unimplemented("there is no such method here")), refused)
+        # A handler that takes a stream is called before anything is read.
+        request = "stream" if is_open or handler.request_streaming else "unary"
+        reply = answer_plainly if cap is None else answers if inspect.isasyncgenfunction(inner) else answer
+        return _Guarded(_handler(request, response, reply, handler.response_serializer), refused)
+
+    def _refuser(self, method: str, request_streaming: bool, response: str) -> Callable[[Exception], Handler]:
+        """Makes the handler for a call that is refused with an error: it takes a stream, and so nothing is read."""
+
         def refused(error: Exception) -> Handler:
             async def refuse(argument: Any, context: Context) -> None:
                 async with _Call(method, context, self._measure):
-                    if handler.request_streaming and not isinstance(error, Unauthenticated):
+                    if request_streaming and not isinstance(error, Unauthenticated):
                         await _read_out(argument)
                     raise error
 
             return _handler("stream", response, refuse, None)
 
-        # A handler that takes a stream is called before anything is read.
-        request = "stream" if is_open or handler.request_streaming else "unary"
-        reply = answer_plainly if cap is None else answers if inspect.isasyncgenfunction(inner) else answer
-        return _Guarded(_handler(request, response, reply, handler.response_serializer), refused)
+        return refused
 
     @contextmanager
     def _held(self, method: str, context: Context, cap: Cap | None) -> Iterator[None]:

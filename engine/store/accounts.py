@@ -8,11 +8,12 @@ from typing import Final
 
 from engine.domain.access import Impossible, Role
 from engine.domain.errors import Conflict, NotFound
+from engine.store.access_rows import AccountRow, SignInRow
 from engine.store.audit import add_audit
 from engine.store.database import Row, Tx
 from engine.store.lists import Cut, read_part
 from engine.store.requests import first_answer, keep_answer
-from engine.store.rows import AccountRow, Actor, Created, Page, PageOf, RequestKey, SignInRow
+from engine.store.rows import Actor, Created, Page, PageOf, RequestKey
 from engine.store.token_makers import TokenMakers, revoke_token_row
 from engine.store.verbs import Verbs
 

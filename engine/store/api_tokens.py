@@ -7,12 +7,13 @@ from typing import Final
 
 from engine.domain.access import ActorKind, Identity, Role
 from engine.domain.errors import Conflict, NotFound
+from engine.store.access_rows import TokenRow
 from engine.store.accounts import lock_access
 from engine.store.audit import add_audit
 from engine.store.database import Row, Tx
 from engine.store.lists import Cut, read_part
 from engine.store.requests import first_answer, keep_answer
-from engine.store.rows import Actor, Page, PageOf, RequestKey, TokenRow
+from engine.store.rows import Actor, Page, PageOf, RequestKey
 from engine.store.token_makers import revoke_token_row
 from engine.store.verbs import Verbs
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from engine.domain.access import ActorKind, Role
+from engine.domain.access import ActorKind
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import Reason, Status
 from engine.domain.window import LocalHours, MailingState, mailing_state
@@ -355,48 +355,6 @@ class AuditQuery:
     object_id: int | None = None
     actor_kind: ActorKind | None = None
     actor_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AccountRow:
-    """A person who signs in; never with the password's hash."""
-
-    id: int
-    name: str
-    role: Role
-    create_us: int
-    revoke_us: int | None
-    last_sign_in_us: int | None
-    live_tokens: int = 0
-    """Tokens that it has made, by itself or with tokens of its making, and that can still be used."""
-
-
-@dataclass(frozen=True, slots=True)
-class SignInRow:
-    """What a sign-in asks about a name."""
-
-    account: AccountRow
-    password_hash: str
-    is_known: bool
-    """Whether somebody has signed in with this account from this network before."""
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRow:
-    """A key for a program; never with the secret's hash."""
-
-    id: int
-    name: str
-    role: Role
-    hint: str
-    """The first characters of the secret; empty: it was given from outside."""
-    created_by: str
-    create_us: int
-    expire_us: int | None
-    revoke_us: int | None
-    last_used_us: int | None
-    creator_kind: ActorKind = ActorKind.UNKNOWN
-    creator_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ import pytest
 from engine.domain.access import Identity, Impossible, Role
 from engine.domain.errors import Conflict, NotFound
 from engine.store import Store
+from engine.store.access_rows import AccountRow
 from engine.store.database import Tx
-from engine.store.rows import AccountRow, AuditQuery, Page, RequestKey
+from engine.store.rows import AuditQuery, Page, RequestKey
 from tests.store.conftest import Opener
 from tests.store.world import BY, NOW
 
