@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,7 +118,8 @@ def test_an_account_is_revoked_with_its_tokens_if_asked(run: Run, script: Script
     assert run("--json", "account", "revoke", "5", "--yes")[2] == ""
     code, out, err = run("account", "revoke", "5", "--with-tokens", "--yes")
     assert (code, err, "tokens made" in out) == (0, "", True)
-    asked = [request.revoke_made_tokens for request in script.requests]
+    requests: list[Any] = list(script.requests)
+    asked = [request.revoke_made_tokens for request in requests]
     assert asked == [False, False, True]
 
 
