@@ -41,7 +41,7 @@ async def export(
     mark, delimiter = _FORMATS[format]
     asked = pb.ExportClientsRequest(**filters)
     begun = engine.clients.ExportClients(asked, metadata=engine.metadata(request))
-    async with engine.stream(engine.clients.ExportClients, begun) as call:
+    async with engine.stream(engine.clients.ExportClients, begun, request) as call:
         page = await call.read()  # before the headers go out: its error can still be told
         response = web.StreamResponse(headers=_HEADERS)
         await response.prepare(request)

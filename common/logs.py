@@ -23,6 +23,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import FilteringBoundLogger, Processor
 
+from common.line_limit import LineLimitFilter
 from common.terminal import visible, visible_json, visible_lines
 
 Format = Literal["console", "json"]
@@ -168,6 +169,11 @@ def _quiet_libraries(number: int) -> None:
     """What these say at DEBUG and INFO is about each statement or request: values and all."""
     for name in ("aiosqlite", "aiohttp.access", "asyncpg", "tortoise", "tortoise.db_client"):
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+    for name in ("grpc._cython.cygrpc", "aiohttp.server", "asyncio"):
+        # What these say of a call or a connection that fails, whoever is at its other end can make them say.
+        logger = logging.getLogger(name)
+        if not any(isinstance(each, LineLimitFilter) for each in logger.filters):
+            logger.addFilter(LineLimitFilter())
 
 
 def mask(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

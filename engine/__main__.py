@@ -16,7 +16,7 @@ from common import logs, process
 from common.command_line import BadSettings
 from common.terminal import say, tolerate_terminal
 from engine.access import commands
-from engine.api.server import ListenError
+from engine.api.tls import ListenError
 from engine.domain.errors import MailingError
 from engine.ports import StoreUnavailable
 from engine.service import Service
@@ -32,6 +32,7 @@ async def run(settings: Settings, _arguments: Mapping[str, Any]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _on_signal, stop)
     service = Service(settings)
+    loop.add_signal_handler(signal.SIGHUP, service.reload)
     try:
         await service.start()
         await stop.wait()

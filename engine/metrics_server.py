@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -13,22 +14,25 @@ from prometheus_client.exposition import choose_encoder
 from common.hosts import HostGuard
 from common.setting_types import Listen
 from engine.metrics import Metrics
+from engine.metrics_connections import Connection
 
 Health = Callable[[], Mapping[str, str | None]]
 """Each component's name, and why it isn't ready (``None``: it is)."""
 
 _STOP_SECONDS: Final = 1.0
+_BACKLOG: Final = 128
 
 
 class MetricsServer:
     """A server that listens; ``address`` is where, with the port that was found for port 0."""
 
-    def __init__(self, runner: web.AppRunner, address: Listen) -> None:
-        self._runner = runner
+    def __init__(self, runner: web.AppRunner, server: asyncio.Server, address: Listen) -> None:
+        self._runner, self._server = runner, server
         self.address = address
 
     async def close(self) -> None:
         """Stop listening; answers under way get a second."""
+        self._server.close()
         await self._runner.cleanup()
 
 
@@ -48,12 +52,15 @@ async def start_metrics_server(
     app.router.add_get("/readyz", _ready(health))
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_STOP_SECONDS)
     await runner.setup()
+    handlers = runner.server
+    assert handlers is not None
+    loop = asyncio.get_running_loop()
     try:
-        await web.TCPSite(runner, listen.host, listen.port).start()
+        server = await loop.create_server(lambda: Connection(handlers), listen.host, listen.port, backlog=_BACKLOG)
     except OSError as error:
         await runner.cleanup()
         raise OSError(error.errno, f"can't listen on {listen} for metrics: {error.strerror or error}") from None
-    return MetricsServer(runner, Listen(listen.host, runner.addresses[0][1]))
+    return MetricsServer(runner, server, Listen(listen.host, server.sockets[0].getsockname()[1]))
 
 
 def _guard(hosts: HostGuard) -> Middleware:

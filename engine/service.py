@@ -23,7 +23,8 @@ from engine.access.authority import Authority
 from engine.access.first_sign_in import FirstSignIn
 from engine.access.seeding import seed, will_make
 from engine.api.control import ActorStatus, BreakerStatus, DeliveryStatus, ProviderCalls
-from engine.api.server import ApiServer, Tls
+from engine.api.server import ApiServer
+from engine.api.tls import Tls
 from engine.clock import SystemClock
 from engine.delivery.delivery import Delivery, DeliverySettings
 from engine.domain.breaker import BreakerState
@@ -54,6 +55,7 @@ class Service:
         self.grpc_port = 0
         self.metrics_listen = settings.metrics_listen
         self._delivery: Delivery | None = None
+        self._api: ApiServer | None = None
         self._stack = AsyncExitStack()
 
     @property
@@ -99,12 +101,14 @@ class Service:
         self._stack.push_async_callback(server.close)
         self.metrics_listen = server.address
         authority = Authority(self.store, clock, session_seconds=settings.session_seconds)
-        api = ApiServer(
+        self._api = api = ApiServer(
             self.store,
             control,
             clock,
             authority=authority,
             tls=_tls(settings),
+            gateways=settings.gateways,
+            audit_keep_days=settings.audit_keep_days,
             measure=self._measure,
             default_time_zone=settings.default_time_zone,
             segments_max=settings.segments_max,
@@ -120,6 +124,11 @@ class Service:
             workers=delivery.queue.workers,
             engine_id=delivery.engine_id,
         )
+
+    def reload(self) -> None:
+        """Read the certificates again (SIGHUP)."""
+        if self._api is not None:
+            self._api.reload()
 
     async def stop(self) -> None:
         """Stop in reverse, within the budget above."""

@@ -15,6 +15,7 @@ from common.command_line import Argument, BadSettings, Command
 from common.setting_types import Listen, Seconds, host_names, is_loopback, listen, long_token, token
 from common.settings import Invocation, ProcessSettings, Program
 from engine import postgres_url, setting_types
+from engine.api.gateways import Gateways, read_gateways
 from engine.domain.validate import DEFAULT_TIME_ZONE, SEGMENTS_MAX
 
 PROGRAM: Final = "python -m engine"
@@ -100,6 +101,14 @@ class Settings(ProcessSettings):
         None,
         description="keep a password and a token that are made at the first start in this file, instead of printing "
         "them: where output is kept (docker logs, the journal)",
+    )
+    gateways: Annotated[Gateways, BeforeValidator(read_gateways)] = Field(
+        Gateways(),
+        description="addresses, networks (CIDR) or names in client certificates of gateways, which are believed when "
+        "they say for whom they call",
+    )
+    audit_keep_days: float = Field(
+        365.0, ge=0, le=DAYS_MAX, allow_inf_nan=False, description="how long the audit list is kept, 0: for ever"
     )
     session_seconds: float = Field(
         43_200.0, gt=0, le=31_536_000, allow_inf_nan=False, description="how long somebody who signed in stays so"
@@ -190,6 +199,7 @@ def _token_id(text: str) -> int:
 _NAME: Final = Argument("NAME", "its name")
 _ROLE: Final = Argument("--role", "what it may do", choices=("viewer", "operator", "admin"), required=True)
 _STDIN: Final = Argument("--password-stdin", "read the password from the first line of stdin", is_switch=True)
+_WITH_TOKENS: Final = Argument("--with-tokens", "revoke the API tokens that it has made, too", is_switch=True)
 _EXPIRE: Final = Argument("--expire-days", "after so many days it ends by itself", read=_days)
 
 RUN: Final = Command("run", "run the engine (also when no command is given)")
@@ -199,7 +209,7 @@ COMMANDS: Final = (
     Command("check", "recount the counters of every mailing, repair and report what differs, and exit"),
     Command("account create", "make an account; its password is printed unless it is given", (_NAME, _ROLE, _STDIN)),
     Command("account list", "list the accounts, the revoked ones too"),
-    Command("account revoke", "revoke an account and end its sessions", (_NAME,)),
+    Command("account revoke", "revoke an account and end its sessions", (_NAME, _WITH_TOKENS)),
     Command("token create", "make an API token, and print its secret", (_NAME, _ROLE, _EXPIRE)),
     Command("token list", "list the API tokens, the revoked ones too"),
     Command("token revoke", "revoke an API token", (Argument("ID", "its number, see token list", read=_token_id),)),

@@ -24,6 +24,7 @@ async def run(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _on_signal, stop)
     service = Service(settings)
+    loop.add_signal_handler(signal.SIGHUP, service.reload)
     try:
         await service.start()
         await stop.wait()

@@ -12,10 +12,11 @@ from grpc import aio
 
 from admin.panel import mount
 from admin.session import Sessions, key_of
+from common.line_limit import LineLimit
 from gateway.admission import Admission
 from gateway.caller import TRUSTED_PROXIES
 from gateway.engine_client import EngineClient
-from gateway.keys import ADMISSION, ENGINE, IMPORTS, METRICS, SETTINGS, SIGN_INS, STOPPING
+from gateway.keys import ADMISSION, ENGINE, IMPORTS, METRICS, SETTINGS, SIGN_INS, STOPPING, STRANGERS
 from gateway.limits import SIGN_IN_RATE, CallerRates, ImportPlaces
 from gateway.metrics import Metrics
 from gateway.middlewares import middlewares, on_prepare
@@ -73,6 +74,7 @@ def base_app(settings: Settings, channel: aio.Channel) -> web.Application:
     app[SETTINGS] = settings
     app[TRUSTED_PROXIES] = settings.trusted_proxies
     app[METRICS] = Metrics()
+    app[STRANGERS] = LineLimit()
     app[ENGINE] = EngineClient(channel, app[METRICS], settings.call_seconds)
     app[ADMISSION] = Admission(app[ENGINE])
     app[SIGN_INS] = CallerRates(SIGN_IN_RATE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import AsyncIterator
@@ -41,6 +42,20 @@ AUTHORIZATION: Final = web.RequestKey("AUTHORIZATION", str)
 TIMEOUT_HEADER: Final = "X-Request-Timeout"
 """Seconds that the caller will wait."""
 _HEALTH_SECONDS: Final = 1.0
+_GRACE_SECONDS: Final = 3600.0
+"""So long streams go on over a channel that was replaced."""
+_OF_STRANGERS: Final = frozenset(
+    {
+        StatusCode.UNAUTHENTICATED,
+        StatusCode.CANCELLED,
+        StatusCode.DEADLINE_EXCEEDED,
+        StatusCode.RESOURCE_EXHAUSTED,
+        StatusCode.UNAVAILABLE,
+    }
+)
+"""What the engine tells without having taken a token, or may have."""
+KNOWN: Final = web.RequestKey("KNOWN", bool)
+"""Set once the engine has taken the request's token: its caller is no stranger."""
 
 
 class _Unary(Protocol[Question_contra, Answer]):
@@ -55,14 +70,33 @@ class EngineClient:
     """The engine's services over one channel. What fails raises ``grpc.aio.AioRpcError`` (see ``problems.of_rpc``)."""
 
     def __init__(self, channel: aio.Channel, metrics: Metrics, call_seconds: float) -> None:
+        self._metrics = metrics
+        self._call_seconds = call_seconds
+        self._before: dict[asyncio.Task[None], aio.Channel] = {}
+        """Channels that were replaced, until the calls on them have ended."""
+        self._connect(channel)
+
+    def _connect(self, channel: aio.Channel) -> None:
+        self._channel = channel
         self.clients: ClientServiceAsyncStub = ClientServiceStub(channel)
         self.mailings: MailingServiceAsyncStub = MailingServiceStub(channel)
         self.messages: MessageServiceAsyncStub = MessageServiceStub(channel)
         self.engine: EngineServiceAsyncStub = EngineServiceStub(channel)
         self.access: AccessServiceAsyncStub = AccessServiceStub(channel)
         self._health: Any = health_pb2_grpc.HealthStub(channel)
-        self._metrics = metrics
-        self._call_seconds = call_seconds
+
+    def use(self, channel: aio.Channel) -> None:
+        """Make later calls through another channel; calls under way end on the one before, which is closed then."""
+        before = self._channel
+        self._connect(channel)
+        task = asyncio.create_task(before.close(_GRACE_SECONDS))
+        self._before[task] = before
+        task.add_done_callback(self._before.pop)
+
+    async def close(self) -> None:
+        """Close the channels; calls under way are cancelled."""
+        for channel in [*self._before.values(), self._channel]:
+            await channel.close()
 
     async def call(
         self,
@@ -96,20 +130,20 @@ class EngineClient:
         limit_seconds: float,
     ) -> Answer:
         call = method(message, timeout=limit_seconds, metadata=self.metadata(request))
-        with _Measured(self._metrics, method) as measured:
+        with _Measured(self._metrics, method, request) as measured:
             answer = await call
             measured.code = StatusCode.OK
             return answer
 
     @asynccontextmanager
-    async def stream(self, method: Any, call: Call) -> AsyncIterator[Call]:
+    async def stream(self, method: Any, call: Call, request: web.Request | None = None) -> AsyncIterator[Call]:
         """Measure a stream that was just begun, and cancel it at the end of the block, whatever ends it::
 
         begun = engine.mailings.WatchMailing(message, metadata=engine.metadata(request))
-        async with engine.stream(engine.mailings.WatchMailing, begun) as call:
+        async with engine.stream(engine.mailings.WatchMailing, begun, request) as call:
             async for each in call: ...
         """
-        with _Measured(self._metrics, method) as measured:
+        with _Measured(self._metrics, method, request) as measured:
             try:
                 yield call
                 measured.code = StatusCode.OK
@@ -154,10 +188,10 @@ def patience_of(request: web.Request) -> float:
 class _Measured:
     """Counts how long a call took, and how it ended."""
 
-    __slots__ = ("_began", "_method", "_metrics", "code")
+    __slots__ = ("_began", "_method", "_metrics", "_request", "code")
 
-    def __init__(self, metrics: Metrics, method: Any) -> None:
-        self._metrics = metrics
+    def __init__(self, metrics: Metrics, method: Any, request: web.Request | None) -> None:
+        self._metrics, self._request = metrics, request
         self._method: str = method_name(method)
         self._began = time.perf_counter()
         self.code = StatusCode.CANCELLED
@@ -168,6 +202,8 @@ class _Measured:
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, aio.AioRpcError):
             self.code = error.code()
+        if self._request is not None and self.code not in _OF_STRANGERS:
+            self._request[KNOWN] = True
         seconds = time.perf_counter() - self._began
         self._metrics.rpcs.of(self._method, self.code.name).observe(seconds)
 

@@ -24,6 +24,9 @@ from gateway.turns import Turns
 from mailing.v1.client_service_pb2 import ImportClientsRequest, ImportClientsResponse, ImportClientsRow
 
 PAGE_ROWS: Final = 1000  # what the contract says is best
+PAGE_BYTES: Final = 256 * 1024
+"""A page ends also with the row that reaches this: the engine takes messages of 1 MiB."""
+ROW_BYTES_MAX: Final = 512 * 1024
 KEPT_ERRORS: Final = 1_000
 """As many as the engine lists at most; so the first of both together are known for sure. The rest is counted."""
 SLICE_BYTES: Final = 2 * 1024
@@ -185,19 +188,31 @@ async def _pages(
     """The rows that can be read. With ``part_rows`` pages are so long, or empty, and the last one too: each comes as
     soon as no more errors are kept, to be told."""
     page: list[ImportClientsRow] = []
-    turns = Turns()
+    page_bytes, turns = 0, Turns()
     async for items in _items(chunks, reader):
         await turns.pause()
         for item in items:
-            if isinstance(item, ClientRow):
-                page.append(import_row_proto(item))
-            else:
-                rejected.add(item)
-            if len(page) == (part_rows or PAGE_ROWS) or (part_rows and rejected.is_full):
+            if (row := _row(item, rejected)) is not None:
+                page.append(row)
+                page_bytes += row.ByteSize()
+            is_full = len(page) == (part_rows or PAGE_ROWS) or page_bytes >= PAGE_BYTES
+            if is_full or (part_rows and rejected.is_full):
                 yield page
-                page = []
+                page, page_bytes = [], 0
     if page or part_rows:
         yield page
+
+
+def _row(item: Item, rejected: _Rejected) -> ImportClientsRow | None:
+    """A row for the engine; ``None``: it is rejected here."""
+    if not isinstance(item, ClientRow):
+        rejected.add(item)
+        return None
+    row = import_row_proto(item)
+    if row.ByteSize() <= ROW_BYTES_MAX:
+        return row
+    rejected.add(RowError(item.line, "", f"the row has more than {ROW_BYTES_MAX // 1024} KiB"))
+    return None
 
 
 async def _hashed(chunks: AsyncIterable[bytes], digest: hashlib._Hash) -> AsyncIterator[bytes]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
+from common.line_limit import LineLimit
 from gateway.admission import Admission
 from gateway.engine_client import EngineClient
 from gateway.limits import CallerRates, ImportPlaces
@@ -20,5 +21,7 @@ SIGN_INS: Final = web.AppKey("SIGN_INS", CallerRates)
 """Of each address, at REST and at the panel together."""
 IMPORTS: Final = web.AppKey("IMPORTS", ImportPlaces)
 METRICS: Final = web.AppKey("METRICS", Metrics)
+STRANGERS: Final = web.AppKey("STRANGERS", LineLimit)
+"""Lines of the access log about requests of those who are not known."""
 STOPPING: Final = web.AppKey("STOPPING", asyncio.Event)
 """Set when the gateway stops: a stream that has no end of its own ends then."""

@@ -13,10 +13,13 @@ from aiohttp.web_exceptions import HTTPException
 from grpc import StatusCode, aio
 
 from common.hosts import HostGuard
+from common.line_limit import LineLimit
 from common.logs import get_logger
-from gateway.admission import open_to_all, secret_of
+from common.networks import network_of
+from gateway.admission import CALLER, open_to_all, secret_of
 from gateway.caller import address_of, is_https
-from gateway.keys import ADMISSION, METRICS, SETTINGS
+from gateway.engine_client import KNOWN
+from gateway.keys import ADMISSION, METRICS, SETTINGS, STRANGERS
 from gateway.limits import CallerRates
 from gateway.openapi import declared_role
 from gateway.problems import Problem, of_rpc, title_of
@@ -64,7 +67,8 @@ async def on_prepare(request: web.Request, response: web.StreamResponse) -> None
 @web.middleware
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Log and count each request once it is answered. Neither query values nor bodies are logged."""
-    metrics, began, status = request.app[METRICS], time.perf_counter(), _CLIENT_GONE
+    metrics, strangers = request.app[METRICS], request.app[STRANGERS]
+    began, status = time.perf_counter(), _CLIENT_GONE
     metrics.requests.inc()
     try:
         response = await handler(request)
@@ -78,16 +82,31 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         seconds = time.perf_counter() - began
         method = request.method if request.method in _METHODS else "other"
         metrics.http_seconds(method, _route(request), status).observe(seconds)
-        write = log.debug if request.path in _QUIET else log.info
-        write(
-            "http.request",
-            method=method,
-            path=request.path[:256],
-            status=status,
-            seconds=round(seconds, 4),
-            request_id=request_id(request),
-            peer=address_of(request),
-        )
+        _log(request, strangers, method, status, seconds)
+
+
+def _log(request: web.Request, strangers: LineLimit, method: str, status: int, seconds: float) -> None:
+    """One line a request; of a stranger's one a second from each network: he could fill the disk with them."""
+    more = {}
+    if request.path in _QUIET:
+        write = log.debug
+    else:
+        write = log.info
+        if not (request.get(KNOWN) or request.get(CALLER)):
+            left_out = strangers.admit(network_of(address_of(request)))
+            if left_out is None:
+                return
+            more = {"more": left_out} if left_out else {}
+    write(
+        "http.request",
+        method=method,
+        path=request.path[:256],
+        status=status,
+        seconds=round(seconds, 4),
+        request_id=request_id(request),
+        peer=address_of(request),
+        **more,
+    )
 
 
 def _route(request: web.Request) -> str:

@@ -10,12 +10,15 @@ from common.setting_types import Listen
 from gateway.app import make_app
 from gateway.channel import open_channel
 from gateway.connections import HttpServer, Limits
-from gateway.keys import METRICS
+from gateway.engine_client import EngineClient
+from gateway.keys import ENGINE, METRICS
+from gateway.reloading import Reloader
 from gateway.settings import Settings
 from gateway.tls import server_context
 
 log = get_logger(__name__)
 
+_HTTP_OPTIONS = ("MAILING_HTTP_TLS_CERT", "MAILING_HTTP_TLS_KEY")
 _CLOSING_SHARE = 0.4
 """Of ``shutdown_seconds``: aiohttp takes the time twice, for handlers to end and again once they are cancelled."""
 
@@ -28,6 +31,7 @@ class Service:
         self.address = Listen("", 0)
         """Where HTTP listens, with the port that was found for port 0."""
         self._stack = AsyncExitStack()
+        self._reloader = Reloader()
 
     async def start(self) -> None:
         """Listen; the engine may come later.
@@ -38,15 +42,36 @@ class Service:
         settings = self.settings
         tls = _tls(settings)
         channel = open_channel(settings)
-        self._stack.push_async_callback(channel.close)
         app = make_app(settings, channel)
+        self._stack.push_async_callback(app[ENGINE].close)
         server = HttpServer(app, _limits(settings), settings.shutdown_seconds * _CLOSING_SHARE)
         self._stack.push_async_callback(server.stop)
         app[METRICS].connections.follow(lambda: server.connections)
         await server.start(settings.http_listen, tls)
         self.address = server.address
+        self._watch_certificates(tls, app[ENGINE])
         scheme = "http" if tls is None else "https"
         log.info("gateway.started", url=f"{scheme}://{self.address}", engine=settings.engine_target)
+
+    def reload(self) -> None:
+        """Read the certificates again (SIGHUP)."""
+        self._reloader.reload()
+
+    def _watch_certificates(self, tls: ssl.SSLContext | None, engine: EngineClient) -> None:
+        settings, reloader = self.settings, self._reloader
+        if tls is not None and settings.http_tls_cert is not None and settings.http_tls_key is not None:
+            cert, key = settings.http_tls_cert, settings.http_tls_key
+
+            def read_own() -> None:
+                server_context(_HTTP_OPTIONS, cert, key)  # a pair that is no good must not spoil the one in use
+                tls.load_cert_chain(cert, key)
+
+            reloader.watch("https", [cert, key], read_own)
+        if settings.engine_tls_ca is not None:
+            files = [settings.engine_tls_ca, settings.engine_tls_cert, settings.engine_tls_key]
+            reloader.watch("engine", files, lambda: engine.use(open_channel(settings)))
+        reloader.start()
+        self._stack.push_async_callback(reloader.stop)
 
     async def stop(self) -> None:
         """Stop in reverse, within ``shutdown_seconds``."""
@@ -71,5 +96,4 @@ def _limits(settings: Settings) -> Limits:
 def _tls(settings: Settings) -> ssl.SSLContext | None:
     if settings.http_tls_cert is None or settings.http_tls_key is None:
         return None
-    options = ("MAILING_HTTP_TLS_CERT", "MAILING_HTTP_TLS_KEY")
-    return server_context(options, settings.http_tls_cert, settings.http_tls_key)
+    return server_context(_HTTP_OPTIONS, settings.http_tls_cert, settings.http_tls_key)

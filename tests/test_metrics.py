@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 
 import aiohttp
 import pytest
@@ -13,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from common.metrics import Histogram
 from common.setting_types import Listen
 from engine.metrics import MESSAGE_OUTCOMES, Metrics
+from engine.metrics_connections import CONNECTIONS_MAX
 from engine.metrics_server import MetricsServer, start_metrics_server
 
 NAMES = {
@@ -196,6 +199,33 @@ async def test_it_is_called_by_what_it_listens_on_and_by_the_names_of_the_settin
     assert (await get(started, "/healthz", Host="engine:9101"))[0] == 200
     assert (await get(started, "/healthz", Host="other:9101"))[0] == 421
     await started.close()
+
+
+async def test_silent_connections_keep_nobody_out_and_are_few(server: MetricsServer) -> None:
+    """Issue 9, section 1, 4."""
+    held = [await asyncio.open_connection("127.0.0.1", server.address.port) for _ in range(CONNECTIONS_MAX + 100)]
+    async with asyncio.timeout(10):
+        for reader, _ in held[:100]:  # the oldest are gone
+            with suppress(ConnectionResetError):
+                assert await reader.read() == b""
+    assert (await get(server, "/healthz"))[0] == 200
+    assert len(server._runner.server.connections) <= CONNECTIONS_MAX + 1  # type: ignore[union-attr]
+    for _, writer in held:
+        writer.close()
+
+
+@pytest.mark.parametrize("limit", ["IDLE_SECONDS", "LIFE_SECONDS"])
+@pytest.mark.parametrize("sent", [b"", b"GET /metrics HTTP/1.1\r\nHost: x\r\nX: "])
+async def test_a_connection_does_not_live_for_ever(
+    server: MetricsServer, monkeypatch: pytest.MonkeyPatch, limit: str, sent: bytes
+) -> None:
+    monkeypatch.setattr(f"engine.metrics_connections.{limit}", 0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.address.port)
+    writer.write(sent)
+    async with asyncio.timeout(5):
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+    writer.close()
 
 
 async def test_port_in_use_is_one_clear_line(server: MetricsServer) -> None:

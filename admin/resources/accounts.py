@@ -9,6 +9,7 @@ from aiohttp_admin.backends.abc import Meta, Record
 
 from admin.resources.asked import checked
 from admin.resources.base import PanelResource
+from gateway.problems import Problem
 from gateway.schemas import AccountCreateSchema
 from gateway.translate import account_json, create_account_proto
 from mailing.v1 import access_service_pb2 as pb
@@ -18,7 +19,7 @@ class AccountResource(PanelResource):
     """Who may sign in. Deleting revokes: the audit list goes on naming them."""
 
     name = "accounts"
-    shown = ("id", "name", "role", "create_time", "revoke_time", "last_sign_in_time")
+    shown = ("id", "name", "role", "create_time", "revoke_time", "last_sign_in_time", "live_token_count")
     editable = ("name", "role", "password")
 
     async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
@@ -32,7 +33,9 @@ class AccountResource(PanelResource):
         return account_json(await self.call(self.engine.access.CreateAccount, create_account_proto(given)))
 
     async def delete(self, record_id: int, previous_data: Record, meta: Meta) -> Record:
-        """Revoke an account: its sessions end."""
-        return account_json(
-            await self.call(self.engine.access.RevokeAccount, pb.RevokeAccountRequest(account_id=record_id))
-        )
+        """Revoke an account: its sessions end. ``meta.with_tokens``: and the tokens that it has made."""
+        with_tokens = (meta or {}).get("with_tokens", False)
+        if not isinstance(with_tokens, bool):
+            raise Problem(422, "this can't be asked for", [("/meta/with_tokens", "must be true or false")])
+        request = pb.RevokeAccountRequest(account_id=record_id, revoke_made_tokens=with_tokens)
+        return account_json(await self.call(self.engine.access.RevokeAccount, request))

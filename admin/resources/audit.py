@@ -4,25 +4,42 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 from aiohttp_admin.backends.abc import Record
 from grpc import StatusCode, aio
 
 from admin.resources.asked import whole_number
 from admin.resources.base import PanelResource
+from gateway.problems import Problem
 from gateway.translate import audit_event_json
+from gateway.translate.engine import ACTOR_KINDS
+from gateway.translate.values import numbers
 from mailing.v1 import engine_service_pb2 as pb
 from mailing.v1.client_service_pb2 import GetClientRequest
 from mailing.v1.mailing_service_pb2 import GetMailingRequest
+
+_KINDS: Final = numbers(ACTOR_KINDS)
+
+
+def _actor_kind(filters: Mapping[str, Any]) -> Any:
+    """The contract's number of the kind that is asked for; 0: any. Raises Problem."""
+    kind = filters.get("actor_kind")
+    if kind is not None and kind not in _KINDS:
+        problem = "must be one of " + ", ".join(_KINDS)
+        raise Problem(422, "the list can't be asked for like this", [("/filter/actor_kind", problem)])
+    return 0 if kind is None else _KINDS[kind]
 
 
 class AuditResource(PanelResource):
     """Changes that people made. ``has_page``: whether the object is there, so that it can be looked at."""
 
     name = "audit"
-    shown = ("id", "time", "actor", "action", "object_type", "object_id", "detail", "peer", "has_page")
-    filters = ("actor", "object_type", "object_id")
+    shown = (
+        "id", "time", "actor", "actor_kind", "actor_id", "action", "object_type", "object_id", "detail", "peer",
+        "has_page",
+    )  # fmt: skip
+    filters = ("actor", "actor_kind", "actor_id", "object_type", "object_id")
 
     async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
         """Read a page."""
@@ -31,6 +48,8 @@ class AuditResource(PanelResource):
             actor=str(filters.get("actor", "")),
             object_type=str(filters.get("object_type", "")),
             object_id=whole_number(filters, "object_id"),
+            actor_kind=_actor_kind(filters),
+            actor_id=whole_number(filters, "actor_id"),
         )
         found = await self.call(self.engine.engine.ListAuditEvents, asked)
         events = [audit_event_json(each) for each in found.audit_events]

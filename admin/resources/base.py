@@ -195,7 +195,8 @@ class PanelResource(AbstractAdminResource[int]):
 
     async def _delete_one(self, request: web.Request) -> web.Response:
         body = await asked.body_of(request, id=object)
-        return self._answer(await self.delete(asked.id_of(body["id"]), {}, None))
+        meta = body.get("meta")
+        return self._answer(await self.delete(asked.id_of(body["id"]), {}, meta if isinstance(meta, dict) else None))
 
     async def _delete_several(self, request: web.Request) -> web.Response:
         body = await asked.body_of(request, ids=list)

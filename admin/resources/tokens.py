@@ -20,7 +20,7 @@ class TokenResource(PanelResource):
     name = "tokens"
     shown = (
         "id", "name", "role", "hint", "created_by", "create_time", "expire_time", "revoke_time", "last_used_time",
-        "secret",
+        "creator_kind", "creator_id", "secret",
     )  # fmt: skip
     editable = ("name", "role", "expire_time")
 

@@ -170,7 +170,7 @@ export const dataProvider = {
   create: (resource, { data }) => write(resource, "", "POST", { data }),
   update: (resource, { id, data, previousData }) => write(resource, "/update", "PUT", { id, data, previousData }),
   updateMany: (resource, { ids, data }) => write(resource, "/update_many", "PUT", { ids, data }),
-  delete: (resource, { id }) => write(resource, "/one", "DELETE", { id }),
+  delete: (resource, { id, meta }) => write(resource, "/one", "DELETE", { id, meta }),
   deleteMany: (resource, { ids }) => write(resource, "", "DELETE", { ids }),
 };
 

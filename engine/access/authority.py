@@ -8,19 +8,21 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, NamedTuple
 
 from common.logs import get_logger
-from engine.access.passwords import Passwords
+from engine.access.passwords import Passwords, Share
 from engine.access.secrets import digest, hint, new_session, new_token
 from engine.domain.access import (
+    ActorKind,
     Identity,
     Impossible,
     Role,
-    SignInThrottle,
     TooManyTries,
     Unauthenticated,
 )
 from engine.domain.errors import Conflict, FieldError, InvalidInput
+from engine.domain.sign_in import SignInThrottle
 from engine.ports import Clock, StoreUnavailable
-from engine.store.rows import AccountRow, Actor, Created, RequestKey, TokenRow
+from engine.store.access_rows import AccountRow, SignInRow, TokenRow
+from engine.store.rows import Actor, Created, RequestKey
 from engine.store.store import Store
 
 log = get_logger(__name__)
@@ -31,7 +33,7 @@ CACHE_SECONDS: Final = 2.0
 _CACHE_SIZE: Final = 10_000
 _SECRET_LENGTH_MAX: Final = 4096
 _USED_PERIOD_US: Final = 60_000_000
-_REFUSALS_PERIOD_SECONDS: Final = 1.0
+_REFUSALS_PERIOD_SECONDS: Final = 10.0
 _UNKNOWN: Final = "(unknown)"
 """The actor of a refused sign-in: what was typed as a name may be a password."""
 
@@ -69,6 +71,8 @@ class Authority:
         self._used_us: dict[int, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._last_refusal_seconds = float("-inf")
+        self._refusals = 0
+        """Since then, and not noted."""
 
     async def close(self) -> None:
         """Wait for what runs in the background, let go of threads."""
@@ -144,31 +148,33 @@ class Authority:
             name: of the account, in any case.
             password: its password.
             peer: the caller's address, for the audit list.
-            host: the caller's host, by which guessing is slowed down.
+            host: the caller's network (``domain.sign_in.network_of``), by which guessing is slowed down.
 
         Raises:
             Unauthenticated: the name or the password is wrong; which one is not said.
             TooManyTries: too many have failed, or too many are signing in just now.
         """
-        wait_seconds = self._throttle.begin(name, host, self._monotonic())
+        found = await self._store.sign_in_row(name, host)
+        known = found is not None and found.is_known
+        wait_seconds = self._throttle.begin(name, host, self._monotonic(), known=known)
         if wait_seconds > 0:
             self._note_refusal(None, peer)
             raise TooManyTries("too many failed sign-ins; try again later", wait_seconds)
         try:
-            found = await self._store.account_named(name)
-            row, stored = found if found is not None else (None, None)
-            good = await self._passwords.verify(stored, password)
-            signed_in = await self._open(row, stored, password, peer) if good and row and stored else None
+            stored = None if found is None else found.password_hash
+            good = await self._passwords.verify(stored, password, Share(host, known))
+            signed_in = await self._open(found, password, peer, host) if good and found is not None else None
         except (StoreUnavailable, TooManyTries):  # neither good nor bad
-            self._throttle.undo(name, host)
+            self._throttle.undo(name, host, known=known)
             raise
         if signed_in is None:
-            self._note_refusal(row, peer)
+            self._note_refusal(None if found is None else found.account, peer)
             raise Unauthenticated("the name or the password is wrong")
-        self._throttle.succeeded(name, host)
+        self._throttle.succeeded(name, host, known=known)
         return signed_in
 
-    async def _open(self, row: AccountRow, stored: str, password: str, peer: str) -> SignedIn | None:
+    async def _open(self, found: SignInRow, password: str, peer: str, host: str) -> SignedIn | None:
+        row, stored = found.account, found.password_hash
         new_hash = await self._passwords.hash(password) if self._passwords.is_outdated(stored) else None
         secret, now_us = new_session(), self._clock.now_us()
         expire_us = now_us + self._session_us
@@ -178,7 +184,8 @@ class Authority:
             digest(secret),
             new_hash=new_hash,
             expire_us=expire_us,
-            by=Actor(row.name, peer),
+            network=host,
+            by=Actor(row.name, peer, ActorKind.ACCOUNT, row.id),
             now_us=now_us,
         )
         if session_id is None:
@@ -186,12 +193,16 @@ class Authority:
         return SignedIn(secret, Identity(row.name, row.role, row.id, None, session_id, expire_us))
 
     def _note_refusal(self, row: AccountRow | None, peer: str) -> None:
-        """In the audit list, at most once a second: a flood of guesses must not fill the disk."""
+        """In the audit list, at most once in ten seconds: a flood of guesses must not fill the disk. ``more``: how
+        many there were since the last one that is noted."""
         now_seconds = self._monotonic()
         if now_seconds - self._last_refusal_seconds >= _REFUSALS_PERIOD_SECONDS:
-            self._last_refusal_seconds = now_seconds
-            by, account_id = Actor(_UNKNOWN, peer), None if row is None else row.id
-            self._in_background(self._store.note_refusal(account_id, by=by, now_us=self._clock.now_us()))
+            by, account_id = Actor(_UNKNOWN, peer, ActorKind.NOBODY), None if row is None else row.id
+            note = self._store.note_refusal(account_id, by=by, more=self._refusals, now_us=self._clock.now_us())
+            self._last_refusal_seconds, self._refusals = now_seconds, 0
+            self._in_background(note)
+        else:
+            self._refusals += 1
 
     async def sign_out(self, identity: Identity, by: Actor) -> None:
         """End the caller's session. Raises Impossible when the caller uses an API token."""
@@ -209,18 +220,20 @@ class Authority:
             Unauthenticated: the account was revoked, or its password changed, in the meantime.
         """
         account_id, session_id = _session_of(identity)
-        wait_seconds = self._throttle.begin(identity.name, host, self._monotonic())
+        # Apart from the sign-ins: whoever has taken over a session must not keep its owner from signing in.
+        key = f"the password of account {account_id}"
+        wait_seconds = self._throttle.begin(key, host, self._monotonic(), known=True)
         if wait_seconds > 0:
             raise TooManyTries("too many wrong passwords; try again later", wait_seconds)
         try:
             stored = await self._store.password_hash(account_id)
             good = await self._passwords.verify(stored, current)
         except (StoreUnavailable, TooManyTries):
-            self._throttle.undo(identity.name, host)
+            self._throttle.undo(key, host, known=True)
             raise
         if not good:
             raise InvalidInput([FieldError("current_password", "is wrong")])
-        self._throttle.succeeded(identity.name, host)
+        self._throttle.succeeded(key, host, known=True)
         new_hash = await self._passwords.hash(new)
         changed = await self._store.set_password(
             account_id, stored or "", new_hash, keep_session_id=session_id, by=by, now_us=self._clock.now_us()
@@ -249,9 +262,10 @@ class Authority:
                 raise Conflict("this request id was used with another password before", field="request_id")
         return created
 
-    async def revoke_account(self, account_id: int, *, by: Actor) -> AccountRow:
-        """Revoke an account and end its sessions, at once. Raises NotFound; Impossible for the last admin's."""
-        row = await self._store.revoke_account(account_id, by=by, now_us=self._clock.now_us())
+    async def revoke_account(self, account_id: int, *, with_tokens: bool = False, by: Actor) -> AccountRow:
+        """Revoke an account and end its sessions, at once. Raises NotFound; Impossible for the last admin's.
+        ``with_tokens``: and the tokens that it has made."""
+        row = await self._store.revoke_account(account_id, with_tokens=with_tokens, by=by, now_us=self._clock.now_us())
         self._drop()
         return row
 

@@ -16,7 +16,14 @@ from common.texts import read_text
 from engine.access.authority import Authority
 from engine.access.secrets import new_password
 from engine.clock import SystemClock
-from engine.domain.access import Role, account_name_problem, check_fields, password_problem, token_name_problem
+from engine.domain.access import (
+    ActorKind,
+    Role,
+    account_name_problem,
+    check_fields,
+    password_problem,
+    token_name_problem,
+)
 from engine.domain.errors import NotFound
 from engine.domain.time_text import format_rfc3339
 from engine.settings import Settings
@@ -24,7 +31,7 @@ from engine.store.errors import DatabaseInUse
 from engine.store.rows import Actor, Page
 from engine.store.store import Store
 
-BY: Final = Actor("python -m engine")
+BY: Final = Actor("python -m engine", kind=ActorKind.COMMAND)
 _DAY_US: Final = 24 * 3600 * 1_000_000
 
 Arguments = Mapping[str, Any]
@@ -54,14 +61,17 @@ async def list_accounts(settings: Settings, _arguments: Arguments) -> int:
 
 
 async def revoke_account(settings: Settings, arguments: Arguments) -> int:
-    """``account revoke NAME``."""
+    """``account revoke NAME [--with-tokens]``."""
     name = arguments["name"]
     async with _authority(settings) as (store, authority):
         found = await store.account_named(name)
         if found is None:
             raise NotFound("account", name)
-        await authority.revoke_account(found[0].id, by=BY)
-    say(f"The account {found[0].name} was revoked.")
+        with_tokens = arguments["with_tokens"]
+        row = await authority.revoke_account(found[0].id, with_tokens=with_tokens, by=BY)
+    say(f"The account {row.name} was revoked{', and the tokens that it had made' if with_tokens else ''}.")
+    if row.live_tokens:
+        say(f"{row.live_tokens} API tokens that it has made are still good: --with-tokens, or token revoke.")
     return 0
 
 

@@ -2,16 +2,18 @@
 
 Parameters: the second recommended option of RFC 9106, section 4 (3 passes, 64 MiB, 4 lanes): about 0.1 s of
 a core. So it is done in threads, two at a time, with a short queue: a flood of sign-ins must not take the engine's
-memory, nor hold up its loop.
+memory, nor hold up its loop. The queue is shared: each network that signs in has a few places in it, all that are new
+to the account half of it. So nobody fills it, and who signs in from where he has been before finds a place.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -21,10 +23,23 @@ from engine.domain.access import TooManyTries
 
 T = TypeVar("T")
 
+
+class Share(NamedTuple):
+    """Whose place in the queue a job takes."""
+
+    network: str
+    known: bool = False
+    """Somebody has signed in with this account from there before."""
+
+
 PARAMETERS: Final = RFC_9106_LOW_MEMORY
 THREADS: Final = 2
 WAITING_MAX: Final = 32
 """Jobs that may be under way or waiting; one more is refused."""
+NETWORK_JOBS_MAX: Final = 4
+"""Of one network."""
+STRANGER_JOBS_MAX: Final = 16
+"""Of all networks from which nobody has signed in with that name."""
 _BUSY_WAIT_SECONDS: Final = 1.0
 
 
@@ -35,16 +50,18 @@ class Passwords:
         self._hasher = hasher or PasswordHasher.from_parameters(PARAMETERS)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="password")
         self._jobs = 0
+        self._stranger_jobs = 0
+        self._network_jobs: Counter[str] = Counter()
         self._dummy: str | None = None
 
     async def hash(self, password: str) -> str:
         """The hash to be stored: parameters, salt and all in one text."""
-        return await self._run(lambda: self._hasher.hash(password))
+        return await self._run(lambda: self._hasher.hash(password), None)
 
-    async def verify(self, stored: str | None, password: str) -> bool:
+    async def verify(self, stored: str | None, password: str, share: Share | None = None) -> bool:
         """Whether ``password`` is the one hashed in ``stored``. ``None``: there is no such account; that takes as long
-        as a wrong password, so that the time of an answer says nothing."""
-        return await self._run(lambda: self._verify(stored, password))
+        as a wrong password, so that the time of an answer says nothing. ``share``: of somebody who is not signed in."""
+        return await self._run(lambda: self._verify(stored, password), share)
 
     def is_outdated(self, stored: str) -> bool:
         """Whether a hash was made with other parameters than today's."""
@@ -63,16 +80,33 @@ class Passwords:
             return False
         return stored is not None
 
-    async def _run(self, job: Callable[[], T]) -> T:
-        if self._jobs >= WAITING_MAX:
+    async def _run(self, job: Callable[[], T], share: Share | None) -> T:
+        if self._is_full(share):
             raise TooManyTries("too many people are signing in just now; try again", _BUSY_WAIT_SECONDS)
-        self._jobs += 1
+        self._count(share, 1)
         # Counted until the thread is done with it, whether or not the caller still waits.
         future = asyncio.get_running_loop().run_in_executor(self._threads, job)
-        future.add_done_callback(self._ended)
+        future.add_done_callback(lambda ended: self._ended(ended, share))
         return await asyncio.shield(future)
 
-    def _ended(self, future: asyncio.Future[T]) -> None:
-        self._jobs -= 1
+    def _is_full(self, share: Share | None) -> bool:
+        if self._jobs >= WAITING_MAX:
+            return True
+        if share is None:
+            return False
+        is_crowded = not share.known and self._stranger_jobs >= STRANGER_JOBS_MAX
+        return is_crowded or self._network_jobs[share.network] >= NETWORK_JOBS_MAX
+
+    def _count(self, share: Share | None, number: int) -> None:
+        self._jobs += number
+        if share is None:
+            return
+        self._stranger_jobs += 0 if share.known else number
+        self._network_jobs[share.network] += number
+        if not self._network_jobs[share.network]:
+            del self._network_jobs[share.network]
+
+    def _ended(self, future: asyncio.Future[T], share: Share | None) -> None:
+        self._count(share, -1)
         if not future.cancelled():
             future.exception()  # asked for, so that asyncio does not complain when the caller has gone

@@ -7,12 +7,13 @@ from typing import Final
 
 from engine.access.passwords import Passwords
 from engine.access.secrets import digest, hint, new_password, new_token
+from engine.domain.access import ActorKind
 from engine.store.rows import Actor
 from engine.store.store import Store
 
 ACCOUNT_NAME: Final = "admin"
 TOKEN_NAME: Final = "MAILING_API_TOKEN"
-_BY: Final = Actor("settings")
+_BY: Final = Actor("settings", kind=ActorKind.SYSTEM)
 
 
 @dataclass(frozen=True, slots=True)

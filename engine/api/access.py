@@ -7,8 +7,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.access.authority import Authority
 from engine.api.background import Background
-from engine.api.caller import caller, host_of, identity_of_call, peer_of
+from engine.api.caller import caller, identity_of_call, network_of_call, peer_of
 from engine.api.convert import both, micros, timestamp
+from engine.api.convert_audit import actor_kind_number
 from engine.api.interceptors import Context
 from engine.api.paging import page_of, token_after
 from engine.api.repeats import request_key
@@ -25,7 +26,8 @@ from engine.domain.access import (
 )
 from engine.domain.time_text import MAX_US
 from engine.ports import Clock
-from engine.store.rows import AccountRow, Created, TokenRow
+from engine.store.access_rows import AccountRow, TokenRow
+from engine.store.rows import Created
 from engine.store.store import Store
 from mailing.v1 import access_pb2, access_service_pb2, access_service_pb2_grpc
 
@@ -48,7 +50,7 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
             # Nobody's: it is not worth a hash, and its failure tells nothing that the contract does not.
             raise Unauthenticated("the name or the password is wrong")
         signed_in = await self._authority.sign_in(
-            request.name, request.password, peer=peer_of(context), host=host_of(context)
+            request.name, request.password, peer=peer_of(context), host=network_of_call(context)
         )
         return access_service_pb2.SignInResponse(secret=signed_in.secret, identity=identity_message(signed_in.identity))
 
@@ -69,7 +71,7 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
             request.current_password,
             request.new_password,
             by=caller(context),
-            host=host_of(context),
+            host=network_of_call(context),
         )
         await self._background.whole(change)
         return Empty()
@@ -99,7 +101,7 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
         self, request: access_service_pb2.ListAccountsRequest, context: Context
     ) -> access_service_pb2.ListAccountsResponse:
         """Read a page of accounts."""
-        found = await self._store.list_accounts(page_of(request))
+        found = await self._store.list_accounts(page_of(request), self._clock.now_us())
         return access_service_pb2.ListAccountsResponse(
             accounts=[account_message(row) for row in found.items],
             next_page_token=token_after(request, found.next_after),
@@ -109,8 +111,10 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
     async def RevokeAccount(
         self, request: access_service_pb2.RevokeAccountRequest, context: Context
     ) -> access_pb2.Account:
-        """Revoke an account and end its sessions."""
-        change = self._authority.revoke_account(request.account_id, by=caller(context))
+        """Revoke an account and end its sessions, and revoke the tokens that it has made if asked."""
+        change = self._authority.revoke_account(
+            request.account_id, with_tokens=request.revoke_made_tokens, by=caller(context)
+        )
         return account_message(await self._background.whole(change))
 
     # -- API tokens --------------------------------------------------------------------------------
@@ -188,6 +192,7 @@ def account_message(row: AccountRow) -> access_pb2.Account:
         create_time=timestamp(row.create_us),
         revoke_time=timestamp(row.revoke_us),
         last_sign_in_time=timestamp(row.last_sign_in_us),
+        live_token_count=row.live_tokens,
     )
 
 
@@ -203,4 +208,6 @@ def token_message(row: TokenRow) -> access_pb2.ApiToken:
         expire_time=timestamp(row.expire_us),
         revoke_time=timestamp(row.revoke_us),
         last_used_time=timestamp(row.last_used_us),
+        creator_kind=actor_kind_number(row.creator_kind),
+        creator_id=row.creator_id,
     )

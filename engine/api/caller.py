@@ -4,31 +4,52 @@ from __future__ import annotations
 
 import ipaddress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from engine.domain.access import Identity, Unauthenticated
+from common.line_limit import LineLimit
+from common.logs import get_logger
+from common.networks import network_of
+from engine.api.gateways import Gateways
+from engine.domain.access import ActorKind, Identity, Unauthenticated
 from engine.store.rows import Actor
 
 if TYPE_CHECKING:  # it imports this module
     from engine.api.interceptors import Context
 
+log = get_logger(__name__)
+
 AUTHORIZATION: Final = "authorization"
 FORWARDED_FOR: Final = "x-forwarded-for"
-"""Set by the gateway to the address of whom it calls for."""
-_IPV6_HOST_BITS: Final = 64
-"""One customer has at least so many addresses: they are one host."""
+"""Set by a gateway to the address of whom it calls for; believed of those in ``MAILING_GATEWAYS``."""
+_LOCAL: Final = "127.0.0.1"
+"""In place of an address on a Unix socket."""
 
-_identity: ContextVar[Identity | None] = ContextVar("identity", default=None)
+_disbelieved: Final = LineLimit(period_seconds=60.0)
 
 
-def set_identity(identity: Identity | None) -> None:
+class Call(NamedTuple):
+    """What is known of the call that is being answered before its message is read."""
+
+    identity: Identity | None
+    gateways: Gateways
+
+
+_NOBODY: Final = Call(None, Gateways())
+_call: ContextVar[Call | None] = ContextVar("call", default=None)
+
+
+def set_call(call: Call) -> None:
     """Note who makes the call that is being answered (the interceptor does)."""
-    _identity.set(identity)
+    _call.set(call)
+
+
+def _this_call() -> Call:
+    return _call.get() or _NOBODY
 
 
 def identity_of_call() -> Identity:
     """Who makes the call that is being answered. Raises Unauthenticated when the method is open and nobody has said."""
-    identity = _identity.get()
+    identity = _this_call().identity
     if identity is None:
         raise Unauthenticated("nobody is signed in")
     return identity
@@ -37,55 +58,53 @@ def identity_of_call() -> Identity:
 def caller(context: Context) -> Actor:
     """The caller, for the audit list."""
     identity = identity_of_call()
-    return Actor(identity.name, peer_of(context), _key_of(identity))
-
-
-def _key_of(identity: Identity) -> str:
-    """All sessions of an account are one caller; names say less: a token may be called as another one or an account."""
     if identity.account_id is not None:
-        return f"account {identity.account_id}"
-    return f"token {identity.token_id}"
+        return Actor(identity.name, peer_of(context), ActorKind.ACCOUNT, identity.account_id)
+    return Actor(identity.name, peer_of(context), ActorKind.TOKEN, identity.token_id)
 
 
 def peer_of(context: Context) -> str:
-    """The caller's address: as gRPC names it, and before that whom the gateway calls for. Any caller can claim to call
-    for another, so the address that is sure is always shown: ``198.51.100.7 via ipv4:127.0.0.1:5123``."""
+    """The caller's address: as gRPC names it, and before that whom the gateway calls for:
+    ``198.51.100.7 via ipv4:127.0.0.1:5123``."""
     forwarded, peer = _forwarded_for(context), str(context.peer())
     return peer if forwarded is None else f"{forwarded} via {peer}"
 
 
-def host_of(context: Context) -> str:
-    """The caller's host, or that of whom the gateway calls for: by it guessing of passwords is slowed down."""
-    forwarded = _forwarded_for(context)
-    if forwarded is not None:
-        return _network(forwarded)
-    kind, _, address = str(context.peer()).replace("%5B", "[").replace("%5D", "]").partition(":")
-    host = address.rpartition(":")[0].strip("[]")
-    return _network(host) if kind in ("ipv4", "ipv6") else kind
+def network_of_call(context: Context) -> str:
+    """The caller's network, or that of whom the gateway calls for: by it guessing of passwords is slowed down."""
+    return network_of(_forwarded_for(context) or _host_of(context))
 
 
-def metadata_value(context: Context, name: str) -> str | None:
+def key_of_caller(context: Context) -> str:
+    """One caller, whose calls are counted together: an account or a token, else a network."""
+    identity = _this_call().identity
+    if identity is None:
+        return network_of_call(context)
+    return f"account {identity.account_id}" if identity.account_id is not None else f"token {identity.token_id}"
+
+
+def metadata_value(metadata: Any, name: str) -> str | None:
     """The value of a metadata key; ``None``: it is not there, or there is more than one."""
-    values = [value for key, value in context.invocation_metadata() or () if key == name]
+    values = [value for key, value in metadata or () if key == name]
     return values[0] if len(values) == 1 and isinstance(values[0], str) else None
 
 
+def _host_of(context: Context) -> str:
+    """The address at the other end of the connection."""
+    kind, _, address = str(context.peer()).replace("%5B", "[").replace("%5D", "]").partition(":")
+    return address.rpartition(":")[0].strip("[]") if kind in ("ipv4", "ipv6") else _LOCAL
+
+
 def _forwarded_for(context: Context) -> str | None:
-    """The address in ``x-forwarded-for``, the last one when there are several; ``None``: there is none."""
-    value = (metadata_value(context, FORWARDED_FOR) or "").rpartition(",")[2].strip()
+    """The address in ``x-forwarded-for``, the last one when there are several; ``None``: there is none, or it is not
+    a gateway of ours that says it."""
+    value = (metadata_value(context.invocation_metadata(), FORWARDED_FOR) or "").rpartition(",")[2].strip()
     try:
-        return str(ipaddress.ip_address(value))
+        address = str(ipaddress.ip_address(value))
     except ValueError:
         return None
-
-
-def _network(host: str) -> str:
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((address, _IPV6_HOST_BITS), strict=False))
+    gateways, host = _this_call().gateways, _host_of(context)
+    if gateways.believe(host, context.auth_context() if gateways.names else {}):
+        return address
+    _disbelieved.write(log.warning, "rpc.forwarded_not_believed", network_of(host), peer=host, see="MAILING_GATEWAYS")
+    return None

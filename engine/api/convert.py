@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -19,8 +19,6 @@ from engine.ports import AudienceState, OnUncertain
 from engine.store.rows import (
     AttemptOutcome,
     AttemptRow,
-    AuditQuery,
-    AuditRow,
     ClientQuery,
     ClientRow,
     Counts,
@@ -29,10 +27,8 @@ from engine.store.rows import (
     MessageRow,
 )
 from mailing.v1 import (
-    audit_pb2,
     client_pb2,
     client_service_pb2,
-    engine_service_pb2,
     mailing_pb2,
     message_pb2,
     message_service_pb2,
@@ -161,7 +157,7 @@ class ClientFilters(Protocol):
 def client_query(request: ClientFilters) -> ClientQuery:
     """The filters of a list of clients. Raises InvalidInput for what can't be a number, a part of one, or text."""
     _, (phone_number, phone_contains) = both(
-        lambda: _require_text(request, "phone_code", "tag", "time_zone"),
+        lambda: require_text(request, "phone_code", "tag", "time_zone"),
         lambda: both(
             lambda: _understood(normalise, request, "phone_number"),
             lambda: _understood(digits_of, request, "phone_contains"),
@@ -180,7 +176,7 @@ def client_query(request: ClientFilters) -> ClientQuery:
     )
 
 
-def _require_text(request: object, *names: str) -> None:
+def require_text(request: object, *names: str) -> None:
     """Refuse U+0000 in these filters: nothing has it, and PostgreSQL can't even be asked for it."""
     bad = [FieldError(name, NO_NULL) for name in names if "\0" in getattr(request, name)]
     if bad:
@@ -317,31 +313,3 @@ def message_query(request: message_service_pb2.ListMessagesRequest) -> MessageQu
         status=chosen(_STATUSES, request.status, "status"),
         reason=chosen(_REASONS, request.reason, "reason"),
     )
-
-
-# -- audit -------------------------------------------------------------------------------------
-
-
-def audit_query(request: engine_service_pb2.ListAuditEventsRequest) -> AuditQuery:
-    """The filters of the audit list. Raises InvalidInput for what can't be text."""
-    _require_text(request, "actor", "object_type")
-    return AuditQuery(
-        actor=request.actor or None,
-        object_type=request.object_type or None,
-        object_id=request.object_id if request.HasField("object_id") else None,
-    )
-
-
-def audit_message(row: AuditRow) -> audit_pb2.AuditEvent:
-    """An audit event as the API shows it."""
-    event = audit_pb2.AuditEvent(
-        id=row.id,
-        time=timestamp(row.time_us),
-        actor=row.actor,
-        action=row.action,
-        object_type=row.object_type,
-        object_id=row.object_id,
-        peer=row.peer,
-    )
-    event.detail.update(cast("Mapping[str, Any]", row.detail))
-    return event

@@ -19,7 +19,7 @@ from grpc import Status, StatusCode
 from grpc_status import rpc_status
 
 from engine.api.repeats import InProgress
-from engine.domain.access import Forbidden, Impossible, TooManyTries, Unauthenticated
+from engine.domain.access import Forbidden, Impossible, TooManyCalls, TooManyTries, Unauthenticated
 from engine.domain.errors import Conflict, FieldError, InvalidInput, NotFound, ReadOnly
 from engine.ports import StoreUnavailable
 
@@ -35,6 +35,14 @@ _MESSAGE_CHARACTERS_MAX: Final = 500
 
 class Stopping(Exception):
     """The engine stops: a long stream ends; the caller may ask another engine, or come back later."""
+
+
+class Unreadable(Exception):
+    """What came is no message of the method's type."""
+
+
+class Unimplemented(Exception):
+    """The contract has the method, and the servicer has not."""
 
 
 class Reply(NamedTuple):
@@ -124,10 +132,13 @@ def _impossible(error: Impossible) -> Reply:
     return Reply(StatusCode.FAILED_PRECONDITION, error.reason, str(error), (detail,))
 
 
-def _too_many_tries(error: TooManyTries) -> Reply:
-    seconds = max(1, math.ceil(error.wait_seconds))
-    retry = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=seconds))
-    return Reply(StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_TRIES", str(error), (retry,))
+def _too_many(reason: str) -> Callable[[TooManyTries | TooManyCalls], Reply]:
+    def reply(error: TooManyTries | TooManyCalls) -> Reply:
+        seconds = max(1, math.ceil(error.wait_seconds))
+        retry = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=seconds))
+        return Reply(StatusCode.RESOURCE_EXHAUSTED, reason, str(error), (retry,))
+
+    return reply
 
 
 def _plain(code: StatusCode) -> Callable[[Exception], Reply]:
@@ -147,7 +158,10 @@ _TABLE: Final[Sequence[tuple[type[Exception], Callable[[Any], Reply]]]] = (
     (Impossible, _impossible),
     (Unauthenticated, _plain(StatusCode.UNAUTHENTICATED)),
     (Forbidden, _plain(StatusCode.PERMISSION_DENIED)),
-    (TooManyTries, _too_many_tries),
+    (TooManyTries, _too_many("TOO_MANY_TRIES")),
+    (TooManyCalls, _too_many("TOO_MANY_CALLS")),
+    (Unreadable, lambda error: Reply(StatusCode.INVALID_ARGUMENT, "UNREADABLE_MESSAGE", str(error))),
+    (Unimplemented, _plain(StatusCode.UNIMPLEMENTED)),
     (InProgress, _in_progress),
     (StoreUnavailable, _unavailable("the database is away or too busy; try again")),
     (Stopping, _unavailable("the engine is stopping")),

@@ -7,25 +7,57 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from grpc_health.v1 import health, health_pb2
 
 from common.logs import get_logger
 from engine.api.control import DeliveryControl
+from engine.api.errors import Unreadable
 
 log = get_logger(__name__)
 
 PROVIDER: Final = "provider"
 DELIVERY: Final = "delivery"
+_newer: Final[Any] = health_pb2
+"""With what its type stubs lack."""
 _PERIOD_SECONDS: Final = 0.25
+_NAME_LENGTH_MAX: Final = 256
+
+
+class HealthServicer(health.aio.HealthServicer):
+    """The library's, with what it lacks. Anybody may call it."""
+
+    async def Check(self, request: health_pb2.HealthCheckRequest, context: Any) -> health_pb2.HealthCheckResponse:
+        """Say how a service is."""
+        _check_name(request.service)
+        answer: health_pb2.HealthCheckResponse = await super().Check(request, context)
+        return answer
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:
+        """Say how a service is, now and whenever it changes."""
+        _check_name(request.service)
+        await super().Watch(request, context)
+
+    async def List(self, request: Any, context: Any) -> Any:
+        """Say how all services are."""
+        names = ("", PROVIDER, DELIVERY)
+        check = super().Check
+        statuses = {name: await check(health_pb2.HealthCheckRequest(service=name), context) for name in names}
+        return _newer.HealthListResponse(statuses=statuses)
+
+
+def _check_name(service: str) -> None:
+    """Refuse a name that none of ours is near: a watcher's is kept while he watches."""
+    if len(service) > _NAME_LENGTH_MAX:
+        raise Unreadable(f"a service's name has at most {_NAME_LENGTH_MAX} characters")
 
 
 class HealthFollower:
     """Keeps the health service in step with delivery: looking costs microseconds, so it looks often."""
 
     def __init__(self, control: DeliveryControl, period_seconds: float = _PERIOD_SECONDS) -> None:
-        self.servicer = health.aio.HealthServicer()
+        self.servicer = HealthServicer()
         self._control = control
         self._period_seconds = period_seconds
         self._task: asyncio.Task[None] | None = None

@@ -7,19 +7,23 @@ import asyncio
 import inspect
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing
-from typing import Any, Final, TypeAlias, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc import StatusCode, aio
 
+from common.line_limit import LineLimit
 from common.logs import get_logger
 from engine.access.authority import Authority
-from engine.api.caller import AUTHORIZATION, metadata_value, set_identity
-from engine.api.errors import Stopping, reply_to
+from engine.api.caller import AUTHORIZATION, Call, key_of_caller, metadata_value, network_of_call, set_call
+from engine.api.errors import Stopping, Unimplemented, Unreadable, reply_to
+from engine.api.gateways import Gateways
+from engine.api.open_calls import Cap, OpenCalls
 from engine.api.roles import Requirement
-from engine.domain.access import Forbidden
+from engine.domain.access import Forbidden, Identity, Role, Unauthenticated
 from engine.ports import StoreUnavailable
 
 log = get_logger(__name__)
@@ -30,110 +34,217 @@ T = TypeVar("T")
 Measure = Callable[[str, str, float], None]
 """Told of each call when it ends: method (``/mailing.v1.ClientService/GetClient``), status, seconds."""
 
+Parse = Callable[[bytes], Any]
+"""From a message as it came to one of the method's type."""
+
+_MESSAGE_SECONDS: Final = 10.0
 _DRAIN_SECONDS: Final = 5.0
 _DRAIN_PAUSE_SECONDS: Final = 0.5
+_DRAIN_BYTES: Final = 8 * 1024 * 1024
+
+_lines: Final = LineLimit()
 
 
 def no_measure(_method: str, _code: str, _seconds: float) -> None:
     """Nobody wants to know."""
 
 
+class _Guarded(NamedTuple):
+    """A method's handler, made once: gRPC asks for it at each call, and it is always the same one."""
+
+    handler: Handler
+    """For a caller who may call it."""
+    refused: Callable[[Exception], Handler]
+    """For one who may not: it reads nothing of what is sent."""
+
+
 class CallInterceptor(aio.ServerInterceptor):
     """Refuses who may not call a method (``roles``); a method without a requirement refuses everybody.
+
+    gRPC asks for a handler once the metadata of a call is there, and has not read a byte of its message: who is
+    refused gets a handler that does not read, so that nobody's message is held in memory before he is known.
+    Of methods that are open to all a few calls at a time are read, and none for long (``open_calls``).
 
     Turns what a servicer raises into a gRPC status (``errors``); what is not in that table is a
     bug: it is logged once, and the caller gets INTERNAL with a reference to that line and no more."""
 
     def __init__(
-        self, authority: Authority, requirements: Mapping[str, Requirement], measure: Measure = no_measure
+        self,
+        authority: Authority,
+        requirements: Mapping[str, Requirement],
+        measure: Measure = no_measure,
+        *,
+        gateways: Gateways = Gateways(),  # noqa: B008 - never changes
+        open_calls: OpenCalls | None = None,
     ) -> None:
         self._authority, self._requirements, self._measure = authority, requirements, measure
-        self._handlers: dict[str, Handler] = {}
-        """By method, wrapped: gRPC asks for a handler at each call, and it is always the same one."""
+        self._gateways, self._open_calls = gateways, open_calls or OpenCalls()
+        self._guarded: dict[str, _Guarded] = {}
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """Wrap the handler of one call."""
+        """Choose the handler of one call."""
         method = str(handler_call_details.method)
-        wrapped = self._handlers.get(method)
-        if wrapped is None:
+        guarded = self._guarded.get(method)
+        if guarded is None:
             handler = await continuation(handler_call_details)
             if handler is None:  # no such method: gRPC answers UNIMPLEMENTED
                 return None
-            wrapped = self._handlers[method] = self._wrapped(handler, method)
-        return wrapped
+            guarded = self._guarded[method] = self._wrapped(handler, method)
+        try:
+            authorization = metadata_value(handler_call_details.invocation_metadata, AUTHORIZATION)
+            identity = await self._admitted(method, authorization)
+        except Exception as error:
+            return guarded.refused(error)
+        # The handler runs in this task.
+        set_call(Call(identity, self._gateways))
+        return guarded.handler
 
-    def _wrapped(self, handler: Handler, method: str) -> Handler:
-        request = "stream" if handler.request_streaming else "unary"
-        response = "stream" if handler.response_streaming else "unary"
-        inner = getattr(handler, f"{request}_{response}")
-        is_generator = inspect.isasyncgenfunction(inner)
-
-        async def answer(argument: Any, context: Context) -> Any:
-            """For one response, and for handlers that write their responses themselves."""
-            async with _Call(method, context, self._measure):
-                try:
-                    await self._admit(method, context)
-                    if not handler.request_streaming:
-                        return await inner(argument, context)
-                    async with aclosing(self._watched(argument, method, context)) as requests:
-                        return await inner(requests, context)
-                except Exception as error:
-                    # An engine that stops has no time for it; who is aborted has been told already.
-                    if handler.request_streaming and not isinstance(error, Stopping | aio.AbortError):
-                        await _read_out(argument)
-                    raise
-
-        async def answers(argument: Any, context: Context) -> AsyncIterator[Any]:
-            async with _Call(method, context, self._measure):
-                await self._admit(method, context)
-                async with aclosing(self._watched(inner(argument, context), method, context)) as responses:
-                    async for each in responses:
-                        yield each
-
-        make = getattr(grpc, f"{request}_{response}_rpc_method_handler")
-        wrapped: Handler = make(
-            answers if is_generator else answer, handler.request_deserializer, handler.response_serializer
-        )
-        return wrapped
-
-    async def _admit(self, method: str, context: Context) -> None:
-        """Find out who calls. Raises Unauthenticated, or Forbidden when the caller's role is too low."""
+    async def _admitted(self, method: str, authorization: str | None) -> Identity | None:
+        """Find out who calls; ``None``: the method is open to all. Raises Unauthenticated, or Forbidden when the
+        caller's role is too low."""
         if method not in self._requirements:
             raise Forbidden("nobody may call this method")
         required = self._requirements[method]
         if required is None:
-            set_identity(None)
-            return
-        identity = await self._authority.identify(metadata_value(context, AUTHORIZATION))
+            return None
+        identity = await self._authority.identify(authorization)
         if not identity.role.allows(required):
             raise Forbidden(f"this needs the role {required.word}; {identity.name} has the role {identity.role.word}")
-        set_identity(identity)
+        return identity
 
-    async def _watched(self, items: AsyncIterator[T], method: str, context: Context) -> AsyncGenerator[T, None]:
+    def _wrapped(self, handler: Handler, method: str) -> _Guarded:
+        response = "stream" if handler.response_streaming else "unary"
+        inner = getattr(handler, f"{'stream' if handler.request_streaming else 'unary'}_{response}")
+        parse = _parser(handler)
+        is_open = self._requirements.get(method, Role.ADMIN) is None
+        is_stream = handler.request_streaming or handler.response_streaming
+        cap = self._open_calls.cap(method, is_open=is_open, is_stream=is_stream)
+
+        async def answer_plainly(message: bytes, context: Context) -> Any:
+            """Most calls: nothing to wait for, nothing to count. Each microsecond here is one of each request."""
+            async with _Call(method, context, self._measure):
+                return await inner(parse(message), context)
+
+        async def answer(argument: Any, context: Context) -> Any:
+            """For one response, and for handlers that write their responses themselves."""
+            async with _Call(method, context, self._measure):
+                with self._held(method, context, cap):
+                    if handler.request_streaming:
+                        return await self._answer_stream(inner, argument, parse, method, context)
+                    message = await _only_message(argument) if is_open else argument
+                    return await inner(parse(message), context)
+
+        async def answers(argument: Any, context: Context) -> AsyncIterator[Any]:
+            async with _Call(method, context, self._measure):
+                with self._held(method, context, cap):
+                    if handler.request_streaming:
+                        items = inner(self._watched(argument, method, context, parse), context)
+                    else:
+                        items = inner(parse(await _only_message(argument) if is_open else argument), context)
+                    async with aclosing(self._watched(items, method, context)) as responses:
+                        async for each in responses:
+                            yield each
+
+        refused = self._refuser(method, handler.request_streaming, response)
+        if not (inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner)):
+            # What a generated base class has in place of a method: ours are all asynchronous.
+            return _Guarded(refused(Unimplemented("there is no such method here")), refused)
+        # A handler that takes a stream is called before anything is read.
+        request = "stream" if is_open or handler.request_streaming else "unary"
+        reply = answer_plainly if cap is None else answers if inspect.isasyncgenfunction(inner) else answer
+        return _Guarded(_handler(request, response, reply, handler.response_serializer), refused)
+
+    def _refuser(self, method: str, request_streaming: bool, response: str) -> Callable[[Exception], Handler]:
+        """Makes the handler for a call that is refused with an error: it takes a stream, and so nothing is read."""
+
+        def refused(error: Exception) -> Handler:
+            async def refuse(argument: Any, context: Context) -> None:
+                async with _Call(method, context, self._measure):
+                    if request_streaming and not isinstance(error, Unauthenticated):
+                        await _read_out(argument)
+                    raise error
+
+            return _handler("stream", response, refuse, None)
+
+        return refused
+
+    @contextmanager
+    def _held(self, method: str, context: Context, cap: Cap | None) -> Iterator[None]:
+        assert cap is not None, "every stream and every open method has one"
+        with self._open_calls.hold(method, key_of_caller(context), cap):
+            yield
+
+    async def _answer_stream(
+        self, inner: Callable[..., Awaitable[T]], argument: Any, parse: Parse, method: str, context: Context
+    ) -> T:
+        try:
+            async with aclosing(self._watched(argument, method, context, parse)) as requests:
+                return await inner(requests, context)
+        except Exception as error:
+            # An engine that stops has no time for it; who is aborted has been told already.
+            if not isinstance(error, Stopping | aio.AbortError):
+                await _read_out(argument)
+            raise
+
+    async def _watched(
+        self, items: AsyncIterator[Any], method: str, context: Context, parse: Parse | None = None
+    ) -> AsyncGenerator[Any, None]:
         """The requests or responses of a stream, as long as its caller is welcome: what is revoked ends its streams."""
+        authorization = metadata_value(context.invocation_metadata(), AUTHORIZATION)
         try:
             async for each in items:
-                await self._admit(method, context)
-                yield each
+                await self._admitted(method, authorization)
+                yield each if parse is None else parse(each)
         finally:
             if isinstance(items, AsyncGenerator):
                 await items.aclose()
 
 
-async def _read_out(requests: AsyncIterator[Any]) -> None:
+def _handler(request: str, response: str, behavior: Any, serializer: Any) -> Handler:
+    """A handler that gets messages as they came: we take them apart, for gRPC would log a traceback of each bad one."""
+    make = getattr(grpc, f"{request}_{response}_rpc_method_handler")
+    made: Handler = make(behavior, None, serializer)
+    return made
+
+
+def _parser(handler: Handler) -> Parse:
+    deserialize = cast("Parse", handler.request_deserializer)
+
+    def parse(message: bytes) -> Any:
+        try:
+            return deserialize(message)
+        except DecodeError:
+            raise Unreadable("the message can't be read: it is not of the method's type") from None
+
+    return parse
+
+
+async def _only_message(requests: AsyncIterator[bytes]) -> bytes:
+    """The message of somebody who may be anybody: it must come soon."""
+    try:
+        async with asyncio.timeout(_MESSAGE_SECONDS):
+            return await anext(aiter(requests))
+    except StopAsyncIteration:
+        raise Unreadable("there is no message") from None
+    except TimeoutError:
+        raise Unreadable(f"no message came within {_MESSAGE_SECONDS:g} s") from None
+
+
+async def _read_out(requests: AsyncIterator[bytes]) -> None:
     """Read what a caller is still sending before it is told that it is refused, in bounds: until it pauses
     or ends. A call that ends while its caller writes loses its status in some clients (grpc.aio makes
     it INTERNAL "Internal error from Core")."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _DRAIN_SECONDS
+    read_bytes = 0
     try:
-        while loop.time() < deadline:
+        while loop.time() < deadline and read_bytes < _DRAIN_BYTES:
             async with asyncio.timeout(_DRAIN_PAUSE_SECONDS):
-                await anext(requests)
+                read_bytes += len(await anext(requests))
     except (StopAsyncIteration, TimeoutError):
         return
     except Exception as error:
@@ -164,14 +275,20 @@ class _Call:
         reply = reply_to(error)
         if reply is None:
             reference = uuid.uuid4().hex[:12]
-            log.error("rpc.failed", method=self._method, reference=reference, exc_info=error)
+            _lines.write(
+                log.error, "rpc.failed", self._cause(), method=self._method, reference=reference, exc_info=error
+            )
             self._done(StatusCode.INTERNAL.name)
             await self._context.abort(StatusCode.INTERNAL, f"internal error, reference {reference}")
         if isinstance(error, StoreUnavailable):
-            log.warning("rpc.store_unavailable", method=self._method, error=str(error))
+            _lines.write(log.warning, "rpc.store_unavailable", self._cause(), method=self._method, error=str(error))
         status = reply.status()
         self._done(reply.code.name)
         await self._context.abort(reply.code, reply.message, status.trailing_metadata or ())
+
+    def _cause(self) -> tuple[str, str]:
+        """Who made this call fail, and which: a caller must not fill the log."""
+        return self._method, network_of_call(self._context)
 
     def _done(self, code: str) -> None:
         self._measure(self._method, code, time.perf_counter() - self._begin)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, cast
 
-import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -20,13 +17,15 @@ from engine.api.background import Background
 from engine.api.clients import ClientServicer
 from engine.api.control import DeliveryControl
 from engine.api.engine import EngineServicer
+from engine.api.gateways import Gateways
 from engine.api.health import HealthFollower
-from engine.api.housekeeping import Housekeeping
+from engine.api.housekeeping import KEEP_AUDIT_DAYS, Housekeeping
 from engine.api.interceptors import CallInterceptor, Measure, no_measure
 from engine.api.mailings import MailingServicer
 from engine.api.messages import MessageServicer
 from engine.api.outlook import Outlook
 from engine.api.roles import requirements
+from engine.api.tls import ListenError, ServerCertificate, Tls
 from engine.api.watch import PERIOD_SECONDS, Watch
 from engine.domain.validate import DEFAULT_TIME_ZONE, SEGMENTS_MAX
 from engine.ports import Clock
@@ -45,12 +44,17 @@ from mailing.v1 import (
 )
 
 _MIB: Final = 1024 * 1024
+MESSAGE_BYTES_MAX: Final = _MIB
+"""Of a message to the engine."""
+CONNECTIONS_MAX: Final = 1_000
+"""Of all callers together: gRPC for Python has no limit for one address."""
 
 OPTIONS: Final = (
     # A second process on the same port must fail, not take half of the calls.
     ("grpc.so_reuseport", 0),
-    # An import's page of 10,000 rows with the longest tags, all Cyrillic, is 3 MiB.
-    ("grpc.max_receive_message_length", 8 * _MIB),
+    # Also of what a compressed message becomes. An import's page of 1,000 rows with the longest tags, all Cyrillic, is
+    # 300 KiB; a mailing with the longest text and filter 280 KiB.
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
     # 1,000 mailings of 4,096 Cyrillic letters each and filters of 1,000 entries fit; clients set their own limit.
     ("grpc.max_send_message_length", 64 * _MIB),
     # A peer that vanished without a word is noticed within 40 s, and its streams end.
@@ -60,29 +64,13 @@ OPTIONS: Final = (
     # Callers may ping as often as every 10 s, with or without calls.
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_ping_strikes", 0),
+    # A gateway has one connection for all its calls; who opens connections without end gets no more of them than this.
+    ("grpc.max_concurrent_streams", 2_048),
+    ("grpc.max_allowed_incoming_connections", CONNECTIONS_MAX),
+    # Who says nothing keeps his connection for so long; a gateway that is idle connects again at its next call.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 300_000),
 )
-
-
-class ListenError(Exception):
-    """The address can't be listened on, or the certificate can't be used: one line for the operator."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """PEM files of the server; with ``client_ca`` only callers with a certificate of that CA get in."""
-
-    cert: Path
-    key: Path
-    client_ca: Path | None = None
-
-    def credentials(self) -> grpc.ServerCredentials:
-        """Read the files. Raises ListenError when one can't be read."""
-        try:
-            pair = (self.key.read_bytes(), self.cert.read_bytes())
-            client_ca = None if self.client_ca is None else self.client_ca.read_bytes()
-        except OSError as error:
-            raise ListenError(f"can't read {error.filename}: {error.strerror}") from None
-        return grpc.ssl_server_credentials([pair], client_ca, require_client_auth=client_ca is not None)
 
 
 class ApiServer:
@@ -96,6 +84,8 @@ class ApiServer:
         *,
         authority: Authority | None = None,
         tls: Tls | None = None,
+        gateways: Gateways = Gateways(),  # noqa: B008 - never changes
+        audit_keep_days: float = KEEP_AUDIT_DAYS,
         measure: Measure = no_measure,
         watch_period_seconds: float = PERIOD_SECONDS,
         default_time_zone: str = DEFAULT_TIME_ZONE,
@@ -109,11 +99,12 @@ class ApiServer:
         """
         self._authority = authority or Authority(store, clock)
         self._tls = tls
+        self._certificate: ServerCertificate | None = None
         self._stopping = asyncio.Event()
         self._background = Background()
         self._health = HealthFollower(control)
-        self._housekeeping = Housekeeping(store, clock)
-        self._interceptor = CallInterceptor(self._authority, requirements(_services()), measure)
+        self._housekeeping = Housekeeping(store, clock, audit_keep_days=audit_keep_days)
+        self._interceptor = CallInterceptor(self._authority, requirements(_services()), measure, gateways=gateways)
         self._server = aio.server(interceptors=(self._interceptor,), options=OPTIONS)
         services = cast("aio.Server", _Generic(self._server))
         outlook = Outlook(store, control, clock)
@@ -145,8 +136,9 @@ class ApiServer:
             if self._tls is None:
                 port = self._server.add_insecure_port(address)
             else:
-                port = self._server.add_secure_port(address, self._tls.credentials())
-        except RuntimeError:
+                self._certificate = self._tls.credentials()
+                port = self._server.add_secure_port(address, self._certificate.credentials)
+        except (RuntimeError, ValueError):
             reason = "it is in use or not an address of this machine" + (
                 ", or the TLS files are bad" if self._tls else ""
             )
@@ -155,6 +147,11 @@ class ApiServer:
         await self._server.start()
         self._housekeeping.start()
         return port
+
+    def reload(self) -> None:
+        """Read the certificate again at the next connection."""
+        if self._certificate is not None:
+            self._certificate.reload()
 
     async def stop(self, grace_seconds: float) -> None:
         """Take no new calls, end the streams, let the other calls end within ``grace_seconds``."""

@@ -1,9 +1,8 @@
-"""Who may do what, what names and passwords may be, and how guessing is slowed down (SPEC, section 6)."""
+"""Who may do what, and what names and passwords may be (SPEC, section 6); guessing: ``domain.sign_in``."""
 
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -13,11 +12,6 @@ from engine.domain.errors import FieldError, InvalidInput, MailingError
 NAME_LENGTH_MAX: Final = 64
 PASSWORD_LENGTH_MIN: Final = 8
 PASSWORD_LENGTH_MAX: Final = 256
-FREE_FAILURES: Final = 5
-"""So many sign-ins may fail in a row before the next one has to wait."""
-WAIT_SECONDS_MAX: Final = 60.0
-QUIET_SECONDS: Final = 900.0
-"""After so long without a failure the earlier ones are forgotten."""
 
 _ACCOUNT_NAME: Final = re.compile(r"[A-Za-z0-9._@-]{1,64}", re.ASCII)
 
@@ -37,6 +31,26 @@ class Role(IntEnum):
     def allows(self, required: Role) -> bool:
         """Whether this role may do what needs ``required``."""
         return self >= required
+
+
+class ActorKind(IntEnum):
+    """What kind of caller makes a change. Numbers as in the contract, and as they are stored."""
+
+    UNKNOWN = 0
+    """Noted before kinds were."""
+    ACCOUNT = 1
+    TOKEN = 2
+    COMMAND = 3
+    """Somebody at the engine's machine: ``python -m engine account create``."""
+    SYSTEM = 4
+    """The engine by itself, as its settings say."""
+    NOBODY = 5
+    """A sign-in that was refused."""
+
+    @property
+    def word(self) -> str:
+        """The kind as people write it: ``account``."""
+        return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +82,14 @@ class TooManyTries(MailingError):
     """Too many sign-ins have failed, or too many are waiting: try again after ``wait_seconds``."""
 
     def __init__(self, message: str, wait_seconds: float) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
+
+
+class TooManyCalls(MailingError):
+    """A caller, or all together, have too many calls of a kind open: try again after ``wait_seconds``."""
+
+    def __init__(self, message: str, wait_seconds: float = 1.0) -> None:
         super().__init__(message)
         self.wait_seconds = wait_seconds
 
@@ -113,70 +135,3 @@ def check_fields(**problems: str | None) -> None:
     errors = [FieldError(field, problem) for field, problem in problems.items() if problem is not None]
     if errors:
         raise InvalidInput(errors)
-
-
-@dataclass(slots=True)
-class _Tries:
-    failures: int = 0
-    last_seconds: float = 0.0
-
-    def wait_seconds(self, now_seconds: float) -> float:
-        if self.failures < FREE_FAILURES:
-            return 0.0
-        pause = min(2.0 ** min(self.failures - FREE_FAILURES, 10), WAIT_SECONDS_MAX)
-        return max(0.0, self.last_seconds + pause - now_seconds)
-
-
-class SignInThrottle:
-    """Slows down guessing, by name and by peer: after five failures the next try must wait 1 s, then 2, 4 … 60.
-
-    A try counts as a failure from its begin, so that many at the same time count as many. What is remembered is
-    bounded: the oldest goes first.
-    """
-
-    def __init__(self, capacity: int = 10_000) -> None:
-        self._capacity = capacity
-        self._tries: OrderedDict[tuple[str, str], _Tries] = OrderedDict()
-
-    def begin(self, name: str, peer: str, now_seconds: float) -> float:
-        """Count a try of ``name`` from ``peer``; returns 0, or the seconds it must wait, and then it does not count."""
-        keys = _keys(name, peer)
-        wait_seconds = max(self._found(key, now_seconds).wait_seconds(now_seconds) for key in keys)
-        if wait_seconds > 0:
-            return wait_seconds
-        for key in keys:
-            tries = self._found(key, now_seconds)
-            self._tries[key] = _Tries(tries.failures + 1, now_seconds)
-            self._tries.move_to_end(key)
-        while len(self._tries) > self._capacity:
-            self._tries.popitem(last=False)
-        return 0.0
-
-    def succeeded(self, name: str, peer: str) -> None:
-        """The try was good: the name starts anew. The peer only gets this one try back, or whoever has one account
-        could guess the passwords of the others without end."""
-        by_name, by_peer = _keys(name, peer)
-        self._tries.pop(by_name, None)
-        self._take_back(by_peer)
-
-    def undo(self, name: str, peer: str) -> None:
-        """Take a counted try back: it did not get to an answer."""
-        for key in _keys(name, peer):
-            self._take_back(key)
-
-    def _take_back(self, key: tuple[str, str]) -> None:
-        tries = self._tries.get(key)
-        if tries is not None:
-            tries.failures -= 1
-            if tries.failures <= 0:
-                del self._tries[key]
-
-    def _found(self, key: tuple[str, str], now_seconds: float) -> _Tries:
-        tries = self._tries.get(key)
-        if tries is None or now_seconds - tries.last_seconds > QUIET_SECONDS:
-            return _Tries()
-        return tries
-
-
-def _keys(name: str, peer: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    return ("name", name.lower()), ("peer", peer)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from engine.domain.access import Impossible, Role
 from engine.domain.errors import Conflict, NotFound
+from engine.store.access_rows import AccountRow, SignInRow
 from engine.store.audit import add_audit
 from engine.store.database import Row, Tx
 from engine.store.lists import Cut, read_part
 from engine.store.requests import first_answer, keep_answer
-from engine.store.rows import AccountRow, Actor, Created, Page, PageOf, RequestKey
+from engine.store.rows import Actor, Created, Page, PageOf, RequestKey
+from engine.store.token_makers import TokenMakers, revoke_token_row
 from engine.store.verbs import Verbs
 
 _COLUMNS: Final = "id, name, role, create_us, revoke_us, last_sign_in_us"
+NETWORKS_MAX: Final = 20
+"""So many networks of an account are remembered."""
 _LOCK: Final = 0x6D61696C_00000003
 """PostgreSQL's advisory lock of those who make accounts or tokens: so two engines that start at once make one."""
 
@@ -67,8 +72,8 @@ class AccountVerbs(Verbs):
 
         return await self._db.read(work)
 
-    async def list_accounts(self, page: Page) -> PageOf[AccountRow]:
-        """All accounts, the revoked ones too, by id."""
+    async def list_accounts(self, page: Page, now_us: int = 0) -> PageOf[AccountRow]:
+        """All accounts, the revoked ones too, by id; their tokens that have ended by ``now_us`` are not counted."""
 
         async def work(tx: Tx) -> PageOf[AccountRow]:
             total = int(await tx.value("SELECT count(*) FROM account"))
@@ -77,7 +82,8 @@ class AccountVerbs(Verbs):
                 return await tx.rows(f"SELECT {_COLUMNS} FROM account {part.sql('TRUE')}", *part.args)
 
             found, more = await read_part(page, total, fetch)
-            items = tuple(_row(row) for row in found)
+            makers = await TokenMakers.read(tx, now_us)
+            items = tuple(_with_count(_row(row), makers) for row in found)
             return PageOf(items, total, items[-1].id if more else None)
 
         return await self._db.read(work)
@@ -103,8 +109,25 @@ class AccountVerbs(Verbs):
 
         return await self._db.read(work)
 
-    async def revoke_account(self, account_id: int, *, by: Actor, now_us: int) -> AccountRow:
-        """Revoke an account and end its sessions; again: nothing happens.
+    async def sign_in_row(self, name: str, network: str) -> SignInRow | None:
+        """What somebody who signs in from ``network`` is judged by: the account with this name (in any case) that is
+        not revoked."""
+
+        async def work(tx: Tx) -> SignInRow | None:
+            row = await tx.row(
+                f"SELECT {_COLUMNS}, password_hash,"
+                " EXISTS (SELECT 1 FROM known_network WHERE account_id = account.id AND network = ?)"
+                " FROM account WHERE lower(name) = lower(?) AND revoke_us IS NULL",
+                network,
+                name,
+            )
+            return None if row is None else SignInRow(_row(row[:-2]), str(row[-2]), bool(row[-1]))
+
+        return await self._db.read(work)
+
+    async def revoke_account(self, account_id: int, *, with_tokens: bool = False, by: Actor, now_us: int) -> AccountRow:
+        """Revoke an account and end its sessions; again: nothing happens. ``with_tokens``: and those tokens that it
+        has made, by itself or with tokens of its making; also of an account that was revoked before.
 
         Raises:
             NotFound: there is no such account.
@@ -118,13 +141,14 @@ class AccountVerbs(Verbs):
                 raise NotFound("account", account_id)
             account = _row(row)
             if account.revoke_us is not None:
-                return account
+                return await _with_tokens(tx, account, with_tokens, by, now_us)
             if account.role is Role.ADMIN and not await _has_other_admin(tx, account_id):
                 raise Impossible("this is the last admin's account: make another one first", "LAST_ADMIN")
             await tx.run("UPDATE account SET revoke_us = ? WHERE id = ?", now_us, account_id)
             await tx.run("DELETE FROM session WHERE account_id = ?", account_id)
+            await tx.run("DELETE FROM known_network WHERE account_id = ?", account_id)
             await add_audit(tx, by, "account.revoke", "account", account_id, {"name": account.name}, now_us)
-            return _row((*row[:4], now_us, row[5]))
+            return await _with_tokens(tx, _row((*row[:4], now_us, row[5])), with_tokens, by, now_us)
 
         return await self._db.transaction(work)
 
@@ -158,10 +182,11 @@ class AccountVerbs(Verbs):
         *,
         new_hash: str | None = None,
         expire_us: int,
+        network: str = "",
         by: Actor,
         now_us: int,
     ) -> int | None:
-        """Note that somebody has signed in; ``new_hash``: the same password, hashed anew.
+        """Note that somebody has signed in, and from where; ``new_hash``: the same password, hashed anew.
 
         Returns:
             The session's id; ``None``: the account was revoked or got another password in the meantime.
@@ -185,6 +210,8 @@ class AccountVerbs(Verbs):
                 now_us,
                 expire_us,
             )
+            if network:
+                await _note_network(tx, account_id, network, now_us)
             await add_audit(tx, by, "session.create", "account", account_id, {}, now_us)
             return int(session_id)
 
@@ -199,11 +226,13 @@ class AccountVerbs(Verbs):
 
         await self._db.transaction(work)
 
-    async def note_refusal(self, account_id: int | None, *, by: Actor, now_us: int) -> None:
-        """Note in the audit list that a sign-in was refused; ``None``: there is no account of that name."""
+    async def note_refusal(self, account_id: int | None, *, by: Actor, now_us: int, more: int = 0) -> None:
+        """Note in the audit list that a sign-in was refused; ``None``: there is no account of that name. ``more``: so
+        many were refused before that are not in the list."""
 
         async def work(tx: Tx) -> None:
-            await add_audit(tx, by, "session.refuse", "account", account_id, {}, now_us)
+            detail = {"more": more} if more else {}
+            await add_audit(tx, by, "session.refuse", "account", account_id, detail, now_us)
 
         await self._db.transaction(work)
 
@@ -219,6 +248,51 @@ class AccountVerbs(Verbs):
             )
 
         return await self._db.transaction(work)
+
+    async def forget_networks(self, before_us: int, limit: int = 5_000) -> int:
+        """Forget up to ``limit`` networks from which nobody has signed in since this time; return how many."""
+
+        async def work(tx: Tx) -> int:
+            return await tx.run(
+                "DELETE FROM known_network WHERE id IN (SELECT id FROM known_network"
+                f" WHERE last_us < ? ORDER BY last_us LIMIT ? {tx.dialect.lock(skip=True)})",
+                before_us,
+                limit,
+            )
+
+        return await self._db.transaction(work)
+
+
+def _with_count(account: AccountRow, makers: TokenMakers) -> AccountRow:
+    return replace(account, live_tokens=sum(1 for _ in makers.live_of(account.id)))
+
+
+async def _with_tokens(tx: Tx, account: AccountRow, revoke: bool, by: Actor, now_us: int) -> AccountRow:
+    """A revoked account, and how many of its tokens are still good, once they are revoked if they are to be."""
+    makers = await TokenMakers.read(tx, now_us)
+    if not revoke:
+        return _with_count(account, makers)
+    for token in makers.live_of(account.id):
+        await revoke_token_row(tx, token.id, token.name, by, now_us)
+    return account
+
+
+async def _note_network(tx: Tx, account_id: int, network: str, now_us: int) -> None:
+    """The account is known there from now on, and nowhere else beyond the last ``NETWORKS_MAX`` networks."""
+    await tx.run(
+        "INSERT INTO known_network (account_id, network, last_us) VALUES (?, ?, ?)"
+        " ON CONFLICT (account_id, network) DO UPDATE SET last_us = excluded.last_us",
+        account_id,
+        network,
+        now_us,
+    )
+    await tx.run(
+        "DELETE FROM known_network WHERE account_id = ? AND id NOT IN"
+        " (SELECT id FROM known_network WHERE account_id = ? ORDER BY last_us DESC, id DESC LIMIT ?)",
+        account_id,
+        account_id,
+        NETWORKS_MAX,
+    )
 
 
 async def lock_access(tx: Tx) -> None:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from engine.domain.access import Identity, Role
+from engine.domain.access import ActorKind, Identity, Role
 from engine.domain.errors import Conflict, NotFound
+from engine.store.access_rows import TokenRow
 from engine.store.accounts import lock_access
 from engine.store.audit import add_audit
 from engine.store.database import Row, Tx
 from engine.store.lists import Cut, read_part
 from engine.store.requests import first_answer, keep_answer
-from engine.store.rows import Actor, Page, PageOf, RequestKey, TokenRow
+from engine.store.rows import Actor, Page, PageOf, RequestKey
+from engine.store.token_makers import revoke_token_row
 from engine.store.verbs import Verbs
 
-_COLUMNS: Final = "id, name, role, hint, created_by, create_us, expire_us, revoke_us, last_used_us"
+_COLUMNS: Final = (
+    "id, name, role, hint, created_by, create_us, expire_us, revoke_us, last_used_us, creator_kind, creator_id"
+)
 
 
 class TokenVerbs(Verbs):
@@ -98,7 +102,7 @@ class TokenVerbs(Verbs):
             if await tx.row(f"SELECT 1 FROM api_token WHERE {where} LIMIT 1", *arguments) is not None:
                 return False
             for (older,) in await tx.rows("SELECT id FROM api_token WHERE name = ? AND revoke_us IS NULL", name):
-                await _revoke(tx, older, name, by, now_us)
+                await revoke_token_row(tx, older, name, by, now_us)
             await _insert(tx, name, Role.ADMIN, secret_hash, hint, None, by, now_us)
             return True
 
@@ -135,7 +139,7 @@ class TokenVerbs(Verbs):
             row = await _get(tx, token_id)
             if row.revoke_us is not None:
                 return row
-            await _revoke(tx, token_id, row.name, by, now_us)
+            await revoke_token_row(tx, token_id, row.name, by, now_us)
             return await _get(tx, token_id)
 
         return await self._db.transaction(work)
@@ -150,8 +154,9 @@ class TokenVerbs(Verbs):
 
 
 def _row(row: Row) -> TokenRow:
-    id, name, role, *rest = row
-    return TokenRow(id, name, Role(role), *rest)
+    id, name, role, hint, created_by, create_us, expire_us, revoke_us, last_used_us, kind, creator_id = row
+    times = (create_us, expire_us, revoke_us, last_used_us)
+    return TokenRow(id, name, Role(role), hint, created_by, *times, ActorKind(kind), creator_id)
 
 
 async def _get(tx: Tx, token_id: int) -> TokenRow:
@@ -165,20 +170,18 @@ async def _insert(
     tx: Tx, name: str, role: Role, secret_hash: str, hint: str, expire_us: int | None, by: Actor, now_us: int
 ) -> TokenRow:
     token_id = await tx.value(
-        "INSERT INTO api_token (name, role, secret_hash, hint, created_by, create_us, expire_us)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        "INSERT INTO api_token"
+        " (name, role, secret_hash, hint, created_by, creator_kind, creator_id, create_us, expire_us)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         name,
         int(role),
         secret_hash,
         hint,
         by.name,
+        int(by.kind),
+        by.id,
         now_us,
         expire_us,
     )
     await add_audit(tx, by, "token.create", "token", token_id, {"name": name, "role": role.word}, now_us)
-    return TokenRow(int(token_id), name, role, hint, by.name, now_us, expire_us, None, None)
-
-
-async def _revoke(tx: Tx, token_id: int, name: str, by: Actor, now_us: int) -> None:
-    await tx.run("UPDATE api_token SET revoke_us = ? WHERE id = ?", now_us, token_id)
-    await add_audit(tx, by, "token.revoke", "token", token_id, {"name": name}, now_us)
+    return TokenRow(int(token_id), name, role, hint, by.name, now_us, expire_us, None, None, by.kind, by.id)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import orjson
 
+from engine.domain.access import ActorKind
 from engine.store import orm
 from engine.store.database import Tx
 from engine.store.lists import Cut, read_part
@@ -23,7 +24,13 @@ class AuditVerbs(Verbs):
 
     async def list_audit(self, query: AuditQuery, page: Page) -> PageOf[AuditRow]:
         """The events, newest first unless the page says otherwise."""
-        asked = {"actor": query.actor, "object_type": query.object_type, "object_id": query.object_id}
+        asked = {
+            "actor": query.actor,
+            "actor_kind": query.actor_kind,
+            "actor_id": query.actor_id,
+            "object_type": query.object_type,
+            "object_id": query.object_id,
+        }
         restrictions = {name: value for name, value in asked.items() if value is not None}
         if len(query.object_type or "") > _OBJECT_TYPE_LENGTH:
             return PageOf((), 0, None)  # nothing has it, and the ORM refuses to look for it
@@ -44,9 +51,22 @@ class AuditVerbs(Verbs):
 
         return await self._db.read(work)
 
+    async def forget_audit(self, before_us: int, limit: int = 5_000) -> int:
+        """Remove up to ``limit`` events noted before this time, the oldest first; return how many."""
+
+        async def work(tx: Tx) -> int:
+            return await tx.run(
+                "DELETE FROM audit_event WHERE id IN (SELECT id FROM audit_event"
+                f" WHERE time_us < ? ORDER BY time_us LIMIT ? {tx.dialect.lock(skip=True)})",
+                before_us,
+                limit,
+            )
+
+        return await self._db.transaction(work)
+
 
 def _audit_row(row: Mapping[str, Any]) -> AuditRow:
-    return AuditRow(**{**row, "detail": orjson.loads(row["detail"])})
+    return AuditRow(**{**row, "detail": orjson.loads(row["detail"]), "actor_kind": ActorKind(row["actor_kind"])})
 
 
 async def add_audit(
@@ -54,10 +74,12 @@ async def add_audit(
 ) -> None:
     """Note a change in its own transaction."""
     await tx.run(
-        "INSERT INTO audit_event (time_us, actor, peer, action, object_type, object_id, detail)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO audit_event (time_us, actor, actor_kind, actor_id, peer, action, object_type, object_id, detail)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         now_us,
         by.name,
+        int(by.kind),
+        by.id,
         by.peer,
         action,
         object_type,

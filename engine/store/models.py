@@ -193,6 +193,10 @@ class AuditEvent(Model):
     object_id = fields.BigIntField(null=True)
     detail = fields.TextField()
     """A JSON object."""
+    actor_kind = fields.SmallIntField(default=0)
+    """``domain.access.ActorKind``."""
+    actor_id = fields.BigIntField(null=True)
+    """Of the account or the token."""
 
     class Meta:
         table = "audit_event"
@@ -241,6 +245,19 @@ class Session(Model):
         table = "session"
 
 
+class KnownNetwork(Model):
+    """Where an account has signed in from."""
+
+    id = fields.BigIntField(primary_key=True)
+    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("store.Account", on_delete=fields.CASCADE)
+    network = fields.CharField(64)
+    last_us = fields.BigIntField()
+
+    class Meta:
+        table = "known_network"
+        unique_together = (("account", "network"),)
+
+
 class ApiToken(Model):
     """A key for a program."""
 
@@ -254,6 +271,9 @@ class ApiToken(Model):
     expire_us = fields.BigIntField(null=True)
     revoke_us = fields.BigIntField(null=True)
     last_used_us = fields.BigIntField(null=True)
+    creator_kind = fields.SmallIntField(default=0)
+    """As ``created_by``, the name: ``domain.access.ActorKind``."""
+    creator_id = fields.BigIntField(null=True)
 
     class Meta:
         table = "api_token"

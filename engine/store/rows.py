@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from engine.domain.access import Role
+from engine.domain.access import ActorKind
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import Reason, Status
 from engine.domain.window import LocalHours, MailingState, mailing_state
@@ -27,8 +27,16 @@ class Actor:
     name: str = "local"
     peer: str = ""
     """The caller's address, as gRPC names it."""
-    key: str = ""
-    """Tells callers of one name apart, such as ``token 5``; empty: no caller of the API's."""
+    kind: ActorKind = ActorKind.UNKNOWN
+    """Names say less: a token may be called as another one or an account."""
+    id: int | None = None
+    """Of the account or the token."""
+
+    @property
+    def key(self) -> str:
+        """Tells callers of one name apart, such as ``token 5``; empty: no caller of the API's. All sessions of an
+        account are one caller."""
+        return "" if self.id is None else f"{self.kind.word} {self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +359,9 @@ class AuditRow:
     object_type: str
     object_id: int | None
     detail: Mapping[str, object]
+    actor_kind: ActorKind = ActorKind.UNKNOWN
+    actor_id: int | None = None
+    """Of the account or the token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,34 +371,8 @@ class AuditQuery:
     actor: str | None = None
     object_type: str | None = None
     object_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AccountRow:
-    """A person who signs in; never with the password's hash."""
-
-    id: int
-    name: str
-    role: Role
-    create_us: int
-    revoke_us: int | None
-    last_sign_in_us: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRow:
-    """A key for a program; never with the secret's hash."""
-
-    id: int
-    name: str
-    role: Role
-    hint: str
-    """The first characters of the secret; empty: it was given from outside."""
-    created_by: str
-    create_us: int
-    expire_us: int | None
-    revoke_us: int | None
-    last_used_us: int | None
+    actor_kind: ActorKind | None = None
+    actor_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,15 +150,21 @@ def list_accounts(context: typer.Context, limit: Limit = DEFAULT_LIMIT, all_: Al
 def revoke_account(
     context: typer.Context,
     account_id: Annotated[int, typer.Argument(metavar="ID", help="The account's id.", min=1)],
+    with_tokens: Annotated[
+        bool, typer.Option("--with-tokens", help="Revoke the API tokens that it has made, too; also afterwards.")
+    ] = False,
     yes: Yes = False,
 ) -> None:
     """End an account and its sessions, at once and for ever."""
-    confirm(f"Revoke account {account_id}?", yes)
+    confirm(f"Revoke account {account_id}{' and the tokens that it has made' if with_tokens else ''}?", yes)
 
     async def act(session: Session) -> None:
-        request = RevokeAccountRequest(account_id=account_id)
+        request = RevokeAccountRequest(account_id=account_id, revoke_made_tokens=with_tokens)
         revoked = await session.access.RevokeAccount(request, timeout=CALL_SECONDS, metadata=session.metadata)
         show.one(session, revoked, _account_rows(revoked))
+        if revoked.live_token_count and not session.json:
+            left = f"{revoked.live_token_count} API tokens that it has made are still good: see --with-tokens"
+            session.err.print(Text(left, "yellow"))
 
     run(context, act)
 
@@ -206,6 +212,7 @@ def _account_rows(a: Account) -> list[tuple[str, str | Text]]:
         ("role", show.word(a, "role")),
         ("made", show.when(a, "create_time")),
         ("last sign-in", show.when(a, "last_sign_in_time")),
+        ("tokens made", str(a.live_token_count)),
         ("revoked", show.when(a, "revoke_time")),
     ]
 

@@ -12,6 +12,8 @@ from gateway.cli import show, tables
 from gateway.cli.pages import DEFAULT_LIMIT, All, Limit, collect
 from gateway.cli.plain import dumps, plain
 from gateway.cli.session import CALL_SECONDS, Session, run
+from gateway.cli.values import enum_number
+from mailing.v1.audit_pb2 import ActorKind, AuditEvent
 from mailing.v1.engine_pb2 import EngineStatus
 from mailing.v1.engine_service_pb2 import (
     GetStatusRequest,
@@ -117,18 +119,29 @@ def _engines(s: EngineStatus) -> tables.Listing:
 
 def audit(
     context: typer.Context,
-    actor: Annotated[str, typer.Option(help="Only what this account did.")] = "",
+    actor: Annotated[str, typer.Option(help="Only what accounts and tokens of this name did.")] = "",
+    kind: Annotated[
+        str | None, typer.Option(help="Only this kind of caller: account, token, command, system or nobody.")
+    ] = None,
+    actor_id: Annotated[int | None, typer.Option(help="Only the account or token with this id.", min=1)] = None,
     object_type: Annotated[str, typer.Option("--object", help="Only this kind of thing: client, mailing, …")] = "",
     object_id: Annotated[int | None, typer.Option("--id", help="Only the one with this id.", min=1)] = None,
     limit: Limit = DEFAULT_LIMIT,
     all_: All = False,
 ) -> None:
     """Show who changed what, the newest first."""
+    number = ActorKind.ValueType(enum_number("--kind", kind, "ACTOR_KIND_", ActorKind.keys()))
 
     async def act(session: Session) -> None:
         async def fetch(size: int, token: str) -> ListAuditEventsResponse:
             request = ListAuditEventsRequest(
-                page_size=size, page_token=token, actor=actor, object_type=object_type, object_id=object_id
+                page_size=size,
+                page_token=token,
+                actor=actor,
+                actor_kind=number,
+                actor_id=actor_id,
+                object_type=object_type,
+                object_id=object_id,
             )
             return await session.engine.ListAuditEvents(request, timeout=CALL_SECONDS, metadata=session.metadata)
 
@@ -139,7 +152,15 @@ def audit(
             thing = f"{e.object_type} {e.object_id}" if e.HasField("object_id") else e.object_type
             what = show.cut(dumps(plain(e.detail), indent=False), 100) if e.detail.fields else ""
             when = show.brief(e, "time")
-            body.add_row(str(e.id), when, *(show.cut(t, 40) for t in (e.actor, e.peer, e.action, thing)), what)
+            body.add_row(str(e.id), when, *(show.cut(t, 40) for t in (_actor(e), e.peer, e.action, thing)), what)
         show.many(session, "audit_events", items, total, token, body)
 
     run(context, act)
+
+
+def _actor(event: AuditEvent) -> str:
+    """Who it was: names prove nothing, a token may be called as an account is."""
+    if not event.actor_kind:
+        return event.actor
+    kind = ActorKind.Name(event.actor_kind).removeprefix("ACTOR_KIND_").lower()
+    return f"{kind} {event.actor_id} {event.actor}" if event.HasField("actor_id") else f"{kind} {event.actor}"

@@ -11,6 +11,7 @@ from gateway.routes.common import API, ID, checked_body, id_in_path, idempotency
 from gateway.schemas import (
     AccountCreateSchema,
     AccountListSchema,
+    AccountRevokeQuerySchema,
     AccountSchema,
     Input,
     NewTokenSchema,
@@ -80,15 +81,17 @@ def _accounts() -> list[web.RouteDef]:
         id="revokeAccount",
         tag="accounts",
         summary="Revoke an account",
-        description="And end its sessions, at once. Revoking twice is no error; the last admin can't be revoked.",
+        description="And end its sessions, at once. Revoking twice is no error; the last admin can't be revoked. "
+        "The tokens that it has made stay good unless `revoke_made_tokens` is true; how many: `live_token_count`.",
         role="admin",
-        query=Input,
+        query=AccountRevokeQuerySchema,
         response=(200, AccountSchema),
         errors=(409,),
     )
     async def revoke_account(request: web.Request) -> web.Response:
-        no_query(request)
-        engine, asked = request.app[ENGINE], RevokeAccountRequest(account_id=id_in_path(request, "account_id"))
+        asked = RevokeAccountRequest(account_id=id_in_path(request, "account_id"))
+        asked.revoke_made_tokens = read_query(request, AccountRevokeQuerySchema).get("revoke_made_tokens", False)
+        engine = request.app[ENGINE]
         return json_answer(account_json(await engine.call(request, engine.access.RevokeAccount, asked)))
 
     return [

@@ -55,7 +55,7 @@ def routes() -> list[web.RouteDef]:
         begun = engine.mailings.WatchMailing(
             WatchMailingRequest(mailing_id=mailing_id), metadata=engine.metadata(request)
         )
-        async with engine.stream(engine.mailings.WatchMailing, begun) as call:
+        async with engine.stream(engine.mailings.WatchMailing, begun, request) as call:
             return await _follow(request, call)
 
     return [web.get(f"{API}/mailings/{{mailing_id:{ID}}}/events", watch_mailing, allow_head=False)]

@@ -54,7 +54,7 @@ def routes() -> list[web.RouteDef]:
             raise Problem(406, f"an export is {CSV} or {NDJSON}")
         engine = request.app[ENGINE]
         begun = engine.clients.ExportClients(asked, metadata=engine.metadata(request))
-        async with engine.stream(engine.clients.ExportClients, begun) as call:
+        async with engine.stream(engine.clients.ExportClients, begun, request) as call:
             return await _stream(request, call, media_type, is_raw=query.get("raw", False))
 
     return [web.get(f"{API}/clients/export", export_clients, allow_head=False)]

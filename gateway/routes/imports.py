@@ -92,7 +92,7 @@ async def run_import(
         async with (
             _place(request),
             asyncio.timeout(settings.http_import_seconds),
-            engine.stream(engine.clients.ImportClients, begin()) as call,
+            engine.stream(engine.clients.ImportClients, begin(), request) as call,
         ):
             return await import_rows(
                 call, chunks, reader, probe=lambda: begin(seconds), request_id=key, on_page=on_page

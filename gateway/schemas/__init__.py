@@ -32,6 +32,7 @@ from gateway.schemas.mailings import (
 from gateway.schemas.others import (
     AccountCreateSchema,
     AccountListSchema,
+    AccountRevokeQuerySchema,
     AccountSchema,
     AttemptSchema,
     AuditEventListSchema,
@@ -56,8 +57,8 @@ from gateway.schemas.others import (
 )
 
 __all__ = [
-    "AccountCreateSchema", "AccountListSchema", "AccountSchema", "AttemptSchema", "AudienceFilterSchema",
-    "AuditEventListSchema", "AuditEventSchema", "AuditQuerySchema", "ClientCreateSchema",
+    "AccountCreateSchema", "AccountListSchema", "AccountRevokeQuerySchema", "AccountSchema", "AttemptSchema",
+    "AudienceFilterSchema", "AuditEventListSchema", "AuditEventSchema", "AuditQuerySchema", "ClientCreateSchema",
     "ClientExportQuerySchema", "ClientFilterSchema",
     "ClientListQuerySchema", "ClientListSchema", "ClientPatchSchema", "ClientReplaceSchema", "ClientSchema",
     "EnginePatchSchema", "EngineSchema", "ForecastSchema", "IdentitySchema", "ImportErrorSchema",

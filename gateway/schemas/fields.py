@@ -97,11 +97,14 @@ class QueryWhole(fields.Integer):
 
 
 class QueryFlag(fields.Boolean):
-    """``true`` or ``false`` in a query."""
+    """True or false in a query: these two words."""
 
-    truthy = {"true"}  # noqa: RUF012 - marshmallow's
-    falsy = {"false"}  # noqa: RUF012 - marshmallow's
     default_error_messages = {**_MESSAGES, "invalid": "must be true or false"}  # noqa: RUF012 - marshmallow's
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
+        if value not in ("true", "false"):
+            raise self.make_error("invalid", input=value)
+        return bool(value == "true")
 
 
 class PageSize(QueryWhole):

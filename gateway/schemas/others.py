@@ -13,6 +13,7 @@ from gateway.schemas.fields import (
     Text,
     flag,
     moment,
+    query_flag,
     query_id,
     rate,
     real,
@@ -21,7 +22,7 @@ from gateway.schemas.fields import (
     word,
 )
 from gateway.translate.access import ROLES
-from gateway.translate.engine import BREAKER_STATES, SENDING_STATES
+from gateway.translate.engine import ACTOR_KINDS, BREAKER_STATES, SENDING_STATES
 from gateway.translate.messages import OUTCOMES, REASONS, STATUSES
 
 _INT32_MAX = 2**31 - 1
@@ -184,7 +185,11 @@ class AuditEventSchema(Output):
 
     id = whole("Grows with every event.", 1, required=True)
     time = moment("When.", required=True)
-    actor = text("Who.", "admin", required=True)
+    actor = text("Who, by name; names alone prove nothing.", "admin", required=True)
+    actor_kind = word(
+        "What kind of caller; null: not noted then.", ACTOR_KINDS, "account", allow_none=True, required=True
+    )
+    actor_id = whole("Which account or token; null: neither.", 1, required=True, allow_none=True)
     action = text("What was done.", "mailing.pause", required=True)
     object_type = text("To what kind of thing.", "mailing", required=True)
     object_id = whole("To which one; null: there is only one.", 1, required=True, allow_none=True)
@@ -201,7 +206,9 @@ class AuditEventListSchema(Listed):
 class AuditQuerySchema(Page):
     """Which page of which audit events."""
 
-    actor = text("Only what this account or token did.")
+    actor = text("Only what accounts and tokens of this name did.")
+    actor_kind = word("Only what this kind of caller did.", ACTOR_KINDS)
+    actor_id = query_id("Only what the account or token with this id did; needs `actor_kind`.")
     object_type = text("Only what was done to this kind of thing.")
     object_id = query_id("Only what was done to the one with this id.")
 
@@ -250,6 +257,13 @@ class AccountSchema(Output):
     create_time = moment("When it was made.", required=True)
     revoke_time = moment("When it was revoked; null: it can be used.", required=True, allow_none=True)
     last_sign_in_time = moment("When it was last signed in with; null: never.", required=True, allow_none=True)
+    live_token_count = whole("API tokens that it has made and that can still be used.", 0, required=True)
+
+
+class AccountRevokeQuerySchema(Input):
+    """What else is revoked."""
+
+    revoke_made_tokens = query_flag("Revoke the API tokens that the account has made, too, also after the account.")
 
 
 class AccountListSchema(Listed):
@@ -273,7 +287,9 @@ class TokenSchema(Output):
     name = text("What it is for.", "reports", required=True)
     role = _role()
     hint = text("The first characters of the secret.", "mlt_Zk3q", required=True)
-    created_by = text("Who made it.", "admin", required=True)
+    created_by = text("Who made it, by name.", "admin", required=True)
+    creator_kind = word("What kind of caller that was; null: not noted.", ACTOR_KINDS, allow_none=True, required=True)
+    creator_id = whole("Which account or token; null: neither.", 1, required=True, allow_none=True)
     create_time = moment("When it was made.", required=True)
     expire_time = moment("When it ends by itself; null: it does not.", required=True, allow_none=True)
     revoke_time = moment("When it was revoked; null: it was not.", required=True, allow_none=True)

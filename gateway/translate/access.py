@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gateway.translate.engine import ACTOR_KINDS
 from gateway.translate.values import Json, numbers, optional_time_json, time_json, time_proto, words
 from mailing.v1 import access_pb2, access_service_pb2
 
@@ -37,6 +38,7 @@ def account_json(account: access_pb2.Account) -> Json:
         "create_time": time_json(account.create_time),
         "revoke_time": optional_time_json(account, "revoke_time"),
         "last_sign_in_time": optional_time_json(account, "last_sign_in_time"),
+        "live_token_count": account.live_token_count,
     }
 
 
@@ -61,6 +63,8 @@ def token_json(token: access_pb2.ApiToken) -> Json:
         "expire_time": optional_time_json(token, "expire_time"),
         "revoke_time": optional_time_json(token, "revoke_time"),
         "last_used_time": optional_time_json(token, "last_used_time"),
+        "creator_kind": ACTOR_KINDS.get(token.creator_kind),
+        "creator_id": token.creator_id if token.HasField("creator_id") else None,
     }
 
 

@@ -10,6 +10,8 @@ from mailing.v1 import audit_pb2, engine_pb2, engine_service_pb2
 
 SENDING_STATES: Final = words(engine_pb2.SendingState, "SENDING_STATE_")
 BREAKER_STATES: Final = words(engine_pb2.BreakerState, "BREAKER_STATE_")
+ACTOR_KINDS: Final = words(audit_pb2.ActorKind, "ACTOR_KIND_")
+_ACTOR_NUMBERS: Final = numbers(ACTOR_KINDS)
 _SENDING_NUMBERS: Final = numbers(SENDING_STATES)
 
 
@@ -63,6 +65,8 @@ def audit_event_json(event: audit_pb2.AuditEvent) -> Json:
         "object_id": event.object_id if event.HasField("object_id") else None,
         "detail": struct_json(event.detail),
         "peer": event.peer,
+        "actor_kind": ACTOR_KINDS.get(event.actor_kind),
+        "actor_id": event.actor_id if event.HasField("actor_id") else None,
     }
 
 
@@ -83,6 +87,8 @@ def list_audit_events_proto(query: Mapping[str, Any]) -> engine_service_pb2.List
         actor=query.get("actor", ""),
         object_type=query.get("object_type", ""),
         object_id=query.get("object_id"),
+        actor_kind=_ACTOR_NUMBERS[query["actor_kind"]] if "actor_kind" in query else 0,  # type: ignore[arg-type]  # a number
+        actor_id=query.get("actor_id"),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 from argon2.low_level import Type
 
-from engine.access.passwords import WAITING_MAX, Passwords
+from engine.access.passwords import NETWORK_JOBS_MAX, STRANGER_JOBS_MAX, WAITING_MAX, Passwords, Share
 from engine.access.secrets import digest, hint, new_session, new_token
 from engine.domain.access import TooManyTries
 from tests.api.fakes import cheap_passwords
@@ -56,6 +56,27 @@ async def test_too_many_at_once_are_refused_and_the_loop_goes_on() -> None:
     results = await asyncio.gather(*jobs, return_exceptions=True)
     assert sum(isinstance(result, TooManyTries) for result in results) == 5
     assert await passwords.hash("x")
+    passwords.close()
+
+
+async def test_the_queue_is_shared() -> None:
+    """Issue 9, section 1, 6: neither one network nor many new ones keep somebody out who has been here before."""
+    passwords = cheap_passwords()
+    stored = await passwords.hash("x")
+
+    def tries(number: int, network: str, known: bool = False) -> list[asyncio.Task[bool]]:
+        verify = passwords.verify
+        return [asyncio.create_task(verify(stored, "x", Share(network, known))) for _ in range(number)]
+
+    one = tries(40, "n0")
+    many = [task for number in range(1, 40) for task in tries(4, f"n{number}")]
+    known = tries(1, "home", True)
+    greedy = tries(40, "office", True)
+    results = [await asyncio.gather(*each, return_exceptions=True) for each in (one, many, known, greedy)]
+    passed = [each.count(True) for each in results]
+    assert passed == [NETWORK_JOBS_MAX, STRANGER_JOBS_MAX - NETWORK_JOBS_MAX, 1, NETWORK_JOBS_MAX]
+    assert all(result is True or isinstance(result, TooManyTries) for each in results for result in each)
+    assert (passwords._jobs, passwords._stranger_jobs, dict(passwords._network_jobs)) == (0, 0, {})
     passwords.close()
 
 

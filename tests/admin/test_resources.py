@@ -173,3 +173,17 @@ async def test_rest_below_admin_is_rest_in_the_session_s_name(panel: Panel) -> N
     answer = await panel.ask("PATCH", "/api/v1/engine", json={"workers": 3})
     assert answer.json["workers"] == 3
     assert (await panel.ask("GET", "/api/v1/session")).status == 404  # sessions are the panel's own here
+
+
+async def test_accounts_are_revoked_with_their_tokens_and_events_say_which_token_it_was(panel: Panel) -> None:
+    account = await made(panel, "accounts", name="anna", role="admin", password="correct horse")
+    token = await made(panel, "tokens", name="admin", role="viewer")
+    assert (account["live_token_count"], token["creator_kind"]) == (0, "account")
+    event = (await panel.list("audit", {"object_type": "token", "actor_kind": "account"})).json["data"][0]
+    assert (event["actor"], event["actor_kind"], event["actor_id"]) == ("admin", "account", token["creator_id"])
+    assert ids(await panel.list("audit", {"object_type": "token", "actor_kind": "token"})) == []
+    assert (await panel.list("audit", {"actor_kind": "king"})).status == 422
+    bad = await panel.write("DELETE", "/accounts/one", id=account["id"], meta={"with_tokens": "yes"})
+    assert bad.status == 422
+    gone = await panel.write("DELETE", "/accounts/one", id=account["id"], meta={"with_tokens": True})
+    assert gone.json["data"]["revoke_time"]

@@ -32,7 +32,7 @@ async def test_a_method_that_does_not_exist_is_remembered_by_nobody(api: Api) ->
     for number in range(3):
         method: Any = api.channel.unary_unary(f"/mailing.v1.ClientService/No{number}")
         assert (await refusal(method(b""))).code is StatusCode.UNIMPLEMENTED
-    assert not [each for each in api.server._interceptor._handlers if "/No" in each]
+    assert not [each for each in api.server._interceptor._guarded if "/No" in each]
 
 
 async def test_the_server_waits_for_any_call_and_not_for_each_methods(api: Api) -> None:

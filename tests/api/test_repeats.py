@@ -12,6 +12,7 @@ from google.rpc import error_details_pb2
 from grpc import StatusCode, aio
 
 from engine.api.repeats import InProgress, Running, scoped_id
+from engine.domain.access import ActorKind
 from engine.domain.errors import InvalidInput
 from engine.store.rows import Actor, RequestKey
 from mailing.v1.access_pb2 import ROLE_ADMIN
@@ -232,14 +233,15 @@ async def test_each_caller_has_its_own_ids_whatever_its_name(api: Api) -> None:
 
 
 def test_what_is_stored_of_an_id_is_the_callers_and_fits() -> None:
-    ids = {scoped_id("x" * 128, Actor("olga", key=key)) for key in ("token 1", "token 2", "account 1")}
+    token, account = ActorKind.TOKEN, ActorKind.ACCOUNT
+    ids = {scoped_id("x" * 128, Actor("olga", "", *who)) for who in ((token, 1), (token, 2), (account, 1))}
     assert len(ids) == 3
     assert {len(each or "") for each in ids} == {64}
-    assert scoped_id("", Actor("olga", key="token 1")) is None
+    assert scoped_id("", Actor("olga", "", token, 1)) is None
     # One caller's key can't run into another's id.
-    assert scoped_id("2x", Actor("olga", key="token 1")) != scoped_id("x", Actor("olga", key="token 12"))
+    assert scoped_id("2x", Actor("olga", "", token, 1)) != scoped_id("x", Actor("olga", "", token, 12))
     with pytest.raises(InvalidInput):
-        scoped_id("a\0b", Actor("olga", key="token 1"))
+        scoped_id("a\0b", Actor("olga", "", token, 1))
 
 
 def test_an_id_is_free_again_when_its_request_has_ended_or_failed() -> None:

@@ -25,7 +25,8 @@ from structlog.testing import capture_logs
 
 from engine.api.control import ActorStatus, BreakerStatus
 from engine.api.housekeeping import KEEP_REQUESTS_SECONDS, Housekeeping
-from engine.api.server import ApiServer, ListenError, Tls
+from engine.api.server import ApiServer
+from engine.api.tls import ListenError, Tls
 from engine.domain.breaker import BreakerState
 from engine.domain.validate import ClientInput
 from engine.ports import StoreUnavailable
@@ -235,13 +236,14 @@ async def test_who_is_refused_in_the_midst_of_writing_is_told_why(api: Api) -> N
     assert (refused.code, refused.bad) == (StatusCode.INVALID_ARGUMENT, {"rows"})
 
 
-@pytest.mark.parametrize(("name", "page"), [("_DRAIN_SECONDS", b""), ("_DRAIN_PAUSE_SECONDS", None), ("", b"\xff")])
+@pytest.mark.parametrize(
+    ("name", "page"), [("_DRAIN_SECONDS", b""), ("_DRAIN_PAUSE_SECONDS", None), ("_DRAIN_BYTES", b"\xff")]
+)
 async def test_what_a_refused_caller_goes_on_sending_is_read_in_bounds(
     api: Api, monkeypatch: pytest.MonkeyPatch, name: str, page: bytes | None
 ) -> None:
-    """One that goes on for ever, one that waits, and one that sends nonsense."""
-    if name:
-        monkeypatch.setattr(f"engine.api.interceptors.{name}", 0.05)
+    """One that goes on for ever, one that waits, and one that sends too much."""
+    monkeypatch.setattr(f"engine.api.interceptors.{name}", 0.05)
 
     async def pages() -> AsyncIterator[bytes]:
         yield ImportClientsRequest(rows=[ImportClientsRow()] * 10_001).SerializeToString()

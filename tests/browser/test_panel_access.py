@@ -67,6 +67,39 @@ async def test_an_account_is_made_used_and_revoked(tmp_path: Path) -> None:
         await rest(page)
 
 
+async def test_an_account_is_revoked_with_the_tokens_that_it_has_made(tmp_path: Path) -> None:
+    """Issue 9, section 1, 14: and the audit list tells a token from an account of the same name."""
+    async with service(tmp_path) as gateway:
+        made = (await gateway.post("/accounts", {"name": "maria", "role": "admin", "password": OTHER_PASSWORD})).json
+        signed = (await gateway.post("/session", {"name": "maria", "password": OTHER_PASSWORD}, token="")).json
+        tokens = [
+            (await gateway.post("/tokens", {"name": "maria", "role": "operator"}, token=signed["secret"])).json
+            for _ in range(3)
+        ]
+        await gateway.post("/clients", {"phone_number": "79161234567"}, token=tokens[0]["secret"])
+        async with signed_in(gateway, "/accounts") as watched:
+            page, dialog = watched.page, watched.page.get_by_role("dialog")
+            await row(page, "maria").get_by_role("button", name="Revoke").click()
+            await dialog.get_by_label("Revoke the 3 API tokens made with this account, too").uncheck()
+            await dialog.get_by_role("button", name="Revoke").click()
+            await expect(row(page, "maria")).to_contain_text("Revoked")
+            assert (await gateway.get("/session", token=tokens[0]["secret"])).status == 200
+            await row(page, "maria").get_by_role("button", name="Revoke its 3 tokens").click()
+            await expect(dialog).to_contain_text("Revoke the API tokens made by maria?")
+            await dialog.get_by_role("button", name="Revoke its 3 tokens").click()
+            await expect(row(page, "maria").get_by_role("button")).to_have_count(0)
+            assert (await gateway.get("/session", token=tokens[0]["secret"])).status == 401
+
+            await turn_to(page, "/audit")
+            await expect(row(page, "Added a client")).to_contain_text(f"API token {tokens[0]['token']['id']}")
+            await expect(row(page, "Signed in").filter(has_text="maria")).to_contain_text(f"Account {made['id']}")
+            await page.get_by_label("Kind of caller").click()
+            await page.get_by_role("option", name="API token").click()
+            await expect(row(page, "Signed in")).to_have_count(0)
+            await expect(row(page, "Added a client")).to_have_count(1)
+            await rest(page)
+
+
 async def test_a_token_is_shown_once_works_and_is_revoked(tmp_path: Path) -> None:
     async with service(tmp_path) as gateway, signed_in(gateway, "/tokens") as watched:
         page = watched.page

@@ -342,7 +342,14 @@ class Engine(engine_service_pb2_grpc.EngineServiceServicer):
 
     async def ListAuditEvents(self, request: Any, context: Any) -> Any:
         event = audit_pb2.AuditEvent(
-            id=9, actor="local", action="mailing.pause", object_type="mailing", object_id=7, peer="127.0.0.1"
+            id=9,
+            actor="local",
+            action="mailing.pause",
+            object_type="mailing",
+            object_id=7,
+            peer="127.0.0.1",
+            actor_kind=audit_pb2.ACTOR_KIND_TOKEN,
+            actor_id=5,
         )
         event.time.FromSeconds(T0)
         event.detail.update({"text": ["old", "new"]})
@@ -393,6 +400,7 @@ class Access(access_service_pb2_grpc.AccessServiceServicer):
     async def RevokeAccount(self, request: Any, context: Any) -> Any:
         account = self._account()
         account.revoke_time.FromSeconds(T0 + 86_400)
+        account.live_token_count = 0 if request.revoke_made_tokens else 3
         return await self.script.take(request, context, account)
 
     async def WhoAmI(self, request: Any, context: Any) -> Any:

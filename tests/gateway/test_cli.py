@@ -106,12 +106,13 @@ COMMANDS = [
     ("audit --object mailing", "mailing.pause"),
     ("messages list", "1 of 1 messages"),
     ("audit", "1 of 1 audit events"),
+    ("audit --kind token --actor-id 5", "token 5 local"),
     ("audit --id 7 --limit 1", "1 of 1 audit events"),
     ("token create report --role viewer", "mlt_Ab3x-the-secret"),
     ("token list", "nightly report"),
     ("token revoke 5 --yes", "2026-01-02"),
     ("account list", "anna"),
-    ("account revoke 2 --yes", "2026-01-02"),
+    ("account revoke 2 --with-tokens --yes", "2026-01-02"),
     ("whoami", "API token 5"),
 ]
 

@@ -7,13 +7,14 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.cli.app import call
 from gateway.cli.credentials import find_target, find_token
 from gateway.cli.failures import UsageFailure
-from mailing.v1 import access_pb2, access_service_pb2
+from mailing.v1 import access_pb2, access_service_pb2, audit_pb2, engine_service_pb2
 from tests.gateway import fake_engine
 from tests.gateway.fake_engine import Script
 
@@ -109,6 +110,25 @@ def test_revoking_asks_first(run: Run, script: Script, monkeypatch: pytest.Monke
     assert script.requests == []
     assert run(kind, "revoke", "5", "--yes")[0] == 0
     assert getattr(script.requests[0], f"{kind}_id") == 5
+
+
+def test_an_account_is_revoked_with_its_tokens_if_asked(run: Run, script: Script) -> None:
+    code, _, err = run("account", "revoke", "5", "--yes")
+    assert (code, "3 API tokens that it has made are still good" in err) == (0, True)
+    assert run("--json", "account", "revoke", "5", "--yes")[2] == ""
+    code, out, err = run("account", "revoke", "5", "--with-tokens", "--yes")
+    assert (code, err, "tokens made" in out) == (0, "", True)
+    requests: list[Any] = list(script.requests)
+    asked = [request.revoke_made_tokens for request in requests]
+    assert asked == [False, False, True]
+
+
+def test_the_audit_list_is_asked_for_a_kind_of_caller(run: Run, script: Script) -> None:
+    assert run("audit", "--kind", "Account", "--actor-id", "7")[0] == 0
+    request = script.last(engine_service_pb2.ListAuditEventsRequest)
+    assert (request.actor_kind, request.actor_id) == (audit_pb2.ACTOR_KIND_ACCOUNT, 7)
+    code, _, err = run("audit", "--kind", "king")
+    assert (code, "is not one of account, token, command, system, nobody" in err) == (2, True)
 
 
 # -- where the token comes from ------------------------------------------------------------------------

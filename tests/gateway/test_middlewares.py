@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from gateway.keys import ENGINE
 from gateway.limits import CallerRates
@@ -263,3 +264,24 @@ async def test_a_caller_that_goes_away_cancels_its_call() -> None:
         await asyncio.sleep(0.3)
         writer.close()
         await asyncio.wait_for(cancelled.wait(), 5)
+
+
+async def test_strangers_can_not_fill_the_log(session: aiohttp.ClientSession) -> None:
+    """Issue 9, section 1, 4: one line a second, but one for each request of somebody who is known."""
+    access = Access()
+    async with engine(access) as port, gateway(settings(engine_target=f"127.0.0.1:{port}"), ROUTES) as url:
+        with capture_logs() as lines:
+            for path, headers in (
+                ("/api/v1/who", {}),
+                ("/nothing", {}),
+                ("/api/v1/who", {"Authorization": "Bearer x"}),
+            ):
+                for _ in range(10):
+                    async with session.get(f"{url}{path}", headers=headers) as answer:
+                        assert answer.status in (401, 404)
+            assert 1 <= len(lines) <= 5
+            lines.clear()
+            for _ in range(10):
+                async with session.get(f"{url}/api/v1/who", headers=SIGNED_IN) as answer:
+                    assert answer.status == 200
+        assert [line["event"] for line in lines] == ["http.request"] * 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from importlib import import_module
 
 import asyncpg
 import pytest
@@ -11,8 +12,9 @@ import pytest
 from engine.domain.access import Identity, Impossible, Role
 from engine.domain.errors import Conflict, NotFound
 from engine.store import Store
+from engine.store.access_rows import AccountRow
 from engine.store.database import Tx
-from engine.store.rows import AccountRow, AuditQuery, Page, RequestKey
+from engine.store.rows import AuditQuery, Page, RequestKey
 from tests.store.conftest import Opener
 from tests.store.world import BY, NOW
 
@@ -163,3 +165,28 @@ async def test_ended_sessions_are_cleared_away(store: Store) -> None:
     assert await store.forget_sessions(2_001) == 1
     assert await store.forget_sessions(2_001) == 0
     assert await store.identify("2" * 64, NOW) is not None
+
+
+async def test_whoever_made_a_token_before_is_found_out_where_it_is_certain(store: Store) -> None:
+    """The migration knows names only: a name that two accounts or a token have had proves nothing."""
+    module = import_module("engine.store.migrations.store.5_20261129050000_access")
+
+    async def work(tx: Tx) -> dict[str, tuple[int, int | None]]:
+        await tx.orm.execute_script(await module.downgrade(tx.orm))
+        for id, name, revoked in ((1, "Anna", None), (2, "ben", 5), (3, "ben", None), (4, "ci", None)):
+            await tx.run(
+                "INSERT INTO account (id, name, role, password_hash, create_us, revoke_us) VALUES (?, ?, 3, '', 1, ?)",
+                *(id, name, revoked),
+            )
+        for number, (name, maker) in enumerate((("ci", "anna"), ("x", "ben"), ("y", "ci"), ("z", "settings"))):
+            await tx.run(
+                "INSERT INTO api_token (name, role, secret_hash, hint, created_by, create_us)"
+                " VALUES (?, 3, ?, '', ?, 1)",
+                *(name, str(number) * 64, maker),
+            )
+        await tx.orm.execute_script(await module.upgrade(tx.orm))
+        rows = await tx.rows("SELECT name, creator_kind, creator_id FROM api_token")
+        return {name: (kind, creator_id) for name, kind, creator_id in rows}
+
+    found = await store._db.transaction(work)
+    assert found == {"ci": (1, 1), "x": (0, None), "y": (0, None), "z": (0, None)}

@@ -31,6 +31,10 @@ export const Select = ({ label, hint, error, className, value, onChange, options
     ),
   );
 
+/** Yes or no, in one line. */
+export const Tick = ({ label, checked, onChange }) =>
+  h("label", { className: "row" }, h("input", { type: "checkbox", checked, onChange: (event) => onChange(event.target.checked) }), label);
+
 /** One of a few, each with what it means: options [{value, label, words}]. */
 export const Choice = ({ label, name, value, onChange, options }) =>
   h(

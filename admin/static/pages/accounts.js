@@ -2,7 +2,8 @@
 import { identity } from "../api.js";
 import { t } from "../i18n.js";
 import { asked, column } from "../kit/grid.js";
-import { h, RA } from "../kit/lib.js";
+import { Tick } from "../kit/fields.js";
+import { h, RA, useState } from "../kit/lib.js";
 import { Chip, Time } from "../kit/parts.js";
 import { AccountDialog } from "./access/account_dialog.js";
 import { Actions, Intro, Revoke, Revoked, spent } from "./access/list.js";
@@ -11,10 +12,30 @@ import { RoleChip } from "./access/role.js";
 const { Datagrid, List } = RA;
 const isOwn = (account) => account.name === identity()?.fullName && !account.revoke_time;
 
-const RevokeAccount = ({ account }) =>
+function RevokeAccount({ account }) {
+  const [withTokens, setWithTokens] = useState(true);
+  const tokens = account.live_token_count;
+  return h(
+    Revoke,
+    {
+      resource: "accounts", record: account, question: t("accounts.revoke_question", { name: account.name }), words: t("accounts.revoke_words"),
+      meta: { with_tokens: tokens > 0 && withTokens },
+    },
+    tokens > 0 && h(Tick, { label: t("accounts.revoke_tokens_too", { smart_count: tokens }), checked: withTokens, onChange: setWithTokens }),
+  );
+}
+
+/** What a revoked account has made goes on until it is revoked as well. */
+const RevokeTokens = ({ account }) =>
   h(Revoke, {
-    resource: "accounts", record: account, question: t("accounts.revoke_question", { name: account.name }), words: t("accounts.revoke_words"),
+    resource: "accounts", record: account, label: t("accounts.revoke_tokens", { smart_count: account.live_token_count }),
+    question: t("accounts.revoke_tokens_question", { name: account.name }), words: t("accounts.revoke_tokens_words"), meta: { with_tokens: true },
   });
+
+const Access = ({ account }) => {
+  if (!account.revoke_time) return !isOwn(account) && h(RevokeAccount, { account });
+  return h("div", null, h(Revoked, { time: account.revoke_time }), account.live_token_count > 0 && h(RevokeTokens, { account }));
+};
 
 const Name = ({ account }) =>
   h(
@@ -37,9 +58,7 @@ const AccountList = () =>
       column("role", (account) => h(RoleChip, { role: account.role }), { wide: true }),
       column("create_time", (account) => h(Time, { value: account.create_time }), { wide: true }),
       column("last_sign_in_time", (account) => (account.last_sign_in_time ? h(Time, { value: account.last_sign_in_time }) : t("access.never")), { wide: true }),
-      column("revoke_time", (account) =>
-        account.revoke_time ? h(Revoked, { time: account.revoke_time }) : !isOwn(account) && h(RevokeAccount, { account }),
-      ),
+      column("revoke_time", (account) => h(Access, { account })),
     ),
   );
 

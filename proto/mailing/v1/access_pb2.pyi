@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf.internal import extension_dict as _extension_dict
+from mailing.v1 import audit_pb2 as _audit_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -60,12 +61,15 @@ class Account(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     REVOKE_TIME_FIELD_NUMBER: _builtins.int
     LAST_SIGN_IN_TIME_FIELD_NUMBER: _builtins.int
+    LIVE_TOKEN_COUNT_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Given by the engine; never used again."""
     name: _builtins.str
     """1 to 64 letters, digits and ". _ @ -"; unique among the accounts that are not revoked, whatever the case."""
     role: Global___Role.ValueType
     """What the person may do."""
+    live_token_count: _builtins.int
+    """How many API tokens that can still be used it has made, by itself or with tokens of its making."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
@@ -87,10 +91,11 @@ class Account(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         revoke_time: _timestamp_pb2.Timestamp | None = ...,
         last_sign_in_time: _timestamp_pb2.Timestamp | None = ...,
+        live_token_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_sign_in_time", b"last_sign_in_time", "revoke_time", b"revoke_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "id", b"id", "last_sign_in_time", b"last_sign_in_time", "name", b"name", "revoke_time", b"revoke_time", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "id", b"id", "last_sign_in_time", b"last_sign_in_time", "live_token_count", b"live_token_count", "name", b"name", "revoke_time", b"revoke_time", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -111,6 +116,8 @@ class ApiToken(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     REVOKE_TIME_FIELD_NUMBER: _builtins.int
     LAST_USED_TIME_FIELD_NUMBER: _builtins.int
+    CREATOR_KIND_FIELD_NUMBER: _builtins.int
+    CREATOR_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Given by the engine; never used again."""
     name: _builtins.str
@@ -120,7 +127,11 @@ class ApiToken(_message.Message):
     hint: _builtins.str
     """The first characters of the secret, to recognise it by. Empty: it was given to the engine from outside."""
     created_by: _builtins.str
-    """Who made it."""
+    """Who made it, by name; see `creator_kind` and `creator_id`."""
+    creator_kind: _audit_pb2.ActorKind.ValueType
+    """What kind of caller made it."""
+    creator_id: _builtins.int
+    """Which account or token made it. Not set for the other kinds."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
@@ -149,12 +160,16 @@ class ApiToken(_message.Message):
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         revoke_time: _timestamp_pb2.Timestamp | None = ...,
         last_used_time: _timestamp_pb2.Timestamp | None = ...,
+        creator_kind: _audit_pb2.ActorKind.ValueType = ...,
+        creator_id: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "last_used_time", b"last_used_time", "revoke_time", b"revoke_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_creator_id", b"_creator_id", "create_time", b"create_time", "creator_id", b"creator_id", "expire_time", b"expire_time", "last_used_time", b"last_used_time", "revoke_time", b"revoke_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "created_by", b"created_by", "expire_time", b"expire_time", "hint", b"hint", "id", b"id", "last_used_time", b"last_used_time", "name", b"name", "revoke_time", b"revoke_time", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_creator_id", b"_creator_id", "create_time", b"create_time", "created_by", b"created_by", "creator_id", b"creator_id", "creator_kind", b"creator_kind", "expire_time", b"expire_time", "hint", b"hint", "id", b"id", "last_used_time", b"last_used_time", "name", b"name", "revoke_time", b"revoke_time", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__creator_id: _TypeAlias = _typing.Literal["creator_id"]  # noqa: Y015
+    _WhichOneofArgType__creator_id: _TypeAlias = _typing.Literal["_creator_id", b"_creator_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__creator_id) -> _WhichOneofReturnType__creator_id | None: ...
 
 Global___ApiToken: _TypeAlias = ApiToken  # noqa: Y015
 

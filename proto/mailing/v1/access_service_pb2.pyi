@@ -243,16 +243,22 @@ class RevokeAccountRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    REVOKE_MADE_TOKENS_FIELD_NUMBER: _builtins.int
     account_id: _builtins.int
     """The account's id."""
+    revoke_made_tokens: _builtins.bool
+    """Whether the API tokens that the account has made are revoked with it, those included that were made with one of
+    these. Also for an account that was revoked before. Without it they stay good.
+    """
     def __init__(
         self,
         *,
         account_id: _builtins.int = ...,
+        revoke_made_tokens: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "revoke_made_tokens", b"revoke_made_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

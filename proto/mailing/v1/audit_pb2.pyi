@@ -7,6 +7,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -17,6 +18,42 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ActorKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ActorKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ActorKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ACTOR_KIND_UNSPECIFIED: _ActorKind.ValueType  # 0
+    """Not known: the event is from before this was noted."""
+    ACTOR_KIND_ACCOUNT: _ActorKind.ValueType  # 1
+    """A person who signed in; `actor_id` is the account's id."""
+    ACTOR_KIND_TOKEN: _ActorKind.ValueType  # 2
+    """A program; `actor_id` is the API token's id."""
+    ACTOR_KIND_COMMAND: _ActorKind.ValueType  # 3
+    """Somebody at the engine's machine, with a command such as `python -m engine account create`."""
+    ACTOR_KIND_SYSTEM: _ActorKind.ValueType  # 4
+    """The engine by itself, as its settings say."""
+    ACTOR_KIND_NOBODY: _ActorKind.ValueType  # 5
+    """Nobody who is known: a sign-in that was refused."""
+
+class ActorKind(_ActorKind, metaclass=_ActorKindEnumTypeWrapper):
+    """What kind of caller made a change: a token and an account may have the same name."""
+
+ACTOR_KIND_UNSPECIFIED: ActorKind.ValueType  # 0
+"""Not known: the event is from before this was noted."""
+ACTOR_KIND_ACCOUNT: ActorKind.ValueType  # 1
+"""A person who signed in; `actor_id` is the account's id."""
+ACTOR_KIND_TOKEN: ActorKind.ValueType  # 2
+"""A program; `actor_id` is the API token's id."""
+ACTOR_KIND_COMMAND: ActorKind.ValueType  # 3
+"""Somebody at the engine's machine, with a command such as `python -m engine account create`."""
+ACTOR_KIND_SYSTEM: ActorKind.ValueType  # 4
+"""The engine by itself, as its settings say."""
+ACTOR_KIND_NOBODY: ActorKind.ValueType  # 5
+"""Nobody who is known: a sign-in that was refused."""
+Global___ActorKind: _TypeAlias = ActorKind  # noqa: Y015
 
 @_typing.final
 class AuditEvent(_message.Message):
@@ -32,10 +69,12 @@ class AuditEvent(_message.Message):
     OBJECT_ID_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     PEER_FIELD_NUMBER: _builtins.int
+    ACTOR_KIND_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Grows with every event."""
     actor: _builtins.str
-    """Who."""
+    """Who, by name. Names alone prove nothing: see `actor_kind` and `actor_id`."""
     action: _builtins.str
     """What was done, such as "mailing.pause"."""
     object_type: _builtins.str
@@ -44,6 +83,10 @@ class AuditEvent(_message.Message):
     """To which one. Not set where there is only one."""
     peer: _builtins.str
     """From where: the caller's address."""
+    actor_kind: Global___ActorKind.ValueType
+    """What kind of caller it was."""
+    actor_id: _builtins.int
+    """Which account or token it was. Not set for the other kinds."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -63,13 +106,20 @@ class AuditEvent(_message.Message):
         object_id: _builtins.int | None = ...,
         detail: _struct_pb2.Struct | None = ...,
         peer: _builtins.str = ...,
+        actor_kind: Global___ActorKind.ValueType = ...,
+        actor_id: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_object_id", b"_object_id", "detail", b"detail", "object_id", b"object_id", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor_id", b"_actor_id", "_object_id", b"_object_id", "actor_id", b"actor_id", "detail", b"detail", "object_id", b"object_id", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_object_id", b"_object_id", "action", b"action", "actor", b"actor", "detail", b"detail", "id", b"id", "object_id", b"object_id", "object_type", b"object_type", "peer", b"peer", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor_id", b"_actor_id", "_object_id", b"_object_id", "action", b"action", "actor", b"actor", "actor_id", b"actor_id", "actor_kind", b"actor_kind", "detail", b"detail", "id", b"id", "object_id", b"object_id", "object_type", b"object_type", "peer", b"peer", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__actor_id: _TypeAlias = _typing.Literal["actor_id"]  # noqa: Y015
+    _WhichOneofArgType__actor_id: _TypeAlias = _typing.Literal["_actor_id", b"_actor_id"]  # noqa: Y015
     _WhichOneofReturnType__object_id: _TypeAlias = _typing.Literal["object_id"]  # noqa: Y015
     _WhichOneofArgType__object_id: _TypeAlias = _typing.Literal["_object_id", b"_object_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__actor_id) -> _WhichOneofReturnType__actor_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__object_id) -> _WhichOneofReturnType__object_id | None: ...
 
 Global___AuditEvent: _TypeAlias = AuditEvent  # noqa: Y015

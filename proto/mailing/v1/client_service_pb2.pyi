@@ -266,7 +266,7 @@ class ImportClientsRequest(_message.Message):
     """
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportClientsRow]:
-        """100 to 1,000 rows a page are best; 10,000 at most."""
+        """100 to 1,000 rows a page are best; 10,000 at most, and 1 MiB a page, as any message to the engine."""
 
     def __init__(
         self,

@@ -184,12 +184,14 @@ class ListAuditEventsRequest(_message.Message):
     OBJECT_ID_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
     SKIP_FIELD_NUMBER: _builtins.int
+    ACTOR_KIND_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many at most; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
     """`next_page_token` of the page before; the filters must be the same as then. Empty: the first page."""
     actor: _builtins.str
-    """Only what this account did; empty: any."""
+    """Only what accounts and tokens of this name did; empty: any."""
     object_type: _builtins.str
     """Only what was done to this kind of thing; empty: any."""
     object_id: _builtins.int
@@ -200,6 +202,10 @@ class ListAuditEventsRequest(_message.Message):
     """How many to leave out (AIP-158), counted from where `page_token` stands, or from the beginning; not negative. Beyond
     the end: an empty page. For panels that show page numbers; who reads everything uses tokens.
     """
+    actor_kind: _audit_pb2.ActorKind.ValueType
+    """Only what this kind of caller did. Unspecified: any."""
+    actor_id: _builtins.int
+    """Only what the account or token with this id did; needs `actor_kind`. Not set: any."""
     def __init__(
         self,
         *,
@@ -210,13 +216,20 @@ class ListAuditEventsRequest(_message.Message):
         object_id: _builtins.int | None = ...,
         order_by: _builtins.str = ...,
         skip: _builtins.int = ...,
+        actor_kind: _audit_pb2.ActorKind.ValueType = ...,
+        actor_id: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_object_id", b"_object_id", "object_id", b"object_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor_id", b"_actor_id", "_object_id", b"_object_id", "actor_id", b"actor_id", "object_id", b"object_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_object_id", b"_object_id", "actor", b"actor", "object_id", b"object_id", "object_type", b"object_type", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "skip", b"skip"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor_id", b"_actor_id", "_object_id", b"_object_id", "actor", b"actor", "actor_id", b"actor_id", "actor_kind", b"actor_kind", "object_id", b"object_id", "object_type", b"object_type", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "skip", b"skip"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__actor_id: _TypeAlias = _typing.Literal["actor_id"]  # noqa: Y015
+    _WhichOneofArgType__actor_id: _TypeAlias = _typing.Literal["_actor_id", b"_actor_id"]  # noqa: Y015
     _WhichOneofReturnType__object_id: _TypeAlias = _typing.Literal["object_id"]  # noqa: Y015
     _WhichOneofArgType__object_id: _TypeAlias = _typing.Literal["_object_id", b"_object_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__actor_id) -> _WhichOneofReturnType__actor_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__object_id) -> _WhichOneofReturnType__object_id | None: ...
 
 Global___ListAuditEventsRequest: _TypeAlias = ListAuditEventsRequest  # noqa: Y015

@@ -70,3 +70,20 @@ async def test_an_account_lives_until_it_is_revoked(gateway: Gateway) -> None:
     assert (await gateway.post("/accounts/999/revoke")).status == 404
     bad = await gateway.post("/accounts", {"name": "a b", "role": "king", "password": "short", "x": 1})
     assert (bad.status, set(bad.bad) >= {"/role", "/password", "/x"}) == (422, True)
+
+
+async def test_an_account_is_revoked_with_the_tokens_that_it_has_made(gateway: Gateway) -> None:
+    """Issue 9, section 1, 14."""
+    made = (await gateway.post("/accounts", {**OLGA, "role": "admin"})).json
+    session = (await gateway.post("/session", {"name": "olga", "password": OLGA["password"]})).json["secret"]
+    token = (await gateway.post("/tokens", {"name": "olga", "role": "viewer"}, token=session)).json
+    assert (token["token"]["creator_kind"], token["token"]["creator_id"]) == ("account", made["id"])
+    path = f"/accounts/{made['id']}/revoke"
+    for bad in ("revoke_made_tokens=yes", "revoke_made_tokens=", "colour=1"):
+        assert (await gateway.post(f"{path}?{bad}")).status == 422
+    first = (await gateway.post(path)).json
+    assert first["live_token_count"] == 1
+    assert (await gateway.get("/session", token=token["secret"])).status == 200
+    assert (await gateway.post(f"{path}?revoke_made_tokens=false")).json["live_token_count"] == 1
+    assert (await gateway.post(f"{path}?revoke_made_tokens=true")).json["live_token_count"] == 0
+    assert (await gateway.get("/session", token=token["secret"])).status == 401

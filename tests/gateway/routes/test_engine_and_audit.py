@@ -28,9 +28,13 @@ async def test_the_audit_list(gateway: Gateway) -> None:
     page = (await gateway.get("/audit", params={"object_type": "client", "object_id": client["id"]})).json
     assert [each["action"] for each in page["audit_events"]] == ["client.delete", "client.create"]
     event = page["audit_events"][0]
-    assert event["actor"] == "MAILING_API_TOKEN"
+    assert (event["actor"], event["actor_kind"], event["actor_id"]) == ("MAILING_API_TOKEN", "token", 1)
     assert event["peer"].startswith("127.0.0.1 via ")
     assert (await gateway.get("/audit?actor=nobody")).json["total_size"] == 0
     first = (await gateway.get("/audit?page_size=1")).json
     assert (len(first["audit_events"]), bool(first["next_page_token"])) == (1, True)
     assert (await gateway.get("/audit?object_id=x")).bad == ["/object_id"]
+    assert (await gateway.get("/audit?actor_kind=account&object_type=client")).json["total_size"] == 0
+    assert (await gateway.get("/audit?actor_kind=token&actor_id=1&object_type=client")).json["total_size"] == 2
+    assert (await gateway.get("/audit?actor_kind=king")).bad == ["/actor_kind"]
+    assert (await gateway.get("/audit?actor_id=1")).bad == ["/actor_kind"]

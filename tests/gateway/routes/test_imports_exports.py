@@ -242,3 +242,11 @@ async def test_fast_with_other_calls_answered_meanwhile(gateway: Gateway) -> Non
     seconds = time.perf_counter() - started
     assert 50_000 / seconds > 8_000
     assert sorted(waits)[len(waits) // 2] < 0.25
+
+
+async def test_rows_that_are_too_long_are_errors_of_their_lines(gateway: Gateway) -> None:
+    lines = "".join(f'{{"phone_number":"{79160000000 + n}","tag":"{"x" * 40_000}"}}\n' for n in range(60))
+    headers = {"Content-Type": "application/x-ndjson"}
+    answer = await gateway.ask("POST", "/clients/import", data=io.BytesIO(lines.encode()), headers=headers)
+    assert answer.status == 200
+    assert (answer.json["rejected"], {each["field"] for each in answer.json["errors"]}) == (60, {"tag"})

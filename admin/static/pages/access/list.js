@@ -26,12 +26,12 @@ export function Actions({ label, dialog }) {
   );
 }
 
-/** Ends an account or a token for good; `question` and `words`: what is asked before. */
-export function Revoke({ resource, record, question, words }) {
+/** Ends an account or a token for good; `question` and `words`: what is asked before, `children`: what else. */
+export function Revoke({ resource, record, label = t("access.revoke"), question, words, meta, children }) {
   const refresh = useRefresh();
   const revoke = async () => {
-    await dataProvider.delete(resource, { id: record.id });
+    await dataProvider.delete(resource, { id: record.id, meta });
     refresh();
   };
-  return h(ConfirmButton, { label: t("access.revoke"), kind: "danger", question, onConfirm: revoke }, h("p", null, words));
+  return h(ConfirmButton, { label, kind: "danger", question, onConfirm: revoke }, h("p", null, words), children);
 }

@@ -3,12 +3,16 @@ import { isAdmin } from "../../api.js";
 import { dateTime, known, number, t } from "../../i18n.js";
 
 export const TYPES = ["mailing", "client", "account", "token", "engine"];
-const ACTORS = { "(unknown)": "audit.actor.unknown", "python -m engine": "audit.actor.command" };
+export const KINDS = ["account", "token", "command", "system", "nobody"];
+const ACTORS = { nobody: "audit.actor.unknown", command: "audit.actor.command", system: "audit.actor.settings" };
+const OLDER = { "(unknown)": ACTORS.nobody, "python -m engine": ACTORS.command }; // from before kinds were noted
 
-/** Who it was. */
-export function actorOf({ actor, peer }) {
-  if (actor === "settings" && peer === "") return t("audit.actor.settings"); // an account may have that name, but it has an address
-  return actor in ACTORS ? t(ACTORS[actor]) : actor;
+/** Who it was: {words, kind}; a token and an account may have the same name, so its kind and number stand with it. */
+export function actorOf({ actor, actor_kind: kind, actor_id: id, peer }) {
+  if (kind in ACTORS) return { words: t(ACTORS[kind]) };
+  if (kind) return { words: actor, kind: t("audit.numbered", { kind: t(`audit.kind.${kind}`), id: String(id) }) };
+  if (actor === "settings" && peer === "") return { words: t(ACTORS.system) }; // an account may have that name, but it has an address
+  return { words: actor in OLDER ? t(OLDER[actor]) : actor };
 }
 
 /** Where the request came from: the address without gRPC's way of writing it. */

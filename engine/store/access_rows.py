@@ -1,0 +1,49 @@
+"""What the store returns of accounts and tokens: frozen values, as ``rows``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.domain.access import ActorKind, Role
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """A person who signs in; never with the password's hash."""
+
+    id: int
+    name: str
+    role: Role
+    create_us: int
+    revoke_us: int | None
+    last_sign_in_us: int | None
+    live_tokens: int = 0
+    """Tokens that it has made, by itself or with tokens of its making, and that can still be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignInRow:
+    """What a sign-in asks about a name."""
+
+    account: AccountRow
+    password_hash: str
+    is_known: bool
+    """Whether somebody has signed in with this account from this network before."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """A key for a program; never with the secret's hash."""
+
+    id: int
+    name: str
+    role: Role
+    hint: str
+    """The first characters of the secret; empty: it was given from outside."""
+    created_by: str
+    create_us: int
+    expire_us: int | None
+    revoke_us: int | None
+    last_used_us: int | None
+    creator_kind: ActorKind = ActorKind.UNKNOWN
+    creator_id: int | None = None
