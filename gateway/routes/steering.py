@@ -46,6 +46,7 @@ def _looking() -> list[web.RouteDef]:
         body=MailingCreateSchema,
         body_example=EXAMPLE,
         response=(200, MailingPreviewSchema),
+        errors=(404,),
     )
     async def preview(request: web.Request) -> web.Response:
         engine = request.app[ENGINE]

@@ -28,7 +28,7 @@ class Reader:
 
 
 async def chunks() -> AsyncIterator[bytes]:
-    yield b""
+    yield b"x"
 
 
 async def pages_of(items: Sequence[Item]) -> tuple[list[list[Any]], _Rejected]:
