@@ -34,6 +34,11 @@ def identity_of_call() -> Identity:
     return identity
 
 
+def caller_key() -> str:
+    """Who makes the call that is being answered: the same for all calls of one account or token."""
+    return _key_of(identity_of_call())
+
+
 def caller(context: Context) -> Actor:
     """The caller, for the audit list."""
     identity = identity_of_call()

@@ -9,7 +9,7 @@ from typing import Final
 from google.protobuf.empty_pb2 import Empty
 
 from engine.api.background import Background
-from engine.api.caller import caller
+from engine.api.caller import caller, caller_key
 from engine.api.control import DeliveryControl
 from engine.api.convert import both, mailing_input, mailing_message, mailing_state
 from engine.api.convert_stats import expected_rate, forecast_message, stats_message
@@ -17,6 +17,7 @@ from engine.api.fresh import Fresh
 from engine.api.interceptors import Context
 from engine.api.mailing_edit import Unchanged, edited
 from engine.api.paging import page_of, token_after
+from engine.api.questions import Questions, question_key
 from engine.api.repeats import first_answer, request_key
 from engine.api.watch import Watch
 from engine.domain.errors import FieldError, InvalidInput
@@ -56,10 +57,16 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
     """See ``proto/mailing/v1/mailing_service.proto``."""
 
     def __init__(
-        self, store: Store, control: DeliveryControl, clock: Clock, background: Background, watch: Watch
+        self,
+        store: Store,
+        control: DeliveryControl,
+        clock: Clock,
+        background: Background,
+        watch: Watch,
+        questions: Questions,
     ) -> None:
         self._store, self._control, self._clock = store, control, clock
-        self._background, self._watch = background, watch
+        self._background, self._watch, self._questions = background, watch, questions
         self._breakdowns: Fresh[int, Breakdown] = Fresh(clock, BREAKDOWN_SECONDS, stale_seconds=STALE_SECONDS)
 
     async def CreateMailing(
@@ -175,6 +182,11 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         self, request: mailing_service_pb2.PreviewMailingRequest, context: Context
     ) -> mailing_service_pb2.PreviewMailingResponse:
         """Say what a mailing would be; stores nothing."""
+        return await self._questions.ask(question_key(request), caller_key(), lambda: self._preview(request))
+
+    async def _preview(
+        self, request: mailing_service_pb2.PreviewMailingRequest
+    ) -> mailing_service_pb2.PreviewMailingResponse:
         now_us = self._clock.now_us()
         wanted = mailing_input(request.mailing, now_us)
         audience = await self._store.audience_size(wanted.filter)
@@ -198,8 +210,12 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         row = await self._store.mailing_stats(mailing_id)
         breakdown = row.breakdown
         if breakdown is None:
-            breakdown = await self._breakdowns.get(mailing_id, lambda: self._store.mailing_breakdown(mailing_id))
+            breakdown = await self._breakdowns.get(mailing_id, lambda: self._break_down(mailing_id))
         return stats_message(row, breakdown, self._clock.now_us(), self._control.forecast_rate(), points_max)
+
+    async def _break_down(self, mailing_id: int) -> Breakdown:
+        key = ("breakdown", mailing_id)
+        return await self._questions.ask(key, caller_key(), lambda: self._store.mailing_breakdown(mailing_id))
 
     async def WatchMailing(
         self, request: mailing_service_pb2.WatchMailingRequest, context: Context

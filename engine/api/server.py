@@ -25,6 +25,7 @@ from engine.api.housekeeping import Housekeeping
 from engine.api.interceptors import CallInterceptor, Measure, no_measure
 from engine.api.mailings import MailingServicer
 from engine.api.messages import MessageServicer
+from engine.api.questions import Questions
 from engine.api.roles import requirements
 from engine.api.watch import PERIOD_SECONDS, Watch
 from engine.ports import Clock
@@ -107,16 +108,17 @@ class ApiServer:
         self._interceptor = CallInterceptor(self._authority, requirements(_services()), measure)
         self._server = aio.server(interceptors=(self._interceptor,), options=OPTIONS)
         services = cast("aio.Server", _Generic(self._server))
+        questions = Questions(lambda: control.status().in_flight > 0)
         watch = Watch(store, clock, self._stopping, watch_period_seconds)
         client_service_pb2_grpc.add_ClientServiceServicer_to_server(
-            ClientServicer(store, control, clock, self._background, self._stopping), services
+            ClientServicer(store, control, clock, self._background, self._stopping, questions), services
         )
         mailing_service_pb2_grpc.add_MailingServiceServicer_to_server(
-            MailingServicer(store, control, clock, self._background, watch), services
+            MailingServicer(store, control, clock, self._background, watch, questions), services
         )
-        message_service_pb2_grpc.add_MessageServiceServicer_to_server(MessageServicer(store), services)
+        message_service_pb2_grpc.add_MessageServiceServicer_to_server(MessageServicer(store, questions), services)
         engine_service_pb2_grpc.add_EngineServiceServicer_to_server(
-            EngineServicer(store, control, clock, self._background), services
+            EngineServicer(store, control, clock, self._background, questions), services
         )
         access_service_pb2_grpc.add_AccessServiceServicer_to_server(
             AccessServicer(store, self._authority, clock, self._background), services

@@ -11,13 +11,15 @@ import orjson
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import Status
 from engine.store.counters import Tally
-from engine.store.database import Row, Tx
+from engine.store.database import Lane, Row, Tx
 from engine.store.verbs import Verbs, bump_revision, lock_clients
 
 _MAILING: Final = (
     "SELECT filter_tags, filter_phone_codes, audience_ready, audience_generation, audience_cursor, deleted_us"
     " FROM mailing WHERE id = ?"
 )
+_LOOK_UP_SHARE: Final = 6
+"""A look-up of a row by an index costs as much as reading so many rows in their order."""
 _PAIRS: Final = {"mailing_id": "int", "client_id": "int"}
 
 
@@ -58,16 +60,38 @@ class AudienceVerbs(Verbs):
                 await bump_revision(tx)
             return ready
 
-        return await self._db.transaction(work)
+        return await self._db.transaction(work, Lane.DELIVERY)
 
     async def audience_size(self, filter: AudienceFilter) -> int:
         """How many clients match now."""
 
         async def work(tx: Tx) -> int:
             condition, args = matching(tx, filter)
-            return int(await tx.value(f"SELECT count(*) FROM client AS c WHERE {condition}", *args))
+            access = await _access(tx, filter)
+            return int(await tx.value(f"SELECT count(*) FROM client AS c {access} WHERE {condition}", *args))
 
-        return await self._db.read(work)
+        return await self._db.read(work, Lane.LONG)
+
+
+async def _access(tx: Tx, filter: AudienceFilter) -> str:
+    """How SQLite should count an audience. It has no statistics: by an index of one condition it would look up each
+    row for the other one, 431 ms for all of 300,000 clients, which one after the other take 92."""
+    if not (tx.dialect.is_sqlite and filter.tags and filter.phone_codes):
+        return ""  # one condition is counted in its index alone: 12 ms
+    sizes = {
+        index: await tx.value(
+            f"SELECT count(*) FROM (SELECT 1 FROM client {tx.dialect.indexed_by(index)}"
+            f" WHERE {column} {tx.dialect.in_list('text')} LIMIT (SELECT count(*) / {_LOOK_UP_SHARE} FROM client))",
+            tx.dialect.list_arg(values),
+        )
+        for index, column, values in (
+            ("client_tag", "tag", filter.tags),
+            ("client_phone_code", "phone_code", filter.phone_codes),
+        )
+    }
+    best = min(sizes, key=lambda index: int(sizes[index]))
+    most = await tx.value(f"SELECT count(*) / {_LOOK_UP_SHARE} FROM client")
+    return "NOT INDEXED" if sizes[best] >= most else tx.dialect.indexed_by(best)
 
 
 class _Chunk:

@@ -7,7 +7,7 @@ from typing import Final
 
 from engine.domain.message import Event, Reason, Status, Step, step
 from engine.store.counters import Tally
-from engine.store.database import Row, Tx
+from engine.store.database import Lane, Row, Tx
 from engine.store.verbs import Verbs, bump_revision
 
 LOST_DETAIL: Final = "outcome unknown: the engine stopped"
@@ -38,7 +38,7 @@ class EndingVerbs(Verbs):
             await _lose(tx, lost, now_us)
             return len(lost), sum(row[2] == Status.CALLING for row in lost)
 
-        number, uncertain = await self._db.transaction(work)
+        number, uncertain = await self._db.transaction(work, Lane.DELIVERY)
         self.on_ended(Reason.UNCERTAIN, uncertain)
         return number
 
@@ -71,7 +71,7 @@ class EndingVerbs(Verbs):
                 await tally.write(tx)
             return number
 
-        number = await self._db.transaction(work)
+        number = await self._db.transaction(work, Lane.DELIVERY)
         if result.reason is not None:
             self.on_ended(result.reason, number)
         return number
@@ -96,7 +96,7 @@ class EndingVerbs(Verbs):
             await bump_revision(tx)
             return True
 
-        return await self._db.transaction(work)
+        return await self._db.transaction(work, Lane.DELIVERY)
 
 
 async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> None:

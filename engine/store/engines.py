@@ -6,7 +6,7 @@ from typing import Final
 
 from engine.ports import Control, EngineRow
 from engine.store.audit import add_audit
-from engine.store.database import Tx
+from engine.store.database import Lane, Tx
 from engine.store.rows import Actor
 from engine.store.verbs import Verbs, bump_revision
 
@@ -35,7 +35,7 @@ class EngineVerbs(Verbs):
             await bump_revision(tx)
             return int(engine_id)
 
-        return await self._db.transaction(work)
+        return await self._db.transaction(work, Lane.DELIVERY)
 
     async def heartbeat(
         self, engine_id: int, now_us: int, alive_since_us: int, *, seen_revision: int, workers: int, in_flight: int
@@ -53,7 +53,7 @@ class EngineVerbs(Verbs):
             )
             return await _control(tx, alive_since_us)
 
-        return await self._db.transaction(work)
+        return await self._db.transaction(work, Lane.DELIVERY)
 
     async def read_control(self, alive_since_us: int) -> Control:
         """Read the control record; see ``ports.Store``."""
@@ -61,7 +61,7 @@ class EngineVerbs(Verbs):
         async def work(tx: Tx) -> Control:
             return await _control(tx, alive_since_us)
 
-        return await self._db.read(work)
+        return await self._db.read(work, Lane.DELIVERY)
 
     async def retire_engine(self, engine_id: int) -> None:
         """Remove this engine; see ``ports.Store``."""
@@ -71,7 +71,7 @@ class EngineVerbs(Verbs):
             await tx.run("DELETE FROM engine WHERE id = ?", engine_id)
             await bump_revision(tx)
 
-        await self._db.transaction(work)
+        await self._db.transaction(work, Lane.DELIVERY)
 
     async def set_control(
         self,

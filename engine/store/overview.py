@@ -8,7 +8,7 @@ from typing import Final
 from engine.domain.window import MailingState
 from engine.ports import EngineRow
 from engine.store import counters
-from engine.store.database import Tx
+from engine.store.database import Lane, Tx
 from engine.store.mailings import OPEN, counts_of_all, rows_in_state
 from engine.store.rows import MailingRow, OverviewRow, TimelineRow
 from engine.store.verbs import Verbs
@@ -37,7 +37,7 @@ class OverviewVerbs(Verbs):
             recent = await _recent(tx, recent_us)
             return OverviewRow(tuple(shown), int(total), await counts_of_all(tx), recent)
 
-        return await self._db.read(work)
+        return await self._db.read(work, Lane.LONG)
 
     async def timeline(self, since_us: int, step_us: int) -> tuple[TimelineRow, ...]:
         """What happened in all mailings since then, in steps of ``step_us`` (a multiple of ten seconds), which begin at
@@ -58,7 +58,7 @@ class OverviewVerbs(Verbs):
                 TimelineRow(step * step_us, *(steps[step].get(kind, 0) for kind in _KINDS)) for step in sorted(steps)
             )
 
-        return await self._db.read(work)
+        return await self._db.read(work, Lane.LONG)
 
     async def silent_engines(self, since_us: int, until_us: int) -> tuple[EngineRow, ...]:
         """Engines that were not stopped in order, and gave their last sign of life in that time."""

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from engine.domain.message import Event, Status, Step, step
 from engine.ports import Claim, Record, Return
 from engine.store.counters import Tally
-from engine.store.database import Tx
+from engine.store.database import Lane, Tx
 from engine.store.verbs import Verbs
 
 _MAY_SEND: Final = (
@@ -96,7 +96,7 @@ class TransitionVerbs(Verbs):
                 for id, client_id, attempt, phone, zone in rows
             ]
 
-        return await self._db.transaction(work)
+        return await self._db.transaction(work, Lane.DELIVERY)
 
     async def begin(self, claims: Sequence[Claim], *, owner: int) -> set[int]:
         """BEGIN; see ``ports.Store``."""
@@ -116,7 +116,7 @@ class TransitionVerbs(Verbs):
                 await _update(tx, change, ours.attempts, *values)
             return set(ours.attempts)
 
-        return await self._db.transaction(work) if claims else set()
+        return await self._db.transaction(work, Lane.DELIVERY) if claims else set()
 
     async def release(self, returns: Sequence[Return], *, owner: int) -> int:
         """RELEASE; see ``ports.Store``."""
@@ -133,7 +133,7 @@ class TransitionVerbs(Verbs):
             )
             return len(passed.attempts)
 
-        return await self._db.transaction(work) if returns else 0
+        return await self._db.transaction(work, Lane.DELIVERY) if returns else 0
 
     async def record(self, records: Sequence[Record], *, owner: int, now_us: int) -> int:
         """ACCEPT, REJECT, DEFER; see ``ports.Store``."""
@@ -149,7 +149,7 @@ class TransitionVerbs(Verbs):
             await _store_outcomes(tx, ours, passed.stale, owner)
             return len(ours)
 
-        return await self._db.transaction(work) if records else 0
+        return await self._db.transaction(work, Lane.DELIVERY) if records else 0
 
 
 async def _take(tx: Tx, ids: list[int], owner: int, lease_until_us: int) -> None:
