@@ -12,6 +12,7 @@ from engine.domain.audience import AudienceFilter
 from engine.domain.message import Status
 from engine.store.counters import Tally
 from engine.store.database import Lane, Row, Tx
+from engine.store.told import left_out, untold
 from engine.store.verbs import Verbs, bump_revision, lock_clients
 
 _MAILING: Final = (
@@ -110,6 +111,7 @@ class _Chunk:
 
     async def build(self, now_us: int, reset_after_us: int, *, again: bool) -> None:
         """Bring the messages in line; ``again``: there may be messages of an earlier filter."""
+        await self._leave_out(now_us)
         added = await self._tx.run(
             "INSERT INTO message (mailing_id, client_id, create_us)"
             f" SELECT {self._mailing_id}, c.id, {int(now_us)} FROM client AS c"
@@ -124,6 +126,22 @@ class _Chunk:
             tally = Tally()
             tally.add(self._mailing_id, "pending", added - removed)
             await tally.write(self._tx)
+
+    async def _leave_out(self, now_us: int) -> None:
+        """Those whose number was told already match no more."""
+        told = await self._tx.row("SELECT 1 FROM told WHERE mailing_id = ? LIMIT 1", self._mailing_id)
+        if told is None:
+            return
+        clients = await self._tx.rows(
+            f"SELECT c.id, c.phone_number FROM client AS c WHERE c.id > ? AND c.id <= ? AND {self._matching}",
+            self._after,
+            self.last,
+            *self._args,
+        )
+        pairs = [(self._mailing_id, row[0]) for row in clients]
+        out = await left_out(self._tx, pairs, {row[0]: row[1] for row in clients}, now_us)
+        self._matching += f" AND NOT (c.id {self._tx.dialect.in_list()})"
+        self._args = [*self._args, self._tx.dialect.list_arg(client_id for _, client_id in out)]
 
     async def _rebuild(self, reset_after_us: int) -> int:
         """What an edited filter asks for besides new messages; returns how many were removed."""
@@ -169,8 +187,8 @@ async def follow_clients(tx: Tx, client_ids: Sequence[int], now_us: int, *, new:
     if not mailings or not client_ids:
         return
     ids = tx.dialect.list_arg(client_ids)
-    clients = await tx.rows(f"SELECT id, tag, phone_code FROM client WHERE id {tx.dialect.in_list()}", ids)
-    wanted = _pairs(mailings, clients)
+    clients = await _clients(tx, ids)
+    wanted = await _wanted(tx, mailings, clients, now_us)
     tally = Tally()
     if not new:
         await _take_away(tx, ids, wanted, {row[0] for row in mailings}, tally)
@@ -178,13 +196,40 @@ async def follow_clients(tx: Tx, client_ids: Sequence[int], now_us: int, *, new:
     await tally.write(tx)
 
 
-def _pairs(mailings: Sequence[Row], clients: Sequence[Row]) -> set[tuple[int, int]]:
-    """(mailing, client) for each client that a mailing's filter matches."""
+async def not_reached(tx: Tx, message_ids: Sequence[int]) -> None:
+    """Nothing of these messages, which an engine had, has reached anybody: who was left out because of one of them, for
+    having the number that its client had left, gets a message."""
+    waiting = await untold(tx, message_ids) if message_ids else []
+    if not waiting:
+        return
+    await lock_clients(tx, exclusive=False)
+    listed = tx.dialect.in_list()
+    mailings = await tx.rows(
+        "SELECT id, filter_tags, filter_phone_codes FROM mailing"
+        f" WHERE id {listed} AND cancelled_us IS NULL AND deleted_us IS NULL",
+        tx.dialect.list_arg({row[0] for row in waiting}),
+    )
+    clients = await _clients(tx, tx.dialect.list_arg({row[1] for row in waiting}))
+    since_us = max(row[2] for row in waiting)
+    pairs = {(row[0], row[1]) for row in waiting}
+    wanted = {pair for pair in await _wanted(tx, mailings, clients, since_us) if pair in pairs}
+    tally = Tally()
+    await _add(tx, wanted, since_us, tally)
+    await tally.write(tx)
+
+
+async def _clients(tx: Tx, ids: Any) -> Sequence[Row]:
+    sql = f"SELECT id, tag, phone_code, phone_number FROM client WHERE id {tx.dialect.in_list()}"
+    return await tx.rows(sql, ids)
+
+
+async def _wanted(tx: Tx, mailings: Sequence[Row], clients: Sequence[Row], now_us: int) -> set[tuple[int, int]]:
+    """(mailing, client) for each client that a mailing's filter matches, and whose number it has not told already."""
     pairs: set[tuple[int, int]] = set()
     for mailing_id, tags, phone_codes in mailings:
         filter = filter_of(tags, phone_codes)
-        pairs.update((mailing_id, id) for id, tag, code in clients if filter.matches(tag, code))
-    return pairs
+        pairs.update((mailing_id, id) for id, tag, code, _ in clients if filter.matches(tag, code))
+    return pairs - await left_out(tx, pairs, {row[0]: row[3] for row in clients}, now_us)
 
 
 async def _take_away(tx: Tx, ids: Any, wanted: set[tuple[int, int]], open_ids: set[int], tally: Tally) -> None:

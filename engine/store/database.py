@@ -116,6 +116,11 @@ class Database(abc.ABC):
         """Wait for a turn and read; cancelled, stop reading at once."""
 
     @abc.abstractmethod
+    async def empty_log(self) -> bool:
+        """Leave nothing of deleted rows in the write-ahead log, as far as that is ours to do. False: somebody still
+        reads from it. What is written meanwhile waits for milliseconds."""
+
+    @abc.abstractmethod
     async def close(self) -> None:
         """Wait for what runs, then let go of the database."""
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from engine.domain.message import Event, Reason, Status, Step, step
+from engine.store.audience import not_reached
 from engine.store.counters import Tally
 from engine.store.database import Lane, Row, Tx
+from engine.store.told import may_have_reached
 from engine.store.verbs import Verbs, bump_revision
 
 LOST_DETAIL: Final = "outcome unknown: the engine stopped"
@@ -99,8 +101,15 @@ class EndingVerbs(Verbs):
         return await self._db.transaction(work, Lane.DELIVERY)
 
 
+def _was_called(lost: Row) -> bool:
+    """Whether the provider may have got it: it was marked, or its mailing marks nothing."""
+    return bool(lost[2] == Status.CALLING or not lost[5])
+
+
 async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> None:
     """Messages of a dead engine: (id, mailing, status, attempt, stale, whether a mark comes before each call)."""
+    await may_have_reached(tx, [row[0] for row in lost if _was_called(row)])
+    await not_reached(tx, [row[0] for row in lost if not _was_called(row)])
     tally = Tally()
     again: list[int] = []
     gone: list[int] = []
@@ -108,7 +117,7 @@ async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> None:
     uncalled: list[int] = []
     for id, mailing_id, status, attempt, stale, marks in lost:
         result = step(Status(status), Event.LOSE)
-        was_called = status == Status.CALLING or not marks
+        was_called = _was_called((id, mailing_id, status, attempt, stale, marks))
         if was_called:
             tally.lost(mailing_id, attempt)
         if result.status.is_final:

@@ -232,6 +232,7 @@ class MailingVerbs(Verbs):
                 return old
             _check_open(old, now_us)
             await tx.run("UPDATE mailing SET cancelled_us = ?, update_us = ? WHERE id = ?", now_us, now_us, mailing_id)
+            await tx.run("DELETE FROM told WHERE mailing_id = ?", mailing_id)
             await _note(tx, by, "cancel", mailing_id, {}, now_us)
             return await _get(tx, mailing_id)
 

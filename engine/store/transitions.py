@@ -6,10 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from common.logs import mask_text
 from engine.domain.message import Event, Status, Step, step
 from engine.ports import Claim, Record, Return
+from engine.store.audience import not_reached
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
+from engine.store.told import may_have_reached
 from engine.store.verbs import Verbs
 
 _MAY_SEND: Final = (
@@ -34,6 +37,8 @@ _CLAIM_POSTGRES: Final = (
     " SELECT id, client_id, attempt, phone_number, time_zone FROM taken ORDER BY was_due_us, id"
 )
 
+_NOT_THE_PROVIDERS: Final = (408, 502, 504)
+"""Something on the way answers with these."""
 _DETAIL_MAX: Final = 1_000
 """Characters."""
 
@@ -131,6 +136,7 @@ class TransitionVerbs(Verbs):
                 f" FROM {tx.dialect.rows_table(id='int', due_us='int')} WHERE message.id = r.id",
                 *tx.dialect.rows_args(list(dues.items()), 2),
             )
+            await not_reached(tx, [item.message_id for item in ours])
             return len(passed.attempts)
 
         return await self._db.transaction(work, Lane.DELIVERY) if returns else 0
@@ -241,6 +247,8 @@ async def _store_sent(tx: Tx, records: Sequence[Record], owner: int) -> int:
 
 async def _store_others(tx: Tx, outcomes: list[tuple[Record, Step]], stale: set[int]) -> None:
     """Rejected and deferred ones; a deferred one that is stale goes, one that stays gets a line of history."""
+    await may_have_reached(tx, [record.message_id for record, _ in outcomes if _is_unknown(record)])
+    await not_reached(tx, [record.message_id for record, _ in outcomes if not _is_unknown(record)])
     deferred = {record.message_id: record for record, result in outcomes if result.status is Status.PENDING}
     await _remove_stale(tx, {id: record.mailing_id for id, record in deferred.items()}, stale)
     gone = stale & deferred.keys()
@@ -261,6 +269,11 @@ async def _store_others(tx: Tx, outcomes: list[tuple[Record, Step]], stale: set[
             f" FROM {tx.dialect.rows_table(**_ATTEMPT)}",
             *tx.dialect.rows_args(history, len(_ATTEMPT)),
         )
+
+
+def _is_unknown(record: Record) -> bool:
+    """Whether the provider may have got the text although it did not say so."""
+    return record.event is Event.DEFER and (record.http_status is None or record.http_status in _NOT_THE_PROVIDERS)
 
 
 def _outcome_row(record: Record, result: Step) -> tuple[int | str | None, ...]:
@@ -284,5 +297,6 @@ def _attempt_row(record: Record) -> tuple[int | str | None, ...]:
 
 
 def _storable(detail: str) -> str:
-    """What a provider says may hold what a database or UTF-8 can't (U+0000, half a surrogate pair), or be long."""
-    return detail[:_DETAIL_MAX].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    """What a provider says may hold what a database or UTF-8 can't (U+0000, half a surrogate pair), be long, or name
+    the number, which is not to outlive its client."""
+    return mask_text(detail)[:_DETAIL_MAX].replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from engine.store.database import Database, Tx
 
 CLIENTS_LOCK = 0x6D61696C_00000002
@@ -13,6 +15,9 @@ class Verbs:
     """A part of the store; ``Store`` is made of all of them."""
 
     _db: Database
+
+    on_number_gone: Callable[[], None] = staticmethod(lambda: None)
+    """Told after the commit that a phone number may have been removed: ``forget_log`` removes it from the files too."""
 
 
 async def lock_clients(tx: Tx, *, exclusive: bool) -> None:
