@@ -12,7 +12,7 @@ from typing import Any
 
 import uvloop
 
-from common import logs, process
+from common import logs, private, process
 from engine.access import commands
 from engine.api.server import ListenError
 from engine.domain.errors import MailingError
@@ -76,6 +76,7 @@ def main() -> int:
     command, settings, arguments = parse(sys.argv[1:], os.environ, Path(".env"))
     logs.configure(settings.log_format, settings.log_level)
     process.tune()
+    private.umask()
     try:
         return uvloop.run(COMMANDS[command](settings, arguments))  # type: ignore[arg-type]
     except (MailingError, DatabaseUnavailable, StoreUnavailable, ListenError, OSError) as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvloop
 
-from common import logs, process
+from common import logs, private, process
 from gateway.service import Service
 from gateway.settings import PROGRAM, Settings, parse
 from gateway.tls import TlsError
@@ -42,6 +42,7 @@ def main() -> int:
     settings = parse(sys.argv[1:], os.environ, Path(".env")).settings
     logs.configure(settings.log_format, settings.log_level)
     process.tune()
+    private.umask()
     try:
         return uvloop.run(run(settings))
     except (TlsError, OSError) as error:

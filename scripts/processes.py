@@ -1,4 +1,4 @@
-"""Processes for scripts/launch.py: start, watch, stop. The standard library only."""
+"""Processes for scripts/launch.py: start, watch, stop. Of others the standard library only."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import IO, Final
+
+from common import private
 
 POLL_SECONDS: Final = 0.1
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -56,6 +58,7 @@ class Child:
     def __init__(self, name: str, command: Sequence[str], environ: Mapping[str, str], log: Path) -> None:
         self.name = name
         self.log = log
+        private.make_file(log)  # it names who was sent what
         with log.open("wb") as out:
             # A session of its own: Ctrl-C reaches this process only, which then stops the children in order.
             self._process = subprocess.Popen(

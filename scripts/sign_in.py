@@ -11,6 +11,7 @@ from typing import Final
 
 from dotenv import dotenv_values
 
+from common import private
 from scripts.processes import Failed
 
 PASSWORD: Final = "MAILING_ADMIN_PASSWORD"
@@ -58,7 +59,7 @@ def _make(name: str) -> str:
 
 def _write(file: Path, values: Mapping[str, str]) -> None:
     """Put a whole file in place of the old one, readable by its owner only from the first moment on."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    private.make_folder(file.parent)
     new = file.with_name(f"{file.name}.{os.getpid()}")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 import orjson
 from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionWrapper
 
+from common import private
 from engine.store import orm
 from engine.store.database import LONG_AT_ONCE, Database, Lane, Row, Tx, Work, shielded
 from engine.store.dialect import SQLITE
@@ -23,6 +25,9 @@ from engine.store.sqlite_threads import DirectConnection, Inline, Interruptible,
 T = TypeVar("T")
 R = TypeVar("R", bound=Runner)
 MEMORY = ":memory:"
+_FILES = ("", "-wal", "-shm", "-journal", ".lock")
+
+log = logging.getLogger(__name__)
 
 _PRAGMAS = {
     "busy_timeout": 5000,  # ms; nobody else should hold the file, but a backup tool may
@@ -129,6 +134,7 @@ class SqliteDatabase(Database):
         """Open or make the file; see ``open_database``."""
         lock = _own(path)
         try:
+            _keep_private(path)
             return cls(path, lock, await _Connections.open(path, inline))
         except (sqlite3.Error, OSError) as error:
             if lock is not None:
@@ -212,10 +218,21 @@ def _own(path: str) -> FileLock | None:
         return None
     file = Path(path)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(file.parent)
     except OSError as error:
         raise DatabaseUnavailable(f"can't make the folder {file.parent} for the database: {error.strerror}") from None
     return FileLock(file)
+
+
+def _keep_private(path: str) -> None:
+    """Before it is opened: the database, and what a crash has left beside it. SQLite gives the files that it makes
+    itself the mode of the database."""
+    if path == MEMORY:
+        return
+    private.make_file(Path(path))
+    open_to_others = [name for end in _FILES if not private.tighten(Path(name := path + end))]
+    if open_to_others:
+        log.warning("other users of this machine can read %s, and they are not ours to change", open_to_others)
 
 
 @dataclass(slots=True)
