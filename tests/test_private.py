@@ -65,7 +65,7 @@ async def test_files_that_are_not_ours_stay_and_the_log_says_so(
     file = tmp_path / "mailing.db"
     file.touch(0o644)
     own = os.geteuid()
-    monkeypatch.setattr(private.os, "geteuid", lambda: own + 1)
+    monkeypatch.setattr(os, "geteuid", lambda: own + 1)
     await (await Store.open(f"sqlite://{file}")).close()
     assert modes(tmp_path)["mailing.db"] == 0o644
     assert "other users of this machine can read" in caplog.text

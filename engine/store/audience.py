@@ -12,7 +12,7 @@ from engine.domain.audience import AudienceFilter
 from engine.domain.message import Status
 from engine.store.counters import Tally
 from engine.store.database import Lane, Row, Tx
-from engine.store.told import left_out, untold
+from engine.store.told import left_out, removed, untold
 from engine.store.verbs import Verbs, bump_revision, lock_clients
 
 _MAILING: Final = (
@@ -121,10 +121,10 @@ class _Chunk:
             self.last,
             *self._args,
         )
-        removed = await self._rebuild(reset_after_us) if again else 0
-        if added != removed:
+        fewer = await self._rebuild(reset_after_us) if again else 0
+        if added != fewer:
             tally = Tally()
-            tally.add(self._mailing_id, "pending", added - removed)
+            tally.add(self._mailing_id, "pending", added - fewer)
             await tally.write(self._tx)
 
     async def _leave_out(self, now_us: int) -> None:
@@ -145,7 +145,17 @@ class _Chunk:
 
     async def _rebuild(self, reset_after_us: int) -> int:
         """What an edited filter asks for besides new messages; returns how many were removed."""
-        removed = await self._change("DELETE FROM message", f"m.status = 0 AND NOT ({self._matching})")
+        tried = await self._tx.rows(
+            "SELECT m.id FROM client AS c JOIN message AS m"
+            f" ON m.client_id = c.id AND m.mailing_id = {self._mailing_id}"
+            f" WHERE c.id > ? AND c.id <= ? AND m.status = 0 AND m.attempt > 0 AND NOT ({self._matching})",
+            self._after,
+            self.last,
+            *self._args,
+        )
+        if tried:
+            await removed(self._tx, [row[0] for row in tried])
+        number = await self._change("DELETE FROM message", f"m.status = 0 AND NOT ({self._matching})")
         for stale, condition in (
             ("TRUE", f"NOT m.stale AND NOT ({self._matching})"),
             ("FALSE", f"m.stale AND {self._matching}"),
@@ -156,7 +166,7 @@ class _Chunk:
             f"m.status = 0 AND m.due_us > 0 AND (m.due_us > {int(reset_after_us)} OR m.attempt = 0)"
             f" AND {self._matching}",
         )
-        return removed
+        return number
 
     async def _change(self, change: str, condition: str) -> int:
         lock = self._tx.dialect.lock("m")
@@ -253,6 +263,7 @@ async def remove_pending(tx: Tx, rows: Sequence[Row], tally: Tally) -> None:
     gone = [row for row in rows if row[3] == Status.PENDING]
     taken = [row[0] for row in rows if row[3] != Status.PENDING]
     if gone:
+        await removed(tx, [row[0] for row in gone])
         await tx.run(f"DELETE FROM message WHERE id {listed}", tx.dialect.list_arg(row[0] for row in gone))
         for mailing_id, number in Counter(row[1] for row in gone).items():
             tally.add(mailing_id, "pending", -number)

@@ -9,7 +9,7 @@ from engine.domain.message import Event, Reason, Status, Step, step
 from engine.store.audience import not_reached
 from engine.store.counters import Tally
 from engine.store.database import Lane, Row, Tx
-from engine.store.told import may_have_reached
+from engine.store.told import may_have_reached, removed
 from engine.store.verbs import Verbs, bump_revision
 
 LOST_DETAIL: Final = "outcome unknown: the engine stopped"
@@ -108,16 +108,17 @@ def _was_called(lost: Row) -> bool:
 
 async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> None:
     """Messages of a dead engine: (id, mailing, status, attempt, stale, whether a mark comes before each call)."""
-    await may_have_reached(tx, [row[0] for row in lost if _was_called(row)])
-    await not_reached(tx, [row[0] for row in lost if not _was_called(row)])
+    called = {row[0] for row in lost if _was_called(row)}
+    await may_have_reached(tx, called)
+    await not_reached(tx, [row[0] for row in lost if row[0] not in called])
     tally = Tally()
     again: list[int] = []
     gone: list[int] = []
     uncertain: list[int] = []
     uncalled: list[int] = []
-    for id, mailing_id, status, attempt, stale, marks in lost:
+    for id, mailing_id, status, attempt, stale, _ in lost:
         result = step(Status(status), Event.LOSE)
-        was_called = _was_called((id, mailing_id, status, attempt, stale, marks))
+        was_called = id in called
         if was_called:
             tally.lost(mailing_id, attempt)
         if result.status.is_final:
@@ -128,16 +129,19 @@ async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> None:
             gone.append(id)
         else:
             (again if was_called else uncalled).append(id)
-    await _store_lost(tx, again, gone, uncertain, now_us)
+    await _store_lost(tx, again, gone, uncertain, called, now_us)
     if uncalled:
         change = "status = 0, owner = NULL, due_us = 0, attempt = attempt - 1"
         await tx.run(f"UPDATE message SET {change} WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(uncalled))
     await tally.write(tx)
 
 
-async def _store_lost(tx: Tx, again: list[int], gone: list[int], uncertain: list[int], now_us: int) -> None:
+async def _store_lost(
+    tx: Tx, again: list[int], gone: list[int], uncertain: list[int], called: set[int], now_us: int
+) -> None:
     listed = tx.dialect.in_list()
     if gone:
+        await removed(tx, gone, called)
         await tx.run(f"DELETE FROM message WHERE id {listed}", tx.dialect.list_arg(gone))
     if again:
         ids = tx.dialect.list_arg(again)

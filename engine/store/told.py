@@ -8,7 +8,7 @@ docs/decisions/told-numbers.md.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Final
 
@@ -16,8 +16,13 @@ from engine.domain.message import Reason, Status
 from engine.store.database import Row, Tx
 
 _HASH_BYTES: Final = 8
-UNSURE: Final = "FALSE"
-"""SQL: whether an earlier attempt of this message (``message``) had an unknown outcome."""
+NOT_THE_PROVIDERS: Final = (408, 502, 504)
+"""Something on the way answers with these in the provider's place."""
+UNSURE: Final = (
+    "EXISTS (SELECT 1 FROM attempt WHERE attempt.message_id = message.id AND (attempt.lost"
+    f" OR attempt.http_status IS NULL OR attempt.http_status IN {NOT_THE_PROVIDERS}))"
+)
+"""SQL: whether an earlier attempt of this ``message`` had an unknown outcome."""
 _OPEN: Final = "SELECT id FROM mailing WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL"
 _ROW: Final = {"mailing_id": "int", "phone_hash": "int", "message_id": "int", "stage": "int"}
 _PAIR: Final = {"mailing_id": "int", "phone_hash": "int", "client_id": "int"}
@@ -76,11 +81,28 @@ async def _remember(tx: Tx, phones: Mapping[int, int], messages: Sequence[Row]) 
     )
     for (id,) in elsewhere:  # its text went to a number that the client had before
         told.pop(id, None)
-    key = await _key(tx)
-    rows = sorted(
-        (mailing_id, _hash(key, mailing_id, phones[client_id]), id, int(stage))
-        for id, (mailing_id, client_id, stage) in told.items()
+    await _insert(
+        tx, [(mailing_id, phones[client_id], id, stage) for id, (mailing_id, client_id, stage) in told.items()]
     )
+
+
+async def removed(tx: Tx, message_ids: Collection[int], unsure: Collection[int] = ()) -> None:
+    """Before these messages, whose clients match no more, are removed: if they match again, who may have got the text
+    gets no second message. ``unsure``: those whose last attempt, which is not stored, had an unknown outcome."""
+    rows = await tx.rows(
+        f"SELECT message.id, message.mailing_id, c.phone_number, {UNSURE} FROM message JOIN client AS c"
+        f" ON c.id = message.client_id WHERE message.id {tx.dialect.in_list()} AND message.attempt > 0",
+        tx.dialect.list_arg(message_ids),
+    )
+    await _insert(tx, [(row[1], row[2], row[0], Stage.MAYBE) for row in rows if row[3] or row[0] in unsure])
+
+
+async def _insert(tx: Tx, told: Sequence[tuple[int, int, int, Stage]]) -> None:
+    """Mailing, number, message, stage."""
+    if not told:
+        return
+    key = await _key(tx)
+    rows = sorted((mailing_id, _hash(key, mailing_id, phone), id, int(stage)) for mailing_id, phone, id, stage in told)
     await tx.run(
         "INSERT INTO told (mailing_id, phone_hash, message_id, stage) SELECT mailing_id, phone_hash, message_id, stage"
         f" FROM {tx.dialect.rows_table(**_ROW)} WHERE TRUE ON CONFLICT (mailing_id, phone_hash, message_id) DO NOTHING",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from common.logs import mask_text
@@ -12,7 +12,7 @@ from engine.ports import Claim, Record, Return
 from engine.store.audience import not_reached
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
-from engine.store.told import may_have_reached
+from engine.store.told import NOT_THE_PROVIDERS, may_have_reached, removed
 from engine.store.verbs import Verbs
 
 _MAY_SEND: Final = (
@@ -37,8 +37,6 @@ _CLAIM_POSTGRES: Final = (
     " SELECT id, client_id, attempt, phone_number, time_zone FROM taken ORDER BY was_due_us, id"
 )
 
-_NOT_THE_PROVIDERS: Final = (408, 502, 504)
-"""Something on the way answers with these."""
 _DETAIL_MAX: Final = 1_000
 """Characters."""
 
@@ -183,7 +181,7 @@ async def _passed(
     return _Passed({row[0]: row[1] for row in rows}, {row[0] for row in rows if row[2]})
 
 
-async def _remove_stale(tx: Tx, mailing_of: dict[int, int], stale: set[int]) -> None:
+async def _remove_stale(tx: Tx, mailing_of: dict[int, int], stale: set[int], unsure: Collection[int] = ()) -> None:
     """Delete the stale ones of ``mailing_of``, which go back to pending; their mailings have one less."""
     gone = stale & mailing_of.keys()
     if not gone:
@@ -191,6 +189,7 @@ async def _remove_stale(tx: Tx, mailing_of: dict[int, int], stale: set[int]) -> 
     tally = Tally()
     for id in gone:
         tally.add(mailing_of[id], "pending", -1)
+    await removed(tx, gone, unsure)
     await tx.run(f"DELETE FROM message WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(gone))
     await tally.write(tx)
 
@@ -247,10 +246,11 @@ async def _store_sent(tx: Tx, records: Sequence[Record], owner: int) -> int:
 
 async def _store_others(tx: Tx, outcomes: list[tuple[Record, Step]], stale: set[int]) -> None:
     """Rejected and deferred ones; a deferred one that is stale goes, one that stays gets a line of history."""
-    await may_have_reached(tx, [record.message_id for record, _ in outcomes if _is_unknown(record)])
-    await not_reached(tx, [record.message_id for record, _ in outcomes if not _is_unknown(record)])
+    unknown = {record.message_id for record, _ in outcomes if _is_unknown(record)}
+    await may_have_reached(tx, unknown)
+    await not_reached(tx, [record.message_id for record, _ in outcomes if record.message_id not in unknown])
     deferred = {record.message_id: record for record, result in outcomes if result.status is Status.PENDING}
-    await _remove_stale(tx, {id: record.mailing_id for id, record in deferred.items()}, stale)
+    await _remove_stale(tx, {id: record.mailing_id for id, record in deferred.items()}, stale, unknown)
     gone = stale & deferred.keys()
     kept = [(record, result) for record, result in outcomes if record.message_id not in gone]
     if not kept:
@@ -273,7 +273,7 @@ async def _store_others(tx: Tx, outcomes: list[tuple[Record, Step]], stale: set[
 
 def _is_unknown(record: Record) -> bool:
     """Whether the provider may have got the text although it did not say so."""
-    return record.event is Event.DEFER and (record.http_status is None or record.http_status in _NOT_THE_PROVIDERS)
+    return record.event is Event.DEFER and (record.http_status is None or record.http_status in NOT_THE_PROVIDERS)
 
 
 def _outcome_row(record: Record, result: Step) -> tuple[int | str | None, ...]:

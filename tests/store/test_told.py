@@ -174,6 +174,73 @@ async def test_while_an_engine_has_the_message_its_outcome_decides(store: Store,
     assert (await add(store) in await receivers(store, mailing_id)) is (name in KNOWN)
 
 
+@on_stores("leave, how", LEAVES, ["no answer", "a proxy's answer", "lost"])
+async def test_a_message_that_waits_after_an_unknown_outcome_has_told_its_number(
+    store: Store, leave: Leave, how: str
+) -> None:
+    client_id, mailing_id, owner, claimed = await taken(store)
+    if how == "lost":
+        assert await store.recover(LEASE + 1, 100, expired_only=True) == 1
+    else:
+        await ended(store, owner, claimed, UNKNOWN[how])
+    assert await receivers(store, mailing_id) == [client_id]
+    await leave(store, client_id)
+    assert await add(store) not in await receivers(store, mailing_id)
+
+
+@on_stores("how, outcome_known", ["tag", "filter"], [True, False])
+async def test_who_stops_matching_and_matches_again_gets_no_second_text(
+    store: Store, how: str, outcome_known: bool
+) -> None:
+    client_id, mailing_id, owner, claimed = await taken(store)
+    await store.record(
+        [outcome(claimed, Event.DEFER, http_status=503 if outcome_known else None)], owner=owner, now_us=NOW
+    )
+    await leave_and_return(store, client_id, mailing_id, how)
+    assert (client_id in await receivers(store, mailing_id)) is outcome_known
+    await delete(store, client_id)
+    assert (await add(store) in await receivers(store, mailing_id)) is outcome_known
+
+
+@on_stores("how, name", ["tag", "filter"], [*KNOWN, *UNKNOWN])
+async def test_who_stops_matching_while_it_is_called_and_matches_again_gets_no_second_text(
+    store: Store, how: str, name: str
+) -> None:
+    client_id, mailing_id, owner, claimed = await taken(store)
+    await stop_matching(store, client_id, mailing_id, how)
+    await ended(store, owner, claimed, (KNOWN | UNKNOWN)[name])
+    before = await messages(store, mailing_id)
+    await match_again(store, client_id, mailing_id, how)
+    after = await messages(store, mailing_id)
+    assert len(after) == (1 if before or name in KNOWN else 0)
+    assert not before or after == before
+
+
+async def stop_matching(store: Store, client_id: int, mailing_id: int, how: str) -> None:
+    if how == "tag":
+        await renumber(store, client_id, FIRST, tag="elsewhere")
+    else:
+        await edit_filter(store, mailing_id, AudienceFilter(tags=("nobody",)))
+
+
+async def match_again(store: Store, client_id: int, mailing_id: int, how: str) -> None:
+    if how == "tag":
+        await renumber(store, client_id, FIRST)
+    else:
+        await edit_filter(store, mailing_id, NEW)
+
+
+async def leave_and_return(store: Store, client_id: int, mailing_id: int, how: str) -> None:
+    await stop_matching(store, client_id, mailing_id, how)
+    await match_again(store, client_id, mailing_id, how)
+
+
+async def edit_filter(store: Store, mailing_id: int, filter: AudienceFilter) -> None:
+    await store.update_mailing(mailing_id, lambda _: mailing(filter), by=BY, now_us=NOW)
+    while not await store.build_audience(mailing_id, 100, NOW, LONG_AGO):
+        pass
+
+
 @on_stores("on_uncertain, begun", ["resend", "not_sent"], [False, True])
 async def test_after_a_crash_the_mark_decides(store: Store, on_uncertain: str, begun: bool) -> None:
     client_id, mailing_id, owner, claimed = await taken(store, on_uncertain=on_uncertain)
