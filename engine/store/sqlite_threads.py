@@ -34,6 +34,7 @@ class Threaded:
 
     @classmethod
     async def open(cls, path: str) -> Threaded:
+        """Connect; the caller sets the pragmas."""
         connection = aiosqlite.connect(path, isolation_level=None)
         try:
             return cls(await connection)
@@ -48,11 +49,13 @@ class Threaded:
             self._connection._conn.interrupt()
 
     async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """See ``Runner``."""
         # One hop for a whole transaction; aiosqlite's public methods would be one a statement.
         result: T = await self._connection._execute(function, self._connection._conn)  # type: ignore[no-untyped-call]
         return result
 
     async def close(self) -> None:
+        """See ``Runner``."""
         await self._connection.close()
 
 
@@ -66,6 +69,7 @@ class Interruptible:
 
     @classmethod
     async def open(cls, path: str) -> Interruptible:
+        """Connect; the caller sets the pragmas."""
         reader = cls(await Threaded.open(path))
         await reader._runner.call(lambda it: it.set_progress_handler(reader._is_left, _STEPS_BETWEEN_LOOKS))
         return reader
@@ -76,6 +80,7 @@ class Interruptible:
         return await stopped_with_caller(self._runner.call(function), self._leave)
 
     async def close(self) -> None:
+        """See ``Runner``."""
         await self._runner.close()
 
     def _leave(self, _task: object) -> None:
@@ -93,9 +98,11 @@ class Inline:
         self.connection = sqlite3.connect(path, isolation_level=None)
 
     async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """See ``Runner``."""
         return function(self.connection)
 
     async def close(self) -> None:
+        """See ``Runner``."""
         self.connection.close()
 
 
@@ -107,6 +114,7 @@ class DirectConnection:
 
     @property
     def total_changes(self) -> int:
+        """As of aiosqlite."""
         return self._connection.total_changes
 
     def _cursor(self) -> sqlite3.Cursor:
@@ -115,12 +123,15 @@ class DirectConnection:
         return cursor
 
     async def execute_fetchall(self, sql: str, parameters: Iterable[Any] | None = None) -> list[Any]:
+        """As of aiosqlite."""
         return self._cursor().execute(sql, tuple(parameters or ())).fetchall()
 
     async def execute_insert(self, sql: str, parameters: Iterable[Any] | None = None) -> tuple[Any, ...]:
+        """As of aiosqlite."""
         return (self._cursor().execute(sql, tuple(parameters or ())).lastrowid,)
 
     async def executemany(self, sql: str, parameters: Iterable[Iterable[Any]]) -> None:
+        """As of aiosqlite."""
         self._cursor().executemany(sql, [tuple(row) for row in parameters])
 
     async def executescript(self, sql: str) -> None:

@@ -217,7 +217,7 @@ def moved(old: Status, new: Status, verb: str) -> int:
     return -1 if verb == "release" and new is Status.PENDING else 0
 
 
-@pytest.mark.parametrize("seed", [1, 3])
+@pytest.mark.parametrize("seed", [1, 4])
 async def test_every_walk_keeps_the_rules(store: Store, kind: str, seed: int) -> None:
     walk = Walk(store, seed)
     await walk.run(STEPS[kind])
