@@ -12,7 +12,7 @@ from typing import Any
 
 import uvloop
 
-from common import logs, process
+from common import logs, private, process
 from common.command_line import BadSettings
 from common.terminal import say, tolerate_terminal
 from engine.access import commands
@@ -81,6 +81,7 @@ def main() -> int:
     logs.configure(settings.log_format, settings.log_level)
     process.end_with_parent(settings.shutdown_seconds)
     process.tune()
+    private.umask()
     try:
         return uvloop.run(COMMANDS[command](settings, arguments))  # type: ignore[arg-type]
     except BadSettings as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvloop
 
-from common import logs, process
+from common import logs, private, process
 from common.terminal import say, tolerate_terminal
 from gateway.service import Service
 from gateway.settings import PROGRAM, Settings, parse
@@ -46,6 +46,7 @@ def main() -> int:
     logs.configure(settings.log_format, settings.log_level)
     process.end_with_parent(settings.shutdown_seconds)
     process.tune()
+    private.umask()
     try:
         return uvloop.run(run(settings))
     except (TlsError, OSError) as error:

@@ -6,6 +6,7 @@ import os
 import secrets
 from pathlib import Path
 
+from common import private
 from common.logs import get_logger
 from gateway.settings import SECRET_LENGTH_MIN, Settings
 
@@ -26,7 +27,7 @@ def panel_secret(settings: Settings) -> str:
 
 def _kept(path: Path) -> str:
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(path.parent)
         _make(path)
     return _read(path)
 

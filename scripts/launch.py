@@ -18,6 +18,7 @@ from typing import Final
 
 from dotenv import dotenv_values
 
+from common import private
 from scripts.processes import (
     POLL_SECONDS,
     Child,
@@ -90,6 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     options = _parser().parse_args(argv)
     os.chdir(ROOT)
+    private.umask()  # of this process and of all that it starts
     run = _decide(options)
     code = 0
     try:
@@ -143,7 +145,7 @@ def _run(run: Run, *, ends: bool) -> int:
         if name != "MAILING_SANDBOX_LISTEN" or run.has_sandbox:
             run.environ[name] = claim_port(run.environ[name], name)
     run.environ["MAILING_ENGINE_TARGET"] = run.environ["MAILING_GRPC_LISTEN"]
-    run.folder.mkdir(parents=True, exist_ok=True)
+    private.make_folder(run.folder)
     access = sign_in(run.environ, run.data)
     run.environ |= access.environ
     if run.has_sandbox:

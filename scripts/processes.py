@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any, Final
 
+from common import private
 from common.process import PARENT_PIPE
 
 POLL_SECONDS: Final = 0.1
@@ -73,6 +74,7 @@ class Child:
     def __init__(self, name: str, command: Sequence[str], environ: Mapping[str, str], log: Path) -> None:
         self.name = name
         self.log = log
+        private.make_file(log)  # it names who was sent what
         with log.open("wb") as out:
             # A session of its own: Ctrl-C reaches this process only, which then stops the children in order.
             self._process = start(

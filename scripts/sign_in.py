@@ -12,7 +12,7 @@ from typing import Final
 
 from dotenv import dotenv_values
 
-from common.private_file import write_private
+from common import private
 from scripts.processes import Failed
 
 PASSWORD: Final = "MAILING_ADMIN_PASSWORD"
@@ -101,4 +101,4 @@ def _make(name: str) -> str:
 
 
 def _write(file: Path, values: Mapping[str, str]) -> None:
-    write_private(file, _HEADER + "".join(f"{name}={value}\n" for name, value in values.items()))
+    private.write(file, _HEADER + "".join(f"{name}={value}\n" for name, value in values.items()))

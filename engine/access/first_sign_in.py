@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, TextIO
 
-from common.private_file import check_private, write_private
+from common import private
 from engine.access.seeding import ACCOUNT_NAME, Made
 
 FILE: Final = "first-sign-in.env"
@@ -32,7 +32,7 @@ class FirstSignIn:
         if self._file is None:
             return
         try:
-            check_private(self._file)
+            private.check_write(self._file)
         except OSError as error:
             raise OSError(
                 f"can't keep the first password and token in {self._file}: {error.strerror or error}; set another "
@@ -44,7 +44,7 @@ class FirstSignIn:
         lines = made.lines()
         if lines and self._file is not None:
             kept = "".join(f"{name}={value}\n" for name, value in made.variables().items())
-            write_private(self._file, _HEADER + kept)
+            private.write(self._file, _HEADER + kept)
             lines = [
                 f"The first sign-in was made; it is kept in {self._file.absolute()}, which only its owner can read."
             ]

@@ -55,6 +55,16 @@ def identity_of_call() -> Identity:
     return identity
 
 
+def caller_key() -> str:
+    """Who makes the call that is being answered: the same for all calls of one account or token."""
+    return _key_of(identity_of_call())
+
+
+def _key_of(identity: Identity) -> str:
+    """All sessions of an account are one caller; names say less: a token may be called as another one or an account."""
+    return f"account {identity.account_id}" if identity.account_id is not None else f"token {identity.token_id}"
+
+
 def caller(context: Context) -> Actor:
     """The caller, for the audit list."""
     identity = identity_of_call()
@@ -78,9 +88,7 @@ def network_of_call(context: Context) -> str:
 def key_of_caller(context: Context) -> str:
     """One caller, whose calls are counted together: an account or a token, else a network."""
     identity = _this_call().identity
-    if identity is None:
-        return network_of_call(context)
-    return f"account {identity.account_id}" if identity.account_id is not None else f"token {identity.token_id}"
+    return network_of_call(context) if identity is None else _key_of(identity)
 
 
 def metadata_value(metadata: Any, name: str) -> str | None:

@@ -10,7 +10,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from engine.api.background import Background
 from engine.api.batches import batch_change, batch_ids
-from engine.api.caller import caller
+from engine.api.caller import caller, caller_key
 from engine.api.control import DeliveryControl
 from engine.api.convert import both, client_input, client_message, client_query, facet_messages
 from engine.api.errors import Stopping
@@ -19,12 +19,14 @@ from engine.api.importing import Import
 from engine.api.interceptors import Context
 from engine.api.masks import merged, paths_of
 from engine.api.paging import page_of, token_after
+from engine.api.questions import EVERYBODY, Questions, question_key
 from engine.api.repeats import first_answer, request_key
 from engine.domain.errors import InvalidInput
 from engine.domain.phone import default_code
 from engine.domain.validate import ClientInput
 from engine.ports import Clock
-from engine.store.rows import MAX_PAGE_SIZE, BatchResult, ClientRow, RequestKey
+from engine.store.client_list import is_long_client_list
+from engine.store.rows import MAX_PAGE_SIZE, BatchResult, ClientRow, PageOf, RequestKey
 from engine.store.store import Store
 from mailing.v1 import client_pb2, client_service_pb2, client_service_pb2_grpc
 
@@ -46,10 +48,11 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
         background: Background,
         stopping: asyncio.Event,
         default_time_zone: str,
+        questions: Questions,
     ) -> None:
         self._default_time_zone = default_time_zone
         self._store, self._control, self._clock = store, control, clock
-        self._background, self._stopping = background, stopping
+        self._background, self._stopping, self._questions = background, stopping, questions
         self._facets: Fresh[None, client_service_pb2.ListClientFacetsResponse] = Fresh(
             clock, FACETS_SECONDS, stale_seconds=FACETS_STALE_SECONDS
         )
@@ -90,7 +93,14 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
     ) -> client_service_pb2.ListClientsResponse:
         """Read a page of clients."""
         query, page = both(lambda: client_query(request), lambda: page_of(request))
-        found = await self._store.list_clients(query, page)
+
+        async def read() -> PageOf[ClientRow]:
+            return await self._store.list_clients(query, page)
+
+        if is_long_client_list(query, page):
+            found = await self._questions.ask(question_key(request), caller_key(), read)
+        else:
+            found = await read()
         return client_service_pb2.ListClientsResponse(
             clients=[client_message(row) for row in found.items],
             next_page_token=token_after(request, found.next_after),
@@ -133,7 +143,7 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
         self, request: client_service_pb2.ListClientFacetsRequest, context: Context
     ) -> client_service_pb2.ListClientFacetsResponse:
         """List the values that clients have."""
-        return await self._facets.get(None, self._read_facets)
+        return await self._facets.get(None, lambda: self._questions.ask("facets", EVERYBODY, self._read_facets))
 
     async def BatchUpdateClients(
         self, request: client_service_pb2.BatchUpdateClientsRequest, context: Context

@@ -14,6 +14,7 @@ from engine.api.interceptors import Context
 from engine.api.outlook import Outlook
 from engine.api.overview import OverviewReader
 from engine.api.paging import page_of, token_after
+from engine.api.questions import Questions
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.validate import MAX_RATE_PER_SECOND
 from engine.ports import Clock
@@ -28,10 +29,16 @@ class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):
     """See ``proto/mailing/v1/engine_service.proto``."""
 
     def __init__(
-        self, store: Store, control: DeliveryControl, clock: Clock, background: Background, outlook: Outlook
+        self,
+        store: Store,
+        control: DeliveryControl,
+        clock: Clock,
+        background: Background,
+        outlook: Outlook,
+        questions: Questions,
     ) -> None:
         self._store, self._control, self._clock, self._background = store, control, clock, background
-        self._overview = OverviewReader(store, control, clock, outlook)
+        self._overview = OverviewReader(store, control, clock, outlook, questions)
 
     async def GetStatus(
         self, request: engine_service_pb2.GetStatusRequest, context: Context

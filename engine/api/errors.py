@@ -22,6 +22,7 @@ from engine.api.repeats import InProgress
 from engine.domain.access import Forbidden, Impossible, TooManyCalls, TooManyTries, Unauthenticated
 from engine.domain.errors import Conflict, FieldError, InvalidInput, NotFound, ReadOnly
 from engine.ports import StoreUnavailable
+from engine.store.errors import TooLong
 
 ERROR_DOMAIN: Final = "mailing.v1"
 RETRY_DELAY_SECONDS: Final = 1
@@ -141,6 +142,10 @@ def _too_many(reason: str) -> Callable[[TooManyTries | TooManyCalls], Reply]:
     return reply
 
 
+def _too_long(error: TooLong) -> Reply:
+    return Reply(StatusCode.RESOURCE_EXHAUSTED, "TOO_LONG", str(error), (_retry(),))
+
+
 def _plain(code: StatusCode) -> Callable[[Exception], Reply]:
     return lambda error: Reply(code, code.name, str(error))
 
@@ -163,6 +168,7 @@ _TABLE: Final[Sequence[tuple[type[Exception], Callable[[Any], Reply]]]] = (
     (Unreadable, lambda error: Reply(StatusCode.INVALID_ARGUMENT, "UNREADABLE_MESSAGE", str(error))),
     (Unimplemented, _plain(StatusCode.UNIMPLEMENTED)),
     (InProgress, _in_progress),
+    (TooLong, _too_long),
     (StoreUnavailable, _unavailable("the database is away or too busy; try again")),
     (Stopping, _unavailable("the engine is stopping")),
 )

@@ -23,6 +23,9 @@ class _Answer(Generic[V]):
     """``None``: it is being made."""
     before: _Answer[V] | None = None
     """What was there before, for those who ask while this one is being made."""
+    waiting: int = 0
+    was_given_before: bool = False
+    """Somebody has got what was there before, and counts on this one for the next time."""
 
 
 class Fresh(Generic[K, V]):
@@ -39,14 +42,22 @@ class Fresh(Generic[K, V]):
         self._answers: dict[K, _Answer[V]] = {}
 
     async def get(self, key: K, make: Callable[[], Awaitable[V]]) -> V:
-        """The answer that is there, or that ``make`` gives. Cancelling one who waits does not stop the making."""
+        """The answer that is there, or that ``make`` gives. When all who wait are cancelled, so is the making."""
         answer, now_us = self._answers.get(key), self._clock.now_us()
         if answer is None or (answer.until_us is not None and now_us >= answer.until_us):
             answer = self._begin(key, make, answer)
         before = answer.before
         if before is not None and before.until_us is not None and now_us < before.until_us + self._stale_us:
+            answer.was_given_before = True
             return before.task.result()
-        return await asyncio.shield(answer.task)
+        answer.waiting += 1
+        try:
+            return await asyncio.shield(answer.task)
+        finally:
+            answer.waiting -= 1
+            if not (answer.waiting or answer.was_given_before or answer.task.done()):
+                self._answers.pop(key, None)
+                answer.task.cancel()
 
     def _begin(self, key: K, make: Callable[[], Awaitable[V]], before: _Answer[V] | None) -> _Answer[V]:
         self._answers.pop(key, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from common.logs import get_logger
@@ -17,53 +18,83 @@ KEEP_AUDIT_DAYS: Final = 365.0
 KEEP_NETWORKS_SECONDS: Final = 90 * 24 * 3600
 """So long an account is known in a network from which it has signed in."""
 _DAY_US: Final = 24 * 3600 * 1_000_000
-_PERIOD_SECONDS: Final = 3600.0
+_PERIOD_SECONDS: Final = 60.0
 _CHUNK_PAUSE_SECONDS: Final = 0.05
 """Between two chunks of what there may be millions of: whoever sends comes first."""
+_LOG_SECONDS: Final = 1.0
+"""From the removal of a phone number to the emptying of the log; what is removed meanwhile goes with it."""
+_LOG_REST_SECONDS: Final = 5.0
+"""From one emptying to the next, however much is removed."""
 _CHUNK: Final = 1_000
 """Answers forgotten in one transaction: a few milliseconds in which nobody else writes."""
 
 
 class Housekeeping:
-    """Forgets the answers to old requests, the sessions that have ended, the networks from which nobody has signed in
-    for long, and old audit events, once an hour. With several engines each does it: no harm."""
+    """Forgets, once a minute, the answers to old requests, the sessions that have ended, the networks from which nobody
+    has signed in for long, old audit events, and the numbers that mailings have told; and soon after a phone number was
+    removed what the database's log still says of it. With several engines each does it: no harm."""
 
     def __init__(
         self,
         store: Store,
         clock: Clock,
         period_seconds: float = _PERIOD_SECONDS,
+        log_seconds: float = _LOG_SECONDS,
         *,
         audit_keep_days: float = KEEP_AUDIT_DAYS,
     ) -> None:
         """``audit_keep_days``: so long the audit list is kept; 0: for ever."""
-        self._store, self._clock, self._period_seconds = store, clock, period_seconds
+        self._store, self._clock = store, clock
+        self._period_seconds, self._log_seconds = period_seconds, log_seconds
         self._audit_keep_us = int(audit_keep_days * _DAY_US)
-        self._task: asyncio.Task[None] | None = None
+        self._number_gone = asyncio.Event()
+        self._number_gone.set()  # before a crash, perhaps
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Clear away in the background, now and then once a period."""
-        self._task = asyncio.create_task(self._run(), name="housekeeping")
+        self._store.on_number_gone = self._number_gone.set
+        self._tasks = [
+            asyncio.create_task(self._run(self._forget_old), name="housekeeping"),
+            asyncio.create_task(self._run(self._forget_log), name="housekeeping of the log"),
+        ]
 
     async def stop(self) -> None:
         """Stop; stopping what has not started is no error."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
-    async def _run(self) -> None:
+    async def _run(self, step: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await self._forget_requests()
-                await self._forget_sessions()
-                await self._forget_networks()
-                await self._forget_audit()
+                await step()
+                continue
             except StoreUnavailable as error:
                 log.warning("housekeeping.store_unavailable", error=str(error))
             except Exception:
                 # Nothing depends on it before the next time; but this task must not die of it unseen.
                 log.exception("housekeeping.failed")
             await asyncio.sleep(self._period_seconds)
+
+    async def _forget_old(self) -> None:
+        await self._forget_requests()
+        await self._forget_sessions()
+        await self._forget_networks()
+        await self._forget_audit()
+        while await self._store.forget_told(self._clock.now_us(), _CHUNK):
+            pass
+        await asyncio.sleep(self._period_seconds)
+
+    async def _forget_log(self) -> None:
+        await self._number_gone.wait()
+        await asyncio.sleep(self._log_seconds)
+        self._number_gone.clear()
+        if not await self._store.forget_log():  # somebody reads what was there before
+            self._number_gone.set()
+            return
+        await asyncio.sleep(_LOG_REST_SECONDS)
 
     async def _forget_requests(self) -> None:
         before_us = self._clock.now_us() - KEEP_REQUESTS_SECONDS * 1_000_000

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any, Final, Self
 
 from engine.api.control import DeliveryControl
-from engine.api.repeats import InProgress, Running, scoped_id
+from engine.api.repeats import InProgress, Running, digest_for, scoped_id
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.validate import ClientPatch, valid_patch
 from engine.ports import Clock
@@ -125,7 +125,7 @@ class Import:
             return self.report
         if self._source_digest:
             self._digest.update(_SOURCE_MARK + self._source_digest)
-        key = RequestKey(self._scoped_id, _METHOD, self._digest.hexdigest())
+        key = RequestKey(self._scoped_id, _METHOD, digest_for(_METHOD, self._request_id, self._digest.digest()))
         if self._answered:
             answer = await self._store.stored_answer(key)
             if answer is None:  # forgotten meanwhile, it was that old: none of these rows was stored

@@ -9,7 +9,7 @@ from typing import Final
 from google.protobuf.empty_pb2 import Empty
 
 from engine.api.background import Background
-from engine.api.caller import caller
+from engine.api.caller import caller, caller_key
 from engine.api.control import DeliveryControl
 from engine.api.convert import both, mailing_input, mailing_message, mailing_state
 from engine.api.convert_stats import forecast_message, stats_message
@@ -18,6 +18,7 @@ from engine.api.interceptors import Context
 from engine.api.mailing_edit import Unchanged, edited
 from engine.api.outlook import Outlook
 from engine.api.paging import page_of, token_after
+from engine.api.questions import Questions, question_key
 from engine.api.repeats import first_answer, request_key
 from engine.api.watch import Watch
 from engine.domain.errors import FieldError, InvalidInput
@@ -64,11 +65,13 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         background: Background,
         watch: Watch,
         outlook: Outlook,
+        questions: Questions,
         segments_max: int = SEGMENTS_MAX,
     ) -> None:
         self._segments_max = segments_max
         self._store, self._control, self._clock = store, control, clock
-        self._background, self._watch, self._outlook = background, watch, outlook
+        self._background, self._watch = background, watch
+        self._outlook, self._questions = outlook, questions
         self._breakdowns: Fresh[int, Breakdown] = Fresh(clock, BREAKDOWN_SECONDS, stale_seconds=STALE_SECONDS)
 
     async def CreateMailing(
@@ -184,6 +187,11 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         self, request: mailing_service_pb2.PreviewMailingRequest, context: Context
     ) -> mailing_service_pb2.PreviewMailingResponse:
         """Say what a mailing would be; stores nothing."""
+        return await self._questions.ask(question_key(request), caller_key(), lambda: self._preview(request))
+
+    async def _preview(
+        self, request: mailing_service_pb2.PreviewMailingRequest
+    ) -> mailing_service_pb2.PreviewMailingResponse:
         wanted = mailing_input(request.mailing, self._clock.now_us(), self._segments_max)
         edited_id = request.mailing_id if request.HasField("mailing_id") else None
         if edited_id is not None:
@@ -208,9 +216,13 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         row = await self._store.mailing_stats(mailing_id)
         breakdown = row.breakdown
         if breakdown is None:
-            breakdown = await self._breakdowns.get(mailing_id, lambda: self._store.mailing_breakdown(mailing_id))
+            breakdown = await self._breakdowns.get(mailing_id, lambda: self._break_down(mailing_id))
         forecast = await self._outlook.of(row.mailing)
         return stats_message(row, breakdown, self._clock.now_us(), forecast, points_max)
+
+    async def _break_down(self, mailing_id: int) -> Breakdown:
+        key = ("breakdown", mailing_id)
+        return await self._questions.ask(key, caller_key(), lambda: self._store.mailing_breakdown(mailing_id))
 
     async def WatchMailing(
         self, request: mailing_service_pb2.WatchMailingRequest, context: Context

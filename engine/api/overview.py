@@ -19,6 +19,7 @@ from engine.api.convert_stats import (
 )
 from engine.api.fresh import Fresh
 from engine.api.outlook import Outlook
+from engine.api.questions import EVERYBODY, Questions
 from engine.domain.breaker import BreakerState
 from engine.domain.forecast import Forecast
 from engine.domain.time_text import format_rfc3339
@@ -45,14 +46,17 @@ _ENDS_SOON_US: Final = _HOUR_US
 class OverviewReader:
     """Shared by all who ask."""
 
-    def __init__(self, store: Store, control: DeliveryControl, clock: Clock, outlook: Outlook) -> None:
-        self._store, self._control, self._clock, self._outlook = store, control, clock, outlook
+    def __init__(
+        self, store: Store, control: DeliveryControl, clock: Clock, outlook: Outlook, questions: Questions
+    ) -> None:
+        self._store, self._control, self._clock = store, control, clock
+        self._outlook, self._questions = outlook, questions
         self._answer: Fresh[None, overview_pb2.Overview] = Fresh(clock, KEEP_SECONDS)
         self._day: Fresh[None, tuple[TimelineRow, ...]] = Fresh(clock, DAY_SECONDS)
 
     async def read(self) -> overview_pb2.Overview:
         """The overview as it is now, or was a second ago."""
-        return await self._answer.get(None, self._read)
+        return await self._answer.get(None, lambda: self._questions.ask("overview", EVERYBODY, self._read))
 
     async def _read(self) -> overview_pb2.Overview:
         now_us = self._clock.now_us()

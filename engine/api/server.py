@@ -24,6 +24,7 @@ from engine.api.interceptors import CallInterceptor, Measure, no_measure
 from engine.api.mailings import MailingServicer
 from engine.api.messages import MessageServicer
 from engine.api.outlook import Outlook
+from engine.api.questions import Questions
 from engine.api.roles import requirements
 from engine.api.tls import ListenError, ServerCertificate, Tls
 from engine.api.watch import PERIOD_SECONDS, Watch
@@ -108,16 +109,18 @@ class ApiServer:
         self._server = aio.server(interceptors=(self._interceptor,), options=OPTIONS)
         services = cast("aio.Server", _Generic(self._server))
         outlook = Outlook(store, control, clock)
+        questions = Questions(lambda: control.status().in_flight > 0)
         watch = Watch(store, clock, outlook, self._stopping, watch_period_seconds)
         client_service_pb2_grpc.add_ClientServiceServicer_to_server(
-            ClientServicer(store, control, clock, self._background, self._stopping, default_time_zone), services
+            ClientServicer(store, control, clock, self._background, self._stopping, default_time_zone, questions),
+            services,
         )
         mailing_service_pb2_grpc.add_MailingServiceServicer_to_server(
-            MailingServicer(store, control, clock, self._background, watch, outlook, segments_max), services
+            MailingServicer(store, control, clock, self._background, watch, outlook, questions, segments_max), services
         )
-        message_service_pb2_grpc.add_MessageServiceServicer_to_server(MessageServicer(store), services)
+        message_service_pb2_grpc.add_MessageServiceServicer_to_server(MessageServicer(store, questions), services)
         engine_service_pb2_grpc.add_EngineServiceServicer_to_server(
-            EngineServicer(store, control, clock, self._background, outlook), services
+            EngineServicer(store, control, clock, self._background, outlook, questions), services
         )
         access_service_pb2_grpc.add_AccessServiceServicer_to_server(
             AccessServicer(store, self._authority, clock, self._background), services

@@ -11,6 +11,7 @@ from engine.store.clients import follow_updated
 from engine.store.counters import Tally
 from engine.store.database import Row, Tx
 from engine.store.rows import Actor, BatchResult
+from engine.store.told import leave
 from engine.store.verbs import Verbs, lock_clients
 
 BATCH_MAX: Final = 1_000
@@ -57,27 +58,25 @@ class ClientBatchVerbs(Verbs):
 
         async def work(tx: Tx) -> BatchResult:
             await lock_clients(tx, exclusive=False)
-            gone = [row[0] for row in await _locked(tx, client_ids)]
+            phones = {row[0]: row[3] for row in await _locked(tx, client_ids)}
+            gone = list(phones)
             if gone:
-                listed = tx.dialect.in_list()
-                messages = await tx.rows(
-                    "SELECT id, mailing_id, client_id, status, stale FROM message"
-                    f" WHERE client_id {listed} AND status <= 2 ORDER BY id {tx.dialect.lock()}",
-                    tx.dialect.list_arg(gone),
-                )
                 tally = Tally()
-                await remove_pending(tx, messages, tally, now_us)
+                await remove_pending(tx, await leave(tx, phones, now_us), tally, now_us)
                 await tally.write(tx)
-                await tx.run(f"DELETE FROM client WHERE id {listed}", tx.dialect.list_arg(gone))
+                await tx.run(f"DELETE FROM client WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(gone))
                 await _note(tx, by, "delete", gone, {}, now_us)
             return _result(client_ids, gone, gone)
 
-        return await self._db.transaction(work)
+        result = await self._db.transaction(work)
+        self.on_number_gone()
+        return result
 
 
 async def _locked(tx: Tx, client_ids: Sequence[int]) -> Sequence[Row]:
     return await tx.rows(
-        f"SELECT id, tag, time_zone FROM client WHERE id {tx.dialect.in_list()} ORDER BY id {tx.dialect.lock()}",
+        f"SELECT id, tag, time_zone, phone_number FROM client WHERE id {tx.dialect.in_list()}"
+        f" ORDER BY id {tx.dialect.lock()}",
         tx.dialect.list_arg(client_ids),
     )
 

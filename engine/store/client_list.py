@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from engine.store.database import Tx
-from engine.store.lists import Cut, cut, forward, read_part
+from engine.store.database import Lane, Tx
+from engine.store.lists import SKIP_SHORT_MAX, Cut, cut, forward, read_part
 from engine.store.rows import ClientQuery, ClientRow, Facets, Page, PageOf
 from engine.store.verbs import Verbs
 
@@ -23,18 +23,17 @@ class ClientListVerbs(Verbs):
 
     async def list_clients(self, query: ClientQuery, page: Page) -> PageOf[ClientRow]:
         """Clients by id, ascending unless the page says otherwise."""
-        filters = sum(value is not None for value in asdict(query).values())
 
         async def work(tx: Tx) -> PageOf[ClientRow]:
             condition, args = _restrictions(tx, query)
-            if filters < 2 and query.phone_contains is None:
+            if _has_index(query):
                 ids, more, total = await _by_index(tx, condition, args, page)
             else:
                 ids, more, total = await _by_scan(tx, query, condition, args, page)
             items = await _rows(tx, ids)
             return PageOf(items, total, items[-1].id if more else None)
 
-        return await self._db.read(work)
+        return await self._db.read(work, Lane.LONG if is_long_client_list(query, page) else Lane.API)
 
     async def export_clients(self, query: ClientQuery, page_size: int = 1000) -> AsyncIterator[tuple[ClientRow, ...]]:
         """All clients by id, in pages; each page is read when it is asked for."""
@@ -74,7 +73,16 @@ class ClientListVerbs(Verbs):
             )
             return {row[0]: row[1] for row in rows}
 
-        return await self._db.read(work)
+        return await self._db.read(work, Lane.LONG)
+
+
+def is_long_client_list(query: ClientQuery, page: Page) -> bool:
+    """Whether reading this page is a long question: many rows are looked at for the few that are shown."""
+    return page.skip > SKIP_SHORT_MAX or not _has_index(query)
+
+
+def _has_index(query: ClientQuery) -> bool:
+    return query.phone_contains is None and sum(value is not None for value in asdict(query).values()) < 2
 
 
 def _restrictions(tx: Tx, query: ClientQuery) -> tuple[str, list[Any]]:

@@ -22,6 +22,7 @@ from engine.store.rows import (
     ImportResult,
     RequestKey,
 )
+from engine.store.told import come_back, leave
 from engine.store.verbs import Verbs, lock_clients
 
 _INPUT: Final = {"phone_number": "int", "phone_code": "text", "tag": "text", "time_zone": "text"}
@@ -42,11 +43,11 @@ class ClientVerbs(Verbs):
         async def work(tx: Tx) -> Created[ClientRow]:
             await lock_clients(tx, exclusive=False)
             if (answer := await first_answer(tx, request)) is not None:
-                return Created(ClientRow(**answer), replayed=True)
+                return Created(ClientRow(phone_number=client.phone_number, **answer), replayed=True)
             row = await _insert(tx, client, now_us)
             await follow_clients(tx, [row.id], now_us, new=True)
             await add_audit(tx, by, "client.create", "client", row.id, _shown(client), now_us)
-            await keep_answer(tx, request, row, now_us)
+            await keep_answer(tx, request, _without_number(row), now_us)
             return Created(row, replayed=False)
 
         return await self._db.transaction(work)
@@ -65,7 +66,8 @@ class ClientVerbs(Verbs):
         return await self._db.read(work)
 
     async def created_client(self, request: RequestKey) -> ClientRow | None:
-        """What a create with this request id has made, as it was then; ``None``: there was none.
+        """What a create with this request id has made, as it was then; ``None``: there was none, or its client is gone:
+        the answer was stored without its number.
 
         Raises:
             Conflict: the request id was used for another request.
@@ -73,7 +75,10 @@ class ClientVerbs(Verbs):
 
         async def work(tx: Tx) -> ClientRow | None:
             answer = await first_answer(tx, request)
-            return None if answer is None else ClientRow(**answer)
+            if answer is None:
+                return None
+            phone = await tx.value("SELECT phone_number FROM client WHERE id = ?", answer["id"])
+            return None if phone is None else ClientRow(phone_number=phone, **answer)
 
         return await self._db.transaction(work)
 
@@ -102,19 +107,26 @@ class ClientVerbs(Verbs):
             Conflict: the phone number belongs to another client.
         """
 
-        async def work(tx: Tx) -> ClientRow:
+        async def work(tx: Tx) -> tuple[ClientRow, bool]:
             await lock_clients(tx, exclusive=False)
             old = await _get(tx, client_id, lock=True)
             new = change(old)
             if new == _input(old):
-                return old
+                return old, False
+            has_left = new.phone_number != old.phone_number
+            if has_left:
+                await leave(tx, {client_id: old.phone_number}, now_us)
+                await come_back(tx, client_id, new.phone_number)
             await _update(tx, client_id, new, now_us)
             await follow_updated(tx, [client_id], now_us)
             changed = {name: value for name, value in _shown(new).items() if value != _shown(_input(old))[name]}
             await add_audit(tx, by, "client.update", "client", client_id, changed, now_us)
-            return _replaced(old, new, now_us)
+            return _replaced(old, new, now_us), has_left
 
-        return await self._db.transaction(work)
+        row, has_left = await self._db.transaction(work)
+        if has_left:
+            self.on_number_gone()
+        return row
 
     async def would_update_client(
         self, client_id: int, change: Callable[[ClientRow], ClientInput], *, now_us: int
@@ -135,19 +147,15 @@ class ClientVerbs(Verbs):
 
         async def work(tx: Tx) -> None:
             await lock_clients(tx, exclusive=False)
-            await _get(tx, client_id, lock=True)
-            messages = await tx.rows(
-                "SELECT id, mailing_id, client_id, status, stale FROM message"
-                f" WHERE client_id = ? AND status <= 2 ORDER BY id {tx.dialect.lock()}",
-                client_id,
-            )
+            client = await _get(tx, client_id, lock=True)
             tally = Tally()
-            await remove_pending(tx, messages, tally, now_us)
+            await remove_pending(tx, await leave(tx, {client_id: client.phone_number}, now_us), tally, now_us)
             await tally.write(tx)
             await tx.run("DELETE FROM client WHERE id = ?", client_id)
             await add_audit(tx, by, "client.delete", "client", client_id, {}, now_us)
 
         await self._db.transaction(work)
+        self.on_number_gone()
 
     async def import_clients(
         self, clients: Sequence[ClientInput | ClientPatch], *, by: Actor, now_us: int
@@ -171,6 +179,12 @@ class ClientVerbs(Verbs):
             return result
 
         return await self._db.transaction(work)
+
+
+def _without_number(row: ClientRow) -> dict[str, object]:
+    """What a repeated create is answered from, with the number that it names itself: a stored answer outlives the
+    client."""
+    return {name: value for name, value in asdict(row).items() if name != "phone_number"}
 
 
 def _input(row: ClientRow) -> ClientInput:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import enum
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from engine.store.dialect import Dialect
+from engine.store.errors import TooLong
 
 T = TypeVar("T")
 Row = Sequence[Any]
@@ -51,13 +53,29 @@ class Tx(abc.ABC):
 
 Work = Callable[[Tx], Coroutine[Any, Any, T]]
 
+LONG_SECONDS: Final = 10.0
+"""A long question that has not been answered then ends, the wait for its turn included."""
+LONG_AT_ONCE: Final = 2
+"""So many long questions run at a time; others wait for their turn."""
+
+
+class Lane(enum.Enum):
+    """Whose way to the database an operation takes: docs/decisions/lanes.md. No lane waits for one below it."""
+
+    DELIVERY = "delivery"
+    """Sending, and what it must know. No call of the API can occupy it."""
+    API = "api"
+    """What a caller waits for, and what costs little: a few rows by an index."""
+    LONG = "long"
+    """Questions that read much. Few run at a time, and each ends when its caller leaves, or after ``LONG_SECONDS``."""
+
 
 class Database(abc.ABC):
     """An open database. Any asyncio task may use it, and a process may have several."""
 
     dialect: Dialect
 
-    async def transaction(self, work: Work[T]) -> T:
+    async def transaction(self, work: Work[T], lane: Lane = Lane.API) -> T:
         """Run ``work`` as one transaction: committed when it returns, rolled back when it raises.
 
         It is never cut in half: when the caller is cancelled, the transaction is awaited to its end
@@ -66,21 +84,41 @@ class Database(abc.ABC):
         Raises:
             StoreUnavailable: the database is away or busy; the transaction may have to be repeated.
         """
-        return await shielded(self._transaction(work))
+        return await shielded(self._transaction(work, lane))
 
-    async def read(self, work: Work[T]) -> T:
-        """Run ``work``, which only reads, on one consistent state beside the writers. Shielded too."""
-        return await shielded(self._read(work))
+    async def read(self, work: Work[T], lane: Lane = Lane.API) -> T:
+        """Run ``work``, which only reads, on one consistent state beside the writers. Shielded too, unless it is long.
+
+        Raises:
+            StoreUnavailable: the database is away or busy.
+            TooLong: the question is a long one, and took too long.
+        """
+        if lane is not Lane.LONG:
+            return await shielded(self._read(work, lane))
+        try:
+            async with asyncio.timeout(LONG_SECONDS):
+                return await self._read_long(work)
+        except TimeoutError:
+            raise TooLong(f"this question takes more than {LONG_SECONDS:g} s; ask for less, or later") from None
 
     async def look_up(self, work: Work[T]) -> T:
         """Run ``work``, which is one statement that finds a few rows by their key: the cheapest way to read them."""
         return await self.read(work)
 
     @abc.abstractmethod
-    async def _transaction(self, work: Work[T]) -> T: ...
+    async def _transaction(self, work: Work[T], lane: Lane) -> T: ...
 
     @abc.abstractmethod
-    async def _read(self, work: Work[T]) -> T: ...
+    async def _read(self, work: Work[T], lane: Lane) -> T: ...
+
+    @abc.abstractmethod
+    async def _read_long(self, work: Work[T]) -> T:
+        """Wait for a turn and read; cancelled, stop reading at once."""
+
+    @abc.abstractmethod
+    async def empty_log(self) -> bool:
+        """Leave nothing of deleted rows in the write-ahead log, as far as that is ours to do. False: somebody still
+        reads from it. What is written meanwhile waits for milliseconds."""
 
     @abc.abstractmethod
     async def close(self) -> None:
@@ -94,14 +132,34 @@ async def shielded(operation: Awaitable[T]) -> T:
     (FINDINGS, 4). An error of a cancelled operation is logged, since nobody is left to raise it to.
     """
     task = asyncio.ensure_future(operation)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancelled = error
+    cancelled = await _ended(task, None)
     if cancelled is None:
         return task.result()
     if not task.cancelled() and (failure := task.exception()) is not None:
         log.warning("a transaction failed after its caller was cancelled: %s", failure)
     raise cancelled
+
+
+async def stopped_with_caller(operation: Awaitable[T], stop: Callable[[asyncio.Future[T]], object]) -> T:
+    """Await ``operation`` to its end; when the caller is cancelled meanwhile, tell it once to ``stop``, which must
+    make its end come soon. What it raises then is its own affair."""
+    task = asyncio.ensure_future(operation)
+    cancelled = await _ended(task, lambda: stop(task))
+    if cancelled is None:
+        return task.result()
+    if not task.cancelled():
+        task.exception()
+    raise cancelled
+
+
+async def _ended(task: asyncio.Future[T], on_cancel: Callable[[], object] | None) -> asyncio.CancelledError | None:
+    """Wait for a task's end, whatever happens to the caller; return what did."""
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            if cancelled is None and on_cancel is not None:
+                on_cancel()
+            cancelled = error
+    return cancelled

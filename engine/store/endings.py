@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.domain.message import UNCERTAIN, Event, Status, Step, step
+from engine.store.audience import not_reached
 from engine.store.counters import Tally
-from engine.store.database import Row, Tx
+from engine.store.database import Lane, Row, Tx
+from engine.store.told import may_have_reached
 from engine.store.verbs import Verbs, bump_revision
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
@@ -37,7 +39,7 @@ class EndingVerbs(Verbs):
             )
             return len(lost), await _lose(tx, lost, now_us)
 
-        number, uncertain = await self._db.transaction(work)
+        number, uncertain = await self._db.transaction(work, Lane.DELIVERY)
         self.on_step(UNCERTAIN, uncertain)
         return number
 
@@ -68,7 +70,7 @@ class EndingVerbs(Verbs):
                 await tally.write(tx)
             return ended
 
-        ended = await self._db.transaction(work)
+        ended = await self._db.transaction(work, Lane.DELIVERY)
         for result, number in ended:
             self.on_step(result, number)
         return sum(number for _, number in ended)
@@ -93,7 +95,12 @@ class EndingVerbs(Verbs):
             await bump_revision(tx)
             return True
 
-        return await self._db.transaction(work)
+        return await self._db.transaction(work, Lane.DELIVERY)
+
+
+def _was_called(lost: Row) -> bool:
+    """Whether the provider may have got it: it was marked, or its mailing marks nothing."""
+    return bool(lost[2] == Status.CALLING or not lost[6])
 
 
 async def _end_some(tx: Tx, mailing_id: int, limit: int, now_us: int, result: Step, unsure: bool, index: str) -> int:
@@ -113,13 +120,16 @@ async def _end_some(tx: Tx, mailing_id: int, limit: int, now_us: int, result: St
 async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> int:
     """Messages of a dead engine: (id, mailing, status, attempt, stale, unsure, whether a mark comes before each call).
     Returns how many have ended as uncertain."""
+    called = {row[0] for row in lost if _was_called(row)}
+    await may_have_reached(tx, called)
+    await not_reached(tx, [row[0] for row in lost if row[0] not in called])
     tally = Tally()
     again: list[int] = []
     gone: dict[int, int] = {}
     uncertain: list[int] = []
     uncalled: list[int] = []
-    for id, mailing_id, status, attempt, stale, unsure, marks in lost:
-        was_called = status == Status.CALLING or not marks
+    for id, mailing_id, status, attempt, stale, unsure, _ in lost:
+        was_called = id in called
         if stale and not was_called:
             gone[id] = mailing_id
             continue

@@ -6,7 +6,7 @@ from typing import Final
 
 from engine.ports import Control, EngineRow
 from engine.store.audit import add_audit
-from engine.store.database import Tx
+from engine.store.database import Lane, Tx
 from engine.store.rows import Actor
 from engine.store.verbs import Verbs, bump_revision
 
@@ -38,7 +38,7 @@ class EngineVerbs(Verbs):
             await bump_revision(tx)
             return int(engine_id)
 
-        return await self._db.transaction(work)
+        return await self._db.transaction(work, Lane.DELIVERY)
 
     async def heartbeat(
         self, engine_id: int, now_us: int, alive_since_us: int, *, seen_revision: int, workers: int, in_flight: int
@@ -58,7 +58,7 @@ class EngineVerbs(Verbs):
             await tx.run("UPDATE control SET clock_us = ? WHERE clock_us < ?", now_us, now_us - _CLOCK_STEP_US)
             return await _control(tx, alive_since_us)
 
-        return await self._db.transaction(work)
+        return await self._db.transaction(work, Lane.DELIVERY)
 
     async def turn_clock_back(self, now_us: int) -> int:
         """See ``ports.Store``."""
@@ -77,7 +77,7 @@ class EngineVerbs(Verbs):
         async def work(tx: Tx) -> Control:
             return await _control(tx, alive_since_us)
 
-        return await self._db.read(work)
+        return await self._db.read(work, Lane.DELIVERY)
 
     async def retire_engine(self, engine_id: int) -> None:
         """Remove this engine; see ``ports.Store``."""
@@ -87,7 +87,7 @@ class EngineVerbs(Verbs):
             await tx.run("DELETE FROM engine WHERE id = ?", engine_id)
             await bump_revision(tx)
 
-        await self._db.transaction(work)
+        await self._db.transaction(work, Lane.DELIVERY)
 
     async def set_control(
         self,

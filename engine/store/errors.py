@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.ports import StoreUnavailable
 
-__all__ = ["DatabaseInUse", "DatabaseTooNew", "DatabaseUnavailable", "StoreUnavailable"]
+__all__ = ["DatabaseInUse", "DatabaseTooNew", "DatabaseUnavailable", "StoreUnavailable", "TooLong"]
 
 
 class DatabaseUnavailable(Exception):
@@ -17,3 +17,7 @@ class DatabaseInUse(DatabaseUnavailable):
 
 class DatabaseTooNew(DatabaseUnavailable):
     """The schema was migrated by a newer version of this code."""
+
+
+class TooLong(Exception):
+    """A long question was not answered in time; the message says so to its caller."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from engine.store.rows import Page
 
 R = TypeVar("R")
+
+SKIP_SHORT_MAX: Final = 10_000
+"""To skip so many rows takes a millisecond; to skip more is a long question."""
 
 
 @dataclass(frozen=True, slots=True)

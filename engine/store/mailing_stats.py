@@ -8,7 +8,7 @@ from typing import Final
 
 from engine.domain.message import Status
 from engine.store import counters
-from engine.store.database import Row, Tx
+from engine.store.database import Lane, Row, Tx
 from engine.store.mailings import get_mailing_row
 from engine.store.rows import DELETED_CLIENT, Breakdown, GroupCounts, StatsRow, TimelineRow
 from engine.store.texts import all_texts
@@ -62,7 +62,7 @@ class MailingStatsVerbs(Verbs):
             async def work(tx: Tx, after: int = after) -> Sequence[Row]:
                 return await _chunk(tx, mailing_id, after)
 
-            rows = await self._db.read(work)
+            rows = await self._db.read(work, Lane.LONG)
             found += _keys(rows)
             if len(rows) < _CHUNK:
                 return _breakdown(found)

@@ -15,7 +15,7 @@ from engine.domain.window import LocalHours, MailingState
 from engine.ports import AudienceState, OnUncertain, Plan
 from engine.store.audience import filter_of
 from engine.store.audit import add_audit
-from engine.store.database import Row, Tx, Work
+from engine.store.database import Lane, Row, Tx, Work
 from engine.store.lists import Cut, read_part
 from engine.store.requests import find_answer, first_answer, keep_answer
 from engine.store.rows import Actor, Changed, Counts, Created, MailingRow, Page, PageOf, RequestKey
@@ -56,7 +56,7 @@ class MailingVerbs(Verbs):
         async def work(tx: Tx) -> list[Plan]:
             return [_plan(row) for row in await tx.rows(_PLAN, now_us)]
 
-        return await self._db.read(work)
+        return await self._db.read(work, Lane.DELIVERY)
 
     async def create_mailing(
         self, mailing: MailingInput, *, by: Actor, now_us: int, request: RequestKey | None = None
@@ -236,6 +236,7 @@ class MailingVerbs(Verbs):
                 return old
             _check_open(old, now_us)
             await tx.run("UPDATE mailing SET cancelled_us = ?, update_us = ? WHERE id = ?", now_us, now_us, mailing_id)
+            await tx.run("DELETE FROM told WHERE mailing_id = ?", mailing_id)
             await _note(tx, by, "cancel", mailing_id, {}, now_us)
             return await _get(tx, mailing_id)
 

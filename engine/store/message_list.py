@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from engine.store.database import Row, Tx
-from engine.store.lists import Cut, cut, forward, read_part
+from engine.store.lists import SKIP_SHORT_MAX, Cut, cut, forward, read_part
 from engine.store.rows import MessageQuery, Page
 
 _PUBLIC: Final = {"pending": "status <= 2", "sent": "status = 3", "not_sent": "status = 4"}
@@ -53,6 +53,13 @@ class _Source:
         """The ids of a part of the list."""
         sql = f"SELECT id FROM {self.table} {part.sql(self.condition)}"
         return await tx.table("id", sql, *self.args, *part.args)
+
+
+def is_long_message_list(query: MessageQuery, page: Page) -> bool:
+    """Whether reading this page is a long question: rows are walked or sorted for the few that are shown."""
+    return query.client_id is None and (
+        page.skip > SKIP_SHORT_MAX or query.status is not None or query.reason is not None
+    )
 
 
 async def list_ids(tx: Tx, query: MessageQuery, page: Page) -> tuple[list[int], bool, int]:

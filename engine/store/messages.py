@@ -8,8 +8,8 @@ from typing import Final
 
 from engine.domain.errors import NotFound
 from engine.domain.message import Reason, Status
-from engine.store.database import Row, Tx
-from engine.store.message_list import list_ids
+from engine.store.database import Lane, Row, Tx
+from engine.store.message_list import is_long_message_list, list_ids
 from engine.store.rows import (
     AttemptOutcome,
     AttemptRow,
@@ -49,7 +49,7 @@ class MessageVerbs(Verbs):
             )
             return due_us
 
-        return await self._db.read(work)
+        return await self._db.read(work, Lane.DELIVERY)
 
     async def get_message(self, message_id: int) -> tuple[MessageRow, tuple[AttemptRow, ...]]:
         """Read one message, its text too, with its finished attempts, the first first; ``NotFound`` when there is
@@ -83,7 +83,7 @@ class MessageVerbs(Verbs):
             found = {row[0]: _message(row) for row in rows}
             return PageOf(tuple(found[id] for id in ids), total, ids[-1] if more else None)
 
-        return await self._db.read(work)
+        return await self._db.read(work, Lane.LONG if is_long_message_list(query, page) else Lane.API)
 
 
 def _message(row: Row) -> MessageRow:

@@ -176,9 +176,29 @@ class ControlRecord(Model):
     provider_rate = fields.FloatField(null=True)
     clock_us = fields.BigIntField(default=0)
     """The latest time that an engine has seen; a clock that is behind it has stepped back."""
+    number_key = fields.CharField(64, default="")
+    """Of the hashes in ``told``, in hex."""
 
     class Meta:
         table = "control"
+
+
+class Told(Model):
+    """A number that got a mailing's text, or might have, and has no client any more; see ``told.py``."""
+
+    id = fields.BigIntField(primary_key=True)
+    mailing: fields.ForeignKeyRelation[Mailing] = fields.ForeignKeyField("store.Mailing", on_delete=fields.CASCADE)
+    phone_hash = fields.BigIntField()
+    message_id = fields.BigIntField()
+    """Which message has told it; that may be gone."""
+    stage = fields.SmallIntField()
+    waiting_client_id = fields.BigIntField(null=True)
+    """Who has the number now, and gets its message when the number was not told after all."""
+    waiting_us = fields.BigIntField(null=True)
+
+    class Meta:
+        table = "told"
+        unique_together = (("mailing", "phone_hash", "message_id"),)
 
 
 class AuditEvent(Model):

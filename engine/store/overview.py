@@ -10,7 +10,7 @@ from typing import Final
 from engine.domain.window import MailingState
 from engine.ports import EngineRow
 from engine.store import counters
-from engine.store.database import Tx
+from engine.store.database import Lane, Tx
 from engine.store.mailings import OPEN, rows_in_state
 from engine.store.rows import Counts, MailingRow, OverviewRow, TimelineRow
 from engine.store.verbs import Verbs
@@ -43,7 +43,7 @@ class OverviewVerbs(Verbs):
             recent = await _recent(tx, recent_us)
             return OverviewRow(tuple(shown), int(total), await _counts_of_all(tx), recent)
 
-        return await self._db.read(work)
+        return await self._db.read(work, Lane.LONG)
 
     async def sharing(self, now_us: int, *, recent_us: int) -> tuple[tuple[MailingRow, ...], RecentSteps]:
         """Mailings that are sending or scheduled and have something to send, the largest of each or the next: they
@@ -75,7 +75,7 @@ class OverviewVerbs(Verbs):
                 TimelineRow(step * step_us, *(steps[step].get(kind, 0) for kind in _KINDS)) for step in sorted(steps)
             )
 
-        return await self._db.read(work)
+        return await self._db.read(work, Lane.LONG)
 
     async def silent_engines(self, since_us: int, until_us: int) -> tuple[EngineRow, ...]:
         """Engines that were not stopped in order, and gave their last sign of life in that time."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeVar
 
 import asyncpg
@@ -14,7 +15,7 @@ from tortoise.exceptions import BaseORMException
 from engine import postgres_url
 from engine.postgres_url import PostgresUrl
 from engine.store import orm
-from engine.store.database import Database, Row, Tx, Work
+from engine.store.database import LONG_AT_ONCE, Database, Lane, Row, Tx, Work, stopped_with_caller
 from engine.store.dialect import POSTGRES
 from engine.store.errors import DatabaseUnavailable, StoreUnavailable
 
@@ -22,6 +23,8 @@ T = TypeVar("T")
 
 _ACQUIRE_SECONDS = 10.0
 _CONNECTIONS = 10
+_DELIVERY_CONNECTIONS = 4
+"""Of these, that calls of the API leave free: delivery claims, records, marks and builds at the same time."""
 _PASSWORD_LENGTH_MIN = 4
 """A shorter one is part of many words, and a server that repeats a password has not been seen."""
 _TRIES = 8
@@ -88,6 +91,10 @@ class PostgresDatabase(Database):
 
     def __init__(self, client: AsyncpgDBClient) -> None:
         self._client = client
+        api_connections = client.pool_maxsize - _DELIVERY_CONNECTIONS
+        self._api = asyncio.Semaphore(api_connections)
+        """Taken by whoever is not delivery, so that the rest of the pool is delivery's."""
+        self._long = asyncio.Semaphore(min(LONG_AT_ONCE, api_connections - 1))
 
     @classmethod
     async def open(cls, url: str) -> PostgresDatabase:
@@ -105,11 +112,11 @@ class PostgresDatabase(Database):
         orm.prepare(client)
         return cls(client)
 
-    async def _transaction(self, work: Work[T]) -> T:
+    async def _transaction(self, work: Work[T], lane: Lane) -> T:
         races = 0
         for attempt in range(_TRIES):
             try:
-                return await self._on_connection(work, "read_committed", readonly=False)
+                return await self._on_connection(work, lane, "read_committed", readonly=False)
             except _RACES:
                 races += 1
                 if races > _RACES_MAX:
@@ -120,23 +127,45 @@ class PostgresDatabase(Database):
                 await asyncio.sleep(0.01 * 2**attempt)
         raise AssertionError("unreachable")
 
-    async def _read(self, work: Work[T]) -> T:
-        return await self._on_connection(work, "repeatable_read", readonly=True)
+    async def _read(self, work: Work[T], lane: Lane) -> T:
+        return await self._on_connection(work, lane, "repeatable_read", readonly=True)
+
+    async def _read_long(self, work: Work[T]) -> T:
+        async with self._long:
+            # Cancelling asyncpg's task makes the server cancel the statement; the connection is used again.
+            return await stopped_with_caller(self._read(work, Lane.LONG), lambda task: task.cancel())
 
     async def _on_connection(
-        self, work: Work[T], isolation: Literal["read_committed", "repeatable_read"], *, readonly: bool
+        self, work: Work[T], lane: Lane, isolation: Literal["read_committed", "repeatable_read"], *, readonly: bool
     ) -> T:
         pool = self._client._pool
         if pool is None:
             raise StoreUnavailable("the database is closed")
         try:
             async with (
+                self._turn(lane),
                 pool.acquire(timeout=_ACQUIRE_SECONDS) as connection,
                 connection.transaction(isolation=isolation, readonly=readonly),
             ):
                 return await work(PostgresTx(connection, self._client))
         except _AWAY as error:
             raise StoreUnavailable(f"the database: {_line(error)}") from error
+
+    @asynccontextmanager
+    async def _turn(self, lane: Lane) -> AsyncIterator[None]:
+        if lane is Lane.DELIVERY:
+            yield
+            return
+        async with asyncio.timeout(_ACQUIRE_SECONDS):
+            await self._api.acquire()
+        try:
+            yield
+        finally:
+            self._api.release()
+
+    async def empty_log(self) -> bool:
+        """See ``Database``. The server keeps its log, and vacuums its tables, as its administrator has set."""
+        return True
 
     async def close(self) -> None:
         await self._client.close()

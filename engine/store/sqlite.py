@@ -1,26 +1,33 @@
-"""SQLite: one connection that writes, one that only reads, each with its own thread or inline."""
+"""SQLite: a connection that writes, and one that only reads for each lane, in threads of their own or inline."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-import aiosqlite
 import orjson
 from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionWrapper
 
+from common import private
 from engine.store import orm
-from engine.store.database import Database, Row, Tx, Work
+from engine.store.database import LONG_AT_ONCE, Database, Lane, Row, Tx, Work, shielded
 from engine.store.dialect import SQLITE
 from engine.store.errors import DatabaseUnavailable, StoreUnavailable
 from engine.store.lock import FileLock
+from engine.store.sqlite_threads import DirectConnection, Inline, Interruptible, Runner, Threaded
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Runner)
 MEMORY = ":memory:"
+_FILES = ("", "-wal", "-shm", "-journal", ".lock")
+
+log = logging.getLogger(__name__)
 
 _PRAGMAS = {
     "busy_timeout": 5000,  # ms; nobody else should hold the file, but a backup tool may
@@ -29,6 +36,7 @@ _PRAGMAS = {
     "foreign_keys": 1,
     "cache_size": -32768,  # KiB; an import of a million rows is as fast with it as with twice as much
     "temp_store": 2,  # memory
+    "secure_delete": 1,  # what is deleted is written over with zeros: a phone number goes with its client
     # Pages of 4 KiB. The log begins again from its start after so many, and what is written over costs less than what
     # makes the file longer: measured, for small transactions, 1,000 and 2,000 are cheaper than 250 or 8,000.
     "wal_autocheckpoint": 2000,
@@ -38,6 +46,11 @@ _NEAR_PRAGMAS = {
     "busy_timeout": 0,  # the event loop does not wait
     "cache_size": -4096,  # KiB: the inner pages of the indexes of ten million rows; the rest is in the system's cache
 }
+_READER_PRAGMAS = {"query_only": 1}
+_DELIVERY_PRAGMAS = {"query_only": 1, "cache_size": -8192}  # KiB: it reads mailings, and the begin of one index
+_LONG_PRAGMAS = {"query_only": 1, "cache_size": -8192}  # a scan reads each page once, and the system caches them
+_API_CHANGES_AT_ONCE = 2
+"""One is written while the next is on its way to the writer's thread. Delivery waits for these at most."""
 _SLOW_SECONDS = 0.02
 _REST_SECONDS = 1.0
 """After a look-up that took longer than that the reader's thread is asked for so long: the event loop waits for a slow
@@ -55,95 +68,6 @@ _TEMPORARY = frozenset(
 )
 
 
-class _Runner(Protocol):
-    """Where the statements of one connection run."""
-
-    async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """Run a function with the connection."""
-
-    async def close(self) -> None:
-        """Close the connection after what was asked before."""
-
-
-class _Threaded:
-    """A connection in aiosqlite's thread; calls queue up there in order."""
-
-    def __init__(self, connection: aiosqlite.Connection) -> None:
-        self._connection = connection
-
-    @classmethod
-    async def open(cls, path: str) -> _Threaded:
-        connection = aiosqlite.connect(path, isolation_level=None)
-        try:
-            return cls(await connection)
-        except BaseException:
-            # aiosqlite only tells its thread to end: left to itself, it may outlive the event loop it reports to.
-            await asyncio.to_thread(connection._thread.join)
-            raise
-
-    async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        # One hop for a whole transaction; aiosqlite's public methods would be one a statement.
-        result: T = await self._connection._execute(function, self._connection._conn)  # type: ignore[no-untyped-call]
-        return result
-
-    async def close(self) -> None:
-        await self._connection.close()
-
-
-class _Inline:
-    """A connection in the caller's thread: no thread, no waiting, for a simulated event loop."""
-
-    def __init__(self, path: str) -> None:
-        self.connection = sqlite3.connect(path, isolation_level=None)
-
-    async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        return function(self.connection)
-
-    async def close(self) -> None:
-        self.connection.close()
-
-
-class _DirectConnection:
-    """What Tortoise's client calls on an aiosqlite connection, done at once on the plain one."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    @property
-    def total_changes(self) -> int:
-        return self._connection.total_changes
-
-    def _cursor(self) -> sqlite3.Cursor:
-        cursor = self._connection.cursor()
-        cursor.row_factory = sqlite3.Row
-        return cursor
-
-    async def execute_fetchall(self, sql: str, parameters: Iterable[Any] | None = None) -> list[Any]:
-        return self._cursor().execute(sql, tuple(parameters or ())).fetchall()
-
-    async def execute_insert(self, sql: str, parameters: Iterable[Any] | None = None) -> tuple[Any, ...]:
-        return (self._cursor().execute(sql, tuple(parameters or ())).lastrowid,)
-
-    async def executemany(self, sql: str, parameters: Iterable[Iterable[Any]]) -> None:
-        self._cursor().executemany(sql, [tuple(row) for row in parameters])
-
-    async def executescript(self, sql: str) -> None:
-        """Statement by statement: sqlite3's own ``executescript`` would commit first."""
-        for statement in _statements(sql):
-            self._connection.execute(statement)
-
-
-def _statements(script: str) -> Iterable[str]:
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-    if statement.strip():
-        yield statement
-
-
 class SqliteTx(Tx):
     """A transaction on a plain sqlite3 connection; its methods never suspend."""
 
@@ -158,7 +82,7 @@ class SqliteTx(Tx):
     def orm(self) -> SqliteTransactionWrapper:  # type: ignore[override]
         if self._orm is None:
             self._orm = SqliteTransactionWrapper(self._client)
-            self._orm._connection = _DirectConnection(self._connection)  # type: ignore[assignment]
+            self._orm._connection = DirectConnection(self._connection)  # type: ignore[assignment]
         return self._orm
 
     async def rows(self, sql: str, *args: Any) -> Sequence[Row]:
@@ -190,15 +114,16 @@ class SqliteDatabase(Database):
 
     dialect = SQLITE
 
-    def __init__(
-        self, path: str, lock: FileLock | None, writer: _Runner, reader: _Runner, near: _Inline | None
-    ) -> None:
+    def __init__(self, path: str, lock: FileLock | None, connections: _Connections) -> None:
         self.path = path
-        self._lock, self._writer, self._reader = lock, writer, reader
-        self._near = near
-        """For ``look_up``; a database in memory has one connection only, and an inline one no need."""
+        self._lock, self._connections = lock, connections
+        self._writer, self._near = connections.writer, connections.near
         self._near_again_seconds = 0.0
         """Until then (``time.monotonic``) the disk is too slow to wait for on the event loop."""
+        self._api_changes = asyncio.Semaphore(_API_CHANGES_AT_ONCE)
+        self._idle: asyncio.Queue[Runner] = asyncio.Queue()
+        for reader in connections.long:
+            self._idle.put_nowait(reader)
         self._closed = False
         self._client = SqliteClient(path, connection_name="sqlite", fetch_inserted=True)
         self._client._connection = object()  # type: ignore[assignment] # never used: see SqliteTx.orm
@@ -208,19 +133,13 @@ class SqliteDatabase(Database):
     async def open(cls, path: str, *, inline: bool) -> SqliteDatabase:
         """Open or make the file; see ``open_database``."""
         lock = _own(path)
-        runners: list[_Runner] = []
-        near: _Inline | None = None
         try:
-            runners.append(await _connect(path, inline, {}))
-            if path != MEMORY:
-                runners.append(await _connect(path, inline, {"query_only": 1}))
-            if path != MEMORY and not inline:
-                runners.append(near := _Inline(path))
-                await _prepare(near, path, _NEAR_PRAGMAS)
+            _keep_private(path)
+            return cls(path, lock, await _Connections.open(path, inline))
         except (sqlite3.Error, OSError) as error:
-            await _abandon(runners, lock)
+            if lock is not None:
+                lock.release()
             raise DatabaseUnavailable(f"can't open the database {path}: {error}") from None
-        return cls(path, lock, runners[0], runners[min(1, len(runners) - 1)], near)
 
     async def look_up(self, work: Work[T]) -> T:
         """See ``Database``. On the event loop itself: docs/decisions/look-ups.md."""
@@ -238,13 +157,24 @@ class SqliteDatabase(Database):
                 self._near_again_seconds = ended + _REST_SECONDS
         return await self.read(work)
 
-    async def _transaction(self, work: Work[T]) -> T:
-        return await self._call(self._writer, "BEGIN IMMEDIATE", work)
+    async def _transaction(self, work: Work[T], lane: Lane) -> T:
+        if lane is Lane.DELIVERY:
+            return await self._call(self._writer, "BEGIN IMMEDIATE", work)
+        # The writer's thread takes what comes in order; so those who are not delivery wait out here.
+        async with self._api_changes:
+            return await self._call(self._writer, "BEGIN IMMEDIATE", work)
 
-    async def _read(self, work: Work[T]) -> T:
-        return await self._call(self._reader, "BEGIN", work)
+    async def _read(self, work: Work[T], lane: Lane) -> T:
+        return await self._call(self._connections.readers[lane], "BEGIN", work)
 
-    async def _call(self, runner: _Runner, begin: str, work: Work[T]) -> T:
+    async def _read_long(self, work: Work[T]) -> T:
+        reader = await self._idle.get()
+        try:
+            return await self._call(reader, "BEGIN", work)
+        finally:
+            self._idle.put_nowait(reader)
+
+    async def _call(self, runner: Runner, begin: str, work: Work[T]) -> T:
         def whole(connection: sqlite3.Connection) -> T:
             connection.execute(begin)
             try:
@@ -265,13 +195,19 @@ class SqliteDatabase(Database):
                 raise StoreUnavailable(f"the database {self.path}: {error}") from error
             raise
 
+    async def empty_log(self) -> bool:
+        """See ``Database``."""
+        if self._closed:
+            return True
+        # Nearly all of the work, beside the writer: pages go from the log to the file.
+        await shielded(self._connections.readers[Lane.API].call(lambda it: _checkpoint(it, "PASSIVE")))
+        return await shielded(self._writer.call(lambda it: _checkpoint(it, "TRUNCATE")))
+
     async def close(self) -> None:
         if self._closed:
             return
         self._closed = True
-        runners = (self._reader, self._writer) if self._near is None else (self._near, self._reader, self._writer)
-        for runner in dict.fromkeys(runners):
-            await runner.close()
+        await self._connections.close()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -282,24 +218,84 @@ def _own(path: str) -> FileLock | None:
         return None
     file = Path(path)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(file.parent)
     except OSError as error:
         raise DatabaseUnavailable(f"can't make the folder {file.parent} for the database: {error.strerror}") from None
     return FileLock(file)
 
 
-async def _connect(path: str, inline: bool, extra: Mapping[str, int]) -> _Runner:
-    runner: _Runner = _Inline(path) if inline else await _Threaded.open(path)
-    try:
-        await _prepare(runner, path, extra)
-    except BaseException:
+def _keep_private(path: str) -> None:
+    """Before it is opened: the database, and what a crash has left beside it. SQLite gives the files that it makes
+    itself the mode of the database."""
+    if path == MEMORY:
+        return
+    private.make_file(Path(path))
+    open_to_others = [name for end in _FILES if not private.tighten(Path(name := path + end))]
+    if open_to_others:
+        log.warning("other users of this machine can read %s, and they are not ours to change", open_to_others)
+
+
+@dataclass(slots=True)
+class _Connections:
+    """All connections to one file. A database in memory has one only, and the simulation needs no more than two."""
+
+    writer: Runner
+    readers: Mapping[Lane, Runner]
+    long: Sequence[Runner]
+    near: Inline | None
+    """For ``look_up``."""
+    opened: Sequence[Runner]
+
+    @classmethod
+    async def open(cls, path: str, inline: bool) -> _Connections:
+        opened: list[Runner] = []
+
+        async def connect(pragmas: Mapping[str, int], make: Callable[[str], Awaitable[R]]) -> R:
+            runner = await make(path)
+            opened.append(runner)
+            await runner.call(lambda connection: _set_pragmas(connection, path, {**_PRAGMAS, **pragmas}))
+            return runner
+
+        try:
+            writer = await connect({}, _inline if inline else Threaded.open)
+            if inline or path == MEMORY:
+                reader = writer if path == MEMORY else await connect(_READER_PRAGMAS, _inline)
+                return cls(writer, dict.fromkeys(Lane, reader), [reader], None, opened)
+            readers = {
+                Lane.DELIVERY: await connect(_DELIVERY_PRAGMAS, Threaded.open),
+                Lane.API: await connect(_READER_PRAGMAS, Threaded.open),
+            }
+            near = await connect(_NEAR_PRAGMAS, _inline)
+            long = [await connect(_LONG_PRAGMAS, Interruptible.open) for _ in range(LONG_AT_ONCE)]
+            return cls(writer, readers, long, near, opened)
+        except BaseException:
+            await _close(opened)
+            raise
+
+    async def close(self) -> None:
+        """Close them after what was asked of them before; the writer last, for it empties the log."""
+        await _close(self.opened)
+
+
+async def _inline(path: str) -> Inline:
+    return Inline(path)
+
+
+async def _close(runners: Sequence[Runner]) -> None:
+    for runner in reversed(runners):
         await runner.close()
-        raise
-    return runner
 
 
-async def _prepare(runner: _Runner, path: str, extra: Mapping[str, int]) -> None:
-    await runner.call(lambda connection: _set_pragmas(connection, path, {**_PRAGMAS, **extra}))
+def _checkpoint(connection: sqlite3.Connection, mode: str) -> bool:
+    """Whether all of the log is in the file now. Waits for no reader: the caller asks again."""
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        busy: int = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()[0]
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {_PRAGMAS['busy_timeout']}")
+    return busy == 0
 
 
 def _set_pragmas(connection: sqlite3.Connection, path: str, pragmas: dict[str, Any]) -> None:
@@ -310,9 +306,3 @@ def _set_pragmas(connection: sqlite3.Connection, path: str, pragmas: dict[str, A
         if found != value and not (path == MEMORY and name == "journal_mode"):
             raise sqlite3.OperationalError(f"PRAGMA {name} is {found}, not {value}")
     connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-
-
-async def _abandon(runners: Iterable[_Runner], lock: FileLock | None) -> None:
-    await asyncio.gather(*(runner.close() for runner in runners))
-    if lock is not None:
-        lock.release()

@@ -15,6 +15,7 @@ from engine.store.clients import ClientVerbs
 from engine.store.database import Database
 from engine.store.endings import EndingVerbs
 from engine.store.engines import EngineVerbs
+from engine.store.forgetting import ForgettingVerbs
 from engine.store.mailing_stats import MailingStatsVerbs
 from engine.store.mailings import MailingVerbs
 from engine.store.messages import MessageVerbs
@@ -41,6 +42,7 @@ class Store(
     AccountVerbs,
     TokenVerbs,
     RequestVerbs,
+    ForgettingVerbs,
     CheckVerbs,
 ):
     """Satisfies ``ports.Store``, and has what the API asks for beside it."""

@@ -6,10 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from common.logs import mask_text
 from engine.domain.message import UNCERTAIN, Event, Status, Step, step, withdraw
 from engine.ports import Claim, Record, Return
+from engine.store.audience import not_reached
 from engine.store.counters import Tally
-from engine.store.database import Tx
+from engine.store.database import Lane, Tx
+from engine.store.told import may_have_reached
 from engine.store.verbs import Verbs
 from engine.store.withdrawal import withdraw_messages
 
@@ -107,7 +110,7 @@ class TransitionVerbs(Verbs):
                 for id, client_id, attempt, phone, zone in rows
             ]
 
-        return await self._db.transaction(work)
+        return await self._db.transaction(work, Lane.DELIVERY)
 
     async def begin(self, claims: Sequence[Claim], *, owner: int) -> set[int]:
         """BEGIN; see ``ports.Store``."""
@@ -127,7 +130,7 @@ class TransitionVerbs(Verbs):
                 await _update(tx, change, ours, *values)
             return set(ours)
 
-        return await self._db.transaction(work) if claims else set()
+        return await self._db.transaction(work, Lane.DELIVERY) if claims else set()
 
     async def release(self, returns: Sequence[Return], *, owner: int, now_us: int) -> int:
         """RELEASE; see ``ports.Store``."""
@@ -146,10 +149,11 @@ class TransitionVerbs(Verbs):
                 f" FROM {tx.dialect.rows_table(id='int', due_us='int')} WHERE message.id = r.id",
                 *tx.dialect.rows_args(dues, 2),
             )
+            await not_reached(tx, [item.message_id for item in ours])
             uncertain = await withdraw_messages(tx, gone, now_us, uncalled=True)
             return len(passed), uncertain
 
-        number, uncertain = await self._db.transaction(work) if returns else (0, 0)
+        number, uncertain = await self._db.transaction(work, Lane.DELIVERY) if returns else (0, 0)
         self.on_step(UNCERTAIN, uncertain)
         return number
 
@@ -167,7 +171,7 @@ class TransitionVerbs(Verbs):
             }
             return await _store_outcomes(tx, list(ours.values()), owner)
 
-        steps = await self._db.transaction(work) if records else Counter()
+        steps = await self._db.transaction(work, Lane.DELIVERY) if records else Counter()
         for result, number in steps.items():
             self.on_step(result, number)
         return steps.total()
@@ -194,7 +198,7 @@ class TransitionVerbs(Verbs):
             )
             return rows[-1][1], rows[-1][0]
 
-        return await self._db.transaction(work)
+        return await self._db.transaction(work, Lane.DELIVERY)
 
 
 async def _take(tx: Tx, ids: list[int], owner: int, lease_until_us: int) -> None:
@@ -253,6 +257,8 @@ async def _store_outcomes(tx: Tx, outcomes: Sequence[tuple[Record, Step | None]]
             sent.append(record)
         else:
             others.append((record, result))
+    await may_have_reached(tx, [record.message_id for record, _ in outcomes if record.event is Event.MISS])
+    await not_reached(tx, [record.message_id for record, _ in outcomes if record.event in (Event.DEFER, Event.REJECT)])
     tally = Tally()
     for result, records in by_step.items():
         tally.calls(records, result)
@@ -345,5 +351,6 @@ def _attempt_row(record: Record) -> tuple[int | str | None, ...]:
 
 
 def _storable(detail: str) -> str:
-    """What a provider says may hold what a database or UTF-8 can't (U+0000, half a surrogate pair), or be long."""
-    return detail[:_DETAIL_MAX].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    """What a provider says may hold what a database or UTF-8 can't (U+0000, half a surrogate pair), be long, or name
+    the number, which is not to outlive its client."""
+    return mask_text(detail)[:_DETAIL_MAX].replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -19,6 +19,9 @@ class Verbs:
     on_step: Callable[[Step, int], None] = staticmethod(lambda step, number: None)
     """Told after the commit how many messages have made a step of their lives, but for claims and returns."""
 
+    on_number_gone: Callable[[], None] = staticmethod(lambda: None)
+    """Told after the commit that a phone number may have been removed: ``forget_log`` removes it from the files too."""
+
 
 async def lock_clients(tx: Tx, *, exclusive: bool) -> None:
     """Take ``CLIENTS_LOCK`` until the transaction ends; SQLite has one writer anyway."""

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
+from common import private
 from gateway.cli.failures import Failure
 from gateway.cli.session import Session
 from gateway.cli.show import number
@@ -59,6 +60,6 @@ async def _write(
 
 def _create(path: Path) -> BinaryIO:
     try:
-        return path.open("wb")
+        return open(path, "wb", opener=private.opener)  # phone numbers: for who asked
     except OSError as error:
         raise Failure(f"cannot write {path}: {error.strerror}") from None

@@ -23,6 +23,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from common import private
 from gateway.cli import show
 from gateway.cli.failures import EXIT_SERVICE, Failure
 from gateway.cli.session import CALL_SECONDS, Session
@@ -116,7 +117,7 @@ def _open(stack: ExitStack, file: str) -> BinaryIO:
 
 def _create(path: Path) -> TextIO:
     try:
-        return path.open("w", encoding="utf-8", newline="")
+        return open(path, "w", encoding="utf-8", newline="", opener=private.opener)
     except OSError as error:
         raise Failure(f"cannot write {path}: {error.strerror}") from None
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from common.private_file import write_private
+from common import private
 from engine.access.first_sign_in import FILE, FirstSignIn
 from engine.access.seeding import Made
 from gateway.cli.credentials import SIGN_IN_FILES, find_token
@@ -103,6 +103,6 @@ def test_another_file_s_readers_do_not_read_the_new_one(tmp_path: Path) -> None:
     """A file that all could read is replaced, and not written into."""
     (tmp_path / "x").write_text("old")
     (tmp_path / "x").chmod(0o644)
-    write_private(tmp_path / "x", "new")
+    private.write(tmp_path / "x", "new")
     assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o600
     assert (tmp_path / "x").read_text() == "new"

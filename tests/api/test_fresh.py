@@ -91,3 +91,18 @@ async def test_too_many_keys_put_out_the_oldest() -> None:
     clock = FakeClock()
     make, fresh = Maker(clock), Fresh[str, int](clock, 2.0, keys_max=2)
     assert [await fresh.get(key, make) for key in ("a", "b", "c", "b", "a")] == [1, 2, 3, 2, 4]
+
+
+async def test_when_all_who_wait_have_left_it_is_not_made_to_its_end() -> None:
+    clock = FakeClock()
+    make, fresh = Maker(clock), Fresh[str, int](clock, 2.0)
+    make.gate.clear()
+    waiting = [asyncio.create_task(fresh.get("a", make)) for _ in range(3)]
+    await asyncio.sleep(0)
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+    await asyncio.sleep(0)
+    assert fresh._answers == {}
+    make.gate.set()
+    assert await fresh.get("a", make) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc import StatusCode, aio
 
-from engine.api.repeats import InProgress, Running, scoped_id
+from engine.api.repeats import InProgress, Running, digest_for, request_key, scoped_id
 from engine.domain.access import ActorKind
 from engine.domain.errors import InvalidInput
 from engine.store.rows import Actor, RequestKey
@@ -383,3 +384,16 @@ async def test_two_imports_at_the_same_time_one_does_it_the_other_is_told_to_com
 async def test_imports_without_an_id_are_not_compared(api: Api) -> None:
     assert (await api.clients.ImportClients(iter(pages(ROWS, request_id="")))).created == 3
     assert (await api.clients.ImportClients(iter(pages(ROWS, request_id="")))).unchanged == 3
+
+
+def test_what_is_kept_of_a_request_with_numbers_cannot_be_tried_out() -> None:
+    """There are a thousand million numbers: of a plain digest each could be tried. The request id is not stored."""
+    request = CreateClientRequest(client=Client(phone_number="79161234567", tag="vip"))
+    content = request.SerializeToString(deterministic=True)
+    for method in ("CreateClient", "ImportClients"):
+        one, two = (digest_for(method, request_id, content) for request_id in ("one", "two"))
+        assert one != two
+        assert hashlib.sha256(content).hexdigest() not in (one, two)
+    key = request_key("CreateClient", request, "one", Actor())
+    assert key is not None
+    assert key.fingerprint == digest_for("CreateClient", "one", content)

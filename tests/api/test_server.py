@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from structlog.testing import capture_logs
 
+from engine.api import housekeeping as housekeeping_module
 from engine.api.control import ActorStatus, BreakerStatus
 from engine.api.housekeeping import KEEP_REQUESTS_SECONDS, Housekeeping
 from engine.api.server import ApiServer
@@ -46,7 +49,7 @@ from mailing.v1.engine_service_pb2_grpc import EngineServiceStub
 from mailing.v1.mailing_service_pb2 import PauseMailingRequest, WatchMailingRequest
 from scripts.token_channel import with_token
 from tests.api.conftest import Api, refusal
-from tests.api.fakes import FakeClock, FakeControl
+from tests.api.fakes import START_US, FakeClock, FakeControl
 
 # -- errors ------------------------------------------------------------------------------------
 
@@ -308,11 +311,43 @@ async def test_housekeeping_outlives_its_failures(
 
 
 async def test_the_server_keeps_house(api: Api) -> None:
-    task = api.server._housekeeping._task
-    assert task is not None
-    assert not task.done()
+    tasks = api.server._housekeeping._tasks
+    assert tasks
+    assert not any(task.done() for task in tasks)
     await api.server.stop(0)
-    assert task.cancelled()
+    assert all(task.cancelled() for task in tasks)
+
+
+@pytest.mark.parametrize("how", ["deleted", "in a batch", "another number"])
+async def test_housekeeping_empties_the_log_soon_after_a_number_was_removed(
+    store: Store, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    by, emptied, tries = Actor(), asyncio.Queue[bool](), itertools.cycle([False, True])
+    given = ClientInput(79160000001, "916", "new", "UTC")
+    made = (await store.create_client(given, by=by, now_us=START_US)).row
+
+    async def forget_log() -> bool:
+        emptied.put_nowait(answer := next(tries))
+        return answer
+
+    monkeypatch.setattr(store, "forget_log", forget_log)
+    monkeypatch.setattr(housekeeping_module, "_LOG_REST_SECONDS", 0.0)
+    housekeeping = Housekeeping(store, FakeClock(), log_seconds=0.0)
+    housekeeping.start()
+    assert [await emptied.get(), await emptied.get()] == [False, True]  # at the start, and until it has worked
+    await store.update_client(made.id, lambda _: replace(given, tag="old"), by=by, now_us=START_US)
+    await asyncio.sleep(0.02)
+    assert emptied.empty()
+    if how == "deleted":
+        await store.delete_client(made.id, by=by, now_us=START_US)
+    elif how == "in a batch":
+        await store.delete_clients([made.id], by=by, now_us=START_US)
+    else:
+        await store.update_client(made.id, lambda _: replace(given, phone_number=79160000002), by=by, now_us=START_US)
+    assert [await emptied.get(), await emptied.get()] == [False, True]
+    await asyncio.sleep(0.02)
+    assert emptied.empty()
+    await housekeeping.stop()
 
 
 # -- health ------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,70 @@ async def test_rule_01_a_call_in_flight_counts_when_its_client_stops_matching(tm
         assert [m.status for m in await rig.list_messages(mailing.id)] == [PENDING]
         assert await rig.finished(mailing.id) == (0, 1, 0)
         assert [m.status for m in await rig.list_messages(mailing.id)] == [SENT]
+
+
+async def delete(rig: Rig, client: client_pb2.Client) -> None:
+    await rig.clients.DeleteClient(client_service_pb2.DeleteClientRequest(client_id=client.id))
+
+
+def phones(rig: Rig) -> Counter[int]:
+    """How many messages went to each number, by its last digits; each was called once."""
+    assert rig.sandbox.requests == rig.sandbox.accepted
+    return Counter(int(str(text["phone"])) - 79160000000 for text in rig.sandbox.messages())
+
+
+@pytest.mark.parametrize("how", ["created", "imported", "given to another client"])
+async def test_rule_01_a_number_that_got_the_text_does_not_get_it_again(tmp_path: Path, how: str) -> None:
+    async with running(tmp_path) as rig:
+        first, moving = await rig.add_client(1, tag="vip"), await rig.add_client(2, tag="vip")
+        another = await rig.add_client(3, tag="new")
+        mailing = await rig.register(**VIP)
+        assert await rig.finished(mailing.id) == (0, 2, 0)
+        await delete(rig, first)
+        await edit(rig, moving, phone_number="79160000009")  # keeps its message
+        if how == "created":
+            await rig.add_client(1, tag="vip")
+            await rig.add_client(2, tag="vip")
+        elif how == "imported":
+            await rig.add_clients(2, first=1, tag="vip")
+        else:
+            await edit(rig, another, phone_number="79160000001", tag="vip")
+            await rig.add_client(2, tag="vip")
+        await rig.add_client(4, tag="vip")  # what comes after them is sent
+        await until(lambda: rig.sandbox.accepted == 3)
+        assert await rig.finished(mailing.id) == (0, 3, 0)
+        assert phones(rig) == {1: 1, 2: 1, 4: 1}
+        other = await rig.register(**VIP)  # has told nobody
+        assert (await rig.finished(other.id))[1] == 4
+
+
+async def test_rule_01_a_call_in_flight_decides_for_who_has_the_number_now(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        rig.sandbox.set_faults(latency_seconds=0.5)
+        one, two = await rig.add_client(1, tag="vip"), await rig.add_client(2, tag="vip")
+        mailing = await rig.register(**VIP)
+        await until(lambda: rig.sandbox.requests == 2)
+        await delete(rig, one)
+        await edit(rig, two, phone_number="79160000009")
+        await rig.add_clients(2, first=1, tag="vip")
+        assert await rig.finished(mailing.id) == (0, 2, 0)
+        await rig.add_client(3, tag="vip")
+        assert await rig.finished(mailing.id) == (0, 3, 0)
+        assert phones(rig) == {1: 1, 2: 1, 3: 1}
+
+
+async def test_rule_01_a_number_that_surely_got_nothing_gets_the_text_when_it_comes_back(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        rig.sandbox.set_faults(share_5xx=1.0)
+        client = await rig.add_client(1, tag="vip")
+        mailing = await rig.register(**VIP)
+        await until(lambda: rig.sandbox.requests >= 1)
+        await delete(rig, client)
+        again = await rig.add_client(1, tag="vip")
+        rig.sandbox.clear_faults()
+        assert await rig.finished(mailing.id) == (0, 1, 0)
+        assert await receivers(rig, mailing) == [again.id]
+        assert rig.sandbox.accepted == 1
 
 
 @pytest.mark.parametrize("how", ["ended", "cancelled"])

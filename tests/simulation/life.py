@@ -16,6 +16,7 @@ INVARIANT. Whatever the provider, the store and `kill -9` do, and whatever peopl
   8  uncertain is exactly who was not accepted as far as the engine knows, and had a call whose outcome
      is unknown: so whoever is not sent for another reason never got the text
   9  no call begins while the provider wants none (``Retry-After``)
+ 10  a number that may have got a mailing's text gets it from no other message, whoever's number it is then
 """
 
 from __future__ import annotations
@@ -135,7 +136,8 @@ class Life:
         self.now_seconds = 0.0
         self.mailings: list[Mailing] = []
         self.clients: dict[int, Client] = {}  # by id
-        self.client_of: dict[int, Client] = {}  # by phone number, old ones too
+        self.owners: dict[int, list[Client]] = {}  # by phone number, old ones too
+        self.in_doubt: set[int] = set()  # numbers of changes that have not returned: a crash may have come between
         self.crashes_us: list[int] = []
         self.quiet_since_us = 0
         self.open_after_crash: list[set[int]] = []
@@ -273,32 +275,40 @@ class Life:
         given = self._somebody()
         created = await self.store.create_client(given, by=Actor(), now_us=self.clock.now_us())
         client = Client(created.row.id, given, self.clock.now_us())
-        self.clients[client.id] = self.client_of[given.phone_number] = client
+        self.clients[client.id] = client
+        self.owners.setdefault(given.phone_number, []).append(client)
         if delivery is not None:
             delivery.clients_changed([created.row.id])
 
     def _somebody(self) -> ClientInput:
         self._next_phone += 1
-        return ClientInput(self._next_phone, "916", self.random.choice(TAGS), self.random.choice(ZONES))
+        held = {client.given.phone_number for client in self.clients.values() if not client.is_deleted}
+        free = sorted(self.owners.keys() - held - self.in_doubt)
+        phone_number = self.random.choice(free) if free and self.random.random() < 0.5 else self._next_phone
+        return ClientInput(phone_number, "916", self.random.choice(TAGS), self.random.choice(ZONES))
 
     async def _edit_client(self, delivery: Delivery) -> None:
         client = self.random.choice(list(self.clients.values()))
         if client.is_deleted:
             return
-        now_us, client.given = self.clock.now_us(), self._somebody()
-        self.client_of[client.given.phone_number] = client
+        now_us, old, client.given = self.clock.now_us(), client.given, self._somebody()
+        self.owners.setdefault(client.given.phone_number, []).append(client)
         client.was.asked(client.given, now_us)
+        self.in_doubt |= (doubtful := {old.phone_number, client.given.phone_number})
         await self.store.update_client(client.id, lambda _: client.given, by=Actor(), now_us=now_us)
         delivery.clients_changed([client.id])
         client.was.returned(self.clock.now_us())
+        self.in_doubt -= doubtful
 
     async def _delete_client(self, delivery: Delivery) -> None:
         client = self.random.choice(list(self.clients.values()))
         if not client.is_deleted:
             client.is_deleted = True
+            self.in_doubt.add(client.given.phone_number)
             await self.store.delete_client(client.id, by=Actor(), now_us=self.clock.now_us())
             delivery.clients_changed([client.id])
             client.deleted_us = self.clock.now_us()
+            self.in_doubt.discard(client.given.phone_number)
 
     async def _add_mailing(self) -> None:
         now_us = self.clock.now_us()

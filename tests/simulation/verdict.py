@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from engine.domain.message import Reason, Status
 from engine.domain.validate import ClientInput
 from engine.domain.window import next_open_us
-from tests.simulation.life import SECOND_US, Life, Mailing
+from tests.simulation.life import SECOND_US, Client, Life, Mailing
 from tests.simulation.world import BUSY, BUSY_SECONDS, Call
 
 
@@ -30,6 +30,11 @@ class Verdict:
         self.calls: dict[int, list[Call]] = defaultdict(list)
         for call in life.calls:
             self.calls[call.message_id].append(call)
+        # Messages whose call may have reached a number, by mailing and number.
+        self.reached: dict[tuple[int, int], set[int]] = defaultdict(set)
+        for call in life.calls:
+            if call.http_status in (200, None):
+                self.reached[int(call.text), call.phone_number].add(call.message_id)
 
     def faults(self) -> list[str]:
         """All violations, in words."""
@@ -42,12 +47,13 @@ class Verdict:
             self._audiences,
             self._truth,
             self._held,
+            self._told,
         )
         return [fault for check in checks for fault in check()]
 
     def _in_time(self) -> Iterator[str]:
         for call in self.life.calls:
-            mailing, client = self.mailings[int(call.text)], self.life.client_of[call.phone_number]
+            mailing, client = self.mailings[int(call.text)], self._owner(call)
             at_us, asked, was = call.began_us, mailing.asked, client.was.at(call.began_us)
             if not asked.start_us <= at_us < asked.end_us:
                 yield f"1: message {call.message_id} was called outside its window"
@@ -58,6 +64,18 @@ class Verdict:
             if client.deleted_us is not None and at_us > client.deleted_us:
                 yield f"1: message {call.message_id} was called after its client was deleted"
             yield from self._edits(call, mailing, was)
+
+    def _owner(self, call: Call) -> Client:
+        """Who had the number then; the last one who could."""
+        owners = [one for one in self.life.owners[call.phone_number] if one.since_us <= call.began_us]
+        had = [one for one in owners if any(w.phone_number == call.phone_number for w in one.was.at(call.began_us))]
+        alive = [one for one in had if one.deleted_us is None or call.began_us <= one.deleted_us]
+        return (alive or had or owners)[-1]
+
+    def _told(self) -> Iterator[str]:
+        for (mailing_id, phone_number), messages in self.reached.items():
+            if len(messages) > 1:
+                yield f"8: mailing {mailing_id} may have told {phone_number} by the messages {sorted(messages)}"
 
     def _edits(self, call: Call, mailing: Mailing, was: list[ClientInput]) -> Iterator[str]:
         if not any(one.phone_number == call.phone_number for one in was):
@@ -126,7 +144,13 @@ class Verdict:
                     continue
                 row = by_pair.get((mailing.id, client.id))
                 matches = mailing.asked.filter.matches(client.given.tag, client.given.phone_code)
+                if row is None and self._is_told(mailing, client):
+                    continue
                 yield from self._fate(mailing, client.id, matches, row)
+
+    def _is_told(self, mailing: Mailing, client: Client) -> bool:
+        """Whether a message that is gone may have told its number; after a crash nobody knows what was called."""
+        return (mailing.id, client.given.phone_number) in self.reached or bool(self.life.crashes_us)
 
     def _fate(self, mailing: Mailing, client_id: int, matches: bool, row: sqlite3.Row | None) -> Iterator[str]:
         if row is None:

@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from engine.store import DatabaseInUse, DatabaseTooNew, DatabaseUnavailable, Store, StoreUnavailable, orm, transitions
-from engine.store.database import Tx
+from engine.store.database import Lane, Tx
 from engine.store.migrate import migrate
 from tests.store.conftest import KINDS, Opener
 from tests.store.world import LEASE, NOW, a_mailing_with, add_clients, add_engine, add_mailing
@@ -144,11 +144,13 @@ async def test_sqlite_settings_hold_on_every_connection(tmp_path: Path, inline: 
     store = await Store.open(f"sqlite://{tmp_path / 'deep' / 'er' / 'mailing.db'}", inline=inline)
 
     async def settings(tx: Tx) -> list[Any]:
-        names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "query_only")
+        names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "secure_delete", "query_only")
         return [await tx.value(f"PRAGMA {name}") for name in names]
 
-    assert await store._db.transaction(settings) == ["wal", 2, 1, 5000, 0]
-    assert await store._db.read(settings) == ["wal", 2, 1, 5000, 1]
+    for lane in (Lane.DELIVERY, Lane.API):
+        assert await store._db.transaction(settings, lane) == ["wal", 2, 1, 5000, 1, 0]
+    for lane in Lane:
+        assert await store._db.read(settings, lane) == ["wal", 2, 1, 5000, 1, 1]
     assert not store.shared
     await store.close()
 

@@ -12,8 +12,9 @@ import pytest
 from engine.domain.errors import NotFound
 from engine.ports import StoreUnavailable
 from engine.store import Store, sqlite
-from engine.store.database import Tx, Work
-from engine.store.sqlite import SqliteDatabase, _Inline
+from engine.store.database import Lane, Tx, Work
+from engine.store.sqlite import SqliteDatabase
+from engine.store.sqlite_threads import Inline
 from tests.store.world import BY, NOW, add_clients, client
 
 
@@ -67,10 +68,10 @@ async def test_a_slow_disk_is_left_to_the_readers_thread_for_a_while(
     assert isinstance(database, SqliteDatabase)
     read = database._read
 
-    async def counted(work: Work[Any]) -> Any:
+    async def counted(work: Work[Any], lane: Lane) -> Any:
         nonlocal asked
         asked += 1
-        return await read(work)
+        return await read(work, lane)
 
     monkeypatch.setattr(database, "_read", counted)
     monkeypatch.setattr(sqlite, "_REST_SECONDS", 0.2)
@@ -103,7 +104,7 @@ async def test_who_would_have_to_wait_waits_in_the_readers_thread(
     (client_id,) = await add_clients(store, 1)
     database, locked = store._db, _Locked()
     assert isinstance(database, SqliteDatabase)
-    assert isinstance(database._near, _Inline)
+    assert isinstance(database._near, Inline)
     with monkeypatch.context() as patched:
         patched.setattr(database._near, "connection", locked)
         assert (await store.get_client(client_id)).id == client_id
