@@ -85,7 +85,7 @@ class MailingStatsVerbs(Verbs):
                     *(mailing_id, *after, _CHUNK),
                 )
 
-            rows = await self._db.read(work)
+            rows = await self._db.read(work, Lane.LONG)
             found.update([zone for _, _, zone in rows])
             if len(rows) < _CHUNK:
                 return found + await self._taken_by_zone(mailing_id)

@@ -33,7 +33,7 @@ class Verdict:
         # Messages whose call may have reached a number, by mailing and number.
         self.reached: dict[tuple[int, int], set[int]] = defaultdict(set)
         for call in life.calls:
-            if call.http_status in (200, None):
+            if call.http_status == 200 or not call.is_known:
                 self.reached[int(call.text), call.phone_number].add(call.message_id)
 
     def faults(self) -> list[str]:
@@ -75,7 +75,7 @@ class Verdict:
     def _told(self) -> Iterator[str]:
         for (mailing_id, phone_number), messages in self.reached.items():
             if len(messages) > 1:
-                yield f"8: mailing {mailing_id} may have told {phone_number} by the messages {sorted(messages)}"
+                yield f"10: mailing {mailing_id} may have told {phone_number} by the messages {sorted(messages)}"
 
     def _edits(self, call: Call, mailing: Mailing, was: list[ClientInput]) -> Iterator[str]:
         if not any(one.phone_number == call.phone_number for one in was):

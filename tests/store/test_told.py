@@ -149,8 +149,8 @@ KNOWN = {
 }
 UNKNOWN = {
     "accepted": (Event.ACCEPT, 200),
-    "no answer": (Event.DEFER, None),
-    "a proxy's answer": (Event.DEFER, 504),
+    "no answer": (Event.MISS, None),
+    "a proxy's answer": (Event.MISS, 504),
 }
 
 
@@ -194,10 +194,16 @@ async def test_who_stops_matching_and_matches_again_gets_no_second_text(
 ) -> None:
     client_id, mailing_id, owner, claimed = await taken(store)
     await store.record(
-        [outcome(claimed, Event.DEFER, http_status=503 if outcome_known else None)], owner=owner, now_us=NOW
+        [outcome(claimed, Event.DEFER if outcome_known else Event.MISS, http_status=503 if outcome_known else None)],
+        owner=owner,
+        now_us=NOW,
     )
     await leave_and_return(store, client_id, mailing_id, how)
-    assert (client_id in await receivers(store, mailing_id)) is outcome_known
+    (message,) = await messages(store, mailing_id)  # the old one, which stays as evidence, or a new one
+    assert message.client_id == client_id
+    assert (message.status, message.reason) == (
+        (Status.PENDING, None) if outcome_known else (Status.NOT_SENT, Reason.UNCERTAIN)
+    )
     await delete(store, client_id)
     assert (await add(store) in await receivers(store, mailing_id)) is outcome_known
 
