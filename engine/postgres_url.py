@@ -57,15 +57,9 @@ def _port(value: str) -> str:
     return value
 
 
-def _channel_binding(value: str) -> str:
-    if value == "require":
-        raise ValueError("'require' is not supported: leave it out, and let sslmode=verify-full check the server")
-    return _one_of("disable", "prefer")(value)
-
-
 _PARAMETERS: Final[Mapping[str, Callable[[str], str]]] = {
     "application_name": str,
-    "channel_binding": _channel_binding,
+    "channel_binding": _one_of("disable", "prefer", "require"),
     "connect_timeout": _seconds,
     "dbname": str,
     "gssencmode": _one_of("disable", "prefer"),  # we never use it
@@ -115,6 +109,9 @@ class PostgresUrl:
     def ssl_mode(self) -> str | None:
         """One of libpq's words; ``None``: the default, TLS where the server has it."""
         given = self.parameters.get("sslmode")
+        if given == "require" and self.parameters.get("channel_binding") == "require":
+            # It is to keep out who stands between, and our driver has no other way to do that.
+            return "verify-full"
         return "verify-full" if given is None and self.parameters.get("sslrootcert") == _SYSTEM else given
 
     def tls(self) -> ssl.SSLContext | str | bool | None:
@@ -254,6 +251,8 @@ def _check_together(url: PostgresUrl) -> None:
         raise ValueError(f"sslnegotiation=direct needs sslmode={', '.join(_ENCRYPTED)}")
     if given.get("sslrootcert") == _SYSTEM and mode != "verify-full":
         raise ValueError("sslrootcert=system needs sslmode=verify-full")
+    if given.get("channel_binding") == "require" and mode not in _ENCRYPTED:
+        raise ValueError(f"channel_binding=require needs sslmode={', '.join(_ENCRYPTED)}")
     if mode == "verify-ca" and "sslrootcert" not in given:
         raise ValueError("sslmode=verify-ca needs sslrootcert")
     url.tls()

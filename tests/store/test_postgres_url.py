@@ -87,6 +87,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("sslmode=require&sslcert=F/caller.pem&sslkey=F/caller.key", NONE, False),
         ("sslmode=require&sslcert=F/locked.pem&sslkey=F/locked.key&sslpassword=open%20sesame", NONE, False),
         ("sslmode=require&sslnegotiation=direct", NONE, False),
+        ("sslmode=require&channel_binding=require", REQUIRED, True),  # as Neon writes it
+        ("sslmode=require&channel_binding=prefer", NONE, False),
     ],
 )
 def test_where_tls_is_a_must_the_context_is_as_strict_as_libpq(
@@ -114,7 +116,8 @@ BAD = {  # Q: a good address up to its query
     "Qconnect_timeout=-1": "connect_timeout should be",
     "Qconnect_timeout=99999": "connect_timeout should be",
     "Qport=70000": "port should be 1 to 65535",
-    "Qchannel_binding=require": "channel_binding 'require' is not supported",
+    "Qchannel_binding=require": "channel_binding=require needs sslmode=require",
+    "Qchannel_binding=maybe": "channel_binding should be one of disable, prefer, require",
     "Qtarget_session_attrs=x": "target_session_attrs should be one of any,",
     "Qsslmode=verify-ca": "sslmode=verify-ca needs sslrootcert",
     "Qsslmode=require&sslrootcert=system": "sslrootcert=system needs sslmode=verify-full",
