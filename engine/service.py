@@ -246,14 +246,15 @@ class Control:
         return components
 
     def _breaker(self, now_us: int) -> BreakerStatus:
-        breaker = self._delivery.gate.breaker
+        gate = self._delivery.gate
+        breaker = gate.breaker
         closed = breaker.state is BreakerState.CLOSED
         return BreakerStatus(
             state=breaker.state,
-            next_probe_us=None if closed else breaker.ready_us(now_us),
+            next_probe_us=(gate.held_until_us(now_us) or None) if closed else breaker.ready_us(now_us),
             consecutive_failures=breaker.failures,
-            detail=self._delivery.gate.detail,
-            is_misaddressed=self._delivery.gate.is_misaddressed,
+            detail=gate.detail,
+            is_misaddressed=gate.is_misaddressed,
         )
 
 

@@ -16,7 +16,7 @@ class BreakerStatus:
 
     state: BreakerState = BreakerState.CLOSED
     next_probe_us: int | None = None
-    """``None``: closed, or a probe is under way."""
+    """``None``: closed, or a probe is under way. Closed, and a time: the provider wants no call before it."""
     consecutive_failures: int = 0
     detail: str = ""
     """The last failure in words; empty: none."""

@@ -47,7 +47,7 @@ _HTTP_REDIRECT: Final = frozenset({301, 302, 303, 307, 308})
 _NOT_CONNECTED: Final = "client error (connect)"
 """A cause that the client names for all that goes wrong before the request leaves: name, connection, TLS."""
 
-_MISADDRESSED: Final = " (the provider's address is probably wrong)"
+_MISADDRESSED: Final = " with a body that is not JSON (the provider's address is probably wrong)"
 _REASONS: Final = (
     ("connection refused", "connection refused"),
     ("connection reset", "connection reset by the provider"),
@@ -154,7 +154,7 @@ class FbrqProvider:
             code = 0.0 if reply is None else code_of(reply)
             if valid and not code:
                 return Answer(status, True, "")
-            words += f" with code {code:g}" if valid else f" with a body that is not JSON{_MISADDRESSED}"
+            words += f" with code {code:g}" if valid else _MISADDRESSED
         elif status in _HTTP_REDIRECT:
             words += " (redirects are not followed)"
         shown = excerpt(body, token=self._token, phone_number=phone_number, text=text)

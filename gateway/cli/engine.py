@@ -14,7 +14,7 @@ from gateway.cli.plain import dumps, plain
 from gateway.cli.session import CALL_SECONDS, Session, run
 from gateway.cli.values import enum_number
 from mailing.v1.audit_pb2 import ActorKind, AuditEvent
-from mailing.v1.engine_pb2 import EngineStatus
+from mailing.v1.engine_pb2 import BreakerState, EngineStatus
 from mailing.v1.engine_service_pb2 import (
     GetStatusRequest,
     ListAuditEventsRequest,
@@ -101,8 +101,9 @@ def _breaker(s: EngineStatus) -> Text:
     if breaker.consecutive_failures:
         text = Text.assemble(text, f", {breaker.consecutive_failures} failures in a row")
     if breaker.HasField("next_probe_time"):
-        text = Text.assemble(text, f", next probe {show.when(breaker, 'next_probe_time')}")
-    return Text.assemble(text, f": {breaker.detail}") if breaker.detail and breaker.consecutive_failures else text
+        what = "no call before" if breaker.state == BreakerState.BREAKER_STATE_CLOSED else "next probe"
+        text = Text.assemble(text, f", {what} {show.when(breaker, 'next_probe_time')}")
+    return Text.assemble(text, f": {breaker.detail}") if breaker.detail else text
 
 
 def _engines(s: EngineStatus) -> tables.Listing:

@@ -160,7 +160,9 @@ class BreakerStatus(_message.Message):
     """The last failure in words; empty: none."""
     @_builtins.property
     def next_probe_time(self) -> _timestamp_pb2.Timestamp:
-        """When the next single call tries whether the provider is back. Not set: closed, or one is under way."""
+        """When the next single call tries whether the provider is back. While closed: before this the provider wants no call
+        (`Retry-After`). Not set: closed, or one is under way.
+        """
 
     def __init__(
         self,

@@ -7,10 +7,14 @@ import { quoteOf } from "../messages/words.js";
 const BREAKER_TONES = { closed: "good", open: "bad", blocked: "bad" };
 
 /** The breaker's state as a chip; a provider that nobody has called lately is not called good. */
-export const BreakerChip = ({ state, idle }) => h(Chip, { tone: idle ? "quiet" : BREAKER_TONES[state] }, t(idle ? "provider.idle" : `provider.${state}`));
+export const BreakerChip = ({ breaker: { state, detail }, idle }) =>
+  h(Chip, { tone: idle ? "quiet" : detail ? "bad" : BREAKER_TONES[state] }, t(idle ? "provider.idle" : state === "closed" && detail ? "provider.odd" : `provider.${state}`));
 
 /** Whether all is well as far as anybody knows: nobody has called the provider lately. */
-export const isIdle = (breaker, provider) => breaker.state === "closed" && provider?.calls === 0;
+export const isIdle = (breaker, provider) => isWell(breaker) && provider?.calls === 0;
+
+/** A detail beside a closed breaker: calls are held for as long as the provider asked, or it is not the provider who answers. */
+export const isWell = ({ state, detail }) => state === "closed" && !detail;
 
 /** Why the provider failed last, in the person's language where we know the words. */
 export function causeOf({ detail }) {
@@ -21,12 +25,16 @@ export function causeOf({ detail }) {
 
 /** The rows of Facts that say what the breaker waits for; none while all is well. */
 export const breakerFacts = (breaker) =>
-  breaker.state === "closed"
+  isWell(breaker)
     ? []
     : [
         breaker.detail && { key: "cause", label: t("provider.cause"), value: causeOf(breaker) },
         { key: "failures", label: t("provider.failures"), value: number(breaker.consecutive_failures) },
-        { key: "next", label: t("provider.next_try"), value: breaker.next_probe_time ? fromNow(breaker.next_probe_time) : t("time.now") },
+        (breaker.next_probe_time || breaker.state !== "closed") && {
+          key: "next",
+          label: t("provider.next_try"),
+          value: breaker.next_probe_time ? fromNow(breaker.next_probe_time) : t("time.now"),
+        },
       ];
 
 /** The rows of Facts that say how the provider has answered lately; none when nobody has called it. */
@@ -56,7 +64,7 @@ export function ProviderCard({ provider }) {
   const idle = isIdle(breaker, provider);
   return h(
     Card,
-    { title: t("provider.title"), actions: h(BreakerChip, { state: breaker.state, idle }) },
+    { title: t("provider.title"), actions: h(BreakerChip, { breaker, idle }) },
     idle ? h("p", { className: "plain muted" }, t("provider.idle_means")) : h(Facts, { rows: [...breakerFacts(breaker), ...callFacts(provider)] }),
   );
 }
