@@ -136,13 +136,12 @@ class _Flow:
         return self.opens(zone, at) if zone.left > 0 else math.inf
 
     def send(self, seconds: float) -> None:
-        """Send at the present share for so long; not to the last one."""
+        """Send at the present share for so long; there is something to send, and it is not sent to the last one."""
         before, number = self.pool, self.share * seconds
-        if before > 0 and seconds > 0:
-            self.pool -= number
-            self.left -= number
-            self.scale *= self.pool / before
-            self.busy += seconds
+        self.pool -= number
+        self.left -= number
+        self.scale *= self.pool / before
+        self.busy += seconds
 
     def drain(self, at: float) -> None:
         """Nothing is left in the open zones."""

@@ -19,7 +19,8 @@ from tests.rules.rig import until
 async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
     """All of it, running; cookies are the tests' own business."""
     async with AsyncExitStack() as stack:
-        made = await stack.enter_async_context(serving(tmp_path))
+        # Long texts: what the panel writes must not be bound by what a URL holds.
+        made = await stack.enter_async_context(serving(tmp_path, segments_max=255))
         http = ClientSession(headers=made.http.headers, cookie_jar=DummyCookieJar())
         found = replace(made, http=await stack.enter_async_context(http))
         await until(lambda: _is_ready(found))  # on a busy machine the gateway's first connection takes its time

@@ -170,7 +170,7 @@ async def test_previews_that_hang_hold_up_no_other_call_and_end_with_their_calle
 ) -> None:
     begun, left = 0, 0
 
-    async def hangs(_filter: object) -> int:
+    async def hangs(_filter: object, **_: object) -> dict[str, int]:
         nonlocal begun, left
         begun += 1
         try:
@@ -179,7 +179,7 @@ async def test_previews_that_hang_hold_up_no_other_call_and_end_with_their_calle
             left += 1
         raise AssertionError("unreachable")
 
-    monkeypatch.setattr(api.store, "audience_size", hangs)
+    monkeypatch.setattr(api.store, "audience_by_zone", hangs)
     wanted = [api.a_mailing() for _ in range(10)]
     for number, mailing in enumerate(wanted):
         mailing.text = f"text {number}"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from engine.domain.access import (
+    ActorKind,
     Impossible,
     Role,
+    TooManyCalls,
     TooManyTries,
     account_name_problem,
     check_fields,
@@ -65,3 +67,12 @@ def test_every_field_with_a_problem_is_named() -> None:
     with pytest.raises(InvalidInput) as caught:
         check_fields(name="is bad", role=None, password="is short")
     assert [each.field for each in caught.value.errors] == ["name", "password"]
+
+
+def test_kinds_of_actors_as_people_write_them() -> None:
+    assert [kind.word for kind in ActorKind] == ["unknown", "account", "token", "command", "system", "nobody"]
+
+
+def test_too_many_calls_say_when_to_come_back() -> None:
+    assert TooManyCalls("too many").wait_seconds == 1
+    assert TooManyCalls("too many", 3).wait_seconds == 3

@@ -141,6 +141,15 @@ def test_weeks_ahead_it_goes_on_as_it_went(monkeypatch: pytest.MonkeyPatch) -> N
     assert abs(near.completion_us - exact.completion_us) < 3 * DAY_US
 
 
+def test_weeks_ahead_what_will_be_missed_is_near_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = Load({MOSCOW: 400_000_000, OMSK: 200_000_000}, 0, 100 * DAY_US, DAYTIME)
+    exact = foretell([load], 10.0, 0)[0]
+    monkeypatch.setattr(forecasting, "WORK_MAX", 50)
+    near = foretell([load], 10.0, 0)[0]
+    assert near.completion_us is exact.completion_us is None
+    assert exact.missed * 0.98 < near.missed < exact.missed * 1.02
+
+
 ZONES = [
     UTC,
     MOSCOW,
