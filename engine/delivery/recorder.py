@@ -22,6 +22,8 @@ from engine.domain.message import Event
 from engine.ports import Clock, Record, Return, Store, StoreUnavailable
 
 _BATCH_MAX = 1_000
+_REFUSED_MAX = 4
+"""So many single rows are tried while none can be stored: then it is not the rows."""
 _REST_STEPS = 5
 _REST_STEP_SECONDS = 0.002
 _Item = TypeVar("_Item", Record, Return)
@@ -141,19 +143,42 @@ class Recorder:
         self._on_stored(slots, [])
 
     async def _in_halves(self, batch: Sequence[_Item], store: Callable[[Sequence[_Item]], Awaitable[None]]) -> None:
-        # A row that the store chokes on must not hold up the others: halve until it stands alone.
-        # Its lease will end then, and it will be found as "outcome unknown".
+        """Store all of them but those that the store chokes on, each alone: they must not hold up the others. Their
+        leases will end, and they will be found as "outcome unknown".
+
+        Raises:
+            StoreUnavailable: not one could be stored. Then it is the store that fails, whatever it says, and no outcome
+                may be let go: a database that turned read-only would be taken for so many bad rows.
+        """
+        refused: list[tuple[_Item, Exception]] = []
+        if await self._stored(batch, store, refused) or not refused:
+            for item, error in refused:
+                log.error("record.refused", message_id=item.message_id, mailing_id=item.mailing_id, exc_info=error)
+            return
+        raise StoreUnavailable(f"nothing can be stored: {refused[0][1]!r}") from refused[0][1]
+
+    async def _stored(
+        self,
+        batch: Sequence[_Item],
+        store: Callable[[Sequence[_Item]], Awaitable[None]],
+        refused: list[tuple[_Item, Exception]],
+    ) -> bool:
+        """Store what can be stored, halving what fails; whether there was any."""
         try:
             await store(batch)
         except StoreUnavailable:
             raise
-        except Exception:
+        except Exception as error:
             if len(batch) == 1:
-                log.exception("record.refused", message_id=batch[0].message_id, mailing_id=batch[0].mailing_id)
-                return
-            middle = len(batch) // 2
-            await self._in_halves(batch[:middle], store)
-            await self._in_halves(batch[middle:], store)
+                refused.append((batch[0], error))
+                return False
+        else:
+            return True
+        middle, any_stored = len(batch) // 2, False
+        for half in (batch[:middle], batch[middle:]):
+            if any_stored or len(refused) < _REFUSED_MAX:
+                any_stored |= await self._stored(half, store, refused)
+        return any_stored
 
     async def _record(self, batch: Sequence[Record]) -> None:
         stored = await self._store.record(batch, owner=self._owner, now_us=self._clock.now_us())

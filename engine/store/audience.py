@@ -49,7 +49,8 @@ class AudienceVerbs(Verbs):
 
         async def work(tx: Tx) -> bool:
             await lock_clients(tx, exclusive=True)
-            mailing = await tx.row(f"{_MAILING} {tx.dialect.lock()}", mailing_id)
+            # Not FOR UPDATE: the recorder's statistics refer to the mailing, and would wait for each chunk.
+            mailing = await tx.row(f"{_MAILING} {tx.dialect.lock_kept}", mailing_id)
             if mailing is None or mailing[2] or mailing[5] is not None:
                 return True
             chunk = _Chunk(tx, mailing_id, filter_of(mailing[0], mailing[1]), mailing[4])

@@ -66,6 +66,11 @@ class Dialect:
             return ""
         return "FOR UPDATE" + (f" OF {of}" if of else "") + (" SKIP LOCKED" if skip else "")
 
+    @property
+    def lock_kept(self) -> str:
+        """``lock`` for rows that are neither deleted nor get another key: others may go on referring to them."""
+        return "" if self.is_sqlite else "FOR NO KEY UPDATE"
+
     def indexed_by(self, index: str) -> str:
         """After a table's name in ``FROM``: which index must serve it. SQLite has no statistics here and would
         take one that looks as good but holds final messages too; PostgreSQL finds out by itself."""

@@ -28,7 +28,8 @@ class ScriptedStore:
     """Remembers what it was given; away or choking as told."""
 
     def __init__(self) -> None:
-        self.away = False
+        self.away = self.broken = False
+        self.tries = 0
         self.transactions: list[list[int]] = []
         self.begun: list[int] = []
 
@@ -37,6 +38,9 @@ class ScriptedStore:
         if self.away:
             raise StoreUnavailable("away")
         ids = [record.message_id for record in records]
+        if self.broken:
+            self.tries += 1
+            raise RuntimeError("cannot execute UPDATE in a read-only transaction")
         if POISON in ids:
             raise ValueError("a row that the code chokes on")
         self.transactions.append(ids)
@@ -234,3 +238,43 @@ def test_without_a_stored_mark_nobody_may_call(loop: VirtualLoop) -> None:
             await task
 
     loop.run_until_complete(run())
+
+
+@pytest.mark.parametrize("number", [1, 2, 9, 100])
+def test_an_error_that_nobody_knows_lets_no_outcome_go_while_nothing_can_be_stored(
+    loop: VirtualLoop, number: int
+) -> None:
+    """Found from outside: a database that had become read-only was taken for 965 bad rows."""
+    setting = Setting(loop)
+    setting.store.broken = True
+    setting.put(*range(20, 20 + number))
+
+    async def run() -> None:
+        with pytest.raises(StoreUnavailable, match="read-only"):
+            await setting.recorder.run()
+        assert (len(setting.recorder), setting.freed, len(setting.hand)) == (number, 0, number)
+        assert setting.store.tries < 20  # not once a row
+        setting.store.broken = False
+        task = asyncio.create_task(setting.recorder.run())
+        await setting.recorder.drained()
+        task.cancel()
+
+    loop.run_until_complete(run())
+    assert setting.freed == number
+    assert sorted(id for ids in setting.store.transactions for id in ids) == list(range(20, 20 + number))
+
+
+def test_a_bad_row_alone_waits_until_another_shows_that_the_store_works(loop: VirtualLoop) -> None:
+    setting = Setting(loop)
+    setting.put(POISON)
+
+    async def run() -> None:
+        with pytest.raises(StoreUnavailable, match="chokes"):
+            await setting.recorder.run()
+        setting.put(1)
+        task = asyncio.create_task(setting.recorder.run())
+        await setting.recorder.drained()
+        task.cancel()
+
+    loop.run_until_complete(run())
+    assert (setting.store.transactions, setting.freed) == ([[1]], 2)
