@@ -190,7 +190,8 @@ async def _pages(
     page: list[ImportClientsRow] = []
     page_bytes, turns = 0, Turns()
     async for items in _items(chunks, reader):
-        await turns.pause()
+        # Nothing but bad rows, and more than anybody will be told of: whoever sends such a file can wait.
+        await turns.pause(rests=rejected.is_full and not any(isinstance(item, ClientRow) for item in items))
         for item in items:
             if (row := _row(item, rejected)) is not None:
                 page.append(row)

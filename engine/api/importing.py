@@ -24,6 +24,7 @@ ERROR_BYTES_MAX: Final = 128 * 1024
 """Of the texts of all errors together, each counted once however often it is there."""
 _FIELD_CHARACTERS_MAX: Final = 40
 _MESSAGE_CHARACTERS_MAX: Final = 200
+_REST_SECONDS: Final = 0.03
 _PART_ROWS: Final = 500
 """Checking so many takes some 5 ms, during which the event loop does nothing else."""
 
@@ -107,6 +108,8 @@ class Import:
             return
         good = [row for row in map(self._checked, rows) if row is not None]
         if not good:
+            if self._errors_left == 0:  # nothing but bad rows, and more than anybody will be told of: that can wait
+                await self._clock.sleep(_REST_SECONDS)
             return
         result = await self._store.import_clients(good, by=self._by, now_us=self._clock.now_us())
         self.report.created += result.count(Imported.CREATED)
