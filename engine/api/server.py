@@ -65,8 +65,8 @@ OPTIONS: Final = (
     # Callers may ping as often as every 10 s, with or without calls.
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_ping_strikes", 0),
-    # Windows stay at 64 KiB. Grown by probes, five strangers with 7.8 MB messages each took 100 MiB until they were told
-    # that nobody reads them; now 7. An import from far away is slower for it: 1.3 MB/s at 50 ms.
+    # Windows stay at 64 KiB. Grown by probes, five strangers with 7.8 MB messages each took 100 MiB until they were
+    # told that nobody reads them; now 7. An import from far away is slower for it: 1.3 MB/s at 50 ms.
     ("grpc.http2.bdp_probe", 0),
     # A gateway has one connection for all its calls; who opens connections without end gets no more of them than this.
     ("grpc.max_concurrent_streams", 2_048),

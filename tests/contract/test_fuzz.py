@@ -6,7 +6,7 @@ import pytest
 
 from tests.contract.fuzz import campaign
 
-_CALLS = 300
+_CALLS = 200
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
@@ -10,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ import grpc
 import pytest
 
 from gateway.cli import messages, watch
-from gateway.cli.app import call, hoist
+from gateway.cli.app import hoist
 from gateway.cli.failures import EXIT_INTERRUPTED, EXIT_SERVICE, EXIT_UNREACHABLE, EXIT_USAGE, UsageFailure
 from gateway.cli.values import moment
 from mailing.v1 import (
@@ -31,51 +29,11 @@ from mailing.v1 import (
     message_service_pb2,
 )
 from tests.gateway import fake_engine
+from tests.gateway.conftest import Run
 from tests.gateway.fake_engine import Script, progress
 
 ROOT = Path(__file__).parents[2]
 NOBODY = "127.0.0.1:1"  # nobody listens there
-Mailing = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[tuple[Script, str]]:
-    script = Script()
-    with fake_engine.running(script) as target:
-        yield script, target
-
-
-@pytest.fixture
-def script(engine: tuple[Script, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Script:
-    """The fake engine, fresh, and the environment that leads to it; in a folder without a token."""
-    monkeypatch.setenv("MAILING_RUN_FOLDER", str(tmp_path / "no-data"))
-    for name in ("MAILING_API_TOKEN", *(f"MAILING_ENGINE_TLS_{kind}" for kind in ("CA", "CERT", "KEY"))):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("MAILING_ENGINE_TARGET", engine[1])
-    monkeypatch.setenv("COLUMNS", "120")
-    vars(engine[0]).update(vars(Script()))
-    return engine[0]
-
-
-@pytest.fixture
-def run(script: Script, capfd: pytest.CaptureFixture[str]) -> Mailing:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = call(list(arguments))
-        out, err = capfd.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return run
-
-
-@pytest.fixture
-def stdin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """What the command reads as its standard input; empty at first."""
-    file = tmp_path / "stdin"
-    file.touch()
-    with file.open("rb") as source, io.TextIOWrapper(source) as text:
-        monkeypatch.setattr(sys, "stdin", text)
-        yield file
 
 
 # -- every command answers, in words and in JSON ---------------------------------------------------
@@ -118,20 +76,20 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize(("command", "shown"), COMMANDS)
-def test_a_command_shows_its_answer(run: Mailing, command: str, shown: str) -> None:
+def test_a_command_shows_its_answer(run: Run, command: str, shown: str) -> None:
     code, out, err = run(*command.split())
     assert (code, err) == (0, "The secret is shown only here.\n" if command.startswith("token create") else "")
     assert shown in out
 
 
 @pytest.mark.parametrize("command", [command for command, _ in COMMANDS])
-def test_a_command_gives_json(run: Mailing, command: str) -> None:
+def test_a_command_gives_json(run: Run, command: str) -> None:
     code, out, _ = run(*command.split(), "--json")
     assert code == 0
     assert isinstance(json.loads(out), dict)
 
 
-def test_json_is_that_of_the_rest_api(run: Mailing) -> None:
+def test_json_is_that_of_the_rest_api(run: Run) -> None:
     value = json.loads(run("mailing", "get", "7", "--json")[1])
     assert (value["id"], value["state"], value["rate_limit"]) == (7, "active", None)
     assert value["start_time"] == "2026-01-01T00:00:00.000000Z"
@@ -143,7 +101,7 @@ def test_json_is_that_of_the_rest_api(run: Mailing) -> None:
 # -- what is asked of the engine ---------------------------------------------------------------------
 
 
-def test_create_sends_what_was_written(run: Mailing, script: Script) -> None:
+def test_create_sends_what_was_written(run: Run, script: Script) -> None:
     arguments = "--tag vip --tag new --phone-code 916 --local-hours 9:00-21:00 --rate 5.5 --on-uncertain not_sent"
     times = "--start 2030-01-01T09:00:00+03:00 --end +2h30m"
     assert run("mailing", "create", "--text", "Привет", *arguments.split(), *times.split())[0] == 0
@@ -157,7 +115,7 @@ def test_create_sends_what_was_written(run: Mailing, script: Script) -> None:
     assert len(request.request_id) == 36
 
 
-def test_edit_changes_only_what_is_given(run: Mailing, script: Script) -> None:
+def test_edit_changes_only_what_is_given(run: Run, script: Script) -> None:
     run("mailing", "edit", "7", "--all-tags", "--local-hours", "any", "--rate", "0", "--end", "+1h")
     request = script.last(mailing_service_pb2.UpdateMailingRequest)
     assert list(request.update_mask.paths) == ["filter.tags", "end_time", "local_hours", "rate_limit"]
@@ -167,7 +125,7 @@ def test_edit_changes_only_what_is_given(run: Mailing, script: Script) -> None:
     assert list(script.last(client_service_pb2.UpdateClientRequest).update_mask.paths) == ["tag"]
 
 
-def test_filters_and_numbers(run: Mailing, script: Script) -> None:
+def test_filters_and_numbers(run: Run, script: Script) -> None:
     run("messages", "list", "--status", "not-sent", "--reason", "expired", "--client", "3")
     request = script.last(message_service_pb2.ListMessagesRequest)
     assert (request.status, request.reason) == (
@@ -182,7 +140,7 @@ def test_filters_and_numbers(run: Mailing, script: Script) -> None:
     assert script.last(engine_service_pb2.SetRateRequest).rate_limit == 12.5
 
 
-def test_a_filter_that_is_not_given_is_not_sent(run: Mailing, script: Script) -> None:
+def test_a_filter_that_is_not_given_is_not_sent(run: Run, script: Script) -> None:
     """The engine reads an `optional` field that is set as a filter, also when it is 0: the lists were always empty."""
     for command, kind in (
         ("messages list", message_service_pb2.ListMessagesRequest),
@@ -196,7 +154,7 @@ def test_a_filter_that_is_not_given_is_not_sent(run: Mailing, script: Script) ->
         assert fields == {"page_size"}, command
 
 
-def test_import_and_create_set_only_what_is_given(run: Mailing, script: Script, tmp_path: Path) -> None:
+def test_import_and_create_set_only_what_is_given(run: Run, script: Script, tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("phone_number\n79161234567\n")
     run("clients", "import", str(tmp_path / "c.csv"))
     assert {field.name for field, _ in script.rows[0].ListFields()} == {"line", "phone_number"}
@@ -205,7 +163,7 @@ def test_import_and_create_set_only_what_is_given(run: Mailing, script: Script, 
     assert {field.name for field, _ in sent.ListFields()} == {"text", "filter", "start_time", "end_time"}
 
 
-def test_the_status_of_an_answer_is_said_once(run: Mailing) -> None:
+def test_the_status_of_an_answer_is_said_once(run: Run) -> None:
     for command in (["messages", "list"], ["messages", "get", "5000000001"]):
         out = run(*command)[1]
         assert "HTTP 400: bad phone" in out
@@ -229,12 +187,12 @@ def test_an_answer_in_words(status: int | None, detail: str, shown: str) -> None
     assert messages.error_of(message) == shown
 
 
-def test_lists_turn_the_pages(run: Mailing, script: Script) -> None:
+def test_lists_turn_the_pages(run: Run, script: Script) -> None:
     assert len(json.loads(run("clients", "list", "--all", "--json")[1])["clients"]) == 2502
     assert "1,200 of 2,502 clients" in run("clients", "list", "--limit", "1200")[1]
 
 
-def test_the_token_travels_as_a_bearer(run: Mailing, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_token_travels_as_a_bearer(run: Run, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     run("engine", "status")
     assert "authorization" not in script.metadata
     run("engine", "status", "--token", "s3cret")
@@ -272,7 +230,7 @@ def test_a_time_that_is_none_or_naive_is_refused(text: str) -> None:
         moment("--start", text, BASE)
 
 
-def test_a_naive_time_tells_how_to_write_it(run: Mailing) -> None:
+def test_a_naive_time_tells_how_to_write_it(run: Run) -> None:
     code, _, err = run("mailing", "create", "--text", "x", "--start", "2030-01-01T09:00")
     assert code == EXIT_USAGE
     assert "2030-01-01T09:00Z (UTC)" in err
@@ -282,7 +240,7 @@ def test_a_naive_time_tells_how_to_write_it(run: Mailing) -> None:
 # -- what goes wrong ------------------------------------------------------------------------------------
 
 
-def test_each_bad_field_is_a_line(run: Mailing, script: Script) -> None:
+def test_each_bad_field_is_a_line(run: Run, script: Script) -> None:
     script.abort = lambda context: fake_engine.refuse(
         context, grpc.StatusCode.INVALID_ARGUMENT, "2 fields are wrong", text="must not be empty", end_time="is past"
     )
@@ -301,7 +259,7 @@ def test_each_bad_field_is_a_line(run: Mailing, script: Script) -> None:
     ],
 )
 def test_the_services_refusal_is_one_line(
-    run: Mailing, script: Script, status: grpc.StatusCode, code: int, line: str
+    run: Run, script: Script, status: grpc.StatusCode, code: int, line: str
 ) -> None:
     script.abort = lambda context: fake_engine.refuse(context, status, "no such thing")
     got, _, err = run("mailing", "get", "7")
@@ -311,7 +269,7 @@ def test_the_services_refusal_is_one_line(
 
 
 @pytest.mark.parametrize("command", ["engine status", "mailing watch 7", "clients export", "clients import FILE"])
-def test_an_engine_out_of_reach(run: Mailing, command: str, tmp_path: Path) -> None:
+def test_an_engine_out_of_reach(run: Run, command: str, tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_bytes(CSV)
     code, _, err = run("--target", NOBODY, *command.replace("FILE", str(tmp_path / "c.csv")).split())
     assert code == EXIT_UNREACHABLE
@@ -338,7 +296,7 @@ def test_an_engine_out_of_reach(run: Mailing, command: str, tmp_path: Path) -> N
         "clients import - --encoding base64",
     ],
 )
-def test_wrong_usage_is_one_line_and_exit_code_2(run: Mailing, command: str, stdin: Path) -> None:
+def test_wrong_usage_is_one_line_and_exit_code_2(run: Run, command: str, stdin: Path) -> None:
     assert not stdin.read_bytes()
     code, _, err = run(*command.split())
     assert code == EXIT_USAGE
@@ -351,7 +309,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(run: Mailing, command: str, std
 CSV = b"phone_number,tag\n" + b"".join(b"79%09d,new\n" % n for n in range(2500))
 
 
-def test_import_sends_pages_and_tells_counts(run: Mailing, script: Script, tmp_path: Path) -> None:
+def test_import_sends_pages_and_tells_counts(run: Run, script: Script, tmp_path: Path) -> None:
     (tmp_path / "clients.csv").write_bytes(CSV)
     code, out, _ = run("clients", "import", str(tmp_path / "clients.csv"))
     assert (code, out) == (0, "2,500 created, 0 updated, 0 unchanged, 0 rejected\n")
@@ -360,7 +318,7 @@ def test_import_sends_pages_and_tells_counts(run: Mailing, script: Script, tmp_p
     assert (row.line, row.phone_number, row.tag, row.HasField("phone_code")) == (2, "79000000000", "new", False)
 
 
-def test_import_reports_rejected_lines_of_both_sides(run: Mailing, tmp_path: Path) -> None:
+def test_import_reports_rejected_lines_of_both_sides(run: Run, tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_bytes(CSV + b"12,new\nx,y,z\n79161234567,vip\n")
     code, out, _ = run("clients", "import", str(tmp_path / "c.csv"), "--errors-file", str(tmp_path / "e.csv"))
     assert code == EXIT_SERVICE
@@ -372,7 +330,7 @@ def test_import_reports_rejected_lines_of_both_sides(run: Mailing, tmp_path: Pat
     ]
 
 
-def test_import_from_standard_input_as_json(run: Mailing, stdin: Path) -> None:
+def test_import_from_standard_input_as_json(run: Run, stdin: Path) -> None:
     stdin.write_bytes(b'{"phone_number": "79161234567"}\n{"phone_number": "1", "x": 2, "y": 3}\n')
     code, out, _ = run("clients", "import", "-", "--json")
     assert code == EXIT_SERVICE
@@ -381,7 +339,7 @@ def test_import_from_standard_input_as_json(run: Mailing, stdin: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [None, b"", b"name\nx\n", b"\x7fELF\0\0\n", b"PK\x03\x04abc"])
-def test_import_of_what_is_no_table_is_one_line(run: Mailing, script: Script, tmp_path: Path, data: bytes) -> None:
+def test_import_of_what_is_no_table_is_one_line(run: Run, script: Script, tmp_path: Path, data: bytes) -> None:
     if data is not None:
         (tmp_path / "file").write_bytes(data)
     code, out, err = run("clients", "import", str(tmp_path / "file"))
@@ -390,7 +348,7 @@ def test_import_of_what_is_no_table_is_one_line(run: Mailing, script: Script, tm
     assert err.startswith("error: cannot ")
 
 
-def test_import_in_an_encoding_that_is_named(run: Mailing, script: Script, tmp_path: Path) -> None:
+def test_import_in_an_encoding_that_is_named(run: Run, script: Script, tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_bytes("phone_number,tag\n79161234567,Новые\n".encode("koi8-r"))
     command = ("clients", "import", str(tmp_path / "c.csv"))
     code, out, _ = run(*command)
@@ -404,13 +362,13 @@ def test_import_in_an_encoding_that_is_named(run: Mailing, script: Script, tmp_p
     assert err.startswith("error: cannot import: line 2 is not UTF-8 text")
 
 
-def test_import_that_the_engine_refuses(run: Mailing, script: Script, tmp_path: Path) -> None:
+def test_import_that_the_engine_refuses(run: Run, script: Script, tmp_path: Path) -> None:
     script.abort = lambda context: fake_engine.refuse(context, grpc.StatusCode.PERMISSION_DENIED, "viewers only read")
     (tmp_path / "c.csv").write_bytes(CSV)
     assert run("clients", "import", str(tmp_path / "c.csv")) == (EXIT_SERVICE, "", "error: viewers only read\n")
 
 
-def test_export_gives_what_import_takes(run: Mailing, tmp_path: Path) -> None:
+def test_export_gives_what_import_takes(run: Run, tmp_path: Path) -> None:
     code, out, _ = run("clients", "export")
     assert code == 0
     assert out.splitlines()[:2] == ["phone_number,phone_code,tag,time_zone", "79160000001,916,new,Europe/Moscow"]
@@ -419,7 +377,7 @@ def test_export_gives_what_import_takes(run: Mailing, tmp_path: Path) -> None:
         assert "2,502 created" in run("clients", "import", str(tmp_path / name))[1]
 
 
-def test_an_export_guards_what_a_table_program_would_run_unless_it_is_raw(run: Mailing, script: Script) -> None:
+def test_an_export_guards_what_a_table_program_would_run_unless_it_is_raw(run: Run, script: Script) -> None:
     script.clients = script.clients[:1]
     script.clients[0].tag = "=1+1"
     for options, cell in (((), "'=1+1"), (("--raw",), "=1+1")):
@@ -427,7 +385,7 @@ def test_an_export_guards_what_a_table_program_would_run_unless_it_is_raw(run: M
     assert json.loads(run("clients", "export", "--format", "ndjson")[1])["tag"] == "=1+1"
 
 
-def test_an_export_that_breaks_leaves_no_file(run: Mailing, script: Script, tmp_path: Path) -> None:
+def test_an_export_that_breaks_leaves_no_file(run: Run, script: Script, tmp_path: Path) -> None:
     script.abort = lambda context: fake_engine.refuse(context, grpc.StatusCode.UNAVAILABLE, "stopping")
     assert run("clients", "export", str(tmp_path / "c.csv"))[0] == EXIT_UNREACHABLE
     assert list(tmp_path.iterdir()) == []
@@ -436,7 +394,7 @@ def test_an_export_that_breaks_leaves_no_file(run: Mailing, script: Script, tmp_
 # -- watch ------------------------------------------------------------------------------------------------------
 
 
-def test_watch_writes_plain_lines_and_ends_when_nothing_is_pending(run: Mailing, script: Script) -> None:
+def test_watch_writes_plain_lines_and_ends_when_nothing_is_pending(run: Run, script: Script) -> None:
     script.progress = [[progress(0), progress(500, not_sent=2), progress(998, not_sent=2)]]
     script.hangs = True  # the mailing's window stays open, and so does the stream
     code, out, _ = run("mailing", "watch", "7")
@@ -446,14 +404,14 @@ def test_watch_writes_plain_lines_and_ends_when_nothing_is_pending(run: Mailing,
     assert lines[-1] == ("mailing 7 active, all done: 1,000 of 1,000 (100.0%), 998 sent, 2 not sent, 0 pending")
 
 
-def test_watch_ends_with_the_stream(run: Mailing, script: Script) -> None:
+def test_watch_ends_with_the_stream(run: Run, script: Script) -> None:
     script.progress = [[progress(10, state=mailing_pb2.MAILING_STATE_PAUSED)]]
     code, out, _ = run("mailing", "create", "--text", "x", "--watch")
     assert (code, out.splitlines()[0]) == (0, "Mailing 7 is registered.")
     assert "paused" in out
 
 
-def test_watch_in_json_is_an_object_a_line(run: Mailing, script: Script) -> None:
+def test_watch_in_json_is_an_object_a_line(run: Run, script: Script) -> None:
     script.progress = [[progress(0), progress(1000)]]
     values = [
         json.loads(line)
@@ -467,7 +425,7 @@ def test_watch_in_json_is_an_object_a_line(run: Mailing, script: Script) -> None
     assert [value["message_counts"]["sent"] for value in values] == [0, 1000]
 
 
-def test_watch_outlives_a_restart_of_the_engine(run: Mailing) -> None:
+def test_watch_outlives_a_restart_of_the_engine(run: Run) -> None:
     script = Script()
     script.progress, script.hangs = [[progress(300)]], True
     first = fake_engine.running(script)
@@ -494,7 +452,7 @@ def test_watch_outlives_a_restart_of_the_engine(run: Mailing) -> None:
     assert "1,000 of 1,000" in out
 
 
-def test_watch_gives_up_on_an_engine_that_stays_away(run: Mailing, script: Script) -> None:
+def test_watch_gives_up_on_an_engine_that_stays_away(run: Run, script: Script) -> None:
     script.progress = [[progress(0)], [progress(0)]]
     code, _, err = run("mailing", "watch", "7", "--reconnect-seconds", "0")
     assert code == EXIT_UNREACHABLE
@@ -502,7 +460,7 @@ def test_watch_gives_up_on_an_engine_that_stays_away(run: Mailing, script: Scrip
 
 
 def test_watch_notices_an_engine_that_has_gone_silent(
-    run: Mailing, script: Script, monkeypatch: pytest.MonkeyPatch
+    run: Run, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "SILENCE_SECONDS", 0.1)
     script.progress, script.hangs = [[progress(0)]], True
@@ -511,7 +469,7 @@ def test_watch_notices_an_engine_that_has_gone_silent(
     assert "has gone silent" in err
 
 
-def test_watch_stops_when_the_mailing_is_deleted(run: Mailing, script: Script) -> None:
+def test_watch_stops_when_the_mailing_is_deleted(run: Run, script: Script) -> None:
     script.abort = lambda context: fake_engine.refuse(context, grpc.StatusCode.NOT_FOUND, "there is no mailing 7")
     assert run("mailing", "watch", "7") == (EXIT_SERVICE, "", "error: there is no mailing 7\n")
 
@@ -523,7 +481,7 @@ def _standing_still(**fields: Any) -> Any:
 
 
 def test_watch_says_that_a_mailing_waits_for_its_local_hours(
-    run: Mailing, script: Script, monkeypatch: pytest.MonkeyPatch
+    run: Run, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     still = _standing_still()
     still.forecast.next_open_time.FromDatetime(datetime(2026, 1, 1, 3))
@@ -542,7 +500,7 @@ def test_watch_says_that_a_mailing_waits_for_its_local_hours(
     time.tzset()
 
 
-def test_watch_does_not_say_so_of_one_that_stands_still_for_another_reason(run: Mailing, script: Script) -> None:
+def test_watch_does_not_say_so_of_one_that_stands_still_for_another_reason(run: Run, script: Script) -> None:
     script.progress = [[_standing_still(), progress(1000)]]
     out = run("mailing", "watch", "7")[1]
     assert out.splitlines()[0].endswith("990 pending, 0/s")  # and no time left, which nobody can know
@@ -576,7 +534,7 @@ def test_ctrl_c_ends_cleanly(script: Script) -> None:
     assert b"Traceback" not in err
 
 
-def test_an_errors_file_has_all_errors_however_many(run: Mailing, script: Script, tmp_path: Path) -> None:
+def test_an_errors_file_has_all_errors_however_many(run: Run, script: Script, tmp_path: Path) -> None:
     """In the order of the lines, of both sides; also where no line can be read for a long while."""
     lines = [b"12,bad\n" if number % 3 else b"x\n" for number in range(2, 3002)] + [b"x\n"] * 2500
     (tmp_path / "c.csv").write_bytes(b"phone_number,tag\n" + b"".join(lines) + b"79161234567,vip\n")

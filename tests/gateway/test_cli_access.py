@@ -5,28 +5,18 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.cli.app import call
 from gateway.cli.credentials import find_target, find_token
 from gateway.cli.failures import UsageFailure
 from mailing.v1 import access_pb2, access_service_pb2, audit_pb2, engine_service_pb2
-from tests.gateway import fake_engine
+from tests.gateway.conftest import Run
 from tests.gateway.fake_engine import Script
 
-Run = Callable[..., tuple[int, str, str]]
 HERE = "127.0.0.1:50051"
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[tuple[Script, str]]:
-    script = Script()
-    with fake_engine.running(script) as target:
-        yield script, target
 
 
 @pytest.fixture(autouse=True)
@@ -48,15 +38,6 @@ def script(engine: tuple[Script, str], monkeypatch: pytest.MonkeyPatch) -> Scrip
     monkeypatch.setenv("COLUMNS", "120")
     vars(engine[0]).update(vars(Script()))
     return engine[0]
-
-
-@pytest.fixture
-def run(script: Script, capfd: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = call(list(arguments))
-        return code, *capfd.readouterr()
-
-    return run
 
 
 # -- what is asked and shown ---------------------------------------------------------------------------

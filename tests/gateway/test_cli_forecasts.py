@@ -2,41 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
-import pytest
-
-from gateway.cli.app import call
 from mailing.v1.mailing_service_pb2 import PreviewMailingRequest, UpdateMailingRequest
-from tests.gateway import fake_engine
+from tests.gateway.conftest import Run
 from tests.gateway.fake_engine import T0, Script, progress
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[tuple[Script, str]]:
-    script = Script()
-    with fake_engine.running(script) as target:
-        yield script, target
-
-
-@pytest.fixture
-def script(engine: tuple[Script, str], monkeypatch: pytest.MonkeyPatch) -> Script:
-    monkeypatch.setenv("MAILING_API_TOKEN", "of-the-test")
-    monkeypatch.setenv("MAILING_ENGINE_TARGET", engine[1])
-    monkeypatch.setenv("COLUMNS", "120")
-    vars(engine[0]).update(vars(Script()))
-    return engine[0]
-
-
-@pytest.fixture
-def run(script: Script, capfd: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = call(list(arguments))
-        return code, *capfd.readouterr()
-
-    return run
 
 
 def test_the_preview_of_an_edit_is_of_what_is_unsent_and_changes_nothing(run: Run, script: Script) -> None:

@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
@@ -15,49 +14,27 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.cli import show
-from gateway.cli.app import call
 from gateway.cli.plain import dumps
 from gateway.cli.terminal import Terminal
 from tests.gateway import fake_engine
+from tests.gateway.conftest import Run
 from tests.gateway.fake_engine import Script, progress
 from tests.gateway.test_cli import COMMANDS
 from tests.hostile import ACTING, BROKEN, HIDING, MARKUP, raw, without_colours
 
-Run = Callable[..., tuple[int, str, str]]
 HOSTILE = [*ACTING, *HIDING]
 ALL = " ".join(HOSTILE)
 MARKED = "[/][b]x[link=y]z[/link]:x:"  # short enough for every list
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[tuple[Script, str]]:
-    script = Script()
-    with fake_engine.running(script) as target:
-        yield script, target
-
-
 @pytest.fixture
-def script(engine: tuple[Script, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Script:
+def script(script: Script, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Script:
+    """The same, in an empty folder, with room for long lines and few rows."""
     monkeypatch.chdir(tmp_path)
-    for name in ("MAILING_API_TOKEN", *(f"MAILING_ENGINE_TLS_{kind}" for kind in ("CA", "CERT", "KEY"))):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("MAILING_ENGINE_TARGET", engine[1])
     monkeypatch.setenv("COLUMNS", "2000")
-    vars(engine[0]).update(vars(Script()))
-    engine[0].progress = [[progress(1000)]]
-    del engine[0].clients[50:]
-    return engine[0]
-
-
-@pytest.fixture
-def run(script: Script, capfd: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = call(list(arguments))
-        out, err = capfd.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return run
+    script.progress = [[progress(1000)]]
+    del script.clients[50:]
+    return script
 
 
 EVERY = [command for command, _ in COMMANDS if not command.startswith("mailing delete")] + ["mailing watch 7"]

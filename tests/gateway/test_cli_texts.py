@@ -2,68 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import os
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway.cli.app import call
 from gateway.cli.failures import EXIT_USAGE
 from mailing.v1 import mailing_service_pb2
-from tests.gateway import fake_engine
+from tests.gateway.conftest import Run
 from tests.gateway.fake_engine import Script
-
-Mailing = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[tuple[Script, str]]:
-    script = Script()
-    with fake_engine.running(script) as target:
-        yield script, target
-
-
-@pytest.fixture
-def script(engine: tuple[Script, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Script:
-    """The fake engine, fresh, and the environment that leads to it; in a folder without a token."""
-    monkeypatch.setenv("MAILING_RUN_FOLDER", str(tmp_path / "no-data"))
-    for name in ("MAILING_API_TOKEN", *(f"MAILING_ENGINE_TLS_{kind}" for kind in ("CA", "CERT", "KEY"))):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("MAILING_ENGINE_TARGET", engine[1])
-    monkeypatch.setenv("COLUMNS", "120")
-    vars(engine[0]).update(vars(Script()))
-    return engine[0]
-
-
-@pytest.fixture
-def run(script: Script, capfd: pytest.CaptureFixture[str]) -> Mailing:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = call(list(arguments))
-        out, err = capfd.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return run
-
-
-@pytest.fixture
-def stdin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """What the command reads as its standard input; empty at first."""
-    file = tmp_path / "stdin"
-    file.touch()
-    with file.open("rb") as source, io.TextIOWrapper(source) as text:
-        monkeypatch.setattr(sys, "stdin", text)
-        yield file
-
 
 CYRILLIC = "Ски"
 
 
 @pytest.mark.parametrize("command", ["mailing preview", "mailing create", "mailing edit 7"])
-def test_a_text_from_stdin_that_is_not_utf_8_is_named(run: Mailing, script: Script, stdin: Path, command: str) -> None:
+def test_a_text_from_stdin_that_is_not_utf_8_is_named(run: Run, script: Script, stdin: Path, command: str) -> None:
     stdin.write_bytes(b"\xd1\xea\xe8")
     code, out, err = run(*command.split(), "--text", "-")
     assert (code, out, script.requests) == (EXIT_USAGE, "", [])
@@ -87,7 +40,7 @@ def test_a_text_from_stdin_that_is_not_utf_8_is_named(run: Mailing, script: Scri
 )
 @pytest.mark.parametrize("command", ["mailing preview", "mailing create", "mailing edit 7"])
 def test_a_text_from_stdin_is_read_as_it_is_written(
-    run: Mailing, script: Script, stdin: Path, command: str, data: bytes, options: list[str]
+    run: Run, script: Script, stdin: Path, command: str, data: bytes, options: list[str]
 ) -> None:
     stdin.write_bytes(data)
     assert run(*command.split(), "--text", "-", *options)[0] == 0
@@ -100,14 +53,14 @@ def test_a_text_from_stdin_is_read_as_it_is_written(
 
 
 @pytest.mark.parametrize("name", ["latin-99", "rot13", "hex", "\udcd1", "\0"])
-def test_an_encoding_that_there_is_not_is_named(run: Mailing, stdin: Path, name: str) -> None:
+def test_an_encoding_that_there_is_not_is_named(run: Run, stdin: Path, name: str) -> None:
     stdin.write_bytes(b"x")
     code, _, err = run("mailing", "preview", "--text", "-", "--encoding", name)
     assert (code, err.count("\n")) == (EXIT_USAGE, 1)
     assert "there is no such encoding" in err
 
 
-def test_an_encoding_is_for_stdin(run: Mailing) -> None:
+def test_an_encoding_is_for_stdin(run: Run) -> None:
     code, _, err = run("mailing", "preview", "--text", "x", "--encoding", "koi8-r")
     assert (code, err) == (EXIT_USAGE, "error: --encoding is for a text from stdin: --text -\n")
 
@@ -140,13 +93,13 @@ NOT_UTF_8 = os.fsdecode(CYRILLIC.encode("cp1251"))
         (["engine", "status", "--target", NOT_UTF_8], "--target"),
     ],
 )
-def test_an_argument_that_is_not_utf_8_is_named(run: Mailing, script: Script, command: list[str], named: str) -> None:
+def test_an_argument_that_is_not_utf_8_is_named(run: Run, script: Script, command: list[str], named: str) -> None:
     code, out, err = run(*command)
     assert (code, out, script.requests, err.count("\n")) == (EXIT_USAGE, "", [], 1)
     assert named in err
 
 
-def test_a_password_from_stdin_that_is_not_utf_8_is_named(run: Mailing, script: Script, stdin: Path) -> None:
+def test_a_password_from_stdin_that_is_not_utf_8_is_named(run: Run, script: Script, stdin: Path) -> None:
     stdin.write_bytes(b"\xcf\xe0\xf0\xee\xeb\xfc\n")
     code, out, err = run("account", "create", "anna", "--role", "viewer", "--password-stdin")
     assert (code, out, script.requests) == (EXIT_USAGE, "", [])
