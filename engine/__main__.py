@@ -22,6 +22,7 @@ from engine.ports import StoreUnavailable
 from engine.service import Service
 from engine.settings import PROGRAM, Settings, parse
 from engine.store.errors import DatabaseUnavailable
+from engine.store.opening import sqlite_file
 from engine.store.store import Store
 
 
@@ -57,16 +58,24 @@ async def migrate(settings: Settings, _arguments: Mapping[str, Any]) -> int:
 
 
 async def check(settings: Settings, _arguments: Mapping[str, Any]) -> int:
-    """Recount and repair the counters; returns 0 when they were right, 1 when some were not."""
+    """Recount and repair the counters; returns 0 when they were right, 1 when some were not.
+
+    Raises:
+        DatabaseUnavailable: there is no such file. Opening would make an empty one, and say that all is well.
+    """
+    file = sqlite_file(settings.database_url)
+    if file is not None and not (file.is_file() and file.stat().st_size):
+        raise DatabaseUnavailable(f"there is no database in {file}")
     store = await Store.open(settings.database_url)
     try:
+        mailings = await store.count_mailings()
         differences = await store.check()
     finally:
         await store.close()
     for found in differences:
         say(f"mailing {found.mailing_id}: {found.name} was {found.stored}, repaired to {found.counted}")
     if not differences:
-        say("All counters agree with the messages.")
+        say(f"All counters agree with the messages. Mailings: {mailings}.")
     return 1 if differences else 0
 
 

@@ -66,6 +66,8 @@ class Run:
     children: list[Child] = field(default_factory=list)
     addresses: dict[str, str] = field(default_factory=dict)
     """Where it listens, once that is written down beside the sign-in."""
+    before: dict[str, str] = field(default_factory=dict)
+    """Where another run listened, which was started in the same folder and may go on when this one ends."""
 
     @property
     def sandbox_url(self) -> str:
@@ -201,7 +203,7 @@ def _keep_addresses(run: Run) -> None:
     }
     if run.has_sandbox:
         run.addresses["MAILING_SANDBOX_URL"] = run.sandbox_url
-    keep_addresses(run.data, run.addresses)
+    run.before = keep_addresses(run.data, run.addresses)
 
 
 def _announce(run: Run, access: SignIn) -> None:
@@ -293,7 +295,8 @@ def _stop(run: Run) -> int:
             print(f"run: the {child.name} did not stop cleanly, see {child.log}", file=sys.stderr)
             code = 1
     try:
-        forget_addresses(run.data, run.addresses)
+        answers = get(f"{run.before.get('MAILING_HTTP_URL')}/healthz")[0] == 200
+        forget_addresses(run.data, run.addresses, run.before if answers else {})
     except Failed as error:
         print(f"run: {error}", file=sys.stderr)
         code = 1

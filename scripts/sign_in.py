@@ -53,19 +53,25 @@ def sign_in(environ: Mapping[str, str], folder: Path) -> SignIn:
     return SignIn(file, given | {name: (kept | new)[name] for name in wanted}, frozenset(wanted))
 
 
-def keep_addresses(folder: Path, addresses: Mapping[str, str]) -> None:
-    """Write down where the service listens; what an earlier run has left there goes.
+def keep_addresses(folder: Path, addresses: Mapping[str, str]) -> dict[str, str]:
+    """Write down where the service listens; return what stood there, of a run that still goes on or was killed.
 
     Raises:
         Failed: the file can't be read or written.
     """
     with _failing(folder / FILE):
-        others = {name: value for name, value in _read(folder / FILE).items() if name not in ADDRESSES}
-        _write(folder / FILE, others | dict(addresses))
+        kept = _read(folder / FILE)
+        _write(folder / FILE, _others(kept) | dict(addresses))
+    return {name: value for name, value in kept.items() if name in ADDRESSES}
 
 
-def forget_addresses(folder: Path, addresses: Mapping[str, str]) -> None:
+def forget_addresses(folder: Path, addresses: Mapping[str, str], before: Mapping[str, str]) -> None:
     """Take them out again, unless they are those of somebody who has started since; without a secret no file is left.
+
+    Args:
+        folder: where the file is.
+        addresses: what ``keep_addresses`` was given.
+        before: what it has returned, if that is still true: put back.
 
     Raises:
         Failed: the file can't be read or written.
@@ -75,9 +81,9 @@ def forget_addresses(folder: Path, addresses: Mapping[str, str]) -> None:
         kept = _read(file)
         if not addresses or {name: kept.get(name) for name in addresses} != addresses:
             return
-        others = {name: value for name, value in kept.items() if name not in ADDRESSES}
-        if others:
-            _write(file, others)
+        left = _others(kept) | dict(before)
+        if left:
+            _write(file, left)
         else:
             file.unlink()
 
@@ -89,6 +95,10 @@ def _failing(file: Path) -> Iterator[None]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise Failed(f"can't keep the sign-in in {file}: {reason}") from None
+
+
+def _others(kept: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in kept.items() if name not in ADDRESSES}
 
 
 def _read(file: Path) -> dict[str, str]:

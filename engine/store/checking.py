@@ -23,6 +23,10 @@ class CheckVerbs(Verbs):
             differences += await self._db.transaction(work)
         return differences
 
+    async def count_mailings(self) -> int:
+        """How many of them ``check`` would look at: none often means that this is not the database that was meant."""
+        return len(await self._db.read(_mailing_ids))
+
 
 async def _mailing_ids(tx: Tx) -> list[int]:
     return [row[0] for row in await tx.rows("SELECT id FROM mailing WHERE deleted_us IS NULL ORDER BY id")]

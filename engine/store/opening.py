@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from engine.postgres_url import SCHEMES
 from engine.store.database import Database
 from engine.store.errors import DatabaseUnavailable
@@ -26,3 +28,9 @@ async def open_database(url: str, *, inline: bool = False) -> Database:
     if scheme.lower() in SCHEMES:
         return await PostgresDatabase.open(url)
     raise DatabaseUnavailable(f"the database URL must start with sqlite:// or postgres://, not {scheme!r}")
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of a ``sqlite://`` URL; None for a database that is no file."""
+    path = url.removeprefix("sqlite://")
+    return None if path in {url, ":memory:"} else Path(path)

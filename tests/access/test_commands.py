@@ -1,4 +1,4 @@
-"""``python -m engine account …`` and ``token …``."""
+"""The commands of ``python -m engine``: ``account …``, ``token …``, ``check``."""
 
 from __future__ import annotations
 
@@ -178,3 +178,20 @@ async def test_a_byte_order_mark_is_no_part_of_a_password(url: str, monkeypatch:
     passwords = Passwords()
     assert await passwords.verify(found[1], "correct horse")
     passwords.close()
+
+
+def test_check_of_a_file_that_is_not_there_says_so(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It opened one, empty, and all was well: so the backup of a mistyped path looked good."""
+    file = tmp_path / "mailing.db"
+    assert call(monkeypatch, "check") == 1
+    assert capsys.readouterr().err == f"python -m engine: there is no database in {file}\n"
+    assert not file.exists()
+    file.touch()
+    assert call(monkeypatch, "check") == 1
+    file.unlink()
+    assert call(monkeypatch, "migrate") == 0
+    capsys.readouterr()
+    assert call(monkeypatch, "check") == 0
+    assert capsys.readouterr().out == "All counters agree with the messages. Mailings: 0.\n"

@@ -55,9 +55,9 @@ def test_where_it_listens_is_beside_the_token_while_it_runs(tmp_path: Path) -> N
     text = (tmp_path / FILE).read_text()
     assert [line for line in text.splitlines() if line not in before] == [f"{k}={v}" for k, v in HERE.items()]
     assert sign_in({}, tmp_path) == first
-    forget_addresses(tmp_path, HERE)
+    forget_addresses(tmp_path, HERE, {})
     assert (tmp_path / FILE).read_text() == before
-    forget_addresses(tmp_path, HERE)
+    forget_addresses(tmp_path, HERE, {})
     assert (tmp_path / FILE).read_text() == before
 
 
@@ -66,11 +66,20 @@ def test_the_last_to_start_is_the_one_that_is_found(tmp_path: Path) -> None:
     keep_addresses(tmp_path, HERE)
     keep_addresses(tmp_path, THERE)
     text = (tmp_path / FILE).read_text()
-    forget_addresses(tmp_path, HERE)
+    forget_addresses(tmp_path, HERE, {})
     assert (tmp_path / FILE).read_text() == text
     assert "MAILING_HTTP_URL" not in text
-    forget_addresses(tmp_path, THERE)
+    forget_addresses(tmp_path, THERE, {})
     assert not (tmp_path / FILE).exists()
+
+
+def test_what_runs_on_is_found_again_once_the_later_one_has_ended(tmp_path: Path) -> None:
+    assert keep_addresses(tmp_path, HERE) == {}
+    text = (tmp_path / FILE).read_text()
+    before = keep_addresses(tmp_path, THERE)
+    assert before == HERE
+    forget_addresses(tmp_path, THERE, before)
+    assert (tmp_path / FILE).read_text() == text
 
 
 def test_every_address_that_is_written_is_known(tmp_path: Path) -> None:
