@@ -222,7 +222,7 @@ async def test_a_viewer_sees_a_mailing_and_no_button_on_a_phone_in_russian(tmp_p
             page, main = watched.page, watched.page.get_by_role("main")
             await expect(main.get_by_role("link", name="Все")).to_be_visible()
             await page.get_by_role("link", name="hello").click()
-            await expect(main.get_by_text("Готово, ещё открыта")).to_be_visible()
+            await expect(main.get_by_text("Готова, ещё открыта")).to_be_visible()
             await expect(main.get_by_text(TAG)).to_be_visible()
             # What changes nothing: the tabs of the breakdown.
             assert await main.get_by_role("button").all_inner_texts() == ["Тег", "Код оператора", "Часовой пояс"]
