@@ -30,7 +30,7 @@ export default {
     "mailings.audience.code": "code %{code}",
     "mailings.state.scheduled": "Starts %{when}",
     "mailings.state.active": "Ends %{when} at the latest",
-    "mailings.state.through": "Open until its end, %{when}: whoever comes to match still gets it",
+    "mailings.state.through": "Open until %{when}: whoever comes to match still gets it",
     "mailings.through": "Done, still open",
     "mailings.through.hint": "Everything is out. Clients who come to match before the end still get it.",
     "mailings.state.paused": "Nothing goes out until it is resumed; it ends %{when}",
