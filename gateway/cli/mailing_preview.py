@@ -20,9 +20,10 @@ def show_preview(session: Session, answer: PreviewMailingResponse) -> None:
     if session.json:
         session.dump(plain(answer))
         return
+    each = "1 segment" if answer.segments == 1 else f"{answer.segments} segments"
     rows: list[tuple[str, str | Text]] = [
         ("audience", f"{show.number(answer.audience)} clients"),
-        ("segments", f"{answer.segments} a message ({_ENCODINGS.get(answer.encoding, '?')}, {answer.units} units)"),
+        ("length", f"{each} a message ({_ENCODINGS.get(answer.encoding, '?')}, {answer.units} units)"),
         *forecast_rows(answer.forecast, "would be"),
     ]
     session.out.print(show.sheet(rows))

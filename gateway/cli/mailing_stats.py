@@ -58,7 +58,7 @@ def _summary(stats: MailingStats) -> list[tuple[str, str | Text]]:
         ("pending", show.number(counts.pending)),
         ("speed", show.rate(stats.rate_per_second)),
         *(forecast_rows(stats.forecast, "will be") if counts.pending else []),
-        ("calls", f"{show.number(stats.attempts.total)}, {show.number(stats.attempts.retried)} of them again"),
+        ("calls", f"{show.number(stats.attempts.total)} in all, {show.number(stats.attempts.retried)} of them repeats"),
         ("answers", ", ".join(codes) or show.NONE),
     ]
     if latency.HasField("p50"):

@@ -242,5 +242,7 @@ def _speed(progress: MailingProgress) -> list[str]:
     # At a standstill nobody knows how long it will take.
     elif progress.rate_per_second > 0 and progress.HasField("estimated_completion_time"):
         left = progress.estimated_completion_time.ToDatetime(UTC) - progress.time.ToDatetime(UTC)
-        parts.append(f"{show.span(left.total_seconds())} left")
+        # The forecast knows only the speed: a message that waits for its next try may take longer than "0 s".
+        if round(left.total_seconds()) > 0:
+            parts.append(f"{show.span(left.total_seconds())} left")
     return parts

@@ -171,7 +171,7 @@ async def test_the_audit_list_says_who_did_what(tmp_path: Path) -> None:
             await expect(detail).to_contain_text("Start1 Mar 2099, 12:00:00")
             await expect(detail).to_contain_text("Local hours09:00–21:00")
 
-            await page.get_by_label("With what").click()
+            await page.get_by_label("Object").click()
             await page.get_by_role("option", name="Client").click()
             await expect(lines).to_have_count(4)
             # The one that is deleted has no page any more.

@@ -112,12 +112,20 @@ async def test_an_encoding_that_is_in_doubt_is_chosen(tmp_path: Path) -> None:
         await chooser.set_input_files(csv_file("old.csv", table.replace("ü", "u"), "koi8-r"))
         preview = page.get_by_role("region", name="old.csv")
         await expect(preview.get_by_role("row").nth(1)).to_contain_text("is read as 'оПЧЩЕ', which looks wrong")
+        await expect(preview).to_contain_text("read as Windows-1251")
+        await expect(preview).to_contain_text("1 of these rows can't be stored")
+        await expect(preview.get_by_role("button", name="Import 1 row")).to_be_enabled()
         await encoding.select_option("KOI8-R")
         await expect(preview.get_by_role("row").nth(1)).to_contain_text("Новые клиентыUTC916added")
         await page.get_by_role("button", name="Import 2 rows").click()
         await page.get_by_role("button", name="Import another file").click()
         stored = (await gateway.get("/clients?phone_number=79161234567")).json["clients"][0]
         assert stored["tag"] == "Новые клиенты"
+        await chooser.set_input_files(csv_file("all.csv", "phone_number;tag\n79161234567;Новые клиенты\n", "koi8-r"))
+        preview = page.get_by_role("region", name="all.csv")
+        await expect(preview).to_contain_text("None of these rows can be stored.")
+        await expect(preview.get_by_role("button", name="Nothing to import")).to_be_disabled()
+        await page.get_by_role("button", name="Choose another file").click()
         # Bytes that are nothing known: the same choice, and another one where it was wrong.
         await chooser.set_input_files(csv_file("mac.csv", table.replace("ü", "u"), "mac-cyrillic"))
         await expect(page.get_by_role("alert")).to_contain_text("neither UTF-8 nor Windows-1251 text. Choose")

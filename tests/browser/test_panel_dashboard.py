@@ -122,7 +122,7 @@ async def test_a_viewer_on_a_phone_sees_in_russian_why_nothing_is_sent(tmp_path:
             await expect(page.get_by_text("Ждёт, пока не заработает провайдер.")).to_be_visible()
             await expect(page.get_by_role("link", name="Создать рассылку")).to_have_count(0)
             await _fits(page)
-            await alert.get_by_role("link", name="Открыть движок").click()
+            await alert.get_by_role("link", name="К движку").click()
             await expect(page.get_by_text("Он не принимает токен, поэтому ничего не отправляется.")).to_be_visible()
             await expect(page.get_by_text("HTTP 401: the token is not known")).to_be_visible()
             await _fits(page)

@@ -222,11 +222,30 @@ async def test_a_viewer_sees_a_mailing_and_no_button_on_a_phone_in_russian(tmp_p
             page, main = watched.page, watched.page.get_by_role("main")
             await expect(main.get_by_role("link", name="Все")).to_be_visible()
             await page.get_by_role("link", name="hello").click()
-            await expect(main.get_by_text("Готово, ещё открыта")).to_be_visible()
+            await expect(main.get_by_text("Готова, ещё открыта")).to_be_visible()
             await expect(main.get_by_text(TAG)).to_be_visible()
             # What changes nothing: the tabs of the breakdown.
             assert await main.get_by_role("button").all_inner_texts() == ["Тег", "Код оператора", "Часовой пояс"]
             assert await page.evaluate("document.documentElement.scrollWidth") == 390
             for name in ("Новая рассылка", "Дублировать", "Изменить"):
                 await expect(main.get_by_role("link", name=name)).to_have_count(0)
+        assert (await gateway.get(f"/mailings/{mailing_id}")).json["state"] == "active"
+
+
+async def test_the_longest_state_keeps_clear_of_the_time_and_bars_have_one_length(tmp_path: Path) -> None:
+    async with service(tmp_path) as gateway:
+        await add_clients(gateway, 5, TAG)
+        await add_clients(gateway, 12, "other", first=5)
+        mailing_id = await register(gateway)
+        async with signed_in(gateway, "/mailings", locale="ru-RU") as watched:
+            page, main = watched.page, watched.page.get_by_role("main")
+            state = await main.get_by_text("Готова, ещё открыта").bounding_box()
+            times = await main.locator(".mailing-list .mailing-window").bounding_box()
+            assert state
+            assert times
+            assert state["x"] + state["width"] < times["x"]
+            await page.get_by_role("link", name="hello").click()
+            await expect(main.get_by_text("Открыта до")).to_be_visible()
+            widths = await main.locator(".m-stacked .share-bar").evaluate_all("all => all.map(one => one.clientWidth)")
+            assert len(set(widths)) == 1
         assert (await gateway.get(f"/mailings/{mailing_id}")).json["state"] == "active"

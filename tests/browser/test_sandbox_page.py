@@ -33,6 +33,10 @@ async def test_its_own_switches_work(sandbox: Sandbox) -> None:
         await page.get_by_role("button", name="Apply").click()
         await expect(page.get_by_text("Applied.")).to_be_visible()
         assert sandbox.faults.share_5xx == 0.25
+        # The buttons stay within the card.
+        assert await page.evaluate(
+            "document.querySelector('.buttons').scrollWidth <= document.querySelector('.buttons').clientWidth"
+        )
         await page.get_by_role("button", name="Forget texts").click()
         await expect(page.get_by_text("Forgotten.")).to_be_visible()
         assert sandbox.requests == 0

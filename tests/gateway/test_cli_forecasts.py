@@ -41,6 +41,14 @@ def test_watch_says_what_will_miss_the_end_and_not_when_it_is_through(run: Run, 
     assert first.endswith("250/s, 4 will miss the end")
 
 
+def test_watch_never_says_that_no_time_is_left_while_something_waits(run: Run, script: Script) -> None:
+    waits = progress(999)  # the last one waits for its next try, of which the speed knows nothing
+    waits.estimated_completion_time.CopyFrom(waits.time)
+    script.progress = [[waits, progress(1000)]]
+    first = run("mailing", "watch", "7")[1].splitlines()[0]
+    assert first.endswith("1 pending, 250/s")
+
+
 def test_statistics_tell_the_forecast_and_each_text(run: Run, script: Script) -> None:
     code, out, _ = run("mailing", "stats", "7")
     assert code == 0

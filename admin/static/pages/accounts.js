@@ -18,7 +18,8 @@ function RevokeAccount({ account }) {
   return h(
     Revoke,
     {
-      resource: "accounts", record: account, question: t("accounts.revoke_question", { name: account.name }), words: t("accounts.revoke_words"),
+      resource: "accounts", record: account, label: t("accounts.revoke"), question: t("accounts.revoke_question", { name: account.name }),
+      words: t("accounts.revoke_words"),
       meta: { with_tokens: tokens > 0 && withTokens },
     },
     tokens > 0 && h(Tick, { label: t("accounts.revoke_tokens_too", { smart_count: tokens }), checked: withTokens, onChange: setWithTokens }),
@@ -34,7 +35,7 @@ const RevokeTokens = ({ account }) =>
 
 const Access = ({ account }) => {
   if (!account.revoke_time) return !isOwn(account) && h(RevokeAccount, { account });
-  return h("div", null, h(Revoked, { time: account.revoke_time }), account.live_token_count > 0 && h(RevokeTokens, { account }));
+  return h("div", null, h(Revoked, { time: account.revoke_time, label: t("accounts.revoked") }), account.live_token_count > 0 && h(RevokeTokens, { account }));
 };
 
 const Name = ({ account }) =>

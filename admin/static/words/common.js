@@ -119,7 +119,7 @@ export default {
     "status.sent": "Отправлено",
     "status.not_sent": "Не отправлено",
     "status.deferred": "Отложено до повтора",
-    "reason.expired": "Не успели до конца",
+    "reason.expired": "Не успели до окончания",
     "reason.rejected": "Отклонено провайдером",
     "reason.cancelled": "Рассылка отменена",
     "reason.uncertain": "Исход неизвестен",

@@ -43,7 +43,7 @@ export default {
       "The provider does not accept this phone number or this text, so there is no point in trying again. Check the number on the client's page.",
     "messages.story.cancelled": "Its mailing was cancelled before the message could go out.",
     "messages.story.uncertain":
-      "The provider gave no complete answer, or the engine stopped while it was being sent. So nobody knows whether it arrived.",
+      "One of the tries may have reached the provider, and nobody knows what became of it: no complete answer came, something on the way answered in the provider's place, or the engine stopped meanwhile. So nobody knows whether the message arrived.",
     "messages.story.waiting": "Waiting for its turn",
     "messages.story.trying": "Did not get through yet",
     "messages.story.paused": "Its mailing is paused. It goes out when somebody resumes the mailing.",
@@ -108,7 +108,7 @@ export default {
     "messages.story.rejected": "Провайдер не принимает этот номер телефона или этот текст, поэтому повторять нет смысла. Проверьте номер на странице клиента.",
     "messages.story.cancelled": "Рассылку отменили раньше, чем сообщение успело уйти.",
     "messages.story.uncertain":
-      "Провайдер не ответил до конца, или движок остановился во время отправки. Поэтому дошло ли сообщение, неизвестно.",
+      "Одна из попыток могла дойти до провайдера, и чем она кончилась, никто не знает: ответ не пришёл целиком, за провайдера ответил кто-то по пути или движок остановился во время отправки. Поэтому неизвестно, дошло ли сообщение.",
     "messages.story.waiting": "Ожидает своей очереди",
     "messages.story.trying": "Пока не удалось отправить",
     "messages.story.paused": "Рассылка на паузе. Сообщение уйдёт, когда её возобновят.",

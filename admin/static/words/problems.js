@@ -170,7 +170,7 @@ export default {
     "field.tags": "Теги",
     "field.phone_codes": "Коды оператора",
     "field.start_time": "Начало",
-    "field.end_time": "Конец",
+    "field.end_time": "Окончание",
     "field.local_hours": "Местные часы",
     "field.rate_limit": "Скорость",
     "field.on_uncertain": "Если исход неизвестен",

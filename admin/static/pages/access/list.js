@@ -12,7 +12,7 @@ export const spent = (record) => (record && (record.revoke_time || isOver(record
 
 export const isOver = (time) => Boolean(time) && new Date(time) <= new Date();
 
-export const Revoked = ({ time }) => h(Chip, { tone: "bad", title: dateTime(time) }, t("access.revoked"));
+export const Revoked = ({ time, label = t("access.revoked") }) => h(Chip, { tone: "bad", title: dateTime(time) }, label);
 
 /** The button above the list, and the dialog that it opens. */
 export function Actions({ label, dialog }) {

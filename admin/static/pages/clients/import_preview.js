@@ -21,6 +21,8 @@ export const fieldName = (field) => (field === "" ? t("import.whole_line") : (kn
 
 export function Preview({ file, charset, preview, run, again, choose }) {
   const bad = preview.rows.filter((each) => each.outcome === "bad").length;
+  const isAll = preview.is_whole && preview.rows.length === preview.estimated_rows; // only then it is known how many can be stored
+  const count = isAll ? preview.estimated_rows - bad : preview.estimated_rows;
   return h(
     Card,
     {
@@ -30,36 +32,38 @@ export function Preview({ file, charset, preview, run, again, choose }) {
         h(Button, { key: "other", onClick: again }, t("import.another")),
         h(
           Button,
-          { key: "go", kind: "primary", onClick: run, disabled: preview.estimated_rows === 0 },
-          t(preview.is_whole ? "import.start" : "import.start_about", { smart_count: preview.estimated_rows }),
+          { key: "go", kind: "primary", onClick: run, disabled: count === 0 },
+          count === 0 ? t("import.start_nothing") : t(preview.is_whole ? "import.start" : "import.start_about", { smart_count: count }),
         ),
       ],
     },
-    h(Known, { file, preview }),
+    h(Known, { file, preview, isGuess: preview.is_encoding_in_doubt && !charset }),
     (preview.is_encoding_in_doubt || charset) && h(EncodingChoice, { charset, shown: true, onChange: (next) => choose(file, next) }),
     preview.format === "csv" && h(Columns, { columns: preview.columns }),
-    bad > 0 && h(Notice, { tone: "warn" }, t("import.bad_rows", { smart_count: bad })),
+    bad > 0 && h(Notice, { tone: "warn" }, badWords(bad, preview.rows.length, isAll)),
     h("p", { className: "muted" }, t("import.nothing_yet")),
-    h(
-      "h3",
-      null,
-      preview.is_whole && preview.rows.length === preview.estimated_rows ? t("import.rows_all") : t("import.rows_first", { smart_count: preview.rows.length }),
-    ),
+    h("h3", null, isAll ? t("import.rows_all") : t("import.rows_first", { smart_count: preview.rows.length })),
     h(Rows, { preview }),
   );
 }
 
-const Known = ({ file, preview }) =>
+function badWords(bad, shown, isAll) {
+  if (bad < shown) return t("import.bad_rows", { smart_count: bad });
+  return t(isAll ? "import.bad_all" : "import.bad_first");
+}
+
+const Known = ({ file, preview, isGuess }) =>
   h(Facts, {
     wide: true,
     rows: [
       fact("size", size(file.size)),
       fact("rows", preview.is_whole ? number(preview.estimated_rows) : t("import.about", { count: preview.estimated_rows })),
-      fact("encoding", ENCODINGS[preview.encoding] ?? preview.encoding ?? t("import.ascii")),
+      fact("encoding", isGuess ? t("import.encoding.guess", { encoding: encodingOf(preview) }) : encodingOf(preview)),
       fact("delimiter", preview.format === "csv" ? t(`import.delimiter.${DELIMITERS[preview.delimiter]}`) : "NDJSON"),
     ],
   });
 
+const encodingOf = ({ encoding }) => ENCODINGS[encoding] ?? encoding ?? t("import.ascii");
 const DELIMITERS = { ",": "comma", ";": "semicolon", "\t": "tab" };
 const fact = (key, value) => ({ key, label: t(`import.fact.${key}`), value });
 

@@ -4,7 +4,7 @@ import { h, Link, useEffect, useParams, useState } from "../../kit/lib.js";
 import { Card, Chip, Facts, Loading, Notice, PageTitle, Progress, Stat, Time } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
 import { MessagesLink } from "../../kit/words.js";
-import { duration, fromNow, moment, number, perSecond, speed, t, timeZone } from "../../i18n.js";
+import { dateTime, duration, fromNow, moment, number, perSecond, speed, t, timeZone } from "../../i18n.js";
 import { heldBy } from "../dashboard/mailings.js";
 import { Actions } from "./actions.js";
 import { Breakdown, Reasons, Technical, Timeline } from "./charts.js";
@@ -65,7 +65,8 @@ const opensAt = (mailing, { forecast, message_counts: counts }) => (mailing.stat
 function stateWords(mailing) {
   const { state, start_time: start, end_time: end } = mailing;
   if (state === "scheduled") return t("mailings.state.scheduled", { when: fromNow(start) });
-  if (state === "active") return t(isThrough(mailing) ? "mailings.state.through" : "mailings.state.active", { when: fromNow(end) });
+  if (isThrough(mailing)) return t("mailings.state.through", { when: dateTime(end) });
+  if (state === "active") return t("mailings.state.active", { when: fromNow(end) });
   if (state === "paused") return t("mailings.state.paused", { when: fromNow(end) });
   if (state === "ended") return t("mailings.state.ended", { when: fromNow(end) });
   return t("mailings.state.cancelled");
