@@ -112,6 +112,9 @@ class FbrqProvider:
         self._post(f"{self._prefix}0")  # the client's own check of the address: now rather than at each call
         self._timeout_seconds = math.nan  # differs from any number: the first call sets it
         self._timeout = timedelta(0)
+        self._connect_seconds = connect_seconds
+        self._is_unreached = False
+        """Whether the last call that ended got no connection."""
 
     async def send(self, message_id: int, phone_number: int, text: str, timeout_seconds: float) -> Answer:
         """Call the provider once; see ``engine.ports.Provider.send``.
@@ -124,13 +127,20 @@ class FbrqProvider:
                 return Answer(None, False, "not called: no time was left", arrived=False)
             self._timeout = timedelta(seconds=timeout_seconds)
             self._timeout_seconds = timeout_seconds
+        if self._is_unreached and timeout_seconds <= self._connect_seconds:
+            # The whole time-out would end first and leave open whether the request arrived: where the last connection
+            # could not be made, a message would end as `uncertain` that certainly never left.
+            return Answer(None, False, "not called: too little time was left to make a connection", arrived=False)
         body = orjson.dumps({"id": message_id, "phone": phone_number, "text": text})
         try:
             request = self._post(f"{self._prefix}{message_id}").body_bytes(body).timeout(self._timeout).build_streamed()
             async with request as response:
                 content = await response.body_reader.read(BODY_BYTES_MAX + 1)
         except PyreqwestError as error:
-            return _no_answer(error, timeout_seconds)
+            answer = _no_answer(error, timeout_seconds)
+            self._is_unreached = not answer.arrived
+            return answer
+        self._is_unreached = False
         if response.status == _HTTP_OK and content == _ACCEPTED_BODY:
             return _ACCEPTED
         return self._answer(response, bytes(content or b""), phone_number, text)

@@ -13,7 +13,7 @@ from rich.text import Text
 from gateway.cli import show, tables
 from gateway.cli.failures import UsageFailure
 from gateway.cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
-from gateway.cli.plain import plain
+from gateway.cli.plain import INT64_MAX, plain
 from gateway.cli.session import CALL_SECONDS, Session, run
 from gateway.cli.texts import first_line
 from gateway.cli.values import enum_number, moment, timestamp
@@ -87,7 +87,7 @@ def list_tokens(context: typer.Context, limit: Limit = DEFAULT_LIMIT, all_: All 
 @tokens.command("revoke")
 def revoke_token(
     context: typer.Context,
-    token_id: Annotated[int, typer.Argument(metavar="ID", help="The token's id.", min=1)],
+    token_id: Annotated[int, typer.Argument(metavar="ID", help="The token's id.", min=1, max=INT64_MAX)],
     yes: Yes = False,
 ) -> None:
     """End an API token, at once and for ever."""
@@ -149,7 +149,7 @@ def list_accounts(context: typer.Context, limit: Limit = DEFAULT_LIMIT, all_: Al
 @accounts.command("revoke")
 def revoke_account(
     context: typer.Context,
-    account_id: Annotated[int, typer.Argument(metavar="ID", help="The account's id.", min=1)],
+    account_id: Annotated[int, typer.Argument(metavar="ID", help="The account's id.", min=1, max=INT64_MAX)],
     with_tokens: Annotated[
         bool, typer.Option("--with-tokens", help="Revoke the API tokens that it has made, too; also afterwards.")
     ] = False,

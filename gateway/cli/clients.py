@@ -13,6 +13,7 @@ from gateway.cli.exporting import export_clients
 from gateway.cli.failures import UsageFailure
 from gateway.cli.importing import import_clients
 from gateway.cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
+from gateway.cli.plain import INT64_MAX
 from gateway.cli.session import CALL_SECONDS, Session, run
 from gateway.csv_rows import Format, RowReader
 from gateway.encodings import encoding_of
@@ -29,7 +30,7 @@ from mailing.v1.client_service_pb2 import (
 
 app = typer.Typer(help="People who can receive texts.", no_args_is_help=True)
 
-ClientId = Annotated[int, typer.Argument(metavar="ID", help="The client's id.", min=1)]
+ClientId = Annotated[int, typer.Argument(metavar="ID", help="The client's id.", min=1, max=INT64_MAX)]
 Phone = Annotated[str | None, typer.Option("--phone-number", help='Like 79161234567 or "+7 (916) 123-45-67".')]
 Code = Annotated[str | None, typer.Option("--phone-code", help="Operator code; default: digits 2 to 4 of the number.")]
 Tag = Annotated[str | None, typer.Option("--tag", help="A free label; '' for none.")]

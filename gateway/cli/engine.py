@@ -10,7 +10,7 @@ from rich.text import Text
 
 from gateway.cli import show, tables
 from gateway.cli.pages import DEFAULT_LIMIT, All, Limit, collect
-from gateway.cli.plain import dumps, plain
+from gateway.cli.plain import INT64_MAX, dumps, plain
 from gateway.cli.session import CALL_SECONDS, Session, run
 from gateway.cli.values import enum_number
 from mailing.v1.audit_pb2 import ActorKind, AuditEvent
@@ -37,7 +37,9 @@ def status(context: typer.Context) -> None:
 @app.command("workers")
 def workers(
     context: typer.Context,
-    count: Annotated[int, typer.Argument(metavar="N", help="Messages in the air at once, for each engine.")],
+    count: Annotated[
+        int, typer.Argument(metavar="N", help="Messages in the air at once, for each engine.", max=2**31 - 1)
+    ],
 ) -> None:
     """Change the number of workers, at once."""
     request = SetWorkersRequest(workers=count)
@@ -124,9 +126,13 @@ def audit(
     kind: Annotated[
         str | None, typer.Option(help="Only this kind of caller: account, token, command, system or nobody.")
     ] = None,
-    actor_id: Annotated[int | None, typer.Option(help="Only the account or token with this id.", min=1)] = None,
+    actor_id: Annotated[
+        int | None, typer.Option(help="Only the account or token with this id.", min=1, max=INT64_MAX)
+    ] = None,
     object_type: Annotated[str, typer.Option("--object", help="Only this kind of thing: client, mailing, …")] = "",
-    object_id: Annotated[int | None, typer.Option("--id", help="Only the one with this id.", min=1)] = None,
+    object_id: Annotated[
+        int | None, typer.Option("--id", help="Only the one with this id.", min=1, max=INT64_MAX)
+    ] = None,
     limit: Limit = DEFAULT_LIMIT,
     all_: All = False,
 ) -> None:

@@ -15,6 +15,7 @@ from gateway.cli.failures import UsageFailure
 from gateway.cli.mailing_preview import show_preview
 from gateway.cli.mailing_stats import show_stats
 from gateway.cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
+from gateway.cli.plain import INT64_MAX
 from gateway.cli.session import CALL_SECONDS, Session, run
 from gateway.cli.texts import Encoding, text_of
 from gateway.cli.values import enum_number, local_hours, moment, timestamp
@@ -37,7 +38,7 @@ from mailing.v1.mailing_service_pb2 import (
 app = typer.Typer(help="Register, follow and steer mailings.", no_args_is_help=True)
 
 _TIME = "now, +10m (s, m, h, d, w) or a time with its offset, like 2026-01-31T09:00:00+03:00"
-MailingId = Annotated[int, typer.Argument(metavar="ID", help="The mailing's id.", min=1)]
+MailingId = Annotated[int, typer.Argument(metavar="ID", help="The mailing's id.", min=1, max=INT64_MAX)]
 NewText = Annotated[str, typer.Option("--text", help="What is sent, 1 to 4096 characters; - reads stdin.")]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="Only clients with this tag; may be repeated.")]
 Codes = Annotated[list[str] | None, typer.Option("--phone-code", help="Only this operator code; may be repeated.")]

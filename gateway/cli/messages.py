@@ -10,6 +10,7 @@ from rich.text import Text
 
 from gateway.cli import show
 from gateway.cli.pages import DEFAULT_LIMIT, All, Limit, collect
+from gateway.cli.plain import INT64_MAX
 from gateway.cli.session import CALL_SECONDS, Session, run
 from gateway.cli.values import enum_number
 from mailing.v1.message_pb2 import Attempt, Message, MessageStatus, NotSentReason
@@ -21,8 +22,12 @@ app = typer.Typer(help="The fate of every message.", no_args_is_help=True)
 @app.command("list")
 def list_(
     context: typer.Context,
-    mailing_id: Annotated[int | None, typer.Option("--mailing", help="Only of this mailing.", min=1)] = None,
-    client_id: Annotated[int | None, typer.Option("--client", help="Only for this client.", min=1)] = None,
+    mailing_id: Annotated[
+        int | None, typer.Option("--mailing", help="Only of this mailing.", min=1, max=INT64_MAX)
+    ] = None,
+    client_id: Annotated[
+        int | None, typer.Option("--client", help="Only for this client.", min=1, max=INT64_MAX)
+    ] = None,
     status: Annotated[str | None, typer.Option(help="pending, sent or not_sent.")] = None,
     reason: Annotated[str | None, typer.Option(help="expired, rejected, cancelled or uncertain.")] = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -65,7 +70,7 @@ def list_(
 @app.command("get")
 def get(
     context: typer.Context,
-    message_id: Annotated[int, typer.Argument(metavar="ID", help="The message's id.", min=1)],
+    message_id: Annotated[int, typer.Argument(metavar="ID", help="The message's id.", min=1, max=INT64_MAX)],
 ) -> None:
     """Show one message with each call to the provider."""
 

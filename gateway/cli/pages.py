@@ -9,10 +9,11 @@ from typing import Annotated, Protocol, TypeVar
 import typer
 
 from gateway.cli.failures import UsageFailure
+from gateway.cli.plain import INT64_MAX
 
 MAX_PAGE = 1000
 
-Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many to show.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=INT64_MAX, help="How many to show.")]
 All = Annotated[bool, typer.Option("--all", help="Show all, however many.")]
 DEFAULT_LIMIT = 50
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:  # protobuf's own types call these by two names
     FieldDescriptor = _pure.FieldDescriptor | _message.FieldDescriptor
 
 
+INT64_MAX = 2**63 - 1
+"""No field of the API has room for more; the library's own words would be a traceback."""
+
+
 def plain(message: Message) -> Any:
     """A protobuf message as dicts, lists, texts and numbers. Unlike MessageToDict, an int64 is a number."""
     if isinstance(message, Timestamp):
@@ -47,8 +51,10 @@ def enum_word(descriptor: EnumDescriptor, number: int) -> str:
     return value.name.removeprefix(prefix).lower()
 
 
-def dumps(value: object, *, indent: bool = True) -> str:
-    """JSON text; what acts on a terminal or hides in it is escaped there too."""
+def dumps(value: object, *, indent: bool = True, in_ascii: bool = False) -> str:
+    """JSON text; what acts on a terminal or hides in it is escaped there too, and all but ASCII if asked."""
+    if in_ascii:
+        return visible_json(json.dumps(value, indent=2 if indent else None))
     option = orjson.OPT_NON_STR_KEYS | (orjson.OPT_INDENT_2 if indent else 0)
     try:
         return visible_json(orjson.dumps(value, option=option).decode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -70,7 +71,9 @@ class Session:
 
     def dump(self, value: object, *, indent: bool = True) -> None:
         """Print JSON, for scripts."""
-        self.out.file.write(dumps(value, indent=indent) + "\n")
+        # Elsewhere the terminal's own escapes would stand for what its encoding lacks, and they are no JSON.
+        in_ascii = codecs.lookup(getattr(self.out.file, "encoding", None) or "utf-8").name != "utf-8"
+        self.out.file.write(dumps(value, indent=indent, in_ascii=in_ascii) + "\n")
         self.out.file.flush()
 
 

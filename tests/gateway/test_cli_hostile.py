@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
 import secrets
+import sys
 from pathlib import Path
 
 import grpc
@@ -170,3 +172,28 @@ def test_the_console_takes_nothing_for_markup_however_it_is_told(capfd: pytest.C
         out = without_colours(capfd.readouterr().out.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
         assert not raw(out)
         assert text not in MARKUP or out.count(text) >= 6
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("messages", "get"), ("mailing", "get"), ("mailing", "pause"), ("clients", "get"), ("engine", "workers")),
+        *(("messages", "list", "--mailing"), ("messages", "list", "--client"), ("audit", "--actor-id")),
+    ],
+    ids=" ".join,
+)
+def test_a_number_that_no_field_holds_is_one_line(run: Run, words: tuple[str, ...]) -> None:
+    code, out, err = run(*words, "99999999999999999999")
+    assert (code, out) == (2, "")
+    assert (err.count("\n"), "Input should be less than" in err) == (1, True)
+
+
+def test_json_is_json_in_every_encoding(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for encoding in ("ascii", "latin-1", "cp1251", "utf-8"):
+        into = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="backslashreplace")
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", into)
+            run("--json", "mailing", "list")
+        into.flush()
+        shown = into.buffer.getvalue().decode(encoding)
+        assert json.loads(shown)

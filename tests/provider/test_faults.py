@@ -8,8 +8,8 @@ import gzip
 import socket
 import time
 import zlib
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import orjson
 import pytest
@@ -195,8 +195,9 @@ async def _greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     writer.close()
 
 
-async def test_a_connection_that_takes_too_long_is_no_call(make_provider: MakeProvider) -> None:
-    """A listener whose queue is full answers no SYN: nothing arrives there."""
+@contextmanager
+def _deaf() -> Iterator[str]:
+    """The URL of a listener whose queue is full: it answers no SYN, so nothing arrives there."""
     with socket.socket() as deaf, ExitStack() as filling:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen(0)
@@ -204,9 +205,32 @@ async def test_a_connection_that_takes_too_long_is_no_call(make_provider: MakePr
             waiting = filling.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(deaf.getsockname())
-        provider = make_provider(f"http://127.0.0.1:{deaf.getsockname()[1]}/v1", connect_seconds=0.1)
+        yield f"http://127.0.0.1:{deaf.getsockname()[1]}/v1"
+
+
+async def test_a_connection_that_takes_too_long_is_no_call(make_provider: MakeProvider) -> None:
+    with _deaf() as url:
+        provider = make_provider(url, connect_seconds=0.1)
         answer = await provider.send(5, PHONE, TEXT, 5)
     assert answer == Answer(None, False, "the connection could not be made in time", arrived=False)
+
+
+async def test_where_nothing_could_connect_the_last_moments_of_a_window_leave_no_doubt(
+    make_provider: MakeProvider,
+) -> None:
+    """Less time than a connection may take: it timed out as a whole, and counted as perhaps arrived."""
+    with _deaf() as url:
+        provider = make_provider(url, connect_seconds=0.2)
+        await provider.send(5, PHONE, TEXT, 5)
+        answer = await provider.send(5, PHONE, TEXT, 0.1)
+    assert not answer.arrived
+    assert answer.detail == "not called: too little time was left to make a connection"
+
+
+async def test_where_calls_go_through_a_short_time_is_used(make_provider: MakeProvider) -> None:
+    async with raw_server(reply(ACCEPTED)) as server:
+        provider = make_provider(server.url, connect_seconds=5)
+        assert [(await provider.send(5, PHONE, TEXT, seconds)).valid for seconds in (5, 4, 3)] == [True] * 3
 
 
 async def test_echo_gives_nothing_away(make_provider: MakeProvider) -> None:
