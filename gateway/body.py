@@ -26,8 +26,10 @@ _CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 _SHAPE: Final = 422
 SIGN_IN_BYTES_MAX: Final = 4096
 """Anybody may send so much: a name and a password."""
-_COMMAS_MAX: Final = 25_000
-"""Twice as many as the longest lists of a request have together; each may make a value of 100 bytes."""
+_COMMAS_MAX: Final = 18_000
+"""As many as the longest lists and the longest text have together; each may make a value of 100 bytes."""
+_BRACKETS_MAX: Final = 6_000
+"""More than a text of nothing but brackets has; each may make a list or an object, which cost most to look through."""
 _MAY_BE_NAMED_LATER: Final = frozenset(
     {409, 500, 501}
 )  # statuses of a check that say nothing of the caller or the path
@@ -99,6 +101,8 @@ async def read_json(request: web.Request, bytes_max: int = 0) -> Any:
         raise Problem(400, "the body is empty: JSON is needed")
     if raw.count(b",") > _COMMAS_MAX:
         raise Problem(400, f"the body has more than {_COMMAS_MAX} commas: no request has so many values")
+    if raw.count(b"[") + raw.count(b"{") > _BRACKETS_MAX:
+        raise Problem(400, f"the body has more than {_BRACKETS_MAX} brackets: no request has so many lists and objects")
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -110,12 +114,12 @@ async def read_json(request: web.Request, bytes_max: int = 0) -> Any:
 
 def _is_deeper(value: Any, levels: int) -> bool:
     """Whether lists and objects lie in each other more than ``levels`` deep; level by level, so without recursion."""
-    layer = [value]
-    for _ in range(levels + 1):
-        containers = [each for each in layer if isinstance(each, dict | list)]
-        if not containers:
+    layer: list[Any] = [[value]]
+    for _ in range(levels + 2):
+        if not layer:
             return False
-        layer = [inner for each in containers for inner in (each.values() if isinstance(each, dict) else each)]
+        inside = [each.values() if isinstance(each, dict) else each for each in layer]
+        layer = [inner for each in inside for inner in each if type(inner) is dict or type(inner) is list]
     return True
 
 
