@@ -75,7 +75,7 @@ class Event(Enum):
     ACCEPT = "the provider answers 2xx"
     REJECT = "the provider answers 400"
     DEFER = "certainly not sent, to be tried again"
-    MISS = "no complete answer comes back"
+    MISS = "the outcome stays unknown"
     LOSE = "the engine died with it"
     EXPIRE = "the mailing has ended"
     CANCEL = "the mailing is cancelled"

@@ -253,7 +253,7 @@ async def test_bodies_that_can_not_be_read(post: Post, body: bytes, status: int,
 async def test_more_values_than_any_request_has_are_not_even_parsed(
     post: Post, monkeypatch: pytest.MonkeyPatch, limit: str, within: bytes, beyond: bytes, part: str
 ) -> None:
-    """The longest lists with a known caller's faults in them: 18 ms and 14 MiB for one refusal, now 3 ms and 4 MiB."""
+    """The longest lists with a known caller's faults in them: 18 ms for one refusal, now 3."""
     monkeypatch.setattr("gateway.body._COMMAS_MAX", 1000)
     monkeypatch.setattr(f"gateway.body.{limit}", 100)
     assert (await post(within))[0] == 422

@@ -35,7 +35,7 @@ class _AttemptOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Attemp
     ATTEMPT_OUTCOME_DEFERRED: _AttemptOutcome.ValueType  # 3
     """It failed for certain, and the message is tried again later while its mailing lasts."""
     ATTEMPT_OUTCOME_LOST: _AttemptOutcome.ValueType  # 4
-    """Nobody knows: no complete answer came, or the engine stopped before it knew."""
+    """Nobody knows: no complete answer came, or somebody's in the provider's place (408, 502, 504), or the engine stopped."""
 
 class AttemptOutcome(_AttemptOutcome, metaclass=_AttemptOutcomeEnumTypeWrapper):
     """How a call to the provider ended."""
@@ -49,7 +49,7 @@ ATTEMPT_OUTCOME_REJECTED: AttemptOutcome.ValueType  # 2
 ATTEMPT_OUTCOME_DEFERRED: AttemptOutcome.ValueType  # 3
 """It failed for certain, and the message is tried again later while its mailing lasts."""
 ATTEMPT_OUTCOME_LOST: AttemptOutcome.ValueType  # 4
-"""Nobody knows: no complete answer came, or the engine stopped before it knew."""
+"""Nobody knows: no complete answer came, or somebody's in the provider's place (408, 502, 504), or the engine stopped."""
 Global___AttemptOutcome: _TypeAlias = AttemptOutcome  # noqa: Y015
 
 class _MessageStatus:
@@ -95,7 +95,7 @@ class _NotSentReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NotSent
     NOT_SENT_REASON_CANCELLED: _NotSentReason.ValueType  # 3
     """The mailing was cancelled."""
     NOT_SENT_REASON_UNCERTAIN: _NotSentReason.ValueType  # 4
-    """Not accepted, and nobody knows whether the provider got it all the same: a call for it had no complete answer. Whatever
+    """Not accepted, and nobody knows whether the provider got it all the same: a call's outcome is unknown. Whatever
     is not sent for another reason certainly did not reach the provider.
     """
 
@@ -111,7 +111,7 @@ NOT_SENT_REASON_REJECTED: NotSentReason.ValueType  # 2
 NOT_SENT_REASON_CANCELLED: NotSentReason.ValueType  # 3
 """The mailing was cancelled."""
 NOT_SENT_REASON_UNCERTAIN: NotSentReason.ValueType  # 4
-"""Not accepted, and nobody knows whether the provider got it all the same: a call for it had no complete answer. Whatever
+"""Not accepted, and nobody knows whether the provider got it all the same: a call's outcome is unknown. Whatever
 is not sent for another reason certainly did not reach the provider.
 """
 Global___NotSentReason: _TypeAlias = NotSentReason  # noqa: Y015
