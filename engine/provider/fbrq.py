@@ -48,6 +48,7 @@ _NOT_CONNECTED: Final = "client error (connect)"
 """A cause that the client names for all that goes wrong before the request leaves: name, connection, TLS."""
 
 _MISADDRESSED: Final = " with a body that is not JSON (the provider's address is probably wrong)"
+_CONNECTED_TOO_LATE: Final = "the connection could not be made in time"
 _REASONS: Final = (
     ("connection refused", "connection refused"),
     ("connection reset", "connection reset by the provider"),
@@ -69,7 +70,7 @@ _REASONS: Final = (
     ("parse", "the answer is not valid HTTP"),
     ("invalid", "the answer is not valid HTTP"),
     ("message head is too large", "the answer is not valid HTTP"),
-    ("deadline has elapsed", "the connection could not be made in time"),
+    ("deadline has elapsed", _CONNECTED_TOO_LATE),
     (_NOT_CONNECTED, "the connection could not be made"),
 )
 """What the client's messages mean, most telling first; they are matched in lower case."""
@@ -113,8 +114,8 @@ class FbrqProvider:
         self._timeout_seconds = math.nan  # differs from any number: the first call sets it
         self._timeout = timedelta(0)
         self._connect_seconds = connect_seconds
-        self._is_unreached = False
-        """Whether the last call that ended got no connection."""
+        self._is_slow_to_connect = False
+        """Whether the last call that ended got no connection within its time; a refused one is known at once."""
 
     async def send(self, message_id: int, phone_number: int, text: str, timeout_seconds: float) -> Answer:
         """Call the provider once; see ``engine.ports.Provider.send``.
@@ -127,9 +128,9 @@ class FbrqProvider:
                 return Answer(None, False, "not called: no time was left", arrived=False)
             self._timeout = timedelta(seconds=timeout_seconds)
             self._timeout_seconds = timeout_seconds
-        if self._is_unreached and timeout_seconds <= self._connect_seconds:
-            # The whole time-out would end first and leave open whether the request arrived: where the last connection
-            # could not be made, a message would end as `uncertain` that certainly never left.
+        if self._is_slow_to_connect and timeout_seconds <= self._connect_seconds:
+            # The whole time-out would end first and leave open whether the request arrived: a message that certainly
+            # never left would end as `uncertain`.
             return Answer(None, False, "not called: too little time was left to make a connection", arrived=False)
         body = orjson.dumps({"id": message_id, "phone": phone_number, "text": text})
         try:
@@ -138,9 +139,9 @@ class FbrqProvider:
                 content = await response.body_reader.read(BODY_BYTES_MAX + 1)
         except PyreqwestError as error:
             answer = _no_answer(error, timeout_seconds)
-            self._is_unreached = not answer.arrived
+            self._is_slow_to_connect = answer.detail == _CONNECTED_TOO_LATE
             return answer
-        self._is_unreached = False
+        self._is_slow_to_connect = False
         if response.status == _HTTP_OK and content == _ACCEPTED_BODY:
             return _ACCEPTED
         return self._answer(response, bytes(content or b""), phone_number, text)

@@ -135,7 +135,9 @@ async def test_an_import_with_no_token_is_told_so_while_it_still_sends(api: Api)
         call = ClientServiceStub(channel).ImportClients(iter([ImportClientsRequest(rows=rows)] * 10))
         with pytest.raises(aio.AioRpcError) as caught:
             await call
-    assert caught.value.code() is StatusCode.UNAUTHENTICATED
+    # On a busy machine grpc.aio may notice that its own write failed before it reads the answer: then it says INTERNAL.
+    assert caught.value.code() in {StatusCode.UNAUTHENTICATED, StatusCode.INTERNAL}
+    assert api.measured == [("ImportClients", "UNAUTHENTICATED")]
     async for _ in api.clients.ExportClients(ExportClientsRequest()):
         raise AssertionError("something was stored")
 
