@@ -19,6 +19,7 @@ _INLINE_CODE: Final = re.compile(r"`[^`\n]*`")
 _HEADING: Final = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
 _LINK: Final = re.compile(r"\]\(<?([^)>\s]+)|^\[[^\]]+\]: *(\S+)|\b(?:src|href)=\"([^\"]+)\"", re.MULTILINE)
 _ELSEWHERE: Final = re.compile(r"[a-z][a-z0-9+.-]*:")
+_OUR_PATH: Final = re.compile(r"`((?:admin|common|docs|engine|gateway|proto|scripts|tests)/[\w/.-]+)`")
 _NOT_IN_ANCHORS: Final = re.compile(r"[^\w\- ]")
 
 
@@ -76,3 +77,9 @@ def test_links_and_anchors_are_read_as_github_does() -> None:
     )
     assert list(links(text)) == ["x.md#y", "p.png", "ref.md", "s.svg"]
     assert list(anchors(text)) == ["whats-new-in-10", "same", "same-1"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_the_paths_that_are_named_exist(document: Path) -> None:
+    named = _OUR_PATH.findall(_CODE.sub("", document.read_text()))
+    assert [path for path in named if not (ROOT / path).exists()] == []
