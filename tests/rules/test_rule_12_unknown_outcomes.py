@@ -93,9 +93,7 @@ async def test_rule_06_a_page_of_html_is_no_provider_and_status_and_health_say_s
         await rig.add_clients(1)
         mailing = await rig.register()
         await until(lambda: says_wrong_address(rig))
-        (m,) = await rig.list_messages(mailing.id)
-        assert m.status == PENDING
-        assert "address is probably wrong" in m.last_error.detail
+        await until(lambda: last_error_says_it(rig, mailing.id))  # stored a moment after the breaker knows
         await until(lambda: provider_is(rig, "NOT_SERVING"))
         code, shown = await ready(rig)
         assert (code, "address is probably wrong" in shown["components"]["provider"]) == (503, True)
@@ -106,6 +104,11 @@ async def test_rule_06_a_page_of_html_is_no_provider_and_status_and_health_say_s
 
 async def says_wrong_address(rig: Rig) -> bool:
     return "address is probably wrong" in (await status(rig)).breaker.detail
+
+
+async def last_error_says_it(rig: Rig, mailing_id: int) -> bool:
+    (m,) = await rig.list_messages(mailing_id)
+    return m.status == PENDING and "address is probably wrong" in m.last_error.detail
 
 
 async def provider_is(rig: Rig, wanted: str) -> bool:
