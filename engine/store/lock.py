@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from engine.store.errors import DatabaseInUse, DatabaseUnavailable
@@ -39,5 +40,6 @@ class FileLock:
 
     def release(self) -> None:
         """Let go. The file stays: removing it would let two processes lock two different files."""
-        os.ftruncate(self._file, 0)
+        with suppress(OSError):  # a disk that became read-only: a stop must not fail of it
+            os.ftruncate(self._file, 0)
         os.close(self._file)

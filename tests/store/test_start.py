@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import sqlite3
 from collections.abc import Callable
@@ -146,12 +147,23 @@ async def test_a_log_without_its_file_is_not_thrown_away(tmp_path: Path) -> None
     await store.close()
 
 
-async def test_a_full_disk_at_the_start_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> int:
-        raise OSError(28, "No space left on device")
+def full(*_: object) -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
+
+async def test_a_full_disk_at_the_start_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.pwrite", full)
     with pytest.raises(DatabaseUnavailable, match=r"mailing\.db\.lock: No space left on device"):
         await Store.open(f"sqlite://{tmp_path}/mailing.db")
     monkeypatch.undo()
     await (await Store.open(f"sqlite://{tmp_path}/mailing.db")).close()  # the lock was let go
+
+
+async def test_a_disk_that_takes_nothing_more_does_not_spoil_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await Store.open(f"sqlite://{tmp_path}/mailing.db")
+    with monkeypatch.context() as patched:
+        patched.setattr("os.ftruncate", full)
+        await store.close()
+    await (await Store.open(f"sqlite://{tmp_path}/mailing.db")).close()
