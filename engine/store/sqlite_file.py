@@ -58,6 +58,8 @@ def look_before_opening(path: str) -> None:
         return
     if file.exists() and not file.is_file():
         raise DatabaseUnavailable("it is a folder or a device")
+    if file.exists() and not os.access(file, os.W_OK):  # SQLite would open it to read, and all would fail that comes
+        raise DatabaseUnavailable("this user may not write to it, or its disk is read-only")
     if not (file.exists() and file.stat().st_size):
         if journal.exists() and journal.stat().st_size:
             raise DatabaseUnavailable(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import sqlite3
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -167,3 +171,33 @@ async def test_a_disk_that_takes_nothing_more_does_not_spoil_the_end(
         patched.setattr("os.ftruncate", full)
         await store.close()
     await (await Store.open(f"sqlite://{tmp_path}/mailing.db")).close()
+
+
+READ_ONLY = """
+import asyncio, os, sys
+from engine.store import Store, DatabaseUnavailable
+
+async def main():
+    await (await Store.open(sys.argv[1])).close()
+    os.chmod(sys.argv[1].removeprefix("sqlite://"), 0o400)
+    if os.geteuid() == 0:
+        os.chown(os.path.dirname(sys.argv[1].removeprefix("sqlite://")), 65534, 65534)
+        for name in ("", ".lock"):
+            os.chown(sys.argv[1].removeprefix("sqlite://") + name, 65534, 65534)
+        os.setuid(65534)  # root may write everything
+    try:
+        await Store.open(sys.argv[1])
+    except DatabaseUnavailable as error:
+        print(error)
+
+asyncio.run(main())
+"""
+
+
+def test_a_file_that_this_user_may_not_write_is_one_clear_line() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are shut to other users
+        path = f"{folder}/mailing.db"
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        command = [sys.executable, "-c", READ_ONLY, f"sqlite://{path}"]
+        run = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert run.stdout == f"can't open the database {path}: this user may not write to it, or its disk is read-only\n"
