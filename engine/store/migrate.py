@@ -17,7 +17,7 @@ from aerich.utils import get_models_describe, import_py_module
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from engine.store import orm
-from engine.store.database import Database, Tx
+from engine.store.database import Database, Lane, Tx
 from engine.store.errors import DatabaseTooNew
 
 LOCATION = Path(__file__).parent / "migrations"
@@ -40,7 +40,7 @@ async def migrate(database: Database) -> list[str]:
     Raises:
         DatabaseTooNew: the database has been migrated by a newer version.
     """
-    return await database.transaction(_upgrade)
+    return await database.transaction(_upgrade, Lane.UPKEEP)
 
 
 async def _upgrade(tx: Tx) -> list[str]:
