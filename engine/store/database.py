@@ -7,6 +7,7 @@ import asyncio
 import enum
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from tortoise.backends.base.client import BaseDBAsyncClient
@@ -78,8 +79,9 @@ class Database(abc.ABC):
 
     dialect: Dialect
 
-    def __init__(self) -> None:
-        self._availability = Availability()
+    @cached_property
+    def _availability(self) -> Availability:
+        return Availability()
 
     async def transaction(self, work: Work[T], lane: Lane = Lane.API) -> T:
         """Run ``work`` as one transaction: committed when it returns, rolled back when it raises.

@@ -86,7 +86,6 @@ class PostgresDatabase(Database):
     dialect = POSTGRES
 
     def __init__(self, client: AsyncpgDBClient, limits: Limits = Limits()) -> None:  # noqa: B008 - never changes
-        super().__init__()
         self._client, self._limits = client, limits
         self._terms = {lane: limits.terms(lane) for lane in Lane}
         api_connections = client.pool_maxsize - _DELIVERY_CONNECTIONS
@@ -173,7 +172,7 @@ class PostgresDatabase(Database):
                     self._leave(lane)
                     raise
         except TimeoutError as error:
-            raise StoreUnavailable(f"the database: no connection within {self._limits.turn_seconds:g} s") from error
+            raise StoreUnavailable("the database: no connection in time") from error
 
     async def _give_back(self, connection: Any, lane: Lane) -> None:
         pool = self._client._pool

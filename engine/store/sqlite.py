@@ -118,7 +118,6 @@ class SqliteDatabase(Database):
     dialect = SQLITE
 
     def __init__(self, path: str, lock: FileLock | None, connections: _Connections) -> None:
-        super().__init__()
         self.path = path
         self._lock, self._connections = lock, connections
         self._writer, self._near = connections.writer, connections.near

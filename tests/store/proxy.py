@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 
@@ -47,17 +48,23 @@ class Proxy:
         for writer in self._writers:
             writer.transport.abort()
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve a connection."""
         self._writers.append(writer)
+        self._start(self._forward(reader, writer))
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._through.wait()
         with suppress(OSError):
             upstream_reader, upstream_writer = await asyncio.open_unix_connection(self._socket)
             self._writers.append(upstream_writer)
-            for copying in (self._copy(reader, upstream_writer), self._copy(upstream_reader, writer)):
-                task = asyncio.create_task(copying)
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+            self._start(self._copy(reader, upstream_writer))
+            self._start(self._copy(upstream_reader, writer))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         data = b" "
