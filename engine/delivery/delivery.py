@@ -392,5 +392,5 @@ class Delivery:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._background.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, StoreUnavailable):
             log.warning("delivery.background", error=repr(error))

@@ -20,7 +20,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.exceptions import BaseORMException
 
 from engine.store import orm
-from engine.store.database import Database, Tx
+from engine.store.database import Database, Lane, Tx
 from engine.store.errors import DatabaseTooNew, DatabaseUnavailable
 from engine.store.schema import refuse_others, verify
 
@@ -45,7 +45,7 @@ async def migrate(database: Database) -> list[str]:
         DatabaseTooNew: the database has been migrated by a newer version.
         DatabaseUnavailable: it is another program's, or has not what the migrations should have made.
     """
-    return await database.transaction(_upgrade)
+    return await database.transaction(_upgrade, Lane.UPKEEP)
 
 
 async def _upgrade(tx: Tx) -> list[str]:

@@ -69,10 +69,9 @@ class Connections:
             if inline or path == MEMORY:
                 reader = writer if path == MEMORY else await connect(_READER_PRAGMAS, _inline)
                 return cls(writer, dict.fromkeys(Lane, reader), [reader], None, opened)
-            readers = {
-                Lane.DELIVERY: await connect(_DELIVERY_PRAGMAS, Threaded.open),
-                Lane.API: await connect(_READER_PRAGMAS, Threaded.open),
-            }
+            delivery = await connect(_DELIVERY_PRAGMAS, Threaded.open)
+            api = await connect(_READER_PRAGMAS, Threaded.open)
+            readers = {Lane.DELIVERY: delivery, Lane.API: api, Lane.UPKEEP: api}
             near = await connect(_NEAR_PRAGMAS, _inline)
             long = [await connect(_LONG_PRAGMAS, Interruptible.open) for _ in range(LONG_AT_ONCE)]
             return cls(writer, readers, long, near, opened)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from random import Random
 from typing import Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from engine.delivery.book import Book
 from engine.delivery.gate import Gate
@@ -262,6 +264,24 @@ def test_an_error_that_nobody_knows_lets_no_outcome_go_while_nothing_can_be_stor
     loop.run_until_complete(run())
     assert setting.freed == number
     assert sorted(id for ids in setting.store.transactions for id in ids) == list(range(20, 20 + number))
+
+
+def test_a_minute_of_rows_that_nobody_can_store_is_sixty_lines_at_most(loop: VirtualLoop) -> None:
+    """Found from outside: 217,000 lines. Here all within one second."""
+    setting = Setting(loop)
+    setting.store.broken = True
+    setting.put(*range(20, 30))
+    began = time.monotonic()
+
+    async def run() -> None:
+        for _ in range(100):
+            with pytest.raises(StoreUnavailable):
+                await setting.recorder.run()
+
+    with capture_logs() as lines:
+        loop.run_until_complete(run())
+    assert {line["event"] for line in lines} == {"record.stuck"}
+    assert len(lines) <= 1 + (time.monotonic() - began)
 
 
 def test_a_bad_row_alone_waits_until_another_shows_that_the_store_works(loop: VirtualLoop) -> None:
