@@ -51,6 +51,7 @@ class DeliveryQueue:
         self._parked: list[asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._is_paced = False
+        self._dismissed = False
 
     def __len__(self) -> int:
         return self._size
@@ -88,9 +89,9 @@ class DeliveryQueue:
     async def take(self, worker: int) -> Claim | None:
         """Wait for a claim that may be called now, and take a slot for it.
 
-        ``None``: there are to be fewer workers now, and this one (counted from 1) is one too many.
+        ``None``: the worker (counted from 1) is wanted no more.
         """
-        while worker <= self.workers:
+        while self.wants(worker):
             claim = self.take_now()
             if claim is not None:
                 # A timer wakes one waiter; whoever gets a claim then wakes the next one, until nothing
@@ -113,6 +114,15 @@ class DeliveryQueue:
         """Change the number of workers; calls in flight end in their own time."""
         self.workers = workers
         self.slots = max(self._slots_min, workers)
+        self.wake(len(self._parked))
+
+    def wants(self, worker: int) -> bool:
+        """False: this worker, counted from 1, is one too many, for there are to be fewer now, or none."""
+        return worker <= self.workers and not self._dismissed
+
+    def dismiss(self) -> None:
+        """For good: each worker ends with what it has in hand."""
+        self._dismissed = True
         self.wake(len(self._parked))
 
     def free(self, slots: int) -> None:
