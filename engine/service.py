@@ -14,7 +14,7 @@ import os
 import socket
 import sys
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import fields
 from random import Random
 from typing import Any
@@ -186,6 +186,7 @@ class Service:
         metrics.workers.follow(lambda: delivery.queue.workers)
         metrics.breaker_state.follow(lambda: list(BreakerState).index(delivery.gate.breaker.state))
         metrics.due_lag_seconds.follow(lambda: delivery.due_lag_seconds)
+        metrics.stalled_seconds.follow(lambda: delivery.liveness.stalled_seconds)
 
 
 async def _within(seconds: float, *parts: Coroutine[Any, Any, None]) -> None:
@@ -266,13 +267,22 @@ class Control:
             sending_paused=delivery.gate.sending_paused,
             breaker=self._breaker(now_us),
             engines=delivery.engines,
-            actors=tuple(
-                ActorStatus(actor.name, actor.is_well(now_us), actor.restarts, actor.last_error)
-                for actor in delivery.health()
-                # Hundreds of workers that are well say nothing.
-                if not actor.name.startswith("worker-") or not actor.is_well(now_us)
-            ),
+            actors=tuple(self._actors(now_us)),
         )
+
+    def _actors(self, now_us: int) -> Iterator[ActorStatus]:
+        """Each actor, or part, and how it is: what has stalled is not well, however well its actor feels."""
+        stalls: dict[str, str] = {}
+        for stall in self._delivery.liveness.stalls():
+            stalls.setdefault(stall.part, str(stall))
+        for actor in self._delivery.health():
+            words = stalls.pop(actor.name, "")
+            is_well = actor.is_well(now_us) and not words
+            # Hundreds of workers that are well say nothing.
+            if not actor.name.startswith("worker-") or not is_well:
+                yield ActorStatus(actor.name, is_well, actor.restarts, words or actor.last_error)
+        for part, words in stalls.items():
+            yield ActorStatus(part, healthy=False, detail=words)
 
     def health(self) -> Mapping[str, str | None]:
         """Each component and why it is not ready, for ``/readyz``."""

@@ -27,6 +27,7 @@ NAMES = {
     "mailing_workers": "gauge",
     "mailing_breaker_state": "gauge",
     "mailing_due_lag_seconds": "gauge",
+    "mailing_stalled_seconds": "gauge",
     "mailing_rpc_seconds": "histogram",
 }
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
@@ -18,6 +18,7 @@ from engine.delivery.ending import Ending
 from engine.delivery.gate import Gate
 from engine.delivery.hand import Hand
 from engine.delivery.leases import LeaseKeeper, alive_since_us
+from engine.delivery.liveness import HeardStore, Liveness
 from engine.delivery.marker import Marker
 from engine.delivery.queue import DeliveryQueue
 from engine.delivery.rate_meter import RateMeter
@@ -70,7 +71,9 @@ class Delivery:
         meter: Meter,
         breaker: Breaker | None = None,
     ) -> None:
-        self._store, self._provider, self._clock, self._random = store, provider, clock, random
+        self._heard = HeardStore(store)
+        self._store = cast("Store", self._heard)
+        self._provider, self._clock, self._random = provider, clock, random
         self._settings, self._name, self._meter = settings, name, meter
         self.book, self.hand = Book(), Hand()
         self.gate = Gate(breaker or Breaker(), settings.provider_rate, random)
@@ -176,6 +179,11 @@ class Delivery:
         return self.leases.control.engines if self.leases.control is not None else ()
 
     @property
+    def is_forgotten(self) -> bool:
+        """The other engines take this one for dead: it has no share of any rate."""
+        return not self.gate.has_share and self.engine_id not in {engine.engine_id for engine in self.engines}
+
+    @property
     def due_lag_seconds(self) -> float:
         """How late the oldest due message was at the last tick."""
         return self.ticker.due_lag_seconds
@@ -234,6 +242,9 @@ class Delivery:
             on_recovered=self._recovered,
         )
         self.clock_watch = ClockWatch(store, book=self.book, clock=clock, on_back=self.ticker.wake)
+        parts = (self.queue, self.book, self.gate, self.recorder, clock)
+        waits = (settings.provider_timeout_seconds, settings.tick_seconds)
+        self.liveness = Liveness(self._heard, *parts, *waits, is_forgotten=lambda: self.is_forgotten)
         self.worker = self._make_worker()
         self.queue.on_low = self.ticker.wake
         self.gate.on_change = self._gate_changed

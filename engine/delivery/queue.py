@@ -41,6 +41,8 @@ class DeliveryQueue:
         self.workers = workers
         self.slots = max(slots_min, workers)
         self.slots_used = 0
+        self.taken = 0
+        """How many claims have gone to workers, ever: it shows that the queue moves."""
         self.on_low: Callable[[], None] = lambda: None
         """Called when a lane runs low, so that the ticker claims more before it is empty."""
         self._gate, self._book, self._clock = gate, book, clock
@@ -60,6 +62,11 @@ class DeliveryQueue:
         """How many claims of the mailing wait here."""
         lane = self._lanes.get(mailing_id)
         return len(lane) if lane else 0
+
+    @property
+    def waiting(self) -> list[int]:
+        """The ids of the mailings whose claims wait here."""
+        return list(self._lanes)
 
     def put(self, mailing_id: int, claims: Collection[Claim]) -> None:
         """Add claims of one mailing; the ticker asks for no more than there is room."""
@@ -185,6 +192,7 @@ class DeliveryQueue:
         claim = lane.popleft()
         self._size -= 1
         self.slots_used += 1
+        self.taken += 1
         left = len(lane)
         if left <= self._low_marks[mailing_id]:
             # Again at the half of that: the ticker may find it too early now, and nobody else would say so.
