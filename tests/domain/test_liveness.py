@@ -72,7 +72,8 @@ def test_what_is_explained_is_none_and_begins_anew_afterwards(
     waits: dict[str, Any], part: str, seconds: float, progress: str, reason: str | None
 ) -> None:
     view, watch = replace(WELL, **waits), Watch()
-    held = replace(view, stopping=True) if reason is None else replace(view, **{reason: "a rate"})
+    why: dict[str, Any] = {"stopping": True} if reason is None else {reason: "a rate"}
+    held = replace(view, **why)
     watch.look(moving(view, 0), 0)
     for second in range(1, 60):
         found = watch.look(replace(moving(held, second), **{progress: getattr(view, progress)}), second * SECOND_US)
