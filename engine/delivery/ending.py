@@ -41,7 +41,7 @@ class Ending:
         await self._until(lambda: not self._workers(), calls_us)
         await self._cut((calls_us + end_us) // 2)
         await self._until(lambda: not len(self._recorder), end_us)
-        await self._stop(["recorder", "marker", "leases"], end_us)
+        await self._stop(self._supervisor.names(), end_us)
 
     def _give_back(self) -> None:
         claims = self._queue.withdraw(lambda _: True)

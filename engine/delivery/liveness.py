@@ -19,7 +19,11 @@ from engine.domain.breaker import BreakerState
 from engine.domain.liveness import Stall, View, Watch
 from engine.ports import Clock, Store
 
-_READS: Final = frozenset({"plans", "read_control", "next_due_us"})
+_CHANGES: Final = (
+    *("heartbeat", "recover", "renew", "claim", "begin", "record", "release"),
+    *("build_audience", "purge", "expire", "cancel_pending"),
+)
+"""Verbs that write. A new one that is missing here hides no stall; one that only reads would."""
 _TICKERS: Final = ("plans", "next_due_us", "claim", "expire", "cancel_pending")
 _SOON_US: Final = 100_000
 """A claim that met another engine's asks again a moment later: that moment is no rest."""
@@ -54,7 +58,7 @@ class HeardStore:
     @property
     def changes(self) -> int:
         """Transactions that changed something."""
-        return self.answers.total() - sum(self.answers[verb] for verb in _READS)
+        return sum(self.answers[verb] for verb in _CHANGES)
 
     def __getattr__(self, verb: str) -> Callable[..., Awaitable[Any]]:
         async def heard(*args: Any, **kwargs: Any) -> Any:
