@@ -54,7 +54,7 @@ async def calling(
         await engine.start()
         try:
             mailing_id = await register(engine.target, messages, "resend")
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while (await provider.stats())["requests"] < 4:
                     await asyncio.sleep(0.01)
             yield engine, provider, mailing_id
@@ -99,7 +99,7 @@ async def test_an_answer_within_the_limit_is_stored_and_never_asked_for_again(tm
         rows = engine.rows()
         assert (len(rows.sent), len(rows.claimed)) == ((await provider.stats())["accepted"], 0)
         await engine.start()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             assert await finished(engine.target, mailing_id) == (0, 12, 0)
         assert (await provider.stats())["repeated_ids"] == 0
 
@@ -122,10 +122,13 @@ async def test_a_start_that_waits_for_the_database_ends_in_time(tmp_path: Path) 
     with closing(sqlite3.connect(engine.database, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         starting = asyncio.create_task(engine.start())
-        async with asyncio.timeout(20):
-            while engine.pid in (None, before) or not takes_signals(engine.pid):
-                await asyncio.sleep(0.01)
-        _, seconds = await stopped(engine)
-        with pytest.raises(RuntimeError, match="did not start"):
-            await starting
+        try:
+            async with asyncio.timeout(60):
+                while engine.pid in (None, before) or not takes_signals(engine.pid):
+                    await asyncio.sleep(0.01)
+            _, seconds = await stopped(engine)
+            with pytest.raises(RuntimeError, match="did not start"):
+                await starting
+        finally:
+            await engine.kill()
     assert seconds < 1.0 + LATE_SECONDS

@@ -26,13 +26,14 @@ KINDS: dict[str, tuple[dict[str, Any], str, float, str, str | None]] = {
     "audience": ({"building": True}, "audience_builder", LOOK_PATIENCE, "built", None),
     "forgotten": ({"forgotten": True}, "leases", STALL_SECONDS, "forgotten", None),
 }
+COUNTED = ("changes", "looks", "stored", "taken", "claimed", "swept", "built")
 kinds = pytest.mark.parametrize(("waits", "part", "seconds", "progress", "reason"), KINDS.values(), ids=KINDS)
 
 
 def moving(view: View, second: float) -> View:
     """``view`` with everything moving that may."""
     steps = int(second * 10)
-    counts = dict.fromkeys(("changes", "looks", "stored", "taken", "claimed", "swept", "built"), steps)
+    counts: dict[str, Any] = dict.fromkeys(COUNTED, steps)
     return replace(view, **counts, asked=None if view.asked is None else steps)
 
 
