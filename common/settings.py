@@ -46,7 +46,7 @@ class ProcessSettings(BaseModel):
         "info", description="debug, info, warning or error"
     )
     shutdown_seconds: float = Field(
-        10.0, ge=0, le=3600, allow_inf_nan=False, description="how long calls in flight may take to end at a stop"
+        10.0, ge=0, le=3600, allow_inf_nan=False, description="how long a stop may take; calls in flight get most of it"
     )
 
     def conflicts(self) -> Sequence[tuple[str, str]]:

@@ -7,16 +7,18 @@ from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
 from engine.delivery.audience_builder import AudienceBuilder
 from engine.delivery.book import Book
 from engine.delivery.clock_watch import ClockWatch
+from engine.delivery.ending import Ending
 from engine.delivery.gate import Gate
 from engine.delivery.hand import Hand
 from engine.delivery.leases import LeaseKeeper, alive_since_us
+from engine.delivery.liveness import HeardStore, Liveness
 from engine.delivery.marker import Marker
 from engine.delivery.queue import DeliveryQueue
 from engine.delivery.rate_meter import RateMeter
@@ -35,7 +37,6 @@ _RECOVER_ROWS = 1_000
 # provider: those calls have begun before it, and no new one begins.
 _SETTLE_SECONDS = 0.5
 _SETTLE_STEP_SECONDS = 0.005
-_OUTCOMES_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +71,9 @@ class Delivery:
         meter: Meter,
         breaker: Breaker | None = None,
     ) -> None:
-        self._store, self._provider, self._clock, self._random = store, provider, clock, random
+        self._heard = HeardStore(store)
+        self._store = cast("Store", self._heard)
+        self._provider, self._clock, self._random = provider, clock, random
         self._settings, self._name, self._meter = settings, name, meter
         self.book, self.hand = Book(), Hand()
         self.gate = Gate(breaker or Breaker(), settings.provider_rate, random)
@@ -114,20 +117,13 @@ class Delivery:
         """Begin no call from now on: the engine is stopping."""
         self.gate.stop()
 
-    async def stop(self, grace_seconds: float) -> None:
-        """Claim no more, give back what was not called, let calls in flight end within
-        ``grace_seconds``, store every outcome, leave."""
+    async def stop(self, call_seconds: float, outcome_seconds: float = 2.0) -> None:
+        """Claim no more, give back what was not called, let calls in flight end within ``call_seconds``, store every
+        outcome within ``outcome_seconds`` more, leave."""
         self.hold()
         if not self.engine_id:
             return
-        # Not in the middle of a claim: what it brings would be claimed and in nobody's hand.
-        await self._until(lambda: not self.recorder.claiming.locked(), _OUTCOMES_SECONDS)
-        await self.supervisor.stop("ticker", "clock_watch", "audience_builder")
-        await self._retract()
-        await self._until(lambda: self.queue.slots_used == 0, grace_seconds)
-        await self.supervisor.stop(*self.supervisor.names("worker-"))
-        await self._until(lambda: len(self.recorder) == 0, _OUTCOMES_SECONDS)
-        await self.supervisor.stop("recorder", "marker", "leases")
+        await Ending(self.queue, self.recorder, self.supervisor, self._clock).run(call_seconds, outcome_seconds)
         if len(self.hand):
             log.warning("delivery.cut_off", messages=len(self.hand))
         try:
@@ -181,6 +177,11 @@ class Delivery:
     def engines(self) -> tuple[EngineRow, ...]:
         """All engines that live, as of the last heartbeat."""
         return self.leases.control.engines if self.leases.control is not None else ()
+
+    @property
+    def is_forgotten(self) -> bool:
+        """The other engines take this one for dead: it has no share of any rate."""
+        return not self.gate.has_share and self.engine_id not in {engine.engine_id for engine in self.engines}
 
     @property
     def due_lag_seconds(self) -> float:
@@ -241,6 +242,9 @@ class Delivery:
             on_recovered=self._recovered,
         )
         self.clock_watch = ClockWatch(store, book=self.book, clock=clock, on_back=self.ticker.wake)
+        parts = (self.queue, self.book, self.gate, self.recorder, clock)
+        waits = (settings.provider_timeout_seconds, settings.tick_seconds)
+        self.liveness = Liveness(self._heard, *parts, *waits, is_forgotten=lambda: self.is_forgotten)
         self.worker = self._make_worker()
         self.queue.on_low = self.ticker.wake
         self.gate.on_change = self._gate_changed
@@ -376,8 +380,8 @@ class Delivery:
         )  # fmt: skip
 
     async def _until(self, reached: Callable[[], bool], seconds: float) -> None:
-        deadline_us = self._clock.now_us() + int(seconds * 1_000_000)
-        while not reached() and self._clock.now_us() < deadline_us:
+        deadline_us = self._clock.monotonic_us() + int(seconds * 1_000_000)
+        while not reached() and self._clock.monotonic_us() < deadline_us:
             await self._clock.sleep(_SETTLE_STEP_SECONDS)
 
     async def _to_the_end(self, work: Coroutine[Any, Any, None]) -> None:

@@ -10,6 +10,7 @@ from random import Random
 import structlog
 
 from common.line_limit import LineLimit
+from common.stopping import end
 from engine.domain.retry import RetryPolicy
 from engine.ports import Clock, StoreUnavailable
 
@@ -51,14 +52,13 @@ class Supervisor:
         self._health[name] = ActorHealth(name)
         self._tasks[name] = asyncio.create_task(self._supervise(name, run), name=name)
 
-    async def stop(self, *names: str) -> None:
-        """Stop these actors (those that there are) and wait until they have ended."""
+    async def stop(self, *names: str, seconds: float = 10.0) -> list[str]:
+        """Stop these actors (those that there are) and wait until they have ended, for ``seconds`` at most; return the
+        names of those that have not."""
         tasks = [task for name in names if (task := self._tasks.pop(name, None)) is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         for name in names:
             self._health.pop(name, None)
+        return sorted(task.get_name() for task in await end(tasks, seconds))
 
     def names(self, prefix: str = "") -> list[str]:
         """The running actors whose names start with ``prefix``."""
