@@ -95,6 +95,7 @@ class Service:
         call_seconds = max(0.0, settings.shutdown_seconds - _OTHER_SECONDS)
         self._stack.push_async_callback(delivery.stop, call_seconds)
         await delivery.start()
+        self.store.on_owners_told = delivery.clients.owners_told
         server = await start_metrics_server(
             self.metrics, settings.metrics_listen, control.health, settings.metrics_hosts
         )
@@ -193,7 +194,11 @@ class Control:
 
     async def clients_changed(self, client_ids: Sequence[int]) -> None:
         """See ``DeliveryControl``."""
-        self._delivery.clients_changed(client_ids)
+        self._delivery.clients.changed(client_ids)
+
+    async def clients_followed(self, client_ids: Sequence[int] | None = None) -> None:
+        """See ``DeliveryControl``."""
+        await self._delivery.clients.followed(client_ids)
 
     async def control_changed(self) -> None:
         """See ``DeliveryControl``."""

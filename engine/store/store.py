@@ -22,6 +22,7 @@ from engine.store.messages import MessageVerbs
 from engine.store.migrate import migrate
 from engine.store.opening import open_database
 from engine.store.overview import OverviewVerbs
+from engine.store.owners import OwnerVerbs
 from engine.store.requests import RequestVerbs
 from engine.store.transitions import TransitionVerbs
 
@@ -32,6 +33,7 @@ class Store(
     AudienceVerbs,
     TransitionVerbs,
     EndingVerbs,
+    OwnerVerbs,
     MessageVerbs,
     MailingStatsVerbs,
     OverviewVerbs,
