@@ -196,6 +196,11 @@ class Store(Protocol):
         many passed the fence (id, status, attempt, owner). A deferred message that is stale is removed, unless
         it may have reached the provider: then it ends."""
 
+    async def fenced(self, records: Sequence[Record]) -> int:
+        """Of outcomes given to ``record``, some of which did not pass the fence: how many are lost. No loss is one that
+        was stored before, by a try whose answer never came, and one whose message is removed: with its mailing, or
+        because it was put off and its client matches no longer."""
+
     async def release(self, returns: Sequence[Return], *, owner: int, now_us: int) -> int:
         """RELEASE claims that were not called: attempt - 1; stale ones are removed, or end. Returns how many
         passed the fence."""

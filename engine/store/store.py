@@ -15,6 +15,7 @@ from engine.store.clients import ClientVerbs
 from engine.store.database import Database
 from engine.store.endings import EndingVerbs
 from engine.store.engines import EngineVerbs
+from engine.store.fenced import FencedVerbs
 from engine.store.forgetting import ForgettingVerbs
 from engine.store.mailing_stats import MailingStatsVerbs
 from engine.store.mailings import MailingVerbs
@@ -34,6 +35,7 @@ class Store(
     TransitionVerbs,
     EndingVerbs,
     OwnerVerbs,
+    FencedVerbs,
     MessageVerbs,
     MailingStatsVerbs,
     OverviewVerbs,
