@@ -100,6 +100,7 @@ class Service:
         control = Control(delivery, window)
         self._follow(delivery)
         await delivery.start()
+        self.store.on_owners_told = delivery.clients.owners_told
         self._metrics_server = await start_metrics_server(
             self.metrics, settings.metrics_listen, control.health, settings.metrics_hosts
         )
@@ -232,7 +233,11 @@ class Control:
 
     async def clients_changed(self, client_ids: Sequence[int]) -> None:
         """See ``DeliveryControl``."""
-        self._delivery.clients_changed(client_ids)
+        self._delivery.clients.changed(client_ids)
+
+    async def clients_followed(self, client_ids: Sequence[int] | None = None) -> None:
+        """See ``DeliveryControl``."""
+        await self._delivery.clients.followed(client_ids)
 
     async def control_changed(self) -> None:
         """See ``DeliveryControl``."""

@@ -195,8 +195,8 @@ class Recorder:
 
     async def _record(self, batch: Sequence[Record]) -> None:
         stored = await self._store.record(batch, owner=self._owner, now_us=self._clock.now_us())
-        if stored != len(batch):
-            log.warning("record.fenced", outcomes=len(batch) - stored)
+        if stored != len(batch) and (lost := await self._store.fenced(batch)):
+            log.warning("record.fenced", outcomes=lost)
 
     async def _release(self, batch: Sequence[Return]) -> None:
         await self._store.release(batch, owner=self._owner, now_us=self._clock.now_us())

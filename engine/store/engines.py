@@ -39,7 +39,8 @@ class EngineVerbs(Verbs):
             await bump_revision(tx)
             return int(engine_id)
 
-        return await self._db.transaction(work, Lane.DELIVERY)
+        self.engine_id = await self._db.transaction(work, Lane.DELIVERY)
+        return self.engine_id
 
     async def heartbeat(
         self, engine_id: int, now_us: int, alive_since_us: int, *, seen_revision: int, workers: int, in_flight: int
@@ -55,8 +56,14 @@ class EngineVerbs(Verbs):
                 in_flight,
                 engine_id,
             )
-            # Seldom: with several engines this row is asked for by all of them.
-            await tx.run("UPDATE control SET clock_us = ? WHERE clock_us < ?", now_us, now_us - _CLOCK_STEP_US)
+            # Seldom: with several engines this row is asked for by all of them. And never waiting for one of them that
+            # froze while it had the row: whoever can't tell that it lives must stop sending.
+            await tx.run(
+                "UPDATE control SET clock_us = ? WHERE id IN"
+                f" (SELECT id FROM control WHERE clock_us < ? {tx.dialect.lock(skip=True)})",
+                now_us,
+                now_us - _CLOCK_STEP_US,
+            )
             return await _control(tx, alive_since_us)
 
         return await self._db.transaction(work, Lane.DELIVERY)

@@ -23,7 +23,7 @@ from engine.ports import Claim, Record, Return, Store, StoreUnavailable
 from tests.delivery.plans import a_claim, a_plan
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
 
-POISON = 13
+POISON, LATE = 13, 14
 
 
 class ScriptedStore:
@@ -34,6 +34,7 @@ class ScriptedStore:
         self.tries = 0
         self.transactions: list[list[int]] = []
         self.begun: list[int] = []
+        self.lost = 0
 
     async def record(self, records: Sequence[Record], **_: Any) -> int:
         await asyncio.sleep(0.01)
@@ -46,7 +47,11 @@ class ScriptedStore:
         if POISON in ids:
             raise ValueError("a row that the code chokes on")
         self.transactions.append(ids)
-        return len(ids)
+        return len([id for id in ids if id != LATE])
+
+    async def fenced(self, records: Sequence[Record]) -> int:
+        assert LATE in [record.message_id for record in records]
+        return self.lost
 
     async def release(self, returns: Sequence[Return], **_: Any) -> int:
         self.transactions.append([-item.message_id for item in returns])
@@ -298,3 +303,20 @@ def test_a_bad_row_alone_waits_until_another_shows_that_the_store_works(loop: Vi
 
     loop.run_until_complete(run())
     assert (setting.store.transactions, setting.freed) == ([[1]], 2)
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_only_what_is_lost_is_told(loop: VirtualLoop, lost: int) -> None:
+    setting = Setting(loop)
+    setting.store.lost = lost
+
+    async def run() -> None:
+        task = asyncio.create_task(setting.recorder.run())
+        setting.put(1, LATE, 2)
+        await setting.recorder.drained()
+        task.cancel()
+
+    with capture_logs() as lines:
+        loop.run_until_complete(run())
+    assert [line["outcomes"] for line in lines if line["event"] == "record.fenced"] == [1] * lost
+    assert (setting.freed, len(setting.hand)) == (3, 0)

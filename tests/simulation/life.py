@@ -290,7 +290,7 @@ class Life:
         self.clients[client.id] = client
         self.owners.setdefault(given.phone_number, []).append(client)
         if delivery is not None:
-            delivery.clients_changed([created.row.id])
+            delivery.clients.changed([created.row.id])
 
     def _somebody(self) -> ClientInput:
         self._next_phone += 1
@@ -308,7 +308,7 @@ class Life:
         client.was.asked(client.given, now_us)
         self.in_doubt |= (doubtful := {old.phone_number, client.given.phone_number})
         await self.store.update_client(client.id, lambda _: client.given, by=Actor(), now_us=now_us)
-        delivery.clients_changed([client.id])
+        delivery.clients.changed([client.id])
         client.was.returned(self.clock.now_us())
         self.in_doubt -= doubtful
 
@@ -318,7 +318,7 @@ class Life:
             client.is_deleted = True
             self.in_doubt.add(client.given.phone_number)
             await self.store.delete_client(client.id, by=Actor(), now_us=self.clock.now_us())
-            delivery.clients_changed([client.id])
+            delivery.clients.changed([client.id])
             client.deleted_us = self.clock.now_us()
             self.in_doubt.discard(client.given.phone_number)
 
