@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from engine.store.audience import remove_pending
+from engine.store.audience import follow_clients, remove_pending
 from engine.store.audit import add_audit
-from engine.store.clients import follow_updated
 from engine.store.counters import Tally
 from engine.store.database import Row, Tx
 from engine.store.rows import Actor, BatchResult
@@ -47,8 +46,10 @@ class ClientBatchVerbs(Verbs):
                     now_us,
                     tx.dialect.list_arg(changed),
                 )
-                await follow_updated(tx, changed, now_us)
+                tally = Tally()
+                await follow_clients(tx, now_us, tally, changed=changed)
                 await _note(tx, by, "update", changed, changes, now_us)
+                await tally.write(tx)
             return _result(client_ids, stored, changed)
 
         return await self._db.transaction(work)
@@ -63,9 +64,9 @@ class ClientBatchVerbs(Verbs):
             if gone:
                 tally = Tally()
                 await remove_pending(tx, await leave(tx, phones, now_us), tally, now_us)
-                await tally.write(tx)
                 await tx.run(f"DELETE FROM client WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(gone))
                 await _note(tx, by, "delete", gone, {}, now_us)
+                await tally.write(tx)
             return _result(client_ids, gone, gone)
 
         result = await self._db.transaction(work)
