@@ -1,0 +1,84 @@
+"""SIGSTOP and SIGCONT of engines: a virtual machine that is moved, a laptop that sleeps, a cgroup that is frozen.
+
+INVARIANT. An engine that is frozen, also in the middle of a transaction that holds locks, and that wakes when others
+have long taken over its work: no message is lost, all counters are right, only what was in flight when it froze is
+called twice (as many as slots at most), the others do not stop for more than 3 s, and it sends again within 5 s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from tests.chaos.databases import Postgres, engine_name
+from tests.chaos.report import Report
+from tests.chaos.world import Plan, Shape, World, world
+
+DATABASES = ("sqlite", "postgres")
+_IN_TRANSACTION = 0.5
+"""Share of the freezes for which a moment inside a transaction is looked for."""
+_LENGTHS = ((0.6, 1, 3), (0.25, 3, 8), (0.12, 8, 20), (0.03, 20, 70))
+"""Share, shortest, longest (seconds)."""
+_TRIES = 200
+_SETTLE_SECONDS = 0.01
+"""A statement that is on its way ends within this time; what is open then stays open."""
+_HOLDS_LOCKS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE application_name = $1 AND state LIKE 'idle in transaction%' AND backend_xid IS NOT NULL
+"""
+
+
+async def run(plan: Plan) -> Report:
+    """So many freezes, one after another but for the long ones, which others happen beside."""
+    async with world(plan, "freeze", Shape()) as here:
+        freezes = []
+        for _ in range(plan.events):
+            await here.pause(0.2, 0.8)
+            number = await here.victim()
+            seconds = _length(here)
+            freezes.append(asyncio.create_task(_freeze(here, number, seconds)))
+            await asyncio.wait(freezes[-1:], timeout=min(seconds, 8) + 1)
+        await asyncio.gather(*freezes)
+        inside = sum(event.in_transaction for event in here.report.events)
+        here.report.more["in a transaction"] = f"{inside} of {len(here.report.events)} freezes"
+    return here.report
+
+
+def _length(here: World) -> float:
+    (_, shortest, longest), *_ = here.random.choices(_LENGTHS, [share for share, *_ in _LENGTHS])
+    return min(here.random.uniform(shortest, longest), here.plan.longest_seconds)
+
+
+async def _freeze(here: World, number: int, seconds: float) -> None:
+    engine = here.engines[number]
+    wanted = here.random.random() < _IN_TRANSACTION
+    is_inside = wanted and await _frozen_in_transaction(here, number)
+    if not is_inside:
+        engine.freeze()
+    with here.event("freeze in a transaction" if is_inside else "freeze", [number], in_transaction=is_inside) as event:
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            engine.thaw()
+    await here.back(number, event.ended)
+
+
+async def _frozen_in_transaction(here: World, number: int) -> bool:
+    """Freeze it again and again, until it happens to hold locks in the database; it stays frozen then."""
+    engine, database = here.engines[number], here.database
+    deadline = time.monotonic() + 5
+    for _ in range(_TRIES):
+        engine.freeze()
+        await asyncio.sleep(_SETTLE_SECONDS)
+        if await _holds_locks(database, number) if isinstance(database, Postgres) else await database.held_in_transaction(number):
+            return True
+        engine.thaw()
+        if time.monotonic() > deadline:
+            return False
+        await here.pause(0.005, 0.03)
+    return False
+
+
+async def _holds_locks(database: Postgres, number: int) -> bool:
+    async with database.connected() as connection:
+        return bool(await connection.fetchval(_HOLDS_LOCKS, engine_name(number)))
