@@ -8,17 +8,14 @@ engine's slots count.
 
 from __future__ import annotations
 
-import os
 import time
 from datetime import timedelta
 from pathlib import Path
 
-from tests.chaos.report import Report
-from tests.chaos.world import Plan, Shape, World, world
+from tests.chaos.world import Plan, Shape, World
 
 DATABASES = ("sqlite", "postgres")
-_LIBRARIES = ("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
-              "/usr/lib/faketime/libfaketimeMT.so.1", "/usr/local/lib/faketime/libfaketimeMT.so.1")  # fmt: skip
+_FOLDERS = ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib", "/usr/local/lib")
 _JUMP_SECONDS = 7200
 DELAY_SECONDS = 60.0
 
@@ -29,43 +26,49 @@ def missing() -> str:
 
 
 def _library() -> str:
-    return next((path for path in _LIBRARIES if os.path.exists(path)), "")
+    paths = [Path(folder) / "faketime" / "libfaketimeMT.so.1" for folder in _FOLDERS]
+    return next((str(path) for path in paths if path.exists()), "")
 
 
-async def run(plan: Plan) -> Report:
-    """So many jumps."""
-    files = {number: plan.folder / f"clock-{number}" for number in range(plan.engines)}
-    for path in files.values():
-        path.write_text("+0\n")
+def shape(plan: Plan) -> Shape:
+    """Each engine has a clock of its own."""
 
     def environ(number: int) -> dict[str, str]:
+        _clock(plan, number).write_text("+0\n")
         return {
             "LD_PRELOAD": _library(),
-            "FAKETIME_TIMESTAMP_FILE": str(files[number]),
+            "FAKETIME_TIMESTAMP_FILE": str(_clock(plan, number)),
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1",
             "FAKETIME_DONT_RESET": "1",
         }
 
-    shape = Shape(environ=environ, window=timedelta(seconds=4 * _JUMP_SECONDS))
-    async with world(plan, "clock", shape) as here:
-        here.report.recovery_seconds = here.report.stall_seconds = DELAY_SECONDS
-        for _ in range(plan.events):
-            await here.pause(1.0, 4.0)
-            await _jump(here, files)
-        here.at_end = _judge
-    return here.report
+    return Shape(environ=environ, window=timedelta(seconds=4 * _JUMP_SECONDS))
 
 
-async def _jump(here: World, files: dict[int, Path]) -> None:
+def _clock(plan: Plan, number: int) -> Path:
+    return plan.folder / f"clock-{number}"
+
+
+async def act(here: World, events: int) -> None:
+    """So many jumps."""
+    here.judges.append(_judge)
+    here.report.recovery_seconds = here.report.stall_seconds = DELAY_SECONDS
+    for _ in range(events):
+        await here.pause(1.0, 4.0)
+        await _jump(here)
+
+
+async def _jump(here: World) -> None:
     number = here.random.choice(here.numbers)
-    now = int(files[number].read_text())
+    clock = _clock(here.plan, number)
+    now = int(clock.read_text())
     then = 0 if now and here.random.random() < 0.4 else here.random.randint(-_JUMP_SECONDS, _JUMP_SECONDS)
     with here.event("clock back" if then < now else "clock forward", here.numbers):
-        replaced = files[number].with_suffix(".new")
+        replaced = clock.with_suffix(".new")
         replaced.write_text(f"{then:+d}\n")
-        replaced.rename(files[number])
+        replaced.rename(clock)
     await here.back(number, time.time(), DELAY_SECONDS + 5)
 
 

@@ -1,5 +1,5 @@
-"""The database fails under running engines: stopped, frozen, read-only, a standby, silent, cut off, full, locked; or the
-file: locked, moved away, without room, on a machine whose power goes.
+"""The database fails under running engines: stopped, frozen, read-only, a standby, silent, cut off, full, locked; or
+the file: locked, moved away, without room, on a machine whose power goes.
 
 INVARIANT. Whatever the database does, and however long: no message is lost, all counters are right, only what was in
 flight is called twice (as many as slots of an engine and event at most), engines end by themselves never and write 60
@@ -17,11 +17,10 @@ import asyncpg
 
 from mailing.v1 import client_service_pb2, client_service_pb2_grpc
 from tests.chaos.databases import CONNECTIONS, Postgres, Sqlite
-from tests.chaos.disk import Disk, why_no_disk
+from tests.chaos.disk import why_no_disk
 from tests.chaos.probe import probing
 from tests.chaos.readiness import note_unready
-from tests.chaos.report import Report
-from tests.chaos.world import Plan, Shape, World, world
+from tests.chaos.world import Plan, Shape, World
 
 DATABASES = ("sqlite", "postgres")
 Fault = Callable[[World, list[int]], AbstractAsyncContextManager[None]]
@@ -29,24 +28,21 @@ _NOTICED_SECONDS = 7.0
 """A fault that lasts so long must have been noticed."""
 
 
-async def run(plan: Plan) -> Report:
+def shape(plan: Plan) -> Shape:
+    """A way to the server that can be made a black hole, or a disk of our own for the file."""
+    return Shape(proxied=True, on_disk=True)
+
+
+async def act(here: World, events: int) -> None:
     """Each kind of fault in turn."""
-    async with AsyncExitStack() as stack:
-        disk = None
-        if plan.database == "sqlite" and not why_no_disk():
-            disk = await stack.enter_async_context(Disk.mounted(plan.folder / "disk"))
-        shape = Shape(proxied=True)
-        here = await stack.enter_async_context(world(plan, "database", shape, disk.folder if disk else None))
-        here.report.counts_lines = True
-        probe = await stack.enter_async_context(probing(here.engines[0].target, await _a_client(here)))
+    here.report.counts_lines = True
+    async with probing(here.engines[0].target, await _a_client(here)) as probe:
         here.report.answers = probe.answers
-        faults = dict(POSTGRES_FAULTS if plan.database == "postgres" else _sqlite_faults(disk))
-        for number in range(plan.events):
+        faults = POSTGRES_FAULTS if here.plan.database == "postgres" else _sqlite_faults(here)
+        for number in range(events):
             name = list(faults)[number % len(faults)]
             await _fault(here, name, faults[name])
             await here.pause(0.5, 2)
-        _judge_power(here)
-    return here.report
 
 
 async def _a_client(here: World) -> int:
@@ -223,8 +219,9 @@ async def _moved(here: World, engines: list[int]) -> AsyncIterator[None]:
         away.rename(path)
 
 
-def _sqlite_faults(disk: Disk | None) -> Mapping[str, Fault]:
-    if disk is None:
+def _sqlite_faults(here: World) -> Mapping[str, Fault]:
+    if (disk := here.disk) is None:
+        here.report.more["not here"] = f"disk full, power cut: {why_no_disk()}"
         return {"locked": _locked, "moved": _moved}
 
     @asynccontextmanager
@@ -245,8 +242,3 @@ def _sqlite_faults(disk: Disk | None) -> Mapping[str, Fault]:
         yield
 
     return {"locked": _locked, "disk full": full, "power cut": power, "moved": _moved}
-
-
-def _judge_power(here: World) -> None:
-    if here.plan.database == "sqlite" and (why := why_no_disk()):
-        here.report.more["not here"] = f"disk full, power cut: {why}"

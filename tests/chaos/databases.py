@@ -19,7 +19,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
-import psutil
 
 from tests.crash.processes import Rows, sorted_rows
 
@@ -30,6 +29,10 @@ import os, pwd, sys
 user = pwd.getpwnam(sys.argv[1])
 os.chdir("/"), os.setgroups([]), os.setgid(user.pw_gid), os.setuid(user.pw_uid)
 os.execv(sys.argv[2], sys.argv[2:])
+"""
+_HOLDS_LOCKS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE application_name = $1 AND state LIKE 'idle in transaction%' AND backend_xid IS NOT NULL
 """
 _ROWS = "SELECT id, status, reason FROM message"
 
@@ -65,8 +68,8 @@ class Sqlite:
         """SQLite has none."""
         return 0
 
-    async def held_in_transaction(self, number: int) -> bool:
-        """Whether that engine holds the write lock: it is asked for, and let go at once."""
+    async def is_held_by(self, number: int) -> bool:
+        """Whether the engine, which is frozen, is in a transaction that writes: the lock is asked for, and let go."""
 
         def ask() -> bool:
             with closing(sqlite3.connect(self.path, timeout=0, isolation_level=None)) as connection:
@@ -177,6 +180,11 @@ class Postgres:
         async with self.connected() as connection:
             return [tuple(row) for row in await connection.fetch(sql)]
 
+    async def is_held_by(self, number: int) -> bool:
+        """Whether that engine, which is frozen, is in a transaction that has written, and so holds locks."""
+        async with self.connected() as connection:
+            return bool(await connection.fetchval(_HOLDS_LOCKS, engine_name(number)))
+
     def deadlocks(self) -> int:
         """By the server's own log: its counts go when it is stopped in a hurry."""
         return (self.folder / "log").read_text(errors="replace").count("deadlock detected")
@@ -214,10 +222,9 @@ class Postgres:
 
         await asyncio.to_thread(run)
 
-    def _processes(self) -> list[psutil.Process]:
-        text = (self.folder / "postmaster.pid").read_text()
-        postmaster = psutil.Process(int(text.split()[0]))
-        return [postmaster, *postmaster.children(recursive=True)]
+    def _processes(self) -> list[int]:
+        postmaster = int((self.folder / "postmaster.pid").read_text().split()[0])
+        return [postmaster, *(pid for pid in _pids() if _parent(pid) == postmaster)]
 
     def freeze(self) -> None:
         """SIGSTOP to all of it, the parent first, so that it makes no more children."""
@@ -229,13 +236,13 @@ class Postgres:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
-        for process in self._processes():
-            with suppress(psutil.NoSuchProcess):
-                os.kill(process.pid, number)
+        for pid in self._processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     async def close(self) -> None:
         """Stop it, and remove what it wrote."""
-        with suppress(FileNotFoundError, psutil.NoSuchProcess, ValueError, IndexError):
+        with suppress(FileNotFoundError, ValueError, IndexError):
             self.thaw()
         with suppress(subprocess.SubprocessError):
             await self.stop("immediate")
@@ -244,6 +251,17 @@ class Postgres:
 
 
 Database = Sqlite | Postgres
+
+
+def _pids() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def _parent(pid: int) -> int:
+    """0: the process is gone."""
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
 
 
 def engine_name(number: int) -> str:

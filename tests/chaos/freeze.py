@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from tests.chaos.databases import Postgres, engine_name
-from tests.chaos.report import Report
-from tests.chaos.world import Plan, Shape, World, world
+from tests.chaos.world import Plan, Shape, World
 
 DATABASES = ("sqlite", "postgres")
 _IN_TRANSACTION = 0.5
@@ -22,26 +20,25 @@ _LENGTHS = ((0.6, 1, 3), (0.25, 3, 8), (0.12, 8, 20), (0.03, 20, 70))
 _TRIES = 200
 _SETTLE_SECONDS = 0.01
 """A statement that is on its way ends within this time; what is open then stays open."""
-_HOLDS_LOCKS = """
-    SELECT count(*) FROM pg_stat_activity
-    WHERE application_name = $1 AND state LIKE 'idle in transaction%' AND backend_xid IS NOT NULL
-"""
 
 
-async def run(plan: Plan) -> Report:
+def shape(plan: Plan) -> Shape:
+    """Nothing special."""
+    return Shape()
+
+
+async def act(here: World, events: int) -> None:
     """So many freezes, one after another but for the long ones, which others happen beside."""
-    async with world(plan, "freeze", Shape()) as here:
-        freezes = []
-        for _ in range(plan.events):
-            await here.pause(0.2, 0.8)
-            number = await here.victim()
-            seconds = _length(here)
-            freezes.append(asyncio.create_task(_freeze(here, number, seconds)))
-            await asyncio.wait(freezes[-1:], timeout=min(seconds, 8) + 1)
-        await asyncio.gather(*freezes)
-        inside = sum(event.in_transaction for event in here.report.events)
-        here.report.more["in a transaction"] = f"{inside} of {len(here.report.events)} freezes"
-    return here.report
+    freezes = []
+    for number in range(events):
+        await here.pause(0.2, 0.8)
+        seconds = _length(here)
+        wanted = number < events * _IN_TRANSACTION
+        freezes.append(asyncio.create_task(_freeze(here, await here.victim(), seconds, wanted)))
+        await asyncio.wait(freezes[-1:], timeout=min(seconds, 8) + 1)
+    await asyncio.gather(*freezes)
+    inside = sum(event.in_transaction for event in here.report.events)
+    here.report.more["in a transaction"] = f"{inside} of {events} freezes"
 
 
 def _length(here: World) -> float:
@@ -49,9 +46,8 @@ def _length(here: World) -> float:
     return min(here.random.uniform(shortest, longest), here.plan.longest_seconds)
 
 
-async def _freeze(here: World, number: int, seconds: float) -> None:
+async def _freeze(here: World, number: int, seconds: float, wanted: bool) -> None:
     engine = here.engines[number]
-    wanted = here.random.random() < _IN_TRANSACTION
     is_inside = wanted and await _frozen_in_transaction(here, number)
     if not is_inside:
         engine.freeze()
@@ -70,15 +66,10 @@ async def _frozen_in_transaction(here: World, number: int) -> bool:
     for _ in range(_TRIES):
         engine.freeze()
         await asyncio.sleep(_SETTLE_SECONDS)
-        if await _holds_locks(database, number) if isinstance(database, Postgres) else await database.held_in_transaction(number):
+        if await database.is_held_by(number):
             return True
         engine.thaw()
         if time.monotonic() > deadline:
             return False
         await here.pause(0.005, 0.03)
     return False
-
-
-async def _holds_locks(database: Postgres, number: int) -> bool:
-    async with database.connected() as connection:
-        return bool(await connection.fetchval(_HOLDS_LOCKS, engine_name(number)))

@@ -22,7 +22,7 @@ _STORE_SECONDS = 2.0
 _AFTER_SECONDS = 0.5
 """What was sent just before an end is read by the provider so much later at most."""
 _MARGIN_SECONDS = 0.5
-"""What a busy machine adds to any time that is measured from outside."""
+"""What is measured from outside is so much later, and later still on a machine as busy as our own lag shows."""
 
 
 @dataclass(slots=True)
@@ -55,9 +55,6 @@ class Event:
 class Report:
     """Facts first; ``faults`` judges them."""
 
-    campaign: str
-    database: str
-    seed: int
     slots: int
     latency_seconds: float
     """The provider's slowest answer."""
@@ -67,6 +64,8 @@ class Report:
     quiet: float = 0.0
     """When feeding ended: from then on engines may have nothing to do."""
     ended: float = 0.0
+    lag_seconds: float = 0.0
+    """How late this process itself was at most: what it says of times is no better than that."""
     dry: list[Span] = field(default_factory=list)
     """Times when there was too little work for all."""
     registered: int = 0
@@ -89,6 +88,11 @@ class Report:
     engines: int = 1
     stall_seconds: float = STALL_SECONDS
     recovery_seconds: float = RECOVERY_SECONDS
+
+    @property
+    def margin_seconds(self) -> float:
+        """What a busy machine adds to any time that is measured from outside."""
+        return _MARGIN_SECONDS + 2 * self.lag_seconds
 
     # -- facts ---------------------------------------------------------------------------------
     def repeats(self) -> tuple[Counter[tuple[int, int]], list[tuple[Call, Call]]]:
@@ -196,18 +200,18 @@ class Report:
 
     def _late(self) -> Iterator[str]:
         for seconds, engine, span in self.stalls():
-            if seconds > self.stall_seconds + _MARGIN_SECONDS:
+            if seconds > self.stall_seconds + self.margin_seconds:
                 yield f"engine {engine}, which was well, did nothing for {seconds:.1f} s from {self._at(span[0])}"
         for seconds, engine, event in self.recoveries():
-            if seconds > self.recovery_seconds + _MARGIN_SECONDS:
+            if seconds > self.recovery_seconds + self.margin_seconds:
                 name = self._name(self.events.index(event))
                 yield f"{name}: engine {engine} was back {seconds:.1f} s after its end"
         for limit, seconds in self.exits():
-            if seconds > limit + EXIT_SECONDS:
+            if seconds > limit + EXIT_SECONDS + 2 * self.lag_seconds:
                 yield f"a stop with a limit of {limit:g} s took {seconds:.1f} s"
         for number, event in enumerate(self.events):
             unready = event.unready_seconds
-            if event.must_be_unready and (unready is None or unready > RECOVERY_SECONDS + _MARGIN_SECONDS):
+            if event.must_be_unready and (unready is None or unready > RECOVERY_SECONDS + self.margin_seconds):
                 said = "never" if unready is None else f"after {unready:.1f} s"
                 yield f"{self._name(number)}: /readyz said so {said}"
 
@@ -235,15 +239,17 @@ class Report:
         recovery = max((seconds for seconds, *_ in self.recoveries()), default=0.0)
         figures = {
             "events": f"{len(self.events)} ({kinds})",
-            "messages": f"{len(self.rows.sent)} sent, {len(self.arrivals.calls)} calls, in {self.ended - self.began:.0f} s",
+            "messages": f"{len(self.rows.sent)} sent, {len(self.arrivals.calls)} calls,"
+            f" in {self.ended - self.began:.0f} s",
             "lost": str(lost),
             "wrong counters": str(len(self.checks)),
-            "repeats": f"{explained.total() + len(strays)}, at most {max(explained.values(), default=0)} of an engine at"
-            f" an event, of {self.slots} slots; {len(strays)} unexplained",
+            "repeats": f"{explained.total() + len(strays)}, at most {max(explained.values(), default=0)} of an engine"
+            f" at an event, of {self.slots} slots; {len(strays)} unexplained",
             "stall": f"{max(seconds for seconds, *_ in self.stalls()):.2f} s at most",
             "recovery": f"{recovery:.2f} s at most",
             "exit": ", ".join(self._exit(limit) for limit in sorted({limit for limit, _ in self.exits()})),
             "deadlocks": str(self.deadlocks),
+            "own lag": f"{self.lag_seconds:.2f} s at most",
         }
         if self.counts_lines:
             figures["log lines"] = f"{self.lines_a_minute()} a minute and engine at most"

@@ -1,4 +1,5 @@
-"""SIGTERM at odd moments, with limits of 1, 3 and 10 s: while it sends, starts, waits for a lock, has lost its database.
+"""SIGTERM at odd moments, with limits of 1, 3 and 10 s: while an engine sends, starts, waits for a lock, has lost its
+database.
 
 INVARIANT. A stop ends within its limit and a second, whatever the engine waits for. No message is lost, all counters
 are right, only calls that the limit cut off are made twice (as many as slots at most), the others do not stop for
@@ -10,8 +11,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from tests.chaos.report import Event, Report
-from tests.chaos.world import Plan, Shape, World, world
+from tests.chaos.report import Event
+from tests.chaos.world import Plan, Shape, World
 
 DATABASES = ("sqlite", "postgres")
 Moment = Callable[[World, int, Event], Awaitable[None]]
@@ -23,24 +24,27 @@ _ENOUGH = 3.0 + _LATENCY[1]
 """A limit beyond this leaves every call its time: no repeats, if nothing else is amiss."""
 
 
-async def run(plan: Plan) -> Report:
+def shape(plan: Plan) -> Shape:
+    """Slow answers, and a way to the database that can be made a black hole."""
+    return Shape(latency_seconds=_LATENCY, clients=150, proxied=True)
+
+
+async def act(here: World, events: int) -> None:
     """So many stops."""
-    async with world(plan, "stop", Shape(latency_seconds=_LATENCY, clients=150, proxied=True)) as here:
-        for engine in here.engines:
-            engine.flags += ["--shutdown-seconds", str(here.random.choice(LIMITS))]
-        stops: list[asyncio.Task[None]] = []
-        moments = [_sending, _sending, _starting, _locked, *([_black_hole] if here.proxies else [])]
-        for count in range(plan.events):
-            await here.pause(0.3, 1.5)
-            moment = moments[count % len(moments)]
-            if moment is _locked:
-                await asyncio.gather(*stops)  # a lock hits everybody: not beside another event
-            stops.append(asyncio.create_task(_stop(here, await here.victim(), moment)))
-            if moment is _locked:
-                await asyncio.gather(*stops)
-        await asyncio.gather(*stops)
-    _judge(here.report)
-    return here.report
+    here.judges.append(_judge)
+    for engine in here.engines:
+        engine.flags += ["--shutdown-seconds", str(here.random.choice(LIMITS))]
+    stops: list[asyncio.Task[None]] = []
+    moments = [_locked, *([_black_hole] if here.proxies else []), _sending, _starting, _sending]
+    for count in range(events):
+        await here.pause(0.3, 1.5)
+        moment = moments[count % len(moments)]
+        if moment is _locked:
+            await asyncio.gather(*stops)  # a lock hits everybody: not beside another event
+        stops.append(asyncio.create_task(_stop(here, await here.victim(), moment)))
+        if moment is _locked:
+            await asyncio.gather(*stops)
+    await asyncio.gather(*stops)
 
 
 async def _stop(here: World, number: int, moment: Moment) -> None:
@@ -85,8 +89,9 @@ async def _black_hole(here: World, number: int, event: Event) -> None:
     event.exit_seconds = await here.stop(number)
 
 
-def _judge(report: Report) -> None:
+async def _judge(here: World) -> None:
     """Where the limit leaves every call its time, none is made twice."""
+    report = here.report
     explained, _ = report.repeats()
     for (number, engine), count in explained.items():
         event = report.events[number]

@@ -19,6 +19,7 @@ from typing import Any
 
 import grpc
 
+from engine.store import Store
 from mailing.v1 import (
     client_service_pb2,
     client_service_pb2_grpc,
@@ -29,18 +30,24 @@ from mailing.v1 import (
 from scripts.sandbox import Sandbox
 from scripts.token_channel import with_token
 from tests.chaos.databases import Database, Postgres, Sqlite
+from tests.chaos.disk import Disk, why_no_disk
 from tests.chaos.proxy import Proxy
 from tests.chaos.report import RECOVERY_SECONDS, Event, Report
 from tests.crash.processes import Engine
 
-_QUEUE = 32
-"""Messages that an engine claims ahead; few, or one of them would have all the work."""
-_FIRST_PHONE = 79160000000
+FIRST_PHONE = 79160000000
 _CALL_SECONDS = 10.0
+_AWAY = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.ABORTED,
+)
+_FAULTS = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
 _STEP_SECONDS = 0.02
 _END_SECONDS = 60.0
 """When nothing has been called for so much longer than a lease, nothing will."""
-_HUNG_SECONDS = 20.0
+_HUNG_SECONDS = 10.0
 """After so much more than its limit a stop that hangs is helped."""
 
 
@@ -56,6 +63,7 @@ class Plan:
     lease_seconds: float = 10.0
     longest_seconds: float = 70.0
     """Of a freeze or an outage."""
+    shutdown_seconds: float = 10.0
     tell: Callable[[str], None] = lambda line: None
 
 
@@ -72,7 +80,12 @@ class Shape:
     window: timedelta = timedelta(hours=5)
     """Mailings began so long ago, and end in so long a time."""
     environ: Callable[[int], dict[str, str]] = lambda number: {}
+    on_disk: bool = False
+    """SQLite's file is on a disk of our own, where one can be mounted."""
     feeds: bool = True
+    """Mailings are registered as fast as they are sent; else that is the campaign's own business."""
+    queue: int = 32
+    """Messages that an engine claims ahead; few, or one of them would have all the work."""
 
 
 @dataclass
@@ -91,8 +104,10 @@ class World:
     limits: dict[int, float] = field(default_factory=dict)
     """Of a stop, where it is not the default."""
     mailings: list[int] = field(default_factory=list)
-    at_end: Callable[[World], Awaitable[None]] | None = None
-    """Looks into the database when everything has been counted."""
+    disk: Disk | None = None
+    """Of SQLite's file, where one was asked for and can be mounted."""
+    judges: list[Callable[[World], Awaitable[None]]] = field(default_factory=list)
+    """Look into report and database when everything has been counted."""
 
     # -- engines -------------------------------------------------------------------------------
     @property
@@ -118,7 +133,9 @@ class World:
             yield event
         finally:
             event.ended = time.time()
-            self.plan.tell(f"{len(self.report.events)}: {kind} {sorted(event.engines)} {event.ended - event.began:.1f} s")
+            self.plan.tell(
+                f"{len(self.report.events)}: {kind} {sorted(event.engines)} {event.ended - event.began:.1f} s"
+            )
 
     async def start(self, number: int) -> None:
         """Start one, again and again: an engine that gives up at the start is noted once, and helped.
@@ -163,7 +180,7 @@ class World:
 
     def limit(self, number: int) -> float:
         """How long its stop may take: ``MAILING_SHUTDOWN_SECONDS``."""
-        return self.limits.get(number, 10.0)
+        return self.limits.get(number, self.plan.shutdown_seconds)
 
     async def pause(self, shortest: float, longest: float) -> None:
         """Let some time pass."""
@@ -182,15 +199,30 @@ class World:
     async def call(self, ask: Callable[[Any], Any]) -> Any:
         """A call of the API that is made again until it is answered, by whichever engine; so ``ask`` must bear that."""
         while True:
-            with suppress(grpc.aio.AioRpcError, TimeoutError):
+            try:
                 async with asyncio.timeout(_CALL_SECONDS), self.channel() as channel:
                     return await ask(channel)
+            except TimeoutError:
+                pass
+            except grpc.aio.AioRpcError as error:
+                self._look_at(error)
             await asyncio.sleep(0.1)
+
+    def _look_at(self, error: grpc.aio.AioRpcError) -> None:
+        """An engine that is away is asked again; one that says that it has a fault, too, and that is noted."""
+        if error.code() in _FAULTS:
+            self.report.broken.append(f"the API said {error.code().name}: {error.details()}")
+        elif error.code() not in _AWAY:
+            raise error
+
+    def request_id(self) -> str:
+        """A new one."""
+        return f"{self.random.getrandbits(128):032x}"
 
     async def add_clients(self, count: int, first: int = 0, tag: str = "") -> None:
         """Import so many with consecutive numbers."""
         rows = [
-            client_service_pb2.ImportClientsRow(phone_number=str(_FIRST_PHONE + number), tag=tag)
+            client_service_pb2.ImportClientsRow(phone_number=str(FIRST_PHONE + number), tag=tag)
             for number in range(first, first + count)
         ]
 
@@ -209,9 +241,7 @@ class World:
         mailing.start_time.FromDatetime(now - self.shape.window)
         mailing.end_time.FromDatetime(now + self.shape.window)
         # The same id whenever it is asked again: the first answer may have been lost on its way.
-        request = mailing_service_pb2.CreateMailingRequest(
-            mailing=mailing, request_id=f"{self.random.getrandbits(128):032x}"
-        )
+        request = mailing_service_pb2.CreateMailingRequest(mailing=mailing, request_id=self.request_id())
         made = await self.call(
             lambda channel: mailing_service_pb2_grpc.MailingServiceStub(channel).CreateMailing(request)
         )
@@ -233,10 +263,11 @@ class World:
 
     async def _watch(self) -> None:
         """Note when there is too little work for all."""
-        enough = (2 * _QUEUE + self.shape.workers) * len(self.engines)
+        enough = (2 * self.shape.queue + self.shape.workers) * len(self.engines)
         while True:
             before = time.time()
             await asyncio.sleep(_STEP_SECONDS)
+            self.report.lag_seconds = max(self.report.lag_seconds, time.time() - before - _STEP_SECONDS)
             if self.pending < enough:
                 self.report.dry.append((before, time.time()))
 
@@ -257,20 +288,20 @@ class World:
             report.final_exits.append((self.limit(number), await self.stop(number)))
         report.rows = await self.database.rows()
         report.deadlocks = self.database.deadlocks()
-        if check := await self.engines[0].check():
-            report.checks.append(check)
-        if self.at_end is not None:
-            await self.at_end(self)
+        report.checks += await _recount(self.database.url(0))
+        for judge in self.judges:
+            await judge(self)
         report.lines = {number: _line_times(self.engines[number].log) for number in self.numbers}
 
     async def is_done(self) -> bool:
         """Whether nothing is pending or claimed any more, by the counters and by the rows that delivery looks for."""
         if self.shape.feeds and self.pending > 0:
             return False
-        return not await self.call(self._open_messages)
+        return not await self.call(self.open_messages)
 
-    async def _open_messages(self, channel: Any) -> int:
-        stub, open_messages = mailing_service_pb2_grpc.MailingServiceStub(channel), 0
+    async def open_messages(self, channel: Any) -> int:
+        """Messages that are pending, by the counters of all mailings; an audience that is being built counts as one."""
+        stub, pending = mailing_service_pb2_grpc.MailingServiceStub(channel), 0
         for mailing_id in self.mailings:
             try:
                 mailing = await stub.GetMailing(mailing_service_pb2.GetMailingRequest(mailing_id=mailing_id))
@@ -280,21 +311,24 @@ class World:
                 raise
             building = mailing.audience_state != mailing_pb2.AUDIENCE_STATE_READY
             if mailing.state in (mailing_pb2.MAILING_STATE_ACTIVE, mailing_pb2.MAILING_STATE_SCHEDULED):
-                open_messages += mailing.message_counts.pending + building
+                pending += mailing.message_counts.pending + building
             else:
-                open_messages += mailing.message_counts.pending
-        return open_messages
+                pending += mailing.message_counts.pending
+        return pending
 
 
 @asynccontextmanager
-async def world(plan: Plan, campaign: str, shape: Shape, folder: Path | None = None) -> AsyncIterator[World]:
-    """Start everything; when the block ends, let it finish, and count. ``folder``: where SQLite's file is."""
+async def world(plan: Plan, shape: Shape) -> AsyncIterator[World]:
+    """Start everything; when the block ends, let it finish, and count."""
     async with AsyncExitStack() as stack:
-        report = Report(campaign, plan.database, plan.seed, shape.workers, shape.latency_seconds[1])
-        database: Database = Sqlite(folder or plan.folder) if plan.database == "sqlite" else await Postgres.start()
+        report = Report(shape.workers, shape.latency_seconds[1])
+        disk = None
+        if shape.on_disk and plan.database == "sqlite" and not why_no_disk():
+            disk = await stack.enter_async_context(Disk.mounted(plan.folder / "disk"))
+        file = Sqlite(disk.folder if disk else plan.folder)
+        database: Database = file if plan.database == "sqlite" else await Postgres.start()
         stack.push_async_callback(database.close)
-        chance = random.Random(plan.seed)
-        here = World(plan, shape, database, [], report, chance)
+        here = World(plan, shape, database, [], report, random.Random(plan.seed), disk=disk)
         stack.push_async_callback(_kill_all, here)
         await _make_engines(here, stack)
         await here.add_clients(shape.clients)
@@ -323,7 +357,8 @@ async def _make_engines(here: World, stack: AsyncExitStack) -> None:
             stack.push_async_callback(proxy.close)
             here.proxies.append(proxy)
             database.ports[number] = proxy.port
-        flags = ("--queue-size", str(_QUEUE), "--lease-seconds", str(plan.lease_seconds), *shape.flags)
+        flags = ("--queue-size", str(shape.queue), "--lease-seconds", str(plan.lease_seconds))
+        flags += ("--shutdown-seconds", str(plan.shutdown_seconds), *shape.flags)
         engine = Engine(
             plan.folder,
             sandbox.url,
@@ -339,6 +374,15 @@ async def _make_engines(here: World, stack: AsyncExitStack) -> None:
     await asyncio.gather(*(engine.start() for engine in here.engines[1:]))
     for engine in here.engines:
         engine.grpc_listen = engine.target
+
+
+async def _recount(url: str) -> list[str]:
+    """What ``python -m engine check`` does, without the seconds that a process takes to start."""
+    store = await Store.open(url)
+    try:
+        return [str(difference) for difference in await store.check()]
+    finally:
+        await store.close()
 
 
 async def _kill_all(here: World) -> None:
