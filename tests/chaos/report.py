@@ -44,11 +44,11 @@ class Event:
     """After this time ``/readyz`` said so."""
     must_be_unready: bool = False
 
-    def excuses(self, call: Call, latency_seconds: float) -> bool:
-        """Whether this call may have been in flight."""
+    def excuses(self, call: Call, latency_seconds: float, lag_seconds: float) -> bool:
+        """Whether this call may have been in flight; ``lag_seconds``: how late anything may be on a busy machine."""
         end = self.ended if self.is_outage else self.began
-        begin = self.began - latency_seconds - _STORE_SECONDS
-        return call.engine in self.engines and begin <= call.at <= end + _AFTER_SECONDS
+        begin = self.began - latency_seconds - _STORE_SECONDS - lag_seconds
+        return call.engine in self.engines and begin <= call.at <= end + _AFTER_SECONDS + lag_seconds
 
 
 @dataclass(slots=True)
@@ -109,7 +109,7 @@ class Report:
 
     def _cause(self, before: Call, again: Call) -> int | None:
         for number, event in reversed(list(enumerate(self.events))):
-            if event.began <= again.at and event.excuses(before, self.latency_seconds):
+            if event.began <= again.at and event.excuses(before, self.latency_seconds, self.lag_seconds):
                 return number
         return None
 
@@ -188,12 +188,12 @@ class Report:
     def _repeated(self) -> Iterator[str]:
         explained, strays = self.repeats()
         if strays:
-            before, again = strays[0]
-            yield (
-                f"{len(strays)} calls were made twice without having been in flight at an event, such as message"
-                f" {before.message_id}: engine {before.engine} at {self._at(before.at)},"
+            examples = "; ".join(
+                f"message {before.message_id}: engine {before.engine} at {self._at(before.at)},"
                 f" engine {again.engine} at {self._at(again.at)}"
+                for before, again in strays[:3]
             )
+            yield f"{len(strays)} calls were made twice without having been in flight at an event: {examples}"
         for (number, engine), count in sorted(explained.items()):
             if count > self.slots:
                 yield f"{self._name(number)}: {count} calls of engine {engine} were made twice, of {self.slots} slots"

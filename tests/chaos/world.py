@@ -357,8 +357,10 @@ async def _make_engines(here: World, stack: AsyncExitStack) -> None:
             stack.push_async_callback(proxy.close)
             here.proxies.append(proxy)
             database.ports[number] = proxy.port
-        flags = ("--queue-size", str(shape.queue), "--lease-seconds", str(plan.lease_seconds))
-        flags += ("--shutdown-seconds", str(plan.shutdown_seconds), *shape.flags)
+        flags = [
+            *("--queue-size", str(shape.queue), "--lease-seconds", str(plan.lease_seconds)),
+            *("--shutdown-seconds", str(plan.shutdown_seconds), *shape.flags),
+        ]
         engine = Engine(
             plan.folder,
             sandbox.url,
