@@ -226,16 +226,16 @@ def _sqlite_faults(here: World) -> Mapping[str, Fault]:
 
     @asynccontextmanager
     async def full(here: World, engines: list[int]) -> AsyncIterator[None]:
-        await disk.fill()
+        await asyncio.to_thread(disk.fill)
         try:
             yield
         finally:
-            disk.empty()
+            await asyncio.to_thread(disk.empty)
 
     @asynccontextmanager
     async def power(here: World, engines: list[int]) -> AsyncIterator[None]:
         """All at once: the disk takes nothing more, and the engine is dead. Then the machine starts again."""
-        disk.cut_power()
+        await asyncio.to_thread(disk.cut_power)
         await here.engines[0].kill()
         await asyncio.to_thread(disk.mount_again)
         await here.start(0)

@@ -69,7 +69,7 @@ class Sqlite:
         return 0
 
     async def is_held_by(self, number: int) -> bool:
-        """Whether the engine, which is frozen, is in a transaction that writes: the lock is asked for, and let go."""
+        """Whether the engine is in a transaction that writes: the lock is asked for, and let go."""
 
         def ask() -> bool:
             with closing(sqlite3.connect(self.path, timeout=0, isolation_level=None)) as connection:
@@ -115,6 +115,7 @@ class Postgres:
     def __init__(self, server: Any, folder: Path) -> None:
         self._server, self.folder = server, folder
         (self.socket_folder,) = parse_qs(urlsplit(server.get_uri("postgres")).query)["host"]
+        self._watcher: Any = None
         self.ports: dict[int, int] = {}
         """Of the proxies that engines go through, by the engine's number; the others use the socket."""
 
@@ -157,18 +158,21 @@ class Postgres:
     @asynccontextmanager
     async def connected(self, database: str = "mailing") -> AsyncIterator[Any]:
         """A connection of our own."""
-        connection = await asyncpg.connect(
+        connection = await self._connect(database)
+        try:
+            yield connection
+        finally:
+            with suppress(Exception):
+                await connection.close(timeout=5)
+
+    async def _connect(self, database: str) -> Any:
+        return await asyncpg.connect(
             host=self.socket_folder,
             user="postgres",
             database=database,
             timeout=30,
             server_settings={"default_transaction_read_only": "off", "application_name": "chaos"},
         )
-        try:
-            yield connection
-        finally:
-            with suppress(Exception):
-                await connection.close(timeout=5)
 
     async def rows(self) -> Rows:
         """What it says."""
@@ -181,9 +185,11 @@ class Postgres:
             return [tuple(row) for row in await connection.fetch(sql)]
 
     async def is_held_by(self, number: int) -> bool:
-        """Whether that engine, which is frozen, is in a transaction that has written, and so holds locks."""
-        async with self.connected() as connection:
-            return bool(await connection.fetchval(_HOLDS_LOCKS, engine_name(number)))
+        """Whether that engine is in a transaction that has written, and waits for nothing: so it holds locks. Asked
+        again and again, so the connection is kept."""
+        if self._watcher is None or self._watcher.is_closed():
+            self._watcher = await self._connect("mailing")
+        return bool(await self._watcher.fetchval(_HOLDS_LOCKS, engine_name(number)))
 
     def deadlocks(self) -> int:
         """By the server's own log: its counts go when it is stopped in a hurry."""
@@ -244,6 +250,8 @@ class Postgres:
         """Stop it, and remove what it wrote."""
         with suppress(FileNotFoundError, ValueError, IndexError):
             self.thaw()
+        if self._watcher is not None:
+            self._watcher.terminate()
         with suppress(subprocess.SubprocessError):
             await self.stop("immediate")
         self._server.cleanup()

@@ -93,18 +93,12 @@ class Disk:
         _run("umount", str(self.folder))
         self.mount()
 
-    async def fill(self) -> None:
-        """Take all the room that is left."""
-
-        def write() -> None:
-            with suppress(OSError), self._filler.open("wb", buffering=0) as filler:
-                while True:
-                    filler.write(bytes(_FILLER_BLOCK))
+    def fill(self) -> None:
+        """Take all the room that is left, in large pieces first."""
+        for block_bytes in (_FILLER_BLOCK, 512):
             with suppress(OSError), self._filler.open("ab", buffering=0) as filler:
                 while True:
-                    filler.write(bytes(512))
-
-        await asyncio.to_thread(write)
+                    filler.write(bytes(block_bytes))
 
     def empty(self) -> None:
         """Give it back."""

@@ -17,7 +17,8 @@ _IN_TRANSACTION = 0.5
 """Share of the freezes for which a moment inside a transaction is looked for."""
 _LENGTHS = ((0.6, 1, 3), (0.25, 3, 8), (0.12, 8, 20), (0.03, 20, 70))
 """Share, shortest, longest (seconds)."""
-_TRIES = 200
+_LOOK_SECONDS = 5.0
+"""So long is a moment inside a transaction looked for."""
 _SETTLE_SECONDS = 0.01
 """A statement that is on its way ends within this time; what is open then stays open."""
 
@@ -48,10 +49,12 @@ def _length(here: World) -> float:
 
 async def _freeze(here: World, number: int, seconds: float, wanted: bool) -> None:
     engine = here.engines[number]
-    is_inside = wanted and await _frozen_in_transaction(here, number)
-    if not is_inside:
-        engine.freeze()
-    with here.event("freeze in a transaction" if is_inside else "freeze", [number], in_transaction=is_inside) as event:
+    # An outage to the report: what was called while a moment was looked for may be in flight too.
+    with here.event("freeze", [number], is_outage=True) as event:
+        if wanted and await _frozen_in_transaction(here, number):
+            event.kind, event.in_transaction = "freeze in a transaction", True
+        else:
+            engine.freeze()
         try:
             await asyncio.sleep(seconds)
         finally:
@@ -60,16 +63,16 @@ async def _freeze(here: World, number: int, seconds: float, wanted: bool) -> Non
 
 
 async def _frozen_in_transaction(here: World, number: int) -> bool:
-    """Freeze it again and again, until it happens to hold locks in the database; it stays frozen then."""
+    """Freeze it when it is seen to hold locks in the database, and again until it still does when it is frozen; it
+    stays so then. Most of the time it is only looked at, for what is frozen every moment holds up others by itself."""
     engine, database = here.engines[number], here.database
-    deadline = time.monotonic() + 5
-    for _ in range(_TRIES):
-        engine.freeze()
-        await asyncio.sleep(_SETTLE_SECONDS)
+    deadline = time.monotonic() + _LOOK_SECONDS
+    while time.monotonic() < deadline:
         if await database.is_held_by(number):
-            return True
-        engine.thaw()
-        if time.monotonic() > deadline:
-            return False
-        await here.pause(0.005, 0.03)
+            engine.freeze()
+            await asyncio.sleep(_SETTLE_SECONDS)
+            if await database.is_held_by(number):
+                return True
+            engine.thaw()
+        await asyncio.sleep(0.001)
     return False
