@@ -145,13 +145,9 @@ class Worker:
             now_us = self._clock.now_us()
             if self._gate.is_shut or not entry.may_send(now_us):
                 return  # not to be called now: the check that follows gives it back
-            buckets = [bucket for bucket in (self._gate.bucket, entry.bucket) if bucket is not None]
-            ready_us = max(bucket.ready_us(now_us) for bucket in buckets)
-            if ready_us <= now_us:
-                for bucket in buckets:
-                    bucket.take(now_us)
+            if self._gate.take(entry.bucket):
                 return
-            await self._clock.sleep(min(_PACE_STEP_SECONDS, (ready_us - now_us) / _US_PER_SECOND))
+            await self._clock.sleep(min(_PACE_STEP_SECONDS, self._gate.wait_us(entry.bucket) / _US_PER_SECOND))
 
     def _finish(
         self, claim: Claim, outcome: Outcome, started_us: int, finished_us: int, text_version: int | None

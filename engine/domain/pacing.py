@@ -6,7 +6,7 @@ call would be due if calls came evenly; a call may come up to ``slack`` before t
 On the way to the provider this may shrink by ``guard``, so a closed second there sees at most
 ``floor((1 s + slack + guard) / interval) + 1`` calls. The interval is the first whole nanosecond
 above ``(1 s + slack + guard) / rate``, which makes this the rate, rounded up if it is not whole. The
-price is 3 % of the rate, or 2 % at one call a second and below, where there is no slack.
+price is 4 % of the rate, or 3 % at one call a second and below, where there is no slack.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ from typing import Final
 _SECOND_NS: Final = 1_000_000_000
 SLACK_NS: Final = _SECOND_NS // 100
 """A task that wakes up to 10 ms late loses nothing."""
-GUARD_NS: Final = _SECOND_NS // 50
-"""Between a token and the provider's door one call may take up to 20 ms longer than another."""
+GUARD_NS: Final = _SECOND_NS // 100 * 3
+"""Between a token and the provider's door one call may take up to 30 ms longer than another, by the clock that the
+buckets are read with (``delivery/awake.py``: it stands still with the process)."""
+Part = tuple[int, int]
+"""Number ``index`` (from 0) of so many engines."""
 
 
 class TokenBucket:
     """At most ``rate_per_second`` calls in any second (rounded up if it is not whole); 0: no limit.
 
-    It starts with one token, not with a full bucket. Times are readings of the clock, never a
-    future time. One up to a second old is late, and gives nothing; a clock that steps back by more
-    costs one interval of waiting.
+    It starts with one token, not with a full bucket. Times are readings of a clock that only runs forward; one that is
+    a little old is late, and gives nothing.
     """
 
     def __init__(self, rate_per_second: float) -> None:
@@ -44,6 +46,10 @@ class TokenBucket:
             return False
         self._even_ns = max(self._even_ns or 0, now_us * 1000) + self._interval_ns
         return True
+
+    def is_rested(self, now_us: int) -> bool:
+        """True when it remembers no call that would hold up another: a new one would give no more."""
+        return self._even_ns is None or self._even_ns <= now_us * 1000
 
     def set_rate(self, rate_per_second: float, now_us: int) -> None:
         """Change the rate. The next token is as near completion as it was; saved-up ones are lost."""
@@ -67,26 +73,56 @@ class TokenBucket:
 
     def _wait_ns(self, now_us: int) -> int:
         """How long until there is a token; 0: there is one."""
-        now_ns = now_us * 1000
         if not self._interval_ns:
             return 0
+        now_ns = now_us * 1000
         if self._even_ns is None:
             self._even_ns = now_ns + self._slack_ns
-        emptied_ns = now_ns + self._slack_ns + self._interval_ns
-        if self._even_ns > emptied_ns + _SECOND_NS:  # not even a call right now would leave this: the clock stepped
-            self._even_ns = emptied_ns
         return max(0, self._even_ns - self._slack_ns - now_ns)
 
 
 def rate_share(rate_per_second: float, index: int, engines: int) -> float | None:
     """Return what engine number ``index`` (from 0) of ``engines`` may use of a common rate; ``None``: nothing.
 
-    Parts are whole numbers, because a bucket rounds a broken rate up: three with 3.33 of 10 calls a
+    Parts are whole numbers but for one, because a bucket rounds a broken rate up: three with 3.33 of 10 calls a
     second would make 12. A rate below one call a second is one engine's alone. 0 stays 0: no limit.
     """
     if engines <= 1 or rate_per_second == 0:
         return rate_per_second
     whole = math.floor(rate_per_second)
-    if whole == 0:
-        return rate_per_second if index == 0 else None
-    return float(whole // engines + (index < whole % engines)) or None
+    # Where the next whole call would go, so that nobody's part, rounded up, ever grows when the rate is lowered.
+    rest = rate_per_second - whole if index == whole % engines else 0.0
+    return whole // engines + (index < whole % engines) + rest or None
+
+
+class RateShare:
+    """This engine's part of all common rates, also while the engines among whom they are shared change.
+
+    A part that grows counts only when a hold is over: until then the others may still use theirs by the old division,
+    and the calls made by it may lie within the same second. One that shrinks counts at once.
+    """
+
+    def __init__(self, part: Part | None = None) -> None:
+        """``part``: what is its own already; ``None``: nothing."""
+        self._parts: list[tuple[Part | None, float]] = [(part, math.inf)]
+
+    def become(self, part: Part | None, now_us: int, hold_us: int) -> bool:
+        """From now on this is our part; True when that is news. ``None``: nothing of any rate is ours."""
+        self.settle(now_us)
+        latest, _ = self._parts[-1]
+        if part == latest:
+            return False
+        self._parts[-1] = (latest, now_us + hold_us)
+        self._parts.append((part, math.inf))
+        return True
+
+    def settle(self, now_us: int) -> None:
+        """Forget the divisions that hold nothing back any more."""
+        self._parts = [(part, until_us) for part, until_us in self._parts if until_us > now_us]
+
+    def of(self, rate_per_second: float) -> float | None:
+        """What we may use of a rate; ``None``: nothing. 0 stays 0: no limit."""
+        if not rate_per_second:
+            return rate_per_second
+        shares = [rate_share(rate_per_second, *part) if part else None for part, _ in self._parts]
+        return min((share for share in shares if share), default=None) if all(shares) else None

@@ -1,6 +1,6 @@
 """Rule 9: a budget for the provider and one per mailing, changeable live. Never N+1.
 
-A machine that stands still for longer than the 20 ms that the engine allows for between a token and the
+A machine that stands still for longer than the 30 ms that the engine allows for between a token and the
 provider's door may see calls bunch up: only then is a measurement taken again, twice at most.
 """
 
