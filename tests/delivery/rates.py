@@ -45,6 +45,7 @@ WAY_SECONDS = 0.009
 STALL_SECONDS = 0.02
 """A standstill of less is not noticed, and need not be."""
 _READ_SECONDS = 0.1
+_PROGRESS_LIVES = 100
 _RATES = (0.5, 1.0, 1.5, 2.0, 3.0, 3.5, 10.0, 30.0, 30.0, 100.0, 500.0)
 
 
@@ -284,6 +285,8 @@ def main() -> int:
         if not faulty:
             shares.append(used(table, arrivals))
         windows, seed, lives = windows + len(arrivals), seed + 1, lives + 1
+        if lives % _PROGRESS_LIVES == 0:
+            print(f"{windows:,} windows, {lives:,} lives, {len(faults)} over", file=sys.stderr)
     least = min(shares, default=math.nan)
     print(*faults, sep="\n")
     print(f"{windows:,} windows in {lives:,} lives, {len(faults)} over; used: {least:.3f} at least", end=" ")
