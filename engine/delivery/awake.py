@@ -16,7 +16,8 @@ from engine.ports import Clock
 
 _PULSE_SECONDS: Final = 0.01
 STEP_US: Final = 20_000
-"""Between two readings no more time than this is counted. The rest of the guard is for the way to the provider."""
+"""More time than this between two readings is a standstill, and not counted at all: if each counted for a little,
+several in a row would end the watch too early. The rest of the guard is for the way to the provider."""
 _WATCH_US: Final = GUARD_NS // 1000
 
 
@@ -34,7 +35,7 @@ class AwakeClock:
         """Microseconds since some instant, without those in which the process stood still with a call on its way."""
         read_us = self._clock.monotonic_us()
         if self._timer is not None and read_us - self._read_us > STEP_US:
-            self._lost_us += read_us - self._read_us - STEP_US
+            self._lost_us += read_us - self._read_us
         self._read_us = read_us
         return read_us - self._lost_us
 

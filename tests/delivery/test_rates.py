@@ -16,7 +16,7 @@ from tests.delivery.rates import Engine, Timetable, a_timetable, arrivals_of, ex
 from tests.simulation.loop import VirtualLoop
 
 
-@pytest.mark.parametrize("seed", [2, 18, 22, 23, 47, 55, 67, 78])
+@pytest.mark.parametrize("seed", [2, 18, 22, 23, 47, 55, 67, 78, 86])
 def test_no_second_has_more_calls_than_the_rate_whatever_stands_still(seed: int) -> None:
     table = a_timetable(seed, faulty=True)
     assert excesses(table, arrivals_of(table)) == []
@@ -48,14 +48,14 @@ def test_a_standstill_is_not_counted_while_a_call_may_be_on_its_way(loop: Virtua
         assert awake.now_us() == 1_000_000  # nothing was on its way
         awake.watch()
         clock.at_us += 1_000_000
-        assert awake.now_us() == 1_000_000 + STEP_US
+        assert awake.now_us() == 1_000_000
         clock.at_us += STEP_US
-        assert awake.now_us() == 1_000_000 + 2 * STEP_US
+        assert awake.now_us() == 1_000_000 + STEP_US
         for _ in range(5):
             await asyncio.sleep(0.01)
             clock.at_us += 10_000
         clock.at_us += 1_000_000
-        assert awake.now_us() == 2_050_000 + 2 * STEP_US  # by now it has arrived
+        assert awake.now_us() == 2_050_000 + STEP_US  # by now it has arrived
 
     loop.run_until_complete(run())
 

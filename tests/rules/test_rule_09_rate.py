@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from engine.delivery.shares import REST_SECONDS
 from engine.ports import Claim
 from mailing.v1 import engine_service_pb2, mailing_pb2, mailing_service_pb2
 from scripts.sandbox import Sandbox
@@ -85,6 +86,7 @@ async def test_rule_09_no_second_has_more_calls_than_a_budget_and_no_budget_is_w
             # Calls are counted, not messages: repeated ones use up the budget too.
             sandbox.set_faults(latency_seconds=[0.001, 0.005], share_5xx=0.2)
             await rig.add_clients(700)
+            await asyncio.sleep(REST_SECONDS)  # before the first call that has a rate, after a start
             provider = Budget(rig, 80)
             await rig.register()
             fast = Budget(rig, 30, await rig.register(rate_limit=30))
