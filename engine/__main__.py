@@ -21,6 +21,7 @@ from engine.domain.errors import MailingError
 from engine.ports import StoreUnavailable
 from engine.service import Service
 from engine.settings import PROGRAM, Settings, parse
+from engine.store.damage import damage_of
 from engine.store.errors import DatabaseUnavailable
 from engine.store.opening import sqlite_file
 from engine.store.store import Store
@@ -58,14 +59,21 @@ async def migrate(settings: Settings, _arguments: Mapping[str, Any]) -> int:
 
 
 async def check(settings: Settings, _arguments: Mapping[str, Any]) -> int:
-    """Recount and repair the counters; returns 0 when they were right, 1 when some were not.
+    """Look for damage, then recount and repair the counters; returns 0 when all was right, 1 when it was not. Of a
+    damaged file nothing is repaired: what is counted there says nothing.
 
     Raises:
         DatabaseUnavailable: there is no such file. Opening would make an empty one, and say that all is well.
     """
     file = sqlite_file(settings.database_url)
-    if file is not None and not (file.is_file() and file.stat().st_size):
-        raise DatabaseUnavailable(f"there is no database in {file}")
+    if file is not None:
+        if not (file.is_file() and file.stat().st_size):
+            raise DatabaseUnavailable(f"there is no database in {file}")
+        if faults := await asyncio.to_thread(damage_of, file):
+            for fault in faults:
+                say(f"damaged: {fault}")
+            say(f"The file {file} is damaged. Nothing was repaired: restore a backup.")
+            return 1
     store = await Store.open(settings.database_url)
     try:
         mailings = await store.count_mailings()

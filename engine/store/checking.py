@@ -33,6 +33,10 @@ async def _mailing_ids(tx: Tx) -> list[int]:
 
 
 async def _check(tx: Tx, mailing_id: int) -> list[Difference]:
+    made = await tx.run(
+        "INSERT INTO mailing_counters (mailing_id) SELECT id FROM mailing WHERE id = ? ON CONFLICT DO NOTHING",
+        mailing_id,
+    )
     # First the counters' row: on PostgreSQL whoever changes messages needs its lock before committing, so
     # that what is counted after this and what is read from the row belong together.
     await tx.rows(f"SELECT 1 FROM mailing_counters WHERE mailing_id = ? {tx.dialect.lock()}", mailing_id)
@@ -49,4 +53,4 @@ async def _check(tx: Tx, mailing_id: int) -> list[Difference]:
     for difference in differences:
         tally.add(mailing_id, difference.name, difference.counted - difference.stored)
     await tally.write(tx)
-    return differences
+    return [Difference(mailing_id, "its row of counters", 0, 1), *differences] if made else differences

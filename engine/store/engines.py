@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.ports import Control, EngineRow
+from engine.ports import Control, EngineRow, StoreUnavailable
 from engine.store.audit import add_audit
 from engine.store.database import Lane, Tx
 from engine.store.rows import Actor
+from engine.store.schema import NO_CONTROL
 from engine.store.verbs import Verbs, bump_revision
 
 _FORGET_AFTER_US: Final = 24 * 3600 * 1_000_000
@@ -119,7 +120,7 @@ async def _lock_control(tx: Tx) -> None:
 async def _control(tx: Tx, alive_since_us: int) -> Control:
     control = await tx.row("SELECT revision, sending_paused, workers, provider_rate FROM control")
     if control is None:
-        raise RuntimeError("the control record is missing: the database was not migrated by this program")
+        raise StoreUnavailable(NO_CONTROL)
     engines = await tx.rows(
         "SELECT id, name, started_us, heartbeat_us, seen_revision, workers, in_flight FROM engine"
         " WHERE heartbeat_us >= ? ORDER BY id",
