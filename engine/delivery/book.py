@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from engine.delivery.awake import AwakeClock
+from engine.delivery.standstill import StandstillWatch
 from engine.domain.pacing import RateShare, TokenBucket
 from engine.domain.window import LocalHours, may_send, next_open_us
 from engine.ports import AudienceState, OnUncertain, Plan
@@ -57,14 +57,14 @@ class Entry:
         held = plan.paused or plan.cancelled or plan.deleted or plan.rebuilding or not self.has_share
         self.from_us, self.until_us = (0, 0) if held else (plan.start_us, plan.end_us - _LAST_CALL_US)
 
-    def pace(self, rate_per_second: float | None, now_us: int) -> None:
+    def pace(self, rate_per_second: float | None) -> None:
         """Follow the rate from now on; ``None``: no limit."""
         if rate_per_second is None:
             self.bucket = None
         elif self.bucket is None:
             self.bucket = TokenBucket(rate_per_second)
         else:
-            self.bucket.set_rate(rate_per_second, now_us)
+            self.bucket.set_rate(rate_per_second)
 
     def expects(self, due_us: int) -> None:
         """Note that a message of this mailing is due at ``due_us``."""
@@ -109,12 +109,12 @@ def _opens_us(hours: LocalHours, time_zone: str, minute: int) -> int:
 class Book:
     """All entries, by mailing id, in the order of their ids."""
 
-    def __init__(self, awake: AwakeClock) -> None:
+    def __init__(self, watch: StandstillWatch) -> None:
         self._entries: dict[int, Entry] = {}
-        self._awake = awake
+        self._watch = watch
         self._share = RateShare((0, 1))
         self._resting: dict[int, TokenBucket] = {}
-        """Of mailings without work: one that gets some again within the second must not begin with a new token."""
+        """Of mailings without work: one that gets some again within the second must not begin with a full bucket."""
         self.get = self._entries.get
         """The entry of a mailing id, or ``None`` when the mailing has no work left (or is gone)."""
 
@@ -155,11 +155,11 @@ class Book:
                 entry.expects(0)
 
     def _pace(self) -> None:
-        now_us = self._awake.now_us()
-        self._resting = {id: bucket for id, bucket in self._resting.items() if not bucket.is_rested(now_us)}
+        now_us = self._watch.now_us()
+        self._resting = {id: bucket for id, bucket in self._resting.items() if not bucket.is_full(now_us)}
         for entry in self:
             rate = entry.plan.rate_limit
             share = None if rate is None else self._share.of(rate)
             entry.has_share = rate is None or share is not None
-            entry.pace(share, now_us)
+            entry.pace(share)
             entry.settle()

@@ -12,7 +12,6 @@ from typing import Any
 import structlog
 
 from engine.delivery.audience_builder import AudienceBuilder
-from engine.delivery.awake import AwakeClock
 from engine.delivery.book import Book
 from engine.delivery.clock_watch import ClockWatch
 from engine.delivery.gate import Gate
@@ -23,6 +22,7 @@ from engine.delivery.queue import DeliveryQueue
 from engine.delivery.rate_meter import RateMeter
 from engine.delivery.recorder import Recorder
 from engine.delivery.shares import Shares
+from engine.delivery.standstill import StandstillWatch
 from engine.delivery.supervisor import ActorHealth, Supervisor
 from engine.delivery.ticker import Ticker
 from engine.delivery.worker import Worker
@@ -73,9 +73,9 @@ class Delivery:
     ) -> None:
         self._store, self._provider, self._clock, self._random = store, provider, clock, random
         self._settings, self._name, self._meter = settings, name, meter
-        awake = AwakeClock(clock)
-        self.book, self.hand = Book(awake), Hand()
-        self.gate = Gate(breaker or Breaker(), settings.provider_rate, random, awake)
+        watch = StandstillWatch(clock)
+        self.book, self.hand = Book(watch), Hand()
+        self.gate = Gate(breaker or Breaker(), settings.provider_rate, random, watch)
         self._shares = Shares(gate=self.gate, book=self.book, clock=clock, on_grown=self._go_on)
         self.queue = DeliveryQueue(
             settings.queue_size,

@@ -7,7 +7,7 @@ from random import Random
 
 import structlog
 
-from engine.delivery.awake import AwakeClock
+from engine.delivery.standstill import StandstillWatch
 from engine.domain.breaker import Breaker, BreakerState
 from engine.domain.message import Event
 from engine.domain.outcome import Outcome, Verdict
@@ -21,9 +21,9 @@ log = structlog.get_logger(__name__)
 class Gate:
     """One for an engine. Everything here is decided without waiting."""
 
-    def __init__(self, breaker: Breaker, rate_per_second: float, random: Random, awake: AwakeClock) -> None:
+    def __init__(self, breaker: Breaker, rate_per_second: float, random: Random, watch: StandstillWatch) -> None:
         self.breaker = breaker
-        self._awake = awake
+        self._watch = watch
         self.bucket = TokenBucket(rate_per_second)
         self.has_share = True
         """False: the provider's rate is so small that other engines use all of it."""
@@ -65,7 +65,7 @@ class Gate:
         """Take over this engine's part of the provider's rate (``domain.pacing.RateShare``)."""
         self.has_share = rate_per_second is not None
         if rate_per_second is not None:
-            self.bucket.set_rate(rate_per_second, self._awake.now_us())
+            self.bucket.set_rate(rate_per_second)
         self._look()
 
     def refresh(self, until_us: int) -> None:
@@ -87,19 +87,15 @@ class Gate:
 
     def wait_us(self, bucket: TokenBucket | None = None) -> int:
         """How long until the provider's rate, and a mailing's too, have a token; 0: they have one each."""
-        now_us = self._awake.now_us()
-        wait_us = self.bucket.ready_us(now_us) - now_us
-        return wait_us if bucket is None else max(wait_us, bucket.ready_us(now_us) - now_us)
+        now_us = self._watch.now_us()
+        wait_us = self.bucket.wait_us(now_us)
+        return wait_us if bucket is None else max(wait_us, bucket.wait_us(now_us))
 
     def take(self, bucket: TokenBucket | None) -> bool:
         """Use up a token of the provider's rate and of a mailing's, for a call that begins at once; False, and nothing
         happens, when one of them has none."""
-        if self.wait_us(bucket):
-            return False
-        self._awake.watch()
-        # Read once more: the time of the token is one from which on a standstill is noticed.
-        now_us = self._awake.now_us()
-        return self.bucket.take(now_us) and (bucket is None or bucket.take(now_us))
+        limited = [each for each in (self.bucket, bucket) if each is not None and each.rate_per_second]
+        return not limited or self._watch.take(limited)
 
     def held_until_us(self, now_us: int) -> int:
         """Until when the provider wants no call (``Retry-After`` on 429 or 503); 0: it does not say so."""

@@ -1,26 +1,29 @@
 """A budget of calls a second that is never exceeded, whichever second is looked at.
 
-A token bucket, kept as the generic cell rate algorithm (ITU-T I.371): one number says when the next
-call would be due if calls came evenly; a call may come up to ``slack`` before that. So a bucket of
-``1 + slack / interval`` tokens, and ``n + 1`` tokens in a row span at least ``n * interval - slack``.
-On the way to the provider this may shrink by ``guard``, so a closed second there sees at most
-``floor((1 s + slack + guard) / interval) + 1`` calls. The interval is the first whole nanosecond
-above ``(1 s + slack + guard) / rate``, which makes this the rate, rounded up if it is not whole. The
-price is 4 % of the rate, or 3 % at one call a second and below, where there is no slack.
+A bucket of as many tokens as calls are allowed in a second; a token that was taken is back when its period is over: a
+second, and ``GUARD_US`` for the way to the provider, on which one call may be slower than another. (In the field this
+is a *sliding window log*: the times of the last calls are kept.) So n + 1 calls in a row always span more than a second
+at the provider's door, and after a gap nothing is lost but what was due in it. The guard costs 3 % of the rate.
+
+So that the tokens of a second are not all used at once, a few in a row take at least half the time that they would take
+at an even pace: the other half is what catches up after a gap.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from fractions import Fraction
 from typing import Final
 
-_SECOND_NS: Final = 1_000_000_000
-SLACK_NS: Final = _SECOND_NS // 100
-"""A task that wakes up to 10 ms late loses nothing."""
-GUARD_NS: Final = _SECOND_NS // 100 * 3
-"""Between a token and the provider's door one call may take up to 30 ms longer than another, by the clock that the
-buckets are read with (``delivery/awake.py``: it stands still with the process)."""
+_SECOND_US: Final = 1_000_000
+GUARD_US: Final = 30_000
+"""Between its token and the provider's door one call may take so much longer than another. If the process stands still
+meanwhile, ``delivery/standstill.py`` lets the token count from the end of that."""
+_HASTE: Final = 2
+"""So many times as fast as at an even pace may calls follow each other."""
+_SLACK_US: Final = 10_000
+"""That is looked at over so long a time, or one call: timers are not exact, and one that is late loses nothing."""
 Part = tuple[int, int]
 """Number ``index`` (from 0) of so many engines."""
 
@@ -28,57 +31,60 @@ Part = tuple[int, int]
 class TokenBucket:
     """At most ``rate_per_second`` calls in any second (rounded up if it is not whole); 0: no limit.
 
-    It starts with one token, not with a full bucket. Times are readings of a clock that only runs forward; one that is
-    a little old is late, and gives nothing.
+    Times are readings of a clock that only runs forward, in microseconds.
     """
 
     def __init__(self, rate_per_second: float) -> None:
-        self._even_ns: int | None = None
-        self._configure(rate_per_second)
+        self._taken_us: deque[int] = deque()
+        """When the tokens were taken that may not be back yet, oldest first."""
+        self.set_rate(rate_per_second)
 
-    def ready_us(self, now_us: int) -> int:
-        """Return ``now_us`` when a call may start, else when the next token is there."""
-        return now_us + -(-self._wait_ns(now_us) // 1000)
+    def wait_us(self, now_us: int) -> int:
+        """How long until a call may start; 0: now."""
+        if not self.rate_per_second:
+            return 0
+        taken_us, free_us = self._taken_us, now_us
+        if len(taken_us) >= self._most:
+            free_us = taken_us[-self._most] + self._period_us
+        if len(taken_us) >= self._few:
+            free_us = max(free_us, taken_us[-self._few] + self._few_us)
+        return max(0, free_us - now_us)
 
-    def take(self, now_us: int) -> bool:
-        """Use a token up; False, and nothing happens, when there is none at ``now_us``."""
-        if self._wait_ns(now_us) > 0:
-            return False
-        self._even_ns = max(self._even_ns or 0, now_us * 1000) + self._interval_ns
-        return True
+    def take(self, now_us: int) -> None:
+        """Take a token for a call that starts now; ``wait_us`` says that there is one."""
+        if self.rate_per_second:
+            taken_us = self._taken_us
+            taken_us.append(now_us)
+            while taken_us[0] + self._period_us <= now_us:
+                taken_us.popleft()
 
-    def is_rested(self, now_us: int) -> bool:
-        """True when it remembers no call that would hold up another: a new one would give no more."""
-        return self._even_ns is None or self._even_ns <= now_us * 1000
+    def delay(self, calls: int, until_us: int) -> None:
+        """The last calls, so many, may be at the provider's door no sooner than those that start at ``until_us``."""
+        calls = min(calls, len(self._taken_us))
+        for _ in range(calls):
+            self._taken_us.pop()
+        self._taken_us.extend([until_us] * calls)
 
-    def set_rate(self, rate_per_second: float, now_us: int) -> None:
-        """Change the rate. The next token is as near completion as it was; saved-up ones are lost."""
-        if rate_per_second == self.rate_per_second:
-            return
-        wait_ns, old_interval_ns = self._wait_ns(now_us), self._interval_ns
-        self._configure(rate_per_second)
-        if old_interval_ns:
-            wait_ns = -(-min(wait_ns, old_interval_ns) * self._interval_ns // old_interval_ns)
-        self._even_ns = now_us * 1000 + self._slack_ns + wait_ns
+    def is_full(self, now_us: int) -> bool:
+        """True when all tokens are back: a new bucket would give no more."""
+        return not self._taken_us or self._taken_us[-1] + self._period_us <= now_us
 
-    def _configure(self, rate_per_second: float) -> None:
+    def set_rate(self, rate_per_second: float) -> None:
+        """Change the rate, also for the calls made already.
+
+        Raises:
+            ValueError: that is no rate.
+        """
         if not (math.isfinite(rate_per_second) and rate_per_second >= 0):
             raise ValueError("a rate is a number of calls a second, 0 for no limit")
         self.rate_per_second = rate_per_second
-        # At one call a second or less being late never adds up to a call, so nothing is given away for it.
-        self._slack_ns = SLACK_NS if rate_per_second > 1 else 0
-        self._interval_ns = 0
-        if rate_per_second > 0:  # exact, because "just above" must not be rounded away
-            self._interval_ns = int((_SECOND_NS + self._slack_ns + GUARD_NS) / Fraction(rate_per_second)) + 1
-
-    def _wait_ns(self, now_us: int) -> int:
-        """How long until there is a token; 0: there is one."""
-        if not self._interval_ns:
-            return 0
-        now_ns = now_us * 1000
-        if self._even_ns is None:
-            self._even_ns = now_ns + self._slack_ns
-        return max(0, self._even_ns - self._slack_ns - now_ns)
+        self._most = math.ceil(rate_per_second)
+        # Exact, because the period of a rate that is not whole must not be rounded down.
+        exact_us = Fraction(self._most) / Fraction(rate_per_second or 1) * _SECOND_US
+        self._period_us = math.ceil(exact_us) + GUARD_US
+        least_us = Fraction(self._period_us, _HASTE * (self._most or 1))
+        self._few = 1 + math.floor(_SLACK_US / least_us)
+        self._few_us = math.ceil(self._few * least_us)
 
 
 def rate_share(rate_per_second: float, index: int, engines: int) -> float | None:

@@ -6,10 +6,10 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from engine.delivery.awake import AwakeClock
 from engine.delivery.book import Book
 from engine.delivery.gate import Gate
 from engine.delivery.queue import DeliveryQueue
+from engine.delivery.standstill import StandstillWatch
 from engine.domain.audience import AudienceFilter
 from engine.domain.breaker import Breaker
 from engine.ports import AudienceState, Claim, OnUncertain, Plan
@@ -74,9 +74,9 @@ class Bench:
         rate: float = 0,
     ) -> None:
         self.clock = VirtualClock(loop)
-        awake = AwakeClock(self.clock)
-        self.gate = Gate(Breaker(failure_threshold=3), rate, Random(1), awake)
-        self.book = Book(awake)
+        watch = StandstillWatch(self.clock)
+        self.gate = Gate(Breaker(failure_threshold=3), rate, Random(1), watch)
+        self.book = Book(watch)
         self.book.load(plans or (a_plan(1), a_plan(2)))
         self.queue = DeliveryQueue(
             capacity, workers, slots_min=slots_min, gate=self.gate, book=self.book, clock=self.clock

@@ -16,13 +16,12 @@ import asyncio
 import math
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from random import Random
 from typing import Any, cast
 
-from engine.delivery.awake import AwakeClock
 from engine.delivery.book import Book
 from engine.delivery.gate import Gate
 from engine.delivery.hand import Hand
@@ -31,9 +30,11 @@ from engine.delivery.marker import Marker
 from engine.delivery.queue import DeliveryQueue
 from engine.delivery.recorder import Recorder
 from engine.delivery.shares import Shares
+from engine.delivery.standstill import StandstillWatch
 from engine.delivery.worker import Worker
 from engine.domain.breaker import Breaker
 from engine.domain.outcome import Answer
+from engine.domain.pacing import rate_share
 from engine.domain.retry import RetryPolicy
 from engine.ports import Claim, OnUncertain, Return
 from tests.delivery.plans import a_claim, a_plan
@@ -44,6 +45,8 @@ WAY_SECONDS = 0.009
 """A call takes up to so long to the provider's door while its process is awake."""
 STALL_SECONDS = 0.02
 """A standstill of less is not noticed, and need not be."""
+USED_MIN = 0.95
+"""Of its rate an engine uses at least so much of the time in which it is awake."""
 _READ_SECONDS = 0.1
 _PROGRESS_LIVES = 100
 _RATES = (0.5, 1.0, 1.5, 2.0, 3.0, 3.5, 10.0, 30.0, 30.0, 100.0, 500.0)
@@ -79,19 +82,20 @@ class Timetable:
         return rate, tuple(engine.number for engine in self.engines if engine.start <= at < engine.end)
 
 
-def a_timetable(seed: int, *, faulty: bool) -> Timetable:
-    """A life drawn from its seed; one that is not ``faulty`` has one rate, the same engines, and no freeze."""
+def a_timetable(seed: int, *, steady: bool) -> Timetable:
+    """A life drawn from its seed; a ``steady`` one has one rate and the same engines, and every second of them no
+    freeze."""
     random = Random(seed)
     rate, several = random.choice(_RATES), random.choice((1, 2, 4))
     seconds = max(20.0, min(120.0, 600 / rate))
     rates, lives = [(0.0, rate)], [(0.0, seconds)] * several
-    if faulty:
+    if not steady:
         rates += sorted((random.uniform(3, seconds), random.choice(_RATES)) for _ in range(random.choice((0, 0, 2))))
         if several > 1:
             lives[-1] = (random.uniform(3, seconds / 2), seconds)
             lives[0] = (0.0, random.uniform(3, seconds))
     engines = [Engine(number, *life) for number, life in enumerate(lives)]
-    freezes = random.choice((0.0, 5.0, 60.0, 300.0)) if faulty else 0.0
+    freezes = random.choice((0.0, 0.0, 0.0, 5.0, 60.0, 300.0) if steady else (0.0, 5.0, 60.0, 300.0))
     return Timetable(seed, seconds, rates, engines, freezes, random.random() < 0.5, random.random() < 0.25)
 
 
@@ -101,6 +105,7 @@ class FreezingClock(VirtualClock):
     def __init__(self, loop: VirtualLoop, random: Random, chance: float) -> None:
         super().__init__(loop)
         self._virtual_loop, self._random, self.chance = loop, random, chance
+        self.frozen_seconds = 0.0
 
     def monotonic_us(self) -> int:
         if self._random.random() >= self.chance:
@@ -116,9 +121,9 @@ class FreezingClock(VirtualClock):
     def freeze(self) -> None:
         """Time passes, and nobody sees it: mostly a little, sometimes for seconds."""
         long = self._random.random() < 0.3
-        self._virtual_loop._virtual.now_seconds += (
-            self._random.uniform(0.02, 4) if long else self._random.uniform(0, STALL_SECONDS)
-        )
+        seconds = self._random.uniform(0.02, 4) if long else self._random.uniform(0, STALL_SECONDS)
+        self._virtual_loop._virtual.now_seconds += seconds
+        self.frozen_seconds += seconds
 
 
 @dataclass
@@ -130,6 +135,10 @@ class Rig:
     engine: Engine
     random: Random
     arrivals: list[int] = field(default_factory=list)
+    awake_seconds: list[float] = field(default_factory=list)
+    """For each arrival, for how long the process had been awake by then."""
+    ended_seconds: float = 0.0
+    """For how long it was awake in all."""
 
     def __post_init__(self) -> None:
         """Make the engine's parts."""
@@ -138,8 +147,8 @@ class Rig:
         # About as many looks at the clock as ten a call.
         chance = table.freezes_a_minute / 60 / calls if calls else 0.0
         self.clock = FreezingClock(self.loop, self.random, chance)
-        awake = AwakeClock(self.clock)
-        self.gate, self.book = Gate(Breaker(), 0.0, Random(1), awake), Book(awake)
+        watch = StandstillWatch(self.clock)
+        self.gate, self.book = Gate(Breaker(), 0.0, Random(1), watch), Book(watch)
         self.queue = DeliveryQueue(2000, 20, gate=self.gate, book=self.book, clock=self.clock)
         self.shares = Shares(gate=self.gate, book=self.book, clock=self.clock, on_grown=self.go_on)
         self.queue.on_low = self.fill
@@ -194,6 +203,7 @@ class Rig:
             self.clock.freeze()
         await asyncio.sleep(self.random.uniform(0, WAY_SECONDS))
         self.arrivals.append(round((self.loop.time() + self.engine.start) * SECOND_US))
+        self.awake_seconds.append(self.loop.time() - self.clock.frozen_seconds)
         await asyncio.sleep(self.random.uniform(0, 0.05))
         return Answer(200, True, "")
 
@@ -202,6 +212,7 @@ class Rig:
         """From its start to its end; its loop's time is 0 at the start."""
         workers = [asyncio.ensure_future(self.worker.run(number)) for number in range(1, 21)]
         await self.follow()
+        self.ended_seconds = self.loop.time() - self.clock.frozen_seconds
         for task in workers:
             task.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
@@ -225,9 +236,9 @@ class Rig:
         self.shares.divide(0.0 if self.table.by_mailing else rate, self.engine.number, who)
 
 
-def arrivals_of(table: Timetable) -> list[int]:
-    """When calls were at the provider's door, oldest first, in microseconds."""
-    found: list[int] = []
+def lives(table: Timetable) -> list[Rig]:
+    """All engines after their lives; ``arrivals`` says when calls were at the provider's door."""
+    rigs = []
     for engine in table.engines:
         loop = VirtualLoop()
         rig = Rig(loop, table, engine, Random(table.seed * 31 + engine.number))
@@ -236,8 +247,14 @@ def arrivals_of(table: Timetable) -> list[int]:
         finally:
             loop.close()
         # A killed process sends nothing any more, though the played one does so for a moment.
-        found += [at for at in rig.arrivals if at <= engine.end * SECOND_US]
-    return sorted(found)
+        rig.arrivals = [at for at in rig.arrivals if at <= engine.end * SECOND_US]
+        rigs.append(rig)
+    return rigs
+
+
+def arrivals_of(rigs: Iterable[Rig]) -> list[int]:
+    """When calls were at the provider's door, oldest first, in microseconds."""
+    return sorted(at for rig in rigs for at in rig.arrivals)
 
 
 def excesses(table: Timetable, arrivals: Sequence[int]) -> list[str]:
@@ -259,12 +276,20 @@ def excesses(table: Timetable, arrivals: Sequence[int]) -> list[str]:
     return found
 
 
-def used(table: Timetable, arrivals: Sequence[int]) -> float:
-    """Which part of the rate was used, once it had begun; of a life with one rate and the same engines."""
-    rate = table.rates[0][1]
-    begun = SECOND_US * (4 + 1 / rate)
-    times = [at for at in arrivals if at >= begun]
-    return (len(times) - 1) / (times[-1] - times[0]) * SECOND_US / rate
+def used(rigs: Sequence[Rig]) -> list[float]:
+    """Which part of its share of the rate each engine used while it was awake, once it had begun; of a steady life."""
+    found = []
+    for index, rig in enumerate(rigs):
+        share = rate_share(rig.table.rates[0][1], index, len(rigs))
+        if share is None:
+            continue
+        most, begun = math.ceil(share), 4 + 1 / share
+        times = [at for at in rig.awake_seconds if at >= begun]
+        # A whole number of periods, for the calls of one may come in its first half; and to the end, but for one.
+        calls = max(0, len(times) - 1) // most * most
+        within = calls / (times[calls] - times[0]) / share if calls else math.inf
+        found.append(min(within, (len(times) + most) / share / max(1, rig.ended_seconds - begun)))
+    return found
 
 
 def main() -> int:
@@ -273,24 +298,26 @@ def main() -> int:
     parser.add_argument("--windows", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    began, windows, seed, lives = time.monotonic(), 0, given.seed, 0
+    began, windows, seed, count = time.monotonic(), 0, given.seed, 0
     faults: list[str] = []
-    shares: list[float] = []
+    parts: list[float] = []
+    over_engines: Counter[int] = Counter()
     while windows < given.windows and len(faults) < 20:
-        faulty = seed % 4 != 0
-        table = a_timetable(seed, faulty=faulty)
-        arrivals = arrivals_of(table)
-        assert all(a <= b for a, b in pairwise(arrivals))
+        table = a_timetable(seed, steady=seed % 3 == 0)
+        rigs = lives(table)
+        arrivals = arrivals_of(rigs)
         faults += excesses(table, arrivals)
-        if not faulty:
-            shares.append(used(table, arrivals))
-        windows, seed, lives = windows + len(arrivals), seed + 1, lives + 1
-        if lives % _PROGRESS_LIVES == 0:
-            print(f"{windows:,} windows, {lives:,} lives, {len(faults)} over", file=sys.stderr)
-    least = min(shares, default=math.nan)
+        if seed % 3 == 0:
+            parts += used(rigs)
+            faults += [f"seed {seed}: {part:.3f} of its rate was used" for part in used(rigs) if part < USED_MIN]
+        windows, seed, count = windows + len(arrivals), seed + 1, count + 1
+        over_engines[len(table.engines)] += len(arrivals)
+        if count % _PROGRESS_LIVES == 0:
+            print(f"{windows:,} windows, {count:,} lives, {len(faults)} faults", file=sys.stderr)
     print(*faults, sep="\n")
-    print(f"{windows:,} windows in {lives:,} lives, {len(faults)} over; used: {least:.3f} at least", end=" ")
-    print(f"({time.monotonic() - began:.0f} s)")
+    shown = ", ".join(f"{over_engines[engines]:,} over {engines}" for engines in sorted(over_engines))
+    print(f"{windows:,} windows in {count:,} lives ({shown} engines), {len(faults)} faults;", end=" ")
+    print(f"used: {min(parts, default=math.nan):.3f} at least ({time.monotonic() - began:.0f} s)")
     return 1 if faults else 0
 
 
