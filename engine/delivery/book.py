@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from engine.delivery.standstill import StandstillWatch
+from engine.delivery.on_way import CallsOnWay
 from engine.domain.pacing import RateShare, TokenBucket
 from engine.domain.window import LocalHours, may_send, next_open_us
 from engine.ports import AudienceState, OnUncertain, Plan
@@ -109,9 +109,9 @@ def _opens_us(hours: LocalHours, time_zone: str, minute: int) -> int:
 class Book:
     """All entries, by mailing id, in the order of their ids."""
 
-    def __init__(self, watch: StandstillWatch) -> None:
+    def __init__(self, on_way: CallsOnWay) -> None:
         self._entries: dict[int, Entry] = {}
-        self._watch = watch
+        self._on_way = on_way
         self._share = RateShare((0, 1))
         self._resting: dict[int, TokenBucket] = {}
         """Of mailings without work: one that gets some again within the second must not begin with a full bucket."""
@@ -155,7 +155,7 @@ class Book:
                 entry.expects(0)
 
     def _pace(self) -> None:
-        now_us = self._watch.now_us()
+        now_us = self._on_way.now_us()
         self._resting = {id: bucket for id, bucket in self._resting.items() if not bucket.is_full(now_us)}
         for entry in self:
             rate = entry.plan.rate_limit

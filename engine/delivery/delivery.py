@@ -18,11 +18,11 @@ from engine.delivery.gate import Gate
 from engine.delivery.hand import Hand
 from engine.delivery.leases import LeaseKeeper, alive_since_us
 from engine.delivery.marker import Marker
+from engine.delivery.on_way import CallsOnWay
 from engine.delivery.queue import DeliveryQueue
 from engine.delivery.rate_meter import RateMeter
 from engine.delivery.recorder import Recorder
 from engine.delivery.shares import Shares
-from engine.delivery.standstill import StandstillWatch
 from engine.delivery.supervisor import ActorHealth, Supervisor
 from engine.delivery.ticker import Ticker
 from engine.delivery.worker import Worker
@@ -73,9 +73,9 @@ class Delivery:
     ) -> None:
         self._store, self._provider, self._clock, self._random = store, provider, clock, random
         self._settings, self._name, self._meter = settings, name, meter
-        watch = StandstillWatch(clock)
-        self.book, self.hand = Book(watch), Hand()
-        self.gate = Gate(breaker or Breaker(), settings.provider_rate, random, watch)
+        on_way = CallsOnWay(clock)
+        self.book, self.hand = Book(on_way), Hand()
+        self.gate = Gate(breaker or Breaker(), settings.provider_rate, random, on_way)
         self._shares = Shares(gate=self.gate, book=self.book, clock=clock, on_grown=self._go_on)
         self.queue = DeliveryQueue(
             settings.queue_size,

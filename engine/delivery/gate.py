@@ -7,7 +7,7 @@ from random import Random
 
 import structlog
 
-from engine.delivery.standstill import StandstillWatch
+from engine.delivery.on_way import CallsOnWay
 from engine.domain.breaker import Breaker, BreakerState
 from engine.domain.message import Event
 from engine.domain.outcome import Outcome, Verdict
@@ -21,9 +21,9 @@ log = structlog.get_logger(__name__)
 class Gate:
     """One for an engine. Everything here is decided without waiting."""
 
-    def __init__(self, breaker: Breaker, rate_per_second: float, random: Random, watch: StandstillWatch) -> None:
+    def __init__(self, breaker: Breaker, rate_per_second: float, random: Random, on_way: CallsOnWay) -> None:
         self.breaker = breaker
-        self._watch = watch
+        self._on_way = on_way
         self.bucket = TokenBucket(rate_per_second)
         self.has_share = True
         """False: the provider's rate is so small that other engines use all of it."""
@@ -87,7 +87,7 @@ class Gate:
 
     def wait_us(self, bucket: TokenBucket | None = None) -> int:
         """How long until the provider's rate, and a mailing's too, have a token; 0: they have one each."""
-        now_us = self._watch.now_us()
+        now_us = self._on_way.now_us()
         wait_us = self.bucket.wait_us(now_us)
         return wait_us if bucket is None else max(wait_us, bucket.wait_us(now_us))
 
@@ -95,7 +95,7 @@ class Gate:
         """Use up a token of the provider's rate and of a mailing's, for a call that begins at once; False, and nothing
         happens, when one of them has none."""
         limited = [each for each in (self.bucket, bucket) if each is not None and each.rate_per_second]
-        return not limited or self._watch.take(limited)
+        return not limited or self._on_way.take(limited)
 
     def held_until_us(self, now_us: int) -> int:
         """Until when the provider wants no call (``Retry-After`` on 429 or 503); 0: it does not say so."""

@@ -15,10 +15,11 @@ import structlog
 from engine.delivery.book import Book
 from engine.delivery.gate import Gate
 from engine.delivery.leases import STALE_SECONDS
-from engine.domain.pacing import GUARD_US, RateShare
+from engine.delivery.on_way import ON_WAY_SECONDS
+from engine.domain.pacing import RateShare
 from engine.ports import Clock
 
-REST_SECONDS: Final = 1 + GUARD_US / 1e6
+REST_SECONDS: Final = 1 + ON_WAY_SECONDS
 """When a part of a rate changes hands, no call of the one who had it may lie within the same second at the provider.
 The one who had it may be this engine's predecessor, so the first token after a start comes so much later."""
 

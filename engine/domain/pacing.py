@@ -1,12 +1,12 @@
 """A budget of calls a second that is never exceeded, whichever second is looked at.
 
-A bucket of as many tokens as calls are allowed in a second; a token that was taken is back when its period is over: a
-second, and ``GUARD_US`` for the way to the provider, on which one call may be slower than another. (In the field this
-is a *sliding window log*: the times of the last calls are kept.) So n + 1 calls in a row always span more than a second
-at the provider's door, and after a gap nothing is lost but what was due in it. The guard costs 3 % of the rate.
+A bucket of as many tokens as calls are allowed in a second; each is back a second after its call was at the provider's
+door. (In the field this is a *sliding window log*: the times of the last calls are kept.) So n + 1 calls in a row
+always span more than a second there, and after a gap nothing is lost but what was due in it. When a call is at the door
+``delivery/on_way.py`` tells, some 35 ms after the token was taken: this costs 3 to 4 % of the rate.
 
-So that the tokens of a second are not all used at once, a few in a row take at least half the time that they would take
-at an even pace: the other half is what catches up after a gap.
+So that the tokens of a second are not all used at once, calls follow each other at twice the even pace at most: the
+other half is what catches up after a gap.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from fractions import Fraction
 from typing import Final
 
 _SECOND_US: Final = 1_000_000
-GUARD_US: Final = 30_000
-"""Between its token and the provider's door one call may take so much longer than another. If the process stands still
-meanwhile, ``delivery/standstill.py`` lets the token count from the end of that."""
 _HASTE: Final = 2
 """So many times as fast as at an even pace may calls follow each other."""
 _SLACK_US: Final = 10_000
-"""That is looked at over so long a time, or one call: timers are not exact, and one that is late loses nothing."""
+"""Timers are not exact: what one that is late by so much has missed may be made up for at once."""
+_PERIOD_US_MAX: Final = 100 * 366 * 86_400 * _SECOND_US
+"""A century: a rate may be as small as a number can be."""
 Part = tuple[int, int]
 """Number ``index`` (from 0) of so many engines."""
 
@@ -35,39 +34,42 @@ class TokenBucket:
     """
 
     def __init__(self, rate_per_second: float) -> None:
-        self._taken_us: deque[int] = deque()
-        """When the tokens were taken that may not be back yet, oldest first."""
+        self._on_way = 0
+        """Calls that have their token and may not be at the door."""
+        self._arrived_us: deque[int] = deque()
+        """When the other calls were there whose tokens may not be back yet, oldest first."""
+        self._even_us = 0.0
+        """When the next call is due at the highest pace."""
+        self._pace_us = 0.0
         self.set_rate(rate_per_second)
 
     def wait_us(self, now_us: int) -> int:
-        """How long until a call may start; 0: now."""
+        """How long until a call may start, or at least so long; 0: it may start now."""
         if not self.rate_per_second:
             return 0
-        taken_us, free_us = self._taken_us, now_us
-        if len(taken_us) >= self._most:
-            free_us = taken_us[-self._most] + self._period_us
-        if len(taken_us) >= self._few:
-            free_us = max(free_us, taken_us[-self._few] + self._few_us)
+        left = self._most - self._on_way
+        if left <= 0:
+            return self._period_us
+        free_us = math.ceil(self._even_us)
+        if len(self._arrived_us) >= left:
+            free_us = max(free_us, self._arrived_us[-left] + self._period_us)
         return max(0, free_us - now_us)
 
     def take(self, now_us: int) -> None:
         """Take a token for a call that starts now; ``wait_us`` says that there is one."""
-        if self.rate_per_second:
-            taken_us = self._taken_us
-            taken_us.append(now_us)
-            while taken_us[0] + self._period_us <= now_us:
-                taken_us.popleft()
+        self._on_way += 1
+        self._even_us = max(self._even_us, now_us - _SLACK_US) + self._pace_us
 
-    def delay(self, calls: int, until_us: int) -> None:
-        """The last calls, so many, may be at the provider's door no sooner than those that start at ``until_us``."""
-        calls = min(calls, len(self._taken_us))
-        for _ in range(calls):
-            self._taken_us.pop()
-        self._taken_us.extend([until_us] * calls)
+    def arrive(self, calls: int, now_us: int) -> None:
+        """So many of the calls on their way, the oldest, are at the provider's door by now."""
+        self._on_way -= calls
+        self._arrived_us.extend([now_us] * calls)
+        while self._arrived_us and self._arrived_us[0] + self._period_us <= now_us:
+            self._arrived_us.popleft()
 
     def is_full(self, now_us: int) -> bool:
-        """True when all tokens are back: a new bucket would give no more."""
-        return not self._taken_us or self._taken_us[-1] + self._period_us <= now_us
+        """True when all tokens are back: a new bucket would give no fewer."""
+        return not self._on_way and (not self._arrived_us or self._arrived_us[-1] + self._period_us <= now_us)
 
     def set_rate(self, rate_per_second: float) -> None:
         """Change the rate, also for the calls made already.
@@ -79,12 +81,11 @@ class TokenBucket:
             raise ValueError("a rate is a number of calls a second, 0 for no limit")
         self.rate_per_second = rate_per_second
         self._most = math.ceil(rate_per_second)
-        # Exact, because the period of a rate that is not whole must not be rounded down.
+        # Exact, because the period of a rate that is not whole must not be rounded down; and longer than a second.
         exact_us = Fraction(self._most) / Fraction(rate_per_second or 1) * _SECOND_US
-        self._period_us = math.ceil(exact_us) + GUARD_US
-        least_us = Fraction(self._period_us, _HASTE * (self._most or 1))
-        self._few = 1 + math.floor(_SLACK_US / least_us)
-        self._few_us = math.ceil(self._few * least_us)
+        self._period_us = min(math.floor(exact_us) + 1, _PERIOD_US_MAX)
+        old_us, self._pace_us = self._pace_us, self._period_us / max(1, _HASTE * self._most)
+        self._even_us -= max(0.0, old_us - self._pace_us)
 
 
 def rate_share(rate_per_second: float, index: int, engines: int) -> float | None:

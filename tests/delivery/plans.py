@@ -8,8 +8,8 @@ from typing import Any
 
 from engine.delivery.book import Book
 from engine.delivery.gate import Gate
+from engine.delivery.on_way import CallsOnWay
 from engine.delivery.queue import DeliveryQueue
-from engine.delivery.standstill import StandstillWatch
 from engine.domain.audience import AudienceFilter
 from engine.domain.breaker import Breaker
 from engine.ports import AudienceState, Claim, OnUncertain, Plan
@@ -74,9 +74,9 @@ class Bench:
         rate: float = 0,
     ) -> None:
         self.clock = VirtualClock(loop)
-        watch = StandstillWatch(self.clock)
-        self.gate = Gate(Breaker(failure_threshold=3), rate, Random(1), watch)
-        self.book = Book(watch)
+        on_way = CallsOnWay(self.clock)
+        self.gate = Gate(Breaker(failure_threshold=3), rate, Random(1), on_way)
+        self.book = Book(on_way)
         self.book.load(plans or (a_plan(1), a_plan(2)))
         self.queue = DeliveryQueue(
             capacity, workers, slots_min=slots_min, gate=self.gate, book=self.book, clock=self.clock

@@ -27,10 +27,10 @@ from engine.delivery.gate import Gate
 from engine.delivery.hand import Hand
 from engine.delivery.leases import STALE_SECONDS
 from engine.delivery.marker import Marker
+from engine.delivery.on_way import CallsOnWay
 from engine.delivery.queue import DeliveryQueue
 from engine.delivery.recorder import Recorder
 from engine.delivery.shares import Shares
-from engine.delivery.standstill import StandstillWatch
 from engine.delivery.worker import Worker
 from engine.domain.breaker import Breaker
 from engine.domain.outcome import Answer
@@ -147,8 +147,8 @@ class Rig:
         # About as many looks at the clock as ten a call.
         chance = table.freezes_a_minute / 60 / calls if calls else 0.0
         self.clock = FreezingClock(self.loop, self.random, chance)
-        watch = StandstillWatch(self.clock)
-        self.gate, self.book = Gate(Breaker(), 0.0, Random(1), watch), Book(watch)
+        on_way = CallsOnWay(self.clock)
+        self.gate, self.book = Gate(Breaker(), 0.0, Random(1), on_way), Book(on_way)
         self.queue = DeliveryQueue(2000, 20, gate=self.gate, book=self.book, clock=self.clock)
         self.shares = Shares(gate=self.gate, book=self.book, clock=self.clock, on_grown=self.go_on)
         self.queue.on_low = self.fill
@@ -306,15 +306,17 @@ def main() -> int:
         table = a_timetable(seed, steady=seed % 3 == 0)
         rigs = lives(table)
         arrivals = arrivals_of(rigs)
-        faults += excesses(table, arrivals)
+        found = excesses(table, arrivals)
         if seed % 3 == 0:
-            parts += used(rigs)
-            faults += [f"seed {seed}: {part:.3f} of its rate was used" for part in used(rigs) if part < USED_MIN]
+            parts += (own := used(rigs))
+            found += [f"seed {seed}: {part:.3f} of its rate was used" for part in own if part < USED_MIN]
+        for fault in found:
+            print(fault, flush=True)
+        faults += found
         windows, seed, count = windows + len(arrivals), seed + 1, count + 1
         over_engines[len(table.engines)] += len(arrivals)
         if count % _PROGRESS_LIVES == 0:
             print(f"{windows:,} windows, {count:,} lives, {len(faults)} faults", file=sys.stderr)
-    print(*faults, sep="\n")
     shown = ", ".join(f"{over_engines[engines]:,} over {engines}" for engines in sorted(over_engines))
     print(f"{windows:,} windows in {count:,} lives ({shown} engines), {len(faults)} faults;", end=" ")
     print(f"used: {min(parts, default=math.nan):.3f} at least ({time.monotonic() - began:.0f} s)")

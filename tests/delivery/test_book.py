@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from engine.delivery.book import Book
-from engine.delivery.standstill import StandstillWatch
+from engine.delivery.on_way import CallsOnWay
 from engine.domain.window import LocalHours
 from tests.delivery.plans import HOUR_US, HandClock, a_plan
 from tests.simulation.loop import EPOCH_US
 
 
 def a_book() -> Book:
-    return Book(StandstillWatch(HandClock()))
+    return Book(CallsOnWay(HandClock()))
 
 
 def test_nothing_is_sent_for_a_mailing_that_is_held_or_outside_its_window() -> None:
@@ -52,13 +52,14 @@ def test_a_rate_can_be_set_changed_and_lifted_live() -> None:
 
 def test_a_mailing_that_has_work_again_goes_on_at_its_old_pace() -> None:
     clock = HandClock()
-    watch = StandstillWatch(clock)
-    book = Book(watch)
+    on_way = CallsOnWay(clock)
+    book = Book(on_way)
     book.load([a_plan(1, rate_limit=2.0)])
     entry = book.get(1)
     assert entry is not None
     assert entry.bucket is not None
-    entry.bucket.take(watch.now_us())
+    entry.bucket.take(on_way.now_us())
+    entry.bucket.arrive(1, on_way.now_us())
     book.load([])
     clock.at_us += 100_000
     book.load([a_plan(1, rate_limit=2.0)])
@@ -66,7 +67,7 @@ def test_a_mailing_that_has_work_again_goes_on_at_its_old_pace() -> None:
     assert again is not None
     assert again is not entry
     assert again.bucket is not None
-    assert again.bucket.wait_us(watch.now_us())
+    assert again.bucket.wait_us(on_way.now_us())
     book.load([])
     clock.at_us += 10_000_000
     book.load([])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from engine.delivery.gate import Gate
-from engine.delivery.standstill import StandstillWatch
+from engine.delivery.on_way import CallsOnWay
 from engine.domain.breaker import Breaker
 from engine.domain.outcome import Outcome, Verdict
 from tests.delivery.plans import HandClock
@@ -15,7 +15,7 @@ FAILED = Outcome(Verdict.RETRY, 503, "HTTP 503", None)
 
 
 def a_gate() -> Gate:
-    return Gate(Breaker(failure_threshold=2), 0, Random(1), StandstillWatch(HandClock()))
+    return Gate(Breaker(failure_threshold=2), 0, Random(1), CallsOnWay(HandClock()))
 
 
 def test_no_call_begins_on_a_control_record_that_is_too_old() -> None:

@@ -13,9 +13,9 @@ from engine.delivery.book import Book
 from engine.delivery.gate import Gate
 from engine.delivery.hand import Hand
 from engine.delivery.marker import Marker, MarkNotStored
+from engine.delivery.on_way import CallsOnWay
 from engine.delivery.queue import DeliveryQueue
 from engine.delivery.recorder import Recorder
-from engine.delivery.standstill import StandstillWatch
 from engine.domain.breaker import Breaker
 from engine.domain.message import Event
 from engine.ports import Claim, Record, Return, Store, StoreUnavailable
@@ -63,8 +63,8 @@ class Setting:
 
     def __init__(self, loop: VirtualLoop) -> None:
         self.store, self.hand, clock = ScriptedStore(), Hand(), VirtualClock(loop)
-        self.freed, self.book = 0, Book(watch := StandstillWatch(clock))
-        gate = Gate(Breaker(), 0, Random(1), watch)
+        self.freed, self.book = 0, Book(on_way := CallsOnWay(clock))
+        gate = Gate(Breaker(), 0, Random(1), on_way)
         self.queue = DeliveryQueue(100, 4, slots_min=12, gate=gate, book=self.book, clock=clock)
         self.book.load([a_plan(1)])
         self.recorder = Recorder(
