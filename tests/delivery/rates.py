@@ -259,15 +259,17 @@ def arrivals_of(rigs: Iterable[Rig]) -> list[int]:
 
 def excesses(table: Timetable, arrivals: Sequence[int]) -> list[str]:
     """Seconds that saw more than the highest rate in force in them: an old one is in force until all have heard of the
-    new one, or are shut."""
+    new one, or are shut. Below one call a second it is the time of one call instead, as long as the engines stay: one
+    that takes such a rate over begins a second after the last call of the other."""
     found = []
+    stay = {(engine.start, engine.end) for engine in table.engines} == {(0.0, table.seconds)}
     changes = [*(at for at, _ in table.rates), math.inf]
     spans = [
         (begin, end + STALE_SECONDS + 0.1, rate) for (begin, rate), end in zip(table.rates, changes[1:], strict=True)
     ]
     for rate in {rate for _, rate in table.rates}:
         # Where this is the highest rate: so many calls and one more take longer than a second.
-        most, second_us = math.ceil(rate), math.ceil(SECOND_US / min(rate, 1.0))
+        most, second_us = math.ceil(rate), math.ceil(SECOND_US / (min(rate, 1.0) if stay else 1.0))
         for first, last in zip(arrivals, arrivals[most:], strict=False):
             window = (first / SECOND_US, (first + second_us) / SECOND_US)
             highest = max(r for begin, end, r in spans if begin < window[1] and end > window[0])

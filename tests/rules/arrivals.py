@@ -14,7 +14,7 @@ from scripts.sandbox import Sandbox
 from tests.rules.rig import Rig, until
 
 SECOND_US = 1_000_000
-# Between a token and the provider's door the engine allows for 30 ms (engine/domain/pacing.py).
+# Between a token and the provider's door the engine allows for 30 ms (engine/delivery/on_way.py).
 _STANDSTILL_SECONDS = 0.01
 _LOOK_SECONDS = 0.002
 

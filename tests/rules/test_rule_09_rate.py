@@ -3,8 +3,8 @@
 Here is seen that no second has too many calls and that each budget lets calls through, however starved the machine is.
 That 95 % of a rate are used is measured in virtual time (tests/delivery/rates.py), slow marks and freezes included.
 
-A machine that stands still for longer than the 30 ms that the engine allows for between a token and the
-provider's door may see calls bunch up: only then is a measurement taken again, twice at most.
+Engine, HTTP client and sandbox share one process here. A machine that starves the client's threads and not the event
+loop may see calls bunch up: only when something stood still is a measurement taken again, twice at most.
 """
 
 from __future__ import annotations
