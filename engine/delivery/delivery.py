@@ -369,8 +369,8 @@ class Delivery:
         )  # fmt: skip
 
     async def _until(self, reached: Callable[[], bool], seconds: float) -> None:
-        deadline_us = self._clock.now_us() + int(seconds * 1_000_000)
-        while not reached() and self._clock.now_us() < deadline_us:
+        deadline_us = self._clock.monotonic_us() + int(seconds * 1_000_000)
+        while not reached() and self._clock.monotonic_us() < deadline_us:
             await self._clock.sleep(_SETTLE_STEP_SECONDS)
 
     async def _to_the_end(self, work: Coroutine[Any, Any, None]) -> None:

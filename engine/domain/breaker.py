@@ -43,6 +43,8 @@ class Breaker:
     """When the next probe may start."""
     _held_until_us: int
     """Before that no call may start at all; 0: nobody asked for it."""
+    _hold_us: int
+    """How long that was to be."""
     _forbidden: set[int]
     """Messages answered 403 since another answer came."""
 
@@ -57,7 +59,7 @@ class Breaker:
         self._pause_base_us = round(pause_base_seconds * 1_000_000)
         self._pause_max_us = round(pause_max_seconds * 1_000_000)
         self._blocked_pause_us = round(blocked_pause_seconds * 1_000_000)
-        self._held_until_us = 0
+        self._held_until_us = self._hold_us = 0
         self._close()
 
     @property
@@ -80,7 +82,7 @@ class Breaker:
         if self._held_until_us <= now_us:
             self._held_until_us = 0
         else:  # a clock that stepped back must not make it longer
-            self._held_until_us = min(self._held_until_us, now_us + _HOLD_US_MAX)
+            self._held_until_us = min(self._held_until_us, now_us + self._hold_us)
         return self._held_until_us
 
     def ready_us(self, now_us: int) -> int | None:
@@ -138,7 +140,9 @@ class Breaker:
 
     def hold(self, now_us: int, seconds: float) -> None:
         """Start no call for so long: the provider has asked for it."""
-        self._held_until_us = max(self._held_until_us, now_us + min(_HOLD_US_MAX, round(seconds * 1_000_000)))
+        hold_us = min(_HOLD_US_MAX, round(seconds * 1_000_000))
+        if now_us + hold_us > self.held_until_us(now_us):
+            self._held_until_us, self._hold_us = now_us + hold_us, hold_us
 
     def block(self, now_us: int, probe: bool) -> None:
         """The provider does not accept our token."""

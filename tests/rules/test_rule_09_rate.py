@@ -68,7 +68,7 @@ async def measured(measure: Callable[[], Awaitable[list[str]]]) -> list[str]:
     for _ in range(3):
         async with standstills() as stalls:
             faults = await measure()
-           
+
         if not faults or not stalls:
             break
     return faults
