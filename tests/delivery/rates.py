@@ -289,7 +289,8 @@ def used(rigs: Sequence[Rig]) -> list[float]:
         times = [at for at in rig.awake_seconds if at >= begun]
         # A whole number of periods, for the calls of one may come in its first half; and to the end, but for one.
         calls = max(0, len(times) - 1) // most * most
-        within = calls / (times[calls] - times[0]) / share if calls else math.inf
+        took = times[calls] - times[0] if calls else 0.0  # nothing, when a freeze was longer than the period
+        within = calls / took / share if took else math.inf
         found.append(min(within, (len(times) + most) / share / max(1, rig.ended_seconds - begun)))
     return found
 
