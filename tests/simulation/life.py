@@ -38,7 +38,7 @@ from engine.domain.window import LocalHours
 from engine.ports import AudienceState, StoreUnavailable
 from engine.store.rows import Actor
 from engine.store.store import Store
-from tests.simulation.loop import VirtualClock, VirtualLoop
+from tests.simulation.loop import VirtualClock, VirtualLoop, bury
 from tests.simulation.world import Call, Faults, FaultyStore, SimulatedProvider
 
 SECOND_US = 1_000_000
@@ -181,7 +181,7 @@ class Life:
         tasks = asyncio.all_tasks(loop)
         _finish(self.store.close())
         for task in tasks:
-            _bury(task)
+            bury(task)
         self.open_after_crash.append(self._open())
 
     def _open(self) -> set[int]:
@@ -388,17 +388,6 @@ class Life:
             store_fails_after=share(0.05),
             store_seconds=(0.0, self.random.choice((0.01, 0.01, 1.0))),
         )
-
-
-def _bury(task: asyncio.Task[Any]) -> None:
-    """End a dead engine's task now, while nothing that its `finally` blocks do can matter."""
-    task._log_destroy_pending = False  # type: ignore[attr-defined]
-    for _ in range(5):  # code that catches what closing raises and waits again needs another push
-        try:
-            task.get_coro().close()
-            return
-        except RuntimeError:
-            continue
 
 
 def _finish(work: Any) -> None:
