@@ -156,6 +156,13 @@ class Life:
         self.faults = Faults()
         self._phase(self._quiet(), crash_after_seconds=None)
 
+    def final(self) -> tuple[list[Any], list[Any]]:
+        """Messages and counters as they are in the end."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.row_factory = sqlite3.Row
+            messages = connection.execute("SELECT * FROM message").fetchall()
+            return messages, connection.execute("SELECT * FROM mailing_counters").fetchall()
+
     # -- phases --------------------------------------------------------------------------------
     def _phase(self, work: Any, crash_after_seconds: float | None) -> None:
         """Run ``work`` in a process of its own: a loop, a store, an engine; then end it, or kill it."""

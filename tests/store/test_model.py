@@ -19,10 +19,10 @@ from engine import postgres_url as urls
 from engine.store import Store
 from engine.store.postgres import PostgresDatabase, _client
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.postgres.asyncpg import Network, Pool
+from tests.simulation.postgres.asyncpg import Network
 from tests.simulation.postgres.data import Template
 from tests.simulation.postgres.server import Server
-from tests.simulation.postgres.setup import migrated
+from tests.simulation.postgres.setup import migrated, open_database, pool_of
 from tests.store.interleaving import Actor, GatedPool, Story, Verb, interleave
 from tests.store.model_works import TABLES, World, draw_verbs, make_world, plain
 
@@ -30,7 +30,6 @@ pytestmark = pytest.mark.postgres
 
 SCENARIOS = int(os.environ.get("MODEL_SCENARIOS", "12"))
 FIRST = int(os.environ.get("MODEL_FIRST", "0"))
-_URL = "postgres://u:p@localhost/simulated"
 
 
 class ModelRig:
@@ -42,16 +41,10 @@ class ModelRig:
 
     def store(self, actor: Actor | None = None) -> Store:
         """See ``Rig``."""
-        client = _client(urls.parse(_URL))
-        pool = Pool(
-            self.server,
-            Network(Random(1)),
-            actor.name if actor else "",
-            max_size=10,
-            server_settings=client.server_settings,
-        )
-        client._pool = GatedPool(pool, actor) if actor else pool
-        return Store(PostgresDatabase(client))
+        database = open_database(self.server, Network(Random(1)), actor.name if actor else "")
+        if actor:
+            database._client._pool = GatedPool(pool_of(database), actor)  # type: ignore[assignment]
+        return Store(database)
 
     async def waits(self, actors: Sequence[Actor]) -> dict[str, list[str]]:
         """See ``Rig``."""
@@ -64,6 +57,11 @@ class ModelRig:
     def live(self, work: Any) -> Any:
         """Run something in virtual time."""
         return self.loop.run_until_complete(work)
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.server.data.close()
+        self.loop.close()
 
     def tables(self) -> list[list[str]]:
         """All that is committed."""
@@ -157,7 +155,9 @@ class Twins:
         story = rig.live(interleave(rig, verbs, seed))
         assert rig.server.bugs == []
         assert story.is_deadlocked or rig.server.locks.is_quiet
-        return story, rig.tables()
+        tables = rig.tables()
+        rig.close()
+        return story, tables
 
     async def _on_real(self, verbs: dict[str, Verb], seed: int) -> tuple[Story, list[list[str]]]:
         self._number += 1

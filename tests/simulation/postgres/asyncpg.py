@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, NoReturn
 
 import asyncpg
 
@@ -101,7 +101,7 @@ class Pool:
         self.connections.append(connection)
         return connection
 
-    async def release(self, connection: Connection) -> None:
+    async def release(self, connection: Connection, *, timeout: float | None = None) -> None:
         """Take one back."""
         connection.reset()
         if not connection.is_closed():
@@ -132,10 +132,25 @@ class Pool:
         for connection in self.connections:
             connection.terminate()
 
+    @property
+    def _holders(self) -> list[_Holder]:
+        return [_Holder(connection) for connection in self._idle]
+
     def black_out(self) -> None:
         """The connections that there are will hear nothing any more."""
         for connection in self.connections:
             connection.is_black = True
+
+
+class _Holder:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def is_idle(self) -> bool:
+        return not self._connection.is_closed()
+
+    def terminate(self) -> None:
+        self._connection.terminate()
 
 
 class _Acquiring:
@@ -161,7 +176,7 @@ class Connection:
     def __init__(self, pool: Pool, session: Session) -> None:
         self._pool, self._session = pool, session
         self._loop: VirtualLoop = pool.server.loop
-        self._is_closed = self._is_slow = self.is_atomic = False
+        self._is_closed = self._is_slow = self._is_atomic = False
         self.is_black = False
 
     def transaction(
@@ -218,41 +233,35 @@ class Connection:
             self.terminate()
 
     # -- asking --------------------------------------------------------------------------------
-    async def begin(self, isolation: str | None, readonly: bool) -> None:
-        """BEGIN."""
-        network = self._pool.network
-        self._is_slow = bool(network.slow) and network.random.random() < network.slow
-        # One that reads one state of the database: here nothing may come between its statements.
-        self.is_atomic = readonly and isolation == "repeatable_read"
-        self._check()
-        if self._is_slow:
-            await asyncio.sleep(network.random.uniform(*network.seconds))
-            self._check()
-        self._session.begin(VERB.get(), is_read_only=readonly)
-
     async def ask(self, text: str, args: tuple[Any, ...], timeout: float | None = None) -> Answer:
         """Send a statement and wait for its answer."""
         self._check()
-        network = self._pool.network
+        network, word = self._pool.network, text[:6]
+        if word == "BEGIN ":
+            self._is_slow = bool(network.slow) and network.random.random() < network.slow
+            # One that reads one state of the database: here nothing may come between its statements.
+            self._is_atomic = "REPEATABLE READ" in text
         if network.cut and network.random.random() < network.cut:
-            self.terminate()
-            raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
-        request = Request(text, args)
+            self._break()
+        request = Request(text, args, VERB.get())
         limit = self._pool.command_timeout if timeout is None else timeout
-        is_slow = self._is_slow and not (self.is_atomic and text != "COMMIT;")
+        is_slow = self._is_slow and (not self._is_atomic or word == "BEGIN ")
         if self.is_black or is_slow:
             await self._exchange(request, is_slow, limit)
         else:
             self._session.send(request)
             if not request.is_done:
                 await self._wait(request, self._loop.create_future(), limit, 0.0)
-        if text == "COMMIT;" and network.lose_commit and network.random.random() < network.lose_commit:
-            self.terminate()
-            raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+        if word == "COMMIT" and network.lose_commit and network.random.random() < network.lose_commit:
+            self._break()
         if request.error is not None:
             raise request.error
         assert request.result is not None
         return request.result
+
+    def _break(self) -> NoReturn:
+        self.terminate()
+        raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
 
     async def _exchange(self, request: Request, is_slow: bool, limit: float | None) -> None:
         future: asyncio.Future[None] = self._loop.create_future()
@@ -307,7 +316,8 @@ class _Transaction:
             await self.rollback()
 
     async def start(self) -> None:
-        await self._connection.begin(self._isolation, self._readonly)
+        level = (self._isolation or "read_committed").replace("_", " ").upper()
+        await self._connection.ask(f"BEGIN ISOLATION LEVEL {level}{' READ ONLY' if self._readonly else ''};", ())
 
     async def commit(self) -> None:
         await self._connection.ask("COMMIT;", ())

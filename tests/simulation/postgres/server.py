@@ -21,8 +21,8 @@ from tests.simulation.postgres.text import Statement, understand
 
 DEADLOCK_SECONDS: Final = 1.0
 _UNITS: Final = {"": 0.001, "ms": 0.001, "s": 1.0, "min": 60.0}
-_ROLL_BACK_TO: Final = re.compile(r"(SAVEPOINT|ROLLBACK TO SAVEPOINT|RELEASE SAVEPOINT) (\w+);?")
-_SET: Final = re.compile(r"SET (?:LOCAL |SESSION )?(\w+) (?:=|TO) '?(\w+)'?;?")
+_SAVEPOINT: Final = re.compile(r"(SAVEPOINT|ROLLBACK TO SAVEPOINT|RELEASE SAVEPOINT) (\w+)")
+_SET: Final = re.compile(r"SET (LOCAL )?(?:SESSION )?(\w+) (?:=|TO) '?([^']+)'?")
 _VIOLATIONS: Final[Mapping[str, type[Exception]]] = {
     "UNIQUE": asyncpg.UniqueViolationError,
     "FOREIGN": asyncpg.ForeignKeyViolationError,
@@ -45,10 +45,11 @@ def seconds(setting: str) -> float:
 class Request:
     """A statement that was sent, until it is answered."""
 
-    __slots__ = ("args", "began_seconds", "error", "is_cancelled", "is_done", "on_done", "result", "text")
+    __slots__ = ("args", "began_seconds", "error", "is_cancelled", "is_done", "label", "on_done", "result", "text")
 
-    def __init__(self, text: str, args: Sequence[Any]) -> None:
-        self.text, self.args = text, args
+    def __init__(self, text: str, args: Sequence[Any], label: str = "") -> None:
+        """``label``: what its transaction is for, for the log of waits."""
+        self.text, self.args, self.label = text, args, label
         self.is_done = self.is_cancelled = False
         self.result: Answer | None = None
         self.error: Exception | None = None
@@ -67,7 +68,7 @@ class Server:
         self.is_away = self.is_read_only = False
         """Refuses connections; or is what a failover or a full disk makes of it, for transactions from now on."""
         self.on_commit: Callable[[Transaction], None] = lambda transaction: None
-        self.statements = 0
+        self.statements = self.deadlocks = 0
         self.bugs: list[str] = []
         """What this model could not do. The product takes it for a failing store, so somebody has to look here."""
         self.context: Context = copy_context()
@@ -119,6 +120,8 @@ class Session:
         self.server, self.program = server, program
         self._settings = dict(settings)
         self.transaction: Transaction | None = None
+        self._local: dict[str, str] = {}
+        """Settings until the transaction's end."""
         self.is_ended = self.is_failed = False
         """Failed: a statement did, and all that may follow is a roll-back."""
         self.why_ended: Exception | None = None
@@ -131,11 +134,6 @@ class Session:
         self._idle_timer: Any = None
 
     # -- what a client sends -------------------------------------------------------------------
-    def begin(self, label: str, *, is_read_only: bool) -> None:
-        """BEGIN. ``label``: what the transaction is for, for the log of waits."""
-        self.transaction = Transaction(label, self.program, is_read_only=is_read_only or self.server.is_read_only)
-        self.is_failed = False
-
     def send(self, request: Request, delay_seconds: float = 0.0) -> None:
         """A statement is on its way; ``request.on_done`` is told when it is answered."""
         if not delay_seconds:
@@ -190,7 +188,7 @@ class Session:
             self._fail(request, asyncpg.QueryCanceledError("canceling statement due to user request"))
             return
         try:
-            answer = self._do(request.text, request.args)
+            answer = self._do(request)
         except MustWait as wait:
             self._wait(request, wait)
         except asyncpg.PostgresError as error:
@@ -203,23 +201,39 @@ class Session:
         else:
             self._answer(request, answer)
 
-    def _do(self, text: str, args: Sequence[Any]) -> Answer:
-        word = text[:4]
-        if word in ("COMM", "ROLL") and "SAVEPOINT" not in text:
-            return self._end_transaction(commit=word == "COMM")
+    def _do(self, request: Request) -> Answer:
+        text, *more = request.text.split("; ") if request.text.startswith("BEGIN") else (request.text,)
+        text = text.rstrip(";")
+        if text in ("COMMIT", "ROLLBACK"):
+            return self._end_transaction(commit=text == "COMMIT")
+        if text.startswith("BEGIN"):
+            return self._begin(text, more, request.label)
         if self.is_failed and not text.startswith("ROLLBACK TO"):
             raise asyncpg.InFailedSQLTransactionError(
                 "current transaction is aborted, commands ignored until end of transaction block"
             )
         transaction = self.transaction
         if transaction is None:  # a statement by itself
-            return self._alone(text, args)
-        if (savepoint := _ROLL_BACK_TO.fullmatch(text)) is not None:
+            return self._alone(request)
+        if (savepoint := _SAVEPOINT.fullmatch(text)) is not None:
             return self._savepoint(transaction, savepoint[1], savepoint[2])
-        if (setting := _SET.fullmatch(text)) is not None:
-            self._settings[setting[1]] = setting[2]
-            return [], "SET"
-        return self._statement(transaction, text, args)
+        if text.startswith("SET "):
+            return self._set(text)
+        return self._statement(transaction, text, request.args)
+
+    def _begin(self, text: str, more: Sequence[str], label: str) -> Answer:
+        is_read_only = "READ ONLY" in text or self.server.is_read_only
+        self.transaction = Transaction(label, self.program, is_read_only=is_read_only)
+        self.is_failed = False
+        for setting in more:
+            self._set(setting)
+        return [], "BEGIN"
+
+    def _set(self, text: str) -> Answer:
+        setting = _SET.fullmatch(text)
+        assert setting is not None, text
+        (self._local if setting[1] else self._settings)[setting[2]] = setting[3]
+        return [], "SET"
 
     def _statement(self, transaction: Transaction, text: str, args: Sequence[Any]) -> Answer:
         statement: Statement = understand(text, self.server.template.keys)
@@ -235,9 +249,9 @@ class Session:
         rows, number = self.server.data.execute(transaction, statement, args)
         return rows, f"{statement.word} {len(rows) if statement.word == 'SELECT' else number}"
 
-    def _alone(self, text: str, args: Sequence[Any]) -> Answer:
-        self.begin("", is_read_only=False)
-        answer = self._do(text, args)
+    def _alone(self, request: Request) -> Answer:
+        self._begin("", (), request.label)
+        answer = self._do(request)
         self._finish(commit=True)
         return answer
 
@@ -259,7 +273,7 @@ class Session:
 
     def _finish(self, *, commit: bool) -> None:
         transaction, self.transaction = self.transaction, None
-        self.is_failed = False
+        self.is_failed, self._local = False, {}
         assert transaction is not None
         if commit:
             self.server.data.commit(transaction)
@@ -314,7 +328,7 @@ class Session:
         server.look_for_idle()
 
     def _limit(self, name: str) -> float:
-        return seconds(self._settings.get(name, "0"))
+        return seconds(self._local.get(name) or self._settings.get(name, "0"))
 
     def _time_out(self, request: Request, error: Exception) -> None:
         transaction = self.transaction
@@ -322,6 +336,7 @@ class Session:
             return
         if isinstance(error, asyncpg.DeadlockDetectedError) and not self.server.locks.is_deadlocked(transaction):
             return
+        self.server.deadlocks += isinstance(error, asyncpg.DeadlockDetectedError)
         self._fail(request, error)
 
     def _on_turn(self) -> None:

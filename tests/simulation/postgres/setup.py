@@ -1,10 +1,19 @@
-"""Where a simulated PostgreSQL's tables come from."""
+"""Where a simulated PostgreSQL's tables come from, and how the product is connected to it."""
 
 from __future__ import annotations
 
-from engine.store import Store
+from typing import Any, Final, TypeVar
+
+from engine import postgres_url
+from engine.store import Store, postgres
+from engine.store.postgres import PostgresDatabase
 from engine.store.sqlite import SqliteDatabase
 from engine.store.sqlite_threads import Inline
+from tests.simulation.postgres.asyncpg import Network, Pool
+from tests.simulation.postgres.server import Server
+
+D = TypeVar("D", bound=PostgresDatabase)
+_URL: Final = "postgres://simulated:x@localhost/simulated"
 
 
 async def migrated() -> bytes:
@@ -16,3 +25,26 @@ async def migrated() -> bytes:
     content = database._writer.connection.serialize()
     await store.close()
     return content
+
+
+def open_database(
+    server: Server,
+    network: Network,
+    program: str,
+    kind: type[D] = PostgresDatabase,  # type: ignore[assignment]
+) -> D:
+    """The product's own database on a simulated server, with the settings and limits that it would ask a real one for.
+    Its pool is ``pool_of`` it."""
+    client = postgres._client(postgres_url.parse(_URL))
+    limits = {name: client.extra[name] for name in ("timeout", "command_timeout") if name in client.extra}
+    client._pool = Pool(  # type: ignore[assignment]
+        server, network, program, max_size=client.pool_maxsize, server_settings=client.server_settings, **limits
+    )
+    return kind(client)
+
+
+def pool_of(database: PostgresDatabase) -> Pool:
+    """The simulated pool."""
+    pool: Any = database._client._pool
+    assert isinstance(pool, Pool)
+    return pool
