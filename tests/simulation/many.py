@@ -104,13 +104,17 @@ class Engine:
         self.delivery = self._delivery()
         self.is_up = False
 
+    def _provider(self) -> EngineProvider:
+        life = self.life
+        known: dict[str, Any] = {"calls": life.calls, "rejects": life.rejects}
+        who: dict[str, Any] = {"engine": self.name, "ahead_us": self.clock.ahead_us}
+        return EngineProvider(life.clock, life.random, life.faults, **known, **who)
+
     def _delivery(self) -> Delivery:
         life = self.life
         return Delivery(
             self.store,
-            EngineProvider(
-                life.clock, life.random, life.faults, calls=life.calls, rejects=life.rejects, engine=self.name
-            ),
+            self._provider(),
             clock=self.clock,
             random=life.random,
             settings=life.settings,
@@ -205,6 +209,7 @@ class ManyLife:
         for engine in self.engines:
             engine.network.cut = engine.network.lose_commit = 0.0
         await self._until(lambda: self.people.is_idle and bool(self.well()), 30)
+        self.people.learn_mailings(self._table("mailing"))
         await self.people.resume_all()
         last_us = max(mailing.asked.end_us for mailing in self.mailings)
         limit = max(0, last_us - self.clock.now_us()) / SECOND_US + _PATIENCE_SECONDS

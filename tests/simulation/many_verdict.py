@@ -87,7 +87,7 @@ class ManyVerdict(Verdict):
 
     def _truth(self) -> Iterator[str]:
         gone = {id for id, calls in self.calls.items() if calls and int(calls[0].text) in self._gone}
-        calls, self.calls = self.calls, {id: each for id, each in self.calls.items() if id not in gone}  # type: ignore[assignment]
+        calls, self.calls = self.calls, {id: each for id, each in self.calls.items() if id not in gone}
         yield from super()._truth()
         self.calls = calls
 

@@ -7,7 +7,6 @@ true in the end is read from the tables.
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -87,7 +86,7 @@ class People:
     async def resume_all(self) -> None:
         """Nothing stays paused."""
         for mailing in self._life.mailings:
-            if self._is_open(mailing):
+            if not mailing.is_gone:
                 await self._resume_one(self._life.well()[0], mailing)
 
     def _start(self, act: Act) -> None:
@@ -363,6 +362,4 @@ def _phone(given: ClientInput) -> int:
 
 async def _tell(engine: Engine, client_ids: Iterable[int]) -> None:
     """As the API does after the commit, before it answers."""
-    told: Any = engine.delivery.clients_changed(list(client_ids))
-    if inspect.isawaitable(told):
-        await told
+    engine.delivery.clients_changed(list(client_ids))

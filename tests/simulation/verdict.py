@@ -73,7 +73,8 @@ class Verdict:
 
     def _owner(self, call: Call) -> Client:
         """Who had the number then; the last one who could."""
-        owners = [one for one in self.life.owners[call.phone_number] if one.since_us <= call.began_us]
+        known: list[Client] = self.life.owners[call.phone_number]
+        owners = [one for one in known if one.since_us <= call.began_us]
         had = [one for one in owners if any(w.phone_number == call.phone_number for w in one.was.at(call.began_us))]
         alive = [one for one in had if one.deleted_us is None or call.began_us <= one.deleted_us]
         return (alive or had or owners)[-1]
@@ -201,7 +202,7 @@ class Verdict:
         asked = mailing.asked
         quiet_us = self.life.quiet_since_us
         local = asked.local_hours is not None and asked.end_us - quiet_us < 25 * 3600 * SECOND_US
-        return local or asked.end_us < quiet_us + 120 * SECOND_US
+        return local or bool(asked.end_us < quiet_us + 120 * SECOND_US)
 
     def _crashed_between(self, first_us: int, second_us: int) -> bool:
         return any(first_us <= crash_us <= second_us for crash_us in self.life.crashes_us)

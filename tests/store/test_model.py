@@ -41,9 +41,9 @@ class ModelRig:
 
     def store(self, actor: Actor | None = None) -> Store:
         """See ``Rig``."""
-        database = open_database(self.server, Network(Random(1)), actor.name if actor else "")
+        database = open_database(self.server, Network(Random(1)), actor.name if actor else "", PostgresDatabase)
         if actor:
-            database._client._pool = GatedPool(pool_of(database), actor)  # type: ignore[assignment]
+            database._client._pool = GatedPool(pool_of(database), actor)
         return Store(database)
 
     async def waits(self, actors: Sequence[Actor]) -> dict[str, list[str]]:

@@ -27,17 +27,12 @@ async def migrated() -> bytes:
     return content
 
 
-def open_database(
-    server: Server,
-    network: Network,
-    program: str,
-    kind: type[D] = PostgresDatabase,  # type: ignore[assignment]
-) -> D:
+def open_database(server: Server, network: Network, program: str, kind: type[D]) -> D:
     """The product's own database on a simulated server, with the settings and limits that it would ask a real one for.
     Its pool is ``pool_of`` it."""
     client = postgres._client(postgres_url.parse(_URL))
     limits = {name: client.extra[name] for name in ("timeout", "command_timeout") if name in client.extra}
-    client._pool = Pool(  # type: ignore[assignment]
+    client._pool = Pool(
         server, network, program, max_size=client.pool_maxsize, server_settings=client.server_settings, **limits
     )
     return kind(client)
