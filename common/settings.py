@@ -20,7 +20,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from common import setting_types
 from common.command_line import BadSettings, Command, Flag, read_command_line
-from common.terminal import say
+from common.terminal import say, visible
+from common.texts import is_text
 
 
 class ProcessSettings(BaseModel):
@@ -45,7 +46,7 @@ class ProcessSettings(BaseModel):
         "info", description="debug, info, warning or error"
     )
     shutdown_seconds: float = Field(
-        10.0, ge=0, le=3600, allow_inf_nan=False, description="how long calls in flight may take to end at a stop"
+        10.0, ge=0, le=3600, allow_inf_nan=False, description="how long a stop may take; calls in flight get most of it"
     )
 
     def conflicts(self) -> Sequence[tuple[str, str]]:
@@ -123,6 +124,10 @@ class Program(Generic[S]):
                 values[field], sources[field] = environ[name], name
             elif file_values.get(name):
                 values[field], sources[field] = file_values[name], f"{name} in {env_file}"
+        if garbled := [
+            f"{sources[field]}: is not UTF-8 text" for field, value in values.items() if not _is_readable(value)
+        ]:
+            raise BadSettings(*garbled)
         try:
             return self.model.model_validate(values, by_name=True)
         except ValidationError as error:
@@ -145,7 +150,7 @@ class Program(Generic[S]):
             hidden = field in self.model.secret_fields or field not in values
             shown = "" if hidden else f', but is "{str(values[field])[:80]}"'
         line = f"{sources.get(field, self.variable(field))}: {message[:1].lower()}{message[1:]}{shown}"
-        return line.replace("\n", " ").replace("\r", " ")
+        return visible(line)
 
     def _flags(self) -> list[Flag]:
         return [
@@ -157,6 +162,11 @@ class Program(Generic[S]):
             )
             for field, info in self.model.model_fields.items()
         ]
+
+
+def _is_readable(value: object) -> bool:
+    """Whether a value has no half of a surrogate pair, as Python makes of bytes that are no UTF-8."""
+    return not isinstance(value, str) or is_text(value)
 
 
 def flag(field: str) -> str:

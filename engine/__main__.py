@@ -14,6 +14,7 @@ import uvloop
 
 from common import logs, private, process
 from common.command_line import BadSettings
+from common.stopping import Stop
 from common.terminal import say, tolerate_terminal
 from engine.access import commands
 from engine.api.tls import ListenError
@@ -21,32 +22,18 @@ from engine.domain.errors import MailingError
 from engine.ports import StoreUnavailable
 from engine.service import Service
 from engine.settings import PROGRAM, Settings, parse
+from engine.store.damage import damage_of
 from engine.store.errors import DatabaseUnavailable
 from engine.store.opening import sqlite_file
 from engine.store.store import Store
 
 
-async def run(settings: Settings, _arguments: Mapping[str, Any]) -> int:
+async def run(settings: Settings, stop: Stop) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _on_signal, stop)
     service = Service(settings)
-    loop.add_signal_handler(signal.SIGHUP, service.reload)
-    try:
-        await service.start()
-        await stop.wait()
-    finally:
-        await service.stop()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.reload)
+    await stop.serve(service)
     return 0
-
-
-def _on_signal(stop: asyncio.Event) -> None:
-    if stop.is_set():
-        # Asked twice: whoever asks does not want to wait. What is open is recovered by the next start.
-        os._exit(1)
-    stop.set()
 
 
 async def migrate(settings: Settings, _arguments: Mapping[str, Any]) -> int:
@@ -58,14 +45,21 @@ async def migrate(settings: Settings, _arguments: Mapping[str, Any]) -> int:
 
 
 async def check(settings: Settings, _arguments: Mapping[str, Any]) -> int:
-    """Recount and repair the counters; returns 0 when they were right, 1 when some were not.
+    """Look for damage, then recount and repair the counters; returns 0 when all was right, 1 when it was not. Of a
+    damaged file nothing is repaired: what is counted there says nothing.
 
     Raises:
         DatabaseUnavailable: there is no such file. Opening would make an empty one, and say that all is well.
     """
     file = sqlite_file(settings.database_url)
-    if file is not None and not (file.is_file() and file.stat().st_size):
-        raise DatabaseUnavailable(f"there is no database in {file}")
+    if file is not None:
+        if not (file.is_file() and file.stat().st_size):
+            raise DatabaseUnavailable(f"there is no database in {file}")
+        if faults := await asyncio.to_thread(damage_of, file):
+            for fault in faults:
+                say(f"damaged: {fault}")
+            say(f"The file {file} is damaged. Nothing was repaired: restore a backup.")
+            return 1
     store = await Store.open(settings.database_url)
     try:
         mailings = await store.count_mailings()
@@ -80,19 +74,26 @@ async def check(settings: Settings, _arguments: Mapping[str, Any]) -> int:
 
 
 Handler = Callable[[Settings, Mapping[str, Any]], Awaitable[int]]
-COMMANDS: dict[str, Handler] = {"run": run, "migrate": migrate, "check": check, **commands.HANDLERS}
+COMMANDS: dict[str, Handler] = {"migrate": migrate, "check": check, **commands.HANDLERS}
 
 
 def main() -> int:
-    """Entry point; returns the exit code: 0 done, 1 it could not be done (one line says why), 2 bad settings."""
+    """Entry point; returns the exit code: 0 done, 1 it could not be done (one line says why), 2 bad settings.
+
+    A process that leaves before its stop has ended does so with ``stopping.LEFT``.
+    """
     tolerate_terminal()
     command, settings, arguments = parse(sys.argv[1:], os.environ, Path(".env"))
     logs.configure(settings.log_format, settings.log_level)
+    stop = Stop(settings.shutdown_seconds)
+    if command == "run":
+        stop.watch_signals()
     process.end_with_parent(settings.shutdown_seconds)
     process.tune()
     private.umask()
     try:
-        return uvloop.run(COMMANDS[command](settings, arguments))  # type: ignore[arg-type]
+        work = run(settings, stop) if command == "run" else COMMANDS[command](settings, arguments)
+        return uvloop.run(work)  # type: ignore[arg-type]
     except BadSettings as error:
         say(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2

@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from common.metrics import Counter, Gauge, Histogram, RpcDurations, counters, histograms
+from engine.domain.liveness import STALL_SECONDS
 from engine.domain.message import Reason, Status, Step
 
 SENT: Final = "sent"
@@ -43,6 +44,8 @@ class Metrics(Collector):
         """See ``BREAKER_STATES``."""
         self.due_lag_seconds = Gauge()
         """How late the oldest due message is."""
+        self.stalled_seconds = Gauge()
+        """See ``domain/liveness.py``."""
         self._messages: dict[str, Counter] = {outcome: Counter() for outcome in MESSAGE_OUTCOMES}
         self._responses: dict[str, Counter] = {}
         self._rpcs = RpcDurations()
@@ -80,6 +83,7 @@ class Metrics(Collector):
         yield from self._gauges()
 
     def _gauges(self) -> Iterator[Metric]:
+        stalled = "work has not moved though neither rate, pause, window nor breaker explains it"
         states = ", ".join(f"{number} {name}" for name, number in BREAKER_STATES.items())
         for name, text, gauge in (
             ("mailing_queue_depth", "Messages claimed that no worker has taken yet.", self.queue_depth),
@@ -87,5 +91,6 @@ class Metrics(Collector):
             ("mailing_workers", "Calls to the provider at the same time, at most.", self.workers),
             ("mailing_breaker_state", f"The circuit breaker: {states}.", self.breaker_state),
             ("mailing_due_lag_seconds", "How late the oldest due message is.", self.due_lag_seconds),
+            ("mailing_stalled_seconds", f"For how long {stalled}; below {STALL_SECONDS:g}: 0.", self.stalled_seconds),
         ):
             yield GaugeMetricFamily(name, text, value=gauge.value)

@@ -104,6 +104,15 @@ class Return(NamedTuple):
     """0: as soon as the mailing may send. Otherwise not before (local hours)."""
 
 
+class Renewal(NamedTuple):
+    """Which leases were extended."""
+
+    extended: set[int]
+    """Message ids."""
+    busy: set[int]
+    """Ids of messages that are still ours, but whose rows a transaction has just now: their leases are as they were."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineRow:
     """One engine as the others see it."""
@@ -187,12 +196,21 @@ class Store(Protocol):
         many passed the fence (id, status, attempt, owner). A deferred message that is stale is removed, unless
         it may have reached the provider: then it ends."""
 
+    async def fenced(self, records: Sequence[Record]) -> int:
+        """Of outcomes given to ``record``, some of which did not pass the fence: how many are lost. No loss is one that
+        was stored before, by a try whose answer never came, and one whose message is removed: with its mailing, or
+        because it was put off and its client matches no longer."""
+
     async def release(self, returns: Sequence[Return], *, owner: int, now_us: int) -> int:
         """RELEASE claims that were not called: attempt - 1; stale ones are removed, or end. Returns how many
         passed the fence."""
 
-    async def renew(self, claims: Sequence[Claim], *, owner: int, lease_until_us: int) -> set[int]:
-        """Extend the leases of claims in hand; return the ids that still are ours."""
+    async def renew(self, claims: Sequence[Claim], *, owner: int, lease_until_us: int) -> Renewal:
+        """Extend the leases of claims in hand; waits for nobody's transaction. Ids in neither part are lost."""
+
+    async def outdated(self, claims: Sequence[Claim], *, owner: int) -> set[int]:
+        """Of these claims, those whose client was changed since in what a call needs, or matches no longer, or is
+        gone; return the ids of their messages."""
 
     async def recover(self, now_us: int, limit: int, *, expired_only: bool) -> int:
         """LOSE: take back up to ``limit`` claims whose lease is over (or all, at the start of the only

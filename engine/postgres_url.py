@@ -31,7 +31,8 @@ _CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 def _one_of(*words: str) -> Callable[[str], str]:
     def read(value: str) -> str:
         if value not in words:
-            raise ValueError(f"should be one of {', '.join(words)}, not {value[:40]!r}")
+            mistyped = f", not {value!r}" if re.fullmatch("[a-z_-]{1,16}", value) else ""  # no piece of a password
+            raise ValueError(f"should be one of {', '.join(words)}{mistyped}")
         return value
 
     return read
@@ -194,6 +195,8 @@ def _split(url: str) -> SplitResult:
     parts = split_url(url)
     if parts.scheme not in SCHEMES:
         raise ValueError("should begin with postgres:// or postgresql://")
+    if "@" in parts.path:  # most likely a password with a / in it, which would be shown as the database's name
+        raise ValueError("has an @ behind its first /: write / as %2F in a password, and @ as %40 in a name")
     if parts.fragment:
         raise ValueError("has a # in it: write it as %23")
     return parts

@@ -1,20 +1,23 @@
 """The composition root: what an engine is made of, started in order, stopped in reverse.
 
-The budget of a stop, with ``shutdown_seconds`` = 10: claiming stops at once; RPCs under way get 1 s, then
-calls in flight 7 s, then their outcomes 2 s. What is still open then is found by the next start as
-"outcome unknown". A second signal does not wait for any of it.
+The budget of a stop, of its limit: claiming stops at once, and RPCs under way get a tenth (1 s at most). Calls in
+flight go on meanwhile, and until a fifth of the limit is left (2 s at most); their outcomes are stored by when a
+twentieth is left (0.5 s), and then the store is closed. So with a limit of 10 s: RPCs until 1 s, calls until 8 s,
+outcomes until 9.5 s; with 1 s: 0.1, 0.8 and 0.95 s. What is still open then is found by the next start as "outcome
+unknown". What hangs is left behind: nothing waits for it, and ``common.stopping`` ends the process.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import fields
 from random import Random
+from typing import Any
 
 import structlog
 
@@ -30,15 +33,17 @@ from engine.delivery.delivery import Delivery, DeliverySettings
 from engine.domain.breaker import BreakerState
 from engine.domain.message import Step
 from engine.metrics import Metrics, outcome_of
-from engine.metrics_server import start_metrics_server
+from engine.metrics_server import MetricsServer, start_metrics_server
 from engine.ports import Record
 from engine.provider.fbrq import CONNECT_SECONDS, FbrqProvider
 from engine.provider_window import ProviderWindow
 from engine.settings import Settings
 from engine.store.store import Store
 
-_RPC_GRACE_SECONDS = 1.0
-_OTHER_SECONDS = 3.0
+_RPC_SHARE, _RPC_SECONDS = 0.1, 1.0
+_CLOSING_SHARE, _CLOSING_SECONDS = 0.2, 2.0
+_OUTCOMES_SHARE = 0.75
+"""Of the time for closing: the rest is the store's."""
 _SPEED_UNSEEN = 1_000.0
 """Messages a second: an engine that has never been seen at full speed is believed to reach so many at most, however
 fast the provider answers."""
@@ -56,7 +61,9 @@ class Service:
         self.metrics_listen = settings.metrics_listen
         self._delivery: Delivery | None = None
         self._api: ApiServer | None = None
-        self._stack = AsyncExitStack()
+        self._metrics_server: MetricsServer | None = None
+        self._resources: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        """What lets go of what the others need, in the order in which they were opened."""
 
     @property
     def delivery(self) -> Delivery:
@@ -73,14 +80,14 @@ class Service:
         """
         settings, clock = self.settings, SystemClock()
         self.store = await Store.open(settings.database_url)
-        self._stack.push_async_callback(self.store.close)
+        self._resources.append(self.store.close)
         self.store.on_step = self._count
         await self._seed()
         token = settings.fbrq_token.get_secret_value() if settings.fbrq_token else ""
         window = ProviderWindow()
         connect_seconds = min(CONNECT_SECONDS, settings.provider_timeout_seconds / 2)
         provider = FbrqProvider(settings.provider_url, token, connect_seconds=connect_seconds)
-        self._stack.push_async_callback(provider.close)
+        self._resources.append(provider.close)
         self._delivery = delivery = Delivery(
             self.store,
             provider,
@@ -92,14 +99,12 @@ class Service:
         )
         control = Control(delivery, window)
         self._follow(delivery)
-        call_seconds = max(0.0, settings.shutdown_seconds - _OTHER_SECONDS)
-        self._stack.push_async_callback(delivery.stop, call_seconds)
         await delivery.start()
-        server = await start_metrics_server(
+        self.store.on_owners_told = delivery.clients.owners_told
+        self._metrics_server = await start_metrics_server(
             self.metrics, settings.metrics_listen, control.health, settings.metrics_hosts
         )
-        self._stack.push_async_callback(server.close)
-        self.metrics_listen = server.address
+        self.metrics_listen = self._metrics_server.address
         authority = Authority(self.store, clock, session_seconds=settings.session_seconds)
         self._api = api = ApiServer(
             self.store,
@@ -113,7 +118,6 @@ class Service:
             default_time_zone=settings.default_time_zone,
             segments_max=settings.segments_max,
         )
-        self._stack.push_async_callback(api.stop, min(_RPC_GRACE_SECONDS, settings.shutdown_seconds / 10))
         self.grpc_port = await api.start(str(settings.grpc_listen))
         log.info(
             "engine.started",
@@ -130,13 +134,33 @@ class Service:
         if self._api is not None:
             self._api.reload()
 
-    async def stop(self) -> None:
-        """Stop in reverse, within the budget above."""
-        if self._delivery is not None:
-            self._delivery.hold()
-        await self._stack.aclose()
+    async def stop(self, seconds: float | None = None) -> None:
+        """Stop in reverse, within ``seconds``, or else ``shutdown_seconds``: see the budget above."""
+        limit_seconds = self.settings.shutdown_seconds if seconds is None else seconds
+        clock = asyncio.get_running_loop().time
+        end, rpc_seconds = clock() + limit_seconds, min(_RPC_SECONDS, limit_seconds * _RPC_SHARE)
+        closing_seconds = min(_CLOSING_SECONDS, limit_seconds * _CLOSING_SHARE)
+        delivery, api, metrics_server = self._delivery, self._api, self._metrics_server
+        if delivery is not None:
+            delivery.hold()
+        listening = [] if api is None else [api.stop(rpc_seconds)]
+        listening += [] if metrics_server is None else [metrics_server.close()]
+        await _within(2 * rpc_seconds, *listening)  # the calls themselves, and then what they have begun
+        if delivery is not None:
+            call_seconds = end - closing_seconds - clock()
+            ending = delivery.stop(max(0.0, call_seconds), closing_seconds * _OUTCOMES_SHARE)
+            await _within(end - clock(), ending)
+        for close in reversed(self._resources):
+            await _within(end - clock(), close())
         if self.grpc_port:
             log.info("engine.stopped")
+
+    def left_open(self) -> Mapping[str, object]:
+        """See ``common.stopping.Service``."""
+        delivery = self._delivery
+        if delivery is None or not delivery.engine_id:
+            return {"started": False}
+        return {"in_hand": len(delivery.hand), "in_flight": delivery.in_flight, "outcomes": len(delivery.recorder)}
 
     async def _seed(self) -> None:
         """Make the first account and token; what nobody knows yet is shown to the operator, and never in the log."""
@@ -163,6 +187,22 @@ class Service:
         metrics.workers.follow(lambda: delivery.queue.workers)
         metrics.breaker_state.follow(lambda: list(BreakerState).index(delivery.gate.breaker.state))
         metrics.due_lag_seconds.follow(lambda: delivery.due_lag_seconds)
+        metrics.stalled_seconds.follow(lambda: delivery.liveness.stalled_seconds)
+
+
+async def _within(seconds: float, *parts: Coroutine[Any, Any, None]) -> None:
+    """Let parts end at the same time; go on after ``seconds`` with whatever of them hangs left behind."""
+    if not parts:
+        return
+    ended, late = await asyncio.wait(
+        [asyncio.create_task(part, name=getattr(part, "__qualname__", None)) for part in parts],
+        timeout=max(0.0, seconds),
+    )
+    for task in late:
+        log.warning("stop.late", part=task.get_name())
+    for task in ended:
+        if (error := task.exception()) is not None:
+            log.error("stop.failed", part=task.get_name(), exc_info=error)
 
 
 class Meter:
@@ -193,7 +233,11 @@ class Control:
 
     async def clients_changed(self, client_ids: Sequence[int]) -> None:
         """See ``DeliveryControl``."""
-        self._delivery.clients_changed(client_ids)
+        self._delivery.clients.changed(client_ids)
+
+    async def clients_followed(self, client_ids: Sequence[int] | None = None) -> None:
+        """See ``DeliveryControl``."""
+        await self._delivery.clients.followed(client_ids)
 
     async def control_changed(self) -> None:
         """See ``DeliveryControl``."""
@@ -228,13 +272,22 @@ class Control:
             sending_paused=delivery.gate.sending_paused,
             breaker=self._breaker(now_us),
             engines=delivery.engines,
-            actors=tuple(
-                ActorStatus(actor.name, actor.is_well(now_us), actor.restarts, actor.last_error)
-                for actor in delivery.health()
-                # Hundreds of workers that are well say nothing.
-                if not actor.name.startswith("worker-") or not actor.is_well(now_us)
-            ),
+            actors=tuple(self._actors(now_us)),
         )
+
+    def _actors(self, now_us: int) -> Iterator[ActorStatus]:
+        """Each actor, or part, and how it is: what has stalled is not well, however well its actor feels."""
+        stalls: dict[str, str] = {}
+        for stall in self._delivery.liveness.stalls():
+            stalls.setdefault(stall.part, str(stall))
+        for actor in self._delivery.health():
+            words = stalls.pop(actor.name, "")
+            is_well = actor.is_well(now_us) and not words
+            # Hundreds of workers that are well say nothing.
+            if not actor.name.startswith("worker-") or not is_well:
+                yield ActorStatus(actor.name, is_well, actor.restarts, words or actor.last_error)
+        for part, words in stalls.items():
+            yield ActorStatus(part, healthy=False, detail=words)
 
     def health(self) -> Mapping[str, str | None]:
         """Each component and why it is not ready, for ``/readyz``."""

@@ -158,9 +158,11 @@ class EngineClient:
             found.append(("authorization", token))
         return tuple(found)
 
-    async def is_serving(self) -> bool:
-        """Ask the engine's health service whether its API works. Raises AioRpcError when it does not answer."""
-        answer = await self._health.Check(health_pb2.HealthCheckRequest(), timeout=_HEALTH_SECONDS)
+    async def is_serving(self, service: str = "") -> bool:
+        """Ask the engine's health service whether its API works, or its ``delivery``. Raises AioRpcError when it does
+        not answer."""
+        asked = health_pb2.HealthCheckRequest(service=service)
+        answer = await self._health.Check(asked, timeout=_HEALTH_SECONDS)
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 

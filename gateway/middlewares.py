@@ -32,6 +32,7 @@ API: Final = "/api/"
 _CLIENT_GONE: Final = 499
 """Of requests whose caller went away before an answer: only logs and metrics see it."""
 _STARTED: Final = web.RequestKey("started", bool)
+_failures: Final = LineLimit()
 _QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked for every few seconds by machines: a line for each would say nothing."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -164,7 +165,10 @@ def _problem(error: Exception, request: web.Request) -> Problem:
     if isinstance(error, aio.AioRpcError):
         problem = of_rpc(error)
         if problem.status == 500 or error.code() is StatusCode.UNAVAILABLE:
-            log.warning("engine.failed", code=error.code().name, detail=error.details(), request_id=request_id(request))
+            code = error.code().name
+            _failures.write(
+                log.warning, "engine.failed", code, code=code, detail=error.details(), request_id=request_id(request)
+            )
         return problem
     if isinstance(error, HTTPException):
         detail = _DETAILS.get(error.status) or title_of(error.status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from common.logs import get_logger
@@ -31,6 +32,7 @@ class Service:
         self.address = Listen("", 0)
         """Where HTTP listens, with the port that was found for port 0."""
         self._stack = AsyncExitStack()
+        self._server: HttpServer | None = None
         self._reloader = Reloader()
 
     async def start(self) -> None:
@@ -44,7 +46,7 @@ class Service:
         channel = open_channel(settings)
         app = make_app(settings, channel)
         self._stack.push_async_callback(app[ENGINE].close)
-        server = HttpServer(app, _limits(settings), settings.shutdown_seconds * _CLOSING_SHARE)
+        self._server = server = HttpServer(app, _limits(settings), settings.shutdown_seconds * _CLOSING_SHARE)
         self._stack.push_async_callback(server.stop)
         app[METRICS].connections.follow(lambda: server.connections)
         await server.start(settings.http_listen, tls)
@@ -73,11 +75,15 @@ class Service:
         reloader.start()
         self._stack.push_async_callback(reloader.stop)
 
-    async def stop(self) -> None:
-        """Stop in reverse, within ``shutdown_seconds``."""
+    async def stop(self, _seconds: float | None = None) -> None:
+        """Stop in reverse, within ``shutdown_seconds``: nothing here begins that takes long."""
         await self._stack.aclose()
         if self.address.port:
             log.info("gateway.stopped")
+
+    def left_open(self) -> Mapping[str, object]:
+        """See ``common.stopping.Service``."""
+        return {"connections": 0 if self._server is None else self._server.connections}
 
 
 def _limits(settings: Settings) -> Limits:

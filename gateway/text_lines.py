@@ -25,7 +25,9 @@ _NOT_TEXT = {
     b"\x1f\x8b": "this is a gzip archive: unpack it first",
     b"%PDF": "this is a PDF document, not a table",
 }
-_LONGEST_MARK = 4
+_HEAD_BYTES = 16 * 1024
+"""They say what the input is (binary, its encoding). That must not depend on the pieces in which they come, so they are
+looked at together."""
 
 NAME_IT = "name the encoding of the file (charset, --encoding)"
 """What to do about an encoding that can't be told from the bytes."""
@@ -71,7 +73,7 @@ class LineReader:
         """"utf-8", "windows-1251", "utf-16-le", "utf-16-be", or as named; None while all was ASCII."""
         self._named = named
         self._has_failed = False
-        self._head: bytes | None = b""  # the first bytes, until there are enough of them to know the kind of file
+        self._head: bytearray | None = bytearray()  # the first bytes, until there are enough of them
         self._decoder: codecs.IncrementalDecoder | None = None
         self._newline: bytes | None = None
         self._tail = b""
@@ -90,18 +92,21 @@ class LineReader:
 
     def feed(self, data: bytes) -> list[Line]:
         """Take more bytes; return the lines they complete. Raises UnreadableInput."""
-        if self._head is not None:
-            self._head += data
-            if len(self._head) < _LONGEST_MARK:
-                return []
-            data, self._head = self._open(self._head), None
-        return self._split(self._to_utf8(data, final=False))
+        if self._head is None:
+            return self._split(self._to_utf8(data, final=False))
+        self._head += data
+        if len(self._head) < _HEAD_BYTES:
+            return []
+        head, rest = bytes(self._head[:_HEAD_BYTES]), bytes(self._head[_HEAD_BYTES:])
+        self._head = None
+        lines = self._split(self._to_utf8(self._open(head), final=False))
+        return lines + self._split(self._to_utf8(rest, final=False))
 
     def finish(self) -> list[Line]:
         """The input is over; return the last line if it has no line end. Raises UnreadableInput."""
         data = b""
         if self._head is not None:
-            data, self._head = self._open(self._head), None
+            data, self._head = self._open(bytes(self._head)), None
         lines = self._split(self._to_utf8(data, final=True))
         if self._skipping:
             lines.append(self._too_long())

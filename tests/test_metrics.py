@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -18,6 +20,7 @@ from engine.metrics import MESSAGE_OUTCOMES, Metrics
 from engine.metrics_connections import CONNECTIONS_MAX
 from engine.metrics_server import MetricsServer, start_metrics_server
 
+ALERTS = Path(__file__).resolve().parents[1] / "docs" / "alerts.yml"
 NAMES = {
     "mailing_messages": "counter",
     "mailing_attempt_seconds": "histogram",
@@ -27,6 +30,7 @@ NAMES = {
     "mailing_workers": "gauge",
     "mailing_breaker_state": "gauge",
     "mailing_due_lag_seconds": "gauge",
+    "mailing_stalled_seconds": "gauge",
     "mailing_rpc_seconds": "histogram",
 }
 
@@ -45,6 +49,12 @@ def samples(metrics: Metrics) -> dict[str, float]:
 def test_names_and_types_are_those_of_the_specification() -> None:
     text = generate_latest(Metrics().registry).decode()
     assert {family.name: family.type for family in text_string_to_metric_families(text)} == NAMES
+
+
+def test_alerts_ask_for_metrics_that_there_are() -> None:
+    found = set(re.findall(r"\bmailing_\w+", ALERTS.read_text(encoding="utf-8")))
+    assert {name.removesuffix("_total") for name in found} <= NAMES.keys()
+    assert "mailing_stalled_seconds" in found
 
 
 def test_counters_start_at_zero_and_take_batches() -> None:

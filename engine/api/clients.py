@@ -124,7 +124,7 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
 
         async def change() -> ClientRow:
             row = await self._store.update_client(client_id, edit, by=by, now_us=now_us)
-            await self._control.clients_changed([client_id])
+            await self._follow([client_id])
             return row
 
         return client_message(await self._background.whole(change()))
@@ -134,7 +134,7 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
 
         async def change() -> None:
             await self._store.delete_client(request.client_id, by=caller(context), now_us=self._clock.now_us())
-            await self._control.clients_changed([request.client_id])
+            await self._follow([request.client_id])
 
         await self._background.whole(change())
         return Empty()
@@ -156,7 +156,7 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
         async def change() -> BatchResult:
             by, now_us = caller(context), self._clock.now_us()
             result = await self._store.update_clients(ids, tag=tag, time_zone=time_zone, by=by, now_us=now_us)
-            await self._control.clients_changed(result.changed_ids)
+            await self._follow(result.changed_ids)
             return result
 
         result = await self._background.whole(change())
@@ -172,7 +172,7 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
 
         async def change() -> BatchResult:
             result = await self._store.delete_clients(ids, by=caller(context), now_us=self._clock.now_us())
-            await self._control.clients_changed(result.changed_ids)
+            await self._follow(result.changed_ids)
             return result
 
         result = await self._background.whole(change())
@@ -204,6 +204,11 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
             if self._stopping.is_set():
                 raise Stopping
             yield client_service_pb2.ExportClientsResponse(clients=[client_message(row) for row in rows])
+
+    async def _follow(self, client_ids: Sequence[int]) -> None:
+        if client_ids:
+            await self._control.clients_changed(client_ids)
+            await self._control.clients_followed(client_ids)
 
     async def _read_facets(self) -> client_service_pb2.ListClientFacetsResponse:
         found = await self._store.facets()

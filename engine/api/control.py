@@ -84,6 +84,10 @@ class DeliveryControl(Protocol):
     async def clients_changed(self, client_ids: Sequence[int]) -> None:
         """Clients were created, changed or deleted: their messages may have come, gone or be due."""
 
+    async def clients_followed(self, client_ids: Sequence[int] | None = None) -> None:
+        """Returns when no new call can start, on any engine, by what these clients (``None``: all that were changed)
+        were before."""
+
     async def control_changed(self) -> None:
         """The control record (workers, rate, paused) was changed. Returns when every live engine follows it."""
 

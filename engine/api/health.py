@@ -1,7 +1,7 @@
 """grpc.health.v1 for load balancers and operators.
 
 ``""``: the API works. ``provider``: the provider takes our calls (breaker closed, and it is who answers).
-``delivery``: every actor of delivery runs.
+``delivery``: every actor of delivery runs, and work moves (``domain/liveness.py``).
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class Housekeeping:
                 await step()
                 continue
             except StoreUnavailable as error:
-                log.warning("housekeeping.store_unavailable", error=str(error))
+                log.debug("housekeeping.store_unavailable", error=str(error))  # the store has warned of it
             except Exception:
                 # Nothing depends on it before the next time; but this task must not die of it unseen.
                 log.exception("housekeeping.failed")

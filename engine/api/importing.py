@@ -124,6 +124,8 @@ class Import:
         Raises:
             Conflict: the request id was used for other rows.
         """
+        if self.report.updated:  # once, and not for each part: others have to be waited for
+            await self._control.clients_followed()
         if self._scoped_id is None:
             return self.report
         if self._source_digest:

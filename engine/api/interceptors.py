@@ -281,7 +281,7 @@ class _Call:
             self._done(StatusCode.INTERNAL.name)
             await self._context.abort(StatusCode.INTERNAL, f"internal error, reference {reference}")
         if isinstance(error, StoreUnavailable):
-            _lines.write(log.warning, "rpc.store_unavailable", self._cause(), method=self._method, error=str(error))
+            log.debug("rpc.store_unavailable", method=self._method, error=str(error))  # the store has warned of it
         status = reply.status()
         self._done(reply.code.name)
         await self._context.abort(reply.code, reply.message, status.trailing_metadata or ())

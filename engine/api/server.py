@@ -160,12 +160,13 @@ class ApiServer:
             self._certificate.reload()
 
     async def stop(self, grace_seconds: float) -> None:
-        """Take no new calls, end the streams, let the other calls end within ``grace_seconds``."""
+        """Take no new calls, end the streams, let the other calls end within ``grace_seconds``, and what they have
+        begun within as many again."""
         await self._housekeeping.stop()
         await self._health.stop()
         self._stopping.set()
         await self._server.stop(grace_seconds)
-        await self._background.close(max(1.0, grace_seconds))
+        await self._background.close(grace_seconds)
         await self._authority.close()
 
 

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
 from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
 from engine.delivery.audience_builder import AudienceBuilder
 from engine.delivery.book import Book
+from engine.delivery.changed_clients import ChangedClients
 from engine.delivery.clock_watch import ClockWatch
+from engine.delivery.control_keeper import ControlKeeper, alive_since_us
+from engine.delivery.ending import Ending
 from engine.delivery.gate import Gate
 from engine.delivery.hand import Hand
-from engine.delivery.leases import LeaseKeeper, alive_since_us
+from engine.delivery.leases import LeaseKeeper
+from engine.delivery.liveness import HeardStore, Liveness
 from engine.delivery.marker import Marker
 from engine.delivery.queue import DeliveryQueue
 from engine.delivery.rate_meter import RateMeter
 from engine.delivery.recorder import Recorder
+from engine.delivery.recovery import Recovery
+from engine.delivery.settings import DeliverySettings
 from engine.delivery.supervisor import ActorHealth, Supervisor
 from engine.delivery.ticker import Ticker
 from engine.delivery.worker import Worker
@@ -30,29 +35,15 @@ from engine.domain.pacing import rate_share
 from engine.domain.retry import RetryPolicy
 from engine.ports import Claim, Clock, Control, EngineRow, Meter, Provider, Record, Return, Store, StoreUnavailable
 
+__all__ = ["Delivery", "DeliverySettings"]
+
 _RECOVER_ROWS = 1_000
 # A pause returns when the calls that had begun have been answered, but does not wait long for a slow
 # provider: those calls have begun before it, and no new one begins.
 _SETTLE_SECONDS = 0.5
 _SETTLE_STEP_SECONDS = 0.005
-_OUTCOMES_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class DeliverySettings:
-    """What delivery needs of the engine's settings (SPEC, section 7)."""
-
-    workers: int = 64
-    slots: int = 0
-    queue_size: int = 1000
-    tick_seconds: float = 5.0
-    provider_rate: float = 0.0
-    provider_timeout_seconds: float = 10.0
-    retry_base_seconds: float = 5.0
-    retry_max_seconds: float = 300.0
-    lease_seconds: float = 60.0
 
 
 class Delivery:
@@ -70,7 +61,9 @@ class Delivery:
         meter: Meter,
         breaker: Breaker | None = None,
     ) -> None:
-        self._store, self._provider, self._clock, self._random = store, provider, clock, random
+        self._heard = HeardStore(store)
+        self._store = cast("Store", self._heard)
+        self._provider, self._clock, self._random = provider, clock, random
         self._settings, self._name, self._meter = settings, name, meter
         self.book, self.hand = Book(), Hand()
         self.gate = Gate(breaker or Breaker(), settings.provider_rate, random)
@@ -99,12 +92,14 @@ class Delivery:
             # Alone on this file: whatever is claimed belonged to an engine that is no more.
             while await self._store.recover(self._clock.now_us(), _RECOVER_ROWS, expired_only=False):
                 pass
-        await self.leases.acknowledge()
+        await self.control.acknowledge()
         # The others must have seen us, and cut their share of the provider's rate, before we send.
-        await self.leases.agreed()
+        await self.control.agreed()
         self.supervisor.start("recorder", self.recorder.run)
         self.supervisor.start("marker", self.marker.run)
+        self.supervisor.start("control", self.control.run)
         self.supervisor.start("leases", self.leases.run)
+        self.supervisor.start("recovery", self.recovery.run)
         self.supervisor.start("audience_builder", self.builder.run)
         self.supervisor.start("clock_watch", self.clock_watch.run)
         self.supervisor.start("ticker", self.ticker.run)
@@ -114,20 +109,13 @@ class Delivery:
         """Begin no call from now on: the engine is stopping."""
         self.gate.stop()
 
-    async def stop(self, grace_seconds: float) -> None:
-        """Claim no more, give back what was not called, let calls in flight end within
-        ``grace_seconds``, store every outcome, leave."""
+    async def stop(self, call_seconds: float, outcome_seconds: float = 2.0) -> None:
+        """Claim no more, give back what was not called, let calls in flight end within ``call_seconds``, store every
+        outcome within ``outcome_seconds`` more, leave."""
         self.hold()
         if not self.engine_id:
             return
-        # Not in the middle of a claim: what it brings would be claimed and in nobody's hand.
-        await self._until(lambda: not self.recorder.claiming.locked(), _OUTCOMES_SECONDS)
-        await self.supervisor.stop("ticker", "clock_watch", "audience_builder")
-        await self._retract()
-        await self._until(lambda: self.queue.slots_used == 0, grace_seconds)
-        await self.supervisor.stop(*self.supervisor.names("worker-"))
-        await self._until(lambda: len(self.recorder) == 0, _OUTCOMES_SECONDS)
-        await self.supervisor.stop("recorder", "marker", "leases")
+        await Ending(self.queue, self.recorder, self.supervisor, self._clock).run(call_seconds, outcome_seconds)
         if len(self.hand):
             log.warning("delivery.cut_off", messages=len(self.hand))
         try:
@@ -142,16 +130,6 @@ class Delivery:
         When this returns, no call that the change forbids can start, on this engine or another.
         """
         await self._to_the_end(self._refresh(mailing_id))
-
-    def clients_changed(self, client_ids: Collection[int]) -> None:
-        """Clients were changed or deleted: their messages that wait in the queue are read anew."""
-        ids = frozenset(client_ids)
-        self.ticker.clients_changed(ids)
-        self.hand.revoke(ids)
-        self._give_back(self.queue.withdraw(lambda claim: claim.client_id in ids))
-        for entry in self.book:
-            entry.expects(0)
-        self.ticker.wake()
 
     async def control_changed(self) -> None:
         """Workers, rate or the sending switch were changed, and the change is committed: act by it."""
@@ -174,13 +152,18 @@ class Delivery:
     @property
     def provider_rate(self) -> float:
         """The provider's budget for all engines together, messages a second; 0: no limit."""
-        control = self.leases.control
+        control = self.control.control
         return self._rate(control) if control is not None else self._settings.provider_rate
 
     @property
     def engines(self) -> tuple[EngineRow, ...]:
         """All engines that live, as of the last heartbeat."""
-        return self.leases.control.engines if self.leases.control is not None else ()
+        return self.control.control.engines if self.control.control is not None else ()
+
+    @property
+    def is_forgotten(self) -> bool:
+        """The other engines take this one for dead: it has no share of any rate."""
+        return not self.gate.has_share and self.engine_id not in {engine.engine_id for engine in self.engines}
 
     @property
     def due_lag_seconds(self) -> float:
@@ -227,23 +210,46 @@ class Delivery:
             on_rows=self.ticker.wake,
             on_ready=self._reload_soon,
         )
-        self.leases = LeaseKeeper(
-            store,
-            owner=self.engine_id,
-            hand=self.hand,
-            gate=self.gate,
-            clock=clock,
-            lease_seconds=settings.lease_seconds,
-            load=lambda: (self.queue.workers, self.in_flight),
-            on_control=self._apply,
-            on_fresh=self._go_on,
-            on_lost=self._lost,
-            on_recovered=self._recovered,
-        )
+        self._wire_engines()
         self.clock_watch = ClockWatch(store, book=self.book, clock=clock, on_back=self.ticker.wake)
+        parts = (self.queue, self.book, self.gate, self.recorder, clock)
+        waits = (settings.provider_timeout_seconds, settings.tick_seconds)
+        self.liveness = Liveness(self._heard, *parts, *waits, is_forgotten=lambda: self.is_forgotten)
         self.worker = self._make_worker()
         self.queue.on_low = self.ticker.wake
         self.gate.on_change = self._gate_changed
+
+    def _wire_engines(self) -> None:
+        """What has to do with other engines."""
+        store, clock = self._store, self._clock
+        hand, lease_seconds = self.hand, self._settings.lease_seconds
+        self.leases = LeaseKeeper(
+            store, owner=self.engine_id, hand=hand, clock=clock, lease_seconds=lease_seconds, on_lost=self._lost
+        )
+        self.recovery = Recovery(
+            store, hand=hand, clock=clock, lease_seconds=lease_seconds, on_recovered=self._recovered
+        )
+        self.control = ControlKeeper(
+            store,
+            owner=self.engine_id,
+            gate=self.gate,
+            clock=clock,
+            load=lambda: (self.queue.workers, self.in_flight),
+            on_read=self.recovery.contact.touch,
+            on_control=self._apply,
+            on_fresh=self._go_on,
+        )
+        self.clients = ChangedClients(
+            store,
+            owner=self.engine_id,
+            hand=hand,
+            book=self.book,
+            queue=self.queue,
+            ticker=self.ticker,
+            give_back=self._give_back,
+            settle=lambda reached: self._until(reached, _SETTLE_SECONDS),
+            agreed=self.control.agreed,
+        )
 
     def _make_worker(self) -> Worker:
         settings = self._settings
@@ -324,11 +330,11 @@ class Delivery:
         self.queue.wake(self.queue.workers)
         # A new mailing takes nothing back from anybody: no need to wait until the others know it.
         if was_known:
-            await self.leases.agreed()
+            await self.control.agreed()
 
     async def _agree(self) -> None:
-        await self.leases.acknowledge()
-        await self.leases.agreed()
+        await self.control.acknowledge()
+        await self.control.agreed()
 
     async def _apply(self, control: Control) -> None:
         """Act by the control record, and by mailings that another engine has changed."""
@@ -348,6 +354,7 @@ class Delivery:
         if self.supervisor.names("worker-"):
             self._start_workers()
         await self.ticker.reload()
+        await self.clients.check()
         await self._retract()
         self.builder.wake()
         self.ticker.wake()
@@ -360,9 +367,8 @@ class Delivery:
         """Give back queued messages that may not be sent now, and wait a little for calls in flight."""
         now_us = self._clock.now_us()
         stopped = {entry.plan.mailing_id for entry in self.book if self.gate.is_shut or not entry.may_send(now_us)}
-        self._give_back(
-            self.queue.withdraw(lambda claim: claim.mailing_id in stopped or self.book.get(claim.mailing_id) is None)
-        )
+        known = self.book.get
+        self._give_back(self.queue.withdraw(lambda it: it.mailing_id in stopped or known(it.mailing_id) is None))
         if self.gate.stopping:
             return
         calling = [entry for entry in self.book if entry.plan.mailing_id in stopped]
@@ -371,13 +377,11 @@ class Delivery:
         )
 
     def _give_back(self, claims: list[Claim]) -> None:
-        self.recorder.give_back(
-            [Return(claim.message_id, claim.mailing_id, claim.attempt, 0) for claim in claims]
-        )  # fmt: skip
+        self.recorder.give_back([Return(it.message_id, it.mailing_id, it.attempt, 0) for it in claims])
 
     async def _until(self, reached: Callable[[], bool], seconds: float) -> None:
-        deadline_us = self._clock.now_us() + int(seconds * 1_000_000)
-        while not reached() and self._clock.now_us() < deadline_us:
+        deadline_us = self._clock.monotonic_us() + int(seconds * 1_000_000)
+        while not reached() and self._clock.monotonic_us() < deadline_us:
             await self._clock.sleep(_SETTLE_STEP_SECONDS)
 
     async def _to_the_end(self, work: Coroutine[Any, Any, None]) -> None:
@@ -392,5 +396,5 @@ class Delivery:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._background.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, StoreUnavailable):
             log.warning("delivery.background", error=repr(error))

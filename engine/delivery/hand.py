@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from engine.ports import Claim
 
@@ -29,13 +29,28 @@ class Hand:
         if self.revoked:
             self.revoked &= self._claims.keys()
 
-    def revoke(self, client_ids: frozenset[int]) -> None:
-        """What was read of these clients is out of date: begin no call with it."""
-        self.revoked.update(id for id, claim in self._claims.items() if claim.client_id in client_ids)
+    def claims(self) -> list[Claim]:
+        """All that are not revoked."""
+        return [claim for id, claim in self._claims.items() if id not in self.revoked]
+
+    def revoked_of(self, client_ids: Collection[int] | None) -> set[int]:
+        """The revoked ones of these clients, or of all."""
+        if client_ids is None:
+            return set(self.revoked)
+        ids = frozenset(client_ids)
+        return {id for id in self.revoked if self._claims[id].client_id in ids}
+
+    def revoke(self, message_ids: Iterable[int]) -> None:
+        """What was read for these messages is out of date: begin no call with it."""
+        self.revoked.update(id for id in message_ids if id in self._claims)
+
+    def revoke_clients(self, client_ids: frozenset[int]) -> None:
+        """What was read of these clients is out of date."""
+        self.revoke([id for id, claim in self._claims.items() if claim.client_id in client_ids])
 
     def revoke_mailing(self, mailing_id: int) -> None:
         """The mailing has another filter: begin no call with what was claimed by the old one."""
-        self.revoked.update(id for id, claim in self._claims.items() if claim.mailing_id == mailing_id)
+        self.revoke([id for id, claim in self._claims.items() if claim.mailing_id == mailing_id])
 
     def holds(self, claim: Claim, until_us: int) -> bool:
         """True when the claim is still ours at ``until_us``, and what it says of the client still holds."""

@@ -41,6 +41,8 @@ class DeliveryQueue:
         self.workers = workers
         self.slots = max(slots_min, workers)
         self.slots_used = 0
+        self.taken = 0
+        """How many claims have gone to workers, ever: it shows that the queue moves."""
         self.on_low: Callable[[], None] = lambda: None
         """Called when a lane runs low, so that the ticker claims more before it is empty."""
         self._gate, self._book, self._clock = gate, book, clock
@@ -51,6 +53,7 @@ class DeliveryQueue:
         self._parked: list[asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._is_paced = False
+        self._dismissed = False
 
     def __len__(self) -> int:
         return self._size
@@ -59,6 +62,11 @@ class DeliveryQueue:
         """How many claims of the mailing wait here."""
         lane = self._lanes.get(mailing_id)
         return len(lane) if lane else 0
+
+    @property
+    def waiting(self) -> list[int]:
+        """The ids of the mailings whose claims wait here."""
+        return list(self._lanes)
 
     def put(self, mailing_id: int, claims: Collection[Claim]) -> None:
         """Add claims of one mailing; the ticker asks for no more than there is room."""
@@ -88,9 +96,9 @@ class DeliveryQueue:
     async def take(self, worker: int) -> Claim | None:
         """Wait for a claim that may be called now, and take a slot for it.
 
-        ``None``: there are to be fewer workers now, and this one (counted from 1) is one too many.
+        ``None``: the worker (counted from 1) is wanted no more.
         """
-        while worker <= self.workers:
+        while self.wants(worker):
             claim = self.take_now()
             if claim is not None:
                 # A timer wakes one waiter; whoever gets a claim then wakes the next one, until nothing
@@ -113,6 +121,15 @@ class DeliveryQueue:
         """Change the number of workers; calls in flight end in their own time."""
         self.workers = workers
         self.slots = max(self._slots_min, workers)
+        self.wake(len(self._parked))
+
+    def wants(self, worker: int) -> bool:
+        """False: this worker, counted from 1, is one too many, for there are to be fewer now, or none."""
+        return worker <= self.workers and not self._dismissed
+
+    def dismiss(self) -> None:
+        """For good: each worker ends with what it has in hand."""
+        self._dismissed = True
         self.wake(len(self._parked))
 
     def free(self, slots: int) -> None:
@@ -175,6 +192,7 @@ class DeliveryQueue:
         claim = lane.popleft()
         self._size -= 1
         self.slots_used += 1
+        self.taken += 1
         left = len(lane)
         if left <= self._low_marks[mailing_id]:
             # Again at the half of that: the ticker may find it too early now, and nobody else would say so.

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import structlog
 
+from common.line_limit import LineLimit
 from engine.delivery.book import Book
 from engine.delivery.hand import Hand
 from engine.delivery.queue import DeliveryQueue
@@ -49,6 +50,7 @@ class Recorder:
         which outcomes are stored."""
         self._store, self._owner, self._hand, self._book, self._clock = store, owner, hand, book, clock
         self._queue, self._on_stored = queue, on_stored
+        self._lines = LineLimit()
         self._records: list[Record] = []
         self._returns: list[Return] = []
         self._slots_returned = 0
@@ -153,9 +155,20 @@ class Recorder:
         refused: list[tuple[_Item, Exception]] = []
         if await self._stored(batch, store, refused) or not refused:
             for item, error in refused:
-                log.error("record.refused", message_id=item.message_id, mailing_id=item.mailing_id, exc_info=error)
+                self._tell("record.refused", item, error)
             return
+        self._tell("record.stuck", *refused[0])
         raise StoreUnavailable(f"nothing can be stored: {refused[0][1]!r}") from refused[0][1]
+
+    def _tell(self, event: str, item: Record | Return, error: Exception) -> None:
+        self._lines.write(
+            log.error,
+            event,
+            type(error).__name__,
+            message_id=item.message_id,
+            mailing_id=item.mailing_id,
+            exc_info=error,
+        )
 
     async def _stored(
         self,
@@ -182,8 +195,8 @@ class Recorder:
 
     async def _record(self, batch: Sequence[Record]) -> None:
         stored = await self._store.record(batch, owner=self._owner, now_us=self._clock.now_us())
-        if stored != len(batch):
-            log.warning("record.fenced", outcomes=len(batch) - stored)
+        if stored != len(batch) and (lost := await self._store.fenced(batch)):
+            log.warning("record.fenced", outcomes=lost)
 
     async def _release(self, batch: Sequence[Return]) -> None:
         await self._store.release(batch, owner=self._owner, now_us=self._clock.now_us())

@@ -9,10 +9,14 @@ from random import Random
 
 import structlog
 
+from common.line_limit import LineLimit
+from common.stopping import end
 from engine.domain.retry import RetryPolicy
-from engine.ports import Clock
+from engine.ports import Clock, StoreUnavailable
 
 _RESTART = RetryPolicy(base_seconds=0.2, max_seconds=10.0)
+# Outcomes that wait for the store must be there before the others take their leases for expired.
+_RESTART_WITHOUT_STORE = RetryPolicy(base_seconds=0.2, max_seconds=1.0)
 # An actor that has run for this long since its last failure is well again.
 _WELL_AFTER_US = 5_000_000
 
@@ -39,6 +43,7 @@ class Supervisor:
 
     def __init__(self, clock: Clock, random: Random) -> None:
         self._clock, self._random = clock, random
+        self._lines = LineLimit()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._health: dict[str, ActorHealth] = {}
 
@@ -47,14 +52,13 @@ class Supervisor:
         self._health[name] = ActorHealth(name)
         self._tasks[name] = asyncio.create_task(self._supervise(name, run), name=name)
 
-    async def stop(self, *names: str) -> None:
-        """Stop these actors (those that there are) and wait until they have ended."""
+    async def stop(self, *names: str, seconds: float = 10.0) -> list[str]:
+        """Stop these actors (those that there are) and wait until they have ended, for ``seconds`` at most; return the
+        names of those that have not."""
         tasks = [task for name in names if (task := self._tasks.pop(name, None)) is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         for name in names:
             self._health.pop(name, None)
+        return sorted(task.get_name() for task in await end(tasks, seconds))
 
     def names(self, prefix: str = "") -> list[str]:
         """The running actors whose names start with ``prefix``."""
@@ -66,7 +70,7 @@ class Supervisor:
 
     async def _supervise(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         health = self._health[name]
-        failures = 0
+        failures, restart = 0, _RESTART
         while True:
             health.running = True
             try:
@@ -78,8 +82,16 @@ class Supervisor:
                 health.running, health.failed_us = False, now_us
                 health.restarts += 1
                 health.last_error = f"{type(error).__name__}: {error}"
-                log.exception("actor.failed", actor=name, restarts=health.restarts)
-            await self._clock.sleep(_RESTART.delay_seconds(failures, 0.5 + self._random.random() / 2))
+                restart = self._restart_after(name, error, health.restarts)
+            await self._clock.sleep(restart.delay_seconds(failures, 0.5 + self._random.random() / 2))
         # A worker that is one too many ends by itself; nothing else does.
         self._tasks.pop(name, None)
         self._health.pop(name, None)
+
+    def _restart_after(self, name: str, error: Exception, restarts: int) -> RetryPolicy:
+        """How to start an actor again. That the store is away is no bug, and the store itself says so in the log."""
+        if isinstance(error, StoreUnavailable):
+            return _RESTART_WITHOUT_STORE
+        cause = name.partition("-")[0], type(error)  # hundreds of workers may have the same bug
+        self._lines.write(log.error, "actor.failed", cause, actor=name, restarts=restarts, exc_info=error)
+        return _RESTART

@@ -62,6 +62,7 @@ class Ticker:
         self._woken = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._changed_clients: set[int] | None = None
+        self._checks_arrivals = False
         self.due_lag_seconds = 0.0
         """How long the oldest due message has waited, as seen at the last tick."""
 
@@ -73,6 +74,10 @@ class Ticker:
         """A claim under way may have read these clients as they were before."""
         if self._changed_clients is not None:
             self._changed_clients.update(client_ids)
+
+    def check_arrivals(self) -> None:
+        """A claim under way may have read clients as they were before another engine changed them."""
+        self._checks_arrivals = self._changed_clients is not None
 
     async def reload(self) -> None:
         """Take the mailings over from the store."""
@@ -195,7 +200,7 @@ class Ticker:
         filter_then = entry.plan.filter
         # Cleared before waiting: whoever notes due work meanwhile must not be overwritten.
         entry.ask_us = None
-        self._changed_clients = set()
+        self._changed_clients, self._checks_arrivals = set(), False
         try:
             claims = await self._store.claim(
                 mailing_id, rows, owner=self._owner, now_us=now_us, lease_until_us=lease_until_us
@@ -207,6 +212,9 @@ class Ticker:
             changed, self._changed_clients = self._changed_clients, None
         if len(claims) == rows:
             entry.expects(0)
+        self._hand.add(claims)
+        if self._checks_arrivals:
+            await self._check(claims)
         self._take_in(entry, claims, changed, filter_then)
         if len(claims) < rows:
             try:
@@ -218,14 +226,22 @@ class Ticker:
                 entry.put_off(max(due_us, now_us + _CONTENDED_US))
         return len(claims)
 
+    async def _check(self, claims: list[Claim]) -> None:
+        """Revoke what is out of date already."""
+        try:
+            self._hand.revoke(await self._store.outdated(claims, owner=self._owner))
+        except BaseException:
+            self._hand.revoke(claim.message_id for claim in claims)
+            self._recorder.give_back([Return(claim.message_id, claim.mailing_id, claim.attempt, 0) for claim in claims])
+            raise
+
     def _take_in(self, entry: Entry, claims: list[Claim], changed: set[int], filter_then: AudienceFilter) -> None:
         """Claims into the queue, but for those outside their client's local hours, paused or changed meanwhile."""
         now_us = self._clock.now_us()
-        self._hand.add(claims)
         is_current = self._book.get(entry.plan.mailing_id) is entry and entry.plan.filter == filter_then
         if self._gate.is_shut or not is_current or not entry.may_send(now_us):
             back = [Return(claim.message_id, claim.mailing_id, claim.attempt, 0) for claim in claims]
-        elif entry.plan.local_hours is None and not changed:
+        elif entry.plan.local_hours is None and not changed and not self._hand.revoked:
             back = []
         else:
             back = list(self._waiting(entry, claims, changed, now_us))
@@ -241,7 +257,7 @@ class Ticker:
                 opens_us = entry.opens_us(claim.time_zone, now_us)
             except Exception:
                 opens_us = now_us  # the worker meets it again, and makes it this one message's trouble
-            if opens_us > now_us or claim.client_id in changed:
+            if opens_us > now_us or claim.client_id in changed or claim.message_id in self._hand.revoked:
                 due_us = opens_us if opens_us > now_us else 0
                 yield Return(claim.message_id, claim.mailing_id, claim.attempt, due_us)
 

@@ -60,8 +60,8 @@ class Worker:
         self._clock, self._random = clock, random
 
     async def run(self, number: int) -> None:
-        """Deliver until there are to be fewer than ``number`` workers."""
-        while number <= self._queue.workers:
+        """Deliver until there are to be fewer than ``number`` workers, or none."""
+        while self._queue.wants(number):
             claim = self._queue.take_now() or await self._queue.take(number)
             if claim is not None:
                 await self.handle(claim)

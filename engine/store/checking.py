@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.store.counters import Tally, count_rows
-from engine.store.database import Tx
+from engine.store.database import Lane, Tx
 from engine.store.rows import Difference
 from engine.store.verbs import Verbs
 
@@ -15,17 +15,17 @@ class CheckVerbs(Verbs):
         """Recount the messages of every mailing (but deleted ones, which are being removed), correct the
         counters that differ, and return what differed. ``attempts`` and ``retried`` can't be recounted."""
         differences: list[Difference] = []
-        for mailing_id in await self._db.read(_mailing_ids):
+        for mailing_id in await self._db.read(_mailing_ids, Lane.UPKEEP):
 
             async def work(tx: Tx, mailing_id: int = mailing_id) -> list[Difference]:
                 return await _check(tx, mailing_id)
 
-            differences += await self._db.transaction(work)
+            differences += await self._db.transaction(work, Lane.UPKEEP)
         return differences
 
     async def count_mailings(self) -> int:
         """How many of them ``check`` would look at: none often means that this is not the database that was meant."""
-        return len(await self._db.read(_mailing_ids))
+        return len(await self._db.read(_mailing_ids, Lane.UPKEEP))
 
 
 async def _mailing_ids(tx: Tx) -> list[int]:
@@ -33,6 +33,10 @@ async def _mailing_ids(tx: Tx) -> list[int]:
 
 
 async def _check(tx: Tx, mailing_id: int) -> list[Difference]:
+    made = await tx.run(
+        "INSERT INTO mailing_counters (mailing_id) SELECT id FROM mailing WHERE id = ? ON CONFLICT DO NOTHING",
+        mailing_id,
+    )
     # First the counters' row: on PostgreSQL whoever changes messages needs its lock before committing, so
     # that what is counted after this and what is read from the row belong together.
     await tx.rows(f"SELECT 1 FROM mailing_counters WHERE mailing_id = ? {tx.dialect.lock()}", mailing_id)
@@ -49,4 +53,4 @@ async def _check(tx: Tx, mailing_id: int) -> list[Difference]:
     for difference in differences:
         tally.add(mailing_id, difference.name, difference.counted - difference.stored)
     await tally.write(tx)
-    return differences
+    return [Difference(mailing_id, "its row of counters", 0, 1), *differences] if made else differences

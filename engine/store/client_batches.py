@@ -10,6 +10,7 @@ from engine.store.audit import add_audit
 from engine.store.clients import follow_updated
 from engine.store.counters import Tally
 from engine.store.database import Row, Tx
+from engine.store.owners import tell_owners
 from engine.store.rows import Actor, BatchResult
 from engine.store.told import leave
 from engine.store.verbs import Verbs, lock_clients
@@ -48,6 +49,7 @@ class ClientBatchVerbs(Verbs):
                     tx.dialect.list_arg(changed),
                 )
                 await follow_updated(tx, changed, now_us)
+                await tell_owners(self, tx, changed)
                 await _note(tx, by, "update", changed, changes, now_us)
             return _result(client_ids, stored, changed)
 
@@ -64,6 +66,7 @@ class ClientBatchVerbs(Verbs):
                 tally = Tally()
                 await remove_pending(tx, await leave(tx, phones, now_us), tally, now_us)
                 await tally.write(tx)
+                await tell_owners(self, tx, gone)
                 await tx.run(f"DELETE FROM client WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(gone))
                 await _note(tx, by, "delete", gone, {}, now_us)
             return _result(client_ids, gone, gone)

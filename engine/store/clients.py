@@ -13,6 +13,7 @@ from engine.store.audit import add_audit
 from engine.store.client_list import CLIENT_COLUMNS
 from engine.store.counters import Tally
 from engine.store.database import Tx
+from engine.store.owners import tell_owners
 from engine.store.requests import first_answer, keep_answer
 from engine.store.rows import (
     Actor,
@@ -119,6 +120,7 @@ class ClientVerbs(Verbs):
                 await come_back(tx, client_id, new.phone_number)
             await _update(tx, client_id, new, now_us)
             await follow_updated(tx, [client_id], now_us)
+            await tell_owners(self, tx, [client_id])
             changed = {name: value for name, value in _shown(new).items() if value != _shown(_input(old))[name]}
             await add_audit(tx, by, "client.update", "client", client_id, changed, now_us)
             return _replaced(old, new, now_us), has_left
@@ -151,6 +153,7 @@ class ClientVerbs(Verbs):
             tally = Tally()
             await remove_pending(tx, await leave(tx, {client_id: client.phone_number}, now_us), tally, now_us)
             await tally.write(tx)
+            await tell_owners(self, tx, [client_id])
             await tx.run("DELETE FROM client WHERE id = ?", client_id)
             await add_audit(tx, by, "client.delete", "client", client_id, {}, now_us)
 
@@ -172,6 +175,7 @@ class ClientVerbs(Verbs):
             await _import_changed(tx, changed, now_us)
             await follow_clients(tx, new_ids, now_us, new=True)
             await follow_updated(tx, changed_ids, now_us)
+            await tell_owners(self, tx, changed_ids)
             result = ImportResult(tuple(outcomes), (*new_ids, *changed_ids))
             if result.changed_ids:
                 counts = {outcome.value: result.count(outcome) for outcome in Imported}

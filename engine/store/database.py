@@ -7,12 +7,14 @@ import asyncio
 import enum
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
+from engine.store.availability import Availability
 from engine.store.dialect import Dialect
-from engine.store.errors import TooLong
+from engine.store.errors import StoreUnavailable, TooLong
 
 T = TypeVar("T")
 Row = Sequence[Any]
@@ -68,6 +70,8 @@ class Lane(enum.Enum):
     """What a caller waits for, and what costs little: a few rows by an index."""
     LONG = "long"
     """Questions that read much. Few run at a time, and each ends when its caller leaves, or after ``LONG_SECONDS``."""
+    UPKEEP = "upkeep"
+    """What an operator's command does, and may take hours: migrations, recounts."""
 
 
 class Database(abc.ABC):
@@ -75,16 +79,21 @@ class Database(abc.ABC):
 
     dialect: Dialect
 
+    @cached_property
+    def _availability(self) -> Availability:
+        return Availability()
+
     async def transaction(self, work: Work[T], lane: Lane = Lane.API) -> T:
         """Run ``work`` as one transaction: committed when it returns, rolled back when it raises.
 
-        It is never cut in half: when the caller is cancelled, the transaction is awaited to its end
-        and then the cancellation goes on. ``work`` may be run again after a deadlock.
+        It is never cut in half: when the caller is cancelled, the transaction is awaited to its end, which comes
+        within seconds also when the database does not answer, and then the cancellation goes on. ``work`` may be run
+        again after a deadlock.
 
         Raises:
             StoreUnavailable: the database is away or busy; the transaction may have to be repeated.
         """
-        return await shielded(self._transaction(work, lane))
+        return await shielded(self._heard(self._transaction(work, lane)))
 
     async def read(self, work: Work[T], lane: Lane = Lane.API) -> T:
         """Run ``work``, which only reads, on one consistent state beside the writers. Shielded too, unless it is long.
@@ -94,12 +103,22 @@ class Database(abc.ABC):
             TooLong: the question is a long one, and took too long.
         """
         if lane is not Lane.LONG:
-            return await shielded(self._read(work, lane))
+            return await shielded(self._heard(self._read(work, lane)))
         try:
             async with asyncio.timeout(LONG_SECONDS):
-                return await self._read_long(work)
+                return await self._heard(self._read_long(work))
         except TimeoutError:
             raise TooLong(f"this question takes more than {LONG_SECONDS:g} s; ask for less, or later") from None
+
+    async def _heard(self, operation: Awaitable[T]) -> T:
+        """Await ``operation``; what it says of the database goes to the log."""
+        try:
+            result = await operation
+        except StoreUnavailable as error:
+            self._availability.lost(error)
+            raise
+        self._availability.found()
+        return result
 
     async def look_up(self, work: Work[T]) -> T:
         """Run ``work``, which is one statement that finds a few rows by their key: the cheapest way to read them."""
@@ -129,13 +148,14 @@ async def shielded(operation: Awaitable[T]) -> T:
     """Await ``operation`` to its end, even when the caller is cancelled meanwhile.
 
     A transaction cancelled in its middle would keep its lock or its pooled connection for ever
-    (FINDINGS, 4). An error of a cancelled operation is logged, since nobody is left to raise it to.
+    (FINDINGS, 4). So every wait in ``operation`` must have an end of its own. An error of a cancelled operation is
+    logged, since nobody is left to raise it to; that the database is away is said anyway.
     """
     task = asyncio.ensure_future(operation)
     cancelled = await _ended(task, None)
     if cancelled is None:
         return task.result()
-    if not task.cancelled() and (failure := task.exception()) is not None:
+    if not task.cancelled() and (failure := task.exception()) is not None and not isinstance(failure, StoreUnavailable):
         log.warning("a transaction failed after its caller was cancelled: %s", failure)
     raise cancelled
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.ports import Control, EngineRow
+from engine.ports import Control, EngineRow, StoreUnavailable
 from engine.store.audit import add_audit
 from engine.store.database import Lane, Tx
 from engine.store.rows import Actor
+from engine.store.schema import NO_CONTROL
 from engine.store.verbs import Verbs, bump_revision
 
 _FORGET_AFTER_US: Final = 24 * 3600 * 1_000_000
@@ -38,7 +39,8 @@ class EngineVerbs(Verbs):
             await bump_revision(tx)
             return int(engine_id)
 
-        return await self._db.transaction(work, Lane.DELIVERY)
+        self.engine_id = await self._db.transaction(work, Lane.DELIVERY)
+        return self.engine_id
 
     async def heartbeat(
         self, engine_id: int, now_us: int, alive_since_us: int, *, seen_revision: int, workers: int, in_flight: int
@@ -54,8 +56,14 @@ class EngineVerbs(Verbs):
                 in_flight,
                 engine_id,
             )
-            # Seldom: with several engines this row is asked for by all of them.
-            await tx.run("UPDATE control SET clock_us = ? WHERE clock_us < ?", now_us, now_us - _CLOCK_STEP_US)
+            # Seldom: with several engines this row is asked for by all of them. And never waiting for one of them that
+            # froze while it had the row: whoever can't tell that it lives must stop sending.
+            await tx.run(
+                "UPDATE control SET clock_us = ? WHERE id IN"
+                f" (SELECT id FROM control WHERE clock_us < ? {tx.dialect.lock(skip=True)})",
+                now_us,
+                now_us - _CLOCK_STEP_US,
+            )
             return await _control(tx, alive_since_us)
 
         return await self._db.transaction(work, Lane.DELIVERY)
@@ -119,7 +127,7 @@ async def _lock_control(tx: Tx) -> None:
 async def _control(tx: Tx, alive_since_us: int) -> Control:
     control = await tx.row("SELECT revision, sending_paused, workers, provider_rate FROM control")
     if control is None:
-        raise RuntimeError("the control record is missing: the database was not migrated by this program")
+        raise StoreUnavailable(NO_CONTROL)
     engines = await tx.rows(
         "SELECT id, name, started_us, heartbeat_us, seen_revision, workers, in_flight FROM engine"
         " WHERE heartbeat_us >= ? ORDER BY id",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from engine.store.errors import DatabaseInUse, DatabaseUnavailable
@@ -30,10 +31,15 @@ class FileLock:
             holder = os.pread(self._file, 20, 0).decode(errors="replace").strip() or "unknown"
             os.close(self._file)
             raise DatabaseInUse(f"the database {database} is in use by another engine (process {holder})") from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+        try:
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, str(os.getpid()).encode(), 0)
+        except OSError as error:  # a full disk
+            os.close(self._file)
+            raise DatabaseUnavailable(f"can't open the database {database}: {path}: {error.strerror}") from None
 
     def release(self) -> None:
         """Let go. The file stays: removing it would let two processes lock two different files."""
-        os.ftruncate(self._file, 0)
+        with suppress(OSError):  # a disk that became read-only: a stop must not fail of it
+            os.ftruncate(self._file, 0)
         os.close(self._file)

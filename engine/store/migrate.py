@@ -7,18 +7,22 @@ engines that start at the same time two failed without it).
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from pkgutil import ModuleInfo
 
+import asyncpg
 from aerich import Command
 from aerich.coder import encoder
 from aerich.migrate import Migrate
 from aerich.utils import get_models_describe, import_py_module
 from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.exceptions import BaseORMException
 
 from engine.store import orm
-from engine.store.database import Database, Tx
-from engine.store.errors import DatabaseTooNew
+from engine.store.database import Database, Lane, Tx
+from engine.store.errors import DatabaseTooNew, DatabaseUnavailable
+from engine.store.schema import refuse_others, verify
 
 LOCATION = Path(__file__).parent / "migrations"
 _LOCK = 0x6D61696C_00000001
@@ -39,19 +43,23 @@ async def migrate(database: Database) -> list[str]:
 
     Raises:
         DatabaseTooNew: the database has been migrated by a newer version.
+        DatabaseUnavailable: it is another program's, or has not what the migrations should have made.
     """
-    return await database.transaction(_upgrade)
+    return await database.transaction(_upgrade, Lane.UPKEEP)
 
 
 async def _upgrade(tx: Tx) -> list[str]:
     if not tx.dialect.is_sqlite:
         await tx.rows("SELECT pg_advisory_xact_lock(?)", _LOCK)
+    await refuse_others(tx)
     await tx.run(_BOOKKEEPING[tx.dialect.is_sqlite])
     Migrate.app = orm.APP
     Migrate.migrate_location = LOCATION / orm.APP
     await _refuse_newer(tx)
     with orm.context(tx.orm):
-        return await _Command(orm.CONFIG, orm.APP, str(LOCATION)).upgrade(run_in_transaction=False)
+        applied = await _Command(orm.CONFIG, orm.APP, str(LOCATION)).upgrade(run_in_transaction=False)
+    await verify(tx)
+    return applied
 
 
 class _Command(Command):
@@ -66,7 +74,13 @@ class _Command(Command):
     ) -> None:
         assert version_module is not None
         if not fake:
-            await conn.execute_script(await import_py_module(version_module).upgrade(conn))
+            script = await import_py_module(version_module).upgrade(conn)
+            try:
+                await conn.execute_script(script)
+            except (sqlite3.Error, asyncpg.PostgresError, BaseORMException) as error:
+                raise DatabaseUnavailable(
+                    f"the migration {version_file} can't be applied: {error}; nothing was changed"
+                ) from error
         mark = "?, ?, ?" if conn.capabilities.dialect == "sqlite" else "$1, $2, $3"
         await conn.execute_query(
             f"INSERT INTO aerich (version, app, content) VALUES ({mark})",

@@ -8,9 +8,11 @@ is the models' own description.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pypika_tortoise.queries import Query, Table
+from tortoise import Model
 from tortoise.apps import Apps
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.context import TortoiseContext
@@ -41,6 +43,12 @@ def prepare(client: BaseDBAsyncClient) -> Apps:
             meta.basequery = _query_class.from_(meta.basetable)  # type: ignore[assignment]
             meta.basequery_all_fields = meta.basequery.select(*meta.db_fields)  # type: ignore[assignment]
     return _apps
+
+
+def models() -> Iterable[type[Model]]:
+    """The models, and aerich's; once they are prepared."""
+    assert _apps is not None
+    return _apps.apps[APP].values()
 
 
 def context(client: BaseDBAsyncClient) -> TortoiseContext:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, Literal, TypeVar
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final, TypeVar
 
 import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
@@ -18,47 +18,24 @@ from engine.store import orm
 from engine.store.database import LONG_AT_ONCE, Database, Lane, Row, Tx, Work, stopped_with_caller
 from engine.store.dialect import POSTGRES
 from engine.store.errors import DatabaseUnavailable, StoreUnavailable
+from engine.store.postgres_errors import CONFLICTS, RACES, is_away, line, said_to_callers
+from engine.store.postgres_lanes import Isolation, Limits, Terms
 
 T = TypeVar("T")
 
-_ACQUIRE_SECONDS = 10.0
-_CONNECTIONS = 10
-_DELIVERY_CONNECTIONS = 4
+_CONNECTIONS: Final = 10
+_DELIVERY_CONNECTIONS: Final = 4
 """Of these, that calls of the API leave free: delivery claims, records, marks and builds at the same time."""
-_PASSWORD_LENGTH_MIN = 4
+_PASSWORD_LENGTH_MIN: Final = 4
 """A shorter one is part of many words, and a server that repeats a password has not been seen."""
-_TRIES = 8
-_RACES_MAX = 3
+_TRIES: Final = 8
+_RACES_MAX: Final = 3
 """A transaction that loses more races than this has a key that is taken for good: a bug of ours."""
-_SETTINGS = {
+_SETTINGS: Final = {
     "application_name": "mailing-engine",
-    "statement_timeout": "60s",
-    "lock_timeout": "15s",
-    "idle_in_transaction_session_timeout": "60s",
     # All our times and texts are our own; plans are stable, and a generic plan is never worse here.
     "jit": "off",
 }
-_CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-# Another transaction was quicker with the same key, or removed what we refer to: the work, run once
-# more, sees it and says so in its own words.
-_RACES = (asyncpg.UniqueViolationError, asyncpg.ForeignKeyViolationError)
-_AWAY = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.ReadOnlySQLTransactionError,  # a failover has made this server a standby, or a full managed disk read-only
-    asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.PostgresSystemError,
-    asyncpg.DataCorruptedError,
-    asyncpg.IndexCorruptedError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-    asyncio.TimeoutError,
-)
 
 
 class PostgresTx(Tx):
@@ -66,7 +43,7 @@ class PostgresTx(Tx):
 
     dialect = POSTGRES
 
-    def __init__(self, connection: Any, client: AsyncpgDBClient) -> None:
+    def __init__(self, connection: _Timed, client: AsyncpgDBClient) -> None:
         self._connection = connection
         self._client = client
         self._orm: TransactionWrapper | None = None
@@ -90,100 +67,209 @@ class PostgresTx(Tx):
         return int(status.rsplit(" ", 1)[-1]) if status[-1:].isdigit() else 0
 
 
+class _Timed:
+    """A connection that waits for no answer longer than its transaction may; for us and for Tortoise."""
+
+    def __init__(self, connection: Any, seconds: float) -> None:
+        self._connection, self._seconds = connection, seconds
+
+    def fetch(self, sql: str, *args: Any) -> Any:
+        return self._connection.fetch(sql, *args, timeout=self._seconds)
+
+    def execute(self, sql: str, *args: Any) -> Any:
+        return self._connection.execute(sql, *args, timeout=self._seconds)
+
+
 class PostgresDatabase(Database):
     """An open PostgreSQL database."""
 
     dialect = POSTGRES
 
-    def __init__(self, client: AsyncpgDBClient) -> None:
-        self._client = client
+    def __init__(self, client: AsyncpgDBClient, limits: Limits = Limits()) -> None:  # noqa: B008 - never changes
+        self._client, self._limits = client, limits
+        self._terms = {lane: limits.terms(lane) for lane in Lane}
         api_connections = client.pool_maxsize - _DELIVERY_CONNECTIONS
         self._api = asyncio.Semaphore(api_connections)
         """Taken by whoever is not delivery, so that the rest of the pool is delivery's."""
         self._long = asyncio.Semaphore(min(LONG_AT_ONCE, api_connections - 1))
 
     @classmethod
-    async def open(cls, url: str) -> PostgresDatabase:
+    async def open(cls, url: str, limits: Limits = Limits()) -> PostgresDatabase:  # noqa: B008 - never changes
         """Connect; see ``open_database``."""
         try:
             address = postgres_url.parse(url)
-            client = _client(address)
+            connector = _Connector(limits)
+            client = _client(address, connector)
         except ValueError as error:
             raise DatabaseUnavailable(f"the database URL {error}") from None
         try:
             await client.create_connection(with_db=True)
-        except (BaseORMException, asyncpg.PostgresError, ValueError, *_AWAY) as error:
+        except Exception as error:
+            if not isinstance(error, BaseORMException | asyncpg.PostgresError | ValueError) and not is_away(error):
+                raise
             why = _why_not(error, address)
             raise DatabaseUnavailable(f"can't open the database at {address.name}: {why}") from None
+        connector.seconds = min(limits.connect_seconds, address.connect_seconds)
         orm.prepare(client)
-        return cls(client)
+        return cls(client, limits)
 
     async def _transaction(self, work: Work[T], lane: Lane) -> T:
         races = 0
-        for attempt in range(_TRIES):
-            try:
-                return await self._on_connection(work, lane, "read_committed", readonly=False)
-            except _RACES:
-                races += 1
-                if races > _RACES_MAX:
-                    raise
-            except _CONFLICTS as error:
-                if attempt == _TRIES - 1:
-                    raise StoreUnavailable(f"the database is too busy: {_line(error)}") from error
-                await asyncio.sleep(0.01 * 2**attempt)
+        with said_to_callers():
+            for attempt in range(_TRIES):
+                try:
+                    return await self._on_connection(work, lane, "READ COMMITTED")
+                except RACES:
+                    races += 1
+                    if races > _RACES_MAX:
+                        raise
+                except CONFLICTS as error:
+                    if attempt == _TRIES - 1:
+                        raise StoreUnavailable(f"the database is too busy: {line(error)}") from error
+                    await asyncio.sleep(0.01 * 2**attempt)
         raise AssertionError("unreachable")
 
     async def _read(self, work: Work[T], lane: Lane) -> T:
-        return await self._on_connection(work, lane, "repeatable_read", readonly=True)
+        with said_to_callers():
+            return await self._on_connection(work, lane, "REPEATABLE READ READ ONLY")
 
     async def _read_long(self, work: Work[T]) -> T:
         async with self._long:
             # Cancelling asyncpg's task makes the server cancel the statement; the connection is used again.
             return await stopped_with_caller(self._read(work, Lane.LONG), lambda task: task.cancel())
 
-    async def _on_connection(
-        self, work: Work[T], lane: Lane, isolation: Literal["read_committed", "repeatable_read"], *, readonly: bool
-    ) -> T:
+    async def _on_connection(self, work: Work[T], lane: Lane, isolation: Isolation) -> T:
+        connection = await self._take(lane)
+        try:
+            return await self._run(work, connection, self._terms[lane], isolation)
+        finally:
+            await self._give_back(connection, lane)
+
+    async def _run(self, work: Work[T], connection: Any, terms: Terms, isolation: Isolation) -> T:
+        try:
+            await connection.execute(terms.begin(isolation), timeout=self._limits.reply_seconds)
+            result = await work(PostgresTx(_Timed(connection, terms.reply_seconds), self._client))
+            await connection.execute("COMMIT", timeout=terms.reply_seconds)
+            return result
+        except BaseException as error:
+            await self._roll_back(connection, error)
+            if isinstance(error, TimeoutError):
+                raise StoreUnavailable("the database has not answered in time; its connection is given up") from error
+            raise
+
+    async def _take(self, lane: Lane) -> Any:
+        """A connection for a transaction in this lane."""
         pool = self._client._pool
         if pool is None:
             raise StoreUnavailable("the database is closed")
         try:
-            async with (
-                self._turn(lane),
-                pool.acquire(timeout=_ACQUIRE_SECONDS) as connection,
-                connection.transaction(isolation=isolation, readonly=readonly),
-            ):
-                return await work(PostgresTx(connection, self._client))
-        except _AWAY as error:
-            raise StoreUnavailable(f"the database: {_line(error)}") from error
+            async with asyncio.timeout(self._limits.turn_seconds):
+                if lane is not Lane.DELIVERY:
+                    await self._api.acquire()
+                try:
+                    return await pool.acquire()
+                except BaseException:
+                    self._leave(lane)
+                    raise
+        except TimeoutError as error:
+            raise StoreUnavailable("the database: no connection in time") from error
 
-    @asynccontextmanager
-    async def _turn(self, lane: Lane) -> AsyncIterator[None]:
-        if lane is Lane.DELIVERY:
-            yield
-            return
-        async with asyncio.timeout(_ACQUIRE_SECONDS):
-            await self._api.acquire()
+    async def _give_back(self, connection: Any, lane: Lane) -> None:
+        pool = self._client._pool
         try:
-            yield
+            if pool is not None:
+                await pool.release(connection, timeout=self._limits.reply_seconds)
+        except Exception as error:
+            # The pool has let go of it. What was committed on it before is committed.
+            if not is_away(error):
+                raise
         finally:
+            self._leave(lane)
+
+    def _leave(self, lane: Lane) -> None:
+        if lane is not Lane.DELIVERY:
             self._api.release()
+
+    async def _roll_back(self, connection: Any, error: BaseException) -> None:
+        """End a transaction that has failed; where the server does not answer, end its connection."""
+        if not _is_bad_address(error):
+            try:
+                await connection.execute("ROLLBACK", timeout=self._limits.reply_seconds)
+                return
+            except Exception as failure:
+                if not is_away(failure):
+                    raise
+        # Not politely: a goodbye waits for an answer too.
+        with suppress(asyncpg.InterfaceError):
+            connection.terminate()
+        self._distrust()
+
+    def _distrust(self) -> None:
+        """End the connections that nobody uses: what killed one may have killed them all, and each that is found dead
+        one after the other would cost somebody the whole wait."""
+        pool = self._client._pool
+        for holder in () if pool is None else pool._holders:
+            if holder.is_idle():
+                holder.terminate()
 
     async def empty_log(self) -> bool:
         """See ``Database``. The server keeps its log, and vacuums its tables, as its administrator has set."""
         return True
 
     async def close(self) -> None:
-        await self._client.close()
+        pool, self._client._pool = self._client._pool, None
+        if pool is None:
+            return
+        try:
+            async with asyncio.timeout(self._limits.reply_seconds):
+                await pool.close()
+        except Exception as error:
+            if not is_away(error):
+                raise
+            pool.terminate()
 
 
-def _client(address: PostgresUrl) -> AsyncpgDBClient:
+class _Connector:
+    """Makes the pool's connections."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.seconds: float | None = None
+        """For a connection; ``None``: as the address says. That is for the first one, which somebody waits for."""
+
+    async def __call__(self, *args: Any, **options: Any) -> Any:
+        if self.seconds is not None:
+            options["timeout"] = self.seconds
+        connection = await asyncpg.connect(*args, **options)
+        self._limits.watch(connection)
+        return connection
+
+    async def reset(self, _connection: Any) -> None:
+        """Nothing: a transaction of ours leaves nothing behind in its session, and asking would be a round trip."""
+
+    @property
+    def server_settings(self) -> dict[str, str]:
+        """For each session."""
+        return _SETTINGS | self._limits.server_settings
+
+
+def _client(address: PostgresUrl, connector: _Connector) -> AsyncpgDBClient:
     return AsyncpgDBClient(
         connection_name="postgres",
+        minsize=0,  # more, and asyncpg keeps up so many by itself, with a traceback each time that it can't
+        init_size=1,
         maxsize=_CONNECTIONS,
-        server_settings=_SETTINGS | address.server_settings(),
+        connect=connector,
+        reset=connector.reset,
+        server_settings=connector.server_settings | address.server_settings(),
         **address.connect_arguments(),
     )
+
+
+def _is_bad_address(error: BaseException) -> bool:
+    """Whether the connection leads to where nothing can be done: nobody answers, or the server was made read-only. Then
+    another server may have taken its place; and a database that was set read-only stays so for the session."""
+    return isinstance(error, TimeoutError | asyncpg.ReadOnlySQLTransactionError)
 
 
 def _why_not(error: BaseException, address: PostgresUrl) -> str:
@@ -197,11 +283,6 @@ def _why_not(error: BaseException, address: PostgresUrl) -> str:
     elif "rejected SSL upgrade" in str(error):
         text = f"it does not use TLS, which sslmode={address.ssl_mode} asks for"
     else:
-        text = _line(error)
+        text = line(error)
     password = address.password or ""
     return text.replace(password, "***") if len(password) >= _PASSWORD_LENGTH_MIN else text
-
-
-def _line(error: BaseException) -> str:
-    """The first line of an error's text, or its type when it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
+import time
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import aiosqlite
 
@@ -14,6 +16,54 @@ from engine.store.database import stopped_with_caller
 T = TypeVar("T")
 _STEPS_BETWEEN_LOOKS = 100_000
 """Of SQLite's machine; some 2 ms. Each look takes the interpreter's lock from the event loop for a moment."""
+
+
+LOCKED_SECONDS: Final = 5.0
+"""So long a transaction waits, all in all, for a file that another program (a backup tool) has locked."""
+_STILL_LOCKED_SECONDS: Final = 1.0
+"""And so long when the last one has waited in vain: who comes next learns soon how things are."""
+_TRY_AGAIN_SECONDS: Final = 0.01
+
+
+class Patience:
+    """Waiting for a file that another program has locked. Not SQLite's own (``busy_timeout``), which nobody can end,
+    and which begins anew for each in the queue of a connection."""
+
+    def __init__(self) -> None:
+        self._given_up = threading.Event()
+        self._in_vain = False
+
+    def until_seconds(self) -> float:
+        """By ``time.monotonic``: a transaction that comes at this moment waits until then at most."""
+        return time.monotonic() + (_STILL_LOCKED_SECONDS if self._in_vain else LOCKED_SECONDS)
+
+    def give_up(self) -> None:
+        """Nobody waits any more, now and later: the database is being closed. From any thread."""
+        self._given_up.set()
+
+    def call(self, attempt: Callable[[], T], until_seconds: float) -> T:
+        """Run ``attempt``, which must leave nothing when it fails, until the file is not locked: once at least.
+
+        Raises:
+            sqlite3.OperationalError: the file is locked still; or another error of ``attempt``.
+        """
+        while True:
+            try:
+                result = attempt()
+            except sqlite3.OperationalError as error:
+                if not is_locked(error):
+                    raise
+                self._in_vain = time.monotonic() >= until_seconds
+                if self._in_vain or self._given_up.wait(_TRY_AGAIN_SECONDS):
+                    raise
+            else:
+                self._in_vain = False
+                return result
+
+
+def is_locked(error: sqlite3.Error) -> bool:
+    """Whether another program has the file."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 class Runner(Protocol):

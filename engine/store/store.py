@@ -15,6 +15,7 @@ from engine.store.clients import ClientVerbs
 from engine.store.database import Database
 from engine.store.endings import EndingVerbs
 from engine.store.engines import EngineVerbs
+from engine.store.fenced import FencedVerbs
 from engine.store.forgetting import ForgettingVerbs
 from engine.store.mailing_stats import MailingStatsVerbs
 from engine.store.mailings import MailingVerbs
@@ -22,6 +23,7 @@ from engine.store.messages import MessageVerbs
 from engine.store.migrate import migrate
 from engine.store.opening import open_database
 from engine.store.overview import OverviewVerbs
+from engine.store.owners import OwnerVerbs
 from engine.store.requests import RequestVerbs
 from engine.store.transitions import TransitionVerbs
 
@@ -32,6 +34,8 @@ class Store(
     AudienceVerbs,
     TransitionVerbs,
     EndingVerbs,
+    OwnerVerbs,
+    FencedVerbs,
     MessageVerbs,
     MailingStatsVerbs,
     OverviewVerbs,

@@ -14,6 +14,8 @@ from typing import Final
 
 from engine.domain.message import Reason, Status
 from engine.store.database import Row, Tx
+from engine.store.errors import StoreUnavailable
+from engine.store.schema import NO_CONTROL
 
 _HASH_BYTES: Final = 8
 _OPEN: Final = "SELECT id FROM mailing WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL"
@@ -157,7 +159,10 @@ async def untold(tx: Tx, message_ids: Sequence[int]) -> list[Row]:
 
 
 async def _key(tx: Tx) -> bytes:
-    return bytes.fromhex(await tx.value("SELECT number_key FROM control"))
+    key = await tx.value("SELECT number_key FROM control")
+    if key is None:
+        raise StoreUnavailable(NO_CONTROL)
+    return bytes.fromhex(key)
 
 
 def _hash(key: bytes, mailing_id: int, phone_number: int) -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from common.logs import mask_text
 from engine.domain.message import UNCERTAIN, Event, Status, Step, step, withdraw
-from engine.ports import Claim, Record, Return
+from engine.ports import Claim, Record, Renewal, Return
 from engine.store.audience import not_reached
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
@@ -28,14 +29,18 @@ _CLAIM_SQLITE: Final = (
     f" FROM message AS m CROSS JOIN client AS c ON c.id = m.client_id"
     f" WHERE m.mailing_id = ({_MAY_SEND}) AND m.status = 0 AND m.due_us BETWEEN ? AND ? ORDER BY m.due_us, m.id LIMIT ?"
 )
+# Two statements, for each reads the database as it is when it begins. What the first one waits for may take long; the
+# second has the messages, so it reads their clients as they are, or whoever is changing them waits to see this claim.
+_DUE_POSTGRES: Final = (
+    f"WITH sending AS MATERIALIZED ({_MAY_SEND} FOR SHARE)"
+    " SELECT m.id FROM message AS m WHERE m.mailing_id = (SELECT id FROM sending) AND m.status = 0"
+    " AND m.due_us BETWEEN ? AND ? ORDER BY m.due_us, m.id LIMIT ? FOR UPDATE OF m SKIP LOCKED"
+)
 _CLAIM_POSTGRES: Final = (
-    f"WITH sending AS MATERIALIZED ({_MAY_SEND} FOR SHARE), due AS MATERIALIZED ("
-    "SELECT m.id, m.due_us FROM message AS m WHERE m.mailing_id = (SELECT id FROM sending) AND m.status = 0"
-    " AND m.due_us BETWEEN ? AND ? ORDER BY m.due_us, m.id LIMIT ? FOR UPDATE OF m SKIP LOCKED)"
-    ", taken AS (UPDATE message AS m SET status = 1, owner = ?, attempt = m.attempt + 1, due_us = ?"
-    " FROM due, client AS c WHERE m.id = due.id AND c.id = m.client_id"
-    " RETURNING due.due_us AS was_due_us, m.id, m.client_id, m.attempt, c.phone_number, c.time_zone)"
-    " SELECT id, client_id, attempt, phone_number, time_zone FROM taken ORDER BY was_due_us, id"
+    "UPDATE message AS m SET status = 1, owner = ?, attempt = m.attempt + 1, due_us = ?"
+    " FROM unnest(?::bigint[]) WITH ORDINALITY AS due(id, position), client AS c"
+    " WHERE m.id = due.id AND c.id = m.client_id"
+    " RETURNING m.id, m.client_id, m.attempt, c.phone_number, c.time_zone, due.position"
 )
 
 _DETAIL_MAX: Final = 1_000
@@ -92,7 +97,11 @@ class TransitionVerbs(Verbs):
         async def taken(tx: Tx, from_us: int, to_us: int, room: int) -> list[Any]:
             args = (mailing_id, now_us, now_us, from_us, to_us, room)
             if not tx.dialect.is_sqlite:
-                return list(await tx.rows(_CLAIM_POSTGRES, *args, owner, lease_until_us))
+                due = await tx.rows(_DUE_POSTGRES, *args)
+                if not due:
+                    return []
+                claimed = await tx.rows(_CLAIM_POSTGRES, owner, lease_until_us, [row[0] for row in due])
+                return [tuple(row)[:5] for row in sorted(claimed, key=itemgetter(5))]
             columns = "id, client_id, attempt, phone_number, time_zone"
             rows = list(await tx.table(columns, _CLAIM_SQLITE, *args))
             await _take(tx, [row[0] for row in rows], owner, lease_until_us)
@@ -114,23 +123,28 @@ class TransitionVerbs(Verbs):
 
     async def begin(self, claims: Sequence[Claim], *, owner: int) -> set[int]:
         """BEGIN; see ``ports.Store``."""
-        return await self._update_taken(claims, owner, "m.status = 1", "status = 2")
 
-    async def renew(self, claims: Sequence[Claim], *, owner: int, lease_until_us: int) -> set[int]:
-        """Extend leases; see ``ports.Store``."""
-        return await self._update_taken(claims, owner, "m.status IN (1, 2)", "due_us = ?", lease_until_us)
-
-    async def _update_taken(
-        self, claims: Sequence[Claim], owner: int, condition: str, change: str, *values: int
-    ) -> set[int]:
         async def work(tx: Tx) -> set[int]:
             pairs = ((claim.message_id, claim.attempt) for claim in claims)
-            ours = await _passed(tx, pairs, owner, condition)
+            ours = await _passed(tx, pairs, owner, "m.status = 1")
             if ours:
-                await _update(tx, change, ours, *values)
+                await _update(tx, "status = 2", ours)
             return set(ours)
 
         return await self._db.transaction(work, Lane.DELIVERY) if claims else set()
+
+    async def renew(self, claims: Sequence[Claim], *, owner: int, lease_until_us: int) -> Renewal:
+        """Extend leases; see ``ports.Store``. One row in the hands of an engine that froze must not cost all others."""
+        pairs = [(claim.message_id, claim.attempt) for claim in claims]
+
+        async def work(tx: Tx) -> Renewal:
+            free = await _passed(tx, pairs, owner, lock=tx.dialect.lock("m", skip=True))
+            if free:
+                await _update(tx, "due_us = ?", free, lease_until_us)
+            rest = [pair for pair in pairs if pair[0] not in free]
+            return Renewal(set(free), set(await _passed(tx, rest, owner, lock="")) if rest else set())
+
+        return await self._db.transaction(work, Lane.DELIVERY) if claims else Renewal(set(), set())
 
     async def release(self, returns: Sequence[Return], *, owner: int, now_us: int) -> int:
         """RELEASE; see ``ports.Store``."""
@@ -212,15 +226,21 @@ async def _update(tx: Tx, change: str, ids: Iterable[int], *values: int) -> None
 
 
 async def _passed(
-    tx: Tx, pairs: Iterable[tuple[int, int]], owner: int, condition: str = "m.status IN (1, 2)"
+    tx: Tx,
+    pairs: Iterable[tuple[int, int]],
+    owner: int,
+    condition: str = "m.status IN (1, 2)",
+    *,
+    lock: str | None = None,
 ) -> dict[int, _Taken]:
-    """The fence: those of these (message id, attempt) that are still the owner's."""
+    """The fence: those of these (message id, attempt) that are still the owner's. Locked, unless ``lock`` says
+    otherwise."""
     rows = await tx.table(
         "id, attempt, stale, status, unsure",
         "SELECT m.id AS id, m.attempt AS attempt, m.stale AS stale, m.status AS status, m.unsure AS unsure"
         f" FROM {tx.dialect.rows_table(**_FENCE)}"
         f" JOIN message AS m ON m.id = r.id AND m.attempt = r.attempt WHERE m.owner = ? AND {condition}"
-        f" {tx.dialect.lock('m')}",
+        f" {tx.dialect.lock('m') if lock is None else lock}",
         *tx.dialect.rows_args(list(pairs), len(_FENCE)),
         owner,
     )

@@ -19,6 +19,13 @@ class Verbs:
     on_step: Callable[[Step, int], None] = staticmethod(lambda step, number: None)
     """Told after the commit how many messages have made a step of their lives, but for claims and returns."""
 
+    engine_id: int = 0
+    """The engine that works with this store, once it has registered."""
+
+    on_owners_told: Callable[[int], None] = staticmethod(lambda revision: None)
+    """Told before the commit that other engines have claims of the clients that are changed. They learn of it by the
+    revision."""
+
     on_number_gone: Callable[[], None] = staticmethod(lambda: None)
     """Told after the commit that a phone number may have been removed: ``forget_log`` removes it from the files too."""
 
@@ -29,6 +36,7 @@ async def lock_clients(tx: Tx, *, exclusive: bool) -> None:
         await tx.rows(f"SELECT pg_advisory_xact_lock{'' if exclusive else '_shared'}(?)", CLIENTS_LOCK)
 
 
-async def bump_revision(tx: Tx) -> None:
-    """Tell the engines that a mailing, the control record or the set of engines has changed."""
-    await tx.run("UPDATE control SET revision = revision + 1")
+async def bump_revision(tx: Tx) -> int:
+    """Tell the engines that a mailing, the control record, the set of engines, or a client of whom they have claims has
+    changed; return the new revision."""
+    return int(await tx.value("UPDATE control SET revision = revision + 1 RETURNING revision"))

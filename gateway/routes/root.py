@@ -24,6 +24,7 @@ _READY: Final[Json] = {
         "components": {"type": "object", "additionalProperties": {"type": "string"}},
     },
 }
+_WELL: Final[Json] = {"engine": "ok", "delivery": "ok"}
 _METRIC: Final = "mailing_http_connections 3.0\n"
 
 
@@ -49,13 +50,13 @@ def routes() -> Sequence[web.RouteDef]:
         id="isReady",
         tag="service",
         summary="Ask whether the service works",
-        description="The engine answers and serves; a 503 says in `components` what is wrong.",
+        description="The engine answers, serves and delivers; a 503 says in `components` what is wrong.",
         role=None,
-        contents={"application/json": Body(_READY, {"ready": True, "components": {"engine": "ok"}})},
+        contents={"application/json": Body(_READY, {"ready": True, "components": _WELL})},
     )
     async def ready(request: web.Request) -> web.Response:
         await _require_engine(request)
-        return json_answer({"ready": True, "components": {"engine": "ok"}})
+        return json_answer({"ready": True, "components": _WELL})
 
     @operation(
         id="readMetrics",
@@ -75,10 +76,15 @@ def routes() -> Sequence[web.RouteDef]:
 
 
 async def _require_engine(request: web.Request) -> None:
+    engine, components = request.app[ENGINE], {}
     try:
-        reason = None if await request.app[ENGINE].is_serving() else "is not serving"
+        if not await engine.is_serving():
+            components["engine"] = "is not serving"
+        elif not await engine.is_serving("delivery"):
+            components = {"engine": "ok", "delivery": "does not move; the engine's own /readyz says why"}
     except aio.AioRpcError as error:
-        reason = f"does not answer ({error.code().name.lower()})"
-    if reason is not None:
-        extra = {"ready": False, "components": {"engine": reason}}
-        raise Problem(503, f"the engine {reason}", headers={"Retry-After": str(RETRY_SECONDS)}, extra=extra)
+        components["engine"] = f"does not answer ({error.code().name.lower()})"
+    if components:
+        name, reason = components.popitem()
+        extra = {"ready": False, "components": {**components, name: reason}}
+        raise Problem(503, f"the {name} {reason}", headers={"Retry-After": str(RETRY_SECONDS)}, extra=extra)

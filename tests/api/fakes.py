@@ -50,6 +50,7 @@ class FakeControl:
         self.refreshed: list[int] = []
         self.clients: list[int] = []
         self.clients_told = asyncio.Event()
+        self.followed: list[Collection[int] | None] = []
         self.controls = 0
         self.rate = 100.0
         self.calls = ProviderCalls()
@@ -76,6 +77,9 @@ class FakeControl:
     async def clients_changed(self, client_ids: Collection[int]) -> None:
         self.clients.extend(client_ids)
         self.clients_told.set()
+
+    async def clients_followed(self, client_ids: Collection[int] | None = None) -> None:
+        self.followed.append(client_ids)
 
     async def control_changed(self) -> None:
         self.controls += 1

@@ -146,6 +146,7 @@ async def test_a_deleted_client_is_gone(api: Api) -> None:
     await api.clients.DeleteClient(DeleteClientRequest(client_id=made.id))
     assert (await refusal(api.clients.GetClient(GetClientRequest(client_id=made.id)))).code is StatusCode.NOT_FOUND
     assert api.control.clients == [made.id, made.id]
+    assert api.control.followed == [[made.id]]  # nobody can have a claim of a new one
 
 
 async def test_filters_of_the_list(api: Api) -> None:
@@ -249,6 +250,7 @@ async def test_an_import_counts_what_it_did_and_names_each_bad_field_of_each_bad
     assert [(error.line, error.field) for error in report.errors] == [(4, "phone_number"), (4, "time_zone")]
     assert all(error.message for error in report.errors)
     assert len(api.control.clients) == 4
+    assert api.control.followed == [None]  # once, when all is stored
 
 
 async def test_rows_without_a_line_are_counted(api: Api) -> None:

@@ -132,6 +132,7 @@ async def test_many_clients_are_changed_and_delivery_is_told(api: Api) -> None:
     )
     assert (done.updated, done.unchanged, list(done.missing_client_ids)) == (1, 1, [404])
     assert api.control.clients == [two]
+    assert api.control.followed == [(two,)]
     both = BatchUpdateClientsRequest(client_ids=[three, four], update_mask=FieldMask(paths=["tag", "time_zone"]))
     assert (await api.clients.BatchUpdateClients(both)).updated == 2
     found = (await api.clients.ListClients(ListClientsRequest())).clients

@@ -10,7 +10,7 @@ import signal
 import sqlite3
 import sys
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,14 +42,25 @@ class Rows:
 class Engine:
     """An engine process that can be killed and started again on the same file."""
 
-    def __init__(self, folder: Path, provider_url: str, workers: int, slots: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        provider_url: str,
+        workers: int,
+        slots: int = 0,
+        *,
+        flags: Sequence[str] = (),
+        program: Sequence[str] = ("-m", "engine"),
+    ) -> None:
         self.database = folder / "mailing.db"
         self._log = folder / "engine.log"
         self._arguments = [
             *("--database-url", f"sqlite://{self.database}", "--provider-url", provider_url),
             *("--workers", str(workers), "--slots", str(slots), "--metrics-listen", "127.0.0.1:0"),
             *("--retry-base-seconds", "0.1", "--log-format", "json"),
+            *flags,
         ]
+        self._program = program
         self._process: asyncio.subprocess.Process | None = None
         self.target = ""
         """Where its API listens, once it has started."""
@@ -61,7 +72,7 @@ class Engine:
         with self._log.open("ab") as log:
             begin = log.tell()
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "engine", *self._arguments, "--grpc-listen", self.grpc_listen),
+                *(sys.executable, *self._program, *self._arguments, "--grpc-listen", self.grpc_listen),
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
@@ -78,9 +89,10 @@ class Engine:
         raise RuntimeError(f"the engine did not start: {self._log.read_text()[-2000:]}")
 
     async def kill(self) -> None:
-        """kill -9."""
+        """kill -9, if it still runs."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGKILL)
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGKILL)
         await self._process.wait()
 
     async def stop(self) -> int:
@@ -89,6 +101,16 @@ class Engine:
         if self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
         return await self._process.wait()
+
+    @property
+    def pid(self) -> int | None:
+        """The process that runs, or ran last; ``None``: there was none yet."""
+        return None if self._process is None else self._process.pid
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The lines of its log with this event, so far."""
+        lines = [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in lines if line["event"] == name]
 
     def rows(self) -> Rows:
         """Read what is on the disk. From a copy: whoever closes a SQLite file last tidies its log away, and the

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from random import Random
 from typing import Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from engine.delivery.book import Book
 from engine.delivery.gate import Gate
@@ -21,7 +23,7 @@ from engine.ports import Claim, Record, Return, Store, StoreUnavailable
 from tests.delivery.plans import a_claim, a_plan
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
 
-POISON = 13
+POISON, LATE = 13, 14
 
 
 class ScriptedStore:
@@ -32,6 +34,7 @@ class ScriptedStore:
         self.tries = 0
         self.transactions: list[list[int]] = []
         self.begun: list[int] = []
+        self.lost = 0
 
     async def record(self, records: Sequence[Record], **_: Any) -> int:
         await asyncio.sleep(0.01)
@@ -44,7 +47,11 @@ class ScriptedStore:
         if POISON in ids:
             raise ValueError("a row that the code chokes on")
         self.transactions.append(ids)
-        return len(ids)
+        return len([id for id in ids if id != LATE])
+
+    async def fenced(self, records: Sequence[Record]) -> int:
+        assert LATE in [record.message_id for record in records]
+        return self.lost
 
     async def release(self, returns: Sequence[Return], **_: Any) -> int:
         self.transactions.append([-item.message_id for item in returns])
@@ -264,6 +271,24 @@ def test_an_error_that_nobody_knows_lets_no_outcome_go_while_nothing_can_be_stor
     assert sorted(id for ids in setting.store.transactions for id in ids) == list(range(20, 20 + number))
 
 
+def test_a_minute_of_rows_that_nobody_can_store_is_sixty_lines_at_most(loop: VirtualLoop) -> None:
+    """Found from outside: 217,000 lines. Here all within one second."""
+    setting = Setting(loop)
+    setting.store.broken = True
+    setting.put(*range(20, 30))
+    began = time.monotonic()
+
+    async def run() -> None:
+        for _ in range(100):
+            with pytest.raises(StoreUnavailable):
+                await setting.recorder.run()
+
+    with capture_logs() as lines:
+        loop.run_until_complete(run())
+    assert {line["event"] for line in lines} == {"record.stuck"}
+    assert len(lines) <= 1 + (time.monotonic() - began)
+
+
 def test_a_bad_row_alone_waits_until_another_shows_that_the_store_works(loop: VirtualLoop) -> None:
     setting = Setting(loop)
     setting.put(POISON)
@@ -278,3 +303,20 @@ def test_a_bad_row_alone_waits_until_another_shows_that_the_store_works(loop: Vi
 
     loop.run_until_complete(run())
     assert (setting.store.transactions, setting.freed) == ([[1]], 2)
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_only_what_is_lost_is_told(loop: VirtualLoop, lost: int) -> None:
+    setting = Setting(loop)
+    setting.store.lost = lost
+
+    async def run() -> None:
+        task = asyncio.create_task(setting.recorder.run())
+        setting.put(1, LATE, 2)
+        await setting.recorder.drained()
+        task.cancel()
+
+    with capture_logs() as lines:
+        loop.run_until_complete(run())
+    assert [line["outcomes"] for line in lines if line["event"] == "record.fenced"] == [1] * lost
+    assert (setting.freed, len(setting.hand)) == (3, 0)

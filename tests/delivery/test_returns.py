@@ -56,7 +56,7 @@ def test_nothing_is_claimed_while_it_is_not_known_what_was_given_back(loop: Virt
         await delivery.start()
         await asyncio.sleep(1)
         # One is being called, the others wait in the queue and go back to be read anew.
-        delivery.clients_changed(client_ids)
+        delivery.clients.changed(client_ids)
         await asyncio.sleep(60)
         await delivery.stop(5)
         await store.close()

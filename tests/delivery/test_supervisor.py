@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from itertools import pairwise
 from random import Random
 
+from structlog.testing import capture_logs
+
 from engine.delivery.supervisor import Supervisor
+from engine.ports import StoreUnavailable
 from tests.simulation.loop import VirtualClock, VirtualLoop
 
 
@@ -62,6 +66,43 @@ def test_an_actor_that_runs_again_is_well_after_a_while(loop: VirtualLoop) -> No
         return seen
 
     assert loop.run_until_complete(run()) == [False, True]
+
+
+def _failing(loop: VirtualLoop, error: Exception, seconds: float) -> tuple[list[int], list[str]]:
+    """When 50 workers that fail with ``error`` were started, and what was logged."""
+    clock = VirtualClock(loop)
+    starts: list[int] = []
+
+    async def run() -> None:
+        async def fails(number: int) -> None:
+            if not number:
+                starts.append(clock.now_us())
+            raise error
+
+        supervisor = Supervisor(clock, Random(1))
+        for number in range(50):
+            supervisor.start(f"worker-{number}", lambda number=number: fails(number))  # type: ignore[misc]
+        await asyncio.sleep(seconds)
+        assert error.args[0] in supervisor.health()[0].last_error
+        await supervisor.stop(*supervisor.names())
+
+    with capture_logs() as lines:
+        loop.run_until_complete(run())
+    return starts, [line["event"] for line in lines]
+
+
+def test_a_store_that_is_away_is_tried_again_within_a_second_and_is_no_bug_of_the_actors(loop: VirtualLoop) -> None:
+    starts, events = _failing(loop, StoreUnavailable("away"), 60)
+    assert max((later - earlier) / 1e6 for earlier, later in pairwise(starts)) <= 1.0
+    assert events == []
+
+
+def test_a_bug_that_all_actors_have_is_a_line_a_second(loop: VirtualLoop) -> None:
+    began = time.monotonic()
+    starts, events = _failing(loop, ValueError("broken"), 60)
+    assert len(starts) > 5
+    assert set(events) == {"actor.failed"}
+    assert len(events) <= 1 + (time.monotonic() - began)
 
 
 def test_an_actor_that_ends_by_itself_is_forgotten(loop: VirtualLoop) -> None:

@@ -59,7 +59,8 @@ async def engine(access: Access, port: int = 0) -> AsyncIterator[int]:
     handlers = grpc.method_handlers_generic_handler("mailing.v1.AccessService", {"WhoAmI": who_am_i})
     server.add_generic_rpc_handlers((handlers,))
     serving = health.aio.HealthServicer()
-    await serving.set("", health_pb2.HealthCheckResponse.SERVING)
+    for service in ("", "delivery"):
+        await serving.set(service, health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(serving, server)
     found = server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()

@@ -183,7 +183,7 @@ async def test_calls_bear_token_request_id_peer_and_deadline(session: aiohttp.Cl
             async with session.get(f"{url}/api/v1/who", headers={"X-Request-Timeout": bad}) as answer:
                 assert (await problem_of(answer))["errors"][0]["pointer"] == "/X-Request-Timeout"
         async with session.get(f"{url}/readyz") as answer:
-            assert await answer.json() == {"ready": True, "components": {"engine": "ok"}}
+            assert await answer.json() == {"ready": True, "components": {"engine": "ok", "delivery": "ok"}}
 
 
 async def test_metrics_need_a_token_that_is_asked_for_once_in_two_seconds(session: aiohttp.ClientSession) -> None:

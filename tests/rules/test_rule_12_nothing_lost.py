@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from engine.delivery import recovery
 from engine.domain.message import Event, Status
 from engine.ports import Record, Return
 from mailing.v1 import client_service_pb2, mailing_pb2, mailing_service_pb2, message_pb2, message_service_pb2
@@ -170,9 +171,10 @@ async def test_rule_12_after_a_crash_on_uncertain_decides_and_the_rest_is_sent(t
 
 @pytest.mark.postgres
 async def test_rule_12_the_answer_to_a_frozen_engine_changes_nothing_after_its_lease(
-    tmp_path: Path, postgres_url: Callable[[], str]
+    tmp_path: Path, postgres_url: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = postgres_url()
+    monkeypatch.setattr(recovery, "RETURN_SECONDS", 0.0)  # after its start the second one waits for its lease only
     short: dict[str, Any] = {
         "lease_seconds": 2,
         "provider_timeout_seconds": 1,

@@ -17,6 +17,7 @@ INVARIANT. Whatever the provider, the store and `kill -9` do, and whatever peopl
      is unknown: so whoever is not sent for another reason never got the text
   9  no call begins while the provider wants none (``Retry-After``)
  10  a number that may have got a mailing's text gets it from no other message, whoever's number it is then
+ 11  nothing is said to have stalled unless the store fails
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from tests.simulation.world import Call, Faults, FaultyStore, SimulatedProvider
 
 SECOND_US = 1_000_000
 NEVER_US = 2**62
+_LOOK_SECONDS = 2.0
 TAGS = ("new", "vip", "")
 ZONES = ("UTC", "Europe/Moscow", "Asia/Kamchatka")
 
@@ -146,6 +148,8 @@ class Life:
         self.provider: SimulatedProvider | None = None
         self.calls: list[Call] = []
         self.rejects: set[int] = set()
+        self.stalls: list[str] = []
+        """What was said to have stalled while the store did not fail."""
         self._next_phone = 79160000000
 
     def run(self) -> None:
@@ -254,9 +258,17 @@ class Life:
         while True:
             try:
                 await delivery.start()
-                return delivery
+                break
             except Exception:  # the store fails on purpose: start again, as an operator's restart would
                 await asyncio.sleep(0.5)
+        if not (self.faults.store_fails or self.faults.store_fails_after):
+            self._looking = asyncio.create_task(self._look(delivery))
+        return delivery
+
+    async def _look(self, delivery: Delivery) -> None:
+        while not delivery.gate.stopping:
+            self.stalls += map(str, delivery.liveness.stalls())
+            await asyncio.sleep(_LOOK_SECONDS)
 
     # -- what people do ------------------------------------------------------------------------
     async def _somebody_does_something(self, delivery: Delivery) -> None:
@@ -285,7 +297,7 @@ class Life:
         self.clients[client.id] = client
         self.owners.setdefault(given.phone_number, []).append(client)
         if delivery is not None:
-            delivery.clients_changed([created.row.id])
+            delivery.clients.changed([created.row.id])
 
     def _somebody(self) -> ClientInput:
         self._next_phone += 1
@@ -303,7 +315,7 @@ class Life:
         client.was.asked(client.given, now_us)
         self.in_doubt |= (doubtful := {old.phone_number, client.given.phone_number})
         await self.store.update_client(client.id, lambda _: client.given, by=Actor(), now_us=now_us)
-        delivery.clients_changed([client.id])
+        delivery.clients.changed([client.id])
         client.was.returned(self.clock.now_us())
         self.in_doubt -= doubtful
 
@@ -313,7 +325,7 @@ class Life:
             client.is_deleted = True
             self.in_doubt.add(client.given.phone_number)
             await self.store.delete_client(client.id, by=Actor(), now_us=self.clock.now_us())
-            delivery.clients_changed([client.id])
+            delivery.clients.changed([client.id])
             client.deleted_us = self.clock.now_us()
             self.in_doubt.discard(client.given.phone_number)
 

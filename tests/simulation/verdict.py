@@ -49,7 +49,7 @@ class Verdict:
             self._held,
             self._told,
         )
-        return [fault for check in checks for fault in check()]
+        return [fault for check in checks for fault in check()] + [f"11: {said}" for said in self.life.stalls]
 
     def _in_time(self) -> Iterator[str]:
         for call in self.life.calls:

@@ -12,6 +12,7 @@ from engine.domain.message import Event, Reason
 from engine.domain.validate import ClientInput, ClientPatch, MailingInput
 from engine.domain.window import LocalHours, MailingState
 from engine.store import Store
+from engine.store.database import Tx
 from engine.store.rows import (
     AuditQuery,
     ClientQuery,
@@ -377,3 +378,15 @@ async def test_check_finds_and_repairs_wrong_counters(store: Store) -> None:
         (mailing_id, "sent", 7, 0),
     ]
     assert await counts(store, mailing_id) == Counts(pending=3)
+
+
+async def test_check_makes_a_row_of_counters_that_is_gone(store: Store) -> None:
+    mailing_id, _ = await a_mailing_with(store, 3)
+
+    async def remove(tx: Tx) -> int:
+        return await tx.run("DELETE FROM mailing_counters")
+
+    await store._db.transaction(remove)
+    found = [(each.name, each.stored, each.counted) for each in await store.check()]
+    assert found == [("its row of counters", 0, 1), ("pending", 0, 3)]
+    assert (await counts(store, mailing_id)).pending == 3

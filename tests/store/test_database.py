@@ -144,13 +144,14 @@ async def test_sqlite_settings_hold_on_every_connection(tmp_path: Path, inline: 
     store = await Store.open(f"sqlite://{tmp_path / 'deep' / 'er' / 'mailing.db'}", inline=inline)
 
     async def settings(tx: Tx) -> list[Any]:
-        names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "secure_delete", "query_only")
+        names = ["journal_mode", "synchronous", "foreign_keys", "busy_timeout", "secure_delete", "journal_size_limit"]
+        names.append("query_only")
         return [await tx.value(f"PRAGMA {name}") for name in names]
 
     for lane in (Lane.DELIVERY, Lane.API):
-        assert await store._db.transaction(settings, lane) == ["wal", 2, 1, 5000, 1, 0]
+        assert await store._db.transaction(settings, lane) == ["wal", 2, 1, 0, 1, 33554432, 0]
     for lane in Lane:
-        assert await store._db.read(settings, lane) == ["wal", 2, 1, 5000, 1, 1]
+        assert await store._db.read(settings, lane) == ["wal", 2, 1, 0, 1, 33554432, 1]
     assert not store.shared
     await store.close()
 
@@ -178,7 +179,7 @@ async def test_a_database_that_cannot_be_opened_is_one_clear_line(tmp_path: Path
     for url, said in (
         (f"sqlite://{tmp_path}/text.db", "not a database"),
         (f"sqlite://{tmp_path}/file/mailing.db", "folder"),
-        (f"sqlite://{tmp_path}/folder.db", "unable to open"),
+        (f"sqlite://{tmp_path}/folder.db", "it is a folder"),
         ("mysql://x", "must start with sqlite:// or postgres://"),
         ("postgres://u:p@127.0.0.1:1/none", r"can't open the database at postgres://u:\*\*\*@127.0.0.1:1/none: "),
     ):

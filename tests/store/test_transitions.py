@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.domain.message import Event, Reason, Status
-from engine.ports import Return
+from engine.ports import Renewal, Return
 from engine.store import Store
 from engine.store.rows import AttemptOutcome, Counts
 from tests.store.world import (
@@ -27,6 +27,8 @@ from tests.store.world import (
     record,
     release,
 )
+
+NOTHING = Renewal(set(), set())
 
 
 async def test_a_claim_has_what_the_call_needs(store: Store) -> None:
@@ -148,7 +150,7 @@ async def test_rule_12_a_zombies_outcome_changes_nothing(store: Store) -> None:
         assert await record(store, zombie, [new], event) == 0
     assert await release(store, zombie, [old]) == 0
     assert await store.begin([old], owner=zombie) == set()
-    assert await store.renew([old], owner=zombie, lease_until_us=LEASE * 2) == set()
+    assert await store.renew([old], owner=zombie, lease_until_us=LEASE * 2) == NOTHING
     assert await record(store, heir, [new], Event.ACCEPT) == 1
     assert await record(store, heir, [new], Event.REJECT) == 0
     assert await counts(store, mailing_id) == Counts(sent=1)
@@ -163,7 +165,7 @@ async def test_an_engine_is_fenced_from_its_own_earlier_attempt(store: Store, ev
     assert await record(store, owner, [late], event) == 0
     assert await release(store, owner, [late]) == 0
     assert await store.begin([late], owner=owner) == set()
-    assert await store.renew([late], owner=owner, lease_until_us=LEASE * 2) == set()
+    assert await store.renew([late], owner=owner, lease_until_us=LEASE * 2) == NOTHING
     assert await record(store, owner, [current], event) == 1
 
 
@@ -238,7 +240,7 @@ async def test_a_marked_call_may_end_in_every_way(store: Store) -> None:
 async def test_renewing_holds_a_lease(store: Store) -> None:
     mailing_id, owner = await a_mailing_with(store, 2)
     held, other = await claim(store, mailing_id, owner)
-    assert await store.renew([held], owner=owner, lease_until_us=LEASE + 50) == {held.message_id}
+    assert await store.renew([held], owner=owner, lease_until_us=LEASE + 50) == Renewal({held.message_id}, set())
     assert await store.recover(LEASE, 10, expired_only=True) == 1
     assert await record(store, owner, [held, other], Event.ACCEPT) == 1
 
@@ -288,7 +290,7 @@ async def test_empty_batches_are_nothing(store: Store) -> None:
     assert await store.record([], owner=1, now_us=NOW) == 0
     assert await store.release([], owner=1, now_us=NOW) == 0
     assert await store.begin([], owner=1) == set()
-    assert await store.renew([], owner=1, lease_until_us=LEASE) == set()
+    assert await store.renew([], owner=1, lease_until_us=LEASE) == NOTHING
     assert await store.release([Return(404, 404, 1, 0)], owner=1, now_us=NOW) == 0
     assert await store.claim(404, 10, owner=1, now_us=NOW, lease_until_us=LEASE) == []
 

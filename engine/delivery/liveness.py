@@ -1,0 +1,187 @@
+"""Looks at delivery and says what has stalled; the rule itself is ``domain/liveness.py``.
+
+What moves is heard at two places that all work passes: the store's answers and the queue.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final
+
+import structlog
+
+from engine.delivery.book import Book, Entry
+from engine.delivery.gate import Gate
+from engine.delivery.queue import DeliveryQueue
+from engine.delivery.recorder import Recorder
+from engine.domain.breaker import BreakerState
+from engine.domain.liveness import Stall, View, Watch
+from engine.ports import Clock, Store
+
+_CHANGES: Final = (
+    *("heartbeat", "recover", "renew", "claim", "begin", "record", "release"),
+    *("build_audience", "purge", "expire", "cancel_pending"),
+)
+"""Verbs that write. A new one that is missing here hides no stall; one that only reads would."""
+_TICKERS: Final = ("plans", "next_due_us", "claim", "expire", "cancel_pending")
+_SOON_US: Final = 100_000
+"""A claim that met another engine's asks again a moment later: that moment is no rest."""
+_LOOK_US: Final = 200_000
+"""Whoever asks more often than that is told the same again: a look goes through all mailings."""
+
+log = structlog.get_logger(__name__)
+
+
+class HeardStore:
+    """``ports.Store`` over another one: notes which verbs are answered, and which are not yet."""
+
+    def __init__(self, store: Store) -> None:
+        self._heard = store
+        self.answers: Counter[str] = Counter()
+        """How often each verb succeeded."""
+        self.claimed = 0
+        """Messages that claims have brought."""
+        self._waiting: dict[int, str] = {}
+        self._asked = 0
+
+    @property
+    def shared(self) -> bool:
+        """See ``ports.Store``."""
+        return self._heard.shared
+
+    @property
+    def oldest(self) -> int | None:
+        """A number for the question that waits for longest; ``None``: none does."""
+        return next(iter(self._waiting), None)
+
+    @property
+    def changes(self) -> int:
+        """Transactions that changed something."""
+        return sum(self.answers[verb] for verb in _CHANGES)
+
+    def __getattr__(self, verb: str) -> Callable[..., Awaitable[Any]]:
+        async def heard(*args: Any, **kwargs: Any) -> Any:
+            self._asked = number = self._asked + 1
+            self._waiting[number] = verb
+            try:
+                answer = await getattr(self._heard, verb)(*args, **kwargs)
+            finally:
+                del self._waiting[number]
+            self.answers[verb] += 1
+            if verb == "claim":
+                self.claimed += len(answer)
+            return answer
+
+        self.__dict__[verb] = heard
+        return heard
+
+
+class Liveness:
+    """What has stalled in one engine."""
+
+    def __init__(
+        self,
+        store: HeardStore,
+        queue: DeliveryQueue,
+        book: Book,
+        gate: Gate,
+        recorder: Recorder,
+        clock: Clock,
+        call_seconds: float,
+        look_seconds: float,
+        *,
+        is_forgotten: Callable[[], bool],
+    ) -> None:
+        """``call_seconds``: how long a call may take; ``look_seconds``: how often the ticker looks;
+        ``is_forgotten``: whether the other engines take this one for dead."""
+        self._store, self._queue, self._book, self._gate, self._recorder = store, queue, book, gate, recorder
+        self._clock, self._call_seconds, self._look_seconds = clock, call_seconds, look_seconds
+        self._is_forgotten = is_forgotten
+        self._watch = Watch()
+        self._looked_us: int | None = None
+        self._stalls: list[Stall] = []
+
+    @property
+    def stalled_seconds(self) -> float:
+        """For how long work has not moved, though nothing explains it; 0: it moves, or there is none."""
+        return max((stall.seconds for stall in self.stalls()), default=0.0)
+
+    def stalls(self) -> list[Stall]:
+        """What has stalled. To be asked at least every few seconds: a stall is only seen by looking at it."""
+        now_us = self._clock.monotonic_us()
+        if self._looked_us is None or now_us - self._looked_us >= _LOOK_US:
+            self._looked_us = now_us
+            before, self._stalls = self._stalls, self._watch.look(self.view(), now_us)
+            self._tell({stall.words for stall in before})
+        return self._stalls
+
+    def _tell(self, known: set[str]) -> None:
+        for stall in self._stalls:
+            if stall.words not in known:
+                log.error("delivery.stalled", part=stall.part, reason=str(stall))
+        if known and not self._stalls:
+            log.info("delivery.moves_again")
+
+    def view(self) -> View:
+        """Delivery as it is now."""
+        now_us, answers, queue = self._clock.now_us(), self._store.answers, self._queue
+        held = self._held(now_us)
+        entries = list(self._book)
+        return View(
+            changes=self._store.changes,
+            asked=self._store.oldest,
+            looks=sum(answers[verb] for verb in _TICKERS),
+            look_seconds=self._look_seconds,
+            outcomes=len(self._recorder),
+            stored=answers["record"] + answers["release"],
+            queued=len(queue) if queue.slots_used < queue.slots else 0,
+            taken=queue.taken,
+            calls=sum(entry.in_flight for entry in entries),
+            call_seconds=self._call_seconds,
+            # Whoever is being claimed for is not known to be due until the answer says so.
+            due=self._recorder.claiming.locked() or any(self._is_due(entry, now_us) for entry in entries),
+            claimed=self._store.claimed,
+            ended=any(entry.is_over(now_us) and entry.asks(now_us) for entry in entries),
+            swept=answers["expire"] + answers["cancel_pending"],
+            building=any(entry.needs_building for entry in entries),
+            built=answers["build_audience"] + answers["purge"],
+            forgotten=self._is_forgotten(),
+            stopping=self._gate.stopping,
+            claims_held=held or ("the queue is full" if len(queue) >= queue.capacity else ""),
+            calls_held=held or self._paced(now_us),
+        )
+
+    def _is_due(self, entry: Entry, now_us: int) -> bool:
+        return (
+            entry.asks(now_us + _SOON_US) and entry.may_send(now_us) and not self._queue.queued(entry.plan.mailing_id)
+        )
+
+    def _held(self, now_us: int) -> str:
+        """Why this engine may neither claim nor call just now."""
+        gate = self._gate
+        if gate.sending_paused:
+            return "sending is paused"
+        if gate.breaker.state is not BreakerState.CLOSED:
+            return "the breaker is not closed"
+        return "the provider wants no call yet" if gate.held_until_us(now_us) else ""
+
+    def _paced(self, now_us: int) -> str:
+        """Which rate keeps each message of the queue back."""
+        if not self._gate.has_share or self._gate.bucket.ready_us(now_us) > now_us:
+            return "the provider's rate"
+        entries = [self._book.get(mailing_id) for mailing_id in self._queue.waiting]
+        return "the mailings' rates" if _all_paced(entries, now_us) else ""
+
+
+def _all_paced(entries: Iterable[Entry | None], now_us: int) -> bool:
+    all_paced = False
+    for entry in entries:
+        bucket = None if entry is None else entry.bucket
+        if entry is None or bucket is None:
+            return False
+        # Where marks come first, messages hold slots while they wait for their tokens, and few may.
+        if bucket.ready_us(now_us) <= now_us and not (entry.marks_first and entry.marking):
+            return False
+        all_paced = True
+    return all_paced

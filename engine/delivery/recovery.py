@@ -1,0 +1,97 @@
+"""What engines that are no more have left: claims whose lease is over are taken back.
+
+The lease of an engine that could not reach the database is over as well, and that
+engine may hold outcomes which it will store as soon as it can. So after an outage,
+and after a start, an engine first waits until all the others have had the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from engine.delivery.hand import Hand
+from engine.ports import Clock, Store
+
+_US_PER_SECOND = 1_000_000
+_RECOVER_ROWS = 1_000
+_LOOK_SECONDS = 1.0
+_GAP_SECONDS: Final = 2.0
+RETURN_SECONDS: Final = 10.0
+"""Within this time of the database's return an engine has stored what it holds: 5 s at most until a dead connection is
+noticed and replaced, 1 s until its recorder tries again, the rest for the transactions."""
+
+log = structlog.get_logger(__name__)
+
+
+class Contact:
+    """Since when this engine has been in touch with the database without a gap."""
+
+    def __init__(self, clock: Clock, *, gap_seconds: float) -> None:
+        """A longer silence than ``gap_seconds`` is a gap, whether the database was away or this process frozen."""
+        self._clock, self._gap_us = clock, int(gap_seconds * _US_PER_SECOND)
+        self._since_us: int | None = None
+        self._last: tuple[int, int] | None = None
+
+    def touch(self) -> None:
+        """The database has just answered."""
+        if self._since_us is None or self._is_gap():
+            self._since_us = self._clock.monotonic_us()
+        self._last = self._clock.monotonic_us(), self._clock.now_us()
+
+    def lasts_us(self) -> int:
+        """For how long there has been no gap; 0 in one."""
+        return 0 if self._since_us is None or self._is_gap() else self._clock.monotonic_us() - self._since_us
+
+    def _is_gap(self) -> bool:
+        if self._last is None:
+            return True
+        monotonic_us, now_us = self._last
+        # While a whole machine sleeps only its wall clock goes on.
+        silent_us = max(self._clock.monotonic_us() - monotonic_us, self._clock.now_us() - now_us)
+        return silent_us > self._gap_us
+
+
+class Recovery:
+    """An actor that only follows the clock."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        hand: Hand,
+        clock: Clock,
+        lease_seconds: float,
+        on_recovered: Callable[[], None],
+    ) -> None:
+        """``on_recovered`` is told that there are messages to be claimed again."""
+        self._store, self._hand, self._clock, self._on_recovered = store, hand, clock, on_recovered
+        # A lease has three eighths of its time left, at least, while renewals work: a shorter silence ends none.
+        self.contact = Contact(clock, gap_seconds=min(_GAP_SECONDS, lease_seconds / 3))
+        self._wait_us = int(max(lease_seconds, RETURN_SECONDS) * _US_PER_SECOND)
+
+    async def run(self) -> None:
+        """Look for ever."""
+        while True:
+            await self.look()
+            await self._clock.sleep(_LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Take back what is over, unless its engine may be on its way back."""
+        recovered = _RECOVER_ROWS
+        while recovered == _RECOVER_ROWS:
+            # Before the check: should this process freeze after it, nothing is taken that was not over then.
+            now_us = self._clock.now_us()
+            if not self._may_look(now_us):
+                return
+            recovered = await self._store.recover(now_us, _RECOVER_ROWS, expired_only=True)
+            if recovered:
+                log.warning("leases.recovered", messages=recovered)
+                self._on_recovered()
+
+    def _may_look(self, now_us: int) -> bool:
+        if self._hand.expiring(now_us):
+            return False  # our own leases first: what we hold ourselves is not lost
+        return not self._store.shared or self.contact.lasts_us() >= self._wait_us
