@@ -22,15 +22,17 @@ TROUBLES: Final = (
     "outage",
     "cut",
     "lost commit",
+    "black hole",
 )
 _CUTS: Final = (
     ("engine.delivery.audience_builder", "_CHUNK_CLIENTS", (3, 8, 40)),
     ("engine.delivery.audience_builder", "_PURGE_ROWS", (3, 40)),
     ("engine.delivery.ticker", "_SWEEP_ROWS", (3, 40)),
-    ("engine.delivery.leases", "_RECOVER_ROWS", (3, 40)),
+    ("engine.delivery.recovery", "_RECOVER_ROWS", (3, 40)),
+    ("engine.delivery.clock_watch", "_CHUNK_ROWS", (3, 40)),
     ("engine.delivery.recorder", "_BATCH_MAX", (2, 10, 1000)),
     # The control record is read so often that it would cost more than all messages.
-    ("engine.delivery.leases", "_READ_SECONDS", (0.1, 0.25)),
+    ("engine.delivery.control_keeper", "_READ_SECONDS", (0.1, 0.25)),
 )
 _DAY_SECONDS: Final = 86_400
 

@@ -1,12 +1,12 @@
 """One simulated life of several engines on one PostgreSQL, and what must be true of it.
 
-INVARIANT. Parts 1 to 10 of ``life.py``, over all engines, and:
+INVARIANT. Parts 1 to 11 of ``life.py``, over all engines, and:
   2  a rate is kept by all engines together
   3  a message is called again after an understood answer only if its engine was killed, frozen or cut off for longer
      than its lease before that answer was stored; an outage or a read-only server that all engines have is no reason
- 11  nobody waits for a lock for more than 3 s, also when an engine freezes in the middle of a transaction
- 12  who waits for whom is declared (``waits.py``), and there is no deadlock
- 13  no claim is taken from an engine before its lease is over
+ 12  nobody waits for a lock for more than 3 s, also when an engine freezes in the middle of a transaction
+ 13  who waits for whom is declared (``waits.py``), and there is no deadlock
+ 14  no claim is taken from an engine before its lease is over
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from tests.simulation.postgres.setup import open_database, pool_of
 from tests.simulation.world import Call, SimulatedProvider
 
 _STEP_SECONDS: Final = 0.5
+_CALM_US: Final = 30 * SECOND_US
 _PATIENCE_SECONDS: Final = 60.0
 """After the last mailing's end, for what is still pending then."""
 
@@ -128,6 +129,7 @@ class Engine:
         while True:
             try:
                 await self.delivery.start()
+                self.store.on_owners_told = self.delivery.clients.owners_told
                 break
             except StoreUnavailable:
                 await asyncio.sleep(0.5)
@@ -172,7 +174,8 @@ class ManyLife:
         self.open_at_kill: list[int] = []
         self.crashes_us: list[int] = []
         self.quiet_since_us = 0
-        self.failures: list[str] = []
+        self.stalls: list[str] = []
+        """What was said to have stalled though nothing had failed for a while."""
         self.engines: list[Engine] = []
         self.people = People(self)
         self._final: tuple[list[Any], list[Any]] = ([], [])
@@ -213,7 +216,7 @@ class ManyLife:
         await self.people.resume_all()
         last_us = max(mailing.asked.end_us for mailing in self.mailings)
         limit = max(0, last_us - self.clock.now_us()) / SECOND_US + _PATIENCE_SECONDS
-        self.is_over_in_time = await self._until(lambda: not self._has_work(), limit)
+        self.is_over_in_time = await self._until(self._is_over, limit)
         await self._until(lambda: all(engine.is_up for engine in self.engines if not engine.program.is_dead), 10)
         stopping = [
             engine.program.start(engine.delivery.stop(10)) for engine in self.engines if not engine.program.is_dead
@@ -228,6 +231,12 @@ class ManyLife:
                 return False
             await asyncio.sleep(_STEP_SECONDS)
         return True
+
+    def _is_over(self) -> bool:
+        if self.clock.now_us() > self.quiet_since_us + _CALM_US:
+            for engine in self.well():
+                self.stalls += [f"{engine.name}: {stall}" for stall in engine.delivery.liveness.stalls()]
+        return not self._has_work()
 
     def _has_work(self) -> bool:
         open_ones = self.server.data.committed(
@@ -382,7 +391,7 @@ class ManyLife:
         due_us = old[self._place["due_us"]]
         if due_us > self.clock.now_us() + self.knobs.skew_max_us:
             self.early.append(
-                f"13: message {id} was taken back {due_us - self.clock.now_us()} us before its lease was over"
+                f"14: message {id} was taken back {due_us - self.clock.now_us()} us before its lease was over"
             )
         if new[self._place["unsure"]] or new[self._place["reason"]]:
             self.lost.add(id)

@@ -107,11 +107,11 @@ class ManyVerdict(Verdict):
         for wait in self.life.server.locks.log:
             until = self.life.loop.time() if wait.ended_seconds is None else wait.ended_seconds
             if until - wait.began_seconds > WAIT_MAX_SECONDS + 1e-6:
-                yield f"11: {wait.who} waited {until - wait.began_seconds:.1f} s for {wait.table}, held by {wait.whom}"
+                yield f"12: {wait.who} waited {until - wait.began_seconds:.1f} s for {wait.table}, held by {wait.whom}"
             if DECLARED and (wait.table, wait.who, wait.whom) not in DECLARED:
-                yield f"12: {wait.who} waited for {wait.whom} for {wait.table}, which is not declared"
+                yield f"13: {wait.who} waited for {wait.whom} for {wait.table}, which is not declared"
         for number in range(self.life.server.deadlocks):
-            yield f"12: deadlock {number + 1}"
+            yield f"13: deadlock {number + 1}"
 
     def _model(self) -> Iterator[str]:
         for bug in self.life.server.bugs:

@@ -362,4 +362,6 @@ def _phone(given: ClientInput) -> int:
 
 async def _tell(engine: Engine, client_ids: Iterable[int]) -> None:
     """As the API does after the commit, before it answers."""
-    engine.delivery.clients_changed(list(client_ids))
+    ids = list(client_ids)
+    engine.delivery.clients.changed(ids)
+    await engine.delivery.clients.followed(ids)

@@ -76,30 +76,16 @@ class GatedPool:
     def __init__(self, pool: Any, actor: Actor) -> None:
         self._pool, self._actor = pool, actor
 
-    def acquire(self, **kwargs: Any) -> _Acquiring:
+    async def acquire(self, **kwargs: Any) -> _GatedConnection:
         """As of asyncpg."""
-        return _Acquiring(self._pool.acquire(**kwargs), self._actor)
+        return _GatedConnection(await self._pool.acquire(**kwargs), self._actor)
 
-    async def release(self, connection: _GatedConnection) -> None:
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
+
+    async def release(self, connection: _GatedConnection, **kwargs: Any) -> None:
         """As of asyncpg."""
-        await self._pool.release(connection._connection)
-
-
-class _Acquiring:
-    def __init__(self, acquiring: Any, actor: Actor) -> None:
-        self._acquiring, self._actor = acquiring, actor
-
-    def __await__(self) -> Any:
-        return self._take().__await__()
-
-    async def _take(self) -> _GatedConnection:
-        return _GatedConnection(await self._acquiring, self._actor)
-
-    async def __aenter__(self) -> _GatedConnection:
-        return _GatedConnection(await self._acquiring.__aenter__(), self._actor)
-
-    async def __aexit__(self, *error: Any) -> None:
-        await self._acquiring.__aexit__(*error)
+        await self._pool.release(connection._connection, **kwargs)
 
 
 class _GatedConnection:
@@ -115,29 +101,17 @@ class _GatedConnection:
     async def fetch(self, *args: Any, **kwargs: Any) -> Any:
         return await self._step(lambda: self._connection.fetch(*args, **kwargs))
 
-    async def execute(self, *args: Any, **kwargs: Any) -> Any:
-        return await self._step(lambda: self._connection.execute(*args, **kwargs))
-
-    def transaction(self, **kwargs: Any) -> _GatedTransaction:
-        self._reads = kwargs.get("readonly", False)
-        return _GatedTransaction(self._connection.transaction(**kwargs), self._step)
+    async def execute(self, sql: str, *args: Any, **kwargs: Any) -> Any:
+        if sql.startswith("BEGIN"):
+            self._reads = "READ ONLY" in sql
+            return await self._connection.execute(sql, *args, **kwargs)
+        return await self._step(lambda: self._connection.execute(sql, *args, **kwargs))
 
     async def _step(self, statement: Callable[[], Awaitable[T]]) -> T:
         if self._is_open:
             return await statement()
         self._is_open = self._reads
         return await self._actor.step(statement)
-
-
-class _GatedTransaction:
-    def __init__(self, transaction: Any, step: Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]) -> None:
-        self._transaction, self._step = transaction, step
-
-    async def __aenter__(self) -> None:
-        await self._transaction.__aenter__()
-
-    async def __aexit__(self, *error: Any) -> None:
-        await self._step(lambda: self._transaction.__aexit__(*error))
 
 
 class Rig(Protocol):

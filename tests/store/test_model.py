@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from random import Random
 from typing import Any
 
 import asyncpg
 import pytest
 
-from engine import postgres_url as urls
 from engine.store import Store
-from engine.store.postgres import PostgresDatabase, _client
+from engine.store.postgres import PostgresDatabase
+from engine.store.postgres_lanes import Limits
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.postgres.asyncpg import Network
 from tests.simulation.postgres.data import Template
@@ -29,6 +30,8 @@ from tests.store.model_works import TABLES, World, draw_verbs, make_world, plain
 pytestmark = pytest.mark.postgres
 
 SCENARIOS = int(os.environ.get("MODEL_SCENARIOS", "12"))
+PATIENT = Limits(turn_seconds=30, connect_seconds=20, reply_seconds=60, lock_seconds=50, idle_seconds=50)
+"""Nobody gives up because the order of the statements takes a while to be kept."""
 FIRST = int(os.environ.get("MODEL_FIRST", "0"))
 
 
@@ -41,7 +44,9 @@ class ModelRig:
 
     def store(self, actor: Actor | None = None) -> Store:
         """See ``Rig``."""
-        database = open_database(self.server, Network(Random(1)), actor.name if actor else "", PostgresDatabase)
+        database = open_database(
+            self.server, Network(Random(1)), actor.name if actor else "", PostgresDatabase, PATIENT
+        )
         if actor:
             database._client._pool = GatedPool(pool_of(database), actor)
         return Store(database)
@@ -78,19 +83,16 @@ class RealRig:
 
     async def open(self) -> None:
         """Connect."""
-        address = urls.parse(self._url)
-        client = _client(address)
         # A circle is seen by who waits for whom; the server must not break it before.
-        client.server_settings |= {"deadlock_timeout": "500ms"}
-        await client.create_connection(with_db=True)
-        self._client, self._pool = client, client._pool
+        self._database = await PostgresDatabase.open(f"{self._url}&options=-c%20deadlock_timeout%3D500ms", PATIENT)
+        self._pool = self._database._client._pool
 
     def store(self, actor: Actor) -> Store:
         """See ``Rig``."""
         self._actors.append(actor)
-        client = _client(urls.parse(self._url))
+        client = copy(self._database._client)
         client._pool = GatedPool(self._pool, actor)
-        return Store(PostgresDatabase(client))
+        return Store(PostgresDatabase(client, PATIENT))
 
     async def waits(self, actors: Sequence[Actor]) -> dict[str, list[str]]:
         """See ``Rig``."""

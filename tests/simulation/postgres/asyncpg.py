@@ -48,13 +48,10 @@ class Pool:
         *,
         max_size: int,
         server_settings: dict[str, str],
-        timeout: float = 60.0,
-        command_timeout: float | None = None,
-        **_: Any,
+        connect_seconds: float = 60.0,
     ) -> None:
         self.server, self.network, self.program = server, network, program
-        self.settings, self.command_timeout = server_settings, command_timeout
-        self._connect_seconds = timeout
+        self.settings, self._connect_seconds = server_settings, connect_seconds
         self._idle: list[Connection] = []
         self._free = max_size
         self._waiters: deque[asyncio.Future[None]] = deque()
@@ -244,14 +241,13 @@ class Connection:
         if network.cut and network.random.random() < network.cut:
             self._break()
         request = Request(text, args, VERB.get())
-        limit = self._pool.command_timeout if timeout is None else timeout
         is_slow = self._is_slow and (not self._is_atomic or word == "BEGIN ")
         if self.is_black or is_slow:
-            await self._exchange(request, is_slow, limit)
+            await self._exchange(request, is_slow, timeout)
         else:
             self._session.send(request)
             if not request.is_done:
-                await self._wait(request, self._loop.create_future(), limit, 0.0)
+                await self._wait(request, self._loop.create_future(), timeout, 0.0)
         if word == "COMMIT" and network.lose_commit and network.random.random() < network.lose_commit:
             self._break()
         if request.error is not None:

@@ -7,11 +7,13 @@ from typing import Any, Final, TypeVar
 from engine import postgres_url
 from engine.store import Store, postgres
 from engine.store.postgres import PostgresDatabase
+from engine.store.postgres_lanes import Limits
 from engine.store.sqlite import SqliteDatabase
 from engine.store.sqlite_threads import Inline
 from tests.simulation.postgres.asyncpg import Network, Pool
 from tests.simulation.postgres.server import Server
 
+LIMITS: Final = Limits()
 D = TypeVar("D", bound=PostgresDatabase)
 _URL: Final = "postgres://simulated:x@localhost/simulated"
 
@@ -27,15 +29,19 @@ async def migrated() -> bytes:
     return content
 
 
-def open_database(server: Server, network: Network, program: str, kind: type[D]) -> D:
+def open_database(server: Server, network: Network, program: str, kind: type[D], limits: Limits = LIMITS) -> D:
     """The product's own database on a simulated server, with the settings and limits that it would ask a real one for.
     Its pool is ``pool_of`` it."""
-    client = postgres._client(postgres_url.parse(_URL))
-    limits = {name: client.extra[name] for name in ("timeout", "command_timeout") if name in client.extra}
+    client = postgres._client(postgres_url.parse(_URL), postgres._Connector(limits))
     client._pool = Pool(
-        server, network, program, max_size=client.pool_maxsize, server_settings=client.server_settings, **limits
+        server,
+        network,
+        program,
+        max_size=client.pool_maxsize,
+        server_settings=client.server_settings,
+        connect_seconds=limits.connect_seconds,
     )
-    return kind(client)
+    return kind(client, limits)
 
 
 def pool_of(database: PostgresDatabase) -> Pool:

@@ -18,7 +18,9 @@ import orjson
 from tests.simulation.postgres.locks import Mode
 
 _ANY: Final = re.compile(r"= ANY\s*\(\$(\d+)::\w+\[\]\)")
-_UNNEST: Final = re.compile(r"unnest\((\$\d+::\w+\[\](?:, \$\d+::\w+\[\])*)\) AS (\w+)\s*\(([^)]*)\)")
+_UNNEST: Final = re.compile(
+    r"unnest\((\$\d+::\w+\[\](?:, \$\d+::\w+\[\])*)\)( WITH ORDINALITY)? AS (\w+)\s*\(([^)]*)\)"
+)
 _TEXT_CAST: Final = re.compile(r"([\w.]+)::text\b")
 _CAST: Final = re.compile(r"::\w+(\[\])?")
 _PARAMETER: Final = re.compile(r"\$(\d+)")
@@ -123,11 +125,12 @@ def _plain(text: str) -> tuple[str, list[tuple[int, Bind]]]:
 
     def unnest(match: re.Match[str]) -> str:
         places = [int(number) - 1 for number in _PARAMETER.findall(match[1])]
-        names = match[3].replace(" ", "").split(",")
-        fields = ", ".join(f"value ->> {index} AS {name}" for index, name in enumerate(names))
+        names = match[4].replace(" ", "").split(",")
+        fields = ", ".join(f"value ->> {index} AS {name}" for index, name in enumerate(names[: len(places)]))
+        fields += f", key + 1 AS {names[-1]}" if match[2] else ""
         rows: Bind = lambda args: orjson.dumps(list(zip(*(args[place] for place in places), strict=True))).decode()  # noqa: E731
         binds.append((places[0], rows))
-        return f"(SELECT {fields} FROM json_each(${places[0] + 1})) AS {match[2]}"
+        return f"(SELECT {fields} FROM json_each(${places[0] + 1})) AS {match[3]}"
 
     text = _UNNEST.sub(unnest, _ANY.sub(any_of, text))
     text = _CAST.sub("", _TEXT_CAST.sub(r"CAST(\1 AS TEXT)", text))
