@@ -101,6 +101,8 @@ class Template:
         connection.deserialize(migrated)
         self.tables = {table.name: table for table in _tables(connection)}
         self.keys = {table.name: table.key for table in self.tables.values()}
+        self.statements: dict[str, Statement] = {}
+        """Texts that were understood before."""
         connection.execute(f"UPDATE control SET number_key = '{'5e' * 32}'")  # a random one is no function of a seed
         connection.execute("DELETE FROM sqlite_sequence")
         for table in self.tables.values():

@@ -9,6 +9,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context, copy_context
+from functools import lru_cache
 from random import Random
 from typing import Any, Final
 
@@ -35,6 +36,7 @@ Answer = tuple[list[tuple[Any, ...]], str]
 """Rows, and the status that ``execute`` returns."""
 
 
+@lru_cache(maxsize=64)
 def seconds(setting: str) -> float:
     """A setting such as ``15s``; 0: off."""
     number = re.match(r"\d+", setting)
@@ -102,6 +104,13 @@ class Server:
         for session in list(self.sessions):
             if session.program == program:
                 session.hang_up()
+
+    def understand(self, text: str) -> Statement:
+        """See ``text.py``."""
+        known = self.template.statements
+        if (statement := known.get(text)) is None:
+            known[text] = statement = understand(text, self.template.keys)
+        return statement
 
     def later(self, delay_seconds: float, callback: Callable[..., None], *args: Any) -> Any:
         """Do something here, whatever becomes of the client."""
@@ -236,7 +245,7 @@ class Session:
         return [], "SET"
 
     def _statement(self, transaction: Transaction, text: str, args: Sequence[Any]) -> Answer:
-        statement: Statement = understand(text, self.server.template.keys)
+        statement = self.server.understand(text)
         if statement.advisory is not None:
             key = ("advisory", args[0])
             if not self.server.locks.take(transaction, key, statement.advisory):
@@ -388,11 +397,11 @@ class Session:
             self.watch_idleness()
 
     def _is_idle_for_too_long(self) -> bool:
-        limit = self._limit("idle_in_transaction_session_timeout")
         since = self._idle_since_seconds
-        if not limit or since is None or self.transaction is None:
+        if since is None or self.transaction is None or self.server.loop.time() == since:
             return False
-        return self.server.loop.time() >= since + limit - 1e-9
+        limit = self._limit("idle_in_transaction_session_timeout")
+        return bool(limit) and self.server.loop.time() >= since + limit - 1e-9
 
     def _end_idle(self) -> None:
         self.end(asyncpg.IdleInTransactionSessionTimeoutError("terminating: idle-in-transaction timeout"))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -87,6 +86,8 @@ class Statement:
     def arguments(self, given: Sequence[Any]) -> list[Any]:
         """As SQLite gets them."""
         args = list(given)
+        if not self.binds:
+            return args
         for place, bind in self.binds:
             args[place] = bind(given)
         return [None if isinstance(each, list | tuple) else each for each in args]
@@ -98,16 +99,11 @@ Keys = dict[str, str]
 
 def understand(text: str, keys: Keys) -> Statement:
     """Take a text apart; ``keys`` names the tables."""
-    return _understand(text, tuple(keys.items()))
-
-
-@lru_cache(maxsize=4096)
-def _understand(text: str, keys: tuple[tuple[str, str], ...]) -> Statement:
     text = " ".join(text.split())
     if (advisory := _ADVISORY.fullmatch(text)) is not None:
         return Statement((), (), Mode.SHARE if advisory[1] else Mode.UPDATE, "SELECT")
     sql, binds = _plain(text)
-    reader = _Reader(dict(keys))
+    reader = _Reader(keys)
     steps = reader.steps(sql)
     word = next((step.sql.split(" ", 1)[0] for step in steps[-1:] if step.changes), "SELECT")
     busy = any(step.changes or step.lockings for step in steps)
