@@ -13,12 +13,16 @@ from engine.domain.message import UNCERTAIN, Status
 from engine.store.counters import Tally
 from engine.store.database import Lane, Row, Tx
 from engine.store.told import left_out, untold
-from engine.store.verbs import Verbs, bump_revision, lock_clients
+from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clients, try_lock_clients
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
 _MAILING: Final = (
-    "SELECT filter_tags, filter_phone_codes, audience_ready, audience_generation, audience_cursor, deleted_us"
-    " FROM mailing WHERE id = ?"
+    "SELECT filter_tags, filter_phone_codes, audience_generation, audience_cursor"
+    " FROM mailing WHERE id = ? AND NOT audience_ready AND cancelled_us IS NULL AND deleted_us IS NULL"
+)
+_STORE_CURSOR: Final = (
+    "UPDATE mailing SET audience_cursor = ?, audience_ready = ?"
+    " WHERE id = ? AND audience_generation = ? AND cancelled_us IS NULL AND deleted_us IS NULL"
 )
 _LOOK_UP_SHARE: Final = 6
 """A look-up of a row by an index costs as much as reading so many rows in their order."""
@@ -45,25 +49,29 @@ class AudienceVerbs(Verbs):
     """Verbs of ``ports.Store``, and the size of an audience for a preview."""
 
     async def build_audience(self, mailing_id: int, limit: int, now_us: int, reset_after_us: int) -> bool:
-        """Build the next chunk; see ``ports.Store``. True as well for a mailing that is gone or deleted."""
+        """Build the next chunk; see ``ports.Store``. True as well for a mailing that is gone, deleted or cancelled."""
 
         async def work(tx: Tx) -> bool:
             await lock_clients(tx, exclusive=True)
-            # Not FOR UPDATE: the recorder's statistics refer to the mailing, and would wait for each chunk.
-            mailing = await tx.row(f"{_MAILING} {tx.dialect.lock_kept}", mailing_id)
-            if mailing is None or mailing[2] or mailing[5] is not None:
+            # Not locked: claims and edits of the mailing would wait for the whole chunk.
+            mailing = await tx.row(_MAILING, mailing_id)
+            if mailing is None:
                 return True
-            chunk = _Chunk(tx, mailing_id, filter_of(mailing[0], mailing[1]), mailing[4])
+            tags, phone_codes, generation, cursor = mailing
+            chunk, tally = _Chunk(tx, mailing_id, filter_of(tags, phone_codes), cursor), Tally()
             ready = await chunk.take(limit)
-            await chunk.build(now_us, reset_after_us, again=mailing[3] > 0)
-            await tx.run(
-                "UPDATE mailing SET audience_cursor = ?, audience_ready = ? WHERE id = ?", chunk.last, ready, mailing_id
-            )
+            await chunk.build(now_us, reset_after_us, tally, again=generation > 0)
+            if not await tx.run(_STORE_CURSOR, chunk.last, ready, mailing_id, generation):
+                raise Overtaken
+            await tally.write(tx)
             if ready:
                 await bump_revision(tx)
             return ready
 
-        return await self._db.transaction(work, Lane.DELIVERY)
+        try:
+            return await self._db.transaction(work, Lane.DELIVERY)
+        except Overtaken:  # by an edit of the filter, or the end of it all: nothing of the chunk is left
+            return False
 
     async def audience_size(self, filter: AudienceFilter) -> int:
         """How many clients match now."""
@@ -135,8 +143,10 @@ class _Chunk:
         self.last = self._after if last is None else last
         return bool(number < limit)
 
-    async def build(self, now_us: int, reset_after_us: int, *, again: bool) -> None:
+    async def build(self, now_us: int, reset_after_us: int, tally: Tally, *, again: bool) -> None:
         """Bring the messages in line; ``again``: there may be messages of an earlier filter."""
+        if again:
+            await self._hold()
         await self._leave_out(now_us)
         added = await self._tx.run(
             "INSERT INTO message (mailing_id, client_id, create_us)"
@@ -147,10 +157,17 @@ class _Chunk:
             self.last,
             *self._args,
         )
-        tally = Tally()
         fewer = await self._rebuild(reset_after_us, now_us, tally) if again else 0
         tally.add(self._mailing_id, "pending", added - fewer)
-        await tally.write(self._tx)
+
+    async def _hold(self) -> None:
+        """Keep the messages as they are: one that an engine gave back between two statements of ``_rebuild`` would be
+        neither among the pending ones that go nor among the taken ones that are marked."""
+        clients = "SELECT c.id FROM client AS c WHERE c.id > ? AND c.id <= ?"
+        of_chunk = (
+            f"message.mailing_id = {self._mailing_id} AND message.status <= 2 AND message.client_id IN ({clients})"
+        )
+        await hold(self._tx, "message", of_chunk, self._after, self.last)
 
     async def _leave_out(self, now_us: int) -> None:
         """Those whose number was told already match no more."""
@@ -189,50 +206,61 @@ class _Chunk:
         return number
 
     async def _change(self, change: str, condition: str) -> int:
-        lock = self._tx.dialect.lock("m")
         return await self._tx.run(
             f"{change} WHERE id IN (SELECT m.id FROM client AS c JOIN message AS m"
             f" ON m.client_id = c.id AND m.mailing_id = {self._mailing_id}"
-            f" WHERE c.id > ? AND c.id <= ? AND {condition} {lock})",
+            f" WHERE c.id > ? AND c.id <= ? AND {condition})",
             self._after,
             self.last,
             *self._args,
         )
 
 
-async def follow_clients(tx: Tx, client_ids: Sequence[int], now_us: int, *, new: bool) -> None:
+async def follow_clients(
+    tx: Tx, now_us: int, tally: Tally, *, new: Sequence[int] = (), changed: Sequence[int] = ()
+) -> None:
     """Bring every open mailing's messages in line with clients that were just written (SPEC, rule 1).
 
     Args:
         tx: the transaction that wrote them, which holds ``lock_clients``.
-        client_ids: whose; a batch of a few thousand at most.
         now_us: the time.
-        new: none of them existed before, so there is nothing to take away.
+        tally: gets what changes in the counters.
+        new: ids of those that did not exist before, so there is nothing to take away.
+        changed: ids of the others; a batch of a few thousand at most, together.
     """
     mailings = await tx.rows(
         "SELECT id, filter_tags, filter_phone_codes FROM mailing"
         " WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL",
         now_us,
     )
-    if not mailings or not client_ids:
+    if not mailings or not (new or changed):
         return
-    ids = tx.dialect.list_arg(client_ids)
-    clients = await _clients(tx, ids)
+    changed_ids = tx.dialect.list_arg(changed)
+    stored = await _not_final(tx, changed_ids) if changed else []
+    clients = await _clients(tx, tx.dialect.list_arg([*new, *changed]))
     wanted = await _wanted(tx, mailings, clients, now_us)
-    tally = Tally()
-    if not new:
-        await _take_away(tx, ids, wanted, {row[0] for row in mailings}, tally, now_us)
+    await _take_away(tx, stored, wanted, {row[0] for row in mailings}, tally, now_us)
     await _add(tx, wanted, now_us, tally)
-    await tally.write(tx)
+    if changed:  # one that waits for local hours looks at them again
+        await tx.run(
+            "UPDATE message SET due_us = 0 WHERE status = 0 AND attempt = 0 AND due_us > 0"
+            f" AND client_id {tx.dialect.in_list()}",
+            changed_ids,
+        )
 
 
-async def not_reached(tx: Tx, message_ids: Sequence[int]) -> None:
+async def not_reached(tx: Tx, message_ids: Sequence[int], tally: Tally) -> None:
     """Nothing of these messages, which an engine had, has reached anybody: who was left out because of one of them, for
-    having the number that its client had left, gets a message."""
+    having the number that its client had left, gets a message. ``hold_told`` comes first.
+
+    Raises:
+        Overtaken: there is somebody, and clients are being written or derived from.
+    """
     waiting = await untold(tx, message_ids) if message_ids else []
     if not waiting:
         return
-    await lock_clients(tx, exclusive=False)
+    if not await try_lock_clients(tx):
+        raise Overtaken
     listed = tx.dialect.in_list()
     mailings = await tx.rows(
         "SELECT id, filter_tags, filter_phone_codes FROM mailing"
@@ -243,9 +271,7 @@ async def not_reached(tx: Tx, message_ids: Sequence[int]) -> None:
     since_us = max(row[2] for row in waiting)
     pairs = {(row[0], row[1]) for row in waiting}
     wanted = {pair for pair in await _wanted(tx, mailings, clients, since_us) if pair in pairs}
-    tally = Tally()
     await _add(tx, wanted, since_us, tally)
-    await tally.write(tx)
 
 
 async def _clients(tx: Tx, ids: Any) -> Sequence[Row]:
@@ -262,15 +288,18 @@ async def _wanted(tx: Tx, mailings: Sequence[Row], clients: Sequence[Row], now_u
     return pairs - await left_out(tx, pairs, {row[0]: row[3] for row in clients}, now_us)
 
 
-async def _take_away(
-    tx: Tx, ids: Any, wanted: set[tuple[int, int]], open_ids: set[int], tally: Tally, now_us: int
-) -> None:
-    found = await tx.rows(
+async def _not_final(tx: Tx, client_ids: Any) -> Sequence[Row]:
+    return await tx.rows(
         "SELECT id, mailing_id, client_id, status, stale FROM message"
         f" WHERE client_id {tx.dialect.in_list()} AND status <= 2 ORDER BY id {tx.dialect.lock()}",
-        ids,
+        client_ids,
     )
-    in_open = [row for row in found if row[1] in open_ids]
+
+
+async def _take_away(
+    tx: Tx, stored: Sequence[Row], wanted: set[tuple[int, int]], open_ids: set[int], tally: Tally, now_us: int
+) -> None:
+    in_open = [row for row in stored if row[1] in open_ids]
     unwanted = [row for row in in_open if (row[1], row[2]) not in wanted]
     await remove_pending(tx, unwanted, tally, now_us)
     welcome_back = [row[0] for row in in_open if row[4] and (row[1], row[2]) in wanted]
@@ -284,7 +313,7 @@ async def remove_pending(tx: Tx, rows: Sequence[Row], tally: Tally, now_us: int)
     listed = tx.dialect.in_list()
     taken = [row[0] for row in rows if row[3] != Status.PENDING]
     gone = {row[0]: row[1] for row in rows if row[3] == Status.PENDING}
-    await withdraw_messages(tx, gone, now_us, tally=tally)
+    await withdraw_messages(tx, gone, now_us, tally)
     if taken:
         await tx.run(f"UPDATE message SET stale = TRUE WHERE id {listed}", tx.dialect.list_arg(taken))
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from engine.store.audience import remove_pending
+from engine.store.audience import follow_clients, remove_pending
 from engine.store.audit import add_audit
-from engine.store.clients import follow_updated
 from engine.store.counters import Tally
 from engine.store.database import Row, Tx
-from engine.store.owners import tell_owners
+from engine.store.owners import claimed_elsewhere, tell_owners
 from engine.store.rows import Actor, BatchResult
 from engine.store.told import leave
 from engine.store.verbs import Verbs, lock_clients
@@ -48,9 +47,12 @@ class ClientBatchVerbs(Verbs):
                     now_us,
                     tx.dialect.list_arg(changed),
                 )
-                await follow_updated(tx, changed, now_us)
-                await tell_owners(self, tx, changed)
+                tally = Tally()
+                await follow_clients(tx, now_us, tally, changed=changed)
                 await _note(tx, by, "update", changed, changes, now_us)
+                elsewhere = await claimed_elsewhere(self, tx, changed)
+                await tally.write(tx)
+                await tell_owners(self, tx, elsewhere)
             return _result(client_ids, stored, changed)
 
         return await self._db.transaction(work)
@@ -65,10 +67,11 @@ class ClientBatchVerbs(Verbs):
             if gone:
                 tally = Tally()
                 await remove_pending(tx, await leave(tx, phones, now_us), tally, now_us)
-                await tally.write(tx)
-                await tell_owners(self, tx, gone)
+                elsewhere = await claimed_elsewhere(self, tx, gone)
                 await tx.run(f"DELETE FROM client WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(gone))
                 await _note(tx, by, "delete", gone, {}, now_us)
+                await tally.write(tx)
+                await tell_owners(self, tx, elsewhere)
             return _result(client_ids, gone, gone)
 
         result = await self._db.transaction(work)

@@ -12,8 +12,8 @@ from engine.store.audience import follow_clients, remove_pending
 from engine.store.audit import add_audit
 from engine.store.client_list import CLIENT_COLUMNS
 from engine.store.counters import Tally
-from engine.store.database import Tx
-from engine.store.owners import tell_owners
+from engine.store.database import Lane, Tx
+from engine.store.owners import claimed_elsewhere, tell_owners
 from engine.store.requests import first_answer, keep_answer
 from engine.store.rows import (
     Actor,
@@ -24,7 +24,7 @@ from engine.store.rows import (
     RequestKey,
 )
 from engine.store.told import come_back, leave
-from engine.store.verbs import Verbs, lock_clients
+from engine.store.verbs import Overtaken, Verbs, lock_clients
 
 _INPUT: Final = {"phone_number": "int", "phone_code": "text", "tag": "text", "time_zone": "text"}
 
@@ -45,10 +45,11 @@ class ClientVerbs(Verbs):
             await lock_clients(tx, exclusive=False)
             if (answer := await first_answer(tx, request)) is not None:
                 return Created(ClientRow(phone_number=client.phone_number, **answer), replayed=True)
-            row = await _insert(tx, client, now_us)
-            await follow_clients(tx, [row.id], now_us, new=True)
+            row, tally = await _insert(tx, client, now_us), Tally()
+            await follow_clients(tx, now_us, tally, new=[row.id])
             await add_audit(tx, by, "client.create", "client", row.id, _shown(client), now_us)
             await keep_answer(tx, request, _without_number(row), now_us)
+            await tally.write(tx)
             return Created(row, replayed=False)
 
         return await self._db.transaction(work)
@@ -114,15 +115,17 @@ class ClientVerbs(Verbs):
             new = change(old)
             if new == _input(old):
                 return old, False
-            has_left = new.phone_number != old.phone_number
+            has_left, tally = new.phone_number != old.phone_number, Tally()
+            await _update(tx, client_id, new, now_us)
             if has_left:
                 await leave(tx, {client_id: old.phone_number}, now_us)
                 await come_back(tx, client_id, new.phone_number)
-            await _update(tx, client_id, new, now_us)
-            await follow_updated(tx, [client_id], now_us)
-            await tell_owners(self, tx, [client_id])
+            await follow_clients(tx, now_us, tally, changed=[client_id])
             changed = {name: value for name, value in _shown(new).items() if value != _shown(_input(old))[name]}
             await add_audit(tx, by, "client.update", "client", client_id, changed, now_us)
+            elsewhere = await claimed_elsewhere(self, tx, [client_id])
+            await tally.write(tx)
+            await tell_owners(self, tx, elsewhere)
             return _replaced(old, new, now_us), has_left
 
         row, has_left = await self._db.transaction(work)
@@ -152,10 +155,11 @@ class ClientVerbs(Verbs):
             client = await _get(tx, client_id, lock=True)
             tally = Tally()
             await remove_pending(tx, await leave(tx, {client_id: client.phone_number}, now_us), tally, now_us)
-            await tally.write(tx)
-            await tell_owners(self, tx, [client_id])
+            elsewhere = await claimed_elsewhere(self, tx, [client_id])
             await tx.run("DELETE FROM client WHERE id = ?", client_id)
             await add_audit(tx, by, "client.delete", "client", client_id, {}, now_us)
+            await tally.write(tx)
+            await tell_owners(self, tx, elsewhere)
 
         await self._db.transaction(work)
         self.on_number_gone()
@@ -171,18 +175,19 @@ class ClientVerbs(Verbs):
             stored = await _by_phone(tx, clients)
             outcomes, new, changed = _sort_out(clients, stored)
             new_ids = await _import_new(tx, new, now_us)
-            changed_ids = [stored[client.phone_number][0] for client in changed]
+            changed_ids, tally = [stored[client.phone_number][0] for client in changed], Tally()
             await _import_changed(tx, changed, now_us)
-            await follow_clients(tx, new_ids, now_us, new=True)
-            await follow_updated(tx, changed_ids, now_us)
-            await tell_owners(self, tx, changed_ids)
+            await follow_clients(tx, now_us, tally, new=new_ids, changed=changed_ids)
             result = ImportResult(tuple(outcomes), (*new_ids, *changed_ids))
             if result.changed_ids:
                 counts = {outcome.value: result.count(outcome) for outcome in Imported}
                 await add_audit(tx, by, "client.import", "client", None, counts, now_us)
+            elsewhere = await claimed_elsewhere(self, tx, changed_ids)
+            await tally.write(tx)
+            await tell_owners(self, tx, elsewhere)
             return result
 
-        return await self._db.transaction(work)
+        return await self._alone_if_overtaken(work, Lane.API)
 
 
 def _without_number(row: ClientRow) -> dict[str, object]:
@@ -248,18 +253,6 @@ async def _update(tx: Tx, client_id: int, client: ClientInput, now_us: int) -> N
     )
 
 
-async def follow_updated(tx: Tx, client_ids: Sequence[int], now_us: int) -> None:
-    """Messages follow clients that existed before; one that waits for local hours looks at them again."""
-    if not client_ids:
-        return
-    await follow_clients(tx, client_ids, now_us, new=False)
-    await tx.run(
-        "UPDATE message SET due_us = 0 WHERE status = 0 AND attempt = 0 AND due_us > 0"
-        f" AND client_id {tx.dialect.in_list()}",
-        tx.dialect.list_arg(client_ids),
-    )
-
-
 async def _by_phone(tx: Tx, clients: Sequence[ClientInput | ClientPatch]) -> dict[int, tuple[int, ClientInput]]:
     rows = await tx.table(
         "id, phone_number, phone_code, tag, time_zone",
@@ -295,12 +288,15 @@ def _import_rows(tx: Tx, clients: Sequence[ClientInput]) -> list[Any]:
 async def _import_new(tx: Tx, clients: Sequence[ClientInput], now_us: int) -> list[int]:
     if not clients:
         return []
-    await tx.run(
+    made = await tx.run(
         "INSERT INTO client (phone_number, phone_code, tag, time_zone, create_us, update_us)"
         f" SELECT phone_number, phone_code, tag, time_zone, {int(now_us)}, {int(now_us)}"
-        f" FROM {tx.dialect.rows_table(**_INPUT)} WHERE TRUE ORDER BY phone_number",
+        f" FROM {tx.dialect.rows_table(**_INPUT)} WHERE TRUE ORDER BY phone_number"
+        " ON CONFLICT (phone_number) DO NOTHING",
         *_import_rows(tx, clients),
     )
+    if made < len(clients):  # another import of the same numbers was quicker
+        raise Overtaken
     rows = await tx.table(
         "id",
         f"SELECT id FROM client WHERE phone_number {tx.dialect.in_list()} ORDER BY id LIMIT {len(clients)}",

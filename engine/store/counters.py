@@ -41,7 +41,8 @@ def counter_of(step: Step) -> str:
 
 
 class Tally:
-    """What a batch changes, added up in memory and written with two statements."""
+    """What a transaction changes, added up in memory. A transaction has one and writes it last: whoever counts
+    something for the same mailing waits from then on (docs/decisions/lock-order.md)."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[int, str]] = Counter()
@@ -90,7 +91,7 @@ class Tally:
             self.add(mailing_id, "retried")
 
     async def write(self, tx: Tx) -> None:
-        """Store it all. Rows are taken in the order of their keys, so that two engines don't deadlock."""
+        """Store it all, in the order of the keys. Nothing but ``bump_revision`` may follow in the transaction."""
         if mailing_ids := sorted({mailing_id for mailing_id, _ in self._counts}):
             await self._write_counts(tx, mailing_ids)
         if self._stats:

@@ -9,8 +9,8 @@ from engine.domain.message import UNCERTAIN, Event, Status, Step, step
 from engine.store.audience import not_reached
 from engine.store.counters import Tally
 from engine.store.database import Lane, Row, Tx
-from engine.store.told import may_have_reached
-from engine.store.verbs import Verbs, bump_revision
+from engine.store.told import hold_told, may_have_reached
+from engine.store.verbs import Verbs, bump_revision, hold, lock_clients
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
 LOST_DETAIL: Final = "outcome unknown: the engine stopped"
@@ -39,7 +39,7 @@ class EndingVerbs(Verbs):
             )
             return len(lost), await _lose(tx, lost, now_us)
 
-        number, uncertain = await self._db.transaction(work, Lane.DELIVERY)
+        number, uncertain = await self._alone_if_overtaken(work, Lane.DELIVERY)
         self.on_step(UNCERTAIN, uncertain)
         return number
 
@@ -79,23 +79,26 @@ class EndingVerbs(Verbs):
         """Remove a deleted mailing by and by; see ``ports.Store``. False at once for one that is not deleted."""
 
         async def work(tx: Tx) -> bool:
-            mailing = await tx.row(f"SELECT deleted_us FROM mailing WHERE id = ? {tx.dialect.lock()}", mailing_id)
+            # As where rows are made: so nobody is about to make one for a mailing that goes.
+            await lock_clients(tx, exclusive=True)
+            mailing = await tx.row("SELECT deleted_us FROM mailing WHERE id = ?", mailing_id)
             if mailing is None:
                 return True
-            if mailing[0] is None:
+            if mailing[0] is None or await _purge_messages(tx, mailing_id, limit) == limit:
                 return False
-            number = await tx.run(
-                "DELETE FROM message WHERE id IN (SELECT id FROM message WHERE mailing_id = ? LIMIT ?)",
-                mailing_id,
-                limit,
-            )
-            if number == limit:
-                return False
+            await hold(tx, "told", "told.mailing_id = ?", mailing_id)
             await tx.run("DELETE FROM mailing WHERE id = ?", mailing_id)
             await bump_revision(tx)
             return True
 
         return await self._db.transaction(work, Lane.DELIVERY)
+
+
+async def _purge_messages(tx: Tx, mailing_id: int, limit: int) -> int:
+    sql = f"SELECT id FROM message WHERE mailing_id = ? ORDER BY id LIMIT ? {tx.dialect.lock()}"
+    ids = [row[0] for row in await tx.table("id", sql, mailing_id, limit)]
+    await tx.run(f"DELETE FROM message WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(ids))
+    return len(ids)
 
 
 def _was_called(lost: Row) -> bool:
@@ -121,9 +124,10 @@ async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> int:
     """Messages of a dead engine: (id, mailing, status, attempt, stale, unsure, whether a mark comes before each call).
     Returns how many have ended as uncertain."""
     called = {row[0] for row in lost if _was_called(row)}
-    await may_have_reached(tx, called)
-    await not_reached(tx, [row[0] for row in lost if row[0] not in called])
     tally = Tally()
+    await hold_told(tx, [row[0] for row in lost])
+    await may_have_reached(tx, called)
+    await not_reached(tx, [row[0] for row in lost if row[0] not in called], tally)
     again: list[int] = []
     gone: dict[int, int] = {}
     uncertain: list[int] = []
@@ -141,7 +145,7 @@ async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> int:
             uncertain.append(id)
         else:
             (again if was_called else uncalled).append(id)
-    ended = len(uncertain) + await withdraw_messages(tx, gone, now_us, uncalled=True, tally=tally)
+    ended = len(uncertain) + await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
     await _store_lost(tx, again, uncertain, now_us)
     if uncalled:
         change = "status = 0, owner = NULL, due_us = 0, attempt = attempt - 1"

@@ -20,7 +20,8 @@ from engine.store.lists import Cut, read_part
 from engine.store.requests import find_answer, first_answer, keep_answer
 from engine.store.rows import Actor, Changed, Counts, Created, MailingRow, Page, PageOf, RequestKey
 from engine.store.texts import keep_new_text, keep_text
-from engine.store.verbs import Verbs, bump_revision
+from engine.store.told import forget_mailing
+from engine.store.verbs import Verbs, bump_revision, lock_mailing
 
 _INPUT: Final = (
     "text, filter_tags, filter_phone_codes, start_us, end_us, local_from, local_to, rate_limit, on_uncertain"
@@ -80,9 +81,10 @@ class MailingVerbs(Verbs):
             )
             await tx.run("INSERT INTO mailing_counters (mailing_id) VALUES (?)", mailing_id)
             await keep_text(tx, mailing_id, now_us)
-            await _note(tx, by, "create", mailing_id, _shown(mailing), now_us)
+            await _note(tx, by, "create", mailing_id, asdict(mailing), now_us)
             row = await _get(tx, mailing_id)
             await keep_answer(tx, request, row, now_us)
+            await bump_revision(tx)
             return Created(row, replayed=False)
 
         return await self._db.transaction(work)
@@ -169,8 +171,10 @@ class MailingVerbs(Verbs):
             await tx.run(f"UPDATE mailing SET {sets}update_us = ? WHERE id = ?", *columns.values(), now_us, mailing_id)
             if new.text != old.text:
                 await keep_new_text(tx, mailing_id, now_us)
-            await _note(tx, by, "update", mailing_id, _shown(new), now_us)
-            return await _get(tx, mailing_id)
+            await _note(tx, by, "update", mailing_id, asdict(new), now_us)
+            row = await _get(tx, mailing_id)
+            await bump_revision(tx)
+            return row
 
         return await self._db.transaction(work)
 
@@ -195,6 +199,7 @@ class MailingVerbs(Verbs):
             await _get(tx, mailing_id, lock=True)
             await tx.run("UPDATE mailing SET deleted_us = ? WHERE id = ?", now_us, mailing_id)
             await _note(tx, by, "delete", mailing_id, {}, now_us)
+            await bump_revision(tx)
 
         await self._db.transaction(work)
 
@@ -209,13 +214,13 @@ class MailingVerbs(Verbs):
             Conflict: the request id was used for another request.
         """
 
-        async def work(tx: Tx) -> MailingRow:
+        async def work(tx: Tx) -> tuple[MailingRow, bool]:
             old = await _get_open(tx, mailing_id, now_us)
             if old.paused is paused:
-                return old
+                return old, False
             await tx.run("UPDATE mailing SET paused = ?, update_us = ? WHERE id = ?", paused, now_us, mailing_id)
             await _note(tx, by, "pause" if paused else "resume", mailing_id, {}, now_us)
-            return await _get(tx, mailing_id)
+            return await _get(tx, mailing_id), True
 
         return await self._once(work, request, now_us)
 
@@ -230,26 +235,29 @@ class MailingVerbs(Verbs):
             Conflict: the request id was used for another request.
         """
 
-        async def work(tx: Tx) -> MailingRow:
+        async def work(tx: Tx) -> tuple[MailingRow, bool]:
             old = await _get(tx, mailing_id, lock=True)
             if old.cancelled_us is not None:
-                return old
+                return old, False
             _check_open(old, now_us)
             await tx.run("UPDATE mailing SET cancelled_us = ?, update_us = ? WHERE id = ?", now_us, now_us, mailing_id)
-            await tx.run("DELETE FROM told WHERE mailing_id = ?", mailing_id)
+            await forget_mailing(tx, mailing_id)
             await _note(tx, by, "cancel", mailing_id, {}, now_us)
-            return await _get(tx, mailing_id)
+            return await _get(tx, mailing_id), True
 
         return await self._once(work, request, now_us)
 
-    async def _once(self, change: Work[MailingRow], request: RequestKey | None, now_us: int) -> Changed:
-        """Change a mailing, unless the request was answered before: also when it could not be done now."""
+    async def _once(self, change: Work[tuple[MailingRow, bool]], request: RequestKey | None, now_us: int) -> Changed:
+        """Change a mailing, unless the request was answered before: also when it could not be done now. ``change``
+        returns the mailing, and whether it is another one now."""
 
         async def work(tx: Tx) -> Changed:
             if (answer := await find_answer(tx, request)) is not None:
                 return Changed(_from_answer(answer.response), answer.create_us, replayed=True)
-            row = await change(tx)
+            row, has_changed = await change(tx)
             await keep_answer(tx, request, row, now_us)
+            if has_changed:
+                await bump_revision(tx)
             return Changed(row, now_us, replayed=False)
 
         return await self._db.transaction(work)
@@ -334,11 +342,6 @@ def _columns(mailing: MailingInput) -> dict[str, Any]:
     }
 
 
-def _shown(mailing: MailingInput) -> dict[str, Any]:
-    """What the audit list keeps."""
-    return asdict(mailing)
-
-
 def _shared(mailing: MailingInput) -> dict[str, Any]:
     """What a mailing as it is given and as it is read have in common, but for ``on_uncertain``, which never changes."""
     return {
@@ -370,8 +373,9 @@ def _from_answer(answer: dict[str, Any]) -> MailingRow:
 
 
 async def _get(tx: Tx, mailing_id: int, *, lock: bool = False) -> MailingRow:
-    locked = tx.dialect.lock("m") if lock else ""
-    row = await tx.row(f"{_ROW} WHERE id = ? AND deleted_us IS NULL {locked}", mailing_id)
+    if lock:
+        await lock_mailing(tx, mailing_id)
+    row = await tx.row(f"{_ROW} WHERE id = ? AND deleted_us IS NULL", mailing_id)
     if row is None:
         raise NotFound("mailing", mailing_id)
     return mailing_row(row)
@@ -392,5 +396,4 @@ def _check_open(mailing: MailingRow, now_us: int) -> None:
 
 
 async def _note(tx: Tx, by: Actor, action: str, mailing_id: int, detail: Mapping[str, Any], now_us: int) -> None:
-    await bump_revision(tx)
     await add_audit(tx, by, f"mailing.{action}", "mailing", mailing_id, detail, now_us)

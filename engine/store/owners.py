@@ -12,20 +12,25 @@ from engine.store.verbs import Verbs, bump_revision
 _CLAIM: Final = {"id": "int", "attempt": "int", "phone_number": "int", "time_zone": "text"}
 
 
-async def tell_owners(verbs: Verbs, tx: Tx, client_ids: Sequence[int]) -> None:
-    """Tell other engines that clients are changed or deleted of which they have claims, if they have any.
+async def claimed_elsewhere(verbs: Verbs, tx: Tx, client_ids: Sequence[int]) -> bool:
+    """Whether another engine has claims of these clients, which are being changed or deleted: ``tell_owners`` then.
 
     Called after the messages of these clients, pending ones too, have been locked, and before the clients are deleted:
     then nobody can claim one of them and read its client as it was without being seen here.
     """
     if tx.dialect.is_sqlite:
-        return  # there is no other engine
+        return False  # there is no other engine
     taken = await tx.row(
         f"SELECT 1 FROM message WHERE client_id {tx.dialect.in_list()} AND status IN (1, 2) AND owner <> ? LIMIT 1",
         tx.dialect.list_arg(client_ids),
         verbs.engine_id,
     )
-    if taken is not None:
+    return taken is not None
+
+
+async def tell_owners(verbs: Verbs, tx: Tx, elsewhere: bool) -> None:
+    """Tell the other engines, the last thing in a transaction (docs/decisions/lock-order.md), if that is so."""
+    if elsewhere:
         verbs.on_owners_told(await bump_revision(tx))
 
 

@@ -16,6 +16,7 @@ from engine.domain.message import Reason, Status
 from engine.store.database import Row, Tx
 from engine.store.errors import StoreUnavailable
 from engine.store.schema import NO_CONTROL
+from engine.store.verbs import hold
 
 _HASH_BYTES: Final = 8
 _OPEN: Final = "SELECT id FROM mailing WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL"
@@ -47,16 +48,15 @@ async def leave(tx: Tx, phones: Mapping[int, int], now_us: int) -> list[Row]:
     """Remember the numbers that these clients (number by id) leave, by being deleted or by getting another one.
 
     Returns:
-        Their messages that are not final, locked: id, mailing, client, status, stale.
+        Their messages that are not final: id, mailing, client, status, stale. All of theirs are locked.
     """
     open_ids = {row[0] for row in await tx.rows(_OPEN, now_us)}
-    # Whatever the status is: on PostgreSQL it may become another one while this waits for the row.
+    # Whatever status and mailing are: on PostgreSQL the status may become another one while this waits for the row, and
+    # when a client is deleted its history is changed too.
     messages = await tx.rows(
         f"SELECT id, mailing_id, client_id, status, stale, reason, unsure FROM message"
-        f" WHERE client_id {tx.dialect.in_list()} AND (status <= 2 OR mailing_id {tx.dialect.in_list()})"
-        f" ORDER BY id {tx.dialect.lock()}",
+        f" WHERE client_id {tx.dialect.in_list()} ORDER BY id {tx.dialect.lock()}",
         tx.dialect.list_arg(phones),
-        tx.dialect.list_arg(open_ids),
     )
     await _remember(tx, phones, [row for row in messages if row[1] in open_ids])
     return [row[:5] for row in messages if row[3] <= Status.CALLING]
@@ -104,7 +104,9 @@ async def come_back(tx: Tx, client_id: int, phone_number: int) -> None:
     if mine:
         key = await _key(tx)
         own = [id for id, mailing_id, hashed in mine if hashed == _hash(key, mailing_id, phone_number)]
-        await tx.run(f"DELETE FROM told WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(own))
+        those, ids = f"told.id {tx.dialect.in_list()}", tx.dialect.list_arg(own)
+        await hold(tx, "told", those, ids)
+        await tx.run(f"DELETE FROM told WHERE {those}", ids)
 
 
 async def left_out(
@@ -125,6 +127,9 @@ async def left_out(
     args = tx.dialect.rows_args(asked, len(_PAIR))
     same = "told.mailing_id = r.mailing_id AND told.phone_hash = r.phone_hash"
     # Before looking: it waits for whoever is about to take such a row away.
+    those = f"(SELECT r.mailing_id, r.phone_hash FROM {tx.dialect.rows_table(**_PAIR)})"
+    in_hand = f"told.stage = {int(Stage.IN_HAND)} AND (told.mailing_id, told.phone_hash) IN {those}"
+    await hold(tx, "told", in_hand, *args)
     await tx.run(
         f"UPDATE told SET waiting_client_id = r.client_id, waiting_us = {int(now_us)}"
         f" FROM {tx.dialect.rows_table(**_PAIR)} WHERE {same} AND told.stage = {int(Stage.IN_HAND)}",
@@ -134,6 +139,13 @@ async def left_out(
         f"SELECT DISTINCT r.mailing_id, r.client_id FROM {tx.dialect.rows_table(**_PAIR)} JOIN told ON {same}", *args
     )
     return {(mailing_id, client_id) for mailing_id, client_id in found}
+
+
+async def hold_told(tx: Tx, message_ids: Iterable[int]) -> None:
+    """Lock what the outcomes of these messages decide, in order and all at once: before ``may_have_reached`` and
+    ``untold``, which look at some of them each."""
+    if ids := list(message_ids):
+        await hold(tx, "told", f"stage = {int(Stage.IN_HAND)} AND message_id {tx.dialect.in_list()}", ids)
 
 
 async def may_have_reached(tx: Tx, message_ids: Iterable[int]) -> None:
@@ -156,6 +168,13 @@ async def untold(tx: Tx, message_ids: Sequence[int]) -> list[Row]:
         tx.dialect.list_arg(message_ids),
     )
     return [row for row in rows if row[1] is not None]
+
+
+async def forget_mailing(tx: Tx, mailing_id: int) -> None:
+    """A mailing is over: what its messages have told is of no use any more. Rows that another transaction has are left
+    for housekeeping, because this one has the mailing."""
+    rows = f"SELECT id FROM told WHERE mailing_id = ? {tx.dialect.lock(skip=True)}"
+    await tx.run(f"DELETE FROM told WHERE id IN ({rows})", mailing_id)
 
 
 async def _key(tx: Tx) -> bytes:

@@ -13,8 +13,8 @@ from engine.ports import Claim, Record, Renewal, Return
 from engine.store.audience import not_reached
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
-from engine.store.told import may_have_reached
-from engine.store.verbs import Verbs
+from engine.store.told import hold_told, may_have_reached
+from engine.store.verbs import Verbs, hold
 from engine.store.withdrawal import withdraw_messages
 
 _MAY_SEND: Final = (
@@ -42,6 +42,11 @@ _CLAIM_POSTGRES: Final = (
     " WHERE m.id = due.id AND c.id = m.client_id"
     " RETURNING m.id, m.client_id, m.attempt, c.phone_number, c.time_zone, due.position"
 )
+
+_HELD: Final = "SELECT id FROM message WHERE id = ANY(?::bigint[]) AND owner = ? ORDER BY id FOR UPDATE"
+_IN_ORDER: Final = f"WITH held AS MATERIALIZED ({_HELD}) "
+"""``hold`` as a part of the statement that changes the rows; also a hint that their ids lead to them, and not the index
+of all that is claimed: with 20,000 claimed 30,000/s instead of 4,000."""
 
 _DETAIL_MAX: Final = 1_000
 """Characters."""
@@ -163,11 +168,14 @@ class TransitionVerbs(Verbs):
                 f" FROM {tx.dialect.rows_table(id='int', due_us='int')} WHERE message.id = r.id",
                 *tx.dialect.rows_args(dues, 2),
             )
-            await not_reached(tx, [item.message_id for item in ours])
-            uncertain = await withdraw_messages(tx, gone, now_us, uncalled=True)
+            tally = Tally()
+            await hold_told(tx, [item.message_id for item in ours])
+            await not_reached(tx, [item.message_id for item in ours], tally)
+            uncertain = await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
+            await tally.write(tx)
             return len(passed), uncertain
 
-        number, uncertain = await self._db.transaction(work, Lane.DELIVERY) if returns else (0, 0)
+        number, uncertain = await self._alone_if_overtaken(work, Lane.DELIVERY) if returns else (0, 0)
         self.on_step(UNCERTAIN, uncertain)
         return number
 
@@ -185,7 +193,7 @@ class TransitionVerbs(Verbs):
             }
             return await _store_outcomes(tx, list(ours.values()), owner)
 
-        steps = await self._db.transaction(work, Lane.DELIVERY) if records else Counter()
+        steps = await self._alone_if_overtaken(work, Lane.DELIVERY) if records else Counter()
         for result, number in steps.items():
             self.on_step(result, number)
         return steps.total()
@@ -233,14 +241,14 @@ async def _passed(
     *,
     lock: str | None = None,
 ) -> dict[int, _Taken]:
-    """The fence: those of these (message id, attempt) that are still the owner's. Locked, unless ``lock`` says
-    otherwise."""
+    """The fence: those of these (message id, attempt) that are still the owner's. Locked in the order of their ids,
+    unless ``lock`` says otherwise."""
+    in_order = f"ORDER BY m.id {tx.dialect.lock('m')}" if lock is None and not tx.dialect.is_sqlite else lock or ""
     rows = await tx.table(
         "id, attempt, stale, status, unsure",
         "SELECT m.id AS id, m.attempt AS attempt, m.stale AS stale, m.status AS status, m.unsure AS unsure"
         f" FROM {tx.dialect.rows_table(**_FENCE)}"
-        f" JOIN message AS m ON m.id = r.id AND m.attempt = r.attempt WHERE m.owner = ? AND {condition}"
-        f" {tx.dialect.lock('m') if lock is None else lock}",
+        f" JOIN message AS m ON m.id = r.id AND m.attempt = r.attempt WHERE m.owner = ? AND {condition} {in_order}",
         *tx.dialect.rows_args(list(pairs), len(_FENCE)),
         owner,
     )
@@ -277,9 +285,12 @@ async def _store_outcomes(tx: Tx, outcomes: Sequence[tuple[Record, Step | None]]
             sent.append(record)
         else:
             others.append((record, result))
-    await may_have_reached(tx, [record.message_id for record, _ in outcomes if record.event is Event.MISS])
-    await not_reached(tx, [record.message_id for record, _ in outcomes if record.event in (Event.DEFER, Event.REJECT)])
     tally = Tally()
+    missed = [record.message_id for record, _ in outcomes if record.event is Event.MISS]
+    known = [record.message_id for record, _ in outcomes if record.event in (Event.DEFER, Event.REJECT)]
+    await hold_told(tx, [*missed, *known])
+    await may_have_reached(tx, missed)
+    await not_reached(tx, known, tally)
     for result, records in by_step.items():
         tally.calls(records, result)
     for record in gone:
@@ -300,13 +311,18 @@ async def _store_sent(tx: Tx, records: Sequence[Record], owner: int) -> int:
     alike: defaultdict[tuple[int, int | None, int | None], list[tuple[int, int, int]]] = defaultdict(list)
     for id, _, _, attempt, _, started_us, finished_us, http_status, _, _, text_version in records:
         alike[attempt, http_status, text_version].append((id, started_us, finished_us))
+    if len(alike) > 1:
+        ids = [record.message_id for record in records]
+        await hold(tx, "message", f"message.id {tx.dialect.in_list()} AND message.owner = ?", ids, owner)
+    in_order, among = ("", "") if tx.dialect.is_sqlite else (_IN_ORDER, " AND message.id IN (SELECT id FROM held)")
     stored = 0
     for (attempt, http_status, text_version), rows in alike.items():
         stored += await tx.run(
-            "UPDATE message SET status = 3, owner = NULL, due_us = 0, stale = FALSE, started_us = r.started_us,"
-            " finished_us = r.finished_us, http_status = ?, text_version = ?, detail = ''"
+            f"{in_order}UPDATE message SET status = 3, owner = NULL, due_us = 0, stale = FALSE,"
+            " started_us = r.started_us, finished_us = r.finished_us, http_status = ?, text_version = ?, detail = ''"
             f" FROM {tx.dialect.rows_table(**_SENT)} WHERE message.id = r.id AND message.attempt = ?"
-            " AND message.owner = ? AND message.status IN (1, 2)",
+            f" AND message.owner = ? AND message.status IN (1, 2){among}",
+            *(() if tx.dialect.is_sqlite else ([row[0] for row in rows], owner)),
             http_status,
             text_version,
             *tx.dialect.rows_args(rows, len(_SENT)),

@@ -14,7 +14,7 @@ ENDS_UNCERTAIN: Final = f"status = {int(UNCERTAIN.status)}, reason = {int(UNCERT
 
 
 async def withdraw_messages(
-    tx: Tx, mailing_of: Mapping[int, int], now_us: int, *, uncalled: bool = False, tally: Tally | None = None
+    tx: Tx, mailing_of: Mapping[int, int], now_us: int, tally: Tally, *, uncalled: bool = False
 ) -> int:
     """Remove messages, but for those that may have reached the provider: they end, and their reason says so.
 
@@ -22,8 +22,8 @@ async def withdraw_messages(
         tx: the transaction, which holds these rows.
         mailing_of: the mailing of each message, by message id.
         now_us: the time.
+        tally: gets what changes in the counters.
         uncalled: they were claimed, and go back without a call: the attempt is not used up.
-        tally: gets what changes in the counters; written here when it is not given.
 
     Returns:
         How many have ended.
@@ -39,15 +39,12 @@ async def withdraw_messages(
         ids,
     )
     kept = {row[0] for row in ended}
-    counts = Tally() if tally is None else tally
     for id, mailing_id in mailing_of.items():
         if id in kept:
-            counts.move(mailing_id, UNCERTAIN, now_us)
+            tally.move(mailing_id, UNCERTAIN, now_us)
         else:
-            counts.add(mailing_id, "pending", -1)
+            tally.add(mailing_id, "pending", -1)
     if len(kept) < len(mailing_of):
         gone = tx.dialect.list_arg(id for id in mailing_of if id not in kept)
         await tx.run(f"DELETE FROM message WHERE id {tx.dialect.in_list()}", gone)
-    if tally is None:
-        await counts.write(tx)
     return len(kept)

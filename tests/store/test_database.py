@@ -129,7 +129,7 @@ async def test_claiming_reads_the_partial_index_and_nothing_else(store: Store) -
             rows: Any = await tx.rows(f"EXPLAIN QUERY PLAN {transitions._CLAIM_SQLITE}", *args)
             return "\n".join(row[3] for row in rows)
         await tx.run("SET LOCAL enable_seqscan = off")  # 50 rows are one page
-        rows = await tx.rows(f"EXPLAIN {transitions._CLAIM_POSTGRES}", *args, 1, LEASE)
+        rows = await tx.rows(f"EXPLAIN {transitions._DUE_POSTGRES}", *args)
         return "\n".join(row[0] for row in rows)
 
     plan = await store._db.transaction(explain)

@@ -11,6 +11,7 @@ import pytest
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import Event
 from engine.store import Store, StoreUnavailable, audience
+from engine.store.counters import Tally
 from engine.store.database import Tx
 from engine.store.rows import ClientQuery, Counts, Page, RequestKey
 from tests.store.conftest import Opener
@@ -190,7 +191,36 @@ async def test_one_request_id_twice_at_the_same_time_makes_one_mailing(open_stor
     assert [created.replayed for created in made].count(False) == 1
 
 
-async def test_outcomes_are_stored_and_claims_given_back_while_an_audience_is_built(
+class SlowBuilder:
+    """Builds chunks of which each waits, when it has made its rows, until it may go on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.has_made_rows, self.may_go_on = asyncio.Event(), asyncio.Event()
+        build = audience._Chunk.build
+
+        async def slowly(chunk: audience._Chunk, now_us: int, reset_us: int, tally: Tally, *, again: bool) -> None:
+            await build(chunk, now_us, reset_us, tally, again=again)
+            self.has_made_rows.set()
+            await self.may_go_on.wait()
+
+        monkeypatch.setattr(audience._Chunk, "build", slowly)
+
+    async def build(self, store: Store, mailing_id: int) -> asyncio.Task[bool]:
+        """Let it make the rows of a chunk."""
+        self.has_made_rows.clear()
+        self.may_go_on.clear()
+        building = asyncio.create_task(store.build_audience(mailing_id, 30, NOW, LONG_AGO))
+        await self.has_made_rows.wait()
+        return building
+
+    async def finish(self, building: asyncio.Task[bool]) -> bool:
+        """Let it go on; what ``build_audience`` has returned."""
+        assert not building.done()
+        self.may_go_on.set()
+        return await building
+
+
+async def test_nothing_of_a_mailing_waits_for_a_chunk_of_its_audience(
     open_store: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Found from outside: registering a mailing for 200,000 clients stopped all sending for 15 s, with 14 deadlocks."""
@@ -198,21 +228,107 @@ async def test_outcomes_are_stored_and_claims_given_back_while_an_audience_is_bu
     await add_clients(sender, 6)
     mailing_id, owner = await add_mailing(sender, build=False), await add_engine(sender)
     assert not await builder.build_audience(mailing_id, 3, NOW, LONG_AGO)
-    first, *_ = claims = await claim(sender, mailing_id, owner)
-    begun, go_on, build = asyncio.Event(), asyncio.Event(), audience._Chunk.build
-
-    async def slowly(chunk: audience._Chunk, *args: int, again: bool) -> None:
-        begun.set()
-        await go_on.wait()
-        await build(chunk, *args, again=again)
-
-    monkeypatch.setattr(audience._Chunk, "build", slowly)
-    building = asyncio.create_task(builder.build_audience(mailing_id, 30, NOW, LONG_AGO))
-    await begun.wait()
+    first, *others = await claim(sender, mailing_id, owner, 2)
+    slow = SlowBuilder(monkeypatch)
+    building = await slow.build(builder, mailing_id)
     async with asyncio.timeout(10):
         assert await record(sender, owner, [first], Event.ACCEPT) == 1
-        assert await release(sender, owner, claims[1:]) == 2
-    assert not building.done()
-    go_on.set()
-    assert await building
+        assert await release(sender, owner, others) == 1
+        assert len(await claim(sender, mailing_id, owner)) == 2
+        assert (await sender.set_paused(mailing_id, True, by=BY, now_us=NOW)).row.paused
+        assert (await sender.set_paused(mailing_id, False, by=BY, now_us=NOW)).row.counts == Counts(pending=2, sent=1)
+        assert await sender.cancel_pending(mailing_id, 9, NOW) == 0
+    assert await slow.finish(building)
     assert await counts(sender, mailing_id) == Counts(pending=5, sent=1)
+
+
+@pytest.mark.parametrize("change", ["edit", "cancel", "delete"])
+async def test_rule_14_a_chunk_that_an_edit_has_overtaken_leaves_nothing(
+    open_store: Opener, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    one, two = await open_store(), await open_store()
+    await add_clients(one, 4, "a")
+    await add_clients(one, 3, "b", first=4)
+    mailing_id = await add_mailing(one, mailing(AudienceFilter(("a",))), build=False)
+    slow = SlowBuilder(monkeypatch)
+    building = await slow.build(two, mailing_id)
+    async with asyncio.timeout(10):
+        if change == "edit":
+            await one.update_mailing(mailing_id, lambda _: mailing(AudienceFilter(("b",))), by=BY, now_us=NOW)
+        elif change == "cancel":
+            await one.set_cancelled(mailing_id, by=BY, now_us=NOW)
+        else:
+            await one.delete_mailing(mailing_id, by=BY, now_us=NOW)
+    assert not await slow.finish(building)
+    assert await messages(one) == []
+    assert await two.build_audience(mailing_id, 30, NOW, LONG_AGO)
+    assert len(await messages(one)) == (3 if change == "edit" else 0)
+    assert await one.check() == []
+
+
+async def test_rule_14_a_rebuild_takes_away_what_is_given_back_meanwhile(open_store: Opener) -> None:
+    """A message that was put off between two statements of the chunk was neither removed nor marked."""
+    one, two = await open_store(), await open_store()
+    await add_clients(one, 3, "a")
+    mailing_id, owner = await add_mailing(one, mailing(AudienceFilter(("a",)))), await add_engine(one)
+    claims = await claim(one, mailing_id, owner)
+    await one.update_mailing(mailing_id, lambda _: mailing(AudienceFilter(("b",))), by=BY, now_us=NOW)
+    given_back: list[asyncio.Task[int]] = []
+    change = audience._Chunk._change
+
+    async def beside(chunk: audience._Chunk, *args: str) -> int:
+        number = await change(chunk, *args)
+        if args[0].startswith("DELETE"):
+            given_back.append(asyncio.create_task(release(two, owner, claims)))
+            await asyncio.wait(given_back, timeout=0.3)
+        return number
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(audience._Chunk, "_change", beside)
+        assert await one.build_audience(mailing_id, 30, NOW, LONG_AGO)
+    assert await given_back[0] == 3
+    assert await messages(one) == []
+    assert await one.check() == []
+
+
+async def _waiting(store: Store) -> None:
+    """Until a session of this database waits for a lock."""
+
+    async def work(tx: Tx) -> int:
+        return int(
+            await tx.value(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+        )
+
+    async with asyncio.timeout(10):
+        while not await store._db.transaction(work):
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("change", ["resume", "cancel"])
+async def test_a_change_that_was_made_before_answers_with_the_counts_of_after_its_wait(
+    open_store: Opener, change: str
+) -> None:
+    """PostgreSQL gives whoever waited the new row of the mailing with the old row of its counters."""
+    one, two, third = await open_store(), await open_store(), await open_store()
+    await add_clients(one, 3)
+    mailing_id = await add_mailing(one)
+    if change == "cancel":
+        await one.set_cancelled(mailing_id, by=BY, now_us=NOW)
+    has_locked = asyncio.Event()
+
+    async def count_late(tx: Tx) -> None:
+        await tx.rows("SELECT 1 FROM mailing WHERE id = ? FOR SHARE", mailing_id)
+        await tx.run("UPDATE mailing_counters SET pending = 0, sent = 3 WHERE mailing_id = ?", mailing_id)
+        has_locked.set()
+        await _waiting(third)
+
+    counting = asyncio.create_task(one._db.transaction(count_late))
+    await has_locked.wait()
+    if change == "resume":
+        answer = await two.set_paused(mailing_id, False, by=BY, now_us=NOW)
+    else:
+        answer = await two.set_cancelled(mailing_id, by=BY, now_us=NOW)
+    await counting
+    assert answer.row.counts == Counts(sent=3)

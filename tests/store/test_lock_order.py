@@ -1,0 +1,214 @@
+"""One order of locks for all transactions (docs/decisions/lock-order.md)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import asyncpg
+import pytest
+
+from engine.domain.audience import AudienceFilter
+from engine.domain.message import Event
+from engine.store import Store
+from engine.store.database import Row
+from engine.store.postgres import PostgresTx
+from tests.store.commotion import Commotion, deadlocks
+from tests.store.conftest import Opener
+from tests.store.world import (
+    BY,
+    END,
+    LEASE,
+    LONG_AGO,
+    NOW,
+    add_clients,
+    add_engine,
+    add_mailing,
+    claim,
+    client,
+    mailing,
+    outcome,
+    record,
+    release,
+)
+
+pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("kind", ["postgres"], indirect=True)]
+
+ORDER: Final = ("client", "message", "told", "mailing", "mailing_counters", "mailing_stat", "control", "engine")
+"""Tables whose rows are waited for, in the order of the document, which a test compares."""
+_AT_THE_END: Final = ("mailing_counters", "mailing_stat", "control")
+_KEYS: Final = {"mailing_counters": "mailing_id"}
+# A unique key is waited for as well: a number that another transaction is giving to a client, a line of statistics.
+_WAITS_FOR_A_KEY: Final = re.compile(r"INSERT INTO (client|mailing_stat)\b|UPDATE (client)\b")
+_IN_ORDER: Final = re.compile(
+    r"ORDER BY ((m|\w+)\.)?(id|mailing_id)\b[^)]*FOR UPDATE"
+    r"|INSERT INTO mailing_stat .* ORDER BY mailing_id, kind, key"
+    r"|DELETE FROM mailing WHERE"  # the last of a mailing, whose counters and statistics nobody else has
+)
+
+
+class Observer:
+    """Looks from a session of its own, after each statement of the store's, at which rows are locked by then."""
+
+    def __init__(self, session: asyncpg.Connection) -> None:
+        self._session = session
+        self.is_looking = False
+        self.problems: list[str] = []
+        self.seen: list[str] = []
+        """Tables in which a row was locked, of the last verb."""
+        self._held: dict[str, set[int]] = {}
+
+    def begins(self) -> None:
+        """A transaction begins."""
+        self._held = {table: set() for table in ORDER}
+        self.seen = []
+
+    async def after(self, sql: str) -> None:
+        """Judge the statement that has just run."""
+        if not self.is_looking:
+            return
+        highest = max((ORDER.index(table) for table, rows in self._held.items() if rows), default=-1)
+        if any(self._held[table] for table in ("mailing_counters", "mailing_stat")) and not _is_last(sql):
+            self.problems.append(f"it follows the counters: {sql}")
+        keyed = _WAITS_FOR_A_KEY.search(sql)
+        for table in ORDER:
+            now = await self._locked(table)
+            more = now - self._held[table]
+            self._held[table] |= now
+            if more:
+                self.seen.append(table)
+            skips = table in ("message", "told") and "SKIP LOCKED" in sql
+            if (more or (keyed and table in keyed.groups())) and not skips and ORDER.index(table) < highest:
+                self.problems.append(f"{table} after {ORDER[highest]}: {sql}")
+            if len(more) > 1 and not skips and not _IN_ORDER.search(sql):
+                self.problems.append(f"{len(more)} rows of {table} in any order: {sql}")
+
+    async def _locked(self, table: str) -> set[int]:
+        """Keys of rows that others can't change now: SHARE and stronger, but not the KEY SHARE of foreign keys."""
+        key = _KEYS.get(table, "id")
+        async with self._session.transaction():
+            rows = await self._session.fetch(f"SELECT {key} FROM {table}")
+            free = await self._session.fetch(f"SELECT {key} FROM {table} FOR NO KEY UPDATE SKIP LOCKED")
+        return {row[0] for row in rows} - {row[0] for row in free}
+
+
+def _is_last(sql: str) -> bool:
+    return any(re.search(rf"(UPDATE|INTO|FROM) {table}\b", sql) for table in _AT_THE_END)
+
+
+@pytest.fixture
+async def observer(open_store: Opener, url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Observer]:
+    """Watches every statement of the store."""
+    session = await asyncpg.connect(url)
+    watching, made, rows, run = Observer(session), PostgresTx.__init__, PostgresTx.rows, PostgresTx.run
+
+    def begin(tx: PostgresTx, *args: Any) -> None:
+        made(tx, *args)
+        watching.begins()
+
+    async def seen_rows(tx: PostgresTx, sql: str, *args: Any) -> Sequence[Row]:
+        found = await rows(tx, sql, *args)
+        await watching.after(sql)
+        return found
+
+    async def seen_run(tx: PostgresTx, sql: str, *args: Any) -> int:
+        number = await run(tx, sql, *args)
+        await watching.after(sql)
+        return number
+
+    monkeypatch.setattr(PostgresTx, "__init__", begin)
+    monkeypatch.setattr(PostgresTx, "rows", seen_rows)
+    monkeypatch.setattr(PostgresTx, "run", seen_run)
+    yield watching
+    await session.close()
+
+
+async def _every_verb(store: Store) -> list[tuple[str, Callable[[], Awaitable[object]]]]:
+    """Each verb that writes, in an order in which all find more than one row to lock."""
+    ids = await add_clients(store, 30)
+    backwards = ids[::-1]
+    first, second = await add_mailing(store), await add_mailing(store, mailing(on_uncertain="not_sent"))
+    old, dead = await add_mailing(store), await add_engine(store)
+    owner = await add_engine(store)
+    finished = await claim(store, old, owner)
+    await record(store, owner, finished, Event.ACCEPT)
+    hands = [taken for mailing_id in (first, second) for taken in await claim(store, mailing_id, owner, 20)][::-1]
+    events = [Event.DEFER, Event.MISS, Event.REJECT, Event.ACCEPT]
+    mixed = [outcome(taken, event) for taken, event in zip(hands, events * 4, strict=False)]
+    accepted, returned, left = hands[16:22], hands[22:30], hands[30:]
+    movers = {taken.client_id for taken in hands[:16]} | {taken.client_id for taken in returned}
+
+    async def move() -> None:
+        """Clients whose messages are in hand get other numbers, and new clients theirs, in one import."""
+        numbers = sorted(ids.index(client_id) for client_id in movers)
+        for number in numbers:
+            await store.update_client(ids[number], lambda _, n=number: client(100 + n), by=BY, now_us=NOW)  # type: ignore[misc]
+        await store.import_clients([client(number) for number in numbers], by=BY, now_us=NOW)
+
+    async def purge() -> None:
+        while not await store.purge(second, 7):
+            pass
+
+    async def build() -> None:
+        while not await store.build_audience(first, 50, NOW, LONG_AGO):
+            pass
+
+    narrow = mailing(AudienceFilter(("x", "new")), text="another")
+    return [
+        ("heartbeat", lambda: store.heartbeat(owner, END, 0, seen_revision=1, workers=1, in_flight=0)),
+        ("create_client", lambda: store.create_client(client(60), by=BY, now_us=NOW)),
+        ("update_client", lambda: store.update_client(ids[3], lambda _: client(61, "x"), by=BY, now_us=NOW)),
+        ("move", move),
+        ("update_clients", lambda: store.update_clients(backwards[:20], tag="x", by=BY, now_us=NOW)),
+        ("import_clients", lambda: store.import_clients([client(n, "y") for n in (70, 20, 60, 71)], by=BY, now_us=NOW)),
+        ("begin", lambda: store.begin(hands, owner=owner)),
+        ("renew", lambda: store.renew(hands, owner=owner, lease_until_us=LEASE)),
+        ("record", lambda: store.record(mixed, owner=owner, now_us=NOW)),
+        ("record_accepted", lambda: record(store, owner, accepted, Event.ACCEPT)),
+        ("release", lambda: release(store, owner, returned)),
+        ("update_mailing", lambda: store.update_mailing(first, lambda _: narrow, by=BY, now_us=NOW)),
+        ("build", build),
+        ("claim", lambda: claim(store, first, dead, 9)),
+        ("take_back", lambda: store.take_back(second, 9, after=(0, 0), by_us=1)),
+        ("delete_client", lambda: store.delete_client(ids[0], by=BY, now_us=NOW)),
+        ("delete_clients", lambda: store.delete_clients([left[0].client_id, *ids[24:29][::-1]], by=BY, now_us=NOW)),
+        ("recover", lambda: store.recover(LEASE, 50, expired_only=True)),
+        ("expire", lambda: store.expire(old, 9, END)),
+        ("pause", lambda: store.set_paused(first, True, by=BY, now_us=NOW)),
+        ("cancel", lambda: store.set_cancelled(first, by=BY, now_us=NOW)),
+        ("cancel_pending", lambda: store.cancel_pending(first, 9, NOW)),
+        ("forget_told", lambda: store.forget_told(END, 100)),
+        ("delete_mailing", lambda: store.delete_mailing(second, by=BY, now_us=NOW)),
+        ("purge", purge),
+    ]
+
+
+async def test_every_verb_takes_its_locks_in_the_declared_order(open_store: Opener, observer: Observer) -> None:
+    store = await open_store()
+    verbs = await _every_verb(store)
+    observer.is_looking = True
+    problems: dict[str, list[str]] = {}
+    seen: dict[str, list[str]] = {}
+    for name, verb in verbs:
+        await verb()
+        seen[name] = observer.seen
+        if observer.problems:
+            problems[name] = [*observer.problems]
+            observer.problems.clear()
+    assert problems == {}
+    # It has looked: this is what these verbs lock. Lines of statistics that they insert are nobody's yet.
+    assert seen["record"] == ["message", "told", "mailing_counters"]
+    assert seen["record_accepted"] == ["message", "mailing_counters", "mailing_stat"]
+    assert seen["delete_clients"] == ["client", "message", "mailing_counters"]
+    assert seen["cancel_pending"] == ["mailing", "message", "mailing_counters", "mailing_stat"]
+    assert seen["cancel"] == ["mailing", "told", "control"]
+
+
+async def test_everything_at_once_has_no_deadlock(open_store: Opener) -> None:
+    stores = [await open_store(), await open_store()]
+    commotion = Commotion(stores)
+    await commotion.run(3)
+    assert await deadlocks(stores[0]) == 0
+    assert await stores[0].check() == []
+    assert len(commotion.changes_seconds) > 20
