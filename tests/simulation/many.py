@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from random import Random
 from typing import Any, Final
 
@@ -52,7 +53,14 @@ class NotedDatabase(PostgresDatabase):
 
 
 def _verb(work: Work[Any]) -> str:
-    return work.__qualname__.split(".")[1].lstrip("_")
+    """The store's verb that a work function is of."""
+    name = work.__qualname__.split(".")[1]
+    if name == "_once":  # it is around another's
+        inner = next(
+            cell.cell_contents for cell in work.__closure__ or () if hasattr(cell.cell_contents, "__qualname__")
+        )
+        name = inner.__qualname__.split(".")[1]
+    return name.lstrip("_")
 
 
 @dataclass
@@ -258,6 +266,13 @@ class ManyLife:
         columns = self.server.template.tables[name].columns
         for row in self.server.data.committed(f"SELECT {', '.join(columns)} FROM {name}"):
             yield dict(zip(columns, row, strict=True))
+
+    def trace(self) -> str:
+        """What happened, put together: two lives of one seed have the same."""
+        digest = sha256(repr((self.loop.steps, self.server.statements, self.server.locks.log)).encode())
+        digest.update(repr(self.calls).encode())
+        digest.update(repr(self._final).encode())
+        return digest.hexdigest()
 
     def final(self) -> tuple[list[Any], list[Any]]:
         """Messages and counters as they are in the end; the mailings' ids are ours."""

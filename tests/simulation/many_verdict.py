@@ -9,7 +9,7 @@ from typing import Final
 from tests.simulation.life import SECOND_US
 from tests.simulation.many import ManyCall, ManyLife
 from tests.simulation.verdict import Verdict
-from tests.simulation.waits import DECLARED
+from tests.simulation.waits import is_declared
 from tests.simulation.world import BUSY, BUSY_SECONDS, Call
 
 WAIT_MAX_SECONDS: Final = 3.0
@@ -108,7 +108,7 @@ class ManyVerdict(Verdict):
             until = self.life.loop.time() if wait.ended_seconds is None else wait.ended_seconds
             if until - wait.began_seconds > WAIT_MAX_SECONDS + 1e-6:
                 yield f"12: {wait.who} waited {until - wait.began_seconds:.1f} s for {wait.table}, held by {wait.whom}"
-            if DECLARED and (wait.table, wait.who, wait.whom) not in DECLARED:
+            if not is_declared(wait.table, wait.who, wait.whom):
                 yield f"13: {wait.who} waited for {wait.whom} for {wait.table}, which is not declared"
         for number in range(self.life.server.deadlocks):
             yield f"13: deadlock {number + 1}"

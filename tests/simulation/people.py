@@ -86,8 +86,12 @@ class People:
     async def resume_all(self) -> None:
         """Nothing stays paused."""
         for mailing in self._life.mailings:
-            if not mailing.is_gone:
-                await self._resume_one(self._life.well()[0], mailing)
+            while not mailing.is_gone:
+                try:
+                    await self._resume_one(self._random.choice(self._life.well()), mailing)
+                    break
+                except StoreUnavailable:  # the caller gets an error and asks again
+                    await asyncio.sleep(0.5)
 
     def _start(self, act: Act) -> None:
         engine = self._random.choice(self._life.well())

@@ -101,6 +101,17 @@ def test_a_circle_is_broken_after_a_second_and_its_other_half_goes_on(rig: Rig) 
     assert rig.server.deadlocks == 1
 
 
+def test_whoever_only_tries_an_advisory_lock_is_told_whether_it_has_it(rig: Rig) -> None:
+    async def work() -> list[bool]:
+        pool, told = rig.pool("a"), []
+        for _ in range(2):
+            connection = await begun(pool)
+            told += [row[0] for row in await connection.fetch("SELECT pg_try_advisory_xact_lock($1)", 1)]
+        return told
+
+    assert rig.run(work()) == [True, False]
+
+
 def test_what_a_frozen_client_has_sent_goes_on_and_a_killed_ones_session_ends(rig: Rig) -> None:
     program = Program(rig.loop, "a")
 

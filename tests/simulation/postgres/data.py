@@ -271,7 +271,7 @@ class Data:
         for name, places in table.uniques:
             values = [new[place] for place in places]
             if None not in values and (kind == INSERT or values != [old[place] for place in places]):
-                needed.append(((f"unique {name}", *values), Mode.UPDATE))
+                needed.append(((f"unique {table.name}", name, *values), Mode.UPDATE))
         # A reference of a row that this transaction has written before is looked at again, changed or not.
         again = kind == INSERT or row in transaction.written
         for parent, place in table.parents:
@@ -295,8 +295,9 @@ class Data:
     def _await_writer(self, transaction: Transaction, row: Key) -> None:
         for other in self._locks.holders(row):
             if isinstance(other, Transaction) and other is not transaction and row in other.written:
-                self._locks.take(other, ("transaction", id(other)), Mode.UPDATE)
-                raise MustWait(("transaction", id(other)), Mode.SHARE)
+                end = (f"unique {row[0]}", "end of", id(other))
+                self._locks.take(other, end, Mode.UPDATE)
+                raise MustWait(end, Mode.SHARE)
 
     # -- transactions --------------------------------------------------------------------------
     def commit(self, transaction: Transaction) -> None:

@@ -1,8 +1,8 @@
 """PostgreSQL's locks: modes, queues, deadlocks, and a log of who waited for whom.
 
 A lock is held until its holder's transaction ends. What is locked is known by a key: a table's name and a row's, or
-another first word: ``advisory``, ``transaction`` (somebody waits for its end), ``unique …`` (a key that is being
-inserted).
+another first word: ``advisory``, or ``unique …`` and a table's name (a key that is being inserted, or the end of a
+transaction that has changed the row with this key).
 """
 
 from __future__ import annotations

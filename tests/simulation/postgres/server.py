@@ -247,10 +247,11 @@ class Session:
     def _statement(self, transaction: Transaction, text: str, args: Sequence[Any]) -> Answer:
         statement = self.server.understand(text)
         if statement.advisory is not None:
-            key = ("advisory", args[0])
-            if not self.server.locks.take(transaction, key, statement.advisory):
+            key = ("advisory", *args)
+            is_ours = self.server.locks.take(transaction, key, statement.advisory)
+            if not is_ours and not statement.only_tries:
                 raise MustWait(key, statement.advisory)
-            return [("",)], "SELECT 1"
+            return [(is_ours,)], "SELECT 1"
         if transaction.is_read_only and statement.locks_or_changes:
             raise asyncpg.ReadOnlySQLTransactionError(
                 f"cannot execute {statement.word.split()[0]} in a read-only transaction"

@@ -26,7 +26,7 @@ _PARAMETER: Final = re.compile(r"\$(\d+)")
 _LOCK: Final = re.compile(
     r"FOR (NO KEY UPDATE|UPDATE|KEY SHARE|SHARE)\b(?: OF (\w+(?:, \w+)*))?( SKIP LOCKED| NOWAIT)?"
 )
-_ADVISORY: Final = re.compile(r"SELECT pg_advisory_xact_lock(_shared)?\(\$1\)")
+_ADVISORY: Final = re.compile(r"SELECT pg_(try_)?advisory_xact_lock(_shared)?\(\$1(?:, \$2)?\)")
 _TABLE: Final = re.compile(r"(?:\bFROM|\bJOIN|,)\s+(\w+)(?:\s+AS\s+(\w+))?")
 _PART: Final = re.compile(r"\s*,?\s*(\w+) AS (?:MATERIALIZED |NOT MATERIALIZED )?\(")
 _CHANGE: Final = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM)\s+(\w+)(?:\s+AS\s+(\w+))?")
@@ -78,7 +78,9 @@ class Statement:
     binds: tuple[tuple[int, Bind], ...]
     """Arguments (by place) that SQLite gets in another form."""
     advisory: Mode | None = None
-    """It takes the advisory lock of its argument, and nothing else."""
+    """It takes the advisory lock of its arguments, and nothing else."""
+    only_tries: bool = False
+    """And does not wait for it: it says whether it could."""
     word: str = ""
     """Of the status that is returned for it."""
     locks_or_changes: bool = field(default=False)
@@ -101,13 +103,13 @@ def understand(text: str, keys: Keys) -> Statement:
     """Take a text apart; ``keys`` names the tables."""
     text = " ".join(text.split())
     if (advisory := _ADVISORY.fullmatch(text)) is not None:
-        return Statement((), (), Mode.SHARE if advisory[1] else Mode.UPDATE, "SELECT")
+        return Statement((), (), Mode.SHARE if advisory[2] else Mode.UPDATE, bool(advisory[1]), "SELECT")
     sql, binds = _plain(text)
     reader = _Reader(keys)
     steps = reader.steps(sql)
     word = next((step.sql.split(" ", 1)[0] for step in steps[-1:] if step.changes), "SELECT")
     busy = any(step.changes or step.lockings for step in steps)
-    return Statement(tuple(steps), tuple(binds), None, "INSERT 0" if word == "INSERT" else word, busy)
+    return Statement(tuple(steps), tuple(binds), None, False, "INSERT 0" if word == "INSERT" else word, busy)
 
 
 def _plain(text: str) -> tuple[str, list[tuple[int, Bind]]]:
