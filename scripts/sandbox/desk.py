@@ -64,11 +64,11 @@ _RESULTS: Final[tuple[tuple[int | Reply, ...], ...]] = (
 class Desk:
     """Takes calls, knows the faults, keeps the ledger."""
 
-    def __init__(self, token: str, faults: Faults, seed: int, keep: int) -> None:
+    def __init__(self, token: str, faults: Faults, seed: int, ledger: Ledger) -> None:
         self.token = token
         self.faults = faults
         self.seed = seed
-        self.ledger = Ledger(keep)
+        self.ledger = ledger
 
     def take(self, path_id: bytes, authorized: bool, body: bytes) -> Reply:
         """Answer one call and remember it."""

@@ -18,7 +18,7 @@ from common.hosts import HostGuard
 from scripts.sandbox.desk import BODY_BYTES_MAX, INT64_MAX, Desk
 from scripts.sandbox.fast import FastConnection, FastLane, reset
 from scripts.sandbox.faults import NO_FAULTS, BadFaults, Faults
-from scripts.sandbox.ledger import Call
+from scripts.sandbox.ledger import Call, Ledger
 
 DEFAULT_TOKEN: Final = "sandbox-token"
 DEFAULT_KEEP: Final = 1000
@@ -48,6 +48,7 @@ class Sandbox:
         seed: int = 0,
         keep: int = DEFAULT_KEEP,
         names: Sequence[str] = (),
+        ledger: Ledger | None = None,
     ) -> None:
         """Listens to nothing yet: see ``listen``.
 
@@ -57,8 +58,9 @@ class Sandbox:
             seed: decides which messages fail.
             keep: how many of the latest messages keep their text and calls.
             names: by which it may be called, beside addresses, localhost and the host it listens on.
+            ledger: notes the calls in the place of one that is made here with ``keep``.
         """
-        self._desk = Desk(token, faults, seed, keep)
+        self._desk = Desk(token, faults, seed, Ledger(keep) if ledger is None else ledger)
         self._names = names
         self._host = "127.0.0.1"
         self._port = 0
@@ -77,13 +79,14 @@ class Sandbox:
         seed: int = 0,
         keep: int = DEFAULT_KEEP,
         names: Sequence[str] = (),
+        ledger: Ledger | None = None,
     ) -> Self:
         """Make one that listens; port 0: a free one.
 
         Raises:
             OSError: the port can't be listened on.
         """
-        sandbox = cls(token=token, faults=faults, seed=seed, keep=keep, names=names)
+        sandbox = cls(token=token, faults=faults, seed=seed, keep=keep, names=names, ledger=ledger)
         await sandbox.listen(port, host=host)
         return sandbox
 

@@ -1,4 +1,4 @@
-"""An engine and a sandbox as real processes, for the crash campaign."""
+"""An engine and a sandbox as real processes, for campaigns and tests that kill, freeze or stop them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import signal
 import sqlite3
 import sys
 import urllib.request
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,58 +49,32 @@ class Engine:
         workers: int,
         slots: int = 0,
         *,
+        name: str = "engine",
+        database_url: str = "",
         flags: Sequence[str] = (),
+        environ: Mapping[str, str] | None = None,
         program: Sequence[str] = ("-m", "engine"),
     ) -> None:
+        """``database_url``: a SQLite file in the folder, unless given; ``flags`` and ``environ``: more of both."""
+        self.name = name
         self.database = folder / "mailing.db"
-        self._log = folder / "engine.log"
+        self.log = folder / f"{name}.log"
+        self.flags = list(flags)
+        """May be changed for the next start."""
+        self._environ, self._program = dict(environ or {}), program
+        self._database = ("--database-url", database_url or f"sqlite://{self.database}")
         self._arguments = [
-            *("--database-url", f"sqlite://{self.database}", "--provider-url", provider_url),
+            *(*self._database, "--provider-url", provider_url),
             *("--workers", str(workers), "--slots", str(slots), "--metrics-listen", "127.0.0.1:0"),
             *("--retry-base-seconds", "0.1", "--log-format", "json"),
-            *flags,
         ]
-        self._program = program
         self._process: asyncio.subprocess.Process | None = None
         self.target = ""
         """Where its API listens, once it has started."""
+        self.metrics = ""
+        """Where ``/readyz`` is, once it has started."""
         self.grpc_listen = "127.0.0.1:0"
         """Where it is to listen at the next start; by itself each time on another port."""
-
-    async def start(self) -> None:
-        """Start, and wait until the API listens."""
-        with self._log.open("ab") as log:
-            begin = log.tell()
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, *self._program, *self._arguments, "--grpc-listen", self.grpc_listen),
-                cwd=ROOT,
-                stdout=log,
-                stderr=log,
-                env=environment(),
-            )
-        for _ in range(_START_SECONDS * 50):
-            for line in self._log.read_bytes()[begin:].splitlines():
-                if b'"engine.started"' in line:
-                    self.target = json.loads(line)["grpc"]
-                    return
-            if self._process.returncode is not None:
-                break
-            await asyncio.sleep(0.02)
-        raise RuntimeError(f"the engine did not start: {self._log.read_text()[-2000:]}")
-
-    async def kill(self) -> None:
-        """kill -9, if it still runs."""
-        assert self._process is not None
-        if self._process.returncode is None:
-            self._process.send_signal(signal.SIGKILL)
-        await self._process.wait()
-
-    async def stop(self) -> int:
-        """SIGTERM; returns the exit code."""
-        assert self._process is not None
-        if self._process.returncode is None:
-            self._process.send_signal(signal.SIGTERM)
-        return await self._process.wait()
 
     @property
     def pid(self) -> int | None:
@@ -109,8 +83,74 @@ class Engine:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """The lines of its log with this event, so far."""
-        lines = [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
         return [line for line in lines if line["event"] == name]
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process, frozen or not."""
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self) -> None:
+        """Start, and wait until the API listens.
+
+        Raises:
+            RuntimeError: it has ended, or took too long: with the end of its log.
+        """
+        begin = await self.launch()
+        for _ in range(_START_SECONDS * 50):
+            for line in self._said(begin).splitlines():
+                if b'"engine.started"' in line:
+                    started = json.loads(line)
+                    self.target, self.metrics = started["grpc"], started["metrics"]
+                    return
+            if not self.is_running:
+                break
+            await asyncio.sleep(0.02)
+        raise RuntimeError(f"the engine did not start: {self._said(begin).decode()[-2000:]}")
+
+    async def launch(self) -> int:
+        """Start, and wait for nothing; returns where in the log it begins."""
+        with self.log.open("ab") as log:
+            begin = log.tell()
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, *self._program, *self._arguments, *self.flags, "--grpc-listen", self.grpc_listen),
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+                env=environment() | self._environ,
+            )
+        return begin
+
+    def _said(self, begin: int) -> bytes:
+        with self.log.open("rb") as log:
+            log.seek(begin)
+            return log.read()
+
+    def freeze(self) -> None:
+        """SIGSTOP."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(number)
+
+    async def kill(self) -> None:
+        """kill -9."""
+        assert self._process is not None
+        self._signal(signal.SIGKILL)
+        await self._process.wait()
+
+    async def stop(self) -> int:
+        """SIGTERM; returns the exit code."""
+        assert self._process is not None
+        self._signal(signal.SIGTERM)
+        return await self._process.wait()
 
     def rows(self) -> Rows:
         """Read what is on the disk. From a copy: whoever closes a SQLite file last tidies its log away, and the
@@ -124,22 +164,24 @@ class Engine:
             damage = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
             damage += [f"dangling reference: {row}" for row in connection.execute("PRAGMA foreign_key_check")]
             rows = connection.execute("SELECT id, status, reason FROM message").fetchall()
-        return _sorted(rows, "; ".join(damage))
+        return sorted_rows(rows, "; ".join(damage))
 
     async def check(self) -> str:
         """What ``python -m engine check`` has to complain about; empty: nothing."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "engine", "check", *self._arguments[:2]),
+            *(sys.executable, "-m", "engine", "check", *self._database),
             cwd=ROOT,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env=environment(),
+            env=environment() | self._environ,
         )
         out, _ = await process.communicate()
         return "" if process.returncode == 0 else f"exit code {process.returncode}: {out.decode()}"
 
 
-def _sorted(rows: list[tuple[int, int, int | None]], damage: str) -> Rows:
+def sorted_rows(rows: Iterable[tuple[int, int, int | None]], damage: str) -> Rows:
+    """Rows of ``id, status, reason`` by what they mean."""
+    rows = list(rows)
     claimed = frozenset(id for id, status, _ in rows if status in (1, 2))
     marked = frozenset(id for id, status, _ in rows if status == 2)
     sent = frozenset(id for id, status, _ in rows if status == 3)

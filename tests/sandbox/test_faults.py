@@ -9,6 +9,7 @@ import pytest
 from scripts.sandbox import BadFaults, Faults
 from scripts.sandbox.desk import Desk
 from scripts.sandbox.faults import NO_FAULTS, draw
+from scripts.sandbox.ledger import Ledger
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_draws_are_even() -> None:
 
 
 def _answers(seed: int, ids: list[int]) -> dict[int, list[str]]:
-    desk = Desk("t", NO_FAULTS.changed({"share_400": 0.2, "share_5xx": 0.3, "share_reset": 0.1}), seed, 10)
+    desk = Desk("t", NO_FAULTS.changed({"share_400": 0.2, "share_5xx": 0.3, "share_reset": 0.1}), seed, Ledger(10))
     names: dict[int, list[str]] = {}
     for message_id in ids:
         body = b'{"id":%d,"phone":7,"text":"x"}' % message_id
