@@ -17,7 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import structlog
@@ -113,8 +113,17 @@ def _one(flags: argparse.Namespace, folder: Path) -> Callable[[int], list[str]]:
     if flags.engines == 1:
         return partial(live, folder=folder, template=make_template(folder / "empty.db"))
     troubles = None if flags.trouble is None else tuple(flags.trouble)
-    template = Template(asyncio.run(migrated()))
-    return partial(live_many, engines=flags.engines, template=template, troubles=troubles)
+    return partial(_live_many_here, engines=flags.engines, troubles=troubles)
+
+
+def _live_many_here(seed: int, engines: int, troubles: tuple[str, ...] | None) -> list[str]:
+    return live_many(seed, engines, _template(), troubles)
+
+
+@cache
+def _template() -> Template:
+    """Made once a process."""
+    return Template(asyncio.run(migrated()))
 
 
 def _flags(arguments: Sequence[str]) -> argparse.Namespace:

@@ -261,7 +261,7 @@ class People:
             self._taken.add(-number)
             created = await engine.store.create_mailing(mailing.asked, by=Actor(), now_us=now_us)
             mailing.stored_id = created.row.id
-            await engine.delivery.refresh(created.row.id)
+            await engine.delivery.refresh(created.row.id, is_new=True)
             self._taken.discard(-number)
 
         return act
