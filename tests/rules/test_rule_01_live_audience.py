@@ -116,7 +116,7 @@ async def test_rule_01_a_client_that_stops_matching_is_not_called_again(tmp_path
 
 async def test_rule_01_a_call_in_flight_counts_when_its_client_stops_matching(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
-        rig.sandbox.set_faults(latency_seconds=0.3)
+        rig.sandbox.set_faults(latency_seconds=1.5)  # longer than an edit waits for a call that has begun
         client = await rig.add_client(1, tag="vip")
         mailing = await rig.register(**VIP)
         await until(lambda: rig.sandbox.requests == 1)
