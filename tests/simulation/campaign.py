@@ -113,10 +113,11 @@ def _one(flags: argparse.Namespace, folder: Path) -> Callable[[int], list[str]]:
     if flags.engines == 1:
         return partial(live, folder=folder, template=make_template(folder / "empty.db"))
     troubles = None if flags.trouble is None else tuple(flags.trouble)
-    return partial(_live_many_here, engines=flags.engines, troubles=troubles)
+    return partial(live_many_here, engines=flags.engines, troubles=troubles)
 
 
-def _live_many_here(seed: int, engines: int, troubles: tuple[str, ...] | None) -> list[str]:
+def live_many_here(seed: int, engines: int, troubles: tuple[str, ...] | None) -> list[str]:
+    """``live_many`` with this process's own template."""
     return live_many(seed, engines, _template(), troubles)
 
 

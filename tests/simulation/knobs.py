@@ -32,7 +32,7 @@ _CUTS: Final = (
     ("engine.delivery.clock_watch", "_CHUNK_ROWS", (3, 40)),
     ("engine.delivery.recorder", "_BATCH_MAX", (2, 10, 1000)),
     # The control record is read so often that it would cost more than all messages.
-    ("engine.delivery.control_keeper", "_READ_SECONDS", (0.1, 0.25)),
+    ("engine.delivery.control_keeper", "_READ_SECONDS", (0.1, 0.3, 0.5)),
 )
 _DAY_SECONDS: Final = 86_400
 
@@ -83,7 +83,7 @@ class Knobs:
             skews_us=(-300_000, 0, 300_000) if random.random() < 0.3 else (0,),
             disorder=random.random() < 0.5,
             begin_seconds=random.randrange(_DAY_SECONDS // 60 - 60) * 60 + random.uniform(45, 59),
-            busy_seconds=random.uniform(3, 9),
+            busy_seconds=random.uniform(2, 7),
             clients=random.choice((3, 12, 25, 40)),
             mailings=random.randint(1, 3),
             actions_per_second=random.choice((1.0, 1.0, 4.0)),

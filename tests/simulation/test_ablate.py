@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.simulation.ablate import DoesNotFit, changed, install
+from tests.simulation.as_found import FAULTS
 
 _MODULE = "engine.domain.retry"
 _PROGRAM = """
@@ -31,3 +32,9 @@ def test_a_text_that_is_not_there_once_does_not_fit() -> None:
 def test_a_module_that_is_imported_already_can_not_be_changed() -> None:
     with pytest.raises(DoesNotFit, match="imported already"):
         install({"tests.simulation.ablate": []})
+
+
+@pytest.mark.parametrize("name", sorted(FAULTS))
+def test_each_fault_as_found_still_fits(name: str) -> None:
+    for module, texts in FAULTS[name].changes.items():
+        compile(changed(module, texts), module, "exec")

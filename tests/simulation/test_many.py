@@ -32,7 +32,7 @@ def quiet() -> Iterator[None]:
 
 @pytest.mark.parametrize("trouble", [(), *((kind,) for kind in TROUBLES)], ids=lambda kinds: " ".join(kinds) or "none")
 def test_a_life_of_several_engines_keeps_the_invariant(trouble: tuple[str, ...], template: Template) -> None:
-    assert live_many(1, ENGINES, template, trouble) == []
+    assert live_many(4, ENGINES, template, trouble) == []
 
 
 def test_a_life_is_a_function_of_its_seed(template: Template) -> None:

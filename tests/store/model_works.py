@@ -128,9 +128,9 @@ def _build(world: World, random: Random) -> Verb:
 
 def _sweep(world: World, random: Random) -> Verb:
     if random.random() < 0.5:
-        return lambda store: store.cancel_pending(world.cancelled, 5, NOW)
+        return lambda store: store.cancel_pending(world.cancelled, 100, NOW)
     id = random.choice((world.open, world.marking))
-    return lambda store: store.expire(id, 5, END)
+    return lambda store: store.expire(id, 100, END)
 
 
 def _create_client(world: World, random: Random) -> Verb:
@@ -223,7 +223,7 @@ _WORKS: Final[dict[str, Callable[[World, Random], Verb]]] = {
     "set control": lambda world, random: lambda store: store.set_control(workers=7, by=BY, now_us=NOW),
     "clock": lambda world, random: lambda store: store.turn_clock_back(NOW - 1),
     "take back": lambda world, random: lambda store: store.take_back(world.open, 5, after=(-1, 0), by_us=100),
-    "forget": lambda world, random: lambda store: store.forget_told(END, 5),
+    "forget": lambda world, random: lambda store: store.forget_told(END, 100),
 }
 
 TABLES: Final = (
