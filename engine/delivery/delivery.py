@@ -127,12 +127,13 @@ class Delivery:
             log.warning("delivery.not_retired")
 
     # -- for the API ---------------------------------------------------------------------------
-    async def refresh(self, mailing_id: int) -> None:
+    async def refresh(self, mailing_id: int, *, is_new: bool = False) -> None:
         """A mailing was changed, and the change is committed: act by it.
 
-        When this returns, no call that the change forbids can start, on this engine or another.
+        When this returns, no call that the change forbids can start, on this engine or another. ``is_new``: it was
+        made, which forbids nothing. (That this engine does not know it yet does not say so: another one may.)
         """
-        await self._to_the_end(self._refresh(mailing_id))
+        await self._to_the_end(self._refresh(is_new))
 
     async def control_changed(self) -> None:
         """Workers, rate or the sending switch were changed, and the change is committed: act by it."""
@@ -324,15 +325,14 @@ class Delivery:
         await self.ticker.reload()
         self.ticker.wake()
 
-    async def _refresh(self, mailing_id: int) -> None:
-        was_known = self.book.get(mailing_id) is not None
+    async def _refresh(self, is_new: bool) -> None:
         await self.ticker.reload()
         await self._retract()
         self.builder.wake()
         self.ticker.wake()
         self.queue.wake(self.queue.workers)
         # A new mailing takes nothing back from anybody: no need to wait until the others know it.
-        if was_known:
+        if not is_new:
             await self.control.agreed()
 
     async def _agree(self) -> None:

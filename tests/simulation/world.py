@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from random import Random
 from typing import Any
 
@@ -63,6 +63,11 @@ class Faults:
     latency_seconds: tuple[float, float] = (0.01, 0.2)
     store_seconds: tuple[float, float] = (0.0, 0.01)
 
+    def quiet(self) -> None:
+        """Nothing goes wrong any more."""
+        for name, default in asdict(Faults()).items():
+            setattr(self, name, default)
+
 
 @dataclass(slots=True)
 class SimulatedProvider:
@@ -77,8 +82,7 @@ class SimulatedProvider:
 
     async def send(self, message_id: int, phone_number: int, text: str, timeout_seconds: float) -> Answer:
         """Answer as the faults say."""
-        call = Call(message_id, phone_number, text, self.clock.now_us())
-        self.calls.append(call)
+        call = self.begin(message_id, phone_number, text)
         delay_seconds = self.random.uniform(*self.faults.latency_seconds)
         answer, call.http_status = self._answer(phone_number)
         if answer is None:
@@ -89,6 +93,11 @@ class SimulatedProvider:
         call.ended_us = self.clock.now_us()
         call.understood = answer is not None and delay_seconds < timeout_seconds
         return answer if answer and call.understood else Answer(None, False, "timed out")
+
+    def begin(self, message_id: int, phone_number: int, text: str) -> Call:
+        """Note a call."""
+        self.calls.append(Call(message_id, phone_number, text, self.clock.now_us()))
+        return self.calls[-1]
 
     async def close(self) -> None:
         """Nothing to let go of."""
