@@ -122,7 +122,7 @@ class FreezingClock(VirtualClock):
         """Time passes, and nobody sees it: mostly a little, sometimes for seconds."""
         long = self._random.random() < 0.3
         seconds = self._random.uniform(0.02, 4) if long else self._random.uniform(0, STALL_SECONDS)
-        self._virtual_loop._virtual.now_seconds += seconds
+        self._virtual_loop.pass_time(seconds)
         self.frozen_seconds += seconds
 
 
