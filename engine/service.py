@@ -280,6 +280,8 @@ class Control:
         stalls: dict[str, str] = {}
         for stall in self._delivery.liveness.stalls():
             stalls.setdefault(stall.part, str(stall))
+        if fault := self._delivery.shared_clock.fault:
+            stalls["clock_watch"] = fault
         for actor in self._delivery.health():
             words = stalls.pop(actor.name, "")
             is_well = actor.is_well(now_us) and not words

@@ -14,7 +14,7 @@ from engine.delivery.audience_builder import AudienceBuilder
 from engine.delivery.book import Book
 from engine.delivery.changed_clients import ChangedClients
 from engine.delivery.clock_watch import ClockWatch
-from engine.delivery.control_keeper import ControlKeeper, alive_since_us
+from engine.delivery.control_keeper import ControlKeeper, join
 from engine.delivery.ending import Ending
 from engine.delivery.gate import Gate
 from engine.delivery.hand import Hand
@@ -27,6 +27,7 @@ from engine.delivery.rate_meter import RateMeter
 from engine.delivery.recorder import Recorder
 from engine.delivery.recovery import Recovery
 from engine.delivery.settings import DeliverySettings
+from engine.delivery.shared_clock import SharedClock
 from engine.delivery.shares import Shares
 from engine.delivery.supervisor import ActorHealth, Supervisor
 from engine.delivery.ticker import Ticker
@@ -62,14 +63,14 @@ class Delivery:
         meter: Meter,
         breaker: Breaker | None = None,
     ) -> None:
-        self._heard = HeardStore(store)
-        self._store = cast("Store", self._heard)
         self._provider, self._clock, self._random = provider, clock, random
         self._settings, self._name, self._meter = settings, name, meter
         on_way = CallsOnWay(clock)
         self.book, self.hand = Book(on_way), Hand()
         self.gate = Gate(breaker or Breaker(), settings.provider_rate, random, on_way)
         self._shares = Shares(gate=self.gate, book=self.book, clock=clock, on_grown=self._go_on)
+        self._heard = HeardStore(store, self.gate.hear_store)
+        self._store = cast("Store", self._heard)
         self.queue = DeliveryQueue(
             settings.queue_size,
             settings.workers,
@@ -89,7 +90,8 @@ class Delivery:
         Raises:
             StoreUnavailable: the store is away.
         """
-        await self._join()
+        self.shared_clock = SharedClock(self._clock)
+        self.engine_id = await join(self._store, self._name, self._settings.workers, self.shared_clock)
         self._wire()
         if not self._store.shared:
             # Alone on this file: whatever is claimed belonged to an engine that is no more.
@@ -175,12 +177,6 @@ class Delivery:
         return self.ticker.due_lag_seconds
 
     # -- inside --------------------------------------------------------------------------------
-    async def _join(self) -> None:
-        now_us = self._clock.now_us()
-        self.engine_id = await self._store.register_engine(
-            self._name, self._settings.workers, now_us, alive_since_us(self._store, now_us)
-        )
-
     def _wire(self) -> None:
         store, clock, settings = self._store, self._clock, self._settings
         self.recorder = Recorder(
@@ -201,7 +197,7 @@ class Delivery:
             gate=self.gate,
             hand=self.hand,
             recorder=self.recorder,
-            clock=clock,
+            clock=self.shared_clock,
             tick_seconds=settings.tick_seconds,
             lease_seconds=settings.lease_seconds,
         )
@@ -225,7 +221,7 @@ class Delivery:
 
     def _wire_engines(self) -> None:
         """What has to do with other engines."""
-        store, clock = self._store, self._clock
+        store, clock = self._store, self.shared_clock
         hand, lease_seconds = self.hand, self._settings.lease_seconds
         self.leases = LeaseKeeper(
             store, owner=self.engine_id, hand=hand, clock=clock, lease_seconds=lease_seconds, on_lost=self._lost
@@ -268,7 +264,7 @@ class Delivery:
             retry=RetryPolicy(settings.retry_base_seconds, settings.retry_max_seconds),
             timeout_seconds=settings.provider_timeout_seconds,
             lease_margin_seconds=settings.lease_seconds / 8,
-            clock=self._clock,
+            clock=self.shared_clock,
             random=self._random,
         )
 

@@ -17,7 +17,7 @@ from engine.delivery.queue import DeliveryQueue
 from engine.delivery.recorder import Recorder
 from engine.domain.breaker import BreakerState
 from engine.domain.liveness import Stall, View, Watch
-from engine.ports import Clock, Store
+from engine.ports import Clock, Store, StoreUnavailable
 
 _CHANGES: Final = (
     *("heartbeat", "recover", "renew", "claim", "begin", "record", "release"),
@@ -36,8 +36,9 @@ log = structlog.get_logger(__name__)
 class HeardStore:
     """``ports.Store`` over another one: notes which verbs are answered, and which are not yet."""
 
-    def __init__(self, store: Store) -> None:
-        self._heard = store
+    def __init__(self, store: Store, hear: Callable[[bool], None]) -> None:
+        """``hear`` is told each time that the store has answered (True) or is away."""
+        self._heard, self._hear = store, hear
         self.answers: Counter[str] = Counter()
         """How often each verb succeeded."""
         self.claimed = 0
@@ -66,8 +67,12 @@ class HeardStore:
             self._waiting[number] = verb
             try:
                 answer = await getattr(self._heard, verb)(*args, **kwargs)
+            except StoreUnavailable:
+                self._hear(False)
+                raise
             finally:
                 del self._waiting[number]
+            self._hear(True)
             self.answers[verb] += 1
             if verb == "claim":
                 self.claimed += len(answer)

@@ -30,6 +30,7 @@ from engine.delivery.marker import Marker
 from engine.delivery.on_way import CallsOnWay
 from engine.delivery.queue import DeliveryQueue
 from engine.delivery.recorder import Recorder
+from engine.delivery.shared_clock import SharedClock
 from engine.delivery.shares import Shares
 from engine.delivery.worker import Worker
 from engine.domain.breaker import Breaker
@@ -152,7 +153,7 @@ class Rig:
         self.queue = DeliveryQueue(2000, 20, gate=self.gate, book=self.book, clock=self.clock)
         self.shares = Shares(gate=self.gate, book=self.book, clock=self.clock, on_grown=self.go_on)
         self.queue.on_low = self.fill
-        self._next_id = 1
+        self._next_id, self._fresh_until_us = 1, 0
         self.worker = Worker(
             queue=self.queue,
             book=self.book,
@@ -164,7 +165,7 @@ class Rig:
             retry=RetryPolicy(1, 2),
             timeout_seconds=10,
             lease_margin_seconds=5,
-            clock=self.clock,
+            clock=SharedClock(self.clock),
             random=Random(1),
         )
 
@@ -220,12 +221,13 @@ class Rig:
     async def follow(self) -> None:
         """The lease keeper: act by the control record, as long as it is fresh."""
         seen = None
+        self.gate.watch(lambda: self.clock.now_us() >= self._fresh_until_us)
         while (at := self.engine.start + self.loop.time()) < self.engine.end:
             read_us, control = self.clock.now_us(), self.table.control(at)
             if control != seen:
                 self.hear(*control)
                 seen = control
-            self.gate.refresh(read_us + int(STALE_SECONDS * SECOND_US))
+            self._fresh_until_us = read_us + int(STALE_SECONDS * SECOND_US)
             self.go_on()
             await asyncio.sleep(_READ_SECONDS)
 

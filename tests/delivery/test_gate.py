@@ -20,11 +20,21 @@ def a_gate() -> Gate:
 
 def test_no_call_begins_on_a_control_record_that_is_too_old() -> None:
     gate = a_gate()
-    gate.refresh(EPOCH_US + 10)
+    stale = [False, True, True]
+    gate.watch(lambda: stale.pop(0))
     assert not gate.is_free
-    assert gate.allows(1, EPOCH_US + 9)
-    assert not gate.allows(1, EPOCH_US + 10)
-    assert gate.ready_us(EPOCH_US + 10) is None
+    assert gate.allows(1, EPOCH_US)
+    assert not gate.allows(1, EPOCH_US)
+    assert gate.ready_us(EPOCH_US) is None
+
+
+def test_no_call_begins_while_the_store_fails() -> None:
+    gate, changes = a_gate(), []
+    gate.on_change = lambda: changes.append(gate.store_away)
+    for answers in (True, False, False, True):
+        gate.hear_store(answers)
+        assert gate.is_free == gate.allows(1, EPOCH_US) == (gate.ready_us(EPOCH_US) is not None) == answers
+    assert changes == [True, False]
 
 
 def test_while_the_breaker_is_open_only_the_probe_may_be_called() -> None:

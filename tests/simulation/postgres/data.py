@@ -171,6 +171,11 @@ class Data:
         self._taken_back: set[str] = set()
         """Tables whose sequence a roll-back now would take back."""
 
+    def tell_time(self, now_seconds: Callable[[], float]) -> None:
+        """The server's clock, in seconds since the Unix epoch."""
+        self._connection.create_function("clock_timestamp", 0, now_seconds)
+        self._connection.create_function("date_part", 2, lambda _epoch, seconds: seconds)
+
     # -- statements ----------------------------------------------------------------------------
     def execute(self, transaction: Transaction, statement: Statement, args: Sequence[Any]) -> tuple[list[Row], int]:
         """Run a statement; return its rows, and how many it changed.

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from tests.simulation.loop import PROGRAM, VirtualLoop
+from tests.simulation.loop import EPOCH_US, PROGRAM, VirtualLoop
 from tests.simulation.postgres.data import Data, MustWait, Template, Transaction
 from tests.simulation.postgres.locks import Locks, Wait
 from tests.simulation.postgres.text import Statement, understand
@@ -66,6 +66,7 @@ class Server:
         self.loop, self.template = loop, template
         self.locks = Locks(loop.time)
         self.data = Data(template, self.locks, disorder)
+        self.data.tell_time(lambda: EPOCH_US / 1_000_000 + loop.time())
         self.sessions: list[Session] = []
         self.is_away = self.is_read_only = False
         """Refuses connections; or is what a failover or a full disk makes of it, for transactions from now on."""
