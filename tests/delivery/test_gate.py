@@ -55,3 +55,10 @@ def test_paused_stopping_or_without_a_share_nothing_is_called() -> None:
     stopping.stop()
     without_share.share_rate(None)
     assert not any(gate.allows(1, EPOCH_US) for gate in (paused, stopping, without_share))
+
+
+def test_while_the_provider_wants_rest_nothing_is_called() -> None:
+    gate = a_gate()
+    gate.report(1, Outcome(Verdict.RETRY, 429, "HTTP 429", 5.0), EPOCH_US)
+    assert not gate.allows(2, EPOCH_US + 4_999_999)
+    assert gate.allows(2, EPOCH_US + 5_000_000)

@@ -93,6 +93,27 @@ def test_a_claim_made_by_an_old_filter_is_not_called(loop: VirtualLoop, tmp_path
     assert before == sum(call.text == "paced" for call in provider.calls) == 2
 
 
+def test_what_a_dead_engine_had_claimed_is_sent_by_the_next_at_once(loop: VirtualLoop, tmp_path: Path) -> None:
+    """Alone on its file it need not wait for the lease."""
+    provider = SimulatedProvider(VirtualClock(loop), Random(1), Faults())
+
+    async def run() -> None:
+        store = await Store.open(f"sqlite://{tmp_path}/mailing.db", inline=True)
+        await _furnish(store)
+        dead = await store.register_engine("dead:1", 1, EPOCH_US, EPOCH_US)
+        while not await store.build_audience(1, 50, EPOCH_US, EPOCH_US):
+            pass
+        assert len(await store.claim(1, 50, owner=dead, now_us=EPOCH_US, lease_until_us=EPOCH_US + 10**10)) == CLIENTS
+        delivery = _delivery(store, provider, VirtualClock(loop), workers=3)
+        await delivery.start()
+        await asyncio.sleep(10)
+        await delivery.stop(5)
+        await store.close()
+
+    loop.run_until_complete(run())
+    assert len(provider.calls_by_message()) == CLIENTS
+
+
 def _delivery(store: Store, provider: SimulatedProvider, clock: VirtualClock, *, workers: int) -> Delivery:
     settings = DeliverySettings(workers=workers, queue_size=50, provider_timeout_seconds=10.0)
     return Delivery(store, provider, clock=clock, random=Random(1), settings=settings, name="test:1", meter=NoMeter())

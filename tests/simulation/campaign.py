@@ -27,9 +27,9 @@ from tests.simulation.knobs import TROUBLES
 from tests.simulation.life import Life
 from tests.simulation.many import ManyLife
 from tests.simulation.many_verdict import ManyVerdict
+from tests.simulation.one_verdict import OneVerdict
 from tests.simulation.postgres.data import Template
 from tests.simulation.postgres.setup import migrated
-from tests.simulation.verdict import Verdict
 
 _PROGRESS_SECONDS = 15.0
 _SHOWN = 20
@@ -69,7 +69,7 @@ def live(seed: int, folder: Path, template: Path) -> list[str]:
     life = Life(seed, folder, template)
     try:
         life.run()
-        return Verdict(life).faults()
+        return OneVerdict(life).faults()
     finally:
         for path in folder.glob(f"{life.path.name}*"):
             path.unlink()

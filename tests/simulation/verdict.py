@@ -11,10 +11,12 @@ from zoneinfo import ZoneInfo
 from engine.domain.message import Reason, Status
 from engine.domain.validate import ClientInput
 from engine.domain.window import next_open_us
-from tests.simulation.life import SECOND_US, Client, Mailing
+from tests.simulation.life import NEVER_US, SECOND_US, Client, Mailing
 from tests.simulation.world import BUSY, BUSY_SECONDS, Call
 
 Row = Mapping[str, Any]
+TRANSIT_US = 45_000
+"""A call takes so long to arrive."""
 
 
 class Verdict:
@@ -49,17 +51,23 @@ class Verdict:
             self._held,
             self._told,
         )
-        return [fault for check in checks for fault in check()] + [f"11: {said}" for said in self.life.stalls]
+        return [fault for check in checks for fault in check()] + [f"16: {said}" for said in self.life.stalls]
 
     def _in_time(self) -> Iterator[str]:
         for call in self.life.calls:
             mailing, client = self.mailings[int(call.text)], self._owner(call)
-            asked, was = mailing.asked, client.was.at(call.began_us)
+            was, plans = client.was.at(call.began_us), mailing.plans.at(call.began_us)
             at_us = self._by_its_clock_us(call)
-            if not asked.start_us <= at_us < asked.end_us:
+            if not any(plan.start_us <= at_us < plan.end_us - TRANSIT_US for plan in plans):
                 yield f"1: message {call.message_id} was called outside its window"
-            if all(next_open_us(asked.local_hours, ZoneInfo(one.time_zone), at_us) != at_us for one in was):
+            if at_us + call.timeout_us > max(plan.end_us for plan in plans) + 1:
+                yield f"1: message {call.message_id} was waited for beyond its mailing's end"
+            hours = {plan.local_hours for plan in plans}
+            zones = {ZoneInfo(one.time_zone) for one in was}
+            if all(next_open_us(each, zone, at_us) != at_us for each in hours for zone in zones):
                 yield f"1: message {call.message_id} was called outside local hours"
+            if call.text not in {plan.text for plan in plans}:
+                yield f"1: message {call.message_id} was called with an old text"
             at_us = call.began_us
             if any(since < at_us < until for since, until in mailing.pauses):
                 yield f"1: message {call.message_id} was called while mailing {mailing.id} was paused or cancelled"
@@ -93,11 +101,12 @@ class Verdict:
 
     def _rates(self) -> Iterator[str]:
         for mailing in self.mailings.values():
-            rate = mailing.asked.rate_limit
             times = [call.began_us for call in self.life.calls if int(call.text) == mailing.id]
             for index, at_us in enumerate(times):
                 within = [t for t in times[index:] if t < at_us + SECOND_US and not self._crashed_between(at_us, t)]
-                if rate is not None and len(within) > rate:
+                rates = [plan.rate_limit for plan in mailing.plans.between(at_us, at_us + SECOND_US)]
+                rate = max((rate for rate in rates if rate is not None), default=None)
+                if rate is not None and None not in rates and len(within) > rate:
                     yield f"2: mailing {mailing.id} made {len(within)} calls in one second, its rate is {rate}"
 
     def _repeats(self) -> Iterator[str]:
@@ -147,7 +156,7 @@ class Verdict:
             if mailing.cancelled_us is not None:
                 continue
             for client in self.clients.values():
-                if client.is_deleted or client.was.changed_us >= mailing.asked.end_us:
+                if client.is_deleted or client.was.changed_us >= mailing.first_end_us:
                     continue
                 row = by_pair.get((mailing.id, client.id))
                 matches = mailing.asked.filter.matches(client.given.tag, client.given.phone_code)
@@ -165,7 +174,7 @@ class Verdict:
                 yield f"7: client {client_id} matches mailing {mailing.id} and has no message"
             return
         # A filter that was edited just before the end, with a slow store: nothing follows it any more.
-        followed = mailing.filters.changed_us < mailing.asked.end_us - 60 * SECOND_US
+        followed = mailing.filters.changed_us < mailing.first_end_us - 60 * SECOND_US
         if followed and not matches and row["status"] == Status.NOT_SENT and row["reason"] == Reason.EXPIRED:
             yield f"7: client {client_id} does not match mailing {mailing.id}, but its message was kept"
         if row["reason"] == Reason.EXPIRED and not self._is_short(mailing) and matches:
@@ -199,10 +208,10 @@ class Verdict:
 
     def _is_short(self, mailing: Mailing) -> bool:
         """Whether the mailing ended before or soon after the faults did, so that expiry is no surprise."""
-        asked = mailing.asked
-        quiet_us = self.life.quiet_since_us
-        local = asked.local_hours is not None and asked.end_us - quiet_us < 25 * 3600 * SECOND_US
-        return local or bool(asked.end_us < quiet_us + 120 * SECOND_US)
+        end_us, quiet_us = mailing.first_end_us, self.life.quiet_since_us
+        has_hours = any(plan.local_hours is not None for plan in mailing.plans.between(0, NEVER_US))
+        local = has_hours and end_us - quiet_us < 25 * 3600 * SECOND_US
+        return local or bool(end_us < quiet_us + 120 * SECOND_US)
 
     def _crashed_between(self, first_us: int, second_us: int) -> bool:
         return any(first_us <= crash_us <= second_us for crash_us in self.life.crashes_us)

@@ -243,6 +243,27 @@ async def test_nothing_of_a_mailing_waits_for_a_chunk_of_its_audience(
     assert await counts(sender, mailing_id) == Counts(pending=5, sent=1)
 
 
+async def test_a_claim_does_not_wait_for_one_that_another_engine_is_making(open_store: Opener) -> None:
+    first, second = await open_store(), await open_store()
+    await add_clients(first, 2)
+    mailing_id, heir = await add_mailing(first), await add_engine(second)
+    locked, done = asyncio.Event(), asyncio.Event()
+
+    async def half_a_claim(tx: Tx) -> None:
+        await tx.rows("SELECT id FROM message ORDER BY id LIMIT 1 FOR UPDATE")
+        locked.set()
+        await done.wait()
+
+    slow = asyncio.create_task(first._db.transaction(half_a_claim))
+    await locked.wait()
+    try:
+        async with asyncio.timeout(20):
+            assert len(await claim(second, mailing_id, heir)) == 1
+    finally:
+        done.set()
+        await slow
+
+
 @pytest.mark.parametrize("change", ["edit", "cancel", "delete"])
 async def test_rule_14_a_chunk_that_an_edit_has_overtaken_leaves_nothing(
     open_store: Opener, monkeypatch: pytest.MonkeyPatch, change: str

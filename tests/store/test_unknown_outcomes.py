@@ -59,6 +59,16 @@ async def test_resend_tries_again_with_the_same_id_and_remembers(store: Store, c
     assert await counts(store, mailing_id) == Counts(sent=1)
 
 
+async def test_what_a_crash_cut_short_counts_as_an_attempt(store: Store) -> None:
+    mailing_id, owner, _ = await one_unsure(store, crash=True)
+    stats = await store.mailing_stats(mailing_id)
+    assert (stats.attempts, stats.retried) == (1, 0)
+    await claim(store, mailing_id, owner)
+    assert await store.recover(LEASE, 10, expired_only=True) == 1
+    stats = await store.mailing_stats(mailing_id)
+    assert (stats.attempts, stats.retried) == (2, 1)
+
+
 @pytest.mark.parametrize("crash", [False, True])
 @pytest.mark.parametrize("end", ["expired", "cancelled", "rejected", "deleted", "edited"])
 async def test_resend_that_ends_unaccepted_is_uncertain_whatever_ended_it(store: Store, end: str, crash: bool) -> None:
