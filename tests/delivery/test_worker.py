@@ -15,6 +15,7 @@ from engine.delivery.delivery import Delivery, DeliverySettings
 from engine.delivery.hand import Hand
 from engine.delivery.marker import Marker
 from engine.delivery.recorder import Recorder
+from engine.delivery.shared_clock import SharedClock
 from engine.delivery.ticker import Ticker
 from engine.delivery.worker import Worker
 from engine.domain.audience import AudienceFilter
@@ -75,7 +76,7 @@ class One:
             retry=RetryPolicy(1, 2),
             timeout_seconds=TIMEOUT_SECONDS,
             lease_margin_seconds=MARGIN_SECONDS,
-            clock=self.bench.clock,
+            clock=SharedClock(self.bench.clock),
             random=Random(1),
         )
 
@@ -173,7 +174,7 @@ def test_an_older_reading_does_not_overwrite_a_newer_one(loop: VirtualLoop) -> N
         gate=one.bench.gate,
         hand=one.hand,
         recorder=cast(Recorder, one.returns),
-        clock=one.bench.clock,
+        clock=SharedClock(one.bench.clock),
         tick_seconds=5,
         lease_seconds=60,
     )
