@@ -21,17 +21,18 @@ from engine.delivery.hand import Hand
 from engine.delivery.leases import LeaseKeeper
 from engine.delivery.liveness import HeardStore, Liveness
 from engine.delivery.marker import Marker
+from engine.delivery.on_way import CallsOnWay
 from engine.delivery.queue import DeliveryQueue
 from engine.delivery.rate_meter import RateMeter
 from engine.delivery.recorder import Recorder
 from engine.delivery.recovery import Recovery
 from engine.delivery.settings import DeliverySettings
+from engine.delivery.shares import Shares
 from engine.delivery.supervisor import ActorHealth, Supervisor
 from engine.delivery.ticker import Ticker
 from engine.delivery.worker import Worker
 from engine.domain.breaker import Breaker, BreakerState
 from engine.domain.message import Event
-from engine.domain.pacing import rate_share
 from engine.domain.retry import RetryPolicy
 from engine.ports import Claim, Clock, Control, EngineRow, Meter, Provider, Record, Return, Store, StoreUnavailable
 
@@ -65,8 +66,10 @@ class Delivery:
         self._store = cast("Store", self._heard)
         self._provider, self._clock, self._random = provider, clock, random
         self._settings, self._name, self._meter = settings, name, meter
-        self.book, self.hand = Book(), Hand()
-        self.gate = Gate(breaker or Breaker(), settings.provider_rate, random)
+        on_way = CallsOnWay(clock)
+        self.book, self.hand = Book(on_way), Hand()
+        self.gate = Gate(breaker or Breaker(), settings.provider_rate, random, on_way)
+        self._shares = Shares(gate=self.gate, book=self.book, clock=clock, on_grown=self._go_on)
         self.queue = DeliveryQueue(
             settings.queue_size,
             settings.workers,
@@ -338,18 +341,8 @@ class Delivery:
 
     async def _apply(self, control: Control) -> None:
         """Act by the control record, and by mailings that another engine has changed."""
-        now_us = self._clock.now_us()
         self.gate.pause(control.sending_paused)
-        # Each engine takes its part of every budget: together they never exceed it.
-        ids = sorted(engine.engine_id for engine in control.engines)
-        if self.engine_id in ids:
-            index, engines = ids.index(self.engine_id), len(ids)
-            self.gate.share_rate(rate_share(self._rate(control), index, engines), now_us)
-            self.book.share(index, engines, now_us)
-        else:
-            # Asleep for so long that the others have forgotten us: nothing of any budget is ours.
-            log.error("engine.forgotten", engine_id=self.engine_id, remedy="restart this engine")
-            self.gate.share_rate(None, now_us)
+        self._shares.divide(self._rate(control), self.engine_id, [engine.engine_id for engine in control.engines])
         self.queue.resize(self._settings.workers if control.workers is None else control.workers)
         if self.supervisor.names("worker-"):
             self._start_workers()

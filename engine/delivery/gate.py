@@ -7,6 +7,7 @@ from random import Random
 
 import structlog
 
+from engine.delivery.on_way import CallsOnWay
 from engine.domain.breaker import Breaker, BreakerState
 from engine.domain.message import Event
 from engine.domain.outcome import Outcome, Verdict
@@ -20,8 +21,9 @@ log = structlog.get_logger(__name__)
 class Gate:
     """One for an engine. Everything here is decided without waiting."""
 
-    def __init__(self, breaker: Breaker, rate_per_second: float, random: Random) -> None:
+    def __init__(self, breaker: Breaker, rate_per_second: float, random: Random, on_way: CallsOnWay) -> None:
         self.breaker = breaker
+        self._on_way = on_way
         self.bucket = TokenBucket(rate_per_second)
         self.has_share = True
         """False: the provider's rate is so small that other engines use all of it."""
@@ -59,11 +61,11 @@ class Gate:
         self.stopping = True
         self._look()
 
-    def share_rate(self, rate_per_second: float | None, now_us: int) -> None:
-        """Take over this engine's part of the provider's rate (``domain.pacing.rate_share``)."""
+    def share_rate(self, rate_per_second: float | None) -> None:
+        """Take over this engine's part of the provider's rate (``domain.pacing.RateShare``)."""
         self.has_share = rate_per_second is not None
         if rate_per_second is not None:
-            self.bucket.set_rate(rate_per_second, now_us)
+            self.bucket.set_rate(rate_per_second)
         self._look()
 
     def refresh(self, until_us: int) -> None:
@@ -72,7 +74,7 @@ class Gate:
         self._look()
 
     def ready_us(self, now_us: int) -> int | None:
-        """When the next call may start: ``now_us``, later, or ``None`` (until something changes)."""
+        """When the next call may start, but for the rate: ``now_us``, later, or ``None`` (until something changes)."""
         if self.is_shut or not self.has_share or now_us >= self.fresh_until_us:
             return None
         ready_us = self.breaker.ready_us(now_us)
@@ -81,7 +83,19 @@ class Gate:
         if self._is_held and not self.held_until_us(now_us):
             self._is_held = False
             self._look()
-        return max(ready_us, self.bucket.ready_us(now_us))
+        return ready_us
+
+    def wait_us(self, bucket: TokenBucket | None = None) -> int:
+        """How long until the provider's rate, and a mailing's too, have a token; 0: they have one each."""
+        now_us = self._on_way.now_us()
+        wait_us = self.bucket.wait_us(now_us)
+        return wait_us if bucket is None else max(wait_us, bucket.wait_us(now_us))
+
+    def take(self, bucket: TokenBucket | None) -> bool:
+        """Use up a token of the provider's rate and of a mailing's, for a call that begins at once; False, and nothing
+        happens, when one of them has none."""
+        limited = [each for each in (self.bucket, bucket) if each is not None and each.rate_per_second]
+        return not limited or self._on_way.take(limited)
 
     def held_until_us(self, now_us: int) -> int:
         """Until when the provider wants no call (``Retry-After`` on 429 or 503); 0: it does not say so."""

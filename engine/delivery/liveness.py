@@ -149,7 +149,7 @@ class Liveness:
             forgotten=self._is_forgotten(),
             stopping=self._gate.stopping,
             claims_held=held or ("the queue is full" if len(queue) >= queue.capacity else ""),
-            calls_held=held or self._paced(now_us),
+            calls_held=held or self._paced(),
         )
 
     def _is_due(self, entry: Entry, now_us: int) -> bool:
@@ -166,22 +166,22 @@ class Liveness:
             return "the breaker is not closed"
         return "the provider wants no call yet" if gate.held_until_us(now_us) else ""
 
-    def _paced(self, now_us: int) -> str:
+    def _paced(self) -> str:
         """Which rate keeps each message of the queue back."""
-        if not self._gate.has_share or self._gate.bucket.ready_us(now_us) > now_us:
+        if not self._gate.has_share or self._gate.wait_us():
             return "the provider's rate"
         entries = [self._book.get(mailing_id) for mailing_id in self._queue.waiting]
-        return "the mailings' rates" if _all_paced(entries, now_us) else ""
+        return "the mailings' rates" if _all_paced(entries, self._gate) else ""
 
 
-def _all_paced(entries: Iterable[Entry | None], now_us: int) -> bool:
+def _all_paced(entries: Iterable[Entry | None], gate: Gate) -> bool:
     all_paced = False
     for entry in entries:
         bucket = None if entry is None else entry.bucket
         if entry is None or bucket is None:
             return False
         # Where marks come first, messages hold slots while they wait for their tokens, and few may.
-        if bucket.ready_us(now_us) <= now_us and not (entry.marks_first and entry.marking):
+        if not gate.wait_us(bucket) and not (entry.marks_first and entry.marking):
             return False
         all_paced = True
     return all_paced

@@ -89,7 +89,7 @@ class Ticker:
                 # By now its audience may have been built again, so that nothing else holds these claims up.
                 if (entry := self._book.get(plan.mailing_id)) is not None and entry.plan.filter != plan.filter:
                     self._hand.revoke_mailing(plan.mailing_id)
-            self._book.load(plans, now_us)
+            self._book.load(plans)
 
     async def run(self) -> None:
         """Keep the queue filled for ever."""

@@ -127,7 +127,7 @@ class Worker:
         try:
             is_ours = await self._marker.mark(claim)
             if is_ours:
-                await self._pace(entry)
+                await self._pace(claim, entry)
         except MarkNotStored:
             is_ours = False
         finally:
@@ -139,19 +139,15 @@ class Worker:
         self._give_back(claim, 0)
         return None
 
-    async def _pace(self, entry: Entry) -> None:
+    async def _pace(self, claim: Claim, entry: Entry) -> None:
         """Wait for the tokens of this call: one taken before the mark would belong to a moment that is over."""
         while True:
             now_us = self._clock.now_us()
-            if self._gate.is_shut or not entry.may_send(now_us):
-                return  # not to be called now: the check that follows gives it back
-            buckets = [bucket for bucket in (self._gate.bucket, entry.bucket) if bucket is not None]
-            ready_us = max(bucket.ready_us(now_us) for bucket in buckets)
-            if ready_us <= now_us:
-                for bucket in buckets:
-                    bucket.take(now_us)
+            if not (entry.may_send(now_us) and self._gate.allows(claim.message_id, now_us)):
+                return  # not to be called now: the check that follows gives it back, and no token is lost
+            if self._gate.take(entry.bucket):
                 return
-            await self._clock.sleep(min(_PACE_STEP_SECONDS, (ready_us - now_us) / _US_PER_SECOND))
+            await self._clock.sleep(min(_PACE_STEP_SECONDS, self._gate.wait_us(entry.bucket) / _US_PER_SECOND))
 
     def _finish(
         self, claim: Claim, outcome: Outcome, started_us: int, finished_us: int, text_version: int | None

@@ -10,8 +10,6 @@ from typing import Final
 
 from tests.chaos.arrivals import Call
 
-UNDER_WAY_SECONDS: Final = 0.5
-"""A call that had begun before a change returned may be seen so much later, on a busy machine too."""
 _TEXT: Final = re.compile(r"mailing (\d+) version (\d+)")
 
 
@@ -40,17 +38,16 @@ class Bans:
     pairs: dict[tuple[int, int], list[Ban]] = field(default_factory=lambda: defaultdict(list))
     """By phone and mailing."""
 
-    def broken_by(self, call: Call, lag_seconds: float) -> str:
-        """Why this call should not have been made; empty: it was allowed. ``lag_seconds``: how late this process may
-        have noticed it, beside the usual."""
+    def broken_by(self, call: Call) -> str:
+        """Why this call should not have begun; empty: it was allowed."""
         match = _TEXT.fullmatch(call.text)
         if match is None:
             return f"an unknown text: {call.text!r}"
         mailing, version = int(match[1]), int(match[2])
         for ban in self._about(call.phone, mailing, version):
-            late = call.at - ban.since
-            if late > UNDER_WAY_SECONDS + lag_seconds and call.at < ban.until:
-                return f"{ban.why}, {late:.1f} s before (engine {call.engine}, message {call.message_id})"
+            if ban.since < call.at < ban.until:
+                late = call.at - ban.since
+                return f"{ban.why}, {late:.3f} s before (engine {call.engine}, message {call.message_id})"
         return ""
 
     def _about(self, phone: int, mailing: int, version: int) -> Iterator[Ban]:

@@ -10,7 +10,7 @@ sending goes on within 5 s after the cause is gone. Engines that the fault does 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 
 import asyncpg
@@ -35,14 +35,23 @@ def shape(plan: Plan) -> Shape:
 
 async def act(here: World, events: int) -> None:
     """Each kind of fault in turn."""
+    names = list(_faults(here))
+    await suffer(here, [names[number % len(names)] for number in range(events)])
+
+
+async def suffer(here: World, names: Sequence[str], *, until_noticed: bool = False) -> None:
+    """These faults, one after another; ``until_noticed``: none ends before ``/readyz`` has said so, if it must."""
     here.report.counts_lines = True
+    faults = _faults(here)
     async with probing(here.engines[0].target, await _a_client(here)) as probe:
         here.report.answers = probe.answers
-        faults = POSTGRES_FAULTS if here.plan.database == "postgres" else _sqlite_faults(here)
-        for number in range(events):
-            name = list(faults)[number % len(faults)]
-            await _fault(here, name, faults[name])
+        for name in names:
+            await _fault(here, name, faults[name], until_noticed)
             await here.pause(0.5, 2)
+
+
+def _faults(here: World) -> Mapping[str, Fault]:
+    return POSTGRES_FAULTS if here.plan.database == "postgres" else _sqlite_faults(here)
 
 
 async def _a_client(here: World) -> int:
@@ -51,7 +60,7 @@ async def _a_client(here: World) -> int:
         return int((await stub.ListClients(client_service_pb2.ListClientsRequest(page_size=1))).clients[0].id)
 
 
-async def _fault(here: World, name: str, fault: Fault) -> None:
+async def _fault(here: World, name: str, fault: Fault, until_noticed: bool) -> None:
     engines = [here.random.choice(here.numbers)] if name.endswith("of one") else list(here.numbers)
     seconds = here.random.uniform(1.0, min(12.0, here.plan.longest_seconds))
     if here.random.random() < 0.1:
@@ -61,8 +70,11 @@ async def _fault(here: World, name: str, fault: Fault) -> None:
         try:
             async with fault(here, engines):
                 await asyncio.sleep(seconds)
+                if until_noticed and name in _MUST_BE_NOTICED:
+                    await asyncio.wait((watcher,), timeout=_NOTICED_SECONDS + 2 * here.report.lag_seconds)
+                    seconds = _NOTICED_SECONDS
                 watcher.cancel()
-                event.must_be_unready = seconds > _NOTICED_SECONDS and name in _MUST_BE_NOTICED
+                event.must_be_unready = seconds >= _NOTICED_SECONDS and name in _MUST_BE_NOTICED
         finally:
             watcher.cancel()
             with suppress(asyncio.CancelledError):
@@ -208,15 +220,22 @@ _MUST_BE_NOTICED = frozenset(
 
 @asynccontextmanager
 async def _moved(here: World, engines: list[int]) -> AsyncIterator[None]:
-    """Somebody moves the file away, and back: what was written meanwhile must not be lost."""
+    """Somebody moves the file away, and back, and starts the engine again, which trusts it only then: what was written
+    meanwhile must not be lost. Without its file it stops within its limit too."""
     assert isinstance(here.database, Sqlite)
     path = here.database.path
     away = path.with_name("moved-away.db")
+    is_first_stopped = here.random.random() < 0.5
     path.rename(away)
     try:
         yield
+        if is_first_stopped:
+            await here.note_stop(0)
     finally:
         away.rename(path)
+    if not is_first_stopped:
+        await here.note_stop(0)
+    await here.start(0)
 
 
 def _sqlite_faults(here: World) -> Mapping[str, Fault]:

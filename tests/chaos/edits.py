@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import grpc
@@ -62,15 +63,15 @@ class Letter:
 
 def shape(plan: Plan) -> Shape:
     """Long queues: what waits in one when its client is changed must not be called. Mailings are the editors' own."""
-    return Shape(clients=_CLIENTS, feeds=False, queue=250, latency_seconds=(0.05, 0.3))
+    return Shape(clients=_CLIENTS, feeds=False, queue=250, latency_seconds=(0.05, 0.3), notes_calls=True)
 
 
-async def act(here: World, events: int) -> None:
-    """So many changes."""
+async def act(here: World, events: int, kills: int | None = None) -> None:
+    """So many changes, and so many kills meanwhile (``None``: as many as there is time for)."""
     office = Office(here, events)
     here.judges.append(office.judge)
     await office.open()
-    killer = asyncio.create_task(_kill(here))
+    killer = asyncio.create_task(_kill(here, kills))
     writer = asyncio.create_task(office.write_letters())
     editors = [asyncio.create_task(office.edit()) for _ in range(_EDITORS)]
     try:
@@ -82,8 +83,8 @@ async def act(here: World, events: int) -> None:
     await _all_up(here)
 
 
-async def _kill(here: World) -> None:
-    while True:
+async def _kill(here: World, kills: int | None) -> None:
+    for _ in count() if kills is None else range(kills):
         await here.pause(*_KILL_SECONDS)
         # Not cancelled in the middle: a killed engine is always started again.
         await asyncio.shield(asyncio.ensure_future(_killed(here)))
@@ -331,13 +332,15 @@ class Office:
     async def judge(self, here: World) -> None:
         """Forbidden calls, and people who should have got a text and did not."""
         report = here.report
-        broken = [why for call in report.arrivals.calls if (why := self.bans.broken_by(call, report.lag_seconds))]
+        broken = [why for call in report.begun if (why := self.bans.broken_by(call))]
         report.more["changes"] = ", ".join(f"{count} {name}" for name, count in self.done.items())
         report.more["slowest change"] = f"{self.slowest:.1f} s"
-        report.more["forbidden calls"] = f"{len(broken)} of {len(report.arrivals.calls)}"
+        report.more["forbidden calls"] = f"{len(broken)} of {len(report.begun)}"
         report.broken += [f"called although {why}" for why in broken[:5]]
         if len(broken) > 5:
             report.broken.append(f"and {len(broken) - 5} more forbidden calls")
+        if unseen := report.arrivals.ids - {call.message_id for call in report.begun}:
+            report.broken.append(f"{len(unseen)} messages were called and nobody noted when that began")
         if missed := await self._missed():
             report.broken.append(f"{len(missed)} people did not get a mailing that they match, such as {missed[0]}")
 

@@ -59,6 +59,8 @@ class Report:
     latency_seconds: float
     """The provider's slowest answer."""
     arrivals: Arrivals = field(default_factory=Arrivals)
+    begun: list[Call] = field(default_factory=list)
+    """When engines began their calls, where they note it (``noting``)."""
     events: list[Event] = field(default_factory=list)
     began: float = 0.0
     quiet: float = 0.0
@@ -75,8 +77,8 @@ class Report:
     deadlocks: int = 0
     died: list[str] = field(default_factory=list)
     """Engines that ended by themselves, with their last words."""
-    final_exits: list[tuple[float, float]] = field(default_factory=list)
-    """Of the stops at the end: limit and time taken."""
+    other_exits: list[tuple[float, float]] = field(default_factory=list)
+    """Of the stops at the end, and of those that belong to another fault: limit and time taken."""
     lines: dict[int, list[float]] = field(default_factory=dict)
     """When each engine wrote a line into its log."""
     counts_lines: bool = False
@@ -160,7 +162,7 @@ class Report:
     def exits(self) -> list[tuple[float, float]]:
         """Limit and time taken of each stop."""
         stops = [(e.limit_seconds, e.exit_seconds) for e in self.events]
-        return [(a, b) for a, b in stops if a is not None and b is not None] + self.final_exits
+        return [(a, b) for a, b in stops if a is not None and b is not None] + self.other_exits
 
     # -- the verdict ---------------------------------------------------------------------------
     def faults(self) -> list[str]:

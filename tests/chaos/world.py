@@ -31,6 +31,7 @@ from scripts.sandbox import Sandbox
 from scripts.token_channel import with_token
 from tests.chaos.databases import Database, Postgres, Sqlite
 from tests.chaos.disk import Disk, why_no_disk
+from tests.chaos.noting import PROGRAM, VARIABLE, noted
 from tests.chaos.proxy import Proxy
 from tests.chaos.report import RECOVERY_SECONDS, Event, Report
 from tests.crash.processes import Engine
@@ -84,6 +85,8 @@ class Shape:
     """SQLite's file is on a disk of our own, where one can be mounted."""
     feeds: bool = True
     """Mailings are registered as fast as they are sent; else that is the campaign's own business."""
+    notes_calls: bool = False
+    """Engines note when they begin a call."""
     queue: int = 32
     """Messages that an engine claims ahead; few, or one of them would have all the work."""
 
@@ -177,6 +180,10 @@ class World:
             await self.engines[number].kill()
             await task
         return time.monotonic() - began
+
+    async def note_stop(self, number: int) -> None:
+        """SIGTERM within another fault; the report judges how long it took."""
+        self.report.other_exits.append((self.limit(number), await self.stop(number)))
 
     def limit(self, number: int) -> float:
         """How long its stop may take: ``MAILING_SHUTDOWN_SECONDS``."""
@@ -285,7 +292,8 @@ class World:
             await asyncio.sleep(0.2)
         report.ended = time.time()
         for number in self.numbers:
-            report.final_exits.append((self.limit(number), await self.stop(number)))
+            await self.note_stop(number)
+            report.begun += noted(_calls(self.plan, number), number)
         report.rows = await self.database.rows()
         report.deadlocks = self.database.deadlocks()
         report.checks += await _recount(self.database.url(0))
@@ -368,7 +376,8 @@ async def _make_engines(here: World, stack: AsyncExitStack) -> None:
             name=f"engine-{number}",
             database_url=database.url(number),
             flags=flags,
-            environ=shape.environ(number),
+            environ=shape.environ(number) | {VARIABLE: str(_calls(plan, number))},
+            program=PROGRAM if shape.notes_calls else ("-m", "engine"),
         )
         here.engines.append(engine)
     # The first one makes the tables; the others come together.
@@ -376,6 +385,10 @@ async def _make_engines(here: World, stack: AsyncExitStack) -> None:
     await asyncio.gather(*(engine.start() for engine in here.engines[1:]))
     for engine in here.engines:
         engine.grpc_listen = engine.target
+
+
+def _calls(plan: Plan, number: int) -> Path:
+    return plan.folder / f"calls-{number}"
 
 
 async def _recount(url: str) -> list[str]:

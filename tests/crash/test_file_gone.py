@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.crash.campaign import register
-from tests.crash.processes import Engine, sandbox
+from tests.crash.processes import Engine, sandbox_within
 
 SLOTS = 16
 NOTICED_SECONDS = 20
@@ -36,13 +36,13 @@ def metrics_address(log: Path) -> str:
 
 @pytest.mark.slow
 async def test_a_file_that_is_removed_stops_sending_and_is_said_to_be(tmp_path: Path) -> None:
-    async with sandbox("--latency-seconds", "0.002-0.02") as provider:
+    async with sandbox_within(0.2) as provider:
         engine = Engine(tmp_path, f"{provider.url}/v1", workers=SLOTS)
         await engine.start()
         try:
             address = metrics_address(tmp_path / "engine.log")
-            await register(engine.target, 15_000, "resend")
-            await provider.accepted(200)
+            await register(engine.target, NOTICED_SECONDS * SLOTS * 5, "resend")
+            await provider.accepted(SLOTS)
             assert (await asyncio.to_thread(ready, address))[0] == 200
             engine.database.unlink()
             async with asyncio.timeout(NOTICED_SECONDS):

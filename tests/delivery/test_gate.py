@@ -5,15 +5,17 @@ from __future__ import annotations
 from random import Random
 
 from engine.delivery.gate import Gate
+from engine.delivery.on_way import CallsOnWay
 from engine.domain.breaker import Breaker
 from engine.domain.outcome import Outcome, Verdict
+from tests.delivery.plans import HandClock
 from tests.simulation.loop import EPOCH_US
 
 FAILED = Outcome(Verdict.RETRY, 503, "HTTP 503", None)
 
 
 def a_gate() -> Gate:
-    return Gate(Breaker(failure_threshold=2), 0, Random(1))
+    return Gate(Breaker(failure_threshold=2), 0, Random(1), CallsOnWay(HandClock()))
 
 
 def test_no_call_begins_on_a_control_record_that_is_too_old() -> None:
@@ -41,5 +43,5 @@ def test_paused_stopping_or_without_a_share_nothing_is_called() -> None:
     assert all(gate.allows(1, EPOCH_US) for gate in (paused, stopping, without_share))
     paused.pause(True)
     stopping.stop()
-    without_share.share_rate(None, EPOCH_US)
+    without_share.share_rate(None)
     assert not any(gate.allows(1, EPOCH_US) for gate in (paused, stopping, without_share))

@@ -104,6 +104,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         return self._now_seconds
 
+    def pass_time(self, seconds: float) -> None:
+        """The callback that runs now takes so long, or everything stands still."""
+        self._now_seconds += seconds
+
     def create_task(  # type: ignore[override]
         self, coro: Any, *, name: str | None = None, context: Context | None = None
     ) -> asyncio.Task[Any]:
