@@ -84,7 +84,7 @@ class RealRig:
     async def open(self) -> None:
         """Connect."""
         # A circle is seen by who waits for whom; the server must not break it before. And it should use indexes, as
-        # with many rows: where a few are read one after the other and none fits, it never runs a WITH that would lock.
+        # with many rows: where it reads a few in a row and none fits, it never runs a WITH that would lock.
         options = "-c%20deadlock_timeout%3D500ms%20-c%20enable_seqscan%3Doff"
         self._database = await PostgresDatabase.open(f"{self._url}&options={options}", PATIENT)
         self._pool = self._database._client._pool
