@@ -25,6 +25,8 @@ _BEAT_ALONE_SECONDS = 5.0
 STALE_SECONDS = 2.0
 # Longer than STALE_SECONDS plus a beat, or an engine could be taken for dead while it still sends.
 ALIVE_SECONDS = 5.0
+# After so long without a heartbeat of ours the others may have taken us for dead, and our part of the rates for theirs.
+_UNSEEN_SECONDS = ALIVE_SECONDS - 1.0
 
 
 async def join(store: Store, name: str, workers: int, clock: SharedClock) -> int:
@@ -54,15 +56,18 @@ class ControlKeeper:
         on_read: Callable[[], None],
         on_control: Callable[[Control], Awaitable[None]],
         on_fresh: Callable[[], None],
+        on_unseen: Callable[[], None],
     ) -> None:
         """``load`` tells workers and calls in flight; ``on_read`` hears each time that the store has answered;
         ``on_control`` applies a new revision (and is awaited before it is acknowledged); ``on_fresh`` is told when
-        calls may begin again after a time in which the record could not be read."""
+        calls may begin again after a time in which the record could not be read; ``on_unseen`` when the others may have
+        taken this engine for dead meanwhile."""
         self._store, self._owner, self._gate, self._clock = store, owner, gate, clock
         self._load, self._on_read, self._on_control, self._on_fresh = load, on_read, on_control, on_fresh
+        self._on_unseen = on_unseen
         self._step_seconds = _READ_SECONDS if store.shared else _BEAT_SECONDS
         self._beaten_us: int | None = None
-        self._fresh_until_us = 0
+        self._fresh_until_us, self._seen_us = 0, clock.own.monotonic_us()
         if store.shared:
             gate.watch(lambda: clock.own.monotonic_us() >= self._fresh_until_us)
         self.seen_revision = -1
@@ -108,6 +113,10 @@ class ControlKeeper:
             in_flight=in_flight,
             own_us=own_us,
         )
+        if self._store.shared and asked_us - self._seen_us > _UNSEEN_SECONDS * _US_PER_SECOND:
+            self._seen_engines = set()  # act by the record anew, though it may look as it did
+            self._on_unseen()
+        self._seen_us = asked_us
         await self._apply(control, asked_us)
 
     async def _apply(self, control: Control, asked_us: int) -> None:

@@ -238,6 +238,7 @@ class Delivery:
             on_read=self.recovery.contact.touch,
             on_control=self._apply,
             on_fresh=self._go_on,
+            on_unseen=self._shares.lose,
         )
         self.clients = ChangedClients(
             store,

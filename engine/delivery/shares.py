@@ -42,7 +42,7 @@ class Shares:
         if engine_id not in ids:
             # Asleep for so long that the others have forgotten us: nothing of any budget is ours.
             log.error("engine.forgotten", engine_id=engine_id, remedy="restart this engine")
-            self._gate.share_rate(None)
+            self.lose()
             return
         # The others act by the new list, or start no call, when STALE_SECONDS are over.
         hold_seconds = REST_SECONDS + (STALE_SECONDS if len(ids) > 1 else 0)
@@ -50,6 +50,12 @@ class Shares:
         if self._share.become(part, self._clock.monotonic_us(), hold_us):
             # A little late, for the loop's timers round down.
             asyncio.get_running_loop().call_later(hold_seconds + 0.002, self._grown)
+        self._use()
+
+    def lose(self) -> None:
+        """The others may have taken this engine for dead, and use its part of the rates: until ``divide`` and the hold
+        after it nothing is ours."""
+        self._share.become(None, self._clock.monotonic_us(), 0)
         self._use()
 
     def _grown(self) -> None:

@@ -13,8 +13,8 @@ from typing import Final
 
 _HOLD_US_MAX: Final = 300_000_000
 """No provider is left alone for longer than 5 minutes because it asked to be."""
-_STEP_US: Final = 1_000_000
-"""A time that is earlier by less was only read a little before."""
+_STEP_US: Final = 30_000_000
+"""A time that is earlier by less was only read before: the process may have stood still since."""
 FORBIDDEN_MAX: Final = 3
 """So many different messages answered 403 in a row mean that the token is refused, and not these messages."""
 

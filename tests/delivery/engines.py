@@ -111,7 +111,9 @@ class Fleet:
         rows = [ClientInput(79160000000 + place, "916", "", "UTC") for place in range(number)]
         await self.store.import_clients(rows, by=Actor(), now_us=self.clock.now_us())
 
-    async def join(self, *, lease_seconds: float = 60.0, workers: int = 4, ahead_us: int = 0) -> Delivery:
+    async def join(
+        self, *, lease_seconds: float = 60.0, workers: int = 4, ahead_us: int = 0, provider_rate: float = 0.0
+    ) -> Delivery:
         """Start one more engine, on a machine whose clock is ahead by so much."""
         line, clock = Line(self.store, self.clock), SteppingClock(self.loop)
         clock.ahead_us = ahead_us
@@ -120,7 +122,9 @@ class Fleet:
             self.provider,
             clock=clock,
             random=Random(len(self.engines)),
-            settings=DeliverySettings(workers=workers, queue_size=20, lease_seconds=lease_seconds),
+            settings=DeliverySettings(
+                workers=workers, queue_size=20, lease_seconds=lease_seconds, provider_rate=provider_rate
+            ),
             name=f"test:{len(self.engines)}",
             meter=NoMeter(),
         )
