@@ -102,6 +102,11 @@ class History(Generic[T]):
         return [value for (since_us, value), until_us in spans if since_us <= last_us and first_us <= until_us]
 
     @property
+    def settled_us(self) -> int:
+        """When the last edit had returned; ``NEVER_US``: it has not. 0: there was none."""
+        return self._ends_us[-2] if len(self._ends_us) > 1 else 0
+
+    @property
     def changed_us(self) -> int:
         """When the last edit was asked for."""
         return self._values[-1][0]

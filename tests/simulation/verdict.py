@@ -156,7 +156,7 @@ class Verdict:
             if mailing.cancelled_us is not None:
                 continue
             for client in self.clients.values():
-                if client.is_deleted or client.was.changed_us >= mailing.first_end_us:
+                if client.is_deleted or client.was.settled_us >= mailing.first_end_us:
                     continue
                 row = by_pair.get((mailing.id, client.id))
                 matches = mailing.asked.filter.matches(client.given.tag, client.given.phone_code)
