@@ -132,8 +132,9 @@ class ControlKeeper:
             await self._on_control(control)
             self.seen_revision, self._seen_engines = control.revision, engines
             await self.acknowledge()
-        else:
+        elif self._owner in engines or not self._store.shared:
             self._refresh(asked_us)
+        # Else the others have forgotten us, and a pause waits for us no more: no call begins.
 
     def _refresh(self, read_us: int) -> None:
         """What was read at ``read_us`` is what this engine acts by: calls may begin for some time from then on."""

@@ -168,8 +168,9 @@ class Delivery:
 
     @property
     def is_forgotten(self) -> bool:
-        """The other engines take this one for dead: it has no share of any rate."""
-        return not self.gate.has_share and self.engine_id not in {engine.engine_id for engine in self.engines}
+        """The other engines take this one for dead: it begins no call."""
+        is_read = self._store.shared and self.control.control is not None
+        return is_read and self.engine_id not in {engine.engine_id for engine in self.engines}
 
     @property
     def due_lag_seconds(self) -> float:

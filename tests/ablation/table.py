@@ -3,7 +3,7 @@
 A safeguard is a piece of the product that no test of a quiet day needs. One that nobody would miss is not known to
 work. So each has an entry in a ``*.toml`` beside this file: the change that switches it off, the kind of simulated
 lives that sees it gone, and the test that fails. Those that back each other up are of one group: where one alone can't
-be missed, an entry with ``backed_by`` says which of them does its work, and another switches off all of them.
+be missed, its ``why`` says which of them does its work, and another entry switches off all of them.
 """
 
 from __future__ import annotations

@@ -138,6 +138,8 @@ def _flags(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, help="processes (one for each core)")
     parser.add_argument("--log", action="store_true", help="show what the engines log, in one process")
     flags = parser.parse_args(arguments)
+    if flags.trouble and flags.engines == 1:
+        parser.error("--trouble needs --engines 2 or more")
     flags.jobs = 1 if flags.log or flags.lives == 1 else flags.jobs
     return flags
 

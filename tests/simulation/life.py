@@ -22,7 +22,7 @@ INVARIANT. Whatever the provider, the store and `kill -9` do, and whatever peopl
  15  a provider that fails again and again, or refuses the token, gets one call at a time, after pauses
  16  nothing is said to have stalled unless the store fails
 
-(11 to 13 are of ``many.py``.)
+(12, 13 and 17 are of ``many.py``.)
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """One simulated life of several engines on one PostgreSQL, and what must be true of it.
 
-INVARIANT. Parts 1 to 11 of ``life.py``, over all engines, and:
+INVARIANT. Parts 1 to 10 and 16 of ``life.py``, over all engines, and:
   2  a rate is kept by all engines together
   3  a message is called again after an understood answer only if its engine was killed, frozen or cut off for longer
      than its lease before that answer was stored; an outage or a read-only server that all engines have is no reason
  12  nobody waits for a lock for more than 3 s, also when an engine freezes in the middle of a transaction
  13  who waits for whom is declared (``waits.py``), and there is no deadlock
- 14  no claim is taken from an engine before its lease is over
+ 17  no claim is taken from an engine before its lease is over
 """
 
 from __future__ import annotations
@@ -406,7 +406,7 @@ class ManyLife:
         due_us = old[self._place["due_us"]]
         if due_us > self.clock.now_us() + self.knobs.skew_max_us:
             self.early.append(
-                f"14: message {id} was taken back {due_us - self.clock.now_us()} us before its lease was over"
+                f"17: message {id} was taken back {due_us - self.clock.now_us()} us before its lease was over"
             )
         if new[self._place["unsure"]] or new[self._place["reason"]]:
             self.lost.add(id)
