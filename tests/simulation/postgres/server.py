@@ -117,6 +117,11 @@ class Server:
         """Do something here, whatever becomes of the client."""
         return self.loop.call_later(delay_seconds, callback, *args, context=self.context)
 
+    def end_idle(self) -> None:
+        """Somebody asks who has locks, and does not wait: whoever should not have them any more has none."""
+        for session in list(self.sessions):
+            session.end_if_idle()
+
     def look_for_idle(self) -> None:
         """Somebody waits: whoever is idle in a transaction may be the reason."""
         for session in self.sessions:
@@ -188,6 +193,8 @@ class Session:
         if self.is_ended:
             self._answer(request, error=self.why_ended or asyncpg.ConnectionDoesNotExistError(_CLOSED))
             return
+        if "SKIP LOCKED" in request.text or "pg_try_" in request.text:
+            self.server.end_idle()
         self.server.statements += 1
         request.began_seconds = self.server.loop.time()
         self._idle_since_seconds = None
@@ -383,7 +390,7 @@ class Session:
     # -- idle in a transaction -----------------------------------------------------------------
     def watch_idleness(self) -> None:
         """End this session when it has been idle in a transaction for as long as it may. Costs nothing while nobody
-        waits: if nobody does, it is enough to look when the client speaks again."""
+        waits: if nobody does, it is enough to look when the client speaks again, or somebody skips what is locked."""
         limit = self._limit("idle_in_transaction_session_timeout")
         if limit and self._idle_since_seconds is not None and self._idle_timer is None and self.transaction is not None:
             left = self._idle_since_seconds + limit - self.server.loop.time()
@@ -397,6 +404,11 @@ class Session:
             self._end_idle()
         elif self.server.waiting:
             self.watch_idleness()
+
+    def end_if_idle(self) -> None:
+        """End this session if it has been idle in a transaction for too long."""
+        if not self.is_ended and self._request is None and not self._in_transit and self._is_idle_for_too_long():
+            self._end_idle()
 
     def _is_idle_for_too_long(self) -> bool:
         since = self._idle_since_seconds
