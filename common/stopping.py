@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Collection, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 from common.logs import get_logger
 
@@ -110,17 +110,21 @@ class Stop:
         signal.sigwait(_SIGNALS)
         self.begin()
         signal.sigwait(_SIGNALS)
-        os._exit(LEFT)  # asked twice: whoever asks does not want to wait
+        self._leave()  # asked twice: whoever asks does not want to wait
 
     def _keep_limit(self) -> None:
         time.sleep(self.limit_seconds + _LATE_SECONDS)
+        self._leave()
+
+    def _leave(self) -> NoReturn:
         # Another thread, for a line may have to wait: for the log's lock, or for a pipe that nobody empties.
-        words = threading.Thread(target=self._say_what_is_open, name="last words", daemon=True)
+        words = threading.Thread(target=self.say_what_is_open, name="last words", daemon=True)
         words.start()
         words.join(_WORDS_SECONDS)
         os._exit(LEFT)
 
-    def _say_what_is_open(self) -> None:
+    def say_what_is_open(self) -> None:
+        """The last line of a process that leaves something open."""
         service, loop = self._service, self._loop
         tasks = [] if loop is None else sorted(task.get_name() for task in asyncio.all_tasks(loop))
         log.error(

@@ -14,7 +14,7 @@ import uvloop
 
 from common import logs, private, process
 from common.command_line import BadSettings
-from common.stopping import Stop
+from common.stopping import LEFT, Stop
 from common.terminal import say, tolerate_terminal
 from engine.access import commands
 from engine.api.tls import ListenError
@@ -33,7 +33,10 @@ async def run(settings: Settings, stop: Stop) -> int:
     service = Service(settings)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.reload)
     await stop.serve(service)
-    return 0
+    if service.is_whole:
+        return 0
+    stop.say_what_is_open()  # the parts of the stop kept their limits, and the database did not answer
+    return LEFT
 
 
 async def migrate(settings: Settings, _arguments: Mapping[str, Any]) -> int:

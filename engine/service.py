@@ -152,8 +152,13 @@ class Service:
             await _within(end - clock(), ending)
         for close in reversed(self._resources):
             await _within(end - clock(), close())
-        if self.grpc_port:
+        if self.grpc_port and self.is_whole:
             log.info("engine.stopped")
+
+    @property
+    def is_whole(self) -> bool:
+        """After the stop: every outcome is stored, and what was not called is given back."""
+        return self._delivery is None or not self._delivery.engine_id or not len(self._delivery.recorder)
 
     def left_open(self) -> Mapping[str, object]:
         """See ``common.stopping.Service``."""

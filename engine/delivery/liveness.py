@@ -158,9 +158,9 @@ class Liveness:
         )
 
     def _is_due(self, entry: Entry, now_us: int) -> bool:
-        return (
-            entry.asks(now_us + _SOON_US) and entry.may_send(now_us) and not self._queue.queued(entry.plan.mailing_id)
-        )
+        if not entry.asks(now_us + _SOON_US) or self._queue.queued(entry.plan.mailing_id):
+            return False
+        return entry.may_send(now_us) and not (entry.bucket is not None and self._gate.wait_us(entry.bucket))
 
     def _held(self, now_us: int) -> str:
         """Why this engine may neither claim nor call just now."""

@@ -22,6 +22,7 @@ from engine.delivery.shared_clock import SharedClock
 from engine.domain.audience import AudienceFilter
 from engine.domain.breaker import BreakerState
 from engine.domain.fairness import fair_shares
+from engine.domain.pacing import TokenBucket
 from engine.ports import Claim, Return, Store
 
 _US_PER_SECOND = 1_000_000
@@ -31,6 +32,7 @@ _SWEEP_ROWS = 5_000
 _CONTENDED_US = 20_000
 # A mailing with a rate needs no more in the queue than it may send soon; the rest is for other engines.
 _PACED_SECONDS = 0.5
+_PACED_US = 500_000
 
 log = structlog.get_logger(__name__)
 
@@ -122,12 +124,20 @@ class Ticker:
         more = False
         for entry in list(self._book):
             now_us = self._clock.now_us()
-            if entry.is_over(now_us) and entry.asks(now_us):
-                more |= await self._sweep(entry, now_us)
+            if entry.is_over(now_us):
+                self._take_back(entry.plan.mailing_id)
+                if entry.asks(now_us):
+                    more |= await self._sweep(entry, now_us)
         for mailing_id, rows in self._shares(self._clock.now_us()).items():
             # Room that a mailing did not fill is for those that ask as well: nobody wakes us for it.
             more |= await self._claim(mailing_id, rows)
         return more
+
+    def _take_back(self, mailing_id: int) -> None:
+        """What waits in the queue for a token would wait beyond the mailing's end."""
+        if self._queue.queued(mailing_id):
+            claims = self._queue.withdraw(lambda claim: claim.mailing_id == mailing_id)
+            self._recorder.give_back([Return(it.message_id, it.mailing_id, it.attempt, 0) for it in claims])
 
     async def _sweep(self, entry: Entry, now_us: int) -> bool:
         entry.ask_us = None
@@ -173,9 +183,15 @@ class Ticker:
             return 0
         if entry.bucket is not None:
             share = min(share, int(entry.bucket.rate_per_second * _PACED_SECONDS) + 1)
+            if self._is_far(entry.bucket):
+                return 0  # a place in the queue is for who can use it
         queued = self._queue.queued(entry.plan.mailing_id)
         # Few large claims are cheaper than many small ones: wait until half of the lane is gone.
         return share - queued if queued <= share // 2 else 0
+
+    def _is_far(self, bucket: TokenBucket) -> bool:
+        """Whether the next token of a mailing is so far that another turn comes before it."""
+        return self._gate.wait_us(bucket) - self._gate.wait_us() > _PACED_SECONDS * _US_PER_SECOND
 
     def _probe_share(self, now_us: int) -> dict[int, int]:
         """One message for the breaker's probe, of each mailing in turn; the others lose no attempt."""
@@ -279,6 +295,8 @@ class Ticker:
             moments += (entry.plan.start_us, entry.plan.end_us)
             if entry.ask_us is not None and entry.may_send(now_us):
                 moments.append(entry.ask_us)
+                if entry.bucket is not None and self._is_far(entry.bucket):
+                    moments.append(now_us + self._gate.wait_us(entry.bucket) - _PACED_US)
         if self._gate.breaker.state is not BreakerState.CLOSED:
             moments.append(self._gate.ready_us(now_us) or 0)
         moments.append(self._gate.held_until_us(now_us))
