@@ -71,8 +71,8 @@ async def _read(reader: RowReader, sample: bytes, is_whole: bool) -> tuple[int, 
     try:
         for begin in range(0, len(sample) + 1, SLICE_BYTES):
             items = reader.feed(sample[begin : begin + SLICE_BYTES])
-            if is_whole and begin + SLICE_BYTES > len(sample):
-                items += reader.finish()
+            if begin + SLICE_BYTES > len(sample):
+                items += reader.finish() if is_whole else reader.settle()
             for item in items:
                 rows, last = rows + (item.line != last), item.line
                 if rows <= ROWS_SHOWN:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Final
+
+# Unlike CLOCK_MONOTONIC it goes on while the machine sleeps, as the world does (Linux only).
+_MONOTONIC: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class SystemClock:
@@ -15,7 +19,7 @@ class SystemClock:
 
     def monotonic_us(self) -> int:
         """Microseconds since the machine was started, or so."""
-        return time.monotonic_ns() // 1_000
+        return time.clock_gettime_ns(_MONOTONIC) // 1_000
 
     async def sleep(self, seconds: float) -> None:
         """Suspend the caller."""

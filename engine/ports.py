@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from engine.domain.audience import AudienceFilter
@@ -140,6 +140,8 @@ class Control:
     """Set live, messages a second, 0: no limit; ``None``: as the settings say."""
     engines: tuple[EngineRow, ...]
     """Engines whose heartbeat is younger than the time to live, this one included."""
+    clock_us: int | None = field(default=None, compare=False)
+    """The time by the database's own clock; ``None``: it has none (SQLite)."""
 
 
 class Store(Protocol):
@@ -158,9 +160,18 @@ class Store(Protocol):
         other engine has a heartbeat at or after ``alive_since_us``; return the new engine's id."""
 
     async def heartbeat(
-        self, engine_id: int, now_us: int, alive_since_us: int, *, seen_revision: int, workers: int, in_flight: int
+        self,
+        engine_id: int,
+        now_us: int,
+        alive_since_us: int,
+        *,
+        seen_revision: int,
+        workers: int,
+        in_flight: int,
+        own_us: int | None = None,
     ) -> Control:
-        """Store that this engine lives, what it has seen and how busy it is; read the control record."""
+        """Store that this engine lives, what it has seen and how busy it is; read the control record. ``own_us`` is the
+        time by this engine's own clock, where ``now_us`` is by the one that all engines share."""
 
     async def read_control(self, alive_since_us: int) -> Control:
         """Read the control record and the live engines; writes nothing."""
@@ -212,10 +223,11 @@ class Store(Protocol):
         """Of these claims, those whose client was changed since in what a call needs, or matches no longer, or is
         gone; return the ids of their messages."""
 
-    async def recover(self, now_us: int, limit: int, *, expired_only: bool) -> int:
-        """LOSE: take back up to ``limit`` claims whose lease is over (or all, at the start of the only
-        engine on a SQLite file). CLAIMED becomes pending and unsure, CALLING becomes not_sent/uncertain. Each
-        lost attempt is kept in the history with the detail "outcome unknown: the engine stopped"."""
+    async def recover(self, now_us: int, limit: int, *, expired_only: bool, over_us: int | None = None) -> int:
+        """LOSE: take back up to ``limit`` claims whose lease is over (or all, at the start of the only engine on a
+        SQLite file): by ``over_us``, the time by the clock that all engines share, or else by ``now_us``. CLAIMED
+        becomes pending and unsure, CALLING becomes not_sent/uncertain. Each lost attempt is kept in the history with
+        the detail "outcome unknown: the engine stopped"."""
 
     async def expire(self, mailing_id: int, limit: int, now_us: int) -> int:
         """EXPIRE up to ``limit`` pending messages of a mailing that has ended; return how many."""

@@ -227,9 +227,9 @@ class Control:
     def __init__(self, delivery: Delivery, window: ProviderWindow) -> None:
         self._delivery, self._window = delivery, window
 
-    async def refresh(self, mailing_id: int) -> None:
+    async def refresh(self, mailing_id: int, *, is_new: bool = False) -> None:
         """See ``DeliveryControl``."""
-        await self._delivery.refresh(mailing_id)
+        await self._delivery.refresh(mailing_id, is_new=is_new)
 
     async def clients_changed(self, client_ids: Sequence[int]) -> None:
         """See ``DeliveryControl``."""
@@ -280,6 +280,8 @@ class Control:
         stalls: dict[str, str] = {}
         for stall in self._delivery.liveness.stalls():
             stalls.setdefault(stall.part, str(stall))
+        if fault := self._delivery.shared_clock.fault:
+            stalls["clock_watch"] = fault
         for actor in self._delivery.health():
             words = stalls.pop(actor.name, "")
             is_well = actor.is_well(now_us) and not words

@@ -105,6 +105,10 @@ class RowReader:
         """Take more bytes; return what they complete. Raises UnreadableInput."""
         return self._take(self._lines.feed(data))
 
+    def settle(self) -> list[Item]:
+        """No more of the input will come, though it goes on: return what is known. Raises UnreadableInput."""
+        return self._take(self._lines.settle())
+
     def finish(self) -> list[Item]:
         """The input is over; return what is left. Raises UnreadableInput."""
         items = self._take(self._lines.finish())

@@ -25,7 +25,7 @@ _NOT_TEXT = {
     b"\x1f\x8b": "this is a gzip archive: unpack it first",
     b"%PDF": "this is a PDF document, not a table",
 }
-_HEAD_BYTES = 16 * 1024
+_HEAD_BYTES = 4 * 1024
 """They say what the input is (binary, its encoding). That must not depend on the pieces in which they come, so they are
 looked at together."""
 
@@ -95,7 +95,11 @@ class LineReader:
         if self._head is None:
             return self._split(self._to_utf8(data, final=False))
         self._head += data
-        if len(self._head) < _HEAD_BYTES:
+        return self.settle() if len(self._head) >= _HEAD_BYTES else []
+
+    def settle(self) -> list[Line]:
+        """Judge the input by what has come, as if its beginning were over. Raises UnreadableInput."""
+        if self._head is None:
             return []
         head, rest = bytes(self._head[:_HEAD_BYTES]), bytes(self._head[_HEAD_BYTES:])
         self._head = None

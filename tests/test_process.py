@@ -18,7 +18,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 PARENT: Final = """
 import sys, time
 from scripts.processes import start
-start([sys.executable, "-c", sys.argv[1]], {"PYTHONPATH": sys.argv[2]})
+start([sys.executable, "-c", *sys.argv[2:]], {"PYTHONPATH": sys.argv[1]})
 time.sleep(60)
 """
 CHILD: Final = """
@@ -27,20 +27,17 @@ from common import process
 process._STOP_MARGIN_SECONDS = 0.05
 signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"SIGTERM") and os._exit(0))
 process.end_with_parent(0.0)
+if "ignore" in sys.argv:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("up", process.PARENT_PIPE in os.environ, flush=True)
+time.sleep(60)
 """
 
 
-@pytest.mark.parametrize(
-    ("then", "says"),
-    [
-        ("time.sleep(60)", "SIGTERM"),
-        ("signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]); time.sleep(60)", ""),  # must be ended
-    ],
-)
-def test_a_child_ends_with_its_parent(then: str, says: str) -> None:
+@pytest.mark.parametrize(("signals", "says"), [("obey", "SIGTERM"), ("ignore", "")])  # which must be ended
+def test_a_child_ends_with_its_parent(signals: str, says: str) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", PARENT, CHILD + then, str(ROOT)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", PARENT, str(ROOT), CHILD, signals], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == "up False\n"

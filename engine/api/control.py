@@ -77,8 +77,8 @@ class ProviderCalls:
 class DeliveryControl(Protocol):
     """Called after the commit of each change, so that delivery follows at once and not at its next tick."""
 
-    async def refresh(self, mailing_id: int) -> None:
-        """A mailing was created, changed or deleted. Returns when no new call for it can start, on any
+    async def refresh(self, mailing_id: int, *, is_new: bool = False) -> None:
+        """A mailing was created (``is_new``), changed or deleted. Returns when no new call for it can start, on any
         engine, that its stored state does not allow."""
 
     async def clients_changed(self, client_ids: Sequence[int]) -> None:

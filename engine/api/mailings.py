@@ -97,7 +97,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             with self._background.running.hold(key):
                 created = await self._store.create_mailing(wanted, request=key, by=by, now_us=now_us)
                 if not created.replayed:
-                    await self._control.refresh(created.row.id)
+                    await self._control.refresh(created.row.id, is_new=True)
             return created.row
 
         row = await self._background.whole(change())

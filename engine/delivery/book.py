@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from engine.domain.pacing import TokenBucket, rate_share
+from engine.delivery.on_way import CallsOnWay
+from engine.domain.pacing import RateShare, TokenBucket
 from engine.domain.window import LocalHours, may_send, next_open_us
 from engine.ports import AudienceState, OnUncertain, Plan
 
@@ -56,14 +57,14 @@ class Entry:
         held = plan.paused or plan.cancelled or plan.deleted or plan.rebuilding or not self.has_share
         self.from_us, self.until_us = (0, 0) if held else (plan.start_us, plan.end_us - _LAST_CALL_US)
 
-    def pace(self, rate_per_second: float | None, now_us: int) -> None:
+    def pace(self, rate_per_second: float | None) -> None:
         """Follow the rate from now on; ``None``: no limit."""
         if rate_per_second is None:
             self.bucket = None
         elif self.bucket is None:
             self.bucket = TokenBucket(rate_per_second)
         else:
-            self.bucket.set_rate(rate_per_second, now_us)
+            self.bucket.set_rate(rate_per_second)
 
     def expects(self, due_us: int) -> None:
         """Note that a message of this mailing is due at ``due_us``."""
@@ -108,9 +109,12 @@ def _opens_us(hours: LocalHours, time_zone: str, minute: int) -> int:
 class Book:
     """All entries, by mailing id, in the order of their ids."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_way: CallsOnWay) -> None:
         self._entries: dict[int, Entry] = {}
-        self._share = (0, 1)
+        self._on_way = on_way
+        self._share = RateShare((0, 1))
+        self._resting: dict[int, TokenBucket] = {}
+        """Of mailings without work: one that gets some again within the second must not begin with a full bucket."""
         self.get = self._entries.get
         """The entry of a mailing id, or ``None`` when the mailing has no work left (or is gone)."""
 
@@ -120,12 +124,12 @@ class Book:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def load(self, plans: Iterable[Plan], now_us: int) -> None:
+    def load(self, plans: Iterable[Plan]) -> None:
         """Take over the store's plans; buckets, calls in flight and due times of known mailings stay."""
         old = dict(self._entries)
         self._entries.clear()
         for plan in sorted(plans, key=lambda plan: plan.mailing_id):
-            entry = old.pop(plan.mailing_id, None) or Entry(plan)
+            entry = old.pop(plan.mailing_id, None) or Entry(plan, self._resting.pop(plan.mailing_id, None))
             if plan != entry.plan:
                 entry.plan = plan
                 entry.expects(0)
@@ -135,12 +139,14 @@ class Book:
             if entry.in_flight:
                 entry.plan = replace(entry.plan, deleted=True, pending=0)
                 self._entries[mailing_id] = entry
-        self._pace(now_us)
+            elif entry.bucket is not None:
+                self._resting[mailing_id] = entry.bucket
+        self._pace()
 
-    def share(self, index: int, engines: int, now_us: int) -> None:
-        """This is engine number ``index`` (from 0) of ``engines``: take that part of each mailing's rate."""
-        self._share = (index, engines)
-        self._pace(now_us)
+    def share(self, share: RateShare) -> None:
+        """Take that part of each mailing's rate."""
+        self._share = share
+        self._pace()
 
     def ask_all(self) -> None:
         """Ask for due messages of every mailing that has pending ones: the tick, a safety net."""
@@ -148,10 +154,12 @@ class Book:
             if entry.plan.pending:
                 entry.expects(0)
 
-    def _pace(self, now_us: int) -> None:
+    def _pace(self) -> None:
+        now_us = self._on_way.now_us()
+        self._resting = {id: bucket for id, bucket in self._resting.items() if not bucket.is_full(now_us)}
         for entry in self:
             rate = entry.plan.rate_limit
-            share = None if rate is None else rate_share(rate, *self._share)
+            share = None if rate is None else self._share.of(rate)
             entry.has_share = rate is None or share is not None
-            entry.pace(share, now_us)
+            entry.pace(share)
             entry.settle()

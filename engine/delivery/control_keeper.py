@@ -10,10 +10,12 @@ that for one that hangs or has died.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
-from engine.delivery.gate import FOREVER_US, Gate
-from engine.ports import Clock, Control, Store
+from engine.delivery.gate import Gate
+from engine.delivery.shared_clock import SharedClock
+from engine.ports import Control, Store
 
 _US_PER_SECOND = 1_000_000
 # Read often, so that a pause is quick; write seldom: the heartbeat is only there to be seen.
@@ -23,9 +25,19 @@ _BEAT_ALONE_SECONDS = 5.0
 STALE_SECONDS = 2.0
 # Longer than STALE_SECONDS plus a beat, or an engine could be taken for dead while it still sends.
 ALIVE_SECONDS = 5.0
+# After so long without a heartbeat of ours the others may have taken us for dead, and our part of the rates for theirs.
+_UNSEEN_SECONDS = ALIVE_SECONDS - 1.0
 
 
-def alive_since_us(store: Store, now_us: int) -> int:
+async def join(store: Store, name: str, workers: int, clock: SharedClock) -> int:
+    """Add this engine to those on the database; return its id."""
+    asked_us = clock.own.monotonic_us()
+    clock.read((await store.read_control(0)).clock_us, asked_us)
+    now_us = clock.now_us()
+    return await store.register_engine(name, workers, now_us, _alive_since_us(store, now_us))
+
+
+def _alive_since_us(store: Store, now_us: int) -> int:
     """Engines with a heartbeat before this time are dead; alone on a SQLite file, all others are."""
     return now_us - int(ALIVE_SECONDS * _US_PER_SECOND) if store.shared else now_us
 
@@ -39,20 +51,25 @@ class ControlKeeper:
         *,
         owner: int,
         gate: Gate,
-        clock: Clock,
+        clock: SharedClock,
         load: Callable[[], tuple[int, int]],
         on_read: Callable[[], None],
         on_control: Callable[[Control], Awaitable[None]],
         on_fresh: Callable[[], None],
+        on_unseen: Callable[[], None],
     ) -> None:
         """``load`` tells workers and calls in flight; ``on_read`` hears each time that the store has answered;
         ``on_control`` applies a new revision (and is awaited before it is acknowledged); ``on_fresh`` is told when
-        calls may begin again after a time in which the record could not be read."""
+        calls may begin again after a time in which the record could not be read; ``on_unseen`` when the others may have
+        taken this engine for dead meanwhile."""
         self._store, self._owner, self._gate, self._clock = store, owner, gate, clock
         self._load, self._on_read, self._on_control, self._on_fresh = load, on_read, on_control, on_fresh
+        self._on_unseen = on_unseen
         self._step_seconds = _READ_SECONDS if store.shared else _BEAT_SECONDS
-        self._beat_us = int((_BEAT_SECONDS if store.shared else _BEAT_ALONE_SECONDS) * _US_PER_SECOND)
-        self._next_beat_us = 0
+        self._beaten_us: int | None = None
+        self._fresh_until_us, self._seen_us = 0, clock.own.monotonic_us()
+        if store.shared:
+            gate.watch(lambda: clock.own.monotonic_us() >= self._fresh_until_us)
         self.seen_revision = -1
         self._seen_engines: set[int] = set()
         self.control: Control | None = None
@@ -60,34 +77,51 @@ class ControlKeeper:
     async def run(self) -> None:
         """Keep for ever."""
         while True:
-            await self.beat()
-            await self._clock.sleep(self._step_seconds)
+            # An answer that does not come is as bad as one that says that the database is away.
+            late = asyncio.get_running_loop().call_later(STALE_SECONDS, self._gate.hear_store, False)
+            try:
+                await self.beat()
+            finally:
+                late.cancel()
+            await self._clock.own.sleep(self._step_seconds)
 
     async def beat(self) -> None:
         """Read the control record, apply what is new, and acknowledge it."""
-        now_us = self._clock.now_us()
-        # No wait is longer than its period: a clock that stepped back must not make it so.
-        if now_us >= self._next_beat_us or self._next_beat_us - now_us > self._beat_us:
+        now_us = self._clock.own.monotonic_us()
+        if self._beaten_us is None or now_us - self._beaten_us >= self._beat_seconds() * _US_PER_SECOND:
             await self.acknowledge()
-            self._next_beat_us = now_us + self._beat_us
+            self._beaten_us = now_us
         elif self._store.shared:
             await self._apply(await self._read(), now_us)
 
+    def _beat_seconds(self) -> float:
+        _, in_flight = self._load()
+        # Whoever has nothing to do asks seldom whether a database is there that nobody else uses.
+        return _BEAT_SECONDS if self._store.shared or in_flight or self._gate.store_away else _BEAT_ALONE_SECONDS
+
     async def acknowledge(self) -> None:
         """Write the heartbeat with the revision that this engine acts by."""
-        now_us = self._clock.now_us()
+        asked_us, own_us = self._clock.own.monotonic_us(), self._clock.own.now_us()
+        now_us = self._clock.now_us() if self._store.shared else own_us
         workers, in_flight = self._load()
         control = await self._store.heartbeat(
             self._owner,
             now_us,
-            alive_since_us(self._store, now_us),
+            _alive_since_us(self._store, now_us),
             seen_revision=self.seen_revision,
             workers=workers,
             in_flight=in_flight,
+            own_us=own_us,
         )
-        await self._apply(control, now_us)
+        if self._store.shared and asked_us - self._seen_us > _UNSEEN_SECONDS * _US_PER_SECOND:
+            self._seen_engines = set()  # act by the record anew, though it may look as it did
+            self._on_unseen()
+        self._seen_us = asked_us
+        await self._apply(control, asked_us)
 
-    async def _apply(self, control: Control, now_us: int) -> None:
+    async def _apply(self, control: Control, asked_us: int) -> None:
+        """Act by what was read, after ``asked_us`` (monotonic)."""
+        self._clock.read(control.clock_us, asked_us)
         self._on_read()
         if control.revision < self.seen_revision:
             return  # an older reading, overtaken by a newer one
@@ -98,14 +132,14 @@ class ControlKeeper:
             await self._on_control(control)
             self.seen_revision, self._seen_engines = control.revision, engines
             await self.acknowledge()
-        else:
-            self._refresh(now_us)
+        elif self._owner in engines or not self._store.shared:
+            self._refresh(asked_us)
+        # Else the others have forgotten us, and a pause waits for us no more: no call begins.
 
     def _refresh(self, read_us: int) -> None:
         """What was read at ``read_us`` is what this engine acts by: calls may begin for some time from then on."""
-        was_stale = self._clock.now_us() >= self._gate.fresh_until_us
-        lasts_us = read_us + int(STALE_SECONDS * _US_PER_SECOND)
-        self._gate.refresh(lasts_us if self._store.shared else FOREVER_US)
+        was_stale = self._gate.is_stale()
+        self._fresh_until_us = read_us + int(STALE_SECONDS * _US_PER_SECOND)
         if was_stale:
             self._on_fresh()
 
@@ -113,15 +147,15 @@ class ControlKeeper:
         """Wait until every live engine acts by the present revision, or can't start a call anyway; return it."""
         if not self._store.shared:
             return self.seen_revision
-        deadline_us = self._clock.monotonic_us() + int(STALE_SECONDS * _US_PER_SECOND)
+        deadline_us = self._clock.own.monotonic_us() + int(STALE_SECONDS * _US_PER_SECOND)
         control = await self._read()
         wanted = control.revision
         while any(engine.seen_revision < wanted for engine in control.engines if engine.engine_id != self._owner):
-            if self._clock.monotonic_us() >= deadline_us:
+            if self._clock.own.monotonic_us() >= deadline_us:
                 break
-            await self._clock.sleep(_READ_SECONDS / 2)
+            await self._clock.own.sleep(_READ_SECONDS / 2)
             control = await self._read()
         return wanted
 
     async def _read(self) -> Control:
-        return await self._store.read_control(alive_since_us(self._store, self._clock.now_us()))
+        return await self._store.read_control(_alive_since_us(self._store, self._clock.now_us()))

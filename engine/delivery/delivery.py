@@ -14,24 +14,26 @@ from engine.delivery.audience_builder import AudienceBuilder
 from engine.delivery.book import Book
 from engine.delivery.changed_clients import ChangedClients
 from engine.delivery.clock_watch import ClockWatch
-from engine.delivery.control_keeper import ControlKeeper, alive_since_us
+from engine.delivery.control_keeper import ControlKeeper, join
 from engine.delivery.ending import Ending
 from engine.delivery.gate import Gate
 from engine.delivery.hand import Hand
 from engine.delivery.leases import LeaseKeeper
 from engine.delivery.liveness import HeardStore, Liveness
 from engine.delivery.marker import Marker
+from engine.delivery.on_way import CallsOnWay
 from engine.delivery.queue import DeliveryQueue
 from engine.delivery.rate_meter import RateMeter
 from engine.delivery.recorder import Recorder
 from engine.delivery.recovery import Recovery
 from engine.delivery.settings import DeliverySettings
+from engine.delivery.shared_clock import SharedClock
+from engine.delivery.shares import Shares
 from engine.delivery.supervisor import ActorHealth, Supervisor
 from engine.delivery.ticker import Ticker
 from engine.delivery.worker import Worker
 from engine.domain.breaker import Breaker, BreakerState
 from engine.domain.message import Event
-from engine.domain.pacing import rate_share
 from engine.domain.retry import RetryPolicy
 from engine.ports import Claim, Clock, Control, EngineRow, Meter, Provider, Record, Return, Store, StoreUnavailable
 
@@ -61,12 +63,14 @@ class Delivery:
         meter: Meter,
         breaker: Breaker | None = None,
     ) -> None:
-        self._heard = HeardStore(store)
-        self._store = cast("Store", self._heard)
         self._provider, self._clock, self._random = provider, clock, random
         self._settings, self._name, self._meter = settings, name, meter
-        self.book, self.hand = Book(), Hand()
-        self.gate = Gate(breaker or Breaker(), settings.provider_rate, random)
+        on_way = CallsOnWay(clock)
+        self.book, self.hand = Book(on_way), Hand()
+        self.gate = Gate(breaker or Breaker(), settings.provider_rate, random, on_way)
+        self._shares = Shares(gate=self.gate, book=self.book, clock=clock, on_grown=self._go_on)
+        self._heard = HeardStore(store, self.gate.hear_store)
+        self._store = cast("Store", self._heard)
         self.queue = DeliveryQueue(
             settings.queue_size,
             settings.workers,
@@ -86,7 +90,8 @@ class Delivery:
         Raises:
             StoreUnavailable: the store is away.
         """
-        await self._join()
+        self.shared_clock = SharedClock(self._clock)
+        self.engine_id = await join(self._store, self._name, self._settings.workers, self.shared_clock)
         self._wire()
         if not self._store.shared:
             # Alone on this file: whatever is claimed belonged to an engine that is no more.
@@ -124,12 +129,13 @@ class Delivery:
             log.warning("delivery.not_retired")
 
     # -- for the API ---------------------------------------------------------------------------
-    async def refresh(self, mailing_id: int) -> None:
+    async def refresh(self, mailing_id: int, *, is_new: bool = False) -> None:
         """A mailing was changed, and the change is committed: act by it.
 
-        When this returns, no call that the change forbids can start, on this engine or another.
+        When this returns, no call that the change forbids can start, on this engine or another. ``is_new``: it was
+        made, which forbids nothing. (That this engine does not know it yet does not say so: another one may.)
         """
-        await self._to_the_end(self._refresh(mailing_id))
+        await self._to_the_end(self._refresh(is_new))
 
     async def control_changed(self) -> None:
         """Workers, rate or the sending switch were changed, and the change is committed: act by it."""
@@ -162,8 +168,9 @@ class Delivery:
 
     @property
     def is_forgotten(self) -> bool:
-        """The other engines take this one for dead: it has no share of any rate."""
-        return not self.gate.has_share and self.engine_id not in {engine.engine_id for engine in self.engines}
+        """The other engines take this one for dead: it begins no call."""
+        is_read = self._store.shared and self.control.control is not None
+        return is_read and self.engine_id not in {engine.engine_id for engine in self.engines}
 
     @property
     def due_lag_seconds(self) -> float:
@@ -171,12 +178,6 @@ class Delivery:
         return self.ticker.due_lag_seconds
 
     # -- inside --------------------------------------------------------------------------------
-    async def _join(self) -> None:
-        now_us = self._clock.now_us()
-        self.engine_id = await self._store.register_engine(
-            self._name, self._settings.workers, now_us, alive_since_us(self._store, now_us)
-        )
-
     def _wire(self) -> None:
         store, clock, settings = self._store, self._clock, self._settings
         self.recorder = Recorder(
@@ -197,7 +198,7 @@ class Delivery:
             gate=self.gate,
             hand=self.hand,
             recorder=self.recorder,
-            clock=clock,
+            clock=self.shared_clock,
             tick_seconds=settings.tick_seconds,
             lease_seconds=settings.lease_seconds,
         )
@@ -221,7 +222,7 @@ class Delivery:
 
     def _wire_engines(self) -> None:
         """What has to do with other engines."""
-        store, clock = self._store, self._clock
+        store, clock = self._store, self.shared_clock
         hand, lease_seconds = self.hand, self._settings.lease_seconds
         self.leases = LeaseKeeper(
             store, owner=self.engine_id, hand=hand, clock=clock, lease_seconds=lease_seconds, on_lost=self._lost
@@ -238,6 +239,7 @@ class Delivery:
             on_read=self.recovery.contact.touch,
             on_control=self._apply,
             on_fresh=self._go_on,
+            on_unseen=self._shares.lose,
         )
         self.clients = ChangedClients(
             store,
@@ -264,7 +266,7 @@ class Delivery:
             retry=RetryPolicy(settings.retry_base_seconds, settings.retry_max_seconds),
             timeout_seconds=settings.provider_timeout_seconds,
             lease_margin_seconds=settings.lease_seconds / 8,
-            clock=self._clock,
+            clock=self.shared_clock,
             random=self._random,
         )
 
@@ -321,15 +323,14 @@ class Delivery:
         await self.ticker.reload()
         self.ticker.wake()
 
-    async def _refresh(self, mailing_id: int) -> None:
-        was_known = self.book.get(mailing_id) is not None
+    async def _refresh(self, is_new: bool) -> None:
         await self.ticker.reload()
         await self._retract()
         self.builder.wake()
         self.ticker.wake()
         self.queue.wake(self.queue.workers)
         # A new mailing takes nothing back from anybody: no need to wait until the others know it.
-        if was_known:
+        if not is_new:
             await self.control.agreed()
 
     async def _agree(self) -> None:
@@ -338,18 +339,8 @@ class Delivery:
 
     async def _apply(self, control: Control) -> None:
         """Act by the control record, and by mailings that another engine has changed."""
-        now_us = self._clock.now_us()
         self.gate.pause(control.sending_paused)
-        # Each engine takes its part of every budget: together they never exceed it.
-        ids = sorted(engine.engine_id for engine in control.engines)
-        if self.engine_id in ids:
-            index, engines = ids.index(self.engine_id), len(ids)
-            self.gate.share_rate(rate_share(self._rate(control), index, engines), now_us)
-            self.book.share(index, engines, now_us)
-        else:
-            # Asleep for so long that the others have forgotten us: nothing of any budget is ours.
-            log.error("engine.forgotten", engine_id=self.engine_id, remedy="restart this engine")
-            self.gate.share_rate(None, now_us)
+        self._shares.divide(self._rate(control), self.engine_id, [engine.engine_id for engine in control.engines])
         self.queue.resize(self._settings.workers if control.workers is None else control.workers)
         if self.supervisor.names("worker-"):
             self._start_workers()

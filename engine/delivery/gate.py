@@ -7,29 +7,36 @@ from random import Random
 
 import structlog
 
+from engine.delivery.on_way import CallsOnWay
 from engine.domain.breaker import Breaker, BreakerState
 from engine.domain.message import Event
 from engine.domain.outcome import Outcome, Verdict
 from engine.domain.pacing import TokenBucket
 
-FOREVER_US = 2**63 - 1
-
 log = structlog.get_logger(__name__)
+
+
+def _never() -> bool:
+    return False
 
 
 class Gate:
     """One for an engine. Everything here is decided without waiting."""
 
-    def __init__(self, breaker: Breaker, rate_per_second: float, random: Random) -> None:
+    def __init__(self, breaker: Breaker, rate_per_second: float, random: Random, on_way: CallsOnWay) -> None:
         self.breaker = breaker
+        self._on_way = on_way
         self.bucket = TokenBucket(rate_per_second)
         self.has_share = True
         """False: the provider's rate is so small that other engines use all of it."""
-        self.fresh_until_us = FOREVER_US
+        self.is_stale: Callable[[], bool] = _never
         """With other engines on the database: no call starts when the control record was last read
         too long ago, for a pause may have been missed."""
+        self.store_away = False
+        """The store has failed, or does not answer, and has not answered since: outcomes of calls that begin now might
+        be lost."""
         self.on_change: Callable[[], None] = lambda: None
-        """Called when the breaker changes its state."""
+        """Called when the breaker changes its state, and when the store goes away or is back."""
         self.detail = ""
         """The provider's last failure in words, while the breaker is not closed, calls are held, or the address is
         probably wrong."""
@@ -59,21 +66,28 @@ class Gate:
         self.stopping = True
         self._look()
 
-    def share_rate(self, rate_per_second: float | None, now_us: int) -> None:
-        """Take over this engine's part of the provider's rate (``domain.pacing.rate_share``)."""
+    def share_rate(self, rate_per_second: float | None) -> None:
+        """Take over this engine's part of the provider's rate (``domain.pacing.RateShare``)."""
         self.has_share = rate_per_second is not None
         if rate_per_second is not None:
-            self.bucket.set_rate(rate_per_second, now_us)
+            self.bucket.set_rate(rate_per_second)
         self._look()
 
-    def refresh(self, until_us: int) -> None:
-        """What was read of the control record holds until then (``FOREVER_US``: there are no other engines)."""
-        self.fresh_until_us = until_us
+    def watch(self, is_stale: Callable[[], bool]) -> None:
+        """There may be other engines: ask this before each call."""
+        self.is_stale = is_stale
         self._look()
+
+    def hear_store(self, answers: bool) -> None:
+        """The store has answered, or has failed to."""
+        if self.store_away == answers:
+            self.store_away = not answers
+            self._look()
+            self.on_change()
 
     def ready_us(self, now_us: int) -> int | None:
-        """When the next call may start: ``now_us``, later, or ``None`` (until something changes)."""
-        if self.is_shut or not self.has_share or now_us >= self.fresh_until_us:
+        """When the next call may start, but for the rate: ``now_us``, later, or ``None`` (until something changes)."""
+        if self.is_shut or self.store_away or not self.has_share or self.is_stale():
             return None
         ready_us = self.breaker.ready_us(now_us)
         if ready_us is None:
@@ -81,7 +95,19 @@ class Gate:
         if self._is_held and not self.held_until_us(now_us):
             self._is_held = False
             self._look()
-        return max(ready_us, self.bucket.ready_us(now_us))
+        return ready_us
+
+    def wait_us(self, bucket: TokenBucket | None = None) -> int:
+        """How long until the provider's rate, and a mailing's too, have a token; 0: they have one each."""
+        now_us = self._on_way.now_us()
+        wait_us = self.bucket.wait_us(now_us)
+        return wait_us if bucket is None else max(wait_us, bucket.wait_us(now_us))
+
+    def take(self, bucket: TokenBucket | None) -> bool:
+        """Use up a token of the provider's rate and of a mailing's, for a call that begins at once; False, and nothing
+        happens, when one of them has none."""
+        limited = [each for each in (self.bucket, bucket) if each is not None and each.rate_per_second]
+        return not limited or self._on_way.take(limited)
 
     def held_until_us(self, now_us: int) -> int:
         """Until when the provider wants no call (``Retry-After`` on 429 or 503); 0: it does not say so."""
@@ -89,7 +115,7 @@ class Gate:
 
     def allows(self, message_id: int, now_us: int) -> bool:
         """The last look before a call that was let through a moment ago: does it still hold?"""
-        if now_us >= self.fresh_until_us or self.is_shut or not self.has_share or self.held_until_us(now_us):
+        if self.is_shut or self.store_away or not self.has_share or self.is_stale() or self.held_until_us(now_us):
             return False
         return self.breaker.state is BreakerState.CLOSED or message_id == self._probe_id
 
@@ -141,8 +167,8 @@ class Gate:
         closed = self.breaker.state is BreakerState.CLOSED
         self.is_shut = self.sending_paused or self.stopping
         self.is_calm = self.breaker.is_quiet and not self.detail
-        alone = self.fresh_until_us == FOREVER_US
-        limited = self.is_shut or self._is_held or not self.has_share or self.bucket.rate_per_second
+        alone = self.is_stale is _never
+        limited = self.is_shut or self.store_away or self._is_held or not self.has_share or self.bucket.rate_per_second
         self.is_free = alone and closed and not limited
 
     def _is_probe(self, message_id: int) -> bool:

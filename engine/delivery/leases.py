@@ -7,7 +7,8 @@ from collections.abc import Callable
 import structlog
 
 from engine.delivery.hand import Hand
-from engine.ports import Clock, Store
+from engine.delivery.shared_clock import SharedClock
+from engine.ports import Store
 
 _US_PER_SECOND = 1_000_000
 _LOOK_SECONDS = 1.0
@@ -24,12 +25,13 @@ class LeaseKeeper:
         *,
         owner: int,
         hand: Hand,
-        clock: Clock,
+        clock: SharedClock,
         lease_seconds: float,
         on_lost: Callable[[set[int]], None],
     ) -> None:
         """``on_lost`` hears of messages that are not ours any more."""
-        self._store, self._owner, self._hand, self._clock = store, owner, hand, clock
+        self._store, self._owner, self._hand = store, owner, hand
+        self._clock = clock
         self._lease_us = int(lease_seconds * _US_PER_SECOND)
         self._step_seconds = min(_LOOK_SECONDS, lease_seconds / 8)
         self._on_lost = on_lost
@@ -38,7 +40,7 @@ class LeaseKeeper:
         """Keep for ever."""
         while True:
             await self.renew()
-            await self._clock.sleep(self._step_seconds)
+            await self._clock.own.sleep(self._step_seconds)
 
     async def renew(self) -> None:
         """Extend the leases that have passed their half."""

@@ -17,7 +17,7 @@ from engine.delivery.queue import DeliveryQueue
 from engine.delivery.recorder import Recorder
 from engine.domain.breaker import BreakerState
 from engine.domain.liveness import Stall, View, Watch
-from engine.ports import Clock, Store
+from engine.ports import Clock, Store, StoreUnavailable
 
 _CHANGES: Final = (
     *("heartbeat", "recover", "renew", "claim", "begin", "record", "release"),
@@ -36,8 +36,9 @@ log = structlog.get_logger(__name__)
 class HeardStore:
     """``ports.Store`` over another one: notes which verbs are answered, and which are not yet."""
 
-    def __init__(self, store: Store) -> None:
-        self._heard = store
+    def __init__(self, store: Store, hear: Callable[[bool], None]) -> None:
+        """``hear`` is told each time that the store has answered (True) or is away."""
+        self._heard, self._hear = store, hear
         self.answers: Counter[str] = Counter()
         """How often each verb succeeded."""
         self.claimed = 0
@@ -66,8 +67,12 @@ class HeardStore:
             self._waiting[number] = verb
             try:
                 answer = await getattr(self._heard, verb)(*args, **kwargs)
+            except StoreUnavailable:
+                self._hear(False)
+                raise
             finally:
                 del self._waiting[number]
+            self._hear(True)
             self.answers[verb] += 1
             if verb == "claim":
                 self.claimed += len(answer)
@@ -149,7 +154,7 @@ class Liveness:
             forgotten=self._is_forgotten(),
             stopping=self._gate.stopping,
             claims_held=held or ("the queue is full" if len(queue) >= queue.capacity else ""),
-            calls_held=held or self._paced(now_us),
+            calls_held=held or self._paced(),
         )
 
     def _is_due(self, entry: Entry, now_us: int) -> bool:
@@ -166,22 +171,22 @@ class Liveness:
             return "the breaker is not closed"
         return "the provider wants no call yet" if gate.held_until_us(now_us) else ""
 
-    def _paced(self, now_us: int) -> str:
+    def _paced(self) -> str:
         """Which rate keeps each message of the queue back."""
-        if not self._gate.has_share or self._gate.bucket.ready_us(now_us) > now_us:
+        if not self._gate.has_share or self._gate.wait_us():
             return "the provider's rate"
         entries = [self._book.get(mailing_id) for mailing_id in self._queue.waiting]
-        return "the mailings' rates" if _all_paced(entries, now_us) else ""
+        return "the mailings' rates" if _all_paced(entries, self._gate) else ""
 
 
-def _all_paced(entries: Iterable[Entry | None], now_us: int) -> bool:
+def _all_paced(entries: Iterable[Entry | None], gate: Gate) -> bool:
     all_paced = False
     for entry in entries:
         bucket = None if entry is None else entry.bucket
         if entry is None or bucket is None:
             return False
         # Where marks come first, messages hold slots while they wait for their tokens, and few may.
-        if bucket.ready_us(now_us) <= now_us and not (entry.marks_first and entry.marking):
+        if not gate.wait_us(bucket) and not (entry.marks_first and entry.marking):
             return False
         all_paced = True
     return all_paced

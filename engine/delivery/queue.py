@@ -165,27 +165,26 @@ class DeliveryQueue:
             if ready_us != now_us:
                 self._wake_at(ready_us, now_us)
                 return None
+        has_token = not self._gate.bucket.rate_per_second or not self._gate.wait_us()
         for mailing_id in self._turns:
             entry = self._book.get(mailing_id)
-            if entry is None or (entry.is_plain and self._gate.is_free) or self._admits(entry, now_us):
+            if entry is None or ((has_token or entry.marks_first) and self._admits(entry)):
                 claim = self._pop(mailing_id)
                 self._gate.start(claim.message_id, now_us)
                 return claim
         self._wake_at(self._soonest_us(now_us), now_us)
         return None
 
-    def _admits(self, entry: Entry, now_us: int) -> bool:
+    def _admits(self, entry: Entry) -> bool:
         """Whether the mailing may have a call now; takes the tokens for it."""
         if entry.marks_first:
             # Its tokens are taken after the mark. Few wait for them at a time: they hold slots meanwhile.
             rates = [bucket.rate_per_second for bucket in (entry.bucket, self._gate.bucket) if bucket is not None]
             slowest = min((rate for rate in rates if rate), default=None)
             return slowest is None or entry.marking <= slowest * _MARKING_SECONDS
-        if entry.bucket is not None and not entry.bucket.take(now_us):
-            return False
-        if not self._gate.is_free:
-            self._gate.bucket.take(now_us)
-        return True
+        if entry.bucket is None and not self._gate.bucket.rate_per_second:
+            return True
+        return self._gate.take(entry.bucket)
 
     def _pop(self, mailing_id: int) -> Claim:
         lane = self._lanes[mailing_id]
@@ -207,8 +206,8 @@ class DeliveryQueue:
     def _soonest_us(self, now_us: int) -> int | None:
         """When the first of the mailings, all of which wait, may send again; ``None``: when a mark is stored."""
         entries = [self._book.get(mailing_id) for mailing_id in self._turns]
-        paced = [entry.bucket for entry in entries if entry is not None and entry.bucket and not entry.marks_first]
-        return min((bucket.ready_us(now_us) for bucket in paced), default=None)
+        paced = [entry.bucket for entry in entries if entry is not None and not entry.marks_first]
+        return min((now_us + self._gate.wait_us(bucket) for bucket in paced), default=None)
 
     def _close(self, mailing_id: int) -> None:
         del self._lanes[mailing_id]

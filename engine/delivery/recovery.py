@@ -13,7 +13,8 @@ from typing import Final
 import structlog
 
 from engine.delivery.hand import Hand
-from engine.ports import Clock, Store
+from engine.delivery.shared_clock import SharedClock
+from engine.ports import Store
 
 _US_PER_SECOND = 1_000_000
 _RECOVER_ROWS = 1_000
@@ -29,8 +30,9 @@ log = structlog.get_logger(__name__)
 class Contact:
     """Since when this engine has been in touch with the database without a gap."""
 
-    def __init__(self, clock: Clock, *, gap_seconds: float) -> None:
-        """A longer silence than ``gap_seconds`` is a gap, whether the database was away or this process frozen."""
+    def __init__(self, clock: SharedClock, *, gap_seconds: float) -> None:
+        """A longer silence than ``gap_seconds`` is a gap, whether the database was away or this process frozen; and as
+        good as one is a jump of the clock by which leases end."""
         self._clock, self._gap_us = clock, int(gap_seconds * _US_PER_SECOND)
         self._since_us: int | None = None
         self._last: tuple[int, int] | None = None
@@ -38,19 +40,18 @@ class Contact:
     def touch(self) -> None:
         """The database has just answered."""
         if self._since_us is None or self._is_gap():
-            self._since_us = self._clock.monotonic_us()
-        self._last = self._clock.monotonic_us(), self._clock.now_us()
+            self._since_us = self._clock.own.monotonic_us()
+        self._last = self._clock.own.monotonic_us(), self._clock.least_us()
 
     def lasts_us(self) -> int:
         """For how long there has been no gap; 0 in one."""
-        return 0 if self._since_us is None or self._is_gap() else self._clock.monotonic_us() - self._since_us
+        return 0 if self._since_us is None or self._is_gap() else self._clock.own.monotonic_us() - self._since_us
 
     def _is_gap(self) -> bool:
         if self._last is None:
             return True
-        monotonic_us, now_us = self._last
-        # While a whole machine sleeps only its wall clock goes on.
-        silent_us = max(self._clock.monotonic_us() - monotonic_us, self._clock.now_us() - now_us)
+        monotonic_us, shared_us = self._last
+        silent_us = max(self._clock.own.monotonic_us() - monotonic_us, self._clock.least_us() - shared_us)
         return silent_us > self._gap_us
 
 
@@ -62,7 +63,7 @@ class Recovery:
         store: Store,
         *,
         hand: Hand,
-        clock: Clock,
+        clock: SharedClock,
         lease_seconds: float,
         on_recovered: Callable[[], None],
     ) -> None:
@@ -76,22 +77,23 @@ class Recovery:
         """Look for ever."""
         while True:
             await self.look()
-            await self._clock.sleep(_LOOK_SECONDS)
+            await self._clock.own.sleep(_LOOK_SECONDS)
 
     async def look(self) -> None:
         """Take back what is over, unless its engine may be on its way back."""
         recovered = _RECOVER_ROWS
         while recovered == _RECOVER_ROWS:
             # Before the check: should this process freeze after it, nothing is taken that was not over then.
-            now_us = self._clock.now_us()
-            if not self._may_look(now_us):
+            over_us = self._clock.least_us()
+            if not self._may_look():
                 return
-            recovered = await self._store.recover(now_us, _RECOVER_ROWS, expired_only=True)
+            now_us = self._clock.own.now_us()
+            recovered = await self._store.recover(now_us, _RECOVER_ROWS, expired_only=True, over_us=over_us)
             if recovered:
                 log.warning("leases.recovered", messages=recovered)
                 self._on_recovered()
 
-    def _may_look(self, now_us: int) -> bool:
-        if self._hand.expiring(now_us):
+    def _may_look(self) -> bool:
+        if self._hand.expiring(self._clock.now_us()):
             return False  # our own leases first: what we hold ourselves is not lost
         return not self._store.shared or self.contact.lasts_us() >= self._wait_us

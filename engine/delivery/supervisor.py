@@ -35,7 +35,8 @@ class ActorHealth:
 
     def is_well(self, now_us: int) -> bool:
         """True when it runs and has not failed lately."""
-        return self.running and (not self.failed_us or now_us - self.failed_us > _WELL_AFTER_US)
+        # A clock that stepped back must not make it longer.
+        return self.running and not (self.failed_us and 0 <= now_us - self.failed_us <= _WELL_AFTER_US)
 
 
 class Supervisor:

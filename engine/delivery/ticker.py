@@ -18,10 +18,11 @@ from engine.delivery.gate import Gate
 from engine.delivery.hand import Hand
 from engine.delivery.queue import DeliveryQueue
 from engine.delivery.recorder import Recorder
+from engine.delivery.shared_clock import SharedClock
 from engine.domain.audience import AudienceFilter
 from engine.domain.breaker import BreakerState
 from engine.domain.fairness import fair_shares
-from engine.ports import Claim, Clock, Return, Store
+from engine.ports import Claim, Return, Store
 
 _US_PER_SECOND = 1_000_000
 _SWEEP_ROWS = 5_000
@@ -47,11 +48,11 @@ class Ticker:
         gate: Gate,
         hand: Hand,
         recorder: Recorder,
-        clock: Clock,
+        clock: SharedClock,
         tick_seconds: float,
         lease_seconds: float,
     ) -> None:
-        self._store, self._owner, self._clock = store, owner, clock
+        self._store, self._owner, self._clock, self._shared_clock = store, owner, clock.own, clock
         self._book, self._queue, self._gate, self._hand = book, queue, gate, hand
         self._recorder = recorder
         self._tick_us = int(tick_seconds * _US_PER_SECOND)
@@ -89,7 +90,7 @@ class Ticker:
                 # By now its audience may have been built again, so that nothing else holds these claims up.
                 if (entry := self._book.get(plan.mailing_id)) is not None and entry.plan.filter != plan.filter:
                     self._hand.revoke_mailing(plan.mailing_id)
-            self._book.load(plans, now_us)
+            self._book.load(plans)
 
     async def run(self) -> None:
         """Keep the queue filled for ever."""
@@ -143,7 +144,7 @@ class Ticker:
 
     def _shares(self, now_us: int) -> dict[int, int]:
         """How many messages to claim for each mailing now."""
-        if self._gate.is_shut or now_us >= self._gate.fresh_until_us or self._recorder.is_unsure:
+        if self._gate.is_shut or self._gate.is_stale() or self._recorder.is_unsure:
             return {}
         if self._gate.held_until_us(now_us):
             return {}
@@ -196,7 +197,7 @@ class Ticker:
 
     async def _claim_of(self, entry: Entry, rows: int) -> int:
         mailing_id, now_us = entry.plan.mailing_id, self._clock.now_us()
-        lease_until_us = now_us + self._lease_us
+        lease_until_us = self._shared_clock.now_us() + self._lease_us
         filter_then = entry.plan.filter
         # Cleared before waiting: whoever notes due work meanwhile must not be overwritten.
         entry.ask_us = None

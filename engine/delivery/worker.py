@@ -7,16 +7,18 @@ from typing import Final
 
 import structlog
 
+from common.line_limit import LineLimit
 from engine.delivery.book import Book, Entry
 from engine.delivery.gate import Gate
 from engine.delivery.hand import Hand
 from engine.delivery.marker import Marker, MarkNotStored
 from engine.delivery.queue import DeliveryQueue
 from engine.delivery.recorder import Recorder
+from engine.delivery.shared_clock import SharedClock
 from engine.domain.message import Event
 from engine.domain.outcome import Outcome, Verdict, classify
 from engine.domain.retry import RetryPolicy
-from engine.ports import Claim, Clock, Provider, Record, Return
+from engine.ports import Claim, Provider, Record, Return
 
 _US_PER_SECOND = 1_000_000
 # Whoever waits for a token looks up so often: a pause or a stop must not wait for a slow rate.
@@ -47,7 +49,7 @@ class Worker:
         retry: RetryPolicy,
         timeout_seconds: float,
         lease_margin_seconds: float,
-        clock: Clock,
+        clock: SharedClock,
         random: Random,
     ) -> None:
         self._queue, self._book, self._hand, self._gate = queue, book, hand, gate
@@ -57,7 +59,8 @@ class Worker:
         # The lease keeper renews what is in hand, calls in flight too. A lease that is nearly over
         # all the same means that this engine was frozen or the store is away: don't begin a call.
         self._lease_margin_us = int(lease_margin_seconds * _US_PER_SECOND)
-        self._clock, self._random = clock, random
+        self._clock, self._shared_clock, self._random = clock.own, clock, random
+        self._lines = LineLimit()
 
     async def run(self, number: int) -> None:
         """Deliver until there are to be fewer than ``number`` workers, or none."""
@@ -92,7 +95,7 @@ class Worker:
                 self._gate.report(claim.message_id, outcome, finished_us)
             self._finish(claim, outcome, started_us, finished_us, plan.text_version)
         except Exception as error:
-            log.exception("message.bug", **_names(claim))
+            self._lines.write(log.error, "message.bug", type(error).__name__, **_names(claim), exc_info=error)
             # No fault of the provider's: the breaker does not hear of it.
             self._gate.abandon(claim.message_id)
             bug = Outcome(verdict, None, f"internal error: {type(error).__name__}", None)
@@ -108,7 +111,7 @@ class Worker:
             and (self._gate.is_free or self._gate.allows(claim.message_id, now_us))
         ):
             due_us = now_us if entry.plan.local_hours is None else entry.opens_us(claim.time_zone, now_us)
-            if due_us == now_us and self._is_ours(claim, now_us + self._lease_margin_us):
+            if due_us == now_us and self._is_ours(claim):
                 return entry
         self._give_back(claim, due_us)
         return None
@@ -117,7 +120,8 @@ class Worker:
         self._gate.abandon(claim.message_id)
         self._recorder.give_back([Return(claim.message_id, claim.mailing_id, claim.attempt, due_us)], slots=1)
 
-    def _is_ours(self, claim: Claim, until_us: int) -> bool:
+    def _is_ours(self, claim: Claim) -> bool:
+        until_us = self._shared_clock.now_us() + self._lease_margin_us
         # As long as its first lease lasts nobody else can have it: no need to look for a renewed one.
         fresh = claim.lease_until_us > until_us and not self._hand.revoked
         return fresh or self._hand.holds(claim, until_us)
@@ -127,7 +131,7 @@ class Worker:
         try:
             is_ours = await self._marker.mark(claim)
             if is_ours:
-                await self._pace(entry)
+                await self._pace(claim, entry)
         except MarkNotStored:
             is_ours = False
         finally:
@@ -139,19 +143,15 @@ class Worker:
         self._give_back(claim, 0)
         return None
 
-    async def _pace(self, entry: Entry) -> None:
+    async def _pace(self, claim: Claim, entry: Entry) -> None:
         """Wait for the tokens of this call: one taken before the mark would belong to a moment that is over."""
         while True:
             now_us = self._clock.now_us()
-            if self._gate.is_shut or not entry.may_send(now_us):
-                return  # not to be called now: the check that follows gives it back
-            buckets = [bucket for bucket in (self._gate.bucket, entry.bucket) if bucket is not None]
-            ready_us = max(bucket.ready_us(now_us) for bucket in buckets)
-            if ready_us <= now_us:
-                for bucket in buckets:
-                    bucket.take(now_us)
+            if not (entry.may_send(now_us) and self._gate.allows(claim.message_id, now_us)):
+                return  # not to be called now: the check that follows gives it back, and no token is lost
+            if self._gate.take(entry.bucket):
                 return
-            await self._clock.sleep(min(_PACE_STEP_SECONDS, (ready_us - now_us) / _US_PER_SECOND))
+            await self._clock.sleep(min(_PACE_STEP_SECONDS, self._gate.wait_us(entry.bucket) / _US_PER_SECOND))
 
     def _finish(
         self, claim: Claim, outcome: Outcome, started_us: int, finished_us: int, text_version: int | None

@@ -13,6 +13,8 @@ from typing import Final
 
 _HOLD_US_MAX: Final = 300_000_000
 """No provider is left alone for longer than 5 minutes because it asked to be."""
+_STEP_US: Final = 30_000_000
+"""A time that is earlier by less was only read before: the process may have stood still since."""
 FORBIDDEN_MAX: Final = 3
 """So many different messages answered 403 in a row mean that the token is refused, and not these messages."""
 
@@ -43,6 +45,8 @@ class Breaker:
     """When the next probe may start."""
     _held_until_us: int
     """Before that no call may start at all; 0: nobody asked for it."""
+    _hold_us: int
+    """How long that was to be."""
     _forbidden: set[int]
     """Messages answered 403 since another answer came."""
 
@@ -57,7 +61,7 @@ class Breaker:
         self._pause_base_us = round(pause_base_seconds * 1_000_000)
         self._pause_max_us = round(pause_max_seconds * 1_000_000)
         self._blocked_pause_us = round(blocked_pause_seconds * 1_000_000)
-        self._held_until_us = 0
+        self._held_until_us = self._hold_us = 0
         self._close()
 
     @property
@@ -79,8 +83,8 @@ class Breaker:
         """When the time is over for which the provider wants to be left alone; 0: it is not so, or over."""
         if self._held_until_us <= now_us:
             self._held_until_us = 0
-        else:  # a clock that stepped back must not make it longer
-            self._held_until_us = min(self._held_until_us, now_us + _HOLD_US_MAX)
+        elif self._held_until_us - now_us > self._hold_us + _STEP_US:
+            self._held_until_us = now_us + self._hold_us  # a clock that stepped back must not make it longer
         return self._held_until_us
 
     def ready_us(self, now_us: int) -> int | None:
@@ -138,7 +142,9 @@ class Breaker:
 
     def hold(self, now_us: int, seconds: float) -> None:
         """Start no call for so long: the provider has asked for it."""
-        self._held_until_us = max(self._held_until_us, now_us + min(_HOLD_US_MAX, round(seconds * 1_000_000)))
+        hold_us = min(_HOLD_US_MAX, round(seconds * 1_000_000))
+        if now_us + hold_us > self.held_until_us(now_us):
+            self._held_until_us, self._hold_us = now_us + hold_us, hold_us
 
     def block(self, now_us: int, probe: bool) -> None:
         """The provider does not accept our token."""

@@ -83,7 +83,7 @@ def needs(view: View) -> Iterator[Need]:
     v = view
     yield Need("database", "nothing could be stored", True, v.changes)
     yield Need("database", "the database has not answered", v.asked is not None, v.asked)
-    yield Need("leases", "the other engines have taken this one for dead (restart it)", v.forgotten, None)
+    yield Need("leases", "restart this engine: the others have taken it for dead", v.forgotten, None)
     yield Need("recorder", "outcomes have waited for the database", v.outcomes > 0, v.stored)
     yield Need(
         "workers",

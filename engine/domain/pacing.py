@@ -1,92 +1,135 @@
 """A budget of calls a second that is never exceeded, whichever second is looked at.
 
-A token bucket, kept as the generic cell rate algorithm (ITU-T I.371): one number says when the next
-call would be due if calls came evenly; a call may come up to ``slack`` before that. So a bucket of
-``1 + slack / interval`` tokens, and ``n + 1`` tokens in a row span at least ``n * interval - slack``.
-On the way to the provider this may shrink by ``guard``, so a closed second there sees at most
-``floor((1 s + slack + guard) / interval) + 1`` calls. The interval is the first whole nanosecond
-above ``(1 s + slack + guard) / rate``, which makes this the rate, rounded up if it is not whole. The
-price is 3 % of the rate, or 2 % at one call a second and below, where there is no slack.
+A bucket of as many tokens as calls are allowed in a second; each is back a second after its call was at the provider's
+door. (In the field this is a *sliding window log*: the times of the last calls are kept.) So n + 1 calls in a row
+always span more than a second there, and after a gap nothing is lost but what was due in it. When a call is at the door
+``delivery/on_way.py`` tells, some 35 ms after the token was taken: this costs 3 to 4 % of the rate.
+
+So that the tokens of a second are not all used at once, calls follow each other at twice the even pace at most: the
+other half is what catches up after a gap.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from fractions import Fraction
 from typing import Final
 
-_SECOND_NS: Final = 1_000_000_000
-SLACK_NS: Final = _SECOND_NS // 100
-"""A task that wakes up to 10 ms late loses nothing."""
-GUARD_NS: Final = _SECOND_NS // 50
-"""Between a token and the provider's door one call may take up to 20 ms longer than another."""
+_SECOND_US: Final = 1_000_000
+_HASTE: Final = 2
+"""So many times as fast as at an even pace may calls follow each other."""
+_SLACK_US: Final = 10_000
+"""Timers are not exact: what one that is late by so much has missed may be made up for at once."""
+_PERIOD_US_MAX: Final = 100 * 366 * 86_400 * _SECOND_US
+"""A century: a rate may be as small as a number can be."""
+Part = tuple[int, int]
+"""Number ``index`` (from 0) of so many engines."""
 
 
 class TokenBucket:
     """At most ``rate_per_second`` calls in any second (rounded up if it is not whole); 0: no limit.
 
-    It starts with one token, not with a full bucket. Times are readings of the clock, never a
-    future time. One up to a second old is late, and gives nothing; a clock that steps back by more
-    costs one interval of waiting.
+    Times are readings of a clock that only runs forward, in microseconds.
     """
 
     def __init__(self, rate_per_second: float) -> None:
-        self._even_ns: int | None = None
-        self._configure(rate_per_second)
+        self._on_way = 0
+        """Calls that have their token and may not be at the door."""
+        self._arrived_us: deque[int] = deque()
+        """When the other calls were there whose tokens may not be back yet, oldest first."""
+        self._even_us = 0.0
+        """When the next call is due at the highest pace."""
+        self._pace_us = 0.0
+        self.set_rate(rate_per_second)
 
-    def ready_us(self, now_us: int) -> int:
-        """Return ``now_us`` when a call may start, else when the next token is there."""
-        return now_us + -(-self._wait_ns(now_us) // 1000)
+    def wait_us(self, now_us: int) -> int:
+        """How long until a call may start, or at least so long; 0: it may start now."""
+        if not self.rate_per_second:
+            return 0
+        left = self._most - self._on_way
+        if left <= 0:
+            return self._period_us
+        free_us = math.ceil(self._even_us)
+        if len(self._arrived_us) >= left:
+            free_us = max(free_us, self._arrived_us[-left] + self._period_us)
+        return max(0, free_us - now_us)
 
-    def take(self, now_us: int) -> bool:
-        """Use a token up; False, and nothing happens, when there is none at ``now_us``."""
-        if self._wait_ns(now_us) > 0:
-            return False
-        self._even_ns = max(self._even_ns or 0, now_us * 1000) + self._interval_ns
-        return True
+    def take(self, now_us: int) -> None:
+        """Take a token for a call that starts now; ``wait_us`` says that there is one."""
+        self._on_way += 1
+        self._even_us = max(self._even_us, now_us - _SLACK_US) + self._pace_us
 
-    def set_rate(self, rate_per_second: float, now_us: int) -> None:
-        """Change the rate. The next token is as near completion as it was; saved-up ones are lost."""
-        if rate_per_second == self.rate_per_second:
-            return
-        wait_ns, old_interval_ns = self._wait_ns(now_us), self._interval_ns
-        self._configure(rate_per_second)
-        if old_interval_ns:
-            wait_ns = -(-min(wait_ns, old_interval_ns) * self._interval_ns // old_interval_ns)
-        self._even_ns = now_us * 1000 + self._slack_ns + wait_ns
+    def arrive(self, calls: int, now_us: int) -> None:
+        """So many of the calls on their way, the oldest, are at the provider's door by now."""
+        self._on_way -= calls
+        self._arrived_us.extend([now_us] * calls)
+        while self._arrived_us and self._arrived_us[0] + self._period_us <= now_us:
+            self._arrived_us.popleft()
 
-    def _configure(self, rate_per_second: float) -> None:
+    def is_full(self, now_us: int) -> bool:
+        """True when all tokens are back: a new bucket would give no fewer."""
+        return not self._on_way and (not self._arrived_us or self._arrived_us[-1] + self._period_us <= now_us)
+
+    def set_rate(self, rate_per_second: float) -> None:
+        """Change the rate, also for the calls made already.
+
+        Raises:
+            ValueError: that is no rate.
+        """
         if not (math.isfinite(rate_per_second) and rate_per_second >= 0):
             raise ValueError("a rate is a number of calls a second, 0 for no limit")
         self.rate_per_second = rate_per_second
-        # At one call a second or less being late never adds up to a call, so nothing is given away for it.
-        self._slack_ns = SLACK_NS if rate_per_second > 1 else 0
-        self._interval_ns = 0
-        if rate_per_second > 0:  # exact, because "just above" must not be rounded away
-            self._interval_ns = int((_SECOND_NS + self._slack_ns + GUARD_NS) / Fraction(rate_per_second)) + 1
-
-    def _wait_ns(self, now_us: int) -> int:
-        """How long until there is a token; 0: there is one."""
-        now_ns = now_us * 1000
-        if not self._interval_ns:
-            return 0
-        if self._even_ns is None:
-            self._even_ns = now_ns + self._slack_ns
-        emptied_ns = now_ns + self._slack_ns + self._interval_ns
-        if self._even_ns > emptied_ns + _SECOND_NS:  # not even a call right now would leave this: the clock stepped
-            self._even_ns = emptied_ns
-        return max(0, self._even_ns - self._slack_ns - now_ns)
+        self._most = math.ceil(rate_per_second)
+        # Exact, because the period of a rate that is not whole must not be rounded down; and longer than a second.
+        exact_us = Fraction(self._most) / Fraction(rate_per_second or 1) * _SECOND_US
+        self._period_us = min(math.floor(exact_us) + 1, _PERIOD_US_MAX)
+        old_us, self._pace_us = self._pace_us, self._period_us / max(1, _HASTE * self._most)
+        self._even_us -= max(0.0, old_us - self._pace_us)
 
 
 def rate_share(rate_per_second: float, index: int, engines: int) -> float | None:
     """Return what engine number ``index`` (from 0) of ``engines`` may use of a common rate; ``None``: nothing.
 
-    Parts are whole numbers, because a bucket rounds a broken rate up: three with 3.33 of 10 calls a
+    Parts are whole numbers but for one, because a bucket rounds a broken rate up: three with 3.33 of 10 calls a
     second would make 12. A rate below one call a second is one engine's alone. 0 stays 0: no limit.
     """
     if engines <= 1 or rate_per_second == 0:
         return rate_per_second
     whole = math.floor(rate_per_second)
-    if whole == 0:
-        return rate_per_second if index == 0 else None
-    return float(whole // engines + (index < whole % engines)) or None
+    # Where the next whole call would go, so that nobody's part, rounded up, ever grows when the rate is lowered.
+    rest = rate_per_second - whole if index == whole % engines else 0.0
+    return whole // engines + (index < whole % engines) + rest or None
+
+
+class RateShare:
+    """This engine's part of all common rates, also while the engines among whom they are shared change.
+
+    A part that grows counts only when a hold is over: until then the others may still use theirs by the old division,
+    and the calls made by it may lie within the same second. One that shrinks counts at once.
+    """
+
+    def __init__(self, part: Part | None = None) -> None:
+        """``part``: what is its own already; ``None``: nothing."""
+        self._parts: list[tuple[Part | None, float]] = [(part, math.inf)]
+
+    def become(self, part: Part | None, now_us: int, hold_us: int) -> bool:
+        """From now on this is our part; True when that is news. ``None``: nothing of any rate is ours."""
+        self.settle(now_us)
+        latest, _ = self._parts[-1]
+        if part == latest:
+            return False
+        self._parts[-1] = (latest, now_us + hold_us)
+        self._parts.append((part, math.inf))
+        return True
+
+    def settle(self, now_us: int) -> None:
+        """Forget the divisions that hold nothing back any more."""
+        self._parts = [(part, until_us) for part, until_us in self._parts if until_us > now_us]
+
+    def of(self, rate_per_second: float) -> float | None:
+        """What we may use of a rate; ``None``: nothing. 0 stays 0: no limit."""
+        if not rate_per_second:
+            return rate_per_second
+        shares = [rate_share(rate_per_second, *part) if part else None for part, _ in self._parts]
+        return min((share for share in shares if share), default=None) if all(shares) else None

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from engine.store.counters import Tally, count_rows
+from typing import Final
+
+from engine.store.counters import Tally, counter_at, new_counts
 from engine.store.database import Lane, Tx
 from engine.store.rows import Difference
 from engine.store.verbs import Verbs
+
+_CHECK_LOCK: Final = 0x6D61696C_00000003
+"""PostgreSQL's advisory lock of whoever checks."""
 
 
 class CheckVerbs(Verbs):
@@ -17,9 +22,14 @@ class CheckVerbs(Verbs):
         differences: list[Difference] = []
         for mailing_id in await self._db.read(_mailing_ids, Lane.UPKEEP):
 
+            async def made_row(tx: Tx, mailing_id: int = mailing_id) -> int:
+                return await _make_row(tx, mailing_id)
+
             async def work(tx: Tx, mailing_id: int = mailing_id) -> list[Difference]:
                 return await _check(tx, mailing_id)
 
+            made = await self._db.transaction(made_row, Lane.UPKEEP)
+            differences += [Difference(mailing_id, "its row of counters", 0, 1)] * made
             differences += await self._db.transaction(work, Lane.UPKEEP)
         return differences
 
@@ -32,25 +42,45 @@ async def _mailing_ids(tx: Tx) -> list[int]:
     return [row[0] for row in await tx.rows("SELECT id FROM mailing WHERE deleted_us IS NULL ORDER BY id")]
 
 
-async def _check(tx: Tx, mailing_id: int) -> list[Difference]:
-    made = await tx.run(
-        "INSERT INTO mailing_counters (mailing_id) SELECT id FROM mailing WHERE id = ? ON CONFLICT DO NOTHING",
+async def _make_row(tx: Tx, mailing_id: int) -> int:
+    return await tx.run(
+        "INSERT INTO mailing_counters (mailing_id) SELECT id FROM mailing WHERE id = ?"
+        " AND NOT EXISTS (SELECT 1 FROM mailing_counters AS c WHERE c.mailing_id = mailing.id) ON CONFLICT DO NOTHING",
         mailing_id,
     )
-    # First the counters' row: on PostgreSQL whoever changes messages needs its lock before committing, so
-    # that what is counted after this and what is read from the row belong together.
-    await tx.rows(f"SELECT 1 FROM mailing_counters WHERE mailing_id = ? {tx.dialect.lock()}", mailing_id)
-    counted = (await count_rows(tx, [mailing_id]))[mailing_id]
-    stored = await tx.row(f"SELECT {', '.join(counted)} FROM mailing_counters WHERE mailing_id = ?", mailing_id)
-    if stored is None:
-        return []
+
+
+async def _check(tx: Tx, mailing_id: int) -> list[Difference]:
+    if not tx.dialect.is_sqlite:
+        # Two checks at a time would both correct the same difference.
+        await tx.rows("SELECT pg_advisory_xact_lock(?)", _CHECK_LOCK)
+    stored, counted = await _read(tx, mailing_id)
     differences = [
         Difference(mailing_id, name, old, number)
-        for (name, number), old in zip(counted.items(), stored, strict=True)
+        for (name, number), old in zip(counted.items(), stored, strict=False)
         if old != number
     ]
+    # Whoever changes messages changes both sides alike: the difference is the same whatever happened since, and the
+    # row is locked for the moment of the correction only, not while all is counted.
     tally = Tally()
     for difference in differences:
         tally.add(mailing_id, difference.name, difference.counted - difference.stored)
     await tally.write(tx)
-    return [Difference(mailing_id, "its row of counters", 0, 1), *differences] if made else differences
+    return differences
+
+
+async def _read(tx: Tx, mailing_id: int) -> tuple[list[int], dict[str, int]]:
+    """The counters as stored (none, when the mailing is gone) and as counted: both as they are at one moment, for one
+    statement reads them."""
+    counted = new_counts()
+    rows = await tx.rows(
+        f"SELECT m.status, m.reason, m.number, {', '.join(f'c.{name}' for name in counted)} FROM mailing_counters AS c"
+        " LEFT JOIN (SELECT status, reason, count(*) AS number FROM message WHERE mailing_id = ?"
+        " GROUP BY status, reason) AS m ON m.number > 0 WHERE c.mailing_id = ?",
+        mailing_id,
+        mailing_id,
+    )
+    for status, reason, number, *_ in rows:
+        if number is not None:
+            counted[counter_at(status, reason)] += number
+    return (list(rows[0][3:]) if rows else []), counted

@@ -40,6 +40,16 @@ def counter_of(step: Step) -> str:
     return "pending" if step.reason is None else step.reason.public
 
 
+def counter_at(status: int, reason: int | None) -> str:
+    """The counter that holds a message whose row says this."""
+    return counter_of(Step(Status(status), None if reason is None else Reason(reason)))
+
+
+def new_counts() -> dict[str, int]:
+    """A zero for each counter that can be counted."""
+    return dict.fromkeys(("pending", "sent", *REASONS), 0)
+
+
 class Tally:
     """What a transaction changes, added up in memory. A transaction has one and writes it last: whoever counts
     something for the same mailing waits from then on (docs/decisions/lock-order.md)."""
@@ -119,17 +129,3 @@ class Tally:
             " ON CONFLICT (mailing_id, kind, key) DO UPDATE SET count = mailing_stat.count + excluded.count",
             *tx.dialect.rows_args(rows, len(_STAT_COLUMNS)),
         )
-
-
-async def count_rows(tx: Tx, mailing_ids: Iterable[int]) -> dict[int, dict[str, int]]:
-    """Count the messages themselves, by mailing and counter; reads every row of these mailings."""
-    counted = {mailing_id: dict.fromkeys(("pending", "sent", *REASONS), 0) for mailing_id in mailing_ids}
-    rows = await tx.rows(
-        "SELECT mailing_id, status, reason, count(*) FROM message"
-        f" WHERE mailing_id {tx.dialect.in_list()} GROUP BY mailing_id, status, reason",
-        tx.dialect.list_arg(counted),
-    )
-    for mailing_id, status, reason, number in rows:
-        step = Step(Status(status), None if reason is None else Reason(reason))
-        counted[mailing_id][counter_of(step)] += number
-    return counted

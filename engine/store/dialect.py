@@ -81,6 +81,11 @@ class Dialect:
         return f"instr({column}, ?) > 0" if self.is_sqlite else f"strpos({column}::text, ?) > 0"
 
     @property
+    def clock_us(self) -> str:
+        """The time by the server's clock, in microseconds; NULL on SQLite, which has no other clock than ours."""
+        return "NULL" if self.is_sqlite else "(date_part('epoch', clock_timestamp()) * 1000000)::bigint"
+
+    @property
     def share_lock(self) -> str:
         """``FOR SHARE`` on PostgreSQL: what was read stays true until the transaction ends."""
         return "" if self.is_sqlite else "FOR SHARE"

@@ -24,8 +24,9 @@ _CANCELLED: Final = "SELECT 1 FROM mailing WHERE id = ? AND cancelled_us IS NOT 
 class EndingVerbs(Verbs):
     """Verbs of ``ports.Store``; each is one transaction."""
 
-    async def recover(self, now_us: int, limit: int, *, expired_only: bool) -> int:
+    async def recover(self, now_us: int, limit: int, *, expired_only: bool, over_us: int | None = None) -> int:
         """LOSE; see ``ports.Store``."""
+        ended_us = now_us if over_us is None else over_us
 
         async def work(tx: Tx) -> tuple[int, int]:
             lost = await tx.table(
@@ -34,7 +35,7 @@ class EndingVerbs(Verbs):
                 " WHERE mailing.id = message.mailing_id) AS marks FROM message"
                 f" {tx.dialect.indexed_by('message_lease')} WHERE status IN (1, 2)"
                 f" AND due_us <= ? LIMIT ? {tx.dialect.lock(skip=True)}",
-                now_us if expired_only else _FOR_EVER,
+                ended_us if expired_only else _FOR_EVER,
                 limit,
             )
             return len(lost), await _lose(tx, lost, now_us)

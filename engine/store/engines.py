@@ -43,9 +43,18 @@ class EngineVerbs(Verbs):
         return self.engine_id
 
     async def heartbeat(
-        self, engine_id: int, now_us: int, alive_since_us: int, *, seen_revision: int, workers: int, in_flight: int
+        self,
+        engine_id: int,
+        now_us: int,
+        alive_since_us: int,
+        *,
+        seen_revision: int,
+        workers: int,
+        in_flight: int,
+        own_us: int | None = None,
     ) -> Control:
         """Say that this engine lives; see ``ports.Store``."""
+        clock_us = now_us if own_us is None else own_us
 
         async def work(tx: Tx) -> Control:
             await tx.run(
@@ -61,8 +70,8 @@ class EngineVerbs(Verbs):
             await tx.run(
                 "UPDATE control SET clock_us = ? WHERE id IN"
                 f" (SELECT id FROM control WHERE clock_us < ? {tx.dialect.lock(skip=True)})",
-                now_us,
-                now_us - _CLOCK_STEP_US,
+                clock_us,
+                clock_us - _CLOCK_STEP_US,
             )
             return await _control(tx, alive_since_us)
 
@@ -125,7 +134,9 @@ async def _lock_control(tx: Tx) -> None:
 
 
 async def _control(tx: Tx, alive_since_us: int) -> Control:
-    control = await tx.row("SELECT revision, sending_paused, workers, provider_rate FROM control")
+    control = await tx.row(
+        f"SELECT revision, sending_paused, workers, provider_rate, {tx.dialect.clock_us} FROM control"
+    )
     if control is None:
         raise StoreUnavailable(NO_CONTROL)
     engines = await tx.rows(
@@ -133,5 +144,5 @@ async def _control(tx: Tx, alive_since_us: int) -> Control:
         " WHERE heartbeat_us >= ? ORDER BY id",
         alive_since_us,
     )
-    revision, paused, workers, rate = control
-    return Control(revision, bool(paused), workers, rate, tuple(EngineRow(*row) for row in engines))
+    revision, paused, workers, rate, clock_us = control
+    return Control(revision, bool(paused), workers, rate, tuple(EngineRow(*row) for row in engines), clock_us)

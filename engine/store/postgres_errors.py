@@ -17,7 +17,11 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 CONFLICTS: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 # Another transaction was quicker with the same key, or removed what we refer to: the work, run once
 # more, sees it and says so in its own words.
-RACES: Final = (asyncpg.UniqueViolationError, asyncpg.ForeignKeyViolationError)
+RACES: Final = (
+    asyncpg.UniqueViolationError,
+    asyncpg.ForeignKeyViolationError,
+    asyncpg.RestrictViolationError,  # what PostgreSQL 18 says where ON DELETE RESTRICT holds, and 17 says the one above
+)
 
 
 def is_away(error: BaseException) -> bool:

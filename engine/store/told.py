@@ -71,10 +71,10 @@ async def _remember(tx: Tx, phones: Mapping[int, int], messages: Sequence[Row]) 
     if not told:
         return
     elsewhere = await tx.rows(
-        f"SELECT message_id FROM told WHERE stage = {int(Stage.FINAL)} AND message_id {tx.dialect.in_list()}",
+        f"SELECT message_id FROM told WHERE stage <> {int(Stage.MAYBE)} AND message_id {tx.dialect.in_list()}",
         tx.dialect.list_arg(told),
     )
-    for (id,) in elsewhere:  # its text went to a number that the client had before
+    for (id,) in elsewhere:  # its text went, or is on its way, to a number that the client had before
         told.pop(id, None)
     await _insert(
         tx, [(mailing_id, phones[client_id], id, stage) for id, (mailing_id, client_id, stage) in told.items()]
@@ -95,10 +95,11 @@ async def _insert(tx: Tx, told: Sequence[tuple[int, int, int, Stage]]) -> None:
 
 
 async def come_back(tx: Tx, client_id: int, phone_number: int) -> None:
-    """A client gets this number: what its own messages say of it is said by them again."""
+    """A client gets this number: what its own messages say of it is said by them again. But for those that have ended:
+    they are never called again, and what they have told stays told, whatever numbers their client has later."""
     mine = await tx.rows(
         "SELECT t.id, t.mailing_id, t.phone_hash FROM message AS m JOIN told AS t ON t.message_id = m.id"
-        " WHERE m.client_id = ?",
+        f" WHERE m.client_id = ? AND m.status <= {int(Status.CALLING)}",
         client_id,
     )
     if mine:

@@ -237,12 +237,12 @@ async def _passed(
     tx: Tx,
     pairs: Iterable[tuple[int, int]],
     owner: int,
-    condition: str = "m.status IN (1, 2)",
+    condition: str = "TRUE",
     *,
     lock: str | None = None,
 ) -> dict[int, _Taken]:
-    """The fence: those of these (message id, attempt) that are still the owner's. Locked in the order of their ids,
-    unless ``lock`` says otherwise."""
+    """The fence: those of these (message id, attempt) that are still the owner's. Only what is claimed or being called
+    has an owner: the table has a constraint. Locked in the order of their ids, unless ``lock`` says otherwise."""
     in_order = f"ORDER BY m.id {tx.dialect.lock('m')}" if lock is None and not tx.dialect.is_sqlite else lock or ""
     rows = await tx.table(
         "id, attempt, stale, status, unsure",
@@ -321,7 +321,7 @@ async def _store_sent(tx: Tx, records: Sequence[Record], owner: int) -> int:
             f"{in_order}UPDATE message SET status = 3, owner = NULL, due_us = 0, stale = FALSE,"
             " started_us = r.started_us, finished_us = r.finished_us, http_status = ?, text_version = ?, detail = ''"
             f" FROM {tx.dialect.rows_table(**_SENT)} WHERE message.id = r.id AND message.attempt = ?"
-            f" AND message.owner = ? AND message.status IN (1, 2){among}",
+            f" AND message.owner = ?{among}",
             *(() if tx.dialect.is_sqlite else ([row[0] for row in rows], owner)),
             http_status,
             text_version,

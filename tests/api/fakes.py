@@ -69,7 +69,7 @@ class FakeControl:
             actors=(ActorStatus("ticker"), ActorStatus("recorder", restarts=1, detail="it fell")),
         )
 
-    async def refresh(self, mailing_id: int) -> None:
+    async def refresh(self, mailing_id: int, *, is_new: bool = False) -> None:
         if self.during_refresh is not None:
             await self.during_refresh(mailing_id)
         self.refreshed.append(mailing_id)

@@ -1,9 +1,7 @@
 """The clock of one engine's machine jumps by up to two hours, forwards and backwards (libfaketime).
 
 INVARIANT. Whatever the clock says: no message is lost, all counters are right, nothing is delayed by more than a minute
-(rule 11), and only what was in flight at a jump is called twice (as many as slots at most). Monotonic time does not
-jump. A jump forwards ends leases: whose engine's clock is ahead takes over what others have in flight, so there every
-engine's slots count.
+(rule 11), and only what was in flight at a jump is called twice (as many as slots at most). Monotonic time goes on.
 """
 
 from __future__ import annotations

@@ -132,13 +132,12 @@ class World:
         """What happens inside is one event; it ends with it."""
         event = Event(kind, frozenset(engines), time.time(), **facts)
         self.report.events.append(event)
+        number = len(self.report.events)
         try:
             yield event
         finally:
             event.ended = time.time()
-            self.plan.tell(
-                f"{len(self.report.events)}: {kind} {sorted(event.engines)} {event.ended - event.began:.1f} s"
-            )
+            self.plan.tell(f"{number}: {kind} {sorted(event.engines)} {event.ended - event.began:.1f} s")
 
     async def start(self, number: int) -> None:
         """Start one, again and again: an engine that gives up at the start is noted once, and helped.

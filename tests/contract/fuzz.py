@@ -105,7 +105,9 @@ def _add(findings: Findings, report: dict[str, Any], seed: int) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run and report; returns the exit code."""
     parser = argparse.ArgumentParser(prog="scripts/fuzz", description=__doc__.partition("\n")[0])
-    parser.add_argument("--calls", type=_count, default=20_000, help="requests to make (20000)")
+    parser.add_argument(
+        "--calls", type=_count, default=20_000, help="requests to make at least; one phase alone makes 2,000 (20000)"
+    )
     parser.add_argument("--seed", type=_count, default=1, help="the same seed makes the same requests (1)")
     flags = parser.parse_args(arguments)
     print(f"at least {flags.calls:,} calls, seed {flags.seed}", flush=True)

@@ -22,10 +22,12 @@ BEYOND_SCHEMAS: Final = frozenset(
         "/on_uncertain",  # what the mailing has: it can't be changed
         "/phone_number",  # 11 digits, written in the many ways that people write them
         "/time_zone",  # the names of the time zone database
+        "/text",  # how many SMS it takes (MAILING_SEGMENTS_MAX)
     }
 )
 """Fields of good input that may be refused, since no schema can state their rule."""
 BEYOND_SCHEMAS_OF: Final = {
+    "/api/v1/audit": frozenset({"/actor_kind"}),  # needed beside actor_id
     "/api/v1/tokens": frozenset({"/name"}),  # which of all characters can be printed
     "/api/v1/mailings/{mailing_id}": frozenset({"/local_hours/from", "/local_hours/to"}),  # one alone changes the one
     # that the mailing has, if it has any (RFC 7396)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from engine.delivery.delivery import Delivery, DeliverySettings
 from engine.domain.audience import AudienceFilter
 from engine.domain.validate import ClientInput, MailingInput
-from engine.ports import StoreUnavailable
+from engine.ports import Control, StoreUnavailable
 from engine.store.rows import Actor
 from engine.store.store import Store
 from engine.store.verbs import bump_revision
@@ -20,10 +21,29 @@ from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
 from tests.simulation.world import Faults, SimulatedProvider
 
 
+class SteppingClock(VirtualClock):
+    """Virtual time that somebody sets."""
+
+    ahead_us = 0
+
+    def now_us(self) -> int:
+        return super().now_us() + self.ahead_us
+
+
 class SharedStore(Store):
-    """A store that says of itself that others may use it."""
+    """A store that says of itself that others may use it, and has a clock of its own."""
 
     shared = True
+    clock: SteppingClock
+
+    async def heartbeat(self, *args: Any, **kwargs: Any) -> Control:
+        return self._timed(await super().heartbeat(*args, **kwargs))
+
+    async def read_control(self, *args: Any, **kwargs: Any) -> Control:
+        return self._timed(await super().read_control(*args, **kwargs))
+
+    def _timed(self, control: Control) -> Control:
+        return replace(control, clock_us=self.clock.now_us())
 
 
 class Line:
@@ -71,17 +91,19 @@ class Fleet:
     """A store with clients and a mailing, a provider, and as many engines as join."""
 
     def __init__(self, loop: VirtualLoop, *, latency_seconds: tuple[float, float] = (0.5, 1.5)) -> None:
-        self.clock = VirtualClock(loop)
+        self.loop, self.clock = loop, VirtualClock(loop)
         self.provider = SimulatedProvider(self.clock, Random(1), Faults(latency_seconds=latency_seconds))
         self.lines: list[Line] = []
         self.engines: list[Delivery] = []
-        self.store: Store
+        self.clocks: list[SteppingClock] = []
+        self.store: SharedStore
 
     async def open(self, folder: Path, clients: int) -> None:
         """Make the database: a mailing for all clients, which may be sent at once."""
         self.store = await SharedStore.open(f"sqlite://{folder}/mailing.db", inline=True)
+        self.store.clock = SteppingClock(self.loop)
         await self.add_clients(clients)
-        asked = MailingInput("hello", AudienceFilter(), EPOCH_US, EPOCH_US + 10**10, None, None, "resend")
+        asked = MailingInput("hello", AudienceFilter(), EPOCH_US - 10**11, EPOCH_US + 10**11, None, None, "resend")
         await self.store.create_mailing(asked, by=Actor(), now_us=EPOCH_US)
 
     async def add_clients(self, number: int) -> None:
@@ -89,20 +111,26 @@ class Fleet:
         rows = [ClientInput(79160000000 + place, "916", "", "UTC") for place in range(number)]
         await self.store.import_clients(rows, by=Actor(), now_us=self.clock.now_us())
 
-    async def join(self, *, lease_seconds: float = 60.0, workers: int = 4) -> Delivery:
-        """Start one more engine."""
-        line = Line(self.store, self.clock)
+    async def join(
+        self, *, lease_seconds: float = 60.0, workers: int = 4, ahead_us: int = 0, provider_rate: float = 0.0
+    ) -> Delivery:
+        """Start one more engine, on a machine whose clock is ahead by so much."""
+        line, clock = Line(self.store, self.clock), SteppingClock(self.loop)
+        clock.ahead_us = ahead_us
         engine = Delivery(
             line,  # type: ignore[arg-type]
             self.provider,
-            clock=self.clock,
+            clock=clock,
             random=Random(len(self.engines)),
-            settings=DeliverySettings(workers=workers, queue_size=20, lease_seconds=lease_seconds),
+            settings=DeliverySettings(
+                workers=workers, queue_size=20, lease_seconds=lease_seconds, provider_rate=provider_rate
+            ),
             name=f"test:{len(self.engines)}",
             meter=NoMeter(),
         )
         await engine.start()
         self.lines.append(line)
+        self.clocks.append(clock)
         self.engines.append(engine)
         return engine
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.delivery.book import Book
 from engine.delivery.gate import Gate
+from engine.delivery.on_way import CallsOnWay
 from engine.delivery.queue import DeliveryQueue
 from engine.domain.audience import AudienceFilter
 from engine.domain.breaker import Breaker
@@ -44,6 +45,22 @@ def a_claim(message_id: int, mailing_id: int = 1, **changes: Any) -> Claim:
     return claim._replace(**changes)
 
 
+class HandClock:
+    """Both clocks, set by hand."""
+
+    def __init__(self) -> None:
+        self.at_us = 0
+
+    def now_us(self) -> int:
+        return EPOCH_US + self.at_us
+
+    def monotonic_us(self) -> int:
+        return self.at_us
+
+    async def sleep(self, seconds: float) -> None:
+        """Time is set by hand."""
+
+
 class Bench:
     """A queue with its gate and its book, in virtual time."""
 
@@ -57,9 +74,10 @@ class Bench:
         rate: float = 0,
     ) -> None:
         self.clock = VirtualClock(loop)
-        self.gate = Gate(Breaker(failure_threshold=3), rate, Random(1))
-        self.book = Book()
-        self.book.load(plans or (a_plan(1), a_plan(2)), self.clock.now_us())
+        on_way = CallsOnWay(self.clock)
+        self.gate = Gate(Breaker(failure_threshold=3), rate, Random(1), on_way)
+        self.book = Book(on_way)
+        self.book.load(plans or (a_plan(1), a_plan(2)))
         self.queue = DeliveryQueue(
             capacity, workers, slots_min=slots_min, gate=self.gate, book=self.book, clock=self.clock
         )

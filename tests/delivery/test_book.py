@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from engine.delivery.book import Book
+from engine.delivery.on_way import CallsOnWay
 from engine.domain.window import LocalHours
-from tests.delivery.plans import HOUR_US, a_plan
+from tests.delivery.plans import HOUR_US, HandClock, a_plan
 from tests.simulation.loop import EPOCH_US
 
 
+def a_book() -> Book:
+    return Book(CallsOnWay(HandClock()))
+
+
 def test_nothing_is_sent_for_a_mailing_that_is_held_or_outside_its_window() -> None:
-    book = Book()
+    book = a_book()
     held = [
         a_plan(1, paused=True),
         a_plan(2, cancelled=True),
@@ -18,46 +23,73 @@ def test_nothing_is_sent_for_a_mailing_that_is_held_or_outside_its_window() -> N
         a_plan(5, start_us=EPOCH_US + 1),
         a_plan(6, end_us=EPOCH_US),
     ]
-    book.load([*held, a_plan(7)], EPOCH_US)
+    book.load([*held, a_plan(7)])
     assert [entry.plan.mailing_id for entry in book if entry.may_send(EPOCH_US)] == [7]
 
 
 def test_a_reload_keeps_the_pace_and_the_due_time_of_what_has_not_changed() -> None:
-    book = Book()
-    book.load([a_plan(1, rate_limit=5.0)], EPOCH_US)
+    book = a_book()
+    book.load([a_plan(1, rate_limit=5.0)])
     entry = book.get(1)
     assert entry is not None
     entry.ask_us, bucket = None, entry.bucket
-    book.load([a_plan(1, rate_limit=5.0)], EPOCH_US)
+    book.load([a_plan(1, rate_limit=5.0)])
     assert book.get(1) is entry
     assert entry.bucket is bucket
     assert entry.ask_us is None
-    book.load([a_plan(1, rate_limit=5.0, text="edited")], EPOCH_US)
+    book.load([a_plan(1, rate_limit=5.0, text="edited")])
     assert entry.ask_us == 0
 
 
 def test_a_rate_can_be_set_changed_and_lifted_live() -> None:
-    book = Book()
+    book = a_book()
     for rate in (None, 5.0, 7.0, None):
-        book.load([a_plan(1, rate_limit=rate)], EPOCH_US)
+        book.load([a_plan(1, rate_limit=rate)])
         entry = book.get(1)
         assert entry is not None
         assert (entry.bucket.rate_per_second if entry.bucket else None) == rate
 
 
+def test_a_mailing_that_has_work_again_goes_on_at_its_old_pace() -> None:
+    clock = HandClock()
+    on_way = CallsOnWay(clock)
+    book = Book(on_way)
+    book.load([a_plan(1, rate_limit=2.0)])
+    entry = book.get(1)
+    assert entry is not None
+    assert entry.bucket is not None
+    entry.bucket.take(on_way.now_us())
+    entry.bucket.arrive(1, on_way.now_us())
+    book.load([])
+    clock.at_us += 100_000
+    book.load([a_plan(1, rate_limit=2.0)])
+    again = book.get(1)
+    assert again is not None
+    assert again is not entry
+    assert again.bucket is not None
+    assert again.bucket.wait_us(on_way.now_us())
+    book.load([])
+    clock.at_us += 10_000_000
+    book.load([])
+    book.load([a_plan(1, rate_limit=2.0)])
+    fresh = book.get(1)
+    assert fresh is not None
+    assert fresh.bucket is not entry.bucket  # nothing is remembered for ever
+
+
 def test_a_mailing_with_calls_in_flight_is_not_forgotten() -> None:
-    book = Book()
-    book.load([a_plan(1), a_plan(2)], EPOCH_US)
+    book = a_book()
+    book.load([a_plan(1), a_plan(2)])
     entry = book.get(1)
     assert entry is not None
     entry.in_flight = 1
-    book.load([], EPOCH_US)
+    book.load([])
     assert [entry.plan.mailing_id for entry in book] == [1]
 
 
 def test_a_message_put_off_is_looked_at_when_due_but_at_the_end_at_the_latest() -> None:
-    book = Book()
-    book.load([a_plan(1), a_plan(2, cancelled=True)], EPOCH_US)
+    book = a_book()
+    book.load([a_plan(1), a_plan(2, cancelled=True)])
     for entry in book:
         entry.ask_us = None
         entry.put_off(EPOCH_US + 5 * HOUR_US)
@@ -65,8 +97,8 @@ def test_a_message_put_off_is_looked_at_when_due_but_at_the_end_at_the_latest() 
 
 
 def test_local_hours_are_those_of_the_clients_zone() -> None:
-    book = Book()
-    book.load([a_plan(1, local_hours=LocalHours(9 * 60, 21 * 60))], EPOCH_US)
+    book = a_book()
+    book.load([a_plan(1, local_hours=LocalHours(9 * 60, 21 * 60))])
     entry = book.get(1)
     assert entry is not None
     # 00:00 UTC is 03:00 in Moscow, 09:00 in Yakutsk.

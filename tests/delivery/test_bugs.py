@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from random import Random
 
 import pytest
+import structlog.testing
 
 from engine.delivery.delivery import Delivery, DeliverySettings
 from engine.domain.audience import AudienceFilter
@@ -31,6 +33,13 @@ class NoMeter:
         """Nobody looks."""
 
 
+class HopelessProvider(SimulatedProvider):
+    """Chokes on each message."""
+
+    async def send(self, message_id: int, phone_number: int, text: str, timeout_seconds: float) -> Answer:
+        raise ZeroDivisionError("a bug of ours")
+
+
 class BuggyProvider(SimulatedProvider):
     """Chokes on one message, the first three times."""
 
@@ -43,7 +52,14 @@ class BuggyProvider(SimulatedProvider):
         return await super().send(message_id, phone_number, text, timeout_seconds)
 
 
-async def deliver(loop: VirtualLoop, path: Path, *, zone: str = "UTC", hours: LocalHours | None = None) -> Delivery:
+async def deliver(
+    loop: VirtualLoop,
+    path: Path,
+    *,
+    zone: str = "UTC",
+    hours: LocalHours | None = None,
+    provider: type[SimulatedProvider] = BuggyProvider,
+) -> Delivery:
     """Ten clients, one mailing, some minutes of virtual time; returns the stopped delivery."""
     clock = VirtualClock(loop)
     store = await Store.open(f"sqlite://{path}", inline=True)
@@ -57,7 +73,7 @@ async def deliver(loop: VirtualLoop, path: Path, *, zone: str = "UTC", hours: Lo
     await store.create_mailing(asked, by=Actor(), now_us=now_us)
     delivery = Delivery(
         store,
-        BuggyProvider(clock, Random(1), Faults()),
+        provider(clock, Random(1), Faults()),
         clock=clock,
         random=Random(2),
         settings=DeliverySettings(workers=2, retry_base_seconds=1, retry_max_seconds=60),
@@ -85,6 +101,15 @@ def test_a_message_that_the_code_chokes_on_is_tried_again_and_the_others_are_sen
     assert delivery.gate.breaker.failures == 0  # no fault of the provider's
     assert [row[:2] for row in rows(path)] == [(3, 4 if number == 3 else 1) for number in range(10)]
     assert sum(actor.restarts for actor in delivery.health()) == 0
+
+
+def test_a_bug_that_meets_every_message_is_a_line_a_second(loop: VirtualLoop, tmp_path: Path) -> None:
+    began = time.monotonic()
+    with structlog.testing.capture_logs() as lines:
+        loop.run_until_complete(deliver(loop, tmp_path / "hopeless.db", provider=HopelessProvider))
+    bugs = [line for line in lines if line["event"] == "message.bug"]
+    assert 1 <= len(bugs) <= 1 + (time.monotonic() - began)
+    assert all(isinstance(line["exc_info"], ZeroDivisionError) for line in bugs)
 
 
 def test_a_time_zone_that_this_machine_does_not_know_stops_only_its_own_message(

@@ -152,7 +152,8 @@ def test_a_store_that_does_not_do_its_work_is_named(
     loop.run_until_complete(run())
     # The queue lasts for some seconds: claims are not missed before.
     emptied = SETTINGS.queue_size * 1.0 / SETTINGS.workers if part == "ticker" else 0
-    assert seen.first <= STALL_SECONDS + 1 + emptied
+    asked = SETTINGS.tick_seconds if verbs == ["plans"] else 0  # it is asked for that seldom
+    assert seen.first <= STALL_SECONDS + 1 + emptied + asked
     assert part in seen.parts(BEGINS, ENDS)
     assert all(found for at, found in seen.said.items() if BEGINS + seen.first <= at < ENDS), "it does not flap"
     assert seen.parts(ENDS + MENDED_SECONDS, UNTIL) == set()

@@ -12,6 +12,7 @@ import pytest
 from engine.delivery.hand import Hand
 from engine.delivery.marker import Marker, MarkNotStored
 from engine.delivery.recorder import Recorder
+from engine.delivery.shared_clock import SharedClock
 from engine.delivery.worker import Worker
 from engine.domain.retry import RetryPolicy
 from engine.ports import Claim, OnUncertain, Return
@@ -65,7 +66,7 @@ def test_only_a_message_with_its_mark_is_called(loop: VirtualLoop, answer: bool 
             retry=RetryPolicy(1, 2),
             timeout_seconds=10,
             lease_margin_seconds=5,
-            clock=bench.clock,
+            clock=SharedClock(bench.clock),
             random=Random(1),
         )
         claim = a_claim(7)

@@ -15,6 +15,7 @@ from engine.delivery.book import Book
 from engine.delivery.gate import Gate
 from engine.delivery.hand import Hand
 from engine.delivery.marker import Marker, MarkNotStored
+from engine.delivery.on_way import CallsOnWay
 from engine.delivery.queue import DeliveryQueue
 from engine.delivery.recorder import Recorder
 from engine.domain.breaker import Breaker
@@ -68,11 +69,11 @@ class Setting:
     """A recorder with all that it needs."""
 
     def __init__(self, loop: VirtualLoop) -> None:
-        self.store, self.hand, self.book, clock = ScriptedStore(), Hand(), Book(), VirtualClock(loop)
-        self.freed = 0
-        gate = Gate(Breaker(), 0, Random(1))
+        self.store, self.hand, clock = ScriptedStore(), Hand(), VirtualClock(loop)
+        self.freed, self.book = 0, Book(on_way := CallsOnWay(clock))
+        gate = Gate(Breaker(), 0, Random(1), on_way)
         self.queue = DeliveryQueue(100, 4, slots_min=12, gate=gate, book=self.book, clock=clock)
-        self.book.load([a_plan(1)], EPOCH_US)
+        self.book.load([a_plan(1)])
         self.recorder = Recorder(
             cast(Store, self.store),
             owner=1,

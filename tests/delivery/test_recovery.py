@@ -11,6 +11,7 @@ import structlog.testing
 
 from engine.delivery import control_keeper
 from engine.delivery.recovery import RETURN_SECONDS, Contact
+from engine.delivery.shared_clock import SharedClock
 from tests.delivery.engines import Fleet
 from tests.simulation.loop import VirtualClock, VirtualLoop
 
@@ -117,16 +118,15 @@ def test_what_a_dead_engine_has_left_is_sent_when_its_lease_is_over(loop: Virtua
     assert len(fleet.repeats()) <= 4  # its workers' calls, which it could not store
 
 
-def test_a_silence_is_a_gap_by_either_clock(loop: VirtualLoop) -> None:
-    class Clock(VirtualClock):
-        ahead_us = 0
-
-        def now_us(self) -> int:
-            return super().now_us() + self.ahead_us
-
+def test_a_silence_is_a_gap_and_so_is_a_jump_of_the_databases_clock(loop: VirtualLoop) -> None:
     async def run() -> None:
-        clock = Clock(loop)
-        contact = Contact(clock, gap_seconds=2.0)
+        clock = VirtualClock(loop)
+        shared_clock = SharedClock(clock)
+
+        def told(ahead_us: int) -> None:
+            shared_clock.read(clock.now_us() + ahead_us, clock.monotonic_us())
+
+        contact = Contact(shared_clock, gap_seconds=2.0)
         assert contact.lasts_us() == 0
         for _ in range(4):
             contact.touch()
@@ -138,10 +138,10 @@ def test_a_silence_is_a_gap_by_either_clock(loop: VirtualLoop) -> None:
         assert contact.lasts_us() == 0
         await clock.sleep(1.0)
         assert contact.lasts_us() == SECOND_US
-        clock.ahead_us = 3600 * SECOND_US  # the machine slept, or its clock was set
+        told(3600 * SECOND_US)
         assert contact.lasts_us() == 0
         contact.touch()
-        clock.ahead_us = 0
+        told(0)
         assert contact.lasts_us() == 0
         await clock.sleep(1.0)
         assert contact.lasts_us() == SECOND_US

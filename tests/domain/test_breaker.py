@@ -218,6 +218,13 @@ def test_whoever_asks_to_be_left_alone_is_whatever_else_is_heard(is_open: bool) 
     assert breaker.held_until_us(30 * SECOND_US) == 0
 
 
+def test_a_time_that_was_read_earlier_does_not_shorten_a_hold() -> None:
+    breaker = Breaker()
+    breaker.hold(100 * SECOND_US, 20)
+    assert breaker.held_until_us(80 * SECOND_US) == breaker.held_until_us(100 * SECOND_US) == 120 * SECOND_US
+    assert breaker.held_until_us(10 * SECOND_US) == 30 * SECOND_US  # but a clock that stepped back must not prolong it
+
+
 def test_nobody_is_left_alone_for_more_than_five_minutes_also_when_the_clock_steps_back() -> None:
     breaker = Breaker()
     breaker.hold(7200 * SECOND_US, 86_400.0)

@@ -19,7 +19,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run and report; returns the exit code."""
     parser = argparse.ArgumentParser(prog="scripts/fuzz", description=__doc__.partition("\n")[0])
     parser.add_argument("campaign", choices=["edges", "rpc", "rest"])
-    parser.add_argument("--seconds", type=float, default=300.0, help="how long to try new inputs (300)")
+    parser.add_argument(
+        "--seconds", type=float, default=300.0, help="how long to try new inputs; each edge tries 2,000 at least (300)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="where the series of inputs begins (1)")
     flags = parser.parse_args(arguments)
     try:

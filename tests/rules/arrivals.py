@@ -14,7 +14,7 @@ from scripts.sandbox import Sandbox
 from tests.rules.rig import Rig, until
 
 SECOND_US = 1_000_000
-# Between a token and the provider's door the engine allows for 20 ms (engine/domain/pacing.py).
+# Between a token and the provider's door the engine allows for 30 ms (engine/delivery/on_way.py).
 _STANDSTILL_SECONDS = 0.01
 _LOOK_SECONDS = 0.002
 
@@ -69,7 +69,6 @@ class Phases:
     """Rates, one after the other."""
 
     phases: list[Phase] = field(default_factory=list)
-    end_us: int = 0
 
     def add(self, asked_us: int, rate: float) -> None:
         """The call that asked for this rate has just returned."""
@@ -89,18 +88,6 @@ class Phases:
             )
             if calls > allowed:
                 found.append(f"{calls} calls in the second from {at_us}, allowed are {allowed:g}")
-        return found
-
-    def idle(self, times: Sequence[int], share: float = 0.85) -> list[str]:
-        """Phases in which less than this share of the rate was used."""
-        found = []
-        ends = [phase.asked_us for phase in self.phases[1:]] + [self.end_us]
-        for phase, end_us in zip(self.phases, ends, strict=True):
-            # Between two calls there is an interval: what has begun to wait is not idle.
-            seconds = (end_us - phase.returned_us) / SECOND_US - 1 / phase.rate
-            calls = bisect_left(times, end_us) - bisect_left(times, phase.returned_us)
-            if calls < share * phase.rate * seconds:
-                found.append(f"{calls} calls in {seconds:.2f} s at {phase.rate:g}/s")
         return found
 
 

@@ -1,6 +1,7 @@
 """Many simulated lives, one seed each (``scripts/simulate``); stops at the first that breaks the invariant.
 
-Exit codes: 0 all lives kept it, 1 one did not (its seed and how to live it again are printed), 2 a bad flag.
+One engine on SQLite (``life.py``), or with ``--engines`` several on one PostgreSQL (``many.py``). Exit codes: 0 all
+lives kept it, 1 one did not (its seed and how to live it again are printed), 2 a bad flag.
 """
 
 from __future__ import annotations
@@ -14,16 +15,21 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import structlog
 
 from engine.store.store import Store
+from tests.simulation.knobs import TROUBLES
 from tests.simulation.life import Life
-from tests.simulation.verdict import Verdict
+from tests.simulation.many import ManyLife
+from tests.simulation.many_verdict import ManyVerdict
+from tests.simulation.one_verdict import OneVerdict
+from tests.simulation.postgres.data import Template
+from tests.simulation.postgres.setup import migrated
 
 _PROGRESS_SECONDS = 15.0
 _SHOWN = 20
@@ -63,10 +69,17 @@ def live(seed: int, folder: Path, template: Path) -> list[str]:
     life = Life(seed, folder, template)
     try:
         life.run()
-        return Verdict(life).faults()
+        return OneVerdict(life).faults()
     finally:
         for path in folder.glob(f"{life.path.name}*"):
             path.unlink()
+
+
+def live_many(seed: int, engines: int, template: Template, troubles: tuple[str, ...] | None = None) -> list[str]:
+    """One life of several engines; returns what was wrong with it."""
+    life = ManyLife(seed, engines, template, troubles)
+    life.run()
+    return ManyVerdict(life).faults()
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -74,28 +87,59 @@ def main(arguments: Sequence[str]) -> int:
     flags = _flags(arguments)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="lives-", dir=_memory()) as name:
-        folder = Path(name)
-        lived, broken = _campaign(flags, folder, make_template(folder / "empty.db"))
+        lived, broken = _campaign(flags, _one(flags, Path(name)))
     seconds = time.monotonic() - began
     print(f"{lived} lives in {seconds:.0f} s: {lived * 60 / seconds:.0f} lives a minute, {flags.jobs} at a time.")
     if broken is None:
         print(f"Seeds {flags.first_seed} to {flags.first_seed + flags.lives - 1}: every life kept the invariant.")
         return 0
     seed, faults = broken
-    print(f"Life {seed} broke the invariant (tests/simulation/life.py names its parts), {len(faults)} times:")
+    invariant = "many.py and life.py name" if flags.engines > 1 else "life.py names"
+    print(f"Life {seed} broke the invariant (tests/simulation/{invariant} its parts), {len(faults)} times:")
     for fault in faults[:_SHOWN]:
         print(f"  {fault}")
-    print(f"To live it again, with the engine's log: scripts/simulate --first-seed {seed} --lives 1 --log")
+    again = f"{_again(flags)} --first-seed {seed} --lives 1 --log"
+    print(f"To live it again, with the engine's log: scripts/simulate{again}")
     return 1
+
+
+def _again(flags: argparse.Namespace) -> str:
+    engines = f" --engines {flags.engines}" if flags.engines > 1 else ""
+    return engines + "".join(f" --trouble '{kind}'" for kind in flags.trouble or ())
+
+
+def _one(flags: argparse.Namespace, folder: Path) -> Callable[[int], list[str]]:
+    """How one life is lived, by its seed."""
+    if flags.engines == 1:
+        return partial(live, folder=folder, template=make_template(folder / "empty.db"))
+    troubles = None if flags.trouble is None else tuple(flags.trouble)
+    return partial(live_many_here, engines=flags.engines, troubles=troubles)
+
+
+def live_many_here(seed: int, engines: int, troubles: tuple[str, ...] | None) -> list[str]:
+    """``live_many`` with this process's own template."""
+    return live_many(seed, engines, _template(), troubles)
+
+
+@cache
+def _template() -> Template:
+    """Made once a process."""
+    return Template(asyncio.run(migrated()))
 
 
 def _flags(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/simulate", description=__doc__.partition("\n")[0])
     parser.add_argument("--lives", type=_count, default=5000, help="how many (5000)")
     parser.add_argument("--first-seed", type=int, default=0, metavar="N", help="they have the seeds N, N+1, … (0)")
+    parser.add_argument("--engines", type=_count, default=1, help="at most so many, on PostgreSQL if more than one (1)")
+    parser.add_argument(
+        "--trouble", action="append", choices=TROUBLES, help="with several engines: only this; again for more"
+    )
     parser.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, help="processes (one for each core)")
     parser.add_argument("--log", action="store_true", help="show what the engines log, in one process")
     flags = parser.parse_args(arguments)
+    if flags.trouble and flags.engines == 1:
+        parser.error("--trouble needs --engines 2 or more")
     flags.jobs = 1 if flags.log or flags.lives == 1 else flags.jobs
     return flags
 
@@ -111,10 +155,12 @@ def _memory() -> str | None:
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
-def _campaign(flags: argparse.Namespace, folder: Path, template: Path) -> tuple[int, tuple[int, list[str]] | None]:
+def _campaign(
+    flags: argparse.Namespace, live_one: Callable[[int], list[str]]
+) -> tuple[int, tuple[int, list[str]] | None]:
     """How many lives were lived, and the first one that was broken, with its faults."""
     seeds = range(flags.first_seed, flags.first_seed + flags.lives)
-    one = partial(_caught, folder=folder, template=template)
+    one = partial(_caught, live_one)
     if flags.jobs == 1:
         if not flags.log:
             _be_silent()
@@ -137,9 +183,9 @@ def _follow(results: Iterator[tuple[int, list[str]]], total: int) -> tuple[int, 
     return lived, None
 
 
-def _caught(seed: int, folder: Path, template: Path) -> tuple[int, list[str]]:
+def _caught(live_one: Callable[[int], list[str]], seed: int) -> tuple[int, list[str]]:
     try:
-        return seed, live(seed, folder, template)
+        return seed, live_one(seed)
     except Exception:
         return seed, [f"the life itself failed:\n{traceback.format_exc()}"]
 

@@ -1,10 +1,11 @@
 """One simulated life of the service, and what must be true of every life.
 
 INVARIANT. Whatever the provider, the store and `kill -9` do, and whatever people change meanwhile:
-  1  no call before a mailing's start, after its end, outside the client's local hours, or between
-     the return of a pause and the resume; none for a client after its deletion has returned; once an
-     edit has returned, none to a client's old number, in its old hours, or for it if it matches no more
-  2  a mailing's rate is kept: no second of one engine's life has more calls than that
+  1  no call before a mailing's start, so late that it arrives after its end, outside the client's local hours, or
+     between the return of a pause and the resume; none is waited for beyond the end; none for a client after its
+     deletion has returned; once an edit has returned, none to a client's old number, in its old hours, or for it if
+     it matches no more, and none with the mailing's old text, outside its new window or its new hours
+  2  a mailing's rate and the provider's are kept: no second of one engine's life has more calls than that
   3  a message is called again only if the engine can't know that it was accepted or rejected: the
      answer was lost on the way, or a crash came between; two calls of one engine never overlap
   4  with on_uncertain = not_sent no message is called again after a call whose outcome is unknown, be it by a
@@ -17,7 +18,11 @@ INVARIANT. Whatever the provider, the store and `kill -9` do, and whatever peopl
      is unknown: so whoever is not sent for another reason never got the text
   9  no call begins while the provider wants none (``Retry-After``)
  10  a number that may have got a mailing's text gets it from no other message, whoever's number it is then
- 11  nothing is said to have stalled unless the store fails
+ 14  attempts and retried are counted as often as the messages were tried, those included that a crash cut short
+ 15  a provider that fails again and again, or refuses the token, gets one call at a time, after pauses
+ 16  nothing is said to have stalled unless the store fails
+
+(12, 13 and 17 are of ``many.py``.)
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,16 +43,26 @@ from engine.domain.breaker import Breaker
 from engine.domain.validate import ClientInput, MailingInput
 from engine.domain.window import LocalHours
 from engine.ports import AudienceState, StoreUnavailable
+from engine.store.opening import open_database
 from engine.store.rows import Actor
 from engine.store.store import Store
-from tests.simulation.loop import VirtualClock, VirtualLoop
+from tests.simulation.knobs import draw_local_hours
+from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop, bury
 from tests.simulation.world import Call, Faults, FaultyStore, SimulatedProvider
 
 SECOND_US = 1_000_000
 NEVER_US = 2**62
 _LOOK_SECONDS = 2.0
 TAGS = ("new", "vip", "")
-ZONES = ("UTC", "Europe/Moscow", "Asia/Kamchatka")
+ZONES = {"UTC": 0, "Europe/Moscow": 3, "Asia/Kamchatka": 12}
+"""Hours ahead of UTC."""
+_DAY_MINUTES = 1440
+# What the product may do to a message leaves its row, but for removing it.
+_NOTE_REMOVALS = (
+    "CREATE TABLE removed AS SELECT mailing_id, attempt, status FROM message;"
+    " CREATE TRIGGER note_removal AFTER DELETE ON message BEGIN"
+    " INSERT INTO removed VALUES (OLD.mailing_id, OLD.attempt, OLD.status); END"
+)
 
 
 T = TypeVar("T")
@@ -80,6 +96,16 @@ class History(Generic[T]):
         spans = zip(self._values, self._ends_us, strict=True)
         return [value for (since_us, value), until_us in spans if since_us <= at_us <= until_us]
 
+    def between(self, first_us: int, last_us: int) -> list[T]:
+        """What it may have been at any moment of that time."""
+        spans = zip(self._values, self._ends_us, strict=True)
+        return [value for (since_us, value), until_us in spans if since_us <= last_us and first_us <= until_us]
+
+    @property
+    def settled_us(self) -> int:
+        """When the last edit had returned; ``NEVER_US``: it has not. 0: there was none."""
+        return self._ends_us[-2] if len(self._ends_us) > 1 else 0
+
     @property
     def changed_us(self) -> int:
         """When the last edit was asked for."""
@@ -95,9 +121,17 @@ class Mailing:
     pauses: list[list[int]] = field(default_factory=list)
     cancelled_us: int | None = None
     filters: History[AudienceFilter] = field(init=False)
+    plans: History[MailingInput] = field(init=False)
+    """All but the filter."""
 
     def __post_init__(self) -> None:
         self.filters = History(self.asked.filter, 0)
+        self.plans = History(self.asked, 0)
+
+    @property
+    def first_end_us(self) -> int:
+        """The earliest end that it ever had."""
+        return min(plan.end_us for plan in self.plans.between(0, NEVER_US))
 
 
 @dataclass(slots=True)
@@ -122,23 +156,29 @@ class Life:
         self.random = Random(seed)
         self.path = folder / f"life-{seed}.db"
         shutil.copy(template, self.path)
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.executescript(_NOTE_REMOVALS)
+        lease_seconds = self.random.choice((8.0, 20.0))
         self.settings = DeliverySettings(
             workers=self.random.choice((1, 3, 16)),
             slots=self.random.choice((0, 0, 64)),
             queue_size=self.random.choice((4, 50)),
-            tick_seconds=5.0,
+            tick_seconds=self.random.choice((1.0, 5.0)),
             provider_rate=self.random.choice((0.0, 0.0, 50.0)),
             provider_timeout_seconds=2.0,
             retry_base_seconds=1.0,
             retry_max_seconds=5.0,
-            lease_seconds=20.0,
+            lease_seconds=lease_seconds,
         )
         self.faults = self._faults()
-        self.changes_per_second = self.random.choice((0.5, 0.5, 5.0))
-        self.now_seconds = 0.0
+        self.changes_per_second = self.random.choice((0.5, 2.0, 5.0))
+        self.failure_threshold = self.random.choice((5, 20))
+        # Soon the minute is over, and with it local hours that close or open.
+        self.now_seconds = self.random.randrange(_DAY_MINUTES - 60) * 60 + self.random.uniform(45, 59)
         self.mailings: list[Mailing] = []
         self.clients: dict[int, Client] = {}  # by id
         self.owners: dict[int, list[Client]] = {}  # by phone number, old ones too
+        self.last_edited: Client | None = None
         self.in_doubt: set[int] = set()  # numbers of changes that have not returned: a crash may have come between
         self.crashes_us: list[int] = []
         self.quiet_since_us = 0
@@ -160,13 +200,26 @@ class Life:
         self.faults = Faults()
         self._phase(self._quiet(), crash_after_seconds=None)
 
+    def final(self) -> tuple[list[Any], list[Any]]:
+        """Messages and counters as they are in the end."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.row_factory = sqlite3.Row
+            messages = connection.execute("SELECT * FROM message").fetchall()
+            return messages, connection.execute("SELECT * FROM mailing_counters").fetchall()
+
+    def removed(self) -> list[tuple[int, int, int]]:
+        """Messages that are gone: mailing, attempt, and the status that they had last."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            return connection.execute("SELECT mailing_id, attempt, status FROM removed").fetchall()
+
     # -- phases --------------------------------------------------------------------------------
     def _phase(self, work: Any, crash_after_seconds: float | None) -> None:
         """Run ``work`` in a process of its own: a loop, a store, an engine; then end it, or kill it."""
         loop = VirtualLoop(self.now_seconds)
         asyncio.set_event_loop(loop)
         self.clock = VirtualClock(loop)
-        self.store = loop.run_until_complete(Store.open(f"sqlite://{self.path}", inline=True))
+        # Not ``Store.open``: the template is migrated, and asking whether it is takes a sixth of a life.
+        self.store = Store(loop.run_until_complete(open_database(f"sqlite://{self.path}", inline=True)))
         self.provider = SimulatedProvider(self.clock, self.random, self.faults, rejects=self.rejects)
         if crash_after_seconds is None:
             loop.run_until_complete(work)
@@ -182,10 +235,12 @@ class Life:
 
     def _crash(self, loop: VirtualLoop) -> None:
         self.crashes_us.append(self.clock.now_us())
+        resend = {mailing.id for mailing in self.mailings if mailing.asked.on_uncertain == "resend"}
+        self.lost |= {claim.message_id for claim in self.faulty_store.lost_claims if claim.mailing_id in resend}
         tasks = asyncio.all_tasks(loop)
         _finish(self.store.close())
         for task in tasks:
-            _bury(task)
+            bury(task)
         self.open_after_crash.append(self._open())
 
     def _open(self) -> set[int]:
@@ -214,7 +269,8 @@ class Life:
         await self.store.close()
 
     async def _busy(self) -> None:
-        delivery = await self._engine(FaultyStore(self.store, self.random, self.faults))
+        self.faulty_store = FaultyStore(self.store, self.random, self.faults)
+        delivery = await self._engine(self.faulty_store)
         while True:
             await asyncio.sleep(self.random.expovariate(self.changes_per_second))
             await self._somebody_does_something(delivery)
@@ -246,7 +302,7 @@ class Life:
             settings=self.settings,
             name="simulated:1",
             meter=NoMeter(),
-            breaker=Breaker(failure_threshold=self.random.choice((5, 20)), pause_max_seconds=5.0),
+            breaker=Breaker(failure_threshold=self.failure_threshold, pause_max_seconds=5.0),
         )
         while True:
             try:
@@ -265,23 +321,22 @@ class Life:
 
     # -- what people do ------------------------------------------------------------------------
     async def _somebody_does_something(self, delivery: Delivery) -> None:
-        dice = self.random.random()
         mailing = self.random.choice(self.mailings)
-        is_open = self._is_open(mailing)
-        if dice < 0.3:
-            await self._add_client(delivery)
-        elif dice < 0.4:
-            await self._delete_client(delivery)
-        elif dice < 0.5 and is_open:
-            await self._pause(delivery, mailing)
-        elif dice < 0.6 and is_open:
-            await self._resume(delivery, mailing)
-        elif dice < 0.65 and is_open:
-            await self._cancel(delivery, mailing)
-        elif dice < 0.75 and is_open:
-            await self._edit_filter(delivery, mailing)
-        elif dice >= 0.75:
-            await self._edit_client(delivery)
+        acts: list[tuple[int, Callable[[], Awaitable[None]]]] = [
+            (20, lambda: self._add_client(delivery)),
+            (10, lambda: self._delete_client(delivery)),
+            (17, lambda: self._edit_client(delivery)),
+        ]
+        if self._is_open(mailing):
+            acts += [
+                (8, lambda: self._pause(delivery, mailing)),
+                (12, lambda: self._resume(delivery, mailing)),
+                (3, lambda: self._cancel(delivery, mailing)),
+                (15, lambda: self._edit_filter(delivery, mailing)),
+                (17, lambda: self._edit_plan(delivery, mailing)),
+            ]
+        (_, act), *_ = self.random.choices(acts, [weight for weight, _ in acts])
+        await act()
 
     async def _add_client(self, delivery: Delivery | None) -> None:
         given = self._somebody()
@@ -297,10 +352,12 @@ class Life:
         held = {client.given.phone_number for client in self.clients.values() if not client.is_deleted}
         free = sorted(self.owners.keys() - held - self.in_doubt)
         phone_number = self.random.choice(free) if free and self.random.random() < 0.5 else self._next_phone
-        return ClientInput(phone_number, "916", self.random.choice(TAGS), self.random.choice(ZONES))
+        return ClientInput(phone_number, "916", self.random.choice(TAGS), self.random.choice(list(ZONES)))
 
     async def _edit_client(self, delivery: Delivery) -> None:
-        client = self.random.choice(list(self.clients.values()))
+        if self.last_edited is None or self.random.random() < 0.6:
+            self.last_edited = self.random.choice(list(self.clients.values()))
+        client = self.last_edited  # often the same one again, back and forth
         if client.is_deleted:
             return
         now_us, old, client.given = self.clock.now_us(), client.given, self._somebody()
@@ -325,14 +382,16 @@ class Life:
     async def _add_mailing(self) -> None:
         now_us = self.clock.now_us()
         start_us = now_us + int(self.random.choice((0, 0, 3)) * SECOND_US)
-        length_seconds = self.random.choice((5.0, 60.0, 3600.0, 3600.0))
+        hours, length_seconds = None, self.random.choice((5.0, 60.0, 3600.0, 3600.0))
+        if self.random.random() < 0.3:
+            hours, length_seconds = self._soon_over(), self.random.choice((30.0, 90.0))
         asked = MailingInput(
             text="hello",
             filter=AudienceFilter(tags=self.random.choice(((), ("new",), ("new", "vip")))),
             start_us=start_us,
             end_us=start_us + int(length_seconds * SECOND_US),
-            local_hours=self.random.choice((None, None, LocalHours(3 * 60, 60))),
-            rate_limit=self.random.choice((None, None, 2.0)),
+            local_hours=hours,
+            rate_limit=self.random.choice((None, None, 2.0, 10.0)),
             on_uncertain=self.random.choice(("resend", "resend", "not_sent")),
         )
         created = await self.store.create_mailing(asked, by=Actor(), now_us=now_us)
@@ -366,6 +425,32 @@ class Life:
         await self._refresh(delivery, mailing)
         mailing.filters.returned(self.clock.now_us())
 
+    async def _edit_plan(self, delivery: Delivery, mailing: Mailing) -> None:
+        """Another text, rate, start or end, or other local hours, most of which forbid soon what was allowed."""
+        now_us, old, random = self.clock.now_us(), mailing.asked, self.random
+        end_us = now_us + int(random.uniform(0.5, 20) * SECOND_US)
+        later = {"start_us": min(now_us + int(random.uniform(0.1, 3) * SECOND_US), old.end_us - 1)}
+        changes: dict[str, Any] = random.choice(
+            (
+                {"text": f"0{old.text}"},  # still the mailing's number
+                {"rate_limit": random.choice((None, 1.0, 5.0))},
+                later,
+                later,
+                {"end_us": max(end_us, old.start_us + 1)},
+                {"local_hours": random.choice((None, self._soon_over()))} if old.local_hours else {},
+            )
+        )
+        mailing.asked = replace(old, **changes)
+        mailing.plans.asked(mailing.asked, now_us)
+        await self._change(mailing)
+        await self._refresh(delivery, mailing)
+        mailing.plans.returned(self.clock.now_us())
+
+    def _soon_over(self) -> LocalHours:
+        """Local hours that open or close within a minute, for one of the zones."""
+        now_seconds = (self.clock.now_us() - EPOCH_US) / SECOND_US
+        return draw_local_hours(self.random, now_seconds, self.random.choice(list(ZONES.values())))
+
     async def _change(self, mailing: Mailing) -> None:
         await self.store.update_mailing(mailing.id, lambda _: mailing.asked, by=Actor(), now_us=self.clock.now_us())
 
@@ -389,28 +474,19 @@ class Life:
 
         return Faults(
             reject=share(0.2),
-            unavailable=share(0.6),
+            unavailable=self.random.choice((0.0, share(0.6), share(0.6), 0.95)),
             throttle=share(0.2),
             hang=share(0.1),
             lose_answer=share(0.2),
             refuse=share(0.1),
             misroute=share(0.1),
-            forbid=share(0.1),
+            forbid=share(self.random.choice((0.1, 0.6))),
             store_fails=share(0.05),
-            store_fails_after=share(0.05),
+            store_fails_after=share(self.random.choice((0.05, 0.3))),
+            store_stalls=share(0.3),
+            latency_seconds=self.random.choice(((0.01, 0.2), (0.01, 0.2), (0.4, 1.9))),
             store_seconds=(0.0, self.random.choice((0.01, 0.01, 1.0))),
         )
-
-
-def _bury(task: asyncio.Task[Any]) -> None:
-    """End a dead engine's task now, while nothing that its `finally` blocks do can matter."""
-    task._log_destroy_pending = False  # type: ignore[attr-defined]
-    for _ in range(5):  # code that catches what closing raises and waits again needs another push
-        try:
-            task.get_coro().close()
-            return
-        except RuntimeError:
-            continue
 
 
 def _finish(work: Any) -> None:

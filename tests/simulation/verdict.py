@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from engine.domain.message import Reason, Status
 from engine.domain.validate import ClientInput
 from engine.domain.window import next_open_us
-from tests.simulation.life import SECOND_US, Client, Life, Mailing
+from tests.simulation.life import NEVER_US, SECOND_US, Client, Mailing
 from tests.simulation.world import BUSY, BUSY_SECONDS, Call
+
+Row = Mapping[str, Any]
+TRANSIT_US = 45_000
+"""A call takes so long to arrive."""
 
 
 class Verdict:
     """Collects what is wrong; empty ``faults`` is a life well lived."""
 
-    def __init__(self, life: Life) -> None:
+    def __init__(self, life: Any) -> None:
+        """``life``: a ``Life`` or a ``ManyLife`` that was run."""
         self.life = life
-        self.mailings = {mailing.id: mailing for mailing in life.mailings}
-        self.clients = life.clients
-        with closing(sqlite3.connect(life.path)) as connection:
-            connection.row_factory = sqlite3.Row
-            self.rows = {row["id"]: row for row in connection.execute("SELECT * FROM message")}
-            self.counters = connection.execute("SELECT * FROM mailing_counters").fetchall()
+        self.mailings: dict[int, Mailing] = {mailing.id: mailing for mailing in life.mailings}
+        self.clients: dict[int, Client] = life.clients
+        messages, self.counters = life.final()
+        self.rows: dict[int, Row] = {row["id"]: row for row in messages}
         self.calls: dict[int, list[Call]] = defaultdict(list)
         for call in life.calls:
             self.calls[call.message_id].append(call)
@@ -49,25 +51,38 @@ class Verdict:
             self._held,
             self._told,
         )
-        return [fault for check in checks for fault in check()] + [f"11: {said}" for said in self.life.stalls]
+        return [fault for check in checks for fault in check()] + [f"16: {said}" for said in self.life.stalls]
 
     def _in_time(self) -> Iterator[str]:
         for call in self.life.calls:
             mailing, client = self.mailings[int(call.text)], self._owner(call)
-            at_us, asked, was = call.began_us, mailing.asked, client.was.at(call.began_us)
-            if not asked.start_us <= at_us < asked.end_us:
+            was, plans = client.was.at(call.began_us), mailing.plans.at(call.began_us)
+            at_us = self._by_its_clock_us(call)
+            if not any(plan.start_us <= at_us < plan.end_us - TRANSIT_US for plan in plans):
                 yield f"1: message {call.message_id} was called outside its window"
-            if all(next_open_us(asked.local_hours, ZoneInfo(one.time_zone), at_us) != at_us for one in was):
+            if at_us + call.timeout_us > max(plan.end_us for plan in plans) + 1:
+                yield f"1: message {call.message_id} was waited for beyond its mailing's end"
+            hours = {plan.local_hours for plan in plans}
+            zones = {ZoneInfo(one.time_zone) for one in was}
+            if all(next_open_us(each, zone, at_us) != at_us for each in hours for zone in zones):
                 yield f"1: message {call.message_id} was called outside local hours"
+            if call.text not in {plan.text for plan in plans}:
+                yield f"1: message {call.message_id} was called with an old text"
+            at_us = call.began_us
             if any(since < at_us < until for since, until in mailing.pauses):
                 yield f"1: message {call.message_id} was called while mailing {mailing.id} was paused or cancelled"
             if client.deleted_us is not None and at_us > client.deleted_us:
                 yield f"1: message {call.message_id} was called after its client was deleted"
             yield from self._edits(call, mailing, was)
 
+    def _by_its_clock_us(self, call: Call) -> int:
+        """When the call began by the clock of the engine that made it."""
+        return call.began_us
+
     def _owner(self, call: Call) -> Client:
         """Who had the number then; the last one who could."""
-        owners = [one for one in self.life.owners[call.phone_number] if one.since_us <= call.began_us]
+        known: list[Client] = self.life.owners[call.phone_number]
+        owners = [one for one in known if one.since_us <= call.began_us]
         had = [one for one in owners if any(w.phone_number == call.phone_number for w in one.was.at(call.began_us))]
         alive = [one for one in had if one.deleted_us is None or call.began_us <= one.deleted_us]
         return (alive or had or owners)[-1]
@@ -86,11 +101,12 @@ class Verdict:
 
     def _rates(self) -> Iterator[str]:
         for mailing in self.mailings.values():
-            rate = mailing.asked.rate_limit
             times = [call.began_us for call in self.life.calls if int(call.text) == mailing.id]
             for index, at_us in enumerate(times):
                 within = [t for t in times[index:] if t < at_us + SECOND_US and not self._crashed_between(at_us, t)]
-                if rate is not None and len(within) > rate:
+                rates = [plan.rate_limit for plan in mailing.plans.between(at_us, at_us + SECOND_US)]
+                rate = max((rate for rate in rates if rate is not None), default=None)
+                if rate is not None and None not in rates and len(within) > rate:
                     yield f"2: mailing {mailing.id} made {len(within)} calls in one second, its rate is {rate}"
 
     def _repeats(self) -> Iterator[str]:
@@ -140,7 +156,7 @@ class Verdict:
             if mailing.cancelled_us is not None:
                 continue
             for client in self.clients.values():
-                if client.is_deleted or client.was.changed_us >= mailing.asked.end_us:
+                if client.is_deleted or client.was.settled_us >= mailing.first_end_us:
                     continue
                 row = by_pair.get((mailing.id, client.id))
                 matches = mailing.asked.filter.matches(client.given.tag, client.given.phone_code)
@@ -152,13 +168,13 @@ class Verdict:
         """Whether a message that is gone may have told its number; after a crash nobody knows what was called."""
         return (mailing.id, client.given.phone_number) in self.reached or bool(self.life.crashes_us)
 
-    def _fate(self, mailing: Mailing, client_id: int, matches: bool, row: sqlite3.Row | None) -> Iterator[str]:
+    def _fate(self, mailing: Mailing, client_id: int, matches: bool, row: Row | None) -> Iterator[str]:
         if row is None:
             if matches and not self._is_short(mailing):
                 yield f"7: client {client_id} matches mailing {mailing.id} and has no message"
             return
         # A filter that was edited just before the end, with a slow store: nothing follows it any more.
-        followed = mailing.filters.changed_us < mailing.asked.end_us - 60 * SECOND_US
+        followed = mailing.filters.changed_us < mailing.first_end_us - 60 * SECOND_US
         if followed and not matches and row["status"] == Status.NOT_SENT and row["reason"] == Reason.EXPIRED:
             yield f"7: client {client_id} does not match mailing {mailing.id}, but its message was kept"
         if row["reason"] == Reason.EXPIRED and not self._is_short(mailing) and matches:
@@ -192,10 +208,10 @@ class Verdict:
 
     def _is_short(self, mailing: Mailing) -> bool:
         """Whether the mailing ended before or soon after the faults did, so that expiry is no surprise."""
-        asked = mailing.asked
-        quiet_us = self.life.quiet_since_us
-        local = asked.local_hours is not None and asked.end_us - quiet_us < 25 * 3600 * SECOND_US
-        return local or asked.end_us < quiet_us + 120 * SECOND_US
+        end_us, quiet_us = mailing.first_end_us, self.life.quiet_since_us
+        has_hours = any(plan.local_hours is not None for plan in mailing.plans.between(0, NEVER_US))
+        local = has_hours and end_us - quiet_us < 25 * 3600 * SECOND_US
+        return local or bool(end_us < quiet_us + 120 * SECOND_US)
 
     def _crashed_between(self, first_us: int, second_us: int) -> bool:
         return any(first_us <= crash_us <= second_us for crash_us in self.life.crashes_us)

@@ -8,16 +8,17 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from random import Random
 from typing import Any
 
 from engine.domain.outcome import Answer
-from engine.ports import Clock, StoreUnavailable
+from engine.ports import Claim, Clock, StoreUnavailable
 
 BUSY, BUSY_SECONDS = 429, 2
 NOT_THE_PROVIDERS = 203
 """Stands for a 2xx with a page of HTML: the status of the real ones would be mistaken for an acceptance here."""
+_STALL_SECONDS = 0.5
 ODD_STATUSES = (408, 502, 504, NOT_THE_PROVIDERS)
 
 
@@ -35,6 +36,8 @@ class Call:
     """Whether the engine got the provider's answer."""
     arrived: bool = True
     """Whether the request left at all."""
+    timeout_us: int = 0
+    """How long the engine would wait."""
 
     @property
     def is_known(self) -> bool:
@@ -60,8 +63,15 @@ class Faults:
     store_fails: float = 0.0
     store_fails_after: float = 0.0
     """The transaction is committed, but the caller is told that it failed."""
+    store_stalls: float = 0.0
+    """Now and then one of its answers is overtaken by many later ones."""
     latency_seconds: tuple[float, float] = (0.01, 0.2)
     store_seconds: tuple[float, float] = (0.0, 0.01)
+
+    def quiet(self) -> None:
+        """Nothing goes wrong any more."""
+        for name, default in asdict(Faults()).items():
+            setattr(self, name, default)
 
 
 @dataclass(slots=True)
@@ -77,8 +87,8 @@ class SimulatedProvider:
 
     async def send(self, message_id: int, phone_number: int, text: str, timeout_seconds: float) -> Answer:
         """Answer as the faults say."""
-        call = Call(message_id, phone_number, text, self.clock.now_us())
-        self.calls.append(call)
+        call = self.begin(message_id, phone_number, text)
+        call.timeout_us = int(timeout_seconds * 1_000_000)
         delay_seconds = self.random.uniform(*self.faults.latency_seconds)
         answer, call.http_status = self._answer(phone_number)
         if answer is None:
@@ -89,6 +99,11 @@ class SimulatedProvider:
         call.ended_us = self.clock.now_us()
         call.understood = answer is not None and delay_seconds < timeout_seconds
         return answer if answer and call.understood else Answer(None, False, "timed out")
+
+    def begin(self, message_id: int, phone_number: int, text: str) -> Call:
+        """Note a call."""
+        self.calls.append(Call(message_id, phone_number, text, self.clock.now_us()))
+        return self.calls[-1]
 
     async def close(self) -> None:
         """Nothing to let go of."""
@@ -128,19 +143,29 @@ class FaultyStore:
         self._store, self._random, self._faults = store, random, faults
         self.shared: bool = store.shared
         self.failures = 0
+        self.lost_claims: list[Claim] = []
+        """Claims that were committed, of which nobody was told."""
 
     def __getattr__(self, verb: str) -> Callable[..., Awaitable[Any]]:
         method = getattr(self._store, verb)
 
         async def call(*args: Any, **kwargs: Any) -> Any:
-            await asyncio.sleep(self._random.uniform(*self._faults.store_seconds))
+            await self._delay()
             self._fail(self._faults.store_fails, verb)
             result = await method(*args, **kwargs)
-            await asyncio.sleep(self._random.uniform(*self._faults.store_seconds))
-            self._fail(self._faults.store_fails_after, verb)
+            await self._delay()
+            try:
+                self._fail(self._faults.store_fails_after, verb)
+            except StoreUnavailable:
+                self.lost_claims += result if verb == "claim" else ()
+                raise
             return result
 
         return call
+
+    async def _delay(self) -> None:
+        stalls = self._faults.store_stalls and self._random.random() < self._faults.store_stalls
+        await asyncio.sleep(self._random.uniform(*self._faults.store_seconds) + _STALL_SECONDS * bool(stalls))
 
     def _fail(self, share: float, verb: str) -> None:
         if share and self._random.random() < share:

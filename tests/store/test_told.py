@@ -273,6 +273,23 @@ async def test_a_client_that_changes_its_number_keeps_its_message_and_gets_no_se
     assert await add(store, FIRST) not in await receivers(store, mailing_id)
 
 
+WALK = (OTHER, FIRST, OTHER, THIRD, FIRST, OTHER)
+
+
+@on_stores("event, stored_after", [Event.ACCEPT, Event.MISS], range(len(WALK) + 1))
+async def test_a_number_that_was_called_stays_told_wherever_its_client_goes_meanwhile(
+    store: Store, event: Event, stored_after: int
+) -> None:
+    """Found by the simulation: the outcome was stored between two changes of the number, and the number forgotten."""
+    client_id, mailing_id, owner, claimed = await taken(store, on_uncertain="not_sent")
+    for step, number in enumerate((*WALK, None)):
+        if step == stored_after:
+            await record(store, owner, [claimed], event)
+        if number is not None:
+            await renumber(store, client_id, number)
+    assert await add(store, FIRST) not in await receivers(store, mailing_id)
+
+
 async def test_a_message_that_waits_goes_on_to_the_new_number_and_back(store: Store) -> None:
     client_id, mailing_id, owner, claimed = await taken(store)
     await renumber(store, client_id, OTHER)

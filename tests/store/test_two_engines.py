@@ -13,6 +13,7 @@ from engine.domain.message import Event
 from engine.store import Store, StoreUnavailable, audience
 from engine.store.counters import Tally
 from engine.store.database import Tx
+from engine.store.postgres import PostgresTx
 from engine.store.rows import ClientQuery, Counts, Page, RequestKey
 from tests.store.conftest import Opener
 from tests.store.world import (
@@ -242,6 +243,27 @@ async def test_nothing_of_a_mailing_waits_for_a_chunk_of_its_audience(
     assert await counts(sender, mailing_id) == Counts(pending=5, sent=1)
 
 
+async def test_a_claim_does_not_wait_for_one_that_another_engine_is_making(open_store: Opener) -> None:
+    first, second = await open_store(), await open_store()
+    await add_clients(first, 2)
+    mailing_id, heir = await add_mailing(first), await add_engine(second)
+    locked, done = asyncio.Event(), asyncio.Event()
+
+    async def half_a_claim(tx: Tx) -> None:
+        await tx.rows("SELECT id FROM message ORDER BY id LIMIT 1 FOR UPDATE")
+        locked.set()
+        await done.wait()
+
+    slow = asyncio.create_task(first._db.transaction(half_a_claim))
+    await locked.wait()
+    try:
+        async with asyncio.timeout(20):
+            assert len(await claim(second, mailing_id, heir)) == 1
+    finally:
+        done.set()
+        await slow
+
+
 @pytest.mark.parametrize("change", ["edit", "cancel", "delete"])
 async def test_rule_14_a_chunk_that_an_edit_has_overtaken_leaves_nothing(
     open_store: Opener, monkeypatch: pytest.MonkeyPatch, change: str
@@ -289,6 +311,58 @@ async def test_rule_14_a_rebuild_takes_away_what_is_given_back_meanwhile(open_st
     assert await given_back[0] == 3
     assert await messages(one) == []
     assert await one.check() == []
+
+
+async def test_a_check_holds_nobody_up_while_it_counts(open_store: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It had the counters while it counted, so engines kept their outcomes until a big mailing was counted."""
+    one, two = await open_store(), await open_store()
+    await add_clients(one, 6)
+    mailing_id, owner = await add_mailing(one), await add_engine(one)
+    claims = await claim(one, mailing_id, owner, 4)
+    await one._db.transaction(lambda tx: tx.run("UPDATE mailing_counters SET pending = pending + 3, sent = 5"))
+    counted, go_on, rows = asyncio.Event(), asyncio.Event(), PostgresTx.rows
+
+    async def slow(tx: PostgresTx, sql: str, *args: object) -> object:
+        found = await rows(tx, sql, *args)
+        if "count(*)" in sql and "FROM message" in sql and not counted.is_set():
+            counted.set()
+            await asyncio.wait_for(go_on.wait(), 1.5)  # an idle transaction is ended after 2 s
+        return found
+
+    monkeypatch.setattr(PostgresTx, "rows", slow)
+    checking = asyncio.create_task(two.check())
+    async with asyncio.timeout(10):
+        await counted.wait()
+        async with asyncio.timeout(1):
+            assert await record(one, owner, claims, Event.ACCEPT) == 4
+        go_on.set()
+        assert [(each.name, each.counted - each.stored) for each in await checking] == [("pending", -3), ("sent", -5)]
+    assert await counts(one, mailing_id) == Counts(pending=2, sent=4)
+
+
+async def test_two_checks_at_a_time_correct_once(open_store: Opener) -> None:
+    one, two = await open_store(), await open_store()
+    await add_clients(one, 6)
+    mailing_id = await add_mailing(one)
+    await one._db.transaction(lambda tx: tx.run("UPDATE mailing_counters SET pending = pending + 3"))
+    found = await asyncio.gather(*(store.check() for store in (one, two) for _ in range(3)))
+    assert sum(len(differences) for differences in found) == 1
+    assert await counts(one, mailing_id) == Counts(pending=6)
+
+
+async def test_a_reference_that_came_between_is_a_race(open_store: Opener) -> None:
+    """PostgreSQL 18 has an error of its own for what 17 called a foreign key that is violated."""
+    store = await open_store()
+    await add_clients(store, 1)
+    mailing_id = await add_mailing(store)
+    runs: list[int] = []
+
+    async def work(tx: Tx) -> int:
+        runs.append(1)
+        return await tx.run("DELETE FROM mailing WHERE id = ?", mailing_id) if len(runs) == 1 else 0
+
+    assert await store._db.transaction(work) == 0
+    assert len(runs) == 2
 
 
 async def _waiting(store: Store) -> None:

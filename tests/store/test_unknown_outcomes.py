@@ -20,6 +20,7 @@ from tests.store.world import (
     add_engine,
     add_mailing,
     claim,
+    client,
     counts,
     mailing,
     messages,
@@ -56,6 +57,16 @@ async def test_resend_tries_again_with_the_same_id_and_remembers(store: Store, c
     assert (again.message_id, again.attempt) == (taken.message_id, 2)
     assert await record(store, owner, [again], Event.ACCEPT) == 1
     assert await counts(store, mailing_id) == Counts(sent=1)
+
+
+async def test_what_a_crash_cut_short_counts_as_an_attempt(store: Store) -> None:
+    mailing_id, owner, _ = await one_unsure(store, crash=True)
+    stats = await store.mailing_stats(mailing_id)
+    assert (stats.attempts, stats.retried) == (1, 0)
+    await claim(store, mailing_id, owner)
+    assert await store.recover(LEASE, 10, expired_only=True) == 1
+    stats = await store.mailing_stats(mailing_id)
+    assert (stats.attempts, stats.retried) == (2, 1)
 
 
 @pytest.mark.parametrize("crash", [False, True])
@@ -127,3 +138,32 @@ async def test_the_metrics_hear_of_every_one_that_ends_uncertain(store: Store) -
     await store.expire(mailing_id, 10, END)
     assert heard == [(Reason.UNCERTAIN, 1), (Reason.EXPIRED, 1)]
     assert len(await messages(store, mailing_id)) == 2
+
+
+@pytest.mark.parametrize("on_uncertain", ["resend", "not_sent"])
+@pytest.mark.parametrize("how", ["filter", "client", "deleted"])
+@pytest.mark.parametrize("crash", [False, True])
+async def test_a_call_without_an_answer_leaves_its_row_though_its_client_stopped_matching_meanwhile(
+    store: Store, on_uncertain: str, how: str, crash: bool
+) -> None:
+    await add_clients(store, 1)
+    mailing_id = await add_mailing(store, mailing(AudienceFilter(("new",)), on_uncertain=on_uncertain))
+    owner = await add_engine(store)
+    (taken,) = await claim(store, mailing_id, owner)
+    await store.begin([taken], owner=owner)
+    if how == "filter":
+        nobody = mailing(AudienceFilter(("no such tag",)), on_uncertain=on_uncertain)
+        await store.update_mailing(mailing_id, lambda _: nobody, by=BY, now_us=NOW)
+        assert await store.build_audience(mailing_id, 10, NOW, NOW)
+    elif how == "client":
+        await store.update_client(taken.client_id, lambda _: client(0, "elsewhere"), by=BY, now_us=NOW)
+    else:
+        await store.delete_client(taken.client_id, by=BY, now_us=NOW)
+    if crash:
+        assert await store.recover(LEASE, 10, expired_only=True) == 1
+    else:
+        assert await record(store, owner, [taken], Event.MISS, due_us=NOW) == 1
+    assert await reason_of(store, taken.message_id) is Reason.UNCERTAIN
+    assert await counts(store, mailing_id) == Counts(uncertain=1)
+    _, attempts = await store.get_message(taken.message_id)
+    assert [one.outcome for one in attempts] == [AttemptOutcome.LOST]

@@ -7,7 +7,7 @@ at all rows before and after each call.
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Set
 from typing import NamedTuple
 
 import pytest
@@ -21,7 +21,9 @@ from engine.store.database import Tx
 from tests.store.world import BY, END, add_engine, add_mailing, client, mailing, outcome, release
 
 TAGS = ("a", "b", "c")
-STEPS = {"sqlite": 200, "sqlite-inline": 1_000, "postgres": 300}
+STEPS = {"sqlite": 200, "sqlite-inline": 500, "postgres": 300}
+STEPS_MAX = 1_900
+"""Where every step is to be seen, a walk goes on until it is. Later all mailings have ended."""
 RESULTS = [(status, step(status, event, unsure=unsure)) for status, event in TABLE for unsure in (False, True)]
 ALL_STEPS = {(status, result.status, result.reason) for status, result in RESULTS}
 
@@ -115,11 +117,10 @@ class Walk:
         )
 
     async def cancel(self) -> None:
-        await self.store.cancel_pending(self.chance.choice(self.mailings), 5, self.now_us)
-
-    async def set_cancelled(self) -> None:
-        if self.chance.random() < 0.2:
-            await self.store.set_cancelled(self.chance.choice(self.mailings), by=BY, now_us=self.now_us)
+        chosen = self.chance.choice(self.mailings)
+        if self.chance.random() < 0.3:
+            await self.store.set_cancelled(chosen, by=BY, now_us=self.now_us)
+        await self.store.cancel_pending(chosen, 5, self.now_us)
 
     async def pause(self) -> None:
         paused = self.chance.random() < 0.5
@@ -167,18 +168,17 @@ class Walk:
         """Each verb with how often it is called and what may happen to a message in it."""
         return {
             self.claim: (5, {Event.CLAIM}),
-            self.begin: (5, {Event.BEGIN}),
+            self.begin: (8, {Event.BEGIN}),
             self.renew: (1, set()),
             self.record: (7, {Event.ACCEPT, Event.REJECT, Event.DEFER, Event.MISS}),
             self.release: (2, {Event.RELEASE}),
             self.recover: (1, {Event.LOSE, Event.RELEASE}),
             self.expire: (1, {Event.EXPIRE}),
             self.cancel: (1, {Event.CANCEL}),
-            self.set_cancelled: (1, set()),
             self.pause: (1, set()),
             self.build: (3, set()),
             self.edit_mailing: (1, set()),
-            self.create_mailing: (1, set()),
+            self.create_mailing: (2, set()),
             self.delete_mailing: (1, set()),
             self.purge: (1, set()),
             self.import_clients: (2, set()),
@@ -186,14 +186,16 @@ class Walk:
             self.delete_client: (1, set()),
         }
 
-    async def run(self, steps: int) -> None:
-        """Walk."""
+    async def run(self, steps: int, wanted: Set[tuple[Status, Status, int | None]] = frozenset()) -> None:
+        """Walk so many steps, and on until those that are wanted have been seen, or hope is lost."""
         self.owners = [await add_engine(self.store), await add_engine(self.store)]
         await self.import_clients()
         await self.create_mailing()
         verbs = self.verbs()
         weights = [often for often, _ in verbs.values()]
-        for _ in range(steps):
+        walked = 0
+        while walked < steps or (wanted - self.steps_seen and walked < STEPS_MAX):
+            walked += 1
             self.now_us += self.chance.randint(0, 100)
             (verb,) = self.chance.choices(list(verbs), weights)
             before = await look(self.store)
@@ -231,8 +233,9 @@ def moved(old: Seen, new: Seen, verb: str) -> int:
     return -1 if verb == "release" else 0
 
 
-@pytest.mark.parametrize("seed", [4, 5])
+@pytest.mark.parametrize("seed", [1, 2])
 async def test_every_walk_keeps_the_rules(store: Store, kind: str, seed: int) -> None:
     walk = Walk(store, seed)
-    await walk.run(STEPS[kind])
-    assert walk.steps_seen >= ALL_STEPS or kind != "sqlite-inline"  # the others walk less far
+    wanted = ALL_STEPS if kind == "sqlite-inline" else set()  # the others are slow, and walk less far
+    await walk.run(STEPS[kind], wanted)
+    assert walk.steps_seen >= wanted

@@ -1,0 +1,419 @@
+"""One simulated life of several engines on one PostgreSQL, and what must be true of it.
+
+INVARIANT. Parts 1 to 10 and 16 of ``life.py``, over all engines, and:
+  2  a rate is kept by all engines together
+  3  a message is called again after an understood answer only if its engine was killed, frozen or cut off for longer
+     than its lease before that answer was stored; an outage or a read-only server that all engines have is no reason
+ 12  nobody waits for a lock for more than 3 s, also when an engine freezes in the middle of a transaction
+ 13  who waits for whom is declared (``waits.py``), and there is no deadlock
+ 17  no claim is taken from an engine before its lease is over
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from random import Random
+from typing import Any, Final
+
+from engine.delivery.delivery import Delivery, DeliverySettings
+from engine.domain.breaker import Breaker
+from engine.ports import StoreUnavailable
+from engine.store import Store
+from engine.store.database import Lane, Work
+from engine.store.postgres import PostgresDatabase
+from tests.simulation.knobs import Knobs
+from tests.simulation.life import NEVER_US, SECOND_US, Client, NoMeter
+from tests.simulation.loop import Program, VirtualClock, VirtualLoop
+from tests.simulation.people import People, SharedMailing
+from tests.simulation.postgres.asyncpg import VERB, Network
+from tests.simulation.postgres.data import Template, Transaction
+from tests.simulation.postgres.server import Server
+from tests.simulation.postgres.setup import open_database, pool_of
+from tests.simulation.world import Call, SimulatedProvider
+
+_STEP_SECONDS: Final = 0.5
+_CALM_US: Final = 30 * SECOND_US
+_PATIENCE_SECONDS: Final = 60.0
+"""After the last mailing's end, for what is still pending then."""
+
+
+class NotedDatabase(PostgresDatabase):
+    """Says what each transaction is for."""
+
+    async def transaction(self, work: Work[Any], lane: Lane = Lane.API) -> Any:
+        VERB.set(_verb(work))
+        return await super().transaction(work, lane)
+
+    async def read(self, work: Work[Any], lane: Lane = Lane.API) -> Any:
+        VERB.set(_verb(work))
+        return await super().read(work, lane)
+
+
+def _verb(work: Work[Any]) -> str:
+    """The store's verb that a work function is of."""
+    name = work.__qualname__.split(".")[1]
+    if name == "_once":  # it is around another's
+        inner = next(
+            cell.cell_contents for cell in work.__closure__ or () if hasattr(cell.cell_contents, "__qualname__")
+        )
+        name = inner.__qualname__.split(".")[1]
+    return name.lstrip("_")
+
+
+@dataclass
+class Trouble:
+    """What befell an engine, or (``engine`` is empty) the server."""
+
+    kind: str
+    engine: str
+    began_us: int
+    ended_us: int = NEVER_US
+
+
+@dataclass
+class ManyCall(Call):
+    """A call, and who made it."""
+
+    engine: str = ""
+    ahead_us: int = 0
+    """How far its clock is ahead."""
+    stored_us: int | None = None
+    """When its outcome was committed."""
+
+
+@dataclass
+class EngineProvider(SimulatedProvider):
+    """The provider as one engine reaches it."""
+
+    engine: str = ""
+    ahead_us: int = 0
+
+    def begin(self, message_id: int, phone_number: int, text: str) -> Call:
+        """Note a call."""
+        call = ManyCall(message_id, phone_number, text, self.clock.now_us())
+        call.engine, call.ahead_us = self.engine, self.ahead_us
+        self.calls.append(call)
+        return call
+
+
+class Engine:
+    """One process: its tasks, its pool, its delivery."""
+
+    def __init__(self, life: ManyLife, name: str) -> None:
+        self.life, self.name = life, name
+        self.program = Program(life.loop, name)
+        self.network = Network(life.random, slow=life.knobs.slow, seconds=life.knobs.statement_seconds)
+        database = open_database(life.server, self.network, name, NotedDatabase)
+        self.pool = pool_of(database)
+        self.store = Store(database)
+        self.clock = VirtualClock(life.loop, life.random.choice(life.knobs.skews_us))
+        self.delivery = self._delivery()
+        self.is_up = False
+
+    def _provider(self) -> EngineProvider:
+        life = self.life
+        known: dict[str, Any] = {"calls": life.calls, "rejects": life.rejects}
+        who: dict[str, Any] = {"engine": self.name, "ahead_us": self.clock.ahead_us}
+        return EngineProvider(life.clock, life.random, life.faults, **known, **who)
+
+    def _delivery(self) -> Delivery:
+        life = self.life
+        return Delivery(
+            self.store,
+            self._provider(),
+            clock=self.clock,
+            random=life.random,
+            settings=life.settings,
+            name=self.name,
+            meter=NoMeter(),
+            breaker=Breaker(failure_threshold=life.random.choice((5, 20)), pause_max_seconds=2.0),
+        )
+
+    async def run(self) -> None:
+        """Start; when the store fails, again, as an operator's restart would."""
+        while True:
+            try:
+                await self.delivery.start()
+                self.store.on_owners_told = self.delivery.clients.owners_told
+                break
+            except StoreUnavailable:
+                await asyncio.sleep(0.5)
+                self.delivery = self._delivery()
+        self.is_up = True
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.is_up = False
+        self.program.kill()
+        self.life.server.hang_up(self.name)
+
+    @property
+    def is_well(self) -> bool:
+        """Whether somebody can ask it for something."""
+        return self.is_up and not self.program.is_frozen
+
+
+class ManyLife:
+    """A life is a function of its seed and of how many engines there may be."""
+
+    def __init__(self, seed: int, engines: int, template: Template, troubles: tuple[str, ...] | None = None) -> None:
+        """``troubles``: only these kinds of trouble; ``None``: whatever is drawn."""
+        self.random = Random(seed)
+        self.knobs = Knobs.draw(self.random, engines, troubles)
+        self.loop = VirtualLoop(self.knobs.begin_seconds)
+        self.clock = VirtualClock(self.loop)
+        self.server = Server(self.loop, template, self.random if self.knobs.disorder else None)
+        self.server.on_commit = self._committed
+        self.settings: DeliverySettings = self.knobs.settings
+        self.faults = self.knobs.faults
+        self.calls: list[ManyCall] = []
+        self.rejects: set[int] = set()
+        self.mailings: list[SharedMailing] = []
+        self.clients: dict[int, Client] = {}
+        self.owners: dict[int, list[Client]] = {}
+        self.troubles: list[Trouble] = []
+        self.lost: set[int] = set()
+        """Messages that were taken back from an engine: nobody can tell whether they were called."""
+        self.early: list[str] = []
+        """Claims that were taken back too early."""
+        self.open_at_kill: list[int] = []
+        self.crashes_us: list[int] = []
+        self.quiet_since_us = 0
+        self.stalls: list[str] = []
+        """What was said to have stalled though nothing had failed for a while."""
+        self.engines: list[Engine] = []
+        self.people = People(self)
+        self._final: tuple[list[Any], list[Any]] = ([], [])
+        self.is_over_in_time = True
+        table = template.tables["message"]
+        self._place = {name: index for index, name in enumerate(table.columns)}
+
+    def run(self) -> None:
+        """Founding, a busy time with its troubles, and a quiet end."""
+        with self.knobs.cuts():
+            self.loop.run_until_complete(self._live())
+        self._read_final()
+        for engine in self.engines:
+            engine.program.kill()
+        self.server.data.close()
+        self.loop.close()
+
+    async def _live(self) -> None:
+        for number in range(self.knobs.engines):
+            self._begin_engine(f"engine-{number}")
+        await self._until(lambda: any(engine.is_up for engine in self.engines), 10)
+        self.people.found()
+        busy = [asyncio.ensure_future(self._trouble(kind)) for kind in self.knobs.troubles]
+        people = asyncio.ensure_future(self.people.be_busy())
+        await asyncio.sleep(self.knobs.busy_seconds)
+        people.cancel()
+        await asyncio.gather(*busy)
+        await self._quiet()
+
+    async def _quiet(self) -> None:
+        """No faults any more: let everything come to its end."""
+        self.quiet_since_us = self.clock.now_us()
+        self.faults.quiet()
+        for engine in self.engines:
+            engine.network.cut = engine.network.lose_commit = 0.0
+        await self._until(lambda: self.people.is_idle and bool(self.well()), 30)
+        self.people.learn_mailings(self._table("mailing"))
+        await self.people.resume_all()
+        last_us = max(mailing.asked.end_us for mailing in self.mailings)
+        limit = max(0, last_us - self.clock.now_us()) / SECOND_US + _PATIENCE_SECONDS
+        self.is_over_in_time = await self._until(self._is_over, limit)
+        await self._until(lambda: all(engine.is_up for engine in self.engines if not engine.program.is_dead), 10)
+        stopping = [
+            engine.program.start(engine.delivery.stop(10)) for engine in self.engines if not engine.program.is_dead
+        ]
+        for task in stopping:
+            await task
+
+    async def _until(self, reached: Callable[[], bool], limit_seconds: float) -> bool:
+        deadline = self.loop.time() + limit_seconds
+        while not reached():
+            if self.loop.time() > deadline:
+                return False
+            await asyncio.sleep(_STEP_SECONDS)
+        return True
+
+    def _is_over(self) -> bool:
+        if self.clock.now_us() > self.quiet_since_us + _CALM_US:
+            for engine in self.well():
+                self.stalls += [f"{engine.name}: {stall}" for stall in engine.delivery.liveness.stalls()]
+        return not self._has_work()
+
+    def _has_work(self) -> bool:
+        open_ones = self.server.data.committed(
+            "SELECT 1 FROM message WHERE status <= 2 UNION ALL SELECT 1 FROM mailing"
+            " WHERE (cancelled_us IS NULL AND NOT audience_ready) OR deleted_us IS NOT NULL LIMIT 1"
+        )
+        return bool(open_ones)
+
+    def _read_final(self) -> None:
+        self.people.learn_clients(self._table("client"))
+        self.people.learn_mailings(self._table("mailing"))
+        numbers = {mailing.stored_id: mailing.id for mailing in self.mailings}
+        messages, counters = ([*self._table(name)] for name in ("message", "mailing_counters"))
+        for row in [*messages, *counters]:
+            row["mailing_id"] = numbers[row["mailing_id"]]
+        self._final = messages, counters
+
+    def _table(self, name: str) -> Iterator[dict[str, Any]]:
+        columns = self.server.template.tables[name].columns
+        for row in self.server.data.committed(f"SELECT {', '.join(columns)} FROM {name}"):
+            yield dict(zip(columns, row, strict=True))
+
+    def trace(self) -> str:
+        """What happened, put together: two lives of one seed have the same."""
+        digest = sha256(repr((self.loop.steps, self.server.statements, self.server.locks.log)).encode())
+        digest.update(repr(self.calls).encode())
+        digest.update(repr(self._final).encode())
+        return digest.hexdigest()
+
+    def final(self) -> tuple[list[Any], list[Any]]:
+        """Messages and counters as they are in the end; the mailings' ids are ours."""
+        return self._final
+
+    # -- engines -------------------------------------------------------------------------------
+    def _begin_engine(self, name: str) -> Engine:
+        engine = Engine(self, name)
+        self.engines.append(engine)
+        engine.program.start(engine.run())
+        return engine
+
+    def well(self) -> list[Engine]:
+        """Engines that somebody can ask for something."""
+        return [engine for engine in self.engines if engine.is_well]
+
+    # -- troubles ------------------------------------------------------------------------------
+    async def _trouble(self, kind: str) -> None:
+        await asyncio.sleep(self.random.uniform(0.2, self.knobs.busy_seconds))
+        doing: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "kill": self._kill,
+            "freeze": self._freeze,
+            "freeze inside": self._freeze_inside,
+            "read-only": self._read_only,
+            "outage": self._outage,
+            "cut": self._cut,
+            "lost commit": self._lose_commits,
+            "black hole": self._black_hole,
+        }
+        await doing[kind]()
+
+    async def _victim(self) -> Engine | None:
+        await self._until(lambda: bool(self.well()), 20)
+        well = self.well()
+        return self.random.choice(well) if well else None
+
+    async def _kill(self) -> None:
+        if (engine := await self._victim()) is None:
+            return
+        self.crashes_us.append(self._begin_trouble("kill", engine).began_us)
+        self.open_at_kill.append(self._open_calls(engine.name))
+        engine.kill()
+        await asyncio.sleep(self.random.choice((0.1, 3.0, 12.0)))
+        self._begin_engine(f"{engine.name}'")
+
+    async def _freeze(self) -> None:
+        if (engine := await self._victim()) is not None:
+            await self._frozen(engine)
+
+    async def _freeze_inside(self) -> None:
+        """SIGSTOP in the middle of a transaction that holds locks."""
+        if (engine := await self._victim()) is None:
+            return
+        deadline = self.loop.time() + 10
+        while self.loop.time() < deadline and not engine.program.is_frozen:
+            if engine.is_well and any(
+                session.transaction is not None and session.transaction.changes
+                for session in self.server.sessions
+                if session.program == engine.name
+            ):
+                await self._frozen(engine)
+                return
+            await asyncio.sleep(0.005)
+
+    async def _frozen(self, engine: Engine) -> None:
+        trouble = self._begin_trouble("freeze", engine)
+        engine.program.freeze()
+        await asyncio.sleep(self.random.choice((1.0, 5.0, self.settings.lease_seconds + 2)))
+        engine.program.thaw()
+        trouble.ended_us = self.clock.now_us()
+
+    async def _read_only(self) -> None:
+        trouble = self._begin_trouble("read-only", None)
+        self.server.is_read_only = True
+        await asyncio.sleep(self.random.uniform(1, 5))
+        self.server.is_read_only = False
+        trouble.ended_us = self.clock.now_us()
+
+    async def _outage(self) -> None:
+        trouble = self._begin_trouble("outage", None)
+        self.server.go_away()
+        await asyncio.sleep(self.settings.lease_seconds * self.random.uniform(0.1, 2.5))
+        self.server.come_back()
+        trouble.ended_us = self.clock.now_us()
+
+    async def _cut(self) -> None:
+        await self._while(lambda network, share: setattr(network, "cut", share), 0.05)
+
+    async def _lose_commits(self) -> None:
+        await self._while(lambda network, share: setattr(network, "lose_commit", share), 0.2)
+
+    async def _while(self, change: Callable[[Network, float], None], share: float) -> None:
+        engine = await self._victim()
+        if engine is not None:
+            change(engine.network, self.random.uniform(0, share))
+            await asyncio.sleep(self.random.uniform(1, 10))
+            change(engine.network, 0.0)
+
+    async def _black_hole(self) -> None:
+        if (engine := await self._victim()) is None:
+            return
+        trouble = self._begin_trouble("black hole", engine)
+        engine.network.is_black = True
+        engine.pool.black_out()
+        await asyncio.sleep(self.random.choice((1.0, 10.0)))
+        engine.network.is_black = False
+        # Those connections stay silent: it is over when they have been given up.
+        trouble.ended_us = self.clock.now_us() + 10 * SECOND_US
+
+    def _begin_trouble(self, kind: str, engine: Engine | None) -> Trouble:
+        self.troubles.append(Trouble(kind, engine.name if engine else "", self.clock.now_us()))
+        return self.troubles[-1]
+
+    def _open_calls(self, engine: str) -> int:
+        return len({call.message_id for call in self.calls if call.engine == engine and call.stored_us is None})
+
+    # -- notes of what is committed ------------------------------------------------------------
+    def _committed(self, transaction: Transaction) -> None:
+        status = self._place["status"]
+        for table, kind, id, old, new in transaction.changes:
+            if table.name != "message" or kind == "insert" or old[status] not in (1, 2):
+                continue
+            if kind == "update" and new[status] in (1, 2):
+                continue
+            if transaction.label == "recover":
+                self._taken_back(id, old, new)
+            else:
+                self._stored(id, transaction.program)
+
+    def _taken_back(self, id: int, old: Any, new: Any) -> None:
+        due_us = old[self._place["due_us"]]
+        if due_us > self.clock.now_us() + self.knobs.skew_max_us:
+            self.early.append(
+                f"17: message {id} was taken back {due_us - self.clock.now_us()} us before its lease was over"
+            )
+        if new[self._place["unsure"]] or new[self._place["reason"]]:
+            self.lost.add(id)
+
+    def _stored(self, id: int, engine: str) -> None:
+        for call in reversed(self.calls):
+            if call.message_id == id:
+                if call.engine == engine and call.stored_us is None and call.ended_us is not None:
+                    call.stored_us = self.clock.now_us()
+                return

@@ -1,0 +1,371 @@
+"""What people do meanwhile, each time through one of the engines, and what they have been told.
+
+What a caller was not told (the engine died, the store failed) may have been done or not: both are right then. What is
+true in the end is read from the tables.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from engine.domain.audience import AudienceFilter
+from engine.domain.errors import Conflict, NotFound, ReadOnly
+from engine.domain.validate import ClientInput, MailingInput
+from engine.ports import StoreUnavailable
+from engine.store.rows import Actor
+from tests.simulation.knobs import draw_local_hours
+from tests.simulation.life import NEVER_US, SECOND_US, TAGS, Client, Mailing
+
+if TYPE_CHECKING:
+    from tests.simulation.many import Engine, ManyLife
+
+_ZONES: Final = {"UTC": 0, "Europe/Moscow": 3, "Asia/Kamchatka": 12}
+_TAG_SETS: Final = ((), ("new",), ("new", "vip"))
+_REFUSALS: Final = (StoreUnavailable, NotFound, ReadOnly, Conflict)
+Act = Callable[["Engine"], Coroutine[Any, Any, None]]
+
+
+@dataclass(slots=True)
+class SharedMailing(Mailing):
+    """A mailing, whose ``id`` is its place in our list: what it is called in the database may never be told."""
+
+    stored_id: int = 0
+    is_gone: bool = False
+
+
+class People:
+    """All who use the service."""
+
+    def __init__(self, life: ManyLife) -> None:
+        self._life, self._random = life, life.random
+        self._next_phone = 79160000000
+        self._taken: set[int] = set()
+        """Clients (ids) and mailings (negative ids) that somebody is at."""
+        self._tasks: list[asyncio.Task[None]] = []
+        self._acts: list[tuple[float, Callable[[], Act | None]]] = [
+            (3, self._import_clients),
+            (2, self._create_client),
+            (4, self._edit_client),
+            (2, self._delete_client),
+            (1, self._edit_batch),
+            (1, self._delete_batch),
+            (3, self._pause),
+            (2, self._resume),
+            (1, self._cancel),
+            (2, self._edit_filter),
+            (1, self._delete_mailing),
+            (3, self._create_mailing),
+        ]
+
+    def found(self) -> None:
+        """The first clients and mailings."""
+        for _ in range(2):
+            self._start(self._import(self._somebodies(self._life.knobs.clients // 2 + 1)))
+        for _ in range(self._life.knobs.mailings):
+            self._start(self._make_mailing())
+
+    async def be_busy(self) -> None:
+        """Do things for ever."""
+        while True:
+            await asyncio.sleep(self._random.expovariate(self._life.knobs.actions_per_second))
+            weights = [weight for weight, _ in self._acts]
+            (_, choose) = self._random.choices(self._acts, weights)[0]
+            if self._life.well() and (act := choose()) is not None:
+                self._start(act)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits for an answer."""
+        return all(task.done() for task in self._tasks)
+
+    async def resume_all(self) -> None:
+        """Nothing stays paused."""
+        for mailing in self._life.mailings:
+            while not mailing.is_gone:
+                try:
+                    await self._resume_one(self._random.choice(self._life.well()), mailing)
+                    break
+                except StoreUnavailable:  # the caller gets an error and asks again
+                    await asyncio.sleep(0.5)
+
+    def _start(self, act: Act) -> None:
+        engine = self._random.choice(self._life.well())
+        self._tasks.append(engine.program.start(self._try(act, engine)))
+
+    async def _try(self, act: Act, engine: Engine) -> None:
+        try:
+            await act(engine)
+        except _REFUSALS:
+            return
+
+    # -- clients -------------------------------------------------------------------------------
+    def _somebody(self) -> ClientInput:
+        self._next_phone += 1
+        return ClientInput(self._next_phone, "916", self._random.choice(TAGS), self._random.choice(list(_ZONES)))
+
+    def _somebodies(self, number: int) -> list[ClientInput]:
+        return [self._somebody() for _ in range(number)]
+
+    def _free_clients(self, most: int) -> list[Client]:
+        free = [one for one in self._life.clients.values() if not one.is_deleted and one.id not in self._taken]
+        return self._random.sample(free, min(most, len(free)))
+
+    def _know(self, id: int, given: ClientInput, since_us: int) -> None:
+        if id not in self._life.clients:
+            client = Client(id, given, since_us)
+            self._life.clients[id] = client
+            self._life.owners.setdefault(given.phone_number, []).append(client)
+
+    def _create_client(self) -> Act:
+        given = self._somebody()
+
+        async def act(engine: Engine) -> None:
+            since_us = self._life.clock.now_us()
+            created = await engine.store.create_client(given, by=Actor(), now_us=engine.clock.now_us())
+            self._know(created.row.id, given, since_us)
+            await _tell(engine, [created.row.id])
+
+        return act
+
+    def _import_clients(self) -> Act:
+        return self._import(self._somebodies(self._random.randint(1, 6)), self._free_clients(4))
+
+    def _import(self, new: list[ClientInput], old: Iterable[Client] = ()) -> Act:
+        old = list(old)
+        edits = {client.id: replace(client.given, tag=self._random.choice(TAGS)) for client in old}
+        self._taken |= edits.keys()
+
+        async def act(engine: Engine) -> None:
+            since_us = self._life.clock.now_us()
+            self._ask_edits(edits)
+            result = await engine.store.import_clients(
+                [*new, *edits.values()], by=Actor(), now_us=engine.clock.now_us()
+            )
+            phones = {given.phone_number: given for given in new}
+            for id, given in zip(result.changed_ids, sorted(phones.values(), key=_phone), strict=False):
+                self._know(id, given, since_us)
+            await _tell(engine, result.changed_ids)
+            self._end_edits(edits)
+
+        return act
+
+    def _ask_edits(self, edits: dict[int, ClientInput]) -> None:
+        now_us = self._life.clock.now_us()
+        for id, given in edits.items():
+            client = self._life.clients[id]
+            client.was.asked(given, now_us)
+            if given.phone_number != client.given.phone_number:
+                self._life.owners.setdefault(given.phone_number, []).append(client)
+
+    def _end_edits(self, edits: dict[int, ClientInput]) -> None:
+        """The caller has been told that it is done."""
+        for id, given in edits.items():
+            self._life.clients[id].given = given
+            self._life.clients[id].was.returned(self._life.clock.now_us())
+        self._taken -= edits.keys()
+
+    def _edit_client(self) -> Act | None:
+        if not (found := self._free_clients(1)):
+            return None
+        edits = {found[0].id: self._somebody()}
+        self._taken |= edits.keys()
+        ((id, given),) = edits.items()
+
+        async def act(engine: Engine) -> None:
+            self._ask_edits(edits)
+            await engine.store.update_client(id, lambda _: given, by=Actor(), now_us=engine.clock.now_us())
+            await _tell(engine, [id])
+            self._end_edits(edits)
+
+        return act
+
+    def _edit_batch(self) -> Act:
+        zone = self._random.choice(list(_ZONES))
+        edits = {client.id: replace(client.given, time_zone=zone) for client in self._free_clients(5)}
+        self._taken |= edits.keys()
+
+        async def act(engine: Engine) -> None:
+            self._ask_edits(edits)
+            result = await engine.store.update_clients(
+                list(edits), time_zone=zone, by=Actor(), now_us=engine.clock.now_us()
+            )
+            await _tell(engine, result.changed_ids)
+            self._end_edits(edits)
+
+        return act
+
+    def _delete_client(self) -> Act | None:
+        return self._delete(1)
+
+    def _delete_batch(self) -> Act | None:
+        return self._delete(4)
+
+    def _delete(self, most: int) -> Act | None:
+        clients = self._free_clients(most)
+        self._taken |= (ids := {client.id for client in clients})
+        if not ids:
+            return None
+
+        async def act(engine: Engine) -> None:
+            now_us = engine.clock.now_us()
+            for client in clients:
+                client.is_deleted = True
+            if most == 1:
+                await engine.store.delete_client(clients[0].id, by=Actor(), now_us=now_us)
+            else:
+                await engine.store.delete_clients(sorted(ids), by=Actor(), now_us=now_us)
+            await _tell(engine, sorted(ids))
+            for client in clients:
+                client.deleted_us = self._life.clock.now_us()
+
+        return act
+
+    # -- mailings ------------------------------------------------------------------------------
+    def _free_mailing(self) -> SharedMailing | None:
+        free = [one for one in self._life.mailings if self._is_open(one) and -one.id not in self._taken]
+        return self._random.choice(free) if free else None
+
+    def _is_open(self, mailing: SharedMailing) -> bool:
+        return mailing.cancelled_us is None and self._life.clock.now_us() < mailing.asked.end_us - SECOND_US
+
+    def _with_mailing(self, do: Callable[[Engine, SharedMailing], Coroutine[Any, Any, None]]) -> Act | None:
+        if (mailing := self._free_mailing()) is None:
+            return None
+        self._taken.add(-mailing.id)
+
+        async def act(engine: Engine) -> None:
+            try:
+                await do(engine, mailing)
+            finally:
+                self._taken.discard(-mailing.id)
+
+        return act
+
+    def _create_mailing(self) -> Act | None:
+        return self._make_mailing() if len(self._life.mailings) < 2 * self._life.knobs.mailings else None
+
+    def _make_mailing(self) -> Act:
+        asked = self._draw_mailing()
+
+        async def act(engine: Engine) -> None:
+            now_us = engine.clock.now_us()
+            number = len(self._life.mailings) + 1
+            # The text names the mailing, so that the provider's calls can be told apart: its place in our list.
+            mailing = SharedMailing(number, replace(asked, text=str(number)))
+            self._life.mailings.append(mailing)
+            self._taken.add(-number)
+            created = await engine.store.create_mailing(mailing.asked, by=Actor(), now_us=now_us)
+            mailing.stored_id = created.row.id
+            await engine.delivery.refresh(created.row.id, is_new=True)
+            self._taken.discard(-number)
+
+        return act
+
+    def _draw_mailing(self) -> MailingInput:
+        random, now_us = self._random, self._life.clock.now_us()
+        start_us = now_us + int(random.choice((0, 0, 2)) * SECOND_US)
+        hours, length_seconds = None, random.choice((5.0, 12.0, 3600.0, 3600.0))
+        if random.random() < 0.3:
+            zone_hours = random.choice(list(_ZONES.values()))
+            hours, length_seconds = draw_local_hours(random, self._life.loop.time(), zone_hours), 20.0
+        return MailingInput(
+            text="",
+            filter=AudienceFilter(tags=random.choice(_TAG_SETS)),
+            start_us=start_us,
+            end_us=start_us + int(length_seconds * SECOND_US),
+            local_hours=hours,
+            rate_limit=random.choice((None, None, None, 3.0)),
+            on_uncertain=random.choice(("resend", "resend", "not_sent")),
+        )
+
+    def _pause(self) -> Act | None:
+        async def do(engine: Engine, mailing: SharedMailing) -> None:
+            await engine.store.set_paused(mailing.stored_id, True, by=Actor(), now_us=engine.clock.now_us())
+            await engine.delivery.refresh(mailing.stored_id)
+            mailing.pauses.append([self._life.clock.now_us(), NEVER_US])
+
+        return self._with_mailing(do)
+
+    def _resume(self) -> Act | None:
+        return self._with_mailing(self._resume_one)
+
+    async def _resume_one(self, engine: Engine, mailing: SharedMailing) -> None:
+        for pause in mailing.pauses:
+            pause[1] = min(pause[1], self._life.clock.now_us())
+        try:
+            await engine.store.set_paused(mailing.stored_id, False, by=Actor(), now_us=engine.clock.now_us())
+            await engine.delivery.refresh(mailing.stored_id)
+        except (NotFound, ReadOnly):
+            return
+
+    def _cancel(self) -> Act | None:
+        async def do(engine: Engine, mailing: SharedMailing) -> None:
+            mailing.cancelled_us = self._life.clock.now_us()
+            await engine.store.set_cancelled(mailing.stored_id, by=Actor(), now_us=engine.clock.now_us())
+            await self._stopped(engine, mailing)
+
+        return self._with_mailing(do)
+
+    def _delete_mailing(self) -> Act | None:
+        async def do(engine: Engine, mailing: SharedMailing) -> None:
+            mailing.cancelled_us = self._life.clock.now_us()
+            await engine.store.delete_mailing(mailing.stored_id, by=Actor(), now_us=engine.clock.now_us())
+            await self._stopped(engine, mailing)
+
+        return self._with_mailing(do)
+
+    async def _stopped(self, engine: Engine, mailing: SharedMailing) -> None:
+        await engine.delivery.refresh(mailing.stored_id)
+        mailing.pauses.append([self._life.clock.now_us(), NEVER_US])  # from here on: no call, as with a pause
+
+    def _edit_filter(self) -> Act | None:
+        async def do(engine: Engine, mailing: SharedMailing) -> None:
+            asked = replace(mailing.asked, filter=AudienceFilter(tags=self._random.choice(_TAG_SETS)))
+            mailing.filters.asked(asked.filter, self._life.clock.now_us())
+            await engine.store.update_mailing(
+                mailing.stored_id, lambda _: asked, by=Actor(), now_us=engine.clock.now_us()
+            )
+            await engine.delivery.refresh(mailing.stored_id)
+            mailing.asked = asked
+            mailing.filters.returned(self._life.clock.now_us())
+
+        return self._with_mailing(do)
+
+    # -- in the end ----------------------------------------------------------------------------
+    def learn_clients(self, rows: Iterable[dict[str, Any]]) -> None:
+        """What the table says goes for what nobody was told."""
+        stored = {row["id"]: row for row in rows}
+        for id, row in stored.items():
+            given = ClientInput(row["phone_number"], row["phone_code"], row["tag"], row["time_zone"])
+            self._know(id, given, 0)
+            self._life.clients[id].given = given
+            self._life.clients[id].is_deleted = False
+        for client in self._life.clients.values():
+            client.is_deleted = client.id not in stored
+
+    def learn_mailings(self, rows: Iterable[dict[str, Any]]) -> None:
+        """As ``learn_clients``."""
+        stored = {int(row["text"]): row for row in rows}
+        for mailing in self._life.mailings:
+            row = stored.get(mailing.id)
+            mailing.is_gone = row is None
+            if row is not None:
+                tags, codes = (tuple(orjson.loads(row[name])) for name in ("filter_tags", "filter_phone_codes"))
+                mailing.stored_id, mailing.cancelled_us = row["id"], row["cancelled_us"]
+                mailing.asked = replace(mailing.asked, filter=AudienceFilter(tags, codes))
+
+
+def _phone(given: ClientInput) -> int:
+    return given.phone_number
+
+
+async def _tell(engine: Engine, client_ids: Iterable[int]) -> None:
+    """As the API does after the commit, before it answers."""
+    ids = list(client_ids)
+    engine.delivery.clients.changed(ids)
+    await engine.delivery.clients.followed(ids)

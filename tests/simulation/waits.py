@@ -1,0 +1,58 @@
+"""Who may wait for whom, on PostgreSQL, by table and by the names of the store's verbs.
+
+Any other wait in a life's log is a violation: one that nobody has thought of is how a deadlock, or a stop of all
+sending, begins, and is seen in the first lives, where the deadlock itself needs tens. The order in which a transaction
+may wait is docs/decisions/lock-order.md; here is what follows from it. What is not here is as much a promise: that a
+claim, an ending or a recovery waits for no message, and an outcome for no mailing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_CLIENTS: Final = frozenset(
+    {"create_client", "update_client", "delete_client", "import_clients", "update_clients", "delete_clients"}
+)
+_MAILINGS: Final = frozenset({"set_paused", "set_cancelled", "update_mailing", "delete_mailing"})
+_AUDIENCES: Final = frozenset({"build_audience", "purge"})
+_OUTCOMES: Final = frozenset({"record", "release"})
+_RECORDERS: Final = _OUTCOMES | {"recover"}
+"""They make rows, too, for who waited for an outcome: then they hold the clients."""
+_SWEEPS: Final = frozenset({"end", "recover"})
+_ENGINES: Final = frozenset({"register_engine", "retire_engine", "heartbeat", "turn_clock_back"})
+_COUNTING: Final = _CLIENTS | _OUTCOMES | _SWEEPS | {"build_audience"}
+_REVISING: Final = _MAILINGS | _ENGINES | _AUDIENCES | _CLIENTS | {"create_mailing", "set_control"}
+
+DECLARED: Final[dict[str, tuple[tuple[frozenset[str], frozenset[str]], ...]]] = {
+    "advisory": (
+        (_AUDIENCES | _RECORDERS, _AUDIENCES | _CLIENTS | _RECORDERS),
+        (_CLIENTS, _AUDIENCES | _RECORDERS),
+    ),
+    "client": ((_CLIENTS, _CLIENTS),),
+    "unique client": ((_CLIENTS, _CLIENTS),),
+    # SKIP LOCKED: who claims, ends or takes back messages waits for none. But others wait for them.
+    "message": (
+        (
+            _CLIENTS | _OUTCOMES | _AUDIENCES | {"begin"},
+            _CLIENTS | _OUTCOMES | _AUDIENCES | _SWEEPS | {"begin", "renew", "claim", "take_back"},
+        ),
+    ),
+    "unique message": ((_CLIENTS | _AUDIENCES, _COUNTING | {"claim", "begin", "renew"}),),
+    "told": ((_CLIENTS | _RECORDERS, _CLIENTS | _RECORDERS | {"set_cancelled", "forget_told"}),),
+    "unique told": ((_CLIENTS, _CLIENTS),),
+    "mailing": (
+        # A change that has returned is obeyed by claims that commit later: it waits for those under way.
+        (_MAILINGS | {"build_audience", "purge"}, _MAILINGS | {"build_audience", "purge", "claim", "end"}),
+        (frozenset({"claim", "end"}), _MAILINGS | {"build_audience", "purge"}),
+    ),
+    "mailing_counters": ((_COUNTING, _COUNTING),),
+    "mailing_stat": ((_COUNTING, _COUNTING),),
+    "unique mailing_stat": ((_COUNTING, _COUNTING),),
+    "control": ((_REVISING, _REVISING),),
+    "engine": ((_ENGINES, _ENGINES),),
+}
+
+
+def is_declared(table: str, who: str, whom: str) -> bool:
+    """Whether this wait is meant."""
+    return any(who in waiting and whom in holding for waiting, holding in DECLARED.get(table, ()))
