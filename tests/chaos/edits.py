@@ -38,6 +38,8 @@ _OPEN_MAILINGS = 5
 _PENDING_MIN = 300
 _GROUP = 15
 _KILL_SECONDS = (2.0, 5.0)
+_SENT, _UNCERTAIN = (3, None), (4, 4)
+"""Status and reason in the database."""
 
 
 @dataclass(slots=True, eq=False)
@@ -342,13 +344,18 @@ class Office:
         if unseen := report.arrivals.ids - {call.message_id for call in report.begun}:
             report.broken.append(f"{len(unseen)} messages were called and nobody noted when that began")
         if missed := await self._missed():
-            report.broken.append(f"{len(missed)} people did not get a mailing that they match, such as {missed[0]}")
+            report.broken.append(
+                f"{len(missed)} people did not get a mailing that they match, such as (mailing, client, status and"
+                f" reason) {missed[0]}"
+            )
 
-    async def _missed(self) -> list[tuple[int, int]]:
-        """Mailing and client."""
-        rows = await self._here.database.query("SELECT mailing_id, client_id FROM message WHERE status = 3")
-        sent = set(rows)
+    async def _missed(self) -> list[tuple[int, int, str]]:
+        """Mailing, client, and what became of the message. A message that a killed engine had may have been called;
+        when its client stops matching it ends as uncertain, and nobody is sent it later when he matches again."""
+        rows = await self._here.database.query("SELECT mailing_id, client_id, status, reason FROM message")
+        became = {(mailing_id, client_id): (status, reason) for mailing_id, client_id, status, reason in rows}
         wanted = [
             (letter.id, person.id) for letter in self._letters for person in self._people if person.tag == letter.tag
         ]
-        return sorted(pair for pair in wanted if pair not in sent)
+        self._here.report.more["uncertain"] = f"{sum(became.get(pair) == _UNCERTAIN for pair in wanted)} who match"
+        return sorted((*pair, str(became.get(pair))) for pair in wanted if became.get(pair) not in (_SENT, _UNCERTAIN))

@@ -110,10 +110,14 @@ class Report:
         return explained, strays
 
     def _cause(self, before: Call, again: Call) -> int | None:
-        for number, event in reversed(list(enumerate(self.events))):
-            if event.began <= again.at and event.excuses(before, self.latency_seconds, self.lag_seconds):
-                return number
-        return None
+        """The first event that was not over when the call came: what that one has cut off, no later one can."""
+        excusing = [
+            number
+            for number, event in enumerate(self.events)
+            if event.began <= again.at and event.excuses(before, self.latency_seconds, self.lag_seconds)
+        ]
+        under_way = [number for number in excusing if self.events[number].ended >= before.at]
+        return next(iter(under_way or excusing[-1:]), None)
 
     def recoveries(self) -> list[tuple[float, int, Event]]:
         """How long after its end each event was felt by each engine that it had hit."""
