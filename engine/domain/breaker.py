@@ -95,8 +95,8 @@ class Breaker:
             return max(now_us, held_until_us)
         if self._probing:
             return None
-        # No pause is longer than this: a clock that stepped back must not make it so.
-        self._due_us = min(self._due_us, now_us + self._pause_us)
+        if self._due_us - now_us > self._pause_us + _STEP_US:
+            self._due_us = now_us + self._pause_us  # a clock that stepped back must not make it longer
         return max(now_us, self._due_us, held_until_us)
 
     def start(self, now_us: int) -> bool:

@@ -344,3 +344,12 @@ class Provider(RuleBasedStateMachine):
 
 TestProvider = Provider.TestCase
 TestProvider.settings = settings(stateful_step_count=30)
+
+
+def test_a_time_that_was_read_earlier_does_not_shorten_a_pause() -> None:
+    breaker = Breaker(failure_threshold=1, pause_base_seconds=0.5)
+    breaker.fail(100 * SECOND_US, 1.0, False)
+    due_us = breaker.ready_us(100 * SECOND_US)
+    assert due_us == 100 * SECOND_US + 500_000
+    assert breaker.ready_us(99 * SECOND_US) == breaker.ready_us(100 * SECOND_US) == due_us
+    assert breaker.ready_us(10 * SECOND_US) == 10 * SECOND_US + 500_000
