@@ -38,7 +38,7 @@ async def test_an_unknown_name_takes_as_long_as_a_wrong_password() -> None:
         return time.perf_counter() - begin
 
     # In turn, and the quickest of each: what other processes do to some of them must not be taken for a difference.
-    times = [(await seconds(stored), await seconds(None)) for _ in range(15)]
+    times = [(await seconds(stored), await seconds(None)) for _ in range(40)]
     known, unknown = (min(each) for each in zip(*times, strict=True))
     assert 0.5 < unknown / known < 2
     passwords.close()
