@@ -73,6 +73,10 @@ class Claim(NamedTuple):
     time_zone: str
     lease_until_us: int
 
+    def given_back(self, due_us: int = 0) -> Return:
+        """What undoes it; ``due_us`` as in ``Return``."""
+        return Return(self.message_id, self.mailing_id, self.attempt, due_us)
+
 
 class Record(NamedTuple):
     """The outcome of one call, to be stored."""

@@ -35,7 +35,7 @@ from engine.delivery.worker import Worker
 from engine.domain.breaker import Breaker, BreakerState
 from engine.domain.message import Event
 from engine.domain.retry import RetryPolicy
-from engine.ports import Claim, Clock, Control, EngineRow, Meter, Provider, Record, Return, Store, StoreUnavailable
+from engine.ports import Claim, Clock, Control, EngineRow, Meter, Provider, Record, Store, StoreUnavailable
 
 __all__ = ["Delivery", "DeliverySettings"]
 
@@ -368,7 +368,7 @@ class Delivery:
         )
 
     def _give_back(self, claims: list[Claim]) -> None:
-        self.recorder.give_back([Return(it.message_id, it.mailing_id, it.attempt, 0) for it in claims])
+        self.recorder.give_back([claim.given_back() for claim in claims])
 
     async def _until(self, reached: Callable[[], bool], seconds: float) -> None:
         deadline_us = self._clock.monotonic_us() + int(seconds * 1_000_000)

@@ -14,7 +14,7 @@ import structlog
 from engine.delivery.queue import DeliveryQueue
 from engine.delivery.recorder import Recorder
 from engine.delivery.supervisor import Supervisor
-from engine.ports import Clock, Return
+from engine.ports import Clock
 
 _LOOK_SECONDS = 0.005
 _US_PER_SECOND = 1_000_000
@@ -44,8 +44,7 @@ class Ending:
         await self._stop(self._supervisor.names(), end_us)
 
     def _give_back(self) -> None:
-        claims = self._queue.withdraw(lambda _: True)
-        self._recorder.give_back([Return(claim.message_id, claim.mailing_id, claim.attempt, 0) for claim in claims])
+        self._recorder.give_back([claim.given_back() for claim in self._queue.withdraw(lambda _: True)])
 
     def _workers(self) -> list[str]:
         return self._supervisor.names("worker-")

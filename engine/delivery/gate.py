@@ -28,7 +28,7 @@ class Gate:
         self._on_way = on_way
         self.bucket = TokenBucket(rate_per_second)
         self.has_share = True
-        """False: the provider's rate is so small that other engines use all of it."""
+        """False: nothing of the provider's rate is ours. Other engines use all of it, or may have taken us for dead."""
         self.is_stale: Callable[[], bool] = _never
         """With other engines on the database: no call starts when the control record was last read
         too long ago, for a pause may have been missed."""

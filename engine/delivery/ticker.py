@@ -32,7 +32,7 @@ _SWEEP_ROWS = 5_000
 _CONTENDED_US = 20_000
 # A mailing with a rate needs no more in the queue than it may send soon; the rest is for other engines.
 _PACED_SECONDS = 0.5
-_PACED_US = 500_000
+_PACED_US = int(_PACED_SECONDS * _US_PER_SECOND)
 
 log = structlog.get_logger(__name__)
 
@@ -137,7 +137,7 @@ class Ticker:
         """What waits in the queue for a token would wait beyond the mailing's end."""
         if self._queue.queued(mailing_id):
             claims = self._queue.withdraw(lambda claim: claim.mailing_id == mailing_id)
-            self._recorder.give_back([Return(it.message_id, it.mailing_id, it.attempt, 0) for it in claims])
+            self._recorder.give_back([claim.given_back() for claim in claims])
 
     async def _sweep(self, entry: Entry, now_us: int) -> bool:
         entry.ask_us = None
@@ -191,7 +191,7 @@ class Ticker:
 
     def _is_far(self, bucket: TokenBucket) -> bool:
         """Whether the next token of a mailing is so far that another turn comes before it."""
-        return self._gate.wait_us(bucket) - self._gate.wait_us() > _PACED_SECONDS * _US_PER_SECOND
+        return self._gate.wait_us(bucket) - self._gate.wait_us() > _PACED_US
 
     def _probe_share(self, now_us: int) -> dict[int, int]:
         """One message for the breaker's probe, of each mailing in turn; the others lose no attempt."""
@@ -249,7 +249,7 @@ class Ticker:
             self._hand.revoke(await self._store.outdated(claims, owner=self._owner))
         except BaseException:
             self._hand.revoke(claim.message_id for claim in claims)
-            self._recorder.give_back([Return(claim.message_id, claim.mailing_id, claim.attempt, 0) for claim in claims])
+            self._recorder.give_back([claim.given_back() for claim in claims])
             raise
 
     def _take_in(self, entry: Entry, claims: list[Claim], changed: set[int], filter_then: AudienceFilter) -> None:
@@ -257,7 +257,7 @@ class Ticker:
         now_us = self._clock.now_us()
         is_current = self._book.get(entry.plan.mailing_id) is entry and entry.plan.filter == filter_then
         if self._gate.is_shut or not is_current or not entry.may_send(now_us):
-            back = [Return(claim.message_id, claim.mailing_id, claim.attempt, 0) for claim in claims]
+            back = [claim.given_back() for claim in claims]
         elif entry.plan.local_hours is None and not changed and not self._hand.revoked:
             back = []
         else:
@@ -275,8 +275,7 @@ class Ticker:
             except Exception:
                 opens_us = now_us  # the worker meets it again, and makes it this one message's trouble
             if opens_us > now_us or claim.client_id in changed or claim.message_id in self._hand.revoked:
-                due_us = opens_us if opens_us > now_us else 0
-                yield Return(claim.message_id, claim.mailing_id, claim.attempt, due_us)
+                yield claim.given_back(opens_us if opens_us > now_us else 0)
 
     async def _sleep(self, looked_us: int) -> None:
         """Until somebody wakes us, or what comes first after ``looked_us``, when this turn began: a moment that

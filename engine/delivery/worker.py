@@ -18,7 +18,7 @@ from engine.delivery.shared_clock import SharedClock
 from engine.domain.message import Event
 from engine.domain.outcome import Outcome, Verdict, classify
 from engine.domain.retry import RetryPolicy
-from engine.ports import Claim, Provider, Record, Return
+from engine.ports import Claim, Provider, Record
 
 _US_PER_SECOND = 1_000_000
 # Whoever waits for a token looks up so often: a pause or a stop must not wait for a slow rate.
@@ -118,7 +118,7 @@ class Worker:
 
     def _give_back(self, claim: Claim, due_us: int) -> None:
         self._gate.abandon(claim.message_id)
-        self._recorder.give_back([Return(claim.message_id, claim.mailing_id, claim.attempt, due_us)], slots=1)
+        self._recorder.give_back([claim.given_back(due_us)], slots=1)
 
     def _is_ours(self, claim: Claim) -> bool:
         until_us = self._shared_clock.now_us() + self._lease_margin_us
