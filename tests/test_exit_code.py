@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -47,5 +47,5 @@ async def test_outcomes_that_the_database_did_not_take_are_said(
     stop = Stop(3600)  # so its thread, which ends the process at the limit, sleeps longer than these tests run
     stop.begin()
     with capture_logs() as lines:
-        assert await engine.run(cast(Settings, load({"fbrq_token": "x"}, {}, None)), stop) == code
+        assert await engine.run(load({"fbrq_token": "x"}, {}, None), stop) == code
     assert [line["outcomes"] for line in lines if line["event"] == "stop.limit_over"] == [4] * bool(outcomes)
