@@ -52,6 +52,8 @@ class Knobs:
     """Rows that a statement locks in no order of its own are locked in any."""
     begin_seconds: float
     """When the life begins, after midnight UTC."""
+    idle_seconds: float
+    """How long the engines are up before somebody comes."""
     busy_seconds: float
     clients: int
     mailings: int
@@ -83,6 +85,8 @@ class Knobs:
             skews_us=(-300_000, 0, 300_000) if random.random() < 0.3 else (0,),
             disorder=random.random() < 0.5,
             begin_seconds=random.randrange(_DAY_SECONDS // 60 - 60) * 60 + random.uniform(45, 59),
+            # Engines that have been up for 10 s take over what others have left.
+            idle_seconds=random.choice((0.0, 9.0)),
             busy_seconds=random.uniform(2, 7),
             clients=random.choice((3, 12, 25, 40)),
             mailings=random.randint(1, 3),

@@ -31,7 +31,7 @@ import asyncio
 import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -53,6 +53,8 @@ from tests.simulation.world import Call, Faults, FaultyStore, SimulatedProvider
 SECOND_US = 1_000_000
 NEVER_US = 2**62
 _LOOK_SECONDS = 2.0
+_LATELY = 8
+"""So many of the latest claims are of interest."""
 TAGS = ("new", "vip", "")
 ZONES = {"UTC": 0, "Europe/Moscow": 3, "Asia/Kamchatka": 12}
 """Hours ahead of UTC."""
@@ -158,7 +160,7 @@ class Life:
         shutil.copy(template, self.path)
         with closing(sqlite3.connect(self.path)) as connection:
             connection.executescript(_NOTE_REMOVALS)
-        lease_seconds = self.random.choice((8.0, 20.0))
+        lease_seconds = self.random.choice((3.0, 8.0, 20.0))
         self.settings = DeliverySettings(
             workers=self.random.choice((1, 3, 16)),
             slots=self.random.choice((0, 0, 64)),
@@ -166,11 +168,12 @@ class Life:
             tick_seconds=self.random.choice((1.0, 5.0)),
             provider_rate=self.random.choice((0.0, 0.0, 50.0)),
             provider_timeout_seconds=2.0,
-            retry_base_seconds=1.0,
+            retry_base_seconds=self.random.choice((0.2, 1.0)),
             retry_max_seconds=5.0,
             lease_seconds=lease_seconds,
         )
         self.faults = self._faults()
+        self.has_outages = self.random.random() < 0.3
         self.changes_per_second = self.random.choice((0.5, 2.0, 5.0))
         self.failure_threshold = self.random.choice((5, 20))
         # Soon the minute is over, and with it local hours that close or open.
@@ -179,12 +182,15 @@ class Life:
         self.clients: dict[int, Client] = {}  # by id
         self.owners: dict[int, list[Client]] = {}  # by phone number, old ones too
         self.last_edited: Client | None = None
+        self.freed: list[int] = []  # numbers that their clients have left, the last one last
         self.in_doubt: set[int] = set()  # numbers of changes that have not returned: a crash may have come between
         self.crashes_us: list[int] = []
         self.quiet_since_us = 0
         self.open_after_crash: list[set[int]] = []
         self.lost: set[int] = set()
         """Messages that were claimed at a crash, where nobody can tell who was called."""
+        self.whose: dict[int, tuple[int, int]] = {}
+        """Mailing and client of each message that was claimed."""
         self.provider: SimulatedProvider | None = None
         self.calls: list[Call] = []
         self.rejects: set[int] = set()
@@ -254,6 +260,7 @@ class Life:
                 " FROM message JOIN mailing ON mailing.id = mailing_id WHERE status IN (1, 2)"
             ).fetchall()
         self.lost |= {message_id for message_id, _, may_be_called in claimed if may_be_called}
+        self.whose |= {claim.message_id: (claim.mailing_id, claim.client_id) for claim in self.faulty_store.claims}
         return {message_id for message_id, stored_us, _ in claimed if called_us.get(message_id, -1) >= (stored_us or 0)}
 
     def _note_end(self, task: asyncio.Task[None]) -> None:
@@ -271,9 +278,28 @@ class Life:
     async def _busy(self) -> None:
         self.faulty_store = FaultyStore(self.store, self.random, self.faults)
         delivery = await self._engine(self.faulty_store)
+        self._outing = asyncio.create_task(self._outages())
         while True:
-            await asyncio.sleep(self.random.expovariate(self.changes_per_second))
-            await self._somebody_does_something(delivery)
+            await self._somebody_does_something(delivery, await self._moment())
+
+    async def _outages(self) -> None:
+        """The store goes away while the engine has messages in hand, now and then for longer than a lease lasts."""
+        while self.has_outages:
+            await asyncio.sleep(self.random.expovariate(0.3))
+            self.faulty_store.claimed.clear()
+            await self.faulty_store.claimed.wait()
+            await asyncio.sleep(self.random.uniform(0, 0.3))
+            self.faulty_store.is_away = True
+            await asyncio.sleep(self.settings.lease_seconds * self.random.uniform(0.1, 1.5))
+            self.faulty_store.is_away = False
+
+    async def _moment(self) -> bool:
+        """Until somebody does something: at any time, or while the answer to a claim is on its way. Whether it is."""
+        self.faulty_store.is_claiming.clear()
+        with suppress(TimeoutError):
+            delay_seconds = self.random.expovariate(self.changes_per_second)
+            return await asyncio.wait_for(self.faulty_store.is_claiming.wait(), delay_seconds)
+        return False
 
     async def _quiet(self) -> None:
         """No faults any more: let everything come to its end."""
@@ -310,7 +336,7 @@ class Life:
                 break
             except Exception:  # the store fails on purpose: start again, as an operator's restart would
                 await asyncio.sleep(0.5)
-        if not (self.faults.store_fails or self.faults.store_fails_after):
+        if not (self.faults.store_fails or self.faults.store_fails_after or self.has_outages):
             self._looking = asyncio.create_task(self._look(delivery))
         return delivery
 
@@ -320,12 +346,12 @@ class Life:
             await asyncio.sleep(_LOOK_SECONDS)
 
     # -- what people do ------------------------------------------------------------------------
-    async def _somebody_does_something(self, delivery: Delivery) -> None:
-        mailing = self.random.choice(self.mailings)
+    async def _somebody_does_something(self, delivery: Delivery, is_claiming: bool) -> None:
+        mailing, client = self._subject(delivery, is_claiming)
         acts: list[tuple[int, Callable[[], Awaitable[None]]]] = [
-            (20, lambda: self._add_client(delivery)),
-            (10, lambda: self._delete_client(delivery)),
-            (17, lambda: self._edit_client(delivery)),
+            (0 if is_claiming else 12, lambda: self._add_client(delivery)),
+            (10, lambda: self._delete_client(delivery, client)),
+            (17, lambda: self._edit_client(delivery, client)),
         ]
         if self._is_open(mailing):
             acts += [
@@ -338,8 +364,21 @@ class Life:
         (_, act), *_ = self.random.choices(acts, [weight for weight, _ in acts])
         await act()
 
-    async def _add_client(self, delivery: Delivery | None) -> None:
+    def _subject(self, delivery: Delivery, is_claiming: bool) -> tuple[Mailing, Client]:
+        """What an act is about: often what the engine has in hand, or has just claimed."""
+        claims = self.faulty_store.claims[-_LATELY:]
+        if is_claiming:
+            claims = claims[-1:]
+        elif self.random.random() < 0.4:
+            claims = delivery.hand.claims()
+        if claims and self.random.random() < 0.7:
+            claim = self.random.choice(claims)
+            return next(one for one in self.mailings if one.id == claim.mailing_id), self.clients[claim.client_id]
+        return self.random.choice(self.mailings), self.random.choice(list(self.clients.values()))
+
+    async def _add_client(self, delivery: Delivery | None, phone_number: int | None = None) -> None:
         given = self._somebody()
+        given = given if phone_number is None else replace(given, phone_number=phone_number)
         created = await self.store.create_client(given, by=Actor(), now_us=self.clock.now_us())
         client = Client(created.row.id, given, self.clock.now_us())
         self.clients[client.id] = client
@@ -350,27 +389,35 @@ class Life:
     def _somebody(self) -> ClientInput:
         self._next_phone += 1
         held = {client.given.phone_number for client in self.clients.values() if not client.is_deleted}
-        free = sorted(self.owners.keys() - held - self.in_doubt)
+        free = [number for number in self.freed if number not in held | self.in_doubt]
+        # Mostly one whose last client has just left it.
+        free = free[-2:] if self.random.random() < 0.7 else free
         phone_number = self.random.choice(free) if free and self.random.random() < 0.5 else self._next_phone
         return ClientInput(phone_number, "916", self.random.choice(TAGS), self.random.choice(list(ZONES)))
 
-    async def _edit_client(self, delivery: Delivery) -> None:
-        if self.last_edited is None or self.random.random() < 0.6:
-            self.last_edited = self.random.choice(list(self.clients.values()))
-        client = self.last_edited  # often the same one again, back and forth
+    async def _edit_client(self, delivery: Delivery, client: Client) -> None:
+        if self.last_edited is not None and self.random.random() < 0.4:
+            client = self.last_edited  # often the same one again, back and forth
+        self.last_edited = client
         if client.is_deleted:
             return
-        now_us, old, client.given = self.clock.now_us(), client.given, self._somebody()
+        before = client.given
+        await self._edit(delivery, client, self._somebody())
+        if self.random.random() < 0.4 and not client.is_deleted:  # it was a mistake
+            await self._edit(delivery, client, replace(self._somebody(), tag=before.tag))
+
+    async def _edit(self, delivery: Delivery, client: Client, given: ClientInput) -> None:
+        now_us, old, client.given = self.clock.now_us(), client.given, given
         self.owners.setdefault(client.given.phone_number, []).append(client)
         client.was.asked(client.given, now_us)
         self.in_doubt |= (doubtful := {old.phone_number, client.given.phone_number})
-        await self.store.update_client(client.id, lambda _: client.given, by=Actor(), now_us=now_us)
+        await self.store.update_client(client.id, lambda _: given, by=Actor(), now_us=now_us)
         delivery.clients.changed([client.id])
         client.was.returned(self.clock.now_us())
         self.in_doubt -= doubtful
+        self.freed.append(old.phone_number)
 
-    async def _delete_client(self, delivery: Delivery) -> None:
-        client = self.random.choice(list(self.clients.values()))
+    async def _delete_client(self, delivery: Delivery, client: Client) -> None:
         if not client.is_deleted:
             client.is_deleted = True
             self.in_doubt.add(client.given.phone_number)
@@ -378,6 +425,9 @@ class Life:
             delivery.clients.changed([client.id])
             client.deleted_us = self.clock.now_us()
             self.in_doubt.discard(client.given.phone_number)
+            self.freed.append(client.given.phone_number)
+            if self.random.random() < 0.4:  # it was a mistake
+                await self._add_client(delivery, client.given.phone_number)
 
     async def _add_mailing(self) -> None:
         now_us = self.clock.now_us()
@@ -480,9 +530,9 @@ class Life:
             lose_answer=share(0.2),
             refuse=share(0.1),
             misroute=share(0.1),
-            forbid=share(self.random.choice((0.1, 0.6))),
+            forbid=self.random.choice((0.0, share(0.1), share(0.6), 0.95)),
             store_fails=share(0.05),
-            store_fails_after=share(self.random.choice((0.05, 0.3))),
+            store_fails_after=self.random.choice((0.0, share(0.05), share(0.3), 0.25)),
             store_stalls=share(0.3),
             latency_seconds=self.random.choice(((0.01, 0.2), (0.01, 0.2), (0.4, 1.9))),
             store_seconds=(0.0, self.random.choice((0.01, 0.01, 1.0))),

@@ -36,6 +36,9 @@ from tests.simulation.world import Call, SimulatedProvider
 
 _STEP_SECONDS: Final = 0.5
 _CALM_US: Final = 30 * SECOND_US
+_INSIDE: Final = ("record", "renew", "claim")
+"""Transactions that are short, and rare, and after which most can go wrong."""
+_CHOOSY_SECONDS: Final = 3.0
 _PATIENCE_SECONDS: Final = 60.0
 """After the last mailing's end, for what is still pending then."""
 
@@ -150,6 +153,11 @@ class Engine:
         self.program.kill()
         self.life.server.hang_up(self.name)
 
+    def changing(self) -> set[str]:
+        """Verbs of the store that have changed rows and are not committed."""
+        transactions = (one.transaction for one in self.life.server.sessions if one.program == self.name)
+        return {one.label for one in transactions if one is not None and one.changes}
+
     @property
     def is_well(self) -> bool:
         """Whether somebody can ask it for something."""
@@ -177,6 +185,8 @@ class ManyLife:
         self.troubles: list[Trouble] = []
         self.lost: set[int] = set()
         """Messages that were taken back from an engine: nobody can tell whether they were called."""
+        self.whose: dict[int, tuple[int, int]] = {}
+        """Needs nobody: here no number is anybody else's later."""
         self.early: list[str] = []
         """Claims that were taken back too early."""
         self.open_at_kill: list[int] = []
@@ -205,6 +215,7 @@ class ManyLife:
         for number in range(self.knobs.engines):
             self._begin_engine(f"engine-{number}")
         await self._until(lambda: any(engine.is_up for engine in self.engines), 10)
+        await asyncio.sleep(self.knobs.idle_seconds)
         self.people.found()
         busy = [asyncio.ensure_future(self._trouble(kind)) for kind in self.knobs.troubles]
         people = asyncio.ensure_future(self.people.be_busy())
@@ -323,24 +334,23 @@ class ManyLife:
             await self._frozen(engine)
 
     async def _freeze_inside(self) -> None:
-        """SIGSTOP in the middle of a transaction that holds locks."""
+        """SIGSTOP in the middle of a transaction that holds locks: for some seconds only of a certain one is good."""
         if (engine := await self._victim()) is None:
             return
-        deadline = self.loop.time() + 10
-        while self.loop.time() < deadline and not engine.program.is_frozen:
-            if engine.is_well and any(
-                session.transaction is not None and session.transaction.changes
-                for session in self.server.sessions
-                if session.program == engine.name
-            ):
+        began, wanted = self.loop.time(), self.random.choice((None, *_INSIDE))
+        while (waited := self.loop.time() - began) < 10 and not engine.program.is_frozen:
+            verbs = engine.changing() if engine.is_well else set()
+            if wanted in verbs or (verbs and (wanted is None or waited > _CHOOSY_SECONDS)):
                 await self._frozen(engine)
                 return
             await asyncio.sleep(0.005)
 
     async def _frozen(self, engine: Engine) -> None:
-        trouble = self._begin_trouble("freeze", engine)
+        trouble, lease_seconds = self._begin_trouble("freeze", engine), self.settings.lease_seconds
         engine.program.freeze()
-        await asyncio.sleep(self.random.choice((1.0, 5.0, self.settings.lease_seconds + 2)))
+        self.people.intervene(engine)
+        # Longer than the control record is good for, and not for so long that all leases are over; or longer than that.
+        await asyncio.sleep(self.random.choice((1.0, self.random.uniform(2, 4), 5.0, lease_seconds + 2)))
         engine.program.thaw()
         trouble.ended_us = self.clock.now_us()
 
@@ -377,6 +387,7 @@ class ManyLife:
         trouble = self._begin_trouble("black hole", engine)
         engine.network.is_black = True
         engine.pool.black_out()
+        self.people.intervene(engine)
         await asyncio.sleep(self.random.choice((1.0, 10.0)))
         engine.network.is_black = False
         # Those connections stay silent: it is over when they have been given up.

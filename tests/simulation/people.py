@@ -78,6 +78,18 @@ class People:
             if self._life.well() and (act := choose()) is not None:
                 self._start(act)
 
+    def intervene(self, engine: Engine) -> None:
+        """An engine hangs. Somebody stops or changes now, through another one, what it has in hand."""
+        claims = engine.delivery.hand.claims()
+        for claim in self._random.sample(claims, min(len(claims), self._random.choice((0, 1, 3)))):
+            if not self._life.well():
+                return
+            client = self._life.clients.get(claim.client_id)
+            mailing = next((one for one in self._life.mailings if one.stored_id == claim.mailing_id), None)
+            act = self._pause(mailing) if self._random.random() < 0.6 else self._edit_client(client)
+            if act is not None:
+                self._start(act)
+
     @property
     def is_idle(self) -> bool:
         """Whether nobody waits for an answer."""
@@ -112,8 +124,11 @@ class People:
         return [self._somebody() for _ in range(number)]
 
     def _free_clients(self, most: int) -> list[Client]:
-        free = [one for one in self._life.clients.values() if not one.is_deleted and one.id not in self._taken]
+        free = [one for one in self._life.clients.values() if self._is_free(one)]
         return self._random.sample(free, min(most, len(free)))
+
+    def _is_free(self, client: Client) -> bool:
+        return not client.is_deleted and client.id not in self._taken
 
     def _know(self, id: int, given: ClientInput, since_us: int) -> None:
         if id not in self._life.clients:
@@ -169,8 +184,9 @@ class People:
             self._life.clients[id].was.returned(self._life.clock.now_us())
         self._taken -= edits.keys()
 
-    def _edit_client(self) -> Act | None:
-        if not (found := self._free_clients(1)):
+    def _edit_client(self, client: Client | None = None) -> Act | None:
+        found = self._free_clients(1) if client is None or not self._is_free(client) else [client]
+        if not found:
             return None
         edits = {found[0].id: self._somebody()}
         self._taken |= edits.keys()
@@ -227,14 +243,19 @@ class People:
 
     # -- mailings ------------------------------------------------------------------------------
     def _free_mailing(self) -> SharedMailing | None:
-        free = [one for one in self._life.mailings if self._is_open(one) and -one.id not in self._taken]
+        free = [one for one in self._life.mailings if self._is_open(one)]
         return self._random.choice(free) if free else None
 
     def _is_open(self, mailing: SharedMailing) -> bool:
-        return mailing.cancelled_us is None and self._life.clock.now_us() < mailing.asked.end_us - SECOND_US
+        is_over = mailing.cancelled_us is not None or self._life.clock.now_us() >= mailing.asked.end_us - SECOND_US
+        return not is_over and -mailing.id not in self._taken
 
-    def _with_mailing(self, do: Callable[[Engine, SharedMailing], Coroutine[Any, Any, None]]) -> Act | None:
-        if (mailing := self._free_mailing()) is None:
+    def _with_mailing(
+        self, do: Callable[[Engine, SharedMailing], Coroutine[Any, Any, None]], mailing: SharedMailing | None = None
+    ) -> Act | None:
+        if mailing is None or not self._is_open(mailing):
+            mailing = self._free_mailing()
+        if mailing is None:
             return None
         self._taken.add(-mailing.id)
 
@@ -283,13 +304,13 @@ class People:
             on_uncertain=random.choice(("resend", "resend", "not_sent")),
         )
 
-    def _pause(self) -> Act | None:
+    def _pause(self, mailing: SharedMailing | None = None) -> Act | None:
         async def do(engine: Engine, mailing: SharedMailing) -> None:
             await engine.store.set_paused(mailing.stored_id, True, by=Actor(), now_us=engine.clock.now_us())
             await engine.delivery.refresh(mailing.stored_id)
             mailing.pauses.append([self._life.clock.now_us(), NEVER_US])
 
-        return self._with_mailing(do)
+        return self._with_mailing(do, mailing)
 
     def _resume(self) -> Act | None:
         return self._with_mailing(self._resume_one)

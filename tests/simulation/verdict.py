@@ -37,6 +37,7 @@ class Verdict:
         for call in life.calls:
             if call.http_status == 200 or not call.is_known:
                 self.reached[int(call.text), call.phone_number].add(call.message_id)
+        self._doubtful = set(self._doubts())
 
     def faults(self) -> list[str]:
         """All violations, in words."""
@@ -165,8 +166,17 @@ class Verdict:
                 yield from self._fate(mailing, client.id, matches, row)
 
     def _is_told(self, mailing: Mailing, client: Client) -> bool:
-        """Whether a message that is gone may have told its number; after a crash nobody knows what was called."""
-        return (mailing.id, client.given.phone_number) in self.reached or bool(self.life.crashes_us)
+        """Whether a message that is gone may have told its number."""
+        pair = mailing.id, client.given.phone_number
+        return pair in self.reached or pair in self._doubtful
+
+    def _doubts(self) -> Iterator[tuple[int, int]]:
+        """Mailings and numbers of messages that may have reached somebody: the store does not know at which of their
+        client's numbers, so each that the client has left since is taken for told."""
+        for message_id, (mailing_id, client_id) in self.life.whose.items():
+            if message_id in self.life.lost or not all(call.is_known for call in self.calls.get(message_id, ())):
+                for was in self.clients[client_id].was.between(0, NEVER_US):
+                    yield mailing_id, was.phone_number
 
     def _fate(self, mailing: Mailing, client_id: int, matches: bool, row: Row | None) -> Iterator[str]:
         if row is None:

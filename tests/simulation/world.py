@@ -19,6 +19,8 @@ BUSY, BUSY_SECONDS = 429, 2
 NOT_THE_PROVIDERS = 203
 """Stands for a 2xx with a page of HTML: the status of the real ones would be mistaken for an acceptance here."""
 _STALL_SECONDS = 0.5
+_LONG_SECONDS = 0.1
+"""An answer that takes so long may be overtaken by what somebody does meanwhile."""
 ODD_STATUSES = (408, 502, 504, NOT_THE_PROVIDERS)
 
 
@@ -142,7 +144,13 @@ class FaultyStore:
     def __init__(self, store: Any, random: Random, faults: Faults) -> None:
         self._store, self._random, self._faults = store, random, faults
         self.shared: bool = store.shared
+        self.is_away = False
+        """Nothing works."""
         self.failures = 0
+        self.claims: list[Claim] = []
+        """All that were committed."""
+        self.claimed, self.is_claiming = asyncio.Event(), asyncio.Event()
+        """Set when some were, and when the answer is on its way for long."""
         self.lost_claims: list[Claim] = []
         """Claims that were committed, of which nobody was told."""
 
@@ -153,7 +161,12 @@ class FaultyStore:
             await self._delay()
             self._fail(self._faults.store_fails, verb)
             result = await method(*args, **kwargs)
-            await self._delay()
+            if verb == "claim" and result:
+                self.claims += result
+                self.claimed.set()
+                await self._delay(self.is_claiming)
+            else:
+                await self._delay()
             try:
                 self._fail(self._faults.store_fails_after, verb)
             except StoreUnavailable:
@@ -163,11 +176,14 @@ class FaultyStore:
 
         return call
 
-    async def _delay(self) -> None:
+    async def _delay(self, told: asyncio.Event | None = None) -> None:
         stalls = self._faults.store_stalls and self._random.random() < self._faults.store_stalls
-        await asyncio.sleep(self._random.uniform(*self._faults.store_seconds) + _STALL_SECONDS * bool(stalls))
+        delay_seconds = self._random.uniform(*self._faults.store_seconds) + _STALL_SECONDS * bool(stalls)
+        if told is not None and delay_seconds > _LONG_SECONDS:
+            told.set()
+        await asyncio.sleep(delay_seconds)
 
     def _fail(self, share: float, verb: str) -> None:
-        if share and self._random.random() < share:
+        if self.is_away or (share and self._random.random() < share):
             self.failures += 1
             raise StoreUnavailable(f"simulated failure of {verb}")
