@@ -324,7 +324,7 @@ class ManyLife:
         if (engine := await self._victim()) is None:
             return
         self.crashes_us.append(self._begin_trouble("kill", engine).began_us)
-        self.open_at_kill.append(self._open_calls(engine.name))
+        self.open_at_kill.append(self._open_calls(engine))
         engine.kill()
         await asyncio.sleep(self.random.choice((0.1, 3.0, 12.0)))
         self._begin_engine(f"{engine.name}'")
@@ -397,8 +397,12 @@ class ManyLife:
         self.troubles.append(Trouble(kind, engine.name if engine else "", self.clock.now_us()))
         return self.troubles[-1]
 
-    def _open_calls(self, engine: str) -> int:
-        return len({call.message_id for call in self.calls if call.engine == engine and call.stored_us is None})
+    def _open_calls(self, engine: Engine) -> int:
+        """How many messages it has called whose outcome is not stored, and which are its own still: others may have
+        taken them back, or have removed them with their mailing."""
+        called = {call.message_id for call in self.calls if call.engine == engine.name and call.stored_us is None}
+        own = f"SELECT id FROM message WHERE status IN (1, 2) AND owner = {engine.delivery.engine_id}"
+        return len(called & {row[0] for row in self.server.data.committed(own)})
 
     # -- notes of what is committed ------------------------------------------------------------
     def _committed(self, transaction: Transaction) -> None:
