@@ -6,29 +6,26 @@ five seconds is due in two hours and five seconds. So it is taken back by as muc
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
-import structlog
-
-from engine.delivery.book import Book
-from engine.ports import Clock, Store
+from common.logs import get_logger
+from engine.delivery.state import State
+from engine.ports import Store
 
 STEP_US: Final = 30_000_000
 """A step back of less delays by less than a minute: nothing is done about it."""
 _LOOK_SECONDS: Final = 1.0
 _CHUNK_ROWS: Final = 5_000
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class ClockWatch:
     """An actor that compares the wall clock with one that only runs forward, and at its start with the latest time that
     any engine on this database has seen."""
 
-    def __init__(self, store: Store, *, book: Book, clock: Clock, on_back: Callable[[], None]) -> None:
-        """``on_back`` is told when messages have become due earlier."""
-        self._store, self._book, self._clock, self._on_back = store, book, clock, on_back
+    def __init__(self, store: Store, state: State) -> None:
+        self._store, self._book, self._bell, self._clock = store, state.book, state.bell, state.clock
         self._ahead_us: int | None = None
         """How far the wall clock was ahead of the other one at the last look."""
 
@@ -55,4 +52,4 @@ class ClockWatch:
             while after is not None:
                 after = await self._store.take_back(mailing_id, _CHUNK_ROWS, after=after, by_us=by_us)
         self._book.ask_all()
-        self._on_back()
+        self._bell.ring_for_work()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
+from typing import Final
 
-import structlog
-
+from common.logs import get_logger
 from engine.delivery.on_way import CallsOnWay
 from engine.domain.breaker import Breaker, BreakerState
 from engine.domain.message import Event
 from engine.domain.outcome import Outcome, Verdict
 from engine.domain.pacing import TokenBucket
 
-log = structlog.get_logger(__name__)
+STALE_SECONDS: Final = 2.0
+"""Several engines on one database: one that has not read the control record for so long begins no call."""
+
+log = get_logger(__name__)
 
 
 def _never() -> bool:

@@ -9,15 +9,15 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
-import structlog
-
-from engine.delivery.book import Book, Entry
+from common.logs import get_logger
+from engine.delivery.book import Entry
+from engine.delivery.control_keeper import ControlKeeper
 from engine.delivery.gate import Gate
-from engine.delivery.queue import DeliveryQueue
 from engine.delivery.recorder import Recorder
+from engine.delivery.state import State
 from engine.domain.breaker import BreakerState
 from engine.domain.liveness import Stall, View, Watch
-from engine.ports import Clock, Store, StoreUnavailable
+from engine.ports import Store, StoreUnavailable
 
 _CHANGES: Final = (
     *("heartbeat", "recover", "renew", "claim", "begin", "record", "release"),
@@ -30,7 +30,7 @@ _SOON_US: Final = 100_000
 _LOOK_US: Final = 200_000
 """Whoever asks more often than that is told the same again: a look goes through all mailings."""
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class HeardStore:
@@ -85,24 +85,9 @@ class HeardStore:
 class Liveness:
     """What has stalled in one engine."""
 
-    def __init__(
-        self,
-        store: HeardStore,
-        queue: DeliveryQueue,
-        book: Book,
-        gate: Gate,
-        recorder: Recorder,
-        clock: Clock,
-        call_seconds: float,
-        look_seconds: float,
-        *,
-        is_forgotten: Callable[[], bool],
-    ) -> None:
-        """``call_seconds``: how long a call may take; ``look_seconds``: how often the ticker looks;
-        ``is_forgotten``: whether the other engines take this one for dead."""
-        self._store, self._queue, self._book, self._gate, self._recorder = store, queue, book, gate, recorder
-        self._clock, self._call_seconds, self._look_seconds = clock, call_seconds, look_seconds
-        self._is_forgotten = is_forgotten
+    def __init__(self, store: HeardStore, state: State, *, recorder: Recorder, control: ControlKeeper) -> None:
+        self._store, self._recorder, self._control, self._settings = store, recorder, control, state.settings
+        self._queue, self._book, self._gate, self._clock = state.queue, state.book, state.gate, state.clock
         self._watch = Watch()
         self._looked_us: int | None = None
         self._stalls: list[Stall] = []
@@ -137,13 +122,13 @@ class Liveness:
             changes=self._store.changes,
             asked=self._store.oldest,
             looks=sum(answers[verb] for verb in _TICKERS),
-            look_seconds=self._look_seconds,
+            look_seconds=self._settings.tick_seconds,
             outcomes=len(self._recorder),
             stored=answers["record"] + answers["release"],
             queued=len(queue) if queue.slots_used < queue.slots else 0,
             taken=queue.taken,
             calls=sum(entry.in_flight for entry in entries),
-            call_seconds=self._call_seconds,
+            call_seconds=self._settings.provider_timeout_seconds,
             # Whoever is being claimed for is not known to be due until the answer says so.
             due=self._recorder.claiming.locked() or any(self._is_due(entry, now_us) for entry in entries),
             claimed=self._store.claimed,
@@ -151,7 +136,7 @@ class Liveness:
             swept=answers["expire"] + answers["cancel_pending"],
             building=any(entry.needs_building for entry in entries),
             built=answers["build_audience"] + answers["purge"],
-            forgotten=self._is_forgotten(),
+            forgotten=self._control.is_forgotten,
             stopping=self._gate.stopping,
             claims_held=held or ("the queue is full" if len(queue) >= queue.capacity else ""),
             calls_held=held or self._paced(),

@@ -17,6 +17,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Collection
 
+from engine.delivery.bell import Bell
 from engine.delivery.book import Book, Entry
 from engine.delivery.gate import Gate
 from engine.domain.fairness import RoundRobin
@@ -33,7 +34,7 @@ class DeliveryQueue:
     """Claims that wait for a worker, and the workers that wait for a claim."""
 
     def __init__(
-        self, capacity: int, workers: int, *, slots_min: int = 0, gate: Gate, book: Book, clock: Clock
+        self, capacity: int, workers: int, *, slots_min: int = 0, gate: Gate, book: Book, bell: Bell, clock: Clock
     ) -> None:
         """``workers`` calls at the same time; ``slots_min``: so many slots, even if there are fewer workers."""
         self.capacity = capacity
@@ -43,9 +44,8 @@ class DeliveryQueue:
         self.slots_used = 0
         self.taken = 0
         """How many claims have gone to workers, ever: it shows that the queue moves."""
-        self.on_low: Callable[[], None] = lambda: None
-        """Called when a lane runs low, so that the ticker claims more before it is empty."""
-        self._gate, self._book, self._clock = gate, book, clock
+        self._gate, self._book, self._bell, self._clock = gate, book, bell, clock
+        bell.wake_workers = self.wake_all
         self._lanes: dict[int, deque[Claim]] = {}
         self._low_marks: dict[int, int] = {}
         self._turns = RoundRobin()
@@ -67,6 +67,12 @@ class DeliveryQueue:
     def waiting(self) -> list[int]:
         """The ids of the mailings whose claims wait here."""
         return list(self._lanes)
+
+    @property
+    def in_flight(self) -> int:
+        """Messages between queue and store. Where outcomes wait because there are more slots than workers, as many as
+        there are workers: so many may be called. 0: every outcome is stored."""
+        return min(self.slots_used, self.workers)
 
     def put(self, mailing_id: int, claims: Collection[Claim]) -> None:
         """Add claims of one mailing; the ticker asks for no more than there is room."""
@@ -145,6 +151,10 @@ class DeliveryQueue:
                 waiter.set_result(None)
                 count -= 1
 
+    def wake_all(self) -> None:
+        """Let as many waiting workers look again as may call at the same time."""
+        self.wake(self.workers)
+
     def withdraw(self, unwanted: Callable[[Claim], bool]) -> list[Claim]:
         """Take out all claims for which ``unwanted`` is true; they are the caller's to give back."""
         out: list[Claim] = []
@@ -196,7 +206,7 @@ class DeliveryQueue:
         if left <= self._low_marks[mailing_id]:
             # Again at the half of that: the ticker may find it too early now, and nobody else would say so.
             self._low_marks[mailing_id] = left // 2 if left else -1
-            self.on_low()
+            self._bell.ring_for_work()  # before the lane is empty
         if not left:
             self._close(mailing_id)
         elif left != self._size:  # others wait too

@@ -5,22 +5,18 @@ from __future__ import annotations
 from random import Random
 from typing import Final
 
-import structlog
-
 from common.line_limit import LineLimit
-from engine.delivery.book import Book, Entry
-from engine.delivery.gate import Gate
-from engine.delivery.hand import Hand
+from common.logs import get_logger
+from engine.delivery.book import Entry
 from engine.delivery.marker import Marker, MarkNotStored
-from engine.delivery.queue import DeliveryQueue
 from engine.delivery.recorder import Recorder
-from engine.delivery.shared_clock import SharedClock
+from engine.delivery.state import State
 from engine.domain.message import Event
 from engine.domain.outcome import Outcome, Verdict, classify
 from engine.domain.retry import RetryPolicy
+from engine.domain.units import US_PER_SECOND, in_us
 from engine.ports import Claim, Provider, Record
 
-_US_PER_SECOND = 1_000_000
 # Whoever waits for a token looks up so often: a pause or a stop must not wait for a slow rate.
 _PACE_STEP_SECONDS = 0.05
 
@@ -30,36 +26,23 @@ _LINES: Final = {
     Event.MISS: "message.outcome_unknown",
 }
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Worker:
     """Delivers one message at a time. All workers of an engine share its parts."""
 
-    def __init__(
-        self,
-        *,
-        queue: DeliveryQueue,
-        book: Book,
-        hand: Hand,
-        gate: Gate,
-        marker: Marker,
-        recorder: Recorder,
-        provider: Provider,
-        retry: RetryPolicy,
-        timeout_seconds: float,
-        lease_margin_seconds: float,
-        clock: SharedClock,
-        random: Random,
-    ) -> None:
-        self._queue, self._book, self._hand, self._gate = queue, book, hand, gate
-        self._marker, self._recorder, self._provider = marker, recorder, provider
-        self._retry = retry
-        self._timeout_seconds, self._timeout_us = timeout_seconds, int(timeout_seconds * _US_PER_SECOND)
+    def __init__(self, state: State, *, marker: Marker, recorder: Recorder, provider: Provider, random: Random) -> None:
+        settings = state.settings
+        self._queue, self._book, self._hand, self._gate = state.queue, state.book, state.hand, state.gate
+        self._marker, self._recorder, self._provider, self._random = marker, recorder, provider, random
+        self._retry = RetryPolicy(settings.retry_base_seconds, settings.retry_max_seconds)
+        self._timeout_seconds = settings.provider_timeout_seconds
+        self._timeout_us = in_us(self._timeout_seconds)
+        self._clock, self._shared_clock = state.clock, state.shared_clock
         # The lease keeper renews what is in hand, calls in flight too. A lease that is nearly over
         # all the same means that this engine was frozen or the store is away: don't begin a call.
-        self._lease_margin_us = int(lease_margin_seconds * _US_PER_SECOND)
-        self._clock, self._shared_clock, self._random = clock.own, clock, random
+        self._lease_margin_us = in_us(settings.lease_seconds / 8)
         self._lines = LineLimit()
 
     async def run(self, number: int) -> None:
@@ -82,7 +65,7 @@ class Worker:
                 return
             plan, timeout_seconds = entry.plan, self._timeout_seconds
             if plan.end_us - started_us < self._timeout_us:
-                timeout_seconds = (plan.end_us - started_us) / _US_PER_SECOND
+                timeout_seconds = (plan.end_us - started_us) / US_PER_SECOND
             entry.in_flight += 1
             verdict = Verdict.UNKNOWN
             try:
@@ -151,7 +134,7 @@ class Worker:
                 return  # not to be called now: the check that follows gives it back, and no token is lost
             if self._gate.take(entry.bucket):
                 return
-            await self._clock.sleep(min(_PACE_STEP_SECONDS, self._gate.wait_us(entry.bucket) / _US_PER_SECOND))
+            await self._clock.sleep(min(_PACE_STEP_SECONDS, self._gate.wait_us(entry.bucket) / US_PER_SECOND))
 
     def _finish(
         self, claim: Claim, outcome: Outcome, started_us: int, finished_us: int, text_version: int | None

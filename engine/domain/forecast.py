@@ -28,6 +28,28 @@ WORK_MAX: Final = 20_000
 far, which is near enough: that is days ahead with two hundred mailings, and a year with one."""
 
 
+SPEED_UNSEEN_MAX: Final = 1_000.0
+"""Messages a second. Nobody believes that an engine reaches more before it was seen at full speed, however fast the
+provider answers."""
+
+
+def expected_speed(
+    *, full_speed: float, call_seconds: float | None, workers: int, workers_of_all: int, limit: float
+) -> float:
+    """Return the speed, messages a second, that a mailing with the workers to itself may expect; 0: not known.
+
+    Args:
+        full_speed: what this engine was seen to send when all of its workers were busy; 0: it never was.
+        call_seconds: how long the provider's answers took lately, in the mean; ``None``: there was no call.
+        workers: this engine's.
+        workers_of_all: those of all engines, this one included, which are taken to be as fast; 0: not known.
+        limit: the provider's rate for all engines together, messages a second; 0: no limit.
+    """
+    own = full_speed or (min(SPEED_UNSEEN_MAX, workers / call_seconds) if call_seconds else 0.0)
+    whole = own * max(1.0, workers_of_all / workers)
+    return min(whole, limit) if whole and limit else whole or limit
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """What a mailing still has to send."""

@@ -89,7 +89,7 @@ class Case:
         await self.real.create_mailing(mailing, by=Actor(), now_us=EPOCH_US)
         self.store: Any = Breakable(self.real)
         parts: dict[str, Any] = {"clock": self.clock, "random": Random(1), "settings": self.settings}
-        self.delivery = Delivery(self.store, self.provider, **parts, name="t", meter=NoMeter())
+        self.delivery = await Delivery.join(self.store, self.provider, **parts, name="t", meter=NoMeter())
         self.began = self.loop.time()
         await self.delivery.start()
 
@@ -203,7 +203,7 @@ def test_workers_that_take_nothing_are_named(loop: VirtualLoop) -> None:
 
     async def run() -> None:
         await seen.begin()
-        seen.delivery.queue.take_now = lambda: None  # type: ignore[method-assign]
+        seen.delivery.state.queue.take_now = lambda: None  # type: ignore[method-assign]
         await seen.look_until(20)
         await seen.end()
 
