@@ -77,6 +77,20 @@ class Claim(NamedTuple):
         """What undoes it; ``due_us`` as in ``Return``."""
         return Return(self.message_id, self.mailing_id, self.attempt, due_us)
 
+    def ended(
+        self,
+        event: Event,
+        started_us: int,
+        finished_us: int,
+        http_status: int | None,
+        detail: str,
+        due_us: int,
+        text_version: int | None,
+    ) -> Record:
+        """The outcome of its call; the arguments are ``Record``'s."""
+        # A Record begins as a Claim does. This is done for each message, and ``Record(...)`` takes longer.
+        return Record._make((*self[:4], event, started_us, finished_us, http_status, detail, due_us, text_version))
+
 
 class Record(NamedTuple):
     """The outcome of one call, to be stored."""

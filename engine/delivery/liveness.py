@@ -6,16 +6,14 @@ What moves is heard at two places that all work passes: the store's answers and 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from common.logs import get_logger
 from engine.delivery.book import Entry
 from engine.delivery.control_keeper import ControlKeeper
-from engine.delivery.gate import Gate
 from engine.delivery.recorder import Recorder
 from engine.delivery.state import State
-from engine.domain.breaker import BreakerState
 from engine.domain.liveness import Stall, View, Watch
 from engine.ports import Store, StoreUnavailable
 
@@ -88,7 +86,7 @@ class Liveness:
     def __init__(self, store: HeardStore, state: State, *, recorder: Recorder, control: ControlKeeper) -> None:
         self._store, self._recorder, self._control, self._settings = store, recorder, control, state.settings
         self._queue, self._book, self._gate, self._clock = state.queue, state.book, state.gate, state.clock
-        self._watch = Watch()
+        self._admission, self._watch = state.admission, Watch()
         self._looked_us: int | None = None
         self._stalls: list[Stall] = []
 
@@ -116,7 +114,7 @@ class Liveness:
     def view(self) -> View:
         """Delivery as it is now."""
         now_us, answers, queue = self._clock.now_us(), self._store.answers, self._queue
-        held = self._held(now_us)
+        held = self._admission.why_held(now_us)
         entries = list(self._book)
         return View(
             changes=self._store.changes,
@@ -139,39 +137,10 @@ class Liveness:
             forgotten=self._control.is_forgotten,
             stopping=self._gate.stopping,
             claims_held=held or ("the queue is full" if len(queue) >= queue.capacity else ""),
-            calls_held=held or self._paced(),
+            calls_held=held or self._admission.why_paced(self._queue.waiting),
         )
 
     def _is_due(self, entry: Entry, now_us: int) -> bool:
         if not entry.asks(now_us + _SOON_US) or self._queue.queued(entry.plan.mailing_id):
             return False
         return entry.may_send(now_us) and not (entry.bucket is not None and self._gate.wait_us(entry.bucket))
-
-    def _held(self, now_us: int) -> str:
-        """Why this engine may neither claim nor call just now."""
-        gate = self._gate
-        if gate.sending_paused:
-            return "sending is paused"
-        if gate.breaker.state is not BreakerState.CLOSED:
-            return "the breaker is not closed"
-        return "the provider wants no call yet" if gate.held_until_us(now_us) else ""
-
-    def _paced(self) -> str:
-        """Which rate keeps each message of the queue back."""
-        if not self._gate.has_share or self._gate.wait_us():
-            return "the provider's rate"
-        entries = [self._book.get(mailing_id) for mailing_id in self._queue.waiting]
-        return "the mailings' rates" if _all_paced(entries, self._gate) else ""
-
-
-def _all_paced(entries: Iterable[Entry | None], gate: Gate) -> bool:
-    all_paced = False
-    for entry in entries:
-        bucket = None if entry is None else entry.bucket
-        if entry is None or bucket is None:
-            return False
-        # Where marks come first, messages hold slots while they wait for their tokens, and few may.
-        if not gate.wait_us(bucket) and not (entry.marks_first and entry.marking):
-            return False
-        all_paced = True
-    return all_paced

@@ -17,24 +17,20 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Collection
 
+from engine.delivery.admission import Admission
 from engine.delivery.bell import Bell
-from engine.delivery.book import Book, Entry
-from engine.delivery.gate import Gate
 from engine.domain.fairness import RoundRobin
 from engine.ports import Claim, Clock
 
 _US = 1e-6
 _SLEEP_MAX_US = 86_400_000_000
-# Of a mailing with a rate whose messages are marked before the call, so many seconds' worth may be on the way
-# between queue and call: more than a commit takes.
-_MARKING_SECONDS = 0.1
 
 
 class DeliveryQueue:
     """Claims that wait for a worker, and the workers that wait for a claim."""
 
     def __init__(
-        self, capacity: int, workers: int, *, slots_min: int = 0, gate: Gate, book: Book, bell: Bell, clock: Clock
+        self, capacity: int, workers: int, *, slots_min: int = 0, admission: Admission, bell: Bell, clock: Clock
     ) -> None:
         """``workers`` calls at the same time; ``slots_min``: so many slots, even if there are fewer workers."""
         self.capacity = capacity
@@ -44,7 +40,7 @@ class DeliveryQueue:
         self.slots_used = 0
         self.taken = 0
         """How many claims have gone to workers, ever: it shows that the queue moves."""
-        self._gate, self._book, self._bell, self._clock = gate, book, bell, clock
+        self._admission, self._bell, self._clock = admission, bell, clock
         bell.wake_workers = self.wake_all
         self._lanes: dict[int, deque[Claim]] = {}
         self._low_marks: dict[int, int] = {}
@@ -92,12 +88,10 @@ class DeliveryQueue:
         """A claim that may be called at this moment, and a slot for it; ``None``: there is none."""
         if not self._size or self.slots_used >= self.slots:
             return None
-        if self._gate.is_free:  # nearly always, and then mostly there is nothing to ask, not even the time
-            mailing_id = self._turns.first()
-            entry = self._book.get(mailing_id)
-            if entry is None or entry.is_plain:
-                return self._pop(mailing_id)
-        return self._take_paced(self._clock.now_us())
+        mailing_id = self._turns.first()
+        if self._admission.is_unlimited(mailing_id):
+            return self._pop(mailing_id)
+        return self._take_limited(self._clock.now_us())
 
     async def take(self, worker: int) -> Claim | None:
         """Wait for a claim that may be called now, and take a slot for it.
@@ -168,33 +162,15 @@ class DeliveryQueue:
         self._size -= len(out)
         return out
 
-    def _take_paced(self, now_us: int) -> Claim | None:
-        """The same, asking the gate and each mailing in turn."""
-        if not self._gate.is_free:
-            ready_us = self._gate.ready_us(now_us)
-            if ready_us != now_us:
-                self._wake_at(ready_us, now_us)
-                return None
-        has_token = not self._gate.bucket.rate_per_second or not self._gate.wait_us()
-        for mailing_id in self._turns:
-            entry = self._book.get(mailing_id)
-            if entry is None or ((has_token or entry.marks_first) and self._admits(entry)):
-                claim = self._pop(mailing_id)
-                self._gate.start(claim.message_id, now_us)
-                return claim
-        self._wake_at(self._soonest_us(now_us), now_us)
-        return None
-
-    def _admits(self, entry: Entry) -> bool:
-        """Whether the mailing may have a call now; takes the tokens for it."""
-        if entry.marks_first:
-            # Its tokens are taken after the mark. Few wait for them at a time: they hold slots meanwhile.
-            rates = [bucket.rate_per_second for bucket in (entry.bucket, self._gate.bucket) if bucket is not None]
-            slowest = min((rate for rate in rates if rate), default=None)
-            return slowest is None or entry.marking <= slowest * _MARKING_SECONDS
-        if entry.bucket is None and not self._gate.bucket.rate_per_second:
-            return True
-        return self._gate.take(entry.bucket)
+    def _take_limited(self, now_us: int) -> Claim | None:
+        """The same, of the first mailing in turn that may have a call now."""
+        mailing_id, ready_us = self._admission.choose(self._turns, now_us)
+        if mailing_id is None:
+            self._wake_at(ready_us, now_us)
+            return None
+        claim = self._pop(mailing_id)
+        self._admission.begin(claim.message_id, now_us)
+        return claim
 
     def _pop(self, mailing_id: int) -> Claim:
         lane = self._lanes[mailing_id]
@@ -212,12 +188,6 @@ class DeliveryQueue:
         elif left != self._size:  # others wait too
             self._turns.served(mailing_id)
         return claim
-
-    def _soonest_us(self, now_us: int) -> int | None:
-        """When the first of the mailings, all of which wait, may send again; ``None``: when a mark is stored."""
-        entries = [self._book.get(mailing_id) for mailing_id in self._turns]
-        paced = [entry.bucket for entry in entries if entry is not None and not entry.marks_first]
-        return min((now_us + self._gate.wait_us(bucket) for bucket in paced), default=None)
 
     def _close(self, mailing_id: int) -> None:
         del self._lanes[mailing_id]

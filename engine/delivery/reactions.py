@@ -111,11 +111,11 @@ class Reactions:
 
     async def _retract(self) -> None:
         """Give back queued messages that may not be sent now, and wait a little for calls in flight."""
-        book, gate, clock, recorder = self._state.book, self._state.gate, self._state.clock, self._actors.recorder
-        now_us = clock.now_us()
-        stopped = {entry.plan.mailing_id for entry in book if gate.is_shut or not entry.may_send(now_us)}
+        book, admission, clock = self._state.book, self._state.admission, self._state.clock
+        recorder, now_us = self._actors.recorder, clock.now_us()
+        stopped = {entry.plan.mailing_id for entry in book if not admission.is_open(entry, now_us)}
         recorder.withdraw(lambda claim: claim.mailing_id in stopped or book.get(claim.mailing_id) is None)
-        if gate.stopping:
+        if self._state.gate.stopping:
             return
         calling = [entry for entry in book if entry.plan.mailing_id in stopped]
         until_us = clock.monotonic_us() + in_us(SETTLE_SECONDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+from engine.delivery.admission import Admission
 from engine.delivery.bell import Bell
 from engine.delivery.book import Book
 from engine.delivery.gate import Gate
@@ -15,6 +16,7 @@ from engine.delivery.settings import DeliverySettings
 from engine.delivery.shared_clock import SharedClock
 from engine.delivery.shares import Shares
 from engine.domain.breaker import Breaker
+from engine.domain.units import in_us
 
 
 class State:
@@ -29,12 +31,18 @@ class State:
         on_way = CallsOnWay(self.clock)
         self.bell, self.hand, self.book = Bell(), Hand(), Book(on_way)
         self.gate = Gate(breaker, settings.provider_rate, random, on_way)
+        self.admission = Admission(
+            gate=self.gate,
+            book=self.book,
+            hand=self.hand,
+            clock=clock,
+            lease_margin_us=in_us(settings.lease_seconds / 8),
+        )
         self.queue = DeliveryQueue(
             settings.queue_size,
             settings.workers,
             slots_min=settings.slots,
-            gate=self.gate,
-            book=self.book,
+            admission=self.admission,
             bell=self.bell,
             clock=self.clock,
         )

@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
 from common.logs import get_logger
+from engine.delivery.admission import Claiming
 from engine.delivery.book import Entry
 from engine.delivery.plan_reader import PlanReader
 from engine.delivery.recorder import Recorder
@@ -24,6 +25,7 @@ from engine.domain.units import US_PER_SECOND, in_us
 from engine.ports import Claim, Return, Store
 
 _SWEEP_ROWS = 5_000
+_REST_US_MIN = 500
 # A claim that brings less than asked while the store still says "due" met another engine's
 # transaction: look again soon, but don't spin.
 _CONTENDED_US = 20_000
@@ -41,6 +43,7 @@ class Ticker:
         self._store, self._owner, self._plans, self._recorder = store, state.engine_id, plans, recorder
         self._book, self._queue, self._gate, self._hand = state.book, state.queue, state.gate, state.hand
         self._clock, self._shared_clock, self._bell = state.clock, state.shared_clock, state.bell
+        self._admission = state.admission
         self._tick_us = in_us(state.settings.tick_seconds)
         self._lease_us = in_us(state.settings.lease_seconds)
         self._next_tick_us = 0
@@ -68,7 +71,7 @@ class Ticker:
             if now_us >= self._next_tick_us or self._next_tick_us - now_us > self._tick_us:
                 await self._tick(now_us)
             if not await self._turn():
-                await self._sleep(now_us)
+                await self._rest(now_us)
 
     async def _tick(self, now_us: int) -> None:
         await self._plans.reload()
@@ -119,11 +122,10 @@ class Ticker:
 
     def _shares(self, now_us: int) -> dict[int, int]:
         """How many messages to claim for each mailing now."""
-        if self._gate.is_shut or self._gate.is_stale() or self._recorder.is_unsure:
+        allowed = self._admission.claiming(now_us)
+        if allowed is Claiming.NOTHING or self._recorder.is_unsure:
             return {}
-        if self._gate.held_until_us(now_us):
-            return {}
-        if self._gate.breaker.state is not BreakerState.CLOSED:
+        if allowed is Claiming.PROBE:
             return self._probe_share(now_us)
         active = [
             entry
@@ -160,7 +162,7 @@ class Ticker:
 
     def _probe_share(self, now_us: int) -> dict[int, int]:
         """One message for the breaker's probe, of each mailing in turn; the others lose no attempt."""
-        if len(self._queue) or self._gate.ready_us(now_us) != now_us:
+        if len(self._queue):
             return {}
         asking = [e.plan.mailing_id for e in self._book if e.may_send(now_us) and e.asks(now_us)]
         if not asking:
@@ -221,7 +223,7 @@ class Ticker:
         """Claims into the queue, but for those outside their client's local hours, paused or changed meanwhile."""
         now_us = self._clock.now_us()
         is_current = self._book.get(entry.plan.mailing_id) is entry and entry.plan.filter == filter_then
-        if self._gate.is_shut or not is_current or not entry.may_send(now_us):
+        if not is_current or not self._admission.is_open(entry, now_us):
             back = [claim.given_back() for claim in claims]
         elif entry.plan.local_hours is None and not changed and not self._hand.revoked:
             back = []
@@ -242,11 +244,13 @@ class Ticker:
             if opens_us > now_us or claim.client_id in changed or claim.message_id in self._hand.revoked:
                 yield claim.given_back(opens_us if opens_us > now_us else 0)
 
-    async def _sleep(self, looked_us: int) -> None:
-        """Until somebody wakes us, or what comes first after ``looked_us``, when this turn began: a moment that
-        has passed since, while the store was busy, was not seen by it."""
-        # The loop's timers round down, the wall clock may be slewed: a little late beats a spin.
-        delay_seconds = max(self._wake_us(looked_us) - self._clock.now_us(), 500) / US_PER_SECOND
+    async def _rest(self, began_us: int) -> None:
+        """Until the bell rings, or what comes first after ``began_us``, when this turn began: a moment that has passed
+        since, while the store was busy, was not seen by this turn."""
+        # The loop's timers round down, the wall clock may be slewed: a little late beats a spin. And a clock that was
+        # put back since the turn began must not make the rest longer than a tick.
+        delay_us = max(self._wake_us(began_us) - self._clock.now_us(), _REST_US_MIN)
+        delay_seconds = min(delay_us, max(self._tick_us, _REST_US_MIN)) / US_PER_SECOND
         try:
             async with asyncio.timeout(delay_seconds):
                 await self._bell.work.wait()

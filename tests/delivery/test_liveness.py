@@ -19,6 +19,7 @@ from engine.domain.window import LocalHours
 from engine.ports import StoreUnavailable
 from engine.store.rows import Actor
 from engine.store.store import Store
+from tests.delivery.test_clock_watch import SteppingClock
 from tests.simulation.campaign import silence
 from tests.simulation.life import NoMeter
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
@@ -268,6 +269,23 @@ def test_a_pause_is_no_stall_and_neither_is_a_stop(of: str, loop: VirtualLoop) -
         stopping = asyncio.ensure_future(seen.end())
         await seen.look_until(UNTIL)
         await stopping
+
+    loop.run_until_complete(run())
+    assert seen.parts(0, UNTIL) == set()
+
+
+@pytest.mark.parametrize("back_seconds", [5, 15, 20, 40, 3600])
+def test_a_clock_put_back_before_a_mailings_start_is_no_stall(loop: VirtualLoop, back_seconds: int) -> None:
+    """The clock is put back while the ticker asks the store: it must not rest until the old time comes again."""
+    seen = case(loop)
+    seen.clock = clock = SteppingClock(loop)
+
+    async def run() -> None:
+        await seen.begin(replace(MAILING, start_us=EPOCH_US + 20 * 10**6))
+        await seen.look_until(2 * SETTINGS.tick_seconds)  # the same moment as a tick's
+        clock.back_us = back_seconds * 10**6
+        await seen.look_until(UNTIL)
+        await seen.end()
 
     loop.run_until_complete(run())
     assert seen.parts(0, UNTIL) == set()

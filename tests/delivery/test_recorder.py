@@ -309,3 +309,21 @@ def test_only_what_is_lost_is_told(loop: VirtualLoop, lost: int) -> None:
         loop.run_until_complete(run())
     assert [line["outcomes"] for line in lines if line["event"] == "record.fenced"] == [1] * lost
     assert (setting.freed, len(setting.hand)) == (3, 0)
+
+
+def test_an_outcome_is_that_of_its_claim() -> None:
+    claim = a_claim(7, mailing_id=8, client_id=9, attempt=3)
+    record = claim.ended(Event.DEFER, 1, 2, 503, "busy", 4, 5)
+    assert record == Record(
+        message_id=7,
+        mailing_id=8,
+        client_id=9,
+        attempt=3,
+        event=Event.DEFER,
+        started_us=1,
+        finished_us=2,
+        http_status=503,
+        detail="busy",
+        due_us=4,
+        text_version=5,
+    )
