@@ -22,14 +22,14 @@ class StoreUnavailable(Exception):
 
 
 class OnUncertain(enum.StrEnum):
-    """What to do with a message whose outcome is unknown: no complete answer came, or a crash (SPEC, rule 12)."""
+    """What to do with a message whose outcome is unknown: no complete answer came, or a crash."""
 
     RESEND = "resend"
     NOT_SENT = "not_sent"
 
 
 class AudienceState(enum.StrEnum):
-    """Whether every matching client has its message already (SPEC, rule 3)."""
+    """Whether every matching client has its message already."""
 
     BUILDING = "building"
     READY = "ready"
@@ -88,8 +88,10 @@ class Claim(NamedTuple):
         text_version: int | None,
     ) -> Record:
         """The outcome of its call; the arguments are ``Record``'s."""
-        # A Record begins as a Claim does. This is done for each message, and ``Record(...)`` takes longer.
-        return Record._make((*self[:4], event, started_us, finished_us, http_status, detail, due_us, text_version))
+        # This is done for each message: unpacking is quicker than asking for each field, and ``_make`` than ``Record``.
+        message_id, mailing_id, client_id, attempt, _, _, _ = self
+        call = (started_us, finished_us, http_status, detail, due_us, text_version)
+        return Record._make((message_id, mailing_id, client_id, attempt, event, *call))
 
 
 class Record(NamedTuple):

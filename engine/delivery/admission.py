@@ -1,4 +1,4 @@
-"""May this be called now? Whoever decides about calls asks here.
+"""May this be called now? All that decide about calls ask here.
 
 The ticker asks before it claims, the queue when a worker takes a message, and the worker right before the call, for
 much may have changed since the claim. The answer depends on three things, in this order:
@@ -42,8 +42,8 @@ class Admission:
     def __init__(self, *, gate: Gate, book: Book, hand: Hand, clock: SharedClock, lease_margin_us: int) -> None:
         """``lease_margin_us``: a lease that ends within that time is too short for a call."""
         self._gate, self._entry_of, self._hand, self._clock = gate, book.get, hand, clock
-        # The lease keeper renews what is in hand, calls in flight too. A lease that is nearly over all the same means
-        # that this engine was frozen or the store is away.
+        # The lease keeper renews all leases in hand, those of calls in flight too. So a lease that is nearly over means
+        # that this engine was frozen or that the store is away.
         self._lease_margin_us = lease_margin_us
 
     # -- asked by the ticker -----------------------------------------------------------------------
@@ -134,7 +134,7 @@ class Admission:
         fresh = claim.lease_until_us > until_us and not self._hand.revoked
         return fresh or self._hand.holds(claim, until_us)
 
-    # -- asked by whoever wants to know why nothing moves ------------------------------------------
+    # -- asked by liveness: why nothing moves ------------------------------------------------------
     def why_held(self, now_us: int) -> str:
         """Why this engine may neither claim nor call just now, in words; empty: it may."""
         gate = self._gate

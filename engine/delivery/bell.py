@@ -1,4 +1,4 @@
-"""The bell: whoever changes something rings it, and need not know who rests.
+"""The bell: a part that changes something rings it, and need not know which parts rest.
 
 Ticker, audience builder and workers rest while there is nothing to do for them. Each comes to see for itself what has
 changed, so a needless ring costs a moment and does no harm.

@@ -1,7 +1,7 @@
-"""A clock that steps back must not hold anything up (SPEC, rule 11).
+"""A clock that steps back by hours delays nothing by more than a minute.
 
 What is due later is stored as an instant. When the machine's clock is put back by two hours, a retry that was due in
-five seconds is due in two hours and five seconds. So it is taken back by as much as the clock was.
+five seconds is due in two hours and five seconds. So its instant is put back by as much as the clock was.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from typing import Final
 
 from common.logs import get_logger
 from engine.delivery.state import State
+from engine.domain.units import US_PER_SECOND
 from engine.ports import Store
 
-STEP_US: Final = 30_000_000
-"""A step back of less delays by less than a minute: nothing is done about it."""
-_LOOK_SECONDS: Final = 1.0
+STEP_US: Final = 30 * US_PER_SECOND
+"""A shorter step back delays by less than a minute, and nothing is done about it."""
+_STEP_SECONDS: Final = 1.0
 _CHUNK_ROWS: Final = 5_000
 
 log = get_logger(__name__)
@@ -27,15 +28,15 @@ class ClockWatch:
     def __init__(self, store: Store, state: State) -> None:
         self._store, self._book, self._bell, self._clock = store, state.book, state.bell, state.clock
         self._ahead_us: int | None = None
-        """How far the wall clock was ahead of the other one at the last look."""
+        """How far the wall clock was ahead of the other one when they were compared last."""
 
     async def run(self) -> None:
-        """Look for ever."""
+        """Compare for ever."""
         while True:
-            await self.look()
-            await self._clock.sleep(_LOOK_SECONDS)
+            await self.compare()
+            await self._clock.sleep(_STEP_SECONDS)
 
-    async def look(self) -> None:
+    async def compare(self) -> None:
         """Compare the clocks once, and take back what waits if the wall clock has stepped back."""
         ahead_us = self._clock.now_us() - self._clock.monotonic_us()
         if self._ahead_us is None or self._ahead_us - ahead_us > STEP_US:
@@ -46,7 +47,7 @@ class ClockWatch:
         self._ahead_us = ahead_us
 
     async def _take_back(self, by_us: int) -> None:
-        log.warning("clock.stepped_back", seconds=round(by_us / 1e6))
+        log.warning("clock.stepped_back", seconds=round(by_us / US_PER_SECOND))
         for mailing_id in [entry.plan.mailing_id for entry in self._book]:
             after: tuple[int, int] | None = (self._clock.now_us(), 0)
             while after is not None:

@@ -2,10 +2,10 @@
 
 With several engines on one PostgreSQL a change (a pause, say) is made by one and
 must be known to all before it counts: every engine reads the control record
-often, applies what is new and acknowledges the revision; whoever changed
-something waits for the acknowledgements. An engine that could not read the
-record for ``STALE_SECONDS`` starts no call, so nobody has to wait longer than
-that for one that hangs or has died.
+often, applies what is new and acknowledges the revision; an engine that made a
+change waits for the acknowledgements. An engine that could not read the record
+for ``STALE_SECONDS`` starts no call, so nobody has to wait for longer than that,
+even if an engine hangs or has died.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _BEAT_SECONDS = 1.0
 _BEAT_ALONE_SECONDS = 5.0
 # Longer than STALE_SECONDS plus a beat, or an engine could be taken for dead while it still sends.
 ALIVE_SECONDS = 5.0
-# After so long without a heartbeat of ours the others may have taken us for dead, and our part of the rates for theirs.
+# After this time without a heartbeat of ours, the others may have taken us for dead and use our part of the rates.
 _UNSEEN_SECONDS = ALIVE_SECONDS - 1.0
 
 
@@ -122,7 +122,7 @@ class ControlKeeper:
             own_us=own_us,
         )
         if self._store.shared and asked_us - self._seen_us > in_us(_UNSEEN_SECONDS):
-            self._seen_engines = set()  # act by the record anew, though it may look as it did
+            self._seen_engines = set()  # apply the record once more, even if it reads as before
             self._shares.lose()
         self._seen_us = asked_us
         await self._apply(control, asked_us)

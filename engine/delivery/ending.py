@@ -1,6 +1,6 @@
-"""How delivery ends: nothing new, calls in flight to their end or cut, their outcomes stored.
+"""How delivery ends: nothing new begins, calls in flight end or are cancelled, their outcomes are stored.
 
-Whatever hangs (the store, a call that takes no cancellation) is left behind when its time is over. A call that is cut
+What hangs (the store, a call that takes no cancellation) is left behind when its time is over. A call that is cancelled
 may have reached the provider, so its claim stays: the next start finds it as "outcome unknown".
 """
 
@@ -46,7 +46,7 @@ class Ending:
         # Answers that have come wait for their turn on the event loop: cancelled before it, they would be lost.
         await asyncio.sleep(0)
         if workers := self._workers():
-            log.warning("delivery.calls_cut", calls=len(workers))
+            log.warning("delivery.calls_cancelled", calls=len(workers))
             await self._stop(workers, until_us)
 
     async def _stop(self, names: list[str], until_us: int) -> None:

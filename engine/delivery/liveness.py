@@ -1,4 +1,4 @@
-"""Looks at delivery and says what has stalled; the rule itself is ``domain/liveness.py``.
+"""What has stalled in this engine; the rule itself is ``domain/liveness.py``.
 
 What moves is heard at two places that all work passes: the store's answers and the queue.
 """
@@ -24,9 +24,9 @@ _CHANGES: Final = (
 """Verbs that write. A new one that is missing here hides no stall; one that only reads would."""
 _TICKERS: Final = ("plans", "next_due_us", "claim", "expire", "cancel_pending")
 _SOON_US: Final = 100_000
-"""A claim that met another engine's asks again a moment later: that moment is no rest."""
-_LOOK_US: Final = 200_000
-"""Whoever asks more often than that is told the same again: a look goes through all mailings."""
+"""A claim that found its rows locked by another engine is repeated a moment later: until then the mailing is due."""
+_VIEW_US: Final = 200_000
+"""A view goes through all mailings. Who asks for stalls more often than that gets the last answer again."""
 
 log = get_logger(__name__)
 
@@ -87,7 +87,7 @@ class Liveness:
         self._store, self._recorder, self._control, self._settings = store, recorder, control, state.settings
         self._queue, self._book, self._gate, self._clock = state.queue, state.book, state.gate, state.clock
         self._admission, self._watch = state.admission, Watch()
-        self._looked_us: int | None = None
+        self._viewed_us: int | None = None
         self._stalls: list[Stall] = []
 
     @property
@@ -96,11 +96,11 @@ class Liveness:
         return max((stall.seconds for stall in self.stalls()), default=0.0)
 
     def stalls(self) -> list[Stall]:
-        """What has stalled. To be asked at least every few seconds: a stall is only seen by looking at it."""
+        """What has stalled. To be asked every few seconds at least: a stall is seen by comparing views."""
         now_us = self._clock.monotonic_us()
-        if self._looked_us is None or now_us - self._looked_us >= _LOOK_US:
-            self._looked_us = now_us
-            before, self._stalls = self._stalls, self._watch.look(self.view(), now_us)
+        if self._viewed_us is None or now_us - self._viewed_us >= _VIEW_US:
+            self._viewed_us = now_us
+            before, self._stalls = self._stalls, self._watch.follow(self.view(), now_us)
             self._tell({stall.words for stall in before})
         return self._stalls
 
@@ -119,15 +119,15 @@ class Liveness:
         return View(
             changes=self._store.changes,
             asked=self._store.oldest,
-            looks=sum(answers[verb] for verb in _TICKERS),
-            look_seconds=self._settings.tick_seconds,
+            ticker_answers=sum(answers[verb] for verb in _TICKERS),
+            tick_seconds=self._settings.tick_seconds,
             outcomes=len(self._recorder),
             stored=answers["record"] + answers["release"],
             queued=len(queue) if queue.slots_used < queue.slots else 0,
             taken=queue.taken,
             calls=sum(entry.in_flight for entry in entries),
             call_seconds=self._settings.provider_timeout_seconds,
-            # Whoever is being claimed for is not known to be due until the answer says so.
+            # While a claim is under way nobody knows whether its mailing still has due messages.
             due=self._recorder.claiming.locked() or any(self._is_due(entry, now_us) for entry in entries),
             claimed=self._store.claimed,
             ended=any(entry.is_over(now_us) and entry.asks(now_us) for entry in entries),

@@ -1,14 +1,12 @@
 """The bounded queue between the ticker and the workers: fair between mailings, paced, never over its slots.
 
-One lane a mailing, served in turn, so a message of a small mailing never stands
-behind a huge one. A message leaves the queue only when it may be called now:
-the gate (breaker, provider's rate), the mailing's own rate and a free slot are
-asked at that moment, so no worker holds a message that has to wait (but for
-those whose mark is stored first, a few at a time).
+Each mailing has a lane, and the lanes are served in turn: a message of a small mailing never stands behind a huge
+one. A message leaves the queue when a slot is free and the admission allows its call at that moment, so no worker holds
+a message that has to wait. The exception are messages whose mark is stored before the call: a few of these wait with a
+worker.
 
-A slot is one message whose fate is not yet stored: being called, or answered and
-waiting for the recorder. There are as many slots as workers, or more when that is
-asked for; that is the most that a crash can leave uncertain.
+A message takes a slot when it leaves the queue, and frees it when its outcome is stored. There are as many slots as
+workers, or more when the settings ask for more. A crash can leave no more messages uncertain than there are slots.
 """
 
 from __future__ import annotations
@@ -16,14 +14,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Collection
+from typing import Final
 
 from engine.delivery.admission import Admission
 from engine.delivery.bell import Bell
 from engine.domain.fairness import RoundRobin
+from engine.domain.units import US_PER_SECOND
 from engine.ports import Claim, Clock
 
-_US = 1e-6
-_SLEEP_MAX_US = 86_400_000_000
+_SLEEP_MAX_US: Final = 86_400 * US_PER_SECOND
 
 
 class DeliveryQueue:
@@ -81,7 +80,7 @@ class DeliveryQueue:
         lane.extend(claims)
         self._size += len(claims)
         self._low_marks[mailing_id] = len(lane) // 2
-        # Whoever finds no slot would only lie down again, for each claim of hundreds of messages.
+        # A worker that finds no free slot would only wait again: wake no more of them than there are free slots.
         self.wake(min(self._size, self.slots - self.slots_used))
 
     def take_now(self) -> Claim | None:
@@ -101,8 +100,8 @@ class DeliveryQueue:
         while self.wants(worker):
             claim = self.take_now()
             if claim is not None:
-                # A timer wakes one waiter; whoever gets a claim then wakes the next one, until nothing
-                # may be called: no herd, and nobody is forgotten.
+                # The timer wakes one waiting worker. A worker that gets a claim wakes the next one, so that no more of
+                # them wake than can call, and none is forgotten.
                 if self._is_paced:
                     self.wake(1)
                 return claim
@@ -138,15 +137,15 @@ class DeliveryQueue:
         self.wake(slots)
 
     def wake(self, count: int) -> None:
-        """Let up to ``count`` waiting workers look again."""
+        """Let up to ``count`` waiting workers ask again for a claim."""
         while count > 0 and self._parked:
-            waiter = self._parked.pop()  # whoever lay down last is still in the processor's cache
+            waiter = self._parked.pop()  # the last one: its data are still in the processor's cache
             if not waiter.done():
                 waiter.set_result(None)
                 count -= 1
 
     def wake_all(self) -> None:
-        """Let as many waiting workers look again as may call at the same time."""
+        """Let as many waiting workers ask again as may call at the same time."""
         self.wake(self.workers)
 
     def withdraw(self, unwanted: Callable[[Claim], bool]) -> list[Claim]:
@@ -180,7 +179,7 @@ class DeliveryQueue:
         self.taken += 1
         left = len(lane)
         if left <= self._low_marks[mailing_id]:
-            # Again at the half of that: the ticker may find it too early now, and nobody else would say so.
+            # Ring again at half of what is left: the ticker may find it too early now, and nobody else would tell it.
             self._low_marks[mailing_id] = left // 2 if left else -1
             self._bell.ring_for_work()  # before the lane is empty
         if not left:
@@ -200,6 +199,6 @@ class DeliveryQueue:
             self._timer = None
         self._is_paced = ready_us is not None
         if ready_us is not None:
-            # A limit of 1e-300 a second is one as well: whoever wakes too early looks again.
-            delay_seconds = min(ready_us - now_us, _SLEEP_MAX_US) * _US
+            # A rate may be as small as 1e-300 a second. A worker that wakes too early waits again.
+            delay_seconds = min(ready_us - now_us, _SLEEP_MAX_US) / US_PER_SECOND
             self._timer = asyncio.get_running_loop().call_later(delay_seconds, self.wake, 1)

@@ -21,7 +21,7 @@ from engine.ports import Claim, Record, Return, Store, StoreUnavailable
 
 _BATCH_MAX = 1_000
 _REFUSED_MAX = 4
-"""So many single rows are tried while none can be stored: then it is not the rows."""
+"""When so many single rows were tried and none could be stored, the fault is not in the rows."""
 _REST_STEPS = 5
 _REST_STEP_SECONDS = 0.002
 _Item = TypeVar("_Item", Record, Return)
@@ -43,9 +43,9 @@ class Recorder:
         self.claiming = asyncio.Lock()
         """Held while claims are taken, and while they are given back: see ``is_unsure``."""
         self.is_unsure = False
-        """True while claims may have been given back already, though the store said it was away. Take none then:
-        a message that is claimed anew has the attempt it had before, and giving it back once more would undo
-        that. So whoever claims holds ``claiming`` and looks here first."""
+        """True while claims may have been given back already, although the store said that it was away. Nothing may be
+        claimed then: a message that is claimed again has the attempt number that it had before, so giving it back a
+        second time would undo the new claim. The ticker holds ``claiming`` and asks here before it claims."""
         self._filled = asyncio.Event()
 
     def __len__(self) -> int:
@@ -89,9 +89,11 @@ class Recorder:
                 self._filled.clear()
 
     async def _rest(self) -> None:
-        """Let a group grow for a while: a transaction costs half a millisecond of the processor, whatever is in it.
-        Only where slots are left that no worker will miss, now or while the group is stored; and not a small group, for
-        then the provider is what we wait for. Nor when claims are to be given back: somebody else waits for those."""
+        """Let a group grow for a while, for a transaction costs half a millisecond of the processor, whatever is in it.
+
+        A group grows only while there are slots that no worker will miss, now or while the group is stored. A small
+        group does not: then the provider is the slow one. Nor does a group wait when claims are to be given back, for
+        somebody waits for these."""
         for _ in range(_REST_STEPS):
             if self._returns or not self._queue.workers // 2 <= len(self._records) < self._to_spare:
                 return

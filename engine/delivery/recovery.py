@@ -1,4 +1,4 @@
-"""What engines that are no more have left: claims whose lease is over are taken back.
+"""Claims that dead engines have left are taken back when their lease is over.
 
 The lease of an engine that could not reach the database is over as well, and that
 engine may hold outcomes which it will store as soon as it can. So after an outage,

@@ -14,7 +14,7 @@ from common.logs import get_logger
 from engine.domain.units import US_PER_SECOND
 from engine.ports import Clock
 
-_DIFFERS_US: Final = 1_000_000
+_DIFFERS_US: Final = US_PER_SECOND
 _AGREES_US: Final = 500_000
 """Less than where a difference begins, so that one near it is told once."""
 _FAULT_US: Final = 30_000_000

@@ -1,4 +1,4 @@
-"""Which part of the common rates is this engine's: the provider's, and those of mailings.
+"""Which part of the common rates, the provider's and those of mailings, is this engine's.
 
 Each engine works its part out for itself, from the list of engines that live; together they never exceed a rate, not
 while that list changes either (``domain.pacing.RateShare``).
@@ -39,7 +39,7 @@ class Shares:
         self._rate_per_second = rate_per_second
         ids = sorted(engine_ids)
         if engine_id not in ids:
-            # Asleep for so long that the others have forgotten us: nothing of any budget is ours.
+            # The others have taken this engine for dead while it stood still: no part of any rate is its own.
             log.error("engine.forgotten", engine_id=engine_id, remedy="restart this engine")
             self.lose()
             return

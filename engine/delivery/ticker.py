@@ -26,8 +26,8 @@ from engine.ports import Claim, Return, Store
 
 _SWEEP_ROWS = 5_000
 _REST_US_MIN = 500
-# A claim that brings less than asked while the store still says "due" met another engine's
-# transaction: look again soon, but don't spin.
+# A claim that brings less than asked for, while the store still says "due", found rows locked by another engine: ask
+# again soon, but don't spin.
 _CONTENDED_US = 20_000
 # A mailing with a rate needs no more in the queue than it may send soon; the rest is for other engines.
 _PACED_SECONDS = 0.5
@@ -182,7 +182,7 @@ class Ticker:
         mailing_id, now_us = entry.plan.mailing_id, self._clock.now_us()
         lease_until_us = self._shared_clock.now_us() + self._lease_us
         filter_then = entry.plan.filter
-        # Cleared before waiting: whoever notes due work meanwhile must not be overwritten.
+        # Cleared before the question: due work that is noted while the store answers must not be overwritten.
         entry.ask_us = None
         self._changed_clients, self._checks_arrivals = set(), False
         try:
@@ -220,7 +220,8 @@ class Ticker:
             raise
 
     def _take_in(self, entry: Entry, claims: list[Claim], changed: set[int], filter_then: AudienceFilter) -> None:
-        """Claims into the queue, but for those outside their client's local hours, paused or changed meanwhile."""
+        """Put claims into the queue, and give back those that may not be called: their client's local hours are closed,
+        or the mailing or the client was changed since the claim began."""
         now_us = self._clock.now_us()
         is_current = self._book.get(entry.plan.mailing_id) is entry and entry.plan.filter == filter_then
         if not is_current or not self._admission.is_open(entry, now_us):

@@ -17,8 +17,8 @@ from engine.domain.retry import RetryPolicy
 from engine.domain.units import US_PER_SECOND, in_us
 from engine.ports import Claim, Provider
 
-# Whoever waits for a token looks up so often: a pause or a stop must not wait for a slow rate.
-_PACE_STEP_SECONDS = 0.05
+_PACE_STEP_SECONDS: Final = 0.05
+"""A worker that waits for a token asks this often whether it still should: a pause must not wait for a slow rate."""
 
 _LINES: Final = {
     Event.REJECT: "message.rejected",

@@ -22,7 +22,7 @@ _DATE_TIME: Final = re.compile(
 
 
 def parse_rfc3339(text: str) -> int:
-    """Return the instant in microseconds since the epoch; finer fractions are cut off.
+    """Return the instant in microseconds since the epoch; finer fractions are dropped.
 
     Raises:
         ValueError: not a date and time, no offset, a leap second, or outside the years 1 to 9999.
