@@ -15,8 +15,8 @@ from common.command_line import Argument, BadSettings, Command
 from common.setting_types import Listen, Seconds, host_names, is_loopback, listen, long_token, token
 from common.settings import Invocation, ProcessSettings, Program
 from engine import postgres_url, setting_types
-from engine.api.gateways import Gateways, read_gateways
 from engine.domain.validate import DEFAULT_TIME_ZONE, SEGMENTS_MAX
+from engine.gateways import Gateways, read_gateways
 
 PROGRAM: Final = "python -m engine"
 WORKERS_MAX: Final = 10_000

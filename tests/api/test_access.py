@@ -13,9 +13,9 @@ from google.rpc import error_details_pb2
 from grpc import StatusCode, aio
 
 from engine.access.authority import Authority
-from engine.api.gateways import Gateways, read_gateways
 from engine.api.server import ApiServer
 from engine.domain.access import Role
+from engine.gateways import Gateways, read_gateways
 from engine.store.rows import Actor, AuditQuery, Page
 from engine.store.store import Store
 from mailing.v1 import access_pb2, access_service_pb2, access_service_pb2_grpc
