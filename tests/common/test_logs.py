@@ -148,7 +148,7 @@ def test_level_that_is_off_writes_and_costs_nothing(stream: io.StringIO) -> None
         log.debug("claimed", message_id=number, mailing_id=1, client_id=2)
     cost_seconds = (time.process_time() - began) / 100_000
     assert stream.getvalue() == ""
-    # 0.3 us here; 35 us is what a message costs in all (FINDINGS 7). Loose: machines differ.
+    # 0.3 us here; 35 us is what a message costs in all (docs/measured.md). Loose: machines differ.
     assert cost_seconds < 5e-6
 
 
