@@ -29,9 +29,8 @@ from engine.call_meter import CallMeter
 from engine.clock import SystemClock
 from engine.delivery.delivery import Delivery, DeliverySettings
 from engine.delivery_for_api import DeliveryForApi
-from engine.domain.breaker import BreakerState
 from engine.domain.message import Step
-from engine.metrics import Metrics, outcome_of
+from engine.metrics import BREAKER_STATES, Metrics, outcome_of
 from engine.metrics_server import MetricsServer, start_metrics_server
 from engine.provider.fbrq import CONNECT_SECONDS, FbrqProvider
 from engine.provider_window import ProviderWindow
@@ -186,7 +185,7 @@ class Service:
         metrics.queue_depth.follow(lambda: len(state.queue))
         metrics.in_flight.follow(lambda: state.queue.in_flight)
         metrics.workers.follow(lambda: state.queue.workers)
-        metrics.breaker_state.follow(lambda: list(BreakerState).index(state.gate.breaker.state))
+        metrics.breaker_state.follow(lambda: BREAKER_STATES[state.gate.breaker.state])
         metrics.due_lag_seconds.follow(lambda: delivery.actors.ticker.due_lag_seconds)
         metrics.stalled_seconds.follow(lambda: delivery.liveness.stalled_seconds)
 
