@@ -43,10 +43,10 @@ class ClockWatch:
             # Several engines may see the same step: the store tells the first that asks.
             behind_us = await self._store.turn_clock_back(self._clock.now_us())
             if behind_us > STEP_US:
-                await self._take_back(behind_us)
+                await self._put_back(behind_us)
         self._ahead_us = ahead_us
 
-    async def _take_back(self, by_us: int) -> None:
+    async def _put_back(self, by_us: int) -> None:
         log.warning("clock.stepped_back", seconds=round(by_us / US_PER_SECOND))
         for mailing_id in [entry.plan.mailing_id for entry in self._book]:
             after: tuple[int, int] | None = (self._clock.now_us(), 0)

@@ -65,18 +65,18 @@ class Recovery:
         self._wait_us = in_us(max(lease_seconds, RETURN_SECONDS))
 
     async def run(self) -> None:
-        """Take back for ever what is over."""
+        """Recover for ever."""
         while True:
-            await self.take_back()
+            await self.recover()
             await self._clock.own.sleep(_STEP_SECONDS)
 
-    async def take_back(self) -> None:
+    async def recover(self) -> None:
         """Take back what is over, unless its engine may be on its way back."""
         recovered = _RECOVER_ROWS
         while recovered == _RECOVER_ROWS:
             # Before the check: should this process freeze after it, nothing is taken that was not over then.
             over_us = self._clock.least_us()
-            if not self._may_take_back():
+            if not self._may_recover():
                 return
             now_us = self._clock.own.now_us()
             recovered = await self._store.recover(now_us, _RECOVER_ROWS, expired_only=True, over_us=over_us)
@@ -85,7 +85,7 @@ class Recovery:
                 self._book.ask_all()
                 self._bell.ring_for_work()
 
-    def _may_take_back(self) -> bool:
+    def _may_recover(self) -> bool:
         if self._hand.expiring(self._clock.now_us()):
             return False  # our own leases first: what we hold ourselves is not lost
         return not self._store.shared or self.contact.lasts_us() >= self._wait_us

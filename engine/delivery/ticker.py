@@ -94,7 +94,7 @@ class Ticker:
         for entry in list(self._book):
             now_us = self._clock.now_us()
             if entry.is_over(now_us):
-                self._take_back(entry.plan.mailing_id)
+                self._empty_lane(entry.plan.mailing_id)
                 if entry.asks(now_us):
                     more |= await self._sweep(entry, now_us)
         for mailing_id, rows in self._shares(self._clock.now_us()).items():
@@ -102,8 +102,8 @@ class Ticker:
             more |= await self._claim(mailing_id, rows)
         return more
 
-    def _take_back(self, mailing_id: int) -> None:
-        """What waits in the queue for a token would wait beyond the mailing's end."""
+    def _empty_lane(self, mailing_id: int) -> None:
+        """Give back what waits in the queue: it would wait for its token beyond the mailing's end."""
         if self._queue.queued(mailing_id):
             self._recorder.withdraw(lambda claim: claim.mailing_id == mailing_id)
 
