@@ -329,13 +329,16 @@ class ManyLife:
             await self._frozen(engine)
 
     async def _freeze_inside(self) -> None:
-        """SIGSTOP in the middle of a transaction that holds locks."""
+        """SIGSTOP in the middle of a transaction that holds locks; for a second, of a command of such a one."""
         if (engine := await self._victim()) is None:
             return
-        deadline = self.loop.time() + 10
-        while self.loop.time() < deadline and not engine.program.is_frozen:
+        began = self.loop.time()
+        while self.loop.time() < began + 10 and not engine.program.is_frozen:
+            is_patient = self.loop.time() < began + 1
             if engine.is_well and any(
-                session.transaction is not None and session.transaction.changes
+                session.transaction is not None
+                and session.transaction.changes
+                and (session.awaits_rest or not is_patient)
                 for session in self.server.sessions
                 if session.program == engine.name
             ):
