@@ -12,6 +12,7 @@ from engine.domain.audience import AudienceFilter
 from engine.domain.message import UNCERTAIN, Status
 from engine.store.counters import Tally
 from engine.store.database import Lane, Row, Tx
+from engine.store.lifecycle import is_final, is_not_final, is_taken, is_waiting
 from engine.store.told import left_out, untold
 from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clients, try_lock_clients
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
@@ -88,7 +89,7 @@ class AudienceVerbs(Verbs):
             if unsent_of is not None and await _has_final(tx, unsent_of):
                 condition += (
                     " AND NOT EXISTS (SELECT 1 FROM message AS m WHERE m.client_id = c.id AND m.mailing_id = ?"
-                    f" AND m.status IN ({Status.SENT:d}, {Status.NOT_SENT:d}))"
+                    f" AND {is_final('m')})"
                 )
                 args.append(unsent_of)
             access = await _access(tx, filter)
@@ -164,9 +165,8 @@ class _Chunk:
         """Keep the messages as they are: one that an engine gave back between two statements of ``_rebuild`` would be
         neither among the pending ones that go nor among the taken ones that are marked."""
         clients = "SELECT c.id FROM client AS c WHERE c.id > ? AND c.id <= ?"
-        of_chunk = (
-            f"message.mailing_id = {self._mailing_id} AND message.status <= 2 AND message.client_id IN ({clients})"
-        )
+        of_mailing = f"message.mailing_id = {self._mailing_id} AND {is_not_final('message')}"
+        of_chunk = f"{of_mailing} AND message.client_id IN ({clients})"
         await hold(self._tx, "message", of_chunk, self._after, self.last)
 
     async def _leave_out(self, now_us: int) -> None:
@@ -189,18 +189,18 @@ class _Chunk:
         """What an edited filter asks for besides new messages; returns how many were removed."""
         ended = await self._change(
             f"UPDATE message SET {ENDS_UNCERTAIN}, finished_us = {int(now_us)}",
-            f"m.status = 0 AND m.unsure AND NOT ({self._matching})",
+            f"{is_waiting('m')} AND m.unsure AND NOT ({self._matching})",
         )
         tally.move(self._mailing_id, UNCERTAIN, now_us, ended)
-        number = await self._change("DELETE FROM message", f"m.status = 0 AND NOT ({self._matching})")
+        number = await self._change("DELETE FROM message", f"{is_waiting('m')} AND NOT ({self._matching})")
         for stale, condition in (
             ("TRUE", f"NOT m.stale AND NOT ({self._matching})"),
             ("FALSE", f"m.stale AND {self._matching}"),
         ):
-            await self._change(f"UPDATE message SET stale = {stale}", f"m.status IN (1, 2) AND {condition}")
+            await self._change(f"UPDATE message SET stale = {stale}", f"{is_taken('m')} AND {condition}")
         await self._change(
             "UPDATE message SET due_us = 0",
-            f"m.status = 0 AND m.due_us > 0 AND (m.due_us > {int(reset_after_us)} OR m.attempt = 0)"
+            f"{is_waiting('m')} AND m.due_us > 0 AND (m.due_us > {int(reset_after_us)} OR m.attempt = 0)"
             f" AND {self._matching}",
         )
         return number
@@ -243,7 +243,7 @@ async def follow_clients(
     await _add(tx, wanted, now_us, tally)
     if changed:  # one that waits for local hours looks at them again
         await tx.run(
-            "UPDATE message SET due_us = 0 WHERE status = 0 AND attempt = 0 AND due_us > 0"
+            f"UPDATE message SET due_us = 0 WHERE {is_waiting()} AND attempt = 0 AND due_us > 0"
             f" AND client_id {tx.dialect.in_list()}",
             changed_ids,
         )
@@ -291,7 +291,7 @@ async def _wanted(tx: Tx, mailings: Sequence[Row], clients: Sequence[Row], now_u
 async def _not_final(tx: Tx, client_ids: Any) -> Sequence[Row]:
     return await tx.rows(
         "SELECT id, mailing_id, client_id, status, stale FROM message"
-        f" WHERE client_id {tx.dialect.in_list()} AND status <= 2 ORDER BY id {tx.dialect.lock()}",
+        f" WHERE client_id {tx.dialect.in_list()} AND {is_not_final()} ORDER BY id {tx.dialect.lock()}",
         client_ids,
     )
 

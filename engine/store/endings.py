@@ -9,6 +9,7 @@ from engine.domain.message import UNCERTAIN, Event, Status, Step, step
 from engine.store.audience import not_reached
 from engine.store.counters import Tally
 from engine.store.database import Lane, Row, Tx
+from engine.store.lifecycle import open_to, set_by, set_to
 from engine.store.told import hold_told, may_have_reached
 from engine.store.verbs import Verbs, bump_revision, hold, lock_clients
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
@@ -16,6 +17,7 @@ from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 LOST_DETAIL: Final = "outcome unknown: the engine stopped"
 _LOST_TEXT: Final = "(SELECT k.text_version FROM mailing AS k WHERE k.id = message.mailing_id)"
 """The dead engine has told nobody with which text it called: with that of now, unless there was an edit since."""
+_LOST_UNMARKED: Final = step(Status.CLAIMED, Event.LOSE)
 _FOR_EVER: Final = 2**62
 _ENDED: Final = "SELECT 1 FROM mailing WHERE id = ? AND end_us <= ? AND deleted_us IS NULL"
 _CANCELLED: Final = "SELECT 1 FROM mailing WHERE id = ? AND cancelled_us IS NOT NULL AND deleted_us IS NULL"
@@ -33,7 +35,7 @@ class EndingVerbs(Verbs):
                 "id, mailing_id, status, attempt, stale, unsure, marks",
                 "SELECT id, mailing_id, status, attempt, stale, unsure, (SELECT on_uncertain = 'not_sent' FROM mailing"
                 " WHERE mailing.id = message.mailing_id) AS marks FROM message"
-                f" {tx.dialect.indexed_by('message_lease')} WHERE status IN (1, 2)"
+                f" {tx.dialect.indexed_by('message_lease')} WHERE {open_to(Event.LOSE)}"
                 f" AND due_us <= ? LIMIT ? {tx.dialect.lock(skip=True)}",
                 ended_us if expired_only else _FOR_EVER,
                 limit,
@@ -61,10 +63,11 @@ class EndingVerbs(Verbs):
                 return []
             tally = Tally()
             ended: list[tuple[Step, int]] = []
-            for unsure, index in ((True, "message_unsure"), (False, "message_due")):
+            for unsure, sql, index in ((True, "unsure", "message_unsure"), (False, "NOT unsure", "message_due")):
                 room = limit - sum(number for _, number in ended)
                 result = step(Status.PENDING, event, unsure=unsure)
-                number = await _end_some(tx, mailing_id, room, now_us, result, unsure, index)
+                which = f"{open_to(event)} AND {sql}"
+                number = await _end_some(tx, mailing_id, room, now_us, result, which, index)
                 tally.move(mailing_id, result, now_us, number)
                 ended.append((result, number))
             if any(number for _, number in ended):
@@ -107,14 +110,11 @@ def _was_called(lost: Row) -> bool:
     return bool(lost[2] == Status.CALLING or not lost[6])
 
 
-async def _end_some(tx: Tx, mailing_id: int, limit: int, now_us: int, result: Step, unsure: bool, index: str) -> int:
-    which = "unsure" if unsure else "NOT unsure"
+async def _end_some(tx: Tx, mailing_id: int, limit: int, now_us: int, result: Step, which: str, index: str) -> int:
     return await tx.run(
-        "UPDATE message SET status = ?, reason = ?, due_us = 0, finished_us = ? WHERE id IN"
+        f"UPDATE message SET {set_to(result)}, due_us = 0, finished_us = ? WHERE id IN"
         f" (SELECT id FROM message {tx.dialect.indexed_by(index)}"
-        f" WHERE mailing_id = ? AND status = 0 AND {which} LIMIT ? {tx.dialect.lock(skip=True)})",
-        int(result.status),
-        int(result.reason or 0),
+        f" WHERE mailing_id = ? AND {which} LIMIT ? {tx.dialect.lock(skip=True)})",
         now_us,
         mailing_id,
         limit,
@@ -149,7 +149,7 @@ async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> int:
     ended = len(uncertain) + await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
     await _store_lost(tx, again, uncertain, now_us)
     if uncalled:
-        change = "status = 0, owner = NULL, due_us = 0, attempt = attempt - 1"
+        change = f"{set_by(Event.RELEASE)}, owner = NULL, due_us = 0, attempt = attempt - 1"
         await tx.run(f"UPDATE message SET {change} WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(uncalled))
     await tally.write(tx)
     return ended
@@ -164,7 +164,7 @@ async def _store_lost(tx: Tx, again: list[int], uncertain: list[int], now_us: in
             f" SELECT id, attempt, TRUE, NULL, {int(now_us)}, NULL, '{LOST_DETAIL}' FROM message WHERE id {listed}",
             ids,
         )
-        change = f"status = 0, owner = NULL, due_us = 0, unsure = TRUE, text_version = {_LOST_TEXT}"
+        change = f"{set_to(_LOST_UNMARKED)}, owner = NULL, due_us = 0, unsure = TRUE, text_version = {_LOST_TEXT}"
         await tx.run(f"UPDATE message SET {change} WHERE id {listed}", ids)
     if uncertain:
         await tx.run(

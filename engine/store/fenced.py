@@ -8,11 +8,12 @@ from typing import Final
 from engine.domain.message import Event
 from engine.ports import Record
 from engine.store.database import Lane, Tx
+from engine.store.lifecycle import is_final
 from engine.store.verbs import Verbs
 
 _RECORD: Final = dict.fromkeys(("id", "mailing_id", "attempt", "started_us", "finished_us", "put_off"), "int")
 _IS_STORED: Final = (
-    "(m.status IN (3, 4) AND m.attempt = r.attempt AND m.started_us = r.started_us AND m.finished_us = r.finished_us)"
+    f"({is_final('m')} AND m.attempt = r.attempt AND m.started_us = r.started_us AND m.finished_us = r.finished_us)"
     " OR EXISTS (SELECT 1 FROM attempt AS a WHERE a.message_id = r.id AND a.number = r.attempt"
     " AND a.started_us = r.started_us)"
 )

@@ -9,6 +9,7 @@ from typing import Final
 from engine.domain.message import Status
 from engine.store import counters
 from engine.store.database import Lane, Row, Tx
+from engine.store.lifecycle import is_taken, is_waiting
 from engine.store.mailings import get_mailing_row
 from engine.store.rows import DELETED_CLIENT, Breakdown, GroupCounts, StatsRow, TimelineRow
 from engine.store.texts import all_texts
@@ -24,6 +25,7 @@ _KEY: Final = (
 """All that messages are grouped by, as one text: counting texts costs a third of counting tuples. Only the tag may have
 a bar in it, hence the order. An operator code is never empty: it tells that the client was deleted."""
 
+_PLACES: Final = {"pending": 0, "sent": 1, "not_sent": 2}
 _Numbers = dict[str, list[int]]
 """Pending, sent and not sent, by value."""
 
@@ -80,7 +82,7 @@ class MailingStatsVerbs(Verbs):
                     "due_us, id, time_zone",
                     "SELECT m.due_us AS due_us, m.id AS id, c.time_zone AS time_zone FROM message AS m"
                     f" {tx.dialect.indexed_by('message_due')} JOIN client AS c ON c.id = m.client_id"
-                    " WHERE m.mailing_id = ? AND m.status = 0 AND (m.due_us, m.id) > (?, ?)"
+                    f" WHERE m.mailing_id = ? AND {is_waiting('m')} AND (m.due_us, m.id) > (?, ?)"
                     " ORDER BY m.due_us, m.id LIMIT ?",
                     *(mailing_id, *after, _CHUNK),
                 )
@@ -97,7 +99,7 @@ class MailingStatsVerbs(Verbs):
         async def work(tx: Tx) -> Counter[str]:
             rows = await tx.rows(
                 f"SELECT c.time_zone, count(*) FROM message AS m {tx.dialect.indexed_by('message_lease')}"
-                " JOIN client AS c ON c.id = m.client_id WHERE m.status IN (1, 2) AND m.mailing_id = ?"
+                f" JOIN client AS c ON c.id = m.client_id WHERE {is_taken('m')} AND m.mailing_id = ?"
                 " GROUP BY c.time_zone",
                 mailing_id,
             )
@@ -125,7 +127,7 @@ def _breakdown(found: Counter[str]) -> Breakdown:
     tags: _Numbers = {}
     for key, number in found.items():
         code, zone, status, tag = key.split("|", 3)
-        place = max(0, int(status) - Status.CALLING)
+        place = _PLACES[Status(int(status)).public]
         for values, value in ((codes, code), (zones, zone), (tags, tag)):
             values.setdefault(value if code else DELETED_CLIENT, [0, 0, 0])[place] += number
     return Breakdown(by_phone_code=_groups(codes), by_tag=_groups(tags), by_time_zone=_groups(zones))

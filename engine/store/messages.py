@@ -9,6 +9,7 @@ from typing import Final
 from engine.domain.errors import NotFound
 from engine.domain.message import Reason, Status
 from engine.store.database import Lane, Row, Tx
+from engine.store.lifecycle import is_final, is_waiting
 from engine.store.message_list import is_long_message_list, list_ids
 from engine.store.rows import (
     AttemptOutcome,
@@ -30,7 +31,7 @@ _SELECT: Final = (
     " m.status AS status, m.reason AS reason, m.attempt AS attempt, m.create_us AS create_us, m.due_us AS due_us,"
     " m.started_us AS started_us, m.finished_us AS finished_us, m.http_status AS http_status, m.detail AS detail,"
     # Those from before there were versions can only have gone out with the first.
-    " coalesce(m.text_version, CASE WHEN m.status >= 3 AND m.attempt > 0 THEN 1 END) AS text_version"
+    f" coalesce(m.text_version, CASE WHEN {is_final('m')} AND m.attempt > 0 THEN 1 END) AS text_version"
     " FROM message AS m LEFT JOIN client AS c ON c.id = m.client_id"
 )
 _REFUSED: Final = 400
@@ -45,7 +46,8 @@ class MessageVerbs(Verbs):
 
         async def work(tx: Tx) -> int | None:
             due_us: int | None = await tx.value(
-                "SELECT due_us FROM message WHERE mailing_id = ? AND status = 0 ORDER BY due_us, id LIMIT 1", mailing_id
+                f"SELECT due_us FROM message WHERE mailing_id = ? AND {is_waiting()} ORDER BY due_us, id LIMIT 1",
+                mailing_id,
             )
             return due_us
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from tortoise import Model, fields
 
+from engine.domain.message import Status
+
 
 class Client(Model):
     """A person who can receive a text."""
@@ -109,7 +111,7 @@ class Message(Model):
     client: fields.ForeignKeyNullableRelation[Client] = fields.ForeignKeyField(
         "store.Client", null=True, on_delete=fields.SET_NULL
     )
-    status = fields.SmallIntField(default=0)
+    status = fields.SmallIntField(default=Status.PENDING.value)
     reason = fields.SmallIntField(null=True)
     attempt = fields.IntField(default=0)
     """Calls, the one under way included."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from engine.ports import Claim
 from engine.store.database import Lane, Tx
+from engine.store.lifecycle import is_taken
 from engine.store.verbs import Verbs, bump_revision
 
 _CLAIM: Final = {"id": "int", "attempt": "int", "phone_number": "int", "time_zone": "text"}
@@ -21,7 +22,7 @@ async def claimed_elsewhere(verbs: Verbs, tx: Tx, client_ids: Sequence[int]) -> 
     if tx.dialect.is_sqlite:
         return False  # there is no other engine
     taken = await tx.row(
-        f"SELECT 1 FROM message WHERE client_id {tx.dialect.in_list()} AND status IN (1, 2) AND owner <> ? LIMIT 1",
+        f"SELECT 1 FROM message WHERE client_id {tx.dialect.in_list()} AND {is_taken()} AND owner <> ? LIMIT 1",
         tx.dialect.list_arg(client_ids),
         verbs.engine_id,
     )

@@ -15,6 +15,7 @@ from typing import Final
 from engine.domain.message import Reason, Status
 from engine.store.database import Row, Tx
 from engine.store.errors import StoreUnavailable
+from engine.store.lifecycle import is_not_final
 from engine.store.schema import NO_CONTROL
 from engine.store.verbs import hold
 
@@ -41,7 +42,7 @@ def stage_of(status: Status, reason: Reason | None, *, unsure: bool) -> Stage | 
         return Stage.FINAL
     if unsure:
         return Stage.FINAL if status.is_final else Stage.MAYBE
-    return Stage.IN_HAND if status in (Status.CLAIMED, Status.CALLING) else None
+    return Stage.IN_HAND if status.is_taken else None
 
 
 async def leave(tx: Tx, phones: Mapping[int, int], now_us: int) -> list[Row]:
@@ -59,7 +60,7 @@ async def leave(tx: Tx, phones: Mapping[int, int], now_us: int) -> list[Row]:
         tx.dialect.list_arg(phones),
     )
     await _remember(tx, phones, [row for row in messages if row[1] in open_ids])
-    return [row[:5] for row in messages if row[3] <= Status.CALLING]
+    return [row[:5] for row in messages if not Status(row[3]).is_final]
 
 
 async def _remember(tx: Tx, phones: Mapping[int, int], messages: Sequence[Row]) -> None:
@@ -99,7 +100,7 @@ async def come_back(tx: Tx, client_id: int, phone_number: int) -> None:
     they are never called again, and what they have told stays told, whatever numbers their client has later."""
     mine = await tx.rows(
         "SELECT t.id, t.mailing_id, t.phone_hash FROM message AS m JOIN told AS t ON t.message_id = m.id"
-        f" WHERE m.client_id = ? AND m.status <= {int(Status.CALLING)}",
+        f" WHERE m.client_id = ? AND {is_not_final('m')}",
         client_id,
     )
     if mine:

@@ -8,11 +8,12 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from common.logs import mask_text
-from engine.domain.message import UNCERTAIN, Event, Status, Step, step, withdraw
+from engine.domain.message import UNCERTAIN, Event, Status, Step, outcome_of, step, withdraw
 from engine.ports import Claim, Record, Renewal, Return
 from engine.store.audience import not_reached
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
+from engine.store.lifecycle import is_waiting, open_to, set_by, set_to
 from engine.store.told import hold_told, may_have_reached
 from engine.store.verbs import Verbs, hold
 from engine.store.withdrawal import withdraw_messages
@@ -27,17 +28,18 @@ _CLAIM_SQLITE: Final = (
     "SELECT m.id AS id, m.client_id AS client_id, m.attempt + 1 AS attempt,"
     " c.phone_number AS phone_number, c.time_zone AS time_zone"
     f" FROM message AS m CROSS JOIN client AS c ON c.id = m.client_id"
-    f" WHERE m.mailing_id = ({_MAY_SEND}) AND m.status = 0 AND m.due_us BETWEEN ? AND ? ORDER BY m.due_us, m.id LIMIT ?"
+    f" WHERE m.mailing_id = ({_MAY_SEND}) AND {open_to(Event.CLAIM, 'm')} AND m.due_us BETWEEN ? AND ?"
+    " ORDER BY m.due_us, m.id LIMIT ?"
 )
 # Two statements, for each reads the database as it is when it begins. What the first one waits for may take long; the
 # second has the messages, so it reads their clients as they are, or whoever is changing them waits to see this claim.
 _DUE_POSTGRES: Final = (
     f"WITH sending AS MATERIALIZED ({_MAY_SEND} FOR SHARE)"
-    " SELECT m.id FROM message AS m WHERE m.mailing_id = (SELECT id FROM sending) AND m.status = 0"
+    f" SELECT m.id FROM message AS m WHERE m.mailing_id = (SELECT id FROM sending) AND {open_to(Event.CLAIM, 'm')}"
     " AND m.due_us BETWEEN ? AND ? ORDER BY m.due_us, m.id LIMIT ? FOR UPDATE OF m SKIP LOCKED"
 )
 _CLAIM_POSTGRES: Final = (
-    "UPDATE message AS m SET status = 1, owner = ?, attempt = m.attempt + 1, due_us = ?"
+    f"UPDATE message AS m SET {set_by(Event.CLAIM)}, owner = ?, attempt = m.attempt + 1, due_us = ?"
     " FROM unnest(?::bigint[]) WITH ORDINALITY AS due(id, position), client AS c"
     " WHERE m.id = due.id AND c.id = m.client_id"
     " RETURNING m.id, m.client_id, m.attempt, c.phone_number, c.time_zone, due.position"
@@ -74,8 +76,8 @@ _ATTEMPT: Final = {
     "http_status": "int",
     "detail": "text",
 }
-# The table says the same for CLAIMED and CALLING, and for unsure ones: one statement may store all that are accepted.
-_ACCEPTED: Final = step(Status.CALLING, Event.ACCEPT)
+# The same for all, for unsure ones too: one statement may store all that are accepted.
+_ACCEPTED: Final = outcome_of(Event.ACCEPT)
 
 
 class _Taken(NamedTuple):
@@ -131,9 +133,9 @@ class TransitionVerbs(Verbs):
 
         async def work(tx: Tx) -> set[int]:
             pairs = ((claim.message_id, claim.attempt) for claim in claims)
-            ours = await _passed(tx, pairs, owner, "m.status = 1")
+            ours = await _passed(tx, pairs, owner, open_to(Event.BEGIN, "m"))
             if ours:
-                await _update(tx, "status = 2", ours)
+                await _update(tx, set_by(Event.BEGIN), ours)
             return set(ours)
 
         return await self._db.transaction(work, Lane.DELIVERY) if claims else set()
@@ -161,10 +163,17 @@ class TransitionVerbs(Verbs):
                 for item in returns
                 if item.message_id in passed and passed[item.message_id].attempt == item.attempt
             ]
-            gone = {item.message_id: item.mailing_id for item in ours if passed[item.message_id].stale}
-            dues = [(item.message_id, item.due_us) for item in ours if item.message_id not in gone]
+            gone: dict[int, int] = {}
+            dues: list[tuple[int, int]] = []
+            for item in ours:
+                result = passed[item.message_id].after(Event.RELEASE)
+                if result is None or result.status.is_final:
+                    gone[item.message_id] = item.mailing_id
+                else:
+                    dues.append((item.message_id, item.due_us))
             await tx.run(
-                "UPDATE message SET status = 0, owner = NULL, attempt = message.attempt - 1, due_us = r.due_us"
+                f"UPDATE message SET {set_by(Event.RELEASE)}, owner = NULL,"
+                " attempt = message.attempt - 1, due_us = r.due_us"
                 f" FROM {tx.dialect.rows_table(id='int', due_us='int')} WHERE message.id = r.id",
                 *tx.dialect.rows_args(dues, 2),
             )
@@ -207,7 +216,7 @@ class TransitionVerbs(Verbs):
             rows = await tx.table(
                 "id, due_us",
                 f"SELECT m.id AS id, m.due_us AS due_us FROM message AS m {tx.dialect.indexed_by('message_due')}"
-                " WHERE m.mailing_id = ? AND m.status = 0 AND (m.due_us, m.id) > (?, ?)"
+                f" WHERE m.mailing_id = ? AND {is_waiting('m')} AND (m.due_us, m.id) > (?, ?)"
                 f" ORDER BY m.due_us, m.id LIMIT ? {tx.dialect.lock('m', skip=True)}",
                 mailing_id,
                 *after,
@@ -225,7 +234,8 @@ class TransitionVerbs(Verbs):
 
 async def _take(tx: Tx, ids: list[int], owner: int, lease_until_us: int) -> None:
     if ids:
-        await _update(tx, "status = 1, owner = ?, attempt = attempt + 1, due_us = ?", ids, owner, lease_until_us)
+        change = f"{set_by(Event.CLAIM)}, owner = ?, attempt = attempt + 1, due_us = ?"
+        await _update(tx, change, ids, owner, lease_until_us)
 
 
 async def _update(tx: Tx, change: str, ids: Iterable[int], *values: int) -> None:
@@ -318,7 +328,7 @@ async def _store_sent(tx: Tx, records: Sequence[Record], owner: int) -> int:
     stored = 0
     for (attempt, http_status, text_version), rows in alike.items():
         stored += await tx.run(
-            f"{in_order}UPDATE message SET status = 3, owner = NULL, due_us = 0, stale = FALSE,"
+            f"{in_order}UPDATE message SET {set_to(_ACCEPTED)}, owner = NULL, due_us = 0, stale = FALSE,"
             " started_us = r.started_us, finished_us = r.finished_us, http_status = ?, text_version = ?, detail = ''"
             f" FROM {tx.dialect.rows_table(**_SENT)} WHERE message.id = r.id AND message.attempt = ?"
             f" AND message.owner = ?{among}",
