@@ -6,15 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-import orjson
-
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import UNCERTAIN, Status
 from engine.store.counters import Tally
 from engine.store.database import Lane, Row, Tx
 from engine.store.lifecycle import is_final, is_not_final, is_taken, is_waiting
+from engine.store.mailing_rows import filter_of
 from engine.store.told import left_out, untold
-from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clients, try_lock_clients
+from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clients, read, transaction, try_lock_clients
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
 _MAILING: Final = (
@@ -28,11 +27,6 @@ _STORE_CURSOR: Final = (
 _LOOK_UP_SHARE: Final = 6
 """A look-up of a row by an index costs as much as reading so many rows in their order."""
 _PAIRS: Final = {"mailing_id": "int", "client_id": "int"}
-
-
-def filter_of(tags: str, phone_codes: str) -> AudienceFilter:
-    """Read a filter from its two columns."""
-    return AudienceFilter(tuple(orjson.loads(tags)), tuple(orjson.loads(phone_codes)))
 
 
 def matching(tx: Tx, filter: AudienceFilter) -> tuple[str, list[Any]]:
@@ -51,55 +45,52 @@ class AudienceVerbs(Verbs):
 
     async def build_audience(self, mailing_id: int, limit: int, now_us: int, reset_after_us: int) -> bool:
         """Build the next chunk; see ``ports.Store``. True as well for a mailing that is gone, deleted or cancelled."""
-
-        async def work(tx: Tx) -> bool:
-            await lock_clients(tx, exclusive=True)
-            # Not locked: claims and edits of the mailing would wait for the whole chunk.
-            mailing = await tx.row(_MAILING, mailing_id)
-            if mailing is None:
-                return True
-            tags, phone_codes, generation, cursor = mailing
-            chunk, tally = _Chunk(tx, mailing_id, filter_of(tags, phone_codes), cursor), Tally()
-            ready = await chunk.take(limit)
-            await chunk.build(now_us, reset_after_us, tally, again=generation > 0)
-            if not await tx.run(_STORE_CURSOR, chunk.last, ready, mailing_id, generation):
-                raise Overtaken
-            await tally.write(tx)
-            if ready:
-                await bump_revision(tx)
-            return ready
-
         try:
-            return await self._db.transaction(work, Lane.DELIVERY)
+            return await self._build_chunk(mailing_id, limit, now_us, reset_after_us)
         except Overtaken:  # by an edit of the filter, or the end of it all: nothing of the chunk is left
             return False
+
+    @transaction(Lane.DELIVERY)
+    async def _build_chunk(self, tx: Tx, mailing_id: int, limit: int, now_us: int, reset_after_us: int) -> bool:
+        await lock_clients(tx, exclusive=True)
+        # Not locked: claims and edits of the mailing would wait for the whole chunk.
+        mailing = await tx.row(_MAILING, mailing_id)
+        if mailing is None:
+            return True
+        tags, phone_codes, generation, cursor = mailing
+        chunk, tally = _Chunk(tx, mailing_id, filter_of(tags, phone_codes), cursor), Tally()
+        ready = await chunk.take(limit)
+        await chunk.build(now_us, reset_after_us, tally, again=generation > 0)
+        if not await tx.run(_STORE_CURSOR, chunk.last, ready, mailing_id, generation):
+            raise Overtaken
+        await tally.write(tx)
+        if ready:
+            await bump_revision(tx)
+        return ready
 
     async def audience_size(self, filter: AudienceFilter) -> int:
         """How many clients match now."""
         return sum((await self.audience_by_zone(filter, by_zone=False)).values())
 
+    @read(Lane.LONG)
     async def audience_by_zone(
-        self, filter: AudienceFilter, *, by_zone: bool = True, unsent_of: int | None = None
+        self, tx: Tx, filter: AudienceFilter, *, by_zone: bool = True, unsent_of: int | None = None
     ) -> dict[str, int]:
         """How many clients match now, by time zone; together, as if all were in UTC, unless ``by_zone``: that is
         cheaper. ``unsent_of``: without those who have a final message of that mailing."""
-
-        async def work(tx: Tx) -> dict[str, int]:
-            condition, args = matching(tx, filter)
-            if unsent_of is not None and await _has_final(tx, unsent_of):
-                condition += (
-                    " AND NOT EXISTS (SELECT 1 FROM message AS m WHERE m.client_id = c.id AND m.mailing_id = ?"
-                    f" AND {is_final('m')})"
-                )
-                args.append(unsent_of)
-            access = await _access(tx, filter)
-            if not by_zone:
-                sql = f"SELECT count(*) FROM client AS c {access} WHERE {condition}"
-                return {"UTC": int(await tx.value(sql, *args))}
-            sql = f"SELECT c.time_zone, count(*) FROM client AS c {access} WHERE {condition} GROUP BY c.time_zone"
-            return {zone: int(number) for zone, number in await tx.rows(sql, *args)}
-
-        return await self._db.read(work, Lane.LONG)
+        condition, args = matching(tx, filter)
+        if unsent_of is not None and await _has_final(tx, unsent_of):
+            condition += (
+                " AND NOT EXISTS (SELECT 1 FROM message AS m WHERE m.client_id = c.id AND m.mailing_id = ?"
+                f" AND {is_final('m')})"
+            )
+            args.append(unsent_of)
+        access = await _access(tx, filter)
+        if not by_zone:
+            sql = f"SELECT count(*) FROM client AS c {access} WHERE {condition}"
+            return {"UTC": int(await tx.value(sql, *args))}
+        sql = f"SELECT c.time_zone, count(*) FROM client AS c {access} WHERE {condition} GROUP BY c.time_zone"
+        return {zone: int(number) for zone, number in await tx.rows(sql, *args)}
 
 
 async def _access(tx: Tx, filter: AudienceFilter) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from engine.ports import Claim
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import is_taken
-from engine.store.verbs import Verbs, bump_revision
+from engine.store.verbs import Verbs, bump_revision, read
 
 _CLAIM: Final = {"id": "int", "attempt": "int", "phone_number": "int", "time_zone": "text"}
 
@@ -38,23 +38,20 @@ async def tell_owners(verbs: Verbs, tx: Tx, elsewhere: bool) -> None:
 class OwnerVerbs(Verbs):
     """A verb of ``ports.Store``."""
 
-    async def outdated(self, claims: Sequence[Claim], *, owner: int) -> set[int]:
+    @read(Lane.DELIVERY)
+    async def outdated(self, tx: Tx, claims: Sequence[Claim], *, owner: int) -> set[int]:
         """See ``ports.Store``."""
-
-        async def work(tx: Tx) -> set[int]:
-            rows = await tx.table(
-                "id",
-                f"SELECT m.id AS id FROM {tx.dialect.rows_table(**_CLAIM)}"
-                " JOIN message AS m ON m.id = r.id AND m.attempt = r.attempt"
-                " LEFT JOIN client AS c ON c.id = m.client_id"
-                " WHERE m.owner = ? AND (m.stale OR c.id IS NULL OR c.phone_number <> r.phone_number"
-                f" OR c.time_zone <> r.time_zone) LIMIT {len(claims)}",
-                *tx.dialect.rows_args(
-                    [(claim.message_id, claim.attempt, claim.phone_number, claim.time_zone) for claim in claims],
-                    len(_CLAIM),
-                ),
-                owner,
-            )
-            return {row[0] for row in rows}
-
-        return await self._db.read(work, Lane.DELIVERY)
+        rows = await tx.table(
+            "id",
+            f"SELECT m.id AS id FROM {tx.dialect.rows_table(**_CLAIM)}"
+            " JOIN message AS m ON m.id = r.id AND m.attempt = r.attempt"
+            " LEFT JOIN client AS c ON c.id = m.client_id"
+            " WHERE m.owner = ? AND (m.stale OR c.id IS NULL OR c.phone_number <> r.phone_number"
+            f" OR c.time_zone <> r.time_zone) LIMIT {len(claims)}",
+            *tx.dialect.rows_args(
+                [(claim.message_id, claim.attempt, claim.phone_number, claim.time_zone) for claim in claims],
+                len(_CLAIM),
+            ),
+            owner,
+        )
+        return {row[0] for row in rows}

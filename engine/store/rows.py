@@ -100,6 +100,14 @@ class ClientRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientChange:
+    """What changes in each client of a batch; ``None``: it stays as it is."""
+
+    tag: str | None = None
+    time_zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ClientQuery:
     """Which clients a list shows; ``None`` does not restrict."""
 
