@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.csv_rows import COLUMNS, csv_row
-from gateway.engine_client import EngineClient
-from gateway.keys import STOPPING
-from gateway.problems import Problem
+from gateway.http.engine_client import EngineClient
+from gateway.http.keys import STOPPING
+from gateway.http.problems import Problem
+from gateway.tables.csv_rows import COLUMNS, csv_row
 from mailing.v1 import client_service_pb2 as pb
 
 _BOM: Final = "\ufeff"

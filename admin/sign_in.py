@@ -8,12 +8,12 @@ from aiohttp import web
 from grpc import StatusCode, aio
 
 from admin.session import Sessions
-from gateway.admission import open_to_all
-from gateway.body import SIGN_IN_BYTES_MAX, read_body, read_json
-from gateway.caller import address_of
-from gateway.engine_client import AUTHORIZATION
-from gateway.keys import ENGINE, SIGN_INS
-from gateway.problems import Problem
+from gateway.http.admission import open_to_all
+from gateway.http.body import SIGN_IN_BYTES_MAX, read_body, read_json
+from gateway.http.caller import address_of
+from gateway.http.engine_client import AUTHORIZATION
+from gateway.http.keys import ENGINE, SIGN_INS
+from gateway.http.problems import Problem
 from gateway.schemas import PasswordSchema
 from gateway.translate import change_password_proto
 from mailing.v1.access_service_pb2 import SignInRequest, SignOutRequest

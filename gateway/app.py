@@ -10,18 +10,16 @@ from typing import Final
 from aiohttp import web
 from grpc import aio
 
-from admin.panel import mount
-from admin.session import Sessions, key_of
 from common.line_limit import LineLimit
-from gateway.admission import Admission
-from gateway.caller import TRUSTED_PROXIES
-from gateway.engine_client import EngineClient
-from gateway.keys import ADMISSION, ENGINE, IMPORTS, METRICS, SETTINGS, SIGN_INS, STOPPING, STRANGERS
-from gateway.limits import SIGN_IN_RATE, CallerRates, ImportPlaces
+from gateway.document.openapi import setup_document
+from gateway.http.admission import Admission
+from gateway.http.caller import TRUSTED_PROXIES
+from gateway.http.engine_client import EngineClient
+from gateway.http.keys import ADMISSION, ENGINE, IMPORTS, METRICS, SETTINGS, SIGN_INS, STOPPING, STRANGERS
+from gateway.http.limits import SIGN_IN_RATE, CallerRates, ImportPlaces
+from gateway.http.middlewares import middlewares, on_prepare
+from gateway.http.streaming import hold_continue
 from gateway.metrics import Metrics
-from gateway.middlewares import middlewares, on_prepare
-from gateway.openapi import setup_document
-from gateway.panel_secret import panel_secret
 from gateway.routes import (
     access,
     audit,
@@ -37,7 +35,7 @@ from gateway.routes import (
     steering,
 )
 from gateway.settings import Settings
-from gateway.streaming import hold_continue
+from gateway.wings import mounts
 
 ROUTES: Final[Sequence[ModuleType]] = (
     root,
@@ -62,8 +60,8 @@ def make_app(settings: Settings, channel: aio.Channel) -> web.Application:
     for module in ROUTES:
         app.router.add_routes(module.routes())
     setup_document(app)
-    _add_panel(app, settings)
-    for each in app.router.routes():  # those of the panel, which are not all ours, too
+    _add_wings(app, settings)
+    for each in app.router.routes():  # those of the wings, which are not all ours, too
         each._expect_handler = hold_continue
     return app
 
@@ -85,11 +83,9 @@ def base_app(settings: Settings, channel: aio.Channel) -> web.Application:
     return app
 
 
-def _add_panel(app: web.Application, settings: Settings) -> None:
-    key = key_of(panel_secret(settings))
-    rest = [route for module in ROUTES if module not in (root, session) for route in module.routes()]
-    sessions = Sessions(key, secure=settings.uses_tls, rates=CallerRates(settings.http_token_rate))
-    mount(app, sessions, key, rest)
+def _add_wings(app: web.Application, settings: Settings) -> None:
+    for mount in mounts():
+        mount(app, settings, [route for module in ROUTES if module not in (root, session) for route in module.routes()])
 
 
 async def _end_streams(app: web.Application) -> None:

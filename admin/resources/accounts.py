@@ -9,7 +9,7 @@ from aiohttp_admin.backends.abc import Meta, Record
 
 from admin.resources.asked import checked
 from admin.resources.base import PanelResource
-from gateway.problems import Problem
+from gateway.http.problems import Problem
 from gateway.schemas import AccountCreateSchema
 from gateway.translate import account_json, create_account_proto
 from mailing.v1 import access_service_pb2 as pb

@@ -12,8 +12,8 @@ from marshmallow import Schema
 from marshmallow import ValidationError as SchemaError
 from pydantic import ValidationError
 
-from gateway.body import pointers, read_json
-from gateway.problems import Problem
+from gateway.http.body import pointers, read_json
+from gateway.http.problems import Problem
 
 PAGE_SIZE_MAX: Final = 1000
 _ID_MAX: Final = 2**63 - 1

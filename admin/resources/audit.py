@@ -11,7 +11,7 @@ from grpc import StatusCode, aio
 
 from admin.resources.asked import whole_number
 from admin.resources.base import PanelResource
-from gateway.problems import Problem
+from gateway.http.problems import Problem
 from gateway.translate import audit_event_json
 from gateway.translate.engine import ACTOR_KINDS
 from gateway.translate.values import numbers

@@ -24,8 +24,8 @@ from grpc import StatusCode, aio
 from admin.permissions import least_role
 from admin.resources import asked
 from admin.session import Handler, Sessions
-from gateway.engine_client import EngineClient
-from gateway.problems import Problem
+from gateway.http.engine_client import EngineClient
+from gateway.http.problems import Problem
 from gateway.routes.common import json_answer
 
 _AT_ONCE: Final = 50

@@ -17,12 +17,12 @@ from admin.resources.asked import checked, filters_of
 from admin.resources.base import PanelResource
 from admin.session import Sessions
 from admin.translate import facets_json
-from gateway.engine_client import EngineClient
-from gateway.problems import Problem
+from gateway.http.engine_client import EngineClient
+from gateway.http.problems import Problem
+from gateway.http.streaming import body_chunks
 from gateway.routes.common import json_answer
 from gateway.routes.imports import reader_of
 from gateway.schemas import ClientCreateSchema, ClientPatchSchema
-from gateway.streaming import body_chunks
 from gateway.translate import client_json, client_proto, create_client_proto, update_client_proto
 from mailing.v1 import client_service_pb2 as pb
 

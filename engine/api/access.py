@@ -8,9 +8,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from engine.access.authority import Authority
 from engine.api.background import Background
 from engine.api.caller import caller, identity_of_call, network_of_call, peer_of
+from engine.api.context import Context
 from engine.api.convert import both, micros, timestamp
 from engine.api.convert_audit import actor_kind_number
-from engine.api.interceptors import Context
 from engine.api.paging import page_of, token_after
 from engine.api.repeats import request_key
 from engine.domain.access import (

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from common.line_limit import LineLimit
 from common.logs import get_logger
 from common.networks import network_of
-from engine.api.gateways import Gateways
+from engine.api.context import Context
 from engine.domain.access import ActorKind, Identity, Unauthenticated
+from engine.gateways import Gateways
 from engine.store.rows import Actor
-
-if TYPE_CHECKING:  # it imports this module
-    from engine.api.interceptors import Context
 
 log = get_logger(__name__)
 

@@ -11,12 +11,12 @@ from google.protobuf.empty_pb2 import Empty
 from engine.api.background import Background
 from engine.api.batches import batch_change, batch_ids
 from engine.api.caller import caller, caller_key
+from engine.api.context import Context
 from engine.api.control import DeliveryControl
 from engine.api.convert import both, client_input, client_message, client_query, facet_messages
 from engine.api.errors import Stopping
 from engine.api.fresh import Fresh
 from engine.api.importing import Import
-from engine.api.interceptors import Context
 from engine.api.masks import merged, paths_of
 from engine.api.paging import page_of, token_after
 from engine.api.questions import EVERYBODY, Questions, question_key

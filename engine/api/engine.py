@@ -6,11 +6,11 @@ from typing import Final
 
 from engine.api.background import Background
 from engine.api.caller import caller
+from engine.api.context import Context
 from engine.api.control import DeliveryControl
 from engine.api.convert import both, chosen
 from engine.api.convert_audit import audit_message, audit_query
 from engine.api.convert_stats import engine_status_message
-from engine.api.interceptors import Context
 from engine.api.outlook import Outlook
 from engine.api.overview import OverviewReader
 from engine.api.paging import page_of, token_after

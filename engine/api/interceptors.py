@@ -19,16 +19,16 @@ from common.line_limit import LineLimit
 from common.logs import get_logger
 from engine.access.authority import Authority
 from engine.api.caller import AUTHORIZATION, Call, key_of_caller, metadata_value, network_of_call, set_call
+from engine.api.context import Context
 from engine.api.errors import Stopping, Unimplemented, Unreadable, reply_to
-from engine.api.gateways import Gateways
 from engine.api.open_calls import Cap, OpenCalls
 from engine.api.roles import Requirement
 from engine.domain.access import Forbidden, Identity, Role, Unauthenticated
+from engine.gateways import Gateways
 from engine.ports import StoreUnavailable
 
 log = get_logger(__name__)
 
-Context = aio.ServicerContext[Any, Any]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 T = TypeVar("T")
 Measure = Callable[[str, str, float], None]

@@ -10,11 +10,11 @@ from google.protobuf.empty_pb2 import Empty
 
 from engine.api.background import Background
 from engine.api.caller import caller, caller_key
+from engine.api.context import Context
 from engine.api.control import DeliveryControl
 from engine.api.convert import both, mailing_input, mailing_message, mailing_state
 from engine.api.convert_stats import forecast_message, stats_message
 from engine.api.fresh import Fresh
-from engine.api.interceptors import Context
 from engine.api.mailing_edit import Unchanged, edited
 from engine.api.outlook import Outlook
 from engine.api.paging import page_of, token_after

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.body import read_query
-from gateway.keys import ENGINE
-from gateway.openapi import operation
+from gateway.document.openapi import operation
+from gateway.http.body import read_query
+from gateway.http.keys import ENGINE
 from gateway.routes.common import API, json_answer
 from gateway.schemas import AuditEventListSchema, AuditQuerySchema
 from gateway.translate import audit_event_list_json, list_audit_events_proto

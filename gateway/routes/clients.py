@@ -6,9 +6,9 @@ from functools import partial
 
 from aiohttp import web
 
-from gateway.body import read_query
-from gateway.keys import ENGINE
-from gateway.openapi import operation
+from gateway.document.openapi import operation
+from gateway.http.body import read_query
+from gateway.http.keys import ENGINE
 from gateway.routes.common import API, ID, checked_call, id_in_path, idempotency_key, json_answer, no_content, no_query
 from gateway.schemas import (
     ClientCreateSchema,

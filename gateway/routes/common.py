@@ -9,9 +9,9 @@ import orjson
 from aiohttp import web
 from grpc import aio
 
-from gateway.body import read_body, read_query
-from gateway.keys import ENGINE
-from gateway.problems import Problem, of_rpc
+from gateway.http.body import read_body, read_query
+from gateway.http.keys import ENGINE
+from gateway.http.problems import Problem, of_rpc
 from gateway.schemas import Input
 from gateway.translate.values import Json
 

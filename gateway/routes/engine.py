@@ -5,8 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 from grpc import StatusCode, aio
 
-from gateway.keys import ENGINE
-from gateway.openapi import operation
+from gateway.document.openapi import operation
+from gateway.http.keys import ENGINE
 from gateway.routes.common import API, checked_body, json_answer, no_query
 from gateway.schemas import EnginePatchSchema, EngineSchema, Input
 from gateway.translate import engine_json, update_engine_proto

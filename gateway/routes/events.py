@@ -9,12 +9,12 @@ import orjson
 from aiohttp import web
 from grpc import StatusCode, aio
 
-from gateway.accepting import best_type
-from gateway.keys import ENGINE, STOPPING
-from gateway.openapi import Body, operation
-from gateway.problems import Problem
+from gateway.document.openapi import Body, operation
+from gateway.http.accepting import best_type
+from gateway.http.keys import ENGINE, STOPPING
+from gateway.http.problems import Problem
+from gateway.http.streaming import accept_header
 from gateway.routes.common import API, ID, id_in_path, no_query
-from gateway.streaming import accept_header
 from gateway.translate import progress_json
 from gateway.translate.values import Json
 from mailing.v1.mailing_service_pb2 import WatchMailingRequest

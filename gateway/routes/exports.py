@@ -9,15 +9,15 @@ from typing import Final
 from aiohttp import web
 from grpc import aio
 
-from gateway.accepting import best_type
-from gateway.body import read_query
-from gateway.csv_rows import COLUMNS, csv_row, ndjson_row
-from gateway.keys import ENGINE, STOPPING
-from gateway.openapi import Body, operation
-from gateway.problems import Problem
+from gateway.document.openapi import Body, operation
+from gateway.http.accepting import best_type
+from gateway.http.body import read_query
+from gateway.http.keys import ENGINE, STOPPING
+from gateway.http.problems import Problem
+from gateway.http.streaming import accept_header
 from gateway.routes.common import API
 from gateway.schemas import ClientExportQuerySchema
-from gateway.streaming import accept_header
+from gateway.tables.csv_rows import COLUMNS, csv_row, ndjson_row
 from gateway.translate import export_clients_proto
 from gateway.translate.values import Json
 from mailing.v1.client_service_pb2 import ExportClientsRequest, ExportClientsResponse

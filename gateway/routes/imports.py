@@ -9,17 +9,17 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.admission import CALLER
-from gateway.csv_rows import Format, RowReader, UnreadableInput
-from gateway.encodings import encoding_of
-from gateway.engine_client import EngineClient
-from gateway.import_stream import BrokenOff, ImportCall, ImportResult, import_rows
-from gateway.keys import ENGINE, IMPORTS, SETTINGS
-from gateway.openapi import Body, operation
-from gateway.problems import Problem
+from gateway.document.openapi import Body, operation
+from gateway.http.admission import CALLER
+from gateway.http.engine_client import EngineClient
+from gateway.http.keys import ENGINE, IMPORTS, SETTINGS
+from gateway.http.problems import Problem
+from gateway.http.streaming import body_chunks
 from gateway.routes.common import API, idempotency_key, json_answer, no_query
 from gateway.schemas import ImportResultSchema
-from gateway.streaming import body_chunks
+from gateway.tables.csv_rows import Format, RowReader, UnreadableInput
+from gateway.tables.encodings import encoding_of
+from gateway.tables.import_stream import BrokenOff, ImportCall, ImportResult, import_rows
 from gateway.translate.values import Json
 from mailing.v1.access_pb2 import Identity
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.body import read_query
-from gateway.keys import ENGINE
-from gateway.openapi import operation
+from gateway.document.openapi import operation
+from gateway.http.body import read_query
+from gateway.http.keys import ENGINE
 from gateway.routes.common import API, ID, id_in_path, json_answer, no_query
 from gateway.schemas import (
     Input,

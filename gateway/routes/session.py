@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.body import SIGN_IN_BYTES_MAX, read_body
-from gateway.caller import address_of
-from gateway.keys import ENGINE, SIGN_INS
-from gateway.openapi import operation
+from gateway.document.openapi import operation
+from gateway.http.body import SIGN_IN_BYTES_MAX, read_body
+from gateway.http.caller import address_of
+from gateway.http.keys import ENGINE, SIGN_INS
 from gateway.routes.common import API, checked_body, json_answer, no_content, no_query
 from gateway.schemas import IdentitySchema, Input, PasswordSchema, SessionSchema, SignInSchema
 from gateway.translate import change_password_proto, identity_json, session_json, sign_in_proto

@@ -9,7 +9,7 @@ from typing import Any, Final
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields
 from marshmallow.validate import Length, OneOf, Range, Regexp, Validator
 
-from gateway.problems import ERRORS_MAX
+from gateway.http.problems import ERRORS_MAX
 from gateway.translate.values import time_proto
 
 INT64_MAX: Final = 2**63 - 1

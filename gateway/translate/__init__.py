@@ -25,7 +25,6 @@ from gateway.translate.clients import (
     client_proto,
     create_client_proto,
     export_clients_proto,
-    import_row_proto,
     list_clients_proto,
     update_client_proto,
 )
@@ -63,7 +62,7 @@ __all__ = [
     "account_json", "account_list_json", "attempt_json", "audit_event_json", "audit_event_list_json",
     "change_password_proto", "client_json", "client_list_json", "client_proto", "counts_json", "create_account_proto",
     "create_client_proto", "create_mailing_proto", "create_token_proto", "engine_json", "export_clients_proto",
-    "forecast_json", "identity_json", "import_row_proto",
+    "forecast_json", "identity_json",
     "list_accounts_proto", "list_audit_events_proto", "list_clients_proto", "list_mailings_proto",
     "list_messages_proto", "list_tokens_proto", "mailing_json", "mailing_list_json", "mailing_proto",
     "message_detail_json", "message_json", "message_list_json", "new_token_json", "preview_json",

@@ -7,7 +7,6 @@ from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from gateway.csv_rows import ClientRow
 from gateway.translate.values import Json, time_json
 from mailing.v1 import client_pb2, client_service_pb2
 
@@ -78,17 +77,6 @@ def list_clients_proto(query: Mapping[str, Any]) -> client_service_pb2.ListClien
 def export_clients_proto(query: Mapping[str, Any]) -> client_service_pb2.ExportClientsRequest:
     """Ask for all clients that match."""
     return client_service_pb2.ExportClientsRequest(**_filters(query))
-
-
-def import_row_proto(row: ClientRow) -> client_service_pb2.ImportClientsRow:
-    """One row of an import; ``None`` is not set."""
-    return client_service_pb2.ImportClientsRow(
-        line=row.line,
-        phone_number=row.phone_number,
-        phone_code=row.phone_code,
-        tag=row.tag,
-        time_zone=row.time_zone,
-    )
 
 
 def _filters(query: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.csv_rows import ClientRow, read_rows
+from gateway.tables.csv_rows import ClientRow, read_rows
 from tests.admin.rig import Panel
 from tests.gateway.rig import Answer
 

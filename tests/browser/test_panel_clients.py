@@ -8,7 +8,7 @@ from typing import Final
 
 from playwright.async_api import FilePayload, Locator, Page, Route, expect
 
-from gateway.csv_rows import ClientRow, read_rows
+from gateway.tables.csv_rows import ClientRow, read_rows
 from tests.browser.panel import CSV, account, go, service, signed_in
 from tests.gateway.rig import Gateway
 

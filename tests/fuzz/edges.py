@@ -30,9 +30,9 @@ from engine.domain.phone import PHONE_LENGTH, normalise
 from engine.domain.time_text import format_rfc3339, parse_rfc3339
 from engine.provider.reply import code_of, read_reply
 from engine.settings import ENGINE
-from gateway.csv_rows import ClientRow, RowError, RowReader, UnreadableInput
-from gateway.encodings import encoding_of
 from gateway.settings import GATEWAY
+from gateway.tables.csv_rows import ClientRow, RowError, RowReader, UnreadableInput
+from gateway.tables.encodings import encoding_of
 from mailing.v1 import client_service_pb2, message_service_pb2
 from tests.fuzz.corpus import edited, kept, words
 

@@ -14,7 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from common.setting_types import Listen
 from gateway.app import base_app
 from gateway.channel import open_channel
-from gateway.connections import HttpServer, Limits
+from gateway.http.connections import HttpServer, Limits
 from gateway.routes import root
 from gateway.settings import Settings, load
 from mailing.v1 import access_pb2, access_service_pb2

@@ -12,10 +12,10 @@ from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 from marshmallow import Schema, ValidationError
 
 from gateway import schemas
-from gateway.admission import open_to_all
-from gateway.body import Check, pointers, read_body, read_query
-from gateway.keys import SETTINGS
-from gateway.problems import Problem
+from gateway.http.admission import open_to_all
+from gateway.http.body import Check, pointers, read_body, read_query
+from gateway.http.keys import SETTINGS
+from gateway.http.problems import Problem
 from gateway.settings import Settings
 
 MAILING = {
@@ -254,8 +254,8 @@ async def test_more_values_than_any_request_has_are_not_even_parsed(
     post: Post, monkeypatch: pytest.MonkeyPatch, limit: str, within: bytes, beyond: bytes, part: str
 ) -> None:
     """The longest lists with a known caller's faults in them: 18 ms for one refusal, now 3."""
-    monkeypatch.setattr("gateway.body._COMMAS_MAX", 1000)
-    monkeypatch.setattr(f"gateway.body.{limit}", 100)
+    monkeypatch.setattr("gateway.http.body._COMMAS_MAX", 1000)
+    monkeypatch.setattr(f"gateway.http.body.{limit}", 100)
     assert (await post(within))[0] == 422
     status, problem = await post(beyond)
     assert status == 400

@@ -14,10 +14,10 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway import schemas, translate
-from gateway.csv_rows import ClientRow, RowError
-from gateway.import_stream import ImportResult
 from gateway.routes.imports import result_json
 from gateway.schemas import fields as schema_fields
+from gateway.tables.csv_rows import ClientRow, RowError
+from gateway.tables.import_stream import ImportResult, row_message
 from mailing.v1 import (
     access_pb2,
     access_service_pb2,
@@ -206,7 +206,7 @@ def test_all_messages_of_services_are_accounted_for() -> None:
     }
     elsewhere = {
         "google.protobuf.Empty",
-        "mailing.v1.ExportClientsResponse",  # pages of clients: CSV or NDJSON, gateway.csv_rows
+        "mailing.v1.ExportClientsResponse",  # pages of clients: CSV or NDJSON, gateway.tables.csv_rows
         "mailing.v1.ListMessagesResponse",  # below
         # For the admin panel, which speaks gRPC; they have no route (tests/contract: FOR_THE_PANEL).
         "mailing.v1.ListClientFacetsResponse",
@@ -354,7 +354,7 @@ def test_filters_that_are_empty_are_set() -> None:
 
 
 def test_rows_of_an_import() -> None:
-    row = translate.import_row_proto(ClientRow(2, "7916", None, "", "UTC"))
+    row = row_message(ClientRow(2, "7916", None, "", "UTC"))
     assert (row.line, row.phone_number, row.time_zone) == (2, "7916", "UTC")
     assert (row.HasField("phone_code"), row.HasField("tag")) == (False, True)
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from cli.app import call
 from engine.domain.time_text import format_rfc3339, parse_rfc3339
-from gateway.cli.app import call
 from mailing.v1 import mailing_service_pb2
 from scripts.token_channel import API_TOKEN
 from tests.rules.rig import Rig, running

@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 import pytest
 
-from gateway.problems import ERRORS_MAX, Problem
+from gateway.http.problems import ERRORS_MAX, Problem
 from gateway.schemas import MailingCreateSchema
 from tests.gateway.rig import Answer, Gateway
 

@@ -9,7 +9,7 @@ const SHOWN = 100;
 const BOM = "\ufeff"; // Excel takes the file for another encoding without it
 const STATS = { created: "good", updated: "", unchanged: "", rejected: "bad" };
 
-/** A cell; one that Excel would run as a formula gets an apostrophe, see gateway/csv_rows.py. */
+/** A cell; one that Excel would run as a formula gets an apostrophe, see gateway/tables/csv_rows.py. */
 function quoted(cell) {
   const text = /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : String(cell);
   return /[",;\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
