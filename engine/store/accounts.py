@@ -1,8 +1,7 @@
-"""Accounts and their sessions. Of passwords and secrets only hashes come here."""
+"""Accounts and their sessions. Only hashes of passwords and secrets come here."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -10,19 +9,19 @@ from engine.domain.access import Impossible, Role
 from engine.domain.errors import Conflict, NotFound
 from engine.store.access_rows import AccountRow, SignInRow
 from engine.store.audit import add_audit
-from engine.store.database import Lane, Row, Tx
-from engine.store.lists import Cut, read_part
+from engine.store.database import Lane, Tx
+from engine.store.paging import page_of
 from engine.store.requests import first_answer, keep_answer
 from engine.store.row_of import RowOf, insert_of
 from engine.store.rows import Actor, Created, Page, PageOf, RequestKey
 from engine.store.token_makers import TokenMakers, revoke_token_row
 from engine.store.verbs import Verbs, read, transaction
 
-_ACCOUNT: Final = RowOf(AccountRow, lacks=["live_tokens"])
+ACCOUNT: Final = RowOf(AccountRow, lacks=["live_tokens"])
 NETWORKS_MAX: Final = 20
-"""So many networks of an account are remembered."""
+"""How many networks of an account are remembered."""
 _LOCK: Final = 0x6D61696C_00000003
-"""PostgreSQL's advisory lock of those who make accounts or tokens: so two engines that start at once make one."""
+"""PostgreSQL's advisory lock for making accounts and tokens: two engines that start at once make one."""
 
 
 class AccountVerbs(Verbs):
@@ -47,7 +46,7 @@ class AccountVerbs(Verbs):
         """
         await lock_access(tx)
         if (answer := await first_answer(tx, request)) is not None:
-            return Created(_ACCOUNT.answered(answer), replayed=True)
+            return Created(ACCOUNT.answered(answer), replayed=True)
         row = await _insert(tx, name, role, password_hash, by, now_us)
         await keep_answer(tx, request, row, now_us)
         return Created(row, replayed=False)
@@ -68,24 +67,18 @@ class AccountVerbs(Verbs):
     @read(Lane.API)
     async def list_accounts(self, tx: Tx, page: Page, now_us: int = 0) -> PageOf[AccountRow]:
         """All accounts, the revoked ones too, by id; their tokens that have ended by ``now_us`` are not counted."""
-        total = int(await tx.value("SELECT count(*) FROM account"))
-
-        async def fetch(part: Cut) -> Sequence[Row]:
-            return await tx.rows(f"SELECT {_ACCOUNT.sql} FROM account {part.sql('TRUE')}", *part.args)
-
-        found, more = await read_part(page, total, fetch)
+        found = await page_of(tx, ACCOUNT, "account", page)
         makers = await TokenMakers.read(tx, now_us)
-        items = tuple(_with_count(_ACCOUNT.read(row), makers) for row in found)
-        return PageOf(items, total, items[-1].id if more else None)
+        return replace(found, items=tuple(_with_count(account, makers) for account in found.items))
 
     @read(Lane.API)
     async def account_named(self, tx: Tx, name: str) -> tuple[AccountRow, str] | None:
         """The account with this name (in any case) that is not revoked, and its password's hash."""
         row = await tx.row(
-            f"SELECT {_ACCOUNT.sql}, password_hash FROM account WHERE lower(name) = lower(?) AND revoke_us IS NULL",
+            f"SELECT {ACCOUNT.sql}, password_hash FROM account WHERE lower(name) = lower(?) AND revoke_us IS NULL",
             name,
         )
-        return None if row is None else (_ACCOUNT.read(row), str(row[-1]))
+        return None if row is None else (ACCOUNT.read(row), str(row[-1]))
 
     @read(Lane.API)
     async def password_hash(self, tx: Tx, account_id: int) -> str | None:
@@ -95,33 +88,35 @@ class AccountVerbs(Verbs):
 
     @read(Lane.API)
     async def sign_in_row(self, tx: Tx, name: str, network: str) -> SignInRow | None:
-        """What somebody who signs in from ``network`` is judged by: the account with this name (in any case) that is
-        not revoked."""
+        """What a sign-in from ``network`` is judged by: the account with this name (in any case) that is not revoked.
+        ``None``: there is none."""
         row = await tx.row(
-            f"SELECT {_ACCOUNT.sql}, password_hash,"
+            f"SELECT {ACCOUNT.sql}, password_hash,"
             " EXISTS (SELECT 1 FROM known_network WHERE account_id = account.id AND network = ?)"
             " FROM account WHERE lower(name) = lower(?) AND revoke_us IS NULL",
             network,
             name,
         )
-        return None if row is None else SignInRow(_ACCOUNT.read(row), str(row[-2]), bool(row[-1]))
+        return None if row is None else SignInRow(ACCOUNT.read(row), str(row[-2]), bool(row[-1]))
 
     @transaction(Lane.API)
     async def revoke_account(
         self, tx: Tx, account_id: int, *, with_tokens: bool = False, by: Actor, now_us: int
     ) -> AccountRow:
-        """Revoke an account and end its sessions; again: nothing happens. ``with_tokens``: and those tokens that it
-        has made, by itself or with tokens of its making; also of an account that was revoked before.
+        """Revoke an account and end its sessions. To do it again changes nothing.
+
+        ``with_tokens`` revokes its tokens too, those that it has made by itself or with tokens of its making. The
+        account may have been revoked before.
 
         Raises:
             NotFound: there is no such account.
             Impossible: it is the last admin's.
         """
         await lock_access(tx)
-        row = await tx.row(f"SELECT {_ACCOUNT.sql} FROM account WHERE id = ?", account_id)
+        row = await tx.row(f"SELECT {ACCOUNT.sql} FROM account WHERE id = ?", account_id)
         if row is None:
             raise NotFound("account", account_id)
-        account = _ACCOUNT.read(row)
+        account = ACCOUNT.read(row)
         if account.revoke_us is not None:
             return await _with_tokens(tx, account, with_tokens, by, now_us)
         if account.role is Role.ADMIN and not await _has_other_admin(tx, account_id):
@@ -208,8 +203,8 @@ class AccountVerbs(Verbs):
 
     @transaction(Lane.API)
     async def note_refusal(self, tx: Tx, account_id: int | None, *, by: Actor, now_us: int, more: int = 0) -> None:
-        """Note in the audit list that a sign-in was refused; ``None``: there is no account of that name. ``more``: so
-        many were refused before that are not in the list."""
+        """Note in the audit list that a sign-in was refused. ``account_id`` is ``None`` when no account has that name.
+        ``more``: how many earlier refusals are not in the list."""
         detail = {"more": more} if more else {}
         await add_audit(tx, by, "session.refuse", "account", account_id, detail, now_us)
 
@@ -239,7 +234,7 @@ def _with_count(account: AccountRow, makers: TokenMakers) -> AccountRow:
 
 
 async def _with_tokens(tx: Tx, account: AccountRow, revoke: bool, by: Actor, now_us: int) -> AccountRow:
-    """A revoked account, and how many of its tokens are still good, once they are revoked if they are to be."""
+    """Complete a revoked account: revoke its tokens if that is asked for, and count those that can still be used."""
     makers = await TokenMakers.read(tx, now_us)
     if not revoke:
         return _with_count(account, makers)
@@ -249,7 +244,7 @@ async def _with_tokens(tx: Tx, account: AccountRow, revoke: bool, by: Actor, now
 
 
 async def _note_network(tx: Tx, account_id: int, network: str, now_us: int) -> None:
-    """The account is known there from now on, and nowhere else beyond the last ``NETWORKS_MAX`` networks."""
+    """Remember the network for the account, and forget all but the last ``NETWORKS_MAX``."""
     await tx.run(
         "INSERT INTO known_network (account_id, network, last_us) VALUES (?, ?, ?)"
         " ON CONFLICT (account_id, network) DO UPDATE SET last_us = excluded.last_us",
@@ -267,7 +262,7 @@ async def _note_network(tx: Tx, account_id: int, network: str, now_us: int) -> N
 
 
 async def lock_access(tx: Tx) -> None:
-    """One at a time until the transaction ends; SQLite has one writer anyway."""
+    """Let nobody else make accounts or tokens until the transaction ends. SQLite has one writer anyway."""
     if not tx.dialect.is_sqlite:
         await tx.rows("SELECT pg_advisory_xact_lock(?)", _LOCK)
 

@@ -1,8 +1,7 @@
-"""API tokens, and who bears a secret. Of secrets only hashes come here."""
+"""API tokens, and to whom a secret belongs. Only hashes of secrets come here."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from engine.domain.access import Identity, Role
@@ -10,15 +9,15 @@ from engine.domain.errors import Conflict, NotFound
 from engine.store.access_rows import TokenRow
 from engine.store.accounts import lock_access
 from engine.store.audit import add_audit
-from engine.store.database import Lane, Row, Tx
-from engine.store.lists import Cut, read_part
+from engine.store.database import Lane, Tx
+from engine.store.paging import page_of
 from engine.store.requests import first_answer, keep_answer
 from engine.store.row_of import RowOf, insert_of
 from engine.store.rows import Actor, Page, PageOf, RequestKey
 from engine.store.token_makers import revoke_token_row
 from engine.store.verbs import Verbs, read, transaction
 
-_TOKEN: Final = RowOf(TokenRow)
+TOKEN: Final = RowOf(TokenRow)
 
 
 class TokenVerbs(Verbs):
@@ -26,7 +25,7 @@ class TokenVerbs(Verbs):
 
     @read(Lane.API)
     async def identify(self, tx: Tx, secret_hash: str, now_us: int) -> Identity | None:
-        """Whose secret this is, of a session or of a token; ``None``: nobody's, or it is no longer good."""
+        """To whom the secret of a session or a token belongs; ``None``: to nobody, or it can't be used any more."""
         session = await tx.row(
             "SELECT s.id, s.expire_us, a.id, a.name, a.role FROM session AS s"
             " JOIN account AS a ON a.id = s.account_id"
@@ -81,7 +80,7 @@ class TokenVerbs(Verbs):
 
         Args:
             name: its name.
-            secret_hash: of its secret. One that is known already, be it revoked, changes nothing.
+            secret_hash: the hash of its secret. A known one changes nothing, also when its token was revoked.
             hint: the first characters of its secret, if the engine has made it.
             only_first: nothing is added when there has ever been a token.
             by: for the audit list.
@@ -107,14 +106,7 @@ class TokenVerbs(Verbs):
     @read(Lane.API)
     async def list_tokens(self, tx: Tx, page: Page) -> PageOf[TokenRow]:
         """All tokens, the revoked ones too, by id."""
-        total = int(await tx.value("SELECT count(*) FROM api_token"))
-
-        async def fetch(part: Cut) -> Sequence[Row]:
-            return await tx.rows(f"SELECT {_TOKEN.sql} FROM api_token {part.sql('TRUE')}", *part.args)
-
-        found, more = await read_part(page, total, fetch)
-        items = tuple(_TOKEN.read(row) for row in found)
-        return PageOf(items, total, items[-1].id if more else None)
+        return await page_of(tx, TOKEN, "api_token", page)
 
     @transaction(Lane.API)
     async def revoke_token(self, tx: Tx, token_id: int, *, by: Actor, now_us: int) -> TokenRow:
@@ -133,10 +125,10 @@ class TokenVerbs(Verbs):
 
 
 async def _get(tx: Tx, token_id: int) -> TokenRow:
-    row = await tx.row(f"SELECT {_TOKEN.sql} FROM api_token WHERE id = ?", token_id)
+    row = await tx.row(f"SELECT {TOKEN.sql} FROM api_token WHERE id = ?", token_id)
     if row is None:
         raise NotFound("token", token_id)
-    return _TOKEN.read(row)
+    return TOKEN.read(row)
 
 
 async def _insert(

@@ -25,7 +25,7 @@ _STORE_CURSOR: Final = (
     " WHERE id = ? AND audience_generation = ? AND cancelled_us IS NULL AND deleted_us IS NULL"
 )
 _LOOK_UP_SHARE: Final = 6
-"""A look-up of a row by an index costs as much as reading so many rows in their order."""
+"""How many rows can be read in their order for the cost of looking one up by an index."""
 _PAIRS: Final = {"mailing_id": "int", "client_id": "int"}
 
 
@@ -161,7 +161,7 @@ class _Chunk:
         await hold(self._tx, "message", of_chunk, self._after, self.last)
 
     async def _leave_out(self, now_us: int) -> None:
-        """Those whose number was told already match no more."""
+        """Let clients whose number was told already match no more."""
         told = await self._tx.row("SELECT 1 FROM told WHERE mailing_id = ? LIMIT 1", self._mailing_id)
         if told is None:
             return
@@ -210,7 +210,7 @@ class _Chunk:
 async def follow_clients(
     tx: Tx, now_us: int, tally: Tally, *, new: Sequence[int] = (), changed: Sequence[int] = ()
 ) -> None:
-    """Bring every open mailing's messages in line with clients that were just written (SPEC, rule 1).
+    """Bring every open mailing's messages in line with clients that were just written (docs/behaviour.md, rule 1).
 
     Args:
         tx: the transaction that wrote them, which holds ``lock_clients``.

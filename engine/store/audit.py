@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Final
 
 import orjson
 
-from engine.store.database import Lane, Row, Tx
-from engine.store.lists import Cut, read_part
+from engine.store.database import Lane, Tx
+from engine.store.paging import page_of
 from engine.store.row_of import Part, RowOf, insert_of
 from engine.store.rows import Actor, AuditQuery, AuditRow, Page, PageOf
 from engine.store.verbs import Verbs, read, transaction
 
-_EVENT: Final = RowOf(AuditRow, detail=Part(("detail",), orjson.loads))
+EVENT: Final = RowOf(AuditRow, detail=Part(("detail",), orjson.loads))
 
 
 class AuditVerbs(Verbs):
-    """Reading the list; it is written by whoever changes something (``add_audit``)."""
+    """Reading the list. Each verb that changes something writes to it (``add_audit``)."""
 
     @read(Lane.API)
     async def list_audit(self, tx: Tx, query: AuditQuery, page: Page) -> PageOf[AuditRow]:
         """The events, newest first unless the page says otherwise."""
         asked = {name: value for name, value in asdict(query).items() if value is not None}
-        condition = " AND ".join(["TRUE", *(f"{name} = ?" for name in asked)])
-        total = int(await tx.value(f"SELECT count(*) FROM audit_event WHERE {condition}", *asked.values()))
-
-        async def fetch(part: Cut) -> Sequence[Row]:
-            return await tx.rows(
-                f"SELECT {_EVENT.sql} FROM audit_event {part.sql(condition)}", *asked.values(), *part.args
-            )
-
-        found, more = await read_part(page, total, fetch, newest_first=True)
-        items = tuple(_EVENT.read(row) for row in found)
-        return PageOf(items, total, items[-1].id if more else None)
+        return await page_of(tx, EVENT, "audit_event", page, asked, newest_first=True)
 
     @transaction(Lane.API)
     async def forget_audit(self, tx: Tx, before_us: int, limit: int = 5_000) -> int:

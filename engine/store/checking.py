@@ -10,7 +10,7 @@ from engine.store.rows import Difference
 from engine.store.verbs import Verbs, read, transaction
 
 _CHECK_LOCK: Final = 0x6D61696C_00000003
-"""PostgreSQL's advisory lock of whoever checks."""
+"""PostgreSQL's advisory lock between two checks."""
 
 
 class CheckVerbs(Verbs):
@@ -53,8 +53,8 @@ class CheckVerbs(Verbs):
             for (name, number), old in zip(counted.items(), stored, strict=False)
             if old != number
         ]
-        # Whoever changes messages changes both sides alike: the difference is the same whatever happened since, and the
-        # row is locked for the moment of the correction only, not while all is counted.
+        # A change of messages changes rows and counters alike, so the difference stays the same whatever happens
+        # meanwhile. The counters are locked while they are corrected, and not while the rows are counted.
         tally = Tally()
         for difference in differences:
             tally.add(mailing_id, difference.name, difference.counted - difference.stored)

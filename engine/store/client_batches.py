@@ -18,7 +18,7 @@ from engine.store.told import leave
 from engine.store.verbs import Verbs, lock_clients, transaction
 
 BATCH_MAX: Final = 1_000
-"""Clients in a batch: some 50 ms on SQLite, in which nobody else writes."""
+"""Clients in a batch: some 50 ms on SQLite, in which other writers wait."""
 
 
 class ClientBatchVerbs(Verbs):

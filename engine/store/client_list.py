@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from engine.store.database import Lane, Tx
-from engine.store.lists import SKIP_SHORT_MAX, Cut, cut, forward, read_part
+from engine.store.paging import SKIP_SHORT_MAX, PageQuery, forward, read_page, trimmed
 from engine.store.row_of import RowOf
 from engine.store.rows import ClientQuery, ClientRow, Facets, Page, PageOf
 from engine.store.verbs import Verbs, read
@@ -15,7 +15,7 @@ from engine.store.verbs import Verbs, read
 CLIENT: Final = RowOf(ClientRow)
 _INDEXES: Final = {"tag": "client_tag", "phone_code": "client_phone_code", "time_zone": "client_time_zone"}
 _LOOKUPS_MAX: Final = 300_000
-"""From about so many on, rows are read faster one after the other than one by one by an index."""
+"""For more rows than this, reading the table from end to end is faster than looking rows up by an index."""
 _FACET_MAX: Final = 1_000
 
 
@@ -41,7 +41,7 @@ class ClientListVerbs(Verbs):
         condition, args = _restrictions(tx, query)
         ahead = forward(page)
         sql = f"SELECT {CLIENT.sql} FROM client {ahead.sql(condition)}"
-        return cut(page, [CLIENT.read(row) for row in await tx.table(CLIENT.sql, sql, *args, *ahead.args)])
+        return trimmed(page, [CLIENT.read(row) for row in await tx.table(CLIENT.sql, sql, *args, *ahead.args)])
 
     @read(Lane.API)
     async def count_clients(self, tx: Tx) -> int:
@@ -92,11 +92,11 @@ async def _by_index(tx: Tx, condition: str, args: list[Any], page: Page) -> tupl
     """One filter or none: an index has the ids, in their order and with nothing else in it."""
     total = int(await tx.value(f"SELECT count(*) FROM client WHERE {condition}", *args))
 
-    async def fetch(part: Cut) -> list[int]:
+    async def fetch(part: PageQuery) -> list[int]:
         rows = await tx.table("id", f"SELECT id FROM client {part.sql(condition)}", *args, *part.args)
         return [row[0] for row in rows]
 
-    ids, more = await read_part(page, total, fetch)
+    ids, more = await read_page(page, total, fetch)
     return list(ids), more, total
 
 
@@ -112,7 +112,7 @@ async def _by_scan(
         *args,
         *ahead.args,
     )
-    ids, more = cut(page, [row[1] for row in rows[1:]])
+    ids, more = trimmed(page, [row[1] for row in rows[1:]])
     return list(ids), more, int(rows[0][0])
 
 

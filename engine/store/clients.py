@@ -1,4 +1,4 @@
-"""Clients. Each change brings the open mailings' audiences in line in its own transaction (SPEC, rule 1)."""
+"""Clients. A change brings the audiences of open mailings in line in its transaction (docs/behaviour.md, rule 1)."""
 
 from __future__ import annotations
 
@@ -160,8 +160,8 @@ class ClientVerbs(Verbs):
     async def import_clients(
         self, tx: Tx, clients: Sequence[ClientInput | ClientPatch], *, by: Actor, now_us: int
     ) -> ImportResult:
-        """Add or update clients by phone number, in one transaction: 1,000 to 5,000 at a time. What a
-        ``ClientPatch`` does not say stays as it is. Of two rows with one number the later is laid over the other."""
+        """Add or update clients by phone number, in one transaction: 1,000 to 5,000 at a time. What a ``ClientPatch``
+        does not say stays as it is. Of two rows with one number the later one is laid over the earlier one."""
         await lock_clients(tx, exclusive=False)
         stored = await _by_phone(tx, clients)
         outcomes, new, changed = _sort_out(clients, stored)
@@ -180,8 +180,8 @@ class ClientVerbs(Verbs):
 
 
 def _without_number(row: ClientRow) -> dict[str, object]:
-    """What a repeated create is answered from, with the number that it names itself: a stored answer outlives the
-    client."""
+    """What is kept to answer a repeated create. A kept answer outlives the client, so it has no phone number: the
+    repeated request names that itself."""
     return {name: value for name, value in asdict(row).items() if name != "phone_number"}
 
 
@@ -251,7 +251,7 @@ async def _by_phone(tx: Tx, clients: Sequence[ClientInput | ClientPatch]) -> dic
 def _sort_out(
     rows: Sequence[ClientInput | ClientPatch], stored: dict[int, tuple[int, ClientInput]]
 ) -> tuple[list[Imported], list[ClientInput], list[ClientInput]]:
-    """What happens to each row, and then what is new and what has changed, each client once."""
+    """What happens to each row; then the new clients and the changed ones, each client once."""
     known = {phone: client for phone, (_, client) in stored.items()}
     outcomes: list[Imported] = []
     for row in rows:

@@ -16,7 +16,8 @@ from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
 LOST_DETAIL: Final = "outcome unknown: the engine stopped"
 _LOST_TEXT: Final = "(SELECT k.text_version FROM mailing AS k WHERE k.id = message.mailing_id)"
-"""The dead engine has told nobody with which text it called: with that of now, unless there was an edit since."""
+"""The dead engine has not said with which text it called. The text of now is the best guess: it is wrong only if the
+text was edited since."""
 _LOST_UNMARKED: Final = step(Status.CLAIMED, Event.LOSE)
 _FOR_EVER: Final = 2**62
 _ENDED: Final = "SELECT 1 FROM mailing WHERE id = ? AND end_us <= ? AND deleted_us IS NULL"
@@ -85,7 +86,7 @@ class EndingVerbs(Verbs):
     @transaction(Lane.DELIVERY)
     async def purge(self, tx: Tx, mailing_id: int, limit: int) -> bool:
         """Remove a deleted mailing by and by; see ``ports.Store``. False at once for one that is not deleted."""
-        # As where rows are made: so nobody is about to make one for a mailing that goes.
+        # The lock under which messages are made: no other transaction is about to make one for this mailing.
         await lock_clients(tx, exclusive=True)
         mailing = await tx.row("SELECT deleted_us FROM mailing WHERE id = ?", mailing_id)
         if mailing is None:
@@ -106,7 +107,7 @@ async def _purge_messages(tx: Tx, mailing_id: int, limit: int) -> int:
 
 
 def _was_called(lost: Row) -> bool:
-    """Whether the provider may have got it: it was marked, or its mailing marks nothing."""
+    """Whether the provider may have got the message: it was marked, or its mailing marks nothing."""
     return bool(lost[2] == Status.CALLING or not lost[6])
 
 

@@ -70,8 +70,8 @@ class EngineVerbs(Verbs):
             in_flight,
             engine_id,
         )
-        # Seldom: with several engines this row is asked for by all of them. And never waiting for one of them that
-        # froze while it had the row: whoever can't tell that it lives must stop sending.
+        # Seldom, because all engines ask for this row. And without waiting: an engine that froze may hold the row, and
+        # one that can't say that it lives must stop sending.
         await tx.run(
             "UPDATE control SET clock_us = ? WHERE id IN"
             f" (SELECT id FROM control WHERE clock_us < ? {tx.dialect.lock(skip=True)})",

@@ -1,4 +1,4 @@
-"""Removing for good what has been deleted."""
+"""Removing for good what is deleted or over."""
 
 from __future__ import annotations
 

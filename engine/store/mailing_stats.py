@@ -22,8 +22,8 @@ _KEY: Final = (
     "coalesce(c.phone_code, '') || '|' || coalesce(c.time_zone, '') || '|' || CAST(m.status AS TEXT) || '|' ||"
     " coalesce(c.tag, '')"
 )
-"""All that messages are grouped by, as one text: counting texts costs a third of counting tuples. Only the tag may have
-a bar in it, hence the order. An operator code is never empty: it tells that the client was deleted."""
+"""All that messages are grouped by, as one text: to count texts costs a third of counting tuples. The tag comes last
+because it may contain a bar. An empty operator code means that the client was deleted, for a client has one."""
 
 _PLACES: Final = {"pending": 0, "sent": 1, "not_sent": 2}
 _Numbers = dict[str, list[int]]
@@ -92,7 +92,7 @@ class MailingStatsVerbs(Verbs):
 
     @read(Lane.API)
     async def _taken_by_zone(self, tx: Tx, mailing_id: int) -> Counter[str]:
-        """Of those that an engine has taken: few."""
+        """The messages that an engine has taken. They are few."""
         rows = await tx.rows(
             f"SELECT c.time_zone, count(*) FROM message AS m {tx.dialect.indexed_by('message_lease')}"
             f" JOIN client AS c ON c.id = m.client_id WHERE {is_taken('m')} AND m.mailing_id = ?"

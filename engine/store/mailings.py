@@ -12,7 +12,6 @@ from engine.domain.window import MailingState
 from engine.ports import AudienceState, OnUncertain, Plan
 from engine.store.audit import add_audit
 from engine.store.database import Lane, Row, Tx, Work
-from engine.store.lists import Cut, read_part
 from engine.store.mailing_rows import (
     INPUT,
     MAILING,
@@ -23,6 +22,7 @@ from engine.store.mailing_rows import (
     get_mailing_row,
     said_by,
 )
+from engine.store.paging import PageQuery, read_page
 from engine.store.requests import find_answer, first_answer, keep_answer
 from engine.store.row_of import insert_of, sets_of
 from engine.store.rows import Actor, Changed, Counts, Created, MailingRow, Page, PageOf, RequestKey
@@ -98,10 +98,10 @@ class MailingVerbs(Verbs):
         args = [now_us] * times
         total = int(await tx.value(f"SELECT count(*) FROM mailing WHERE {condition}", *args))
 
-        async def fetch(part: Cut) -> Sequence[Row]:
+        async def fetch(part: PageQuery) -> Sequence[Row]:
             return await tx.rows(f"{SELECT_MAILINGS} {part.sql(condition)}", *args, *part.args)
 
-        found, more = await read_part(page, total, fetch, newest_first=True)
+        found, more = await read_page(page, total, fetch, newest_first=True)
         items = tuple(MAILING.read(row) for row in found)
         return PageOf(items, total, items[-1].id if more else None)
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from engine.store.database import Row, Tx
 from engine.store.lifecycle import any_reason, is_taken, is_waiting, shown_as
-from engine.store.lists import SKIP_SHORT_MAX, Cut, cut, forward, read_part
+from engine.store.paging import SKIP_SHORT_MAX, PageQuery, forward, read_page, trimmed
 from engine.store.rows import MessageQuery, Page
 
 _COUNTER_SUMS: Final = {
@@ -22,14 +22,14 @@ _COUNTER_SUMS: Final = {
     "not_sent": "expired + rejected + cancelled + uncertain",
 }
 _SORTED_MAX: Final = 400_000
-"""So many ids at most are taken out of indexes and sorted; of more than that a walk along the rows meets enough."""
+"""The most ids that are taken out of indexes and sorted. Where more match, a walk along the rows soon meets enough."""
 _LARGE_SHARE: Final = 4
 """A mailing that has this part of all messages, or more, is read faster row by row than by its index."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Totals:
-    """From the counters: SPEC, rule 13, keeps them equal to the rows."""
+    """Sums of the counters, which are equal to the rows (docs/behaviour.md, rule 13)."""
 
     matching: int
     """Messages that match."""
@@ -49,7 +49,7 @@ class _Source:
     condition: str
     args: list[Any] = field(default_factory=list)
 
-    async def ids(self, tx: Tx, part: Cut) -> Sequence[Row]:
+    async def ids(self, tx: Tx, part: PageQuery) -> Sequence[Row]:
         """The ids of a part of the list."""
         sql = f"SELECT id FROM {self.table} {part.sql(self.condition)}"
         return await tx.table("id", sql, *self.args, *part.args)
@@ -72,7 +72,7 @@ async def list_ids(tx: Tx, query: MessageQuery, page: Page) -> tuple[list[int], 
     if not totals.matching:
         return [], False, 0
     source = _source(tx, query, totals)
-    rows, more = await read_part(page, totals.matching, lambda part: source.ids(tx, part))
+    rows, more = await read_page(page, totals.matching, lambda part: source.ids(tx, part))
     return [row[0] for row in rows], more, totals.matching
 
 
@@ -87,7 +87,7 @@ async def _of_client(tx: Tx, query: MessageQuery, page: Page) -> tuple[list[int]
     if ahead.descending:
         ids.reverse()
     beyond = [id for id in ids if ahead.after is None or (id < ahead.after if ahead.descending else id > ahead.after)]
-    shown, more = cut(page, beyond[ahead.offset : ahead.offset + ahead.limit])
+    shown, more = trimmed(page, beyond[ahead.offset : ahead.offset + ahead.limit])
     return list(shown), more, len(ids)
 
 

@@ -24,7 +24,7 @@ from engine.store.texts import text_of
 from engine.store.verbs import Verbs, read
 
 _FINAL: Final = frozenset(status for status in Status if status.is_final)
-_MESSAGE: Final = RowOf(
+MESSAGE: Final = RowOf(
     MessageRow,
     lacks=["text"],
     attempts=Part(("attempt",)),
@@ -39,9 +39,9 @@ _SOURCES: Final = {
     # Those from before there were versions can only have gone out with the first.
     "text_version": f"coalesce(m.text_version, CASE WHEN {is_final('m')} AND m.attempt > 0 THEN 1 END)",
 }
-_SELECT: Final = f"SELECT {_MESSAGE.select('m', **_SOURCES)}, m.started_us AS started_us"
+_SELECT: Final = f"SELECT {MESSAGE.select('m', **_SOURCES)}, m.started_us AS started_us"
 _FROM: Final = "FROM message AS m LEFT JOIN client AS c ON c.id = m.client_id"
-_ATTEMPT: Final = RowOf(
+ATTEMPT: Final = RowOf(
     AttemptRow,
     outcome=Part(("lost",), lambda lost: AttemptOutcome.LOST if lost else AttemptOutcome.DEFERRED),
 )
@@ -68,10 +68,10 @@ class MessageVerbs(Verbs):
         row = await tx.row(f"{_SELECT} {_FROM} WHERE m.id = ? AND {_VISIBLE}", message_id)
         if row is None:
             raise NotFound("message", message_id)
-        history = await tx.rows(f"SELECT {_ATTEMPT.sql} FROM attempt WHERE message_id = ? ORDER BY number", message_id)
-        message = _MESSAGE.read(row)
+        history = await tx.rows(f"SELECT {ATTEMPT.sql} FROM attempt WHERE message_id = ? ORDER BY number", message_id)
+        message = MESSAGE.read(row)
         message = replace(message, text=await text_of(tx, message))
-        attempts = tuple(_ATTEMPT.read(row) for row in history)
+        attempts = tuple(ATTEMPT.read(row) for row in history)
         return message, (*attempts, *_last_attempt(message, row[-1], {attempt.number for attempt in attempts}))
 
     async def list_messages(self, query: MessageQuery, page: Page) -> PageOf[MessageRow]:
@@ -83,11 +83,11 @@ class MessageVerbs(Verbs):
 async def _list(tx: Tx, query: MessageQuery, page: Page) -> PageOf[MessageRow]:
     ids, more, total = await list_ids(tx, query, page)
     rows = await tx.table(
-        _MESSAGE.sql,
+        MESSAGE.sql,
         f"{_SELECT} {_FROM} WHERE m.id {tx.dialect.in_list()} LIMIT {len(ids)}",
         tx.dialect.list_arg(ids),
     )
-    found = {row[0]: _MESSAGE.read(row) for row in rows}
+    found = {row[0]: MESSAGE.read(row) for row in rows}
     return PageOf(tuple(found[id] for id in ids), total, ids[-1] if more else None)
 
 

@@ -30,7 +30,7 @@ class Mailing(Model):
     id = fields.BigIntField(primary_key=True)
     text = fields.TextField()
     text_version = fields.IntField(default=1)
-    """Of the text as it is now; see ``MailingText``."""
+    """The version of the text as it is now; see ``MailingText``."""
     filter_tags = fields.TextField()
     """A JSON list."""
     filter_phone_codes = fields.TextField()
@@ -128,7 +128,7 @@ class Message(Model):
     http_status = fields.IntField(null=True)
     detail = fields.TextField(default="")
     text_version = fields.IntField(null=True)
-    """Of the text that the last call was made with."""
+    """The version of the text that the last call was made with."""
 
     class Meta:
         table = "message"
@@ -179,7 +179,7 @@ class ControlRecord(Model):
     clock_us = fields.BigIntField(default=0)
     """The latest time that an engine has seen; a clock that is behind it has stepped back."""
     number_key = fields.CharField(64, default="")
-    """Of the hashes in ``told``, in hex."""
+    """The key of the hashes in ``told``, in hex."""
 
     class Meta:
         table = "control"
@@ -195,7 +195,7 @@ class Told(Model):
     """Which message has told it; that may be gone."""
     stage = fields.SmallIntField()
     waiting_client_id = fields.BigIntField(null=True)
-    """Who has the number now, and gets its message when the number was not told after all."""
+    """The client that has the number now. It gets its message when the number was not told after all."""
     waiting_us = fields.BigIntField(null=True)
 
     class Meta:

@@ -18,7 +18,7 @@ from engine.store.verbs import Verbs, read
 
 MAILINGS_MAX: Final = 20
 SHARING_MAX: Final = 50
-"""Of so many mailings in each state a forecast takes account."""
+"""How many mailings in each state a forecast takes into account."""
 RecentSteps = Mapping[int, tuple[TimelineRow, ...]]
 """What happened lately, by mailing."""
 _STEP_US: Final = counters.TIMELINE_SECONDS * 1_000_000

@@ -1,4 +1,4 @@
-"""What an engine has read for its claims, and who has changed it since: docs/decisions/changed-clients.md."""
+"""Engines whose claims rest on clients that change: docs/decisions/changed-clients.md."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _CLAIM: Final = {"id": "int", "attempt": "int", "phone_number": "int", "time_zon
 async def claimed_elsewhere(verbs: Verbs, tx: Tx, client_ids: Sequence[int]) -> bool:
     """Whether another engine has claims of these clients, which are being changed or deleted: ``tell_owners`` then.
 
-    Called after the messages of these clients, pending ones too, have been locked, and before the clients are deleted:
-    then nobody can claim one of them and read its client as it was without being seen here.
+    The caller has locked the messages of these clients, pending ones too, and has not deleted the clients yet. So no
+    engine can claim one of the messages, and read its client as it was, without being seen here.
     """
     if tx.dialect.is_sqlite:
         return False  # there is no other engine
@@ -30,7 +30,7 @@ async def claimed_elsewhere(verbs: Verbs, tx: Tx, client_ids: Sequence[int]) -> 
 
 
 async def tell_owners(verbs: Verbs, tx: Tx, elsewhere: bool) -> None:
-    """Tell the other engines, the last thing in a transaction (docs/decisions/lock-order.md), if that is so."""
+    """Tell the other engines, if they have claims. The last thing in a transaction (docs/decisions/lock-order.md)."""
     if elsewhere:
         verbs.on_owners_told(await bump_revision(tx))
 

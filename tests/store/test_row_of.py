@@ -10,15 +10,22 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tortoise import Model
 
 from engine.domain.audience import AudienceFilter
 from engine.domain.validate import ClientInput, MailingInput
 from engine.domain.window import LocalHours
+from engine.store import models, orm
+from engine.store.accounts import ACCOUNT
+from engine.store.api_tokens import TOKEN
+from engine.store.audit import EVENT
 from engine.store.client_list import CLIENT
+from engine.store.engines import ENGINE
 from engine.store.mailing_rows import INPUT, MAILING, PLAN
-from engine.store.models import Client
+from engine.store.messages import ATTEMPT, MESSAGE
 from engine.store.row_of import Part, RowOf, insert_of, sets_of
 from engine.store.rows import ClientRow, Counts, MailingRow
+from engine.store.sqlite_tx import make_client
 from engine.store.store import Store
 
 TEXTS = st.text(max_size=5)
@@ -127,8 +134,28 @@ def test_sql_of_columns() -> None:
 
 
 def test_a_clients_columns_are_those_of_its_table() -> None:
-    assert CLIENT.columns == tuple(Client._meta.fields_db_projection.values())
+    assert CLIENT.columns == tuple(models.Client._meta.fields_db_projection.values())
     assert CLIENT.columns == tuple(field.name for field in fields(ClientRow))
+
+
+@pytest.mark.parametrize(
+    ("row_of", "tables"),
+    [
+        (CLIENT, [models.Client]),
+        (MAILING, [models.Mailing, models.MailingCounters]),
+        (PLAN, [models.Mailing, models.MailingCounters]),
+        (MESSAGE, [models.Message, models.Client]),
+        (ATTEMPT, [models.Attempt]),
+        (ACCOUNT, [models.Account]),
+        (TOKEN, [models.ApiToken]),
+        (EVENT, [models.AuditEvent]),
+        (ENGINE, [models.Engine]),
+    ],
+)
+def test_a_description_names_columns_of_its_tables(row_of: RowOf[Any], tables: list[type[Model]]) -> None:
+    orm.prepare(make_client(":memory:"))
+    known = {column for table in tables for column in table._meta.fields_db_projection.values()}
+    assert {*row_of.columns} <= known
 
 
 def test_delivery_and_the_api_read_the_same_columns() -> None:
