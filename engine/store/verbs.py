@@ -97,9 +97,8 @@ def look_up() -> Decorator:
 def _verb(run: Callable[[Verbs, Work[Any]], Coroutine[Any, Any, Any]]) -> Decorator:
     def decorate(body: Body[V, P, T]) -> Verb[V, P, T]:
         @wraps(body)
-        async def verb(self: V, /, *args: P.args, **kwargs: P.kwargs) -> T:
-            result: T = await run(self, lambda tx: body(self, tx, *args, **kwargs))
-            return result
+        def verb(self: V, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
+            return run(self, lambda tx: body(self, tx, *args, **kwargs))
 
         return verb
 
