@@ -46,12 +46,12 @@ class AudienceVerbs(Verbs):
     async def build_audience(self, mailing_id: int, limit: int, now_us: int, reset_after_us: int) -> bool:
         """Build the next chunk; see ``ports.Store``. True as well for a mailing that is gone, deleted or cancelled."""
         try:
-            return await self._build_chunk(mailing_id, limit, now_us, reset_after_us)
+            return await self._build_audience(mailing_id, limit, now_us, reset_after_us)
         except Overtaken:  # by an edit of the filter, or the end of it all: nothing of the chunk is left
             return False
 
     @transaction(Lane.DELIVERY)
-    async def _build_chunk(self, tx: Tx, mailing_id: int, limit: int, now_us: int, reset_after_us: int) -> bool:
+    async def _build_audience(self, tx: Tx, mailing_id: int, limit: int, now_us: int, reset_after_us: int) -> bool:
         await lock_clients(tx, exclusive=True)
         # Not locked: claims and edits of the mailing would wait for the whole chunk.
         mailing = await tx.row(_MAILING, mailing_id)

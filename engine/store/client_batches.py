@@ -50,12 +50,12 @@ class ClientBatchVerbs(Verbs):
 
     async def delete_clients(self, client_ids: Sequence[int], *, by: Actor, now_us: int) -> BatchResult:
         """Remove clients; for their messages see ``delete_client``."""
-        result = await self._delete_batch(client_ids, by, now_us)
+        result = await self._delete_clients(client_ids, by, now_us)
         self.on_number_gone()
         return result
 
     @transaction(Lane.API)
-    async def _delete_batch(self, tx: Tx, client_ids: Sequence[int], by: Actor, now_us: int) -> BatchResult:
+    async def _delete_clients(self, tx: Tx, client_ids: Sequence[int], by: Actor, now_us: int) -> BatchResult:
         await lock_clients(tx, exclusive=False)
         phones = {client.id: client.phone_number for client in await _locked(tx, client_ids)}
         gone = list(phones)

@@ -50,21 +50,23 @@ class EndingVerbs(Verbs):
 
     async def expire(self, mailing_id: int, limit: int, now_us: int) -> int:
         """EXPIRE; see ``ports.Store``. Nothing happens while the mailing has not ended."""
-        return await self._end(mailing_id, limit, now_us, Event.EXPIRE, _ENDED, now_us)
+        return await self._end_pending(mailing_id, limit, now_us, Event.EXPIRE, _ENDED, now_us)
 
     async def cancel_pending(self, mailing_id: int, limit: int, now_us: int) -> int:
         """CANCEL; see ``ports.Store``. Nothing happens while the mailing is not cancelled."""
-        return await self._end(mailing_id, limit, now_us, Event.CANCEL, _CANCELLED)
+        return await self._end_pending(mailing_id, limit, now_us, Event.CANCEL, _CANCELLED)
 
-    async def _end(self, mailing_id: int, limit: int, now_us: int, event: Event, condition: str, *args: int) -> int:
+    async def _end_pending(
+        self, mailing_id: int, limit: int, now_us: int, event: Event, condition: str, *args: int
+    ) -> int:
         """End up to ``limit`` pending messages: those that may have reached the provider first, for another reason."""
-        ended = await self._end_all(mailing_id, limit, now_us, event, condition, *args)
+        ended = await self._end(mailing_id, limit, now_us, event, condition, *args)
         for result, number in ended:
             self.on_step(result, number)
         return sum(number for _, number in ended)
 
     @transaction(Lane.DELIVERY)
-    async def _end_all(
+    async def _end(
         self, tx: Tx, mailing_id: int, limit: int, now_us: int, event: Event, condition: str, *args: int
     ) -> list[tuple[Step, int]]:
         # FOR SHARE: an edit that moves the end has to wait, or is seen here.

@@ -28,11 +28,11 @@ class EngineVerbs(Verbs):
 
     async def register_engine(self, name: str, workers: int, now_us: int, alive_since_us: int) -> int:
         """Add this engine; see ``ports.Store``."""
-        self.engine_id = await self._add_engine(name, workers, now_us, alive_since_us)
+        self.engine_id = await self._register_engine(name, workers, now_us, alive_since_us)
         return self.engine_id
 
     @transaction(Lane.DELIVERY)
-    async def _add_engine(self, tx: Tx, name: str, workers: int, now_us: int, alive_since_us: int) -> int:
+    async def _register_engine(self, tx: Tx, name: str, workers: int, now_us: int, alive_since_us: int) -> int:
         await _lock_control(tx)
         await tx.run("DELETE FROM engine WHERE heartbeat_us < ?", now_us - _FORGET_AFTER_US)
         if await tx.row("SELECT 1 FROM engine WHERE heartbeat_us >= ? LIMIT 1", alive_since_us) is None:
@@ -113,10 +113,10 @@ class EngineVerbs(Verbs):
         asked = {"workers": workers, "provider_rate": provider_rate, "sending_paused": sending_paused}
         changes = {name: value for name, value in asked.items() if value is not None}
         if changes:
-            await self._change_control(changes, by, now_us)
+            await self._set_control(changes, by, now_us)
 
     @transaction(Lane.API)
-    async def _change_control(self, tx: Tx, changes: Mapping[str, object], by: Actor, now_us: int) -> None:
+    async def _set_control(self, tx: Tx, changes: Mapping[str, object], by: Actor, now_us: int) -> None:
         await tx.run(f"UPDATE control SET {sets_of(changes)}, revision = revision + 1", *changes.values())
         await add_audit(tx, by, "engine.control", "engine", None, changes, now_us)
 

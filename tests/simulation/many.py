@@ -54,12 +54,16 @@ class NotedDatabase(PostgresDatabase):
 
 def _verb(work: Work[Any]) -> str:
     """The store's verb that a work function is of."""
-    name = work.__qualname__.split(".")[1]
-    if name == "_once":  # it is around another's
-        inner = next(
-            cell.cell_contents for cell in work.__closure__ or () if hasattr(cell.cell_contents, "__qualname__")
-        )
-        name = inner.__qualname__.split(".")[1]
+    inside = dict(zip(work.__code__.co_freevars, (cell.cell_contents for cell in work.__closure__ or ()), strict=True))
+    if "work" in inside:  # once more, alone
+        return _verb(inside["work"])
+    body = inside.get("body")  # what engine.store.verbs decorates
+    if body is None:
+        name: str = work.__qualname__.split(".")[1]
+    elif body.__name__ == "_once":  # it is around another verb's change
+        name = inside["args"][0].__qualname__.split(".")[1]
+    else:
+        name = body.__name__
     return name.lstrip("_")
 
 
