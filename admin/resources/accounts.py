@@ -9,7 +9,8 @@ from aiohttp_admin.backends.abc import Meta, Record
 
 from admin.resources.asked import checked
 from admin.resources.base import PanelResource
-from gateway.http.problems import Problem
+from common.error_codes import ErrorCode
+from gateway.http.problems import invalid
 from gateway.schemas import AccountCreateSchema
 from gateway.translate import account_json, create_account_proto
 from mailing.v1 import access_service_pb2 as pb
@@ -36,6 +37,6 @@ class AccountResource(PanelResource):
         """Revoke an account: its sessions end. ``meta.with_tokens``: and the tokens that it has made."""
         with_tokens = (meta or {}).get("with_tokens", False)
         if not isinstance(with_tokens, bool):
-            raise Problem(422, "this can't be asked for", [("/meta/with_tokens", "must be true or false")])
+            raise invalid([("/meta/with_tokens", ErrorCode.NOT_BOOLEAN.format())])
         request = pb.RevokeAccountRequest(account_id=record_id, revoke_made_tokens=with_tokens)
         return account_json(await self.call(self.engine.access.RevokeAccount, request))

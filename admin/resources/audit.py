@@ -11,7 +11,8 @@ from grpc import StatusCode, aio
 
 from admin.resources.asked import whole_number
 from admin.resources.base import PanelResource
-from gateway.http.problems import Problem
+from common.error_codes import ErrorCode
+from gateway.http.problems import invalid
 from gateway.translate import audit_event_json
 from gateway.translate.engine import ACTOR_KINDS
 from gateway.translate.values import numbers
@@ -26,8 +27,7 @@ def _actor_kind(filters: Mapping[str, Any]) -> Any:
     """The contract's number of the kind that is asked for; 0: any. Raises Problem."""
     kind = filters.get("actor_kind")
     if kind is not None and kind not in _KINDS:
-        problem = "must be one of " + ", ".join(_KINDS)
-        raise Problem(422, "the list can't be asked for like this", [("/filter/actor_kind", problem)])
+        raise invalid([("/filter/actor_kind", ErrorCode.NOT_A_CHOICE.format(choices=", ".join(_KINDS)))])
     return 0 if kind is None else _KINDS[kind]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from common.error_codes import ErrorCode
 from engine.domain.access import Identity, Role
 from engine.domain.errors import Conflict, NotFound
 from engine.store.access_rows import TokenRow
@@ -67,7 +68,7 @@ class TokenVerbs(Verbs):
             Conflict: the request id was used before: the secret that it got is not known any more.
         """
         if await first_answer(tx, request) is not None:
-            raise Conflict("this request has made a token before; its secret was shown then, and only then")
+            raise Conflict(ErrorCode.TOKEN_MADE_BEFORE.format())
         row = await _insert(tx, name, role, secret_hash, hint, expire_us, by, now_us)
         await keep_answer(tx, request, row, now_us)
         return row

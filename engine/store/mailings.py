@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from common.error_codes import ErrorCode
 from engine.domain.errors import ReadOnly
 from engine.domain.validate import MailingInput
 from engine.domain.window import MailingState
@@ -227,10 +228,8 @@ async def _get_open(tx: Tx, mailing_id: int, now_us: int) -> MailingRow:
 
 def _check_open(mailing: MailingRow, now_us: int) -> None:
     state = mailing.state(now_us)
-    if state is MailingState.CANCELLED:
-        raise ReadOnly(f"mailing {mailing.id} was cancelled and can't be changed any more")
-    if state is MailingState.ENDED:
-        raise ReadOnly(f"mailing {mailing.id} has ended and can't be changed any more")
+    if state in (MailingState.CANCELLED, MailingState.ENDED):
+        raise ReadOnly(ErrorCode.READ_ONLY.format(id=mailing.id, state=state.value))
 
 
 async def _note(tx: Tx, by: Actor, action: str, mailing_id: int, detail: Mapping[str, Any], now_us: int) -> None:

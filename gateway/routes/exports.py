@@ -9,6 +9,7 @@ from typing import Final
 from aiohttp import web
 from grpc import aio
 
+from common.error_codes import ErrorCode
 from gateway.document.openapi import Body, operation
 from gateway.http.accepting import best_type
 from gateway.http.body import read_query
@@ -51,7 +52,7 @@ def routes() -> list[web.RouteDef]:
         asked = export_clients_proto(query)
         media_type = best_type(accept_header(request), (CSV, NDJSON))
         if media_type is None:
-            raise Problem(406, f"an export is {CSV} or {NDJSON}")
+            raise Problem(406, ErrorCode.NOT_ACCEPTABLE.format(choices=f"{CSV} or {NDJSON}"))
         engine = request.app[ENGINE]
         begun = engine.clients.ExportClients(asked, metadata=engine.metadata(request))
         async with engine.stream(engine.clients.ExportClients, begun, request) as call:
@@ -76,7 +77,7 @@ async def _stream(
         await response.write(csv_row(COLUMNS).encode())
     while isinstance(page, ExportClientsResponse):  # else grpc.aio.EOF
         if request.app[STOPPING].is_set():
-            raise Problem(503, "the gateway stops")
+            raise Problem(503, ErrorCode.GATEWAY_STOPPING.format())
         rows = (row((each.phone_number, each.phone_code, each.tag, each.time_zone)) for each in page.clients)
         await response.write("".join(rows).encode())
         page = await call.read()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from common.error_codes import ErrorCode
 from gateway.document.openapi import operation
 from gateway.http.body import SIGN_IN_BYTES_MAX, read_body
 from gateway.http.caller import address_of
@@ -30,7 +31,7 @@ def routes() -> list[web.RouteDef]:
     )
     async def sign_in(request: web.Request) -> web.Response:
         no_query(request)
-        request.app[SIGN_INS].require(address_of(request), "from this address")
+        request.app[SIGN_INS].require(address_of(request), ErrorCode.TOO_MANY_REQUESTS_OF_ADDRESS)
         data = await read_body(request, SignInSchema, bytes_max=SIGN_IN_BYTES_MAX)
         engine, asked = request.app[ENGINE], sign_in_proto(data)
         session = await engine.call(request, engine.access.SignIn, asked)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from marshmallow import fields
 
+from common.error_codes import ErrorCode
 from gateway.schemas.fields import (
     STORABLE,
     Input,
@@ -15,6 +16,8 @@ from gateway.schemas.fields import (
     Output,
     Page,
     Text,
+    error_arguments,
+    error_code,
     moment,
     query_flag,
     text,
@@ -25,7 +28,7 @@ TAG_CHARACTERS_MAX: Final = 64
 _PHONE_CHARACTERS_MAX: Final = 100
 _ZONE_CHARACTERS_MAX: Final = 100
 """Longer than any; what is as long as a body need not go to the engine."""
-CODE_PATTERN: Final = ("^[0-9]{0,16}$", "must be 1 to 16 digits, or empty")
+CODE_PATTERN: Final = ("^[0-9]{0,16}$", ErrorCode.NOT_DIGITS_OR_EMPTY.format(max=16))
 _PHONE: Final = 'The phone number. "+7 (916) 123-45-67", "89161234567" and "9161234567" are understood as well.'
 
 
@@ -110,7 +113,9 @@ class ImportErrorSchema(Output):
 
     line = whole("The line, counted from 1; a header row is line 1.", 7, required=True)
     field = text("The column; empty: the line as a whole.", "phone_number", required=True)
-    message = text("What is wrong.", "must be 7XXXXXXXXXX", required=True)
+    message = text("What is wrong.", "must not be empty", required=True)
+    code = error_code()
+    arguments = error_arguments()
 
 
 class ImportResultSchema(Output):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from typing import Any, Final
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields
 from marshmallow.validate import Length, OneOf, Range, Regexp, Validator
 
+from common.error_codes import ErrorCode, Fault, Unfit
 from gateway.http.problems import ERRORS_MAX
 from gateway.translate.values import time_proto
 
@@ -16,8 +17,12 @@ INT64_MAX: Final = 2**63 - 1
 PAGE_SIZE_DEFAULT: Final = 50
 PAGE_SIZE_MAX: Final = 1000
 
-_MESSAGES: Final[dict[str, Any]] = {"required": "is required", "null": "must not be null", "invalid": "must be text"}
-STORABLE: Final = (r"^[^\u0000]*$", "must not contain the character U+0000")
+_MESSAGES: Final[dict[str, Any]] = {
+    "required": ErrorCode.REQUIRED,
+    "null": ErrorCode.NULL,
+    "invalid": ErrorCode.NOT_TEXT,
+}
+STORABLE: Final = (r"^[^\u0000]*$", ErrorCode.NULL_CHARACTER.format())
 """A pattern: what a database can hold."""
 _UNKNOWN_KEYS_MAX: Final = ERRORS_MAX
 _DIGITS: Final = re.compile(r"[0-9]+")
@@ -26,7 +31,7 @@ _DIGITS: Final = re.compile(r"[0-9]+")
 class Input(Schema):
     """A body or a query: a key that is not known is an error."""
 
-    error_messages = {"unknown": "is not a known field", "type": "must be an object"}  # noqa: RUF012 - marshmallow's
+    error_messages = {"unknown": ErrorCode.UNKNOWN_FIELD.format(), "type": ErrorCode.NOT_OBJECT.format()}  # noqa: RUF012 - marshmallow's
 
     class Meta:
         unknown = RAISE
@@ -34,7 +39,7 @@ class Input(Schema):
     def load(self, data: Any, **options: Any) -> Any:
         """See marshmallow, which looks at each key: far more than there are fields are one error."""
         if isinstance(data, Mapping) and len(data) > len(self.fields) + _UNKNOWN_KEYS_MAX:
-            raise ValidationError(f"must have at most {len(self.fields)} fields, not {len(data)}")
+            raise ValidationError(ErrorCode.TOO_MANY_KEYS.format(max=len(self.fields), count=len(data)))
         return super().load(data, **options)
 
 
@@ -58,15 +63,15 @@ class Moment(Text):
         text: str = super()._deserialize(value, attr, data, **kwargs)
         try:
             time_proto(text)
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
+        except Unfit as error:
+            raise ValidationError(error.fault) from None
         return text
 
 
 class Whole(fields.Integer):
     """A JSON number without a fraction."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "must be a whole number"}  # noqa: RUF012 - marshmallow's
+    default_error_messages = {**_MESSAGES, "invalid": ErrorCode.NOT_WHOLE}  # noqa: RUF012 - marshmallow's
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
@@ -77,7 +82,7 @@ class Whole(fields.Integer):
 class Real(fields.Float):
     """A JSON number."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "must be a number"}  # noqa: RUF012 - marshmallow's
+    default_error_messages = {**_MESSAGES, "invalid": ErrorCode.NOT_NUMBER}  # noqa: RUF012 - marshmallow's
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -88,7 +93,7 @@ class Real(fields.Float):
 class QueryWhole(fields.Integer):
     """A whole number in a query, where all is text: digits only."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "must be a whole number, 0 or more"}  # noqa: RUF012 - marshmallow's
+    default_error_messages = {**_MESSAGES, "invalid": ErrorCode.NOT_WHOLE_FROM_0}  # noqa: RUF012 - marshmallow's
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
         if not isinstance(value, str) or not _DIGITS.fullmatch(value):
@@ -99,7 +104,7 @@ class QueryWhole(fields.Integer):
 class QueryFlag(fields.Boolean):
     """True or false in a query: these two words."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "must be true or false"}  # noqa: RUF012 - marshmallow's
+    default_error_messages = {**_MESSAGES, "invalid": ErrorCode.NOT_BOOLEAN}  # noqa: RUF012 - marshmallow's
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
         if value not in ("true", "false"):
@@ -117,14 +122,14 @@ class PageSize(QueryWhole):
 class Nested(fields.Nested):
     """An object in an object."""
 
-    default_error_messages = {**_MESSAGES, "type": "must be an object"}  # noqa: RUF012 - marshmallow's
+    default_error_messages = {**_MESSAGES, "type": ErrorCode.NOT_OBJECT}  # noqa: RUF012 - marshmallow's
 
 
 class ListOf(fields.List[Any]):
     """A JSON array. One that is too long is one error, and nobody looks at its entries; nor at those after many bad
     ones (marshmallow looks at all, and keeps an error for each)."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "must be an array"}  # noqa: RUF012 - marshmallow's
+    default_error_messages = {**_MESSAGES, "invalid": ErrorCode.NOT_ARRAY}  # noqa: RUF012 - marshmallow's
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> list[Any]:
         if not isinstance(value, list):
@@ -139,11 +144,18 @@ class ListOf(fields.List[Any]):
             except ValidationError as error:
                 bad[index] = error.messages
                 if len(bad) == ERRORS_MAX:
-                    bad[index + 1] = ["and what follows was not looked at: too many entries are bad"]
+                    bad[index + 1] = [ErrorCode.NOT_LOOKED_AT.format()]
                     break
         if bad:
             raise ValidationError(bad, valid_data=found)
         return found
+
+
+class Lengths(Length):
+    """Says how long it is, too."""
+
+    def _format_error(self, value: Sized, message: str) -> str:
+        return (self.error or message).format(min=self.min, max=self.max, count=len(value))
 
 
 class _Pattern(Regexp):
@@ -160,9 +172,7 @@ def _metadata(description: str, example: Any, **more: Any) -> dict[str, Any]:
 
 
 def _lengths(least: int | None, most: int | None) -> Length:
-    if least is None:
-        return Length(max=most, error="must have at most {max} characters")
-    return Length(min=least, max=most, error="must have {min} to {max} characters")
+    return Lengths(min=least, max=most, error=ErrorCode.TOO_LONG if least is None else ErrorCode.BAD_LENGTH)
 
 
 def text(
@@ -171,7 +181,7 @@ def text(
     *,
     least: int | None = None,
     most: int | None = None,
-    pattern: tuple[str, str] | None = None,
+    pattern: tuple[str, Fault] | None = None,
     **options: Any,
 ) -> Text:
     """A string of ``least`` to ``most`` characters; ``pattern``: an expression, and what to say if it fails."""
@@ -186,7 +196,7 @@ def text(
 def word(description: str, choices: Mapping[int, str], example: str | None = None, **options: Any) -> Text:
     """One of the words of an enum."""
     names = list(choices.values())
-    validate = OneOf(names, error="must be one of " + ", ".join(names))
+    validate = OneOf(names, error=ErrorCode.NOT_A_CHOICE)
     return Text(validate=validate, metadata=_metadata(description, example), **options)
 
 
@@ -199,7 +209,7 @@ def whole(
     description: str, example: int | None = None, *, least: int = 0, most: int = INT64_MAX, **options: Any
 ) -> Whole:
     """A whole number between two others, both included."""
-    bounds = Range(min=least, max=most, error="must be {min} to {max}")
+    bounds = Range(min=least, max=most, error=ErrorCode.OUT_OF_RANGE)
     more = {"format": "int64"} if most > 2**31 - 1 else {"format": "int32"}
     return Whole(validate=bounds, metadata=_metadata(description, example, **more), **options)
 
@@ -211,7 +221,7 @@ def real(description: str, example: float | None = None, **options: Any) -> Real
 
 def rate(description: str, *, zero: bool, **options: Any) -> Real:
     """Calls a second: at most 100,000 and above 0, or 0 as well (``zero``)."""
-    error = "must be 0 to {max}" if zero else "must be above 0 and at most {max}"
+    error = ErrorCode.BAD_RATE_OR_0 if zero else ErrorCode.BAD_RATE
     bounds = Range(min=0, max=100_000, min_inclusive=zero, error=error)
     more = {} if zero else {"exclusiveMinimum": True}
     metadata = _metadata(description, 50.0, format="double", **more)
@@ -220,7 +230,7 @@ def rate(description: str, *, zero: bool, **options: Any) -> Real:
 
 def query_id(description: str) -> QueryWhole:
     """An id in a query."""
-    bounds = Range(min=1, max=INT64_MAX, error="must be {min} to {max}")
+    bounds = Range(min=1, max=INT64_MAX, error=ErrorCode.OUT_OF_RANGE)
     return QueryWhole(validate=bounds, metadata=_metadata(description, None, format="int64"))
 
 
@@ -234,11 +244,22 @@ def flag(description: str) -> fields.Boolean:
     return fields.Boolean(required=True, metadata={"description": description})
 
 
+def error_code() -> Text:
+    """Why something is refused."""
+    return text("Which error this is, for programs: one of the codes above.", ErrorCode.EMPTY.name, required=True)
+
+
+def error_arguments() -> fields.Dict:
+    """The values in the sentence about an error."""
+    metadata = {"description": "The values in the message, by their names in the list of codes above.", "example": {}}
+    return fields.Dict(keys=fields.String(), values=fields.String(), required=True, metadata=metadata)
+
+
 class Page(Input):
     """Which page of a list."""
 
     page_size = PageSize(
-        validate=Range(min=1, error="must be at least {min}"),
+        validate=Range(min=1, error=ErrorCode.TOO_SMALL),
         metadata={
             "description": f"How many at most; more than {PAGE_SIZE_MAX}, or what the service has set, is lowered.",
             "default": PAGE_SIZE_DEFAULT,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from marshmallow import fields
-from marshmallow.validate import Length
 
+from common.error_codes import ErrorCode
 from gateway.schemas.fields import (
     STORABLE,
     Input,
+    Lengths,
     Listed,
     ListOf,
     Moment,
@@ -27,8 +28,8 @@ from gateway.schemas.fields import (
 )
 from gateway.translate.mailings import AUDIENCE_STATES, ENCODINGS, ON_UNCERTAIN, STATES
 
-_ENTRIES: Final = Length(max=1000, error="must have at most {max} entries")
-_HOUR: Final = ("^([01][0-9]|2[0-3]):[0-5][0-9]$", "must be HH:MM, 00:00 to 23:59")
+_ENTRIES: Final = Lengths(max=1000, error=ErrorCode.TOO_MANY_ENTRIES)
+_HOUR: Final = ("^([01][0-9]|2[0-3]):[0-5][0-9]$", ErrorCode.NOT_TIME_OF_DAY.format())
 _RATE: Final = "Messages a second at most; null: no limit of its own."
 _HOURS: Final = {"description": "Hours of the day, in the client's time zone, in which it may be sent; null: any."}
 _DONE: Final = "When the last message is final, as the forecast has it; null: unknown, or done."
@@ -37,7 +38,7 @@ _FILTER: Final = {"description": "Who gets it. An empty list does not restrict; 
 
 def _filter_fields() -> dict[str, Any]:
     tag = text("A tag.", "new", most=64, pattern=STORABLE)
-    code = text("An operator code.", "916", pattern=("^[0-9]{1,16}$", "must be 1 to 16 digits"))
+    code = text("An operator code.", "916", pattern=("^[0-9]{1,16}$", ErrorCode.NOT_DIGITS.format(max=16)))
     return {
         "tags": ListOf(tag, validate=_ENTRIES, metadata={"description": "A client's tag must be one of these."}),
         "phone_codes": ListOf(code, validate=_ENTRIES, metadata={"description": "Its code must be one of these."}),

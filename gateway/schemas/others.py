@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields
 
+from common.error_codes import ErrorCode
 from gateway.schemas.fields import (
     Input,
     Listed,
@@ -11,6 +12,8 @@ from gateway.schemas.fields import (
     Output,
     Page,
     Text,
+    error_arguments,
+    error_code,
     flag,
     moment,
     query_flag,
@@ -26,12 +29,12 @@ from gateway.translate.engine import ACTOR_KINDS, BREAKER_STATES, SENDING_STATES
 from gateway.translate.messages import OUTCOMES, REASONS, STATUSES
 
 _INT32_MAX = 2**31 - 1
-_ACCOUNT_NAME = ("^[A-Za-z0-9._@-]{1,64}$", 'must be 1 to 64 Latin letters, digits or ". _ @ -"')
+_ACCOUNT_NAME = ("^[A-Za-z0-9._@-]{1,64}$", ErrorCode.BAD_ACCOUNT_NAME.format(max=64))
 # Not all characters that can't be printed can be said in an expression that all readers of the document know: the
 # engine refuses the others, with the same words.
 _TOKEN_NAME = (
     r"^[^\u0000-\u0020\u007f-\u00a0]([^\u0000-\u001f\u007f-\u00a0]*[^\u0000-\u0020\u007f-\u00a0])?$",
-    "must be 1 to 64 printable characters, with no blank at either end",
+    ErrorCode.BAD_TOKEN_NAME.format(max=64),
 )
 
 
@@ -40,6 +43,8 @@ class FieldProblemSchema(Output):
 
     pointer = text("Where it is (RFC 6901): `/filter/tags/3`; a parameter of the query likewise.", required=True)
     message = text("What is wrong with it.", required=True)
+    code = error_code()
+    arguments = error_arguments()
 
 
 class ProblemSchema(Output):
@@ -50,6 +55,8 @@ class ProblemSchema(Output):
     status = whole("The HTTP status.", 422, least=400, most=599, required=True)
     detail = text("What went wrong.", required=True)
     instance = text("The path that was asked for.", required=True)
+    code = error_code()
+    arguments = error_arguments()
     errors = fields.List(Nested(FieldProblemSchema), metadata={"description": "All fields that are bad."})
 
 

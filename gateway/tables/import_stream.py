@@ -18,6 +18,7 @@ from typing import Final
 import grpc
 import grpc.aio
 
+from common.error_codes import ErrorCode, Fault
 from common.turns import Turns
 from gateway.tables.csv_rows import ClientRow, Item, RowError, RowReader
 from mailing.v1.client_service_pb2 import ImportClientsRequest, ImportClientsResponse, ImportClientsRow
@@ -153,7 +154,13 @@ async def import_telling_all(
 
 def _merged(own: list[RowError], answer: ImportClientsResponse) -> list[RowError]:
     """Errors of both sides in the order of the lines."""
-    of_engine = (RowError(e.line, intern(e.field), intern(e.message)) for e in answer.errors)
+    faults: dict[tuple[str, str], Fault] = {}  # many rows have the same
+    of_engine = []
+    for each in answer.errors:
+        key = (each.message, each.code)
+        if key not in faults:
+            faults[key] = Fault(each.message, each.code, dict(each.arguments))
+        of_engine.append(RowError(each.line, intern(each.field), faults[key]))
     return sorted([*own, *of_engine], key=lambda error: error.line)
 
 
@@ -211,7 +218,7 @@ def _row(item: Item, rejected: _Rejected) -> ImportClientsRow | None:
     row = row_message(item)
     if row.ByteSize() <= ROW_BYTES_MAX:
         return row
-    rejected.add(RowError(item.line, "", f"the row has more than {ROW_BYTES_MAX // 1024} KiB"))
+    rejected.add(RowError(item.line, "", ErrorCode.ROW_TOO_LONG.format(max=ROW_BYTES_MAX // 1024)))
     return None
 
 
@@ -243,7 +250,7 @@ async def _why_broken_off(probe: Callable[[], ImportCall], error: Exception) -> 
         await empty
     except grpc.aio.AioRpcError as reason:
         return reason
-    return BrokenOff("the engine broke the import off; the pages before are stored, importing the file again is safe")
+    return BrokenOff(ErrorCode.IMPORT_BROKEN_OFF.format())
 
 
 def row_message(row: ClientRow) -> ImportClientsRow:

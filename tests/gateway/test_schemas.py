@@ -11,11 +11,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 from marshmallow import Schema, ValidationError
 
+from common.error_codes import Fault
 from gateway import schemas
 from gateway.http.admission import open_to_all
 from gateway.http.body import Check, pointers, read_body, read_query
 from gateway.http.keys import SETTINGS
-from gateway.http.problems import Problem
+from gateway.http.problems import Problem, invalid
 from gateway.settings import Settings
 
 MAILING = {
@@ -59,14 +60,14 @@ def test_all_that_is_bad_is_named() -> None:
         "id": 5,
     }
     assert bad(schemas.MailingCreateSchema, data) == {
-        "/text": "must have 1 to 4096 characters",
-        "/filter/tags/1": "must have at most 64 characters",
+        "/text": "must have 1 to 4096 characters, not 0",
+        "/filter/tags/1": "must have at most 64 characters, not 65",
         "/filter/tags/2": "must be text",
         "/filter/phone_codes": "must be an array",
         "/filter/a~1b~0": "is not a known field",
         "/start_time": "must say its offset from UTC, like 2026-01-31T09:00:00+03:00 or 2026-01-31T06:00:00Z",
         "/end_time": "is required",
-        "/local_hours/from": "must be HH:MM, 00:00 to 23:59",
+        "/local_hours/from": "must be a time of day like 09:00, from 00:00 to 23:59",
         "/local_hours/to": "is required",
         "/rate_limit": "must be a number",
         "/on_uncertain": "must be one of resend, not_sent",
@@ -233,7 +234,7 @@ async def test_a_good_body(post: Post, engine: Engine) -> None:
         (b'{"text": "\\ud800"}', 400, "no JSON"),
         (b"[[[[[]]]]]", 400, "deep"),
         (b"[" * 2000, 400, "no JSON"),
-        (b"[[[]]]", 422, "1 field is bad"),
+        (b"[[[]]]", 422, "bad fields: 1"),
         (b'"' + b"x" * 2048 + b'"', 413, "larger than 2048 bytes"),
     ],
 )
@@ -284,9 +285,8 @@ async def test_a_body_without_a_length_is_limited_as_well(post: Post) -> None:
 
 
 async def test_the_engine_names_its_bad_fields_in_the_same_answer(post: Post, engine: Engine) -> None:
-    engine.problem = Problem(
-        422, "bad", [("/rate_limit", "other words"), ("/filter/tags/0", "is odd"), ("/start_time", "is needed")]
-    )
+    said = {"/rate_limit": "other words", "/filter/tags/0": "is odd", "/start_time": "is needed"}
+    engine.problem = invalid([(pointer, Fault(words)) for pointer, words in said.items()])
     status, problem = await post({**MAILING, "rate_limit": "x", "start_time": "now"})
     assert status == 422
     assert engine.asked == [{key: value for key, value in MAILING.items() if key not in ("rate_limit", "start_time")}]
@@ -295,14 +295,14 @@ async def test_the_engine_names_its_bad_fields_in_the_same_answer(post: Post, en
         "/start_time": "must be a time as in RFC 3339, like 2026-01-31T09:00:00Z",
         "/filter/tags/0": "is odd",
     }
-    assert problem["detail"] == "3 fields are bad"
+    assert problem["detail"] == "bad fields: 3"
 
 
 @pytest.mark.parametrize(
     ("of_engine", "told"), [(401, 401), (403, 403), (404, 404), (409, 422), (500, 422), (503, 503)]
 )
 async def test_who_may_not_ask_is_told_that_first(post: Post, engine: Engine, of_engine: int, told: int) -> None:
-    engine.problem = Problem(of_engine, "no")
+    engine.problem = Problem(of_engine, Fault("no"))
     assert (await post({**MAILING, "text": 5}))[0] == told
 
 

@@ -13,6 +13,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from common.error_codes import Fault
 from gateway import schemas, translate
 from gateway.routes.imports import result_json
 from gateway.schemas import fields as schema_fields
@@ -44,7 +45,9 @@ def shown(
 
 def imported(answer: client_service_pb2.ImportClientsResponse) -> dict[str, Any]:
     """The answer of an import as the route shows it, where it is put together with rows that never left the gateway."""
-    errors = [RowError(each.line, each.field, each.message) for each in answer.errors]
+    errors = [
+        RowError(each.line, each.field, Fault(each.message, each.code, dict(each.arguments))) for each in answer.errors
+    ]
     counts = (answer.created, answer.updated, answer.unchanged, answer.rejected)
     return result_json(ImportResult(*counts, errors))
 
@@ -91,7 +94,7 @@ def _fill(message: Message, field: Any, number: int) -> None:
         value = field.message_type.fields_by_name["value"]
         key = "7" if field.message_type.fields_by_name["key"].type == FieldDescriptor.TYPE_STRING else 7
         if value.message_type is None:
-            entries[key] = number
+            entries[key] = str(number) if value.type == FieldDescriptor.TYPE_STRING else number
         else:
             entries[key].CopyFrom(filled(GetMessageClass(value.message_type)))
     elif field.message_type is not None:
