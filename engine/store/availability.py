@@ -1,4 +1,4 @@
-"""Says in the log when the database goes away and when it is back; nobody else has to."""
+"""Says in the log when the database goes away and when it is back."""
 
 from __future__ import annotations
 
