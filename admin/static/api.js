@@ -51,16 +51,16 @@ function wordsOf(status, problem, seconds) {
   if (status === 504) return t("error.engine_slow");
   const lines = (problem.errors ?? []).map(lineOf);
   if (lines.length) return lines.join("\n");
-  return sentence(problem.detail ?? t("error.unknown", { status }));
+  return sentence({ ...problem, message: problem.detail ?? t("error.unknown", { status }) });
 }
 
-function lineOf({ pointer, message }) {
-  const name = fieldName(pointer);
-  return name ? `${name}: ${said(message)}` : sentence(message);
+function lineOf(error) {
+  const name = fieldName(error.pointer);
+  return name ? `${name}: ${said(error)}` : sentence(error);
 }
 
-/** The engine's words, in the person's language where we know them, as a sentence. */
-export const sentence = (words) => said(words).replace(/^\p{Ll}/u, (first) => first.toUpperCase()).replace(/[^.!?…]$/u, "$&.");
+/** An error in the person's language, as a sentence. */
+export const sentence = (error) => said(error).replace(/^\p{Ll}/u, (first) => first.toUpperCase()).replace(/[^.!?…]$/u, "$&.");
 
 function fieldName(pointer) {
   const name = pointer.split("/")[1] ?? "";
@@ -70,9 +70,9 @@ function fieldName(pointer) {
 /** JSON pointers as react-hook-form's names: an error of /filter/tags/3 stands at "filter". */
 function byField(errors) {
   const found = {};
-  for (const { pointer, message } of errors) {
-    const name = pointer.split("/")[1];
-    if (name) found[name] = found[name] ? `${found[name]} ${sentence(message)}` : sentence(message);
+  for (const error of errors) {
+    const name = error.pointer.split("/")[1];
+    if (name) found[name] = found[name] ? `${found[name]} ${sentence(error)}` : sentence(error);
   }
   return found;
 }

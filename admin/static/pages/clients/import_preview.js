@@ -140,6 +140,6 @@ const Reasons = ({ errors }) =>
     Fragment,
     null,
     errors.map((each, index) =>
-      h("div", { key: index, className: "reason" }, each.field === "" ? sentence(each.message) : `${fieldName(each.field)}: ${said(each.message)}`),
+      h("div", { key: index, className: "reason" }, each.field === "" ? sentence(each) : `${fieldName(each.field)}: ${said(each)}`),
     ),
   );

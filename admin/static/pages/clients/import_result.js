@@ -19,7 +19,7 @@ function quoted(cell) {
 function rejectedFile(errors) {
   const delimiter = locale() === "ru" ? ";" : ",";
   const head = [t("import.line"), t("import.field"), t("import.reason")];
-  const lines = errors.map((each) => [each.line, fieldName(each.field), sentence(each.message)]);
+  const lines = errors.map((each) => [each.line, fieldName(each.field), sentence(each)]);
   return new Blob([BOM, [head, ...lines].map((cells) => `${cells.map(quoted).join(delimiter)}\r\n`).join("")], { type: "text/csv" });
 }
 
@@ -65,7 +65,7 @@ const Rejected = ({ file, errors }) =>
       columns: [
         { key: "line", label: t("import.line"), numeric: true },
         { key: "field", label: t("import.field"), render: (row) => fieldName(row.field) },
-        { key: "message", label: t("import.reason"), render: (row) => sentence(row.message) },
+        { key: "message", label: t("import.reason"), render: (row) => sentence(row) },
       ],
       rows: errors.slice(0, SHOWN),
     }),

@@ -1,5 +1,5 @@
 // How the provider and the engine do, in words.
-import { duration, fromNow, latency, number, percent, perSecond, said, t } from "../../i18n.js";
+import { duration, fromNow, latency, number, percent, perSecond, saidOfCall, t } from "../../i18n.js";
 import { h, Link } from "../../kit/lib.js";
 import { Card, Chip, Facts } from "../../kit/parts.js";
 import { quoteOf } from "../messages/words.js";
@@ -20,7 +20,7 @@ export const isWell = ({ state, detail }) => state === "closed" && !detail;
 export function causeOf({ detail }) {
   const [status] = /^HTTP \d+/.exec(detail) ?? [];
   const quote = status && quoteOf({ http_status: status, detail });
-  return quote ? `${status}: ${quote}` : said(detail);
+  return quote ? `${status}: ${quote}` : saidOfCall(detail);
 }
 
 /** The rows of Facts that say what the breaker waits for; none while all is well. */
