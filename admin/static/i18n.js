@@ -73,7 +73,9 @@ export function said({ message, code, arguments: values = {} }) {
 const AMOUNTS = ["min", "max", "count"];
 
 const withNumbers = (values) =>
-  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, AMOUNTS.includes(name) ? amount(value) : value]));
+  Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, AMOUNTS.includes(name) ? amount(value) : value]),
+  );
 
 const amount = (text) => (/^\d+$/.test(text) ? Number(text) : text);
 
@@ -81,7 +83,11 @@ const amount = (text) => (/^\d+$/.test(text) ? Number(text) : text);
 const SENTENCES = Object.keys(calls.en)
   .filter((key) => key.includes("%{"))
   .map((key) => ({ key, parts: key.slice("call.".length).split(/%\{(\w+)\}/) }))
-  .map(({ key, parts }) => ({ key, names: parts.filter((_, at) => at % 2), fixed: parts.filter((_, at) => at % 2 === 0) }))
+  .map(({ key, parts }) => ({
+    key,
+    names: parts.filter((_, at) => at % 2),
+    fixed: parts.filter((_, at) => at % 2 === 0),
+  }))
   .sort((one, other) => other.fixed.join("").length - one.fixed.join("").length)
   .map(({ key, names, fixed }) => ({ key, names, pattern: new RegExp(`^${fixed.map(escaped).join("(.+)")}$`, "s") }));
 
@@ -126,7 +132,11 @@ export const timeZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 /** A date and time in the person's own zone. */
 export const dateTime = (iso, options = {}) =>
-  iso ? withoutYearWord(format(Intl.DateTimeFormat, { dateStyle: "medium", timeStyle: "short", ...options }).format(new Date(iso))) : "—";
+  iso
+    ? withoutYearWord(
+        format(Intl.DateTimeFormat, { dateStyle: "medium", timeStyle: "short", ...options }).format(new Date(iso)),
+      )
+    : "—";
 
 /** Russian dates end in "г.", which is wider than it is worth in a table. */
 const withoutYearWord = (date) => date.replace(/[\s\u00a0\u202f]г\./, "");
@@ -160,16 +170,27 @@ export function fromNow(iso, now = Date.now()) {
 /** A moment as short as it can be said: the year only when it is another one. */
 export function moment(iso) {
   const year = new Date(iso).getFullYear() === new Date().getFullYear() ? undefined : "numeric";
-  return dateTime(iso, { dateStyle: undefined, timeStyle: undefined, day: "numeric", month: "short", year, hour: "2-digit", minute: "2-digit" });
+  return dateTime(iso, {
+    dateStyle: undefined,
+    timeStyle: undefined,
+    day: "numeric",
+    month: "short",
+    year,
+    hour: "2-digit",
+    minute: "2-digit",
+  });
 }
 
 /** The same, and of today the clock alone. */
-export const momentOrClock = (iso) => (new Date(iso).toDateString() === new Date().toDateString() ? clock(iso) : moment(iso));
+export const momentOrClock = (iso) =>
+  new Date(iso).toDateString() === new Date().toDateString() ? clock(iso) : moment(iso);
 
 /** How long a call took: milliseconds below a second; null: nobody knows. */
 export function latency(seconds) {
   if (seconds === null) return "—";
-  return seconds < 1 ? t("unit.millisecond", { value: number(1000 * seconds, seconds < 0.01 ? 1 : 0) }) : t("unit.second", { value: seconds });
+  return seconds < 1
+    ? t("unit.millisecond", { value: number(1000 * seconds, seconds < 0.01 ? 1 : 0) })
+    : t("unit.second", { value: seconds });
 }
 
 /** A speed in the fewest digits that tell it, without its unit. */
