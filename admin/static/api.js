@@ -29,7 +29,12 @@ function headers(more = {}) {
   return { Accept: "application/json", Authorization: localStorage.getItem(IDENTITY) ?? "", ...more };
 }
 
-/** What an answer from 400 up says: HttpError with `body.errors` by field, for react-admin's forms. */
+/**
+ * What an answer from 400 up says: HttpError with `body.errors` by field, for react-admin's forms; `errors` are those of
+ * the problem, each with its `pointer`, and `retrySeconds` is when it may work, or null.
+ * @param {Response} response
+ * @returns {Promise<HttpError & {errors: (import("./i18n.js").Fault & {pointer: string})[], retrySeconds: number | null}>}
+ */
 async function problemOf(response) {
   let problem = {};
   try {
@@ -66,7 +71,10 @@ function lineOf(error) {
   return name ? `${name}: ${said(error)}` : sentence(error);
 }
 
-/** An error in the person's language, as a sentence. */
+/**
+ * An error in the person's language, as a sentence.
+ * @param {import("./i18n.js").Fault} error
+ */
 export const sentence = (error) =>
   said(error)
     .replace(/^\p{Ll}/u, (first) => first.toUpperCase())

@@ -63,7 +63,19 @@ function formOf(count, forms) {
   return found < 0 ? forms - 1 : Math.min(found, forms - 1);
 }
 
-/** An error in the person's language, by its code; one that we have no words for says its own. */
+/**
+ * What is wrong, as REST says it (docs/error-codes.md).
+ * @typedef {object} Fault
+ * @property {string} message  in English
+ * @property {string} [code]
+ * @property {Record<string, string>} [arguments]  the values in the message
+ */
+
+/**
+ * An error in the person's language, by its code; one that we have no words for says its own.
+ * @param {Fault} fault
+ * @returns {string}
+ */
 export function said({ message, code, arguments: values = {} }) {
   const key = `code.${code}`;
   return known(key) === undefined ? message : t(key, withNumbers(values));
