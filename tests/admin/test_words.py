@@ -28,6 +28,8 @@ PLURAL_FORMS = {"en": (1, 2), "ru": (1, 3)}
 ASKED_ELSEWHERE = ("ra.", "resources.")
 BY_CODE = "code."
 """Keys of errors; English has those that it says otherwise than the API."""
+AMOUNTS = {"min", "max", "count"}
+"""Values that the panel writes as numbers (i18n.js)."""
 OF_THE_ENGINE = ("problems", "calls")
 """Areas whose keys the engine chooses: codes, and its own sentences."""
 OF_WHAT_IS_SAID = ("api.js", "i18n.js")
@@ -132,8 +134,12 @@ def test_every_error_code_has_words() -> None:
         for key, text in language.items():
             if key in codes:
                 assert set(PLACEHOLDER.findall(text)) <= set(re.findall(r"\{(\w+)\}", codes[key])), key
-    as_api = {key: re.sub(r"\{(\w+)\}", r"%{\1}", code) for key, code in codes.items()}
-    assert not [key for key, text in words["en"].items() if as_api.get(key) == text], "the API says it so by itself"
+    for key, code in codes.items():
+        as_api = re.sub(r"\{(\w+)\}", r"%{\1}", code)
+        if AMOUNTS.intersection(PLACEHOLDER.findall(as_api)):
+            assert key in words["en"], "its amounts are to be written as people write them"
+        else:
+            assert words["en"].get(key) != as_api, "the API says it so by itself"
 
 
 def test_the_sentences_about_calls_are_those_that_the_engine_says() -> None:
