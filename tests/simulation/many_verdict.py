@@ -15,8 +15,8 @@ from tests.simulation.world import BUSY, BUSY_SECONDS, Call
 
 WAIT_MAX_SECONDS: Final = 3.0
 HELD_UP_MAX_SECONDS: Final = 6.0
-"""By one transaction all that wait for it, one after the other: it may itself wait for a lock of another for 3 s, be idle
-for 2 s, and take a second."""
+"""By one transaction all that wait for it, one after the other: it may itself wait for a lock of another for 3 s, be
+idle for 2 s, and take a second."""
 _APART: Final = ("kill", "freeze", "black hole")
 """What takes one engine away from the others."""
 
@@ -125,7 +125,7 @@ class ManyVerdict(Verdict):
             began = first.setdefault(wait.holder, wait).began_seconds
             until = self.life.loop.time() if wait.ended_seconds is None else wait.ended_seconds
             if until - began > HELD_UP_MAX_SECONDS:
-                yield f"12: {wait.whom} of {wait.holders_program} held others up for {until - began:.1f} s in {wait.table}"
+                yield f"12: {wait.whom} of {wait.holders_program} held up others for {until - began:.1f} s"
 
     def _model(self) -> Iterator[str]:
         for bug in self.life.server.bugs:
