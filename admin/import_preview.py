@@ -14,13 +14,13 @@ from typing import Any, Final
 from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode, aio
 
+from common.contract.values import Json
 from common.turns import Turns
 from gateway.http.engine_client import EngineClient
 from gateway.http.problems import Problem, of_rpc
 from gateway.tables.csv_rows import COLUMNS, ClientRow, Item, RowError, RowReader, UnknownEncoding, UnreadableInput
 from gateway.tables.import_stream import SLICE_BYTES
 from gateway.translate import client_proto
-from gateway.translate.values import Json
 from mailing.v1 import client_pb2
 from mailing.v1 import client_service_pb2 as pb
 

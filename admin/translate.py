@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from common.contract.values import Json, optional_time_json, time_json, words
 from gateway.translate import counts_json, engine_json
 from gateway.translate.engine import breaker_json
 from gateway.translate.mailings import AUDIENCE_STATES, STATES, quantiles_json, timeline_json
-from gateway.translate.values import Json, optional_time_json, time_json, words
 from mailing.v1 import client_service_pb2, overview_pb2
 
-WARNINGS: Final = words(overview_pb2.WarningCode, "WARNING_CODE_")
+WARNINGS: Final = words(overview_pb2.WarningCode.DESCRIPTOR)
 
 
 def facets_json(facets: client_service_pb2.ListClientFacetsResponse) -> Json:

@@ -11,10 +11,10 @@ from grpc import StatusCode, aio
 
 from admin.resources.asked import whole_number
 from admin.resources.base import PanelResource
+from common.contract.values import numbers
 from gateway.http.problems import Problem
 from gateway.translate import audit_event_json
 from gateway.translate.engine import ACTOR_KINDS
-from gateway.translate.values import numbers
 from mailing.v1 import engine_service_pb2 as pb
 from mailing.v1.client_service_pb2 import GetClientRequest
 from mailing.v1.mailing_service_pb2 import GetMailingRequest

@@ -18,12 +18,12 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema
 
+from common.contract.values import Json
 from gateway.document import page
 from gateway.document import shared_parts as parts
 from gateway.http.admission import Role
 from gateway.schemas import ProblemSchema
 from gateway.schemas.examples import example_of
-from gateway.translate.values import Json
 
 __all__ = ["DOCUMENT", "Body", "Role", "declared_role", "make_document", "operation", "setup_document"]
 

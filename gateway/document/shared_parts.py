@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from common.contract.values import Json
 from gateway.http.problems import CHALLENGE
-from gateway.translate.values import Json
 
 PROBLEM_TYPE: Final = "application/problem+json"
 TITLE: Final = "Mailing Service"

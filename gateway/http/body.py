@@ -10,11 +10,11 @@ import orjson
 from aiohttp import web
 from marshmallow import Schema, ValidationError
 
+from common.contract.values import Json
 from gateway.http.keys import SETTINGS
 from gateway.http.problems import ERRORS_MAX, Problem
 from gateway.http.streaming import body_chunks
 from gateway.schemas.fields import PAGE_SIZE_DEFAULT, Page
-from gateway.translate.values import Json
 
 __all__ = ["SIGN_IN_BYTES_MAX", "Check", "pointers", "read_body", "read_json", "read_query"]
 

@@ -9,11 +9,11 @@ import orjson
 from aiohttp import web
 from grpc import aio
 
+from common.contract.values import Json
 from gateway.http.body import read_body, read_query
 from gateway.http.keys import ENGINE
 from gateway.http.problems import Problem, of_rpc
 from gateway.schemas import Input
-from gateway.translate.values import Json
 
 API: Final = "/api/v1"
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"

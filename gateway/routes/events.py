@@ -9,6 +9,7 @@ import orjson
 from aiohttp import web
 from grpc import StatusCode, aio
 
+from common.contract.values import Json
 from gateway.document.openapi import Body, operation
 from gateway.http.accepting import best_type
 from gateway.http.keys import ENGINE, STOPPING
@@ -16,7 +17,6 @@ from gateway.http.problems import Problem
 from gateway.http.streaming import accept_header
 from gateway.routes.common import API, ID, id_in_path, no_query
 from gateway.translate import progress_json
-from gateway.translate.values import Json
 from mailing.v1.mailing_service_pb2 import WatchMailingRequest
 from mailing.v1.mailing_stats_pb2 import MailingProgress
 

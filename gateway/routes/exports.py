@@ -9,6 +9,7 @@ from typing import Final
 from aiohttp import web
 from grpc import aio
 
+from common.contract.values import Json
 from gateway.document.openapi import Body, operation
 from gateway.http.accepting import best_type
 from gateway.http.body import read_query
@@ -19,7 +20,6 @@ from gateway.routes.common import API
 from gateway.schemas import ClientExportQuerySchema
 from gateway.tables.csv_rows import COLUMNS, csv_row, ndjson_row
 from gateway.translate import export_clients_proto
-from gateway.translate.values import Json
 from mailing.v1.client_service_pb2 import ExportClientsRequest, ExportClientsResponse
 
 CSV: Final = "text/csv"

@@ -9,6 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
+from common.contract.values import Json
 from gateway.document.openapi import Body, operation
 from gateway.http.admission import CALLER
 from gateway.http.engine_client import EngineClient
@@ -20,7 +21,6 @@ from gateway.schemas import ImportResultSchema
 from gateway.tables.csv_rows import Format, RowReader, UnreadableInput
 from gateway.tables.encodings import encoding_of
 from gateway.tables.import_stream import BrokenOff, ImportCall, ImportResult, import_rows
-from gateway.translate.values import Json
 from mailing.v1.access_pb2 import Identity
 
 FORMATS: Final[Mapping[str, Format]] = {"text/csv": "csv", "application/x-ndjson": "ndjson"}

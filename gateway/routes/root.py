@@ -9,11 +9,11 @@ from aiohttp import web
 from grpc import aio
 from prometheus_client.exposition import choose_encoder
 
+from common.contract.values import Json
 from gateway.document.openapi import Body, operation
 from gateway.http.keys import ADMISSION, ENGINE, METRICS
 from gateway.http.problems import RETRY_SECONDS, Problem
 from gateway.routes.common import json_answer
-from gateway.translate.values import Json
 
 _TEXT: Final[Json] = {"type": "string"}
 _READY: Final[Json] = {

@@ -7,8 +7,8 @@ from typing import Any
 from marshmallow import Schema, fields
 from marshmallow.validate import OneOf
 
+from common.contract.values import Json
 from gateway.schemas.fields import Input
-from gateway.translate.values import Json
 
 _MAP_KEY = "new"
 

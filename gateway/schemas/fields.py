@@ -9,8 +9,8 @@ from typing import Any, Final
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields
 from marshmallow.validate import Length, OneOf, Range, Regexp, Validator
 
+from common.contract.values import time_proto
 from gateway.http.problems import ERRORS_MAX
-from gateway.translate.values import time_proto
 
 INT64_MAX: Final = 2**63 - 1
 PAGE_SIZE_DEFAULT: Final = 50

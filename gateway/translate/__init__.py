@@ -4,6 +4,7 @@
 schema (``gateway.schemas``) has let through.
 """
 
+from common.contract.values import time_json, time_proto
 from gateway.translate.access import (
     account_json,
     account_list_json,
@@ -56,7 +57,6 @@ from gateway.translate.messages import (
     message_json,
     message_list_json,
 )
-from gateway.translate.values import time_json, time_proto
 
 __all__ = [
     "account_json", "account_list_json", "attempt_json", "audit_event_json", "audit_event_list_json",

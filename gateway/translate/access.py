@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from common.contract.values import Json, numbers, optional_time_json, time_json, time_proto, words
 from gateway.translate.engine import ACTOR_KINDS
-from gateway.translate.values import Json, numbers, optional_time_json, time_json, time_proto, words
 from mailing.v1 import access_pb2, access_service_pb2
 
-ROLES: Final = words(access_pb2.Role, "ROLE_")
+ROLES: Final = words(access_pb2.Role.DESCRIPTOR)
 _ROLE_NUMBERS: Final = numbers(ROLES)
 
 

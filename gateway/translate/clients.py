@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from gateway.translate.values import Json, time_json
+from common.contract.values import Json, time_json
 from mailing.v1 import client_pb2, client_service_pb2
 
 _FILTERS = ("tag", "phone_code", "phone_number", "time_zone")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.translate.values import Json, numbers, optional_time_json, struct_json, time_json, words
+from common.contract.values import Json, numbers, optional_time_json, struct_json, time_json, words
 from mailing.v1 import audit_pb2, engine_pb2, engine_service_pb2
 
-SENDING_STATES: Final = words(engine_pb2.SendingState, "SENDING_STATE_")
-BREAKER_STATES: Final = words(engine_pb2.BreakerState, "BREAKER_STATE_")
-ACTOR_KINDS: Final = words(audit_pb2.ActorKind, "ACTOR_KIND_")
+SENDING_STATES: Final = words(engine_pb2.SendingState.DESCRIPTOR)
+BREAKER_STATES: Final = words(engine_pb2.BreakerState.DESCRIPTOR)
+ACTOR_KINDS: Final = words(audit_pb2.ActorKind.DESCRIPTOR)
 _ACTOR_NUMBERS: Final = numbers(ACTOR_KINDS)
 _SENDING_NUMBERS: Final = numbers(SENDING_STATES)
 

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from gateway.translate.values import Json, numbers, optional_time_json, time_json, time_proto, words
+from common.contract.values import Json, numbers, optional_time_json, time_json, time_proto, words
 from mailing.v1 import mailing_pb2, mailing_service_pb2, mailing_stats_pb2
 
-STATES: Final = words(mailing_pb2.MailingState, "MAILING_STATE_")
-AUDIENCE_STATES: Final = words(mailing_pb2.AudienceState, "AUDIENCE_STATE_")
-ON_UNCERTAIN: Final = words(mailing_pb2.OnUncertain, "ON_UNCERTAIN_")
-ENCODINGS: Final = words(mailing_service_pb2.TextEncoding, "TEXT_ENCODING_")
+STATES: Final = words(mailing_pb2.MailingState.DESCRIPTOR)
+AUDIENCE_STATES: Final = words(mailing_pb2.AudienceState.DESCRIPTOR)
+ON_UNCERTAIN: Final = words(mailing_pb2.OnUncertain.DESCRIPTOR)
+ENCODINGS: Final = words(mailing_service_pb2.TextEncoding.DESCRIPTOR)
 _STATE_NUMBERS: Final = numbers(STATES)
 _ON_UNCERTAIN_NUMBERS: Final = numbers(ON_UNCERTAIN)
 _PLAIN: Final = ("text", "start_time", "end_time", "rate_limit", "on_uncertain")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.translate.values import Json, numbers, optional_time_json, time_json, words
+from common.contract.values import Json, numbers, optional_time_json, time_json, words
 from mailing.v1 import message_pb2, message_service_pb2
 
-STATUSES: Final = words(message_pb2.MessageStatus, "MESSAGE_STATUS_")
-REASONS: Final = words(message_pb2.NotSentReason, "NOT_SENT_REASON_")
-OUTCOMES: Final = words(message_pb2.AttemptOutcome, "ATTEMPT_OUTCOME_")
+STATUSES: Final = words(message_pb2.MessageStatus.DESCRIPTOR)
+REASONS: Final = words(message_pb2.NotSentReason.DESCRIPTOR)
+OUTCOMES: Final = words(message_pb2.AttemptOutcome.DESCRIPTOR)
 _STATUS_NUMBERS: Final = numbers(STATUSES)
 _REASON_NUMBERS: Final = numbers(REASONS)
 

@@ -9,7 +9,7 @@ COMMENTS: dict[str, str] = {
     "mailing.v1.Rules.length_min": "A text has at least so many characters.",
     "mailing.v1.Rules.length_max": "A text has at most so many characters.",
     "mailing.v1.Rules.pattern": "A text as a whole matches this regular expression, of the kind that Python and JavaScript both read.",
-    "mailing.v1.Rules.problem": "What is wrong with a text that does not.",
+    "mailing.v1.Rules.problem": "What is wrong with a text that does not, or with a number beyond its limits. Numbers need none.",
     "mailing.v1.Rules.minimum": "A number is at least so large.",
     "mailing.v1.Rules.maximum": "A number is at most so large.",
     "mailing.v1.Rules.above_minimum": "A number is above `minimum`, not equal to it.",

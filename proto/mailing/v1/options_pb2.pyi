@@ -81,7 +81,7 @@ class Rules(_message.Message):
     """The field is filled, and shown, where one object is read by its id; lists leave it out."""
     @_builtins.property
     def problem(self) -> Global___Problem:
-        """What is wrong with a text that does not."""
+        """What is wrong with a text that does not, or with a number beyond its limits. Numbers need none."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Times, enums and free-form values between JSON and the contract.
 
-Written by hand and not with ``json_format``: eight times faster (FINDINGS 9), and int64 stays a number.
+Not with ``json_format``: these are eight times faster, and int64 stays a number.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct, Value
@@ -27,10 +27,6 @@ _TIME: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)?", re.ASCII
 )
 _WHOLE_MAX: Final = 2**53
-
-
-class _Enum(Protocol):
-    def items(self) -> list[tuple[str, Any]]: ...
 
 
 def time_json(time: Timestamp) -> str:
@@ -69,9 +65,11 @@ def time_proto(text: str) -> Timestamp:
     return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)
 
 
-def words(enum: _Enum, prefix: str) -> dict[int, str]:
-    """What JSON calls each value of an enum: ``MAILING_STATE_ACTIVE`` is ``active``. Unspecified (0) has no word."""
-    return {int(number): name.removeprefix(prefix).lower() for name, number in enum.items() if number}
+def words(enum: Any) -> dict[int, str]:
+    """What JSON calls each value of an enum (its descriptor): ``MAILING_STATE_ACTIVE`` is ``active``. Unspecified (0)
+    has no word."""
+    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return {value.number: value.name.removeprefix(prefix).lower() for value in enum.values if value.number}
 
 
 def numbers(names: Mapping[int, str]) -> dict[str, int]:
