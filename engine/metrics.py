@@ -1,4 +1,4 @@
-"""What the engine counts, for Prometheus (SPEC, section 9)."""
+"""What the engine counts, for Prometheus (docs/behaviour.md, section 9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine's own small HTTP server: ``/metrics``, ``/healthz``, ``/readyz`` (SPEC, sections 5 and 9)."""
+"""The engine's own small HTTP server: ``/metrics``, ``/healthz``, ``/readyz`` (docs/behaviour.md, sections 5 and 9)."""
 
 from __future__ import annotations
 

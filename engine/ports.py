@@ -22,14 +22,14 @@ class StoreUnavailable(Exception):
 
 
 class OnUncertain(enum.StrEnum):
-    """What to do with a message whose outcome is unknown: no complete answer came, or a crash (SPEC, rule 12)."""
+    """What to do with a message whose outcome is unknown (docs/behaviour.md, rule 12)."""
 
     RESEND = "resend"
     NOT_SENT = "not_sent"
 
 
 class AudienceState(enum.StrEnum):
-    """Whether every matching client has its message already (SPEC, rule 3)."""
+    """Whether every matching client has its message already (docs/behaviour.md, rule 3)."""
 
     BUILDING = "building"
     READY = "ready"

@@ -1,4 +1,4 @@
-"""The engine's settings and commands (SPEC, section 7); how they are read: ``common.settings``."""
+"""The engine's settings and commands (docs/behaviour.md, section 7); how they are read: ``common.settings``."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def _tls_conflicts(settings: Settings) -> list[tuple[str, str]]:
 
 
 def _plaintext_conflicts(settings: Settings) -> list[tuple[str, str]]:
-    """SPEC 6: nothing listens or calls beyond loopback in plain text, unless somebody says so."""
+    """docs/behaviour.md, section 6: nothing listens or calls beyond loopback in plain text, unless somebody says so."""
     if settings.allow_plaintext:
         return []
     found = []

@@ -1,4 +1,4 @@
-"""What strangers and small roles can do to the gRPC API: next to nothing (issue 9, section 1, 4)."""
+"""What strangers and small roles can do to the gRPC API: next to nothing."""
 
 from __future__ import annotations
 

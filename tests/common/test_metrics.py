@@ -1,4 +1,4 @@
-"""common/metrics.py, engine/metrics.py, engine/metrics_server.py: names of SPEC 9, bounded labels, three pages."""
+"""Metrics of both processes: the names of docs/behaviour.md, section 9, bounded labels, three pages."""
 
 from __future__ import annotations
 
@@ -212,7 +212,6 @@ async def test_it_is_called_by_what_it_listens_on_and_by_the_names_of_the_settin
 
 
 async def test_silent_connections_keep_nobody_out_and_are_few(server: MetricsServer) -> None:
-    """Issue 9, section 1, 4."""
     held = [await asyncio.open_connection("127.0.0.1", server.address.port) for _ in range(CONNECTIONS_MAX + 100)]
     async with asyncio.timeout(10):
         for reader, _ in held[:100]:  # the oldest are gone

@@ -112,7 +112,7 @@ def test_the_diagram_shows_every_row_of_the_table() -> None:
 
 
 class Life(RuleBasedStateMachine):
-    """Any events in any order, against the rules of SPEC told in another way than by a table."""
+    """Any events in any order, against the rules of docs/behaviour.md told in another way than by a table."""
 
     def __init__(self) -> None:
         super().__init__()

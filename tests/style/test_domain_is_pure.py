@@ -1,4 +1,4 @@
-"""engine/domain: no await, no I/O, no clock, no chance (ARCHITECTURE, principle 8)."""
+"""engine/domain: no await, no I/O, no clock, no chance (docs/house.md, principle 8)."""
 
 from __future__ import annotations
 

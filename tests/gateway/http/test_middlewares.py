@@ -267,7 +267,7 @@ async def test_a_caller_that_goes_away_cancels_its_call() -> None:
 
 
 async def test_strangers_can_not_fill_the_log(session: aiohttp.ClientSession) -> None:
-    """Issue 9, section 1, 4: one line a second, but one for each request of somebody who is known."""
+    """One line a second, but one for each request of somebody who is known."""
     access = Access()
     async with engine(access) as port, gateway(settings(engine_target=f"127.0.0.1:{port}"), ROUTES) as url:
         with capture_logs() as lines:

@@ -1,4 +1,4 @@
-"""Certificates that are replaced while the gateway runs (issue 9, section 1, 17)."""
+"""Certificates that are replaced while the gateway runs."""
 
 from __future__ import annotations
 
