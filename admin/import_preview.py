@@ -14,13 +14,13 @@ from typing import Any, Final
 from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode, aio
 
+from common.contract.codec import message_of
 from common.contract.values import Json
 from common.turns import Turns
 from gateway.http.engine_client import EngineClient
 from gateway.http.problems import Problem, of_rpc
 from gateway.tables.csv_rows import COLUMNS, ClientRow, Item, RowError, RowReader, UnknownEncoding, UnreadableInput
 from gateway.tables.import_stream import SLICE_BYTES
-from gateway.translate import client_proto
 from mailing.v1 import client_pb2
 from mailing.v1 import client_service_pb2 as pb
 
@@ -117,10 +117,11 @@ async def _stored(engine: EngineClient, ask: Ask, phone_number: str) -> client_p
 
 def _check(engine: EngineClient, given: Json, old: client_pb2.Client | None) -> tuple[Callable[..., Any], Any]:
     """The call that tells what the row makes, as ImportClientsRow says it."""
+    client = message_of(client_pb2.Client, given)
     if old is None:
-        return engine.clients.CreateClient, pb.CreateClientRequest(client=client_proto(given), validate_only=True)
-    mask = FieldMask(paths=list(given))
-    asked = pb.UpdateClientRequest(client=client_proto(given, old.id), update_mask=mask, validate_only=True)
+        return engine.clients.CreateClient, pb.CreateClientRequest(client=client, validate_only=True)
+    client.id = old.id
+    asked = pb.UpdateClientRequest(client=client, update_mask=FieldMask(paths=list(given)), validate_only=True)
     return engine.clients.UpdateClient, asked
 
 

@@ -19,11 +19,13 @@ from aiohttp import web
 from aiohttp_admin.backends.abc import AbstractAdminResource, GetListParams, Meta, Record
 from aiohttp_admin.types import comp
 from aiohttp_security import check_permission
+from google.protobuf.message import Message
 from grpc import StatusCode, aio
 
 from admin.permissions import least_role
 from admin.resources import asked
 from admin.session import Handler, Sessions
+from common.contract.reader import OF_THE_CALL, fields_of
 from gateway.http.engine_client import EngineClient
 from gateway.http.problems import Problem
 from gateway.routes.common import json_answer
@@ -40,9 +42,12 @@ class PanelResource(AbstractAdminResource[int]):
     can't do stays 405.
     """
 
-    shown: ClassVar[Sequence[str]]
-    """Keys of a record, as REST names them."""
-    editable: ClassVar[Sequence[str]] = ()
+    kind: ClassVar[type[Message]]
+    """What a record is in the contract: its keys are those of REST."""
+    more_shown: ClassVar[Sequence[str]] = ()
+    """Keys of a record besides."""
+    made_of: ClassVar[type[Message] | None] = None
+    """The message whose fields people fill in; None: nobody writes records."""
     filters: ClassVar[Sequence[str]] = ()
     """Keys that a list may be asked for by; any other is refused, for a filter that does nothing would lie."""
     switches: ClassVar[Sequence[str]] = ()
@@ -53,8 +58,11 @@ class PanelResource(AbstractAdminResource[int]):
     _foreign_rows: set[str] = set()  # noqa: RUF012
 
     def __init__(self, engine: EngineClient, sessions: Sessions) -> None:
+        shown = [field.name for field in fields_of(self.kind.DESCRIPTOR)]
+        fields = () if self.made_of is None else fields_of(self.made_of.DESCRIPTOR)
+        self.editable = [field.name for field in fields if field.is_written and field.name not in OF_THE_CALL]
         # How the panel shows them is its own (static/pages): to aiohttp-admin these are names, for its permissions.
-        self.fields = {key: comp("TextField") for key in self.shown}
+        self.fields = {key: comp("TextField") for key in [*shown, *self.more_shown]}
         self.inputs = {key: {**comp("TextInput"), "show_create": True} for key in self.editable}
         super().__init__()
         self.engine = engine

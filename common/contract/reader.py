@@ -27,7 +27,10 @@ API: Final = "/api/v1"
 
 _GRPC_ONLY: Final = frozenset({"order_by", "skip"})
 """For callers who turn pages by number: REST turns them by tokens (AIP-158)."""
+OF_THE_CALL: Final = frozenset({"request_id", "validate_only"})
+"""Fields of requests that are about the call, not about the thing: no part of a body or a query."""
 _PAGE_EXAMPLES: Final = {"next_page_token": "", "total_size": "1"}
+_OF_THE_ENGINE: Final = {field_behavior_pb2.OUTPUT_ONLY, field_behavior_pb2.IDENTIFIER}
 _INT64: Final = frozenset({FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64})
 
 
@@ -78,6 +81,8 @@ class Field:
     is_required: bool
     is_output_only: bool
     """Only the engine writes it: what callers say of it is ignored."""
+    is_written: bool
+    """The contract says that callers write it, or may."""
     has_presence: bool
     """It can be told apart whether it is set."""
     message: Descriptor | None
@@ -101,9 +106,9 @@ class Field:
         return not self.rules.grpc_only and self.name not in _GRPC_ONLY and self.kind is not Kind.MASK
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Binding:
-    """One route of a method."""
+    """One route of a method. Each is there once."""
 
     method: Descriptor
     verb: str
@@ -136,7 +141,7 @@ def _field(descriptor: Any) -> Field:
     if is_map:
         value = descriptor.message_type.fields_by_name["value"]
     kind = _kind(value)
-    behaviors = descriptor.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+    behaviors = set(descriptor.GetOptions().Extensions[field_behavior_pb2.field_behavior])
     return Field(
         name=descriptor.name,
         full_name=descriptor.full_name,
@@ -144,7 +149,8 @@ def _field(descriptor: Any) -> Field:
         is_list=descriptor.is_repeated and not is_map,
         is_map=is_map,
         is_required=field_behavior_pb2.REQUIRED in behaviors,
-        is_output_only=field_behavior_pb2.OUTPUT_ONLY in behaviors or field_behavior_pb2.IDENTIFIER in behaviors,
+        is_output_only=bool(behaviors & _OF_THE_ENGINE),
+        is_written=bool(behaviors) and not behaviors & _OF_THE_ENGINE,
         has_presence=descriptor.has_presence,
         message=value.message_type if kind is Kind.OBJECT else None,
         words=words(value.enum_type) if kind is Kind.WORD else {},

@@ -12,9 +12,9 @@ from marshmallow import Schema, ValidationError
 
 from common.contract.values import Json
 from gateway.http.keys import SETTINGS
-from gateway.http.problems import ERRORS_MAX, Problem
+from gateway.http.problems import Problem
 from gateway.http.streaming import body_chunks
-from gateway.schemas.fields import PAGE_SIZE_DEFAULT, Page
+from gateway.shapes.fields import ERRORS_MAX, PAGE_SIZE_DEFAULT
 
 __all__ = ["SIGN_IN_BYTES_MAX", "Check", "pointers", "read_body", "read_json", "read_query"]
 
@@ -61,7 +61,7 @@ def read_query(request: web.Request, schema: type[Schema]) -> Json:
     """The parameters of the query, as ``schema`` loads them; those of a page always have a size, within the setting's
     limit. Raises Problem (422)."""
     loaded = _loaded_query(request, schema) if request.query else {}
-    if issubclass(schema, Page):
+    if "page_size" in _instance(schema).fields:
         most: int = request.config_dict[SETTINGS].http_page_size
         loaded["page_size"] = min(loaded.get("page_size", PAGE_SIZE_DEFAULT), most)
     return loaded

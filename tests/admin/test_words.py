@@ -120,7 +120,12 @@ def test_every_field_that_has_a_label_is_shown_somewhere() -> None:
 def test_the_engine_s_sentences_are_those_that_it_says() -> None:
     """A sentence that the engine has changed would be shown in English: found by its longest part without values."""
     root = STATIC.parents[1]
-    files = [*(root / "engine").rglob("*.py"), *(root / "gateway").rglob("*.py"), *(root / "admin").rglob("*.py")]
+    files = [
+        *(root / "common").rglob("*.py"),
+        *(root / "engine").rglob("*.py"),
+        *(root / "gateway").rglob("*.py"),
+        *(root / "admin").rglob("*.py"),
+    ]
     source = "\n".join(path.read_text() for path in files)
     source = re.sub(r"""["']\s*\n\s*f?["']""", "", source).replace('\\"', '"')
     for key in read(STATIC / "words" / "problems.js")["en"]:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sized
 from typing import Any, Final
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields
-from marshmallow.validate import Length, OneOf, Range, Regexp, Validator
+from marshmallow.validate import Length, Range, Regexp
 
 from common.contract.values import time_proto
-from gateway.http.problems import ERRORS_MAX
+from gateway.shapes.faults import said
 
 INT64_MAX: Final = 2**63 - 1
 PAGE_SIZE_DEFAULT: Final = 50
 PAGE_SIZE_MAX: Final = 1000
 
 _MESSAGES: Final[dict[str, Any]] = {"required": "is required", "null": "must not be null", "invalid": "must be text"}
-STORABLE: Final = (r"^[^\u0000]*$", "must not contain the character U+0000")
-"""A pattern: what a database can hold."""
+ERRORS_MAX: Final = 100
+"""Bad fields that are named; of more it is said how many."""
 _UNKNOWN_KEYS_MAX: Final = ERRORS_MAX
 _DIGITS: Final = re.compile(r"[0-9]+")
 
@@ -39,7 +39,7 @@ class Input(Schema):
 
 
 class Output(Schema):
-    """What REST shows. For the document only: answers are mapped by hand."""
+    """What REST shows. For the document only: ``common.contract.codec`` makes answers."""
 
     class Meta:
         unknown = EXCLUDE
@@ -146,7 +146,7 @@ class ListOf(fields.List[Any]):
         return found
 
 
-class _Pattern(Regexp):
+class Pattern(Regexp):
     """Matches the whole text: ``$`` alone would let a line end pass."""
 
     def __call__(self, value: Any) -> Any:
@@ -155,100 +155,16 @@ class _Pattern(Regexp):
         return value
 
 
-def _metadata(description: str, example: Any, **more: Any) -> dict[str, Any]:
-    return {"description": description} | ({} if example is None else {"example": example}) | more
+class Lengths(Length):
+    """Lengths of a text or a list; a violation says how long it is, too."""
+
+    def _format_error(self, value: Sized, message: str) -> str:
+        code = "TOO_MANY_ENTRIES" if isinstance(value, list) else "TOO_LONG" if self.min is None else "BAD_LENGTH"
+        return said(code, min=self.min, max=self.max, count=len(value))
 
 
-def _lengths(least: int | None, most: int | None) -> Length:
-    if least is None:
-        return Length(max=most, error="must have at most {max} characters")
-    return Length(min=least, max=most, error="must have {min} to {max} characters")
+class Bounds(Range):
+    """A range of numbers, with one sentence for all that is outside."""
 
-
-def text(
-    description: str,
-    example: str | None = None,
-    *,
-    least: int | None = None,
-    most: int | None = None,
-    pattern: tuple[str, str] | None = None,
-    **options: Any,
-) -> Text:
-    """A string of ``least`` to ``most`` characters; ``pattern``: an expression, and what to say if it fails."""
-    validators: list[Validator | Callable[[Any], Any]] = []
-    if least is not None or most is not None:
-        validators.append(_lengths(least, most))
-    if pattern is not None:
-        validators.append(_Pattern(pattern[0], error=pattern[1]))
-    return Text(validate=validators, metadata=_metadata(description, example), **options)
-
-
-def word(description: str, choices: Mapping[int, str], example: str | None = None, **options: Any) -> Text:
-    """One of the words of an enum."""
-    names = list(choices.values())
-    validate = OneOf(names, error="must be one of " + ", ".join(names))
-    return Text(validate=validate, metadata=_metadata(description, example), **options)
-
-
-def moment(description: str, example: str | None = "2026-01-31T06:00:00.000000Z", **options: Any) -> Moment:
-    """A time."""
-    return Moment(metadata=_metadata(description, example, format="date-time"), **options)
-
-
-def whole(
-    description: str, example: int | None = None, *, least: int = 0, most: int = INT64_MAX, **options: Any
-) -> Whole:
-    """A whole number between two others, both included."""
-    bounds = Range(min=least, max=most, error="must be {min} to {max}")
-    more = {"format": "int64"} if most > 2**31 - 1 else {"format": "int32"}
-    return Whole(validate=bounds, metadata=_metadata(description, example, **more), **options)
-
-
-def real(description: str, example: float | None = None, **options: Any) -> Real:
-    """A number; ``validate`` is the caller's."""
-    return Real(metadata=_metadata(description, example, format="double"), **options)
-
-
-def rate(description: str, *, zero: bool, **options: Any) -> Real:
-    """Calls a second: at most 100,000 and above 0, or 0 as well (``zero``)."""
-    error = "must be 0 to {max}" if zero else "must be above 0 and at most {max}"
-    bounds = Range(min=0, max=100_000, min_inclusive=zero, error=error)
-    more = {} if zero else {"exclusiveMinimum": True}
-    metadata = _metadata(description, 50.0, format="double", **more)
-    return Real(validate=bounds, metadata=metadata, allow_none=True, **options)
-
-
-def query_id(description: str) -> QueryWhole:
-    """An id in a query."""
-    bounds = Range(min=1, max=INT64_MAX, error="must be {min} to {max}")
-    return QueryWhole(validate=bounds, metadata=_metadata(description, None, format="int64"))
-
-
-def query_flag(description: str) -> QueryFlag:
-    """True or false in a query; false when it is not there."""
-    return QueryFlag(metadata={"description": description, "default": False})
-
-
-def flag(description: str) -> fields.Boolean:
-    """True or false, in an answer."""
-    return fields.Boolean(required=True, metadata={"description": description})
-
-
-class Page(Input):
-    """Which page of a list."""
-
-    page_size = PageSize(
-        validate=Range(min=1, error="must be at least {min}"),
-        metadata={
-            "description": f"How many at most; more than {PAGE_SIZE_MAX}, or what the service has set, is lowered.",
-            "default": PAGE_SIZE_DEFAULT,
-        },
-    )
-    page_token = text("`next_page_token` of the page before; empty: the first page.")
-
-
-class Listed(Output):
-    """A page of a list."""
-
-    next_page_token = text("Pass it as `page_token` for the next page; empty on the last one.", "", required=True)
-    total_size = whole("How many match in all, now.", 1, required=True)
+    def _format_error(self, value: Any, message: str) -> str:
+        return self.error or said("OUT_OF_RANGE", min=self.min, max=self.max)

@@ -8,7 +8,7 @@ from marshmallow import Schema, fields
 from marshmallow.validate import OneOf
 
 from common.contract.values import Json
-from gateway.schemas.fields import Input
+from gateway.shapes.fields import Input
 
 _MAP_KEY = "new"
 
