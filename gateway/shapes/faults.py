@@ -14,12 +14,12 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "NOT_A_CHOICE": "must be one of {choices}",
     "NULL_CHARACTER": "must not contain the character U+0000",
     "NOT_TIME_OF_DAY": "must be HH:MM, 00:00 to 23:59",
-    "NOT_DIGITS": "must be 1 to {max} digits",
-    "NOT_DIGITS_OR_EMPTY": "must be 1 to {max} digits, or empty",
+    "NOT_DIGITS": "must be 1 to 16 digits",
+    "NOT_DIGITS_OR_EMPTY": "must be 1 to 16 digits, or empty",
     "BAD_RATE": "must be above 0 and at most {max}",
     "BAD_RATE_OR_0": "must be 0 to {max}",
-    "BAD_ACCOUNT_NAME": 'must be 1 to {max} Latin letters, digits or ". _ @ -"',
-    "BAD_TOKEN_NAME": "must be 1 to {max} printable characters, with no blank at either end",
+    "BAD_ACCOUNT_NAME": 'must be 1 to 64 Latin letters, digits or ". _ @ -"',
+    "BAD_TOKEN_NAME": "must be 1 to 64 printable characters, with no blank at either end",
 }
 
 
