@@ -10,7 +10,7 @@ from aiohttp import web
 from gateway.http.engine_client import EngineClient
 from gateway.http.keys import STOPPING
 from gateway.http.problems import Problem
-from gateway.tables.csv_rows import COLUMNS, csv_row
+from gateway.tables.row_text import COLUMNS, cells_of, csv_row
 from mailing.v1 import client_service_pb2 as pb
 
 _BOM: Final = "\ufeff"
@@ -49,8 +49,7 @@ async def export(
         while isinstance(page, pb.ExportClientsResponse):  # else grpc.aio.EOF
             if request.config_dict[STOPPING].is_set():
                 raise Problem(503, "the gateway stops")
-            rows = ([getattr(each, name) for name in COLUMNS] for each in page.clients)
-            lines = (csv_row(row, delimiter) for row in rows)
+            lines = (csv_row(cells_of(each), delimiter) for each in page.clients)
             await response.write("".join(lines).encode())
             page = await call.read()
         return response

@@ -19,7 +19,7 @@ from common.contract.values import Json
 from common.turns import Turns
 from gateway.http.engine_client import EngineClient
 from gateway.http.problems import Problem, of_rpc
-from gateway.tables.csv_rows import COLUMNS, ClientRow, Item, RowError, RowReader, UnknownEncoding, UnreadableInput
+from gateway.tables.csv_rows import COLUMNS, ImportRow, Item, RowError, RowReader, UnknownEncoding, UnreadableInput
 from gateway.tables.import_stream import SLICE_BYTES
 from mailing.v1 import client_pb2
 from mailing.v1 import client_service_pb2 as pb
@@ -92,10 +92,10 @@ async def _shown(engine: EngineClient, ask: Ask, items: Sequence[Item]) -> Json:
     if errors:
         return _row(line, "bad", errors=[(each.field, each.message) for each in errors])
     row = items[0]
-    assert isinstance(row, ClientRow)
-    given = {name: value for name in COLUMNS if (value := getattr(row, name)) is not None}
+    assert isinstance(row, ImportRow)
+    given = {name: value for name, value in zip(COLUMNS, row.cells, strict=True) if value is not None}
     try:
-        old = await _stored(engine, ask, row.phone_number)
+        old = await _stored(engine, ask, row.cell("phone_number") or "")
         after: client_pb2.Client = await ask(*_check(engine, given, old))
     except aio.AioRpcError as error:
         if error.code() is not StatusCode.INVALID_ARGUMENT:

@@ -262,7 +262,7 @@ def _role(options: Any) -> str | None:
 
 # -- comments ------------------------------------------------------------------------------------
 
-_STATUSES: Final = re.compile(r"\b[A-Z]+_[A-Z_]+\b|\bUN[A-Z]{8,}\b|\bAIP-|`update_mask`|\bOver HTTP\b")
+_STATUSES: Final = re.compile(r"\b(?!MAILING_)[A-Z]+_[A-Z_]+\b|\bUN[A-Z]{8,}\b|\bAIP-|`update_mask`|\bOver HTTP\b")
 """In a sentence that is about gRPC, or about both: REST's document does without it."""
 _NOT_SET: Final = re.compile(r"\b(Not set|Unspecified)\b( or 0)?")
 _not_set: Final = re.compile(r"\b(unspecified)\b")

@@ -10,6 +10,7 @@ from aiohttp import web
 from grpc import aio
 
 from common.contract.codec import message_of
+from common.contract.reader import field_of
 from common.contract.values import Json
 from gateway.document.openapi import Body
 from gateway.http.accepting import best_type
@@ -20,8 +21,8 @@ from gateway.http.streaming import accept_header
 from gateway.routes.operations import binding_named, described, route_of
 from gateway.shapes import query_of
 from gateway.shapes.fields import QueryFlag
-from gateway.tables.csv_rows import COLUMNS, csv_row, ndjson_row
-from mailing.v1.client_service_pb2 import ExportClientsRequest, ExportClientsResponse
+from gateway.tables.row_text import COLUMNS, cells_of, csv_row, ndjson_row
+from mailing.v1.client_service_pb2 import ExportClientsRequest, ExportClientsResponse, ImportClientsRow
 
 CSV: Final = "text/csv"
 NDJSON: Final = "application/x-ndjson"
@@ -31,7 +32,7 @@ _HEADERS: Final = {
     NDJSON: {"Content-Type": NDJSON, "Content-Disposition": 'attachment; filename="clients.ndjson"'},
 }
 _RAW: Final = "CSV without the apostrophes that keep table programs from running cells as formulas."
-_ROW: Final = ("79161234567", "916", "new", "Europe/Moscow")
+_ROW: Final = tuple(field_of(ImportClientsRow.DESCRIPTOR, name).rules.example for name in COLUMNS)
 
 
 def routes() -> list[web.RouteDef]:
@@ -78,7 +79,7 @@ async def _stream(
     while isinstance(page, ExportClientsResponse):  # else grpc.aio.EOF
         if request.app[STOPPING].is_set():
             raise Problem(503, "the gateway stops")
-        rows = (row((each.phone_number, each.phone_code, each.tag, each.time_zone)) for each in page.clients)
+        rows = (row(cells_of(each)) for each in page.clients)
         await response.write("".join(rows).encode())
         page = await call.read()
     return response
