@@ -20,6 +20,7 @@ from engine.store.dialect import POSTGRES
 from engine.store.errors import DatabaseUnavailable, StoreUnavailable
 from engine.store.postgres_errors import CONFLICTS, RACES, is_away, line, said_to_callers
 from engine.store.postgres_lanes import Isolation, Limits, Terms
+from engine.store.postgres_prepared import CACHE, NotPrepared, Prepared
 
 T = TypeVar("T")
 
@@ -68,15 +69,22 @@ class PostgresTx(Tx):
 
 
 class _Timed:
-    """A connection that waits for no answer longer than its transaction may; for us and for Tortoise."""
+    """A connection that waits for no answer longer than its transaction may; for us and for Tortoise.
 
-    def __init__(self, connection: Any, seconds: float) -> None:
-        self._connection, self._seconds = connection, seconds
+    ``prepared``: of a transaction that writes, which runs no other statements.
+    """
+
+    def __init__(self, connection: Any, seconds: float, prepared: Prepared | None) -> None:
+        self._connection, self._seconds, self._prepared = connection, seconds, prepared
 
     def fetch(self, sql: str, *args: Any) -> Any:
+        if self._prepared is not None:
+            self._prepared.check(sql)
         return self._connection.fetch(sql, *args, timeout=self._seconds)
 
     def execute(self, sql: str, *args: Any) -> Any:
+        if self._prepared is not None and args:  # without arguments it is one whole command
+            self._prepared.check(sql)
         return self._connection.execute(sql, *args, timeout=self._seconds)
 
 
@@ -146,9 +154,26 @@ class PostgresDatabase(Database):
             await self._give_back(connection, lane)
 
     async def _run(self, work: Work[T], connection: Any, terms: Terms, isolation: Isolation) -> T:
+        prepared = Prepared(connection) if isolation == "READ COMMITTED" else None
+        timed = _Timed(connection, terms.reply_seconds, prepared)
+        while True:
+            try:
+                return await self._once(work, timed, connection, terms, isolation)
+            except NotPrepared as missing:
+                await self._prepare(missing.sql, prepared, connection)
+
+    async def _prepare(self, sql: str, prepared: Prepared | None, connection: Any) -> None:
+        assert prepared is not None
+        try:
+            await prepared.prepare(sql, self._limits.reply_seconds)
+        except TimeoutError as error:
+            await self._roll_back(connection, error)
+            raise StoreUnavailable("the database has not answered in time; its connection is given up") from error
+
+    async def _once(self, work: Work[T], timed: _Timed, connection: Any, terms: Terms, isolation: Isolation) -> T:
         try:
             await connection.execute(terms.begin(isolation), timeout=self._limits.reply_seconds)
-            result = await work(PostgresTx(_Timed(connection, terms.reply_seconds), self._client))
+            result = await work(PostgresTx(timed, self._client))
             await connection.execute("COMMIT", timeout=terms.reply_seconds)
             return result
         except BaseException as error:
@@ -240,7 +265,7 @@ class _Connector:
     async def __call__(self, *args: Any, **options: Any) -> Any:
         if self.seconds is not None:
             options["timeout"] = self.seconds
-        connection = await asyncpg.connect(*args, **options)
+        connection = await asyncpg.connect(*args, **CACHE, **options)
         self._limits.watch(connection)
         return connection
 
