@@ -16,9 +16,10 @@ from grpc import StatusCode, aio
 
 from common.contract.codec import message_of
 from common.contract.values import Json
+from common.error_codes import ErrorCode
 from common.turns import Turns
 from gateway.http.engine_client import EngineClient
-from gateway.http.problems import Problem, of_rpc
+from gateway.http.problems import BadField, Problem, fault_json, of_rpc
 from gateway.tables.csv_rows import COLUMNS, ImportRow, Item, RowError, RowReader, UnknownEncoding, UnreadableInput
 from gateway.tables.import_stream import SLICE_BYTES
 from mailing.v1 import client_pb2
@@ -79,11 +80,11 @@ async def _read(reader: RowReader, sample: bytes, is_whole: bool) -> tuple[int, 
                     lines.setdefault(item.line, []).append(item)
             await turns.pause()
         if not (is_whole or reader.has_begun):
-            raise UnreadableInput(f"line 1 is longer than {len(sample) // 1024} KiB: this is no table of clients")
+            raise UnreadableInput(ErrorCode.FILE_LINE_TOO_LONG.format(line=1, max=len(sample) // 1024))
     except UnknownEncoding as error:
-        raise Problem(400, str(error), [("/charset", str(error))]) from None
+        raise Problem(400, error.fault, [("/charset", error.fault)]) from None
     except UnreadableInput as error:
-        raise Problem(400, str(error)) from None
+        raise Problem(400, error.fault) from None
     return rows, list(lines.values())
 
 
@@ -131,12 +132,12 @@ def _outcome(old: client_pb2.Client | None, after: client_pb2.Client) -> str:
     return "unchanged" if all(getattr(old, name) == getattr(after, name) for name in COLUMNS) else "updated"
 
 
-def _row(line: int, outcome: str, client: Json | None = None, errors: Sequence[tuple[str, str]] = ()) -> Json:
+def _row(line: int, outcome: str, client: Json | None = None, errors: Sequence[BadField] = ()) -> Json:
     return {
         "line": line,
         "outcome": outcome,
         "client": client,
-        "errors": [{"field": field, "message": message} for field, message in errors],
+        "errors": [{"field": field, **fault_json(fault)} for field, fault in errors],
     }
 
 

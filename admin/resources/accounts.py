@@ -10,7 +10,8 @@ from aiohttp_admin.backends.abc import Meta, Record
 from admin.resources.asked import checked
 from admin.resources.base import PanelResource
 from common.contract.codec import json_of, message_of
-from gateway.http.problems import Problem
+from common.error_codes import ErrorCode
+from gateway.http.problems import invalid
 from gateway.shapes import Use, schema_of
 from mailing.v1 import access_service_pb2 as pb
 from mailing.v1.access_pb2 import Account
@@ -38,6 +39,6 @@ class AccountResource(PanelResource):
         """Revoke an account: its sessions end. ``meta.with_tokens``: and the tokens that it has made."""
         with_tokens = (meta or {}).get("with_tokens", False)
         if not isinstance(with_tokens, bool):
-            raise Problem(422, "this can't be asked for", [("/meta/with_tokens", "must be true or false")])
+            raise invalid([("/meta/with_tokens", ErrorCode.NOT_BOOLEAN.format())])
         request = pb.RevokeAccountRequest(account_id=record_id, revoke_made_tokens=with_tokens)
         return json_of(await self.call(self.engine.access.RevokeAccount, request))

@@ -12,8 +12,9 @@ from marshmallow import Schema
 from marshmallow import ValidationError as SchemaError
 from pydantic import ValidationError
 
+from common.error_codes import ErrorCode
 from gateway.http.body import pointers, read_json
-from gateway.http.problems import Problem
+from gateway.http.problems import BadField, Problem, invalid
 
 PAGE_SIZE_MAX: Final = 1000
 _ID_MAX: Final = 2**63 - 1
@@ -37,23 +38,23 @@ def many_ids(request: web.Request) -> list[int]:
     return ids_of(_params(GetManyParams, request)["ids"])
 
 
-def paging(params: GetListParams, key: str) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+def paging(params: GetListParams, key: str) -> tuple[dict[str, Any], list[BadField]]:
     """``page_size``, ``skip`` and ``order_by`` of a List request, and what is bad about them."""
     page, size = params["pagination"]["page"], params["pagination"]["perPage"]
-    bad = []
+    bad: list[BadField] = []
     if not 1 <= size <= PAGE_SIZE_MAX:
-        bad.append(("/pagination/perPage", f"must be 1 to {PAGE_SIZE_MAX}"))
+        bad.append(("/pagination/perPage", ErrorCode.OUT_OF_RANGE.format(min=1, max=PAGE_SIZE_MAX)))
     elif not 0 <= (page - 1) * size <= _SKIP_MAX:
-        bad.append(("/pagination/page", f"must be 1 to {_SKIP_MAX // size + 1}"))
+        bad.append(("/pagination/page", ErrorCode.OUT_OF_RANGE.format(min=1, max=_SKIP_MAX // size + 1)))
     if params["sort"]["field"] not in ("id", key):
-        bad.append(("/sort/field", f"must be {key}: lists are in the order of it"))
+        bad.append(("/sort/field", ErrorCode.BAD_SORT.format(choices=key)))
     order = "id desc" if params["sort"]["order"] == "DESC" else "id"
     return {"page_size": size, "skip": (page - 1) * size, "order_by": order}, bad
 
 
 def filters_of(
     given: Mapping[str, Any], known: Sequence[str], switches: Sequence[str] = ()
-) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+) -> tuple[dict[str, Any], list[BadField]]:
     """The filters that say something, and what is bad: one that does nothing would lie, so it is refused.
 
     ``switches``: those of ``known`` that are true or not there; the others are texts or whole numbers.
@@ -62,9 +63,10 @@ def filters_of(
     bad = []
     for key, value in found.items():
         if key not in known:
-            bad.append((f"/filter/{key[:100]}", "is not a filter of this list"))
+            bad.append((f"/filter/{key[:100]}", ErrorCode.NOT_A_FILTER.format()))
         elif (key in switches) != isinstance(value, bool) or not isinstance(value, str | int):
-            bad.append((f"/filter/{key}", "must be true" if key in switches else "must be a text or a whole number"))
+            code = ErrorCode.NOT_TRUE if key in switches else ErrorCode.NOT_TEXT_OR_WHOLE
+            bad.append((f"/filter/{key}", code.format()))
     return found, bad
 
 
@@ -75,7 +77,7 @@ def whole_number(filters: Mapping[str, Any], key: str) -> int | None:
     try:
         return id_of(filters[key])
     except Problem:
-        raise Problem(422, f"{key} is bad", [(f"/filter/{key}", "must be a whole number above 0")]) from None
+        raise invalid([(f"/filter/{key}", ErrorCode.NOT_WHOLE_ABOVE_0.format())]) from None
 
 
 def checked(schema: type[Schema], data: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,8 +85,7 @@ def checked(schema: type[Schema], data: Mapping[str, Any]) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = schema().load(data)
     except SchemaError as error:
-        found = list(pointers(error.messages))
-        raise Problem(422, "1 field is bad" if len(found) == 1 else f"{len(found)} fields are bad", found) from None
+        raise invalid(list(pointers(error.messages))) from None
     return loaded
 
 
@@ -92,14 +93,14 @@ async def body_of(request: web.Request, **keys: type) -> dict[str, Any]:
     """The JSON object of a body, which has these keys with values of these types. Raises Problem."""
     data = await read_json(request)
     if not isinstance(data, dict):
-        raise Problem(422, "the body must be a JSON object")
+        raise Problem(422, ErrorCode.BODY_NOT_OBJECT.format())
     bad = [
-        (f"/{key}", "is missing or of another type")
+        (f"/{key}", ErrorCode.MISSING_OR_OTHER_TYPE.format())
         for key, kind in keys.items()
         if key not in data or not isinstance(data[key], kind)
     ]
     if bad:
-        raise Problem(422, "the request is not one of the panel's", bad)
+        raise invalid(bad)
     return data
 
 
@@ -108,13 +109,13 @@ def id_of(value: Any) -> int:
     text = str(value)
     if text.isascii() and text.isdigit() and len(text) <= len(str(_ID_MAX)) and 0 < int(text) <= _ID_MAX:
         return int(text)
-    raise Problem(404, "there is nothing with this id: ids are whole numbers above 0")
+    raise Problem(404, ErrorCode.NO_SUCH_ID.format())
 
 
 def ids_of(values: Sequence[Any]) -> list[int]:
     """Some ids, each once. Raises Problem: 404, or 422 when there are none or too many."""
     if not 1 <= len(values) <= PAGE_SIZE_MAX:
-        raise Problem(422, "too few or too many at once", [("/ids", f"must be 1 to {PAGE_SIZE_MAX}")])
+        raise invalid([("/ids", ErrorCode.BAD_ID_COUNT.format(max=PAGE_SIZE_MAX, count=len(values)))])
     return list(dict.fromkeys(id_of(value) for value in values))
 
 
@@ -123,5 +124,8 @@ def _params(kind: type[Params], request: web.Request) -> Params:
         # aiohttp-admin's own reading; its types are TypedDicts, which mypy takes for no Hashable.
         return check(kind, request.query)
     except ValidationError as error:
-        bad = [("/" + "/".join(str(step)[:100] for step in each["loc"]), each["msg"]) for each in error.errors()]
-        raise Problem(422, "the panel asks otherwise", bad) from None
+        raise invalid([_bad_parameter(each["loc"], each["msg"]) for each in error.errors()]) from None
+
+
+def _bad_parameter(path: Sequence[object], problem: str) -> BadField:
+    return "/" + "/".join(str(step)[:100] for step in path), ErrorCode.BAD_PARAMETER.format(problem=problem)

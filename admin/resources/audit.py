@@ -14,7 +14,8 @@ from admin.resources.base import PanelResource
 from common.contract.codec import json_of
 from common.contract.reader import field_of
 from common.contract.values import numbers
-from gateway.http.problems import Problem
+from common.error_codes import ErrorCode
+from gateway.http.problems import invalid
 from mailing.v1 import engine_service_pb2 as pb
 from mailing.v1.audit_pb2 import AuditEvent
 from mailing.v1.client_service_pb2 import GetClientRequest
@@ -27,8 +28,7 @@ def _actor_kind(filters: Mapping[str, Any]) -> Any:
     """The contract's number of the kind that is asked for; 0: any. Raises Problem."""
     kind = filters.get("actor_kind")
     if kind is not None and kind not in _KINDS:
-        problem = "must be one of " + ", ".join(_KINDS)
-        raise Problem(422, "the list can't be asked for like this", [("/filter/actor_kind", problem)])
+        raise invalid([("/filter/actor_kind", ErrorCode.NOT_A_CHOICE.format(choices=", ".join(_KINDS)))])
     return 0 if kind is None else _KINDS[kind]
 
 

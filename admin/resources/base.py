@@ -27,7 +27,7 @@ from admin.resources import asked
 from admin.session import Handler, Sessions
 from common.contract.reader import OF_THE_CALL, fields_of
 from gateway.http.engine_client import EngineClient
-from gateway.http.problems import Problem
+from gateway.http.problems import invalid
 from gateway.routes.common import json_answer
 
 _AT_ONCE: Final = 50
@@ -79,7 +79,7 @@ class PanelResource(AbstractAdminResource[int]):
         paging, bad = asked.paging(params, self.primary_key)
         filters, bad_filters = asked.filters_of(params["filter"], self.filters, self.switches)
         if bad or bad_filters:
-            raise Problem(422, "the list can't be asked for like this", bad + bad_filters)
+            raise invalid(bad + bad_filters)
         return await self.page(paging, filters)
 
     @abstractmethod

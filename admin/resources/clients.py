@@ -17,8 +17,9 @@ from admin.resources.asked import checked, filters_of
 from admin.resources.base import PanelResource
 from admin.session import Sessions
 from common.contract.codec import json_of, message_of
+from common.error_codes import ErrorCode
 from gateway.http.engine_client import EngineClient
-from gateway.http.problems import Problem
+from gateway.http.problems import invalid
 from gateway.http.streaming import body_chunks
 from gateway.routes.common import json_answer
 from gateway.routes.imports import reader_of
@@ -112,7 +113,7 @@ class ClientResource(PanelResource):
         """The body is the beginning of a file, ``size`` the length of it all in bytes."""
         size = request.query.get("size", "")
         if not (size.isascii() and size.isdigit() and len(size) <= _SIZE_DIGITS):
-            raise Problem(422, "the size is bad", [("/size", "must be the file's length in bytes")])
+            raise invalid([("/size", ErrorCode.NOT_FILE_SIZE.format())])
         reader = reader_of(request)
         sample = b"".join([chunk async for chunk in body_chunks(request, SAMPLE_BYTES_MAX)])
         return json_answer(await preview(self.engine, self.call, sample, int(size), reader))
@@ -126,7 +127,7 @@ class ClientResource(PanelResource):
     async def _export(self, request: web.Request) -> web.StreamResponse:
         filters, bad = filters_of(_filter_of(request.query.get("filter", "{}")), self.filters, self.switches)
         if bad:
-            raise Problem(422, "clients can't be exported like this", bad)
+            raise invalid(bad)
         return await export(request, self.engine, _texts(filters), request.query.get("format", "csv"))
 
 
@@ -142,7 +143,7 @@ def _filter_of(text: str) -> Mapping[str, Any]:
     except orjson.JSONDecodeError:
         found = None
     if not isinstance(found, dict):
-        raise Problem(422, "the filter is bad", [("/filter", "must be a JSON object")])
+        raise invalid([("/filter", ErrorCode.NOT_OBJECT.format())])
     return found
 
 

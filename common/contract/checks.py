@@ -5,8 +5,8 @@ For the engine, which decides::
     check = check_of(client_pb2.Client)            # once: the function is compiled
     for path, code, values in check(client): ...   # [Violation("tag", "TOO_LONG", {"max": 64, "count": 70})]
 
-``path`` is the field's as errors name it (``filter.tags[3]``). ``code`` is one of the codes of errors, ``values`` are
-those in its sentence. Within a message all violations are found, of one field the first. Looked at are lengths,
+``path`` is the field's as errors name it (``filter.tags[3]``). ``code`` names an error of ``common.error_codes``,
+``values`` are those in its sentence: ``ErrorCode[code].format(**values)`` is what is said. Within a message all violations are found, of one field the first. Looked at are lengths,
 patterns, ranges, numbers of entries, words of enums, and that times and words that are required are set; inside
 objects and lists, too. What only the engine writes is not looked at. What spans fields, or needs a clock, a database
 or a setting, is the domain's: what a phone number is, a time zone, an end after the start.

@@ -15,11 +15,10 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from common.error_codes import ErrorCode, Unfit
+
 Json = dict[str, Any]
 """A JSON object, ready for orjson."""
-
-TIME_HINT: Final = "must be a time as in RFC 3339, like 2026-01-31T09:00:00Z"
-OFFSET_HINT: Final = "must say its offset from UTC, like 2026-01-31T09:00:00+03:00 or 2026-01-31T06:00:00Z"
 
 _EPOCH: Final = datetime(1970, 1, 1)
 _EPOCH_UTC: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,20 +47,20 @@ def time_proto(text: str) -> Timestamp:
     """An RFC 3339 time with an offset; digits past the microsecond are cut off.
 
     Raises:
-        ValueError: saying what is wrong, for the person who wrote it.
+        Unfit: saying what is wrong, for the person who wrote it.
     """
     match = _TIME.fullmatch(text)
     if match is None:
-        raise ValueError(TIME_HINT)
+        raise Unfit(ErrorCode.NOT_A_TIME.format())
     day, clock, fraction, offset = match.groups()
     if offset is None:
-        raise ValueError(OFFSET_HINT)
+        raise Unfit(ErrorCode.NO_OFFSET.format())
     micros = (fraction or "0")[:6].ljust(6, "0")
     try:
         since = datetime.fromisoformat(f"{day}T{clock}.{micros}{offset.upper().replace('Z', '+00:00')}") - _EPOCH_UTC
         (_EPOCH_UTC + since).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError(TIME_HINT) from None
+        raise Unfit(ErrorCode.NOT_A_TIME.format()) from None
     return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)
 
 

@@ -6,6 +6,7 @@ import ipaddress
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 
+from common.error_codes import ErrorCode
 from common.line_limit import LineLimit
 from common.logs import get_logger
 from common.networks import network_of
@@ -49,7 +50,7 @@ def identity_of_call() -> Identity:
     """Who makes the call that is being answered. Raises Unauthenticated when the method is open and nobody has said."""
     identity = _this_call().identity
     if identity is None:
-        raise Unauthenticated("nobody is signed in")
+        raise Unauthenticated(ErrorCode.NOT_SIGNED_IN.format())
     return identity
 
 

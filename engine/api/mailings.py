@@ -8,6 +8,7 @@ from typing import Final
 
 from google.protobuf.empty_pb2 import Empty
 
+from common.error_codes import ErrorCode
 from engine.api.background import Background
 from engine.api.caller import caller, caller_key
 from engine.api.context import Context
@@ -212,7 +213,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         """Read the detailed statistics of a mailing."""
         mailing_id, points_max = request.mailing_id, request.timeline_points_max
         if points_max < 0:
-            raise InvalidInput([FieldError("timeline_points_max", "must not be negative")])
+            raise InvalidInput([FieldError("timeline_points_max", ErrorCode.NEGATIVE.format())])
         row = await self._store.mailing_stats(mailing_id)
         breakdown = row.breakdown
         if breakdown is None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from common.error_codes import ErrorCode
 from engine.domain.access import Impossible, Role
 from engine.domain.errors import Conflict, NotFound
 from engine.store.access_rows import AccountRow, SignInRow
@@ -143,7 +144,7 @@ class AccountVerbs(Verbs):
             if account.revoke_us is not None:
                 return await _with_tokens(tx, account, with_tokens, by, now_us)
             if account.role is Role.ADMIN and not await _has_other_admin(tx, account_id):
-                raise Impossible("this is the last admin's account: make another one first", "LAST_ADMIN")
+                raise Impossible(ErrorCode.LAST_ADMIN.format())
             await tx.run("UPDATE account SET revoke_us = ? WHERE id = ?", now_us, account_id)
             await tx.run("DELETE FROM session WHERE account_id = ?", account_id)
             await tx.run("DELETE FROM known_network WHERE account_id = ?", account_id)
@@ -310,7 +311,7 @@ async def _insert(tx: Tx, name: str, role: Role, password_hash: str, by: Actor, 
     """Add an account under ``lock_access``."""
     taken = await tx.row("SELECT 1 FROM account WHERE lower(name) = lower(?) AND revoke_us IS NULL", name)
     if taken is not None:
-        raise Conflict(f"there is an account named {name} already", field="name")
+        raise Conflict(ErrorCode.ACCOUNT_NAME_TAKEN.format(name=name), field="name")
     account_id = await tx.value(
         "INSERT INTO account (name, role, password_hash, create_us) VALUES (?, ?, ?, ?) RETURNING id",
         name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from common.error_codes import ErrorCode
 from engine.domain.access import ActorKind, Identity, Role
 from engine.domain.errors import Conflict, NotFound
 from engine.store.access_rows import TokenRow
@@ -72,7 +73,7 @@ class TokenVerbs(Verbs):
 
         async def work(tx: Tx) -> TokenRow:
             if await first_answer(tx, request) is not None:
-                raise Conflict("this request has made a token before; its secret was shown then, and only then")
+                raise Conflict(ErrorCode.TOKEN_MADE_BEFORE.format())
             row = await _insert(tx, name, role, secret_hash, hint, expire_us, by, now_us)
             await keep_answer(tx, request, row, now_us)
             return row

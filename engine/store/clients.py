@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from common.error_codes import ErrorCode
 from engine.domain.errors import Conflict, NotFound
 from engine.domain.validate import ClientInput, ClientPatch
 from engine.store.audience import follow_clients, remove_pending
@@ -215,7 +216,7 @@ async def _get(tx: Tx, client_id: int, *, lock: bool = False) -> ClientRow:
 
 
 def _taken(client: ClientInput) -> Conflict:
-    return Conflict(f"a client with the phone number {client.phone_number} exists already", field="phone_number")
+    return Conflict(ErrorCode.PHONE_NUMBER_TAKEN.format(phone_number=client.phone_number), field="phone_number")
 
 
 async def _insert(tx: Tx, client: ClientInput, now_us: int) -> ClientRow:

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
+from common.error_codes import ErrorCode
 from engine.store.availability import Availability
 from engine.store.dialect import Dialect
 from engine.store.errors import StoreUnavailable, TooLong
@@ -108,7 +109,7 @@ class Database(abc.ABC):
             async with asyncio.timeout(LONG_SECONDS):
                 return await self._heard(self._read_long(work))
         except TimeoutError:
-            raise TooLong(f"this question takes more than {LONG_SECONDS:g} s; ask for less, or later") from None
+            raise TooLong(ErrorCode.QUESTION_TOO_LONG.format(seconds=f"{LONG_SECONDS:g}")) from None
 
     async def _heard(self, operation: Awaitable[T]) -> T:
         """Await ``operation``; what it says of the database goes to the log."""

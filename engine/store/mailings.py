@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from common.error_codes import ErrorCode
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import NotFound, ReadOnly
 from engine.domain.validate import MailingInput
@@ -389,10 +390,8 @@ async def _get_open(tx: Tx, mailing_id: int, now_us: int) -> MailingRow:
 
 def _check_open(mailing: MailingRow, now_us: int) -> None:
     state = mailing.state(now_us)
-    if state is MailingState.CANCELLED:
-        raise ReadOnly(f"mailing {mailing.id} was cancelled and can't be changed any more")
-    if state is MailingState.ENDED:
-        raise ReadOnly(f"mailing {mailing.id} has ended and can't be changed any more")
+    if state in (MailingState.CANCELLED, MailingState.ENDED):
+        raise ReadOnly(ErrorCode.READ_ONLY.format(id=mailing.id, state=state.value))
 
 
 async def _note(tx: Tx, by: Actor, action: str, mailing_id: int, detail: Mapping[str, Any], now_us: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from common.error_codes import ErrorCode
 from engine.domain.errors import Conflict
 from engine.store.database import Tx
 from engine.store.rows import RequestKey
@@ -138,4 +139,4 @@ async def keep_answer(tx: Tx, request: RequestKey | None, response: object, now_
 
 
 def _reused() -> Conflict:
-    return Conflict("this request id was used for another request before", field="request_id")
+    return Conflict(ErrorCode.REQUEST_ID_REUSED.format(), field="request_id")

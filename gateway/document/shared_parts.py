@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 from common.contract.values import Json
-from gateway.http.problems import CHALLENGE
+from common.error_codes import ErrorCode
+from gateway.http.problems import CHALLENGE, Problem, invalid
 
 PROBLEM_TYPE: Final = "application/problem+json"
 TITLE: Final = "Mailing Service"
 VERSION: Final = "1.0.0"
 
-DESCRIPTION: Final = """\
+_CODES: Final = "\n".join(f"| `{code.name}` | {code} |" for code in ErrorCode)
+DESCRIPTION: Final = f"""\
 Sends texts to the clients that match a filter, in time and once.
 
 **Authorise** with the secret of an API token, or with the one that `POST /api/v1/session` returns. A *viewer* reads, an
@@ -22,6 +24,16 @@ Sends texts to the clients that match a filter, in time and once.
 **Lists** come in pages: pass `next_page_token` as `page_token`, with the same filters, until it is empty.
 
 **Errors** are `application/problem+json` (RFC 9457). A 422 names every bad field by its JSON pointer.
+Each message has a `code` for programs and, in `arguments`, the values that stand in it. Codes stay, messages
+may be worded anew; later versions may have more codes.
+
+<details><summary>All codes</summary>
+
+| code | message |
+|---|---|
+{_CODES}
+
+</details>
 
 **Repeats** of a POST are safe with an `Idempotency-Key`: for 7 days the same key with the same body gets the first
 answer again, and nothing is done twice.
@@ -70,31 +82,38 @@ _WWW_AUTHENTICATE: Final = {
     "example": CHALLENGE,
 }
 
-# Status: title, description, an example's detail.
-ERRORS: Final[dict[int, tuple[str, str, str]]] = {
-    400: ("Bad Request", "The body can't be read.", "the body is no JSON: unexpected character at byte 17"),
-    401: ("Unauthorized", "No secret, or one that is not, or no longer, good.", "a valid bearer token is needed"),
-    403: ("Forbidden", "The caller's role does not allow this.", "this needs the role operator"),
-    404: ("Not Found", "There is no such thing.", "there is no client 5"),
-    406: ("Not Acceptable", "None of the types that `Accept` names can be sent.", "text/csv or application/x-ndjson"),
-    408: ("Request Timeout", "The header or the body came too slowly.", "the body did not come in time"),
-    409: ("Conflict", "It does not go with the state of things.", "the phone number belongs to client 7"),
-    413: ("Content Too Large", "The body is too large.", "the body has more than 1048576 bytes"),
-    415: ("Unsupported Media Type", "The body is of a type that is not read here.", "application/json is read here"),
-    422: ("Unprocessable Content", "Fields are bad; all of them are named.", "1 field is bad"),
-    429: ("Too Many Requests", "Slow down.", "too many requests with this token"),
-    431: (
-        "Request Header Fields Too Large",
-        "The request's line or a header is too long.",
-        "the request's line or a header is longer than 16384 bytes",
-    ),
-    501: ("Not Implemented", "The engine does not know this call: it is older.", "the engine does not know this call"),
-    503: (
-        "Service Unavailable",
-        "The engine is away, or there are too many connections; try again.",
-        "the engine is away; try again",
-    ),
-    504: ("Gateway Timeout", "The engine did not answer in time.", "the engine did not answer in time"),
+# Status: description, an example of what is told.
+ERRORS: Final[dict[int, tuple[str, Problem]]] = {
+    each.status: (description, each)
+    for description, each in (
+        ("The body can't be read.", Problem(400, ErrorCode.BODY_EMPTY.format())),
+        ("No secret, or one that is not, or no longer, good.", Problem(401, ErrorCode.UNAUTHENTICATED.format())),
+        (
+            "The caller's role does not allow this.",
+            Problem(403, ErrorCode.PERMISSION_DENIED.format(required="operator", name="maria", role="viewer")),
+        ),
+        ("There is no such thing.", Problem(404, ErrorCode.NOT_FOUND.format(kind="client", id=5))),
+        (
+            "None of the types that `Accept` names can be sent.",
+            Problem(406, ErrorCode.NOT_ACCEPTABLE.format(choices="text/csv or application/x-ndjson")),
+        ),
+        ("The header or the body came too slowly.", Problem(408, ErrorCode.BODY_LATE.format())),
+        (
+            "It does not go with the state of things.",
+            Problem(409, ErrorCode.READ_ONLY.format(id=7, state="ended")),
+        ),
+        ("The body is too large.", Problem(413, ErrorCode.BODY_TOO_LARGE.format(max=1_048_576))),
+        ("The body is of a type that is not read here.", Problem(415, ErrorCode.BODY_TYPE.format(type="text/html"))),
+        ("Fields are bad; all of them are named.", invalid([("/phone_number", ErrorCode.PHONE_PREFIX.format())])),
+        ("Slow down.", Problem(429, ErrorCode.TOO_MANY_REQUESTS.format(max=100))),
+        ("The request's line or a header is too long.", Problem(431, ErrorCode.HEADER_TOO_LONG.format(max=16_384))),
+        ("The engine does not know this call: it is older.", Problem(501, ErrorCode.ENGINE_VERSION.format())),
+        (
+            "The engine is away, or there are too many connections; try again.",
+            Problem(503, ErrorCode.ENGINE_AWAY.format()),
+        ),
+        ("The engine did not answer in time.", Problem(504, ErrorCode.ENGINE_LATE.format())),
+    )
 }
 _WITH_RETRY: Final = frozenset({409, 429, 503, 504})
 
@@ -106,15 +125,8 @@ def problem_name(status: int) -> str:
 
 def problem_response(status: int, schema: Any) -> Json:
     """An error response; ``schema`` is that of problem+json."""
-    title, description, detail = ERRORS[status]
-    example: Json = {
-        "type": "about:blank",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "instance": "/api/v1/clients",
-        "errors": [{"pointer": "/phone_number", "message": "must be 7XXXXXXXXXX"}] if status == 422 else [],
-    }
+    description, problem = ERRORS[status]
+    example = problem.body("/api/v1/clients")
     response: Json = {
         "description": description,
         "content": {PROBLEM_TYPE: {"schema": schema, "example": example}},

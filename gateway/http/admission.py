@@ -18,6 +18,7 @@ from aiohttp import web
 from grpc import StatusCode, aio
 
 from common.contract.values import words
+from common.error_codes import ErrorCode
 from gateway.http.engine_client import EngineClient, authorization_of, patience_of
 from gateway.http.problems import CHALLENGE, Problem
 from mailing.v1.access_pb2 import Identity
@@ -92,7 +93,7 @@ class Admission:
         identity = await self._who(request)
         word = ROLES.get(identity.role) or "unknown"
         if _RANKS.get(word, 0) < _RANKS[role]:
-            raise Problem(403, f"this needs the role {role}; {identity.name} has the role {word}")
+            raise Problem(403, ErrorCode.PERMISSION_DENIED.format(required=role, name=identity.name, role=word))
         request[CALLER] = identity
         open_to_all(request)
         return identity
@@ -115,7 +116,7 @@ class Admission:
             async with asyncio.timeout(None if patience_seconds > 1e6 else patience_seconds):
                 return await asyncio.shield(question.task)
         except TimeoutError:
-            raise Problem(504, "the engine did not answer in time", headers={"Retry-After": "1"}) from None
+            raise Problem(504, ErrorCode.ENGINE_LATE.format(), headers={"Retry-After": "1"}) from None
         finally:
             question.waiting -= 1
             if question.waiting == 0:
@@ -181,5 +182,4 @@ def secret_of(request: web.Request) -> str:
 
 
 def _unauthenticated() -> Problem:
-    words = "a valid session or API token is needed: authorization: Bearer SECRET"  # the engine's
-    return Problem(401, words, headers={"WWW-Authenticate": CHALLENGE})
+    return Problem(401, ErrorCode.UNAUTHENTICATED.format(), headers={"WWW-Authenticate": CHALLENGE})

@@ -11,8 +11,9 @@ from aiohttp import web
 from marshmallow import Schema, ValidationError
 
 from common.contract.values import Json
+from common.error_codes import ErrorCode, Fault
 from gateway.http.keys import SETTINGS
-from gateway.http.problems import Problem
+from gateway.http.problems import BadField, Problem, invalid
 from gateway.http.streaming import body_chunks
 from gateway.shapes.fields import ERRORS_MAX, PAGE_SIZE_DEFAULT
 
@@ -53,7 +54,7 @@ async def read_body(
         found = list(pointers(error.messages))
         if check is not None and len(found) < ERRORS_MAX:
             found += await _also(check, error.valid_data, [pointer for pointer, _ in found])
-        raise _bad(found) from None
+        raise invalid(found) from None
     return loaded
 
 
@@ -69,13 +70,17 @@ def read_query(request: web.Request, schema: type[Schema]) -> Json:
 
 def _loaded_query(request: web.Request, schema: type[Schema]) -> Json:
     query = request.query
-    twice = [(f"/{_escaped(key)}", "is given twice") for key in dict.fromkeys(query) if len(query.getall(key)) > 1]
+    twice = [
+        (f"/{_escaped(key)}", ErrorCode.GIVEN_TWICE.format())
+        for key in dict.fromkeys(query)
+        if len(query.getall(key)) > 1
+    ]
     try:
         loaded: Json = _instance(schema).load(dict(query))
     except ValidationError as error:
-        raise _bad([*twice, *pointers(error.messages)]) from None
+        raise invalid([*twice, *pointers(error.messages)]) from None
     if twice:
-        raise _bad(twice)
+        raise invalid(twice)
     return loaded
 
 
@@ -88,27 +93,26 @@ async def read_json(request: web.Request, bytes_max: int = 0) -> Any:
     """The value that the body is; ``bytes_max``: in place of the setting's limit. Raises Problem: 400, 413 or 415."""
     if request.content_type not in _TYPES:
         shown = request.headers.get("Content-Type", "nothing")[:100]
-        raise Problem(
-            415, f"Content-Type must be application/json, not {shown}", headers={"Accept": "application/json"}
-        )
+        raise Problem(415, ErrorCode.BODY_TYPE.format(type=shown), headers={"Accept": "application/json"})
     if (request.charset or "utf-8").lower() not in _CHARSETS:
-        raise Problem(415, "the body must be in UTF-8: its charset is another one")
+        raise Problem(415, ErrorCode.BODY_CHARSET.format())
     settings = request.config_dict[SETTINGS]  # the panel asks from an application below the gateway's
     raw = bytearray()
     async for chunk in body_chunks(request, min(bytes_max or settings.http_body_bytes, settings.http_body_bytes)):
         raw += chunk
     if not raw or raw.isspace():
-        raise Problem(400, "the body is empty: JSON is needed")
+        raise Problem(400, ErrorCode.BODY_EMPTY.format())
     if raw.count(b",") > _COMMAS_MAX:
-        raise Problem(400, f"the body has more than {_COMMAS_MAX} commas: no request has so many values")
+        raise Problem(400, ErrorCode.BODY_COMMAS.format(max=_COMMAS_MAX))
     if raw.count(b"[") + raw.count(b"{") > _BRACKETS_MAX:
-        raise Problem(400, f"the body has more than {_BRACKETS_MAX} brackets: no request has so many lists and objects")
+        raise Problem(400, ErrorCode.BODY_BRACKETS.format(max=_BRACKETS_MAX))
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise Problem(400, f"the body is no JSON: {error.msg}, line {error.lineno}, column {error.colno}") from None
+        fault = ErrorCode.BODY_NOT_JSON.format(problem=error.msg, line=error.lineno, column=error.colno)
+        raise Problem(400, fault) from None
     if _is_deeper(value, settings.http_json_depth):
-        raise Problem(400, f"lists and objects lie more than {settings.http_json_depth} deep in each other")
+        raise Problem(400, ErrorCode.BODY_TOO_DEEP.format(max=settings.http_json_depth))
     return value
 
 
@@ -123,7 +127,7 @@ def _is_deeper(value: Any, levels: int) -> bool:
     return True
 
 
-async def _also(check: Check, valid: Any, named: Iterable[str]) -> list[tuple[str, str]]:
+async def _also(check: Check, valid: Any, named: Iterable[str]) -> list[BadField]:
     """What the engine finds bad in the rest. A field that is missing there because it was bad is not named again."""
     if not isinstance(valid, dict):
         valid = {}
@@ -141,8 +145,8 @@ def _is_named(pointer: str, named: Iterable[str]) -> bool:
     return any(f"{each}/".startswith(f"{pointer}/") or pointer.startswith(f"{each}/") for each in named)
 
 
-def pointers(messages: Any, base: str = "") -> Iterator[tuple[str, str]]:
-    """marshmallow's nested messages as (JSON pointer, message)."""
+def pointers(messages: Any, base: str = "") -> Iterator[BadField]:
+    """marshmallow's nested messages, each with where it is."""
     if isinstance(messages, Mapping):
         for key, inner in messages.items():
             yield from pointers(inner, base if key == "_schema" else f"{base}/{_escaped(str(key))}")
@@ -150,12 +154,8 @@ def pointers(messages: Any, base: str = "") -> Iterator[tuple[str, str]]:
         for each in messages:
             yield from pointers(each, base)
     else:
-        yield base, str(messages)
+        yield base, messages if isinstance(messages, Fault) else Fault(str(messages))
 
 
 def _escaped(key: str) -> str:
     return key.replace("~", "~0").replace("/", "~1")
-
-
-def _bad(errors: list[tuple[str, str]]) -> Problem:
-    return Problem(_SHAPE, "1 field is bad" if len(errors) == 1 else f"{len(errors)} fields are bad", errors)

@@ -16,6 +16,7 @@ from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
+from common.error_codes import ErrorCode
 from common.logs import get_logger
 from common.setting_types import Listen, Network
 from gateway.http.crowd import Crowd
@@ -175,7 +176,7 @@ class Connection(RequestHandler):
             self.transport.abort()
         elif self._waiter is not None and not self._waiter.done():
             if self._header_since is not None and now - self._header_since > self._limits.read_seconds:
-                self.transport.write(_raw(Problem(408, "the request's header did not come in time")))
+                self.transport.write(_raw(Problem(408, ErrorCode.HEADER_LATE.format())))
                 self.force_close()
         else:
             self._look_at_body(now)
@@ -203,15 +204,15 @@ class Connection(RequestHandler):
         if content is not self._waited_for:
             self._waited_for, self._body_waited = content, 0.0
         self._body_waited += self._limits.look_seconds
-        problem = ""
+        fault = None
         if self._body_since is None:
             self._body_since = now
         elif now - self._body_since > self._limits.read_seconds:
-            problem = "the next piece of the body did not come in time"
+            fault = ErrorCode.BODY_LATE.format()
         if self._is_trickle(content):
-            problem = f"the body comes more slowly than {self._limits.body_rate} bytes a second"
-        if problem:
-            content.set_exception(Problem(408, problem))
+            fault = ErrorCode.BODY_SLOW.format(min=self._limits.body_rate)
+        if fault is not None:
+            content.set_exception(Problem(408, fault))
             content.feed_eof()
 
     def _is_trickle(self, content: StreamReader) -> bool:
@@ -229,7 +230,7 @@ class Connection(RequestHandler):
         """Answer what is not HTTP, or not in bounds: no handler has seen it."""
         if status >= 500 and not isinstance(exc, Problem):
             log.error("http.failed", exc_info=exc)
-            problem = Problem(500, "something is wrong inside the service")
+            problem = Problem(500, ErrorCode.UNKNOWN_FAILURE.format())
         else:
             problem = _unreadable(exc, self._limits)
         response = problem.response("")
@@ -241,10 +242,10 @@ class Connection(RequestHandler):
 def _unreadable(error: BaseException | None, limits: Limits) -> Problem:
     """What is wrong with a request that aiohttp could not read; its own message repeats what was sent."""
     if isinstance(error, LineTooLong):
-        return Problem(431, f"the request's line or a header is longer than {limits.header_bytes} bytes")
+        return Problem(431, ErrorCode.HEADER_TOO_LONG.format(max=limits.header_bytes))
     if isinstance(error, BadHttpMessage) and error.message == _TOO_MANY_HEADERS:
-        return Problem(431, f"the request has more than {_HEADERS_MAX} headers")
-    return Problem(400, "this is not HTTP as RFC 9112 has it")
+        return Problem(431, ErrorCode.TOO_MANY_HEADERS.format(max=_HEADERS_MAX))
+    return Problem(400, ErrorCode.NOT_HTTP.format())
 
 
 def _raw(problem: Problem) -> bytes:

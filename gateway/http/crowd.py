@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
+from common.error_codes import ErrorCode, Fault
 from common.setting_types import Network
 from gateway.http.caller import is_within
 
@@ -39,18 +40,18 @@ class Crowd(Generic[M]):
     def __len__(self) -> int:
         return self._count
 
-    def join(self, address: str, member: M) -> str:
+    def join(self, address: str, member: M) -> Fault | None:
         """Let a newcomer in, making room if need be: among those of the address that has most, the idle one that has
-        said nothing for longest goes. Returns why there is no room; empty: there was."""
+        said nothing for longest goes. Returns why there is no room; ``None``: there was."""
         key = network_of(address)
         own = self._members.get(key, ())
         if len(own) >= self._of_one and not is_within(address, self._trusted):
-            return f"your address has {self._of_one} connections already"
+            return ErrorCode.TOO_MANY_CONNECTIONS.format(max=self._of_one)
         if self._count >= self._most and not self._make_room():
-            return "too many connections"
+            return ErrorCode.TOO_MANY_CONNECTIONS_OF_ALL.format()
         self._members.setdefault(key, OrderedDict())[member] = None
         self._count += 1
-        return ""
+        return None
 
     def leave(self, address: str, member: M) -> None:
         """Forget a connection, if it is known."""

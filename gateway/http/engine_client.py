@@ -13,6 +13,7 @@ from aiohttp import web
 from grpc import StatusCode, aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from common.error_codes import ErrorCode
 from gateway.http.caller import address_of
 from gateway.http.problems import Problem
 from gateway.http.request_id import request_id
@@ -193,8 +194,8 @@ def patience_of(request: web.Request) -> float:
     except ValueError:
         seconds = math.nan
     if not seconds > 0:
-        message = "must be a number of seconds above 0"
-        raise Problem(422, f"{TIMEOUT_HEADER}: {message}", [(f"/{TIMEOUT_HEADER}", message)])
+        fault = ErrorCode.BAD_TIMEOUT.format()
+        raise Problem(422, fault.worded(f"{TIMEOUT_HEADER}: {fault}"), [(f"/{TIMEOUT_HEADER}", fault)])
     return seconds
 
 

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import AsyncIterator
 from typing import Final
 
+from common.error_codes import ErrorCode
 from common.turns import Turns
 from gateway.http.problems import Problem
 
@@ -70,7 +71,7 @@ class _Inflating:
                 break
         self._out_bytes += len(piece)
         if self._out_bytes - _FREE_BYTES > RATIO_MAX * self._in_bytes:
-            raise Problem(413, f"the body inflates to more than {RATIO_MAX} times its size")
+            raise Problem(413, ErrorCode.BODY_INFLATES.format(max=RATIO_MAX))
         return piece
 
     def _inflate(self) -> bytes:
@@ -88,4 +89,4 @@ class _Inflating:
 
 
 def _unreadable() -> Problem:
-    return Problem(400, "the body can't be read: it is not as its headers say, or was cut off")
+    return Problem(400, ErrorCode.BODY_UNREADABLE.format())

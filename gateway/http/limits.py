@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from common.error_codes import ErrorCode
 from gateway.http.problems import Problem
 
 SIGN_IN_RATE: Final = 50
@@ -43,12 +44,12 @@ class CallerRates:
             self._left.popitem(last=False)
         return 0.0
 
-    def require(self, caller: Hashable, words: str = "with this token") -> None:
-        """Count one request. Raises Problem (429) when it is one too many; ``words``: of whom."""
+    def require(self, caller: Hashable, code: ErrorCode = ErrorCode.TOO_MANY_REQUESTS) -> None:
+        """Count one request. Raises Problem (429) when it is one too many; ``code``: of whom."""
         wait_seconds = self.admit(caller)
         if wait_seconds:
             headers = {"Retry-After": str(math.ceil(wait_seconds))}
-            raise Problem(429, f"more than {self._rate} requests a second {words}", headers=headers)
+            raise Problem(429, code.format(max=self._rate), headers=headers)
 
 
 class ImportPlaces:
@@ -62,9 +63,9 @@ class ImportPlaces:
     def hold(self, caller: Hashable) -> Iterator[None]:
         """Have a place for as long as the block runs. Raises Problem: 429, the caller has too many; 503, all have."""
         if self._taken[caller] >= self._of_one:
-            raise Problem(429, f"you run {self._of_one} imports already: wait for one to end", headers=_IMPORT_RETRY)
+            raise Problem(429, ErrorCode.TOO_MANY_IMPORTS.format(max=self._of_one), headers=_IMPORT_RETRY)
         if self._taken.total() >= self._places:
-            raise Problem(503, f"{self._places} imports run already: try again later", headers=_IMPORT_RETRY)
+            raise Problem(503, ErrorCode.TOO_MANY_IMPORTS_OF_ALL.format(max=self._places), headers=_IMPORT_RETRY)
         self._taken[caller] += 1
         try:
             yield

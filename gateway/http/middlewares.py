@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_exceptions import HTTPException
 from grpc import StatusCode, aio
 
+from common.error_codes import ErrorCode
 from common.hosts import HostGuard
 from common.line_limit import LineLimit
 from common.logs import get_logger
@@ -39,10 +40,10 @@ _BODY_HEADERS: Final = frozenset({"content-type", "content-length"})
 _CLOSING: Final = frozenset({401, 403, 408, 413})
 """Statuses after which a connection with a body is closed, even if all of the body has come."""
 _PARAMETERS_MAX: Final = 100
-_DETAILS: Final[Mapping[int, str]] = {
-    404: "there is nothing at this path",
-    405: "this path does not know the method",
-    413: "the body is too large",
+_CODES: Final[Mapping[int, ErrorCode]] = {
+    404: ErrorCode.NO_SUCH_PATH,
+    405: ErrorCode.BAD_METHOD,
+    413: ErrorCode.REQUEST_TOO_LARGE,
 }
 
 
@@ -144,7 +145,7 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     decides about calls without a body: of them only those are refused here that bear no token.
     """
     if request.query_string.count("&") >= _PARAMETERS_MAX:
-        raise Problem(422, f"the query has more than {_PARAMETERS_MAX} parameters")
+        raise Problem(422, ErrorCode.TOO_MANY_PARAMETERS.format(max=_PARAMETERS_MAX))
     try:
         role = declared_role(request.match_info.handler)
     except LookupError:
@@ -170,12 +171,12 @@ def _problem(error: Exception, request: web.Request) -> Problem:
             )
         return problem
     if isinstance(error, HTTPException):
-        detail = _DETAILS.get(error.status) or title_of(error.status)
+        detail = _CODES.get(error.status, ErrorCode.HTTP_STATUS).format(title=title_of(error.status))
         return Problem(error.status, detail, headers=_headers_of(error.headers))
     if isinstance(error, web.RequestPayloadError | HttpProcessingError):
-        return Problem(400, "the body can't be read: it is not as its headers say, or was cut off")
+        return Problem(400, ErrorCode.BODY_UNREADABLE.format())
     log.error("http.failed", exc_info=error, path=request.path, request_id=request_id(request))
-    return Problem(500, f"something is wrong inside the service; reference {request_id(request)}")
+    return Problem(500, ErrorCode.INTERNAL.format(reference=request_id(request)))
 
 
 def _headers_of(headers: Mapping[str, str]) -> dict[str, str]:
@@ -193,7 +194,7 @@ def require_host(hosts: HostGuard) -> Middleware:
     async def require(request: web.Request, handler: Handler) -> web.StreamResponse:
         refusal = hosts.refusal("GET", request.headers)
         if refusal is not None:
-            raise Problem(refusal.status, f"{refusal.reason} (MAILING_HTTP_HOSTS)")
+            raise Problem(refusal.status, refusal.fault.worded(f"{refusal.fault} (MAILING_HTTP_HOSTS)"))
         return await handler(request)
 
     return require

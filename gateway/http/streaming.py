@@ -7,6 +7,7 @@ from typing import Final
 
 from aiohttp import HttpVersion11, web
 
+from common.error_codes import ErrorCode
 from gateway.http.admission import is_admitted
 from gateway.http.inflate import ENCODINGS, inflated
 from gateway.http.keys import ADMISSION
@@ -76,7 +77,7 @@ def _encoding_of(request: web.Request, known: frozenset[str]) -> str:
     if encoding not in known:
         taken = " or ".join(sorted(known, reverse=True)) or "identity"
         accepted = {"Accept-Encoding": ", ".join(sorted(known, reverse=True)) or "identity"}
-        raise Problem(415, f"Content-Encoding must be {taken}, or not be there", headers=accepted)
+        raise Problem(415, ErrorCode.BODY_ENCODING.format(choices=taken), headers=accepted)
     return encoding
 
 
@@ -94,7 +95,7 @@ async def _next_chunk(request: web.Request) -> bytes:
 
 
 def _too_large(limit_bytes: int) -> Problem:
-    return Problem(413, f"the body is larger than {limit_bytes} bytes")
+    return Problem(413, ErrorCode.BODY_TOO_LARGE.format(max=limit_bytes))
 
 
 def accept_header(request: web.Request) -> str:

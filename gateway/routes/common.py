@@ -10,6 +10,7 @@ from aiohttp import web
 from grpc import aio
 
 from common.contract.values import Json
+from common.error_codes import ErrorCode
 from gateway.http.body import read_body, read_query
 from gateway.http.problems import Problem, of_rpc
 from gateway.shapes import Input
@@ -42,7 +43,7 @@ def id_in_path(request: web.Request, name: str) -> int:
     text = request.match_info[name]
     if text.isascii() and text.isdigit() and len(text) <= _ID_DIGITS and 0 < int(text) <= _ID_MAX:
         return int(text)
-    raise Problem(404, f"there is no {name.removesuffix('_id')} with this id: ids are whole numbers above 0")
+    raise Problem(404, ErrorCode.NO_SUCH_ID.format())
 
 
 def idempotency_key(request: web.Request) -> str:
@@ -56,8 +57,8 @@ def idempotency_key(request: web.Request) -> str:
         return ""
     key = keys[0]
     if len(keys) > 1 or not 1 <= len(key) <= _KEY_LENGTH_MAX or not all("!" <= letter <= "~" for letter in key):
-        message = f"must be one text of 1 to {_KEY_LENGTH_MAX} visible ASCII characters"
-        raise Problem(422, f"{IDEMPOTENCY_HEADER} {message}", [(f"/{IDEMPOTENCY_HEADER}", message)])
+        fault = ErrorCode.BAD_KEY.format(max=_KEY_LENGTH_MAX)
+        raise Problem(422, fault.worded(f"{IDEMPOTENCY_HEADER} {fault}"), [(f"/{IDEMPOTENCY_HEADER}", fault)])
     return key
 
 

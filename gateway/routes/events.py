@@ -11,6 +11,7 @@ from grpc import StatusCode, aio
 
 from common.contract.codec import json_of
 from common.contract.values import Json
+from common.error_codes import ErrorCode
 from gateway.document.openapi import Body
 from gateway.http.accepting import best_type
 from gateway.http.keys import ENGINE, STOPPING
@@ -43,7 +44,7 @@ def routes() -> list[web.RouteDef]:
         no_query(request)
         mailing_id = id_in_path(request, "mailing_id")
         if best_type(accept_header(request), (SSE,)) is None:
-            raise Problem(406, f"events are {SSE}")
+            raise Problem(406, ErrorCode.NOT_ACCEPTABLE.format(choices=SSE))
         engine = request.app[ENGINE]
         begun = engine.mailings.WatchMailing(
             WatchMailingRequest(mailing_id=mailing_id), metadata=engine.metadata(request)

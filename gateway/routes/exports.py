@@ -12,6 +12,7 @@ from grpc import aio
 from common.contract.codec import message_of
 from common.contract.reader import field_of
 from common.contract.values import Json
+from common.error_codes import ErrorCode
 from gateway.document.openapi import Body
 from gateway.http.accepting import best_type
 from gateway.http.body import read_query
@@ -53,7 +54,7 @@ def routes() -> list[web.RouteDef]:
         asked = message_of(ExportClientsRequest, said)
         media_type = best_type(accept_header(request), (CSV, NDJSON))
         if media_type is None:
-            raise Problem(406, f"an export is {CSV} or {NDJSON}")
+            raise Problem(406, ErrorCode.NOT_ACCEPTABLE.format(choices=f"{CSV} or {NDJSON}"))
         engine = request.app[ENGINE]
         begun = engine.clients.ExportClients(asked, metadata=engine.metadata(request))
         async with engine.stream(engine.clients.ExportClients, begun, request) as call:
@@ -78,7 +79,7 @@ async def _stream(
         await response.write(csv_row(COLUMNS).encode())
     while isinstance(page, ExportClientsResponse):  # else grpc.aio.EOF
         if request.app[STOPPING].is_set():
-            raise Problem(503, "the gateway stops")
+            raise Problem(503, ErrorCode.GATEWAY_STOPPING.format())
         rows = (row(cells_of(each)) for each in page.clients)
         await response.write("".join(rows).encode())
         page = await call.read()

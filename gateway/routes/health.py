@@ -10,6 +10,7 @@ from grpc import aio
 from prometheus_client.exposition import choose_encoder
 
 from common.contract.values import Json
+from common.error_codes import ErrorCode
 from gateway.document.openapi import Body, operation
 from gateway.http.keys import ADMISSION, ENGINE, METRICS
 from gateway.http.problems import RETRY_SECONDS, Problem
@@ -87,4 +88,5 @@ async def _require_engine(request: web.Request) -> None:
     if components:
         name, reason = components.popitem()
         extra = {"ready": False, "components": {**components, name: reason}}
-        raise Problem(503, f"the {name} {reason}", headers={"Retry-After": str(RETRY_SECONDS)}, extra=extra)
+        fault = ErrorCode.ENGINE_NOT_READY.format(component=name, problem=reason)
+        raise Problem(503, fault, headers={"Retry-After": str(RETRY_SECONDS)}, extra=extra)

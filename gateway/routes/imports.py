@@ -10,11 +10,12 @@ from typing import Final
 from aiohttp import web
 
 from common.contract.values import Json
+from common.error_codes import ErrorCode
 from gateway.document.openapi import Body
 from gateway.http.admission import CALLER
 from gateway.http.engine_client import EngineClient
 from gateway.http.keys import ENGINE, IMPORTS, SETTINGS
-from gateway.http.problems import Problem
+from gateway.http.problems import Problem, fault_json
 from gateway.http.streaming import body_chunks
 from gateway.routes.common import idempotency_key, json_answer, no_query
 from gateway.routes.operations import binding_named, described, route_of
@@ -41,7 +42,7 @@ def routes() -> list[web.RouteDef]:
             "updated": 0,
             "unchanged": 0,
             "rejected": 1,
-            "errors": [{"line": 4, "field": "time_zone", "message": "is not an IANA time zone"}],
+            "errors": [{"line": 4, "field": "time_zone", **fault_json(ErrorCode.NOT_TIME_ZONE.format())}],
         },
     )
     async def import_clients(request: web.Request) -> web.Response:
@@ -87,12 +88,11 @@ async def run_import(
                 call, chunks, reader, probe=lambda: begin(seconds), request_id=key, on_page=on_page
             )
     except TimeoutError:
-        limit = f"the import took longer than {settings.http_import_seconds:g} seconds"
-        raise Problem(408, f"{limit}: the rows before are stored, send it again in parts") from None
+        raise Problem(408, ErrorCode.IMPORT_LATE.format(max=f"{settings.http_import_seconds:g}")) from None
     except UnreadableInput as error:
-        raise Problem(400, str(error)) from None
+        raise Problem(400, error.fault) from None
     except BrokenOff as error:
-        raise Problem(503, str(error), headers={"Retry-After": "1"}) from error
+        raise Problem(503, ErrorCode.IMPORT_BROKEN_OFF.format(), headers={"Retry-After": "1"}) from error
 
 
 @asynccontextmanager
@@ -107,10 +107,12 @@ def reader_of(request: web.Request) -> RowReader:
     """A reader for what the body says it is. Raises Problem (415)."""
     format = FORMATS.get(request.content_type.lower())
     if format is None:
-        raise Problem(415, f"an import is {' or '.join(FORMATS)}", headers={"Accept-Post": ", ".join(FORMATS)})
+        raise Problem(
+            415, ErrorCode.IMPORT_TYPE.format(choices=" or ".join(FORMATS)), headers={"Accept-Post": ", ".join(FORMATS)}
+        )
     encoding = None if request.charset is None else encoding_of(request.charset)
     if encoding is None and request.charset is not None:
-        raise Problem(415, "the charset in Content-Type is none that is known here")
+        raise Problem(415, ErrorCode.IMPORT_CHARSET.format())
     return RowReader(format, encoding)
 
 
@@ -121,5 +123,5 @@ def result_json(result: ImportResult) -> Json:
         "updated": result.updated,
         "unchanged": result.unchanged,
         "rejected": result.rejected,
-        "errors": [each._asdict() for each in result.errors],
+        "errors": [{"line": each.line, "field": each.field, **fault_json(each.message)} for each in result.errors],
     }

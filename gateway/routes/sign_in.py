@@ -6,6 +6,7 @@ from aiohttp import web
 
 from common.contract.codec import json_of, message_of
 from common.contract.reader import API
+from common.error_codes import ErrorCode
 from gateway.http.body import SIGN_IN_BYTES_MAX, read_body
 from gateway.http.caller import address_of
 from gateway.http.keys import ENGINE, SIGN_INS
@@ -22,7 +23,7 @@ def routes() -> list[web.RouteDef]:
     @described(binding)
     async def sign_in(request: web.Request) -> web.Response:
         no_query(request)
-        request.app[SIGN_INS].require(address_of(request), "from this address")
+        request.app[SIGN_INS].require(address_of(request), ErrorCode.TOO_MANY_REQUESTS_OF_ADDRESS)
         schema = schema_of(SignInRequest.DESCRIPTOR, Use.CREATE)
         asked = message_of(SignInRequest, await read_body(request, schema, bytes_max=SIGN_IN_BYTES_MAX))
         engine = request.app[ENGINE]

@@ -10,13 +10,17 @@ from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields
 from marshmallow.validate import Length, Range, Regexp
 
 from common.contract.values import time_proto
-from gateway.shapes.faults import said
+from common.error_codes import ErrorCode, Unfit
 
 INT64_MAX: Final = 2**63 - 1
 PAGE_SIZE_DEFAULT: Final = 50
 PAGE_SIZE_MAX: Final = 1000
 
-_MESSAGES: Final[dict[str, Any]] = {"required": "is required", "null": "must not be null", "invalid": "must be text"}
+_MESSAGES: Final[dict[str, Any]] = {
+    "required": ErrorCode.REQUIRED,
+    "null": ErrorCode.NULL,
+    "invalid": ErrorCode.NOT_TEXT,
+}
 ERRORS_MAX: Final = 100
 """Bad fields that are named; of more it is said how many."""
 _UNKNOWN_KEYS_MAX: Final = ERRORS_MAX
@@ -26,7 +30,7 @@ _DIGITS: Final = re.compile(r"[0-9]+")
 class Input(Schema):
     """A body or a query: a key that is not known is an error."""
 
-    error_messages = {"unknown": "is not a known field", "type": "must be an object"}  # noqa: RUF012 - marshmallow's
+    error_messages = {"unknown": ErrorCode.UNKNOWN_FIELD.format(), "type": ErrorCode.NOT_OBJECT.format()}  # noqa: RUF012 - marshmallow's
 
     class Meta:
         unknown = RAISE
@@ -34,7 +38,7 @@ class Input(Schema):
     def load(self, data: Any, **options: Any) -> Any:
         """See marshmallow, which looks at each key: far more than there are fields are one error."""
         if isinstance(data, Mapping) and len(data) > len(self.fields) + _UNKNOWN_KEYS_MAX:
-            raise ValidationError(f"must have at most {len(self.fields)} fields, not {len(data)}")
+            raise ValidationError(ErrorCode.TOO_MANY_KEYS.format(max=len(self.fields), count=len(data)))
         return super().load(data, **options)
 
 
@@ -58,15 +62,15 @@ class Moment(Text):
         text: str = super()._deserialize(value, attr, data, **kwargs)
         try:
             time_proto(text)
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
+        except Unfit as error:
+            raise ValidationError(error.fault) from None
         return text
 
 
 class Whole(fields.Integer):
     """A JSON number without a fraction."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "must be a whole number"}  # noqa: RUF012 - marshmallow's
+    default_error_messages = {**_MESSAGES, "invalid": ErrorCode.NOT_WHOLE}  # noqa: RUF012 - marshmallow's
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
@@ -77,7 +81,7 @@ class Whole(fields.Integer):
 class Real(fields.Float):
     """A JSON number."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "must be a number"}  # noqa: RUF012 - marshmallow's
+    default_error_messages = {**_MESSAGES, "invalid": ErrorCode.NOT_NUMBER}  # noqa: RUF012 - marshmallow's
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -88,7 +92,7 @@ class Real(fields.Float):
 class QueryWhole(fields.Integer):
     """A whole number in a query, where all is text: digits only."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "must be a whole number, 0 or more"}  # noqa: RUF012 - marshmallow's
+    default_error_messages = {**_MESSAGES, "invalid": ErrorCode.NOT_WHOLE_FROM_0}  # noqa: RUF012 - marshmallow's
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
         if not isinstance(value, str) or not _DIGITS.fullmatch(value):
@@ -99,7 +103,7 @@ class QueryWhole(fields.Integer):
 class QueryFlag(fields.Boolean):
     """True or false in a query: these two words."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "must be true or false"}  # noqa: RUF012 - marshmallow's
+    default_error_messages = {**_MESSAGES, "invalid": ErrorCode.NOT_BOOLEAN}  # noqa: RUF012 - marshmallow's
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
         if value not in ("true", "false"):
@@ -117,14 +121,14 @@ class PageSize(QueryWhole):
 class Nested(fields.Nested):
     """An object in an object."""
 
-    default_error_messages = {**_MESSAGES, "type": "must be an object"}  # noqa: RUF012 - marshmallow's
+    default_error_messages = {**_MESSAGES, "type": ErrorCode.NOT_OBJECT}  # noqa: RUF012 - marshmallow's
 
 
 class ListOf(fields.List[Any]):
     """A JSON array. One that is too long is one error, and nobody looks at its entries; nor at those after many bad
     ones (marshmallow looks at all, and keeps an error for each)."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "must be an array"}  # noqa: RUF012 - marshmallow's
+    default_error_messages = {**_MESSAGES, "invalid": ErrorCode.NOT_ARRAY}  # noqa: RUF012 - marshmallow's
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> list[Any]:
         if not isinstance(value, list):
@@ -139,7 +143,7 @@ class ListOf(fields.List[Any]):
             except ValidationError as error:
                 bad[index] = error.messages
                 if len(bad) == ERRORS_MAX:
-                    bad[index + 1] = ["and what follows was not looked at: too many entries are bad"]
+                    bad[index + 1] = [ErrorCode.NOT_LOOKED_AT.format()]
                     break
         if bad:
             raise ValidationError(bad, valid_data=found)
@@ -159,12 +163,13 @@ class Lengths(Length):
     """Lengths of a text or a list; a violation says how long it is, too."""
 
     def _format_error(self, value: Sized, message: str) -> str:
-        code = "TOO_MANY_ENTRIES" if isinstance(value, list) else "TOO_LONG" if self.min is None else "BAD_LENGTH"
-        return said(code, min=self.min, max=self.max, count=len(value))
+        many = ErrorCode.TOO_MANY_ENTRIES if isinstance(value, list) else ErrorCode.TOO_LONG
+        code = many if self.min is None else ErrorCode.BAD_LENGTH
+        return code.format(min=self.min, max=self.max, count=len(value))
 
 
 class Bounds(Range):
     """A range of numbers, with one sentence for all that is outside."""
 
     def _format_error(self, value: Any, message: str) -> str:
-        return self.error or said("OUT_OF_RANGE", min=self.min, max=self.max)
+        return self.error or ErrorCode.OUT_OF_RANGE.format(min=self.min, max=self.max)

@@ -23,7 +23,7 @@ from common.contract.reader import (
     name_of,
     words_of,
 )
-from gateway.shapes.faults import said
+from common.error_codes import ErrorCode, Fault
 from gateway.shapes.fields import (
     INT64_MAX,
     PAGE_SIZE_DEFAULT,
@@ -42,6 +42,7 @@ from gateway.shapes.fields import (
     Text,
     Whole,
 )
+from mailing.v1.options_pb2 import Rules
 
 _INT32_MAX: Final = 2**31 - 1
 _TIME_EXAMPLE: Final = "2026-01-31T06:00:00.000000Z"
@@ -150,7 +151,7 @@ def _value(
     validators: list[Validator] = []
     if field.kind is Kind.WORD:
         choices = list(field.words.values())
-        validators.append(OneOf(choices, error=said("NOT_A_CHOICE", choices=", ".join(choices))))
+        validators.append(OneOf(choices, error=ErrorCode.NOT_A_CHOICE))
     elif field.kind in (Kind.WHOLE, Kind.REAL):
         validators += _range(field, use, more)
     elif field.kind is Kind.TIME:
@@ -172,6 +173,11 @@ _CLASSES: Final[Mapping[Kind, Any]] = {
 }
 
 
+def _fault(rules: Rules) -> Fault:
+    """What is said of a value that the rules' own problem is about."""
+    return ErrorCode[rules.problem.code].format(**rules.problem.values)
+
+
 def _limits(field: Field) -> list[Validator]:
     rules = field.rules
     found: list[Validator] = []
@@ -179,7 +185,7 @@ def _limits(field: Field) -> list[Validator]:
         least = rules.length_min if rules.HasField("length_min") else None
         found.append(Lengths(min=least, max=rules.length_max))
     if rules.pattern:
-        found.append(Pattern(rules.pattern, error=said(rules.problem.code, **rules.problem.values)))
+        found.append(Pattern(rules.pattern, error=_fault(rules)))
     return found
 
 
@@ -197,7 +203,7 @@ def _range(field: Field, use: Use, metadata: dict[str, Any]) -> list[Validator]:
         metadata["format"] = rules.format or f"int{field.bits}"
         least = int(rules.minimum)
         most = int(rules.maximum) or (INT64_MAX if metadata["format"] == "int64" else _INT32_MAX)
-    error = said(rules.problem.code, **rules.problem.values) if rules.HasField("problem") else None
+    error = _fault(rules) if rules.HasField("problem") else None
     return [Bounds(min=least, max=most, min_inclusive=not rules.above_minimum, error=error)]
 
 
@@ -208,7 +214,7 @@ def _example(field: Field, use: Use) -> dict[str, Any]:
         text = rules.input_example
     if text is None:
         return {"example": _TIME_EXAMPLE} if field.kind is Kind.TIME else {}
-    is_text = field.kind in (Kind.TEXT, Kind.WORD, Kind.TIME)
+    is_text = field.kind in (Kind.TEXT, Kind.WORD, Kind.TIME) and not field.is_map
     return {"example": text if is_text else orjson.loads(text)}
 
 
@@ -219,7 +225,7 @@ def _parameter(field: Field) -> fields.Field[Any]:
     metadata: dict[str, Any] = {"description": words_of(field.full_name, "left out")}
     if field.name == _PAGE_SIZE:
         metadata = {"description": _PAGE_SIZE_WORDS, "default": PAGE_SIZE_DEFAULT}
-        return PageSize(validate=Range(min=1, error=said("TOO_SMALL", min=1)), metadata=metadata)
+        return PageSize(validate=Range(min=1, error=ErrorCode.TOO_SMALL), metadata=metadata)
     if field.kind is Kind.WHOLE:
         metadata["format"] = f"int{field.bits}"
         return QueryWhole(validate=Bounds(min=1, max=INT64_MAX), metadata=metadata)

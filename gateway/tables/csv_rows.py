@@ -14,9 +14,10 @@ from typing import Literal, NamedTuple, Protocol
 
 import orjson
 
+from common.error_codes import ErrorCode, Fault, Unfit
 from gateway.tables.misread import misread
 from gateway.tables.row_text import COLUMNS, csv_row, ndjson_row, unguarded
-from gateway.tables.text_lines import MAX_LINE_BYTES, NAME_IT, Line, LineReader, UnknownEncoding, UnreadableInput
+from gateway.tables.text_lines import MAX_LINE_BYTES, Line, LineReader, UnknownEncoding, UnreadableInput
 
 __all__ = [
     "COLUMNS", "ImportRow", "RowError", "RowReader", "UnknownEncoding", "UnreadableInput", "csv_row", "ndjson_row",
@@ -30,6 +31,12 @@ _MAX_RECORD_LINES = 64  # a quoted tag may hold line ends, yet it has 64 charact
 _MAX_SHOWN = 40
 _MAX_JUDGED = 128  # characters of a cell; a tag has 64 at most
 _MAX_ROW_ERRORS = 10
+_OF_FILE = {
+    ErrorCode.ROW_LINE_TOO_LONG: ErrorCode.FILE_LINE_TOO_LONG,
+    ErrorCode.ROW_NOT_IN_ENCODING: ErrorCode.FILE_NOT_AS_BEGUN,
+    ErrorCode.ROW_ENCODING_UNKNOWN: ErrorCode.FILE_ENCODING_UNKNOWN,
+}
+"""What is said of a file whose first line has a problem."""
 
 
 class ImportRow(NamedTuple):
@@ -51,7 +58,7 @@ class RowError(NamedTuple):
     line: int
     field: str
     """The column's name, or "" when the row as a whole is bad."""
-    message: str
+    message: Fault
 
 
 Item = ImportRow | RowError
@@ -117,7 +124,7 @@ class RowReader:
         if self._rows is None:
             if self._format == "ndjson":
                 return items
-            raise UnreadableInput("the input is empty: a header row with phone_number is needed")
+            raise UnreadableInput(ErrorCode.FILE_EMPTY.format())
         items.extend(self._rows.end())
         return items
 
@@ -134,12 +141,13 @@ class RowReader:
         """The first line that is not blank tells what the input is."""
         start = line.text.lstrip()
         if line.problem:
-            raise UnreadableInput(f"line {line.number}: {line.problem}")
+            of_file = _OF_FILE[ErrorCode[line.problem.code]]
+            raise UnreadableInput(of_file.format(line=line.number, **line.problem.arguments))
         if self._format == "ndjson" or (self._format == "auto" and start.startswith("{")):
             self._rows = _JsonRows()
             return self._rows.take(line)
         if start.startswith("["):
-            raise UnreadableInput("this is a JSON array: write one object a line (NDJSON), or CSV")
+            raise UnreadableInput(ErrorCode.FILE_ARRAY.format())
         if separator := re.fullmatch(r"sep=([,;\t])\s*", line.text, re.IGNORECASE):
             self._separator = separator[1]
         else:
@@ -185,10 +193,10 @@ def _wrong_cell(row: ImportRow) -> tuple[str, str] | None:
     return found
 
 
-def _looks_wrong(word: str) -> str:
+def _looks_wrong(word: str) -> Fault:
     if not word:
-        return f"may be in another encoding than Windows-1251, as most other rows: {NAME_IT}"
-    return f"reads {_shown(word)} in Windows-1251, which looks wrong: {NAME_IT}"
+        return ErrorCode.ROW_IN_DOUBT.format()
+    return ErrorCode.ROW_LOOKS_WRONG.format(text=_shown(word))
 
 
 # -- CSV -----------------------------------------------------------------------------------------
@@ -199,7 +207,7 @@ class _Unclosed(Exception):
 
 
 def _splitter(delimiter: str) -> Callable[[str], list[str]]:
-    """A function that cuts a record into cells. It raises _Unclosed, or ValueError for what follows a closing quote.
+    """A function that cuts a record into cells. It raises _Unclosed, or Unfit for what follows a closing quote.
 
     RFC 4180, and what Excel does beyond it: a quote inside an unquoted cell is a letter like any other. Spaces
     around an unquoted cell are dropped, those inside quotes are kept.
@@ -213,9 +221,7 @@ def _splitter(delimiter: str) -> Callable[[str], list[str]]:
         while True:
             if match := quoted.match(text, at):
                 if match["after"].strip():
-                    raise ValueError(
-                        f'something follows the quote that closes cell {len(cells) + 1}: use "" for a quote'
-                    )
+                    raise Unfit(ErrorCode.ROW_AFTER_QUOTE.format(cell=len(cells) + 1))
                 cells.append(match[1].replace('""', '"'))
             else:
                 match = plain.match(text, at)
@@ -238,8 +244,8 @@ class _CsvRows:
         self._split = _splitter(self.delimiter)
         try:
             names = [name.strip().lower() for name in self._split(text)]
-        except (_Unclosed, ValueError):
-            raise UnreadableInput(f"line {header.number}: the header row is not CSV: {_shown(text)}") from None
+        except (_Unclosed, Unfit):
+            raise UnreadableInput(ErrorCode.HEADER_NOT_CSV.format(line=header.number, text=_shown(text))) from None
         while names and not names[-1]:
             names.pop()  # Excel likes to leave empty columns at the end
         _check_header(header.number, names, text)
@@ -256,18 +262,18 @@ class _CsvRows:
 
     def end(self) -> Iterator[Item]:
         while self._open:
-            yield from self._give_up("a quote that opens in this line is never closed", deque(), last=True)
+            yield from self._give_up(ErrorCode.ROW_QUOTE_OPEN.format(), deque(), last=True)
 
     def _take_slowly(self, todo: deque[Line]) -> Iterator[Item]:
         while todo:
             line = todo.popleft()
             if line.problem is not None:
-                yield from self._give_up("a quote that opens in this line is never closed", todo)
+                yield from self._give_up(ErrorCode.ROW_QUOTE_OPEN.format(), todo)
                 yield RowError(line.number, "", line.problem)
                 continue
             self._open.append(line)
             if len(self._open) > _MAX_RECORD_LINES or sum(len(each.text) for each in self._open) > MAX_LINE_BYTES:
-                yield from self._give_up("a quote that opens in this line is never closed", todo)
+                yield from self._give_up(ErrorCode.ROW_QUOTE_OPEN.format(), todo)
             elif len(self._open) == 1 or '"' in line.text:
                 yield from self._try_record(todo)
 
@@ -277,20 +283,20 @@ class _CsvRows:
             cells = self._split(text)
         except _Unclosed:
             return
-        except ValueError as error:
-            yield from self._give_up(str(error), todo)
+        except Unfit as error:
+            yield from self._give_up(error.fault, todo)
             return
         first = self._open[0].number
         self._open = []
         yield from self._row(first, cells)
 
-    def _give_up(self, message: str, todo: deque[Line], *, last: bool = False) -> Iterator[Item]:
+    def _give_up(self, fault: Fault, todo: deque[Line], *, last: bool = False) -> Iterator[Item]:
         """Reject the line where the open record began, and read the lines after it as rows of their own."""
         if not self._open:
             return
         first, *rest = self._open
         self._open = []
-        yield RowError(first.number, "", message)
+        yield RowError(first.number, "", fault)
         if last:
             yield from self._take_slowly(deque(rest))
         else:
@@ -300,7 +306,7 @@ class _CsvRows:
         if not any(cells):
             return  # a blank line, or ";;;" as Excel writes one
         if any(cells[self._width :]):
-            yield RowError(number, "", f"has {len(cells)} cells, the header has {self._width}")
+            yield RowError(number, "", ErrorCode.ROW_CELLS.format(count=len(cells), columns=self._width))
             return
         cells += [""] * (self._width - len(cells))  # table programs leave out empty cells at the end of a row
         yield ImportRow(number, tuple([None if at is None else unguarded(cells[at]) for at in self._at]))
@@ -314,14 +320,18 @@ def _known_columns(header: str, delimiter: str) -> tuple[int, int]:
 def _check_header(number: int, names: Sequence[str], text: str) -> None:
     expected = ", ".join(COLUMNS)
     if not set(names).intersection(COLUMNS):
-        raise UnreadableInput(f"line {number} must name the columns ({expected}), but it is: {_shown(text)}")
+        raise _bad_header(ErrorCode.HEADER_WITHOUT_COLUMNS, number, columns=expected, text=_shown(text))
     for name in names:
         if name not in COLUMNS:
-            raise UnreadableInput(f"line {number}: unknown column {_shown(name)}; the columns are {expected}")
+            raise _bad_header(ErrorCode.COLUMN_UNKNOWN, number, name=_shown(name), columns=expected)
         if names.count(name) > 1:
-            raise UnreadableInput(f'line {number}: the column "{name}" is there twice')
+            raise _bad_header(ErrorCode.COLUMN_TWICE, number, name=name)
     if "phone_number" not in names:
-        raise UnreadableInput(f'line {number}: the column "phone_number" is missing')
+        raise _bad_header(ErrorCode.COLUMN_MISSING, number, name="phone_number")
+
+
+def _bad_header(code: ErrorCode, line: int, **values: str) -> UnreadableInput:
+    return UnreadableInput(code.format(line=line, **values))
 
 
 def _shown(text: str) -> str:
@@ -332,8 +342,9 @@ def _shown(text: str) -> str:
 # -- NDJSON ----------------------------------------------------------------------------------------
 
 
-_NO_TEXT = "must be a text in quotes"
-_NO_PHONE = "must be a text in quotes, or a whole number"
+_UNKNOWN = ErrorCode.ROW_UNKNOWN_FIELD.format()
+_NO_TEXT = ErrorCode.ROW_NOT_TEXT.format()
+_NO_PHONE = ErrorCode.ROW_NOT_TEXT_OR_WHOLE.format()
 
 
 class _JsonRows:
@@ -346,10 +357,10 @@ class _JsonRows:
         try:
             value = orjson.loads(line.text)
         except orjson.JSONDecodeError:
-            yield RowError(line.number, "", "the line is not valid JSON")
+            yield RowError(line.number, "", ErrorCode.ROW_NOT_JSON.format())
             return
         if not isinstance(value, dict):
-            yield RowError(line.number, "", "the line must be a JSON object")
+            yield RowError(line.number, "", ErrorCode.ROW_NOT_OBJECT.format())
             return
         yield from self._row(line.number, value)
 
@@ -358,9 +369,10 @@ class _JsonRows:
 
     def _row(self, number: int, value: dict[str, object]) -> Iterator[Item]:
         unknown = [name for name in value if name not in COLUMNS]
-        errors = [RowError(number, name[:_MAX_SHOWN], "unknown field") for name in unknown[:_MAX_ROW_ERRORS]]
+        errors = [RowError(number, name[:_MAX_SHOWN], _UNKNOWN) for name in unknown[:_MAX_ROW_ERRORS]]
         if len(unknown) > _MAX_ROW_ERRORS:
-            errors.append(RowError(number, "", f"and {len(unknown) - _MAX_ROW_ERRORS} more unknown fields"))
+            more = ErrorCode.ROW_MORE_UNKNOWN_FIELDS.format(count=len(unknown) - _MAX_ROW_ERRORS)
+            errors.append(RowError(number, "", more))
         phone = value.get("phone_number")
         if isinstance(phone, int) and not isinstance(phone, bool):
             value["phone_number"] = str(phone)  # 79161234567.0 is another matter: a table program has made it a decimal

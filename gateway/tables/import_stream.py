@@ -19,6 +19,7 @@ import grpc
 import grpc.aio
 
 from common.contract.codec import compiled
+from common.error_codes import ErrorCode, Fault
 from common.turns import Turns
 from gateway.tables.csv_rows import COLUMNS, ImportRow, Item, RowError, RowReader
 from mailing.v1.client_service_pb2 import ImportClientsRequest, ImportClientsResponse, ImportClientsRow
@@ -154,7 +155,13 @@ async def import_telling_all(
 
 def _merged(own: list[RowError], answer: ImportClientsResponse) -> list[RowError]:
     """Errors of both sides in the order of the lines."""
-    of_engine = (RowError(e.line, intern(e.field), intern(e.message)) for e in answer.errors)
+    faults: dict[tuple[str, str], Fault] = {}  # many rows have the same
+    of_engine = []
+    for each in answer.errors:
+        key = (each.message, each.code)
+        if key not in faults:
+            faults[key] = Fault(each.message, each.code, dict(each.arguments))
+        of_engine.append(RowError(each.line, intern(each.field), faults[key]))
     return sorted([*own, *of_engine], key=lambda error: error.line)
 
 
@@ -212,7 +219,7 @@ def _row(item: Item, rejected: _Rejected) -> ImportClientsRow | None:
     row = row_message(item)
     if row.ByteSize() <= ROW_BYTES_MAX:
         return row
-    rejected.add(RowError(item.line, "", f"the row has more than {ROW_BYTES_MAX // 1024} KiB"))
+    rejected.add(RowError(item.line, "", ErrorCode.ROW_TOO_LONG.format(max=ROW_BYTES_MAX // 1024)))
     return None
 
 
@@ -244,7 +251,7 @@ async def _why_broken_off(probe: Callable[[], ImportCall], error: Exception) -> 
         await empty
     except grpc.aio.AioRpcError as reason:
         return reason
-    return BrokenOff("the engine broke the import off; the pages before are stored, importing the file again is safe")
+    return BrokenOff(ErrorCode.IMPORT_BROKEN_OFF.format())
 
 
 def row_message(row: ImportRow) -> ImportClientsRow:

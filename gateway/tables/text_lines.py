@@ -11,26 +11,26 @@ import codecs
 import re
 from typing import NamedTuple
 
+from common.error_codes import ErrorCode, Fault, Unfit
+
 MAX_LINE_BYTES = 64 * 1024
 """A row has four short fields; a line longer than this is not one."""
 
-_TOO_LONG = f"the line is longer than {MAX_LINE_BYTES // 1024} KiB"
+_TOO_LONG = ErrorCode.ROW_LINE_TOO_LONG.format(max=MAX_LINE_BYTES // 1024)
 
 _UTF16_BOMS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 # First bytes of files that people try to import by mistake, and what to tell them.
 _NOT_TEXT = {
-    b"PK\x03\x04": 'this is an Excel workbook or a zip archive: save it as "CSV UTF-8"',
-    b"\xd0\xcf\x11\xe0": 'this is an old Excel workbook: save it as "CSV UTF-8"',
-    b"\x1f\x8b": "this is a gzip archive: unpack it first",
-    b"%PDF": "this is a PDF document, not a table",
+    b"PK\x03\x04": ErrorCode.FILE_ZIP,
+    b"\xd0\xcf\x11\xe0": ErrorCode.FILE_OLD_EXCEL,
+    b"\x1f\x8b": ErrorCode.FILE_GZIP,
+    b"%PDF": ErrorCode.FILE_PDF,
 }
 _HEAD_BYTES = 4 * 1024
 """They say what the input is (binary, its encoding). That must not depend on the pieces in which they come, so they are
 looked at together."""
 
-NAME_IT = "name the encoding of the file (charset, --encoding)"
-"""What to do about an encoding that can't be told from the bytes."""
 # Takes the place of what is no text in the encoding that was named; no text has it, so its line is found afterwards.
 _UNDECODABLE = "\udcff"
 codecs.register_error("mailing.mark", lambda error: (_UNDECODABLE, error.end))  # type: ignore[attr-defined]
@@ -42,7 +42,7 @@ _RUSSIAN = re.compile(r"[А-Яа-яЁё]")
 _TYPOGRAPHY = frozenset("«»„“”‘’–—…№\xa0")
 
 
-class UnreadableInput(ValueError):
+class UnreadableInput(Unfit):
     """The input as a whole can't be read; the text is one sentence for the person who sent it."""
 
 
@@ -56,7 +56,7 @@ class Line(NamedTuple):
     number: int
     """Counted from 1, as an editor does."""
     text: str
-    problem: str | None = None
+    problem: Fault | None = None
     """Why it could not be read, or None."""
 
 
@@ -121,9 +121,9 @@ class LineReader:
 
     def _open(self, head: bytes) -> bytes:
         """Look at the first bytes: strip a byte order mark, refuse what is no text."""
-        for mark, message in _NOT_TEXT.items():
+        for mark, code in _NOT_TEXT.items():
             if head.startswith(mark):
-                raise UnreadableInput(message)
+                raise UnreadableInput(code.format())
         if self._named is not None:
             return self._open_named(self._named, head)
         if head.startswith(codecs.BOM_UTF8):
@@ -154,9 +154,7 @@ class LineReader:
         lines = self._whole(data[:cut]) if cut >= 0 else []
         if len(self._tail) > MAX_LINE_BYTES:
             if self._number == 0:
-                raise UnreadableInput(
-                    f"line 1 is longer than {MAX_LINE_BYTES // 1024} KiB: this is no table of clients"
-                )
+                raise UnreadableInput(ErrorCode.FILE_LINE_TOO_LONG.format(line=1, max=MAX_LINE_BYTES // 1024))
             self._skipping, self._tail = True, b""
         return lines
 
@@ -178,7 +176,7 @@ class LineReader:
         """Decode whole lines; the first letters beyond ASCII settle the encoding of the file."""
         first = self._number == 0
         if first and b"\0" in block:
-            raise UnreadableInput("this is a binary file, not a table of clients")
+            raise UnreadableInput(ErrorCode.FILE_BINARY.format())
         newline = self._newline or b"\n"
         if not self.is_guess:
             try:
@@ -213,19 +211,17 @@ class LineReader:
                 lines.append(Line(self._number, "", self._undecodable(first)))
         return lines
 
-    def _undecodable(self, first: bool) -> str:
+    def _undecodable(self, first: bool) -> Fault:
         """What is wrong with a line; raised when it is wrong with the whole input."""
         self._has_failed = True
         if self._named is not None:
-            raise UnknownEncoding(f"line {self._number} is not {self._named.upper()} text, the encoding that was named")
+            named = {"line": self._number, "encoding": self._named.upper()}
+            raise UnknownEncoding(ErrorCode.FILE_NOT_IN_ENCODING.format(**named))
         if self.encoding is not None:
-            return f"the line is not valid {self.encoding.upper()} text"
+            return ErrorCode.ROW_NOT_IN_ENCODING.format(encoding=self.encoding.upper())
         if first:
-            raise UnknownEncoding(
-                f"line {self._number} is neither UTF-8 nor Windows-1251 text: {NAME_IT}, or save it as UTF-8 "
-                '(Excel: "CSV UTF-8")'
-            )
-        return f"the line is neither UTF-8 nor Windows-1251 text: {NAME_IT}"
+            raise UnknownEncoding(ErrorCode.FILE_ENCODING_UNKNOWN.format(line=self._number))
+        return ErrorCode.ROW_ENCODING_UNKNOWN.format()
 
 
 def _guess(raws: list[bytes]) -> str | None:

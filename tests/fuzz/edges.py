@@ -100,7 +100,7 @@ def client_rows(data: bytes) -> None:
     assert whole == _read_rows(file, encoding, 7)
     items, refusal = whole
     if refusal is not None:
-        _one_line(UnreadableInput(refusal))
+        _one_line(ValueError(refusal))
     lines = [item.line for item in items]
     assert all(1 <= line <= file.count(b"\n") + file.count(b"\r") + 1 for line in lines)
     rows = [item.line for item in items if isinstance(item, ImportRow)]

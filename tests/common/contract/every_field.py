@@ -34,7 +34,7 @@ def _fill(message: Message, field: Any, number: int) -> None:
         value = field.message_type.fields_by_name["value"]
         key = "7" if field.message_type.fields_by_name["key"].type == FieldDescriptor.TYPE_STRING else 7
         if value.message_type is None:
-            entries[key] = number
+            entries[key] = str(number) if value.type == FieldDescriptor.TYPE_STRING else number
         else:
             entries[key].CopyFrom(filled(GetMessageClass(value.message_type)))
     elif field.message_type is not None:

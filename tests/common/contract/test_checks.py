@@ -9,7 +9,9 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from common.contract.checks import check_of, has_rules
+from common.error_codes import ErrorCode
 from mailing.v1 import access_service_pb2, client_pb2, client_service_pb2, engine_service_pb2, mailing_pb2
+from tests.common.contract.test_reader import FIELDS
 
 NOW = Timestamp(seconds=1)
 
@@ -84,6 +86,17 @@ def test_requests() -> None:
     }
     request = client_service_pb2.CreateClientRequest(client=client_pb2.Client(tag="x" * 65))
     assert found(request) == {"client.tag": ("TOO_LONG", {"max": 64, "count": 65})}
+
+
+def test_codes_are_those_of_the_table() -> None:
+    """Each code that the contract names is one of the table's, and has the values that its sentence needs."""
+    problems = [field.rules.problem for field in FIELDS if field.rules.HasField("problem")]
+    assert len(problems) > 8
+    for problem in problems:
+        fault = ErrorCode[problem.code].format(**problem.values)
+        assert dict(fault.arguments) == dict(problem.values)
+    for code, values in found(mailing(text="", filter=mailing_pb2.AudienceFilter(tags=["x"] * 1001))).values():
+        assert ErrorCode[code].format(**values)
 
 
 def test_what_has_no_rules() -> None:

@@ -10,10 +10,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 
+from common.error_codes import Fault
 from gateway.http.admission import open_to_all
 from gateway.http.body import Check, read_body, read_query
 from gateway.http.keys import SETTINGS
-from gateway.http.problems import Problem
+from gateway.http.problems import Problem, invalid
 from gateway.settings import Settings
 from gateway.shapes import Input
 from tests.gateway.shapes.test_schemas import CLIENTS_QUERY, MAILING, MAILING_NEW
@@ -103,7 +104,7 @@ async def test_a_good_body(post: Post, engine: Engine) -> None:
         (b'{"text": "\\ud800"}', 400, "no JSON"),
         (b"[[[[[]]]]]", 400, "deep"),
         (b"[" * 2000, 400, "no JSON"),
-        (b"[[[]]]", 422, "1 field is bad"),
+        (b"[[[]]]", 422, "bad fields: 1"),
         (b'"' + b"x" * 2048 + b'"', 413, "larger than 2048 bytes"),
     ],
 )
@@ -154,9 +155,8 @@ async def test_a_body_without_a_length_is_limited_as_well(post: Post) -> None:
 
 
 async def test_the_engine_names_its_bad_fields_in_the_same_answer(post: Post, engine: Engine) -> None:
-    engine.problem = Problem(
-        422, "bad", [("/rate_limit", "other words"), ("/filter/tags/0", "is odd"), ("/start_time", "is needed")]
-    )
+    said = {"/rate_limit": "other words", "/filter/tags/0": "is odd", "/start_time": "is needed"}
+    engine.problem = invalid([(pointer, Fault(words)) for pointer, words in said.items()])
     status, problem = await post({**MAILING, "rate_limit": "x", "start_time": "now"})
     assert status == 422
     assert engine.asked == [{key: value for key, value in MAILING.items() if key not in ("rate_limit", "start_time")}]
@@ -165,12 +165,12 @@ async def test_the_engine_names_its_bad_fields_in_the_same_answer(post: Post, en
         "/start_time": "must be a time as in RFC 3339, like 2026-01-31T09:00:00Z",
         "/filter/tags/0": "is odd",
     }
-    assert problem["detail"] == "3 fields are bad"
+    assert problem["detail"] == "bad fields: 3"
 
 
 @pytest.mark.parametrize(
     ("of_engine", "told"), [(401, 401), (403, 403), (404, 404), (409, 422), (500, 422), (503, 503)]
 )
 async def test_who_may_not_ask_is_told_that_first(post: Post, engine: Engine, of_engine: int, told: int) -> None:
-    engine.problem = Problem(of_engine, "no")
+    engine.problem = Problem(of_engine, Fault("no"))
     assert (await post({**MAILING, "text": 5}))[0] == told

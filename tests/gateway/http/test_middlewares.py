@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
+from common.error_codes import Fault
 from gateway.http.keys import ENGINE
 from gateway.http.limits import CallerRates
 from gateway.http.problems import Problem
@@ -31,7 +32,7 @@ async def _bug(_request: web.Request) -> web.Response:
 
 
 async def _problem(_request: web.Request) -> web.Response:
-    raise Problem(422, "bad", [("/x", "is bad")])
+    raise Problem(422, Fault("bad"), [("/x", Fault("is bad"))])
 
 
 async def _half(request: web.Request) -> web.StreamResponse:
@@ -136,7 +137,9 @@ async def test_body_that_is_too_large_is_413(session: aiohttp.ClientSession, url
 
 async def test_a_problem_passes_and_a_redirect_too(session: aiohttp.ClientSession, url: str) -> None:
     async with session.get(f"{url}/api/v1/problem/7") as answer:
-        assert (await problem_of(answer))["errors"] == [{"pointer": "/x", "message": "is bad"}]
+        assert (await problem_of(answer))["errors"] == [
+            {"pointer": "/x", "message": "is bad", "code": "", "arguments": {}}
+        ]
     async with session.get(f"{url}/api/v1/redirect", allow_redirects=False) as answer:
         assert (answer.status, answer.headers["Location"]) == (308, "/healthz")
 

@@ -11,6 +11,7 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode, aio
 
+from common.error_codes import ErrorCode, Fault
 from gateway.http.problems import Problem, of_rpc, pointer_of
 
 INFO = error_details_pb2.ErrorInfo(reason="X", domain="mailing.v1")
@@ -61,7 +62,7 @@ def test_the_table(code: StatusCode, status: int) -> None:
 
 def test_bad_fields_become_pointers() -> None:
     bad = error_details_pb2.BadRequest()
-    bad.field_violations.add(field="filter.tags[3]", description="must not be empty")
+    bad.field_violations.add(field="filter.tags[3]", description="must not be empty", reason="EMPTY")
     bad.field_violations.add(field="request_id", description="was used for something else")
     problem = of_rpc(failed(StatusCode.INVALID_ARGUMENT, "2 fields are bad", [INFO, bad]))
     assert problem.errors == [
@@ -101,7 +102,9 @@ def test_words_of_grpc_itself_stay_inside() -> None:
     for code in (StatusCode.UNKNOWN, StatusCode.INTERNAL):
         assert "Traceback" not in of_rpc(failed(code, "Traceback: KeyError('x')", [])).detail
     known = "internal error, reference 0123456789ab"
-    assert of_rpc(failed(StatusCode.INTERNAL, known, [])).detail == known
+    info = error_details_pb2.ErrorInfo(reason="INTERNAL", metadata={"reference": "0123456789ab"})
+    bug = of_rpc(failed(StatusCode.INTERNAL, known, [info])).detail
+    assert (bug, bug.code, bug.arguments) == (known, "INTERNAL", {"reference": "0123456789ab"})
 
 
 def test_too_large_is_said_of_the_request_only() -> None:
@@ -112,7 +115,8 @@ def test_too_large_is_said_of_the_request_only() -> None:
 
 
 def test_a_problem_is_rfc_9457() -> None:
-    response = Problem(422, "bad", [("/a", "must be")], {"Retry-After": "1"}, {"more": 1}).response("/api/v1/x")
+    bad = [("/a", ErrorCode.TOO_SMALL.format(min=1))]
+    response = Problem(422, Fault("bad"), bad, {"Retry-After": "1"}, {"more": 1}).response("/api/v1/x")
     assert response.content_type == "application/problem+json"
     assert response.headers["Retry-After"] == "1"
     assert isinstance(response.body, bytes)
@@ -122,6 +126,8 @@ def test_a_problem_is_rfc_9457() -> None:
         "status": 422,
         "detail": "bad",
         "instance": "/api/v1/x",
-        "errors": [{"pointer": "/a", "message": "must be"}],
+        "code": "",
+        "arguments": {},
+        "errors": [{"pointer": "/a", "message": "must be at least 1", "code": "TOO_SMALL", "arguments": {"min": "1"}}],
         "more": 1,
     }

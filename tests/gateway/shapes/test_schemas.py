@@ -67,14 +67,14 @@ def test_all_that_is_bad_is_named() -> None:
         "id": 5,
     }
     assert bad(MAILING_NEW, data) == {
-        "/text": "must have 1 to 4096 characters",
-        "/filter/tags/1": "must have at most 64 characters",
+        "/text": "must have 1 to 4096 characters, not 0",
+        "/filter/tags/1": "must have at most 64 characters, not 65",
         "/filter/tags/2": "must be text",
         "/filter/phone_codes": "must be an array",
         "/filter/a~1b~0": "is not a known field",
         "/start_time": "must say its offset from UTC, like 2026-01-31T09:00:00+03:00 or 2026-01-31T06:00:00Z",
         "/end_time": "is required",
-        "/local_hours/from": "must be HH:MM, 00:00 to 23:59",
+        "/local_hours/from": "must be a time of day like 09:00, from 00:00 to 23:59",
         "/local_hours/to": "is required",
         "/rate_limit": "must be a number",
         "/on_uncertain": "must be one of resend, not_sent",

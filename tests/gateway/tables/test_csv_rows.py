@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from common.error_codes import Fault
 from gateway.tables.csv_rows import (
     COLUMNS,
     ImportRow,
@@ -312,18 +313,18 @@ def test_ndjson() -> None:
     assert read(text.encode()) == [
         row_of(1, "1", None, None, None),
         row_of(3, "79161234567", None, None, None),
-        RowError(5, "colour", "unknown field"),
+        RowError(5, "colour", Fault("unknown field")),
         row_of(7, None, None, "", None),
-        RowError(8, "", "the line is not valid JSON"),
-        RowError(9, "", "the line must be a JSON object"),
+        RowError(8, "", Fault("the line is not valid JSON")),
+        RowError(9, "", Fault("the line must be a JSON object")),
     ]
 
 
 @pytest.mark.parametrize("phone", ["79161234567.0", "7.9161234567E+10", "true", "[]", "1" * 30])
 def test_a_number_that_went_through_a_table_is_no_phone_number_in_ndjson(phone: str) -> None:
     message = "must be a text in quotes, or a whole number"
-    assert read(f'{{"phone_number": {phone}}}'.encode()) == [RowError(1, "phone_number", message)]
-    assert read(b'{"phone_number": "7", "tag": 5}') == [RowError(1, "tag", "must be a text in quotes")]
+    assert read(f'{{"phone_number": {phone}}}'.encode()) == [RowError(1, "phone_number", Fault(message))]
+    assert read(b'{"phone_number": "7", "tag": 5}') == [RowError(1, "tag", Fault("must be a text in quotes"))]
 
 
 def test_an_empty_ndjson_body_is_no_error_when_the_format_is_told() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.error_codes import Fault
 from engine.api.server import MESSAGE_BYTES_MAX
 from gateway.tables.csv_rows import ImportRow, Item, RowError
 from gateway.tables.import_stream import PAGE_ROWS, ROW_BYTES_MAX, _pages, _Rejected, row_message
@@ -52,7 +53,7 @@ async def test_pages_are_small_and_no_row_is_lost(found: list[int]) -> None:
 
 async def test_pages_of_usual_rows_have_a_thousand() -> None:
     rows: list[Item] = [ImportRow(n, ("79161234567", "916", "я" * 64, "Europe/Moscow")) for n in range(2_500)]
-    pages, rejected = await pages_of([*rows, RowError(9_999, "tag", "is bad")])
+    pages, rejected = await pages_of([*rows, RowError(9_999, "tag", Fault("is bad"))])
     assert [len(page) for page in pages] == [PAGE_ROWS, PAGE_ROWS, 500]
     assert rejected.count == 1
 
