@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from aiohttp_admin.backends.abc import Meta, Record
 
-from admin.resources.asked import checked
 from admin.resources.base import PanelResource
+from admin.resources.parameters import checked
 from common.contract.codec import json_of, message_of
 from common.error_codes import ErrorCode
 from gateway.http.problems import invalid

@@ -9,8 +9,8 @@ from typing import Any, Final
 from aiohttp_admin.backends.abc import Record
 from grpc import StatusCode, aio
 
-from admin.resources.asked import whole_number
 from admin.resources.base import PanelResource
+from admin.resources.parameters import whole_number
 from common.contract.codec import json_of
 from common.contract.reader import field_of
 from common.contract.values import numbers

@@ -13,8 +13,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from admin.client_export import export
 from admin.import_preview import SAMPLE_BYTES_MAX, preview
 from admin.import_run import Imports
-from admin.resources.asked import checked, filters_of
 from admin.resources.base import PanelResource
+from admin.resources.parameters import checked, filters_of
 from admin.session import Sessions
 from common.contract.codec import json_of, message_of
 from common.error_codes import ErrorCode

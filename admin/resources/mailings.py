@@ -8,8 +8,8 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp_admin.backends.abc import Meta, Record
 
-from admin.resources.asked import checked, one_id
 from admin.resources.base import PanelResource
+from admin.resources.parameters import checked, one_id
 from common.contract.codec import json_of, message_of
 from gateway.routes.operations import binding_named, request_of
 from gateway.shapes import Use, query_of, schema_of

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from aiohttp_admin.backends.abc import Meta, Record
 
-from admin.resources.asked import checked, whole_number
 from admin.resources.base import PanelResource
+from admin.resources.parameters import checked, whole_number
 from common.contract.codec import json_of, message_of
 from gateway.routes.operations import binding_named
 from gateway.shapes import query_of

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from aiohttp_admin.backends.abc import Meta, Record
 
-from admin.resources.asked import checked
 from admin.resources.base import PanelResource
+from admin.resources.parameters import checked
 from common.contract.codec import json_of, message_of
 from gateway.shapes import Use, schema_of
 from mailing.v1 import access_service_pb2 as pb
