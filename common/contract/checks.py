@@ -6,10 +6,12 @@ For the engine, which decides::
     for path, code, values in check(client): ...   # [Violation("tag", "TOO_LONG", {"max": 64, "count": 70})]
 
 ``path`` is the field's as errors name it (``filter.tags[3]``). ``code`` names an error of ``common.error_codes``,
-``values`` are those in its sentence: ``ErrorCode[code].format(**values)`` is what is said. Within a message all violations are found, of one field the first. Looked at are lengths,
-patterns, ranges, numbers of entries, words of enums, and that times and words that are required are set; inside
-objects and lists, too. What only the engine writes is not looked at. What spans fields, or needs a clock, a database
-or a setting, is the domain's: what a phone number is, a time zone, an end after the start.
+``values`` are those in its sentence: ``ErrorCode[code].format(**values)`` is what is said.
+
+All violations in a message are found, of one field the first. Looked at are lengths, patterns, ranges, numbers of
+entries, words of enums, and whether times and words that are required are set; inside objects and lists, too. Fields
+that only the engine writes are not looked at. What spans fields, or needs a clock, a database or a setting, is the
+domain's: what a phone number is, a time zone, an end after the start.
 
 A field that is not set is within its limits, unless it is a time or a word that is required. Of an update check the
 message as it would be, or leave out violations whose path is not in the mask. Texts are looked at as they come: what
