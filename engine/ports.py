@@ -77,6 +77,22 @@ class Claim(NamedTuple):
         """What undoes it; ``due_us`` as in ``Return``."""
         return Return(self.message_id, self.mailing_id, self.attempt, due_us)
 
+    def ended(
+        self,
+        event: Event,
+        started_us: int,
+        finished_us: int,
+        http_status: int | None,
+        detail: str,
+        due_us: int,
+        text_version: int | None,
+    ) -> Record:
+        """The outcome of its call; the arguments are ``Record``'s."""
+        # This is done for each message: unpacking is quicker than asking for each field, and ``_make`` than ``Record``.
+        message_id, mailing_id, client_id, attempt, _, _, _ = self
+        call = (started_us, finished_us, http_status, detail, due_us, text_version)
+        return Record._make((message_id, mailing_id, client_id, attempt, event, *call))
+
 
 class Record(NamedTuple):
     """The outcome of one call, to be stored."""

@@ -1,4 +1,4 @@
-"""Who may do what, and what names and passwords may be (SPEC, section 6); guessing: ``domain.sign_in``."""
+"""Who may do what, and what names and passwords may be; guessing: ``domain.sign_in``."""
 
 from __future__ import annotations
 

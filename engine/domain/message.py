@@ -34,7 +34,7 @@ class Status(IntEnum):
 
     @property
     def public(self) -> str:
-        """The status as the API names it (SPEC, section 1)."""
+        """The status as the API names it."""
         return _PUBLIC[self]
 
     @property

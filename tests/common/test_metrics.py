@@ -16,7 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from common.metrics import Histogram
 from common.setting_types import Listen
-from engine.metrics import MESSAGE_OUTCOMES, Metrics
+from engine.domain.breaker import BreakerState
+from engine.metrics import BREAKER_STATES, MESSAGE_OUTCOMES, Metrics
 from engine.metrics_connections import CONNECTIONS_MAX
 from engine.metrics_server import MetricsServer, start_metrics_server
 
@@ -104,7 +105,7 @@ def test_gauges_are_set_or_followed() -> None:
     metrics.in_flight.inc()
     metrics.in_flight.inc(-1)
     metrics.workers.set(64)
-    metrics.set_breaker_state("blocked")
+    metrics.breaker_state.set(BREAKER_STATES[BreakerState.BLOCKED])
     queue.pop()
     found = samples(metrics)
     assert (found["mailing_queue_depth"], found["mailing_in_flight"], found["mailing_workers"]) == (2, 0, 64)

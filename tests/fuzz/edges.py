@@ -27,7 +27,6 @@ from engine.api.paging import page_of, token_after
 from engine.domain.errors import InvalidInput
 from engine.domain.outcome import Answer, Verdict, classify
 from engine.domain.phone import PHONE_LENGTH, normalise
-from engine.domain.time_text import format_rfc3339, parse_rfc3339
 from engine.provider.reply import code_of, read_reply
 from engine.settings import ENGINE
 from gateway.settings import GATEWAY
@@ -200,16 +199,6 @@ def phone_number(data: bytes) -> None:
     assert written[:-10] in ("", "7", "8")
 
 
-def instant(data: bytes) -> None:
-    """A time is read to what it is written from, or refused."""
-    try:
-        us = parse_rfc3339(data.decode("utf-8", "replace"))
-    except ValueError as error:
-        _one_line(error)
-        return
-    assert parse_rfc3339(format_rfc3339(us)) == us
-
-
 EDGES: Final = tuple(
     Edge(name, check, words(name) + more)
     for name, check, more in (
@@ -220,6 +209,5 @@ EDGES: Final = tuple(
         ("database_address", database_address, ()),
         ("page_token", page_token, ()),
         ("phone_number", phone_number, ()),
-        ("instant", instant, ()),
     )
 )

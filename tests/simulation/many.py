@@ -110,7 +110,9 @@ class Engine:
         self.pool = pool_of(database)
         self.store = Store(database)
         self.clock = VirtualClock(life.loop, life.random.choice(life.knobs.skews_us))
-        self.delivery = self._delivery()
+        self.provider, self.breaker = self._provider(), self._breaker()
+        self.delivery: Delivery
+        """Once it ``is_up``."""
         self.is_up = False
 
     def _provider(self) -> EngineProvider:
@@ -119,29 +121,33 @@ class Engine:
         who: dict[str, Any] = {"engine": self.name, "ahead_us": self.clock.ahead_us}
         return EngineProvider(life.clock, life.random, life.faults, **known, **who)
 
-    def _delivery(self) -> Delivery:
+    def _breaker(self) -> Breaker:
+        return Breaker(failure_threshold=self.life.random.choice((5, 20)), pause_max_seconds=2.0)
+
+    async def _start(self) -> None:
         life = self.life
-        return Delivery(
+        self.delivery = await Delivery.join(
             self.store,
-            self._provider(),
+            self.provider,
             clock=self.clock,
             random=life.random,
             settings=life.settings,
             name=self.name,
             meter=NoMeter(),
-            breaker=Breaker(failure_threshold=life.random.choice((5, 20)), pause_max_seconds=2.0),
+            breaker=self.breaker,
         )
+        await self.delivery.start()
+        self.store.on_owners_told = self.delivery.actors.clients.owners_told
 
     async def run(self) -> None:
         """Start; when the store fails, again, as an operator's restart would."""
         while True:
             try:
-                await self.delivery.start()
-                self.store.on_owners_told = self.delivery.clients.owners_told
+                await self._start()
                 break
             except StoreUnavailable:
                 await asyncio.sleep(0.5)
-                self.delivery = self._delivery()
+                self.provider, self.breaker = self._provider(), self._breaker()
         self.is_up = True
 
     def kill(self) -> None:

@@ -367,5 +367,5 @@ def _phone(given: ClientInput) -> int:
 async def _tell(engine: Engine, client_ids: Iterable[int]) -> None:
     """As the API does after the commit, before it answers."""
     ids = list(client_ids)
-    engine.delivery.clients.changed(ids)
-    await engine.delivery.clients.followed(ids)
+    engine.delivery.actors.clients.changed(ids)
+    await engine.delivery.actors.clients.followed(ids)
