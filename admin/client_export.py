@@ -11,7 +11,7 @@ from common.error_codes import ErrorCode
 from gateway.http.engine_client import EngineClient
 from gateway.http.keys import STOPPING
 from gateway.http.problems import Problem, invalid
-from gateway.tables.csv_rows import COLUMNS, csv_row
+from gateway.tables.row_text import COLUMNS, cells_of, csv_row
 from mailing.v1 import client_service_pb2 as pb
 
 _BOM: Final = "\ufeff"
@@ -50,8 +50,7 @@ async def export(
         while isinstance(page, pb.ExportClientsResponse):  # else grpc.aio.EOF
             if request.config_dict[STOPPING].is_set():
                 raise Problem(503, ErrorCode.GATEWAY_STOPPING.format())
-            rows = ([getattr(each, name) for name in COLUMNS] for each in page.clients)
-            lines = (csv_row(row, delimiter) for row in rows)
+            lines = (csv_row(cells_of(each), delimiter) for each in page.clients)
             await response.write("".join(lines).encode())
             page = await call.read()
         return response

@@ -14,14 +14,14 @@ from typing import Any, Final
 from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode, aio
 
+from common.contract.codec import message_of
+from common.contract.values import Json
 from common.error_codes import ErrorCode
 from common.turns import Turns
 from gateway.http.engine_client import EngineClient
 from gateway.http.problems import BadField, Problem, fault_json, of_rpc
-from gateway.tables.csv_rows import COLUMNS, ClientRow, Item, RowError, RowReader, UnknownEncoding, UnreadableInput
+from gateway.tables.csv_rows import COLUMNS, ImportRow, Item, RowError, RowReader, UnknownEncoding, UnreadableInput
 from gateway.tables.import_stream import SLICE_BYTES
-from gateway.translate import client_proto
-from gateway.translate.values import Json
 from mailing.v1 import client_pb2
 from mailing.v1 import client_service_pb2 as pb
 
@@ -93,10 +93,10 @@ async def _shown(engine: EngineClient, ask: Ask, items: Sequence[Item]) -> Json:
     if errors:
         return _row(line, "bad", errors=[(each.field, each.message) for each in errors])
     row = items[0]
-    assert isinstance(row, ClientRow)
-    given = {name: value for name in COLUMNS if (value := getattr(row, name)) is not None}
+    assert isinstance(row, ImportRow)
+    given = {name: value for name, value in zip(COLUMNS, row.cells, strict=True) if value is not None}
     try:
-        old = await _stored(engine, ask, row.phone_number)
+        old = await _stored(engine, ask, row.cell("phone_number") or "")
         after: client_pb2.Client = await ask(*_check(engine, given, old))
     except aio.AioRpcError as error:
         if error.code() is not StatusCode.INVALID_ARGUMENT:
@@ -118,10 +118,11 @@ async def _stored(engine: EngineClient, ask: Ask, phone_number: str) -> client_p
 
 def _check(engine: EngineClient, given: Json, old: client_pb2.Client | None) -> tuple[Callable[..., Any], Any]:
     """The call that tells what the row makes, as ImportClientsRow says it."""
+    client = message_of(client_pb2.Client, given)
     if old is None:
-        return engine.clients.CreateClient, pb.CreateClientRequest(client=client_proto(given), validate_only=True)
-    mask = FieldMask(paths=list(given))
-    asked = pb.UpdateClientRequest(client=client_proto(given, old.id), update_mask=mask, validate_only=True)
+        return engine.clients.CreateClient, pb.CreateClientRequest(client=client, validate_only=True)
+    client.id = old.id
+    asked = pb.UpdateClientRequest(client=client, update_mask=FieldMask(paths=list(given)), validate_only=True)
     return engine.clients.UpdateClient, asked
 
 

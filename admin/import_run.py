@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from common.contract.values import Json
 from common.error_codes import ErrorCode
 from gateway.http.engine_client import EngineClient
 from gateway.http.keys import SETTINGS
 from gateway.http.problems import Problem, invalid
 from gateway.http.streaming import body_chunks
 from gateway.routes.imports import reader_of, result_json, run_import
-from gateway.translate.values import Json
 
 _KEY_LENGTH_MAX = 64
 

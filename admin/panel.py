@@ -23,7 +23,7 @@ from admin.resources.messages import MessageResource
 from admin.resources.tokens import TokenResource
 from admin.secret import panel_secret
 from admin.session import PATH, Person, Sessions, key_of
-from gateway.document.openapi import declared_role
+from gateway.http.admission import declared_role
 from gateway.http.keys import ENGINE
 from gateway.http.limits import CallerRates
 from gateway.settings import Settings

@@ -24,13 +24,12 @@ from cryptography.fernet import InvalidToken
 
 from admin.permissions import permissions_of
 from common.error_codes import ErrorCode
-from gateway.http.admission import Role
+from gateway.http.admission import ROLES, Role
 from gateway.http.caller import address_of, is_https
 from gateway.http.engine_client import AUTHORIZATION
 from gateway.http.keys import ADMISSION
 from gateway.http.limits import CallerRates
 from gateway.http.problems import Problem
-from gateway.translate.access import ROLES
 from mailing.v1.access_pb2 import Identity
 
 PATH: Final = "/admin"

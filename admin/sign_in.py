@@ -8,6 +8,7 @@ from aiohttp import web
 from grpc import StatusCode, aio
 
 from admin.session import Sessions
+from common.contract.codec import message_of
 from common.error_codes import ErrorCode
 from gateway.http.admission import open_to_all
 from gateway.http.body import SIGN_IN_BYTES_MAX, read_body, read_json
@@ -15,9 +16,8 @@ from gateway.http.caller import address_of
 from gateway.http.engine_client import AUTHORIZATION
 from gateway.http.keys import ENGINE, SIGN_INS
 from gateway.http.problems import Problem
-from gateway.schemas import PasswordSchema
-from gateway.translate import change_password_proto
-from mailing.v1.access_service_pb2 import SignInRequest, SignOutRequest
+from gateway.shapes import Use, schema_of
+from mailing.v1.access_service_pb2 import ChangePasswordRequest, SignInRequest, SignOutRequest
 
 
 def routes(sessions: Sessions) -> list[web.RouteDef]:
@@ -59,7 +59,8 @@ def routes(sessions: Sessions) -> list[web.RouteDef]:
 
     async def change_password(request: web.Request) -> web.Response:
         engine = request.app[ENGINE]
-        asked = change_password_proto(await read_body(request, PasswordSchema))
+        schema = schema_of(ChangePasswordRequest.DESCRIPTOR, Use.REPLACE)
+        asked = message_of(ChangePasswordRequest, await read_body(request, schema))
         await engine.call(request, engine.access.ChangePassword, asked)
         return web.Response(status=204)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli import show
 from cli.exporting import export_clients
 from cli.failures import UsageFailure
+from cli.flags import Given, flags, names
 from cli.importing import import_clients
 from cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
 from cli.plain import INT64_MAX
@@ -31,10 +32,6 @@ from mailing.v1.client_service_pb2 import (
 app = typer.Typer(help="People who can receive texts.", no_args_is_help=True)
 
 ClientId = Annotated[int, typer.Argument(metavar="ID", help="The client's id.", min=1, max=INT64_MAX)]
-Phone = Annotated[str | None, typer.Option("--phone-number", help='Like 79161234567 or "+7 (916) 123-45-67".')]
-Code = Annotated[str | None, typer.Option("--phone-code", help="Operator code; default: digits 2 to 4 of the number.")]
-Tag = Annotated[str | None, typer.Option("--tag", help="A free label; '' for none.")]
-Zone = Annotated[str | None, typer.Option("--time-zone", help="IANA name, like Europe/Moscow; default: the engine's.")]
 
 
 @app.command("import")
@@ -58,47 +55,29 @@ def import_(
 
 
 @app.command("export")
+@flags(ExportClientsRequest.DESCRIPTOR)
 def export(
     context: typer.Context,
+    given: Given,
     file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="Where to; - is stdout.")] = "-",
     format: Annotated[str, typer.Option(help="csv or ndjson; auto: by the file's name, else csv.")] = "auto",
-    tag: Tag = None,
-    phone_code: Code = None,
-    phone_number: Phone = None,
-    time_zone: Zone = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="CSV for programs: no apostrophe before what a table program would run.")
     ] = False,
 ) -> None:
     """Write clients as CSV or NDJSON, as `clients import` takes them."""
-    request = ExportClientsRequest(
-        tag=tag, phone_code=phone_code, phone_number=phone_number, time_zone=time_zone, page_size=1000
-    )
+    request = ExportClientsRequest(page_size=1000, **given)
     run(context, lambda session: export_clients(session, file, request, _format(format), is_raw=raw))
 
 
 @app.command("list")
-def list_(
-    context: typer.Context,
-    tag: Tag = None,
-    phone_code: Code = None,
-    phone_number: Phone = None,
-    time_zone: Zone = None,
-    limit: Limit = DEFAULT_LIMIT,
-    all_: All = False,
-) -> None:
+@flags(ListClientsRequest.DESCRIPTOR)
+def list_(context: typer.Context, given: Given, limit: Limit = DEFAULT_LIMIT, all_: All = False) -> None:
     """List clients; filters that are given must all hold."""
 
     async def act(session: Session) -> None:
         async def fetch(size: int, token: str) -> ListClientsResponse:
-            request = ListClientsRequest(
-                page_size=size,
-                page_token=token,
-                tag=tag,
-                phone_code=phone_code,
-                phone_number=phone_number,
-                time_zone=time_zone,
-            )
+            request = ListClientsRequest(page_size=size, page_token=token, **given)
             return await session.clients.ListClients(request, timeout=CALL_SECONDS, metadata=session.metadata)
 
         items, total, token = await collect(fetch, lambda page: list(page.clients), None if all_ else limit)
@@ -130,21 +109,18 @@ def get(context: typer.Context, client_id: ClientId) -> None:
 
 
 @app.command("add")
+@flags(Client.DESCRIPTOR, without=["phone_number"])
 def add(
     context: typer.Context,
     phone_number: Annotated[
         str, typer.Argument(metavar="PHONE_NUMBER", help='Like 79161234567 or "+7 (916) 1234567".')
     ],
-    phone_code: Code = None,
-    tag: Tag = None,
-    time_zone: Zone = None,
+    given: Given,
 ) -> None:
     """Add a client."""
 
     async def act(session: Session) -> None:
-        client = Client(
-            phone_number=phone_number, phone_code=phone_code or "", tag=tag or "", time_zone=time_zone or ""
-        )
+        client = Client(phone_number=phone_number, **given)
         request = CreateClientRequest(client=client, request_id=str(uuid.uuid4()))
         _show(session, await session.clients.CreateClient(request, timeout=CALL_SECONDS, metadata=session.metadata))
 
@@ -152,23 +128,15 @@ def add(
 
 
 @app.command("edit")
-def edit(
-    context: typer.Context,
-    client_id: ClientId,
-    phone_number: Phone = None,
-    phone_code: Code = None,
-    tag: Tag = None,
-    time_zone: Zone = None,
-) -> None:
+@flags(Client.DESCRIPTOR)
+def edit(context: typer.Context, client_id: ClientId, given: Given) -> None:
     """Change a client; what is not given stays."""
-    given = {"phone_number": phone_number, "phone_code": phone_code, "tag": tag, "time_zone": time_zone}
-    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    if not changes:
-        raise UsageFailure("nothing to change: give --phone-number, --phone-code, --tag or --time-zone")
+    if not given:
+        raise UsageFailure(f"nothing to change: give {names(Client.DESCRIPTOR)}")
 
     async def act(session: Session) -> None:
-        request = UpdateClientRequest(client=Client(id=client_id, **changes))
-        request.update_mask.paths.extend(changes)
+        request = UpdateClientRequest(client=Client(id=client_id, **given))
+        request.update_mask.paths.extend(given)
         _show(session, await session.clients.UpdateClient(request, timeout=CALL_SECONDS, metadata=session.metadata))
 
     run(context, act)

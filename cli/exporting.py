@@ -16,6 +16,7 @@ from cli.session import Session
 from cli.show import number
 from common import private
 from gateway.tables.csv_rows import COLUMNS, Format, csv_row, ndjson_row
+from gateway.tables.row_text import cells_of
 from mailing.v1.client_service_pb2 import ExportClientsRequest
 
 
@@ -51,7 +52,7 @@ async def _write(
     with Progress(*columns, console=session.err, transient=True, disable=quiet or not session.err.is_terminal) as bar:
         task = bar.add_task("export", total=None)
         async for page in session.clients.ExportClients(request, metadata=session.metadata):
-            lines = [row((c.phone_number, c.phone_code, c.tag, c.time_zone)) for c in page.clients]
+            lines = [row(cells_of(each)) for each in page.clients]
             out.write("".join(lines).encode())
             count += len(lines)
             bar.update(task, completed=count)

@@ -18,14 +18,14 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema
 
+from common.contract.values import Json
 from gateway.document import page
 from gateway.document import shared_parts as parts
-from gateway.http.admission import Role
-from gateway.schemas import ProblemSchema
-from gateway.schemas.examples import example_of
-from gateway.translate.values import Json
+from gateway.http.admission import Role, declare_role
+from gateway.shapes.examples import example_of
+from gateway.shapes.problem import ProblemSchema
 
-__all__ = ["DOCUMENT", "Body", "Role", "declared_role", "make_document", "operation", "setup_document"]
+__all__ = ["DOCUMENT", "Body", "make_document", "operation", "setup_document"]
 
 DOCUMENT: Final = web.AppKey("DOCUMENT", dict[str, Any])
 """The document, for those who are on the same application."""
@@ -52,7 +52,6 @@ class Body:
 class _Extra:
     """What aiohttp-apispec's decorators have no place for."""
 
-    role: Role | None
     body_example: Any
     response_example: Any
     bodies: Mapping[str, Body]
@@ -97,7 +96,6 @@ def operation(
     """
     status, schema = response
     extra = _Extra(
-        role,
         example_of(body) if body is not None and body_example is None else body_example,
         example_of(schema) if schema is not None and response_example is None else response_example,
         bodies or {},
@@ -123,20 +121,11 @@ def operation(
             described = querystring_schema(query)(described)
         if schema is not None:
             described = response_schema(schema, status)(described)
+        declare_role(described, role)
         result: Handler = described
         return result
 
     return decorate
-
-
-def declared_role(handler: object) -> Role | None:
-    """The least role that may call a handler. ``None``: no token is needed.
-
-    Raises:
-        LookupError: the handler was not declared with ``operation``.
-    """
-    extra: _Extra = getattr(handler, "__apispec__", {})[_EXTRA]
-    return extra.role
 
 
 _LOCATION: Final = {"description": "Where it is.", "schema": {"type": "string", "format": "uri-reference"}}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from common.contract.values import Json
 from common.error_codes import ErrorCode
 from gateway.http.problems import CHALLENGE, Problem, invalid
-from gateway.translate.values import Json
 
 PROBLEM_TYPE: Final = "application/problem+json"
 TITLE: Final = "Mailing Service"

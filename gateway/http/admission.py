@@ -17,16 +17,19 @@ from typing import Final, Generic, Literal, TypeVar
 from aiohttp import web
 from grpc import StatusCode, aio
 
+from common.contract.values import words
 from common.error_codes import ErrorCode
 from gateway.http.engine_client import EngineClient, authorization_of, patience_of
 from gateway.http.problems import CHALLENGE, Problem
-from gateway.translate.access import ROLES
 from mailing.v1.access_pb2 import Identity
+from mailing.v1.access_pb2 import Role as RoleNumber
 
 Answer = TypeVar("Answer")
 Role = Literal["viewer", "operator", "admin"]
 """The least one that a route takes."""
 
+ROLES: Final = words(RoleNumber.DESCRIPTOR)
+"""The words of the contract's roles."""
 _RANKS: Final[Mapping[str, int]] = {"viewer": 1, "operator": 2, "admin": 3}
 _TRUST_SECONDS: Final = 2.0
 _KNOWN_MAX: Final = 10_000
@@ -38,6 +41,27 @@ _SECRET_LENGTH_MAX: Final = 4096
 _ADMITTED: Final = web.RequestKey("ADMITTED", bool)
 CALLER: Final = web.RequestKey("CALLER", Identity)
 """Who calls, once it is known."""
+
+
+_DECLARED: Final = "__least_role__"
+
+
+def declare_role(handler: object, role: Role | None) -> None:
+    """Say which role a handler needs at least. ``None``: no token is needed."""
+    setattr(handler, _DECLARED, role)
+
+
+def declared_role(handler: object) -> Role | None:
+    """The least role that may call a handler. ``None``: no token is needed.
+
+    Raises:
+        LookupError: it was not declared.
+    """
+    try:
+        role: Role | None = getattr(handler, _DECLARED)
+    except AttributeError:
+        raise LookupError(f"no role is declared for {handler}") from None
+    return role
 
 
 def open_to_all(request: web.Request) -> None:

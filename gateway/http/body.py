@@ -10,12 +10,12 @@ import orjson
 from aiohttp import web
 from marshmallow import Schema, ValidationError
 
+from common.contract.values import Json
 from common.error_codes import ErrorCode, Fault
 from gateway.http.keys import SETTINGS
-from gateway.http.problems import ERRORS_MAX, BadField, Problem, invalid
+from gateway.http.problems import BadField, Problem, invalid
 from gateway.http.streaming import body_chunks
-from gateway.schemas.fields import PAGE_SIZE_DEFAULT, Page
-from gateway.translate.values import Json
+from gateway.shapes.fields import ERRORS_MAX, PAGE_SIZE_DEFAULT
 
 __all__ = ["SIGN_IN_BYTES_MAX", "Check", "pointers", "read_body", "read_json", "read_query"]
 
@@ -62,7 +62,7 @@ def read_query(request: web.Request, schema: type[Schema]) -> Json:
     """The parameters of the query, as ``schema`` loads them; those of a page always have a size, within the setting's
     limit. Raises Problem (422)."""
     loaded = _loaded_query(request, schema) if request.query else {}
-    if issubclass(schema, Page):
+    if "page_size" in _instance(schema).fields:
         most: int = request.config_dict[SETTINGS].http_page_size
         loaded["page_size"] = min(loaded.get("page_size", PAGE_SIZE_DEFAULT), most)
     return loaded

@@ -84,7 +84,18 @@ class EngineClient:
         self.messages: MessageServiceAsyncStub = MessageServiceStub(channel)
         self.engine: EngineServiceAsyncStub = EngineServiceStub(channel)
         self.access: AccessServiceAsyncStub = AccessServiceStub(channel)
+        self._stubs: dict[str, Any] = {
+            "ClientService": self.clients,
+            "MailingService": self.mailings,
+            "MessageService": self.messages,
+            "EngineService": self.engine,
+            "AccessService": self.access,
+        }
         self._health: Any = health_pb2_grpc.HealthStub(channel)
+
+    def method(self, descriptor: Any) -> Any:
+        """The stub's method for one of the contract's, on the channel that is in use."""
+        return getattr(self._stubs[descriptor.containing_service.name], descriptor.name)
 
     def use(self, channel: aio.Channel) -> None:
         """Make later calls through another channel; calls under way end on the one before, which is closed then."""

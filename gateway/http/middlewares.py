@@ -17,8 +17,7 @@ from common.hosts import HostGuard
 from common.line_limit import LineLimit
 from common.logs import get_logger
 from common.networks import network_of
-from gateway.document.openapi import declared_role
-from gateway.http.admission import CALLER, open_to_all, secret_of
+from gateway.http.admission import CALLER, declared_role, open_to_all, secret_of
 from gateway.http.caller import address_of, is_https
 from gateway.http.engine_client import KNOWN
 from gateway.http.keys import ADMISSION, METRICS, SETTINGS, STRANGERS

@@ -17,6 +17,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode, aio
 
 from common.error_codes import NOTHING, ErrorCode, Fault
+from gateway.shapes.fields import ERRORS_MAX
 from mailing.v1 import error_pb2
 
 BadField = tuple[str, Fault]
@@ -26,8 +27,6 @@ CONTENT_TYPE: Final = "application/problem+json"
 CHALLENGE: Final = 'Bearer realm="mailing"'
 """``WWW-Authenticate`` of each 401."""
 RETRY_SECONDS: Final = 1
-ERRORS_MAX: Final = 100
-"""Bad fields that are named; of more it is said how many."""
 _POINTER_CHARACTERS_MAX: Final = 200
 _MESSAGE_CHARACTERS_MAX: Final = 1000
 _STATUS_KEY: Final = "grpc-status-details-bin"  # where google.rpc.Status travels, see grpcio-status

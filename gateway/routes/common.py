@@ -9,14 +9,12 @@ import orjson
 from aiohttp import web
 from grpc import aio
 
+from common.contract.values import Json
 from common.error_codes import ErrorCode
 from gateway.http.body import read_body, read_query
-from gateway.http.keys import ENGINE
 from gateway.http.problems import Problem, of_rpc
-from gateway.schemas import Input
-from gateway.translate.values import Json
+from gateway.shapes import Input
 
-API: Final = "/api/v1"
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
 ID: Final = "[0-9]+"
 """An id in a path, so that ``/clients/{client_id}`` is another thing than ``/clients/export`` for all methods."""
@@ -70,43 +68,22 @@ def no_query(request: web.Request) -> None:
         read_query(request, Input)
 
 
-async def checked_call(request: web.Request, schema: type[Input], method: Any, make: Callable[..., Any]) -> Any:
-    """Call ``method`` with what ``make`` makes of the body. When the schema finds something bad, the rest is shown to
-    the engine with ``validate_only``, so that all that is bad is named at once.
-
-    Raises:
-        Problem: see ``read_body``.
-        AioRpcError: what the engine says.
-    """
-    engine = request.app[ENGINE]
-
-    async def check(valid: Json) -> None:
-        await engine.call(request, method, make(valid, validate_only=True))
-
-    data = await checked_body(request, schema, check)
-    return await engine.call(request, method, make(data))
-
-
 async def checked_body(
-    request: web.Request,
-    schema: type[Input],
-    check: Callable[[Json], Awaitable[object]],
-    *,
-    query: type[Input] = Input,
+    request: web.Request, schema: type[Input], check: Callable[[Json], Awaitable[object]] | None = None
 ) -> Json:
     """The body; see ``read_body``. ``check`` makes a call that changes nothing, with what the schema has let through.
-    ``query``: what may be asked for in the query; nothing, unless given.
 
     Raises:
         Problem: see ``read_body``.
     """
+    if check is None:
+        return await read_body(request, schema)
+    ask = check
 
-    async def ask(valid: Json) -> None:
+    async def asked(valid: Json) -> None:
         try:
-            await check(valid)
+            await ask(valid)
         except aio.AioRpcError as error:
             raise of_rpc(error) from error
 
-    if request.query_string:
-        read_query(request, query)
-    return await read_body(request, schema, ask)
+    return await read_body(request, schema, asked)

@@ -20,7 +20,7 @@ from gateway.tables.row_text import COLUMNS, csv_row, ndjson_row, unguarded
 from gateway.tables.text_lines import MAX_LINE_BYTES, Line, LineReader, UnknownEncoding, UnreadableInput
 
 __all__ = [
-    "COLUMNS", "ClientRow", "RowError", "RowReader", "UnknownEncoding", "UnreadableInput", "csv_row", "ndjson_row",
+    "COLUMNS", "ImportRow", "RowError", "RowReader", "UnknownEncoding", "UnreadableInput", "csv_row", "ndjson_row",
     "read_rows",
 ]  # fmt: skip
 
@@ -39,15 +39,17 @@ _OF_FILE = {
 """What is said of a file whose first line has a problem."""
 
 
-class ClientRow(NamedTuple):
-    """One row. None: its column or key is not there, so a client that exists keeps what it has."""
+class ImportRow(NamedTuple):
+    """One row."""
 
     line: int
     """Where it begins, counted from 1."""
-    phone_number: str
-    phone_code: str | None
-    tag: str | None
-    time_zone: str | None
+    cells: tuple[str | None, ...]
+    """One for each of COLUMNS. None: its column or key is not there, so a client that exists keeps what it has."""
+
+    def cell(self, column: str) -> str | None:
+        """The cell of this column."""
+        return self.cells[COLUMNS.index(column)]
 
 
 class RowError(NamedTuple):
@@ -59,7 +61,7 @@ class RowError(NamedTuple):
     message: Fault
 
 
-Item = ClientRow | RowError
+Item = ImportRow | RowError
 
 
 class _Rows(Protocol):
@@ -169,7 +171,7 @@ class _Misread:
 
     def sifted(self, items: Sequence[Item]) -> list[Item]:
         """Once most rows look wrong, the file is in another encoding, and none with such letters is believed."""
-        found = [_wrong_cell(item) if isinstance(item, ClientRow) else None for item in items]
+        found = [_wrong_cell(item) if isinstance(item, ImportRow) else None for item in items]
         self._looking_wrong += sum(bool(each and each[1]) for each in found)
         self._looking_right += sum(bool(each and not each[1]) for each in found)
         is_doubted = self._looking_wrong > self._looking_right
@@ -179,11 +181,10 @@ class _Misread:
         ]
 
 
-def _wrong_cell(row: ClientRow) -> tuple[str, str] | None:
+def _wrong_cell(row: ImportRow) -> tuple[str, str] | None:
     """A column with letters beyond ASCII, and the word in it that looks wrong, or ""; None: there is no such column."""
     found = None
-    for name in COLUMNS:
-        text = getattr(row, name)
+    for name, text in zip(COLUMNS, row.cells, strict=True):
         if text and not text.isascii():
             word = misread(text[:_MAX_JUDGED])
             if word:
@@ -308,8 +309,7 @@ class _CsvRows:
             yield RowError(number, "", ErrorCode.ROW_CELLS.format(count=len(cells), columns=self._width))
             return
         cells += [""] * (self._width - len(cells))  # table programs leave out empty cells at the end of a row
-        phone, code, tag, zone = (None if at is None else unguarded(cells[at]) for at in self._at)
-        yield ClientRow(number, phone or "", code, tag, zone)
+        yield ImportRow(number, tuple([None if at is None else unguarded(cells[at]) for at in self._at]))
 
 
 def _known_columns(header: str, delimiter: str) -> tuple[int, int]:
@@ -384,5 +384,4 @@ class _JsonRows:
         if errors:
             yield from errors
             return
-        texts = [text if isinstance(text := value.get(name), str) else None for name in COLUMNS]
-        yield ClientRow(number, texts[0] or "", texts[1], texts[2], texts[3])
+        yield ImportRow(number, tuple([value.get(name) for name in COLUMNS]))  # type: ignore[misc]  # looked at above

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Final
 
 import orjson
 
-COLUMNS: Final = ("phone_number", "phone_code", "tag", "time_zone")
-"""The columns of a CSV, and the keys of an NDJSON object. Only the first one must be there."""
+from common.contract.reader import fields_of
+from mailing.v1.client_pb2 import Client
+from mailing.v1.client_service_pb2 import ImportClientsRow
 
+COLUMNS: Final = tuple(field.name for field in fields_of(ImportClientsRow.DESCRIPTOR) if field.name != "line")
+"""The columns of a CSV, and the keys of an NDJSON object, as the contract's row has them. Only ``phone_number`` must be
+there."""
+
+_cells: Final = attrgetter(*COLUMNS)
 _NEEDS_QUOTES: Final = re.compile(r'[",;\t\r\n]|^\s|\s$')
 # A table program runs a cell that begins with one of these as a formula; an apostrophe before it makes it a text
 # (https://owasp.org/www-community/attacks/CSV_Injection). The reader takes one away again, so what really begins with
 # apostrophes and such a character gets one more in every CSV.
 _FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
 _LIKE_GUARDED: Final = re.compile(r"'+[=+\-@\t\r]")
+
+
+def cells_of(client: Client) -> Sequence[str]:
+    """A client's cells, one for each of COLUMNS."""
+    cells: Sequence[str] = _cells(client)
+    return cells
 
 
 def csv_row(cells: Sequence[str], delimiter: str = ",", *, is_raw: bool = False) -> str:

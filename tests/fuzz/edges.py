@@ -30,7 +30,7 @@ from engine.domain.phone import PHONE_LENGTH, normalise
 from engine.provider.reply import code_of, read_reply
 from engine.settings import ENGINE
 from gateway.settings import GATEWAY
-from gateway.tables.csv_rows import ClientRow, RowError, RowReader, UnreadableInput
+from gateway.tables.csv_rows import ImportRow, RowError, RowReader, UnreadableInput
 from gateway.tables.encodings import encoding_of
 from mailing.v1 import client_service_pb2, message_service_pb2
 from tests.fuzz.corpus import edited, kept, words
@@ -102,16 +102,16 @@ def client_rows(data: bytes) -> None:
         _one_line(ValueError(refusal))
     lines = [item.line for item in items]
     assert all(1 <= line <= file.count(b"\n") + file.count(b"\r") + 1 for line in lines)
-    rows = [item.line for item in items if isinstance(item, ClientRow)]
+    rows = [item.line for item in items if isinstance(item, ImportRow)]
     assert rows == sorted(set(rows))
     for item in items:
         if isinstance(item, RowError):
             _one_line(ValueError(item.message))
 
 
-def _read_rows(file: bytes, encoding: str | None, step: int) -> tuple[list[ClientRow | RowError], str | None]:
+def _read_rows(file: bytes, encoding: str | None, step: int) -> tuple[list[ImportRow | RowError], str | None]:
     reader = RowReader(encoding=encoding)
-    items: list[ClientRow | RowError] = []
+    items: list[ImportRow | RowError] = []
     try:
         for start in range(0, len(file), step):
             items += reader.feed(file[start : start + step])

@@ -10,25 +10,29 @@ from pathlib import Path
 
 import pytest
 
-from gateway.tables.csv_rows import COLUMNS, ClientRow, read_rows
+from gateway.tables.csv_rows import COLUMNS, ImportRow, read_rows
 from scripts import make_clients
 
 SCRIPT = Path(make_clients.__file__)
 
 
-def made(count: int, seed: int) -> list[ClientRow]:
+def made(count: int, seed: int) -> list[ImportRow]:
     out = io.StringIO()
     make_clients.write(out, count, seed)
     rows = list(read_rows([out.getvalue().encode()]))
-    assert all(isinstance(row, ClientRow) for row in rows)
-    return [row for row in rows if isinstance(row, ClientRow)]
+    assert all(isinstance(row, ImportRow) for row in rows)
+    return [row for row in rows if isinstance(row, ImportRow)]
+
+
+def cell(row: ImportRow, column: str) -> str:
+    return row.cell(column) or ""
 
 
 def test_the_same_seed_makes_the_same_rows_and_another_others() -> None:
     rows = made(500, seed=1)
     assert rows == made(500, seed=1)
     assert rows[:200] == made(200, seed=1)
-    assert not {r.phone_number for r in rows} & {r.phone_number for r in made(500, seed=2)}
+    assert not {cell(r, "phone_number") for r in rows} & {cell(r, "phone_number") for r in made(500, seed=2)}
 
 
 def test_the_first_row_of_seed_1_never_changes() -> None:
@@ -37,21 +41,21 @@ def test_the_first_row_of_seed_1_never_changes() -> None:
 
 def test_ten_thousand_are_unique_in_all_eleven_zones_with_skewed_tags() -> None:
     rows = made(10_000, seed=1)
-    assert len({row.phone_number for row in rows}) == 10_000
-    zones = Counter(row.time_zone for row in rows)
+    assert len({cell(row, "phone_number") for row in rows}) == 10_000
+    zones = Counter(cell(row, "time_zone") for row in rows)
     assert len(zones) == 11
     assert set(zones) == set(make_clients.ZONES)
     assert zones.most_common(1)[0][0] == "Europe/Moscow"
-    tags = Counter(row.tag for row in rows)
+    tags = Counter(cell(row, "tag") for row in rows)
     assert tags["regular"] > tags["new"] > tags["vip"] > tags["staff"] > 0
     assert tags[""] > 0
 
 
 def test_numbers_are_russian_mobiles_of_their_operator() -> None:
     for row in made(2_000, seed=3):
-        assert len(row.phone_number) == 11
-        assert row.phone_number.startswith("79")
-        assert row.phone_code == row.phone_number[1:4]
+        assert len(cell(row, "phone_number")) == 11
+        assert cell(row, "phone_number").startswith("79")
+        assert cell(row, "phone_code") == cell(row, "phone_number")[1:4]
 
 
 def test_one_code_has_all_its_numbers_before_it_has_none() -> None:

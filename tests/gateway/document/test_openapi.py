@@ -14,15 +14,16 @@ from grpc import StatusCode, aio
 from openapi_schema_validator import OAS30Validator
 from openapi_spec_validator import OpenAPIV30SpecValidator
 
-from gateway import schemas
 from gateway.app import make_app
 from gateway.document.openapi import DOCUMENT, Body, make_document, operation, setup_document
 from gateway.document.page import DOCS_PATH, DOCUMENT_PATH
 from gateway.document.shared_parts import ERRORS, PROBLEM_TYPE
 from gateway.http.problems import of_rpc
 from gateway.settings import Settings
+from gateway.shapes import Use, schema_of
 from mailing.v1 import access_service_pb2, client_service_pb2, engine_service_pb2, mailing_service_pb2
 from mailing.v1 import message_service_pb2 as messages
+from mailing.v1.client_pb2 import Client
 
 API = "/api/v1"
 SERVICES = [client_service_pb2, mailing_service_pb2, messages, engine_service_pb2, access_service_pb2]
@@ -228,8 +229,8 @@ def test_inputs_refuse_what_they_do_not_know_and_null_is_said(document: dict[str
 
 def _routes() -> list[web.RouteDef]:
     @operation(
-        id="make", tag="clients", summary="Make", role="operator", body=schemas.ClientCreateSchema, idempotent=True,
-        response=(201, schemas.ClientSchema), errors=(501,),
+        id="make", tag="clients", summary="Make", role="operator", idempotent=True,
+        body=schema_of(Client.DESCRIPTOR, Use.CREATE), response=(201, schema_of(Client.DESCRIPTOR)), errors=(501,),
     )  # fmt: skip
     async def make(_: web.Request) -> web.Response:
         return web.Response()

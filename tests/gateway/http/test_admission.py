@@ -16,8 +16,7 @@ from grpc import aio
 from common.setting_types import Listen
 from gateway.app import make_app
 from gateway.channel import open_channel
-from gateway.document.openapi import declared_role
-from gateway.http.admission import Admission, is_admitted
+from gateway.http.admission import Admission, declared_role, is_admitted
 from gateway.http.connections import HttpServer, Limits
 from gateway.http.engine_client import EngineClient
 from gateway.http.problems import Problem

@@ -11,8 +11,10 @@ import orjson
 import pytest
 
 from common.error_codes import ErrorCode
-from gateway.http.problems import ERRORS_MAX, invalid
-from gateway.schemas import MailingCreateSchema
+from gateway.http.problems import invalid
+from gateway.shapes import Use, schema_of
+from gateway.shapes.fields import ERRORS_MAX
+from mailing.v1.mailing_pb2 import Mailing
 from tests.gateway.rig import Answer, Gateway
 
 MIB: Final = 1024 * 1024
@@ -130,7 +132,7 @@ LISTS: Final[list[tuple[list[Any], int]]] = [
 
 @pytest.mark.parametrize(("tags", "errors"), LISTS, ids=["full", "too long", "far too long", "99 bad", "all bad"])
 def test_lists_are_cut_and_checked_no_further_than_their_errors_are_told(tags: list[Any], errors: int) -> None:
-    found: Any = MailingCreateSchema().validate(
+    found: Any = schema_of(Mailing.DESCRIPTOR, Use.CREATE)().validate(
         {
             "text": "x",
             "start_time": "2030-01-01T00:00:00Z",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from common.error_codes import Fault
 from gateway.tables.csv_rows import (
     COLUMNS,
-    ClientRow,
+    ImportRow,
     RowError,
     RowReader,
     UnknownEncoding,
@@ -27,11 +27,17 @@ from gateway.tables.encodings import encoding_of
 from gateway.tables.text_lines import MAX_LINE_BYTES
 
 HEADER = b"phone_number,phone_code,tag,time_zone\n"
-ROW = ClientRow(2, "79161234567", "916", "new", "Europe/Moscow")
+
+
+def row_of(line: int, *cells: str | None) -> ImportRow:
+    return ImportRow(line, cells)
+
+
+ROW = row_of(2, "79161234567", "916", "new", "Europe/Moscow")
 LINE = "79161234567,916,new,Europe/Moscow"
 
 
-def read(data: bytes) -> list[ClientRow | RowError]:
+def read(data: bytes) -> list[ImportRow | RowError]:
     return list(read_rows([data]))
 
 
@@ -56,13 +62,13 @@ def test_what_is_written_is_read_back_whatever_the_chunks(
 ) -> None:
     data = "".join(csv_row(row, is_raw=is_raw) for row in [COLUMNS, *rows]).encode()
     items = list(read_rows(chunks((b"" if is_raw else codecs.BOM_UTF8) + data, cuts)))
-    assert [tuple(item[1:]) for item in items] == rows
+    assert [item.cells for item in items if isinstance(item, ImportRow)] == rows
 
 
 @given(st.lists(CELLS, min_size=1, max_size=8), st.lists(st.integers(1, 40), max_size=60))
 def test_ndjson_is_read_back_whatever_the_chunks(rows: list[tuple[str, str, str, str]], cuts: list[int]) -> None:
     items = list(read_rows(chunks("".join(map(ndjson_row, rows)).encode(), cuts)))
-    assert items == [ClientRow(line, *cells) for line, cells in enumerate(rows, 1)]
+    assert items == [row_of(line, *cells) for line, cells in enumerate(rows, 1)]
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(1, 40), max_size=20))
@@ -71,7 +77,7 @@ def test_any_bytes_give_rows_errors_or_one_refusal_the_same_for_any_chunks(data:
         outcomes = []
         for pieces in ([prefix + data], chunks(prefix + data, cuts)):
             try:
-                outcomes.append([item for item in read_rows(pieces) if isinstance(item, ClientRow)])
+                outcomes.append([item for item in read_rows(pieces) if isinstance(item, ImportRow)])
             except UnreadableInput:
                 outcomes.append([])
         # An encoding guessed from less text may differ; with plain ASCII nothing is guessed.
@@ -102,7 +108,7 @@ def test_encodings(encoding: str) -> None:
     text = "phone_number;tag\r\n79161234567;новый «друг»\r\n"
     reader = RowReader()
     items = reader.feed(text.encode(encoding)) + reader.finish()
-    assert items == [ClientRow(2, "79161234567", None, "новый «друг»", None)]
+    assert items == [row_of(2, "79161234567", None, "новый «друг»", None)]
     assert reader.encoding == {"utf-8-sig": "utf-8", "utf-16": "utf-16-le", "cp1251": "windows-1251"}.get(
         encoding, encoding
     )
@@ -112,7 +118,7 @@ def test_windows_1251_is_found_out_late() -> None:
     data = b"phone_number,tag\n" + b"79161234567,new\n" * 10_000 + "79161234568,новый\n".encode("cp1251")
     items = list(read_rows(data[at : at + 4096] for at in range(0, len(data), 4096)))
     assert len(items) == 10_001
-    assert items[-1] == ClientRow(10_002, "79161234568", None, "новый", None)
+    assert items[-1] == row_of(10_002, "79161234568", None, "новый", None)
 
 
 # -- the encoding that a sender names ------------------------------------------------------------------
@@ -124,7 +130,7 @@ NAMED = {
 }  # fmt: skip
 
 
-def with_encoding(data: bytes, encoding: str, size: int = 1 << 20) -> list[ClientRow | RowError]:
+def with_encoding(data: bytes, encoding: str, size: int = 1 << 20) -> list[ImportRow | RowError]:
     reader = RowReader(encoding=encoding)
     items = [item for at in range(0, len(data), size) for item in reader.feed(data[at : at + size])]
     return items + reader.finish()
@@ -136,7 +142,7 @@ def with_encoding(data: bytes, encoding: str, size: int = 1 << 20) -> list[Clien
 def test_a_named_encoding_is_obeyed(encoding: str, mark: str, size: int) -> None:
     mark = mark if encoding.startswith(("utf", "gb")) and encoding != "utf-16" else ""
     data = f"{mark}phone_number;tag\r\n79161234567;{NAMED[encoding]}\r\n".encode(encoding)
-    assert with_encoding(data, encoding, size) == [ClientRow(2, "79161234567", None, NAMED[encoding], None)]
+    assert with_encoding(data, encoding, size) == [row_of(2, "79161234567", None, NAMED[encoding], None)]
     assert [*NAMED] == [encoding_of(each) for each in NAMED]
 
 
@@ -176,14 +182,17 @@ def test_a_row_that_looks_wrong_in_windows_1251_is_an_error_with_a_hint(
     row = "79161234567,{}\n" if form == "csv" else '{{"phone_number": "79161234567", "tag": "{}"}}\n'
     data = (head + row.format("new")).encode() + row.format(tag).encode(encoding)
     good, bad = read_rows(data[at : at + size] for at in range(0, len(data), size))
-    assert isinstance(good, ClientRow)
+    assert isinstance(good, ImportRow)
     assert isinstance(bad, RowError)
-    assert (good.tag, bad.line, bad.field) == ("new", good.line + 1, "tag")
+    assert (good.cell("tag"), bad.line, bad.field) == ("new", good.line + 1, "tag")
     word = tag.split(maxsplit=1)[0].encode(encoding).decode("cp1251")
     assert word[:5] in bad.message or bad.message.startswith("reads '")
     assert bad.message.endswith("which looks wrong: name the encoding of the file (charset, --encoding)")
     # Named, it is read.
-    assert [row.tag for row in with_encoding(data, encoding, size) if isinstance(row, ClientRow)] == ["new", tag]
+    assert [row.cell("tag") for row in with_encoding(data, encoding, size) if isinstance(row, ImportRow)] == [
+        "new",
+        tag,
+    ]
 
 
 def test_one_wrong_row_among_russian_ones_is_left_out_and_most_wrong_ones_cast_doubt_on_the_others() -> None:
@@ -197,11 +206,11 @@ def test_one_wrong_row_among_russian_ones_is_left_out_and_most_wrong_ones_cast_d
 
 
 def test_columns_in_any_order_and_case() -> None:
-    assert read(b"Tag, PHONE_NUMBER \nnew,79161234567\n") == [ClientRow(2, "79161234567", None, "new", None)]
+    assert read(b"Tag, PHONE_NUMBER \nnew,79161234567\n") == [row_of(2, "79161234567", None, "new", None)]
 
 
 def test_a_column_that_is_missing_is_none_and_an_empty_cell_is_empty() -> None:
-    assert read(b"phone_number,tag\n79161234567,\n") == [ClientRow(2, "79161234567", None, "", None)]
+    assert read(b"phone_number,tag\n79161234567,\n") == [row_of(2, "79161234567", None, "", None)]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -209,16 +218,16 @@ def test_a_row_with_fewer_cells_than_the_header_has_empty_ones_at_its_end(delimi
     lines = ("79161234567,916,new", "79161234567,916", '"79161234567"', "79161234567,916,new,UTC,,", ",,")
     text = "\n".join([",".join(COLUMNS), *lines]).replace(",", delimiter)
     assert read(text.encode()) == [
-        ClientRow(2, "79161234567", "916", "new", ""),
-        ClientRow(3, "79161234567", "916", "", ""),
-        ClientRow(4, "79161234567", "", "", ""),
-        ClientRow(5, "79161234567", "916", "new", "UTC"),
+        row_of(2, "79161234567", "916", "new", ""),
+        row_of(3, "79161234567", "916", "", ""),
+        row_of(4, "79161234567", "", "", ""),
+        row_of(5, "79161234567", "916", "new", "UTC"),
     ]
 
 
 def test_quotes() -> None:
     data = b'phone_number,tag\n"1","a, ""b"""\n2, "c\nd" \n3,5" pipe\n'
-    assert [(row[0], row[1], row[3]) for row in read(data) if isinstance(row, ClientRow)] == [
+    assert [(row.line, row.cells[0], row.cells[2]) for row in read(data) if isinstance(row, ImportRow)] == [
         (2, "1", 'a, "b"'),
         (3, "2", "c\nd"),
         (5, "3", '5" pipe'),
@@ -227,7 +236,7 @@ def test_quotes() -> None:
 
 def test_excels_separator_line_and_empty_cells_at_the_end() -> None:
     data = b"sep=;\r\nphone_number;tag;;\r\n79161234567;new;;\r\n;;;\r\n\r\n"
-    assert read(data) == [ClientRow(3, "79161234567", None, "new", None)]
+    assert read(data) == [row_of(3, "79161234567", None, "new", None)]
 
 
 # -- CSV: rows that are wrong ------------------------------------------------------------------------
@@ -248,7 +257,7 @@ def test_a_bad_row_is_reported_with_its_line_and_the_others_are_read(bad: bytes,
     for size in (10, 1 << 20):
         data = codecs.BOM_UTF8 + HEADER + good + b"\n" + bad + b"\n" + good + b"\n"
         items = list(read_rows(data[at : at + size] for at in range(0, len(data), size)))
-        assert [type(item) for item in items] == [ClientRow, RowError, ClientRow]
+        assert [type(item) for item in items] == [ImportRow, RowError, ImportRow]
         assert (items[1][0], items[2]) == (3, ROW._replace(line=4))
         assert isinstance(items[1], RowError)
         assert message in items[1].message
@@ -302,10 +311,10 @@ def test_ndjson() -> None:
     ]
     text = "\n\n".join(json.dumps(row) for row in data) + "\n{\n[]\n"
     assert read(text.encode()) == [
-        ClientRow(1, "1", None, None, None),
-        ClientRow(3, "79161234567", None, None, None),
+        row_of(1, "1", None, None, None),
+        row_of(3, "79161234567", None, None, None),
         RowError(5, "colour", Fault("unknown field")),
-        ClientRow(7, "", None, "", None),
+        row_of(7, None, None, "", None),
         RowError(8, "", Fault("the line is not valid JSON")),
         RowError(9, "", Fault("the line must be a JSON object")),
     ]
