@@ -9,6 +9,7 @@ COPY common common
 COPY engine engine
 COPY gateway gateway
 COPY admin admin
+COPY cli cli
 COPY proto proto
 RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation --no-index .
 

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.csv_rows import COLUMNS, csv_row
-from gateway.engine_client import EngineClient
-from gateway.keys import STOPPING
-from gateway.problems import Problem
+from common.error_codes import ErrorCode
+from gateway.http.engine_client import EngineClient
+from gateway.http.keys import STOPPING
+from gateway.http.problems import Problem, invalid
+from gateway.tables.row_text import COLUMNS, cells_of, csv_row
 from mailing.v1 import client_service_pb2 as pb
 
 _BOM: Final = "\ufeff"
@@ -37,7 +38,7 @@ async def export(
         AioRpcError: the engine refused, or is away.
     """
     if format not in _FORMATS:
-        raise Problem(422, "the format is bad", [("/format", f"must be one of: {', '.join(_FORMATS)}")])
+        raise invalid([("/format", ErrorCode.NOT_A_CHOICE.format(choices=", ".join(_FORMATS)))])
     mark, delimiter = _FORMATS[format]
     asked = pb.ExportClientsRequest(**filters)
     begun = engine.clients.ExportClients(asked, metadata=engine.metadata(request))
@@ -48,9 +49,8 @@ async def export(
         await response.write((mark + csv_row(COLUMNS, delimiter)).encode())
         while isinstance(page, pb.ExportClientsResponse):  # else grpc.aio.EOF
             if request.config_dict[STOPPING].is_set():
-                raise Problem(503, "the gateway stops")
-            rows = ([getattr(each, name) for name in COLUMNS] for each in page.clients)
-            lines = (csv_row(row, delimiter) for row in rows)
+                raise Problem(503, ErrorCode.GATEWAY_STOPPING.format())
+            lines = (csv_row(cells_of(each), delimiter) for each in page.clients)
             await response.write("".join(lines).encode())
             page = await call.read()
         return response

@@ -14,13 +14,14 @@ from typing import Any, Final
 from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode, aio
 
-from gateway.csv_rows import COLUMNS, ClientRow, Item, RowError, RowReader, UnknownEncoding, UnreadableInput
-from gateway.engine_client import EngineClient
-from gateway.import_stream import SLICE_BYTES
-from gateway.problems import Problem, of_rpc
-from gateway.translate import client_proto
-from gateway.translate.values import Json
-from gateway.turns import Turns
+from common.contract.codec import message_of
+from common.contract.values import Json
+from common.error_codes import ErrorCode
+from common.turns import Turns
+from gateway.http.engine_client import EngineClient
+from gateway.http.problems import BadField, Problem, fault_json, of_rpc
+from gateway.tables.csv_rows import COLUMNS, ImportRow, Item, RowError, RowReader, UnknownEncoding, UnreadableInput
+from gateway.tables.import_stream import SLICE_BYTES
 from mailing.v1 import client_pb2
 from mailing.v1 import client_service_pb2 as pb
 
@@ -79,11 +80,11 @@ async def _read(reader: RowReader, sample: bytes, is_whole: bool) -> tuple[int, 
                     lines.setdefault(item.line, []).append(item)
             await turns.pause()
         if not (is_whole or reader.has_begun):
-            raise UnreadableInput(f"line 1 is longer than {len(sample) // 1024} KiB: this is no table of clients")
+            raise UnreadableInput(ErrorCode.FILE_LINE_TOO_LONG.format(line=1, max=len(sample) // 1024))
     except UnknownEncoding as error:
-        raise Problem(400, str(error), [("/charset", str(error))]) from None
+        raise Problem(400, error.fault, [("/charset", error.fault)]) from None
     except UnreadableInput as error:
-        raise Problem(400, str(error)) from None
+        raise Problem(400, error.fault) from None
     return rows, list(lines.values())
 
 
@@ -92,10 +93,10 @@ async def _shown(engine: EngineClient, ask: Ask, items: Sequence[Item]) -> Json:
     if errors:
         return _row(line, "bad", errors=[(each.field, each.message) for each in errors])
     row = items[0]
-    assert isinstance(row, ClientRow)
-    given = {name: value for name in COLUMNS if (value := getattr(row, name)) is not None}
+    assert isinstance(row, ImportRow)
+    given = {name: value for name, value in zip(COLUMNS, row.cells, strict=True) if value is not None}
     try:
-        old = await _stored(engine, ask, row.phone_number)
+        old = await _stored(engine, ask, row.cell("phone_number") or "")
         after: client_pb2.Client = await ask(*_check(engine, given, old))
     except aio.AioRpcError as error:
         if error.code() is not StatusCode.INVALID_ARGUMENT:
@@ -117,10 +118,11 @@ async def _stored(engine: EngineClient, ask: Ask, phone_number: str) -> client_p
 
 def _check(engine: EngineClient, given: Json, old: client_pb2.Client | None) -> tuple[Callable[..., Any], Any]:
     """The call that tells what the row makes, as ImportClientsRow says it."""
+    client = message_of(client_pb2.Client, given)
     if old is None:
-        return engine.clients.CreateClient, pb.CreateClientRequest(client=client_proto(given), validate_only=True)
-    mask = FieldMask(paths=list(given))
-    asked = pb.UpdateClientRequest(client=client_proto(given, old.id), update_mask=mask, validate_only=True)
+        return engine.clients.CreateClient, pb.CreateClientRequest(client=client, validate_only=True)
+    client.id = old.id
+    asked = pb.UpdateClientRequest(client=client, update_mask=FieldMask(paths=list(given)), validate_only=True)
     return engine.clients.UpdateClient, asked
 
 
@@ -130,12 +132,12 @@ def _outcome(old: client_pb2.Client | None, after: client_pb2.Client) -> str:
     return "unchanged" if all(getattr(old, name) == getattr(after, name) for name in COLUMNS) else "updated"
 
 
-def _row(line: int, outcome: str, client: Json | None = None, errors: Sequence[tuple[str, str]] = ()) -> Json:
+def _row(line: int, outcome: str, client: Json | None = None, errors: Sequence[BadField] = ()) -> Json:
     return {
         "line": line,
         "outcome": outcome,
         "client": client,
-        "errors": [{"field": field, "message": message} for field, message in errors],
+        "errors": [{"field": field, **fault_json(fault)} for field, fault in errors],
     }
 
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from gateway.engine_client import EngineClient
-from gateway.keys import SETTINGS
-from gateway.problems import Problem
+from common.contract.values import Json
+from common.error_codes import ErrorCode
+from gateway.http.engine_client import EngineClient
+from gateway.http.keys import SETTINGS
+from gateway.http.problems import Problem, invalid
+from gateway.http.streaming import body_chunks
 from gateway.routes.imports import reader_of, result_json, run_import
-from gateway.streaming import body_chunks
-from gateway.translate.values import Json
 
 _KEY_LENGTH_MAX = 64
 
@@ -45,7 +46,7 @@ class Imports:
         """
         key, reader = _key(request), reader_of(request)
         if key in self._running:
-            raise Problem(409, "an import with this key runs already")
+            raise Problem(409, ErrorCode.IMPORT_KEY_USED.format())
         progress = self._running[key] = _Progress()
 
         def on_page(rows: int) -> None:
@@ -72,5 +73,5 @@ async def _counted(chunks: AsyncIterable[bytes], progress: _Progress) -> AsyncIt
 def _key(request: web.Request) -> str:
     key = request.query.get("key", "")
     if not 1 <= len(key) <= _KEY_LENGTH_MAX:
-        raise Problem(422, "the key is bad", [("/key", f"must have 1 to {_KEY_LENGTH_MAX} characters")])
+        raise invalid([("/key", ErrorCode.BAD_LENGTH.format(min=1, max=_KEY_LENGTH_MAX, count=len(key)))])
     return key

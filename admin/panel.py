@@ -21,9 +21,12 @@ from admin.resources.engine import EngineResource
 from admin.resources.mailings import MailingResource
 from admin.resources.messages import MessageResource
 from admin.resources.tokens import TokenResource
-from admin.session import PATH, Person, Sessions
-from gateway.keys import ENGINE
-from gateway.openapi import declared_role
+from admin.secret import panel_secret
+from admin.session import PATH, Person, Sessions, key_of
+from gateway.http.admission import declared_role
+from gateway.http.keys import ENGINE
+from gateway.http.limits import CallerRates
+from gateway.settings import Settings
 
 RESOURCES: Final[Sequence[type[PanelResource]]] = (
     DashboardResource,
@@ -38,15 +41,14 @@ RESOURCES: Final[Sequence[type[PanelResource]]] = (
 """In the order of the panel's menu."""
 
 
-def mount(app: web.Application, sessions: Sessions, key: bytes, rest: Iterable[web.RouteDef]) -> None:
-    """Add the panel to ``app``, which has the engine's client in it.
+def mount(app: web.Application, settings: Settings, rest: Iterable[web.RouteDef]) -> None:
+    """Add the panel to the gateway's application (``gateway.wings``).
 
-    Args:
-        app: the gateway's application.
-        sessions: the panel's sessions.
-        key: what they are encrypted with, 32 bytes.
-        rest: REST's routes; the panel calls them below ``/admin`` with its session, so that their rules hold here.
+    Its pages call ``rest``, REST's own routes, below ``/admin`` with the panel's session, so that REST's rules hold
+    there as well.
     """
+    key = key_of(panel_secret(settings))
+    sessions = Sessions(key, secure=settings.uses_tls, rates=CallerRates(settings.http_token_rate))
     app.router.add_routes(index.routes())
     app.router.add_routes(sign_in.routes(sessions))
     for route in rest:

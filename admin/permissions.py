@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
-from gateway.admission import Role
+from gateway.http.admission import Role
 
 _SEEN: Final = ("dashboard", "mailings", "clients", "messages", "engine", "audit")
 _VIEWER: Final = tuple(f"admin.{name}.view" for name in _SEEN)

@@ -23,13 +23,13 @@ from aiohttp_session.cookie_storage import EncryptedCookieStorage
 from cryptography.fernet import InvalidToken
 
 from admin.permissions import permissions_of
-from gateway.admission import Role
-from gateway.caller import address_of, is_https
-from gateway.engine_client import AUTHORIZATION
-from gateway.keys import ADMISSION
-from gateway.limits import CallerRates
-from gateway.problems import Problem
-from gateway.translate.access import ROLES
+from common.error_codes import ErrorCode
+from gateway.http.admission import ROLES, Role
+from gateway.http.caller import address_of, is_https
+from gateway.http.engine_client import AUTHORIZATION
+from gateway.http.keys import ADMISSION
+from gateway.http.limits import CallerRates
+from gateway.http.problems import Problem
 from mailing.v1.access_pb2 import Identity
 
 PATH: Final = "/admin"
@@ -107,8 +107,8 @@ class Sessions:
             # By what is inside: the halves themselves can be written in many ways. Who has no session: by address.
             if authorization is None:
                 self.count(request)
-                raise Problem(401, "sign in first")
-            self._rates.require(authorization, "of one session")
+                raise Problem(401, ErrorCode.SIGN_IN_FIRST.format())
+            self._rates.require(authorization, ErrorCode.TOO_MANY_REQUESTS_OF_SESSION)
             request[AUTHORIZATION] = authorization
             if request.body_exists:
                 await request.config_dict[ADMISSION].admit(request, role)
@@ -118,7 +118,7 @@ class Sessions:
 
     def count(self, request: web.Request) -> None:
         """Count a request of somebody without a session. Raises Problem (429)."""
-        self._rates.require(address_of(request), "from this address")
+        self._rates.require(address_of(request), ErrorCode.TOO_MANY_REQUESTS_OF_ADDRESS)
 
     def _page_half(self, identity: str, person: Person) -> Mapping[str, Any]:
         return {

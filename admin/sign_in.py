@@ -8,15 +8,16 @@ from aiohttp import web
 from grpc import StatusCode, aio
 
 from admin.session import Sessions
-from gateway.admission import open_to_all
-from gateway.body import SIGN_IN_BYTES_MAX, read_body, read_json
-from gateway.caller import address_of
-from gateway.engine_client import AUTHORIZATION
-from gateway.keys import ENGINE, SIGN_INS
-from gateway.problems import Problem
-from gateway.schemas import PasswordSchema
-from gateway.translate import change_password_proto
-from mailing.v1.access_service_pb2 import SignInRequest, SignOutRequest
+from common.contract.codec import message_of
+from common.error_codes import ErrorCode
+from gateway.http.admission import open_to_all
+from gateway.http.body import SIGN_IN_BYTES_MAX, read_body, read_json
+from gateway.http.caller import address_of
+from gateway.http.engine_client import AUTHORIZATION
+from gateway.http.keys import ENGINE, SIGN_INS
+from gateway.http.problems import Problem
+from gateway.shapes import Use, schema_of
+from mailing.v1.access_service_pb2 import ChangePasswordRequest, SignInRequest, SignOutRequest
 
 
 def routes(sessions: Sessions) -> list[web.RouteDef]:
@@ -27,7 +28,7 @@ def routes(sessions: Sessions) -> list[web.RouteDef]:
 
     async def sign_in(request: web.Request) -> web.Response:
         sessions.count(request)
-        request.app[SIGN_INS].require(address_of(request), "from this address")
+        request.app[SIGN_INS].require(address_of(request), ErrorCode.TOO_MANY_REQUESTS_OF_ADDRESS)
         open_to_all(request)
         engine = request.app[ENGINE]
         asked = _credentials(await read_json(request, SIGN_IN_BYTES_MAX))
@@ -35,7 +36,7 @@ def routes(sessions: Sessions) -> list[web.RouteDef]:
             answer = await engine.call(request, engine.access.SignIn, asked)
         except aio.AioRpcError as error:
             if error.code() is StatusCode.UNAUTHENTICATED:
-                raise Problem(401, "wrong name or password") from None
+                raise Problem(401, ErrorCode.WRONG_NAME_OR_PASSWORD.format()) from None
             raise
         response = web.json_response({"name": answer.identity.name})
         await sessions.begin(request, response, answer.secret, answer.identity)
@@ -58,7 +59,8 @@ def routes(sessions: Sessions) -> list[web.RouteDef]:
 
     async def change_password(request: web.Request) -> web.Response:
         engine = request.app[ENGINE]
-        asked = change_password_proto(await read_body(request, PasswordSchema))
+        schema = schema_of(ChangePasswordRequest.DESCRIPTOR, Use.REPLACE)
+        asked = message_of(ChangePasswordRequest, await read_body(request, schema))
         await engine.call(request, engine.access.ChangePassword, asked)
         return web.Response(status=204)
 
@@ -71,15 +73,15 @@ def routes(sessions: Sessions) -> list[web.RouteDef]:
 
 def _credentials(data: Any) -> SignInRequest:
     if not isinstance(data, dict):
-        raise Problem(422, "username and password are needed")
+        raise Problem(422, ErrorCode.NO_NAME_OR_PASSWORD.format())
     bad = [
-        (f"/{key}", "must be a text, and not empty")
+        (f"/{key}", ErrorCode.NOT_TEXT_OR_EMPTY.format())
         for key in ("username", "password")
         if not isinstance(data.get(key), str) or not data[key]
     ]
     if bad:
-        raise Problem(422, "username and password are needed", bad)
+        raise Problem(422, ErrorCode.NO_NAME_OR_PASSWORD.format(), bad)
     try:
         return SignInRequest(name=data["username"], password=data["password"])
     except ValueError:  # a lone surrogate is no text for the contract
-        raise Problem(401, "wrong name or password") from None
+        raise Problem(401, ErrorCode.WRONG_NAME_OR_PASSWORD.format()) from None

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Final, NamedTuple, Protocol
 
+from common.error_codes import ErrorCode, Fault
+
 _AUTHORITY: Final = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::[0-9]{1,5})?")
 _HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OURS: Final = frozenset({"same-origin", "none"})
@@ -31,7 +33,7 @@ class Refusal(NamedTuple):
     """Why a request is not answered."""
 
     status: int
-    reason: str
+    fault: Fault
 
 
 class HostGuard:
@@ -45,10 +47,10 @@ class HostGuard:
         hosts = headers.getall("Host", ())
         for host in hosts:
             if not self.knows(host):
-                return Refusal(421, f"this server is not called {host[:100]!r}; its operator can add the name")
+                return Refusal(421, ErrorCode.UNKNOWN_HOST.format(host=repr(host[:100])))
         if method in _HARMLESS or _is_own(headers, hosts):
             return None
-        return Refusal(403, "another site's page may change nothing here")
+        return Refusal(403, ErrorCode.OTHER_SITE.format())
 
     def knows(self, host: str) -> bool:
         """Whether a ``Host`` is an address, ``localhost``, or one of the names."""

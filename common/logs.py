@@ -1,11 +1,10 @@
 """Structured logs: structlog over the standard library's, on stderr.
 
-Each line about a message bears ``message_id``, ``mailing_id`` and ``client_id`` (``about``), so that
-one ``grep`` tells its story. No line bears a token, a text or a whole phone number, whoever logs it:
-the masks run last, over tracebacks and the lines of other libraries too.
+Each line about a message bears ``message_id``, ``mailing_id`` and ``client_id``, so that one ``grep``
+tells its story. No line bears a token, a text or a whole phone number, whoever logs it: the masks run last, over
+tracebacks and the lines of other libraries too.
 
-A level that is off costs nothing to speak of: its method is one that returns at once. Where even
-that is too much (once a message), ask ``is_debug()`` first.
+A level that is off costs nothing to speak of: its method returns at once.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
-from typing import Any, Final, Literal, Protocol, TextIO
+from typing import Any, Final, Literal, TextIO
 
 import orjson
 import structlog
@@ -42,31 +41,10 @@ _TRACEBACKS: Final = ("exception", "stack")
 _NOT_PHONES: Final = ("_id", "_us", "_ns", "_ids")
 
 
-class _Message(Protocol):
-    """What a line about a message needs: a claim, a record."""
-
-    @property
-    def message_id(self) -> int: ...
-    @property
-    def mailing_id(self) -> int: ...
-    @property
-    def client_id(self) -> int: ...
-
-
-def about(message: _Message) -> dict[str, int]:
-    """The three fields of each line about a message: ``log.info("sent", **about(claim))``."""
-    return {"message_id": message.message_id, "mailing_id": message.mailing_id, "client_id": message.client_id}
-
-
 def get_logger(name: str) -> FilteringBoundLogger:
     """The logger of a module: ``log = get_logger(__name__)``; it follows ``configure`` at its first use."""
     logger: FilteringBoundLogger = structlog.get_logger(name)
     return logger
-
-
-def is_debug() -> bool:
-    """True when lines of the level DEBUG are written."""
-    return logging.getLogger().isEnabledFor(logging.DEBUG)
 
 
 def configure(log_format: Format = "console", level: str = "info", stream: TextIO | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Settings of a process (SPEC, section 7): each is declared once, as a field of a model, with help and validation.
+"""Settings of a process (docs/behaviour.md, section 7): each is declared once, as a field with help and validation.
 
 A value comes from the flag, else from the environment, else from the file ``.env``, else from the
 default. A bad value ends the process with one line that names where the value came from, and exit

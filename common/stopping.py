@@ -139,7 +139,7 @@ class Stop:
 async def end(tasks: Collection[asyncio.Task[Any]], seconds: float) -> set[asyncio.Task[Any]]:
     """Cancel tasks until they have ended, for ``seconds`` at most; return those that have not.
 
-    Once is not enough: a task goes on when a library swallows its cancellation (FINDINGS, 10).
+    Once is not enough: a task goes on when a library swallows its cancellation (docs/measured.md).
     """
     loop = asyncio.get_running_loop()
     deadline, pending = loop.time() + seconds, {task for task in tasks if not task.done()}

@@ -1,4 +1,4 @@
-"""What the engine counts, for Prometheus (SPEC, section 9)."""
+"""What the engine counts, for Prometheus (docs/behaviour.md, section 9)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from common.metrics import Counter, Gauge, Histogram, RpcDurations, counters, histograms
+from engine.domain.breaker import BreakerState
 from engine.domain.liveness import STALL_SECONDS
 from engine.domain.message import Reason, Status, Step
 
@@ -17,7 +18,7 @@ SENT: Final = "sent"
 DEFERRED: Final = "deferred"
 MESSAGE_OUTCOMES: Final = (SENT, DEFERRED, *(reason.public for reason in Reason))
 """A new reason is counted as soon as there is one."""
-BREAKER_STATES: Final = {"closed": 0, "open": 1, "blocked": 2}
+BREAKER_STATES: Final = {BreakerState.CLOSED: 0, BreakerState.OPEN: 1, BreakerState.BLOCKED: 2}
 ATTEMPT_BOUNDS_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -66,10 +67,6 @@ class Metrics(Collector):
     def rpc_seconds(self, method: str, code: str) -> Histogram:
         """Durations of a method's calls (``/mailing.v1.ClientService/GetClient``, ``OK``)."""
         return self._rpcs.of(method, code)
-
-    def set_breaker_state(self, state: str) -> None:
-        """Set the breaker's gauge by the state's name: ``closed``, ``open`` or ``blocked``."""
-        self.breaker_state.set(BREAKER_STATES[state])
 
     def collect(self) -> Iterator[Metric]:
         """What the registry asks for when a page is made."""

@@ -10,9 +10,10 @@ from aiohttp.web_protocol import RequestHandler
 
 CONNECTIONS_MAX: Final = 64
 IDLE_SECONDS: Final = 10.0
-"""So long a connection may be silent, or a header may take."""
+"""How long a connection may be silent, and how long a header may take."""
 LIFE_SECONDS: Final = 120.0
-"""So long it lives, whatever it does: who takes no answer can't be told by anything else. Monitoring connects again."""
+"""How long a connection lives, whatever it does: nothing else tells a client that takes no answer. Monitoring connects
+again."""
 _HEADER_BYTES: Final = 8_190
 
 

@@ -1,4 +1,4 @@
-"""The engine's own small HTTP server: ``/metrics``, ``/healthz``, ``/readyz`` (SPEC, sections 5 and 9)."""
+"""The engine's own small HTTP server: ``/metrics``, ``/healthz``, ``/readyz`` (docs/behaviour.md, sections 5 and 9)."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _guard(hosts: HostGuard) -> Middleware:
         """Answer nobody who was led here under another name: see ``common.hosts``."""
         refusal = hosts.refusal(request.method, request.headers)
         if refusal is not None:
-            return web.Response(status=refusal.status, text=f"{refusal.reason} (MAILING_METRICS_HOSTS)\n")
+            return web.Response(status=refusal.status, text=f"{refusal.fault} (MAILING_METRICS_HOSTS)\n")
         return await handler(request)
 
     return guard

@@ -22,14 +22,14 @@ class StoreUnavailable(Exception):
 
 
 class OnUncertain(enum.StrEnum):
-    """What to do with a message whose outcome is unknown: no complete answer came, or a crash (SPEC, rule 12)."""
+    """What to do with a message whose outcome is unknown (docs/behaviour.md, rule 12)."""
 
     RESEND = "resend"
     NOT_SENT = "not_sent"
 
 
 class AudienceState(enum.StrEnum):
-    """Whether every matching client has its message already (SPEC, rule 3)."""
+    """Whether every matching client has its message already (docs/behaviour.md, rule 3)."""
 
     BUILDING = "building"
     READY = "ready"
@@ -76,6 +76,22 @@ class Claim(NamedTuple):
     def given_back(self, due_us: int = 0) -> Return:
         """What undoes it; ``due_us`` as in ``Return``."""
         return Return(self.message_id, self.mailing_id, self.attempt, due_us)
+
+    def ended(
+        self,
+        event: Event,
+        started_us: int,
+        finished_us: int,
+        http_status: int | None,
+        detail: str,
+        due_us: int,
+        text_version: int | None,
+    ) -> Record:
+        """The outcome of its call; the arguments are ``Record``'s."""
+        # This is done for each message: unpacking is quicker than asking for each field, and ``_make`` than ``Record``.
+        message_id, mailing_id, client_id, attempt, _, _, _ = self
+        call = (started_us, finished_us, http_status, detail, due_us, text_version)
+        return Record._make((message_id, mailing_id, client_id, attempt, event, *call))
 
 
 class Record(NamedTuple):

@@ -9,11 +9,12 @@ from typing import Final
 from engine.api.control import ProviderCalls
 from engine.domain.latency import count_by_bucket, mean
 from engine.domain.message import Event
+from engine.domain.units import US_PER_SECOND
 from engine.ports import Record
 
 WINDOW_SECONDS: Final = 300
-_STEP_US: Final = 10_000_000
-_STEPS: Final = WINDOW_SECONDS * 1_000_000 // _STEP_US
+_STEP_US: Final = 10 * US_PER_SECOND
+_STEPS: Final = WINDOW_SECONDS * US_PER_SECOND // _STEP_US
 
 
 class _Step:

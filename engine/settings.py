@@ -1,4 +1,4 @@
-"""The engine's settings and commands (SPEC, section 7); how they are read: ``common.settings``."""
+"""The engine's settings and commands (docs/behaviour.md, section 7); how they are read: ``common.settings``."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from common.command_line import Argument, BadSettings, Command
 from common.setting_types import Listen, Seconds, host_names, is_loopback, listen, long_token, token
 from common.settings import Invocation, ProcessSettings, Program
 from engine import postgres_url, setting_types
-from engine.api.gateways import Gateways, read_gateways
 from engine.domain.validate import DEFAULT_TIME_ZONE, SEGMENTS_MAX
+from engine.gateways import Gateways, read_gateways
 
 PROGRAM: Final = "python -m engine"
 WORKERS_MAX: Final = 10_000
@@ -159,7 +159,7 @@ def _tls_conflicts(settings: Settings) -> list[tuple[str, str]]:
 
 
 def _plaintext_conflicts(settings: Settings) -> list[tuple[str, str]]:
-    """SPEC 6: nothing listens or calls beyond loopback in plain text, unless somebody says so."""
+    """docs/behaviour.md, section 6: nothing listens or calls beyond loopback in plain text, unless somebody says so."""
     if settings.allow_plaintext:
         return []
     found = []

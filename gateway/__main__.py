@@ -13,9 +13,9 @@ import uvloop
 from common import logs, private, process
 from common.stopping import Stop
 from common.terminal import say, tolerate_terminal
+from common.tls_files import TlsError
 from gateway.service import Service
 from gateway.settings import PROGRAM, Settings, parse
-from gateway.tls import TlsError
 
 
 async def run(settings: Settings, stop: Stop) -> int:

@@ -3,69 +3,56 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from types import ModuleType
 from typing import Final
 
 from aiohttp import web
 from grpc import aio
 
-from admin.panel import mount
-from admin.session import Sessions, key_of
+from common.contract.reader import API
 from common.line_limit import LineLimit
-from gateway.admission import Admission
-from gateway.caller import TRUSTED_PROXIES
-from gateway.engine_client import EngineClient
-from gateway.keys import ADMISSION, ENGINE, IMPORTS, METRICS, SETTINGS, SIGN_INS, STOPPING, STRANGERS
-from gateway.limits import SIGN_IN_RATE, CallerRates, ImportPlaces
+from gateway.document.openapi import setup_document
+from gateway.http.admission import Admission
+from gateway.http.caller import TRUSTED_PROXIES
+from gateway.http.engine_client import EngineClient
+from gateway.http.keys import ADMISSION, ENGINE, IMPORTS, METRICS, SETTINGS, SIGN_INS, STOPPING, STRANGERS
+from gateway.http.limits import SIGN_IN_RATE, CallerRates, ImportPlaces
+from gateway.http.middlewares import middlewares, on_prepare
+from gateway.http.streaming import hold_continue
 from gateway.metrics import Metrics
-from gateway.middlewares import middlewares, on_prepare
-from gateway.openapi import setup_document
-from gateway.panel_secret import panel_secret
-from gateway.routes import (
-    access,
-    audit,
-    clients,
-    engine,
-    events,
-    exports,
-    imports,
-    mailings,
-    messages,
-    root,
-    session,
-    steering,
-)
+from gateway.routes import events, exports, health, imports, mailing_messages, sign_in
+from gateway.routes.operations import routes_of
 from gateway.settings import Settings
-from gateway.streaming import hold_continue
+from gateway.wings import mounts
 
-ROUTES: Final[Sequence[ModuleType]] = (
-    root,
-    session,
-    clients,
-    imports,
-    exports,
-    mailings,
-    steering,
-    events,
-    messages,
-    engine,
-    audit,
-    access,
-)
-"""Each has ``routes()``; in the order of the documentation."""
+_OWN_SESSION: Final = f"{API}/session"
 
 
 def make_app(settings: Settings, channel: aio.Channel) -> web.Application:
     """Make the application; the channel is the caller's to close."""
     app = base_app(settings, channel)
-    for module in ROUTES:
-        app.router.add_routes(module.routes())
+    app.router.add_routes([*health.routes(), *rest_routes()])
     setup_document(app)
-    _add_panel(app, settings)
-    for each in app.router.routes():  # those of the panel, which are not all ours, too
+    _add_wings(app, settings)
+    for each in app.router.routes():  # those of the wings, which are not all ours, too
         each._expect_handler = hold_continue
     return app
+
+
+def rest_routes() -> list[web.RouteDef]:
+    """The routes of REST in the order of the documentation, with handlers of their own: aiohttp-apispec writes its
+    data into handlers, so two applications can't share them."""
+    return [
+        *sign_in.routes(),
+        *imports.routes(),
+        *exports.routes(),
+        *routes_of("ClientService"),
+        *routes_of("MailingService"),
+        *events.routes(),
+        *mailing_messages.routes(),
+        *routes_of("MessageService", without=("listMailingMessages",)),
+        *routes_of("EngineService"),
+        *routes_of("AccessService", without=("signIn",)),
+    ]
 
 
 def base_app(settings: Settings, channel: aio.Channel) -> web.Application:
@@ -85,11 +72,9 @@ def base_app(settings: Settings, channel: aio.Channel) -> web.Application:
     return app
 
 
-def _add_panel(app: web.Application, settings: Settings) -> None:
-    key = key_of(panel_secret(settings))
-    rest = [route for module in ROUTES if module not in (root, session) for route in module.routes()]
-    sessions = Sessions(key, secure=settings.uses_tls, rates=CallerRates(settings.http_token_rate))
-    mount(app, sessions, key, rest)
+def _add_wings(app: web.Application, settings: Settings) -> None:
+    for mount in mounts():
+        mount(app, settings, [route for route in rest_routes() if not route.path.startswith(_OWN_SESSION)])
 
 
 async def _end_streams(app: web.Application) -> None:

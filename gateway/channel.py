@@ -9,8 +9,8 @@ import grpc
 import orjson
 from grpc import aio
 
+from common.tls_files import TlsError, check_ca, load_pair, read_pem
 from gateway.settings import Settings
-from gateway.tls import TlsError, check_ca, load_pair, read_pem
 
 _SERVICE_CONFIG: Final[dict[str, Any]] = {
     # Several engines behind one name take turns.

@@ -8,14 +8,14 @@ from contextlib import AsyncExitStack
 
 from common.logs import get_logger
 from common.setting_types import Listen
+from common.tls_files import server_context
 from gateway.app import make_app
 from gateway.channel import open_channel
-from gateway.connections import HttpServer, Limits
-from gateway.engine_client import EngineClient
-from gateway.keys import ENGINE, METRICS
-from gateway.reloading import Reloader
+from gateway.http.connections import HttpServer, Limits
+from gateway.http.engine_client import EngineClient
+from gateway.http.keys import ENGINE, METRICS
+from gateway.http.reloading import Reloader
 from gateway.settings import Settings
-from gateway.tls import server_context
 
 log = get_logger(__name__)
 

@@ -10,16 +10,27 @@ import asyncio
 import math
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from aiohttp import ClientSession
+
+from engine import service as engine_service
+from engine import settings as engine_settings
+from gateway import service as gateway_service
+from gateway import settings as gateway_settings
 from scripts.make_clients import HEADER, rows
-from tests.gateway.rig import Gateway, serving
+from scripts.sandbox import Sandbox
+from scripts.token_channel import API_TOKEN
 
 PASSWORD: Final = "a password of the demo"
 CLIENTS: Final = 4_000
+_FREE: Final = "127.0.0.1:0"
+_FINISHED_SECONDS: Final = 60.0
+_PAUSE_SECONDS: Final = 0.05
 _CSV: Final = {"Content-Type": "text/csv"}
 _STEP_SECONDS: Final = 10
 """Of the timeline, as it is stored."""
@@ -45,73 +56,114 @@ SETTLE_SECONDS: Final = 40.0
 """After so long it is well under way."""
 
 
+@dataclass(frozen=True)
+class Demo:
+    """Engine, sandbox and gateway in this process."""
+
+    url: str
+    """The gateway's address."""
+    sandbox: Sandbox
+    http: ClientSession
+
+    async def done(self, method: str, path: str, body: Any = None, *, token: str = API_TOKEN, **options: Any) -> Any:
+        """Ask for a path below ``/api/v1``, which must go well; the answer's JSON. ``token``: whose call it is."""
+        headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
+        json = {} if body is None else {"json": body}
+        async with self.http.request(method, f"{self.url}/api/v1{path}", headers=headers, **json, **options) as answer:
+            if answer.status not in (200, 201):
+                raise RuntimeError(f"{method} {path}: {answer.status} {await answer.text()}")
+            return await answer.json()
+
+
 @asynccontextmanager
-async def demo(folder: Path) -> AsyncIterator[Gateway]:
+async def demo(folder: Path) -> AsyncIterator[Demo]:
     """The service, with its mailings under way; admin's password is ``PASSWORD``."""
-    async with serving(folder, admin_password=PASSWORD, workers=32) as gateway:
-        await _people(gateway)
-        await _past(gateway)
+    async with _serving(folder) as service:
+        await _people(service)
+        await _past(service)
     _move_back(folder / "mailing.db")
-    async with serving(folder, admin_password=PASSWORD, workers=32) as gateway:
-        gateway.engine.sandbox.set_faults(share_400=0.012, share_5xx=0.03, latency_seconds=[0.02, 0.16])
-        token = await _token(gateway, "anna")
+    async with _serving(folder) as service:
+        service.sandbox.set_faults(share_400=0.012, share_5xx=0.03, latency_seconds=[0.02, 0.16])
+        token = await _token(service, "anna")
         for number in range(3):
-            await _done(gateway, "PATCH", f"/clients/{number + 11}", {"tag": "vip"}, token)
-        await _done(gateway, "PATCH", "/engine", {"workers": 48})
-        await _open(gateway, token)
+            await service.done("PATCH", f"/clients/{number + 11}", {"tag": "vip"}, token=token)
+        await service.done("PATCH", "/engine", {"workers": 48})
+        await _open(service, token)
         await asyncio.sleep(SETTLE_SECONDS)
-        yield gateway
+        yield service
 
 
-async def _people(gateway: Gateway) -> None:
+@asynccontextmanager
+async def _serving(folder: Path) -> AsyncIterator[Demo]:
+    """All of it on free ports; retries wait for less than a second."""
+    async with AsyncExitStack() as stack:
+        sandbox = await stack.enter_async_context(await Sandbox.start())
+        flags: dict[str, Any] = {"database_url": f"sqlite://{folder / 'mailing.db'}", "grpc_listen": _FREE}
+        flags |= {"metrics_listen": _FREE, "provider_url": sandbox.url, "fbrq_token": sandbox.token, "workers": 32}
+        flags |= {"admin_password": PASSWORD, "api_token": API_TOKEN}
+        flags |= {"retry_base_seconds": 0.05, "retry_max_seconds": 0.4}
+        engine = engine_service.Service(engine_settings.load(flags, {}, None))
+        stack.push_async_callback(engine.stop)
+        await engine.start()
+        flags = {"http_listen": _FREE, "engine_target": f"127.0.0.1:{engine.grpc_port}", "admin_secret": PASSWORD}
+        gateway = gateway_service.Service(gateway_settings.load(flags, {}, None))
+        stack.push_async_callback(gateway.stop)
+        await gateway.start()
+        http = await stack.enter_async_context(ClientSession())
+        yield Demo(f"http://{gateway.address}", sandbox, http)
+
+
+async def _people(service: Demo) -> None:
     for name, role in (("anna", "operator"), ("viktor", "viewer")):
-        await _done(gateway, "POST", "/accounts", {"name": name, "role": role, "password": PASSWORD})
+        await service.done("POST", "/accounts", {"name": name, "role": role, "password": PASSWORD})
     for name, role in (("crm-sync", "operator"), ("reports", "viewer")):
-        await _done(gateway, "POST", "/tokens", {"name": name, "role": role})
-    body = "\n".join((HEADER, *rows(CLIENTS, seed=1))).encode()
-    token = await _token(gateway, "anna")
-    answer = await gateway.post("/clients/import", data=body, headers=_CSV, token=token)
-    assert answer.json["created"] == CLIENTS, answer.raw
+        await service.done("POST", "/tokens", {"name": name, "role": role})
+    data = "\n".join((HEADER, *rows(CLIENTS, seed=1))).encode()
+    await service.done("POST", "/clients/import", data=data, headers=_CSV, token=await _token(service, "anna"))
 
 
-async def _token(gateway: Gateway, name: str) -> str:
-    answer = await gateway.post("/session", {"name": name, "password": PASSWORD})
-    token: str = answer.json["secret"]
+async def _token(service: Demo, name: str) -> str:
+    session = await service.done("POST", "/session", {"name": name, "password": PASSWORD})
+    token: str = session["secret"]
     return token
 
 
-async def _past(gateway: Gateway) -> None:
+async def _past(service: Demo) -> None:
     """Three mailings, sent as fast as it goes; some texts are refused."""
-    gateway.engine.sandbox.set_faults(share_400=0.013, share_5xx=0.05)
-    token = await _token(gateway, "anna")
+    service.sandbox.set_faults(share_400=0.013, share_5xx=0.05)
+    token = await _token(service, "anna")
     for text, filter, _, _ in _PAST:
-        mailing = await _register(gateway, token, text, filter=filter, end=1_500)
-        await gateway.engine.finished(mailing, 60)
+        mailing = await _register(service, token, text, filter=filter, end=1_500)
+        await _finished(service, mailing)
 
 
-async def _open(gateway: Gateway, token: str) -> None:
+async def _finished(service: Demo, mailing_id: int) -> None:
+    """Wait until nothing of the mailing is pending and its audience is complete."""
+    async with asyncio.timeout(_FINISHED_SECONDS):
+        while True:
+            mailing = await service.done("GET", f"/mailings/{mailing_id}")
+            if mailing["audience_state"] == "ready" and mailing["message_counts"]["pending"] == 0:
+                return
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+
+async def _open(service: Demo, token: str) -> None:
     for text, how in _OPEN:
         fields: dict[str, Any] = {key: how[key] for key in ("filter", "rate_limit") if key in how}
         if how.get("hours"):
             fields["local_hours"] = {"from": "09:00", "to": "21:00"}
-        mailing = await _register(gateway, token, text, start=how.get("start", 0), end=how["end"], **fields)
+        mailing = await _register(service, token, text, start=how.get("start", 0), end=how["end"], **fields)
         for verb in ("pause", "cancel"):
             if how.get(verb):
-                await _done(gateway, "POST", f"/mailings/{mailing}/{verb}", token=token)
+                await service.done("POST", f"/mailings/{mailing}/{verb}", token=token)
 
 
-async def _register(gateway: Gateway, token: str, text: str, *, end: float, start: float = 0, **fields: Any) -> int:
+async def _register(service: Demo, token: str, text: str, *, end: float, start: float = 0, **fields: Any) -> int:
     now = datetime.now(UTC)
     times = {"start_time": now + timedelta(minutes=start), "end_time": now + timedelta(minutes=end)}
     body = {"text": text, **fields, **{key: value.isoformat() for key, value in times.items()}}
-    number: int = (await _done(gateway, "POST", "/mailings", body, token=token))["id"]
+    number: int = (await service.done("POST", "/mailings", body, token=token))["id"]
     return number
-
-
-async def _done(gateway: Gateway, method: str, path: str, body: Any = None, token: str | None = None) -> Any:
-    answer = await gateway.ask(method, path, token=token, **({} if body is None else {"json": body}))
-    assert answer.status in (200, 201), answer.raw
-    return answer.json
 
 
 def _move_back(path: Path) -> None:

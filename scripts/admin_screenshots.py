@@ -25,9 +25,8 @@ from playwright.async_api import Browser, FilePayload, Page, ViewportSize, async
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "proto")]  # run as a file, from any folder
 
-from scripts.admin_demo import OVER, PASSWORD, UNDER_WAY, demo  # noqa: E402
-from tests.browser.browser import ARGUMENTS, executable  # noqa: E402
-from tests.gateway.rig import Gateway  # noqa: E402
+from scripts.admin_demo import OVER, PASSWORD, UNDER_WAY, Demo, demo  # noqa: E402
+from scripts.chromium import ARGUMENTS, MISSING, find_chromium  # noqa: E402
 
 PICTURES: Final = ROOT / "docs" / "admin"
 SIZE: Final = ViewportSize(width=1280, height=800)
@@ -67,8 +66,8 @@ async def _choose_file(page: Page) -> None:
     await page.get_by_label("Choose a file").set_input_files(file)
 
 
-async def _shots(gateway: Gateway) -> Sequence[Shot]:
-    sent = (await gateway.get(f"/messages?mailing_id={OVER}&status=sent&page_size=1000")).json["messages"]
+async def _shots(service: Demo) -> Sequence[Shot]:
+    sent = (await service.done("GET", f"/messages?mailing_id={OVER}&status=sent&page_size=1000"))["messages"]
     message = max(sent, key=lambda each: each["attempts"])["id"]  # one that was tried several times
     refused = quote(json.dumps({"mailing_id": str(UNDER_WAY), "status": "not_sent"}))
     mailing = f"/mailings/{UNDER_WAY}/show"
@@ -115,16 +114,16 @@ async def _take(page: Page, shot: Shot) -> None:
     await page.screenshot(path=PICTURES / f"{shot.name}.png", animations="disabled", caret="hide")
 
 
-async def _take_all(only: set[str]) -> list[str]:
+async def _take_all(executable: str, only: set[str]) -> list[str]:
     complaints: list[str] = []
     pages: dict[str, Page] = {}
     with tempfile.TemporaryDirectory() as folder:
-        async with demo(Path(folder)) as gateway, async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=executable(), args=list(ARGUMENTS))
-            for shot in await _shots(gateway):
+        async with demo(Path(folder)) as service, async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
+            for shot in await _shots(service):
                 if not only or shot.name in only:
                     if shot.locale not in pages:
-                        pages[shot.locale] = await _signed_in(browser, gateway.url, shot.locale, complaints)
+                        pages[shot.locale] = await _signed_in(browser, service.url, shot.locale, complaints)
                     await _take(pages[shot.locale], shot)
             await browser.close()
     return complaints
@@ -144,8 +143,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", default="", help="names, with commas between them (all)")
     only = set(filter(None, parser.parse_args().only.split(",")))
+    if (executable := find_chromium()) is None:
+        sys.exit(f"admin_screenshots: {MISSING}")
     PICTURES.mkdir(parents=True, exist_ok=True)
-    complaints = asyncio.run(_take_all(only))
+    complaints = asyncio.run(_take_all(executable, only))
     _squeeze()
     print(*complaints, f"{PICTURES}: look at them.", sep="\n")
     return 1 if complaints else 0

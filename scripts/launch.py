@@ -86,7 +86,7 @@ class Run:
 
     def mailing(self, *arguments: str) -> list[str]:
         """A ``mailing`` command."""
-        return self.python("-m", "gateway.cli", *arguments)
+        return self.python("-m", "cli", *arguments)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -18,7 +18,7 @@ from scripts.processes import Failed
 PASSWORD: Final = "MAILING_ADMIN_PASSWORD"
 TOKEN: Final = "MAILING_API_TOKEN"
 FILE: Final = "sign-in.env"
-"""In the data folder; `mailing` looks there too (gateway/cli/credentials.py)."""
+"""In the data folder; `mailing` looks there too (cli/credentials.py)."""
 ADDRESSES: Final = ("MAILING_ENGINE_TARGET", "MAILING_HTTP_URL", "MAILING_METRICS_URL", "MAILING_SANDBOX_URL")
 _HEADER: Final = (
     "# Made by scripts/run, for this machine: account `admin`, an API token, and while it runs, where it listens.\n"

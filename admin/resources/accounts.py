@@ -3,39 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from aiohttp_admin.backends.abc import Meta, Record
 
-from admin.resources.asked import checked
 from admin.resources.base import PanelResource
-from gateway.problems import Problem
-from gateway.schemas import AccountCreateSchema
-from gateway.translate import account_json, create_account_proto
+from admin.resources.parameters import checked
+from common.contract.codec import json_of, message_of
+from common.error_codes import ErrorCode
+from gateway.http.problems import invalid
+from gateway.shapes import Use, schema_of
 from mailing.v1 import access_service_pb2 as pb
+from mailing.v1.access_pb2 import Account
+
+_NEW: Final = schema_of(pb.CreateAccountRequest.DESCRIPTOR, Use.CREATE)
 
 
 class AccountResource(PanelResource):
     """Who may sign in. Deleting revokes: the audit list goes on naming them."""
 
     name = "accounts"
-    shown = ("id", "name", "role", "create_time", "revoke_time", "last_sign_in_time", "live_token_count")
-    editable = ("name", "role", "password")
+    kind, made_of = Account, pb.CreateAccountRequest
 
     async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
         """Read a page, the revoked ones included."""
         found = await self.call(self.engine.access.ListAccounts, pb.ListAccountsRequest(**paging))
-        return [account_json(each) for each in found.accounts], found.total_size
+        return [json_of(each) for each in found.accounts], found.total_size
 
     async def create(self, data: Record, meta: Meta) -> Record:
         """Make an account."""
-        given = checked(AccountCreateSchema, {key: value for key, value in data.items() if value is not None})
-        return account_json(await self.call(self.engine.access.CreateAccount, create_account_proto(given)))
+        given = checked(_NEW, {key: value for key, value in data.items() if value is not None})
+        return json_of(await self.call(self.engine.access.CreateAccount, message_of(pb.CreateAccountRequest, given)))
 
     async def delete(self, record_id: int, previous_data: Record, meta: Meta) -> Record:
         """Revoke an account: its sessions end. ``meta.with_tokens``: and the tokens that it has made."""
         with_tokens = (meta or {}).get("with_tokens", False)
         if not isinstance(with_tokens, bool):
-            raise Problem(422, "this can't be asked for", [("/meta/with_tokens", "must be true or false")])
+            raise invalid([("/meta/with_tokens", ErrorCode.NOT_BOOLEAN.format())])
         request = pb.RevokeAccountRequest(account_id=record_id, revoke_made_tokens=with_tokens)
-        return account_json(await self.call(self.engine.access.RevokeAccount, request))
+        return json_of(await self.call(self.engine.access.RevokeAccount, request))

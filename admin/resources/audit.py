@@ -9,25 +9,26 @@ from typing import Any, Final
 from aiohttp_admin.backends.abc import Record
 from grpc import StatusCode, aio
 
-from admin.resources.asked import whole_number
 from admin.resources.base import PanelResource
-from gateway.problems import Problem
-from gateway.translate import audit_event_json
-from gateway.translate.engine import ACTOR_KINDS
-from gateway.translate.values import numbers
+from admin.resources.parameters import whole_number
+from common.contract.codec import json_of
+from common.contract.reader import field_of
+from common.contract.values import numbers
+from common.error_codes import ErrorCode
+from gateway.http.problems import invalid
 from mailing.v1 import engine_service_pb2 as pb
+from mailing.v1.audit_pb2 import AuditEvent
 from mailing.v1.client_service_pb2 import GetClientRequest
 from mailing.v1.mailing_service_pb2 import GetMailingRequest
 
-_KINDS: Final = numbers(ACTOR_KINDS)
+_KINDS: Final = numbers(field_of(AuditEvent.DESCRIPTOR, "actor_kind").words)
 
 
 def _actor_kind(filters: Mapping[str, Any]) -> Any:
     """The contract's number of the kind that is asked for; 0: any. Raises Problem."""
     kind = filters.get("actor_kind")
     if kind is not None and kind not in _KINDS:
-        problem = "must be one of " + ", ".join(_KINDS)
-        raise Problem(422, "the list can't be asked for like this", [("/filter/actor_kind", problem)])
+        raise invalid([("/filter/actor_kind", ErrorCode.NOT_A_CHOICE.format(choices=", ".join(_KINDS)))])
     return 0 if kind is None else _KINDS[kind]
 
 
@@ -35,10 +36,8 @@ class AuditResource(PanelResource):
     """Changes that people made. ``has_page``: whether the object is there, so that it can be looked at."""
 
     name = "audit"
-    shown = (
-        "id", "time", "actor", "actor_kind", "actor_id", "action", "object_type", "object_id", "detail", "peer",
-        "has_page",
-    )  # fmt: skip
+    kind = AuditEvent
+    more_shown = ("has_page",)
     filters = ("actor", "actor_kind", "actor_id", "object_type", "object_id")
 
     async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
@@ -52,7 +51,7 @@ class AuditResource(PanelResource):
             actor_id=whole_number(filters, "actor_id"),
         )
         found = await self.call(self.engine.engine.ListAuditEvents, asked)
-        events = [audit_event_json(each) for each in found.audit_events]
+        events = [json_of(each) for each in found.audit_events]
         there = await self._there({(each["object_type"], each["object_id"]) for each in events})
         records = [{**each, "has_page": (each["object_type"], each["object_id"]) in there} for each in events]
         return records, found.total_size

@@ -19,13 +19,15 @@ from aiohttp import web
 from aiohttp_admin.backends.abc import AbstractAdminResource, GetListParams, Meta, Record
 from aiohttp_admin.types import comp
 from aiohttp_security import check_permission
+from google.protobuf.message import Message
 from grpc import StatusCode, aio
 
 from admin.permissions import least_role
-from admin.resources import asked
+from admin.resources import parameters
 from admin.session import Handler, Sessions
-from gateway.engine_client import EngineClient
-from gateway.problems import Problem
+from common.contract.reader import OF_THE_CALL, fields_of
+from gateway.http.engine_client import EngineClient
+from gateway.http.problems import invalid
 from gateway.routes.common import json_answer
 
 _AT_ONCE: Final = 50
@@ -40,9 +42,12 @@ class PanelResource(AbstractAdminResource[int]):
     can't do stays 405.
     """
 
-    shown: ClassVar[Sequence[str]]
-    """Keys of a record, as REST names them."""
-    editable: ClassVar[Sequence[str]] = ()
+    kind: ClassVar[type[Message]]
+    """What a record is in the contract: its keys are those of REST."""
+    more_shown: ClassVar[Sequence[str]] = ()
+    """Keys of a record besides."""
+    made_of: ClassVar[type[Message] | None] = None
+    """The message whose fields people fill in; None: nobody writes records."""
     filters: ClassVar[Sequence[str]] = ()
     """Keys that a list may be asked for by; any other is refused, for a filter that does nothing would lie."""
     switches: ClassVar[Sequence[str]] = ()
@@ -53,8 +58,11 @@ class PanelResource(AbstractAdminResource[int]):
     _foreign_rows: set[str] = set()  # noqa: RUF012
 
     def __init__(self, engine: EngineClient, sessions: Sessions) -> None:
+        shown = [field.name for field in fields_of(self.kind.DESCRIPTOR)]
+        fields = () if self.made_of is None else fields_of(self.made_of.DESCRIPTOR)
+        self.editable = [field.name for field in fields if field.is_written and field.name not in OF_THE_CALL]
         # How the panel shows them is its own (static/pages): to aiohttp-admin these are names, for its permissions.
-        self.fields = {key: comp("TextField") for key in self.shown}
+        self.fields = {key: comp("TextField") for key in [*shown, *self.more_shown]}
         self.inputs = {key: {**comp("TextInput"), "show_create": True} for key in self.editable}
         super().__init__()
         self.engine = engine
@@ -68,10 +76,10 @@ class PanelResource(AbstractAdminResource[int]):
 
     async def get_list(self, params: GetListParams) -> tuple[list[Record], int]:
         """Return a page, and how many there are. Raises Problem (422) with all that is bad."""
-        paging, bad = asked.paging(params, self.primary_key)
-        filters, bad_filters = asked.filters_of(params["filter"], self.filters, self.switches)
+        paging, bad = parameters.paging(params, self.primary_key)
+        filters, bad_filters = parameters.filters_of(params["filter"], self.filters, self.switches)
         if bad or bad_filters:
-            raise Problem(422, "the list can't be asked for like this", bad + bad_filters)
+            raise invalid(bad + bad_filters)
         return await self.page(paging, filters)
 
     @abstractmethod
@@ -170,37 +178,39 @@ class PanelResource(AbstractAdminResource[int]):
         return self._sessions.guarded(named, least_role(f"admin.{self.name}.{permission}"))
 
     async def _list(self, request: web.Request) -> web.Response:
-        records, total = await self.get_list(asked.list_params(request))
+        records, total = await self.get_list(parameters.list_params(request))
         return json_answer({"data": [self._with_id(each) for each in records], "total": total})
 
     async def _one(self, request: web.Request) -> web.Response:
-        return self._answer(await self.get_one(asked.one_id(request), None))
+        return self._answer(await self.get_one(parameters.one_id(request), None))
 
     async def _many(self, request: web.Request) -> web.Response:
-        records = await self.get_many(asked.many_ids(request), None)
+        records = await self.get_many(parameters.many_ids(request), None)
         return json_answer({"data": [self._with_id(each) for each in records]})
 
     async def _post(self, request: web.Request) -> web.Response:
-        body = await asked.body_of(request, data=dict)
+        body = await parameters.body_of(request, data=dict)
         return self._answer(await self.create(self._known(body["data"]), None))
 
     async def _put(self, request: web.Request) -> web.Response:
-        body = await asked.body_of(request, id=object, data=dict, previousData=dict)
-        record_id, data = asked.id_of(body["id"]), self._known(body["data"])
+        body = await parameters.body_of(request, id=object, data=dict, previousData=dict)
+        record_id, data = parameters.id_of(body["id"]), self._known(body["data"])
         return self._answer(await self.update(record_id, data, body["previousData"], None))
 
     async def _put_many(self, request: web.Request) -> web.Response:
-        body = await asked.body_of(request, ids=list, data=dict)
-        return self._ids(await self.update_many(asked.ids_of(body["ids"]), self._known(body["data"]), None))
+        body = await parameters.body_of(request, ids=list, data=dict)
+        return self._ids(await self.update_many(parameters.ids_of(body["ids"]), self._known(body["data"]), None))
 
     async def _delete_one(self, request: web.Request) -> web.Response:
-        body = await asked.body_of(request, id=object)
+        body = await parameters.body_of(request, id=object)
         meta = body.get("meta")
-        return self._answer(await self.delete(asked.id_of(body["id"]), {}, meta if isinstance(meta, dict) else None))
+        return self._answer(
+            await self.delete(parameters.id_of(body["id"]), {}, meta if isinstance(meta, dict) else None)
+        )
 
     async def _delete_several(self, request: web.Request) -> web.Response:
-        body = await asked.body_of(request, ids=list)
-        return self._ids(await self.delete_many(asked.ids_of(body["ids"]), None))
+        body = await parameters.body_of(request, ids=list)
+        return self._ids(await self.delete_many(parameters.ids_of(body["ids"]), None))
 
     def _known(self, data: Mapping[str, Any]) -> Record:
         """react-admin sends the whole record; what nobody can set is left out."""

@@ -13,19 +13,24 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from admin.client_export import export
 from admin.import_preview import SAMPLE_BYTES_MAX, preview
 from admin.import_run import Imports
-from admin.resources.asked import checked, filters_of
 from admin.resources.base import PanelResource
+from admin.resources.parameters import checked, filters_of
 from admin.session import Sessions
-from admin.translate import facets_json
-from gateway.engine_client import EngineClient
-from gateway.problems import Problem
+from common.contract.codec import json_of, message_of
+from common.error_codes import ErrorCode
+from gateway.http.engine_client import EngineClient
+from gateway.http.problems import invalid
+from gateway.http.streaming import body_chunks
 from gateway.routes.common import json_answer
 from gateway.routes.imports import reader_of
-from gateway.schemas import ClientCreateSchema, ClientPatchSchema
-from gateway.streaming import body_chunks
-from gateway.translate import client_json, client_proto, create_client_proto, update_client_proto
+from gateway.routes.operations import binding_named, request_of
+from gateway.shapes import Use, schema_of
 from mailing.v1 import client_service_pb2 as pb
+from mailing.v1.client_pb2 import Client
 
+_UPDATE: Final = binding_named("updateClient")
+_NEW: Final = schema_of(Client.DESCRIPTOR, Use.CREATE)
+_CHANGES: Final = schema_of(Client.DESCRIPTOR, Use.PATCH)
 _SIZE_DIGITS: Final = 18
 
 
@@ -33,8 +38,7 @@ class ClientResource(PanelResource):
     """The people who can receive texts."""
 
     name = "clients"
-    shown = ("id", "phone_number", "phone_code", "tag", "time_zone", "create_time", "update_time")
-    editable = ("phone_number", "phone_code", "tag", "time_zone")
+    kind = made_of = Client
     filters = ("phone_contains", "tag", "untagged", "phone_code", "time_zone")
     switches = ("untagged",)
 
@@ -46,30 +50,31 @@ class ClientResource(PanelResource):
         """Read a page; a part of the number is understood as people type it."""
         asked = pb.ListClientsRequest(**paging, **_texts(filters))
         found = await self.call(self.engine.clients.ListClients, asked)
-        return [client_json(each) for each in found.clients], found.total_size
+        return [json_of(each) for each in found.clients], found.total_size
 
     async def get_one(self, record_id: int, meta: Meta) -> Record:
         """Read one client."""
         asked = pb.GetClientRequest(client_id=record_id)
-        return client_json(await self.call(self.engine.clients.GetClient, asked))
+        return json_of(await self.call(self.engine.clients.GetClient, asked))
 
     async def create(self, data: Record, meta: Meta) -> Record:
         """Add a client; what is empty gets its default."""
-        given = checked(ClientCreateSchema, {key: value for key, value in data.items() if value not in (None, "")})
-        return client_json(await self.call(self.engine.clients.CreateClient, create_client_proto(given)))
+        given = checked(_NEW, {key: value for key, value in data.items() if value not in (None, "")})
+        asked = pb.CreateClientRequest(client=message_of(Client, given))
+        return json_of(await self.call(self.engine.clients.CreateClient, asked))
 
     async def update(self, record_id: int, data: Record, previous_data: Record, meta: Meta) -> Record:
         """Change what differs from what the person had seen; an empty field gets its default."""
         changes = {key: value for key, value in _emptied(data).items() if value != previous_data.get(key)}
-        given = checked(ClientPatchSchema, changes)
-        asked = update_client_proto(record_id, given, replace=False)
-        return client_json(await self.call(self.engine.clients.UpdateClient, asked))
+        given = checked(_CHANGES, changes)
+        asked = request_of(_UPDATE, given, ids={"client.id": record_id})
+        return json_of(await self.call(self.engine.clients.UpdateClient, asked))
 
     async def update_many(self, record_ids: Sequence[int], data: Record, meta: Meta) -> list[int]:
         """Give many clients the same tag or time zone; those that are gone are left out of the answer."""
-        given = checked(ClientPatchSchema, _emptied(data))
+        given = checked(_CHANGES, _emptied(data))
         asked = pb.BatchUpdateClientsRequest(
-            client_ids=record_ids, client=client_proto(given), update_mask=FieldMask(paths=list(given))
+            client_ids=record_ids, client=message_of(Client, given), update_mask=FieldMask(paths=list(given))
         )
         answer = await self.call(self.engine.clients.BatchUpdateClients, asked)
         return _without(record_ids, answer.missing_client_ids)
@@ -102,13 +107,13 @@ class ClientResource(PanelResource):
         )
 
     async def _facets(self, _: web.Request) -> Record:
-        return facets_json(await self.call(self.engine.clients.ListClientFacets, pb.ListClientFacetsRequest()))
+        return json_of(await self.call(self.engine.clients.ListClientFacets, pb.ListClientFacetsRequest()))
 
     async def _preview(self, request: web.Request) -> web.Response:
         """The body is the beginning of a file, ``size`` the length of it all in bytes."""
         size = request.query.get("size", "")
         if not (size.isascii() and size.isdigit() and len(size) <= _SIZE_DIGITS):
-            raise Problem(422, "the size is bad", [("/size", "must be the file's length in bytes")])
+            raise invalid([("/size", ErrorCode.NOT_FILE_SIZE.format())])
         reader = reader_of(request)
         sample = b"".join([chunk async for chunk in body_chunks(request, SAMPLE_BYTES_MAX)])
         return json_answer(await preview(self.engine, self.call, sample, int(size), reader))
@@ -122,7 +127,7 @@ class ClientResource(PanelResource):
     async def _export(self, request: web.Request) -> web.StreamResponse:
         filters, bad = filters_of(_filter_of(request.query.get("filter", "{}")), self.filters, self.switches)
         if bad:
-            raise Problem(422, "clients can't be exported like this", bad)
+            raise invalid(bad)
         return await export(request, self.engine, _texts(filters), request.query.get("format", "csv"))
 
 
@@ -138,7 +143,7 @@ def _filter_of(text: str) -> Mapping[str, Any]:
     except orjson.JSONDecodeError:
         found = None
     if not isinstance(found, dict):
-        raise Problem(422, "the filter is bad", [("/filter", "must be a JSON object")])
+        raise invalid([("/filter", ErrorCode.NOT_OBJECT.format())])
     return found
 
 

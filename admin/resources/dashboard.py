@@ -9,18 +9,17 @@ from aiohttp_admin.backends.abc import Meta, Record
 
 from admin.resources.base import PanelResource
 from admin.resources.engine import ONLY_ID
-from admin.translate import overview_json
+from common.contract.codec import json_of
 from mailing.v1.engine_service_pb2 import GetOverviewRequest
+from mailing.v1.overview_pb2 import Overview
 
 
 class DashboardResource(PanelResource):
     """What is going on."""
 
     name = "dashboard"
-    shown = (
-        "id", "time", "mailings", "mailings_total", "message_counts", "last_hour", "last_day", "provider", "engine",
-        "warnings", "rate_per_second",
-    )  # fmt: skip
+    kind = Overview
+    more_shown = ("id",)
 
     async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
         """Read the one record."""
@@ -29,4 +28,4 @@ class DashboardResource(PanelResource):
     async def get_one(self, record_id: int, meta: Meta) -> Record:
         """Read the one record."""
         overview = await self.call(self.engine.engine.GetOverview, GetOverviewRequest())
-        return {**overview_json(overview), "id": ONLY_ID}
+        return {**json_of(overview), "id": ONLY_ID}

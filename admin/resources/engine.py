@@ -8,7 +8,8 @@ from typing import Any, Final
 from aiohttp_admin.backends.abc import Meta, Record
 
 from admin.resources.base import PanelResource
-from gateway.translate import engine_json
+from common.contract.codec import json_of
+from mailing.v1.engine_pb2 import EngineStatus
 from mailing.v1.engine_service_pb2 import GetStatusRequest
 
 ONLY_ID: Final = 1
@@ -19,10 +20,8 @@ class EngineResource(PanelResource):
     """How the engine is doing."""
 
     name = "engine"
-    shown = (
-        "id", "workers", "queue_size", "queue_depth", "in_flight", "rate_limit", "rate_per_second", "sending",
-        "breaker", "engines", "actors", "engine_id",
-    )  # fmt: skip
+    kind = EngineStatus
+    more_shown = ("id",)
 
     async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
         """Read the one record."""
@@ -31,4 +30,4 @@ class EngineResource(PanelResource):
     async def get_one(self, record_id: int, meta: Meta) -> Record:
         """Read the one record."""
         status = await self.call(self.engine.engine.GetStatus, GetStatusRequest())
-        return {**engine_json(status), "id": ONLY_ID}
+        return {**json_of(status), "id": ONLY_ID}

@@ -8,12 +8,18 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp_admin.backends.abc import Meta, Record
 
-from admin.resources.asked import checked, one_id
 from admin.resources.base import PanelResource
-from gateway.schemas import MailingCreateSchema, MailingListQuerySchema, MailingPatchSchema
-from gateway.translate import create_mailing_proto, list_mailings_proto, mailing_json, stats_json, update_mailing_proto
+from admin.resources.parameters import checked, one_id
+from common.contract.codec import json_of, message_of
+from gateway.routes.operations import binding_named, request_of
+from gateway.shapes import Use, query_of, schema_of
 from mailing.v1 import mailing_service_pb2 as pb
+from mailing.v1.mailing_pb2 import Mailing
 
+_UPDATE: Final = binding_named("updateMailing")
+_QUERY: Final = query_of(binding_named("listMailings"))
+_NEW: Final = schema_of(Mailing.DESCRIPTOR, Use.CREATE)
+_CHANGES: Final = schema_of(Mailing.DESCRIPTOR, Use.PATCH)
 _TIMELINE_POINTS_MAX: Final = 600
 """The page draws about sixty bars: this leaves it the choice where they begin."""
 
@@ -22,36 +28,33 @@ class MailingResource(PanelResource):
     """Texts for the clients that match a filter."""
 
     name = "mailings"
-    shown = (
-        "id", "text", "filter", "start_time", "end_time", "local_hours", "rate_limit", "on_uncertain", "state",
-        "audience_state", "segments", "message_counts", "create_time", "update_time",
-    )  # fmt: skip
-    editable = ("text", "filter", "start_time", "end_time", "local_hours", "rate_limit", "on_uncertain")
+    kind = made_of = Mailing
     filters = ("state",)
 
     async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
         """Read a page."""
-        asked = list_mailings_proto(checked(MailingListQuerySchema, filters))
+        asked = message_of(pb.ListMailingsRequest, checked(_QUERY, filters))
         asked.MergeFrom(pb.ListMailingsRequest(**paging))
         found = await self.call(self.engine.mailings.ListMailings, asked)
-        return [mailing_json(each) for each in found.mailings], found.total_size
+        return [json_of(each) for each in found.mailings], found.total_size
 
     async def get_one(self, record_id: int, meta: Meta) -> Record:
         """Read one mailing."""
         asked = pb.GetMailingRequest(mailing_id=record_id)
-        return mailing_json(await self.call(self.engine.mailings.GetMailing, asked))
+        return json_of(await self.call(self.engine.mailings.GetMailing, asked))
 
     async def create(self, data: Record, meta: Meta) -> Record:
         """Register a mailing."""
-        given = checked(MailingCreateSchema, {key: value for key, value in data.items() if value is not None})
-        return mailing_json(await self.call(self.engine.mailings.CreateMailing, create_mailing_proto(given)))
+        given = checked(_NEW, {key: value for key, value in data.items() if value is not None})
+        asked = pb.CreateMailingRequest(mailing=message_of(Mailing, given))
+        return json_of(await self.call(self.engine.mailings.CreateMailing, asked))
 
     async def update(self, record_id: int, data: Record, previous_data: Record, meta: Meta) -> Record:
         """Change what differs from what the person had seen."""
         changes = {key: value for key, value in data.items() if value != previous_data.get(key)}
-        given = checked(MailingPatchSchema, changes)
-        asked = update_mailing_proto(record_id, given, replace=False)
-        return mailing_json(await self.call(self.engine.mailings.UpdateMailing, asked))
+        given = checked(_CHANGES, changes)
+        asked = request_of(_UPDATE, given, ids={"mailing.id": record_id})
+        return json_of(await self.call(self.engine.mailings.UpdateMailing, asked))
 
     async def delete(self, record_id: int, previous_data: Record, meta: Meta) -> Record:
         """Delete a mailing with its messages, and return what it was."""
@@ -65,4 +68,4 @@ class MailingResource(PanelResource):
 
     async def _stats(self, request: web.Request) -> Record:
         asked = pb.GetMailingStatsRequest(mailing_id=one_id(request), timeline_points_max=_TIMELINE_POINTS_MAX)
-        return stats_json(await self.call(self.engine.mailings.GetMailingStats, asked))
+        return json_of(await self.call(self.engine.mailings.GetMailingStats, asked))

@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from aiohttp_admin.backends.abc import Meta, Record
 
-from admin.resources.asked import checked, whole_number
 from admin.resources.base import PanelResource
-from gateway.schemas import MessageListQuerySchema
-from gateway.translate import list_messages_proto, message_detail_json, message_json
+from admin.resources.parameters import checked, whole_number
+from common.contract.codec import json_of, message_of
+from gateway.routes.operations import binding_named
+from gateway.shapes import query_of
 from mailing.v1 import message_service_pb2 as pb
+from mailing.v1.message_pb2 import Message
+
+_QUERY: Final = query_of(binding_named("listMessages"))
 
 
 class MessageResource(PanelResource):
     """One text to one client."""
 
     name = "messages"
-    shown = (
-        "id", "mailing_id", "client_id", "phone_number", "status", "reason", "attempts", "create_time", "sent_time",
-        "final_time", "next_attempt_time", "text_version", "text", "last_error", "attempt_history",
-    )  # fmt: skip
+    kind = Message
     filters = ("mailing_id", "client_id", "status", "reason")
 
     async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
         """Read a page, without the attempts."""
         ids = {key: whole_number(filters, key) for key in ("mailing_id", "client_id")}
         words = {key: value for key, value in filters.items() if key not in ids}
-        asked = list_messages_proto({**checked(MessageListQuerySchema, words), **ids})
+        asked = message_of(pb.ListMessagesRequest, {**checked(_QUERY, words), **ids})
         asked.MergeFrom(pb.ListMessagesRequest(**paging))
         found = await self.call(self.engine.messages.ListMessages, asked)
-        return [message_json(each) for each in found.messages], found.total_size
+        return [json_of(each) for each in found.messages], found.total_size
 
     async def get_one(self, record_id: int, meta: Meta) -> Record:
         """Read one message with its attempts."""
         asked = pb.GetMessageRequest(message_id=record_id)
-        return message_detail_json(await self.call(self.engine.messages.GetMessage, asked))
+        return json_of(await self.call(self.engine.messages.GetMessage, asked), detail=True)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, NamedTuple
 
+from common.error_codes import ErrorCode
 from common.logs import get_logger
 from engine.access.passwords import Passwords, Share
 from engine.access.secrets import digest, hint, new_session, new_token
@@ -159,7 +160,7 @@ class Authority:
         wait_seconds = self._throttle.begin(name, host, self._monotonic(), known=known)
         if wait_seconds > 0:
             self._note_refusal(None, peer)
-            raise TooManyTries("too many failed sign-ins; try again later", wait_seconds)
+            raise TooManyTries(ErrorCode.TOO_MANY_TRIES.format(), wait_seconds)
         try:
             stored = None if found is None else found.password_hash
             good = await self._passwords.verify(stored, password, Share(host, known))
@@ -169,7 +170,7 @@ class Authority:
             raise
         if signed_in is None:
             self._note_refusal(None if found is None else found.account, peer)
-            raise Unauthenticated("the name or the password is wrong")
+            raise Unauthenticated(ErrorCode.WRONG_NAME_OR_PASSWORD.format())
         self._throttle.succeeded(name, host, known=known)
         return signed_in
 
@@ -224,7 +225,7 @@ class Authority:
         key = f"the password of account {account_id}"
         wait_seconds = self._throttle.begin(key, host, self._monotonic(), known=True)
         if wait_seconds > 0:
-            raise TooManyTries("too many wrong passwords; try again later", wait_seconds)
+            raise TooManyTries(ErrorCode.TOO_MANY_WRONG_PASSWORDS.format(), wait_seconds)
         try:
             stored = await self._store.password_hash(account_id)
             good = await self._passwords.verify(stored, current)
@@ -232,7 +233,7 @@ class Authority:
             self._throttle.undo(key, host, known=True)
             raise
         if not good:
-            raise InvalidInput([FieldError("current_password", "is wrong")])
+            raise InvalidInput([FieldError("current_password", ErrorCode.WRONG_CURRENT_PASSWORD.format())])
         self._throttle.succeeded(key, host, known=True)
         new_hash = await self._passwords.hash(new)
         changed = await self._store.set_password(
@@ -259,7 +260,7 @@ class Authority:
         if created.replayed:
             stored = await self._store.password_hash(created.row.id)
             if stored is not None and not await self._passwords.verify(stored, password):
-                raise Conflict("this request id was used with another password before", field="request_id")
+                raise Conflict(ErrorCode.REQUEST_ID_REUSED.format(), field="request_id")
         return created
 
     async def revoke_account(self, account_id: int, *, with_tokens: bool = False, by: Actor) -> AccountRow:
@@ -298,7 +299,7 @@ class Authority:
 
 
 def _unauthenticated() -> Unauthenticated:
-    return Unauthenticated("a valid session or API token is needed: authorization: Bearer SECRET")
+    return Unauthenticated(ErrorCode.UNAUTHENTICATED.format())
 
 
 def _bearer(authorization: str | None) -> str | None:
@@ -311,5 +312,5 @@ def _bearer(authorization: str | None) -> str | None:
 def _session_of(identity: Identity) -> tuple[int, int]:
     """Account and session of a caller that has signed in."""
     if identity.account_id is None or identity.session_id is None:
-        raise Impossible("the call carries an API token, not a session", "NOT_A_SESSION")
+        raise Impossible(ErrorCode.NOT_A_SESSION.format())
     return identity.account_id, identity.session_id

@@ -19,6 +19,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
+from common.error_codes import ErrorCode
 from engine.domain.access import TooManyTries
 
 T = TypeVar("T")
@@ -82,7 +83,7 @@ class Passwords:
 
     async def _run(self, job: Callable[[], T], share: Share | None) -> T:
         if self._is_full(share):
-            raise TooManyTries("too many people are signing in just now; try again", _BUSY_WAIT_SECONDS)
+            raise TooManyTries(ErrorCode.TOO_MANY_SIGN_INS.format(), _BUSY_WAIT_SECONDS)
         self._count(share, 1)
         # Counted until the thread is done with it, whether or not the caller still waits.
         future = asyncio.get_running_loop().run_in_executor(self._threads, job)

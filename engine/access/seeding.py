@@ -1,4 +1,4 @@
-"""The first account and the first API token (SPEC, section 6)."""
+"""The first account and the first API token (docs/behaviour.md, section 6)."""
 
 from __future__ import annotations
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from common.error_codes import ErrorCode, Fault
 from engine.access.authority import Authority
 from engine.api.background import Background
 from engine.api.caller import caller, identity_of_call, network_of_call, peer_of
+from engine.api.context import Context
 from engine.api.convert import both, micros, timestamp
 from engine.api.convert_audit import actor_kind_number
-from engine.api.interceptors import Context
 from engine.api.paging import page_of, token_after
 from engine.api.repeats import request_key
 from engine.domain.access import (
@@ -31,7 +32,7 @@ from engine.store.rows import Created
 from engine.store.store import Store
 from mailing.v1 import access_pb2, access_service_pb2, access_service_pb2_grpc
 
-_NO_ROLE = "must be viewer, operator or admin"
+_NO_ROLE = ErrorCode.NOT_A_CHOICE.format(choices=", ".join(role.word for role in Role))
 
 
 class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
@@ -48,7 +49,7 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
         """Open a session."""
         if account_name_problem(request.name) or len(request.password) > PASSWORD_LENGTH_MAX:
             # Nobody's: it is not worth a hash, and its failure tells nothing that the contract does not.
-            raise Unauthenticated("the name or the password is wrong")
+            raise Unauthenticated(ErrorCode.WRONG_NAME_OR_PASSWORD.format())
         signed_in = await self._authority.sign_in(
             request.name, request.password, peer=peer_of(context), host=network_of_call(context)
         )
@@ -156,11 +157,14 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
         change = self._authority.revoke_token(request.token_id, by=caller(context))
         return token_message(await self._background.whole(change))
 
-    def _expire_problem(self, time: Timestamp) -> str | None:
-        return None if self._clock.now_us() < micros(time) <= MAX_US else "must be in the future, and before year 10000"
+    def _expire_problem(self, time: Timestamp) -> Fault | None:
+        us = micros(time)
+        if us > MAX_US:
+            return ErrorCode.YEAR_OUT_OF_RANGE.format()
+        return None if us > self._clock.now_us() else ErrorCode.NOT_IN_FUTURE.format()
 
 
-def _valid_role(number: int, **problems: str | None) -> Role:
+def _valid_role(number: int, **problems: Fault | None) -> Role:
     """The role with this number. Raises InvalidInput for it and all other fields that have problems."""
     role = role_of(number)
     check_fields(role=None if role is not None else _NO_ROLE, **problems)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from common.error_codes import ErrorCode
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.validate import valid_change
 from engine.store.client_batches import BATCH_MAX
@@ -16,7 +17,8 @@ _EDITABLE: Final = ("tag", "time_zone")
 def batch_ids(client_ids: Sequence[int]) -> list[int]:
     """The ids, each once, in the order given. Raises InvalidInput when there are none or too many."""
     if not 1 <= len(client_ids) <= BATCH_MAX:
-        raise InvalidInput([FieldError("client_ids", f"must be 1 to {BATCH_MAX} ids, not {len(client_ids)}")])
+        fault = ErrorCode.BAD_ID_COUNT.format(max=BATCH_MAX, count=len(client_ids))
+        raise InvalidInput([FieldError("client_ids", fault)])
     return list(dict.fromkeys(client_ids))
 
 
@@ -29,10 +31,8 @@ def batch_change(
         InvalidInput: naming what is wrong with the mask, or with the values.
     """
     paths = list(request.update_mask.paths)
-    unknown = [path for path in paths if path not in _EDITABLE]
-    if not paths or unknown:
-        named = "".join(f', not "{path[:100]}"' for path in unknown[:3])
-        raise InvalidInput([FieldError("update_mask", f"must name tag, time_zone or both{named}")])
+    if not paths or not set(paths).issubset(_EDITABLE):
+        raise InvalidInput([FieldError("update_mask", ErrorCode.BAD_BATCH_MASK.format())])
     client = request.client
     tag = client.tag if "tag" in paths else None
     return valid_change(tag, client.time_zone if "time_zone" in paths else None, default_time_zone)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from common.error_codes import ErrorCode
 from common.line_limit import LineLimit
 from common.logs import get_logger
 from common.networks import network_of
-from engine.api.gateways import Gateways
+from engine.api.context import Context
 from engine.domain.access import ActorKind, Identity, Unauthenticated
+from engine.gateways import Gateways
 from engine.store.rows import Actor
-
-if TYPE_CHECKING:  # it imports this module
-    from engine.api.interceptors import Context
 
 log = get_logger(__name__)
 
@@ -51,7 +50,7 @@ def identity_of_call() -> Identity:
     """Who makes the call that is being answered. Raises Unauthenticated when the method is open and nobody has said."""
     identity = _this_call().identity
     if identity is None:
-        raise Unauthenticated("nobody is signed in")
+        raise Unauthenticated(ErrorCode.NOT_SIGNED_IN.format())
     return identity
 
 

@@ -11,12 +11,12 @@ from google.protobuf.empty_pb2 import Empty
 from engine.api.background import Background
 from engine.api.batches import batch_change, batch_ids
 from engine.api.caller import caller, caller_key
+from engine.api.context import Context
 from engine.api.control import DeliveryControl
 from engine.api.convert import both, client_input, client_message, client_query, facet_messages
 from engine.api.errors import Stopping
 from engine.api.fresh import Fresh
 from engine.api.importing import Import
-from engine.api.interceptors import Context
 from engine.api.masks import merged, paths_of
 from engine.api.paging import page_of, token_after
 from engine.api.questions import EVERYBODY, Questions, question_key
@@ -26,7 +26,7 @@ from engine.domain.phone import default_code
 from engine.domain.validate import ClientInput
 from engine.ports import Clock
 from engine.store.client_list import is_long_client_list
-from engine.store.rows import MAX_PAGE_SIZE, BatchResult, ClientRow, PageOf, RequestKey
+from engine.store.rows import MAX_PAGE_SIZE, BatchResult, ClientChange, ClientRow, PageOf, RequestKey
 from engine.store.store import Store
 from mailing.v1 import client_pb2, client_service_pb2, client_service_pb2_grpc
 
@@ -155,7 +155,7 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
 
         async def change() -> BatchResult:
             by, now_us = caller(context), self._clock.now_us()
-            result = await self._store.update_clients(ids, tag=tag, time_zone=time_zone, by=by, now_us=now_us)
+            result = await self._store.update_clients(ids, ClientChange(tag, time_zone), by=by, now_us=now_us)
             await self._follow(result.changed_ids)
             return result
 

@@ -8,12 +8,13 @@ from typing import Any, Final, Protocol, TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from common.error_codes import ErrorCode, Unfit
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.message import Reason, Status
 from engine.domain.phone import PHONE_LENGTH, digits_of, normalise
 from engine.domain.segments import count_segments
-from engine.domain.validate import NO_NULL, ClientInput, MailingInput, valid_client, valid_mailing
+from engine.domain.validate import ClientInput, MailingInput, valid_client, valid_mailing
 from engine.domain.window import LocalHours, MailingState
 from engine.ports import AudienceState, OnUncertain
 from engine.store.rows import (
@@ -102,7 +103,7 @@ def chosen(names: Mapping[K, V], value: V, field: str) -> K | None:
     for name, number in names.items():
         if number == value:
             return name
-    raise InvalidInput([FieldError(field, f"{value} is not one of its values")])
+    raise InvalidInput([FieldError(field, ErrorCode.UNKNOWN_NUMBER.format(number=value))])
 
 
 def both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
@@ -164,7 +165,7 @@ def client_query(request: ClientFilters) -> ClientQuery:
         ),
     )
     if phone_number is not None and phone_contains is not None:
-        raise InvalidInput([FieldError("phone_contains", "can't be used together with phone_number")])
+        raise InvalidInput([FieldError("phone_contains", ErrorCode.WITH_PHONE_NUMBER.format())])
     if phone_contains is not None and len(phone_contains) == PHONE_LENGTH:  # the whole number: an index finds it
         phone_number, phone_contains = int(phone_contains), None
     return ClientQuery(
@@ -178,7 +179,7 @@ def client_query(request: ClientFilters) -> ClientQuery:
 
 def require_text(request: object, *names: str) -> None:
     """Refuse U+0000 in these filters: nothing has it, and PostgreSQL can't even be asked for it."""
-    bad = [FieldError(name, NO_NULL) for name in names if "\0" in getattr(request, name)]
+    bad = [FieldError(name, ErrorCode.NULL_CHARACTER.format()) for name in names if "\0" in getattr(request, name)]
     if bad:
         raise InvalidInput(bad)
 
@@ -189,8 +190,8 @@ def _understood(read: Callable[[str], A], request: ClientFilters, name: str) -> 
         return None
     try:
         return read(getattr(request, name))
-    except ValueError as error:
-        raise InvalidInput([FieldError(name, str(error))]) from None
+    except Unfit as error:
+        raise InvalidInput([FieldError(name, error.fault)]) from None
 
 
 def facet_messages(values: Mapping[str, int]) -> list[client_service_pb2.ClientFacet]:

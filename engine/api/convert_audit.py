@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from common.error_codes import ErrorCode
 from engine.api.convert import require_text, timestamp
 from engine.domain.access import ActorKind
 from engine.domain.errors import FieldError, InvalidInput
@@ -16,10 +17,10 @@ def audit_query(request: engine_service_pb2.ListAuditEventsRequest) -> AuditQuer
     """The filters of the audit list. Raises InvalidInput for what can't be text, or is no kind of caller."""
     require_text(request, "actor", "object_type")
     if request.actor_kind not in ActorKind._value2member_map_:
-        raise InvalidInput([FieldError("actor_kind", "must be a kind of caller")])
+        raise InvalidInput([FieldError("actor_kind", ErrorCode.UNKNOWN_NUMBER.format(number=request.actor_kind))])
     kind = ActorKind(request.actor_kind) or None
     if kind is None and request.HasField("actor_id"):
-        raise InvalidInput([FieldError("actor_kind", "must be set when actor_id is: accounts and tokens have ids")])
+        raise InvalidInput([FieldError("actor_kind", ErrorCode.NO_ACTOR_KIND.format())])
     return AuditQuery(
         actor=request.actor or None,
         actor_kind=kind,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from common.error_codes import ErrorCode
 from engine.api.background import Background
 from engine.api.caller import caller
+from engine.api.context import Context
 from engine.api.control import DeliveryControl
 from engine.api.convert import both, chosen
 from engine.api.convert_audit import audit_message, audit_query
 from engine.api.convert_stats import engine_status_message
-from engine.api.interceptors import Context
 from engine.api.outlook import Outlook
 from engine.api.overview import OverviewReader
 from engine.api.paging import page_of, token_after
@@ -60,7 +61,7 @@ class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):
         rate = request.rate_limit if request.HasField("rate_limit") else None
         _, sending_paused = both(lambda: _check(workers, rate), lambda: chosen(_PAUSED, request.sending, "sending"))
         if workers is None and rate is None and sending_paused is None:
-            problem = "at least one of workers, rate_limit and sending must be set"
+            problem = ErrorCode.NOTHING_TO_CHANGE.format()
             raise InvalidInput([FieldError(name, problem) for name in ("workers", "rate_limit", "sending")])
         return await self._set(context, workers=workers, provider_rate=rate, sending_paused=sending_paused)
 
@@ -128,9 +129,8 @@ def _check(workers: int | None, rate_limit: float | None) -> None:
     """Check what is not ``None``. Raises InvalidInput with every bad field."""
     errors = []
     if workers is not None and not 1 <= workers <= WORKERS_MAX:
-        errors.append(FieldError("workers", f"must be 1 to {WORKERS_MAX}"))
+        errors.append(FieldError("workers", ErrorCode.OUT_OF_RANGE.format(min=1, max=WORKERS_MAX)))
     if rate_limit is not None and not 0 <= rate_limit <= MAX_RATE_PER_SECOND:  # not a number is refused, too
-        problem = f"must be 0 (no limit) to {MAX_RATE_PER_SECOND} messages a second"
-        errors.append(FieldError("rate_limit", problem))
+        errors.append(FieldError("rate_limit", ErrorCode.BAD_RATE_OR_0.format(max=MAX_RATE_PER_SECOND)))
     if errors:
         raise InvalidInput(errors)

@@ -1,9 +1,10 @@
 """From an exception to what the caller is told: one table.
 
-The details are those of google.rpc (AIP-193): ``ErrorInfo`` always, ``BadRequest`` for fields,
-``ResourceInfo`` for what does not exist, ``PreconditionFailure`` for what is read-only, ``RetryInfo``
-for what may work later. Field paths are those of the resource (``filter.tags[3]``) or of the
-request (``page_token``), as they stand in the body or the query of the HTTP request.
+The details are those of google.rpc (AIP-193). ``ErrorInfo`` is always there, with the code of the error
+(``common.error_codes``) and the values in its sentence; ``BadRequest`` names fields, each with its code, and our
+``BadRequestArguments`` beside it has the values in their sentences. ``ResourceInfo`` names what does not exist,
+``PreconditionFailure`` what is read-only, ``RetryInfo`` says when it may work. Field paths are those of the resource
+(``filter.tags[3]``) or of the request (``page_token``), as they stand in the body or the query of the HTTP request.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc import Status, StatusCode
 from grpc_status import rpc_status
 
+from common.error_codes import ErrorCode, Fault
 from engine.api.repeats import InProgress
 from engine.domain.access import Forbidden, Impossible, TooManyCalls, TooManyTries, Unauthenticated
-from engine.domain.errors import Conflict, FieldError, InvalidInput, NotFound, ReadOnly
+from engine.domain.errors import Conflict, FieldError, InvalidInput, MailingError, NotFound, ReadOnly
 from engine.ports import StoreUnavailable
 from engine.store.errors import TooLong
+from mailing.v1 import error_pb2
 
 ERROR_DOMAIN: Final = "mailing.v1"
 RETRY_DELAY_SECONDS: Final = 1
@@ -38,11 +41,11 @@ class Stopping(Exception):
     """The engine stops: a long stream ends; the caller may ask another engine, or come back later."""
 
 
-class Unreadable(Exception):
+class Unreadable(MailingError):
     """What came is no message of the method's type."""
 
 
-class Unimplemented(Exception):
+class Unimplemented(MailingError):
     """The contract has the method, and the servicer has not."""
 
 
@@ -50,20 +53,16 @@ class Reply(NamedTuple):
     """What the caller is told."""
 
     code: StatusCode
-    reason: str
-    """For machines (``ErrorInfo.reason``)."""
-    message: str
-    """For people: one line."""
+    fault: Fault
+    """One line for people; its code and values for programs (``ErrorInfo``)."""
     details: tuple[Message, ...] = ()
 
     def status(self) -> Status:
         """The same as gRPC sends it, the details in the trailing metadata."""
-        info = error_details_pb2.ErrorInfo(reason=self.reason, domain=ERROR_DOMAIN)
-        return rpc_status.to_status(
-            status_pb2.Status(
-                code=self.code.value[0], message=self.message, details=[_packed(each) for each in (info, *self.details)]
-            )
-        )
+        fault = self.fault
+        info = error_details_pb2.ErrorInfo(reason=fault.code, domain=ERROR_DOMAIN, metadata=fault.arguments)
+        details = [_packed(each) for each in (info, *self.details)]
+        return rpc_status.to_status(status_pb2.Status(code=self.code.value[0], message=fault, details=details))
 
 
 def reply_to(error: Exception) -> Reply | None:
@@ -77,98 +76,90 @@ def _packed(message: Message) -> any_pb2.Any:
     return packed
 
 
-def _bad_request(errors: Sequence[FieldError], more: int = 0) -> error_details_pb2.BadRequest:
-    """All bad fields, as far as they go into the metadata; ``more``: how many there are besides."""
-    detail = error_details_pb2.BadRequest()
+def bug_reply(reference: str) -> Reply:
+    """Say of a bug of ours only under which reference the log has it."""
+    return Reply(StatusCode.INTERNAL, ErrorCode.INTERNAL.format(reference=reference))
+
+
+def _bad_request(errors: Sequence[FieldError], more: int = 0) -> tuple[Message, Message]:
+    """All bad fields, as far as they go into the metadata, and the values in their sentences; ``more``: how many
+    there are besides."""
+    detail, arguments = error_details_pb2.BadRequest(), error_pb2.BadRequestArguments()
     for error in errors:
-        violation = detail.field_violations.add(field=error.field, description=error.message)
-        left = len(errors) - len(detail.field_violations)
-        if detail.ByteSize() > _VIOLATIONS_BYTES_MAX or (more and not left):
-            left += more
-            violation.description = f"{error.message} (and {left} more fields are bad)" if left else error.message
+        _add(detail, arguments, error)
+        if detail.ByteSize() + arguments.ByteSize() > _VIOLATIONS_BYTES_MAX:
             break
-    return detail
+    left = len(errors) - len(detail.field_violations) + more
+    if left:
+        _add(detail, arguments, FieldError("", ErrorCode.MORE_FIELDS.format(count=left)))
+    return detail, arguments
+
+
+def _add(detail: error_details_pb2.BadRequest, arguments: error_pb2.BadRequestArguments, error: FieldError) -> None:
+    fault = error.fault
+    detail.field_violations.add(field=error.field, description=fault, reason=fault.code)
+    arguments.field_violations.add(values=fault.arguments)
 
 
 def _invalid(error: InvalidInput) -> Reply:
-    text = str(error)
-    if len(text) > _MESSAGE_CHARACTERS_MAX:
-        text = text[:_MESSAGE_CHARACTERS_MAX] + "…"
-    return Reply(StatusCode.INVALID_ARGUMENT, "INVALID_FIELDS", text, (_bad_request(error.errors, error.more),))
+    fault = error.fault
+    if len(fault) > _MESSAGE_CHARACTERS_MAX:
+        fault = fault.worded(fault[:_MESSAGE_CHARACTERS_MAX] + "…")
+    return Reply(StatusCode.INVALID_ARGUMENT, fault, _bad_request(error.errors, error.more))
 
 
 def _not_found(error: NotFound) -> Reply:
     detail = error_details_pb2.ResourceInfo(
-        resource_type=error.kind, resource_name=str(error.id), description=str(error)
+        resource_type=error.kind, resource_name=str(error.id), description=error.fault
     )
-    return Reply(StatusCode.NOT_FOUND, "NOT_FOUND", str(error), (detail,))
+    return Reply(StatusCode.NOT_FOUND, error.fault, (detail,))
 
 
 def _conflict(error: Conflict) -> Reply:
-    details = (_bad_request([FieldError(error.field, error.message)]),) if error.field else ()
+    details = _bad_request([FieldError(error.field, error.fault)]) if error.field else ()
     # A request id that was used for something else is a mistake in this request, not a thing that exists.
-    if error.field == "request_id":
-        return Reply(StatusCode.INVALID_ARGUMENT, "REQUEST_ID_REUSED", error.message, details)
-    return Reply(StatusCode.ALREADY_EXISTS, "ALREADY_EXISTS", error.message, details)
+    is_reused = error.field == "request_id"
+    return Reply(StatusCode.INVALID_ARGUMENT if is_reused else StatusCode.ALREADY_EXISTS, error.fault, details)
 
 
-def _read_only(error: ReadOnly) -> Reply:
+def _precondition(error: MailingError) -> Reply:
     detail = error_details_pb2.PreconditionFailure()
-    detail.violations.add(type="READ_ONLY", description=error.message)
-    return Reply(StatusCode.FAILED_PRECONDITION, "READ_ONLY", error.message, (detail,))
+    detail.violations.add(type=error.fault.code, description=error.fault)
+    return Reply(StatusCode.FAILED_PRECONDITION, error.fault, (detail,))
 
 
-def _in_progress(_: InProgress) -> Reply:
-    message = "a request with this request id is being worked on; repeat it for its answer"
-    return Reply(StatusCode.ABORTED, "REQUEST_IN_PROGRESS", message, (_retry(),))
+def _retry(seconds: int = RETRY_DELAY_SECONDS) -> error_details_pb2.RetryInfo:
+    return error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=seconds))
 
 
-def _retry() -> error_details_pb2.RetryInfo:
-    return error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=RETRY_DELAY_SECONDS))
+def _too_many(error: TooManyTries | TooManyCalls) -> Reply:
+    retry = _retry(max(1, math.ceil(error.wait_seconds)))
+    return Reply(StatusCode.RESOURCE_EXHAUSTED, error.fault, (retry,))
 
 
-def _impossible(error: Impossible) -> Reply:
-    detail = error_details_pb2.PreconditionFailure()
-    detail.violations.add(type=error.reason, description=str(error))
-    return Reply(StatusCode.FAILED_PRECONDITION, error.reason, str(error), (detail,))
+def _plain(code: StatusCode, *details: Message) -> Callable[[MailingError], Reply]:
+    return lambda error: Reply(code, error.fault, details)
 
 
-def _too_many(reason: str) -> Callable[[TooManyTries | TooManyCalls], Reply]:
-    def reply(error: TooManyTries | TooManyCalls) -> Reply:
-        seconds = max(1, math.ceil(error.wait_seconds))
-        retry = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=seconds))
-        return Reply(StatusCode.RESOURCE_EXHAUSTED, reason, str(error), (retry,))
-
-    return reply
-
-
-def _too_long(error: TooLong) -> Reply:
-    return Reply(StatusCode.RESOURCE_EXHAUSTED, "TOO_LONG", str(error), (_retry(),))
-
-
-def _plain(code: StatusCode) -> Callable[[Exception], Reply]:
-    return lambda error: Reply(code, code.name, str(error))
-
-
-def _unavailable(message: str) -> Callable[[Exception], Reply]:
+def _later(code: StatusCode, why: ErrorCode) -> Callable[[Exception], Reply]:
     # The database's own words may name hosts and files: those are for the log.
-    return lambda _: Reply(StatusCode.UNAVAILABLE, "UNAVAILABLE", message, (_retry(),))
+    return lambda _: Reply(code, why.format(), (_retry(),))
 
 
 _TABLE: Final[Sequence[tuple[type[Exception], Callable[[Any], Reply]]]] = (
     (InvalidInput, _invalid),
     (NotFound, _not_found),
     (Conflict, _conflict),
-    (ReadOnly, _read_only),
-    (Impossible, _impossible),
+    (ReadOnly, _precondition),
+    (Impossible, _precondition),
     (Unauthenticated, _plain(StatusCode.UNAUTHENTICATED)),
     (Forbidden, _plain(StatusCode.PERMISSION_DENIED)),
-    (TooManyTries, _too_many("TOO_MANY_TRIES")),
-    (TooManyCalls, _too_many("TOO_MANY_CALLS")),
-    (Unreadable, lambda error: Reply(StatusCode.INVALID_ARGUMENT, "UNREADABLE_MESSAGE", str(error))),
+    (TooManyTries, _too_many),
+    (TooManyCalls, _too_many),
+    (Unreadable, _plain(StatusCode.INVALID_ARGUMENT)),
     (Unimplemented, _plain(StatusCode.UNIMPLEMENTED)),
-    (InProgress, _in_progress),
-    (TooLong, _too_long),
-    (StoreUnavailable, _unavailable("the database is away or too busy; try again")),
-    (Stopping, _unavailable("the engine is stopping")),
+    (InProgress, _later(StatusCode.ABORTED, ErrorCode.REQUEST_IN_PROGRESS)),
+    (TooLong, _plain(StatusCode.RESOURCE_EXHAUSTED, _retry())),
+    (StoreUnavailable, _later(StatusCode.UNAVAILABLE, ErrorCode.DATABASE_AWAY)),
+    (Stopping, _later(StatusCode.UNAVAILABLE, ErrorCode.ENGINE_STOPPING)),
 )

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from grpc_health.v1 import health, health_pb2
 
+from common.error_codes import ErrorCode
 from common.logs import get_logger
 from engine.api.control import DeliveryControl
 from engine.api.errors import Unreadable
@@ -50,7 +51,7 @@ class HealthServicer(health.aio.HealthServicer):
 def _check_name(service: str) -> None:
     """Refuse a name that none of ours is near: a watcher's is kept while he watches."""
     if len(service) > _NAME_LENGTH_MAX:
-        raise Unreadable(f"a service's name has at most {_NAME_LENGTH_MAX} characters")
+        raise Unreadable(ErrorCode.SERVICE_NAME_TOO_LONG.format(max=_NAME_LENGTH_MAX))
 
 
 class HealthFollower:

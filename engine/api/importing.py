@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any, Final, Self
 
+from common.error_codes import ErrorCode
 from engine.api.control import DeliveryControl
 from engine.api.repeats import InProgress, Running, digest_for, scoped_id
 from engine.domain.errors import FieldError, InvalidInput
@@ -82,11 +83,11 @@ class Import:
         self._add_source(page.source_digest)
         if self._begun:
             if page.request_id not in ("", self._request_id):
-                raise InvalidInput([FieldError("request_id", "must be that of the first page, or empty")])
+                raise InvalidInput([FieldError("request_id", ErrorCode.OTHER_REQUEST_ID.format())])
             return
         self._begun, self._request_id = True, page.request_id
         if page.errors_max < 0:
-            raise InvalidInput([FieldError("errors_max", "must not be negative")])
+            raise InvalidInput([FieldError("errors_max", ErrorCode.NEGATIVE.format())])
         self._errors_left = min(page.errors_max or ERRORS_MAX, ERRORS_MAX)
         self._scoped_id = scoped_id(page.request_id, self._by)
         if self._scoped_id is not None:
@@ -96,7 +97,8 @@ class Import:
     def parts(self, page: client_service_pb2.ImportClientsRequest) -> Iterator[Rows]:
         """Cut a page. Raises InvalidInput when it is too large."""
         if len(page.rows) > PAGE_ROWS_MAX:
-            raise InvalidInput([FieldError("rows", f"must have at most {PAGE_ROWS_MAX} entries, not {len(page.rows)}")])
+            fault = ErrorCode.TOO_MANY_ENTRIES.format(max=PAGE_ROWS_MAX, count=len(page.rows))
+            raise InvalidInput([FieldError("rows", fault)])
         for begin in range(0, len(page.rows), _PART_ROWS):
             yield page.rows[begin : begin + _PART_ROWS]
 
@@ -144,7 +146,7 @@ class Import:
 
     def _add_source(self, source_digest: bytes) -> None:
         if len(source_digest) > _SOURCE_DIGEST_BYTES_MAX:
-            problem = f"must have at most {_SOURCE_DIGEST_BYTES_MAX} bytes, not {len(source_digest)}"
+            problem = ErrorCode.TOO_MANY_BYTES.format(max=_SOURCE_DIGEST_BYTES_MAX, count=len(source_digest))
             raise InvalidInput([FieldError("source_digest", problem)])
         self._source_digest = source_digest or self._source_digest
 
@@ -170,35 +172,43 @@ class Import:
     def _reject(self, line: int, error: InvalidInput) -> None:
         self.report.rejected += 1
         for each in error.errors[: self._errors_left]:
-            text = each.field[:_FIELD_CHARACTERS_MAX], each.message[:_MESSAGE_CHARACTERS_MAX]
+            fault = each.fault
+            text = each.field[:_FIELD_CHARACTERS_MAX], fault[:_MESSAGE_CHARACTERS_MAX]
             if text not in self._texts:
                 self._texts.add(text)
-                self._bytes_left -= sum(len(part.encode(errors="replace")) for part in text)
+                parts = (*text, fault.code, *fault.arguments, *fault.arguments.values())
+                self._bytes_left -= sum(len(part.encode(errors="replace")) for part in parts)
             if self._bytes_left < 0:
                 self._errors_left = 0  # the first ones, without a gap
                 return
             self._errors_left -= 1
-            self.report.errors.add(line=line, field=text[0], message=text[1])
+            self.report.errors.add(
+                line=line, field=text[0], message=text[1], code=fault.code, arguments=fault.arguments
+            )
 
 
 def _answer(report: client_service_pb2.ImportClientsResponse) -> dict[str, Any]:
     """A report as it is stored: each text once, for many rows have the same fault."""
-    texts: dict[tuple[str, str], int] = {}
+    faults: dict[tuple[str, str], list[Any]] = {}
+    for each in report.errors:
+        faults.setdefault((each.field, each.message), [each.field, each.message, each.code, dict(each.arguments)])
+    numbers = {key: number for number, key in enumerate(faults)}
     return {
         "counts": [report.created, report.updated, report.unchanged, report.rejected],
-        "lines": [error.line for error in report.errors],
-        "faults": [texts.setdefault((error.field, error.message), len(texts)) for error in report.errors],
-        "texts": [list(each) for each in texts],
+        "lines": [each.line for each in report.errors],
+        "faults": [numbers[each.field, each.message] for each in report.errors],
+        "texts": list(faults.values()),
     }
 
 
 def _report(answer: dict[str, Any]) -> client_service_pb2.ImportClientsResponse:
-    """A report as it was stored."""
+    """A report as it was stored; answers from before codes were kept have none."""
     created, updated, unchanged, rejected = answer["counts"]
     report = client_service_pb2.ImportClientsResponse(
         created=created, updated=updated, unchanged=unchanged, rejected=rejected
     )
-    for line, fault in zip(answer["lines"], answer["faults"], strict=True):
-        field, message = answer["texts"][fault]
-        report.errors.add(line=line, field=field, message=message)
+    for line, number in zip(answer["lines"], answer["faults"], strict=True):
+        field, message, *more = answer["texts"][number]
+        code, arguments = more or ("", {})
+        report.errors.add(line=line, field=field, message=message, code=code, arguments=arguments)
     return report

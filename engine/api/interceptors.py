@@ -15,20 +15,21 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc import StatusCode, aio
 
+from common.error_codes import ErrorCode
 from common.line_limit import LineLimit
 from common.logs import get_logger
 from engine.access.authority import Authority
 from engine.api.caller import AUTHORIZATION, Call, key_of_caller, metadata_value, network_of_call, set_call
-from engine.api.errors import Stopping, Unimplemented, Unreadable, reply_to
-from engine.api.gateways import Gateways
+from engine.api.context import Context
+from engine.api.errors import Stopping, Unimplemented, Unreadable, bug_reply, reply_to
 from engine.api.open_calls import Cap, OpenCalls
 from engine.api.roles import Requirement
 from engine.domain.access import Forbidden, Identity, Role, Unauthenticated
+from engine.gateways import Gateways
 from engine.ports import StoreUnavailable
 
 log = get_logger(__name__)
 
-Context = aio.ServicerContext[Any, Any]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 T = TypeVar("T")
 Measure = Callable[[str, str, float], None]
@@ -107,13 +108,14 @@ class CallInterceptor(aio.ServerInterceptor):
         """Find out who calls; ``None``: the method is open to all. Raises Unauthenticated, or Forbidden when the
         caller's role is too low."""
         if method not in self._requirements:
-            raise Forbidden("nobody may call this method")
+            raise Forbidden(ErrorCode.NOBODY_MAY.format())
         required = self._requirements[method]
         if required is None:
             return None
         identity = await self._authority.identify(authorization)
         if not identity.role.allows(required):
-            raise Forbidden(f"this needs the role {required.word}; {identity.name} has the role {identity.role.word}")
+            names = {"required": required.word, "name": identity.name, "role": identity.role.word}
+            raise Forbidden(ErrorCode.PERMISSION_DENIED.format(**names))
         return identity
 
     def _wrapped(self, handler: Handler, method: str) -> _Guarded:
@@ -152,7 +154,7 @@ class CallInterceptor(aio.ServerInterceptor):
         refused = self._refuser(method, handler.request_streaming, response)
         if not (inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner)):
             # What a generated base class has in place of a method: ours are all asynchronous.
-            return _Guarded(refused(Unimplemented("there is no such method here")), refused)
+            return _Guarded(refused(Unimplemented(ErrorCode.UNIMPLEMENTED.format())), refused)
         # A handler that takes a stream is called before anything is read.
         request = "stream" if is_open or handler.request_streaming else "unary"
         reply = answer_plainly if cap is None else answers if inspect.isasyncgenfunction(inner) else answer
@@ -218,7 +220,7 @@ def _parser(handler: Handler) -> Parse:
         try:
             return deserialize(message)
         except DecodeError:
-            raise Unreadable("the message can't be read: it is not of the method's type") from None
+            raise Unreadable(ErrorCode.UNREADABLE_MESSAGE.format()) from None
 
     return parse
 
@@ -229,9 +231,9 @@ async def _only_message(requests: AsyncIterator[bytes]) -> bytes:
         async with asyncio.timeout(_MESSAGE_SECONDS):
             return await anext(aiter(requests))
     except StopAsyncIteration:
-        raise Unreadable("there is no message") from None
+        raise Unreadable(ErrorCode.NO_MESSAGE.format()) from None
     except TimeoutError:
-        raise Unreadable(f"no message came within {_MESSAGE_SECONDS:g} s") from None
+        raise Unreadable(ErrorCode.NO_MESSAGE_IN_TIME.format(seconds=f"{_MESSAGE_SECONDS:g}")) from None
 
 
 async def _read_out(requests: AsyncIterator[bytes]) -> None:
@@ -279,12 +281,12 @@ class _Call:
                 log.error, "rpc.failed", self._cause(), method=self._method, reference=reference, exc_info=error
             )
             self._done(StatusCode.INTERNAL.name)
-            await self._context.abort(StatusCode.INTERNAL, f"internal error, reference {reference}")
+            reply = bug_reply(reference)
         if isinstance(error, StoreUnavailable):
             log.debug("rpc.store_unavailable", method=self._method, error=str(error))  # the store has warned of it
         status = reply.status()
         self._done(reply.code.name)
-        await self._context.abort(reply.code, reply.message, status.trailing_metadata or ())
+        await self._context.abort(reply.code, str(reply.fault), status.trailing_metadata or ())
 
     def _cause(self) -> tuple[str, str]:
         """Who made this call fail, and which: a caller must not fill the log."""

@@ -6,6 +6,7 @@ from typing import Final
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from common.error_codes import ErrorCode
 from engine.api.convert import both, mailing_input, mailing_message
 from engine.api.masks import merged, paths_of
 from engine.domain.errors import FieldError, InvalidInput
@@ -51,4 +52,4 @@ def _input(row: MailingRow) -> MailingInput:
 def _check_fixed(now: mailing_pb2.Mailing, mailing: mailing_pb2.Mailing, named: bool) -> None:
     """It can't be changed; but a mailing as it was read may be sent back whole (PUT)."""
     if named and mailing.on_uncertain not in (mailing_pb2.ON_UNCERTAIN_UNSPECIFIED, now.on_uncertain):
-        raise InvalidInput([FieldError(_FIXED, "can't be changed")])
+        raise InvalidInput([FieldError(_FIXED, ErrorCode.FIXED.format())])

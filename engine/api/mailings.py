@@ -8,13 +8,14 @@ from typing import Final
 
 from google.protobuf.empty_pb2 import Empty
 
+from common.error_codes import ErrorCode
 from engine.api.background import Background
 from engine.api.caller import caller, caller_key
+from engine.api.context import Context
 from engine.api.control import DeliveryControl
 from engine.api.convert import both, mailing_input, mailing_message, mailing_state
 from engine.api.convert_stats import forecast_message, stats_message
 from engine.api.fresh import Fresh
-from engine.api.interceptors import Context
 from engine.api.mailing_edit import Unchanged, edited
 from engine.api.outlook import Outlook
 from engine.api.paging import page_of, token_after
@@ -212,7 +213,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         """Read the detailed statistics of a mailing."""
         mailing_id, points_max = request.mailing_id, request.timeline_points_max
         if points_max < 0:
-            raise InvalidInput([FieldError("timeline_points_max", "must not be negative")])
+            raise InvalidInput([FieldError("timeline_points_max", ErrorCode.NEGATIVE.format())])
         row = await self._store.mailing_stats(mailing_id)
         breakdown = row.breakdown
         if breakdown is None:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
+from common.error_codes import ErrorCode
 from engine.domain.errors import FieldError, InvalidInput
 
 M = TypeVar("M", bound=Message)
@@ -27,7 +28,9 @@ def paths_of(mask: FieldMask, resource: Message, editable: Collection[str]) -> l
         return sorted(editable)
     unknown = [path for path in mask.paths if not _exists(resource.DESCRIPTOR.fields_by_name, path.split("."))]
     if unknown:
-        raise InvalidInput([FieldError("update_mask", f'"{path[:100]}" is not a field') for path in unknown])
+        raise InvalidInput(
+            [FieldError("update_mask", ErrorCode.NOT_A_PATH.format(path=path[:100])) for path in unknown]
+        )
     return [path for path in mask.paths if path.partition(".")[0] in editable]
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from engine.api.caller import caller_key
+from engine.api.context import Context
 from engine.api.convert import both, message_message, message_query
-from engine.api.interceptors import Context
 from engine.api.paging import page_of, token_after
 from engine.api.questions import Questions, question_key
 from engine.store.message_list import is_long_message_list

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
+from common.error_codes import ErrorCode
 from engine.domain.access import TooManyCalls
 
 
@@ -54,9 +55,9 @@ class OpenCalls:
         """Count a call while the block runs. Raises TooManyCalls."""
         key = (method, caller)
         if self._of_one[key] >= cap.of_one:
-            raise TooManyCalls(f"you have {cap.of_one} calls of this method open, the most there may be", _WAIT_SECONDS)
+            raise TooManyCalls(ErrorCode.TOO_MANY_CALLS.format(max=cap.of_one), _WAIT_SECONDS)
         if self._in_all[method] >= cap.in_all:
-            raise TooManyCalls(f"{cap.in_all} calls of this method are open, the most there may be", _WAIT_SECONDS)
+            raise TooManyCalls(ErrorCode.TOO_MANY_CALLS_OF_ALL.format(max=cap.in_all), _WAIT_SECONDS)
         self._of_one[key] += 1
         self._in_all[method] += 1
         try:

@@ -11,6 +11,7 @@ from typing import Final
 
 from google.protobuf.message import Message
 
+from common.error_codes import ErrorCode
 from engine.domain.errors import FieldError, InvalidInput
 from engine.store.rows import MAX_PAGE_SIZE, Page
 
@@ -38,16 +39,16 @@ def page_of(request: Message, default: int = DEFAULT_PAGE_SIZE) -> Page:
     skip: int = getattr(request, "skip", 0)
     order_by: str = getattr(request, "order_by", "")
     if size < 0:
-        errors.append(FieldError("page_size", "must not be negative"))
+        errors.append(FieldError("page_size", ErrorCode.NEGATIVE.format()))
     if skip < 0:
-        errors.append(FieldError("skip", "must not be negative"))
+        errors.append(FieldError("skip", ErrorCode.NEGATIVE.format()))
     if order_by not in _ORDERS:
-        errors.append(FieldError("order_by", 'must be "id", "id desc" or empty'))
+        errors.append(FieldError("order_by", ErrorCode.BAD_ORDER.format()))
     after = None
     if token:
         after = _read(token, request)
         if after is None:
-            errors.append(FieldError("page_token", "is not a token of this list with these filters; begin without one"))
+            errors.append(FieldError("page_token", ErrorCode.BAD_PAGE_TOKEN.format()))
     if errors:
         raise InvalidInput(errors)
     return Page(min(size or default, MAX_PAGE_SIZE), after, skip, _ORDERS[order_by])

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
 
+from common.error_codes import ErrorCode
 from engine.store.database import LONG_AT_ONCE, LONG_SECONDS
 from engine.store.errors import TooLong
 
@@ -86,7 +87,7 @@ class Questions:
             async with asyncio.timeout(LONG_SECONDS):
                 await self._turn(caller)
         except TimeoutError:
-            raise TooLong("too many questions that cost much are being asked; ask for less, or later") from None
+            raise TooLong(ErrorCode.TOO_MANY_QUESTIONS.format()) from None
         began = self._time()
         try:
             return await make()

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 from google.protobuf.message import Message
 
+from common.error_codes import ErrorCode
 from engine.domain.errors import FieldError, InvalidInput
 from engine.store.rows import Actor, RequestKey
 
@@ -64,7 +65,7 @@ def scoped_id(request_id: str, by: Actor) -> str | None:
     if not request_id:
         return None
     if len(request_id) > REQUEST_ID_LENGTH_MAX or not request_id.isprintable():
-        problem = f"must have at most {REQUEST_ID_LENGTH_MAX} characters, all printable"
+        problem = ErrorCode.BAD_REQUEST_ID.format(max=REQUEST_ID_LENGTH_MAX)
         raise InvalidInput([FieldError("request_id", problem)])
     return hashlib.sha256(f"{by.key}\0{request_id}".encode()).hexdigest()
 

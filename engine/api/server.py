@@ -17,7 +17,6 @@ from engine.api.background import Background
 from engine.api.clients import ClientServicer
 from engine.api.control import DeliveryControl
 from engine.api.engine import EngineServicer
-from engine.api.gateways import Gateways
 from engine.api.health import HealthFollower
 from engine.api.housekeeping import KEEP_AUDIT_DAYS, Housekeeping
 from engine.api.interceptors import CallInterceptor, Measure, no_measure
@@ -29,6 +28,7 @@ from engine.api.roles import requirements
 from engine.api.tls import ListenError, ServerCertificate, Tls
 from engine.api.watch import PERIOD_SECONDS, Watch
 from engine.domain.validate import DEFAULT_TIME_ZONE, SEGMENTS_MAX
+from engine.gateways import Gateways
 from engine.ports import Clock
 from engine.store.store import Store
 from mailing.v1 import (

@@ -10,43 +10,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from engine.delivery.book import Book, Entry
-from engine.ports import Clock, Store
+from engine.delivery.book import Entry
+from engine.delivery.state import State
+from engine.domain.units import in_us
+from engine.ports import Store
 
 _CHUNK_CLIENTS = 5_000
 _PURGE_ROWS = 5_000
 
 
 class AudienceBuilder:
-    """An actor; its inbox is ``wake``."""
+    """An actor; its inbox is the bell."""
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        book: Book,
-        clock: Clock,
-        retry_max_seconds: float,
-        tick_seconds: float,
-        on_rows: Callable[[], None],
-        on_ready: Callable[[], None],
-    ) -> None:
-        """``on_rows`` is called after each chunk: there may be messages to claim. ``on_ready`` is called
-        when an audience is complete or a deleted mailing is gone: the book is out of date."""
-        self._store, self._book, self._clock = store, book, clock
-        self._on_rows, self._on_ready = on_rows, on_ready
-        self._patience_us = int(retry_max_seconds * 1_000_000)
-        self._tick_seconds = tick_seconds
-        self._woken = asyncio.Event()
-
-    def wake(self) -> None:
-        """Look at the book now."""
-        self._woken.set()
+    def __init__(self, store: Store, state: State, *, on_ready: Callable[[], None]) -> None:
+        """``on_ready`` is called when an audience is complete or a deleted mailing is gone: the book is out of date."""
+        self._store, self._book, self._bell, self._clock = store, state.book, state.bell, state.clock
+        self._on_ready = on_ready
+        self._patience_us = in_us(state.settings.retry_max_seconds)
+        self._tick_seconds = state.settings.tick_seconds
 
     async def run(self) -> None:
         """Build and purge for ever."""
         while True:
-            self._woken.clear()
+            self._bell.audiences.clear()
             building = [entry for entry in self._book if entry.needs_building]
             finished = [await self._chunk(entry) for entry in building]
             if any(finished):
@@ -61,12 +47,12 @@ class AudienceBuilder:
         now_us = self._clock.now_us()
         done = await self._store.build_audience(mailing_id, _CHUNK_CLIENTS, now_us, now_us + self._patience_us)
         entry.expects(0)
-        self._on_rows()
+        self._bell.ring_for_work()
         return done
 
     async def _rest(self) -> None:
         try:
             async with asyncio.timeout(self._tick_seconds):
-                await self._woken.wait()
+                await self._bell.audiences.wait()
         except TimeoutError:
             pass

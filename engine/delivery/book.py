@@ -72,7 +72,7 @@ class Entry:
             self.ask_us = due_us
 
     def put_off(self, due_us: int) -> None:
-        """Note that a message is pending again and due at ``due_us``: look at it then, but at the
+        """Note that a message is pending again and due at ``due_us``: ask for it then, but at the
         mailing's end at the latest (it expires), and at once when the mailing is cancelled."""
         self.expects(0 if self.plan.cancelled else min(due_us, self.plan.end_us))
 

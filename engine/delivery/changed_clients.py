@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
 
-from engine.delivery.book import Book
-from engine.delivery.hand import Hand
-from engine.delivery.queue import DeliveryQueue
+from engine.delivery.recorder import Recorder
+from engine.delivery.state import State
 from engine.delivery.ticker import Ticker
-from engine.ports import Claim, Store
+from engine.delivery.waiting import SETTLE_SECONDS, wait_until
+from engine.domain.units import in_us
+from engine.ports import Store
 
 
 class ChangedClients:
@@ -22,20 +23,16 @@ class ChangedClients:
     def __init__(
         self,
         store: Store,
+        state: State,
         *,
-        owner: int,
-        hand: Hand,
-        book: Book,
-        queue: DeliveryQueue,
         ticker: Ticker,
-        give_back: Callable[[list[Claim]], None],
-        settle: Callable[[Callable[[], bool]], Awaitable[None]],
+        recorder: Recorder,
         agreed: Callable[[], Awaitable[int]],
     ) -> None:
-        """``settle`` waits until something is true, but not long; ``agreed`` waits for the other engines and tells the
-        revision by which all of them act."""
-        self._store, self._owner, self._hand, self._book, self._queue = store, owner, hand, book, queue
-        self._ticker, self._give_back, self._settle, self._agreed = ticker, give_back, settle, agreed
+        """``agreed`` waits for the other engines and tells the revision by which all of them act."""
+        self._store, self._owner, self._hand, self._book = store, state.engine_id, state.hand, state.book
+        self._bell, self._clock = state.bell, state.clock
+        self._ticker, self._recorder, self._agreed = ticker, recorder, agreed
         self._told_revision = self._agreed_revision = 0
 
     def changed(self, client_ids: Collection[int]) -> None:
@@ -46,7 +43,7 @@ class ChangedClients:
         self._withdraw()
         for entry in self._book:
             entry.expects(0)
-        self._ticker.wake()
+        self._bell.ring_for_work()
 
     def owners_told(self, revision: int) -> None:
         """Other engines have claims of clients that are being changed through this one; the revision tells them."""
@@ -70,15 +67,16 @@ class ChangedClients:
             return
         self._hand.revoke(outdated)
         self._withdraw()
-        self._ticker.wake()
+        self._bell.ring_for_work()
         await self._settled(outdated)
 
     async def _settled(self, message_ids: set[int]) -> None:
         """Wait a little for calls that have begun, as a pause does."""
         if message_ids:
-            await self._settle(lambda: message_ids.isdisjoint(self._hand.revoked))
+            until_us = self._clock.monotonic_us() + in_us(SETTLE_SECONDS)
+            await wait_until(lambda: message_ids.isdisjoint(self._hand.revoked), self._clock, until_us)
 
     def _withdraw(self) -> None:
         revoked = self._hand.revoked
         if revoked:
-            self._give_back(self._queue.withdraw(lambda claim: claim.message_id in revoked))
+            self._recorder.withdraw(lambda claim: claim.message_id in revoked)

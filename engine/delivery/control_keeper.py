@@ -2,10 +2,10 @@
 
 With several engines on one PostgreSQL a change (a pause, say) is made by one and
 must be known to all before it counts: every engine reads the control record
-often, applies what is new and acknowledges the revision; whoever changed
-something waits for the acknowledgements. An engine that could not read the
-record for ``STALE_SECONDS`` starts no call, so nobody has to wait longer than
-that for one that hangs or has died.
+often, applies what is new and acknowledges the revision; an engine that made a
+change waits for the acknowledgements. An engine that could not read the record
+for ``STALE_SECONDS`` starts no call, so nobody has to wait for longer than that,
+even if an engine hangs or has died.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from engine.delivery.gate import Gate
+from engine.delivery.gate import STALE_SECONDS
 from engine.delivery.shared_clock import SharedClock
-from engine.ports import Control, Store
+from engine.delivery.state import State
+from engine.domain.units import in_us
+from engine.ports import Control, EngineRow, Store
 
-_US_PER_SECOND = 1_000_000
 # Read often, so that a pause is quick; write seldom: the heartbeat is only there to be seen.
 _READ_SECONDS = 0.1
 _BEAT_SECONDS = 1.0
 _BEAT_ALONE_SECONDS = 5.0
-STALE_SECONDS = 2.0
 # Longer than STALE_SECONDS plus a beat, or an engine could be taken for dead while it still sends.
 ALIVE_SECONDS = 5.0
-# After so long without a heartbeat of ours the others may have taken us for dead, and our part of the rates for theirs.
+# After this time without a heartbeat of ours, the others may have taken us for dead and use our part of the rates.
 _UNSEEN_SECONDS = ALIVE_SECONDS - 1.0
 
 
@@ -39,7 +39,7 @@ async def join(store: Store, name: str, workers: int, clock: SharedClock) -> int
 
 def _alive_since_us(store: Store, now_us: int) -> int:
     """Engines with a heartbeat before this time are dead; alone on a SQLite file, all others are."""
-    return now_us - int(ALIVE_SECONDS * _US_PER_SECOND) if store.shared else now_us
+    return now_us - in_us(ALIVE_SECONDS) if store.shared else now_us
 
 
 class ControlKeeper:
@@ -48,31 +48,40 @@ class ControlKeeper:
     def __init__(
         self,
         store: Store,
+        state: State,
         *,
-        owner: int,
-        gate: Gate,
-        clock: SharedClock,
-        load: Callable[[], tuple[int, int]],
         on_read: Callable[[], None],
         on_control: Callable[[Control], Awaitable[None]],
-        on_fresh: Callable[[], None],
-        on_unseen: Callable[[], None],
     ) -> None:
-        """``load`` tells workers and calls in flight; ``on_read`` hears each time that the store has answered;
-        ``on_control`` applies a new revision (and is awaited before it is acknowledged); ``on_fresh`` is told when
-        calls may begin again after a time in which the record could not be read; ``on_unseen`` when the others may have
-        taken this engine for dead meanwhile."""
-        self._store, self._owner, self._gate, self._clock = store, owner, gate, clock
-        self._load, self._on_read, self._on_control, self._on_fresh = load, on_read, on_control, on_fresh
-        self._on_unseen = on_unseen
+        """``on_read`` hears each time that the store has answered; ``on_control`` applies a new revision, and is
+        awaited before it is acknowledged."""
+        self._store, self._owner, self._on_read, self._on_control = store, state.engine_id, on_read, on_control
+        self._queue, self._gate, self._shares, self._bell = state.queue, state.gate, state.shares, state.bell
+        self._clock, self._settings = state.shared_clock, state.settings
         self._step_seconds = _READ_SECONDS if store.shared else _BEAT_SECONDS
         self._beaten_us: int | None = None
-        self._fresh_until_us, self._seen_us = 0, clock.own.monotonic_us()
+        self._fresh_until_us, self._seen_us = 0, self._clock.own.monotonic_us()
         if store.shared:
-            gate.watch(lambda: clock.own.monotonic_us() >= self._fresh_until_us)
+            state.gate.watch(lambda: self._clock.own.monotonic_us() >= self._fresh_until_us)
         self.seen_revision = -1
         self._seen_engines: set[int] = set()
         self.control: Control | None = None
+
+    @property
+    def engines(self) -> tuple[EngineRow, ...]:
+        """All engines that live, as of the last heartbeat."""
+        return () if self.control is None else self.control.engines
+
+    @property
+    def provider_rate(self) -> float:
+        """The provider's budget of all engines together, messages a second; 0: no limit."""
+        return self._settings.rate_by(self.control)
+
+    @property
+    def is_forgotten(self) -> bool:
+        """The other engines take this one for dead: it begins no call."""
+        is_read = self._store.shared and self.control is not None
+        return is_read and self._owner not in {engine.engine_id for engine in self.engines}
 
     async def run(self) -> None:
         """Keep for ever."""
@@ -88,34 +97,33 @@ class ControlKeeper:
     async def beat(self) -> None:
         """Read the control record, apply what is new, and acknowledge it."""
         now_us = self._clock.own.monotonic_us()
-        if self._beaten_us is None or now_us - self._beaten_us >= self._beat_seconds() * _US_PER_SECOND:
+        if self._beaten_us is None or now_us - self._beaten_us >= in_us(self._beat_seconds()):
             await self.acknowledge()
             self._beaten_us = now_us
         elif self._store.shared:
             await self._apply(await self._read(), now_us)
 
     def _beat_seconds(self) -> float:
-        _, in_flight = self._load()
-        # Whoever has nothing to do asks seldom whether a database is there that nobody else uses.
-        return _BEAT_SECONDS if self._store.shared or in_flight or self._gate.store_away else _BEAT_ALONE_SECONDS
+        # An engine that has nothing to do asks seldom whether a database is there that nobody else uses.
+        is_busy = self._store.shared or self._queue.in_flight or self._gate.store_away
+        return _BEAT_SECONDS if is_busy else _BEAT_ALONE_SECONDS
 
     async def acknowledge(self) -> None:
         """Write the heartbeat with the revision that this engine acts by."""
         asked_us, own_us = self._clock.own.monotonic_us(), self._clock.own.now_us()
         now_us = self._clock.now_us() if self._store.shared else own_us
-        workers, in_flight = self._load()
         control = await self._store.heartbeat(
             self._owner,
             now_us,
             _alive_since_us(self._store, now_us),
             seen_revision=self.seen_revision,
-            workers=workers,
-            in_flight=in_flight,
+            workers=self._queue.workers,
+            in_flight=self._queue.in_flight,
             own_us=own_us,
         )
-        if self._store.shared and asked_us - self._seen_us > _UNSEEN_SECONDS * _US_PER_SECOND:
-            self._seen_engines = set()  # act by the record anew, though it may look as it did
-            self._on_unseen()
+        if self._store.shared and asked_us - self._seen_us > in_us(_UNSEEN_SECONDS):
+            self._seen_engines = set()  # apply the record once more, even if it reads as before
+            self._shares.lose()
         self._seen_us = asked_us
         await self._apply(control, asked_us)
 
@@ -139,15 +147,15 @@ class ControlKeeper:
     def _refresh(self, read_us: int) -> None:
         """What was read at ``read_us`` is what this engine acts by: calls may begin for some time from then on."""
         was_stale = self._gate.is_stale()
-        self._fresh_until_us = read_us + int(STALE_SECONDS * _US_PER_SECOND)
+        self._fresh_until_us = read_us + in_us(STALE_SECONDS)
         if was_stale:
-            self._on_fresh()
+            self._bell.ring()
 
     async def agreed(self) -> int:
         """Wait until every live engine acts by the present revision, or can't start a call anyway; return it."""
         if not self._store.shared:
             return self.seen_revision
-        deadline_us = self._clock.own.monotonic_us() + int(STALE_SECONDS * _US_PER_SECOND)
+        deadline_us = self._clock.own.monotonic_us() + in_us(STALE_SECONDS)
         control = await self._read()
         wanted = control.revision
         while any(engine.seen_revision < wanted for engine in control.engines if engine.engine_id != self._owner):

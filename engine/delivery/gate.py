@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
+from typing import Final
 
-import structlog
-
+from common.logs import get_logger
 from engine.delivery.on_way import CallsOnWay
 from engine.domain.breaker import Breaker, BreakerState
 from engine.domain.message import Event
 from engine.domain.outcome import Outcome, Verdict
 from engine.domain.pacing import TokenBucket
 
-log = structlog.get_logger(__name__)
+STALE_SECONDS: Final = 2.0
+"""With several engines on one database, an engine that has not read the control record for that time begins no call."""
+
+log = get_logger(__name__)
 
 
 def _never() -> bool:
@@ -54,35 +57,35 @@ class Gate:
         self._is_held = False
         self._probe_id: int | None = None
         self._random = random
-        self._look()
+        self._sum_up()
 
     def pause(self, paused: bool) -> None:
         """The operator's switch."""
         self.sending_paused = paused
-        self._look()
+        self._sum_up()
 
     def stop(self) -> None:
         """For good: the engine is stopping."""
         self.stopping = True
-        self._look()
+        self._sum_up()
 
     def share_rate(self, rate_per_second: float | None) -> None:
         """Take over this engine's part of the provider's rate (``domain.pacing.RateShare``)."""
         self.has_share = rate_per_second is not None
         if rate_per_second is not None:
             self.bucket.set_rate(rate_per_second)
-        self._look()
+        self._sum_up()
 
     def watch(self, is_stale: Callable[[], bool]) -> None:
         """There may be other engines: ask this before each call."""
         self.is_stale = is_stale
-        self._look()
+        self._sum_up()
 
     def hear_store(self, answers: bool) -> None:
         """The store has answered, or has failed to."""
         if self.store_away == answers:
             self.store_away = not answers
-            self._look()
+            self._sum_up()
             self.on_change()
 
     def ready_us(self, now_us: int) -> int | None:
@@ -94,7 +97,7 @@ class Gate:
             return None
         if self._is_held and not self.held_until_us(now_us):
             self._is_held = False
-            self._look()
+            self._sum_up()
         return ready_us
 
     def wait_us(self, bucket: TokenBucket | None = None) -> int:
@@ -114,7 +117,7 @@ class Gate:
         return self.breaker.held_until_us(now_us) if self._is_held else 0
 
     def allows(self, message_id: int, now_us: int) -> bool:
-        """The last look before a call that was let through a moment ago: does it still hold?"""
+        """Whether a call that was let through a moment ago may still begin."""
         if self.is_shut or self.store_away or not self.has_share or self.is_stale() or self.held_until_us(now_us):
             return False
         return self.breaker.state is BreakerState.CLOSED or message_id == self._probe_id
@@ -160,10 +163,10 @@ class Gate:
             self.detail = ""
         elif outcome.event in (Event.DEFER, Event.MISS):
             self.detail = outcome.detail
-        self._look()
+        self._sum_up()
 
-    def _look(self) -> None:
-        """Sum up what hardly ever changes, for what is asked twice for each message."""
+    def _sum_up(self) -> None:
+        """Work out the flags that are asked twice for each message: what they depend on hardly ever changes."""
         closed = self.breaker.state is BreakerState.CLOSED
         self.is_shut = self.sending_paused or self.stopping
         self.is_calm = self.breaker.is_quiet and not self.detail

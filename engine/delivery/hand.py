@@ -69,7 +69,7 @@ class Hand:
         return [claim for claim in self._claims.values() if claim.lease_until_us < before_us]
 
     def renewed(self, claims: Iterable[Claim], lease_until_us: int) -> None:
-        """Their leases now last until then (those let go meanwhile stay gone)."""
+        """Their leases now last until then. Claims that were dropped since the question stay dropped."""
         for claim in claims:
             if self.has(claim):
                 self._claims[claim.message_id] = claim._replace(lease_until_us=lease_until_us)

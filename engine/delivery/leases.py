@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
-import structlog
-
-from engine.delivery.hand import Hand
-from engine.delivery.shared_clock import SharedClock
+from common.logs import get_logger
+from engine.delivery.state import State
+from engine.domain.units import in_us
 from engine.ports import Store
 
-_US_PER_SECOND = 1_000_000
-_LOOK_SECONDS = 1.0
+_STEP_SECONDS: Final = 1.0
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class LeaseKeeper:
     """An actor of its own: whatever else waits for the database, renewals don't wait behind it."""
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        owner: int,
-        hand: Hand,
-        clock: SharedClock,
-        lease_seconds: float,
-        on_lost: Callable[[set[int]], None],
-    ) -> None:
+    def __init__(self, store: Store, state: State, *, on_lost: Callable[[set[int]], None]) -> None:
         """``on_lost`` hears of messages that are not ours any more."""
-        self._store, self._owner, self._hand = store, owner, hand
-        self._clock = clock
-        self._lease_us = int(lease_seconds * _US_PER_SECOND)
-        self._step_seconds = min(_LOOK_SECONDS, lease_seconds / 8)
+        self._store, self._owner, self._hand, self._clock = store, state.engine_id, state.hand, state.shared_clock
+        self._lease_us = in_us(state.settings.lease_seconds)
+        self._step_seconds = min(_STEP_SECONDS, state.settings.lease_seconds / 8)
         self._on_lost = on_lost
 
     async def run(self) -> None:

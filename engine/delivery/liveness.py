@@ -1,4 +1,4 @@
-"""Looks at delivery and says what has stalled; the rule itself is ``domain/liveness.py``.
+"""What has stalled in this engine; the rule itself is ``domain/liveness.py``.
 
 What moves is heard at two places that all work passes: the store's answers and the queue.
 """
@@ -6,18 +6,16 @@ What moves is heard at two places that all work passes: the store's answers and 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-import structlog
-
-from engine.delivery.book import Book, Entry
-from engine.delivery.gate import Gate
-from engine.delivery.queue import DeliveryQueue
+from common.logs import get_logger
+from engine.delivery.book import Entry
+from engine.delivery.control_keeper import ControlKeeper
 from engine.delivery.recorder import Recorder
-from engine.domain.breaker import BreakerState
+from engine.delivery.state import State
 from engine.domain.liveness import Stall, View, Watch
-from engine.ports import Clock, Store, StoreUnavailable
+from engine.ports import Store, StoreUnavailable
 
 _CHANGES: Final = (
     *("heartbeat", "recover", "renew", "claim", "begin", "record", "release"),
@@ -26,11 +24,11 @@ _CHANGES: Final = (
 """Verbs that write. A new one that is missing here hides no stall; one that only reads would."""
 _TICKERS: Final = ("plans", "next_due_us", "claim", "expire", "cancel_pending")
 _SOON_US: Final = 100_000
-"""A claim that met another engine's asks again a moment later: that moment is no rest."""
-_LOOK_US: Final = 200_000
-"""Whoever asks more often than that is told the same again: a look goes through all mailings."""
+"""A claim that found its rows locked by another engine is repeated a moment later: until then the mailing is due."""
+_VIEW_US: Final = 200_000
+"""A view goes through all mailings. Who asks for stalls more often than that gets the last answer again."""
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class HeardStore:
@@ -85,26 +83,11 @@ class HeardStore:
 class Liveness:
     """What has stalled in one engine."""
 
-    def __init__(
-        self,
-        store: HeardStore,
-        queue: DeliveryQueue,
-        book: Book,
-        gate: Gate,
-        recorder: Recorder,
-        clock: Clock,
-        call_seconds: float,
-        look_seconds: float,
-        *,
-        is_forgotten: Callable[[], bool],
-    ) -> None:
-        """``call_seconds``: how long a call may take; ``look_seconds``: how often the ticker looks;
-        ``is_forgotten``: whether the other engines take this one for dead."""
-        self._store, self._queue, self._book, self._gate, self._recorder = store, queue, book, gate, recorder
-        self._clock, self._call_seconds, self._look_seconds = clock, call_seconds, look_seconds
-        self._is_forgotten = is_forgotten
-        self._watch = Watch()
-        self._looked_us: int | None = None
+    def __init__(self, store: HeardStore, state: State, *, recorder: Recorder, control: ControlKeeper) -> None:
+        self._store, self._recorder, self._control, self._settings = store, recorder, control, state.settings
+        self._queue, self._book, self._gate, self._clock = state.queue, state.book, state.gate, state.clock
+        self._admission, self._watch = state.admission, Watch()
+        self._viewed_us: int | None = None
         self._stalls: list[Stall] = []
 
     @property
@@ -113,11 +96,11 @@ class Liveness:
         return max((stall.seconds for stall in self.stalls()), default=0.0)
 
     def stalls(self) -> list[Stall]:
-        """What has stalled. To be asked at least every few seconds: a stall is only seen by looking at it."""
+        """What has stalled. To be asked every few seconds at least: a stall is seen by comparing views."""
         now_us = self._clock.monotonic_us()
-        if self._looked_us is None or now_us - self._looked_us >= _LOOK_US:
-            self._looked_us = now_us
-            before, self._stalls = self._stalls, self._watch.look(self.view(), now_us)
+        if self._viewed_us is None or now_us - self._viewed_us >= _VIEW_US:
+            self._viewed_us = now_us
+            before, self._stalls = self._stalls, self._watch.follow(self.view(), now_us)
             self._tell({stall.words for stall in before})
         return self._stalls
 
@@ -131,62 +114,33 @@ class Liveness:
     def view(self) -> View:
         """Delivery as it is now."""
         now_us, answers, queue = self._clock.now_us(), self._store.answers, self._queue
-        held = self._held(now_us)
+        held = self._admission.why_held(now_us)
         entries = list(self._book)
         return View(
             changes=self._store.changes,
             asked=self._store.oldest,
-            looks=sum(answers[verb] for verb in _TICKERS),
-            look_seconds=self._look_seconds,
+            ticker_answers=sum(answers[verb] for verb in _TICKERS),
+            tick_seconds=self._settings.tick_seconds,
             outcomes=len(self._recorder),
             stored=answers["record"] + answers["release"],
             queued=len(queue) if queue.slots_used < queue.slots else 0,
             taken=queue.taken,
             calls=sum(entry.in_flight for entry in entries),
-            call_seconds=self._call_seconds,
-            # Whoever is being claimed for is not known to be due until the answer says so.
+            call_seconds=self._settings.provider_timeout_seconds,
+            # While a claim is under way nobody knows whether its mailing still has due messages.
             due=self._recorder.claiming.locked() or any(self._is_due(entry, now_us) for entry in entries),
             claimed=self._store.claimed,
             ended=any(entry.is_over(now_us) and entry.asks(now_us) for entry in entries),
             swept=answers["expire"] + answers["cancel_pending"],
             building=any(entry.needs_building for entry in entries),
             built=answers["build_audience"] + answers["purge"],
-            forgotten=self._is_forgotten(),
+            forgotten=self._control.is_forgotten,
             stopping=self._gate.stopping,
             claims_held=held or ("the queue is full" if len(queue) >= queue.capacity else ""),
-            calls_held=held or self._paced(),
+            calls_held=held or self._admission.why_paced(self._queue.waiting),
         )
 
     def _is_due(self, entry: Entry, now_us: int) -> bool:
         if not entry.asks(now_us + _SOON_US) or self._queue.queued(entry.plan.mailing_id):
             return False
         return entry.may_send(now_us) and not (entry.bucket is not None and self._gate.wait_us(entry.bucket))
-
-    def _held(self, now_us: int) -> str:
-        """Why this engine may neither claim nor call just now."""
-        gate = self._gate
-        if gate.sending_paused:
-            return "sending is paused"
-        if gate.breaker.state is not BreakerState.CLOSED:
-            return "the breaker is not closed"
-        return "the provider wants no call yet" if gate.held_until_us(now_us) else ""
-
-    def _paced(self) -> str:
-        """Which rate keeps each message of the queue back."""
-        if not self._gate.has_share or self._gate.wait_us():
-            return "the provider's rate"
-        entries = [self._book.get(mailing_id) for mailing_id in self._queue.waiting]
-        return "the mailings' rates" if _all_paced(entries, self._gate) else ""
-
-
-def _all_paced(entries: Iterable[Entry | None], gate: Gate) -> bool:
-    all_paced = False
-    for entry in entries:
-        bucket = None if entry is None else entry.bucket
-        if entry is None or bucket is None:
-            return False
-        # Where marks come first, messages hold slots while they wait for their tokens, and few may.
-        if not gate.wait_us(bucket) and not (entry.marks_first and entry.marking):
-            return False
-        all_paced = True
-    return all_paced

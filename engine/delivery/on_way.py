@@ -1,10 +1,10 @@
 """The calls that have got their token and may not be at the provider's door yet.
 
 A call is held up when this process stands still: stopped (SIGSTOP), starved of the processor, or busy with something
-else. If its token counted from the moment in which it was taken, later calls would get theirs in time all the same, and
-the provider would see too many at once. So a token counts from the moment in which its call is at the door for certain:
-when the event loop has come round four times since, with 10 ms in between. Turns are counted and not time, for while
-nothing happens, time passes.
+else. If a token counted from the moment in which it was taken, the calls after the one that is held up would get theirs
+in time, and the provider would see too many calls at once. So a token counts from the moment in which its call is
+certainly at the door: when the event loop has come round four times since, with 10 ms in between. Turns are counted and
+not time, for time passes also while nothing happens.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from engine.ports import Clock
 _TURNS: Final = 4
 _TURN_SECONDS: Final = 0.01
 ON_WAY_SECONDS: Final = _TURNS * _TURN_SECONDS
-"""So long a call is on its way where nothing stands still."""
+"""How long a call is on its way while nothing stands still."""
 
 
 class CallsOnWay:

@@ -1,14 +1,12 @@
 """The bounded queue between the ticker and the workers: fair between mailings, paced, never over its slots.
 
-One lane a mailing, served in turn, so a message of a small mailing never stands
-behind a huge one. A message leaves the queue only when it may be called now:
-the gate (breaker, provider's rate), the mailing's own rate and a free slot are
-asked at that moment, so no worker holds a message that has to wait (but for
-those whose mark is stored first, a few at a time).
+Each mailing has a lane, and the lanes are served in turn: a message of a small mailing never stands behind a huge
+one. A message leaves the queue when a slot is free and the admission allows its call at that moment, so no worker holds
+a message that has to wait. The exception are messages whose mark is stored before the call: a few of these wait with a
+worker.
 
-A slot is one message whose fate is not yet stored: being called, or answered and
-waiting for the recorder. There are as many slots as workers, or more when that is
-asked for; that is the most that a crash can leave uncertain.
+A message takes a slot when it leaves the queue, and frees it when its outcome is stored. There are as many slots as
+workers, or more when the settings ask for more. A crash can leave no more messages uncertain than there are slots.
 """
 
 from __future__ import annotations
@@ -16,24 +14,22 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Collection
+from typing import Final
 
-from engine.delivery.book import Book, Entry
-from engine.delivery.gate import Gate
+from engine.delivery.admission import Admission
+from engine.delivery.bell import Bell
 from engine.domain.fairness import RoundRobin
+from engine.domain.units import US_PER_SECOND
 from engine.ports import Claim, Clock
 
-_US = 1e-6
-_SLEEP_MAX_US = 86_400_000_000
-# Of a mailing with a rate whose messages are marked before the call, so many seconds' worth may be on the way
-# between queue and call: more than a commit takes.
-_MARKING_SECONDS = 0.1
+_SLEEP_MAX_US: Final = 86_400 * US_PER_SECOND
 
 
 class DeliveryQueue:
     """Claims that wait for a worker, and the workers that wait for a claim."""
 
     def __init__(
-        self, capacity: int, workers: int, *, slots_min: int = 0, gate: Gate, book: Book, clock: Clock
+        self, capacity: int, workers: int, *, slots_min: int = 0, admission: Admission, bell: Bell, clock: Clock
     ) -> None:
         """``workers`` calls at the same time; ``slots_min``: so many slots, even if there are fewer workers."""
         self.capacity = capacity
@@ -43,9 +39,8 @@ class DeliveryQueue:
         self.slots_used = 0
         self.taken = 0
         """How many claims have gone to workers, ever: it shows that the queue moves."""
-        self.on_low: Callable[[], None] = lambda: None
-        """Called when a lane runs low, so that the ticker claims more before it is empty."""
-        self._gate, self._book, self._clock = gate, book, clock
+        self._admission, self._bell, self._clock = admission, bell, clock
+        bell.wake_workers = self.wake_all
         self._lanes: dict[int, deque[Claim]] = {}
         self._low_marks: dict[int, int] = {}
         self._turns = RoundRobin()
@@ -68,6 +63,12 @@ class DeliveryQueue:
         """The ids of the mailings whose claims wait here."""
         return list(self._lanes)
 
+    @property
+    def in_flight(self) -> int:
+        """Messages between queue and store. Where outcomes wait because there are more slots than workers, as many as
+        there are workers: so many may be called. 0: every outcome is stored."""
+        return min(self.slots_used, self.workers)
+
     def put(self, mailing_id: int, claims: Collection[Claim]) -> None:
         """Add claims of one mailing; the ticker asks for no more than there is room."""
         if not claims:
@@ -79,19 +80,17 @@ class DeliveryQueue:
         lane.extend(claims)
         self._size += len(claims)
         self._low_marks[mailing_id] = len(lane) // 2
-        # Whoever finds no slot would only lie down again, for each claim of hundreds of messages.
+        # A worker that finds no free slot would only wait again: wake no more of them than there are free slots.
         self.wake(min(self._size, self.slots - self.slots_used))
 
     def take_now(self) -> Claim | None:
         """A claim that may be called at this moment, and a slot for it; ``None``: there is none."""
         if not self._size or self.slots_used >= self.slots:
             return None
-        if self._gate.is_free:  # nearly always, and then mostly there is nothing to ask, not even the time
-            mailing_id = self._turns.first()
-            entry = self._book.get(mailing_id)
-            if entry is None or entry.is_plain:
-                return self._pop(mailing_id)
-        return self._take_paced(self._clock.now_us())
+        mailing_id = self._turns.first()
+        if self._admission.is_unlimited(mailing_id):
+            return self._pop(mailing_id)
+        return self._take_limited(self._clock.now_us())
 
     async def take(self, worker: int) -> Claim | None:
         """Wait for a claim that may be called now, and take a slot for it.
@@ -101,8 +100,8 @@ class DeliveryQueue:
         while self.wants(worker):
             claim = self.take_now()
             if claim is not None:
-                # A timer wakes one waiter; whoever gets a claim then wakes the next one, until nothing
-                # may be called: no herd, and nobody is forgotten.
+                # The timer wakes one waiting worker. A worker that gets a claim wakes the next one, so that no more of
+                # them wake than can call, and none is forgotten.
                 if self._is_paced:
                     self.wake(1)
                 return claim
@@ -138,12 +137,16 @@ class DeliveryQueue:
         self.wake(slots)
 
     def wake(self, count: int) -> None:
-        """Let up to ``count`` waiting workers look again."""
+        """Let up to ``count`` waiting workers ask again for a claim."""
         while count > 0 and self._parked:
-            waiter = self._parked.pop()  # whoever lay down last is still in the processor's cache
+            waiter = self._parked.pop()  # the last one: its data are still in the processor's cache
             if not waiter.done():
                 waiter.set_result(None)
                 count -= 1
+
+    def wake_all(self) -> None:
+        """Let as many waiting workers ask again as may call at the same time."""
+        self.wake(self.workers)
 
     def withdraw(self, unwanted: Callable[[Claim], bool]) -> list[Claim]:
         """Take out all claims for which ``unwanted`` is true; they are the caller's to give back."""
@@ -158,33 +161,15 @@ class DeliveryQueue:
         self._size -= len(out)
         return out
 
-    def _take_paced(self, now_us: int) -> Claim | None:
-        """The same, asking the gate and each mailing in turn."""
-        if not self._gate.is_free:
-            ready_us = self._gate.ready_us(now_us)
-            if ready_us != now_us:
-                self._wake_at(ready_us, now_us)
-                return None
-        has_token = not self._gate.bucket.rate_per_second or not self._gate.wait_us()
-        for mailing_id in self._turns:
-            entry = self._book.get(mailing_id)
-            if entry is None or ((has_token or entry.marks_first) and self._admits(entry)):
-                claim = self._pop(mailing_id)
-                self._gate.start(claim.message_id, now_us)
-                return claim
-        self._wake_at(self._soonest_us(now_us), now_us)
-        return None
-
-    def _admits(self, entry: Entry) -> bool:
-        """Whether the mailing may have a call now; takes the tokens for it."""
-        if entry.marks_first:
-            # Its tokens are taken after the mark. Few wait for them at a time: they hold slots meanwhile.
-            rates = [bucket.rate_per_second for bucket in (entry.bucket, self._gate.bucket) if bucket is not None]
-            slowest = min((rate for rate in rates if rate), default=None)
-            return slowest is None or entry.marking <= slowest * _MARKING_SECONDS
-        if entry.bucket is None and not self._gate.bucket.rate_per_second:
-            return True
-        return self._gate.take(entry.bucket)
+    def _take_limited(self, now_us: int) -> Claim | None:
+        """The same, of the first mailing in turn that may have a call now."""
+        mailing_id, ready_us = self._admission.choose(self._turns, now_us)
+        if mailing_id is None:
+            self._wake_at(ready_us, now_us)
+            return None
+        claim = self._pop(mailing_id)
+        self._admission.begin(claim.message_id, now_us)
+        return claim
 
     def _pop(self, mailing_id: int) -> Claim:
         lane = self._lanes[mailing_id]
@@ -194,20 +179,14 @@ class DeliveryQueue:
         self.taken += 1
         left = len(lane)
         if left <= self._low_marks[mailing_id]:
-            # Again at the half of that: the ticker may find it too early now, and nobody else would say so.
+            # Ring again at half of what is left: the ticker may find it too early now, and nobody else would tell it.
             self._low_marks[mailing_id] = left // 2 if left else -1
-            self.on_low()
+            self._bell.ring_for_work()  # before the lane is empty
         if not left:
             self._close(mailing_id)
         elif left != self._size:  # others wait too
             self._turns.served(mailing_id)
         return claim
-
-    def _soonest_us(self, now_us: int) -> int | None:
-        """When the first of the mailings, all of which wait, may send again; ``None``: when a mark is stored."""
-        entries = [self._book.get(mailing_id) for mailing_id in self._turns]
-        paced = [entry.bucket for entry in entries if entry is not None and not entry.marks_first]
-        return min((now_us + self._gate.wait_us(bucket) for bucket in paced), default=None)
 
     def _close(self, mailing_id: int) -> None:
         del self._lanes[mailing_id]
@@ -220,6 +199,6 @@ class DeliveryQueue:
             self._timer = None
         self._is_paced = ready_us is not None
         if ready_us is not None:
-            # A limit of 1e-300 a second is one as well: whoever wakes too early looks again.
-            delay_seconds = min(ready_us - now_us, _SLEEP_MAX_US) * _US
+            # A rate may be as small as 1e-300 a second. A worker that wakes too early waits again.
+            delay_seconds = min(ready_us - now_us, _SLEEP_MAX_US) / US_PER_SECOND
             self._timer = asyncio.get_running_loop().call_later(delay_seconds, self.wake, 1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
-_US_PER_SECOND = 1_000_000
+from engine.domain.units import US_PER_SECOND
+
 _KEPT_SECONDS = 60
 
 
@@ -25,7 +26,7 @@ class RateMeter:
         """``count`` messages were sent now. ``busy_workers``: so many workers there are, all of them have work, and
         more work waits for them; 0: what was sent is not all that could be, for a rate or lack of messages held them
         back."""
-        second = now_us // _US_PER_SECOND
+        second = now_us // US_PER_SECOND
         if self._seconds and self._seconds[-1][0] == second:
             self._workers = busy_workers if busy_workers == self._workers else 0
             self._seconds[-1] = (second, self._seconds[-1][1] + count)
@@ -46,11 +47,11 @@ class RateMeter:
 
     def per_second(self, now_us: int) -> float:
         """The mean rate over the window, or since the first message in it; 0: nothing was sent in it."""
-        since = now_us // _US_PER_SECOND - self._window_seconds
+        since = now_us // US_PER_SECOND - self._window_seconds
         recent = [(second, count) for second, count in self._seconds if second > since]
         if not recent:
             return 0.0
-        span_seconds = max(1.0, now_us / _US_PER_SECOND - recent[0][0])
+        span_seconds = max(1.0, now_us / US_PER_SECOND - recent[0][0])
         return sum(count for _, count in recent) / span_seconds
 
     def full_speed(self, workers: int) -> float:

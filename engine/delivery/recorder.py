@@ -13,43 +13,29 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TypeVar
 
-import structlog
-
 from common.line_limit import LineLimit
-from engine.delivery.book import Book
-from engine.delivery.hand import Hand
-from engine.delivery.queue import DeliveryQueue
+from common.logs import get_logger
+from engine.delivery.state import State
 from engine.domain.message import Event
-from engine.ports import Clock, Record, Return, Store, StoreUnavailable
+from engine.ports import Claim, Record, Return, Store, StoreUnavailable
 
 _BATCH_MAX = 1_000
 _REFUSED_MAX = 4
-"""So many single rows are tried while none can be stored: then it is not the rows."""
+"""When so many single rows were tried and none could be stored, the fault is not in the rows."""
 _REST_STEPS = 5
 _REST_STEP_SECONDS = 0.002
 _Item = TypeVar("_Item", Record, Return)
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Recorder:
     """An actor with one inbox: outcomes, and claims that a worker gives back uncalled."""
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        owner: int,
-        hand: Hand,
-        book: Book,
-        clock: Clock,
-        queue: DeliveryQueue,
-        on_stored: Callable[[int, list[Record]], None],
-    ) -> None:
-        """``queue`` says how many outcomes may wait here; ``on_stored`` is told how many slots are free again and
-        which outcomes are stored."""
-        self._store, self._owner, self._hand, self._book, self._clock = store, owner, hand, book, clock
-        self._queue, self._on_stored = queue, on_stored
+    def __init__(self, store: Store, state: State, *, on_stored: Callable[[int, list[Record]], None]) -> None:
+        """``on_stored`` is told how many slots may be freed and which outcomes are stored."""
+        self._store, self._owner, self._on_stored = store, state.engine_id, on_stored
+        self._hand, self._book, self._queue, self._clock = state.hand, state.book, state.queue, state.clock
         self._lines = LineLimit()
         self._records: list[Record] = []
         self._returns: list[Return] = []
@@ -57,12 +43,10 @@ class Recorder:
         self.claiming = asyncio.Lock()
         """Held while claims are taken, and while they are given back: see ``is_unsure``."""
         self.is_unsure = False
-        """True while claims may have been given back already, though the store said it was away. Take none then:
-        a message that is claimed anew has the attempt it had before, and giving it back once more would undo
-        that. So whoever claims holds ``claiming`` and looks here first."""
+        """True while claims may have been given back already, although the store said that it was away. Nothing may be
+        claimed then: a message that is claimed again has the attempt number that it had before, so giving it back a
+        second time would undo the new claim. The ticker holds ``claiming`` and asks here before it claims."""
         self._filled = asyncio.Event()
-        self._emptied = asyncio.Event()
-        self._emptied.set()
 
     def __len__(self) -> int:
         return len(self._records) + len(self._returns)
@@ -72,7 +56,6 @@ class Recorder:
         self._records.append(record)
         if len(self._records) == 1:
             self._filled.set()
-            self._emptied.clear()
 
     @property
     def returns(self) -> int:
@@ -86,7 +69,10 @@ class Recorder:
         self._returns += claims
         self._slots_returned += slots
         self._filled.set()
-        self._emptied.clear()
+
+    def withdraw(self, unwanted: Callable[[Claim], bool]) -> None:
+        """Take claims out of the queue for which ``unwanted`` is true, and give them back."""
+        self.give_back([claim.given_back() for claim in self._queue.withdraw(unwanted)])
 
     async def run(self) -> None:
         """Store outcomes for ever.
@@ -101,12 +87,13 @@ class Recorder:
             await self._store_returns(self._returns[:_BATCH_MAX])
             if not len(self):
                 self._filled.clear()
-                self._emptied.set()
 
     async def _rest(self) -> None:
-        """Let a group grow for a while: a transaction costs half a millisecond of the processor, whatever is in it.
-        Only where slots are left that no worker will miss, now or while the group is stored; and not a small group, for
-        then the provider is what we wait for. Nor when claims are to be given back: somebody else waits for those."""
+        """Let a group grow for a while, for a transaction costs half a millisecond of the processor, whatever is in it.
+
+        A group grows only while there are slots that no worker will miss, now or while the group is stored. A small
+        group does not: then the provider is the slow one. Nor does a group wait when claims are to be given back, for
+        somebody waits for these."""
         for _ in range(_REST_STEPS):
             if self._returns or not self._queue.workers // 2 <= len(self._records) < self._to_spare:
                 return
@@ -115,10 +102,6 @@ class Recorder:
     @property
     def _to_spare(self) -> int:
         return self._queue.slots - 2 * self._queue.workers
-
-    async def drained(self) -> None:
-        """Wait until everything handed over is stored."""
-        await self._emptied.wait()
 
     async def _store_records(self, batch: list[Record]) -> None:
         if not batch:

@@ -1,4 +1,4 @@
-"""What engines that are no more have left: claims whose lease is over are taken back.
+"""Claims that dead engines have left are taken back when their lease is over.
 
 The lease of an engine that could not reach the database is over as well, and that
 engine may hold outcomes which it will store as soon as it can. So after an outage,
@@ -7,24 +7,22 @@ and after a start, an engine first waits until all the others have had the time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
-import structlog
-
-from engine.delivery.hand import Hand
+from common.logs import get_logger
 from engine.delivery.shared_clock import SharedClock
+from engine.delivery.state import State
+from engine.domain.units import in_us
 from engine.ports import Store
 
-_US_PER_SECOND = 1_000_000
 _RECOVER_ROWS = 1_000
-_LOOK_SECONDS = 1.0
+_STEP_SECONDS = 1.0
 _GAP_SECONDS: Final = 2.0
 RETURN_SECONDS: Final = 10.0
 """Within this time of the database's return an engine has stored what it holds: 5 s at most until a dead connection is
 noticed and replaced, 1 s until its recorder tries again, the rest for the transactions."""
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Contact:
@@ -33,7 +31,7 @@ class Contact:
     def __init__(self, clock: SharedClock, *, gap_seconds: float) -> None:
         """A longer silence than ``gap_seconds`` is a gap, whether the database was away or this process frozen; and as
         good as one is a jump of the clock by which leases end."""
-        self._clock, self._gap_us = clock, int(gap_seconds * _US_PER_SECOND)
+        self._clock, self._gap_us = clock, in_us(gap_seconds)
         self._since_us: int | None = None
         self._last: tuple[int, int] | None = None
 
@@ -58,42 +56,36 @@ class Contact:
 class Recovery:
     """An actor that only follows the clock."""
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        hand: Hand,
-        clock: SharedClock,
-        lease_seconds: float,
-        on_recovered: Callable[[], None],
-    ) -> None:
-        """``on_recovered`` is told that there are messages to be claimed again."""
-        self._store, self._hand, self._clock, self._on_recovered = store, hand, clock, on_recovered
+    def __init__(self, store: Store, state: State) -> None:
+        lease_seconds = state.settings.lease_seconds
+        self._store, self._hand, self._clock = store, state.hand, state.shared_clock
+        self._book, self._bell = state.book, state.bell
         # A lease has three eighths of its time left, at least, while renewals work: a shorter silence ends none.
-        self.contact = Contact(clock, gap_seconds=min(_GAP_SECONDS, lease_seconds / 3))
-        self._wait_us = int(max(lease_seconds, RETURN_SECONDS) * _US_PER_SECOND)
+        self.contact = Contact(self._clock, gap_seconds=min(_GAP_SECONDS, lease_seconds / 3))
+        self._wait_us = in_us(max(lease_seconds, RETURN_SECONDS))
 
     async def run(self) -> None:
-        """Look for ever."""
+        """Recover for ever."""
         while True:
-            await self.look()
-            await self._clock.own.sleep(_LOOK_SECONDS)
+            await self.recover()
+            await self._clock.own.sleep(_STEP_SECONDS)
 
-    async def look(self) -> None:
+    async def recover(self) -> None:
         """Take back what is over, unless its engine may be on its way back."""
         recovered = _RECOVER_ROWS
         while recovered == _RECOVER_ROWS:
             # Before the check: should this process freeze after it, nothing is taken that was not over then.
             over_us = self._clock.least_us()
-            if not self._may_look():
+            if not self._may_recover():
                 return
             now_us = self._clock.own.now_us()
             recovered = await self._store.recover(now_us, _RECOVER_ROWS, expired_only=True, over_us=over_us)
             if recovered:
                 log.warning("leases.recovered", messages=recovered)
-                self._on_recovered()
+                self._book.ask_all()
+                self._bell.ring_for_work()
 
-    def _may_look(self) -> bool:
+    def _may_recover(self) -> bool:
         if self._hand.expiring(self._clock.now_us()):
             return False  # our own leases first: what we hold ourselves is not lost
         return not self._store.shared or self.contact.lasts_us() >= self._wait_us

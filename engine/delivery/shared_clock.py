@@ -10,18 +10,17 @@ from __future__ import annotations
 
 from typing import Final
 
-import structlog
-
+from common.logs import get_logger
+from engine.domain.units import US_PER_SECOND
 from engine.ports import Clock
 
-_US_PER_SECOND: Final = 1_000_000
-_DIFFERS_US: Final = 1_000_000
+_DIFFERS_US: Final = US_PER_SECOND
 _AGREES_US: Final = 500_000
 """Less than where a difference begins, so that one near it is told once."""
 _FAULT_US: Final = 30_000_000
 """A difference that nobody can take for a rounding error: mailings start, end and keep local hours by this clock."""
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class SharedClock:
@@ -50,7 +49,7 @@ class SharedClock:
         if abs(self.ahead_us) < _FAULT_US:
             return ""
         side = "ahead of" if self.ahead_us > 0 else "behind"
-        return f"this machine's clock is {abs(self.ahead_us) / _US_PER_SECOND:.0f} s {side} the database's"
+        return f"this machine's clock is {abs(self.ahead_us) / US_PER_SECOND:.0f} s {side} the database's"
 
     def read(self, database_us: int | None, asked_us: int) -> None:
         """The database, asked at ``asked_us`` (monotonic), has just told its time; ``None``: it has no clock of its
@@ -68,6 +67,6 @@ class SharedClock:
             return
         self._differs = not self._differs
         if self._differs:
-            log.warning("clock.differs", ahead_seconds=round(self.ahead_us / _US_PER_SECOND, 1), of="the database's")
+            log.warning("clock.differs", ahead_seconds=round(self.ahead_us / US_PER_SECOND, 1), of="the database's")
         else:
             log.info("clock.agrees")

@@ -1,4 +1,4 @@
-"""Which part of the common rates is this engine's: the provider's, and those of mailings.
+"""Which part of the common rates, the provider's and those of mailings, is this engine's.
 
 Each engine works its part out for itself, from the list of engines that live; together they never exceed a rate, not
 while that list changes either (``domain.pacing.RateShare``).
@@ -7,31 +7,30 @@ while that list changes either (``domain.pacing.RateShare``).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Final
 
-import structlog
-
+from common.logs import get_logger
+from engine.delivery.bell import Bell
 from engine.delivery.book import Book
-from engine.delivery.control_keeper import STALE_SECONDS
-from engine.delivery.gate import Gate
+from engine.delivery.gate import STALE_SECONDS, Gate
 from engine.delivery.on_way import ON_WAY_SECONDS
 from engine.domain.pacing import RateShare
+from engine.domain.units import in_us
 from engine.ports import Clock
 
 REST_SECONDS: Final = 1 + ON_WAY_SECONDS
 """When a part of a rate changes hands, no call of the one who had it may lie within the same second at the provider.
 The one who had it may be this engine's predecessor, so the first token after a start comes so much later."""
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Shares:
     """Tells the gate and the book."""
 
-    def __init__(self, *, gate: Gate, book: Book, clock: Clock, on_grown: Callable[[], None]) -> None:
-        """``on_grown`` hears that calls may begin which could not before."""
-        self._gate, self._book, self._clock, self._on_grown = gate, book, clock, on_grown
+    def __init__(self, *, gate: Gate, book: Book, bell: Bell, clock: Clock) -> None:
+        self._gate, self._book, self._bell, self._clock = gate, book, bell, clock
         self._share = RateShare()
         self._rate_per_second = 0.0
 
@@ -40,13 +39,13 @@ class Shares:
         self._rate_per_second = rate_per_second
         ids = sorted(engine_ids)
         if engine_id not in ids:
-            # Asleep for so long that the others have forgotten us: nothing of any budget is ours.
+            # The others have taken this engine for dead while it stood still: no part of any rate is its own.
             log.error("engine.forgotten", engine_id=engine_id, remedy="restart this engine")
             self.lose()
             return
         # The others act by the new list, or start no call, when STALE_SECONDS are over.
         hold_seconds = REST_SECONDS + (STALE_SECONDS if len(ids) > 1 else 0)
-        part, hold_us = (ids.index(engine_id), len(ids)), int(hold_seconds * 1_000_000)
+        part, hold_us = (ids.index(engine_id), len(ids)), in_us(hold_seconds)
         if self._share.become(part, self._clock.monotonic_us(), hold_us):
             # A little late, for the loop's timers round down.
             asyncio.get_running_loop().call_later(hold_seconds + 0.002, self._grown)
@@ -61,7 +60,7 @@ class Shares:
     def _grown(self) -> None:
         self._share.settle(self._clock.monotonic_us())
         self._use()
-        self._on_grown()
+        self._bell.ring()
 
     def _use(self) -> None:
         self._gate.share_rate(self._share.of(self._rate_per_second))

@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
 
-import structlog
-
 from common.line_limit import LineLimit
+from common.logs import get_logger
 from common.stopping import end
 from engine.domain.retry import RetryPolicy
 from engine.ports import Clock, StoreUnavailable
@@ -20,7 +19,7 @@ _RESTART_WITHOUT_STORE = RetryPolicy(base_seconds=0.2, max_seconds=1.0)
 # An actor that has run for this long since its last failure is well again.
 _WELL_AFTER_US = 5_000_000
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(slots=True)

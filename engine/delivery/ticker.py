@@ -2,7 +2,7 @@
 
 It runs every tick and wakes early for whatever comes first: a start time, a due
 retry, an end, a breaker's probe, a lane of the queue that runs low, or somebody
-who calls ``wake`` because something changed.
+who rings the bell because something changed.
 """
 
 from __future__ import annotations
@@ -11,67 +11,48 @@ import asyncio
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
-import structlog
-
-from engine.delivery.book import Book, Entry
-from engine.delivery.gate import Gate
-from engine.delivery.hand import Hand
-from engine.delivery.queue import DeliveryQueue
+from common.logs import get_logger
+from engine.delivery.admission import Claiming
+from engine.delivery.book import Entry
+from engine.delivery.plan_reader import PlanReader
 from engine.delivery.recorder import Recorder
-from engine.delivery.shared_clock import SharedClock
+from engine.delivery.state import State
 from engine.domain.audience import AudienceFilter
 from engine.domain.breaker import BreakerState
 from engine.domain.fairness import fair_shares
 from engine.domain.pacing import TokenBucket
+from engine.domain.units import US_PER_SECOND, in_us
 from engine.ports import Claim, Return, Store
 
-_US_PER_SECOND = 1_000_000
 _SWEEP_ROWS = 5_000
-# A claim that brings less than asked while the store still says "due" met another engine's
-# transaction: look again soon, but don't spin.
+_REST_US_MIN = 500
+# A claim that brings less than asked for, while the store still says "due", found rows locked by another engine: ask
+# again soon, but don't spin.
 _CONTENDED_US = 20_000
 # A mailing with a rate needs no more in the queue than it may send soon; the rest is for other engines.
 _PACED_SECONDS = 0.5
-_PACED_US = int(_PACED_SECONDS * _US_PER_SECOND)
+_PACED_US = in_us(_PACED_SECONDS)
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Ticker:
-    """An actor; its inbox is ``wake``."""
+    """An actor; its inbox is the bell."""
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        owner: int,
-        book: Book,
-        queue: DeliveryQueue,
-        gate: Gate,
-        hand: Hand,
-        recorder: Recorder,
-        clock: SharedClock,
-        tick_seconds: float,
-        lease_seconds: float,
-    ) -> None:
-        self._store, self._owner, self._clock, self._shared_clock = store, owner, clock.own, clock
-        self._book, self._queue, self._gate, self._hand = book, queue, gate, hand
-        self._recorder = recorder
-        self._tick_us = int(tick_seconds * _US_PER_SECOND)
-        self._lease_us = int(lease_seconds * _US_PER_SECOND)
+    def __init__(self, store: Store, state: State, *, plans: PlanReader, recorder: Recorder) -> None:
+        self._store, self._owner, self._plans, self._recorder = store, state.engine_id, plans, recorder
+        self._book, self._queue, self._gate, self._hand = state.book, state.queue, state.gate, state.hand
+        self._clock, self._shared_clock, self._bell = state.clock, state.shared_clock, state.bell
+        self._admission = state.admission
+        self._tick_us = in_us(state.settings.tick_seconds)
+        self._lease_us = in_us(state.settings.lease_seconds)
         self._next_tick_us = 0
         self._last_probed = 0
         self._last_served = 0
-        self._woken = asyncio.Event()
-        self._reloading = asyncio.Lock()
         self._changed_clients: set[int] | None = None
         self._checks_arrivals = False
         self.due_lag_seconds = 0.0
         """How long the oldest due message has waited, as seen at the last tick."""
-
-    def wake(self) -> None:
-        """Look at the book now."""
-        self._woken.set()
 
     def clients_changed(self, client_ids: Iterable[int]) -> None:
         """A claim under way may have read these clients as they were before."""
@@ -82,30 +63,18 @@ class Ticker:
         """A claim under way may have read clients as they were before another engine changed them."""
         self._checks_arrivals = self._changed_clients is not None
 
-    async def reload(self) -> None:
-        """Take the mailings over from the store."""
-        # One at a time: an older reading must never overwrite a newer one, which may hold a pause.
-        async with self._reloading:
-            now_us = self._clock.now_us()
-            plans = await self._store.plans(now_us)
-            for plan in plans:
-                # By now its audience may have been built again, so that nothing else holds these claims up.
-                if (entry := self._book.get(plan.mailing_id)) is not None and entry.plan.filter != plan.filter:
-                    self._hand.revoke_mailing(plan.mailing_id)
-            self._book.load(plans)
-
     async def run(self) -> None:
         """Keep the queue filled for ever."""
         while True:
-            self._woken.clear()
+            self._bell.work.clear()
             now_us = self._clock.now_us()
             if now_us >= self._next_tick_us or self._next_tick_us - now_us > self._tick_us:
                 await self._tick(now_us)
             if not await self._turn():
-                await self._sleep(now_us)
+                await self._rest(now_us)
 
     async def _tick(self, now_us: int) -> None:
-        await self.reload()
+        await self._plans.reload()
         self._book.ask_all()
         self.due_lag_seconds = await self._lag_seconds(now_us)
         self._next_tick_us = now_us + self._tick_us
@@ -117,7 +86,7 @@ class Ticker:
                 due_us = await self._store.next_due_us(entry.plan.mailing_id)
                 if due_us is not None:
                     lag_us = max(lag_us, now_us - max(due_us, entry.plan.start_us))
-        return lag_us / _US_PER_SECOND
+        return lag_us / US_PER_SECOND
 
     async def _turn(self) -> bool:
         """Sweep and fill once; True when there is more to do at once."""
@@ -125,7 +94,7 @@ class Ticker:
         for entry in list(self._book):
             now_us = self._clock.now_us()
             if entry.is_over(now_us):
-                self._take_back(entry.plan.mailing_id)
+                self._empty_lane(entry.plan.mailing_id)
                 if entry.asks(now_us):
                     more |= await self._sweep(entry, now_us)
         for mailing_id, rows in self._shares(self._clock.now_us()).items():
@@ -133,11 +102,10 @@ class Ticker:
             more |= await self._claim(mailing_id, rows)
         return more
 
-    def _take_back(self, mailing_id: int) -> None:
-        """What waits in the queue for a token would wait beyond the mailing's end."""
+    def _empty_lane(self, mailing_id: int) -> None:
+        """Give back what waits in the queue: it would wait for its token beyond the mailing's end."""
         if self._queue.queued(mailing_id):
-            claims = self._queue.withdraw(lambda claim: claim.mailing_id == mailing_id)
-            self._recorder.give_back([claim.given_back() for claim in claims])
+            self._recorder.withdraw(lambda claim: claim.mailing_id == mailing_id)
 
     async def _sweep(self, entry: Entry, now_us: int) -> bool:
         entry.ask_us = None
@@ -154,11 +122,10 @@ class Ticker:
 
     def _shares(self, now_us: int) -> dict[int, int]:
         """How many messages to claim for each mailing now."""
-        if self._gate.is_shut or self._gate.is_stale() or self._recorder.is_unsure:
+        allowed = self._admission.claiming(now_us)
+        if allowed is Claiming.NOTHING or self._recorder.is_unsure:
             return {}
-        if self._gate.held_until_us(now_us):
-            return {}
-        if self._gate.breaker.state is not BreakerState.CLOSED:
+        if allowed is Claiming.PROBE:
             return self._probe_share(now_us)
         active = [
             entry
@@ -195,7 +162,7 @@ class Ticker:
 
     def _probe_share(self, now_us: int) -> dict[int, int]:
         """One message for the breaker's probe, of each mailing in turn; the others lose no attempt."""
-        if len(self._queue) or self._gate.ready_us(now_us) != now_us:
+        if len(self._queue):
             return {}
         asking = [e.plan.mailing_id for e in self._book if e.may_send(now_us) and e.asks(now_us)]
         if not asking:
@@ -215,7 +182,7 @@ class Ticker:
         mailing_id, now_us = entry.plan.mailing_id, self._clock.now_us()
         lease_until_us = self._shared_clock.now_us() + self._lease_us
         filter_then = entry.plan.filter
-        # Cleared before waiting: whoever notes due work meanwhile must not be overwritten.
+        # Cleared before the question: due work that is noted while the store answers must not be overwritten.
         entry.ask_us = None
         self._changed_clients, self._checks_arrivals = set(), False
         try:
@@ -253,10 +220,11 @@ class Ticker:
             raise
 
     def _take_in(self, entry: Entry, claims: list[Claim], changed: set[int], filter_then: AudienceFilter) -> None:
-        """Claims into the queue, but for those outside their client's local hours, paused or changed meanwhile."""
+        """Put claims into the queue, and give back those that may not be called: their client's local hours are closed,
+        or the mailing or the client was changed since the claim began."""
         now_us = self._clock.now_us()
         is_current = self._book.get(entry.plan.mailing_id) is entry and entry.plan.filter == filter_then
-        if self._gate.is_shut or not is_current or not entry.may_send(now_us):
+        if not is_current or not self._admission.is_open(entry, now_us):
             back = [claim.given_back() for claim in claims]
         elif entry.plan.local_hours is None and not changed and not self._hand.revoked:
             back = []
@@ -277,14 +245,16 @@ class Ticker:
             if opens_us > now_us or claim.client_id in changed or claim.message_id in self._hand.revoked:
                 yield claim.given_back(opens_us if opens_us > now_us else 0)
 
-    async def _sleep(self, looked_us: int) -> None:
-        """Until somebody wakes us, or what comes first after ``looked_us``, when this turn began: a moment that
-        has passed since, while the store was busy, was not seen by it."""
-        # The loop's timers round down, the wall clock may be slewed: a little late beats a spin.
-        delay_seconds = max(self._wake_us(looked_us) - self._clock.now_us(), 500) / _US_PER_SECOND
+    async def _rest(self, began_us: int) -> None:
+        """Until the bell rings, or what comes first after ``began_us``, when this turn began: a moment that has passed
+        since, while the store was busy, was not seen by this turn."""
+        # The loop's timers round down, the wall clock may be slewed: a little late beats a spin. And a clock that was
+        # put back since the turn began must not make the rest longer than a tick.
+        delay_us = max(self._wake_us(began_us) - self._clock.now_us(), _REST_US_MIN)
+        delay_seconds = min(delay_us, max(self._tick_us, _REST_US_MIN)) / US_PER_SECOND
         try:
             async with asyncio.timeout(delay_seconds):
-                await self._woken.wait()
+                await self._bell.work.wait()
         except TimeoutError:
             pass
 

@@ -5,24 +5,20 @@ from __future__ import annotations
 from random import Random
 from typing import Final
 
-import structlog
-
 from common.line_limit import LineLimit
-from engine.delivery.book import Book, Entry
-from engine.delivery.gate import Gate
-from engine.delivery.hand import Hand
+from common.logs import get_logger
+from engine.delivery.book import Entry
 from engine.delivery.marker import Marker, MarkNotStored
-from engine.delivery.queue import DeliveryQueue
 from engine.delivery.recorder import Recorder
-from engine.delivery.shared_clock import SharedClock
+from engine.delivery.state import State
 from engine.domain.message import Event
 from engine.domain.outcome import Outcome, Verdict, classify
 from engine.domain.retry import RetryPolicy
-from engine.ports import Claim, Provider, Record
+from engine.domain.units import US_PER_SECOND, in_us
+from engine.ports import Claim, Provider
 
-_US_PER_SECOND = 1_000_000
-# Whoever waits for a token looks up so often: a pause or a stop must not wait for a slow rate.
-_PACE_STEP_SECONDS = 0.05
+_PACE_STEP_SECONDS: Final = 0.05
+"""A worker that waits for a token asks this often whether it still should: a pause must not wait for a slow rate."""
 
 _LINES: Final = {
     Event.REJECT: "message.rejected",
@@ -30,36 +26,20 @@ _LINES: Final = {
     Event.MISS: "message.outcome_unknown",
 }
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Worker:
     """Delivers one message at a time. All workers of an engine share its parts."""
 
-    def __init__(
-        self,
-        *,
-        queue: DeliveryQueue,
-        book: Book,
-        hand: Hand,
-        gate: Gate,
-        marker: Marker,
-        recorder: Recorder,
-        provider: Provider,
-        retry: RetryPolicy,
-        timeout_seconds: float,
-        lease_margin_seconds: float,
-        clock: SharedClock,
-        random: Random,
-    ) -> None:
-        self._queue, self._book, self._hand, self._gate = queue, book, hand, gate
-        self._marker, self._recorder, self._provider = marker, recorder, provider
-        self._retry = retry
-        self._timeout_seconds, self._timeout_us = timeout_seconds, int(timeout_seconds * _US_PER_SECOND)
-        # The lease keeper renews what is in hand, calls in flight too. A lease that is nearly over
-        # all the same means that this engine was frozen or the store is away: don't begin a call.
-        self._lease_margin_us = int(lease_margin_seconds * _US_PER_SECOND)
-        self._clock, self._shared_clock, self._random = clock.own, clock, random
+    def __init__(self, state: State, *, marker: Marker, recorder: Recorder, provider: Provider, random: Random) -> None:
+        settings = state.settings
+        self._queue, self._gate, self._admission = state.queue, state.gate, state.admission
+        self._marker, self._recorder, self._provider, self._random = marker, recorder, provider, random
+        self._retry = RetryPolicy(settings.retry_base_seconds, settings.retry_max_seconds)
+        self._timeout_seconds = settings.provider_timeout_seconds
+        self._timeout_us = in_us(self._timeout_seconds)
+        self._clock = state.clock
         self._lines = LineLimit()
 
     async def run(self, number: int) -> None:
@@ -74,15 +54,16 @@ class Worker:
         started_us = self._clock.now_us()
         verdict = Verdict.RETRY
         try:
-            entry = self._cleared(claim, started_us)
+            entry, due_us = self._admission.check(claim, started_us)
             if entry is not None and entry.marks_first:
-                entry = await self._marked(claim, entry)
+                entry, due_us = await self._marked(claim, entry)
                 started_us = self._clock.now_us()
             if entry is None:
+                self._give_back(claim, due_us)
                 return
             plan, timeout_seconds = entry.plan, self._timeout_seconds
             if plan.end_us - started_us < self._timeout_us:
-                timeout_seconds = (plan.end_us - started_us) / _US_PER_SECOND
+                timeout_seconds = (plan.end_us - started_us) / US_PER_SECOND
             entry.in_flight += 1
             verdict = Verdict.UNKNOWN
             try:
@@ -101,32 +82,12 @@ class Worker:
             bug = Outcome(verdict, None, f"internal error: {type(error).__name__}", None)
             self._finish(claim, bug, started_us, self._clock.now_us(), None)
 
-    def _cleared(self, claim: Claim, now_us: int) -> Entry | None:
-        """The last check before the call: the mailing's entry, or ``None`` after giving the claim back."""
-        entry = self._book.get(claim.mailing_id)
-        due_us = 0
-        if (
-            entry is not None
-            and entry.from_us <= now_us < entry.until_us
-            and (self._gate.is_free or self._gate.allows(claim.message_id, now_us))
-        ):
-            due_us = now_us if entry.plan.local_hours is None else entry.opens_us(claim.time_zone, now_us)
-            if due_us == now_us and self._is_ours(claim):
-                return entry
-        self._give_back(claim, due_us)
-        return None
-
     def _give_back(self, claim: Claim, due_us: int) -> None:
         self._gate.abandon(claim.message_id)
         self._recorder.give_back([claim.given_back(due_us)], slots=1)
 
-    def _is_ours(self, claim: Claim) -> bool:
-        until_us = self._shared_clock.now_us() + self._lease_margin_us
-        # As long as its first lease lasts nobody else can have it: no need to look for a renewed one.
-        fresh = claim.lease_until_us > until_us and not self._hand.revoked
-        return fresh or self._hand.holds(claim, until_us)
-
-    async def _marked(self, claim: Claim, entry: Entry) -> Entry | None:
+    async def _marked(self, claim: Claim, entry: Entry) -> tuple[Entry | None, int]:
+        """Store the mark and wait for the tokens; the answer is that of ``Admission.check``."""
         entry.marking += 1
         try:
             is_ours = await self._marker.mark(claim)
@@ -139,19 +100,14 @@ class Worker:
             self._queue.wake(1)
         if is_ours:
             # All this took time: the mailing may be paused or over by now.
-            return self._cleared(claim, self._clock.now_us())
-        self._give_back(claim, 0)
-        return None
+            return self._admission.check(claim, self._clock.now_us())
+        return None, 0
 
     async def _pace(self, claim: Claim, entry: Entry) -> None:
         """Wait for the tokens of this call: one taken before the mark would belong to a moment that is over."""
-        while True:
-            now_us = self._clock.now_us()
-            if not (entry.may_send(now_us) and self._gate.allows(claim.message_id, now_us)):
-                return  # not to be called now: the check that follows gives it back, and no token is lost
-            if self._gate.take(entry.bucket):
-                return
-            await self._clock.sleep(min(_PACE_STEP_SECONDS, self._gate.wait_us(entry.bucket) / _US_PER_SECOND))
+        # A message that may not be called any more takes no token: the check that follows gives it back.
+        while self._admission.allows(claim, entry, self._clock.now_us()) and not self._gate.take(entry.bucket):
+            await self._clock.sleep(min(_PACE_STEP_SECONDS, self._gate.wait_us(entry.bucket) / US_PER_SECOND))
 
     def _finish(
         self, claim: Claim, outcome: Outcome, started_us: int, finished_us: int, text_version: int | None
@@ -159,11 +115,8 @@ class Worker:
         event, due_us = Event.ACCEPT, 0
         if outcome.verdict is not Verdict.SENT:
             event, due_us = outcome.event, self._due_us(claim, outcome, finished_us)
-        # A NamedTuple's own constructor costs twice as much, and this is done for each message.
-        message_id, mailing_id, client_id, attempt, _, _, _ = claim
         status, detail = outcome.http_status, outcome.detail
-        times = (started_us, finished_us, status, detail, due_us, text_version)
-        self._recorder.put(tuple.__new__(Record, (message_id, mailing_id, client_id, attempt, event, *times)))
+        self._recorder.put(claim.ended(event, started_us, finished_us, status, detail, due_us, text_version))
 
     def _due_us(self, claim: Claim, outcome: Outcome, finished_us: int) -> int:
         """When to try a message again that was not accepted; 0: never. The store decides whether one with an unknown

@@ -1,4 +1,4 @@
-"""Who may do what, and what names and passwords may be (SPEC, section 6); guessing: ``domain.sign_in``."""
+"""Who may do what, and what names and passwords may be; guessing: ``domain.sign_in``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from common.error_codes import ErrorCode, Fault
 from engine.domain.errors import FieldError, InvalidInput, MailingError
 
 NAME_LENGTH_MAX: Final = 64
@@ -81,47 +82,43 @@ class Forbidden(MailingError):
 class TooManyTries(MailingError):
     """Too many sign-ins have failed, or too many are waiting: try again after ``wait_seconds``."""
 
-    def __init__(self, message: str, wait_seconds: float) -> None:
-        super().__init__(message)
+    def __init__(self, fault: Fault, wait_seconds: float) -> None:
+        super().__init__(fault)
         self.wait_seconds = wait_seconds
 
 
 class TooManyCalls(MailingError):
     """A caller, or all together, have too many calls of a kind open: try again after ``wait_seconds``."""
 
-    def __init__(self, message: str, wait_seconds: float = 1.0) -> None:
-        super().__init__(message)
+    def __init__(self, fault: Fault, wait_seconds: float = 1.0) -> None:
+        super().__init__(fault)
         self.wait_seconds = wait_seconds
 
 
 class Impossible(MailingError):
-    """It can't be done as things are, such as revoking the last admin's account. ``reason``: for machines."""
-
-    def __init__(self, message: str, reason: str) -> None:
-        super().__init__(message)
-        self.reason = reason
+    """It can't be done as things are, such as revoking the last admin's account."""
 
 
-def account_name_problem(name: str) -> str | None:
+def account_name_problem(name: str) -> Fault | None:
     """Why this can't be an account's name; ``None``: it can."""
     if _ACCOUNT_NAME.fullmatch(name):
         return None
-    return f'must be 1 to {NAME_LENGTH_MAX} Latin letters, digits or ". _ @ -"'
+    return ErrorCode.BAD_ACCOUNT_NAME.format(max=NAME_LENGTH_MAX)
 
 
-def token_name_problem(name: str) -> str | None:
+def token_name_problem(name: str) -> Fault | None:
     """Why this can't be an API token's name; ``None``: it can."""
     if 1 <= len(name) <= NAME_LENGTH_MAX and name.isprintable() and name.strip() == name:
         return None
-    return f"must be 1 to {NAME_LENGTH_MAX} printable characters, with no blank at either end"
+    return ErrorCode.BAD_TOKEN_NAME.format(max=NAME_LENGTH_MAX)
 
 
-def password_problem(password: str) -> str | None:
+def password_problem(password: str) -> Fault | None:
     """Why this can't be a password; ``None``: it can. Length is all that counts (NIST SP 800-63B, 5.1.1.2)."""
     if not PASSWORD_LENGTH_MIN <= len(password) <= PASSWORD_LENGTH_MAX:
-        return f"must have {PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} characters"
+        return ErrorCode.BAD_LENGTH.format(min=PASSWORD_LENGTH_MIN, max=PASSWORD_LENGTH_MAX, count=len(password))
     if any("\ud800" <= character <= "\udfff" for character in password):
-        return "must be valid Unicode"
+        return ErrorCode.HALF_CHARACTER.format()
     return None
 
 
@@ -130,7 +127,7 @@ def role_of(number: int) -> Role | None:
     return Role(number) if number in Role._value2member_map_ else None
 
 
-def check_fields(**problems: str | None) -> None:
+def check_fields(**problems: Fault | None) -> None:
     """Raise InvalidInput with every field that has a problem."""
     errors = [FieldError(field, problem) for field, problem in problems.items() if problem is not None]
     if errors:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class AudienceFilter:
-    """Two lists that a client must both be in; an empty one does not restrict (SPEC, rule 2)."""
+    """Two lists that a client must both be in; an empty one does not restrict."""
 
     tags: tuple[str, ...] = ()
     phone_codes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""A circuit breaker: a dead provider is not hammered (SPEC, rule 7).
+"""A circuit breaker: a dead provider is not hammered, and a living one is not held up.
 
 Closed, calls pass. After many failures in a row it opens: nothing passes but one probe at a time,
 after pauses that double. A refused token (401, or 403 for several messages in a row) blocks it: probes at a
@@ -11,9 +11,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-_HOLD_US_MAX: Final = 300_000_000
+from engine.domain.units import US_PER_SECOND
+
+_HOLD_US_MAX: Final = 300 * US_PER_SECOND
 """No provider is left alone for longer than 5 minutes because it asked to be."""
-_STEP_US: Final = 30_000_000
+_STEP_US: Final = 30 * US_PER_SECOND
 """A time that is earlier by less was only read before: the process may have stood still since."""
 FORBIDDEN_MAX: Final = 3
 """So many different messages answered 403 in a row mean that the token is refused, and not these messages."""
@@ -58,9 +60,9 @@ class Breaker:
         blocked_pause_seconds: float = 30.0,
     ) -> None:
         self._failure_threshold = failure_threshold
-        self._pause_base_us = round(pause_base_seconds * 1_000_000)
-        self._pause_max_us = round(pause_max_seconds * 1_000_000)
-        self._blocked_pause_us = round(blocked_pause_seconds * 1_000_000)
+        self._pause_base_us = round(pause_base_seconds * US_PER_SECOND)
+        self._pause_max_us = round(pause_max_seconds * US_PER_SECOND)
+        self._blocked_pause_us = round(blocked_pause_seconds * US_PER_SECOND)
         self._held_until_us = self._hold_us = 0
         self._close()
 
@@ -141,8 +143,8 @@ class Breaker:
             self._forbidden = forbidden
 
     def hold(self, now_us: int, seconds: float) -> None:
-        """Start no call for so long: the provider has asked for it."""
-        hold_us = min(_HOLD_US_MAX, round(seconds * 1_000_000))
+        """Start no call for that time: the provider has asked for it."""
+        hold_us = min(_HOLD_US_MAX, round(seconds * US_PER_SECOND))
         if now_us + hold_us > self.held_until_us(now_us):
             self._held_until_us, self._hold_us = now_us + hold_us, hold_us
 
@@ -155,7 +157,7 @@ class Breaker:
             self._probing = still_probing
 
     def abandon(self, probe: bool) -> None:
-        """The call was cut short and tells nothing; the next call may be the probe at once."""
+        """The call did not take place and tells nothing; the next call may be the probe at once."""
         if probe:
             self._probing = False
 

@@ -1,4 +1,4 @@
-"""How mailings share the workers, so that a huge one does not hold up a small one (SPEC, rule 8)."""
+"""How mailings share the workers, so that a huge one does not hold up a small one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _water_level(ascending: list[int], room: int) -> int:
 
 
 class RoundRobin:
-    """Mailing ids in turn: whoever was served longest ago comes first. Each change costs O(1)."""
+    """Mailing ids in turn: the one that was served longest ago comes first. Each change costs O(1)."""
 
     def __init__(self) -> None:
         self._turn: OrderedDict[int, None] = OrderedDict()
@@ -53,7 +53,7 @@ class RoundRobin:
             self._turn.move_to_end(id)
 
     def first(self) -> int:
-        """Whose turn it is; there must be somebody."""
+        """The id whose turn it is; there must be one."""
         return next(iter(self._turn))
 
     def __iter__(self) -> Iterator[int]:

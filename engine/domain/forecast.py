@@ -1,7 +1,7 @@
 """When mailings will be done: what comes of their pending messages if nothing changes.
 
 Messages are taken to flow evenly. Mailings that have something to send share the speed equally, and what one leaves
-because of its own rate goes to the others (SPEC, rules 8 and 9). A mailing sends to the time zones whose local hours
+because of its own rate goes to the others. A mailing sends to the time zones whose local hours
 are open, to each in proportion to what waits there. The shares change only when a mailing starts, ends or has nothing
 left to send, and when hours open or close: between two such instants everything is a multiplication.
 """
@@ -16,16 +16,38 @@ from functools import lru_cache
 from heapq import heapify, heappop, heapreplace
 from typing import Final
 
+from engine.domain.units import US_PER_SECOND
 from engine.domain.window import LocalHours, next_close_us, next_open_us
 
-_SECOND_US: Final = 1_000_000
 _END: Final = -1
 """In the place of a zone's number: the mailing's end."""
 _CRUMB: Final = 1e-6
 """What is left of a message by rounding."""
 WORK_MAX: Final = 20_000
-"""So often a mailing, or an opening, is looked at: some 40 ms. What is not through then is carried on at its speed so
-far, which is near enough: that is days ahead with two hundred mailings, and a year with one."""
+"""How many steps a forecast may take, each for one mailing or one opening: some 40 ms. What is not done then is carried
+on at its speed so far, which is near enough: that is days ahead with two hundred mailings, and a year with one."""
+
+
+SPEED_UNSEEN_MAX: Final = 1_000.0
+"""Messages a second. Nobody believes that an engine reaches more before it was seen at full speed, however fast the
+provider answers."""
+
+
+def expected_speed(
+    *, full_speed: float, call_seconds: float | None, workers: int, workers_of_all: int, limit: float
+) -> float:
+    """Return the speed, messages a second, that a mailing with the workers to itself may expect; 0: not known.
+
+    Args:
+        full_speed: what this engine was seen to send when all of its workers were busy; 0: it never was.
+        call_seconds: how long the provider's answers took lately, in the mean; ``None``: there was no call.
+        workers: this engine's.
+        workers_of_all: those of all engines, this one included, which are taken to be as fast; 0: not known.
+        limit: the provider's rate for all engines together, messages a second; 0: no limit.
+    """
+    own = full_speed or (min(SPEED_UNSEEN_MAX, workers / call_seconds) if call_seconds else 0.0)
+    whole = own * max(1.0, workers_of_all / workers)
+    return min(whole, limit) if whole and limit else whole or limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +55,7 @@ class Load:
     """What a mailing still has to send."""
 
     pending: Mapping[tzinfo, int]
-    """Messages by the client's time zone; which zone is all the same without ``hours``."""
+    """Messages by the client's time zone; without ``hours`` the zones make no difference."""
     start_us: int
     end_us: int
     hours: LocalHours | None = None
@@ -136,7 +158,7 @@ class _Flow:
         return self.opens(zone, at) if zone.left > 0 else math.inf
 
     def send(self, seconds: float) -> None:
-        """Send at the present share for so long; there is something to send, and it is not sent to the last one."""
+        """Send at the present share for that time, in which the pool does not run dry."""
         before, number = self.pool, self.share * seconds
         self.pool -= number
         self.left -= number
@@ -202,7 +224,7 @@ def _run(flows: Sequence[_Flow], speed: float) -> None:
             active = sending
             _share(active, speed)
         next_us = events[0][0]
-        until = min(next_us, min([at + flow.pool / flow.share * _SECOND_US for flow in active], default=next_us))
+        until = min(next_us, min([at + flow.pool / flow.share * US_PER_SECOND for flow in active], default=next_us))
         _flow(active, at, until)
         at = until
         work += 1 + len(active)
@@ -217,11 +239,11 @@ def _run(flows: Sequence[_Flow], speed: float) -> None:
 
 def _flow(active: Sequence[_Flow], at: float, until: float) -> None:
     for flow in active:
-        if at + flow.pool / flow.share * _SECOND_US <= until:
+        if at + flow.pool / flow.share * US_PER_SECOND <= until:
             flow.busy += flow.pool / flow.share
             flow.drain(until)
         else:
-            flow.send((until - at) / _SECOND_US)
+            flow.send((until - at) / US_PER_SECOND)
 
 
 def _meet(flows: Sequence[_Flow], events: list[tuple[float, int, int]]) -> None:

@@ -1,6 +1,6 @@
 """Whether work moves: what waits, what explains that it waits, and for how long nothing has moved.
 
-"Every part is well" means nothing when nothing moves. So each thing that must move is looked at by itself: while there
+"Every part is well" means nothing when nothing moves. So each thing that must move is followed by itself: while there
 is something to move and no reason to wait, its progress must change within ``STALL_SECONDS``.
 """
 
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from engine.domain.units import US_PER_SECOND
+
 STALL_SECONDS = 10.0
-_US_PER_SECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,10 @@ class View:
     """Transactions that changed something and were committed; the heartbeat is one, every few seconds."""
     asked: int | None = None
     """A number for the oldest question to the database that is not answered; ``None``: there is none."""
-    looks: int = 0
-    """How often the ticker was told something: which mailings there are, what is due, what it may have."""
-    look_seconds: float = 0.0
-    """How long it rests in between, at most."""
+    ticker_answers: int = 0
+    """How often the store has answered the ticker: which mailings there are, what is due, what it may have."""
+    tick_seconds: float = 0.0
+    """How long the ticker rests in between, at most."""
     outcomes: int = 0
     """Outcomes and returned claims that are not stored."""
     stored: int = 0
@@ -93,11 +94,11 @@ def needs(view: View) -> Iterator[Need]:
         patience_seconds=v.call_seconds + STALL_SECONDS,
     )
     yield Need("workers", "claimed messages have waited for a worker", v.queued > 0, v.taken, v.calls_held)
-    looks_seconds = v.look_seconds + STALL_SECONDS
-    yield Need("ticker", "mailings have not been looked at", True, v.looks, patience_seconds=looks_seconds)
+    tick_seconds = v.tick_seconds + STALL_SECONDS
+    yield Need("ticker", "mailings have not been looked at", True, v.ticker_answers, patience_seconds=tick_seconds)
     yield Need("ticker", "due messages have not been claimed", v.due, v.claimed, v.claims_held)
     yield Need("ticker", "ended mailings have kept their messages", v.ended, v.swept)
-    yield Need("audience_builder", "an audience has not grown", v.building, v.built, patience_seconds=looks_seconds)
+    yield Need("audience_builder", "an audience has not grown", v.building, v.built, patience_seconds=tick_seconds)
 
 
 class Watch:
@@ -106,11 +107,11 @@ class Watch:
     def __init__(self) -> None:
         self._seen: dict[str, tuple[object, int]] = {}
 
-    def look(self, view: View, now_us: int) -> list[Stall]:
+    def follow(self, view: View, now_us: int) -> list[Stall]:
         """What has stalled; ``now_us``: of a clock that only runs forward.
 
-        A need counts from the first look that saw it wait at this progress: what happened between two looks, however
-        far apart, holds nothing against anybody.
+        A need counts from the first view in which it waits at this progress. Two views may be far apart: a need that
+        moved between them has not stalled.
         """
         seen, self._seen = self._seen, {}
         return [] if view.stopping else [stall for need in needs(view) if (stall := self._of(need, seen, now_us))]
@@ -122,5 +123,5 @@ class Watch:
         if progress != need.progress:
             since_us = now_us
         self._seen[need.words] = (need.progress, since_us)
-        seconds = (now_us - since_us) / _US_PER_SECOND
+        seconds = (now_us - since_us) / US_PER_SECOND
         return Stall(need.part, need.words, seconds) if seconds >= need.patience_seconds else None

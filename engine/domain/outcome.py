@@ -1,4 +1,4 @@
-"""What the provider's answer means for a message (SPEC, rules 6 and 12).
+"""What the provider's answer means for a message.
 
 An outcome is *known* or *unknown*; nothing here guesses. It is known that nothing was sent when the request never left
 (a refused connection) and when a complete answer says so (500 and 503 too). It is unknown when the request may have

@@ -16,12 +16,13 @@ from collections import deque
 from fractions import Fraction
 from typing import Final
 
-_SECOND_US: Final = 1_000_000
+from engine.domain.units import US_PER_SECOND
+
 _HASTE: Final = 2
 """So many times as fast as at an even pace may calls follow each other."""
 _SLACK_US: Final = 10_000
 """Timers are not exact: what one that is late by so much has missed may be made up for at once."""
-_PERIOD_US_MAX: Final = 100 * 366 * 86_400 * _SECOND_US
+_PERIOD_US_MAX: Final = 100 * 366 * 86_400 * US_PER_SECOND
 """A century: a rate may be as small as a number can be."""
 Part = tuple[int, int]
 """Number ``index`` (from 0) of so many engines."""
@@ -44,7 +45,7 @@ class TokenBucket:
         self.set_rate(rate_per_second)
 
     def wait_us(self, now_us: int) -> int:
-        """How long until a call may start, or at least so long; 0: it may start now."""
+        """How long until a call may start, in microseconds, or a time in which none may; 0: one may start now."""
         if not self.rate_per_second:
             return 0
         left = self._most - self._on_way
@@ -82,7 +83,7 @@ class TokenBucket:
         self.rate_per_second = rate_per_second
         self._most = math.ceil(rate_per_second)
         # Exact, because the period of a rate that is not whole must not be rounded down; and longer than a second.
-        exact_us = Fraction(self._most) / Fraction(rate_per_second or 1) * _SECOND_US
+        exact_us = Fraction(self._most) / Fraction(rate_per_second or 1) * US_PER_SECOND
         self._period_us = min(math.floor(exact_us) + 1, _PERIOD_US_MAX)
         old_us, self._pace_us = self._pace_us, self._period_us / max(1, _HASTE * self._most)
         self._even_us -= max(0.0, old_us - self._pace_us)
@@ -114,7 +115,7 @@ class RateShare:
         self._parts: list[tuple[Part | None, float]] = [(part, math.inf)]
 
     def become(self, part: Part | None, now_us: int, hold_us: int) -> bool:
-        """From now on this is our part; True when that is news. ``None``: nothing of any rate is ours."""
+        """From now on this is our part; True when it was another one before. ``None``: nothing of any rate is ours."""
         self.settle(now_us)
         latest, _ = self._parts[-1]
         if part == latest:

@@ -10,6 +10,8 @@ import re
 import unicodedata
 from typing import Final
 
+from common.error_codes import ErrorCode, Unfit
+
 PHONE_LENGTH: Final = 11
 _PART_LENGTH_MIN: Final = 3
 """Fewer digits are in nearly every number."""
@@ -26,22 +28,20 @@ def normalise(text: str) -> int:
     """Return the number that ``+7 (916) 123-45-67``, ``8916…``, ``7916…`` or ``916…`` stands for.
 
     Raises:
-        ValueError: it can't be one, or may be somebody else's; the text says why, without the number in it.
+        Unfit: it can't be one, or may be somebody else's; the text says why, without the number in it.
     """
     if _AS_STORED.fullmatch(text):  # nearly every number of an import
         return int("7" + text[1:])
     plain = _plain(text)
     if _EXPONENT.fullmatch(plain.replace(" ", "")):
-        raise ValueError(
-            "is a number that Excel has shortened: digits are lost; format the column as text and enter it again"
-        )
+        raise Unfit(ErrorCode.PHONE_SHORTENED.format())
     _check_characters(plain)
     digits = "".join(_GROUP.findall(plain))
     if not digits:
-        raise ValueError("must not be empty")
+        raise Unfit(ErrorCode.EMPTY.format())
     _check_signs(plain)
     if plain.startswith("+") and digits[0] != "7":
-        raise ValueError("must be a number with the country code 7")
+        raise Unfit(ErrorCode.PHONE_COUNTRY.format())
     _check_groups(plain, len(digits))
     return int("7" + _without_prefix(digits))
 
@@ -50,13 +50,13 @@ def digits_of(text: str) -> str:
     """Return the digits that a search for a part of a number is for, in what somebody has typed.
 
     Raises:
-        ValueError: they can't be a part of a number; the text says why.
+        Unfit: they can't be a part of a number; the text says why.
     """
     plain = _plain(text)
     _check_characters(plain)
     digits = "".join(_GROUP.findall(plain))
     if not _PART_LENGTH_MIN <= len(digits) <= PHONE_LENGTH:
-        raise ValueError(f"must have {_PART_LENGTH_MIN} to {PHONE_LENGTH} digits, not {len(digits)}")
+        raise Unfit(ErrorCode.PHONE_PART_LENGTH.format(min=_PART_LENGTH_MIN, max=PHONE_LENGTH, count=len(digits)))
     return str(normalise(text)) if len(digits) == PHONE_LENGTH else digits
 
 
@@ -85,7 +85,7 @@ def _plain_character(character: str) -> str:
 
 def _check_characters(plain: str) -> None:
     if found := _FOREIGN.search(plain):
-        raise ValueError(f"contains {_in_words(found[0])}")
+        raise Unfit(ErrorCode.PHONE_CHARACTER.format(character=_in_words(found[0])))
 
 
 def _in_words(character: str) -> str:
@@ -99,14 +99,14 @@ def _in_words(character: str) -> str:
 def _check_signs(plain: str) -> None:
     """Plus, parentheses, dashes and dots stand where they belong."""
     if "+" in plain[1:]:
-        raise ValueError('may have "+" only at its beginning')
+        raise Unfit(ErrorCode.PHONE_PLUS.format())
     if ("(" in plain or ")" in plain) and not _PARENTHESES.fullmatch(plain):
-        raise ValueError("may have one group of digits in parentheses, not more")
+        raise Unfit(ErrorCode.PHONE_PARENTHESES.format())
     first, last = plain.removeprefix("+").lstrip()[0], plain[-1]
     if first in "-.":
-        raise ValueError(f"must not begin with {_in_words(first)}")
+        raise Unfit(ErrorCode.PHONE_BEGINNING.format(character=_in_words(first)))
     if last in "-.":
-        raise ValueError(f"must not end with {_in_words(last)}")
+        raise Unfit(ErrorCode.PHONE_END.format(character=_in_words(last)))
 
 
 def _check_groups(plain: str, length: int) -> None:
@@ -116,9 +116,9 @@ def _check_groups(plain: str, length: int) -> None:
     """
     groups = _GROUP.findall(plain)
     if len(groups) > 1 and (len(groups[-1]) == 1 or _ROUND_DECIMAL.fullmatch(plain)):
-        raise ValueError("ends with a single digit or a decimal: is it an extension, or was it a number in a table?")
+        raise Unfit(ErrorCode.PHONE_EXTENSION.format())
     if any(len(group) == 1 for group in (groups if length < PHONE_LENGTH else groups[1:])):
-        raise ValueError("has a digit that stands alone: write it in groups of two or more")
+        raise Unfit(ErrorCode.PHONE_SINGLE_DIGIT.format())
 
 
 def _without_prefix(digits: str) -> str:
@@ -126,10 +126,10 @@ def _without_prefix(digits: str) -> str:
     if len(digits) == PHONE_LENGTH - 1:
         # Other ten digits are often eleven with one lost: a wrong guess texts a stranger.
         if digits[0] != "9":
-            raise ValueError("must have 11 digits, 7XXXXXXXXXX: ten are enough only when they begin with 9")
+            raise Unfit(ErrorCode.PHONE_TEN_DIGITS.format())
         return digits
     if len(digits) != PHONE_LENGTH:
-        raise ValueError(f"must have 11 digits, 7XXXXXXXXXX, not {len(digits)}")
+        raise Unfit(ErrorCode.PHONE_DIGIT_COUNT.format(count=len(digits)))
     if digits[0] not in "78":
-        raise ValueError("must begin with 7 (or 8)")
+        raise Unfit(ErrorCode.PHONE_PREFIX.format())
     return digits[1:]

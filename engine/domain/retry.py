@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from engine.domain.units import US_PER_SECOND
+
 MAX_RETRY_AFTER_SECONDS: Final = 7 * 24 * 3600.0
 """No provider is believed that wants to be left alone for longer."""
 
@@ -37,7 +39,7 @@ class RetryPolicy:
     def due_us(self, now_us: int, attempt: int, jitter: float, retry_after_seconds: float | None) -> int:
         """Return when to try again: after the jittered delay, and never before ``Retry-After`` is over."""
         delay_seconds = max(self.delay_seconds(attempt, jitter), retry_after_seconds or 0.0)
-        return now_us + math.ceil(delay_seconds * 1_000_000)
+        return now_us + math.ceil(delay_seconds * US_PER_SECOND)
 
 
 def parse_retry_after(value: str | None, now_us: int) -> float | None:
@@ -55,5 +57,5 @@ def parse_retry_after(value: str | None, now_us: int) -> float | None:
         return None
     if when.tzinfo is None:  # the asctime form and "-0000" name no zone; HTTP dates are UTC
         when = when.replace(tzinfo=UTC)
-    seconds = (when - _EPOCH).total_seconds() - now_us / 1_000_000
+    seconds = (when - _EPOCH).total_seconds() - now_us / US_PER_SECOND
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)

@@ -1,8 +1,8 @@
-"""How guessing passwords is slowed down, so that nobody can lock out somebody else (SPEC, section 6).
+"""How guessing passwords is slowed down, so that nobody can lock out somebody else.
 
-Whoever guesses sits in another network than the person whose name it is. So failures count for the pair of name and
-network, and a network from which somebody has signed in with that name before (``known``) is judged by its own failures
-alone: nothing that happens elsewhere, and nothing that is tried there on other names, makes it wait. All other
+A person who guesses passwords sits in another network than the one whose name it is. So failures count for the pair of
+name and network, and a network from which somebody has signed in with that name before (``known``) is judged by its own
+failures alone: nothing that happens elsewhere, and nothing that is tried there on other names, makes it wait. All other
 networks share what a name may be guessed, of which a part is kept for networks that have not tried it yet.
 
 What is remembered is bounded. Only a try that gets to a hash is counted, and hashes are 20 a second at most: in
@@ -22,7 +22,7 @@ NETWORK_FAILURES: Final = 20
 """So many may fail in a row from a network, whatever the names: all those with names it is not known for."""
 WAIT_SECONDS_MAX: Final = 60.0
 QUIET_SECONDS: Final = 900.0
-"""After so long without a failure the earlier ones are forgotten."""
+"""After this time without a failure the earlier ones are forgotten."""
 NAME_TRIES: Final = 30
 """So many tries a name takes at once from all networks that it is not known in …"""
 NAME_TRY_SECONDS: Final = 30.0

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Final, NamedTuple
 from zoneinfo import available_timezones
 
+from common.error_codes import ErrorCode, Fault, Unfit
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.phone import default_code, normalise
@@ -25,8 +26,8 @@ MAX_FILTER_ENTRIES: Final = 1000
 MAX_RATE_PER_SECOND: Final = 100_000
 DEFAULT_TIME_ZONE: Final = "UTC"
 ON_UNCERTAIN: Final = ("resend", "not_sent")
-NO_NULL: Final = "must not contain the character U+0000"
 
+_NO_CHOICE: Final = ErrorCode.NOT_A_CHOICE.format(choices=", ".join(ON_UNCERTAIN))
 _BOM: Final = "\ufeff"
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -180,14 +181,14 @@ def valid_mailing(
     start, end = _times(start_us, end_us, now_us, errors)
     hours = _local_hours(local_hours, errors)
     _check(errors, "rate_limit", _rate_problem(rate_limit))
-    _check(errors, "on_uncertain", None if uncertain in ON_UNCERTAIN else 'must be "resend" or "not_sent"')
+    _check(errors, "on_uncertain", None if uncertain in ON_UNCERTAIN else _NO_CHOICE)
     if errors:
         raise InvalidInput(errors)
     audience = AudienceFilter(_distinct(filter.tags), _distinct(filter.phone_codes))
     return MailingInput(text, audience, start, end, hours, rate_limit, uncertain)
 
 
-def _check(errors: list[FieldError], field: str, problem: str | None) -> None:
+def _check(errors: list[FieldError], field: str, problem: Fault | None) -> None:
     if problem is not None:
         errors.append(FieldError(field, problem))
 
@@ -195,45 +196,45 @@ def _check(errors: list[FieldError], field: str, problem: str | None) -> None:
 def _phone(text: str, errors: list[FieldError]) -> int:
     try:
         return normalise(text)
-    except ValueError as error:
-        errors.append(FieldError("phone_number", str(error)))
+    except Unfit as error:
+        errors.append(FieldError("phone_number", error.fault))
         return 0
 
 
-def _phone_code_problem(code: str) -> str | None:
+def _phone_code_problem(code: str) -> Fault | None:
     if code.isascii() and code.isdigit() and len(code) <= MAX_PHONE_CODE_LENGTH:
         return None
-    return f"must be 1 to {MAX_PHONE_CODE_LENGTH} digits"
+    return ErrorCode.NOT_DIGITS.format(max=MAX_PHONE_CODE_LENGTH)
 
 
-def _tag_problem(tag: str) -> str | None:
+def _tag_problem(tag: str) -> Fault | None:
     if len(tag) > MAX_TAG_LENGTH:
-        return f"must have at most {MAX_TAG_LENGTH} characters, not {len(tag)}"
+        return ErrorCode.TOO_LONG.format(max=MAX_TAG_LENGTH, count=len(tag))
     return _characters_problem(tag)
 
 
-def _text_problem(text: str, segments_max: int | None) -> str | None:
+def _text_problem(text: str, segments_max: int | None) -> Fault | None:
     if not 1 <= len(text) <= MAX_TEXT_LENGTH:
-        return f"must have 1 to {MAX_TEXT_LENGTH} characters, not {len(text)}"
+        return ErrorCode.BAD_LENGTH.format(min=1, max=MAX_TEXT_LENGTH, count=len(text))
     segments = count_segments(text).segments
     if segments_max is not None and segments > segments_max:
-        return f"must take at most {segments_max} SMS segments, not {segments} (the limit is MAILING_SEGMENTS_MAX)"
+        return ErrorCode.TOO_MANY_SEGMENTS.format(max=segments_max, count=segments)
     return _characters_problem(text)
 
 
-def _characters_problem(text: str) -> str | None:
+def _characters_problem(text: str) -> Fault | None:
     """Name what a database or UTF-8 can't hold."""
     if "\0" in text:
-        return NO_NULL
+        return ErrorCode.NULL_CHARACTER.format()
     if _SURROGATE.search(text):
-        return "must not contain half of a surrogate pair"
+        return ErrorCode.HALF_CHARACTER.format()
     return None
 
 
-def _time_zone_problem(name: str) -> str | None:
+def _time_zone_problem(name: str) -> Fault | None:
     if is_time_zone(name):
         return None
-    return 'must be an IANA time zone name, like "Europe/Moscow"'
+    return ErrorCode.NOT_TIME_ZONE.format()
 
 
 def is_time_zone(name: str) -> bool:
@@ -247,10 +248,10 @@ def _time_zone_names() -> frozenset[str]:
     return frozenset(available_timezones() - {"localtime", "posixrules", "Factory"})
 
 
-def _rate_problem(rate: float | None) -> str | None:
+def _rate_problem(rate: float | None) -> Fault | None:
     if rate is None or 0 < rate <= MAX_RATE_PER_SECOND:
         return None
-    return f"must be more than 0 and at most {MAX_RATE_PER_SECOND} messages a second; leave it out for no limit"
+    return ErrorCode.BAD_RATE.format(max=MAX_RATE_PER_SECOND)
 
 
 def _check_filter(filter: AudienceFilter, errors: list[FieldError]) -> None:
@@ -259,7 +260,8 @@ def _check_filter(filter: AudienceFilter, errors: list[FieldError]) -> None:
         ("filter.phone_codes", filter.phone_codes, _phone_code_problem),
     ):
         if len(entries) > MAX_FILTER_ENTRIES:
-            errors.append(FieldError(field, f"must have at most {MAX_FILTER_ENTRIES} entries, not {len(entries)}"))
+            fault = ErrorCode.TOO_MANY_ENTRIES.format(max=MAX_FILTER_ENTRIES, count=len(entries))
+            errors.append(FieldError(field, fault))
             continue
         for index, entry in enumerate(entries):
             _check(errors, f"{field}[{index}]", problem_of(entry))
@@ -272,18 +274,18 @@ def _distinct(entries: Sequence[str]) -> tuple[str, ...]:
 def _times(start_us: int | None, end_us: int | None, now_us: int, errors: list[FieldError]) -> tuple[int, int]:
     start, end = _time("start_time", start_us, errors), _time("end_time", end_us, errors)
     if start is not None and end is not None and end <= start:
-        errors.append(FieldError("end_time", "must be after start_time"))
+        errors.append(FieldError("end_time", ErrorCode.NOT_AFTER_START.format()))
     elif end is not None and end <= now_us:
-        errors.append(FieldError("end_time", "must be in the future"))
+        errors.append(FieldError("end_time", ErrorCode.NOT_IN_FUTURE.format()))
     return start or 0, end or 0
 
 
 def _time(field: str, us: int | None, errors: list[FieldError]) -> int | None:
     if us is None:
-        errors.append(FieldError(field, "is required"))
+        errors.append(FieldError(field, ErrorCode.REQUIRED.format()))
         return None
     if not MIN_US <= us <= MAX_US:
-        errors.append(FieldError(field, "must be in the years 1 to 9999 of UTC"))
+        errors.append(FieldError(field, ErrorCode.YEAR_OUT_OF_RANGE.format()))
         return None
     return us
 
@@ -295,7 +297,7 @@ def _local_hours(hours: tuple[str, str] | None, errors: list[FieldError]) -> Loc
     if None in minutes:
         return None
     if minutes[0] == minutes[1]:
-        errors.append(FieldError("local_hours", "from and to must differ; leave it out to send all day"))
+        errors.append(FieldError("local_hours", ErrorCode.SAME_HOURS.format()))
         return None
     return LocalHours.parse(*hours)
 
@@ -303,6 +305,6 @@ def _local_hours(hours: tuple[str, str] | None, errors: list[FieldError]) -> Loc
 def _minute(field: str, text: str, errors: list[FieldError]) -> int | None:
     try:
         return parse_minute(text)
-    except ValueError as error:
-        errors.append(FieldError(field, str(error)))
+    except Unfit as error:
+        errors.append(FieldError(field, error.fault))
         return None

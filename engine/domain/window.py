@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final, Self
 
+from common.error_codes import ErrorCode, Unfit
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MINUTE_US: Final = 60_000_000
@@ -25,11 +27,11 @@ def parse_minute(text: str) -> int:
     """Return the minutes after midnight that ``"09:00"`` stands for.
 
     Raises:
-        ValueError: not a time of day from 00:00 to 23:59 in two and two digits.
+        Unfit: not a time of day from 00:00 to 23:59 in two and two digits.
     """
     match = _HOUR_AND_MINUTE.fullmatch(text)
     if match is None:
-        raise ValueError("must be a time of day like 09:00, from 00:00 to 23:59")
+        raise Unfit(ErrorCode.NOT_TIME_OF_DAY.format())
     return int(match[1]) * 60 + int(match[2])
 
 
@@ -51,7 +53,7 @@ class LocalHours:
 
     @classmethod
     def parse(cls, from_text: str, to_text: str) -> Self:
-        """Read ``"09:00", "21:00"``; ``ValueError`` says what is wrong with them."""
+        """Read ``"09:00", "21:00"``; ``ValueError`` when they can't be that."""
         return cls(parse_minute(from_text), parse_minute(to_text))
 
     def format(self) -> tuple[str, str]:

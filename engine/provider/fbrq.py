@@ -1,4 +1,4 @@
-"""The provider of SPEC, section 3 (fbrq), over pyreqwest; why that one: docs/decisions/http-client.md.
+"""The provider fbrq, called over pyreqwest; why by that library: docs/decisions/http-client.md.
 
 ``send`` is the hottest line of the engine: its cost decides how many messages a second a core can
 send. So everything that is the same for each call is made once (headers, address, the time-out
@@ -213,19 +213,19 @@ def _checked_url(base_url: str) -> str:
 def _retry_after(response: Response) -> str | None:
     try:
         return response.get_header("retry-after")
-    except (PyreqwestError, ValueError):  # bytes that are no text: as good as absent
+    except (PyreqwestError, ValueError):  # bytes that are no text: taken for no header
         return None
 
 
 def _content_type(response: Response) -> str:
     try:
         return response.get_header("content-type") or ""
-    except (PyreqwestError, ValueError):  # bytes that are no text: as good as absent
+    except (PyreqwestError, ValueError):  # bytes that are no text: taken for no header
         return ""
 
 
 def _no_answer(error: PyreqwestError, timeout_seconds: float) -> Answer:
-    """No complete answer came. Whether the request may have arrived all the same is what matters most."""
+    """No complete answer came. What matters most is whether the request may have arrived."""
     messages = list(_messages(error))
     if isinstance(error, PoolTimeoutError):
         return Answer(None, False, "no connection was free in time", arrived=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.domain.errors import MailingError
 from engine.ports import StoreUnavailable
 
 __all__ = ["DatabaseInUse", "DatabaseTooNew", "DatabaseUnavailable", "StoreUnavailable", "TooLong"]
@@ -19,5 +20,5 @@ class DatabaseTooNew(DatabaseUnavailable):
     """The schema was migrated by a newer version of this code."""
 
 
-class TooLong(Exception):
+class TooLong(MailingError):
     """A long question was not answered in time; the message says so to its caller."""

@@ -20,12 +20,13 @@ from engine.store.dialect import POSTGRES
 from engine.store.errors import DatabaseUnavailable, StoreUnavailable
 from engine.store.postgres_errors import CONFLICTS, RACES, is_away, line, said_to_callers
 from engine.store.postgres_lanes import Isolation, Limits, Terms
+from engine.store.postgres_prepared import CACHE, NotPrepared, Prepared
 
 T = TypeVar("T")
 
 _CONNECTIONS: Final = 10
 _DELIVERY_CONNECTIONS: Final = 4
-"""Of these, that calls of the API leave free: delivery claims, records, marks and builds at the same time."""
+"""How many of these the API leaves free: delivery claims, records, marks and builds at the same time."""
 _PASSWORD_LENGTH_MIN: Final = 4
 """A shorter one is part of many words, and a server that repeats a password has not been seen."""
 _TRIES: Final = 8
@@ -68,15 +69,22 @@ class PostgresTx(Tx):
 
 
 class _Timed:
-    """A connection that waits for no answer longer than its transaction may; for us and for Tortoise."""
+    """A connection that waits for no answer longer than its transaction may; for us and for Tortoise.
 
-    def __init__(self, connection: Any, seconds: float) -> None:
-        self._connection, self._seconds = connection, seconds
+    ``prepared``: of a transaction that writes, which runs no other statements.
+    """
+
+    def __init__(self, connection: Any, seconds: float, prepared: Prepared | None) -> None:
+        self._connection, self._seconds, self._prepared = connection, seconds, prepared
 
     def fetch(self, sql: str, *args: Any) -> Any:
+        if self._prepared is not None:
+            self._prepared.check(sql)
         return self._connection.fetch(sql, *args, timeout=self._seconds)
 
     def execute(self, sql: str, *args: Any) -> Any:
+        if self._prepared is not None and args:  # without arguments it is one whole command
+            self._prepared.check(sql)
         return self._connection.execute(sql, *args, timeout=self._seconds)
 
 
@@ -90,7 +98,7 @@ class PostgresDatabase(Database):
         self._terms = {lane: limits.terms(lane) for lane in Lane}
         api_connections = client.pool_maxsize - _DELIVERY_CONNECTIONS
         self._api = asyncio.Semaphore(api_connections)
-        """Taken by whoever is not delivery, so that the rest of the pool is delivery's."""
+        """Every lane but delivery's takes it, so that the rest of the pool is delivery's."""
         self._long = asyncio.Semaphore(min(LONG_AT_ONCE, api_connections - 1))
 
     @classmethod
@@ -146,9 +154,26 @@ class PostgresDatabase(Database):
             await self._give_back(connection, lane)
 
     async def _run(self, work: Work[T], connection: Any, terms: Terms, isolation: Isolation) -> T:
+        prepared = Prepared(connection) if isolation == "READ COMMITTED" else None
+        timed = _Timed(connection, terms.reply_seconds, prepared)
+        while True:
+            try:
+                return await self._once(work, timed, connection, terms, isolation)
+            except NotPrepared as missing:
+                await self._prepare(missing.sql, prepared, connection)
+
+    async def _prepare(self, sql: str, prepared: Prepared | None, connection: Any) -> None:
+        assert prepared is not None
+        try:
+            await prepared.prepare(sql, self._limits.reply_seconds)
+        except TimeoutError as error:
+            await self._roll_back(connection, error)
+            raise StoreUnavailable("the database has not answered in time; its connection is given up") from error
+
+    async def _once(self, work: Work[T], timed: _Timed, connection: Any, terms: Terms, isolation: Isolation) -> T:
         try:
             await connection.execute(terms.begin(isolation), timeout=self._limits.reply_seconds)
-            result = await work(PostgresTx(_Timed(connection, terms.reply_seconds), self._client))
+            result = await work(PostgresTx(timed, self._client))
             await connection.execute("COMMIT", timeout=terms.reply_seconds)
             return result
         except BaseException as error:
@@ -205,8 +230,8 @@ class PostgresDatabase(Database):
         self._distrust()
 
     def _distrust(self) -> None:
-        """End the connections that nobody uses: what killed one may have killed them all, and each that is found dead
-        one after the other would cost somebody the whole wait."""
+        """End the idle connections: what killed one may have killed them all. To find them dead one after the other
+        would cost a caller the whole wait each time."""
         pool = self._client._pool
         for holder in () if pool is None else pool._holders:
             if holder.is_idle():
@@ -240,7 +265,7 @@ class _Connector:
     async def __call__(self, *args: Any, **options: Any) -> Any:
         if self.seconds is not None:
             options["timeout"] = self.seconds
-        connection = await asyncpg.connect(*args, **options)
+        connection = await asyncpg.connect(*args, **CACHE, **options)
         self._limits.watch(connection)
         return connection
 
@@ -256,7 +281,7 @@ class _Connector:
 def _client(address: PostgresUrl, connector: _Connector) -> AsyncpgDBClient:
     return AsyncpgDBClient(
         connection_name="postgres",
-        minsize=0,  # more, and asyncpg keeps up so many by itself, with a traceback each time that it can't
+        minsize=0,  # with more, asyncpg keeps them up by itself, and logs a traceback each time that it can't
         init_size=1,
         maxsize=_CONNECTIONS,
         connect=connector,
@@ -267,8 +292,8 @@ def _client(address: PostgresUrl, connector: _Connector) -> AsyncpgDBClient:
 
 
 def _is_bad_address(error: BaseException) -> bool:
-    """Whether the connection leads to where nothing can be done: nobody answers, or the server was made read-only. Then
-    another server may have taken its place; and a database that was set read-only stays so for the session."""
+    """Whether nothing can be done over this connection: no answer comes, or the server was made read-only. Another
+    server may have taken its place by now; and a database that was set read-only stays so for the session."""
     return isinstance(error, TimeoutError | asyncpg.ReadOnlySQLTransactionError)
 
 

@@ -9,13 +9,12 @@ import orjson
 from aiohttp import web
 from grpc import aio
 
-from gateway.body import read_body, read_query
-from gateway.keys import ENGINE
-from gateway.problems import Problem, of_rpc
-from gateway.schemas import Input
-from gateway.translate.values import Json
+from common.contract.values import Json
+from common.error_codes import ErrorCode
+from gateway.http.body import read_body, read_query
+from gateway.http.problems import Problem, of_rpc
+from gateway.shapes import Input
 
-API: Final = "/api/v1"
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
 ID: Final = "[0-9]+"
 """An id in a path, so that ``/clients/{client_id}`` is another thing than ``/clients/export`` for all methods."""
@@ -44,7 +43,7 @@ def id_in_path(request: web.Request, name: str) -> int:
     text = request.match_info[name]
     if text.isascii() and text.isdigit() and len(text) <= _ID_DIGITS and 0 < int(text) <= _ID_MAX:
         return int(text)
-    raise Problem(404, f"there is no {name.removesuffix('_id')} with this id: ids are whole numbers above 0")
+    raise Problem(404, ErrorCode.NO_SUCH_ID.format())
 
 
 def idempotency_key(request: web.Request) -> str:
@@ -58,8 +57,8 @@ def idempotency_key(request: web.Request) -> str:
         return ""
     key = keys[0]
     if len(keys) > 1 or not 1 <= len(key) <= _KEY_LENGTH_MAX or not all("!" <= letter <= "~" for letter in key):
-        message = f"must be one text of 1 to {_KEY_LENGTH_MAX} visible ASCII characters"
-        raise Problem(422, f"{IDEMPOTENCY_HEADER} {message}", [(f"/{IDEMPOTENCY_HEADER}", message)])
+        fault = ErrorCode.BAD_KEY.format(max=_KEY_LENGTH_MAX)
+        raise Problem(422, fault.worded(f"{IDEMPOTENCY_HEADER} {fault}"), [(f"/{IDEMPOTENCY_HEADER}", fault)])
     return key
 
 
@@ -69,43 +68,22 @@ def no_query(request: web.Request) -> None:
         read_query(request, Input)
 
 
-async def checked_call(request: web.Request, schema: type[Input], method: Any, make: Callable[..., Any]) -> Any:
-    """Call ``method`` with what ``make`` makes of the body. When the schema finds something bad, the rest is shown to
-    the engine with ``validate_only``, so that all that is bad is named at once.
-
-    Raises:
-        Problem: see ``read_body``.
-        AioRpcError: what the engine says.
-    """
-    engine = request.app[ENGINE]
-
-    async def check(valid: Json) -> None:
-        await engine.call(request, method, make(valid, validate_only=True))
-
-    data = await checked_body(request, schema, check)
-    return await engine.call(request, method, make(data))
-
-
 async def checked_body(
-    request: web.Request,
-    schema: type[Input],
-    check: Callable[[Json], Awaitable[object]],
-    *,
-    query: type[Input] = Input,
+    request: web.Request, schema: type[Input], check: Callable[[Json], Awaitable[object]] | None = None
 ) -> Json:
     """The body; see ``read_body``. ``check`` makes a call that changes nothing, with what the schema has let through.
-    ``query``: what may be asked for in the query; nothing, unless given.
 
     Raises:
         Problem: see ``read_body``.
     """
+    if check is None:
+        return await read_body(request, schema)
+    ask = check
 
-    async def ask(valid: Json) -> None:
+    async def asked(valid: Json) -> None:
         try:
-            await check(valid)
+            await ask(valid)
         except aio.AioRpcError as error:
             raise of_rpc(error) from error
 
-    if request.query_string:
-        read_query(request, query)
-    return await read_body(request, schema, ask)
+    return await read_body(request, schema, asked)

@@ -9,14 +9,16 @@ import orjson
 from aiohttp import web
 from grpc import StatusCode, aio
 
-from gateway.accepting import best_type
-from gateway.keys import ENGINE, STOPPING
-from gateway.openapi import Body, operation
-from gateway.problems import Problem
-from gateway.routes.common import API, ID, id_in_path, no_query
-from gateway.streaming import accept_header
-from gateway.translate import progress_json
-from gateway.translate.values import Json
+from common.contract.codec import json_of
+from common.contract.values import Json
+from common.error_codes import ErrorCode
+from gateway.document.openapi import Body
+from gateway.http.accepting import best_type
+from gateway.http.keys import ENGINE, STOPPING
+from gateway.http.problems import Problem
+from gateway.http.streaming import accept_header
+from gateway.routes.common import id_in_path, no_query
+from gateway.routes.operations import binding_named, described, route_of
 from mailing.v1.mailing_service_pb2 import WatchMailingRequest
 from mailing.v1.mailing_stats_pb2 import MailingProgress
 
@@ -34,23 +36,15 @@ _EXAMPLE: Final = (
 
 
 def routes() -> list[web.RouteDef]:
-    """The route, with a handler of its own (FINDINGS 2)."""
+    """The route, with a handler of its own."""
+    binding = binding_named("watchMailing")
 
-    @operation(
-        id="watchMailing",
-        tag="mailings",
-        summary="Follow a mailing",
-        description="Server-sent events: `progress` at once, then at least once a second while it changes; a comment "
-        "every 15 seconds; at last `end` with the reason: `finished` (every message is final) or `deleted`. A "
-        "stream that breaks without `end` can be opened again.",
-        contents={SSE: Body(_TEXT, _EXAMPLE)},
-        errors=(406, 422),
-    )
+    @described(binding, response=(200, None), contents={SSE: Body(_TEXT, _EXAMPLE)})
     async def watch_mailing(request: web.Request) -> web.StreamResponse:
         no_query(request)
         mailing_id = id_in_path(request, "mailing_id")
         if best_type(accept_header(request), (SSE,)) is None:
-            raise Problem(406, f"events are {SSE}")
+            raise Problem(406, ErrorCode.NOT_ACCEPTABLE.format(choices=SSE))
         engine = request.app[ENGINE]
         begun = engine.mailings.WatchMailing(
             WatchMailingRequest(mailing_id=mailing_id), metadata=engine.metadata(request)
@@ -58,7 +52,7 @@ def routes() -> list[web.RouteDef]:
         async with engine.stream(engine.mailings.WatchMailing, begun, request) as call:
             return await _follow(request, call)
 
-    return [web.get(f"{API}/mailings/{{mailing_id:{ID}}}/events", watch_mailing, allow_head=False)]
+    return [route_of(binding, watch_mailing)]
 
 
 WatchCall = aio.UnaryStreamCall[WatchMailingRequest, MailingProgress]
@@ -71,7 +65,7 @@ async def _follow(request: web.Request, call: WatchCall) -> web.StreamResponse:
     await response.write(_RETRY)
     try:
         while isinstance(progress, MailingProgress):  # else grpc.aio.EOF
-            await response.write(_event("progress", progress_json(progress)))
+            await response.write(_event("progress", json_of(progress)))
             progress = await _next(request, response, call)
         if progress is not None:
             await response.write(_event("end", {"reason": "finished"}))

@@ -9,18 +9,21 @@ from typing import Final
 from aiohttp import web
 from grpc import aio
 
-from gateway.accepting import best_type
-from gateway.body import read_query
-from gateway.csv_rows import COLUMNS, csv_row, ndjson_row
-from gateway.keys import ENGINE, STOPPING
-from gateway.openapi import Body, operation
-from gateway.problems import Problem
-from gateway.routes.common import API
-from gateway.schemas import ClientExportQuerySchema
-from gateway.streaming import accept_header
-from gateway.translate import export_clients_proto
-from gateway.translate.values import Json
-from mailing.v1.client_service_pb2 import ExportClientsRequest, ExportClientsResponse
+from common.contract.codec import message_of
+from common.contract.reader import field_of
+from common.contract.values import Json
+from common.error_codes import ErrorCode
+from gateway.document.openapi import Body
+from gateway.http.accepting import best_type
+from gateway.http.body import read_query
+from gateway.http.keys import ENGINE, STOPPING
+from gateway.http.problems import Problem
+from gateway.http.streaming import accept_header
+from gateway.routes.operations import binding_named, described, route_of
+from gateway.shapes import query_of
+from gateway.shapes.fields import QueryFlag
+from gateway.tables.row_text import COLUMNS, cells_of, csv_row, ndjson_row
+from mailing.v1.client_service_pb2 import ExportClientsRequest, ExportClientsResponse, ImportClientsRow
 
 CSV: Final = "text/csv"
 NDJSON: Final = "application/x-ndjson"
@@ -29,35 +32,35 @@ _HEADERS: Final = {
     CSV: {"Content-Type": f"{CSV}; charset=utf-8", "Content-Disposition": 'attachment; filename="clients.csv"'},
     NDJSON: {"Content-Type": NDJSON, "Content-Disposition": 'attachment; filename="clients.ndjson"'},
 }
-_ROW: Final = ("79161234567", "916", "new", "Europe/Moscow")
+_RAW: Final = "CSV without the apostrophes that keep table programs from running cells as formulas."
+_ROW: Final = tuple(field_of(ImportClientsRow.DESCRIPTOR, name).rules.example for name in COLUMNS)
 
 
 def routes() -> list[web.RouteDef]:
-    """The route, with a handler of its own (FINDINGS 2)."""
+    """The route, with a handler of its own."""
+    binding = binding_named("exportClients")
+    query = type(
+        "ExportQuery", (query_of(binding),), {"raw": QueryFlag(metadata={"description": _RAW, "default": False})}
+    )
 
-    @operation(
-        id="exportClients",
-        tag="clients",
-        summary="Export clients",
-        description="All clients that match, in the order of their ids, as CSV or, by `Accept`, as NDJSON; what comes "
-        "out can be imported again. In CSV an apostrophe stands before what a table program would run as a formula, "
-        "unless `raw` is true; imports take it off. An answer that is cut off ends without the mark of its end.",
-        query=ClientExportQuerySchema,
+    @described(
+        binding,
+        query=query,
+        response=(200, None),
         contents={CSV: Body(_TEXT, csv_row(COLUMNS) + csv_row(_ROW)), NDJSON: Body(_TEXT, ndjson_row(_ROW))},
-        errors=(406,),
     )
     async def export_clients(request: web.Request) -> web.StreamResponse:
-        query = read_query(request, ClientExportQuerySchema)
-        asked = export_clients_proto(query)
+        said = read_query(request, query)
+        asked = message_of(ExportClientsRequest, said)
         media_type = best_type(accept_header(request), (CSV, NDJSON))
         if media_type is None:
-            raise Problem(406, f"an export is {CSV} or {NDJSON}")
+            raise Problem(406, ErrorCode.NOT_ACCEPTABLE.format(choices=f"{CSV} or {NDJSON}"))
         engine = request.app[ENGINE]
         begun = engine.clients.ExportClients(asked, metadata=engine.metadata(request))
         async with engine.stream(engine.clients.ExportClients, begun, request) as call:
-            return await _stream(request, call, media_type, is_raw=query.get("raw", False))
+            return await _stream(request, call, media_type, is_raw=said.get("raw", False))
 
-    return [web.get(f"{API}/clients/export", export_clients, allow_head=False)]
+    return [route_of(binding, export_clients)]
 
 
 async def _stream(
@@ -76,8 +79,8 @@ async def _stream(
         await response.write(csv_row(COLUMNS).encode())
     while isinstance(page, ExportClientsResponse):  # else grpc.aio.EOF
         if request.app[STOPPING].is_set():
-            raise Problem(503, "the gateway stops")
-        rows = (row((each.phone_number, each.phone_code, each.tag, each.time_zone)) for each in page.clients)
+            raise Problem(503, ErrorCode.GATEWAY_STOPPING.format())
+        rows = (row(cells_of(each)) for each in page.clients)
         await response.write("".join(rows).encode())
         page = await call.read()
     return response

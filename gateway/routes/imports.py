@@ -9,18 +9,19 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.admission import CALLER
-from gateway.csv_rows import Format, RowReader, UnreadableInput
-from gateway.encodings import encoding_of
-from gateway.engine_client import EngineClient
-from gateway.import_stream import BrokenOff, ImportCall, ImportResult, import_rows
-from gateway.keys import ENGINE, IMPORTS, SETTINGS
-from gateway.openapi import Body, operation
-from gateway.problems import Problem
-from gateway.routes.common import API, idempotency_key, json_answer, no_query
-from gateway.schemas import ImportResultSchema
-from gateway.streaming import body_chunks
-from gateway.translate.values import Json
+from common.contract.values import Json
+from common.error_codes import ErrorCode
+from gateway.document.openapi import Body
+from gateway.http.admission import CALLER
+from gateway.http.engine_client import EngineClient
+from gateway.http.keys import ENGINE, IMPORTS, SETTINGS
+from gateway.http.problems import Problem, fault_json
+from gateway.http.streaming import body_chunks
+from gateway.routes.common import idempotency_key, json_answer, no_query
+from gateway.routes.operations import binding_named, described, route_of
+from gateway.tables.csv_rows import Format, RowReader, UnreadableInput
+from gateway.tables.encodings import encoding_of
+from gateway.tables.import_stream import BrokenOff, ImportCall, ImportResult, import_rows
 from mailing.v1.access_pb2 import Identity
 
 FORMATS: Final[Mapping[str, Format]] = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
@@ -30,30 +31,19 @@ _NDJSON: Final = '{"phone_number": "79161234569", "tag": "new"}\n'
 
 
 def routes() -> list[web.RouteDef]:
-    """The route, with a handler of its own (FINDINGS 2)."""
+    """The route, with a handler of its own."""
+    binding = binding_named("importClients")
 
-    @operation(
-        id="importClients",
-        tag="clients",
-        summary="Add or change many clients",
-        description="A CSV with a header row, or NDJSON with an object a line; of any size, by phone number. Each page "
-        "of 1,000 rows is stored as it comes, a bad row is reported and left out; sending the same rows again changes "
-        "nothing. A column or key that is missing leaves a client that exists as it is; one that is empty gives "
-        "it the default. Delimiters `,` `;` and tab, UTF-8, UTF-16 and Windows-1251 are recognised; a `charset` in "
-        "Content-Type names any other encoding, and is obeyed. Without one, a row that looks wrong in Windows-1251 is "
-        "rejected. `errors` has the first 1,000, in the order of the lines; `rejected` counts all. The body may be "
-        "compressed (`Content-Encoding: gzip`).",
-        role="operator",
+    @described(
+        binding,
         bodies={"text/csv": Body(_TEXT, _CSV), "application/x-ndjson": Body(_TEXT, _NDJSON)},
-        response=(200, ImportResultSchema),
         response_example={
             "created": 2,
             "updated": 0,
             "unchanged": 0,
             "rejected": 1,
-            "errors": [{"line": 4, "field": "time_zone", "message": "is not an IANA time zone"}],
+            "errors": [{"line": 4, "field": "time_zone", **fault_json(ErrorCode.NOT_TIME_ZONE.format())}],
         },
-        idempotent=True,
     )
     async def import_clients(request: web.Request) -> web.Response:
         no_query(request)
@@ -61,7 +51,7 @@ def routes() -> list[web.RouteDef]:
         chunks = body_chunks(request, request.app[SETTINGS].http_import_bytes, compressed=True)
         return json_answer(result_json(await run_import(request, request.app[ENGINE], chunks, reader, key)))
 
-    return [web.post(f"{API}/clients/import", import_clients)]
+    return [route_of(binding, import_clients)]
 
 
 async def run_import(
@@ -98,12 +88,11 @@ async def run_import(
                 call, chunks, reader, probe=lambda: begin(seconds), request_id=key, on_page=on_page
             )
     except TimeoutError:
-        limit = f"the import took longer than {settings.http_import_seconds:g} seconds"
-        raise Problem(408, f"{limit}: the rows before are stored, send it again in parts") from None
+        raise Problem(408, ErrorCode.IMPORT_LATE.format(max=f"{settings.http_import_seconds:g}")) from None
     except UnreadableInput as error:
-        raise Problem(400, str(error)) from None
+        raise Problem(400, error.fault) from None
     except BrokenOff as error:
-        raise Problem(503, str(error), headers={"Retry-After": "1"}) from error
+        raise Problem(503, ErrorCode.IMPORT_BROKEN_OFF.format(), headers={"Retry-After": "1"}) from error
 
 
 @asynccontextmanager
@@ -118,10 +107,12 @@ def reader_of(request: web.Request) -> RowReader:
     """A reader for what the body says it is. Raises Problem (415)."""
     format = FORMATS.get(request.content_type.lower())
     if format is None:
-        raise Problem(415, f"an import is {' or '.join(FORMATS)}", headers={"Accept-Post": ", ".join(FORMATS)})
+        raise Problem(
+            415, ErrorCode.IMPORT_TYPE.format(choices=" or ".join(FORMATS)), headers={"Accept-Post": ", ".join(FORMATS)}
+        )
     encoding = None if request.charset is None else encoding_of(request.charset)
     if encoding is None and request.charset is not None:
-        raise Problem(415, "the charset in Content-Type is none that is known here")
+        raise Problem(415, ErrorCode.IMPORT_CHARSET.format())
     return RowReader(format, encoding)
 
 
@@ -132,5 +123,5 @@ def result_json(result: ImportResult) -> Json:
         "updated": result.updated,
         "unchanged": result.unchanged,
         "rejected": result.rejected,
-        "errors": [each._asdict() for each in result.errors],
+        "errors": [{"line": each.line, "field": each.field, **fault_json(each.message)} for each in result.errors],
     }

@@ -1,4 +1,4 @@
-"""How long a mailing of ten waits while one of a hundred thousand is being sent (SPEC, rule 8).
+"""How long a mailing of ten waits while one of a hundred thousand is being sent (docs/behaviour.md, rule 8).
 
     python scripts/bench/fairness.py --huge 100000 --small 10
 

@@ -4,7 +4,7 @@
 
 Engine and gateway are processes of their own, as in life; the questions are those of its pages, with both halves
 of a session. Prints the median and the worst of each (of 5, round after round, so that no page is asked for twice in a
-row), and the first of all, which finds empty caches; the slowest first. Exit code 1: a worst was over 300 ms (issue 4).
+row), and the first of all, which finds empty caches; the slowest first. Exit code 1: a worst was over 300 ms.
 """
 
 from __future__ import annotations

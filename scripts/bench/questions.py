@@ -1,4 +1,4 @@
-"""How much of its sending speed the engine keeps while a viewer asks what costs much (SPEC, rule 8; issue 9).
+"""How much of its speed the engine keeps while a viewer asks what costs much (docs/behaviour.md, rule 8).
 
     python scripts/bench/questions.py --clients 300000 --asking 50
 

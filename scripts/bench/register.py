@@ -1,4 +1,4 @@
-"""What registering a mailing for a million clients costs, and whom it holds up (SPEC, rule 3).
+"""What registering a mailing for a million clients costs, and whom it holds up (docs/behaviour.md, rule 3).
 
     python scripts/bench/register.py --clients 1000000
 

@@ -1,4 +1,4 @@
-"""The sandbox: a local stand-in for the provider of SPEC, section 3, with faults on demand.
+"""The sandbox: a local stand-in for the provider of docs/behaviour.md, section 3, with faults on demand.
 
 ``python scripts/sandbox_provider.py --help`` runs it; tests use ``Sandbox`` in their own process.
 """

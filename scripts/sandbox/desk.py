@@ -19,7 +19,7 @@ _DRAW_LATENCY: Final = 1 << 40
 
 
 class BadBody(Exception):
-    """The body is not what SPEC, section 3 says; the message says why."""
+    """The body is not what docs/behaviour.md, section 3 says; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)

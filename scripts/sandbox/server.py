@@ -259,7 +259,7 @@ def _guard(hosts: HostGuard) -> Middleware:
         """Neither the page of another site, nor one that has given its name our address: see ``common.hosts``."""
         refusal = hosts.refusal(request.method, request.headers)
         if refusal is not None:
-            return _json({"code": refusal.status, "message": refusal.reason}, refusal.status)
+            return _json({"code": refusal.status, "message": refusal.fault}, refusal.status)
         return await handler(request)
 
     return guard

@@ -27,7 +27,7 @@ class Attack:
     """One row of the table."""
 
     name: str
-    """The number in issue 9, section 1, and a letter."""
+    """A number of its kind, and a letter (docs/security.md)."""
     title: str
     run: Callable[[Target, float], Awaitable[Seen]]
     needs_password: bool = False

@@ -1,4 +1,4 @@
-"""Attacks by those who may do a little, and on those who may do much (issue 9: 3, 5, 6)."""
+"""Attacks by those who may do a little, and on those who may do much."""
 
 from __future__ import annotations
 

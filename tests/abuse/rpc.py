@@ -1,4 +1,4 @@
-"""Attacks on the engine's gRPC port and its metrics port (issue 9: 4)."""
+"""Attacks on the engine's gRPC port and its metrics port."""
 
 from __future__ import annotations
 

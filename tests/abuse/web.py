@@ -1,4 +1,4 @@
-"""Attacks on the gateway: bodies that are costly to read, bodies without an end, connections (issue 9: 1, 2, 9)."""
+"""Attacks on the gateway: bodies that are costly to read, bodies without an end, connections."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def test_accounts(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     assert call(monkeypatch, *words, stdin="correct horse\nmore") == 0
     assert capsys.readouterr().out == "The account ben was made.\n"
     assert call(monkeypatch, *words, stdin="short") == 1
-    assert capsys.readouterr().err == "python -m engine: password: must have 8 to 256 characters\n"
+    assert capsys.readouterr().err == "python -m engine: password: must have 8 to 256 characters, not 5\n"
     assert call(monkeypatch, *words, stdin="correct horse") == 1
     assert "already" in capsys.readouterr().err
     assert call(monkeypatch, "account", "revoke", "BEN") == 0

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from cli.credentials import SIGN_IN_FILES, find_token
 from common import private
 from engine.access.first_sign_in import FILE, FirstSignIn
 from engine.access.seeding import Made
-from gateway.cli.credentials import SIGN_IN_FILES, find_token
 from mailing.v1 import access_service_pb2, access_service_pb2_grpc
 from scripts.token_channel import metadata
 from tests.rules.rig import running

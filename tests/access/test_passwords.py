@@ -60,7 +60,7 @@ async def test_too_many_at_once_are_refused_and_the_loop_goes_on() -> None:
 
 
 async def test_the_queue_is_shared() -> None:
-    """Issue 9, section 1, 6: neither one network nor many new ones keep somebody out who has been here before."""
+    """Neither one network nor many new ones keep somebody out who has been here before."""
     passwords = cheap_passwords()
     stored = await passwords.hash("x")
 

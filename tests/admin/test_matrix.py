@@ -16,13 +16,13 @@ from grpc import aio
 from admin.session import Sessions, key_of
 from engine.domain.access import Role
 from gateway.app import make_app
-from gateway.limits import CallerRates
+from gateway.http.limits import CallerRates
 from gateway.settings import load
 from mailing.v1 import access_pb2
 from tests.admin.rig import COOKIE, Panel, account, ask, sign_in
+from tests.gateway.http.test_admission import head_only
 from tests.gateway.rig import Answer, Gateway
 from tests.gateway.routes.test_access_matrix import NOBODY_HAS, declared, nameless
-from tests.gateway.test_admission import head_only
 
 SECRET: Final = "a secret of the tests"
 ROLES: Final = {"viewer": Role.VIEWER, "operator": Role.OPERATOR, "admin": Role.ADMIN}

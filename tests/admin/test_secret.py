@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.panel_secret import panel_secret
+from admin.secret import panel_secret
 from gateway.settings import Settings, load
 
 

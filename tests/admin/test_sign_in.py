@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from admin.session import Sessions, key_of
-from gateway.limits import CallerRates
+from gateway.http.limits import CallerRates
 from gateway.service import Service
 from gateway.settings import load
 from tests.admin.rig import COOKIE, PASSWORD, Panel, account, ask, sign_in

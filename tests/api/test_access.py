@@ -13,9 +13,9 @@ from google.rpc import error_details_pb2
 from grpc import StatusCode, aio
 
 from engine.access.authority import Authority
-from engine.api.gateways import Gateways, read_gateways
 from engine.api.server import ApiServer
 from engine.domain.access import Role
+from engine.gateways import Gateways, read_gateways
 from engine.store.rows import Actor, AuditQuery, Page
 from engine.store.store import Store
 from mailing.v1 import access_pb2, access_service_pb2, access_service_pb2_grpc
@@ -151,7 +151,7 @@ async def test_guessing_from_one_host_behind_the_gateway_does_not_hold_up_anothe
 
 
 async def test_guesses_from_forty_addresses_do_not_keep_the_owner_out(api: Api) -> None:
-    """Issue 9, section 1, 5: he has signed in from his network before, perhaps on another engine."""
+    """He has signed in from his network before, perhaps on another engine."""
     await add_account(api)
     home = (("x-forwarded-for", "203.0.113.9"),)
     await sign_in(api, metadata=home)
@@ -164,7 +164,7 @@ async def test_guesses_from_forty_addresses_do_not_keep_the_owner_out(api: Api) 
 
 
 async def test_a_header_of_somebody_who_is_no_gateway_is_not_believed(store: Store) -> None:
-    """Issue 9, section 1, 6: who reaches the port can neither spray nor have somebody else throttled."""
+    """Who reaches the port can neither spray nor have somebody else throttled."""
     clock = FakeClock()
     authority = Authority(store, clock, passwords=cheap_passwords(), monotonic=lambda: clock.us / SECOND_US)
     row = await authority.create_account("Anna", Role.ADMIN, PASSWORD, by=Actor("test"))

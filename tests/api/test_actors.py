@@ -39,7 +39,6 @@ async def who_did(api: Api, **asked: object) -> list[tuple[str, str, ActorKind.V
 
 
 async def test_a_token_named_like_an_account_is_told_from_it(api: Api) -> None:
-    """Issue 9, section 1, 14."""
     account = await add_account(api, "admin")
     session = (await sign_in(api, "admin")).secret
     made = await make_token(api, "admin", session)
@@ -74,7 +73,7 @@ async def works(api: Api, secret: str) -> bool:
 
 
 async def test_an_account_is_revoked_with_all_that_it_has_made(api: Api) -> None:
-    """Issue 9, section 1, 14: also with what a token of its making has made, be that token revoked or not."""
+    """Also with what a token of its making has made, be that token revoked or not."""
     await add_account(api, "owner")
     mallory = await add_account(api, "mallory")
     session = (await sign_in(api, "mallory")).secret
@@ -125,7 +124,7 @@ async def test_revoking_both_at_once_and_tokens_that_have_ended(api: Api) -> Non
 
 
 async def test_the_audit_list_ends(api: Api, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Issue 9, section 1, 17: in chunks, the oldest first."""
+    """In chunks, the oldest first."""
     monkeypatch.setattr("engine.api.housekeeping._CHUNK", 2)
     monkeypatch.setattr("engine.api.housekeeping._CHUNK_PAUSE_SECONDS", 0.0)
     chunks, forget = [], store.forget_audit

@@ -14,9 +14,9 @@ from grpc import StatusCode, aio
 from structlog.testing import capture_logs
 
 from common.pem import PemFiles
-from engine.api.gateways import Gateways, read_gateways
 from engine.api.server import ApiServer
 from engine.api.tls import Tls
+from engine.gateways import Gateways, read_gateways
 from engine.store.rows import AuditQuery, Page
 from engine.store.store import Store
 from mailing.v1.client_pb2 import Client

@@ -1,4 +1,4 @@
-"""What strangers and small roles can do to the gRPC API: next to nothing (issue 9, section 1, 4)."""
+"""What strangers and small roles can do to the gRPC API: next to nothing."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ async def test_a_stranger_who_never_sends_his_message_is_not_waited_for(
             yield each
 
     call: Any = api.plain_channel.stream_unary("/grpc.health.v1.Health/Check")
-    assert (await refusal(call(silent()))).reason == "UNREADABLE_MESSAGE"
+    assert (await refusal(call(silent()))).reason == "NO_MESSAGE_IN_TIME"
     assert (await refusal(call(nothing()))).message == "there is no message"
 
 

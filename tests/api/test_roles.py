@@ -1,4 +1,4 @@
-"""Who may call what: every method of the contract, and every kind of caller (SPEC, section 6)."""
+"""Who may call what: every method of the contract, and every kind of caller (docs/behaviour.md, section 6)."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ async def test_a_bug_is_logged_once_and_tells_the_caller_only_a_reference(
     monkeypatch.setattr(api.store, "get_client", broken)
     with capture_logs() as lines:
         refused = await refusal(api.clients.GetClient(GetClientRequest(client_id=1)))
-    assert (refused.code, refused.details) == (StatusCode.INTERNAL, ())
+    assert (refused.code, refused.reason) == (StatusCode.INTERNAL, "INTERNAL")
     assert "secret" not in refused.raw
     (line,) = lines
     assert line["log_level"] == "error"
@@ -101,7 +101,7 @@ async def test_a_database_that_is_away_is_unavailable_and_says_when_to_try_again
 
     monkeypatch.setattr(api.store, "get_client", away)
     refused = await refusal(api.clients.GetClient(GetClientRequest(client_id=1)))
-    assert (refused.code, refused.reason) == (StatusCode.UNAVAILABLE, "UNAVAILABLE")
+    assert (refused.code, refused.reason) == (StatusCode.UNAVAILABLE, "DATABASE_AWAY")
     assert refused.detail(error_details_pb2.RetryInfo).retry_delay.seconds == 1
     assert "db.internal" not in refused.raw
 

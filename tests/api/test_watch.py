@@ -86,7 +86,6 @@ async def test_a_watcher_of_a_deleted_mailing_is_told_so(api: Api) -> None:
 
 
 async def test_all_who_watch_a_mailing_cost_one_read_each_period(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Issue 9, section 1, 4."""
     await api.add_clients(1)
     made = await api.add_mailing()
     reads, read = [], api.store.get_mailing

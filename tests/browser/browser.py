@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -24,17 +23,11 @@ from playwright.async_api import (
     expect,
 )
 
-NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+from scripts.chromium import ARGUMENTS, MISSING, find_chromium
+
 WAIT_MS: Final = 15_000
 """How long a page may take over one step, in milliseconds. Pages ask for news every 5 s: more than twice that."""
 expect.set_options(timeout=WAIT_MS)
-ARGUMENTS: Final = (
-    # The network is closed: a name is not looked up, whatever the machine could reach.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    "--no-proxy-server",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",  # containers have a small /dev/shm
-)
 # Reported by the page itself too, for a violation that the console does not show.
 _VIOLATIONS: Final = """
 document.addEventListener("securitypolicyviolation", event =>
@@ -51,13 +44,11 @@ if (!sessionStorage.stored) {
 
 def executable() -> str:
     """Chromium's path. Without one the test is skipped; in CI it fails, so that nobody believes that it ran."""
-    for name in NAMES:
-        if path := shutil.which(name):
-            return path
-    reason = "no Chromium on PATH: apt install chromium (as root, scripts/test does it)"
+    if path := find_chromium():
+        return path
     if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+        pytest.fail(MISSING)
+    pytest.skip(MISSING)
 
 
 class Watched:

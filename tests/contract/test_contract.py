@@ -1,4 +1,4 @@
-"""The contract: complete (SPEC 4 and 5), commented, linted, and its stubs are what the .proto files make."""
+"""The contract: complete (docs/behaviour.md, sections 4 and 5), commented, linted, its stubs up to date."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ METHODS = {
     "AccessService": "SignIn SignOut WhoAmI ChangePassword CreateAccount ListAccounts RevokeAccount CreateToken "
     "ListTokens RevokeToken",
 }
-"""SPEC 4; ``>`` streams requests, ``<`` responses."""
+"""docs/behaviour.md, section 4; ``>`` streams requests, ``<`` responses."""
 
 FOR_THE_PANEL = {"ListClientFacets", "BatchUpdateClients", "BatchDeleteClients", "GetOverview"}
-"""What the admin panel needs beside SPEC 4 and 5: it speaks gRPC, so they have no route."""
+"""What the admin panel needs beside docs/behaviour.md, sections 4 and 5: it speaks gRPC, so they have no route."""
 
 WITHOUT_ROUTE = {"SetWorkers", "SetRate", "PauseSending", "ResumeSending"} | FOR_THE_PANEL
 """Over HTTP one PATCH serves the first four: UpdateEngine."""
@@ -86,7 +86,7 @@ GET /engine; PATCH /engine; GET /audit
 POST /session; DELETE /session; GET /session; PUT /session/password; GET /accounts; POST /accounts
 POST /accounts/{account_id}/revoke; GET /tokens; POST /tokens; POST /tokens/{token_id}/revoke
 """
-"""SPEC 5; and accounts, sessions and tokens (SPEC 6)."""
+"""docs/behaviour.md, section 5; and accounts, sessions and tokens (docs/behaviour.md, section 6)."""
 
 FIELDS = {
     "Client": "id phone_number phone_code tag time_zone create_time update_time",
@@ -107,7 +107,7 @@ FIELDS = {
     "ImportClientsResponse": "created updated unchanged rejected errors",
     "ImportClientsError": "line field message",
 }
-"""The JSON names of SPEC 5."""
+"""The JSON names of docs/behaviour.md, section 5."""
 
 
 def methods() -> Iterator[MethodDescriptor]:

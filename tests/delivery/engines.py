@@ -117,7 +117,7 @@ class Fleet:
         """Start one more engine, on a machine whose clock is ahead by so much."""
         line, clock = Line(self.store, self.clock), SteppingClock(self.loop)
         clock.ahead_us = ahead_us
-        engine = Delivery(
+        engine = await Delivery.join(
             line,  # type: ignore[arg-type]
             self.provider,
             clock=clock,

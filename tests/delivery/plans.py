@@ -6,16 +6,18 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from engine.delivery.book import Book
-from engine.delivery.gate import Gate
-from engine.delivery.on_way import CallsOnWay
-from engine.delivery.queue import DeliveryQueue
+from engine.delivery.settings import DeliverySettings
+from engine.delivery.shared_clock import SharedClock
+from engine.delivery.state import State
 from engine.domain.audience import AudienceFilter
 from engine.domain.breaker import Breaker
 from engine.ports import AudienceState, Claim, OnUncertain, Plan
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
 
 HOUR_US = 3_600_000_000
+TIMEOUT_SECONDS = 10
+MARGIN_SECONDS = 5
+"""No call begins with a lease that ends so soon."""
 
 
 def a_plan(mailing_id: int, **changes: Any) -> Plan:
@@ -62,7 +64,7 @@ class HandClock:
 
 
 class Bench:
-    """A queue with its gate and its book, in virtual time."""
+    """What the actors share, in virtual time: a queue with its gate and its book."""
 
     def __init__(
         self,
@@ -74,10 +76,17 @@ class Bench:
         rate: float = 0,
     ) -> None:
         self.clock = VirtualClock(loop)
-        on_way = CallsOnWay(self.clock)
-        self.gate = Gate(Breaker(failure_threshold=3), rate, Random(1), on_way)
-        self.book = Book(on_way)
-        self.book.load(plans or (a_plan(1), a_plan(2)))
-        self.queue = DeliveryQueue(
-            capacity, workers, slots_min=slots_min, gate=self.gate, book=self.book, clock=self.clock
+        settings = DeliverySettings(
+            workers=workers,
+            slots=slots_min,
+            queue_size=capacity,
+            provider_rate=rate,
+            provider_timeout_seconds=TIMEOUT_SECONDS,
+            retry_base_seconds=1,
+            retry_max_seconds=2,
+            lease_seconds=8 * MARGIN_SECONDS,
         )
+        self.state = State(1, SharedClock(self.clock), settings, Breaker(failure_threshold=3), Random(1))
+        self.gate, self.book = self.state.gate, self.state.book
+        self.queue, self.hand, self.bell = self.state.queue, self.state.hand, self.state.bell
+        self.book.load(plans or (a_plan(1), a_plan(2)))

@@ -22,21 +22,16 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, cast
 
-from engine.delivery.book import Book
-from engine.delivery.control_keeper import STALE_SECONDS
-from engine.delivery.gate import Gate
-from engine.delivery.hand import Hand
+from engine.delivery.gate import STALE_SECONDS
 from engine.delivery.marker import Marker
-from engine.delivery.on_way import CallsOnWay
-from engine.delivery.queue import DeliveryQueue
 from engine.delivery.recorder import Recorder
+from engine.delivery.settings import DeliverySettings
 from engine.delivery.shared_clock import SharedClock
-from engine.delivery.shares import Shares
+from engine.delivery.state import State
 from engine.delivery.worker import Worker
 from engine.domain.breaker import Breaker
 from engine.domain.outcome import Answer
 from engine.domain.pacing import rate_share
-from engine.domain.retry import RetryPolicy
 from engine.ports import Claim, OnUncertain, Return
 from tests.delivery.plans import a_claim, a_plan
 from tests.simulation.loop import VirtualClock, VirtualLoop
@@ -148,24 +143,16 @@ class Rig:
         # About as many looks at the clock as ten a call.
         chance = table.freezes_a_minute / 60 / calls if calls else 0.0
         self.clock = FreezingClock(self.loop, self.random, chance)
-        on_way = CallsOnWay(self.clock)
-        self.gate, self.book = Gate(Breaker(), 0.0, Random(1), on_way), Book(on_way)
-        self.queue = DeliveryQueue(2000, 20, gate=self.gate, book=self.book, clock=self.clock)
-        self.shares = Shares(gate=self.gate, book=self.book, clock=self.clock, on_grown=self.go_on)
-        self.queue.on_low = self.fill
+        settings = DeliverySettings(workers=20, queue_size=2000, lease_seconds=40)
+        state = State(self.engine.number, SharedClock(self.clock), settings, Breaker(), Random(1))
+        self.gate, self.book, self.queue, self.shares = state.gate, state.book, state.queue, state.shares
+        state.bell.ring, state.bell.ring_for_work = self.go_on, self.fill  # type: ignore[method-assign]
         self._next_id, self._fresh_until_us = 1, 0
         self.worker = Worker(
-            queue=self.queue,
-            book=self.book,
-            hand=Hand(),
-            gate=self.gate,
+            state,
             marker=cast(Marker, self),
             recorder=cast(Recorder, self),
             provider=cast(Any, self),
-            retry=RetryPolicy(1, 2),
-            timeout_seconds=10,
-            lease_margin_seconds=5,
-            clock=SharedClock(self.clock),
             random=Random(1),
         )
 
@@ -178,7 +165,7 @@ class Rig:
             self._next_id += 200
 
     def go_on(self) -> None:
-        """Delivery: what may not be sent goes back, and those who wait look again."""
+        """The bell: what may not be sent goes back, and those who wait look again."""
         entry = self.book.get(1)
         if entry is not None and not entry.may_send(self.clock.now_us()):
             self.queue.withdraw(lambda _: True)

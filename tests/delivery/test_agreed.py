@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from engine.delivery.control_keeper import STALE_SECONDS
+from engine.delivery.gate import STALE_SECONDS
 from engine.store.rows import Actor
 from tests.delivery.engines import Fleet
 from tests.simulation.loop import VirtualLoop

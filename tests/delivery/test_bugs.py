@@ -71,7 +71,7 @@ async def deliver(
     now_us = clock.now_us()
     asked = MailingInput("hello", AudienceFilter(), now_us, now_us + 7_200_000_000, hours, None, "resend")
     await store.create_mailing(asked, by=Actor(), now_us=now_us)
-    delivery = Delivery(
+    delivery = await Delivery.join(
         store,
         provider(clock, Random(1), Faults()),
         clock=clock,
@@ -82,7 +82,7 @@ async def deliver(
     )
     await delivery.start()
     await asyncio.sleep(300)
-    assert all(actor.is_well(clock.now_us()) for actor in delivery.health())
+    assert all(actor.is_well(clock.now_us()) for actor in delivery.actors.supervisor.health())
     await delivery.stop(5)
     await store.close()
     return delivery
@@ -98,9 +98,9 @@ def test_a_message_that_the_code_chokes_on_is_tried_again_and_the_others_are_sen
 ) -> None:
     path = tmp_path / "bugs.db"
     delivery = loop.run_until_complete(deliver(loop, path))
-    assert delivery.gate.breaker.failures == 0  # no fault of the provider's
+    assert delivery.state.gate.breaker.failures == 0  # no fault of the provider's
     assert [row[:2] for row in rows(path)] == [(3, 4 if number == 3 else 1) for number in range(10)]
-    assert sum(actor.restarts for actor in delivery.health()) == 0
+    assert sum(actor.restarts for actor in delivery.actors.supervisor.health()) == 0
 
 
 def test_a_bug_that_meets_every_message_is_a_line_a_second(loop: VirtualLoop, tmp_path: Path) -> None:

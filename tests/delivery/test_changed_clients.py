@@ -27,9 +27,9 @@ def test_what_another_engine_has_changed_is_not_called_out_of_the_queue(loop: Vi
         await fleet.open(tmp_path, 4)
         engine = await fleet.join(workers=1)
         await asyncio.sleep(1)
-        assert len(engine.queue) == 3
+        assert len(engine.state.queue) == 3
         await fleet.change_number(CLIENT_ID, NEW)
-        assert await engine.control.agreed() >= 0
+        assert await engine.actors.control.agreed() >= 0
         await fleet.done(60)
         await fleet.leave()
 
@@ -54,10 +54,10 @@ def test_a_claim_under_way_while_another_engine_changes_its_client_is_not_called
         await fleet.add_clients(4)
         await asyncio.sleep(7)  # a tick
         assert line.count("claim")
-        assert not len(engine.hand)
+        assert not len(engine.state.hand)
         await fleet.change_number(CLIENT_ID, NEW)
         await asyncio.sleep(1)
-        assert engine.control.seen_revision == (await fleet.store.read_control(0)).revision
+        assert engine.actors.control.seen_revision == (await fleet.store.read_control(0)).revision
         if fails:
             line.fails["outdated"] = StoreUnavailable("away")
         line.slow_answers.pop("claim").set()
@@ -84,8 +84,8 @@ def test_whoever_changes_a_client_waits_a_little_for_his_call_and_for_no_other(
         waited_seconds = []
         for client_ids in ([1], [2], None):
             begin_us = fleet.clock.monotonic_us()
-            engine.clients.changed([1])
-            await engine.clients.followed(client_ids)
+            engine.actors.clients.changed([1])
+            await engine.actors.clients.followed(client_ids)
             waited_seconds.append((fleet.clock.monotonic_us() - begin_us) / SECOND_US)
             if client_ids == [1]:
                 fleet.provider.faults.latency_seconds = (30.0, 30.0)

@@ -50,7 +50,7 @@ class Bench:
     async def engine(self) -> Delivery:
         # The tick is an hour: whatever is found in time is not found by it.
         settings = DeliverySettings(workers=2, retry_base_seconds=20, retry_max_seconds=20, tick_seconds=3600)
-        delivery = Delivery(
+        delivery = await Delivery.join(
             self.store, self.provider, clock=self.clock, random=Random(2), settings=settings, name="1", meter=NoMeter()
         )
         await delivery.start()

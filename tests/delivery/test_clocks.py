@@ -11,7 +11,7 @@ import structlog.testing
 from structlog.typing import EventDict
 
 from engine.delivery import control_keeper
-from engine.delivery.control_keeper import STALE_SECONDS
+from engine.delivery.gate import STALE_SECONDS
 from engine.delivery.shared_clock import SharedClock
 from tests.delivery.engines import Fleet, Line
 from tests.simulation.loop import VirtualClock, VirtualLoop
@@ -53,7 +53,7 @@ def test_nobody_takes_over_what_a_living_engine_has(
         await asyncio.sleep(2 * LEASE_SECONDS)
         stepping = fleet.store.clock if whose == "the database's" else fleet.clocks[1]
         stepping.ahead_us = SKEWS_US[skew]
-        known = [len(engine.engines) for engine in fleet.engines]
+        known = [len(engine.actors.control.engines) for engine in fleet.engines]
         # Two engines, four workers each, seven seconds a call, and a minute for what it may delay.
         await fleet.done(CLIENTS / 8 * 7 + MINUTE_SECONDS)
         await fleet.leave()
@@ -105,11 +105,11 @@ def test_without_the_database_no_call_begins(
     async def run() -> int:
         await fleet.open(tmp_path, 900)
         engine = await fleet.join(lease_seconds=LEASE_SECONDS)
-        engine.queue.capacity = engine.queue._slots_min = 1_000
-        engine.queue.resize(4)
+        engine.state.queue.capacity = engine.state.queue._slots_min = 1_000
+        engine.state.queue.resize(4)
         await asyncio.sleep(7)
         (line,) = fleet.lines
-        assert len(engine.queue) > 200
+        assert len(engine.state.queue) > 200
         line.is_cut = fails
         if not fails:
             for verb in ("record", "heartbeat", "renew", "recover", "plans", "claim"):

@@ -19,6 +19,7 @@ from engine.domain.window import LocalHours
 from engine.ports import StoreUnavailable
 from engine.store.rows import Actor
 from engine.store.store import Store
+from tests.delivery.test_clock_watch import SteppingClock
 from tests.simulation.campaign import silence
 from tests.simulation.life import NoMeter
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
@@ -89,7 +90,7 @@ class Case:
         await self.real.create_mailing(mailing, by=Actor(), now_us=EPOCH_US)
         self.store: Any = Breakable(self.real)
         parts: dict[str, Any] = {"clock": self.clock, "random": Random(1), "settings": self.settings}
-        self.delivery = Delivery(self.store, self.provider, **parts, name="t", meter=NoMeter())
+        self.delivery = await Delivery.join(self.store, self.provider, **parts, name="t", meter=NoMeter())
         self.began = self.loop.time()
         await self.delivery.start()
 
@@ -203,7 +204,7 @@ def test_workers_that_take_nothing_are_named(loop: VirtualLoop) -> None:
 
     async def run() -> None:
         await seen.begin()
-        seen.delivery.queue.take_now = lambda: None  # type: ignore[method-assign]
+        seen.delivery.state.queue.take_now = lambda: None  # type: ignore[method-assign]
         await seen.look_until(20)
         await seen.end()
 
@@ -268,6 +269,23 @@ def test_a_pause_is_no_stall_and_neither_is_a_stop(of: str, loop: VirtualLoop) -
         stopping = asyncio.ensure_future(seen.end())
         await seen.look_until(UNTIL)
         await stopping
+
+    loop.run_until_complete(run())
+    assert seen.parts(0, UNTIL) == set()
+
+
+@pytest.mark.parametrize("back_seconds", [5, 15, 20, 40, 3600])
+def test_a_clock_put_back_before_a_mailings_start_is_no_stall(loop: VirtualLoop, back_seconds: int) -> None:
+    """The clock is put back while the ticker asks the store: it must not rest until the old time comes again."""
+    seen = case(loop)
+    seen.clock = clock = SteppingClock(loop)
+
+    async def run() -> None:
+        await seen.begin(replace(MAILING, start_us=EPOCH_US + 20 * 10**6))
+        await seen.look_until(2 * SETTINGS.tick_seconds)  # the same moment as a tick's
+        clock.back_us = back_seconds * 10**6
+        await seen.look_until(UNTIL)
+        await seen.end()
 
     loop.run_until_complete(run())
     assert seen.parts(0, UNTIL) == set()

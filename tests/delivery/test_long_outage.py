@@ -1,4 +1,4 @@
-"""A provider that is dead for ten minutes while 100,000 messages wait (SPEC, rule 7), in virtual time."""
+"""A provider that is dead for ten minutes while 100,000 messages wait (docs/behaviour.md, rule 7), in virtual time."""
 
 from __future__ import annotations
 

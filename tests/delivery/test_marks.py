@@ -9,12 +9,9 @@ from typing import cast
 
 import pytest
 
-from engine.delivery.hand import Hand
 from engine.delivery.marker import Marker, MarkNotStored
 from engine.delivery.recorder import Recorder
-from engine.delivery.shared_clock import SharedClock
 from engine.delivery.worker import Worker
-from engine.domain.retry import RetryPolicy
 from engine.ports import Claim, OnUncertain, Return
 from tests.delivery.plans import Bench, a_claim, a_plan
 from tests.simulation.loop import VirtualLoop
@@ -54,23 +51,16 @@ class Returns:
 def test_only_a_message_with_its_mark_is_called(loop: VirtualLoop, answer: bool | Exception, calls: int) -> None:
     async def run() -> None:
         bench = Bench(loop, a_plan(1, on_uncertain=OnUncertain.NOT_SENT))
-        provider, returns, hand = SimulatedProvider(bench.clock, Random(1), Faults()), Returns(), Hand()
+        provider, returns = SimulatedProvider(bench.clock, Random(1), Faults()), Returns()
         worker = Worker(
-            queue=bench.queue,
-            book=bench.book,
-            hand=hand,
-            gate=bench.gate,
+            bench.state,
             marker=cast(Marker, ScriptedMarker(answer)),
             recorder=cast(Recorder, returns),
             provider=provider,
-            retry=RetryPolicy(1, 2),
-            timeout_seconds=10,
-            lease_margin_seconds=5,
-            clock=SharedClock(bench.clock),
             random=Random(1),
         )
         claim = a_claim(7)
-        hand.add([claim])
+        bench.hand.add([claim])
         await worker.handle(claim)
         assert [call.message_id for call in provider.calls] == [7] * calls
         assert returns.given_back == [7] * (1 - calls)

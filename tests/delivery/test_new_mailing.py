@@ -27,7 +27,7 @@ def test_a_pause_through_an_engine_that_does_not_know_the_mailing_yet_binds_thos
         while not any(call.text == "new" for call in fleet.provider.calls):
             await asyncio.sleep(0.001)
         await refreshing
-        assert does_not.book.get(created.row.id) is None
+        assert does_not.state.book.get(created.row.id) is None
         await fleet.store.set_paused(created.row.id, True, by=Actor(), now_us=fleet.clock.now_us())
         await does_not.refresh(created.row.id)
         returned_us = fleet.clock.now_us()

@@ -204,7 +204,7 @@ def test_a_worker_too_many_ends_and_a_cancelled_one_passes_its_turn_on(loop: Vir
 def test_the_ticker_hears_in_time_that_a_lane_runs_low(loop: VirtualLoop) -> None:
     async def run() -> list[int]:
         bench, heard = Bench(loop), []
-        bench.queue.on_low = lambda: heard.append(bench.queue.queued(1))
+        bench.bell.ring_for_work = lambda: heard.append(bench.queue.queued(1))  # type: ignore[method-assign]
         bench.queue.put(1, [a_claim(i) for i in range(8)])
         await drain(bench, 8)
         return heard
@@ -219,7 +219,7 @@ def test_a_lane_whose_share_has_shrunk_is_heard_again_before_it_is_empty(loop: V
         bench, heard = Bench(loop), []
         bench.queue.put(1, [a_claim(i) for i in range(64)])
         bench.queue.withdraw(lambda claim: claim.message_id >= 20)  # jumps past the mark
-        bench.queue.on_low = lambda: heard.append(bench.queue.queued(1))
+        bench.bell.ring_for_work = lambda: heard.append(bench.queue.queued(1))  # type: ignore[method-assign]
         await drain(bench, 20)
         return heard
 

@@ -5,24 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from random import Random
 from typing import Any, cast
 
 import pytest
 from structlog.testing import capture_logs
 
-from engine.delivery.book import Book
-from engine.delivery.gate import Gate
-from engine.delivery.hand import Hand
 from engine.delivery.marker import Marker, MarkNotStored
-from engine.delivery.on_way import CallsOnWay
-from engine.delivery.queue import DeliveryQueue
 from engine.delivery.recorder import Recorder
-from engine.domain.breaker import Breaker
 from engine.domain.message import Event
 from engine.ports import Claim, Record, Return, Store, StoreUnavailable
-from tests.delivery.plans import a_claim, a_plan
-from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
+from tests.delivery.plans import Bench, a_claim, a_plan
+from tests.simulation.loop import EPOCH_US, VirtualLoop
 
 POISON, LATE = 13, 14
 
@@ -69,25 +62,20 @@ class Setting:
     """A recorder with all that it needs."""
 
     def __init__(self, loop: VirtualLoop) -> None:
-        self.store, self.hand, clock = ScriptedStore(), Hand(), VirtualClock(loop)
-        self.freed, self.book = 0, Book(on_way := CallsOnWay(clock))
-        gate = Gate(Breaker(), 0, Random(1), on_way)
-        self.queue = DeliveryQueue(100, 4, slots_min=12, gate=gate, book=self.book, clock=clock)
-        self.book.load([a_plan(1)])
-        self.recorder = Recorder(
-            cast(Store, self.store),
-            owner=1,
-            hand=self.hand,
-            book=self.book,
-            clock=clock,
-            queue=self.queue,
-            on_stored=self._freed,
-        )
+        bench = Bench(loop, a_plan(1), workers=4, slots_min=12)
+        self.store, self.hand, self.book, self.queue = ScriptedStore(), bench.hand, bench.book, bench.queue
+        self.freed = 0
+        self.recorder = Recorder(cast(Store, self.store), bench.state, on_stored=self._freed)
 
     def put(self, *message_ids: int, event: Event = Event.ACCEPT, due_us: int = 0) -> None:
         self.hand.add(a_claim(message_id) for message_id in message_ids)
         for i in message_ids:
             self.recorder.put(Record(i, 1, i, 1, event, EPOCH_US, EPOCH_US, 200, "", due_us))
+
+    async def drained(self) -> None:
+        """Wait until everything handed over is stored."""
+        while len(self.recorder):
+            await asyncio.sleep(0.0001)
 
     def _freed(self, slots: int, _records: list[Record]) -> None:
         self.freed += slots
@@ -101,7 +89,7 @@ def test_what_piles_up_during_a_commit_shares_the_next_one(loop: VirtualLoop) ->
         setting.put(1)
         await asyncio.sleep(0.001)
         setting.put(2, 3, 4)
-        await setting.recorder.drained()
+        await setting.drained()
         task.cancel()
 
     loop.run_until_complete(run())
@@ -121,7 +109,7 @@ def test_a_group_grows_for_ten_milliseconds_while_there_are_slots_for_all_worker
             await asyncio.sleep(0.005)
             if late:
                 setting.put(*late)
-            await setting.recorder.drained()
+            await setting.drained()
             stored_at.append(loop.time() - began)
         task.cancel()
 
@@ -139,7 +127,7 @@ def test_no_group_grows_where_its_slots_would_be_missed(loop: VirtualLoop) -> No
         task = asyncio.create_task(setting.recorder.run())
         began = loop.time()
         setting.put(1, 2, 3, 4)
-        await setting.recorder.drained()
+        await setting.drained()
         task.cancel()
         return loop.time() - began
 
@@ -155,7 +143,7 @@ def test_a_group_stops_growing_when_claims_are_to_be_given_back(loop: VirtualLoo
         setting.put(1, 2)
         await asyncio.sleep(0.001)
         setting.recorder.give_back([Return(8, 1, 1, 0)])
-        await setting.recorder.drained()
+        await setting.drained()
         task.cancel()
         return loop.time() - began
 
@@ -175,7 +163,7 @@ def test_outcomes_are_kept_while_the_store_is_away(loop: VirtualLoop) -> None:
         assert (setting.freed, len(setting.hand), len(setting.recorder)) == (0, 2, 2)
         setting.store.away = False
         task = asyncio.create_task(setting.recorder.run())
-        await setting.recorder.drained()
+        await setting.drained()
         task.cancel()
 
     loop.run_until_complete(run())
@@ -189,7 +177,7 @@ def test_one_poisoned_row_does_not_hold_up_the_others(loop: VirtualLoop) -> None
     async def run() -> None:
         setting.put(*range(10, 20))
         task = asyncio.create_task(setting.recorder.run())
-        await setting.recorder.drained()
+        await setting.drained()
         assert not task.done()
         task.cancel()
 
@@ -209,10 +197,10 @@ def test_a_deferred_message_and_a_returned_one_are_looked_at_again(loop: Virtual
         entry.ask_us = None
         task = asyncio.create_task(setting.recorder.run())
         setting.put(1, event=Event.DEFER, due_us=EPOCH_US + 77)
-        await setting.recorder.drained()
+        await setting.drained()
         seen = [entry.ask_us]
         setting.recorder.give_back([Return(2, 1, 1, 0)])
-        await setting.recorder.drained()
+        await setting.drained()
         task.cancel()
         return [*seen, entry.ask_us]
 
@@ -264,7 +252,7 @@ def test_an_error_that_nobody_knows_lets_no_outcome_go_while_nothing_can_be_stor
         assert setting.store.tries < 20  # not once a row
         setting.store.broken = False
         task = asyncio.create_task(setting.recorder.run())
-        await setting.recorder.drained()
+        await setting.drained()
         task.cancel()
 
     loop.run_until_complete(run())
@@ -299,7 +287,7 @@ def test_a_bad_row_alone_waits_until_another_shows_that_the_store_works(loop: Vi
             await setting.recorder.run()
         setting.put(1)
         task = asyncio.create_task(setting.recorder.run())
-        await setting.recorder.drained()
+        await setting.drained()
         task.cancel()
 
     loop.run_until_complete(run())
@@ -314,10 +302,28 @@ def test_only_what_is_lost_is_told(loop: VirtualLoop, lost: int) -> None:
     async def run() -> None:
         task = asyncio.create_task(setting.recorder.run())
         setting.put(1, LATE, 2)
-        await setting.recorder.drained()
+        await setting.drained()
         task.cancel()
 
     with capture_logs() as lines:
         loop.run_until_complete(run())
     assert [line["outcomes"] for line in lines if line["event"] == "record.fenced"] == [1] * lost
     assert (setting.freed, len(setting.hand)) == (3, 0)
+
+
+def test_an_outcome_is_that_of_its_claim() -> None:
+    claim = a_claim(7, mailing_id=8, client_id=9, attempt=3)
+    record = claim.ended(Event.DEFER, 1, 2, 503, "busy", 4, 5)
+    assert record == Record(
+        message_id=7,
+        mailing_id=8,
+        client_id=9,
+        attempt=3,
+        event=Event.DEFER,
+        started_us=1,
+        finished_us=2,
+        http_status=503,
+        detail="busy",
+        due_us=4,
+        text_version=5,
+    )

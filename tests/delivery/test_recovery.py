@@ -65,7 +65,7 @@ def test_after_an_outage_outcomes_are_stored_before_leases_are_taken_over(loop: 
         await asyncio.sleep(3)
         fleet.cut(True)
         await asyncio.sleep(2.5 * LEASE_SECONDS)
-        assert all(engine.in_flight for engine in fleet.engines)  # answered, and not stored
+        assert all(engine.state.queue.in_flight for engine in fleet.engines)  # answered, and not stored
         fleet.cut(False)
         await fleet.done(60)
         await fleet.leave()
@@ -102,7 +102,7 @@ def test_what_a_dead_engine_has_left_is_sent_when_its_lease_is_over(loop: Virtua
         await fleet.open(tmp_path, CLIENTS)
         dead = await fleet.join(lease_seconds=LEASE_SECONDS)
         await asyncio.sleep(5)
-        held = len(dead.hand)
+        held = len(dead.state.hand)
         fleet.cut(True)  # for good: as good as dead, and its leases are renewed no more
         heir = await fleet.join(lease_seconds=LEASE_SECONDS)
         await asyncio.sleep(LEASE_SECONDS - 0.5)

@@ -34,7 +34,7 @@ def test_so_many_calls_at_a_time_as_there_are_workers_and_fewer_or_more_when_tha
         mailing = MailingInput("hello", AudienceFilter(), EPOCH_US, EPOCH_US + 10**10, None, None, "resend")
         await store.create_mailing(mailing, by=Actor(), now_us=EPOCH_US)
         settings = DeliverySettings(workers=12, slots=slots, queue_size=50)
-        delivery = Delivery(
+        delivery = await Delivery.join(
             store, provider, clock=clock, random=Random(1), settings=settings, name="test:1", meter=NoMeter()
         )
         await delivery.start()

@@ -52,11 +52,11 @@ def test_nothing_is_claimed_while_it_is_not_known_what_was_given_back(loop: Virt
         store = await BreaksDuringCommit.open(f"sqlite://{tmp_path}/mailing.db", inline=True)
         store.log = []
         client_ids = await _furnish(store)
-        delivery = _delivery(store, provider, VirtualClock(loop), workers=1)
+        delivery = await _delivery(store, provider, VirtualClock(loop), workers=1)
         await delivery.start()
         await asyncio.sleep(1)
         # One is being called, the others wait in the queue and go back to be read anew.
-        delivery.clients.changed(client_ids)
+        delivery.actors.clients.changed(client_ids)
         await asyncio.sleep(60)
         await delivery.stop(5)
         await store.close()
@@ -77,7 +77,7 @@ def test_a_claim_made_by_an_old_filter_is_not_called(loop: VirtualLoop, tmp_path
         await _furnish(store)
         asked = MailingInput("paced", AudienceFilter(), EPOCH_US, EPOCH_US + 10**10, None, 0.2, "not_sent")
         mailing_id = (await store.create_mailing(asked, by=Actor(), now_us=EPOCH_US)).row.id
-        delivery = _delivery(store, provider, VirtualClock(loop), workers=3)
+        delivery = await _delivery(store, provider, VirtualClock(loop), workers=3)
         await delivery.start()
         await asyncio.sleep(8)  # the first token comes a second after the start
         asked = replace(asked, filter=AudienceFilter(tags=("nobody",)))
@@ -104,7 +104,7 @@ def test_what_a_dead_engine_had_claimed_is_sent_by_the_next_at_once(loop: Virtua
         while not await store.build_audience(1, 50, EPOCH_US, EPOCH_US):
             pass
         assert len(await store.claim(1, 50, owner=dead, now_us=EPOCH_US, lease_until_us=EPOCH_US + 10**10)) == CLIENTS
-        delivery = _delivery(store, provider, VirtualClock(loop), workers=3)
+        delivery = await _delivery(store, provider, VirtualClock(loop), workers=3)
         await delivery.start()
         await asyncio.sleep(10)
         await delivery.stop(5)
@@ -114,9 +114,11 @@ def test_what_a_dead_engine_had_claimed_is_sent_by_the_next_at_once(loop: Virtua
     assert len(provider.calls_by_message()) == CLIENTS
 
 
-def _delivery(store: Store, provider: SimulatedProvider, clock: VirtualClock, *, workers: int) -> Delivery:
+async def _delivery(store: Store, provider: SimulatedProvider, clock: VirtualClock, *, workers: int) -> Delivery:
     settings = DeliverySettings(workers=workers, queue_size=50, provider_timeout_seconds=10.0)
-    return Delivery(store, provider, clock=clock, random=Random(1), settings=settings, name="test:1", meter=NoMeter())
+    return await Delivery.join(
+        store, provider, clock=clock, random=Random(1), settings=settings, name="test:1", meter=NoMeter()
+    )
 
 
 async def _furnish(store: Store) -> list[int]:

@@ -46,7 +46,9 @@ async def deliver(
         await store.create_mailing(mailing, by=Actor(), now_us=EPOCH_US)
     store.claim_seconds = kwargs.pop("claim_seconds", 0.0)
     settings = DeliverySettings(workers=1, tick_seconds=3600, **kwargs)
-    delivery = Delivery(store, provider, clock=clock, random=Random(1), settings=settings, name="t", meter=NoMeter())
+    delivery = await Delivery.join(
+        store, provider, clock=clock, random=Random(1), settings=settings, name="t", meter=NoMeter()
+    )
     await delivery.start()
     await asyncio.sleep(90)
     await delivery.stop(5)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.delivery.control_keeper import STALE_SECONDS
+from engine.delivery.gate import STALE_SECONDS
 from engine.store.database import Tx
 from tests.delivery.engines import Fleet
 from tests.simulation.loop import VirtualLoop
@@ -65,7 +65,7 @@ def test_an_engine_that_the_others_have_forgotten_begins_no_call_and_says_so(
         for _ in range(20):  # as the health service looks
             await asyncio.sleep(1)
             stalls = {stall.part: stall.words for stall in engine.liveness.stalls()}
-        assert engine.is_forgotten
+        assert engine.actors.control.is_forgotten
         late = len(fleet.provider.calls) - begun
         await fleet.leave()
         assert begun

@@ -12,27 +12,22 @@ from typing import Any, cast
 import pytest
 
 from engine.delivery.delivery import Delivery, DeliverySettings
-from engine.delivery.hand import Hand
 from engine.delivery.marker import Marker
+from engine.delivery.plan_reader import PlanReader
 from engine.delivery.recorder import Recorder
-from engine.delivery.shared_clock import SharedClock
-from engine.delivery.ticker import Ticker
 from engine.delivery.worker import Worker
 from engine.domain.audience import AudienceFilter
-from engine.domain.retry import RetryPolicy
 from engine.domain.validate import ClientInput, MailingInput
 from engine.domain.window import LocalHours
 from engine.ports import Claim, OnUncertain, Plan, Return
 from engine.store.rows import Actor
 from engine.store.store import Store
-from tests.delivery.plans import Bench, a_claim, a_plan
+from tests.delivery.plans import MARGIN_SECONDS, TIMEOUT_SECONDS, Bench, a_claim, a_plan
 from tests.simulation.life import NoMeter
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
 from tests.simulation.world import Faults, SimulatedProvider
 
 SECOND_US = 1_000_000
-TIMEOUT_SECONDS = 10
-MARGIN_SECONDS = 5
 MARK_SECONDS = 0.01
 
 
@@ -62,27 +57,20 @@ class One:
     """A worker with what it works with."""
 
     def __init__(self, loop: VirtualLoop, plan: Plan, *, latency_seconds: float = 0.1) -> None:
-        self.bench, self.hand, self.returns = Bench(loop, plan), Hand(), Returns()
+        self.bench, self.returns = Bench(loop, plan), Returns()
         faults = Faults(latency_seconds=(latency_seconds, latency_seconds))
         self.provider = SimulatedProvider(self.bench.clock, Random(1), faults)
         self.worker = Worker(
-            queue=self.bench.queue,
-            book=self.bench.book,
-            hand=self.hand,
-            gate=self.bench.gate,
+            self.bench.state,
             marker=cast(Marker, Marks()),
             recorder=cast(Recorder, self.returns),
             provider=self.provider,
-            retry=RetryPolicy(1, 2),
-            timeout_seconds=TIMEOUT_SECONDS,
-            lease_margin_seconds=MARGIN_SECONDS,
-            clock=SharedClock(self.bench.clock),
             random=Random(1),
         )
 
     async def handle(self, claim: Claim) -> None:
         """Let it have this claim."""
-        self.hand.add([claim])
+        self.bench.hand.add([claim])
         await self.worker.handle(claim)
 
     @property
@@ -166,24 +154,13 @@ def test_an_older_reading_does_not_overwrite_a_newer_one(loop: VirtualLoop) -> N
             return read
 
     store = SlowAtFirst()
-    ticker = Ticker(
-        cast(Store, store),
-        owner=1,
-        book=one.bench.book,
-        queue=one.bench.queue,
-        gate=one.bench.gate,
-        hand=one.hand,
-        recorder=cast(Recorder, one.returns),
-        clock=SharedClock(one.bench.clock),
-        tick_seconds=5,
-        lease_seconds=60,
-    )
+    plans = PlanReader(cast(Store, store), one.bench.state)
 
     async def run() -> None:
-        slow = asyncio.ensure_future(ticker.reload())
+        slow = asyncio.ensure_future(plans.reload())
         await asyncio.sleep(0.5)
         store.plans_now = (replace(plan, paused=True),)
-        await asyncio.gather(slow, ticker.reload())
+        await asyncio.gather(slow, plans.reload())
 
     loop.run_until_complete(run())
     entry = one.bench.book.get(1)
@@ -219,7 +196,7 @@ class Alone:
         await self.store.import_clients(given, by=Actor(), now_us=EPOCH_US)
         await self.store.create_mailing(self.asked, by=Actor(), now_us=EPOCH_US)
         settings = DeliverySettings(workers=1, queue_size=50)
-        self.delivery = Delivery(
+        self.delivery = await Delivery.join(
             self.store, self.provider, clock=self.clock, random=Random(1), settings=settings, name="t", meter=NoMeter()
         )
 
@@ -235,7 +212,7 @@ class Alone:
     async def change_number(self) -> None:
         """Client 3 gets number 9."""
         await self.store.update_client(3, lambda _: self._client(9), by=Actor(), now_us=self.clock.now_us())
-        self.delivery.clients.changed([3])
+        self.delivery.actors.clients.changed([3])
 
     async def change_filter(self) -> None:
         """To one that nobody matches."""
@@ -283,13 +260,13 @@ def test_what_is_closed_does_not_reach_the_queue(loop: VirtualLoop, tmp_path: Pa
 
     async def run() -> None:
         await alone.open(tmp_path, 0.0)
-        put = alone.delivery.queue.put
+        put = alone.delivery.state.queue.put
 
         def noted(mailing_id: int, claims: Collection[Claim]) -> None:
             queued.extend(claims)
             put(mailing_id, claims)
 
-        alone.delivery.queue.put = noted  # type: ignore[method-assign]
+        alone.delivery.state.queue.put = noted  # type: ignore[method-assign]
         await alone.start()
         await alone.leave()
 

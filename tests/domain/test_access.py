@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from common.error_codes import ErrorCode
 from engine.domain.access import (
     ActorKind,
     Impossible,
@@ -17,6 +18,8 @@ from engine.domain.access import (
     token_name_problem,
 )
 from engine.domain.errors import InvalidInput
+
+WAIT = ErrorCode.TOO_MANY_TRIES.format()
 
 
 def test_each_role_may_do_what_the_one_before_it_may() -> None:
@@ -57,15 +60,15 @@ def test_roles_are_written_in_small_letters() -> None:
 
 
 def test_errors_carry_what_the_caller_is_told() -> None:
-    assert TooManyTries("wait", 4.0).wait_seconds == 4.0
-    error = Impossible("the last admin's account", "LAST_ADMIN")
-    assert (str(error), error.reason) == ("the last admin's account", "LAST_ADMIN")
+    assert TooManyTries(WAIT, 4.0).wait_seconds == 4.0
+    error = Impossible(ErrorCode.LAST_ADMIN.format())
+    assert (str(error), error.fault.code) == (ErrorCode.LAST_ADMIN, "LAST_ADMIN")
 
 
 def test_every_field_with_a_problem_is_named() -> None:
     check_fields(name=None, password=None)
     with pytest.raises(InvalidInput) as caught:
-        check_fields(name="is bad", role=None, password="is short")
+        check_fields(name=WAIT, role=None, password=ErrorCode.EMPTY.format())
     assert [each.field for each in caught.value.errors] == ["name", "password"]
 
 
@@ -74,5 +77,5 @@ def test_kinds_of_actors_as_people_write_them() -> None:
 
 
 def test_too_many_calls_say_when_to_come_back() -> None:
-    assert TooManyCalls("too many").wait_seconds == 1
-    assert TooManyCalls("too many", 3).wait_seconds == 3
+    assert TooManyCalls(WAIT).wait_seconds == 1
+    assert TooManyCalls(WAIT, 3).wait_seconds == 3

@@ -243,7 +243,7 @@ PAUSE_MAX_US = 4 * SECOND_US
 
 
 class Provider(RuleBasedStateMachine):
-    """Calls that start and end in any order, against what SPEC, rule 7 promises."""
+    """Calls that start and end in any order, against what docs/behaviour.md, rule 7 promises."""
 
     def __init__(self) -> None:
         super().__init__()

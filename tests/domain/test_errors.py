@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import pytest
 
+from common.error_codes import ErrorCode
 from engine.domain.errors import Conflict, FieldError, InvalidInput, MailingError, NotFound, ReadOnly
+
+FIELDS = [FieldError("text", ErrorCode.EMPTY.format()), FieldError("tag", ErrorCode.TOO_LONG.format(max=2, count=3))]
+TAKEN = ErrorCode.PHONE_NUMBER_TAKEN.format(phone_number=79161234567)
 
 
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (InvalidInput([FieldError("text", "is empty"), FieldError("tag", "is long")]), "text: is empty; tag: is long"),
+        (InvalidInput(FIELDS), "text: must not be empty; tag: must have at most 2 characters, not 3"),
         (NotFound("client", 7), "client 7 does not exist"),
-        (Conflict("a client with this phone number exists", "phone_number"), "a client with this phone number exists"),
-        (ReadOnly("the mailing has ended"), "the mailing has ended"),
+        (Conflict(TAKEN, "phone_number"), "a client with the phone number 79161234567 exists already"),
+        (ReadOnly(ErrorCode.READ_ONLY.format(id=7, state="ended")), "mailing 7 can't be changed any more: it is ended"),
     ],
 )
 def test_every_error_is_one_clear_line(error: MailingError, line: str) -> None:
@@ -19,11 +23,12 @@ def test_every_error_is_one_clear_line(error: MailingError, line: str) -> None:
 
 
 def test_errors_carry_what_the_api_needs() -> None:
-    fields = [FieldError("text", "is empty"), FieldError("tag", "is long")]
-    assert InvalidInput(fields).errors == tuple(fields)
+    invalid = InvalidInput(FIELDS)
+    assert invalid.errors == tuple(FIELDS)
+    assert (invalid.fault.code, invalid.fault.arguments) == ("INVALID_FIELDS", {"count": "2"})
     missing = NotFound("mailing", 3)
     assert (missing.kind, missing.id) == ("mailing", 3)
-    conflict = Conflict("exists", "phone_number")
-    assert (conflict.message, conflict.field) == ("exists", "phone_number")
-    assert Conflict("exists").field is None
-    assert ReadOnly("ended").message == "ended"
+    assert (missing.fault.code, missing.fault.arguments) == ("NOT_FOUND", {"kind": "mailing", "id": "3"})
+    conflict = Conflict(TAKEN, "phone_number")
+    assert (conflict.fault, conflict.field) == (TAKEN, "phone_number")
+    assert Conflict(TAKEN).field is None

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.domain import forecast as forecasting
-from engine.domain.forecast import Forecast, Load, foretell
+from engine.domain.forecast import SPEED_UNSEEN_MAX, Forecast, Load, expected_speed, foretell
 from engine.domain.window import LocalHours
 
 SECOND_US = 1_000_000
@@ -242,3 +242,25 @@ def test_every_message_is_sent_or_missed_and_times_are_in_the_window(found: list
         assert told.rate_per_second >= 0
         for time_us in (told.completion_us, told.next_open_us):
             assert time_us is None or max(SPRING, load.start_us) <= time_us <= load.end_us
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({}, 0),  # nobody knows
+        ({"limit": 50}, 50),
+        ({"full_speed": 300}, 300),
+        ({"full_speed": 300, "limit": 50}, 50),
+        ({"full_speed": 300, "limit": 500}, 300),
+        ({"full_speed": 300, "workers_of_all": 20}, 600),
+        ({"full_speed": 300, "workers_of_all": 20, "limit": 500}, 500),
+        ({"full_speed": 300, "workers_of_all": 0}, 300),  # the other engines are not known yet
+        ({"full_speed": 300, "call_seconds": 0.9}, 300),  # what was seen counts, and not what should be
+        ({"call_seconds": 0.1}, 100),
+        ({"call_seconds": 0.001}, SPEED_UNSEEN_MAX),  # so fast a provider does not make an engine as fast
+        ({"call_seconds": 0.001, "limit": 20}, 20),
+    ],
+)
+def test_the_speed_to_expect(known: dict[str, float], expected: float) -> None:
+    nothing = {"full_speed": 0.0, "call_seconds": None, "workers": 10, "workers_of_all": 10, "limit": 0.0}
+    assert expected_speed(**(nothing | known)) == pytest.approx(expected)  # type: ignore[arg-type]

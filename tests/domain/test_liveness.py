@@ -10,9 +10,9 @@ import pytest
 from engine.domain.liveness import STALL_SECONDS, Need, Stall, View, Watch, needs
 
 SECOND_US = 1_000_000
-CALL_SECONDS, LOOK_SECONDS = 4.0, 5.0
-WELL = View(call_seconds=CALL_SECONDS, look_seconds=LOOK_SECONDS)
-CALL_PATIENCE, LOOK_PATIENCE = CALL_SECONDS + STALL_SECONDS, LOOK_SECONDS + STALL_SECONDS
+CALL_SECONDS, TICK_SECONDS = 4.0, 5.0
+WELL = View(call_seconds=CALL_SECONDS, tick_seconds=TICK_SECONDS)
+CALL_PATIENCE, TICK_PATIENCE = CALL_SECONDS + STALL_SECONDS, TICK_SECONDS + STALL_SECONDS
 # What waits; which part is stuck; after how long; what is its progress; what explains it.
 KINDS: dict[str, tuple[dict[str, Any], str, float, str, str | None]] = {
     "store": ({}, "database", STALL_SECONDS, "changes", None),
@@ -20,13 +20,13 @@ KINDS: dict[str, tuple[dict[str, Any], str, float, str, str | None]] = {
     "outcomes": ({"outcomes": 3}, "recorder", STALL_SECONDS, "stored", None),
     "queue": ({"queued": 3}, "workers", STALL_SECONDS, "taken", "calls_held"),
     "calls": ({"calls": 3}, "workers", CALL_PATIENCE, "taken", None),
-    "looks": ({}, "ticker", LOOK_PATIENCE, "looks", None),
+    "ticker_answers": ({}, "ticker", TICK_PATIENCE, "ticker_answers", None),
     "due": ({"due": True}, "ticker", STALL_SECONDS, "claimed", "claims_held"),
     "ended": ({"ended": True}, "ticker", STALL_SECONDS, "swept", None),
-    "audience": ({"building": True}, "audience_builder", LOOK_PATIENCE, "built", None),
+    "audience": ({"building": True}, "audience_builder", TICK_PATIENCE, "built", None),
     "forgotten": ({"forgotten": True}, "leases", STALL_SECONDS, "forgotten", None),
 }
-COUNTED = ("changes", "looks", "stored", "taken", "claimed", "swept", "built")
+COUNTED = ("changes", "ticker_answers", "stored", "taken", "claimed", "swept", "built")
 kinds = pytest.mark.parametrize(("waits", "part", "seconds", "progress", "reason"), KINDS.values(), ids=KINDS)
 
 
@@ -38,12 +38,12 @@ def moving(view: View, second: float) -> View:
 
 
 def stalls(view: View, but: str, until_seconds: float, every_seconds: float = 0.25) -> dict[float, list[Stall]]:
-    """What is said at each look, while all moves but the field ``but``."""
+    """What is said in each view, while all moves but the field ``but``."""
     watch, said = Watch(), {}
     for step in range(int(until_seconds / every_seconds) + 1):
         second = step * every_seconds
         now = replace(moving(view, second), **({but: getattr(view, but)} if but else {}))
-        said[second] = watch.look(now, int(second * SECOND_US))
+        said[second] = watch.follow(now, int(second * SECOND_US))
     return said
 
 
@@ -75,34 +75,34 @@ def test_what_is_explained_is_none_and_begins_anew_afterwards(
     view, watch = replace(WELL, **waits), Watch()
     why: dict[str, Any] = {"stopping": True} if reason is None else {reason: "a rate"}
     held = replace(view, **why)
-    watch.look(moving(view, 0), 0)
+    watch.follow(moving(view, 0), 0)
     for second in range(1, 60):
-        found = watch.look(replace(moving(held, second), **{progress: getattr(view, progress)}), second * SECOND_US)
+        found = watch.follow(replace(moving(held, second), **{progress: getattr(view, progress)}), second * SECOND_US)
         assert found == []
     free = replace(moving(view, 60), **{progress: getattr(view, progress)})
-    assert watch.look(free, 60 * SECOND_US) == []
+    assert watch.follow(free, 60 * SECOND_US) == []
 
 
 def test_every_kind_is_in_the_table() -> None:
     assert len({need.words for need in needs(WELL)}) == len(KINDS)
     reasons = {need.held for need in needs(replace(WELL, claims_held="claims", calls_held="calls"))}
     assert reasons == {"", "claims", "calls"}
-    counted = {field.name for field in fields(View)} - {"call_seconds", "look_seconds", "stopping"}
+    counted = {field.name for field in fields(View)} - {"call_seconds", "tick_seconds", "stopping"}
     told = {name for waits, _, _, progress, reason in KINDS.values() for name in (*waits, progress, reason)}
     assert counted <= told
 
 
-def test_a_gap_between_looks_holds_nothing_against_anybody() -> None:
+def test_what_moved_between_two_views_has_not_stalled() -> None:
     watch = Watch()
-    assert watch.look(WELL, 0) == []
-    assert watch.look(moving(replace(WELL, outcomes=1), 100), 100 * SECOND_US) == [], "they may have come just now"
-    assert watch.look(moving(replace(WELL, outcomes=1), 101), 111 * SECOND_US) == []
+    assert watch.follow(WELL, 0) == []
+    assert watch.follow(moving(replace(WELL, outcomes=1), 100), 100 * SECOND_US) == [], "they may have come just now"
+    assert watch.follow(moving(replace(WELL, outcomes=1), 101), 111 * SECOND_US) == []
 
 
 def test_calls_that_end_are_progress_though_none_begins() -> None:
     watch = Watch()
     for second in range(60):
-        assert watch.look(replace(moving(WELL, second), calls=60 - second, taken=60), second * SECOND_US) == []
+        assert watch.follow(replace(moving(WELL, second), calls=60 - second, taken=60), second * SECOND_US) == []
 
 
 def test_one_that_goes_on_does_not_hide_another() -> None:

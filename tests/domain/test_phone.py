@@ -108,7 +108,7 @@ def sizes_of(digits: int) -> list[tuple[int, ...]]:
 
 @st.composite
 def written(draw: st.DrawFn) -> tuple[str, int]:
-    """A number in any form that the grammar of SPEC ("Phone numbers on input") allows."""
+    """A number in any form that docs/behaviour.md ("Phone numbers on input") allows."""
     prefix = draw(st.sampled_from(["+7", "7", "8", ""]))
     rest = draw(st.from_regex(r"9[0-9]{9}" if prefix == "" else r"[0-9]{10}", fullmatch=True))
     groups, at = [], 0

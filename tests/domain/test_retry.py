@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.domain.retry import MAX_RETRY_AFTER_SECONDS, RetryPolicy, parse_retry_after
-from engine.domain.time_text import parse_rfc3339
+from tests.domain.instants import us_of
 
-NOW_US = parse_rfc3339("1994-11-06T08:49:07Z")
+NOW_US = us_of("1994-11-06T08:49:07Z")
 
 jitters = st.floats(0, 1, exclude_max=True)
 attempts = st.integers(1, 20) | st.just(10_000)

@@ -64,7 +64,6 @@ def test_a_wait_is_that_of_a_name_in_any_case_in_one_network() -> None:
 
 
 def test_guesses_from_forty_addresses_do_not_delay_the_owner() -> None:
-    """Issue 9, section 1, 5."""
     throttle = SignInThrottle()
     for number in range(40):
         for _ in range(14):

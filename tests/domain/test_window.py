@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.domain.time_text import format_rfc3339, parse_rfc3339
+from engine.domain.time_text import format_rfc3339
 from engine.domain.window import LocalHours, MailingState, mailing_state, may_send, next_open_us
+from tests.domain.instants import us_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE_US = 60_000_000
@@ -56,12 +57,12 @@ def is_open(hours: LocalHours, us: int, zone: tzinfo) -> bool:
 
 def instants() -> st.SearchStrategy[int]:
     near_a_change = st.builds(
-        lambda change, minutes, us: parse_rfc3339(change) + minutes * MINUTE_US + us,
+        lambda change, minutes, us: us_of(change) + minutes * MINUTE_US + us,
         st.sampled_from(CHANGES),
         st.integers(-36 * 60, 36 * 60),
         st.sampled_from((0, 0, 1, MINUTE_US - 1, 12_345_678)),
     )
-    return near_a_change | st.integers(parse_rfc3339("2000-01-01T00:00:00Z"), parse_rfc3339("2037-01-01T00:00:00Z"))
+    return near_a_change | st.integers(us_of("2000-01-01T00:00:00Z"), us_of("2037-01-01T00:00:00Z"))
 
 
 minutes_of_day = st.sampled_from((0, 1, 60, 105, 120, 135, 150, 165, 180, 1439)) | st.integers(0, 1439)
@@ -115,8 +116,8 @@ def test_the_answer_is_the_first_open_instant(name: str, ends: tuple[int, int], 
     ],
 )
 def test_known_instants(zone: str, ends: tuple[str, str], now: str, expected: str) -> None:
-    answer_us = next_open_us(LocalHours.parse(*ends), ZoneInfo(zone), parse_rfc3339(now))
-    assert format_rfc3339(answer_us) == format_rfc3339(parse_rfc3339(expected))
+    answer_us = next_open_us(LocalHours.parse(*ends), ZoneInfo(zone), us_of(now))
+    assert format_rfc3339(answer_us) == format_rfc3339(us_of(expected))
 
 
 def test_without_local_hours_it_is_always_open() -> None:
@@ -125,7 +126,7 @@ def test_without_local_hours_it_is_always_open() -> None:
 
 def test_a_fixed_offset_is_a_zone_too() -> None:
     hours, zone = LocalHours.parse("09:00", "21:00"), timezone(timedelta(hours=3))
-    assert next_open_us(hours, zone, 0) == parse_rfc3339("1970-01-01T06:00:00Z")
+    assert next_open_us(hours, zone, 0) == us_of("1970-01-01T06:00:00Z")
 
 
 def test_a_zone_without_an_offset_counts_as_utc() -> None:
@@ -133,7 +134,7 @@ def test_a_zone_without_an_offset_counts_as_utc() -> None:
         def utcoffset(self, _: datetime | None) -> None:
             return None
 
-    assert next_open_us(LocalHours.parse("09:00", "21:00"), Nowhere(), 0) == parse_rfc3339("1970-01-01T09:00:00Z")
+    assert next_open_us(LocalHours.parse("09:00", "21:00"), Nowhere(), 0) == us_of("1970-01-01T09:00:00Z")
 
 
 def test_few_questions_are_asked_of_the_zone() -> None:

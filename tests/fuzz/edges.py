@@ -27,12 +27,11 @@ from engine.api.paging import page_of, token_after
 from engine.domain.errors import InvalidInput
 from engine.domain.outcome import Answer, Verdict, classify
 from engine.domain.phone import PHONE_LENGTH, normalise
-from engine.domain.time_text import format_rfc3339, parse_rfc3339
 from engine.provider.reply import code_of, read_reply
 from engine.settings import ENGINE
-from gateway.csv_rows import ClientRow, RowError, RowReader, UnreadableInput
-from gateway.encodings import encoding_of
 from gateway.settings import GATEWAY
+from gateway.tables.csv_rows import ImportRow, RowError, RowReader, UnreadableInput
+from gateway.tables.encodings import encoding_of
 from mailing.v1 import client_service_pb2, message_service_pb2
 from tests.fuzz.corpus import edited, kept, words
 
@@ -100,19 +99,19 @@ def client_rows(data: bytes) -> None:
     assert whole == _read_rows(file, encoding, 7)
     items, refusal = whole
     if refusal is not None:
-        _one_line(UnreadableInput(refusal))
+        _one_line(ValueError(refusal))
     lines = [item.line for item in items]
     assert all(1 <= line <= file.count(b"\n") + file.count(b"\r") + 1 for line in lines)
-    rows = [item.line for item in items if isinstance(item, ClientRow)]
+    rows = [item.line for item in items if isinstance(item, ImportRow)]
     assert rows == sorted(set(rows))
     for item in items:
         if isinstance(item, RowError):
             _one_line(ValueError(item.message))
 
 
-def _read_rows(file: bytes, encoding: str | None, step: int) -> tuple[list[ClientRow | RowError], str | None]:
+def _read_rows(file: bytes, encoding: str | None, step: int) -> tuple[list[ImportRow | RowError], str | None]:
     reader = RowReader(encoding=encoding)
-    items: list[ClientRow | RowError] = []
+    items: list[ImportRow | RowError] = []
     try:
         for start in range(0, len(file), step):
             items += reader.feed(file[start : start + step])
@@ -200,16 +199,6 @@ def phone_number(data: bytes) -> None:
     assert written[:-10] in ("", "7", "8")
 
 
-def instant(data: bytes) -> None:
-    """A time is read to what it is written from, or refused."""
-    try:
-        us = parse_rfc3339(data.decode("utf-8", "replace"))
-    except ValueError as error:
-        _one_line(error)
-        return
-    assert parse_rfc3339(format_rfc3339(us)) == us
-
-
 EDGES: Final = tuple(
     Edge(name, check, words(name) + more)
     for name, check, more in (
@@ -220,6 +209,5 @@ EDGES: Final = tuple(
         ("database_address", database_address, ()),
         ("page_token", page_token, ()),
         ("phone_number", phone_number, ()),
-        ("instant", instant, ()),
     )
 )

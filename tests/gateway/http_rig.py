@@ -14,8 +14,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from common.setting_types import Listen
 from gateway.app import base_app
 from gateway.channel import open_channel
-from gateway.connections import HttpServer, Limits
-from gateway.routes import root
+from gateway.http.connections import HttpServer, Limits
+from gateway.routes.health import routes as health_routes
 from gateway.settings import Settings, load
 from mailing.v1 import access_pb2, access_service_pb2
 
@@ -77,7 +77,7 @@ async def gateway(
     """Serve ``routes`` beside the root's own; gives the URL."""
     channel = open_channel(given)
     app = base_app(given, channel)
-    app.router.add_routes([*root.routes(), *routes])
+    app.router.add_routes([*health_routes(), *routes])
     server = HttpServer(app, limits or Limits(1000, 16_384, 60, 15, 30), 1.0)
     try:
         await server.start(Listen("127.0.0.1", 0), None)

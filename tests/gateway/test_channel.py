@@ -9,7 +9,7 @@ import time
 import aiohttp
 from aiohttp import web
 
-from gateway.keys import ENGINE
+from gateway.http.keys import ENGINE
 from mailing.v1.access_service_pb2 import WhoAmIRequest
 from tests.gateway.http_rig import SIGNED_IN, Access, engine, gateway, settings
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.test_tls import Authority
+from tests.cli.test_tls import Authority
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,4 +1,4 @@
-"""gateway/settings.py: names, defaults and bounds of SPEC 7, and what must fit together."""
+"""gateway/settings.py: names, defaults and bounds of docs/behaviour.md, section 7, and what must fit together."""
 
 from __future__ import annotations
 

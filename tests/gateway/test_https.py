@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 
 from gateway.service import Service
+from tests.cli.test_tls import Authority
 from tests.gateway.http_rig import gateway, settings
-from tests.gateway.test_tls import Authority
 
 
 async def test_a_handshake_that_never_ends_is_ended(tmp_path: Path) -> None:

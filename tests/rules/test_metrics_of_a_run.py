@@ -1,4 +1,4 @@
-"""What Prometheus reads after mailings of every fate: the same as the counters of the mailings (SPEC, section 9)."""
+"""What Prometheus reads after mailings of every fate: the same as their counters (docs/behaviour.md, section 9)."""
 
 from __future__ import annotations
 

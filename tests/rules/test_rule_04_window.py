@@ -28,7 +28,7 @@ from tests.rules.rig import Rig, running, until
 pytestmark = pytest.mark.alone
 
 START_LIMIT_US = 100_000
-"""SPEC, rule 11: a mailing whose time has come starts within 100 ms."""
+"""docs/behaviour.md, rule 11: a mailing whose time has come starts within 100 ms."""
 ARRIVAL_SECONDS = 0.05
 """The last call begins so long before the end, so that it arrives before it."""
 

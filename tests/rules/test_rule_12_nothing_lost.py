@@ -80,7 +80,7 @@ async def test_rule_12_a_claim_is_stored_before_the_call(tmp_path: Path) -> None
             assert await rig.finished(marked.id) == (0, 200, 0)
             marked_ids = set(await message_ids(rig, marked.id))
             assert rig.service.delivery is not None
-            owner = rig.service.delivery.engine_id
+            owner = rig.service.delivery.state.engine_id
             ends = {read(message_id) for message_id in marked_ids}
     assert len(seen) == sandbox.requests > 400
     for message_id, nth, row, at_us in seen:
@@ -102,7 +102,7 @@ async def test_rule_12_an_outcome_that_does_not_match_owner_status_and_attempt_c
         await until(lambda: sandbox.requests > refused)
         (message_id,) = await message_ids(rig, mailing.id)
         assert rig.service.delivery is not None
-        owner = rig.service.delivery.engine_id
+        owner = rig.service.delivery.state.engine_id
         with outside(tmp_path) as read:
             before, counts = read(message_id), await rig.counts(mailing.id)
             number = before.attempt

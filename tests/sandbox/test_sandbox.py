@@ -1,4 +1,4 @@
-"""The sandbox over real HTTP: the contract of SPEC, section 3, the faults and the control API."""
+"""The sandbox over real HTTP: the contract of docs/behaviour.md, section 3, the faults and the control API."""
 
 from __future__ import annotations
 

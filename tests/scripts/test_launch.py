@@ -190,7 +190,7 @@ def test_the_commands_of_the_readme_find_it_on_any_port(shared: Launched) -> Non
     assert [line.split()[0] for line in lines if re.match(r"\w+ ", line)] == [
         "mailing", "curl", "curl", "rest", "set", "ask"
     ]  # fmt: skip
-    ours = ["set -e", 'mailing() { python -m gateway.cli "$@"; }', 'curl() { command curl -fsS "$@"; }']
+    ours = ["set -e", 'mailing() { python -m cli "$@"; }', 'curl() { command curl -fsS "$@"; }']
     answer = subprocess.run(
         ["bash", "-c", "\n".join([*ours, *lines])],
         env={
@@ -257,7 +257,7 @@ def test_what_is_printed_to_try_works(shared: Launched) -> None:
     command = re.search(r"\.venv/bin/mailing( .+)", shared.text())
     assert command
     answer = subprocess.run(
-        [sys.executable, "-m", "gateway.cli", *shlex.split(command[1]), "--json"],
+        [sys.executable, "-m", "cli", *shlex.split(command[1]), "--json"],
         env={**CLEAN, "PYTHONPATH": PATH, "MAILING_RUN_FOLDER": str(shared.folder / "data")},
         cwd=shared.folder,
         capture_output=True,

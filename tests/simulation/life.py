@@ -319,8 +319,19 @@ class Life:
         return any(plan.pending or plan.audience_state is not AudienceState.READY for plan in plans)
 
     async def _engine(self, store: Any) -> Delivery:
+        delivery: Delivery | None = None
+        while delivery is None:
+            try:
+                delivery = await self._start(store)
+            except Exception:  # the store fails on purpose: start again, as an operator's restart would
+                await asyncio.sleep(0.5)
+        if not (self.faults.store_fails or self.faults.store_fails_after or self.has_outages):
+            self._looking = asyncio.create_task(self._look(delivery))
+        return delivery
+
+    async def _start(self, store: Any) -> Delivery:
         assert self.provider is not None
-        delivery = Delivery(
+        delivery = await Delivery.join(
             store,
             self.provider,
             clock=self.clock,
@@ -330,18 +341,11 @@ class Life:
             meter=NoMeter(),
             breaker=Breaker(failure_threshold=self.failure_threshold, pause_max_seconds=5.0),
         )
-        while True:
-            try:
-                await delivery.start()
-                break
-            except Exception:  # the store fails on purpose: start again, as an operator's restart would
-                await asyncio.sleep(0.5)
-        if not (self.faults.store_fails or self.faults.store_fails_after or self.has_outages):
-            self._looking = asyncio.create_task(self._look(delivery))
+        await delivery.start()
         return delivery
 
     async def _look(self, delivery: Delivery) -> None:
-        while not delivery.gate.stopping:
+        while not delivery.state.gate.stopping:
             self.stalls += map(str, delivery.liveness.stalls())
             await asyncio.sleep(_LOOK_SECONDS)
 
@@ -370,7 +374,7 @@ class Life:
         if is_claiming:
             claims = claims[-1:]
         elif self.random.random() < 0.4:
-            claims = delivery.hand.claims()
+            claims = delivery.state.hand.claims()
         if claims and self.random.random() < 0.7:
             claim = self.random.choice(claims)
             return next(one for one in self.mailings if one.id == claim.mailing_id), self.clients[claim.client_id]
@@ -384,7 +388,7 @@ class Life:
         self.clients[client.id] = client
         self.owners.setdefault(given.phone_number, []).append(client)
         if delivery is not None:
-            delivery.clients.changed([created.row.id])
+            delivery.actors.clients.changed([created.row.id])
 
     def _somebody(self) -> ClientInput:
         self._next_phone += 1
@@ -412,7 +416,7 @@ class Life:
         client.was.asked(client.given, now_us)
         self.in_doubt |= (doubtful := {old.phone_number, client.given.phone_number})
         await self.store.update_client(client.id, lambda _: given, by=Actor(), now_us=now_us)
-        delivery.clients.changed([client.id])
+        delivery.actors.clients.changed([client.id])
         client.was.returned(self.clock.now_us())
         self.in_doubt -= doubtful
         self.freed.append(old.phone_number)
@@ -422,7 +426,7 @@ class Life:
             client.is_deleted = True
             self.in_doubt.add(client.given.phone_number)
             await self.store.delete_client(client.id, by=Actor(), now_us=self.clock.now_us())
-            delivery.clients.changed([client.id])
+            delivery.actors.clients.changed([client.id])
             client.deleted_us = self.clock.now_us()
             self.in_doubt.discard(client.given.phone_number)
             self.freed.append(client.given.phone_number)

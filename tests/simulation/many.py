@@ -4,7 +4,8 @@ INVARIANT. Parts 1 to 10 and 16 of ``life.py``, over all engines, and:
   2  a rate is kept by all engines together
   3  a message is called again after an understood answer only if its engine was killed, frozen or cut off for longer
      than its lease before that answer was stored; an outage or a read-only server that all engines have is no reason
- 12  nobody waits for a lock for more than 3 s, also when an engine freezes in the middle of a transaction
+ 12  nobody waits for a lock for more than 3 s, and no transaction holds others up for more than 6 s, also when an
+     engine freezes in the middle of a transaction
  13  who waits for whom is declared (``waits.py``), and there is no deadlock
  17  no claim is taken from an engine before its lease is over
 """
@@ -36,6 +37,7 @@ from tests.simulation.world import Call, SimulatedProvider
 
 _STEP_SECONDS: Final = 0.5
 _CALM_US: Final = 30 * SECOND_US
+_COMMAND: Final = "a command"
 _INSIDE: Final = ("record", "renew", "claim")
 """Transactions that are short, and rare, and after which most can go wrong."""
 _CHOOSY_SECONDS: Final = 3.0
@@ -57,12 +59,16 @@ class NotedDatabase(PostgresDatabase):
 
 def _verb(work: Work[Any]) -> str:
     """The store's verb that a work function is of."""
-    name = work.__qualname__.split(".")[1]
-    if name == "_once":  # it is around another's
-        inner = next(
-            cell.cell_contents for cell in work.__closure__ or () if hasattr(cell.cell_contents, "__qualname__")
-        )
-        name = inner.__qualname__.split(".")[1]
+    inside = dict(zip(work.__code__.co_freevars, (cell.cell_contents for cell in work.__closure__ or ()), strict=True))
+    if "work" in inside:  # once more, alone
+        return _verb(inside["work"])
+    body = inside.get("body")  # what engine.store.verbs decorates
+    if body is None:
+        name: str = work.__qualname__.split(".")[1]
+    elif body.__name__ == "_once":  # it is around another verb's change
+        name = inside["args"][0].__qualname__.split(".")[1]
+    else:
+        name = body.__name__
     return name.lstrip("_")
 
 
@@ -113,7 +119,9 @@ class Engine:
         self.pool = pool_of(database)
         self.store = Store(database)
         self.clock = VirtualClock(life.loop, life.random.choice(life.knobs.skews_us))
-        self.delivery = self._delivery()
+        self.provider, self.breaker = self._provider(), self._breaker()
+        self.delivery: Delivery
+        """Once it ``is_up``."""
         self.is_up = False
 
     def _provider(self) -> EngineProvider:
@@ -122,29 +130,33 @@ class Engine:
         who: dict[str, Any] = {"engine": self.name, "ahead_us": self.clock.ahead_us}
         return EngineProvider(life.clock, life.random, life.faults, **known, **who)
 
-    def _delivery(self) -> Delivery:
+    def _breaker(self) -> Breaker:
+        return Breaker(failure_threshold=self.life.random.choice((5, 20)), pause_max_seconds=2.0)
+
+    async def _start(self) -> None:
         life = self.life
-        return Delivery(
+        self.delivery = await Delivery.join(
             self.store,
-            self._provider(),
+            self.provider,
             clock=self.clock,
             random=life.random,
             settings=life.settings,
             name=self.name,
             meter=NoMeter(),
-            breaker=Breaker(failure_threshold=life.random.choice((5, 20)), pause_max_seconds=2.0),
+            breaker=self.breaker,
         )
+        await self.delivery.start()
+        self.store.on_owners_told = self.delivery.actors.clients.owners_told
 
     async def run(self) -> None:
         """Start; when the store fails, again, as an operator's restart would."""
         while True:
             try:
-                await self.delivery.start()
-                self.store.on_owners_told = self.delivery.clients.owners_told
+                await self._start()
                 break
             except StoreUnavailable:
                 await asyncio.sleep(0.5)
-                self.delivery = self._delivery()
+                self.provider, self.breaker = self._provider(), self._breaker()
         self.is_up = True
 
     def kill(self) -> None:
@@ -154,9 +166,12 @@ class Engine:
         self.life.server.hang_up(self.name)
 
     def changing(self) -> set[str]:
-        """Verbs of the store that have changed rows and are not committed."""
-        transactions = (one.transaction for one in self.life.server.sessions if one.program == self.name)
-        return {one.label for one in transactions if one is not None and one.changes}
+        """Verbs of the store that have changed rows and are not committed; and ``_COMMAND``, if one is cut in two."""
+        verbs = set()
+        for session in self.life.server.sessions:
+            if session.program == self.name and session.transaction is not None and session.transaction.changes:
+                verbs |= {session.transaction.label, *((_COMMAND,) if session.awaits_rest else ())}
+        return verbs
 
     @property
     def is_well(self) -> bool:
@@ -334,10 +349,11 @@ class ManyLife:
             await self._frozen(engine)
 
     async def _freeze_inside(self) -> None:
-        """SIGSTOP in the middle of a transaction that holds locks: for some seconds only of a certain one is good."""
+        """SIGSTOP in the middle of a transaction that holds locks: for some seconds only of a certain one is good, or
+        of a command of such a one."""
         if (engine := await self._victim()) is None:
             return
-        began, wanted = self.loop.time(), self.random.choice((None, *_INSIDE))
+        began, wanted = self.loop.time(), self.random.choice((None, _COMMAND, *_INSIDE))
         while (waited := self.loop.time() - began) < 10 and not engine.program.is_frozen:
             verbs = engine.changing() if engine.is_well else set()
             if wanted in verbs or (verbs and (wanted is None or waited > _CHOOSY_SECONDS)):

@@ -17,7 +17,7 @@ from engine.domain.audience import AudienceFilter
 from engine.domain.errors import Conflict, NotFound, ReadOnly
 from engine.domain.validate import ClientInput, MailingInput
 from engine.ports import StoreUnavailable
-from engine.store.rows import Actor
+from engine.store.rows import Actor, ClientChange
 from tests.simulation.knobs import draw_local_hours
 from tests.simulation.life import NEVER_US, SECOND_US, TAGS, Client, Mailing
 
@@ -80,7 +80,7 @@ class People:
 
     def intervene(self, engine: Engine) -> None:
         """An engine hangs. Somebody stops or changes now, through another one, what it has in hand."""
-        claims = engine.delivery.hand.claims()
+        claims = engine.delivery.state.hand.claims()
         for claim in self._random.sample(claims, min(len(claims), self._random.choice((0, 1, 3)))):
             if not self._life.well():
                 return
@@ -208,7 +208,7 @@ class People:
         async def act(engine: Engine) -> None:
             self._ask_edits(edits)
             result = await engine.store.update_clients(
-                list(edits), time_zone=zone, by=Actor(), now_us=engine.clock.now_us()
+                list(edits), ClientChange(time_zone=zone), by=Actor(), now_us=engine.clock.now_us()
             )
             await _tell(engine, result.changed_ids)
             self._end_edits(edits)
@@ -388,5 +388,5 @@ def _phone(given: ClientInput) -> int:
 async def _tell(engine: Engine, client_ids: Iterable[int]) -> None:
     """As the API does after the commit, before it answers."""
     ids = list(client_ids)
-    engine.delivery.clients.changed(ids)
-    await engine.delivery.clients.followed(ids)
+    engine.delivery.actors.clients.changed(ids)
+    await engine.delivery.actors.clients.followed(ids)

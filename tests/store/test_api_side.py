@@ -225,7 +225,7 @@ async def test_rule_14_an_ended_or_cancelled_mailing_is_read_only_but_may_be_del
         row = (await store.set_cancelled(mailing_id, by=BY, now_us=NOW)).row
         assert (await store.set_cancelled(mailing_id, by=BY, now_us=NOW + 1)).row == row
     else:
-        with pytest.raises(ReadOnly, match="has ended"):
+        with pytest.raises(ReadOnly, match="it is ended"):
             await store.set_cancelled(mailing_id, by=BY, now_us=NOW)
     with pytest.raises(ReadOnly, match=str(mailing_id)):
         await store.update_mailing(mailing_id, lambda old: mailing(), by=BY, now_us=NOW)

@@ -1,4 +1,4 @@
-"""A transaction is never cut in half (FINDINGS, 4): gRPC cancels its handlers at their deadline."""
+"""A transaction is never cut in half (docs/measured.md, Tortoise): gRPC cancels its handlers at their deadline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A deleted client's phone number is gone: from all tables, and on SQLite from the files (SPEC, rule 14)."""
+"""A deleted client's phone number is gone: from tables, and on SQLite from files (docs/behaviour.md, rule 14)."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ import pytest
 
 from common import logs, process
 from engine.__main__ import main
-from tests.gateway.test_tls import Authority
+from tests.cli.test_tls import Authority
 
 USER, PASSWORD, DATABASE = "a@b", "p@ss:w/rd?#%й +", "my db/ü"
 QUOTED = "a%40b:p%40ss%3Aw%2Frd%3F%23%25%D0%B9%20+"

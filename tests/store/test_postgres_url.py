@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from common.command_line import BadSettings
 from engine.postgres_url import CONNECT_SECONDS, PostgresUrl, parse
 from engine.settings import load
-from tests.gateway.test_tls import Authority
+from tests.cli.test_tls import Authority
 
 PLAIN = {"host": "h", "port": 5432, "user": "u", "password": None, "database": "d", "timeout": CONNECT_SECONDS}
 

@@ -1,4 +1,4 @@
-"""Which text a message went out with (SPEC, rule 15), on each database."""
+"""Which text a message went out with (docs/behaviour.md, rule 15), on each database."""
 
 from __future__ import annotations
 

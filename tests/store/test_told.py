@@ -1,4 +1,4 @@
-"""A number that got a mailing's text does not get it again, whoever its client is now (SPEC, rule 1)."""
+"""A number that got a mailing's text does not get it again, whoever its client is now (docs/behaviour.md, rule 1)."""
 
 from __future__ import annotations
 

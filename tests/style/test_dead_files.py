@@ -6,7 +6,14 @@ from typing import Final
 
 from tests.style.tree import PACKAGES, imports, module_of, name_of, sources, strings
 
-ENTRY_POINTS: Final = {"engine.__main__", "gateway.__main__", "gateway.cli", "gateway.cli.__main__", "admin"}
+ENTRY_POINTS: Final = {
+    "engine.__main__",
+    "gateway.__main__",
+    "cli",
+    "cli.__main__",
+    "admin.panel",
+    "common.contract.__main__",
+}
 
 
 def test_no_module_is_dead() -> None:

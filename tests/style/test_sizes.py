@@ -1,4 +1,4 @@
-"""Functions short enough to see at once, files under 400 lines (ARCHITECTURE, "Sizes")."""
+"""Functions short enough to see at once, files under 400 lines (docs/house.md)."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
-PACKAGES: Final = ("common", "engine", "gateway", "admin")
+PACKAGES: Final = ("common", "engine", "gateway", "admin", "cli")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 

@@ -26,9 +26,10 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from mailing.v1 import audit_pb2 as mailing_dot_v1_dot_audit__pb2
+from mailing.v1 import options_pb2 as mailing_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mailing/v1/access.proto\x12\nmailing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/descriptor.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16mailing/v1/audit.proto\"\xa0\x02\n\x07\x41\x63\x63ount\x12\x10\n\x02id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x08\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12$\n\x04role\x18\x03 \x01(\x0e\x32\x10.mailing.v1.RoleB\x04\xe2\x41\x01\x02\x12\x35\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0brevoke_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12;\n\x11last_sign_in_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1e\n\x10live_token_count\x18\x07 \x01(\x03\x42\x04\xe2\x41\x01\x03\"\xc4\x03\n\x08\x41piToken\x12\x10\n\x02id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x08\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12$\n\x04role\x18\x03 \x01(\x0e\x32\x10.mailing.v1.RoleB\x04\xe2\x41\x01\x02\x12\x12\n\x04hint\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\ncreated_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x35\n\x0brevoke_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x38\n\x0elast_used_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x31\n\x0c\x63reator_kind\x18\n \x01(\x0e\x32\x15.mailing.v1.ActorKindB\x04\xe2\x41\x01\x03\x12\x1d\n\ncreator_id\x18\x0b \x01(\x03\x42\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x42\r\n\x0b_creator_id\"\xb5\x01\n\x08Identity\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1e\n\x04role\x18\x02 \x01(\x0e\x32\x10.mailing.v1.Role\x12\x17\n\naccount_id\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x15\n\x08token_id\x18\x04 \x01(\x03H\x01\x88\x01\x01\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\r\n\x0b_account_idB\x0b\n\t_token_id*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x11\n\rROLE_OPERATOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03:I\n\rrequired_role\x12\x1e.google.protobuf.MethodOptions\x18\xc5\x8a\x03 \x01(\x0e\x32\x10.mailing.v1.Role:5\n\x0bopen_to_all\x12\x1e.google.protobuf.MethodOptions\x18\xc6\x8a\x03 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mailing/v1/access.proto\x12\nmailing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/descriptor.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16mailing/v1/audit.proto\x1a\x18mailing/v1/options.proto\"\xd1\x02\n\x07\x41\x63\x63ount\x12\x17\n\x02id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x08\xca\xda\x18\x03j\x01\x31\x12\x1d\n\x04name\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x02\xca\xda\x18\x07j\x05maria\x12\x30\n\x04role\x18\x03 \x01(\x0e\x32\x10.mailing.v1.RoleB\x10\xe2\x41\x01\x02\xca\xda\x18\x08j\x06viewer\x12\x35\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12;\n\x0brevoke_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x03\xca\xda\x18\x02P\x01\x12\x41\n\x11last_sign_in_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x03\xca\xda\x18\x02P\x01\x12%\n\x10live_token_count\x18\x07 \x01(\x03\x42\x0b\xe2\x41\x01\x03\xca\xda\x18\x03j\x01\x30\"\xa9\x04\n\x08\x41piToken\x12\x17\n\x02id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x08\xca\xda\x18\x03j\x01\x31\x12\x1f\n\x04name\x18\x02 \x01(\tB\x11\xe2\x41\x01\x02\xca\xda\x18\tj\x07reports\x12\x30\n\x04role\x18\x03 \x01(\x0e\x32\x10.mailing.v1.RoleB\x10\xe2\x41\x01\x02\xca\xda\x18\x08j\x06viewer\x12 \n\x04hint\x18\x04 \x01(\tB\x12\xe2\x41\x01\x03\xca\xda\x18\nj\x08mlt_Zk3q\x12#\n\ncreated_by\x18\x05 \x01(\tB\x0f\xe2\x41\x01\x03\xca\xda\x18\x07j\x05\x61\x64min\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12;\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x01\xca\xda\x18\x02P\x01\x12;\n\x0brevoke_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x03\xca\xda\x18\x02P\x01\x12>\n\x0elast_used_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x03\xca\xda\x18\x02P\x01\x12\x37\n\x0c\x63reator_kind\x18\n \x01(\x0e\x32\x15.mailing.v1.ActorKindB\n\xe2\x41\x01\x03\xca\xda\x18\x02P\x01\x12$\n\ncreator_id\x18\x0b \x01(\x03\x42\x0b\xe2\x41\x01\x03\xca\xda\x18\x03j\x01\x31H\x00\x88\x01\x01:\x0b\xda\xda\x18\x07\n\x05TokenB\r\n\x0b_creator_id\"\xe1\x01\n\x08Identity\x12\x19\n\x04name\x18\x01 \x01(\tB\x0b\xca\xda\x18\x07j\x05\x61\x64min\x12,\n\x04role\x18\x02 \x01(\x0e\x32\x10.mailing.v1.RoleB\x0c\xca\xda\x18\x08j\x06viewer\x12 \n\naccount_id\x18\x03 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x31H\x00\x88\x01\x01\x12\x15\n\x08token_id\x18\x04 \x01(\x03H\x01\x88\x01\x01\x12\x37\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xca\xda\x18\x02P\x01\x42\r\n\x0b_account_idB\x0b\n\t_token_id*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x11\n\rROLE_OPERATOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03:I\n\rrequired_role\x12\x1e.google.protobuf.MethodOptions\x18\xc5\x8a\x03 \x01(\x0e\x32\x10.mailing.v1.Role:5\n\x0bopen_to_all\x12\x1e.google.protobuf.MethodOptions\x18\xc6\x8a\x03 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,47 +37,57 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mailing.v1.access_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ACCOUNT'].fields_by_name['id']._loaded_options = None
-  _globals['_ACCOUNT'].fields_by_name['id']._serialized_options = b'\342A\001\010'
+  _globals['_ACCOUNT'].fields_by_name['id']._serialized_options = b'\342A\001\010\312\332\030\003j\0011'
   _globals['_ACCOUNT'].fields_by_name['name']._loaded_options = None
-  _globals['_ACCOUNT'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_ACCOUNT'].fields_by_name['name']._serialized_options = b'\342A\001\002\312\332\030\007j\005maria'
   _globals['_ACCOUNT'].fields_by_name['role']._loaded_options = None
-  _globals['_ACCOUNT'].fields_by_name['role']._serialized_options = b'\342A\001\002'
+  _globals['_ACCOUNT'].fields_by_name['role']._serialized_options = b'\342A\001\002\312\332\030\010j\006viewer'
   _globals['_ACCOUNT'].fields_by_name['create_time']._loaded_options = None
   _globals['_ACCOUNT'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_ACCOUNT'].fields_by_name['revoke_time']._loaded_options = None
-  _globals['_ACCOUNT'].fields_by_name['revoke_time']._serialized_options = b'\342A\001\003'
+  _globals['_ACCOUNT'].fields_by_name['revoke_time']._serialized_options = b'\342A\001\003\312\332\030\002P\001'
   _globals['_ACCOUNT'].fields_by_name['last_sign_in_time']._loaded_options = None
-  _globals['_ACCOUNT'].fields_by_name['last_sign_in_time']._serialized_options = b'\342A\001\003'
+  _globals['_ACCOUNT'].fields_by_name['last_sign_in_time']._serialized_options = b'\342A\001\003\312\332\030\002P\001'
   _globals['_ACCOUNT'].fields_by_name['live_token_count']._loaded_options = None
-  _globals['_ACCOUNT'].fields_by_name['live_token_count']._serialized_options = b'\342A\001\003'
+  _globals['_ACCOUNT'].fields_by_name['live_token_count']._serialized_options = b'\342A\001\003\312\332\030\003j\0010'
   _globals['_APITOKEN'].fields_by_name['id']._loaded_options = None
-  _globals['_APITOKEN'].fields_by_name['id']._serialized_options = b'\342A\001\010'
+  _globals['_APITOKEN'].fields_by_name['id']._serialized_options = b'\342A\001\010\312\332\030\003j\0011'
   _globals['_APITOKEN'].fields_by_name['name']._loaded_options = None
-  _globals['_APITOKEN'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_APITOKEN'].fields_by_name['name']._serialized_options = b'\342A\001\002\312\332\030\tj\007reports'
   _globals['_APITOKEN'].fields_by_name['role']._loaded_options = None
-  _globals['_APITOKEN'].fields_by_name['role']._serialized_options = b'\342A\001\002'
+  _globals['_APITOKEN'].fields_by_name['role']._serialized_options = b'\342A\001\002\312\332\030\010j\006viewer'
   _globals['_APITOKEN'].fields_by_name['hint']._loaded_options = None
-  _globals['_APITOKEN'].fields_by_name['hint']._serialized_options = b'\342A\001\003'
+  _globals['_APITOKEN'].fields_by_name['hint']._serialized_options = b'\342A\001\003\312\332\030\nj\010mlt_Zk3q'
   _globals['_APITOKEN'].fields_by_name['created_by']._loaded_options = None
-  _globals['_APITOKEN'].fields_by_name['created_by']._serialized_options = b'\342A\001\003'
+  _globals['_APITOKEN'].fields_by_name['created_by']._serialized_options = b'\342A\001\003\312\332\030\007j\005admin'
   _globals['_APITOKEN'].fields_by_name['create_time']._loaded_options = None
   _globals['_APITOKEN'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_APITOKEN'].fields_by_name['expire_time']._loaded_options = None
-  _globals['_APITOKEN'].fields_by_name['expire_time']._serialized_options = b'\342A\001\001'
+  _globals['_APITOKEN'].fields_by_name['expire_time']._serialized_options = b'\342A\001\001\312\332\030\002P\001'
   _globals['_APITOKEN'].fields_by_name['revoke_time']._loaded_options = None
-  _globals['_APITOKEN'].fields_by_name['revoke_time']._serialized_options = b'\342A\001\003'
+  _globals['_APITOKEN'].fields_by_name['revoke_time']._serialized_options = b'\342A\001\003\312\332\030\002P\001'
   _globals['_APITOKEN'].fields_by_name['last_used_time']._loaded_options = None
-  _globals['_APITOKEN'].fields_by_name['last_used_time']._serialized_options = b'\342A\001\003'
+  _globals['_APITOKEN'].fields_by_name['last_used_time']._serialized_options = b'\342A\001\003\312\332\030\002P\001'
   _globals['_APITOKEN'].fields_by_name['creator_kind']._loaded_options = None
-  _globals['_APITOKEN'].fields_by_name['creator_kind']._serialized_options = b'\342A\001\003'
+  _globals['_APITOKEN'].fields_by_name['creator_kind']._serialized_options = b'\342A\001\003\312\332\030\002P\001'
   _globals['_APITOKEN'].fields_by_name['creator_id']._loaded_options = None
-  _globals['_APITOKEN'].fields_by_name['creator_id']._serialized_options = b'\342A\001\003'
-  _globals['_ROLE']._serialized_start=1093
-  _globals['_ROLE']._serialized_end=1173
-  _globals['_ACCOUNT']._serialized_start=164
-  _globals['_ACCOUNT']._serialized_end=452
-  _globals['_APITOKEN']._serialized_start=455
-  _globals['_APITOKEN']._serialized_end=907
-  _globals['_IDENTITY']._serialized_start=910
-  _globals['_IDENTITY']._serialized_end=1091
+  _globals['_APITOKEN'].fields_by_name['creator_id']._serialized_options = b'\342A\001\003\312\332\030\003j\0011'
+  _globals['_APITOKEN']._loaded_options = None
+  _globals['_APITOKEN']._serialized_options = b'\332\332\030\007\n\005Token'
+  _globals['_IDENTITY'].fields_by_name['name']._loaded_options = None
+  _globals['_IDENTITY'].fields_by_name['name']._serialized_options = b'\312\332\030\007j\005admin'
+  _globals['_IDENTITY'].fields_by_name['role']._loaded_options = None
+  _globals['_IDENTITY'].fields_by_name['role']._serialized_options = b'\312\332\030\010j\006viewer'
+  _globals['_IDENTITY'].fields_by_name['account_id']._loaded_options = None
+  _globals['_IDENTITY'].fields_by_name['account_id']._serialized_options = b'\312\332\030\003j\0011'
+  _globals['_IDENTITY'].fields_by_name['expire_time']._loaded_options = None
+  _globals['_IDENTITY'].fields_by_name['expire_time']._serialized_options = b'\312\332\030\002P\001'
+  _globals['_ROLE']._serialized_start=1313
+  _globals['_ROLE']._serialized_end=1393
+  _globals['_ACCOUNT']._serialized_start=190
+  _globals['_ACCOUNT']._serialized_end=527
+  _globals['_APITOKEN']._serialized_start=530
+  _globals['_APITOKEN']._serialized_end=1083
+  _globals['_IDENTITY']._serialized_start=1086
+  _globals['_IDENTITY']._serialized_end=1311
 # @@protoc_insertion_point(module_scope)

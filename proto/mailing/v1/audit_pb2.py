@@ -24,17 +24,36 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from mailing.v1 import options_pb2 as mailing_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16mailing/v1/audit.proto\x12\nmailing.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa2\x02\n\nAuditEvent\x12\n\n\x02id\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x13\n\x0bobject_type\x18\x05 \x01(\t\x12\x16\n\tobject_id\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\'\n\x06\x64\x65tail\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0c\n\x04peer\x18\x08 \x01(\t\x12)\n\nactor_kind\x18\t \x01(\x0e\x32\x15.mailing.v1.ActorKind\x12\x15\n\x08\x61\x63tor_id\x18\n \x01(\x03H\x01\x88\x01\x01\x42\x0c\n\n_object_idB\x0b\n\t_actor_id*\x9b\x01\n\tActorKind\x12\x1a\n\x16\x41\x43TOR_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41\x43TOR_KIND_ACCOUNT\x10\x01\x12\x14\n\x10\x41\x43TOR_KIND_TOKEN\x10\x02\x12\x16\n\x12\x41\x43TOR_KIND_COMMAND\x10\x03\x12\x15\n\x11\x41\x43TOR_KIND_SYSTEM\x10\x04\x12\x15\n\x11\x41\x43TOR_KIND_NOBODY\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16mailing/v1/audit.proto\x12\nmailing.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18mailing/v1/options.proto\"\xb5\x03\n\nAuditEvent\x12\x13\n\x02id\x18\x01 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x31\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x05\x61\x63tor\x18\x03 \x01(\tB\x0b\xca\xda\x18\x07j\x05\x61\x64min\x12#\n\x06\x61\x63tion\x18\x04 \x01(\tB\x13\xca\xda\x18\x0fj\rmailing.pause\x12\"\n\x0bobject_type\x18\x05 \x01(\tB\r\xca\xda\x18\tj\x07mailing\x12\x1f\n\tobject_id\x18\x06 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x31H\x00\x88\x01\x01\x12\x31\n\x06\x64\x65tail\x18\x07 \x01(\x0b\x32\x17.google.protobuf.StructB\x08\xca\xda\x18\x04j\x02{}\x12\x38\n\x04peer\x18\x08 \x01(\tB*\xca\xda\x18&j$198.51.100.7 via ipv4:127.0.0.1:5123\x12:\n\nactor_kind\x18\t \x01(\x0e\x32\x15.mailing.v1.ActorKindB\x0f\xca\xda\x18\x0bP\x01j\x07\x61\x63\x63ount\x12\x1e\n\x08\x61\x63tor_id\x18\n \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x31H\x01\x88\x01\x01\x42\x0c\n\n_object_idB\x0b\n\t_actor_id*\x9b\x01\n\tActorKind\x12\x1a\n\x16\x41\x43TOR_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41\x43TOR_KIND_ACCOUNT\x10\x01\x12\x14\n\x10\x41\x43TOR_KIND_TOKEN\x10\x02\x12\x16\n\x12\x41\x43TOR_KIND_COMMAND\x10\x03\x12\x15\n\x11\x41\x43TOR_KIND_SYSTEM\x10\x04\x12\x15\n\x11\x41\x43TOR_KIND_NOBODY\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mailing.v1.audit_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACTORKIND']._serialized_start=395
-  _globals['_ACTORKIND']._serialized_end=550
-  _globals['_AUDITEVENT']._serialized_start=102
-  _globals['_AUDITEVENT']._serialized_end=392
+  _globals['_AUDITEVENT'].fields_by_name['id']._loaded_options = None
+  _globals['_AUDITEVENT'].fields_by_name['id']._serialized_options = b'\312\332\030\003j\0011'
+  _globals['_AUDITEVENT'].fields_by_name['actor']._loaded_options = None
+  _globals['_AUDITEVENT'].fields_by_name['actor']._serialized_options = b'\312\332\030\007j\005admin'
+  _globals['_AUDITEVENT'].fields_by_name['action']._loaded_options = None
+  _globals['_AUDITEVENT'].fields_by_name['action']._serialized_options = b'\312\332\030\017j\rmailing.pause'
+  _globals['_AUDITEVENT'].fields_by_name['object_type']._loaded_options = None
+  _globals['_AUDITEVENT'].fields_by_name['object_type']._serialized_options = b'\312\332\030\tj\007mailing'
+  _globals['_AUDITEVENT'].fields_by_name['object_id']._loaded_options = None
+  _globals['_AUDITEVENT'].fields_by_name['object_id']._serialized_options = b'\312\332\030\003j\0011'
+  _globals['_AUDITEVENT'].fields_by_name['detail']._loaded_options = None
+  _globals['_AUDITEVENT'].fields_by_name['detail']._serialized_options = b'\312\332\030\004j\002{}'
+  _globals['_AUDITEVENT'].fields_by_name['peer']._loaded_options = None
+  _globals['_AUDITEVENT'].fields_by_name['peer']._serialized_options = b'\312\332\030&j$198.51.100.7 via ipv4:127.0.0.1:5123'
+  _globals['_AUDITEVENT'].fields_by_name['actor_kind']._loaded_options = None
+  _globals['_AUDITEVENT'].fields_by_name['actor_kind']._serialized_options = b'\312\332\030\013P\001j\007account'
+  _globals['_AUDITEVENT'].fields_by_name['actor_id']._loaded_options = None
+  _globals['_AUDITEVENT'].fields_by_name['actor_id']._serialized_options = b'\312\332\030\003j\0011'
+  _globals['_ACTORKIND']._serialized_start=568
+  _globals['_ACTORKIND']._serialized_end=723
+  _globals['_AUDITEVENT']._serialized_start=128
+  _globals['_AUDITEVENT']._serialized_end=565
 # @@protoc_insertion_point(module_scope)

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from mailing.v1 import options_pb2 as mailing_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mailing/v1/client.proto\x12\nmailing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xea\x01\n\x06\x43lient\x12\x10\n\x02id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x08\x12\x1a\n\x0cphone_number\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nphone_code\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x11\n\x03tag\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\ttime_zone\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mailing/v1/client.proto\x12\nmailing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18mailing/v1/options.proto\"\x80\x03\n\x06\x43lient\x12\x17\n\x02id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x08\xca\xda\x18\x03j\x01\x31\x12/\n\x0cphone_number\x18\x02 \x01(\tB\x19\xe2\x41\x01\x02\xca\xda\x18\x11\x18\x64`\x01j\x0b\x37\x39\x31\x36\x31\x32\x33\x34\x35\x36\x37\x12R\n\nphone_code\x18\x03 \x01(\tB>\xe2\x41\x01\x01\xca\xda\x18\x36\"\r^[0-9]{0,16}$* \n\x13NOT_DIGITS_OR_EMPTY\x12\t\n\x03max\x12\x02\x31\x36j\x03\x39\x31\x36\x12<\n\x03tag\x18\x04 \x01(\tB/\xe2\x41\x01\x01\xca\xda\x18\'\x18@\"\x0c^[^\\u0000]*$*\x10\n\x0eNULL_CHARACTERj\x03new\x12,\n\ttime_zone\x18\x05 \x01(\tB\x19\xe2\x41\x01\x01\xca\xda\x18\x11\x18\x64j\rEurope/Moscow\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,19 +35,19 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mailing.v1.client_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CLIENT'].fields_by_name['id']._loaded_options = None
-  _globals['_CLIENT'].fields_by_name['id']._serialized_options = b'\342A\001\010'
+  _globals['_CLIENT'].fields_by_name['id']._serialized_options = b'\342A\001\010\312\332\030\003j\0011'
   _globals['_CLIENT'].fields_by_name['phone_number']._loaded_options = None
-  _globals['_CLIENT'].fields_by_name['phone_number']._serialized_options = b'\342A\001\002'
+  _globals['_CLIENT'].fields_by_name['phone_number']._serialized_options = b'\342A\001\002\312\332\030\021\030d`\001j\01379161234567'
   _globals['_CLIENT'].fields_by_name['phone_code']._loaded_options = None
-  _globals['_CLIENT'].fields_by_name['phone_code']._serialized_options = b'\342A\001\001'
+  _globals['_CLIENT'].fields_by_name['phone_code']._serialized_options = b'\342A\001\001\312\332\0306\"\r^[0-9]{0,16}$* \n\023NOT_DIGITS_OR_EMPTY\022\t\n\003max\022\00216j\003916'
   _globals['_CLIENT'].fields_by_name['tag']._loaded_options = None
-  _globals['_CLIENT'].fields_by_name['tag']._serialized_options = b'\342A\001\001'
+  _globals['_CLIENT'].fields_by_name['tag']._serialized_options = b'\342A\001\001\312\332\030\'\030@\"\014^[^\\u0000]*$*\020\n\016NULL_CHARACTERj\003new'
   _globals['_CLIENT'].fields_by_name['time_zone']._loaded_options = None
-  _globals['_CLIENT'].fields_by_name['time_zone']._serialized_options = b'\342A\001\001'
+  _globals['_CLIENT'].fields_by_name['time_zone']._serialized_options = b'\342A\001\001\312\332\030\021\030dj\rEurope/Moscow'
   _globals['_CLIENT'].fields_by_name['create_time']._loaded_options = None
   _globals['_CLIENT'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_CLIENT'].fields_by_name['update_time']._loaded_options = None
   _globals['_CLIENT'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
-  _globals['_CLIENT']._serialized_start=106
-  _globals['_CLIENT']._serialized_end=340
+  _globals['_CLIENT']._serialized_start=132
+  _globals['_CLIENT']._serialized_end=516
 # @@protoc_insertion_point(module_scope)

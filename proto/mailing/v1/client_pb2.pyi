@@ -31,7 +31,7 @@ class Client(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.int
-    """Given by the engine; never used again, not even after a deletion."""
+    """Never used again, not even after a deletion."""
     phone_number: _builtins.str
     """7XXXXXXXXXX, unique. On input "+7 (916) 123-45-67", "89161234567" and "9161234567" are understood as well: spaces,
     dashes of any kind and dots between groups of two or more digits, one group in parentheses. What may be somebody
@@ -40,7 +40,7 @@ class Client(_message.Message):
     phone_code: _builtins.str
     """The operator's code, 1 to 16 digits. Empty on input: digits 2 to 4 of the number."""
     tag: _builtins.str
-    """A free label, 64 characters at most; may be empty."""
+    """A free label; may be empty."""
     time_zone: _builtins.str
     """An IANA name such as "Europe/Moscow". Empty on input: the engine's setting MAILING_DEFAULT_TIME_ZONE ("UTC")."""
     @_builtins.property

@@ -23,25 +23,70 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from mailing.v1 import options_pb2 as mailing_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mailing/v1/engine.proto\x12\nmailing.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdc\x02\n\x0c\x45ngineStatus\x12\x0f\n\x07workers\x18\x01 \x01(\x05\x12\x12\n\nqueue_size\x18\x02 \x01(\x05\x12\x13\n\x0bqueue_depth\x18\x03 \x01(\x05\x12\x11\n\tin_flight\x18\x04 \x01(\x05\x12\x17\n\nrate_limit\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\x0frate_per_second\x18\x06 \x01(\x01\x12)\n\x07sending\x18\x07 \x01(\x0e\x32\x18.mailing.v1.SendingState\x12*\n\x07\x62reaker\x18\x08 \x01(\x0b\x32\x19.mailing.v1.BreakerStatus\x12+\n\x07\x65ngines\x18\t \x03(\x0b\x32\x1a.mailing.v1.EngineInstance\x12\'\n\x06\x61\x63tors\x18\n \x03(\x0b\x32\x17.mailing.v1.ActorHealth\x12\x11\n\tengine_id\x18\x0b \x01(\x03\x42\r\n\x0b_rate_limit\"\x9b\x01\n\rBreakerStatus\x12\'\n\x05state\x18\x01 \x01(\x0e\x32\x18.mailing.v1.BreakerState\x12\x33\n\x0fnext_probe_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x14\x63onsecutive_failures\x18\x03 \x01(\x05\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"\xb2\x01\n\x0e\x45ngineInstance\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0eheartbeat_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07workers\x18\x05 \x01(\x05\x12\x11\n\tin_flight\x18\x06 \x01(\x05\"N\n\x0b\x41\x63torHealth\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07healthy\x18\x02 \x01(\x08\x12\x10\n\x08restarts\x18\x03 \x01(\x05\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t*b\n\x0cSendingState\x12\x1d\n\x19SENDING_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SENDING_STATE_RUNNING\x10\x01\x12\x18\n\x14SENDING_STATE_PAUSED\x10\x02*z\n\x0c\x42reakerState\x12\x1d\n\x19\x42REAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42REAKER_STATE_CLOSED\x10\x01\x12\x16\n\x12\x42REAKER_STATE_OPEN\x10\x02\x12\x19\n\x15\x42REAKER_STATE_BLOCKED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mailing/v1/engine.proto\x12\nmailing.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18mailing/v1/options.proto\"\xf3\x03\n\x0c\x45ngineStatus\x12\x19\n\x07workers\x18\x01 \x01(\x05\x42\x08\xca\xda\x18\x04j\x02\x36\x34\x12\x1e\n\nqueue_size\x18\x02 \x01(\x05\x42\n\xca\xda\x18\x06j\x04\x31\x30\x30\x30\x12\x1c\n\x0bqueue_depth\x18\x03 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x1a\n\tin_flight\x18\x04 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x30\x12U\n\nrate_limit\x18\x05 \x01(\x01\x42<\xca\xda\x18\x38*\x1e\n\rBAD_RATE_OR_0\x12\r\n\x03max\x12\x06\x31\x30\x30\x30\x30\x30\x31\x00\x00\x00\x00\x00\x00\x00\x00\x39\x00\x00\x00\x00\x00j\xf8@j\x04\x35\x30.0H\x00\x88\x01\x01\x12\"\n\x0frate_per_second\x18\x06 \x01(\x01\x42\t\xca\xda\x18\x05j\x03\x30.0\x12\x38\n\x07sending\x18\x07 \x01(\x0e\x32\x18.mailing.v1.SendingStateB\r\xca\xda\x18\tj\x07running\x12*\n\x07\x62reaker\x18\x08 \x01(\x0b\x32\x19.mailing.v1.BreakerStatus\x12+\n\x07\x65ngines\x18\t \x03(\x0b\x32\x1a.mailing.v1.EngineInstance\x12\'\n\x06\x61\x63tors\x18\n \x03(\x0b\x32\x17.mailing.v1.ActorHealth\x12\x1a\n\tengine_id\x18\x0b \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x31:\x0c\xda\xda\x18\x08\n\x06\x45ngineB\r\n\x0b_rate_limit\"\xd1\x01\n\rBreakerStatus\x12\x35\n\x05state\x18\x01 \x01(\x0e\x32\x18.mailing.v1.BreakerStateB\x0c\xca\xda\x18\x08j\x06\x63losed\x12;\n\x0fnext_probe_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xca\xda\x18\x02P\x01\x12%\n\x14\x63onsecutive_failures\x18\x03 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x16\n\x06\x64\x65tail\x18\x04 \x01(\tB\x06\xca\xda\x18\x02j\x00:\r\xda\xda\x18\t\n\x07\x42reaker\"\xdf\x01\n\x0e\x45ngineInstance\x12\x13\n\x02id\x18\x01 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x31\x12\x1d\n\x04name\x18\x02 \x01(\tB\x0f\xca\xda\x18\x0bj\thost:4711\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0eheartbeat_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x07workers\x18\x05 \x01(\x05\x42\x08\xca\xda\x18\x04j\x02\x36\x34\x12\x1a\n\tin_flight\x18\x06 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x30\"z\n\x0b\x41\x63torHealth\x12\x1a\n\x04name\x18\x01 \x01(\tB\x0c\xca\xda\x18\x08j\x06ticker\x12\x0f\n\x07healthy\x18\x02 \x01(\x08\x12\x19\n\x08restarts\x18\x03 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x16\n\x06\x64\x65tail\x18\x04 \x01(\tB\x06\xca\xda\x18\x02j\x00:\x0b\xda\xda\x18\x07\n\x05\x41\x63tor*b\n\x0cSendingState\x12\x1d\n\x19SENDING_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SENDING_STATE_RUNNING\x10\x01\x12\x18\n\x14SENDING_STATE_PAUSED\x10\x02*z\n\x0c\x42reakerState\x12\x1d\n\x19\x42REAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42REAKER_STATE_CLOSED\x10\x01\x12\x16\n\x12\x42REAKER_STATE_OPEN\x10\x02\x12\x19\n\x15\x42REAKER_STATE_BLOCKED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mailing.v1.engine_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SENDINGSTATE']._serialized_start=842
-  _globals['_SENDINGSTATE']._serialized_end=940
-  _globals['_BREAKERSTATE']._serialized_start=942
-  _globals['_BREAKERSTATE']._serialized_end=1064
-  _globals['_ENGINESTATUS']._serialized_start=73
-  _globals['_ENGINESTATUS']._serialized_end=421
-  _globals['_BREAKERSTATUS']._serialized_start=424
-  _globals['_BREAKERSTATUS']._serialized_end=579
-  _globals['_ENGINEINSTANCE']._serialized_start=582
-  _globals['_ENGINEINSTANCE']._serialized_end=760
-  _globals['_ACTORHEALTH']._serialized_start=762
-  _globals['_ACTORHEALTH']._serialized_end=840
+  _globals['_ENGINESTATUS'].fields_by_name['workers']._loaded_options = None
+  _globals['_ENGINESTATUS'].fields_by_name['workers']._serialized_options = b'\312\332\030\004j\00264'
+  _globals['_ENGINESTATUS'].fields_by_name['queue_size']._loaded_options = None
+  _globals['_ENGINESTATUS'].fields_by_name['queue_size']._serialized_options = b'\312\332\030\006j\0041000'
+  _globals['_ENGINESTATUS'].fields_by_name['queue_depth']._loaded_options = None
+  _globals['_ENGINESTATUS'].fields_by_name['queue_depth']._serialized_options = b'\312\332\030\003j\0010'
+  _globals['_ENGINESTATUS'].fields_by_name['in_flight']._loaded_options = None
+  _globals['_ENGINESTATUS'].fields_by_name['in_flight']._serialized_options = b'\312\332\030\003j\0010'
+  _globals['_ENGINESTATUS'].fields_by_name['rate_limit']._loaded_options = None
+  _globals['_ENGINESTATUS'].fields_by_name['rate_limit']._serialized_options = b'\312\332\0308*\036\n\rBAD_RATE_OR_0\022\r\n\003max\022\0061000001\000\000\000\000\000\000\000\0009\000\000\000\000\000j\370@j\00450.0'
+  _globals['_ENGINESTATUS'].fields_by_name['rate_per_second']._loaded_options = None
+  _globals['_ENGINESTATUS'].fields_by_name['rate_per_second']._serialized_options = b'\312\332\030\005j\0030.0'
+  _globals['_ENGINESTATUS'].fields_by_name['sending']._loaded_options = None
+  _globals['_ENGINESTATUS'].fields_by_name['sending']._serialized_options = b'\312\332\030\tj\007running'
+  _globals['_ENGINESTATUS'].fields_by_name['engine_id']._loaded_options = None
+  _globals['_ENGINESTATUS'].fields_by_name['engine_id']._serialized_options = b'\312\332\030\003j\0011'
+  _globals['_ENGINESTATUS']._loaded_options = None
+  _globals['_ENGINESTATUS']._serialized_options = b'\332\332\030\010\n\006Engine'
+  _globals['_BREAKERSTATUS'].fields_by_name['state']._loaded_options = None
+  _globals['_BREAKERSTATUS'].fields_by_name['state']._serialized_options = b'\312\332\030\010j\006closed'
+  _globals['_BREAKERSTATUS'].fields_by_name['next_probe_time']._loaded_options = None
+  _globals['_BREAKERSTATUS'].fields_by_name['next_probe_time']._serialized_options = b'\312\332\030\002P\001'
+  _globals['_BREAKERSTATUS'].fields_by_name['consecutive_failures']._loaded_options = None
+  _globals['_BREAKERSTATUS'].fields_by_name['consecutive_failures']._serialized_options = b'\312\332\030\003j\0010'
+  _globals['_BREAKERSTATUS'].fields_by_name['detail']._loaded_options = None
+  _globals['_BREAKERSTATUS'].fields_by_name['detail']._serialized_options = b'\312\332\030\002j\000'
+  _globals['_BREAKERSTATUS']._loaded_options = None
+  _globals['_BREAKERSTATUS']._serialized_options = b'\332\332\030\t\n\007Breaker'
+  _globals['_ENGINEINSTANCE'].fields_by_name['id']._loaded_options = None
+  _globals['_ENGINEINSTANCE'].fields_by_name['id']._serialized_options = b'\312\332\030\003j\0011'
+  _globals['_ENGINEINSTANCE'].fields_by_name['name']._loaded_options = None
+  _globals['_ENGINEINSTANCE'].fields_by_name['name']._serialized_options = b'\312\332\030\013j\thost:4711'
+  _globals['_ENGINEINSTANCE'].fields_by_name['workers']._loaded_options = None
+  _globals['_ENGINEINSTANCE'].fields_by_name['workers']._serialized_options = b'\312\332\030\004j\00264'
+  _globals['_ENGINEINSTANCE'].fields_by_name['in_flight']._loaded_options = None
+  _globals['_ENGINEINSTANCE'].fields_by_name['in_flight']._serialized_options = b'\312\332\030\003j\0010'
+  _globals['_ACTORHEALTH'].fields_by_name['name']._loaded_options = None
+  _globals['_ACTORHEALTH'].fields_by_name['name']._serialized_options = b'\312\332\030\010j\006ticker'
+  _globals['_ACTORHEALTH'].fields_by_name['restarts']._loaded_options = None
+  _globals['_ACTORHEALTH'].fields_by_name['restarts']._serialized_options = b'\312\332\030\003j\0010'
+  _globals['_ACTORHEALTH'].fields_by_name['detail']._loaded_options = None
+  _globals['_ACTORHEALTH'].fields_by_name['detail']._serialized_options = b'\312\332\030\002j\000'
+  _globals['_ACTORHEALTH']._loaded_options = None
+  _globals['_ACTORHEALTH']._serialized_options = b'\332\332\030\007\n\005Actor'
+  _globals['_SENDINGSTATE']._serialized_start=1162
+  _globals['_SENDINGSTATE']._serialized_end=1260
+  _globals['_BREAKERSTATE']._serialized_start=1262
+  _globals['_BREAKERSTATE']._serialized_end=1384
+  _globals['_ENGINESTATUS']._serialized_start=99
+  _globals['_ENGINESTATUS']._serialized_end=598
+  _globals['_BREAKERSTATUS']._serialized_start=601
+  _globals['_BREAKERSTATUS']._serialized_end=810
+  _globals['_ENGINEINSTANCE']._serialized_start=813
+  _globals['_ENGINEINSTANCE']._serialized_end=1036
+  _globals['_ACTORHEALTH']._serialized_start=1038
+  _globals['_ACTORHEALTH']._serialized_end=1160
 # @@protoc_insertion_point(module_scope)

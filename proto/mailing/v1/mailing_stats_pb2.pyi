@@ -172,7 +172,7 @@ class MailingStats(_message.Message):
 
     @_builtins.property
     def forecast(self) -> Global___Forecast:
-        """When it will be through. Not set: it has ended or is cancelled."""
+        """When it will be through. Empty: it has ended or is cancelled."""
 
     @_builtins.property
     def attempts(self) -> Global___AttemptStats:
@@ -468,7 +468,7 @@ class MailingProgress(_message.Message):
 
     @_builtins.property
     def forecast(self) -> Global___Forecast:
-        """When it will be through; a second old at most. Not set: it has ended or is cancelled."""
+        """When it will be through; a second old at most. Empty: it has ended or is cancelled."""
 
     def __init__(
         self,

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from mailing.v1 import options_pb2 as mailing_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18mailing/v1/message.proto\x12\nmailing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x84\x05\n\x07Message\x12\x10\n\x02id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x08\x12\x18\n\nmailing_id\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1c\n\tclient_id\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x1a\n\x0cphone_number\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12/\n\x06status\x18\x05 \x01(\x0e\x32\x19.mailing.v1.MessageStatusB\x04\xe2\x41\x01\x03\x12/\n\x06reason\x18\x06 \x01(\x0e\x32\x19.mailing.v1.NotSentReasonB\x04\xe2\x41\x01\x03\x12\x16\n\x08\x61ttempts\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x33\n\tsent_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12;\n\x11next_attempt_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\nlast_error\x18\x0b \x01(\x0b\x32\x18.mailing.v1.MessageErrorB\x04\xe2\x41\x01\x03\x12\x32\n\x0f\x61ttempt_history\x18\x0c \x03(\x0b\x32\x13.mailing.v1.AttemptB\x04\xe2\x41\x01\x03\x12\x1f\n\x0ctext_version\x18\r \x01(\x05\x42\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\x12\n\x04text\x18\x0e \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nfinal_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x42\x0c\n\n_client_idB\x0f\n\r_text_version\"H\n\x0cMessageError\x12\x18\n\x0bhttp_status\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\tB\x0e\n\x0c_http_status\"\xde\x01\n\x07\x41ttempt\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x0bhttp_status\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12+\n\x07outcome\x18\x06 \x01(\x0e\x32\x1a.mailing.v1.AttemptOutcomeB\x0e\n\x0c_http_status*\xa1\x01\n\x0e\x41ttemptOutcome\x12\x1f\n\x1b\x41TTEMPT_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41TTEMPT_OUTCOME_SENT\x10\x01\x12\x1c\n\x18\x41TTEMPT_OUTCOME_REJECTED\x10\x02\x12\x1c\n\x18\x41TTEMPT_OUTCOME_DEFERRED\x10\x03\x12\x18\n\x14\x41TTEMPT_OUTCOME_LOST\x10\x04*\x81\x01\n\rMessageStatus\x12\x1e\n\x1aMESSAGE_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16MESSAGE_STATUS_PENDING\x10\x01\x12\x17\n\x13MESSAGE_STATUS_SENT\x10\x02\x12\x1b\n\x17MESSAGE_STATUS_NOT_SENT\x10\x03*\xa9\x01\n\rNotSentReason\x12\x1f\n\x1bNOT_SENT_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17NOT_SENT_REASON_EXPIRED\x10\x01\x12\x1c\n\x18NOT_SENT_REASON_REJECTED\x10\x02\x12\x1d\n\x19NOT_SENT_REASON_CANCELLED\x10\x03\x12\x1d\n\x19NOT_SENT_REASON_UNCERTAIN\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18mailing/v1/message.proto\x12\nmailing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18mailing/v1/options.proto\"\xfb\x05\n\x07Message\x12\x17\n\x02id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x08\xca\xda\x18\x03j\x01\x31\x12\x1f\n\nmailing_id\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x03\xca\xda\x18\x03j\x01\x31\x12#\n\tclient_id\x18\x03 \x01(\x03\x42\x0b\xe2\x41\x01\x03\xca\xda\x18\x03j\x01\x31H\x00\x88\x01\x01\x12-\n\x0cphone_number\x18\x04 \x01(\tB\x17\xe2\x41\x01\x03\xca\xda\x18\x0fP\x01j\x0b\x37\x39\x31\x36\x31\x32\x33\x34\x35\x36\x37\x12\x39\n\x06status\x18\x05 \x01(\x0e\x32\x19.mailing.v1.MessageStatusB\x0e\xe2\x41\x01\x03\xca\xda\x18\x06j\x04sent\x12\x35\n\x06reason\x18\x06 \x01(\x0e\x32\x19.mailing.v1.NotSentReasonB\n\xe2\x41\x01\x03\xca\xda\x18\x02P\x01\x12\x1d\n\x08\x61ttempts\x18\x07 \x01(\x05\x42\x0b\xe2\x41\x01\x03\xca\xda\x18\x03j\x01\x31\x12\x35\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x39\n\tsent_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x03\xca\xda\x18\x02P\x01\x12\x41\n\x11next_attempt_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x03\xca\xda\x18\x02P\x01\x12\x38\n\nlast_error\x18\x0b \x01(\x0b\x32\x18.mailing.v1.MessageErrorB\n\xe2\x41\x01\x03\xca\xda\x18\x02P\x01\x12\x39\n\x0f\x61ttempt_history\x18\x0c \x03(\x0b\x32\x13.mailing.v1.AttemptB\x0b\xe2\x41\x01\x03\xca\xda\x18\x03\x88\x01\x01\x12&\n\x0ctext_version\x18\r \x01(\x05\x42\x0b\xe2\x41\x01\x03\xca\xda\x18\x03j\x01\x31H\x01\x88\x01\x01\x12$\n\x04text\x18\x0e \x01(\tB\x16\xe2\x41\x01\x03\xca\xda\x18\x0ej\tBig sale!\x88\x01\x01\x12:\n\nfinal_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x03\xca\xda\x18\x02P\x01\x42\x0c\n\n_client_idB\x0f\n\r_text_version\"y\n\x0cMessageError\x12*\n\x0bhttp_status\x18\x01 \x01(\x05\x42\x10\xca\xda\x18\x0cj\x03\x35\x30\x33z\x05int64H\x00\x88\x01\x01\x12-\n\x06\x64\x65tail\x18\x02 \x01(\tB\x1d\xca\xda\x18\x19j\x17\x35\x30\x33 Service UnavailableB\x0e\n\x0c_http_status\"\x9d\x02\n\x07\x41ttempt\x12\x17\n\x06number\x18\x01 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x31\x12\x36\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xca\xda\x18\x02P\x01\x12\x34\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xca\xda\x18\x02P\x01\x12*\n\x0bhttp_status\x18\x04 \x01(\x05\x42\x10\xca\xda\x18\x0cj\x03\x32\x30\x30z\x05int64H\x00\x88\x01\x01\x12\x16\n\x06\x64\x65tail\x18\x05 \x01(\tB\x06\xca\xda\x18\x02j\x00\x12\x37\n\x07outcome\x18\x06 \x01(\x0e\x32\x1a.mailing.v1.AttemptOutcomeB\n\xca\xda\x18\x06j\x04sentB\x0e\n\x0c_http_status*\xa1\x01\n\x0e\x41ttemptOutcome\x12\x1f\n\x1b\x41TTEMPT_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41TTEMPT_OUTCOME_SENT\x10\x01\x12\x1c\n\x18\x41TTEMPT_OUTCOME_REJECTED\x10\x02\x12\x1c\n\x18\x41TTEMPT_OUTCOME_DEFERRED\x10\x03\x12\x18\n\x14\x41TTEMPT_OUTCOME_LOST\x10\x04*\x81\x01\n\rMessageStatus\x12\x1e\n\x1aMESSAGE_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16MESSAGE_STATUS_PENDING\x10\x01\x12\x17\n\x13MESSAGE_STATUS_SENT\x10\x02\x12\x1b\n\x17MESSAGE_STATUS_NOT_SENT\x10\x03*\xa9\x01\n\rNotSentReason\x12\x1f\n\x1bNOT_SENT_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17NOT_SENT_REASON_EXPIRED\x10\x01\x12\x1c\n\x18NOT_SENT_REASON_REJECTED\x10\x02\x12\x1d\n\x19NOT_SENT_REASON_CANCELLED\x10\x03\x12\x1d\n\x19NOT_SENT_REASON_UNCERTAIN\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,45 +35,61 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mailing.v1.message_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MESSAGE'].fields_by_name['id']._loaded_options = None
-  _globals['_MESSAGE'].fields_by_name['id']._serialized_options = b'\342A\001\010'
+  _globals['_MESSAGE'].fields_by_name['id']._serialized_options = b'\342A\001\010\312\332\030\003j\0011'
   _globals['_MESSAGE'].fields_by_name['mailing_id']._loaded_options = None
-  _globals['_MESSAGE'].fields_by_name['mailing_id']._serialized_options = b'\342A\001\003'
+  _globals['_MESSAGE'].fields_by_name['mailing_id']._serialized_options = b'\342A\001\003\312\332\030\003j\0011'
   _globals['_MESSAGE'].fields_by_name['client_id']._loaded_options = None
-  _globals['_MESSAGE'].fields_by_name['client_id']._serialized_options = b'\342A\001\003'
+  _globals['_MESSAGE'].fields_by_name['client_id']._serialized_options = b'\342A\001\003\312\332\030\003j\0011'
   _globals['_MESSAGE'].fields_by_name['phone_number']._loaded_options = None
-  _globals['_MESSAGE'].fields_by_name['phone_number']._serialized_options = b'\342A\001\003'
+  _globals['_MESSAGE'].fields_by_name['phone_number']._serialized_options = b'\342A\001\003\312\332\030\017P\001j\01379161234567'
   _globals['_MESSAGE'].fields_by_name['status']._loaded_options = None
-  _globals['_MESSAGE'].fields_by_name['status']._serialized_options = b'\342A\001\003'
+  _globals['_MESSAGE'].fields_by_name['status']._serialized_options = b'\342A\001\003\312\332\030\006j\004sent'
   _globals['_MESSAGE'].fields_by_name['reason']._loaded_options = None
-  _globals['_MESSAGE'].fields_by_name['reason']._serialized_options = b'\342A\001\003'
+  _globals['_MESSAGE'].fields_by_name['reason']._serialized_options = b'\342A\001\003\312\332\030\002P\001'
   _globals['_MESSAGE'].fields_by_name['attempts']._loaded_options = None
-  _globals['_MESSAGE'].fields_by_name['attempts']._serialized_options = b'\342A\001\003'
+  _globals['_MESSAGE'].fields_by_name['attempts']._serialized_options = b'\342A\001\003\312\332\030\003j\0011'
   _globals['_MESSAGE'].fields_by_name['create_time']._loaded_options = None
   _globals['_MESSAGE'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_MESSAGE'].fields_by_name['sent_time']._loaded_options = None
-  _globals['_MESSAGE'].fields_by_name['sent_time']._serialized_options = b'\342A\001\003'
+  _globals['_MESSAGE'].fields_by_name['sent_time']._serialized_options = b'\342A\001\003\312\332\030\002P\001'
   _globals['_MESSAGE'].fields_by_name['next_attempt_time']._loaded_options = None
-  _globals['_MESSAGE'].fields_by_name['next_attempt_time']._serialized_options = b'\342A\001\003'
+  _globals['_MESSAGE'].fields_by_name['next_attempt_time']._serialized_options = b'\342A\001\003\312\332\030\002P\001'
   _globals['_MESSAGE'].fields_by_name['last_error']._loaded_options = None
-  _globals['_MESSAGE'].fields_by_name['last_error']._serialized_options = b'\342A\001\003'
+  _globals['_MESSAGE'].fields_by_name['last_error']._serialized_options = b'\342A\001\003\312\332\030\002P\001'
   _globals['_MESSAGE'].fields_by_name['attempt_history']._loaded_options = None
-  _globals['_MESSAGE'].fields_by_name['attempt_history']._serialized_options = b'\342A\001\003'
+  _globals['_MESSAGE'].fields_by_name['attempt_history']._serialized_options = b'\342A\001\003\312\332\030\003\210\001\001'
   _globals['_MESSAGE'].fields_by_name['text_version']._loaded_options = None
-  _globals['_MESSAGE'].fields_by_name['text_version']._serialized_options = b'\342A\001\003'
+  _globals['_MESSAGE'].fields_by_name['text_version']._serialized_options = b'\342A\001\003\312\332\030\003j\0011'
   _globals['_MESSAGE'].fields_by_name['text']._loaded_options = None
-  _globals['_MESSAGE'].fields_by_name['text']._serialized_options = b'\342A\001\003'
+  _globals['_MESSAGE'].fields_by_name['text']._serialized_options = b'\342A\001\003\312\332\030\016j\tBig sale!\210\001\001'
   _globals['_MESSAGE'].fields_by_name['final_time']._loaded_options = None
-  _globals['_MESSAGE'].fields_by_name['final_time']._serialized_options = b'\342A\001\003'
-  _globals['_ATTEMPTOUTCOME']._serialized_start=1053
-  _globals['_ATTEMPTOUTCOME']._serialized_end=1214
-  _globals['_MESSAGESTATUS']._serialized_start=1217
-  _globals['_MESSAGESTATUS']._serialized_end=1346
-  _globals['_NOTSENTREASON']._serialized_start=1349
-  _globals['_NOTSENTREASON']._serialized_end=1518
-  _globals['_MESSAGE']._serialized_start=107
-  _globals['_MESSAGE']._serialized_end=751
-  _globals['_MESSAGEERROR']._serialized_start=753
-  _globals['_MESSAGEERROR']._serialized_end=825
-  _globals['_ATTEMPT']._serialized_start=828
-  _globals['_ATTEMPT']._serialized_end=1050
+  _globals['_MESSAGE'].fields_by_name['final_time']._serialized_options = b'\342A\001\003\312\332\030\002P\001'
+  _globals['_MESSAGEERROR'].fields_by_name['http_status']._loaded_options = None
+  _globals['_MESSAGEERROR'].fields_by_name['http_status']._serialized_options = b'\312\332\030\014j\003503z\005int64'
+  _globals['_MESSAGEERROR'].fields_by_name['detail']._loaded_options = None
+  _globals['_MESSAGEERROR'].fields_by_name['detail']._serialized_options = b'\312\332\030\031j\027503 Service Unavailable'
+  _globals['_ATTEMPT'].fields_by_name['number']._loaded_options = None
+  _globals['_ATTEMPT'].fields_by_name['number']._serialized_options = b'\312\332\030\003j\0011'
+  _globals['_ATTEMPT'].fields_by_name['start_time']._loaded_options = None
+  _globals['_ATTEMPT'].fields_by_name['start_time']._serialized_options = b'\312\332\030\002P\001'
+  _globals['_ATTEMPT'].fields_by_name['end_time']._loaded_options = None
+  _globals['_ATTEMPT'].fields_by_name['end_time']._serialized_options = b'\312\332\030\002P\001'
+  _globals['_ATTEMPT'].fields_by_name['http_status']._loaded_options = None
+  _globals['_ATTEMPT'].fields_by_name['http_status']._serialized_options = b'\312\332\030\014j\003200z\005int64'
+  _globals['_ATTEMPT'].fields_by_name['detail']._loaded_options = None
+  _globals['_ATTEMPT'].fields_by_name['detail']._serialized_options = b'\312\332\030\002j\000'
+  _globals['_ATTEMPT'].fields_by_name['outcome']._loaded_options = None
+  _globals['_ATTEMPT'].fields_by_name['outcome']._serialized_options = b'\312\332\030\006j\004sent'
+  _globals['_ATTEMPTOUTCOME']._serialized_start=1310
+  _globals['_ATTEMPTOUTCOME']._serialized_end=1471
+  _globals['_MESSAGESTATUS']._serialized_start=1474
+  _globals['_MESSAGESTATUS']._serialized_end=1603
+  _globals['_NOTSENTREASON']._serialized_start=1606
+  _globals['_NOTSENTREASON']._serialized_end=1775
+  _globals['_MESSAGE']._serialized_start=133
+  _globals['_MESSAGE']._serialized_end=896
+  _globals['_MESSAGEERROR']._serialized_start=898
+  _globals['_MESSAGEERROR']._serialized_end=1019
+  _globals['_ATTEMPT']._serialized_start=1022
+  _globals['_ATTEMPT']._serialized_end=1307
 # @@protoc_insertion_point(module_scope)

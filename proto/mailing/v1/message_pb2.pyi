@@ -271,7 +271,7 @@ class Attempt(_message.Message):
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When the call was over; for one that was lost, when that was found out."""
+        """When the call was over; for one that was lost, when that was found out. Not set: not yet."""
 
     def __init__(
         self,

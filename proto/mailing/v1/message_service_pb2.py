@@ -26,9 +26,10 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from mailing.v1 import access_pb2 as mailing_dot_v1_dot_access__pb2
 from mailing.v1 import message_pb2 as mailing_dot_v1_dot_message__pb2
+from mailing.v1 import options_pb2 as mailing_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n mailing/v1/message_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17mailing/v1/access.proto\x1a\x18mailing/v1/message.proto\"-\n\x11GetMessageRequest\x12\x18\n\nmessage_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"\xb0\x02\n\x13ListMessagesRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1d\n\nmailing_id\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1c\n\tclient_id\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12/\n\x06status\x18\x05 \x01(\x0e\x32\x19.mailing.v1.MessageStatusB\x04\xe2\x41\x01\x01\x12/\n\x06reason\x18\x06 \x01(\x0e\x32\x19.mailing.v1.NotSentReasonB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x01\x42\r\n\x0b_mailing_idB\x0c\n\n_client_id\"j\n\x14ListMessagesResponse\x12%\n\x08messages\x18\x01 \x03(\x0b\x32\x13.mailing.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\x32\x99\x02\n\x0eMessageService\x12k\n\nGetMessage\x12\x1d.mailing.v1.GetMessageRequest\x1a\x13.mailing.v1.Message\")\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/messages/{message_id}\x12\x99\x01\n\x0cListMessages\x12\x1f.mailing.v1.ListMessagesRequest\x1a .mailing.v1.ListMessagesResponse\"F\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02<\x12\x10/api/v1/messagesZ(\x12&/api/v1/mailings/{mailing_id}/messagesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n mailing/v1/message_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17mailing/v1/access.proto\x1a\x18mailing/v1/message.proto\x1a\x18mailing/v1/options.proto\"-\n\x11GetMessageRequest\x12\x18\n\nmessage_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"\xb0\x02\n\x13ListMessagesRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1d\n\nmailing_id\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1c\n\tclient_id\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12/\n\x06status\x18\x05 \x01(\x0e\x32\x19.mailing.v1.MessageStatusB\x04\xe2\x41\x01\x01\x12/\n\x06reason\x18\x06 \x01(\x0e\x32\x19.mailing.v1.NotSentReasonB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x01\x42\r\n\x0b_mailing_idB\x0c\n\n_client_id\"j\n\x14ListMessagesResponse\x12%\n\x08messages\x18\x01 \x03(\x0b\x32\x13.mailing.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\x32\xdb\x02\n\x0eMessageService\x12k\n\nGetMessage\x12\x1d.mailing.v1.GetMessageRequest\x1a\x13.mailing.v1.Message\")\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/messages/{message_id}\x12\xdb\x01\n\x0cListMessages\x12\x1f.mailing.v1.ListMessagesRequest\x1a .mailing.v1.ListMessagesResponse\"\x87\x01\xa8\xd4\x18\x01\xd2\xda\x18=B;\n\x13listMailingMessages\x12\x08messages\x1a\x1aList messages of a mailing\x82\xd3\xe4\x93\x02<\x12\x10/api/v1/messagesZ(\x12&/api/v1/mailings/{mailing_id}/messagesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,13 +57,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MESSAGESERVICE'].methods_by_name['GetMessage']._loaded_options = None
   _globals['_MESSAGESERVICE'].methods_by_name['GetMessage']._serialized_options = b'\250\324\030\001\202\323\344\223\002\037\022\035/api/v1/messages/{message_id}'
   _globals['_MESSAGESERVICE'].methods_by_name['ListMessages']._loaded_options = None
-  _globals['_MESSAGESERVICE'].methods_by_name['ListMessages']._serialized_options = b'\250\324\030\001\202\323\344\223\002<\022\020/api/v1/messagesZ(\022&/api/v1/mailings/{mailing_id}/messages'
-  _globals['_GETMESSAGEREQUEST']._serialized_start=162
-  _globals['_GETMESSAGEREQUEST']._serialized_end=207
-  _globals['_LISTMESSAGESREQUEST']._serialized_start=210
-  _globals['_LISTMESSAGESREQUEST']._serialized_end=514
-  _globals['_LISTMESSAGESRESPONSE']._serialized_start=516
-  _globals['_LISTMESSAGESRESPONSE']._serialized_end=622
-  _globals['_MESSAGESERVICE']._serialized_start=625
-  _globals['_MESSAGESERVICE']._serialized_end=906
+  _globals['_MESSAGESERVICE'].methods_by_name['ListMessages']._serialized_options = b'\250\324\030\001\322\332\030=B;\n\023listMailingMessages\022\010messages\032\032List messages of a mailing\202\323\344\223\002<\022\020/api/v1/messagesZ(\022&/api/v1/mailings/{mailing_id}/messages'
+  _globals['_GETMESSAGEREQUEST']._serialized_start=188
+  _globals['_GETMESSAGEREQUEST']._serialized_end=233
+  _globals['_LISTMESSAGESREQUEST']._serialized_start=236
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=540
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=542
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=648
+  _globals['_MESSAGESERVICE']._serialized_start=651
+  _globals['_MESSAGESERVICE']._serialized_end=998
 # @@protoc_insertion_point(module_scope)

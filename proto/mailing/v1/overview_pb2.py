@@ -26,23 +26,30 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from mailing.v1 import engine_pb2 as mailing_dot_v1_dot_engine__pb2
 from mailing.v1 import mailing_pb2 as mailing_dot_v1_dot_mailing__pb2
 from mailing.v1 import mailing_stats_pb2 as mailing_dot_v1_dot_mailing__stats__pb2
+from mailing.v1 import options_pb2 as mailing_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mailing/v1/overview.proto\x12\nmailing.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17mailing/v1/engine.proto\x1a\x18mailing/v1/mailing.proto\x1a\x1emailing/v1/mailing_stats.proto\"\x9e\x03\n\x08Overview\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x08mailings\x18\x02 \x03(\x0b\x32\x18.mailing.v1.MailingBrief\x12\x16\n\x0emailings_total\x18\x03 \x01(\x03\x12\x31\n\x0emessage_counts\x18\x04 \x01(\x0b\x32\x19.mailing.v1.MessageCounts\x12,\n\tlast_hour\x18\x05 \x03(\x0b\x32\x19.mailing.v1.TimelinePoint\x12+\n\x08last_day\x18\x06 \x03(\x0b\x32\x19.mailing.v1.TimelinePoint\x12,\n\x08provider\x18\x07 \x01(\x0b\x32\x1a.mailing.v1.ProviderHealth\x12(\n\x06\x65ngine\x18\x08 \x01(\x0b\x32\x18.mailing.v1.EngineStatus\x12%\n\x08warnings\x18\t \x03(\x0b\x32\x13.mailing.v1.Warning\x12\x17\n\x0frate_per_second\x18\n \x01(\x01\"\xdb\x03\n\x0cMailingBrief\x12\x12\n\nmailing_id\x18\x01 \x01(\x03\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\'\n\x05state\x18\x03 \x01(\x0e\x32\x18.mailing.v1.MailingState\x12\x31\n\x0e\x61udience_state\x18\x04 \x01(\x0e\x32\x19.mailing.v1.AudienceState\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x0emessage_counts\x18\x07 \x01(\x0b\x32\x19.mailing.v1.MessageCounts\x12\x10\n\x08progress\x18\x08 \x01(\x01\x12\x17\n\x0frate_per_second\x18\t \x01(\x01\x12=\n\x19\x65stimated_completion_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x06missed\x18\x0b \x01(\x03H\x00\x88\x01\x01\x12\x32\n\x0enext_open_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07_missed\"\xd4\x01\n\x0eProviderHealth\x12*\n\x07\x62reaker\x18\x01 \x01(\x0b\x32\x19.mailing.v1.BreakerStatus\x12\x16\n\x0ewindow_seconds\x18\x02 \x01(\x01\x12\r\n\x05\x63\x61lls\x18\x03 \x01(\x03\x12\x0e\n\x06\x65rrors\x18\x04 \x01(\x03\x12\x18\n\x0b\x65rror_share\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x35\n\x0flatency_seconds\x18\x06 \x01(\x0b\x32\x1c.mailing.v1.LatencyQuantilesB\x0e\n\x0c_error_share\"\x86\x01\n\x07Warning\x12%\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x17.mailing.v1.WarningCode\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x17\n\nmailing_id\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x0e\n\x06missed\x18\x04 \x01(\x03\x12\x0c\n\x04name\x18\x05 \x01(\tB\r\n\x0b_mailing_id*\xaf\x02\n\x0bWarningCode\x12\x1c\n\x18WARNING_CODE_UNSPECIFIED\x10\x00\x12\'\n#WARNING_CODE_PROVIDER_TOKEN_REFUSED\x10\x01\x12%\n!WARNING_CODE_PROVIDER_UNREACHABLE\x10\x02\x12\x1f\n\x1bWARNING_CODE_SENDING_PAUSED\x10\x03\x12\x1c\n\x18WARNING_CODE_ENGINE_LOST\x10\x04\x12 \n\x1cWARNING_CODE_ACTOR_UNHEALTHY\x10\x05\x12&\n\"WARNING_CODE_MAILING_WILL_MISS_END\x10\x06\x12)\n%WARNING_CODE_PAUSED_MAILING_ENDS_SOON\x10\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mailing/v1/overview.proto\x12\nmailing.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17mailing/v1/engine.proto\x1a\x18mailing/v1/mailing.proto\x1a\x1emailing/v1/mailing_stats.proto\x1a\x18mailing/v1/options.proto\"\x9e\x03\n\x08Overview\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x08mailings\x18\x02 \x03(\x0b\x32\x18.mailing.v1.MailingBrief\x12\x16\n\x0emailings_total\x18\x03 \x01(\x03\x12\x31\n\x0emessage_counts\x18\x04 \x01(\x0b\x32\x19.mailing.v1.MessageCounts\x12,\n\tlast_hour\x18\x05 \x03(\x0b\x32\x19.mailing.v1.TimelinePoint\x12+\n\x08last_day\x18\x06 \x03(\x0b\x32\x19.mailing.v1.TimelinePoint\x12,\n\x08provider\x18\x07 \x01(\x0b\x32\x1a.mailing.v1.ProviderHealth\x12(\n\x06\x65ngine\x18\x08 \x01(\x0b\x32\x18.mailing.v1.EngineStatus\x12%\n\x08warnings\x18\t \x03(\x0b\x32\x13.mailing.v1.Warning\x12\x17\n\x0frate_per_second\x18\n \x01(\x01\"\xeb\x03\n\x0cMailingBrief\x12\x12\n\nmailing_id\x18\x01 \x01(\x03\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\'\n\x05state\x18\x03 \x01(\x0e\x32\x18.mailing.v1.MailingState\x12\x31\n\x0e\x61udience_state\x18\x04 \x01(\x0e\x32\x19.mailing.v1.AudienceState\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x0emessage_counts\x18\x07 \x01(\x0b\x32\x19.mailing.v1.MessageCounts\x12\x10\n\x08progress\x18\x08 \x01(\x01\x12\x17\n\x0frate_per_second\x18\t \x01(\x01\x12\x45\n\x19\x65stimated_completion_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xca\xda\x18\x02P\x01\x12\x13\n\x06missed\x18\x0b \x01(\x03H\x00\x88\x01\x01\x12:\n\x0enext_open_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xca\xda\x18\x02P\x01\x42\t\n\x07_missed\"\xd4\x01\n\x0eProviderHealth\x12*\n\x07\x62reaker\x18\x01 \x01(\x0b\x32\x19.mailing.v1.BreakerStatus\x12\x16\n\x0ewindow_seconds\x18\x02 \x01(\x01\x12\r\n\x05\x63\x61lls\x18\x03 \x01(\x03\x12\x0e\n\x06\x65rrors\x18\x04 \x01(\x03\x12\x18\n\x0b\x65rror_share\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x35\n\x0flatency_seconds\x18\x06 \x01(\x0b\x32\x1c.mailing.v1.LatencyQuantilesB\x0e\n\x0c_error_share\"\x8e\x01\n\x07Warning\x12%\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x17.mailing.v1.WarningCode\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x17\n\nmailing_id\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x0e\n\x06missed\x18\x04 \x01(\x03\x12\x14\n\x04name\x18\x05 \x01(\tB\x06\xca\xda\x18\x02P\x01\x42\r\n\x0b_mailing_id*\xaf\x02\n\x0bWarningCode\x12\x1c\n\x18WARNING_CODE_UNSPECIFIED\x10\x00\x12\'\n#WARNING_CODE_PROVIDER_TOKEN_REFUSED\x10\x01\x12%\n!WARNING_CODE_PROVIDER_UNREACHABLE\x10\x02\x12\x1f\n\x1bWARNING_CODE_SENDING_PAUSED\x10\x03\x12\x1c\n\x18WARNING_CODE_ENGINE_LOST\x10\x04\x12 \n\x1cWARNING_CODE_ACTOR_UNHEALTHY\x10\x05\x12&\n\"WARNING_CODE_MAILING_WILL_MISS_END\x10\x06\x12)\n%WARNING_CODE_PAUSED_MAILING_ENDS_SOON\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mailing.v1.overview_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WARNINGCODE']._serialized_start=1405
-  _globals['_WARNINGCODE']._serialized_end=1708
-  _globals['_OVERVIEW']._serialized_start=158
-  _globals['_OVERVIEW']._serialized_end=572
-  _globals['_MAILINGBRIEF']._serialized_start=575
-  _globals['_MAILINGBRIEF']._serialized_end=1050
-  _globals['_PROVIDERHEALTH']._serialized_start=1053
-  _globals['_PROVIDERHEALTH']._serialized_end=1265
-  _globals['_WARNING']._serialized_start=1268
-  _globals['_WARNING']._serialized_end=1402
+  _globals['_MAILINGBRIEF'].fields_by_name['estimated_completion_time']._loaded_options = None
+  _globals['_MAILINGBRIEF'].fields_by_name['estimated_completion_time']._serialized_options = b'\312\332\030\002P\001'
+  _globals['_MAILINGBRIEF'].fields_by_name['next_open_time']._loaded_options = None
+  _globals['_MAILINGBRIEF'].fields_by_name['next_open_time']._serialized_options = b'\312\332\030\002P\001'
+  _globals['_WARNING'].fields_by_name['name']._loaded_options = None
+  _globals['_WARNING'].fields_by_name['name']._serialized_options = b'\312\332\030\002P\001'
+  _globals['_WARNINGCODE']._serialized_start=1455
+  _globals['_WARNINGCODE']._serialized_end=1758
+  _globals['_OVERVIEW']._serialized_start=184
+  _globals['_OVERVIEW']._serialized_end=598
+  _globals['_MAILINGBRIEF']._serialized_start=601
+  _globals['_MAILINGBRIEF']._serialized_end=1092
+  _globals['_PROVIDERHEALTH']._serialized_start=1095
+  _globals['_PROVIDERHEALTH']._serialized_end=1307
+  _globals['_WARNING']._serialized_start=1310
+  _globals['_WARNING']._serialized_end=1452
 # @@protoc_insertion_point(module_scope)

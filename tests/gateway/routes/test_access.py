@@ -73,7 +73,6 @@ async def test_an_account_lives_until_it_is_revoked(gateway: Gateway) -> None:
 
 
 async def test_an_account_is_revoked_with_the_tokens_that_it_has_made(gateway: Gateway) -> None:
-    """Issue 9, section 1, 14."""
     made = (await gateway.post("/accounts", {**OLGA, "role": "admin"})).json
     session = (await gateway.post("/session", {"name": "olga", "password": OLGA["password"]})).json["secret"]
     token = (await gateway.post("/tokens", {"name": "olga", "role": "viewer"}, token=session)).json

@@ -1,4 +1,4 @@
-"""Who may call what over HTTP: every route of the application, and every kind of caller (SPEC, section 6).
+"""Who may call what over HTTP: every route of the application, and every kind of caller (docs/behaviour.md, section 6).
 
 The routes are those that the application has, the roles those that the contract declares: a new route is in here by
 itself, and one that the contract knows nothing of fails until it is said below whom it is for.

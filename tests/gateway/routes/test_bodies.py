@@ -9,8 +9,8 @@ import zlib
 import pytest
 
 from scripts.token_channel import API_TOKEN
+from tests.gateway.http.test_connections import answer_to, connect
 from tests.gateway.rig import Gateway
-from tests.gateway.test_connections import answer_to, connect
 
 BODY = b'{"phone_number": "79160000001"}'
 ROWS = b"phone_number\n79160000001\n79160000002\n"

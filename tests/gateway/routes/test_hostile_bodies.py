@@ -10,8 +10,11 @@ from typing import Any, Final
 import orjson
 import pytest
 
-from gateway.problems import ERRORS_MAX, Problem
-from gateway.schemas import MailingCreateSchema
+from common.error_codes import ErrorCode
+from gateway.http.problems import invalid
+from gateway.shapes import Use, schema_of
+from gateway.shapes.fields import ERRORS_MAX
+from mailing.v1.mailing_pb2 import Mailing
 from tests.gateway.rig import Answer, Gateway
 
 MIB: Final = 1024 * 1024
@@ -129,7 +132,7 @@ LISTS: Final[list[tuple[list[Any], int]]] = [
 
 @pytest.mark.parametrize(("tags", "errors"), LISTS, ids=["full", "too long", "far too long", "99 bad", "all bad"])
 def test_lists_are_cut_and_checked_no_further_than_their_errors_are_told(tags: list[Any], errors: int) -> None:
-    found: Any = MailingCreateSchema().validate(
+    found: Any = schema_of(Mailing.DESCRIPTOR, Use.CREATE)().validate(
         {
             "text": "x",
             "start_time": "2030-01-01T00:00:00Z",
@@ -142,9 +145,12 @@ def test_lists_are_cut_and_checked_no_further_than_their_errors_are_told(tags: l
 
 
 def test_a_problem_names_a_hundred_and_says_how_many_more() -> None:
-    many = Problem(422, "bad", [(f"/{number}" + "k" * 999, "m" * 9999) for number in range(250)]).body("/")["errors"]
+    fault = ErrorCode.BAD_SORT.format(choices="m" * 9999)
+    many = invalid([(f"/{number}" + "k" * 999, fault) for number in range(250)]).body("/")["errors"]
     assert len(many) == 101
-    assert many[-1] == {"pointer": "", "message": "and 150 more"}
+    more = {"code": "MORE_FIELDS", "arguments": {"count": "150"}}
+    assert many[-1] == {"pointer": "", "message": "and 150 more fields are bad", **more}
     assert max(len(each["pointer"]) for each in many) == 200
     assert max(len(each["message"]) for each in many) == 1000
-    assert len(Problem(422, "bad", [("/a", "b")] * 100).errors) == 100
+    assert max(len(each["arguments"].get("choices", "")) for each in many) == 1000
+    assert len(invalid([("/a", fault)] * 100).errors) == 100

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.csv_rows import RowReader
-from gateway.import_stream import SLICE_BYTES
-from gateway.inflate import inflated
-from gateway.limits import ImportPlaces
-from gateway.problems import Problem
+from gateway.http.inflate import inflated
+from gateway.http.limits import ImportPlaces
+from gateway.http.problems import Problem
+from gateway.tables.csv_rows import RowReader
+from gateway.tables.import_stream import SLICE_BYTES
 from tests.gateway.rig import Answer, Gateway, serving
 from tests.rules.rig import until
 

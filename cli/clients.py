@@ -1,0 +1,183 @@
+"""`mailing clients …`"""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import show
+from cli.exporting import export_clients
+from cli.failures import UsageFailure
+from cli.flags import Given, flags, names
+from cli.importing import import_clients
+from cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
+from cli.plain import INT64_MAX
+from cli.session import CALL_SECONDS, Session, run
+from gateway.tables.csv_rows import Format, RowReader
+from gateway.tables.encodings import encoding_of
+from mailing.v1.client_pb2 import Client
+from mailing.v1.client_service_pb2 import (
+    CreateClientRequest,
+    DeleteClientRequest,
+    ExportClientsRequest,
+    GetClientRequest,
+    ListClientsRequest,
+    ListClientsResponse,
+    UpdateClientRequest,
+)
+
+app = typer.Typer(help="People who can receive texts.", no_args_is_help=True)
+
+ClientId = Annotated[int, typer.Argument(metavar="ID", help="The client's id.", min=1, max=INT64_MAX)]
+
+
+@app.command("import")
+def import_(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="CSV with a header row, or NDJSON; - reads stdin.")],
+    errors_file: Annotated[
+        Path | None, typer.Option(help="Write all rejected lines there, as CSV: line,field,message.")
+    ] = None,
+    format: Annotated[str, typer.Option(help="csv, ndjson, or auto: told by the first line.")] = "auto",
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            help="Like koi8-r or windows-1252; told from the bytes when they are UTF-8, UTF-16 or Windows-1251."
+        ),
+    ] = None,
+) -> None:
+    """Add or change clients from a file, by phone number. Bad rows are skipped and reported (exit code 1)."""
+    reader = RowReader(_format(format), _encoding(encoding))
+    run(context, lambda session: import_clients(session, file, errors_file, reader))
+
+
+@app.command("export")
+@flags(ExportClientsRequest.DESCRIPTOR)
+def export(
+    context: typer.Context,
+    given: Given,
+    file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="Where to; - is stdout.")] = "-",
+    format: Annotated[str, typer.Option(help="csv or ndjson; auto: by the file's name, else csv.")] = "auto",
+    raw: Annotated[
+        bool, typer.Option("--raw", help="CSV for programs: no apostrophe before what a table program would run.")
+    ] = False,
+) -> None:
+    """Write clients as CSV or NDJSON, as `clients import` takes them."""
+    request = ExportClientsRequest(page_size=1000, **given)
+    run(context, lambda session: export_clients(session, file, request, _format(format), is_raw=raw))
+
+
+@app.command("list")
+@flags(ListClientsRequest.DESCRIPTOR)
+def list_(context: typer.Context, given: Given, limit: Limit = DEFAULT_LIMIT, all_: All = False) -> None:
+    """List clients; filters that are given must all hold."""
+
+    async def act(session: Session) -> None:
+        async def fetch(size: int, token: str) -> ListClientsResponse:
+            request = ListClientsRequest(page_size=size, page_token=token, **given)
+            return await session.clients.ListClients(request, timeout=CALL_SECONDS, metadata=session.metadata)
+
+        items, total, token = await collect(fetch, lambda page: list(page.clients), None if all_ else limit)
+        body = show.table(
+            ("id", show.NUMBER),
+            "phone number",
+            "code",
+            ("tag", show.TEXT),
+            ("time zone", show.TEXT),
+            ("added", show.TIME),
+        )
+        for c in items:
+            row = (str(c.id), c.phone_number, c.phone_code, show.cut(c.tag, 64) or show.NONE, c.time_zone)
+            body.add_row(*row, show.brief(c, "create_time"))
+        show.many(session, "clients", items, total, token, body)
+
+    run(context, act)
+
+
+@app.command("get")
+def get(context: typer.Context, client_id: ClientId) -> None:
+    """Show one client."""
+
+    async def act(session: Session) -> None:
+        request = GetClientRequest(client_id=client_id)
+        _show(session, await session.clients.GetClient(request, timeout=CALL_SECONDS, metadata=session.metadata))
+
+    run(context, act)
+
+
+@app.command("add")
+@flags(Client.DESCRIPTOR, without=["phone_number"])
+def add(
+    context: typer.Context,
+    phone_number: Annotated[
+        str, typer.Argument(metavar="PHONE_NUMBER", help='Like 79161234567 or "+7 (916) 1234567".')
+    ],
+    given: Given,
+) -> None:
+    """Add a client."""
+
+    async def act(session: Session) -> None:
+        client = Client(phone_number=phone_number, **given)
+        request = CreateClientRequest(client=client, request_id=str(uuid.uuid4()))
+        _show(session, await session.clients.CreateClient(request, timeout=CALL_SECONDS, metadata=session.metadata))
+
+    run(context, act)
+
+
+@app.command("edit")
+@flags(Client.DESCRIPTOR)
+def edit(context: typer.Context, client_id: ClientId, given: Given) -> None:
+    """Change a client; what is not given stays."""
+    if not given:
+        raise UsageFailure(f"nothing to change: give {names(Client.DESCRIPTOR)}")
+
+    async def act(session: Session) -> None:
+        request = UpdateClientRequest(client=Client(id=client_id, **given))
+        request.update_mask.paths.extend(given)
+        _show(session, await session.clients.UpdateClient(request, timeout=CALL_SECONDS, metadata=session.metadata))
+
+    run(context, act)
+
+
+@app.command("delete")
+def delete(context: typer.Context, client_id: ClientId, yes: Yes = False) -> None:
+    """Delete a client and its pending messages; the history of sent ones stays without the number."""
+    confirm(f"Delete client {client_id}?", yes)
+
+    async def act(session: Session) -> None:
+        request = DeleteClientRequest(client_id=client_id)
+        await session.clients.DeleteClient(request, timeout=CALL_SECONDS, metadata=session.metadata)
+        session.out.print("{}" if session.json else f"Client {client_id} is deleted.", markup=False)
+
+    run(context, act)
+
+
+def _show(session: Session, client: Client) -> None:
+    rows = [
+        ("client", str(client.id)),
+        ("phone number", client.phone_number),
+        ("phone code", client.phone_code),
+        ("tag", show.cut(client.tag, 64) or show.NONE),
+        ("time zone", client.time_zone),
+        ("added", show.when(client, "create_time")),
+        ("changed", show.when(client, "update_time")),
+    ]
+    show.one(session, client, rows)
+
+
+def _encoding(name: str | None) -> str | None:
+    found = None if name is None else encoding_of(name)
+    if name is not None and found is None:
+        raise UsageFailure(f"--encoding: {name!r} is none that is known here; it may be koi8-r, cp866, windows-1252, …")
+    return found
+
+
+def _format(text: str) -> Format:
+    formats: tuple[Format, ...] = ("auto", "csv", "ndjson")
+    for known in formats:
+        if text == known:
+            return known
+    raise UsageFailure(f"--format: {text!r} is not one of {', '.join(formats)}")

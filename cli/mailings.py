@@ -1,0 +1,369 @@
+"""`mailing mailing …`: register, follow, steer."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from cli import show
+from cli.failures import UsageFailure
+from cli.mailing_preview import show_preview
+from cli.mailing_stats import show_stats
+from cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
+from cli.plain import INT64_MAX
+from cli.session import CALL_SECONDS, Session, run
+from cli.texts import Encoding, text_of
+from cli.values import enum_number, local_hours, moment, timestamp
+from cli.watch import RECONNECT_SECONDS, watch_mailing
+from mailing.v1.mailing_pb2 import AudienceFilter, Mailing, MailingState, OnUncertain
+from mailing.v1.mailing_service_pb2 import (
+    CancelMailingRequest,
+    CreateMailingRequest,
+    DeleteMailingRequest,
+    GetMailingRequest,
+    GetMailingStatsRequest,
+    ListMailingsRequest,
+    ListMailingsResponse,
+    PauseMailingRequest,
+    PreviewMailingRequest,
+    ResumeMailingRequest,
+    UpdateMailingRequest,
+)
+
+app = typer.Typer(help="Register, follow and steer mailings.", no_args_is_help=True)
+
+_TIME = "now, +10m (s, m, h, d, w) or a time with its offset, like 2026-01-31T09:00:00+03:00"
+MailingId = Annotated[int, typer.Argument(metavar="ID", help="The mailing's id.", min=1, max=INT64_MAX)]
+NewText = Annotated[str, typer.Option("--text", help="What is sent, 1 to 4096 characters; - reads stdin.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="Only clients with this tag; may be repeated.")]
+Codes = Annotated[list[str] | None, typer.Option("--phone-code", help="Only this operator code; may be repeated.")]
+Start = Annotated[str, typer.Option("--start", help=f"When sending starts: {_TIME}.")]
+End = Annotated[str, typer.Option("--end", help=f"When it ends: {_TIME}; + counts from the start.")]
+Hours = Annotated[str | None, typer.Option("--local-hours", help="Only in these hours of each client's time zone.")]
+Rate = Annotated[float | None, typer.Option("--rate", help="At most so many messages a second.")]
+Uncertain = Annotated[
+    str | None,
+    typer.Option("--on-uncertain", help="resend (default) or not_sent: when nobody can know whether it went out."),
+]
+Reconnect = Annotated[
+    float, typer.Option(min=0, help="How long to wait for an engine that goes away meanwhile, in seconds.")
+]
+
+
+def _mailing(
+    text: str,
+    encoding: str | None,
+    tag: list[str] | None,
+    phone_code: list[str] | None,
+    start: str,
+    end: str,
+    hours: str | None,
+    rate: float | None,
+    on_uncertain: str | None,
+) -> Mailing:
+    begins = moment("--start", start, datetime.now(UTC))
+    mailing = Mailing(
+        text=text_of("--text", text, encoding),
+        filter=AudienceFilter(tags=tag or (), phone_codes=phone_code or ()),
+        start_time=timestamp(begins),
+        end_time=timestamp(moment("--end", end, begins)),
+        rate_limit=rate,
+    )
+    mailing.on_uncertain = OnUncertain.ValueType(
+        enum_number("--on-uncertain", on_uncertain, "ON_UNCERTAIN_", OnUncertain.keys())
+    )
+    if hours is not None:
+        mailing.local_hours.CopyFrom(local_hours(hours))
+    return mailing
+
+
+@app.command("create")
+def create(
+    context: typer.Context,
+    text: NewText,
+    tag: Tags = None,
+    phone_code: Codes = None,
+    start: Start = "now",
+    end: End = "+24h",
+    local_hours: Hours = None,
+    rate: Rate = None,
+    on_uncertain: Uncertain = None,
+    encoding: Encoding = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it until it is finished.")] = False,
+) -> None:
+    """Register a mailing."""
+    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain)
+
+    async def act(session: Session) -> None:
+        request = CreateMailingRequest(mailing=mailing, request_id=str(uuid.uuid4()))
+        made = await session.mailings.CreateMailing(request, timeout=CALL_SECONDS, metadata=session.metadata)
+        if not watch:
+            _show(session, made)
+            return
+        if not session.json:
+            session.out.print(f"Mailing {made.id} is registered.")
+        await watch_mailing(session, made.id, RECONNECT_SECONDS, until_end=False)
+
+    run(context, act)
+
+
+@app.command("preview")
+def preview(
+    context: typer.Context,
+    text: NewText,
+    tag: Tags = None,
+    phone_code: Codes = None,
+    start: Start = "now",
+    end: End = "+24h",
+    local_hours: Hours = None,
+    rate: Rate = None,
+    on_uncertain: Uncertain = None,
+    encoding: Encoding = None,
+) -> None:
+    """Say how many clients, segments and how long, for options as `create` takes them; stores nothing."""
+    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain)
+
+    run(context, lambda session: _preview(session, mailing, None))
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    state: Annotated[
+        str | None, typer.Option(help="Only those: scheduled, active, paused, cancelled or ended.")
+    ] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    all_: All = False,
+) -> None:
+    """List mailings, the newest first."""
+    wanted = MailingState.ValueType(enum_number("--state", state, "MAILING_STATE_", MailingState.keys()))
+
+    async def act(session: Session) -> None:
+        async def fetch(size: int, token: str) -> ListMailingsResponse:
+            request = ListMailingsRequest(page_size=size, page_token=token, state=wanted)
+            return await session.mailings.ListMailings(request, timeout=CALL_SECONDS, metadata=session.metadata)
+
+        items, total, token = await collect(fetch, lambda page: list(page.mailings), None if all_ else limit)
+        numbers = [(name, show.NUMBER) for name in ("total", "sent", "not sent", "pending")]
+        times = [("start", show.TIME), ("end", show.TIME)]
+        body = show.table(("id", show.NUMBER), "state", ("text", show.TEXT), *times, *numbers)
+        for m in items:
+            counts = m.message_counts
+            body.add_row(
+                str(m.id),
+                show.word(m, "state"),
+                show.cut(m.text, 30),
+                show.brief(m, "start_time"),
+                show.brief(m, "end_time"),
+                *map(show.number, (counts.total, counts.sent, counts.not_sent, counts.pending)),
+            )
+        show.many(session, "mailings", items, total, token, body)
+
+    run(context, act)
+
+
+@app.command("get")
+def get(context: typer.Context, mailing_id: MailingId) -> None:
+    """Show one mailing."""
+
+    async def act(session: Session) -> None:
+        request = GetMailingRequest(mailing_id=mailing_id)
+        _show(session, await session.mailings.GetMailing(request, timeout=CALL_SECONDS, metadata=session.metadata))
+
+    run(context, act)
+
+
+@app.command("edit")
+def edit(
+    context: typer.Context,
+    mailing_id: MailingId,
+    text: Annotated[str | None, typer.Option("--text", help="What is sent; - reads stdin.")] = None,
+    tag: Tags = None,
+    all_tags: Annotated[bool, typer.Option("--all-tags", help="Do not restrict the tags any more.")] = False,
+    phone_code: Codes = None,
+    all_phone_codes: Annotated[bool, typer.Option("--all-phone-codes", help="Nor the operator codes.")] = False,
+    start: Annotated[str | None, typer.Option("--start", help=f"{_TIME}.")] = None,
+    end: Annotated[str | None, typer.Option("--end", help=f"{_TIME}; + counts from --start, else from now.")] = None,
+    local_hours_: Annotated[
+        str | None, typer.Option("--local-hours", help="Like 09:00-21:00; any: at any hour.")
+    ] = None,
+    rate: Annotated[float | None, typer.Option("--rate", help="Messages a second; 0: no limit of its own.")] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only say what it would make of what is not sent yet; changes nothing.")
+    ] = False,
+    encoding: Encoding = None,
+) -> None:
+    """Change an open mailing; what is not given stays, unsent messages follow."""
+    changed = Mailing(id=mailing_id)
+    paths: list[str] = []
+    if text is not None:
+        changed.text = text_of("--text", text, encoding)
+        paths.append("text")
+    if tag or all_tags:
+        changed.filter.tags.extend([] if all_tags else tag or [])
+        paths.append("filter.tags")
+    if phone_code or all_phone_codes:
+        changed.filter.phone_codes.extend([] if all_phone_codes else phone_code or [])
+        paths.append("filter.phone_codes")
+    paths += _edit_times(changed, start, end)
+    paths += _edit_pace(changed, local_hours_, rate)
+    if not paths:
+        raise UsageFailure("nothing to change: see mailing mailing edit --help")
+
+    async def act(session: Session) -> None:
+        request = UpdateMailingRequest(mailing=changed, validate_only=preview)
+        request.update_mask.paths.extend(paths)
+        mailing = await session.mailings.UpdateMailing(request, timeout=CALL_SECONDS, metadata=session.metadata)
+        if preview:
+            await _preview(session, mailing, mailing_id)
+        else:
+            _show(session, mailing)
+
+    run(context, act)
+
+
+async def _preview(session: Session, mailing: Mailing, mailing_id: int | None) -> None:
+    request = PreviewMailingRequest(mailing=mailing, mailing_id=mailing_id)
+    show_preview(
+        session, await session.mailings.PreviewMailing(request, timeout=CALL_SECONDS, metadata=session.metadata)
+    )
+
+
+def _edit_times(changed: Mailing, start: str | None, end: str | None) -> list[str]:
+    base = datetime.now(UTC)
+    paths = []
+    if start is not None:
+        base = moment("--start", start, base)
+        changed.start_time.FromDatetime(base)
+        paths.append("start_time")
+    if end is not None:
+        changed.end_time.FromDatetime(moment("--end", end, base))
+        paths.append("end_time")
+    return paths
+
+
+def _edit_pace(changed: Mailing, hours: str | None, rate: float | None) -> list[str]:
+    paths = []
+    if hours is not None:
+        if hours != "any":
+            changed.local_hours.CopyFrom(local_hours(hours))
+        paths.append("local_hours")
+    if rate is not None:
+        if rate:
+            changed.rate_limit = rate
+        paths.append("rate_limit")
+    return paths
+
+
+@app.command("pause")
+def pause(context: typer.Context, mailing_id: MailingId) -> None:
+    """Hold a mailing: once this is back, no new message of it goes out."""
+    _steer(
+        context,
+        lambda s: s.mailings.PauseMailing(
+            PauseMailingRequest(mailing_id=mailing_id), timeout=CALL_SECONDS, metadata=s.metadata
+        ),
+    )
+
+
+@app.command("resume")
+def resume(context: typer.Context, mailing_id: MailingId) -> None:
+    """Let a held mailing go on."""
+    _steer(
+        context,
+        lambda s: s.mailings.ResumeMailing(
+            ResumeMailingRequest(mailing_id=mailing_id), timeout=CALL_SECONDS, metadata=s.metadata
+        ),
+    )
+
+
+@app.command("cancel")
+def cancel(context: typer.Context, mailing_id: MailingId, yes: Yes = False) -> None:
+    """Stop a mailing for good: what is pending will not be sent."""
+    confirm(f"Cancel mailing {mailing_id} for good?", yes)
+    _steer(
+        context,
+        lambda s: s.mailings.CancelMailing(
+            CancelMailingRequest(mailing_id=mailing_id), timeout=CALL_SECONDS, metadata=s.metadata
+        ),
+    )
+
+
+def _steer(context: typer.Context, call: Callable[[Session], Awaitable[Mailing]]) -> None:
+    async def act(session: Session) -> None:
+        _show(session, await call(session))
+
+    run(context, act)
+
+
+@app.command("delete")
+def delete(context: typer.Context, mailing_id: MailingId, yes: Yes = False) -> None:
+    """Delete a mailing and its messages."""
+    confirm(f"Delete mailing {mailing_id} and all its messages?", yes)
+
+    async def act(session: Session) -> None:
+        request = DeleteMailingRequest(mailing_id=mailing_id)
+        await session.mailings.DeleteMailing(request, timeout=CALL_SECONDS, metadata=session.metadata)
+        session.out.print("{}" if session.json else f"Mailing {mailing_id} is deleted.")
+
+    run(context, act)
+
+
+@app.command("watch")
+def watch(
+    context: typer.Context,
+    mailing_id: MailingId,
+    until_end: Annotated[
+        bool, typer.Option("--until-end", help="Go on when nothing is pending: new clients may come until its end.")
+    ] = False,
+    reconnect_seconds: Reconnect = RECONNECT_SECONDS,
+) -> None:
+    """Follow a mailing until nothing of it is pending. Waits for an engine that restarts meanwhile."""
+    run(context, lambda session: watch_mailing(session, mailing_id, reconnect_seconds, until_end=until_end))
+
+
+@app.command("stats")
+def stats(context: typer.Context, mailing_id: MailingId) -> None:
+    """Show detailed statistics of a mailing."""
+
+    async def act(session: Session) -> None:
+        request = GetMailingStatsRequest(mailing_id=mailing_id)
+        show_stats(
+            session, await session.mailings.GetMailingStats(request, timeout=CALL_SECONDS, metadata=session.metadata)
+        )
+
+    run(context, act)
+
+
+def _show(session: Session, m: Mailing) -> None:
+    counts, hours = m.message_counts, m.local_hours
+    state = show.word(m, "state")
+    audience = Text.assemble(", audience ", show.word(m, "audience_state")) if m.audience_state else Text("")
+    rows: list[tuple[str, str | Text]] = [
+        ("mailing", str(m.id)),
+        ("state", Text.assemble(state, audience)),
+        ("text", show.cut(m.text, 300)),
+        ("segments", str(m.segments)),
+        ("tags", _entries(m.filter.tags)),
+        ("phone codes", _entries(m.filter.phone_codes)),
+        ("start", show.when(m, "start_time")),
+        ("end", show.when(m, "end_time")),
+        ("local hours", f"{getattr(hours, 'from')} to {hours.to}" if m.HasField("local_hours") else "any"),
+        ("rate limit", show.rate(m.rate_limit) if m.HasField("rate_limit") else "none"),
+        ("on uncertain", show.word(m, "on_uncertain")),
+        ("messages", f"{show.number(counts.total)} = {show.number(counts.sent)} sent + "
+         f"{show.number(counts.not_sent)} not sent + {show.number(counts.pending)} pending"),
+        ("registered", show.when(m, "create_time")),
+        ("changed", show.when(m, "update_time")),
+    ]  # fmt: skip
+    show.one(session, m, rows)
+
+
+def _entries(entries: object) -> str:
+    words = [show.cut(str(entry), 64) or "(none)" for entry in list(entries)]  # type: ignore[call-overload]
+    return ", ".join(words) or "all"

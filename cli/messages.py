@@ -1,0 +1,149 @@
+"""`mailing messages …`: the fate of every message."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from cli import show
+from cli.pages import DEFAULT_LIMIT, All, Limit, collect
+from cli.plain import INT64_MAX
+from cli.session import CALL_SECONDS, Session, run
+from cli.values import enum_number
+from mailing.v1.message_pb2 import Attempt, Message, MessageStatus, NotSentReason
+from mailing.v1.message_service_pb2 import GetMessageRequest, ListMessagesRequest, ListMessagesResponse
+
+app = typer.Typer(help="The fate of every message.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    mailing_id: Annotated[
+        int | None, typer.Option("--mailing", help="Only of this mailing.", min=1, max=INT64_MAX)
+    ] = None,
+    client_id: Annotated[
+        int | None, typer.Option("--client", help="Only for this client.", min=1, max=INT64_MAX)
+    ] = None,
+    status: Annotated[str | None, typer.Option(help="pending, sent or not_sent.")] = None,
+    reason: Annotated[str | None, typer.Option(help="expired, rejected, cancelled or uncertain.")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    all_: All = False,
+) -> None:
+    """List messages; filters that are given must all hold."""
+    wanted = ListMessagesRequest(
+        mailing_id=mailing_id,  # None leaves it unset; 0 would be a filter that nothing matches
+        client_id=client_id,
+        status=MessageStatus.ValueType(enum_number("--status", status, "MESSAGE_STATUS_", MessageStatus.keys())),
+        reason=NotSentReason.ValueType(enum_number("--reason", reason, "NOT_SENT_REASON_", NotSentReason.keys())),
+    )
+
+    async def act(session: Session) -> None:
+        async def fetch(size: int, token: str) -> ListMessagesResponse:
+            request = ListMessagesRequest(page_size=size, page_token=token)
+            request.MergeFrom(wanted)
+            return await session.messages.ListMessages(request, timeout=CALL_SECONDS, metadata=session.metadata)
+
+        items, total, token = await collect(fetch, lambda page: list(page.messages), None if all_ else limit)
+        numbers = [(name, show.NUMBER) for name in ("id", "mailing", "client")]
+        ends = [("final, or next try", show.TIME), ("last error", show.TEXT)]
+        body = show.table(*numbers, "phone number", ("status", show.TIME), ("calls", show.NUMBER), *ends)
+        for m in items:
+            body.add_row(
+                str(m.id),
+                str(m.mailing_id),
+                _client(m),
+                m.phone_number or show.NONE,
+                _status(m),
+                str(m.attempts),
+                _when(m),
+                error_of(m),
+            )
+        show.many(session, "messages", items, total, token, body)
+
+    run(context, act)
+
+
+@app.command("get")
+def get(
+    context: typer.Context,
+    message_id: Annotated[int, typer.Argument(metavar="ID", help="The message's id.", min=1, max=INT64_MAX)],
+) -> None:
+    """Show one message with each call to the provider."""
+
+    async def act(session: Session) -> None:
+        request = GetMessageRequest(message_id=message_id)
+        message = await session.messages.GetMessage(request, timeout=CALL_SECONDS, metadata=session.metadata)
+        _show(session, message)
+        if message.attempt_history and not session.json:
+            session.out.print()
+            body = show.table(
+                ("call", show.NUMBER), ("began", show.TIME), ("took", show.NUMBER), "outcome", ("answer", show.TEXT)
+            )
+            for attempt in message.attempt_history:
+                body.add_row(*_attempt(attempt))
+            session.out.print(body)
+
+    run(context, act)
+
+
+def _show(session: Session, m: Message) -> None:
+    rows: list[tuple[str, str | Text]] = [
+        ("message", str(m.id)),
+        ("mailing", str(m.mailing_id)),
+        ("client", _client(m)),
+        ("phone number", m.phone_number or show.NONE),
+        ("status", _status(m)),
+        ("calls", str(m.attempts)),
+        ("made", show.when(m, "create_time")),
+        ("sent", show.when(m, "sent_time")),
+        ("final", show.when(m, "final_time")),
+        ("text", show.cut(m.text, 300)),
+        ("text version", str(m.text_version) if m.HasField("text_version") else show.NONE),
+        ("next try", show.when(m, "next_attempt_time")),
+        ("last error", error_of(m) or show.NONE),
+    ]
+    show.one(session, m, rows)
+
+
+def _client(m: Message) -> str:
+    return str(m.client_id) if m.HasField("client_id") else "deleted"
+
+
+def _when(m: Message) -> Text:
+    if m.HasField("next_attempt_time"):
+        return Text(show.brief(m, "next_attempt_time"), "yellow")
+    return Text(show.brief(m, "final_time" if m.HasField("final_time") else "sent_time"))
+
+
+def _status(m: Message) -> Text:
+    status = show.word(m, "status")
+    return Text.assemble(status, f" ({show.word(m, 'reason').plain})") if m.reason else status
+
+
+def error_of(m: Message) -> str:
+    """What went wrong with the last call, on one line; "" when nothing did."""
+    if not m.HasField("last_error"):
+        return ""
+    error = m.last_error
+    return _answer(error.http_status if error.HasField("http_status") else None, error.detail)
+
+
+def _attempt(a: Attempt) -> tuple[str, str, str, Text, str]:
+    took = show.NONE
+    if a.HasField("start_time") and a.HasField("end_time"):
+        took = f"{(a.end_time.ToNanoseconds() - a.start_time.ToNanoseconds()) / 1e6:,.0f} ms"
+    answer = _answer(a.http_status if a.HasField("http_status") else None, a.detail)
+    return str(a.number), show.when(a, "start_time"), took, show.word(a, "outcome"), answer
+
+
+def _answer(http_status: int | None, detail: str) -> str:
+    """What the provider answered. Most details begin with the status themselves ("HTTP 400: …"): say it once."""
+    if http_status is None:
+        return show.cut(detail, 90)
+    status = f"HTTP {http_status}"
+    known = re.match(rf"{status}\b", detail) is not None
+    return show.cut(detail if known or not detail else f"{status}: {detail}", 90) or status

@@ -1,0 +1,74 @@
+"""What people write on the command line, into values: times, hours, names of states."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from cli import times
+from cli.failures import UsageFailure
+from mailing.v1.mailing_pb2 import LocalHours
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SPAN = re.compile(r"(\d{1,6})([smhdw])")
+_SPANS = re.compile(rf"\+(?:{_SPAN.pattern})+")
+_OFFSET = re.compile(r"([Zz]|[+-]\d\d:?\d\d)$")
+_HOURS = re.compile(r"([0-9]{1,2}:[0-9]{2})\s*-\s*([0-9]{1,2}:[0-9]{2})")
+_HOW = "write now, +10m (s, m, h, d, w) or a time with its offset, like {example}"
+
+
+def moment(option: str, text: str, base: datetime) -> datetime:
+    """`now`, `+1h30m` (counted from `base`) or RFC 3339. Raises UsageFailure; a time without an offset is refused."""
+    if text == "now":
+        return base
+    try:
+        if _SPANS.fullmatch(text):
+            return base + sum(
+                (timedelta(**{_UNITS[unit]: int(count)}) for count, unit in _SPAN.findall(text)), timedelta()
+            )
+        parsed = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise UsageFailure(f"{option}: {text!r} is no time: " + _HOW.format(example=_example(base))) from None
+    if parsed.tzinfo is None:
+        hint = times.local(base).strftime("%z")
+        raise UsageFailure(
+            f"{option}: {text!r} does not say in which time zone: add the offset from UTC, "
+            f"like {text}{hint[:3]}:{hint[3:]} (here) or {text}Z (UTC)"
+            if ":" in text
+            else f"{option}: {text!r} is a day, not a time: write {text}T09:00:00+03:00"
+        )
+    return parsed.astimezone(UTC)
+
+
+def _example(base: datetime) -> str:
+    return times.local(base).isoformat(timespec="seconds")
+
+
+def timestamp(value: datetime) -> Timestamp:
+    """An aware datetime as protobuf has it."""
+    result = Timestamp()
+    result.FromDatetime(value)
+    return result
+
+
+def local_hours(text: str) -> LocalHours:
+    """`09:00-21:00`. Raises UsageFailure."""
+    match = _HOURS.fullmatch(text.strip())
+    if match is None:
+        raise UsageFailure(f"--local-hours: {text!r} is no range: write 09:00-21:00")
+    start, end = (part.zfill(len("09:00")) for part in match.groups())
+    return LocalHours(**{"from": start, "to": end})
+
+
+def enum_number(option: str, text: str | None, prefix: str, names: Sequence[str]) -> int:
+    """The number of an enum value from the word that people use for it; 0 for None. Raises UsageFailure."""
+    if text is None:
+        return 0
+    words = [name.removeprefix(prefix).lower() for name in names]
+    word = text.strip().lower().replace("-", "_")
+    if word not in words[1:]:
+        raise UsageFailure(f"{option}: {text!r} is not one of {', '.join(words[1:])}")
+    return words.index(word)

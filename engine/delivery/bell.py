@@ -1,0 +1,32 @@
+"""The bell: a part that changes something rings it, and need not know which parts rest.
+
+Ticker, audience builder and workers rest while there is nothing to do for them. Each comes to see for itself what has
+changed, so a needless ring costs a moment and does no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+
+class Bell:
+    """One for an engine."""
+
+    def __init__(self) -> None:
+        self.work = asyncio.Event()
+        """The ticker waits for it, and clears it."""
+        self.audiences = asyncio.Event()
+        """The audience builder waits for it, and clears it."""
+        self.wake_workers: Callable[[], None] = lambda: None
+        """The queue lets the workers wait, and sets this."""
+
+    def ring(self) -> None:
+        """What may be called, claimed or built has changed."""
+        self.audiences.set()
+        self.work.set()
+        self.wake_workers()
+
+    def ring_for_work(self) -> None:
+        """There may be more to claim than the ticker knows of."""
+        self.work.set()

@@ -1,0 +1,27 @@
+"""The mailings out of the store into the book."""
+
+from __future__ import annotations
+
+import asyncio
+
+from engine.delivery.state import State
+from engine.ports import Store
+
+
+class PlanReader:
+    """Read at every tick, and after every change before the change counts as made."""
+
+    def __init__(self, store: Store, state: State) -> None:
+        self._store, self._book, self._hand, self._clock = store, state.book, state.hand, state.clock
+        self._reading = asyncio.Lock()
+
+    async def reload(self) -> None:
+        """Take the mailings over from the store."""
+        # One at a time: an older reading must never overwrite a newer one, which may hold a pause.
+        async with self._reading:
+            plans = await self._store.plans(self._clock.now_us())
+            for plan in plans:
+                # By now its audience may have been built again, so that nothing else holds these claims up.
+                if (entry := self._book.get(plan.mailing_id)) is not None and entry.plan.filter != plan.filter:
+                    self._hand.revoke_mailing(plan.mailing_id)
+            self._book.load(plans)

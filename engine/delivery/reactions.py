@@ -1,0 +1,124 @@
+"""What delivery does when something changes: one method for each thing that may.
+
+Whatever could forbid a call takes back what waits in the queue; whatever could allow one rings the bell.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from engine.delivery.background import Background
+from engine.delivery.changed_clients import ChangedClients
+from engine.delivery.control_keeper import ControlKeeper
+from engine.delivery.plan_reader import PlanReader
+from engine.delivery.recorder import Recorder
+from engine.delivery.state import State
+from engine.delivery.waiting import SETTLE_SECONDS, wait_until
+from engine.domain.breaker import BreakerState
+from engine.domain.message import Event
+from engine.domain.units import in_us
+from engine.ports import Control, Meter, Record
+
+
+class Means(Protocol):
+    """What the reactions act through: ``Actors`` has it, once it is built."""
+
+    plans: PlanReader
+    recorder: Recorder
+    clients: ChangedClients
+    control: ControlKeeper
+
+    def resize(self, workers: int) -> None:
+        """Let there be so many workers from now on."""
+
+
+class Reactions:
+    """One for an engine."""
+
+    def __init__(self, state: State, actors: Means, meter: Meter) -> None:
+        self._state, self._actors, self._meter = state, actors, meter
+        self._background = Background()
+
+    # -- told by the API, after its commit -------------------------------------------------------
+    async def mailing_changed(self, *, is_new: bool) -> None:
+        """Mailings were changed through this engine. Returns when no call that the change forbids can start, on this
+        engine or another.
+
+        ``is_new``: one was made, and nothing else, so there is nothing to take back from anybody. (That this engine
+        does not know a mailing yet does not say so: another one may.)
+        """
+        await self._background.to_the_end(self._follow_mailings(is_new))
+
+    async def control_changed(self) -> None:
+        """The control record was changed through this engine. Returns when all engines act by it."""
+        await self._background.to_the_end(self._follow_control())
+
+    # -- told by the actors ----------------------------------------------------------------------
+    async def control_read(self, control: Control) -> None:
+        """There is a new revision: act by the control record, and by what other engines have changed."""
+        state, settings = self._state, self._state.settings
+        state.gate.pause(control.sending_paused)
+        state.shares.divide(settings.rate_by(control), state.engine_id, [one.engine_id for one in control.engines])
+        self._actors.resize(settings.workers_by(control))
+        await self._actors.plans.reload()
+        await self._actors.clients.check()
+        await self._retract()
+        state.bell.ring()
+
+    def gate_changed(self) -> None:
+        """The breaker has changed its state, calls are held, or the store is away or back. While calls wait, what is
+        queued goes back uncalled."""
+        gate = self._state.gate
+        if gate.breaker.state is not BreakerState.CLOSED or gate.held_until_us(self._state.clock.now_us()):
+            self._actors.recorder.withdraw(lambda _: True)
+        self._state.bell.ring()
+
+    def outcomes_stored(self, slots: int, records: list[Record]) -> None:
+        """So many slots are free again, for these outcomes are stored, or claims were given back."""
+        state, now_us = self._state, self._state.clock.now_us()
+        busy_workers = state.busy_workers
+        state.queue.free(slots)
+        self._meter.recorded(records)
+        events = [record.event for record in records]
+        state.sent_rate.add(events.count(Event.ACCEPT), now_us, busy_workers=busy_workers)
+        if not records or Event.DEFER in events or Event.MISS in events:
+            state.bell.ring_for_work()  # something is pending again
+
+    def claims_lost(self, message_ids: set[int]) -> None:
+        """These claims are another engine's by now: nothing is given back, for they are not ours to give."""
+        self._state.queue.withdraw(lambda claim: claim.message_id in message_ids)
+        self._state.hand.drop(message_ids)
+
+    def audience_ready(self) -> None:
+        """An audience is complete, or a deleted mailing is gone: the book is out of date."""
+        self._background.start(self._reload())
+
+    # -- inside ----------------------------------------------------------------------------------
+    async def _follow_mailings(self, is_new: bool) -> None:
+        await self._actors.plans.reload()
+        await self._retract()
+        self._state.bell.ring()
+        if not is_new:
+            await self._actors.control.agreed()
+
+    async def _follow_control(self) -> None:
+        await self._actors.control.acknowledge()
+        await self._actors.control.agreed()
+
+    async def _reload(self) -> None:
+        await self._actors.plans.reload()
+        self._state.bell.ring_for_work()
+
+    async def _retract(self) -> None:
+        """Give back queued messages that may not be sent now, and wait a little for calls in flight."""
+        book, admission, clock = self._state.book, self._state.admission, self._state.clock
+        recorder, now_us = self._actors.recorder, clock.now_us()
+        stopped = {entry.plan.mailing_id for entry in book if not admission.is_open(entry, now_us)}
+        recorder.withdraw(lambda claim: claim.mailing_id in stopped or book.get(claim.mailing_id) is None)
+        if self._state.gate.stopping:
+            return
+        calling = [entry for entry in book if entry.plan.mailing_id in stopped]
+        until_us = clock.monotonic_us() + in_us(SETTLE_SECONDS)
+        await wait_until(
+            lambda: not recorder.returns and not any(entry.in_flight for entry in calling), clock, until_us
+        )

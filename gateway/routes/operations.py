@@ -1,0 +1,216 @@
+"""Routes made of the contract: each binding of a method (``google.api.http``) is a route with a handler.
+
+Which role, which parameters, what is checked and what is answered follows from the method and its messages;
+``(rest)`` in the .proto file says what does not. Methods that stream are not for here: files and events have handlers
+of their own, which ``described`` puts into the document.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Final, cast
+
+import orjson
+from aiohttp import web
+from google.protobuf.descriptor_pb2 import MethodOptions
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message_factory import GetMessageClass
+
+from common.contract.codec import message_of, paths_in, writer_of
+from common.contract.reader import API, Binding, Descriptor, bindings_of, field_of, has_details, sentences_of
+from common.contract.values import Json
+from gateway.document.openapi import Handler, operation
+from gateway.http.admission import Role
+from gateway.http.body import read_query
+from gateway.http.keys import ENGINE
+from gateway.routes.common import ID, checked_body, id_in_path, idempotency_key, json_answer, no_content
+from gateway.shapes import Input, Use, query_of, schema_of
+from mailing.v1 import (
+    access_service_pb2,
+    client_service_pb2,
+    engine_service_pb2,
+    mailing_service_pb2,
+    message_service_pb2,
+)
+
+SERVICES: Final[Mapping[str, Descriptor]] = {
+    name: service
+    for file in (client_service_pb2, mailing_service_pb2, message_service_pb2, engine_service_pb2, access_service_pb2)
+    for name, service in file.DESCRIPTOR.services_by_name.items()
+}
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_USES: Final = {"post": Use.CREATE, "put": Use.REPLACE, "patch": Use.PATCH}
+
+
+def routes_of(service: str, without: Collection[str] = ()) -> list[web.RouteDef]:
+    """The routes of a service, with handlers of their own; ``without``: ids of operations that others handle."""
+    found = []
+    for binding in bindings_of(SERVICES[service]):
+        streams = binding.method.client_streaming or binding.method.server_streaming
+        if not streams and id_of(binding) not in without:
+            found.append(route_of(binding, described(binding)(_handler(binding))))
+    return found
+
+
+def binding_named(operation_id: str) -> Binding:
+    """The binding with this id in the document. Raises StopIteration: the contract has none."""
+    return next(each for service in SERVICES.values() for each in bindings_of(service) if id_of(each) == operation_id)
+
+
+def route_of(binding: Binding, handler: Any) -> web.RouteDef:
+    """The route; ids in its path are digits, so that ``/clients/export`` is another path."""
+    options = {"allow_head": False} if binding.verb == "get" else {}
+    return web.RouteDef(binding.verb.upper(), re.sub(r"\{(\w+)\}", rf"{{\1:{ID}}}", binding.path), handler, options)
+
+
+# -- the document ----------------------------------------------------------------------------------
+
+
+def described(binding: Binding, **more: Any) -> Callable[[Handler], Handler]:
+    """Describe a route in the document as the contract says; ``more`` of ``operation``'s arguments goes before it."""
+    method, rest = binding.method, binding.rest
+    sentences = sentences_of(method.full_name)
+    query = query_of(binding)
+    arguments: dict[str, Any] = {
+        "id": id_of(binding),
+        "tag": rest.tag or binding.path.removeprefix(f"{API}/").partition("/")[0],
+        "summary": rest.summary or sentences[0].removesuffix("."),
+        "description": rest.description or " ".join(sentences[1:]),
+        "role": cast("Role | None", binding.role),
+        "response": (_status(binding), _answer_schema(method)),
+        "errors": rest.errors,
+        "idempotent": "request_id" in method.input_type.fields_by_name,
+        "query": query if query._declared_fields or not binding.body else None,
+    }
+    if binding.body and not method.client_streaming:
+        arguments |= {
+            "body": _body_schema(binding),
+            "body_example": orjson.loads(rest.example) if rest.example else None,
+        }
+    return operation(**arguments | more)
+
+
+def id_of(binding: Binding) -> str:
+    """The ``operationId``: the method's name, if ``(rest)`` says no other."""
+    name = str(binding.method.name)
+    if binding.verb == "put":
+        name = re.sub("^Update", "Replace", name)
+    return binding.rest.id or name[0].lower() + name[1:]
+
+
+def _status(binding: Binding) -> int:
+    if binding.rest.status:
+        return binding.rest.status
+    if _is_empty(binding.method.output_type):
+        return 204
+    return 201 if binding.method.name.startswith("Create") else 200
+
+
+def _is_empty(message: Descriptor) -> bool:
+    return bool(message.full_name == "google.protobuf.Empty")
+
+
+def _answer_schema(method: Descriptor) -> Any:
+    kind = method.output_type
+    return None if _is_empty(kind) else schema_of(kind, Use.DETAIL if has_details(kind) else Use.SHOWN)
+
+
+def _body_schema(binding: Binding) -> type[Input]:
+    request = binding.method.input_type
+    kind = request if binding.body == "*" else field_of(request, binding.body).message
+    return cast("type[Input]", schema_of(kind, _USES[binding.verb]))
+
+
+# -- handlers --------------------------------------------------------------------------------------
+
+
+def _handler(binding: Binding) -> Callable[[web.Request], Any]:
+    """A handler: what is asked for becomes the method's request, its answer becomes JSON."""
+    method, query = binding.method, query_of(binding)
+    has_key = "request_id" in method.input_type.fields_by_name
+    answer = _answering(binding)
+
+    async def handle(request: web.Request) -> web.Response:
+        engine = request.app[ENGINE]
+        said = read_query(request, query)
+        ids = {name: id_in_path(request, name.replace(".", "_")) for name in binding.path_fields}
+        make = partial(request_of, binding, said=said, ids=ids, key=idempotency_key(request) if has_key else "")
+        data = await _body(request, binding, make) if binding.body else {}
+        return answer(await engine.call(request, engine.method(method), make(data)))
+
+    return handle
+
+
+async def _body(request: web.Request, binding: Binding, make: Callable[..., Any]) -> Json:
+    """The body. When the schema finds something bad, the rest is shown to the engine, if that changes nothing, so that
+    all that is bad is named at once. Raises Problem: see ``read_body``."""
+    engine, method = request.app[ENGINE], binding.method
+
+    async def check(valid: Json) -> None:
+        await engine.call(request, engine.method(method), make(valid, validate_only=True))
+
+    return await checked_body(request, _body_schema(binding), check if _can_only_check(method) else None)
+
+
+def _can_only_check(method: Descriptor) -> bool:
+    is_safe = method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS
+    return is_safe or "validate_only" in method.input_type.fields_by_name
+
+
+def request_of(
+    binding: Binding,
+    data: Json,
+    *,
+    said: Mapping[str, Any] = NOTHING,
+    ids: Mapping[str, int] = NOTHING,
+    key: str = "",
+    validate_only: bool = False,
+) -> Any:
+    """A method's request: a message of its kind.
+
+    Args:
+        data: the body, as its schema has loaded it.
+        said: the query, likewise.
+        ids: those of the path, by the fields where they go (``client.id``).
+        key: makes a repeat safe.
+        validate_only: nothing is to be changed.
+    """
+    kind = GetMessageClass(binding.method.input_type)
+    asked: Any = message_of(kind, {**said, **data} if binding.body == "*" else said)
+    if binding.body not in ("", "*"):
+        part: Descriptor = field_of(kind.DESCRIPTOR, binding.body).message
+        getattr(asked, binding.body).CopyFrom(message_of(GetMessageClass(part), data))
+        if "update_mask" in kind.DESCRIPTOR.fields_by_name:
+            paths = ["*"] if binding.verb == "put" else paths_in(part, data)
+            asked.update_mask.CopyFrom(FieldMask(paths=paths))
+    for path, value in ids.items():
+        *parents, name = path.split(".")
+        setattr(getattr(asked, parents[0]) if parents else asked, name, value)
+    if key:
+        asked.request_id = key
+    if validate_only and "validate_only" in kind.DESCRIPTOR.fields_by_name:
+        asked.validate_only = True
+    return asked
+
+
+def _answering(binding: Binding) -> Callable[[Any], web.Response]:
+    """What becomes of the engine's answer."""
+    kind, status = binding.method.output_type, _status(binding)
+    if _is_empty(kind):
+        return lambda _: no_content()
+    write = writer_of(kind, detail=has_details(kind))
+    if status != 201 or not _can_be_read(binding):
+        return lambda answer: json_answer(write(answer), status)
+    return lambda answer: json_answer(write(answer), status, location=f"{binding.path}/{answer.id}")
+
+
+def _can_be_read(binding: Binding) -> bool:
+    """Whether what was made has a path of its own below the list's."""
+    service = binding.method.containing_service
+    return any(
+        each.verb == "get" and each.path.rpartition("/")[0] == binding.path and each.path.endswith("}")
+        for each in bindings_of(service)
+    )

@@ -1,0 +1,44 @@
+"""An example of a whole object, out of the examples of its fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import Schema, fields
+from marshmallow.validate import OneOf
+
+from common.contract.values import Json
+from gateway.shapes.fields import Input
+
+_MAP_KEY = "new"
+
+
+def example_of(schema: type[Schema]) -> Json:
+    """Every field of an answer; of a body those that have an example of their own or hold objects."""
+    found: Json = {}
+    for name, field in schema().fields.items():
+        value = _value(field)
+        if value is not None or not issubclass(schema, Input):
+            found[field.data_key or name] = value
+    return found
+
+
+def _value(field: fields.Field[Any]) -> Any:
+    if "example" in field.metadata:
+        return field.metadata["example"]
+    if isinstance(field, fields.Nested):
+        nested: Any = field.nested
+        return example_of(nested) or None
+    if isinstance(field, fields.List):
+        return [_value(field.inner)]
+    if isinstance(field, fields.Dict):
+        return {_MAP_KEY: _value(field.value_field)} if field.value_field else {}
+    if isinstance(field, fields.Boolean):
+        return True
+    return None if field.allow_none else _word(field)
+
+
+def _word(field: fields.Field[Any]) -> Any:
+    """The first choice of a field that must be there."""
+    choices = [choice for each in field.validators if isinstance(each, OneOf) for choice in each.choices]
+    return choices[0] if choices and field.required else None

@@ -1,0 +1,234 @@
+"""marshmallow's schemas, made of the messages of the contract. Each is made once: apispec takes two for two things."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from functools import cache
+from typing import Any, Final
+
+import orjson
+from marshmallow import fields
+from marshmallow.validate import OneOf, Range, Validator
+
+from common.contract.reader import (
+    OF_THE_CALL,
+    Binding,
+    Descriptor,
+    Field,
+    Kind,
+    comment_of,
+    fields_of,
+    keys_min_of,
+    name_of,
+    words_of,
+)
+from common.error_codes import ErrorCode, Fault
+from gateway.shapes.fields import (
+    INT64_MAX,
+    PAGE_SIZE_DEFAULT,
+    Bounds,
+    Input,
+    Lengths,
+    ListOf,
+    Moment,
+    Nested,
+    Output,
+    PageSize,
+    Pattern,
+    QueryFlag,
+    QueryWhole,
+    Real,
+    Text,
+    Whole,
+)
+from mailing.v1.options_pb2 import Rules
+
+_INT32_MAX: Final = 2**31 - 1
+_TIME_EXAMPLE: Final = "2026-01-31T06:00:00.000000Z"
+_PAGE_SIZE: Final = "page_size"
+_PAGE_SIZE_WORDS: Final = "How many at most; more than 1000, or what the service has set, is lowered."
+
+
+class Use(Enum):
+    """What a schema is for; the value is the end of its name."""
+
+    SHOWN = ""
+    """An answer, or a part of one."""
+    DETAIL = "Detail"
+    """The answer about one object that was read by its id."""
+    CREATE = "Create"
+    REPLACE = "Replace"
+    """What was read may be sent back: what only the engine writes is ignored."""
+    PATCH = "Patch"
+    """What is left out stays."""
+
+    @property
+    def is_input(self) -> bool:
+        """Whether it checks what comes in."""
+        return self not in (Use.SHOWN, Use.DETAIL)
+
+
+@cache
+def schema_of(kind: Descriptor, use: Use = Use.SHOWN) -> type[Input | Output]:
+    """The schema of a message. A part that callers write whole, such as a filter, has one for all uses, but for a
+    PATCH where something in it is required otherwise."""
+    if not _is_part(kind):
+        return _made(kind, use, name_of(kind) + use.value)
+    if use is Use.PATCH and any(field.is_required for field in fields_of(kind)):
+        return _made(kind, use, f"{name_of(kind)}Patch")
+    return _part(kind)
+
+
+@cache
+def _part(kind: Descriptor) -> type[Input | Output]:
+    return _made(kind, Use.CREATE, name_of(kind))
+
+
+def _is_part(kind: Descriptor) -> bool:
+    return all(field.is_written for field in fields_of(kind))
+
+
+def _made(kind: Descriptor, use: Use, name: str) -> type[Input | Output]:
+    members: dict[str, Any] = {field.name: _field(field, use) for field in fields_of(kind) if _has(field, use)}
+    base: type[Input | Output] = Input if use.is_input else Output
+    least = keys_min_of(kind)
+    if least:
+        members["Meta"] = type("Meta", (base.Meta,), {"min_properties": least})
+    members["__doc__"] = comment_of(kind.full_name)
+    return type(f"{name}Schema", (base,), members)
+
+
+def _has(field: Field, use: Use) -> bool:
+    if not field.is_in_rest or field.name in OF_THE_CALL:
+        return False
+    if field.is_output_only:
+        return use is not Use.CREATE and use is not Use.PATCH and (use is not Use.SHOWN or not field.rules.detail)
+    return True
+
+
+@cache
+def query_of(binding: Binding) -> type[Input]:
+    """The schema of a route's query: the request's fields that neither its path nor its body has."""
+    elsewhere = {*binding.path_fields, *OF_THE_CALL, binding.body}
+    asked = [] if binding.body == "*" else fields_of(binding.method.input_type)
+    members = {field.name: _parameter(field) for field in asked if field.is_in_rest and field.name not in elsewhere}
+    return type(f"{binding.method.name}Query", (Input,), {**members, "__doc__": "What is asked for."})
+
+
+# -- fields of bodies and answers ----------------------------------------------------------------
+
+
+def _field(field: Field, use: Use) -> fields.Field[Any]:
+    options: dict[str, Any] = {"required": field.is_required if use.is_input else True}
+    if use is Use.PATCH:
+        options["required"] = False
+    if field.is_nullable:
+        options["allow_none"] = True
+    if use.is_input and field.is_output_only:
+        return _value(field, Use.SHOWN, {"description": "Ignored."}, {}, is_ignored=True)
+    metadata = {"description": words_of(field.full_name)}
+    if field.is_map:
+        inner = _value(field, use, metadata, {}, is_ignored=True)
+        return fields.Dict(keys=fields.String(), values=inner, metadata=metadata | _example(field, use), **options)
+    if field.is_list:
+        inner = _value(field, use, {}, {})
+        most = field.rules.entries_max
+        return ListOf(inner, validate=[Lengths(max=most)] if most else [], metadata=metadata, **options)
+    return _value(field, use, metadata, options)
+
+
+def _value(
+    field: Field, use: Use, metadata: Mapping[str, Any], options: Mapping[str, Any], *, is_ignored: bool = False
+) -> fields.Field[Any]:
+    """One value: the field's own, or an entry of a list. What is ignored has neither limits nor example."""
+    if field.message is not None:
+        inner = use if use.is_input else Use.SHOWN
+        return Nested(schema_of(field.message, inner), metadata=dict(metadata), **options)
+    kind, more = _CLASSES[field.kind], dict(metadata)
+    if not is_ignored or field.kind is Kind.TIME:
+        more |= _example(field, use)
+    validators: list[Validator] = []
+    if field.kind is Kind.WORD:
+        choices = list(field.words.values())
+        validators.append(OneOf(choices, error=ErrorCode.NOT_A_CHOICE))
+    elif field.kind in (Kind.WHOLE, Kind.REAL):
+        validators += _range(field, use, more)
+    elif field.kind is Kind.TIME:
+        more["format"] = "date-time"
+    elif field.kind is Kind.TEXT and not is_ignored and (use.is_input or not field.rules.rewritten):
+        validators += _limits(field)
+    made: fields.Field[Any] = kind(validate=validators, metadata=more, **options)
+    return made
+
+
+_CLASSES: Final[Mapping[Kind, Any]] = {
+    Kind.TEXT: Text,
+    Kind.WORD: Text,
+    Kind.TIME: Moment,
+    Kind.WHOLE: Whole,
+    Kind.REAL: Real,
+    Kind.FLAG: fields.Boolean,
+    Kind.STRUCT: fields.Dict,
+}
+
+
+def _fault(rules: Rules) -> Fault:
+    """What is said of a value that the rules' own problem is about."""
+    return ErrorCode[rules.problem.code].format(**rules.problem.values)
+
+
+def _limits(field: Field) -> list[Validator]:
+    rules = field.rules
+    found: list[Validator] = []
+    if rules.HasField("length_max"):
+        least = rules.length_min if rules.HasField("length_min") else None
+        found.append(Lengths(min=least, max=rules.length_max))
+    if rules.pattern:
+        found.append(Pattern(rules.pattern, error=_fault(rules)))
+    return found
+
+
+def _range(field: Field, use: Use, metadata: dict[str, Any]) -> list[Validator]:
+    """The limits of a number; what the document says of them goes into ``metadata``."""
+    rules = field.rules
+    if field.kind is Kind.REAL:
+        metadata["format"] = "double"
+        if not rules.HasField("minimum"):
+            return []
+        if rules.above_minimum:
+            metadata["exclusiveMinimum"] = True
+        least, most = rules.minimum, rules.maximum
+    else:
+        metadata["format"] = rules.format or f"int{field.bits}"
+        least = int(rules.minimum)
+        most = int(rules.maximum) or (INT64_MAX if metadata["format"] == "int64" else _INT32_MAX)
+    error = _fault(rules) if rules.HasField("problem") else None
+    return [Bounds(min=least, max=most, min_inclusive=not rules.above_minimum, error=error)]
+
+
+def _example(field: Field, use: Use) -> dict[str, Any]:
+    rules = field.rules
+    text = rules.example if rules.HasField("example") else None
+    if use.is_input and rules.HasField("input_example"):
+        text = rules.input_example
+    if text is None:
+        return {"example": _TIME_EXAMPLE} if field.kind is Kind.TIME else {}
+    is_text = field.kind in (Kind.TEXT, Kind.WORD, Kind.TIME) and not field.is_map
+    return {"example": text if is_text else orjson.loads(text)}
+
+
+# -- parameters of queries -----------------------------------------------------------------------
+
+
+def _parameter(field: Field) -> fields.Field[Any]:
+    metadata: dict[str, Any] = {"description": words_of(field.full_name, "left out")}
+    if field.name == _PAGE_SIZE:
+        metadata = {"description": _PAGE_SIZE_WORDS, "default": PAGE_SIZE_DEFAULT}
+        return PageSize(validate=Range(min=1, error=ErrorCode.TOO_SMALL), metadata=metadata)
+    if field.kind is Kind.WHOLE:
+        metadata["format"] = f"int{field.bits}"
+        return QueryWhole(validate=Bounds(min=1, max=INT64_MAX), metadata=metadata)
+    if field.kind is Kind.FLAG:
+        return QueryFlag(metadata={**metadata, "default": False})
+    return _value(field, Use.CREATE, metadata, {})

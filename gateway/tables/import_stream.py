@@ -1,0 +1,272 @@
+"""Rows of clients from any source of bytes to the engine's ImportClients: in pages, in constant memory.
+
+The `mailing` command and the REST route share this. What can't be read here (a quote that is never closed) and what the
+engine refuses (a number that is no phone number) become one list of errors in the order of the lines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from sys import intern
+from typing import Final
+
+import grpc
+import grpc.aio
+
+from common.contract.codec import compiled
+from common.error_codes import ErrorCode, Fault
+from common.turns import Turns
+from gateway.tables.csv_rows import COLUMNS, ImportRow, Item, RowError, RowReader
+from mailing.v1.client_service_pb2 import ImportClientsRequest, ImportClientsResponse, ImportClientsRow
+
+PAGE_ROWS: Final = 1000  # what the contract says is best
+PAGE_BYTES: Final = 256 * 1024
+"""A page ends also with the row that reaches this: the engine takes messages of 1 MiB."""
+ROW_BYTES_MAX: Final = 512 * 1024
+KEPT_ERRORS: Final = 1_000
+"""As many as the engine lists at most; so the first of both together are known for sure. The rest is counted."""
+SLICE_BYTES: Final = 2 * 1024
+"""Read at once: 1,000 rows at most, which take some milliseconds."""
+
+_PART_ROWS: Final = KEPT_ERRORS // len(COLUMNS)
+"""Rows that have so many errors at most: one a field."""
+_PART_SECONDS: Final = 60.0
+
+ImportCall = grpc.aio.StreamUnaryCall[ImportClientsRequest, ImportClientsResponse]
+
+
+class BrokenOff(Exception):
+    """The engine ended the call early without a reason that can be found out; the pages before are stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What an import did; the counts are rows."""
+
+    created: int
+    updated: int
+    unchanged: int
+    rejected: int
+    """Rows that were not stored, those that could not be read included."""
+    errors: list[RowError]
+    """What is wrong, in the order of the lines; the first 1,000."""
+
+
+@dataclass(slots=True)
+class _Rejected:
+    """Rows that this side could not read. Those the engine rejects come with its answer."""
+
+    count: int = 0
+    kept: list[RowError] = field(default_factory=list)
+    _line: int = 0
+
+    def add(self, error: RowError) -> None:
+        self.count += error.line != self._line  # a row with two faults is one row
+        self._line = error.line
+        if not self.is_full:
+            self.kept.append(error)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more are kept."""
+        return len(self.kept) >= KEPT_ERRORS
+
+
+async def import_rows(
+    call: ImportCall,
+    chunks: AsyncIterable[bytes],
+    reader: RowReader,
+    *,
+    probe: Callable[[], ImportCall],
+    request_id: str = "",
+    on_page: Callable[[int], None] = lambda rows: None,
+) -> ImportResult:
+    """Send all rows through ``call``; waits whenever the engine is slower than the source.
+
+    Whatever ends it early (an error of ``chunks`` too) cancels the call; the pages before stay stored.
+
+    Args:
+        probe: begins another call, with a deadline of some seconds: see ``_why_broken_off``.
+        request_id: see ``ImportClientsRequest.request_id``; a repeat must have the same bytes, rows that can't be read
+            included.
+        on_page: is told the number of rows of each page that is sent.
+
+    Raises:
+        UnreadableInput: the input as a whole can't be read.
+        AioRpcError: the engine refused, or is away.
+        BrokenOff: see there.
+    """
+    rejected, digest = _Rejected(), hashlib.sha256()
+    source = _hashed(chunks, digest) if request_id else chunks
+    try:
+        answer = await _send(call, _pages(source, reader, rejected), request_id, digest, on_page)
+    except (asyncio.InvalidStateError, grpc.aio.InternalError, grpc.aio.AioRpcError) as error:
+        raise await _why_broken_off(probe, error) from error
+    finally:
+        call.cancel()  # does nothing to a call that has ended
+    errors = _merged(rejected.kept, answer)[:KEPT_ERRORS]
+    return ImportResult(answer.created, answer.updated, answer.unchanged, answer.rejected + rejected.count, errors)
+
+
+async def import_telling_all(
+    begin: Callable[[float | None], ImportCall],
+    chunks: AsyncIterable[bytes],
+    reader: RowReader,
+    *,
+    on_errors: Callable[[list[RowError]], None],
+    on_page: Callable[[int], None] = lambda rows: None,
+) -> ImportResult:
+    """As ``import_rows``, but all errors are told, as they come: nobody keeps them. The result has the first 1,000.
+
+    The engine lists 1,000 errors a call: so each call has as many rows as can have no more.
+
+    Args:
+        begin: begins a call with a deadline in seconds.
+        on_errors: is told the errors of each part of the file, in the order of the lines.
+
+    Raises:
+        As ``import_rows``.
+    """
+    rejected, seconds = _Rejected(), _PART_SECONDS
+    counts, first = Counter[str](), list[RowError]()
+    async for page in _pages(chunks, reader, rejected, _PART_ROWS):
+        answer = ImportClientsResponse()
+        if page:
+            call = begin(seconds)
+            try:
+                answer = await _send(call, _only(page), "", hashlib.sha256(), on_page)
+            except (asyncio.InvalidStateError, grpc.aio.InternalError, grpc.aio.AioRpcError) as error:
+                raise await _why_broken_off(lambda: begin(seconds), error) from error
+            finally:
+                call.cancel()
+        errors = _merged(rejected.kept, answer)
+        rejected.kept.clear()
+        first += errors[: KEPT_ERRORS - len(first)]
+        on_errors(errors)
+        counts.update({name: getattr(answer, name) for name in ("created", "updated", "unchanged", "rejected")})
+    counts["rejected"] += rejected.count
+    return ImportResult(counts["created"], counts["updated"], counts["unchanged"], counts["rejected"], first)
+
+
+def _merged(own: list[RowError], answer: ImportClientsResponse) -> list[RowError]:
+    """Errors of both sides in the order of the lines."""
+    faults: dict[tuple[str, str], Fault] = {}  # many rows have the same
+    of_engine = []
+    for each in answer.errors:
+        key = (each.message, each.code)
+        if key not in faults:
+            faults[key] = Fault(each.message, each.code, dict(each.arguments))
+        of_engine.append(RowError(each.line, intern(each.field), faults[key]))
+    return sorted([*own, *of_engine], key=lambda error: error.line)
+
+
+async def _only(page: list[ImportClientsRow]) -> AsyncIterator[list[ImportClientsRow]]:
+    yield page
+
+
+async def _send(
+    call: ImportCall,
+    pages: AsyncIterator[list[ImportClientsRow]],
+    request_id: str,
+    digest: hashlib._Hash,
+    on_page: Callable[[int], None],
+) -> ImportClientsResponse:
+    first, errors_max = request_id, KEPT_ERRORS
+    async for page in pages:
+        await call.write(ImportClientsRequest(rows=page, request_id=first, errors_max=errors_max))
+        on_page(len(page))
+        first, errors_max = "", 0  # the first page alone bears them
+    if request_id:
+        last = ImportClientsRequest(request_id=request_id, errors_max=errors_max, source_digest=digest.digest())
+        await call.write(last)
+    await call.done_writing()
+    answer: ImportClientsResponse = await call
+    return answer
+
+
+async def _pages(
+    chunks: AsyncIterable[bytes], reader: RowReader, rejected: _Rejected, part_rows: int = 0
+) -> AsyncIterator[list[ImportClientsRow]]:
+    """The rows that can be read. With ``part_rows`` pages are so long, or empty, and the last one too: each comes as
+    soon as no more errors are kept, to be told."""
+    page: list[ImportClientsRow] = []
+    page_bytes, turns = 0, Turns()
+    async for items in _items(chunks, reader):
+        # Nothing but bad rows, and more than anybody will be told of: whoever sends such a file can wait.
+        await turns.pause(rests=rejected.is_full and not any(isinstance(item, ImportRow) for item in items))
+        for item in items:
+            if (row := _row(item, rejected)) is not None:
+                page.append(row)
+                page_bytes += row.ByteSize()
+            is_full = len(page) == (part_rows or PAGE_ROWS) or page_bytes >= PAGE_BYTES
+            if is_full or (part_rows and rejected.is_full):
+                yield page
+                page, page_bytes = [], 0
+    if page or part_rows:
+        yield page
+
+
+def _row(item: Item, rejected: _Rejected) -> ImportClientsRow | None:
+    """A row for the engine; ``None``: it is rejected here."""
+    if not isinstance(item, ImportRow):
+        rejected.add(item)
+        return None
+    row = row_message(item)
+    if row.ByteSize() <= ROW_BYTES_MAX:
+        return row
+    rejected.add(RowError(item.line, "", ErrorCode.ROW_TOO_LONG.format(max=ROW_BYTES_MAX // 1024)))
+    return None
+
+
+async def _hashed(chunks: AsyncIterable[bytes], digest: hashlib._Hash) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
+
+
+async def _items(chunks: AsyncIterable[bytes], reader: RowReader) -> AsyncIterator[list[Item]]:
+    async for chunk in chunks:
+        for begin in range(0, len(chunk), SLICE_BYTES):
+            yield reader.feed(chunk[begin : begin + SLICE_BYTES])
+    yield reader.finish()
+
+
+async def _why_broken_off(probe: Callable[[], ImportCall], error: Exception) -> Exception:
+    """The reason why the engine has ended the call before all was sent.
+
+    grpc.aio overwrites the status of such a call with INTERNAL "Internal error from Core" when a write is under way
+    (`_StreamRequestMixin._write`). An import of nothing tells it: refused, away, or all right again.
+    """
+    if isinstance(error, grpc.aio.AioRpcError) and error.code() is not grpc.StatusCode.INTERNAL:
+        return error
+    empty = probe()
+    with suppress(asyncio.InvalidStateError, grpc.aio.InternalError):  # it has failed already: why, the next line says
+        await empty.done_writing()
+    try:
+        await empty
+    except grpc.aio.AioRpcError as reason:
+        return reason
+    return BrokenOff(ErrorCode.IMPORT_BROKEN_OFF.format())
+
+
+def row_message(row: ImportRow) -> ImportClientsRow:
+    """One row of an import; ``None`` is not set."""
+    message: ImportClientsRow = _message(row.line, row.cells)
+    return message
+
+
+def _compiled() -> Callable[[int, tuple[str | None, ...]], ImportClientsRow]:
+    """With a field's name before each cell: ``**`` a dictionary of them would take half as long again a row."""
+    named = "".join(f", {name}=cells[{index}]" for index, name in enumerate(COLUMNS))
+    source = f"def row_message(line, cells):\n    return ImportClientsRow(line=line{named})\n"
+    function: Callable[[int, tuple[str | None, ...]], ImportClientsRow]
+    function = compiled("row_message", source, {"ImportClientsRow": ImportClientsRow})
+    return function
+
+
+_message: Final = _compiled()
