@@ -1,6 +1,6 @@
 // The panel. aiohttp-admin's bundle imports this module as its `js_module`, to learn components from it.
 //
-// The bundle's own application can show neither a dashboard nor pages of ours, and speaks English only (FINDINGS 3). So
+// The bundle's own application can show neither a dashboard nor pages of ours, and speaks English only (docs/measured.md). So
 // this module draws an application of its own out of the bundle's react-admin, and never finishes being imported: the
 // bundle waits for it before it draws its own. See docs/decisions/panel.md.
 import { authProvider, dataProvider, isAdmin } from "./api.js";

@@ -68,10 +68,6 @@ class AudienceVerbs(Verbs):
             await bump_revision(tx)
         return ready
 
-    async def audience_size(self, filter: AudienceFilter) -> int:
-        """How many clients match now."""
-        return sum((await self.audience_by_zone(filter, by_zone=False)).values())
-
     @read(Lane.LONG)
     async def audience_by_zone(
         self, tx: Tx, filter: AudienceFilter, *, by_zone: bool = True, unsent_of: int | None = None

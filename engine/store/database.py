@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 import asyncio
 import enum
-import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import cached_property
 from typing import Any, Final, TypeVar
@@ -13,6 +12,7 @@ from typing import Any, Final, TypeVar
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from common.error_codes import ErrorCode
+from common.logs import get_logger
 from engine.store.availability import Availability
 from engine.store.dialect import Dialect
 from engine.store.errors import StoreUnavailable, TooLong
@@ -20,7 +20,7 @@ from engine.store.errors import StoreUnavailable, TooLong
 T = TypeVar("T")
 Row = Sequence[Any]
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Tx(abc.ABC):
@@ -157,7 +157,7 @@ async def shielded(operation: Awaitable[T]) -> T:
     if cancelled is None:
         return task.result()
     if not task.cancelled() and (failure := task.exception()) is not None and not isinstance(failure, StoreUnavailable):
-        log.warning("a transaction failed after its caller was cancelled: %s", failure)
+        log.warning("database.failed_unheard", error=str(failure), effect="its caller was cancelled before")
     raise cancelled
 
 

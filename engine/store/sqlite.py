@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sqlite3
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import TypeVar
 
 from tortoise.exceptions import OperationalError
 
+from common.logs import get_logger
 from engine.store import orm, sqlite_file
 from engine.store.database import Database, Lane, Work, shielded
 from engine.store.dialect import SQLITE
@@ -22,7 +22,7 @@ from engine.store.sqlite_threads import Patience, Runner, is_locked
 from engine.store.sqlite_tx import SqliteTx, drive, make_client
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _API_CHANGES_AT_ONCE = 2
 """One change is written while the next one is on its way to the writer's thread. Delivery waits for two at most."""
@@ -177,7 +177,7 @@ def _roll_back(connection: sqlite3.Connection) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
     except sqlite3.Error as error:
-        log.warning("a transaction can't be rolled back: %s", error)
+        log.warning("database.not_rolled_back", error=str(error))
 
 
 def _is_of_a_row(error: Exception) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from common import private
+from common.logs import get_logger
 from engine.store.errors import DatabaseUnavailable, StoreUnavailable
 from engine.store.lock import FileLock
 from engine.store.schema import refuse_others
@@ -26,7 +26,7 @@ _REMEDY: Final = (
     " (docs/operating.md says how to save what the lost file holds)"
 )
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def own(path: str) -> FileLock | None:
@@ -83,7 +83,7 @@ def keep_private(path: str) -> None:
     private.make_file(Path(path))
     open_to_others = [name for end in _FILES if not private.tighten(Path(name := path + end))]
     if open_to_others:
-        log.warning("other users of this machine can read %s, and they are not ours to change", open_to_others)
+        log.warning("database.readable_by_others", files=open_to_others, effect="they are not ours to change")
 
 
 class FileWatch:

@@ -175,7 +175,7 @@ export function Technical({ stats }) {
   );
 }
 
-/** What a status of the provider means here (SPEC 2, rule 6). */
+/** What a status of the provider means here (docs/behaviour.md, rule 6). */
 function meaning(status) {
   if (status === 0) return t("mailings.answer.none");
   if (status < 300) return t("mailings.answer.good");
