@@ -417,7 +417,7 @@ class ManyLife:
         """How many messages it has called whose outcome is not stored, and which are its own still: others may have
         taken them back, or have removed them with their mailing."""
         called = {call.message_id for call in self.calls if call.engine == engine.name and call.stored_us is None}
-        own = f"SELECT id FROM message WHERE status IN (1, 2) AND owner = {engine.delivery.engine_id}"
+        own = f"SELECT id FROM message WHERE status IN (1, 2) AND owner = {engine.delivery.state.engine_id}"
         return len(called & {row[0] for row in self.server.data.committed(own)})
 
     # -- notes of what is committed ------------------------------------------------------------
