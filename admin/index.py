@@ -1,7 +1,7 @@
 """The page that loads the panel, and the panel's own files.
 
 aiohttp-admin's own index page puts JSON into an attribute without escaping it and has no place for a style sheet or a
-policy (FINDINGS 3); this one stands in its place. It names our module as aiohttp-admin's ``js_module``.
+policy (docs/measured.md); this one stands in its place. It names our module as aiohttp-admin's ``js_module``.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ reading the answer; the browser then says so, in ``Sec-Fetch-Site`` or ``Origin`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from typing import Final, NamedTuple, Protocol
 
@@ -77,15 +77,3 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-class PlainHeaders:
-    """``Headers`` of a mapping with lower-case names, each once."""
-
-    def __init__(self, values: Mapping[bytes, bytes]) -> None:
-        self._values = values
-
-    def getall(self, key: str, default: Sequence[str], /) -> Sequence[str]:
-        """See ``Headers``."""
-        value = self._values.get(key.lower().encode())
-        return default if value is None else (value.decode("latin-1"),)

@@ -1,4 +1,4 @@
-"""What the gateway counts, for Prometheus (SPEC, section 9)."""
+"""What the gateway counts, for Prometheus (docs/behaviour.md, section 9)."""
 
 from __future__ import annotations
 

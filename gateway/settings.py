@@ -1,4 +1,4 @@
-"""The gateway's settings (SPEC, section 7); how they are read: ``common.settings``."""
+"""The gateway's settings (docs/behaviour.md, section 7); how they are read: ``common.settings``."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _other_conflicts(settings: Settings) -> list[tuple[str, str]]:
     found = []
     if settings.engine_tls_cert is not None and settings.engine_tls_ca is None:
         found.append(("engine_tls_ca", "is missing: MAILING_ENGINE_TLS_CERT is set"))
-    # SPEC 6: nothing listens or calls beyond loopback in plain text, unless somebody says so.
+    # Nothing listens or calls beyond loopback in plain text, unless somebody says so.
     if not (settings.http_listen.is_loopback or settings.uses_tls or settings.allow_plaintext):
         needed = "needs MAILING_HTTP_TLS_CERT or MAILING_ALLOW_PLAINTEXT=true"
         found.append(("http_listen", f"{settings.http_listen} is beyond loopback: {needed}"))

@@ -1,6 +1,7 @@
 // Calls to the gateway: in the name of whoever is signed in, with problems (RFC 9457) as errors in words.
-import { HttpError } from "./kit/lib.js";
+
 import { known, said, t } from "./i18n.js";
+import { HttpError } from "./kit/lib.js";
 
 const BASE = "/admin";
 const IDENTITY = "identity"; // aiohttp-admin's key
@@ -17,7 +18,9 @@ export function identity() {
 export function may(permission) {
   const granted = identity()?.permissions ?? {};
   const [resource, action] = permission.split(".");
-  return [`admin.${resource}.${action}`, `admin.${resource}.*`, `admin.${action}`, "admin.*"].some((each) => each in granted);
+  return [`admin.${resource}.${action}`, `admin.${resource}.*`, `admin.${action}`, "admin.*"].some(
+    (each) => each in granted,
+  );
 }
 
 export const isAdmin = () => identity()?.role === "admin";
@@ -26,7 +29,12 @@ function headers(more = {}) {
   return { Accept: "application/json", Authorization: localStorage.getItem(IDENTITY) ?? "", ...more };
 }
 
-/** What an answer from 400 up says: HttpError with `body.errors` by field, for react-admin's forms. */
+/**
+ * What an answer from 400 up says: HttpError with `body.errors` by field, for react-admin's forms; `errors` are those of
+ * the problem, each with its `pointer`, and `retrySeconds` is when it may work, or null.
+ * @param {Response} response
+ * @returns {Promise<HttpError & {errors: (import("./i18n.js").Fault & {pointer: string})[], retrySeconds: number | null}>}
+ */
 async function problemOf(response) {
   let problem = {};
   try {
@@ -36,7 +44,11 @@ async function problemOf(response) {
   }
   const seconds = Number(response.headers.get("Retry-After"));
   const bad = problem.errors ?? [];
-  const error = new HttpError(wordsOf(response.status, problem, seconds), response.status, bad.length ? { errors: byField(bad) } : undefined);
+  const error = new HttpError(
+    wordsOf(response.status, problem, seconds),
+    response.status,
+    bad.length ? { errors: byField(bad) } : undefined,
+  );
   error.errors = bad;
   error.retrySeconds = seconds || null;
   return error;
@@ -51,16 +63,22 @@ function wordsOf(status, problem, seconds) {
   if (status === 504) return t("error.engine_slow");
   const lines = (problem.errors ?? []).map(lineOf);
   if (lines.length) return lines.join("\n");
-  return sentence(problem.detail ?? t("error.unknown", { status }));
+  return sentence({ ...problem, message: problem.detail ?? t("error.unknown", { status }) });
 }
 
-function lineOf({ pointer, message }) {
-  const name = fieldName(pointer);
-  return name ? `${name}: ${said(message)}` : sentence(message);
+function lineOf(error) {
+  const name = fieldName(error.pointer);
+  return name ? `${name}: ${said(error)}` : sentence(error);
 }
 
-/** The engine's words, in the person's language where we know them, as a sentence. */
-export const sentence = (words) => said(words).replace(/^\p{Ll}/u, (first) => first.toUpperCase()).replace(/[^.!?…]$/u, "$&.");
+/**
+ * An error in the person's language, as a sentence.
+ * @param {import("./i18n.js").Fault} error
+ */
+export const sentence = (error) =>
+  said(error)
+    .replace(/^\p{Ll}/u, (first) => first.toUpperCase())
+    .replace(/[^.!?…]$/u, "$&.");
 
 function fieldName(pointer) {
   const name = pointer.split("/")[1] ?? "";
@@ -70,9 +88,9 @@ function fieldName(pointer) {
 /** JSON pointers as react-hook-form's names: an error of /filter/tags/3 stands at "filter". */
 function byField(errors) {
   const found = {};
-  for (const { pointer, message } of errors) {
-    const name = pointer.split("/")[1];
-    if (name) found[name] = found[name] ? `${found[name]} ${sentence(message)}` : sentence(message);
+  for (const error of errors) {
+    const name = error.pointer.split("/")[1];
+    if (name) found[name] = found[name] ? `${found[name]} ${sentence(error)}` : sentence(error);
   }
   return found;
 }
@@ -97,11 +115,15 @@ async function ask(path, options) {
 export async function call(path, { method = "GET", body, query, signal, headers: more } = {}) {
   const search = new URLSearchParams();
   for (const [key, value] of Object.entries(query ?? {})) {
-    if (value !== undefined && value !== null) search.set(key, typeof value === "object" ? JSON.stringify(value) : value);
+    if (value !== undefined && value !== null)
+      search.set(key, typeof value === "object" ? JSON.stringify(value) : value);
   }
   const isPlain = body === undefined || body instanceof Blob;
   const options = {
-    method, signal, headers: headers(isPlain ? more : { "Content-Type": "application/json", ...more }), body: isPlain ? body : JSON.stringify(body),
+    method,
+    signal,
+    headers: headers(isPlain ? more : { "Content-Type": "application/json", ...more }),
+    body: isPlain ? body : JSON.stringify(body),
   };
   const response = await ask(query ? `${path}?${search}` : path, options);
   return response.status === 204 ? null : response.json();
@@ -112,7 +134,8 @@ export const list = (resource, { page = 1, perPage, order = "DESC", filter = {},
   call(`/${resource}/list`, { query: { pagination: { page, perPage }, sort: { field: "id", order }, filter }, signal });
 
 /** One record of a resource. */
-export const one = (resource, id, signal) => call(`/${resource}/one`, { query: { id }, signal }).then(({ data }) => data);
+export const one = (resource, id, signal) =>
+  call(`/${resource}/one`, { query: { id }, signal }).then(({ data }) => data);
 
 /** The engine's REST API below the panel's session: rest("/mailings/preview", {method: "POST", body}). */
 export const rest = (path, options) => call(`/api/v1${path}`, options);
@@ -124,7 +147,8 @@ export async function download(path, name, { accept = "text/csv" } = {}) {
 }
 
 /** 128 random bits; crypto.randomUUID is there over HTTPS only. */
-export const randomKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+export const randomKey = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 export function saveAs(blob, name) {
   const link = document.createElement("a");
@@ -139,7 +163,8 @@ export function upload(path, file, { type = "text/csv", onProgress = () => {}, s
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch says nothing of an upload's progress
     request.open("POST", BASE + path);
-    for (const [name, value] of Object.entries(headers({ "Content-Type": type }))) request.setRequestHeader(name, value);
+    for (const [name, value] of Object.entries(headers({ "Content-Type": type })))
+      request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onerror = () => reject(new HttpError(t("error.gateway_away"), 0));
     request.onabort = () => reject(new DOMException("aborted", "AbortError"));
@@ -178,7 +203,11 @@ export const dataProvider = {
 export async function signIn(username, password) {
   let response;
   try {
-    response = await ask("/token", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ username, password }) });
+    response = await ask("/token", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ username, password }),
+    });
   } catch (error) {
     if (error.status === 401) error.message = t("sign_in.wrong");
     throw error;
@@ -193,7 +222,11 @@ export const authProvider = {
     const signedIn = identity() !== null;
     const options = { method: "DELETE", headers: headers() };
     localStorage.removeItem(IDENTITY);
-    if (signedIn) await fetch(`${BASE}/logout`, options).then((answer) => answer.arrayBuffer(), () => {}); // the engine away: the page is signed out all the same
+    if (signedIn)
+      await fetch(`${BASE}/logout`, options).then(
+        (answer) => answer.arrayBuffer(),
+        () => {},
+      ); // the engine away: the page is signed out all the same
   },
   checkAuth: () => (identity() ? Promise.resolve() : Promise.reject({ message: false })),
   checkError: (error) => (error.status === 401 ? Promise.reject() : Promise.resolve()),

@@ -1,5 +1,6 @@
 // English and Russian: our words and react-admin's, and how numbers and times are written.
 import access from "./words/access.js";
+import calls from "./words/calls.js";
 import clients from "./words/clients.js";
 import common from "./words/common.js";
 import dashboard from "./words/dashboard.js";
@@ -9,7 +10,7 @@ import messages from "./words/messages.js";
 import problems from "./words/problems.js";
 import ra from "./words/ra.js";
 
-const AREAS = [ra, common, problems, dashboard, mailings, clients, messages, engine, access];
+const AREAS = [ra, common, problems, calls, dashboard, mailings, clients, messages, engine, access];
 const WORDS = {
   en: Object.assign({}, ...AREAS.map((area) => area.en)),
   ru: Object.assign({}, ...AREAS.map((area) => area.ru)),
@@ -62,11 +63,43 @@ function formOf(count, forms) {
   return found < 0 ? forms - 1 : Math.min(found, forms - 1);
 }
 
-// The engine's sentences with values in them, those with the most words of their own first.
-const SENTENCES = Object.keys(problems.en)
-  .filter((key) => key.startsWith("engine.") && key.includes("%{"))
-  .map((key) => ({ key, parts: key.slice("engine.".length).split(/%\{(\w+)\}/) }))
-  .map(({ key, parts }) => ({ key, names: parts.filter((_, at) => at % 2), fixed: parts.filter((_, at) => at % 2 === 0) }))
+/**
+ * What is wrong, as REST says it (docs/error-codes.md).
+ * @typedef {object} Fault
+ * @property {string} message  in English
+ * @property {string} [code]
+ * @property {Record<string, string>} [arguments]  the values in the message
+ */
+
+/**
+ * An error in the person's language, by its code; one that we have no words for says its own.
+ * @param {Fault} fault
+ * @returns {string}
+ */
+export function said({ message, code, arguments: values = {} }) {
+  const key = `code.${code}`;
+  return known(key) === undefined ? message : t(key, withNumbers(values));
+}
+
+// Values come as texts. These are amounts, written as people write numbers; ids, lines and names stay as they are.
+const AMOUNTS = ["min", "max", "count"];
+
+const withNumbers = (values) =>
+  Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, AMOUNTS.includes(name) ? amount(value) : value]),
+  );
+
+const amount = (text) => (/^\d+$/.test(text) ? Number(text) : text);
+
+// Sentences about calls with values in them, those with the most words of their own first.
+const SENTENCES = Object.keys(calls.en)
+  .filter((key) => key.includes("%{"))
+  .map((key) => ({ key, parts: key.slice("call.".length).split(/%\{(\w+)\}/) }))
+  .map(({ key, parts }) => ({
+    key,
+    names: parts.filter((_, at) => at % 2),
+    fixed: parts.filter((_, at) => at % 2 === 0),
+  }))
   .sort((one, other) => other.fixed.join("").length - one.fixed.join("").length)
   .map(({ key, names, fixed }) => ({ key, names, pattern: new RegExp(`^${fixed.map(escaped).join("(.+)")}$`, "s") }));
 
@@ -74,22 +107,15 @@ function escaped(words) {
   return words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }
 
-/** What the engine or the gateway says, in the person's language where we know the sentence; its values stay. */
-export function said(words) {
-  const whole = known(`engine.${words}`);
+/** What the engine says of a call to the provider, in the person's language where we know the sentence. */
+export function saidOfCall(words) {
+  const whole = known(`call.${words}`);
   if (whole !== undefined) return whole;
   for (const { key, names, pattern } of SENTENCES) {
     const found = pattern.exec(words);
-    if (found) return t(key, Object.fromEntries(names.map((name, at) => [name, valueIn(name, found[at + 1])])));
+    if (found) return t(key, Object.fromEntries(names.map((name, at) => [name, found[at + 1]])));
   }
   return words;
-}
-
-const AMOUNTS = ["min", "max", "count", "bytes", "size"];
-
-function valueIn(name, words) {
-  if (name === "problem") return said(words);
-  return AMOUNTS.includes(name) && /^\d+$/.test(words) ? Number(words) : words; // names and references stay as they are
 }
 
 export const i18nProvider = {
@@ -118,7 +144,11 @@ export const timeZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 /** A date and time in the person's own zone. */
 export const dateTime = (iso, options = {}) =>
-  iso ? withoutYearWord(format(Intl.DateTimeFormat, { dateStyle: "medium", timeStyle: "short", ...options }).format(new Date(iso))) : "—";
+  iso
+    ? withoutYearWord(
+        format(Intl.DateTimeFormat, { dateStyle: "medium", timeStyle: "short", ...options }).format(new Date(iso)),
+      )
+    : "—";
 
 /** Russian dates end in "г.", which is wider than it is worth in a table. */
 const withoutYearWord = (date) => date.replace(/[\s\u00a0\u202f]г\./, "");
@@ -152,16 +182,27 @@ export function fromNow(iso, now = Date.now()) {
 /** A moment as short as it can be said: the year only when it is another one. */
 export function moment(iso) {
   const year = new Date(iso).getFullYear() === new Date().getFullYear() ? undefined : "numeric";
-  return dateTime(iso, { dateStyle: undefined, timeStyle: undefined, day: "numeric", month: "short", year, hour: "2-digit", minute: "2-digit" });
+  return dateTime(iso, {
+    dateStyle: undefined,
+    timeStyle: undefined,
+    day: "numeric",
+    month: "short",
+    year,
+    hour: "2-digit",
+    minute: "2-digit",
+  });
 }
 
 /** The same, and of today the clock alone. */
-export const momentOrClock = (iso) => (new Date(iso).toDateString() === new Date().toDateString() ? clock(iso) : moment(iso));
+export const momentOrClock = (iso) =>
+  new Date(iso).toDateString() === new Date().toDateString() ? clock(iso) : moment(iso);
 
 /** How long a call took: milliseconds below a second; null: nobody knows. */
 export function latency(seconds) {
   if (seconds === null) return "—";
-  return seconds < 1 ? t("unit.millisecond", { value: number(1000 * seconds, seconds < 0.01 ? 1 : 0) }) : t("unit.second", { value: seconds });
+  return seconds < 1
+    ? t("unit.millisecond", { value: number(1000 * seconds, seconds < 0.01 ? 1 : 0) })
+    : t("unit.second", { value: seconds });
 }
 
 /** A speed in the fewest digits that tell it, without its unit. */

@@ -1,12 +1,12 @@
 // The panel. aiohttp-admin's bundle imports this module as its `js_module`, to learn components from it.
 //
-// The bundle's own application can show neither a dashboard nor pages of ours, and speaks English only (FINDINGS 3). So
+// The bundle's own application can show neither a dashboard nor pages of ours, and speaks English only (docs/measured.md). So
 // this module draws an application of its own out of the bundle's react-admin, and never finishes being imported: the
 // bundle waits for it before it draws its own. See docs/decisions/panel.md.
 import { authProvider, dataProvider, isAdmin } from "./api.js";
 import { i18nProvider, t } from "./i18n.js";
-import { createRoot, h, Link, RA, React, useEffect, useState } from "./kit/lib.js";
 import { icon } from "./kit/icons.js";
+import { createRoot, h, Link, RA, React, useEffect, useState } from "./kit/lib.js";
 import { Card, Empty, PageTitle, useTabTitle } from "./kit/parts.js";
 import { REFRESH } from "./kit/poll.js";
 import accounts from "./pages/accounts.js";
@@ -40,7 +40,11 @@ const NotFound = () =>
     "div",
     { className: "page" },
     h(PageTitle, null, t("ra.page.not_found")),
-    h(Card, null, h(Empty, { words: t("ra.message.not_found") }, h(Link, { className: "button primary", to: "/" }, t("page.home")))),
+    h(
+      Card,
+      null,
+      h(Empty, { words: t("ra.message.not_found") }, h(Link, { className: "button primary", to: "/" }, t("page.home"))),
+    ),
   );
 
 const Frame = (props) => h(Layout, { ...props, appBar: Bar, appBarAlwaysOn: true });
@@ -58,8 +62,18 @@ function Panel() {
     return () => removeEventListener(FRESH, again);
   }, []);
   const options = {
-    title: t("app.name"), dataProvider, authProvider, i18nProvider, theme, darkTheme: null, layout: Frame, dashboard: Dashboard,
-    catchAll: NotFound, loginPage: SignInPage, requireAuth: true, disableTelemetry: true,
+    title: t("app.name"),
+    dataProvider,
+    authProvider,
+    i18nProvider,
+    theme,
+    darkTheme: null,
+    layout: Frame,
+    dashboard: Dashboard,
+    catchAll: NotFound,
+    loginPage: SignInPage,
+    requireAuth: true,
+    disableTelemetry: true,
   };
   // With another key all of it starts anew: nothing of whoever was signed in before stays in memory.
   return h(Admin, { key: visit, ...options }, resources);

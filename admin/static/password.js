@@ -3,8 +3,8 @@ import { call } from "./api.js";
 import { t } from "./i18n.js";
 import { Input } from "./kit/fields.js";
 import { FormDialog, useForm } from "./kit/form.js";
-import { h, useNotify, useState } from "./kit/lib.js";
 import { icon } from "./kit/icons.js";
+import { h, useNotify, useState } from "./kit/lib.js";
 import { NewPassword } from "./pages/access/password.js";
 
 const Key = icon("tokens");
@@ -15,7 +15,11 @@ export function PasswordButton() {
   return h(
     "span",
     null,
-    h("button", { type: "button", className: "bar-button", "aria-label": label, title: label, onClick: () => setOpen(true) }, h(Key)),
+    h(
+      "button",
+      { type: "button", className: "bar-button", "aria-label": label, title: label, onClick: () => setOpen(true) },
+      h(Key),
+    ),
     open && h(PasswordDialog, { onClose: () => setOpen(false) }),
   );
 }
@@ -32,8 +36,12 @@ function PasswordDialog({ onClose }) {
     FormDialog,
     { title: t("password.title"), form, submitLabel: t("password.change"), onClose },
     h(Input, {
-      ...form.input("current_password"), type: "password", label: t("field.current_password"), autoComplete: "current-password",
-      required: true, autoFocus: true,
+      ...form.input("current_password"),
+      type: "password",
+      label: t("field.current_password"),
+      autoComplete: "current-password",
+      required: true,
+      autoFocus: true,
     }),
     h(NewPassword, { label: t("field.new_password"), input: form.input("new_password") }),
     h("p", { className: "muted" }, t("password.ends_others")),

@@ -13,7 +13,9 @@ export function SignInPage() {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
   const { state } = useLocation();
-  useEffect(() => void (document.title = `${t("sign_in.title")} · ${t("app.name")}`), []);
+  useEffect(() => {
+    document.title = `${t("sign_in.title")} · ${t("app.name")}`;
+  }, []);
 
   const submit = async (event) => {
     event.preventDefault();
@@ -42,13 +44,27 @@ export function SignInPage() {
         "label",
         null,
         t("sign_in.name"),
-        h("input", { name: "username", autoComplete: "username", autoFocus: true, required: true, value: name, onChange: (event) => setName(event.target.value) }),
+        h("input", {
+          name: "username",
+          autoComplete: "username",
+          autoFocus: true,
+          required: true,
+          value: name,
+          onChange: (event) => setName(event.target.value),
+        }),
       ),
       h(
         "label",
         null,
         t("sign_in.password"),
-        h("input", { name: "password", type: "password", autoComplete: "current-password", required: true, value: password, onChange: (event) => setPassword(event.target.value) }),
+        h("input", {
+          name: "password",
+          type: "password",
+          autoComplete: "current-password",
+          required: true,
+          value: password,
+          onChange: (event) => setPassword(event.target.value),
+        }),
       ),
       h(Button, { type: "submit", kind: "primary", busy }, t("sign_in.submit")),
       h(LanguageSwitch, null),
@@ -63,7 +79,17 @@ function LanguageSwitch() {
     "div",
     { className: "languages", role: "group", "aria-label": t("language") },
     LANGUAGES.map((each) =>
-      h("button", { key: each.locale, type: "button", lang: each.locale, "aria-pressed": each.locale === locale(), onClick: () => choose(each.locale) }, each.name),
+      h(
+        "button",
+        {
+          key: each.locale,
+          type: "button",
+          lang: each.locale,
+          "aria-pressed": each.locale === locale(),
+          onClick: () => choose(each.locale),
+        },
+        each.name,
+      ),
     ),
   );
 }

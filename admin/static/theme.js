@@ -1,5 +1,6 @@
 // react-admin's look, as far as MUI's theme reaches; our own parts are in panel.css, with the same colours.
-const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", Ubuntu, Cantarell, "Helvetica Neue", sans-serif';
+const FONT =
+  'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", Ubuntu, Cantarell, "Helvetica Neue", sans-serif';
 const small = { defaultProps: { variant: "outlined", margin: "dense", size: "small" } };
 const wide = ({ theme }) => ({ [theme.breakpoints.down("sm")]: { width: "100%" } });
 
@@ -12,7 +13,11 @@ export const theme = {
     text: { primary: "#1b2733", secondary: "#55636f" },
   },
   shape: { borderRadius: 8 },
-  typography: { fontFamily: FONT, h6: { fontWeight: 600, fontSize: "1.05rem" }, button: { textTransform: "none", fontWeight: 600 } },
+  typography: {
+    fontFamily: FONT,
+    h6: { fontWeight: 600, fontSize: "1.05rem" },
+    button: { textTransform: "none", fontWeight: 600 },
+  },
   sidebar: { width: 216, closedWidth: 52 },
   components: {
     MuiPaper: { defaultProps: { elevation: 0 } },

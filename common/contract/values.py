@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
-from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -36,11 +35,6 @@ def time_json(time: Timestamp) -> str:
 @lru_cache(maxsize=8_192)  # rows of a list, and the times of one row, often share their second
 def _second_json(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).isoformat()
-
-
-def optional_time_json(message: Message, field: str) -> str | None:
-    """The time in this field of ``message``; ``None`` when it is not set."""
-    return time_json(getattr(message, field)) if message.HasField(field) else None
 
 
 def time_proto(text: str) -> Timestamp:

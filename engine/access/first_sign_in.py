@@ -12,8 +12,6 @@ from typing import Final, TextIO
 from common import private
 from engine.access.seeding import ACCOUNT_NAME, Made
 
-FILE: Final = "first-sign-in.env"
-"""``mailing`` looks for it in the data folder (cli/credentials.py)."""
 _HEADER: Final = (
     f"# Made by python -m engine at its first start: the password of the account `{ACCOUNT_NAME}`, and an API token.\n"
     "# Nothing of the service needs this file: keep them elsewhere, and delete it.\n"

@@ -26,7 +26,7 @@ from engine.domain.phone import default_code
 from engine.domain.validate import ClientInput
 from engine.ports import Clock
 from engine.store.client_list import is_long_client_list
-from engine.store.rows import MAX_PAGE_SIZE, BatchResult, ClientRow, PageOf, RequestKey
+from engine.store.rows import MAX_PAGE_SIZE, BatchResult, ClientChange, ClientRow, PageOf, RequestKey
 from engine.store.store import Store
 from mailing.v1 import client_pb2, client_service_pb2, client_service_pb2_grpc
 
@@ -155,7 +155,7 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
 
         async def change() -> BatchResult:
             by, now_us = caller(context), self._clock.now_us()
-            result = await self._store.update_clients(ids, tag=tag, time_zone=time_zone, by=by, now_us=now_us)
+            result = await self._store.update_clients(ids, ClientChange(tag, time_zone), by=by, now_us=now_us)
             await self._follow(result.changed_ids)
             return result
 

@@ -34,8 +34,13 @@ class Status(IntEnum):
 
     @property
     def public(self) -> str:
-        """The status as the API names it."""
+        """The status as the API names it: ``pending``, ``sent`` or ``not_sent``."""
         return _PUBLIC[self]
+
+    @property
+    def is_taken(self) -> bool:
+        """True while an engine has the message."""
+        return self in (Status.CLAIMED, Status.CALLING)
 
     @property
     def is_final(self) -> bool:
@@ -138,6 +143,23 @@ def step(status: Status, event: Event, *, unsure: bool = False) -> Step:
     if not unsure or result.status is Status.SENT:
         return result
     return UNCERTAIN if result.status.is_final else result._replace(unsure=True)
+
+
+def statuses_before(event: Event) -> tuple[Status, ...]:
+    """Return the statuses in which the event can happen."""
+    return tuple(status for status, possible in TABLE if possible is event)
+
+
+def outcome_of(event: Event) -> Step:
+    """Return what the event makes of every message that is not unsure, whatever its status was.
+
+    Raises:
+        ValueError: the outcome depends on the status.
+    """
+    first, *others = {step(status, event) for status in statuses_before(event)}
+    if others:
+        raise ValueError(f"what {event.name} makes of a message depends on its status")
+    return first
 
 
 def withdraw(*, unsure: bool) -> Step | None:

@@ -18,7 +18,7 @@ class AccountRow:
     revoke_us: int | None
     last_sign_in_us: int | None
     live_tokens: int = 0
-    """Tokens that it has made, by itself or with tokens of its making, and that can still be used."""
+    """How many tokens that it has made, by itself or with tokens of its making, can still be used."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-import orjson
-
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import UNCERTAIN, Status
 from engine.store.counters import Tally
 from engine.store.database import Lane, Row, Tx
+from engine.store.lifecycle import is_final, is_not_final, is_taken, is_waiting
+from engine.store.mailing_rows import filter_of
 from engine.store.told import left_out, untold
-from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clients, try_lock_clients
+from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clients, read, transaction, try_lock_clients
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
 _MAILING: Final = (
@@ -25,13 +25,8 @@ _STORE_CURSOR: Final = (
     " WHERE id = ? AND audience_generation = ? AND cancelled_us IS NULL AND deleted_us IS NULL"
 )
 _LOOK_UP_SHARE: Final = 6
-"""A look-up of a row by an index costs as much as reading so many rows in their order."""
+"""How many rows can be read in their order for the cost of looking one up by an index."""
 _PAIRS: Final = {"mailing_id": "int", "client_id": "int"}
-
-
-def filter_of(tags: str, phone_codes: str) -> AudienceFilter:
-    """Read a filter from its two columns."""
-    return AudienceFilter(tuple(orjson.loads(tags)), tuple(orjson.loads(phone_codes)))
 
 
 def matching(tx: Tx, filter: AudienceFilter) -> tuple[str, list[Any]]:
@@ -50,55 +45,48 @@ class AudienceVerbs(Verbs):
 
     async def build_audience(self, mailing_id: int, limit: int, now_us: int, reset_after_us: int) -> bool:
         """Build the next chunk; see ``ports.Store``. True as well for a mailing that is gone, deleted or cancelled."""
-
-        async def work(tx: Tx) -> bool:
-            await lock_clients(tx, exclusive=True)
-            # Not locked: claims and edits of the mailing would wait for the whole chunk.
-            mailing = await tx.row(_MAILING, mailing_id)
-            if mailing is None:
-                return True
-            tags, phone_codes, generation, cursor = mailing
-            chunk, tally = _Chunk(tx, mailing_id, filter_of(tags, phone_codes), cursor), Tally()
-            ready = await chunk.take(limit)
-            await chunk.build(now_us, reset_after_us, tally, again=generation > 0)
-            if not await tx.run(_STORE_CURSOR, chunk.last, ready, mailing_id, generation):
-                raise Overtaken
-            await tally.write(tx)
-            if ready:
-                await bump_revision(tx)
-            return ready
-
         try:
-            return await self._db.transaction(work, Lane.DELIVERY)
+            return await self._build_audience(mailing_id, limit, now_us, reset_after_us)
         except Overtaken:  # by an edit of the filter, or the end of it all: nothing of the chunk is left
             return False
 
-    async def audience_size(self, filter: AudienceFilter) -> int:
-        """How many clients match now."""
-        return sum((await self.audience_by_zone(filter, by_zone=False)).values())
+    @transaction(Lane.DELIVERY)
+    async def _build_audience(self, tx: Tx, mailing_id: int, limit: int, now_us: int, reset_after_us: int) -> bool:
+        await lock_clients(tx, exclusive=True)
+        # Not locked: claims and edits of the mailing would wait for the whole chunk.
+        mailing = await tx.row(_MAILING, mailing_id)
+        if mailing is None:
+            return True
+        tags, phone_codes, generation, cursor = mailing
+        chunk, tally = _Chunk(tx, mailing_id, filter_of(tags, phone_codes), cursor), Tally()
+        ready = await chunk.take(limit)
+        await chunk.build(now_us, reset_after_us, tally, again=generation > 0)
+        if not await tx.run(_STORE_CURSOR, chunk.last, ready, mailing_id, generation):
+            raise Overtaken
+        await tally.write(tx)
+        if ready:
+            await bump_revision(tx)
+        return ready
 
+    @read(Lane.LONG)
     async def audience_by_zone(
-        self, filter: AudienceFilter, *, by_zone: bool = True, unsent_of: int | None = None
+        self, tx: Tx, filter: AudienceFilter, *, by_zone: bool = True, unsent_of: int | None = None
     ) -> dict[str, int]:
         """How many clients match now, by time zone; together, as if all were in UTC, unless ``by_zone``: that is
         cheaper. ``unsent_of``: without those who have a final message of that mailing."""
-
-        async def work(tx: Tx) -> dict[str, int]:
-            condition, args = matching(tx, filter)
-            if unsent_of is not None and await _has_final(tx, unsent_of):
-                condition += (
-                    " AND NOT EXISTS (SELECT 1 FROM message AS m WHERE m.client_id = c.id AND m.mailing_id = ?"
-                    f" AND m.status IN ({Status.SENT:d}, {Status.NOT_SENT:d}))"
-                )
-                args.append(unsent_of)
-            access = await _access(tx, filter)
-            if not by_zone:
-                sql = f"SELECT count(*) FROM client AS c {access} WHERE {condition}"
-                return {"UTC": int(await tx.value(sql, *args))}
-            sql = f"SELECT c.time_zone, count(*) FROM client AS c {access} WHERE {condition} GROUP BY c.time_zone"
-            return {zone: int(number) for zone, number in await tx.rows(sql, *args)}
-
-        return await self._db.read(work, Lane.LONG)
+        condition, args = matching(tx, filter)
+        if unsent_of is not None and await _has_final(tx, unsent_of):
+            condition += (
+                " AND NOT EXISTS (SELECT 1 FROM message AS m WHERE m.client_id = c.id AND m.mailing_id = ?"
+                f" AND {is_final('m')})"
+            )
+            args.append(unsent_of)
+        access = await _access(tx, filter)
+        if not by_zone:
+            sql = f"SELECT count(*) FROM client AS c {access} WHERE {condition}"
+            return {"UTC": int(await tx.value(sql, *args))}
+        sql = f"SELECT c.time_zone, count(*) FROM client AS c {access} WHERE {condition} GROUP BY c.time_zone"
+        return {zone: int(number) for zone, number in await tx.rows(sql, *args)}
 
 
 async def _access(tx: Tx, filter: AudienceFilter) -> str:
@@ -164,13 +152,12 @@ class _Chunk:
         """Keep the messages as they are: one that an engine gave back between two statements of ``_rebuild`` would be
         neither among the pending ones that go nor among the taken ones that are marked."""
         clients = "SELECT c.id FROM client AS c WHERE c.id > ? AND c.id <= ?"
-        of_chunk = (
-            f"message.mailing_id = {self._mailing_id} AND message.status <= 2 AND message.client_id IN ({clients})"
-        )
+        of_mailing = f"message.mailing_id = {self._mailing_id} AND {is_not_final('message')}"
+        of_chunk = f"{of_mailing} AND message.client_id IN ({clients})"
         await hold(self._tx, "message", of_chunk, self._after, self.last)
 
     async def _leave_out(self, now_us: int) -> None:
-        """Those whose number was told already match no more."""
+        """Let clients whose number was told already match no more."""
         told = await self._tx.row("SELECT 1 FROM told WHERE mailing_id = ? LIMIT 1", self._mailing_id)
         if told is None:
             return
@@ -189,18 +176,18 @@ class _Chunk:
         """What an edited filter asks for besides new messages; returns how many were removed."""
         ended = await self._change(
             f"UPDATE message SET {ENDS_UNCERTAIN}, finished_us = {int(now_us)}",
-            f"m.status = 0 AND m.unsure AND NOT ({self._matching})",
+            f"{is_waiting('m')} AND m.unsure AND NOT ({self._matching})",
         )
         tally.move(self._mailing_id, UNCERTAIN, now_us, ended)
-        number = await self._change("DELETE FROM message", f"m.status = 0 AND NOT ({self._matching})")
+        number = await self._change("DELETE FROM message", f"{is_waiting('m')} AND NOT ({self._matching})")
         for stale, condition in (
             ("TRUE", f"NOT m.stale AND NOT ({self._matching})"),
             ("FALSE", f"m.stale AND {self._matching}"),
         ):
-            await self._change(f"UPDATE message SET stale = {stale}", f"m.status IN (1, 2) AND {condition}")
+            await self._change(f"UPDATE message SET stale = {stale}", f"{is_taken('m')} AND {condition}")
         await self._change(
             "UPDATE message SET due_us = 0",
-            f"m.status = 0 AND m.due_us > 0 AND (m.due_us > {int(reset_after_us)} OR m.attempt = 0)"
+            f"{is_waiting('m')} AND m.due_us > 0 AND (m.due_us > {int(reset_after_us)} OR m.attempt = 0)"
             f" AND {self._matching}",
         )
         return number
@@ -219,7 +206,7 @@ class _Chunk:
 async def follow_clients(
     tx: Tx, now_us: int, tally: Tally, *, new: Sequence[int] = (), changed: Sequence[int] = ()
 ) -> None:
-    """Bring every open mailing's messages in line with clients that were just written (SPEC, rule 1).
+    """Bring every open mailing's messages in line with clients that were just written (docs/behaviour.md, rule 1).
 
     Args:
         tx: the transaction that wrote them, which holds ``lock_clients``.
@@ -243,7 +230,7 @@ async def follow_clients(
     await _add(tx, wanted, now_us, tally)
     if changed:  # one that waits for local hours looks at them again
         await tx.run(
-            "UPDATE message SET due_us = 0 WHERE status = 0 AND attempt = 0 AND due_us > 0"
+            f"UPDATE message SET due_us = 0 WHERE {is_waiting()} AND attempt = 0 AND due_us > 0"
             f" AND client_id {tx.dialect.in_list()}",
             changed_ids,
         )
@@ -291,7 +278,7 @@ async def _wanted(tx: Tx, mailings: Sequence[Row], clients: Sequence[Row], now_u
 async def _not_final(tx: Tx, client_ids: Any) -> Sequence[Row]:
     return await tx.rows(
         "SELECT id, mailing_id, client_id, status, stale FROM message"
-        f" WHERE client_id {tx.dialect.in_list()} AND status <= 2 ORDER BY id {tx.dialect.lock()}",
+        f" WHERE client_id {tx.dialect.in_list()} AND {is_not_final()} ORDER BY id {tx.dialect.lock()}",
         client_ids,
     )
 

@@ -1,4 +1,4 @@
-"""Says in the log when the database goes away and when it is back; nobody else has to."""
+"""Says in the log when the database goes away and when it is back."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import structlog
+from common.logs import get_logger
 
 PERIOD_SECONDS: Final = 2.0
 """From one line to the next, however many callers it fails: 30 a minute, so that with what others say of the same
 outage (stalls, a stop) the log grows by less than a line a second."""
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Availability:

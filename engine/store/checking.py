@@ -7,10 +7,10 @@ from typing import Final
 from engine.store.counters import Tally, counter_at, new_counts
 from engine.store.database import Lane, Tx
 from engine.store.rows import Difference
-from engine.store.verbs import Verbs
+from engine.store.verbs import Verbs, read, transaction
 
 _CHECK_LOCK: Final = 0x6D61696C_00000003
-"""PostgreSQL's advisory lock of whoever checks."""
+"""PostgreSQL's advisory lock between two checks."""
 
 
 class CheckVerbs(Verbs):
@@ -20,53 +20,46 @@ class CheckVerbs(Verbs):
         """Recount the messages of every mailing (but deleted ones, which are being removed), correct the
         counters that differ, and return what differed. ``attempts`` and ``retried`` can't be recounted."""
         differences: list[Difference] = []
-        for mailing_id in await self._db.read(_mailing_ids, Lane.UPKEEP):
-
-            async def made_row(tx: Tx, mailing_id: int = mailing_id) -> int:
-                return await _make_row(tx, mailing_id)
-
-            async def work(tx: Tx, mailing_id: int = mailing_id) -> list[Difference]:
-                return await _check(tx, mailing_id)
-
-            made = await self._db.transaction(made_row, Lane.UPKEEP)
+        for mailing_id in await self._mailing_ids():
+            made = await self._make_counters(mailing_id)
             differences += [Difference(mailing_id, "its row of counters", 0, 1)] * made
-            differences += await self._db.transaction(work, Lane.UPKEEP)
+            differences += await self._check_mailing(mailing_id)
         return differences
 
     async def count_mailings(self) -> int:
         """How many of them ``check`` would look at: none often means that this is not the database that was meant."""
-        return len(await self._db.read(_mailing_ids, Lane.UPKEEP))
+        return len(await self._mailing_ids())
 
+    @read(Lane.UPKEEP)
+    async def _mailing_ids(self, tx: Tx) -> list[int]:
+        return [row[0] for row in await tx.rows("SELECT id FROM mailing WHERE deleted_us IS NULL ORDER BY id")]
 
-async def _mailing_ids(tx: Tx) -> list[int]:
-    return [row[0] for row in await tx.rows("SELECT id FROM mailing WHERE deleted_us IS NULL ORDER BY id")]
+    @transaction(Lane.UPKEEP)
+    async def _make_counters(self, tx: Tx, mailing_id: int) -> int:
+        return await tx.run(
+            "INSERT INTO mailing_counters (mailing_id) SELECT id FROM mailing WHERE id = ? AND NOT EXISTS"
+            " (SELECT 1 FROM mailing_counters AS c WHERE c.mailing_id = mailing.id) ON CONFLICT DO NOTHING",
+            mailing_id,
+        )
 
-
-async def _make_row(tx: Tx, mailing_id: int) -> int:
-    return await tx.run(
-        "INSERT INTO mailing_counters (mailing_id) SELECT id FROM mailing WHERE id = ?"
-        " AND NOT EXISTS (SELECT 1 FROM mailing_counters AS c WHERE c.mailing_id = mailing.id) ON CONFLICT DO NOTHING",
-        mailing_id,
-    )
-
-
-async def _check(tx: Tx, mailing_id: int) -> list[Difference]:
-    if not tx.dialect.is_sqlite:
-        # Two checks at a time would both correct the same difference.
-        await tx.rows("SELECT pg_advisory_xact_lock(?)", _CHECK_LOCK)
-    stored, counted = await _read(tx, mailing_id)
-    differences = [
-        Difference(mailing_id, name, old, number)
-        for (name, number), old in zip(counted.items(), stored, strict=False)
-        if old != number
-    ]
-    # Whoever changes messages changes both sides alike: the difference is the same whatever happened since, and the
-    # row is locked for the moment of the correction only, not while all is counted.
-    tally = Tally()
-    for difference in differences:
-        tally.add(mailing_id, difference.name, difference.counted - difference.stored)
-    await tally.write(tx)
-    return differences
+    @transaction(Lane.UPKEEP)
+    async def _check_mailing(self, tx: Tx, mailing_id: int) -> list[Difference]:
+        if not tx.dialect.is_sqlite:
+            # Two checks at a time would both correct the same difference.
+            await tx.rows("SELECT pg_advisory_xact_lock(?)", _CHECK_LOCK)
+        stored, counted = await _read(tx, mailing_id)
+        differences = [
+            Difference(mailing_id, name, old, number)
+            for (name, number), old in zip(counted.items(), stored, strict=False)
+            if old != number
+        ]
+        # A change of messages changes rows and counters alike, so the difference stays the same whatever happens
+        # meanwhile. The counters are locked while they are corrected, and not while the rows are counted.
+        tally = Tally()
+        for difference in differences:
+            tally.add(mailing_id, difference.name, difference.counted - difference.stored)
+        await tally.write(tx)
+        return differences
 
 
 async def _read(tx: Tx, mailing_id: int) -> tuple[list[int], dict[str, int]]:

@@ -3,88 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final
+from dataclasses import asdict, replace
+from typing import Any, Final
 
 from engine.store.audience import follow_clients, remove_pending
 from engine.store.audit import add_audit
+from engine.store.client_list import CLIENT
 from engine.store.counters import Tally
-from engine.store.database import Row, Tx
+from engine.store.database import Lane, Tx
 from engine.store.owners import claimed_elsewhere, tell_owners
-from engine.store.rows import Actor, BatchResult
+from engine.store.row_of import sets_of
+from engine.store.rows import Actor, BatchResult, ClientChange, ClientRow
 from engine.store.told import leave
-from engine.store.verbs import Verbs, lock_clients
+from engine.store.verbs import Verbs, lock_clients, transaction
 
 BATCH_MAX: Final = 1_000
-"""Clients in a batch: some 50 ms on SQLite, in which nobody else writes."""
+"""Clients in a batch: some 50 ms on SQLite, in which other writers wait."""
 
 
 class ClientBatchVerbs(Verbs):
     """``client_ids``: ``BATCH_MAX`` at most, each once; ``now_us``: the time; ``by``: who asks, for the audit list."""
 
+    @transaction(Lane.API)
     async def update_clients(
-        self,
-        client_ids: Sequence[int],
-        *,
-        tag: str | None = None,
-        time_zone: str | None = None,
-        by: Actor,
-        now_us: int,
+        self, tx: Tx, client_ids: Sequence[int], change: ClientChange, *, by: Actor, now_us: int
     ) -> BatchResult:
-        """Give clients a tag, a time zone or both; ``None`` leaves one as it is. Messages follow, as for one client."""
-        asked = {"tag": tag, "time_zone": time_zone}
-        changes: dict[str, object] = {name: value for name, value in asked.items() if value is not None}
-
-        async def work(tx: Tx) -> BatchResult:
-            await lock_clients(tx, exclusive=False)
-            found = await _locked(tx, client_ids)
-            stored = {row[0]: {"tag": row[1], "time_zone": row[2]} for row in found}
-            changed = [id for id, old in stored.items() if {**old, **changes} != old]
-            if changed:
-                sets = ", ".join(f"{name} = ?" for name in changes)
-                await tx.run(
-                    f"UPDATE client SET {sets}, update_us = ? WHERE id {tx.dialect.in_list()}",
-                    *changes.values(),
-                    now_us,
-                    tx.dialect.list_arg(changed),
-                )
-                tally = Tally()
-                await follow_clients(tx, now_us, tally, changed=changed)
-                await _note(tx, by, "update", changed, changes, now_us)
-                elsewhere = await claimed_elsewhere(self, tx, changed)
-                await tally.write(tx)
-                await tell_owners(self, tx, elsewhere)
-            return _result(client_ids, stored, changed)
-
-        return await self._db.transaction(work)
+        """Make the same change of each client. Messages follow, as for one client."""
+        changes: dict[str, Any] = {name: value for name, value in asdict(change).items() if value is not None}
+        await lock_clients(tx, exclusive=False)
+        stored = {client.id: client for client in await _locked(tx, client_ids)}
+        changed = [client.id for client in stored.values() if replace(client, **changes) != client]
+        if changed:
+            values = {**changes, "update_us": now_us}
+            await tx.run(
+                f"UPDATE client SET {sets_of(values)} WHERE id {tx.dialect.in_list()}",
+                *values.values(),
+                tx.dialect.list_arg(changed),
+            )
+            tally = Tally()
+            await follow_clients(tx, now_us, tally, changed=changed)
+            await _note(tx, by, "update", changed, changes, now_us)
+            elsewhere = await claimed_elsewhere(self, tx, changed)
+            await tally.write(tx)
+            await tell_owners(self, tx, elsewhere)
+        return _result(client_ids, stored, changed)
 
     async def delete_clients(self, client_ids: Sequence[int], *, by: Actor, now_us: int) -> BatchResult:
         """Remove clients; for their messages see ``delete_client``."""
-
-        async def work(tx: Tx) -> BatchResult:
-            await lock_clients(tx, exclusive=False)
-            phones = {row[0]: row[3] for row in await _locked(tx, client_ids)}
-            gone = list(phones)
-            if gone:
-                tally = Tally()
-                await remove_pending(tx, await leave(tx, phones, now_us), tally, now_us)
-                elsewhere = await claimed_elsewhere(self, tx, gone)
-                await tx.run(f"DELETE FROM client WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(gone))
-                await _note(tx, by, "delete", gone, {}, now_us)
-                await tally.write(tx)
-                await tell_owners(self, tx, elsewhere)
-            return _result(client_ids, gone, gone)
-
-        result = await self._db.transaction(work)
+        result = await self._delete_clients(client_ids, by, now_us)
         self.on_number_gone()
         return result
 
+    @transaction(Lane.API)
+    async def _delete_clients(self, tx: Tx, client_ids: Sequence[int], by: Actor, now_us: int) -> BatchResult:
+        await lock_clients(tx, exclusive=False)
+        phones = {client.id: client.phone_number for client in await _locked(tx, client_ids)}
+        gone = list(phones)
+        if gone:
+            tally = Tally()
+            await remove_pending(tx, await leave(tx, phones, now_us), tally, now_us)
+            elsewhere = await claimed_elsewhere(self, tx, gone)
+            await tx.run(f"DELETE FROM client WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(gone))
+            await _note(tx, by, "delete", gone, {}, now_us)
+            await tally.write(tx)
+            await tell_owners(self, tx, elsewhere)
+        return _result(client_ids, gone, gone)
 
-async def _locked(tx: Tx, client_ids: Sequence[int]) -> Sequence[Row]:
-    return await tx.rows(
-        f"SELECT id, tag, time_zone, phone_number FROM client WHERE id {tx.dialect.in_list()}"
-        f" ORDER BY id {tx.dialect.lock()}",
+
+async def _locked(tx: Tx, client_ids: Sequence[int]) -> list[ClientRow]:
+    rows = await tx.rows(
+        f"SELECT {CLIENT.sql} FROM client WHERE id {tx.dialect.in_list()} ORDER BY id {tx.dialect.lock()}",
         tx.dialect.list_arg(client_ids),
     )
+    return [CLIENT.read(row) for row in rows]
 
 
 def _result(client_ids: Sequence[int], stored: Collection[int], changed: Sequence[int]) -> BatchResult:

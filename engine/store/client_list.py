@@ -7,14 +7,15 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from engine.store.database import Lane, Tx
-from engine.store.lists import SKIP_SHORT_MAX, Cut, cut, forward, read_part
+from engine.store.paging import SKIP_SHORT_MAX, PageQuery, forward, read_page, trimmed
+from engine.store.row_of import RowOf
 from engine.store.rows import ClientQuery, ClientRow, Facets, Page, PageOf
-from engine.store.verbs import Verbs
+from engine.store.verbs import Verbs, read
 
-CLIENT_COLUMNS: Final = "id, phone_number, phone_code, tag, time_zone, create_us, update_us"
+CLIENT: Final = RowOf(ClientRow)
 _INDEXES: Final = {"tag": "client_tag", "phone_code": "client_phone_code", "time_zone": "client_time_zone"}
 _LOOKUPS_MAX: Final = 300_000
-"""From about so many on, rows are read faster one after the other than one by one by an index."""
+"""For more rows than this, reading the table from end to end is faster than looking rows up by an index."""
 _FACET_MAX: Final = 1_000
 
 
@@ -23,57 +24,52 @@ class ClientListVerbs(Verbs):
 
     async def list_clients(self, query: ClientQuery, page: Page) -> PageOf[ClientRow]:
         """Clients by id, ascending unless the page says otherwise."""
-
-        async def work(tx: Tx) -> PageOf[ClientRow]:
-            condition, args = _restrictions(tx, query)
-            if _has_index(query):
-                ids, more, total = await _by_index(tx, condition, args, page)
-            else:
-                ids, more, total = await _by_scan(tx, query, condition, args, page)
-            items = await _rows(tx, ids)
-            return PageOf(items, total, items[-1].id if more else None)
-
-        return await self._db.read(work, Lane.LONG if is_long_client_list(query, page) else Lane.API)
+        lane = Lane.LONG if is_long_client_list(query, page) else Lane.API
+        return await self._db.read(lambda tx: _list(tx, query, page), lane)
 
     async def export_clients(self, query: ClientQuery, page_size: int = 1000) -> AsyncIterator[tuple[ClientRow, ...]]:
         """All clients by id, in pages; each page is read when it is asked for."""
         page: Page | None = Page(page_size)
         while page is not None:
-            now = page
-
-            async def work(tx: Tx, now: Page = now) -> tuple[Sequence[ClientRow], bool]:
-                condition, args = _restrictions(tx, query)
-                ahead = forward(now)
-                sql = f"SELECT {CLIENT_COLUMNS} FROM client {ahead.sql(condition)}"
-                return cut(now, [ClientRow(*row) for row in await tx.table(CLIENT_COLUMNS, sql, *args, *ahead.args)])
-
-            items, more = await self._db.read(work)
+            items, more = await self._exported(query, page)
             if items:
                 yield tuple(items)
             page = Page(page_size, items[-1].id) if more else None
 
-    async def count_clients(self) -> int:
+    @read(Lane.API)
+    async def _exported(self, tx: Tx, query: ClientQuery, page: Page) -> tuple[Sequence[ClientRow], bool]:
+        condition, args = _restrictions(tx, query)
+        ahead = forward(page)
+        sql = f"SELECT {CLIENT.sql} FROM client {ahead.sql(condition)}"
+        return trimmed(page, [CLIENT.read(row) for row in await tx.table(CLIENT.sql, sql, *args, *ahead.args)])
+
+    @read(Lane.API)
+    async def count_clients(self, tx: Tx) -> int:
         """How many clients there are."""
-
-        async def work(tx: Tx) -> int:
-            return int(await tx.value("SELECT count(*) FROM client"))
-
-        return await self._db.read(work)
+        return int(await tx.value("SELECT count(*) FROM client"))
 
     async def facets(self) -> Facets:
         """The values that clients have, the most frequent first. A read for each kind: all of them together would
         hold up other reads of a SQLite file for too long (60 ms each for a million clients)."""
-        return Facets(*[await self._facet(name) for name in ("tag", "phone_code", "time_zone")])
+        return Facets(*[await self._facet(name) for name in _INDEXES])
 
-    async def _facet(self, column: str) -> dict[str, int]:
-        async def work(tx: Tx) -> dict[str, int]:
-            rows = await tx.rows(
-                f"SELECT {column}, count(*) FROM client GROUP BY {column}"
-                f" ORDER BY count(*) DESC, {column} LIMIT {_FACET_MAX}"
-            )
-            return {row[0]: row[1] for row in rows}
+    @read(Lane.LONG)
+    async def _facet(self, tx: Tx, column: str) -> dict[str, int]:
+        rows = await tx.rows(
+            f"SELECT {column}, count(*) FROM client GROUP BY {column}"
+            f" ORDER BY count(*) DESC, {column} LIMIT {_FACET_MAX}"
+        )
+        return {row[0]: row[1] for row in rows}
 
-        return await self._db.read(work, Lane.LONG)
+
+async def _list(tx: Tx, query: ClientQuery, page: Page) -> PageOf[ClientRow]:
+    condition, args = _restrictions(tx, query)
+    if _has_index(query):
+        ids, more, total = await _by_index(tx, condition, args, page)
+    else:
+        ids, more, total = await _by_scan(tx, query, condition, args, page)
+    items = await _rows(tx, ids)
+    return PageOf(items, total, items[-1].id if more else None)
 
 
 def is_long_client_list(query: ClientQuery, page: Page) -> bool:
@@ -96,11 +92,11 @@ async def _by_index(tx: Tx, condition: str, args: list[Any], page: Page) -> tupl
     """One filter or none: an index has the ids, in their order and with nothing else in it."""
     total = int(await tx.value(f"SELECT count(*) FROM client WHERE {condition}", *args))
 
-    async def fetch(part: Cut) -> list[int]:
+    async def fetch(part: PageQuery) -> list[int]:
         rows = await tx.table("id", f"SELECT id FROM client {part.sql(condition)}", *args, *part.args)
         return [row[0] for row in rows]
 
-    ids, more = await read_part(page, total, fetch)
+    ids, more = await read_page(page, total, fetch)
     return list(ids), more, total
 
 
@@ -116,7 +112,7 @@ async def _by_scan(
         *args,
         *ahead.args,
     )
-    ids, more = cut(page, [row[1] for row in rows[1:]])
+    ids, more = trimmed(page, [row[1] for row in rows[1:]])
     return list(ids), more, int(rows[0][0])
 
 
@@ -140,9 +136,9 @@ async def _access(tx: Tx, query: ClientQuery) -> str:
 async def _rows(tx: Tx, ids: Sequence[int]) -> tuple[ClientRow, ...]:
     """These clients, in the order given."""
     rows = await tx.table(
-        CLIENT_COLUMNS,
-        f"SELECT {CLIENT_COLUMNS} FROM client WHERE id {tx.dialect.in_list()} LIMIT {len(ids)}",
+        CLIENT.sql,
+        f"SELECT {CLIENT.sql} FROM client WHERE id {tx.dialect.in_list()} LIMIT {len(ids)}",
         tx.dialect.list_arg(ids),
     )
-    found = {row[0]: ClientRow(*row) for row in rows}
+    found = {row[0]: CLIENT.read(row) for row in rows}
     return tuple(found[client_id] for client_id in ids)

@@ -1,9 +1,10 @@
-"""Clients. Each change brings the open mailings' audiences in line in its own transaction (SPEC, rule 1)."""
+"""Clients. A change brings the audiences of open mailings in line in its transaction (docs/behaviour.md, rule 1)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from operator import attrgetter
 from typing import Any, Final
 
 from common.error_codes import ErrorCode
@@ -11,11 +12,12 @@ from engine.domain.errors import Conflict, NotFound
 from engine.domain.validate import ClientInput, ClientPatch
 from engine.store.audience import follow_clients, remove_pending
 from engine.store.audit import add_audit
-from engine.store.client_list import CLIENT_COLUMNS
+from engine.store.client_list import CLIENT
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
 from engine.store.owners import claimed_elsewhere, tell_owners
 from engine.store.requests import first_answer, keep_answer
+from engine.store.row_of import RowOf, insert_of, sets_of
 from engine.store.rows import (
     Actor,
     ClientRow,
@@ -25,73 +27,62 @@ from engine.store.rows import (
     RequestKey,
 )
 from engine.store.told import come_back, leave
-from engine.store.verbs import Overtaken, Verbs, lock_clients
+from engine.store.verbs import Overtaken, Verbs, alone_if_overtaken, lock_clients, look_up, read, transaction
 
-_INPUT: Final = {"phone_number": "int", "phone_code": "text", "tag": "text", "time_zone": "text"}
+_INPUT: Final = RowOf(ClientInput)
+"""What the API says of a client."""
 
 
 class ClientVerbs(Verbs):
     """What the API asks about clients. ``now_us``: the time; ``by``: who asks, for the audit list."""
 
+    @transaction(Lane.API)
     async def create_client(
-        self, client: ClientInput, *, by: Actor, now_us: int, request: RequestKey | None = None
+        self, tx: Tx, client: ClientInput, *, by: Actor, now_us: int, request: RequestKey | None = None
     ) -> Created[ClientRow]:
         """Add a client.
 
         Raises:
             Conflict: the phone number belongs to another client, or the request id to another request.
         """
+        await lock_clients(tx, exclusive=False)
+        if (answer := await first_answer(tx, request)) is not None:
+            return Created(CLIENT.answered({**answer, "phone_number": client.phone_number}), replayed=True)
+        row, tally = await _insert(tx, client, now_us), Tally()
+        await follow_clients(tx, now_us, tally, new=[row.id])
+        await add_audit(tx, by, "client.create", "client", row.id, _shown(client), now_us)
+        await keep_answer(tx, request, _without_number(row), now_us)
+        await tally.write(tx)
+        return Created(row, replayed=False)
 
-        async def work(tx: Tx) -> Created[ClientRow]:
-            await lock_clients(tx, exclusive=False)
-            if (answer := await first_answer(tx, request)) is not None:
-                return Created(ClientRow(phone_number=client.phone_number, **answer), replayed=True)
-            row, tally = await _insert(tx, client, now_us), Tally()
-            await follow_clients(tx, now_us, tally, new=[row.id])
-            await add_audit(tx, by, "client.create", "client", row.id, _shown(client), now_us)
-            await keep_answer(tx, request, _without_number(row), now_us)
-            await tally.write(tx)
-            return Created(row, replayed=False)
-
-        return await self._db.transaction(work)
-
-    async def would_create_client(self, client: ClientInput, *, now_us: int) -> ClientRow:
+    @read(Lane.API)
+    async def would_create_client(self, tx: Tx, client: ClientInput, *, now_us: int) -> ClientRow:
         """What ``create_client`` would make, with the id 0; stores nothing.
 
         Raises:
             Conflict: the phone number belongs to another client.
         """
+        await _check_free(tx, client, 0)
+        return _row(0, client, now_us, now_us)
 
-        async def work(tx: Tx) -> ClientRow:
-            await _check_free(tx, client, 0)
-            return ClientRow(0, **asdict(client), create_us=now_us, update_us=now_us)
-
-        return await self._db.read(work)
-
-    async def created_client(self, request: RequestKey) -> ClientRow | None:
+    @transaction(Lane.API)
+    async def created_client(self, tx: Tx, request: RequestKey) -> ClientRow | None:
         """What a create with this request id has made, as it was then; ``None``: there was none, or its client is gone:
         the answer was stored without its number.
 
         Raises:
             Conflict: the request id was used for another request.
         """
+        answer = await first_answer(tx, request)
+        if answer is None:
+            return None
+        phone = await tx.value("SELECT phone_number FROM client WHERE id = ?", answer["id"])
+        return None if phone is None else CLIENT.answered({**answer, "phone_number": phone})
 
-        async def work(tx: Tx) -> ClientRow | None:
-            answer = await first_answer(tx, request)
-            if answer is None:
-                return None
-            phone = await tx.value("SELECT phone_number FROM client WHERE id = ?", answer["id"])
-            return None if phone is None else ClientRow(phone_number=phone, **answer)
-
-        return await self._db.transaction(work)
-
-    async def get_client(self, client_id: int) -> ClientRow:
+    @look_up()
+    async def get_client(self, tx: Tx, client_id: int) -> ClientRow:
         """Read one client; ``NotFound`` when there is none."""
-
-        async def work(tx: Tx) -> ClientRow:
-            return await _get(tx, client_id)
-
-        return await self._db.look_up(work)
+        return await _get(tx, client_id)
 
     async def update_client(
         self, client_id: int, change: Callable[[ClientRow], ClientInput], *, by: Actor, now_us: int
@@ -110,109 +101,110 @@ class ClientVerbs(Verbs):
             Conflict: the phone number belongs to another client.
         """
 
-        async def work(tx: Tx) -> tuple[ClientRow, bool]:
-            await lock_clients(tx, exclusive=False)
-            old = await _get(tx, client_id, lock=True)
-            new = change(old)
-            if new == _input(old):
-                return old, False
-            has_left, tally = new.phone_number != old.phone_number, Tally()
-            await _update(tx, client_id, new, now_us)
-            if has_left:
-                await leave(tx, {client_id: old.phone_number}, now_us)
-                await come_back(tx, client_id, new.phone_number)
-            await follow_clients(tx, now_us, tally, changed=[client_id])
-            changed = {name: value for name, value in _shown(new).items() if value != _shown(_input(old))[name]}
-            await add_audit(tx, by, "client.update", "client", client_id, changed, now_us)
-            elsewhere = await claimed_elsewhere(self, tx, [client_id])
-            await tally.write(tx)
-            await tell_owners(self, tx, elsewhere)
-            return _replaced(old, new, now_us), has_left
-
-        row, has_left = await self._db.transaction(work)
+        row, has_left = await self._update_client(client_id, change, by, now_us)
         if has_left:
             self.on_number_gone()
         return row
 
+    @transaction(Lane.API)
+    async def _update_client(
+        self, tx: Tx, client_id: int, change: Callable[[ClientRow], ClientInput], by: Actor, now_us: int
+    ) -> tuple[ClientRow, bool]:
+        """The client afterwards, and whether it has left its number."""
+        await lock_clients(tx, exclusive=False)
+        old = await _get(tx, client_id, lock=True)
+        new = change(old)
+        if new == _input(old):
+            return old, False
+        has_left, tally = new.phone_number != old.phone_number, Tally()
+        await _update(tx, client_id, new, now_us)
+        if has_left:
+            await leave(tx, {client_id: old.phone_number}, now_us)
+            await come_back(tx, client_id, new.phone_number)
+        await follow_clients(tx, now_us, tally, changed=[client_id])
+        changed = {name: value for name, value in _shown(new).items() if value != _shown(_input(old))[name]}
+        await add_audit(tx, by, "client.update", "client", client_id, changed, now_us)
+        elsewhere = await claimed_elsewhere(self, tx, [client_id])
+        await tally.write(tx)
+        await tell_owners(self, tx, elsewhere)
+        return _replaced(old, new, now_us), has_left
+
+    @read(Lane.API)
     async def would_update_client(
-        self, client_id: int, change: Callable[[ClientRow], ClientInput], *, now_us: int
+        self, tx: Tx, client_id: int, change: Callable[[ClientRow], ClientInput], *, now_us: int
     ) -> ClientRow:
         """What ``update_client`` would make; stores nothing, and raises what that would raise."""
-
-        async def work(tx: Tx) -> ClientRow:
-            old = await _get(tx, client_id)
-            new = change(old)
-            await _check_free(tx, new, client_id)
-            return old if new == _input(old) else _replaced(old, new, now_us)
-
-        return await self._db.read(work)
+        old = await _get(tx, client_id)
+        new = change(old)
+        await _check_free(tx, new, client_id)
+        return old if new == _input(old) else _replaced(old, new, now_us)
 
     async def delete_client(self, client_id: int, *, by: Actor, now_us: int) -> None:
         """Remove a client: pending messages go, claimed ones when their engine gives them back, final ones
         stay without it. ``NotFound`` when there is none."""
-
-        async def work(tx: Tx) -> None:
-            await lock_clients(tx, exclusive=False)
-            client = await _get(tx, client_id, lock=True)
-            tally = Tally()
-            await remove_pending(tx, await leave(tx, {client_id: client.phone_number}, now_us), tally, now_us)
-            elsewhere = await claimed_elsewhere(self, tx, [client_id])
-            await tx.run("DELETE FROM client WHERE id = ?", client_id)
-            await add_audit(tx, by, "client.delete", "client", client_id, {}, now_us)
-            await tally.write(tx)
-            await tell_owners(self, tx, elsewhere)
-
-        await self._db.transaction(work)
+        await self._delete_client(client_id, by, now_us)
         self.on_number_gone()
 
+    @transaction(Lane.API)
+    async def _delete_client(self, tx: Tx, client_id: int, by: Actor, now_us: int) -> None:
+        await lock_clients(tx, exclusive=False)
+        client = await _get(tx, client_id, lock=True)
+        tally = Tally()
+        await remove_pending(tx, await leave(tx, {client_id: client.phone_number}, now_us), tally, now_us)
+        elsewhere = await claimed_elsewhere(self, tx, [client_id])
+        await tx.run("DELETE FROM client WHERE id = ?", client_id)
+        await add_audit(tx, by, "client.delete", "client", client_id, {}, now_us)
+        await tally.write(tx)
+        await tell_owners(self, tx, elsewhere)
+
+    @alone_if_overtaken(Lane.API)
     async def import_clients(
-        self, clients: Sequence[ClientInput | ClientPatch], *, by: Actor, now_us: int
+        self, tx: Tx, clients: Sequence[ClientInput | ClientPatch], *, by: Actor, now_us: int
     ) -> ImportResult:
-        """Add or update clients by phone number, in one transaction: 1,000 to 5,000 at a time. What a
-        ``ClientPatch`` does not say stays as it is. Of two rows with one number the later is laid over the other."""
-
-        async def work(tx: Tx) -> ImportResult:
-            await lock_clients(tx, exclusive=False)
-            stored = await _by_phone(tx, clients)
-            outcomes, new, changed = _sort_out(clients, stored)
-            new_ids = await _import_new(tx, new, now_us)
-            changed_ids, tally = [stored[client.phone_number][0] for client in changed], Tally()
-            await _import_changed(tx, changed, now_us)
-            await follow_clients(tx, now_us, tally, new=new_ids, changed=changed_ids)
-            result = ImportResult(tuple(outcomes), (*new_ids, *changed_ids))
-            if result.changed_ids:
-                counts = {outcome.value: result.count(outcome) for outcome in Imported}
-                await add_audit(tx, by, "client.import", "client", None, counts, now_us)
-            elsewhere = await claimed_elsewhere(self, tx, changed_ids)
-            await tally.write(tx)
-            await tell_owners(self, tx, elsewhere)
-            return result
-
-        return await self._alone_if_overtaken(work, Lane.API)
+        """Add or update clients by phone number, in one transaction: 1,000 to 5,000 at a time. What a ``ClientPatch``
+        does not say stays as it is. Of two rows with one number the later one is laid over the earlier one."""
+        await lock_clients(tx, exclusive=False)
+        stored = await _by_phone(tx, clients)
+        outcomes, new, changed = _sort_out(clients, stored)
+        new_ids = await _import_new(tx, new, now_us)
+        changed_ids, tally = [stored[client.phone_number][0] for client in changed], Tally()
+        await _import_changed(tx, changed, now_us)
+        await follow_clients(tx, now_us, tally, new=new_ids, changed=changed_ids)
+        result = ImportResult(tuple(outcomes), (*new_ids, *changed_ids))
+        if result.changed_ids:
+            counts = {outcome.value: result.count(outcome) for outcome in Imported}
+            await add_audit(tx, by, "client.import", "client", None, counts, now_us)
+        elsewhere = await claimed_elsewhere(self, tx, changed_ids)
+        await tally.write(tx)
+        await tell_owners(self, tx, elsewhere)
+        return result
 
 
 def _without_number(row: ClientRow) -> dict[str, object]:
-    """What a repeated create is answered from, with the number that it names itself: a stored answer outlives the
-    client."""
+    """What is kept to answer a repeated create. A kept answer outlives the client, so it has no phone number: the
+    repeated request names that itself."""
     return {name: value for name, value in asdict(row).items() if name != "phone_number"}
 
 
 def _input(row: ClientRow) -> ClientInput:
-    return ClientInput(row.phone_number, row.phone_code, row.tag, row.time_zone)
+    """What the API has said of a client."""
+    return ClientInput(**{name: getattr(row, name) for name in _INPUT.columns})
+
+
+def _row(client_id: int, client: ClientInput, create_us: int, update_us: int) -> ClientRow:
+    return ClientRow(id=client_id, **asdict(client), create_us=create_us, update_us=update_us)
 
 
 def _shown(client: ClientInput) -> dict[str, object]:
     """What the audit list keeps: it outlives the client, so no phone number."""
-    return {"phone_code": client.phone_code, "tag": client.tag, "time_zone": client.time_zone}
+    return {name: value for name, value in asdict(client).items() if name != "phone_number"}
 
 
 async def _get(tx: Tx, client_id: int, *, lock: bool = False) -> ClientRow:
-    row = await tx.row(
-        f"SELECT {CLIENT_COLUMNS} FROM client WHERE id = ? {tx.dialect.lock() if lock else ''}", client_id
-    )
+    row = await tx.row(f"SELECT {CLIENT.sql} FROM client WHERE id = ? {tx.dialect.lock() if lock else ''}", client_id)
     if row is None:
         raise NotFound("client", client_id)
-    return ClientRow(*row)
+    return CLIENT.read(row)
 
 
 def _taken(client: ClientInput) -> Conflict:
@@ -220,15 +212,13 @@ def _taken(client: ClientInput) -> Conflict:
 
 
 async def _insert(tx: Tx, client: ClientInput, now_us: int) -> ClientRow:
-    values = (client.phone_number, client.phone_code, client.tag, client.time_zone, now_us, now_us)
+    values = {**_INPUT.values(client), "create_us": now_us, "update_us": now_us}
     client_id = await tx.value(
-        "INSERT INTO client (phone_number, phone_code, tag, time_zone, create_us, update_us)"
-        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (phone_number) DO NOTHING RETURNING id",
-        *values,
+        f"{insert_of('client', values)} ON CONFLICT (phone_number) DO NOTHING RETURNING id", *values.values()
     )
     if client_id is None:
         raise _taken(client)
-    return ClientRow(client_id, *values)
+    return _row(client_id, client, now_us, now_us)
 
 
 async def _check_free(tx: Tx, client: ClientInput, client_id: int) -> None:
@@ -238,36 +228,31 @@ async def _check_free(tx: Tx, client: ClientInput, client_id: int) -> None:
 
 
 def _replaced(old: ClientRow, new: ClientInput, now_us: int) -> ClientRow:
-    return ClientRow(old.id, **asdict(new), create_us=old.create_us, update_us=now_us)
+    return _row(old.id, new, old.create_us, now_us)
 
 
 async def _update(tx: Tx, client_id: int, client: ClientInput, now_us: int) -> None:
     await _check_free(tx, client, client_id)
-    await tx.run(
-        "UPDATE client SET phone_number = ?, phone_code = ?, tag = ?, time_zone = ?, update_us = ? WHERE id = ?",
-        client.phone_number,
-        client.phone_code,
-        client.tag,
-        client.time_zone,
-        now_us,
-        client_id,
-    )
+    values = {**_INPUT.values(client), "update_us": now_us}
+    await tx.run(f"UPDATE client SET {sets_of(values)} WHERE id = ?", *values.values(), client_id)
 
 
 async def _by_phone(tx: Tx, clients: Sequence[ClientInput | ClientPatch]) -> dict[int, tuple[int, ClientInput]]:
+    columns = f"{_INPUT.sql}, id"
     rows = await tx.table(
-        "id, phone_number, phone_code, tag, time_zone",
-        "SELECT id, phone_number, phone_code, tag, time_zone FROM client"
+        columns,
+        f"SELECT {columns} FROM client"
         f" WHERE phone_number {tx.dialect.in_list()} ORDER BY id LIMIT {len(clients) + 1} {tx.dialect.lock()}",
         tx.dialect.list_arg(sorted({client.phone_number for client in clients})),
     )
-    return {row[1]: (row[0], ClientInput(*row[1:])) for row in rows}
+    found = [(row[-1], _INPUT.read(row)) for row in rows]
+    return {client.phone_number: (client_id, client) for client_id, client in found}
 
 
 def _sort_out(
     rows: Sequence[ClientInput | ClientPatch], stored: dict[int, tuple[int, ClientInput]]
 ) -> tuple[list[Imported], list[ClientInput], list[ClientInput]]:
-    """What happens to each row, and then what is new and what has changed, each client once."""
+    """What happens to each row; then the new clients and the changed ones, each client once."""
     known = {phone: client for phone, (_, client) in stored.items()}
     outcomes: list[Imported] = []
     for row in rows:
@@ -282,17 +267,17 @@ def _sort_out(
 
 
 def _import_rows(tx: Tx, clients: Sequence[ClientInput]) -> list[Any]:
-    rows = sorted((client.phone_number, client.phone_code, client.tag, client.time_zone) for client in clients)
-    return tx.dialect.rows_args(rows, len(_INPUT))
+    rows = map(_INPUT.write, sorted(clients, key=attrgetter("phone_number")))
+    return tx.dialect.rows_args(list(rows), len(_INPUT.columns))
 
 
 async def _import_new(tx: Tx, clients: Sequence[ClientInput], now_us: int) -> list[int]:
     if not clients:
         return []
     made = await tx.run(
-        "INSERT INTO client (phone_number, phone_code, tag, time_zone, create_us, update_us)"
-        f" SELECT phone_number, phone_code, tag, time_zone, {int(now_us)}, {int(now_us)}"
-        f" FROM {tx.dialect.rows_table(**_INPUT)} WHERE TRUE ORDER BY phone_number"
+        f"INSERT INTO client ({_INPUT.sql}, create_us, update_us)"
+        f" SELECT {_INPUT.sql}, {int(now_us)}, {int(now_us)}"
+        f" FROM {tx.dialect.rows_table(**_INPUT.kinds)} WHERE TRUE ORDER BY phone_number"
         " ON CONFLICT (phone_number) DO NOTHING",
         *_import_rows(tx, clients),
     )
@@ -308,9 +293,9 @@ async def _import_new(tx: Tx, clients: Sequence[ClientInput], now_us: int) -> li
 
 async def _import_changed(tx: Tx, clients: Sequence[ClientInput], now_us: int) -> None:
     if clients:
+        sets = ", ".join(f"{name} = r.{name}" for name in _INPUT.columns if name != "phone_number")
         await tx.run(
-            "UPDATE client SET phone_code = r.phone_code, tag = r.tag, time_zone = r.time_zone,"
-            f" update_us = {int(now_us)} FROM {tx.dialect.rows_table(**_INPUT)}"
+            f"UPDATE client SET {sets}, update_us = {int(now_us)} FROM {tx.dialect.rows_table(**_INPUT.kinds)}"
             " WHERE client.phone_number = r.phone_number",
             *_import_rows(tx, clients),
         )

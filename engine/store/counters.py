@@ -51,8 +51,8 @@ def new_counts() -> dict[str, int]:
 
 
 class Tally:
-    """What a transaction changes, added up in memory. A transaction has one and writes it last: whoever counts
-    something for the same mailing waits from then on (docs/decisions/lock-order.md)."""
+    """What a transaction changes, added up in memory. A transaction has one tally and writes it last, because from then
+    on other transactions of the same mailing wait (docs/decisions/lock-order.md)."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[int, str]] = Counter()
@@ -73,8 +73,8 @@ class Tally:
         self._stats[mailing_id, _TIMELINE[step.status], at_us // _TIMELINE_US] += number
 
     def calls(self, ended: Iterable[Record], result: Step) -> None:
-        """Calls ended, and all their messages have made the same step. Alike ones are put together before they are
-        looked at: this runs once a message, on the hot path."""
+        """Calls ended, and all their messages have made the same step. Equal records are grouped first, because this
+        runs once a message."""
         alike: defaultdict[tuple[int, bool, int, int | None, int | None], list[float]] = defaultdict(list)
         for _, mailing_id, _, attempt, _, started_us, finished_us, status, _, _, version in ended:
             alike[mailing_id, attempt > 1, finished_us // _TIMELINE_US, status, version].append(

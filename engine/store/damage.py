@@ -28,7 +28,7 @@ def damage_of(file: Path) -> list[str]:
     """
     lock = FileLock(file)
     try:
-        # Read only: who opens a damaged file as usual writes its log into it when closing.
+        # Read only: opened as usual, a damaged file would get the contents of its log when it is closed.
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             return _faults(connection)
     except sqlite3.Error as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 import asyncio
 import enum
-import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import cached_property
 from typing import Any, Final, TypeVar
@@ -13,6 +12,7 @@ from typing import Any, Final, TypeVar
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from common.error_codes import ErrorCode
+from common.logs import get_logger
 from engine.store.availability import Availability
 from engine.store.dialect import Dialect
 from engine.store.errors import StoreUnavailable, TooLong
@@ -20,7 +20,7 @@ from engine.store.errors import StoreUnavailable, TooLong
 T = TypeVar("T")
 Row = Sequence[Any]
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Tx(abc.ABC):
@@ -29,7 +29,7 @@ class Tx(abc.ABC):
 
     dialect: Dialect
     orm: BaseDBAsyncClient
-    """The same transaction for Tortoise: ``with orm.context(tx.orm): await Model.filter(…).values()``."""
+    """The same transaction as Tortoise's client, on which aerich runs the migrations."""
 
     @abc.abstractmethod
     async def rows(self, sql: str, *args: Any) -> Sequence[Row]:
@@ -57,22 +57,22 @@ class Tx(abc.ABC):
 Work = Callable[[Tx], Coroutine[Any, Any, T]]
 
 LONG_SECONDS: Final = 10.0
-"""A long question that has not been answered then ends, the wait for its turn included."""
+"""A long question ends when it has no answer after this time, the wait for its turn included."""
 LONG_AT_ONCE: Final = 2
-"""So many long questions run at a time; others wait for their turn."""
+"""How many long questions run at a time. Others wait for their turn."""
 
 
 class Lane(enum.Enum):
-    """Whose way to the database an operation takes: docs/decisions/lanes.md. No lane waits for one below it."""
+    """The way that an operation takes to the database: docs/decisions/lanes.md. No lane waits for one below it."""
 
     DELIVERY = "delivery"
-    """Sending, and what it must know. No call of the API can occupy it."""
+    """For sending, and for what sending must know. No call of the API can occupy it."""
     API = "api"
-    """What a caller waits for, and what costs little: a few rows by an index."""
+    """For what a caller waits for and what costs little: a few rows by an index."""
     LONG = "long"
-    """Questions that read much. Few run at a time, and each ends when its caller leaves, or after ``LONG_SECONDS``."""
+    """For questions that read much. Few run at a time. Each ends when its caller leaves, or after ``LONG_SECONDS``."""
     UPKEEP = "upkeep"
-    """What an operator's command does, and may take hours: migrations, recounts."""
+    """For what an operator's command does and what may take hours: migrations, recounts."""
 
 
 class Database(abc.ABC):
@@ -112,7 +112,7 @@ class Database(abc.ABC):
             raise TooLong(ErrorCode.QUESTION_TOO_LONG.format(seconds=f"{LONG_SECONDS:g}")) from None
 
     async def _heard(self, operation: Awaitable[T]) -> T:
-        """Await ``operation``; what it says of the database goes to the log."""
+        """Await ``operation``, and log whether the database was there."""
         try:
             result = await operation
         except StoreUnavailable as error:
@@ -137,8 +137,8 @@ class Database(abc.ABC):
 
     @abc.abstractmethod
     async def empty_log(self) -> bool:
-        """Leave nothing of deleted rows in the write-ahead log, as far as that is ours to do. False: somebody still
-        reads from it. What is written meanwhile waits for milliseconds."""
+        """Leave nothing of deleted rows in the write-ahead log, where the log is ours. False: a reader still needs it.
+        Writers wait for milliseconds meanwhile."""
 
     @abc.abstractmethod
     async def close(self) -> None:
@@ -148,22 +148,22 @@ class Database(abc.ABC):
 async def shielded(operation: Awaitable[T]) -> T:
     """Await ``operation`` to its end, even when the caller is cancelled meanwhile.
 
-    A transaction cancelled in its middle would keep its lock or its pooled connection for ever
-    (FINDINGS, 4). So every wait in ``operation`` must have an end of its own. An error of a cancelled operation is
-    logged, since nobody is left to raise it to; that the database is away is said anyway.
+    A transaction that is cancelled in its middle keeps its lock or its connection for ever (docs/measured.md). So every
+    wait in ``operation`` must have an end of its own. When the caller was cancelled, an error is logged instead of
+    raised; ``Availability`` logs that the database is away.
     """
     task = asyncio.ensure_future(operation)
     cancelled = await _ended(task, None)
     if cancelled is None:
         return task.result()
     if not task.cancelled() and (failure := task.exception()) is not None and not isinstance(failure, StoreUnavailable):
-        log.warning("a transaction failed after its caller was cancelled: %s", failure)
+        log.warning("database.failed_unheard", error=str(failure), effect="its caller was cancelled before")
     raise cancelled
 
 
 async def stopped_with_caller(operation: Awaitable[T], stop: Callable[[asyncio.Future[T]], object]) -> T:
-    """Await ``operation`` to its end; when the caller is cancelled meanwhile, tell it once to ``stop``, which must
-    make its end come soon. What it raises then is its own affair."""
+    """Await ``operation`` to its end. When the caller is cancelled meanwhile, call ``stop`` once, which must make the
+    end come soon. What ``operation`` raises after that is dropped."""
     task = asyncio.ensure_future(operation)
     cancelled = await _ended(task, lambda: stop(task))
     if cancelled is None:

@@ -9,13 +9,16 @@ from engine.domain.message import UNCERTAIN, Event, Status, Step, step
 from engine.store.audience import not_reached
 from engine.store.counters import Tally
 from engine.store.database import Lane, Row, Tx
+from engine.store.lifecycle import open_to, set_by, set_to
 from engine.store.told import hold_told, may_have_reached
-from engine.store.verbs import Verbs, bump_revision, hold, lock_clients
+from engine.store.verbs import Verbs, alone_if_overtaken, bump_revision, hold, lock_clients, transaction
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
 LOST_DETAIL: Final = "outcome unknown: the engine stopped"
 _LOST_TEXT: Final = "(SELECT k.text_version FROM mailing AS k WHERE k.id = message.mailing_id)"
-"""The dead engine has told nobody with which text it called: with that of now, unless there was an edit since."""
+"""The dead engine has not said with which text it called. The text of now is the best guess: it is wrong only if the
+text was edited since."""
+_LOST_UNMARKED: Final = step(Status.CLAIMED, Event.LOSE)
 _FOR_EVER: Final = 2**62
 _ENDED: Final = "SELECT 1 FROM mailing WHERE id = ? AND end_us <= ? AND deleted_us IS NULL"
 _CANCELLED: Final = "SELECT 1 FROM mailing WHERE id = ? AND cancelled_us IS NOT NULL AND deleted_us IS NULL"
@@ -27,72 +30,75 @@ class EndingVerbs(Verbs):
     async def recover(self, now_us: int, limit: int, *, expired_only: bool, over_us: int | None = None) -> int:
         """LOSE; see ``ports.Store``."""
         ended_us = now_us if over_us is None else over_us
-
-        async def work(tx: Tx) -> tuple[int, int]:
-            lost = await tx.table(
-                "id, mailing_id, status, attempt, stale, unsure, marks",
-                "SELECT id, mailing_id, status, attempt, stale, unsure, (SELECT on_uncertain = 'not_sent' FROM mailing"
-                " WHERE mailing.id = message.mailing_id) AS marks FROM message"
-                f" {tx.dialect.indexed_by('message_lease')} WHERE status IN (1, 2)"
-                f" AND due_us <= ? LIMIT ? {tx.dialect.lock(skip=True)}",
-                ended_us if expired_only else _FOR_EVER,
-                limit,
-            )
-            return len(lost), await _lose(tx, lost, now_us)
-
-        number, uncertain = await self._alone_if_overtaken(work, Lane.DELIVERY)
+        number, uncertain = await self._recover(now_us, limit, ended_us if expired_only else _FOR_EVER)
         self.on_step(UNCERTAIN, uncertain)
         return number
 
+    @alone_if_overtaken(Lane.DELIVERY)
+    async def _recover(self, tx: Tx, now_us: int, limit: int, ended_us: int) -> tuple[int, int]:
+        """How many messages were lost until ``ended_us``, and how many of them have ended as uncertain."""
+        lost = await tx.table(
+            "id, mailing_id, status, attempt, stale, unsure, marks",
+            "SELECT id, mailing_id, status, attempt, stale, unsure, (SELECT on_uncertain = 'not_sent' FROM mailing"
+            " WHERE mailing.id = message.mailing_id) AS marks FROM message"
+            f" {tx.dialect.indexed_by('message_lease')} WHERE {open_to(Event.LOSE)}"
+            f" AND due_us <= ? LIMIT ? {tx.dialect.lock(skip=True)}",
+            ended_us,
+            limit,
+        )
+        return len(lost), await _lose(tx, lost, now_us)
+
     async def expire(self, mailing_id: int, limit: int, now_us: int) -> int:
         """EXPIRE; see ``ports.Store``. Nothing happens while the mailing has not ended."""
-        return await self._end(mailing_id, limit, now_us, Event.EXPIRE, _ENDED, now_us)
+        return await self._end_pending(mailing_id, limit, now_us, Event.EXPIRE, _ENDED, now_us)
 
     async def cancel_pending(self, mailing_id: int, limit: int, now_us: int) -> int:
         """CANCEL; see ``ports.Store``. Nothing happens while the mailing is not cancelled."""
-        return await self._end(mailing_id, limit, now_us, Event.CANCEL, _CANCELLED)
+        return await self._end_pending(mailing_id, limit, now_us, Event.CANCEL, _CANCELLED)
 
-    async def _end(self, mailing_id: int, limit: int, now_us: int, event: Event, condition: str, *args: int) -> int:
+    async def _end_pending(
+        self, mailing_id: int, limit: int, now_us: int, event: Event, condition: str, *args: int
+    ) -> int:
         """End up to ``limit`` pending messages: those that may have reached the provider first, for another reason."""
-
-        async def work(tx: Tx) -> list[tuple[Step, int]]:
-            # FOR SHARE: an edit that moves the end has to wait, or is seen here.
-            if await tx.row(f"{condition} {tx.dialect.share_lock}", mailing_id, *args) is None:
-                return []
-            tally = Tally()
-            ended: list[tuple[Step, int]] = []
-            for unsure, index in ((True, "message_unsure"), (False, "message_due")):
-                room = limit - sum(number for _, number in ended)
-                result = step(Status.PENDING, event, unsure=unsure)
-                number = await _end_some(tx, mailing_id, room, now_us, result, unsure, index)
-                tally.move(mailing_id, result, now_us, number)
-                ended.append((result, number))
-            if any(number for _, number in ended):
-                await tally.write(tx)
-            return ended
-
-        ended = await self._db.transaction(work, Lane.DELIVERY)
+        ended = await self._end(mailing_id, limit, now_us, event, condition, *args)
         for result, number in ended:
             self.on_step(result, number)
         return sum(number for _, number in ended)
 
-    async def purge(self, mailing_id: int, limit: int) -> bool:
+    @transaction(Lane.DELIVERY)
+    async def _end(
+        self, tx: Tx, mailing_id: int, limit: int, now_us: int, event: Event, condition: str, *args: int
+    ) -> list[tuple[Step, int]]:
+        # FOR SHARE: an edit that moves the end has to wait, or is seen here.
+        if await tx.row(f"{condition} {tx.dialect.share_lock}", mailing_id, *args) is None:
+            return []
+        tally = Tally()
+        ended: list[tuple[Step, int]] = []
+        for unsure, sql, index in ((True, "unsure", "message_unsure"), (False, "NOT unsure", "message_due")):
+            room = limit - sum(number for _, number in ended)
+            result = step(Status.PENDING, event, unsure=unsure)
+            which = f"{open_to(event)} AND {sql}"
+            number = await _end_some(tx, mailing_id, room, now_us, result, which, index)
+            tally.move(mailing_id, result, now_us, number)
+            ended.append((result, number))
+        if any(number for _, number in ended):
+            await tally.write(tx)
+        return ended
+
+    @transaction(Lane.DELIVERY)
+    async def purge(self, tx: Tx, mailing_id: int, limit: int) -> bool:
         """Remove a deleted mailing by and by; see ``ports.Store``. False at once for one that is not deleted."""
-
-        async def work(tx: Tx) -> bool:
-            # As where rows are made: so nobody is about to make one for a mailing that goes.
-            await lock_clients(tx, exclusive=True)
-            mailing = await tx.row("SELECT deleted_us FROM mailing WHERE id = ?", mailing_id)
-            if mailing is None:
-                return True
-            if mailing[0] is None or await _purge_messages(tx, mailing_id, limit) == limit:
-                return False
-            await hold(tx, "told", "told.mailing_id = ?", mailing_id)
-            await tx.run("DELETE FROM mailing WHERE id = ?", mailing_id)
-            await bump_revision(tx)
+        # The lock under which messages are made: no other transaction is about to make one for this mailing.
+        await lock_clients(tx, exclusive=True)
+        mailing = await tx.row("SELECT deleted_us FROM mailing WHERE id = ?", mailing_id)
+        if mailing is None:
             return True
-
-        return await self._db.transaction(work, Lane.DELIVERY)
+        if mailing[0] is None or await _purge_messages(tx, mailing_id, limit) == limit:
+            return False
+        await hold(tx, "told", "told.mailing_id = ?", mailing_id)
+        await tx.run("DELETE FROM mailing WHERE id = ?", mailing_id)
+        await bump_revision(tx)
+        return True
 
 
 async def _purge_messages(tx: Tx, mailing_id: int, limit: int) -> int:
@@ -103,18 +109,15 @@ async def _purge_messages(tx: Tx, mailing_id: int, limit: int) -> int:
 
 
 def _was_called(lost: Row) -> bool:
-    """Whether the provider may have got it: it was marked, or its mailing marks nothing."""
+    """Whether the provider may have got the message: it was marked, or its mailing marks nothing."""
     return bool(lost[2] == Status.CALLING or not lost[6])
 
 
-async def _end_some(tx: Tx, mailing_id: int, limit: int, now_us: int, result: Step, unsure: bool, index: str) -> int:
-    which = "unsure" if unsure else "NOT unsure"
+async def _end_some(tx: Tx, mailing_id: int, limit: int, now_us: int, result: Step, which: str, index: str) -> int:
     return await tx.run(
-        "UPDATE message SET status = ?, reason = ?, due_us = 0, finished_us = ? WHERE id IN"
+        f"UPDATE message SET {set_to(result)}, due_us = 0, finished_us = ? WHERE id IN"
         f" (SELECT id FROM message {tx.dialect.indexed_by(index)}"
-        f" WHERE mailing_id = ? AND status = 0 AND {which} LIMIT ? {tx.dialect.lock(skip=True)})",
-        int(result.status),
-        int(result.reason or 0),
+        f" WHERE mailing_id = ? AND {which} LIMIT ? {tx.dialect.lock(skip=True)})",
         now_us,
         mailing_id,
         limit,
@@ -149,7 +152,7 @@ async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> int:
     ended = len(uncertain) + await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
     await _store_lost(tx, again, uncertain, now_us)
     if uncalled:
-        change = "status = 0, owner = NULL, due_us = 0, attempt = attempt - 1"
+        change = f"{set_by(Event.RELEASE)}, owner = NULL, due_us = 0, attempt = attempt - 1"
         await tx.run(f"UPDATE message SET {change} WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(uncalled))
     await tally.write(tx)
     return ended
@@ -164,7 +167,7 @@ async def _store_lost(tx: Tx, again: list[int], uncertain: list[int], now_us: in
             f" SELECT id, attempt, TRUE, NULL, {int(now_us)}, NULL, '{LOST_DETAIL}' FROM message WHERE id {listed}",
             ids,
         )
-        change = f"status = 0, owner = NULL, due_us = 0, unsure = TRUE, text_version = {_LOST_TEXT}"
+        change = f"{set_to(_LOST_UNMARKED)}, owner = NULL, due_us = 0, unsure = TRUE, text_version = {_LOST_TEXT}"
         await tx.run(f"UPDATE message SET {change} WHERE id {listed}", ids)
     if uncertain:
         await tx.run(

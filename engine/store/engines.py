@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from engine.ports import Control, EngineRow, StoreUnavailable
 from engine.store.audit import add_audit
 from engine.store.database import Lane, Tx
+from engine.store.row_of import Part, RowOf, sets_of
 from engine.store.rows import Actor
 from engine.store.schema import NO_CONTROL
-from engine.store.verbs import Verbs, bump_revision
+from engine.store.verbs import Verbs, bump_revision, read, transaction
 
 _FORGET_AFTER_US: Final = 24 * 3600 * 1_000_000
 """A row of an engine that died stays this long, in case its process comes back from a long sleep."""
@@ -18,32 +20,37 @@ _FORGET_AFTER_US: Final = 24 * 3600 * 1_000_000
 _CLOCK_STEP_US: Final = 10_000_000
 
 
+ENGINE: Final = RowOf(EngineRow, engine_id=Part(("id",)))
+
+
 class EngineVerbs(Verbs):
     """Verbs of ``ports.Store``, and the live settings."""
 
     async def register_engine(self, name: str, workers: int, now_us: int, alive_since_us: int) -> int:
         """Add this engine; see ``ports.Store``."""
-
-        async def work(tx: Tx) -> int:
-            await _lock_control(tx)
-            await tx.run("DELETE FROM engine WHERE heartbeat_us < ?", now_us - _FORGET_AFTER_US)
-            if await tx.row("SELECT 1 FROM engine WHERE heartbeat_us >= ? LIMIT 1", alive_since_us) is None:
-                await tx.run("UPDATE control SET workers = NULL, provider_rate = NULL")
-            engine_id = await tx.value(
-                "INSERT INTO engine (name, started_us, heartbeat_us, workers) VALUES (?, ?, ?, ?) RETURNING id",
-                name,
-                now_us,
-                now_us,
-                workers,
-            )
-            await bump_revision(tx)
-            return int(engine_id)
-
-        self.engine_id = await self._db.transaction(work, Lane.DELIVERY)
+        self.engine_id = await self._register_engine(name, workers, now_us, alive_since_us)
         return self.engine_id
 
+    @transaction(Lane.DELIVERY)
+    async def _register_engine(self, tx: Tx, name: str, workers: int, now_us: int, alive_since_us: int) -> int:
+        await _lock_control(tx)
+        await tx.run("DELETE FROM engine WHERE heartbeat_us < ?", now_us - _FORGET_AFTER_US)
+        if await tx.row("SELECT 1 FROM engine WHERE heartbeat_us >= ? LIMIT 1", alive_since_us) is None:
+            await tx.run("UPDATE control SET workers = NULL, provider_rate = NULL")
+        engine_id = await tx.value(
+            "INSERT INTO engine (name, started_us, heartbeat_us, workers) VALUES (?, ?, ?, ?) RETURNING id",
+            name,
+            now_us,
+            now_us,
+            workers,
+        )
+        await bump_revision(tx)
+        return int(engine_id)
+
+    @transaction(Lane.DELIVERY)
     async def heartbeat(
         self,
+        tx: Tx,
         engine_id: int,
         now_us: int,
         alive_since_us: int,
@@ -55,56 +62,43 @@ class EngineVerbs(Verbs):
     ) -> Control:
         """Say that this engine lives; see ``ports.Store``."""
         clock_us = now_us if own_us is None else own_us
+        await tx.run(
+            "UPDATE engine SET heartbeat_us = ?, seen_revision = ?, workers = ?, in_flight = ? WHERE id = ?",
+            now_us,
+            seen_revision,
+            workers,
+            in_flight,
+            engine_id,
+        )
+        # Seldom, because all engines ask for this row. And without waiting: an engine that froze may hold the row, and
+        # one that can't say that it lives must stop sending.
+        await tx.run(
+            "UPDATE control SET clock_us = ? WHERE id IN"
+            f" (SELECT id FROM control WHERE clock_us < ? {tx.dialect.lock(skip=True)})",
+            clock_us,
+            clock_us - _CLOCK_STEP_US,
+        )
+        return await _control(tx, alive_since_us)
 
-        async def work(tx: Tx) -> Control:
-            await tx.run(
-                "UPDATE engine SET heartbeat_us = ?, seen_revision = ?, workers = ?, in_flight = ? WHERE id = ?",
-                now_us,
-                seen_revision,
-                workers,
-                in_flight,
-                engine_id,
-            )
-            # Seldom: with several engines this row is asked for by all of them. And never waiting for one of them that
-            # froze while it had the row: whoever can't tell that it lives must stop sending.
-            await tx.run(
-                "UPDATE control SET clock_us = ? WHERE id IN"
-                f" (SELECT id FROM control WHERE clock_us < ? {tx.dialect.lock(skip=True)})",
-                clock_us,
-                clock_us - _CLOCK_STEP_US,
-            )
-            return await _control(tx, alive_since_us)
-
-        return await self._db.transaction(work, Lane.DELIVERY)
-
-    async def turn_clock_back(self, now_us: int) -> int:
+    @transaction(Lane.API)
+    async def turn_clock_back(self, tx: Tx, now_us: int) -> int:
         """See ``ports.Store``."""
+        seen_us = int(await tx.value(f"SELECT clock_us FROM control {tx.dialect.lock()}") or 0)
+        if seen_us > now_us:
+            await tx.run("UPDATE control SET clock_us = ?", now_us)
+        return max(0, seen_us - now_us)
 
-        async def work(tx: Tx) -> int:
-            seen_us = int(await tx.value(f"SELECT clock_us FROM control {tx.dialect.lock()}") or 0)
-            if seen_us > now_us:
-                await tx.run("UPDATE control SET clock_us = ?", now_us)
-            return max(0, seen_us - now_us)
-
-        return await self._db.transaction(work)
-
-    async def read_control(self, alive_since_us: int) -> Control:
+    @read(Lane.DELIVERY)
+    async def read_control(self, tx: Tx, alive_since_us: int) -> Control:
         """Read the control record; see ``ports.Store``."""
+        return await _control(tx, alive_since_us)
 
-        async def work(tx: Tx) -> Control:
-            return await _control(tx, alive_since_us)
-
-        return await self._db.read(work, Lane.DELIVERY)
-
-    async def retire_engine(self, engine_id: int) -> None:
+    @transaction(Lane.DELIVERY)
+    async def retire_engine(self, tx: Tx, engine_id: int) -> None:
         """Remove this engine; see ``ports.Store``."""
-
-        async def work(tx: Tx) -> None:
-            await _lock_control(tx)
-            await tx.run("DELETE FROM engine WHERE id = ?", engine_id)
-            await bump_revision(tx)
-
-        await self._db.transaction(work, Lane.DELIVERY)
+        await _lock_control(tx)
+        await tx.run("DELETE FROM engine WHERE id = ?", engine_id)
+        await bump_revision(tx)
 
     async def set_control(
         self,
@@ -118,15 +112,13 @@ class EngineVerbs(Verbs):
         """Change live settings for all engines; ``None`` leaves one as it is. The caller has checked the values."""
         asked = {"workers": workers, "provider_rate": provider_rate, "sending_paused": sending_paused}
         changes = {name: value for name, value in asked.items() if value is not None}
-        if not changes:
-            return
+        if changes:
+            await self._set_control(changes, by, now_us)
 
-        async def work(tx: Tx) -> None:
-            sets = ", ".join(f"{name} = ?" for name in changes)
-            await tx.run(f"UPDATE control SET {sets}, revision = revision + 1", *changes.values())
-            await add_audit(tx, by, "engine.control", "engine", None, changes, now_us)
-
-        await self._db.transaction(work)
+    @transaction(Lane.API)
+    async def _set_control(self, tx: Tx, changes: Mapping[str, object], by: Actor, now_us: int) -> None:
+        await tx.run(f"UPDATE control SET {sets_of(changes)}, revision = revision + 1", *changes.values())
+        await add_audit(tx, by, "engine.control", "engine", None, changes, now_us)
 
 
 async def _lock_control(tx: Tx) -> None:
@@ -139,10 +131,6 @@ async def _control(tx: Tx, alive_since_us: int) -> Control:
     )
     if control is None:
         raise StoreUnavailable(NO_CONTROL)
-    engines = await tx.rows(
-        "SELECT id, name, started_us, heartbeat_us, seen_revision, workers, in_flight FROM engine"
-        " WHERE heartbeat_us >= ? ORDER BY id",
-        alive_since_us,
-    )
+    engines = await tx.rows(f"SELECT {ENGINE.sql} FROM engine WHERE heartbeat_us >= ? ORDER BY id", alive_since_us)
     revision, paused, workers, rate, clock_us = control
-    return Control(revision, bool(paused), workers, rate, tuple(EngineRow(*row) for row in engines), clock_us)
+    return Control(revision, bool(paused), workers, rate, tuple(ENGINE.read(row) for row in engines), clock_us)

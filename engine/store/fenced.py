@@ -8,11 +8,12 @@ from typing import Final
 from engine.domain.message import Event
 from engine.ports import Record
 from engine.store.database import Lane, Tx
-from engine.store.verbs import Verbs
+from engine.store.lifecycle import is_final
+from engine.store.verbs import Verbs, read
 
 _RECORD: Final = dict.fromkeys(("id", "mailing_id", "attempt", "started_us", "finished_us", "put_off"), "int")
 _IS_STORED: Final = (
-    "(m.status IN (3, 4) AND m.attempt = r.attempt AND m.started_us = r.started_us AND m.finished_us = r.finished_us)"
+    f"({is_final('m')} AND m.attempt = r.attempt AND m.started_us = r.started_us AND m.finished_us = r.finished_us)"
     " OR EXISTS (SELECT 1 FROM attempt AS a WHERE a.message_id = r.id AND a.number = r.attempt"
     " AND a.started_us = r.started_us)"
 )
@@ -25,23 +26,20 @@ _IS_REMOVED: Final = (
 class FencedVerbs(Verbs):
     """A verb of ``ports.Store``."""
 
-    async def fenced(self, records: Sequence[Record]) -> int:
+    @read(Lane.DELIVERY)
+    async def fenced(self, tx: Tx, records: Sequence[Record]) -> int:
         """See ``ports.Store``."""
-
-        async def work(tx: Tx) -> int:
-            rows = [
-                (item.message_id, item.mailing_id, item.attempt, item.started_us, item.finished_us, _put_off(item))
-                for item in records
-            ]
-            return int(
-                await tx.value(
-                    f"SELECT count(*) FROM {tx.dialect.rows_table(**_RECORD)} LEFT JOIN message AS m ON m.id = r.id"
-                    f" WHERE NOT coalesce({_IS_STORED}, FALSE) AND NOT ({_IS_REMOVED})",
-                    *tx.dialect.rows_args(rows, len(_RECORD)),
-                )
+        rows = [
+            (item.message_id, item.mailing_id, item.attempt, item.started_us, item.finished_us, _put_off(item))
+            for item in records
+        ]
+        return int(
+            await tx.value(
+                f"SELECT count(*) FROM {tx.dialect.rows_table(**_RECORD)} LEFT JOIN message AS m ON m.id = r.id"
+                f" WHERE NOT coalesce({_IS_STORED}, FALSE) AND NOT ({_IS_REMOVED})",
+                *tx.dialect.rows_args(rows, len(_RECORD)),
             )
-
-        return await self._db.read(work, Lane.DELIVERY)
+        )
 
 
 def _put_off(record: Record) -> int:

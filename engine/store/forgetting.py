@@ -1,27 +1,24 @@
-"""Removing for good what has been deleted."""
+"""Removing for good what is deleted or over."""
 
 from __future__ import annotations
 
-from engine.store.database import Tx
-from engine.store.verbs import Verbs
+from engine.store.database import Lane, Tx
+from engine.store.verbs import Verbs, transaction
 
 
 class ForgettingVerbs(Verbs):
     """For housekeeping."""
 
-    async def forget_told(self, now_us: int, limit: int) -> int:
+    @transaction(Lane.API)
+    async def forget_told(self, tx: Tx, now_us: int, limit: int) -> int:
         """Forget up to ``limit`` told numbers of mailings that are over; return how many."""
-
-        async def work(tx: Tx) -> int:
-            return await tx.run(
-                "DELETE FROM told WHERE id IN (SELECT t.id FROM mailing AS m JOIN told AS t ON t.mailing_id = m.id"
-                " WHERE m.end_us <= ? OR m.cancelled_us IS NOT NULL OR m.deleted_us IS NOT NULL"
-                f" LIMIT ? {tx.dialect.lock('t', skip=True)})",
-                now_us,
-                limit,
-            )
-
-        return await self._db.transaction(work)
+        return await tx.run(
+            "DELETE FROM told WHERE id IN (SELECT t.id FROM mailing AS m JOIN told AS t ON t.mailing_id = m.id"
+            " WHERE m.end_us <= ? OR m.cancelled_us IS NOT NULL OR m.deleted_us IS NOT NULL"
+            f" LIMIT ? {tx.dialect.lock('t', skip=True)})",
+            now_us,
+            limit,
+        )
 
     async def forget_log(self) -> bool:
         """Remove from the files what has been deleted from the tables. False: a reader still sees the state before;

@@ -9,10 +9,11 @@ from typing import Final
 from engine.domain.message import Status
 from engine.store import counters
 from engine.store.database import Lane, Row, Tx
-from engine.store.mailings import get_mailing_row
+from engine.store.lifecycle import is_taken, is_waiting
+from engine.store.mailing_rows import get_mailing_row
 from engine.store.rows import DELETED_CLIENT, Breakdown, GroupCounts, StatsRow, TimelineRow
 from engine.store.texts import all_texts
-from engine.store.verbs import Verbs
+from engine.store.verbs import Verbs, read
 
 _CHUNK: Final = 10_000
 """Messages in one read: some 10 ms, for which other reads of a SQLite file may have to wait."""
@@ -21,9 +22,10 @@ _KEY: Final = (
     "coalesce(c.phone_code, '') || '|' || coalesce(c.time_zone, '') || '|' || CAST(m.status AS TEXT) || '|' ||"
     " coalesce(c.tag, '')"
 )
-"""All that messages are grouped by, as one text: counting texts costs a third of counting tuples. Only the tag may have
-a bar in it, hence the order. An operator code is never empty: it tells that the client was deleted."""
+"""All that messages are grouped by, as one text: to count texts costs a third of counting tuples. The tag comes last
+because it may contain a bar. An empty operator code means that the client was deleted, for a client has one."""
 
+_PLACES: Final = {"pending": 0, "sent": 1, "not_sent": 2}
 _Numbers = dict[str, list[int]]
 """Pending, sent and not sent, by value."""
 
@@ -31,26 +33,23 @@ _Numbers = dict[str, list[int]]
 class MailingStatsVerbs(Verbs):
     """Nothing here changes anything."""
 
-    async def mailing_stats(self, mailing_id: int) -> StatsRow:
+    @read(Lane.API)
+    async def mailing_stats(self, tx: Tx, mailing_id: int) -> StatsRow:
         """The counters and histograms of a mailing. ``NotFound`` when there is none."""
-
-        async def work(tx: Tx) -> StatsRow:
-            mailing = await get_mailing_row(tx, mailing_id)
-            made = await tx.row("SELECT attempts, retried FROM mailing_counters WHERE mailing_id = ?", mailing_id)
-            attempts, retried = made or (0, 0)
-            stats = await _stats(tx, mailing_id)
-            return StatsRow(
-                mailing,
-                attempts,
-                retried,
-                dict(sorted(stats[counters.HTTP_STATUS].items())),
-                dict(sorted(stats[counters.LATENCY].items())),
-                _timeline(stats),
-                await all_texts(tx, mailing_id, stats[counters.TEXT_VERSION]),
-                _breakdown(_keys(await _chunk(tx, mailing_id, 0))) if mailing.counts.total <= _AT_ONCE_MAX else None,
-            )
-
-        return await self._db.read(work)
+        mailing = await get_mailing_row(tx, mailing_id)
+        made = await tx.row("SELECT attempts, retried FROM mailing_counters WHERE mailing_id = ?", mailing_id)
+        attempts, retried = made or (0, 0)
+        stats = await _stats(tx, mailing_id)
+        return StatsRow(
+            mailing,
+            attempts,
+            retried,
+            dict(sorted(stats[counters.HTTP_STATUS].items())),
+            dict(sorted(stats[counters.LATENCY].items())),
+            _timeline(stats),
+            await all_texts(tx, mailing_id, stats[counters.TEXT_VERSION]),
+            _breakdown(_keys(await _chunk(tx, mailing_id, 0))) if mailing.counts.total <= _AT_ONCE_MAX else None,
+        )
 
     async def mailing_breakdown(self, mailing_id: int) -> Breakdown:
         """Messages of a mailing by their clients' values. Reads all of them, in chunks between which others can read:
@@ -58,15 +57,15 @@ class MailingStatsVerbs(Verbs):
         found: Counter[str] = Counter()
         after = 0
         while True:
-
-            async def work(tx: Tx, after: int = after) -> Sequence[Row]:
-                return await _chunk(tx, mailing_id, after)
-
-            rows = await self._db.read(work, Lane.LONG)
+            rows = await self._next_keys(mailing_id, after)
             found += _keys(rows)
             if len(rows) < _CHUNK:
                 return _breakdown(found)
             after = rows[-1][0]
+
+    @read(Lane.LONG)
+    async def _next_keys(self, tx: Tx, mailing_id: int, after: int) -> Sequence[Row]:
+        return await _chunk(tx, mailing_id, after)
 
     async def pending_by_zone(self, mailing_id: int) -> dict[str, int]:
         """Messages of a mailing that are not final, by their client's time zone. Reads all of them, in chunks between
@@ -74,36 +73,33 @@ class MailingStatsVerbs(Verbs):
         found: Counter[str] = Counter()
         after = (-1, 0)
         while True:
-
-            async def work(tx: Tx, after: tuple[int, int] = after) -> Sequence[Row]:
-                return await tx.table(
-                    "due_us, id, time_zone",
-                    "SELECT m.due_us AS due_us, m.id AS id, c.time_zone AS time_zone FROM message AS m"
-                    f" {tx.dialect.indexed_by('message_due')} JOIN client AS c ON c.id = m.client_id"
-                    " WHERE m.mailing_id = ? AND m.status = 0 AND (m.due_us, m.id) > (?, ?)"
-                    " ORDER BY m.due_us, m.id LIMIT ?",
-                    *(mailing_id, *after, _CHUNK),
-                )
-
-            rows = await self._db.read(work, Lane.LONG)
+            rows = await self._next_waiting(mailing_id, after)
             found.update([zone for _, _, zone in rows])
             if len(rows) < _CHUNK:
                 return found + await self._taken_by_zone(mailing_id)
             after = rows[-1][0], rows[-1][1]
 
-    async def _taken_by_zone(self, mailing_id: int) -> Counter[str]:
-        """Of those that an engine has taken: few."""
+    @read(Lane.LONG)
+    async def _next_waiting(self, tx: Tx, mailing_id: int, after: tuple[int, int]) -> Sequence[Row]:
+        return await tx.table(
+            "due_us, id, time_zone",
+            "SELECT m.due_us AS due_us, m.id AS id, c.time_zone AS time_zone FROM message AS m"
+            f" {tx.dialect.indexed_by('message_due')} JOIN client AS c ON c.id = m.client_id"
+            f" WHERE m.mailing_id = ? AND {is_waiting('m')} AND (m.due_us, m.id) > (?, ?)"
+            " ORDER BY m.due_us, m.id LIMIT ?",
+            *(mailing_id, *after, _CHUNK),
+        )
 
-        async def work(tx: Tx) -> Counter[str]:
-            rows = await tx.rows(
-                f"SELECT c.time_zone, count(*) FROM message AS m {tx.dialect.indexed_by('message_lease')}"
-                " JOIN client AS c ON c.id = m.client_id WHERE m.status IN (1, 2) AND m.mailing_id = ?"
-                " GROUP BY c.time_zone",
-                mailing_id,
-            )
-            return Counter({zone: int(number) for zone, number in rows})
-
-        return await self._db.read(work)
+    @read(Lane.API)
+    async def _taken_by_zone(self, tx: Tx, mailing_id: int) -> Counter[str]:
+        """The messages that an engine has taken. They are few."""
+        rows = await tx.rows(
+            f"SELECT c.time_zone, count(*) FROM message AS m {tx.dialect.indexed_by('message_lease')}"
+            f" JOIN client AS c ON c.id = m.client_id WHERE {is_taken('m')} AND m.mailing_id = ?"
+            " GROUP BY c.time_zone",
+            mailing_id,
+        )
+        return Counter({zone: int(number) for zone, number in rows})
 
 
 async def _chunk(tx: Tx, mailing_id: int, after: int) -> Sequence[Row]:
@@ -125,7 +121,7 @@ def _breakdown(found: Counter[str]) -> Breakdown:
     tags: _Numbers = {}
     for key, number in found.items():
         code, zone, status, tag = key.split("|", 3)
-        place = max(0, int(status) - Status.CALLING)
+        place = _PLACES[Status(int(status)).public]
         for values, value in ((codes, code), (zones, zone), (tags, tag)):
             values.setdefault(value if code else DELETED_CLIENT, [0, 0, 0])[place] += number
     return Breakdown(by_phone_code=_groups(codes), by_tag=_groups(tags), by_time_zone=_groups(zones))

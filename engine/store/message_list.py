@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from engine.store.database import Row, Tx
-from engine.store.lists import SKIP_SHORT_MAX, Cut, cut, forward, read_part
+from engine.store.lifecycle import any_reason, is_taken, is_waiting, shown_as
+from engine.store.paging import SKIP_SHORT_MAX, PageQuery, forward, read_page, trimmed
 from engine.store.rows import MessageQuery, Page
 
-_PUBLIC: Final = {"pending": "status <= 2", "sent": "status = 3", "not_sent": "status = 4"}
 _COUNTER_SUMS: Final = {
     None: "pending + sent + expired + rejected + cancelled + uncertain",
     "pending": "pending",
@@ -22,14 +22,14 @@ _COUNTER_SUMS: Final = {
     "not_sent": "expired + rejected + cancelled + uncertain",
 }
 _SORTED_MAX: Final = 400_000
-"""So many ids at most are taken out of indexes and sorted; of more than that a walk along the rows meets enough."""
+"""The most ids that are taken out of indexes and sorted. Where more match, a walk along the rows soon meets enough."""
 _LARGE_SHARE: Final = 4
 """A mailing that has this part of all messages, or more, is read faster row by row than by its index."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Totals:
-    """From the counters: SPEC, rule 13, keeps them equal to the rows."""
+    """Sums of the counters, which are equal to the rows (docs/behaviour.md, rule 13)."""
 
     matching: int
     """Messages that match."""
@@ -49,7 +49,7 @@ class _Source:
     condition: str
     args: list[Any] = field(default_factory=list)
 
-    async def ids(self, tx: Tx, part: Cut) -> Sequence[Row]:
+    async def ids(self, tx: Tx, part: PageQuery) -> Sequence[Row]:
         """The ids of a part of the list."""
         sql = f"SELECT id FROM {self.table} {part.sql(self.condition)}"
         return await tx.table("id", sql, *self.args, *part.args)
@@ -72,7 +72,7 @@ async def list_ids(tx: Tx, query: MessageQuery, page: Page) -> tuple[list[int], 
     if not totals.matching:
         return [], False, 0
     source = _source(tx, query, totals)
-    rows, more = await read_part(page, totals.matching, lambda part: source.ids(tx, part))
+    rows, more = await read_page(page, totals.matching, lambda part: source.ids(tx, part))
     return [row[0] for row in rows], more, totals.matching
 
 
@@ -87,7 +87,7 @@ async def _of_client(tx: Tx, query: MessageQuery, page: Page) -> tuple[list[int]
     if ahead.descending:
         ids.reverse()
     beyond = [id for id in ids if ahead.after is None or (id < ahead.after if ahead.descending else id > ahead.after)]
-    shown, more = cut(page, beyond[ahead.offset : ahead.offset + ahead.limit])
+    shown, more = trimmed(page, beyond[ahead.offset : ahead.offset + ahead.limit])
     return list(shown), more, len(ids)
 
 
@@ -115,10 +115,10 @@ def _conditions(query: MessageQuery) -> tuple[str, list[Any]]:
         args.append(query.mailing_id)
     if query.reason is not None:
         # The status names the partial index message_not_sent.
-        conditions += ["status = 4", "reason = ?"]
+        conditions += [shown_as("not_sent"), "reason = ?"]
         args.append(int(query.reason))
     elif query.status is not None:
-        conditions.append(_PUBLIC[query.status])
+        conditions.append(shown_as(query.status))
     return " AND ".join(conditions), args
 
 
@@ -145,8 +145,8 @@ def _is_rare(totals: _Totals) -> bool:
 def _pending(query: MessageQuery, hidden: bool) -> _Source:
     which, args = ("TRUE", []) if query.mailing_id is None else ("mailing_id = ?", [query.mailing_id])
     visible = f"{which} AND {_VISIBLE}" if hidden else which
-    waiting = f"SELECT id FROM message INDEXED BY message_due WHERE status = 0 AND {visible}"
-    taken = f"SELECT id FROM message INDEXED BY message_lease WHERE status IN (1, 2) AND {visible}"
+    waiting = f"SELECT id FROM message INDEXED BY message_due WHERE {is_waiting()} AND {visible}"
+    taken = f"SELECT id FROM message INDEXED BY message_lease WHERE {is_taken()} AND {visible}"
     return _Source(f"({waiting} UNION ALL {taken})", "TRUE", args * 2)
 
 
@@ -155,6 +155,6 @@ def _not_sent(query: MessageQuery) -> _Source:
     mailings, args = "IN (SELECT id FROM mailing WHERE deleted_us IS NULL)", []
     if query.mailing_id is not None:
         mailings, args = "= ?", [query.mailing_id]
-    reasons = "IN (1, 2, 3, 4)" if query.reason is None else f"= {int(query.reason)}"
-    condition = f"status = 4 AND mailing_id {mailings} AND reason {reasons}"
+    reasons = f"IN {any_reason()}" if query.reason is None else f"= {int(query.reason)}"
+    condition = f"{shown_as('not_sent')} AND mailing_id {mailings} AND reason {reasons}"
     return _Source("message INDEXED BY message_not_sent", condition, args)

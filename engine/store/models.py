@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from tortoise import Model, fields
 
+from engine.domain.message import Status
+
 
 class Client(Model):
     """A person who can receive a text."""
@@ -28,7 +30,7 @@ class Mailing(Model):
     id = fields.BigIntField(primary_key=True)
     text = fields.TextField()
     text_version = fields.IntField(default=1)
-    """Of the text as it is now; see ``MailingText``."""
+    """The version of the text as it is now; see ``MailingText``."""
     filter_tags = fields.TextField()
     """A JSON list."""
     filter_phone_codes = fields.TextField()
@@ -109,7 +111,7 @@ class Message(Model):
     client: fields.ForeignKeyNullableRelation[Client] = fields.ForeignKeyField(
         "store.Client", null=True, on_delete=fields.SET_NULL
     )
-    status = fields.SmallIntField(default=0)
+    status = fields.SmallIntField(default=Status.PENDING.value)
     reason = fields.SmallIntField(null=True)
     attempt = fields.IntField(default=0)
     """Calls, the one under way included."""
@@ -126,7 +128,7 @@ class Message(Model):
     http_status = fields.IntField(null=True)
     detail = fields.TextField(default="")
     text_version = fields.IntField(null=True)
-    """Of the text that the last call was made with."""
+    """The version of the text that the last call was made with."""
 
     class Meta:
         table = "message"
@@ -177,7 +179,7 @@ class ControlRecord(Model):
     clock_us = fields.BigIntField(default=0)
     """The latest time that an engine has seen; a clock that is behind it has stepped back."""
     number_key = fields.CharField(64, default="")
-    """Of the hashes in ``told``, in hex."""
+    """The key of the hashes in ``told``, in hex."""
 
     class Meta:
         table = "control"
@@ -193,7 +195,7 @@ class Told(Model):
     """Which message has told it; that may be gone."""
     stage = fields.SmallIntField()
     waiting_client_id = fields.BigIntField(null=True)
-    """Who has the number now, and gets its message when the number was not told after all."""
+    """The client that has the number now. It gets its message when the number was not told after all."""
     waiting_us = fields.BigIntField(null=True)
 
     class Meta:

@@ -1,9 +1,8 @@
-"""Tortoise without its global state: the models are prepared once, connections are passed in.
+"""Tortoise without its global state, for the models and for aerich's migrations: docs/decisions/tortoise.md.
 
-Tortoise keeps the connections of "the current context" in a context variable, which a gRPC handler
-does not have and which two stores in one process would share. So whoever uses a model makes his
-transaction the current context for just that (``with orm.context(tx.orm)``), and all that is global
-is the models' own description.
+Tortoise keeps its connections in a context variable. Two stores in one process would share that. So the models are
+prepared once, and a migration makes its transaction the current context while it runs (``with context(tx.orm)``). Only
+the description of the models is global.
 """
 
 from __future__ import annotations

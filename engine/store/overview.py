@@ -11,13 +11,14 @@ from engine.domain.window import MailingState
 from engine.ports import EngineRow
 from engine.store import counters
 from engine.store.database import Lane, Tx
-from engine.store.mailings import OPEN, rows_in_state
+from engine.store.engines import ENGINE
+from engine.store.mailing_rows import OPEN, rows_in_state
 from engine.store.rows import Counts, MailingRow, OverviewRow, TimelineRow
-from engine.store.verbs import Verbs
+from engine.store.verbs import Verbs, read
 
 MAILINGS_MAX: Final = 20
 SHARING_MAX: Final = 50
-"""Of so many mailings in each state a forecast takes account."""
+"""How many mailings in each state a forecast takes into account."""
 RecentSteps = Mapping[int, tuple[TimelineRow, ...]]
 """What happened lately, by mailing."""
 _STEP_US: Final = counters.TIMELINE_SECONDS * 1_000_000
@@ -32,63 +33,50 @@ _ORDERS: Final = {
 class OverviewVerbs(Verbs):
     """Nothing here changes anything."""
 
-    async def overview(self, now_us: int, *, recent_us: int) -> OverviewRow:
+    @read(Lane.LONG)
+    async def overview(self, tx: Tx, now_us: int, *, recent_us: int) -> OverviewRow:
         """The mailings that matter now with what they did since ``recent_us``, and the messages of all."""
+        shown: list[MailingRow] = []
+        for state, order in _ORDERS.items():
+            shown += await rows_in_state(tx, state, now_us, order, MAILINGS_MAX - len(shown))
+        total = await tx.value(f"SELECT count(*) FROM mailing WHERE deleted_us IS NULL AND {OPEN}", now_us)
+        recent = await _recent(tx, recent_us)
+        return OverviewRow(tuple(shown), int(total), await _counts_of_all(tx), recent)
 
-        async def work(tx: Tx) -> OverviewRow:
-            shown: list[MailingRow] = []
-            for state, order in _ORDERS.items():
-                shown += await rows_in_state(tx, state, now_us, order, MAILINGS_MAX - len(shown))
-            total = await tx.value(f"SELECT count(*) FROM mailing WHERE deleted_us IS NULL AND {OPEN}", now_us)
-            recent = await _recent(tx, recent_us)
-            return OverviewRow(tuple(shown), int(total), await _counts_of_all(tx), recent)
-
-        return await self._db.read(work, Lane.LONG)
-
-    async def sharing(self, now_us: int, *, recent_us: int) -> tuple[tuple[MailingRow, ...], RecentSteps]:
+    @read(Lane.API)
+    async def sharing(self, tx: Tx, now_us: int, *, recent_us: int) -> tuple[tuple[MailingRow, ...], RecentSteps]:
         """Mailings that are sending or scheduled and have something to send, the largest of each or the next: they
         share the workers. And what all did since ``recent_us``."""
+        active = await rows_in_state(tx, MailingState.ACTIVE, now_us, "pending DESC, id", SHARING_MAX)
+        scheduled = await rows_in_state(tx, MailingState.SCHEDULED, now_us, "start_us, id", SHARING_MAX)
+        return (*active, *scheduled), await _recent(tx, recent_us)
 
-        async def work(tx: Tx) -> tuple[tuple[MailingRow, ...], RecentSteps]:
-            active = await rows_in_state(tx, MailingState.ACTIVE, now_us, "pending DESC, id", SHARING_MAX)
-            scheduled = await rows_in_state(tx, MailingState.SCHEDULED, now_us, "start_us, id", SHARING_MAX)
-            return (*active, *scheduled), await _recent(tx, recent_us)
-
-        return await self._db.read(work)
-
-    async def timeline(self, since_us: int, step_us: int) -> tuple[TimelineRow, ...]:
+    @read(Lane.LONG)
+    async def timeline(self, tx: Tx, since_us: int, step_us: int) -> tuple[TimelineRow, ...]:
         """What happened in all mailings since then, in steps of ``step_us`` (a multiple of ten seconds), which begin at
         multiples of it; steps in which nothing happened are left out."""
         width = step_us // _STEP_US
+        # By each mailing, and not by the time alone: so the index leads to what is new, past all that is old.
+        rows = await tx.rows(
+            f"SELECT key / {width}, kind, sum(count) FROM mailing_stat WHERE mailing_id IN (SELECT id FROM mailing)"
+            f" AND kind IN ({_KIND_LIST}) AND key >= ? GROUP BY key / {width}, kind",
+            since_us // _STEP_US,
+        )
+        steps: defaultdict[int, dict[str, int]] = defaultdict(dict)
+        for step, kind, number in rows:
+            steps[step][kind] = int(number)
+        return tuple(
+            TimelineRow(step * step_us, *(steps[step].get(kind, 0) for kind in _KINDS)) for step in sorted(steps)
+        )
 
-        async def work(tx: Tx) -> tuple[TimelineRow, ...]:
-            # By each mailing, and not by the time alone: so the index leads to what is new, past all that is old.
-            rows = await tx.rows(
-                f"SELECT key / {width}, kind, sum(count) FROM mailing_stat WHERE mailing_id IN (SELECT id FROM mailing)"
-                f" AND kind IN ({_KIND_LIST}) AND key >= ? GROUP BY key / {width}, kind",
-                since_us // _STEP_US,
-            )
-            steps: defaultdict[int, dict[str, int]] = defaultdict(dict)
-            for step, kind, number in rows:
-                steps[step][kind] = int(number)
-            return tuple(
-                TimelineRow(step * step_us, *(steps[step].get(kind, 0) for kind in _KINDS)) for step in sorted(steps)
-            )
-
-        return await self._db.read(work, Lane.LONG)
-
-    async def silent_engines(self, since_us: int, until_us: int) -> tuple[EngineRow, ...]:
+    @read(Lane.API)
+    async def silent_engines(self, tx: Tx, since_us: int, until_us: int) -> tuple[EngineRow, ...]:
         """Engines that were not stopped in order, and gave their last sign of life in that time."""
-
-        async def work(tx: Tx) -> tuple[EngineRow, ...]:
-            rows = await tx.rows(
-                "SELECT id, name, started_us, heartbeat_us, seen_revision, workers, in_flight FROM engine"
-                " WHERE heartbeat_us >= ? AND heartbeat_us < ? ORDER BY id",
-                *(since_us, until_us),
-            )
-            return tuple(EngineRow(*row) for row in rows)
-
-        return await self._db.read(work)
+        rows = await tx.rows(
+            f"SELECT {ENGINE.sql} FROM engine WHERE heartbeat_us >= ? AND heartbeat_us < ? ORDER BY id",
+            *(since_us, until_us),
+        )
+        return tuple(ENGINE.read(row) for row in rows)
 
 
 _KIND_LIST: Final = ", ".join(f"'{kind}'" for kind in _KINDS)

@@ -1,4 +1,4 @@
-"""What an engine has read for its claims, and who has changed it since: docs/decisions/changed-clients.md."""
+"""Engines whose claims rest on clients that change: docs/decisions/changed-clients.md."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Final
 
 from engine.ports import Claim
 from engine.store.database import Lane, Tx
-from engine.store.verbs import Verbs, bump_revision
+from engine.store.lifecycle import is_taken
+from engine.store.verbs import Verbs, bump_revision, read
 
 _CLAIM: Final = {"id": "int", "attempt": "int", "phone_number": "int", "time_zone": "text"}
 
@@ -15,13 +16,13 @@ _CLAIM: Final = {"id": "int", "attempt": "int", "phone_number": "int", "time_zon
 async def claimed_elsewhere(verbs: Verbs, tx: Tx, client_ids: Sequence[int]) -> bool:
     """Whether another engine has claims of these clients, which are being changed or deleted: ``tell_owners`` then.
 
-    Called after the messages of these clients, pending ones too, have been locked, and before the clients are deleted:
-    then nobody can claim one of them and read its client as it was without being seen here.
+    The caller has locked the messages of these clients, pending ones too, and has not deleted the clients yet. So no
+    engine can claim one of the messages, and read its client as it was, without being seen here.
     """
     if tx.dialect.is_sqlite:
         return False  # there is no other engine
     taken = await tx.row(
-        f"SELECT 1 FROM message WHERE client_id {tx.dialect.in_list()} AND status IN (1, 2) AND owner <> ? LIMIT 1",
+        f"SELECT 1 FROM message WHERE client_id {tx.dialect.in_list()} AND {is_taken()} AND owner <> ? LIMIT 1",
         tx.dialect.list_arg(client_ids),
         verbs.engine_id,
     )
@@ -29,7 +30,7 @@ async def claimed_elsewhere(verbs: Verbs, tx: Tx, client_ids: Sequence[int]) -> 
 
 
 async def tell_owners(verbs: Verbs, tx: Tx, elsewhere: bool) -> None:
-    """Tell the other engines, the last thing in a transaction (docs/decisions/lock-order.md), if that is so."""
+    """Tell the other engines, if they have claims. The last thing in a transaction (docs/decisions/lock-order.md)."""
     if elsewhere:
         verbs.on_owners_told(await bump_revision(tx))
 
@@ -37,23 +38,20 @@ async def tell_owners(verbs: Verbs, tx: Tx, elsewhere: bool) -> None:
 class OwnerVerbs(Verbs):
     """A verb of ``ports.Store``."""
 
-    async def outdated(self, claims: Sequence[Claim], *, owner: int) -> set[int]:
+    @read(Lane.DELIVERY)
+    async def outdated(self, tx: Tx, claims: Sequence[Claim], *, owner: int) -> set[int]:
         """See ``ports.Store``."""
-
-        async def work(tx: Tx) -> set[int]:
-            rows = await tx.table(
-                "id",
-                f"SELECT m.id AS id FROM {tx.dialect.rows_table(**_CLAIM)}"
-                " JOIN message AS m ON m.id = r.id AND m.attempt = r.attempt"
-                " LEFT JOIN client AS c ON c.id = m.client_id"
-                " WHERE m.owner = ? AND (m.stale OR c.id IS NULL OR c.phone_number <> r.phone_number"
-                f" OR c.time_zone <> r.time_zone) LIMIT {len(claims)}",
-                *tx.dialect.rows_args(
-                    [(claim.message_id, claim.attempt, claim.phone_number, claim.time_zone) for claim in claims],
-                    len(_CLAIM),
-                ),
-                owner,
-            )
-            return {row[0] for row in rows}
-
-        return await self._db.read(work, Lane.DELIVERY)
+        rows = await tx.table(
+            "id",
+            f"SELECT m.id AS id FROM {tx.dialect.rows_table(**_CLAIM)}"
+            " JOIN message AS m ON m.id = r.id AND m.attempt = r.attempt"
+            " LEFT JOIN client AS c ON c.id = m.client_id"
+            " WHERE m.owner = ? AND (m.stale OR c.id IS NULL OR c.phone_number <> r.phone_number"
+            f" OR c.time_zone <> r.time_zone) LIMIT {len(claims)}",
+            *tx.dialect.rows_args(
+                [(claim.message_id, claim.attempt, claim.phone_number, claim.time_zone) for claim in claims],
+                len(_CLAIM),
+            ),
+            owner,
+        )
+        return {row[0] for row in rows}

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 _CONNECTIONS: Final = 10
 _DELIVERY_CONNECTIONS: Final = 4
-"""Of these, that calls of the API leave free: delivery claims, records, marks and builds at the same time."""
+"""How many of these the API leaves free: delivery claims, records, marks and builds at the same time."""
 _PASSWORD_LENGTH_MIN: Final = 4
 """A shorter one is part of many words, and a server that repeats a password has not been seen."""
 _TRIES: Final = 8
@@ -98,7 +98,7 @@ class PostgresDatabase(Database):
         self._terms = {lane: limits.terms(lane) for lane in Lane}
         api_connections = client.pool_maxsize - _DELIVERY_CONNECTIONS
         self._api = asyncio.Semaphore(api_connections)
-        """Taken by whoever is not delivery, so that the rest of the pool is delivery's."""
+        """Every lane but delivery's takes it, so that the rest of the pool is delivery's."""
         self._long = asyncio.Semaphore(min(LONG_AT_ONCE, api_connections - 1))
 
     @classmethod
@@ -230,8 +230,8 @@ class PostgresDatabase(Database):
         self._distrust()
 
     def _distrust(self) -> None:
-        """End the connections that nobody uses: what killed one may have killed them all, and each that is found dead
-        one after the other would cost somebody the whole wait."""
+        """End the idle connections: what killed one may have killed them all. To find them dead one after the other
+        would cost a caller the whole wait each time."""
         pool = self._client._pool
         for holder in () if pool is None else pool._holders:
             if holder.is_idle():
@@ -281,7 +281,7 @@ class _Connector:
 def _client(address: PostgresUrl, connector: _Connector) -> AsyncpgDBClient:
     return AsyncpgDBClient(
         connection_name="postgres",
-        minsize=0,  # more, and asyncpg keeps up so many by itself, with a traceback each time that it can't
+        minsize=0,  # with more, asyncpg keeps them up by itself, and logs a traceback each time that it can't
         init_size=1,
         maxsize=_CONNECTIONS,
         connect=connector,
@@ -292,8 +292,8 @@ def _client(address: PostgresUrl, connector: _Connector) -> AsyncpgDBClient:
 
 
 def _is_bad_address(error: BaseException) -> bool:
-    """Whether the connection leads to where nothing can be done: nobody answers, or the server was made read-only. Then
-    another server may have taken its place; and a database that was set read-only stays so for the session."""
+    """Whether nothing can be done over this connection: no answer comes, or the server was made read-only. Another
+    server may have taken its place by now; and a database that was set read-only stays so for the session."""
     return isinstance(error, TimeoutError | asyncpg.ReadOnlySQLTransactionError)
 
 

@@ -1,4 +1,4 @@
-"""How long whoever needs PostgreSQL waits, for what, in which lane.
+"""How long an operation waits for PostgreSQL, by what it waits for and by its lane.
 
 A server that has died or is cut off says nothing: its packets are dropped, a proxy before it forwards no more, or its
 processes stand still. So every wait ends on our side: noticed within 5 s, retried within 1 s, connected within 3 s. A
@@ -24,7 +24,7 @@ _UPKEEP_LOCK_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of each wait, in seconds."""
+    """The longest that each wait may take."""
 
     turn_seconds: float = 4.0
     """For a connection of the pool."""
@@ -35,8 +35,8 @@ class Limits:
     lock_seconds: float = 3.0
     """For a row that another transaction has locked."""
     idle_seconds: float = 2.0
-    """From one statement of a transaction to the next. An engine that stands still within one (frozen, or its machine
-    is gone) holds its locks for so long, and others wait for them."""
+    """From one statement of a transaction to the next. An engine that stands still inside a transaction (frozen, or
+    its machine is gone) holds its locks until then, and others wait for them."""
 
     @property
     def server_settings(self) -> dict[str, str]:
@@ -56,7 +56,7 @@ class Limits:
         return Terms(self.reply_seconds, "")
 
     def watch(self, connection: Any) -> None:
-        """Ask the kernel to notice that nobody is there any more, also while nobody asks anything."""
+        """Ask the kernel to notice that the server is gone, also while no statement runs."""
         watched = connection._transport.get_extra_info("socket")
         if watched is None or watched.family not in (socket.AF_INET, socket.AF_INET6):
             return
@@ -75,10 +75,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Of a transaction."""
+    """What holds for a transaction: how long it waits, and how it begins."""
 
     reply_seconds: float
-    """We wait so long for the answer to one of its statements."""
+    """How long we wait for the answer to one of its statements."""
     set_local: str
     """What it begins with, where the session's settings are not for it."""
 

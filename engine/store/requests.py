@@ -9,9 +9,9 @@ import orjson
 
 from common.error_codes import ErrorCode
 from engine.domain.errors import Conflict
-from engine.store.database import Tx
+from engine.store.database import Lane, Tx
 from engine.store.rows import RequestKey
-from engine.store.verbs import Verbs
+from engine.store.verbs import Verbs, read, transaction
 
 
 class Answer(NamedTuple):
@@ -26,76 +26,61 @@ class Answer(NamedTuple):
 class RequestVerbs(Verbs):
     """Answers of what is more than one transaction, and housekeeping."""
 
-    async def request_known(self, request_id: str, method: str) -> bool:
+    @read(Lane.API)
+    async def request_known(self, tx: Tx, request_id: str, method: str) -> bool:
         """Whether there is an answer for this (scoped) id.
 
         Raises:
             Conflict: there is one of another method.
         """
+        stored = await tx.row("SELECT method FROM request WHERE request_id = ?", request_id)
+        if stored is not None and stored[0] != method:
+            raise _reused()
+        return stored is not None
 
-        async def work(tx: Tx) -> bool:
-            stored = await tx.row("SELECT method FROM request WHERE request_id = ?", request_id)
-            if stored is not None and stored[0] != method:
-                raise _reused()
-            return stored is not None
-
-        return await self._db.read(work)
-
-    async def answer_once(self, request: RequestKey, response: object, now_us: int) -> Any:
+    @transaction(Lane.API)
+    async def answer_once(self, tx: Tx, request: RequestKey, response: object, now_us: int) -> Any:
         """Store the answer to a request, unless it has one, and return the one that is stored then, as read
         from JSON. ``response``: what ``orjson`` can write.
 
         Raises:
             Conflict: the request id was used for another request.
         """
+        if (stored := await first_answer(tx, request)) is not None:
+            return stored
+        await keep_answer(tx, request, response, now_us)
+        return orjson.loads(orjson.dumps(response))
 
-        async def work(tx: Tx) -> Any:
-            if (stored := await first_answer(tx, request)) is not None:
-                return stored
-            await keep_answer(tx, request, response, now_us)
-            return orjson.loads(orjson.dumps(response))
-
-        return await self._db.transaction(work)
-
-    async def stored_answer(self, request: RequestKey) -> Any:
+    @transaction(Lane.API)
+    async def stored_answer(self, tx: Tx, request: RequestKey) -> Any:
         """The answer to a request, as read from JSON; ``None``: there is none.
 
         Raises:
             Conflict: the request id was used for another request.
         """
+        return await first_answer(tx, request)
 
-        async def work(tx: Tx) -> Any:
-            return await first_answer(tx, request)
-
-        return await self._db.transaction(work)
-
-    async def amend_answer(self, request: RequestKey, response: object) -> None:
+    @transaction(Lane.API)
+    async def amend_answer(self, tx: Tx, request: RequestKey, response: object) -> None:
         """Replace the answer that a change has stored, before anybody was told it: what followed the change
         (calls that ended, rows that were cancelled) is part of what the caller is told."""
+        await tx.run(
+            "UPDATE request SET response = ? WHERE request_id = ? AND method = ? AND fingerprint = ?",
+            orjson.dumps(response).decode(),
+            request.request_id,
+            request.method,
+            request.fingerprint,
+        )
 
-        async def work(tx: Tx) -> None:
-            await tx.run(
-                "UPDATE request SET response = ? WHERE request_id = ? AND method = ? AND fingerprint = ?",
-                orjson.dumps(response).decode(),
-                request.request_id,
-                request.method,
-                request.fingerprint,
-            )
-
-        await self._db.transaction(work)
-
-    async def forget_requests(self, before_us: int, limit: int = 5_000) -> int:
+    @transaction(Lane.API)
+    async def forget_requests(self, tx: Tx, before_us: int, limit: int = 5_000) -> int:
         """Forget up to ``limit`` answers given before this time; return how many."""
-
-        async def work(tx: Tx) -> int:
-            return await tx.run(
-                "DELETE FROM request WHERE request_id IN (SELECT request_id FROM request"
-                f" WHERE create_us < ? ORDER BY create_us LIMIT ? {tx.dialect.lock(skip=True)})",
-                before_us,
-                limit,
-            )
-
-        return await self._db.transaction(work)
+        return await tx.run(
+            "DELETE FROM request WHERE request_id IN (SELECT request_id FROM request"
+            f" WHERE create_us < ? ORDER BY create_us LIMIT ? {tx.dialect.lock(skip=True)})",
+            before_us,
+            limit,
+        )
 
 
 async def first_answer(tx: Tx, request: RequestKey | None) -> Any:

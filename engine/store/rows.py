@@ -30,12 +30,12 @@ class Actor:
     kind: ActorKind = ActorKind.UNKNOWN
     """Names say less: a token may be called as another one or an account."""
     id: int | None = None
-    """Of the account or the token."""
+    """The id of the account or the token."""
 
     @property
     def key(self) -> str:
-        """Tells callers of one name apart, such as ``token 5``; empty: no caller of the API's. All sessions of an
-        account are one caller."""
+        """Tells callers of one name apart, such as ``token 5``. All sessions of an account are one caller. Empty: the
+        caller is not the API's."""
         return "" if self.id is None else f"{self.kind.word} {self.id}"
 
 
@@ -44,10 +44,10 @@ class RequestKey:
     """Makes a request idempotent: the same id and fingerprint get the first answer again."""
 
     request_id: str
-    """Of this caller's: the API makes it of the caller's key and the id that was given (``api.repeats``)."""
+    """The id among those of one caller. The API makes it of the caller's key and the given id (``api.repeats``)."""
     method: str
     fingerprint: str
-    """A digest of the request without its id; another one for the same id is a ``Conflict``."""
+    """A digest of the request without its id. The same id with another fingerprint is a ``Conflict``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,13 @@ class Page:
     size: int = 50
     after: int | None = None
     skip: int = 0
-    """So many rows are left out before."""
+    """How many rows are skipped first."""
     descending: bool | None = None
     """By id; ``None``: the list's own order."""
 
     @property
     def limit(self) -> int:
-        """The size within 1 to 1000: a larger one is lowered (SPEC, section 5)."""
+        """The size within 1 to 1000: a larger one is lowered (docs/behaviour.md, section 5)."""
         return max(1, min(self.size, MAX_PAGE_SIZE))
 
 
@@ -80,7 +80,7 @@ class PageOf(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Created(Generic[T]):
-    """The object that a create has made, or made when it was called with the same request id before."""
+    """What a create has made: now, or when the same request came before."""
 
     row: T
     replayed: bool
@@ -97,6 +97,14 @@ class ClientRow:
     time_zone: str
     create_us: int
     update_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClientChange:
+    """What changes in each client of a batch; ``None``: it stays as it is."""
+
+    tag: str | None = None
+    time_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +148,7 @@ class BatchResult:
     changed_ids: tuple[int, ...]
     """Clients changed, or deleted."""
     unchanged: int
-    """Clients that were so already."""
+    """Clients that the change leaves as they were."""
     missing_ids: tuple[int, ...]
     """Ids of which there is no client."""
 
@@ -172,7 +180,7 @@ class Counts:
 
     @property
     def total(self) -> int:
-        """pending + sent + not_sent (SPEC, rule 13)."""
+        """pending + sent + not_sent (docs/behaviour.md, rule 13)."""
         return self.pending + self.sent + self.not_sent
 
 
@@ -202,12 +210,12 @@ class MailingRow:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A mailing that was paused, resumed or cancelled, or that was when the same request came before."""
+    """A mailing that was paused, resumed or cancelled: now, or when the same request came before."""
 
     row: MailingRow
-    """As it was answered at first."""
+    """The mailing as the first answer showed it."""
     answer_us: int
-    """When that was: the state that the API shows depends on the time."""
+    """When the first answer was given: the state that the API shows depends on the time."""
     replayed: bool
 
 
@@ -218,7 +226,7 @@ class MessageRow:
     id: int
     mailing_id: int
     client_id: int | None
-    """``None``: the client was deleted, and the phone number and all with it."""
+    """``None``: the client was deleted, and its phone number too."""
     phone_number: int | None
     status: Status
     reason: Reason | None
@@ -227,17 +235,17 @@ class MessageRow:
     create_us: int
     sent_us: int | None
     final_us: int | None
-    """When it became final, for whatever reason; ``None``: it is pending."""
+    """When the message became final; ``None``: it is pending."""
     next_attempt_us: int | None
-    """Of a message that waits: not before this; ``None``: as soon as the mailing may send, or never."""
+    """A waiting message is not sent before this; ``None``: it is sent as soon as the mailing may send, or never."""
     http_status: int | None
-    """Of the last attempt; ``None``: no HTTP answer, or no attempt yet."""
+    """The status of the last attempt; ``None``: no HTTP answer, or no attempt yet."""
     detail: str
-    """What the last attempt failed of; empty: it did not fail, or there was none."""
+    """Why the last attempt failed; empty: it did not fail, or there was none."""
     text_version: int | None
-    """Of the text that the last attempt was made with; ``None``: there was none, or it is the first and not over."""
+    """The version that the last attempt was made with; ``None``: there was none, or the first one is not over."""
     text: str = ""
-    """As it went out; of one that is pending or was never called, the mailing's text now. Not in lists."""
+    """The text as it went out. Before a call, and where there was none, the mailing's text now. Not in lists."""
 
 
 class AttemptOutcome(StrEnum):
@@ -293,7 +301,7 @@ class Breakdown:
 
 @dataclass(frozen=True, slots=True)
 class TimelineRow:
-    """What happened in one span: of ten seconds, where nothing else is said."""
+    """What happened in one span of time: of ten seconds, unless the question says another length."""
 
     time_us: int
     """Where the span starts."""
@@ -315,13 +323,13 @@ class TextRow:
 
 @dataclass(frozen=True, slots=True)
 class StatsRow:
-    """The detailed statistics of a mailing (SPEC, section 5, stats)."""
+    """The detailed statistics of a mailing (docs/behaviour.md, section 5)."""
 
     mailing: MailingRow
     attempts: int
     """Calls made and finished."""
     retried: int
-    """Those of them that were not the first of their message."""
+    """How many of these calls were not the first of their message."""
     by_http_status: Mapping[int, int]
     """Calls by HTTP status; 0: no HTTP answer."""
     latency: Mapping[int, int]
@@ -343,7 +351,7 @@ class OverviewRow:
     counts: Counts
     """Messages of all mailings."""
     recent: Mapping[int, tuple[TimelineRow, ...]]
-    """What happened lately, by mailing: of those in which anything did."""
+    """What happened lately, by mailing; mailings in which nothing happened are left out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,8 @@
-"""SQLite: a connection that writes, and one that only reads for each lane, in threads of their own or inline."""
+"""SQLite: one connection writes, and each lane has one that only reads. Each runs in a thread of its own, or inline."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import sqlite3
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import TypeVar
 
 from tortoise.exceptions import OperationalError
 
+from common.logs import get_logger
 from engine.store import orm, sqlite_file
 from engine.store.database import Database, Lane, Work, shielded
 from engine.store.dialect import SQLITE
@@ -22,17 +22,17 @@ from engine.store.sqlite_threads import Patience, Runner, is_locked
 from engine.store.sqlite_tx import SqliteTx, drive, make_client
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _API_CHANGES_AT_ONCE = 2
-"""One is written while the next is on its way to the writer's thread. Delivery waits for these at most."""
+"""One change is written while the next one is on its way to the writer's thread. Delivery waits for two at most."""
 _SLOW_SECONDS = 0.02
 _REST_SECONDS = 1.0
-"""After a look-up that took longer than that the reader's thread is asked for so long: the event loop waits for a slow
-disk once a second at most."""
+"""After a look-up of more than ``_SLOW_SECONDS``, look-ups go to the reader's thread for this time. So the event loop
+waits for a slow disk once a second at most."""
 _OF_A_ROW = frozenset({sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG})
-"""What SQLite says of the values that it is given. All else (a full disk, a lock, a damaged page, a table that is gone)
-it says of the database."""
+"""Errors that a value has caused. All others (a full disk, a lock, a damaged page, a table that is gone) are the
+database's."""
 
 
 class SqliteDatabase(Database):
@@ -47,7 +47,7 @@ class SqliteDatabase(Database):
         self._writing, self._reading = Patience(), Patience()
         self._writer, self._near = connections.writer, connections.near
         self._near_again_seconds = 0.0
-        """Until then (``time.monotonic``) the disk is too slow to wait for on the event loop."""
+        """Until this time (``time.monotonic``) the event loop does not wait for the disk."""
         self._api_changes = asyncio.Semaphore(_API_CHANGES_AT_ONCE)
         self._idle: asyncio.Queue[Runner] = asyncio.Queue()
         for reader in connections.long:
@@ -61,7 +61,7 @@ class SqliteDatabase(Database):
         orm.prepare(make_client(path))
         lock = sqlite_file.own(path)
         try:
-            sqlite_file.look_before_opening(path)
+            sqlite_file.check_before_opening(path)
             sqlite_file.keep_private(path)
             return cls(path, lock, await Connections.open(path, inline))
         except (sqlite3.Error, OSError, DatabaseUnavailable) as error:
@@ -139,7 +139,7 @@ class SqliteDatabase(Database):
 
         def watched(connection: sqlite3.Connection) -> T:
             if self._watch is not None:
-                self._watch.look()
+                self._watch.check()
             return function(connection)
 
         if self._closed:
@@ -177,11 +177,11 @@ def _roll_back(connection: sqlite3.Connection) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
     except sqlite3.Error as error:
-        log.warning("a transaction can't be rolled back: %s", error)
+        log.warning("database.not_rolled_back", error=str(error))
 
 
 def _is_of_a_row(error: Exception) -> bool:
-    """Whether the values or the statement are no good, which are ours."""
+    """Whether the error comes from a value or a statement, which are ours, and not from the database."""
     if isinstance(error, sqlite3.DataError | sqlite3.InterfaceError | sqlite3.ProgrammingError):
         return True
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_A_ROW
@@ -192,7 +192,7 @@ def _hint(error: Exception) -> str:
 
 
 def _checkpoint(connection: sqlite3.Connection, mode: str) -> bool:
-    """Whether all of the log is in the file now. Waits for no reader: the caller asks again."""
+    """Move the log into the file; False: a reader still needs the log. Waits for no reader: the caller asks again."""
     try:
         busy: int = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()[0]
     except sqlite3.OperationalError as error:

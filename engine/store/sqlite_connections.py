@@ -1,4 +1,4 @@
-"""The connections to a SQLite file and their settings: who has which thread."""
+"""The connections to a SQLite file: their settings, and the thread of each."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from engine.store.sqlite_threads import Inline, Interruptible, Patience, Runner,
 R = TypeVar("R", bound=Runner)
 
 _PRAGMAS = {
-    "busy_timeout": 0,  # ms; who waits for a backup tool waits with ``Patience``
+    "busy_timeout": 0,  # ms; ``Patience`` waits for a file that a backup tool has locked
     "journal_mode": "wal",
-    "synchronous": 2,  # FULL: costs nothing once outcomes share commits (FINDINGS, 7)
+    "synchronous": 2,  # FULL: costs nothing once outcomes share commits (docs/measured.md)
     "foreign_keys": 1,
     "cache_size": -32768,  # KiB; an import of a million rows is as fast with it as with twice as much
     "temp_store": 2,  # memory
     "secure_delete": 1,  # what is deleted is written over with zeros: a phone number goes with its client
-    # Pages of 4 KiB. The log begins again from its start after so many, and what is written over costs less than what
-    # makes the file longer: measured, for small transactions, 1,000 and 2,000 are cheaper than 250 or 8,000.
+    # Pages of 4 KiB in the log before it begins again from its start. To write over them costs less than to make the
+    # file longer: measured with small transactions, 1,000 and 2,000 are cheaper than 250 or 8,000.
     "wal_autocheckpoint": 2000,
     # Bytes. While somebody reads an old state for long, the log grows; afterwards it is cut when it begins again.
     "journal_size_limit": 32 * 1024 * 1024,

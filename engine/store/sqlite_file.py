@@ -1,8 +1,7 @@
-"""The files of a SQLite database: whose they are, who may read them, and whether they are still there."""
+"""The files of a SQLite database: who owns them, who may read them, and whether they are still there."""
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from common import private
+from common.logs import get_logger
 from engine.store.errors import DatabaseUnavailable, StoreUnavailable
 from engine.store.lock import FileLock
 from engine.store.schema import refuse_others
@@ -26,11 +26,11 @@ _REMEDY: Final = (
     " (docs/operating.md says how to save what the lost file holds)"
 )
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def own(path: str) -> FileLock | None:
-    """Make the folder, and take the lock; None: a database in memory is everybody's own.
+    """Make the folder, and take the lock; None: a database in memory needs none.
 
     Raises:
         DatabaseInUse: another engine has it.
@@ -46,7 +46,7 @@ def own(path: str) -> FileLock | None:
     return FileLock(file)
 
 
-def look_before_opening(path: str) -> None:
+def check_before_opening(path: str) -> None:
     """See what is there before anything is changed: opening as usual alters the file's mode and its journal's.
 
     Raises:
@@ -76,41 +76,41 @@ def look_before_opening(path: str) -> None:
 
 
 def keep_private(path: str) -> None:
-    """Before it is opened: the database, and what a crash has left beside it. SQLite gives the files that it makes
-    itself the mode of the database."""
+    """Let only this user read the database, and what a crash has left beside it. Called before it is opened: SQLite
+    gives the files that it makes itself the mode of the database."""
     if path == MEMORY:
         return
     private.make_file(Path(path))
     open_to_others = [name for end in _FILES if not private.tighten(Path(name := path + end))]
     if open_to_others:
-        log.warning("other users of this machine can read %s, and they are not ours to change", open_to_others)
+        log.warning("database.readable_by_others", files=open_to_others, effect="they are not ours to change")
 
 
 class FileWatch:
     """The files of an open database: itself, its log and the log's index.
 
-    A file that is removed or replaced stays open: SQLite goes on writing to what has no name any more, all is well
-    until the end, and then all is lost. What was seen once holds until the engine is started again, for nobody knows
-    what was done to the files meanwhile."""
+    A file that is removed or replaced stays open: SQLite goes on writing to a file without a name, and at the end all
+    of that is lost. Once this was seen, it holds until the engine is started again: what happened to the files in the
+    meantime can't be known."""
 
     def __init__(self, path: str) -> None:
         """Remember the files as they are now, with the database open."""
         found = {name: _identity(name) for name in (path, f"{path}-wal", f"{path}-shm")}
         self._files = {name: identity for name, identity in found.items() if identity is not None}
-        self._looked_seconds = 0.0
+        self._checked_seconds = 0.0
         self.gone = ""
         """What has happened; empty: nothing that was seen."""
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Look at the disk, once a second at most. From any thread.
 
         Raises:
             StoreUnavailable: the files are not those that were opened, or can't be looked at just now.
         """
         now_seconds = time.monotonic()
-        if now_seconds - self._looked_seconds >= _PERIOD_SECONDS and not self.gone:
+        if now_seconds - self._checked_seconds >= _PERIOD_SECONDS and not self.gone:
             self.gone = self._what_is_gone()
-            self._looked_seconds = now_seconds
+            self._checked_seconds = now_seconds
         if self.gone:
             raise StoreUnavailable(self.gone)
 

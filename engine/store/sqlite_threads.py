@@ -19,15 +19,15 @@ _STEPS_BETWEEN_LOOKS = 100_000
 
 
 LOCKED_SECONDS: Final = 5.0
-"""So long a transaction waits, all in all, for a file that another program (a backup tool) has locked."""
+"""How long a transaction waits, all in all, for a file that another program (a backup tool) has locked."""
 _STILL_LOCKED_SECONDS: Final = 1.0
-"""And so long when the last one has waited in vain: who comes next learns soon how things are."""
+"""How long it waits when the one before has waited in vain: its caller learns sooner how things are."""
 _TRY_AGAIN_SECONDS: Final = 0.01
 
 
 class Patience:
-    """Waiting for a file that another program has locked. Not SQLite's own (``busy_timeout``), which nobody can end,
-    and which begins anew for each in the queue of a connection."""
+    """Waits for a file that another program has locked. SQLite's own wait (``busy_timeout``) can't be ended, and begins
+    anew for each transaction in the queue of a connection."""
 
     def __init__(self) -> None:
         self._given_up = threading.Event()
@@ -38,7 +38,7 @@ class Patience:
         return time.monotonic() + (_STILL_LOCKED_SECONDS if self._in_vain else LOCKED_SECONDS)
 
     def give_up(self) -> None:
-        """Nobody waits any more, now and later: the database is being closed. From any thread."""
+        """End all waits, now and later: the database is being closed. From any thread."""
         self._given_up.set()
 
     def call(self, attempt: Callable[[], T], until_seconds: float) -> T:

@@ -1,4 +1,4 @@
-"""The texts that mailings have and had: messages refer to them by version, whatever a text becomes (SPEC, rule 15)."""
+"""The texts that mailings have and had. A message names the version that it went out with (docs/behaviour.md)."""
 
 from __future__ import annotations
 

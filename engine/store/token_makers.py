@@ -1,5 +1,5 @@
-"""Which API tokens an account has made, by itself or with tokens of its making: all of them may be known to whoever
-knew the account."""
+"""The API tokens that an account has made, by itself or with tokens of its making. A thief who had the account's
+password may know all of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Token(NamedTuple):
 
 
 class TokenMakers:
-    """All tokens by who has made them. There are few: people make them by hand."""
+    """All tokens, by their maker. There are few: people make them by hand."""
 
     def __init__(self) -> None:
         self._made: defaultdict[tuple[int, int | None], list[_Token]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""Phone numbers that got a mailing's text, or might have, and are no client's any more (SPEC, rule 1).
+"""Phone numbers that got a mailing's text, or might have, and are no client's any more (docs/behaviour.md, rule 1).
 
 A row is made when a client is deleted or gets another number, in that transaction, for each open mailing. While it is
 there no message of that mailing is made for a client with the number. The number itself is not kept:
@@ -15,6 +15,7 @@ from typing import Final
 from engine.domain.message import Reason, Status
 from engine.store.database import Row, Tx
 from engine.store.errors import StoreUnavailable
+from engine.store.lifecycle import is_not_final
 from engine.store.schema import NO_CONTROL
 from engine.store.verbs import hold
 
@@ -41,7 +42,7 @@ def stage_of(status: Status, reason: Reason | None, *, unsure: bool) -> Stage | 
         return Stage.FINAL
     if unsure:
         return Stage.FINAL if status.is_final else Stage.MAYBE
-    return Stage.IN_HAND if status in (Status.CLAIMED, Status.CALLING) else None
+    return Stage.IN_HAND if status.is_taken else None
 
 
 async def leave(tx: Tx, phones: Mapping[int, int], now_us: int) -> list[Row]:
@@ -59,7 +60,7 @@ async def leave(tx: Tx, phones: Mapping[int, int], now_us: int) -> list[Row]:
         tx.dialect.list_arg(phones),
     )
     await _remember(tx, phones, [row for row in messages if row[1] in open_ids])
-    return [row[:5] for row in messages if row[3] <= Status.CALLING]
+    return [row[:5] for row in messages if not Status(row[3]).is_final]
 
 
 async def _remember(tx: Tx, phones: Mapping[int, int], messages: Sequence[Row]) -> None:
@@ -95,11 +96,11 @@ async def _insert(tx: Tx, told: Sequence[tuple[int, int, int, Stage]]) -> None:
 
 
 async def come_back(tx: Tx, client_id: int, phone_number: int) -> None:
-    """A client gets this number: what its own messages say of it is said by them again. But for those that have ended:
-    they are never called again, and what they have told stays told, whatever numbers their client has later."""
+    """A client gets a number that it had before. Its own messages speak for the number again, so what was remembered
+    of them goes. What ended messages have told stays told: they are never called again."""
     mine = await tx.rows(
         "SELECT t.id, t.mailing_id, t.phone_hash FROM message AS m JOIN told AS t ON t.message_id = m.id"
-        f" WHERE m.client_id = ? AND m.status <= {int(Status.CALLING)}",
+        f" WHERE m.client_id = ? AND {is_not_final('m')}",
         client_id,
     )
     if mine:
@@ -113,8 +114,10 @@ async def come_back(tx: Tx, client_id: int, phone_number: int) -> None:
 async def left_out(
     tx: Tx, pairs: Iterable[tuple[int, int]], phones: Mapping[int, int], now_us: int
 ) -> set[tuple[int, int]]:
-    """Those of these (mailing, client) that get no message because the client's number has been told. Where the outcome
-    of a call is still to decide that, the client is noted: it gets its message when nothing has reached the number."""
+    """Those of these (mailing, client) that get no message because the client's number has been told.
+
+    Where the outcome of a call decides that later, the client is noted. It gets its message when nothing has reached
+    the number."""
     wanted = list(pairs)
     mailings = await tx.rows(
         f"SELECT id FROM mailing WHERE id {tx.dialect.in_list()}"
@@ -127,7 +130,7 @@ async def left_out(
     asked = sorted((m, _hash(key, m, phones[c]), c) for m, c in wanted if m in telling)
     args = tx.dialect.rows_args(asked, len(_PAIR))
     same = "told.mailing_id = r.mailing_id AND told.phone_hash = r.phone_hash"
-    # Before looking: it waits for whoever is about to take such a row away.
+    # Before the rows are read: this waits for a transaction that is about to remove one of them.
     those = f"(SELECT r.mailing_id, r.phone_hash FROM {tx.dialect.rows_table(**_PAIR)})"
     in_hand = f"told.stage = {int(Stage.IN_HAND)} AND (told.mailing_id, told.phone_hash) IN {those}"
     await hold(tx, "told", in_hand, *args)
@@ -161,8 +164,8 @@ async def may_have_reached(tx: Tx, message_ids: Iterable[int]) -> None:
 
 
 async def untold(tx: Tx, message_ids: Sequence[int]) -> list[Row]:
-    """Nothing of these messages, which were in hand, has reached the number. Returns who waits for that: mailing,
-    client, and since when."""
+    """Forget these messages, which were in hand: nothing of them has reached the number. Returns the clients that
+    waited for that: mailing, client, and since when."""
     rows = await tx.rows(
         f"DELETE FROM told WHERE stage = {int(Stage.IN_HAND)} AND message_id {tx.dialect.in_list()}"
         " RETURNING mailing_id, waiting_client_id, waiting_us",

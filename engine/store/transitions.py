@@ -8,13 +8,14 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from common.logs import mask_text
-from engine.domain.message import UNCERTAIN, Event, Status, Step, step, withdraw
+from engine.domain.message import UNCERTAIN, Event, Status, Step, outcome_of, step, withdraw
 from engine.ports import Claim, Record, Renewal, Return
 from engine.store.audience import not_reached
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
+from engine.store.lifecycle import is_waiting, open_to, set_by, set_to
 from engine.store.told import hold_told, may_have_reached
-from engine.store.verbs import Verbs, hold
+from engine.store.verbs import Verbs, alone_if_overtaken, hold, transaction
 from engine.store.withdrawal import withdraw_messages
 
 _MAY_SEND: Final = (
@@ -27,17 +28,18 @@ _CLAIM_SQLITE: Final = (
     "SELECT m.id AS id, m.client_id AS client_id, m.attempt + 1 AS attempt,"
     " c.phone_number AS phone_number, c.time_zone AS time_zone"
     f" FROM message AS m CROSS JOIN client AS c ON c.id = m.client_id"
-    f" WHERE m.mailing_id = ({_MAY_SEND}) AND m.status = 0 AND m.due_us BETWEEN ? AND ? ORDER BY m.due_us, m.id LIMIT ?"
+    f" WHERE m.mailing_id = ({_MAY_SEND}) AND {open_to(Event.CLAIM, 'm')} AND m.due_us BETWEEN ? AND ?"
+    " ORDER BY m.due_us, m.id LIMIT ?"
 )
 # Two statements, for each reads the database as it is when it begins. What the first one waits for may take long; the
-# second has the messages, so it reads their clients as they are, or whoever is changing them waits to see this claim.
+# second has the messages, so it reads their clients as they are, or a change of a client waits and sees this claim.
 _DUE_POSTGRES: Final = (
     f"WITH sending AS MATERIALIZED ({_MAY_SEND} FOR SHARE)"
-    " SELECT m.id FROM message AS m WHERE m.mailing_id = (SELECT id FROM sending) AND m.status = 0"
+    f" SELECT m.id FROM message AS m WHERE m.mailing_id = (SELECT id FROM sending) AND {open_to(Event.CLAIM, 'm')}"
     " AND m.due_us BETWEEN ? AND ? ORDER BY m.due_us, m.id LIMIT ? FOR UPDATE OF m SKIP LOCKED"
 )
 _CLAIM_POSTGRES: Final = (
-    "UPDATE message AS m SET status = 1, owner = ?, attempt = m.attempt + 1, due_us = ?"
+    f"UPDATE message AS m SET {set_by(Event.CLAIM)}, owner = ?, attempt = m.attempt + 1, due_us = ?"
     " FROM unnest(?::bigint[]) WITH ORDINALITY AS due(id, position), client AS c"
     " WHERE m.id = due.id AND c.id = m.client_id"
     " RETURNING m.id, m.client_id, m.attempt, c.phone_number, c.time_zone, due.position"
@@ -45,8 +47,8 @@ _CLAIM_POSTGRES: Final = (
 
 _HELD: Final = "SELECT id FROM message WHERE id = ANY(?::bigint[]) AND owner = ? ORDER BY id FOR UPDATE"
 _IN_ORDER: Final = f"WITH held AS MATERIALIZED ({_HELD}) "
-"""``hold`` as a part of the statement that changes the rows; also a hint that their ids lead to them, and not the index
-of all that is claimed: with 20,000 claimed 30,000/s instead of 4,000."""
+"""``hold`` as a part of the statement that changes the rows. It also makes PostgreSQL find them by their ids and not by
+the index of all claimed ones: 30,000 a second instead of 4,000 with 20,000 claimed."""
 
 _DETAIL_MAX: Final = 1_000
 """Characters."""
@@ -74,8 +76,8 @@ _ATTEMPT: Final = {
     "http_status": "int",
     "detail": "text",
 }
-# The table says the same for CLAIMED and CALLING, and for unsure ones: one statement may store all that are accepted.
-_ACCEPTED: Final = step(Status.CALLING, Event.ACCEPT)
+# The same for all, for unsure ones too: one statement may store all that are accepted.
+_ACCEPTED: Final = outcome_of(Event.ACCEPT)
 
 
 class _Taken(NamedTuple):
@@ -96,136 +98,135 @@ class _Taken(NamedTuple):
 class TransitionVerbs(Verbs):
     """Verbs of ``ports.Store``; each is one transaction."""
 
-    async def claim(self, mailing_id: int, limit: int, *, owner: int, now_us: int, lease_until_us: int) -> list[Claim]:
+    @transaction(Lane.DELIVERY)
+    async def claim(
+        self, tx: Tx, mailing_id: int, limit: int, *, owner: int, now_us: int, lease_until_us: int
+    ) -> list[Claim]:
         """CLAIM; see ``ports.Store``. Nothing is claimed of a mailing whose audience is being rebuilt."""
-
-        async def taken(tx: Tx, from_us: int, to_us: int, room: int) -> list[Any]:
-            args = (mailing_id, now_us, now_us, from_us, to_us, room)
-            if not tx.dialect.is_sqlite:
-                due = await tx.rows(_DUE_POSTGRES, *args)
-                if not due:
-                    return []
-                claimed = await tx.rows(_CLAIM_POSTGRES, owner, lease_until_us, [row[0] for row in due])
-                return [tuple(row)[:5] for row in sorted(claimed, key=itemgetter(5))]
-            columns = "id, client_id, attempt, phone_number, time_zone"
-            rows = list(await tx.table(columns, _CLAIM_SQLITE, *args))
-            await _take(tx, [row[0] for row in rows], owner, lease_until_us)
-            return rows
-
-        async def work(tx: Tx) -> list[Claim]:
-            # Retries (and whoever waited for local hours) have waited long enough: behind the untried ones of a large
-            # mailing they would come last of all. Untried ones can't starve: each failure makes the next pause longer.
-            rows = await taken(tx, 1, now_us, limit)
-            if len(rows) < limit:
-                rows += await taken(tx, 0, 0, limit - len(rows))
-            # A NamedTuple's own constructor costs twice as much, and this is done for each message.
-            return [
-                tuple.__new__(Claim, (id, mailing_id, client_id, attempt, phone, zone, lease_until_us))
-                for id, client_id, attempt, phone, zone in rows
-            ]
-
-        return await self._db.transaction(work, Lane.DELIVERY)
+        # Messages that are tried again, or waited for local hours, come first: behind the untried ones of a large
+        # mailing they would come last of all. Untried ones can't starve: each failure makes the next pause longer.
+        rows = await _take(tx, (mailing_id, now_us, now_us, 1, now_us, limit), owner, lease_until_us)
+        if (room := limit - len(rows)) > 0:
+            rows += await _take(tx, (mailing_id, now_us, now_us, 0, 0, room), owner, lease_until_us)
+        # A NamedTuple's own constructor costs twice as much, and this is done for each message.
+        return [
+            tuple.__new__(Claim, (id, mailing_id, client_id, attempt, phone, zone, lease_until_us))
+            for id, client_id, attempt, phone, zone in rows
+        ]
 
     async def begin(self, claims: Sequence[Claim], *, owner: int) -> set[int]:
         """BEGIN; see ``ports.Store``."""
+        return await self._begin(claims, owner) if claims else set()
 
-        async def work(tx: Tx) -> set[int]:
-            pairs = ((claim.message_id, claim.attempt) for claim in claims)
-            ours = await _passed(tx, pairs, owner, "m.status = 1")
-            if ours:
-                await _update(tx, "status = 2", ours)
-            return set(ours)
-
-        return await self._db.transaction(work, Lane.DELIVERY) if claims else set()
+    @transaction(Lane.DELIVERY)
+    async def _begin(self, tx: Tx, claims: Sequence[Claim], owner: int) -> set[int]:
+        pairs = ((claim.message_id, claim.attempt) for claim in claims)
+        ours = await _passed(tx, pairs, owner, open_to(Event.BEGIN, "m"))
+        if ours:
+            await _update(tx, set_by(Event.BEGIN), ours)
+        return set(ours)
 
     async def renew(self, claims: Sequence[Claim], *, owner: int, lease_until_us: int) -> Renewal:
         """Extend leases; see ``ports.Store``. One row in the hands of an engine that froze must not cost all others."""
+        return await self._renew(claims, owner, lease_until_us) if claims else Renewal(set(), set())
+
+    @transaction(Lane.DELIVERY)
+    async def _renew(self, tx: Tx, claims: Sequence[Claim], owner: int, lease_until_us: int) -> Renewal:
         pairs = [(claim.message_id, claim.attempt) for claim in claims]
-
-        async def work(tx: Tx) -> Renewal:
-            free = await _passed(tx, pairs, owner, lock=tx.dialect.lock("m", skip=True))
-            if free:
-                await _update(tx, "due_us = ?", free, lease_until_us)
-            rest = [pair for pair in pairs if pair[0] not in free]
-            return Renewal(set(free), set(await _passed(tx, rest, owner, lock="")) if rest else set())
-
-        return await self._db.transaction(work, Lane.DELIVERY) if claims else Renewal(set(), set())
+        free = await _passed(tx, pairs, owner, lock=tx.dialect.lock("m", skip=True))
+        if free:
+            await _update(tx, "due_us = ?", free, lease_until_us)
+        rest = [pair for pair in pairs if pair[0] not in free]
+        return Renewal(set(free), set(await _passed(tx, rest, owner, lock="")) if rest else set())
 
     async def release(self, returns: Sequence[Return], *, owner: int, now_us: int) -> int:
         """RELEASE; see ``ports.Store``."""
-
-        async def work(tx: Tx) -> tuple[int, int]:
-            passed = await _passed(tx, ((item.message_id, item.attempt) for item in returns), owner)
-            ours = [
-                item
-                for item in returns
-                if item.message_id in passed and passed[item.message_id].attempt == item.attempt
-            ]
-            gone = {item.message_id: item.mailing_id for item in ours if passed[item.message_id].stale}
-            dues = [(item.message_id, item.due_us) for item in ours if item.message_id not in gone]
-            await tx.run(
-                "UPDATE message SET status = 0, owner = NULL, attempt = message.attempt - 1, due_us = r.due_us"
-                f" FROM {tx.dialect.rows_table(id='int', due_us='int')} WHERE message.id = r.id",
-                *tx.dialect.rows_args(dues, 2),
-            )
-            tally = Tally()
-            await hold_told(tx, [item.message_id for item in ours])
-            await not_reached(tx, [item.message_id for item in ours], tally)
-            uncertain = await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
-            await tally.write(tx)
-            return len(passed), uncertain
-
-        number, uncertain = await self._alone_if_overtaken(work, Lane.DELIVERY) if returns else (0, 0)
+        number, uncertain = await self._release(returns, owner, now_us) if returns else (0, 0)
         self.on_step(UNCERTAIN, uncertain)
         return number
 
+    @alone_if_overtaken(Lane.DELIVERY)
+    async def _release(self, tx: Tx, returns: Sequence[Return], owner: int, now_us: int) -> tuple[int, int]:
+        """How many were still the owner's, and how many of them have ended as uncertain."""
+        passed = await _passed(tx, ((item.message_id, item.attempt) for item in returns), owner)
+        ours = [
+            item for item in returns if item.message_id in passed and passed[item.message_id].attempt == item.attempt
+        ]
+        gone: dict[int, int] = {}
+        dues: list[tuple[int, int]] = []
+        for item in ours:
+            result = passed[item.message_id].after(Event.RELEASE)
+            if result is None or result.status.is_final:
+                gone[item.message_id] = item.mailing_id
+            else:
+                dues.append((item.message_id, item.due_us))
+        await tx.run(
+            f"UPDATE message SET {set_by(Event.RELEASE)}, owner = NULL,"
+            " attempt = message.attempt - 1, due_us = r.due_us"
+            f" FROM {tx.dialect.rows_table(id='int', due_us='int')} WHERE message.id = r.id",
+            *tx.dialect.rows_args(dues, 2),
+        )
+        tally = Tally()
+        await hold_told(tx, [item.message_id for item in ours])
+        await not_reached(tx, [item.message_id for item in ours], tally)
+        uncertain = await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
+        await tally.write(tx)
+        return len(passed), uncertain
+
     async def record(self, records: Sequence[Record], *, owner: int, now_us: int) -> int:
         """ACCEPT, REJECT, DEFER, MISS; see ``ports.Store``."""
-
-        async def work(tx: Tx) -> Counter[Step]:
-            if await _store_all_sent(tx, records, owner):
-                return Counter({_ACCEPTED: len(records)})
-            passed = await _passed(tx, ((record.message_id, record.attempt) for record in records), owner)
-            ours = {
-                record.message_id: (record, passed[record.message_id].after(record.event))
-                for record in records
-                if record.message_id in passed and passed[record.message_id].attempt == record.attempt
-            }
-            return await _store_outcomes(tx, list(ours.values()), owner)
-
-        steps = await self._alone_if_overtaken(work, Lane.DELIVERY) if records else Counter()
+        steps = await self._record(records, owner) if records else Counter()
         for result, number in steps.items():
             self.on_step(result, number)
         return steps.total()
 
+    @alone_if_overtaken(Lane.DELIVERY)
+    async def _record(self, tx: Tx, records: Sequence[Record], owner: int) -> Counter[Step]:
+        if await _store_all_sent(tx, records, owner):
+            return Counter({_ACCEPTED: len(records)})
+        passed = await _passed(tx, ((record.message_id, record.attempt) for record in records), owner)
+        ours = {
+            record.message_id: (record, passed[record.message_id].after(record.event))
+            for record in records
+            if record.message_id in passed and passed[record.message_id].attempt == record.attempt
+        }
+        return await _store_outcomes(tx, list(ours.values()), owner)
+
+    @transaction(Lane.DELIVERY)
     async def take_back(
-        self, mailing_id: int, limit: int, *, after: tuple[int, int], by_us: int
+        self, tx: Tx, mailing_id: int, limit: int, *, after: tuple[int, int], by_us: int
     ) -> tuple[int, int] | None:
         """See ``ports.Store``. In the order of the time, so that nothing is taken back twice."""
-
-        async def work(tx: Tx) -> tuple[int, int] | None:
-            rows = await tx.table(
-                "id, due_us",
-                f"SELECT m.id AS id, m.due_us AS due_us FROM message AS m {tx.dialect.indexed_by('message_due')}"
-                " WHERE m.mailing_id = ? AND m.status = 0 AND (m.due_us, m.id) > (?, ?)"
-                f" ORDER BY m.due_us, m.id LIMIT ? {tx.dialect.lock('m', skip=True)}",
-                mailing_id,
-                *after,
-                limit,
-            )
-            if not rows:
-                return None
-            await _update(
-                tx, "due_us = CASE WHEN due_us > ? THEN due_us - ? ELSE 1 END", [row[0] for row in rows], by_us, by_us
-            )
-            return rows[-1][1], rows[-1][0]
-
-        return await self._db.transaction(work, Lane.DELIVERY)
+        rows = await tx.table(
+            "id, due_us",
+            f"SELECT m.id AS id, m.due_us AS due_us FROM message AS m {tx.dialect.indexed_by('message_due')}"
+            f" WHERE m.mailing_id = ? AND {is_waiting('m')} AND (m.due_us, m.id) > (?, ?)"
+            f" ORDER BY m.due_us, m.id LIMIT ? {tx.dialect.lock('m', skip=True)}",
+            mailing_id,
+            *after,
+            limit,
+        )
+        if not rows:
+            return None
+        await _update(
+            tx, "due_us = CASE WHEN due_us > ? THEN due_us - ? ELSE 1 END", [row[0] for row in rows], by_us, by_us
+        )
+        return rows[-1][1], rows[-1][0]
 
 
-async def _take(tx: Tx, ids: list[int], owner: int, lease_until_us: int) -> None:
-    if ids:
-        await _update(tx, "status = 1, owner = ?, attempt = attempt + 1, due_us = ?", ids, owner, lease_until_us)
+async def _take(tx: Tx, args: tuple[int, ...], owner: int, lease_until_us: int) -> list[Any]:
+    """Claim what ``args`` ask for: the mailing, the time, again the time, the first and the last due time, how many."""
+    if not tx.dialect.is_sqlite:
+        due = await tx.rows(_DUE_POSTGRES, *args)
+        if not due:
+            return []
+        claimed = await tx.rows(_CLAIM_POSTGRES, owner, lease_until_us, [row[0] for row in due])
+        return [tuple(row)[:5] for row in sorted(claimed, key=itemgetter(5))]
+    rows = list(await tx.table("id, client_id, attempt, phone_number, time_zone", _CLAIM_SQLITE, *args))
+    if rows:
+        change = f"{set_by(Event.CLAIM)}, owner = ?, attempt = attempt + 1, due_us = ?"
+        await _update(tx, change, [row[0] for row in rows], owner, lease_until_us)
+    return rows
 
 
 async def _update(tx: Tx, change: str, ids: Iterable[int], *values: int) -> None:
@@ -305,7 +306,7 @@ async def _store_outcomes(tx: Tx, outcomes: Sequence[tuple[Record, Step | None]]
 
 
 async def _store_sent(tx: Tx, records: Sequence[Record], owner: int) -> int:
-    """Of these accepted ones, store those that pass the fence; return how many."""
+    """Store the accepted ones that pass the fence; return how many."""
     # Nearly all are alike in attempt, status and text. What goes in once a statement and not once a row is cheaper:
     # each field that SQLite takes out of a row's JSON costs a tenth of what it takes to store the row.
     alike: defaultdict[tuple[int, int | None, int | None], list[tuple[int, int, int]]] = defaultdict(list)
@@ -318,7 +319,7 @@ async def _store_sent(tx: Tx, records: Sequence[Record], owner: int) -> int:
     stored = 0
     for (attempt, http_status, text_version), rows in alike.items():
         stored += await tx.run(
-            f"{in_order}UPDATE message SET status = 3, owner = NULL, due_us = 0, stale = FALSE,"
+            f"{in_order}UPDATE message SET {set_to(_ACCEPTED)}, owner = NULL, due_us = 0, stale = FALSE,"
             " started_us = r.started_us, finished_us = r.finished_us, http_status = ?, text_version = ?, detail = ''"
             f" FROM {tx.dialect.rows_table(**_SENT)} WHERE message.id = r.id AND message.attempt = ?"
             f" AND message.owner = ?{among}",
@@ -387,6 +388,6 @@ def _attempt_row(record: Record) -> tuple[int | str | None, ...]:
 
 
 def _storable(detail: str) -> str:
-    """What a provider says may hold what a database or UTF-8 can't (U+0000, half a surrogate pair), be long, or name
-    the number, which is not to outlive its client."""
+    """Make a provider's words fit to be stored. They may hold what a database or UTF-8 can't (U+0000, half a surrogate
+    pair), be long, or name the number, which must not outlive its client."""
     return mask_text(detail)[:_DETAIL_MAX].replace("\0", "\ufffd").encode("utf-8", "replace").decode()

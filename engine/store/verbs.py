@@ -1,14 +1,40 @@
-"""What the parts of the store have in common."""
+"""What the parts of the store have in common.
+
+A verb is a method whose body is one transaction. A decorator opens the transaction and hands it to the body as ``tx``;
+callers leave ``tx`` out. The decorator says what kind of transaction it is, and in which lane it runs:
+
+    @transaction(Lane.API)
+    async def token_used(self, tx: Tx, token_id: int, now_us: int) -> None: ...
+
+    await store.token_used(5, now_us)
+
+The body may be run again after a deadlock, so it changes nothing but the database. What must follow the commit is done
+by a second method that calls the verb.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from engine.domain.message import Step
 from engine.store.database import Database, Lane, Tx, Work
 
 T = TypeVar("T")
+P = ParamSpec("P")
+V = TypeVar("V", bound="Verbs")
+Body = Callable[Concatenate[V, Tx, P], Coroutine[Any, Any, T]]
+"""A verb as it is written: with its transaction."""
+Verb = Callable[Concatenate[V, P], Coroutine[Any, Any, T]]
+"""A verb as it is called."""
+
+
+class Decorator(Protocol):
+    """Makes a verb of a body."""
+
+    def __call__(self, body: Body[V, P, T], /) -> Verb[V, P, T]: ...
+
 
 CLIENTS_LOCK = 0x6D61696C_00000002
 """PostgreSQL's advisory lock between those who write clients (shared) and those who derive messages
@@ -37,8 +63,6 @@ class Verbs:
     """Told after the commit that a phone number may have been removed: ``forget_log`` removes it from the files too."""
 
     async def _alone_if_overtaken(self, work: Work[T], lane: Lane) -> T:
-        """Run a transaction; when it is ``Overtaken``, once more while nobody writes clients or derives from them."""
-
         async def alone(tx: Tx) -> T:
             await lock_clients(tx, exclusive=True)
             return await work(tx)
@@ -47,6 +71,38 @@ class Verbs:
             return await self._db.transaction(work, lane)
         except Overtaken:
             return await self._db.transaction(alone, lane)
+
+
+def transaction(lane: Lane) -> Decorator:
+    """The body is a transaction: see ``Database.transaction``."""
+    return _verb(lambda store, work: store._db.transaction(work, lane))
+
+
+def alone_if_overtaken(lane: Lane) -> Decorator:
+    """The body is a transaction. When it is ``Overtaken`` it runs once more while nobody writes clients or derives
+    messages from them."""
+    return _verb(lambda store, work: store._alone_if_overtaken(work, lane))
+
+
+def read(lane: Lane) -> Decorator:
+    """The body only reads, on one consistent state: see ``Database.read``."""
+    return _verb(lambda store, work: store._db.read(work, lane))
+
+
+def look_up() -> Decorator:
+    """The body is one statement that finds a few rows by their key: see ``Database.look_up``."""
+    return _verb(lambda store, work: store._db.look_up(work))
+
+
+def _verb(run: Callable[[Verbs, Work[Any]], Coroutine[Any, Any, Any]]) -> Decorator:
+    def decorate(body: Body[V, P, T]) -> Verb[V, P, T]:
+        @wraps(body)
+        def verb(self: V, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
+            return run(self, lambda tx: body(self, tx, *args, **kwargs))
+
+        return verb
+
+    return decorate
 
 
 async def lock_clients(tx: Tx, *, exclusive: bool) -> None:

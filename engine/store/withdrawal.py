@@ -8,8 +8,9 @@ from typing import Final
 from engine.domain.message import UNCERTAIN
 from engine.store.counters import Tally
 from engine.store.database import Tx
+from engine.store.lifecycle import set_to
 
-ENDS_UNCERTAIN: Final = f"status = {int(UNCERTAIN.status)}, reason = {int(UNCERTAIN.reason or 0)}, due_us = 0"
+ENDS_UNCERTAIN: Final = f"{set_to(UNCERTAIN)}, due_us = 0"
 """What an UPDATE sets when messages end that may have reached the provider."""
 
 

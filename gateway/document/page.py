@@ -1,4 +1,4 @@
-"""Swagger UI at ``/api/v1/docs/``: from our own files, with nothing asked of anybody else (FINDINGS 2)."""
+"""Swagger UI at ``/api/v1/docs/``: from our own files, with nothing asked of anybody else (docs/measured.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies at the root and not under ``/api/v1``: health, metrics (SPEC, sections 5 and 9), the way to the panel."""
+"""What lies at the root and not under ``/api/v1``: health, metrics, the way to the panel."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _METRIC: Final = "mailing_http_connections 3.0\n"
 
 
 def routes() -> Sequence[web.RouteDef]:
-    """Return the routes, with handlers of their own for each application (FINDINGS 2)."""
+    """Return the routes, with handlers of their own for each application (docs/measured.md, aiohttp-apispec)."""
 
     async def to_panel(_request: web.Request) -> web.Response:
         """Whoever types the bare address into a browser wants the panel."""

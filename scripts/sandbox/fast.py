@@ -11,10 +11,10 @@ import asyncio
 import re
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, cast
 
-from common.hosts import HostGuard, PlainHeaders
+from common.hosts import HostGuard
 from scripts.sandbox.desk import BODY_BYTES_MAX, OK, Desk, Reply
 
 _START: Final = b"POST /v1/send/"
@@ -25,6 +25,18 @@ _KNOWN_HEADS_MAX: Final = 10_000
 _HEADER: Final = re.compile(rb"\r\n([!-9;-~]+):[ \t]*([^\r\n]*)")
 _NOT_PLAIN: Final = frozenset({b"transfer-encoding", b"expect", b"content-encoding", b"upgrade", b"connection"})
 _LINGER_ZERO: Final = struct.pack("ii", 1, 0)
+
+
+class _PlainHeaders:
+    """``common.hosts.Headers`` of a mapping with lower-case names, each once."""
+
+    def __init__(self, values: Mapping[bytes, bytes]) -> None:
+        self._values = values
+
+    def getall(self, key: str, default: Sequence[str], /) -> Sequence[str]:
+        """See ``common.hosts.Headers``."""
+        value = self._values.get(key.lower().encode())
+        return default if value is None else (value.decode("latin-1"),)
 
 
 class _Head(NamedTuple):
@@ -65,7 +77,7 @@ class FastLane:
             and len(length) < 8  # digits; far above what is allowed
             and int(length) <= BODY_BYTES_MAX
             and not _NOT_PLAIN & headers.keys()
-            and self._hosts.refusal("POST", PlainHeaders(headers)) is None  # aiohttp's way says why
+            and self._hosts.refusal("POST", _PlainHeaders(headers)) is None  # aiohttp's way says why
         )
         return _Head(int(length), headers.get(b"authorization") == self._expected) if is_plain else None
 

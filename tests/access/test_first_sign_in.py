@@ -5,19 +5,21 @@ from __future__ import annotations
 import io
 import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from cli.credentials import SIGN_IN_FILES, find_token
 from common import private
-from engine.access.first_sign_in import FILE, FirstSignIn
+from engine.access.first_sign_in import FirstSignIn
 from engine.access.seeding import Made
 from mailing.v1 import access_service_pb2, access_service_pb2_grpc
 from scripts.token_channel import metadata
 from tests.rules.rig import running
 
 MADE = Made("the-password", "mlt_the-token")
+
+FILE: Final = "first-sign-in.env"
 
 
 def test_they_are_printed_once(tmp_path: Path) -> None:

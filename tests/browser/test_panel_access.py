@@ -32,7 +32,7 @@ async def test_an_account_is_made_used_and_revoked(tmp_path: Path) -> None:
         await expect(dialog).to_contain_text("3 more characters are needed.")
         await dialog.get_by_role("button", name="Add account").click()
         await expect(dialog.get_by_role("alert")).to_have_text(
-            ["Must be 1 to 64 Latin letters, digits or the signs . _ @ -.", "Must have 8 to 256 characters."]
+            ["Must be 1 to 64 Latin letters, digits or the signs . _ @ -.", "Must have 8 to 256 characters; it has 5."]
         )
         await dialog.get_by_label("Name").fill("admin")
         await dialog.get_by_role("button", name="Make one").click()

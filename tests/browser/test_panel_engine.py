@@ -39,7 +39,9 @@ async def test_workers_and_rate_are_changed_live_and_bad_values_are_told_at_the_
         await expect(page.get_by_text("of 5 at once")).to_be_visible()
         assert (await engine(gateway))["workers"] == 5
         await change(page, "Rate limit", "200000")
-        await expect(setting(page, "Rate limit").get_by_role("alert")).to_have_text("Must be 0 (no limit) to 100,000.")
+        await expect(setting(page, "Rate limit").get_by_role("alert")).to_have_text(
+            "Must be 0 (no limit) to 100,000 messages a second."
+        )
         await change(page, "Rate limit", "12.5")
         await expect(page.get_by_text("Rate limit: 12.5/s.")).to_be_visible()
         assert (await engine(gateway))["rate_limit"] == 12.5

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from common import private
 from engine.store import Store
@@ -60,16 +61,16 @@ async def test_files_of_an_earlier_version_are_closed_to_others_at_the_start_and
 
 
 async def test_files_that_are_not_ours_stay_and_the_log_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "mailing.db"
     file.touch(0o644)
     own = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: own + 1)
-    await (await Store.open(f"sqlite://{file}")).close()
+    with capture_logs() as lines:
+        await (await Store.open(f"sqlite://{file}")).close()
     assert modes(tmp_path)["mailing.db"] == 0o644
-    assert "other users of this machine can read" in caplog.text
-    assert str(file) in caplog.text
+    assert [str(file) in line["files"] for line in lines if line["event"] == "database.readable_by_others"] == [True]
 
 
 def test_a_log_of_a_child_is_for_its_owner_also_when_an_older_one_was_not(tmp_path: Path) -> None:

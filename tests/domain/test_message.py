@@ -19,6 +19,8 @@ from engine.domain.message import (
     Status,
     Step,
     diagram,
+    outcome_of,
+    statuses_before,
     step,
     withdraw,
 )
@@ -71,6 +73,19 @@ def test_the_table_is_this_and_no_more() -> None:
         Status.SENT: set(),
         Status.NOT_SENT: set(),
     }
+
+
+@pytest.mark.parametrize("event", Event)
+def test_what_an_event_makes_of_all_messages(event: Event) -> None:
+    before = statuses_before(event)
+    assert before == tuple(status for status in Status if (status, event) in TABLE)
+    outcomes = {step(status, event) for status in before}
+    if len(outcomes) == 1:
+        assert {outcome_of(event)} == outcomes
+        return
+    assert event in (Event.MISS, Event.LOSE)
+    with pytest.raises(ValueError, match=event.name):
+        outcome_of(event)
 
 
 def test_every_status_but_the_first_is_reached_and_every_reason_given() -> None:

@@ -4,7 +4,8 @@ INVARIANT. Parts 1 to 10 and 16 of ``life.py``, over all engines, and:
   2  a rate is kept by all engines together
   3  a message is called again after an understood answer only if its engine was killed, frozen or cut off for longer
      than its lease before that answer was stored; an outage or a read-only server that all engines have is no reason
- 12  nobody waits for a lock for more than 3 s, also when an engine freezes in the middle of a transaction
+ 12  nobody waits for a lock for more than 3 s, and no transaction holds others up for more than 6 s, also when an
+     engine freezes in the middle of a transaction
  13  who waits for whom is declared (``waits.py``), and there is no deadlock
  17  no claim is taken from an engine before its lease is over
 """
@@ -54,12 +55,16 @@ class NotedDatabase(PostgresDatabase):
 
 def _verb(work: Work[Any]) -> str:
     """The store's verb that a work function is of."""
-    name = work.__qualname__.split(".")[1]
-    if name == "_once":  # it is around another's
-        inner = next(
-            cell.cell_contents for cell in work.__closure__ or () if hasattr(cell.cell_contents, "__qualname__")
-        )
-        name = inner.__qualname__.split(".")[1]
+    inside = dict(zip(work.__code__.co_freevars, (cell.cell_contents for cell in work.__closure__ or ()), strict=True))
+    if "work" in inside:  # once more, alone
+        return _verb(inside["work"])
+    body = inside.get("body")  # what engine.store.verbs decorates
+    if body is None:
+        name: str = work.__qualname__.split(".")[1]
+    elif body.__name__ == "_once":  # it is around another verb's change
+        name = inside["args"][0].__qualname__.split(".")[1]
+    else:
+        name = body.__name__
     return name.lstrip("_")
 
 
@@ -329,13 +334,16 @@ class ManyLife:
             await self._frozen(engine)
 
     async def _freeze_inside(self) -> None:
-        """SIGSTOP in the middle of a transaction that holds locks."""
+        """SIGSTOP in the middle of a transaction that holds locks; for a second, of a command of such a one."""
         if (engine := await self._victim()) is None:
             return
-        deadline = self.loop.time() + 10
-        while self.loop.time() < deadline and not engine.program.is_frozen:
+        began = self.loop.time()
+        while self.loop.time() < began + 10 and not engine.program.is_frozen:
+            is_patient = self.loop.time() < began + 1
             if engine.is_well and any(
-                session.transaction is not None and session.transaction.changes
+                session.transaction is not None
+                and session.transaction.changes
+                and (session.awaits_rest or not is_patient)
                 for session in self.server.sessions
                 if session.program == engine.name
             ):

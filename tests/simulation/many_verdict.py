@@ -8,11 +8,15 @@ from typing import Final
 
 from tests.simulation.life import SECOND_US
 from tests.simulation.many import ManyCall, ManyLife
+from tests.simulation.postgres.locks import Wait
 from tests.simulation.verdict import Verdict
 from tests.simulation.waits import is_declared
 from tests.simulation.world import BUSY, BUSY_SECONDS, Call
 
 WAIT_MAX_SECONDS: Final = 3.0
+HELD_UP_MAX_SECONDS: Final = 6.0
+"""By one transaction all that wait for it, one after the other: it may itself wait for a lock of another for 3 s, be
+idle for 2 s, and take a second."""
 _APART: Final = ("kill", "freeze", "black hole")
 """What takes one engine away from the others."""
 
@@ -110,8 +114,18 @@ class ManyVerdict(Verdict):
                 yield f"12: {wait.who} waited {until - wait.began_seconds:.1f} s for {wait.table}, held by {wait.whom}"
             if not is_declared(wait.table, wait.who, wait.whom):
                 yield f"13: {wait.who} waited for {wait.whom} for {wait.table}, which is not declared"
+        yield from self._held_up()
         for number in range(self.life.server.deadlocks):
             yield f"13: deadlock {number + 1}"
+
+    def _held_up(self) -> Iterator[str]:
+        """A wait that is given up and tried again is one and the same for those who wait."""
+        first: dict[int, Wait] = {}
+        for wait in self.life.server.locks.log:
+            began = first.setdefault(wait.holder, wait).began_seconds
+            until = self.life.loop.time() if wait.ended_seconds is None else wait.ended_seconds
+            if until - began > HELD_UP_MAX_SECONDS:
+                yield f"12: {wait.whom} of {wait.holders_program} held up others for {until - began:.1f} s"
 
     def _model(self) -> Iterator[str]:
         for bug in self.life.server.bugs:

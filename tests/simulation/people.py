@@ -17,7 +17,7 @@ from engine.domain.audience import AudienceFilter
 from engine.domain.errors import Conflict, NotFound, ReadOnly
 from engine.domain.validate import ClientInput, MailingInput
 from engine.ports import StoreUnavailable
-from engine.store.rows import Actor
+from engine.store.rows import Actor, ClientChange
 from tests.simulation.knobs import draw_local_hours
 from tests.simulation.life import NEVER_US, SECOND_US, TAGS, Client, Mailing
 
@@ -192,7 +192,7 @@ class People:
         async def act(engine: Engine) -> None:
             self._ask_edits(edits)
             result = await engine.store.update_clients(
-                list(edits), time_zone=zone, by=Actor(), now_us=engine.clock.now_us()
+                list(edits), ClientChange(time_zone=zone), by=Actor(), now_us=engine.clock.now_us()
             )
             await _tell(engine, result.changed_ids)
             self._end_edits(edits)

@@ -15,6 +15,7 @@ from engine.domain.validate import MailingInput
 from engine.ports import Claim
 from engine.store import Store
 from engine.store.database import Tx
+from engine.store.rows import ClientChange
 from tests.store.world import BY, END, LEASE, LONG_AGO, NOW, add_engine, claim, client, mailing, record, release
 
 _TAGS = ("a", "b", "c")
@@ -124,7 +125,7 @@ class Commotion:
                 one, lambda old: client(old.phone_number - 79_160_000_000, tag), by=BY, now_us=NOW
             ),
             lambda: store.delete_client(one, by=BY, now_us=NOW),
-            lambda: store.update_clients(some, tag=tag, by=BY, now_us=NOW),
+            lambda: store.update_clients(some, ClientChange(tag=tag), by=BY, now_us=NOW),
             lambda: store.delete_clients(some[:3], by=BY, now_us=NOW),
         ]
         await self._timed(chance.choice(changes)())

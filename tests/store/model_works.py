@@ -12,7 +12,7 @@ from engine.domain.audience import AudienceFilter
 from engine.domain.message import Event
 from engine.ports import Claim
 from engine.store import Store
-from engine.store.rows import ClientRow, Created, ImportResult
+from engine.store.rows import ClientChange, ClientRow, Created, ImportResult
 from tests.store.interleaving import Verb
 from tests.store.world import BY, END, LEASE, LONG_AGO, NOW, add_clients, client, mailing, outcome, release
 
@@ -162,7 +162,7 @@ def _batch(world: World, random: Random) -> Verb:
     ids = random.sample(range(1, CLIENTS + 3), 4)
     if random.random() < 0.5:
         return lambda store: store.delete_clients(ids, by=BY, now_us=NOW)
-    return lambda store: store.update_clients(ids, tag="vip", by=BY, now_us=NOW)
+    return lambda store: store.update_clients(ids, ClientChange(tag="vip"), by=BY, now_us=NOW)
 
 
 def _update_mailing(world: World, random: Random) -> Verb:

@@ -13,6 +13,7 @@ from engine.domain.validate import ClientInput
 from engine.ports import Claim
 from engine.store import Store
 from engine.store.database import Tx
+from engine.store.rows import ClientChange
 from tests.store.conftest import Opener
 from tests.store.world import BY, NOW, add_clients, add_engine, add_mailing, claim, client, mailing, record, release
 
@@ -44,7 +45,7 @@ async def _delete_many(store: Store, ids: list[int]) -> None:
 
 
 async def _retag_many(store: Store, ids: list[int]) -> None:
-    await store.update_clients(ids[:1], tag="old", by=BY, now_us=NOW)
+    await store.update_clients(ids[:1], ClientChange(tag="old"), by=BY, now_us=NOW)
 
 
 CHANGES = [_number, _tag, _zone, _delete, _delete_many, _retag_many]

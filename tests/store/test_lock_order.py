@@ -14,6 +14,7 @@ from engine.domain.message import Event
 from engine.store import Store
 from engine.store.database import Row
 from engine.store.postgres import PostgresTx
+from engine.store.rows import ClientChange
 from tests.store.commotion import Commotion, deadlocks
 from tests.store.conftest import Opener
 from tests.store.world import (
@@ -160,7 +161,7 @@ async def _every_verb(store: Store) -> list[tuple[str, Callable[[], Awaitable[ob
         ("create_client", lambda: store.create_client(client(60), by=BY, now_us=NOW)),
         ("update_client", lambda: store.update_client(ids[3], lambda _: client(61, "x"), by=BY, now_us=NOW)),
         ("move", move),
-        ("update_clients", lambda: store.update_clients(backwards[:20], tag="x", by=BY, now_us=NOW)),
+        ("update_clients", lambda: store.update_clients(backwards[:20], ClientChange(tag="x"), by=BY, now_us=NOW)),
         ("import_clients", lambda: store.import_clients([client(n, "y") for n in (70, 20, 60, 71)], by=BY, now_us=NOW)),
         ("begin", lambda: store.begin(hands, owner=owner)),
         ("renew", lambda: store.renew(hands, owner=owner, lease_until_us=LEASE)),

@@ -7,7 +7,20 @@ import pytest
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import Event
 from engine.store import Store, mailing_stats
-from tests.store.world import BY, END, NOW, START, add_engine, add_mailing, claim, client, mailing, record, release
+from tests.store.world import (
+    BY,
+    END,
+    NOW,
+    START,
+    add_engine,
+    add_mailing,
+    audience_size,
+    claim,
+    client,
+    mailing,
+    record,
+    release,
+)
 
 ZONES = ("UTC", "Asia/Omsk", "Europe/Moscow")
 
@@ -43,7 +56,7 @@ async def test_an_audience_by_zone_without_whom_a_mailing_is_done_with(store: St
     assert await store.audience_by_zone(everybody, unsent_of=mailing_id) == dict.fromkeys(ZONES, 7)
     assert await store.audience_by_zone(everybody, by_zone=False, unsent_of=mailing_id) == {"UTC": 21}
     assert await store.audience_by_zone(some, by_zone=False, unsent_of=mailing_id) == {"UTC": 10}
-    assert await store.audience_size(some) == 15
+    assert await audience_size(store, some) == 15
 
 
 async def test_who_shares_the_workers(store: Store) -> None:

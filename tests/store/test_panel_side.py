@@ -12,6 +12,7 @@ from engine.store import Store, mailing_stats
 from engine.store.rows import (
     AuditQuery,
     BatchResult,
+    ClientChange,
     ClientQuery,
     Counts,
     Facets,
@@ -42,15 +43,15 @@ STEP_US = 10_000_000
 async def test_many_clients_get_a_tag_and_messages_follow(store: Store) -> None:
     ids = await add_clients(store, 4, "old")
     old_id, new_id = [await add_mailing(store, mailing(AudienceFilter((tag,)))) for tag in ("old", "new")]
-    first = await store.update_clients(ids[:3], tag="new", by=BY, now_us=NOW + 1)
+    first = await store.update_clients(ids[:3], ClientChange(tag="new"), by=BY, now_us=NOW + 1)
     assert first == BatchResult(tuple(ids[:3]), 0, ())
     assert await counts(store, old_id) == Counts(pending=1)
     assert await counts(store, new_id) == Counts(pending=3)
-    again = await store.update_clients([*ids, 404], tag="new", time_zone="UTC", by=BY, now_us=NOW + 2)
+    again = await store.update_clients([*ids, 404], ClientChange("new", "UTC"), by=BY, now_us=NOW + 2)
     assert again == BatchResult((ids[3],), 3, (404,))
     found = (await store.list_clients(ClientQuery(tag="new"), Page())).items
     assert [row.update_us for row in found] == [NOW + 1, NOW + 1, NOW + 1, NOW + 2]
-    zones = await store.update_clients(ids, time_zone="Asia/Omsk", by=BY, now_us=NOW)
+    zones = await store.update_clients(ids, ClientChange(time_zone="Asia/Omsk"), by=BY, now_us=NOW)
     assert len(zones.changed_ids) == 4
     assert {row.tag for row in (await store.list_clients(ClientQuery(time_zone="Asia/Omsk"), Page())).items} == {"new"}
     events = (await store.list_audit(AuditQuery(object_type="client"), Page())).items
@@ -63,7 +64,9 @@ async def test_many_clients_get_a_tag_and_messages_follow(store: Store) -> None:
 async def test_a_change_of_clients_that_are_all_so_or_gone_is_none(store: Store) -> None:
     ids = await add_clients(store, 2, "same")
     before = (await store.list_audit(AuditQuery(), Page())).total
-    assert await store.update_clients([*ids, 404], tag="same", by=BY, now_us=NOW) == BatchResult((), 2, (404,))
+    assert await store.update_clients([*ids, 404], ClientChange(tag="same"), by=BY, now_us=NOW) == BatchResult(
+        (), 2, (404,)
+    )
     assert await store.delete_clients([404], by=BY, now_us=NOW) == BatchResult((), 0, (404,))
     assert (await store.list_audit(AuditQuery(), Page())).total == before
 

@@ -52,6 +52,11 @@ async def add_mailing(store: Store, wanted: MailingInput | None = None, *, build
     return created.row.id
 
 
+async def audience_size(store: Store, filter: AudienceFilter) -> int:
+    """How many clients match now."""
+    return sum((await store.audience_by_zone(filter, by_zone=False)).values())
+
+
 async def add_engine(store: Store) -> int:
     """Register an engine."""
     return await store.register_engine("host:1", 4, NOW, 0)

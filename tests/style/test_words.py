@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from tests.style.tree import PACKAGES, functions, name_of, parse, sources
+from tests.style.tree import PACKAGES, ROOT, functions, name_of, parse, sources
 
 # Spelled in two halves, so that this file passes.
 UNFINISHED: Final = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|for " r"now|NotImpl" r"ementedError)\b")
@@ -35,6 +35,40 @@ def test_nothing_is_left_for_later() -> None:
         if UNFINISHED.search(line)
     ]
     assert not found, "\n".join(found)
+
+
+# In two halves as well. What somebody must know to read the code stands in docs/.
+_ELSEWHERE: Final = re.compile(r"\b(SP" r"EC|FIND" r"INGS|ARCHI" r"TECTURE)\b|[Ii]ss" r"ue \d")
+
+
+def test_nothing_refers_to_what_is_not_in_the_repository() -> None:
+    texts = [path for end in ("md", "js", "proto", "toml", "yml") for path in _written(end)]
+    found = [
+        f"{name_of(path)}:{number}: {line.strip()}"
+        for path in (*sources(*PACKAGES, "scripts", "tests"), *texts)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if _ELSEWHERE.search(line)
+    ]
+    assert not found, "\n".join(found)
+
+
+def _written(end: str) -> list[Path]:
+    """The files of a kind that people wrote."""
+    folders = [ROOT / name for name in (*PACKAGES, "docs", "proto", "scripts", "tests")]
+    nested = [path for folder in folders for path in folder.rglob(f"*.{end}")]
+    return [path for path in (*ROOT.glob(f"*.{end}"), *nested) if "swagger-ui" not in path.parts]
+
+
+def test_there_is_one_way_to_a_logger() -> None:
+    """``common.logs.get_logger``: each line has an event, fields, and the masks."""
+    others = {"logging.getLogger", "structlog.get_logger"}
+    found = [
+        name_of(path)
+        for path in sources(*PACKAGES)
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in others and path != ROOT / "common" / "logs.py"
+    ]
+    assert not found, found
 
 
 def test_no_exception_is_swallowed_whole() -> None:

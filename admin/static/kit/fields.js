@@ -5,7 +5,12 @@ import { h, useId } from "./lib.js";
 export function Field({ label, hint, error, className = "", after, children }) {
   const id = useId();
   const words = error || hint;
-  const control = children({ id, className: "control", "aria-invalid": error ? true : undefined, "aria-describedby": words ? `${id}-words` : undefined });
+  const control = children({
+    id,
+    className: "control",
+    "aria-invalid": error ? true : undefined,
+    "aria-describedby": words ? `${id}-words` : undefined,
+  });
   return h(
     "div",
     { className: `field ${error ? "wrong" : ""} ${className}` },
@@ -33,7 +38,12 @@ export const Select = ({ label, hint, error, className, value, onChange, options
 
 /** Yes or no, in one line. */
 export const Tick = ({ label, checked, onChange }) =>
-  h("label", { className: "row" }, h("input", { type: "checkbox", checked, onChange: (event) => onChange(event.target.checked) }), label);
+  h(
+    "label",
+    { className: "row" },
+    h("input", { type: "checkbox", checked, onChange: (event) => onChange(event.target.checked) }),
+    label,
+  );
 
 /** One of a few, each with what it means: options [{value, label, words}]. */
 export const Choice = ({ label, name, value, onChange, options }) =>
@@ -45,7 +55,13 @@ export const Choice = ({ label, name, value, onChange, options }) =>
       h(
         "label",
         { key: each.value },
-        h("input", { type: "radio", name, value: each.value, checked: each.value === value, onChange: () => onChange(each.value) }),
+        h("input", {
+          type: "radio",
+          name,
+          value: each.value,
+          checked: each.value === value,
+          onChange: () => onChange(each.value),
+        }),
         h("span", null, h("strong", null, each.label), h("span", { className: "muted" }, each.words)),
       ),
     ),

@@ -1,6 +1,7 @@
 // Forms of ours: what they hold, and what the engine says of it. The mailing's form is react-admin's.
-import { h, useId, useState } from "./lib.js";
+
 import { t } from "../i18n.js";
+import { h, useId, useState } from "./lib.js";
 import { Button, Dialog, Trouble } from "./parts.js";
 
 /**
@@ -40,6 +41,11 @@ export function FormDialog({ title, form, submitLabel, onClose, children }) {
   return h(
     Dialog,
     { title, onClose, actions },
-    h("form", { id, className: "form-fields", onSubmit: form.submit }, h(Trouble, { error: form.problem, aside: true }), children),
+    h(
+      "form",
+      { id, className: "form-fields", onSubmit: form.submit },
+      h(Trouble, { error: form.problem, aside: true }),
+      children,
+    ),
   );
 }

@@ -1,6 +1,7 @@
 // Page numbers below a list.
-import { h, useEffect } from "./lib.js";
+
 import { number, t } from "../i18n.js";
+import { h, useEffect } from "./lib.js";
 import { Button } from "./parts.js";
 
 const SIZES = [25, 50, 100];
@@ -31,7 +32,12 @@ export function Pager({ page, perPage, total, onPage, onPerPage }) {
         h("span", { className: "wide-only" }, t("pager.rows")),
         h(
           "select",
-          { className: "control", "aria-label": t("pager.rows"), value: perPage, onChange: (event) => onPerPage(Number(event.target.value)) },
+          {
+            className: "control",
+            "aria-label": t("pager.rows"),
+            value: perPage,
+            onChange: (event) => onPerPage(Number(event.target.value)),
+          },
           SIZES.map((each) => h("option", { key: each, value: each }, each)),
         ),
       ),
@@ -49,7 +55,12 @@ const Pages = ({ page, last, onPage }) =>
         ? h("span", { key: `gap ${index}`, className: "muted" }, "…")
         : h(
             Button,
-            { key: each, className: each === page ? "current" : "", "aria-current": each === page ? "page" : undefined, onClick: () => onPage(each) },
+            {
+              key: each,
+              className: each === page ? "current" : "",
+              "aria-current": each === page ? "page" : undefined,
+              onClick: () => onPage(each),
+            },
             number(each),
           ),
     ),

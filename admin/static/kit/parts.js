@@ -1,8 +1,9 @@
 // The parts that pages are made of. Plain elements with classes of panel.css: react-admin's bundle shares no MUI.
-import { createPortal, h, Link, useEffect, useId, useLocation, useRef, useState } from "./lib.js";
+
 import { isAway } from "../api.js";
-import { icon } from "./icons.js";
 import { clock, dateTime, fromNow, number, percent, t } from "../i18n.js";
+import { icon } from "./icons.js";
+import { createPortal, h, Link, useEffect, useId, useLocation, useRef, useState } from "./lib.js";
 
 const TITLE = "react-admin-title"; // the id of the bundle's TitlePortal
 
@@ -10,7 +11,9 @@ const TITLE = "react-admin-title"; // the id of the bundle's TitlePortal
 export function useTabTitle() {
   useEffect(() => {
     const bar = document.getElementById(TITLE);
-    const name = () => void (document.title = bar.textContent ? `${bar.textContent} · ${t("app.name")}` : t("app.name"));
+    const name = () => {
+      document.title = bar.textContent ? `${bar.textContent} · ${t("app.name")}` : t("app.name");
+    };
     const observer = new MutationObserver(name);
     observer.observe(bar, { childList: true, characterData: true, subtree: true });
     name();
@@ -34,14 +37,25 @@ export function Card({ title, actions, children, className = "" }) {
     "section",
     { className: `card ${className}`, "aria-labelledby": title ? id : undefined },
     (title || actions) &&
-      h("header", { className: "card-head" }, title && h("h2", { id }, title), actions && h("div", { className: "card-actions" }, actions)),
+      h(
+        "header",
+        { className: "card-head" },
+        title && h("h2", { id }, title),
+        actions && h("div", { className: "card-actions" }, actions),
+      ),
     children,
   );
 }
 
 /** A number that matters, and what it is. */
 export const Stat = ({ label, value, hint, tone = "" }) =>
-  h("div", { className: `stat ${tone}` }, h("div", { className: "stat-label" }, label), h("div", { className: "stat-value" }, value), hint && h("div", { className: "stat-hint" }, hint));
+  h(
+    "div",
+    { className: `stat ${tone}` },
+    h("div", { className: "stat-label" }, label),
+    h("div", { className: "stat-value" }, value),
+    hint && h("div", { className: "stat-hint" }, hint),
+  );
 
 /**
  * Names and values, one below the other: rows [{key, label, value, hint?, bar?, tone?}], of which falsy ones are left out;
@@ -59,7 +73,14 @@ export function Facts({ rows, label, wide = false }) {
           "div",
           { key, className: tone },
           h("dt", null, name),
-          h("dd", null, value, hint && " ", hint && h("span", { className: "muted" }, hint), bar !== undefined && h(Meter, { share: bar })),
+          h(
+            "dd",
+            null,
+            value,
+            hint && " ",
+            hint && h("span", { className: "muted" }, hint),
+            bar !== undefined && h(Meter, { share: bar }),
+          ),
         ),
       ),
     )
@@ -67,14 +88,24 @@ export function Facts({ rows, label, wide = false }) {
 }
 
 const Meter = ({ share }) =>
-  h("span", { className: "share-bar", "aria-hidden": true }, h("i", { className: "fill-busy", style: { width: `${100 * Math.min(1, share)}%` } }));
+  h(
+    "span",
+    { className: "share-bar", "aria-hidden": true },
+    h("i", { className: "fill-busy", style: { width: `${100 * Math.min(1, share)}%` } }),
+  );
 
 /** A switch between a few views: options [{value, label}]. */
 export const Segments = ({ label, value, options, onChange }) =>
   h(
     "div",
     { className: "segmented small", role: "group", "aria-label": label },
-    options.map((each) => h("button", { key: each.value, type: "button", "aria-pressed": each.value === value, onClick: () => onChange(each.value) }, each.label)),
+    options.map((each) =>
+      h(
+        "button",
+        { key: each.value, type: "button", "aria-pressed": each.value === value, onClick: () => onChange(each.value) },
+        each.label,
+      ),
+    ),
   );
 
 /** What to say where there is nothing yet; `children`: what to begin with. */
@@ -109,19 +140,32 @@ export function Progress({ counts, label, compact = false }) {
     h(
       "div",
       {
-        className: "bar", role: "progressbar", "aria-label": label ?? words, "aria-valuemin": 0, "aria-valuemax": 100,
-        "aria-valuenow": Math.floor(100 * share), "aria-valuetext": words,
+        className: "bar",
+        role: "progressbar",
+        "aria-label": label ?? words,
+        "aria-valuemin": 0,
+        "aria-valuemax": 100,
+        "aria-valuenow": Math.floor(100 * share),
+        "aria-valuetext": words,
       },
       h("div", { className: "bar-sent", style: width(sent) }),
       h("div", { className: "bar-not-sent", style: width(notSent) }),
     ),
-    h("div", { className: "progress-words" }, h("strong", null, percent(total > 0 ? Math.floor(1000 * share) / 1000 : 0)), " ", h("span", null, words)),
+    h(
+      "div",
+      { className: "progress-words" },
+      h("strong", null, percent(total > 0 ? Math.floor(1000 * share) / 1000 : 0)),
+      " ",
+      h("span", null, words),
+    ),
   );
 }
 
 /** A moment, with how far it is from now on hover. */
 export const Time = ({ value, ...options }) =>
-  value ? h("time", { dateTime: value, title: fromNow(value) }, dateTime(value, options)) : h("span", { className: "muted" }, "—");
+  value
+    ? h("time", { dateTime: value, title: fromNow(value) }, dateTime(value, options))
+    : h("span", { className: "muted" }, "—");
 
 /** What a person has to know; `tone`: info, good, warn or bad. */
 export const Notice = ({ tone = "info", title, children, action }) =>
@@ -136,7 +180,11 @@ export const Notice = ({ tone = "info", title, children, action }) =>
 function SignInLink({ aside = false }) {
   const { pathname, search } = useLocation();
   const state = { nextPathname: pathname, nextSearch: search };
-  return h(Link, { className: "button", to: "/login", state, target: aside ? "_blank" : undefined }, t("sign_in.submit"));
+  return h(
+    Link,
+    { className: "button", to: "/login", state, target: aside ? "_blank" : undefined },
+    t("sign_in.submit"),
+  );
 }
 
 /**
@@ -164,7 +212,16 @@ const DOUBLE_CLICK_MS = 500;
 const isStray = (event, since) => event.detail > 1 && performance.now() - since < DOUBLE_CLICK_MS;
 
 /** A button; `kind`: plain, primary or danger; `busy`: its work is under way. */
-export function Button({ kind = "plain", busy = false, disabled, type = "button", className = "", onClick, children, ...rest }) {
+export function Button({
+  kind = "plain",
+  busy = false,
+  disabled,
+  type = "button",
+  className = "",
+  onClick,
+  children,
+  ...rest
+}) {
   const since = useRef(null);
   since.current ??= performance.now();
   const click = (event) => (isStray(event, since.current) ? event.preventDefault() : onClick?.(event));
@@ -189,12 +246,23 @@ export function Dialog({ title, children, actions, onClose, wide = false, stays 
     h(
       "dialog",
       {
-        ref, className: `dialog ${wide ? "wide" : ""}`, "aria-labelledby": id,
-        onCancel: (event) => (event.preventDefault(), stays || onClose()),
+        ref,
+        className: `dialog ${wide ? "wide" : ""}`,
+        "aria-labelledby": id,
+        onCancel: (event) => {
+          event.preventDefault();
+          if (!stays) onClose();
+        },
         onClose: () => stays && ref.current?.showModal(), // a second Escape can't be prevented
         onClick: (event) => event.target === ref.current && !stays && !isStray(event, since.current) && onClose(),
       },
-      h("div", { className: "dialog-body" }, h("h2", { id }, title), children, h("div", { className: "dialog-actions" }, actions)),
+      h(
+        "div",
+        { className: "dialog-body" },
+        h("h2", { id }, title),
+        children,
+        h("div", { className: "dialog-actions" }, actions),
+      ),
     ),
     document.body,
   );
@@ -205,11 +273,24 @@ export function Dialog({ title, children, actions, onClose, wide = false, stays 
  * `onConfirm` may return a promise; what it rejects with is shown in the dialog, which stays open. `closeLabel`: what
  * the other button says, where "Cancel" would be a word too many.
  */
-export function ConfirmButton({ label, question, children, confirmLabel, closeLabel, onConfirm, kind = "plain", disabled }) {
+export function ConfirmButton({
+  label,
+  question,
+  children,
+  confirmLabel,
+  closeLabel,
+  onConfirm,
+  kind = "plain",
+  disabled,
+}) {
   const [open, setOpen] = useState(false);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
-  const close = () => !busy && (setOpen(false), setError(null));
+  const close = () => {
+    if (busy) return;
+    setOpen(false);
+    setError(null);
+  };
   const confirm = async () => {
     setBusy(true);
     setError(null);
@@ -234,7 +315,11 @@ export function ConfirmButton({ label, question, children, confirmLabel, closeLa
           onClose: close,
           actions: [
             h(Button, { key: "no", onClick: close, disabled: busy }, closeLabel ?? t("action.cancel")),
-            h(Button, { key: "yes", kind: kind === "danger" ? "danger" : "primary", busy, onClick: confirm }, confirmLabel ?? label),
+            h(
+              Button,
+              { key: "yes", kind: kind === "danger" ? "danger" : "primary", busy, onClick: confirm },
+              confirmLabel ?? label,
+            ),
           ],
         },
         children,
@@ -250,12 +335,21 @@ export function Copyable({ text, label }) {
   const copy = async () => {
     field.current.select();
     // Without HTTPS there is no clipboard but on localhost; the text stays selected.
-    await navigator.clipboard?.writeText(text).then(() => setCopied(true), () => {});
+    await navigator.clipboard?.writeText(text).then(
+      () => setCopied(true),
+      () => {},
+    );
   };
   return h(
     "div",
     { className: "copyable" },
-    h("input", { ref: field, readOnly: true, value: text, "aria-label": label, onFocus: (event) => event.target.select() }),
+    h("input", {
+      ref: field,
+      readOnly: true,
+      value: text,
+      "aria-label": label,
+      onFocus: (event) => event.target.select(),
+    }),
     h(Button, { onClick: copy }, copied ? t("action.copied") : t("action.copy")),
   );
 }
@@ -269,13 +363,30 @@ export const Table = ({ columns, rows, empty, caption }) =>
       "table",
       { className: "table" },
       caption && h("caption", null, caption),
-      h("thead", null, h("tr", null, columns.map((column) => h("th", { key: column.key, scope: "col", className: column.numeric ? "numeric" : "" }, column.label)))),
+      h(
+        "thead",
+        null,
+        h(
+          "tr",
+          null,
+          columns.map((column) =>
+            h("th", { key: column.key, scope: "col", className: column.numeric ? "numeric" : "" }, column.label),
+          ),
+        ),
+      ),
       h(
         "tbody",
         null,
-        rows.length === 0 && h("tr", null, h("td", { colSpan: columns.length, className: "muted" }, empty ?? t("plot.empty"))),
+        rows.length === 0 &&
+          h("tr", null, h("td", { colSpan: columns.length, className: "muted" }, empty ?? t("plot.empty"))),
         rows.map((row, index) =>
-          h("tr", { key: row.id ?? index }, columns.map((column) => h("td", { key: column.key, className: column.numeric ? "numeric" : "" }, cell(column, row)))),
+          h(
+            "tr",
+            { key: row.id ?? index },
+            columns.map((column) =>
+              h("td", { key: column.key, className: column.numeric ? "numeric" : "" }, cell(column, row)),
+            ),
+          ),
         ),
       ),
     ),

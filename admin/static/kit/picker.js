@@ -1,12 +1,14 @@
 // Values picked from many, found by typing: ARIA comboboxes, for the mouse and the keyboard alone.
-import { h, useId, useMemo, useRef, useState } from "./lib.js";
+
 import { number, t } from "../i18n.js";
 import { Field } from "./fields.js";
+import { h, useId, useMemo, useRef, useState } from "./lib.js";
 
 const SHOWN = 100; // of more nobody reads the end: typing finds the rest
 
 const plain = (text) => text.toLocaleLowerCase().replaceAll("_", " ").trim();
-const labelOf = (options, value) => (value === null ? "" : (options.find((each) => each.value === value)?.label ?? value));
+const labelOf = (options, value) =>
+  value === null ? "" : (options.find((each) => each.value === value)?.label ?? value);
 const looks = (value) => (value === "" ? "none" : ""); // "no tag" must not be taken for a tag of that name
 
 function matching(options, typed) {
@@ -24,11 +26,21 @@ const meant = (options, text) => (text === "" ? null : (options.find((each) => e
 export function Picker({ options, value, onChange, free = false, ...rest }) {
   const [typed, setTyped] = useState(null); // null: not being typed in
   const found = useMemo(() => matching(options, typed ?? ""), [options, typed]);
-  const pick = (picked) => (onChange(picked), setTyped(null));
+  const pick = (picked) => {
+    onChange(picked);
+    setTyped(null);
+  };
   return h(Combo, {
-    ...rest, found, selected: value, text: typed ?? labelOf(options, value), nothing: t(free && typed ? "picker.new" : "picker.nothing"),
+    ...rest,
+    found,
+    selected: value,
+    text: typed ?? labelOf(options, value),
+    nothing: t(free && typed ? "picker.new" : "picker.nothing"),
     first: typed && !free ? 0 : -1,
-    onType: (text) => (setTyped(text), free && onChange(meant(options, text))),
+    onType: (text) => {
+      setTyped(text);
+      if (free) onChange(meant(options, text));
+    },
     onPick: pick,
     onClose: () => setTyped(null),
     onLeave: () => !free && typed === "" && onChange(null),
@@ -45,16 +57,27 @@ export function Pickers({ options, values, onChange, read, unknown, name = (valu
   const found = useMemo(() => {
     const value = typed.trim() ? read(typed.trim()) : null;
     const isNew = value !== null && !values.includes(value) && !options.some((each) => each.value === value);
-    const others = matching(options.filter((each) => !values.includes(each.value)), typed);
+    const others = matching(
+      options.filter((each) => !values.includes(each.value)),
+      typed,
+    );
     return isNew ? [...others, { value, label: t("picker.use", { value }), count: unknown }] : others;
   }, [options, values, typed]);
   const remove = (value) => onChange(values.filter((each) => each !== value));
   return h(Combo, {
-    ...rest, found, text: typed, first: 0, stays: true, nothing: t(typed ? "picker.impossible" : "picker.no_more"),
+    ...rest,
+    found,
+    text: typed,
+    first: 0,
+    stays: true,
+    nothing: t(typed ? "picker.impossible" : "picker.no_more"),
     placeholder: values.length ? "" : placeholder,
     chosen: values.map((value) => ({ value, label: name(value) })),
     onType: setTyped,
-    onPick: (value) => (onChange([...values, value]), setTyped("")),
+    onPick: (value) => {
+      onChange([...values, value]);
+      setTyped("");
+    },
     onRemove: remove,
     onErase: () => values.length && remove(values.at(-1)),
   });
@@ -64,8 +87,27 @@ const nothing = () => {};
 
 /** What both are: a line to type in, and a list of what is `found`; `first`: which of it Enter takes when nobody has moved. */
 function Combo({
-  label, hint, error, className, found, selected, first, nothing: nothingFound, text, chosen = [], inline = false, stays = false, inputRef = nothing,
-  onType, onPick, onRemove, onClear, onClose = nothing, onLeave = nothing, onErase = nothing, ...rest
+  label,
+  hint,
+  error,
+  className,
+  found,
+  selected,
+  first,
+  nothing: nothingFound,
+  text,
+  chosen = [],
+  inline = false,
+  stays = false,
+  inputRef = nothing,
+  onType,
+  onPick,
+  onRemove,
+  onClear,
+  onClose = nothing,
+  onLeave = nothing,
+  onErase = nothing,
+  ...rest
 }) {
   const [opened, setOpen] = useState(false);
   const [moved, setMoved] = useState(null);
@@ -73,9 +115,20 @@ function Combo({
   const id = useId();
   const open = opened || inline;
   const active = open ? Math.min(moved ?? first, found.length - 1) : -1;
-  const close = () => (setOpen(false), setMoved(null), onClose());
-  const pick = (value) => (onPick(value), setMoved(null), setOpen(stays));
-  const step = (by) => (setOpen(true), setMoved(Math.max(0, Math.min(found.length - 1, active + by))));
+  const close = () => {
+    setOpen(false);
+    setMoved(null);
+    onClose();
+  };
+  const pick = (value) => {
+    onPick(value);
+    setMoved(null);
+    setOpen(stays);
+  };
+  const step = (by) => {
+    setOpen(true);
+    setMoved(Math.max(0, Math.min(found.length - 1, active + by)));
+  };
   const keys = {
     ArrowDown: () => step(1),
     ArrowUp: () => step(-1),
@@ -89,15 +142,43 @@ function Combo({
     keys[event.key]();
   };
   const input = {
-    role: "combobox", autoComplete: "off", spellCheck: false, value: text, onKeyDown,
-    ref: (element) => ((field.current = element), inputRef(element)),
-    "aria-expanded": open, "aria-controls": id, "aria-autocomplete": "list", "aria-activedescendant": active >= 0 ? `${id}-${active}` : undefined,
-    onChange: (event) => (onType(event.target.value), setOpen(true), setMoved(null)),
-    onBlur: () => (onLeave(), close()),
+    role: "combobox",
+    autoComplete: "off",
+    spellCheck: false,
+    value: text,
+    onKeyDown,
+    ref: (element) => {
+      field.current = element;
+      inputRef(element);
+    },
+    "aria-expanded": open,
+    "aria-controls": id,
+    "aria-autocomplete": "list",
+    "aria-activedescendant": active >= 0 ? `${id}-${active}` : undefined,
+    onChange: (event) => {
+      onType(event.target.value);
+      setOpen(true);
+      setMoved(null);
+    },
+    onBlur: () => {
+      onLeave();
+      close();
+    },
     onFocus: (event) => event.target.select(),
   };
-  const frame = (event) => event.target.closest("button") || (field.current.focus(), setOpen(true));
-  const button = (act, words) => ({ type: "button", "aria-label": words, onClick: () => (act(), field.current.focus()) });
+  const frame = (event) => {
+    if (event.target.closest("button")) return;
+    field.current.focus();
+    setOpen(true);
+  };
+  const button = (act, words) => ({
+    type: "button",
+    "aria-label": words,
+    onClick: () => {
+      act();
+      field.current.focus();
+    },
+  });
   return h(Field, { label, hint, error, className }, ({ className: look, ...control }) =>
     h(
       "div",
@@ -110,7 +191,11 @@ function Combo({
             "span",
             { key: each.value, className: `combo-chosen ${looks(each.value)}` },
             each.label,
-            h("button", button(() => onRemove(each.value), t("picker.remove", { value: each.label })), "×"),
+            h(
+              "button",
+              button(() => onRemove(each.value), t("picker.remove", { value: each.label })),
+              "×",
+            ),
           ),
         ),
         h("input", { ...rest, ...control, ...input }),
@@ -140,7 +225,8 @@ const Options = ({ id, label, found, active, selected, inline, nothing: words, o
           onClick: () => onPick(each.value),
         },
         h("span", { className: looks(each.value) }, each.label),
-        each.count !== undefined && h("span", { className: "combo-count" }, typeof each.count === "number" ? number(each.count) : each.count),
+        each.count !== undefined &&
+          h("span", { className: "combo-count" }, typeof each.count === "number" ? number(each.count) : each.count),
       ),
     ),
   );

@@ -1,6 +1,7 @@
 // Plots as SVG: stacked bars over time, and bars of shares. Each has the same numbers as a table for whoever can't see it.
-import { h, useEffect, useRef, useState } from "./lib.js";
+
 import { clock, dateTime, number, t } from "../i18n.js";
+import { h, useEffect, useRef, useState } from "./lib.js";
 import { Table } from "./parts.js";
 
 const HEIGHT = 180;
@@ -41,37 +42,72 @@ export function TimePlot({ points, series, label, long = false, seconds = false 
   const y = (value) => TOP + inner.height * (1 - value / top);
   const middle = (index) => LEFT + (index + 0.5) * step;
   const every = Math.max(1, Math.ceil((long ? 84 : 60) / step)); // the pixels that a label needs
-  const when = (point) => (long ? dateTime(point.time, { dateStyle: undefined, timeStyle: undefined, weekday: "short", hour: "2-digit", minute: "2-digit" }) : clock(point.time, seconds));
+  const when = (point) =>
+    long
+      ? dateTime(point.time, {
+          dateStyle: undefined,
+          timeStyle: undefined,
+          weekday: "short",
+          hour: "2-digit",
+          minute: "2-digit",
+        })
+      : clock(point.time, seconds);
   return h(
     "figure",
     { className: "plot", ref },
     h(
       "svg",
       { width, height: HEIGHT, role: "img", "aria-label": label },
-      (top === 1 || top === 5 ? [0, 1] : [0, 0.5, 1]).map((share) => // there is no half of a message
-        h(
-          "g",
-          { key: share },
-          h("line", { className: "grid", x1: LEFT, x2: width - 4, y1: y(top * share), y2: y(top * share) }),
-          h("text", { className: "axis", x: LEFT - 6, y: y(top * share) + 4, textAnchor: "end" }, number(top * share)),
-        ),
+      (top === 1 || top === 5 ? [0, 1] : [0, 0.5, 1]).map(
+        (
+          share, // there is no half of a message
+        ) =>
+          h(
+            "g",
+            { key: share },
+            h("line", { className: "grid", x1: LEFT, x2: width - 4, y1: y(top * share), y2: y(top * share) }),
+            h(
+              "text",
+              { className: "axis", x: LEFT - 6, y: y(top * share) + 4, textAnchor: "end" },
+              number(top * share),
+            ),
+          ),
       ),
-      points.map((point, index) => h(Bar, { key: point.time, point, series, x: LEFT + index * step, step, y, title: when(point) })),
+      points.map((point, index) =>
+        h(Bar, { key: point.time, point, series, x: LEFT + index * step, step, y, title: when(point) }),
+      ),
       points.map(
         (point, index) =>
           index % every === 0 &&
-          h("text", { key: point.time, className: "axis", x: Math.min(width - LABEL / 2, middle(index)), y: HEIGHT - 6, textAnchor: "middle" }, when(point)),
+          h(
+            "text",
+            {
+              key: point.time,
+              className: "axis",
+              x: Math.min(width - LABEL / 2, middle(index)),
+              y: HEIGHT - 6,
+              textAnchor: "middle",
+            },
+            when(point),
+          ),
       ),
     ),
     points.every((point) => sum(point) === 0) && h("p", { className: "plot-empty" }, t("plot.empty")),
-    h("figcaption", { className: "legend" }, series.map((each) => h("span", { key: each.key }, h("i", { className: each.className }), each.label))),
+    h(
+      "figcaption",
+      { className: "legend" },
+      series.map((each) => h("span", { key: each.key }, h("i", { className: each.className }), each.label)),
+    ),
     h(
       "details",
       { className: "plot-table" },
       h("summary", null, t("plot.table")),
       h(Table, {
         caption: label,
-        columns: [{ key: "time", label: t("plot.time"), render: when }, ...series.map((each) => ({ ...each, numeric: true }))],
+        columns: [
+          { key: "time", label: t("plot.time"), render: when },
+          ...series.map((each) => ({ ...each, numeric: true })),
+        ],
         rows: points.filter((point) => sum(point) > 0),
       }),
     ),
@@ -90,7 +126,14 @@ function Bar({ point, series, x, step, y, title }) {
     series.map((each) => {
       const from = below;
       below += point[each.key];
-      return h("rect", { key: each.key, className: each.className, x: x + gap / 2, width: Math.max(0.5, step - gap), y: y(below), height: y(from) - y(below) });
+      return h("rect", {
+        key: each.key,
+        className: each.className,
+        x: x + gap / 2,
+        width: Math.max(0.5, step - gap),
+        y: y(below),
+        height: y(from) - y(below),
+      });
     }),
   );
 }
@@ -108,7 +151,14 @@ export const ShareBars = ({ rows, total, label }) =>
         h(
           "dd",
           null,
-          h("span", { className: "share-bar" }, h("i", { className: row.className ?? "fill-sent", style: { width: `${total > 0 ? (100 * row.value) / total : 0}%` } })),
+          h(
+            "span",
+            { className: "share-bar" },
+            h("i", {
+              className: row.className ?? "fill-sent",
+              style: { width: `${total > 0 ? (100 * row.value) / total : 0}%` },
+            }),
+          ),
           h("span", { className: "share-value" }, number(row.value)),
         ),
       ),

@@ -28,7 +28,8 @@ export function usePoll(load, everyMs, key = "") {
     async function run() {
       if (document.hidden) return; // asked again as soon as somebody looks
       control.abort();
-      const mine = (control = new AbortController());
+      const mine = new AbortController();
+      control = mine;
       try {
         const data = await latest.current(mine.signal);
         if (ended || mine.signal.aborted) return;

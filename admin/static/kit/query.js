@@ -4,7 +4,8 @@ import { useCallback, useLocation, useMemo, useNavigate } from "./lib.js";
 function read(search, defaults) {
   const query = { ...defaults };
   for (const [key, value] of new URLSearchParams(search)) {
-    if (key in query) query[key] = typeof query[key] === "number" ? Math.max(1, Number.parseInt(value, 10) || 1) : value;
+    if (key in query)
+      query[key] = typeof query[key] === "number" ? Math.max(1, Number.parseInt(value, 10) || 1) : value;
   }
   return query;
 }

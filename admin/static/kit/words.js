@@ -7,11 +7,17 @@ const SHOWN = 60;
 export function beginning(text = "", most = SHOWN) {
   const line = text.replace(/\s+/g, " ").trim();
   const letters = [...line];
-  return letters.length <= most ? line : `${letters.slice(0, most - 1).join("").trimEnd()}…`;
+  return letters.length <= most
+    ? line
+    : `${letters
+        .slice(0, most - 1)
+        .join("")
+        .trimEnd()}…`;
 }
 
 /** "79161234567" as people write it: "+7 916 123-45-67"; what is no such number stays as it is. */
 export const readable = (phone) => (phone ?? "").replace(/^7(\d{3})(\d{3})(\d{2})(\d{2})$/, "+7 $1 $2-$3-$4");
 
 /** A link to the messages that match, in the form that react-admin's lists read. */
-export const MessagesLink = ({ filter, children }) => h(Link, { to: `/messages?filter=${encodeURIComponent(JSON.stringify(filter))}` }, children);
+export const MessagesLink = ({ filter, children }) =>
+  h(Link, { to: `/messages?filter=${encodeURIComponent(JSON.stringify(filter))}` }, children);

@@ -1,8 +1,8 @@
 // Who may sign in; for admins.
 import { identity } from "../api.js";
 import { t } from "../i18n.js";
-import { asked, column } from "../kit/grid.js";
 import { Tick } from "../kit/fields.js";
+import { asked, column } from "../kit/grid.js";
 import { h, RA, useState } from "../kit/lib.js";
 import { Chip, Time } from "../kit/parts.js";
 import { AccountDialog } from "./access/account_dialog.js";
@@ -18,24 +18,41 @@ function RevokeAccount({ account }) {
   return h(
     Revoke,
     {
-      resource: "accounts", record: account, label: t("accounts.revoke"), question: t("accounts.revoke_question", { name: account.name }),
+      resource: "accounts",
+      record: account,
+      label: t("accounts.revoke"),
+      question: t("accounts.revoke_question", { name: account.name }),
       words: t("accounts.revoke_words"),
       meta: { with_tokens: tokens > 0 && withTokens },
     },
-    tokens > 0 && h(Tick, { label: t("accounts.revoke_tokens_too", { smart_count: tokens }), checked: withTokens, onChange: setWithTokens }),
+    tokens > 0 &&
+      h(Tick, {
+        label: t("accounts.revoke_tokens_too", { smart_count: tokens }),
+        checked: withTokens,
+        onChange: setWithTokens,
+      }),
   );
 }
 
 /** What a revoked account has made goes on until it is revoked as well. */
 const RevokeTokens = ({ account }) =>
   h(Revoke, {
-    resource: "accounts", record: account, label: t("accounts.revoke_tokens", { smart_count: account.live_token_count }),
-    question: t("accounts.revoke_tokens_question", { name: account.name }), words: t("accounts.revoke_tokens_words"), meta: { with_tokens: true },
+    resource: "accounts",
+    record: account,
+    label: t("accounts.revoke_tokens", { smart_count: account.live_token_count }),
+    question: t("accounts.revoke_tokens_question", { name: account.name }),
+    words: t("accounts.revoke_tokens_words"),
+    meta: { with_tokens: true },
   });
 
 const Access = ({ account }) => {
   if (!account.revoke_time) return !isOwn(account) && h(RevokeAccount, { account });
-  return h("div", null, h(Revoked, { time: account.revoke_time, label: t("accounts.revoked") }), account.live_token_count > 0 && h(RevokeTokens, { account }));
+  return h(
+    "div",
+    null,
+    h(Revoked, { time: account.revoke_time, label: t("accounts.revoked") }),
+    account.live_token_count > 0 && h(RevokeTokens, { account }),
+  );
 };
 
 const Name = ({ account }) =>
@@ -50,15 +67,31 @@ const Name = ({ account }) =>
 const AccountList = () =>
   h(
     List,
-    { actions: h(Actions, { label: t("accounts.add"), dialog: AccountDialog }), exporter: false, empty: false, perPage: 25, sort: { field: "id", order: "ASC" }, queryOptions: asked(false) },
+    {
+      actions: h(Actions, { label: t("accounts.add"), dialog: AccountDialog }),
+      exporter: false,
+      empty: false,
+      perPage: 25,
+      sort: { field: "id", order: "ASC" },
+      queryOptions: asked(false),
+    },
     h(Intro, { words: t("accounts.intro") }),
     h(
       Datagrid,
-      { bulkActionButtons: false, rowClick: false, rowSx: spent, empty: h("p", { className: "loading" }, t("accounts.none")) },
+      {
+        bulkActionButtons: false,
+        rowClick: false,
+        rowSx: spent,
+        empty: h("p", { className: "loading" }, t("accounts.none")),
+      },
       column("name", (account) => h(Name, { account })),
       column("role", (account) => h(RoleChip, { role: account.role }), { wide: true }),
       column("create_time", (account) => h(Time, { value: account.create_time }), { wide: true }),
-      column("last_sign_in_time", (account) => (account.last_sign_in_time ? h(Time, { value: account.last_sign_in_time }) : t("access.never")), { wide: true }),
+      column(
+        "last_sign_in_time",
+        (account) => (account.last_sign_in_time ? h(Time, { value: account.last_sign_in_time }) : t("access.never")),
+        { wide: true },
+      ),
       column("revoke_time", (account) => h(Access, { account })),
     ),
   );

@@ -13,11 +13,19 @@ const REFRESH_MS = 10_000;
 const filters = () => [
   h(TextInput, { key: "actor", source: "actor", alwaysOn: true, resettable: true }),
   h(SelectInput, {
-    key: "actor_kind", source: "actor_kind", alwaysOn: true, translateChoice: false, sx: { minWidth: 190 },
+    key: "actor_kind",
+    source: "actor_kind",
+    alwaysOn: true,
+    translateChoice: false,
+    sx: { minWidth: 190 },
     choices: KINDS.map((id) => ({ id, name: t(`audit.kind.${id}`) })),
   }),
   h(SelectInput, {
-    key: "object_type", source: "object_type", alwaysOn: true, translateChoice: false, sx: { minWidth: 190 },
+    key: "object_type",
+    source: "object_type",
+    alwaysOn: true,
+    translateChoice: false,
+    sx: { minWidth: 190 },
     choices: TYPES.map((id) => ({ id, name: t(`audit.object.${id}`) })),
   }),
   h(NumberInput, { key: "object_id", source: "object_id", alwaysOn: true, min: 1, sx: { maxWidth: { sm: 150 } } }),
@@ -48,13 +56,20 @@ const AuditList = () =>
   h(
     List,
     {
-      filters: filters(), actions: false, exporter: false, empty: false, perPage: 25, sort: { field: "id", order: "DESC" },
+      filters: filters(),
+      actions: false,
+      exporter: false,
+      empty: false,
+      perPage: 25,
+      sort: { field: "id", order: "DESC" },
       queryOptions: asked(REFRESH_MS),
     },
     h(
       Datagrid,
       {
-        bulkActionButtons: false, isRowExpandable: hasDetail, expand: h(AuditDetail),
+        bulkActionButtons: false,
+        isRowExpandable: hasDetail,
+        expand: h(AuditDetail),
         rowClick: (_id, _resource, event) => (hasDetail(event) ? "expand" : false),
         empty: h("p", { className: "loading" }, t("audit.none")),
       },
@@ -62,7 +77,9 @@ const AuditList = () =>
       column("actor", (event) => h(Who, { event }), { wide: true }),
       column("action", (event) => h(What, { event })),
       column("object_type", (event) => h(About, { event }), { wide: true }),
-      column("peer", (event) => h("span", { className: "muted", title: event.peer }, placeOf(event.peer)), { wide: true }),
+      column("peer", (event) => h("span", { className: "muted", title: event.peer }, placeOf(event.peer)), {
+        wide: true,
+      }),
     ),
   );
 

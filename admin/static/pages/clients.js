@@ -1,10 +1,11 @@
 // Clients: who can receive texts. The list, a client's page, the form, and the import of a file.
-import { h, Route } from "../kit/lib.js";
+
 import { may } from "../api.js";
+import { h, Route } from "../kit/lib.js";
+import { readable } from "../kit/words.js";
 import { ClientCreate, ClientEdit } from "./clients/form.js";
 import { ClientImport } from "./clients/import.js";
 import { ClientList } from "./clients/list.js";
-import { readable } from "../kit/words.js";
 import { ClientShow } from "./clients/show.js";
 
 export default () => ({

@@ -24,7 +24,13 @@ export function Dashboard() {
     h(PageTitle, null, t("menu.dashboard")),
     h(Trouble, { error, reload, since: data?.time }),
     !data && !error && h(Loading),
-    data && h(Stale, { stale: Boolean(error) }, h(Warnings, { overview: data, reload }), h(isNew(data) ? Beginning : Busy, { overview: data })),
+    data &&
+      h(
+        Stale,
+        { stale: Boolean(error) },
+        h(Warnings, { overview: data, reload }),
+        h(isNew(data) ? Beginning : Busy, { overview: data }),
+      ),
   );
 }
 
@@ -36,9 +42,17 @@ function Totals({ overview }) {
     "div",
     { className: "stats" },
     h(Stat, { label: t("dashboard.rate"), value: speed(rate), hint: t("dashboard.rate_hint") }),
-    h(Stat, { label: listed("pending", t("dashboard.waiting")), value: number(counts.pending), hint: t("dashboard.waiting_hint") }),
+    h(Stat, {
+      label: listed("pending", t("dashboard.waiting")),
+      value: number(counts.pending),
+      hint: t("dashboard.waiting_hint"),
+    }),
     h(Stat, { label: listed("sent", t("dashboard.sent")), value: number(counts.sent), hint: inHour("sent") }),
-    h(Stat, { label: listed("not_sent", t("dashboard.not_sent")), value: number(counts.not_sent), hint: inHour("not_sent") }),
+    h(Stat, {
+      label: listed("not_sent", t("dashboard.not_sent")),
+      value: number(counts.not_sent),
+      hint: inHour("not_sent"),
+    }),
   );
 }
 
@@ -52,6 +66,12 @@ const Busy = ({ overview }) => [
   ),
 ];
 
-const Beginning = ({ overview }) => [h(FirstSteps, { key: "steps" }), h("div", { key: "health", className: "columns" }, h(Health, { overview }))];
+const Beginning = ({ overview }) => [
+  h(FirstSteps, { key: "steps" }),
+  h("div", { key: "health", className: "columns" }, h(Health, { overview })),
+];
 
-const Health = ({ overview }) => [h(ProviderCard, { key: "provider", provider: overview.provider }), h(EngineCard, { key: "engine", engine: overview.engine })];
+const Health = ({ overview }) => [
+  h(ProviderCard, { key: "provider", provider: overview.provider }),
+  h(EngineCard, { key: "engine", engine: overview.engine }),
+];

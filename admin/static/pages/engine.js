@@ -18,7 +18,10 @@ function EnginePage() {
   const { data, error, reload } = usePoll(readEngine, POLL_MS);
   const { data: overview, reload: reloadOverview } = usePoll(readOverview, POLL_MS);
   const rates = useRates(data);
-  const changed = () => (reload(), reloadOverview());
+  const changed = () => {
+    reload();
+    reloadOverview();
+  };
   return h(
     "div",
     { className: "page" },
@@ -46,7 +49,12 @@ const Parts = ({ engine, overview, rates, changed }) => [
     "div",
     { key: "plots", className: "columns" },
     h(Card, { title: t("engine.throughput") }, h(RatePlot, { rates, limit: engine.rate_limit })),
-    overview && h(Card, { title: t("engine.last_hour") }, h(TimePlot, { points: overview.last_hour, series: fates(), label: t("dashboard.timeline_hour") })),
+    overview &&
+      h(
+        Card,
+        { title: t("engine.last_hour") },
+        h(TimePlot, { points: overview.last_hour, series: fates(), label: t("dashboard.timeline_hour") }),
+      ),
   ),
   h(EnginesCard, { key: "engines", engine }),
   h(ActorsCard, { key: "actors", actors: engine.actors }),
@@ -57,9 +65,22 @@ const Numbers = ({ engine, overview }) =>
     "div",
     { className: "stats" },
     h(Stat, { label: t("engine.rate"), value: speed(engine.rate_per_second), hint: t("engine.rate_hint") }),
-    h(Stat, { label: t("engine.in_flight"), value: number(engine.in_flight), hint: t("engine.in_flight_hint", { total: engine.workers }) }),
-    h(Stat, { label: t("engine.queue"), value: number(engine.queue_depth), hint: t("engine.queue_hint", { total: engine.queue_size }) }),
-    overview && h(Stat, { label: t("engine.waiting"), value: number(overview.message_counts.pending), hint: t("engine.waiting_hint") }),
+    h(Stat, {
+      label: t("engine.in_flight"),
+      value: number(engine.in_flight),
+      hint: t("engine.in_flight_hint", { total: engine.workers }),
+    }),
+    h(Stat, {
+      label: t("engine.queue"),
+      value: number(engine.queue_depth),
+      hint: t("engine.queue_hint", { total: engine.queue_size }),
+    }),
+    overview &&
+      h(Stat, {
+        label: t("engine.waiting"),
+        value: number(overview.message_counts.pending),
+        hint: t("engine.waiting_hint"),
+      }),
   );
 
 export default () => ({ name: "engine", list: EnginePage });

@@ -2,4 +2,9 @@
 import { MessageList } from "./messages/list.js";
 import { MessagePage } from "./messages/show.js";
 
-export default () => ({ name: "messages", list: MessageList, show: MessagePage, recordRepresentation: (message) => String(message.id) });
+export default () => ({
+  name: "messages",
+  list: MessageList,
+  show: MessagePage,
+  recordRepresentation: (message) => String(message.id),
+});

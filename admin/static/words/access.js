@@ -44,10 +44,8 @@ export default {
     "accounts.revoke": "Revoke",
     "accounts.revoked": "Revoked",
     "accounts.revoke_question": "Revoke the account %{name}?",
-    "accounts.revoke_words":
-      "They are signed out everywhere at once and can't sign in again. This can't be undone; a new account with the same name can be made.",
-    "accounts.revoke_tokens_too":
-      "Revoke the API token made with this account, too |||| Revoke the %{smart_count} API tokens made with this account, too",
+    "accounts.revoke_words": "They are signed out everywhere at once and can't sign in again. This can't be undone; a new account with the same name can be made.",
+    "accounts.revoke_tokens_too": "Revoke the API token made with this account, too |||| Revoke the %{smart_count} API tokens made with this account, too",
     "accounts.revoke_tokens": "Revoke its token |||| Revoke its %{smart_count} tokens",
     "accounts.revoke_tokens_question": "Revoke the API tokens made by %{name}?",
     "accounts.revoke_tokens_words": "They are still good. Programs that use them are refused at once. This can't be undone.",
@@ -190,8 +188,7 @@ export default {
     "accounts.revoked": "Доступ закрыт",
     "accounts.revoke_question": "Закрыть доступ для %{name}?",
     "accounts.revoke_words": "Человек сразу выйдет отовсюду и больше не сможет войти. Вернуть запись нельзя, но можно создать новую с тем же именем.",
-    "accounts.revoke_tokens_too":
-      "Отозвать и %{smart_count} токен API, созданный этой записью |||| Отозвать и %{smart_count} токена API, созданных этой записью |||| Отозвать и %{smart_count} токенов API, созданных этой записью",
+    "accounts.revoke_tokens_too": "Отозвать и %{smart_count} токен API, созданный этой записью |||| Отозвать и %{smart_count} токена API, созданных этой записью |||| Отозвать и %{smart_count} токенов API, созданных этой записью",
     "accounts.revoke_tokens": "Отозвать %{smart_count} токен |||| Отозвать %{smart_count} токена |||| Отозвать %{smart_count} токенов",
     "accounts.revoke_tokens_question": "Отозвать токены API, созданные записью %{name}?",
     "accounts.revoke_tokens_words": "Они всё ещё действуют. Программы с этими токенами сразу получат отказ. Вернуть их нельзя.",

@@ -154,7 +154,8 @@ export default {
     "import.cancelled": "Import of %{name} stopped",
     "import.failed": "Import of %{name} broke off",
     "import.away": "The connection was lost, or the engine went away.",
-    "import.stopped_words": "About %{smart_count} row was taken, and what is stored stays. Importing the same file again is safe: rows that are stored already change nothing. |||| About %{smart_count} rows were taken, and what is stored stays. Importing the same file again is safe: rows that are stored already change nothing.",
+    "import.stopped_words":
+      "About %{smart_count} row was taken, and what is stored stays. Importing the same file again is safe: rows that are stored already change nothing. |||| About %{smart_count} rows were taken, and what is stored stays. Importing the same file again is safe: rows that are stored already change nothing.",
     "import.stopped_unknown": "Some of its rows may be stored already. Importing the same file again is safe: rows that are stored already change nothing.",
     "import.again": "Import it again",
     "import.done": "“%{name}” is imported.",
@@ -303,7 +304,8 @@ export default {
     "import.outcome.repeat": "заменит",
     "import.outcome.bad": "отклонена",
     "import.same_as": "тот же номер, что в строке %{line}",
-    "import.bad_rows": "%{smart_count} строку из показанных сохранить нельзя: она будет пропущена, остальные — импортированы. После импорта вы получите список всех отклонённых строк. |||| %{smart_count} строки из показанных сохранить нельзя: они будут пропущены, остальные — импортированы. После импорта вы получите список всех отклонённых строк. |||| %{smart_count} строк из показанных сохранить нельзя: они будут пропущены, остальные — импортированы. После импорта вы получите список всех отклонённых строк.",
+    "import.bad_rows":
+      "%{smart_count} строку из показанных сохранить нельзя: она будет пропущена, остальные — импортированы. После импорта вы получите список всех отклонённых строк. |||| %{smart_count} строки из показанных сохранить нельзя: они будут пропущены, остальные — импортированы. После импорта вы получите список всех отклонённых строк. |||| %{smart_count} строк из показанных сохранить нельзя: они будут пропущены, остальные — импортированы. После импорта вы получите список всех отклонённых строк.",
     "import.bad_all": "Ни одну из этих строк нельзя сохранить. Что не так, написано рядом с каждой.",
     "import.bad_first": "Ни одну из этих строк нельзя сохранить. Остальное в файле будет импортировано, где это возможно, и вы получите список всех отклонённых строк.",
     "import.nothing_yet": "Пока ничего не сохранено.",
@@ -323,7 +325,8 @@ export default {
     "import.cancelled": "Импорт файла %{name} остановлен",
     "import.failed": "Импорт файла %{name} прервался",
     "import.away": "Связь прервалась, или движок перестал отвечать.",
-    "import.stopped_words": "Принята примерно %{smart_count} строка; что сохранено, осталось. Тот же файл можно импортировать ещё раз: уже сохранённые строки ничего не изменят. |||| Принято примерно %{smart_count} строки; что сохранено, осталось. Тот же файл можно импортировать ещё раз: уже сохранённые строки ничего не изменят. |||| Принято примерно %{smart_count} строк; что сохранено, осталось. Тот же файл можно импортировать ещё раз: уже сохранённые строки ничего не изменят.",
+    "import.stopped_words":
+      "Принята примерно %{smart_count} строка; что сохранено, осталось. Тот же файл можно импортировать ещё раз: уже сохранённые строки ничего не изменят. |||| Принято примерно %{smart_count} строки; что сохранено, осталось. Тот же файл можно импортировать ещё раз: уже сохранённые строки ничего не изменят. |||| Принято примерно %{smart_count} строк; что сохранено, осталось. Тот же файл можно импортировать ещё раз: уже сохранённые строки ничего не изменят.",
     "import.stopped_unknown": "Часть строк, возможно, уже сохранена. Тот же файл можно импортировать ещё раз: уже сохранённые строки ничего не изменят.",
     "import.again": "Импортировать ещё раз",
     "import.done": "Файл «%{name}» импортирован.",

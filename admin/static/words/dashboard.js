@@ -26,8 +26,7 @@ export default {
     "dashboard.still": "Nothing goes out at this moment. Ends %{end}.",
     "dashboard.paused": "Paused by a person. Ends %{end}.",
     "dashboard.starts": "Starts %{start} (%{from_now}).",
-    "dashboard.missed":
-      "%{smart_count} message will not make it before the end if nothing changes. |||| %{smart_count} messages will not make it before the end if nothing changes.",
+    "dashboard.missed": "%{smart_count} message will not make it before the end if nothing changes. |||| %{smart_count} messages will not make it before the end if nothing changes.",
     "dashboard.timeline": "Messages over time",
     "dashboard.hour": "Last hour",
     "dashboard.day": "Last day",
@@ -58,8 +57,7 @@ export default {
     "provider.open_means": "It failed again and again, so the engine leaves it alone and tries with one message now and then. Sending goes on by itself as soon as one gets through.",
     "provider.blocked_means": "It does not accept the token, so nothing is sent. The engine tries again every half minute.",
     "provider.open_do": "What to do: wait; if it lasts, ask the provider. Messages whose mailing ends meanwhile are not sent: move those ends.",
-    "provider.blocked_do":
-      "What to do: have the right FBRQ_TOKEN put into the engine's settings and the engine started again. Nothing that waits is lost before its mailing's end.",
+    "provider.blocked_do": "What to do: have the right FBRQ_TOKEN put into the engine's settings and the engine started again. Nothing that waits is lost before its mailing's end.",
     "provider.cause": "It says",
     "provider.failures": "Failed in a row",
     "provider.next_try": "Next try",
@@ -74,16 +72,14 @@ export default {
     "warning.sending_paused": "All sending is paused",
     "warning.sending_paused_words": "Waiting messages: %{pending}. None goes out, of no mailing, until an admin resumes sending.",
     "warning.engine_lost": "An engine has stopped: %{name}",
-    "warning.engine_lost_words":
-      "It gives no sign of life any more and was not stopped in order. The others take over its messages. Look on its machine what happened, and start it again.",
+    "warning.engine_lost_words": "It gives no sign of life any more and was not stopped in order. The others take over its messages. Look on its machine what happened, and start it again.",
     "warning.actor_unhealthy": "A part of the engine fails: %{part}",
     "warning.actor_unhealthy_words": "The engine starts it again by itself. If this stays for minutes, show the engine's log to whoever runs it.",
     "warning.mailing_will_miss_end": "“%{text}” will not be done before its end",
     "warning.mailing_will_miss_end_words":
       "%{smart_count} message will not be sent by %{end} if nothing changes. Move the end, raise the mailing's rate, or have the engine send faster. |||| %{smart_count} messages will not be sent by %{end} if nothing changes. Move the end, raise the mailing's rate, or have the engine send faster.",
     "warning.paused_mailing_ends_soon": "“%{text}” is paused and ends soon",
-    "warning.paused_mailing_ends_soon_words":
-      "%{smart_count} message is not out yet, and will never be if the mailing is not resumed before %{end}. |||| %{smart_count} messages are not out yet, and will never be if the mailing is not resumed before %{end}.",
+    "warning.paused_mailing_ends_soon_words": "%{smart_count} message is not out yet, and will never be if the mailing is not resumed before %{end}. |||| %{smart_count} messages are not out yet, and will never be if the mailing is not resumed before %{end}.",
     "warning.more_mailings": "%{smart_count} more mailing is in such trouble: see below. |||| %{smart_count} more mailings are in such trouble: see below.",
     "warning.change_mailing": "Change the mailing",
     "warning.open_mailing": "Open the mailing",
@@ -124,8 +120,7 @@ export default {
     "dashboard.still": "Прямо сейчас ничего не уходит. Окончание %{end}.",
     "dashboard.paused": "Поставлена на паузу. Окончание %{end}.",
     "dashboard.starts": "Начало %{start} (%{from_now}).",
-    "dashboard.missed":
-      "Если ничего не изменить, %{smart_count} сообщение не успеет уйти до окончания. |||| Если ничего не изменить, %{smart_count} сообщения не успеют уйти до окончания. |||| Если ничего не изменить, %{smart_count} сообщений не успеют уйти до окончания.",
+    "dashboard.missed": "Если ничего не изменить, %{smart_count} сообщение не успеет уйти до окончания. |||| Если ничего не изменить, %{smart_count} сообщения не успеют уйти до окончания. |||| Если ничего не изменить, %{smart_count} сообщений не успеют уйти до окончания.",
     "dashboard.timeline": "Сообщения по времени",
     "dashboard.hour": "За час",
     "dashboard.day": "За сутки",
@@ -155,10 +150,8 @@ export default {
     "provider.odd_means": "Он просит на время его не беспокоить, или по его адресу отвечает кто-то другой. Причина указана ниже.",
     "provider.open_means": "Он раз за разом отвечает ошибкой, поэтому движок оставил его в покое и изредка пробует одним сообщением. Как только оно пройдёт, отправка продолжится сама.",
     "provider.blocked_means": "Он не принимает токен, поэтому ничего не отправляется. Движок пробует снова каждые полминуты.",
-    "provider.open_do":
-      "Что делать: подождать; если это надолго, обратиться к провайдеру. Если рассылка закончится раньше, её сообщения не уйдут: перенесите окончание.",
-    "provider.blocked_do":
-      "Что делать: попросить, чтобы в настройках движка указали верный FBRQ_TOKEN и перезапустили движок. До окончания рассылки ожидающие сообщения не пропадут.",
+    "provider.open_do": "Что делать: подождать; если это надолго, обратиться к провайдеру. Если рассылка закончится раньше, её сообщения не уйдут: перенесите окончание.",
+    "provider.blocked_do": "Что делать: попросить, чтобы в настройках движка указали верный FBRQ_TOKEN и перезапустили движок. До окончания рассылки ожидающие сообщения не пропадут.",
     "provider.cause": "Его ответ",
     "provider.failures": "Ошибок подряд",
     "provider.next_try": "Следующая проба",
@@ -173,8 +166,7 @@ export default {
     "warning.sending_paused": "Вся отправка приостановлена",
     "warning.sending_paused_words": "Ожидают сообщений: %{pending}. Ни одно не уйдёт, пока администратор не возобновит отправку.",
     "warning.engine_lost": "Движок остановился: %{name}",
-    "warning.engine_lost_words":
-      "Он больше не подаёт признаков жизни, и штатно его не останавливали. Его сообщения возьмут другие. Выясните на его машине, что случилось, и запустите его снова.",
+    "warning.engine_lost_words": "Он больше не подаёт признаков жизни, и штатно его не останавливали. Его сообщения возьмут другие. Выясните на его машине, что случилось, и запустите его снова.",
     "warning.actor_unhealthy": "Сбой в части движка: %{part}",
     "warning.actor_unhealthy_words": "Движок перезапускает её сам. Если это длится минуты, покажите журнал движка тому, кто его обслуживает.",
     "warning.mailing_will_miss_end": "«%{text}» не успеет завершиться к сроку",
@@ -183,8 +175,7 @@ export default {
     "warning.paused_mailing_ends_soon": "«%{text}» на паузе и скоро закончится",
     "warning.paused_mailing_ends_soon_words":
       "Ещё не отправлено %{smart_count} сообщение; оно не уйдёт, если не возобновить рассылку до %{end}. |||| Ещё не отправлены %{smart_count} сообщения; они не уйдут, если не возобновить рассылку до %{end}. |||| Ещё не отправлено %{smart_count} сообщений; они не уйдут, если не возобновить рассылку до %{end}.",
-    "warning.more_mailings":
-      "То же ещё с %{smart_count} рассылкой: смотрите ниже. |||| То же ещё с %{smart_count} рассылками: смотрите ниже. |||| То же ещё с %{smart_count} рассылками: смотрите ниже.",
+    "warning.more_mailings": "То же ещё с %{smart_count} рассылкой: смотрите ниже. |||| То же ещё с %{smart_count} рассылками: смотрите ниже. |||| То же ещё с %{smart_count} рассылками: смотрите ниже.",
     "warning.change_mailing": "Изменить рассылку",
     "warning.open_mailing": "Открыть рассылку",
 

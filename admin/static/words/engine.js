@@ -19,8 +19,7 @@ export default {
     "engine.sending_stuck_words": "Nobody has paused it, but nothing goes out until the provider works again: see below.",
     "engine.pause": "Pause all sending",
     "engine.pause_question": "Pause all sending?",
-    "engine.pause_words":
-      "No message goes out, on any engine, until an admin resumes. The ends of mailings do not move: what has not gone out by then never will.",
+    "engine.pause_words": "No message goes out, on any engine, until an admin resumes. The ends of mailings do not move: what has not gone out by then never will.",
     "engine.resume": "Resume sending",
     "engine.resume_question": "Resume sending?",
     "engine.resume_words": "Messages whose time has come go out again at once. Mailings that are paused themselves stay so.",
@@ -92,8 +91,7 @@ export default {
     "engine.sending_stuck_words": "Её никто не останавливал, но ничего не уйдёт, пока не заработает провайдер: смотрите ниже.",
     "engine.pause": "Приостановить всю отправку",
     "engine.pause_question": "Приостановить всю отправку?",
-    "engine.pause_words":
-      "Ни с одного движка ничего не уйдёт, пока администратор не возобновит отправку. Окончания рассылок не сдвинутся: что не уйдёт до них, не уйдёт уже никогда.",
+    "engine.pause_words": "Ни с одного движка ничего не уйдёт, пока администратор не возобновит отправку. Окончания рассылок не сдвинутся: что не уйдёт до них, не уйдёт уже никогда.",
     "engine.resume": "Возобновить отправку",
     "engine.resume_question": "Возобновить отправку?",
     "engine.resume_words": "Сообщения, чьё время пришло, сразу начнут уходить. Рассылки, которые сами стоят на паузе, на ней и останутся.",
@@ -123,8 +121,7 @@ export default {
     "engine.last_hour": "Последний час по минутам",
 
     "engine.engines": "Движки",
-    "engine.engines_words":
-      "Все, кто работает с этой базой. Остановленный движок возвращает свои сообщения; сообщения пропавшего достаются другим, когда кончается его аренда.",
+    "engine.engines_words": "Все, кто работает с этой базой. Остановленный движок возвращает свои сообщения; сообщения пропавшего достаются другим, когда кончается его аренда.",
     "engine.name": "Машина и процесс",
     "engine.started": "Запущен",
     "engine.heartbeat": "Признак жизни",

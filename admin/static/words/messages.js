@@ -36,14 +36,11 @@ export default {
     "messages.story.sent": "Sent",
     "messages.story.sent_words": "The provider accepted it on %{time}, at the first try. |||| The provider accepted it on %{time}, after %{smart_count} tries.",
     "messages.story.not_sent": "Not sent: %{reason}",
-    "messages.story.expired":
-      "The mailing ended on %{end}. Until then %{smart_count} try had failed; the last error is below. |||| The mailing ended on %{end}. Until then %{smart_count} tries had failed; the last error is below.",
+    "messages.story.expired": "The mailing ended on %{end}. Until then %{smart_count} try had failed; the last error is below. |||| The mailing ended on %{end}. Until then %{smart_count} tries had failed; the last error is below.",
     "messages.story.expired_untried": "The mailing ended on %{end} before this message's turn came. A longer window or a higher rate would help the next time.",
-    "messages.story.rejected":
-      "The provider does not accept this phone number or this text, so there is no point in trying again. Check the number on the client's page.",
+    "messages.story.rejected": "The provider does not accept this phone number or this text, so there is no point in trying again. Check the number on the client's page.",
     "messages.story.cancelled": "Its mailing was cancelled before the message could go out.",
-    "messages.story.uncertain":
-      "One of the tries may have reached the provider, and nobody knows what became of it: no complete answer came, something on the way answered in the provider's place, or the engine stopped meanwhile. So nobody knows whether the message arrived.",
+    "messages.story.uncertain": "One of the tries may have reached the provider, and nobody knows what became of it: no complete answer came, something on the way answered in the provider's place, or the engine stopped meanwhile. So nobody knows whether the message arrived.",
     "messages.story.waiting": "Waiting for its turn",
     "messages.story.trying": "Did not get through yet",
     "messages.story.paused": "Its mailing is paused. It goes out when somebody resumes the mailing.",
@@ -98,17 +95,14 @@ export default {
     "messages.outcome.deferred": "Неудача, с повтором",
     "messages.outcome.lost": "Неизвестно",
     "messages.story.sent": "Отправлено",
-    "messages.story.sent_words":
-      "Провайдер принял его %{time}. Понадобилась %{smart_count} попытка. |||| Провайдер принял его %{time}. Понадобились %{smart_count} попытки. |||| Провайдер принял его %{time}. Понадобилось %{smart_count} попыток.",
+    "messages.story.sent_words": "Провайдер принял его %{time}. Понадобилась %{smart_count} попытка. |||| Провайдер принял его %{time}. Понадобились %{smart_count} попытки. |||| Провайдер принял его %{time}. Понадобилось %{smart_count} попыток.",
     "messages.story.not_sent": "Не отправлено: %{reason}",
     "messages.story.expired":
       "Рассылка завершилась %{end}. До этого была %{smart_count} неудачная попытка; последняя ошибка указана ниже. |||| Рассылка завершилась %{end}. До этого были %{smart_count} неудачные попытки; последняя ошибка указана ниже. |||| Рассылка завершилась %{end}. До этого было %{smart_count} неудачных попыток; последняя ошибка указана ниже.",
-    "messages.story.expired_untried":
-      "Рассылка завершилась %{end}, а очередь до этого сообщения не дошла. В следующий раз помогут более долгий срок или более высокая скорость.",
+    "messages.story.expired_untried": "Рассылка завершилась %{end}, а очередь до этого сообщения не дошла. В следующий раз помогут более долгий срок или более высокая скорость.",
     "messages.story.rejected": "Провайдер не принимает этот номер телефона или этот текст, поэтому повторять нет смысла. Проверьте номер на странице клиента.",
     "messages.story.cancelled": "Рассылку отменили раньше, чем сообщение успело уйти.",
-    "messages.story.uncertain":
-      "Одна из попыток могла дойти до провайдера, и чем она кончилась, никто не знает: ответ не пришёл целиком, за провайдера ответил кто-то по пути или движок остановился во время отправки. Поэтому неизвестно, дошло ли сообщение.",
+    "messages.story.uncertain": "Одна из попыток могла дойти до провайдера, и чем она кончилась, никто не знает: ответ не пришёл целиком, за провайдера ответил кто-то по пути или движок остановился во время отправки. Поэтому неизвестно, дошло ли сообщение.",
     "messages.story.waiting": "Ожидает своей очереди",
     "messages.story.trying": "Пока не удалось отправить",
     "messages.story.paused": "Рассылка на паузе. Сообщение уйдёт, когда её возобновят.",

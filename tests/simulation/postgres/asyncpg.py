@@ -175,6 +175,8 @@ class Connection:
         self._loop: VirtualLoop = pool.server.loop
         self._is_closed = self._is_slow = self._is_atomic = False
         self.is_black = False
+        self._prepared: set[str] = set()
+        self._con = self._protocol = self._stmt_cache = self  # asyncpg's names for what is one object here
 
     def transaction(
         self, *, isolation: str | None = None, readonly: bool = False, deferrable: bool = False
@@ -182,8 +184,39 @@ class Connection:
         """To be entered."""
         return _Transaction(self, isolation, readonly)
 
+    # -- prepared statements -------------------------------------------------------------------
+    def get_record_class(self) -> type:
+        """What rows are, a part of the cache's keys."""
+        return tuple
+
+    def has(self, key: tuple[str, type, bool]) -> bool:
+        """Whether the statement is prepared. Of one that was prepared on any connection of this server, it is said that
+        it was when this one was made: a life has few statements and many connections."""
+        if key[0] in self._pool.server.prepared:
+            self._prepared.add(key[0])
+        return key[0] in self._prepared
+
+    async def _get_statement(self, query: str, timeout: float | None) -> None:
+        self._check_open()
+        self._prepared.add(query)
+        self._pool.server.prepared.add(query)
+
+    async def _parse(self, query: str, limit: float | None) -> None:
+        """What asyncpg does with a statement that it meets for the first time: ask what it is like, and read the
+        answer. Meanwhile the server waits for the rest of the command, and ends nothing."""
+        self._prepared.add(query)
+        if self._session.transaction is None or self._is_atomic or self.is_black:
+            return
+        self._session.wait_for_rest()
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._pool.server.later(self._pool.network.random.uniform(*self._pool.network.seconds), _wake, future)
+        await self._within(future, limit)
+
+    # -- statements ----------------------------------------------------------------------------
     async def fetch(self, query: str, *args: Any, timeout: float | None = None) -> list[tuple[Any, ...]]:
         """Rows."""
+        if query not in self._prepared:
+            await self._parse(query, timeout)
         return (await self.ask(query, args, timeout))[0]
 
     async def fetchrow(self, query: str, *args: Any, timeout: float | None = None) -> tuple[Any, ...] | None:
@@ -196,7 +229,9 @@ class Connection:
         return None if row is None else row[0]
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
-        """The status."""
+        """The status. Without arguments the text is one whole command."""
+        if args and query not in self._prepared:
+            await self._parse(query, timeout)
         return (await self.ask(query, args, timeout))[1]
 
     def is_closed(self) -> bool:
@@ -232,7 +267,7 @@ class Connection:
     # -- asking --------------------------------------------------------------------------------
     async def ask(self, text: str, args: tuple[Any, ...], timeout: float | None = None) -> Answer:
         """Send a statement and wait for its answer."""
-        self._check()
+        self._check_open()
         network, word = self._pool.network, text[:6]
         if word == "BEGIN ":
             self._is_slow = bool(network.slow) and network.random.random() < network.slow
@@ -293,7 +328,7 @@ class Connection:
         async with asyncio.timeout(limit):
             await future
 
-    def _check(self) -> None:
+    def _check_open(self) -> None:
         if self.is_closed():
             raise asyncpg.InterfaceError("connection is closed")
 

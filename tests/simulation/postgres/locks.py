@@ -7,6 +7,7 @@ transaction that has changed the row with this key).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -36,8 +37,11 @@ _CONFLICTS: Final = (
 class Holder:
     """A transaction, as far as locks go."""
 
+    _numbers = itertools.count(1)
+
     def __init__(self, label: str = "", program: str = "") -> None:
         self.label, self.program = label, program
+        self.number = next(Holder._numbers)
         self.held: list[tuple[Key, Mode | None]] = []
         """In the order of taking, with the mode in which it was held before."""
         self.waiter: Waiter | None = None
@@ -71,6 +75,8 @@ class Wait:
     """What the transactions do: names of verbs."""
     program: str
     holders_program: str
+    holder: int
+    """Which transaction it is: the same number for all that wait for one."""
     began_seconds: float
     ended_seconds: float | None = None
 
@@ -111,7 +117,7 @@ class Locks:
         """Queue up. The entries of the log are returned: whoever ends the wait says when."""
         lock = self._locks[key]
         entries = [
-            Wait(str(key[0]), holder.label, other.label, holder.program, other.program, self._time())
+            Wait(str(key[0]), holder.label, other.label, holder.program, other.program, other.number, self._time())
             for other in self._against(lock, holder, mode)
         ]
         self.log += entries

@@ -72,6 +72,8 @@ class Server:
         """Refuses connections; or is what a failover or a full disk makes of it, for transactions from now on."""
         self.on_commit: Callable[[Transaction], None] = lambda transaction: None
         self.statements = self.deadlocks = 0
+        self.prepared: set[str] = set()
+        """Statements that some connection has prepared."""
         self.bugs: list[str] = []
         """What this model could not do. The product takes it for a failing store, so somebody has to look here."""
         self.context: Context = copy_context()
@@ -140,6 +142,8 @@ class Session:
         self.is_ended = self.is_failed = False
         """Failed: a statement did, and all that may follow is a roll-back."""
         self.why_ended: Exception | None = None
+        self.awaits_rest = False
+        """A command has begun, and not come to its end."""
         self._is_hung_up = False
         self._in_transit = 0
         self._request: Request | None = None
@@ -162,6 +166,11 @@ class Session:
         request.is_cancelled = True
         if self._request is request:
             self._fail(request, asyncpg.QueryCanceledError("canceling statement due to user request"))
+
+    def wait_for_rest(self) -> None:
+        """A command has begun, and its rest has not come. No limit ends that, neither the one for idle transactions
+        nor the one for statements (docs/decisions/simulated-postgres.md)."""
+        self._idle_since_seconds, self.awaits_rest = None, True
 
     def hang_up(self) -> None:
         """The client has closed: what it has sent is done first."""
@@ -197,7 +206,7 @@ class Session:
             self.server.end_idle()
         self.server.statements += 1
         request.began_seconds = self.server.loop.time()
-        self._idle_since_seconds = None
+        self._idle_since_seconds, self.awaits_rest = None, False
         self._run(request)
 
     def _run(self, request: Request) -> None:

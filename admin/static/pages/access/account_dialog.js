@@ -24,18 +24,33 @@ function AccountForm({ create, onClose }) {
     FormDialog,
     { title: t("accounts.add_title"), form, submitLabel: t("accounts.add"), onClose },
     h(Input, {
-      ...form.input("name"), label: t("field.name"), hint: t("accounts.name_hint"), required: true, autoFocus: true,
-      autoComplete: "off", autoCapitalize: "none", spellCheck: false,
+      ...form.input("name"),
+      label: t("field.name"),
+      hint: t("accounts.name_hint"),
+      required: true,
+      autoFocus: true,
+      autoComplete: "off",
+      autoCapitalize: "none",
+      spellCheck: false,
     }),
     h(RoleChoice, { value: form.values.role, onChange: (role) => form.set("role", role) }),
-    h(NewPassword, { label: t("field.password"), input: form.input("password"), onMade: (password) => form.set("password", password) }),
+    h(NewPassword, {
+      label: t("field.password"),
+      input: form.input("password"),
+      onMade: (password) => form.set("password", password),
+    }),
   );
 }
 
 function Made({ account, onClose }) {
   return h(
     Dialog,
-    { title: t("accounts.made", { name: account.name }), stays: true, onClose, actions: h(Button, { kind: "primary", onClick: onClose }, t("access.noted")) },
+    {
+      title: t("accounts.made", { name: account.name }),
+      stays: true,
+      onClose,
+      actions: h(Button, { kind: "primary", onClick: onClose }, t("access.noted")),
+    },
     h("p", null, t("accounts.made_words", { name: account.name })),
     h(Copyable, { text: account.password, label: t("field.password") }),
     h("p", { className: "muted" }, t("accounts.made_hint")),

@@ -8,11 +8,15 @@ import { Button, Chip, ConfirmButton } from "../../kit/parts.js";
 export const Intro = ({ words }) => h("p", { className: "list-intro" }, words);
 
 /** The look of a row that can't be used any more. */
-export const spent = (record) => (record && (record.revoke_time || isOver(record.expire_time)) ? { "& .MuiTableCell-root": { color: "var(--muted)" } } : {});
+export const spent = (record) =>
+  record && (record.revoke_time || isOver(record.expire_time))
+    ? { "& .MuiTableCell-root": { color: "var(--muted)" } }
+    : {};
 
 export const isOver = (time) => Boolean(time) && new Date(time) <= new Date();
 
-export const Revoked = ({ time, label = t("access.revoked") }) => h(Chip, { tone: "bad", title: dateTime(time) }, label);
+export const Revoked = ({ time, label = t("access.revoked") }) =>
+  h(Chip, { tone: "bad", title: dateTime(time) }, label);
 
 /** The button above the list, and the dialog that it opens. */
 export function Actions({ label, dialog }) {

@@ -20,12 +20,36 @@ function generated() {
 export function NewPassword({ label, input, onMade }) {
   const [shown, setShown] = useState(false);
   const length = [...input.value].length;
-  const hint = length > 0 && length < LEAST ? t("access.password_short", { smart_count: LEAST - length }) : t("access.password_hint", { least: LEAST });
+  const hint =
+    length > 0 && length < LEAST
+      ? t("access.password_short", { smart_count: LEAST - length })
+      : t("access.password_hint", { least: LEAST });
   return h(Input, {
-    ...input, label, hint, type: shown ? "text" : "password", autoComplete: "new-password", required: true, spellCheck: false,
+    ...input,
+    label,
+    hint,
+    type: shown ? "text" : "password",
+    autoComplete: "new-password",
+    required: true,
+    spellCheck: false,
     after: [
-      h(Button, { key: "show", "aria-pressed": shown, onClick: () => setShown(!shown) }, shown ? t("access.hide") : t("access.show")),
-      onMade && h(Button, { key: "make", onClick: () => (setShown(true), onMade(generated())) }, t("access.generate")),
+      h(
+        Button,
+        { key: "show", "aria-pressed": shown, onClick: () => setShown(!shown) },
+        shown ? t("access.hide") : t("access.show"),
+      ),
+      onMade &&
+        h(
+          Button,
+          {
+            key: "make",
+            onClick: () => {
+              setShown(true);
+              onMade(generated());
+            },
+          },
+          t("access.generate"),
+        ),
     ],
   });
 }

@@ -7,10 +7,14 @@ import { Chip } from "../../kit/parts.js";
 const ROLES = ["viewer", "operator", "admin"];
 const TONES = { viewer: "quiet", operator: "busy", admin: "warn" };
 
-export const RoleChip = ({ role }) => h(Chip, { tone: TONES[role], title: t(`access.role.${role}`) }, t(`role.${role}`));
+export const RoleChip = ({ role }) =>
+  h(Chip, { tone: TONES[role], title: t(`access.role.${role}`) }, t(`role.${role}`));
 
 export const RoleChoice = ({ value, onChange }) =>
   h(Choice, {
-    label: t("access.role"), name: "role", value, onChange,
+    label: t("access.role"),
+    name: "role",
+    value,
+    onChange,
     options: ROLES.map((role) => ({ value: role, label: t(`role.${role}`), words: t(`access.role.${role}`) })),
   });

@@ -46,13 +46,24 @@ function TokenForm({ create, onClose }) {
   return h(
     FormDialog,
     { title: t("tokens.create_title"), form, submitLabel: t("tokens.create"), onClose },
-    h(Input, { ...form.input("name"), label: t("tokens.name"), hint: t("tokens.name_hint"), required: true, autoFocus: true, autoComplete: "off" }),
+    h(Input, {
+      ...form.input("name"),
+      label: t("tokens.name"),
+      hint: t("tokens.name_hint"),
+      required: true,
+      autoFocus: true,
+      autoComplete: "off",
+    }),
     h(RoleChoice, { value: form.values.role, onChange: (role) => form.set("role", role) }),
     h(Select, {
-      ...form.input("lasts"), error: form.input("expire_time").error, label: t("tokens.lasts"), options,
+      ...form.input("lasts"),
+      error: form.input("expire_time").error,
+      label: t("tokens.lasts"),
+      options,
       hint: ends ? t("tokens.ends", { time: dateTime(ends), zone: timeZone() }) : never,
     }),
-    form.values.lasts === DATE && h(Input, { ...form.input("date"), type: "date", label: t("tokens.date"), min: tomorrow(), required: true }),
+    form.values.lasts === DATE &&
+      h(Input, { ...form.input("date"), type: "date", label: t("tokens.date"), min: tomorrow(), required: true }),
   );
 }
 

@@ -26,9 +26,15 @@ export function placeOf(peer) {
 export function objectOf({ object_type: type, object_id: id, detail, has_page: hasPage }) {
   const kind = known(`audit.object.${type}`) ?? type;
   if (type === "engine") return { words: kind, to: "/engine" };
-  if (id === null) return type === "client" ? { words: t("resources.clients.name", { smart_count: 2 }), to: "/clients" } : { words: t("audit.nothing") };
+  if (id === null)
+    return type === "client"
+      ? { words: t("resources.clients.name", { smart_count: 2 }), to: "/clients" }
+      : { words: t("audit.nothing") };
   const name = type === "mailing" || type === "client" ? "" : detail.name;
-  return { words: name ? `${kind} ${name}` : t("audit.numbered", { kind, id: String(id) }), to: pageOf(type, id, hasPage) };
+  return {
+    words: name ? `${kind} ${name}` : t("audit.numbered", { kind, id: String(id) }),
+    to: pageOf(type, id, hasPage),
+  };
 }
 
 function pageOf(type, id, hasPage) {
@@ -38,11 +44,24 @@ function pageOf(type, id, hasPage) {
 
 // The engine keeps them in no order.
 const ORDER = [
-  "name", "role", "text", "phone_number", "phone_code", "tag", "tags", "phone_codes", "start_us", "end_us",
-  "local_hours", "time_zone", "rate_limit", "on_uncertain",
+  "name",
+  "role",
+  "text",
+  "phone_number",
+  "phone_code",
+  "tag",
+  "tags",
+  "phone_codes",
+  "start_us",
+  "end_us",
+  "local_hours",
+  "time_zone",
+  "rate_limit",
+  "on_uncertain",
 ];
 const isMissing = (value) => value === null || value === "" || (Array.isArray(value) && value.length === 0);
-const minute = (minutes) => `${String(Math.floor(minutes / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}`;
+const minute = (minutes) =>
+  `${String(Math.floor(minutes / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}`;
 
 /** What an event notes, as rows {key, label, value}: objects laid open, times and switches in words. */
 export function rowsOf(detail) {

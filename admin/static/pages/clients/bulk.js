@@ -12,7 +12,8 @@ const CHOSEN_MAX = 10_000;
 /** Calls `send(ids)` for some at a time; resolves to how many were there. */
 async function inParts(ids, send) {
   let done = 0;
-  for (let from = 0; from < ids.length; from += AT_ONCE) done += (await send(ids.slice(from, from + AT_ONCE))).data.length;
+  for (let from = 0; from < ids.length; from += AT_ONCE)
+    done += (await send(ids.slice(from, from + AT_ONCE))).data.length;
   return done;
 }
 
@@ -33,10 +34,16 @@ export function BulkBar({ chosen, total, filter, facets, select, done }) {
     const changed = await inParts(chosen, (ids) => dataProvider.updateMany("clients", { ids, data: { [key]: value } }));
     told(words, changed);
   };
-  const remove = async () => told("clients.deleted", await inParts(chosen, (ids) => dataProvider.deleteMany("clients", { ids })));
+  const remove = async () =>
+    told("clients.deleted", await inParts(chosen, (ids) => dataProvider.deleteMany("clients", { ids })));
   const told = (words, changed) => {
     const gone = count - changed;
-    notify([t(words, { smart_count: changed }), gone > 0 && t("clients.gone", { smart_count: gone })].filter(Boolean).join(" "), { type: "success" });
+    notify(
+      [t(words, { smart_count: changed }), gone > 0 && t("clients.gone", { smart_count: gone })]
+        .filter(Boolean)
+        .join(" "),
+      { type: "success" },
+    );
     done();
   };
   return h(
@@ -54,7 +61,12 @@ export function BulkBar({ chosen, total, filter, facets, select, done }) {
         free: true,
         onSet: change("tag", "clients.tagged"),
       }),
-      h(SetValue, { what: "time_zone", count, options: allZones(facets.zones), onSet: change("time_zone", "clients.zoned") }),
+      h(SetValue, {
+        what: "time_zone",
+        count,
+        options: allZones(facets.zones),
+        onSet: change("time_zone", "clients.zoned"),
+      }),
       may("clients.delete") &&
         h(
           ConfirmButton,
@@ -68,7 +80,9 @@ export function BulkBar({ chosen, total, filter, facets, select, done }) {
           h(
             "ul",
             { className: "client-consequences" },
-            ["delete_waiting_many", "delete_past_many", "delete_for_good"].map((key) => h("li", { key }, t(`clients.${key}`))),
+            ["delete_waiting_many", "delete_past_many", "delete_for_good"].map((key) =>
+              h("li", { key }, t(`clients.${key}`)),
+            ),
           ),
         ),
       h(Button, { onClick: () => select([]) }, t("clients.choose_none")),
@@ -92,7 +106,11 @@ function ChooseAll({ count, total, filter, select }) {
       setBusy(false);
     }
   };
-  return h(Button, { busy, onClick: choose }, t(most < total ? "clients.choose_first" : "clients.choose_all", { count: most }));
+  return h(
+    Button,
+    { busy, onClick: choose },
+    t(most < total ? "clients.choose_first" : "clients.choose_all", { count: most }),
+  );
 }
 
 /** A button that asks for a value, and says whom it will be given. */
@@ -108,7 +126,12 @@ function SetValue({ what, count, options, free = false, onSet }) {
       onConfirm: () => (ready ? onSet(value) : Promise.reject(new Error(t(`clients.set_${what}_missing`)))),
     },
     h(Picker, { label: t(`resources.clients.fields.${what}`), options, free, inline: true, value, onChange: setValue }),
-    ready && h("p", null, t(value === "" ? `clients.set_${what}_none` : `clients.set_${what}_words`, { smart_count: count, value })),
+    ready &&
+      h(
+        "p",
+        null,
+        t(value === "" ? `clients.set_${what}_none` : `clients.set_${what}_words`, { smart_count: count, value }),
+      ),
     what === "tag" && h("p", { className: "muted" }, t("clients.set_follow")),
   );
 }

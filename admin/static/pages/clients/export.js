@@ -24,7 +24,11 @@ export function ExportButton({ filter, total }) {
       setBusy(null);
     }
   };
-  const close = () => busy || (setOpen(false), setError(null));
+  const close = () => {
+    if (busy) return;
+    setOpen(false);
+    setError(null);
+  };
   return h(
     "span",
     null,
@@ -32,15 +36,28 @@ export function ExportButton({ filter, total }) {
     open &&
       h(
         Dialog,
-        { title: t("clients.export_title", { smart_count: total }), onClose: close, actions: h(Button, { onClick: close }, t("action.cancel")) },
-        h("p", { className: "muted" }, t(Object.keys(filter).length ? "clients.export_filtered" : "clients.export_all")),
+        {
+          title: t("clients.export_title", { smart_count: total }),
+          onClose: close,
+          actions: h(Button, { onClick: close }, t("action.cancel")),
+        },
+        h(
+          "p",
+          { className: "muted" },
+          t(Object.keys(filter).length ? "clients.export_filtered" : "clients.export_all"),
+        ),
         FORMATS.map((format) =>
           h(
             "div",
             { key: format, className: "choice-row" },
             h(
               Button,
-              { kind: format === "excel" ? "primary" : "plain", busy: busy === format, disabled: busy !== null, onClick: () => save(format) },
+              {
+                kind: format === "excel" ? "primary" : "plain",
+                busy: busy === format,
+                disabled: busy !== null,
+                onClick: () => save(format),
+              },
               t(`clients.export_${format}`),
             ),
             h("span", { className: "muted" }, t(`clients.export_${format}_words`)),

@@ -27,6 +27,8 @@ export function useFacets() {
 /** All time zones there are; those that clients have come first, with their counts. */
 export function allZones(used) {
   const known = new Set(used.map((each) => each.value));
-  const rest = ["UTC", ...Intl.supportedValuesOf("timeZone")].filter((each, index, all) => !known.has(each) && all.indexOf(each) === index);
+  const rest = ["UTC", ...Intl.supportedValuesOf("timeZone")].filter(
+    (each, index, all) => !known.has(each) && all.indexOf(each) === index,
+  );
   return [...used, ...rest.map((value) => ({ value, label: value }))];
 }

@@ -1,7 +1,7 @@
 // Which clients the list shows.
 import { t } from "../../i18n.js";
-import { h, useEffect, useRef, useState } from "../../kit/lib.js";
 import { Input } from "../../kit/fields.js";
+import { h, useEffect, useRef, useState } from "../../kit/lib.js";
 import { Button } from "../../kit/parts.js";
 import { Picker } from "../../kit/picker.js";
 import { useDebounced } from "../../kit/poll.js";
@@ -36,7 +36,8 @@ export function Filters({ query, change, facets }) {
       value: query.zone,
       onChange: (zone) => change({ zone }),
     }),
-    isFiltered(query) && h(Button, { className: "client-filters-reset", onClick: () => change(noFilter) }, t("clients.reset")),
+    isFiltered(query) &&
+      h(Button, { className: "client-filters-reset", onClick: () => change(noFilter) }, t("clients.reset")),
   );
 }
 

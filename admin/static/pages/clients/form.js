@@ -1,27 +1,36 @@
 // Adding and editing a client: four fields, and what the engine says of each beside it.
 import { dataProvider, one } from "../../api.js";
 import { t, timeZone } from "../../i18n.js";
-import { h, Link, useNavigate, useNotify, useParams, useState } from "../../kit/lib.js";
 import { Input } from "../../kit/fields.js";
 import { useForm } from "../../kit/form.js";
+import { h, Link, useNavigate, useNotify, useParams, useState } from "../../kit/lib.js";
 import { Button, Card, Loading, PageTitle, Trouble } from "../../kit/parts.js";
 import { Picker } from "../../kit/picker.js";
 import { usePoll } from "../../kit/poll.js";
-import { allZones, useFacets } from "./facets.js";
 import { readable } from "../../kit/words.js";
+import { allZones, useFacets } from "./facets.js";
 
 const FIELDS = ["phone_number", "phone_code", "tag", "time_zone"];
 
 export function ClientCreate() {
   const start = { phone_number: "", phone_code: "", tag: "", time_zone: timeZone() };
   const save = async (data) => (await dataProvider.create("clients", { data })).data;
-  return h("div", { className: "page" }, h(PageTitle, null, t("clients.create_title")), h(Form, { start, save, saved: "clients.created", back: "/clients" }));
+  return h(
+    "div",
+    { className: "page" },
+    h(PageTitle, null, t("clients.create_title")),
+    h(Form, { start, save, saved: "clients.created", back: "/clients" }),
+  );
 }
 
 export function ClientEdit() {
   const { id } = useParams();
   const { data, error, reload } = usePoll((signal) => one("clients", id, signal), 0, id);
-  return h("div", { className: "page" }, data ? h(Editing, { key: id, found: data }) : error ? h(Trouble, { error, reload }) : h(Loading));
+  return h(
+    "div",
+    { className: "page" },
+    data ? h(Editing, { key: id, found: data }) : error ? h(Trouble, { error, reload }) : h(Loading),
+  );
 }
 
 /** What is changed is told from the client as the person has found it, whatever has become of it meanwhile. */
@@ -45,15 +54,30 @@ function Form({ start, save, saved, back }) {
     notify(t(saved, { phone: readable(phone) }), { type: "success" });
     navigate(`/clients/${id}/show`);
   });
-  const field = (key) => ({ ...form.input(key), label: t(`resources.clients.fields.${key}`), hint: t(`clients.hint.${key}`) });
-  const picked = (key) => ({ ...field(key), value: form.values[key] || null, onChange: (value) => form.set(key, value ?? "") });
+  const field = (key) => ({
+    ...form.input(key),
+    label: t(`resources.clients.fields.${key}`),
+    hint: t(`clients.hint.${key}`),
+  });
+  const picked = (key) => ({
+    ...field(key),
+    value: form.values[key] || null,
+    onChange: (value) => form.set(key, value ?? ""),
+  });
   return h(
     Card,
     { className: "client-form-card" },
     h(
       "form",
       { className: "form-fields", onSubmit: form.submit, noValidate: true },
-      h(Input, { ...field("phone_number"), type: "tel", inputMode: "tel", autoComplete: "off", autoFocus: true, placeholder: "+7 (916) 123-45-67" }),
+      h(Input, {
+        ...field("phone_number"),
+        type: "tel",
+        inputMode: "tel",
+        autoComplete: "off",
+        autoFocus: true,
+        placeholder: "+7 (916) 123-45-67",
+      }),
       h(Picker, { ...picked("tag"), options: facets.tags.filter((each) => each.value !== ""), free: true }),
       h(Picker, { ...picked("time_zone"), options: allZones(facets.zones) }),
       h(Input, { ...field("phone_code"), inputMode: "numeric", autoComplete: "off" }),

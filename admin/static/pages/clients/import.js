@@ -6,7 +6,7 @@ import { Button, Card, Loading, Notice, PageTitle, Trouble } from "../../kit/par
 import { EncodingChoice } from "./import_encoding.js";
 import { DropZone, Expected } from "./import_file.js";
 import { Preview } from "./import_preview.js";
-import { reached, Running } from "./import_progress.js";
+import { Running, reached } from "./import_progress.js";
 import { Result } from "./import_result.js";
 import { sampleOf, typeOf } from "./import_sample.js";
 
@@ -20,7 +20,8 @@ export function ClientImport() {
 
   const choose = async (file, charset = "") => {
     control.current?.abort();
-    const mine = (control.current = new AbortController());
+    const mine = new AbortController();
+    control.current = mine;
     const show = (next) => mine.signal.aborted || setState({ file, charset, ...next });
     show({ step: "read" });
     try {
@@ -32,17 +33,28 @@ export function ClientImport() {
   const put = (found) => setState((old) => (old.step === "run" ? { ...old, ...found } : old));
   const run = async () => {
     const { file, charset, preview } = state;
-    const mine = (control.current = new AbortController());
+    const mine = new AbortController();
+    control.current = mine;
     const id = randomKey();
     setState({ step: "run", file, charset, preview, id, sent: 0, stored: null, began: performance.now() });
     try {
-      const result = await upload(`/clients/import?key=${id}`, file, { type: typeOf(file, charset), onProgress: (sent) => put({ sent }), signal: mine.signal });
+      const result = await upload(`/clients/import?key=${id}`, file, {
+        type: typeOf(file, charset),
+        onProgress: (sent) => put({ sent }),
+        signal: mine.signal,
+      });
       setState({ step: "done", file, result });
     } catch (error) {
       setState((old) => ({ ...old, step: error.name === "AbortError" ? "cancelled" : "failed", error }));
     }
   };
-  const acts = { choose, run, onStored: (stored) => put({ stored }), again: () => setState(CHOOSING), cancel: () => control.current?.abort() };
+  const acts = {
+    choose,
+    run,
+    onStored: (stored) => put({ stored }),
+    again: () => setState(CHOOSING),
+    cancel: () => control.current?.abort(),
+  };
   return h("div", { className: "page import" }, h(PageTitle, null, t("import.title")), h(Step, { state, acts }));
 }
 
@@ -69,7 +81,9 @@ const Choose = ({ error, file, charset, choose }) =>
     Fragment,
     null,
     error && h(Notice, { tone: "bad", title: t("import.unreadable", { name: file.name }) }, error.message),
-    error && isOfEncoding(error) && h(Card, { title: file.name }, h(EncodingChoice, { charset, onChange: (next) => choose(file, next) })),
+    error &&
+      isOfEncoding(error) &&
+      h(Card, { title: file.name }, h(EncodingChoice, { charset, onChange: (next) => choose(file, next) })),
     h(Card, null, h(DropZone, { onFile: (next) => choose(next) })),
     h(Expected),
   );
@@ -82,7 +96,10 @@ const Stopped = ({ run, acts }) =>
   h(
     Card,
     { title: t(run.step === "cancelled" ? "import.cancelled" : "import.failed", { name: run.file.name }) },
-    run.step === "failed" && (isAway(run.error) ? h(Notice, { tone: "bad" }, t("import.away")) : h(Trouble, { error: run.error, aside: true })),
+    run.step === "failed" &&
+      (isAway(run.error)
+        ? h(Notice, { tone: "bad" }, t("import.away"))
+        : h(Trouble, { error: run.error, aside: true })),
     h("p", null, stoppedWords(run)),
     h(
       "div",
@@ -94,7 +111,8 @@ const Stopped = ({ run, acts }) =>
   );
 
 /** How far it came; before the server has said so, nobody knows. */
-const stoppedWords = (run) => (run.stored ? t("import.stopped_words", { smart_count: reached(run).rows }) : t("import.stopped_unknown"));
+const stoppedWords = (run) =>
+  run.stored ? t("import.stopped_words", { smart_count: reached(run).rows }) : t("import.stopped_unknown");
 
 /** Closing the tab in the middle is asked about. */
 function useLeavingAsked(busy) {

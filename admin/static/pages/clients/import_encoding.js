@@ -1,7 +1,7 @@
 // The encoding of a file, where its bytes do not tell it for sure.
 import { t } from "../../i18n.js";
-import { h } from "../../kit/lib.js";
 import { Select } from "../../kit/fields.js";
+import { h } from "../../kit/lib.js";
 
 /** Those that tables of clients come in, by the names that the server takes as charset. */
 export const ENCODINGS = {
@@ -26,5 +26,8 @@ export const EncodingChoice = ({ charset, shown, onChange }) =>
     className: "import-encoding",
     value: charset,
     onChange,
-    options: [{ value: "", label: t("import.encoding.told") }, ...OFFERED.map((each) => ({ value: each, label: ENCODINGS[each] }))],
+    options: [
+      { value: "", label: t("import.encoding.told") },
+      ...OFFERED.map((each) => ({ value: each, label: ENCODINGS[each] })),
+    ],
   });

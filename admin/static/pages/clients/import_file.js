@@ -13,7 +13,13 @@ const COLUMNS = ["phone_number", "tag", "time_zone"];
 const BOM = "\ufeff"; // Excel takes the file for another encoding without it
 
 const sample = () =>
-  new Blob([BOM, [COLUMNS, ...ROWS.map((row) => COLUMNS.map((key) => row[key]))].map((cells) => `${cells.join(";")}\r\n`).join("")], { type: "text/csv" });
+  new Blob(
+    [
+      BOM,
+      [COLUMNS, ...ROWS.map((row) => COLUMNS.map((key) => row[key]))].map((cells) => `${cells.join(";")}\r\n`).join(""),
+    ],
+    { type: "text/csv" },
+  );
 
 export function DropZone({ onFile }) {
   const [over, setOver] = useState(false);
@@ -29,9 +35,17 @@ export function DropZone({ onFile }) {
       className: `import-drop ${over ? "over" : ""}`,
       onDrop: drop,
       onDragLeave: () => setOver(false),
-      onDragOver: (event) => (event.preventDefault(), setOver(true)),
+      onDragOver: (event) => {
+        event.preventDefault();
+        setOver(true);
+      },
     },
-    h("input", { type: "file", accept: ACCEPTED, "aria-label": t("import.choose"), onChange: (event) => take(event.target.files) }),
+    h("input", {
+      type: "file",
+      accept: ACCEPTED,
+      "aria-label": t("import.choose"),
+      onChange: (event) => take(event.target.files),
+    }),
     h("span", { className: "import-drop-title" }, t("import.drop")),
     h("span", { className: "button primary", "aria-hidden": true }, t("import.choose")),
     h("span", { className: "muted" }, t("import.kinds")),
@@ -42,7 +56,10 @@ export function DropZone({ onFile }) {
 export const Expected = () =>
   h(
     Card,
-    { title: t("import.expected"), actions: h(Button, { onClick: () => saveAs(sample(), "clients-sample.csv") }, t("import.sample")) },
+    {
+      title: t("import.expected"),
+      actions: h(Button, { onClick: () => saveAs(sample(), "clients-sample.csv") }, t("import.sample")),
+    },
     h(Table, { columns: COLUMNS.map((key) => ({ key, label: key })), rows: ROWS }),
     h(
       "ul",

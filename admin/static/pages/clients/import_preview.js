@@ -4,7 +4,7 @@ import { known, number, said, t } from "../../i18n.js";
 import { Fragment, h } from "../../kit/lib.js";
 import { Button, Card, Chip, Facts, Notice } from "../../kit/parts.js";
 import { readable } from "../../kit/words.js";
-import { EncodingChoice, ENCODINGS } from "./import_encoding.js";
+import { ENCODINGS, EncodingChoice } from "./import_encoding.js";
 
 const COLUMNS = ["phone_number", "tag", "time_zone", "phone_code"];
 const TONES = { created: "good", updated: "busy", unchanged: "quiet", repeat: "warn", bad: "bad" };
@@ -17,7 +17,8 @@ function size(bytes) {
   return t(units[step], { value: number(bytes / KIB ** step) });
 }
 
-export const fieldName = (field) => (field === "" ? t("import.whole_line") : (known(`resources.clients.fields.${field}`) ?? field));
+export const fieldName = (field) =>
+  field === "" ? t("import.whole_line") : (known(`resources.clients.fields.${field}`) ?? field);
 
 export function Preview({ file, charset, preview, run, again, choose }) {
   const bad = preview.rows.filter((each) => each.outcome === "bad").length;
@@ -33,12 +34,15 @@ export function Preview({ file, charset, preview, run, again, choose }) {
         h(
           Button,
           { key: "go", kind: "primary", onClick: run, disabled: count === 0 },
-          count === 0 ? t("import.start_nothing") : t(preview.is_whole ? "import.start" : "import.start_about", { smart_count: count }),
+          count === 0
+            ? t("import.start_nothing")
+            : t(preview.is_whole ? "import.start" : "import.start_about", { smart_count: count }),
         ),
       ],
     },
     h(Known, { file, preview, isGuess: preview.is_encoding_in_doubt && !charset }),
-    (preview.is_encoding_in_doubt || charset) && h(EncodingChoice, { charset, shown: true, onChange: (next) => choose(file, next) }),
+    (preview.is_encoding_in_doubt || charset) &&
+      h(EncodingChoice, { charset, shown: true, onChange: (next) => choose(file, next) }),
     preview.format === "csv" && h(Columns, { columns: preview.columns }),
     bad > 0 && h(Notice, { tone: "warn" }, badWords(bad, preview.rows.length, isAll)),
     h("p", { className: "muted" }, t("import.nothing_yet")),
@@ -57,7 +61,10 @@ const Known = ({ file, preview, isGuess }) =>
     wide: true,
     rows: [
       fact("size", size(file.size)),
-      fact("rows", preview.is_whole ? number(preview.estimated_rows) : t("import.about", { count: preview.estimated_rows })),
+      fact(
+        "rows",
+        preview.is_whole ? number(preview.estimated_rows) : t("import.about", { count: preview.estimated_rows }),
+      ),
       fact("encoding", isGuess ? t("import.encoding.guess", { encoding: encodingOf(preview) }) : encodingOf(preview)),
       fact("delimiter", preview.format === "csv" ? t(`import.delimiter.${DELIMITERS[preview.delimiter]}`) : "NDJSON"),
     ],
@@ -140,6 +147,10 @@ const Reasons = ({ errors }) =>
     Fragment,
     null,
     errors.map((each, index) =>
-      h("div", { key: index, className: "reason" }, each.field === "" ? sentence(each.message) : `${fieldName(each.field)}: ${said(each.message)}`),
+      h(
+        "div",
+        { key: index, className: "reason" },
+        each.field === "" ? sentence(each) : `${fieldName(each.field)}: ${said(each)}`,
+      ),
     ),
   );

@@ -33,10 +33,16 @@ export function Running({ run, onStored, cancel }) {
     run.id,
   );
   const { share, rows } = reached(run, seconds);
-  const words = t(run.preview.is_whole ? "import.progress" : "import.progress_about", { rows, total: Math.max(rows, run.preview.estimated_rows) });
+  const words = t(run.preview.is_whole ? "import.progress" : "import.progress_about", {
+    rows,
+    total: Math.max(rows, run.preview.estimated_rows),
+  });
   return h(
     Card,
-    { title: t("import.running", { name: run.file.name }), actions: h(Button, { kind: "danger", onClick: cancel }, t("import.cancel")) },
+    {
+      title: t("import.running", { name: run.file.name }),
+      actions: h(Button, { kind: "danger", onClick: cancel }, t("import.cancel")),
+    },
     h(Bar, { share, sent: run.sent, words }),
     h(
       "div",

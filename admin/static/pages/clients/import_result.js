@@ -19,8 +19,10 @@ function quoted(cell) {
 function rejectedFile(errors) {
   const delimiter = locale() === "ru" ? ";" : ",";
   const head = [t("import.line"), t("import.field"), t("import.reason")];
-  const lines = errors.map((each) => [each.line, fieldName(each.field), sentence(each.message)]);
-  return new Blob([BOM, [head, ...lines].map((cells) => `${cells.map(quoted).join(delimiter)}\r\n`).join("")], { type: "text/csv" });
+  const lines = errors.map((each) => [each.line, fieldName(each.field), sentence(each)]);
+  return new Blob([BOM, [head, ...lines].map((cells) => `${cells.map(quoted).join(delimiter)}\r\n`).join("")], {
+    type: "text/csv",
+  });
 }
 
 export function Result({ file, result, again }) {
@@ -41,7 +43,12 @@ export function Result({ file, result, again }) {
       "div",
       { className: "stats" },
       Object.entries(STATS).map(([key, tone]) =>
-        h(Stat, { key, label: t(`import.result.${key}`), value: number(result[key]), tone: result[key] > 0 ? tone : "" }),
+        h(Stat, {
+          key,
+          label: t(`import.result.${key}`),
+          value: number(result[key]),
+          tone: result[key] > 0 ? tone : "",
+        }),
       ),
     ),
     rejected > 0 && h(Rejected, { file, errors }),
@@ -59,15 +66,20 @@ const Rejected = ({ file, errors }) =>
     Card,
     {
       title: t("import.rejected"),
-      actions: h(Button, { onClick: () => saveAs(rejectedFile(errors), `${file.name.replace(/\.\w+$/, "")}-rejected.csv`) }, t("import.download_rejected")),
+      actions: h(
+        Button,
+        { onClick: () => saveAs(rejectedFile(errors), `${file.name.replace(/\.\w+$/, "")}-rejected.csv`) },
+        t("import.download_rejected"),
+      ),
     },
     h(Table, {
       columns: [
         { key: "line", label: t("import.line"), numeric: true },
         { key: "field", label: t("import.field"), render: (row) => fieldName(row.field) },
-        { key: "message", label: t("import.reason"), render: (row) => sentence(row.message) },
+        { key: "message", label: t("import.reason"), render: (row) => sentence(row) },
       ],
       rows: errors.slice(0, SHOWN),
     }),
-    errors.length > SHOWN && h("p", { className: "muted" }, t("import.more_rejected", { count: SHOWN, total: errors.length })),
+    errors.length > SHOWN &&
+      h("p", { className: "muted" }, t("import.more_rejected", { count: SHOWN, total: errors.length })),
   );

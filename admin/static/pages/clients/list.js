@@ -2,14 +2,14 @@
 import { list, may } from "../../api.js";
 import { t } from "../../i18n.js";
 import { h, Link, useRef, useState } from "../../kit/lib.js";
-import { Button, Card, Empty, Loading, Notice, PageTitle, Stale, Time, Trouble } from "../../kit/parts.js";
 import { Pager, useExistingPage } from "../../kit/pager.js";
+import { Button, Card, Empty, Loading, Notice, PageTitle, Stale, Time, Trouble } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
+import { readable } from "../../kit/words.js";
 import { BulkBar } from "./bulk.js";
 import { ExportButton } from "./export.js";
 import { useFacets } from "./facets.js";
 import { Filters } from "./filters.js";
-import { readable } from "../../kit/words.js";
 import { filterOf, isFiltered, noFilter, useClientQuery } from "./query.js";
 
 const EVERY_MS = 15_000;
@@ -17,7 +17,11 @@ const EVERY_MS = 15_000;
 /** {rows, total, stale, error, reload}: a page of clients; the last one stays in sight until the next one is there. */
 function usePage(query) {
   const asked = { page: query.page, perPage: query.per, order: query.order, filter: filterOf(query) };
-  const { data, error, reload } = usePoll((signal) => list("clients", { ...asked, signal }), EVERY_MS, JSON.stringify(asked));
+  const { data, error, reload } = usePoll(
+    (signal) => list("clients", { ...asked, signal }),
+    EVERY_MS,
+    JSON.stringify(asked),
+  );
   const last = useRef(undefined);
   if (data) last.current = data;
   const shown = data ?? last.current;
@@ -45,7 +49,12 @@ export function ClientList() {
     "div",
     { className: "page clients" },
     h(PageTitle, null, t("clients.title")),
-    h("div", { className: "row spread" }, h(Total, { total, filtered: isFiltered(query) }), h(Actions, { filter, total })),
+    h(
+      "div",
+      { className: "row spread" },
+      h(Total, { total, filtered: isFiltered(query) }),
+      h(Actions, { filter, total }),
+    ),
     h(
       Card,
       null,
@@ -53,13 +62,25 @@ export function ClientList() {
       h(Trouble, { error, reload }),
       chosen.size > 0 && h(BulkBar, { chosen: [...chosen], total, filter, facets, select, done }),
       rows ? h(Rows, { rows, chosen, select, query, change: refilter, stale }) : !error && h(Loading),
-      rows && total > 0 && h(Pager, { page: query.page, perPage: query.per, total, onPage: (page) => change({ page }), onPerPage: (per) => change({ per }) }),
+      rows &&
+        total > 0 &&
+        h(Pager, {
+          page: query.page,
+          perPage: query.per,
+          total,
+          onPage: (page) => change({ page }),
+          onPerPage: (per) => change({ per }),
+        }),
     ),
   );
 }
 
 const Total = ({ total, filtered }) =>
-  h("p", { className: "total", role: "status" }, total !== undefined && t(filtered ? "clients.found" : "clients.total", { smart_count: total }));
+  h(
+    "p",
+    { className: "total", role: "status" },
+    total !== undefined && t(filtered ? "clients.found" : "clients.total", { smart_count: total }),
+  );
 
 const Actions = ({ filter, total }) =>
   h(
@@ -90,9 +111,20 @@ function Rows({ rows, chosen, select, query, change, stale }) {
           "tr",
           null,
           choosable &&
-            h("th", { className: "tick" }, h("input", { type: "checkbox", checked: allHere, onChange: toggleAll, "aria-label": t("clients.choose_page") })),
+            h(
+              "th",
+              { className: "tick" },
+              h("input", {
+                type: "checkbox",
+                checked: allHere,
+                onChange: toggleAll,
+                "aria-label": t("clients.choose_page"),
+              }),
+            ),
           ["phone_number", "tag"].map((key) => h("th", { key, scope: "col" }, t(`resources.clients.fields.${key}`))),
-          ["time_zone", "phone_code"].map((key) => h("th", { key, scope: "col", className: "wide-only" }, t(`resources.clients.fields.${key}`))),
+          ["time_zone", "phone_code"].map((key) =>
+            h("th", { key, scope: "col", className: "wide-only" }, t(`resources.clients.fields.${key}`)),
+          ),
           h(Added, { order: query.order, change }),
         ),
       ),
@@ -139,7 +171,11 @@ const Row = ({ row, choosable, chosen, toggle }) =>
       h(Link, { to: `/clients/${row.id}/show` }, readable(row.phone_number)),
       h("div", { className: "narrow-only muted" }, row.time_zone),
     ),
-    h("td", null, row.tag === "" ? h("span", { className: "muted" }, t("tag.none")) : h("span", { className: "tag" }, row.tag)),
+    h(
+      "td",
+      null,
+      row.tag === "" ? h("span", { className: "muted" }, t("tag.none")) : h("span", { className: "tag" }, row.tag),
+    ),
     h("td", { className: "wide-only" }, row.time_zone),
     h("td", { className: "wide-only" }, row.phone_code),
     h("td", { className: "wide-only" }, h(Time, { value: row.create_time })),

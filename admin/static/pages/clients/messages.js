@@ -1,10 +1,10 @@
 // The messages of one client.
 import { call, list } from "../../api.js";
 import { number, t } from "../../i18n.js";
-import { h, Link, useEffect, useState } from "../../kit/lib.js";
 import { Select } from "../../kit/fields.js";
-import { Card, Loading, StatusChip, Table, Time, Trouble } from "../../kit/parts.js";
+import { h, Link, useEffect, useState } from "../../kit/lib.js";
 import { Pager } from "../../kit/pager.js";
+import { Card, Loading, StatusChip, Table, Time, Trouble } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
 
 const EVERY_MS = 5000;
@@ -23,7 +23,10 @@ export function ClientMessages({ clientId }) {
     JSON.stringify([clientId, asked]),
   );
   const texts = useTexts(data?.data);
-  const statuses = [{ value: "", label: t("clients.messages_all") }, ...STATUSES.map((value) => ({ value, label: t(`status.${value}`) }))];
+  const statuses = [
+    { value: "", label: t("clients.messages_all") },
+    ...STATUSES.map((value) => ({ value, label: t(`status.${value}`) })),
+  ];
   return h(
     Card,
     {
@@ -39,11 +42,21 @@ export function ClientMessages({ clientId }) {
     },
     h(Trouble, { error, reload }),
     data
-      ? h(Table, { columns: columns(texts), rows: data.data, empty: t(asked.status ? "clients.messages_none_such" : "clients.messages_none") })
+      ? h(Table, {
+          columns: columns(texts),
+          rows: data.data,
+          empty: t(asked.status ? "clients.messages_none_such" : "clients.messages_none"),
+        })
       : !error && h(Loading),
     data &&
       data.total > asked.per &&
-      h(Pager, { page: asked.page, perPage: asked.per, total: data.total, onPage: (page) => put({ page }), onPerPage: (per) => put({ per }) }),
+      h(Pager, {
+        page: asked.page,
+        perPage: asked.per,
+        total: data.total,
+        onPage: (page) => put({ page }),
+        onPerPage: (per) => put({ per }),
+      }),
   );
 }
 
@@ -62,14 +75,24 @@ const columns = (texts) => [
   {
     key: "id",
     label: t("clients.message"),
-    render: (row) => h(Link, { className: "nowrap", to: `/messages/${row.id}/show` }, t("clients.message_number", { id: String(row.id) })),
+    render: (row) =>
+      h(
+        Link,
+        { className: "nowrap", to: `/messages/${row.id}/show` },
+        t("clients.message_number", { id: String(row.id) }),
+      ),
   },
   { key: "attempts", label: t("clients.message_attempts"), numeric: true, render: (row) => number(row.attempts) },
   { key: "final_time", label: t("clients.message_final"), render: (row) => h(Time, { value: row.final_time }) },
 ];
 
 const Outcome = ({ row }) =>
-  h("span", { className: "row" }, h(StatusChip, { status: row.status }), row.reason && h("span", { className: "muted" }, t(`reason.${row.reason}`)));
+  h(
+    "span",
+    { className: "row" },
+    h(StatusChip, { status: row.status }),
+    row.reason && h("span", { className: "muted" }, t(`reason.${row.reason}`)),
+  );
 
 /** {mailing id: its text}, of the mailings that the messages are of. */
 function useTexts(messages) {

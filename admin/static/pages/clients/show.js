@@ -4,8 +4,8 @@ import { t } from "../../i18n.js";
 import { h, Link, useNavigate, useNotify, useParams } from "../../kit/lib.js";
 import { Card, Chip, ConfirmButton, Facts, Loading, PageTitle, Time, Trouble } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
-import { ClientMessages } from "./messages.js";
 import { readable } from "../../kit/words.js";
+import { ClientMessages } from "./messages.js";
 
 const EVERY_MS = 15_000;
 
@@ -31,7 +31,8 @@ const Known = ({ client }) =>
       title: readable(client.phone_number),
       className: "client-head",
       actions: [
-        may("clients.edit") && h(Link, { key: "edit", className: "button", to: `/clients/${client.id}` }, t("clients.edit")),
+        may("clients.edit") &&
+          h(Link, { key: "edit", className: "button", to: `/clients/${client.id}` }, t("clients.edit")),
         may("clients.delete") && h(DeleteButton, { key: "delete", client }),
       ],
     },
@@ -66,14 +67,20 @@ function DeleteButton({ client }) {
   };
   return h(
     ConfirmButton,
-    { kind: "danger", label: t("clients.delete"), question: t("clients.delete_one", { phone: readable(client.phone_number) }), onConfirm: remove },
+    {
+      kind: "danger",
+      label: t("clients.delete"),
+      question: t("clients.delete_one", { phone: readable(client.phone_number) }),
+      onConfirm: remove,
+    },
     h(Consequences, { clientId: client.id }),
   );
 }
 
 /** What goes and what stays, in numbers. */
 function Consequences({ clientId }) {
-  const count = async (filter, signal) => (await list("messages", { perPage: 1, filter: { client_id: clientId, ...filter }, signal })).total;
+  const count = async (filter, signal) =>
+    (await list("messages", { perPage: 1, filter: { client_id: clientId, ...filter }, signal })).total;
   const { data } = usePoll(async (signal) => {
     const [all, waiting] = await Promise.all([count({}, signal), count({ status: "pending" }, signal)]);
     return { waiting, past: all - waiting };
@@ -87,4 +94,5 @@ function Consequences({ clientId }) {
   );
 }
 
-const counted = (key, count) => (count === 0 ? t(`clients.delete_${key}_none`) : t(`clients.delete_${key}`, { smart_count: count }));
+const counted = (key, count) =>
+  count === 0 ? t(`clients.delete_${key}_none`) : t(`clients.delete_${key}`, { smart_count: count });

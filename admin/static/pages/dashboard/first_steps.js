@@ -6,7 +6,8 @@ import { Card, Chip, Notice } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
 
 const POLL_MS = 5000;
-const readClients = (signal) => rest("/clients", { query: { page_size: 1 }, signal }).then((answer) => answer.total_size);
+const readClients = (signal) =>
+  rest("/clients", { query: { page_size: 1 }, signal }).then((answer) => answer.total_size);
 
 /** Whether nothing was ever sent here and nothing is planned. */
 export const isNew = (overview) => overview.message_counts.total === 0 && overview.mailings_total === 0;
@@ -23,10 +24,21 @@ export function FirstSteps() {
       "ol",
       null,
       h(Step, {
-        name: "clients", done: some, to: "/clients/import", label: t("steps.clients_do"), first: !some,
+        name: "clients",
+        done: some,
+        to: "/clients/import",
+        label: t("steps.clients_do"),
+        first: !some,
         words: some ? t("steps.clients_done", { smart_count: clients }) : t("steps.clients_words"),
       }),
-      h(Step, { name: "mailing", done: false, to: "/mailings/create", label: t("dashboard.register"), first: some, words: t("steps.mailing_words") }),
+      h(Step, {
+        name: "mailing",
+        done: false,
+        to: "/mailings/create",
+        label: t("dashboard.register"),
+        first: some,
+        words: t("steps.mailing_words"),
+      }),
     ),
   );
 }
@@ -35,6 +47,12 @@ const Step = ({ name, done, to, label, first, words }) =>
   h(
     "li",
     { className: done ? "done" : "" },
-    h("div", null, h("strong", null, t(`steps.${name}`)), done && h(Chip, { tone: "good" }, t("steps.done")), h("p", { className: "muted" }, words)),
+    h(
+      "div",
+      null,
+      h("strong", null, t(`steps.${name}`)),
+      done && h(Chip, { tone: "good" }, t("steps.done")),
+      h("p", { className: "muted" }, words),
+    ),
     h(Link, { className: `button ${first ? "primary" : ""}`, to }, label),
   );

@@ -1,5 +1,5 @@
 // How the provider and the engine do, in words.
-import { duration, fromNow, latency, number, percent, perSecond, said, t } from "../../i18n.js";
+import { duration, fromNow, latency, number, percent, perSecond, saidOfCall, t } from "../../i18n.js";
 import { h, Link } from "../../kit/lib.js";
 import { Card, Chip, Facts } from "../../kit/parts.js";
 import { quoteOf } from "../messages/words.js";
@@ -8,7 +8,11 @@ const BREAKER_TONES = { closed: "good", open: "bad", blocked: "bad" };
 
 /** The breaker's state as a chip; a provider that nobody has called lately is not called good. */
 export const BreakerChip = ({ breaker: { state, detail }, idle }) =>
-  h(Chip, { tone: idle ? "quiet" : detail ? "bad" : BREAKER_TONES[state] }, t(idle ? "provider.idle" : state === "closed" && detail ? "provider.odd" : `provider.${state}`));
+  h(
+    Chip,
+    { tone: idle ? "quiet" : detail ? "bad" : BREAKER_TONES[state] },
+    t(idle ? "provider.idle" : state === "closed" && detail ? "provider.odd" : `provider.${state}`),
+  );
 
 /** Whether all is well as far as anybody knows: nobody has called the provider lately. */
 export const isIdle = (breaker, provider) => isWell(breaker) && provider?.calls === 0;
@@ -20,7 +24,7 @@ export const isWell = ({ state, detail }) => state === "closed" && !detail;
 export function causeOf({ detail }) {
   const [status] = /^HTTP \d+/.exec(detail) ?? [];
   const quote = status && quoteOf({ http_status: status, detail });
-  return quote ? `${status}: ${quote}` : said(detail);
+  return quote ? `${status}: ${quote}` : saidOfCall(detail);
 }
 
 /** The rows of Facts that say what the breaker waits for; none while all is well. */
@@ -65,20 +69,29 @@ export function ProviderCard({ provider }) {
   return h(
     Card,
     { title: t("provider.title"), actions: h(BreakerChip, { breaker, idle }) },
-    idle ? h("p", { className: "plain muted" }, t("provider.idle_means")) : h(Facts, { rows: [...breakerFacts(breaker), ...callFacts(provider)] }),
+    idle
+      ? h("p", { className: "plain muted" }, t("provider.idle_means"))
+      : h(Facts, { rows: [...breakerFacts(breaker), ...callFacts(provider)] }),
   );
 }
 
 export const EngineCard = ({ engine }) =>
   h(
     Card,
-    { title: t("dashboard.engine"), actions: h(Link, { className: "button", to: "/engine" }, t("dashboard.open_engine")) },
+    {
+      title: t("dashboard.engine"),
+      actions: h(Link, { className: "button", to: "/engine" }, t("dashboard.open_engine")),
+    },
     h(Facts, {
       rows: [
         {
           key: "sending",
           label: t("dashboard.sending"),
-          value: h(Chip, { tone: engine.sending === "running" ? "good" : "warn" }, t(`dashboard.sending_${engine.sending}`)),
+          value: h(
+            Chip,
+            { tone: engine.sending === "running" ? "good" : "warn" },
+            t(`dashboard.sending_${engine.sending}`),
+          ),
         },
         {
           key: "flight",

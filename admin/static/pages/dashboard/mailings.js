@@ -22,12 +22,17 @@ export function MailingsCard({ overview }) {
   const [all, setAll] = useState(false);
   const whole = all || mailings.length <= SHOWN + 1; // a button in place of a single one would save nothing
   const shown = whole ? mailings : mailings.slice(0, SHOWN);
-  const register = may("mailings.add") && h(Link, { className: "button primary", to: "/mailings/create" }, t("dashboard.register"));
+  const register =
+    may("mailings.add") && h(Link, { className: "button primary", to: "/mailings/create" }, t("dashboard.register"));
   return h(
     Card,
     { title: t("dashboard.running"), actions: register, className: "mailings-now" },
     mailings.length === 0 && h("p", { className: "plain muted" }, t("dashboard.nothing_runs")),
-    h("ul", null, shown.map((brief) => h(Row, { key: brief.mailing_id, brief, held }))),
+    h(
+      "ul",
+      null,
+      shown.map((brief) => h(Row, { key: brief.mailing_id, brief, held })),
+    ),
     !whole && h(Button, { onClick: () => setAll(true) }, t("dashboard.show_all", { count: mailings.length - SHOWN })),
     whole && total > mailings.length && h(Link, { to: "/mailings" }, t("dashboard.more", { count: total })),
   );
@@ -58,7 +63,8 @@ function Row({ brief, held }) {
 }
 
 /** When the next messages go out, if nobody's hours are open now; or null. */
-const opensAt = ({ state, message_counts: counts, next_open_time: opens }) => (state === "active" && counts.pending > 0 ? opens : null);
+const opensAt = ({ state, message_counts: counts, next_open_time: opens }) =>
+  state === "active" && counts.pending > 0 ? opens : null;
 
 /** How a mailing goes on, in a sentence. */
 function wordsOf(brief, held) {

@@ -11,7 +11,15 @@ export function TimelineCard({ overview }) {
   const long = period === "day";
   return h(
     Card,
-    { title: t("dashboard.timeline"), actions: h(Segments, { label: t("dashboard.period"), value: period, options: periods(), onChange: setPeriod }) },
-    h(TimePlot, { points: long ? overview.last_day : overview.last_hour, series: fates(), label: t(`dashboard.timeline_${period}`), long }),
+    {
+      title: t("dashboard.timeline"),
+      actions: h(Segments, { label: t("dashboard.period"), value: period, options: periods(), onChange: setPeriod }),
+    },
+    h(TimePlot, {
+      points: long ? overview.last_day : overview.last_hour,
+      series: fates(),
+      label: t(`dashboard.timeline_${period}`),
+      long,
+    }),
   );
 }

@@ -19,7 +19,9 @@ export function Warnings({ overview, reload }) {
   return h(
     "div",
     { className: "warnings" },
-    shown.map((each) => h(Warning, { key: `${each.code} ${each.mailing_id} ${each.name}`, warning: each, overview, reload })),
+    shown.map((each) =>
+      h(Warning, { key: `${each.code} ${each.mailing_id} ${each.name}`, warning: each, overview, reload }),
+    ),
     left.length > 0 && h(Notice, { tone: "warn" }, t("warning.more_mailings", { smart_count: left.length })),
   );
 }
@@ -30,7 +32,11 @@ const engineLink = () => h(Link, { className: "button", to: "/engine" }, t("dash
 
 const KINDS = {
   provider_token_refused: () =>
-    h(Notice, { tone: "bad", title: t("warning.provider_token_refused"), action: engineLink() }, t("provider.blocked_do")),
+    h(
+      Notice,
+      { tone: "bad", title: t("warning.provider_token_refused"), action: engineLink() },
+      t("provider.blocked_do"),
+    ),
   provider_unreachable: ({ overview }) => h(Unreachable, { breaker: overview.provider.breaker }),
   sending_paused: ({ overview, reload }) => {
     const action = isAdmin() ? h(SendingButton, { engine: overview.engine, overview, onChange: reload }) : engineLink();
@@ -38,7 +44,11 @@ const KINDS = {
     return h(Notice, { tone: "warn", title: t("warning.sending_paused"), action }, words);
   },
   engine_lost: ({ warning }) =>
-    h(Notice, { tone: "bad", title: t("warning.engine_lost", { name: warning.name }), action: engineLink() }, t("warning.engine_lost_words")),
+    h(
+      Notice,
+      { tone: "bad", title: t("warning.engine_lost", { name: warning.name }), action: engineLink() },
+      t("warning.engine_lost_words"),
+    ),
   actor_unhealthy: ({ warning }) => {
     const title = t("warning.actor_unhealthy", { part: partName(warning.name) });
     return h(Notice, { tone: "bad", title, action: engineLink() }, t("warning.actor_unhealthy_words"));
@@ -54,14 +64,20 @@ function Unreachable({ breaker }) {
     breaker.next_probe_time && `${t("provider.next_try")}: ${clock(breaker.next_probe_time, true)}`,
     t("provider.open_do"),
   ];
-  return h(Notice, { tone: "bad", title: t("warning.provider_unreachable"), action: engineLink() }, lines.filter(Boolean).join("\n"));
+  return h(
+    Notice,
+    { tone: "bad", title: t("warning.provider_unreachable"), action: engineLink() },
+    lines.filter(Boolean).join("\n"),
+  );
 }
 
 function OfMailing({ warning, overview, edit, count }) {
   const id = warning.mailing_id;
   const brief = overview.mailings.find((each) => each.mailing_id === id);
   const change = edit && may("mailings.edit");
-  const way = change ? { to: `/mailings/${id}`, words: "warning.change_mailing" } : { to: `/mailings/${id}/show`, words: "warning.open_mailing" };
+  const way = change
+    ? { to: `/mailings/${id}`, words: "warning.change_mailing" }
+    : { to: `/mailings/${id}/show`, words: "warning.open_mailing" };
   return h(
     Notice,
     {
@@ -69,7 +85,10 @@ function OfMailing({ warning, overview, edit, count }) {
       title: t(`warning.${warning.code}`, { text: titleOf(brief, TITLE_MAX) }),
       action: h(Link, { className: "button", to: way.to }, t(way.words)),
     },
-    t(`warning.${warning.code}_words`, { smart_count: count ?? brief.message_counts.pending, end: momentOrClock(brief.end_time) }),
+    t(`warning.${warning.code}_words`, {
+      smart_count: count ?? brief.message_counts.pending,
+      end: momentOrClock(brief.end_time),
+    }),
   );
 }
 

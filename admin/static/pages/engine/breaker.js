@@ -10,7 +10,11 @@ export function BreakerCard({ breaker, provider }) {
   return h(
     Card,
     { title: t("provider.title"), actions: h(BreakerChip, { breaker, idle }), className: "upright" },
-    h("p", { className: "plain" }, t(`provider.${idle ? "idle" : breaker.state === "closed" && !isWell(breaker) ? "odd" : breaker.state}_means`)),
+    h(
+      "p",
+      { className: "plain" },
+      t(`provider.${idle ? "idle" : breaker.state === "closed" && !isWell(breaker) ? "odd" : breaker.state}_means`),
+    ),
     breaker.state !== "closed" && h("p", { className: "plain" }, h("strong", null, t(`provider.${breaker.state}_do`))),
     h(Facts, { rows: [...breakerFacts(breaker), ...(provider ? callFacts(provider) : [])] }),
   );

@@ -12,7 +12,11 @@ const EDGES = { left: 44, right: 4, top: 8, bottom: 22 };
 export function useRates(data) {
   const [rates, setRates] = useState([]);
   useEffect(() => {
-    if (data) setRates((old) => [...old.filter((each) => data.at - each.at < KEPT_MS), { at: data.at, rate: data.engine.rate_per_second }]);
+    if (data)
+      setRates((old) => [
+        ...old.filter((each) => data.at - each.at < KEPT_MS),
+        { at: data.at, rate: data.engine.rate_per_second },
+      ]);
   }, [data]);
   return rates;
 }
@@ -33,17 +37,30 @@ export function RatePlot({ rates, limit }) {
     { className: "plot", ref },
     h(
       "svg",
-      { width, height: HEIGHT, role: "img", "aria-label": t("engine.throughput_label", { minutes: MINUTES, now: speed(last.rate), top: speed(most) }) },
+      {
+        width,
+        height: HEIGHT,
+        role: "img",
+        "aria-label": t("engine.throughput_label", { minutes: MINUTES, now: speed(last.rate), top: speed(most) }),
+      },
       [0, top / 2, top].map((rate) => h(Grid, { key: rate, rate, scale, width })),
       h(Line, { rates, scale }),
-      inReach && h("line", { className: "limit", x1: EDGES.left, x2: width - EDGES.right, y1: scale.y(limit), y2: scale.y(limit) }),
+      inReach &&
+        h("line", {
+          className: "limit",
+          x1: EDGES.left,
+          x2: width - EDGES.right,
+          y1: scale.y(limit),
+          y2: scale.y(limit),
+        }),
       h(Times, { last, scale, width }),
     ),
     h(
       "figcaption",
       { className: "legend" },
       h("span", null, h("i", { className: "fill-rate" }), t("engine.throughput_legend")),
-      inReach && h("span", null, h("i", { className: "fill-limit" }), t("engine.limit_legend", { value: perSecond(limit) })),
+      inReach &&
+        h("span", null, h("i", { className: "fill-limit" }), t("engine.limit_legend", { value: perSecond(limit) })),
     ),
   );
 }
@@ -75,7 +92,13 @@ const Times = ({ last, scale, width }) =>
     .map((minutes) =>
       h(
         "text",
-        { key: minutes, className: "axis", x: scale.x(last.at - minutes * 60_000), y: HEIGHT - 6, textAnchor: minutes ? "middle" : "end" },
+        {
+          key: minutes,
+          className: "axis",
+          x: scale.x(last.at - minutes * 60_000),
+          y: HEIGHT - 6,
+          textAnchor: minutes ? "middle" : "end",
+        },
         minutes === 0 ? t("time.now") : t("engine.minutes_ago", { value: minutes }),
       ),
     );

@@ -35,7 +35,11 @@ export function SendingButton({ engine, overview, onChange }) {
     ConfirmButton,
     {
       // Another key: a dialog that asks to pause must not turn into one that asks to resume, under the person's finger.
-      key: verb, label: t(`engine.${verb}`), question: t(`engine.${verb}_question`), kind: paused ? "primary" : "danger", onConfirm: act,
+      key: verb,
+      label: t(`engine.${verb}`),
+      question: t(`engine.${verb}_question`),
+      kind: paused ? "primary" : "danger",
+      onConfirm: act,
     },
     h("p", { className: "plain" }, t(`engine.${verb}_words`)),
     h(Facts, { rows: numbers }),
@@ -57,5 +61,7 @@ export const SendingCard = ({ engine, overview, onChange }) =>
       className: "upright",
     },
     h("p", { className: "plain" }, sendingWords(engine)),
-    isAdmin() ? h(SendingButton, { engine, overview, onChange }) : h("p", { className: "plain muted" }, t("engine.only_admins")),
+    isAdmin()
+      ? h(SendingButton, { engine, overview, onChange })
+      : h("p", { className: "plain muted" }, t("engine.only_admins")),
   );

@@ -1,8 +1,8 @@
 // Workers and rate, changed live by an admin; others see them.
 import { isAdmin } from "../../api.js";
 import { number, t } from "../../i18n.js";
-import { h, useEffect, useNotify, useState } from "../../kit/lib.js";
 import { Input } from "../../kit/fields.js";
+import { h, useEffect, useNotify, useState } from "../../kit/lib.js";
 import { Button, Card, Facts } from "../../kit/parts.js";
 import { limitWords } from "../dashboard/health.js";
 import { patchEngine } from "./sending.js";
@@ -21,7 +21,9 @@ const Changed = ({ engine, onChange }) => [
 ];
 
 const Seen = ({ engine }) =>
-  h(Facts, { rows: SETTINGS.map(({ name, shown }) => ({ key: name, label: t(`engine.${name}`), value: shown(engine[name]) })) });
+  h(Facts, {
+    rows: SETTINGS.map(({ name, shown }) => ({ key: name, label: t(`engine.${name}`), value: shown(engine[name]) })),
+  });
 
 /** A number with a button; what the engine says against it stands below. Until it is touched it shows what holds. */
 function Setting({ setting: { name, shown, sent }, value, onChange }) {
@@ -53,9 +55,20 @@ function Setting({ setting: { name, shown, sent }, value, onChange }) {
     "form",
     { className: "setting", onSubmit: save, noValidate: true },
     h(Input, {
-      label: t(`engine.${name}`), hint: t(`engine.${name}_hint`), error, type: "number", step: "any", inputMode: "decimal",
-      value: draft ?? current, onChange: setDraft, placeholder: name === "rate_limit" ? t("engine.no_limit") : undefined,
-      after: h(Button, { type: "submit", kind: "primary", busy, disabled: draft === null || draft === current }, t("action.save")),
+      label: t(`engine.${name}`),
+      hint: t(`engine.${name}_hint`),
+      error,
+      type: "number",
+      step: "any",
+      inputMode: "decimal",
+      value: draft ?? current,
+      onChange: setDraft,
+      placeholder: name === "rate_limit" ? t("engine.no_limit") : undefined,
+      after: h(
+        Button,
+        { type: "submit", kind: "primary", busy, disabled: draft === null || draft === current },
+        t("action.save"),
+      ),
     }),
   );
 }

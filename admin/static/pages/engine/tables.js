@@ -22,7 +22,11 @@ export function EnginesCard({ engine }) {
     h(Table, {
       rows,
       columns: [
-        { key: "name", label: t("engine.name"), render: (row) => h(EngineName, { row, answers: row.id === engine.engine_id }) },
+        {
+          key: "name",
+          label: t("engine.name"),
+          render: (row) => h(EngineName, { row, answers: row.id === engine.engine_id }),
+        },
         { key: "start", label: t("engine.started"), render: (row) => h(Time, { value: row.start_time }) },
         { key: "heartbeat", label: t("engine.heartbeat"), render: (row) => ago(row.silent) },
         { key: "workers", label: t("engine.workers"), numeric: true },
@@ -49,7 +53,8 @@ export function partName(name) {
   return worker ? t("engine.part.worker", { number: worker[1] }) : t(`engine.part.${name}`, { _: name });
 }
 
-const stateOf = ({ healthy }) => h(Chip, { tone: healthy ? "good" : "bad" }, t(healthy ? "engine.well" : "engine.unwell"));
+const stateOf = ({ healthy }) =>
+  h(Chip, { tone: healthy ? "good" : "bad" }, t(healthy ? "engine.well" : "engine.unwell"));
 
 export const ActorsCard = ({ actors }) =>
   h(
@@ -58,10 +63,18 @@ export const ActorsCard = ({ actors }) =>
     h(Table, {
       rows: actors.map((each) => ({ ...each, id: each.name })),
       columns: [
-        { key: "name", label: t("engine.part"), render: (row) => h("span", { className: "cell-words" }, partName(row.name)) },
+        {
+          key: "name",
+          label: t("engine.part"),
+          render: (row) => h("span", { className: "cell-words" }, partName(row.name)),
+        },
         { key: "healthy", label: t("engine.state"), render: stateOf },
         { key: "restarts", label: t("engine.restarts"), numeric: true },
-        { key: "detail", label: t("engine.last_failure"), render: (row) => h("span", { className: "cell-words" }, row.detail || "—") },
+        {
+          key: "detail",
+          label: t("engine.last_failure"),
+          render: (row) => h("span", { className: "cell-words" }, row.detail || "—"),
+        },
       ],
     }),
   );

@@ -1,8 +1,8 @@
 // What can be done with a mailing; each asks first, and says in numbers what will come of it.
 import { call, may, rest } from "../../api.js";
+import { moment, t } from "../../i18n.js";
 import { h, Link, useNavigate, useNotify } from "../../kit/lib.js";
 import { ConfirmButton } from "../../kit/parts.js";
-import { moment, t } from "../../i18n.js";
 import { isOpen } from "./parts.js";
 
 /** `reload`: show what has become of it. */
@@ -12,8 +12,11 @@ export function Actions({ mailing, reload }) {
     "div",
     { className: "row" },
     isOpen(mailing) && may("mailings.edit") && h(mailing.state === "paused" ? Resume : Pause, parts),
-    isOpen(mailing) && may("mailings.edit") && h(Link, { className: "button", to: `/mailings/${mailing.id}` }, t("mailings.action.edit")),
-    may("mailings.add") && h(Link, { className: "button", to: "/mailings/create", state: { copy: mailing } }, t("mailings.action.copy")),
+    isOpen(mailing) &&
+      may("mailings.edit") &&
+      h(Link, { className: "button", to: `/mailings/${mailing.id}` }, t("mailings.action.edit")),
+    may("mailings.add") &&
+      h(Link, { className: "button", to: "/mailings/create", state: { copy: mailing } }, t("mailings.action.copy")),
     isOpen(mailing) && may("mailings.edit") && h(Cancel, parts),
     may("mailings.delete") && h(Delete, parts),
   );
@@ -32,7 +35,12 @@ async function steer(mailing, verb, reload) {
 }
 
 /** The sentences that a dialog says. */
-const Words = ({ lines }) => h("div", { className: "m-dialog-words" }, lines.filter(Boolean).map((line) => h("p", { key: line }, line)));
+const Words = ({ lines }) =>
+  h(
+    "div",
+    { className: "m-dialog-words" },
+    lines.filter(Boolean).map((line) => h("p", { key: line }, line)),
+  );
 
 const waiting = (key, { pending }) => t(pending > 0 ? key : "mailings.dialog.nothing", { smart_count: pending });
 const out = ({ sent }) => t("mailings.dialog.sent", { smart_count: sent });
@@ -41,12 +49,16 @@ const Pause = ({ mailing, reload }) =>
   h(
     ConfirmButton,
     {
-      label: t("mailings.action.pause"), kind: "primary", question: t("mailings.pause.question"), confirmLabel: t("mailings.action.pause"),
+      label: t("mailings.action.pause"),
+      kind: "primary",
+      question: t("mailings.pause.question"),
+      confirmLabel: t("mailings.action.pause"),
       onConfirm: () => steer(mailing, "pause", reload),
     },
     h(Words, {
       lines: [
-        waiting("mailings.pause.waiting", mailing.message_counts), out(mailing.message_counts),
+        waiting("mailings.pause.waiting", mailing.message_counts),
+        out(mailing.message_counts),
         t("mailings.pause.end", { end: moment(mailing.end_time) }),
       ],
     }),
@@ -60,7 +72,10 @@ function Resume({ mailing, reload }) {
   return h(
     ConfirmButton,
     {
-      label: t("mailings.action.resume"), kind: "primary", question: t("mailings.resume.question"), confirmLabel: t("mailings.action.resume"),
+      label: t("mailings.action.resume"),
+      kind: "primary",
+      question: t("mailings.resume.question"),
+      confirmLabel: t("mailings.action.resume"),
       onConfirm: () => steer(mailing, "resume", reload),
     },
     h(Words, { lines: [words, out(mailing.message_counts)] }),
@@ -71,10 +86,20 @@ const Cancel = ({ mailing, reload }) =>
   h(
     ConfirmButton,
     {
-      label: t("mailings.action.cancel"), kind: "danger", question: t("mailings.cancel.question"), confirmLabel: t("mailings.cancel.yes"),
-      closeLabel: t("mailings.cancel.no"), onConfirm: () => steer(mailing, "cancel", reload),
+      label: t("mailings.action.cancel"),
+      kind: "danger",
+      question: t("mailings.cancel.question"),
+      confirmLabel: t("mailings.cancel.yes"),
+      closeLabel: t("mailings.cancel.no"),
+      onConfirm: () => steer(mailing, "cancel", reload),
     },
-    h(Words, { lines: [waiting("mailings.cancel.waiting", mailing.message_counts), out(mailing.message_counts), t("mailings.cancel.final")] }),
+    h(Words, {
+      lines: [
+        waiting("mailings.cancel.waiting", mailing.message_counts),
+        out(mailing.message_counts),
+        t("mailings.cancel.final"),
+      ],
+    }),
   );
 
 function Delete({ mailing }) {
@@ -89,8 +114,12 @@ function Delete({ mailing }) {
   return h(
     ConfirmButton,
     {
-      label: t("mailings.action.delete"), kind: "danger", question: t("mailings.delete.question", { id: String(mailing.id) }),
-      confirmLabel: t("mailings.delete.yes"), closeLabel: t("mailings.delete.no"), onConfirm: remove,
+      label: t("mailings.action.delete"),
+      kind: "danger",
+      question: t("mailings.delete.question", { id: String(mailing.id) }),
+      confirmLabel: t("mailings.delete.yes"),
+      closeLabel: t("mailings.delete.no"),
+      onConfirm: remove,
     },
     h(Words, {
       lines: [

@@ -1,9 +1,10 @@
 // A mailing's statistics: when, why not, and to whom.
+
+import { duration, latency, number, t } from "../../i18n.js";
 import { h, useState } from "../../kit/lib.js";
 import { Card, Segments, Stat, Table } from "../../kit/parts.js";
 import { fates, ShareBars, TimePlot } from "../../kit/plot.js";
 import { MessagesLink } from "../../kit/words.js";
-import { duration, latency, number, t } from "../../i18n.js";
 import { tagName } from "./parts.js";
 import { timelineBars } from "./times.js";
 
@@ -20,7 +21,13 @@ export function Timeline({ mailing, stats }) {
     Card,
     { title: t("mailings.timeline"), actions: points.length > 0 && h("span", { className: "muted small" }, words) },
     points.length
-      ? h(TimePlot, { points, series: fates(), label: `${t("mailings.timeline")}, ${words}`, long: seconds >= HOUR_SECONDS, seconds: seconds < 60 })
+      ? h(TimePlot, {
+          points,
+          series: fates(),
+          label: `${t("mailings.timeline")}, ${words}`,
+          long: seconds >= HOUR_SECONDS,
+          seconds: seconds < 60,
+        })
       : h("p", { className: "muted" }, t("mailings.timeline.empty")),
   );
 }
@@ -67,7 +74,11 @@ export function Breakdown({ stats }) {
       actions: h(Segments, { label: t("mailings.breakdown"), value: chosen, options: groups(), onChange: setChosen }),
     },
     rows.length === 0 && h("p", { className: "muted" }, t("mailings.breakdown.empty")),
-    h("dl", { className: "share-bars m-stacked", "aria-label": group.label }, rows.map((row) => h(GroupRow, { key: row.key, row, top }))),
+    h(
+      "dl",
+      { className: "share-bars m-stacked", "aria-label": group.label },
+      rows.map((row) => h(GroupRow, { key: row.key, row, top })),
+    ),
     rows.length > 0 && h(Legend),
   );
 }
@@ -75,12 +86,17 @@ export function Breakdown({ stats }) {
 /** The largest groups, and one for all others. */
 function largest(counts, name) {
   const all = Object.entries(counts)
-    .map(([key, each]) => ({ key: `= ${key}`, label: key === DELETED ? t("mailings.breakdown.deleted") : name(key), ...each }))
+    .map(([key, each]) => ({
+      key: `= ${key}`,
+      label: key === DELETED ? t("mailings.breakdown.deleted") : name(key),
+      ...each,
+    }))
     .sort((one, other) => other.total - one.total);
   if (all.length <= ROWS_MAX + 1) return all;
   const others = all.slice(ROWS_MAX);
   const rest = { key: "rest", label: t("mailings.breakdown.rest", { smart_count: others.length }) };
-  for (const key of ["sent", "not_sent", "pending", "total"]) rest[key] = others.reduce((sum, each) => sum + each[key], 0);
+  for (const key of ["sent", "not_sent", "pending", "total"])
+    rest[key] = others.reduce((sum, each) => sum + each[key], 0);
   return [...all.slice(0, ROWS_MAX), rest];
 }
 
@@ -94,7 +110,13 @@ function GroupRow({ row, top }) {
     h(
       "dd",
       null,
-      h("span", { className: "share-bar" }, part("sent", "fill-sent"), part("not_sent", "fill-not-sent"), part("pending", "fill-pending")),
+      h(
+        "span",
+        { className: "share-bar" },
+        part("sent", "fill-sent"),
+        part("not_sent", "fill-not-sent"),
+        part("pending", "fill-pending"),
+      ),
       h("span", { className: "share-value" }, t("progress.label", { done: row.sent, total: row.total })),
     ),
   );
@@ -104,15 +126,22 @@ const Legend = () =>
   h(
     "div",
     { className: "legend" },
-    [["sent", "fill-sent"], ["not_sent", "fill-not-sent"], ["pending", "fill-pending"]].map(([key, className]) =>
-      h("span", { key }, h("i", { className }), t(`status.${key}`)),
-    ),
+    [
+      ["sent", "fill-sent"],
+      ["not_sent", "fill-not-sent"],
+      ["pending", "fill-pending"],
+    ].map(([key, className]) => h("span", { key }, h("i", { className }), t(`status.${key}`))),
   );
 
 /** What the provider answered, and how fast, for the technically minded. */
 export function Technical({ stats }) {
   const { attempts, latency_seconds: times } = stats;
-  const rows = Object.entries(attempts.by_http_status).map(([status, count]) => ({ id: status, status, meaning: meaning(Number(status)), count }));
+  const rows = Object.entries(attempts.by_http_status).map(([status, count]) => ({
+    id: status,
+    status,
+    meaning: meaning(Number(status)),
+    count,
+  }));
   return h(
     Card,
     { className: "m-technical" },
@@ -124,8 +153,14 @@ export function Technical({ stats }) {
       h(
         "div",
         { className: "stats" },
-        h(Stat, { label: t("mailings.attempts"), value: number(attempts.total), hint: t("mailings.retried", { smart_count: attempts.retried }) }),
-        ["p50", "p95", "p99"].map((key) => h(Stat, { key, label: t(`mailings.latency.${key}`), value: latency(times[key]) })),
+        h(Stat, {
+          label: t("mailings.attempts"),
+          value: number(attempts.total),
+          hint: t("mailings.retried", { smart_count: attempts.retried }),
+        }),
+        ["p50", "p95", "p99"].map((key) =>
+          h(Stat, { key, label: t(`mailings.latency.${key}`), value: latency(times[key]) }),
+        ),
       ),
       h(Table, {
         caption: t("mailings.by_status"),
@@ -140,7 +175,7 @@ export function Technical({ stats }) {
   );
 }
 
-/** What a status of the provider means here (SPEC 2, rule 6). */
+/** What a status of the provider means here (docs/behaviour.md, rule 6). */
 function meaning(status) {
   if (status === 0) return t("mailings.answer.none");
   if (status < 300) return t("mailings.answer.good");

@@ -9,12 +9,24 @@ export const FIELDS = ["text", "filter", "start_time", "end_time", "local_hours"
 
 /** The values of a new mailing; a start of null is "at once". */
 export const blank = () => ({
-  text: "", filter: { tags: [], phone_codes: [] }, start_time: null, end_time: after(null, DAY), local_hours: null, rate_limit: "", on_uncertain: "resend",
+  text: "",
+  filter: { tags: [], phone_codes: [] },
+  start_time: null,
+  end_time: after(null, DAY),
+  local_hours: null,
+  rate_limit: "",
+  on_uncertain: "resend",
 });
 
 /** A registered mailing as the form holds it. */
 export const valuesOf = ({ text, filter, start_time, end_time, local_hours, rate_limit, on_uncertain }) => ({
-  text, filter, start_time, end_time, local_hours, rate_limit: rate_limit === null ? "" : String(rate_limit), on_uncertain,
+  text,
+  filter,
+  start_time,
+  end_time,
+  local_hours,
+  rate_limit: rate_limit === null ? "" : String(rate_limit),
+  on_uncertain,
 });
 
 /** The same mailing once more: at once, and for as long as the first one, but a day at least. */
@@ -24,8 +36,22 @@ export function copyOf(mailing) {
 }
 
 /** The values as the engine takes them. */
-export const bodyOf = ({ text, filter, start_time: start, end_time: end, local_hours, rate_limit: rate, on_uncertain }) => ({
-  text, filter, start_time: start ?? new Date().toISOString(), end_time: end, local_hours, rate_limit: rate.trim() ? rateOf(rate) : null, on_uncertain,
+export const bodyOf = ({
+  text,
+  filter,
+  start_time: start,
+  end_time: end,
+  local_hours,
+  rate_limit: rate,
+  on_uncertain,
+}) => ({
+  text,
+  filter,
+  start_time: start ?? new Date().toISOString(),
+  end_time: end,
+  local_hours,
+  rate_limit: rate.trim() ? rateOf(rate) : null,
+  on_uncertain,
 });
 
 const rateOf = (typed) => Number(typed.trim().replace(",", "."));
@@ -68,7 +94,9 @@ function rateProblem(typed) {
 
 /** The fields that an error of the engine names, in words, and what it says beside them. */
 export function refusal(error) {
-  const fields = Object.fromEntries(Object.entries(error.body?.errors ?? {}).filter(([field]) => FIELDS.includes(field)));
+  const fields = Object.fromEntries(
+    Object.entries(error.body?.errors ?? {}).filter(([field]) => FIELDS.includes(field)),
+  );
   // With a time to try again it is the first try of the same click that still runs.
   if (error.status === 409 && !error.retrySeconds) return { fields, whole: t("mailings.closed_form") };
   if (isAway(error)) return { fields, whole: t("mailings.form.away") };

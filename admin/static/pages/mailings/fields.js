@@ -1,10 +1,11 @@
 // The form's fields. Each is told its value, and what is wrong with it.
-import { h, useId, useRef, useState } from "../../kit/lib.js";
-import { Field } from "../../kit/fields.js";
-import { Button } from "../../kit/parts.js";
+
 import { t, timeZone } from "../../i18n.js";
+import { Field } from "../../kit/fields.js";
+import { h, useId, useRef, useState } from "../../kit/lib.js";
+import { Button } from "../../kit/parts.js";
 import { countSegments, dearCharacters, lengthOf, TEXT_MAX } from "./sms.js";
-import { after, lasting, ends, fromLocal, starts, toLocal } from "./times.js";
+import { after, ends, fromLocal, lasting, starts, toLocal } from "./times.js";
 
 const DAYTIME = { from: "09:00", to: "21:00" };
 
@@ -17,7 +18,15 @@ export function TextField({ field, error, counted }) {
     "div",
     null,
     h(Field, { label: t("mailings.form.text"), error }, (props) =>
-      h("textarea", { ...props, ref: field.ref, rows: 5, value, onChange: changed(field), onBlur: field.onBlur, placeholder: t("mailings.form.text_example") }),
+      h("textarea", {
+        ...props,
+        ref: field.ref,
+        rows: 5,
+        value,
+        onChange: changed(field),
+        onBlur: field.onBlur,
+        placeholder: t("mailings.form.text_example"),
+      }),
     ),
     h(Length, { text: value, counted }),
   );
@@ -35,7 +44,12 @@ function Length({ text, counted }) {
     segments > 0 && h("strong", null, t("mailings.segments", { smart_count: segments })),
     segments > 0 && h("span", { title: t(`mailings.encoding.${encoding}.hint`) }, t(`mailings.encoding.${encoding}`)),
     segments > 0 && h("span", null, t("mailings.form.units", { units, left })),
-    dear && h("p", { className: "field-words" }, t("mailings.form.dear", { characters: dear.characters.join(" "), smart_count: dear.segments })),
+    dear &&
+      h(
+        "p",
+        { className: "field-words" },
+        t("mailings.form.dear", { characters: dear.characters.join(" "), smart_count: dear.segments }),
+      ),
   );
 }
 
@@ -43,7 +57,9 @@ const Picks = ({ picks, onPick, label }) =>
   h(
     "div",
     { className: "m-picks", role: "group", "aria-label": label },
-    picks.map(({ key, label: words, value }) => h(Button, { key, className: "small", onClick: () => onPick(value) }, words)),
+    picks.map(({ key, label: words, value }) =>
+      h(Button, { key, className: "small", onClick: () => onPick(value) }, words),
+    ),
   );
 
 /** From when: at once, or at a time of the person's own zone. The end moves along, so that there is as much time as before. */
@@ -58,7 +74,12 @@ export function StartField({ field, error, end, label }) {
     last.current = start;
   };
   const choice = (checked, words, start) =>
-    h("label", { className: "m-choice" }, h("input", { type: "radio", name: id, checked, onChange: () => set(start()) }), words);
+    h(
+      "label",
+      { className: "m-choice" },
+      h("input", { type: "radio", name: id, checked, onChange: () => set(start()) }),
+      words,
+    );
   return h(
     "div",
     null,
@@ -88,7 +109,9 @@ function Moment({ field, error, label }) {
     setTyped(value);
     field.onChange(fromLocal(value));
   };
-  return h(Field, { label, error }, (props) => h("input", { ...props, type: "datetime-local", ref: field.ref, value: local, onChange, onBlur: field.onBlur }));
+  return h(Field, { label, error }, (props) =>
+    h("input", { ...props, type: "datetime-local", ref: field.ref, value: local, onChange, onBlur: field.onBlur }),
+  );
 }
 
 export const EndField = ({ field, error, start }) =>
@@ -106,7 +129,12 @@ export function HoursField({ field, error }) {
   const id = useId();
   const input = (key) =>
     h("input", {
-      id: `${id}-${key}`, type: "time", className: "control", value: value[key], "aria-invalid": Boolean(error), "aria-describedby": `${id}-words`,
+      id: `${id}-${key}`,
+      type: "time",
+      className: "control",
+      value: value[key],
+      "aria-invalid": Boolean(error),
+      "aria-describedby": `${id}-words`,
       onChange: (event) => field.onChange({ ...value, [key]: event.target.value }),
     });
   return h(
@@ -115,21 +143,32 @@ export function HoursField({ field, error }) {
     h(
       "label",
       { className: "m-choice" },
-      h("input", { type: "checkbox", ref: field.ref, checked: value !== null, onChange: (event) => field.onChange(event.target.checked ? DAYTIME : null) }),
+      h("input", {
+        type: "checkbox",
+        ref: field.ref,
+        checked: value !== null,
+        onChange: (event) => field.onChange(event.target.checked ? DAYTIME : null),
+      }),
       t("mailings.form.hours"),
     ),
     value !== null &&
       h(
         "div",
         { className: "row m-indented" },
-        h("label", { htmlFor: `${id}-from` }, t("mailings.form.hours_from")), input("from"),
-        h("label", { htmlFor: `${id}-to` }, t("mailings.form.hours_to")), input("to"),
+        h("label", { htmlFor: `${id}-from` }, t("mailings.form.hours_from")),
+        input("from"),
+        h("label", { htmlFor: `${id}-to` }, t("mailings.form.hours_to")),
+        input("to"),
       ),
     h(
       "div",
       { id: `${id}-words` },
       error && h("p", { className: "field-words bad", role: "alert" }, error),
-      h("p", { className: "field-words" }, t(value !== null && value.from > value.to ? "mailings.form.hours_midnight" : "mailings.form.hours_hint")),
+      h(
+        "p",
+        { className: "field-words" },
+        t(value !== null && value.from > value.to ? "mailings.form.hours_midnight" : "mailings.form.hours_hint"),
+      ),
     ),
   );
 }
@@ -137,7 +176,12 @@ export function HoursField({ field, error }) {
 export const RateField = ({ field, error }) =>
   h(Field, { label: t("mailings.form.rate"), error, hint: t("mailings.form.rate_hint") }, (props) =>
     h("input", {
-      ...props, ref: field.ref, inputMode: "decimal", value: field.value, onChange: changed(field), onBlur: field.onBlur,
+      ...props,
+      ref: field.ref,
+      inputMode: "decimal",
+      value: field.value,
+      onChange: changed(field),
+      onBlur: field.onBlur,
       placeholder: t("mailings.form.rate_none"),
     }),
   );
@@ -150,7 +194,13 @@ export function UncertainField({ field, fixed }) {
       "div",
       { className: "field" },
       h("span", { className: "field-label" }, t("mailings.form.uncertain")),
-      h("p", { className: "field-words" }, t(`mailings.uncertain.${field.value}`), ". ", t("mailings.form.uncertain_fixed")),
+      h(
+        "p",
+        { className: "field-words" },
+        t(`mailings.uncertain.${field.value}`),
+        ". ",
+        t("mailings.form.uncertain_fixed"),
+      ),
     );
   }
   return h(
@@ -163,7 +213,12 @@ export function UncertainField({ field, fixed }) {
         "label",
         { key: each, className: "m-choice" },
         h("input", { type: "radio", name: id, checked: field.value === each, onChange: () => field.onChange(each) }),
-        h("span", null, t(`mailings.uncertain.${each}`), h("span", { className: "field-words" }, t(`mailings.uncertain.${each}.hint`))),
+        h(
+          "span",
+          null,
+          t(`mailings.uncertain.${each}`),
+          h("span", { className: "field-words" }, t(`mailings.uncertain.${each}.hint`)),
+        ),
       ),
     ),
   );

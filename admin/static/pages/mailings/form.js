@@ -1,10 +1,21 @@
 // Registering a mailing, and changing one: the form, and beside it what will come of it.
 import { call, randomKey, rest } from "../../api.js";
-import { h, RA, useEffect, useLocation, useMemo, useNavigate, useNotify, useParams, useRef, useState } from "../../kit/lib.js";
+import { locale, t } from "../../i18n.js";
+import {
+  h,
+  RA,
+  useEffect,
+  useLocation,
+  useMemo,
+  useNavigate,
+  useNotify,
+  useParams,
+  useRef,
+  useState,
+} from "../../kit/lib.js";
 import { Button, Card, Loading, Notice, PageTitle } from "../../kit/parts.js";
 import { Pickers } from "../../kit/picker.js";
 import { usePoll } from "../../kit/poll.js";
-import { locale, t } from "../../i18n.js";
 import { useFacets } from "../clients/facets.js";
 import { blank, bodyOf, copyOf, FIELDS, problemsOf, refusal, valuesOf } from "./draft.js";
 import { EndField, HoursField, RateField, StartField, TextField, UncertainField } from "./fields.js";
@@ -35,7 +46,13 @@ export function MailingCreate() {
     "div",
     { className: "page" },
     h(PageTitle, null, t(copy ? "mailings.form.copy" : "mailings.new")),
-    h(Form, { key: copy?.id, values, save, isNew: true, onClose: () => navigate(copy ? `/mailings/${copy.id}/show` : "/mailings") }),
+    h(Form, {
+      key: copy?.id,
+      values,
+      save,
+      isNew: true,
+      onClose: () => navigate(copy ? `/mailings/${copy.id}/show` : "/mailings"),
+    }),
   );
 }
 
@@ -59,7 +76,10 @@ function Editing({ found }) {
   const navigate = useNavigate();
   const show = () => navigate(`/mailings/${mailing.id}/show`);
   const save = async (given) => {
-    await call("/mailings/update", { method: "PUT", body: { id: mailing.id, data: bodyOf(given), previousData: mailing } });
+    await call("/mailings/update", {
+      method: "PUT",
+      body: { id: mailing.id, data: bodyOf(given), previousData: mailing },
+    });
     notify(t("mailings.saved", { id: String(mailing.id) }), { type: "success" });
     show();
   };
@@ -83,8 +103,13 @@ function Form({ values, save, ...rest }) {
   return h(
     SimpleForm,
     {
-      record, onSubmit: submit, toolbar: false, component: "div", alignItems: "stretch",
-      warnWhenUnsavedChanges: true, disableInvalidFormNotification: true,
+      record,
+      onSubmit: submit,
+      toolbar: false,
+      component: "div",
+      alignItems: "stretch",
+      warnWhenUnsavedChanges: true,
+      disableInvalidFormNotification: true,
     },
     h(Parts, rest),
   );
@@ -148,7 +173,12 @@ function Parts({ mailing, isNew = false, onClose }) {
         h(EndField, { ...at("end_time"), start: values.start_time }),
         h(HoursField, at("local_hours")),
       ),
-      h(Card, { title: t("mailings.form.how") }, h(RateField, at("rate_limit")), h(UncertainField, { ...at("on_uncertain"), fixed: !isNew })),
+      h(
+        Card,
+        { title: t("mailings.form.how") },
+        h(RateField, at("rate_limit")),
+        h(UncertainField, { ...at("on_uncertain"), fixed: !isNew }),
+      ),
     ),
     h(
       "div",
@@ -161,7 +191,11 @@ function Parts({ mailing, isNew = false, onClose }) {
         h(
           "div",
           { className: "row m-form-buttons" },
-          h(Button, { type: "submit", kind: "primary", busy: formState.isSubmitting }, isNew ? submitWords(values, result) : t("action.save")),
+          h(
+            Button,
+            { type: "submit", kind: "primary", busy: formState.isSubmitting },
+            isNew ? submitWords(values, result) : t("action.save"),
+          ),
           h(Button, { onClick: onClose, disabled: formState.isSubmitting }, t("action.cancel")),
         ),
       ),
@@ -192,12 +226,27 @@ function FilterField({ field, error }) {
     "div",
     null,
     h(Pickers, {
-      label: t("mailings.form.tags"), hint: t("mailings.form.tags_hint"), placeholder: t("mailings.form.tags_any"), error,
-      values: value.tags, onChange: set("tags"), options: tags, read: asIs, unknown, name: tagName, inputRef: field.ref,
+      label: t("mailings.form.tags"),
+      hint: t("mailings.form.tags_hint"),
+      placeholder: t("mailings.form.tags_any"),
+      error,
+      values: value.tags,
+      onChange: set("tags"),
+      options: tags,
+      read: asIs,
+      unknown,
+      name: tagName,
+      inputRef: field.ref,
     }),
     h(Pickers, {
-      label: t("mailings.form.codes"), hint: t("mailings.form.codes_hint"), placeholder: t("mailings.form.codes_any"),
-      values: value.phone_codes, onChange: set("phone_codes"), options: codes, read: (typed) => (CODE.test(typed) ? typed : null), unknown,
+      label: t("mailings.form.codes"),
+      hint: t("mailings.form.codes_hint"),
+      placeholder: t("mailings.form.codes_any"),
+      values: value.phone_codes,
+      onChange: set("phone_codes"),
+      options: codes,
+      read: (typed) => (CODE.test(typed) ? typed : null),
+      unknown,
     }),
     trouble && h("p", { className: "field-words" }, t("mailings.form.no_facets")),
   );

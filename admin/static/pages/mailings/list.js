@@ -1,12 +1,12 @@
 // All mailings, the newest first, with bars that move.
 import { list, may } from "../../api.js";
+import { t, timeZone } from "../../i18n.js";
 import { h, Link, useEffect, useState } from "../../kit/lib.js";
-import { Card, Empty, Loading, Notice, PageTitle, Progress, Trouble } from "../../kit/parts.js";
 import { Pager, useExistingPage } from "../../kit/pager.js";
+import { Card, Empty, Loading, Notice, PageTitle, Progress, Trouble } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
 import { useQuery } from "../../kit/query.js";
 import { beginning } from "../../kit/words.js";
-import { t, timeZone } from "../../i18n.js";
 import { Counts, MailingChip } from "./parts.js";
 import { windowParts } from "./times.js";
 
@@ -42,14 +42,19 @@ export function MailingList() {
   );
 }
 
-const moves = (mailing) => mailing.state === "active" || mailing.state === "scheduled" || mailing.audience_state === "building";
+const moves = (mailing) =>
+  mailing.state === "active" || mailing.state === "scheduled" || mailing.audience_state === "building";
 
 const Filter = ({ state }) =>
   h(
     "nav",
     { className: "segmented", "aria-label": t("mailings.filter") },
     ["", ...STATES].map((each) =>
-      h(Link, { key: each, to: path(each), "aria-current": each === state ? "page" : undefined }, t(each ? `state.${each}` : "mailings.all")),
+      h(
+        Link,
+        { key: each, to: path(each), "aria-current": each === state ? "page" : undefined },
+        t(each ? `state.${each}` : "mailings.all"),
+      ),
     ),
   );
 
@@ -64,7 +69,11 @@ function Found({ data, total, state, page, change }) {
       { className: "mailing-row mailing-head", "aria-hidden": true },
       ["mailing", "state", "window", "progress"].map((key) => h("span", { key }, t(`mailings.column.${key}`))),
     ),
-    h("ul", { className: "mailing-list" }, data.map((mailing) => h(Row, { key: mailing.id, mailing }))),
+    h(
+      "ul",
+      { className: "mailing-list" },
+      data.map((mailing) => h(Row, { key: mailing.id, mailing })),
+    ),
     h(
       "footer",
       { className: "row spread m-list-foot" },
@@ -82,21 +91,39 @@ const Row = ({ mailing }) =>
       "div",
       { className: "mailing-text" },
       h("span", { className: "muted" }, t("mailings.number", { id: String(mailing.id) })),
-      h(Link, { to: `/mailings/${mailing.id}/show`, title: mailing.text.slice(0, 500) }, beginning(mailing.text, TITLE)),
+      h(
+        Link,
+        { to: `/mailings/${mailing.id}/show`, title: mailing.text.slice(0, 500) },
+        beginning(mailing.text, TITLE),
+      ),
     ),
     h("div", null, h(MailingChip, { mailing })),
-    h("div", { className: "mailing-window" }, windowParts(mailing.start_time, mailing.end_time).map((part) => h("span", { key: part }, part))),
+    h(
+      "div",
+      { className: "mailing-window" },
+      windowParts(mailing.start_time, mailing.end_time).map((part) => h("span", { key: part }, part)),
+    ),
     h(
       "div",
       { className: "mailing-progress" },
-      h(Progress, { counts: mailing.message_counts, compact: true, label: t("mailings.progress_of", { id: String(mailing.id) }) }),
-      mailing.audience_state === "building" ? h("span", { className: "muted" }, t("mailings.building")) : h(Counts, { counts: mailing.message_counts }),
+      h(Progress, {
+        counts: mailing.message_counts,
+        compact: true,
+        label: t("mailings.progress_of", { id: String(mailing.id) }),
+      }),
+      mailing.audience_state === "building"
+        ? h("span", { className: "muted" }, t("mailings.building"))
+        : h(Counts, { counts: mailing.message_counts }),
     ),
   );
 
 const None = () =>
   h(
     Empty,
-    { icon: "mailings", title: t("mailings.empty.title"), words: t(may("mailings.add") ? "mailings.empty.text" : "mailings.empty.viewer") },
+    {
+      icon: "mailings",
+      title: t("mailings.empty.title"),
+      words: t(may("mailings.add") ? "mailings.empty.text" : "mailings.empty.viewer"),
+    },
     may("mailings.add") && h(Link, { className: "button primary", to: "/mailings/create" }, t("mailings.empty.action")),
   );

@@ -1,7 +1,8 @@
 // What the pages of mailings share.
+
+import { t } from "../../i18n.js";
 import { h, Link } from "../../kit/lib.js";
 import { Chip, Notice, StateChip, Trouble } from "../../kit/parts.js";
-import { t } from "../../i18n.js";
 
 export const tagName = (tag) => (tag === "" ? t("tag.none") : tag);
 
@@ -11,7 +12,8 @@ export const isOpen = ({ state }) => ["scheduled", "active", "paused"].includes(
 /** Whether all that there is to send is through, though the mailing is open for whoever comes to match. */
 export const isThrough = (mailing) => isIdle(mailing) && mailing.message_counts.total > 0;
 
-const isIdle = ({ state, audience_state: audience, message_counts: counts }) => state === "active" && audience === "ready" && counts.pending === 0;
+const isIdle = ({ state, audience_state: audience, message_counts: counts }) =>
+  state === "active" && audience === "ready" && counts.pending === 0;
 
 /** What a mailing is doing; one with nothing left to send, or nobody to send to until `opens`, is not called "sending". */
 export function MailingChip({ mailing, opens = null }) {
@@ -24,7 +26,11 @@ export function MailingChip({ mailing, opens = null }) {
 /** Why there is no newer news of a mailing; when it is deleted there is none to wait for. */
 export const MailingTrouble = ({ error, reload }) =>
   error?.status === 404
-    ? h(Notice, { tone: "warn", action: h(Link, { className: "button", to: "/mailings" }, t("mailings.back")) }, t("mailings.gone"))
+    ? h(
+        Notice,
+        { tone: "warn", action: h(Link, { className: "button", to: "/mailings" }, t("mailings.back")) },
+        t("mailings.gone"),
+      )
     : h(Trouble, { error, reload });
 
 /** Whom a mailing is for, in words; chips for the values. */

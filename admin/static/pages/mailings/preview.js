@@ -1,9 +1,9 @@
 // What the mailing would be, asked of the engine as one writes.
 import { rest } from "../../api.js";
+import { fromNow, moment, perSecond, t } from "../../i18n.js";
 import { h, useRef } from "../../kit/lib.js";
 import { Card, Facts, Loading, Notice, Stale, Trouble } from "../../kit/parts.js";
 import { useDebounced, usePoll } from "../../kit/poll.js";
-import { fromNow, moment, perSecond, t } from "../../i18n.js";
 import { bodyOf, problemsOf } from "./draft.js";
 import { Bubble, clientsWords, segmentsWords } from "./parts.js";
 
@@ -22,14 +22,25 @@ export function usePreview(values, mailingId) {
   const unasked = Object.keys(problems).length > 0 || Boolean(problemsOf(settled).text && settled.text);
   const load = async (signal) => {
     if (unasked) return null;
-    const preview = await rest(`/mailings/preview${mailingId ? `?mailing_id=${mailingId}` : ""}`, { method: "POST", signal, body: bodyOf({ ...settled, text: settled.text || STAND_IN }) });
+    const preview = await rest(`/mailings/preview${mailingId ? `?mailing_id=${mailingId}` : ""}`, {
+      method: "POST",
+      signal,
+      body: bodyOf({ ...settled, text: settled.text || STAND_IN }),
+    });
     return settled.text ? preview : { ...preview, segments: 0 };
   };
   const { data, error } = usePoll(load, unasked ? 0 : AGAIN_MS, JSON.stringify(settled));
   const last = useRef(null);
   if (data) last.current = data;
   const stale = JSON.stringify(values) !== JSON.stringify(settled) || (!data && !error);
-  return { preview: last.current, isEdit: Boolean(mailingId), error, unasked, stale, counted: !stale && values.text ? data : null };
+  return {
+    preview: last.current,
+    isEdit: Boolean(mailingId),
+    error,
+    unasked,
+    stale,
+    counted: !stale && values.text ? data : null,
+  };
 }
 
 /** Beside the form: whom the text reaches, what it takes, and whether there is time enough. */
@@ -54,22 +65,50 @@ function Numbers({ values, preview, isEdit }) {
   return h(
     "div",
     { role: "status", "aria-label": t("mailings.preview") },
-    h("p", { className: "m-preview-audience" }, h("strong", null, clientsWords(audience)), " ", h("span", { className: "muted" }, isEdit ? t("mailings.preview.unsent") : reach(values.filter))),
+    h(
+      "p",
+      { className: "m-preview-audience" },
+      h("strong", null, clientsWords(audience)),
+      " ",
+      h("span", { className: "muted" }, isEdit ? t("mailings.preview.unsent") : reach(values.filter)),
+    ),
     h(Facts, {
       rows: [
         fact("each", segments ? `${segmentsWords(segments)} · ${t(`mailings.encoding.${preview.encoding}`)}` : "—"),
         fact("in_all", segments ? segmentsWords(total) : "—"),
         fact("speed", rate > 0 ? perSecond(rate) : t("mailings.preview.no_speed")),
         first && values.local_hours && fact("first", `${moment(first)} (${fromNow(first)})`),
-        fact("done", done ? `${moment(done)} (${fromNow(done)})` : audience === 0 || (rate === 0 && missed === 0) ? "—" : t("mailings.preview.not_before_end")),
-        fact("missed", rate > 0 || missed > 0 || audience === 0 ? t("mailings.preview.missed", { smart_count: missed }) : "—", missed > 0),
+        fact(
+          "done",
+          done
+            ? `${moment(done)} (${fromNow(done)})`
+            : audience === 0 || (rate === 0 && missed === 0)
+              ? "—"
+              : t("mailings.preview.not_before_end"),
+        ),
+        fact(
+          "missed",
+          rate > 0 || missed > 0 || audience === 0 ? t("mailings.preview.missed", { smart_count: missed }) : "—",
+          missed > 0,
+        ),
       ].filter(Boolean),
     }),
     audience === 0 && h(Notice, { tone: "warn" }, t("mailings.preview.nobody")),
-    missed > 0 && h(Notice, { tone: "warn", title: t("mailings.missed.title", { smart_count: missed }) }, t(values.local_hours ? "mailings.preview.missed_hours" : "mailings.preview.missed_what")),
+    missed > 0 &&
+      h(
+        Notice,
+        { tone: "warn", title: t("mailings.missed.title", { smart_count: missed }) },
+        t(values.local_hours ? "mailings.preview.missed_hours" : "mailings.preview.missed_what"),
+      ),
   );
 }
 
-const fact = (key, value, bad = false) => ({ key, label: t(`mailings.preview.fact.${key}`), value, tone: bad ? "bad" : "" });
+const fact = (key, value, bad = false) => ({
+  key,
+  label: t(`mailings.preview.fact.${key}`),
+  value,
+  tone: bad ? "bad" : "",
+});
 
-const reach = ({ tags, phone_codes: codes }) => t(tags.length || codes.length ? "mailings.preview.of_filter" : "mailings.preview.everyone");
+const reach = ({ tags, phone_codes: codes }) =>
+  t(tags.length || codes.length ? "mailings.preview.of_filter" : "mailings.preview.everyone");

@@ -1,10 +1,10 @@
 // One mailing: how it goes, and why not everybody has it.
 import { call, rest } from "../../api.js";
+import { dateTime, duration, fromNow, moment, number, perSecond, speed, t, timeZone } from "../../i18n.js";
 import { h, Link, useEffect, useParams, useState } from "../../kit/lib.js";
 import { Card, Chip, Facts, Loading, Notice, PageTitle, Progress, Stat, Time } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
 import { MessagesLink } from "../../kit/words.js";
-import { dateTime, duration, fromNow, moment, number, perSecond, speed, t, timeZone } from "../../i18n.js";
 import { heldBy } from "../dashboard/mailings.js";
 import { Actions } from "./actions.js";
 import { Breakdown, Reasons, Technical, Timeline } from "./charts.js";
@@ -20,9 +20,15 @@ export function MailingShow() {
   const [every, setEvery] = useState(MOVING_MS);
   const load = async (signal) => {
     const [mailing, stats, engine] = await Promise.all([
-      rest(`/mailings/${id}`, { signal }), call("/mailings/stats", { query: { id }, signal }), rest("/engine", { signal }),
+      rest(`/mailings/${id}`, { signal }),
+      call("/mailings/stats", { query: { id }, signal }),
+      rest("/engine", { signal }),
     ]);
-    return { mailing, stats, held: mailing.state === "active" && mailing.message_counts.pending > 0 ? heldBy(engine) : null };
+    return {
+      mailing,
+      stats,
+      held: mailing.state === "active" && mailing.message_counts.pending > 0 ? heldBy(engine) : null,
+    };
   };
   const { data, error, reload } = usePoll(load, every, id);
   useEffect(() => void (data && setEvery(isMoving(data.mailing) ? MOVING_MS : RESTING_MS)), [data]);
@@ -45,21 +51,45 @@ const Mailing = ({ mailing, stats, held, reload }) =>
     h(
       "div",
       { className: "m-show-head" },
-      h("div", { className: "m-state" }, h(MailingChip, { mailing, opens: opensAt(mailing, stats) }), h("span", { className: "muted" }, stateWords(mailing))),
+      h(
+        "div",
+        { className: "m-state" },
+        h(MailingChip, { mailing, opens: opensAt(mailing, stats) }),
+        h("span", { className: "muted" }, stateWords(mailing)),
+      ),
       h(Actions, { mailing, reload }),
     ),
-    held && h(Notice, { tone: "warn", action: h(Link, { className: "button", to: "/" }, t("page.home")) }, t(held, { end: moment(mailing.end_time) })),
+    held &&
+      h(
+        Notice,
+        { tone: "warn", action: h(Link, { className: "button", to: "/" }, t("page.home")) },
+        t(held, { end: moment(mailing.end_time) }),
+      ),
     h(Warnings, { mailing, stats }),
     h(
       "div",
       { className: "m-columns" },
-      h("div", { className: "stack" }, h(Going, { mailing, stats, held }), h(Timeline, { mailing, stats }), h(Breakdown, { stats })),
-      h("div", { className: "stack" }, h(Plan, { mailing }), h(Texts, { stats }), h(Reasons, { mailing, stats }), h(Technical, { stats })),
+      h(
+        "div",
+        { className: "stack" },
+        h(Going, { mailing, stats, held }),
+        h(Timeline, { mailing, stats }),
+        h(Breakdown, { stats }),
+      ),
+      h(
+        "div",
+        { className: "stack" },
+        h(Plan, { mailing }),
+        h(Texts, { stats }),
+        h(Reasons, { mailing, stats }),
+        h(Technical, { stats }),
+      ),
     ),
   );
 
 /** When the next messages go out, if nobody's hours are open now; or null. */
-const opensAt = (mailing, { forecast, message_counts: counts }) => (mailing.state === "active" && counts.pending > 0 ? forecast.next_open_time : null);
+const opensAt = (mailing, { forecast, message_counts: counts }) =>
+  mailing.state === "active" && counts.pending > 0 ? forecast.next_open_time : null;
 
 /** What the state means in time. */
 function stateWords(mailing) {
@@ -78,10 +108,20 @@ function Warnings({ mailing, stats }) {
   const title = t("mailings.missed.title", { smart_count: missed });
   const open = mailing.state === "active" || mailing.state === "scheduled";
   return [
-    mailing.audience_state === "building" && h(Notice, { key: "building" }, t("mailings.building_long", { count: mailing.message_counts.total })),
-    open && missed > 0 && h(Notice, { key: "missed", tone: "warn", title }, mailing.local_hours ? t("mailings.missed.hours") : t("mailings.missed.text", { rate: perSecond(rate) })),
+    mailing.audience_state === "building" &&
+      h(Notice, { key: "building" }, t("mailings.building_long", { count: mailing.message_counts.total })),
+    open &&
+      missed > 0 &&
+      h(
+        Notice,
+        { key: "missed", tone: "warn", title },
+        mailing.local_hours ? t("mailings.missed.hours") : t("mailings.missed.text", { rate: perSecond(rate) }),
+      ),
     opens && h(Notice, { key: "opens" }, t("mailings.opens", { when: moment(opens), from_now: fromNow(opens) })),
-    open && mailing.audience_state === "ready" && mailing.message_counts.total === 0 && h(Notice, { key: "nobody", tone: "warn" }, t("mailings.nobody_open")),
+    open &&
+      mailing.audience_state === "ready" &&
+      mailing.message_counts.total === 0 &&
+      h(Notice, { key: "nobody", tone: "warn" }, t("mailings.nobody_open")),
   ];
 }
 
@@ -92,15 +132,29 @@ function Going({ mailing, stats, held }) {
   const all = (status) => h(MessagesLink, { filter: { ...filter, status } }, t("mailings.see"));
   return h(
     Card,
-    { title: t("mailings.progress"), actions: h(MessagesLink, { filter }, t("mailings.messages")), className: "m-going" },
+    {
+      title: t("mailings.progress"),
+      actions: h(MessagesLink, { filter }, t("mailings.messages")),
+      className: "m-going",
+    },
     h(Progress, { counts, label: t("mailings.progress") }),
     h(
       "div",
       { className: "stats" },
       Object.entries(STATUS_TONES).map(([key, tone]) =>
-        h(Stat, { key, label: t(`status.${key}`), value: number(counts[key]), tone: counts[key] > 0 ? tone : "", hint: counts[key] > 0 && all(key) }),
+        h(Stat, {
+          key,
+          label: t(`status.${key}`),
+          value: number(counts[key]),
+          tone: counts[key] > 0 ? tone : "",
+          hint: counts[key] > 0 && all(key),
+        }),
       ),
-      h(Stat, { label: t("mailings.rate_now"), value: sending ? measured(stats.rate_per_second) : "—", hint: rateHint(mailing) }),
+      h(Stat, {
+        label: t("mailings.rate_now"),
+        value: sending ? measured(stats.rate_per_second) : "—",
+        hint: rateHint(mailing),
+      }),
       h(Stat, { label: t("mailings.done_at"), ...completion(mailing, stats, held) }),
     ),
   );
@@ -114,7 +168,8 @@ const rateHint = ({ rate_limit: limit }) => limit !== null && t("mailings.rate_o
 function completion(mailing, stats, held) {
   const expected = stats.estimated_completion_time;
   if (mailing.state === "cancelled" || stats.message_counts.total === 0) return { value: "—" };
-  if (stats.message_counts.pending === 0 && mailing.audience_state === "ready") return { value: t("mailings.done"), tone: "good" };
+  if (stats.message_counts.pending === 0 && mailing.audience_state === "ready")
+    return { value: t("mailings.done"), tone: "good" };
   if (mailing.state === "paused" || held) return { value: "—" };
   if (stats.forecast.missed > 0) return { value: t("mailings.preview.not_before_end"), hint: moment(mailing.end_time) };
   if (!expected) return { value: "—" };
@@ -136,7 +191,11 @@ function Texts({ stats }) {
       h(
         "div",
         { key: version, className: "stack" },
-        h("p", { className: "plain muted small" }, t("mailings.texts.got", { smart_count: sent, version, since: moment(since) })),
+        h(
+          "p",
+          { className: "plain muted small" },
+          t("mailings.texts.got", { smart_count: sent, version, since: moment(since) }),
+        ),
         h(Bubble, { text }),
       ),
     ),

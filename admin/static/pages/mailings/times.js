@@ -50,7 +50,11 @@ export const starts = () => [
 /** Ends, seen from the start. */
 export const ends = () => [
   { key: "2h", label: t("mailings.pick.plus_hours", { hours: 2 }), value: (start) => after(start, 2 * HOUR) },
-  { key: "evening", label: t("mailings.pick.same_day", { time: "21:00" }), value: (start) => atHour(21, 0, start ? new Date(start) : new Date()) },
+  {
+    key: "evening",
+    label: t("mailings.pick.same_day", { time: "21:00" }),
+    value: (start) => atHour(21, 0, start ? new Date(start) : new Date()),
+  },
   { key: "1d", label: t("mailings.pick.plus_days", { smart_count: 1 }), value: (start) => after(start, DAY) },
   { key: "7d", label: t("mailings.pick.plus_days", { smart_count: 7 }), value: (start) => after(start, 7 * DAY) },
 ];
@@ -58,7 +62,10 @@ export const ends = () => [
 const dayOf = (iso) => new Date(iso).toDateString();
 
 /** From when to when, as two words that a line may break between. */
-export const windowParts = (start, end) => [`${moment(start)} –`, dayOf(start) === dayOf(end) ? clock(end) : moment(end)];
+export const windowParts = (start, end) => [
+  `${moment(start)} –`,
+  dayOf(start) === dayOf(end) ? clock(end) : moment(end),
+];
 
 export const windowWords = (start, end) => windowParts(start, end).join(" ");
 
@@ -78,10 +85,16 @@ export function timelineBars(timeline, until) {
   const last = Math.max(new Date(timeline.at(-1).time) / 1000, new Date(until) / 1000 || 0);
   const seconds = STEPS.find((step) => (last - first) / step <= BARS_MAX) ?? STEPS.at(-1);
   const end = Math.floor(last / seconds) * seconds;
-  const begin = Math.max(end - 10 * BARS_MAX * seconds, Math.min(Math.floor(first / seconds) * seconds, end - (BARS_MIN - 1) * seconds));
+  const begin = Math.max(
+    end - 10 * BARS_MAX * seconds,
+    Math.min(Math.floor(first / seconds) * seconds, end - (BARS_MIN - 1) * seconds),
+  );
   const count = (end - begin) / seconds + 1;
   const points = Array.from({ length: count }, (_, index) => ({
-    time: new Date((begin + index * seconds) * 1000).toISOString(), sent: 0, not_sent: 0, deferred: 0,
+    time: new Date((begin + index * seconds) * 1000).toISOString(),
+    sent: 0,
+    not_sent: 0,
+    deferred: 0,
   }));
   for (const step of timeline) {
     const point = points[Math.floor((new Date(step.time) / 1000 - begin) / seconds)];

@@ -8,7 +8,8 @@ const SHOWN = 10;
 const TONES = { sent: "good", rejected: "bad", deferred: "warn", lost: "bad" };
 
 /** How long a call took, in seconds; null: its beginning is not known. */
-const secondsOf = ({ start_time: start, end_time: end }) => (start && end ? Math.max(0, (new Date(end) - new Date(start)) / 1000) : null);
+const secondsOf = ({ start_time: start, end_time: end }) =>
+  start && end ? Math.max(0, (new Date(end) - new Date(start)) / 1000) : null;
 
 function Attempt({ attempt }) {
   const seconds = secondsOf(attempt);
@@ -21,7 +22,8 @@ function Attempt({ attempt }) {
       { className: "row" },
       h("strong", null, t("messages.attempt", { number: attempt.number })),
       h(Chip, { tone: TONES[attempt.outcome] }, t(`messages.outcome.${attempt.outcome}`)),
-      attempt.http_status !== null && h("span", { className: "muted small" }, t("messages.http", { status: String(attempt.http_status) })),
+      attempt.http_status !== null &&
+        h("span", { className: "muted small" }, t("messages.http", { status: String(attempt.http_status) })),
     ),
     h(
       "div",
@@ -30,7 +32,13 @@ function Attempt({ attempt }) {
       seconds !== null && ` · ${t("messages.took", { time: latency(seconds) })}`,
     ),
     attempt.outcome !== "sent" && h("p", null, whatHappened(attempt)),
-    quote && h("blockquote", { className: "prewrap" }, h("span", { className: "muted small" }, t("messages.provider_words")), quote),
+    quote &&
+      h(
+        "blockquote",
+        { className: "prewrap" },
+        h("span", { className: "muted small" }, t("messages.provider_words")),
+        quote,
+      ),
   );
 }
 
@@ -40,7 +48,12 @@ function whatHappened(attempt) {
   return attempt.start_time === null ? t("messages.lost") : `${causeOf(attempt)} ${t("messages.lost")}`;
 }
 
-const Timeline = ({ attempts }) => h("ol", { className: "attempts" }, attempts.map((attempt) => h(Attempt, { key: attempt.number, attempt })));
+const Timeline = ({ attempts }) =>
+  h(
+    "ol",
+    { className: "attempts" },
+    attempts.map((attempt) => h(Attempt, { key: attempt.number, attempt })),
+  );
 
 /** The newest first, as the question is mostly what happened last. */
 export function Attempts({ attempts }) {

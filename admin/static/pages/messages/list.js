@@ -3,8 +3,8 @@ import { known, number, t } from "../../i18n.js";
 import { asked, column, own } from "../../kit/grid.js";
 import { h, Link, RA } from "../../kit/lib.js";
 import { StatusChip, Time } from "../../kit/parts.js";
-import { MailingInput } from "./mailing_input.js";
 import { beginning, readable } from "../../kit/words.js";
+import { MailingInput } from "./mailing_input.js";
 
 const { Datagrid, List, NumberInput, ReferenceField, SelectInput, WithRecord } = RA;
 const STATUSES = ["pending", "sent", "not_sent"];
@@ -18,15 +18,31 @@ const choices = (ids, prefix) => ids.map((id) => ({ id, name: t(`${prefix}.${id}
 const filters = () => [
   h(MailingInput, { key: "mailing_id", source: "mailing_id", alwaysOn: true }),
   h(NumberInput, { key: "client_id", source: "client_id", alwaysOn: true, min: 1, sx: NUMBER }),
-  h(SelectInput, { key: "status", source: "status", alwaysOn: true, translateChoice: false, sx: CHOICE, choices: choices(STATUSES, "status") }),
-  h(SelectInput, { key: "reason", source: "reason", alwaysOn: true, translateChoice: false, sx: CHOICE, choices: choices(REASONS, "reason") }),
+  h(SelectInput, {
+    key: "status",
+    source: "status",
+    alwaysOn: true,
+    translateChoice: false,
+    sx: CHOICE,
+    choices: choices(STATUSES, "status"),
+  }),
+  h(SelectInput, {
+    key: "reason",
+    source: "reason",
+    alwaysOn: true,
+    translateChoice: false,
+    sx: CHOICE,
+    choices: choices(REASONS, "reason"),
+  }),
 ];
 
 const Mailing = () =>
   h(
     ReferenceField,
     { source: "mailing_id", reference: "mailings", link: "show" },
-    h(WithRecord, { render: (mailing) => h("span", { className: "shortened", title: mailing.text }, beginning(mailing.text)) }),
+    h(WithRecord, {
+      render: (mailing) => h("span", { className: "shortened", title: mailing.text }, beginning(mailing.text)),
+    }),
   );
 
 const Client = ({ message }) =>
@@ -35,7 +51,11 @@ const Client = ({ message }) =>
     null,
     message.client_id === null
       ? h("span", { className: "muted" }, t("messages.client_deleted"))
-      : h(Link, { to: `/clients/${message.client_id}/show`, className: "nowrap", ...own }, readable(message.phone_number)),
+      : h(
+          Link,
+          { to: `/clients/${message.client_id}/show`, className: "nowrap", ...own },
+          readable(message.phone_number),
+        ),
     h("div", { className: "narrow-only" }, h(Mailing)),
   );
 
@@ -50,20 +70,34 @@ const Status = ({ message }) =>
 const When = ({ message }) => {
   if (message.final_time) return h(Time, { value: message.final_time });
   if (message.status !== "pending" || !message.next_attempt_time) return h("span", { className: "muted" }, "—");
-  return h("span", null, h("span", { className: "muted small" }, t("messages.next")), " ", h(Time, { value: message.next_attempt_time }));
+  return h(
+    "span",
+    null,
+    h("span", { className: "muted small" }, t("messages.next")),
+    " ",
+    h(Time, { value: message.next_attempt_time }),
+  );
 };
 
 export const MessageList = () =>
   h(
     List,
     {
-      filters: filters(), actions: false, exporter: false, empty: false, perPage: 25, sort: { field: "id", order: "DESC" },
+      filters: filters(),
+      actions: false,
+      exporter: false,
+      empty: false,
+      perPage: 25,
+      sort: { field: "id", order: "DESC" },
       queryOptions: asked(REFRESH_MS),
     },
     h(
       Datagrid,
       { bulkActionButtons: false, rowClick: "show", empty: h("p", { className: "loading" }, t("messages.none")) },
-      column("id", (message) => h(Link, { to: `/messages/${message.id}/show`, ...own }, String(message.id)), { wide: true, numeric: true }),
+      column("id", (message) => h(Link, { to: `/messages/${message.id}/show`, ...own }, String(message.id)), {
+        wide: true,
+        numeric: true,
+      }),
       column("mailing_id", () => h(Mailing), { wide: true }),
       column("client_id", (message) => h(Client, { message })),
       column("status", (message) => h(Status, { message })),

@@ -23,7 +23,8 @@ async function numbered(id, signal) {
 /** The latest mailings, and the one that is chosen or whose number is typed. */
 function useMailings(wanted) {
   const { data: newest } = usePoll(latest, 0); // the engine away: the list below says so
-  const isMissing = /^\d{1,18}$/.test(wanted) && newest !== undefined && !newest.some(({ id }) => String(id) === wanted);
+  const isMissing =
+    /^\d{1,18}$/.test(wanted) && newest !== undefined && !newest.some(({ id }) => String(id) === wanted);
   const { data: older } = usePoll((signal) => (isMissing ? numbered(wanted, signal) : []), 0, isMissing ? wanted : "");
   return [...(newest ?? []), ...(older ?? [])];
 }
@@ -39,6 +40,12 @@ export function MailingInput(props) {
   const wanted = typed.toLowerCase();
   const choices = mailings.filter((each) => String(each.id) === chosen || label(each).toLowerCase().includes(wanted));
   return h(AutocompleteInput, {
-    ...props, choices, optionText: label, matchSuggestion: () => true, setFilter: (text) => setTyped(text ?? ""), translateChoice: false, sx: { minWidth: 260 },
+    ...props,
+    choices,
+    optionText: label,
+    matchSuggestion: () => true,
+    setFilter: (text) => setTyped(text ?? ""),
+    translateChoice: false,
+    sx: { minWidth: 260 },
   });
 }

@@ -47,7 +47,11 @@ function Story({ message, mailing }) {
       h(
         "div",
         { className: "stack" },
-        h(Card, { title: t("messages.facts"), actions: h(StatusChip, { status: message.status }) }, h(Known, { message, mailing })),
+        h(
+          Card,
+          { title: t("messages.facts"), actions: h(StatusChip, { status: message.status }) },
+          h(Known, { message, mailing }),
+        ),
         h(Words, { message, mailing }),
       ),
       h(Card, { title: t("messages.attempts") }, h(Attempts, { attempts: message.attempt_history })),
@@ -69,7 +73,9 @@ function Words({ message, mailing }) {
 
 function Known({ message, mailing }) {
   const client =
-    message.client_id === null ? t("messages.client_deleted") : h(Link, { to: `/clients/${message.client_id}/show` }, readable(message.phone_number));
+    message.client_id === null
+      ? t("messages.client_deleted")
+      : h(Link, { to: `/clients/${message.client_id}/show` }, readable(message.phone_number));
   const rows = [
     ["client_id", client],
     ["mailing_id", h(Link, { to: `/mailings/${mailing.id}/show` }, beginning(mailing.text))],
@@ -77,9 +83,15 @@ function Known({ message, mailing }) {
     message.sent_time && ["sent_time", h(Time, { value: message.sent_time, timeStyle: "medium" })],
     message.status === "not_sent" && ["final_time", h(Time, { value: message.final_time, timeStyle: "medium" })],
     ["attempts", number(message.attempts)],
-    message.status === "pending" && message.next_attempt_time && ["next_attempt_time", h(Time, { value: message.next_attempt_time, timeStyle: "medium" })],
+    message.status === "pending" &&
+      message.next_attempt_time && [
+        "next_attempt_time",
+        h(Time, { value: message.next_attempt_time, timeStyle: "medium" }),
+      ],
     message.last_error && ["last_error", causeOf(message.last_error)],
   ];
-  const labelled = rows.filter(Boolean).map(([key, value]) => ({ key, label: t(`resources.messages.fields.${key}`), value }));
+  const labelled = rows
+    .filter(Boolean)
+    .map(([key, value]) => ({ key, label: t(`resources.messages.fields.${key}`), value }));
   return h(Facts, { rows: labelled });
 }

@@ -16,11 +16,18 @@ const sent = ({ sent_time: time, attempts }) => ({
 
 function notSent({ reason, attempts }, mailing) {
   const title = t("messages.story.not_sent", { reason: known(`reason.${reason}`) ?? reason });
-  return { tone: "bad", title, words: reason === "expired" ? expired(attempts, dateTime(mailing.end_time)) : t(`messages.story.${reason}`, { _: "" }) };
+  return {
+    tone: "bad",
+    title,
+    words:
+      reason === "expired" ? expired(attempts, dateTime(mailing.end_time)) : t(`messages.story.${reason}`, { _: "" }),
+  };
 }
 
 const expired = (attempts, end) =>
-  attempts === 0 ? t("messages.story.expired_untried", { end }) : t("messages.story.expired", { end, smart_count: attempts });
+  attempts === 0
+    ? t("messages.story.expired_untried", { end })
+    : t("messages.story.expired", { end, smart_count: attempts });
 
 function pending({ attempts, next_attempt_time: next }, mailing) {
   const title = t(attempts === 0 ? "messages.story.waiting" : "messages.story.trying");
@@ -31,5 +38,11 @@ function pending({ attempts, next_attempt_time: next }, mailing) {
 
 const isAhead = (iso) => iso !== null && new Date(iso) > new Date();
 const begins = (start) => t("messages.story.scheduled", { start: dateTime(start), from_now: fromNow(start) });
-const first = (next) => (isAhead(next) ? t("messages.story.not_before", { time: exact(next), from_now: fromNow(next) }) : t("messages.story.soon"));
-const again = (next) => (isAhead(next) ? t("messages.story.again", { time: exact(next), from_now: fromNow(next) }) : t("messages.story.again_soon"));
+const first = (next) =>
+  isAhead(next)
+    ? t("messages.story.not_before", { time: exact(next), from_now: fromNow(next) })
+    : t("messages.story.soon");
+const again = (next) =>
+  isAhead(next)
+    ? t("messages.story.again", { time: exact(next), from_now: fromNow(next) })
+    : t("messages.story.again_soon");

@@ -1,9 +1,9 @@
 // What happened to a message, in words.
-import { known, said, t } from "../../i18n.js";
+import { known, saidOfCall, t } from "../../i18n.js";
 
 /** Why a call to the provider failed, for whoever has never heard of HTTP. */
 export function causeOf({ http_status: status, detail }) {
-  if (status === null) return sentence(said(detail));
+  if (status === null) return sentence(saidOfCall(detail));
   const exact = known(`provider.said.${status}`);
   if (exact) return exact;
   return t(`provider.said.${Math.floor(status / 100)}xx`, { _: t("provider.said.other") });
