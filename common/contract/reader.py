@@ -216,15 +216,6 @@ def has_details(message: Descriptor) -> bool:
     return any(field.rules.detail for field in fields_of(message))
 
 
-def paths_of(message: Descriptor) -> Iterator[tuple[str, Field]]:
-    """What an update mask may name, as far as callers write it: each field, and of objects those inside, too."""
-    for field in fields_of(message):
-        if not field.is_output_only:
-            yield field.name, field
-            if field.message is not None and not (field.is_list or field.is_map):
-                yield from ((f"{field.name}.{path}", inner) for path, inner in paths_of(field.message))
-
-
 # -- routes --------------------------------------------------------------------------------------
 
 
