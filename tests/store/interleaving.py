@@ -88,9 +88,24 @@ class GatedPool:
         await self._pool.release(connection._connection, **kwargs)
 
 
+class _AllPrepared:
+    """For ``postgres_prepared``: nothing has to be prepared first, so that no verb begins again. Which statements are
+    new depends on what was run before; what is compared here must not."""
+
+    def __init__(self) -> None:
+        self._protocol = self._stmt_cache = self
+
+    def get_record_class(self) -> type:
+        return tuple
+
+    def has(self, _key: object) -> bool:
+        return True
+
+
 class _GatedConnection:
     def __init__(self, connection: Any, actor: Actor) -> None:
         self._connection, self._actor = connection, actor
+        self._con = _AllPrepared()
         self._reads = self._is_open = False
         """It only reads, one state of the database: its first statement fixes that, and the others change nothing."""
         actor.connection, actor.pid = connection, connection.get_server_pid()

@@ -272,6 +272,9 @@ async def test_rule_14_a_chunk_that_an_edit_has_overtaken_leaves_nothing(
     one, two = await open_store(), await open_store()
     await add_clients(one, 4, "a")
     await add_clients(one, 3, "b", first=4)
+    # Its statements are prepared by a build for nobody: one that meets a new statement begins again, and sees the edit.
+    nobody = await add_mailing(one, mailing(AudienceFilter(("z",))), build=False)
+    assert await two.build_audience(nobody, 30, NOW, LONG_AGO)
     mailing_id = await add_mailing(one, mailing(AudienceFilter(("a",))), build=False)
     slow = SlowBuilder(monkeypatch)
     building = await slow.build(two, mailing_id)

@@ -75,9 +75,9 @@ class Wait:
     """What the transactions do: names of verbs."""
     program: str
     holders_program: str
-    holder: int
-    """Which transaction it is: the same number for all that wait for one."""
     began_seconds: float
+    holder: int = field(repr=False)
+    """Which transaction it is: the same number for all that wait for one. It counts those of all lives."""
     ended_seconds: float | None = None
 
 
@@ -117,7 +117,7 @@ class Locks:
         """Queue up. The entries of the log are returned: whoever ends the wait says when."""
         lock = self._locks[key]
         entries = [
-            Wait(str(key[0]), holder.label, other.label, holder.program, other.program, other.number, self._time())
+            Wait(str(key[0]), holder.label, other.label, holder.program, other.program, self._time(), other.number)
             for other in self._against(lock, holder, mode)
         ]
         self.log += entries
