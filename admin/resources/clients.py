@@ -67,7 +67,7 @@ class ClientResource(PanelResource):
         """Change what differs from what the person had seen; an empty field gets its default."""
         changes = {key: value for key, value in _emptied(data).items() if value != previous_data.get(key)}
         given = checked(_CHANGES, changes)
-        asked = request_of(_UPDATE, given, ids={"client.id": record_id})
+        asked = request_of(_UPDATE, given, {"client.id": record_id})
         return json_of(await self.call(self.engine.clients.UpdateClient, asked))
 
     async def update_many(self, record_ids: Sequence[int], data: Record, meta: Meta) -> list[int]:

@@ -53,7 +53,7 @@ class MailingResource(PanelResource):
         """Change what differs from what the person had seen."""
         changes = {key: value for key, value in data.items() if value != previous_data.get(key)}
         given = checked(_CHANGES, changes)
-        asked = request_of(_UPDATE, given, ids={"mailing.id": record_id})
+        asked = request_of(_UPDATE, given, {"mailing.id": record_id})
         return json_of(await self.call(self.engine.mailings.UpdateMailing, asked))
 
     async def delete(self, record_id: int, previous_data: Record, meta: Meta) -> Record:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from google.api import annotations_pb2, field_behavior_pb2
 from google.protobuf.descriptor import FieldDescriptor
+from google.rpc import code_pb2
 
 from common.contract.values import words
 from mailing.v1 import access_pb2, options_pb2
@@ -216,15 +217,6 @@ def has_details(message: Descriptor) -> bool:
     return any(field.rules.detail for field in fields_of(message))
 
 
-def paths_of(message: Descriptor) -> Iterator[tuple[str, Field]]:
-    """What an update mask may name, as far as callers write it: each field, and of objects those inside, too."""
-    for field in fields_of(message):
-        if not field.is_output_only:
-            yield field.name, field
-            if field.message is not None and not (field.is_list or field.is_map):
-                yield from ((f"{field.name}.{path}", inner) for path, inner in paths_of(field.message))
-
-
 # -- routes --------------------------------------------------------------------------------------
 
 
@@ -262,7 +254,7 @@ def _role(options: Any) -> str | None:
 
 # -- comments ------------------------------------------------------------------------------------
 
-_STATUSES: Final = re.compile(r"\b(?!MAILING_)[A-Z]+_[A-Z_]+\b|\bUN[A-Z]{8,}\b|\bAIP-|`update_mask`|\bOver HTTP\b")
+_STATUSES: Final = re.compile(rf"\b({'|'.join(sorted(code_pb2.Code.keys()))})\b|\bAIP-|`update_mask`|\bOver HTTP\b")
 """In a sentence that is about gRPC, or about both: REST's document does without it."""
 _NOT_SET: Final = re.compile(r"\b(Not set|Unspecified)\b( or 0)?")
 _not_set: Final = re.compile(r"\b(unspecified)\b")

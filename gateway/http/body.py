@@ -61,7 +61,7 @@ async def read_body(
 def read_query(request: web.Request, schema: type[Schema]) -> Json:
     """The parameters of the query, as ``schema`` loads them; those of a page always have a size, within the setting's
     limit. Raises Problem (422)."""
-    loaded = _loaded_query(request, schema) if request.query else {}
+    loaded = _loaded_query(request, schema) if request.query_string else {}
     if "page_size" in _instance(schema).fields:
         most: int = request.config_dict[SETTINGS].http_page_size
         loaded["page_size"] = min(loaded.get("page_size", PAGE_SIZE_DEFAULT), most)

@@ -93,9 +93,9 @@ class EngineClient:
         }
         self._health: Any = health_pb2_grpc.HealthStub(channel)
 
-    def method(self, descriptor: Any) -> Any:
-        """The stub's method for one of the contract's, on the channel that is in use."""
-        return getattr(self._stubs[descriptor.containing_service.name], descriptor.name)
+    def method(self, service: str, name: str) -> Any:
+        """The stub's method of a service, on the channel that is in use."""
+        return getattr(self._stubs[service], name)
 
     def use(self, channel: aio.Channel) -> None:
         """Make later calls through another channel; calls under way end on the one before, which is closed then."""

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, cast
 
 import orjson
 from aiohttp import web
 from google.protobuf.descriptor_pb2 import MethodOptions
-from google.protobuf.field_mask_pb2 import FieldMask
-from google.protobuf.message_factory import GetMessageClass
 
-from common.contract.codec import message_of, paths_in, writer_of
+from common.contract.codec import paths_in, reader_of, writer_of
 from common.contract.reader import API, Binding, Descriptor, bindings_of, field_of, has_details, sentences_of
 from common.contract.values import Json
 from gateway.document.openapi import Handler, operation
@@ -130,29 +127,34 @@ def _body_schema(binding: Binding) -> type[Input]:
 def _handler(binding: Binding) -> Callable[[web.Request], Any]:
     """A handler: what is asked for becomes the method's request, its answer becomes JSON."""
     method, query = binding.method, query_of(binding)
+    service, name = method.containing_service.name, method.name
     has_key = "request_id" in method.input_type.fields_by_name
-    answer = _answering(binding)
+    read, answer = reader_of(method.input_type), _answering(binding)
 
     async def handle(request: web.Request) -> web.Response:
-        engine = request.app[ENGINE]
         said = read_query(request, query)
-        ids = {name: id_in_path(request, name.replace(".", "_")) for name in binding.path_fields}
-        make = partial(request_of, binding, said=said, ids=ids, key=idempotency_key(request) if has_key else "")
-        data = await _body(request, binding, make) if binding.body else {}
-        return answer(await engine.call(request, engine.method(method), make(data)))
+        for path in binding.path_fields:
+            said[path] = id_in_path(request, path.replace(".", "_"))
+        if has_key:
+            said["request_id"] = idempotency_key(request)
+        asked = await _with_body(request, binding, said) if binding.body else read(said)
+        engine = request.app[ENGINE]
+        return answer(await engine.call(request, engine.method(service, name), asked))
 
     return handle
 
 
-async def _body(request: web.Request, binding: Binding, make: Callable[..., Any]) -> Json:
-    """The body. When the schema finds something bad, the rest is shown to the engine, if that changes nothing, so that
-    all that is bad is named at once. Raises Problem: see ``read_body``."""
+async def _with_body(request: web.Request, binding: Binding, said: Json) -> Any:
+    """The method's request. When the schema finds something bad, the rest is shown to the engine, if that changes
+    nothing, so that all that is bad is named at once. Raises Problem: see ``read_body``."""
     engine, method = request.app[ENGINE], binding.method
 
     async def check(valid: Json) -> None:
-        await engine.call(request, engine.method(method), make(valid, validate_only=True))
+        asked = request_of(binding, valid, {**said, "validate_only": True})
+        await engine.call(request, engine.method(method.containing_service.name, method.name), asked)
 
-    return await checked_body(request, _body_schema(binding), check if _can_only_check(method) else None)
+    data = await checked_body(request, _body_schema(binding), check if _can_only_check(method) else None)
+    return request_of(binding, data, said)
 
 
 def _can_only_check(method: Descriptor) -> bool:
@@ -160,39 +162,22 @@ def _can_only_check(method: Descriptor) -> bool:
     return is_safe or "validate_only" in method.input_type.fields_by_name
 
 
-def request_of(
-    binding: Binding,
-    data: Json,
-    *,
-    said: Mapping[str, Any] = NOTHING,
-    ids: Mapping[str, int] = NOTHING,
-    key: str = "",
-    validate_only: bool = False,
-) -> Any:
-    """A method's request: a message of its kind.
+def request_of(binding: Binding, data: Json, said: Mapping[str, Any] = NOTHING) -> Any:
+    """The request of a method with a body: a message of its kind.
 
     Args:
         data: the body, as its schema has loaded it.
-        said: the query, likewise.
-        ids: those of the path, by the fields where they go (``client.id``).
-        key: makes a repeat safe.
-        validate_only: nothing is to be changed.
+        said: the request's other fields; of an id in the path by where it goes (``client.id``).
     """
-    kind = GetMessageClass(binding.method.input_type)
-    asked: Any = message_of(kind, {**said, **data} if binding.body == "*" else said)
-    if binding.body not in ("", "*"):
-        part: Descriptor = field_of(kind.DESCRIPTOR, binding.body).message
-        getattr(asked, binding.body).CopyFrom(message_of(GetMessageClass(part), data))
-        if "update_mask" in kind.DESCRIPTOR.fields_by_name:
-            paths = ["*"] if binding.verb == "put" else paths_in(part, data)
-            asked.update_mask.CopyFrom(FieldMask(paths=paths))
-    for path, value in ids.items():
-        *parents, name = path.split(".")
-        setattr(getattr(asked, parents[0]) if parents else asked, name, value)
-    if key:
-        asked.request_id = key
-    if validate_only and "validate_only" in kind.DESCRIPTOR.fields_by_name:
-        asked.validate_only = True
+    kind = binding.method.input_type
+    asked = reader_of(kind)({**said, **(data if binding.body == "*" else {binding.body: data})})
+    for path in binding.path_fields:
+        parent, _, name = path.rpartition(".")
+        if parent:  # only the engine writes an id, so the body's was left out
+            setattr(getattr(asked, parent), name, said[path])
+    if "update_mask" in kind.fields_by_name:
+        part = field_of(kind, binding.body).message
+        asked.update_mask.paths.extend(["*"] if binding.verb == "put" else paths_in(part, data))
     return asked
 
 

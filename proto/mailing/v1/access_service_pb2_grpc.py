@@ -120,7 +120,7 @@ class AccessServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ChangePassword(self, request, context):
-        """Change the password of the account that has signed in, and end all its other sessions.
+        """Change the password of the account that has signed in. All its other sessions end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

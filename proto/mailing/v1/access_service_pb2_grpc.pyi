@@ -47,7 +47,7 @@ class AccessServiceStub:
     WhoAmI: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.WhoAmIRequest, _access_pb2.Identity]
     """Read who is calling."""
     ChangePassword: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.ChangePasswordRequest, _empty_pb2.Empty]
-    """Change the password of the account that has signed in, and end all its other sessions."""
+    """Change the password of the account that has signed in. All its other sessions end."""
     CreateAccount: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.CreateAccountRequest, _access_pb2.Account]
     """Make an account. ALREADY_EXISTS when the name is taken."""
     ListAccounts: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.ListAccountsRequest, _access_service_pb2.ListAccountsResponse]
@@ -80,7 +80,7 @@ class AccessServiceAsyncStub(AccessServiceStub):
     WhoAmI: _aio.UnaryUnaryMultiCallable[_access_service_pb2.WhoAmIRequest, _access_pb2.Identity]  # type: ignore[assignment]
     """Read who is calling."""
     ChangePassword: _aio.UnaryUnaryMultiCallable[_access_service_pb2.ChangePasswordRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Change the password of the account that has signed in, and end all its other sessions."""
+    """Change the password of the account that has signed in. All its other sessions end."""
     CreateAccount: _aio.UnaryUnaryMultiCallable[_access_service_pb2.CreateAccountRequest, _access_pb2.Account]  # type: ignore[assignment]
     """Make an account. ALREADY_EXISTS when the name is taken."""
     ListAccounts: _aio.UnaryUnaryMultiCallable[_access_service_pb2.ListAccountsRequest, _access_service_pb2.ListAccountsResponse]  # type: ignore[assignment]
@@ -134,7 +134,7 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_service_pb2.ChangePasswordRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Change the password of the account that has signed in, and end all its other sessions."""
+        """Change the password of the account that has signed in. All its other sessions end."""
 
     @_abc_1.abstractmethod
     def CreateAccount(

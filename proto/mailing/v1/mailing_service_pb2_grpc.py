@@ -151,7 +151,7 @@ class MailingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelMailing(self, request, context):
-        """Stop a mailing for good: what is pending becomes `not_sent` with the reason `cancelled`, for a large one partly after
+        """Stop a mailing for good. What is pending becomes `not_sent` with the reason `cancelled`, for a large one partly after
         this has returned. Cancelling twice is no error. FAILED_PRECONDITION when it has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -159,7 +159,7 @@ class MailingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PreviewMailing(self, request, context):
-        """Say what a mailing would be: how many clients, segments, until when. Stores nothing. With `mailing_id`: what an edit of
+        """Say what a mailing would be. How many clients, segments, until when; stores nothing. With `mailing_id`: what an edit of
         that mailing would make of what it has not sent yet. NOT_FOUND when there is no such mailing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

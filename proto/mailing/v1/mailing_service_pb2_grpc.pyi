@@ -55,11 +55,11 @@ class MailingServiceStub:
     ResumeMailing: _grpc.UnaryUnaryMultiCallable[_mailing_service_pb2.ResumeMailingRequest, _mailing_pb2.Mailing]
     """Let a held mailing go on. Resuming twice is no error. FAILED_PRECONDITION when it has ended or is cancelled."""
     CancelMailing: _grpc.UnaryUnaryMultiCallable[_mailing_service_pb2.CancelMailingRequest, _mailing_pb2.Mailing]
-    """Stop a mailing for good: what is pending becomes `not_sent` with the reason `cancelled`, for a large one partly after
+    """Stop a mailing for good. What is pending becomes `not_sent` with the reason `cancelled`, for a large one partly after
     this has returned. Cancelling twice is no error. FAILED_PRECONDITION when it has ended.
     """
     PreviewMailing: _grpc.UnaryUnaryMultiCallable[_mailing_service_pb2.PreviewMailingRequest, _mailing_service_pb2.PreviewMailingResponse]
-    """Say what a mailing would be: how many clients, segments, until when. Stores nothing. With `mailing_id`: what an edit of
+    """Say what a mailing would be. How many clients, segments, until when; stores nothing. With `mailing_id`: what an edit of
     that mailing would make of what it has not sent yet. NOT_FOUND when there is no such mailing.
     """
     GetMailingStats: _grpc.UnaryUnaryMultiCallable[_mailing_service_pb2.GetMailingStatsRequest, _mailing_stats_pb2.MailingStats]
@@ -96,11 +96,11 @@ class MailingServiceAsyncStub(MailingServiceStub):
     ResumeMailing: _aio.UnaryUnaryMultiCallable[_mailing_service_pb2.ResumeMailingRequest, _mailing_pb2.Mailing]  # type: ignore[assignment]
     """Let a held mailing go on. Resuming twice is no error. FAILED_PRECONDITION when it has ended or is cancelled."""
     CancelMailing: _aio.UnaryUnaryMultiCallable[_mailing_service_pb2.CancelMailingRequest, _mailing_pb2.Mailing]  # type: ignore[assignment]
-    """Stop a mailing for good: what is pending becomes `not_sent` with the reason `cancelled`, for a large one partly after
+    """Stop a mailing for good. What is pending becomes `not_sent` with the reason `cancelled`, for a large one partly after
     this has returned. Cancelling twice is no error. FAILED_PRECONDITION when it has ended.
     """
     PreviewMailing: _aio.UnaryUnaryMultiCallable[_mailing_service_pb2.PreviewMailingRequest, _mailing_service_pb2.PreviewMailingResponse]  # type: ignore[assignment]
-    """Say what a mailing would be: how many clients, segments, until when. Stores nothing. With `mailing_id`: what an edit of
+    """Say what a mailing would be. How many clients, segments, until when; stores nothing. With `mailing_id`: what an edit of
     that mailing would make of what it has not sent yet. NOT_FOUND when there is no such mailing.
     """
     GetMailingStats: _aio.UnaryUnaryMultiCallable[_mailing_service_pb2.GetMailingStatsRequest, _mailing_stats_pb2.MailingStats]  # type: ignore[assignment]
@@ -182,7 +182,7 @@ class MailingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _mailing_service_pb2.CancelMailingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_mailing_pb2.Mailing, _abc.Awaitable[_mailing_pb2.Mailing]]:
-        """Stop a mailing for good: what is pending becomes `not_sent` with the reason `cancelled`, for a large one partly after
+        """Stop a mailing for good. What is pending becomes `not_sent` with the reason `cancelled`, for a large one partly after
         this has returned. Cancelling twice is no error. FAILED_PRECONDITION when it has ended.
         """
 
@@ -192,7 +192,7 @@ class MailingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _mailing_service_pb2.PreviewMailingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_mailing_service_pb2.PreviewMailingResponse, _abc.Awaitable[_mailing_service_pb2.PreviewMailingResponse]]:
-        """Say what a mailing would be: how many clients, segments, until when. Stores nothing. With `mailing_id`: what an edit of
+        """Say what a mailing would be. How many clients, segments, until when; stores nothing. With `mailing_id`: what an edit of
         that mailing would make of what it has not sent yet. NOT_FOUND when there is no such mailing.
         """
 

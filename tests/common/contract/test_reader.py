@@ -20,7 +20,6 @@ from common.contract.reader import (
     has_details,
     keys_min_of,
     name_of,
-    paths_of,
     sentences_of,
     words_of,
 )
@@ -130,13 +129,6 @@ def test_names() -> None:
     assert name_of(client_service_pb2.ListClientsResponse.DESCRIPTOR) == "ClientList"
     assert keys_min_of(engine_service_pb2.UpdateEngineRequest.DESCRIPTOR) == 1
     assert (has_details(message_pb2.Message.DESCRIPTOR), has_details(client_pb2.Client.DESCRIPTOR)) == (True, False)
-
-
-def test_what_a_mask_may_name() -> None:
-    assert [path for path, _ in paths_of(mailing_pb2.Mailing.DESCRIPTOR)] == [
-        "text", "filter", "filter.tags", "filter.phone_codes", "start_time", "end_time", "local_hours",
-        "local_hours.from", "local_hours.to", "rate_limit", "on_uncertain",
-    ]  # fmt: skip
 
 
 def routes(file: Any) -> list[tuple[str, str, str, str | None]]:

@@ -64,8 +64,11 @@ def test_ids_are_unique_and_everything_is_said(document: dict[str, Any]) -> None
     ids = [described["operationId"] for _, _, described in operations(document)]
     assert len(set(ids)) == len(ids) > 30
     declared = {tag["name"] for tag in document["tags"]}
+    for name, schema in document["components"]["schemas"].items():
+        for key, shown in schema.get("properties", {}).items():
+            assert shown.get("description") or "$ref" in shown, (name, key)
     for method, path, described in operations(document):
-        assert described["summary"], (method, path)
+        assert 0 < len(described["summary"]) <= 80, (method, path)
         assert described["description"], (method, path)
         assert set(described["tags"]) <= declared, (method, path)
         assert any(200 <= int(status) < 300 for status in described["responses"]), (method, path)
