@@ -212,9 +212,7 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
     async def _read_facets(self) -> client_service_pb2.ListClientFacetsResponse:
         found = await self._store.facets()
         return client_service_pb2.ListClientFacetsResponse(
-            tags=facet_messages(found.tags),
-            phone_codes=facet_messages(found.phone_codes),
-            time_zones=facet_messages(found.time_zones),
+            **facet_messages(found),
             client_count=await self._store.count_clients(),
         )
 

@@ -178,9 +178,14 @@ def _null_characters(request: object, names: Iterable[str]) -> list[FieldError]:
     return [FieldError(name, ErrorCode.NULL_CHARACTER.format()) for name in names if "\0" in getattr(request, name)]
 
 
-def facet_messages(values: Mapping[str, int]) -> list[client_service_pb2.ClientFacet]:
-    """Values that clients have, in the order given."""
-    return [client_service_pb2.ClientFacet(value=value, client_count=number) for value, number in values.items()]
+def facet_messages(values: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """Values that clients have, by the fields of ListClientFacetsResponse: ``tags`` for the column ``tag``."""
+    return {
+        f"{name}s": [
+            client_service_pb2.ClientFacet(value=value, client_count=number) for value, number in found.items()
+        ]
+        for name, found in values.items()
+    }
 
 
 # -- mailings ----------------------------------------------------------------------------------

@@ -154,15 +154,6 @@ class BatchResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Facets:
-    """The values that clients have, each with how many have it; for choosing a filter."""
-
-    tags: Mapping[str, int]
-    phone_codes: Mapping[str, int]
-    time_zones: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
 class Counts:
     """How many messages of a mailing are where."""
 

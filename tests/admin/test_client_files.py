@@ -189,9 +189,9 @@ async def test_exports_have_what_the_list_shows_and_can_be_imported_again(panel:
         ("79160000001", "916", "Зима's; <b>", "UTC"),
         ("79160000002", "916", "", "UTC"),
     ]
-    assert (await export(panel, {"untagged": True})).raw.split(b"\n")[1:] == [b"79160000002,916,,UTC", b""]
+    assert (await export(panel, {"no_tag": True})).raw.split(b"\n")[1:] == [b"79160000002,916,,UTC", b""]
     assert len((await export(panel, {})).raw.splitlines()) == 4
-    assert (await panel.list("clients", {"untagged": True})).json["total"] == 1
+    assert (await panel.list("clients", {"no_tag": True})).json["total"] == 1
 
 
 async def test_excel_runs_no_tag_as_a_formula_and_the_import_gives_the_tag_back(panel: Panel) -> None:
