@@ -6,6 +6,7 @@ numbers, time zones and segments, or more than one field. Every bad field is rep
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
@@ -26,8 +27,7 @@ DEFAULT_TIME_ZONE: Final = "UTC"
 DEFAULT_ON_UNCERTAIN: Final = "resend"
 
 _BOM: Final = "\ufeff"
-UNDERSTOOD: Final[Mapping[str, Callable[[str], Any]]] = {"phone_number": normalise, "phone_contains": digits_of}
-"""How a filter's text is understood, by its field, where it is not taken as it is; raises Unfit."""
+_EXTENSIONS: Final = re.compile("(?=-[0-9a-z]-)")
 
 
 class ClientTexts(Protocol):
@@ -37,6 +37,7 @@ class ClientTexts(Protocol):
     phone_code: str
     tag: str
     time_zone: str
+    language: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class ClientInput:
     phone_code: str
     tag: str
     time_zone: str
+    language: str = ""
 
 
 _FIELDS: Final = tuple(field.name for field in fields(ClientInput))
@@ -101,7 +103,25 @@ def valid_client(client: ClientTexts, default_time_zone: str = DEFAULT_TIME_ZONE
         errors.append(FieldError("time_zone", ErrorCode.NOT_TIME_ZONE.format()))
     if errors:
         raise InvalidInput(errors)
-    return ClientInput(phone, client.phone_code or default_code(phone), client.tag, zone)
+    code, language = client.phone_code or default_code(phone), canonical_language(client.language)
+    return ClientInput(phone, code, client.tag, zone, language)
+
+
+def canonical_language(tag: str) -> str:
+    """A language tag in the case of RFC 5646, 2.1.1: ``zh-Hans-CN``. Regions have two letters, scripts four; neither
+    comes first, or after the single letter that begins an extension."""
+    head, *extensions = _EXTENSIONS.split(tag.lower())
+    language, *parts = head.split("-")
+    cased = [part.upper() if len(part) == 2 else part.capitalize() if len(part) == 4 else part for part in parts]
+    return "-".join([language, *cased]) + "".join(extensions)
+
+
+UNDERSTOOD: Final[Mapping[str, Callable[[str], Any]]] = {
+    "phone_number": normalise,
+    "phone_contains": digits_of,
+    "language": canonical_language,
+}
+"""How a filter's text is understood, by its field, where it is not taken as it is; raises Unfit."""
 
 
 def valid_change(

@@ -97,6 +97,7 @@ class ClientRow:
     time_zone: str
     create_us: int
     update_us: int
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ class ClientQuery:
     phone_code: str | None = None
     tag: str | None = None
     time_zone: str | None = None
+    language: str | None = None
     phone_contains: str | None = None
     """Digits that the number contains."""
 

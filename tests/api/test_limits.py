@@ -45,6 +45,11 @@ def mailing(**values: Any) -> Mailing:
         ({"tag": "t" * 65}, "tag", "must have at most 64 characters, not 65"),
         ({"tag": "a\0b"}, "tag", "must not contain the character U+0000"),
         ({"time_zone": "Mars/Base"}, "time_zone", 'must be an IANA time zone name, like "Europe/Moscow"'),
+        *(
+            ({"language": text}, "language", 'must be a BCP 47 language tag, like "ru" or "pt-BR", or empty')
+            for text in ("русский", "russian", "r", "ru_RU", "ru-", "-ru", "ru-RU-RU", "ru RU", "ru\n", "\0", "en-a")
+        ),
+        ({"language": "en-x" + "-abcdefgh" * 4}, "language", "must have at most 35 characters, not 40"),
         ({"time_zone": "z" * 101}, "time_zone", "must have at most 100 characters, not 101"),
     ],
 )
@@ -53,8 +58,8 @@ def test_a_bad_field_of_a_client_is_told_once(values: dict[str, Any], field: str
 
 
 def test_all_bad_fields_of_a_client_are_told_in_the_order_of_the_contract() -> None:
-    found = bad(client_input, Client(phone_number="x", phone_code="y", tag="\0", time_zone="z"), "UTC")
-    assert [field for field, _ in found] == ["phone_number", "phone_code", "tag", "time_zone"]
+    found = bad(client_input, Client(phone_number="x", phone_code="y", tag="\0", time_zone="z", language="?"), "UTC")
+    assert [field for field, _ in found] == ["phone_number", "phone_code", "tag", "time_zone", "language"]
 
 
 def test_limits_of_a_client_are_inclusive() -> None:
@@ -137,6 +142,13 @@ def test_of_a_change_of_many_only_what_the_mask_names_is_looked_at() -> None:
     request.client.time_zone = ""
     change = batch_change(request, "Asia/Omsk")
     assert (change.tag, change.time_zone) == (None, "Asia/Omsk")
+
+
+def test_a_language_is_found_in_whatever_case_it_is_asked_for() -> None:
+    assert client_input(Client(phone_number=PHONE, language="PT-br"), "UTC").language == "pt-BR"
+    assert client_query(ListClientsRequest(language="PT-br")).language == "pt-BR"
+    assert client_query(ListClientsRequest(language="")).language == ""
+    assert client_query(ListClientsRequest()).language is None
 
 
 def test_filters_of_clients() -> None:

@@ -13,6 +13,7 @@ from engine.domain.validate import (
     ClientPatch,
     MailingInput,
     bare_text,
+    canonical_language,
     valid_change,
     valid_client,
     valid_mailing,
@@ -41,6 +42,7 @@ class Said:
     phone_code: str = ""
     tag: str = ""
     time_zone: str = ""
+    language: str = ""
 
 
 def bad_client_fields(said: Said) -> list[tuple[str, str]]:
@@ -62,6 +64,18 @@ def test_a_client_is_completed() -> None:
 def test_a_client_keeps_what_it_says() -> None:
     client = valid_client(Said("89161234567", "9160", "new", "Europe/Moscow"))
     assert client == ClientInput(79161234567, "9160", "new", "Europe/Moscow")
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        *("", "ru", "pt-BR", "zh-Hans-CN", "es-419", "sl-rozaj-biske-1994", "de-CH-1901", "zh-yue-Hant-HK"),
+        *("en-a-bbb-x-a-ccc", "hy-Latn-IT-arevela", "en-US-u-co-latn-x-us", "de-x-goethe"),
+    ],
+)
+def test_a_language_is_in_the_case_of_the_standard_whatever_was_written(tag: str) -> None:
+    assert [canonical_language(text) for text in (tag, tag.lower(), tag.upper())] == [tag] * 3
+    assert valid_client(Said(language=tag.upper())).language == tag
 
 
 def test_a_number_that_is_none() -> None:

@@ -18,6 +18,7 @@ export const FIELDS = [
   },
   { key: "tag", query: "tag", options: named, free: true },
   { key: "time_zone", query: "zone", options: allZones },
+  { key: "language", query: "language", options: named, free: true },
   { key: "phone_code", query: "code", input: { inputMode: "numeric" } },
 ];
 
