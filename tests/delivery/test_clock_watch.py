@@ -13,7 +13,7 @@ from engine.domain.audience import AudienceFilter
 from engine.domain.validate import ClientInput, MailingInput
 from engine.store.rows import Actor
 from engine.store.store import Store
-from tests.delivery.test_bugs import NoMeter
+from tests.delivery.test_contained_bugs import NoMeter
 from tests.simulation.loop import VirtualClock, VirtualLoop
 from tests.simulation.world import Faults, SimulatedProvider
 

@@ -1,0 +1,44 @@
+"""engine/store/audit.py: who changed what."""
+
+from __future__ import annotations
+
+from engine.store import Store
+from engine.store.rows import (
+    AuditQuery,
+    Page,
+)
+from tests.store.world import (
+    BY,
+    NOW,
+    add_clients,
+    add_mailing,
+    client,
+)
+
+
+async def test_every_change_is_in_the_audit_list_and_no_phone_number(store: Store) -> None:
+    made = (await store.create_client(client(1), by=BY, now_us=NOW)).row
+    await store.update_client(made.id, lambda old: client(1, "vip"), by=BY, now_us=NOW)
+    await store.update_client(made.id, lambda old: client(1, "vip"), by=BY, now_us=NOW)  # no change
+    await store.delete_client(made.id, by=BY, now_us=NOW)
+    await add_clients(store, 2)
+    mailing_id = await add_mailing(store)
+    await store.set_paused(mailing_id, True, by=BY, now_us=NOW)
+    await store.set_control(workers=3, by=BY, now_us=NOW + 9)
+    found = await store.list_audit(AuditQuery(), Page(4))
+    rest = await store.list_audit(AuditQuery(), Page(4, found.next_after))
+    events = (*found.items, *rest.items)
+    assert [event.action for event in reversed(events)] == [
+        "client.create",
+        "client.update",
+        "client.delete",
+        "client.import",
+        "mailing.create",
+        "mailing.pause",
+        "engine.control",
+    ]
+    assert (found.total, rest.next_after) == (7, None)
+    assert (events[0].actor, events[0].time_us, events[0].detail) == (BY.name, NOW + 9, {"workers": 3})
+    assert "7916" not in repr(events)
+    one = await store.list_audit(AuditQuery(object_type="mailing", object_id=mailing_id, actor=BY.name), Page(1))
+    assert (len(one.items), one.total) == (1, 2)

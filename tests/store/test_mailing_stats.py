@@ -1,0 +1,40 @@
+"""engine/store/mailing_stats.py: the breakdowns of a mailing."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.domain.message import Event
+from engine.store import Store, mailing_stats
+from engine.store.rows import (
+    GroupCounts,
+)
+from tests.store.world import (
+    BY,
+    NOW,
+    add_clients,
+    add_engine,
+    add_mailing,
+    claim,
+    record,
+)
+
+STEP_US = 10_000_000
+
+
+async def test_a_breakdown_read_in_chunks_is_that_read_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = await add_clients(store, 5, "a|b")
+    await add_clients(store, 2, "", first=5)
+    mailing_id, owner = await add_mailing(store), await add_engine(store)
+    taken = await claim(store, mailing_id, owner, 3)
+    await record(store, owner, taken[:2], Event.ACCEPT)
+    await store.delete_client(ids[0], by=BY, now_us=NOW)
+    whole = (await store.mailing_stats(mailing_id)).breakdown
+    assert whole is not None
+    assert whole.by_tag == {"a|b": GroupCounts(3, 1, 0), "": GroupCounts(2, 0, 0), "(deleted)": GroupCounts(0, 1, 0)}
+    assert whole.by_phone_code == {"916": GroupCounts(5, 1, 0), "(deleted)": GroupCounts(0, 1, 0)}
+    for chunk in (2, 7, 8):
+        monkeypatch.setattr(mailing_stats, "_CHUNK", chunk)
+        assert await store.mailing_breakdown(mailing_id) == whole
+    monkeypatch.setattr(mailing_stats, "_AT_ONCE_MAX", 6)
+    assert (await store.mailing_stats(mailing_id)).breakdown is None
