@@ -16,7 +16,7 @@ from cli.importing import import_clients
 from cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
 from cli.plain import INT64_MAX
 from cli.session import CALL_SECONDS, Session, run
-from gateway.tables.csv_rows import Format, RowReader
+from gateway.tables.csv_rows import COLUMNS, Format, RowReader
 from gateway.tables.encodings import encoding_of
 from mailing.v1.client_pb2 import Client
 from mailing.v1.client_service_pb2 import (
@@ -158,10 +158,7 @@ def delete(context: typer.Context, client_id: ClientId, yes: Yes = False) -> Non
 def _show(session: Session, client: Client) -> None:
     rows = [
         ("client", str(client.id)),
-        ("phone number", client.phone_number),
-        ("phone code", client.phone_code),
-        ("tag", show.cut(client.tag, 64) or show.NONE),
-        ("time zone", client.time_zone),
+        *((name.replace("_", " "), show.cut(getattr(client, name), 64) or show.NONE) for name in COLUMNS),
         ("added", show.when(client, "create_time")),
         ("changed", show.when(client, "update_time")),
     ]

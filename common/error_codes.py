@@ -92,6 +92,7 @@ class ErrorCode(StrEnum):
 
     # -- clients and their phone numbers -----------------------------------------------------------
     NOT_TIME_ZONE = 'must be an IANA time zone name, like "Europe/Moscow"'
+    NOT_LANGUAGE = 'must be a BCP 47 language tag, like "ru" or "pt-BR", or empty'
     NOT_DIGITS = "must be 1 to {max} digits"
     NOT_DIGITS_OR_EMPTY = "must be 1 to {max} digits, or empty"
     BAD_ID_COUNT = "must be 1 to {max} ids, not {count}"

@@ -17,6 +17,7 @@ from admin.resources.base import PanelResource
 from admin.resources.parameters import checked, filters_of
 from admin.session import Sessions
 from common.contract.codec import json_of, message_of
+from common.contract.reader import fields_of
 from common.error_codes import ErrorCode
 from gateway.http.engine_client import EngineClient
 from gateway.http.problems import invalid
@@ -30,6 +31,12 @@ from mailing.v1.client_pb2 import Client
 
 _UPDATE: Final = binding_named("updateClient")
 _NEW: Final = schema_of(Client.DESCRIPTOR, Use.CREATE)
+_TEXTS: Final = [
+    field.name
+    for field in fields_of(pb.ListClientsRequest.DESCRIPTOR)
+    if field.has_presence and field.name not in ("phone_number", "phone_contains")
+]
+"""What clients have and a list can be filtered by, but for the number."""
 _CHANGES: Final = schema_of(Client.DESCRIPTOR, Use.PATCH)
 _SIZE_DIGITS: Final = 18
 
@@ -39,8 +46,9 @@ class ClientResource(PanelResource):
 
     name = "clients"
     kind = made_of = Client
-    filters = ("phone_contains", "tag", "untagged", "phone_code", "time_zone")
-    switches = ("untagged",)
+    switches = tuple(f"no_{name}" for name in _TEXTS)
+    """Each lists clients without a value."""
+    filters = ("phone_contains", *_TEXTS, *switches)
 
     def __init__(self, engine: EngineClient, sessions: Sessions) -> None:
         super().__init__(engine, sessions)
@@ -132,9 +140,9 @@ class ClientResource(PanelResource):
 
 
 def _texts(filters: Mapping[str, Any]) -> dict[str, Any]:
-    """The filters as the contract has them; an empty tag is a value there, which react-admin can't send."""
-    texts = {key: str(value) for key, value in filters.items() if key != "untagged"}
-    return {**texts, "tag": ""} if filters.get("untagged") else texts
+    """The filters as the contract has them; an empty text is a value there, which react-admin can't send."""
+    texts = {key: str(value) for key, value in filters.items() if key not in ClientResource.switches}
+    return {**texts, **{key.removeprefix("no_"): "" for key in filters if key in ClientResource.switches}}
 
 
 def _filter_of(text: str) -> Mapping[str, Any]:

@@ -109,11 +109,18 @@ def _field_lines(field: Field) -> Iterator[str]:
     if field.kind is Kind.TIME:
         yield f'if not m.HasField("{field.name}"):'
         yield _INDENT + _violation(where, "REQUIRED")
-    elif field.has_presence:
+    elif field.has_presence and not _is_empty_good(field):
         yield f'if m.HasField("{field.name}"):'
         yield from (_INDENT + line for line in lines)
     else:
         yield from lines
+
+
+def _is_empty_good(field: Field) -> bool:
+    """Whether an empty text, as which one is read that is not set, is within its limits: it need not be told apart."""
+    rules = field.rules
+    is_fit = not rules.length_min and (not rules.pattern or re.fullmatch(rules.pattern, "") is not None)
+    return field.kind is Kind.TEXT and is_fit
 
 
 def _list_lines(field: Field) -> Iterator[str]:
@@ -137,7 +144,10 @@ def _conditions(field: Field, value: str, where: str) -> Iterator[str]:
             yield f"if {value} == 0:"
             yield _INDENT + _violation(where, "REQUIRED")
         yield f"if {value} not in {field.name}_words:"
-        yield _INDENT + _violation(where, "UNKNOWN_NUMBER", number=value)
+        if field.rules.HasField("problem"):
+            yield _INDENT + _of_problem(field, where)
+        else:
+            yield _INDENT + _violation(where, "UNKNOWN_NUMBER", number=value)
     elif field.message is not None:
         if has_rules(field.message):
             yield f'{field.message.name}_check({value}, {where[:-1]}.", found)'

@@ -84,6 +84,8 @@ class Field:
     """Only the engine writes it: what callers say of it is ignored."""
     is_written: bool
     """The contract says that callers write it, or may."""
+    is_immutable: bool
+    """Callers write it once: it can't be changed later."""
     has_presence: bool
     """It can be told apart whether it is set."""
     message: Descriptor | None
@@ -152,6 +154,7 @@ def _field(descriptor: Any) -> Field:
         is_required=field_behavior_pb2.REQUIRED in behaviors,
         is_output_only=bool(behaviors & _OF_THE_ENGINE),
         is_written=bool(behaviors) and not behaviors & _OF_THE_ENGINE,
+        is_immutable=field_behavior_pb2.IMMUTABLE in behaviors,
         has_presence=descriptor.has_presence,
         message=value.message_type if kind is Kind.OBJECT else None,
         words=words(value.enum_type) if kind is Kind.WORD else {},

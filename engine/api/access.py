@@ -8,9 +8,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from common.error_codes import ErrorCode, Fault
 from engine.access.authority import Authority
 from engine.api.background import Background
+from engine.api.by_name import timestamp
 from engine.api.caller import caller, identity_of_call, network_of_call, peer_of
 from engine.api.context import Context
-from engine.api.convert import both, micros, timestamp
+from engine.api.convert import both, micros
 from engine.api.convert_audit import actor_kind_number
 from engine.api.paging import page_of, token_after
 from engine.api.repeats import request_key

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from common.contract.reader import field_of
 from common.error_codes import ErrorCode
+from engine.api.convert import CLIENT_LIMITS
+from engine.api.masks import merged
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.validate import valid_change
 from engine.store.client_batches import BATCH_MAX
-from mailing.v1 import client_service_pb2
+from engine.store.rows import ClientChange
+from mailing.v1 import client_pb2, client_service_pb2
 
-_EDITABLE: Final = ("tag", "time_zone")
+_MASK: Final = field_of(client_service_pb2.BatchUpdateClientsRequest.DESCRIPTOR, "update_mask")
+_EDITABLE: Final = frozenset(_MASK.rules.paths)
 
 
 def batch_ids(client_ids: Sequence[int]) -> list[int]:
@@ -22,17 +27,14 @@ def batch_ids(client_ids: Sequence[int]) -> list[int]:
     return list(dict.fromkeys(client_ids))
 
 
-def batch_change(
-    request: client_service_pb2.BatchUpdateClientsRequest, default_time_zone: str
-) -> tuple[str | None, str | None]:
-    """The tag and the time zone to be set; ``None``: as they are.
+def batch_change(request: client_service_pb2.BatchUpdateClientsRequest, default_time_zone: str) -> ClientChange:
+    """What is to be set in each client.
 
     Raises:
         InvalidInput: naming what is wrong with the mask, or with the values.
     """
-    paths = list(request.update_mask.paths)
-    if not paths or not set(paths).issubset(_EDITABLE):
+    paths = set(request.update_mask.paths)
+    if not paths or not paths <= _EDITABLE:
         raise InvalidInput([FieldError("update_mask", ErrorCode.BAD_BATCH_MASK.format())])
-    client = request.client
-    tag = client.tag if "tag" in paths else None
-    return valid_change(tag, client.time_zone if "time_zone" in paths else None, default_time_zone)
+    said = merged(client_pb2.Client(), request.client, sorted(paths))  # what the mask does not name is not looked at
+    return ClientChange(**CLIENT_LIMITS.checked(said, valid_change, paths, default_time_zone))

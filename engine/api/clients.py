@@ -26,11 +26,10 @@ from engine.domain.phone import default_code
 from engine.domain.validate import ClientInput
 from engine.ports import Clock
 from engine.store.client_list import is_long_client_list
-from engine.store.rows import MAX_PAGE_SIZE, BatchResult, ClientChange, ClientRow, PageOf, RequestKey
+from engine.store.rows import MAX_PAGE_SIZE, BatchResult, ClientRow, PageOf, RequestKey
 from engine.store.store import Store
 from mailing.v1 import client_pb2, client_service_pb2, client_service_pb2_grpc
 
-EDITABLE: Final = frozenset({"phone_number", "phone_code", "tag", "time_zone"})
 FACETS_SECONDS: Final = 5.0
 """How long the values that clients have are kept: all clients are counted for them."""
 FACETS_STALE_SECONDS: Final = 30.0
@@ -111,7 +110,7 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
         self, request: client_service_pb2.UpdateClientRequest, context: Context
     ) -> client_pb2.Client:
         """Change some fields of a client."""
-        client_id, paths = request.client.id, paths_of(request.update_mask, request.client, EDITABLE)
+        client_id, paths = request.client.id, paths_of(request.update_mask, request.client)
         by, now_us = caller(context), self._clock.now_us()
         if not paths:
             return client_message(await self._store.get_client(client_id))
@@ -149,13 +148,13 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
         self, request: client_service_pb2.BatchUpdateClientsRequest, context: Context
     ) -> client_service_pb2.BatchUpdateClientsResponse:
         """Change the tag, the time zone or both of many clients."""
-        ids, (tag, time_zone) = both(
+        ids, change_of_each = both(
             lambda: batch_ids(request.client_ids), lambda: batch_change(request, self._default_time_zone)
         )
 
         async def change() -> BatchResult:
             by, now_us = caller(context), self._clock.now_us()
-            result = await self._store.update_clients(ids, ClientChange(tag, time_zone), by=by, now_us=now_us)
+            result = await self._store.update_clients(ids, change_of_each, by=by, now_us=now_us)
             await self._follow(result.changed_ids)
             return result
 
@@ -213,9 +212,7 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
     async def _read_facets(self) -> client_service_pb2.ListClientFacetsResponse:
         found = await self._store.facets()
         return client_service_pb2.ListClientFacetsResponse(
-            tags=facet_messages(found.tags),
-            phone_codes=facet_messages(found.phone_codes),
-            time_zones=facet_messages(found.time_zones),
+            **facet_messages(found),
             client_count=await self._store.count_clients(),
         )
 

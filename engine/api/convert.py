@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any, Final, Protocol, TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from common.error_codes import ErrorCode, Unfit
+from engine.api.by_name import message_from, timestamp
+from engine.api.limits import Limits
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.message import Reason, Status
-from engine.domain.phone import PHONE_LENGTH, digits_of, normalise
+from engine.domain.phone import PHONE_LENGTH
 from engine.domain.segments import count_segments
-from engine.domain.validate import ClientInput, MailingInput, valid_client, valid_mailing
+from engine.domain.validate import (
+    DEFAULT_ON_UNCERTAIN,
+    UNDERSTOOD,
+    ClientInput,
+    MailingInput,
+    bare_text,
+    valid_client,
+    valid_mailing,
+)
 from engine.domain.window import LocalHours, MailingState
 from engine.ports import AudienceState, OnUncertain
 from engine.store.rows import (
@@ -57,6 +68,7 @@ _ON_UNCERTAIN: Final = {
     OnUncertain.RESEND: mailing_pb2.ON_UNCERTAIN_RESEND,
     OnUncertain.NOT_SENT: mailing_pb2.ON_UNCERTAIN_NOT_SENT,
 }
+_ON_UNCERTAIN_WORDS: Final = {number: word.value for word, number in _ON_UNCERTAIN.items()}
 _STATUSES: Final = {
     "pending": message_pb2.MESSAGE_STATUS_PENDING,
     "sent": message_pb2.MESSAGE_STATUS_SENT,
@@ -77,14 +89,6 @@ _ATTEMPT_OUTCOMES: Final = {
 
 
 # -- times, ids, enums -------------------------------------------------------------------------
-
-
-def timestamp(us: int | None) -> Timestamp | None:
-    """Microseconds since the epoch as a Timestamp; ``None`` stays: the field is not set."""
-    if us is None:
-        return None
-    seconds, rest_us = divmod(us, _SECOND_US)
-    return Timestamp(seconds=seconds, nanos=rest_us * 1_000)
 
 
 def micros(time: Timestamp) -> int:
@@ -122,91 +126,73 @@ def both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
 # -- clients -----------------------------------------------------------------------------------
 
 
-def client_message(row: ClientRow) -> client_pb2.Client:
-    """A client as the API shows it."""
-    return client_pb2.Client(
-        id=row.id,
-        phone_number=str(row.phone_number),
-        phone_code=row.phone_code,
-        tag=row.tag,
-        time_zone=row.time_zone,
-        create_time=timestamp(row.create_us),
-        update_time=timestamp(row.update_us),
-    )
+client_message: Final = message_from(ClientRow, client_pb2.Client)
+"""A client as the API shows it."""
+CLIENT_LIMITS: Final = Limits(client_pb2.Client)
 
 
 def client_input(client: client_pb2.Client, default_time_zone: str) -> ClientInput:
     """A client as it may be stored. Raises InvalidInput with every bad field."""
-    return valid_client(
-        client.phone_number, client.phone_code, client.tag, client.time_zone, default_time_zone=default_time_zone
-    )
+    return CLIENT_LIMITS.checked(client, valid_client, default_time_zone)
 
 
 class ClientFilters(Protocol):
-    """What ListClients and ExportClients have in common."""
-
-    phone_number: str
-    phone_contains: str
-    phone_code: str
-    tag: str
-    time_zone: str
+    """What ListClients and ExportClients have in common: the fields of ``ClientQuery``, each of which may be set."""
 
     def HasField(self, field_name: Any, /) -> bool:
         """Whether the filter is set."""
 
 
+_FILTERS: Final = [field.name for field in fields(ClientQuery)]
+_FILTERS_AS_THEY_ARE: Final = [name for name in _FILTERS if name not in UNDERSTOOD]
+
+
 def client_query(request: ClientFilters) -> ClientQuery:
-    """The filters of a list of clients. Raises InvalidInput for what can't be a number, a part of one, or text."""
-    _, (phone_number, phone_contains) = both(
-        lambda: require_text(request, "phone_code", "tag", "time_zone"),
-        lambda: both(
-            lambda: _understood(normalise, request, "phone_number"),
-            lambda: _understood(digits_of, request, "phone_contains"),
-        ),
-    )
-    if phone_number is not None and phone_contains is not None:
+    """The filters of a list of clients. Raises InvalidInput for what can't be understood, or is no text."""
+    asked: dict[str, Any] = {name: getattr(request, name) for name in _FILTERS if request.HasField(name)}
+    errors = _null_characters(request, _FILTERS_AS_THEY_ARE)
+    for name in [name for name in UNDERSTOOD if name in asked]:
+        try:
+            asked[name] = UNDERSTOOD[name](asked[name])
+        except Unfit as error:
+            errors.append(FieldError(name, error.fault))
+    if errors:
+        raise InvalidInput(errors)
+    query = ClientQuery(**asked)
+    if query.phone_contains is None:
+        return query
+    if query.phone_number is not None:
         raise InvalidInput([FieldError("phone_contains", ErrorCode.WITH_PHONE_NUMBER.format())])
-    if phone_contains is not None and len(phone_contains) == PHONE_LENGTH:  # the whole number: an index finds it
-        phone_number, phone_contains = int(phone_contains), None
-    return ClientQuery(
-        phone_contains=phone_contains,
-        phone_number=phone_number,
-        phone_code=request.phone_code if request.HasField("phone_code") else None,
-        tag=request.tag if request.HasField("tag") else None,
-        time_zone=request.time_zone if request.HasField("time_zone") else None,
-    )
+    if len(query.phone_contains) == PHONE_LENGTH:  # the whole number: an index finds it
+        return replace(query, phone_number=int(query.phone_contains), phone_contains=None)
+    return query
 
 
 def require_text(request: object, *names: str) -> None:
     """Refuse U+0000 in these filters: nothing has it, and PostgreSQL can't even be asked for it."""
-    bad = [FieldError(name, ErrorCode.NULL_CHARACTER.format()) for name in names if "\0" in getattr(request, name)]
-    if bad:
+    if bad := _null_characters(request, names):
         raise InvalidInput(bad)
 
 
-def _understood(read: Callable[[str], A], request: ClientFilters, name: str) -> A | None:
-    """What ``read`` makes of a field; ``None``: it is not set."""
-    if not request.HasField(name):
-        return None
-    try:
-        return read(getattr(request, name))
-    except Unfit as error:
-        raise InvalidInput([FieldError(name, error.fault)]) from None
+def _null_characters(request: object, names: Iterable[str]) -> list[FieldError]:
+    return [FieldError(name, ErrorCode.NULL_CHARACTER.format()) for name in names if "\0" in getattr(request, name)]
 
 
-def facet_messages(values: Mapping[str, int]) -> list[client_service_pb2.ClientFacet]:
-    """Values that clients have, in the order given."""
-    return [client_service_pb2.ClientFacet(value=value, client_count=number) for value, number in values.items()]
+def facet_messages(values: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """Values that clients have, by the fields of ListClientFacetsResponse: ``tags`` for the column ``tag``."""
+    return {
+        f"{name}s": [
+            client_service_pb2.ClientFacet(value=value, client_count=number) for value, number in found.items()
+        ]
+        for name, found in values.items()
+    }
 
 
 # -- mailings ----------------------------------------------------------------------------------
 
 
-def counts_message(counts: Counts) -> mailing_pb2.MessageCounts:
-    """Messages by status."""
-    return mailing_pb2.MessageCounts(
-        pending=counts.pending, sent=counts.sent, not_sent=counts.not_sent, total=counts.total
-    )
+counts_message: Final = message_from(Counts, mailing_pb2.MessageCounts)
+"""Messages by status."""
 
 
 def local_hours_message(hours: LocalHours | None) -> mailing_pb2.LocalHours | None:
@@ -222,28 +208,41 @@ def _segments(text: str) -> int:
     return count_segments(text).segments
 
 
+_mailing_message: Final = message_from(
+    MailingRow,
+    mailing_pb2.Mailing,
+    later=["state"],
+    filter=lambda row: mailing_pb2.AudienceFilter(tags=row.filter.tags, phone_codes=row.filter.phone_codes),
+    local_hours=lambda row: local_hours_message(row.local_hours),
+    on_uncertain=_ON_UNCERTAIN,
+    audience_state=AUDIENCE_STATES,
+    segments=lambda row: _segments(row.text),
+    message_counts=lambda row: counts_message(row.counts),
+)
+_MAILING_LIMITS: Final = Limits(mailing_pb2.Mailing)
+
+
 def mailing_message(row: MailingRow, now_us: int) -> mailing_pb2.Mailing:
     """A mailing as the API shows it at ``now_us``."""
-    return mailing_pb2.Mailing(
-        id=row.id,
-        text=row.text,
-        filter=mailing_pb2.AudienceFilter(tags=row.filter.tags, phone_codes=row.filter.phone_codes),
-        start_time=timestamp(row.start_us),
-        end_time=timestamp(row.end_us),
-        local_hours=local_hours_message(row.local_hours),
-        rate_limit=row.rate_limit,
-        on_uncertain=_ON_UNCERTAIN[row.on_uncertain],
-        state=STATES[row.state(now_us)],
-        audience_state=AUDIENCE_STATES[row.audience_state],
-        segments=_segments(row.text),
-        message_counts=counts_message(row.counts),
-        create_time=timestamp(row.create_us),
-        update_time=timestamp(row.update_us),
-    )
+    message = _mailing_message(row)
+    message.state = STATES[row.state(now_us)]
+    return message
 
 
 def mailing_input(mailing: mailing_pb2.Mailing, now_us: int, segments_max: int | None) -> MailingInput:
-    """A mailing as it may be stored, see ``valid_mailing``. Raises InvalidInput with every bad field."""
+    """A mailing as it may be stored, see ``valid_mailing``. Raises InvalidInput with every bad field.
+
+    A byte order mark before the text is dropped.
+    """
+    bare = mailing_pb2.Mailing()
+    bare.CopyFrom(mailing)
+    bare.text = bare_text(mailing.text)
+    if any(each.path == "text" for each in _MAILING_LIMITS.violations(bare)):
+        segments_max = None  # a text beyond the limits is not counted: it may be long
+    return _MAILING_LIMITS.checked(bare, _mailing_input, now_us, segments_max)
+
+
+def _mailing_input(mailing: mailing_pb2.Mailing, now_us: int, segments_max: int | None) -> MailingInput:
     hours = mailing.local_hours
     return valid_mailing(
         text=mailing.text,
@@ -253,15 +252,9 @@ def mailing_input(mailing: mailing_pb2.Mailing, now_us: int, segments_max: int |
         now_us=now_us,
         local_hours=(getattr(hours, "from"), hours.to) if mailing.HasField("local_hours") else None,
         rate_limit=mailing.rate_limit if mailing.HasField("rate_limit") else None,
-        on_uncertain=_on_uncertain_word(mailing.on_uncertain),
+        on_uncertain=_ON_UNCERTAIN_WORDS.get(mailing.on_uncertain, DEFAULT_ON_UNCERTAIN),
         segments_max=segments_max,
     )
-
-
-def _on_uncertain_word(value: mailing_pb2.OnUncertain.ValueType) -> str:
-    """Empty when unspecified; a number that is none of the enum's fails the check of the whole mailing."""
-    words = {number: str(word) for word, number in _ON_UNCERTAIN.items()}
-    return words.get(value, "" if value == 0 else str(value))
 
 
 def mailing_state(value: mailing_pb2.MailingState.ValueType) -> MailingState | None:
@@ -272,38 +265,34 @@ def mailing_state(value: mailing_pb2.MailingState.ValueType) -> MailingState | N
 # -- messages ----------------------------------------------------------------------------------
 
 
+def _last_error(row: MessageRow) -> message_pb2.MessageError | None:
+    failed = row.status is not Status.SENT and (row.http_status is not None or row.detail)
+    return message_pb2.MessageError(http_status=row.http_status, detail=row.detail) if failed else None
+
+
+_message: Final = message_from(
+    MessageRow,
+    message_pb2.Message,
+    later=["attempt_history"],
+    status=lambda row: _STATUSES[row.status.public],
+    reason={None: message_pb2.NOT_SENT_REASON_UNSPECIFIED, **_REASONS},
+    last_error=_last_error,
+)
+attempt_message: Final = message_from(
+    AttemptRow,
+    message_pb2.Attempt,
+    start_time=lambda row: timestamp(row.started_us),
+    end_time=lambda row: timestamp(row.finished_us),
+    outcome=_ATTEMPT_OUTCOMES,
+)
+"""A call to the provider as the API shows it."""
+
+
 def message_message(row: MessageRow, attempts: Iterable[AttemptRow] = ()) -> message_pb2.Message:
     """A message as the API shows it."""
-    failed = row.status is not Status.SENT and (row.http_status is not None or row.detail)
-    return message_pb2.Message(
-        id=row.id,
-        mailing_id=row.mailing_id,
-        client_id=row.client_id,
-        phone_number="" if row.phone_number is None else str(row.phone_number),
-        status=_STATUSES[row.status.public],
-        reason=message_pb2.NOT_SENT_REASON_UNSPECIFIED if row.reason is None else _REASONS[row.reason],
-        attempts=row.attempts,
-        create_time=timestamp(row.create_us),
-        sent_time=timestamp(row.sent_us),
-        next_attempt_time=timestamp(row.next_attempt_us),
-        last_error=message_pb2.MessageError(http_status=row.http_status, detail=row.detail) if failed else None,
-        attempt_history=[attempt_message(each) for each in attempts],
-        text_version=row.text_version,
-        text=row.text,
-        final_time=timestamp(row.final_us),
-    )
-
-
-def attempt_message(row: AttemptRow) -> message_pb2.Attempt:
-    """A call to the provider as the API shows it."""
-    return message_pb2.Attempt(
-        number=row.number,
-        start_time=timestamp(row.started_us),
-        end_time=timestamp(row.finished_us),
-        http_status=row.http_status,
-        detail=row.detail,
-        outcome=_ATTEMPT_OUTCOMES[row.outcome],
-    )
+    message = _message(row)
+    message.attempt_history.extend(map(attempt_message, attempts))
+    return message
 
 
 def message_query(request: message_service_pb2.ListMessagesRequest) -> MessageQuery:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from common.error_codes import ErrorCode
-from engine.api.convert import require_text, timestamp
+from engine.api.by_name import timestamp
+from engine.api.convert import require_text
 from engine.domain.access import ActorKind
 from engine.domain.errors import FieldError, InvalidInput
 from engine.store.rows import AuditQuery, AuditRow

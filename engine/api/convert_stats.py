@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
+from engine.api.by_name import timestamp
 from engine.api.control import DeliveryStatus
-from engine.api.convert import AUDIENCE_STATES, STATES, counts_message, timestamp
+from engine.api.convert import AUDIENCE_STATES, STATES, counts_message
 from engine.domain.breaker import BreakerState
 from engine.domain.forecast import Forecast
 from engine.domain.latency import quantile

@@ -12,17 +12,19 @@ from engine.api.control import DeliveryControl
 from engine.api.convert import both, chosen
 from engine.api.convert_audit import audit_message, audit_query
 from engine.api.convert_stats import engine_status_message
+from engine.api.limits import Limits
 from engine.api.outlook import Outlook
 from engine.api.overview import OverviewReader
 from engine.api.paging import page_of, token_after
 from engine.api.questions import Questions
 from engine.domain.errors import FieldError, InvalidInput
-from engine.domain.validate import MAX_RATE_PER_SECOND
 from engine.ports import Clock
-from engine.settings import WORKERS_MAX
 from engine.store.store import Store
 from mailing.v1 import engine_pb2, engine_service_pb2, engine_service_pb2_grpc, overview_pb2
 
+_UPDATE: Final = Limits(engine_service_pb2.UpdateEngineRequest)
+_WORKERS: Final = Limits(engine_service_pb2.SetWorkersRequest)
+_RATE: Final = Limits(engine_service_pb2.SetRateRequest)
 _PAUSED: Final = {False: engine_pb2.SENDING_STATE_RUNNING, True: engine_pb2.SENDING_STATE_PAUSED}
 
 
@@ -59,7 +61,8 @@ class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):
         """Change what is set in the request: all of it, or nothing."""
         workers = request.workers if request.HasField("workers") else None
         rate = request.rate_limit if request.HasField("rate_limit") else None
-        _, sending_paused = both(lambda: _check(workers, rate), lambda: chosen(_PAUSED, request.sending, "sending"))
+        _UPDATE.check(request)
+        sending_paused = chosen(_PAUSED, request.sending, "sending")
         if workers is None and rate is None and sending_paused is None:
             problem = ErrorCode.NOTHING_TO_CHANGE.format()
             raise InvalidInput([FieldError(name, problem) for name in ("workers", "rate_limit", "sending")])
@@ -69,12 +72,12 @@ class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):
         self, request: engine_service_pb2.SetWorkersRequest, context: Context
     ) -> engine_pb2.EngineStatus:
         """Change the number of workers."""
-        _check(request.workers, None)
+        _WORKERS.check(request)
         return await self._set(context, workers=request.workers)
 
     async def SetRate(self, request: engine_service_pb2.SetRateRequest, context: Context) -> engine_pb2.EngineStatus:
         """Change the budget of calls to the provider."""
-        _check(None, request.rate_limit)
+        _RATE.check(request)
         return await self._set(context, provider_rate=request.rate_limit)
 
     async def PauseSending(
@@ -123,14 +126,3 @@ class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):
 
         await self._background.whole(change())
         return engine_status_message(self._control.status())
-
-
-def _check(workers: int | None, rate_limit: float | None) -> None:
-    """Check what is not ``None``. Raises InvalidInput with every bad field."""
-    errors = []
-    if workers is not None and not 1 <= workers <= WORKERS_MAX:
-        errors.append(FieldError("workers", ErrorCode.OUT_OF_RANGE.format(min=1, max=WORKERS_MAX)))
-    if rate_limit is not None and not 0 <= rate_limit <= MAX_RATE_PER_SECOND:  # not a number is refused, too
-        errors.append(FieldError("rate_limit", ErrorCode.BAD_RATE_OR_0.format(max=MAX_RATE_PER_SECOND)))
-    if errors:
-        raise InvalidInput(errors)

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any, Final, Self
 
+from common.contract.reader import fields_of
 from common.error_codes import ErrorCode
 from engine.api.control import DeliveryControl
+from engine.api.limits import Limits
 from engine.api.repeats import InProgress, Running, digest_for, scoped_id
 from engine.domain.errors import FieldError, InvalidInput
-from engine.domain.validate import ClientPatch, valid_patch
+from engine.domain.validate import ClientPatch, valid_client
 from engine.ports import Clock
 from engine.store.rows import Actor, Imported, RequestKey
 from engine.store.store import Store
@@ -33,6 +35,10 @@ _METHOD: Final = "ImportClients"
 _SOURCE_DIGEST_BYTES_MAX: Final = 64
 _SOURCE_MARK: Final = b"\xff\xff\xff\xff"
 """Stands before the source's digest, where before a row stands its length, which is never so large."""
+_LIMITS: Final = Limits(client_service_pb2.ImportClientsRow)
+_OPTIONAL: Final = [
+    field.name for field in fields_of(client_service_pb2.ImportClientsRow.DESCRIPTOR) if field.has_presence
+]
 
 Rows = Sequence[client_service_pb2.ImportClientsRow]
 
@@ -158,16 +164,11 @@ class Import:
     def _checked(self, row: client_service_pb2.ImportClientsRow) -> ClientPatch | None:
         self._rows_seen += 1
         try:
-            return valid_patch(
-                row.phone_number,
-                row.phone_code if row.HasField("phone_code") else None,
-                row.tag if row.HasField("tag") else None,
-                row.time_zone if row.HasField("time_zone") else None,
-                default_time_zone=self._default_time_zone,
-            )
+            client = _LIMITS.checked(row, valid_client, self._default_time_zone)
         except InvalidInput as error:
             self._reject(row.line or self._rows_seen, error)
             return None
+        return ClientPatch(client, _unsaid(row))
 
     def _reject(self, line: int, error: InvalidInput) -> None:
         self.report.rejected += 1
@@ -185,6 +186,11 @@ class Import:
             self.report.errors.add(
                 line=line, field=text[0], message=text[1], code=fault.code, arguments=fault.arguments
             )
+
+
+def _unsaid(row: Any) -> tuple[str, ...]:
+    """The fields of an ImportClientsRow that are not set."""
+    return tuple([name for name in _OPTIONAL if not row.HasField(name)])
 
 
 def _answer(report: client_service_pb2.ImportClientsResponse) -> dict[str, Any]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from common.error_codes import ErrorCode
 from engine.api.convert import both, mailing_input, mailing_message
-from engine.api.masks import merged, paths_of
+from engine.api.masks import fixed_of, merged, paths_of
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.validate import MailingInput
 from engine.store.rows import MailingRow
 from mailing.v1 import mailing_pb2
 
-EDITABLE: Final = frozenset({"text", "filter", "start_time", "end_time", "local_hours", "rate_limit"})
-_FIXED: Final = "on_uncertain"
+_FIXED: Final = fixed_of(mailing_pb2.Mailing.DESCRIPTOR)
 
 
 class Unchanged(Exception):
@@ -32,11 +32,11 @@ def edited(
         Unchanged: nothing would change.
     """
     now = mailing_message(row, now_us)
-    paths = paths_of(mask, mailing, EDITABLE | {_FIXED})
-    after = merged(now, mailing, [path for path in paths if path != _FIXED])
+    paths = paths_of(mask, mailing)
+    after = merged(now, mailing, [path for path in paths if path not in _FIXED])
     wanted, _ = both(
         lambda: mailing_input(after, now_us, None if after.text == row.text else segments_max),
-        lambda: _check_fixed(now, mailing, _FIXED in paths),
+        lambda: _check_fixed(now, mailing, _FIXED.intersection(paths)),
     )
     if wanted == _input(row):
         raise Unchanged
@@ -49,7 +49,9 @@ def _input(row: MailingRow) -> MailingInput:
     )
 
 
-def _check_fixed(now: mailing_pb2.Mailing, mailing: mailing_pb2.Mailing, named: bool) -> None:
-    """It can't be changed; but a mailing as it was read may be sent back whole (PUT)."""
-    if named and mailing.on_uncertain not in (mailing_pb2.ON_UNCERTAIN_UNSPECIFIED, now.on_uncertain):
-        raise InvalidInput([FieldError(_FIXED, ErrorCode.FIXED.format())])
+def _check_fixed(now: mailing_pb2.Mailing, mailing: mailing_pb2.Mailing, named: Iterable[str]) -> None:
+    """They can't be changed; but a mailing as it was read may be sent back whole (PUT)."""
+    unset = mailing_pb2.Mailing()
+    bad = [name for name in named if getattr(mailing, name) not in (getattr(unset, name), getattr(now, name))]
+    if bad:
+        raise InvalidInput([FieldError(name, ErrorCode.FIXED.format()) for name in bad])

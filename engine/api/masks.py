@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
+from common.contract.reader import Descriptor, fields_of
 from common.error_codes import ErrorCode
 from engine.domain.errors import FieldError, InvalidInput
 
@@ -15,13 +17,26 @@ M = TypeVar("M", bound=Message)
 EVERYTHING = "*"
 
 
-def paths_of(mask: FieldMask, resource: Message, editable: Collection[str]) -> list[str]:
+@cache
+def editable_of(kind: Descriptor) -> frozenset[str]:
+    """The fields that callers write, fixed ones included."""
+    return frozenset(field.name for field in fields_of(kind) if field.is_written)
+
+
+@cache
+def fixed_of(kind: Descriptor) -> frozenset[str]:
+    """The fields of ``editable_of`` that can't be changed once they are said."""
+    return frozenset(field.name for field in fields_of(kind) if field.is_immutable)
+
+
+def paths_of(mask: FieldMask, resource: Message) -> list[str]:
     """Return the paths to change: those of the mask, ``*`` for all that are editable, and without a
     mask those that are set in ``resource``. Fields that only the engine writes are left out.
 
     Raises:
         InvalidInput: naming each path that the resource does not have.
     """
+    editable = editable_of(resource.DESCRIPTOR)
     if not mask.paths:
         return [field.name for field, _ in resource.ListFields() if field.name in editable]
     if list(mask.paths) == [EVERYTHING]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from engine.api.by_name import timestamp
 from engine.api.control import ActorStatus, DeliveryControl, DeliveryStatus, ProviderCalls
-from engine.api.convert import AUDIENCE_STATES, STATES, counts_message, timestamp
+from engine.api.convert import AUDIENCE_STATES, STATES, counts_message
 from engine.api.convert_stats import (
     STEP_US,
     began_us,

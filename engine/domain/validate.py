@@ -1,35 +1,43 @@
-"""Checks of a client and of a mailing, new or edited: every bad field is reported, not just the first."""
+"""What a client and a mailing are when they are stored: texts of people understood, and what spans fields checked.
+
+The limits of single fields are the contract's (``common.contract.checks``): here is what needs knowledge, of phone
+numbers, time zones and segments, or more than one field. Every bad field is reported, not just the first.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 from zoneinfo import available_timezones
 
 from common.error_codes import ErrorCode, Fault, Unfit
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import FieldError, InvalidInput
-from engine.domain.phone import default_code, normalise
+from engine.domain.phone import default_code, digits_of, normalise
 from engine.domain.segments import count_segments
 from engine.domain.time_text import MAX_US, MIN_US
 from engine.domain.window import LocalHours, parse_minute
 
-MAX_TEXT_LENGTH: Final = 4096
 SEGMENTS_MAX: Final = 10
 """Of a text, unless the settings say otherwise."""
-MAX_TAG_LENGTH: Final = 64
-MAX_PHONE_CODE_LENGTH: Final = 16
-MAX_FILTER_ENTRIES: Final = 1000
-MAX_RATE_PER_SECOND: Final = 100_000
 DEFAULT_TIME_ZONE: Final = "UTC"
-ON_UNCERTAIN: Final = ("resend", "not_sent")
+DEFAULT_ON_UNCERTAIN: Final = "resend"
 
-_NO_CHOICE: Final = ErrorCode.NOT_A_CHOICE.format(choices=", ".join(ON_UNCERTAIN))
 _BOM: Final = "\ufeff"
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_EXTENSIONS: Final = re.compile("(?=-[0-9a-z]-)")
+
+
+class ClientTexts(Protocol):
+    """A client as people write it: as a message of the contract has it."""
+
+    phone_number: str
+    phone_code: str
+    tag: str
+    time_zone: str
+    language: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,34 +48,31 @@ class ClientInput:
     phone_code: str
     tag: str
     time_zone: str
+    language: str = ""
+
+
+_FIELDS: Final = tuple(field.name for field in fields(ClientInput))
 
 
 class ClientPatch(NamedTuple):
-    """What a row of an import says of a client; ``None``: nothing. ``valid_patch`` makes it."""
+    """A row of an import."""
 
-    phone_number: int
-    phone_code: str | None = None
-    tag: str | None = None
-    time_zone: str | None = None
-    default_time_zone: str = DEFAULT_TIME_ZONE
-    """That of a new client for whom none is said."""
+    client: ClientInput
+    """What it makes of a number that nobody has."""
+    unsaid: tuple[str, ...] = ()
+    """Fields that the row says nothing of."""
+
+    @property
+    def phone_number(self) -> int:
+        """Whose row it is."""
+        return self.client.phone_number
 
     def over(self, old: ClientInput | None) -> ClientInput:
         """Return the client after the row: what it does not say stays, or is the default when there was none."""
-        phone, code, tag, zone, default_zone = self
-        if old is None:
-            return ClientInput(
-                phone,
-                default_code(phone) if code is None else code,
-                "" if tag is None else tag,
-                default_zone if zone is None else zone,
-            )
-        return ClientInput(
-            phone,
-            old.phone_code if code is None else code,
-            old.tag if tag is None else tag,
-            old.time_zone if zone is None else zone,
-        )
+        client, unsaid = self
+        if old is None or not unsaid:
+            return client
+        return ClientInput(*[getattr(old if name in unsaid else client, name) for name in _FIELDS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,70 +90,59 @@ class MailingInput:
     """``resend`` or ``not_sent``."""
 
 
-def valid_client(
-    phone_number: str,
-    phone_code: str = "",
-    tag: str = "",
-    time_zone: str = "",
-    *,
-    default_time_zone: str = DEFAULT_TIME_ZONE,
-) -> ClientInput:
+def valid_client(client: ClientTexts, default_time_zone: str = DEFAULT_TIME_ZONE) -> ClientInput:
     """Check and complete a client: no code means digits 2 to 4 of the number, no time zone means the default.
 
     Raises:
         InvalidInput: with every bad field.
     """
     errors: list[FieldError] = []
-    phone = _phone(phone_number, errors)
-    zone = time_zone or default_time_zone
-    _check(errors, "phone_code", _phone_code_problem(phone_code) if phone_code else None)
-    _check(errors, "tag", _tag_problem(tag))
-    _check(errors, "time_zone", _time_zone_problem(zone))
+    phone = _phone(client.phone_number, errors)
+    zone = client.time_zone or default_time_zone
+    if zone not in _time_zone_names():
+        errors.append(FieldError("time_zone", ErrorCode.NOT_TIME_ZONE.format()))
     if errors:
         raise InvalidInput(errors)
-    return ClientInput(phone, phone_code or default_code(phone), tag, zone)
+    code, language = client.phone_code or default_code(phone), canonical_language(client.language)
+    return ClientInput(phone, code, client.tag, zone, language)
 
 
-def valid_patch(
-    phone_number: str,
-    phone_code: str | None = None,
-    tag: str | None = None,
-    time_zone: str | None = None,
-    *,
-    default_time_zone: str = DEFAULT_TIME_ZONE,
-) -> ClientPatch:
-    """Check what a row of an import says; a field that is there but empty says the default (``valid_client``).
+def canonical_language(tag: str) -> str:
+    """A language tag in the case of RFC 5646, 2.1.1: ``zh-Hans-CN``. Regions have two letters, scripts four; neither
+    comes first, or after the single letter that begins an extension."""
+    head, *extensions = _EXTENSIONS.split(tag.lower())
+    language, *parts = head.split("-")
+    cased = [part.upper() if len(part) == 2 else part.capitalize() if len(part) == 4 else part for part in parts]
+    return "-".join([language, *cased]) + "".join(extensions)
 
-    Raises:
-        InvalidInput: with every bad field.
-    """
-    whole = valid_client(
-        phone_number, phone_code or "", tag or "", time_zone or "", default_time_zone=default_time_zone
-    )
-    return ClientPatch(
-        whole.phone_number,
-        None if phone_code is None else whole.phone_code,
-        None if tag is None else whole.tag,
-        None if time_zone is None else whole.time_zone,
-        default_time_zone,
-    )
+
+UNDERSTOOD: Final[Mapping[str, Callable[[str], Any]]] = {
+    "phone_number": normalise,
+    "phone_contains": digits_of,
+    "language": canonical_language,
+}
+"""How a filter's text is understood, by its field, where it is not taken as it is; raises Unfit."""
 
 
 def valid_change(
-    tag: str | None, time_zone: str | None, default_time_zone: str = DEFAULT_TIME_ZONE
-) -> tuple[str | None, str | None]:
-    """Check what is to be set in many clients; ``None``: nothing. An empty time zone means the default.
+    client: ClientTexts, names: Collection[str], default_time_zone: str = DEFAULT_TIME_ZONE
+) -> dict[str, str]:
+    """What is to be set in many clients, of the fields ``names``. An empty time zone means the default.
 
     Raises:
-        InvalidInput: with every bad field.
+        InvalidInput: the time zone is none.
     """
-    errors: list[FieldError] = []
-    zone = None if time_zone is None else time_zone or default_time_zone
-    _check(errors, "tag", None if tag is None else _tag_problem(tag))
-    _check(errors, "time_zone", None if zone is None else _time_zone_problem(zone))
-    if errors:
-        raise InvalidInput(errors)
-    return tag, zone
+    values = {name: getattr(client, name) for name in names}
+    if "time_zone" in values:
+        values["time_zone"] = values["time_zone"] or default_time_zone
+        if not is_time_zone(values["time_zone"]):
+            raise InvalidInput([FieldError("time_zone", ErrorCode.NOT_TIME_ZONE.format())])
+    return values
+
+
+def bare_text(text: str) -> str:
+    """A text without the byte order mark before it: nobody sees it, and it would make the whole text UCS-2."""
+    return text.lstrip(_BOM)
 
 
 def valid_mailing(
@@ -160,12 +154,10 @@ def valid_mailing(
     filter: AudienceFilter = AudienceFilter(),  # noqa: B008 - immutable
     local_hours: tuple[str, str] | None = None,
     rate_limit: float | None = None,
-    on_uncertain: str = "",
+    on_uncertain: str = DEFAULT_ON_UNCERTAIN,
     segments_max: int | None = SEGMENTS_MAX,
 ) -> MailingInput:
-    """Check and complete a mailing; a repeated filter entry counts once, no ``on_uncertain`` means ``resend``.
-
-    A byte order mark before the text is dropped: nobody sees it, and it would make the whole text UCS-2.
+    """Check and complete a mailing; a repeated filter entry counts once.
 
     Args:
         segments_max: SMS segments that the text may take; ``None``: it was accepted before, and stays so.
@@ -174,18 +166,13 @@ def valid_mailing(
         InvalidInput: with every bad field. ``start_us``, ``end_us``: ``None`` is "not given".
     """
     errors: list[FieldError] = []
-    uncertain = on_uncertain or ON_UNCERTAIN[0]
-    text = text.lstrip(_BOM)
-    _check(errors, "text", _text_problem(text, segments_max))
-    _check_filter(filter, errors)
+    _check(errors, "text", _segments_problem(text, segments_max))
     start, end = _times(start_us, end_us, now_us, errors)
     hours = _local_hours(local_hours, errors)
-    _check(errors, "rate_limit", _rate_problem(rate_limit))
-    _check(errors, "on_uncertain", None if uncertain in ON_UNCERTAIN else _NO_CHOICE)
     if errors:
         raise InvalidInput(errors)
     audience = AudienceFilter(_distinct(filter.tags), _distinct(filter.phone_codes))
-    return MailingInput(text, audience, start, end, hours, rate_limit, uncertain)
+    return MailingInput(text, audience, start, end, hours, rate_limit, on_uncertain)
 
 
 def _check(errors: list[FieldError], field: str, problem: Fault | None) -> None:
@@ -201,40 +188,11 @@ def _phone(text: str, errors: list[FieldError]) -> int:
         return 0
 
 
-def _phone_code_problem(code: str) -> Fault | None:
-    if code.isascii() and code.isdigit() and len(code) <= MAX_PHONE_CODE_LENGTH:
+def _segments_problem(text: str, segments_max: int | None) -> Fault | None:
+    if segments_max is None:
         return None
-    return ErrorCode.NOT_DIGITS.format(max=MAX_PHONE_CODE_LENGTH)
-
-
-def _tag_problem(tag: str) -> Fault | None:
-    if len(tag) > MAX_TAG_LENGTH:
-        return ErrorCode.TOO_LONG.format(max=MAX_TAG_LENGTH, count=len(tag))
-    return _characters_problem(tag)
-
-
-def _text_problem(text: str, segments_max: int | None) -> Fault | None:
-    if not 1 <= len(text) <= MAX_TEXT_LENGTH:
-        return ErrorCode.BAD_LENGTH.format(min=1, max=MAX_TEXT_LENGTH, count=len(text))
     segments = count_segments(text).segments
-    if segments_max is not None and segments > segments_max:
-        return ErrorCode.TOO_MANY_SEGMENTS.format(max=segments_max, count=segments)
-    return _characters_problem(text)
-
-
-def _characters_problem(text: str) -> Fault | None:
-    """Name what a database or UTF-8 can't hold."""
-    if "\0" in text:
-        return ErrorCode.NULL_CHARACTER.format()
-    if _SURROGATE.search(text):
-        return ErrorCode.HALF_CHARACTER.format()
-    return None
-
-
-def _time_zone_problem(name: str) -> Fault | None:
-    if is_time_zone(name):
-        return None
-    return ErrorCode.NOT_TIME_ZONE.format()
+    return None if segments <= segments_max else ErrorCode.TOO_MANY_SEGMENTS.format(max=segments_max, count=segments)
 
 
 def is_time_zone(name: str) -> bool:
@@ -246,25 +204,6 @@ def is_time_zone(name: str) -> bool:
 def _time_zone_names() -> frozenset[str]:
     """The tz database's names, read once; without those that mean something else on each machine."""
     return frozenset(available_timezones() - {"localtime", "posixrules", "Factory"})
-
-
-def _rate_problem(rate: float | None) -> Fault | None:
-    if rate is None or 0 < rate <= MAX_RATE_PER_SECOND:
-        return None
-    return ErrorCode.BAD_RATE.format(max=MAX_RATE_PER_SECOND)
-
-
-def _check_filter(filter: AudienceFilter, errors: list[FieldError]) -> None:
-    for field, entries, problem_of in (
-        ("filter.tags", filter.tags, _tag_problem),
-        ("filter.phone_codes", filter.phone_codes, _phone_code_problem),
-    ):
-        if len(entries) > MAX_FILTER_ENTRIES:
-            fault = ErrorCode.TOO_MANY_ENTRIES.format(max=MAX_FILTER_ENTRIES, count=len(entries))
-            errors.append(FieldError(field, fault))
-            continue
-        for index, entry in enumerate(entries):
-            _check(errors, f"{field}[{index}]", problem_of(entry))
 
 
 def _distinct(entries: Sequence[str]) -> tuple[str, ...]:

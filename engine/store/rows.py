@@ -97,6 +97,7 @@ class ClientRow:
     time_zone: str
     create_us: int
     update_us: int
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ class ClientQuery:
     phone_code: str | None = None
     tag: str | None = None
     time_zone: str | None = None
+    language: str | None = None
     phone_contains: str | None = None
     """Digits that the number contains."""
 
@@ -151,15 +153,6 @@ class BatchResult:
     """Clients that the change leaves as they were."""
     missing_ids: tuple[int, ...]
     """Ids of which there is no client."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facets:
-    """The values that clients have, each with how many have it; for choosing a filter."""
-
-    tags: Mapping[str, int]
-    phone_codes: Mapping[str, int]
-    time_zones: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

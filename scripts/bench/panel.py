@@ -38,7 +38,7 @@ _FILTERS: Final[Mapping[str, tuple[dict[str, Any], ...]]] = {
         {"tag": "vip"},
         {"tag": "rare"},
         {"tag": "nobody has it"},
-        {"untagged": True},
+        {"no_tag": True},
         {"phone_code": "916"},
         {"time_zone": "Europe/Moscow"},
         {"tag": "vip", "phone_code": "916", "time_zone": "Europe/Moscow"},

@@ -53,9 +53,10 @@ async def test_rows_are_shown_as_they_will_be_stored(panel: Panel) -> None:
     assert [(row["line"], row["outcome"]) for row in told["rows"]] == list(zip(range(2, 8), outcomes, strict=True))
     # A column that is not there leaves what a client has.
     clients = [row["client"] for row in told["rows"]]
-    assert clients[0] == {"phone_number": "79160000001", "phone_code": "916", "tag": "зима", "time_zone": "Asia/Omsk"}
+    told_of = ("phone_number", "phone_code", "tag", "time_zone", "language")
+    assert clients[0] == dict(zip(told_of, ("79160000001", "916", "зима", "Asia/Omsk", ""), strict=True))
     assert clients[1]["phone_code"] == "7"
-    assert clients[2] == {"phone_number": "79160000003", "phone_code": "916", "tag": "it's <b>", "time_zone": "UTC"}
+    assert clients[2] == dict(zip(told_of, ("79160000003", "916", "it's <b>", "UTC", ""), strict=True))
     assert told["rows"][3]["same_as_line"] == 4
     assert [error["field"] for error in told["rows"][4]["errors"]] == ["phone_number", "tag"]
     (error,) = told["rows"][5]["errors"]
@@ -180,18 +181,26 @@ async def test_an_import_tells_how_far_it_is(panel: Panel) -> None:
 
 async def test_exports_have_what_the_list_shows_and_can_be_imported_again(panel: Panel) -> None:
     for number, tag in (("79160000001", "Зима's; <b>"), ("79160000002", ""), ("79030000003", "vip")):
-        await panel.write("POST", "/clients", data={"phone_number": number, "tag": tag})
+        language = "ru" if tag == "vip" else ""
+        await panel.write("POST", "/clients", data={"phone_number": number, "tag": tag, "language": language})
     excel = await export(panel, {"phone_contains": "916"}, "excel")
     assert excel.headers["content-type"] == "text/csv; charset=utf-8"
-    lines = ["phone_number;phone_code;tag;time_zone", '79160000001;916;"Зима\'s; <b>";UTC', "79160000002;916;;UTC"]
+    header = "phone_number;phone_code;tag;time_zone;language"
+    lines = [header, '79160000001;916;"Зима\'s; <b>";UTC;', "79160000002;916;;UTC;"]
     assert excel.raw == codecs.BOM_UTF8 + "\n".join([*lines, ""]).encode()
     assert [row.cells for row in read_rows([excel.raw]) if isinstance(row, ImportRow)] == [
-        ("79160000001", "916", "Зима's; <b>", "UTC"),
-        ("79160000002", "916", "", "UTC"),
+        ("79160000001", "916", "Зима's; <b>", "UTC", ""),
+        ("79160000002", "916", "", "UTC", ""),
     ]
-    assert (await export(panel, {"untagged": True})).raw.split(b"\n")[1:] == [b"79160000002,916,,UTC", b""]
+    assert (await export(panel, {"no_tag": True})).raw.split(b"\n")[1:] == [b"79160000002,916,,UTC,", b""]
     assert len((await export(panel, {})).raw.splitlines()) == 4
-    assert (await panel.list("clients", {"untagged": True})).json["total"] == 1
+    assert (await panel.list("clients", {"no_tag": True})).json["total"] == 1
+    found = [(await panel.list("clients", each)).json["total"] for each in ({"language": "RU"}, {"no_language": True})]
+    assert found == [1, 2]
+    assert (await panel.ask("GET", "/clients/facets")).json["languages"] == [
+        {"value": "", "client_count": 2},
+        {"value": "ru", "client_count": 1},
+    ]
 
 
 async def test_excel_runs_no_tag_as_a_formula_and_the_import_gives_the_tag_back(panel: Panel) -> None:

@@ -203,7 +203,7 @@ async def exported(page: Page) -> None:
     await page.get_by_role("button", name="Export").click()
     name, content = await saved(page, page.get_by_role("button", name="CSV for Excel"))
     assert name.startswith("clients-")
-    rows = [(f"7916555000{n}", "916", TAG, "Europe/Moscow") for n in (3, 4)]
+    rows = [(f"7916555000{n}", "916", TAG, "Europe/Moscow", "") for n in (3, 4)]
     assert [row.cells for row in read_rows([content]) if isinstance(row, ImportRow)] == rows
 
 

@@ -39,7 +39,7 @@ from mailing.v1 import (
 R = TypeVar("R")
 M = TypeVar("M", bound=ProtoMessage)
 Context = grpc.aio.ServicerContext[Any, Any]
-_CLIENT_FILTERS = ("tag", "phone_code", "phone_number", "time_zone")
+_CLIENT_FILTERS = ("tag", "phone_code", "phone_number", "time_zone", "language")
 T0 = 1_767_225_600  # 2026-01-01T00:00:00Z
 
 

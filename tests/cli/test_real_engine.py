@@ -123,9 +123,9 @@ def test_clients(run: Run, clients: list[dict[str, Any]], tmp_path: Path) -> Non
     assert run("clients", "get", str(clients[0]["id"])) == clients[0]
     assert call(["clients", "export", str(tmp_path / "out.csv"), "--tag", "real"]) == 0
     assert sorted((tmp_path / "out.csv").read_text().splitlines()) == [
-        "79160000001,916,real,Europe/Moscow",
-        "79160000002,916,real,UTC",
-        "phone_number,phone_code,tag,time_zone",
+        "79160000001,916,real,Europe/Moscow,",
+        "79160000002,916,real,UTC,",
+        "phone_number,phone_code,tag,time_zone,language",
     ]
     again = run("clients", "import", str(tmp_path / "out.csv"))
     assert (again["created"], again["updated"], again["unchanged"]) == (0, 0, 2)

@@ -30,6 +30,7 @@ class Client(_message.Message):
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Never used again, not even after a deletion."""
     phone_number: _builtins.str
@@ -43,6 +44,10 @@ class Client(_message.Message):
     """A free label; may be empty."""
     time_zone: _builtins.str
     """An IANA name such as "Europe/Moscow". Empty on input: the engine's setting MAILING_DEFAULT_TIME_ZONE ("UTC")."""
+    language: _builtins.str
+    """The language that the client reads, a BCP 47 tag such as "ru" or "pt-BR"; may be empty. Letters are stored in the
+    case that RFC 5646 recommends.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the client was added."""
@@ -61,10 +66,11 @@ class Client(_message.Message):
         time_zone: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "id", b"id", "phone_code", b"phone_code", "phone_number", b"phone_number", "tag", b"tag", "time_zone", b"time_zone", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "id", b"id", "language", b"language", "phone_code", b"phone_code", "phone_number", b"phone_number", "tag", b"tag", "time_zone", b"time_zone", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

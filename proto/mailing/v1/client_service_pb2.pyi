@@ -91,6 +91,7 @@ class ListClientsRequest(_message.Message):
     PHONE_CONTAINS_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
     SKIP_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many at most; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
@@ -114,6 +115,8 @@ class ListClientsRequest(_message.Message):
     """How many to leave out (AIP-158), counted from where `page_token` stands, or from the beginning; not negative. Beyond
     the end: an empty page. For panels that show page numbers; who reads everything uses tokens.
     """
+    language: _builtins.str
+    """Only clients with this language; set and empty: clients of whom none is said."""
     def __init__(
         self,
         *,
@@ -126,11 +129,14 @@ class ListClientsRequest(_message.Message):
         phone_contains: _builtins.str | None = ...,
         order_by: _builtins.str = ...,
         skip: _builtins.int = ...,
+        language: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_phone_code", b"_phone_code", "_phone_contains", b"_phone_contains", "_phone_number", b"_phone_number", "_tag", b"_tag", "_time_zone", b"_time_zone", "phone_code", b"phone_code", "phone_contains", b"phone_contains", "phone_number", b"phone_number", "tag", b"tag", "time_zone", b"time_zone"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_language", b"_language", "_phone_code", b"_phone_code", "_phone_contains", b"_phone_contains", "_phone_number", b"_phone_number", "_tag", b"_tag", "_time_zone", b"_time_zone", "language", b"language", "phone_code", b"phone_code", "phone_contains", b"phone_contains", "phone_number", b"phone_number", "tag", b"tag", "time_zone", b"time_zone"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_phone_code", b"_phone_code", "_phone_contains", b"_phone_contains", "_phone_number", b"_phone_number", "_tag", b"_tag", "_time_zone", b"_time_zone", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "phone_code", b"phone_code", "phone_contains", b"phone_contains", "phone_number", b"phone_number", "skip", b"skip", "tag", b"tag", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_language", b"_language", "_phone_code", b"_phone_code", "_phone_contains", b"_phone_contains", "_phone_number", b"_phone_number", "_tag", b"_tag", "_time_zone", b"_time_zone", "language", b"language", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "phone_code", b"phone_code", "phone_contains", b"phone_contains", "phone_number", b"phone_number", "skip", b"skip", "tag", b"tag", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__language: _TypeAlias = _typing.Literal["language"]  # noqa: Y015
+    _WhichOneofArgType__language: _TypeAlias = _typing.Literal["_language", b"_language"]  # noqa: Y015
     _WhichOneofReturnType__phone_code: _TypeAlias = _typing.Literal["phone_code"]  # noqa: Y015
     _WhichOneofArgType__phone_code: _TypeAlias = _typing.Literal["_phone_code", b"_phone_code"]  # noqa: Y015
     _WhichOneofReturnType__phone_contains: _TypeAlias = _typing.Literal["phone_contains"]  # noqa: Y015
@@ -141,6 +147,8 @@ class ListClientsRequest(_message.Message):
     _WhichOneofArgType__tag: _TypeAlias = _typing.Literal["_tag", b"_tag"]  # noqa: Y015
     _WhichOneofReturnType__time_zone: _TypeAlias = _typing.Literal["time_zone"]  # noqa: Y015
     _WhichOneofArgType__time_zone: _TypeAlias = _typing.Literal["_time_zone", b"_time_zone"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__language) -> _WhichOneofReturnType__language | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__phone_code) -> _WhichOneofReturnType__phone_code | None: ...
     @_typing.overload
@@ -297,6 +305,7 @@ class ImportClientsRow(_message.Message):
     PHONE_CODE_FIELD_NUMBER: _builtins.int
     TAG_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     line: _builtins.int
     """Where the row comes from, for the report of errors. 0: rows are counted from 1."""
     phone_number: _builtins.str
@@ -307,6 +316,8 @@ class ImportClientsRow(_message.Message):
     """See `Client.tag`."""
     time_zone: _builtins.str
     """See `Client.time_zone`."""
+    language: _builtins.str
+    """See `Client.language`."""
     def __init__(
         self,
         *,
@@ -315,17 +326,22 @@ class ImportClientsRow(_message.Message):
         phone_code: _builtins.str | None = ...,
         tag: _builtins.str | None = ...,
         time_zone: _builtins.str | None = ...,
+        language: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_phone_code", b"_phone_code", "_tag", b"_tag", "_time_zone", b"_time_zone", "phone_code", b"phone_code", "tag", b"tag", "time_zone", b"time_zone"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_language", b"_language", "_phone_code", b"_phone_code", "_tag", b"_tag", "_time_zone", b"_time_zone", "language", b"language", "phone_code", b"phone_code", "tag", b"tag", "time_zone", b"time_zone"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_phone_code", b"_phone_code", "_tag", b"_tag", "_time_zone", b"_time_zone", "line", b"line", "phone_code", b"phone_code", "phone_number", b"phone_number", "tag", b"tag", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_language", b"_language", "_phone_code", b"_phone_code", "_tag", b"_tag", "_time_zone", b"_time_zone", "language", b"language", "line", b"line", "phone_code", b"phone_code", "phone_number", b"phone_number", "tag", b"tag", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__language: _TypeAlias = _typing.Literal["language"]  # noqa: Y015
+    _WhichOneofArgType__language: _TypeAlias = _typing.Literal["_language", b"_language"]  # noqa: Y015
     _WhichOneofReturnType__phone_code: _TypeAlias = _typing.Literal["phone_code"]  # noqa: Y015
     _WhichOneofArgType__phone_code: _TypeAlias = _typing.Literal["_phone_code", b"_phone_code"]  # noqa: Y015
     _WhichOneofReturnType__tag: _TypeAlias = _typing.Literal["tag"]  # noqa: Y015
     _WhichOneofArgType__tag: _TypeAlias = _typing.Literal["_tag", b"_tag"]  # noqa: Y015
     _WhichOneofReturnType__time_zone: _TypeAlias = _typing.Literal["time_zone"]  # noqa: Y015
     _WhichOneofArgType__time_zone: _TypeAlias = _typing.Literal["_time_zone", b"_time_zone"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__language) -> _WhichOneofReturnType__language | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__phone_code) -> _WhichOneofReturnType__phone_code | None: ...
     @_typing.overload
@@ -449,6 +465,7 @@ class ExportClientsRequest(_message.Message):
     PHONE_NUMBER_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     PHONE_CONTAINS_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Rows in a page; 0 means 1,000, more than 1,000 means 1,000."""
     tag: _builtins.str
@@ -461,6 +478,8 @@ class ExportClientsRequest(_message.Message):
     """Only clients in this time zone."""
     phone_contains: _builtins.str
     """Only clients with these digits in their number; see `ListClientsRequest.phone_contains`."""
+    language: _builtins.str
+    """Only clients with this language; set and empty: clients of whom none is said."""
     def __init__(
         self,
         *,
@@ -470,11 +489,14 @@ class ExportClientsRequest(_message.Message):
         phone_number: _builtins.str | None = ...,
         time_zone: _builtins.str | None = ...,
         phone_contains: _builtins.str | None = ...,
+        language: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_phone_code", b"_phone_code", "_phone_contains", b"_phone_contains", "_phone_number", b"_phone_number", "_tag", b"_tag", "_time_zone", b"_time_zone", "phone_code", b"phone_code", "phone_contains", b"phone_contains", "phone_number", b"phone_number", "tag", b"tag", "time_zone", b"time_zone"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_language", b"_language", "_phone_code", b"_phone_code", "_phone_contains", b"_phone_contains", "_phone_number", b"_phone_number", "_tag", b"_tag", "_time_zone", b"_time_zone", "language", b"language", "phone_code", b"phone_code", "phone_contains", b"phone_contains", "phone_number", b"phone_number", "tag", b"tag", "time_zone", b"time_zone"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_phone_code", b"_phone_code", "_phone_contains", b"_phone_contains", "_phone_number", b"_phone_number", "_tag", b"_tag", "_time_zone", b"_time_zone", "page_size", b"page_size", "phone_code", b"phone_code", "phone_contains", b"phone_contains", "phone_number", b"phone_number", "tag", b"tag", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_language", b"_language", "_phone_code", b"_phone_code", "_phone_contains", b"_phone_contains", "_phone_number", b"_phone_number", "_tag", b"_tag", "_time_zone", b"_time_zone", "language", b"language", "page_size", b"page_size", "phone_code", b"phone_code", "phone_contains", b"phone_contains", "phone_number", b"phone_number", "tag", b"tag", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__language: _TypeAlias = _typing.Literal["language"]  # noqa: Y015
+    _WhichOneofArgType__language: _TypeAlias = _typing.Literal["_language", b"_language"]  # noqa: Y015
     _WhichOneofReturnType__phone_code: _TypeAlias = _typing.Literal["phone_code"]  # noqa: Y015
     _WhichOneofArgType__phone_code: _TypeAlias = _typing.Literal["_phone_code", b"_phone_code"]  # noqa: Y015
     _WhichOneofReturnType__phone_contains: _TypeAlias = _typing.Literal["phone_contains"]  # noqa: Y015
@@ -485,6 +507,8 @@ class ExportClientsRequest(_message.Message):
     _WhichOneofArgType__tag: _TypeAlias = _typing.Literal["_tag", b"_tag"]  # noqa: Y015
     _WhichOneofReturnType__time_zone: _TypeAlias = _typing.Literal["time_zone"]  # noqa: Y015
     _WhichOneofArgType__time_zone: _TypeAlias = _typing.Literal["_time_zone", b"_time_zone"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__language) -> _WhichOneofReturnType__language | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__phone_code) -> _WhichOneofReturnType__phone_code | None: ...
     @_typing.overload
@@ -549,6 +573,7 @@ class ListClientFacetsResponse(_message.Message):
     PHONE_CODES_FIELD_NUMBER: _builtins.int
     TIME_ZONES_FIELD_NUMBER: _builtins.int
     CLIENT_COUNT_FIELD_NUMBER: _builtins.int
+    LANGUAGES_FIELD_NUMBER: _builtins.int
     client_count: _builtins.int
     """How many clients there are in all."""
     @_builtins.property
@@ -563,6 +588,10 @@ class ListClientFacetsResponse(_message.Message):
     def time_zones(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClientFacet]:
         """Time zones."""
 
+    @_builtins.property
+    def languages(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClientFacet]:
+        """Languages; the empty one stands for clients of whom none is said."""
+
     def __init__(
         self,
         *,
@@ -570,10 +599,11 @@ class ListClientFacetsResponse(_message.Message):
         phone_codes: _abc.Iterable[Global___ClientFacet] | None = ...,
         time_zones: _abc.Iterable[Global___ClientFacet] | None = ...,
         client_count: _builtins.int = ...,
+        languages: _abc.Iterable[Global___ClientFacet] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_count", b"client_count", "phone_codes", b"phone_codes", "tags", b"tags", "time_zones", b"time_zones"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_count", b"client_count", "languages", b"languages", "phone_codes", b"phone_codes", "tags", b"tags", "time_zones", b"time_zones"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -43,6 +43,7 @@ class Rules(_message.Message):
     FORMAT_FIELD_NUMBER: _builtins.int
     GRPC_ONLY_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    PATHS_FIELD_NUMBER: _builtins.int
     like: _builtins.str
     """All rules of another field, such as "Client.tag"; what else is said here goes before them."""
     length_min: _builtins.int
@@ -81,7 +82,13 @@ class Rules(_message.Message):
     """The field is filled, and shown, where one object is read by its id; lists leave it out."""
     @_builtins.property
     def problem(self) -> Global___Problem:
-        """What is wrong with a text that does not, or with a number beyond its limits. Numbers need none."""
+        """What is wrong with a text that does not, with a number beyond its limits, or with an enum's number that has no word.
+        Only patterns need one.
+        """
+
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """An update mask names these fields, and nothing else."""
 
     def __init__(
         self,
@@ -103,10 +110,11 @@ class Rules(_message.Message):
         format: _builtins.str = ...,
         grpc_only: _builtins.bool = ...,
         detail: _builtins.bool = ...,
+        paths: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_entries_max", b"_entries_max", "_example", b"_example", "_input_example", b"_input_example", "_length_max", b"_length_max", "_length_min", b"_length_min", "_maximum", b"_maximum", "_minimum", b"_minimum", "_nullable", b"_nullable", "entries_max", b"entries_max", "example", b"example", "input_example", b"input_example", "length_max", b"length_max", "length_min", b"length_min", "maximum", b"maximum", "minimum", b"minimum", "nullable", b"nullable", "problem", b"problem"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_entries_max", b"_entries_max", "_example", b"_example", "_input_example", b"_input_example", "_length_max", b"_length_max", "_length_min", b"_length_min", "_maximum", b"_maximum", "_minimum", b"_minimum", "_nullable", b"_nullable", "above_minimum", b"above_minimum", "detail", b"detail", "entries_max", b"entries_max", "example", b"example", "format", b"format", "grpc_only", b"grpc_only", "input_example", b"input_example", "length_max", b"length_max", "length_min", b"length_min", "like", b"like", "maximum", b"maximum", "minimum", b"minimum", "null_is_zero", b"null_is_zero", "nullable", b"nullable", "pattern", b"pattern", "problem", b"problem", "rewritten", b"rewritten"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_entries_max", b"_entries_max", "_example", b"_example", "_input_example", b"_input_example", "_length_max", b"_length_max", "_length_min", b"_length_min", "_maximum", b"_maximum", "_minimum", b"_minimum", "_nullable", b"_nullable", "above_minimum", b"above_minimum", "detail", b"detail", "entries_max", b"entries_max", "example", b"example", "format", b"format", "grpc_only", b"grpc_only", "input_example", b"input_example", "length_max", b"length_max", "length_min", b"length_min", "like", b"like", "maximum", b"maximum", "minimum", b"minimum", "null_is_zero", b"null_is_zero", "nullable", b"nullable", "paths", b"paths", "pattern", b"pattern", "problem", b"problem", "rewritten", b"rewritten"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__entries_max: _TypeAlias = _typing.Literal["entries_max"]  # noqa: Y015
     _WhichOneofArgType__entries_max: _TypeAlias = _typing.Literal["_entries_max", b"_entries_max"]  # noqa: Y015

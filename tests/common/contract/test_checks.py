@@ -50,7 +50,7 @@ def test_all_that_is_bad_is_found() -> None:
         "end_time": ("REQUIRED", {}),
         "local_hours.to": ("NOT_TIME_OF_DAY", {}),
         "rate_limit": ("BAD_RATE", {"max": "100000"}),
-        "on_uncertain": ("UNKNOWN_NUMBER", {"number": 77}),
+        "on_uncertain": ("NOT_A_CHOICE", {"choices": "resend, not_sent"}),
     }
 
 

@@ -24,6 +24,7 @@ async def test_the_life_of_a_client(gateway: Gateway) -> None:
         "phone_code": "916",
         "tag": "new",
         "time_zone": "Europe/Moscow",
+        "language": "",
         "create_time": "",
         "update_time": "",
     }
@@ -31,8 +32,12 @@ async def test_the_life_of_a_client(gateway: Gateway) -> None:
     assert (await gateway.get(path)).json == anna
     changed = (await gateway.ask("PATCH", path, json={"tag": "old"})).json
     assert (changed["tag"], changed["time_zone"]) == ("old", "Europe/Moscow")
+    assert (await gateway.ask("PATCH", path, json={"language": "PT-br"})).json["language"] == "pt-BR"
+    refused = await gateway.ask("PATCH", path, json={"language": "русский"})
+    assert (refused.status, refused.bad) == (422, ["/language"])
     replaced = (await gateway.ask("PUT", path, json={"phone_number": "79161234568"})).json
     assert (replaced["phone_number"], replaced["tag"], replaced["time_zone"]) == ("79161234568", "", "UTC")
+    assert replaced["language"] == ""
     gone = await gateway.ask("DELETE", path)
     assert (gone.status, gone.raw) == (204, b"")
     for method in ("GET", "DELETE"):

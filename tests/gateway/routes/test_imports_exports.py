@@ -13,6 +13,8 @@ from typing import Any
 import orjson
 import pytest
 
+from common.error_codes import ErrorCode
+from gateway.http.problems import fault_json
 from tests.gateway.rig import Answer, Gateway, serving
 
 CSV = {"Content-Type": "text/csv"}
@@ -139,7 +141,11 @@ async def test_the_first_thousand_faults_are_named_and_all_are_counted(gateway: 
 
 
 async def test_ndjson_and_back(gateway: Gateway) -> None:
-    rows = [{"phone_number": f"7916000000{n}", "phone_code": "916", "tag": "t,", "time_zone": "UTC"} for n in range(3)]
+    same = {"phone_code": "916", "tag": "t,", "time_zone": "UTC"}
+    rows = [
+        {"phone_number": f"7916000000{n}", **same, "language": language}
+        for n, language in enumerate(("", "ru", "pt-BR"))
+    ]
     body = b"\n".join(map(orjson.dumps, rows))
     assert (await send(gateway, body, NDJSON)).json["created"] == 3
     out = await gateway.get("/clients/export", headers={"Accept": "application/x-ndjson"})
@@ -147,8 +153,19 @@ async def test_ndjson_and_back(gateway: Gateway) -> None:
     assert [orjson.loads(line) for line in out.raw.splitlines()] == rows
     table = await gateway.get("/clients/export?tag=t,")
     assert table.headers["content-type"] == "text/csv; charset=utf-8"
-    assert table.raw.decode().splitlines()[:2] == ["phone_number,phone_code,tag,time_zone", '79160000000,916,"t,",UTC']
+    assert table.raw.decode().splitlines()[:2] == [
+        "phone_number,phone_code,tag,time_zone,language",
+        '79160000000,916,"t,",UTC,',
+    ]
     assert (await send(gateway, table.raw)).json["unchanged"] == 3
+    # A column that is missing leaves the language as it is, an empty cell takes it away; it is written in any case.
+    assert (await send(gateway, b"phone_number,tag\n79160000001,x\n")).json["updated"] == 1
+    assert (await send(gateway, b"phone_number,language\n79160000002,\n79160000000,PT-br\n79160000003,ru_RU\n")).json[
+        "errors"
+    ] == [{"line": 4, "field": "language", **fault_json(ErrorCode.NOT_LANGUAGE.format())}]
+    listed = [(await gateway.get(f"/clients?language={each}")).json["clients"] for each in ("ru", "pt-br", "")]
+    assert [[each["phone_number"][-1] for each in clients] for clients in listed] == [["1"], ["0"], ["2"]]
+    assert len((await gateway.get("/clients/export?language=ru")).raw.splitlines()) == 2
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,9 @@ lengths = st.lists(st.sampled_from([1, 64, 1_000, 100_000, ROW_BYTES_MAX - 100, 
 
 @given(lengths)
 async def test_pages_are_small_and_no_row_is_lost(found: list[int]) -> None:
-    rows = [ImportRow(number, ("79161234567", None, "x" * length, None)) for number, length in enumerate(found, 1)]
+    rows = [
+        ImportRow(number, ("79161234567", None, "x" * length, None, None)) for number, length in enumerate(found, 1)
+    ]
     pages, rejected = await pages_of(rows)
     assert all(ImportClientsRequest(rows=page).ByteSize() < MESSAGE_BYTES_MAX for page in pages)
     kept = [row.line for page in pages for row in page]
@@ -52,14 +54,14 @@ async def test_pages_are_small_and_no_row_is_lost(found: list[int]) -> None:
 
 
 async def test_pages_of_usual_rows_have_a_thousand() -> None:
-    rows: list[Item] = [ImportRow(n, ("79161234567", "916", "я" * 64, "Europe/Moscow")) for n in range(2_500)]
+    rows: list[Item] = [ImportRow(n, ("79161234567", "916", "я" * 64, "Europe/Moscow", "ru")) for n in range(2_500)]
     pages, rejected = await pages_of([*rows, RowError(9_999, "tag", Fault("is bad"))])
     assert [len(page) for page in pages] == [PAGE_ROWS, PAGE_ROWS, 500]
     assert rejected.count == 1
 
 
 def test_a_row_of_the_contract() -> None:
-    row = row_message(ImportRow(2, ("7916", None, "", "UTC")))
+    row = row_message(ImportRow(2, ("7916", None, "", "UTC", None)))
     assert (row.line, row.phone_number, row.time_zone) == (2, "7916", "UTC")
     assert (row.HasField("phone_code"), row.HasField("tag")) == (False, True)
-    assert row_message(ImportRow(2, (None, None, None, None))).phone_number == ""
+    assert row_message(ImportRow(2, (None,) * 5)).phone_number == ""

@@ -57,14 +57,14 @@ export function BulkBar({ chosen, total, filter, facets, select, done }) {
       h(SetValue, {
         what: "tag",
         count,
-        options: [{ value: "", label: t("tag.none") }, ...facets.tags.filter((each) => each.value !== "")],
+        options: [{ value: "", label: t("none.tag") }, ...facets.of("tag").filter((each) => each.value !== "")],
         free: true,
         onSet: change("tag", "clients.tagged"),
       }),
       h(SetValue, {
         what: "time_zone",
         count,
-        options: allZones(facets.zones),
+        options: allZones(facets.of("time_zone")),
         onSet: change("time_zone", "clients.zoned"),
       }),
       may("clients.delete") &&

@@ -6,22 +6,19 @@ import { usePoll } from "../../kit/poll.js";
 
 const EVERY_MS = 30_000;
 
-const choices = (facets) => (facets ?? []).map(({ value, client_count: count }) => ({ value, label: value, count }));
+const choice = (key, { value, client_count: count }) => ({
+  value,
+  label: value === "" ? t(`none.${key}`) : value,
+  count,
+});
 
-/** {tags, codes, zones, total, error, reload}: choices for a Picker; tags have "" for clients without one. */
+/** {of(key), total, error, reload}: choices of a field for a Picker, the one of clients without a value included. */
 export function useFacets() {
   const { data, error, reload } = usePoll((signal) => call("/clients/facets", { signal }), EVERY_MS);
-  return useMemo(
-    () => ({
-      tags: choices(data?.tags).map((each) => (each.value === "" ? { ...each, label: t("tag.none") } : each)),
-      codes: choices(data?.phone_codes),
-      zones: choices(data?.time_zones),
-      total: data?.client_count,
-      error,
-      reload,
-    }),
-    [data, error, reload],
-  );
+  return useMemo(() => {
+    const of = (key) => (data?.[`${key}s`] ?? []).map((each) => choice(key, each));
+    return { of, total: data?.client_count, error, reload };
+  }, [data, error, reload]);
 }
 
 /** All time zones there are; those that clients have come first, with their counts. */

@@ -5,6 +5,7 @@ import { h, useEffect, useRef, useState } from "../../kit/lib.js";
 import { Button } from "../../kit/parts.js";
 import { Picker } from "../../kit/picker.js";
 import { useDebounced } from "../../kit/poll.js";
+import { FILTERS } from "./columns.js";
 import { searched } from "./phone.js";
 import { isFiltered, noFilter } from "./query.js";
 
@@ -15,27 +16,16 @@ export function Filters({ query, change, facets }) {
     "div",
     { className: "client-filters", role: "search", "aria-label": t("clients.filters") },
     h(Search, { value: query.q, onSearch: (q) => change({ q }) }),
-    h(Picker, {
-      label: t("resources.clients.fields.tag"),
-      placeholder: t("clients.any"),
-      options: facets.tags,
-      value: query.tag,
-      onChange: (tag) => change({ tag }),
-    }),
-    h(Picker, {
-      label: t("resources.clients.fields.phone_code"),
-      placeholder: t("clients.any"),
-      options: facets.codes,
-      value: query.code,
-      onChange: (code) => change({ code }),
-    }),
-    h(Picker, {
-      label: t("resources.clients.fields.time_zone"),
-      placeholder: t("clients.any"),
-      options: facets.zones,
-      value: query.zone,
-      onChange: (zone) => change({ zone }),
-    }),
+    FILTERS.map(({ key, query: name }) =>
+      h(Picker, {
+        key,
+        label: t(`resources.clients.fields.${key}`),
+        placeholder: t("clients.any"),
+        options: facets.of(key),
+        value: query[name],
+        onChange: (value) => change({ [name]: value }),
+      }),
+    ),
     isFiltered(query) &&
       h(Button, { className: "client-filters-reset", onClick: () => change(noFilter) }, t("clients.reset")),
   );

@@ -1,4 +1,4 @@
-// Adding and editing a client: four fields, and what the engine says of each beside it.
+// Adding and editing a client: its fields, and what the engine says of each beside it.
 import { dataProvider, one } from "../../api.js";
 import { t, timeZone } from "../../i18n.js";
 import { Input } from "../../kit/fields.js";
@@ -8,12 +8,11 @@ import { Button, Card, Loading, PageTitle, Trouble } from "../../kit/parts.js";
 import { Picker } from "../../kit/picker.js";
 import { usePoll } from "../../kit/poll.js";
 import { readable } from "../../kit/words.js";
-import { allZones, useFacets } from "./facets.js";
-
-const FIELDS = ["phone_number", "phone_code", "tag", "time_zone"];
+import { FIELDS, KEYS } from "./columns.js";
+import { useFacets } from "./facets.js";
 
 export function ClientCreate() {
-  const start = { phone_number: "", phone_code: "", tag: "", time_zone: timeZone() };
+  const start = { ...Object.fromEntries(KEYS.map((key) => [key, ""])), time_zone: timeZone() };
   const save = async (data) => (await dataProvider.create("clients", { data })).data;
   return h(
     "div",
@@ -38,7 +37,7 @@ function Editing({ found }) {
   const [client] = useState(found);
   const { id, phone_number: phone } = client;
   const save = async (data) => (await dataProvider.update("clients", { id, data, previousData: client })).data;
-  const start = { ...Object.fromEntries(FIELDS.map((key) => [key, client[key]])), phone_number: readable(phone) };
+  const start = { ...Object.fromEntries(KEYS.map((key) => [key, client[key]])), phone_number: readable(phone) };
   return [
     h(PageTitle, { key: "title" }, t("clients.edit_title", { phone: readable(phone) })),
     h(Form, { key: "form", start, save, saved: "clients.saved", back: `/clients/${id}/show` }),
@@ -70,17 +69,11 @@ function Form({ start, save, saved, back }) {
     h(
       "form",
       { className: "form-fields", onSubmit: form.submit, noValidate: true },
-      h(Input, {
-        ...field("phone_number"),
-        type: "tel",
-        inputMode: "tel",
-        autoComplete: "off",
-        autoFocus: true,
-        placeholder: "+7 (916) 123-45-67",
-      }),
-      h(Picker, { ...picked("tag"), options: facets.tags.filter((each) => each.value !== ""), free: true }),
-      h(Picker, { ...picked("time_zone"), options: allZones(facets.zones) }),
-      h(Input, { ...field("phone_code"), inputMode: "numeric", autoComplete: "off" }),
+      FIELDS.map(({ key, options, free, input }) =>
+        options
+          ? h(Picker, { key, ...picked(key), options: options(facets.of(key)), free })
+          : h(Input, { key, ...field(key), autoComplete: "off", ...input }),
+      ),
       h(Trouble, { error: form.problem, aside: true }),
       h(
         "div",

@@ -4,9 +4,9 @@ import { known, number, said, t } from "../../i18n.js";
 import { Fragment, h } from "../../kit/lib.js";
 import { Button, Card, Chip, Facts, Notice } from "../../kit/parts.js";
 import { readable } from "../../kit/words.js";
+import { KEYS } from "./columns.js";
 import { ENCODINGS, EncodingChoice } from "./import_encoding.js";
 
-const COLUMNS = ["phone_number", "tag", "time_zone", "phone_code"];
 const TONES = { created: "good", updated: "busy", unchanged: "quiet", repeat: "warn", bad: "bad" };
 const KIB = 1024;
 
@@ -79,7 +79,7 @@ const Columns = ({ columns }) =>
   h(
     "ul",
     { className: "import-columns", "aria-label": t("import.columns") },
-    COLUMNS.map((key) => {
+    KEYS.map((key) => {
       const there = columns.includes(key);
       return h(
         "li",
@@ -105,7 +105,7 @@ const Rows = ({ preview }) =>
           "tr",
           null,
           h("th", { scope: "col", className: "numeric" }, t("import.line")),
-          COLUMNS.map((key) => h("th", { key, scope: "col" }, fieldName(key))),
+          KEYS.map((key) => h("th", { key, scope: "col" }, fieldName(key))),
           h("th", { scope: "col" }, t("import.outcome")),
         ),
       ),
@@ -122,7 +122,7 @@ const Row = ({ row }) =>
     "tr",
     { className: row.outcome === "bad" ? "bad" : "" },
     h("td", { className: "numeric muted", "data-label": t("import.line") }, row.line),
-    COLUMNS.map((key) =>
+    KEYS.map((key) =>
       h(
         "td",
         { key, "data-label": fieldName(key), className: { phone_number: "phone-number", time_zone: "zone" }[key] },

@@ -174,7 +174,7 @@ const Row = ({ row, choosable, chosen, toggle }) =>
     h(
       "td",
       null,
-      row.tag === "" ? h("span", { className: "muted" }, t("tag.none")) : h("span", { className: "tag" }, row.tag),
+      row.tag === "" ? h("span", { className: "muted" }, t("none.tag")) : h("span", { className: "tag" }, row.tag),
     ),
     h("td", { className: "wide-only" }, row.time_zone),
     h("td", { className: "wide-only" }, row.phone_code),

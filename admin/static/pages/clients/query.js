@@ -1,9 +1,11 @@
 // Which clients the list shows: what the address says of it, and as the server has it.
 import { useQuery } from "../../kit/query.js";
+import { FILTERS } from "./columns.js";
 import { searched } from "./phone.js";
 
 const SIZE = 25;
-const DEFAULTS = { q: "", tag: null, code: null, zone: null, order: "DESC", page: 1, per: SIZE };
+export const noFilter = { q: "", ...Object.fromEntries(FILTERS.map(({ query }) => [query, null])) };
+const DEFAULTS = { ...noFilter, order: "DESC", page: 1, per: SIZE };
 
 /** [query, change] of kit/query.js. */
 export function useClientQuery() {
@@ -11,17 +13,16 @@ export function useClientQuery() {
   return [query.order === "ASC" ? query : { ...query, order: "DESC" }, change];
 }
 
-export const noFilter = { q: "", tag: null, code: null, zone: null };
 export const isFiltered = (query) => Object.keys(noFilter).some((key) => query[key] !== noFilter[key]);
 
-/** The filter as the server has it. */
-export function filterOf({ q, tag, code, zone }) {
+/** The filter as the server has it; an empty value is a switch there: react-admin sends no empty texts. */
+export function filterOf(query) {
   const filter = {};
-  const { part } = searched(q);
+  const { part } = searched(query.q);
   if (part) filter.phone_contains = part;
-  if (tag === "") filter.untagged = true;
-  else if (tag !== null) filter.tag = tag;
-  if (code !== null) filter.phone_code = code;
-  if (zone !== null) filter.time_zone = zone;
+  for (const { key, query: name } of FILTERS) {
+    if (query[name] === "") filter[`no_${key}`] = true;
+    else if (query[name] !== null) filter[key] = query[name];
+  }
   return filter;
 }

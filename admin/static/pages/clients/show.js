@@ -5,6 +5,7 @@ import { h, Link, useNavigate, useNotify, useParams } from "../../kit/lib.js";
 import { Card, Chip, ConfirmButton, Facts, Loading, PageTitle, Time, Trouble } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
 import { readable } from "../../kit/words.js";
+import { KEYS } from "./columns.js";
 import { ClientMessages } from "./messages.js";
 
 const EVERY_MS = 15_000;
@@ -39,9 +40,7 @@ const Known = ({ client }) =>
     h(Facts, {
       wide: true,
       rows: [
-        fact("tag", client.tag === "" ? h("span", { className: "muted" }, t("tag.none")) : h(Chip, null, client.tag)),
-        fact("phone_code", client.phone_code),
-        fact("time_zone", h(Zone, { zone: client.time_zone })),
+        ...KEYS.slice(1).map((key) => fact(key, h(Value, { name: key, value: client[key] }))),
         fact("create_time", h(Time, { value: client.create_time })),
         client.update_time !== client.create_time && fact("update_time", h(Time, { value: client.update_time })),
         fact("id", client.id),
@@ -50,6 +49,13 @@ const Known = ({ client }) =>
   );
 
 const fact = (key, value) => ({ key, label: t(`resources.clients.fields.${key}`), value });
+
+/** A value as it looks best. */
+function Value({ name, value }) {
+  if (value === "") return h("span", { className: "muted" }, t(`none.${name}`));
+  if (name === "tag") return h(Chip, null, value);
+  return name === "time_zone" ? h(Zone, { zone: value }) : value;
+}
 
 /** The zone, and what time it is there: what a text in the night would be. */
 function Zone({ zone }) {

@@ -218,7 +218,8 @@ function submitWords(values, { preview, unasked, error }) {
 
 /** Tags and operator codes out of those that clients have. */
 function FilterField({ field, error }) {
-  const { tags, codes, error: trouble } = useFacets();
+  const { of, error: trouble } = useFacets();
+  const [tags, codes] = [of("tag"), of("phone_code")];
   const { value } = field;
   const set = (key) => (chosen) => field.onChange({ ...value, [key]: chosen });
   const unknown = t("mailings.pick.no_client");

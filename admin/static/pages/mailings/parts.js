@@ -4,7 +4,7 @@ import { t } from "../../i18n.js";
 import { h, Link } from "../../kit/lib.js";
 import { Chip, Notice, StateChip, Trouble } from "../../kit/parts.js";
 
-export const tagName = (tag) => (tag === "" ? t("tag.none") : tag);
+export const tagName = (tag) => (tag === "" ? t("none.tag") : tag);
 
 /** Whether it can still be changed, and clients can still come to match. */
 export const isOpen = ({ state }) => ["scheduled", "active", "paused"].includes(state);
