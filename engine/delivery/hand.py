@@ -1,10 +1,14 @@
-"""The claims that this engine holds, from the ticker's claim to the recorder's commit."""
+"""The claims that this engine holds, from the ticker's claim to the recorder's commit.
+
+The store's answers may overtake each other. When one says how a claim has ended, its message may be here again, claimed
+anew. So a message's id does not stand for a claim: each is let go by itself.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from engine.ports import Claim
+from engine.ports import Claim, Record, Return
 
 
 class Hand:
@@ -22,10 +26,12 @@ class Hand:
         """The store has given us these."""
         self._claims.update((claim.message_id, claim) for claim in claims)
 
-    def drop(self, message_ids: Iterable[int]) -> None:
-        """These are stored, given back or lost."""
-        for message_id in message_ids:
-            self._claims.pop(message_id, None)
+    def drop(self, ended: Iterable[Claim | Record | Return]) -> None:
+        """These are stored, given back or lost. A later claim of the same message stays."""
+        for each in ended:
+            held = self._claims.get(each.message_id)
+            if held is not None and held.attempt == each.attempt:
+                del self._claims[each.message_id]
         if self.revoked:
             self.revoked &= self._claims.keys()
 
@@ -60,9 +66,9 @@ class Hand:
         return held.attempt == claim.attempt and held.lease_until_us > until_us
 
     def has(self, claim: Claim) -> bool:
-        """True when the claim has been neither stored, given back nor lost."""
-        held = self._claims.get(claim.message_id)
-        return held is not None and held.attempt == claim.attempt
+        """True when the claim, which ``expiring`` has told, has been neither stored, given back nor lost."""
+        # The attempt is not enough: a message that was given back has the same one when it is claimed again.
+        return self._claims.get(claim.message_id) is claim
 
     def expiring(self, before_us: int) -> list[Claim]:
         """Claims whose lease ends before that time."""

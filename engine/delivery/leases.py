@@ -8,7 +8,7 @@ from typing import Final
 from common.logs import get_logger
 from engine.delivery.state import State
 from engine.domain.units import in_us
-from engine.ports import Store
+from engine.ports import Claim, Store
 
 _STEP_SECONDS: Final = 1.0
 
@@ -18,8 +18,8 @@ log = get_logger(__name__)
 class LeaseKeeper:
     """An actor of its own: whatever else waits for the database, renewals don't wait behind it."""
 
-    def __init__(self, store: Store, state: State, *, on_lost: Callable[[set[int]], None]) -> None:
-        """``on_lost`` hears of messages that are not ours any more."""
+    def __init__(self, store: Store, state: State, *, on_lost: Callable[[list[Claim]], None]) -> None:
+        """``on_lost`` hears of claims that are not ours any more."""
         self._store, self._owner, self._hand, self._clock = store, state.engine_id, state.hand, state.shared_clock
         self._lease_us = in_us(state.settings.lease_seconds)
         self._step_seconds = min(_STEP_SECONDS, state.settings.lease_seconds / 8)
@@ -42,7 +42,7 @@ class LeaseKeeper:
         self._hand.renewed((claim for claim in claims if claim.message_id in renewal.extended), lease_until_us)
         ours = renewal.extended | renewal.busy
         # Recorded or given back while we asked: not lost, just done.
-        lost = {claim.message_id for claim in claims if claim.message_id not in ours and self._hand.has(claim)}
+        lost = [claim for claim in claims if claim.message_id not in ours and self._hand.has(claim)]
         if lost:
             log.warning("leases.lost", claims=len(lost))
             self._on_lost(lost)

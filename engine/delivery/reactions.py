@@ -17,7 +17,7 @@ from engine.delivery.waiting import SETTLE_SECONDS, wait_until
 from engine.domain.breaker import BreakerState
 from engine.domain.message import Event
 from engine.domain.units import in_us
-from engine.ports import Control, Meter, Record
+from engine.ports import Claim, Control, Meter, Record
 
 
 class Means(Protocol):
@@ -84,10 +84,11 @@ class Reactions:
         if not records or Event.DEFER in events or Event.MISS in events:
             state.bell.ring_for_work()  # something is pending again
 
-    def claims_lost(self, message_ids: set[int]) -> None:
+    def claims_lost(self, claims: list[Claim]) -> None:
         """These claims are another engine's by now: nothing is given back, for they are not ours to give."""
+        message_ids = {claim.message_id for claim in claims}
         self._state.queue.withdraw(lambda claim: claim.message_id in message_ids)
-        self._state.hand.drop(message_ids)
+        self._state.hand.drop(claims)
 
     def audience_ready(self) -> None:
         """An audience is complete, or a deleted mailing is gone: the book is out of date."""

@@ -108,7 +108,7 @@ class Recorder:
             return
         await self._in_halves(batch, self._record)
         del self._records[: len(batch)]
-        self._hand.drop([record.message_id for record in batch])
+        self._hand.drop(batch)
         for record in [record for record in batch if record.event in (Event.DEFER, Event.MISS)]:
             self._put_off(record.mailing_id, record.due_us)
         self._on_stored(len(batch), batch)
@@ -121,7 +121,7 @@ class Recorder:
             await self._in_halves(batch, self._release)
             self.is_unsure = False
             del self._returns[: len(batch)]
-            self._hand.drop(claim.message_id for claim in batch)
+            self._hand.drop(batch)
         for claim in batch:
             self._put_off(claim.mailing_id, claim.due_us)
         slots, self._slots_returned = self._slots_returned, 0
