@@ -36,6 +36,8 @@ class Entry:
     from_us: int = 0
     until_us: int = 0
     """When calls may start (local hours aside): from ``from_us`` on, before ``until_us``; both 0 while it is held."""
+    moved: int = 0
+    """How often that has changed: by an edit, a pause, a resume, a new audience."""
     marks_first: bool = False
     """A mark is stored before each call: the token of the rate is taken after that, not before."""
     is_plain: bool = False
@@ -55,7 +57,9 @@ class Entry:
         self.marks_first = plan.on_uncertain is OnUncertain.NOT_SENT
         self.is_plain = self.bucket is None and not self.marks_first
         held = plan.paused or plan.cancelled or plan.deleted or plan.rebuilding or not self.has_share
-        self.from_us, self.until_us = (0, 0) if held else (plan.start_us, plan.end_us - _LAST_CALL_US)
+        window = (0, 0) if held else (plan.start_us, plan.end_us - _LAST_CALL_US)
+        self.moved += window != (self.from_us, self.until_us)
+        self.from_us, self.until_us = window
 
     def pace(self, rate_per_second: float | None) -> None:
         """Follow the rate from now on; ``None``: no limit."""

@@ -89,6 +89,8 @@ class Liveness:
         self._admission, self._watch = state.admission, Watch()
         self._viewed_us: int | None = None
         self._stalls: list[Stall] = []
+        self._due: dict[int, tuple[int, int]] = {}
+        """Mailing id → ``Entry.moved`` and since when it has been due with that, for each mailing that is due."""
 
     @property
     def stalled_seconds(self) -> float:
@@ -116,6 +118,13 @@ class Liveness:
         now_us, answers, queue = self._clock.now_us(), self._store.answers, self._queue
         held = self._admission.why_held(now_us)
         entries = list(self._book)
+        # While a claim is under way nobody knows whether its mailing still has due messages.
+        is_claiming = self._recorder.claiming.locked()
+        self._due = {
+            entry.plan.mailing_id: self._due_since(entry)
+            for entry in entries
+            if (is_claiming and entry.plan.mailing_id in self._due) or self._is_due(entry, now_us)
+        }
         return View(
             changes=self._store.changes,
             asked=self._store.oldest,
@@ -127,8 +136,8 @@ class Liveness:
             taken=queue.taken,
             calls=sum(entry.in_flight for entry in entries),
             call_seconds=self._settings.provider_timeout_seconds,
-            # While a claim is under way nobody knows whether its mailing still has due messages.
-            due=self._recorder.claiming.locked() or any(self._is_due(entry, now_us) for entry in entries),
+            due=is_claiming or bool(self._due),
+            due_since_us=min((since_us for _, since_us in self._due.values()), default=None),
             claimed=self._store.claimed,
             ended=any(entry.is_over(now_us) and entry.asks(now_us) for entry in entries),
             swept=answers["expire"] + answers["cancel_pending"],
@@ -139,6 +148,11 @@ class Liveness:
             claims_held=held or ("the queue is full" if len(queue) >= queue.capacity else ""),
             calls_held=held or self._admission.why_paced(self._queue.waiting),
         )
+
+    def _due_since(self, entry: Entry) -> tuple[int, int]:
+        """From the first view on. A mailing that was moved since the last view may have been held in between."""
+        moved, since_us = self._due.get(entry.plan.mailing_id, (None, 0))
+        return entry.moved, since_us if moved == entry.moved else self._clock.monotonic_us()
 
     def _is_due(self, entry: Entry, now_us: int) -> bool:
         if not entry.asks(now_us + _SOON_US) or self._queue.queued(entry.plan.mailing_id):

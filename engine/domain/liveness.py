@@ -38,6 +38,8 @@ class View:
     """How long one may take."""
     due: bool = False
     """A mailing that may send has due messages, none of which is in the queue."""
+    due_since_us: int | None = None
+    """Since when the one that is due for longest has been so without a break; ``None``: no view has seen it yet."""
     claimed: int = 0
     ended: bool = False
     """A mailing that is over or cancelled has messages left."""
@@ -96,7 +98,7 @@ def needs(view: View) -> Iterator[Need]:
     yield Need("workers", "claimed messages have waited for a worker", v.queued > 0, v.taken, v.calls_held)
     tick_seconds = v.tick_seconds + STALL_SECONDS
     yield Need("ticker", "mailings have not been looked at", True, v.ticker_answers, patience_seconds=tick_seconds)
-    yield Need("ticker", "due messages have not been claimed", v.due, v.claimed, v.claims_held)
+    yield Need("ticker", "due messages have not been claimed", v.due, (v.claimed, v.due_since_us), v.claims_held)
     yield Need("ticker", "ended mailings have kept their messages", v.ended, v.swept)
     yield Need("audience_builder", "an audience has not grown", v.building, v.built, patience_seconds=tick_seconds)
 

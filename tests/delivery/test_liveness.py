@@ -289,3 +289,39 @@ def test_a_clock_put_back_before_a_mailings_start_is_no_stall(loop: VirtualLoop,
 
     loop.run_until_complete(run())
     assert seen.parts(0, UNTIL) == set()
+
+
+@pytest.mark.parametrize("is_edit", [True, False])
+@pytest.mark.parametrize(("moved", "parts"), [((1, 2), set()), ((2,), {"ticker"}), ((), {"ticker"})])
+def test_a_mailing_that_is_held_between_two_views_has_not_stalled_and_hides_no_other(
+    loop: VirtualLoop, moved: tuple[int, ...], parts: set[str], is_edit: bool
+) -> None:
+    """Found by a simulated life: its start was put off again and again, and each view came when it had passed."""
+    seen = case(loop)
+
+    async def hold(mailing_id: int) -> None:
+        real: Store = seen.real
+        when: dict[str, Any] = {"by": Actor(), "now_us": seen.clock.now_us()}
+        if is_edit:
+            put_off = replace(MAILING, start_us=seen.clock.now_us() + 100_000)
+            await real.update_mailing(mailing_id, lambda _: put_off, **when)
+        else:
+            await real.set_paused(mailing_id, True, **when)
+            await seen.delivery.refresh(mailing_id)
+            await real.set_paused(mailing_id, False, **when)
+        await seen.delivery.refresh(mailing_id)
+
+    async def run() -> None:
+        await seen.begin()
+        await seen.real.create_mailing(MAILING, by=Actor(), now_us=EPOCH_US)
+        await seen.delivery.refresh(2)
+        seen.store.broken = {"claim": finds_nothing}
+        for second in range(0, int(3 * STALL_SECONDS), 5):
+            await seen.look_until(second)
+            for mailing_id in moved:
+                await hold(mailing_id)
+            await asyncio.sleep(0.2)
+        await seen.end()
+
+    loop.run_until_complete(run())
+    assert seen.parts(0, 2 * STALL_SECONDS) == parts

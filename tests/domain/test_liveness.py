@@ -21,7 +21,7 @@ KINDS: dict[str, tuple[dict[str, Any], str, float, str, str | None]] = {
     "queue": ({"queued": 3}, "workers", STALL_SECONDS, "taken", "calls_held"),
     "calls": ({"calls": 3}, "workers", CALL_PATIENCE, "taken", None),
     "ticker_answers": ({}, "ticker", TICK_PATIENCE, "ticker_answers", None),
-    "due": ({"due": True}, "ticker", STALL_SECONDS, "claimed", "claims_held"),
+    "due": ({"due": True, "due_since_us": 5}, "ticker", STALL_SECONDS, "claimed", "claims_held"),
     "ended": ({"ended": True}, "ticker", STALL_SECONDS, "swept", None),
     "audience": ({"building": True}, "audience_builder", TICK_PATIENCE, "built", None),
     "forgotten": ({"forgotten": True}, "leases", STALL_SECONDS, "forgotten", None),
