@@ -97,3 +97,37 @@ def test_whoever_changes_a_client_waits_a_little_for_his_call_and_for_no_other(
     assert 0.1 < his < 0.3
     assert others == 0
     assert all_of_them < 0.1  # his call has ended
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_a_message_that_is_claimed_again_before_its_outcome_is_answered_is_revoked_too(
+    loop: VirtualLoop, tmp_path: Path, is_here: bool
+) -> None:
+    """Found by a simulated life: the late answer to the outcome took the newer claim out of hand, and not the queue."""
+    fleet = Fleet(loop, latency_seconds=(3.0, 3.0))
+    fleet.provider.faults.unavailable = 1.0
+
+    async def run() -> None:
+        await fleet.open(tmp_path, 2)
+        engine = await fleet.join(workers=1)
+        (line,) = fleet.lines
+        line.slow_answers["record"] = asyncio.Event()
+        hand = engine.state.hand
+        while not any(claim.attempt == 2 for claim in hand.claims()):
+            await asyncio.sleep(0.1)
+        (first,) = fleet.provider.calls
+        fleet.provider.faults.unavailable = 0.0
+        line.slow_answers.pop("record").set()
+        while len(fleet.provider.calls) == 1:
+            await asyncio.sleep(0.1)
+        await fleet.change_number(first.message_id, NEW)  # the first message is that of the first client
+        if is_here:
+            engine.actors.clients.changed([first.message_id])
+            await engine.actors.clients.followed()
+        else:
+            await engine.actors.control.agreed()
+        await fleet.done(60)
+        await fleet.leave()
+
+    loop.run_until_complete(run())
+    assert numbers(fleet) == [79160000000, 79160000001, NEW]
