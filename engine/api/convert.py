@@ -144,14 +144,14 @@ class ClientFilters(Protocol):
 
 
 _FILTERS: Final = [field.name for field in fields(ClientQuery)]
-_FILTERS_AS_THEY_ARE: Final = [name for name in _FILTERS if name not in UNDERSTOOD]
 
 
 def client_query(request: ClientFilters) -> ClientQuery:
     """The filters of a list of clients. Raises InvalidInput for what can't be understood, or is no text."""
     asked: dict[str, Any] = {name: getattr(request, name) for name in _FILTERS if request.HasField(name)}
-    errors = _null_characters(request, _FILTERS_AS_THEY_ARE)
-    for name in [name for name in UNDERSTOOD if name in asked]:
+    errors = _null_characters(request, _FILTERS)
+    bad = {error.field for error in errors}
+    for name in [name for name in UNDERSTOOD if name in asked and name not in bad]:
         try:
             asked[name] = UNDERSTOOD[name](asked[name])
         except Unfit as error:

@@ -17,9 +17,9 @@ class Client(Model):
     phone_code = fields.CharField(16)
     tag = fields.CharField(64)
     time_zone = fields.CharField(64)
-    language = fields.CharField(35, default="")
     create_us = fields.BigIntField()
     update_us = fields.BigIntField()
+    language = fields.CharField(35, default="")
 
     class Meta:
         table = "client"

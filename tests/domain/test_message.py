@@ -182,3 +182,7 @@ class Life(RuleBasedStateMachine):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(stateful_step_count=20)
+
+
+def test_an_engine_has_what_is_claimed_or_being_called() -> None:
+    assert {status for status in Status if status.is_taken} == {Status.CLAIMED, Status.CALLING}

@@ -99,6 +99,7 @@ def test_a_row_laid_over_a_client_leaves_what_it_does_not_say() -> None:
     old = ClientInput(79161234567, "999", "a", "Asia/Omsk")
     new = ClientInput(79161234567, "925", "b", "Europe/Moscow")
     names = ("phone_code", "tag", "time_zone")
+    assert ClientPatch(new, names).phone_number == new.phone_number
     assert ClientPatch(new, names).over(old) == old
     assert ClientPatch(new, ("tag", "time_zone")).over(old) == ClientInput(79161234567, "925", "a", "Asia/Omsk")
     assert ClientPatch(new, ("phone_code",)).over(old) == ClientInput(79161234567, "999", "b", "Europe/Moscow")
