@@ -238,7 +238,8 @@ async def follow_clients(
 
 async def not_reached(tx: Tx, message_ids: Sequence[int], tally: Tally) -> None:
     """Nothing of these messages, which an engine had, has reached anybody: who was left out because of one of them, for
-    having the number that its client had left, gets a message. ``hold_told`` comes first.
+    having the number that its client had left, gets a message. ``hold_told`` comes first. So does the removal
+    of those that are stale: one may be the earlier message of a client that gets one here.
 
     Raises:
         Overtaken: there is somebody, and clients are being written or derived from.
@@ -258,7 +259,22 @@ async def not_reached(tx: Tx, message_ids: Sequence[int], tally: Tally) -> None:
     since_us = max(row[2] for row in waiting)
     pairs = {(row[0], row[1]) for row in waiting}
     wanted = {pair for pair in await _wanted(tx, mailings, clients, since_us) if pair in pairs}
+    await _keep_taken(tx, wanted)
     await _add(tx, wanted, since_us, tally)
+
+
+async def _keep_taken(tx: Tx, wanted: set[tuple[int, int]]) -> None:
+    """An engine has a message of some of these (mailing, client) still, to be removed: let it stay. ``told`` is locked
+    by now, so this must not wait for a message."""
+    if not wanted:
+        return
+    await tx.run(
+        "UPDATE message SET stale = FALSE WHERE id IN"
+        f" (SELECT m.id FROM {tx.dialect.rows_table(**_PAIRS)} JOIN message AS m"
+        " ON m.client_id = r.client_id AND m.mailing_id = r.mailing_id"
+        f" WHERE m.stale {tx.dialect.lock('m', skip=True)})",
+        *tx.dialect.rows_args(sorted(wanted), len(_PAIRS)),
+    )
 
 
 async def _clients(tx: Tx, ids: Any) -> Sequence[Row]:

@@ -131,7 +131,6 @@ async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> int:
     tally = Tally()
     await hold_told(tx, [row[0] for row in lost])
     await may_have_reached(tx, called)
-    await not_reached(tx, [row[0] for row in lost if row[0] not in called], tally)
     again: list[int] = []
     gone: dict[int, int] = {}
     uncertain: list[int] = []
@@ -154,6 +153,7 @@ async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> int:
     if uncalled:
         change = f"{set_by(Event.RELEASE)}, owner = NULL, due_us = 0, attempt = attempt - 1"
         await tx.run(f"UPDATE message SET {change} WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(uncalled))
+    await not_reached(tx, [row[0] for row in lost if row[0] not in called], tally)
     await tally.write(tx)
     return ended
 

@@ -168,8 +168,8 @@ class TransitionVerbs(Verbs):
         )
         tally = Tally()
         await hold_told(tx, [item.message_id for item in ours])
-        await not_reached(tx, [item.message_id for item in ours], tally)
         uncertain = await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
+        await not_reached(tx, [item.message_id for item in ours], tally)
         await tally.write(tx)
         return len(passed), uncertain
 
@@ -291,7 +291,6 @@ async def _store_outcomes(tx: Tx, outcomes: Sequence[tuple[Record, Step | None]]
     known = [record.message_id for record, _ in outcomes if record.event in (Event.DEFER, Event.REJECT)]
     await hold_told(tx, [*missed, *known])
     await may_have_reached(tx, missed)
-    await not_reached(tx, known, tally)
     for result, records in by_step.items():
         tally.calls(records, result)
     for record in gone:
@@ -301,6 +300,7 @@ async def _store_outcomes(tx: Tx, outcomes: Sequence[tuple[Record, Step | None]]
     if gone:
         ids = tx.dialect.list_arg(record.message_id for record in gone)
         await tx.run(f"DELETE FROM message WHERE id {tx.dialect.in_list()}", ids)
+    await not_reached(tx, known, tally)
     await tally.write(tx)
     return Counter({result: len(records) for result, records in by_step.items()})
 

@@ -259,6 +259,34 @@ async def test_after_a_crash_the_mark_decides(store: Store, on_uncertain: str, b
     assert (again in await receivers(store, mailing_id)) is surely_uncalled
 
 
+async def give_back(store: Store, owner: int, claims: list[Claim]) -> None:
+    await release(store, owner, claims)
+
+
+async def put_off(store: Store, owner: int, claims: list[Claim]) -> None:
+    await record(store, owner, claims, Event.DEFER)
+
+
+async def crash(store: Store, owner: int, claims: list[Claim]) -> None:
+    assert await store.recover(LEASE + 1, len(claims), expired_only=True) == len(claims)
+
+
+@on_stores("together, end", [True, False], [give_back, put_off, crash])
+async def test_who_gets_a_number_while_its_own_message_is_in_hand_too_gets_one_text(
+    store: Store, together: bool, end: Callable[[Store, int, list[Claim]], Awaitable[None]]
+) -> None:
+    leaver, heir = await add(store, FIRST), await add(store, OTHER)
+    mailing_id, owner = await add_mailing(store, mailing(NEW, on_uncertain="not_sent")), await add_engine(store)
+    claims = await claim(store, mailing_id, owner)
+    await delete(store, leaver)
+    await renumber(store, heir, FIRST)
+    for batch in [claims] if together else [[one] for one in claims]:
+        await end(store, owner, batch)
+    assert await receivers(store, mailing_id) == [heir]
+    (again,) = await claim(store, mailing_id, owner)
+    assert again.phone_number == client(FIRST).phone_number
+
+
 async def test_a_client_that_changes_its_number_keeps_its_message_and_gets_no_second_one(store: Store) -> None:
     client_id, mailing_id, owner, claimed = await taken(store)
     await record(store, owner, [claimed], Event.ACCEPT)
