@@ -36,5 +36,5 @@ async def short(folder: Path, name: str, *acts: Act, shape: dict[str, Any] = _SM
             await act(here)
     figures = here.report.figures()
     print("\n".join(f"{each}: {text}" for each, text in figures.items()))
-    assert here.report.faults() == [], figures
+    assert here.report.faults() == [], (here.report.faults(), figures)
     return here.report
