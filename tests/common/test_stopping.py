@@ -145,7 +145,9 @@ def test_a_stop_in_order(code: str, number: signal.Signals) -> None:
     with child(code, 5) as process:
         process.send_signal(number)
         out, errors = process.communicate(timeout=10)
-        assert (process.returncode, out, errors) == (0, "stopped 5.0\n", "")
+        # A signal that was noted before the loop ran has used up a little of the 5 s, on a busy machine.
+        assert (process.returncode, errors) == (0, "")
+        assert out in ("stopped 5.0\n", "stopped 4.9\n", "stopped 4.8\n")
 
 
 @pytest.mark.parametrize(

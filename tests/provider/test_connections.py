@@ -81,6 +81,7 @@ async def test_two_thousand_calls_at_once(make_provider: MakeProvider) -> None:
         assert {orjson.loads(body)["id"] for body in server.bodies} == set(range(2000))
 
 
+@pytest.mark.alone  # half a second, of calls that would end by themselves after two
 async def test_cancelled_calls_end_at_once_and_leak_no_socket(make_provider: MakeProvider) -> None:
     async with raw_server(hang) as server:
         provider = make_provider(server.url)
