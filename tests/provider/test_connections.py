@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 import orjson
+import pytest
 
 from engine.domain.outcome import Answer
 from engine.provider.fbrq import FbrqProvider
