@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -54,3 +55,18 @@ class AudienceFilter:
     def matches(self, tag: str, phone_code: str) -> bool:
         """True when a client with this tag and operator code is in the audience."""
         return (not self.tags or tag in self.tags) and (not self.phone_codes or phone_code in self.phone_codes)
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Whom a filter matches just now."""
+
+    by_zone: Mapping[str, int]
+    """How many would get a message, by time zone."""
+    suppressed: int = 0
+    """How many match but are on the stop list."""
+
+    @property
+    def size(self) -> int:
+        """How many would get a message."""
+        return sum(self.by_zone.values())
