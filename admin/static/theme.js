@@ -9,6 +9,8 @@ const KEY = "mailing.theme"; // react-admin forgets its own at sign-out
 /** The event after which another theme holds. */
 export const THEME = "mailing:theme";
 const system = matchMedia("(prefers-color-scheme: dark)");
+// Read once and then told: Chromium fires no event for a change that a script has seen in `matches` before.
+let ofSystem = system.matches ? "dark" : "light";
 
 function chosen() {
   const kept = localStorage.getItem(KEY);
@@ -16,20 +18,23 @@ function chosen() {
 }
 
 /** "light" or "dark". */
-export const mode = () => chosen() ?? (system.matches ? "dark" : "light");
+export const mode = () => chosen() ?? ofSystem;
 
 function show() {
   document.documentElement.dataset.theme = mode();
   dispatchEvent(new Event(THEME));
 }
 
-system.addEventListener("change", show);
+system.addEventListener("change", ({ matches }) => {
+  ofSystem = matches ? "dark" : "light";
+  show();
+});
 show();
 
 /** The other theme. A choice that is the system's own is none: it follows the system again. */
 export function switchMode() {
   const wanted = mode() === "dark" ? "light" : "dark";
-  if (wanted === (system.matches ? "dark" : "light")) localStorage.removeItem(KEY);
+  if (wanted === ofSystem) localStorage.removeItem(KEY);
   else localStorage.setItem(KEY, wanted);
   show();
 }
