@@ -380,6 +380,11 @@ class AuditQuery:
     object_id: int | None = None
     actor_kind: ActorKind | None = None
     actor_id: int | None = None
+    action: str | None = None
+    since_us: int | None = None
+    """At this time or later."""
+    until_us: int | None = None
+    """Before this time."""
 
 
 @dataclass(frozen=True, slots=True)
