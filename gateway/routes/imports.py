@@ -26,8 +26,8 @@ from mailing.v1.access_pb2 import Identity
 
 FORMATS: Final[Mapping[str, Format]] = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
 _TEXT: Final[Json] = {"type": "string"}
-_CSV: Final = "phone_number,tag,time_zone\n+7 (916) 123-45-67,new,Europe/Moscow\n89161234568,,Asia/Omsk\n"
-_NDJSON: Final = '{"phone_number": "79161234569", "tag": "new"}\n'
+_CSV: Final = "phone_number,tag,time_zone\n+7 (000) 123-45-67,example,Europe/Moscow\n80001234568,,Asia/Omsk\n"
+_NDJSON: Final = '{"phone_number": "70001234569", "tag": "example"}\n'
 
 
 def routes() -> list[web.RouteDef]:
