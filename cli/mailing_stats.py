@@ -37,16 +37,7 @@ def show_stats(session: Session, stats: MailingStats) -> None:
 
 def _summary(stats: MailingStats) -> list[tuple[str, str | Text]]:
     counts, reasons, latency = stats.message_counts, stats.reasons, stats.latency_seconds
-    why = [
-        f"{show.number(count)} {name}"
-        for name, count in (
-            ("expired", reasons.expired),
-            ("rejected", reasons.rejected),
-            ("cancelled", reasons.cancelled),
-            ("uncertain", reasons.uncertain),
-        )
-        if count
-    ]
+    why = [f"{show.number(count)} {field.name}" for field, count in reasons.ListFields()]
     codes = [
         f"{show.number(count)} × {code or 'no answer'}" for code, count in sorted(stats.attempts.by_http_status.items())
     ]

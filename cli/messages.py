@@ -29,7 +29,9 @@ def list_(
         int | None, typer.Option("--client", help="Only for this client.", min=1, max=INT64_MAX)
     ] = None,
     status: Annotated[str | None, typer.Option(help="pending, sent or not_sent.")] = None,
-    reason: Annotated[str | None, typer.Option(help="expired, rejected, cancelled or uncertain.")] = None,
+    reason: Annotated[
+        str | None, typer.Option(help="expired, rejected, cancelled, uncertain, suppressed or incomplete.")
+    ] = None,
     limit: Limit = DEFAULT_LIMIT,
     all_: All = False,
 ) -> None:

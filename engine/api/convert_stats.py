@@ -122,9 +122,7 @@ def stats_message(
     return mailing_stats_pb2.MailingStats(
         mailing_id=mailing.id,
         message_counts=counts_message(counts),
-        reasons=mailing_stats_pb2.ReasonCounts(
-            expired=counts.expired, rejected=counts.rejected, cancelled=counts.cancelled, uncertain=counts.uncertain
-        ),
+        reasons=mailing_stats_pb2.ReasonCounts(**counts.by_reason()),
         progress=progress(counts, mailing.audience_state),
         rate_per_second=rate,
         estimated_completion_time=timestamp(completion_us(mailing, forecast, rate)),

@@ -64,6 +64,8 @@ class Reason(IntEnum):
     REJECTED = 2
     CANCELLED = 3
     UNCERTAIN = 4
+    SUPPRESSED = 5
+    INCOMPLETE = 6
 
     @property
     def public(self) -> str:
@@ -84,6 +86,8 @@ class Event(Enum):
     LOSE = "the engine died with it"
     EXPIRE = "the mailing has ended"
     CANCEL = "the mailing is cancelled"
+    SUPPRESS = "its number is put on the stop list"
+    LACK = "the text can't be made for its client"
 
 
 class Step(NamedTuple):
@@ -113,6 +117,8 @@ TABLE: Final[Mapping[tuple[Status, Event], Step]] = MappingProxyType(
         (Status.PENDING, Event.CLAIM): Step(Status.CLAIMED),
         (Status.PENDING, Event.EXPIRE): Step(Status.NOT_SENT, Reason.EXPIRED),
         (Status.PENDING, Event.CANCEL): Step(Status.NOT_SENT, Reason.CANCELLED),
+        (Status.PENDING, Event.SUPPRESS): Step(Status.NOT_SENT, Reason.SUPPRESSED),
+        (Status.CLAIMED, Event.LACK): Step(Status.NOT_SENT, Reason.INCOMPLETE),
         (Status.CLAIMED, Event.BEGIN): Step(Status.CALLING),
         (Status.CLAIMED, Event.RELEASE): Step(Status.PENDING),
         (Status.CLAIMED, Event.ACCEPT): Step(Status.SENT),

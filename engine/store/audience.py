@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import UNCERTAIN, Status
-from engine.store.counters import Tally
+from engine.store.counters import FINAL, Tally
 from engine.store.database import Lane, Row, Tx
 from engine.store.lifecycle import is_final, is_not_final, is_taken, is_waiting
 from engine.store.mailing_rows import filter_of
@@ -17,7 +17,7 @@ from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clien
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
 _MAILING: Final = (
-    "SELECT filter_tags, filter_phone_codes, audience_generation, audience_cursor"
+    "SELECT audience_filter, audience_generation, audience_cursor"
     " FROM mailing WHERE id = ? AND NOT audience_ready AND cancelled_us IS NULL AND deleted_us IS NULL"
 )
 _STORE_CURSOR: Final = (
@@ -57,8 +57,8 @@ class AudienceVerbs(Verbs):
         mailing = await tx.row(_MAILING, mailing_id)
         if mailing is None:
             return True
-        tags, phone_codes, generation, cursor = mailing
-        chunk, tally = _Chunk(tx, mailing_id, filter_of(tags, phone_codes), cursor), Tally()
+        filter, generation, cursor = mailing
+        chunk, tally = _Chunk(tx, mailing_id, filter_of(filter), cursor), Tally()
         ready = await chunk.take(limit)
         await chunk.build(now_us, reset_after_us, tally, again=generation > 0)
         if not await tx.run(_STORE_CURSOR, chunk.last, ready, mailing_id, generation):
@@ -111,10 +111,7 @@ async def _access(tx: Tx, filter: AudienceFilter) -> str:
 
 
 async def _has_final(tx: Tx, mailing_id: int) -> bool:
-    sql = (
-        "SELECT 1 FROM mailing_counters WHERE mailing_id = ? AND sent + expired + rejected + cancelled + uncertain > 0"
-    )
-    return await tx.row(sql, mailing_id) is not None
+    return await tx.row(f"SELECT 1 FROM mailing_counters WHERE mailing_id = ? AND {FINAL} > 0", mailing_id) is not None
 
 
 class _Chunk:
@@ -216,8 +213,7 @@ async def follow_clients(
         changed: ids of the others; a batch of a few thousand at most, together.
     """
     mailings = await tx.rows(
-        "SELECT id, filter_tags, filter_phone_codes FROM mailing"
-        " WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL",
+        "SELECT id, audience_filter FROM mailing WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL",
         now_us,
     )
     if not mailings or not (new or changed):
@@ -251,8 +247,7 @@ async def not_reached(tx: Tx, message_ids: Sequence[int], tally: Tally) -> None:
         raise Overtaken
     listed = tx.dialect.in_list()
     mailings = await tx.rows(
-        "SELECT id, filter_tags, filter_phone_codes FROM mailing"
-        f" WHERE id {listed} AND cancelled_us IS NULL AND deleted_us IS NULL",
+        f"SELECT id, audience_filter FROM mailing WHERE id {listed} AND cancelled_us IS NULL AND deleted_us IS NULL",
         tx.dialect.list_arg({row[0] for row in waiting}),
     )
     clients = await _clients(tx, tx.dialect.list_arg({row[1] for row in waiting}))
@@ -285,8 +280,8 @@ async def _clients(tx: Tx, ids: Any) -> Sequence[Row]:
 async def _wanted(tx: Tx, mailings: Sequence[Row], clients: Sequence[Row], now_us: int) -> set[tuple[int, int]]:
     """(mailing, client) for each client that a mailing's filter matches, and whose number it has not told already."""
     pairs: set[tuple[int, int]] = set()
-    for mailing_id, tags, phone_codes in mailings:
-        filter = filter_of(tags, phone_codes)
+    for mailing_id, text in mailings:
+        filter = filter_of(text)
         pairs.update((mailing_id, id) for id, tag, code, _ in clients if filter.matches(tag, code))
     return pairs - await left_out(tx, pairs, {row[0]: row[3] for row in clients}, now_us)
 

@@ -11,7 +11,11 @@ from engine.domain.message import Reason, Status, Step
 from engine.ports import Record
 from engine.store.database import Tx
 
-REASONS: Final = ("expired", "rejected", "cancelled", "uncertain")
+REASONS: Final = tuple(reason.public for reason in Reason)
+NOT_SENT: Final = " + ".join(REASONS)
+"""How many messages of a mailing ended unsent, in SQL."""
+FINAL: Final = f"sent + {NOT_SENT}"
+"""How many are final, in SQL."""
 NAMES: Final = ("pending", "sent", *REASONS, "attempts", "retried")
 TIMELINE_SECONDS: Final = 10
 _TIMELINE_US: Final = TIMELINE_SECONDS * 1_000_000

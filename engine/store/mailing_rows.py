@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any, Final
 
-import orjson
+from pydantic import TypeAdapter
 
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import NotFound
@@ -18,6 +19,8 @@ from engine.store.row_of import Part, RowOf
 from engine.store.rows import Counts, MailingRow
 from engine.store.verbs import lock_mailing
 
+_FILTERS: Final = 1000
+_FILTER_JSON: Final = TypeAdapter(AudienceFilter)
 OPEN: Final = "cancelled_us IS NULL AND end_us > ?"
 STATES: Final[Mapping[MailingState, tuple[str, int]]] = {
     MailingState.CANCELLED: ("cancelled_us IS NOT NULL", 0),
@@ -29,13 +32,14 @@ STATES: Final[Mapping[MailingState, tuple[str, int]]] = {
 """Each state as a condition, with how many times it asks for the time (``mailing_state`` in SQL)."""
 
 
-def filter_of(tags: str, phone_codes: str) -> AudienceFilter:
-    """Read a filter from its two columns."""
-    return AudienceFilter(tuple(orjson.loads(tags)), tuple(orjson.loads(phone_codes)))
+@lru_cache(maxsize=_FILTERS)
+def filter_of(text: str) -> AudienceFilter:
+    """Read a filter from its column."""
+    return _FILTER_JSON.validate_json(text)
 
 
-def _filter_columns(filter: AudienceFilter) -> tuple[str, str]:
-    return orjson.dumps(filter.tags).decode(), orjson.dumps(filter.phone_codes).decode()
+def _filter_column(filter: AudienceFilter) -> tuple[str]:
+    return (_FILTER_JSON.dump_json(filter, exclude_defaults=True).decode(),)
 
 
 def _hours(local_from: int | None, local_to: int | None) -> LocalHours | None:
@@ -54,7 +58,7 @@ def _is_set(time_us: int | None) -> bool:
     return time_us is not None
 
 
-_FILTER: Final = Part(("filter_tags", "filter_phone_codes"), filter_of, _filter_columns)
+_FILTER: Final = Part(("audience_filter",), filter_of, _filter_column)
 _HOURS: Final = Part(("local_from", "local_to"), _hours, _hours_columns)
 _AUDIENCE: Final = Part(("audience_ready",), _audience_state)
 

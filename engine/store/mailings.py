@@ -51,7 +51,7 @@ class MailingVerbs(Verbs):
         """
         if (answer := await first_answer(tx, request)) is not None:
             return Created(MAILING.answered(answer), replayed=True)
-        values = {**INPUT.values(mailing), "create_us": now_us, "update_us": now_us}
+        values = {**INPUT.values(mailing), "create_us": now_us, "update_us": now_us, "audience_us": now_us}
         mailing_id = await tx.value(f"{insert_of('mailing', values)} RETURNING id", *values.values())
         await tx.run("INSERT INTO mailing_counters (mailing_id) VALUES (?)", mailing_id)
         await keep_text(tx, mailing_id, now_us)
@@ -129,7 +129,10 @@ class MailingVerbs(Verbs):
         values = {**INPUT.values(new), "on_uncertain": old.on_uncertain.value, "update_us": now_us}
         sets = sets_of(values)
         if _other_audience(old, new):
-            sets += ", audience_ready = FALSE, audience_cursor = 0, audience_generation = audience_generation + 1"
+            sets += (
+                f", audience_us = {int(now_us)}, audience_ready = FALSE, audience_cursor = 0,"
+                " audience_generation = audience_generation + 1"
+            )
         await tx.run(f"UPDATE mailing SET {sets} WHERE id = ?", *values.values(), mailing_id)
         if new.text != old.text:
             await keep_new_text(tx, mailing_id, now_us)

@@ -10,16 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from engine.store.counters import FINAL, NOT_SENT
 from engine.store.database import Row, Tx
 from engine.store.lifecycle import any_reason, is_taken, is_waiting, shown_as
 from engine.store.paging import SKIP_SHORT_MAX, PageQuery, forward, read_page, trimmed
 from engine.store.rows import MessageQuery, Page
 
 _COUNTER_SUMS: Final = {
-    None: "pending + sent + expired + rejected + cancelled + uncertain",
+    None: f"pending + {FINAL}",
     "pending": "pending",
     "sent": "sent",
-    "not_sent": "expired + rejected + cancelled + uncertain",
+    "not_sent": NOT_SENT,
 }
 _SORTED_MAX: Final = 400_000
 """The most ids that are taken out of indexes and sorted. Where more match, a walk along the rows soon meets enough."""

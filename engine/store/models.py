@@ -20,6 +20,8 @@ class Client(Model):
     create_us = fields.BigIntField()
     update_us = fields.BigIntField()
     language = fields.CharField(35, default="")
+    attributes = fields.TextField(default="{}")
+    """A JSON object in one way of writing only: names in order, no spaces, whole numbers without a point."""
 
     class Meta:
         table = "client"
@@ -32,9 +34,6 @@ class Mailing(Model):
     text = fields.TextField()
     text_version = fields.IntField(default=1)
     """The version of the text as it is now; see ``MailingText``."""
-    filter_tags = fields.TextField()
-    """A JSON list."""
-    filter_phone_codes = fields.TextField()
     start_us = fields.BigIntField()
     end_us = fields.BigIntField()
     local_from = fields.SmallIntField(null=True)
@@ -52,6 +51,13 @@ class Mailing(Model):
     """Clients up to this id are in line with the filter."""
     create_us = fields.BigIntField()
     update_us = fields.BigIntField()
+    name = fields.CharField(100, default="")
+    audience_filter = fields.TextField(default="{}")
+    """``AudienceFilter`` as JSON, without what is empty."""
+    audience_fixed = fields.BooleanField(default=False)
+    """Clients that come to match after the start do not get it."""
+    audience_us = fields.BigIntField(default=0)
+    """When the filter was said: at the registration, or with the last edit of the filter."""
 
     class Meta:
         table = "mailing"
@@ -85,6 +91,8 @@ class MailingCounters(Model):
     uncertain = fields.BigIntField(default=0)
     attempts = fields.BigIntField(default=0)
     retried = fields.BigIntField(default=0)
+    suppressed = fields.BigIntField(default=0)
+    incomplete = fields.BigIntField(default=0)
 
     class Meta:
         table = "mailing_counters"
@@ -130,6 +138,8 @@ class Message(Model):
     detail = fields.TextField(default="")
     text_version = fields.IntField(null=True)
     """The version of the text that the last call was made with."""
+    rendered = fields.TextField(null=True)
+    """What the placeholders of the text stood for in the last call; ``None``: it has none, or there was no call."""
 
     class Meta:
         table = "message"
@@ -202,6 +212,19 @@ class Told(Model):
     class Meta:
         table = "told"
         unique_together = (("mailing", "phone_hash", "message_id"),)
+
+
+class Suppression(Model):
+    """A phone number that gets no text."""
+
+    phone_number = fields.BigIntField(primary_key=True, generated=False)
+    reason = fields.SmallIntField()
+    note = fields.TextField()
+    source = fields.CharField(64)
+    create_us = fields.BigIntField()
+
+    class Meta:
+        table = "suppression"
 
 
 class AuditEvent(Model):

@@ -165,11 +165,17 @@ class Counts:
     rejected: int = 0
     cancelled: int = 0
     uncertain: int = 0
+    suppressed: int = 0
+    incomplete: int = 0
 
     @property
     def not_sent(self) -> int:
         """All that ended unsent."""
-        return self.expired + self.rejected + self.cancelled + self.uncertain
+        return sum(self.by_reason().values())
+
+    def by_reason(self) -> dict[str, int]:
+        """How many ended unsent, by reason."""
+        return {reason.public: getattr(self, reason.public) for reason in Reason}
 
     @property
     def total(self) -> int:

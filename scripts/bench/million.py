@@ -88,9 +88,9 @@ def _add_mailing(connection: sqlite3.Connection, number: int, clients: int, mess
     small = messages // 1_000
     count = small if number else messages - SMALL_MAILINGS * small
     mailing_id = connection.execute(
-        "INSERT INTO mailing (text, filter_tags, filter_phone_codes, start_us, end_us, on_uncertain, paused,"
+        "INSERT INTO mailing (text, start_us, end_us, on_uncertain, paused,"
         " audience_ready, audience_cursor, create_us, update_us)"
-        " VALUES (?, '[]', '[]', ?, ?, 'resend', 1, 1, 9000000000, ?, ?) RETURNING id",
+        " VALUES (?, ?, ?, 'resend', 1, 1, 9000000000, ?, ?) RETURNING id",
         (f"mailing number {number}", now_us - _DAY_US, now_us + _DAY_US + number, now_us, now_us),
     ).fetchone()[0]
     first = 1 if number == 0 else 1 + number * clients // (2 * SMALL_MAILINGS)

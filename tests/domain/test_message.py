@@ -41,12 +41,21 @@ def test_the_numbers_in_the_database_stay_as_they_are() -> None:
         ("REJECTED", 2),
         ("CANCELLED", 3),
         ("UNCERTAIN", 4),
+        ("SUPPRESSED", 5),
+        ("INCOMPLETE", 6),
     ]
 
 
 def test_the_public_words() -> None:
     assert [status.public for status in Status] == ["pending", "pending", "pending", "sent", "not_sent"]
-    assert [reason.public for reason in Reason] == ["expired", "rejected", "cancelled", "uncertain"]
+    assert [reason.public for reason in Reason] == [
+        "expired",
+        "rejected",
+        "cancelled",
+        "uncertain",
+        "suppressed",
+        "incomplete",
+    ]
     assert [status for status in Status if status.is_final] == [Status.SENT, Status.NOT_SENT]
 
 

@@ -80,7 +80,7 @@ def test_free_ports(environ: pytest.MonkeyPatch) -> None:
 
 STATS: Final = {
     "message_counts": {"pending": 0, "sent": 9_900, "not_sent": 100, "total": DEMO_CLIENTS},
-    "reasons": {"expired": 0, "rejected": 100, "cancelled": 0, "uncertain": 0},
+    "reasons": {"expired": 0, "rejected": 100, "cancelled": 0, "uncertain": 0, "suppressed": 0, "incomplete": 0},
 }
 SANDBOX: Final = {"requests": 10_250, "accepted_ids": 9_900, "accepted_again_ids": 0, "by_status": {"400": 100}}
 

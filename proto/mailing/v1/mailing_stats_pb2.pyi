@@ -274,6 +274,8 @@ class ReasonCounts(_message.Message):
     REJECTED_FIELD_NUMBER: _builtins.int
     CANCELLED_FIELD_NUMBER: _builtins.int
     UNCERTAIN_FIELD_NUMBER: _builtins.int
+    SUPPRESSED_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
     expired: _builtins.int
     """The end came before they could be sent."""
     rejected: _builtins.int
@@ -282,6 +284,10 @@ class ReasonCounts(_message.Message):
     """The mailing was cancelled."""
     uncertain: _builtins.int
     """Not accepted, and nobody knows whether the provider got them all the same."""
+    suppressed: _builtins.int
+    """The number is on the stop list."""
+    incomplete: _builtins.int
+    """The client lacks an attribute that the text asks for, or the text was too long for it."""
     def __init__(
         self,
         *,
@@ -289,10 +295,12 @@ class ReasonCounts(_message.Message):
         rejected: _builtins.int = ...,
         cancelled: _builtins.int = ...,
         uncertain: _builtins.int = ...,
+        suppressed: _builtins.int = ...,
+        incomplete: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "expired", b"expired", "rejected", b"rejected", "uncertain", b"uncertain"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "expired", b"expired", "incomplete", b"incomplete", "rejected", b"rejected", "suppressed", b"suppressed", "uncertain", b"uncertain"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -98,6 +98,10 @@ class _NotSentReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NotSent
     """Not accepted, and nobody knows whether the provider got it all the same: a call's outcome is unknown. Whatever
     is not sent for another reason certainly did not reach the provider.
     """
+    NOT_SENT_REASON_SUPPRESSED: _NotSentReason.ValueType  # 5
+    """The number was put on the stop list before it was sent."""
+    NOT_SENT_REASON_INCOMPLETE: _NotSentReason.ValueType  # 6
+    """The client lacks an attribute that the text asks for, or the text became too long with the client's values."""
 
 class NotSentReason(_NotSentReason, metaclass=_NotSentReasonEnumTypeWrapper):
     """Why a message is not sent."""
@@ -114,6 +118,10 @@ NOT_SENT_REASON_UNCERTAIN: NotSentReason.ValueType  # 4
 """Not accepted, and nobody knows whether the provider got it all the same: a call's outcome is unknown. Whatever
 is not sent for another reason certainly did not reach the provider.
 """
+NOT_SENT_REASON_SUPPRESSED: NotSentReason.ValueType  # 5
+"""The number was put on the stop list before it was sent."""
+NOT_SENT_REASON_INCOMPLETE: NotSentReason.ValueType  # 6
+"""The client lacks an attribute that the text asks for, or the text became too long with the client's values."""
 Global___NotSentReason: _TypeAlias = NotSentReason  # noqa: Y015
 
 @_typing.final

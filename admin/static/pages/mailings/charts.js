@@ -10,7 +10,7 @@ import { timelineBars } from "./times.js";
 
 const HOUR_SECONDS = 3600;
 const ROWS_MAX = 10;
-const REASONS = ["rejected", "expired", "cancelled", "uncertain"];
+const REASONS = ["rejected", "expired", "cancelled", "uncertain", "suppressed", "incomplete"];
 const DELETED = "(deleted)"; // the engine's name for clients that are gone
 
 /** What became of messages, by time. */

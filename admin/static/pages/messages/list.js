@@ -8,7 +8,7 @@ import { MailingInput } from "./mailing_input.js";
 
 const { Datagrid, List, NumberInput, ReferenceField, SelectInput, WithRecord } = RA;
 const STATUSES = ["pending", "sent", "not_sent"];
-const REASONS = ["expired", "rejected", "cancelled", "uncertain"];
+const REASONS = ["expired", "rejected", "cancelled", "uncertain", "suppressed", "incomplete"];
 const REFRESH_MS = 10_000;
 const CHOICE = { minWidth: 190 };
 const NUMBER = { maxWidth: { sm: 150 } };
