@@ -116,6 +116,12 @@ class ErrorCode(StrEnum):
 
     # -- mailings ----------------------------------------------------------------------------------
     TOO_MANY_SEGMENTS = "must take at most {max} SMS segments, not {count} (the limit is MAILING_SEGMENTS_MAX)"
+    PLACEHOLDER_OPEN = "has a placeholder at character {position} that is not closed by two braces"
+    PLACEHOLDER_INSIDE = "has a placeholder at character {position} with another one inside"
+    PLACEHOLDER_NAME = (
+        'has a placeholder at character {position} that names "{name}": it may name an attribute'
+        " (a to z, 0 to 9 and _), phone_number or tag"
+    )
     NOT_AFTER_START = "must be after start_time"
     SAME_HOURS = "from and to must differ; leave it out to send all day"
     BAD_RATE = "must be more than 0 and at most {max} messages a second; leave it out for no limit"
