@@ -212,7 +212,8 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         audience, forecast = await self._outlook.preview(wanted, edited_id)
         text = count_segments(wanted.text)
         return mailing_service_pb2.PreviewMailingResponse(
-            audience=audience,
+            audience=audience.size,
+            suppressed=audience.suppressed,
             segments=text.segments,
             forecast=forecast_message(forecast),
             encoding=_ENCODINGS[text.encoding],

@@ -126,3 +126,18 @@ class AudienceFilter:
                 and all(condition.holds(client.attributes) for condition in self.attributes)
             ):
                 yield client
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Whom a filter matches just now."""
+
+    by_zone: Mapping[str, int]
+    """How many would get a message, by time zone."""
+    suppressed: int = 0
+    """How many match but are on the stop list."""
+
+    @property
+    def size(self) -> int:
+        """How many would get a message."""
+        return sum(self.by_zone.values())

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from engine.domain.attributes import attributes_of
-from engine.domain.audience import AttributeOp, AudienceFilter, Candidate
+from engine.domain.audience import AttributeOp, Audience, AudienceFilter, Candidate
 from engine.domain.message import UNCERTAIN, Status
 from engine.store.attributes import Condition, attribute_condition
 from engine.store.counters import FINAL, Tally
@@ -30,7 +30,12 @@ _LOOK_UP_SHARE: Final = 6
 """How many rows can be read in their order for the cost of looking one up by an index."""
 _COMPARED: Final = (AttributeOp.AT_LEAST, AttributeOp.AT_MOST)
 """These read the client's value as JSON, the others look for a text."""
+_JOINED: Final = {True: "CROSS JOIN", False: "JOIN"}
+"""By whether it is SQLite, which has no statistics: a CROSS JOIN is read from left to right."""
 _PAIRS: Final = {"mailing_id": "int", "client_id": "int"}
+_MAY_GET: Final = "NOT EXISTS (SELECT 1 FROM suppression AS s WHERE s.phone_number = c.phone_number)"
+"""The number of ``client AS c`` is not on the stop list. All that makes messages asks for it, and holds a lock of
+clients that excludes changes of the list (``suppressions``)."""
 
 
 def matching(tx: Tx, filter: AudienceFilter) -> tuple[str, list[Any]]:
@@ -80,7 +85,7 @@ class AudienceVerbs(Verbs):
     @read(Lane.LONG)
     async def audience_by_zone(
         self, tx: Tx, filter: AudienceFilter, *, by_zone: bool = True, unsent_of: int | None = None
-    ) -> dict[str, int]:
+    ) -> Audience:
         """How many clients match now, by time zone; together, as if all were in UTC, unless ``by_zone``: that is
         cheaper. ``unsent_of``: without those who have a final message of that mailing."""
         condition, args = matching(tx, filter)
@@ -90,12 +95,16 @@ class AudienceVerbs(Verbs):
                 f" AND {is_final('m')})"
             )
             args.append(unsent_of)
+        zone, grouped = ("c.time_zone", "GROUP BY c.time_zone") if by_zone else ("'UTC'", "")
+        count = f"SELECT {zone}, count(*) FROM"
         access = await _access(tx, filter)
-        if not by_zone:
-            sql = f"SELECT count(*) FROM client AS c {access} WHERE {condition}"
-            return {"UTC": int(await tx.value(sql, *args))}
-        sql = f"SELECT c.time_zone, count(*) FROM client AS c {access} WHERE {condition} GROUP BY c.time_zone"
-        return {zone: int(number) for zone, number in await tx.rows(sql, *args)}
+        matches = await tx.rows(f"{count} client AS c {access} WHERE {condition} {grouped}", *args)
+        # Those on the stop list are few: to look each of them up is cheaper than to look up each client's number.
+        listed = f"suppression AS s {_JOINED[tx.dialect.is_sqlite]} client AS c ON c.phone_number = s.phone_number"
+        rows = await tx.rows(f"{count} {listed} WHERE {condition} {grouped}", *args)
+        suppressed: dict[str, int] = {row[0]: row[1] for row in rows}
+        by_name = {zone: number - suppressed.get(zone, 0) for zone, number in matches}
+        return Audience({zone: number for zone, number in by_name.items() if number}, sum(suppressed.values()))
 
 
 async def _access(tx: Tx, filter: AudienceFilter) -> str:
@@ -131,6 +140,7 @@ class _Chunk:
     def __init__(self, tx: Tx, mailing_id: int, filter: AudienceFilter, after: int) -> None:
         self._tx, self._mailing_id, self._after, self.last = tx, mailing_id, after, after
         self._matching, self._args = matching(tx, filter)
+        self._matching += f" AND {_MAY_GET}"
         self._client_ids = filter.client_ids
 
     async def take(self, limit: int, *, again: bool) -> bool:
@@ -289,10 +299,13 @@ async def _keep_taken(tx: Tx, wanted: set[tuple[int, int]]) -> None:
 
 
 async def _candidates(tx: Tx, ids: Any, *, attributes: bool) -> tuple[list[Candidate], dict[int, int]]:
-    """Clients for filters to look at, and the phone number of each; ``attributes``: a filter asks for them."""
-    column = ", attributes" if attributes else ""
+    """Clients for filters to look at, those that may get a text at all, and the phone number of each; ``attributes``: a
+    filter asks for them."""
+    column = ", c.attributes" if attributes else ""
     rows = await tx.rows(
-        f"SELECT id, phone_number, tag, phone_code{column} FROM client WHERE id {tx.dialect.in_list()}", ids
+        f"SELECT c.id, c.phone_number, c.tag, c.phone_code{column} FROM client AS c"
+        f" WHERE c.id {tx.dialect.in_list()} AND {_MAY_GET}",
+        ids,
     )
     found = [Candidate(id, tag, code, *map(attributes_of, text)) for id, _, tag, code, *text in rows]
     return found, {row[0]: row[1] for row in rows}

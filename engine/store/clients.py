@@ -11,9 +11,10 @@ from common.error_codes import ErrorCode
 from engine.domain.attributes import ENTRIES_MAX, FIELD, changed_names, names_of
 from engine.domain.errors import Conflict, NotFound
 from engine.domain.validate import ClientInput, ClientPatch
-from engine.store.audience import follow_clients, remove_pending
+from engine.store.audience import follow_clients
 from engine.store.audit import add_audit, differences
 from engine.store.client_list import CLIENT
+from engine.store.client_removal import remove_clients
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
 from engine.store.owners import claimed_elsewhere, tell_owners
@@ -152,9 +153,7 @@ class ClientVerbs(Verbs):
         await lock_clients(tx, exclusive=False)
         client = await _get(tx, client_id, lock=True)
         tally = Tally()
-        await remove_pending(tx, await leave(tx, {client_id: client.phone_number}, now_us), tally, now_us)
-        elsewhere = await claimed_elsewhere(self, tx, [client_id])
-        await tx.run("DELETE FROM client WHERE id = ?", client_id)
+        elsewhere = await remove_clients(self, tx, {client_id: client.phone_number}, tally, now_us)
         await add_audit(tx, by, "client.delete", "client", client_id, {}, now_us)
         await tally.write(tx)
         await tell_owners(self, tx, elsewhere)
