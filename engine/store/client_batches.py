@@ -12,6 +12,7 @@ from engine.store.client_list import CLIENT
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
 from engine.store.owners import claimed_elsewhere, tell_owners
+from engine.store.rendered import forget_values
 from engine.store.row_of import sets_of
 from engine.store.rows import Actor, BatchResult, ClientChange, ClientRow
 from engine.store.told import leave
@@ -63,6 +64,7 @@ class ClientBatchVerbs(Verbs):
             tally = Tally()
             await remove_pending(tx, await leave(tx, phones, now_us), tally, now_us)
             elsewhere = await claimed_elsewhere(self, tx, gone)
+            await forget_values(tx, gone)
             await tx.run(f"DELETE FROM client WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(gone))
             await _note(tx, by, "delete", gone, {}, now_us)
             await tally.write(tx)

@@ -16,6 +16,7 @@ from engine.store.client_list import CLIENT
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
 from engine.store.owners import claimed_elsewhere, tell_owners
+from engine.store.rendered import forget_values, mask_number
 from engine.store.requests import first_answer, keep_answer
 from engine.store.row_of import RowOf, insert_of, sets_of
 from engine.store.rows import (
@@ -120,6 +121,7 @@ class ClientVerbs(Verbs):
         await _update(tx, client_id, new, now_us)
         if has_left:
             await leave(tx, {client_id: old.phone_number}, now_us)
+            await mask_number(tx, client_id, old.phone_number)
             await come_back(tx, client_id, new.phone_number)
         await follow_clients(tx, now_us, tally, changed=[client_id])
         changed = {name: value for name, value in _shown(new).items() if value != _shown(_input(old))[name]}
@@ -152,6 +154,7 @@ class ClientVerbs(Verbs):
         tally = Tally()
         await remove_pending(tx, await leave(tx, {client_id: client.phone_number}, now_us), tally, now_us)
         elsewhere = await claimed_elsewhere(self, tx, [client_id])
+        await forget_values(tx, [client_id])
         await tx.run("DELETE FROM client WHERE id = ?", client_id)
         await add_audit(tx, by, "client.delete", "client", client_id, {}, now_us)
         await tally.write(tx)
