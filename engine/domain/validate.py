@@ -89,6 +89,7 @@ class MailingInput:
     """Messages a second; ``None``: no limit of its own."""
     on_uncertain: str
     """``resend`` or ``not_sent``."""
+    name: str = ""
 
 
 def valid_client(client: ClientTexts, default_time_zone: str = DEFAULT_TIME_ZONE) -> ClientInput:
@@ -156,6 +157,7 @@ def valid_mailing(
     local_hours: tuple[str, str] | None = None,
     rate_limit: float | None = None,
     on_uncertain: str = DEFAULT_ON_UNCERTAIN,
+    name: str = "",
     segments_max: int | None = SEGMENTS_MAX,
 ) -> MailingInput:
     """Check and complete a mailing; a repeated filter entry counts once.
@@ -174,7 +176,7 @@ def valid_mailing(
     if errors:
         raise InvalidInput(errors)
     audience = AudienceFilter(_distinct(filter.tags), _distinct(filter.phone_codes))
-    return MailingInput(text, audience, start, end, hours, rate_limit, on_uncertain)
+    return MailingInput(text, audience, start, end, hours, rate_limit, on_uncertain, name)
 
 
 def _check(errors: list[FieldError], field: str, problem: Fault | None) -> None:

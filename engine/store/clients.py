@@ -11,7 +11,7 @@ from common.error_codes import ErrorCode
 from engine.domain.errors import Conflict, NotFound
 from engine.domain.validate import ClientInput, ClientPatch
 from engine.store.audience import follow_clients, remove_pending
-from engine.store.audit import add_audit
+from engine.store.audit import add_audit, differences
 from engine.store.client_list import CLIENT
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
@@ -124,7 +124,7 @@ class ClientVerbs(Verbs):
             await mask_number(tx, client_id, old.phone_number)
             await come_back(tx, client_id, new.phone_number)
         await follow_clients(tx, now_us, tally, changed=[client_id])
-        changed = {name: value for name, value in _shown(new).items() if value != _shown(_input(old))[name]}
+        changed = differences(_shown(_input(old)), _shown(new))
         await add_audit(tx, by, "client.update", "client", client_id, changed, now_us)
         elsewhere = await claimed_elsewhere(self, tx, [client_id])
         await tally.write(tx)
