@@ -1,15 +1,12 @@
 // Which clients the list shows.
 import { t } from "../../i18n.js";
-import { Input } from "../../kit/fields.js";
-import { h, useEffect, useRef, useState } from "../../kit/lib.js";
+import { h } from "../../kit/lib.js";
 import { Button } from "../../kit/parts.js";
 import { Picker } from "../../kit/picker.js";
-import { useDebounced } from "../../kit/poll.js";
+import { Search as SearchInput } from "../../kit/search.js";
 import { FILTERS } from "./columns.js";
 import { searched } from "./phone.js";
 import { isFiltered, noFilter } from "./query.js";
-
-const SETTLE_MS = 250;
 
 export function Filters({ query, change, facets }) {
   return h(
@@ -31,30 +28,15 @@ export function Filters({ query, change, facets }) {
   );
 }
 
-/** Searches as one types, once the fingers rest. */
-function Search({ value, onSearch }) {
-  const [typed, setTyped] = useState(value);
-  const settled = useDebounced(typed, SETTLE_MS);
-  const known = useRef(value);
-  useEffect(() => {
-    if (settled !== typed || settled === known.current) return;
-    known.current = settled;
-    onSearch(settled);
-  }, [settled]);
-  useEffect(() => {
-    if (value === known.current) return; // the address has changed by itself: "back", or no filter any more
-    known.current = value;
-    setTyped(value);
-  }, [value]);
-  const { problem } = searched(typed);
-  return h(Input, {
+const Search = ({ value, onSearch }) =>
+  h(SearchInput, {
     label: t("clients.search"),
-    type: "search",
     inputMode: "tel",
-    autoComplete: "off",
     placeholder: "+7 916 123…",
-    value: typed,
-    onChange: setTyped,
-    hint: problem && t(`clients.search.${problem}`),
+    value,
+    onSearch,
+    hintOf: (typed) => {
+      const { problem } = searched(typed);
+      return problem && t(`clients.search.${problem}`);
+    },
   });
-}
