@@ -146,7 +146,7 @@ def _value(
         inner = use if use.is_input else Use.SHOWN
         return Nested(schema_of(field.message, inner), metadata=dict(metadata), **options)
     kind, more = _CLASSES[field.kind], dict(metadata)
-    if not is_ignored or field.kind is Kind.TIME:
+    if not is_ignored:
         more |= _example(field, use)
     validators: list[Validator] = []
     if field.kind is Kind.WORD:
@@ -208,6 +208,8 @@ def _range(field: Field, use: Use, metadata: dict[str, Any]) -> list[Validator]:
 
 
 def _example(field: Field, use: Use) -> dict[str, Any]:
+    if field.is_immutable and use in (Use.REPLACE, Use.PATCH):
+        return {}
     rules = field.rules
     text = rules.example if rules.HasField("example") else None
     if use.is_input and rules.HasField("input_example"):
@@ -222,6 +224,7 @@ def _example(field: Field, use: Use) -> dict[str, Any]:
 
 
 def _parameter(field: Field) -> fields.Field[Any]:
+    """It has no example: Swagger UI would fill it in, and show no more than what is so."""
     metadata: dict[str, Any] = {"description": words_of(field.full_name, "left out")}
     if field.name == _PAGE_SIZE:
         metadata = {"description": _PAGE_SIZE_WORDS, "default": PAGE_SIZE_DEFAULT}
@@ -231,4 +234,6 @@ def _parameter(field: Field) -> fields.Field[Any]:
         return QueryWhole(validate=Bounds(min=1, max=INT64_MAX), metadata=metadata)
     if field.kind is Kind.FLAG:
         return QueryFlag(metadata={**metadata, "default": False})
-    return _value(field, Use.CREATE, metadata, {})
+    parameter = _value(field, Use.CREATE, metadata, {})
+    parameter.metadata = {key: value for key, value in parameter.metadata.items() if key != "example"}
+    return parameter

@@ -1,12 +1,15 @@
 // Which clients the list shows.
 import { t } from "../../i18n.js";
+import { Input } from "../../kit/fields.js";
 import { h } from "../../kit/lib.js";
 import { Button } from "../../kit/parts.js";
 import { Picker } from "../../kit/picker.js";
-import { Search as SearchInput } from "../../kit/search.js";
+import { useTyped } from "../../kit/poll.js";
 import { FILTERS } from "./columns.js";
 import { searched } from "./phone.js";
 import { isFiltered, noFilter } from "./query.js";
+
+const SETTLE_MS = 250;
 
 export function Filters({ query, change, facets }) {
   return h(
@@ -28,15 +31,18 @@ export function Filters({ query, change, facets }) {
   );
 }
 
-const Search = ({ value, onSearch }) =>
-  h(SearchInput, {
+/** Searches as one types, once the fingers rest. */
+function Search({ value, onSearch }) {
+  const [typed, setTyped] = useTyped(value, onSearch, SETTLE_MS);
+  const { problem } = searched(typed);
+  return h(Input, {
     label: t("clients.search"),
+    type: "search",
     inputMode: "tel",
+    autoComplete: "off",
     placeholder: "+7 916 123…",
-    value,
-    onSearch,
-    hintOf: (typed) => {
-      const { problem } = searched(typed);
-      return problem && t(`clients.search.${problem}`);
-    },
+    value: typed,
+    onChange: setTyped,
+    hint: problem && t(`clients.search.${problem}`),
   });
+}

@@ -19,7 +19,7 @@ import { usePoll } from "../../kit/poll.js";
 import { useFacets } from "../clients/facets.js";
 import { Confirm } from "./confirm.js";
 import { blank, bodyOf, copyOf, FIELDS, problemsOf, refusal, valuesOf } from "./draft.js";
-import { EndField, HoursField, RateField, StartField, TextField, UncertainField } from "./fields.js";
+import { EndField, HoursField, NameField, RateField, StartField, TextField, UncertainField } from "./fields.js";
 import { MailingTrouble, tagName } from "./parts.js";
 import { askPreview, Preview, usePreview } from "./preview.js";
 import { isOpen } from "./standing.js";
@@ -183,7 +183,12 @@ function Parts({ mailing, isNew = false, onClose }) {
     h(
       "div",
       { className: "page m-form-parts" },
-      h(Card, { title: t("mailings.form.what") }, h(TextField, { ...at("text"), counted: result.counted })),
+      h(
+        Card,
+        { title: t("mailings.form.what") },
+        h(TextField, { ...at("text"), counted: result.counted }),
+        h(NameField, at("name")),
+      ),
       h(Card, { title: t("mailings.form.whom") }, h(FilterField, at("filter"))),
       h(
         Card,
