@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from functools import lru_cache
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -138,19 +138,23 @@ def client_input(client: client_pb2.Client, default_time_zone: str) -> ClientInp
     return CLIENT_LIMITS.checked(client, valid_client, default_time_zone)
 
 
-class ClientFilters(Protocol):
-    """What ListClients and ExportClients have in common: the fields of ``ClientQuery``, each of which may be set."""
-
-    def HasField(self, field_name: Any, /) -> bool:
-        """Whether the filter is set."""
-
-
+ClientFilters = client_service_pb2.ListClientsRequest | client_service_pb2.ExportClientsRequest
+"""Both have the fields of ``ClientQuery``, each of which may be set."""
 _FILTERS: Final = [field.name for field in fields(ClientQuery)]
+_LIST_LIMITS: Final = Limits(client_service_pb2.ListClientsRequest)
+_EXPORT_LIMITS: Final = Limits(client_service_pb2.ExportClientsRequest)
 
 
 def client_query(request: ClientFilters) -> ClientQuery:
-    """The filters of a list of clients. Raises InvalidInput for what can't be understood, or is no text."""
-    asked: dict[str, Any] = {name: getattr(request, name) for name in _FILTERS if request.HasField(name)}
+    """The filters of a list of clients. Raises InvalidInput for what no client can have."""
+    if isinstance(request, client_service_pb2.ListClientsRequest):
+        return _LIST_LIMITS.checked(request, _understood)
+    return _EXPORT_LIMITS.checked(request, _understood)
+
+
+def _understood(request: ClientFilters) -> ClientQuery:
+    is_set: Callable[[Any], bool] = request.HasField
+    asked: dict[str, Any] = {name: getattr(request, name) for name in _FILTERS if is_set(name)}
     errors = _null_characters(request, _FILTERS)
     bad = {error.field for error in errors}
     for name in [name for name in UNDERSTOOD if name in asked and name not in bad]:
