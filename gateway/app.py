@@ -14,7 +14,7 @@ from gateway.document.openapi import setup_document
 from gateway.http.admission import Admission
 from gateway.http.caller import TRUSTED_PROXIES
 from gateway.http.engine_client import EngineClient
-from gateway.http.keys import ADMISSION, ENGINE, IMPORTS, METRICS, SETTINGS, SIGN_INS, STOPPING, STRANGERS
+from gateway.http.keys import ADMISSION, ENGINE, IMPORTS, METRICS, SETTINGS, SIGN_INS, STOPPING, STRANGERS, WORKBOOKS
 from gateway.http.limits import SIGN_IN_RATE, CallerRates, ImportPlaces
 from gateway.http.middlewares import middlewares, on_prepare
 from gateway.http.streaming import hold_continue
@@ -22,6 +22,7 @@ from gateway.metrics import Metrics
 from gateway.routes import events, exports, health, imports, mailing_messages, sign_in
 from gateway.routes.operations import routes_of
 from gateway.settings import Settings
+from gateway.tables.workbook import Workbooks
 from gateway.wings import mounts
 
 _OWN_SESSION: Final = f"{API}/session"
@@ -66,6 +67,7 @@ def base_app(settings: Settings, channel: aio.Channel) -> web.Application:
     app[ADMISSION] = Admission(app[ENGINE])
     app[SIGN_INS] = CallerRates(SIGN_IN_RATE)
     app[IMPORTS] = ImportPlaces(settings.http_imports, settings.http_caller_imports)
+    app[WORKBOOKS] = Workbooks()
     app[STOPPING] = asyncio.Event()
     app.on_response_prepare.append(on_prepare)
     app.on_shutdown.append(_end_streams)

@@ -23,9 +23,10 @@ from gateway.http.engine_client import EngineClient
 from gateway.http.problems import invalid
 from gateway.http.streaming import body_chunks
 from gateway.routes.common import json_answer
-from gateway.routes.imports import reader_of
+from gateway.routes.imports import body_of, plan_said, reader_of
 from gateway.routes.operations import binding_named, request_of
 from gateway.shapes import Use, schema_of
+from gateway.tables.columns import Unknown
 from mailing.v1 import client_service_pb2 as pb
 from mailing.v1.client_pb2 import Client
 
@@ -122,9 +123,10 @@ class ClientResource(PanelResource):
         size = request.query.get("size", "")
         if not (size.isascii() and size.isdigit() and len(size) <= _SIZE_DIGITS):
             raise invalid([("/size", ErrorCode.NOT_FILE_SIZE.format())])
-        reader = reader_of(request)
-        sample = b"".join([chunk async for chunk in body_chunks(request, SAMPLE_BYTES_MAX)])
-        return json_answer(await preview(self.engine, self.call, sample, int(size), reader))
+        said = plan_said(request.query.getall("map", []))
+        reader = reader_of(request, said._replace(unknown=Unknown.PROPOSE))
+        chunks = body_of(request, reader) if reader.is_of_workbook else body_chunks(request, SAMPLE_BYTES_MAX)
+        return json_answer(await preview(self.engine, self.call, chunks, int(size), reader))
 
     async def _import(self, request: web.Request) -> web.Response:
         return json_answer(await self._imports.run(request, self.engine))

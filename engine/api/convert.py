@@ -259,6 +259,7 @@ def _mailing_input(mailing: mailing_pb2.Mailing, now_us: int, segments_max: int 
         local_hours=(getattr(hours, "from"), hours.to) if mailing.HasField("local_hours") else None,
         rate_limit=mailing.rate_limit if mailing.HasField("rate_limit") else None,
         on_uncertain=_ON_UNCERTAIN_WORDS.get(mailing.on_uncertain, DEFAULT_ON_UNCERTAIN),
+        name=mailing.name,
         segments_max=segments_max,
     )
 

@@ -116,6 +116,7 @@ def _brief(row: MailingRow, found: OverviewRow, forecast: Forecast | None, now_u
     state = row.state(now_us)
     return overview_pb2.MailingBrief(
         mailing_id=row.id,
+        name=row.name,
         text=row.text[:TEXT_MAX],
         state=STATES[state],
         audience_state=AUDIENCE_STATES[row.audience_state],

@@ -18,6 +18,7 @@ from engine.domain.audience import AudienceFilter
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.phone import default_code, digits_of, normalise
 from engine.domain.segments import count_segments
+from engine.domain.template import parse_template
 from engine.domain.time_text import MAX_US, MIN_US
 from engine.domain.window import LocalHours, parse_minute
 
@@ -88,6 +89,7 @@ class MailingInput:
     """Messages a second; ``None``: no limit of its own."""
     on_uncertain: str
     """``resend`` or ``not_sent``."""
+    name: str = ""
 
 
 def valid_client(client: ClientTexts, default_time_zone: str = DEFAULT_TIME_ZONE) -> ClientInput:
@@ -155,24 +157,26 @@ def valid_mailing(
     local_hours: tuple[str, str] | None = None,
     rate_limit: float | None = None,
     on_uncertain: str = DEFAULT_ON_UNCERTAIN,
+    name: str = "",
     segments_max: int | None = SEGMENTS_MAX,
 ) -> MailingInput:
     """Check and complete a mailing; a repeated filter entry counts once.
 
     Args:
-        segments_max: SMS segments that the text may take; ``None``: it was accepted before, and stays so.
+        segments_max: SMS segments that the text may take; ``None``: the text was accepted before, and stays so.
 
     Raises:
         InvalidInput: with every bad field. ``start_us``, ``end_us``: ``None`` is "not given".
     """
     errors: list[FieldError] = []
-    _check(errors, "text", _segments_problem(text, segments_max))
+    if segments_max is not None:
+        _check(errors, "text", text_problem(text, segments_max))
     start, end = _times(start_us, end_us, now_us, errors)
     hours = _local_hours(local_hours, errors)
     if errors:
         raise InvalidInput(errors)
     audience = AudienceFilter(_distinct(filter.tags), _distinct(filter.phone_codes))
-    return MailingInput(text, audience, start, end, hours, rate_limit, on_uncertain)
+    return MailingInput(text, audience, start, end, hours, rate_limit, on_uncertain, name)
 
 
 def _check(errors: list[FieldError], field: str, problem: Fault | None) -> None:
@@ -188,9 +192,12 @@ def _phone(text: str, errors: list[FieldError]) -> int:
         return 0
 
 
-def _segments_problem(text: str, segments_max: int | None) -> Fault | None:
-    if segments_max is None:
-        return None
+def text_problem(text: str, segments_max: int) -> Fault | None:
+    """What is wrong with a text, placeholders counted as they are written; ``None``: nothing."""
+    try:
+        parse_template(text)
+    except Unfit as error:
+        return error.fault
     segments = count_segments(text).segments
     return None if segments <= segments_max else ErrorCode.TOO_MANY_SEGMENTS.format(max=segments_max, count=segments)
 

@@ -201,6 +201,7 @@ class MailingRow:
     create_us: int
     update_us: int
     counts: Counts
+    name: str = ""
 
     def state(self, now_us: int) -> MailingState:
         """The state that the API shows."""

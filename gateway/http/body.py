@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 from marshmallow import Schema, ValidationError
+from marshmallow.fields import List
 
 from common.contract.values import Json
 from common.error_codes import ErrorCode, Fault
@@ -70,13 +71,15 @@ def read_query(request: web.Request, schema: type[Schema]) -> Json:
 
 def _loaded_query(request: web.Request, schema: type[Schema]) -> Json:
     query = request.query
+    lists = {name for name, field in _instance(schema).fields.items() if isinstance(field, List)}
     twice = [
         (f"/{_escaped(key)}", ErrorCode.GIVEN_TWICE.format())
         for key in dict.fromkeys(query)
-        if len(query.getall(key)) > 1
+        if len(query.getall(key)) > 1 and key not in lists
     ]
     try:
-        loaded: Json = _instance(schema).load(dict(query))
+        given = {key: query.getall(key) if key in lists else query[key] for key in query}
+        loaded: Json = _instance(schema).load(given)
     except ValidationError as error:
         raise invalid([*twice, *pointers(error.messages)]) from None
     if twice:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from sys import intern
@@ -127,14 +127,15 @@ async def import_telling_all(
 
     Args:
         begin: begins a call with a deadline in seconds.
-        on_errors: is told the errors of each part of the file, in the order of the lines.
+        on_errors: is told the errors of each part of the file, in the order of the lines, each with its row's cells.
 
     Raises:
         As ``import_rows``.
     """
     rejected, seconds = _Rejected(), _PART_SECONDS
     counts, first = Counter[str](), list[RowError]()
-    async for page in _pages(chunks, reader, rejected, _PART_ROWS):
+    raw: dict[int, Sequence[str]] = {}
+    async for page in _pages(chunks, reader, rejected, _PART_ROWS, raw):
         answer = ImportClientsResponse()
         if page:
             call = begin(seconds)
@@ -144,8 +145,11 @@ async def import_telling_all(
                 raise await _why_broken_off(lambda: begin(seconds), error) from error
             finally:
                 call.cancel()
-        errors = _merged(rejected.kept, answer)
+        errors = [
+            each if each.raw else each._replace(raw=raw.get(each.line, ())) for each in _merged(rejected.kept, answer)
+        ]
         rejected.kept.clear()
+        raw.clear()
         first += errors[: KEPT_ERRORS - len(first)]
         on_errors(errors)
         counts.update({name: getattr(answer, name) for name in ("created", "updated", "unchanged", "rejected")})
@@ -190,10 +194,14 @@ async def _send(
 
 
 async def _pages(
-    chunks: AsyncIterable[bytes], reader: RowReader, rejected: _Rejected, part_rows: int = 0
+    chunks: AsyncIterable[bytes],
+    reader: RowReader,
+    rejected: _Rejected,
+    part_rows: int = 0,
+    raw: dict[int, Sequence[str]] | None = None,
 ) -> AsyncIterator[list[ImportClientsRow]]:
     """The rows that can be read. With ``part_rows`` pages are so long, or empty, and the last one too: each comes as
-    soon as no more errors are kept, to be told."""
+    soon as no more errors are kept, to be told. ``raw`` gets their cells as they stand in the file, by their lines."""
     page: list[ImportClientsRow] = []
     page_bytes, turns = 0, Turns()
     async for items in _items(chunks, reader):
@@ -202,6 +210,8 @@ async def _pages(
         for item in items:
             if (row := _row(item, rejected)) is not None:
                 page.append(row)
+                if raw is not None:
+                    raw[item.line] = item.raw
                 page_bytes += row.ByteSize()
             is_full = len(page) == (part_rows or PAGE_ROWS) or page_bytes >= PAGE_BYTES
             if is_full or (part_rows and rejected.is_full):

@@ -113,6 +113,7 @@ class ListMailingsRequest(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
     SKIP_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many at most; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
@@ -125,6 +126,8 @@ class ListMailingsRequest(_message.Message):
     """How many to leave out (AIP-158), counted from where `page_token` stands, or from the beginning; not negative. Beyond
     the end: an empty page. For panels that show page numbers; who reads everything uses tokens.
     """
+    search: _builtins.str
+    """Only mailings with this in their name or their text, in letters of either case; 200 characters at most. Empty: all."""
     def __init__(
         self,
         *,
@@ -133,10 +136,11 @@ class ListMailingsRequest(_message.Message):
         state: _mailing_pb2.MailingState.ValueType = ...,
         order_by: _builtins.str = ...,
         skip: _builtins.int = ...,
+        search: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "skip", b"skip", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "search", b"search", "skip", b"skip", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

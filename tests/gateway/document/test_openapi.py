@@ -25,6 +25,7 @@ from gateway.document.shared_parts import ERRORS, PROBLEM_TYPE
 from gateway.http.problems import of_rpc
 from gateway.settings import Settings
 from gateway.shapes import Use, schema_of
+from gateway.tables.workbook import WORKBOOK_TYPE
 from mailing.v1 import access_service_pb2, client_service_pb2, engine_service_pb2, mailing_service_pb2
 from mailing.v1 import message_service_pb2 as messages
 from mailing.v1.client_pb2 import Client
@@ -179,7 +180,7 @@ def test_posts_take_a_key(document: dict[str, Any]) -> None:
 def test_streams(document: dict[str, Any]) -> None:
     paths = document["paths"]
     imported = paths[f"{API}/clients/import"]["post"]["requestBody"]["content"]
-    assert set(imported) == {"text/csv", "application/x-ndjson"}
+    assert set(imported) == {"text/csv", "application/x-ndjson", WORKBOOK_TYPE}
     exported = paths[f"{API}/clients/export"]["get"]["responses"]["200"]["content"]
     assert set(exported) == {"text/csv", "application/x-ndjson"}
     events = paths[f"{API}/mailings/{{mailing_id}}/events"]["get"]["responses"]["200"]["content"]
