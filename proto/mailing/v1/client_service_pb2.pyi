@@ -118,11 +118,11 @@ class ListClientsRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the page before; the filters must be the same as then. Empty: the first page."""
     tag: _builtins.str
-    """Only clients with exactly this tag; set and empty: clients without a tag."""
+    """Only clients with exactly this tag. An empty one: clients without a tag."""
     phone_code: _builtins.str
     """Only clients with this operator code."""
     phone_number: _builtins.str
-    """Only the client with this number, in any of the forms `Client.phone_number` takes."""
+    """Only the client with this number, written in any way in which a client's number may be."""
     time_zone: _builtins.str
     """Only clients in this time zone."""
     phone_contains: _builtins.str
@@ -137,7 +137,7 @@ class ListClientsRequest(_message.Message):
     the end: an empty page. For panels that show page numbers; who reads everything uses tokens.
     """
     language: _builtins.str
-    """Only clients with this language; set and empty: clients of whom none is said."""
+    """Only clients with this language. An empty one: clients of whom none is said."""
     @_builtins.property
     def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Only clients whose attributes look so: "5" is the number and the text, "true" the flag and the text; empty: clients
@@ -529,7 +529,7 @@ class ExportClientsRequest(_message.Message):
     page_size: _builtins.int
     """Rows in a page; 0 means 1,000, more than 1,000 means 1,000."""
     tag: _builtins.str
-    """Only clients with exactly this tag; set and empty: clients without a tag."""
+    """Only clients with exactly this tag. An empty one: clients without a tag."""
     phone_code: _builtins.str
     """Only clients with this operator code."""
     phone_number: _builtins.str
@@ -539,7 +539,7 @@ class ExportClientsRequest(_message.Message):
     phone_contains: _builtins.str
     """Only clients with these digits in their number; see `ListClientsRequest.phone_contains`."""
     language: _builtins.str
-    """Only clients with this language; set and empty: clients of whom none is said."""
+    """Only clients with this language. An empty one: clients of whom none is said."""
     with_attribute_names: _builtins.bool
     """Begin with a page that has no clients but `attribute_names`: all clients are looked through for them first."""
     @_builtins.property
