@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -179,12 +179,13 @@ class SuppressionImport(RowImport):
         """See ``RowImport``."""
         return _ROW.checked(row, _row_entry)
 
-    async def keep(self, good: Sequence[SuppressionInput]) -> None:
+    async def keep(self, good: Sequence[SuppressionInput]) -> Mapping[int, InvalidInput]:
         """See ``RowImport``."""
         made = await self._store.import_suppressions(good, by=self.by, now_us=self.clock.now_us())
         self.report.created += made.created
         self.report.unchanged += len(good) - made.created
         await follow(self._control, made.client_ids)
+        return {}
 
 
 async def follow(control: DeliveryControl, client_ids: Sequence[int]) -> None:

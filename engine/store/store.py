@@ -9,6 +9,7 @@ from engine.store.api_tokens import TokenVerbs
 from engine.store.audience import AudienceVerbs
 from engine.store.audit import AuditVerbs
 from engine.store.checking import CheckVerbs
+from engine.store.claims import ClaimVerbs
 from engine.store.client_batches import ClientBatchVerbs
 from engine.store.client_list import ClientListVerbs
 from engine.store.clients import ClientVerbs
@@ -34,6 +35,7 @@ class Store(
     EngineVerbs,
     MailingVerbs,
     AudienceVerbs,
+    ClaimVerbs,
     TransitionVerbs,
     EndingVerbs,
     OwnerVerbs,

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import Final
 
 from aiohttp import web
 
-from common.contract.codec import json_of, message_of
+from common.contract.codec import json_of
 from common.contract.reader import field_of
 from common.contract.values import Json
 from common.error_codes import ErrorCode
 from gateway.document.openapi import Body
+from gateway.http.body import read_json
 from gateway.http.keys import ENGINE
 from gateway.http.problems import fault_json
-from gateway.routes.common import checked_body, idempotency_key, json_answer, no_query
+from gateway.routes.common import idempotency_key, json_answer, no_query
 from gateway.routes.exports import Export, export_route
 from gateway.routes.imports import FORMATS, body_of, reader_of, result_json, run_import
-from gateway.routes.operations import binding_named, described, route_of
-from gateway.shapes import Input, Use, schema_of
+from gateway.routes.operations import binding_named, checked_request, described, route_of
+from gateway.shapes import Use, schema_of
 from gateway.tables.suppression_rows import COLUMNS, PLAN, SUPPRESSIONS, cells_of, ndjson_row
 from gateway.tables.workbook import WORKBOOK_TYPE
 from mailing.v1.suppression_pb2 import Suppression
-from mailing.v1.suppression_service_pb2 import CreateSuppressionRequest
 
 _TEXT: Final[Json] = {"type": "string"}
 _EXAMPLES: Final = {
@@ -51,15 +51,12 @@ def routes() -> list[web.RouteDef]:
 def _create() -> web.RouteDef:
     binding = binding_named("createSuppression")
     shown = schema_of(Suppression.DESCRIPTOR, Use.SHOWN)
-    schema = cast("type[Input]", schema_of(Suppression.DESCRIPTOR, Use.CREATE))
 
     @described(binding, response=(201, shown), again=200)
     async def create_suppression(request: web.Request) -> web.Response:
         no_query(request)
-        key = idempotency_key(request)
-        said = await checked_body(request, schema)
-        asked = message_of(CreateSuppressionRequest, {"suppression": said, "request_id": key})
-        engine = request.app[ENGINE]
+        engine, said = request.app[ENGINE], {"request_id": idempotency_key(request)}
+        asked = await checked_request(request, engine, binding, await read_json(request), said)
         answer = await engine.call(request, engine.suppressions.CreateSuppression, asked)
         return json_answer(json_of(answer.suppression), 201 if answer.created else 200)
 

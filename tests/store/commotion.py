@@ -1,4 +1,4 @@
-"""Everything that stores are asked for, all at once: what ``test_lock_order`` and ``scripts/bench/locks.py`` run."""
+"""Everything that stores are asked for, all at once: what ``test_lock_order`` and ``scripts/locks`` run."""
 
 from __future__ import annotations
 
