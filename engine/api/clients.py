@@ -144,10 +144,15 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
     ) -> client_service_pb2.EraseClientResponse:
         """Erase a client."""
 
+        by, now_us = caller(context), self._clock.now_us()
+        key = request_key("EraseClient", request, request.request_id, by)
+
         async def change() -> Erased:
-            by, now_us = caller(context), self._clock.now_us()
-            erased = await self._store.erase_client(request.client_id, suppress=request.suppress, by=by, now_us=now_us)
-            await self._follow([request.client_id])
+            with self._background.running.hold(key):
+                erased = await self._store.erase_client(
+                    request.client_id, suppress=request.suppress, by=by, now_us=now_us, request=key
+                )
+                await self._follow([request.client_id])
             return erased
 
         erased = await self._background.whole(change())

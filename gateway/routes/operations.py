@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, cast
 
@@ -150,10 +151,15 @@ def _answer_schema(method: Descriptor) -> Any:
     return None if _is_empty(kind) else schema_of(kind, Use.DETAIL if has_details(kind) else Use.SHOWN)
 
 
+@cache
 def _body_schema(binding: Binding) -> type[Input]:
     request = binding.method.input_type
     kind = request if binding.body == "*" else field_of(request, binding.body).message
-    return cast("type[Input]", schema_of(kind, _USES[binding.verb]))
+    schema = cast("type[Input]", schema_of(kind, _USES[binding.verb]))
+    if binding.body != "*" or not binding.path_fields:
+        return schema
+    meta = type("Meta", (schema.Meta,), {"exclude": tuple(binding.path_fields)})  # those are not said twice
+    return type(schema.__name__, (schema,), {"Meta": meta})
 
 
 # -- handlers --------------------------------------------------------------------------------------

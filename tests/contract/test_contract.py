@@ -75,7 +75,7 @@ FOR_THE_PANEL = {"ListClientFacets", "BatchUpdateClients", "BatchDeleteClients",
 WITHOUT_ROUTE = {"SetWorkers", "SetRate", "PauseSending", "ResumeSending"} | FOR_THE_PANEL
 """Over HTTP one PATCH serves the first four: UpdateEngine."""
 
-REPEATABLE = {"PauseMailing", "ResumeMailing", "CancelMailing", "ImportClients", "ImportSuppressions"}
+REPEATABLE = {"PauseMailing", "ResumeMailing", "CancelMailing", "ImportClients", "ImportSuppressions", "EraseClient"}
 """Methods with a request id beside the creates."""
 
 VALIDATE_ONLY = {"CreateClient", "UpdateClient", "CreateMailing", "UpdateMailing"}

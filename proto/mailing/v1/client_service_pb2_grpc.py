@@ -136,8 +136,8 @@ class ClientServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EraseClient(self, request, context):
-        """Erase a client on demand: like deleting it, and if asked its number goes on the stop list. The answer says what was
-        removed, and what stays.
+        """Erase a client on demand. It is deleted, and if asked its number goes on the stop list. The answer says what was
+        removed, and what stays. NOT_FOUND when there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

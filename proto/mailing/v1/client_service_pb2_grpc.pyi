@@ -48,8 +48,8 @@ class ClientServiceStub:
     DeleteClient: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.DeleteClientRequest, _empty_pb2.Empty]
     """Delete a client. Its pending messages are removed; the history of sent ones stays, without the phone number."""
     EraseClient: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.EraseClientRequest, _client_service_pb2.EraseClientResponse]
-    """Erase a client on demand: like deleting it, and if asked its number goes on the stop list. The answer says what was
-    removed, and what stays.
+    """Erase a client on demand. It is deleted, and if asked its number goes on the stop list. The answer says what was
+    removed, and what stays. NOT_FOUND when there is none.
     """
     ImportClients: _grpc.StreamUnaryMultiCallable[_client_service_pb2.ImportClientsRequest, _client_service_pb2.ImportClientsResponse]
     """Add or change many clients, by phone number. Send pages of 100 to 1,000 rows. Each page is stored as it comes,
@@ -89,8 +89,8 @@ class ClientServiceAsyncStub(ClientServiceStub):
     DeleteClient: _aio.UnaryUnaryMultiCallable[_client_service_pb2.DeleteClientRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Delete a client. Its pending messages are removed; the history of sent ones stays, without the phone number."""
     EraseClient: _aio.UnaryUnaryMultiCallable[_client_service_pb2.EraseClientRequest, _client_service_pb2.EraseClientResponse]  # type: ignore[assignment]
-    """Erase a client on demand: like deleting it, and if asked its number goes on the stop list. The answer says what was
-    removed, and what stays.
+    """Erase a client on demand. It is deleted, and if asked its number goes on the stop list. The answer says what was
+    removed, and what stays. NOT_FOUND when there is none.
     """
     ImportClients: _aio.StreamUnaryMultiCallable[_client_service_pb2.ImportClientsRequest, _client_service_pb2.ImportClientsResponse]  # type: ignore[assignment]
     """Add or change many clients, by phone number. Send pages of 100 to 1,000 rows. Each page is stored as it comes,
@@ -163,8 +163,8 @@ class ClientServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _client_service_pb2.EraseClientRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_client_service_pb2.EraseClientResponse, _abc.Awaitable[_client_service_pb2.EraseClientResponse]]:
-        """Erase a client on demand: like deleting it, and if asked its number goes on the stop list. The answer says what was
-        removed, and what stays.
+        """Erase a client on demand. It is deleted, and if asked its number goes on the stop list. The answer says what was
+        removed, and what stays. NOT_FOUND when there is none.
         """
 
     @_abc_1.abstractmethod
