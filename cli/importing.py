@@ -1,4 +1,4 @@
-"""`mailing clients import`: a file through the row reader to the engine, with progress, in constant memory."""
+"""`mailing clients import`, and the stop list's: a file to the engine, with progress, in constant memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TextIO
+from typing import Any, BinaryIO, NamedTuple, TextIO
 
 from rich.progress import (
     BarColumn,
@@ -29,7 +29,7 @@ from cli.session import CALL_SECONDS, Session
 from common import private
 from gateway.tables.columns import IGNORE, Plan, shown
 from gateway.tables.csv_rows import Format, RowError, RowReader, UnreadableInput, csv_row
-from gateway.tables.import_stream import BrokenOff, ImportCall, ImportResult, import_rows, import_telling_all
+from gateway.tables.import_stream import BrokenOff, ImportCall, ImportResult, RowKind, import_rows, import_telling_all
 from gateway.tables.rejected import RejectedFile
 from gateway.tables.workbook import MAGIC, Workbooks
 
@@ -45,15 +45,17 @@ class How(NamedTuple):
     plan: Plan
     errors_file: Path | None
     rejected_file: Path | None
+    kind: RowKind | None = None
+    """What is imported; None: clients."""
 
 
-async def import_clients(session: Session, file: str, how: How) -> None:
+async def import_file(session: Session, file: str, how: How) -> None:
     """Import a file ("-": standard input). Raises Failure with exit code 1 when a row was rejected."""
     with ExitStack() as stack:
         source = _open(stack, file)
         with _progress(session, source) as bar:
             reader, chunks = await _reading(_chunks(source), how)
-            result = await _send(session, source, reader, chunks, bar, _on_errors(stack, reader, how))
+            result = await _send(session, source, reader, chunks, bar, _on_errors(stack, reader, how), how.kind)
     _tell(session, result, reader)
     if result.rejected:
         raise Failure(code=EXIT_SERVICE)  # all has been said
@@ -99,11 +101,15 @@ async def _send(
     chunks: AsyncIterator[bytes],
     bar: Progress,
     on_errors: Callable[[list[RowError]], None] | None,
+    kind: RowKind | None,
 ) -> ImportResult:
     task = bar.add_task("import", total=_size(source), rows=0)
 
+    method: Any = session.clients.ImportClients if kind is None else session.suppressions.ImportSuppressions
+
     def call(seconds: float | None = None) -> ImportCall:
-        return session.clients.ImportClients(metadata=session.metadata, timeout=seconds)
+        begun: ImportCall = method(metadata=session.metadata, timeout=seconds)
+        return begun
 
     async def counted() -> AsyncIterator[bytes]:
         async for chunk in chunks:
@@ -116,8 +122,8 @@ async def _send(
     rows = Workbooks().rows(counted()) if reader.is_of_workbook else counted()
     try:
         if on_errors is not None:
-            return await import_telling_all(call, rows, reader, on_errors=on_errors, on_page=on_page)
-        return await import_rows(call(), rows, reader, probe=lambda: call(CALL_SECONDS), on_page=on_page)
+            return await import_telling_all(call, rows, reader, on_errors=on_errors, on_page=on_page, kind=kind)
+        return await import_rows(call(), rows, reader, probe=lambda: call(CALL_SECONDS), on_page=on_page, kind=kind)
     except UnreadableInput as error:
         raise Failure(f"cannot import: {error}") from None
     except BrokenOff as error:

@@ -134,6 +134,7 @@ async def import_telling_all(
     *,
     on_errors: Callable[[list[RowError]], None],
     on_page: Callable[[int], None] = lambda rows: None,
+    kind: RowKind | None = None,
 ) -> ImportResult:
     """As ``import_rows``, but all errors are told, as they come: nobody keeps them. The result has the first 1,000.
 
@@ -146,15 +147,15 @@ async def import_telling_all(
     Raises:
         As ``import_rows``.
     """
-    rejected, seconds = _Rejected(), _PART_SECONDS
+    kind, rejected, seconds = kind or CLIENTS, _Rejected(), _PART_SECONDS
     counts, first = Counter[str](), list[RowError]()
     raw: dict[int, Sequence[str]] = {}
-    async for page in _pages(chunks, reader, rejected, CLIENTS, _PART_ROWS, raw):
-        answer = ImportClientsResponse()
+    async for page in _pages(chunks, reader, rejected, kind, _PART_ROWS, raw):
+        answer = kind.response()
         if page:
             call = begin(seconds)
             try:
-                answer = await _send(call, _only(page), "", hashlib.sha256(), on_page, CLIENTS)
+                answer = await _send(call, _only(page), "", hashlib.sha256(), on_page, kind)
             except (asyncio.InvalidStateError, grpc.aio.InternalError, grpc.aio.AioRpcError) as error:
                 raise await _why_broken_off(lambda: begin(seconds), error) from error
             finally:
@@ -166,7 +167,7 @@ async def import_telling_all(
         raw.clear()
         first += errors[: KEPT_ERRORS - len(first)]
         on_errors(errors)
-        counts.update({name: getattr(answer, name) for name in ("created", "updated", "unchanged", "rejected")})
+        counts.update({name: getattr(answer, name, 0) for name in ("created", "updated", "unchanged", "rejected")})
     counts["rejected"] += rejected.count
     return ImportResult(counts["created"], counts["updated"], counts["unchanged"], counts["rejected"], first)
 
