@@ -116,7 +116,7 @@ async def test_the_list_is_kept_whatever_happens_to_clients(tmp_path: Path) -> N
 
 async def test_files_go_in_and_out(tmp_path: Path) -> None:
     async with serving(tmp_path) as gateway:
-        table = "Телефон;reason;Имя\n+7 916 000-00-00;opt_out;Иван\n8916;;\n89160000001;;\n89160000000;invalid;\n"
+        table = "Телефон;Причина;Имя\n+7 916 000-00-00;opt_out;Иван\n8916;;\n89160000001;;\n89160000000;invalid;\n"
         answer = await gateway.post(
             "/suppressions/import", data=table.encode(), headers={"Content-Type": "text/csv; charset=utf-8"}
         )
