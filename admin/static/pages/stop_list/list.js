@@ -116,7 +116,7 @@ function Filters({ query, change }) {
       value: query.reason,
       onChange: (reason) => change({ reason }),
       options: [
-        { value: "", label: t("clients.any") },
+        { value: "", label: t("stop.any") },
         ...REASONS.map((reason) => ({ value: reason, label: reasonWords(reason) })),
       ],
     }),
