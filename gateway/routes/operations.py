@@ -25,7 +25,7 @@ from gateway.http.body import read_json, read_query
 from gateway.http.engine_client import EngineClient
 from gateway.http.keys import ENGINE
 from gateway.routes.common import ID, checked, id_in_path, idempotency_key, json_answer, no_content
-from gateway.shapes import Input, Use, query_of, schema_of
+from gateway.shapes import Use, body_of, query_of, schema_of
 from mailing.v1 import (
     access_service_pb2,
     client_service_pb2,
@@ -40,7 +40,6 @@ SERVICES: Final[Mapping[str, Descriptor]] = {
     for name, service in file.DESCRIPTOR.services_by_name.items()
 }
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
-_USES: Final = {"post": Use.CREATE, "put": Use.REPLACE, "patch": Use.PATCH}
 
 
 def routes_of(service: str, without: Collection[str] = ()) -> list[web.RouteDef]:
@@ -85,7 +84,7 @@ def described(binding: Binding, **more: Any) -> Callable[[Handler], Handler]:
     }
     if binding.body and not method.client_streaming:
         arguments |= {
-            "body": _body_schema(binding),
+            "body": body_of(binding),
             "body_example": orjson.loads(rest.example) if rest.example else None,
         }
     return operation(**arguments | more)
@@ -114,12 +113,6 @@ def _is_empty(message: Descriptor) -> bool:
 def _answer_schema(method: Descriptor) -> Any:
     kind = method.output_type
     return None if _is_empty(kind) else schema_of(kind, Use.DETAIL if has_details(kind) else Use.SHOWN)
-
-
-def _body_schema(binding: Binding) -> type[Input]:
-    request = binding.method.input_type
-    kind = request if binding.body == "*" else field_of(request, binding.body).message
-    return cast("type[Input]", schema_of(kind, _USES[binding.verb]))
 
 
 # -- handlers --------------------------------------------------------------------------------------
@@ -170,7 +163,7 @@ async def checked_request(
         asked = request_of(binding, valid, {**said, "validate_only": True})
         await engine.call(request, engine.method(method.containing_service.name, method.name), asked)
 
-    valid = await checked(_body_schema(binding), data, check if _can_only_check(method) else None)
+    valid = await checked(body_of(binding), data, check if _can_only_check(method) else None)
     return request_of(binding, valid, said)
 
 
