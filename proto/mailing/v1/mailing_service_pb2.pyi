@@ -351,6 +351,7 @@ class PreviewMailingResponse(_message.Message):
     FORECAST_FIELD_NUMBER: _builtins.int
     ENCODING_FIELD_NUMBER: _builtins.int
     UNITS_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     audience: _builtins.int
     """How many clients match now, and would get it: without those who have a final message of the mailing that is edited."""
     segments: _builtins.int
@@ -363,6 +364,10 @@ class PreviewMailingResponse(_message.Message):
     def forecast(self) -> _mailing_stats_pb2.Forecast:
         """When it would be through."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_mailing_pb2.MailingWarning]:
+        """What may not be as it was meant."""
+
     def __init__(
         self,
         *,
@@ -371,10 +376,11 @@ class PreviewMailingResponse(_message.Message):
         forecast: _mailing_stats_pb2.Forecast | None = ...,
         encoding: Global___TextEncoding.ValueType = ...,
         units: _builtins.int = ...,
+        warnings: _abc.Iterable[_mailing_pb2.MailingWarning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["forecast", b"forecast"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "encoding", b"encoding", "forecast", b"forecast", "segments", b"segments", "units", b"units"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "encoding", b"encoding", "forecast", b"forecast", "segments", b"segments", "units", b"units", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
