@@ -48,6 +48,8 @@ class Kind(Enum):
     TIME = auto()
     STRUCT = auto()
     """An object of any keys."""
+    VALUE = auto()
+    """Whatever JSON has."""
     MASK = auto()
     OBJECT = auto()
     """A message of ours."""
@@ -64,6 +66,7 @@ _SCALARS: Final = {
 _BY_MESSAGE: Final = {
     "google.protobuf.Timestamp": Kind.TIME,
     "google.protobuf.Struct": Kind.STRUCT,
+    "google.protobuf.Value": Kind.VALUE,
     "google.protobuf.FieldMask": Kind.MASK,
 }
 
@@ -101,7 +104,11 @@ class Field:
         """Whether JSON has null for it when it is not set."""
         if self.rules.HasField("nullable"):
             return self.rules.nullable
-        return self.has_presence and self.message is None and self.kind not in (Kind.TIME, Kind.STRUCT, Kind.MASK)
+        return (
+            self.has_presence
+            and self.message is None
+            and self.kind not in (Kind.TIME, Kind.STRUCT, Kind.VALUE, Kind.MASK)
+        )
 
     @property
     def is_in_rest(self) -> bool:

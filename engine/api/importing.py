@@ -18,7 +18,8 @@ from engine.domain.attributes import FIELD, too_many
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.validate import ClientPatch, valid_client
 from engine.ports import Clock
-from engine.store.rows import Actor, Imported, RequestKey
+from engine.store.client_rows import Imported
+from engine.store.rows import Actor, RequestKey
 from engine.store.store import Store
 from mailing.v1 import client_service_pb2
 

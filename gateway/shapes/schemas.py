@@ -27,6 +27,7 @@ from common.error_codes import ErrorCode, Fault
 from gateway.shapes.fields import (
     INT64_MAX,
     PAGE_SIZE_DEFAULT,
+    Anything,
     Bounds,
     Input,
     Keyed,
@@ -163,6 +164,8 @@ def _value(
         more |= {"maxProperties": field.rules.entries_max, "additionalProperties": {"oneOf": _PLAIN}}
     elif field.kind is Kind.TEXT and not is_ignored and (use.is_input or not field.rules.rewritten):
         validators += _limits(field)
+    if field.kind is Kind.VALUE:
+        more["oneOf"], options = _PLAIN, {**options, "allow_none": True}
     made: fields.Field[Any] = kind(validate=validators, metadata=more, **options)
     return made
 
@@ -175,6 +178,7 @@ _CLASSES: Final[Mapping[Kind, Any]] = {
     Kind.REAL: Real,
     Kind.FLAG: fields.Boolean,
     Kind.STRUCT: ObjectOf,
+    Kind.VALUE: Anything,
 }
 
 
