@@ -141,6 +141,7 @@ class ErrorCode(StrEnum):
     # -- accounts, tokens, signing in --------------------------------------------------------------
     BAD_ACCOUNT_NAME = 'must be 1 to {max} Latin letters, digits or ". _ @ -"'
     BAD_TOKEN_NAME = "must be 1 to {max} printable characters, with no blank at either end"
+    ROLE_OF_TOKENS = "is a role of API tokens: no person signs in with it"
     ACCOUNT_NAME_TAKEN = "there is an account named {name} already"
     TOKEN_MADE_BEFORE = "this request has made a token before; its secret was shown then, and only then"
     WRONG_CURRENT_PASSWORD = "is wrong"

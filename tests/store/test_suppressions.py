@@ -287,7 +287,9 @@ async def test_erasing_a_client_tells_what_went_and_what_stays(store: Store, sup
     (missed,) = await claim(store, made[1], owner)
     await record(store, owner, [missed], Event.MISS, due_us=NOW)
     (held,) = await claim(store, made[2], owner)
-    erased = await store.erase_client(client_id, suppress=suppressing, by=BY, now_us=NOW)
+    key = RequestKey("a", "EraseClient", "1")
+    erased = await store.erase_client(client_id, suppress=suppressing, by=BY, now_us=NOW, request=key)
+    assert await store.erase_client(client_id, suppress=suppressing, by=BY, now_us=END, request=key) == erased
     assert (erased.removed, erased.kept, erased.in_hand, erased.is_suppressed) == (1, 2, 1, suppressing)
     await release(store, owner, [held])
     assert [len(await messages(store, each)) for each in made] == [1, 1, 0, 0]

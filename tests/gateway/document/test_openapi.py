@@ -26,12 +26,27 @@ from gateway.http.problems import of_rpc
 from gateway.settings import Settings
 from gateway.shapes import Use, schema_of
 from gateway.tables.workbook import WORKBOOK_TYPE
-from mailing.v1 import access_service_pb2, client_service_pb2, engine_service_pb2, mailing_service_pb2
+from mailing.v1 import (
+    access_service_pb2,
+    client_service_pb2,
+    engine_service_pb2,
+    inbound_service_pb2,
+    mailing_service_pb2,
+    suppression_service_pb2,
+)
 from mailing.v1 import message_service_pb2 as messages
 from mailing.v1.client_pb2 import Client
 
 API = "/api/v1"
-SERVICES = [client_service_pb2, mailing_service_pb2, messages, engine_service_pb2, access_service_pb2]
+SERVICES = [
+    client_service_pb2,
+    mailing_service_pb2,
+    messages,
+    engine_service_pb2,
+    access_service_pb2,
+    suppression_service_pb2,
+    inbound_service_pb2,
+]
 
 
 @pytest.fixture
@@ -172,6 +187,7 @@ def test_posts_take_a_key(document: dict[str, Any]) -> None:
     assert without <= {
         f"{API}/mailings/preview",
         f"{API}/session",
+        f"{API}/inbound",
         f"{API}/accounts/{{account_id}}/revoke",
         f"{API}/tokens/{{token_id}}/revoke",
     }
