@@ -27,6 +27,7 @@ from engine.store.overview import OverviewVerbs
 from engine.store.owners import OwnerVerbs
 from engine.store.requests import RequestVerbs
 from engine.store.transitions import TransitionVerbs
+from engine.store.trials import TrialVerbs
 
 
 class Store(
@@ -35,6 +36,7 @@ class Store(
     AudienceVerbs,
     ClaimVerbs,
     TransitionVerbs,
+    TrialVerbs,
     EndingVerbs,
     OwnerVerbs,
     FencedVerbs,
