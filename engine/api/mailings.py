@@ -212,14 +212,16 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         edited_id = request.mailing_id if request.HasField("mailing_id") else None
         if edited_id is not None:
             await self._store.get_mailing(edited_id)
-        audience, forecast = await self._outlook.preview(wanted, edited_id)
+        audience, forecast = await self._outlook.preview(wanted, edited_id, by_zone=request.by_time_zone)
         text = count_segments(wanted.text)
         return mailing_service_pb2.PreviewMailingResponse(
-            audience=audience,
+            audience=audience.size,
+            suppressed=audience.suppressed,
             segments=text.segments,
             forecast=forecast_message(forecast),
             encoding=_ENCODINGS[text.encoding],
             units=text.units,
+            by_time_zone=audience.by_zone if request.by_time_zone or wanted.local_hours is not None else {},
         )
 
     async def TestMailing(

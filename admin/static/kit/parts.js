@@ -127,13 +127,16 @@ const STATUS_TONES = { pending: "busy", sent: "good", not_sent: "bad" };
 export const StateChip = ({ state }) => h(Chip, { tone: STATE_TONES[state] }, t(`state.${state}`));
 export const StatusChip = ({ status }) => h(Chip, { tone: STATUS_TONES[status] }, t(`status.${status}`));
 
-/** How many messages are sent, not sent and waiting, as a bar with the numbers below. */
-export function Progress({ counts, label, compact = false }) {
+/**
+ * How many messages are sent, not sent and waiting, as a bar with the numbers below. While it goes on what is through counts;
+ * once it is `over`, what was sent: what was given up is no progress.
+ */
+export function Progress({ counts, label, compact = false, over = false }) {
   const { sent, not_sent: notSent, total } = counts;
-  const done = sent + notSent;
+  const done = over ? sent : sent + notSent;
   const share = total > 0 ? done / total : 0;
   const width = (count) => ({ width: `${total > 0 ? (100 * count) / total : 0}%` });
-  const words = t("progress.label", { done, total });
+  const words = t(over ? "progress.sent" : "progress.label", { done, total });
   return h(
     "div",
     { className: `progress ${compact ? "compact" : ""}` },
@@ -149,7 +152,7 @@ export function Progress({ counts, label, compact = false }) {
         "aria-valuetext": words,
       },
       h("div", { className: "bar-sent", style: width(sent) }),
-      h("div", { className: "bar-not-sent", style: width(notSent) }),
+      !over && h("div", { className: "bar-not-sent", style: width(notSent) }),
     ),
     h(
       "div",

@@ -73,7 +73,7 @@ const When = ({ message }) => {
   return h(
     "span",
     null,
-    h("span", { className: "muted small" }, t("messages.next")),
+    h("span", { className: "muted small" }, t(message.attempts > 0 ? "messages.next" : "messages.first")),
     " ",
     h(Time, { value: message.next_attempt_time }),
   );
@@ -86,6 +86,7 @@ export const MessageList = () =>
       filters: filters(),
       actions: false,
       exporter: false,
+      storeKey: false, // what the address does not say is not filtered: no filter of the last visit
       empty: false,
       perPage: 25,
       sort: { field: "id", order: "DESC" },
