@@ -132,6 +132,9 @@ class ErrorCode(StrEnum):
         'has a placeholder at character {position} that names "{name}": it may name an attribute'
         " (a to z, 0 to 9 and _), phone_number or tag"
     )
+    SUPPRESSED = "is on the stop list: it gets no text"
+    SENDING_PAUSED = "sending is paused: resume it first"
+    PROVIDER_CLOSED = "the provider takes no calls now: {problem}"
     NOT_AFTER_START = "must be after start_time"
     SAME_HOURS = "from and to must differ; leave it out to send all day"
     BAD_RATE = "must be more than 0 and at most {max} messages a second; leave it out for no limit"

@@ -130,6 +130,8 @@ class Binding:
     """Where each of these ids goes: ``client_id``, or ``client.id`` within the request."""
     body: str
     """The field that the body is; ``*``: the body is the request; empty: there is none."""
+    answer: str
+    """The field that the answer is; empty: the whole of it."""
     rest: options_pb2.Rest
     role: str | None
     """The least role that may call it; ``None``: no token is needed."""
@@ -254,6 +256,7 @@ def _bindings(method: Descriptor) -> Iterator[Binding]:
                 re.sub(r"\{(\w+)\.id\}", r"{\1_id}", getattr(each, verb)),
                 path_fields,
                 each.body,
+                each.response_body,
                 rests[number] if number < len(rests) else options_pb2.Rest(),
                 None
                 if options.Extensions[access_pb2.open_to_all]

@@ -24,6 +24,7 @@ from engine.api.outlook import Outlook
 from engine.api.paging import page_of, token_after
 from engine.api.questions import Questions, question_key
 from engine.api.repeats import first_answer, request_key
+from engine.api.trials import Trials
 from engine.api.watch import Watch
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import FieldError, InvalidInput
@@ -38,6 +39,7 @@ from mailing.v1 import (
     mailing_service_pb2,
     mailing_service_pb2_grpc,
     mailing_stats_pb2,
+    test_text_pb2,
 )
 
 _ENCODINGS: Final = {
@@ -81,6 +83,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         self._store, self._control, self._clock = store, control, clock
         self._background, self._watch = background, watch
         self._outlook, self._questions = outlook, questions
+        self._trials = Trials(store, control, clock, background, segments_max)
         self._breakdowns: Fresh[int, Breakdown] = Fresh(clock, BREAKDOWN_SECONDS, stale_seconds=STALE_SECONDS)
 
     async def CreateMailing(
@@ -230,6 +233,12 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             by_time_zone=audience.by_zone if request.by_time_zone or wanted.local_hours is not None else {},
             warnings=warnings_of(wanted.filter, unknown),
         )
+
+    async def TestMailing(
+        self, request: test_text_pb2.TestMailingRequest, context: Context
+    ) -> test_text_pb2.TestMailingResponse:
+        """Send a text now, to try it."""
+        return await self._trials.send(request, caller(context))
 
     async def GetMailingStats(
         self, request: mailing_service_pb2.GetMailingStatsRequest, context: Context

@@ -108,7 +108,8 @@ def described(binding: Binding, **more: Any) -> Callable[[Handler], Handler]:
         "summary": rest.summary or sentences[0].removesuffix("."),
         "description": rest.description or " ".join(sentences[1:]),
         "role": cast("Role | None", binding.role),
-        "response": (_status(binding), _answer_schema(method)),
+        "response": (_status(binding), _answer_schema(binding)),
+        "many": bool(binding.answer),
         "errors": rest.errors,
         "idempotent": "request_id" in method.input_type.fields_by_name,
         "query": query if query._declared_fields or not binding.body else None,
@@ -146,8 +147,10 @@ def _is_empty(message: Descriptor) -> bool:
     return bool(message.full_name == "google.protobuf.Empty")
 
 
-def _answer_schema(method: Descriptor) -> Any:
-    kind = method.output_type
+def _answer_schema(binding: Binding) -> Any:
+    kind = binding.method.output_type
+    if binding.answer:
+        return schema_of(field_of(kind, binding.answer).message)
     return None if _is_empty(kind) else schema_of(kind, Use.DETAIL if has_details(kind) else Use.SHOWN)
 
 
@@ -245,6 +248,8 @@ def _answering(binding: Binding) -> Callable[[Any], web.Response]:
     if _is_empty(kind):
         return lambda _: no_content()
     write = writer_of(kind, detail=has_details(kind))
+    if binding.answer:
+        return lambda answer: json_answer(write(answer)[binding.answer], status)
     if status != 201 or not _can_be_read(binding):
         return lambda answer: json_answer(write(answer), status)
     return lambda answer: json_answer(write(answer), status, location=f"{binding.path}/{answer.id}")

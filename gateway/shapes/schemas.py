@@ -138,7 +138,9 @@ def _field(field: Field, use: Use) -> fields.Field[Any]:
     if field.is_list:
         inner = _value(field, use, {}, {})
         most = field.rules.entries_max
-        return ListOf(inner, validate=[Lengths(max=most)] if most else [], metadata=metadata, **options)
+        least = 1 if field.is_required and use.is_input else None
+        lengths = [Lengths(min=least, max=most or None)] if least or most else []
+        return ListOf(inner, validate=lengths, metadata=metadata, **options)
     return _value(field, use, metadata, options)
 
 
