@@ -19,6 +19,7 @@ from cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
 from cli.plain import INT64_MAX
 from cli.session import CALL_SECONDS, Session, run
 from cli.texts import Encoding, text_of
+from cli.trying import try_first, try_text
 from cli.values import enum_number, local_hours, moment, timestamp
 from cli.watch import RECONNECT_SECONDS, watch_mailing
 from mailing.v1.mailing_pb2 import AudienceFilter, Mailing, OnUncertain
@@ -100,11 +101,20 @@ def create(
     name: Name = None,
     encoding: Encoding = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it until it is finished.")] = False,
+    test: Annotated[
+        list[str] | None,
+        typer.Option("--test", help="Send the text to this number first; register only if that went well. Up to 5."),
+    ] = None,
+    test_client: Annotated[
+        int | None, typer.Option("--test-client", help="With --test: as this client gets it.", min=1, max=INT64_MAX)
+    ] = None,
 ) -> None:
     """Register a mailing."""
     mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain, name)
 
     async def act(session: Session) -> None:
+        if test:
+            await try_first(session, mailing.text, test, test_client)
         request = CreateMailingRequest(mailing=mailing, request_id=str(uuid.uuid4()))
         made = await session.mailings.CreateMailing(request, timeout=CALL_SECONDS, metadata=session.metadata)
         if not watch:
@@ -135,6 +145,9 @@ def preview(
     mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain, name)
 
     run(context, lambda session: _preview(session, mailing, None))
+
+
+app.command("test")(try_text)
 
 
 @app.command("list")

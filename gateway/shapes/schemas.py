@@ -28,6 +28,7 @@ from common.error_codes import ErrorCode, Fault
 from gateway.shapes.fields import (
     INT64_MAX,
     PAGE_SIZE_DEFAULT,
+    Anything,
     Bounds,
     Input,
     Keyed,
@@ -154,7 +155,9 @@ def _field(field: Field, use: Use) -> fields.Field[Any]:
     if field.is_list:
         inner = _value(field, use, {}, {})
         most = field.rules.entries_max
-        return ListOf(inner, validate=[Lengths(max=most)] if most else [], metadata=metadata, **options)
+        least = 1 if field.is_required and use.is_input else None
+        lengths = [Lengths(min=least, max=most or None)] if least or most else []
+        return ListOf(inner, validate=lengths, metadata=metadata, **options)
     return _value(field, use, metadata, options)
 
 
@@ -180,6 +183,8 @@ def _value(
         more |= {"maxProperties": field.rules.entries_max, "additionalProperties": {"oneOf": _PLAIN}}
     elif field.kind is Kind.TEXT and not is_ignored and (use.is_input or not field.rules.rewritten):
         validators += _limits(field)
+    if field.kind is Kind.VALUE:
+        more["oneOf"], options = _PLAIN, {**options, "allow_none": True}
     made: fields.Field[Any] = kind(validate=validators, metadata=more, **options)
     return made
 
@@ -192,6 +197,7 @@ _CLASSES: Final[Mapping[Kind, Any]] = {
     Kind.REAL: Real,
     Kind.FLAG: fields.Boolean,
     Kind.STRUCT: ObjectOf,
+    Kind.VALUE: Anything,
 }
 
 
