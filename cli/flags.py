@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Collection, Iterator
 from functools import wraps
 from typing import Annotated, Any, Final
@@ -13,6 +14,8 @@ from common.contract.reader import OF_THE_CALL, Descriptor, Field, Kind, fields_
 
 Given = dict[str, Any]
 """What was given, by field; a parameter of this type gets it."""
+_CONTRACT_NAME: Final = re.compile(r"`[A-Z]\w*(\.\w+)?`")
+"""In a sentence that sends readers to another place of the contract, which people at a terminal do not have."""
 _OF_PAGES: Final = frozenset({"page_size", "page_token"})
 
 
@@ -55,6 +58,7 @@ def _plain(message: Descriptor) -> Iterator[Field]:
 
 def _option(field: Field) -> inspect.Parameter:
     flag = f"--{field.name.replace('_', '-')}"
-    help = " ".join(sentences_of(field.full_name, "left out")[:2])
+    sentences = [each for each in sentences_of(field.full_name, "left out") if not _CONTRACT_NAME.search(each)]
+    help = " ".join(sentences[:2]).replace("`", "")
     annotation = Annotated[str | None, typer.Option(flag, help=help)]
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

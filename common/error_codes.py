@@ -93,6 +93,16 @@ class ErrorCode(StrEnum):
     # -- clients and their phone numbers -----------------------------------------------------------
     NOT_TIME_ZONE = 'must be an IANA time zone name, like "Europe/Moscow"'
     NOT_LANGUAGE = 'must be a BCP 47 language tag, like "ru" or "pt-BR", or empty'
+    BAD_ATTRIBUTE_NAME = (
+        'is no name of an attribute: a small Latin letter, then up to 31 small Latin letters, digits or "_"'
+    )
+    RESERVED_NAME = "is a field of the client itself, and no name of an attribute"
+    NOT_ATTRIBUTE = "must be a text, a number, true or false"
+    UNKNOWN_ATTRIBUTE = "no client has the attribute {name}"
+    NEEDS_VALUES = "must have at least one value for {op}"
+    NEEDS_ONE_VALUE = "must have exactly one value for {op}, not {count}"
+    NEEDS_NO_VALUES = "must be left out for {op}"
+    NO_ORDER = "must be a number or a text: true and false have no order"
     NOT_DIGITS = "must be 1 to {max} digits"
     NOT_DIGITS_OR_EMPTY = "must be 1 to {max} digits, or empty"
     BAD_ID_COUNT = "must be 1 to {max} ids, not {count}"

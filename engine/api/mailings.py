@@ -212,12 +212,13 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         audience, forecast = await self._outlook.preview(wanted, edited_id, by_zone=request.by_time_zone)
         text = count_segments(wanted.text)
         return mailing_service_pb2.PreviewMailingResponse(
-            audience=sum(audience.values()),
+            audience=audience.size,
+            suppressed=audience.suppressed,
             segments=text.segments,
             forecast=forecast_message(forecast),
             encoding=_ENCODINGS[text.encoding],
             units=text.units,
-            by_time_zone=audience if request.by_time_zone or wanted.local_hours is not None else {},
+            by_time_zone=audience.by_zone if request.by_time_zone or wanted.local_hours is not None else {},
         )
 
     async def GetMailingStats(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, Final, NamedTuple, Protocol
 from zoneinfo import available_timezones
 
-from common.error_codes import ErrorCode, Fault, Unfit
+from common.error_codes import NOTHING, ErrorCode, Fault, Unfit
+from engine.domain.attributes import NONE, Attribute, attribute_errors, attributes_text, patched
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.phone import default_code, digits_of, normalise
@@ -50,6 +51,8 @@ class ClientInput:
     tag: str
     time_zone: str
     language: str = ""
+    attributes: str = NONE
+    """As ``attributes_text`` writes them."""
 
 
 _FIELDS: Final = tuple(field.name for field in fields(ClientInput))
@@ -62,6 +65,8 @@ class ClientPatch(NamedTuple):
     """What it makes of a number that nobody has."""
     unsaid: tuple[str, ...] = ()
     """Fields that the row says nothing of."""
+    attributes: Mapping[str, Attribute | None] = NOTHING
+    """What the row says of attributes; ``None`` removes one."""
 
     @property
     def phone_number(self) -> int:
@@ -70,10 +75,11 @@ class ClientPatch(NamedTuple):
 
     def over(self, old: ClientInput | None) -> ClientInput:
         """Return the client after the row: what it does not say stays, or is the default when there was none."""
-        client, unsaid = self
-        if old is None or not unsaid:
+        client, unsaid, attributes = self
+        if old is None or not (unsaid or attributes):
             return client
-        return ClientInput(*[getattr(old if name in unsaid else client, name) for name in _FIELDS])
+        after = ClientInput(*[getattr(old if name in unsaid else client, name) for name in _FIELDS])
+        return replace(after, attributes=patched(old.attributes, attributes)) if attributes else after
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +98,18 @@ class MailingInput:
     name: str = ""
 
 
-def valid_client(client: ClientTexts, default_time_zone: str = DEFAULT_TIME_ZONE) -> ClientInput:
+def valid_client(
+    client: ClientTexts,
+    default_time_zone: str = DEFAULT_TIME_ZONE,
+    attributes: Mapping[str, Any] = NOTHING,
+    *,
+    may_remove: bool = False,
+) -> ClientInput:
     """Check and complete a client: no code means digits 2 to 4 of the number, no time zone means the default.
+
+    Args:
+        attributes: of any names and values.
+        may_remove: ``None`` stands for an attribute that the client is not to have.
 
     Raises:
         InvalidInput: with every bad field.
@@ -103,10 +119,12 @@ def valid_client(client: ClientTexts, default_time_zone: str = DEFAULT_TIME_ZONE
     zone = client.time_zone or default_time_zone
     if zone not in _time_zone_names():
         errors.append(FieldError("time_zone", ErrorCode.NOT_TIME_ZONE.format()))
+    errors += attribute_errors(attributes, may_remove=may_remove)
     if errors:
         raise InvalidInput(errors)
     code, language = client.phone_code or default_code(phone), canonical_language(client.language)
-    return ClientInput(phone, code, client.tag, zone, language)
+    text = attributes_text({name: value for name, value in attributes.items() if value is not None})
+    return ClientInput(phone, code, client.tag, zone, language, text)
 
 
 def canonical_language(tag: str) -> str:

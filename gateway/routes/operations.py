@@ -21,9 +21,10 @@ from common.contract.reader import API, Binding, Descriptor, bindings_of, field_
 from common.contract.values import Json
 from gateway.document.openapi import Handler, operation
 from gateway.http.admission import Role
-from gateway.http.body import read_query
+from gateway.http.body import read_json, read_query
+from gateway.http.engine_client import EngineClient
 from gateway.http.keys import ENGINE
-from gateway.routes.common import ID, checked_body, id_in_path, idempotency_key, json_answer, no_content
+from gateway.routes.common import ID, checked, id_in_path, idempotency_key, json_answer, no_content
 from gateway.shapes import Input, Use, query_of, schema_of
 from mailing.v1 import (
     access_service_pb2,
@@ -137,24 +138,40 @@ def _handler(binding: Binding) -> Callable[[web.Request], Any]:
             said[path] = id_in_path(request, path.replace(".", "_"))
         if has_key:
             said["request_id"] = idempotency_key(request)
-        asked = await _with_body(request, binding, said) if binding.body else read(said)
         engine = request.app[ENGINE]
+        if binding.body:
+            asked = await checked_request(request, engine, binding, await read_json(request), said)
+        else:
+            asked = read(said)
         return answer(await engine.call(request, engine.method(service, name), asked))
 
     return handle
 
 
-async def _with_body(request: web.Request, binding: Binding, said: Json) -> Any:
-    """The method's request. When the schema finds something bad, the rest is shown to the engine, if that changes
-    nothing, so that all that is bad is named at once. Raises Problem: see ``read_body``."""
-    engine, method = request.app[ENGINE], binding.method
+async def checked_request(
+    request: web.Request, engine: EngineClient, binding: Binding, data: Any, said: Mapping[str, Any] = NOTHING
+) -> Any:
+    """The request of a method with a body. When the schema finds something bad, the rest is shown to the engine, if
+    that changes nothing, so that all that is bad is named at once.
+
+    Args:
+        request: whose sender asks.
+        engine: what is asked.
+        binding: the method's.
+        data: the body.
+        said: the other fields; see ``request_of``.
+
+    Raises:
+        Problem: see ``load``.
+    """
+    method = binding.method
 
     async def check(valid: Json) -> None:
         asked = request_of(binding, valid, {**said, "validate_only": True})
         await engine.call(request, engine.method(method.containing_service.name, method.name), asked)
 
-    data = await checked_body(request, _body_schema(binding), check if _can_only_check(method) else None)
-    return request_of(binding, data, said)
+    valid = await checked(_body_schema(binding), data, check if _can_only_check(method) else None)
+    return request_of(binding, valid, said)
 
 
 def _can_only_check(method: Descriptor) -> bool:

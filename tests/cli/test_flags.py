@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 from typer.testing import CliRunner
 
+from cli.app import app as mailing
 from cli.flags import Given, flags, names
 from mailing.v1.client_pb2 import Client
 from mailing.v1.client_service_pb2 import ListClientsRequest
@@ -43,3 +47,20 @@ def test_help_is_the_contract_s_comment() -> None:
 
 def test_names() -> None:
     assert names(Client.DESCRIPTOR) == "--phone-number, --phone-code, --tag, --time-zone or --language"
+
+
+def test_help_of_every_command_is_for_people_at_a_terminal() -> None:
+    """No word of the contract, which they do not have before them."""
+    checked = 0
+    for command in commands(get_command(mailing)):
+        for each in command.params:
+            words = getattr(each, "help", None) or ""
+            assert not re.search(r"`|[A-Z][a-z]+\.[a-z]+_?|update_mask|nspecified|AIP-", words), each.name
+            checked += bool(words)
+    assert checked > 60
+
+
+def commands(command: Any) -> Iterator[Any]:
+    yield command
+    for each in getattr(command, "commands", {}).values():
+        yield from commands(each)

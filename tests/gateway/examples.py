@@ -56,8 +56,10 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]
 
 
 def examples(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """What Swagger UI sends as a body, for each type that it offers."""
+    """What Swagger UI sends as a body, for each type that it offers; a file of bytes people choose themselves."""
     for kind, body in operation.get("requestBody", {"content": {"": {}}})["content"].items():
+        if body.get("schema", {}).get("format") == "binary":
+            continue
         example = body.get("example")
         data = {"data": example.encode() if isinstance(example, str) else orjson.dumps(example)} if kind else {}
         yield {"headers": {"Content-Type": kind} if kind else {}, **data}

@@ -379,15 +379,20 @@ class PreviewMailingResponse(_message.Message):
     FORECAST_FIELD_NUMBER: _builtins.int
     ENCODING_FIELD_NUMBER: _builtins.int
     UNITS_FIELD_NUMBER: _builtins.int
+    SUPPRESSED_FIELD_NUMBER: _builtins.int
     BY_TIME_ZONE_FIELD_NUMBER: _builtins.int
     audience: _builtins.int
-    """How many clients match now, and would get it: without those who have a final message of the mailing that is edited."""
+    """How many clients match now, and would get it: without those who have a final message of the mailing that is edited,
+    and without those on the stop list.
+    """
     segments: _builtins.int
     """SMS segments of the text for one client."""
     encoding: Global___TextEncoding.ValueType
     """How the text would be encoded."""
     units: _builtins.int
     """Length of the text in that encoding: septets for GSM-7, 16-bit units for UCS-2."""
+    suppressed: _builtins.int
+    """How many clients match now, but are on the stop list: they get no message."""
     @_builtins.property
     def forecast(self) -> _mailing_stats_pb2.Forecast:
         """When it would be through."""
@@ -404,11 +409,12 @@ class PreviewMailingResponse(_message.Message):
         forecast: _mailing_stats_pb2.Forecast | None = ...,
         encoding: Global___TextEncoding.ValueType = ...,
         units: _builtins.int = ...,
+        suppressed: _builtins.int = ...,
         by_time_zone: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["forecast", b"forecast"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "by_time_zone", b"by_time_zone", "encoding", b"encoding", "forecast", b"forecast", "segments", b"segments", "units", b"units"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "by_time_zone", b"by_time_zone", "encoding", b"encoding", "forecast", b"forecast", "segments", b"segments", "suppressed", b"suppressed", "units", b"units"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
