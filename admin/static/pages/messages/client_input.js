@@ -25,7 +25,7 @@ async function meant(typed, signal) {
 const label = ({ phone_number: phone, attributes }) =>
   attributes?.name ? `${readable(phone)} · ${attributes.name}` : readable(phone);
 
-/** What is said below: what can't be understood, or that nobody is called so. */
+/** What is said in the place of choices: what can't be understood, or that nobody is called so. */
 function hintOf(typed, found) {
   if (!typed.trim()) return undefined;
   const { part, problem } = searched(typed);
@@ -52,7 +52,6 @@ export function ClientInput(props) {
     setFilter: (text) => setTyped(text ?? ""),
     translateChoice: false,
     noOptionsText: hintOf(known, found) ?? t("messages.client_what"),
-    helperText: hintOf(known, found) ?? false,
     sx: { minWidth: 230 },
   });
 }
