@@ -9,9 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cache
 from typing import Any, Final, NamedTuple, Protocol
-from zoneinfo import available_timezones
 
 from common.error_codes import ErrorCode, Fault, Unfit
 from engine.domain.audience import AudienceFilter
@@ -20,6 +18,7 @@ from engine.domain.phone import default_code, digits_of, normalise
 from engine.domain.segments import count_segments
 from engine.domain.time_text import MAX_US, MIN_US
 from engine.domain.window import LocalHours, parse_minute
+from engine.domain.zone_names import time_zone_of
 
 SEGMENTS_MAX: Final = 10
 """Of a text, unless the settings say otherwise."""
@@ -98,9 +97,7 @@ def valid_client(client: ClientTexts, default_time_zone: str = DEFAULT_TIME_ZONE
     """
     errors: list[FieldError] = []
     phone = _phone(client.phone_number, errors)
-    zone = client.time_zone or default_time_zone
-    if zone not in _time_zone_names():
-        errors.append(FieldError("time_zone", ErrorCode.NOT_TIME_ZONE.format()))
+    zone = _zone(client.time_zone or default_time_zone, errors)
     if errors:
         raise InvalidInput(errors)
     code, language = client.phone_code or default_code(phone), canonical_language(client.language)
@@ -120,6 +117,7 @@ UNDERSTOOD: Final[Mapping[str, Callable[[str], Any]]] = {
     "phone_number": normalise,
     "phone_contains": digits_of,
     "language": canonical_language,
+    "time_zone": lambda text: time_zone_of(text) or text,
 }
 """How a filter's text is understood, by its field, where it is not taken as it is; raises Unfit."""
 
@@ -134,9 +132,10 @@ def valid_change(
     """
     values = {name: getattr(client, name) for name in names}
     if "time_zone" in values:
-        values["time_zone"] = values["time_zone"] or default_time_zone
-        if not is_time_zone(values["time_zone"]):
-            raise InvalidInput([FieldError("time_zone", ErrorCode.NOT_TIME_ZONE.format())])
+        errors: list[FieldError] = []
+        values["time_zone"] = _zone(values["time_zone"] or default_time_zone, errors)
+        if errors:
+            raise InvalidInput(errors)
     return values
 
 
@@ -188,22 +187,18 @@ def _phone(text: str, errors: list[FieldError]) -> int:
         return 0
 
 
+def _zone(text: str, errors: list[FieldError]) -> str:
+    zone = time_zone_of(text)
+    if zone is None:
+        errors.append(FieldError("time_zone", ErrorCode.NOT_TIME_ZONE.format()))
+    return zone or ""
+
+
 def _segments_problem(text: str, segments_max: int | None) -> Fault | None:
     if segments_max is None:
         return None
     segments = count_segments(text).segments
     return None if segments <= segments_max else ErrorCode.TOO_MANY_SEGMENTS.format(max=segments_max, count=segments)
-
-
-def is_time_zone(name: str) -> bool:
-    """Whether it is a name of the tz database."""
-    return name in _time_zone_names()
-
-
-@cache
-def _time_zone_names() -> frozenset[str]:
-    """The tz database's names, read once; without those that mean something else on each machine."""
-    return frozenset(available_timezones() - {"localtime", "posixrules", "Factory"})
 
 
 def _distinct(entries: Sequence[str]) -> tuple[str, ...]:
