@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 from common.contract.reader import fields_of
 from common.error_codes import ErrorCode
 from engine.api.control import DeliveryControl
+from engine.api.import_checks import ImportCheck
 from engine.api.limits import Limits
 from engine.api.repeats import InProgress, Running, digest_for, scoped_id
 from engine.domain.errors import FieldError, InvalidInput
@@ -33,6 +34,7 @@ _PART_ROWS: Final = 500
 
 _METHOD: Final = "ImportClients"
 _SOURCE_DIGEST_BYTES_MAX: Final = 64
+_SILENT: Final = b"skip_open_mailings"
 _SOURCE_MARK: Final = b"\xff\xff\xff\xff"
 """Stands before the source's digest, where before a row stands its length, which is never so large."""
 _LIMITS: Final = Limits(client_service_pb2.ImportClientsRow)
@@ -64,6 +66,8 @@ class Import:
         self._running, self._held = running, ExitStack()
         self._rows_seen, self._begun, self._answered = 0, False, False
         self._request_id = ""
+        self._check: ImportCheck | None = None
+        self._silent = False
         self._errors_left, self._bytes_left = ERRORS_MAX, ERROR_BYTES_MAX
         self._texts: set[tuple[str, str]] = set()
         self._scoped_id: str | None = None
@@ -95,7 +99,9 @@ class Import:
         if page.errors_max < 0:
             raise InvalidInput([FieldError("errors_max", ErrorCode.NEGATIVE.format())])
         self._errors_left = min(page.errors_max or ERRORS_MAX, ERRORS_MAX)
-        self._scoped_id = scoped_id(page.request_id, self._by)
+        self._check = ImportCheck(self._store) if page.validate_only else None
+        self._silent = page.skip_open_mailings
+        self._scoped_id = None if self._check else scoped_id(page.request_id, self._by)
         if self._scoped_id is not None:
             self._held.enter_context(self._running.hold(self._scoped_id))
             self._answered = await self._store.request_known(self._scoped_id, _METHOD)
@@ -119,12 +125,19 @@ class Import:
             if self._errors_left == 0:  # nothing but bad rows, and more than anybody will be told of: that can wait
                 await self._clock.sleep(_REST_SECONDS)
             return
-        result = await self._store.import_clients(good, by=self._by, now_us=self._clock.now_us())
-        self.report.created += result.count(Imported.CREATED)
-        self.report.updated += result.count(Imported.UPDATED)
-        self.report.unchanged += result.count(Imported.UNCHANGED)
+        now_us = self._clock.now_us()
+        if self._check is not None:
+            self._count((await self._check.look_at(good, now_us)).outcomes)
+            return
+        result = await self._store.import_clients(good, by=self._by, now_us=now_us, silent=self._silent)
+        self._count(result.outcomes)
         if result.changed_ids:
             await self._control.clients_changed(result.changed_ids)
+
+    def _count(self, outcomes: Sequence[Imported]) -> None:
+        self.report.created += outcomes.count(Imported.CREATED)
+        self.report.updated += outcomes.count(Imported.UPDATED)
+        self.report.unchanged += outcomes.count(Imported.UNCHANGED)
 
     async def finish(self) -> client_service_pb2.ImportClientsResponse:
         """Return the report: that of the first time, when it was asked for before.
@@ -132,12 +145,14 @@ class Import:
         Raises:
             Conflict: the request id was used for other rows.
         """
+        if self._check is not None:
+            return self._checked_report(self._check)
         if self.report.updated:  # once, and not for each part: others have to be waited for
             await self._control.clients_followed()
         if self._scoped_id is None:
             return self.report
-        if self._source_digest:
-            self._digest.update(_SOURCE_MARK + self._source_digest)
+        for more in (self._source_digest, _SILENT if self._silent else b""):
+            self._digest.update(_SOURCE_MARK + more if more else b"")
         key = RequestKey(self._scoped_id, _METHOD, digest_for(_METHOD, self._request_id, self._digest.digest()))
         if self._answered:
             answer = await self._store.stored_answer(key)
@@ -149,6 +164,12 @@ class Import:
             if answer == own:  # as a rule; a second report with all its errors would take as much memory again
                 return self.report
         return _report(answer)
+
+    def _checked_report(self, check: ImportCheck) -> client_service_pb2.ImportClientsResponse:
+        for mailing_id, number in sorted(check.reach.items()):
+            if number:
+                self.report.open_mailings.add(mailing_id=mailing_id, client_count=number)
+        return self.report
 
     def _add_source(self, source_digest: bytes) -> None:
         if len(source_digest) > _SOURCE_DIGEST_BYTES_MAX:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import UNCERTAIN, Status
+from engine.domain.validate import ClientInput
 from engine.store.counters import FINAL, Tally
 from engine.store.database import Lane, Row, Tx
 from engine.store.lifecycle import is_final, is_not_final, is_taken, is_waiting
 from engine.store.mailing_rows import filter_of
-from engine.store.told import left_out, untold
+from engine.store.told import leave_out, left_out, untold, would_be_left_out
 from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clients, read, transaction, try_lock_clients
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
@@ -26,6 +27,8 @@ _STORE_CURSOR: Final = (
 )
 _LOOK_UP_SHARE: Final = 6
 """How many rows can be read in their order for the cost of looking one up by an index."""
+_ASKED: Final = ("tag", "phone_code", "phone_number")
+"""What is looked at of a client, besides its id."""
 _PAIRS: Final = {"mailing_id": "int", "client_id": "int"}
 
 
@@ -201,7 +204,7 @@ class _Chunk:
 
 
 async def follow_clients(
-    tx: Tx, now_us: int, tally: Tally, *, new: Sequence[int] = (), changed: Sequence[int] = ()
+    tx: Tx, now_us: int, tally: Tally, *, new: Sequence[int] = (), changed: Sequence[int] = (), silent: bool = False
 ) -> None:
     """Bring every open mailing's messages in line with clients that were just written (docs/behaviour.md, rule 1).
 
@@ -211,11 +214,9 @@ async def follow_clients(
         tally: gets what changes in the counters.
         new: ids of those that did not exist before, so there is nothing to take away.
         changed: ids of the others; a batch of a few thousand at most, together.
+        silent: whoever would get a message now is left out of that mailing for good instead.
     """
-    mailings = await tx.rows(
-        "SELECT id, audience_filter FROM mailing WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL",
-        now_us,
-    )
+    mailings = await _open_mailings(tx, now_us)
     if not mailings or not (new or changed):
         return
     changed_ids = tx.dialect.list_arg(changed)
@@ -223,13 +224,43 @@ async def follow_clients(
     clients = await _clients(tx, tx.dialect.list_arg([*new, *changed]))
     wanted = await _wanted(tx, mailings, clients, now_us)
     await _take_away(tx, stored, wanted, {row[0] for row in mailings}, tally, now_us)
-    await _add(tx, wanted, now_us, tally)
+    if silent:
+        await leave_out(tx, await _without_message(tx, wanted), {row[0]: row[3] for row in clients})
+    else:
+        await _add(tx, wanted, now_us, tally)
     if changed:  # one that waits for local hours looks at them again
         await tx.run(
             f"UPDATE message SET due_us = 0 WHERE {is_waiting()} AND attempt = 0 AND due_us > 0"
             f" AND client_id {tx.dialect.in_list()}",
             changed_ids,
         )
+
+
+async def would_reach(tx: Tx, clients: Mapping[int, ClientInput], now_us: int) -> set[tuple[int, int]]:
+    """(mailing, client) for each message that would be made if these were written now. Clients are given by their ids;
+    those that are not stored yet have any below 0."""
+    rows = [(id, *(getattr(client, name) for name in _ASKED)) for id, client in clients.items()]
+    wanted = await _wanted(tx, await _open_mailings(tx, now_us), rows, None)
+    return await _without_message(tx, wanted)
+
+
+async def _open_mailings(tx: Tx, now_us: int) -> Sequence[Row]:
+    return await tx.rows(
+        "SELECT id, audience_filter FROM mailing WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL",
+        now_us,
+    )
+
+
+async def _without_message(tx: Tx, pairs: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those of these (mailing, client) of which there is no message, whatever its status."""
+    if not pairs:
+        return pairs
+    found = await tx.rows(
+        f"SELECT m.mailing_id, m.client_id FROM {tx.dialect.rows_table(**_PAIRS)} JOIN message AS m"
+        " ON m.client_id = r.client_id AND m.mailing_id = r.mailing_id",
+        *tx.dialect.rows_args(sorted(pairs), len(_PAIRS)),
+    )
+    return pairs - {(mailing_id, client_id) for mailing_id, client_id in found}
 
 
 async def not_reached(tx: Tx, message_ids: Sequence[int], tally: Tally) -> None:
@@ -273,17 +304,21 @@ async def _keep_taken(tx: Tx, wanted: set[tuple[int, int]]) -> None:
 
 
 async def _clients(tx: Tx, ids: Any) -> Sequence[Row]:
-    sql = f"SELECT id, tag, phone_code, phone_number FROM client WHERE id {tx.dialect.in_list()}"
+    sql = f"SELECT id, {', '.join(_ASKED)} FROM client WHERE id {tx.dialect.in_list()}"
     return await tx.rows(sql, ids)
 
 
-async def _wanted(tx: Tx, mailings: Sequence[Row], clients: Sequence[Row], now_us: int) -> set[tuple[int, int]]:
-    """(mailing, client) for each client that a mailing's filter matches, and whose number it has not told already."""
+async def _wanted(tx: Tx, mailings: Sequence[Row], clients: Sequence[Row], now_us: int | None) -> set[tuple[int, int]]:
+    """(mailing, client) for each client that a mailing's filter matches, and whose number it has not told already.
+    ``now_us``: the time; ``None``: it is only asked, and nothing noted."""
     pairs: set[tuple[int, int]] = set()
     for mailing_id, text in mailings:
         filter = filter_of(text)
         pairs.update((mailing_id, id) for id, tag, code, _ in clients if filter.matches(tag, code))
-    return pairs - await left_out(tx, pairs, {row[0]: row[3] for row in clients}, now_us)
+    phones = {row[0]: row[3] for row in clients}
+    if now_us is None:
+        return pairs - await would_be_left_out(tx, pairs, phones)
+    return pairs - await left_out(tx, pairs, phones, now_us)
 
 
 async def _not_final(tx: Tx, client_ids: Any) -> Sequence[Row]:

@@ -10,6 +10,7 @@ from engine.store.audience import AudienceVerbs
 from engine.store.audit import AuditVerbs
 from engine.store.checking import CheckVerbs
 from engine.store.client_batches import ClientBatchVerbs
+from engine.store.client_checks import ClientCheckVerbs
 from engine.store.client_list import ClientListVerbs
 from engine.store.clients import ClientVerbs
 from engine.store.database import Database
@@ -42,6 +43,7 @@ class Store(
     ClientVerbs,
     ClientListVerbs,
     ClientBatchVerbs,
+    ClientCheckVerbs,
     AuditVerbs,
     AccountVerbs,
     TokenVerbs,

@@ -70,7 +70,7 @@ WITHOUT_ROUTE = {"SetWorkers", "SetRate", "PauseSending", "ResumeSending"} | FOR
 REPEATABLE = {"PauseMailing", "ResumeMailing", "CancelMailing", "ImportClients"}
 """Methods with a request id beside the creates."""
 
-VALIDATE_ONLY = {"CreateClient", "UpdateClient", "CreateMailing", "UpdateMailing"}
+VALIDATE_ONLY = {"ImportClients", "CreateClient", "UpdateClient", "CreateMailing", "UpdateMailing"}
 
 OPEN = {"SignIn"}
 """Methods that need no token."""

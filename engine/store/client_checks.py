@@ -1,0 +1,57 @@
+"""What an import would do, without doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.domain.validate import ClientInput, ClientPatch
+from engine.store.audience import would_reach
+from engine.store.clients import by_phone, sort_out
+from engine.store.database import Lane, Tx
+from engine.store.rows import Imported
+from engine.store.verbs import Verbs, read
+
+
+@dataclass(frozen=True, slots=True)
+class WouldImport:
+    """What an import of one batch would do."""
+
+    outcomes: tuple[Imported, ...]
+    """One for each row, in the order given."""
+    after: Mapping[int, ClientInput]
+    """Clients that it would add or change, as they would be, by their numbers."""
+    mailings: Mapping[int, frozenset[int]]
+    """Open mailings of which these clients would get a message, by the clients' numbers."""
+
+
+class ClientCheckVerbs(Verbs):
+    """What the API asks before it changes many clients."""
+
+    @read(Lane.LONG)
+    async def would_import_clients(
+        self,
+        tx: Tx,
+        rows: Sequence[ClientInput | ClientPatch],
+        earlier: Mapping[int, ClientInput],
+        *,
+        now_us: int,
+    ) -> WouldImport:
+        """What ``import_clients`` would do; stores nothing.
+
+        Args:
+            rows: the batch.
+            earlier: clients as batches before this one would have left them, by their numbers.
+            now_us: the time.
+        """
+        stored = await by_phone(tx, rows, lock=False)
+        before = {row.phone_number: earlier[row.phone_number] for row in rows if row.phone_number in earlier}
+        ids = {phone: id for phone, (id, _) in stored.items()}
+        known = {**stored, **{phone: (ids.get(phone, 0), client) for phone, client in before.items()}}
+        outcomes, new, changed = sort_out(rows, known)
+        after = {client.phone_number: client for client in (*new, *changed)}
+        asked = {ids.get(phone, -number): client for number, (phone, client) in enumerate(after.items(), 1)}
+        mailings: dict[int, set[int]] = {phone: set() for phone in after}
+        for mailing_id, client_id in await would_reach(tx, asked, now_us):
+            mailings[asked[client_id].phone_number].add(mailing_id)
+        return WouldImport(tuple(outcomes), after, {phone: frozenset(found) for phone, found in mailings.items()})
