@@ -13,6 +13,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import orjson
 from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode, aio
 
@@ -134,6 +135,7 @@ async def _shown(engine: EngineClient, ask: Ask, items: Sequence[Item]) -> Json:
         return _row(line, "bad", errors=bad)
     row = items[0]
     assert isinstance(row, ImportRow)
+    attributes = orjson.loads(row.attributes or "{}")
     given = {name: value for name, value in zip(COLUMNS, row.cells, strict=True) if value is not None}
     try:
         old = await _stored(engine, ask, row.cell("phone_number") or "")
@@ -142,9 +144,10 @@ async def _shown(engine: EngineClient, ask: Ask, items: Sequence[Item]) -> Json:
         if error.code() is not StatusCode.INVALID_ARGUMENT:
             raise
         errors = [(at.rpartition("/")[2], text) for at, text in of_rpc(error).errors]
-        return _row(line, "bad", {**given, "attributes": dict(row.attributes)}, errors=errors)
+        return _row(line, "bad", {**given, "attributes": attributes}, errors=errors)
     client = {name: getattr(after, name) for name in COLUMNS}
-    return _row(line, _outcome(old, after), {**client, "attributes": dict(row.attributes)})
+    outcome = _outcome(old, after)
+    return _row(line, outcome, {**client, "attributes": attributes})
 
 
 async def _stored(engine: EngineClient, ask: Ask, phone_number: str) -> client_pb2.Client | None:

@@ -30,6 +30,7 @@ _PAGE: Final = """\
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <meta name="theme-color" content="#1f4e79">
 <title>Mailing Service</title>
 <link rel="icon" type="image/svg+xml" href="{assets}/icon.svg">

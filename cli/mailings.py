@@ -40,6 +40,7 @@ app = typer.Typer(help="Register, follow and steer mailings.", no_args_is_help=T
 _TIME = "now, +10m (s, m, h, d, w) or a time with its offset, like 2026-01-31T09:00:00+03:00"
 MailingId = Annotated[int, typer.Argument(metavar="ID", help="The mailing's id.", min=1, max=INT64_MAX)]
 NewText = Annotated[str, typer.Option("--text", help="What is sent, 1 to 4096 characters; - reads stdin.")]
+Name = Annotated[str | None, typer.Option("--name", help="What you call it; clients don't see it.")]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="Only clients with this tag; may be repeated.")]
 Codes = Annotated[list[str] | None, typer.Option("--phone-code", help="Only this operator code; may be repeated.")]
 Start = Annotated[str, typer.Option("--start", help=f"When sending starts: {_TIME}.")]
@@ -65,6 +66,7 @@ def _mailing(
     hours: str | None,
     rate: float | None,
     on_uncertain: str | None,
+    name: str | None,
 ) -> Mailing:
     begins = moment("--start", start, datetime.now(UTC))
     mailing = Mailing(
@@ -73,6 +75,7 @@ def _mailing(
         start_time=timestamp(begins),
         end_time=timestamp(moment("--end", end, begins)),
         rate_limit=rate,
+        name=name or "",
     )
     mailing.on_uncertain = OnUncertain.ValueType(
         enum_number("--on-uncertain", on_uncertain, "ON_UNCERTAIN_", OnUncertain.keys())
@@ -93,11 +96,12 @@ def create(
     local_hours: Hours = None,
     rate: Rate = None,
     on_uncertain: Uncertain = None,
+    name: Name = None,
     encoding: Encoding = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it until it is finished.")] = False,
 ) -> None:
     """Register a mailing."""
-    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain)
+    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain, name)
 
     async def act(session: Session) -> None:
         request = CreateMailingRequest(mailing=mailing, request_id=str(uuid.uuid4()))
@@ -123,10 +127,11 @@ def preview(
     local_hours: Hours = None,
     rate: Rate = None,
     on_uncertain: Uncertain = None,
+    name: Name = None,
     encoding: Encoding = None,
 ) -> None:
     """Say how many clients, segments and how long, for options as `create` takes them; stores nothing."""
-    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain)
+    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain, name)
 
     run(context, lambda session: _preview(session, mailing, None))
 
@@ -137,6 +142,9 @@ def list_(
     state: Annotated[
         str | None, typer.Option(help="Only those: scheduled, active, paused, cancelled or ended.")
     ] = None,
+    search: Annotated[
+        str, typer.Option(help="Only those with this in their name or text, in letters of either case.")
+    ] = "",
     limit: Limit = DEFAULT_LIMIT,
     all_: All = False,
 ) -> None:
@@ -145,19 +153,19 @@ def list_(
 
     async def act(session: Session) -> None:
         async def fetch(size: int, token: str) -> ListMailingsResponse:
-            request = ListMailingsRequest(page_size=size, page_token=token, state=wanted)
+            request = ListMailingsRequest(page_size=size, page_token=token, state=wanted, search=search)
             return await session.mailings.ListMailings(request, timeout=CALL_SECONDS, metadata=session.metadata)
 
         items, total, token = await collect(fetch, lambda page: list(page.mailings), None if all_ else limit)
         numbers = [(name, show.NUMBER) for name in ("total", "sent", "not sent", "pending")]
         times = [("start", show.TIME), ("end", show.TIME)]
-        body = show.table(("id", show.NUMBER), "state", ("text", show.TEXT), *times, *numbers)
+        body = show.table(("id", show.NUMBER), "state", ("name or text", show.TEXT), *times, *numbers)
         for m in items:
             counts = m.message_counts
             body.add_row(
                 str(m.id),
                 show.word(m, "state"),
-                show.cut(m.text, 30),
+                show.cut(m.name or m.text, 30),
                 show.brief(m, "start_time"),
                 show.brief(m, "end_time"),
                 *map(show.number, (counts.total, counts.sent, counts.not_sent, counts.pending)),
@@ -196,6 +204,7 @@ def edit(
     preview: Annotated[
         bool, typer.Option("--preview", help="Only say what it would make of what is not sent yet; changes nothing.")
     ] = False,
+    name: Annotated[str | None, typer.Option("--name", help="What you call it; empty: nothing any more.")] = None,
     encoding: Encoding = None,
 ) -> None:
     """Change an open mailing; what is not given stays, unsent messages follow."""
@@ -204,6 +213,9 @@ def edit(
     if text is not None:
         changed.text = text_of("--text", text, encoding)
         paths.append("text")
+    if name is not None:
+        changed.name = name
+        paths.append("name")
     if tag or all_tags:
         changed.filter.tags.extend([] if all_tags else tag or [])
         paths.append("filter.tags")
@@ -347,6 +359,7 @@ def _show(session: Session, m: Mailing) -> None:
     rows: list[tuple[str, str | Text]] = [
         ("mailing", str(m.id)),
         ("state", Text.assemble(state, audience)),
+        *([("name", show.cut(m.name, 100))] if m.name else []),
         ("text", show.cut(m.text, 300)),
         ("segments", str(m.segments)),
         ("tags", _entries(m.filter.tags)),

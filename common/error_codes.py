@@ -93,6 +93,16 @@ class ErrorCode(StrEnum):
     # -- clients and their phone numbers -----------------------------------------------------------
     NOT_TIME_ZONE = 'must be a time zone: an IANA name like "Europe/Moscow", an offset like "UTC+3", or a city'
     NOT_LANGUAGE = 'must be a BCP 47 language tag, like "ru" or "pt-BR", or empty'
+    BAD_ATTRIBUTE_NAME = (
+        'is no name of an attribute: a small Latin letter, then up to 31 small Latin letters, digits or "_"'
+    )
+    RESERVED_NAME = "is a field of the client itself, and no name of an attribute"
+    NOT_ATTRIBUTE = "must be a text, a number, true or false"
+    UNKNOWN_ATTRIBUTE = "no client has the attribute {name}"
+    NEEDS_VALUES = "must have at least one value for {op}"
+    NEEDS_ONE_VALUE = "must have exactly one value for {op}, not {count}"
+    NEEDS_NO_VALUES = "must be left out for {op}"
+    NO_ORDER = "must be a number or a text: true and false have no order"
     NOT_DIGITS = "must be 1 to {max} digits"
     NOT_DIGITS_OR_EMPTY = "must be 1 to {max} digits, or empty"
     BAD_ID_COUNT = "must be 1 to {max} ids, not {count}"
@@ -116,6 +126,12 @@ class ErrorCode(StrEnum):
 
     # -- mailings ----------------------------------------------------------------------------------
     TOO_MANY_SEGMENTS = "must take at most {max} SMS segments, not {count} (the limit is MAILING_SEGMENTS_MAX)"
+    PLACEHOLDER_OPEN = "has a placeholder at character {position} that is not closed by two braces"
+    PLACEHOLDER_INSIDE = "has a placeholder at character {position} with another one inside"
+    PLACEHOLDER_NAME = (
+        'has a placeholder at character {position} that names "{name}": it may name an attribute'
+        " (a to z, 0 to 9 and _), phone_number or tag"
+    )
     NOT_AFTER_START = "must be after start_time"
     SAME_HOURS = "from and to must differ; leave it out to send all day"
     BAD_RATE = "must be more than 0 and at most {max} messages a second; leave it out for no limit"

@@ -29,7 +29,7 @@ class MailingResource(PanelResource):
 
     name = "mailings"
     kind = made_of = Mailing
-    filters = ("state",)
+    filters = ("state", "search")
 
     async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
         """Read a page."""

@@ -70,9 +70,16 @@ def numbers(names: Mapping[int, str]) -> dict[str, int]:
     return {word: number for number, word in names.items()}
 
 
+def struct_proto(data: Mapping[str, Any]) -> Struct:
+    """A free-form object of what JSON has."""
+    struct = Struct()
+    struct.update(data)
+    return struct
+
+
 def struct_json(struct: Struct) -> Json:
-    """A free-form object. Its numbers are all doubles: whole ones become integers again."""
-    return {key: _value_json(value) for key, value in struct.fields.items()}
+    """A free-form object, its keys in order. Its numbers are all doubles: whole ones become integers again."""
+    return {key: _value_json(value) for key, value in sorted(struct.fields.items())}
 
 
 def _value_json(value: Value) -> Any:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any, Final, Protocol, TypeVar
 
+from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from common.contract.values import struct_json
 from common.error_codes import ErrorCode, Unfit
 from engine.api.by_name import message_from, timestamp
 from engine.api.limits import Limits
+from engine.domain.attributes import FIELD, NONE, Attribute, attributes_of, name_problem, value_problem
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.message import Reason, Status
@@ -128,30 +131,47 @@ def both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
 # -- clients -----------------------------------------------------------------------------------
 
 
-client_message: Final = message_from(ClientRow, client_pb2.Client)
+def _attributes_struct(row: ClientRow) -> Struct | None:
+    if row.attributes == NONE:
+        return None
+    return Struct(fields={name: _value(value) for name, value in attributes_of(row.attributes).items()})
+
+
+def _value(value: Attribute) -> Value:
+    if isinstance(value, str):
+        return Value(string_value=value)
+    return Value(bool_value=value) if isinstance(value, bool) else Value(number_value=value)
+
+
+client_message: Final = message_from(ClientRow, client_pb2.Client, attributes=_attributes_struct)
 """A client as the API shows it."""
 CLIENT_LIMITS: Final = Limits(client_pb2.Client)
 
 
 def client_input(client: client_pb2.Client, default_time_zone: str) -> ClientInput:
     """A client as it may be stored. Raises InvalidInput with every bad field."""
-    return CLIENT_LIMITS.checked(client, valid_client, default_time_zone)
+    return CLIENT_LIMITS.checked(client, valid_client, default_time_zone, struct_json(client.attributes))
 
 
 class ClientFilters(Protocol):
     """What ListClients and ExportClients have in common: the fields of ``ClientQuery``, each of which may be set."""
 
+    @property
+    def attributes(self) -> MutableMapping[str, str]:
+        """Names with what the values look like."""
+
     def HasField(self, field_name: Any, /) -> bool:
         """Whether the filter is set."""
 
 
-_FILTERS: Final = [field.name for field in fields(ClientQuery)]
+_FILTERS: Final = [field.name for field in fields(ClientQuery) if field.name != FIELD]
+_FILTERED_ATTRIBUTES_MAX: Final = 20
 
 
 def client_query(request: ClientFilters) -> ClientQuery:
     """The filters of a list of clients. Raises InvalidInput for what can't be understood, or is no text."""
     asked: dict[str, Any] = {name: getattr(request, name) for name in _FILTERS if request.HasField(name)}
-    errors = _null_characters(request, _FILTERS)
+    errors = [*_null_characters(request, _FILTERS), *_attribute_filter_errors(request.attributes)]
     bad = {error.field for error in errors}
     for name in [name for name in UNDERSTOOD if name in asked and name not in bad]:
         try:
@@ -160,7 +180,7 @@ def client_query(request: ClientFilters) -> ClientQuery:
             errors.append(FieldError(name, error.fault))
     if errors:
         raise InvalidInput(errors)
-    query = ClientQuery(**asked)
+    query = ClientQuery(**asked, attributes=tuple(sorted(request.attributes.items())))
     if query.phone_contains is None:
         return query
     if query.phone_number is not None:
@@ -168,6 +188,16 @@ def client_query(request: ClientFilters) -> ClientQuery:
     if len(query.phone_contains) == PHONE_LENGTH:  # the whole number: an index finds it
         return replace(query, phone_number=int(query.phone_contains), phone_contains=None)
     return query
+
+
+def _attribute_filter_errors(attributes: Mapping[str, str]) -> Iterator[FieldError]:
+    if len(attributes) > _FILTERED_ATTRIBUTES_MAX:
+        fault = ErrorCode.TOO_MANY_ENTRIES.format(max=_FILTERED_ATTRIBUTES_MAX, count=len(attributes))
+        yield FieldError(FIELD, fault)
+        return
+    for name, text in attributes.items():
+        if (problem := name_problem(name) or value_problem(text)) is not None:
+            yield FieldError(f"{FIELD}.{name}", problem)
 
 
 def require_text(request: object, *names: str) -> None:
@@ -255,6 +285,7 @@ def _mailing_input(mailing: mailing_pb2.Mailing, now_us: int, segments_max: int 
         local_hours=(getattr(hours, "from"), hours.to) if mailing.HasField("local_hours") else None,
         rate_limit=mailing.rate_limit if mailing.HasField("rate_limit") else None,
         on_uncertain=_ON_UNCERTAIN_WORDS.get(mailing.on_uncertain, DEFAULT_ON_UNCERTAIN),
+        name=mailing.name,
         segments_max=segments_max,
     )
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Final, Self
+
+import orjson
 
 from common.contract.reader import fields_of
 from common.error_codes import ErrorCode
@@ -13,6 +15,7 @@ from engine.api.control import DeliveryControl
 from engine.api.import_checks import ImportCheck
 from engine.api.limits import Limits
 from engine.api.repeats import InProgress, Running, digest_for, scoped_id
+from engine.domain.attributes import FIELD, too_many
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.validate import ClientPatch, valid_client
 from engine.ports import Clock
@@ -26,7 +29,8 @@ ERRORS_MAX: Final = 1_000
 default, and an answer that is kept for repeats is small."""
 ERROR_BYTES_MAX: Final = 128 * 1024
 """Of the texts of all errors together, each counted once however often it is there."""
-_FIELD_CHARACTERS_MAX: Final = 40
+_FIELD_CHARACTERS_MAX: Final = 50
+_ROW_ERRORS_MAX: Final = 10
 _MESSAGE_CHARACTERS_MAX: Final = 200
 _REST_SECONDS: Final = 0.03
 _PART_ROWS: Final = 500
@@ -39,8 +43,11 @@ _SOURCE_MARK: Final = b"\xff\xff\xff\xff"
 """Stands before the source's digest, where before a row stands its length, which is never so large."""
 _LIMITS: Final = Limits(client_service_pb2.ImportClientsRow)
 _OPTIONAL: Final = [
-    field.name for field in fields_of(client_service_pb2.ImportClientsRow.DESCRIPTOR) if field.has_presence
+    field.name
+    for field in fields_of(client_service_pb2.ImportClientsRow.DESCRIPTOR)
+    if field.has_presence and field.name != FIELD
 ]
+_NO_ATTRIBUTES: Final[Mapping[str, Any]] = {}
 
 Rows = Sequence[client_service_pb2.ImportClientsRow]
 
@@ -120,24 +127,34 @@ class Import:
             self._add_to_digest(rows)
         if self._answered:
             return
-        good = [row for row in map(self._checked, rows) if row is not None]
+        lines: list[int] = []
+        good: list[ClientPatch] = []
+        for row in rows:
+            self._rows_seen += 1
+            line = row.line or self._rows_seen
+            if (patch := self._checked(line, row)) is not None:
+                lines.append(line)
+                good.append(patch)
         if not good:
             if self._errors_left == 0:  # nothing but bad rows, and more than anybody will be told of: that can wait
                 await self._clock.sleep(_REST_SECONDS)
             return
         now_us = self._clock.now_us()
         if self._check is not None:
-            self._count((await self._check.look_at(good, now_us)).outcomes)
+            would = await self._check.look_at(good, now_us)
+            self._count(would.outcomes, would.refused, lines)
             return
         result = await self._store.import_clients(good, by=self._by, now_us=now_us, silent=self._silent)
-        self._count(result.outcomes)
+        self._count(result.outcomes, result.refused, lines)
         if result.changed_ids:
             await self._control.clients_changed(result.changed_ids)
 
-    def _count(self, outcomes: Sequence[Imported]) -> None:
+    def _count(self, outcomes: Sequence[Imported], refused: Mapping[int, int], lines: Sequence[int]) -> None:
         self.report.created += outcomes.count(Imported.CREATED)
         self.report.updated += outcomes.count(Imported.UPDATED)
         self.report.unchanged += outcomes.count(Imported.UNCHANGED)
+        for place, count in refused.items():
+            self._reject(lines[place], InvalidInput([too_many(count)]))
 
     async def finish(self) -> client_service_pb2.ImportClientsResponse:
         """Return the report: that of the first time, when it was asked for before.
@@ -182,18 +199,16 @@ class Import:
             data = row.SerializeToString(deterministic=True)
             self._digest.update(len(data).to_bytes(4, "big") + data)
 
-    def _checked(self, row: client_service_pb2.ImportClientsRow) -> ClientPatch | None:
-        self._rows_seen += 1
+    def _checked(self, line: int, row: client_service_pb2.ImportClientsRow) -> ClientPatch | None:
         try:
-            client = _LIMITS.checked(row, valid_client, self._default_time_zone)
+            return _LIMITS.checked(row, _patch, self._default_time_zone)
         except InvalidInput as error:
-            self._reject(row.line or self._rows_seen, error)
+            self._reject(line, error)
             return None
-        return ClientPatch(client, _unsaid(row))
 
     def _reject(self, line: int, error: InvalidInput) -> None:
         self.report.rejected += 1
-        for each in error.errors[: self._errors_left]:
+        for each in error.errors[: min(self._errors_left, _ROW_ERRORS_MAX)]:
             fault = each.fault
             text = each.field[:_FIELD_CHARACTERS_MAX], fault[:_MESSAGE_CHARACTERS_MAX]
             if text not in self._texts:
@@ -209,9 +224,27 @@ class Import:
             )
 
 
+def _patch(row: client_service_pb2.ImportClientsRow, default_time_zone: str) -> ClientPatch:
+    """A row that may be stored. Raises InvalidInput with every bad field."""
+    attributes = _attributes_said(row.attributes) if row.attributes else _NO_ATTRIBUTES
+    client = valid_client(row, default_time_zone, attributes, may_remove=True)
+    return ClientPatch(client, _unsaid(row), attributes)
+
+
+def _attributes_said(text: str) -> dict[str, Any]:
+    """What a row says of attributes, by name. Raises InvalidInput: the text is no object of JSON."""
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise InvalidInput([FieldError(FIELD, ErrorCode.NOT_OBJECT.format())])
+    return found
+
+
 def _unsaid(row: Any) -> tuple[str, ...]:
-    """The fields of an ImportClientsRow that are not set."""
-    return tuple([name for name in _OPTIONAL if not row.HasField(name)])
+    """The fields of an ImportClientsRow that are not set. Attributes are never set as a whole."""
+    return (*[name for name in _OPTIONAL if not row.HasField(name)], FIELD)
 
 
 def _answer(report: client_service_pb2.ImportClientsResponse) -> dict[str, Any]:

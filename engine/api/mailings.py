@@ -16,6 +16,7 @@ from engine.api.control import DeliveryControl
 from engine.api.convert import both, mailing_input, mailing_message, mailing_state
 from engine.api.convert_stats import forecast_message, stats_message
 from engine.api.fresh import Fresh
+from engine.api.limits import Limits
 from engine.api.mailing_edit import Unchanged, edited
 from engine.api.outlook import Outlook
 from engine.api.paging import page_of, token_after
@@ -26,7 +27,7 @@ from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.segments import count_segments
 from engine.domain.validate import SEGMENTS_MAX, MailingInput
 from engine.ports import Clock
-from engine.store.rows import Actor, Breakdown, Changed, MailingRow, RequestKey
+from engine.store.rows import Actor, Breakdown, Changed, MailingRow, PageOf, RequestKey
 from engine.store.store import Store
 from mailing.v1 import (
     mailing_pb2,
@@ -47,6 +48,7 @@ CANCEL_ROWS: Final = 5_000
 """Rows cancelled in one transaction: some 20 ms on SQLite, in which nobody else writes."""
 CANCEL_US: Final = 5_000_000
 """How long CancelMailing itself works on the rows; delivery does the rest."""
+_LIST_LIMITS: Final = Limits(mailing_service_pb2.ListMailingsRequest)
 _CANCEL_STEP_SECONDS: Final = 0.02
 """How often CancelMailing looks whether calls in flight have ended and queued messages were given back."""
 
@@ -113,9 +115,19 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         self, request: mailing_service_pb2.ListMailingsRequest, context: Context
     ) -> mailing_service_pb2.ListMailingsResponse:
         """Read a page of mailings."""
-        state, page = both(lambda: mailing_state(request.state), lambda: page_of(request))
         now_us = self._clock.now_us()
-        found = await self._store.list_mailings(state, page, now_us=now_us)
+        (state, page), _ = both(
+            lambda: both(lambda: mailing_state(request.state), lambda: page_of(request)),
+            lambda: _LIST_LIMITS.check(request),
+        )
+
+        async def read() -> PageOf[MailingRow]:
+            return await self._store.list_mailings(state, page, now_us=now_us, search=request.search)
+
+        if request.search:
+            found = await self._questions.ask(question_key(request), caller_key(), read)
+        else:
+            found = await read()
         return mailing_service_pb2.ListMailingsResponse(
             mailings=[mailing_message(row, now_us) for row in found.items],
             next_page_token=token_after(request, found.next_after),
@@ -200,7 +212,8 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         audience, forecast = await self._outlook.preview(wanted, edited_id)
         text = count_segments(wanted.text)
         return mailing_service_pb2.PreviewMailingResponse(
-            audience=audience,
+            audience=audience.size,
+            suppressed=audience.suppressed,
             segments=text.segments,
             forecast=forecast_message(forecast),
             encoding=_ENCODINGS[text.encoding],

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple, Protocol
 
-Attribute = str | float | bool
-"""A value of a client's attribute; a whole number is an ``int``."""
+from common.error_codes import NOTHING
+from engine.domain.attributes import Attribute, attributes_of, value_text
 
 
 class AttributeOp(StrEnum):
@@ -27,7 +30,32 @@ class AttributeCondition:
 
     name: str
     op: AttributeOp
-    values: tuple[Attribute, ...] = ()
+    values: tuple[str, ...] = ()
+    """As ``value_text`` writes them: the number 1 is neither the text "1" nor true."""
+
+    def holds(self, attributes: Mapping[str, Attribute]) -> bool:
+        """True when these attributes are so."""
+        value = attributes.get(self.name)
+        match self.op:
+            case AttributeOp.IS_SET:
+                return value is not None
+            case AttributeOp.IS_NOT_SET:
+                return value is None
+            case AttributeOp.ANY_OF:
+                return value is not None and value_text(value) in self.values
+            case AttributeOp.NONE_OF:
+                return value is None or value_text(value) not in self.values
+        return value is not None and self._is_in_order(value)
+
+    def _is_in_order(self, value: Attribute) -> bool:
+        """Numbers are compared as numbers, texts by code point; a value of the other kind is neither more nor less."""
+        limit: Attribute = json.loads(self.values[0])
+        is_least = self.op is AttributeOp.AT_LEAST
+        if isinstance(value, str):
+            return isinstance(limit, str) and (value >= limit if is_least else value <= limit)
+        if isinstance(value, bool) or isinstance(limit, str):
+            return False
+        return value >= limit if is_least else value <= limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +66,36 @@ class MessageCondition:
     statuses: tuple[str, ...] = ()
     """As the API names them; empty: any."""
     reasons: tuple[str, ...] = ()
+
+
+class Described(Protocol):
+    """A client as it is stored."""
+
+    @property
+    def tag(self) -> str:
+        """Its tag."""
+
+    @property
+    def phone_code(self) -> str:
+        """Its operator code."""
+
+    @property
+    def attributes(self) -> str:
+        """As ``attributes_text`` writes them."""
+
+
+class Candidate(NamedTuple):
+    """What filters look at in a client."""
+
+    id: int
+    tag: str
+    phone_code: str
+    attributes: Mapping[str, Attribute] = NOTHING
+
+    @classmethod
+    def of(cls, id: int, client: Described) -> Candidate:
+        """The client with this id."""
+        return cls(id, client.tag, client.phone_code, attributes_of(client.attributes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +109,35 @@ class AudienceFilter:
     client_ids: tuple[int, ...] = ()
     messages: MessageCondition | None = None
 
-    def matches(self, tag: str, phone_code: str) -> bool:
-        """True when a client with this tag and operator code is in the audience."""
-        return (not self.tags or tag in self.tags) and (not self.phone_codes or phone_code in self.phone_codes)
+    def matches(self, client: Candidate) -> bool:
+        """True when this client is in the audience, as far as it can tell by the client alone."""
+        return any(True for _ in self.among([client]))
+
+    def among(self, clients: Iterable[Candidate]) -> Iterator[Candidate]:
+        """Those of many clients that match."""
+        tags, codes, ids = frozenset(self.tags), frozenset(self.phone_codes), frozenset(self.client_ids)
+        excluded = frozenset(self.exclude_tags)
+        for client in clients:
+            if (
+                (not tags or client.tag in tags)
+                and (not codes or client.phone_code in codes)
+                and client.tag not in excluded
+                and (not ids or client.id in ids)
+                and all(condition.holds(client.attributes) for condition in self.attributes)
+            ):
+                yield client
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Whom a filter matches just now."""
+
+    by_zone: Mapping[str, int]
+    """How many would get a message, by time zone."""
+    suppressed: int = 0
+    """How many match but are on the stop list."""
+
+    @property
+    def size(self) -> int:
+        """How many would get a message."""
+        return sum(self.by_zone.values())

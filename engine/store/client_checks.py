@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine.domain.validate import ClientInput, ClientPatch
 from engine.store.audience import would_reach
-from engine.store.clients import by_phone, sort_out
+from engine.store.clients import Sorted, by_phone
 from engine.store.database import Lane, Tx
 from engine.store.rows import Imported
 from engine.store.verbs import Verbs, read
@@ -23,6 +23,8 @@ class WouldImport:
     """Clients that it would add or change, as they would be, by their numbers."""
     mailings: Mapping[int, frozenset[int]]
     """Open mailings of which these clients would get a message, by the clients' numbers."""
+    refused: Mapping[int, int]
+    """See ``ImportResult``."""
 
 
 class ClientCheckVerbs(Verbs):
@@ -48,10 +50,13 @@ class ClientCheckVerbs(Verbs):
         before = {row.phone_number: earlier[row.phone_number] for row in rows if row.phone_number in earlier}
         ids = {phone: id for phone, (id, _) in stored.items()}
         known = {**stored, **{phone: (ids.get(phone, 0), client) for phone, client in before.items()}}
-        outcomes, new, changed = sort_out(rows, known)
-        after = {client.phone_number: client for client in (*new, *changed)}
+        found = Sorted(known)
+        for row in rows:
+            found.add(row)
+        after = {client.phone_number: client for client in (*found.new, *found.changed)}
         asked = {ids.get(phone, -number): client for number, (phone, client) in enumerate(after.items(), 1)}
         mailings: dict[int, set[int]] = {phone: set() for phone in after}
         for mailing_id, client_id in await would_reach(tx, asked, now_us):
             mailings[asked[client_id].phone_number].add(mailing_id)
-        return WouldImport(tuple(outcomes), after, {phone: frozenset(found) for phone, found in mailings.items()})
+        reached = {phone: frozenset(each) for phone, each in mailings.items()}
+        return WouldImport(tuple(found.outcomes), after, reached, found.refused)

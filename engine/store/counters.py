@@ -61,6 +61,8 @@ class Tally:
     def __init__(self) -> None:
         self._counts: Counter[tuple[int, str]] = Counter()
         self._stats: Counter[tuple[int, str, int]] = Counter()
+        self.moved: Counter[Step] = Counter()
+        """How many messages became final without a call, by how: for ``Verbs.on_step``."""
 
     def add(self, mailing_id: int, name: str, number: int = 1) -> None:
         """Change one counter of ``NAMES``."""
@@ -72,6 +74,7 @@ class Tally:
         """Pending messages became final without a call."""
         if not number:
             return
+        self.moved[step] += number
         self.add(mailing_id, "pending", -number)
         self.add(mailing_id, counter_of(step), number)
         self._stats[mailing_id, _TIMELINE[step.status], at_us // _TIMELINE_US] += number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -30,13 +31,13 @@ class EndingVerbs(Verbs):
     async def recover(self, now_us: int, limit: int, *, expired_only: bool, over_us: int | None = None) -> int:
         """LOSE; see ``ports.Store``."""
         ended_us = now_us if over_us is None else over_us
-        number, uncertain = await self._recover(now_us, limit, ended_us if expired_only else _FOR_EVER)
-        self.on_step(UNCERTAIN, uncertain)
+        number, steps = await self._recover(now_us, limit, ended_us if expired_only else _FOR_EVER)
+        self.tell_steps(steps)
         return number
 
     @alone_if_overtaken(Lane.DELIVERY)
-    async def _recover(self, tx: Tx, now_us: int, limit: int, ended_us: int) -> tuple[int, int]:
-        """How many messages were lost until ``ended_us``, and how many of them have ended as uncertain."""
+    async def _recover(self, tx: Tx, now_us: int, limit: int, ended_us: int) -> tuple[int, Counter[Step]]:
+        """How many messages were lost until ``ended_us``, and how many of them have ended, by how."""
         lost = await tx.table(
             "id, mailing_id, status, attempt, stale, unsure, marks",
             "SELECT id, mailing_id, status, attempt, stale, unsure, (SELECT on_uncertain = 'not_sent' FROM mailing"
@@ -124,9 +125,9 @@ async def _end_some(tx: Tx, mailing_id: int, limit: int, now_us: int, result: St
     )
 
 
-async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> int:
+async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> Counter[Step]:
     """Messages of a dead engine: (id, mailing, status, attempt, stale, unsure, whether a mark comes before each call).
-    Returns how many have ended as uncertain."""
+    Returns how many have ended, by how."""
     called = {row[0] for row in lost if _was_called(row)}
     tally = Tally()
     await hold_told(tx, [row[0] for row in lost])
@@ -148,14 +149,14 @@ async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> int:
             uncertain.append(id)
         else:
             (again if was_called else uncalled).append(id)
-    ended = len(uncertain) + await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
+    await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
     await _store_lost(tx, again, uncertain, now_us)
     if uncalled:
         change = f"{set_by(Event.RELEASE)}, owner = NULL, due_us = 0, attempt = attempt - 1"
         await tx.run(f"UPDATE message SET {change} WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(uncalled))
     await not_reached(tx, [row[0] for row in lost if row[0] not in called], tally)
     await tally.write(tx)
-    return ended
+    return tally.moved
 
 
 async def _store_lost(tx: Tx, again: list[int], uncertain: list[int], now_us: int) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
 from engine.domain.access import ActorKind
+from engine.domain.attributes import NONE
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import Reason, Status
 from engine.domain.window import LocalHours, MailingState, mailing_state
@@ -98,6 +99,8 @@ class ClientRow:
     create_us: int
     update_us: int
     language: str = ""
+    attributes: str = NONE
+    """As ``attributes_text`` writes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,9 @@ class ClientQuery:
     language: str | None = None
     phone_contains: str | None = None
     """Digits that the number contains."""
+    attributes: tuple[tuple[str, str], ...] = ()
+    """Names with what the values look like: ``5`` is the number and the text. Empty: clients without it, or with an
+    empty text."""
 
 
 class Imported(StrEnum):
@@ -127,6 +133,8 @@ class Imported(StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
+    REFUSED = "refused"
+    """Nothing was stored of the row; see ``ImportResult.refused``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +145,8 @@ class ImportResult:
     """One for each row, in the order given."""
     changed_ids: tuple[int, ...]
     """Clients created or updated."""
+    refused: Mapping[int, int] = field(default_factory=dict)
+    """The places of rows that would give their client more attributes than one may have, with how many."""
 
     def count(self, outcome: Imported) -> int:
         """How many rows had this outcome."""
@@ -201,6 +211,7 @@ class MailingRow:
     create_us: int
     update_us: int
     counts: Counts
+    name: str = ""
 
     def state(self, now_us: int) -> MailingState:
         """The state that the API shows."""
@@ -380,6 +391,11 @@ class AuditQuery:
     object_id: int | None = None
     actor_kind: ActorKind | None = None
     actor_id: int | None = None
+    action: str | None = None
+    since_us: int | None = None
+    """At this time or later."""
+    until_us: int | None = None
+    """Before this time."""
 
 
 @dataclass(frozen=True, slots=True)

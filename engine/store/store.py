@@ -16,6 +16,7 @@ from engine.store.clients import ClientVerbs
 from engine.store.database import Database
 from engine.store.endings import EndingVerbs
 from engine.store.engines import EngineVerbs
+from engine.store.erasing import ErasingVerbs
 from engine.store.fenced import FencedVerbs
 from engine.store.forgetting import ForgettingVerbs
 from engine.store.mailing_stats import MailingStatsVerbs
@@ -26,6 +27,7 @@ from engine.store.opening import open_database
 from engine.store.overview import OverviewVerbs
 from engine.store.owners import OwnerVerbs
 from engine.store.requests import RequestVerbs
+from engine.store.suppressions import SuppressionVerbs
 from engine.store.transitions import TransitionVerbs
 
 
@@ -44,6 +46,8 @@ class Store(
     ClientListVerbs,
     ClientBatchVerbs,
     ClientCheckVerbs,
+    SuppressionVerbs,
+    ErasingVerbs,
     AuditVerbs,
     AccountVerbs,
     TokenVerbs,

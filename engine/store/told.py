@@ -169,9 +169,15 @@ async def _found(tx: Tx, asked: Sequence[tuple[int, int, int]]) -> set[tuple[int
     return {(mailing_id, client_id) for mailing_id, client_id in found}
 
 
-async def leave_out(tx: Tx, pairs: Iterable[tuple[int, int]], phones: Mapping[int, int]) -> None:
+async def leave_out(tx: Tx, pairs: Iterable[tuple[int, int]]) -> None:
     """Let no message of these (mailing, client) be made for the client's number, as if it had been told."""
-    await _insert(tx, [(m, phones[c], _NO_MESSAGE, Stage.FINAL) for m, c in pairs])
+    wanted = list(pairs)
+    rows = await tx.rows(
+        f"SELECT id, phone_number FROM client WHERE id {tx.dialect.in_list()}",
+        tx.dialect.list_arg({client_id for _, client_id in wanted}),
+    )
+    phones = {row[0]: row[1] for row in rows}
+    await _insert(tx, [(m, phones[c], _NO_MESSAGE, Stage.FINAL) for m, c in wanted])
 
 
 async def hold_told(tx: Tx, message_ids: Iterable[int]) -> None:

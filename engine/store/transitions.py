@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from common.logs import mask_text
-from engine.domain.message import UNCERTAIN, Event, Status, Step, outcome_of, step, withdraw
+from engine.domain.message import Event, Status, Step, outcome_of, step, withdraw
 from engine.ports import Claim, Record, Renewal, Return
 from engine.store.audience import not_reached
 from engine.store.counters import Tally
@@ -16,7 +16,7 @@ from engine.store.database import Lane, Tx
 from engine.store.lifecycle import is_waiting, open_to, set_by, set_to
 from engine.store.told import hold_told, may_have_reached
 from engine.store.verbs import Verbs, alone_if_overtaken, hold, transaction
-from engine.store.withdrawal import withdraw_messages
+from engine.store.withdrawal import listed_among, withdraw_messages
 
 _MAY_SEND: Final = (
     "SELECT id FROM mailing WHERE id = ? AND NOT paused AND cancelled_us IS NULL AND deleted_us IS NULL"
@@ -88,11 +88,15 @@ class _Taken(NamedTuple):
     stale: bool
     status: Status
     unsure: bool
+    listed: bool
+    """It is stale, and the number of its client is on the stop list."""
 
     def after(self, event: Event) -> Step | None:
         """What the event makes of it; ``None``: it is removed, for its client matches no longer."""
         result = step(self.status, event, unsure=self.unsure)
-        return withdraw(unsure=result.unsure) if self.stale and not result.status.is_final else result
+        if not self.stale or result.status.is_final:
+            return result
+        return withdraw(unsure=result.unsure, listed=self.listed)
 
 
 class TransitionVerbs(Verbs):
@@ -141,13 +145,15 @@ class TransitionVerbs(Verbs):
 
     async def release(self, returns: Sequence[Return], *, owner: int, now_us: int) -> int:
         """RELEASE; see ``ports.Store``."""
-        number, uncertain = await self._release(returns, owner, now_us) if returns else (0, 0)
-        self.on_step(UNCERTAIN, uncertain)
+        if not returns:
+            return 0
+        number, steps = await self._release(returns, owner, now_us)
+        self.tell_steps(steps)
         return number
 
     @alone_if_overtaken(Lane.DELIVERY)
-    async def _release(self, tx: Tx, returns: Sequence[Return], owner: int, now_us: int) -> tuple[int, int]:
-        """How many were still the owner's, and how many of them have ended as uncertain."""
+    async def _release(self, tx: Tx, returns: Sequence[Return], owner: int, now_us: int) -> tuple[int, Counter[Step]]:
+        """How many were still the owner's, and how many of them have ended, by how."""
         passed = await _passed(tx, ((item.message_id, item.attempt) for item in returns), owner)
         ours = [
             item for item in returns if item.message_id in passed and passed[item.message_id].attempt == item.attempt
@@ -168,16 +174,15 @@ class TransitionVerbs(Verbs):
         )
         tally = Tally()
         await hold_told(tx, [item.message_id for item in ours])
-        uncertain = await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
+        await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
         await not_reached(tx, [item.message_id for item in ours], tally)
         await tally.write(tx)
-        return len(passed), uncertain
+        return len(passed), tally.moved
 
     async def record(self, records: Sequence[Record], *, owner: int, now_us: int) -> int:
         """ACCEPT, REJECT, DEFER, MISS; see ``ports.Store``."""
         steps = await self._record(records, owner) if records else Counter()
-        for result, number in steps.items():
-            self.on_step(result, number)
+        self.tell_steps(steps)
         return steps.total()
 
     @alone_if_overtaken(Lane.DELIVERY)
@@ -253,8 +258,10 @@ async def _passed(
         *tx.dialect.rows_args(list(pairs), len(_FENCE)),
         owner,
     )
+    listed = await listed_among(tx, [row[0] for row in rows if row[2]])
     return {
-        id: _Taken(attempt, bool(stale), Status(status), bool(unsure)) for id, attempt, stale, status, unsure in rows
+        id: _Taken(attempt, bool(stale), Status(status), bool(unsure), id in listed)
+        for id, attempt, stale, status, unsure in rows
     }
 
 

@@ -23,6 +23,7 @@ from gateway.document import page
 from gateway.document import shared_parts as parts
 from gateway.http.admission import Role, declare_role
 from gateway.shapes.examples import example_of
+from gateway.shapes.fields import Keyed
 from gateway.shapes.problem import ProblemSchema
 
 __all__ = ["DOCUMENT", "Body", "make_document", "operation", "setup_document"]
@@ -224,13 +225,15 @@ class _Document(AiohttpApiSpec):  # type: ignore[misc]  # has no types
         extra: _Extra = data[_EXTRA]
         described = {key: data[key] for key in ("operationId", "tags", "summary", "description", "security")}
         names = [name for _, name, _, _ in Formatter().parse(url_path) if name]
+        # Swagger UI fills examples in: who changes a thing says which one.
+        example = {"example": 1} if method == "get" else {}
         described["parameters"] = [
-            {"in": "path", "name": name, "required": True, "schema": _ID, "description": "Its id.", "example": 1}
+            {"in": "path", "name": name, "required": True, "schema": _ID, "description": "Its id."} | example
             for name in names
         ]
         for entry in data["schemas"]:
             if entry["location"] == "querystring":
-                described["parameters"] += self._converter.schema2parameters(entry["schema"], location="query")
+                described["parameters"] += self._query(entry["schema"])
             else:
                 content = {"application/json": _media(entry["schema"], extra.body_example)}
                 described["requestBody"] = {"required": True, "content": content}
@@ -241,6 +244,15 @@ class _Document(AiohttpApiSpec):  # type: ignore[misc]  # has no types
         described["responses"] = self._responses(data, extra, names)
         self._tags |= set(data["tags"])
         self.spec.path(path=url_path, operations={method: described})
+
+    def _query(self, schema: Schema) -> list[Json]:
+        """The parameters of a query. Of a ``Keyed`` one the document shows the name of its example."""
+        found: list[Json] = self._converter.schema2parameters(schema, location="query")
+        keyed = {field.data_key: field.example_key for field in schema.fields.values() if isinstance(field, Keyed)}
+        for each in found:
+            if each["name"] in keyed:
+                each |= {"name": each["name"] + keyed[each["name"]], "schema": {"type": "string"}}
+        return found
 
     @staticmethod
     def _responses(data: Json, extra: _Extra, names: list[str]) -> Json:

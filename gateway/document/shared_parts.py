@@ -68,8 +68,8 @@ IDEMPOTENCY_KEY: Final = {
     "description": "Makes a repeat safe: the same key with the same body gets the first answer again, for 7 days; "
     "with another body 422; while the first call still runs 409. A UUID is a good choice.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"},
-    "example": "5f0c3f1e-6a52-4d0c-9a53-0b1f6a2f9c11",
 }
+"""Without an example: Swagger UI would send it with each call, and the second call would do nothing, or be refused."""
 
 _RETRY_AFTER: Final = {
     "description": "Seconds to wait before the next try.",

@@ -51,7 +51,8 @@ _JSON: Final = "application/json"
 _CSV_TYPE: Final = "text/csv"
 _PIECE_BYTES: Final = 64 * 1024
 _TEXT: Final[Json] = {"type": "string"}
-_CSV: Final = "phone_number,tag,time_zone\n+7 (916) 123-45-67,new,Europe/Moscow\n89161234568,,Asia/Omsk\n"
+_CSV: Final = "phone_number,tag,time_zone\n+7 (000) 123-45-67,example,Europe/Moscow\n80001234568,,Asia/Omsk\n"
+_NDJSON: Final = '{"phone_number": "70001234569", "tag": "example"}\n'
 _BINARY: Final[Json] = {"type": "string", "format": "binary"}
 _MAP: Final = (
     "What a column is, `Header=field`: a field of the row, `attributes.NAME` or `ignore`. Columns that are called as a "
@@ -66,7 +67,6 @@ _SKIP: Final = (
     "No row gets a message of a mailing that is open now and would take it because of this import; that holds for its "
     "number until the mailing's end."
 )
-_NDJSON: Final = '{"phone_number": "79161234569", "tag": "new"}\n'
 
 
 class ImportQuery(Input):

@@ -29,10 +29,12 @@ from gateway.shapes.fields import (
     PAGE_SIZE_DEFAULT,
     Bounds,
     Input,
+    Keyed,
     Lengths,
     ListOf,
     Moment,
     Nested,
+    ObjectOf,
     Output,
     PageSize,
     Pattern,
@@ -47,6 +49,7 @@ from mailing.v1.options_pb2 import Rules
 _INT32_MAX: Final = 2**31 - 1
 _TIME_EXAMPLE: Final = "2026-01-31T06:00:00.000000Z"
 _PAGE_SIZE: Final = "page_size"
+_PLAIN: Final = [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]
 _PAGE_SIZE_WORDS: Final = "How many at most; more than 1000, or what the service has set, is lowered."
 
 
@@ -123,7 +126,7 @@ def _field(field: Field, use: Use) -> fields.Field[Any]:
     options: dict[str, Any] = {"required": field.is_required if use.is_input else True}
     if use is Use.PATCH:
         options["required"] = False
-    if field.is_nullable:
+    if field.is_nullable or (use is Use.PATCH and field.kind is Kind.STRUCT):
         options["allow_none"] = True
     if use.is_input and field.is_output_only:
         return _value(field, Use.SHOWN, {"description": "Ignored."}, {}, is_ignored=True)
@@ -146,7 +149,7 @@ def _value(
         inner = use if use.is_input else Use.SHOWN
         return Nested(schema_of(field.message, inner), metadata=dict(metadata), **options)
     kind, more = _CLASSES[field.kind], dict(metadata)
-    if not is_ignored or field.kind is Kind.TIME:
+    if not is_ignored:
         more |= _example(field, use)
     validators: list[Validator] = []
     if field.kind is Kind.WORD:
@@ -156,6 +159,8 @@ def _value(
         validators += _range(field, use, more)
     elif field.kind is Kind.TIME:
         more["format"] = "date-time"
+    elif field.kind is Kind.STRUCT and field.rules.HasField("entries_max"):
+        more |= {"maxProperties": field.rules.entries_max, "additionalProperties": {"oneOf": _PLAIN}}
     elif field.kind is Kind.TEXT and not is_ignored and (use.is_input or not field.rules.rewritten):
         validators += _limits(field)
     made: fields.Field[Any] = kind(validate=validators, metadata=more, **options)
@@ -169,7 +174,7 @@ _CLASSES: Final[Mapping[Kind, Any]] = {
     Kind.WHOLE: Whole,
     Kind.REAL: Real,
     Kind.FLAG: fields.Boolean,
-    Kind.STRUCT: fields.Dict,
+    Kind.STRUCT: ObjectOf,
 }
 
 
@@ -208,6 +213,8 @@ def _range(field: Field, use: Use, metadata: dict[str, Any]) -> list[Validator]:
 
 
 def _example(field: Field, use: Use) -> dict[str, Any]:
+    if field.is_immutable and use in (Use.REPLACE, Use.PATCH):
+        return {}
     rules = field.rules
     text = rules.example if rules.HasField("example") else None
     if use.is_input and rules.HasField("input_example"):
@@ -222,13 +229,26 @@ def _example(field: Field, use: Use) -> dict[str, Any]:
 
 
 def _parameter(field: Field) -> fields.Field[Any]:
+    """It has no example: Swagger UI would fill it in, and show no more than what is so."""
     metadata: dict[str, Any] = {"description": words_of(field.full_name, "left out")}
     if field.name == _PAGE_SIZE:
         metadata = {"description": _PAGE_SIZE_WORDS, "default": PAGE_SIZE_DEFAULT}
         return PageSize(validate=Range(min=1, error=ErrorCode.TOO_SMALL), metadata=metadata)
+    if field.is_map:
+        return _keyed(field, metadata)
     if field.kind is Kind.WHOLE:
         metadata["format"] = f"int{field.bits}"
         return QueryWhole(validate=Bounds(min=1, max=INT64_MAX), metadata=metadata)
     if field.kind is Kind.FLAG:
         return QueryFlag(metadata={**metadata, "default": False})
-    return _value(field, Use.CREATE, metadata, {})
+    parameter = _value(field, Use.CREATE, metadata, {})
+    parameter.metadata = {key: value for key, value in parameter.metadata.items() if key != "example"}
+    return parameter
+
+
+def _keyed(field: Field, metadata: dict[str, Any]) -> Keyed:
+    """Texts by names; the document shows one of them."""
+    ((key, example),) = orjson.loads(field.rules.example).items()
+    metadata |= {"example": example, "type": "string"}
+    metadata["description"] += f" `{field.name}.{key}` stands for any name: `{field.name}.NAME`."
+    return Keyed(example_key=key, data_key=f"{field.name}.", metadata=metadata)

@@ -283,6 +283,8 @@ async def _why_broken_off(probe: Callable[[], ImportCall], error: Exception) -> 
 def row_message(row: ImportRow) -> ImportClientsRow:
     """One row of an import; ``None`` is not set."""
     message: ImportClientsRow = _message(row.line, row.cells)
+    if row.attributes is not None:
+        message.attributes = row.attributes
     return message
 
 

@@ -163,6 +163,12 @@ def test_a_text_takes_so_many_segments_at_most(text: str, segments_max: int | No
     assert bad_mailing_fields(**changes) == [("text", words)]
 
 
+def test_a_bad_placeholder_is_told_with_its_position() -> None:
+    words = "has a placeholder at character 7 that is not closed by two braces"
+    assert bad_mailing_fields(text="Hello {{name") == [("text", words)]
+    assert valid_mailing(**GOOD | {"text": "Hello {{name", "segments_max": None}).text == "Hello {{name"
+
+
 def test_without_a_word_the_limit_is_ten_segments() -> None:
     assert valid_mailing(**GOOD | {"text": "ж" * 670}).text == "ж" * 670
     assert bad_mailing_fields(text="ж" * 671)[0][0] == "text"

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from engine.domain.audience import Candidate
 from engine.domain.message import Reason, Status
 from engine.domain.validate import ClientInput
 from engine.domain.window import next_open_us
@@ -97,7 +98,7 @@ class Verdict:
         if not any(one.phone_number == call.phone_number for one in was):
             yield f"1: message {call.message_id} was called with a number that is the client's no more"
         filters = mailing.filters.at(call.began_us)
-        if not any(filter.matches(one.tag, one.phone_code) for filter in filters for one in was):
+        if not any(filter.matches(Candidate.of(0, one)) for filter in filters for one in was):
             yield f"1: message {call.message_id} was called for a client that does not match any more"
 
     def _rates(self) -> Iterator[str]:
@@ -160,7 +161,7 @@ class Verdict:
                 if client.is_deleted or client.was.settled_us >= mailing.first_end_us:
                     continue
                 row = by_pair.get((mailing.id, client.id))
-                matches = mailing.asked.filter.matches(client.given.tag, client.given.phone_code)
+                matches = mailing.asked.filter.matches(Candidate.of(client.id, client.given))
                 if row is None and self._is_told(mailing, client):
                     continue
                 yield from self._fate(mailing, client.id, matches, row)

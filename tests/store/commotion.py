@@ -16,7 +16,21 @@ from engine.ports import Claim
 from engine.store import Store
 from engine.store.database import Tx
 from engine.store.rows import ClientChange
-from tests.store.world import BY, END, LEASE, LONG_AGO, NOW, add_engine, claim, client, mailing, record, release
+from tests.store.world import (
+    BY,
+    END,
+    LEASE,
+    LONG_AGO,
+    NOW,
+    add_engine,
+    claim,
+    client,
+    mailing,
+    record,
+    release,
+    stop,
+    unsuppress,
+)
 
 _TAGS = ("a", "b", "c")
 _CHUNK = 40
@@ -127,6 +141,9 @@ class Commotion:
             lambda: store.delete_client(one, by=BY, now_us=NOW),
             lambda: store.update_clients(some, ClientChange(tag=tag), by=BY, now_us=NOW),
             lambda: store.delete_clients(some[:3], by=BY, now_us=NOW),
+            lambda: store.import_suppressions([stop(number), stop(number + 1)], by=BY, now_us=NOW),
+            lambda: unsuppress(store, number),
+            lambda: store.erase_client(one, suppress=tag == "a", by=BY, now_us=NOW),
         ]
         await self._timed(chance.choice(changes)())
 

@@ -134,7 +134,7 @@ def test_sql_of_columns() -> None:
 
 
 def test_a_clients_columns_are_those_of_its_table() -> None:
-    assert {*CLIENT.columns, "attributes"} == {*models.Client._meta.fields_db_projection.values()}
+    assert {*CLIENT.columns} == {*models.Client._meta.fields_db_projection.values()}
     assert CLIENT.columns == tuple(field.name for field in fields(ClientRow))
 
 

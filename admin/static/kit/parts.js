@@ -354,11 +354,25 @@ export function Copyable({ text, label }) {
   );
 }
 
-/** Rows as a plain table: `columns` is [{key, label, render?, numeric?}]. */
-export const Table = ({ columns, rows, empty, caption }) =>
+/** What may be wider than the page; the keyboard scrolls it when it is. */
+export function Scroll({ children, label }) {
+  const ref = useRef(null);
+  const [wide, setWide] = useState(false);
+  useEffect(() => {
+    const observer = new ResizeObserver(() => setWide(ref.current.scrollWidth > ref.current.clientWidth));
+    observer.observe(ref.current);
+    observer.observe(ref.current.firstElementChild);
+    return () => observer.disconnect();
+  }, []);
+  const reach = wide ? { tabIndex: 0, role: "group", "aria-label": label } : {};
+  return h("div", { ref, className: "table-scroll", ...reach }, children);
+}
+
+/** Rows as a plain table: `columns` is [{key, label, render?, numeric?}]. `label`: of what, where there is no caption. */
+export const Table = ({ columns, rows, empty, caption, label }) =>
   h(
-    "div",
-    { className: "table-scroll" },
+    Scroll,
+    { label: caption ?? label ?? t("plot.table") },
     h(
       "table",
       { className: "table" },

@@ -113,6 +113,7 @@ class ListMailingsRequest(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
     SKIP_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many at most; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
@@ -125,6 +126,8 @@ class ListMailingsRequest(_message.Message):
     """How many to leave out (AIP-158), counted from where `page_token` stands, or from the beginning; not negative. Beyond
     the end: an empty page. For panels that show page numbers; who reads everything uses tokens.
     """
+    search: _builtins.str
+    """Only mailings with this in their name or their text, in letters of either case; 200 characters at most. Empty: all."""
     def __init__(
         self,
         *,
@@ -133,10 +136,11 @@ class ListMailingsRequest(_message.Message):
         state: _mailing_pb2.MailingState.ValueType = ...,
         order_by: _builtins.str = ...,
         skip: _builtins.int = ...,
+        search: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "skip", b"skip", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "search", b"search", "skip", b"skip", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -351,14 +355,19 @@ class PreviewMailingResponse(_message.Message):
     FORECAST_FIELD_NUMBER: _builtins.int
     ENCODING_FIELD_NUMBER: _builtins.int
     UNITS_FIELD_NUMBER: _builtins.int
+    SUPPRESSED_FIELD_NUMBER: _builtins.int
     audience: _builtins.int
-    """How many clients match now, and would get it: without those who have a final message of the mailing that is edited."""
+    """How many clients match now, and would get it: without those who have a final message of the mailing that is edited,
+    and without those on the stop list.
+    """
     segments: _builtins.int
     """SMS segments of the text for one client."""
     encoding: Global___TextEncoding.ValueType
     """How the text would be encoded."""
     units: _builtins.int
     """Length of the text in that encoding: septets for GSM-7, 16-bit units for UCS-2."""
+    suppressed: _builtins.int
+    """How many clients match now, but are on the stop list: they get no message."""
     @_builtins.property
     def forecast(self) -> _mailing_stats_pb2.Forecast:
         """When it would be through."""
@@ -371,10 +380,11 @@ class PreviewMailingResponse(_message.Message):
         forecast: _mailing_stats_pb2.Forecast | None = ...,
         encoding: Global___TextEncoding.ValueType = ...,
         units: _builtins.int = ...,
+        suppressed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["forecast", b"forecast"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "encoding", b"encoding", "forecast", b"forecast", "segments", b"segments", "units", b"units"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "encoding", b"encoding", "forecast", b"forecast", "segments", b"segments", "suppressed", b"suppressed", "units", b"units"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -208,6 +208,7 @@ def test_queries_have_no_more_than_rest_knows() -> None:
         "phone_number",
         "time_zone",
         "language",
+        "attributes",
     }
     assert set(query_of(binding_named("createClient"))._declared_fields) == set()
     assert set(query_of(binding_named("revokeAccount"))._declared_fields) == {"revoke_made_tokens"}

@@ -30,9 +30,10 @@ export function objectOf({ object_type: type, object_id: id, detail, has_page: h
     return type === "client"
       ? { words: t("resources.clients.name", { smart_count: 2 }), to: "/clients" }
       : { words: t("audit.nothing") };
-  const name = type === "mailing" || type === "client" ? "" : detail.name;
+  const name = type === "client" ? "" : detail.name;
+  const numbered = t("audit.numbered", { kind, id: String(id) });
   return {
-    words: name ? `${kind} ${name}` : t("audit.numbered", { kind, id: String(id) }),
+    words: !name ? numbered : type === "mailing" ? `${numbered} · ${name}` : `${kind} ${name}`,
     to: pageOf(type, id, hasPage),
   };
 }

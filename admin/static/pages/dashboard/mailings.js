@@ -3,13 +3,15 @@ import { may } from "../../api.js";
 import { fromNow, momentOrClock, speed, t } from "../../i18n.js";
 import { h, Link, useState } from "../../kit/lib.js";
 import { Button, Card, Chip, Progress } from "../../kit/parts.js";
+import { beginning } from "../../kit/words.js";
 import { MailingChip } from "../mailings/parts.js";
 
 const SHOWN = 6; // what is below the list should not be out of sight
 const TEXT_MAX = 80; // the engine sends so many characters of a text
 
-/** What a mailing is called: how its text begins, in `most` characters. */
+/** What a mailing is called: its name, or how its text begins, in `most` characters. */
 export function titleOf(brief, most = TEXT_MAX) {
+  if (brief.name) return beginning(brief.name, most);
   const letters = [...brief.text];
   const text = letters.slice(0, most).join("").replace(/\s+/g, " ").trim();
   if (!text) return t("dashboard.untitled", { id: String(brief.mailing_id) });

@@ -5,10 +5,11 @@ import { lengthOf, TEXT_MAX } from "./sms.js";
 import { after, DAY } from "./times.js";
 
 const RATE_MAX = 100_000;
-export const FIELDS = ["text", "filter", "start_time", "end_time", "local_hours", "rate_limit", "on_uncertain"];
+export const FIELDS = ["name", "text", "filter", "start_time", "end_time", "local_hours", "rate_limit", "on_uncertain"];
 
 /** The values of a new mailing; a start of null is "at once". */
 export const blank = () => ({
+  name: "",
   text: "",
   filter: { tags: [], phone_codes: [] },
   start_time: null,
@@ -19,7 +20,8 @@ export const blank = () => ({
 });
 
 /** A registered mailing as the form holds it. */
-export const valuesOf = ({ text, filter, start_time, end_time, local_hours, rate_limit, on_uncertain }) => ({
+export const valuesOf = ({ name, text, filter, start_time, end_time, local_hours, rate_limit, on_uncertain }) => ({
+  name,
   text,
   filter,
   start_time,
@@ -37,6 +39,7 @@ export function copyOf(mailing) {
 
 /** The values as the engine takes them. */
 export const bodyOf = ({
+  name,
   text,
   filter,
   start_time: start,
@@ -45,6 +48,7 @@ export const bodyOf = ({
   rate_limit: rate,
   on_uncertain,
 }) => ({
+  name: name.trim(),
   text,
   filter,
   start_time: start ?? new Date().toISOString(),

@@ -9,7 +9,24 @@ import { after, ends, fromLocal, lasting, starts, toLocal } from "./times.js";
 
 const DAYTIME = { from: "09:00", to: "21:00" };
 
+const NAME_MAX = 100;
+
 const changed = (field) => (event) => field.onChange(event.target.value);
+
+/** What the mailing is called in lists. */
+export const NameField = ({ field, error }) =>
+  h(Field, { label: t("mailings.form.name"), error, hint: t("mailings.form.name_hint") }, (props) =>
+    h("input", {
+      ...props,
+      ref: field.ref,
+      value: field.value,
+      maxLength: NAME_MAX,
+      autoComplete: "off",
+      onChange: changed(field),
+      onBlur: field.onBlur,
+      placeholder: t("mailings.form.name_example"),
+    }),
+  );
 
 /** The text, and what it takes as one types; `counted`: what the engine says of it, as soon as it has been asked. */
 export function TextField({ field, error, counted }) {

@@ -18,7 +18,7 @@ import { Pickers } from "../../kit/picker.js";
 import { usePoll } from "../../kit/poll.js";
 import { useFacets } from "../clients/facets.js";
 import { blank, bodyOf, copyOf, FIELDS, problemsOf, refusal, valuesOf } from "./draft.js";
-import { EndField, HoursField, RateField, StartField, TextField, UncertainField } from "./fields.js";
+import { EndField, HoursField, NameField, RateField, StartField, TextField, UncertainField } from "./fields.js";
 import { clientsWords, isOpen, MailingTrouble, tagName } from "./parts.js";
 import { Preview, usePreview } from "./preview.js";
 
@@ -164,7 +164,12 @@ function Parts({ mailing, isNew = false, onClose }) {
     h(
       "div",
       { className: "page m-form-parts" },
-      h(Card, { title: t("mailings.form.what") }, h(TextField, { ...at("text"), counted: result.counted })),
+      h(
+        Card,
+        { title: t("mailings.form.what") },
+        h(TextField, { ...at("text"), counted: result.counted }),
+        h(NameField, at("name")),
+      ),
       h(Card, { title: t("mailings.form.whom") }, h(FilterField, at("filter"))),
       h(
         Card,

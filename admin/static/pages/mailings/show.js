@@ -35,7 +35,7 @@ export function MailingShow() {
   return h(
     "div",
     { className: "page" },
-    h(PageTitle, null, t("mailings.title", { id })),
+    h(PageTitle, null, [t("mailings.title", { id }), data?.mailing.name].filter(Boolean).join(" · ")),
     h(MailingTrouble, { error, reload }),
     data && error?.status !== 404 && h(Mailing, { ...data, reload }),
     !data && !error && h(Loading),

@@ -3,7 +3,7 @@ import { known, number, t } from "../../i18n.js";
 import { asked, column, own } from "../../kit/grid.js";
 import { h, Link, RA } from "../../kit/lib.js";
 import { StatusChip, Time } from "../../kit/parts.js";
-import { beginning, readable } from "../../kit/words.js";
+import { readable, titleOf } from "../../kit/words.js";
 import { MailingInput } from "./mailing_input.js";
 
 const { Datagrid, List, NumberInput, ReferenceField, SelectInput, WithRecord } = RA;
@@ -41,7 +41,7 @@ const Mailing = () =>
     ReferenceField,
     { source: "mailing_id", reference: "mailings", link: "show" },
     h(WithRecord, {
-      render: (mailing) => h("span", { className: "shortened", title: mailing.text }, beginning(mailing.text)),
+      render: (mailing) => h("span", { className: "shortened", title: mailing.text }, titleOf(mailing)),
     }),
   );
 

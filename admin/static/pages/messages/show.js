@@ -4,7 +4,7 @@ import { number, t } from "../../i18n.js";
 import { h, Link, useParams, useState } from "../../kit/lib.js";
 import { Card, Chip, Facts, Loading, Notice, PageTitle, StatusChip, Time, Trouble } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
-import { beginning, readable } from "../../kit/words.js";
+import { readable, titleOf } from "../../kit/words.js";
 import { Attempts } from "./attempts.js";
 import { storyOf } from "./story.js";
 import { causeOf } from "./words.js";
@@ -78,7 +78,7 @@ function Known({ message, mailing }) {
       : h(Link, { to: `/clients/${message.client_id}/show` }, readable(message.phone_number));
   const rows = [
     ["client_id", client],
-    ["mailing_id", h(Link, { to: `/mailings/${mailing.id}/show` }, beginning(mailing.text))],
+    ["mailing_id", h(Link, { to: `/mailings/${mailing.id}/show` }, titleOf(mailing))],
     ["create_time", h(Time, { value: message.create_time, timeStyle: "medium" })],
     message.sent_time && ["sent_time", h(Time, { value: message.sent_time, timeStyle: "medium" })],
     message.status === "not_sent" && ["final_time", h(Time, { value: message.final_time, timeStyle: "medium" })],
