@@ -76,7 +76,7 @@ async def test_a_file_is_previewed_imported_and_its_bad_lines_are_given_back(tmp
         # One from an old Excel: how it is read, before anything is stored.
         await chooser.set_input_files(csv_file("winter.csv", FILE, "windows-1251"))
         preview = page.get_by_role("region", name="winter.csv")
-        for words in ("Windows-1251", "semicolons", "Added: 302. Changed: 0. Unchanged: 0. Rejected: 3."):
+        for words in ("Windows-1251", "semicolons", "Will be added: 302, changed: 0, unchanged: 0, rejected: 3."):
             await expect(preview).to_contain_text(words)
         first = rows_of(preview).nth(1)
         await expect(first).to_contain_text(f"+7 916 123-45-67{TAG}Europe/Moscow916added")

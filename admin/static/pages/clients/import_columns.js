@@ -103,8 +103,10 @@ function labelOf(field) {
   return field.startsWith("attributes.") ? t("import.column.attribute", { name: nameOf(field) }) : fieldName(field);
 }
 
-/** Names of the attributes that the columns are. */
+/** The attributes that the columns are, {field: the column's name}. */
 export const attributesOf = (fields) =>
-  Object.values(fields)
-    .filter((field) => field.startsWith("attributes."))
-    .map(nameOf);
+  Object.fromEntries(
+    Object.entries(fields)
+      .filter(([, field]) => field.startsWith("attributes."))
+      .map(([header, field]) => [field, header]),
+  );

@@ -65,28 +65,20 @@ export function Preview({ file, charset, preview, fields, check, silent, acts })
     bad > 0 && hasPhones(fields) && h(Notice, { tone: "warn" }, badWords(bad, preview.rows.length, isAll)),
     h("p", { className: "muted" }, check ? checkWords(check) : t("import.nothing_yet")),
     h("h3", null, isAll ? t("import.rows_all") : t("import.rows_first", { smart_count: preview.rows.length })),
-    h(Rows, { preview, keys: keysOf(preview, fields) }),
+    h(Rows, { preview, shown: shownOf(preview, fields) }),
   );
 }
 
-const checkWords = (check) =>
-  [
-    t("import.nothing_yet"),
-    ...["created", "updated", "unchanged", "rejected"].map(
-      (key) => `${t(`import.result.${key}`)}: ${number(check[key])}.`,
-    ),
-  ].join(" ");
+const checkWords = (check) => `${t("import.nothing_yet")} ${t("import.check", check)}`;
 
-/** The fields of clients that the rows show: those of the file, and those that a client gets anyway. */
-const keysOf = (preview, fields) => [
-  ...KEYS,
-  ...(preview.format === "ndjson" ? [] : attributesOf(fields).map((name) => `attributes.${name}`)),
-];
+/** What the rows show, {key: label}: the fields that a client has anyway, and the attributes by their columns' names. */
+const shownOf = (preview, fields) => ({
+  ...Object.fromEntries(KEYS.map((key) => [key, fieldName(key)])),
+  ...(preview.format === "ndjson" ? {} : attributesOf(fields)),
+});
 
 const cellOf = (client, key) =>
   key.startsWith("attributes.") ? client.attributes?.[key.slice("attributes.".length)] : client[key];
-
-const headOf = (key) => (key.startsWith("attributes.") ? key.slice("attributes.".length) : fieldName(key));
 
 function badWords(bad, shown, isAll) {
   if (bad < shown) return t("import.bad_rows", { smart_count: bad });
@@ -120,7 +112,7 @@ const encodingOf = ({ encoding }) => ENCODINGS[encoding] ?? encoding ?? t("impor
 const DELIMITERS = { ",": "comma", ";": "semicolon", "\t": "tab" };
 const fact = (key, value) => ({ key, label: t(`import.fact.${key}`), value });
 
-const Rows = ({ preview, keys }) =>
+const Rows = ({ preview, shown }) =>
   h(
     "div",
     { className: "table-scroll" },
@@ -134,27 +126,27 @@ const Rows = ({ preview, keys }) =>
           "tr",
           null,
           h("th", { scope: "col", className: "numeric" }, t("import.line")),
-          keys.map((key) => h("th", { key, scope: "col" }, headOf(key))),
+          Object.entries(shown).map(([key, label]) => h("th", { key, scope: "col" }, label)),
           h("th", { scope: "col" }, t("import.outcome")),
         ),
       ),
       h(
         "tbody",
         null,
-        preview.rows.map((row) => h(Row, { key: row.line, row, keys })),
+        preview.rows.map((row) => h(Row, { key: row.line, row, shown })),
       ),
     ),
   );
 
-const Row = ({ row, keys }) =>
+const Row = ({ row, shown }) =>
   h(
     "tr",
     { className: row.outcome === "bad" ? "bad" : "" },
     h("td", { className: "numeric muted", "data-label": t("import.line") }, row.line),
-    keys.map((key) =>
+    Object.entries(shown).map(([key, label]) =>
       h(
         "td",
-        { key, "data-label": headOf(key), className: { phone_number: "phone-number", time_zone: "zone" }[key] },
+        { key, "data-label": label, className: { phone_number: "phone-number", time_zone: "zone" }[key] },
         row.client &&
           (key === "phone_number" ? readable(row.client[key] ?? "") : String(cellOf(row.client, key) ?? "")),
       ),
