@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from engine.domain.attributes import attributes_of
 from engine.domain.audience import AttributeOp, Audience, AudienceFilter, Candidate
 from engine.domain.message import UNCERTAIN, Status
-from engine.domain.validate import ClientInput
 from engine.store.attributes import Condition, attribute_condition
 from engine.store.counters import FINAL, Tally
 from engine.store.database import Lane, Row, Tx
 from engine.store.lifecycle import is_final, is_not_final, is_taken, is_waiting
 from engine.store.mailing_rows import filter_of
-from engine.store.told import leave_out, left_out, untold, would_be_left_out
+from engine.store.told import leave_out, left_out, untold
 from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clients, read, transaction, try_lock_clients
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
@@ -241,7 +240,7 @@ async def follow_clients(
         changed: ids of the others; a batch of a few thousand at most, together.
         silent: whoever would get a message now is left out of that mailing for good instead.
     """
-    mailings = await _open_mailings(tx, now_us)
+    mailings = await open_mailings(tx, now_us)
     if not mailings or not (new or changed):
         return
     changed_ids = tx.dialect.list_arg(changed)
@@ -249,7 +248,7 @@ async def follow_clients(
     wanted = await _wanted(tx, mailings, tx.dialect.list_arg([*new, *changed]), now_us)
     await _take_away(tx, stored, wanted, {row[0] for row in mailings}, tally, now_us)
     if silent:
-        await leave_out(tx, await _without_message(tx, wanted))
+        await leave_out(tx, await without_message(tx, wanted))
     else:
         await _add(tx, wanted, now_us, tally)
     if changed:  # one that waits for local hours looks at them again
@@ -260,33 +259,15 @@ async def follow_clients(
         )
 
 
-async def would_reach(tx: Tx, clients: Mapping[int, ClientInput], now_us: int) -> set[tuple[int, int]]:
-    """(mailing, client) for each message that would be made if these were written now. Clients are given by their ids;
-    those that are not stored yet have any below 0."""
-    phones = {id: client.phone_number for id, client in clients.items()}
-    stopped = await tx.rows(
-        f"SELECT phone_number FROM suppression WHERE phone_number {tx.dialect.in_list()}",
-        tx.dialect.list_arg(sorted(phones.values())),
-    )
-    listed = {row[0] for row in stopped}
-    looked_at = [
-        Candidate(id, client.tag, client.phone_code, attributes_of(client.attributes))
-        for id, client in clients.items()
-        if client.phone_number not in listed
-    ]
-    filters = {mailing_id: filter_of(text) for mailing_id, text in await _open_mailings(tx, now_us)}
-    pairs = {(mailing_id, each.id) for mailing_id, filter in filters.items() for each in filter.among(looked_at)}
-    return await _without_message(tx, pairs - await would_be_left_out(tx, pairs, phones))
-
-
-async def _open_mailings(tx: Tx, now_us: int) -> Sequence[Row]:
+async def open_mailings(tx: Tx, now_us: int) -> Sequence[Row]:
+    """Ids and filters of the mailings that are neither over nor cancelled."""
     return await tx.rows(
         "SELECT id, audience_filter FROM mailing WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL",
         now_us,
     )
 
 
-async def _without_message(tx: Tx, pairs: set[tuple[int, int]]) -> set[tuple[int, int]]:
+async def without_message(tx: Tx, pairs: set[tuple[int, int]]) -> set[tuple[int, int]]:
     """Those of these (mailing, client) of which there is no message, whatever its status."""
     if not pairs:
         return pairs

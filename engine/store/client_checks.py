@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from engine.domain.attributes import attributes_of
+from engine.domain.audience import Candidate
 from engine.domain.validate import ClientInput, ClientPatch
-from engine.store.audience import would_reach
+from engine.store.audience import open_mailings, without_message
 from engine.store.clients import Sorted, by_phone
 from engine.store.database import Lane, Tx
+from engine.store.mailing_rows import filter_of
 from engine.store.rows import Imported
+from engine.store.told import would_be_left_out
 from engine.store.verbs import Verbs, read
 
 
@@ -56,7 +60,26 @@ class ClientCheckVerbs(Verbs):
         after = {client.phone_number: client for client in (*found.new, *found.changed)}
         asked = {ids.get(phone, -number): client for number, (phone, client) in enumerate(after.items(), 1)}
         mailings: dict[int, set[int]] = {phone: set() for phone in after}
-        for mailing_id, client_id in await would_reach(tx, asked, now_us):
+        for mailing_id, client_id in await _would_reach(tx, asked, now_us):
             mailings[asked[client_id].phone_number].add(mailing_id)
         reached = {phone: frozenset(each) for phone, each in mailings.items()}
         return WouldImport(tuple(found.outcomes), after, reached, found.refused)
+
+
+async def _would_reach(tx: Tx, clients: Mapping[int, ClientInput], now_us: int) -> set[tuple[int, int]]:
+    """(mailing, client) for each message that would be made if these were written now. Clients are given by their ids;
+    those that are not stored yet have any below 0."""
+    phones = {id: client.phone_number for id, client in clients.items()}
+    stopped = await tx.rows(
+        f"SELECT phone_number FROM suppression WHERE phone_number {tx.dialect.in_list()}",
+        tx.dialect.list_arg(sorted(phones.values())),
+    )
+    listed = {row[0] for row in stopped}
+    looked_at = [
+        Candidate(id, client.tag, client.phone_code, attributes_of(client.attributes))
+        for id, client in clients.items()
+        if client.phone_number not in listed
+    ]
+    filters = {mailing_id: filter_of(text) for mailing_id, text in await open_mailings(tx, now_us)}
+    pairs = {(mailing_id, each.id) for mailing_id, filter in filters.items() for each in filter.among(looked_at)}
+    return await without_message(tx, pairs - await would_be_left_out(tx, pairs, phones))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from playwright.async_api import FilePayload, Locator, Page, Route, expect
@@ -107,7 +107,7 @@ async def test_a_file_is_previewed_imported_and_its_bad_lines_are_given_back(tmp
         assert (stored["tag"], stored["time_zone"]) == (TAG, "Europe/Moscow")
 
 
-CRM: Final = [
+CRM: Final[list[list[Any]]] = [
     ["Клиенты на декабрь"],
     ["Мобильный", "Имя", "Группа", "Город", "Пояс", "Комментарий"],
     [79161230001, "Анна", "vip", "Омск", "МСК+3", "звонить утром"],
