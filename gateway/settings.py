@@ -85,6 +85,9 @@ class Settings(ProcessSettings):
     admin_secret_file: Path = Field(
         Path("data/admin-secret"), description="where the one made at the first start is kept"
     )
+    confirm_above: int = Field(
+        1000, ge=0, description="the panel has the number of clients typed before it sends to more than so many"
+    )
     http_connections: int = Field(1000, ge=1, le=100_000, description="open connections, at most")
     http_address_connections: int = Field(
         200, ge=1, le=100_000, description="of them of one address, at most; loopback and trusted proxies may have more"

@@ -75,12 +75,13 @@ class Outlook:
             found = view.forecasts[_key(row)] = _beside(view, row.id, load, now_us)
         return found
 
-    async def preview(self, wanted: MailingInput, mailing_id: int | None) -> tuple[Audience, Forecast]:
-        """Which clients a mailing would be for, and what would come of it; ``mailing_id``: it is an edit of that
-        one."""
-        audience = await self._store.audience_by_zone(
-            wanted.filter, by_zone=wanted.local_hours is not None, unsent_of=mailing_id
-        )
+    async def preview(
+        self, wanted: MailingInput, mailing_id: int | None, *, by_zone: bool = False
+    ) -> tuple[Audience, Forecast]:
+        """Which clients a mailing would be for, and what would come of it; ``mailing_id``: it is an edit of that one.
+        Unless ``by_zone``, they all count as in UTC where the zones make no difference."""
+        by_zone = by_zone or wanted.local_hours is not None
+        audience = await self._store.audience_by_zone(wanted.filter, by_zone=by_zone, unsent_of=mailing_id)
         view = await self._views.get(None, self._view)
         load = Load(_zoned(audience.by_zone), wanted.start_us, wanted.end_us, wanted.local_hours, wanted.rate_limit)
         return audience, _beside(view, mailing_id or 0, load, self._clock.now_us())

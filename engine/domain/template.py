@@ -13,8 +13,6 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-import orjson
-
 from common.error_codes import ErrorCode, Unfit
 from engine.domain.segments import count_segments, surely_fits
 
@@ -44,15 +42,6 @@ class Hole(NamedTuple):
     """For a client that has nothing by this name; ``None``: there is no text for such a client."""
 
 
-class Person(NamedTuple):
-    """What of a client goes into texts."""
-
-    attributes: str
-    """A JSON object."""
-    tag: str
-    phone_number: int
-
-
 class Filled(NamedTuple):
     """A text made for one client."""
 
@@ -76,7 +65,8 @@ class Template:
         """Those of them that a client must have."""
         self.plain = "" if holes else literals[0]
         """The whole text, if it is the same for everyone."""
-        self._has_attributes = not {*self.names} <= {PHONE_NUMBER, TAG}
+        self.has_attributes = not {*self.names} <= {PHONE_NUMBER, TAG}
+        """Some name may be an attribute's."""
         self._places = tuple((2 * index + 1, *hole) for index, hole in enumerate(holes))
         self._pieces = [literals[0]]
         for literal in literals[1:]:
@@ -87,10 +77,8 @@ class Template:
         """Each client gets a text of its own."""
         return bool(self.holes)
 
-    def fill(self, person: Person, segments_max: int) -> Filled:
-        """Make the text for a client."""
-        values = orjson.loads(person[0]) if self._has_attributes else {}
-        values[TAG], values[PHONE_NUMBER] = person[1], person[2]
+    def fill(self, values: Values, segments_max: int) -> Filled:
+        """Make the text for a client who has these values."""
         text, used, lacking = self._put_in(values)
         if lacking:
             return Filled("", {}, f"the client lacks {', '.join(lacking)}")

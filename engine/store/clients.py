@@ -15,19 +15,14 @@ from engine.store.audience import follow_clients
 from engine.store.audit import add_audit, differences
 from engine.store.client_list import CLIENT
 from engine.store.client_removal import remove_clients
+from engine.store.client_rows import ClientRow, Imported, ImportResult
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
 from engine.store.owners import claimed_elsewhere, tell_owners
+from engine.store.rendered import mask_number
 from engine.store.requests import first_answer, keep_answer
 from engine.store.row_of import RowOf, insert_of, sets_of
-from engine.store.rows import (
-    Actor,
-    ClientRow,
-    Created,
-    Imported,
-    ImportResult,
-    RequestKey,
-)
+from engine.store.rows import Actor, Created, RequestKey
 from engine.store.told import come_back, leave
 from engine.store.verbs import Overtaken, Verbs, alone_if_overtaken, lock_clients, look_up, read, transaction
 
@@ -124,6 +119,7 @@ class ClientVerbs(Verbs):
         await _update(tx, client_id, new, now_us)
         if has_left:
             await leave(tx, {client_id: old.phone_number}, now_us)
+            await mask_number(tx, client_id, old.phone_number)
             await come_back(tx, client_id, new.phone_number)
         await follow_clients(tx, now_us, tally, changed=[client_id])
         await add_audit(tx, by, "client.update", "client", client_id, _changes(_input(old), new), now_us)

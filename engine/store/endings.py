@@ -16,9 +16,11 @@ from engine.store.verbs import Verbs, alone_if_overtaken, bump_revision, hold, l
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
 LOST_DETAIL: Final = "outcome unknown: the engine stopped"
-_LOST_TEXT: Final = "(SELECT k.text_version FROM mailing AS k WHERE k.id = message.mailing_id)"
+_LOST_CALL: Final = (
+    "text_version = (SELECT k.text_version FROM mailing AS k WHERE k.id = message.mailing_id), rendered = NULL"
+)
 """The dead engine has not said with which text it called. The text of now is the best guess: it is wrong only if the
-text was edited since."""
+text was edited since. What its placeholders stood for nobody knows."""
 _LOST_UNMARKED: Final = step(Status.CLAIMED, Event.LOSE)
 _FOR_EVER: Final = 2**62
 _ENDED: Final = "SELECT 1 FROM mailing WHERE id = ? AND end_us <= ? AND deleted_us IS NULL"
@@ -168,11 +170,11 @@ async def _store_lost(tx: Tx, again: list[int], uncertain: list[int], now_us: in
             f" SELECT id, attempt, TRUE, NULL, {int(now_us)}, NULL, '{LOST_DETAIL}' FROM message WHERE id {listed}",
             ids,
         )
-        change = f"{set_to(_LOST_UNMARKED)}, owner = NULL, due_us = 0, unsure = TRUE, text_version = {_LOST_TEXT}"
+        change = f"{set_to(_LOST_UNMARKED)}, owner = NULL, due_us = 0, unsure = TRUE, {_LOST_CALL}"
         await tx.run(f"UPDATE message SET {change} WHERE id {listed}", ids)
     if uncertain:
         await tx.run(
             f"UPDATE message SET {ENDS_UNCERTAIN}, owner = NULL, stale = FALSE, finished_us = {int(now_us)},"
-            f" http_status = NULL, detail = '{LOST_DETAIL}', text_version = {_LOST_TEXT} WHERE id {listed}",
+            f" http_status = NULL, detail = '{LOST_DETAIL}', {_LOST_CALL} WHERE id {listed}",
             tx.dialect.list_arg(uncertain),
         )

@@ -9,6 +9,7 @@ from engine.store.api_tokens import TokenVerbs
 from engine.store.audience import AudienceVerbs
 from engine.store.audit import AuditVerbs
 from engine.store.checking import CheckVerbs
+from engine.store.claims import ClaimVerbs
 from engine.store.client_batches import ClientBatchVerbs
 from engine.store.client_checks import ClientCheckVerbs
 from engine.store.client_list import ClientListVerbs
@@ -29,13 +30,16 @@ from engine.store.owners import OwnerVerbs
 from engine.store.requests import RequestVerbs
 from engine.store.suppressions import SuppressionVerbs
 from engine.store.transitions import TransitionVerbs
+from engine.store.trials import TrialVerbs
 
 
 class Store(
     EngineVerbs,
     MailingVerbs,
     AudienceVerbs,
+    ClaimVerbs,
     TransitionVerbs,
+    TrialVerbs,
     EndingVerbs,
     OwnerVerbs,
     FencedVerbs,

@@ -97,6 +97,17 @@ async def test_a_mailing_that_waits_for_its_hours_says_when_the_first_go_out(api
         assert told.estimated_completion_time.ToMicroseconds() == last
 
 
+async def test_a_preview_says_how_many_are_in_which_zone(api: Api) -> None:
+    await people(api, moscow=10, omsk=30)
+    zones = {"Europe/Moscow": 10, "Asia/Omsk": 30}
+    wanted = until(api, 24)
+    assert dict((await preview(api, wanted)).by_time_zone) == {}
+    asked = PreviewMailingRequest(mailing=wanted, by_time_zone=True)
+    assert dict((await api.mailings.PreviewMailing(asked)).by_time_zone) == zones
+    wanted.local_hours.CopyFrom(NIGHT)
+    assert dict((await preview(api, wanted)).by_time_zone) == zones
+
+
 async def test_what_was_sent_in_one_zone_is_not_waited_for(api: Api) -> None:
     await people(api, moscow=10, omsk=30)
     hours = Hours(**{"from": "13:00", "to": "20:00"})  # open in Omsk, from 10:00 UTC on in Moscow

@@ -3,7 +3,6 @@ never read again; or there is no text, and it is said what lacks."""
 
 from __future__ import annotations
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from common.contract.reader import fields_of
 from common.error_codes import Unfit
 from engine.domain.segments import count_segments, surely_fits
-from engine.domain.template import LENGTH_MAX, Person, in_words, parse_template, template_of
+from engine.domain.template import LENGTH_MAX, Values, in_words, parse_template, template_of
 from mailing.v1 import mailing_pb2
 
 SEGMENTS_MAX = 10
@@ -20,11 +19,11 @@ texts = st.text(st.characters(codec="utf-8"), max_size=30)
 hostile = st.one_of(texts, st.sampled_from(["{{name}}", "\\{{", "}}", "{{", "{", "|", "\ufeff", "%s", "\\", "😀"]))
 
 
-def person(tag: str = "new", **attributes: object) -> Person:
-    return Person(orjson.dumps(attributes).decode(), tag, 79161234567)
+def person(tag: str = "new", **attributes: object) -> Values:
+    return {**attributes, "tag": tag, "phone_number": 79161234567}
 
 
-def text_for(text: str, who: Person) -> str:
+def text_for(text: str, who: Values) -> str:
     filled = parse_template(text).fill(who, SEGMENTS_MAX)
     assert not filled.lack
     return filled.text
@@ -148,11 +147,10 @@ def test_no_value_is_read_again(pairs: list[tuple[str, str]], end: str, attribut
     plain = str.maketrans({"{": "(", "\\": "/", "\ufeff": ""})
     pieces, end = [(literal.translate(plain), name) for literal, name in pairs], end.translate(plain)
     template = parse_template("".join(literal + "{{" + name + "|?}}" for literal, name in pieces) + end)
-    who = Person(orjson.dumps(attributes).decode(), "", 79161234567)
     values = {**attributes, "tag": "", "phone_number": "79161234567"}
     expected = "".join(literal + (values.get(name) or "?") for literal, name in pieces) + end
     assert template.with_values(values) == expected.lstrip("\ufeff")
-    filled = template.fill(who, 1000)
+    filled = template.fill(values, 1000)
     assert filled.text == ("" if filled.lack else expected.lstrip("\ufeff"))
     assert bool(filled.lack) == (not expected.lstrip("\ufeff"))
     assert filled.text.encode().decode() == filled.text
@@ -162,7 +160,7 @@ def test_no_value_is_read_again(pairs: list[tuple[str, str]], end: str, attribut
 def test_a_text_beyond_the_limits_is_never_made(values: list[str], segments_max: int) -> None:
     attributes = {f"a{index}": value * (1 + index % 9) for index, value in enumerate(values)}
     template = parse_template("Hi " + "".join("{{" + name + "|-}}" for name in attributes))
-    text, _, lack = template.fill(Person(orjson.dumps(attributes).decode(), "", 79161234567), segments_max)
+    text, _, lack = template.fill(attributes, segments_max)
     whole = template.with_values(attributes)
     assert bool(lack) == (len(whole) > LENGTH_MAX or count_segments(whole).segments > segments_max)
     assert text == ("" if lack else whole)

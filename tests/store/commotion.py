@@ -1,4 +1,4 @@
-"""Everything that stores are asked for, all at once: what ``test_lock_order`` and ``scripts/bench/locks.py`` run."""
+"""Everything that stores are asked for, all at once: what ``test_lock_order`` and ``scripts/locks`` run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from engine.domain.message import Event
 from engine.domain.validate import MailingInput
 from engine.ports import Claim
 from engine.store import Store
+from engine.store.client_rows import ClientChange
 from engine.store.database import Tx
-from engine.store.rows import ClientChange
 from tests.store.world import (
     BY,
     END,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engine.domain.audience import AudienceFilter
 from engine.domain.validate import ClientInput
 from engine.store import Store
-from engine.store.rows import Imported
+from engine.store.client_rows import Imported
 from tests.store.world import BY, LONG_AGO, NOW, add_clients, add_mailing, client, mailing, messages
 
 NEW, OLD = AudienceFilter(("new",)), AudienceFilter(("old",))

@@ -118,11 +118,11 @@ class ListClientsRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the page before; the filters must be the same as then. Empty: the first page."""
     tag: _builtins.str
-    """Only clients with exactly this tag; set and empty: clients without a tag."""
+    """Only clients with exactly this tag. An empty one: clients without a tag."""
     phone_code: _builtins.str
     """Only clients with this operator code."""
     phone_number: _builtins.str
-    """Only the client with this number, in any of the forms `Client.phone_number` takes."""
+    """Only the client with this number, written in any way in which a client's number may be."""
     time_zone: _builtins.str
     """Only clients in this time zone."""
     phone_contains: _builtins.str
@@ -137,7 +137,7 @@ class ListClientsRequest(_message.Message):
     the end: an empty page. For panels that show page numbers; who reads everything uses tokens.
     """
     language: _builtins.str
-    """Only clients with this language; set and empty: clients of whom none is said."""
+    """Only clients with this language. An empty one: clients of whom none is said."""
     @_builtins.property
     def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Only clients whose attributes look so: "5" is the number and the text, "true" the flag and the text; empty: clients
@@ -277,6 +277,70 @@ class DeleteClientRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteClientRequest: _TypeAlias = DeleteClientRequest  # noqa: Y015
+
+@_typing.final
+class EraseClientRequest(_message.Message):
+    """Asks for a client to be erased."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    SUPPRESS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    client_id: _builtins.int
+    """The client's id."""
+    suppress: _builtins.bool
+    """Whether its number goes on the stop list."""
+    request_id: _builtins.str
+    """Makes a repeat safe (AIP-155): see `CreateClientRequest.request_id`."""
+    def __init__(
+        self,
+        *,
+        client_id: _builtins.int = ...,
+        suppress: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "request_id", b"request_id", "suppress", b"suppress"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseClientRequest: _TypeAlias = EraseClientRequest  # noqa: Y015
+
+@_typing.final
+class EraseClientResponse(_message.Message):
+    """What erasing a client has removed, and what stays."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGES_REMOVED_FIELD_NUMBER: _builtins.int
+    MESSAGES_KEPT_FIELD_NUMBER: _builtins.int
+    MESSAGES_IN_HAND_FIELD_NUMBER: _builtins.int
+    SUPPRESSED_FIELD_NUMBER: _builtins.int
+    messages_removed: _builtins.int
+    """Messages that are gone: they were pending."""
+    messages_kept: _builtins.int
+    """Messages that stay, without client and number: they were sent, or ended unsent."""
+    messages_in_hand: _builtins.int
+    """Messages that were being sent at that moment: they stay if they were called, and are removed if not."""
+    suppressed: _builtins.bool
+    """Whether the number is on the stop list now."""
+    def __init__(
+        self,
+        *,
+        messages_removed: _builtins.int = ...,
+        messages_kept: _builtins.int = ...,
+        messages_in_hand: _builtins.int = ...,
+        suppressed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages_in_hand", b"messages_in_hand", "messages_kept", b"messages_kept", "messages_removed", b"messages_removed", "suppressed", b"suppressed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseClientResponse: _TypeAlias = EraseClientResponse  # noqa: Y015
 
 @_typing.final
 class ImportClientsRequest(_message.Message):
@@ -573,7 +637,7 @@ class ExportClientsRequest(_message.Message):
     page_size: _builtins.int
     """Rows in a page; 0 means 1,000, more than 1,000 means 1,000."""
     tag: _builtins.str
-    """Only clients with exactly this tag; set and empty: clients without a tag."""
+    """Only clients with exactly this tag. An empty one: clients without a tag."""
     phone_code: _builtins.str
     """Only clients with this operator code."""
     phone_number: _builtins.str
@@ -583,7 +647,7 @@ class ExportClientsRequest(_message.Message):
     phone_contains: _builtins.str
     """Only clients with these digits in their number; see `ListClientsRequest.phone_contains`."""
     language: _builtins.str
-    """Only clients with this language; set and empty: clients of whom none is said."""
+    """Only clients with this language. An empty one: clients of whom none is said."""
     with_attribute_names: _builtins.bool
     """Begin with a page that has no clients but `attribute_names`: all clients are looked through for them first."""
     @_builtins.property
