@@ -197,7 +197,7 @@ export default {
     "code.NOT_TIME_OF_DAY": "нужно время суток, например 09:00, от 00:00 до 23:59",
     "code.MORE_FIELDS": "и ещё ошибки в других полях: %{count}",
     "code.NOT_LOOKED_AT": "дальше не проверялось: ошибок слишком много",
-    "code.NOT_TIME_ZONE": "нужно название часового пояса, например Europe/Moscow",
+    "code.NOT_TIME_ZONE": "нужен часовой пояс: Europe/Moscow, МСК+2, UTC+3 или город",
     "code.NOT_DIGITS": "от 1 до %{max} цифр",
     "code.NOT_LANGUAGE": "код языка BCP 47, например ru или pt-BR, или пусто",
     "code.BAD_ATTRIBUTE_NAME": "не подходит как имя: строчная латинская буква, дальше строчные латинские буквы, цифры или _, всего не больше 32",
