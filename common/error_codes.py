@@ -132,6 +132,9 @@ class ErrorCode(StrEnum):
         'has a placeholder at character {position} that names "{name}": it may name an attribute'
         " (a to z, 0 to 9 and _), phone_number or tag"
     )
+    SUPPRESSED = "is on the stop list: it gets no text"
+    SENDING_PAUSED = "sending is paused: resume it first"
+    PROVIDER_CLOSED = "the provider takes no calls now: {problem}"
     NOT_AFTER_START = "must be after start_time"
     SAME_HOURS = "from and to must differ; leave it out to send all day"
     BAD_RATE = "must be more than 0 and at most {max} messages a second; leave it out for no limit"
@@ -141,6 +144,7 @@ class ErrorCode(StrEnum):
     # -- accounts, tokens, signing in --------------------------------------------------------------
     BAD_ACCOUNT_NAME = 'must be 1 to {max} Latin letters, digits or ". _ @ -"'
     BAD_TOKEN_NAME = "must be 1 to {max} printable characters, with no blank at either end"
+    ROLE_OF_TOKENS = "is a role of API tokens: no person signs in with it"
     ACCOUNT_NAME_TAKEN = "there is an account named {name} already"
     TOKEN_MADE_BEFORE = "this request has made a token before; its secret was shown then, and only then"
     WRONG_CURRENT_PASSWORD = "is wrong"

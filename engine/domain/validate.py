@@ -7,7 +7,7 @@ numbers, time zones and segments, or more than one field. Every bad field is rep
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, Final, NamedTuple, Protocol
@@ -193,8 +193,7 @@ def valid_mailing(
     hours = _local_hours(local_hours, errors)
     if errors:
         raise InvalidInput(errors)
-    audience = AudienceFilter(_distinct(filter.tags), _distinct(filter.phone_codes))
-    return MailingInput(text, audience, start, end, hours, rate_limit, on_uncertain, name)
+    return MailingInput(text, filter.distinct(), start, end, hours, rate_limit, on_uncertain, name)
 
 
 def _check(errors: list[FieldError], field: str, problem: Fault | None) -> None:
@@ -229,10 +228,6 @@ def is_time_zone(name: str) -> bool:
 def _time_zone_names() -> frozenset[str]:
     """The tz database's names, read once; without those that mean something else on each machine."""
     return frozenset(available_timezones() - {"localtime", "posixrules", "Factory"})
-
-
-def _distinct(entries: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(entries))
 
 
 def _times(start_us: int | None, end_us: int | None, now_us: int, errors: list[FieldError]) -> tuple[int, int]:

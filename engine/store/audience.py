@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from engine.domain.attributes import attributes_of
-from engine.domain.audience import AttributeOp, Audience, AudienceFilter, Candidate
+from engine.domain.audience import ORDERED, AttributeCondition, AttributeOp, Audience, AudienceFilter, Candidate
 from engine.domain.message import UNCERTAIN, Status
 from engine.store.attributes import Condition, attribute_condition
 from engine.store.counters import FINAL, Tally
@@ -28,8 +28,6 @@ _STORE_CURSOR: Final = (
 )
 _LOOK_UP_SHARE: Final = 6
 """How many rows can be read in their order for the cost of looking one up by an index."""
-_COMPARED: Final = (AttributeOp.AT_LEAST, AttributeOp.AT_MOST)
-"""These read the client's value as JSON, the others look for a text."""
 _JOINED: Final = {True: "CROSS JOIN", False: "JOIN"}
 """By whether it is SQLite, which has no statistics: a CROSS JOIN is read from left to right."""
 _PAIRS: Final = {"mailing_id": "int", "client_id": "int"}
@@ -39,7 +37,7 @@ clients that excludes changes of the list (``suppressions``)."""
 
 
 def matching(tx: Tx, filter: AudienceFilter) -> tuple[str, list[Any]]:
-    """``AudienceFilter.matches`` as a condition on ``client AS c``, with its arguments. What costs least is first."""
+    """``AudienceFilter.among`` as a condition on ``client AS c``, with its arguments. What costs least is first."""
     text = tx.dialect.in_list("text")
     lists = (
         (f"c.id {tx.dialect.in_list()}", filter.client_ids),
@@ -48,7 +46,7 @@ def matching(tx: Tx, filter: AudienceFilter) -> tuple[str, list[Any]]:
         (f"NOT c.tag {text}", filter.exclude_tags),
     )
     conditions = [Condition(sql, [tx.dialect.list_arg(values)]) for sql, values in lists if values]
-    ordered = sorted(filter.attributes, key=lambda each: each.op in _COMPARED)
+    ordered = sorted(filter.attributes, key=lambda each: each.op in ORDERED)  # these read JSON
     conditions += [attribute_condition(tx.dialect, each) for each in ordered]
     sql = " AND ".join(["TRUE", *(each.sql for each in conditions)])
     return sql, [arg for each in conditions for arg in each.args]
@@ -81,6 +79,16 @@ class AudienceVerbs(Verbs):
         if ready:
             await bump_revision(tx)
         return ready
+
+    @read(Lane.LONG)
+    async def unknown_attributes(self, tx: Tx, names: Sequence[str]) -> set[str]:
+        """Those of the names that no client has an attribute of."""
+        found = set()
+        for name in names:
+            is_set = attribute_condition(tx.dialect, AttributeCondition(name, AttributeOp.IS_SET))
+            if await tx.row(f"SELECT 1 FROM client AS c WHERE {is_set.sql} LIMIT 1", *is_set.args) is None:
+                found.add(name)
+        return found
 
     @read(Lane.LONG)
     async def audience_by_zone(

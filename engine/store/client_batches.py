@@ -10,12 +10,13 @@ from engine.store.audience import follow_clients
 from engine.store.audit import add_audit
 from engine.store.client_list import CLIENT
 from engine.store.client_removal import remove_clients
+from engine.store.client_rows import BatchResult, ClientChange, ClientRow
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
 from engine.store.groups import counts_elsewhere, keep_groups
 from engine.store.owners import claimed_elsewhere, tell_owners
 from engine.store.row_of import sets_of
-from engine.store.rows import Actor, BatchResult, ClientChange, ClientRow
+from engine.store.rows import Actor
 from engine.store.verbs import Verbs, lock_clients, transaction
 
 BATCH_MAX: Final = 1_000

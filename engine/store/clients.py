@@ -15,6 +15,7 @@ from engine.store.audience import follow_clients
 from engine.store.audit import add_audit, differences
 from engine.store.client_list import CLIENT
 from engine.store.client_removal import remove_clients
+from engine.store.client_rows import ClientRow, Imported, ImportResult
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
 from engine.store.groups import counts_elsewhere, keep_groups
@@ -22,14 +23,7 @@ from engine.store.owners import claimed_elsewhere, tell_owners
 from engine.store.rendered import mask_number
 from engine.store.requests import first_answer, keep_answer
 from engine.store.row_of import RowOf, insert_of, sets_of
-from engine.store.rows import (
-    Actor,
-    ClientRow,
-    Created,
-    Imported,
-    ImportResult,
-    RequestKey,
-)
+from engine.store.rows import Actor, Created, RequestKey
 from engine.store.told import come_back, leave
 from engine.store.verbs import Overtaken, Verbs, alone_if_overtaken, lock_clients, look_up, read, transaction
 

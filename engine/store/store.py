@@ -29,6 +29,7 @@ from engine.store.owners import OwnerVerbs
 from engine.store.requests import RequestVerbs
 from engine.store.suppressions import SuppressionVerbs
 from engine.store.transitions import TransitionVerbs
+from engine.store.trials import TrialVerbs
 
 
 class Store(
@@ -37,6 +38,7 @@ class Store(
     AudienceVerbs,
     ClaimVerbs,
     TransitionVerbs,
+    TrialVerbs,
     EndingVerbs,
     OwnerVerbs,
     FencedVerbs,

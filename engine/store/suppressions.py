@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from common.logs import masked_phone
 from engine.domain.errors import NotFound
 from engine.domain.suppression import SuppressionInput
+from engine.domain.time_text import format_rfc3339
 from engine.store.audience import follow_clients
 from engine.store.audit import add_audit
 from engine.store.counters import Tally
@@ -54,9 +55,17 @@ class SuppressionVerbs(Verbs):
 
     @transaction(Lane.API)
     async def add_suppression(
-        self, tx: Tx, entry: SuppressionInput, *, by: Actor, now_us: int, request: RequestKey | None = None
+        self,
+        tx: Tx,
+        entry: SuppressionInput,
+        *,
+        by: Actor,
+        now_us: int,
+        request: RequestKey | None = None,
+        sent_us: int | None = None,
     ) -> Suppressed:
-        """Put a number on the list; one that is on it stays as it is.
+        """Put a number on the list; one that is on it stays as it is. ``sent_us``: when its owner has asked for it, for
+        the audit list.
 
         Raises:
             Conflict: the request id was used for another request.
@@ -69,7 +78,9 @@ class SuppressionVerbs(Verbs):
         is_new = old is None
         if is_new:
             await made.add([entry])
-            shown = {"reason": entry.reason.name.lower(), "source": entry.source}
+            shown: dict[str, object] = {"reason": entry.reason.name.lower(), "source": entry.source}
+            if sent_us is not None:
+                shown["sent_time"] = format_rfc3339(sent_us)
             await made.note("add", {"phone_number": masked_phone(entry.phone_number), **shown})
         row = old or await _get(tx, entry.phone_number)
         await keep_answer(tx, request, {"row": _without_number(row), "is_new": is_new}, now_us)

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 from marshmallow.validate import Length
@@ -29,7 +29,7 @@ from gateway.shapes.fields import ListOf, Text
 from gateway.tables.columns import MAP_ENTRIES_MAX, Plan, plan_of
 from gateway.tables.csv_rows import Format, RowError, RowReader, UnreadableInput
 from gateway.tables.encodings import encoding_of
-from gateway.tables.import_stream import BrokenOff, ImportCall, ImportResult, import_rows, import_telling_all
+from gateway.tables.import_stream import BrokenOff, ImportCall, ImportResult, RowKind, import_rows, import_telling_all
 from gateway.tables.rejected import RejectedFile
 from gateway.tables.workbook import WORKBOOK_TYPE
 from mailing.v1.access_pb2 import Identity
@@ -122,6 +122,7 @@ async def run_import(
     key: str = "",
     on_page: Callable[[int], None] = lambda rows: None,
     on_errors: Callable[[list[RowError]], None] | None = None,
+    kind: RowKind | None = None,
 ) -> ImportResult:
     """Import a body in the name of whoever sends it; see ``import_rows``.
 
@@ -129,6 +130,7 @@ async def run_import(
         chunks: see ``body_of``.
         key: makes a repeat safe; see ``ImportClientsRequest.request_id``.
         on_errors: is told all errors; see ``import_telling_all``, which knows no repeats.
+        kind: ``SUPPRESSIONS``, or ``None``: clients.
 
     Raises:
         Problem: 400, it can't be read; 408, it took too long; 429 or 503, too many run; 503, the engine broke it off;
@@ -137,16 +139,18 @@ async def run_import(
     """
     settings, metadata = request.config_dict[SETTINGS], engine.metadata(request)
     seconds = settings.call_seconds
+    method: Any = engine.clients.ImportClients if kind is None else engine.suppressions.ImportSuppressions
 
     def begin(timeout: float | None = None) -> ImportCall:
-        return engine.clients.ImportClients(metadata=metadata, timeout=timeout)
+        call: ImportCall = method(metadata=metadata, timeout=timeout)
+        return call
 
     async def ask() -> ImportResult:
         if on_errors is not None:
             return await import_telling_all(begin, chunks, reader, on_errors=on_errors, on_page=on_page)
-        async with engine.stream(engine.clients.ImportClients, begin(), request) as call:
+        async with engine.stream(method, begin(), request) as call:
             probe = partial(begin, seconds)
-            return await import_rows(call, chunks, reader, probe=probe, request_id=key, on_page=on_page)
+            return await import_rows(call, chunks, reader, probe=probe, request_id=key, on_page=on_page, kind=kind)
 
     try:
         async with _place(request), aclosing(chunks), asyncio.timeout(settings.http_import_seconds):

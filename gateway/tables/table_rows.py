@@ -17,7 +17,7 @@ class ImportRow(NamedTuple):
     line: int
     """Where it begins, counted from 1."""
     cells: tuple[str | None, ...]
-    """One for each of COLUMNS. None: its column or key is not there, so a client that exists keeps what it has."""
+    """One for each of ``Plan.fields``. None: its column or key is not there: a client that exists keeps what it has."""
     attributes: tuple[tuple[str, str], ...] = ()
     """Cells of columns ``attributes.NAME``, by their names."""
     raw: Sequence[str] = ()
@@ -54,7 +54,7 @@ class Table:
         fields = [column.field for column in self.columns]
         if "phone_number" not in fields and plan.unknown is not Unknown.PROPOSE:
             raise UnreadableInput(ErrorCode.COLUMN_MISSING.format(line=line, name="phone_number"))
-        self._at = [fields.index(name) if name in fields else None for name in COLUMNS]
+        self._at = [fields.index(name) if name in fields else None for name in plan.fields]
         self._attributes = [
             (field.removeprefix(ATTRIBUTE_PREFIX), at)
             for at, field in enumerate(fields)
@@ -81,7 +81,7 @@ def _understood(line: int, headers: Sequence[str], plan: Plan) -> list[Column]:
     except Unfit as error:
         if error.fault.code == ErrorCode.COLUMN_UNKNOWN.name and not fields_named(headers, plan):
             text = shown(", ".join(headers))
-            fault = ErrorCode.HEADER_WITHOUT_COLUMNS.format(line=line, columns=", ".join(COLUMNS), text=text)
+            fault = ErrorCode.HEADER_WITHOUT_COLUMNS.format(line=line, columns=", ".join(plan.fields), text=text)
             raise UnreadableInput(fault) from None
         raise UnreadableInput(error.fault) from None
 
@@ -90,5 +90,7 @@ def fields_named(headers: Sequence[str], plan: Plan = Plan()) -> set[str]:  # no
     """The fields that a row names as a header would; none: it is no header, or one that says nothing."""
     once = {folded(header): header for header in headers}
     said = {name: field for name, field in plan.said.items() if name in once}
-    found = {column.field for column in columns_of(list(once.values()), Plan(said, Unknown.IGNORE))}
+    found = {
+        column.field for column in columns_of(list(once.values()), plan._replace(said=said, unknown=Unknown.IGNORE))
+    }
     return found - {IGNORE}

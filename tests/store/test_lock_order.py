@@ -12,9 +12,9 @@ import pytest
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import Event
 from engine.store import Store
+from engine.store.client_rows import ClientChange
 from engine.store.database import Row
 from engine.store.postgres import PostgresTx
-from engine.store.rows import ClientChange
 from tests.store.commotion import Commotion, deadlocks
 from tests.store.conftest import Opener
 from tests.store.world import (

@@ -279,6 +279,70 @@ class DeleteClientRequest(_message.Message):
 Global___DeleteClientRequest: _TypeAlias = DeleteClientRequest  # noqa: Y015
 
 @_typing.final
+class EraseClientRequest(_message.Message):
+    """Asks for a client to be erased."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    SUPPRESS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    client_id: _builtins.int
+    """The client's id."""
+    suppress: _builtins.bool
+    """Whether its number goes on the stop list."""
+    request_id: _builtins.str
+    """Makes a repeat safe (AIP-155): see `CreateClientRequest.request_id`."""
+    def __init__(
+        self,
+        *,
+        client_id: _builtins.int = ...,
+        suppress: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "request_id", b"request_id", "suppress", b"suppress"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseClientRequest: _TypeAlias = EraseClientRequest  # noqa: Y015
+
+@_typing.final
+class EraseClientResponse(_message.Message):
+    """What erasing a client has removed, and what stays."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGES_REMOVED_FIELD_NUMBER: _builtins.int
+    MESSAGES_KEPT_FIELD_NUMBER: _builtins.int
+    MESSAGES_IN_HAND_FIELD_NUMBER: _builtins.int
+    SUPPRESSED_FIELD_NUMBER: _builtins.int
+    messages_removed: _builtins.int
+    """Messages that are gone: they were pending."""
+    messages_kept: _builtins.int
+    """Messages that stay, without client and number: they were sent, or ended unsent."""
+    messages_in_hand: _builtins.int
+    """Messages that were being sent at that moment: they stay if they were called, and are removed if not."""
+    suppressed: _builtins.bool
+    """Whether the number is on the stop list now."""
+    def __init__(
+        self,
+        *,
+        messages_removed: _builtins.int = ...,
+        messages_kept: _builtins.int = ...,
+        messages_in_hand: _builtins.int = ...,
+        suppressed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages_in_hand", b"messages_in_hand", "messages_kept", b"messages_kept", "messages_removed", b"messages_removed", "suppressed", b"suppressed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseClientResponse: _TypeAlias = EraseClientResponse  # noqa: Y015
+
+@_typing.final
 class ImportClientsRequest(_message.Message):
     """A page of rows to import."""
 

@@ -381,6 +381,7 @@ class PreviewMailingResponse(_message.Message):
     UNITS_FIELD_NUMBER: _builtins.int
     SUPPRESSED_FIELD_NUMBER: _builtins.int
     BY_TIME_ZONE_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     audience: _builtins.int
     """How many clients match now, and would get it: without those who have a final message of the mailing that is edited,
     and without those on the stop list.
@@ -401,6 +402,10 @@ class PreviewMailingResponse(_message.Message):
     def by_time_zone(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """The audience by the clients' time zone: of a mailing with local hours, or if it is asked for; else empty."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_mailing_pb2.MailingWarning]:
+        """What may not be as it was meant."""
+
     def __init__(
         self,
         *,
@@ -411,10 +416,11 @@ class PreviewMailingResponse(_message.Message):
         units: _builtins.int = ...,
         suppressed: _builtins.int = ...,
         by_time_zone: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        warnings: _abc.Iterable[_mailing_pb2.MailingWarning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["forecast", b"forecast"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "by_time_zone", b"by_time_zone", "encoding", b"encoding", "forecast", b"forecast", "segments", b"segments", "suppressed", b"suppressed", "units", b"units"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "by_time_zone", b"by_time_zone", "encoding", b"encoding", "forecast", b"forecast", "segments", b"segments", "suppressed", b"suppressed", "units", b"units", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
