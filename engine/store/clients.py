@@ -18,6 +18,7 @@ from engine.store.client_removal import remove_clients
 from engine.store.client_rows import ClientRow, Imported, ImportResult
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
+from engine.store.groups import counts_elsewhere, keep_groups
 from engine.store.owners import claimed_elsewhere, tell_owners
 from engine.store.rendered import mask_number
 from engine.store.requests import first_answer, keep_answer
@@ -117,6 +118,7 @@ class ClientVerbs(Verbs):
             return old, False
         has_left, tally = new.phone_number != old.phone_number, Tally()
         await _update(tx, client_id, new, now_us)
+        await keep_groups(tx, {client_id: old} if counts_elsewhere(old, new) else {})
         if has_left:
             await leave(tx, {client_id: old.phone_number}, now_us)
             await mask_number(tx, client_id, old.phone_number)
@@ -170,6 +172,8 @@ class ClientVerbs(Verbs):
         new_ids = await _import_new(tx, rows.new, now_us)
         changed_ids, tally = [stored[client.phone_number][0] for client in changed], Tally()
         await _import_changed(tx, changed, now_us)
+        moved = [stored[each.phone_number] for each in changed if counts_elsewhere(stored[each.phone_number][1], each)]
+        await keep_groups(tx, dict(moved))
         await follow_clients(tx, now_us, tally, new=new_ids, changed=changed_ids, silent=silent)
         result = ImportResult(tuple(rows.outcomes), (*new_ids, *changed_ids), rows.refused)
         if result.changed_ids:
