@@ -1,4 +1,4 @@
-"""`mailing clients import`: a file through the row reader to the engine, with progress, in constant memory."""
+"""`mailing clients import`, and the stop list's: a file to the engine, with progress, in constant memory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TextIO
 
@@ -34,6 +35,7 @@ from gateway.tables.import_stream import (
     ImportCall,
     ImportOptions,
     ImportResult,
+    RowKind,
     import_rows,
     import_telling_all,
 )
@@ -52,16 +54,18 @@ class How(NamedTuple):
     plan: Plan
     errors_file: Path | None
     rejected_file: Path | None
-    options: ImportOptions
+    options: ImportOptions = ImportOptions()
+    kind: RowKind | None = None
+    """What is imported; None: clients."""
 
 
-async def import_clients(session: Session, file: str, how: How) -> None:
+async def import_file(session: Session, file: str, how: How) -> None:
     """Import a file ("-": standard input). Raises Failure with exit code 1 when a row was rejected."""
     with ExitStack() as stack:
         source = _open(stack, file)
         with _progress(session, source) as bar:
             reader, chunks = await _reading(_chunks(source), how)
-            result = await _send(session, source, reader, chunks, bar, _on_errors(stack, reader, how), how.options)
+            result = await _send(session, source, reader, chunks, bar, _on_errors(stack, reader, how), how)
     _tell(session, result, reader, how.options)
     if result.rejected:
         raise Failure(code=EXIT_SERVICE)  # all has been said
@@ -107,12 +111,15 @@ async def _send(
     chunks: AsyncIterator[bytes],
     bar: Progress,
     on_errors: Callable[[list[RowError]], None] | None,
-    options: ImportOptions,
+    how: How,
 ) -> ImportResult:
     task = bar.add_task("import", total=_size(source), rows=0)
 
+    method: Any = session.clients.ImportClients if how.kind is None else session.suppressions.ImportSuppressions
+
     def call(seconds: float | None = None) -> ImportCall:
-        return session.clients.ImportClients(metadata=session.metadata, timeout=seconds)
+        begun: ImportCall = method(metadata=session.metadata, timeout=seconds)
+        return begun
 
     async def counted() -> AsyncIterator[bytes]:
         async for chunk in chunks:
@@ -125,10 +132,11 @@ async def _send(
     rows = Workbooks().rows(counted()) if reader.is_of_workbook else counted()
     try:
         if on_errors is not None:
-            return await import_telling_all(call, rows, reader, on_errors=on_errors, options=options, on_page=on_page)
-        return await import_rows(
-            call(), rows, reader, probe=lambda: call(CALL_SECONDS), options=options, on_page=on_page
-        )
+            return await import_telling_all(
+                call, rows, reader, on_errors=on_errors, options=how.options, on_page=on_page, kind=how.kind
+            )
+        probe = partial(call, CALL_SECONDS)
+        return await import_rows(call(), rows, reader, probe=probe, options=how.options, on_page=on_page, kind=how.kind)
     except UnreadableInput as error:
         raise Failure(f"cannot import: {error}") from None
     except BrokenOff as error:

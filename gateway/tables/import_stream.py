@@ -148,6 +148,7 @@ async def import_telling_all(
     on_errors: Callable[[list[RowError]], None],
     options: ImportOptions = ImportOptions(),  # noqa: B008 - immutable
     on_page: Callable[[int], None] = lambda rows: None,
+    kind: RowKind | None = None,
 ) -> ImportResult:
     """As ``import_rows``, but all errors are told, as they come: nobody keeps them. The result has the first 1,000.
 
@@ -161,11 +162,11 @@ async def import_telling_all(
     Raises:
         As ``import_rows``.
     """
-    rejected, seconds = _Rejected(), _PART_SECONDS
+    kind, rejected, seconds = kind or CLIENTS, _Rejected(), _PART_SECONDS
     counts, first = Counter[str](), list[RowError]()
     raw: dict[int, Sequence[str]] = {}
-    async for page in _pages(chunks, reader, rejected, CLIENTS, _PART_ROWS, raw):
-        answer = ImportClientsResponse()
+    async for page in _pages(chunks, reader, rejected, kind, _PART_ROWS, raw):
+        answer = kind.response()
         if page:
             call = begin(seconds)
             try:
@@ -181,7 +182,7 @@ async def import_telling_all(
         raw.clear()
         first += errors[: KEPT_ERRORS - len(first)]
         on_errors(errors)
-        counts.update({name: getattr(answer, name) for name in ("created", "updated", "unchanged", "rejected")})
+        counts.update({name: getattr(answer, name, 0) for name in ("created", "updated", "unchanged", "rejected")})
     counts["rejected"] += rejected.count
     return ImportResult(counts["created"], counts["updated"], counts["unchanged"], counts["rejected"], first)
 
