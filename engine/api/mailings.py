@@ -16,6 +16,7 @@ from engine.api.control import DeliveryControl
 from engine.api.convert import both, mailing_input, mailing_message, mailing_state
 from engine.api.convert_stats import forecast_message, stats_message
 from engine.api.fresh import Fresh
+from engine.api.letters import letters_of
 from engine.api.limits import Limits
 from engine.api.mailing_edit import Unchanged, edited
 from engine.api.outlook import Outlook
@@ -213,6 +214,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         if edited_id is not None:
             await self._store.get_mailing(edited_id)
         audience, forecast = await self._outlook.preview(wanted, edited_id, by_zone=request.by_time_zone)
+        letters = await letters_of(self._store, wanted, audience.size, self._segments_max, edited_id)
         text = count_segments(wanted.text)
         return mailing_service_pb2.PreviewMailingResponse(
             audience=audience.size,
@@ -221,6 +223,11 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             forecast=forecast_message(forecast),
             encoding=_ENCODINGS[text.encoding],
             units=text.units,
+            incomplete=letters.incomplete,
+            segments_max=letters.segments_max,
+            segments_total=letters.segments_total,
+            samples=letters.samples,
+            warnings=letters.warnings,
             by_time_zone=audience.by_zone if request.by_time_zone or wanted.local_hours is not None else {},
         )
 

@@ -140,7 +140,7 @@ class Mailing(_message.Message):
     audience_state: Global___AudienceState.ValueType
     """Whether every matching client has its message yet."""
     segments: _builtins.int
-    """SMS segments of the text for one client: GSM-7 160 characters, or 153 each; UCS-2 70, or 67 each."""
+    """SMS segments of the text as it is written: GSM-7 160 characters, or 153 each; UCS-2 70, or 67 each."""
     name: _builtins.str
     """What people call it, 100 characters at most; may be empty. Clients don't see it."""
     @_builtins.property
@@ -201,6 +201,62 @@ class Mailing(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_limit) -> _WhichOneofReturnType__rate_limit | None: ...
 
 Global___Mailing: _TypeAlias = Mailing  # noqa: Y015
+
+@_typing.final
+class MailingWarning(_message.Message):
+    """Something that is no error, but may not be as it was meant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ArgumentsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """Which one, for programs; see `docs/error-codes.md`."""
+    message: _builtins.str
+    """The same in words."""
+    field: _builtins.str
+    """The field that it is about."""
+    @_builtins.property
+    def arguments(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The values in the message, by their names."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        message: _builtins.str = ...,
+        field: _builtins.str = ...,
+        arguments: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "code", b"code", "field", b"field", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MailingWarning: _TypeAlias = MailingWarning  # noqa: Y015
 
 @_typing.final
 class AudienceFilter(_message.Message):
