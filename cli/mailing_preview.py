@@ -36,10 +36,7 @@ def _letters(answer: PreviewMailingResponse) -> Iterator[tuple[str, str | Text]]
     """Lines about the texts that clients would get."""
     yield "all texts", f"{show.number(answer.segments_total)} segments, {answer.segments_max} at most in one"
     if answer.incomplete:
-        yield (
-            "incomplete",
-            Text(f"{show.number(answer.incomplete)} would get no text: they lack what it asks for", "yellow"),
-        )
+        yield "incomplete", Text(f"{show.number(answer.incomplete)} would get no text", "yellow")
     for warning in answer.warnings:
         yield "warning", Text(f"{warning.field}: {visible(warning.message)}", "yellow")
     for sample in answer.samples:

@@ -77,10 +77,8 @@ async def test_a_name_that_nobody_has_is_told(api: Api) -> None:
 
 async def test_of_a_larger_audience_some_are_looked_at(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(letters, "LOOKED_AT", 20)
-    attributes = [
-        "{}" if place % 10 == 0 else f'{{"name":"{"x" * (200 if place % 2 else 100)}"}}' for place in range(200)
-    ]
-    await people(api, *attributes)
+    names = [f'{{"name":"{"x" * (200 if place % 2 else 100)}"}}' for place in range(200)]
+    await people(api, *["{}" if place % 10 == 0 else name for place, name in enumerate(names)])
     answer = await preview(api, "{{name}}")
     assert answer.incomplete == 20  # who lacks something is counted
     assert answer.segments_max == 2
