@@ -132,6 +132,7 @@ class ErrorCode(StrEnum):
         'has a placeholder at character {position} that names "{name}": it may name an attribute'
         " (a to z, 0 to 9 and _), phone_number or tag"
     )
+    PLACEHOLDER_OF_NOBODY = "nobody who matches has {name}"
     SUPPRESSED = "is on the stop list: it gets no text"
     SENDING_PAUSED = "sending is paused: resume it first"
     PROVIDER_CLOSED = "the provider takes no calls now: {problem}"

@@ -31,7 +31,7 @@ _LOOK_UP_SHARE: Final = 6
 _JOINED: Final = {True: "CROSS JOIN", False: "JOIN"}
 """By whether it is SQLite, which has no statistics: a CROSS JOIN is read from left to right."""
 _PAIRS: Final = {"mailing_id": "int", "client_id": "int"}
-_MAY_GET: Final = "NOT EXISTS (SELECT 1 FROM suppression AS s WHERE s.phone_number = c.phone_number)"
+MAY_GET: Final = "NOT EXISTS (SELECT 1 FROM suppression AS s WHERE s.phone_number = c.phone_number)"
 """The number of ``client AS c`` is not on the stop list. All that makes messages asks for it, and holds a lock of
 clients that excludes changes of the list (``suppressions``)."""
 
@@ -50,6 +50,15 @@ def matching(tx: Tx, filter: AudienceFilter) -> tuple[str, list[Any]]:
     conditions += [attribute_condition(tx.dialect, each) for each in ordered]
     sql = " AND ".join(["TRUE", *(each.sql for each in conditions)])
     return sql, [arg for each in conditions for arg in each.args]
+
+
+async def matching_unsent(tx: Tx, filter: AudienceFilter, unsent_of: int | None) -> tuple[str, list[Any]]:
+    """``matching``, but for those who have a final message of that mailing; ``None``: of none."""
+    condition, args = matching(tx, filter)
+    if unsent_of is None or not await _has_final(tx, unsent_of):
+        return condition, args
+    final = f"SELECT 1 FROM message AS m WHERE m.client_id = c.id AND m.mailing_id = ? AND {is_final('m')}"
+    return f"{condition} AND NOT EXISTS ({final})", [*args, unsent_of]
 
 
 class AudienceVerbs(Verbs):
@@ -96,13 +105,7 @@ class AudienceVerbs(Verbs):
     ) -> Audience:
         """How many clients match now, by time zone; together, as if all were in UTC, unless ``by_zone``: that is
         cheaper. ``unsent_of``: without those who have a final message of that mailing."""
-        condition, args = matching(tx, filter)
-        if unsent_of is not None and await _has_final(tx, unsent_of):
-            condition += (
-                " AND NOT EXISTS (SELECT 1 FROM message AS m WHERE m.client_id = c.id AND m.mailing_id = ?"
-                f" AND {is_final('m')})"
-            )
-            args.append(unsent_of)
+        condition, args = await matching_unsent(tx, filter, unsent_of)
         zone, grouped = ("c.time_zone", "GROUP BY c.time_zone") if by_zone else ("'UTC'", "")
         count = f"SELECT {zone}, count(*) FROM"
         access = await _access(tx, filter)
@@ -148,7 +151,7 @@ class _Chunk:
     def __init__(self, tx: Tx, mailing_id: int, filter: AudienceFilter, after: int) -> None:
         self._tx, self._mailing_id, self._after, self.last = tx, mailing_id, after, after
         self._matching, self._args = matching(tx, filter)
-        self._matching += f" AND {_MAY_GET}"
+        self._matching += f" AND {MAY_GET}"
         self._client_ids = filter.client_ids
 
     async def take(self, limit: int, *, again: bool) -> bool:
@@ -333,7 +336,7 @@ async def _candidates(tx: Tx, ids: Any, *, attributes: bool) -> tuple[list[Candi
     column = ", c.attributes" if attributes else ""
     rows = await tx.rows(
         f"SELECT c.id, c.phone_number, c.tag, c.phone_code{column} FROM client AS c"
-        f" WHERE c.id {tx.dialect.in_list()} AND {_MAY_GET}",
+        f" WHERE c.id {tx.dialect.in_list()} AND {MAY_GET}",
         ids,
     )
     found = [Candidate(id, tag, code, *map(attributes_of, text)) for id, _, tag, code, *text in rows]

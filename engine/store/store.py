@@ -28,6 +28,7 @@ from engine.store.opening import open_database
 from engine.store.overview import OverviewVerbs
 from engine.store.owners import OwnerVerbs
 from engine.store.requests import RequestVerbs
+from engine.store.samples import SampleVerbs
 from engine.store.suppressions import SuppressionVerbs
 from engine.store.transitions import TransitionVerbs
 from engine.store.trials import TrialVerbs
@@ -50,6 +51,7 @@ class Store(
     ClientListVerbs,
     ClientBatchVerbs,
     ClientCheckVerbs,
+    SampleVerbs,
     SuppressionVerbs,
     ErasingVerbs,
     AuditVerbs,
