@@ -20,6 +20,7 @@ from cli.values import encoding_named, format_named
 from common.error_codes import Unfit
 from gateway.tables.columns import Plan, plan_of
 from gateway.tables.csv_rows import COLUMNS
+from gateway.tables.import_stream import ImportOptions
 from mailing.v1.client_pb2 import Client
 from mailing.v1.client_service_pb2 import (
     CreateClientRequest,
@@ -53,6 +54,13 @@ def import_(
             " Names such as Телефон or Mobile are known without it.",
         ),
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--validate-only", help="Only say what it would do, and whom open mailings would text.")
+    ] = False,
+    skip: Annotated[
+        bool,
+        typer.Option("--skip-open-mailings", help="Nobody is texted by a mailing that is open now because of this."),
+    ] = False,
     rejected: Annotated[
         Path | None,
         typer.Option(help="Write all rejected rows there, with all their cells and the reason: correct and import it."),
@@ -75,6 +83,7 @@ def import_(
         _plan(columns or []),
         errors_file,
         rejected,
+        ImportOptions(check, skip),
     )
     run(context, lambda session: import_file(session, file, how))
 

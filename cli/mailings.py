@@ -12,15 +12,17 @@ from rich.text import Text
 
 from cli import show
 from cli.failures import UsageFailure
+from cli.flags import Given, flags
 from cli.mailing_preview import show_preview
 from cli.mailing_stats import show_stats
 from cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
 from cli.plain import INT64_MAX
 from cli.session import CALL_SECONDS, Session, run
 from cli.texts import Encoding, text_of
+from cli.trying import try_first, try_text
 from cli.values import enum_number, local_hours, moment, timestamp
 from cli.watch import RECONNECT_SECONDS, watch_mailing
-from mailing.v1.mailing_pb2 import AudienceFilter, Mailing, MailingState, OnUncertain
+from mailing.v1.mailing_pb2 import AudienceFilter, Mailing, OnUncertain
 from mailing.v1.mailing_service_pb2 import (
     CancelMailingRequest,
     CreateMailingRequest,
@@ -99,11 +101,20 @@ def create(
     name: Name = None,
     encoding: Encoding = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it until it is finished.")] = False,
+    test: Annotated[
+        list[str] | None,
+        typer.Option("--test", help="Send the text to this number first; register only if that went well. Up to 5."),
+    ] = None,
+    test_client: Annotated[
+        int | None, typer.Option("--test-client", help="With --test: as this client gets it.", min=1, max=INT64_MAX)
+    ] = None,
 ) -> None:
     """Register a mailing."""
     mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain, name)
 
     async def act(session: Session) -> None:
+        if test:
+            await try_first(session, mailing.text, test, test_client)
         request = CreateMailingRequest(mailing=mailing, request_id=str(uuid.uuid4()))
         made = await session.mailings.CreateMailing(request, timeout=CALL_SECONDS, metadata=session.metadata)
         if not watch:
@@ -136,24 +147,17 @@ def preview(
     run(context, lambda session: _preview(session, mailing, None))
 
 
+app.command("test")(try_text)
+
+
 @app.command("list")
-def list_(
-    context: typer.Context,
-    state: Annotated[
-        str | None, typer.Option(help="Only those: scheduled, active, paused, cancelled or ended.")
-    ] = None,
-    search: Annotated[
-        str, typer.Option(help="Only those with this in their name or text, in letters of either case.")
-    ] = "",
-    limit: Limit = DEFAULT_LIMIT,
-    all_: All = False,
-) -> None:
+@flags(ListMailingsRequest.DESCRIPTOR)
+def list_(context: typer.Context, given: Given, limit: Limit = DEFAULT_LIMIT, all_: All = False) -> None:
     """List mailings, the newest first."""
-    wanted = MailingState.ValueType(enum_number("--state", state, "MAILING_STATE_", MailingState.keys()))
 
     async def act(session: Session) -> None:
         async def fetch(size: int, token: str) -> ListMailingsResponse:
-            request = ListMailingsRequest(page_size=size, page_token=token, state=wanted, search=search)
+            request = ListMailingsRequest(page_size=size, page_token=token, **given)
             return await session.mailings.ListMailings(request, timeout=CALL_SECONDS, metadata=session.metadata)
 
         items, total, token = await collect(fetch, lambda page: list(page.mailings), None if all_ else limit)

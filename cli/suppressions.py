@@ -114,8 +114,8 @@ def import_(
 ) -> None:
     """Put many numbers on the stop list. Columns: phone_number, and if you like reason, note, source; others are
     ignored. Bad rows are skipped and reported (exit code 1)."""
-    kind = "sheet" if format == "xlsx" else format_named(format)
-    how = How(kind, encoding_named(encoding), PLAN, errors_file, None, SUPPRESSIONS)
+    read_as = "sheet" if format == "xlsx" else format_named(format)
+    how = How(read_as, encoding_named(encoding), PLAN, errors_file, None, kind=SUPPRESSIONS)
     run(context, lambda session: import_file(session, file, how))
 
 

@@ -49,6 +49,8 @@ class Kind(Enum):
     TIME = auto()
     STRUCT = auto()
     """An object of any keys."""
+    VALUE = auto()
+    """Whatever JSON has."""
     MASK = auto()
     OBJECT = auto()
     """A message of ours."""
@@ -65,6 +67,7 @@ _SCALARS: Final = {
 _BY_MESSAGE: Final = {
     "google.protobuf.Timestamp": Kind.TIME,
     "google.protobuf.Struct": Kind.STRUCT,
+    "google.protobuf.Value": Kind.VALUE,
     "google.protobuf.FieldMask": Kind.MASK,
 }
 
@@ -102,7 +105,11 @@ class Field:
         """Whether JSON has null for it when it is not set."""
         if self.rules.HasField("nullable"):
             return self.rules.nullable
-        return self.has_presence and self.message is None and self.kind not in (Kind.TIME, Kind.STRUCT, Kind.MASK)
+        return (
+            self.has_presence
+            and self.message is None
+            and self.kind not in (Kind.TIME, Kind.STRUCT, Kind.VALUE, Kind.MASK)
+        )
 
     @property
     def is_in_rest(self) -> bool:
@@ -123,6 +130,8 @@ class Binding:
     """Where each of these ids goes: ``client_id``, or ``client.id`` within the request."""
     body: str
     """The field that the body is; ``*``: the body is the request; empty: there is none."""
+    answer: str
+    """The field that the answer is; empty: the whole of it."""
     rest: options_pb2.Rest
     role: str | None
     """The least role that may call it; ``None``: no token is needed."""
@@ -247,6 +256,7 @@ def _bindings(method: Descriptor) -> Iterator[Binding]:
                 re.sub(r"\{(\w+)\.id\}", r"{\1_id}", getattr(each, verb)),
                 path_fields,
                 each.body,
+                each.response_body,
                 rests[number] if number < len(rests) else options_pb2.Rest(),
                 None
                 if options.Extensions[access_pb2.open_to_all]

@@ -26,7 +26,8 @@ from engine.domain.phone import default_code
 from engine.domain.validate import ClientInput
 from engine.ports import Clock
 from engine.store.client_list import is_long_client_list
-from engine.store.rows import MAX_PAGE_SIZE, BatchResult, ClientRow, PageOf, RequestKey
+from engine.store.client_rows import BatchResult, ClientRow
+from engine.store.rows import MAX_PAGE_SIZE, PageOf, RequestKey
 from engine.store.store import Store
 from engine.store.suppression_rows import Erased
 from mailing.v1 import client_pb2, client_service_pb2, client_service_pb2_grpc

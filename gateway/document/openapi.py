@@ -78,6 +78,7 @@ def operation(
     query: SchemaType | None = None,
     response: tuple[int, SchemaType | None] = (200, None),
     response_example: Any = None,
+    many: bool = False,
     contents: Mapping[str, Body] | None = None,
     errors: Iterable[int] = (),
     idempotent: bool = False,
@@ -95,6 +96,7 @@ def operation(
         bodies: bodies of other types, by media type.
         query: the schema of the query.
         response: the status of success and the schema of its JSON; ``None``: no JSON.
+        many: the response is a list of what its schema says.
         contents: successful answers of other types, by media type.
         errors: statuses besides those that follow from the rest: 408, 431, 503 (always), 401, 429, 504 (a token is
             needed), 403 (more than a viewer), 404 (an id in the path), 400, 413, 415, 422 (a body), 422 (a query), 409,
@@ -105,9 +107,11 @@ def operation(
         again: the status of the same answer when there was nothing to make: it was there already.
     """
     status, schema = response
+    if schema is not None and response_example is None:
+        response_example = [example_of(schema)] if many else example_of(schema)
     extra = _Extra(
         example_of(body) if body is not None and body_example is None else body_example,
-        example_of(schema) if schema is not None and response_example is None else response_example,
+        response_example,
         bodies or {},
         contents or {},
         {"Location": _LOCATION} if status == 201 else {},
@@ -132,7 +136,7 @@ def operation(
         if query is not None:
             described = querystring_schema(query)(described)
         if schema is not None:
-            described = response_schema(schema, status)(described)
+            described = response_schema(schema(many=True) if many else schema, status)(described)
         declare_role(described, role, also)
         result: Handler = described
         return result

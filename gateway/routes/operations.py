@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, cast
 
@@ -37,7 +36,7 @@ from gateway.http.body import read_json, read_query
 from gateway.http.engine_client import EngineClient
 from gateway.http.keys import ENGINE
 from gateway.routes.common import ID, checked, id_in_path, idempotency_key, json_answer, no_content
-from gateway.shapes import Input, Use, query_of, schema_of
+from gateway.shapes import Use, body_of, query_of, schema_of
 from mailing.v1 import (
     access_service_pb2,
     client_service_pb2,
@@ -62,7 +61,6 @@ SERVICES: Final[Mapping[str, Descriptor]] = {
     for name, service in file.DESCRIPTOR.services_by_name.items()
 }
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
-_USES: Final = {"post": Use.CREATE, "put": Use.REPLACE, "patch": Use.PATCH}
 
 
 def routes_of(service: str, without: Collection[str] = ()) -> list[web.RouteDef]:
@@ -108,7 +106,8 @@ def described(binding: Binding, **more: Any) -> Callable[[Handler], Handler]:
         "summary": rest.summary or sentences[0].removesuffix("."),
         "description": rest.description or " ".join(sentences[1:]),
         "role": cast("Role | None", binding.role),
-        "response": (_status(binding), _answer_schema(method)),
+        "response": (_status(binding), _answer_schema(binding)),
+        "many": bool(binding.answer),
         "errors": rest.errors,
         "idempotent": "request_id" in method.input_type.fields_by_name,
         "query": query if query._declared_fields or not binding.body else None,
@@ -120,7 +119,7 @@ def described(binding: Binding, **more: Any) -> Callable[[Handler], Handler]:
     }
     if binding.body and not method.client_streaming:
         arguments |= {
-            "body": _body_schema(binding),
+            "body": body_of(binding),
             "body_example": orjson.loads(rest.example) if rest.example else None,
         }
     return operation(**arguments | more)
@@ -146,20 +145,11 @@ def _is_empty(message: Descriptor) -> bool:
     return bool(message.full_name == "google.protobuf.Empty")
 
 
-def _answer_schema(method: Descriptor) -> Any:
-    kind = method.output_type
+def _answer_schema(binding: Binding) -> Any:
+    kind = binding.method.output_type
+    if binding.answer:
+        return schema_of(field_of(kind, binding.answer).message)
     return None if _is_empty(kind) else schema_of(kind, Use.DETAIL if has_details(kind) else Use.SHOWN)
-
-
-@cache
-def _body_schema(binding: Binding) -> type[Input]:
-    request = binding.method.input_type
-    kind = request if binding.body == "*" else field_of(request, binding.body).message
-    schema = cast("type[Input]", schema_of(kind, _USES[binding.verb]))
-    if binding.body != "*" or not binding.path_fields:
-        return schema
-    meta = type("Meta", (schema.Meta,), {"exclude": tuple(binding.path_fields)})  # those are not said twice
-    return type(schema.__name__, (schema,), {"Meta": meta})
 
 
 # -- handlers --------------------------------------------------------------------------------------
@@ -211,7 +201,7 @@ async def checked_request(
         asked = request_of(binding, valid, {**said, "validate_only": True})
         await engine.call(request, engine.method(method.containing_service.name, method.name), asked)
 
-    valid = await checked(_body_schema(binding), data, check if _can_only_check(method) else None)
+    valid = await checked(body_of(binding), data, check if _can_only_check(method) else None)
     return request_of(binding, valid, said)
 
 
@@ -245,6 +235,8 @@ def _answering(binding: Binding) -> Callable[[Any], web.Response]:
     if _is_empty(kind):
         return lambda _: no_content()
     write = writer_of(kind, detail=has_details(kind))
+    if binding.answer:
+        return lambda answer: json_answer(write(answer)[binding.answer], status)
     if status != 201 or not _can_be_read(binding):
         return lambda answer: json_answer(write(answer), status)
     return lambda answer: json_answer(write(answer), status, location=f"{binding.path}/{answer.id}")

@@ -31,6 +31,7 @@ from mailing.v1 import (
     overview_pb2,
     suppression_pb2,
     suppression_service_pb2,
+    test_text_pb2,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +49,7 @@ FILES: list[FileDescriptor] = [
             engine_service_pb2,
             mailing_pb2,
         ),
-        *(mailing_service_pb2, mailing_stats_pb2, message_pb2, message_service_pb2, overview_pb2),
+        *(mailing_service_pb2, mailing_stats_pb2, message_pb2, message_service_pb2, overview_pb2, test_text_pb2),
         *(suppression_pb2, suppression_service_pb2, inbound_service_pb2),
     )
 ]
@@ -58,7 +59,7 @@ METHODS = {
     "ImportClients> "
     "ListClientFacets BatchUpdateClients BatchDeleteClients ExportClients<",
     "MailingService": "CreateMailing GetMailing ListMailings UpdateMailing DeleteMailing PauseMailing ResumeMailing "
-    "CancelMailing PreviewMailing GetMailingStats WatchMailing<",
+    "CancelMailing PreviewMailing TestMailing GetMailingStats WatchMailing<",
     "MessageService": "GetMessage ListMessages",
     "EngineService": "GetStatus GetOverview UpdateEngine SetWorkers SetRate PauseSending ResumeSending ListAuditEvents",
     "AccessService": "SignIn SignOut WhoAmI ChangePassword CreateAccount ListAccounts RevokeAccount CreateToken "
@@ -75,10 +76,18 @@ FOR_THE_PANEL = {"ListClientFacets", "BatchUpdateClients", "BatchDeleteClients",
 WITHOUT_ROUTE = {"SetWorkers", "SetRate", "PauseSending", "ResumeSending"} | FOR_THE_PANEL
 """Over HTTP one PATCH serves the first four: UpdateEngine."""
 
-REPEATABLE = {"PauseMailing", "ResumeMailing", "CancelMailing", "ImportClients", "ImportSuppressions", "EraseClient"}
+REPEATABLE = {
+    "PauseMailing",
+    "ResumeMailing",
+    "CancelMailing",
+    "ImportClients",
+    "ImportSuppressions",
+    "EraseClient",
+    "TestMailing",
+}
 """Methods with a request id beside the creates."""
 
-VALIDATE_ONLY = {"CreateClient", "UpdateClient", "CreateMailing", "UpdateMailing"}
+VALIDATE_ONLY = {"ImportClients", "CreateClient", "UpdateClient", "CreateMailing", "UpdateMailing"}
 
 OPEN = {"SignIn"}
 """Methods that need no token."""
@@ -88,7 +97,7 @@ GET /clients; POST /clients; GET /clients/{client_id}; PUT /clients/{client_id};
 DELETE /clients/{client_id}; POST /clients/import; GET /clients/export
 GET /mailings; POST /mailings; GET /mailings/{mailing_id}; PUT /mailings/{mailing_id}; PATCH /mailings/{mailing_id}
 DELETE /mailings/{mailing_id}; POST /mailings/{mailing_id}/pause; POST /mailings/{mailing_id}/resume
-POST /mailings/{mailing_id}/cancel; POST /mailings/preview; GET /mailings/{mailing_id}/stats
+POST /mailings/{mailing_id}/cancel; POST /mailings/preview; POST /mailings/test; GET /mailings/{mailing_id}/stats
 GET /mailings/{mailing_id}/events; GET /mailings/{mailing_id}/messages; GET /messages; GET /messages/{message_id}
 GET /engine; PATCH /engine; GET /audit
 POST /session; DELETE /session; GET /session; PUT /session/password; GET /accounts; POST /accounts

@@ -112,7 +112,7 @@ class Verdict:
         if not any(one.phone_number == call.phone_number for one in was):
             yield f"1: message {call.message_id} was called with a number that is the client's no more"
         filters = mailing.filters.at(call.began_us)
-        if not any(filter.matches(Candidate.of(0, one)) for filter in filters for one in was):
+        if not any(any(filter.among([Candidate.of(0, one)])) for filter in filters for one in was):
             yield f"1: message {call.message_id} was called for a client that does not match any more"
 
     def _rates(self) -> Iterator[str]:
@@ -175,7 +175,7 @@ class Verdict:
                 if client.is_deleted or client.was.settled_us >= mailing.first_end_us:
                     continue
                 row = by_pair.get((mailing.id, client.id))
-                matches = mailing.asked.filter.matches(Candidate.of(client.id, client.given))
+                matches = any(mailing.asked.filter.among([Candidate.of(client.id, client.given)]))
                 if row is None and (self._is_told(mailing, client) or self._is_listed(mailing, client)):
                     continue
                 yield from self._fate(mailing, client.id, matches, row)

@@ -14,8 +14,9 @@ from engine.domain.message import Event, Reason, Status
 from engine.domain.suppression import SuppressionReason
 from engine.ports import Claim
 from engine.store import Store
+from engine.store.client_rows import ClientQuery
 from engine.store.database import Lane, Tx, Work
-from engine.store.rows import AuditQuery, ClientQuery, Counts, Page, RequestKey
+from engine.store.rows import AuditQuery, Counts, Page, RequestKey
 from engine.store.suppression_rows import SuppressionQuery
 from tests.store.conftest import Opener
 from tests.store.world import (

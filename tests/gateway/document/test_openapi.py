@@ -117,7 +117,7 @@ PANEL_ONLY = {"skip", "order_by", "phone_contains", "timeline_points_max"}
 """Fields of requests that REST does without: they are for the admin panel, which shows page numbers and searches as one
 types, and speaks gRPC; REST turns pages by tokens (docs/behaviour.md, section 5)."""
 
-STREAMED = {"page_size"}
+STREAMED = {"page_size", "with_attribute_names"}
 """Of an export: how the rows are cut into messages is no matter of REST's."""
 
 

@@ -62,7 +62,7 @@ async def execute_all(gateway: Gateway) -> None:
                 assert_as_declared(operation["responses"][str(answer.status)], document, answer.headers)
             reader.made |= noted(name, answers[0].json) if statuses[0] == 201 else {}
     assert await world(gateway) == before
-    assert texted(gateway) == {"79160000000"}
+    assert {number for number in texted(gateway) if not number.startswith("7000")} == {"79160000000"}
 
 
 async def test_nothing_is_filled_in_that_changes_or_hides_something(gateway: Gateway) -> None:
