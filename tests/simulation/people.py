@@ -214,7 +214,10 @@ class People:
 
     def _suppress(self, client: Client | None = None) -> Act | None:
         """Put a client's number on the stop list, or take it off."""
-        found = self._free_clients(1) if client is None or not self._is_free(client) else [client]
+        # Most likely one that somebody else is writing just now.
+        alive = [one for one in self._life.clients.values() if not one.is_deleted]
+        alive = [one for one in alive if one.id in self._taken] or alive
+        found = [client] if client is not None else self._random.sample(alive, min(1, len(alive)))
         if not found or (number := found[0].given.phone_number) in self._at_list:
             return None
         self._at_list.add(number)
