@@ -6,7 +6,8 @@ import pytest
 
 from engine.domain.message import Event
 from engine.store import Store, mailing_stats
-from engine.store.rows import ClientChange, GroupCounts
+from engine.store.client_rows import ClientChange
+from engine.store.rows import GroupCounts
 from tests.store.world import (
     BY,
     NOW,

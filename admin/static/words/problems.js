@@ -239,6 +239,7 @@ export default {
     "code.READ_ONLY": "Рассылка завершена или отменена, изменить её уже нельзя.",
     "code.BAD_ACCOUNT_NAME": "от 1 до %{max} латинских букв, цифр и знаков . _ @ -",
     "code.BAD_TOKEN_NAME": "от 1 до %{max} символов, без пробелов по краям",
+    "code.ROLE_OF_TOKENS": "это роль токенов API: люди с ней не входят",
     "code.ACCOUNT_NAME_TAKEN": "учётная запись с именем %{name} уже есть",
     "code.TOKEN_MADE_BEFORE": "по этому запросу токен уже создан; секрет был показан один раз, тогда же",
     "code.WRONG_CURRENT_PASSWORD": "это не текущий пароль",
