@@ -51,6 +51,8 @@ class Filled(NamedTuple):
     """What was put in, by name, as it stands in the text; without what stands there instead."""
     lack: str
     """Why there is no text, in words; empty: there is one."""
+    lacking: tuple[str, ...] = ()
+    """Names that the client has nothing by. Empty although there is no text: the text can't be sent as it is."""
 
 
 class Template:
@@ -81,10 +83,10 @@ class Template:
         """Make the text for a client who has these values."""
         text, used, lacking = self._put_in(values)
         if lacking:
-            return Filled("", {}, f"the client lacks {', '.join(lacking)}")
+            return Filled("", {}, f"the client lacks {', '.join(lacking)}", tuple(lacking))
         if lack := _unfit(text, segments_max):
             return Filled("", {}, lack)
-        return Filled._make((text, used, ""))
+        return Filled._make((text, used, "", ()))
 
     def with_values(self, values: Values) -> str:
         """Make the text again that was once made with these values. A name that is in neither place stands as it is

@@ -14,7 +14,7 @@ from engine.store.counters import FINAL, Tally
 from engine.store.database import Lane, Row, Tx
 from engine.store.lifecycle import is_final, is_not_final, is_taken, is_waiting
 from engine.store.mailing_rows import filter_of
-from engine.store.told import left_out, untold
+from engine.store.told import leave_out, left_out, untold
 from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clients, read, transaction, try_lock_clients
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
@@ -31,7 +31,7 @@ _LOOK_UP_SHARE: Final = 6
 _JOINED: Final = {True: "CROSS JOIN", False: "JOIN"}
 """By whether it is SQLite, which has no statistics: a CROSS JOIN is read from left to right."""
 _PAIRS: Final = {"mailing_id": "int", "client_id": "int"}
-_MAY_GET: Final = "NOT EXISTS (SELECT 1 FROM suppression AS s WHERE s.phone_number = c.phone_number)"
+MAY_GET: Final = "NOT EXISTS (SELECT 1 FROM suppression AS s WHERE s.phone_number = c.phone_number)"
 """The number of ``client AS c`` is not on the stop list. All that makes messages asks for it, and holds a lock of
 clients that excludes changes of the list (``suppressions``)."""
 
@@ -50,6 +50,15 @@ def matching(tx: Tx, filter: AudienceFilter) -> tuple[str, list[Any]]:
     conditions += [attribute_condition(tx.dialect, each) for each in ordered]
     sql = " AND ".join(["TRUE", *(each.sql for each in conditions)])
     return sql, [arg for each in conditions for arg in each.args]
+
+
+async def matching_unsent(tx: Tx, filter: AudienceFilter, unsent_of: int | None) -> tuple[str, list[Any]]:
+    """``matching``, but for those who have a final message of that mailing; ``None``: of none."""
+    condition, args = matching(tx, filter)
+    if unsent_of is None or not await _has_final(tx, unsent_of):
+        return condition, args
+    final = f"SELECT 1 FROM message AS m WHERE m.client_id = c.id AND m.mailing_id = ? AND {is_final('m')}"
+    return f"{condition} AND NOT EXISTS ({final})", [*args, unsent_of]
 
 
 class AudienceVerbs(Verbs):
@@ -96,13 +105,7 @@ class AudienceVerbs(Verbs):
     ) -> Audience:
         """How many clients match now, by time zone; together, as if all were in UTC, unless ``by_zone``: that is
         cheaper. ``unsent_of``: without those who have a final message of that mailing."""
-        condition, args = matching(tx, filter)
-        if unsent_of is not None and await _has_final(tx, unsent_of):
-            condition += (
-                " AND NOT EXISTS (SELECT 1 FROM message AS m WHERE m.client_id = c.id AND m.mailing_id = ?"
-                f" AND {is_final('m')})"
-            )
-            args.append(unsent_of)
+        condition, args = await matching_unsent(tx, filter, unsent_of)
         zone, grouped = ("c.time_zone", "GROUP BY c.time_zone") if by_zone else ("'UTC'", "")
         count = f"SELECT {zone}, count(*) FROM"
         access = await _access(tx, filter)
@@ -148,7 +151,7 @@ class _Chunk:
     def __init__(self, tx: Tx, mailing_id: int, filter: AudienceFilter, after: int) -> None:
         self._tx, self._mailing_id, self._after, self.last = tx, mailing_id, after, after
         self._matching, self._args = matching(tx, filter)
-        self._matching += f" AND {_MAY_GET}"
+        self._matching += f" AND {MAY_GET}"
         self._client_ids = filter.client_ids
 
     async def take(self, limit: int, *, again: bool) -> bool:
@@ -236,7 +239,7 @@ class _Chunk:
 
 
 async def follow_clients(
-    tx: Tx, now_us: int, tally: Tally, *, new: Sequence[int] = (), changed: Sequence[int] = ()
+    tx: Tx, now_us: int, tally: Tally, *, new: Sequence[int] = (), changed: Sequence[int] = (), silent: bool = False
 ) -> None:
     """Bring every open mailing's messages in line with clients that were just written (docs/behaviour.md, rule 1).
 
@@ -246,24 +249,45 @@ async def follow_clients(
         tally: gets what changes in the counters.
         new: ids of those that did not exist before, so there is nothing to take away.
         changed: ids of the others; a batch of a few thousand at most, together.
+        silent: whoever would get a message now is left out of that mailing for good instead.
     """
-    mailings = await tx.rows(
-        "SELECT id, audience_filter FROM mailing WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL",
-        now_us,
-    )
+    mailings = await open_mailings(tx, now_us)
     if not mailings or not (new or changed):
         return
     changed_ids = tx.dialect.list_arg(changed)
     stored = await _not_final(tx, changed_ids) if changed else []
     wanted = await _wanted(tx, mailings, tx.dialect.list_arg([*new, *changed]), now_us)
     await _take_away(tx, stored, wanted, {row[0] for row in mailings}, tally, now_us)
-    await _add(tx, wanted, now_us, tally)
+    if silent:
+        await leave_out(tx, await without_message(tx, wanted))
+    else:
+        await _add(tx, wanted, now_us, tally)
     if changed:  # one that waits for local hours looks at them again
         await tx.run(
             f"UPDATE message SET due_us = 0 WHERE {is_waiting()} AND attempt = 0 AND due_us > 0"
             f" AND client_id {tx.dialect.in_list()}",
             changed_ids,
         )
+
+
+async def open_mailings(tx: Tx, now_us: int) -> Sequence[Row]:
+    """Ids and filters of the mailings that are neither over nor cancelled."""
+    return await tx.rows(
+        "SELECT id, audience_filter FROM mailing WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL",
+        now_us,
+    )
+
+
+async def without_message(tx: Tx, pairs: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those of these (mailing, client) of which there is no message, whatever its status."""
+    if not pairs:
+        return pairs
+    found = await tx.rows(
+        f"SELECT m.mailing_id, m.client_id FROM {tx.dialect.rows_table(**_PAIRS)} JOIN message AS m"
+        " ON m.client_id = r.client_id AND m.mailing_id = r.mailing_id",
+        *tx.dialect.rows_args(sorted(pairs), len(_PAIRS)),
+    )
+    return pairs - {(mailing_id, client_id) for mailing_id, client_id in found}
 
 
 async def not_reached(tx: Tx, message_ids: Sequence[int], tally: Tally) -> None:
@@ -312,7 +336,7 @@ async def _candidates(tx: Tx, ids: Any, *, attributes: bool) -> tuple[list[Candi
     column = ", c.attributes" if attributes else ""
     rows = await tx.rows(
         f"SELECT c.id, c.phone_number, c.tag, c.phone_code{column} FROM client AS c"
-        f" WHERE c.id {tx.dialect.in_list()} AND {_MAY_GET}",
+        f" WHERE c.id {tx.dialect.in_list()} AND {MAY_GET}",
         ids,
     )
     found = [Candidate(id, tag, code, *map(attributes_of, text)) for id, _, tag, code, *text in rows]

@@ -95,7 +95,7 @@ def test_names_in_the_order_of_the_text() -> None:
 def test_a_lack_names_all_that_lacks_once() -> None:
     template = parse_template("{{name}} {{city}} {{city}} {{name}} {{tag}} {{first|x}}")
     filled = template.fill(person(tag="", name=""), SEGMENTS_MAX)
-    assert filled == ("", {}, "the client lacks name, city, tag")
+    assert filled == ("", {}, "the client lacks name, city, tag", ("name", "city", "tag"))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_lack_names_all_that_lacks_once() -> None:
     ],
 )
 def test_a_text_that_can_not_be_sent(text: str, lack: str) -> None:
-    assert parse_template(text).fill(person(long="я" * 671), SEGMENTS_MAX) == ("", {}, lack)
+    assert parse_template(text).fill(person(long="я" * 671), SEGMENTS_MAX) == ("", {}, lack, ())
 
 
 def test_a_long_text_that_fits() -> None:
@@ -160,7 +160,7 @@ def test_no_value_is_read_again(pairs: list[tuple[str, str]], end: str, attribut
 def test_a_text_beyond_the_limits_is_never_made(values: list[str], segments_max: int) -> None:
     attributes = {f"a{index}": value * (1 + index % 9) for index, value in enumerate(values)}
     template = parse_template("Hi " + "".join("{{" + name + "|-}}" for name in attributes))
-    text, _, lack = template.fill(attributes, segments_max)
+    text, _, lack, _ = template.fill(attributes, segments_max)
     whole = template.with_values(attributes)
     assert bool(lack) == (len(whole) > LENGTH_MAX or count_segments(whole).segments > segments_max)
     assert text == ("" if lack else whole)
