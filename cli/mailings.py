@@ -12,6 +12,7 @@ from rich.text import Text
 
 from cli import show
 from cli.failures import UsageFailure
+from cli.flags import Given, flags
 from cli.mailing_preview import show_preview
 from cli.mailing_stats import show_stats
 from cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
@@ -21,7 +22,7 @@ from cli.texts import Encoding, text_of
 from cli.trying import try_first, try_text
 from cli.values import enum_number, local_hours, moment, timestamp
 from cli.watch import RECONNECT_SECONDS, watch_mailing
-from mailing.v1.mailing_pb2 import AudienceFilter, Mailing, MailingState, OnUncertain
+from mailing.v1.mailing_pb2 import AudienceFilter, Mailing, OnUncertain
 from mailing.v1.mailing_service_pb2 import (
     CancelMailingRequest,
     CreateMailingRequest,
@@ -150,23 +151,13 @@ app.command("test")(try_text)
 
 
 @app.command("list")
-def list_(
-    context: typer.Context,
-    state: Annotated[
-        str | None, typer.Option(help="Only those: scheduled, active, paused, cancelled or ended.")
-    ] = None,
-    search: Annotated[
-        str, typer.Option(help="Only those with this in their name or text, in letters of either case.")
-    ] = "",
-    limit: Limit = DEFAULT_LIMIT,
-    all_: All = False,
-) -> None:
+@flags(ListMailingsRequest.DESCRIPTOR)
+def list_(context: typer.Context, given: Given, limit: Limit = DEFAULT_LIMIT, all_: All = False) -> None:
     """List mailings, the newest first."""
-    wanted = MailingState.ValueType(enum_number("--state", state, "MAILING_STATE_", MailingState.keys()))
 
     async def act(session: Session) -> None:
         async def fetch(size: int, token: str) -> ListMailingsResponse:
-            request = ListMailingsRequest(page_size=size, page_token=token, state=wanted, search=search)
+            request = ListMailingsRequest(page_size=size, page_token=token, **given)
             return await session.mailings.ListMailings(request, timeout=CALL_SECONDS, metadata=session.metadata)
 
         items, total, token = await collect(fetch, lambda page: list(page.mailings), None if all_ else limit)

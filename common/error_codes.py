@@ -91,7 +91,7 @@ class ErrorCode(StrEnum):
     NOT_LOOKED_AT = "and what follows was not looked at: too many entries are bad"
 
     # -- clients and their phone numbers -----------------------------------------------------------
-    NOT_TIME_ZONE = 'must be an IANA time zone name, like "Europe/Moscow"'
+    NOT_TIME_ZONE = 'must be a time zone: an IANA name like "Europe/Moscow", an offset like "UTC+3", or a city'
     NOT_LANGUAGE = 'must be a BCP 47 language tag, like "ru" or "pt-BR", or empty'
     BAD_ATTRIBUTE_NAME = (
         'is no name of an attribute: a small Latin letter, then up to 31 small Latin letters, digits or "_"'
@@ -145,6 +145,7 @@ class ErrorCode(StrEnum):
     # -- accounts, tokens, signing in --------------------------------------------------------------
     BAD_ACCOUNT_NAME = 'must be 1 to {max} Latin letters, digits or ". _ @ -"'
     BAD_TOKEN_NAME = "must be 1 to {max} printable characters, with no blank at either end"
+    ROLE_OF_TOKENS = "is a role of API tokens: no person signs in with it"
     ACCOUNT_NAME_TAKEN = "there is an account named {name} already"
     TOKEN_MADE_BEFORE = "this request has made a token before; its secret was shown then, and only then"
     WRONG_CURRENT_PASSWORD = "is wrong"

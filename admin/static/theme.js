@@ -72,6 +72,7 @@ export const themeOf = (which) => ({
     MuiTextField: { ...small, variants: [{ props: {}, style: wide }] },
     MuiFormControl: small,
     MuiAutocomplete: { variants: [{ props: {}, style: wide }] },
+    MuiCircularProgress: { defaultProps: { "aria-hidden": true } }, // it has no name, and says nothing that is not said
     MuiAppBar: { defaultProps: { elevation: 0, enableColorOnDark: true } },
   },
 });

@@ -16,7 +16,16 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from common.contract.reader import Descriptor, Field, Kind, fields_of
-from common.contract.values import Json, numbers, struct_json, struct_proto, time_json, time_proto
+from common.contract.values import (
+    Json,
+    numbers,
+    struct_json,
+    struct_proto,
+    time_json,
+    time_proto,
+    value_json,
+    value_proto,
+)
 
 M = TypeVar("M", bound=Message)
 Writer = Callable[[Any], Json]
@@ -65,7 +74,7 @@ def paths_in(kind: Descriptor, data: Mapping[str, Any]) -> Iterator[str]:
 @cache
 def writer_of(kind: Descriptor, *, detail: bool = False) -> Writer:
     """The function that makes JSON of a kind of message."""
-    names: dict[str, Any] = {"time_json": time_json, "struct_json": struct_json}
+    names: dict[str, Any] = {"time_json": time_json, "struct_json": struct_json, "value_json": value_json}
     for field in fields_of(kind):
         if field.words:
             names[f"{field.name}_words"] = field.words.get
@@ -102,6 +111,8 @@ def _entry(field: Field, value: str) -> str:
         return f"time_json({value})"
     if field.kind is Kind.STRUCT:
         return f"struct_json({value})"
+    if field.kind is Kind.VALUE:
+        return f"value_json({value})"
     if field.message is not None:
         return f"{field.message.name}_json({value})"
     return value
@@ -113,7 +124,8 @@ def _entry(field: Field, value: str) -> str:
 @cache
 def reader_of(kind: Descriptor) -> Reader:
     """The function that makes a kind of message of JSON."""
-    names: dict[str, Any] = {kind.name: GetMessageClass(kind), "time_proto": time_proto, "struct_proto": struct_proto}
+    free = {"time_proto": time_proto, "struct_proto": struct_proto, "value_proto": value_proto}
+    names: dict[str, Any] = {kind.name: GetMessageClass(kind), **free}
     for field in _read(kind):
         if field.words:
             names[f"{field.name}_numbers"] = {None: 0, **numbers(field.words)}
@@ -161,6 +173,8 @@ def _made(field: Field, value: str) -> str:
         return f"{field.name}_numbers[{value}]"
     if field.kind is Kind.TIME:
         return f"time_proto({value})"
+    if field.kind is Kind.VALUE:
+        return f"value_proto({value})"
     if field.message is not None:
         return f"{field.message.name}_message({value})"
     return value

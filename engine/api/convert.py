@@ -13,9 +13,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from common.contract.values import struct_json
 from common.error_codes import ErrorCode, Unfit
 from engine.api.by_name import message_from, timestamp
+from engine.api.convert_audience import audience_input, audience_message
 from engine.api.limits import Limits
 from engine.domain.attributes import FIELD, NONE, Attribute, attributes_of, name_problem, value_problem
-from engine.domain.audience import AudienceFilter
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.message import Reason, Status
 from engine.domain.phone import PHONE_LENGTH
@@ -31,16 +31,8 @@ from engine.domain.validate import (
 )
 from engine.domain.window import LocalHours, MailingState
 from engine.ports import AudienceState, OnUncertain
-from engine.store.rows import (
-    AttemptOutcome,
-    AttemptRow,
-    ClientQuery,
-    ClientRow,
-    Counts,
-    MailingRow,
-    MessageQuery,
-    MessageRow,
-)
+from engine.store.client_rows import ClientQuery, ClientRow
+from engine.store.rows import AttemptOutcome, AttemptRow, Counts, MailingRow, MessageQuery, MessageRow
 from mailing.v1 import (
     client_pb2,
     client_service_pb2,
@@ -243,8 +235,8 @@ def _segments(text: str) -> int:
 _mailing_message: Final = message_from(
     MailingRow,
     mailing_pb2.Mailing,
-    later=["state"],
-    filter=lambda row: mailing_pb2.AudienceFilter(tags=row.filter.tags, phone_codes=row.filter.phone_codes),
+    later=["state", "warnings"],
+    filter=lambda row: audience_message(row.filter),
     local_hours=lambda row: local_hours_message(row.local_hours),
     on_uncertain=_ON_UNCERTAIN,
     audience_state=AUDIENCE_STATES,
@@ -275,10 +267,16 @@ def mailing_input(mailing: mailing_pb2.Mailing, now_us: int, segments_max: int |
 
 
 def _mailing_input(mailing: mailing_pb2.Mailing, now_us: int, segments_max: int | None) -> MailingInput:
+    made, audience = both(
+        lambda: _but_for_audience(mailing, now_us, segments_max), lambda: audience_input(mailing.filter).distinct()
+    )
+    return replace(made, filter=audience)
+
+
+def _but_for_audience(mailing: mailing_pb2.Mailing, now_us: int, segments_max: int | None) -> MailingInput:
     hours = mailing.local_hours
     return valid_mailing(
         text=mailing.text,
-        filter=AudienceFilter(tuple(mailing.filter.tags), tuple(mailing.filter.phone_codes)),
         start_us=micros(mailing.start_time) if mailing.HasField("start_time") else None,
         end_us=micros(mailing.end_time) if mailing.HasField("end_time") else None,
         now_us=now_us,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeVar
 
-from common.error_codes import NOTHING
-from engine.domain.attributes import Attribute, attributes_of, value_text
+from common.error_codes import NOTHING, ErrorCode, Fault
+from engine.domain.attributes import Attribute, attributes_of, name_problem, value_problem, value_text
+from engine.domain.errors import FieldError
+
+H = TypeVar("H", bound=Hashable)
 
 
 class AttributeOp(StrEnum):
@@ -24,6 +27,10 @@ class AttributeOp(StrEnum):
     IS_NOT_SET = "is_not_set"
 
 
+ORDERED: Final = (AttributeOp.AT_LEAST, AttributeOp.AT_MOST)
+"""These compare by order."""
+
+
 @dataclass(frozen=True, slots=True)
 class AttributeCondition:
     """What a client's attribute must be like."""
@@ -32,6 +39,26 @@ class AttributeCondition:
     op: AttributeOp
     values: tuple[str, ...] = ()
     """As ``value_text`` writes them: the number 1 is neither the text "1" nor true."""
+
+    def errors(self, values: Sequence[object]) -> Iterator[FieldError]:
+        """What is wrong with a condition that is said with ``values``; fields are those of the condition."""
+        if (problem := name_problem(self.name)) is not None:
+            yield FieldError("name", problem)
+        if (problem := self._count_problem(len(values))) is not None:
+            yield FieldError("values", problem)
+        for place, value in enumerate(values):
+            problem = value_problem(value)
+            if problem is None and self.op in ORDERED and isinstance(value, bool):
+                problem = ErrorCode.NO_ORDER.format()
+            if problem is not None:
+                yield FieldError(f"values[{place}]", problem)
+
+    def _count_problem(self, count: int) -> Fault | None:
+        if self.op in (AttributeOp.IS_SET, AttributeOp.IS_NOT_SET):
+            return ErrorCode.NEEDS_NO_VALUES.format(op=self.op.value) if count else None
+        if self.op in ORDERED:
+            return ErrorCode.NEEDS_ONE_VALUE.format(op=self.op.value, count=count) if count != 1 else None
+        return None if count else ErrorCode.NEEDS_VALUES.format(op=self.op.value)
 
     def holds(self, attributes: Mapping[str, Attribute]) -> bool:
         """True when these attributes are so."""
@@ -109,12 +136,24 @@ class AudienceFilter:
     client_ids: tuple[int, ...] = ()
     messages: MessageCondition | None = None
 
-    def matches(self, client: Candidate) -> bool:
-        """True when this client is in the audience, as far as it can tell by the client alone."""
-        return any(True for _ in self.among([client]))
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The attributes that it asks for, each once."""
+        return tuple(dict.fromkeys(each.name for each in self.attributes))
+
+    def distinct(self) -> AudienceFilter:
+        """The same, with each entry of a list once."""
+        return replace(
+            self,
+            tags=_distinct(self.tags),
+            phone_codes=_distinct(self.phone_codes),
+            exclude_tags=_distinct(self.exclude_tags),
+            attributes=_distinct(self.attributes),
+            client_ids=_distinct(self.client_ids),
+        )
 
     def among(self, clients: Iterable[Candidate]) -> Iterator[Candidate]:
-        """Those of many clients that match."""
+        """Those of the clients that match, as far as it can be told by the clients alone."""
         tags, codes, ids = frozenset(self.tags), frozenset(self.phone_codes), frozenset(self.client_ids)
         excluded = frozenset(self.exclude_tags)
         for client in clients:
@@ -141,3 +180,7 @@ class Audience:
     def size(self) -> int:
         """How many would get a message."""
         return sum(self.by_zone.values())
+
+
+def _distinct(entries: Iterable[H]) -> tuple[H, ...]:
+    return tuple(dict.fromkeys(entries))

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from engine.domain.attributes import attributes_of
-from engine.domain.audience import AttributeOp, Audience, AudienceFilter, Candidate
+from engine.domain.audience import ORDERED, AttributeCondition, AttributeOp, Audience, AudienceFilter, Candidate
 from engine.domain.message import UNCERTAIN, Status
 from engine.store.attributes import Condition, attribute_condition
 from engine.store.counters import FINAL, Tally
 from engine.store.database import Lane, Row, Tx
 from engine.store.lifecycle import is_final, is_not_final, is_taken, is_waiting
 from engine.store.mailing_rows import filter_of
-from engine.store.told import left_out, untold
+from engine.store.told import leave_out, left_out, untold
 from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clients, read, transaction, try_lock_clients
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
@@ -28,8 +28,6 @@ _STORE_CURSOR: Final = (
 )
 _LOOK_UP_SHARE: Final = 6
 """How many rows can be read in their order for the cost of looking one up by an index."""
-_COMPARED: Final = (AttributeOp.AT_LEAST, AttributeOp.AT_MOST)
-"""These read the client's value as JSON, the others look for a text."""
 _JOINED: Final = {True: "CROSS JOIN", False: "JOIN"}
 """By whether it is SQLite, which has no statistics: a CROSS JOIN is read from left to right."""
 _PAIRS: Final = {"mailing_id": "int", "client_id": "int"}
@@ -39,7 +37,7 @@ clients that excludes changes of the list (``suppressions``)."""
 
 
 def matching(tx: Tx, filter: AudienceFilter) -> tuple[str, list[Any]]:
-    """``AudienceFilter.matches`` as a condition on ``client AS c``, with its arguments. What costs least is first."""
+    """``AudienceFilter.among`` as a condition on ``client AS c``, with its arguments. What costs least is first."""
     text = tx.dialect.in_list("text")
     lists = (
         (f"c.id {tx.dialect.in_list()}", filter.client_ids),
@@ -48,7 +46,7 @@ def matching(tx: Tx, filter: AudienceFilter) -> tuple[str, list[Any]]:
         (f"NOT c.tag {text}", filter.exclude_tags),
     )
     conditions = [Condition(sql, [tx.dialect.list_arg(values)]) for sql, values in lists if values]
-    ordered = sorted(filter.attributes, key=lambda each: each.op in _COMPARED)
+    ordered = sorted(filter.attributes, key=lambda each: each.op in ORDERED)  # these read JSON
     conditions += [attribute_condition(tx.dialect, each) for each in ordered]
     sql = " AND ".join(["TRUE", *(each.sql for each in conditions)])
     return sql, [arg for each in conditions for arg in each.args]
@@ -90,6 +88,16 @@ class AudienceVerbs(Verbs):
         if ready:
             await bump_revision(tx)
         return ready
+
+    @read(Lane.LONG)
+    async def unknown_attributes(self, tx: Tx, names: Sequence[str]) -> set[str]:
+        """Those of the names that no client has an attribute of."""
+        found = set()
+        for name in names:
+            is_set = attribute_condition(tx.dialect, AttributeCondition(name, AttributeOp.IS_SET))
+            if await tx.row(f"SELECT 1 FROM client AS c WHERE {is_set.sql} LIMIT 1", *is_set.args) is None:
+                found.add(name)
+        return found
 
     @read(Lane.LONG)
     async def audience_by_zone(
@@ -231,7 +239,7 @@ class _Chunk:
 
 
 async def follow_clients(
-    tx: Tx, now_us: int, tally: Tally, *, new: Sequence[int] = (), changed: Sequence[int] = ()
+    tx: Tx, now_us: int, tally: Tally, *, new: Sequence[int] = (), changed: Sequence[int] = (), silent: bool = False
 ) -> None:
     """Bring every open mailing's messages in line with clients that were just written (docs/behaviour.md, rule 1).
 
@@ -241,24 +249,45 @@ async def follow_clients(
         tally: gets what changes in the counters.
         new: ids of those that did not exist before, so there is nothing to take away.
         changed: ids of the others; a batch of a few thousand at most, together.
+        silent: whoever would get a message now is left out of that mailing for good instead.
     """
-    mailings = await tx.rows(
-        "SELECT id, audience_filter FROM mailing WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL",
-        now_us,
-    )
+    mailings = await open_mailings(tx, now_us)
     if not mailings or not (new or changed):
         return
     changed_ids = tx.dialect.list_arg(changed)
     stored = await _not_final(tx, changed_ids) if changed else []
     wanted = await _wanted(tx, mailings, tx.dialect.list_arg([*new, *changed]), now_us)
     await _take_away(tx, stored, wanted, {row[0] for row in mailings}, tally, now_us)
-    await _add(tx, wanted, now_us, tally)
+    if silent:
+        await leave_out(tx, await without_message(tx, wanted))
+    else:
+        await _add(tx, wanted, now_us, tally)
     if changed:  # one that waits for local hours looks at them again
         await tx.run(
             f"UPDATE message SET due_us = 0 WHERE {is_waiting()} AND attempt = 0 AND due_us > 0"
             f" AND client_id {tx.dialect.in_list()}",
             changed_ids,
         )
+
+
+async def open_mailings(tx: Tx, now_us: int) -> Sequence[Row]:
+    """Ids and filters of the mailings that are neither over nor cancelled."""
+    return await tx.rows(
+        "SELECT id, audience_filter FROM mailing WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL",
+        now_us,
+    )
+
+
+async def without_message(tx: Tx, pairs: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those of these (mailing, client) of which there is no message, whatever its status."""
+    if not pairs:
+        return pairs
+    found = await tx.rows(
+        f"SELECT m.mailing_id, m.client_id FROM {tx.dialect.rows_table(**_PAIRS)} JOIN message AS m"
+        " ON m.client_id = r.client_id AND m.mailing_id = r.mailing_id",
+        *tx.dialect.rows_args(sorted(pairs), len(_PAIRS)),
+    )
+    return pairs - {(mailing_id, client_id) for mailing_id, client_id in found}
 
 
 async def not_reached(tx: Tx, message_ids: Sequence[int], tally: Tally) -> None:

@@ -7,10 +7,11 @@ from dataclasses import fields
 from typing import Any, Final
 
 from engine.store.attributes import shown_as
+from engine.store.client_rows import ClientQuery, ClientRow
 from engine.store.database import Lane, Tx
 from engine.store.paging import SKIP_SHORT_MAX, PageQuery, forward, read_page, trimmed
 from engine.store.row_of import RowOf
-from engine.store.rows import ClientQuery, ClientRow, Page, PageOf
+from engine.store.rows import Page, PageOf
 from engine.store.verbs import Verbs, read
 
 CLIENT: Final = RowOf(ClientRow)

@@ -32,6 +32,8 @@ _TIMELINE: Final[Mapping[Status, str]] = {
     Status.NOT_SENT: TIMELINE_NOT_SENT,
     Status.PENDING: TIMELINE_DEFERRED,
 }
+KIND_LIST: Final = ", ".join(f"'{kind}'" for kind in _TIMELINE.values())
+"""The kinds of the timeline, in SQL."""
 
 _COLUMNS: Final = {"mailing_id": "int"} | dict.fromkeys(NAMES, "int")
 _STAT_COLUMNS: Final = {"mailing_id": "int", "kind": "text", "key": "int", "count": "int"}

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.domain.message import UNCERTAIN, Event, Status, Step, step
+from engine.domain.units import US_PER_SECOND
 from engine.store.audience import not_reached
-from engine.store.counters import Tally
+from engine.store.counters import KIND_LIST, TIMELINE_SECONDS, Tally
 from engine.store.database import Lane, Row, Tx
 from engine.store.lifecycle import open_to, set_by, set_to
 from engine.store.told import hold_told, may_have_reached
@@ -23,6 +24,7 @@ _LOST_CALL: Final = (
 text was edited since. What its placeholders stood for nobody knows."""
 _LOST_UNMARKED: Final = step(Status.CLAIMED, Event.LOSE)
 _FOR_EVER: Final = 2**62
+_DAY_US: Final = 86_400 * US_PER_SECOND
 _ENDED: Final = "SELECT 1 FROM mailing WHERE id = ? AND end_us <= ? AND deleted_us IS NULL"
 _CANCELLED: Final = "SELECT 1 FROM mailing WHERE id = ? AND cancelled_us IS NOT NULL AND deleted_us IS NULL"
 
@@ -99,9 +101,23 @@ class EndingVerbs(Verbs):
         if mailing[0] is None or await _purge_messages(tx, mailing_id, limit) == limit:
             return False
         await hold(tx, "told", "told.mailing_id = ?", mailing_id)
+        await _keep_last_day(tx, mailing_id, mailing[0])
         await tx.run("DELETE FROM mailing WHERE id = ?", mailing_id)
         await bump_revision(tx)
         return True
+
+
+async def _keep_last_day(tx: Tx, mailing_id: int, deleted_us: int) -> None:
+    """Add what a mailing did in the day before it was deleted to what all that are gone did, and forget what is older.
+    Nobody else does so at the same time: the lock of clients is exclusive."""
+    since = (deleted_us - _DAY_US) // (TIMELINE_SECONDS * US_PER_SECOND)
+    await tx.run("DELETE FROM past_stat WHERE key < ?", since)
+    await tx.run(
+        "INSERT INTO past_stat (kind, key, count) SELECT kind, key, count FROM mailing_stat"
+        f" WHERE mailing_id = ? AND kind IN ({KIND_LIST}) AND key >= ? ORDER BY kind, key"
+        " ON CONFLICT (kind, key) DO UPDATE SET count = past_stat.count + excluded.count",
+        *(mailing_id, since),
+    )
 
 
 async def _purge_messages(tx: Tx, mailing_id: int, limit: int) -> int:

@@ -11,6 +11,7 @@ from engine.store.audit import AuditVerbs
 from engine.store.checking import CheckVerbs
 from engine.store.claims import ClaimVerbs
 from engine.store.client_batches import ClientBatchVerbs
+from engine.store.client_checks import ClientCheckVerbs
 from engine.store.client_list import ClientListVerbs
 from engine.store.clients import ClientVerbs
 from engine.store.database import Database
@@ -49,6 +50,7 @@ class Store(
     ClientVerbs,
     ClientListVerbs,
     ClientBatchVerbs,
+    ClientCheckVerbs,
     SampleVerbs,
     SuppressionVerbs,
     ErasingVerbs,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from string import Formatter
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -60,6 +61,8 @@ class _Extra:
     headers: Mapping[str, Json]
     status: int
     errors: frozenset[int]
+    path: Mapping[str, Json]
+    again: int | None
 
 
 def operation(
@@ -79,6 +82,9 @@ def operation(
     contents: Mapping[str, Body] | None = None,
     errors: Iterable[int] = (),
     idempotent: bool = False,
+    also: str | None = None,
+    path: Mapping[str, Json] = MappingProxyType({}),
+    again: int | None = None,
 ) -> Callable[[Handler], Handler]:
     """Describe a route in the document.
 
@@ -96,6 +102,9 @@ def operation(
             needed), 403 (more than a viewer), 404 (an id in the path), 400, 413, 415, 422 (a body), 422 (a query), 409,
             422 (idempotent).
         idempotent: the call takes an ``Idempotency-Key``.
+        also: a role without a rank that may call it, too.
+        path: parameters of the path that are no ids, by name, as OpenAPI writes them.
+        again: the status of the same answer when there was nothing to make: it was there already.
     """
     status, schema = response
     if schema is not None and response_example is None:
@@ -108,6 +117,8 @@ def operation(
         {"Location": _LOCATION} if status == 201 else {},
         status,
         _errors(role, bool(body or bodies), query is not None, idempotent) | frozenset(errors),
+        path,
+        again,
     )
 
     def decorate(handler: Handler) -> Handler:
@@ -115,7 +126,7 @@ def operation(
             operationId=id,
             tags=[tag],
             summary=summary,
-            description=_with_role(description, role),
+            description=_with_role(description, role, also),
             security=[] if role is None else parts.BEARER,
             parameters=[parts.IDEMPOTENCY_KEY] if idempotent else [],
             **{_EXTRA: extra},
@@ -126,7 +137,7 @@ def operation(
             described = querystring_schema(query)(described)
         if schema is not None:
             described = response_schema(schema(many=True) if many else schema, status)(described)
-        declare_role(described, role)
+        declare_role(described, role, also)
         result: Handler = described
         return result
 
@@ -151,8 +162,8 @@ def _errors(role: Role | None, body: bool, query: bool, idempotent: bool) -> fro
     return frozenset(found)
 
 
-def _with_role(description: str, role: Role | None) -> str:
-    needs = "No token is needed." if role is None else f"Needs the role *{role}*."
+def _with_role(description: str, role: Role | None, also: str | None) -> str:
+    needs = "No token is needed." if role is None else f"Needs the role *{role}*{f' or *{also}*' if also else ''}."
     return f"{description}\n\n{needs}" if description else needs
 
 
@@ -232,7 +243,8 @@ class _Document(AiohttpApiSpec):  # type: ignore[misc]  # has no types
         # Swagger UI fills examples in: who changes a thing says which one.
         example = {"example": 1} if method == "get" else {}
         described["parameters"] = [
-            {"in": "path", "name": name, "required": True, "schema": _ID, "description": "Its id."} | example
+            {"in": "path", "name": name, "required": True}
+            | extra.path.get(name, {"schema": _ID, "description": "Its id."} | example)
             for name in names
         ]
         for entry in data["schemas"]:
@@ -269,7 +281,10 @@ class _Document(AiohttpApiSpec):  # type: ignore[misc]  # has no types
         if extra.headers:
             success["headers"] = dict(extra.headers)
         statuses = sorted(extra.errors | ({404} if names else set()))
-        return {str(extra.status): success} | {str(status): parts.problem_name(status) for status in statuses}
+        found = {str(extra.status): success}
+        if extra.again is not None:
+            found[str(extra.again)] = {**success, "description": "It was there already.", "headers": {}}
+        return found | {str(status): parts.problem_name(status) for status in statuses}
 
 
 _SUCCESS: Final = {200: "Done.", 201: "Made.", 204: "Done; there is nothing to say."}

@@ -28,8 +28,9 @@ _CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 _SHAPE: Final = 422
 SIGN_IN_BYTES_MAX: Final = 4096
 """Anybody may send so much: a name and a password."""
-_COMMAS_MAX: Final = 18_000
-"""As many as the longest lists and the longest text have together; each may make a value of 100 bytes."""
+_COMMAS_MAX: Final = 50_000
+"""As many as a mailing with the longest lists, 20 conditions of 1,000 values among them, and the longest text; each may
+make a value of 100 bytes."""
 _BRACKETS_MAX: Final = 6_000
 """More than a text of nothing but brackets has; each may make a list or an object, which cost most to look through."""
 _MAY_BE_NAMED_LATER: Final = frozenset(

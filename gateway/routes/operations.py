@@ -17,7 +17,18 @@ from aiohttp import web
 from google.protobuf.descriptor_pb2 import MethodOptions
 
 from common.contract.codec import paths_in, reader_of, writer_of
-from common.contract.reader import API, Binding, Descriptor, bindings_of, field_of, has_details, sentences_of
+from common.contract.reader import (
+    API,
+    Binding,
+    Descriptor,
+    Field,
+    Kind,
+    bindings_of,
+    field_of,
+    has_details,
+    sentences_of,
+    words_of,
+)
 from common.contract.values import Json
 from gateway.document.openapi import Handler, operation
 from gateway.http.admission import Role
@@ -25,22 +36,31 @@ from gateway.http.body import read_json, read_query
 from gateway.http.engine_client import EngineClient
 from gateway.http.keys import ENGINE
 from gateway.routes.common import ID, checked, id_in_path, idempotency_key, json_answer, no_content
-from gateway.shapes import Input, Use, query_of, schema_of
+from gateway.shapes import Use, body_of, query_of, schema_of
 from mailing.v1 import (
     access_service_pb2,
     client_service_pb2,
     engine_service_pb2,
+    inbound_service_pb2,
     mailing_service_pb2,
     message_service_pb2,
+    suppression_service_pb2,
 )
 
 SERVICES: Final[Mapping[str, Descriptor]] = {
     name: service
-    for file in (client_service_pb2, mailing_service_pb2, message_service_pb2, engine_service_pb2, access_service_pb2)
+    for file in (
+        client_service_pb2,
+        mailing_service_pb2,
+        message_service_pb2,
+        engine_service_pb2,
+        access_service_pb2,
+        suppression_service_pb2,
+        inbound_service_pb2,
+    )
     for name, service in file.DESCRIPTOR.services_by_name.items()
 }
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
-_USES: Final = {"post": Use.CREATE, "put": Use.REPLACE, "patch": Use.PATCH}
 
 
 def routes_of(service: str, without: Collection[str] = ()) -> list[web.RouteDef]:
@@ -61,7 +81,15 @@ def binding_named(operation_id: str) -> Binding:
 def route_of(binding: Binding, handler: Any) -> web.RouteDef:
     """The route; ids in its path are digits, so that ``/clients/export`` is another path."""
     options = {"allow_head": False} if binding.verb == "get" else {}
-    return web.RouteDef(binding.verb.upper(), re.sub(r"\{(\w+)\}", rf"{{\1:{ID}}}", binding.path), handler, options)
+    path = binding.path if _texts_in_path(binding) else re.sub(r"\{(\w+)\}", rf"{{\1:{ID}}}", binding.path)
+    return web.RouteDef(binding.verb.upper(), path, handler, options)
+
+
+def _texts_in_path(binding: Binding) -> list[Field]:
+    """Fields in the path that are texts, and no ids."""
+    request = binding.method.input_type
+    found = [field_of(request, name) for name in binding.path_fields if "." not in name]
+    return [field for field in found if field.kind is Kind.TEXT]
 
 
 # -- the document ----------------------------------------------------------------------------------
@@ -83,10 +111,15 @@ def described(binding: Binding, **more: Any) -> Callable[[Handler], Handler]:
         "errors": rest.errors,
         "idempotent": "request_id" in method.input_type.fields_by_name,
         "query": query if query._declared_fields or not binding.body else None,
+        "also": binding.also,
+        "path": {
+            field.name: {"schema": {"type": "string"}, "description": words_of(field.full_name)}
+            for field in _texts_in_path(binding)
+        },
     }
     if binding.body and not method.client_streaming:
         arguments |= {
-            "body": _body_schema(binding),
+            "body": body_of(binding),
             "body_example": orjson.loads(rest.example) if rest.example else None,
         }
     return operation(**arguments | more)
@@ -119,12 +152,6 @@ def _answer_schema(binding: Binding) -> Any:
     return None if _is_empty(kind) else schema_of(kind, Use.DETAIL if has_details(kind) else Use.SHOWN)
 
 
-def _body_schema(binding: Binding) -> type[Input]:
-    request = binding.method.input_type
-    kind = request if binding.body == "*" else field_of(request, binding.body).message
-    return cast("type[Input]", schema_of(kind, _USES[binding.verb]))
-
-
 # -- handlers --------------------------------------------------------------------------------------
 
 
@@ -134,11 +161,12 @@ def _handler(binding: Binding) -> Callable[[web.Request], Any]:
     service, name = method.containing_service.name, method.name
     has_key = "request_id" in method.input_type.fields_by_name
     read, answer = reader_of(method.input_type), _answering(binding)
+    texts = {field.name for field in _texts_in_path(binding)}
 
     async def handle(request: web.Request) -> web.Response:
         said = read_query(request, query)
         for path in binding.path_fields:
-            said[path] = id_in_path(request, path.replace(".", "_"))
+            said[path] = request.match_info[path] if path in texts else id_in_path(request, path.replace(".", "_"))
         if has_key:
             said["request_id"] = idempotency_key(request)
         engine = request.app[ENGINE]
@@ -173,7 +201,7 @@ async def checked_request(
         asked = request_of(binding, valid, {**said, "validate_only": True})
         await engine.call(request, engine.method(method.containing_service.name, method.name), asked)
 
-    valid = await checked(_body_schema(binding), data, check if _can_only_check(method) else None)
+    valid = await checked(body_of(binding), data, check if _can_only_check(method) else None)
     return request_of(binding, valid, said)
 
 

@@ -138,6 +138,12 @@ class ObjectOf(fields.Dict):
     default_error_messages = {**_MESSAGES, "invalid": ErrorCode.NOT_OBJECT}  # noqa: RUF012 - marshmallow's
 
 
+class Anything(fields.Raw):
+    """Whatever JSON has; the engine says what may be there."""
+
+    default_error_messages = _MESSAGES
+
+
 class Keyed(fields.Dict):
     """Texts by names in a query: ``attributes.city=Omsk`` for the field ``attributes``, whose ``data_key`` ends in a
     dot. ``example_key`` is the name that the document shows."""
@@ -177,7 +183,8 @@ class ListOf(fields.List[Any]):
                     bad[index + 1] = [ErrorCode.NOT_LOOKED_AT.format()]
                     break
         if bad:
-            raise ValidationError(bad, valid_data=found)
+            # Objects are left out together: the engine would name what else is wrong with them by other places.
+            raise ValidationError(bad, valid_data=[] if isinstance(self.inner, Nested) else found)
         return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 from marshmallow import fields
@@ -18,6 +18,7 @@ from common.contract.reader import (
     Field,
     Kind,
     comment_of,
+    field_of,
     fields_of,
     keys_min_of,
     name_of,
@@ -27,6 +28,7 @@ from common.error_codes import ErrorCode, Fault
 from gateway.shapes.fields import (
     INT64_MAX,
     PAGE_SIZE_DEFAULT,
+    Anything,
     Bounds,
     Input,
     Keyed,
@@ -72,6 +74,9 @@ class Use(Enum):
         return self not in (Use.SHOWN, Use.DETAIL)
 
 
+_USES: Final = {"post": Use.CREATE, "put": Use.REPLACE, "patch": Use.PATCH}
+
+
 @cache
 def schema_of(kind: Descriptor, use: Use = Use.SHOWN) -> type[Input | Output]:
     """The schema of a message. A part that callers write whole, such as a filter, has one for all uses, but for a
@@ -108,6 +113,19 @@ def _has(field: Field, use: Use) -> bool:
     if field.is_output_only:
         return use is not Use.CREATE and use is not Use.PATCH and (use is not Use.SHOWN or not field.rules.detail)
     return True
+
+
+@cache
+def body_of(binding: Binding) -> type[Input]:
+    """The schema of a route's body: of a field of the request, or of the request without what its path says."""
+    request, use = binding.method.input_type, _USES[binding.verb]
+    if binding.body != "*":
+        return cast("type[Input]", schema_of(field_of(request, binding.body).message, use))
+    whole = cast("type[Input]", schema_of(request, use))
+    left = {name: field for name, field in whole._declared_fields.items() if name not in binding.path_fields}
+    if len(left) == len(whole._declared_fields):
+        return whole
+    return type(whole.__name__, (Input,), {**left, "Meta": whole.Meta, "__doc__": whole.__doc__})
 
 
 @cache
@@ -165,6 +183,8 @@ def _value(
         more |= {"maxProperties": field.rules.entries_max, "additionalProperties": {"oneOf": _PLAIN}}
     elif field.kind is Kind.TEXT and not is_ignored and (use.is_input or not field.rules.rewritten):
         validators += _limits(field)
+    if field.kind is Kind.VALUE:
+        more["oneOf"], options = _PLAIN, {**options, "allow_none": True}
     made: fields.Field[Any] = kind(validate=validators, metadata=more, **options)
     return made
 
@@ -177,6 +197,7 @@ _CLASSES: Final[Mapping[Kind, Any]] = {
     Kind.REAL: Real,
     Kind.FLAG: fields.Boolean,
     Kind.STRUCT: ObjectOf,
+    Kind.VALUE: Anything,
 }
 
 

@@ -43,6 +43,9 @@ _KNOWN: Final[Mapping[str, Sequence[str]]] = {
     "phone_code": (
         "код оператора", "def код", "код def", "def", "код телефона", "operator code", "phone code", "dialling code",
     ),
+    "reason": ("причина",),
+    "note": ("заметка", "комментарий", "примечание", "comment", "comments"),
+    "source": ("источник",),
     "language": ("язык", "язык клиента", "language", "lang", "locale", "локаль"),
     "attributes.name": ("имя", "имя клиента", "name", "first name", "firstname", "given name"),
     "attributes.last_name": ("фамилия", "last name", "lastname", "surname", "family name"),
@@ -94,6 +97,8 @@ class Plan(NamedTuple):
     said: Mapping[str, str] = {}
     """Fields by the columns' names, as ``parse_map`` returns them."""
     unknown: Unknown = Unknown.REFUSE
+    fields: Sequence[str] = COLUMNS
+    """What the rows are made of."""
 
 
 def parse_map(entries: Iterable[str]) -> dict[str, str]:
@@ -149,15 +154,15 @@ def columns_of(headers: Sequence[str], plan: Plan, line: int = 1) -> list[Column
     for name in plan.said:
         if name not in names:
             raise Unfit(ErrorCode.COLUMN_NOT_THERE.format(line=line, name=shown(name)))
-    fields: list[str | None] = [plan.said.get(name) or _exact(name) for name in names]
+    fields: list[str | None] = [plan.said.get(name) or _exact(name, plan.fields) for name in names]
     for at, field in _guessed(names, fields).items():
-        if field in COLUMNS or plan.unknown is not Unknown.REFUSE:
+        if field in plan.fields or (plan.unknown is not Unknown.REFUSE and is_attribute(field)):
             fields[at] = field
     _check_twice([field for field in fields if field], line)
     used = {field.removeprefix(ATTRIBUTE_PREFIX) for field in fields if field}
     columns = []
     for header, name, known in zip(headers, names, fields, strict=True):
-        field = known or _of_unknown(header, name, plan.unknown, used, line)
+        field = known or _of_unknown(header, name, plan, used, line)
         used.add(field.removeprefix(ATTRIBUTE_PREFIX))
         columns.append(Column(header, field))
     return columns
@@ -168,12 +173,12 @@ def is_reason(header: str) -> bool:
     return folded(header) in _REASONS
 
 
-def _exact(name: str) -> str | None:
+def _exact(name: str, row_fields: Sequence[str]) -> str | None:
     """The field that is called so itself; a column without a name is none."""
     if not name or is_reason(name):
         return IGNORE
     field = name.replace(" ", "_")
-    return field if field in COLUMNS or is_attribute(field) else None
+    return field if field in row_fields or is_attribute(field) else None
 
 
 def _guessed(names: Sequence[str], fields: Sequence[str | None]) -> dict[int, str]:
@@ -200,11 +205,11 @@ def _check_twice(fields: Sequence[str], line: int) -> None:
             raise Unfit(ErrorCode.COLUMN_TWICE.format(line=line, name=field))
 
 
-def _of_unknown(header: str, name: str, unknown: Unknown, used: set[str], line: int) -> str:
-    if unknown is Unknown.REFUSE:
-        columns = ", ".join(COLUMNS)
+def _of_unknown(header: str, name: str, plan: Plan, used: set[str], line: int) -> str:
+    if plan.unknown is Unknown.REFUSE:
+        columns = ", ".join(plan.fields)
         raise Unfit(ErrorCode.COLUMN_UNKNOWN.format(line=line, name=shown(header.strip()), columns=columns))
-    return IGNORE if unknown is Unknown.IGNORE else ATTRIBUTE_PREFIX + attribute_name(name, used | _NO_ATTRIBUTES)
+    return IGNORE if plan.unknown is Unknown.IGNORE else ATTRIBUTE_PREFIX + attribute_name(name, used | _NO_ATTRIBUTES)
 
 
 def attribute_name(name: str, taken: Iterable[str] = ()) -> str:

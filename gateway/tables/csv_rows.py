@@ -61,7 +61,7 @@ class RowReader:
         """
         self._format, self._plan = format, plan
         self._lines = LineReader("utf-8" if format == "sheet" else encoding)
-        self._misread = _Misread()
+        self._misread = _Misread(plan.fields)
         self._rows: _Rows | None = None
         self._separator: str | None = None  # told by Excel's own first line, "sep=;"
 
@@ -142,7 +142,7 @@ class RowReader:
             self._rows = SheetRows(self._plan)
             return self._rows.take(line)
         if self._format == "ndjson" or (self._format == "auto" and start.startswith("{")):
-            self._rows = JsonRows()
+            self._rows = JsonRows(self._plan)
             return self._rows.take(line)
         if start.startswith("["):
             raise UnreadableInput(ErrorCode.FILE_ARRAY.format())
@@ -164,12 +164,13 @@ def read_rows(chunks: Iterable[bytes], format: Format = "auto") -> Iterator[Item
 class _Misread:
     """Rows of a file that was taken for Windows-1251: those that look as if it were not become errors."""
 
-    def __init__(self) -> None:
+    def __init__(self, row_fields: Sequence[str]) -> None:
+        self._fields = row_fields
         self._looking_wrong = self._looking_right = 0
 
     def sifted(self, items: Sequence[Item]) -> list[Item]:
         """Once most rows look wrong, the file is in another encoding, and none with such letters is believed."""
-        found = [_wrong_cell(item) if isinstance(item, ImportRow) else None for item in items]
+        found = [_wrong_cell(item, self._fields) if isinstance(item, ImportRow) else None for item in items]
         self._looking_wrong += sum(bool(each and each[1]) for each in found)
         self._looking_right += sum(bool(each and not each[1]) for each in found)
         is_doubted = self._looking_wrong > self._looking_right
@@ -179,10 +180,10 @@ class _Misread:
         ]
 
 
-def _wrong_cell(row: ImportRow) -> tuple[str, str] | None:
+def _wrong_cell(row: ImportRow, row_fields: Sequence[str]) -> tuple[str, str] | None:
     """A column with letters beyond ASCII, and the word in it that looks wrong, or ""; None: there is no such column."""
     found = None
-    for name, text in zip(COLUMNS, row.cells, strict=True):
+    for name, text in zip(row_fields, row.cells, strict=True):
         if text and not text.isascii():
             word = misread(text[:_MAX_JUDGED])
             if word:

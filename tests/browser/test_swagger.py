@@ -90,7 +90,7 @@ async def test_every_body_s_example_is_executed_twice_and_does_no_harm(tmp_path:
             watched.expected_statuses |= {401, 404, 409, 422}
             await authorize(watched.page, session)
             document = await watched.page.evaluate("ui.specSelectors.specJson().toJS()")
-            ids: dict[str, int] = {}
+            ids: dict[str, int | str] = {}
             for method, path, operation in operations(document):
                 if "requestBody" in operation:
                     ids |= await press_twice(watched.page, method, path, operation, ids)
@@ -99,8 +99,8 @@ async def test_every_body_s_example_is_executed_twice_and_does_no_harm(tmp_path:
 
 
 async def press_twice(
-    page: Page, method: str, path: str, operation: dict[str, Any], ids: dict[str, int]
-) -> dict[str, int]:
+    page: Page, method: str, path: str, operation: dict[str, Any], ids: dict[str, int | str]
+) -> dict[str, int | str]:
     """Execute it twice as the page shows it; give the id of what was made."""
     block = await open_operation(page, method, path)
     for each in operation["parameters"]:

@@ -175,6 +175,12 @@ class Clients(client_service_pb2_grpc.ClientServiceServicer):
     async def GetClient(self, request: Any, context: Any) -> Any:
         return await self.script.take(request, context, _client(request.client_id))
 
+    async def EraseClient(self, request: Any, context: Any) -> Any:
+        answer = client_service_pb2.EraseClientResponse(
+            messages_removed=1, messages_kept=2, suppressed=request.suppress
+        )
+        return await self.script.take(request, context, answer)
+
     async def ListClientFacets(self, request: Any, context: Any) -> Any:
         answer = client_service_pb2.ListClientFacetsResponse(client_count=2)
         answer.tags.add(value="vip", client_count=2)

@@ -28,7 +28,7 @@ from engine.domain.audience import AttributeCondition, AttributeOp, AudienceFilt
 def test_a_client_must_be_in_both_lists_and_an_empty_one_does_not_restrict(
     tags: tuple[str, ...], codes: tuple[str, ...], tag: str, code: str, expected: bool
 ) -> None:
-    assert AudienceFilter(tags, codes).matches(Candidate(1, tag, code)) is expected
+    assert any(AudienceFilter(tags, codes).among([Candidate(1, tag, code)])) is expected
 
 
 def test_nobody_with_an_excluded_tag_and_only_those_who_are_named() -> None:
@@ -62,7 +62,7 @@ def test_what_an_attribute_must_be_like(op: AttributeOp, values: list[Any], thos
     found = []
     for value in (None, 5, 5.5, "5", "10", "", "Я", True, False, -1):
         attributes = {} if value is None else {"a": value}
-        if AudienceFilter(attributes=(condition,)).matches(Candidate(1, "", "916", attributes)):
+        if any(AudienceFilter(attributes=(condition,)).among([Candidate(1, "", "916", attributes)])):
             found.append(value)
     assert list(map(repr, found)) == list(map(repr, those_who_match))
 
@@ -72,3 +72,38 @@ def test_a_candidate_is_made_of_a_client_as_it_is_stored() -> None:
         tag, phone_code, attributes = "new", "916", '{"city":"Омск"}'
 
     assert Candidate.of(7, Stored()) == Candidate(7, "new", "916", attributes_of(Stored.attributes))
+
+
+@pytest.mark.parametrize(
+    ("name", "op", "values", "expected"),
+    [
+        ("city", ANY, ["x", 1, True], []),
+        ("city", ANY, [], [("values", "NEEDS_VALUES")]),
+        ("city", NONE, [], [("values", "NEEDS_VALUES")]),
+        ("city", LEAST, [], [("values", "NEEDS_ONE_VALUE")]),
+        ("city", MOST, [1, 2], [("values", "NEEDS_ONE_VALUE")]),
+        ("city", MOST, [True], [("values[0]", "NO_ORDER")]),
+        ("city", LEAST, [1], []),
+        ("city", SET, [], []),
+        ("city", UNSET, [1], [("values", "NEEDS_NO_VALUES")]),
+        ("tag", SET, [1], [("name", "RESERVED_NAME"), ("values", "NEEDS_NO_VALUES")]),
+        (
+            "City",
+            ANY,
+            [None, []],
+            [("name", "BAD_ATTRIBUTE_NAME"), ("values[0]", "NULL"), ("values[1]", "NOT_ATTRIBUTE")],
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_condition(
+    name: str, op: AttributeOp, values: list[Any], expected: list[tuple[str, str]]
+) -> None:
+    found = AttributeCondition(name, op).errors(values)
+    assert [(error.field, error.fault.code) for error in found] == expected
+
+
+def test_entries_of_lists_count_once() -> None:
+    one, two = AttributeCondition("a", SET), AttributeCondition("b", SET)
+    filter = AudienceFilter(("a", "a"), ("1", "1"), ("b", "b"), (one, two, one), (2, 1, 2))
+    assert filter.distinct() == AudienceFilter(("a",), ("1",), ("b",), (one, two), (2, 1))
+    assert filter.names == ("a", "b")

@@ -13,10 +13,14 @@ from tests.gateway.rig import API, Gateway
 
 MAKING: Final = {"createClient": "client_id", "createMailing": "mailing_id", "createAccount": "account_id"}
 """These come first: what they make is what the changing operations are tried on, whose examples name no id."""
+NUMBERED: Final = "createSuppression"
+"""What it makes has no id: its number stands in the path."""
 LAST: Final = (
     "cancelMailing",
     "deleteMailing",
     "deleteClient",
+    "eraseClient",
+    "deleteSuppression",
     "revokeAccount",
     "revokeToken",
     "changePassword",
@@ -30,7 +34,11 @@ NOT_TWICE: Final = {
     # A name and a password that are right are nobody else's business.
     "signIn": (401, 401),
     "changePassword": (422, 422),
+    # It is on the list by then.
+    "createSuppression": (201, 200),
     # It is gone.
+    "eraseClient": (404, 404),
+    "deleteSuppression": (204, 404),
     "deleteClient": (204, 404),
     "deleteMailing": (204, 404),
     "signOut": (204, 401),
@@ -42,7 +50,7 @@ PASSWORD: Final = "a password of the tests"
 
 def order(operation: dict[str, Any]) -> int:
     name = operation["operationId"]
-    return LAST.index(name) + 100 if name in LAST else -1 if name in MAKING or name == "createToken" else 0
+    return LAST.index(name) + 100 if name in LAST else -1 if name in (*MAKING, NUMBERED, "createToken") else 0
 
 
 def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
@@ -95,10 +103,12 @@ async def world(gateway: Gateway) -> list[Any]:
     return [*found, *(engine[name] for name in ("workers", "rate_limit", "sending"))]
 
 
-def noted(name: str, answer: dict[str, Any]) -> dict[str, int]:
+def noted(name: str, answer: dict[str, Any]) -> dict[str, int | str]:
     """The id of what an operation has made, by what paths call it."""
     if name == "createToken":
         return {"token_id": answer["token"]["id"]}
+    if name == NUMBERED:
+        return {"phone_number": answer["phone_number"]}
     return {MAKING[name]: answer["id"]} if name in MAKING else {}
 
 

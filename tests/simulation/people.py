@@ -11,15 +11,17 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import Conflict, NotFound, ReadOnly
 from engine.domain.validate import ClientInput, MailingInput
 from engine.ports import StoreUnavailable
-from engine.store.rows import Actor, ClientChange
+from engine.store.client_rows import ClientChange
+from engine.store.mailing_rows import filter_of
+from engine.store.rows import Actor
+from tests.simulation.history import NEVER_US
 from tests.simulation.knobs import draw_local_hours
-from tests.simulation.life import NEVER_US, SECOND_US, TAGS, Client, Mailing
+from tests.simulation.life import SECOND_US, TAGS, Client, Mailing
+from tests.simulation.stop_list import change
 
 if TYPE_CHECKING:
     from tests.simulation.many import Engine, ManyLife
@@ -46,12 +48,15 @@ class People:
         self._next_phone = 79160000000
         self._taken: set[int] = set()
         """Clients (ids) and mailings (negative ids) that somebody is at."""
+        self._at_list: set[int] = set()
+        """Numbers that somebody puts on the stop list or takes off."""
         self._tasks: list[asyncio.Task[None]] = []
         self._acts: list[tuple[float, Callable[[], Act | None]]] = [
             (3, self._import_clients),
             (2, self._create_client),
             (4, self._edit_client),
             (2, self._delete_client),
+            (3, self._suppress),
             (1, self._edit_batch),
             (1, self._delete_batch),
             (3, self._pause),
@@ -86,7 +91,14 @@ class People:
                 return
             client = self._life.clients.get(claim.client_id)
             mailing = next((one for one in self._life.mailings if one.stored_id == claim.mailing_id), None)
-            act = self._pause(mailing) if self._random.random() < 0.6 else self._edit_client(client)
+            dice = self._random.random()
+            act = (
+                self._pause(mailing)
+                if dice < 0.4
+                else self._edit_client(client)
+                if dice < 0.7
+                else self._suppress(client)
+            )
             if act is not None:
                 self._start(act)
 
@@ -197,6 +209,22 @@ class People:
             await engine.store.update_client(id, lambda _: given, by=Actor(), now_us=engine.clock.now_us())
             await _tell(engine, [id])
             self._end_edits(edits)
+
+        return act
+
+    def _suppress(self, client: Client | None = None) -> Act | None:
+        """Put a client's number on the stop list, or take it off."""
+        found = self._free_clients(1) if client is None or not self._is_free(client) else [client]
+        if not found or (number := found[0].given.phone_number) in self._at_list:
+            return None
+        self._at_list.add(number)
+        is_listed, stop_list = self._life.stop_list.draw(self._random, number), self._life.stop_list
+
+        async def act(engine: Engine) -> None:
+            stop_list.asked(number, is_listed, self._life.clock.now_us())
+            await _tell(engine, await change(engine.store, number, is_listed, engine.clock.now_us()))
+            stop_list.returned(number, self._life.clock.now_us())
+            self._at_list.discard(number)
 
         return act
 
@@ -376,9 +404,8 @@ class People:
             row = stored.get(mailing.id)
             mailing.is_gone = row is None
             if row is not None:
-                tags, codes = (tuple(orjson.loads(row[name])) for name in ("filter_tags", "filter_phone_codes"))
                 mailing.stored_id, mailing.cancelled_us = row["id"], row["cancelled_us"]
-                mailing.asked = replace(mailing.asked, filter=AudienceFilter(tags, codes))
+                mailing.asked = replace(mailing.asked, filter=filter_of(row["audience_filter"]))
 
 
 def _phone(given: ClientInput) -> int:

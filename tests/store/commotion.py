@@ -14,8 +14,8 @@ from engine.domain.message import Event
 from engine.domain.validate import MailingInput
 from engine.ports import Claim
 from engine.store import Store
+from engine.store.client_rows import ClientChange
 from engine.store.database import Tx
-from engine.store.rows import ClientChange
 from tests.store.world import (
     BY,
     END,

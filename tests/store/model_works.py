@@ -12,7 +12,8 @@ from engine.domain.audience import AudienceFilter
 from engine.domain.message import Event
 from engine.ports import Claim
 from engine.store import Store
-from engine.store.rows import ClientChange, ClientRow, Created, ImportResult
+from engine.store.client_rows import ClientChange, ClientRow, ImportResult
+from engine.store.rows import Created
 from engine.store.suppressions import Suppressed, SuppressedMany
 from tests.store.interleaving import Verb
 from tests.store.world import (

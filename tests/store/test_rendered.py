@@ -12,8 +12,9 @@ from engine.domain.message import Event, Reason, Status
 from engine.domain.template import template_of
 from engine.person import Person, kept
 from engine.ports import Claim, Record
+from engine.store.client_rows import ClientRow
 from engine.store.database import Tx
-from engine.store.rows import ClientRow, Counts
+from engine.store.rows import Counts
 from engine.store.store import Store
 from tests.store.world import (
     BY,

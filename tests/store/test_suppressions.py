@@ -14,8 +14,9 @@ from engine.domain.message import Event, Reason, Status
 from engine.domain.suppression import SuppressionReason
 from engine.ports import Claim
 from engine.store import Store
+from engine.store.client_rows import ClientQuery
 from engine.store.database import Lane, Tx, Work
-from engine.store.rows import AuditQuery, ClientQuery, Counts, Page, RequestKey
+from engine.store.rows import AuditQuery, Counts, Page, RequestKey
 from engine.store.suppression_rows import SuppressionQuery
 from tests.store.conftest import Opener
 from tests.store.world import (
@@ -286,7 +287,9 @@ async def test_erasing_a_client_tells_what_went_and_what_stays(store: Store, sup
     (missed,) = await claim(store, made[1], owner)
     await record(store, owner, [missed], Event.MISS, due_us=NOW)
     (held,) = await claim(store, made[2], owner)
-    erased = await store.erase_client(client_id, suppress=suppressing, by=BY, now_us=NOW)
+    key = RequestKey("a", "EraseClient", "1")
+    erased = await store.erase_client(client_id, suppress=suppressing, by=BY, now_us=NOW, request=key)
+    assert await store.erase_client(client_id, suppress=suppressing, by=BY, now_us=END, request=key) == erased
     assert (erased.removed, erased.kept, erased.in_hand, erased.is_suppressed) == (1, 2, 1, suppressing)
     await release(store, owner, [held])
     assert [len(await messages(store, each)) for each in made] == [1, 1, 0, 0]

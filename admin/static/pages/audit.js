@@ -3,8 +3,9 @@ import { list } from "../api.js";
 import { known, t } from "../i18n.js";
 import { Fragment, h, Link, useId, useState } from "../kit/lib.js";
 import { Pager, useExistingPage } from "../kit/pager.js";
-import { Button, Card, Facts, Loading, PageTitle, Scroll, Time, Trouble } from "../kit/parts.js";
+import { Button, Card, Facts, Loading, PageTitle, Time, Trouble } from "../kit/parts.js";
 import { usePoll } from "../kit/poll.js";
+import { Scroll } from "../kit/scroll.js";
 import { Filters, filterOf, useAuditQuery } from "./audit/filters.js";
 import { actorOf, objectOf, placeOf, rowsOf } from "./audit/words.js";
 

@@ -26,12 +26,27 @@ from gateway.http.problems import of_rpc
 from gateway.settings import Settings
 from gateway.shapes import Use, schema_of
 from gateway.tables.workbook import WORKBOOK_TYPE
-from mailing.v1 import access_service_pb2, client_service_pb2, engine_service_pb2, mailing_service_pb2
+from mailing.v1 import (
+    access_service_pb2,
+    client_service_pb2,
+    engine_service_pb2,
+    inbound_service_pb2,
+    mailing_service_pb2,
+    suppression_service_pb2,
+)
 from mailing.v1 import message_service_pb2 as messages
 from mailing.v1.client_pb2 import Client
 
 API = "/api/v1"
-SERVICES = [client_service_pb2, mailing_service_pb2, messages, engine_service_pb2, access_service_pb2]
+SERVICES = [
+    client_service_pb2,
+    mailing_service_pb2,
+    messages,
+    engine_service_pb2,
+    access_service_pb2,
+    suppression_service_pb2,
+    inbound_service_pb2,
+]
 
 
 @pytest.fixture
@@ -102,7 +117,7 @@ PANEL_ONLY = {"skip", "order_by", "phone_contains", "timeline_points_max"}
 """Fields of requests that REST does without: they are for the admin panel, which shows page numbers and searches as one
 types, and speaks gRPC; REST turns pages by tokens (docs/behaviour.md, section 5)."""
 
-STREAMED = {"page_size"}
+STREAMED = {"page_size", "with_attribute_names"}
 """Of an export: how the rows are cut into messages is no matter of REST's."""
 
 
@@ -172,6 +187,7 @@ def test_posts_take_a_key(document: dict[str, Any]) -> None:
     assert without <= {
         f"{API}/mailings/preview",
         f"{API}/session",
+        f"{API}/inbound",
         f"{API}/accounts/{{account_id}}/revoke",
         f"{API}/tokens/{{token_id}}/revoke",
     }

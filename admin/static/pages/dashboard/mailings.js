@@ -2,7 +2,8 @@
 import { may } from "../../api.js";
 import { fromNow, momentOrClock, speed, t } from "../../i18n.js";
 import { h, Link, useState } from "../../kit/lib.js";
-import { Button, Card, Progress } from "../../kit/parts.js";
+import { Button, Card } from "../../kit/parts.js";
+import { Progress } from "../../kit/progress.js";
 import { beginning } from "../../kit/words.js";
 import { heldWords, StandingChip, standingOf } from "../mailings/standing.js";
 

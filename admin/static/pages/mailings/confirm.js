@@ -2,8 +2,7 @@
 import { moment, number, said, t } from "../../i18n.js";
 import { Input } from "../../kit/fields.js";
 import { h, useState } from "../../kit/lib.js";
-import { Button, Dialog, Facts, Loading, Notice, Trouble } from "../../kit/parts.js";
-import { usePoll } from "../../kit/poll.js";
+import { Button, Dialog, Facts, Notice } from "../../kit/parts.js";
 import { Night } from "./night.js";
 import { Audience, Bubble, clientsWords } from "./parts.js";
 import { beginsNow, submitWords } from "./submit.js";
@@ -11,13 +10,11 @@ import { beginsNow, submitWords } from "./submit.js";
 /** For more clients than this the number is to be typed: MAILING_CONFIRM_ABOVE. */
 const CONFIRM_ABOVE = Number(document.body.dataset.confirmAbove);
 
-/** `ask(signal)`: the preview of these values; `onAnswer(yes)`. `isNew`: it is registered, and not changed. */
-export function Confirm({ values, ask, isNew, onAnswer }) {
-  // Once: the number must not move while somebody types it.
-  const { data: preview, error, reload } = usePoll(ask, 0);
+/** `preview`: the engine's, of these values; `onAnswer(yes)`. `isNew`: it is registered, and not changed. */
+export function Confirm({ values, preview, isNew, onAnswer }) {
   const [typed, setTyped] = useState("");
   const no = () => onAnswer(false);
-  const isTyped = preview && (preview.audience <= CONFIRM_ABOVE || digits(typed) === String(preview.audience));
+  const isTyped = preview.audience <= CONFIRM_ABOVE || digits(typed) === String(preview.audience);
   const title = isNew ? (beginsNow(values, preview) ? "title_send" : "title_schedule") : "title_save";
   const actions = [
     h(Button, { key: "no", onClick: no }, t("mailings.confirm.back")),
@@ -30,9 +27,8 @@ export function Confirm({ values, ask, isNew, onAnswer }) {
   return h(
     Dialog,
     { title: t(`mailings.confirm.${title}`), onClose: no, actions, wide: true },
-    h(Trouble, { error, reload, aside: true }),
-    preview ? h(Outcome, { values, preview }) : !error && h(Loading),
-    preview?.audience > CONFIRM_ABOVE && h(Typed, { count: preview.audience, typed, setTyped, isTyped }),
+    h(Outcome, { values, preview }),
+    preview.audience > CONFIRM_ABOVE && h(Typed, { count: preview.audience, typed, setTyped, isTyped }),
   );
 }
 

@@ -97,16 +97,17 @@ function Editing({ found }) {
 function Form({ values, save, ...rest }) {
   const { isNew, mailing } = rest;
   const [record] = useState(() => keptValues() ?? values);
-  const [asking, setAsking] = useState(null); // {given, answer(yes)}
-  const confirmed = (given) =>
-    isNew || JSON.stringify(given.filter) !== JSON.stringify(values.filter)
-      ? new Promise((answer) => setAsking({ given, answer })).finally(() => setAsking(null))
-      : true;
+  const [asking, setAsking] = useState(null); // {given, preview, answer(yes)}
+  const confirmed = async (given) => {
+    if (!isNew && JSON.stringify(given.filter) === JSON.stringify(values.filter)) return true;
+    const preview = await askPreview(given, mailing?.id);
+    return new Promise((answer) => setAsking({ given, preview, answer })).finally(() => setAsking(null));
+  };
   const submit = async (given) => {
     const problems = problemsOf(given);
     if (Object.keys(problems).length) return { ...problems, root: { server: t("mailings.form.bad") } };
-    if (!(await confirmed(given))) return NOT_YET;
     try {
+      if (!(await confirmed(given))) return NOT_YET;
       await save(given);
       return undefined;
     } catch (error) {
@@ -126,13 +127,7 @@ function Form({ values, save, ...rest }) {
       disableInvalidFormNotification: true,
     },
     h(Parts, rest),
-    asking &&
-      h(Confirm, {
-        values: asking.given,
-        ask: (signal) => askPreview(asking.given, mailing?.id, signal),
-        isNew,
-        onAnswer: asking.answer,
-      }),
+    asking && h(Confirm, { values: asking.given, preview: asking.preview, isNew, onAnswer: asking.answer }),
   );
 }
 

@@ -80,6 +80,8 @@ function Numbers({ values, preview, isEdit }) {
       " ",
       h("span", { className: "muted" }, isEdit ? t("mailings.preview.unsent") : reach(values.filter)),
     ),
+    preview.suppressed > 0 &&
+      h("p", { className: "muted" }, t("mailings.preview.suppressed", { smart_count: preview.suppressed })),
     h(Facts, {
       rows: [
         fact("each", segments ? `${segmentsWords(segments)} · ${t(`mailings.encoding.${preview.encoding}`)}` : "—"),

@@ -13,8 +13,9 @@ import {
   timeZone,
 } from "../../i18n.js";
 import { h, Link, useEffect, useParams, useState } from "../../kit/lib.js";
-import { Card, Chip, Facts, Loading, Notice, PageTitle, Progress, Stat, Time } from "../../kit/parts.js";
+import { Card, Chip, Facts, Loading, Notice, PageTitle, Stat, Time } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
+import { Progress } from "../../kit/progress.js";
 import { MessagesLink } from "../../kit/words.js";
 import { Actions } from "./actions.js";
 import { Breakdown, Reasons, Technical, Timeline } from "./charts.js";

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 from tortoise import BaseDBAsyncClient
 
-_REASONS = {
+_CHECKS = {
     "sqlite": """
 PRAGMA writable_schema = ON;
 UPDATE sqlite_master SET sql = replace(sql, 'reason BETWEEN 1 AND {old}', 'reason BETWEEN 1 AND {new}')
     WHERE type = 'table' AND name = 'message';
+UPDATE sqlite_master SET sql = replace(sql, 'role BETWEEN 1 AND {old_role}', 'role BETWEEN 1 AND {new_role}')
+    WHERE type = 'table' AND name = 'api_token';
 PRAGMA writable_schema = RESET;
 """,
     "postgres": """
 ALTER TABLE message DROP CONSTRAINT message_reason_check;
 ALTER TABLE message ADD CONSTRAINT message_reason_check CHECK (reason BETWEEN 1 AND {new});
+ALTER TABLE api_token DROP CONSTRAINT api_token_role_check;
+ALTER TABLE api_token ADD CONSTRAINT api_token_role_check CHECK (role BETWEEN 1 AND {new_role});
 """,
 }
 _IDS = {
@@ -48,8 +52,9 @@ ALTER TABLE mailing DROP COLUMN filter_phone_codes;
 
 ALTER TABLE mailing_counters ADD COLUMN suppressed BIGINT NOT NULL DEFAULT 0 CHECK (suppressed >= 0);
 ALTER TABLE mailing_counters ADD COLUMN incomplete BIGINT NOT NULL DEFAULT 0 CHECK (incomplete >= 0);
-{reasons}
+{checks}
 ALTER TABLE message ADD COLUMN rendered TEXT;
+ALTER TABLE message ADD COLUMN client_was TEXT;
 
 CREATE TABLE suppression (
     id {id},
@@ -59,12 +64,22 @@ CREATE TABLE suppression (
     source VARCHAR(64) NOT NULL,
     create_us BIGINT NOT NULL
 );
+
+CREATE TABLE past_stat (
+    id {id},
+    kind VARCHAR(32) NOT NULL,
+    key BIGINT NOT NULL,
+    count BIGINT NOT NULL,
+    UNIQUE (kind, key)
+);
 """
 
 _REMOVE = """
+DROP TABLE past_stat;
 DROP TABLE suppression;
+ALTER TABLE message DROP COLUMN client_was;
 ALTER TABLE message DROP COLUMN rendered;
-{reasons}
+{checks}
 ALTER TABLE mailing_counters DROP COLUMN incomplete;
 ALTER TABLE mailing_counters DROP COLUMN suppressed;
 ALTER TABLE mailing ADD COLUMN filter_tags TEXT NOT NULL DEFAULT '[]';
@@ -81,10 +96,12 @@ ALTER TABLE client DROP COLUMN attributes;
 async def upgrade(db: BaseDBAsyncClient) -> str:
     """The statements that add them."""
     kind = db.capabilities.dialect
-    return _SCHEMA.format(id=_IDS[kind], json=_JSON[kind], reasons=_REASONS[kind].format(old=4, new=6))
+    return _SCHEMA.format(
+        id=_IDS[kind], json=_JSON[kind], checks=_CHECKS[kind].format(old=4, new=6, old_role=3, new_role=4)
+    )
 
 
 async def downgrade(db: BaseDBAsyncClient) -> str:
     """The statements that remove them. They fail where a message has one of the new reasons."""
     kind = db.capabilities.dialect
-    return _REMOVE.format(lists=_LISTS[kind], reasons=_REASONS[kind].format(old=6, new=4))
+    return _REMOVE.format(lists=_LISTS[kind], checks=_CHECKS[kind].format(old=6, new=4, old_role=4, new_role=3))
