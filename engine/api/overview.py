@@ -16,6 +16,7 @@ from engine.api.convert_stats import (
     latency_message,
     point_message,
     progress,
+    reasons_message,
     timeline_rate,
 )
 from engine.api.fresh import Fresh
@@ -74,6 +75,7 @@ class OverviewReader:
             mailings=briefs,
             mailings_total=found.open,
             message_counts=counts_message(found.counts),
+            reasons=reasons_message(found.counts),
             last_hour=map(point_message, _whole(last_hour, hour_us, _MINUTE_US, _MINUTES)),
             last_day=map(point_message, _whole(last_day, day_us, _HOUR_US, _HOURS)),
             provider=_provider(calls, engine),

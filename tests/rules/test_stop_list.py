@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mailing.v1 import message_pb2
+from mailing.v1 import engine_service_pb2, message_pb2
 from scripts.sandbox import Sandbox
 from tests.gateway.rig import Gateway, serving
 from tests.rules.arrivals import all_messages, now_us
@@ -63,6 +63,8 @@ async def sends_while_numbers_are_listed(gateways: list[Gateway], sandboxes: lis
     assert suppressed <= listed_us.keys()
     assert {reason for number, reason in ended.items() if number not in suppressed} == {SENT}
     assert (await reasons(gateways[0], mailing.id))["suppressed"] == len(suppressed)
+    overview = await one.engine.GetOverview(engine_service_pb2.GetOverviewRequest())
+    assert overview.reasons.suppressed == len(suppressed)
     assert await one.service.store.check() == []
 
 

@@ -443,6 +443,7 @@ COMMENTS: dict[str, str] = {
     "mailing.v1.Overview.engine": "How the engine that answers is doing.",
     "mailing.v1.Overview.warnings": "What needs a person, the most urgent first.",
     "mailing.v1.Overview.rate_per_second": "Messages that became final, a second, over the last half minute or so, of all mailings.",
+    "mailing.v1.Overview.reasons": "Messages that are not sent, by why, of all mailings.",
     "mailing.v1.MailingBrief": "A mailing on the dashboard.",
     "mailing.v1.MailingBrief.mailing_id": "The mailing's id.",
     "mailing.v1.MailingBrief.text": "The first 80 characters of its text.",

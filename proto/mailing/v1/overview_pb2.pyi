@@ -83,6 +83,7 @@ class Overview(_message.Message):
     ENGINE_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     RATE_PER_SECOND_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
     mailings_total: _builtins.int
     """How many mailings are sending, paused or scheduled in all."""
     rate_per_second: _builtins.float
@@ -124,6 +125,10 @@ class Overview(_message.Message):
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Warning]:
         """What needs a person, the most urgent first."""
 
+    @_builtins.property
+    def reasons(self) -> _mailing_stats_pb2.ReasonCounts:
+        """Messages that are not sent, by why, of all mailings."""
+
     def __init__(
         self,
         *,
@@ -137,10 +142,11 @@ class Overview(_message.Message):
         engine: _engine_pb2.EngineStatus | None = ...,
         warnings: _abc.Iterable[Global___Warning] | None = ...,
         rate_per_second: _builtins.float = ...,
+        reasons: _mailing_stats_pb2.ReasonCounts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "message_counts", b"message_counts", "provider", b"provider", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "message_counts", b"message_counts", "provider", b"provider", "reasons", b"reasons", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "last_day", b"last_day", "last_hour", b"last_hour", "mailings", b"mailings", "mailings_total", b"mailings_total", "message_counts", b"message_counts", "provider", b"provider", "rate_per_second", b"rate_per_second", "time", b"time", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "last_day", b"last_day", "last_hour", b"last_hour", "mailings", b"mailings", "mailings_total", b"mailings_total", "message_counts", b"message_counts", "provider", b"provider", "rate_per_second", b"rate_per_second", "reasons", b"reasons", "time", b"time", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
