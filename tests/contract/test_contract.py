@@ -87,7 +87,7 @@ REPEATABLE = {
 }
 """Methods with a request id beside the creates."""
 
-VALIDATE_ONLY = {"ImportClients", "CreateClient", "UpdateClient", "CreateMailing", "UpdateMailing"}
+VALIDATE_ONLY = {"CreateSuppression", "ImportClients", "CreateClient", "UpdateClient", "CreateMailing", "UpdateMailing"}
 
 OPEN = {"SignIn"}
 """Methods that need no token."""

@@ -92,6 +92,8 @@ async def test_the_list_is_kept_whatever_happens_to_clients(tmp_path: Path) -> N
         first = await put(gateway, 0, reason="opt_out", note="asked by phone")
         again = await put(gateway, 0, reason="complaint")
         assert (first.status, again.status, again.json) == (201, 200, first.json)
+        bad = await gateway.post("/suppressions", {"phone_number": "1", "reason": "x", "note": "a" * 501})
+        assert sorted(bad.bad) == ["/note", "/phone_number", "/reason"]
         entry = first.json
         assert entry | {"create_time": ""} == {
             "phone_number": str(FIRST),

@@ -711,6 +711,7 @@ COMMENTS: dict[str, str] = {
     "mailing.v1.CreateSuppressionRequest": "Asks for a number to be put on the stop list.",
     "mailing.v1.CreateSuppressionRequest.suppression": "The entry; `create_time` is ignored.",
     "mailing.v1.CreateSuppressionRequest.request_id": "Makes a repeat safe (AIP-155): see `CreateClientRequest.request_id`. Without it a repeat does no harm either.",
+    "mailing.v1.CreateSuppressionRequest.validate_only": "Only check (AIP-163): the answer is what it would be, and nothing is stored.",
     "mailing.v1.CreateSuppressionResponse": "What putting a number on the stop list has done.",
     "mailing.v1.CreateSuppressionResponse.suppression": "The entry: the first one, when the number was on the list already.",
     "mailing.v1.CreateSuppressionResponse.created": "Whether it is new on the list.",
