@@ -102,7 +102,7 @@ function Filters({ query, change }) {
   };
   return h(
     "div",
-    { className: "client-filters", role: "search", "aria-label": t("clients.filters") },
+    { className: "client-filters", role: "search", "aria-label": t("stop.filters") },
     h(Search, {
       label: t("clients.search"),
       inputMode: "tel",
@@ -116,7 +116,7 @@ function Filters({ query, change }) {
       value: query.reason,
       onChange: (reason) => change({ reason }),
       options: [
-        { value: "", label: t("clients.any") },
+        { value: "", label: t("stop.any") },
         ...REASONS.map((reason) => ({ value: reason, label: reasonWords(reason) })),
       ],
     }),
@@ -147,7 +147,7 @@ function Rows({ rows, query, change, stale, reload }) {
           ["note", "source", "added"].map((key) =>
             h("th", { key, scope: "col", className: "wide-only" }, t(`stop.${key}`)),
           ),
-          h("th", { scope: "col" }, t("stop.take_off")),
+          may("suppressions.delete") && h("th", { scope: "col" }, t("stop.take_off")),
         ),
       ),
       h(
@@ -173,5 +173,5 @@ const Row = ({ row, reload }) =>
     h("td", { className: "wide-only" }, row.note || h("span", { className: "muted" }, "—")),
     h("td", { className: "wide-only" }, sourceWords(row.source)),
     h("td", { className: "wide-only" }, h(Time, { value: row.create_time })),
-    h("td", null, may("suppressions.delete") && h(TakeOff, { phone: row.phone_number, onDone: reload })),
+    may("suppressions.delete") && h("td", null, h(TakeOff, { phone: row.phone_number, onDone: reload })),
   );

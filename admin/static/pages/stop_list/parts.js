@@ -12,7 +12,7 @@ export const reasonWords = (reason) => t(`stop.reason.${reason}`);
 /** What put the number there; of what is not known here, its own word. */
 export const sourceWords = (source) => known(`stop.source.${source}`) ?? source;
 
-export function TakeOff({ phone, onDone }) {
+export function TakeOff({ phone, onDone, label = t("stop.take_off") }) {
   const notify = useNotify();
   const remove = async () => {
     await dataProvider.delete("suppressions", { id: phone });
@@ -21,7 +21,7 @@ export function TakeOff({ phone, onDone }) {
   };
   return h(
     ConfirmButton,
-    { label: t("stop.take_off"), question: t("stop.take_off_question", { phone: readable(phone) }), onConfirm: remove },
+    { label, question: t("stop.take_off_question", { phone: readable(phone) }), onConfirm: remove },
     h("p", null, t("stop.take_off_words")),
   );
 }
@@ -46,6 +46,6 @@ export function StopListed({ phone }) {
     );
   return [
     h(Chip, { key: "listed", tone: "bad", title: entry.note }, `${t("stop.listed")}: ${reasonWords(entry.reason)}`),
-    may("suppressions.delete") && h(TakeOff, { key: "off", phone, onDone: reload }),
+    may("suppressions.delete") && h(TakeOff, { key: "off", phone, onDone: reload, label: t("stop.take_off_list") }),
   ];
 }
