@@ -24,6 +24,8 @@ INVARIANT. Whatever the provider, the store and `kill -9` do, and whatever peopl
 
  18  once a number is on the stop list no call to it begins until somebody asks to take it off; nobody else's message
      is suppressed
+ 19  each text that is called with is whole, with what the client had when the call began; nobody is incomplete who had
+     all along what the text asks for
 
 (12, 13 and 17 are of ``many.py``.)
 """
@@ -53,6 +55,7 @@ from tests.simulation.history import NEVER_US, History
 from tests.simulation.knobs import draw_local_hours
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop, bury
 from tests.simulation.stop_list import StopList, change
+from tests.simulation.texts import text_for
 from tests.simulation.world import Call, Faults, FaultyStore, SimulatedProvider
 
 SECOND_US = 1_000_000
@@ -427,7 +430,7 @@ class Life:
         created = await self.store.create_mailing(asked, by=Actor(), now_us=now_us)
         mailing_id = created.row.id
         # The text names the mailing, so that the provider's calls can be told apart.
-        self.mailings.append(Mailing(mailing_id, replace(asked, text=str(mailing_id))))
+        self.mailings.append(Mailing(mailing_id, replace(asked, text=text_for(mailing_id))))
         await self._change(self.mailings[-1])
 
     async def _pause(self, delivery: Delivery, mailing: Mailing) -> None:

@@ -22,6 +22,7 @@ from tests.simulation.history import NEVER_US
 from tests.simulation.knobs import draw_local_hours
 from tests.simulation.life import SECOND_US, TAGS, Client, Mailing
 from tests.simulation.stop_list import change
+from tests.simulation.texts import mailing_in, text_for
 
 if TYPE_CHECKING:
     from tests.simulation.many import Engine, ManyLife
@@ -308,7 +309,7 @@ class People:
             now_us = engine.clock.now_us()
             number = len(self._life.mailings) + 1
             # The text names the mailing, so that the provider's calls can be told apart: its place in our list.
-            mailing = SharedMailing(number, replace(asked, text=str(number)))
+            mailing = SharedMailing(number, replace(asked, text=text_for(number)))
             self._life.mailings.append(mailing)
             self._taken.add(-number)
             created = await engine.store.create_mailing(mailing.asked, by=Actor(), now_us=now_us)
@@ -402,7 +403,7 @@ class People:
 
     def learn_mailings(self, rows: Iterable[dict[str, Any]]) -> None:
         """As ``learn_clients``."""
-        stored = {int(row["text"]): row for row in rows}
+        stored = {mailing_in(row["text"]): row for row in rows}
         for mailing in self._life.mailings:
             row = stored.get(mailing.id)
             mailing.is_gone = row is None

@@ -14,6 +14,7 @@ from engine.domain.validate import ClientInput
 from engine.domain.window import next_open_us
 from tests.simulation.history import NEVER_US
 from tests.simulation.life import SECOND_US, Client, Mailing
+from tests.simulation.texts import mailing_in, sayings
 from tests.simulation.world import BUSY, BUSY_SECONDS, Call
 
 Row = Mapping[str, Any]
@@ -38,7 +39,7 @@ class Verdict:
         self.reached: dict[tuple[int, int], set[int]] = defaultdict(set)
         for call in life.calls:
             if call.http_status == 200 or not call.is_known:
-                self.reached[int(call.text), call.phone_number].add(call.message_id)
+                self.reached[mailing_in(call.text), call.phone_number].add(call.message_id)
         self._doubtful = set(self._doubts())
 
     def faults(self) -> list[str]:
@@ -53,13 +54,14 @@ class Verdict:
             self._truth,
             self._held,
             self._told,
+            self._incomplete,
             self._listed,
         )
         return [fault for check in checks for fault in check()] + [f"16: {said}" for said in self.life.stalls]
 
     def _in_time(self) -> Iterator[str]:
         for call in self.life.calls:
-            mailing, client = self.mailings[int(call.text)], self._owner(call)
+            mailing, client = self.mailings[mailing_in(call.text)], self._owner(call)
             was, plans = client.was.at(call.began_us), mailing.plans.at(call.began_us)
             at_us = self._by_its_clock_us(call)
             if not any(plan.start_us <= at_us < plan.end_us - TRANSIT_US for plan in plans):
@@ -70,8 +72,8 @@ class Verdict:
             zones = {ZoneInfo(one.time_zone) for one in was}
             if all(next_open_us(each, zone, at_us) != at_us for each in hours for zone in zones):
                 yield f"1: message {call.message_id} was called outside local hours"
-            if call.text not in {plan.text for plan in plans}:
-                yield f"1: message {call.message_id} was called with an old text"
+            if call.text not in sayings([plan.text for plan in plans], [one.tag for one in was]):
+                yield f"19: message {call.message_id} was called with an old text, or with a hole in it: {call.text}"
             at_us = call.began_us
             if any(since < at_us < until for since, until in mailing.pauses):
                 yield f"1: message {call.message_id} was called while mailing {mailing.id} was paused or cancelled"
@@ -90,6 +92,14 @@ class Verdict:
         had = [one for one in owners if any(w.phone_number == call.phone_number for w in one.was.at(call.began_us))]
         alive = [one for one in had if one.deleted_us is None or call.began_us <= one.deleted_us]
         return (alive or had or owners)[-1]
+
+    def _incomplete(self) -> Iterator[str]:
+        for row in self.rows.values():
+            if row["reason"] != Reason.INCOMPLETE or row["id"] not in self.life.whose:
+                continue
+            _, client_id = self.life.whose[row["id"]]
+            if all(one.tag for one in self.clients[client_id].was.between(0, NEVER_US)):
+                yield f"19: message {row['id']} is incomplete, but nothing lacked"
 
     def _told(self) -> Iterator[str]:
         for (mailing_id, phone_number), messages in self.reached.items():
@@ -117,7 +127,7 @@ class Verdict:
 
     def _rates(self) -> Iterator[str]:
         for mailing in self.mailings.values():
-            times = [call.began_us for call in self.life.calls if int(call.text) == mailing.id]
+            times = [call.began_us for call in self.life.calls if mailing_in(call.text) == mailing.id]
             for index, at_us in enumerate(times):
                 within = [t for t in times[index:] if t < at_us + SECOND_US and not self._crashed_between(at_us, t)]
                 rates = [plan.rate_limit for plan in mailing.plans.between(at_us, at_us + SECOND_US)]
@@ -127,7 +137,7 @@ class Verdict:
 
     def _repeats(self) -> Iterator[str]:
         for message_id, calls in self.calls.items():
-            policy = self.mailings[int(calls[0].text)].asked.on_uncertain
+            policy = self.mailings[mailing_in(calls[0].text)].asked.on_uncertain
             for first, second in pairwise(calls):
                 if policy == "not_sent" and not first.is_known:
                     yield f"4: message {message_id} was called again after an unknown outcome"
