@@ -20,7 +20,7 @@ from cli.session import CALL_SECONDS, Session, run
 from cli.texts import Encoding, text_of
 from cli.values import enum_number, local_hours, moment, timestamp
 from cli.watch import RECONNECT_SECONDS, watch_mailing
-from mailing.v1.mailing_pb2 import AudienceFilter, Mailing, MailingState, OnUncertain
+from mailing.v1.mailing_pb2 import AudienceFilter, AudienceMode, Mailing, MailingState, OnUncertain
 from mailing.v1.mailing_service_pb2 import (
     CancelMailingRequest,
     CreateMailingRequest,
@@ -51,6 +51,10 @@ Uncertain = Annotated[
     str | None,
     typer.Option("--on-uncertain", help="resend (default) or not_sent: when nobody can know whether it went out."),
 ]
+AudienceKind = Annotated[
+    str | None,
+    typer.Option("--audience", help="live (default): who comes to match later gets it too; fixed: does not."),
+]
 Reconnect = Annotated[
     float, typer.Option(min=0, help="How long to wait for an engine that goes away meanwhile, in seconds.")
 ]
@@ -67,6 +71,7 @@ def _mailing(
     rate: float | None,
     on_uncertain: str | None,
     name: str | None,
+    audience: str | None,
 ) -> Mailing:
     begins = moment("--start", start, datetime.now(UTC))
     mailing = Mailing(
@@ -80,9 +85,14 @@ def _mailing(
     mailing.on_uncertain = OnUncertain.ValueType(
         enum_number("--on-uncertain", on_uncertain, "ON_UNCERTAIN_", OnUncertain.keys())
     )
+    mailing.audience = _audience(audience)
     if hours is not None:
         mailing.local_hours.CopyFrom(local_hours(hours))
     return mailing
+
+
+def _audience(word: str | None) -> AudienceMode.ValueType:
+    return AudienceMode.ValueType(enum_number("--audience", word, "AUDIENCE_MODE_", AudienceMode.keys()))
 
 
 @app.command("create")
@@ -97,11 +107,12 @@ def create(
     rate: Rate = None,
     on_uncertain: Uncertain = None,
     name: Name = None,
+    audience: AudienceKind = None,
     encoding: Encoding = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it until it is finished.")] = False,
 ) -> None:
     """Register a mailing."""
-    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain, name)
+    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain, name, audience)
 
     async def act(session: Session) -> None:
         request = CreateMailingRequest(mailing=mailing, request_id=str(uuid.uuid4()))
@@ -128,10 +139,11 @@ def preview(
     rate: Rate = None,
     on_uncertain: Uncertain = None,
     name: Name = None,
+    audience: AudienceKind = None,
     encoding: Encoding = None,
 ) -> None:
     """Say how many clients, segments and how long, for options as `create` takes them; stores nothing."""
-    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain, name)
+    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain, name, audience)
 
     run(context, lambda session: _preview(session, mailing, None))
 
@@ -205,6 +217,7 @@ def edit(
         bool, typer.Option("--preview", help="Only say what it would make of what is not sent yet; changes nothing.")
     ] = False,
     name: Annotated[str | None, typer.Option("--name", help="What you call it; empty: nothing any more.")] = None,
+    audience: AudienceKind = None,
     encoding: Encoding = None,
 ) -> None:
     """Change an open mailing; what is not given stays, unsent messages follow."""
@@ -216,6 +229,9 @@ def edit(
     if name is not None:
         changed.name = name
         paths.append("name")
+    if audience is not None:
+        changed.audience = _audience(audience)
+        paths.append("audience")
     if tag or all_tags:
         changed.filter.tags.extend([] if all_tags else tag or [])
         paths.append("filter.tags")
@@ -364,6 +380,7 @@ def _show(session: Session, m: Mailing) -> None:
         ("segments", str(m.segments)),
         ("tags", _entries(m.filter.tags)),
         ("phone codes", _entries(m.filter.phone_codes)),
+        ("who matches later", "gets it too" if m.audience != AudienceMode.AUDIENCE_MODE_FIXED else "does not get it"),
         ("start", show.when(m, "start_time")),
         ("end", show.when(m, "end_time")),
         ("local hours", f"{getattr(hours, 'from')} to {hours.to}" if m.HasField("local_hours") else "any"),

@@ -69,6 +69,10 @@ _ON_UNCERTAIN: Final = {
     OnUncertain.NOT_SENT: mailing_pb2.ON_UNCERTAIN_NOT_SENT,
 }
 _ON_UNCERTAIN_WORDS: Final = {number: word.value for word, number in _ON_UNCERTAIN.items()}
+AUDIENCE_MODES: Final = {
+    False: mailing_pb2.AUDIENCE_MODE_LIVE,
+    True: mailing_pb2.AUDIENCE_MODE_FIXED,
+}
 _STATUSES: Final = {
     "pending": message_pb2.MESSAGE_STATUS_PENDING,
     "sent": message_pb2.MESSAGE_STATUS_SENT,
@@ -217,6 +221,7 @@ _mailing_message: Final = message_from(
     filter=lambda row: mailing_pb2.AudienceFilter(tags=row.filter.tags, phone_codes=row.filter.phone_codes),
     local_hours=lambda row: local_hours_message(row.local_hours),
     on_uncertain=_ON_UNCERTAIN,
+    audience=lambda row: AUDIENCE_MODES[row.audience_fixed],
     audience_state=AUDIENCE_STATES,
     segments=lambda row: _segments(row.text),
     message_counts=lambda row: counts_message(row.counts),
@@ -256,6 +261,7 @@ def _mailing_input(mailing: mailing_pb2.Mailing, now_us: int, segments_max: int 
         rate_limit=mailing.rate_limit if mailing.HasField("rate_limit") else None,
         on_uncertain=_ON_UNCERTAIN_WORDS.get(mailing.on_uncertain, DEFAULT_ON_UNCERTAIN),
         name=mailing.name,
+        audience_fixed=mailing.audience == mailing_pb2.AUDIENCE_MODE_FIXED,
         segments_max=segments_max,
     )
 

@@ -206,10 +206,8 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         self, request: mailing_service_pb2.PreviewMailingRequest
     ) -> mailing_service_pb2.PreviewMailingResponse:
         wanted = mailing_input(request.mailing, self._clock.now_us(), self._segments_max)
-        edited_id = request.mailing_id if request.HasField("mailing_id") else None
-        if edited_id is not None:
-            await self._store.get_mailing(edited_id)
-        audience, forecast = await self._outlook.preview(wanted, edited_id)
+        old = await self._store.get_mailing(request.mailing_id) if request.HasField("mailing_id") else None
+        audience, forecast = await self._outlook.preview(wanted, old)
         text = count_segments(wanted.text)
         return mailing_service_pb2.PreviewMailingResponse(
             audience=audience,

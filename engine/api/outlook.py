@@ -14,8 +14,8 @@ from engine.api.fresh import Fresh
 from engine.domain.breaker import BreakerState
 from engine.domain.forecast import Forecast, Load, foretell
 from engine.domain.validate import MailingInput
-from engine.domain.window import LocalHours, next_open_us
-from engine.ports import Clock
+from engine.domain.window import LocalHours, is_decided, next_open_us
+from engine.ports import AudienceState, Clock
 from engine.store.overview import SHARING_MAX, RecentSteps
 from engine.store.rows import MailingRow
 from engine.store.store import Store
@@ -74,15 +74,22 @@ class Outlook:
             found = view.forecasts[_key(row)] = _beside(view, row.id, load, now_us)
         return found
 
-    async def preview(self, wanted: MailingInput, mailing_id: int | None) -> tuple[int, Forecast]:
-        """How many clients a mailing would be for, and what would come of it; ``mailing_id``: it is an edit of that
-        one."""
-        audience = await self._store.audience_by_zone(
-            wanted.filter, by_zone=wanted.local_hours is not None, unsent_of=mailing_id
-        )
+    async def preview(self, wanted: MailingInput, old: MailingRow | None) -> tuple[int, Forecast]:
+        """How many clients a mailing would be for, and what would come of it; ``old``: it is an edit of that one."""
+        audience = await self._audience(wanted, old)
         view = await self._views.get(None, self._view)
         load = Load(_zoned(audience), wanted.start_us, wanted.end_us, wanted.local_hours, wanted.rate_limit)
-        return sum(audience.values()), _beside(view, mailing_id or 0, load, self._clock.now_us())
+        return sum(audience.values()), _beside(view, old.id if old else 0, load, self._clock.now_us())
+
+    async def _audience(self, wanted: MailingInput, old: MailingRow | None) -> Mapping[str, int]:
+        now_us = self._clock.now_us()
+        if old is not None and old.filter == wanted.filter and old.audience_state is AudienceState.READY:
+            stays = [is_decided(each.audience_fixed, each.start_us, now_us) for each in (old, wanted)]
+            if all(stays):  # whatever clients are like by now
+                return await self._store.pending_by_zone(old.id)
+        return await self._store.audience_by_zone(
+            wanted.filter, by_zone=wanted.local_hours is not None, unsent_of=old.id if old else None
+        )
 
     async def _view(self) -> _View:
         now_us = self._clock.now_us()

@@ -89,6 +89,8 @@ class MailingInput:
     on_uncertain: str
     """``resend`` or ``not_sent``."""
     name: str = ""
+    audience_fixed: bool = False
+    """Who matches at the start gets it, and nobody later."""
 
 
 def valid_client(client: ClientTexts, default_time_zone: str = DEFAULT_TIME_ZONE) -> ClientInput:
@@ -157,6 +159,7 @@ def valid_mailing(
     rate_limit: float | None = None,
     on_uncertain: str = DEFAULT_ON_UNCERTAIN,
     name: str = "",
+    audience_fixed: bool = False,
     segments_max: int | None = SEGMENTS_MAX,
 ) -> MailingInput:
     """Check and complete a mailing; a repeated filter entry counts once.
@@ -174,7 +177,7 @@ def valid_mailing(
     if errors:
         raise InvalidInput(errors)
     audience = AudienceFilter(_distinct(filter.tags), _distinct(filter.phone_codes))
-    return MailingInput(text, audience, start, end, hours, rate_limit, on_uncertain, name)
+    return MailingInput(text, audience, start, end, hours, rate_limit, on_uncertain, name, audience_fixed)
 
 
 def _check(errors: list[FieldError], field: str, problem: Fault | None) -> None:

@@ -10,6 +10,7 @@ from engine.domain.audience import AudienceFilter
 from engine.domain.message import UNCERTAIN, Status
 from engine.store.counters import FINAL, Tally
 from engine.store.database import Lane, Row, Tx
+from engine.store.decided import IS_DECIDED, in_time, staying
 from engine.store.lifecycle import is_final, is_not_final, is_taken, is_waiting
 from engine.store.mailing_rows import filter_of
 from engine.store.told import left_out, untold
@@ -17,7 +18,7 @@ from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clien
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
 _MAILING: Final = (
-    "SELECT audience_filter, audience_generation, audience_cursor"
+    "SELECT audience_filter, audience_generation, audience_cursor, audience_kept, audience_fixed, start_us, audience_us"
     " FROM mailing WHERE id = ? AND NOT audience_ready AND cancelled_us IS NULL AND deleted_us IS NULL"
 )
 _STORE_CURSOR: Final = (
@@ -57,10 +58,14 @@ class AudienceVerbs(Verbs):
         mailing = await tx.row(_MAILING, mailing_id)
         if mailing is None:
             return True
-        filter, generation, cursor = mailing
+        filter, generation, cursor, kept, *decided = mailing
         chunk, tally = _Chunk(tx, mailing_id, filter_of(filter), cursor), Tally()
+        chunk.restrict(in_time(mailing_id, *decided))
         ready = await chunk.take(limit)
-        await chunk.build(now_us, reset_after_us, tally, again=generation > 0)
+        if kept:
+            await chunk.look_again(reset_after_us)
+        else:
+            await chunk.build(now_us, reset_after_us, tally, again=generation > 0)
         if not await tx.run(_STORE_CURSOR, chunk.last, ready, mailing_id, generation):
             raise Overtaken
         await tally.write(tx)
@@ -121,6 +126,10 @@ class _Chunk:
         self._tx, self._mailing_id, self._after, self.last = tx, mailing_id, after, after
         self._matching, self._args = matching(tx, filter)
 
+    def restrict(self, condition: str) -> None:
+        """Besides, clients must be so, ``client AS c``."""
+        self._matching += f" AND {condition}"
+
     async def take(self, limit: int) -> bool:
         """Find where the chunk ends; True when there are no clients behind it."""
         sql = "SELECT count(*), max(id) FROM (SELECT id FROM client WHERE id > ? ORDER BY id LIMIT ?) AS chunk"
@@ -144,6 +153,12 @@ class _Chunk:
         )
         fewer = await self._rebuild(reset_after_us, now_us, tally) if again else 0
         tally.add(self._mailing_id, "pending", added - fewer)
+
+    async def look_again(self, reset_after_us: int) -> None:
+        """Let messages look at their local hours again; nobody comes, and nobody goes."""
+        await self._hold()
+        self._matching, self._args = "TRUE", []
+        await self._reset(reset_after_us)
 
     async def _hold(self) -> None:
         """Keep the messages as they are: one that an engine gave back between two statements of ``_rebuild`` would be
@@ -182,12 +197,15 @@ class _Chunk:
             ("FALSE", f"m.stale AND {self._matching}"),
         ):
             await self._change(f"UPDATE message SET stale = {stale}", f"{is_taken('m')} AND {condition}")
+        await self._reset(reset_after_us)
+        return number
+
+    async def _reset(self, reset_after_us: int) -> None:
         await self._change(
             "UPDATE message SET due_us = 0",
             f"{is_waiting('m')} AND m.due_us > 0 AND (m.due_us > {int(reset_after_us)} OR m.attempt = 0)"
             f" AND {self._matching}",
         )
-        return number
 
     async def _change(self, change: str, condition: str) -> int:
         return await self._tx.run(
@@ -213,7 +231,9 @@ async def follow_clients(
         changed: ids of the others; a batch of a few thousand at most, together.
     """
     mailings = await tx.rows(
-        "SELECT id, audience_filter FROM mailing WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL",
+        f"SELECT id, audience_filter, {IS_DECIDED} FROM mailing"
+        " WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL",
+        now_us,
         now_us,
     )
     if not mailings or not (new or changed):
@@ -221,7 +241,8 @@ async def follow_clients(
     changed_ids = tx.dialect.list_arg(changed)
     stored = await _not_final(tx, changed_ids) if changed else []
     clients = await _clients(tx, tx.dialect.list_arg([*new, *changed]))
-    wanted = await _wanted(tx, mailings, clients, now_us)
+    wanted = await _wanted(tx, [row[:2] for row in mailings if not row[2]], clients, now_us)
+    wanted |= await staying(tx, stored, {row[0] for row in mailings if row[2]}, now_us)
     await _take_away(tx, stored, wanted, {row[0] for row in mailings}, tally, now_us)
     await _add(tx, wanted, now_us, tally)
     if changed:  # one that waits for local hours looks at them again

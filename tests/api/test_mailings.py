@@ -15,6 +15,8 @@ from grpc import StatusCode
 
 from engine.ports import Return
 from mailing.v1.mailing_pb2 import (
+    AUDIENCE_MODE_FIXED,
+    AUDIENCE_MODE_LIVE,
     AUDIENCE_STATE_BUILDING,
     AUDIENCE_STATE_READY,
     MAILING_STATE_ACTIVE,
@@ -415,6 +417,35 @@ async def test_mailings_have_names_and_are_searched_by_them(api: Api) -> None:
     for bad in ("x" * 101, "a\0"):
         asked = CreateMailingRequest(mailing=api.a_mailing(name=bad))
         assert (await refusal(api.mailings.CreateMailing(asked))).bad == {"name"}
+
+
+async def test_an_audience_is_live_unless_it_is_fixed(api: Api) -> None:
+    live, fixed = await api.add_mailing(), await api.add_mailing(audience=AUDIENCE_MODE_FIXED)
+    assert (live.audience, fixed.audience) == (AUDIENCE_MODE_LIVE, AUDIENCE_MODE_FIXED)
+    mask = FieldMask(paths=["audience"])
+    edited = await api.mailings.UpdateMailing(UpdateMailingRequest(mailing=Mailing(id=fixed.id), update_mask=mask))
+    assert edited.audience == AUDIENCE_MODE_LIVE
+    asked = CreateMailingRequest(mailing=api.a_mailing(audience=7))
+    assert (await refusal(api.mailings.CreateMailing(asked))).bad == {"audience"}
+
+
+async def test_a_preview_of_a_decided_audience_counts_its_messages_and_not_who_matches_now(api: Api) -> None:
+    await api.add_clients(4)
+    fixed = await api.add_mailing(audience=AUDIENCE_MODE_FIXED)
+    await api.build(fixed.id)
+    await api.add_clients(6, first=10)
+
+    async def audience(**changes: Any) -> int:
+        wanted = Mailing()
+        wanted.CopyFrom(fixed)
+        wanted.MergeFrom(Mailing(**changes))
+        request = PreviewMailingRequest(mailing=wanted, mailing_id=fixed.id)
+        return (await api.mailings.PreviewMailing(request)).audience
+
+    assert await audience() == 4
+    assert await audience(local_hours=hours("00:00", "23:59")) == 4
+    assert await audience(filter=AudienceFilter(tags=["a", "b"])) == 10
+    assert await audience(audience=AUDIENCE_MODE_LIVE) == 10
 
 
 # -- numbers -----------------------------------------------------------------------------------

@@ -103,7 +103,8 @@ def test_json_is_that_of_the_rest_api(run: Run) -> None:
 
 def test_create_sends_what_was_written(run: Run, script: Script) -> None:
     arguments = (
-        "--name Sale --tag vip --tag new --phone-code 916 --local-hours 9:00-21:00 --rate 5.5 --on-uncertain not_sent"
+        "--name Sale --audience fixed --tag vip --tag new --phone-code 916 --local-hours 9:00-21:00 --rate 5.5"
+        " --on-uncertain not_sent"
     )
     times = "--start 2030-01-01T09:00:00+03:00 --end +2h30m"
     assert run("mailing", "create", "--text", "Привет", *arguments.split(), *times.split())[0] == 0
@@ -112,6 +113,7 @@ def test_create_sends_what_was_written(run: Run, script: Script) -> None:
     assert (m.text, list(m.filter.tags), list(m.filter.phone_codes)) == ("Привет", ["vip", "new"], ["916"])
     assert (getattr(m.local_hours, "from"), m.local_hours.to, m.rate_limit) == ("09:00", "21:00", 5.5)
     assert (m.name, m.on_uncertain) == ("Sale", mailing_pb2.ON_UNCERTAIN_NOT_SENT)
+    assert m.audience == mailing_pb2.AUDIENCE_MODE_FIXED
     assert m.start_time.ToDatetime(UTC) == datetime(2030, 1, 1, 6, tzinfo=UTC)
     assert m.end_time.ToDatetime(UTC) == datetime(2030, 1, 1, 8, 30, tzinfo=UTC)
     assert len(request.request_id) == 36
@@ -123,9 +125,10 @@ def test_edit_changes_only_what_is_given(run: Run, script: Script) -> None:
     assert list(request.update_mask.paths) == ["filter.tags", "end_time", "local_hours", "rate_limit"]
     assert not request.mailing.HasField("local_hours")
     assert not request.mailing.HasField("rate_limit")
-    run("mailing", "edit", "7", "--name", "")
+    run("mailing", "edit", "7", "--name", "", "--audience", "live")
     request = script.last(mailing_service_pb2.UpdateMailingRequest)
-    assert (list(request.update_mask.paths), request.mailing.name) == (["name"], "")
+    assert (list(request.update_mask.paths), request.mailing.name) == (["name", "audience"], "")
+    assert request.mailing.audience == mailing_pb2.AUDIENCE_MODE_LIVE
     run("clients", "edit", "4", "--tag", "")
     assert list(script.last(client_service_pb2.UpdateClientRequest).update_mask.paths) == ["tag"]
 

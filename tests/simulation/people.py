@@ -11,12 +11,11 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import Conflict, NotFound, ReadOnly
 from engine.domain.validate import ClientInput, MailingInput
 from engine.ports import StoreUnavailable
+from engine.store.mailing_rows import filter_of
 from engine.store.rows import Actor, ClientChange
 from tests.simulation.knobs import draw_local_hours
 from tests.simulation.life import NEVER_US, SECOND_US, TAGS, Client, Mailing
@@ -376,9 +375,8 @@ class People:
             row = stored.get(mailing.id)
             mailing.is_gone = row is None
             if row is not None:
-                tags, codes = (tuple(orjson.loads(row[name])) for name in ("filter_tags", "filter_phone_codes"))
                 mailing.stored_id, mailing.cancelled_us = row["id"], row["cancelled_us"]
-                mailing.asked = replace(mailing.asked, filter=AudienceFilter(tags, codes))
+                mailing.asked = replace(mailing.asked, filter=filter_of(row["audience_filter"]))
 
 
 def _phone(given: ClientInput) -> int:

@@ -56,6 +56,34 @@ MAILING_STATE_ENDED: MailingState.ValueType  # 5
 """Its end time has passed."""
 Global___MailingState: _TypeAlias = MailingState  # noqa: Y015
 
+class _AudienceMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AudienceModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AudienceMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AUDIENCE_MODE_UNSPECIFIED: _AudienceMode.ValueType  # 0
+    """As AUDIENCE_MODE_LIVE."""
+    AUDIENCE_MODE_LIVE: _AudienceMode.ValueType  # 1
+    """Until its end whoever comes to match gets it, and who matches no longer does not."""
+    AUDIENCE_MODE_FIXED: _AudienceMode.ValueType  # 2
+    """Whoever matches when it starts gets it, and nobody who comes to match later. Before the start as live; an edit of the
+    filter decides anew.
+    """
+
+class AudienceMode(_AudienceMode, metaclass=_AudienceModeEnumTypeWrapper):
+    """What becomes of a mailing's audience when clients change."""
+
+AUDIENCE_MODE_UNSPECIFIED: AudienceMode.ValueType  # 0
+"""As AUDIENCE_MODE_LIVE."""
+AUDIENCE_MODE_LIVE: AudienceMode.ValueType  # 1
+"""Until its end whoever comes to match gets it, and who matches no longer does not."""
+AUDIENCE_MODE_FIXED: AudienceMode.ValueType  # 2
+"""Whoever matches when it starts gets it, and nobody who comes to match later. Before the start as live; an edit of the
+filter decides anew.
+"""
+Global___AudienceMode: _TypeAlias = AudienceMode  # noqa: Y015
+
 class _AudienceState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -125,6 +153,7 @@ class Mailing(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    AUDIENCE_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Given by the engine; never used again, not even after a deletion."""
     text: _builtins.str
@@ -143,6 +172,8 @@ class Mailing(_message.Message):
     """SMS segments of the text for one client: GSM-7 160 characters, or 153 each; UCS-2 70, or 67 each."""
     name: _builtins.str
     """What people call it, 100 characters at most; may be empty. Clients don't see it."""
+    audience: Global___AudienceMode.ValueType
+    """Who comes to match, or matches no longer, after the start: whether that changes who gets it."""
     @_builtins.property
     def filter(self) -> Global___AudienceFilter:
         """Who gets it. Not set: everyone."""
@@ -191,10 +222,11 @@ class Mailing(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         name: _builtins.str = ...,
+        audience: Global___AudienceMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "local_hours", b"local_hours", "message_counts", b"message_counts", "rate_limit", b"rate_limit", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "audience_state", b"audience_state", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "id", b"id", "local_hours", b"local_hours", "message_counts", b"message_counts", "name", b"name", "on_uncertain", b"on_uncertain", "rate_limit", b"rate_limit", "segments", b"segments", "start_time", b"start_time", "state", b"state", "text", b"text", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "audience", b"audience", "audience_state", b"audience_state", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "id", b"id", "local_hours", b"local_hours", "message_counts", b"message_counts", "name", b"name", "on_uncertain", b"on_uncertain", "rate_limit", b"rate_limit", "segments", b"segments", "start_time", b"start_time", "state", b"state", "text", b"text", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__rate_limit: _TypeAlias = _typing.Literal["rate_limit"]  # noqa: Y015
     _WhichOneofArgType__rate_limit: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit"]  # noqa: Y015
