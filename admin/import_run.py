@@ -6,7 +6,7 @@ half a second, and then stored for twenty. Of several gateways only the one that
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -14,10 +14,9 @@ from aiohttp import web
 from common.contract.values import Json
 from common.error_codes import ErrorCode
 from gateway.http.engine_client import EngineClient
-from gateway.http.keys import SETTINGS
 from gateway.http.problems import Problem, invalid
-from gateway.http.streaming import body_chunks
-from gateway.routes.imports import reader_of, result_json, run_import
+from gateway.http.streaming import Chunks
+from gateway.routes.imports import body_of, plan_said, reader_of, result_json, run_import
 
 _KEY_LENGTH_MAX = 64
 
@@ -44,7 +43,7 @@ class Imports:
             Problem: 409, an import with the key runs; 422, it is no key; or see ``run_import``.
             AioRpcError: the engine refused, or is away.
         """
-        key, reader = _key(request), reader_of(request)
+        key, reader = _key(request), reader_of(request, plan_said(request.query.getall("map", [])))
         if key in self._running:
             raise Problem(409, ErrorCode.IMPORT_KEY_USED.format())
         progress = self._running[key] = _Progress()
@@ -53,7 +52,7 @@ class Imports:
             progress.rows += rows
 
         try:
-            chunks = _counted(body_chunks(request, request.config_dict[SETTINGS].http_import_bytes), progress)
+            chunks = _counted(body_of(request, reader), progress)
             return result_json(await run_import(request, engine, chunks, reader, on_page=on_page))
         finally:
             del self._running[key]
@@ -64,10 +63,11 @@ class Imports:
         return None if progress is None else {"read_bytes": progress.read_bytes, "rows": progress.rows}
 
 
-async def _counted(chunks: AsyncIterable[bytes], progress: _Progress) -> AsyncIterator[bytes]:
-    async for chunk in chunks:
-        yield chunk
-        progress.read_bytes += len(chunk)  # only now: the rows in it have been taken
+async def _counted(chunks: Chunks, progress: _Progress) -> Chunks:
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            yield chunk
+            progress.read_bytes += len(chunk)  # only now: the rows in it have been taken
 
 
 def _key(request: web.Request) -> str:

@@ -49,7 +49,7 @@ def mount(app: web.Application, settings: Settings, rest: Iterable[web.RouteDef]
     """
     key = key_of(panel_secret(settings))
     sessions = Sessions(key, secure=settings.uses_tls, rates=CallerRates(settings.http_token_rate))
-    app.router.add_routes(index.routes())
+    app.router.add_routes(index.routes(settings.confirm_above))
     app.router.add_routes(sign_in.routes(sessions))
     for route in rest:
         guarded = sessions.guarded(route.handler, declared_role(route.handler) or "viewer")

@@ -12,11 +12,13 @@ from cli import show
 from cli.exporting import export_clients
 from cli.failures import UsageFailure
 from cli.flags import Given, flags, names
-from cli.importing import import_clients
+from cli.importing import How, import_clients
 from cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
 from cli.plain import INT64_MAX
 from cli.session import CALL_SECONDS, Session, run
-from gateway.tables.csv_rows import COLUMNS, Format, RowReader
+from common.error_codes import Unfit
+from gateway.tables.columns import Plan, plan_of
+from gateway.tables.csv_rows import COLUMNS, Format
 from gateway.tables.encodings import encoding_of
 from mailing.v1.client_pb2 import Client
 from mailing.v1.client_service_pb2 import (
@@ -37,11 +39,27 @@ ClientId = Annotated[int, typer.Argument(metavar="ID", help="The client's id.", 
 @app.command("import")
 def import_(
     context: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE|-", help="CSV with a header row, or NDJSON; - reads stdin.")],
-    errors_file: Annotated[
-        Path | None, typer.Option(help="Write all rejected lines there, as CSV: line,field,message.")
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE|-", help="An Excel workbook, CSV with a header row, or NDJSON; - reads stdin."),
+    ],
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="HEADER=FIELD",
+            help="What a column is: a field such as phone_number, attributes.NAME or ignore. May be there many times."
+            " Names such as Телефон or Mobile are known without it.",
+        ),
     ] = None,
-    format: Annotated[str, typer.Option(help="csv, ndjson, or auto: told by the first line.")] = "auto",
+    rejected: Annotated[
+        Path | None,
+        typer.Option(help="Write all rejected rows there, with all their cells and the reason: correct and import it."),
+    ] = None,
+    errors_file: Annotated[
+        Path | None, typer.Option(help="Write what is wrong with each rejected line there, as CSV: line,field,message.")
+    ] = None,
+    format: Annotated[str, typer.Option(help="csv, ndjson, xlsx, or auto: told by the file's beginning.")] = "auto",
     encoding: Annotated[
         str | None,
         typer.Option(
@@ -50,8 +68,14 @@ def import_(
     ] = None,
 ) -> None:
     """Add or change clients from a file, by phone number. Bad rows are skipped and reported (exit code 1)."""
-    reader = RowReader(_format(format), _encoding(encoding))
-    run(context, lambda session: import_clients(session, file, errors_file, reader))
+    how = How(
+        "sheet" if format == "xlsx" else _format(format),
+        _encoding(encoding),
+        _plan(columns or []),
+        errors_file,
+        rejected,
+    )
+    run(context, lambda session: import_clients(session, file, how))
 
 
 @app.command("export")
@@ -170,6 +194,13 @@ def _encoding(name: str | None) -> str | None:
     if name is not None and found is None:
         raise UsageFailure(f"--encoding: {name!r} is none that is known here; it may be koi8-r, cp866, windows-1252, …")
     return found
+
+
+def _plan(entries: list[str]) -> Plan:
+    try:
+        return plan_of(entries)
+    except Unfit as error:
+        raise UsageFailure(f"--map: {error}") from None
 
 
 def _format(text: str) -> Format:

@@ -12,15 +12,18 @@ from rich.text import Text
 
 from cli import show
 from cli.failures import UsageFailure
+from cli.flags import Given, flags
+from cli.mailing_changes import audience_mode, edit_pace, edit_times
 from cli.mailing_preview import show_preview
 from cli.mailing_stats import show_stats
 from cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
 from cli.plain import INT64_MAX
 from cli.session import CALL_SECONDS, Session, run
 from cli.texts import Encoding, text_of
+from cli.trying import try_first, try_text
 from cli.values import enum_number, local_hours, moment, timestamp
 from cli.watch import RECONNECT_SECONDS, watch_mailing
-from mailing.v1.mailing_pb2 import AudienceFilter, AudienceMode, Mailing, MailingState, OnUncertain
+from mailing.v1.mailing_pb2 import AudienceFilter, AudienceMode, Mailing, OnUncertain
 from mailing.v1.mailing_service_pb2 import (
     CancelMailingRequest,
     CreateMailingRequest,
@@ -85,14 +88,10 @@ def _mailing(
     mailing.on_uncertain = OnUncertain.ValueType(
         enum_number("--on-uncertain", on_uncertain, "ON_UNCERTAIN_", OnUncertain.keys())
     )
-    mailing.audience = _audience(audience)
+    mailing.audience = audience_mode(audience)
     if hours is not None:
         mailing.local_hours.CopyFrom(local_hours(hours))
     return mailing
-
-
-def _audience(word: str | None) -> AudienceMode.ValueType:
-    return AudienceMode.ValueType(enum_number("--audience", word, "AUDIENCE_MODE_", AudienceMode.keys()))
 
 
 @app.command("create")
@@ -110,11 +109,20 @@ def create(
     audience: AudienceKind = None,
     encoding: Encoding = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it until it is finished.")] = False,
+    test: Annotated[
+        list[str] | None,
+        typer.Option("--test", help="Send the text to this number first; register only if that went well. Up to 5."),
+    ] = None,
+    test_client: Annotated[
+        int | None, typer.Option("--test-client", help="With --test: as this client gets it.", min=1, max=INT64_MAX)
+    ] = None,
 ) -> None:
     """Register a mailing."""
     mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain, name, audience)
 
     async def act(session: Session) -> None:
+        if test:
+            await try_first(session, mailing.text, test, test_client)
         request = CreateMailingRequest(mailing=mailing, request_id=str(uuid.uuid4()))
         made = await session.mailings.CreateMailing(request, timeout=CALL_SECONDS, metadata=session.metadata)
         if not watch:
@@ -148,24 +156,17 @@ def preview(
     run(context, lambda session: _preview(session, mailing, None))
 
 
+app.command("test")(try_text)
+
+
 @app.command("list")
-def list_(
-    context: typer.Context,
-    state: Annotated[
-        str | None, typer.Option(help="Only those: scheduled, active, paused, cancelled or ended.")
-    ] = None,
-    search: Annotated[
-        str, typer.Option(help="Only those with this in their name or text, in letters of either case.")
-    ] = "",
-    limit: Limit = DEFAULT_LIMIT,
-    all_: All = False,
-) -> None:
+@flags(ListMailingsRequest.DESCRIPTOR)
+def list_(context: typer.Context, given: Given, limit: Limit = DEFAULT_LIMIT, all_: All = False) -> None:
     """List mailings, the newest first."""
-    wanted = MailingState.ValueType(enum_number("--state", state, "MAILING_STATE_", MailingState.keys()))
 
     async def act(session: Session) -> None:
         async def fetch(size: int, token: str) -> ListMailingsResponse:
-            request = ListMailingsRequest(page_size=size, page_token=token, state=wanted, search=search)
+            request = ListMailingsRequest(page_size=size, page_token=token, **given)
             return await session.mailings.ListMailings(request, timeout=CALL_SECONDS, metadata=session.metadata)
 
         items, total, token = await collect(fetch, lambda page: list(page.mailings), None if all_ else limit)
@@ -230,7 +231,7 @@ def edit(
         changed.name = name
         paths.append("name")
     if audience is not None:
-        changed.audience = _audience(audience)
+        changed.audience = audience_mode(audience)
         paths.append("audience")
     if tag or all_tags:
         changed.filter.tags.extend([] if all_tags else tag or [])
@@ -238,8 +239,8 @@ def edit(
     if phone_code or all_phone_codes:
         changed.filter.phone_codes.extend([] if all_phone_codes else phone_code or [])
         paths.append("filter.phone_codes")
-    paths += _edit_times(changed, start, end)
-    paths += _edit_pace(changed, local_hours_, rate)
+    paths += edit_times(changed, start, end)
+    paths += edit_pace(changed, local_hours_, rate)
     if not paths:
         raise UsageFailure("nothing to change: see mailing mailing edit --help")
 
@@ -260,32 +261,6 @@ async def _preview(session: Session, mailing: Mailing, mailing_id: int | None) -
     show_preview(
         session, await session.mailings.PreviewMailing(request, timeout=CALL_SECONDS, metadata=session.metadata)
     )
-
-
-def _edit_times(changed: Mailing, start: str | None, end: str | None) -> list[str]:
-    base = datetime.now(UTC)
-    paths = []
-    if start is not None:
-        base = moment("--start", start, base)
-        changed.start_time.FromDatetime(base)
-        paths.append("start_time")
-    if end is not None:
-        changed.end_time.FromDatetime(moment("--end", end, base))
-        paths.append("end_time")
-    return paths
-
-
-def _edit_pace(changed: Mailing, hours: str | None, rate: float | None) -> list[str]:
-    paths = []
-    if hours is not None:
-        if hours != "any":
-            changed.local_hours.CopyFrom(local_hours(hours))
-        paths.append("local_hours")
-    if rate is not None:
-        if rate:
-            changed.rate_limit = rate
-        paths.append("rate_limit")
-    return paths
 
 
 @app.command("pause")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -65,10 +65,14 @@ def local_hours(text: str) -> LocalHours:
 
 def enum_number(option: str, text: str | None, prefix: str, names: Sequence[str]) -> int:
     """The number of an enum value from the word that people use for it; 0 for None. Raises UsageFailure."""
-    if text is None:
-        return 0
-    words = [name.removeprefix(prefix).lower() for name in names]
+    words = {number: name.removeprefix(prefix).lower() for number, name in enumerate(names) if number}
+    return 0 if text is None else word_number(option, text, words)
+
+
+def word_number(option: str, text: str, words: Mapping[int, str]) -> int:
+    """The number of a word, which people may write with dashes and capitals. Raises UsageFailure."""
     word = text.strip().lower().replace("-", "_")
-    if word not in words[1:]:
-        raise UsageFailure(f"{option}: {text!r} is not one of {', '.join(words[1:])}")
-    return words.index(word)
+    for number, known in words.items():
+        if known == word:
+            return number
+    raise UsageFailure(f"{option}: {text!r} is not one of {', '.join(words.values())}")

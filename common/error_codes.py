@@ -93,6 +93,16 @@ class ErrorCode(StrEnum):
     # -- clients and their phone numbers -----------------------------------------------------------
     NOT_TIME_ZONE = 'must be an IANA time zone name, like "Europe/Moscow"'
     NOT_LANGUAGE = 'must be a BCP 47 language tag, like "ru" or "pt-BR", or empty'
+    BAD_ATTRIBUTE_NAME = (
+        'is no name of an attribute: a small Latin letter, then up to 31 small Latin letters, digits or "_"'
+    )
+    RESERVED_NAME = "is a field of the client itself, and no name of an attribute"
+    NOT_ATTRIBUTE = "must be a text, a number, true or false"
+    UNKNOWN_ATTRIBUTE = "no client has the attribute {name}"
+    NEEDS_VALUES = "must have at least one value for {op}"
+    NEEDS_ONE_VALUE = "must have exactly one value for {op}, not {count}"
+    NEEDS_NO_VALUES = "must be left out for {op}"
+    NO_ORDER = "must be a number or a text: true and false have no order"
     NOT_DIGITS = "must be 1 to {max} digits"
     NOT_DIGITS_OR_EMPTY = "must be 1 to {max} digits, or empty"
     BAD_ID_COUNT = "must be 1 to {max} ids, not {count}"
@@ -116,6 +126,15 @@ class ErrorCode(StrEnum):
 
     # -- mailings ----------------------------------------------------------------------------------
     TOO_MANY_SEGMENTS = "must take at most {max} SMS segments, not {count} (the limit is MAILING_SEGMENTS_MAX)"
+    PLACEHOLDER_OPEN = "has a placeholder at character {position} that is not closed by two braces"
+    PLACEHOLDER_INSIDE = "has a placeholder at character {position} with another one inside"
+    PLACEHOLDER_NAME = (
+        'has a placeholder at character {position} that names "{name}": it may name an attribute'
+        " (a to z, 0 to 9 and _), phone_number or tag"
+    )
+    SUPPRESSED = "is on the stop list: it gets no text"
+    SENDING_PAUSED = "sending is paused: resume it first"
+    PROVIDER_CLOSED = "the provider takes no calls now: {problem}"
     NOT_AFTER_START = "must be after start_time"
     SAME_HOURS = "from and to must differ; leave it out to send all day"
     BAD_RATE = "must be more than 0 and at most {max} messages a second; leave it out for no limit"
@@ -125,6 +144,7 @@ class ErrorCode(StrEnum):
     # -- accounts, tokens, signing in --------------------------------------------------------------
     BAD_ACCOUNT_NAME = 'must be 1 to {max} Latin letters, digits or ". _ @ -"'
     BAD_TOKEN_NAME = "must be 1 to {max} printable characters, with no blank at either end"
+    ROLE_OF_TOKENS = "is a role of API tokens: no person signs in with it"
     ACCOUNT_NAME_TAKEN = "there is an account named {name} already"
     TOKEN_MADE_BEFORE = "this request has made a token before; its secret was shown then, and only then"
     WRONG_CURRENT_PASSWORD = "is wrong"
@@ -221,7 +241,11 @@ class ErrorCode(StrEnum):
     TOO_MANY_IMPORTS_OF_ALL = "{max} imports run already: try again later"
     FILE_EMPTY = "the input is empty: a header row with phone_number is needed"
     FILE_ARRAY = "this is a JSON array: write one object a line (NDJSON), or CSV"
-    FILE_ZIP = 'this is an Excel workbook or a zip archive: save it as "CSV UTF-8"'
+    FILE_ZIP = "this is an Excel workbook or a zip archive: name it as a workbook (Content-Type, .xlsx)"
+    WORKBOOK_UNREADABLE = "this is no Excel workbook (.xlsx), or a damaged one"
+    WORKBOOK_LOCKED = "the workbook is locked with a password: save it without one"
+    WORKBOOK_EMPTY = "no sheet of the workbook has any rows"
+    WORKBOOK_TOO_LARGE = 'the workbook takes too much memory or time to read: save it as "CSV UTF-8"'
     FILE_OLD_EXCEL = 'this is an old Excel workbook: save it as "CSV UTF-8"'
     FILE_GZIP = "this is a gzip archive: unpack it first"
     FILE_PDF = "this is a PDF document, not a table"
@@ -235,7 +259,13 @@ class ErrorCode(StrEnum):
     )
     HEADER_NOT_CSV = "line {line}: the header row is not CSV: {text}"
     HEADER_WITHOUT_COLUMNS = "line {line} must name the columns ({columns}), but it is: {text}"
-    COLUMN_UNKNOWN = "line {line}: unknown column {name}; the columns are {columns}"
+    COLUMN_UNKNOWN = (
+        "line {line}: unknown column {name}; the columns are {columns}; "
+        "say what it is (map, --map): one of them, attributes.NAME or ignore"
+    )
+    COLUMN_NOT_THERE = "line {line}: there is no column {name}, of which it is said what it is"
+    COLUMN_MAPPED_TWICE = "says of the column {name} twice what it is"
+    NOT_COLUMN_MAP = "must be Header=field, where the field is {choices}, attributes.NAME or ignore"
     COLUMN_TWICE = 'line {line}: the column "{name}" is there twice'
     COLUMN_MISSING = 'line {line}: the column "{name}" is missing'
     ROW_TOO_LONG = "the row has more than {max} KiB"

@@ -16,7 +16,16 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from common.contract.reader import Descriptor, Field, Kind, fields_of
-from common.contract.values import Json, numbers, struct_json, time_json, time_proto
+from common.contract.values import (
+    Json,
+    numbers,
+    struct_json,
+    struct_proto,
+    time_json,
+    time_proto,
+    value_json,
+    value_proto,
+)
 
 M = TypeVar("M", bound=Message)
 Writer = Callable[[Any], Json]
@@ -51,7 +60,9 @@ def paths_in(kind: Descriptor, data: Mapping[str, Any]) -> Iterator[str]:
         if field.is_output_only or field.name not in data:
             continue
         value = data[field.name]
-        if field.message is None or field.is_list or field.is_map or value is None:
+        if field.kind is Kind.STRUCT and value is not None:
+            yield from (f"{field.name}.{key}" for key in value)
+        elif field.message is None or field.is_list or field.is_map or value is None:
             yield field.name
         else:
             yield from (f"{field.name}.{path}" for path in paths_in(field.message, value))
@@ -63,7 +74,7 @@ def paths_in(kind: Descriptor, data: Mapping[str, Any]) -> Iterator[str]:
 @cache
 def writer_of(kind: Descriptor, *, detail: bool = False) -> Writer:
     """The function that makes JSON of a kind of message."""
-    names: dict[str, Any] = {"time_json": time_json, "struct_json": struct_json}
+    names: dict[str, Any] = {"time_json": time_json, "struct_json": struct_json, "value_json": value_json}
     for field in fields_of(kind):
         if field.words:
             names[f"{field.name}_words"] = field.words.get
@@ -100,6 +111,8 @@ def _entry(field: Field, value: str) -> str:
         return f"time_json({value})"
     if field.kind is Kind.STRUCT:
         return f"struct_json({value})"
+    if field.kind is Kind.VALUE:
+        return f"value_json({value})"
     if field.message is not None:
         return f"{field.message.name}_json({value})"
     return value
@@ -111,7 +124,8 @@ def _entry(field: Field, value: str) -> str:
 @cache
 def reader_of(kind: Descriptor) -> Reader:
     """The function that makes a kind of message of JSON."""
-    names: dict[str, Any] = {kind.name: GetMessageClass(kind), "time_proto": time_proto}
+    free = {"time_proto": time_proto, "struct_proto": struct_proto, "value_proto": value_proto}
+    names: dict[str, Any] = {kind.name: GetMessageClass(kind), **free}
     for field in _read(kind):
         if field.words:
             names[f"{field.name}_numbers"] = {None: 0, **numbers(field.words)}
@@ -131,13 +145,17 @@ def reader_source(kind: Descriptor) -> str:
 
 
 def _read(kind: Descriptor) -> list[Field]:
-    left_out = (Kind.BYTES, Kind.STRUCT, Kind.MASK)
-    return [field for field in fields_of(kind) if not (field.is_output_only or field.is_map or field.kind in left_out)]
+    left_out = (Kind.BYTES, Kind.MASK)
+    return [field for field in fields_of(kind) if not (field.is_output_only or field.kind in left_out)]
 
 
 def _said(field: Field) -> str:
     """An expression for a field's value; ``None`` is not set."""
     name, value = f'data.get("{field.name}")', f'data["{field.name}"]'
+    if field.is_map:
+        return name
+    if field.kind is Kind.STRUCT:  # an empty one is not set: an update that has nothing else changes nothing
+        return f"struct_proto({value}) if {name} else None"
     if field.is_list:
         entry = _made(field, "each")
         return f'data.get("{field.name}", ())' if entry == "each" else f"[{entry} for each in {name} or ()]"
@@ -155,6 +173,8 @@ def _made(field: Field, value: str) -> str:
         return f"{field.name}_numbers[{value}]"
     if field.kind is Kind.TIME:
         return f"time_proto({value})"
+    if field.kind is Kind.VALUE:
+        return f"value_proto({value})"
     if field.message is not None:
         return f"{field.message.name}_message({value})"
     return value

@@ -32,6 +32,7 @@ OF_THE_CALL: Final = frozenset({"request_id", "validate_only"})
 """Fields of requests that are about the call, not about the thing: no part of a body or a query."""
 _PAGE_EXAMPLES: Final = {"next_page_token": "", "total_size": "1"}
 _OF_THE_ENGINE: Final = {field_behavior_pb2.OUTPUT_ONLY, field_behavior_pb2.IDENTIFIER}
+_ROLES: Final = words(access_pb2.Role.DESCRIPTOR)
 _INT64: Final = frozenset({FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64})
 
 
@@ -48,6 +49,8 @@ class Kind(Enum):
     TIME = auto()
     STRUCT = auto()
     """An object of any keys."""
+    VALUE = auto()
+    """Whatever JSON has."""
     MASK = auto()
     OBJECT = auto()
     """A message of ours."""
@@ -64,6 +67,7 @@ _SCALARS: Final = {
 _BY_MESSAGE: Final = {
     "google.protobuf.Timestamp": Kind.TIME,
     "google.protobuf.Struct": Kind.STRUCT,
+    "google.protobuf.Value": Kind.VALUE,
     "google.protobuf.FieldMask": Kind.MASK,
 }
 
@@ -101,7 +105,11 @@ class Field:
         """Whether JSON has null for it when it is not set."""
         if self.rules.HasField("nullable"):
             return self.rules.nullable
-        return self.has_presence and self.message is None and self.kind not in (Kind.TIME, Kind.STRUCT, Kind.MASK)
+        return (
+            self.has_presence
+            and self.message is None
+            and self.kind not in (Kind.TIME, Kind.STRUCT, Kind.VALUE, Kind.MASK)
+        )
 
     @property
     def is_in_rest(self) -> bool:
@@ -122,9 +130,13 @@ class Binding:
     """Where each of these ids goes: ``client_id``, or ``client.id`` within the request."""
     body: str
     """The field that the body is; ``*``: the body is the request; empty: there is none."""
+    answer: str
+    """The field that the answer is; empty: the whole of it."""
     rest: options_pb2.Rest
     role: str | None
     """The least role that may call it; ``None``: no token is needed."""
+    also: str | None
+    """A role without a rank that may call it too."""
 
 
 @cache
@@ -244,15 +256,13 @@ def _bindings(method: Descriptor) -> Iterator[Binding]:
                 re.sub(r"\{(\w+)\.id\}", r"{\1_id}", getattr(each, verb)),
                 path_fields,
                 each.body,
+                each.response_body,
                 rests[number] if number < len(rests) else options_pb2.Rest(),
-                _role(options),
+                None
+                if options.Extensions[access_pb2.open_to_all]
+                else _ROLES[options.Extensions[access_pb2.required_role]],
+                _ROLES.get(options.Extensions[access_pb2.also_role]),
             )
-
-
-def _role(options: Any) -> str | None:
-    if options.Extensions[access_pb2.open_to_all]:
-        return None
-    return words(access_pb2.Role.DESCRIPTOR)[options.Extensions[access_pb2.required_role]]
 
 
 # -- comments ------------------------------------------------------------------------------------

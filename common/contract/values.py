@@ -70,17 +70,36 @@ def numbers(names: Mapping[int, str]) -> dict[str, int]:
     return {word: number for number, word in names.items()}
 
 
+def struct_proto(data: Mapping[str, Any]) -> Struct:
+    """A free-form object of what JSON has."""
+    struct = Struct()
+    struct.update(data)
+    return struct
+
+
 def struct_json(struct: Struct) -> Json:
-    """A free-form object. Its numbers are all doubles: whole ones become integers again."""
-    return {key: _value_json(value) for key, value in struct.fields.items()}
+    """A free-form object, its keys in order. Its numbers are all doubles: whole ones become integers again."""
+    return {key: value_json(value) for key, value in sorted(struct.fields.items())}
 
 
-def _value_json(value: Value) -> Any:
+def value_proto(data: Any) -> Value:
+    """What JSON has as a free-form value."""
+    if isinstance(data, str):
+        return Value(string_value=data)
+    if isinstance(data, bool):
+        return Value(bool_value=data)
+    if isinstance(data, int | float):
+        return Value(number_value=data)
+    return struct_proto({"": data}).fields[""]
+
+
+def value_json(value: Value) -> Any:
+    """A free-form value; a whole number becomes an integer."""
     kind = value.WhichOneof("kind")
     if kind == "struct_value":
         return struct_json(value.struct_value)
     if kind == "list_value":
-        return [_value_json(each) for each in value.list_value.values]
+        return [value_json(each) for each in value.list_value.values]
     if kind == "number_value":
         number = value.number_value
         return int(number) if number.is_integer() and abs(number) < _WHOLE_MAX else number

@@ -12,7 +12,7 @@ from engine.api.masks import merged
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.validate import valid_change
 from engine.store.client_batches import BATCH_MAX
-from engine.store.rows import ClientChange
+from engine.store.client_rows import ClientChange
 from mailing.v1 import client_pb2, client_service_pb2
 
 _MASK: Final = field_of(client_service_pb2.BatchUpdateClientsRequest.DESCRIPTOR, "update_mask")

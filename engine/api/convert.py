@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from functools import lru_cache
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
+from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from common.contract.values import struct_json
 from common.error_codes import ErrorCode, Unfit
 from engine.api.by_name import message_from, timestamp
+from engine.api.convert_audience import audience_input, audience_message
 from engine.api.limits import Limits
-from engine.domain.audience import AudienceFilter
+from engine.domain.attributes import FIELD, NONE, Attribute, attributes_of, name_problem, value_problem
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.message import Reason, Status
 from engine.domain.phone import PHONE_LENGTH
@@ -28,16 +31,8 @@ from engine.domain.validate import (
 )
 from engine.domain.window import LocalHours, MailingState
 from engine.ports import AudienceState, OnUncertain
-from engine.store.rows import (
-    AttemptOutcome,
-    AttemptRow,
-    ClientQuery,
-    ClientRow,
-    Counts,
-    MailingRow,
-    MessageQuery,
-    MessageRow,
-)
+from engine.store.client_rows import ClientQuery, ClientRow
+from engine.store.rows import AttemptOutcome, AttemptRow, Counts, MailingRow, MessageQuery, MessageRow
 from mailing.v1 import (
     client_pb2,
     client_service_pb2,
@@ -132,30 +127,47 @@ def both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
 # -- clients -----------------------------------------------------------------------------------
 
 
-client_message: Final = message_from(ClientRow, client_pb2.Client)
+def _attributes_struct(row: ClientRow) -> Struct | None:
+    if row.attributes == NONE:
+        return None
+    return Struct(fields={name: _value(value) for name, value in attributes_of(row.attributes).items()})
+
+
+def _value(value: Attribute) -> Value:
+    if isinstance(value, str):
+        return Value(string_value=value)
+    return Value(bool_value=value) if isinstance(value, bool) else Value(number_value=value)
+
+
+client_message: Final = message_from(ClientRow, client_pb2.Client, attributes=_attributes_struct)
 """A client as the API shows it."""
 CLIENT_LIMITS: Final = Limits(client_pb2.Client)
 
 
 def client_input(client: client_pb2.Client, default_time_zone: str) -> ClientInput:
     """A client as it may be stored. Raises InvalidInput with every bad field."""
-    return CLIENT_LIMITS.checked(client, valid_client, default_time_zone)
+    return CLIENT_LIMITS.checked(client, valid_client, default_time_zone, struct_json(client.attributes))
 
 
-class ClientFilters(Protocol):
-    """What ListClients and ExportClients have in common: the fields of ``ClientQuery``, each of which may be set."""
-
-    def HasField(self, field_name: Any, /) -> bool:
-        """Whether the filter is set."""
-
-
-_FILTERS: Final = [field.name for field in fields(ClientQuery)]
+ClientFilters = client_service_pb2.ListClientsRequest | client_service_pb2.ExportClientsRequest
+"""Both have the fields of ``ClientQuery``, each of which may be set."""
+_FILTERS: Final = [field.name for field in fields(ClientQuery) if field.name != FIELD]
+_FILTERED_ATTRIBUTES_MAX: Final = 20
+_LIST_LIMITS: Final = Limits(client_service_pb2.ListClientsRequest)
+_EXPORT_LIMITS: Final = Limits(client_service_pb2.ExportClientsRequest)
 
 
 def client_query(request: ClientFilters) -> ClientQuery:
-    """The filters of a list of clients. Raises InvalidInput for what can't be understood, or is no text."""
-    asked: dict[str, Any] = {name: getattr(request, name) for name in _FILTERS if request.HasField(name)}
-    errors = _null_characters(request, _FILTERS)
+    """The filters of a list of clients. Raises InvalidInput for what no client can have."""
+    if isinstance(request, client_service_pb2.ListClientsRequest):
+        return _LIST_LIMITS.checked(request, _understood)
+    return _EXPORT_LIMITS.checked(request, _understood)
+
+
+def _understood(request: ClientFilters) -> ClientQuery:
+    is_set: Callable[[Any], bool] = request.HasField
+    asked: dict[str, Any] = {name: getattr(request, name) for name in _FILTERS if is_set(name)}
+    errors = [*_null_characters(request, _FILTERS), *_attribute_filter_errors(request.attributes)]
     bad = {error.field for error in errors}
     for name in [name for name in UNDERSTOOD if name in asked and name not in bad]:
         try:
@@ -164,7 +176,7 @@ def client_query(request: ClientFilters) -> ClientQuery:
             errors.append(FieldError(name, error.fault))
     if errors:
         raise InvalidInput(errors)
-    query = ClientQuery(**asked)
+    query = ClientQuery(**asked, attributes=tuple(sorted(request.attributes.items())))
     if query.phone_contains is None:
         return query
     if query.phone_number is not None:
@@ -172,6 +184,16 @@ def client_query(request: ClientFilters) -> ClientQuery:
     if len(query.phone_contains) == PHONE_LENGTH:  # the whole number: an index finds it
         return replace(query, phone_number=int(query.phone_contains), phone_contains=None)
     return query
+
+
+def _attribute_filter_errors(attributes: Mapping[str, str]) -> Iterator[FieldError]:
+    if len(attributes) > _FILTERED_ATTRIBUTES_MAX:
+        fault = ErrorCode.TOO_MANY_ENTRIES.format(max=_FILTERED_ATTRIBUTES_MAX, count=len(attributes))
+        yield FieldError(FIELD, fault)
+        return
+    for name, text in attributes.items():
+        if (problem := name_problem(name) or value_problem(text)) is not None:
+            yield FieldError(f"{FIELD}.{name}", problem)
 
 
 def require_text(request: object, *names: str) -> None:
@@ -217,8 +239,8 @@ def _segments(text: str) -> int:
 _mailing_message: Final = message_from(
     MailingRow,
     mailing_pb2.Mailing,
-    later=["state"],
-    filter=lambda row: mailing_pb2.AudienceFilter(tags=row.filter.tags, phone_codes=row.filter.phone_codes),
+    later=["state", "warnings"],
+    filter=lambda row: audience_message(row.filter),
     local_hours=lambda row: local_hours_message(row.local_hours),
     on_uncertain=_ON_UNCERTAIN,
     audience=lambda row: AUDIENCE_MODES[row.audience_fixed],
@@ -250,10 +272,16 @@ def mailing_input(mailing: mailing_pb2.Mailing, now_us: int, segments_max: int |
 
 
 def _mailing_input(mailing: mailing_pb2.Mailing, now_us: int, segments_max: int | None) -> MailingInput:
+    made, audience = both(
+        lambda: _but_for_audience(mailing, now_us, segments_max), lambda: audience_input(mailing.filter).distinct()
+    )
+    return replace(made, filter=audience)
+
+
+def _but_for_audience(mailing: mailing_pb2.Mailing, now_us: int, segments_max: int | None) -> MailingInput:
     hours = mailing.local_hours
     return valid_mailing(
         text=mailing.text,
-        filter=AudienceFilter(tuple(mailing.filter.tags), tuple(mailing.filter.phone_codes)),
         start_us=micros(mailing.start_time) if mailing.HasField("start_time") else None,
         end_us=micros(mailing.end_time) if mailing.HasField("end_time") else None,
         now_us=now_us,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Final
 
 from google.protobuf.empty_pb2 import Empty
@@ -14,6 +15,7 @@ from engine.api.caller import caller, caller_key
 from engine.api.context import Context
 from engine.api.control import DeliveryControl
 from engine.api.convert import both, mailing_input, mailing_message, mailing_state
+from engine.api.convert_audience import warnings_of
 from engine.api.convert_stats import forecast_message, stats_message
 from engine.api.fresh import Fresh
 from engine.api.limits import Limits
@@ -22,11 +24,14 @@ from engine.api.outlook import Outlook
 from engine.api.paging import page_of, token_after
 from engine.api.questions import Questions, question_key
 from engine.api.repeats import first_answer, request_key
+from engine.api.trials import Trials
 from engine.api.watch import Watch
+from engine.domain.audience import AudienceFilter
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.segments import count_segments
 from engine.domain.validate import SEGMENTS_MAX, MailingInput
 from engine.ports import Clock
+from engine.store.errors import StoreUnavailable, TooLong
 from engine.store.rows import Actor, Breakdown, Changed, MailingRow, PageOf, RequestKey
 from engine.store.store import Store
 from mailing.v1 import (
@@ -34,6 +39,7 @@ from mailing.v1 import (
     mailing_service_pb2,
     mailing_service_pb2_grpc,
     mailing_stats_pb2,
+    test_text_pb2,
 )
 
 _ENCODINGS: Final = {
@@ -44,6 +50,8 @@ BREAKDOWN_SECONDS: Final = 2.0
 """How long the breakdown of a large mailing is kept; ten times as long as it took, if that is more."""
 STALE_SECONDS: Final = 60.0
 """For so much longer it is given while the next one is made."""
+WARNING_SECONDS: Final = 1.0
+"""How long the answer to a mailing that is registered or changed waits for its warnings."""
 CANCEL_ROWS: Final = 5_000
 """Rows cancelled in one transaction: some 20 ms on SQLite, in which nobody else writes."""
 CANCEL_US: Final = 5_000_000
@@ -75,6 +83,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         self._store, self._control, self._clock = store, control, clock
         self._background, self._watch = background, watch
         self._outlook, self._questions = outlook, questions
+        self._trials = Trials(store, control, clock, background, segments_max)
         self._breakdowns: Fresh[int, Breakdown] = Fresh(clock, BREAKDOWN_SECONDS, stale_seconds=STALE_SECONDS)
 
     async def CreateMailing(
@@ -94,7 +103,8 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             row = await first_answer(error, key_of, self._store.created_mailing)
             return mailing_message(row, row.create_us)
         if request.validate_only:
-            return mailing_message(self._store.would_create_mailing(wanted, now_us=now_us), now_us)
+            would = mailing_message(self._store.would_create_mailing(wanted, now_us=now_us), now_us)
+            return await self._warned(would, wanted.filter)
 
         async def change() -> MailingRow:
             with self._background.running.hold(key):
@@ -105,7 +115,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
 
         row = await self._background.whole(change())
         # As of its creation, so that a repeated request gets the first answer to the letter.
-        return mailing_message(row, row.create_us)
+        return await self._warned(mailing_message(row, row.create_us), row.filter)
 
     async def GetMailing(self, request: mailing_service_pb2.GetMailingRequest, context: Context) -> mailing_pb2.Mailing:
         """Read one mailing."""
@@ -150,11 +160,12 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         try:
             if request.validate_only:
                 row = await self._store.would_update_mailing(mailing_id, edit, now_us=now_us)
-                return mailing_message(row, now_us)
+                return await self._warned(mailing_message(row, now_us), row.filter)
             await self._background.whole(change())
         except Unchanged:
             pass
-        return await self._read(mailing_id)
+        row = await self._store.get_mailing(mailing_id)
+        return await self._warned(mailing_message(row, self._clock.now_us()), row.filter)
 
     async def DeleteMailing(self, request: mailing_service_pb2.DeleteMailingRequest, context: Context) -> Empty:
         """Delete a mailing and its messages; when this returns no new call for it starts."""
@@ -207,15 +218,25 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
     ) -> mailing_service_pb2.PreviewMailingResponse:
         wanted = mailing_input(request.mailing, self._clock.now_us(), self._segments_max)
         old = await self._store.get_mailing(request.mailing_id) if request.HasField("mailing_id") else None
-        audience, forecast = await self._outlook.preview(wanted, old)
+        audience, forecast = await self._outlook.preview(wanted, old, by_zone=request.by_time_zone)
+        unknown = await self._store.unknown_attributes(wanted.filter.names) if wanted.filter.names else set()
         text = count_segments(wanted.text)
         return mailing_service_pb2.PreviewMailingResponse(
-            audience=audience,
+            audience=audience.size,
+            suppressed=audience.suppressed,
             segments=text.segments,
             forecast=forecast_message(forecast),
             encoding=_ENCODINGS[text.encoding],
             units=text.units,
+            by_time_zone=audience.by_zone if request.by_time_zone or wanted.local_hours is not None else {},
+            warnings=warnings_of(wanted.filter, unknown),
         )
+
+    async def TestMailing(
+        self, request: test_text_pb2.TestMailingRequest, context: Context
+    ) -> test_text_pb2.TestMailingResponse:
+        """Send a text now, to try it."""
+        return await self._trials.send(request, caller(context))
 
     async def GetMailingStats(
         self, request: mailing_service_pb2.GetMailingStatsRequest, context: Context
@@ -244,6 +265,17 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
                 yield progress
 
     # -- shared ----------------------------------------------------------------------------------
+    async def _warned(self, mailing: mailing_pb2.Mailing, filter: AudienceFilter) -> mailing_pb2.Mailing:
+        """The mailing with its warnings; without them where it would take long to find out."""
+        if names := filter.names:
+            with suppress(TimeoutError, StoreUnavailable, TooLong):
+                async with asyncio.timeout(WARNING_SECONDS):
+                    unknown = await self._questions.ask(
+                        ("attributes", names), caller_key(), lambda: self._store.unknown_attributes(names)
+                    )
+                mailing.warnings.extend(warnings_of(filter, unknown))
+        return mailing
+
     async def _read(self, mailing_id: int) -> mailing_pb2.Mailing:
         row = await self._store.get_mailing(mailing_id)
         return mailing_message(row, self._clock.now_us())

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct
 
 from common.contract.reader import Descriptor, fields_of
 from common.error_codes import ErrorCode
@@ -59,11 +60,14 @@ def merged(current: M, changes: M, paths: Sequence[str]) -> M:
 
 
 def _exists(fields: Mapping[str, Any], names: Sequence[str]) -> bool:
-    """True when there is such a field; only single messages of our package have paths below them."""
+    """True when there is such a field; only objects of any keys and single messages of our package have paths below
+    them."""
     field = fields.get(names[0])
     if field is None or len(names) == 1:
         return field is not None
     kind = field.message_type
+    if kind is not None and kind.full_name == Struct.DESCRIPTOR.full_name:
+        return True
     if kind is None or field.is_repeated or not kind.file.package.startswith("mailing."):
         return False
     return _exists(kind.fields_by_name, names[1:])
@@ -71,6 +75,9 @@ def _exists(fields: Mapping[str, Any], names: Sequence[str]) -> bool:
 
 def _copy(source: Message, target: Message, names: Sequence[str]) -> None:
     name = names[0]
+    if isinstance(source, Struct):
+        _copy_key(source, target, ".".join(names))
+        return
     if len(names) > 1:
         _copy(getattr(source, name), getattr(target, name), names[1:])
         return
@@ -84,3 +91,12 @@ def _copy(source: Message, target: Message, names: Sequence[str]) -> None:
             getattr(target, name).CopyFrom(value)
     elif not field.has_presence or source.HasField(name):
         setattr(target, name, value)
+
+
+def _copy_key(source: Struct, target: Message, key: str) -> None:
+    """Null is no value: it removes the key."""
+    assert isinstance(target, Struct)
+    if key in source.fields and not source.fields[key].HasField("null_value"):
+        target.fields[key].CopyFrom(source.fields[key])
+    else:
+        target.fields.pop(key, None)

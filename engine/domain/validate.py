@@ -7,17 +7,19 @@ numbers, time zones and segments, or more than one field. Every bad field is rep
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, Final, NamedTuple, Protocol
 from zoneinfo import available_timezones
 
-from common.error_codes import ErrorCode, Fault, Unfit
+from common.error_codes import NOTHING, ErrorCode, Fault, Unfit
+from engine.domain.attributes import NONE, Attribute, attribute_errors, attributes_text, patched
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.phone import default_code, digits_of, normalise
 from engine.domain.segments import count_segments
+from engine.domain.template import parse_template
 from engine.domain.time_text import MAX_US, MIN_US
 from engine.domain.window import LocalHours, parse_minute
 
@@ -49,6 +51,8 @@ class ClientInput:
     tag: str
     time_zone: str
     language: str = ""
+    attributes: str = NONE
+    """As ``attributes_text`` writes them."""
 
 
 _FIELDS: Final = tuple(field.name for field in fields(ClientInput))
@@ -61,6 +65,8 @@ class ClientPatch(NamedTuple):
     """What it makes of a number that nobody has."""
     unsaid: tuple[str, ...] = ()
     """Fields that the row says nothing of."""
+    attributes: Mapping[str, Attribute | None] = NOTHING
+    """What the row says of attributes; ``None`` removes one."""
 
     @property
     def phone_number(self) -> int:
@@ -69,10 +75,11 @@ class ClientPatch(NamedTuple):
 
     def over(self, old: ClientInput | None) -> ClientInput:
         """Return the client after the row: what it does not say stays, or is the default when there was none."""
-        client, unsaid = self
-        if old is None or not unsaid:
+        client, unsaid, attributes = self
+        if old is None or not (unsaid or attributes):
             return client
-        return ClientInput(*[getattr(old if name in unsaid else client, name) for name in _FIELDS])
+        after = ClientInput(*[getattr(old if name in unsaid else client, name) for name in _FIELDS])
+        return replace(after, attributes=patched(old.attributes, attributes)) if attributes else after
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +100,18 @@ class MailingInput:
     """Who matches at the start gets it, and nobody later."""
 
 
-def valid_client(client: ClientTexts, default_time_zone: str = DEFAULT_TIME_ZONE) -> ClientInput:
+def valid_client(
+    client: ClientTexts,
+    default_time_zone: str = DEFAULT_TIME_ZONE,
+    attributes: Mapping[str, Any] = NOTHING,
+    *,
+    may_remove: bool = False,
+) -> ClientInput:
     """Check and complete a client: no code means digits 2 to 4 of the number, no time zone means the default.
+
+    Args:
+        attributes: of any names and values.
+        may_remove: ``None`` stands for an attribute that the client is not to have.
 
     Raises:
         InvalidInput: with every bad field.
@@ -104,10 +121,12 @@ def valid_client(client: ClientTexts, default_time_zone: str = DEFAULT_TIME_ZONE
     zone = client.time_zone or default_time_zone
     if zone not in _time_zone_names():
         errors.append(FieldError("time_zone", ErrorCode.NOT_TIME_ZONE.format()))
+    errors += attribute_errors(attributes, may_remove=may_remove)
     if errors:
         raise InvalidInput(errors)
     code, language = client.phone_code or default_code(phone), canonical_language(client.language)
-    return ClientInput(phone, code, client.tag, zone, language)
+    text = attributes_text({name: value for name, value in attributes.items() if value is not None})
+    return ClientInput(phone, code, client.tag, zone, language, text)
 
 
 def canonical_language(tag: str) -> str:
@@ -165,19 +184,19 @@ def valid_mailing(
     """Check and complete a mailing; a repeated filter entry counts once.
 
     Args:
-        segments_max: SMS segments that the text may take; ``None``: it was accepted before, and stays so.
+        segments_max: SMS segments that the text may take; ``None``: the text was accepted before, and stays so.
 
     Raises:
         InvalidInput: with every bad field. ``start_us``, ``end_us``: ``None`` is "not given".
     """
     errors: list[FieldError] = []
-    _check(errors, "text", _segments_problem(text, segments_max))
+    if segments_max is not None:
+        _check(errors, "text", text_problem(text, segments_max))
     start, end = _times(start_us, end_us, now_us, errors)
     hours = _local_hours(local_hours, errors)
     if errors:
         raise InvalidInput(errors)
-    audience = AudienceFilter(_distinct(filter.tags), _distinct(filter.phone_codes))
-    return MailingInput(text, audience, start, end, hours, rate_limit, on_uncertain, name, audience_fixed)
+    return MailingInput(text, filter.distinct(), start, end, hours, rate_limit, on_uncertain, name, audience_fixed)
 
 
 def _check(errors: list[FieldError], field: str, problem: Fault | None) -> None:
@@ -193,9 +212,12 @@ def _phone(text: str, errors: list[FieldError]) -> int:
         return 0
 
 
-def _segments_problem(text: str, segments_max: int | None) -> Fault | None:
-    if segments_max is None:
-        return None
+def text_problem(text: str, segments_max: int) -> Fault | None:
+    """What is wrong with a text, placeholders counted as they are written; ``None``: nothing."""
+    try:
+        parse_template(text)
+    except Unfit as error:
+        return error.fault
     segments = count_segments(text).segments
     return None if segments <= segments_max else ErrorCode.TOO_MANY_SEGMENTS.format(max=segments_max, count=segments)
 
@@ -209,10 +231,6 @@ def is_time_zone(name: str) -> bool:
 def _time_zone_names() -> frozenset[str]:
     """The tz database's names, read once; without those that mean something else on each machine."""
     return frozenset(available_timezones() - {"localtime", "posixrules", "Factory"})
-
-
-def _distinct(entries: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(entries))
 
 
 def _times(start_us: int | None, end_us: int | None, now_us: int, errors: list[FieldError]) -> tuple[int, int]:

@@ -6,15 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from engine.domain.audience import AudienceFilter
+from engine.domain.attributes import attributes_of
+from engine.domain.audience import AudienceFilter, Candidate
 from engine.domain.message import UNCERTAIN, Status
-from engine.store.counters import FINAL, Tally
+from engine.store.counters import Tally
 from engine.store.database import Lane, Row, Tx
 from engine.store.decided import IS_DECIDED, in_time, staying
-from engine.store.lifecycle import is_final, is_not_final, is_taken, is_waiting
+from engine.store.lifecycle import is_not_final, is_taken, is_waiting
 from engine.store.mailing_rows import filter_of
+from engine.store.matching import MAY_GET, matching
 from engine.store.told import left_out, untold
-from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clients, read, transaction, try_lock_clients
+from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clients, transaction, try_lock_clients
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
 _MAILING: Final = (
@@ -25,24 +27,11 @@ _STORE_CURSOR: Final = (
     "UPDATE mailing SET audience_cursor = ?, audience_ready = ?"
     " WHERE id = ? AND audience_generation = ? AND cancelled_us IS NULL AND deleted_us IS NULL"
 )
-_LOOK_UP_SHARE: Final = 6
-"""How many rows can be read in their order for the cost of looking one up by an index."""
 _PAIRS: Final = {"mailing_id": "int", "client_id": "int"}
 
 
-def matching(tx: Tx, filter: AudienceFilter) -> tuple[str, list[Any]]:
-    """``AudienceFilter.matches`` as a condition on ``client AS c``, with its arguments."""
-    conditions = ["TRUE"]
-    args: list[Any] = []
-    for column, values in (("c.tag", filter.tags), ("c.phone_code", filter.phone_codes)):
-        if values:
-            conditions.append(f"{column} {tx.dialect.in_list('text')}")
-            args.append(tx.dialect.list_arg(values))
-    return " AND ".join(conditions), args
-
-
 class AudienceVerbs(Verbs):
-    """Verbs of ``ports.Store``, and the size of an audience for a preview."""
+    """Verbs of ``ports.Store``."""
 
     async def build_audience(self, mailing_id: int, limit: int, now_us: int, reset_after_us: int) -> bool:
         """Build the next chunk; see ``ports.Store``. True as well for a mailing that is gone, deleted or cancelled."""
@@ -59,64 +48,19 @@ class AudienceVerbs(Verbs):
         if mailing is None:
             return True
         filter, generation, cursor, kept, *decided = mailing
-        chunk, tally = _Chunk(tx, mailing_id, filter_of(filter), cursor), Tally()
+        chunk, tally, again = _Chunk(tx, mailing_id, filter_of(filter), cursor), Tally(), generation > 0
         chunk.restrict(in_time(mailing_id, *decided))
-        ready = await chunk.take(limit)
+        ready = await chunk.take(limit, again=again)
         if kept:
             await chunk.look_again(reset_after_us)
         else:
-            await chunk.build(now_us, reset_after_us, tally, again=generation > 0)
+            await chunk.build(now_us, reset_after_us, tally, again=again)
         if not await tx.run(_STORE_CURSOR, chunk.last, ready, mailing_id, generation):
             raise Overtaken
         await tally.write(tx)
         if ready:
             await bump_revision(tx)
         return ready
-
-    @read(Lane.LONG)
-    async def audience_by_zone(
-        self, tx: Tx, filter: AudienceFilter, *, by_zone: bool = True, unsent_of: int | None = None
-    ) -> dict[str, int]:
-        """How many clients match now, by time zone; together, as if all were in UTC, unless ``by_zone``: that is
-        cheaper. ``unsent_of``: without those who have a final message of that mailing."""
-        condition, args = matching(tx, filter)
-        if unsent_of is not None and await _has_final(tx, unsent_of):
-            condition += (
-                " AND NOT EXISTS (SELECT 1 FROM message AS m WHERE m.client_id = c.id AND m.mailing_id = ?"
-                f" AND {is_final('m')})"
-            )
-            args.append(unsent_of)
-        access = await _access(tx, filter)
-        if not by_zone:
-            sql = f"SELECT count(*) FROM client AS c {access} WHERE {condition}"
-            return {"UTC": int(await tx.value(sql, *args))}
-        sql = f"SELECT c.time_zone, count(*) FROM client AS c {access} WHERE {condition} GROUP BY c.time_zone"
-        return {zone: int(number) for zone, number in await tx.rows(sql, *args)}
-
-
-async def _access(tx: Tx, filter: AudienceFilter) -> str:
-    """How SQLite should count an audience. It has no statistics: by an index of one condition it would look up each
-    row for the other one, 431 ms for all of 300,000 clients, which one after the other take 92."""
-    if not (tx.dialect.is_sqlite and filter.tags and filter.phone_codes):
-        return ""  # one condition is counted in its index alone: 12 ms
-    sizes = {
-        index: await tx.value(
-            f"SELECT count(*) FROM (SELECT 1 FROM client {tx.dialect.indexed_by(index)}"
-            f" WHERE {column} {tx.dialect.in_list('text')} LIMIT (SELECT count(*) / {_LOOK_UP_SHARE} FROM client))",
-            tx.dialect.list_arg(values),
-        )
-        for index, column, values in (
-            ("client_tag", "tag", filter.tags),
-            ("client_phone_code", "phone_code", filter.phone_codes),
-        )
-    }
-    best = min(sizes, key=lambda index: int(sizes[index]))
-    most = await tx.value(f"SELECT count(*) / {_LOOK_UP_SHARE} FROM client")
-    return "NOT INDEXED" if sizes[best] >= most else tx.dialect.indexed_by(best)
-
-
-async def _has_final(tx: Tx, mailing_id: int) -> bool:
-    return await tx.row(f"SELECT 1 FROM mailing_counters WHERE mailing_id = ? AND {FINAL} > 0", mailing_id) is not None
 
 
 class _Chunk:
@@ -125,15 +69,22 @@ class _Chunk:
     def __init__(self, tx: Tx, mailing_id: int, filter: AudienceFilter, after: int) -> None:
         self._tx, self._mailing_id, self._after, self.last = tx, mailing_id, after, after
         self._matching, self._args = matching(tx, filter)
+        self._matching += f" AND {MAY_GET}"
+        self._client_ids = filter.client_ids
 
     def restrict(self, condition: str) -> None:
         """Besides, clients must be so, ``client AS c``."""
         self._matching += f" AND {condition}"
 
-    async def take(self, limit: int) -> bool:
-        """Find where the chunk ends; True when there are no clients behind it."""
-        sql = "SELECT count(*), max(id) FROM (SELECT id FROM client WHERE id > ? ORDER BY id LIMIT ?) AS chunk"
-        number, last = (await self._tx.rows(sql, self._after, limit))[0]
+    async def take(self, limit: int, *, again: bool) -> bool:
+        """Find where the chunk ends; True when there are no clients behind it. Clients that the filter does not name
+        can't have a message to be taken away, unless it is built ``again``."""
+        condition, args = "id > ?", [self._after]
+        if self._client_ids and not again:
+            condition += f" AND id {self._tx.dialect.in_list()}"
+            args.append(self._tx.dialect.list_arg(self._client_ids))
+        chunk = f"SELECT id FROM client WHERE {condition} ORDER BY id LIMIT ?"
+        number, last = (await self._tx.rows(f"SELECT count(*), max(id) FROM ({chunk}) AS chunk", *args, limit))[0]
         self.last = self._after if last is None else last
         return bool(number < limit)
 
@@ -240,8 +191,9 @@ async def follow_clients(
         return
     changed_ids = tx.dialect.list_arg(changed)
     stored = await _not_final(tx, changed_ids) if changed else []
-    clients = await _clients(tx, tx.dialect.list_arg([*new, *changed]))
-    wanted = await _wanted(tx, [row[:2] for row in mailings if not row[2]], clients, now_us)
+    wanted = await _wanted(
+        tx, [row[:2] for row in mailings if not row[2]], tx.dialect.list_arg([*new, *changed]), now_us
+    )
     wanted |= await staying(tx, stored, {row[0] for row in mailings if row[2]}, now_us)
     await _take_away(tx, stored, wanted, {row[0] for row in mailings}, tally, now_us)
     await _add(tx, wanted, now_us, tally)
@@ -271,10 +223,10 @@ async def not_reached(tx: Tx, message_ids: Sequence[int], tally: Tally) -> None:
         f"SELECT id, audience_filter FROM mailing WHERE id {listed} AND cancelled_us IS NULL AND deleted_us IS NULL",
         tx.dialect.list_arg({row[0] for row in waiting}),
     )
-    clients = await _clients(tx, tx.dialect.list_arg({row[1] for row in waiting}))
+    client_ids = tx.dialect.list_arg({row[1] for row in waiting})
     since_us = max(row[2] for row in waiting)
     pairs = {(row[0], row[1]) for row in waiting}
-    wanted = {pair for pair in await _wanted(tx, mailings, clients, since_us) if pair in pairs}
+    wanted = {pair for pair in await _wanted(tx, mailings, client_ids, since_us) if pair in pairs}
     await _keep_taken(tx, wanted)
     await _add(tx, wanted, since_us, tally)
 
@@ -293,18 +245,26 @@ async def _keep_taken(tx: Tx, wanted: set[tuple[int, int]]) -> None:
     )
 
 
-async def _clients(tx: Tx, ids: Any) -> Sequence[Row]:
-    sql = f"SELECT id, tag, phone_code, phone_number FROM client WHERE id {tx.dialect.in_list()}"
-    return await tx.rows(sql, ids)
+async def _candidates(tx: Tx, ids: Any, *, attributes: bool) -> tuple[list[Candidate], dict[int, int]]:
+    """Clients for filters to look at, those that may get a text at all, and the phone number of each; ``attributes``: a
+    filter asks for them."""
+    column = ", c.attributes" if attributes else ""
+    rows = await tx.rows(
+        f"SELECT c.id, c.phone_number, c.tag, c.phone_code{column} FROM client AS c"
+        f" WHERE c.id {tx.dialect.in_list()} AND {MAY_GET}",
+        ids,
+    )
+    found = [Candidate(id, tag, code, *map(attributes_of, text)) for id, _, tag, code, *text in rows]
+    return found, {row[0]: row[1] for row in rows}
 
 
-async def _wanted(tx: Tx, mailings: Sequence[Row], clients: Sequence[Row], now_us: int) -> set[tuple[int, int]]:
+async def _wanted(tx: Tx, mailings: Sequence[Row], client_ids: Any, now_us: int) -> set[tuple[int, int]]:
     """(mailing, client) for each client that a mailing's filter matches, and whose number it has not told already."""
-    pairs: set[tuple[int, int]] = set()
-    for mailing_id, text in mailings:
-        filter = filter_of(text)
-        pairs.update((mailing_id, id) for id, tag, code, _ in clients if filter.matches(tag, code))
-    return pairs - await left_out(tx, pairs, {row[0]: row[3] for row in clients}, now_us)
+    filters = {mailing_id: filter_of(text) for mailing_id, text in mailings}
+    asks = any(filter.attributes for filter in filters.values())
+    clients, phones = await _candidates(tx, client_ids, attributes=asks)
+    pairs = {(mailing_id, each.id) for mailing_id, filter in filters.items() for each in filter.among(clients)}
+    return pairs - await left_out(tx, pairs, phones, now_us)
 
 
 async def _not_final(tx: Tx, client_ids: Any) -> Sequence[Row]:

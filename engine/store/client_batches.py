@@ -6,15 +6,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
 
-from engine.store.audience import follow_clients, remove_pending
+from engine.store.audience import follow_clients
 from engine.store.audit import add_audit
 from engine.store.client_list import CLIENT
+from engine.store.client_removal import remove_clients
+from engine.store.client_rows import BatchResult, ClientChange, ClientRow
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
 from engine.store.owners import claimed_elsewhere, tell_owners
 from engine.store.row_of import sets_of
-from engine.store.rows import Actor, BatchResult, ClientChange, ClientRow
-from engine.store.told import leave
+from engine.store.rows import Actor
 from engine.store.verbs import Verbs, lock_clients, transaction
 
 BATCH_MAX: Final = 1_000
@@ -61,9 +62,7 @@ class ClientBatchVerbs(Verbs):
         gone = list(phones)
         if gone:
             tally = Tally()
-            await remove_pending(tx, await leave(tx, phones, now_us), tally, now_us)
-            elsewhere = await claimed_elsewhere(self, tx, gone)
-            await tx.run(f"DELETE FROM client WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(gone))
+            elsewhere = await remove_clients(self, tx, phones, tally, now_us)
             await _note(tx, by, "delete", gone, {}, now_us)
             await tally.write(tx)
             await tell_owners(self, tx, elsewhere)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any, Final
 
+from engine.store.attributes import shown_as
+from engine.store.client_rows import ClientQuery, ClientRow
 from engine.store.database import Lane, Tx
 from engine.store.paging import SKIP_SHORT_MAX, PageQuery, forward, read_page, trimmed
 from engine.store.row_of import RowOf
-from engine.store.rows import ClientQuery, ClientRow, Page, PageOf
+from engine.store.rows import Page, PageOf
 from engine.store.verbs import Verbs, read
 
 CLIENT: Final = RowOf(ClientRow)
 _INDEXES: Final = {
     field.name: f"client_{field.name}"
     for field in fields(ClientQuery)
-    if field.name not in ("phone_number", "phone_contains")
+    if field.name not in ("phone_number", "phone_contains", "attributes")
 }
 """Of each column that lists are filtered by, but for the number."""
 _LOOKUPS_MAX: Final = 300_000
@@ -84,14 +86,22 @@ def is_long_client_list(query: ClientQuery, page: Page) -> bool:
 
 
 def _has_index(query: ClientQuery) -> bool:
-    return query.phone_contains is None and sum(value is not None for value in asdict(query).values()) < 2
+    return query.phone_contains is None and not query.attributes and len(_asked(query)) < 2
 
 
 def _restrictions(tx: Tx, query: ClientQuery) -> tuple[str, list[Any]]:
-    asked = {name: value for name, value in asdict(query).items() if value is not None}
+    asked = _asked(query)
     contains = tx.dialect.contains("phone_number")
     conditions = [contains if name == "phone_contains" else f"{name} = ?" for name in asked]
-    return " AND ".join(["TRUE", *conditions]), list(asked.values())
+    attributes = [shown_as(tx.dialect, name, text) for name, text in query.attributes]
+    args = [arg for each in attributes for arg in each.args]
+    return " AND ".join(["TRUE", *conditions, *(each.sql for each in attributes)]), [*asked.values(), *args]
+
+
+def _asked(query: ClientQuery) -> dict[str, Any]:
+    """The columns that are asked for, but for the attributes."""
+    found = {field.name: getattr(query, field.name) for field in fields(query) if field.name != "attributes"}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 async def _by_index(tx: Tx, condition: str, args: list[Any], page: Page) -> tuple[list[int], bool, int]:

@@ -8,29 +8,28 @@ from operator import attrgetter
 from typing import Any, Final
 
 from common.error_codes import ErrorCode
+from engine.domain.attributes import ENTRIES_MAX, FIELD, changed_names, names_of
 from engine.domain.errors import Conflict, NotFound
 from engine.domain.validate import ClientInput, ClientPatch
-from engine.store.audience import follow_clients, remove_pending
-from engine.store.audit import add_audit
+from engine.store.audience import follow_clients
+from engine.store.audit import add_audit, differences
 from engine.store.client_list import CLIENT
+from engine.store.client_removal import remove_clients
+from engine.store.client_rows import ClientRow, Imported, ImportResult
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
 from engine.store.owners import claimed_elsewhere, tell_owners
+from engine.store.rendered import mask_number
 from engine.store.requests import first_answer, keep_answer
 from engine.store.row_of import RowOf, insert_of, sets_of
-from engine.store.rows import (
-    Actor,
-    ClientRow,
-    Created,
-    Imported,
-    ImportResult,
-    RequestKey,
-)
+from engine.store.rows import Actor, Created, RequestKey
 from engine.store.told import come_back, leave
 from engine.store.verbs import Overtaken, Verbs, alone_if_overtaken, lock_clients, look_up, read, transaction
 
 _INPUT: Final = RowOf(ClientInput)
 """What the API says of a client."""
+_PRIVATE: Final = ("phone_number", FIELD)
+"""What nothing keeps of a client that is gone."""
 
 
 class ClientVerbs(Verbs):
@@ -47,11 +46,11 @@ class ClientVerbs(Verbs):
         """
         await lock_clients(tx, exclusive=False)
         if (answer := await first_answer(tx, request)) is not None:
-            return Created(CLIENT.answered({**answer, "phone_number": client.phone_number}), replayed=True)
+            return Created(CLIENT.answered({**answer, **_private(client)}), replayed=True)
         row, tally = await _insert(tx, client, now_us), Tally()
         await follow_clients(tx, now_us, tally, new=[row.id])
         await add_audit(tx, by, "client.create", "client", row.id, _shown(client), now_us)
-        await keep_answer(tx, request, _without_number(row), now_us)
+        await keep_answer(tx, request, _public(row), now_us)
         await tally.write(tx)
         return Created(row, replayed=False)
 
@@ -76,8 +75,8 @@ class ClientVerbs(Verbs):
         answer = await first_answer(tx, request)
         if answer is None:
             return None
-        phone = await tx.value("SELECT phone_number FROM client WHERE id = ?", answer["id"])
-        return None if phone is None else CLIENT.answered({**answer, "phone_number": phone})
+        row = await tx.row(f"SELECT {', '.join(_PRIVATE)} FROM client WHERE id = ?", answer["id"])
+        return None if row is None else CLIENT.answered({**answer, **dict(zip(_PRIVATE, row, strict=True))})
 
     @look_up()
     async def get_client(self, tx: Tx, client_id: int) -> ClientRow:
@@ -120,10 +119,10 @@ class ClientVerbs(Verbs):
         await _update(tx, client_id, new, now_us)
         if has_left:
             await leave(tx, {client_id: old.phone_number}, now_us)
+            await mask_number(tx, client_id, old.phone_number)
             await come_back(tx, client_id, new.phone_number)
         await follow_clients(tx, now_us, tally, changed=[client_id])
-        changed = {name: value for name, value in _shown(new).items() if value != _shown(_input(old))[name]}
-        await add_audit(tx, by, "client.update", "client", client_id, changed, now_us)
+        await add_audit(tx, by, "client.update", "client", client_id, _changes(_input(old), new), now_us)
         elsewhere = await claimed_elsewhere(self, tx, [client_id])
         await tally.write(tx)
         await tell_owners(self, tx, elsewhere)
@@ -150,9 +149,7 @@ class ClientVerbs(Verbs):
         await lock_clients(tx, exclusive=False)
         client = await _get(tx, client_id, lock=True)
         tally = Tally()
-        await remove_pending(tx, await leave(tx, {client_id: client.phone_number}, now_us), tally, now_us)
-        elsewhere = await claimed_elsewhere(self, tx, [client_id])
-        await tx.run("DELETE FROM client WHERE id = ?", client_id)
+        elsewhere = await remove_clients(self, tx, {client_id: client.phone_number}, tally, now_us)
         await add_audit(tx, by, "client.delete", "client", client_id, {}, now_us)
         await tally.write(tx)
         await tell_owners(self, tx, elsewhere)
@@ -165,12 +162,15 @@ class ClientVerbs(Verbs):
         does not say stays as it is. Of two rows with one number the later one is laid over the earlier one."""
         await lock_clients(tx, exclusive=False)
         stored = await _by_phone(tx, clients)
-        outcomes, new, changed = _sort_out(clients, stored)
-        new_ids = await _import_new(tx, new, now_us)
+        rows = _Sorted(stored)
+        for client in clients:
+            rows.add(client)
+        changed = rows.changed
+        new_ids = await _import_new(tx, rows.new, now_us)
         changed_ids, tally = [stored[client.phone_number][0] for client in changed], Tally()
         await _import_changed(tx, changed, now_us)
         await follow_clients(tx, now_us, tally, new=new_ids, changed=changed_ids)
-        result = ImportResult(tuple(outcomes), (*new_ids, *changed_ids))
+        result = ImportResult(tuple(rows.outcomes), (*new_ids, *changed_ids), rows.refused)
         if result.changed_ids:
             counts = {outcome.value: result.count(outcome) for outcome in Imported}
             await add_audit(tx, by, "client.import", "client", None, counts, now_us)
@@ -180,10 +180,14 @@ class ClientVerbs(Verbs):
         return result
 
 
-def _without_number(row: ClientRow) -> dict[str, object]:
-    """What is kept to answer a repeated create. A kept answer outlives the client, so it has no phone number: the
-    repeated request names that itself."""
-    return {name: value for name, value in asdict(row).items() if name != "phone_number"}
+def _private(client: ClientInput) -> dict[str, object]:
+    return {name: getattr(client, name) for name in _PRIVATE}
+
+
+def _public(row: ClientRow) -> dict[str, object]:
+    """What is kept to answer a repeated create. A kept answer outlives the client, so it has neither a phone number nor
+    attributes, one of which may be a number: the repeated request names them itself."""
+    return {name: value for name, value in asdict(row).items() if name not in _PRIVATE}
 
 
 def _input(row: ClientRow) -> ClientInput:
@@ -196,8 +200,19 @@ def _row(client_id: int, client: ClientInput, create_us: int, update_us: int) ->
 
 
 def _shown(client: ClientInput) -> dict[str, object]:
-    """What the audit list keeps: it outlives the client, so no phone number."""
-    return {name: value for name, value in asdict(client).items() if name != "phone_number"}
+    """What the audit list keeps: it outlives the client, so no phone number, and of attributes, one of which may be a
+    number, the names."""
+    shown: dict[str, object] = {name: value for name, value in asdict(client).items() if name not in _PRIVATE}
+    names = names_of(client.attributes)
+    return {**shown, FIELD: names} if names else shown
+
+
+def _changes(old: ClientInput, new: ClientInput) -> dict[str, object]:
+    """What the audit list keeps of an update; of attributes the names alone."""
+    public = [name for name in _INPUT.columns if name not in _PRIVATE]
+    changes = differences(*({name: getattr(client, name) for name in public} for client in (old, new)))
+    names = changed_names(old.attributes, new.attributes)
+    return {**changes, FIELD: names} if names else changes
 
 
 async def _get(tx: Tx, client_id: int, *, lock: bool = False) -> ClientRow:
@@ -249,21 +264,45 @@ async def _by_phone(tx: Tx, clients: Sequence[ClientInput | ClientPatch]) -> dic
     return {client.phone_number: (client_id, client) for client_id, client in found}
 
 
-def _sort_out(
-    rows: Sequence[ClientInput | ClientPatch], stored: dict[int, tuple[int, ClientInput]]
-) -> tuple[list[Imported], list[ClientInput], list[ClientInput]]:
-    """What happens to each row; then the new clients and the changed ones, each client once."""
-    known = {phone: client for phone, (_, client) in stored.items()}
-    outcomes: list[Imported] = []
-    for row in rows:
-        old = known.get(row.phone_number)
+class _Sorted:
+    """What happens to each row of an import, and what follows for the clients, each of them once."""
+
+    def __init__(self, stored: dict[int, tuple[int, ClientInput]]) -> None:
+        self._stored = stored
+        self._known = {phone: client for phone, (_, client) in stored.items()}
+        self.outcomes: list[Imported] = []
+        self.refused: dict[int, int] = {}
+
+    def add(self, row: ClientInput | ClientPatch) -> None:
+        """The next row."""
+        old = self._known.get(row.phone_number)
         client = row.over(old) if isinstance(row, ClientPatch) else row
-        same = Imported.UNCHANGED if old == client else Imported.UPDATED
-        outcomes.append(Imported.CREATED if old is None else same)
-        known[client.phone_number] = client
-    new = [client for phone, client in known.items() if phone not in stored]
-    changed = [client for phone, client in known.items() if phone in stored and stored[phone][1] != client]
-    return outcomes, new, changed
+        if old is None:
+            self.outcomes.append(Imported.CREATED)
+        elif (count := _too_many(old, client)) > 0:
+            self.refused[len(self.outcomes)] = count
+            self.outcomes.append(Imported.REFUSED)
+            return
+        else:
+            self.outcomes.append(Imported.UNCHANGED if old == client else Imported.UPDATED)
+        self._known[client.phone_number] = client
+
+    @property
+    def new(self) -> list[ClientInput]:
+        """Clients that nobody was before."""
+        return [client for phone, client in self._known.items() if phone not in self._stored]
+
+    @property
+    def changed(self) -> list[ClientInput]:
+        """Clients that are stored otherwise."""
+        both = self._known.items()
+        return [client for phone, client in both if phone in self._stored and self._stored[phone][1] != client]
+
+
+def _too_many(old: ClientInput, new: ClientInput) -> int:
+    """How many attributes a row makes of those that stay and its own, if it is more than a client may have; else 0."""
+    count = len(names_of(new.attributes)) if old.attributes != new.attributes else 0
+    return count if count > ENTRIES_MAX else 0
 
 
 def _import_rows(tx: Tx, clients: Sequence[ClientInput]) -> list[Any]:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from engine.store.database import Row, Tx
+from engine.store.matching import MAY_GET
 from engine.store.told import left_out
 
 IS_DECIDED: Final = "(audience_fixed AND start_us <= ?)"
@@ -28,7 +29,7 @@ def in_time(mailing_id: int, audience_fixed: bool, start_us: int, audience_us: i
 
 async def staying(tx: Tx, stored: Sequence[Row], decided: Collection[int], now_us: int) -> set[tuple[int, int]]:
     """(mailing, client) of messages that stay in decided audiences although their clients were changed: all, but for
-    those whose clients got a number that the mailing has told.
+    those whose clients got a number that the mailing has told, or that is on the stop list.
 
     Args:
         stored: the messages: id, mailing, client, status, stale. What is stale by now goes.
@@ -38,7 +39,9 @@ async def staying(tx: Tx, stored: Sequence[Row], decided: Collection[int], now_u
     if not pairs:
         return set()
     rows = await tx.rows(
-        f"SELECT id, phone_number FROM client WHERE id {tx.dialect.in_list()}",
+        f"SELECT c.id, c.phone_number FROM client AS c WHERE c.id {tx.dialect.in_list()} AND {MAY_GET}",
         tx.dialect.list_arg({client_id for _, client_id in pairs}),
     )
-    return pairs - await left_out(tx, pairs, {row[0]: row[1] for row in rows}, now_us)
+    phones = {row[0]: row[1] for row in rows}
+    may_get = {pair for pair in pairs if pair[1] in phones}
+    return may_get - await left_out(tx, may_get, phones, now_us)

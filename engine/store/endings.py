@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,9 +16,11 @@ from engine.store.verbs import Verbs, alone_if_overtaken, bump_revision, hold, l
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
 LOST_DETAIL: Final = "outcome unknown: the engine stopped"
-_LOST_TEXT: Final = "(SELECT k.text_version FROM mailing AS k WHERE k.id = message.mailing_id)"
+_LOST_CALL: Final = (
+    "text_version = (SELECT k.text_version FROM mailing AS k WHERE k.id = message.mailing_id), rendered = NULL"
+)
 """The dead engine has not said with which text it called. The text of now is the best guess: it is wrong only if the
-text was edited since."""
+text was edited since. What its placeholders stood for nobody knows."""
 _LOST_UNMARKED: Final = step(Status.CLAIMED, Event.LOSE)
 _FOR_EVER: Final = 2**62
 _ENDED: Final = "SELECT 1 FROM mailing WHERE id = ? AND end_us <= ? AND deleted_us IS NULL"
@@ -30,13 +33,13 @@ class EndingVerbs(Verbs):
     async def recover(self, now_us: int, limit: int, *, expired_only: bool, over_us: int | None = None) -> int:
         """LOSE; see ``ports.Store``."""
         ended_us = now_us if over_us is None else over_us
-        number, uncertain = await self._recover(now_us, limit, ended_us if expired_only else _FOR_EVER)
-        self.on_step(UNCERTAIN, uncertain)
+        number, steps = await self._recover(now_us, limit, ended_us if expired_only else _FOR_EVER)
+        self.tell_steps(steps)
         return number
 
     @alone_if_overtaken(Lane.DELIVERY)
-    async def _recover(self, tx: Tx, now_us: int, limit: int, ended_us: int) -> tuple[int, int]:
-        """How many messages were lost until ``ended_us``, and how many of them have ended as uncertain."""
+    async def _recover(self, tx: Tx, now_us: int, limit: int, ended_us: int) -> tuple[int, Counter[Step]]:
+        """How many messages were lost until ``ended_us``, and how many of them have ended, by how."""
         lost = await tx.table(
             "id, mailing_id, status, attempt, stale, unsure, marks",
             "SELECT id, mailing_id, status, attempt, stale, unsure, (SELECT on_uncertain = 'not_sent' FROM mailing"
@@ -124,9 +127,9 @@ async def _end_some(tx: Tx, mailing_id: int, limit: int, now_us: int, result: St
     )
 
 
-async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> int:
+async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> Counter[Step]:
     """Messages of a dead engine: (id, mailing, status, attempt, stale, unsure, whether a mark comes before each call).
-    Returns how many have ended as uncertain."""
+    Returns how many have ended, by how."""
     called = {row[0] for row in lost if _was_called(row)}
     tally = Tally()
     await hold_told(tx, [row[0] for row in lost])
@@ -148,14 +151,14 @@ async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> int:
             uncertain.append(id)
         else:
             (again if was_called else uncalled).append(id)
-    ended = len(uncertain) + await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
+    await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
     await _store_lost(tx, again, uncertain, now_us)
     if uncalled:
         change = f"{set_by(Event.RELEASE)}, owner = NULL, due_us = 0, attempt = attempt - 1"
         await tx.run(f"UPDATE message SET {change} WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(uncalled))
     await not_reached(tx, [row[0] for row in lost if row[0] not in called], tally)
     await tally.write(tx)
-    return ended
+    return tally.moved
 
 
 async def _store_lost(tx: Tx, again: list[int], uncertain: list[int], now_us: int) -> None:
@@ -167,11 +170,11 @@ async def _store_lost(tx: Tx, again: list[int], uncertain: list[int], now_us: in
             f" SELECT id, attempt, TRUE, NULL, {int(now_us)}, NULL, '{LOST_DETAIL}' FROM message WHERE id {listed}",
             ids,
         )
-        change = f"{set_to(_LOST_UNMARKED)}, owner = NULL, due_us = 0, unsure = TRUE, text_version = {_LOST_TEXT}"
+        change = f"{set_to(_LOST_UNMARKED)}, owner = NULL, due_us = 0, unsure = TRUE, {_LOST_CALL}"
         await tx.run(f"UPDATE message SET {change} WHERE id {listed}", ids)
     if uncertain:
         await tx.run(
             f"UPDATE message SET {ENDS_UNCERTAIN}, owner = NULL, stale = FALSE, finished_us = {int(now_us)},"
-            f" http_status = NULL, detail = '{LOST_DETAIL}', text_version = {_LOST_TEXT} WHERE id {listed}",
+            f" http_status = NULL, detail = '{LOST_DETAIL}', {_LOST_CALL} WHERE id {listed}",
             tx.dialect.list_arg(uncertain),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from common.error_codes import ErrorCode
@@ -11,7 +11,7 @@ from engine.domain.errors import ReadOnly
 from engine.domain.validate import MailingInput
 from engine.domain.window import MailingState, is_decided
 from engine.ports import AudienceState, OnUncertain, Plan
-from engine.store.audit import add_audit
+from engine.store.audit import add_audit, differences
 from engine.store.database import Lane, Row, Tx, Work
 from engine.store.mailing_rows import (
     INPUT,
@@ -125,7 +125,7 @@ class MailingVerbs(Verbs):
         await tx.run(f"UPDATE mailing SET {sets} WHERE id = ?", *values.values(), mailing_id)
         if new.text != old.text:
             await keep_new_text(tx, mailing_id, now_us)
-        await _note(tx, by, "update", mailing_id, asdict(new), now_us)
+        await _note(tx, by, "update", mailing_id, differences(_noted(old), _noted(new)), now_us)
         row = await get_mailing_row(tx, mailing_id)
         await bump_revision(tx)
         return row
@@ -206,6 +206,12 @@ class MailingVerbs(Verbs):
         if has_changed:
             await bump_revision(tx)
         return Changed(row, now_us, replayed=False)
+
+
+def _noted(mailing: MailingRow | MailingInput) -> dict[str, Any]:
+    """What can be changed, as the audit list keeps it."""
+    values = asdict(mailing)
+    return {field.name: values[field.name] for field in fields(MailingInput) if field.name != "on_uncertain"}
 
 
 async def _list(tx: Tx, state: MailingState | None, page: Page, now_us: int, search: str) -> PageOf[MailingRow]:

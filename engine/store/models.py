@@ -219,8 +219,11 @@ class Told(Model):
 class Suppression(Model):
     """A phone number that gets no text."""
 
-    phone_number = fields.BigIntField(primary_key=True, generated=False)
+    id = fields.BigIntField(primary_key=True)
+    """Grows: lists are in the order in which numbers were put on it."""
+    phone_number = fields.BigIntField(unique=True)
     reason = fields.SmallIntField()
+    """``domain.suppression.SuppressionReason``."""
     note = fields.TextField()
     source = fields.CharField(64)
     create_us = fields.BigIntField()

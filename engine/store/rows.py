@@ -87,75 +87,6 @@ class Created(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class ClientRow:
-    """A person who can receive a text."""
-
-    id: int
-    phone_number: int
-    phone_code: str
-    tag: str
-    time_zone: str
-    create_us: int
-    update_us: int
-    language: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ClientChange:
-    """What changes in each client of a batch; ``None``: it stays as it is."""
-
-    tag: str | None = None
-    time_zone: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ClientQuery:
-    """Which clients a list shows; ``None`` does not restrict."""
-
-    phone_number: int | None = None
-    phone_code: str | None = None
-    tag: str | None = None
-    time_zone: str | None = None
-    language: str | None = None
-    phone_contains: str | None = None
-    """Digits that the number contains."""
-
-
-class Imported(StrEnum):
-    """What an import did with one row."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    UNCHANGED = "unchanged"
-
-
-@dataclass(frozen=True, slots=True)
-class ImportResult:
-    """What an import of one batch did."""
-
-    outcomes: tuple[Imported, ...]
-    """One for each row, in the order given."""
-    changed_ids: tuple[int, ...]
-    """Clients created or updated."""
-
-    def count(self, outcome: Imported) -> int:
-        """How many rows had this outcome."""
-        return self.outcomes.count(outcome)
-
-
-@dataclass(frozen=True, slots=True)
-class BatchResult:
-    """What a change of many clients did."""
-
-    changed_ids: tuple[int, ...]
-    """Clients changed, or deleted."""
-    unchanged: int
-    """Clients that the change leaves as they were."""
-    missing_ids: tuple[int, ...]
-    """Ids of which there is no client."""
-
-
-@dataclass(frozen=True, slots=True)
 class Counts:
     """How many messages of a mailing are where."""
 
@@ -382,6 +313,11 @@ class AuditQuery:
     object_id: int | None = None
     actor_kind: ActorKind | None = None
     actor_id: int | None = None
+    action: str | None = None
+    since_us: int | None = None
+    """At this time or later."""
+    until_us: int | None = None
+    """Before this time."""
 
 
 @dataclass(frozen=True, slots=True)

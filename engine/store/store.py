@@ -9,30 +9,38 @@ from engine.store.api_tokens import TokenVerbs
 from engine.store.audience import AudienceVerbs
 from engine.store.audit import AuditVerbs
 from engine.store.checking import CheckVerbs
+from engine.store.claims import ClaimVerbs
 from engine.store.client_batches import ClientBatchVerbs
 from engine.store.client_list import ClientListVerbs
 from engine.store.clients import ClientVerbs
 from engine.store.database import Database
 from engine.store.endings import EndingVerbs
 from engine.store.engines import EngineVerbs
+from engine.store.erasing import ErasingVerbs
 from engine.store.fenced import FencedVerbs
 from engine.store.forgetting import ForgettingVerbs
 from engine.store.mailing_stats import MailingStatsVerbs
 from engine.store.mailings import MailingVerbs
+from engine.store.matching import MatchingVerbs
 from engine.store.messages import MessageVerbs
 from engine.store.migrate import migrate
 from engine.store.opening import open_database
 from engine.store.overview import OverviewVerbs
 from engine.store.owners import OwnerVerbs
 from engine.store.requests import RequestVerbs
+from engine.store.suppressions import SuppressionVerbs
 from engine.store.transitions import TransitionVerbs
+from engine.store.trials import TrialVerbs
 
 
 class Store(
     EngineVerbs,
     MailingVerbs,
     AudienceVerbs,
+    MatchingVerbs,
+    ClaimVerbs,
     TransitionVerbs,
+    TrialVerbs,
     EndingVerbs,
     OwnerVerbs,
     FencedVerbs,
@@ -42,6 +50,8 @@ class Store(
     ClientVerbs,
     ClientListVerbs,
     ClientBatchVerbs,
+    SuppressionVerbs,
+    ErasingVerbs,
     AuditVerbs,
     AccountVerbs,
     TokenVerbs,

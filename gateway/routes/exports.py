@@ -1,13 +1,12 @@
-"""GET /clients/export: all clients that match, page by page as the engine reads them."""
+"""Exports: all that matches, page by page as the engine reads it; GET /clients/export."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
-from grpc import aio
 
 from common.contract.codec import message_of
 from common.contract.reader import field_of
@@ -23,64 +22,91 @@ from gateway.routes.operations import binding_named, described, route_of
 from gateway.shapes import query_of
 from gateway.shapes.fields import QueryFlag
 from gateway.tables.row_text import COLUMNS, cells_of, csv_row, ndjson_row
-from mailing.v1.client_service_pb2 import ExportClientsRequest, ExportClientsResponse, ImportClientsRow
+from mailing.v1.client_service_pb2 import ImportClientsRow
 
 CSV: Final = "text/csv"
 NDJSON: Final = "application/x-ndjson"
 _TEXT: Final[Json] = {"type": "string"}
-_HEADERS: Final = {
-    CSV: {"Content-Type": f"{CSV}; charset=utf-8", "Content-Disposition": 'attachment; filename="clients.csv"'},
-    NDJSON: {"Content-Type": NDJSON, "Content-Disposition": 'attachment; filename="clients.ndjson"'},
-}
 _RAW: Final = "CSV without the apostrophes that keep table programs from running cells as formulas."
 _ROW: Final = tuple(field_of(ImportClientsRow.DESCRIPTOR, name).rules.example for name in COLUMNS)
 
 
+class Export(NamedTuple):
+    """What is exported, and how it is written."""
+
+    id: str
+    """Of the operation."""
+    name: str
+    """Of the file, and of the field of a page that has the entries."""
+    columns: Sequence[str]
+    cells: Callable[[Any], Sequence[str]]
+    """An entry's cells, one for each column."""
+    ndjson: Callable[[Sequence[str]], str]
+    """A line of NDJSON of cells."""
+    example: Sequence[str]
+    """The cells of a row."""
+
+
+CLIENTS: Final = Export("exportClients", "clients", COLUMNS, cells_of, ndjson_row, _ROW)
+
+
 def routes() -> list[web.RouteDef]:
     """The route, with a handler of its own."""
-    binding = binding_named("exportClients")
+    return [export_route(CLIENTS)]
+
+
+def export_route(export: Export) -> web.RouteDef:
+    """The route of an export, with a handler of its own."""
+    binding = binding_named(export.id)
     query = type(
         "ExportQuery", (query_of(binding),), {"raw": QueryFlag(metadata={"description": _RAW, "default": False})}
     )
+    table = csv_row(export.columns) + csv_row(export.example)
 
     @described(
         binding,
         query=query,
         response=(200, None),
-        contents={CSV: Body(_TEXT, csv_row(COLUMNS) + csv_row(_ROW)), NDJSON: Body(_TEXT, ndjson_row(_ROW))},
+        contents={CSV: Body(_TEXT, table), NDJSON: Body(_TEXT, export.ndjson(export.example))},
     )
-    async def export_clients(request: web.Request) -> web.StreamResponse:
+    async def export_all(request: web.Request) -> web.StreamResponse:
         said = read_query(request, query)
-        asked = message_of(ExportClientsRequest, said)
+        asked: Any = message_of(binding.method.input_type._concrete_class, said)
         media_type = best_type(accept_header(request), (CSV, NDJSON))
         if media_type is None:
             raise Problem(406, ErrorCode.NOT_ACCEPTABLE.format(choices=f"{CSV} or {NDJSON}"))
         engine = request.app[ENGINE]
-        begun = engine.clients.ExportClients(asked, metadata=engine.metadata(request))
-        async with engine.stream(engine.clients.ExportClients, begun, request) as call:
-            return await _stream(request, call, media_type, is_raw=said.get("raw", False))
+        method = engine.method(binding.method.containing_service.name, binding.method.name)
+        begun = method(asked, metadata=engine.metadata(request))
+        async with engine.stream(method, begun, request) as call:
+            return await _stream(request, call, export, media_type, is_raw=said.get("raw", False))
 
-    return [route_of(binding, export_clients)]
+    return route_of(binding, export_all)
 
 
 async def _stream(
-    request: web.Request,
-    call: aio.UnaryStreamCall[ExportClientsRequest, ExportClientsResponse],
-    media_type: str,
-    *,
-    is_raw: bool,
+    request: web.Request, call: Any, export: Export, media_type: str, *, is_raw: bool
 ) -> web.StreamResponse:
     """Send the pages. What fails half-way is raised: the connection is cut then (``answer_problems``)."""
-    row: Callable[[Sequence[str]], str] = partial(csv_row, is_raw=is_raw) if media_type == CSV else ndjson_row
+    row: Callable[[Sequence[str]], str] = partial(csv_row, is_raw=is_raw) if media_type == CSV else export.ndjson
     page = await call.read()  # before the headers go out: its error can still be told
-    response = web.StreamResponse(headers=_HEADERS[media_type])
+    response = web.StreamResponse(headers=_headers(export, media_type))
     await response.prepare(request)
     if media_type == CSV:
-        await response.write(csv_row(COLUMNS).encode())
-    while isinstance(page, ExportClientsResponse):  # else grpc.aio.EOF
+        await response.write(csv_row(export.columns).encode())
+    while page:  # else grpc.aio.EOF
         if request.app[STOPPING].is_set():
             raise Problem(503, ErrorCode.GATEWAY_STOPPING.format())
-        rows = (row(cells_of(each)) for each in page.clients)
-        await response.write("".join(rows).encode())
+        entries: Iterable[Any] = getattr(page, export.name)
+        await response.write("".join([row(export.cells(each)) for each in entries]).encode())
         page = await call.read()
     return response
+
+
+def _headers(export: Export, media_type: str) -> dict[str, str]:
+    end = "csv" if media_type == CSV else "ndjson"
+    charset = "; charset=utf-8" if media_type == CSV else ""
+    return {
+        "Content-Type": f"{media_type}{charset}",
+        "Content-Disposition": f'attachment; filename="{export.name}.{end}"',
+    }

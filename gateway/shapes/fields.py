@@ -39,7 +39,21 @@ class Input(Schema):
         """See marshmallow, which looks at each key: far more than there are fields are one error."""
         if isinstance(data, Mapping) and len(data) > len(self.fields) + _UNKNOWN_KEYS_MAX:
             raise ValidationError(ErrorCode.TOO_MANY_KEYS.format(max=len(self.fields), count=len(data)))
-        return super().load(data, **options)
+        return super().load(self._gathered(data), **options)
+
+    def _gathered(self, data: Any) -> Any:
+        """The data with what belongs to a ``Keyed`` field in one object."""
+        starts = [field.data_key for field in self.fields.values() if isinstance(field, Keyed) and field.data_key]
+        if not starts or not isinstance(data, Mapping):
+            return data
+        gathered: dict[str, Any] = {}
+        for key, value in data.items():
+            start = next((each for each in starts if key.startswith(each)), None)
+            if start is None:
+                gathered[key] = value
+            else:
+                gathered.setdefault(start, {})[key.removeprefix(start)] = value
+        return gathered
 
 
 class Output(Schema):
@@ -118,6 +132,29 @@ class PageSize(QueryWhole):
         return min(super()._deserialize(value, attr, data, **kwargs), PAGE_SIZE_MAX)
 
 
+class ObjectOf(fields.Dict):
+    """A JSON object of any keys."""
+
+    default_error_messages = {**_MESSAGES, "invalid": ErrorCode.NOT_OBJECT}  # noqa: RUF012 - marshmallow's
+
+
+class Anything(fields.Raw):
+    """Whatever JSON has; the engine says what may be there."""
+
+    default_error_messages = _MESSAGES
+
+
+class Keyed(fields.Dict):
+    """Texts by names in a query: ``attributes.city=Omsk`` for the field ``attributes``, whose ``data_key`` ends in a
+    dot. ``example_key`` is the name that the document shows."""
+
+    default_error_messages = {**_MESSAGES, "invalid": ErrorCode.NOT_OBJECT}  # noqa: RUF012 - marshmallow's
+
+    def __init__(self, *, example_key: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.example_key = example_key
+
+
 class Nested(fields.Nested):
     """An object in an object."""
 
@@ -146,7 +183,8 @@ class ListOf(fields.List[Any]):
                     bad[index + 1] = [ErrorCode.NOT_LOOKED_AT.format()]
                     break
         if bad:
-            raise ValidationError(bad, valid_data=found)
+            # Objects are left out together: the engine would name what else is wrong with them by other places.
+            raise ValidationError(bad, valid_data=[] if isinstance(self.inner, Nested) else found)
         return found
 
 
@@ -163,8 +201,10 @@ class Lengths(Length):
     """Lengths of a text or a list; a violation says how long it is, too."""
 
     def _format_error(self, value: Sized, message: str) -> str:
-        many = ErrorCode.TOO_MANY_ENTRIES if isinstance(value, list) else ErrorCode.TOO_LONG
-        code = many if self.min is None else ErrorCode.BAD_LENGTH
+        if isinstance(value, list):
+            code = ErrorCode.TOO_MANY_ENTRIES if value else ErrorCode.EMPTY
+        else:
+            code = ErrorCode.TOO_LONG if self.min is None else ErrorCode.BAD_LENGTH
         return code.format(min=self.min, max=self.max, count=len(value))
 
 

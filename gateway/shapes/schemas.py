@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 from marshmallow import fields
@@ -18,6 +18,7 @@ from common.contract.reader import (
     Field,
     Kind,
     comment_of,
+    field_of,
     fields_of,
     keys_min_of,
     name_of,
@@ -27,12 +28,15 @@ from common.error_codes import ErrorCode, Fault
 from gateway.shapes.fields import (
     INT64_MAX,
     PAGE_SIZE_DEFAULT,
+    Anything,
     Bounds,
     Input,
+    Keyed,
     Lengths,
     ListOf,
     Moment,
     Nested,
+    ObjectOf,
     Output,
     PageSize,
     Pattern,
@@ -47,6 +51,7 @@ from mailing.v1.options_pb2 import Rules
 _INT32_MAX: Final = 2**31 - 1
 _TIME_EXAMPLE: Final = "2026-01-31T06:00:00.000000Z"
 _PAGE_SIZE: Final = "page_size"
+_PLAIN: Final = [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]
 _PAGE_SIZE_WORDS: Final = "How many at most; more than 1000, or what the service has set, is lowered."
 
 
@@ -67,6 +72,9 @@ class Use(Enum):
     def is_input(self) -> bool:
         """Whether it checks what comes in."""
         return self not in (Use.SHOWN, Use.DETAIL)
+
+
+_USES: Final = {"post": Use.CREATE, "put": Use.REPLACE, "patch": Use.PATCH}
 
 
 @cache
@@ -108,6 +116,19 @@ def _has(field: Field, use: Use) -> bool:
 
 
 @cache
+def body_of(binding: Binding) -> type[Input]:
+    """The schema of a route's body: of a field of the request, or of the request without what its path says."""
+    request, use = binding.method.input_type, _USES[binding.verb]
+    if binding.body != "*":
+        return cast("type[Input]", schema_of(field_of(request, binding.body).message, use))
+    whole = cast("type[Input]", schema_of(request, use))
+    left = {name: field for name, field in whole._declared_fields.items() if name not in binding.path_fields}
+    if len(left) == len(whole._declared_fields):
+        return whole
+    return type(whole.__name__, (Input,), {**left, "Meta": whole.Meta, "__doc__": whole.__doc__})
+
+
+@cache
 def query_of(binding: Binding) -> type[Input]:
     """The schema of a route's query: the request's fields that neither its path nor its body has."""
     elsewhere = {*binding.path_fields, *OF_THE_CALL, binding.body}
@@ -123,7 +144,7 @@ def _field(field: Field, use: Use) -> fields.Field[Any]:
     options: dict[str, Any] = {"required": field.is_required if use.is_input else True}
     if use is Use.PATCH:
         options["required"] = False
-    if field.is_nullable:
+    if field.is_nullable or (use is Use.PATCH and field.kind is Kind.STRUCT):
         options["allow_none"] = True
     if use.is_input and field.is_output_only:
         return _value(field, Use.SHOWN, {"description": "Ignored."}, {}, is_ignored=True)
@@ -134,7 +155,9 @@ def _field(field: Field, use: Use) -> fields.Field[Any]:
     if field.is_list:
         inner = _value(field, use, {}, {})
         most = field.rules.entries_max
-        return ListOf(inner, validate=[Lengths(max=most)] if most else [], metadata=metadata, **options)
+        least = 1 if field.is_required and use.is_input else None
+        lengths = [Lengths(min=least, max=most or None)] if least or most else []
+        return ListOf(inner, validate=lengths, metadata=metadata, **options)
     return _value(field, use, metadata, options)
 
 
@@ -146,7 +169,7 @@ def _value(
         inner = use if use.is_input else Use.SHOWN
         return Nested(schema_of(field.message, inner), metadata=dict(metadata), **options)
     kind, more = _CLASSES[field.kind], dict(metadata)
-    if not is_ignored or field.kind is Kind.TIME:
+    if not is_ignored:
         more |= _example(field, use)
     validators: list[Validator] = []
     if field.kind is Kind.WORD:
@@ -156,8 +179,12 @@ def _value(
         validators += _range(field, use, more)
     elif field.kind is Kind.TIME:
         more["format"] = "date-time"
+    elif field.kind is Kind.STRUCT and field.rules.HasField("entries_max"):
+        more |= {"maxProperties": field.rules.entries_max, "additionalProperties": {"oneOf": _PLAIN}}
     elif field.kind is Kind.TEXT and not is_ignored and (use.is_input or not field.rules.rewritten):
         validators += _limits(field)
+    if field.kind is Kind.VALUE:
+        more["oneOf"], options = _PLAIN, {**options, "allow_none": True}
     made: fields.Field[Any] = kind(validate=validators, metadata=more, **options)
     return made
 
@@ -169,7 +196,8 @@ _CLASSES: Final[Mapping[Kind, Any]] = {
     Kind.WHOLE: Whole,
     Kind.REAL: Real,
     Kind.FLAG: fields.Boolean,
-    Kind.STRUCT: fields.Dict,
+    Kind.STRUCT: ObjectOf,
+    Kind.VALUE: Anything,
 }
 
 
@@ -208,6 +236,8 @@ def _range(field: Field, use: Use, metadata: dict[str, Any]) -> list[Validator]:
 
 
 def _example(field: Field, use: Use) -> dict[str, Any]:
+    if field.is_immutable and use in (Use.REPLACE, Use.PATCH):
+        return {}
     rules = field.rules
     text = rules.example if rules.HasField("example") else None
     if use.is_input and rules.HasField("input_example"):
@@ -222,13 +252,26 @@ def _example(field: Field, use: Use) -> dict[str, Any]:
 
 
 def _parameter(field: Field) -> fields.Field[Any]:
+    """It has no example: Swagger UI would fill it in, and show no more than what is so."""
     metadata: dict[str, Any] = {"description": words_of(field.full_name, "left out")}
     if field.name == _PAGE_SIZE:
         metadata = {"description": _PAGE_SIZE_WORDS, "default": PAGE_SIZE_DEFAULT}
         return PageSize(validate=Range(min=1, error=ErrorCode.TOO_SMALL), metadata=metadata)
+    if field.is_map:
+        return _keyed(field, metadata)
     if field.kind is Kind.WHOLE:
         metadata["format"] = f"int{field.bits}"
         return QueryWhole(validate=Bounds(min=1, max=INT64_MAX), metadata=metadata)
     if field.kind is Kind.FLAG:
         return QueryFlag(metadata={**metadata, "default": False})
-    return _value(field, Use.CREATE, metadata, {})
+    parameter = _value(field, Use.CREATE, metadata, {})
+    parameter.metadata = {key: value for key, value in parameter.metadata.items() if key != "example"}
+    return parameter
+
+
+def _keyed(field: Field, metadata: dict[str, Any]) -> Keyed:
+    """Texts by names; the document shows one of them."""
+    ((key, example),) = orjson.loads(field.rules.example).items()
+    metadata |= {"example": example, "type": "string"}
+    metadata["description"] += f" `{field.name}.{key}` stands for any name: `{field.name}.NAME`."
+    return Keyed(example_key=key, data_key=f"{field.name}.", metadata=metadata)

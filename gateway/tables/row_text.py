@@ -13,9 +13,11 @@ from common.contract.reader import fields_of
 from mailing.v1.client_pb2 import Client
 from mailing.v1.client_service_pb2 import ImportClientsRow
 
-COLUMNS: Final = tuple(field.name for field in fields_of(ImportClientsRow.DESCRIPTOR) if field.name != "line")
-"""The columns of a CSV, and the keys of an NDJSON object, as the contract's row has them. Only ``phone_number`` must be
-there."""
+COLUMNS: Final = tuple(
+    field.name for field in fields_of(ImportClientsRow.DESCRIPTOR) if field.name not in ("line", "attributes")
+)
+"""The columns of a CSV but for attributes, and the keys of an NDJSON object, as the contract's row has them. Only
+``phone_number`` must be there."""
 
 _cells: Final = attrgetter(*COLUMNS)
 _NEEDS_QUOTES: Final = re.compile(r'[",;\t\r\n]|^\s|\s$')

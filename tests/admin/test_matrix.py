@@ -72,7 +72,7 @@ def routes() -> list[str]:
 
 def cells() -> Iterator[tuple[str, Role | None]]:
     """Each route and whom it is for."""
-    roles = own() | {each.replace(" /", " /admin/", 1): role for each, role in declared().items() if role is not None}
+    roles = own() | {each.replace(" /", " /admin/", 1): it.least for each, it in declared().items() if it is not None}
     for route in routes():
         if FOR_EVERYBODY.fullmatch(route):
             yield route, None

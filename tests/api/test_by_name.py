@@ -8,7 +8,7 @@ import pytest
 
 from engine.api.by_name import message_from
 from engine.domain.message import Reason
-from engine.store.rows import ClientRow
+from engine.store.client_rows import ClientRow
 from mailing.v1.client_pb2 import Client
 from mailing.v1.mailing_pb2 import AudienceFilter, LocalHours, MessageCounts
 from mailing.v1.message_pb2 import NOT_SENT_REASON_EXPIRED, MessageError

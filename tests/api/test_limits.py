@@ -9,12 +9,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from common.contract.reader import fields_of
 from engine.api.batches import batch_change
 from engine.api.by_name import timestamp
 from engine.api.convert import client_input, client_query, mailing_input
 from engine.domain.errors import InvalidInput
 from mailing.v1.client_pb2 import Client
-from mailing.v1.client_service_pb2 import BatchUpdateClientsRequest, ListClientsRequest
+from mailing.v1.client_service_pb2 import BatchUpdateClientsRequest, ExportClientsRequest, ListClientsRequest
 from mailing.v1.mailing_pb2 import AudienceFilter, LocalHours, Mailing
 
 NOW_US = 1_790_000_000_000_000
@@ -156,3 +157,14 @@ def test_filters_of_clients() -> None:
     assert (query.phone_number, query.phone_contains, query.tag, query.time_zone) == (79161234567, None, "", None)
     found = bad(client_query, ListClientsRequest(phone_number="x", phone_contains="1", tag="\0", time_zone="\0"))
     assert sorted(field for field, _ in found) == ["phone_contains", "phone_number", "tag", "time_zone"]
+
+
+@pytest.mark.parametrize("kind", [ListClientsRequest, ExportClientsRequest])
+def test_a_filter_that_no_client_can_have_is_refused_and_all_of_them_are_named(kind: Any) -> None:
+    """It would find nobody, which is another thing than that there is nobody."""
+    request = kind(tag="x" * 65, phone_code="+7", phone_number="1", time_zone="x" * 101, language="not a tag")
+    found = bad(client_query, request)
+    assert [field for field, _ in found] == [
+        field.name for field in fields_of(kind.DESCRIPTOR) if field.has_presence and field.name != "phone_contains"
+    ]
+    assert client_query(kind(tag="", phone_code="", language="")).phone_code == ""

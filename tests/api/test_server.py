@@ -88,7 +88,8 @@ async def test_a_bug_in_the_midst_of_a_stream(api: Api, monkeypatch: pytest.Monk
 
 
 def _first_page() -> tuple[Any, Any]:
-    from engine.store.rows import ClientQuery, Page
+    from engine.store.client_rows import ClientQuery
+    from engine.store.rows import Page
 
     return ClientQuery(), Page()
 

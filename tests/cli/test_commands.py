@@ -46,6 +46,8 @@ COMMANDS = [
     ("clients delete 4 --yes", "deleted"),
     ("mailing create --text hi", "3,990 sent"),
     ("mailing preview --text hi", "12,345 clients"),
+    ("mailing test --text hi --to 79160000001", "sent, 1 segment"),
+    ("mailing create --text hi --test 79160000001", "3,990 sent"),
     ("mailing list", "ended"),
     ("mailing get 7", "new, (none)"),
     ("mailing edit 7 --text ho", "Скидка"),

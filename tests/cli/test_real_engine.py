@@ -18,6 +18,7 @@ import structlog.testing
 
 from cli.app import call
 from scripts.token_channel import API_TOKEN
+from tests.gateway.tables.workbooks import workbook
 from tests.rules.rig import Rig, running
 
 CSV = """\
@@ -129,6 +130,26 @@ def test_clients(run: Run, clients: list[dict[str, Any]], tmp_path: Path) -> Non
     ]
     again = run("clients", "import", str(tmp_path / "out.csv"))
     assert (again["created"], again["updated"], again["unchanged"]) == (0, 0, 2)
+
+
+def test_any_spreadsheet(run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    rows = [["Мобильный", "Имя", "Тег", "Цвет"], [79161230001, "Анна", "sheet", "red"], ["12", "Ян", "sheet", ""]]
+    crm, back = tmp_path / "crm.xlsx", tmp_path / "back.csv"
+    crm.write_bytes(workbook(("Клиенты", rows)))
+    arguments = ["clients", "import", str(crm), "--map", "Мобильный=phone_number", "--rejected", str(back)]
+    assert call(arguments) == 1
+    told = capfd.readouterr()
+    assert "1 created, 0 updated, 0 unchanged, 1 rejected" in told.out
+    for words in ("the sheet 'Клиенты' was read", "'Мобильный' is phone_number", "ignored: 'Цвет'"):
+        assert words in " ".join(told.err.split())
+    lines = back.read_text("utf-8-sig").splitlines()
+    assert lines[0] == "import_error;Мобильный;Имя;Тег;Цвет"
+    assert lines[1].endswith(";12;Ян;sheet;")
+    back.write_text(back.read_text("utf-8-sig").replace(";12;", ";79161230002;"))
+    again = run("clients", "import", str(back), "--map", "Цвет=ignore", "--map", "Имя=ignore")
+    assert (again["created"], again["rejected"]) == (1, 0)
+    assert call(["clients", "import", str(crm), "--map", "Мобильный"]) == 2
+    assert "--map: must be Header=field" in " ".join(capfd.readouterr().err.split())
 
 
 def test_a_client_is_added_edited_and_deleted(run: Run) -> None:

@@ -162,6 +162,12 @@ def test_a_text_takes_so_many_segments_at_most(text: str, segments_max: int | No
     assert bad_mailing_fields(**changes) == [("text", words)]
 
 
+def test_a_bad_placeholder_is_told_with_its_position() -> None:
+    words = "has a placeholder at character 7 that is not closed by two braces"
+    assert bad_mailing_fields(text="Hello {{name") == [("text", words)]
+    assert valid_mailing(**GOOD | {"text": "Hello {{name", "segments_max": None}).text == "Hello {{name"
+
+
 def test_without_a_word_the_limit_is_ten_segments() -> None:
     assert valid_mailing(**GOOD | {"text": "ж" * 670}).text == "ж" * 670
     assert bad_mailing_fields(text="ж" * 671)[0][0] == "text"
@@ -217,3 +223,24 @@ def test_a_bad_change_of_many_clients() -> None:
     with pytest.raises(InvalidInput) as caught:
         valid_change(Said(time_zone="Mars/Olympus"), ["time_zone"])
     assert [error.field for error in caught.value.errors] == ["time_zone"]
+
+
+def test_attributes_are_checked_with_the_rest_and_written_in_one_way() -> None:
+    client = valid_client(Said(), attributes={"b": 2.0, "a": "x"})
+    assert client.attributes == '{"a":"x","b":2}'
+    assert valid_client(Said(), attributes={"b": None, "a": "x"}, may_remove=True).attributes == '{"a":"x"}'
+    with pytest.raises(InvalidInput) as caught:
+        valid_client(Said("x", time_zone="Nowhere"), attributes={"A": 1})
+    assert [error.field for error in caught.value.errors] == ["phone_number", "time_zone", "attributes.A"]
+
+
+def test_a_row_lays_its_attributes_over_those_that_are_there() -> None:
+    old = ClientInput(79161234567, "999", "a", "UTC", attributes='{"a":1,"b":2}')
+    row = ClientInput(79161234567, "999", "b", "UTC", attributes='{"b":3}')
+    unsaid = ("attributes",)
+    assert ClientPatch(row, unsaid, {"b": 3, "a": None}).over(old).attributes == '{"b":3}'
+    assert ClientPatch(row, unsaid, {"b": 3}).over(old) == ClientInput(
+        79161234567, "999", "b", "UTC", attributes='{"a":1,"b":3}'
+    )
+    assert ClientPatch(row, unsaid).over(old).attributes == old.attributes
+    assert ClientPatch(row, unsaid, {"b": 3}).over(None) == row

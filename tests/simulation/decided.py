@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
-from engine.domain.audience import AudienceFilter
+from engine.domain.audience import AudienceFilter, Candidate
 from engine.domain.validate import MailingInput
 from engine.domain.window import is_decided
 from tests.simulation.life import NEVER_US, Client, Mailing, Span
@@ -34,13 +34,13 @@ class Decision:
         if client.create_us > self.late_us:
             return False
         was = client.was.between(self.begun_us, self.done_us)
-        return any(filter.matches(one.tag, one.phone_code) for filter in self.filters for one in was)
+        return any(any(filter.among([Candidate.of(client.id, one)])) for filter in self.filters for one in was)
 
     def must_have(self, client: Client) -> bool:
         """Whether this client is in it, unless it had a number that was told."""
         was = client.was.between(self.begun_us, self.done_us)
         return client.create_us < self.begun_us and all(
-            filter.matches(one.tag, one.phone_code) for filter in self.filters for one in was
+            any(filter.among([Candidate.of(client.id, one)])) for filter in self.filters for one in was
         )
 
 

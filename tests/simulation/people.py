@@ -15,8 +15,9 @@ from engine.domain.audience import AudienceFilter
 from engine.domain.errors import Conflict, NotFound, ReadOnly
 from engine.domain.validate import ClientInput, MailingInput
 from engine.ports import StoreUnavailable
+from engine.store.client_rows import ClientChange
 from engine.store.mailing_rows import filter_of
-from engine.store.rows import Actor, ClientChange
+from engine.store.rows import Actor
 from tests.simulation.knobs import draw_local_hours
 from tests.simulation.life import NEVER_US, SECOND_US, TAGS, Client, Mailing
 

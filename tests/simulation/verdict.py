@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from engine.domain.audience import Candidate
 from engine.domain.message import Reason, Status
 from engine.domain.validate import ClientInput
 from engine.domain.window import next_open_us
@@ -102,7 +103,7 @@ class Verdict:
         if decided is not None:
             if not decided.may_have(self._owner(call)):
                 yield f"7: message {call.message_id} was called for a client who came to match too late"
-        elif not any(filter.matches(one.tag, one.phone_code) for filter in filters for one in was):
+        elif not any(any(filter.among([Candidate.of(0, one)])) for filter in filters for one in was):
             yield f"1: message {call.message_id} was called for a client that does not match any more"
 
     def _rates(self) -> Iterator[str]:
@@ -174,7 +175,7 @@ class Verdict:
         """Whether a client should have a message in the end; ``None``: it may, and may not."""
         decided = decision(mailing, self.life.built_us.get(mailing.id, ()), mailing.asked.end_us)
         if decided is None:
-            return mailing.asked.filter.matches(client.given.tag, client.given.phone_code)
+            return any(mailing.asked.filter.among([Candidate.of(client.id, client.given)]))
         return True if decided.must_have(client) else None if decided.may_have(client) else False
 
     def _numbers(self, mailing: Mailing, client: Client) -> list[int]:

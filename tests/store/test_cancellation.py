@@ -12,8 +12,9 @@ from structlog.testing import capture_logs
 
 from engine.domain.message import Event
 from engine.store import Store
+from engine.store.client_rows import ClientQuery
 from engine.store.database import Tx, shielded
-from engine.store.rows import AuditQuery, ClientQuery, Counts, Page
+from engine.store.rows import AuditQuery, Counts, Page
 from tests.store.world import BY, LEASE, NOW, add_clients, add_engine, add_mailing, client, counts, record
 
 CALLS = 300

@@ -12,8 +12,8 @@ from engine.domain.message import Event
 from engine.domain.validate import ClientInput
 from engine.ports import Claim
 from engine.store import Store
+from engine.store.client_rows import ClientChange
 from engine.store.database import Tx
-from engine.store.rows import ClientChange
 from tests.store.conftest import Opener
 from tests.store.world import BY, NOW, add_clients, add_engine, add_mailing, claim, client, mailing, record, release
 

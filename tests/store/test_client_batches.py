@@ -5,14 +5,8 @@ from __future__ import annotations
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import Event, Status
 from engine.store import Store
-from engine.store.rows import (
-    AuditQuery,
-    BatchResult,
-    ClientChange,
-    ClientQuery,
-    Counts,
-    Page,
-)
+from engine.store.client_rows import BatchResult, ClientChange, ClientQuery
+from engine.store.rows import AuditQuery, Counts, Page
 from tests.store.world import (
     BY,
     NOW,

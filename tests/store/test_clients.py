@@ -11,13 +11,8 @@ from engine.domain.audience import AudienceFilter
 from engine.domain.errors import Conflict, InvalidInput, NotFound
 from engine.domain.validate import ClientInput, ClientPatch
 from engine.store import Store
-from engine.store.rows import (
-    ClientQuery,
-    ClientRow,
-    Counts,
-    Imported,
-    Page,
-)
+from engine.store.client_rows import ClientQuery, ClientRow, Imported
+from engine.store.rows import Counts, Page
 from tests.store.world import (
     BY,
     NOW,

@@ -13,7 +13,8 @@ import pytest
 from engine.domain.access import Role
 from engine.domain.message import Event, Reason, Status
 from engine.store import Store, client_list, message_list
-from engine.store.rows import AuditQuery, ClientQuery, MessageQuery, Page, PageOf
+from engine.store.client_rows import ClientQuery
+from engine.store.rows import AuditQuery, MessageQuery, Page, PageOf
 from tests.store.world import (
     BY,
     END,

@@ -12,9 +12,9 @@ import pytest
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import Event
 from engine.store import Store
+from engine.store.client_rows import ClientChange
 from engine.store.database import Row
 from engine.store.postgres import PostgresTx
-from engine.store.rows import ClientChange
 from tests.store.commotion import Commotion, deadlocks
 from tests.store.conftest import Opener
 from tests.store.world import (
@@ -32,6 +32,8 @@ from tests.store.world import (
     outcome,
     record,
     release,
+    stop,
+    unsuppress,
 )
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("kind", ["postgres"], indirect=True)]
@@ -168,10 +170,13 @@ async def _every_verb(store: Store) -> list[tuple[str, Callable[[], Awaitable[ob
         ("record", lambda: store.record(mixed, owner=owner, now_us=NOW)),
         ("record_accepted", lambda: record(store, owner, accepted, Event.ACCEPT)),
         ("release", lambda: release(store, owner, returned)),
+        ("suppress", lambda: store.import_suppressions([stop(n) for n in (11, 9, 70, 8)], by=BY, now_us=NOW)),
+        ("take_off", lambda: unsuppress(store, 9)),
         ("update_mailing", lambda: store.update_mailing(first, lambda _: narrow, by=BY, now_us=NOW)),
         ("build", build),
         ("claim", lambda: claim(store, first, dead, 9)),
         ("take_back", lambda: store.take_back(second, 9, after=(0, 0), by_us=1)),
+        ("erase", lambda: store.erase_client(ids[1], suppress=True, by=BY, now_us=NOW)),
         ("delete_client", lambda: store.delete_client(ids[0], by=BY, now_us=NOW)),
         ("delete_clients", lambda: store.delete_clients([left[0].client_id, *ids[24:29][::-1]], by=BY, now_us=NOW)),
         ("recover", lambda: store.recover(LEASE, 50, expired_only=True)),

@@ -13,8 +13,9 @@ from engine.domain.message import Event
 from engine.domain.validate import ClientInput
 from engine.ports import Record
 from engine.store import Store
+from engine.store.client_rows import ClientRow
 from engine.store.database import Lane, Tx
-from engine.store.rows import ClientRow, RequestKey
+from engine.store.rows import RequestKey
 from tests.store.world import BY, NOW, add_clients, add_engine, add_mailing, claim, client, outcome
 
 KEY = RequestKey("scoped", "CreateClient", "digest")

@@ -11,7 +11,8 @@ from engine.domain.errors import Conflict, InvalidInput, NotFound, ReadOnly
 from engine.domain.validate import ClientInput, MailingInput
 from engine.ports import AudienceState
 from engine.store import Store
-from engine.store.rows import AuditQuery, Changed, ClientQuery, ClientRow, Counts, MailingRow, Page, RequestKey
+from engine.store.client_rows import ClientQuery, ClientRow
+from engine.store.rows import AuditQuery, Changed, Counts, MailingRow, Page, RequestKey
 from tests.store.conftest import Opener
 from tests.store.world import BY, END, NOW, add_clients, add_mailing, client, counts, mailing
 

@@ -11,10 +11,11 @@ import pytest
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import Event
 from engine.store import Store, StoreUnavailable, audience
+from engine.store.client_rows import ClientQuery
 from engine.store.counters import Tally
 from engine.store.database import Tx
 from engine.store.postgres import PostgresTx
-from engine.store.rows import ClientQuery, Counts, Page, RequestKey
+from engine.store.rows import Counts, Page, RequestKey
 from tests.store.conftest import Opener
 from tests.store.world import (
     BY,

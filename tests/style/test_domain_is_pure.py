@@ -17,7 +17,8 @@ DOMAIN: Final = [*sources("engine/domain"), ROOT / "common" / "error_codes.py"]
 # Modules of the standard library that bring no time of their own, no chance, no I/O.
 ALLOWED: Final = {
     "__future__", "bisect", "collections", "dataclasses", "datetime", "decimal", "email", "enum", "fractions",
-    "functools", "heapq", "itertools", "math", "operator", "re", "string", "types", "typing", "unicodedata", "zoneinfo",
+    "functools", "heapq", "itertools", "json", "math", "operator", "re", "string", "types", "typing",
+    "unicodedata", "zoneinfo",
 }  # fmt: skip
 FORBIDDEN_CALLS: Final = {"now", "utcnow", "today", "localtime", "time", "monotonic", "sleep", "open", "print", "input"}
 

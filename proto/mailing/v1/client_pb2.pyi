@@ -5,6 +5,7 @@ isort:skip_file
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 import builtins as _builtins
 import sys
@@ -31,19 +32,20 @@ class Client(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Never used again, not even after a deletion."""
     phone_number: _builtins.str
-    """7XXXXXXXXXX, unique. On input "+7 (916) 123-45-67", "89161234567" and "9161234567" are understood as well: spaces,
+    """7XXXXXXXXXX, unique. "+7 (916) 123-45-67", "89161234567" and "9161234567" are understood as well: spaces,
     dashes of any kind and dots between groups of two or more digits, one group in parentheses. What may be somebody
     else's number is refused: a single digit at the end ("7771234567.0", an extension), ten digits without a 9 in front.
     """
     phone_code: _builtins.str
-    """The operator's code, 1 to 16 digits. Empty on input: digits 2 to 4 of the number."""
+    """The operator's code, 1 to 16 digits. Empty: digits 2 to 4 of the number."""
     tag: _builtins.str
     """A free label; may be empty."""
     time_zone: _builtins.str
-    """An IANA name such as "Europe/Moscow". Empty on input: the engine's setting MAILING_DEFAULT_TIME_ZONE ("UTC")."""
+    """An IANA name such as "Europe/Moscow". Empty: the engine's setting MAILING_DEFAULT_TIME_ZONE ("UTC")."""
     language: _builtins.str
     """The language that the client reads, a BCP 47 tag such as "ru" or "pt-BR"; may be empty. Letters are stored in the
     case that RFC 5646 recommends.
@@ -56,6 +58,14 @@ class Client(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When the client was last changed."""
 
+    @_builtins.property
+    def attributes(self) -> _struct_pb2.Struct:
+        """What else is known of the client: at most 50 names, each a small Latin letter and up to 31 small Latin letters, digits
+        or "_", with a text of at most 500 characters, a number, or true or false. Fields of the client (`id`, `phone_number`,
+        `phone_code`, `tag`, `time_zone`) are no names. Null is no value: in an update it removes the attribute. An update
+        mask names one attribute as "attributes.city", or all of them as "attributes".
+        """
+
     def __init__(
         self,
         *,
@@ -67,10 +77,11 @@ class Client(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         language: _builtins.str = ...,
+        attributes: _struct_pb2.Struct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "id", b"id", "language", b"language", "phone_code", b"phone_code", "phone_number", b"phone_number", "tag", b"tag", "time_zone", b"time_zone", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "create_time", b"create_time", "id", b"id", "language", b"language", "phone_code", b"phone_code", "phone_number", b"phone_number", "tag", b"tag", "time_zone", b"time_zone", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -19,6 +20,50 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _AttributeOp:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AttributeOpEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AttributeOp.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ATTRIBUTE_OP_UNSPECIFIED: _AttributeOp.ValueType  # 0
+    """Not set."""
+    ATTRIBUTE_OP_ANY_OF: _AttributeOp.ValueType  # 1
+    """The client has the attribute with one of the values."""
+    ATTRIBUTE_OP_NONE_OF: _AttributeOp.ValueType  # 2
+    """The client has the attribute with none of the values, or does not have it."""
+    ATTRIBUTE_OP_AT_LEAST: _AttributeOp.ValueType  # 3
+    """The client's value is this or more. Numbers are compared with numbers, texts with texts, character by character by
+    their number in Unicode, which is the order of dates such as "2026-01-31".
+    """
+    ATTRIBUTE_OP_AT_MOST: _AttributeOp.ValueType  # 4
+    """The client's value is this or less; see ATTRIBUTE_OP_AT_LEAST."""
+    ATTRIBUTE_OP_IS_SET: _AttributeOp.ValueType  # 5
+    """The client has the attribute."""
+    ATTRIBUTE_OP_IS_NOT_SET: _AttributeOp.ValueType  # 6
+    """The client does not have the attribute."""
+
+class AttributeOp(_AttributeOp, metaclass=_AttributeOpEnumTypeWrapper):
+    """How a client's attribute is compared with a condition's values."""
+
+ATTRIBUTE_OP_UNSPECIFIED: AttributeOp.ValueType  # 0
+"""Not set."""
+ATTRIBUTE_OP_ANY_OF: AttributeOp.ValueType  # 1
+"""The client has the attribute with one of the values."""
+ATTRIBUTE_OP_NONE_OF: AttributeOp.ValueType  # 2
+"""The client has the attribute with none of the values, or does not have it."""
+ATTRIBUTE_OP_AT_LEAST: AttributeOp.ValueType  # 3
+"""The client's value is this or more. Numbers are compared with numbers, texts with texts, character by character by
+their number in Unicode, which is the order of dates such as "2026-01-31".
+"""
+ATTRIBUTE_OP_AT_MOST: AttributeOp.ValueType  # 4
+"""The client's value is this or less; see ATTRIBUTE_OP_AT_LEAST."""
+ATTRIBUTE_OP_IS_SET: AttributeOp.ValueType  # 5
+"""The client has the attribute."""
+ATTRIBUTE_OP_IS_NOT_SET: AttributeOp.ValueType  # 6
+"""The client does not have the attribute."""
+Global___AttributeOp: _TypeAlias = AttributeOp  # noqa: Y015
 
 class _MailingState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -154,6 +199,7 @@ class Mailing(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     AUDIENCE_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Given by the engine; never used again, not even after a deletion."""
     text: _builtins.str
@@ -204,6 +250,10 @@ class Mailing(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it was last changed."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___MailingWarning]:
+        """What may not be as it was meant, of the mailing as it was just registered or changed. Otherwise there are none."""
+
     def __init__(
         self,
         *,
@@ -223,10 +273,11 @@ class Mailing(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         name: _builtins.str = ...,
         audience: Global___AudienceMode.ValueType = ...,
+        warnings: _abc.Iterable[Global___MailingWarning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "local_hours", b"local_hours", "message_counts", b"message_counts", "rate_limit", b"rate_limit", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "audience", b"audience", "audience_state", b"audience_state", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "id", b"id", "local_hours", b"local_hours", "message_counts", b"message_counts", "name", b"name", "on_uncertain", b"on_uncertain", "rate_limit", b"rate_limit", "segments", b"segments", "start_time", b"start_time", "state", b"state", "text", b"text", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "audience", b"audience", "audience_state", b"audience_state", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "id", b"id", "local_hours", b"local_hours", "message_counts", b"message_counts", "name", b"name", "on_uncertain", b"on_uncertain", "rate_limit", b"rate_limit", "segments", b"segments", "start_time", b"start_time", "state", b"state", "text", b"text", "update_time", b"update_time", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__rate_limit: _TypeAlias = _typing.Literal["rate_limit"]  # noqa: Y015
     _WhichOneofArgType__rate_limit: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit"]  # noqa: Y015
@@ -235,36 +286,142 @@ class Mailing(_message.Message):
 Global___Mailing: _TypeAlias = Mailing  # noqa: Y015
 
 @_typing.final
+class MailingWarning(_message.Message):
+    """Something that is no error, but may not be as it was meant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ArgumentsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """Which one, for programs; see `docs/error-codes.md`."""
+    message: _builtins.str
+    """The same in words."""
+    field: _builtins.str
+    """The field that it is about."""
+    @_builtins.property
+    def arguments(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The values in the message, by their names."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        message: _builtins.str = ...,
+        field: _builtins.str = ...,
+        arguments: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "code", b"code", "field", b"field", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MailingWarning: _TypeAlias = MailingWarning  # noqa: Y015
+
+@_typing.final
 class AudienceFilter(_message.Message):
-    """Who gets a mailing: a client matches when its tag is in `tags` and its operator code is in `phone_codes`.
-    An empty list does not restrict; both empty: everyone. At most 1,000 entries in each.
-    """
+    """Who gets a mailing: all conditions must hold. An empty list does not restrict; all empty: everyone."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TAGS_FIELD_NUMBER: _builtins.int
     PHONE_CODES_FIELD_NUMBER: _builtins.int
+    EXCLUDE_TAGS_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    CLIENT_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Tags, each 64 characters at most."""
+        """The client has one of these tags, each 64 characters at most; at most 1,000."""
 
     @_builtins.property
     def phone_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Operator codes, each 1 to 16 digits."""
+        """The client has one of these operator codes, each 1 to 16 digits; at most 1,000."""
+
+    @_builtins.property
+    def exclude_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tags that a client must not have; at most 1,000."""
+
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttributeCondition]:
+        """What the client's attributes must be like; at most 20 conditions."""
+
+    @_builtins.property
+    def client_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Only these clients; at most 10,000 ids."""
 
     def __init__(
         self,
         *,
         tags: _abc.Iterable[_builtins.str] | None = ...,
         phone_codes: _abc.Iterable[_builtins.str] | None = ...,
+        exclude_tags: _abc.Iterable[_builtins.str] | None = ...,
+        attributes: _abc.Iterable[Global___AttributeCondition] | None = ...,
+        client_ids: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["phone_codes", b"phone_codes", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "client_ids", b"client_ids", "exclude_tags", b"exclude_tags", "phone_codes", b"phone_codes", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AudienceFilter: _TypeAlias = AudienceFilter  # noqa: Y015
+
+@_typing.final
+class AttributeCondition(_message.Message):
+    """What one attribute of a client must be like."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    OP_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The attribute's name; see `Client.attributes`."""
+    op: Global___AttributeOp.ValueType
+    """How it is compared."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedCompositeFieldContainer[_struct_pb2.Value]:
+        """What with: texts, numbers, true and false. The number 5 is not the text "5". One value for `at_least` and `at_most`,
+        none for `is_set` and `is_not_set`, else 1 to 1,000.
+        """
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        op: Global___AttributeOp.ValueType = ...,
+        values: _abc.Iterable[_struct_pb2.Value] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "op", b"op", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttributeCondition: _TypeAlias = AttributeCondition  # noqa: Y015
 
 @_typing.final
 class LocalHours(_message.Message):

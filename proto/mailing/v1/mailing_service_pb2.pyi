@@ -322,8 +322,11 @@ class PreviewMailingRequest(_message.Message):
 
     MAILING_FIELD_NUMBER: _builtins.int
     MAILING_ID_FIELD_NUMBER: _builtins.int
+    BY_TIME_ZONE_FIELD_NUMBER: _builtins.int
     mailing_id: _builtins.int
     """The mailing that would be edited to be so: whoever has a final message of it is not counted. Not set: a new one."""
+    by_time_zone: _builtins.bool
+    """Whether `by_time_zone` is wanted in any case. It costs more than the number alone where many clients match."""
     @_builtins.property
     def mailing(self) -> _mailing_pb2.Mailing:
         """The mailing, as it would be registered; all its fields are checked."""
@@ -333,10 +336,11 @@ class PreviewMailingRequest(_message.Message):
         *,
         mailing: _mailing_pb2.Mailing | None = ...,
         mailing_id: _builtins.int | None = ...,
+        by_time_zone: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_mailing_id", b"_mailing_id", "mailing", b"mailing", "mailing_id", b"mailing_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mailing_id", b"_mailing_id", "mailing", b"mailing", "mailing_id", b"mailing_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mailing_id", b"_mailing_id", "by_time_zone", b"by_time_zone", "mailing", b"mailing", "mailing_id", b"mailing_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__mailing_id: _TypeAlias = _typing.Literal["mailing_id"]  # noqa: Y015
     _WhichOneofArgType__mailing_id: _TypeAlias = _typing.Literal["_mailing_id", b"_mailing_id"]  # noqa: Y015
@@ -350,22 +354,57 @@ class PreviewMailingResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ByTimeZoneEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     AUDIENCE_FIELD_NUMBER: _builtins.int
     SEGMENTS_FIELD_NUMBER: _builtins.int
     FORECAST_FIELD_NUMBER: _builtins.int
     ENCODING_FIELD_NUMBER: _builtins.int
     UNITS_FIELD_NUMBER: _builtins.int
+    SUPPRESSED_FIELD_NUMBER: _builtins.int
+    BY_TIME_ZONE_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     audience: _builtins.int
-    """How many clients match now, and would get it: without those who have a final message of the mailing that is edited."""
+    """How many clients match now, and would get it: without those who have a final message of the mailing that is edited,
+    and without those on the stop list.
+    """
     segments: _builtins.int
     """SMS segments of the text for one client."""
     encoding: Global___TextEncoding.ValueType
     """How the text would be encoded."""
     units: _builtins.int
     """Length of the text in that encoding: septets for GSM-7, 16-bit units for UCS-2."""
+    suppressed: _builtins.int
+    """How many clients match now, but are on the stop list: they get no message."""
     @_builtins.property
     def forecast(self) -> _mailing_stats_pb2.Forecast:
         """When it would be through."""
+
+    @_builtins.property
+    def by_time_zone(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """The audience by the clients' time zone: of a mailing with local hours, or if it is asked for; else empty."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_mailing_pb2.MailingWarning]:
+        """What may not be as it was meant."""
 
     def __init__(
         self,
@@ -375,10 +414,13 @@ class PreviewMailingResponse(_message.Message):
         forecast: _mailing_stats_pb2.Forecast | None = ...,
         encoding: Global___TextEncoding.ValueType = ...,
         units: _builtins.int = ...,
+        suppressed: _builtins.int = ...,
+        by_time_zone: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        warnings: _abc.Iterable[_mailing_pb2.MailingWarning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["forecast", b"forecast"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "encoding", b"encoding", "forecast", b"forecast", "segments", b"segments", "units", b"units"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "by_time_zone", b"by_time_zone", "encoding", b"encoding", "forecast", b"forecast", "segments", b"segments", "suppressed", b"suppressed", "units", b"units", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

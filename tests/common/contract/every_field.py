@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from common.contract.values import time_json
@@ -23,6 +23,8 @@ def filled(kind: type[Message]) -> Any:
     if isinstance(message, Struct):
         message.update({"workers": 5})
         return message
+    if isinstance(message, Value):
+        return Value(string_value="five")
     for number, field in enumerate(kind.DESCRIPTOR.fields, 3):
         _fill(message, field, number)
     return message
@@ -90,6 +92,8 @@ def _same_value(value: Any, field: Any, found: Any, path: str) -> None:
         assert found == time_json(value), path
     elif isinstance(value, Struct):
         assert found == {"workers": 5}, path
+    elif isinstance(value, Value):
+        assert found == "five", path
     elif isinstance(value, Message):
         same(value, found, NOT_SHOWN_WHOLE if path.startswith("/messages") else (), path)
     elif field.enum_type is not None:

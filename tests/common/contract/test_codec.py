@@ -34,7 +34,7 @@ def _is_shown(kind: Descriptor) -> bool:
 
 
 SHOWN = {name: kind for name, kind in sorted(messages().items()) if _is_shown(kind)}
-MAILING = {
+MAILING: dict[str, Any] = {
     "text": "Hi",
     "filter": {"tags": ["new"], "phone_codes": ["916"]},
     "start_time": "2026-01-31T09:00:00+03:00",
@@ -82,10 +82,31 @@ def test_free_form_values() -> None:
     )
 
 
+def test_conditions_and_attributes_there_and_back() -> None:
+    values = ["Омск", 5, 0.5, True, False, None, [1], {"a": 1}]
+    filter = {"attributes": [{"name": "city", "op": "any_of", "values": values}], "client_ids": [1, 2]}
+    shown = json_of(message_of(mailing_pb2.Mailing, {"filter": filter}))["filter"]
+    assert {key: shown[key] for key in filter} == filter
+    assert [type(each) for each in shown["attributes"][0]["values"]] == [type(each) for each in values]
+    for attributes in ({"city": "Омск", "n": 5, "gone": None}, {}):
+        assert json_of(message_of(client_pb2.Client, {"attributes": attributes}))["attributes"] == attributes
+
+
+@pytest.mark.parametrize(
+    ("attributes", "paths"),
+    [({"a": 1, "b": None}, ["attributes.a", "attributes.b"]), ({}, []), (None, ["attributes"])],
+)
+def test_a_mask_names_each_attribute(attributes: dict[str, Any] | None, paths: list[str]) -> None:
+    data = {"attributes": attributes}
+    assert list(paths_in(client_pb2.Client.DESCRIPTOR, data)) == paths
+    assert message_of(client_pb2.Client, data).HasField("attributes") is bool(attributes)
+
+
 def test_a_mailing_there_and_back() -> None:
     shown = json_of(message_of(mailing_pb2.Mailing, MAILING))
     times = {"start_time": "2026-01-31T06:00:00.000000Z", "end_time": "2026-02-01T09:00:00.000000Z"}
-    assert {key: shown[key] for key in MAILING} == MAILING | times
+    lists: dict[str, Any] = {"exclude_tags": [], "attributes": [], "client_ids": [], **MAILING["filter"]}
+    assert {key: shown[key] for key in MAILING} == MAILING | times | {"filter": lists}
 
 
 def test_what_only_the_engine_writes_does_not_come_in() -> None:

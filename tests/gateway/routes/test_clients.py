@@ -25,6 +25,7 @@ async def test_the_life_of_a_client(gateway: Gateway) -> None:
         "tag": "new",
         "time_zone": "Europe/Moscow",
         "language": "",
+        "attributes": {},
         "create_time": "",
         "update_time": "",
     }
@@ -43,6 +44,74 @@ async def test_the_life_of_a_client(gateway: Gateway) -> None:
     for method in ("GET", "DELETE"):
         assert (await gateway.ask(method, path)).status == 404
     assert (await gateway.ask("PATCH", path, json={"tag": "x"})).status == 404
+
+
+async def test_attributes_are_merged_by_patch_and_replaced_by_put(gateway: Gateway) -> None:
+    said = {"city": "Омск", "visits": 12, "spent": 120.5, "vip": True, "note": ""}
+    made = (await gateway.post("/clients", {**ANNA, "attributes": said})).json
+    assert made["attributes"] == said
+    assert type(made["attributes"]["visits"]) is int
+    path = f"/clients/{made['id']}"
+    for change, expected in (
+        ({"city": None, "visits": 13, "nobody": None}, {"visits": 13, "spent": 120.5, "vip": True, "note": ""}),
+        ({}, {"visits": 13, "spent": 120.5, "vip": True, "note": ""}),
+        ({"spent": None, "vip": None, "note": None}, {"visits": 13}),
+    ):
+        answer = await gateway.ask("PATCH", path, json={"attributes": change})
+        assert (answer.status, answer.json["attributes"]) == (200, expected)
+    replaced = await gateway.ask("PUT", path, json={**ANNA, "attributes": {"b": 2, "a": 1}})
+    assert replaced.json["attributes"] == {"a": 1, "b": 2}
+    assert (await gateway.get(path)).json["attributes"] == {"a": 1, "b": 2}
+    assert (await gateway.ask("PATCH", path, json={"attributes": None})).json["attributes"] == {}
+    await gateway.ask("PATCH", path, json={"attributes": {"a": 1}})
+    assert (await gateway.ask("PUT", path, json=ANNA)).json["attributes"] == {}
+    events = (await gateway.get("/audit?page_size=1000")).json["audit_events"]
+    shown = [each["detail"]["attributes"] for each in events if "attributes" in each["detail"]]
+    assert shown[-2] == ["city", "visits"]
+    assert shown[-1] == ["city", "note", "spent", "vip", "visits"]
+    assert "Омск" not in str(events)
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "PUT"])
+async def test_each_bad_attribute_is_named(gateway: Gateway, method: str) -> None:
+    made = (await gateway.post("/clients", ANNA)).json
+    path = "/clients" if method == "POST" else f"/clients/{made['id']}"
+    bad = {"City": 1, "tag": "x", "list": [1], "object": {"a": 1}, "long": "x" * 501, "zero": "\0", "fine": "x"}
+    body = {**ANNA, "phone_number": "79161234500", "attributes": bad}
+    answer = await gateway.ask(method, path, json=body)
+    expected = {"City", "tag", "list", "object", "long", "zero"}
+    assert (answer.status, set(answer.bad)) == (422, {f"/attributes/{name}" for name in expected})
+    if method != "PATCH":
+        answer = await gateway.ask(method, path, json={**body, "attributes": {"city": None}})
+        assert (answer.status, answer.bad) == (422, ["/attributes/city"])
+    many = {f"a{n}": n for n in range(51)}
+    bad_ones: list[Any] = [[], "city", many]
+    for attributes in bad_ones:
+        answer = await gateway.ask(method, path, json={**body, "attributes": attributes})
+        assert (answer.status, answer.bad) == (422, ["/attributes"]), attributes
+
+
+async def test_a_list_is_filtered_by_attributes(gateway: Gateway) -> None:
+    people: list[dict[str, Any]] = [{"city": "Омск", "n": 5}, {"city": "Омск", "n": "5"}, {"city": "Тверь"}, {}]
+    for place, attributes in enumerate(people):
+        body = {"phone_number": f"7916000000{place}", "attributes": attributes}
+        assert (await gateway.post("/clients", body)).status == 201
+    for query, places in (
+        ({"attributes.city": "Омск"}, [0, 1]),
+        ({"attributes.city": "Омск", "attributes.n": "5"}, [0, 1]),
+        ({"attributes.city": ""}, [3]),
+        ({"attributes.city": "Тверь", "tag": ""}, [2]),
+        ({"attributes.nobody": "x"}, []),
+    ):
+        found = (await gateway.get("/clients", params=query)).json
+        numbers = [int(each["phone_number"][-1]) for each in found["clients"]]
+        assert (numbers, found["total_size"]) == (places, len(places)), query
+    first = (await gateway.get("/clients", params={"attributes.city": "Омск", "page_size": 1})).json
+    token = {"page_token": first["next_page_token"]}
+    assert (await gateway.get("/clients", params={"attributes.city": "Омск", **token})).json["clients"][0]["id"] == 2
+    assert (await gateway.get("/clients", params={"attributes.city": "Тверь", **token})).bad == ["/page_token"]
+    refused = await gateway.get("/clients", params={"attributes.City": "x", "attributes.tag": "y"})
+    assert (refused.status, sorted(refused.bad)) == (422, ["/attributes/City", "/attributes/tag"])
 
 
 async def test_lists_are_filtered_and_come_in_pages(gateway: Gateway) -> None:

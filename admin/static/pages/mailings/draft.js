@@ -1,6 +1,7 @@
 // A mailing while it is written: the form's values, what they mean to the engine, and what is wrong with them.
 import { isAway } from "../../api.js";
 import { t } from "../../i18n.js";
+import { DAYTIME } from "./night.js";
 import { lengthOf, TEXT_MAX } from "./sms.js";
 import { after, DAY } from "./times.js";
 
@@ -14,7 +15,7 @@ export const blank = () => ({
   filter: { tags: [], phone_codes: [] },
   start_time: null,
   end_time: after(null, DAY),
-  local_hours: null,
+  local_hours: DAYTIME,
   rate_limit: "",
   on_uncertain: "resend",
 });

@@ -4,10 +4,9 @@ import { t, timeZone } from "../../i18n.js";
 import { Field } from "../../kit/fields.js";
 import { h, useId, useRef, useState } from "../../kit/lib.js";
 import { Button } from "../../kit/parts.js";
+import { DAYTIME } from "./night.js";
 import { countSegments, dearCharacters, lengthOf, TEXT_MAX } from "./sms.js";
 import { after, ends, fromLocal, lasting, starts, toLocal } from "./times.js";
-
-const DAYTIME = { from: "09:00", to: "21:00" };
 
 const NAME_MAX = 100;
 
@@ -42,6 +41,7 @@ export function TextField({ field, error, counted }) {
         value,
         onChange: changed(field),
         onBlur: field.onBlur,
+        autoFocus: true,
         placeholder: t("mailings.form.text_example"),
       }),
     ),
@@ -154,20 +154,24 @@ export function HoursField({ field, error }) {
       "aria-describedby": `${id}-words`,
       onChange: (event) => field.onChange({ ...value, [key]: event.target.value }),
     });
-  return h(
-    "div",
-    { className: "field" },
+  const choice = (checked, words, hours) =>
     h(
       "label",
       { className: "m-choice" },
       h("input", {
-        type: "checkbox",
-        ref: field.ref,
-        checked: value !== null,
-        onChange: (event) => field.onChange(event.target.checked ? DAYTIME : null),
+        type: "radio",
+        name: id,
+        ref: checked ? field.ref : undefined,
+        checked,
+        onChange: () => field.onChange(hours),
       }),
-      t("mailings.form.hours"),
-    ),
+      words,
+    );
+  return h(
+    "div",
+    { className: "field", role: "radiogroup", "aria-label": t("mailings.fact.local_hours") },
+    h("span", { className: "field-label" }, t("mailings.fact.local_hours")),
+    choice(value !== null, t("mailings.form.hours"), DAYTIME),
     value !== null &&
       h(
         "div",
@@ -177,6 +181,7 @@ export function HoursField({ field, error }) {
         h("label", { htmlFor: `${id}-to` }, t("mailings.form.hours_to")),
         input("to"),
       ),
+    choice(value === null, t("mailings.form.urgent"), null),
     h(
       "div",
       { id: `${id}-words` },

@@ -1,14 +1,16 @@
 // All mailings, the newest first, with bars that move.
-import { list, may } from "../../api.js";
+import { call, list, may, one } from "../../api.js";
 import { t, timeZone } from "../../i18n.js";
 import { Input } from "../../kit/fields.js";
 import { h, Link, useEffect, useState } from "../../kit/lib.js";
 import { Pager, useExistingPage } from "../../kit/pager.js";
-import { Card, Empty, Loading, Notice, PageTitle, Progress, Trouble } from "../../kit/parts.js";
+import { Card, Empty, Loading, Notice, PageTitle, Trouble } from "../../kit/parts.js";
 import { usePoll, useTyped } from "../../kit/poll.js";
+import { Progress } from "../../kit/progress.js";
 import { useQuery } from "../../kit/query.js";
 import { beginning, titleOf } from "../../kit/words.js";
-import { Counts, MailingChip } from "./parts.js";
+import { Counts } from "./parts.js";
+import { isOver, StandingChip, standingOf } from "./standing.js";
 import { windowParts } from "./times.js";
 
 const PAGE_ROWS = 20;
@@ -30,7 +32,7 @@ export function MailingList() {
   const [{ state: wanted, q, page }, change] = useQuery(DEFAULTS);
   const state = STATES.includes(wanted) ? wanted : ""; // somebody may have written the address by hand
   const [every, setEvery] = useState(MOVING_MS);
-  const load = (signal) => list("mailings", { page, perPage: PAGE_ROWS, filter: { state, search: q.trim() }, signal });
+  const load = (signal) => found({ page, perPage: PAGE_ROWS, filter: { state, search: q.trim() }, signal });
   const { data, error, reload } = usePoll(load, every, JSON.stringify([state, q, page]));
   useEffect(() => void (data && setEvery(data.data.some(moves) ? MOVING_MS : RESTING_MS)), [data]);
   useExistingPage({ rows: data?.data, total: data?.total, perPage: PAGE_ROWS, change });
@@ -50,7 +52,26 @@ export function MailingList() {
   );
 }
 
-const moves = (mailing) =>
+/** A page of the list, and how each mailing of it stands; {data: [{mailing, standing}], total}. */
+async function found(asked) {
+  const [{ data, total }, { engine, mailings: briefs }] = await Promise.all([
+    list("mailings", asked),
+    one("dashboard", 1, asked.signal),
+  ]);
+  const known = new Map(briefs.map((brief) => [brief.mailing_id, brief]));
+  // The overview has the first twenty: of others that may wait for their hours it is asked one by one.
+  const unknown = data.filter((each) => each.state === "active" && each.local_hours && !known.has(each.id));
+  await Promise.all(
+    unknown.map(async ({ id }) => {
+      const { forecast } = await call("/mailings/stats", { query: { id }, signal: asked.signal });
+      known.set(id, forecast);
+    }),
+  );
+  const rows = data.map((mailing) => ({ mailing, standing: standingOf(mailing, engine, known.get(mailing.id)) }));
+  return { data: rows, total };
+}
+
+const moves = ({ mailing }) =>
   mailing.state === "active" || mailing.state === "scheduled" || mailing.audience_state === "building";
 
 /** Searches as one types, once the fingers rest. */
@@ -99,7 +120,7 @@ function Found({ data, total, state, q, page, change }) {
     h(
       "ul",
       { className: "mailing-list" },
-      data.map((mailing) => h(Row, { key: mailing.id, mailing })),
+      data.map(({ mailing, standing }) => h(Row, { key: mailing.id, mailing, standing })),
     ),
     h(
       "footer",
@@ -110,7 +131,7 @@ function Found({ data, total, state, q, page, change }) {
   );
 }
 
-const Row = ({ mailing }) =>
+const Row = ({ mailing, standing }) =>
   h(
     "li",
     { className: "mailing-row" },
@@ -120,12 +141,12 @@ const Row = ({ mailing }) =>
       h("span", { className: "muted" }, t("mailings.number", { id: String(mailing.id) })),
       h(
         "div",
-        { className: "mailing-words" },
+        { className: "mailing-named" },
         h(Link, { to: `/mailings/${mailing.id}/show`, title: mailing.text.slice(0, 500) }, titleOf(mailing, TITLE)),
         mailing.name && h("span", { className: "muted small" }, beginning(mailing.text, TITLE)),
       ),
     ),
-    h("div", null, h(MailingChip, { mailing })),
+    h("div", null, h(StandingChip, { standing, mailing })),
     h(
       "div",
       { className: "mailing-window" },
@@ -137,6 +158,7 @@ const Row = ({ mailing }) =>
       h(Progress, {
         counts: mailing.message_counts,
         compact: true,
+        over: isOver(mailing),
         label: t("mailings.progress_of", { id: String(mailing.id) }),
       }),
       mailing.audience_state === "building"

@@ -5,11 +5,21 @@ import { h, useRef } from "../../kit/lib.js";
 import { Card, Facts, Loading, Notice, Stale, Trouble } from "../../kit/parts.js";
 import { useDebounced, usePoll } from "../../kit/poll.js";
 import { bodyOf, problemsOf } from "./draft.js";
+import { Night } from "./night.js";
 import { Bubble, clientsWords, segmentsWords } from "./parts.js";
 
 const SETTLE_MS = 350;
 const AGAIN_MS = 10_000;
 const STAND_IN = "-"; // so that the audience is known before there is a text
+
+/** What the engine says of a mailing with these values. */
+export const askPreview = (values, mailingId, signal) =>
+  rest("/mailings/preview", {
+    method: "POST",
+    signal,
+    query: { by_time_zone: true, mailing_id: mailingId },
+    body: bodyOf(values),
+  });
 
 /**
  * `mailingId`: of the mailing that is edited; what it has sent is not counted.
@@ -22,11 +32,7 @@ export function usePreview(values, mailingId) {
   const unasked = Object.keys(problems).length > 0 || Boolean(problemsOf(settled).text && settled.text);
   const load = async (signal) => {
     if (unasked) return null;
-    const preview = await rest(`/mailings/preview${mailingId ? `?mailing_id=${mailingId}` : ""}`, {
-      method: "POST",
-      signal,
-      body: bodyOf({ ...settled, text: settled.text || STAND_IN }),
-    });
+    const preview = await askPreview({ ...settled, text: settled.text || STAND_IN }, mailingId, signal);
     return settled.text ? preview : { ...preview, segments: 0 };
   };
   const { data, error } = usePoll(load, unasked ? 0 : AGAIN_MS, JSON.stringify(settled));
@@ -93,6 +99,7 @@ function Numbers({ values, preview, isEdit }) {
         ),
       ].filter(Boolean),
     }),
+    h(Night, { values, preview }),
     audience === 0 && h(Notice, { tone: "warn" }, t("mailings.preview.nobody")),
     missed > 0 &&
       h(

@@ -85,7 +85,7 @@ function Known({ message, mailing }) {
     ["attempts", number(message.attempts)],
     message.status === "pending" &&
       message.next_attempt_time && [
-        "next_attempt_time",
+        message.attempts > 0 ? "next_attempt_time" : "first_attempt_time",
         h(Time, { value: message.next_attempt_time, timeStyle: "medium" }),
       ],
     message.last_error && ["last_error", causeOf(message.last_error)],

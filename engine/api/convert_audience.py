@@ -1,0 +1,87 @@
+"""Between filters of mailings and messages of the contract. Pure: no store, no clock."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import orjson
+
+from common.contract.values import value_json, value_proto
+from common.error_codes import ErrorCode
+from engine.domain.attributes import Attribute, value_problem, value_text
+from engine.domain.audience import AttributeCondition, AttributeOp, AudienceFilter
+from engine.domain.errors import FieldError, InvalidInput
+from mailing.v1 import mailing_pb2
+
+_OPS: Final = {
+    AttributeOp.ANY_OF: mailing_pb2.ATTRIBUTE_OP_ANY_OF,
+    AttributeOp.NONE_OF: mailing_pb2.ATTRIBUTE_OP_NONE_OF,
+    AttributeOp.AT_LEAST: mailing_pb2.ATTRIBUTE_OP_AT_LEAST,
+    AttributeOp.AT_MOST: mailing_pb2.ATTRIBUTE_OP_AT_MOST,
+    AttributeOp.IS_SET: mailing_pb2.ATTRIBUTE_OP_IS_SET,
+    AttributeOp.IS_NOT_SET: mailing_pb2.ATTRIBUTE_OP_IS_NOT_SET,
+}
+_OP_OF: Final = {number: op for op, number in _OPS.items()}
+_CONDITIONS_MAX: Final = 20
+
+
+def audience_message(filter: AudienceFilter) -> mailing_pb2.AudienceFilter:
+    """A filter as the API shows it."""
+    conditions = [
+        mailing_pb2.AttributeCondition(
+            name=each.name, op=_OPS[each.op], values=[value_proto(orjson.loads(text)) for text in each.values]
+        )
+        for each in filter.attributes
+    ]
+    return mailing_pb2.AudienceFilter(
+        tags=filter.tags,
+        phone_codes=filter.phone_codes,
+        exclude_tags=filter.exclude_tags,
+        attributes=conditions,
+        client_ids=filter.client_ids,
+    )
+
+
+def audience_input(filter: mailing_pb2.AudienceFilter) -> AudienceFilter:
+    """A filter as it may be stored. Raises InvalidInput with what is wrong beyond the contract's limits."""
+    errors: list[FieldError] = []
+    conditions = []
+    for place, each in enumerate(filter.attributes[:_CONDITIONS_MAX]):
+        op, values = _OP_OF.get(each.op), [value_json(value) for value in each.values]
+        if op is None:  # which the limits tell
+            continue
+        condition = AttributeCondition(each.name, op, _texts(values))
+        where = f"filter.attributes[{place}]"
+        errors += [FieldError(f"{where}.{error.field}", error.fault) for error in condition.errors(values)]
+        conditions.append(condition)
+    if errors:
+        raise InvalidInput(errors)
+    return AudienceFilter(
+        tags=tuple(filter.tags),
+        phone_codes=tuple(filter.phone_codes),
+        exclude_tags=tuple(filter.exclude_tags),
+        attributes=tuple(conditions),
+        client_ids=tuple(filter.client_ids),
+    )
+
+
+def _texts(values: list[Attribute]) -> tuple[str, ...]:
+    """The good ones as they are written, each once."""
+    return tuple(dict.fromkeys(value_text(value) for value in values if value_problem(value) is None))
+
+
+def warnings_of(filter: AudienceFilter, unknown: set[str]) -> list[mailing_pb2.MailingWarning]:
+    """What to say of a filter that names attributes which no client has."""
+    found = []
+    for place, condition in enumerate(filter.attributes):
+        if condition.name in unknown:
+            fault = ErrorCode.UNKNOWN_ATTRIBUTE.format(name=condition.name)
+            found.append(
+                mailing_pb2.MailingWarning(
+                    code=fault.code,
+                    message=fault,
+                    field=f"filter.attributes[{place}].name",
+                    arguments=fault.arguments,
+                )
+            )
+    return found

@@ -1,0 +1,133 @@
+"""What is known of a client beyond its own fields: names with values, and one way of writing them.
+
+They are stored, compared and looked for as JSON in one way of writing only: names in order, no spaces, whole numbers
+without a point. So two clients with the same attributes have the same text, and ``"city":"Омск"`` is part of the text
+exactly when the client's city is that: inside of a value a quote has a backslash before it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from json.encoder import encode_basestring
+from typing import Any, Final
+
+from common.error_codes import ErrorCode, Fault
+from engine.domain.errors import FieldError
+
+Attribute = str | float | bool
+"""A value; a whole number is an ``int``."""
+
+ENTRIES_MAX: Final = 50
+TEXT_MAX: Final = 500
+"""Characters."""
+NONE: Final = "{}"
+"""No attributes, as they are written."""
+FIELD: Final = "attributes"
+RESERVED: Final = frozenset({"id", "phone_number", "phone_code", "tag", "time_zone"})
+"""Fields of a client that lists and texts call by the same names."""
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_WHOLE_MAX: Final = 2**53
+"""Up to here each whole number is one of the contract's."""
+_PLAIN_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+_DIGITS_MAX: Final = 15
+"""More may not be kept exactly, and may be no number at all: that of a card, a parcel, an account."""
+_FLAGS: Final = {"true": True, "false": False}
+
+
+@lru_cache(maxsize=4096)
+def name_problem(name: str) -> Fault | None:
+    """Why no attribute may be called so."""
+    if name in RESERVED:
+        return ErrorCode.RESERVED_NAME.format()
+    return None if _NAME.fullmatch(name) else ErrorCode.BAD_ATTRIBUTE_NAME.format()
+
+
+def value_problem(value: object) -> Fault | None:
+    """Why this is no value of an attribute."""
+    if isinstance(value, str):
+        if len(value) > TEXT_MAX:
+            return ErrorCode.TOO_LONG.format(max=TEXT_MAX, count=len(value))
+        return ErrorCode.NULL_CHARACTER.format() if "\0" in value else None
+    if value is None:
+        return ErrorCode.NULL.format()
+    if isinstance(value, int | float) and math.isfinite(value):
+        return None
+    return ErrorCode.NOT_ATTRIBUTE.format()
+
+
+def value_text(value: Attribute) -> str:
+    """A value as it is written."""
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    number = float(value)
+    return str(int(number)) if number.is_integer() and abs(number) < _WHOLE_MAX else repr(number)
+
+
+def attributes_text(attributes: Mapping[str, Attribute]) -> str:
+    """Good attributes as they are written."""
+    return "{" + ",".join([f'"{name}":{value_text(attributes[name])}' for name in sorted(attributes)]) + "}"
+
+
+def attributes_of(text: str) -> dict[str, Attribute]:
+    """Read what ``attributes_text`` wrote."""
+    found: dict[str, Attribute] = json.loads(text) if text != NONE else {}
+    return found
+
+
+def attribute_errors(attributes: Mapping[str, Any], *, may_remove: bool = False) -> Iterator[FieldError]:
+    """What is wrong with attributes that somebody says.
+
+    Args:
+        attributes: of any names and values.
+        may_remove: nothing is wrong with the value ``None``.
+    """
+    if len(attributes) > ENTRIES_MAX:
+        yield too_many(len(attributes))
+        return
+    for name, value in attributes.items():
+        problem = name_problem(name) or (None if may_remove and value is None else value_problem(value))
+        if problem is not None:
+            yield FieldError(f"{FIELD}.{name}", problem)
+
+
+def too_many(count: int) -> FieldError:
+    """What is wrong with so many of them."""
+    return FieldError(FIELD, ErrorCode.TOO_MANY_ENTRIES.format(max=ENTRIES_MAX, count=count))
+
+
+def patched(text: str, patch: Mapping[str, Attribute | None]) -> str:
+    """Attributes after a change (RFC 7396): ``None`` removes one, what the change does not name stays."""
+    both = {**attributes_of(text), **patch}
+    return attributes_text({name: value for name, value in both.items() if value is not None})
+
+
+def names_of(text: str) -> list[str]:
+    """Their names, in order."""
+    return list(attributes_of(text))
+
+
+def changed_names(old: str, new: str) -> list[str]:
+    """The names of those that differ, in order."""
+    before, after = attributes_of(old), attributes_of(new)
+    texts = [{name: value_text(value) for name, value in each.items()} for each in (before, after)]
+    return sorted(name for name in before.keys() | after.keys() if texts[0].get(name) != texts[1].get(name))
+
+
+def plain_value(text: str) -> Attribute:
+    """What a text stands for where all is text, such as a cell or a query: a plain number is a number, ``true`` and
+    ``false`` are flags, anything else stays the text that it is."""
+    if text in _FLAGS:
+        return _FLAGS[text]
+    if not text or text[-1] not in "0123456789" or _PLAIN_NUMBER.fullmatch(text) is None:
+        return text
+    if sum(each.isdecimal() for each in text) > _DIGITS_MAX:
+        return text
+    number = float(text)
+    return int(number) if number.is_integer() else number
