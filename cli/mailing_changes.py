@@ -4,8 +4,31 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from cli.failures import UsageFailure
 from cli.values import enum_number, local_hours, moment
-from mailing.v1.mailing_pb2 import AudienceMode, Mailing
+from mailing.v1.mailing_pb2 import AudienceMode, Mailing, MessageCondition
+from mailing.v1.message_pb2 import MessageStatus, NotSentReason
+
+
+def messages_condition(
+    mailing_id: int | None, statuses: list[str] | None, reasons: list[str] | None
+) -> MessageCondition | None:
+    """What --messages-of and its options say; ``None``: nothing."""
+    if mailing_id is None:
+        if statuses or reasons:
+            raise UsageFailure("--messages-status and --messages-reason go with --messages-of")
+        return None
+    return MessageCondition(
+        mailing_id=mailing_id,
+        statuses=[
+            MessageStatus.ValueType(enum_number("--messages-status", each, "MESSAGE_STATUS_", MessageStatus.keys()))
+            for each in statuses or ()
+        ],
+        reasons=[
+            NotSentReason.ValueType(enum_number("--messages-reason", each, "NOT_SENT_REASON_", NotSentReason.keys()))
+            for each in reasons or ()
+        ],
+    )
 
 
 def audience_mode(word: str | None) -> AudienceMode.ValueType:

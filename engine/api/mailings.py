@@ -103,6 +103,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             row = await first_answer(error, key_of, self._store.created_mailing)
             return mailing_message(row, row.create_us)
         if request.validate_only:
+            await self._store.check_filter(wanted.filter)
             would = mailing_message(self._store.would_create_mailing(wanted, now_us=now_us), now_us)
             return await self._warned(would, wanted.filter)
 
@@ -218,6 +219,8 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
     ) -> mailing_service_pb2.PreviewMailingResponse:
         wanted = mailing_input(request.mailing, self._clock.now_us(), self._segments_max)
         old = await self._store.get_mailing(request.mailing_id) if request.HasField("mailing_id") else None
+        if old is None or old.filter != wanted.filter:
+            await self._store.check_filter(wanted.filter, old.id if old else None)
         audience, forecast = await self._outlook.preview(wanted, old, by_zone=request.by_time_zone)
         unknown = await self._store.unknown_attributes(wanted.filter.names) if wanted.filter.names else set()
         text = count_segments(wanted.text)

@@ -89,7 +89,7 @@ class Outlook:
         now_us = self._clock.now_us()
         if old is not None and old.filter == wanted.filter and old.audience_state is AudienceState.READY:
             stays = [is_decided(each.audience_fixed, each.start_us, now_us) for each in (old, wanted)]
-            if all(stays):  # whatever clients are like by now
+            if all(stays) or wanted.filter.messages is not None:  # whatever has become of clients and messages since
                 return Audience(await self._store.pending_by_zone(old.id))
         unsent_of = old.id if old else None
         return await self._store.audience_by_zone(wanted.filter, by_zone=by_zone, unsent_of=unsent_of)

@@ -15,6 +15,7 @@ from engine.store.decided import IS_DECIDED, in_time, staying
 from engine.store.lifecycle import is_not_final, is_taken, is_waiting
 from engine.store.mailing_rows import filter_of
 from engine.store.matching import MAY_GET, matching
+from engine.store.snapshots import meeting, met, next_clients
 from engine.store.told import left_out, untold
 from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clients, transaction, try_lock_clients
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
@@ -50,7 +51,7 @@ class AudienceVerbs(Verbs):
         filter, generation, cursor, kept, *decided = mailing
         chunk, tally, again = _Chunk(tx, mailing_id, filter_of(filter), cursor), Tally(), generation > 0
         chunk.restrict(in_time(mailing_id, *decided))
-        ready = await chunk.take(limit, again=again)
+        ready = await chunk.take(limit, at_us=decided[-1], again=again)
         if kept:
             await chunk.look_again(reset_after_us)
         else:
@@ -70,15 +71,21 @@ class _Chunk:
         self._tx, self._mailing_id, self._after, self.last = tx, mailing_id, after, after
         self._matching, self._args = matching(tx, filter)
         self._matching += f" AND {MAY_GET}"
-        self._client_ids = filter.client_ids
+        self._client_ids, self._messages = filter.client_ids, filter.messages
 
     def restrict(self, condition: str) -> None:
         """Besides, clients must be so, ``client AS c``."""
         self._matching += f" AND {condition}"
 
-    async def take(self, limit: int, *, again: bool) -> bool:
+    async def take(self, limit: int, *, at_us: int, again: bool) -> bool:
         """Find where the chunk ends; True when there are no clients behind it. Clients that the filter does not name
-        can't have a message to be taken away, unless it is built ``again``."""
+        can't have a message to be taken away, unless it is built ``again``. ``at_us``: when the filter was said."""
+        if self._messages is not None:
+            self.restrict(met(self._mailing_id, self._messages, at_us, since_us=at_us))
+            if not again and not self._client_ids:
+                ids = await next_clients(self._tx, self._messages, at_us, self._after, limit)
+                if ids is not None:
+                    return self._takes(ids, limit)
         condition, args = "id > ?", [self._after]
         if self._client_ids and not again:
             condition += f" AND id {self._tx.dialect.in_list()}"
@@ -87,6 +94,12 @@ class _Chunk:
         number, last = (await self._tx.rows(f"SELECT count(*), max(id) FROM ({chunk}) AS chunk", *args, limit))[0]
         self.last = self._after if last is None else last
         return bool(number < limit)
+
+    def _takes(self, ids: Sequence[int], limit: int) -> bool:
+        self.last = ids[-1] if ids else self._after
+        self._matching = f"c.id {self._tx.dialect.in_list()} AND {self._matching}"
+        self._args = [self._tx.dialect.list_arg(ids), *self._args]
+        return len(ids) < limit
 
     async def build(self, now_us: int, reset_after_us: int, tally: Tally, *, again: bool) -> None:
         """Bring the messages in line; ``again``: there may be messages of an earlier filter."""
@@ -182,7 +195,7 @@ async def follow_clients(
         changed: ids of the others; a batch of a few thousand at most, together.
     """
     mailings = await tx.rows(
-        f"SELECT id, audience_filter, {IS_DECIDED} FROM mailing"
+        f"SELECT id, audience_filter, audience_us, {IS_DECIDED} FROM mailing"
         " WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL",
         now_us,
         now_us,
@@ -191,10 +204,9 @@ async def follow_clients(
         return
     changed_ids = tx.dialect.list_arg(changed)
     stored = await _not_final(tx, changed_ids) if changed else []
-    wanted = await _wanted(
-        tx, [row[:2] for row in mailings if not row[2]], tx.dialect.list_arg([*new, *changed]), now_us
-    )
-    wanted |= await staying(tx, stored, {row[0] for row in mailings if row[2]}, now_us)
+    live = [row for row in mailings if not row[3]]
+    wanted = await _wanted(tx, live, tx.dialect.list_arg([*new, *changed]), now_us)
+    wanted |= await staying(tx, stored, {row[0] for row in mailings if row[3]}, now_us)
     await _take_away(tx, stored, wanted, {row[0] for row in mailings}, tally, now_us)
     await _add(tx, wanted, now_us, tally)
     if changed:  # one that waits for local hours looks at them again
@@ -220,7 +232,8 @@ async def not_reached(tx: Tx, message_ids: Sequence[int], tally: Tally) -> None:
         raise Overtaken
     listed = tx.dialect.in_list()
     mailings = await tx.rows(
-        f"SELECT id, audience_filter FROM mailing WHERE id {listed} AND cancelled_us IS NULL AND deleted_us IS NULL",
+        "SELECT id, audience_filter, audience_us FROM mailing"
+        f" WHERE id {listed} AND cancelled_us IS NULL AND deleted_us IS NULL",
         tx.dialect.list_arg({row[0] for row in waiting}),
     )
     client_ids = tx.dialect.list_arg({row[1] for row in waiting})
@@ -260,10 +273,16 @@ async def _candidates(tx: Tx, ids: Any, *, attributes: bool) -> tuple[list[Candi
 
 async def _wanted(tx: Tx, mailings: Sequence[Row], client_ids: Any, now_us: int) -> set[tuple[int, int]]:
     """(mailing, client) for each client that a mailing's filter matches, and whose number it has not told already."""
-    filters = {mailing_id: filter_of(text) for mailing_id, text in mailings}
+    filters = {row[0]: filter_of(row[1]) for row in mailings}
     asks = any(filter.attributes for filter in filters.values())
     clients, phones = await _candidates(tx, client_ids, attributes=asks)
     pairs = {(mailing_id, each.id) for mailing_id, filter in filters.items() for each in filter.among(clients)}
+    for mailing_id, at_us in [(row[0], row[2]) for row in mailings]:
+        condition = filters[mailing_id].messages
+        if condition is not None:
+            asked = {client_id for of, client_id in pairs if of == mailing_id}
+            missing = asked - await meeting(tx, mailing_id, condition, at_us, asked)
+            pairs -= {(mailing_id, client_id) for client_id in missing}
     return pairs - await left_out(tx, pairs, phones, now_us)
 
 

@@ -28,6 +28,7 @@ from engine.store.requests import find_answer, first_answer, keep_answer
 from engine.store.row_of import insert_of, sets_of
 from engine.store.rows import Actor, Changed, Counts, Created, MailingRow, Page, PageOf, RequestKey
 from engine.store.searching import contains_text, pattern_of
+from engine.store.snapshots import check_source
 from engine.store.texts import keep_new_text, keep_text
 from engine.store.told import forget_mailing
 from engine.store.verbs import Verbs, bump_revision, read, transaction
@@ -52,6 +53,7 @@ class MailingVerbs(Verbs):
         """
         if (answer := await first_answer(tx, request)) is not None:
             return Created(MAILING.answered(answer), replayed=True)
+        await check_source(tx, mailing.filter)
         values = {**INPUT.values(mailing), "create_us": now_us, "update_us": now_us, "audience_us": now_us}
         mailing_id = await tx.value(f"{insert_of('mailing', values)} RETURNING id", *values.values())
         await tx.run("INSERT INTO mailing_counters (mailing_id) VALUES (?)", mailing_id)
@@ -119,7 +121,7 @@ class MailingVerbs(Verbs):
             ReadOnly: it has ended or was cancelled.
         """
         old = await _get_open(tx, mailing_id, now_us)
-        new = change(old)
+        new = await _changed(tx, old, change)
         values = {**INPUT.values(new), "on_uncertain": old.on_uncertain.value, "update_us": now_us}
         sets = sets_of(values) + _again(old, new, now_us)
         await tx.run(f"UPDATE mailing SET {sets} WHERE id = ?", *values.values(), mailing_id)
@@ -137,7 +139,7 @@ class MailingVerbs(Verbs):
         """What ``update_mailing`` would make; stores nothing, and raises what that would raise."""
         old = await get_mailing_row(tx, mailing_id)
         _check_open(old, now_us)
-        new = change(old)
+        new = await _changed(tx, old, change)
         audience = AudienceState.BUILDING if _again(old, new, now_us) else old.audience_state
         return replace(old, **said_by(new), audience_state=audience, update_us=now_us)
 
@@ -231,20 +233,29 @@ async def _list(tx: Tx, state: MailingState | None, page: Page, now_us: int, sea
     return PageOf(items, total, items[-1].id if more else None)
 
 
+async def _changed(tx: Tx, old: MailingRow, change: Callable[[MailingRow], MailingInput]) -> MailingInput:
+    """What becomes of a mailing. Another filter must name a mailing that there is; one that stays may outlive it."""
+    new = change(old)
+    if new.filter != old.filter:
+        await check_source(tx, new.filter, old.id)
+    return new
+
+
 def _again(old: MailingRow, new: MailingInput, now_us: int) -> str:
     """What the UPDATE sets so that the audience is built again; empty: it need not be.
 
-    Only another filter decides anew who is in an audience that was decided; for other local hours its messages are
-    looked at again. One that follows clients again has not seen how they have changed meanwhile."""
+    Only another filter says anew who is in it; for other local hours its messages are looked at again. One that follows
+    clients again has not seen how they have changed meanwhile."""
     refiltered = new.filter != old.filter
     was_decided = is_decided(old.audience_fixed, old.start_us, now_us)
     follows_again = was_decided and not is_decided(new.audience_fixed, new.start_us, now_us)
     if not refiltered and new.local_hours == old.local_hours and not follows_again:
         return ""
-    decides = refiltered or follows_again or not was_decided
+    # For other local hours alone nobody comes or goes: what is ready is in line.
+    kept = "FALSE" if refiltered or follows_again else "(audience_ready OR audience_kept)"
     return (
         (f", audience_us = {int(now_us)}" if refiltered else "")
-        + f", audience_kept = {'FALSE' if decides else '(audience_ready OR audience_kept)'}"
+        + f", audience_kept = {kept}"
         + ", audience_ready = FALSE, audience_cursor = 0, audience_generation = audience_generation + 1"
     )
 

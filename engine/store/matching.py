@@ -10,6 +10,7 @@ from engine.store.attributes import Condition, attribute_condition
 from engine.store.counters import FINAL
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import is_final
+from engine.store.snapshots import NOW_US, check_source, past, was
 from engine.store.verbs import Verbs, read
 
 _LOOK_UP_SHARE: Final = 6
@@ -50,6 +51,11 @@ class MatchingVerbs(Verbs):
                 found.add(name)
         return found
 
+    @read(Lane.API)
+    async def check_filter(self, tx: Tx, filter: AudienceFilter, mailing_id: int | None = None) -> None:
+        """See ``check_source``."""
+        await check_source(tx, filter, mailing_id)
+
     @read(Lane.LONG)
     async def audience_by_zone(
         self, tx: Tx, filter: AudienceFilter, *, by_zone: bool = True, unsent_of: int | None = None
@@ -65,10 +71,16 @@ class MatchingVerbs(Verbs):
             args.append(unsent_of)
         zone, grouped = ("c.time_zone", "GROUP BY c.time_zone") if by_zone else ("'UTC'", "")
         count = f"SELECT {zone}, count(*) FROM"
-        access = await _access(tx, filter)
-        matches = await tx.rows(f"{count} client AS c {access} WHERE {condition} {grouped}", *args)
+        source = f"client AS c {await _access(tx, filter)}"
+        if filter.messages is not None:
+            join = _JOINED[tx.dialect.is_sqlite]
+            source = f"{past(tx, filter.messages)} {join} client AS c ON c.id = past.client_id"
+            condition += f" AND {was(filter.messages, NOW_US)}"
+        matches = await tx.rows(f"{count} {source} WHERE {condition} {grouped}", *args)
         # Those on the stop list are few: to look each of them up is cheaper than to look up each client's number.
         listed = f"suppression AS s {_JOINED[tx.dialect.is_sqlite]} client AS c ON c.phone_number = s.phone_number"
+        if filter.messages is not None:
+            listed += " JOIN message AS past ON past.client_id = c.id"
         rows = await tx.rows(f"{count} {listed} WHERE {condition} {grouped}", *args)
         suppressed: dict[str, int] = {row[0]: row[1] for row in rows}
         by_name = {zone: number - suppressed.get(zone, 0) for zone, number in matches}

@@ -29,6 +29,7 @@ from mailing.v1.mailing_pb2 import (
     AudienceFilter,
     LocalHours,
     Mailing,
+    MessageCondition,
 )
 from mailing.v1.mailing_service_pb2 import (
     TEXT_ENCODING_UCS2,
@@ -43,6 +44,12 @@ from mailing.v1.mailing_service_pb2 import (
     ResumeMailingRequest,
     UpdateMailingRequest,
     WatchMailingRequest,
+)
+from mailing.v1.message_pb2 import (
+    MESSAGE_STATUS_NOT_SENT,
+    MESSAGE_STATUS_PENDING,
+    NOT_SENT_REASON_CANCELLED,
+    NOT_SENT_REASON_EXPIRED,
 )
 from tests.api.conftest import Api, refusal
 from tests.api.fakes import SECOND_US, START_US
@@ -427,6 +434,43 @@ async def test_an_audience_is_live_unless_it_is_fixed(api: Api) -> None:
     assert edited.audience == AUDIENCE_MODE_LIVE
     asked = CreateMailingRequest(mailing=api.a_mailing(audience=7))
     assert (await refusal(api.mailings.CreateMailing(asked))).bad == {"audience"}
+
+
+async def test_a_mailing_for_those_who_did_not_get_another_one(api: Api) -> None:
+    await api.add_clients(3)
+    first = await api.add_mailing()
+    await api.build(first.id)
+    messages = MessageCondition(
+        mailing_id=first.id,
+        statuses=[MESSAGE_STATUS_NOT_SENT, MESSAGE_STATUS_PENDING],
+        reasons=[NOT_SENT_REASON_EXPIRED, NOT_SENT_REASON_CANCELLED],
+    )
+    wanted = AudienceFilter(messages=messages)
+    preview = await api.mailings.PreviewMailing(PreviewMailingRequest(mailing=api.a_mailing(filter=wanted)))
+    assert preview.audience == 0
+    await api.mailings.CancelMailing(CancelMailingRequest(mailing_id=first.id))
+    preview = await api.mailings.PreviewMailing(PreviewMailingRequest(mailing=api.a_mailing(filter=wanted)))
+    assert preview.audience == 3
+    second = await api.add_mailing(filter=wanted)
+    assert second.filter == wanted
+    await api.build(second.id)
+    read = await api.mailings.GetMailing(GetMailingRequest(mailing_id=second.id))
+    assert read.message_counts.pending == 3
+
+    async def bad(filter: AudienceFilter) -> set[str]:
+        asked = api.a_mailing(filter=filter)
+        calls = (
+            api.mailings.CreateMailing(CreateMailingRequest(mailing=asked)),
+            api.mailings.CreateMailing(CreateMailingRequest(mailing=asked, validate_only=True)),
+            api.mailings.PreviewMailing(PreviewMailingRequest(mailing=asked)),
+        )
+        first, *others = [(await refusal(call)).bad for call in calls]
+        assert others == [first, first]
+        return set(first)
+
+    assert await bad(AudienceFilter(messages=MessageCondition(mailing_id=99))) == {"filter.messages.mailing_id"}
+    unknown = MessageCondition(mailing_id=first.id, statuses=[7])  # type: ignore[list-item]
+    assert await bad(AudienceFilter(messages=unknown)) == {"filter.messages.statuses[0]"}
 
 
 async def test_a_preview_of_a_decided_audience_counts_its_messages_and_not_who_matches_now(api: Api) -> None:

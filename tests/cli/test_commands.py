@@ -116,9 +116,23 @@ def test_create_sends_what_was_written(run: Run, script: Script) -> None:
     assert (getattr(m.local_hours, "from"), m.local_hours.to, m.rate_limit) == ("09:00", "21:00", 5.5)
     assert (m.name, m.on_uncertain) == ("Sale", mailing_pb2.ON_UNCERTAIN_NOT_SENT)
     assert m.audience == mailing_pb2.AUDIENCE_MODE_FIXED
+    assert not m.filter.HasField("messages")
     assert m.start_time.ToDatetime(UTC) == datetime(2030, 1, 1, 6, tzinfo=UTC)
     assert m.end_time.ToDatetime(UTC) == datetime(2030, 1, 1, 8, 30, tzinfo=UTC)
     assert len(request.request_id) == 36
+
+
+def test_a_mailing_for_those_who_did_not_get_another_one(run: Run, script: Script) -> None:
+    those = "--messages-of 3 --messages-status not-sent --messages-reason expired --messages-reason rejected"
+    assert run("mailing", "create", "--text", "x", *those.split())[0] == 0
+    messages = script.last(mailing_service_pb2.CreateMailingRequest).mailing.filter.messages
+    assert (messages.mailing_id, list(messages.statuses)) == (3, [message_pb2.MESSAGE_STATUS_NOT_SENT])
+    assert list(messages.reasons) == [message_pb2.NOT_SENT_REASON_EXPIRED, message_pb2.NOT_SENT_REASON_REJECTED]
+    run("mailing", "edit", "7", "--messages-of", "3")
+    request = script.last(mailing_service_pb2.UpdateMailingRequest)
+    assert list(request.update_mask.paths) == ["filter.messages"]
+    code, _, err = run("mailing", "create", "--text", "x", "--messages-status", "sent")
+    assert (code, "--messages-of" in err) == (EXIT_USAGE, True)
 
 
 def test_edit_changes_only_what_is_given(run: Run, script: Script) -> None:

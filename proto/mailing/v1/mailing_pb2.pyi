@@ -10,6 +10,7 @@ from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from mailing.v1 import message_pb2 as _message_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -352,6 +353,7 @@ class AudienceFilter(_message.Message):
     EXCLUDE_TAGS_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
     CLIENT_IDS_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The client has one of these tags, each 64 characters at most; at most 1,000."""
@@ -372,6 +374,12 @@ class AudienceFilter(_message.Message):
     def client_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Only these clients; at most 10,000 ids."""
 
+    @_builtins.property
+    def messages(self) -> Global___MessageCondition:
+        """The client's message of another mailing was so when this filter was said: when the mailing was registered, or its
+        filter edited. It does not follow later.
+        """
+
     def __init__(
         self,
         *,
@@ -380,14 +388,49 @@ class AudienceFilter(_message.Message):
         exclude_tags: _abc.Iterable[_builtins.str] | None = ...,
         attributes: _abc.Iterable[Global___AttributeCondition] | None = ...,
         client_ids: _abc.Iterable[_builtins.int] | None = ...,
+        messages: Global___MessageCondition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "client_ids", b"client_ids", "exclude_tags", b"exclude_tags", "phone_codes", b"phone_codes", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "client_ids", b"client_ids", "exclude_tags", b"exclude_tags", "messages", b"messages", "phone_codes", b"phone_codes", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AudienceFilter: _TypeAlias = AudienceFilter  # noqa: Y015
+
+@_typing.final
+class MessageCondition(_message.Message):
+    """What a client's message of another mailing was like."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAILING_ID_FIELD_NUMBER: _builtins.int
+    STATUSES_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    mailing_id: _builtins.int
+    """The other mailing."""
+    @_builtins.property
+    def statuses(self) -> _containers.RepeatedScalarFieldContainer[_message_pb2.MessageStatus.ValueType]:
+        """It had one of these statuses; empty: any."""
+
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_message_pb2.NotSentReason.ValueType]:
+        """It was not sent for one of these reasons; empty: for any, or sent, or pending."""
+
+    def __init__(
+        self,
+        *,
+        mailing_id: _builtins.int = ...,
+        statuses: _abc.Iterable[_message_pb2.MessageStatus.ValueType] | None = ...,
+        reasons: _abc.Iterable[_message_pb2.NotSentReason.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mailing_id", b"mailing_id", "reasons", b"reasons", "statuses", b"statuses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MessageCondition: _TypeAlias = MessageCondition  # noqa: Y015
 
 @_typing.final
 class AttributeCondition(_message.Message):
