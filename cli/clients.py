@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli import show
-from cli.exporting import export_clients
+from cli.exporting import CLIENTS, export_to, file_format
 from cli.failures import UsageFailure
 from cli.flags import Given, flags, names
 from cli.importing import How, import_clients
@@ -18,7 +18,7 @@ from cli.plain import INT64_MAX
 from cli.session import CALL_SECONDS, Session, run
 from common.error_codes import Unfit
 from gateway.tables.columns import Plan, plan_of
-from gateway.tables.csv_rows import COLUMNS, Format
+from gateway.tables.csv_rows import COLUMNS
 from gateway.tables.encodings import encoding_of
 from mailing.v1.client_pb2 import Client
 from mailing.v1.client_service_pb2 import (
@@ -69,7 +69,7 @@ def import_(
 ) -> None:
     """Add or change clients from a file, by phone number. Bad rows are skipped and reported (exit code 1)."""
     how = How(
-        "sheet" if format == "xlsx" else _format(format),
+        "sheet" if format == "xlsx" else file_format(format),
         _encoding(encoding),
         _plan(columns or []),
         errors_file,
@@ -90,8 +90,13 @@ def export(
     ] = False,
 ) -> None:
     """Write clients as CSV or NDJSON, as `clients import` takes them."""
-    request = ExportClientsRequest(page_size=1000, **given)
-    run(context, lambda session: export_clients(session, file, request, _format(format), is_raw=raw))
+    request, kind = ExportClientsRequest(page_size=1000, **given), file_format(format)
+
+    async def act(session: Session) -> None:
+        pages = session.clients.ExportClients(request, metadata=session.metadata)
+        await export_to(session, file, CLIENTS, pages, kind, is_raw=raw)
+
+    run(context, act)
 
 
 @app.command("list")
@@ -201,11 +206,3 @@ def _plan(entries: list[str]) -> Plan:
         return plan_of(entries)
     except Unfit as error:
         raise UsageFailure(f"--map: {error}") from None
-
-
-def _format(text: str) -> Format:
-    formats: tuple[Format, ...] = ("auto", "csv", "ndjson")
-    for known in formats:
-        if text == known:
-            return known
-    raise UsageFailure(f"--format: {text!r} is not one of {', '.join(formats)}")

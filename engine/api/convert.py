@@ -319,7 +319,9 @@ def message_message(row: MessageRow, attempts: Iterable[AttemptRow] = ()) -> mes
     return message
 
 
-def message_query(request: message_service_pb2.ListMessagesRequest) -> MessageQuery:
+def message_query(
+    request: message_service_pb2.ListMessagesRequest | message_service_pb2.ExportMessagesRequest,
+) -> MessageQuery:
     """The filters of a list of messages. Raises InvalidInput for unknown enum values."""
     return MessageQuery(
         mailing_id=request.mailing_id if request.HasField("mailing_id") else None,

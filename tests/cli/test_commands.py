@@ -122,6 +122,18 @@ def test_create_sends_what_was_written(run: Run, script: Script) -> None:
     assert len(request.request_id) == 36
 
 
+def test_what_became_of_messages_is_written_as_a_file(run: Run, script: Script, tmp_path: Path) -> None:
+    code, out, _ = run("messages", "export", "--mailing", "7", "--status", "not-sent", "--reason", "rejected")
+    header, row = out.splitlines()
+    assert (code, header.split(",")[:6]) == (0, ["id", "mailing_id", "client_id", "phone_number", "status", "reason"])
+    assert row.startswith("5000000001,7,1,79160000001,not_sent,rejected,2,2026-01-01T00:00:00.000000Z,,,,,400,HTTP 400")
+    request = script.last(message_service_pb2.ExportMessagesRequest)
+    assert (request.mailing_id, request.reason) == (7, message_pb2.NOT_SENT_REASON_REJECTED)
+    assert run("messages", "export", str(tmp_path / "out.ndjson"))[0] == 0
+    line = json.loads((tmp_path / "out.ndjson").read_text())
+    assert (line["id"], line["sent_time"], line["http_status"], line["text_version"]) == (5000000001, None, 400, None)
+
+
 def test_a_mailing_for_those_who_did_not_get_another_one(run: Run, script: Script) -> None:
     those = "--messages-of 3 --messages-status not-sent --messages-reason expired --messages-reason rejected"
     assert run("mailing", "create", "--text", "x", *those.split())[0] == 0
