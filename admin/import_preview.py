@@ -13,17 +13,18 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import orjson
 from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode, aio
 
-from common.contract.codec import message_of
+from common.contract.codec import json_of, message_of
 from common.contract.values import Json
 from common.error_codes import ErrorCode
 from common.turns import Turns
 from gateway.http.engine_client import EngineClient
 from gateway.http.problems import BadField, Problem, fault_json, of_rpc
 from gateway.http.streaming import Chunks
-from gateway.tables.columns import is_reason
+from gateway.tables.columns import ATTRIBUTE_PREFIX, attribute_name, is_reason
 from gateway.tables.csv_rows import COLUMNS, ImportRow, Item, RowError, RowReader, UnknownEncoding, UnreadableInput
 from gateway.tables.import_stream import SLICE_BYTES
 from mailing.v1 import client_pb2
@@ -32,6 +33,7 @@ from mailing.v1 import client_service_pb2 as pb
 SAMPLE_BYTES_MAX: Final = 256 * 1024
 """More than the longest line that a table may have; the page sends 128 KiB."""
 ROWS_SHOWN: Final = 20
+_SHOWN: Final = (*COLUMNS, "attributes")
 _VALUES_SHOWN: Final = 3
 _VALUE_CHARACTERS_MAX: Final = 60
 Ask = Callable[[Callable[..., Any], Any], Awaitable[Any]]
@@ -74,7 +76,12 @@ def _format_of(reader: RowReader) -> str:
 def _columns(reader: RowReader, rows: Sequence[Sequence[Item]]) -> list[Json]:
     """What each column is taken for, with its first values; without those of reasons of earlier rejections."""
     return [
-        {"header": column.header, "field": column.field, "values": _values([items[0].raw for items in rows], at)}
+        {
+            "header": column.header,
+            "field": column.field,
+            "attribute": ATTRIBUTE_PREFIX + attribute_name(column.header, COLUMNS),
+            "values": _values([items[0].raw for items in rows], at),
+        }
         for at, column in enumerate(reader.columns)
         if column.header.strip() and not is_reason(column.header)
     ]
@@ -134,17 +141,20 @@ async def _shown(engine: EngineClient, ask: Ask, items: Sequence[Item]) -> Json:
         return _row(line, "bad", errors=bad)
     row = items[0]
     assert isinstance(row, ImportRow)
-    given = {name: value for name, value in zip(COLUMNS, row.cells, strict=True) if value is not None}
+    given: Json = {name: value for name, value in zip(COLUMNS, row.cells, strict=True) if value is not None}
     try:
         old = await _stored(engine, ask, row.cell("phone_number") or "")
+        if row.attributes is not None:
+            before = {} if old is None else json_of(old)["attributes"]
+            both = before | orjson.loads(row.attributes)
+            given["attributes"] = {name: value for name, value in both.items() if value is not None}
         after: client_pb2.Client = await ask(*_check(engine, given, old))
     except aio.AioRpcError as error:
         if error.code() is not StatusCode.INVALID_ARGUMENT:
             raise
         errors = [(at.rpartition("/")[2], text) for at, text in of_rpc(error).errors]
-        return _row(line, "bad", {**given, "attributes": dict(row.attributes)}, errors=errors)
-    client = {name: getattr(after, name) for name in COLUMNS}
-    return _row(line, _outcome(old, after), {**client, "attributes": dict(row.attributes)})
+        return _row(line, "bad", given, errors=errors)
+    return _row(line, _outcome(old, after), {name: json_of(after)[name] for name in _SHOWN})
 
 
 async def _stored(engine: EngineClient, ask: Ask, phone_number: str) -> client_pb2.Client | None:
@@ -171,7 +181,7 @@ def _check(engine: EngineClient, given: Json, old: client_pb2.Client | None) -> 
 def _outcome(old: client_pb2.Client | None, after: client_pb2.Client) -> str:
     if old is None:
         return "created"
-    return "unchanged" if all(getattr(old, name) == getattr(after, name) for name in COLUMNS) else "updated"
+    return "unchanged" if all(getattr(old, name) == getattr(after, name) for name in _SHOWN) else "updated"
 
 
 def _row(line: int, outcome: str, client: Json | None = None, errors: Sequence[BadField] = ()) -> Json:

@@ -20,6 +20,7 @@ from admin.resources.dashboard import DashboardResource
 from admin.resources.engine import EngineResource
 from admin.resources.mailings import MailingResource
 from admin.resources.messages import MessageResource
+from admin.resources.suppressions import SuppressionResource
 from admin.resources.tokens import TokenResource
 from admin.secret import panel_secret
 from admin.session import PATH, Person, Sessions, key_of
@@ -33,6 +34,7 @@ RESOURCES: Final[Sequence[type[PanelResource]]] = (
     MailingResource,
     ClientResource,
     MessageResource,
+    SuppressionResource,
     EngineResource,
     AuditResource,
     AccountResource,

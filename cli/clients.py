@@ -9,21 +9,23 @@ from typing import Annotated
 import typer
 
 from cli import show
-from cli.exporting import CLIENTS, export_to, file_format
+from cli.exporting import export_clients
 from cli.failures import UsageFailure
 from cli.flags import Given, flags, names
-from cli.importing import How, import_clients
+from cli.importing import How, import_file
 from cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
 from cli.plain import INT64_MAX
 from cli.session import CALL_SECONDS, Session, run
+from cli.values import encoding_named, format_named
 from common.error_codes import Unfit
 from gateway.tables.columns import Plan, plan_of
 from gateway.tables.csv_rows import COLUMNS
-from gateway.tables.encodings import encoding_of
+from gateway.tables.import_stream import ImportOptions
 from mailing.v1.client_pb2 import Client
 from mailing.v1.client_service_pb2 import (
     CreateClientRequest,
     DeleteClientRequest,
+    EraseClientRequest,
     ExportClientsRequest,
     GetClientRequest,
     ListClientsRequest,
@@ -52,6 +54,13 @@ def import_(
             " Names such as Телефон or Mobile are known without it.",
         ),
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--validate-only", help="Only say what it would do, and whom open mailings would text.")
+    ] = False,
+    skip: Annotated[
+        bool,
+        typer.Option("--skip-open-mailings", help="Nobody is texted by a mailing that is open now because of this."),
+    ] = False,
     rejected: Annotated[
         Path | None,
         typer.Option(help="Write all rejected rows there, with all their cells and the reason: correct and import it."),
@@ -69,13 +78,14 @@ def import_(
 ) -> None:
     """Add or change clients from a file, by phone number. Bad rows are skipped and reported (exit code 1)."""
     how = How(
-        "sheet" if format == "xlsx" else file_format(format),
-        _encoding(encoding),
+        "sheet" if format == "xlsx" else format_named(format),
+        encoding_named(encoding),
         _plan(columns or []),
         errors_file,
         rejected,
+        ImportOptions(check, skip),
     )
-    run(context, lambda session: import_clients(session, file, how))
+    run(context, lambda session: import_file(session, file, how))
 
 
 @app.command("export")
@@ -90,13 +100,8 @@ def export(
     ] = False,
 ) -> None:
     """Write clients as CSV or NDJSON, as `clients import` takes them."""
-    request, kind = ExportClientsRequest(page_size=1000, **given), file_format(format)
-
-    async def act(session: Session) -> None:
-        pages = session.clients.ExportClients(request, metadata=session.metadata)
-        await export_to(session, file, CLIENTS, pages, kind, is_raw=raw)
-
-    run(context, act)
+    request = ExportClientsRequest(page_size=1000, **given)
+    run(context, lambda session: export_clients(session, file, request, format_named(format), is_raw=raw))
 
 
 @app.command("list")
@@ -184,6 +189,32 @@ def delete(context: typer.Context, client_id: ClientId, yes: Yes = False) -> Non
     run(context, act)
 
 
+@app.command("erase")
+def erase(
+    context: typer.Context,
+    client_id: ClientId,
+    suppress: Annotated[
+        bool, typer.Option("--suppress", help="And never again: its number goes on the stop list.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Erase a client on demand (needs the role admin), and tell what was removed and what stays."""
+    confirm(f"Erase client {client_id}{' and put its number on the stop list' if suppress else ''}?", yes)
+
+    async def act(session: Session) -> None:
+        request = EraseClientRequest(client_id=client_id, suppress=suppress, request_id=str(uuid.uuid4()))
+        erased = await session.clients.EraseClient(request, timeout=CALL_SECONDS, metadata=session.metadata)
+        rows = [
+            ("messages removed", show.number(erased.messages_removed)),
+            ("messages kept, without the number", show.number(erased.messages_kept)),
+            ("messages being sent just then", show.number(erased.messages_in_hand)),
+            ("on the stop list", "yes" if erased.suppressed else "no"),
+        ]
+        show.one(session, erased, rows)
+
+    run(context, act)
+
+
 def _show(session: Session, client: Client) -> None:
     rows = [
         ("client", str(client.id)),
@@ -192,13 +223,6 @@ def _show(session: Session, client: Client) -> None:
         ("changed", show.when(client, "update_time")),
     ]
     show.one(session, client, rows)
-
-
-def _encoding(name: str | None) -> str | None:
-    found = None if name is None else encoding_of(name)
-    if name is not None and found is None:
-        raise UsageFailure(f"--encoding: {name!r} is none that is known here; it may be koi8-r, cp866, windows-1252, …")
-    return found
 
 
 def _plan(entries: list[str]) -> Plan:

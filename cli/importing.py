@@ -1,4 +1,4 @@
-"""`mailing clients import`: a file through the row reader to the engine, with progress, in constant memory."""
+"""`mailing clients import`, and the stop list's: a file to the engine, with progress, in constant memory."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TextIO
+from typing import Any, BinaryIO, NamedTuple, TextIO
 
 from rich.progress import (
     BarColumn,
@@ -29,7 +30,15 @@ from cli.session import CALL_SECONDS, Session
 from common import private
 from gateway.tables.columns import IGNORE, Plan, shown
 from gateway.tables.csv_rows import Format, RowError, RowReader, UnreadableInput, csv_row
-from gateway.tables.import_stream import BrokenOff, ImportCall, ImportResult, import_rows, import_telling_all
+from gateway.tables.import_stream import (
+    BrokenOff,
+    ImportCall,
+    ImportOptions,
+    ImportResult,
+    RowKind,
+    import_rows,
+    import_telling_all,
+)
 from gateway.tables.rejected import RejectedFile
 from gateway.tables.workbook import MAGIC, Workbooks
 
@@ -45,16 +54,19 @@ class How(NamedTuple):
     plan: Plan
     errors_file: Path | None
     rejected_file: Path | None
+    options: ImportOptions = ImportOptions()
+    kind: RowKind | None = None
+    """What is imported; None: clients."""
 
 
-async def import_clients(session: Session, file: str, how: How) -> None:
+async def import_file(session: Session, file: str, how: How) -> None:
     """Import a file ("-": standard input). Raises Failure with exit code 1 when a row was rejected."""
     with ExitStack() as stack:
         source = _open(stack, file)
         with _progress(session, source) as bar:
             reader, chunks = await _reading(_chunks(source), how)
-            result = await _send(session, source, reader, chunks, bar, _on_errors(stack, reader, how))
-    _tell(session, result, reader)
+            result = await _send(session, source, reader, chunks, bar, _on_errors(stack, reader, how), how)
+    _tell(session, result, reader, how.options)
     if result.rejected:
         raise Failure(code=EXIT_SERVICE)  # all has been said
 
@@ -99,11 +111,15 @@ async def _send(
     chunks: AsyncIterator[bytes],
     bar: Progress,
     on_errors: Callable[[list[RowError]], None] | None,
+    how: How,
 ) -> ImportResult:
     task = bar.add_task("import", total=_size(source), rows=0)
 
+    method: Any = session.clients.ImportClients if how.kind is None else session.suppressions.ImportSuppressions
+
     def call(seconds: float | None = None) -> ImportCall:
-        return session.clients.ImportClients(metadata=session.metadata, timeout=seconds)
+        begun: ImportCall = method(metadata=session.metadata, timeout=seconds)
+        return begun
 
     async def counted() -> AsyncIterator[bytes]:
         async for chunk in chunks:
@@ -116,8 +132,11 @@ async def _send(
     rows = Workbooks().rows(counted()) if reader.is_of_workbook else counted()
     try:
         if on_errors is not None:
-            return await import_telling_all(call, rows, reader, on_errors=on_errors, on_page=on_page)
-        return await import_rows(call(), rows, reader, probe=lambda: call(CALL_SECONDS), on_page=on_page)
+            return await import_telling_all(
+                call, rows, reader, on_errors=on_errors, options=how.options, on_page=on_page, kind=how.kind
+            )
+        probe = partial(call, CALL_SECONDS)
+        return await import_rows(call(), rows, reader, probe=probe, options=how.options, on_page=on_page, kind=how.kind)
     except UnreadableInput as error:
         raise Failure(f"cannot import: {error}") from None
     except BrokenOff as error:
@@ -192,12 +211,17 @@ def _progress(session: Session, source: BinaryIO) -> Progress:
     return Progress(*columns, console=session.err, transient=True, disable=not session.err.is_terminal)
 
 
-def _tell(session: Session, result: ImportResult, reader: RowReader) -> None:
+def _tell(session: Session, result: ImportResult, reader: RowReader, options: ImportOptions) -> None:
     if session.json:
-        counts = {name: getattr(result, name) for name in ("created", "updated", "unchanged", "rejected")}
-        session.dump(
-            counts | {"errors": [{"line": e.line, "field": e.field, "message": e.message} for e in result.errors]}
-        )
+        counts: dict[str, Any] = {
+            name: getattr(result, name) for name in ("created", "updated", "unchanged", "rejected")
+        }
+        if options.validate_only:
+            counts["open_mailings"] = [
+                dict(zip(("mailing_id", "client_count"), each, strict=True)) for each in result.open_mailings
+            ]
+        errors = [{"line": each.line, "field": each.field, "message": each.message} for each in result.errors]
+        session.dump(counts | {"errors": errors})
         return
     for note in _notes(reader):
         session.err.print(Text(f"note: {note}", "yellow"))
@@ -210,7 +234,9 @@ def _tell(session: Session, result: ImportResult, reader: RowReader) -> None:
         Text(f"{show.number(result.unchanged)} unchanged"),
         Text(f"{show.number(result.rejected)} rejected", colour),
     ]
-    session.out.print(Text(", ").join(parts))
+    session.out.print(Text(", ").join(parts) + Text(" (nothing is stored)" if options.validate_only else ""))
+    for mailing_id, number in result.open_mailings:
+        session.out.print(f"mailing {mailing_id}, which is open, would text {show.number(number)} of them at once")
 
 
 def _notes(reader: RowReader) -> Iterator[str]:

@@ -9,11 +9,13 @@ import typer
 from rich.text import Text
 
 from cli import show
-from cli.exporting import MESSAGES, export_to, file_format
+from cli.exporting import Exported, export_rows
 from cli.flags import Given, flags
 from cli.pages import DEFAULT_LIMIT, All, Limit, collect
 from cli.plain import INT64_MAX
 from cli.session import CALL_SECONDS, Session, run
+from cli.values import format_named
+from gateway.tables.message_rows import COLUMNS, cells_of, ndjson_row
 from mailing.v1.message_pb2 import Attempt, Message
 from mailing.v1.message_service_pb2 import (
     ExportMessagesRequest,
@@ -67,11 +69,12 @@ def export(
     ] = False,
 ) -> None:
     """Write what became of messages as CSV or NDJSON; filters that are given must all hold."""
-    request, kind = ExportMessagesRequest(page_size=1000, **given), file_format(format)
+    request, kind = ExportMessagesRequest(page_size=1000, **given), format_named(format)
 
     async def act(session: Session) -> None:
         pages = session.messages.ExportMessages(request, metadata=session.metadata)
-        await export_to(session, file, MESSAGES, pages, kind, is_raw=raw)
+        exported = Exported("messages", "messages", pages, COLUMNS, cells_of, ndjson_row)
+        await export_rows(session, file, exported, kind, is_raw=raw)
 
     run(context, act)
 

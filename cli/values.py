@@ -10,6 +10,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from cli import times
 from cli.failures import UsageFailure
+from gateway.tables.csv_rows import Format
+from gateway.tables.encodings import encoding_of
 from mailing.v1.mailing_pb2 import LocalHours
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -76,3 +78,20 @@ def word_number(option: str, text: str, words: Mapping[int, str]) -> int:
         if known == word:
             return number
     raise UsageFailure(f"{option}: {text!r} is not one of {', '.join(words.values())}")
+
+
+def encoding_named(name: str | None) -> str | None:
+    """The encoding of a file that people name. Raises UsageFailure."""
+    found = None if name is None else encoding_of(name)
+    if name is not None and found is None:
+        raise UsageFailure(f"--encoding: {name!r} is none that is known here; it may be koi8-r, cp866, windows-1252, …")
+    return found
+
+
+def format_named(text: str) -> Format:
+    """The format of a file that people name. Raises UsageFailure."""
+    formats: tuple[Format, ...] = ("auto", "csv", "ndjson")
+    for known in formats:
+        if text == known:
+            return known
+    raise UsageFailure(f"--format: {text!r} is not one of {', '.join(formats)}")

@@ -91,7 +91,7 @@ class ErrorCode(StrEnum):
     NOT_LOOKED_AT = "and what follows was not looked at: too many entries are bad"
 
     # -- clients and their phone numbers -----------------------------------------------------------
-    NOT_TIME_ZONE = 'must be an IANA time zone name, like "Europe/Moscow"'
+    NOT_TIME_ZONE = 'must be a time zone: an IANA name like "Europe/Moscow", an offset like "UTC+3", or a city'
     NOT_LANGUAGE = 'must be a BCP 47 language tag, like "ru" or "pt-BR", or empty'
     BAD_ATTRIBUTE_NAME = (
         'is no name of an attribute: a small Latin letter, then up to 31 small Latin letters, digits or "_"'
@@ -134,6 +134,7 @@ class ErrorCode(StrEnum):
         'has a placeholder at character {position} that names "{name}": it may name an attribute'
         " (a to z, 0 to 9 and _), phone_number or tag"
     )
+    PLACEHOLDER_OF_NOBODY = "nobody who matches has {name}"
     SUPPRESSED = "is on the stop list: it gets no text"
     SENDING_PAUSED = "sending is paused: resume it first"
     PROVIDER_CLOSED = "the provider takes no calls now: {problem}"

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from common.setting_types import split_url
 from engine import postgres_url
 from engine.domain.stop_words import bare
-from engine.domain.validate import is_time_zone
+from engine.domain.zone_names import is_time_zone
 
 
 def database_url(value: str) -> str:

@@ -16,6 +16,7 @@ import { Dashboard } from "./pages/dashboard.js";
 import engine from "./pages/engine.js";
 import mailings from "./pages/mailings.js";
 import messages from "./pages/messages.js";
+import suppressions from "./pages/suppressions.js";
 import tokens from "./pages/tokens.js";
 import { PasswordButton } from "./password.js";
 import { FRESH, SignInPage } from "./sign_in.js";
@@ -24,7 +25,7 @@ import { mode, switchMode, THEME, themeOf } from "./theme.js";
 const { Admin, AppBar, Layout, Resource, TitlePortal } = RA;
 const Sun = icon("sun");
 const Moon = icon("moon");
-const FOR_ALL = [mailings, clients, messages, engine, audit];
+const FOR_ALL = [mailings, clients, messages, suppressions, engine, audit];
 const FOR_ADMINS = [accounts, tokens];
 
 const REFRESH_BUTTON = ".RaLoadingIndicator-loadedIcon"; // the bundle neither exports it nor lets us replace it alone

@@ -16,6 +16,7 @@ from common.error_codes import ErrorCode
 from engine.api.background import Background
 from engine.api.control import DeliveryControl
 from engine.api.errors import Stopping
+from engine.api.import_checks import ImportCheck
 from engine.api.limits import Limits
 from engine.api.repeats import InProgress, Running, digest_for, scoped_id
 from engine.domain.attributes import FIELD, too_many
@@ -41,6 +42,7 @@ _PART_ROWS: Final = 500
 """Checking so many takes some 5 ms, during which the event loop does nothing else."""
 
 _SOURCE_DIGEST_BYTES_MAX: Final = 64
+_SILENT: Final = b"skip_open_mailings"
 _SOURCE_MARK: Final = b"\xff\xff\xff\xff"
 """Stands before the source's digest, where before a row stands its length, which is never so large."""
 _LIMITS: Final = Limits(client_service_pb2.ImportClientsRow)
@@ -84,6 +86,14 @@ class RowImport(ABC):
     async def keep(self, good: Sequence[Any]) -> Mapping[int, InvalidInput]:
         """Store what these rows say, as one transaction, and count it in the report; return those that it has refused
         after all, by their places."""
+
+    def first(self, page: Any) -> bool:
+        """Look at what else the first page says. True: nothing is stored, so there is no answer to keep."""
+        return False
+
+    def how(self) -> bytes:
+        """What makes it another request besides its rows."""
+        return b""
 
     async def settle(self) -> None:  # noqa: B027 - most have nothing to do
         """All is stored: wait for what follows from it."""
@@ -129,7 +139,7 @@ class RowImport(ABC):
         if page.errors_max < 0:
             raise InvalidInput([FieldError("errors_max", ErrorCode.NEGATIVE.format())])
         self._errors_left = min(page.errors_max or ERRORS_MAX, ERRORS_MAX)
-        self._scoped_id = scoped_id(page.request_id, self.by)
+        self._scoped_id = None if self.first(page) else scoped_id(page.request_id, self.by)
         if self._scoped_id is not None:
             self._held.enter_context(self._running.hold(self._scoped_id))
             self._answered = await self._store.request_known(self._scoped_id, self.method)
@@ -172,8 +182,8 @@ class RowImport(ABC):
         await self.settle()
         if self._scoped_id is None:
             return self.report
-        if self._source_digest:
-            self._digest.update(_SOURCE_MARK + self._source_digest)
+        for more in (self._source_digest, self.how()):
+            self._digest.update(_SOURCE_MARK + more if more else b"")
         key = RequestKey(self._scoped_id, self.method, digest_for(self.method, self._request_id, self._digest.digest()))
         if self._answered:
             answer = await self._store.stored_answer(key)
@@ -232,6 +242,18 @@ class Import(RowImport):
     ) -> None:
         super().__init__(store, clock, by, running, client_service_pb2.ImportClientsResponse())
         self._control, self._default_time_zone = control, default_time_zone
+        self._check: ImportCheck | None = None
+        self._silent = False
+
+    def first(self, page: client_service_pb2.ImportClientsRequest) -> bool:
+        """See ``RowImport``."""
+        self._check = ImportCheck(self._store) if page.validate_only else None
+        self._silent = page.skip_open_mailings
+        return page.validate_only
+
+    def how(self) -> bytes:
+        """See ``RowImport``."""
+        return _SILENT if self._silent else b""
 
     def read(self, row: client_service_pb2.ImportClientsRow) -> ClientPatch:
         """See ``RowImport``."""
@@ -239,17 +261,28 @@ class Import(RowImport):
 
     async def keep(self, good: Sequence[ClientPatch]) -> Mapping[int, InvalidInput]:
         """See ``RowImport``."""
-        result = await self._store.import_clients(good, by=self.by, now_us=self.clock.now_us())
-        self.report.created += result.count(Imported.CREATED)
-        self.report.updated += result.count(Imported.UPDATED)
-        self.report.unchanged += result.count(Imported.UNCHANGED)
+        now_us = self.clock.now_us()
+        if self._check is not None:
+            would = await self._check.look_at(good, now_us)
+            return self._counted(would.outcomes, would.refused)
+        result = await self._store.import_clients(good, by=self.by, now_us=now_us, silent=self._silent)
         if result.changed_ids:
             await self._control.clients_changed(result.changed_ids)
-        return {place: InvalidInput([too_many(count)]) for place, count in result.refused.items()}
+        return self._counted(result.outcomes, result.refused)
+
+    def _counted(self, outcomes: Sequence[Imported], refused: Mapping[int, int]) -> Mapping[int, InvalidInput]:
+        self.report.created += outcomes.count(Imported.CREATED)
+        self.report.updated += outcomes.count(Imported.UPDATED)
+        self.report.unchanged += outcomes.count(Imported.UNCHANGED)
+        return {place: InvalidInput([too_many(count)]) for place, count in refused.items()}
 
     async def settle(self) -> None:
         """See ``RowImport``: once, and not for each part, because others have to be waited for."""
-        if self.report.updated:
+        if self._check is not None:
+            for mailing_id, number in sorted(self._check.reach.items()):
+                if number:
+                    self.report.open_mailings.add(mailing_id=mailing_id, client_count=number)
+        elif self.report.updated:
             await self._control.clients_followed()
 
 

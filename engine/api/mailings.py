@@ -18,6 +18,7 @@ from engine.api.convert import both, mailing_input, mailing_message, mailing_sta
 from engine.api.convert_audience import warnings_of
 from engine.api.convert_stats import forecast_message, stats_message
 from engine.api.fresh import Fresh
+from engine.api.letters import letters_of
 from engine.api.limits import Limits
 from engine.api.mailing_edit import Unchanged, edited
 from engine.api.outlook import Outlook
@@ -223,6 +224,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             await self._store.check_filter(wanted.filter, old.id if old else None)
         audience, forecast = await self._outlook.preview(wanted, old, by_zone=request.by_time_zone)
         unknown = await self._store.unknown_attributes(wanted.filter.names) if wanted.filter.names else set()
+        letters = await letters_of(self._store, wanted, audience.size, self._segments_max, old.id if old else None)
         text = count_segments(wanted.text)
         return mailing_service_pb2.PreviewMailingResponse(
             audience=audience.size,
@@ -231,8 +233,12 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             forecast=forecast_message(forecast),
             encoding=_ENCODINGS[text.encoding],
             units=text.units,
+            incomplete=letters.incomplete,
+            segments_max=letters.segments_max,
+            segments_total=letters.segments_total,
+            samples=letters.samples,
+            warnings=[*warnings_of(wanted.filter, unknown), *letters.warnings],
             by_time_zone=audience.by_zone if request.by_time_zone or wanted.local_hours is not None else {},
-            warnings=warnings_of(wanted.filter, unknown),
         )
 
     async def TestMailing(

@@ -116,7 +116,7 @@ class Trials:
 
         async def is_wanted() -> str:
             try:
-                return _SUPPRESSED if await self._store.is_suppressed(phone_number) else ""
+                return _SUPPRESSED if await self._store.listed([phone_number]) else ""
             except StoreUnavailable:
                 return _STORE_AWAY
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cache
 from typing import Any, Final, NamedTuple, Protocol
-from zoneinfo import available_timezones
 
 from common.error_codes import NOTHING, ErrorCode, Fault, Unfit
 from engine.domain.attributes import NONE, Attribute, attribute_errors, attributes_text, patched
@@ -22,6 +20,7 @@ from engine.domain.segments import count_segments
 from engine.domain.template import parse_template
 from engine.domain.time_text import MAX_US, MIN_US
 from engine.domain.window import LocalHours, parse_minute
+from engine.domain.zone_names import time_zone_of
 
 SEGMENTS_MAX: Final = 10
 """Of a text, unless the settings say otherwise."""
@@ -118,9 +117,7 @@ def valid_client(
     """
     errors: list[FieldError] = []
     phone = _phone(client.phone_number, errors)
-    zone = client.time_zone or default_time_zone
-    if zone not in _time_zone_names():
-        errors.append(FieldError("time_zone", ErrorCode.NOT_TIME_ZONE.format()))
+    zone = _zone(client.time_zone or default_time_zone, errors)
     errors += attribute_errors(attributes, may_remove=may_remove)
     if errors:
         raise InvalidInput(errors)
@@ -142,6 +139,7 @@ UNDERSTOOD: Final[Mapping[str, Callable[[str], Any]]] = {
     "phone_number": normalise,
     "phone_contains": digits_of,
     "language": canonical_language,
+    "time_zone": lambda text: time_zone_of(text) or text,
 }
 """How a filter's text is understood, by its field, where it is not taken as it is; raises Unfit."""
 
@@ -156,9 +154,10 @@ def valid_change(
     """
     values = {name: getattr(client, name) for name in names}
     if "time_zone" in values:
-        values["time_zone"] = values["time_zone"] or default_time_zone
-        if not is_time_zone(values["time_zone"]):
-            raise InvalidInput([FieldError("time_zone", ErrorCode.NOT_TIME_ZONE.format())])
+        errors: list[FieldError] = []
+        values["time_zone"] = _zone(values["time_zone"] or default_time_zone, errors)
+        if errors:
+            raise InvalidInput(errors)
     return values
 
 
@@ -212,6 +211,13 @@ def _phone(text: str, errors: list[FieldError]) -> int:
         return 0
 
 
+def _zone(text: str, errors: list[FieldError]) -> str:
+    zone = time_zone_of(text)
+    if zone is None:
+        errors.append(FieldError("time_zone", ErrorCode.NOT_TIME_ZONE.format()))
+    return zone or ""
+
+
 def text_problem(text: str, segments_max: int) -> Fault | None:
     """What is wrong with a text, placeholders counted as they are written; ``None``: nothing."""
     try:
@@ -220,17 +226,6 @@ def text_problem(text: str, segments_max: int) -> Fault | None:
         return error.fault
     segments = count_segments(text).segments
     return None if segments <= segments_max else ErrorCode.TOO_MANY_SEGMENTS.format(max=segments_max, count=segments)
-
-
-def is_time_zone(name: str) -> bool:
-    """Whether it is a name of the tz database."""
-    return name in _time_zone_names()
-
-
-@cache
-def _time_zone_names() -> frozenset[str]:
-    """The tz database's names, read once; without those that mean something else on each machine."""
-    return frozenset(available_timezones() - {"localtime", "posixrules", "Factory"})
 
 
 def _times(start_us: int | None, end_us: int | None, now_us: int, errors: list[FieldError]) -> tuple[int, int]:

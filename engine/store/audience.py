@@ -16,7 +16,7 @@ from engine.store.lifecycle import is_not_final, is_taken, is_waiting
 from engine.store.mailing_rows import filter_of
 from engine.store.matching import MAY_GET, matching
 from engine.store.snapshots import meeting, met, next_clients
-from engine.store.told import left_out, untold
+from engine.store.told import leave_out, left_out, untold
 from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clients, transaction, try_lock_clients
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
@@ -183,7 +183,7 @@ class _Chunk:
 
 
 async def follow_clients(
-    tx: Tx, now_us: int, tally: Tally, *, new: Sequence[int] = (), changed: Sequence[int] = ()
+    tx: Tx, now_us: int, tally: Tally, *, new: Sequence[int] = (), changed: Sequence[int] = (), silent: bool = False
 ) -> None:
     """Bring every open mailing's messages in line with clients that were just written (docs/behaviour.md, rule 1).
 
@@ -193,13 +193,9 @@ async def follow_clients(
         tally: gets what changes in the counters.
         new: ids of those that did not exist before, so there is nothing to take away.
         changed: ids of the others; a batch of a few thousand at most, together.
+        silent: whoever would get a message now is left out of that mailing for good instead.
     """
-    mailings = await tx.rows(
-        f"SELECT id, audience_filter, audience_us, {IS_DECIDED} FROM mailing"
-        " WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL",
-        now_us,
-        now_us,
-    )
+    mailings = await open_mailings(tx, now_us)
     if not mailings or not (new or changed):
         return
     changed_ids = tx.dialect.list_arg(changed)
@@ -208,13 +204,38 @@ async def follow_clients(
     wanted = await _wanted(tx, live, tx.dialect.list_arg([*new, *changed]), now_us)
     wanted |= await staying(tx, stored, {row[0] for row in mailings if row[3]}, now_us)
     await _take_away(tx, stored, wanted, {row[0] for row in mailings}, tally, now_us)
-    await _add(tx, wanted, now_us, tally)
+    if silent:
+        await leave_out(tx, await without_message(tx, wanted))
+    else:
+        await _add(tx, wanted, now_us, tally)
     if changed:  # one that waits for local hours looks at them again
         await tx.run(
             f"UPDATE message SET due_us = 0 WHERE {is_waiting()} AND attempt = 0 AND due_us > 0"
             f" AND client_id {tx.dialect.in_list()}",
             changed_ids,
         )
+
+
+async def open_mailings(tx: Tx, now_us: int) -> Sequence[Row]:
+    """Mailings that are neither over nor cancelled: id, filter, when that was said, whether the audience is decided."""
+    return await tx.rows(
+        f"SELECT id, audience_filter, audience_us, {IS_DECIDED} FROM mailing"
+        " WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL",
+        now_us,
+        now_us,
+    )
+
+
+async def without_message(tx: Tx, pairs: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those of these (mailing, client) of which there is no message, whatever its status."""
+    if not pairs:
+        return pairs
+    found = await tx.rows(
+        f"SELECT m.mailing_id, m.client_id FROM {tx.dialect.rows_table(**_PAIRS)} JOIN message AS m"
+        " ON m.client_id = r.client_id AND m.mailing_id = r.mailing_id",
+        *tx.dialect.rows_args(sorted(pairs), len(_PAIRS)),
+    )
+    return pairs - {(mailing_id, client_id) for mailing_id, client_id in found}
 
 
 async def not_reached(tx: Tx, message_ids: Sequence[int], tally: Tally) -> None:
@@ -277,13 +298,20 @@ async def _wanted(tx: Tx, mailings: Sequence[Row], client_ids: Any, now_us: int)
     asks = any(filter.attributes for filter in filters.values())
     clients, phones = await _candidates(tx, client_ids, attributes=asks)
     pairs = {(mailing_id, each.id) for mailing_id, filter in filters.items() for each in filter.among(clients)}
-    for mailing_id, at_us in [(row[0], row[2]) for row in mailings]:
-        condition = filters[mailing_id].messages
+    pairs -= await unmet(tx, mailings, pairs)
+    return pairs - await left_out(tx, pairs, phones, now_us)
+
+
+async def unmet(tx: Tx, mailings: Sequence[Row], pairs: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those of these (mailing, client) who do not meet ``filter.messages``; ``mailings``: as of ``open_mailings``."""
+    found: set[tuple[int, int]] = set()
+    for mailing_id, text, at_us, *_ in mailings:
+        condition = filter_of(text).messages
         if condition is not None:
             asked = {client_id for of, client_id in pairs if of == mailing_id}
             missing = asked - await meeting(tx, mailing_id, condition, at_us, asked)
-            pairs -= {(mailing_id, client_id) for client_id in missing}
-    return pairs - await left_out(tx, pairs, phones, now_us)
+            found |= {(mailing_id, client_id) for client_id in missing}
+    return found
 
 
 async def _not_final(tx: Tx, client_ids: Any) -> Sequence[Row]:

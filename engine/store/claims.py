@@ -66,15 +66,16 @@ class ClaimVerbs(Verbs):
         rows = await _take(tx, (mailing_id, now_us, now_us, 1, now_us, limit), owner, lease_until_us, more)
         if (room := limit - len(rows)) > 0:
             rows += await _take(tx, (mailing_id, now_us, now_us, 0, 0, room), owner, lease_until_us, more)
-        if personal:
-            return [
-                Claim(id, mailing_id, client_id, attempt, phone, zone, lease_until_us, Person(attributes, tag, phone))
-                for id, client_id, attempt, phone, zone, attributes, tag in rows
-            ]
         # A NamedTuple's own constructor costs twice as much, and this is done for each message.
+        make, until_us = tuple.__new__, lease_until_us
+        if not personal:
+            return [
+                make(Claim, (id, mailing_id, client_id, attempt, phone, zone, until_us, None))
+                for id, client_id, attempt, phone, zone in rows
+            ]
         return [
-            tuple.__new__(Claim, (id, mailing_id, client_id, attempt, phone, zone, lease_until_us, None))
-            for id, client_id, attempt, phone, zone in rows
+            make(Claim, (id, mailing_id, client_id, attempt, phone, zone, until_us, Person(attributes, tag, phone)))
+            for id, client_id, attempt, phone, zone, attributes, tag in rows
         ]
 
 

@@ -13,6 +13,7 @@ from engine.store.client_removal import remove_clients
 from engine.store.client_rows import BatchResult, ClientChange, ClientRow
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
+from engine.store.groups import counts_elsewhere, keep_groups
 from engine.store.owners import claimed_elsewhere, tell_owners
 from engine.store.row_of import sets_of
 from engine.store.rows import Actor
@@ -41,6 +42,8 @@ class ClientBatchVerbs(Verbs):
                 *values.values(),
                 tx.dialect.list_arg(changed),
             )
+            moved = [each for each in changed if counts_elsewhere(stored[each], replace(stored[each], **changes))]
+            await keep_groups(tx, {each: stored[each] for each in moved})
             tally = Tally()
             await follow_clients(tx, now_us, tally, changed=changed)
             await _note(tx, by, "update", changed, changes, now_us)

@@ -11,6 +11,7 @@ from engine.store.audit import AuditVerbs
 from engine.store.checking import CheckVerbs
 from engine.store.claims import ClaimVerbs
 from engine.store.client_batches import ClientBatchVerbs
+from engine.store.client_checks import ClientCheckVerbs
 from engine.store.client_list import ClientListVerbs
 from engine.store.clients import ClientVerbs
 from engine.store.database import Database
@@ -28,6 +29,7 @@ from engine.store.opening import open_database
 from engine.store.overview import OverviewVerbs
 from engine.store.owners import OwnerVerbs
 from engine.store.requests import RequestVerbs
+from engine.store.samples import SampleVerbs
 from engine.store.suppressions import SuppressionVerbs
 from engine.store.transitions import TransitionVerbs
 from engine.store.trials import TrialVerbs
@@ -50,6 +52,8 @@ class Store(
     ClientVerbs,
     ClientListVerbs,
     ClientBatchVerbs,
+    ClientCheckVerbs,
+    SampleVerbs,
     SuppressionVerbs,
     ErasingVerbs,
     AuditVerbs,

@@ -70,7 +70,7 @@ class SuppressionVerbs(Verbs):
         Raises:
             Conflict: the request id was used for another request.
         """
-        await lock_clients(tx, exclusive=True)
+        await _alone(tx)
         if (answer := await first_answer(tx, request)) is not None:
             row = SUPPRESSION.answered({**answer["row"], "phone_number": entry.phone_number})
             return Suppressed(row, bool(answer["is_new"]), ())
@@ -93,7 +93,7 @@ class SuppressionVerbs(Verbs):
     ) -> SuppressedMany:
         """Put many numbers on the list, a thousand at most; those that are on it stay as they are. Of two entries with
         one number the first one counts."""
-        await lock_clients(tx, exclusive=True)
+        await _alone(tx)
         first = {entry.phone_number: entry for entry in reversed(entries)}
         listed = await listed_numbers(tx, first)
         new = [first[phone] for phone in sorted(first) if phone not in listed]
@@ -119,7 +119,7 @@ class SuppressionVerbs(Verbs):
 
     @transaction(Lane.API)
     async def _delete_suppression(self, tx: Tx, phone_number: int, by: Actor, now_us: int) -> tuple[int, ...]:
-        await lock_clients(tx, exclusive=True)
+        await _alone(tx)
         if not await tx.run("DELETE FROM suppression WHERE phone_number = ?", phone_number):
             raise NotFound("suppression", masked_phone(phone_number))
         made = _Change(self, tx, by, now_us)
@@ -194,6 +194,11 @@ class _Change:
 def is_long_suppression_list(query: SuppressionQuery, page: Page) -> bool:
     """Whether reading this page is a long question: many rows are looked at for the few that are shown."""
     return page.skip > SKIP_SHORT_MAX or query.phone_contains is not None or query.reason is not None
+
+
+async def _alone(tx: Tx) -> None:
+    """Keep all away who write clients, or make messages for them, until the transaction ends."""
+    await lock_clients(tx, exclusive=True)
 
 
 async def insert_suppressions(tx: Tx, entries: Sequence[SuppressionInput], now_us: int) -> None:

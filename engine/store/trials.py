@@ -13,7 +13,8 @@ from engine.store.audit import add_audit
 from engine.store.database import Lane, Tx
 from engine.store.requests import first_answer, keep_answer
 from engine.store.rows import Actor, RequestKey
-from engine.store.verbs import Verbs, look_up, transaction
+from engine.store.suppressions import listed_numbers
+from engine.store.verbs import Verbs, transaction
 
 
 class Trial(NamedTuple):
@@ -28,7 +29,7 @@ class Trial(NamedTuple):
 
 
 class TrialVerbs(Verbs):
-    """Verbs for TestMailing."""
+    """A verb for TestMailing."""
 
     @transaction(Lane.API)
     async def begin_trial(
@@ -55,7 +56,7 @@ class TrialVerbs(Verbs):
         if (stored := await first_answer(tx, request)) is not None:
             return Trial((), None, stored)
         person = None if client_id is None else await _person(tx, client_id)
-        listed = await _listed(tx, phone_numbers)
+        listed = await listed_numbers(tx, phone_numbers)
         for place, number in enumerate(phone_numbers):
             if number in listed:
                 raise Conflict(ErrorCode.SUPPRESSED.format(), field=f"phone_numbers[{place}]")
@@ -68,19 +69,6 @@ class TrialVerbs(Verbs):
         await add_audit(tx, by, "mailing.test", "mailing", None, detail, now_us)
         await keep_answer(tx, request, answer, now_us)
         return Trial(ids, person)
-
-    @look_up()
-    async def is_suppressed(self, tx: Tx, phone_number: int) -> bool:
-        """Whether the number is on the stop list."""
-        return bool(await _listed(tx, [phone_number]))
-
-
-async def _listed(tx: Tx, phone_numbers: Sequence[int]) -> set[int]:
-    rows = await tx.rows(
-        f"SELECT phone_number FROM suppression WHERE phone_number {tx.dialect.in_list()}",
-        tx.dialect.list_arg(phone_numbers),
-    )
-    return {row[0] for row in rows}
 
 
 async def _person(tx: Tx, client_id: int) -> Person:

@@ -25,11 +25,19 @@ from gateway.http.streaming import Chunks, accept_header, body_chunks
 from gateway.routes.common import idempotency_key, json_answer
 from gateway.routes.operations import binding_named, described, route_of
 from gateway.shapes import Input
-from gateway.shapes.fields import ListOf, Text
+from gateway.shapes.fields import ListOf, QueryFlag, Text
 from gateway.tables.columns import MAP_ENTRIES_MAX, Plan, plan_of
 from gateway.tables.csv_rows import Format, RowError, RowReader, UnreadableInput
 from gateway.tables.encodings import encoding_of
-from gateway.tables.import_stream import BrokenOff, ImportCall, ImportResult, RowKind, import_rows, import_telling_all
+from gateway.tables.import_stream import (
+    BrokenOff,
+    ImportCall,
+    ImportOptions,
+    ImportResult,
+    RowKind,
+    import_rows,
+    import_telling_all,
+)
 from gateway.tables.rejected import RejectedFile
 from gateway.tables.workbook import WORKBOOK_TYPE
 from mailing.v1.access_pb2 import Identity
@@ -52,12 +60,22 @@ _MAP: Final = (
     "field, or as people call it (`Телефон`, `Mobile`), need none. Without any `map` a column that is not known is an "
     "error; with one it is ignored, unless its name is known (`Город` is `attributes.city`)."
 )
+_CHECK: Final = (
+    "Only check: the answer says what the import would do, and nothing is stored; `open_mailings` has the mailings "
+    "that would take clients at once."
+)
+_SKIP: Final = (
+    "No row gets a message of a mailing that is open now and would take it because of this import; that holds for its "
+    "number until the mailing's end."
+)
 
 
 class ImportQuery(Input):
     """How an import is to be taken."""
 
     map = ListOf(Text(), validate=Length(max=MAP_ENTRIES_MAX), metadata={"description": _MAP})
+    validate_only = QueryFlag(metadata={"description": _CHECK, "default": False})
+    skip_open_mailings = QueryFlag(metadata={"description": _SKIP, "default": False})
 
 
 def routes() -> list[web.RouteDef]:
@@ -87,14 +105,18 @@ def routes() -> list[web.RouteDef]:
         if media_type is None:
             raise Problem(406, ErrorCode.NOT_ACCEPTABLE.format(choices=f"{_JSON} or {_CSV_TYPE}"))
         chunks = body_of(request, reader, compressed=True)
+        options = ImportOptions(asked.get("validate_only", False), asked.get("skip_open_mailings", False))
         if media_type == _CSV_TYPE:
-            return await _rejected_rows(request, chunks, reader)
-        return json_answer(result_json(await run_import(request, request.app[ENGINE], chunks, reader, key)))
+            return await _rejected_rows(request, chunks, reader, options)
+        result = await run_import(request, request.app[ENGINE], chunks, reader, key, options=options)
+        return json_answer(result_json(result, options))
 
     return [route_of(binding, import_clients)]
 
 
-async def _rejected_rows(request: web.Request, chunks: Chunks, reader: RowReader) -> web.StreamResponse:
+async def _rejected_rows(
+    request: web.Request, chunks: Chunks, reader: RowReader, options: ImportOptions
+) -> web.StreamResponse:
     """Import, and answer with the rows that were not stored, to be corrected; the counts are in headers."""
     with tempfile.TemporaryFile() as file:
         rejected = RejectedFile(reader)
@@ -102,7 +124,7 @@ async def _rejected_rows(request: web.Request, chunks: Chunks, reader: RowReader
         def keep(errors: list[RowError]) -> None:
             file.writelines(line.encode() for line in rejected.lines(errors))
 
-        result = await run_import(request, request.app[ENGINE], chunks, reader, on_errors=keep)
+        result = await run_import(request, request.app[ENGINE], chunks, reader, on_errors=keep, options=options)
         file.seek(0)
         counts = {f"Import-{name.title()}": str(getattr(result, name)) for name in COUNTS}
         kind, end = ("application/x-ndjson", "ndjson") if reader.is_json else (f"{_CSV_TYPE}; charset=utf-8", "csv")
@@ -122,6 +144,7 @@ async def run_import(
     key: str = "",
     on_page: Callable[[int], None] = lambda rows: None,
     on_errors: Callable[[list[RowError]], None] | None = None,
+    options: ImportOptions = ImportOptions(),  # noqa: B008 - immutable
     kind: RowKind | None = None,
 ) -> ImportResult:
     """Import a body in the name of whoever sends it; see ``import_rows``.
@@ -130,6 +153,7 @@ async def run_import(
         chunks: see ``body_of``.
         key: makes a repeat safe; see ``ImportClientsRequest.request_id``.
         on_errors: is told all errors; see ``import_telling_all``, which knows no repeats.
+        options: how the rows are to be taken.
         kind: ``SUPPRESSIONS``, or ``None``: clients.
 
     Raises:
@@ -147,10 +171,14 @@ async def run_import(
 
     async def ask() -> ImportResult:
         if on_errors is not None:
-            return await import_telling_all(begin, chunks, reader, on_errors=on_errors, on_page=on_page)
+            return await import_telling_all(
+                begin, chunks, reader, on_errors=on_errors, options=options, on_page=on_page
+            )
         async with engine.stream(method, begin(), request) as call:
             probe = partial(begin, seconds)
-            return await import_rows(call, chunks, reader, probe=probe, request_id=key, on_page=on_page, kind=kind)
+            return await import_rows(
+                call, chunks, reader, probe=probe, request_id=key, options=options, on_page=on_page, kind=kind
+            )
 
     try:
         async with _place(request), aclosing(chunks), asyncio.timeout(settings.http_import_seconds):
@@ -201,9 +229,11 @@ def reader_of(request: web.Request, plan: Plan) -> RowReader:
     return RowReader(format, encoding, plan)
 
 
-def result_json(result: ImportResult) -> Json:
-    """What an import did."""
+def result_json(result: ImportResult, options: ImportOptions = ImportOptions()) -> Json:  # noqa: B008 - immutable
+    """What an import did, or would do."""
+    reach = [{"mailing_id": mailing_id, "client_count": number} for mailing_id, number in result.open_mailings]
     return {
+        **({"open_mailings": reach} if options.validate_only else {}),
         **{name: getattr(result, name) for name in COUNTS},
         "errors": [{"line": each.line, "field": each.field, **fault_json(each.message)} for each in result.errors],
     }

@@ -43,6 +43,9 @@ _KNOWN: Final[Mapping[str, Sequence[str]]] = {
     "phone_code": (
         "код оператора", "def код", "код def", "def", "код телефона", "operator code", "phone code", "dialling code",
     ),
+    "reason": ("причина",),
+    "note": ("заметка", "комментарий", "примечание", "comment", "comments"),
+    "source": ("источник",),
     "language": ("язык", "язык клиента", "language", "lang", "locale", "локаль"),
     "attributes.name": ("имя", "имя клиента", "name", "first name", "firstname", "given name"),
     "attributes.last_name": ("фамилия", "last name", "lastname", "surname", "family name"),

@@ -66,6 +66,15 @@ class ImportResult:
     """Rows that were not stored, those that could not be read included."""
     errors: list[RowError]
     """What is wrong, in the order of the lines; the first 1,000."""
+    open_mailings: tuple[tuple[int, int], ...] = ()
+    """With ``validate_only``: ids of open mailings that would take clients, and how many."""
+
+
+class ImportOptions(NamedTuple):
+    """How rows are to be taken; see ``ImportClientsRequest``."""
+
+    validate_only: bool = False
+    skip_open_mailings: bool = False
 
 
 @dataclass(slots=True)
@@ -95,6 +104,7 @@ async def import_rows(
     *,
     probe: Callable[[], ImportCall],
     request_id: str = "",
+    options: ImportOptions = ImportOptions(),  # noqa: B008 - immutable
     on_page: Callable[[int], None] = lambda rows: None,
     kind: RowKind | None = None,
 ) -> ImportResult:
@@ -106,6 +116,7 @@ async def import_rows(
         probe: begins another call, with a deadline of some seconds: see ``_why_broken_off``.
         request_id: see ``ImportClientsRequest.request_id``; a repeat must have the same bytes, rows that can't be read
             included.
+        options: how the rows are to be taken.
         on_page: is told the number of rows of each page that is sent.
         kind: what is imported; ``None``: clients.
 
@@ -117,14 +128,16 @@ async def import_rows(
     kind, rejected, digest = kind or CLIENTS, _Rejected(), hashlib.sha256()
     source = _hashed(chunks, digest) if request_id else chunks
     try:
-        answer = await _send(call, _pages(source, reader, rejected, kind), request_id, digest, on_page, kind)
+        answer = await _send(call, _pages(source, reader, rejected, kind), kind, options, on_page, request_id, digest)
     except (asyncio.InvalidStateError, grpc.aio.InternalError, grpc.aio.AioRpcError) as error:
         raise await _why_broken_off(probe, error) from error
     finally:
         call.cancel()  # does nothing to a call that has ended
     errors = _merged(rejected.kept, answer)[:KEPT_ERRORS]
     updated = getattr(answer, "updated", 0)  # an entry of the stop list stays as it was
-    return ImportResult(answer.created, updated, answer.unchanged, answer.rejected + rejected.count, errors)
+    reach = tuple((each.mailing_id, each.client_count) for each in getattr(answer, "open_mailings", ()))
+    bad = answer.rejected + rejected.count
+    return ImportResult(answer.created, updated, answer.unchanged, bad, errors, reach)
 
 
 async def import_telling_all(
@@ -133,7 +146,9 @@ async def import_telling_all(
     reader: RowReader,
     *,
     on_errors: Callable[[list[RowError]], None],
+    options: ImportOptions = ImportOptions(),  # noqa: B008 - immutable
     on_page: Callable[[int], None] = lambda rows: None,
+    kind: RowKind | None = None,
 ) -> ImportResult:
     """As ``import_rows``, but all errors are told, as they come: nobody keeps them. The result has the first 1,000.
 
@@ -142,19 +157,20 @@ async def import_telling_all(
     Args:
         begin: begins a call with a deadline in seconds.
         on_errors: is told the errors of each part of the file, in the order of the lines, each with its row's cells.
+        options: how the rows are to be taken; of what ``validate_only`` tells only the counts are known.
 
     Raises:
         As ``import_rows``.
     """
-    rejected, seconds = _Rejected(), _PART_SECONDS
+    kind, rejected, seconds = kind or CLIENTS, _Rejected(), _PART_SECONDS
     counts, first = Counter[str](), list[RowError]()
     raw: dict[int, Sequence[str]] = {}
-    async for page in _pages(chunks, reader, rejected, CLIENTS, _PART_ROWS, raw):
-        answer = ImportClientsResponse()
+    async for page in _pages(chunks, reader, rejected, kind, _PART_ROWS, raw):
+        answer = kind.response()
         if page:
             call = begin(seconds)
             try:
-                answer = await _send(call, _only(page), "", hashlib.sha256(), on_page, CLIENTS)
+                answer = await _send(call, _only(page), CLIENTS, options, on_page)
             except (asyncio.InvalidStateError, grpc.aio.InternalError, grpc.aio.AioRpcError) as error:
                 raise await _why_broken_off(lambda: begin(seconds), error) from error
             finally:
@@ -166,7 +182,7 @@ async def import_telling_all(
         raw.clear()
         first += errors[: KEPT_ERRORS - len(first)]
         on_errors(errors)
-        counts.update({name: getattr(answer, name) for name in ("created", "updated", "unchanged", "rejected")})
+        counts.update({name: getattr(answer, name, 0) for name in ("created", "updated", "unchanged", "rejected")})
     counts["rejected"] += rejected.count
     return ImportResult(counts["created"], counts["updated"], counts["unchanged"], counts["rejected"], first)
 
@@ -190,19 +206,21 @@ async def _only(page: list[Any]) -> AsyncIterator[list[Any]]:
 async def _send(
     call: ImportCall,
     pages: AsyncIterator[list[Any]],
-    request_id: str,
-    digest: hashlib._Hash,
-    on_page: Callable[[int], None],
     kind: RowKind,
+    options: ImportOptions,
+    on_page: Callable[[int], None],
+    request_id: str = "",
+    digest: hashlib._Hash | None = None,
 ) -> Any:
-    first, errors_max = request_id, KEPT_ERRORS
+    said = {name: value for name, value in options._asdict().items() if value}  # not each kind knows them
+    first = {"request_id": request_id, "errors_max": KEPT_ERRORS, **said}
     async for page in pages:
-        await call.write(kind.request(rows=page, request_id=first, errors_max=errors_max))
+        await call.write(kind.request(rows=page, **first))
         on_page(len(page))
-        first, errors_max = "", 0  # the first page alone bears them
-    if request_id:
-        last = kind.request(request_id=request_id, errors_max=errors_max, source_digest=digest.digest())
-        await call.write(last)
+        first = {}  # the first page alone bears them
+    if request_id and digest is not None:
+        first["request_id"] = request_id
+        await call.write(kind.request(**first, source_digest=digest.digest()))
     await call.done_writing()
     return await call
 
@@ -282,6 +300,8 @@ async def _why_broken_off(probe: Callable[[], ImportCall], error: Exception) -> 
 def row_message(row: ImportRow) -> ImportClientsRow:
     """One row of an import; ``None`` is not set."""
     message: ImportClientsRow = _message(row.line, row.cells)
+    if row.attributes is not None:
+        message.attributes = row.attributes
     return message
 
 

@@ -14,6 +14,7 @@ from gateway.tables.text_lines import Line
 
 _NAME_CHARACTERS_MAX: Final = 40
 _ROW_ERRORS_MAX: Final = 10
+_ATTRIBUTES: Final = "attributes"
 _UNKNOWN: Final = ErrorCode.ROW_UNKNOWN_FIELD.format()
 _NO_TEXT: Final = ErrorCode.ROW_NOT_TEXT.format()
 _NO_PHONE: Final = ErrorCode.ROW_NOT_TEXT_OR_WHOLE.format()
@@ -48,7 +49,9 @@ class JsonRows:
         if errors:
             yield from errors
         else:
-            yield ImportRow(line.number, tuple([value.get(name) for name in self._fields]), raw=raw)
+            given = value.get(_ATTRIBUTES)
+            more = None if given is None else orjson.dumps(given).decode()
+            yield ImportRow(line.number, tuple([value.get(name) for name in self._fields]), more, raw)
 
     def end(self) -> Iterator[Item]:
         """No line is waited for."""
@@ -57,13 +60,15 @@ class JsonRows:
     def _errors(self, number: int, value: dict[str, object]) -> Iterator[RowError]:
         """What is wrong with an object; a whole number as ``phone_number`` becomes a text."""
         is_refused = self._unknown is Unknown.REFUSE
-        unknown = [name for name in value if is_refused and name not in self._fields]
+        unknown = [name for name in value if is_refused and name not in self._fields and name != _ATTRIBUTES]
         yield from (RowError(number, name[:_NAME_CHARACTERS_MAX], _UNKNOWN) for name in unknown[:_ROW_ERRORS_MAX])
         if len(unknown) > _ROW_ERRORS_MAX:
             yield RowError(number, "", ErrorCode.ROW_MORE_UNKNOWN_FIELDS.format(count=len(unknown) - _ROW_ERRORS_MAX))
         phone = value.get("phone_number")
         if isinstance(phone, int) and not isinstance(phone, bool):
             value["phone_number"] = str(phone)  # 79161234567.0 is another matter: a table program has made it a decimal
+        if not isinstance(value.get(_ATTRIBUTES), dict | None):
+            yield RowError(number, _ATTRIBUTES, ErrorCode.NOT_OBJECT.format())
         for name in self._fields:
             if not isinstance(value.get(name), str | None):
                 yield RowError(number, name, _NO_PHONE if name == "phone_number" else _NO_TEXT)

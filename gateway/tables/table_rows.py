@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import orjson
 
 from common.error_codes import ErrorCode, Fault, Unfit
 from gateway.tables.columns import ATTRIBUTE_PREFIX, IGNORE, Column, Plan, Unknown, columns_of, folded, shown
 from gateway.tables.row_text import COLUMNS, unguarded
 from gateway.tables.text_lines import UnreadableInput
+
+_PLAIN_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+_NUMBER_CHARACTERS_MAX: Final = 15
+"""A float keeps so many digits."""
 
 
 class ImportRow(NamedTuple):
@@ -18,8 +25,8 @@ class ImportRow(NamedTuple):
     """Where it begins, counted from 1."""
     cells: tuple[str | None, ...]
     """One for each of ``Plan.fields``. None: its column or key is not there: a client that exists keeps what it has."""
-    attributes: tuple[tuple[str, str], ...] = ()
-    """Cells of columns ``attributes.NAME``, by their names."""
+    attributes: str | None = None
+    """The attributes that it names, as a JSON object; null removes one. None: it names none."""
     raw: Sequence[str] = ()
     """The cells as they stand in the file; of NDJSON the line."""
 
@@ -71,8 +78,19 @@ class Table:
             return
         cells += [""] * (width - len(cells))  # table programs leave out empty cells at the end of a row
         given = tuple([None if at is None else unguarded(cells[at]) for at in self._at])
-        more = tuple([(name, unguarded(cells[at])) for name, at in self._attributes]) if self._attributes else ()
-        yield ImportRow(number, given, more, cells)
+        more = {name: value_of(unguarded(cells[at])) for name, at in self._attributes}
+        yield ImportRow(number, given, orjson.dumps(more).decode() if more else None, cells)
+
+
+def value_of(cell: str) -> str | float | bool | None:
+    """The attribute that a cell stands for: a plain number is one, and so are true and false; an empty one removes."""
+    if not cell:
+        return None
+    if cell in ("true", "false"):
+        return cell == "true"
+    if _PLAIN_NUMBER.fullmatch(cell) and len(cell) <= _NUMBER_CHARACTERS_MAX:
+        return float(cell) if "." in cell else int(cell)
+    return cell
 
 
 def _understood(line: int, headers: Sequence[str], plan: Plan) -> list[Column]:

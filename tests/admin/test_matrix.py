@@ -33,9 +33,9 @@ IS_FOLDER: Final = re.compile(r"/(assets/[0-9a-f]+|static)$")
 """Their content is not listed: 403 for all."""
 SHADOWED: Final = {"GET /admin", "HEAD /admin"}
 """aiohttp-admin's own index, behind ours."""
-FOR_VIEWERS: Final = ("dashboard", "mailings", "clients", "messages", "engine", "audit")
+FOR_VIEWERS: Final = ("dashboard", "mailings", "clients", "messages", "suppressions", "engine", "audit")
 FOR_ADMINS: Final = ("accounts", "tokens")
-FOR_OPERATORS_TO_CHANGE: Final = ("mailings", "clients")
+FOR_OPERATORS_TO_CHANGE: Final = ("mailings", "clients", "suppressions")
 BESIDE: Final[Mapping[str, Role]] = {
     "GET /admin/clients/facets": Role.VIEWER,
     "GET /admin/mailings/stats": Role.VIEWER,

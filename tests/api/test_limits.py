@@ -45,7 +45,11 @@ def mailing(**values: Any) -> Mailing:
         ),
         ({"tag": "t" * 65}, "tag", "must have at most 64 characters, not 65"),
         ({"tag": "a\0b"}, "tag", "must not contain the character U+0000"),
-        ({"time_zone": "Mars/Base"}, "time_zone", 'must be an IANA time zone name, like "Europe/Moscow"'),
+        (
+            {"time_zone": "Mars/Base"},
+            "time_zone",
+            'must be a time zone: an IANA name like "Europe/Moscow", an offset like "UTC+3", or a city',
+        ),
         *(
             ({"language": text}, "language", 'must be a BCP 47 language tag, like "ru" or "pt-BR", or empty')
             for text in ("русский", "russian", "r", "ru_RU", "ru-", "-ru", "ru-RU-RU", "ru RU", "ru\n", "\0", "en-a")

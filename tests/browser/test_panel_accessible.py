@@ -51,8 +51,12 @@ async def _settled(page: Page) -> None:
     await expect(page.locator(".loading")).to_have_count(0)
 
 
-@pytest.mark.parametrize("locale", ["en-GB", "ru-RU"])
-async def test_no_page_has_a_serious_fault(tmp_path: Path, locale: str) -> None:
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(("locale", "themes"), [("en-GB", THEMES), ("ru-RU", THEMES[:1])])
+async def test_no_page_has_a_serious_fault(
+    tmp_path: Path, locale: str, themes: tuple[Literal["light", "dark"], ...]
+) -> None:
+    """Longer words take more room, but no other colours."""
     async with service(tmp_path) as gateway:
         await _filled(gateway)
         faults = []
@@ -63,7 +67,7 @@ async def test_no_page_has_a_serious_fault(tmp_path: Path, locale: str) -> None:
                 await _settled(page)
                 for width in WIDTHS:
                     await page.set_viewport_size({"width": width, "height": 1000})
-                    for theme in THEMES:
+                    for theme in themes:
                         await page.emulate_media(color_scheme=theme)
                         await expect(page.locator(f'html[data-theme="{theme}"]')).to_have_count(1)
                         faults += [f"{path} {width} {theme}: {each}" for each in await faults_of(page)]

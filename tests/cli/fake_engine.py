@@ -250,7 +250,15 @@ class Mailings(mailing_service_pb2_grpc.MailingServiceServicer):
 
     async def PreviewMailing(self, request: Any, context: Any) -> Any:
         answer = mailing_service_pb2.PreviewMailingResponse(
-            audience=12_345, segments=1, encoding=mailing_service_pb2.TEXT_ENCODING_UCS2, units=22
+            audience=12_345,
+            segments=1,
+            encoding=mailing_service_pb2.TEXT_ENCODING_UCS2,
+            units=22,
+            incomplete=45,
+            segments_max=2,
+            segments_total=13_000,
+            samples=[mailing_service_pb2.TextSample(client_id=1, text="Hi Anna", segments=1)],
+            warnings=[mailing_pb2.MailingWarning(field="text", message="nobody who matches has nane")],
         )
         answer.forecast.completion_time.FromSeconds(T0 + 99)
         answer.forecast.rate_per_second = 123.4

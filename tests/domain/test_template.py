@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from common.contract.reader import fields_of
 from common.error_codes import Unfit
-from engine.domain.segments import count_segments, surely_fits
+from engine.domain.segments import SURE_LENGTH, count_segments
 from engine.domain.template import LENGTH_MAX, Values, in_words, parse_template, template_of
 from mailing.v1 import mailing_pb2
 
@@ -95,7 +95,7 @@ def test_names_in_the_order_of_the_text() -> None:
 def test_a_lack_names_all_that_lacks_once() -> None:
     template = parse_template("{{name}} {{city}} {{city}} {{name}} {{tag}} {{first|x}}")
     filled = template.fill(person(tag="", name=""), SEGMENTS_MAX)
-    assert filled == ("", {}, "the client lacks name, city, tag")
+    assert filled == ("", {}, "the client lacks name, city, tag", ("name", "city", "tag"))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_lack_names_all_that_lacks_once() -> None:
     ],
 )
 def test_a_text_that_can_not_be_sent(text: str, lack: str) -> None:
-    assert parse_template(text).fill(person(long="я" * 671), SEGMENTS_MAX) == ("", {}, lack)
+    assert parse_template(text).fill(person(long="я" * 671), SEGMENTS_MAX) == ("", {}, lack, ())
 
 
 def test_a_long_text_that_fits() -> None:
@@ -160,7 +160,7 @@ def test_no_value_is_read_again(pairs: list[tuple[str, str]], end: str, attribut
 def test_a_text_beyond_the_limits_is_never_made(values: list[str], segments_max: int) -> None:
     attributes = {f"a{index}": value * (1 + index % 9) for index, value in enumerate(values)}
     template = parse_template("Hi " + "".join("{{" + name + "|-}}" for name in attributes))
-    text, _, lack = template.fill(attributes, segments_max)
+    text, _, lack, _ = template.fill(attributes, segments_max)
     whole = template.with_values(attributes)
     assert bool(lack) == (len(whole) > LENGTH_MAX or count_segments(whole).segments > segments_max)
     assert text == ("" if lack else whole)
@@ -180,7 +180,7 @@ def test_any_text_is_a_template_or_is_refused(text: str) -> None:
 
 @given(st.integers(0, 5000), st.integers(1, 40), st.sampled_from("a€я😀"))
 def test_what_surely_fits_fits(length: int, segments_max: int, character: str) -> None:
-    if surely_fits(length, segments_max):
+    if length <= SURE_LENGTH * segments_max:
         assert count_segments(character * length).segments <= segments_max
 
 

@@ -14,7 +14,8 @@ from typing import TypeVar
 from engine.domain.audience import AudienceFilter, Candidate
 from engine.domain.validate import MailingInput
 from engine.domain.window import is_decided
-from tests.simulation.life import NEVER_US, Client, Mailing, Span
+from tests.simulation.history import NEVER_US, Span
+from tests.simulation.life import Client, Mailing
 
 T = TypeVar("T")
 

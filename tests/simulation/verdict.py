@@ -13,7 +13,9 @@ from engine.domain.message import Reason, Status
 from engine.domain.validate import ClientInput
 from engine.domain.window import next_open_us
 from tests.simulation.decided import decision
-from tests.simulation.life import NEVER_US, SECOND_US, Client, Mailing
+from tests.simulation.history import NEVER_US
+from tests.simulation.life import SECOND_US, Client, Mailing
+from tests.simulation.texts import mailing_in, sayings
 from tests.simulation.world import BUSY, BUSY_SECONDS, Call
 
 Row = Mapping[str, Any]
@@ -38,7 +40,7 @@ class Verdict:
         self.reached: dict[tuple[int, int], set[int]] = defaultdict(set)
         for call in life.calls:
             if call.http_status == 200 or not call.is_known:
-                self.reached[int(call.text), call.phone_number].add(call.message_id)
+                self.reached[mailing_in(call.text), call.phone_number].add(call.message_id)
         self._doubtful = set(self._doubts())
 
     def faults(self) -> list[str]:
@@ -53,12 +55,14 @@ class Verdict:
             self._truth,
             self._held,
             self._told,
+            self._incomplete,
+            self._listed,
         )
         return [fault for check in checks for fault in check()] + [f"16: {said}" for said in self.life.stalls]
 
     def _in_time(self) -> Iterator[str]:
         for call in self.life.calls:
-            mailing, client = self.mailings[int(call.text)], self._owner(call)
+            mailing, client = self.mailings[mailing_in(call.text)], self._owner(call)
             was, plans = client.was.at(call.began_us), mailing.plans.at(call.began_us)
             at_us = self._by_its_clock_us(call)
             if not any(plan.start_us <= at_us < plan.end_us - TRANSIT_US for plan in plans):
@@ -69,8 +73,8 @@ class Verdict:
             zones = {ZoneInfo(one.time_zone) for one in was}
             if all(next_open_us(each, zone, at_us) != at_us for each in hours for zone in zones):
                 yield f"1: message {call.message_id} was called outside local hours"
-            if call.text not in {plan.text for plan in plans}:
-                yield f"1: message {call.message_id} was called with an old text"
+            if call.text not in sayings([plan.text for plan in plans], [one.tag for one in was]):
+                yield f"19: message {call.message_id} was called with an old text, or with a hole in it: {call.text}"
             at_us = call.began_us
             if any(since < at_us < until for since, until in mailing.pauses):
                 yield f"1: message {call.message_id} was called while mailing {mailing.id} was paused or cancelled"
@@ -90,10 +94,30 @@ class Verdict:
         alive = [one for one in had if one.deleted_us is None or call.began_us <= one.deleted_us]
         return (alive or had or owners)[-1]
 
+    def _incomplete(self) -> Iterator[str]:
+        for row in self.rows.values():
+            if row["reason"] != Reason.INCOMPLETE or row["id"] not in self.life.whose:
+                continue
+            _, client_id = self.life.whose[row["id"]]
+            if all(one.tag for one in self.clients[client_id].was.between(0, NEVER_US)):
+                yield f"19: message {row['id']} is incomplete, but nothing lacked"
+
     def _told(self) -> Iterator[str]:
         for (mailing_id, phone_number), messages in self.reached.items():
             if len(messages) > 1:
                 yield f"10: mailing {mailing_id} may have told {phone_number} by the messages {sorted(messages)}"
+
+    def _listed(self) -> Iterator[str]:
+        for call in self.life.calls:
+            if self.life.stop_list.forbids(call.phone_number, call.began_us):
+                yield f"18: message {call.message_id} was called while {call.phone_number} was on the stop list"
+        for row in self.rows.values():
+            client = self.clients.get(row["client_id"])
+            if row["reason"] == Reason.SUPPRESSED and client is not None and not self._was_listed(client):
+                yield f"18: message {row['id']} is suppressed, but no number of its client was on the stop list"
+
+    def _was_listed(self, client: Client) -> bool:
+        return any(self.life.stop_list.ever_had(was.phone_number) for was in client.was.between(0, NEVER_US))
 
     def _edits(self, call: Call, mailing: Mailing, was: list[ClientInput]) -> Iterator[str]:
         if not any(one.phone_number == call.phone_number for one in was):
@@ -108,7 +132,7 @@ class Verdict:
 
     def _rates(self) -> Iterator[str]:
         for mailing in self.mailings.values():
-            times = [call.began_us for call in self.life.calls if int(call.text) == mailing.id]
+            times = [call.began_us for call in self.life.calls if mailing_in(call.text) == mailing.id]
             for index, at_us in enumerate(times):
                 within = [t for t in times[index:] if t < at_us + SECOND_US and not self._crashed_between(at_us, t)]
                 rates = [plan.rate_limit for plan in mailing.plans.between(at_us, at_us + SECOND_US)]
@@ -118,7 +142,7 @@ class Verdict:
 
     def _repeats(self) -> Iterator[str]:
         for message_id, calls in self.calls.items():
-            policy = self.mailings[int(calls[0].text)].asked.on_uncertain
+            policy = self.mailings[mailing_in(calls[0].text)].asked.on_uncertain
             for first, second in pairwise(calls):
                 if policy == "not_sent" and not first.is_known:
                     yield f"4: message {message_id} was called again after an unknown outcome"
@@ -167,7 +191,8 @@ class Verdict:
                     continue
                 row = by_pair.get((mailing.id, client.id))
                 matches = self._matches(mailing, client)
-                if row is None and any(self._is_told(mailing, number) for number in self._numbers(mailing, client)):
+                numbers = self._numbers(mailing, client)
+                if row is None and any(self._is_told(mailing, one) or self._is_listed(mailing, one) for one in numbers):
                     continue
                 yield from self._fate(mailing, client.id, matches, row)
 
@@ -178,11 +203,20 @@ class Verdict:
             return any(mailing.asked.filter.among([Candidate.of(client.id, client.given)]))
         return True if decided.must_have(client) else None if decided.may_have(client) else False
 
+    def _was_fixed(self, mailing: Mailing) -> bool:
+        return any(plan.audience_fixed for plan in mailing.plans.between(0, NEVER_US))
+
     def _numbers(self, mailing: Mailing, client: Client) -> list[int]:
         """Those that may be why the client has no message: who has left an audience that is decided does not return."""
-        if not any(plan.audience_fixed for plan in mailing.plans.between(0, NEVER_US)):
+        if not self._was_fixed(mailing):
             return [client.given.phone_number]
         return [one.phone_number for one in client.was.between(0, NEVER_US)]
+
+    def _is_listed(self, mailing: Mailing, phone_number: int) -> bool:
+        """Whether this number may be on the stop list, or was until the mailing's end, or ever if that was fixed."""
+        stop_list = self.life.stop_list
+        until_us = 1 if self._was_fixed(mailing) else mailing.first_end_us
+        return bool(stop_list.may_have(phone_number) or stop_list.settled_us(phone_number) >= until_us)
 
     def _is_told(self, mailing: Mailing, phone_number: int) -> bool:
         """Whether a message that is gone may have told this number."""

@@ -38,7 +38,17 @@ from tests.store.world import (
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("kind", ["postgres"], indirect=True)]
 
-ORDER: Final = ("client", "message", "told", "mailing", "mailing_counters", "mailing_stat", "control", "engine")
+ORDER: Final = (
+    "client",
+    "message",
+    "told",
+    "past_stat",
+    "mailing",
+    "mailing_counters",
+    "mailing_stat",
+    "control",
+    "engine",
+)
 """Tables whose rows are waited for, in the order of the document, which a test compares."""
 _AT_THE_END: Final = ("mailing_counters", "mailing_stat", "control")
 _KEYS: Final = {"mailing_counters": "mailing_id"}

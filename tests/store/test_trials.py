@@ -28,4 +28,3 @@ async def test_a_client_gives_what_it_has_without_its_number_being_asked_for(sto
     trial = await store.begin_trial("x", [79160000100], client_id, by=BY, now_us=NOW)
     assert trial.person is not None
     assert (trial.person.attributes, trial.person.tag, trial.person.phone_number) == ("{}", "new", 79160000000)
-    assert not await store.is_suppressed(79160000100)

@@ -45,7 +45,10 @@ class Client(_message.Message):
     tag: _builtins.str
     """A free label; may be empty."""
     time_zone: _builtins.str
-    """An IANA name such as "Europe/Moscow". Empty: the engine's setting MAILING_DEFAULT_TIME_ZONE ("UTC")."""
+    """An IANA name such as "Europe/Moscow". On input "МСК+2", "UTC+3", "+03:00", a capital of a Russian region ("Омск"), a
+    city of the tz database ("Omsk") and a name of Windows ("Russian Standard Time") are understood as well. Empty on
+    input: the engine's setting MAILING_DEFAULT_TIME_ZONE ("UTC").
+    """
     language: _builtins.str
     """The language that the client reads, a BCP 47 tag such as "ru" or "pt-BR"; may be empty. Letters are stored in the
     case that RFC 5646 recommends.

@@ -352,6 +352,8 @@ class ImportClientsRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ERRORS_MAX_FIELD_NUMBER: _builtins.int
     SOURCE_DIGEST_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    SKIP_OPEN_MAILINGS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """On the first page: makes a repeat safe (AIP-155). The same id with the same rows gets the first answer again, and
     nothing is stored. An import that was cut off has no answer yet: the repeat goes through all rows.
@@ -364,6 +366,12 @@ class ImportClientsRequest(_message.Message):
     """On the last page: what the rows were made of, such as a digest of the file; 64 bytes at most. With a `request_id` it
     tells a repeat from another import as the rows do, and so do parts of the file that the caller could not read.
     """
+    validate_only: _builtins.bool
+    """On the first page: only check (AIP-163). The answer says what the rows would do, and nothing is stored."""
+    skip_open_mailings: _builtins.bool
+    """On the first page: no row gets a message of a mailing that is open now and takes it because of this import. That
+    holds for the number until the mailing's end, whatever becomes of the client. Messages that are there already stay.
+    """
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportClientsRow]:
         """100 to 1,000 rows a page are best; 10,000 at most, and 1 MiB a page, as any message to the engine."""
@@ -375,10 +383,12 @@ class ImportClientsRequest(_message.Message):
         request_id: _builtins.str = ...,
         errors_max: _builtins.int = ...,
         source_digest: _builtins.bytes = ...,
+        validate_only: _builtins.bool = ...,
+        skip_open_mailings: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors_max", b"errors_max", "request_id", b"request_id", "rows", b"rows", "source_digest", b"source_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors_max", b"errors_max", "request_id", b"request_id", "rows", b"rows", "skip_open_mailings", b"skip_open_mailings", "source_digest", b"source_digest", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -464,6 +474,7 @@ class ImportClientsResponse(_message.Message):
     UNCHANGED_FIELD_NUMBER: _builtins.int
     REJECTED_FIELD_NUMBER: _builtins.int
     ERRORS_FIELD_NUMBER: _builtins.int
+    OPEN_MAILINGS_FIELD_NUMBER: _builtins.int
     created: _builtins.int
     """Rows that made a new client."""
     updated: _builtins.int
@@ -478,6 +489,12 @@ class ImportClientsResponse(_message.Message):
         text counted once).
         """
 
+    @_builtins.property
+    def open_mailings(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportClientsReach]:
+        """With `validate_only`: the open mailings that would take clients because of these rows, with how many each; those
+        that get a message unless `skip_open_mailings` is set.
+        """
+
     def __init__(
         self,
         *,
@@ -486,14 +503,41 @@ class ImportClientsResponse(_message.Message):
         unchanged: _builtins.int = ...,
         rejected: _builtins.int = ...,
         errors: _abc.Iterable[Global___ImportClientsError] | None = ...,
+        open_mailings: _abc.Iterable[Global___ImportClientsReach] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "errors", b"errors", "rejected", b"rejected", "unchanged", b"unchanged", "updated", b"updated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "errors", b"errors", "open_mailings", b"open_mailings", "rejected", b"rejected", "unchanged", b"unchanged", "updated", b"updated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportClientsResponse: _TypeAlias = ImportClientsResponse  # noqa: Y015
+
+@_typing.final
+class ImportClientsReach(_message.Message):
+    """How many clients an open mailing would take because of an import."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAILING_ID_FIELD_NUMBER: _builtins.int
+    CLIENT_COUNT_FIELD_NUMBER: _builtins.int
+    mailing_id: _builtins.int
+    """Which mailing."""
+    client_count: _builtins.int
+    """How many clients would get a message that they don't have yet."""
+    def __init__(
+        self,
+        *,
+        mailing_id: _builtins.int = ...,
+        client_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_count", b"client_count", "mailing_id", b"mailing_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportClientsReach: _TypeAlias = ImportClientsReach  # noqa: Y015
 
 @_typing.final
 class ImportClientsError(_message.Message):

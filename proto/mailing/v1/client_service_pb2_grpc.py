@@ -146,7 +146,7 @@ class ClientServiceServicer:
     def ImportClients(self, request_iterator, context):
         """Add or change many clients, by phone number. Send pages of 100 to 1,000 rows. Each page is stored as it comes,
         so a call that is cut off has stored the pages before; sending the same rows again changes nothing.
-        A bad row is rejected and reported, the others are stored. Over HTTP: text/csv or application/x-ndjson.
+        A bad row is rejected and reported, the others are stored. Over HTTP: text/csv, application/x-ndjson or an Excel workbook.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

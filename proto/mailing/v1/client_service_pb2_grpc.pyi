@@ -54,7 +54,7 @@ class ClientServiceStub:
     ImportClients: _grpc.StreamUnaryMultiCallable[_client_service_pb2.ImportClientsRequest, _client_service_pb2.ImportClientsResponse]
     """Add or change many clients, by phone number. Send pages of 100 to 1,000 rows. Each page is stored as it comes,
     so a call that is cut off has stored the pages before; sending the same rows again changes nothing.
-    A bad row is rejected and reported, the others are stored. Over HTTP: text/csv or application/x-ndjson.
+    A bad row is rejected and reported, the others are stored. Over HTTP: text/csv, application/x-ndjson or an Excel workbook.
     """
     ListClientFacets: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.ListClientFacetsRequest, _client_service_pb2.ListClientFacetsResponse]
     """List the values that clients have, for choosing a filter: each with how many clients have it, the most frequent
@@ -95,7 +95,7 @@ class ClientServiceAsyncStub(ClientServiceStub):
     ImportClients: _aio.StreamUnaryMultiCallable[_client_service_pb2.ImportClientsRequest, _client_service_pb2.ImportClientsResponse]  # type: ignore[assignment]
     """Add or change many clients, by phone number. Send pages of 100 to 1,000 rows. Each page is stored as it comes,
     so a call that is cut off has stored the pages before; sending the same rows again changes nothing.
-    A bad row is rejected and reported, the others are stored. Over HTTP: text/csv or application/x-ndjson.
+    A bad row is rejected and reported, the others are stored. Over HTTP: text/csv, application/x-ndjson or an Excel workbook.
     """
     ListClientFacets: _aio.UnaryUnaryMultiCallable[_client_service_pb2.ListClientFacetsRequest, _client_service_pb2.ListClientFacetsResponse]  # type: ignore[assignment]
     """List the values that clients have, for choosing a filter: each with how many clients have it, the most frequent
@@ -175,7 +175,7 @@ class ClientServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_client_service_pb2.ImportClientsResponse, _abc.Awaitable[_client_service_pb2.ImportClientsResponse]]:
         """Add or change many clients, by phone number. Send pages of 100 to 1,000 rows. Each page is stored as it comes,
         so a call that is cut off has stored the pages before; sending the same rows again changes nothing.
-        A bad row is rejected and reported, the others are stored. Over HTTP: text/csv or application/x-ndjson.
+        A bad row is rejected and reported, the others are stored. Over HTTP: text/csv, application/x-ndjson or an Excel workbook.
         """
 
     @_abc_1.abstractmethod

@@ -216,7 +216,7 @@ class Mailing(_message.Message):
     audience_state: Global___AudienceState.ValueType
     """Whether every matching client has its message yet."""
     segments: _builtins.int
-    """SMS segments of the text for one client: GSM-7 160 characters, or 153 each; UCS-2 70, or 67 each."""
+    """SMS segments of the text as it is written: GSM-7 160 characters, or 153 each; UCS-2 70, or 67 each."""
     name: _builtins.str
     """What people call it, 100 characters at most; may be empty. Clients don't see it."""
     audience: Global___AudienceMode.ValueType

@@ -381,19 +381,31 @@ class PreviewMailingResponse(_message.Message):
     UNITS_FIELD_NUMBER: _builtins.int
     SUPPRESSED_FIELD_NUMBER: _builtins.int
     BY_TIME_ZONE_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
+    SEGMENTS_MAX_FIELD_NUMBER: _builtins.int
+    SEGMENTS_TOTAL_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     audience: _builtins.int
     """How many clients match now, and would get it: without those who have a final message of the mailing that is edited,
     and without those on the stop list.
     """
     segments: _builtins.int
-    """SMS segments of the text for one client."""
+    """SMS segments of the text as it is written, placeholders counted as they stand there."""
     encoding: Global___TextEncoding.ValueType
     """How the text would be encoded."""
     units: _builtins.int
     """Length of the text in that encoding: septets for GSM-7, 16-bit units for UCS-2."""
     suppressed: _builtins.int
     """How many clients match now, but are on the stop list: they get no message."""
+    incomplete: _builtins.int
+    """How many of the audience would get no text (`incomplete`): they lack something that the text asks for, which is counted,
+    or the text with their values can't be sent, which is estimated for more than 10,000 clients.
+    """
+    segments_max: _builtins.int
+    """SMS segments of the longest text with a client's values; of more than 10,000 clients so many were looked at."""
+    segments_total: _builtins.int
+    """SMS segments of all texts together; estimated for more than 10,000 clients."""
     @_builtins.property
     def forecast(self) -> _mailing_stats_pb2.Forecast:
         """When it would be through."""
@@ -401,6 +413,10 @@ class PreviewMailingResponse(_message.Message):
     @_builtins.property
     def by_time_zone(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """The audience by the clients' time zone: of a mailing with local hours, or if it is asked for; else empty."""
+
+    @_builtins.property
+    def samples(self) -> _containers.RepeatedCompositeFieldContainer[Global___TextSample]:
+        """The texts as the first clients would get them, 3 at most."""
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_mailing_pb2.MailingWarning]:
@@ -416,15 +432,49 @@ class PreviewMailingResponse(_message.Message):
         units: _builtins.int = ...,
         suppressed: _builtins.int = ...,
         by_time_zone: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        incomplete: _builtins.int = ...,
+        segments_max: _builtins.int = ...,
+        segments_total: _builtins.int = ...,
+        samples: _abc.Iterable[Global___TextSample] | None = ...,
         warnings: _abc.Iterable[_mailing_pb2.MailingWarning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["forecast", b"forecast"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "by_time_zone", b"by_time_zone", "encoding", b"encoding", "forecast", b"forecast", "segments", b"segments", "suppressed", b"suppressed", "units", b"units", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "by_time_zone", b"by_time_zone", "encoding", b"encoding", "forecast", b"forecast", "incomplete", b"incomplete", "samples", b"samples", "segments", b"segments", "segments_max", b"segments_max", "segments_total", b"segments_total", "suppressed", b"suppressed", "units", b"units", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PreviewMailingResponse: _TypeAlias = PreviewMailingResponse  # noqa: Y015
+
+@_typing.final
+class TextSample(_message.Message):
+    """A text as one client would get it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    client_id: _builtins.int
+    """Who."""
+    text: _builtins.str
+    """What."""
+    segments: _builtins.int
+    """How many SMS segments that takes."""
+    def __init__(
+        self,
+        *,
+        client_id: _builtins.int = ...,
+        text: _builtins.str = ...,
+        segments: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "segments", b"segments", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TextSample: _TypeAlias = TextSample  # noqa: Y015
 
 @_typing.final
 class GetMailingStatsRequest(_message.Message):

@@ -188,15 +188,15 @@ class MailingStats(_message.Message):
 
     @_builtins.property
     def by_phone_code(self) -> _containers.MessageMap[_builtins.str, _mailing_pb2.MessageCounts]:
-        """Messages by the client's operator code; "(deleted)": clients that were deleted."""
+        """Messages by the client's operator code, as it was when the message ended; "(deleted)": clients that were deleted."""
 
     @_builtins.property
     def by_tag(self) -> _containers.MessageMap[_builtins.str, _mailing_pb2.MessageCounts]:
-        """Messages by the client's tag; "(deleted)": clients that were deleted."""
+        """Messages by the client's tag, as it was when the message ended; "(deleted)": clients that were deleted."""
 
     @_builtins.property
     def by_time_zone(self) -> _containers.MessageMap[_builtins.str, _mailing_pb2.MessageCounts]:
-        """Messages by the client's time zone; "(deleted)": clients that were deleted."""
+        """Messages by the client's time zone, as it was when the message ended; "(deleted)": clients that were deleted."""
 
     @_builtins.property
     def timeline(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimelinePoint]:

@@ -92,6 +92,33 @@ async def test_rejected_rows_come_back_whole_and_can_be_corrected(gateway: Gatew
     assert (done.headers["import-created"], done.headers["import-rejected"], done.raw) == ("2", "0", b"")
 
 
+OPEN: dict[str, Any] = {"text": "Hello", "start_time": "2020-01-01T00:00:00Z", "end_time": "2099-01-01T00:00:00Z"}
+
+
+async def test_open_mailings_that_would_text_are_told_and_can_be_skipped(gateway: Gateway) -> None:
+    await gateway.post("/engine/pause")
+    for tags in ([], ["vip"], ["nobody"]):
+        await gateway.post("/mailings", OPEN | {"filter": {"tags": tags}})
+    await gateway.post("/clients", {"phone_number": "79160000009", "tag": "vip"})
+    table = b"phone_number,tag\n79160000001,vip\n79160000002,\n79160000009,new\n12,\n79160000001,vip\n"
+
+    async def ask(query: str) -> Any:
+        return (await gateway.post(f"/clients/import?{query}", data=table, headers={"Content-Type": CSV})).json
+
+    told = await ask("validate_only=true")
+    counts = {"created": 2, "updated": 1, "unchanged": 1, "rejected": 1}
+    assert {name: told[name] for name in counts} == counts
+    assert told["open_mailings"] == [{"mailing_id": 1, "client_count": 2}, {"mailing_id": 2, "client_count": 1}]
+    assert (await gateway.get("/clients")).json["total_size"] == 1
+    done = await ask("skip_open_mailings=true")
+    assert {name: done[name] for name in counts} == counts
+    assert "open_mailings" not in done
+    found = (await gateway.get("/messages")).json["messages"]
+    assert {each["phone_number"] for each in found} == {"79160000009"}  # who has a message keeps it
+    assert (await ask("validate_only=true"))["open_mailings"] == []
+    assert (await gateway.post("/clients/import?validate_only=1", data=b"")).status in (415, 422)
+
+
 async def test_rejected_json_comes_back_as_json(gateway: Gateway) -> None:
     file = b'{"phone_number": "12", "tag": "a"}\nnonsense\n{"phone_number": "79161234567"}\n'
     answer = await send(gateway, file, "application/x-ndjson", Accept=CSV)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import resource
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, suppress
@@ -158,6 +159,34 @@ async def test_entities_stand_for_nothing(entity: str) -> None:
     with suppress(UnreadableInput):
         items, _ = await read(data)
         assert [item.cell("tag") for item in items if isinstance(item, ImportRow)] in ([""], ["&a;"])
+
+
+def damaged(seed: int) -> bytes:
+    """A good workbook with some bytes of its archive, or of the XML in it, replaced by others."""
+    chance = random.Random(seed)
+    strings = "<si><t>Омск</t></si>"
+    shared = Raw('t="s"', "<v>0</v>")
+    rows = [HEADER, *[[79161234567 + n, shared, Raw(DATE_STYLE, "<v>46024</v>")] for n in range(5)]]
+
+    def edited(data: bytes) -> bytes:
+        found = bytearray(data)
+        for _ in range(chance.randint(1, 4)):
+            begin = chance.randrange(len(found))
+            found[begin : begin + chance.randint(0, 6)] = chance.choice([b"", b"999999999", b"<", b"\xff\xff\xff\xff"])
+        return bytes(found)
+
+    if seed % 2:
+        return edited(workbook(("S", rows), strings=strings))
+    files = frame(["S"], strings) | {"xl/worksheets/sheet1.xml": sheet_xml(rows)}
+    name = chance.choice(["xl/worksheets/sheet1.xml", "xl/sharedStrings.xml", "xl/workbook.xml", "xl/styles.xml"])
+    return packed(files | {name: edited(files[name].encode())})
+
+
+@pytest.mark.parametrize("seed", range(24))
+async def test_a_damaged_workbook_gives_rows_or_one_refusal(seed: int) -> None:
+    with suppress(UnreadableInput):
+        items, _ = await read(damaged(seed))
+        assert [item.line for item in items] == sorted({item.line for item in items})
 
 
 def far_apart() -> dict[str, Any]:

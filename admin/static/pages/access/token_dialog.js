@@ -54,7 +54,7 @@ function TokenForm({ create, onClose }) {
       autoFocus: true,
       autoComplete: "off",
     }),
-    h(RoleChoice, { value: form.values.role, onChange: (role) => form.set("role", role) }),
+    h(RoleChoice, { tokens: true, value: form.values.role, onChange: (role) => form.set("role", role) }),
     h(Select, {
       ...form.input("lasts"),
       error: form.input("expire_time").error,

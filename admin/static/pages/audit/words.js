@@ -2,11 +2,12 @@
 import { isAdmin } from "../../api.js";
 import { dateTime, known, number, t } from "../../i18n.js";
 
-export const TYPES = ["mailing", "client", "account", "token", "engine"];
+export const TYPES = ["mailing", "client", "suppression", "account", "token", "engine"];
 export const KINDS = ["account", "token", "command", "system", "nobody"];
 export const ACTIONS = Object.entries({
   mailing: ["create", "update", "pause", "resume", "cancel", "delete"],
-  client: ["create", "update", "delete", "import", "batch_update", "batch_delete"],
+  client: ["create", "update", "delete", "erase", "import", "batch_update", "batch_delete"],
+  suppression: ["add", "remove", "import"],
   account: ["create", "revoke", "password"],
   session: ["create", "delete", "refuse"],
   token: ["create", "revoke"],
@@ -34,6 +35,7 @@ export function placeOf(peer) {
 export function objectOf({ object_type: type, object_id: id, detail, has_page: hasPage }) {
   const kind = known(`audit.object.${type}`) ?? type;
   if (type === "engine") return { words: kind, to: "/engine" };
+  if (type === "suppression") return { words: kind, to: "/suppressions" };
   if (id === null)
     return type === "client"
       ? { words: t("resources.clients.name", { smart_count: 2 }), to: "/clients" }
@@ -98,6 +100,9 @@ function inWords(key, value) {
   if (isMissing(value)) return t(ANY.includes(key) ? "audit.any" : "audit.nothing");
   if (key.endsWith("_us")) return dateTime(new Date(value / 1000).toISOString(), { timeStyle: "medium" });
   if (key === "local_hours") return `${minute(value.from_minute)}–${minute(value.to_minute)}`;
+  if (key === "reason") return known(`stop.reason.${value}`) ?? value;
+  if (key === "source") return known(`stop.source.${value}`) ?? value;
+  if (key === "sent_time") return dateTime(value);
   if (key === "role") return known(`role.${value}`) ?? value;
   if (key === "on_uncertain") return known(`audit.uncertain.${value}`) ?? value;
   if (key === "phone_number" || key.endsWith("_id")) return String(value);

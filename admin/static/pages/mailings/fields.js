@@ -5,6 +5,7 @@ import { Field } from "../../kit/fields.js";
 import { h, useId, useRef, useState } from "../../kit/lib.js";
 import { Button } from "../../kit/parts.js";
 import { DAYTIME } from "./night.js";
+import { Placeholders } from "./placeholders.js";
 import { countSegments, dearCharacters, lengthOf, TEXT_MAX } from "./sms.js";
 import { after, ends, fromLocal, lasting, starts, toLocal } from "./times.js";
 
@@ -30,13 +31,17 @@ export const NameField = ({ field, error }) =>
 /** The text, and what it takes as one types; `counted`: what the engine says of it, as soon as it has been asked. */
 export function TextField({ field, error, counted }) {
   const { value } = field;
+  const area = useRef(null);
   return h(
     "div",
     null,
     h(Field, { label: t("mailings.form.text"), error }, (props) =>
       h("textarea", {
         ...props,
-        ref: field.ref,
+        ref: (element) => {
+          area.current = element;
+          field.ref(element);
+        },
         rows: 5,
         value,
         onChange: changed(field),
@@ -46,6 +51,7 @@ export function TextField({ field, error, counted }) {
       }),
     ),
     h(Length, { text: value, counted }),
+    h(Placeholders, { area: () => area.current, onChange: field.onChange }),
   );
 }
 

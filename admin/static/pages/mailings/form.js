@@ -21,9 +21,11 @@ import { Confirm } from "./confirm.js";
 import { blank, bodyOf, copyOf, FIELDS, problemsOf, refusal, valuesOf } from "./draft.js";
 import { EndField, HoursField, NameField, RateField, StartField, TextField, UncertainField } from "./fields.js";
 import { MailingTrouble, tagName } from "./parts.js";
+import { isPersonal } from "./placeholders.js";
 import { askPreview, Preview, usePreview } from "./preview.js";
 import { isOpen } from "./standing.js";
 import { submitWords } from "./submit.js";
+import { TryButton } from "./try.js";
 
 const { SimpleForm, useInput } = RA;
 const asIs = (value) => value;
@@ -220,12 +222,16 @@ function Parts({ mailing, isNew = false, onClose }) {
             { type: "submit", kind: "primary", busy: formState.isSubmitting },
             isNew ? submitWords(values, result) : t("action.save"),
           ),
+          h(TryButton, { text: values.text, clientId: tried(values.text, result), disabled: !values.text }),
           h(Button, { onClick: onClose, disabled: formState.isSubmitting }, t("action.cancel")),
         ),
       ),
     ),
   );
 }
+
+/** A text that names something of clients is tried as the first one of the audience gets it. */
+const tried = (text, { preview }) => (isPersonal(text) ? preview?.samples[0]?.client_id : undefined);
 
 /** Why it was not saved. "Look at the fields" goes when no field is wrong any more, the rest when something is changed. */
 function Refusal({ message, values, isBad }) {

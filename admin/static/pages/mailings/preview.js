@@ -1,6 +1,6 @@
 // What the mailing would be, asked of the engine as one writes.
 import { rest } from "../../api.js";
-import { fromNow, moment, perSecond, t } from "../../i18n.js";
+import { fromNow, moment, perSecond, said, t } from "../../i18n.js";
 import { h, useRef } from "../../kit/lib.js";
 import { Card, Facts, Loading, Notice, Stale, Trouble } from "../../kit/parts.js";
 import { useDebounced, usePoll } from "../../kit/poll.js";
@@ -55,7 +55,7 @@ export function Preview({ values, result, children }) {
   return h(
     Card,
     { title: t("mailings.preview"), className: "m-preview" },
-    h(Bubble, { text: values.text || t("mailings.preview.no_text") }),
+    h(Bubble, { text: shownText(values.text, result.counted) }),
     unasked && h(Notice, { tone: "warn" }, t("mailings.preview.unasked")),
     h(Trouble, { error, aside: true }),
     preview && h(Stale, { stale: stale || unasked || Boolean(error) }, h(Numbers, { values, preview, isEdit })),
@@ -64,10 +64,12 @@ export function Preview({ values, result, children }) {
   );
 }
 
+/** As the first client gets it, as soon as the engine has said so. */
+const shownText = (text, counted) => counted?.samples[0]?.text || text || t("mailings.preview.no_text");
+
 function Numbers({ values, preview, isEdit }) {
-  const { audience, segments, forecast } = preview;
+  const { audience, segments, forecast, incomplete, warnings } = preview;
   const { completion_time: done, missed, rate_per_second: rate, next_open_time: first } = forecast;
-  const total = audience * segments;
   return h(
     "div",
     { role: "status", "aria-label": t("mailings.preview") },
@@ -78,10 +80,13 @@ function Numbers({ values, preview, isEdit }) {
       " ",
       h("span", { className: "muted" }, isEdit ? t("mailings.preview.unsent") : reach(values.filter)),
     ),
+    preview.suppressed > 0 &&
+      h("p", { className: "muted" }, t("mailings.preview.suppressed", { smart_count: preview.suppressed })),
     h(Facts, {
       rows: [
         fact("each", segments ? `${segmentsWords(segments)} · ${t(`mailings.encoding.${preview.encoding}`)}` : "—"),
-        fact("in_all", segments ? segmentsWords(total) : "—"),
+        fact("in_all", segments ? segmentsWords(preview.segments_total) : "—"),
+        incomplete > 0 && fact("incomplete", clientsWords(incomplete), true),
         fact("speed", rate > 0 ? perSecond(rate) : t("mailings.preview.no_speed")),
         first && values.local_hours && fact("first", `${moment(first)} (${fromNow(first)})`),
         fact(
@@ -100,6 +105,7 @@ function Numbers({ values, preview, isEdit }) {
       ].filter(Boolean),
     }),
     h(Night, { values, preview }),
+    warnings.map((each) => h(Notice, { key: JSON.stringify(each), tone: "warn" }, said(each))),
     audience === 0 && h(Notice, { tone: "warn" }, t("mailings.preview.nobody")),
     missed > 0 &&
       h(

@@ -5,6 +5,7 @@ import { h, Link, useParams, useState } from "../../kit/lib.js";
 import { Card, Chip, Facts, Loading, Notice, PageTitle, StatusChip, Time, Trouble } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
 import { readable, titleOf } from "../../kit/words.js";
+import { StopListed } from "../stop_list/parts.js";
 import { Attempts } from "./attempts.js";
 import { storyOf } from "./story.js";
 import { causeOf } from "./words.js";
@@ -49,7 +50,13 @@ function Story({ message, mailing }) {
         { className: "stack" },
         h(
           Card,
-          { title: t("messages.facts"), actions: h(StatusChip, { status: message.status }) },
+          {
+            title: t("messages.facts"),
+            actions: [
+              message.phone_number && h(StopListed, { key: "stop", phone: message.phone_number }),
+              h(StatusChip, { key: "status", status: message.status }),
+            ],
+          },
           h(Known, { message, mailing }),
         ),
         h(Words, { message, mailing }),

@@ -55,6 +55,7 @@ ALTER TABLE mailing_counters ADD COLUMN suppressed BIGINT NOT NULL DEFAULT 0 CHE
 ALTER TABLE mailing_counters ADD COLUMN incomplete BIGINT NOT NULL DEFAULT 0 CHECK (incomplete >= 0);
 {checks}
 ALTER TABLE message ADD COLUMN rendered TEXT;
+ALTER TABLE message ADD COLUMN client_was TEXT;
 
 CREATE TABLE suppression (
     id {id},
@@ -64,10 +65,20 @@ CREATE TABLE suppression (
     source VARCHAR(64) NOT NULL,
     create_us BIGINT NOT NULL
 );
+
+CREATE TABLE past_stat (
+    id {id},
+    kind VARCHAR(32) NOT NULL,
+    key BIGINT NOT NULL,
+    count BIGINT NOT NULL,
+    UNIQUE (kind, key)
+);
 """
 
 _REMOVE = """
+DROP TABLE past_stat;
 DROP TABLE suppression;
+ALTER TABLE message DROP COLUMN client_was;
 ALTER TABLE message DROP COLUMN rendered;
 {checks}
 ALTER TABLE mailing_counters DROP COLUMN incomplete;
