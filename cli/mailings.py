@@ -13,16 +13,35 @@ from rich.text import Text
 from cli import show
 from cli.failures import UsageFailure
 from cli.flags import Given, flags
+from cli.mailing_changes import audience_mode, edit_pace, edit_times, messages_condition
+from cli.mailing_options import (
+    TIME,
+    AudienceKind,
+    Codes,
+    End,
+    Hours,
+    MailingId,
+    MessagesOf,
+    MessagesReason,
+    MessagesStatus,
+    Name,
+    NewText,
+    Rate,
+    Reconnect,
+    Start,
+    Tags,
+    Uncertain,
+)
 from cli.mailing_preview import show_preview
 from cli.mailing_stats import show_stats
 from cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
-from cli.plain import INT64_MAX
+from cli.plain import INT64_MAX, plain
 from cli.session import CALL_SECONDS, Session, run
 from cli.texts import Encoding, text_of
 from cli.trying import try_first, try_text
 from cli.values import enum_number, local_hours, moment, timestamp
 from cli.watch import RECONNECT_SECONDS, watch_mailing
-from mailing.v1.mailing_pb2 import AudienceFilter, Mailing, OnUncertain
+from mailing.v1.mailing_pb2 import AudienceFilter, AudienceMode, Mailing, MessageCondition, OnUncertain
 from mailing.v1.mailing_service_pb2 import (
     CancelMailingRequest,
     CreateMailingRequest,
@@ -39,24 +58,6 @@ from mailing.v1.mailing_service_pb2 import (
 
 app = typer.Typer(help="Register, follow and steer mailings.", no_args_is_help=True)
 
-_TIME = "now, +10m (s, m, h, d, w) or a time with its offset, like 2026-01-31T09:00:00+03:00"
-MailingId = Annotated[int, typer.Argument(metavar="ID", help="The mailing's id.", min=1, max=INT64_MAX)]
-NewText = Annotated[str, typer.Option("--text", help="What is sent, 1 to 4096 characters; - reads stdin.")]
-Name = Annotated[str | None, typer.Option("--name", help="What you call it; clients don't see it.")]
-Tags = Annotated[list[str] | None, typer.Option("--tag", help="Only clients with this tag; may be repeated.")]
-Codes = Annotated[list[str] | None, typer.Option("--phone-code", help="Only this operator code; may be repeated.")]
-Start = Annotated[str, typer.Option("--start", help=f"When sending starts: {_TIME}.")]
-End = Annotated[str, typer.Option("--end", help=f"When it ends: {_TIME}; + counts from the start.")]
-Hours = Annotated[str | None, typer.Option("--local-hours", help="Only in these hours of each client's time zone.")]
-Rate = Annotated[float | None, typer.Option("--rate", help="At most so many messages a second.")]
-Uncertain = Annotated[
-    str | None,
-    typer.Option("--on-uncertain", help="resend (default) or not_sent: when nobody can know whether it went out."),
-]
-Reconnect = Annotated[
-    float, typer.Option(min=0, help="How long to wait for an engine that goes away meanwhile, in seconds.")
-]
-
 
 def _mailing(
     text: str,
@@ -69,6 +70,7 @@ def _mailing(
     rate: float | None,
     on_uncertain: str | None,
     name: str | None,
+    audience: str | None,
 ) -> Mailing:
     begins = moment("--start", start, datetime.now(UTC))
     mailing = Mailing(
@@ -82,9 +84,16 @@ def _mailing(
     mailing.on_uncertain = OnUncertain.ValueType(
         enum_number("--on-uncertain", on_uncertain, "ON_UNCERTAIN_", OnUncertain.keys())
     )
+    mailing.audience = audience_mode(audience)
     if hours is not None:
         mailing.local_hours.CopyFrom(local_hours(hours))
     return mailing
+
+
+def _restrict(mailing: Mailing, of: int | None, statuses: list[str] | None, reasons: list[str] | None) -> None:
+    condition = messages_condition(of, statuses, reasons)
+    if condition is not None:
+        mailing.filter.messages.CopyFrom(condition)
 
 
 @app.command("create")
@@ -99,6 +108,10 @@ def create(
     rate: Rate = None,
     on_uncertain: Uncertain = None,
     name: Name = None,
+    audience: AudienceKind = None,
+    messages_of: MessagesOf = None,
+    messages_status: MessagesStatus = None,
+    messages_reason: MessagesReason = None,
     encoding: Encoding = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it until it is finished.")] = False,
     test: Annotated[
@@ -110,7 +123,8 @@ def create(
     ] = None,
 ) -> None:
     """Register a mailing."""
-    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain, name)
+    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain, name, audience)
+    _restrict(mailing, messages_of, messages_status, messages_reason)
 
     async def act(session: Session) -> None:
         if test:
@@ -139,10 +153,15 @@ def preview(
     rate: Rate = None,
     on_uncertain: Uncertain = None,
     name: Name = None,
+    audience: AudienceKind = None,
+    messages_of: MessagesOf = None,
+    messages_status: MessagesStatus = None,
+    messages_reason: MessagesReason = None,
     encoding: Encoding = None,
 ) -> None:
     """Say how many clients, segments and how long, for options as `create` takes them; stores nothing."""
-    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain, name)
+    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain, name, audience)
+    _restrict(mailing, messages_of, messages_status, messages_reason)
 
     run(context, lambda session: _preview(session, mailing, None))
 
@@ -199,8 +218,8 @@ def edit(
     all_tags: Annotated[bool, typer.Option("--all-tags", help="Do not restrict the tags any more.")] = False,
     phone_code: Codes = None,
     all_phone_codes: Annotated[bool, typer.Option("--all-phone-codes", help="Nor the operator codes.")] = False,
-    start: Annotated[str | None, typer.Option("--start", help=f"{_TIME}.")] = None,
-    end: Annotated[str | None, typer.Option("--end", help=f"{_TIME}; + counts from --start, else from now.")] = None,
+    start: Annotated[str | None, typer.Option("--start", help=f"{TIME}.")] = None,
+    end: Annotated[str | None, typer.Option("--end", help=f"{TIME}; + counts from --start, else from now.")] = None,
     local_hours_: Annotated[
         str | None, typer.Option("--local-hours", help="Like 09:00-21:00; any: at any hour.")
     ] = None,
@@ -209,6 +228,10 @@ def edit(
         bool, typer.Option("--preview", help="Only say what it would make of what is not sent yet; changes nothing.")
     ] = False,
     name: Annotated[str | None, typer.Option("--name", help="What you call it; empty: nothing any more.")] = None,
+    audience: AudienceKind = None,
+    messages_of: MessagesOf = None,
+    messages_status: MessagesStatus = None,
+    messages_reason: MessagesReason = None,
     encoding: Encoding = None,
 ) -> None:
     """Change an open mailing; what is not given stays, unsent messages follow."""
@@ -220,14 +243,20 @@ def edit(
     if name is not None:
         changed.name = name
         paths.append("name")
+    _restrict(changed, messages_of, messages_status, messages_reason)
+    if messages_of is not None:
+        paths.append("filter.messages")
+    if audience is not None:
+        changed.audience = audience_mode(audience)
+        paths.append("audience")
     if tag or all_tags:
         changed.filter.tags.extend([] if all_tags else tag or [])
         paths.append("filter.tags")
     if phone_code or all_phone_codes:
         changed.filter.phone_codes.extend([] if all_phone_codes else phone_code or [])
         paths.append("filter.phone_codes")
-    paths += _edit_times(changed, start, end)
-    paths += _edit_pace(changed, local_hours_, rate)
+    paths += edit_times(changed, start, end)
+    paths += edit_pace(changed, local_hours_, rate)
     if not paths:
         raise UsageFailure("nothing to change: see mailing mailing edit --help")
 
@@ -248,32 +277,6 @@ async def _preview(session: Session, mailing: Mailing, mailing_id: int | None) -
     show_preview(
         session, await session.mailings.PreviewMailing(request, timeout=CALL_SECONDS, metadata=session.metadata)
     )
-
-
-def _edit_times(changed: Mailing, start: str | None, end: str | None) -> list[str]:
-    base = datetime.now(UTC)
-    paths = []
-    if start is not None:
-        base = moment("--start", start, base)
-        changed.start_time.FromDatetime(base)
-        paths.append("start_time")
-    if end is not None:
-        changed.end_time.FromDatetime(moment("--end", end, base))
-        paths.append("end_time")
-    return paths
-
-
-def _edit_pace(changed: Mailing, hours: str | None, rate: float | None) -> list[str]:
-    paths = []
-    if hours is not None:
-        if hours != "any":
-            changed.local_hours.CopyFrom(local_hours(hours))
-        paths.append("local_hours")
-    if rate is not None:
-        if rate:
-            changed.rate_limit = rate
-        paths.append("rate_limit")
-    return paths
 
 
 @app.command("pause")
@@ -368,6 +371,8 @@ def _show(session: Session, m: Mailing) -> None:
         ("segments", str(m.segments)),
         ("tags", _entries(m.filter.tags)),
         ("phone codes", _entries(m.filter.phone_codes)),
+        *([("messages", _condition(m.filter.messages))] if m.filter.HasField("messages") else []),
+        ("who matches later", "gets it too" if m.audience != AudienceMode.AUDIENCE_MODE_FIXED else "does not get it"),
         ("start", show.when(m, "start_time")),
         ("end", show.when(m, "end_time")),
         ("local hours", f"{getattr(hours, 'from')} to {hours.to}" if m.HasField("local_hours") else "any"),
@@ -379,6 +384,13 @@ def _show(session: Session, m: Mailing) -> None:
         ("changed", show.when(m, "update_time")),
     ]  # fmt: skip
     show.one(session, m, rows)
+
+
+def _condition(condition: MessageCondition) -> str:
+    """As in `of mailing 7: not_sent (expired, rejected)`."""
+    said = plain(condition)
+    reasons = f" ({', '.join(said['reasons'])})" if said["reasons"] else ""
+    return f"of mailing {condition.mailing_id}: {', '.join(said['statuses']) or 'any'}{reasons}"
 
 
 def _entries(entries: object) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 
 from engine.api.by_name import timestamp
 from engine.api.control import ActorStatus, DeliveryControl, DeliveryStatus, ProviderCalls
-from engine.api.convert import AUDIENCE_STATES, STATES, counts_message
+from engine.api.convert import AUDIENCE_MODES, AUDIENCE_STATES, STATES, counts_message
 from engine.api.convert_stats import (
     STEP_US,
     began_us,
@@ -121,6 +121,7 @@ def _brief(row: MailingRow, found: OverviewRow, forecast: Forecast | None, now_u
         name=row.name,
         text=row.text[:TEXT_MAX],
         state=STATES[state],
+        audience=AUDIENCE_MODES[row.audience_fixed],
         audience_state=AUDIENCE_STATES[row.audience_state],
         start_time=timestamp(row.start_us),
         end_time=timestamp(row.end_us),

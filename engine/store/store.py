@@ -22,6 +22,7 @@ from engine.store.fenced import FencedVerbs
 from engine.store.forgetting import ForgettingVerbs
 from engine.store.mailing_stats import MailingStatsVerbs
 from engine.store.mailings import MailingVerbs
+from engine.store.matching import MatchingVerbs
 from engine.store.messages import MessageVerbs
 from engine.store.migrate import migrate
 from engine.store.opening import open_database
@@ -38,6 +39,7 @@ class Store(
     EngineVerbs,
     MailingVerbs,
     AudienceVerbs,
+    MatchingVerbs,
     ClaimVerbs,
     TransitionVerbs,
     TrialVerbs,

@@ -18,9 +18,11 @@ from gateway.http.body import read_query
 from gateway.http.keys import ENGINE, STOPPING
 from gateway.http.problems import Problem
 from gateway.http.streaming import accept_header
+from gateway.routes.common import id_in_path
 from gateway.routes.operations import binding_named, described, route_of
 from gateway.shapes import query_of
 from gateway.shapes.fields import QueryFlag
+from gateway.tables import message_rows
 from gateway.tables.row_text import COLUMNS, cells_of, csv_row, ndjson_row
 from mailing.v1.client_service_pb2 import ImportClientsRow
 
@@ -29,6 +31,12 @@ NDJSON: Final = "application/x-ndjson"
 _TEXT: Final[Json] = {"type": "string"}
 _RAW: Final = "CSV without the apostrophes that keep table programs from running cells as formulas."
 _ROW: Final = tuple(field_of(ImportClientsRow.DESCRIPTOR, name).rules.example for name in COLUMNS)
+
+
+_MESSAGE: Final = (
+    "1", "1", "1", "79161234567", "not_sent", "rejected", "1", "2026-01-31T06:00:00.000000Z", "",
+    "2026-01-31T06:00:01.000000Z", "", "1", "400", "HTTP 400: no such number",
+)  # fmt: skip
 
 
 class Export(NamedTuple):
@@ -49,10 +57,15 @@ class Export(NamedTuple):
 
 CLIENTS: Final = Export("exportClients", "clients", COLUMNS, cells_of, ndjson_row, _ROW)
 
+MESSAGES: Final = Export(
+    "exportMessages", "messages", message_rows.COLUMNS, message_rows.cells_of, message_rows.ndjson_row, _MESSAGE
+)
+_OF_MESSAGES: Final = ("exportMessages", "exportMailingMessages")
+
 
 def routes() -> list[web.RouteDef]:
     """The route, with a handler of its own."""
-    return [export_route(CLIENTS)]
+    return [export_route(CLIENTS), *(export_route(MESSAGES._replace(id=id)) for id in _OF_MESSAGES)]
 
 
 def export_route(export: Export) -> web.RouteDef:
@@ -70,7 +83,7 @@ def export_route(export: Export) -> web.RouteDef:
         contents={CSV: Body(_TEXT, table), NDJSON: Body(_TEXT, export.ndjson(export.example))},
     )
     async def export_all(request: web.Request) -> web.StreamResponse:
-        said = read_query(request, query)
+        said = {**read_query(request, query), **{name: id_in_path(request, name) for name in binding.path_fields}}
         asked: Any = message_of(binding.method.input_type._concrete_class, said)
         media_type = best_type(accept_header(request), (CSV, NDJSON))
         if media_type is None:

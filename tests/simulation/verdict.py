@@ -12,6 +12,7 @@ from engine.domain.audience import Candidate
 from engine.domain.message import Reason, Status
 from engine.domain.validate import ClientInput
 from engine.domain.window import next_open_us
+from tests.simulation.decided import decision
 from tests.simulation.history import NEVER_US
 from tests.simulation.life import SECOND_US, Client, Mailing
 from tests.simulation.texts import mailing_in, sayings
@@ -122,7 +123,11 @@ class Verdict:
         if not any(one.phone_number == call.phone_number for one in was):
             yield f"1: message {call.message_id} was called with a number that is the client's no more"
         filters = mailing.filters.at(call.began_us)
-        if not any(any(filter.among([Candidate.of(0, one)])) for filter in filters for one in was):
+        decided = decision(mailing, self.life.built_us.get(mailing.id, ()), call.began_us)
+        if decided is not None:
+            if not decided.may_have(self._owner(call)):
+                yield f"7: message {call.message_id} was called for a client who came to match too late"
+        elif not any(any(filter.among([Candidate.of(0, one)])) for filter in filters for one in was):
             yield f"1: message {call.message_id} was called for a client that does not match any more"
 
     def _rates(self) -> Iterator[str]:
@@ -185,19 +190,37 @@ class Verdict:
                 if client.is_deleted or client.was.settled_us >= mailing.first_end_us:
                     continue
                 row = by_pair.get((mailing.id, client.id))
-                matches = any(mailing.asked.filter.among([Candidate.of(client.id, client.given)]))
-                if row is None and (self._is_told(mailing, client) or self._is_listed(mailing, client)):
+                matches = self._matches(mailing, client)
+                numbers = self._numbers(mailing, client)
+                if row is None and any(self._is_told(mailing, one) or self._is_listed(mailing, one) for one in numbers):
                     continue
                 yield from self._fate(mailing, client.id, matches, row)
 
-    def _is_listed(self, mailing: Mailing, client: Client) -> bool:
-        """Whether its number may be on the stop list, or was until the mailing's end."""
-        number, stop_list = client.given.phone_number, self.life.stop_list
-        return bool(stop_list.may_have(number) or stop_list.settled_us(number) >= mailing.first_end_us)
+    def _matches(self, mailing: Mailing, client: Client) -> bool | None:
+        """Whether a client should have a message in the end; ``None``: it may, and may not."""
+        decided = decision(mailing, self.life.built_us.get(mailing.id, ()), mailing.asked.end_us)
+        if decided is None:
+            return any(mailing.asked.filter.among([Candidate.of(client.id, client.given)]))
+        return True if decided.must_have(client) else None if decided.may_have(client) else False
 
-    def _is_told(self, mailing: Mailing, client: Client) -> bool:
-        """Whether a message that is gone may have told its number."""
-        pair = mailing.id, client.given.phone_number
+    def _was_fixed(self, mailing: Mailing) -> bool:
+        return any(plan.audience_fixed for plan in mailing.plans.between(0, NEVER_US))
+
+    def _numbers(self, mailing: Mailing, client: Client) -> list[int]:
+        """Those that may be why the client has no message: who has left an audience that is decided does not return."""
+        if not self._was_fixed(mailing):
+            return [client.given.phone_number]
+        return [one.phone_number for one in client.was.between(0, NEVER_US)]
+
+    def _is_listed(self, mailing: Mailing, phone_number: int) -> bool:
+        """Whether this number may be on the stop list, or was until the mailing's end, or ever if that was fixed."""
+        stop_list = self.life.stop_list
+        until_us = 1 if self._was_fixed(mailing) else mailing.first_end_us
+        return bool(stop_list.may_have(phone_number) or stop_list.settled_us(phone_number) >= until_us)
+
+    def _is_told(self, mailing: Mailing, phone_number: int) -> bool:
+        """Whether a message that is gone may have told this number."""
+        pair = mailing.id, phone_number
         return pair in self.reached or pair in self._doubtful
 
     def _doubts(self) -> Iterator[tuple[int, int]]:
@@ -208,14 +231,14 @@ class Verdict:
                 for was in self.clients[client_id].was.between(0, NEVER_US):
                     yield mailing_id, was.phone_number
 
-    def _fate(self, mailing: Mailing, client_id: int, matches: bool, row: Row | None) -> Iterator[str]:
+    def _fate(self, mailing: Mailing, client_id: int, matches: bool | None, row: Row | None) -> Iterator[str]:
         if row is None:
             if matches and not self._is_short(mailing):
                 yield f"7: client {client_id} matches mailing {mailing.id} and has no message"
             return
         # A filter that was edited just before the end, with a slow store: nothing follows it any more.
         followed = mailing.filters.changed_us < mailing.first_end_us - 60 * SECOND_US
-        if followed and not matches and row["status"] == Status.NOT_SENT and row["reason"] == Reason.EXPIRED:
+        if followed and matches is False and row["status"] == Status.NOT_SENT and row["reason"] == Reason.EXPIRED:
             yield f"7: client {client_id} does not match mailing {mailing.id}, but its message was kept"
         if row["reason"] == Reason.EXPIRED and not self._is_short(mailing) and matches:
             yield f"7: message {row['id']} expired, though there was time to send it"
