@@ -75,14 +75,17 @@ function plan(values, preview) {
   const { completion_time: done, next_open_time: first } = preview.forecast;
   const rows = [
     ["to", h("strong", null, clientsWords(audience)), h(Audience, { filter: values.filter })],
+    ["later", t(`mailings.later.${values.audience}`)],
     ["segments", number(all), most > 1 && t("mailings.confirm.segments_max", { smart_count: most })],
     ["start", first ? moment(first) : start === null ? t("mailings.confirm.at_once") : moment(start)],
     ["hours", hours ? t("mailings.hours", hours) : t("mailings.confirm.any_hour")],
     done && ["done", moment(done)],
     ["end", moment(end)],
   ];
-  return rows.filter(Boolean).map(([key, value, hint]) => ({ key, label: t(`mailings.confirm.${key}`), value, hint }));
+  return rows.filter(Boolean).map(([key, value, hint]) => ({ key, label: labelOf(key), value, hint }));
 }
+
+const labelOf = (key) => t(key === "later" ? "mailings.later" : `mailings.confirm.${key}`);
 
 /** Who matches and is not sent to, and why. */
 function leftOut({ suppressed = 0, incomplete = 0, forecast: { missed } }) {

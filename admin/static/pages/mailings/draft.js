@@ -6,13 +6,24 @@ import { lengthOf, TEXT_MAX } from "./sms.js";
 import { after, DAY } from "./times.js";
 
 const RATE_MAX = 100_000;
-export const FIELDS = ["name", "text", "filter", "start_time", "end_time", "local_hours", "rate_limit", "on_uncertain"];
+export const FIELDS = [
+  "name",
+  "text",
+  "filter",
+  "audience",
+  "start_time",
+  "end_time",
+  "local_hours",
+  "rate_limit",
+  "on_uncertain",
+];
 
 /** The values of a new mailing; a start of null is "at once". */
 export const blank = () => ({
   name: "",
   text: "",
   filter: { tags: [], phone_codes: [] },
+  audience: "live",
   start_time: null,
   end_time: after(null, DAY),
   local_hours: DAYTIME,
@@ -21,10 +32,21 @@ export const blank = () => ({
 });
 
 /** A registered mailing as the form holds it. */
-export const valuesOf = ({ name, text, filter, start_time, end_time, local_hours, rate_limit, on_uncertain }) => ({
+export const valuesOf = ({
   name,
   text,
   filter,
+  audience,
+  start_time,
+  end_time,
+  local_hours,
+  rate_limit,
+  on_uncertain,
+}) => ({
+  name,
+  text,
+  filter,
+  audience,
   start_time,
   end_time,
   local_hours,
@@ -43,6 +65,7 @@ export const bodyOf = ({
   name,
   text,
   filter,
+  audience,
   start_time: start,
   end_time: end,
   local_hours,
@@ -52,6 +75,7 @@ export const bodyOf = ({
   name: name.trim(),
   text,
   filter,
+  audience,
   start_time: start ?? new Date().toISOString(),
   end_time: end,
   local_hours,

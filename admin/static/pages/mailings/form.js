@@ -19,7 +19,16 @@ import { usePoll } from "../../kit/poll.js";
 import { useFacets } from "../clients/facets.js";
 import { Confirm } from "./confirm.js";
 import { blank, bodyOf, copyOf, FIELDS, problemsOf, refusal, valuesOf } from "./draft.js";
-import { EndField, HoursField, NameField, RateField, StartField, TextField, UncertainField } from "./fields.js";
+import {
+  EndField,
+  HoursField,
+  LaterField,
+  NameField,
+  RateField,
+  StartField,
+  TextField,
+  UncertainField,
+} from "./fields.js";
 import { MailingTrouble, tagName } from "./parts.js";
 import { isPersonal } from "./placeholders.js";
 import { askPreview, Preview, usePreview } from "./preview.js";
@@ -186,7 +195,7 @@ function Parts({ mailing, isNew = false, onClose }) {
         h(TextField, { ...at("text"), counted: result.counted }),
         h(NameField, at("name")),
       ),
-      h(Card, { title: t("mailings.form.whom") }, h(FilterField, at("filter"))),
+      h(Card, { title: t("mailings.form.whom") }, h(FilterField, at("filter")), h(LaterField, at("audience"))),
       h(
         Card,
         { title: t("mailings.form.when") },

@@ -106,7 +106,7 @@ function Numbers({ values, preview, isEdit }) {
     }),
     h(Night, { values, preview }),
     warnings.map((each) => h(Notice, { key: JSON.stringify(each), tone: "warn" }, said(each))),
-    audience === 0 && h(Notice, { tone: "warn" }, t("mailings.preview.nobody")),
+    audience === 0 && h(Notice, { tone: "warn" }, t(`mailings.preview.nobody.${values.audience}`)),
     missed > 0 &&
       h(
         Notice,
