@@ -18,11 +18,11 @@ export const FIELDS = [
   "on_uncertain",
 ];
 
-/** The values of a new mailing; a start of null is "at once". */
-export const blank = () => ({
+/** The values of a new mailing; a start of null is "at once". `filter`: conditions that are set already. */
+export const blank = (filter) => ({
   name: "",
   text: "",
-  filter: { tags: [], phone_codes: [] },
+  filter: { tags: [], phone_codes: [], messages: null, ...filter },
   audience: "live",
   start_time: null,
   end_time: after(null, DAY),

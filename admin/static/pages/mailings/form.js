@@ -34,6 +34,7 @@ import { isPersonal } from "./placeholders.js";
 import { askPreview, Preview, usePreview } from "./preview.js";
 import { isOpen } from "./standing.js";
 import { submitWords } from "./submit.js";
+import { ThoseField } from "./those.js";
 import { TryButton } from "./try.js";
 
 const { SimpleForm, useInput } = RA;
@@ -42,10 +43,10 @@ const asIs = (value) => value;
 const NOT_YET = { root: { server: "" } };
 const CODE = /^[0-9]{1,16}$/;
 
-/** A new mailing; with `state.copy` of the location, like that one. */
+/** A new mailing; with `state.copy` of the location, like that one; with `state.filter`, for those. */
 export function MailingCreate() {
-  const copy = useLocation().state?.copy;
-  const values = useMemo(() => (copy ? copyOf(copy) : blank()), [copy]);
+  const { copy, filter } = useLocation().state ?? {};
+  const values = useMemo(() => (copy ? copyOf(copy) : blank(filter)), [copy, filter]);
   const notify = useNotify();
   const navigate = useNavigate();
   const lastTry = useRef({});
@@ -195,7 +196,7 @@ function Parts({ mailing, isNew = false, onClose }) {
         h(TextField, { ...at("text"), counted: result.counted }),
         h(NameField, at("name")),
       ),
-      h(Card, { title: t("mailings.form.whom") }, h(FilterField, at("filter")), h(LaterField, at("audience"))),
+      h(Card, { title: t("mailings.form.whom") }, h(ThoseField, at("filter")), h(FilterField, at("filter")), h(LaterField, at("audience"))),
       h(
         Card,
         { title: t("mailings.form.when") },

@@ -6,8 +6,9 @@ import { StatusChip, Time } from "../../kit/parts.js";
 import { readable, titleOf } from "../../kit/words.js";
 import { ClientInput } from "./client_input.js";
 import { MailingInput } from "./mailing_input.js";
+import { These } from "./these.js";
 
-const { Datagrid, List, ReferenceField, SelectInput, WithRecord } = RA;
+const { Datagrid, List, ReferenceField, SelectInput, useListContext, WithRecord } = RA;
 const STATUSES = ["pending", "sent", "not_sent"];
 const REASONS = ["expired", "rejected", "cancelled", "uncertain", "suppressed", "incomplete"];
 const REFRESH_MS = 10_000;
@@ -79,12 +80,17 @@ const When = ({ message }) => {
   );
 };
 
+function Actions() {
+  const { filterValues, total } = useListContext();
+  return total > 0 ? h(These, { found: filterValues }) : null;
+}
+
 export const MessageList = () =>
   h(
     List,
     {
       filters: filters(),
-      actions: false,
+      actions: h(Actions),
       exporter: false,
       storeKey: false, // what the address does not say is not filtered: no filter of the last visit
       empty: false,
