@@ -11,11 +11,12 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
+import orjson
 from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode, aio
 
-from common.contract.codec import message_of
-from common.contract.values import Json
+from common.contract.codec import message_of, paths_in
+from common.contract.values import Json, struct_json
 from common.error_codes import ErrorCode
 from common.turns import Turns
 from gateway.http.engine_client import EngineClient
@@ -94,7 +95,9 @@ async def _shown(engine: EngineClient, ask: Ask, items: Sequence[Item]) -> Json:
         return _row(line, "bad", errors=[(each.field, each.message) for each in errors])
     row = items[0]
     assert isinstance(row, ImportRow)
-    given = {name: value for name, value in zip(COLUMNS, row.cells, strict=True) if value is not None}
+    given: Json = {name: value for name, value in zip(COLUMNS, row.cells, strict=True) if value is not None}
+    if row.attributes is not None:
+        given["attributes"] = orjson.loads(row.attributes)
     try:
         old = await _stored(engine, ask, row.cell("phone_number") or "")
         after: client_pb2.Client = await ask(*_check(engine, given, old))
@@ -102,7 +105,8 @@ async def _shown(engine: EngineClient, ask: Ask, items: Sequence[Item]) -> Json:
         if error.code() is not StatusCode.INVALID_ARGUMENT:
             raise
         return _row(line, "bad", given, errors=[(at.rpartition("/")[2], text) for at, text in of_rpc(error).errors])
-    return _row(line, _outcome(old, after), {name: getattr(after, name) for name in COLUMNS})
+    shown = {name: getattr(after, name) for name in COLUMNS}
+    return _row(line, _outcome(old, after), {**shown, "attributes": struct_json(after.attributes)})
 
 
 async def _stored(engine: EngineClient, ask: Ask, phone_number: str) -> client_pb2.Client | None:
@@ -118,18 +122,22 @@ async def _stored(engine: EngineClient, ask: Ask, phone_number: str) -> client_p
 
 def _check(engine: EngineClient, given: Json, old: client_pb2.Client | None) -> tuple[Callable[..., Any], Any]:
     """The call that tells what the row makes, as ImportClientsRow says it."""
-    client = message_of(client_pb2.Client, given)
     if old is None:
+        attributes = {name: value for name, value in given.get("attributes", {}).items() if value is not None}
+        client = message_of(client_pb2.Client, {**given, "attributes": attributes})
         return engine.clients.CreateClient, pb.CreateClientRequest(client=client, validate_only=True)
+    client = message_of(client_pb2.Client, given)
     client.id = old.id
-    asked = pb.UpdateClientRequest(client=client, update_mask=FieldMask(paths=list(given)), validate_only=True)
+    mask = FieldMask(paths=paths_in(client_pb2.Client.DESCRIPTOR, given))
+    asked = pb.UpdateClientRequest(client=client, update_mask=mask, validate_only=True)
     return engine.clients.UpdateClient, asked
 
 
 def _outcome(old: client_pb2.Client | None, after: client_pb2.Client) -> str:
     if old is None:
         return "created"
-    return "unchanged" if all(getattr(old, name) == getattr(after, name) for name in COLUMNS) else "updated"
+    names = (*COLUMNS, "attributes")
+    return "unchanged" if all(getattr(old, name) == getattr(after, name) for name in names) else "updated"
 
 
 def _row(line: int, outcome: str, client: Json | None = None, errors: Sequence[BadField] = ()) -> Json:

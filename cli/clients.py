@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,8 +16,12 @@ from cli.importing import import_clients
 from cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
 from cli.plain import INT64_MAX
 from cli.session import CALL_SECONDS, Session, run
+from common.attribute_cells import cell_text, is_attribute_name
+from common.contract.codec import paths_in
+from common.contract.values import struct_json
 from gateway.tables.csv_rows import COLUMNS, Format, RowReader
 from gateway.tables.encodings import encoding_of
+from gateway.tables.rows import Attributes
 from mailing.v1.client_pb2 import Client
 from mailing.v1.client_service_pb2 import (
     CreateClientRequest,
@@ -48,9 +52,17 @@ def import_(
             help="Like koi8-r or windows-1252; told from the bytes when they are UTF-8, UTF-16 or Windows-1251."
         ),
     ] = None,
+    attributes: Annotated[
+        str | None,
+        typer.Option(help="Columns that are attributes: names with commas, or all. attributes.NAME is one anyway."),
+    ] = None,
+    numbers: Annotated[str, typer.Option(help="auto, or text: also a plain number is a text.")] = "auto",
 ) -> None:
     """Add or change clients from a file, by phone number. Bad rows are skipped and reported (exit code 1)."""
-    reader = RowReader(_format(format), _encoding(encoding))
+    if numbers not in ("auto", "text"):
+        raise UsageFailure(f"--numbers: {numbers!r} is not one of auto, text")
+    names = None if attributes == "all" else frozenset(_names(attributes) or ())
+    reader = RowReader(_format(format), _encoding(encoding), Attributes(names, numbers == "text"))
     run(context, lambda session: import_clients(session, file, errors_file, reader))
 
 
@@ -64,10 +76,15 @@ def export(
     raw: Annotated[
         bool, typer.Option("--raw", help="CSV for programs: no apostrophe before what a table program would run.")
     ] = False,
+    columns: Annotated[
+        str | None,
+        typer.Option("--attributes", help="Those that a CSV has, with commas; left out: all that there are."),
+    ] = None,
 ) -> None:
     """Write clients as CSV or NDJSON, as `clients import` takes them."""
     request = ExportClientsRequest(page_size=1000, **given)
-    run(context, lambda session: export_clients(session, file, request, _format(format), is_raw=raw))
+    names = _names(columns)
+    run(context, lambda session: export_clients(session, file, request, _format(format), is_raw=raw, columns=names))
 
 
 @app.command("list")
@@ -136,7 +153,7 @@ def edit(context: typer.Context, client_id: ClientId, given: Given) -> None:
 
     async def act(session: Session) -> None:
         request = UpdateClientRequest(client=Client(id=client_id, **given))
-        request.update_mask.paths.extend(given)
+        request.update_mask.paths.extend(paths_in(Client.DESCRIPTOR, {**given, **_attributes_given(given)}))
         _show(session, await session.clients.UpdateClient(request, timeout=CALL_SECONDS, metadata=session.metadata))
 
     run(context, act)
@@ -155,14 +172,30 @@ def delete(context: typer.Context, client_id: ClientId, yes: Yes = False) -> Non
     run(context, act)
 
 
+def _attributes_given(given: Given) -> dict[str, Any]:
+    return {name: struct_json(given[name]) for name in ("attributes",) if name in given}
+
+
 def _show(session: Session, client: Client) -> None:
+    attributes = struct_json(client.attributes)
     rows = [
         ("client", str(client.id)),
         *((name.replace("_", " "), show.cut(getattr(client, name), 64) or show.NONE) for name in COLUMNS),
+        *((name, show.cut(cell_text(value), 64) or show.NONE) for name, value in attributes.items()),
         ("added", show.when(client, "create_time")),
         ("changed", show.when(client, "update_time")),
     ]
     show.one(session, client, rows)
+
+
+def _names(text: str | None) -> list[str] | None:
+    """Names of attributes with commas between them; None stays."""
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if bad := [name for name in names if not is_attribute_name(name)]:
+        raise UsageFailure(f"--attributes: {bad[0]!r} is no name of an attribute, such as city or last_visit")
+    return list(dict.fromkeys(names))
 
 
 def _encoding(name: str | None) -> str | None:

@@ -7,6 +7,7 @@ from typing import Final
 from rich.text import Text
 
 from cli import show
+from cli.audience import show_warnings
 from cli.plain import plain
 from cli.session import Session
 from mailing.v1.mailing_service_pb2 import PreviewMailingResponse, TextEncoding
@@ -27,6 +28,7 @@ def show_preview(session: Session, answer: PreviewMailingResponse) -> None:
         *forecast_rows(answer.forecast, "would be"),
     ]
     session.out.print(show.sheet(rows))
+    show_warnings(session, answer.warnings)
 
 
 def forecast_rows(forecast: Forecast, will_be: str) -> list[tuple[str, str | Text]]:

@@ -11,6 +11,7 @@ import typer
 from rich.text import Text
 
 from cli import show
+from cli.audience import Codes, NotTags, Tags, Where, audience_of, audience_rows, conditions_of, show_warnings
 from cli.failures import UsageFailure
 from cli.mailing_preview import show_preview
 from cli.mailing_stats import show_stats
@@ -40,8 +41,6 @@ app = typer.Typer(help="Register, follow and steer mailings.", no_args_is_help=T
 _TIME = "now, +10m (s, m, h, d, w) or a time with its offset, like 2026-01-31T09:00:00+03:00"
 MailingId = Annotated[int, typer.Argument(metavar="ID", help="The mailing's id.", min=1, max=INT64_MAX)]
 NewText = Annotated[str, typer.Option("--text", help="What is sent, 1 to 4096 characters; - reads stdin.")]
-Tags = Annotated[list[str] | None, typer.Option("--tag", help="Only clients with this tag; may be repeated.")]
-Codes = Annotated[list[str] | None, typer.Option("--phone-code", help="Only this operator code; may be repeated.")]
 Start = Annotated[str, typer.Option("--start", help=f"When sending starts: {_TIME}.")]
 End = Annotated[str, typer.Option("--end", help=f"When it ends: {_TIME}; + counts from the start.")]
 Hours = Annotated[str | None, typer.Option("--local-hours", help="Only in these hours of each client's time zone.")]
@@ -58,8 +57,7 @@ Reconnect = Annotated[
 def _mailing(
     text: str,
     encoding: str | None,
-    tag: list[str] | None,
-    phone_code: list[str] | None,
+    audience: AudienceFilter,
     start: str,
     end: str,
     hours: str | None,
@@ -69,7 +67,7 @@ def _mailing(
     begins = moment("--start", start, datetime.now(UTC))
     mailing = Mailing(
         text=text_of("--text", text, encoding),
-        filter=AudienceFilter(tags=tag or (), phone_codes=phone_code or ()),
+        filter=audience,
         start_time=timestamp(begins),
         end_time=timestamp(moment("--end", end, begins)),
         rate_limit=rate,
@@ -88,6 +86,8 @@ def create(
     text: NewText,
     tag: Tags = None,
     phone_code: Codes = None,
+    not_tag: NotTags = None,
+    where: Where = None,
     start: Start = "now",
     end: End = "+24h",
     local_hours: Hours = None,
@@ -97,7 +97,8 @@ def create(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it until it is finished.")] = False,
 ) -> None:
     """Register a mailing."""
-    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain)
+    audience = audience_of(tag, phone_code, not_tag, where)
+    mailing = _mailing(text, encoding, audience, start, end, local_hours, rate, on_uncertain)
 
     async def act(session: Session) -> None:
         request = CreateMailingRequest(mailing=mailing, request_id=str(uuid.uuid4()))
@@ -107,6 +108,7 @@ def create(
             return
         if not session.json:
             session.out.print(f"Mailing {made.id} is registered.")
+        show_warnings(session, made.warnings)
         await watch_mailing(session, made.id, RECONNECT_SECONDS, until_end=False)
 
     run(context, act)
@@ -118,6 +120,8 @@ def preview(
     text: NewText,
     tag: Tags = None,
     phone_code: Codes = None,
+    not_tag: NotTags = None,
+    where: Where = None,
     start: Start = "now",
     end: End = "+24h",
     local_hours: Hours = None,
@@ -126,7 +130,8 @@ def preview(
     encoding: Encoding = None,
 ) -> None:
     """Say how many clients, segments and how long, for options as `create` takes them; stores nothing."""
-    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain)
+    audience = audience_of(tag, phone_code, not_tag, where)
+    mailing = _mailing(text, encoding, audience, start, end, local_hours, rate, on_uncertain)
 
     run(context, lambda session: _preview(session, mailing, None))
 
@@ -187,6 +192,9 @@ def edit(
     all_tags: Annotated[bool, typer.Option("--all-tags", help="Do not restrict the tags any more.")] = False,
     phone_code: Codes = None,
     all_phone_codes: Annotated[bool, typer.Option("--all-phone-codes", help="Nor the operator codes.")] = False,
+    not_tag: NotTags = None,
+    where: Where = None,
+    anywhere: Annotated[bool, typer.Option("--anywhere", help="No --where or --not-tag any more.")] = False,
     start: Annotated[str | None, typer.Option("--start", help=f"{_TIME}.")] = None,
     end: Annotated[str | None, typer.Option("--end", help=f"{_TIME}; + counts from --start, else from now.")] = None,
     local_hours_: Annotated[
@@ -210,6 +218,12 @@ def edit(
     if phone_code or all_phone_codes:
         changed.filter.phone_codes.extend([] if all_phone_codes else phone_code or [])
         paths.append("filter.phone_codes")
+    if not_tag or anywhere:
+        changed.filter.exclude_tags.extend(not_tag or [])
+        paths.append("filter.exclude_tags")
+    if where or anywhere:
+        changed.filter.attributes.extend(conditions_of(where or []))
+        paths.append("filter.attributes")
     paths += _edit_times(changed, start, end)
     paths += _edit_pace(changed, local_hours_, rate)
     if not paths:
@@ -349,8 +363,7 @@ def _show(session: Session, m: Mailing) -> None:
         ("state", Text.assemble(state, audience)),
         ("text", show.cut(m.text, 300)),
         ("segments", str(m.segments)),
-        ("tags", _entries(m.filter.tags)),
-        ("phone codes", _entries(m.filter.phone_codes)),
+        *audience_rows(m.filter),
         ("start", show.when(m, "start_time")),
         ("end", show.when(m, "end_time")),
         ("local hours", f"{getattr(hours, 'from')} to {hours.to}" if m.HasField("local_hours") else "any"),
@@ -362,8 +375,4 @@ def _show(session: Session, m: Mailing) -> None:
         ("changed", show.when(m, "update_time")),
     ]  # fmt: skip
     show.one(session, m, rows)
-
-
-def _entries(entries: object) -> str:
-    words = [show.cut(str(entry), 64) or "(none)" for entry in list(entries)]  # type: ignore[call-overload]
-    return ", ".join(words) or "all"
+    show_warnings(session, m.warnings)

@@ -246,6 +246,10 @@ class ErrorCode(StrEnum):
     HEADER_NOT_CSV = "line {line}: the header row is not CSV: {text}"
     HEADER_WITHOUT_COLUMNS = "line {line} must name the columns ({columns}), but it is: {text}"
     COLUMN_UNKNOWN = "line {line}: unknown column {name}; the columns are {columns}"
+    COLUMN_NO_ATTRIBUTE = (
+        "line {line}: {name} is no name of an attribute: a small Latin letter, then up to 31 small Latin letters, "
+        'digits or "_"; not id, phone_number, phone_code, tag or time_zone'
+    )
     COLUMN_TWICE = 'line {line}: the column "{name}" is there twice'
     COLUMN_MISSING = 'line {line}: the column "{name}" is missing'
     ROW_TOO_LONG = "the row has more than {max} KiB"

@@ -200,6 +200,13 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
     ) -> AsyncIterator[client_service_pb2.ExportClientsResponse]:
         """Read all clients that match, page by page."""
         query, page = both(lambda: client_query(request), lambda: page_of(request, default=MAX_PAGE_SIZE))
+        if request.with_attribute_names:
+            names: set[str] = set()
+            async for part in self._store.export_attribute_names(query):
+                if self._stopping.is_set():
+                    raise Stopping
+                names |= part
+            yield client_service_pb2.ExportClientsResponse(attribute_names=sorted(names))
         async for rows in self._store.export_clients(query, page.size):
             if self._stopping.is_set():
                 raise Stopping

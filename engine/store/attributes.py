@@ -15,7 +15,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from engine.domain.attributes import plain_value, value_text
+from common.attribute_cells import plain_value
+from engine.domain.attributes import value_text
 from engine.domain.audience import AttributeCondition, AttributeOp
 from engine.store.dialect import Dialect
 

@@ -10,17 +10,20 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
 import orjson
 
+from common.attribute_cells import PREFIX, cell_value, is_attribute_name
 from common.error_codes import ErrorCode, Fault, Unfit
 from gateway.tables.misread import misread
 from gateway.tables.row_text import COLUMNS, csv_row, ndjson_row, unguarded
+from gateway.tables.rows import NO_ATTRIBUTES, Attributes, ImportRow, Item, RowError
 from gateway.tables.text_lines import MAX_LINE_BYTES, Line, LineReader, UnknownEncoding, UnreadableInput
 
 __all__ = [
-    "COLUMNS", "ImportRow", "RowError", "RowReader", "UnknownEncoding", "UnreadableInput", "csv_row", "ndjson_row",
+    "COLUMNS", "ImportRow", "Item",
+    "RowError", "RowReader", "UnknownEncoding", "UnreadableInput", "csv_row", "ndjson_row",
     "read_rows",
 ]  # fmt: skip
 
@@ -39,31 +42,6 @@ _OF_FILE = {
 """What is said of a file whose first line has a problem."""
 
 
-class ImportRow(NamedTuple):
-    """One row."""
-
-    line: int
-    """Where it begins, counted from 1."""
-    cells: tuple[str | None, ...]
-    """One for each of COLUMNS. None: its column or key is not there, so a client that exists keeps what it has."""
-
-    def cell(self, column: str) -> str | None:
-        """The cell of this column."""
-        return self.cells[COLUMNS.index(column)]
-
-
-class RowError(NamedTuple):
-    """One thing wrong with one row, which is skipped."""
-
-    line: int
-    field: str
-    """The column's name, or "" when the row as a whole is bad."""
-    message: Fault
-
-
-Item = ImportRow | RowError
-
-
 class _Rows(Protocol):
     def take(self, line: Line) -> Iterator[Item]: ...
 
@@ -73,13 +51,15 @@ class _Rows(Protocol):
 class RowReader:
     """Push bytes in, get rows and errors out in the order of the lines."""
 
-    def __init__(self, format: Format = "auto", encoding: str | None = None) -> None:
+    def __init__(
+        self, format: Format = "auto", encoding: str | None = None, attributes: Attributes = NO_ATTRIBUTES
+    ) -> None:
         """Begin.
 
         Args:
             encoding: as ``encoding_of`` returns it; ``None``: it is told from the bytes, and rows in doubt are errors.
         """
-        self._format = format
+        self._format, self._attributes = format, attributes
         self._lines = LineReader(encoding)
         self._misread = _Misread()
         self._rows: _Rows | None = None
@@ -151,7 +131,7 @@ class RowReader:
         if separator := re.fullmatch(r"sep=([,;\t])\s*", line.text, re.IGNORECASE):
             self._separator = separator[1]
         else:
-            self._rows = _CsvRows(line, self._separator)
+            self._rows = _CsvRows(line, self._separator, self._attributes)
         return iter(())
 
 
@@ -184,13 +164,20 @@ class _Misread:
 def _wrong_cell(row: ImportRow) -> tuple[str, str] | None:
     """A column with letters beyond ASCII, and the word in it that looks wrong, or ""; None: there is no such column."""
     found = None
-    for name, text in zip(COLUMNS, row.cells, strict=True):
+    for name, text in (*zip(COLUMNS, row.cells, strict=True), *_attribute_texts(row)):
         if text and not text.isascii():
             word = misread(text[:_MAX_JUDGED])
             if word:
                 return name, word
             found = found or (name, "")
     return found
+
+
+def _attribute_texts(row: ImportRow) -> Iterator[tuple[str, str]]:
+    if row.attributes is not None and not row.attributes.isascii():
+        for name, value in orjson.loads(row.attributes).items():
+            if isinstance(value, str):
+                yield PREFIX + name, value
 
 
 def _looks_wrong(word: str) -> Fault:
@@ -238,7 +225,7 @@ def _splitter(delimiter: str) -> Callable[[str], list[str]]:
 
 
 class _CsvRows:
-    def __init__(self, header: Line, delimiter: str | None) -> None:
+    def __init__(self, header: Line, delimiter: str | None, attributes: Attributes) -> None:
         text = header.text.removesuffix("\r")
         self.delimiter = delimiter or max(_DELIMITERS, key=lambda d: _known_columns(text, d))
         self._split = _splitter(self.delimiter)
@@ -248,8 +235,10 @@ class _CsvRows:
             raise UnreadableInput(ErrorCode.HEADER_NOT_CSV.format(line=header.number, text=_shown(text))) from None
         while names and not names[-1]:
             names.pop()  # Excel likes to leave empty columns at the end
-        _check_header(header.number, names, text)
+        self._attributes = [(name, place) for place, each in enumerate(names) if (name := attributes.name_of(each))]
+        _check_header(header.number, names, text, [name for name, _ in self._attributes])
         self.columns = names
+        self._numbers_as_text = attributes.numbers_as_text
         self._width = len(names)
         self._at = [names.index(name) if name in names else None for name in COLUMNS]
         self._open: list[Line] = []  # lines of a record with a quote not closed yet
@@ -309,22 +298,33 @@ class _CsvRows:
             yield RowError(number, "", ErrorCode.ROW_CELLS.format(count=len(cells), columns=self._width))
             return
         cells += [""] * (self._width - len(cells))  # table programs leave out empty cells at the end of a row
-        yield ImportRow(number, tuple([None if at is None else unguarded(cells[at]) for at in self._at]))
+        known = tuple([None if at is None else unguarded(cells[at]) for at in self._at])
+        yield ImportRow(number, known, self._attributes_text(cells) if self._attributes else None)
+
+    def _attributes_text(self, cells: Sequence[str]) -> str:
+        as_text = self._numbers_as_text
+        said = {name: cell_value(unguarded(cells[at]), numbers_as_text=as_text) for name, at in self._attributes}
+        return orjson.dumps(said).decode()
 
 
 def _known_columns(header: str, delimiter: str) -> tuple[int, int]:
     names = {name.strip(' "\t').lower() for name in header.split(delimiter)}
-    return len(names.intersection(COLUMNS)), len(names)
+    return sum(name in COLUMNS or name.startswith(PREFIX) for name in names), len(names)
 
 
-def _check_header(number: int, names: Sequence[str], text: str) -> None:
+def _check_header(number: int, names: Sequence[str], text: str, attributes: Sequence[str]) -> None:
     expected = ", ".join(COLUMNS)
     if not set(names).intersection(COLUMNS):
         raise _bad_header(ErrorCode.HEADER_WITHOUT_COLUMNS, number, columns=expected, text=_shown(text))
     for name in names:
-        if name not in COLUMNS:
+        if name not in COLUMNS and name.removeprefix(PREFIX) not in attributes:
             raise _bad_header(ErrorCode.COLUMN_UNKNOWN, number, name=_shown(name), columns=expected)
         if names.count(name) > 1:
+            raise _bad_header(ErrorCode.COLUMN_TWICE, number, name=name)
+    for name in attributes:
+        if not is_attribute_name(name):
+            raise _bad_header(ErrorCode.COLUMN_NO_ATTRIBUTE, number, name=_shown(name))
+        if attributes.count(name) > 1:
             raise _bad_header(ErrorCode.COLUMN_TWICE, number, name=name)
     if "phone_number" not in names:
         raise _bad_header(ErrorCode.COLUMN_MISSING, number, name="phone_number")
@@ -368,6 +368,7 @@ class _JsonRows:
         return iter(())
 
     def _row(self, number: int, value: dict[str, object]) -> Iterator[Item]:
+        attributes = value.pop("attributes", None)
         unknown = [name for name in value if name not in COLUMNS]
         errors = [RowError(number, name[:_MAX_SHOWN], _UNKNOWN) for name in unknown[:_MAX_ROW_ERRORS]]
         if len(unknown) > _MAX_ROW_ERRORS:
@@ -381,7 +382,10 @@ class _JsonRows:
             for name in COLUMNS
             if not isinstance(value.get(name), str | None)
         ]
+        if not isinstance(attributes, dict | None):
+            errors.append(RowError(number, "attributes", ErrorCode.NOT_OBJECT.format()))
         if errors:
             yield from errors
             return
-        yield ImportRow(number, tuple([value.get(name) for name in COLUMNS]))  # type: ignore[misc]  # looked at above
+        text = None if attributes is None else orjson.dumps(attributes).decode()
+        yield ImportRow(number, tuple([value.get(name) for name in COLUMNS]), text)  # type: ignore[misc]  # see above

@@ -53,10 +53,10 @@ async def test_rows_are_shown_as_they_will_be_stored(panel: Panel) -> None:
     assert [(row["line"], row["outcome"]) for row in told["rows"]] == list(zip(range(2, 8), outcomes, strict=True))
     # A column that is not there leaves what a client has.
     clients = [row["client"] for row in told["rows"]]
-    told_of = ("phone_number", "phone_code", "tag", "time_zone", "language")
-    assert clients[0] == dict(zip(told_of, ("79160000001", "916", "зима", "Asia/Omsk", ""), strict=True))
+    told_of = ("phone_number", "phone_code", "tag", "time_zone", "language", "attributes")
+    assert clients[0] == dict(zip(told_of, ("79160000001", "916", "зима", "Asia/Omsk", "", {}), strict=True))
     assert clients[1]["phone_code"] == "7"
-    assert clients[2] == dict(zip(told_of, ("79160000003", "916", "it's <b>", "UTC", ""), strict=True))
+    assert clients[2] == dict(zip(told_of, ("79160000003", "916", "it's <b>", "UTC", "", {}), strict=True))
     assert told["rows"][3]["same_as_line"] == 4
     assert [error["field"] for error in told["rows"][4]["errors"]] == ["phone_number", "tag"]
     (error,) = told["rows"][5]["errors"]

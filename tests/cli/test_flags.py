@@ -42,4 +42,4 @@ def test_help_is_the_contract_s_comment() -> None:
 
 
 def test_names() -> None:
-    assert names(Client.DESCRIPTOR) == "--phone-number, --phone-code, --tag, --time-zone or --language"
+    assert names(Client.DESCRIPTOR) == "--phone-number, --phone-code, --tag, --time-zone, --language or --attribute"

@@ -143,7 +143,8 @@ def test_a_client_is_added_edited_and_deleted(run: Run) -> None:
 def test_a_mailing_is_watched_listed_and_counted(run: Run, delivered: int) -> None:
     got = run("mailing", "get", str(delivered))
     assert (got["id"], got["text"], got["state"], got["segments"]) == (delivered, "Привет", "active", 1)
-    assert (got["filter"], got["local_hours"], got["rate_limit"]) == ({"tags": ["real"], "phone_codes": []}, None, None)
+    given = {name: values for name, values in got["filter"].items() if values}
+    assert (given, got["local_hours"], got["rate_limit"]) == ({"tags": ["real"]}, None, None)
     assert got["on_uncertain"] == "resend"
     for listed in (run("mailing", "list", "--state", "active", "--all"), run("mailing", "list", "--all")):
         assert listed["total_size"] == len(listed["mailings"])

@@ -15,7 +15,6 @@ from engine.domain.attributes import (
     changed_names,
     names_of,
     patched,
-    plain_value,
     value_text,
 )
 
@@ -83,22 +82,3 @@ def test_a_change_removes_what_it_says_is_nothing() -> None:
     assert patched('{"a":1,"b":2}', {"b": None, "c": "x"}) == '{"a":1,"c":"x"}'
     assert patched("{}", {"b": None}) == "{}"
     assert changed_names('{"a":1,"b":1,"c":1}', '{"a":1,"b":true,"d":1}') == ["b", "c", "d"]
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("120.5", 120.5),
-        ("5", 5),
-        ("-5", -5),
-        ("0", 0),
-        ("5.0", 5),
-        ("123456789012345", 123456789012345),
-        ("true", True),
-        ("false", False),
-        *((text, text) for text in ("", "05", "+5", "1e5", "5.", ".5", "1 000", "1,5", "٣", "True", "Омск")),
-        ("1234567890123456", "1234567890123456"),
-    ],
-)
-def test_what_a_plain_text_stands_for(text: str, value: Attribute) -> None:
-    assert value_text(plain_value(text)) == value_text(value)

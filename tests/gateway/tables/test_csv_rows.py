@@ -6,11 +6,14 @@ import codecs
 import json
 import tracemalloc
 from collections.abc import Iterator
+from typing import Any
 
+import orjson
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from common.contract.codec import json_of, message_of
 from common.error_codes import Fault
 from gateway.tables.csv_rows import (
     COLUMNS,
@@ -24,7 +27,10 @@ from gateway.tables.csv_rows import (
     read_rows,
 )
 from gateway.tables.encodings import encoding_of
+from gateway.tables.row_text import columns_with, csv_writer
+from gateway.tables.rows import Attributes
 from gateway.tables.text_lines import MAX_LINE_BYTES
+from mailing.v1.client_pb2 import Client
 
 HEADER = b"phone_number,phone_code,tag,time_zone\n"
 
@@ -68,8 +74,69 @@ def test_what_is_written_is_read_back_whatever_the_chunks(
 
 @given(st.lists(CELLS, min_size=1, max_size=8), st.lists(st.integers(1, 40), max_size=60))
 def test_ndjson_is_read_back_whatever_the_chunks(rows: list[tuple[str, ...]], cuts: list[int]) -> None:
-    items = list(read_rows(chunks("".join(map(ndjson_row, rows)).encode(), cuts)))
-    assert items == [row_of(line, *cells) for line, cells in enumerate(rows, 1)]
+    clients = [message_of(Client, dict(zip(COLUMNS, cells, strict=True))) for cells in rows]
+    items = list(read_rows(chunks("".join(map(ndjson_row, clients)).encode(), cuts)))
+    assert items == [row_of(line, *cells)._replace(attributes="{}") for line, cells in enumerate(rows, 1)]
+
+
+VALUES = (
+    TEXT | st.integers(-(10**15) + 1, 10**15 - 1) | st.decimals(-(10**6), 10**6, places=3).map(float) | st.booleans()
+)
+ATTRIBUTES = st.dictionaries(st.sampled_from(["city", "n", "last_visit"]), VALUES)
+
+
+@given(st.lists(ATTRIBUTES, min_size=1, max_size=5), st.booleans(), st.booleans())
+def test_attributes_are_read_back(attributes: list[dict[str, Any]], is_raw: bool, is_csv: bool) -> None:
+    clients = [message_of(Client, {"phone_number": "79160000000", "attributes": each}) for each in attributes]
+    names = sorted({name for each in attributes for name in each})
+    line = csv_writer(names, is_raw=is_raw) if is_csv else ndjson_row
+    head = csv_row(columns_with(names)) if is_csv else ""
+    items = list(read_rows([(head + "".join(map(line, clients))).encode()]))
+    for each, item in zip(attributes, items, strict=True):
+        assert isinstance(item, ImportRow)
+        said = {name: value for name, value in orjson.loads(item.attributes or "{}").items() if value is not None}
+        assert json_of(message_of(Client, {"attributes": said})) == json_of(message_of(Client, {"attributes": each}))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "header", "row", "said"),
+    [
+        (Attributes(), "attributes.city,attributes.n", "Омск,5", {"city": "Омск", "n": 5}),
+        (Attributes(), "Attributes.City , tag", "true,x", {"city": True}),
+        (Attributes(), "attributes.city,attributes.n", ",'5", {"city": None, "n": "5"}),
+        (Attributes(None), "city,n", "Омск,120.5", {"city": "Омск", "n": 120.5}),
+        (Attributes(frozenset({"city"})), "city,tag", "1e5,x", {"city": "1e5"}),
+        (Attributes(None, numbers_as_text=True), "city,n", "true,120.5", {"city": "true", "n": "120.5"}),
+        (Attributes(), "tag", "x", None),
+    ],
+)
+def test_columns_that_are_attributes(attributes: Attributes, header: str, row: str, said: Any) -> None:
+    reader = RowReader("csv", attributes=attributes)
+    items = reader.feed(f"phone_number,{header}\n79160000000,{row}\n".encode()) + reader.finish()
+    (item,) = items
+    assert isinstance(item, ImportRow)
+    assert (None if item.attributes is None else orjson.loads(item.attributes)) == said
+
+
+@pytest.mark.parametrize(
+    ("attributes", "header", "problem"),
+    [
+        (Attributes(), "city", "unknown column 'city'"),
+        (Attributes(frozenset({"town"})), "city", "unknown column 'city'"),
+        (Attributes(None), "Город", "'город' is no name of an attribute"),
+        (Attributes(), "attributes.tag", "'tag' is no name of an attribute"),
+        (Attributes(None), "city,attributes.city", 'the column "city" is there twice'),
+    ],
+)
+def test_columns_that_are_none(attributes: Attributes, header: str, problem: str) -> None:
+    with pytest.raises(UnreadableInput, match=problem):
+        RowReader("csv", attributes=attributes).feed(f"phone_number,{header}\n".encode())
+
+
+def test_attributes_that_are_no_object() -> None:
+    (error,) = read(b'{"phone_number": "79160000000", "attributes": ["x"]}\n')
+    assert isinstance(error, RowError)
+    assert (error.field, error.message.code) == ("attributes", "NOT_OBJECT")
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(1, 40), max_size=20))
