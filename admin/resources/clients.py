@@ -103,6 +103,7 @@ class ClientResource(PanelResource):
         """Values that clients have, with how many have each; what an import will do; and an export."""
         return (
             self.extra("facets", self._facets),
+            self.extra("attribute_facets", self._attribute_facets),
             web.post("/clients/import_preview", self._named(self._preview, "add"), name="clients_import_preview"),
             web.post("/clients/import", self._named(self._import, "add"), name="clients_import"),
             web.get(
@@ -116,6 +117,10 @@ class ClientResource(PanelResource):
 
     async def _facets(self, _: web.Request) -> Record:
         return json_of(await self.call(self.engine.clients.ListClientFacets, pb.ListClientFacetsRequest()))
+
+    async def _attribute_facets(self, request: web.Request) -> Record:
+        asked = pb.ListAttributeFacetsRequest(name=request.query.get("name", ""))
+        return json_of(await self.call(self.engine.clients.ListAttributeFacets, asked))
 
     async def _preview(self, request: web.Request) -> web.Response:
         """The body is the beginning of a file, ``size`` the length of it all in bytes."""

@@ -11,7 +11,8 @@ from common.error_codes import ErrorCode
 from engine.domain.attributes import Attribute, value_problem, value_text
 from engine.domain.audience import AttributeCondition, AttributeOp, AudienceFilter
 from engine.domain.errors import FieldError, InvalidInput
-from mailing.v1 import mailing_pb2
+from engine.store.attribute_facets import AttributeFacets
+from mailing.v1 import client_service_pb2, mailing_pb2
 
 _OPS: Final = {
     AttributeOp.ANY_OF: mailing_pb2.ATTRIBUTE_OP_ANY_OF,
@@ -85,3 +86,16 @@ def warnings_of(filter: AudienceFilter, unknown: set[str]) -> list[mailing_pb2.M
                 )
             )
     return found
+
+
+def attribute_facets_message(
+    facets: AttributeFacets, *, is_names: bool
+) -> client_service_pb2.ListAttributeFacetsResponse:
+    """Names of attributes, or values of one, as the API shows them."""
+    answer = client_service_pb2.ListAttributeFacetsResponse(looked_at=facets.looked_at, client_count=facets.clients)
+    for text, number in facets.counts.items():
+        if is_names:
+            answer.names.add(value=text, client_count=number)
+        else:
+            answer.values.add(value=value_proto(orjson.loads(text)), client_count=number)
+    return answer

@@ -51,7 +51,7 @@ FILES: list[FileDescriptor] = [
 
 METHODS = {
     "ClientService": "CreateClient GetClient ListClients UpdateClient DeleteClient ImportClients> "
-    "ListClientFacets BatchUpdateClients BatchDeleteClients ExportClients<",
+    "ListClientFacets ListAttributeFacets BatchUpdateClients BatchDeleteClients ExportClients<",
     "MailingService": "CreateMailing GetMailing ListMailings UpdateMailing DeleteMailing PauseMailing ResumeMailing "
     "CancelMailing PreviewMailing GetMailingStats WatchMailing<",
     "MessageService": "GetMessage ListMessages",

@@ -112,10 +112,13 @@ def test_attributes_are_read_back(attributes: list[dict[str, Any]], is_raw: bool
 )
 def test_columns_that_are_attributes(attributes: Attributes, header: str, row: str, said: Any) -> None:
     reader = RowReader("csv", attributes=attributes)
-    items = reader.feed(f"phone_number,{header}\n79160000000,{row}\n".encode()) + reader.finish()
-    (item,) = items
+    (item,) = read_all(reader, f"phone_number,{header}\n79160000000,{row}\n".encode())
     assert isinstance(item, ImportRow)
     assert (None if item.attributes is None else orjson.loads(item.attributes)) == said
+
+
+def read_all(reader: RowReader, data: bytes) -> list[ImportRow | RowError]:
+    return reader.feed(data) + reader.finish()
 
 
 @pytest.mark.parametrize(
@@ -129,8 +132,9 @@ def test_columns_that_are_attributes(attributes: Attributes, header: str, row: s
     ],
 )
 def test_columns_that_are_none(attributes: Attributes, header: str, problem: str) -> None:
+    reader = RowReader("csv", attributes=attributes)
     with pytest.raises(UnreadableInput, match=problem):
-        RowReader("csv", attributes=attributes).feed(f"phone_number,{header}\n".encode())
+        read_all(reader, f"phone_number,{header}\n".encode())
 
 
 def test_attributes_that_are_no_object() -> None:
