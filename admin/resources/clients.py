@@ -74,6 +74,8 @@ class ClientResource(PanelResource):
     async def update(self, record_id: int, data: Record, previous_data: Record, meta: Meta) -> Record:
         """Change what differs from what the person had seen; an empty field gets its default."""
         changes = {key: value for key, value in _emptied(data).items() if value != previous_data.get(key)}
+        if "attributes" in changes:
+            changes["attributes"] = _attribute_changes(changes["attributes"], previous_data.get("attributes"))
         given = checked(_CHANGES, changes)
         asked = request_of(_UPDATE, given, {"client.id": record_id})
         return json_of(await self.call(self.engine.clients.UpdateClient, asked))
@@ -158,6 +160,20 @@ def _filter_of(text: str) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise invalid([("/filter", ErrorCode.NOT_OBJECT.format())])
     return found
+
+
+def _attribute_changes(now: Any, before: Any) -> Any:
+    """What makes of the attributes that the person had seen those that are there now (RFC 7396): others that came
+    meanwhile stay."""
+    if not isinstance(now, dict) or not isinstance(before, dict):
+        return now
+    gone = dict.fromkeys(before.keys() - now.keys())
+    return {**{name: value for name, value in now.items() if not _is_same(before.get(name), value)}, **gone}
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """1 is not true, though Python says so."""
+    return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)
 
 
 def _emptied(data: Record) -> Record:

@@ -1,6 +1,7 @@
 // A mailing while it is written: the form's values, what they mean to the engine, and what is wrong with them.
 import { isAway } from "../../api.js";
 import { t } from "../../i18n.js";
+import { isUnfinished } from "./conditions.js";
 import { lengthOf, TEXT_MAX } from "./sms.js";
 import { after, DAY } from "./times.js";
 
@@ -10,7 +11,7 @@ export const FIELDS = ["text", "filter", "start_time", "end_time", "local_hours"
 /** The values of a new mailing; a start of null is "at once". */
 export const blank = () => ({
   text: "",
-  filter: { tags: [], phone_codes: [] },
+  filter: { tags: [], phone_codes: [], exclude_tags: [], attributes: [], client_ids: [] },
   start_time: null,
   end_time: after(null, DAY),
   local_hours: null,
@@ -60,6 +61,7 @@ const rateOf = (typed) => Number(typed.trim().replace(",", "."));
 export function problemsOf(values) {
   const found = {
     text: textProblem(values.text),
+    filter: values.filter.attributes.some(isUnfinished) && t("mailings.bad.condition"),
     start_time: values.start_time === "" && t("mailings.bad.time"),
     end_time: endProblem(values),
     local_hours: hoursProblem(values.local_hours),

@@ -17,6 +17,7 @@ import { Button, Card, Loading, Notice, PageTitle } from "../../kit/parts.js";
 import { Pickers } from "../../kit/picker.js";
 import { usePoll } from "../../kit/poll.js";
 import { useFacets } from "../clients/facets.js";
+import { Conditions } from "./conditions.js";
 import { blank, bodyOf, copyOf, FIELDS, problemsOf, refusal, valuesOf } from "./draft.js";
 import { EndField, HoursField, RateField, StartField, TextField, UncertainField } from "./fields.js";
 import { clientsWords, isOpen, MailingTrouble, tagName } from "./parts.js";
@@ -216,7 +217,7 @@ function submitWords(values, { preview, unasked, error }) {
   return t(`mailings.form.${verb}_to`, { clients: clientsWords(preview.audience), smart_count: preview.audience });
 }
 
-/** Tags and operator codes out of those that clients have. */
+/** Tags, operator codes and attributes out of those that clients have. */
 function FilterField({ field, error }) {
   const { of, error: trouble } = useFacets();
   const [tags, codes] = [of("tag"), of("phone_code")];
@@ -249,6 +250,25 @@ function FilterField({ field, error }) {
       read: (typed) => (CODE.test(typed) ? typed : null),
       unknown,
     }),
+    h(Pickers, {
+      label: t("mailings.form.not_tags"),
+      hint: t("mailings.form.not_tags_hint"),
+      placeholder: t("mailings.form.not_tags_none"),
+      values: value.exclude_tags,
+      onChange: set("exclude_tags"),
+      options: tags,
+      read: asIs,
+      unknown,
+      name: tagName,
+    }),
+    h(Conditions, { conditions: value.attributes, onChange: set("attributes") }),
+    value.client_ids.length > 0 &&
+      h(
+        "p",
+        { className: "row" },
+        t("mailings.audience.ids", { smart_count: value.client_ids.length }),
+        h(Button, { onClick: () => set("client_ids")([]) }, t("action.clear")),
+      ),
     trouble && h("p", { className: "field-words" }, t("mailings.form.no_facets")),
   );
 }

@@ -1,11 +1,11 @@
 // What the mailing would be, asked of the engine as one writes.
 import { rest } from "../../api.js";
-import { fromNow, moment, perSecond, t } from "../../i18n.js";
+import { fromNow, moment, perSecond, said, t } from "../../i18n.js";
 import { h, useRef } from "../../kit/lib.js";
 import { Card, Facts, Loading, Notice, Stale, Trouble } from "../../kit/parts.js";
 import { useDebounced, usePoll } from "../../kit/poll.js";
 import { bodyOf, problemsOf } from "./draft.js";
-import { Bubble, clientsWords, segmentsWords } from "./parts.js";
+import { Bubble, clientsWords, isForAll, segmentsWords } from "./parts.js";
 
 const SETTLE_MS = 350;
 const AGAIN_MS = 10_000;
@@ -93,6 +93,7 @@ function Numbers({ values, preview, isEdit }) {
         ),
       ].filter(Boolean),
     }),
+    preview.warnings.map((each) => h(Notice, { key: each.field, tone: "warn" }, said(each))),
     audience === 0 && h(Notice, { tone: "warn" }, t("mailings.preview.nobody")),
     missed > 0 &&
       h(
@@ -110,5 +111,4 @@ const fact = (key, value, bad = false) => ({
   tone: bad ? "bad" : "",
 });
 
-const reach = ({ tags, phone_codes: codes }) =>
-  t(tags.length || codes.length ? "mailings.preview.of_filter" : "mailings.preview.everyone");
+const reach = (filter) => t(isForAll(filter) ? "mailings.preview.everyone" : "mailings.preview.of_filter");
