@@ -19,7 +19,7 @@ export const isUnfinished = ({ name, op, values }) => !name || (!BARE.includes(o
 export const conditionWords = ({ name, op, values }) =>
   t(`mailings.op_words.${op}`, { name, values: values.map(textOf).join(` ${t("mailings.audience.or")} `) });
 
-export function Conditions({ conditions, onChange }) {
+export function Conditions({ conditions, onChange, error }) {
   const names = useAttributes();
   const change = (index, condition) => onChange(conditions.map((each, place) => (place === index ? condition : each)));
   return h(
@@ -36,6 +36,7 @@ export function Conditions({ conditions, onChange }) {
       }),
     ),
     h("p", { className: "field-words" }, t("mailings.form.attributes_hint")),
+    conditions.length > 0 && error && h("p", { className: "field-words bad", role: "alert" }, error),
     h(
       "div",
       null,

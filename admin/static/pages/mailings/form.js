@@ -142,7 +142,8 @@ function useFields() {
   const told = problemsOf(values);
   const errorOf = (source) => {
     const { isDirty } = inputs[FIELDS.indexOf(source)].fieldState;
-    const atOnce = isDirty || formState.isSubmitted ? told[source] : undefined;
+    // A condition that was just added is not wrong yet.
+    const atOnce = (isDirty && source !== "filter") || formState.isSubmitted ? told[source] : undefined;
     return atOnce ?? formState.errors[source]?.message;
   };
   return { fields, values, errorOf, formState };
@@ -231,7 +232,7 @@ function FilterField({ field, error }) {
       label: t("mailings.form.tags"),
       hint: t("mailings.form.tags_hint"),
       placeholder: t("mailings.form.tags_any"),
-      error,
+      error: value.attributes.length ? undefined : error,
       values: value.tags,
       onChange: set("tags"),
       options: tags,
@@ -261,7 +262,7 @@ function FilterField({ field, error }) {
       unknown,
       name: tagName,
     }),
-    h(Conditions, { conditions: value.attributes, onChange: set("attributes") }),
+    h(Conditions, { conditions: value.attributes, onChange: set("attributes"), error }),
     value.client_ids.length > 0 &&
       h(
         "p",

@@ -4,6 +4,7 @@ import { fromNow, moment, perSecond, said, t } from "../../i18n.js";
 import { h, useRef } from "../../kit/lib.js";
 import { Card, Facts, Loading, Notice, Stale, Trouble } from "../../kit/parts.js";
 import { useDebounced, usePoll } from "../../kit/poll.js";
+import { isUnfinished } from "./conditions.js";
 import { bodyOf, problemsOf } from "./draft.js";
 import { Bubble, clientsWords, isForAll, segmentsWords } from "./parts.js";
 
@@ -18,14 +19,14 @@ const STAND_IN = "-"; // so that the audience is known before there is a text
  */
 export function usePreview(values, mailingId) {
   const settled = useDebounced(values, SETTLE_MS);
-  const { text: _, ...problems } = problemsOf({ ...settled, text: settled.text || STAND_IN });
+  const { text: _, filter: __, ...problems } = problemsOf({ ...settled, text: settled.text || STAND_IN });
   const unasked = Object.keys(problems).length > 0 || Boolean(problemsOf(settled).text && settled.text);
   const load = async (signal) => {
     if (unasked) return null;
     const preview = await rest(`/mailings/preview${mailingId ? `?mailing_id=${mailingId}` : ""}`, {
       method: "POST",
       signal,
-      body: bodyOf({ ...settled, text: settled.text || STAND_IN }),
+      body: bodyOf({ ...settled, text: settled.text || STAND_IN, filter: finished(settled.filter) }),
     });
     return settled.text ? preview : { ...preview, segments: 0 };
   };
@@ -42,6 +43,9 @@ export function usePreview(values, mailingId) {
     counted: !stale && values.text ? data : null,
   };
 }
+
+/** Without the conditions that are still being made. */
+const finished = (filter) => ({ ...filter, attributes: filter.attributes.filter((each) => !isUnfinished(each)) });
 
 /** Beside the form: whom the text reaches, what it takes, and whether there is time enough. */
 export function Preview({ values, result, children }) {
