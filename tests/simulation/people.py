@@ -11,15 +11,13 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
-from engine.domain.audience import AudienceFilter
 from engine.domain.errors import Conflict, NotFound, ReadOnly
 from engine.domain.validate import ClientInput, MailingInput
 from engine.ports import StoreUnavailable
 from engine.store.client_rows import ClientChange
+from engine.store.mailing_rows import filter_of
 from engine.store.rows import Actor
-from tests.simulation.knobs import draw_local_hours
+from tests.simulation.knobs import attributes_of_number, draw_local_hours, filter_for
 from tests.simulation.life import NEVER_US, SECOND_US, TAGS, Client, Mailing
 
 if TYPE_CHECKING:
@@ -119,7 +117,8 @@ class People:
     # -- clients -------------------------------------------------------------------------------
     def _somebody(self) -> ClientInput:
         self._next_phone += 1
-        return ClientInput(self._next_phone, "916", self._random.choice(TAGS), self._random.choice(list(_ZONES)))
+        tag, zone = self._random.choice(TAGS), self._random.choice(list(_ZONES))
+        return ClientInput(self._next_phone, "916", tag, zone, attributes=attributes_of_number(self._next_phone))
 
     def _somebodies(self, number: int) -> list[ClientInput]:
         return [self._somebody() for _ in range(number)]
@@ -297,7 +296,7 @@ class People:
             hours, length_seconds = draw_local_hours(random, self._life.loop.time(), zone_hours), 20.0
         return MailingInput(
             text="",
-            filter=AudienceFilter(tags=random.choice(_TAG_SETS)),
+            filter=filter_for(random.choice(_TAG_SETS), random),
             start_us=start_us,
             end_us=start_us + int(length_seconds * SECOND_US),
             local_hours=hours,
@@ -347,7 +346,8 @@ class People:
 
     def _edit_filter(self) -> Act | None:
         async def do(engine: Engine, mailing: SharedMailing) -> None:
-            asked = replace(mailing.asked, filter=AudienceFilter(tags=self._random.choice(_TAG_SETS)))
+            filter = filter_for(self._random.choice(_TAG_SETS), self._random)
+            asked = replace(mailing.asked, filter=filter)
             mailing.filters.asked(asked.filter, self._life.clock.now_us())
             await engine.store.update_mailing(
                 mailing.stored_id, lambda _: asked, by=Actor(), now_us=engine.clock.now_us()
@@ -363,7 +363,9 @@ class People:
         """What the table says goes for what nobody was told."""
         stored = {row["id"]: row for row in rows}
         for id, row in stored.items():
-            given = ClientInput(row["phone_number"], row["phone_code"], row["tag"], row["time_zone"])
+            given = ClientInput(
+                row["phone_number"], row["phone_code"], row["tag"], row["time_zone"], attributes=row["attributes"]
+            )
             self._know(id, given, 0)
             self._life.clients[id].given = given
             self._life.clients[id].is_deleted = False
@@ -377,9 +379,8 @@ class People:
             row = stored.get(mailing.id)
             mailing.is_gone = row is None
             if row is not None:
-                tags, codes = (tuple(orjson.loads(row[name])) for name in ("filter_tags", "filter_phone_codes"))
                 mailing.stored_id, mailing.cancelled_us = row["id"], row["cancelled_us"]
-                mailing.asked = replace(mailing.asked, filter=AudienceFilter(tags, codes))
+                mailing.asked = replace(mailing.asked, filter=filter_of(row["audience_filter"]))
 
 
 def _phone(given: ClientInput) -> int:

@@ -79,7 +79,7 @@ function AttributeField({ row, names, change, remove }) {
       options: row.name ? values : none,
       free: true,
     }),
-    h(Button, { onClick: remove, title: t("clients.attribute.remove", { name: row.name }) }, "×"),
+    h(Button, { onClick: remove, "aria-label": t("clients.attribute.remove", { name: row.name }) }, "×"),
   );
 }
 

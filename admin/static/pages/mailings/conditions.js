@@ -69,7 +69,7 @@ function Condition({ condition, names, change, remove }) {
       options: OPS.map((value) => ({ value, label: t(`mailings.op.${value}`) })),
     }),
     BARE.includes(op) ? h("span") : h(Values, { condition, change }),
-    h(Button, { onClick: remove, title: t("mailings.form.remove_condition", { name }) }, "×"),
+    h(Button, { onClick: remove, "aria-label": t("mailings.form.remove_condition", { name }) }, "×"),
   );
 }
 
