@@ -71,6 +71,29 @@ def attributes_text(attributes: Mapping[str, Attribute]) -> str:
     return "{" + ",".join([f'"{name}":{value_text(attributes[name])}' for name in sorted(attributes)]) + "}"
 
 
+@lru_cache(maxsize=4096)
+def _key(name: str) -> str | None:
+    """What stands before the value of a good name."""
+    return f'"{name}":' if name_problem(name) is None else None
+
+
+def good_text(attributes: Mapping[str, Any]) -> str | None:
+    """Attributes that somebody says as they are written, those with ``None`` left out; ``None``: something is wrong.
+    In one go, for imports: a third of the time of looking first."""
+    parts: list[str] = []
+    for name in sorted(attributes):
+        key, value = _key(name), attributes[name]
+        if key is None:
+            return None
+        if type(value) is str and len(value) <= TEXT_MAX and "\0" not in value:
+            parts.append(key + encode_basestring(value))
+        elif value is not None:
+            if value_problem(value) is not None:
+                return None
+            parts.append(key + value_text(value))
+    return None if len(parts) > ENTRIES_MAX else "{" + ",".join(parts) + "}"
+
+
 def attributes_of(text: str) -> dict[str, Attribute]:
     """Read what ``attributes_text`` wrote."""
     found: dict[str, Attribute] = json.loads(text) if text != NONE else {}

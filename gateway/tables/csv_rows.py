@@ -34,6 +34,8 @@ _MAX_RECORD_LINES = 64  # a quoted tag may hold line ends, yet it has 64 charact
 _MAX_SHOWN = 40
 _MAX_JUDGED = 128  # characters of a cell; a tag has 64 at most
 _MAX_ROW_ERRORS = 10
+_NOT_PLAIN = frozenset("'-0123456789tf")
+"""How a cell may begin that is another thing than a text as it stands."""
 _OF_FILE = {
     ErrorCode.ROW_LINE_TOO_LONG: ErrorCode.FILE_LINE_TOO_LONG,
     ErrorCode.ROW_NOT_IN_ENCODING: ErrorCode.FILE_NOT_AS_BEGUN,
@@ -302,9 +304,14 @@ class _CsvRows:
         yield ImportRow(number, known, self._attributes_text(cells) if self._attributes else None)
 
     def _attributes_text(self, cells: Sequence[str]) -> str:
-        as_text = self._numbers_as_text
-        said = {name: cell_value(unguarded(cells[at]), numbers_as_text=as_text) for name, at in self._attributes}
+        said = {
+            name: cells[at] if cells[at] and cells[at][0] not in _NOT_PLAIN else self._value(cells[at])
+            for name, at in self._attributes
+        }
         return orjson.dumps(said).decode()
+
+    def _value(self, cell: str) -> str | float | bool | None:
+        return cell_value(unguarded(cell), numbers_as_text=self._numbers_as_text)
 
 
 def _known_columns(header: str, delimiter: str) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from engine.domain.attributes import (
     attributes_of,
     attributes_text,
     changed_names,
+    good_text,
     names_of,
     patched,
     value_text,
@@ -60,14 +61,24 @@ BAD: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
 ]
 
 
+@given(ATTRIBUTES.map(lambda each: dict(list(each.items())[:ENTRIES_MAX])))
+def test_the_quick_way_writes_the_same(attributes: dict[str, Attribute]) -> None:
+    assert good_text({**attributes, "gone": None}) == attributes_text(
+        {k: v for k, v in attributes.items() if k != "gone"}
+    )
+
+
 @pytest.mark.parametrize(("attributes", "expected"), BAD)
 def test_all_that_is_wrong_is_named(attributes: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    if expected and "NULL" not in dict(expected).values():
+        assert good_text(attributes) is None
     found = [(error.field, error.fault.code) for error in attribute_errors(attributes)]
     assert found == [(f"attributes.{name}", code) for name, code in expected]
 
 
 def test_limits_of_number_and_removal() -> None:
     assert not list(attribute_errors({f"a{n}": n for n in range(ENTRIES_MAX)}))
+    assert good_text({f"a{n}": n for n in range(ENTRIES_MAX + 1)}) is None
     (error,) = attribute_errors({f"a{n}": n for n in range(ENTRIES_MAX + 1)})
     assert (error.field, error.fault.code, error.fault.arguments) == (
         "attributes",
