@@ -9,18 +9,22 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
 from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode, aio
 
-from common.contract.codec import message_of, paths_in
-from common.contract.values import Json, struct_json
+from common.contract.codec import json_of, message_of
+from common.contract.values import Json
 from common.error_codes import ErrorCode
 from common.turns import Turns
 from gateway.http.engine_client import EngineClient
 from gateway.http.problems import BadField, Problem, fault_json, of_rpc
+from gateway.http.streaming import Chunks
+from gateway.tables.columns import ATTRIBUTE_PREFIX, attribute_name, is_reason
 from gateway.tables.csv_rows import COLUMNS, ImportRow, Item, RowError, RowReader, UnknownEncoding, UnreadableInput
 from gateway.tables.import_stream import SLICE_BYTES
 from mailing.v1 import client_pb2
@@ -29,15 +33,18 @@ from mailing.v1 import client_service_pb2 as pb
 SAMPLE_BYTES_MAX: Final = 256 * 1024
 """More than the longest line that a table may have; the page sends 128 KiB."""
 ROWS_SHOWN: Final = 20
+_SHOWN: Final = (*COLUMNS, "attributes")
+_VALUES_SHOWN: Final = 3
+_VALUE_CHARACTERS_MAX: Final = 60
 Ask = Callable[[Callable[..., Any], Any], Awaitable[Any]]
 """Calls a method of the engine with a message."""
 
 
-async def preview(engine: EngineClient, ask: Ask, sample: bytes, file_bytes: int, reader: RowReader) -> Json:
+async def preview(engine: EngineClient, ask: Ask, sample: Chunks, file_bytes: int, reader: RowReader) -> Json:
     """Say how a file is read, and what its first rows will become.
 
     Args:
-        sample: the file's first bytes; all of it, when it is that short.
+        sample: the file's first bytes, or all of them; of a workbook, which can't be cut, its rows.
         file_bytes: how long the file is.
         reader: one that has read nothing yet.
 
@@ -46,19 +53,43 @@ async def preview(engine: EngineClient, ask: Ask, sample: bytes, file_bytes: int
             is named.
         AioRpcError: the engine is away, or refuses.
     """
-    is_whole = file_bytes <= len(sample)
-    rows, first = await _read(reader, sample, is_whole)
+    beginning = await _read(reader, sample, file_bytes)
+    rows, first = beginning.rows, list(beginning.lines.values())
     shown = await asyncio.gather(*(_shown(engine, ask, each) for each in first))
     return {
-        "format": "csv" if reader.columns else "ndjson",
+        "format": _format_of(reader),
+        "sheet": reader.sheet,
         "encoding": reader.encoding,
         "is_encoding_in_doubt": reader.is_encoding_in_doubt,
         "delimiter": reader.delimiter,
-        "columns": reader.columns,
+        "columns": _columns(reader, first),
         "rows": _with_repeats(shown),
-        "estimated_rows": rows if is_whole else _roughly(rows * file_bytes / len(sample)),
-        "is_whole": is_whole,
+        "estimated_rows": rows if beginning.is_whole else _roughly(rows * file_bytes / beginning.read_bytes),
+        "is_whole": beginning.is_whole,
     }
+
+
+def _format_of(reader: RowReader) -> str:
+    return "xlsx" if reader.is_of_workbook else "ndjson" if reader.is_json else "csv"
+
+
+def _columns(reader: RowReader, rows: Sequence[Sequence[Item]]) -> list[Json]:
+    """What each column is taken for, with its first values; without those of reasons of earlier rejections."""
+    return [
+        {
+            "header": column.header,
+            "field": column.field,
+            "attribute": ATTRIBUTE_PREFIX + attribute_name(column.header, COLUMNS),
+            "values": _values([items[0].raw for items in rows], at),
+        }
+        for at, column in enumerate(reader.columns)
+        if column.header.strip() and not is_reason(column.header)
+    ]
+
+
+def _values(rows: Sequence[Sequence[str]], at: int) -> list[str]:
+    found = dict.fromkeys(cells[at][:_VALUE_CHARACTERS_MAX] for cells in rows if at < len(cells) and cells[at])
+    return list(found)[:_VALUES_SHOWN]
 
 
 def _roughly(count: float) -> int:
@@ -66,47 +97,64 @@ def _roughly(count: float) -> int:
     return int(float(f"{math.ceil(count):.3g}"))
 
 
-async def _read(reader: RowReader, sample: bytes, is_whole: bool) -> tuple[int, list[list[Item]]]:
-    """How many rows there are, and what there is of each of the first lines: one row, or one or more errors."""
-    lines: dict[int, list[Item]] = {}
-    rows, last, turns = 0, 0, Turns()
+@dataclass(slots=True)
+class _Beginning:
+    """What there is in the beginning of a file."""
+
+    rows: int = 0
+    lines: dict[int, list[Item]] = field(default_factory=dict)
+    """Of each of the first lines: one row, or one or more errors."""
+    read_bytes: int = 0
+    is_whole: bool = True
+    _last: int = 0
+
+    def add(self, items: Sequence[Item]) -> None:
+        for item in items:
+            self.rows, self._last = self.rows + (item.line != self._last), item.line
+            if self.rows <= ROWS_SHOWN:
+                self.lines.setdefault(item.line, []).append(item)
+
+
+async def _read(reader: RowReader, sample: Chunks, file_bytes: int) -> _Beginning:
+    found, turns = _Beginning(), Turns()
     try:
-        for begin in range(0, len(sample) + 1, SLICE_BYTES):
-            items = reader.feed(sample[begin : begin + SLICE_BYTES])
-            if begin + SLICE_BYTES > len(sample):
-                items += reader.finish() if is_whole else reader.settle()
-            for item in items:
-                rows, last = rows + (item.line != last), item.line
-                if rows <= ROWS_SHOWN:
-                    lines.setdefault(item.line, []).append(item)
-            await turns.pause()
-        if not (is_whole or reader.has_begun):
-            raise UnreadableInput(ErrorCode.FILE_LINE_TOO_LONG.format(line=1, max=len(sample) // 1024))
+        async with aclosing(sample):
+            async for chunk in sample:
+                found.read_bytes += len(chunk)
+                for begin in range(0, len(chunk), SLICE_BYTES):
+                    found.add(reader.feed(chunk[begin : begin + SLICE_BYTES]))
+                    await turns.pause()
+        found.is_whole = reader.is_of_workbook or file_bytes <= found.read_bytes
+        found.add(reader.finish() if found.is_whole else reader.settle())
+        if not (found.is_whole or reader.has_begun):
+            raise UnreadableInput(ErrorCode.FILE_LINE_TOO_LONG.format(line=1, max=found.read_bytes // 1024))
     except UnknownEncoding as error:
         raise Problem(400, error.fault, [("/charset", error.fault)]) from None
     except UnreadableInput as error:
         raise Problem(400, error.fault) from None
-    return rows, list(lines.values())
+    return found
 
 
 async def _shown(engine: EngineClient, ask: Ask, items: Sequence[Item]) -> Json:
-    line, errors = items[0].line, [each for each in items if isinstance(each, RowError)]
-    if errors:
-        return _row(line, "bad", errors=[(each.field, each.message) for each in errors])
+    line = items[0].line
+    if bad := [(each.field, each.message) for each in items if isinstance(each, RowError)]:
+        return _row(line, "bad", errors=bad)
     row = items[0]
     assert isinstance(row, ImportRow)
     given: Json = {name: value for name, value in zip(COLUMNS, row.cells, strict=True) if value is not None}
-    if row.attributes is not None:
-        given["attributes"] = orjson.loads(row.attributes)
     try:
         old = await _stored(engine, ask, row.cell("phone_number") or "")
+        if row.attributes is not None:
+            before = {} if old is None else json_of(old)["attributes"]
+            both = before | orjson.loads(row.attributes)
+            given["attributes"] = {name: value for name, value in both.items() if value is not None}
         after: client_pb2.Client = await ask(*_check(engine, given, old))
     except aio.AioRpcError as error:
         if error.code() is not StatusCode.INVALID_ARGUMENT:
             raise
-        return _row(line, "bad", given, errors=[(at.rpartition("/")[2], text) for at, text in of_rpc(error).errors])
-    shown = {name: getattr(after, name) for name in COLUMNS}
-    return _row(line, _outcome(old, after), {**shown, "attributes": struct_json(after.attributes)})
+        errors = [(at.rpartition("/")[2], text) for at, text in of_rpc(error).errors]
+        return _row(line, "bad", given, errors=errors)
+    return _row(line, _outcome(old, after), {name: json_of(after)[name] for name in _SHOWN})
 
 
 async def _stored(engine: EngineClient, ask: Ask, phone_number: str) -> client_pb2.Client | None:
@@ -122,22 +170,18 @@ async def _stored(engine: EngineClient, ask: Ask, phone_number: str) -> client_p
 
 def _check(engine: EngineClient, given: Json, old: client_pb2.Client | None) -> tuple[Callable[..., Any], Any]:
     """The call that tells what the row makes, as ImportClientsRow says it."""
-    if old is None:
-        attributes = {name: value for name, value in given.get("attributes", {}).items() if value is not None}
-        client = message_of(client_pb2.Client, {**given, "attributes": attributes})
-        return engine.clients.CreateClient, pb.CreateClientRequest(client=client, validate_only=True)
     client = message_of(client_pb2.Client, given)
+    if old is None:
+        return engine.clients.CreateClient, pb.CreateClientRequest(client=client, validate_only=True)
     client.id = old.id
-    mask = FieldMask(paths=paths_in(client_pb2.Client.DESCRIPTOR, given))
-    asked = pb.UpdateClientRequest(client=client, update_mask=mask, validate_only=True)
+    asked = pb.UpdateClientRequest(client=client, update_mask=FieldMask(paths=list(given)), validate_only=True)
     return engine.clients.UpdateClient, asked
 
 
 def _outcome(old: client_pb2.Client | None, after: client_pb2.Client) -> str:
     if old is None:
         return "created"
-    names = (*COLUMNS, "attributes")
-    return "unchanged" if all(getattr(old, name) == getattr(after, name) for name in names) else "updated"
+    return "unchanged" if all(getattr(old, name) == getattr(after, name) for name in _SHOWN) else "updated"
 
 
 def _row(line: int, outcome: str, client: Json | None = None, errors: Sequence[BadField] = ()) -> Json:

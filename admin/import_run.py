@@ -6,20 +6,27 @@ half a second, and then stored for twenty. Of several gateways only the one that
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import groupby
 
 from aiohttp import web
 
 from common.contract.values import Json
 from common.error_codes import ErrorCode
 from gateway.http.engine_client import EngineClient
-from gateway.http.keys import SETTINGS
-from gateway.http.problems import Problem, invalid
-from gateway.http.streaming import body_chunks
-from gateway.routes.imports import reader_of, result_json, run_import
+from gateway.http.problems import Problem, fault_json, invalid
+from gateway.http.streaming import Chunks
+from gateway.routes.imports import body_of, plan_said, reader_of, result_json, run_import
+from gateway.tables.csv_rows import RowError, RowReader
+from gateway.tables.import_stream import ImportOptions
+from gateway.tables.rejected import without_reasons
 
 _KEY_LENGTH_MAX = 64
+_REJECTED_BYTES_MAX = 16 * 1024 * 1024
+_ROW_BYTES = 200
+"""What a row takes besides its cells, about."""
 
 
 @dataclass(slots=True)
@@ -44,7 +51,7 @@ class Imports:
             Problem: 409, an import with the key runs; 422, it is no key; or see ``run_import``.
             AioRpcError: the engine refused, or is away.
         """
-        key, reader = _key(request), reader_of(request)
+        key, reader = _key(request), reader_of(request, plan_said(request.query.getall("map", [])))
         if key in self._running:
             raise Problem(409, ErrorCode.IMPORT_KEY_USED.format())
         progress = self._running[key] = _Progress()
@@ -53,8 +60,15 @@ class Imports:
             progress.rows += rows
 
         try:
-            chunks = _counted(body_chunks(request, request.config_dict[SETTINGS].http_import_bytes), progress)
-            return result_json(await run_import(request, engine, chunks, reader, on_page=on_page))
+            chunks, options = _counted(body_of(request, reader), progress), _options(request)
+            if options.validate_only:
+                result = await run_import(request, engine, chunks, reader, on_page=on_page, options=options)
+                return result_json(result, options)
+            rejected = _Rejected()
+            result = await run_import(
+                request, engine, chunks, reader, on_page=on_page, on_errors=rejected.add, options=options
+            )
+            return result_json(result) | rejected.told(reader)
         finally:
             del self._running[key]
 
@@ -64,10 +78,42 @@ class Imports:
         return None if progress is None else {"read_bytes": progress.read_bytes, "rows": progress.rows}
 
 
-async def _counted(chunks: AsyncIterable[bytes], progress: _Progress) -> AsyncIterator[bytes]:
-    async for chunk in chunks:
-        yield chunk
-        progress.read_bytes += len(chunk)  # only now: the rows in it have been taken
+class _Rejected:
+    """Rows that were not stored, with all their cells, as many as fit: the page makes a file of them."""
+
+    def __init__(self) -> None:
+        self._rows: list[Json] = []
+        self._bytes_left = _REJECTED_BYTES_MAX
+        self._is_whole = True
+
+    def add(self, errors: Sequence[RowError]) -> None:
+        """Keep the rows of these errors."""
+        for line, of_row in groupby(errors, lambda error: error.line):
+            found = list(of_row)
+            cells = next((each.raw for each in found if each.raw), ())
+            self._bytes_left -= sum(map(len, cells)) + _ROW_BYTES
+            if self._bytes_left < 0:
+                self._is_whole = False
+                return
+            reasons = [{"field": each.field, **fault_json(each.message)} for each in found]
+            self._rows.append({"line": line, "cells": cells, "errors": reasons})
+
+    def told(self, reader: RowReader) -> Json:
+        """The rows, the names of their columns, and whether they are all."""
+        header = without_reasons(reader, [column.header for column in reader.columns])
+        rows = [{**row, "cells": without_reasons(reader, row["cells"])} for row in self._rows]
+        return {"header": header, "rejected_rows": rows, "rejected_is_whole": self._is_whole}
+
+
+def _options(request: web.Request) -> ImportOptions:
+    return ImportOptions(*(request.query.get(name) == "true" for name in ImportOptions._fields))
+
+
+async def _counted(chunks: Chunks, progress: _Progress) -> Chunks:
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            yield chunk
+            progress.read_bytes += len(chunk)  # only now: the rows in it have been taken
 
 
 def _key(request: web.Request) -> str:

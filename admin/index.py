@@ -30,13 +30,14 @@ _PAGE: Final = """\
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <meta name="theme-color" content="#1f4e79">
 <title>Mailing Service</title>
 <link rel="icon" type="image/svg+xml" href="{assets}/icon.svg">
 {styles}
 <script src="{path}/static/admin.js" defer></script>
 </head>
-<body data-state="{state}">
+<body data-state="{state}" data-confirm-above="{confirm_above}">
 <noscript>This page needs JavaScript. Эта страница не работает без JavaScript.</noscript>
 <div id="root"><div class="loading-page" role="status" aria-label="Loading"></div></div>
 </body>
@@ -44,15 +45,19 @@ _PAGE: Final = """\
 """
 
 
-def routes() -> list[web.AbstractRouteDef]:
-    """The page, a redirect to it, and its files under a name that changes with them."""
+def routes(confirm_above: int) -> list[web.AbstractRouteDef]:
+    """The page, a redirect to it, and its files under a name that changes with them.
+
+    ``confirm_above``: see the settings.
+    """
     assets = f"{PATH}/assets/{_digest()}"
     state = {"view": {"name": "Mailing Service"}, "js_module": f"{assets}/panel.js", "urls": {}, "resources": {}}
     sheets = [STATIC / "panel.css", *sorted(STATIC.glob("pages/*.css"))]
     styles = "\n".join(
         f'<link rel="stylesheet" href="{assets}/{each.relative_to(STATIC).as_posix()}">' for each in sheets
     )
-    page = _PAGE.format(assets=assets, styles=styles, path=PATH, state=html.escape(orjson.dumps(state).decode()))
+    escaped = html.escape(orjson.dumps(state).decode())
+    page = _PAGE.format(assets=assets, styles=styles, path=PATH, state=escaped, confirm_above=confirm_above)
 
     async def index(_: web.Request) -> web.Response:
         return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-cache"})

@@ -20,6 +20,7 @@ from admin.resources.dashboard import DashboardResource
 from admin.resources.engine import EngineResource
 from admin.resources.mailings import MailingResource
 from admin.resources.messages import MessageResource
+from admin.resources.suppressions import SuppressionResource
 from admin.resources.tokens import TokenResource
 from admin.secret import panel_secret
 from admin.session import PATH, Person, Sessions, key_of
@@ -33,6 +34,7 @@ RESOURCES: Final[Sequence[type[PanelResource]]] = (
     MailingResource,
     ClientResource,
     MessageResource,
+    SuppressionResource,
     EngineResource,
     AuditResource,
     AccountResource,
@@ -49,7 +51,7 @@ def mount(app: web.Application, settings: Settings, rest: Iterable[web.RouteDef]
     """
     key = key_of(panel_secret(settings))
     sessions = Sessions(key, secure=settings.uses_tls, rates=CallerRates(settings.http_token_rate))
-    app.router.add_routes(index.routes())
+    app.router.add_routes(index.routes(settings.confirm_above))
     app.router.add_routes(sign_in.routes(sessions))
     for route in rest:
         guarded = sessions.guarded(route.handler, declared_role(route.handler) or "viewer")

@@ -8,9 +8,9 @@ from typing import Final
 
 from gateway.http.admission import Role
 
-_SEEN: Final = ("dashboard", "mailings", "clients", "messages", "engine", "audit")
+_SEEN: Final = ("dashboard", "mailings", "clients", "messages", "suppressions", "engine", "audit")
 _VIEWER: Final = tuple(f"admin.{name}.view" for name in _SEEN)
-_OPERATOR: Final = (*_VIEWER, "admin.mailings.*", "admin.clients.*")
+_OPERATOR: Final = (*_VIEWER, "admin.mailings.*", "admin.clients.*", "admin.suppressions.*")
 _PERMISSIONS: Final[Mapping[Role, Sequence[str]]] = {"viewer": _VIEWER, "operator": _OPERATOR, "admin": ("admin.*",)}
 
 

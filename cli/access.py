@@ -36,6 +36,14 @@ accounts = typer.Typer(help="Accounts: people who sign in with a password.", no_
 RoleOption = Annotated[
     str, typer.Option("--role", "-r", help="viewer (reads), operator (clients, mailings) or admin (everything).")
 ]
+TokenRoleOption = Annotated[
+    str,
+    typer.Option(
+        "--role",
+        "-r",
+        help="viewer (reads), operator (clients, mailings), admin (everything) or provider (hands in replies).",
+    ),
+]
 _PASSWORD_BYTES = 12  # 16 characters
 
 
@@ -43,7 +51,7 @@ _PASSWORD_BYTES = 12  # 16 characters
 def create_token(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="What it is for: 1 to 64 characters.")],
-    role: RoleOption,
+    role: TokenRoleOption,
     expire: Annotated[
         str | None, typer.Option("--expire", help="When it ends by itself: +30d, or a time with its offset.")
     ] = None,

@@ -13,7 +13,7 @@ from rich.text import Text
 from typer.exceptions import Abort, TyperException
 from typer.main import get_command
 
-from cli import access, clients, engine, mailings, messages, times
+from cli import access, clients, engine, mailings, messages, suppressions, times
 from cli.credentials import DEFAULT_TARGET
 from cli.failures import EXIT_INTERRUPTED, EXIT_SERVICE, EXIT_USAGE, Failure
 from cli.session import Options
@@ -42,6 +42,7 @@ app = typer.Typer(
 app.add_typer(clients.app, name="clients")
 app.add_typer(mailings.app, name="mailing")
 app.add_typer(messages.app, name="messages")
+app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(engine.app, name="engine")
 app.command("audit")(engine.audit)
 app.add_typer(access.tokens, name="token")

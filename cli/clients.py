@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,20 +12,23 @@ from cli import show
 from cli.exporting import export_clients
 from cli.failures import UsageFailure
 from cli.flags import Given, flags, names
-from cli.importing import import_clients
+from cli.importing import How, import_file
 from cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
 from cli.plain import INT64_MAX
 from cli.session import CALL_SECONDS, Session, run
+from cli.values import encoding_named, format_named
 from common.attribute_cells import cell_text, is_attribute_name
 from common.contract.codec import paths_in
 from common.contract.values import struct_json
-from gateway.tables.csv_rows import COLUMNS, Format, RowReader
-from gateway.tables.encodings import encoding_of
-from gateway.tables.rows import Attributes
+from common.error_codes import Unfit
+from gateway.tables.columns import Plan, plan_of
+from gateway.tables.csv_rows import COLUMNS
+from gateway.tables.import_stream import ImportOptions
 from mailing.v1.client_pb2 import Client
 from mailing.v1.client_service_pb2 import (
     CreateClientRequest,
     DeleteClientRequest,
+    EraseClientRequest,
     ExportClientsRequest,
     GetClientRequest,
     ListClientsRequest,
@@ -41,11 +44,34 @@ ClientId = Annotated[int, typer.Argument(metavar="ID", help="The client's id.", 
 @app.command("import")
 def import_(
     context: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE|-", help="CSV with a header row, or NDJSON; - reads stdin.")],
-    errors_file: Annotated[
-        Path | None, typer.Option(help="Write all rejected lines there, as CSV: line,field,message.")
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE|-", help="An Excel workbook, CSV with a header row, or NDJSON; - reads stdin."),
+    ],
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="HEADER=FIELD",
+            help="What a column is: a field such as phone_number, attributes.NAME or ignore. May be there many times."
+            " Names such as Телефон or Mobile are known without it.",
+        ),
     ] = None,
-    format: Annotated[str, typer.Option(help="csv, ndjson, or auto: told by the first line.")] = "auto",
+    check: Annotated[
+        bool, typer.Option("--validate-only", help="Only say what it would do, and whom open mailings would text.")
+    ] = False,
+    skip: Annotated[
+        bool,
+        typer.Option("--skip-open-mailings", help="Nobody is texted by a mailing that is open now because of this."),
+    ] = False,
+    rejected: Annotated[
+        Path | None,
+        typer.Option(help="Write all rejected rows there, with all their cells and the reason: correct and import it."),
+    ] = None,
+    errors_file: Annotated[
+        Path | None, typer.Option(help="Write what is wrong with each rejected line there, as CSV: line,field,message.")
+    ] = None,
+    format: Annotated[str, typer.Option(help="csv, ndjson, xlsx, or auto: told by the file's beginning.")] = "auto",
     encoding: Annotated[
         str | None,
         typer.Option(
@@ -59,11 +85,15 @@ def import_(
     numbers: Annotated[str, typer.Option(help="auto, or text: also a plain number is a text.")] = "auto",
 ) -> None:
     """Add or change clients from a file, by phone number. Bad rows are skipped and reported (exit code 1)."""
-    if numbers not in ("auto", "text"):
-        raise UsageFailure(f"--numbers: {numbers!r} is not one of auto, text")
-    names = None if attributes == "all" else frozenset(_names(attributes) or ())
-    reader = RowReader(_format(format), _encoding(encoding), Attributes(names, numbers == "text"))
-    run(context, lambda session: import_clients(session, file, errors_file, reader))
+    how = How(
+        "sheet" if format == "xlsx" else format_named(format),
+        encoding_named(encoding),
+        _plan(columns or [], attributes, numbers),
+        errors_file,
+        rejected,
+        ImportOptions(check, skip),
+    )
+    run(context, lambda session: import_file(session, file, how))
 
 
 @app.command("export")
@@ -76,15 +106,18 @@ def export(
     raw: Annotated[
         bool, typer.Option("--raw", help="CSV for programs: no apostrophe before what a table program would run.")
     ] = False,
-    columns: Annotated[
+    chosen: Annotated[
         str | None,
         typer.Option("--attributes", help="Those that a CSV has, with commas; left out: all that there are."),
     ] = None,
 ) -> None:
     """Write clients as CSV or NDJSON, as `clients import` takes them."""
     request = ExportClientsRequest(page_size=1000, **given)
-    names = _names(columns)
-    run(context, lambda session: export_clients(session, file, request, _format(format), is_raw=raw, columns=names))
+    names = _names(chosen)
+    run(
+        context,
+        lambda session: export_clients(session, file, request, format_named(format), is_raw=raw, attributes=names),
+    )
 
 
 @app.command("list")
@@ -153,7 +186,8 @@ def edit(context: typer.Context, client_id: ClientId, given: Given) -> None:
 
     async def act(session: Session) -> None:
         request = UpdateClientRequest(client=Client(id=client_id, **given))
-        request.update_mask.paths.extend(paths_in(Client.DESCRIPTOR, {**given, **_attributes_given(given)}))
+        said = {**given, **({"attributes": struct_json(given["attributes"])} if "attributes" in given else {})}
+        request.update_mask.paths.extend(paths_in(Client.DESCRIPTOR, said))
         _show(session, await session.clients.UpdateClient(request, timeout=CALL_SECONDS, metadata=session.metadata))
 
     run(context, act)
@@ -172,8 +206,30 @@ def delete(context: typer.Context, client_id: ClientId, yes: Yes = False) -> Non
     run(context, act)
 
 
-def _attributes_given(given: Given) -> dict[str, Any]:
-    return {name: struct_json(given[name]) for name in ("attributes",) if name in given}
+@app.command("erase")
+def erase(
+    context: typer.Context,
+    client_id: ClientId,
+    suppress: Annotated[
+        bool, typer.Option("--suppress", help="And never again: its number goes on the stop list.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Erase a client on demand (needs the role admin), and tell what was removed and what stays."""
+    confirm(f"Erase client {client_id}{' and put its number on the stop list' if suppress else ''}?", yes)
+
+    async def act(session: Session) -> None:
+        request = EraseClientRequest(client_id=client_id, suppress=suppress, request_id=str(uuid.uuid4()))
+        erased = await session.clients.EraseClient(request, timeout=CALL_SECONDS, metadata=session.metadata)
+        rows = [
+            ("messages removed", show.number(erased.messages_removed)),
+            ("messages kept, without the number", show.number(erased.messages_kept)),
+            ("messages being sent just then", show.number(erased.messages_in_hand)),
+            ("on the stop list", "yes" if erased.suppressed else "no"),
+        ]
+        show.one(session, erased, rows)
+
+    run(context, act)
 
 
 def _show(session: Session, client: Client) -> None:
@@ -188,6 +244,16 @@ def _show(session: Session, client: Client) -> None:
     show.one(session, client, rows)
 
 
+def _plan(entries: list[str], attributes: str | None, numbers: str) -> Plan:
+    if numbers not in ("auto", "text"):
+        raise UsageFailure(f"--numbers: {numbers!r} is not one of auto, text")
+    names = None if attributes == "all" else frozenset(_names(attributes) or ())
+    try:
+        return plan_of(entries)._replace(attributes=names, numbers_as_text=numbers == "text")
+    except Unfit as error:
+        raise UsageFailure(f"--map: {error}") from None
+
+
 def _names(text: str | None) -> list[str] | None:
     """Names of attributes with commas between them; None stays."""
     if text is None:
@@ -196,18 +262,3 @@ def _names(text: str | None) -> list[str] | None:
     if bad := [name for name in names if not is_attribute_name(name)]:
         raise UsageFailure(f"--attributes: {bad[0]!r} is no name of an attribute, such as city or last_visit")
     return list(dict.fromkeys(names))
-
-
-def _encoding(name: str | None) -> str | None:
-    found = None if name is None else encoding_of(name)
-    if name is not None and found is None:
-        raise UsageFailure(f"--encoding: {name!r} is none that is known here; it may be koi8-r, cp866, windows-1252, …")
-    return found
-
-
-def _format(text: str) -> Format:
-    formats: tuple[Format, ...] = ("auto", "csv", "ndjson")
-    for known in formats:
-        if text == known:
-            return known
-    raise UsageFailure(f"--format: {text!r} is not one of {', '.join(formats)}")

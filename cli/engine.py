@@ -9,10 +9,10 @@ import typer
 from rich.text import Text
 
 from cli import show, tables
+from cli.flags import Given, flags
 from cli.pages import DEFAULT_LIMIT, All, Limit, collect
-from cli.plain import INT64_MAX, dumps, plain
+from cli.plain import dumps, plain
 from cli.session import CALL_SECONDS, Session, run
-from cli.values import enum_number
 from mailing.v1.audit_pb2 import ActorKind, AuditEvent
 from mailing.v1.engine_pb2 import BreakerState, EngineStatus
 from mailing.v1.engine_service_pb2 import (
@@ -120,36 +120,22 @@ def _engines(s: EngineStatus) -> tables.Listing:
     return body
 
 
-def audit(
-    context: typer.Context,
-    actor: Annotated[str, typer.Option(help="Only what accounts and tokens of this name did.")] = "",
-    kind: Annotated[
-        str | None, typer.Option(help="Only this kind of caller: account, token, command, system or nobody.")
-    ] = None,
-    actor_id: Annotated[
-        int | None, typer.Option(help="Only the account or token with this id.", min=1, max=INT64_MAX)
-    ] = None,
-    object_type: Annotated[str, typer.Option("--object", help="Only this kind of thing: client, mailing, …")] = "",
-    object_id: Annotated[
-        int | None, typer.Option("--id", help="Only the one with this id.", min=1, max=INT64_MAX)
-    ] = None,
-    limit: Limit = DEFAULT_LIMIT,
-    all_: All = False,
-) -> None:
+@flags(
+    ListAuditEventsRequest.DESCRIPTOR,
+    called={
+        "actor_kind": "kind",
+        "object_type": "object",
+        "object_id": "id",
+        "since_time": "since",
+        "until_time": "until",
+    },
+)
+def audit(context: typer.Context, given: Given, limit: Limit = DEFAULT_LIMIT, all_: All = False) -> None:
     """Show who changed what, the newest first."""
-    number = ActorKind.ValueType(enum_number("--kind", kind, "ACTOR_KIND_", ActorKind.keys()))
 
     async def act(session: Session) -> None:
         async def fetch(size: int, token: str) -> ListAuditEventsResponse:
-            request = ListAuditEventsRequest(
-                page_size=size,
-                page_token=token,
-                actor=actor,
-                actor_kind=number,
-                actor_id=actor_id,
-                object_type=object_type,
-                object_id=object_id,
-            )
+            request = ListAuditEventsRequest(page_size=size, page_token=token, **given)
             return await session.engine.ListAuditEvents(request, timeout=CALL_SECONDS, metadata=session.metadata)
 
         items, total, token = await collect(fetch, lambda page: list(page.audit_events), None if all_ else limit)

@@ -1,4 +1,4 @@
-"""`mailing clients import`: a file through the row reader to the engine, with progress, in constant memory."""
+"""`mailing clients import`, and the stop list's: a file to the engine, with progress, in constant memory."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, NamedTuple, TextIO
 
 from rich.progress import (
     BarColumn,
@@ -27,50 +28,115 @@ from cli import show
 from cli.failures import EXIT_SERVICE, Failure
 from cli.session import CALL_SECONDS, Session
 from common import private
-from gateway.tables.csv_rows import RowError, RowReader, UnreadableInput, csv_row
-from gateway.tables.import_stream import BrokenOff, ImportCall, ImportResult, import_rows, import_telling_all
+from gateway.tables.columns import IGNORE, Plan, shown
+from gateway.tables.csv_rows import Format, RowError, RowReader, UnreadableInput, csv_row
+from gateway.tables.import_stream import (
+    BrokenOff,
+    ImportCall,
+    ImportOptions,
+    ImportResult,
+    RowKind,
+    import_rows,
+    import_telling_all,
+)
+from gateway.tables.rejected import RejectedFile
+from gateway.tables.workbook import MAGIC, Workbooks
 
 CHUNK_BYTES = 64 * 1024
 SHOWN_ERRORS = 20
 
 
-async def import_clients(session: Session, file: str, errors_file: Path | None, reader: RowReader) -> None:
+class How(NamedTuple):
+    """How a file is read, and where to what could not be stored of it goes."""
+
+    format: Format
+    encoding: str | None
+    plan: Plan
+    errors_file: Path | None
+    rejected_file: Path | None
+    options: ImportOptions = ImportOptions()
+    kind: RowKind | None = None
+    """What is imported; None: clients."""
+
+
+async def import_file(session: Session, file: str, how: How) -> None:
     """Import a file ("-": standard input). Raises Failure with exit code 1 when a row was rejected."""
     with ExitStack() as stack:
         source = _open(stack, file)
-        report = stack.enter_context(_create(errors_file)) if errors_file is not None else None
         with _progress(session, source) as bar:
-            result = await _send(session, source, reader, bar, report)
-    _tell(session, result, reader.encoding)
+            reader, chunks = await _reading(_chunks(source), how)
+            result = await _send(session, source, reader, chunks, bar, _on_errors(stack, reader, how), how)
+    _tell(session, result, reader, how.options)
     if result.rejected:
         raise Failure(code=EXIT_SERVICE)  # all has been said
 
 
+async def _reading(chunks: AsyncIterator[bytes], how: How) -> tuple[RowReader, AsyncIterator[bytes]]:
+    """A reader for a file, and its bytes; a workbook is known by its first ones."""
+    first = await anext(chunks, b"")
+    is_workbook = how.format == "auto" and first.startswith(MAGIC)
+    reader = RowReader("sheet" if is_workbook else how.format, how.encoding, how.plan)
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield first
+        async for chunk in chunks:
+            yield chunk
+
+    return reader, whole()
+
+
+def _on_errors(stack: ExitStack, reader: RowReader, how: How) -> Callable[[list[RowError]], None] | None:
+    """What writes errors into the files that are asked for; None: none is."""
+    if how.errors_file is None and how.rejected_file is None:
+        return None
+    report = None if how.errors_file is None else stack.enter_context(_create(how.errors_file))
+    rows = None if how.rejected_file is None else stack.enter_context(_create(how.rejected_file))
+    rejected = RejectedFile(reader)
+    if report is not None:
+        report.write(csv_row(("line", "field", "message")))
+
+    def tell(errors: list[RowError]) -> None:
+        if report is not None:
+            report.writelines(csv_row((str(each.line), each.field, each.message)) for each in errors)
+        if rows is not None:
+            rows.writelines(rejected.lines(errors))
+
+    return tell
+
+
 async def _send(
-    session: Session, source: BinaryIO, reader: RowReader, bar: Progress, report: TextIO | None
+    session: Session,
+    source: BinaryIO,
+    reader: RowReader,
+    chunks: AsyncIterator[bytes],
+    bar: Progress,
+    on_errors: Callable[[list[RowError]], None] | None,
+    how: How,
 ) -> ImportResult:
     task = bar.add_task("import", total=_size(source), rows=0)
 
+    method: Any = session.clients.ImportClients if how.kind is None else session.suppressions.ImportSuppressions
+
     def call(seconds: float | None = None) -> ImportCall:
-        return session.clients.ImportClients(metadata=session.metadata, timeout=seconds)
+        begun: ImportCall = method(metadata=session.metadata, timeout=seconds)
+        return begun
 
     async def counted() -> AsyncIterator[bytes]:
-        async for chunk in _chunks(source):
+        async for chunk in chunks:
             yield chunk
             bar.advance(task, len(chunk))
 
     def on_page(rows: int) -> None:
         bar.update(task, rows=bar.tasks[0].fields["rows"] + rows)
 
-    def on_errors(errors: list[RowError]) -> None:
-        assert report is not None
-        report.writelines(csv_row((str(each.line), each.field, each.message)) for each in errors)
-
+    rows = Workbooks().rows(counted()) if reader.is_of_workbook else counted()
     try:
-        if report is not None:
-            report.write(csv_row(("line", "field", "message")))
-            return await import_telling_all(call, counted(), reader, on_errors=on_errors, on_page=on_page)
-        return await import_rows(call(), counted(), reader, probe=lambda: call(CALL_SECONDS), on_page=on_page)
+        if on_errors is not None:
+            return await import_telling_all(
+                call, rows, reader, on_errors=on_errors, options=how.options, on_page=on_page, kind=how.kind
+            )
+        probe = partial(call, CALL_SECONDS)
+        return await import_rows(call(), rows, reader, probe=probe, options=how.options, on_page=on_page, kind=how.kind)
     except UnreadableInput as error:
         raise Failure(f"cannot import: {error}") from None
     except BrokenOff as error:
@@ -145,13 +211,20 @@ def _progress(session: Session, source: BinaryIO) -> Progress:
     return Progress(*columns, console=session.err, transient=True, disable=not session.err.is_terminal)
 
 
-def _tell(session: Session, result: ImportResult, encoding: str | None) -> None:
+def _tell(session: Session, result: ImportResult, reader: RowReader, options: ImportOptions) -> None:
     if session.json:
-        counts = {name: getattr(result, name) for name in ("created", "updated", "unchanged", "rejected")}
-        session.dump(counts | {"errors": [e._asdict() for e in result.errors]})
+        counts: dict[str, Any] = {
+            name: getattr(result, name) for name in ("created", "updated", "unchanged", "rejected")
+        }
+        if options.validate_only:
+            counts["open_mailings"] = [
+                dict(zip(("mailing_id", "client_count"), each, strict=True)) for each in result.open_mailings
+            ]
+        errors = [{"line": each.line, "field": each.field, "message": each.message} for each in result.errors]
+        session.dump(counts | {"errors": errors})
         return
-    if encoding not in (None, "utf-8"):
-        session.err.print(f"note: the file was read as {encoding}", style="yellow")
+    for note in _notes(reader):
+        session.err.print(Text(f"note: {note}", "yellow"))
     if result.errors:
         _tell_rejected(session, result.errors)
     colour = "red" if result.rejected else "dim"
@@ -161,7 +234,23 @@ def _tell(session: Session, result: ImportResult, encoding: str | None) -> None:
         Text(f"{show.number(result.unchanged)} unchanged"),
         Text(f"{show.number(result.rejected)} rejected", colour),
     ]
-    session.out.print(Text(", ").join(parts))
+    session.out.print(Text(", ").join(parts) + Text(" (nothing is stored)" if options.validate_only else ""))
+    for mailing_id, number in result.open_mailings:
+        session.out.print(f"mailing {mailing_id}, which is open, would text {show.number(number)} of them at once")
+
+
+def _notes(reader: RowReader) -> Iterator[str]:
+    """What people may want to know of how their file was read."""
+    if reader.encoding not in (None, "utf-8"):
+        yield f"the file was read as {reader.encoding}"
+    if reader.sheet is not None:
+        yield f"the sheet {shown(reader.sheet)} was read"
+    renamed = [each for each in reader.columns if each.field not in (IGNORE, each.header.strip().lower())]
+    if renamed:
+        yield "columns: " + ", ".join(f"{shown(each.header)} is {each.field}" for each in renamed)
+    ignored = [shown(each.header) for each in reader.columns if each.field == IGNORE and each.header]
+    if ignored:
+        yield f"columns that were ignored: {', '.join(ignored)}"
 
 
 def _tell_rejected(session: Session, errors: list[RowError]) -> None:
@@ -171,4 +260,4 @@ def _tell_rejected(session: Session, errors: list[RowError]) -> None:
     session.out.print(body)
     if len(errors) > SHOWN_ERRORS:
         more = show.number(len(errors) - SHOWN_ERRORS)
-        session.out.print(Text(f"… and {more} more; --errors-file FILE writes them all", "dim"))
+        session.out.print(Text(f"… and {more} more; --rejected FILE writes them all", "dim"))

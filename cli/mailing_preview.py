@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from rich.text import Text
 
 from cli import show
-from cli.audience import show_warnings
 from cli.plain import plain
 from cli.session import Session
+from common.terminal import visible
 from mailing.v1.mailing_service_pb2 import PreviewMailingResponse, TextEncoding
 from mailing.v1.mailing_stats_pb2 import Forecast
 
@@ -25,10 +26,21 @@ def show_preview(session: Session, answer: PreviewMailingResponse) -> None:
     rows: list[tuple[str, str | Text]] = [
         ("audience", f"{show.number(answer.audience)} clients"),
         ("length", f"{each} a message ({_ENCODINGS.get(answer.encoding, '?')}, {answer.units} units)"),
+        *_letters(answer),
         *forecast_rows(answer.forecast, "would be"),
     ]
     session.out.print(show.sheet(rows))
-    show_warnings(session, answer.warnings)
+
+
+def _letters(answer: PreviewMailingResponse) -> Iterator[tuple[str, str | Text]]:
+    """Lines about the texts that clients would get."""
+    yield "all texts", f"{show.number(answer.segments_total)} segments, {answer.segments_max} at most in one"
+    if answer.incomplete:
+        yield "incomplete", Text(f"{show.number(answer.incomplete)} would get no text", "yellow")
+    for warning in answer.warnings:
+        yield "warning", Text(f"{warning.field}: {visible(warning.message)}", "yellow")
+    for sample in answer.samples:
+        yield f"to client {sample.client_id}", show.cut(sample.text, 300)
 
 
 def forecast_rows(forecast: Forecast, will_be: str) -> list[tuple[str, str | Text]]:

@@ -13,15 +13,17 @@ from rich.text import Text
 from cli import show
 from cli.audience import Codes, NotTags, Tags, Where, audience_of, audience_rows, conditions_of, show_warnings
 from cli.failures import UsageFailure
+from cli.flags import Given, flags
 from cli.mailing_preview import show_preview
 from cli.mailing_stats import show_stats
 from cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
 from cli.plain import INT64_MAX
 from cli.session import CALL_SECONDS, Session, run
 from cli.texts import Encoding, text_of
+from cli.trying import try_first, try_text
 from cli.values import enum_number, local_hours, moment, timestamp
 from cli.watch import RECONNECT_SECONDS, watch_mailing
-from mailing.v1.mailing_pb2 import AudienceFilter, Mailing, MailingState, OnUncertain
+from mailing.v1.mailing_pb2 import AudienceFilter, Mailing, OnUncertain
 from mailing.v1.mailing_service_pb2 import (
     CancelMailingRequest,
     CreateMailingRequest,
@@ -41,6 +43,7 @@ app = typer.Typer(help="Register, follow and steer mailings.", no_args_is_help=T
 _TIME = "now, +10m (s, m, h, d, w) or a time with its offset, like 2026-01-31T09:00:00+03:00"
 MailingId = Annotated[int, typer.Argument(metavar="ID", help="The mailing's id.", min=1, max=INT64_MAX)]
 NewText = Annotated[str, typer.Option("--text", help="What is sent, 1 to 4096 characters; - reads stdin.")]
+Name = Annotated[str | None, typer.Option("--name", help="What you call it; clients don't see it.")]
 Start = Annotated[str, typer.Option("--start", help=f"When sending starts: {_TIME}.")]
 End = Annotated[str, typer.Option("--end", help=f"When it ends: {_TIME}; + counts from the start.")]
 Hours = Annotated[str | None, typer.Option("--local-hours", help="Only in these hours of each client's time zone.")]
@@ -63,6 +66,7 @@ def _mailing(
     hours: str | None,
     rate: float | None,
     on_uncertain: str | None,
+    name: str | None,
 ) -> Mailing:
     begins = moment("--start", start, datetime.now(UTC))
     mailing = Mailing(
@@ -71,6 +75,7 @@ def _mailing(
         start_time=timestamp(begins),
         end_time=timestamp(moment("--end", end, begins)),
         rate_limit=rate,
+        name=name or "",
     )
     mailing.on_uncertain = OnUncertain.ValueType(
         enum_number("--on-uncertain", on_uncertain, "ON_UNCERTAIN_", OnUncertain.keys())
@@ -93,14 +98,24 @@ def create(
     local_hours: Hours = None,
     rate: Rate = None,
     on_uncertain: Uncertain = None,
+    name: Name = None,
     encoding: Encoding = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it until it is finished.")] = False,
+    test: Annotated[
+        list[str] | None,
+        typer.Option("--test", help="Send the text to this number first; register only if that went well. Up to 5."),
+    ] = None,
+    test_client: Annotated[
+        int | None, typer.Option("--test-client", help="With --test: as this client gets it.", min=1, max=INT64_MAX)
+    ] = None,
 ) -> None:
     """Register a mailing."""
     audience = audience_of(tag, phone_code, not_tag, where)
-    mailing = _mailing(text, encoding, audience, start, end, local_hours, rate, on_uncertain)
+    mailing = _mailing(text, encoding, audience, start, end, local_hours, rate, on_uncertain, name)
 
     async def act(session: Session) -> None:
+        if test:
+            await try_first(session, mailing.text, test, test_client)
         request = CreateMailingRequest(mailing=mailing, request_id=str(uuid.uuid4()))
         made = await session.mailings.CreateMailing(request, timeout=CALL_SECONDS, metadata=session.metadata)
         if not watch:
@@ -127,42 +142,39 @@ def preview(
     local_hours: Hours = None,
     rate: Rate = None,
     on_uncertain: Uncertain = None,
+    name: Name = None,
     encoding: Encoding = None,
 ) -> None:
     """Say how many clients, segments and how long, for options as `create` takes them; stores nothing."""
     audience = audience_of(tag, phone_code, not_tag, where)
-    mailing = _mailing(text, encoding, audience, start, end, local_hours, rate, on_uncertain)
+    mailing = _mailing(text, encoding, audience, start, end, local_hours, rate, on_uncertain, name)
 
     run(context, lambda session: _preview(session, mailing, None))
 
 
+app.command("test")(try_text)
+
+
 @app.command("list")
-def list_(
-    context: typer.Context,
-    state: Annotated[
-        str | None, typer.Option(help="Only those: scheduled, active, paused, cancelled or ended.")
-    ] = None,
-    limit: Limit = DEFAULT_LIMIT,
-    all_: All = False,
-) -> None:
+@flags(ListMailingsRequest.DESCRIPTOR)
+def list_(context: typer.Context, given: Given, limit: Limit = DEFAULT_LIMIT, all_: All = False) -> None:
     """List mailings, the newest first."""
-    wanted = MailingState.ValueType(enum_number("--state", state, "MAILING_STATE_", MailingState.keys()))
 
     async def act(session: Session) -> None:
         async def fetch(size: int, token: str) -> ListMailingsResponse:
-            request = ListMailingsRequest(page_size=size, page_token=token, state=wanted)
+            request = ListMailingsRequest(page_size=size, page_token=token, **given)
             return await session.mailings.ListMailings(request, timeout=CALL_SECONDS, metadata=session.metadata)
 
         items, total, token = await collect(fetch, lambda page: list(page.mailings), None if all_ else limit)
         numbers = [(name, show.NUMBER) for name in ("total", "sent", "not sent", "pending")]
         times = [("start", show.TIME), ("end", show.TIME)]
-        body = show.table(("id", show.NUMBER), "state", ("text", show.TEXT), *times, *numbers)
+        body = show.table(("id", show.NUMBER), "state", ("name or text", show.TEXT), *times, *numbers)
         for m in items:
             counts = m.message_counts
             body.add_row(
                 str(m.id),
                 show.word(m, "state"),
-                show.cut(m.text, 30),
+                show.cut(m.name or m.text, 30),
                 show.brief(m, "start_time"),
                 show.brief(m, "end_time"),
                 *map(show.number, (counts.total, counts.sent, counts.not_sent, counts.pending)),
@@ -204,6 +216,7 @@ def edit(
     preview: Annotated[
         bool, typer.Option("--preview", help="Only say what it would make of what is not sent yet; changes nothing.")
     ] = False,
+    name: Annotated[str | None, typer.Option("--name", help="What you call it; empty: nothing any more.")] = None,
     encoding: Encoding = None,
 ) -> None:
     """Change an open mailing; what is not given stays, unsent messages follow."""
@@ -212,6 +225,9 @@ def edit(
     if text is not None:
         changed.text = text_of("--text", text, encoding)
         paths.append("text")
+    if name is not None:
+        changed.name = name
+        paths.append("name")
     if tag or all_tags:
         changed.filter.tags.extend([] if all_tags else tag or [])
         paths.append("filter.tags")
@@ -361,6 +377,7 @@ def _show(session: Session, m: Mailing) -> None:
     rows: list[tuple[str, str | Text]] = [
         ("mailing", str(m.id)),
         ("state", Text.assemble(state, audience)),
+        *([("name", show.cut(m.name, 100))] if m.name else []),
         ("text", show.cut(m.text, 300)),
         ("segments", str(m.segments)),
         *audience_rows(m.filter),

@@ -9,44 +9,24 @@ import typer
 from rich.text import Text
 
 from cli import show
+from cli.flags import Given, flags
 from cli.pages import DEFAULT_LIMIT, All, Limit, collect
 from cli.plain import INT64_MAX
 from cli.session import CALL_SECONDS, Session, run
-from cli.values import enum_number
-from mailing.v1.message_pb2 import Attempt, Message, MessageStatus, NotSentReason
+from mailing.v1.message_pb2 import Attempt, Message
 from mailing.v1.message_service_pb2 import GetMessageRequest, ListMessagesRequest, ListMessagesResponse
 
 app = typer.Typer(help="The fate of every message.", no_args_is_help=True)
 
 
 @app.command("list")
-def list_(
-    context: typer.Context,
-    mailing_id: Annotated[
-        int | None, typer.Option("--mailing", help="Only of this mailing.", min=1, max=INT64_MAX)
-    ] = None,
-    client_id: Annotated[
-        int | None, typer.Option("--client", help="Only for this client.", min=1, max=INT64_MAX)
-    ] = None,
-    status: Annotated[str | None, typer.Option(help="pending, sent or not_sent.")] = None,
-    reason: Annotated[
-        str | None, typer.Option(help="expired, rejected, cancelled, uncertain, suppressed or incomplete.")
-    ] = None,
-    limit: Limit = DEFAULT_LIMIT,
-    all_: All = False,
-) -> None:
+@flags(ListMessagesRequest.DESCRIPTOR, called={"mailing_id": "mailing", "client_id": "client"})
+def list_(context: typer.Context, given: Given, limit: Limit = DEFAULT_LIMIT, all_: All = False) -> None:
     """List messages; filters that are given must all hold."""
-    wanted = ListMessagesRequest(
-        mailing_id=mailing_id,  # None leaves it unset; 0 would be a filter that nothing matches
-        client_id=client_id,
-        status=MessageStatus.ValueType(enum_number("--status", status, "MESSAGE_STATUS_", MessageStatus.keys())),
-        reason=NotSentReason.ValueType(enum_number("--reason", reason, "NOT_SENT_REASON_", NotSentReason.keys())),
-    )
 
     async def act(session: Session) -> None:
         async def fetch(size: int, token: str) -> ListMessagesResponse:
-            request = ListMessagesRequest(page_size=size, page_token=token)
-            request.MergeFrom(wanted)
+            request = ListMessagesRequest(page_size=size, page_token=token, **given)
             return await session.messages.ListMessages(request, timeout=CALL_SECONDS, metadata=session.metadata)
 
         items, total, token = await collect(fetch, lambda page: list(page.messages), None if all_ else limit)

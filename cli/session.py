@@ -23,6 +23,7 @@ from mailing.v1.client_service_pb2_grpc import ClientServiceStub
 from mailing.v1.engine_service_pb2_grpc import EngineServiceStub
 from mailing.v1.mailing_service_pb2_grpc import MailingServiceStub
 from mailing.v1.message_service_pb2_grpc import MessageServiceStub
+from mailing.v1.suppression_service_pb2_grpc import SuppressionServiceStub
 
 if TYPE_CHECKING:  # these exist in the stubs' types only
     from mailing.v1.access_service_pb2_grpc import AccessServiceAsyncStub
@@ -30,6 +31,7 @@ if TYPE_CHECKING:  # these exist in the stubs' types only
     from mailing.v1.engine_service_pb2_grpc import EngineServiceAsyncStub
     from mailing.v1.mailing_service_pb2_grpc import MailingServiceAsyncStub
     from mailing.v1.message_service_pb2_grpc import MessageServiceAsyncStub
+    from mailing.v1.suppression_service_pb2_grpc import SuppressionServiceAsyncStub
 
 CALL_SECONDS = 30.0
 """How long one answer may take. Streams have no limit."""
@@ -66,6 +68,7 @@ class Session:
         self.clients: ClientServiceAsyncStub = ClientServiceStub(channel)
         self.mailings: MailingServiceAsyncStub = MailingServiceStub(channel)
         self.messages: MessageServiceAsyncStub = MessageServiceStub(channel)
+        self.suppressions: SuppressionServiceAsyncStub = SuppressionServiceStub(channel)
         self.engine: EngineServiceAsyncStub = EngineServiceStub(channel)
         self.access: AccessServiceAsyncStub = AccessServiceStub(channel)
 

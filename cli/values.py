@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cli import times
 from cli.failures import UsageFailure
+from gateway.tables.csv_rows import Format
+from gateway.tables.encodings import encoding_of
 from mailing.v1.mailing_pb2 import LocalHours
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -65,10 +67,31 @@ def local_hours(text: str) -> LocalHours:
 
 def enum_number(option: str, text: str | None, prefix: str, names: Sequence[str]) -> int:
     """The number of an enum value from the word that people use for it; 0 for None. Raises UsageFailure."""
-    if text is None:
-        return 0
-    words = [name.removeprefix(prefix).lower() for name in names]
+    words = {number: name.removeprefix(prefix).lower() for number, name in enumerate(names) if number}
+    return 0 if text is None else word_number(option, text, words)
+
+
+def word_number(option: str, text: str, words: Mapping[int, str]) -> int:
+    """The number of a word, which people may write with dashes and capitals. Raises UsageFailure."""
     word = text.strip().lower().replace("-", "_")
-    if word not in words[1:]:
-        raise UsageFailure(f"{option}: {text!r} is not one of {', '.join(words[1:])}")
-    return words.index(word)
+    for number, known in words.items():
+        if known == word:
+            return number
+    raise UsageFailure(f"{option}: {text!r} is not one of {', '.join(words.values())}")
+
+
+def encoding_named(name: str | None) -> str | None:
+    """The encoding of a file that people name. Raises UsageFailure."""
+    found = None if name is None else encoding_of(name)
+    if name is not None and found is None:
+        raise UsageFailure(f"--encoding: {name!r} is none that is known here; it may be koi8-r, cp866, windows-1252, …")
+    return found
+
+
+def format_named(text: str) -> Format:
+    """The format of a file that people name. Raises UsageFailure."""
+    formats: tuple[Format, ...] = ("auto", "csv", "ndjson")
+    for known in formats:
+        if text == known:
+            return known
+    raise UsageFailure(f"--format: {text!r} is not one of {', '.join(formats)}")

@@ -91,7 +91,7 @@ class ErrorCode(StrEnum):
     NOT_LOOKED_AT = "and what follows was not looked at: too many entries are bad"
 
     # -- clients and their phone numbers -----------------------------------------------------------
-    NOT_TIME_ZONE = 'must be an IANA time zone name, like "Europe/Moscow"'
+    NOT_TIME_ZONE = 'must be a time zone: an IANA name like "Europe/Moscow", an offset like "UTC+3", or a city'
     NOT_LANGUAGE = 'must be a BCP 47 language tag, like "ru" or "pt-BR", or empty'
     BAD_ATTRIBUTE_NAME = (
         'is no name of an attribute: a small Latin letter, then up to 31 small Latin letters, digits or "_"'
@@ -126,6 +126,16 @@ class ErrorCode(StrEnum):
 
     # -- mailings ----------------------------------------------------------------------------------
     TOO_MANY_SEGMENTS = "must take at most {max} SMS segments, not {count} (the limit is MAILING_SEGMENTS_MAX)"
+    PLACEHOLDER_OPEN = "has a placeholder at character {position} that is not closed by two braces"
+    PLACEHOLDER_INSIDE = "has a placeholder at character {position} with another one inside"
+    PLACEHOLDER_NAME = (
+        'has a placeholder at character {position} that names "{name}": it may name an attribute'
+        " (a to z, 0 to 9 and _), phone_number or tag"
+    )
+    PLACEHOLDER_OF_NOBODY = "nobody who matches has {name}"
+    SUPPRESSED = "is on the stop list: it gets no text"
+    SENDING_PAUSED = "sending is paused: resume it first"
+    PROVIDER_CLOSED = "the provider takes no calls now: {problem}"
     NOT_AFTER_START = "must be after start_time"
     SAME_HOURS = "from and to must differ; leave it out to send all day"
     BAD_RATE = "must be more than 0 and at most {max} messages a second; leave it out for no limit"
@@ -135,6 +145,7 @@ class ErrorCode(StrEnum):
     # -- accounts, tokens, signing in --------------------------------------------------------------
     BAD_ACCOUNT_NAME = 'must be 1 to {max} Latin letters, digits or ". _ @ -"'
     BAD_TOKEN_NAME = "must be 1 to {max} printable characters, with no blank at either end"
+    ROLE_OF_TOKENS = "is a role of API tokens: no person signs in with it"
     ACCOUNT_NAME_TAKEN = "there is an account named {name} already"
     TOKEN_MADE_BEFORE = "this request has made a token before; its secret was shown then, and only then"
     WRONG_CURRENT_PASSWORD = "is wrong"
@@ -231,7 +242,11 @@ class ErrorCode(StrEnum):
     TOO_MANY_IMPORTS_OF_ALL = "{max} imports run already: try again later"
     FILE_EMPTY = "the input is empty: a header row with phone_number is needed"
     FILE_ARRAY = "this is a JSON array: write one object a line (NDJSON), or CSV"
-    FILE_ZIP = 'this is an Excel workbook or a zip archive: save it as "CSV UTF-8"'
+    FILE_ZIP = "this is an Excel workbook or a zip archive: name it as a workbook (Content-Type, .xlsx)"
+    WORKBOOK_UNREADABLE = "this is no Excel workbook (.xlsx), or a damaged one"
+    WORKBOOK_LOCKED = "the workbook is locked with a password: save it without one"
+    WORKBOOK_EMPTY = "no sheet of the workbook has any rows"
+    WORKBOOK_TOO_LARGE = 'the workbook takes too much memory or time to read: save it as "CSV UTF-8"'
     FILE_OLD_EXCEL = 'this is an old Excel workbook: save it as "CSV UTF-8"'
     FILE_GZIP = "this is a gzip archive: unpack it first"
     FILE_PDF = "this is a PDF document, not a table"
@@ -245,7 +260,13 @@ class ErrorCode(StrEnum):
     )
     HEADER_NOT_CSV = "line {line}: the header row is not CSV: {text}"
     HEADER_WITHOUT_COLUMNS = "line {line} must name the columns ({columns}), but it is: {text}"
-    COLUMN_UNKNOWN = "line {line}: unknown column {name}; the columns are {columns}"
+    COLUMN_UNKNOWN = (
+        "line {line}: unknown column {name}; the columns are {columns}; "
+        "say what it is (map, --map): one of them, attributes.NAME or ignore"
+    )
+    COLUMN_NOT_THERE = "line {line}: there is no column {name}, of which it is said what it is"
+    COLUMN_MAPPED_TWICE = "says of the column {name} twice what it is"
+    NOT_COLUMN_MAP = "must be Header=field, where the field is {choices}, attributes.NAME or ignore"
     COLUMN_NO_ATTRIBUTE = (
         "line {line}: {name} is no name of an attribute: a small Latin letter, then up to 31 small Latin letters, "
         'digits or "_"; not id, phone_number, phone_code, tag or time_zone'

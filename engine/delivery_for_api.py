@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
+from common.error_codes import Fault
 from engine.api.control import ActorStatus, BreakerStatus, DeliveryStatus, ProviderCalls
 from engine.delivery.delivery import Delivery
 from engine.domain.breaker import BreakerState
 from engine.domain.forecast import expected_speed
+from engine.domain.outcome import Outcome
 from engine.provider_window import ProviderWindow
 
 
@@ -33,6 +35,16 @@ class DeliveryForApi:
     async def control_changed(self) -> None:
         """See ``DeliveryControl``."""
         await self._delivery.control_changed()
+
+    def trial_refusal(self) -> Fault | None:
+        """See ``DeliveryControl``."""
+        return self._actors.trials.refusal()
+
+    async def send_trial(
+        self, message_id: int, phone_number: int, text: str, is_wanted: Callable[[], Awaitable[str]]
+    ) -> Outcome:
+        """See ``DeliveryControl``."""
+        return await self._actors.trials.send(message_id, phone_number, text, is_wanted)
 
     def provider_calls(self) -> ProviderCalls:
         """See ``DeliveryControl``."""

@@ -15,6 +15,7 @@ from engine.domain.audience import AudienceFilter
 from engine.domain.message import Event
 from engine.domain.outcome import Answer
 from engine.domain.window import LocalHours
+from engine.person import Person
 
 
 class StoreUnavailable(Exception):
@@ -72,6 +73,8 @@ class Claim(NamedTuple):
     phone_number: int
     time_zone: str
     lease_until_us: int
+    person: Person | None = None
+    """What of the client goes into the text; ``None``: the text was the same for everyone when this was claimed."""
 
     def given_back(self, due_us: int = 0) -> Return:
         """What undoes it; ``due_us`` as in ``Return``."""
@@ -86,23 +89,24 @@ class Claim(NamedTuple):
         detail: str,
         due_us: int,
         text_version: int | None,
+        rendered: str | None = None,
     ) -> Record:
         """The outcome of its call; the arguments are ``Record``'s."""
         # This is done for each message: unpacking is quicker than asking for each field, and ``_make`` than ``Record``.
-        message_id, mailing_id, client_id, attempt, _, _, _ = self
-        call = (started_us, finished_us, http_status, detail, due_us, text_version)
+        message_id, mailing_id, client_id, attempt, _, _, _, _ = self
+        call = (started_us, finished_us, http_status, detail, due_us, text_version, rendered)
         return Record._make((message_id, mailing_id, client_id, attempt, event, *call))
 
 
 class Record(NamedTuple):
-    """The outcome of one call, to be stored."""
+    """The outcome of one call, or that there is no text to call with, to be stored."""
 
     message_id: int
     mailing_id: int
     client_id: int
     attempt: int
     event: Event
-    """``ACCEPT``, ``REJECT``, ``DEFER`` or ``MISS``."""
+    """``ACCEPT``, ``REJECT``, ``DEFER``, ``MISS``; ``LACK``: no call was made, and the attempt is not used up."""
     started_us: int
     finished_us: int
     http_status: int | None
@@ -112,6 +116,8 @@ class Record(NamedTuple):
     """When to try again (``DEFER``, ``MISS``), else 0."""
     text_version: int | None = None
     """Of the text that the call was made with; ``None``: there was no call."""
+    rendered: str | None = None
+    """What the placeholders of that text stood for (``person.kept``); ``None``: it has none, or there was no call."""
 
 
 class Return(NamedTuple):
@@ -215,15 +221,25 @@ class Store(Protocol):
         """Remove up to ``limit`` messages of a deleted mailing, and at last the mailing. True when done."""
 
     # -- transitions ---------------------------------------------------------------------------
-    async def claim(self, mailing_id: int, limit: int, *, owner: int, now_us: int, lease_until_us: int) -> list[Claim]:
+    async def claim(
+        self,
+        mailing_id: int,
+        limit: int,
+        *,
+        owner: int,
+        now_us: int,
+        lease_until_us: int,
+        personal: bool = False,
+    ) -> list[Claim]:
         """CLAIM up to ``limit`` due messages: retries first, oldest due first. The store checks again that the
-        mailing is neither paused, cancelled, deleted nor outside its window."""
+        mailing is neither paused, cancelled, deleted nor outside its window. ``personal``: the claims bring what of
+        their clients goes into the text."""
 
     async def begin(self, claims: Sequence[Claim], *, owner: int) -> set[int]:
         """BEGIN: mark that the provider may have been called; return the ids that still were ours."""
 
     async def record(self, records: Sequence[Record], *, owner: int, now_us: int) -> int:
-        """Store outcomes (ACCEPT, REJECT, DEFER, MISS) with counters, attempts and statistics; return how
+        """Store outcomes (ACCEPT, REJECT, DEFER, MISS, LACK) with counters, attempts and statistics; return how
         many passed the fence (id, status, attempt, owner). A deferred message that is stale is removed, unless
         it may have reached the provider: then it ends."""
 

@@ -111,6 +111,7 @@ class Service:
             measure=self._measure,
             default_time_zone=settings.default_time_zone,
             segments_max=settings.segments_max,
+            stop_words=settings.stop_words,
         )
         self.grpc_port = await api.start(str(settings.grpc_listen))
         log.info(

@@ -6,7 +6,8 @@ from importlib.util import find_spec
 
 from common.setting_types import split_url
 from engine import postgres_url
-from engine.domain.validate import is_time_zone
+from engine.domain.stop_words import bare
+from engine.domain.zone_names import is_time_zone
 
 
 def database_url(value: str) -> str:
@@ -35,6 +36,16 @@ def provider_url(value: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("should hold neither user, password, query nor fragment; the token is FBRQ_TOKEN")
     return value.rstrip("/")
+
+
+def stop_words(value: object) -> object:
+    """Read ``STOP, СТОП``: words with commas between them, one at least."""
+    if not isinstance(value, str):
+        return value
+    words = tuple(filter(None, map(str.strip, value.split(","))))
+    if not words or not all(map(bare, words)):
+        raise ValueError("should be words with commas between them, such as STOP,СТОП")
+    return words
 
 
 def time_zone(value: str) -> str:

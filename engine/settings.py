@@ -15,6 +15,7 @@ from common.command_line import Argument, BadSettings, Command
 from common.setting_types import Listen, Seconds, host_names, is_loopback, listen, long_token, token
 from common.settings import Invocation, ProcessSettings, Program
 from engine import postgres_url, setting_types
+from engine.domain.stop_words import STOP_WORDS
 from engine.domain.validate import DEFAULT_TIME_ZONE, SEGMENTS_MAX
 from engine.gateways import Gateways, read_gateways
 
@@ -78,6 +79,11 @@ class Settings(ProcessSettings):
     )
     segments_max: int = Field(
         SEGMENTS_MAX, ge=1, le=SEGMENTS_LIMIT, description="SMS segments that a mailing's text may take, at most"
+    )
+    stop_words: Annotated[tuple[str, ...], BeforeValidator(setting_types.stop_words)] = Field(
+        STOP_WORDS,
+        description="a text to us that is one of these, whatever its case and the signs around it, puts its number on "
+        "the stop list; with commas between them",
     )
     grpc_listen: Annotated[Listen, BeforeValidator(listen)] = Field(
         Listen("127.0.0.1", 50051), description="host:port of the gRPC API; port 0: any free one"
@@ -198,6 +204,7 @@ def _token_id(text: str) -> int:
 
 _NAME: Final = Argument("NAME", "its name")
 _ROLE: Final = Argument("--role", "what it may do", choices=("viewer", "operator", "admin"), required=True)
+_TOKEN_ROLE: Final = replace(_ROLE, choices=("viewer", "operator", "admin", "provider"))
 _STDIN: Final = Argument("--password-stdin", "read the password from the first line of stdin", is_switch=True)
 _WITH_TOKENS: Final = Argument("--with-tokens", "revoke the API tokens that it has made, too", is_switch=True)
 _EXPIRE: Final = Argument("--expire-days", "after so many days it ends by itself", read=_days)
@@ -210,7 +217,7 @@ COMMANDS: Final = (
     Command("account create", "make an account; its password is printed unless it is given", (_NAME, _ROLE, _STDIN)),
     Command("account list", "list the accounts, the revoked ones too"),
     Command("account revoke", "revoke an account and end its sessions", (_NAME, _WITH_TOKENS)),
-    Command("token create", "make an API token, and print its secret", (_NAME, _ROLE, _EXPIRE)),
+    Command("token create", "make an API token, and print its secret", (_NAME, _TOKEN_ROLE, _EXPIRE)),
     Command("token list", "list the API tokens, the revoked ones too"),
     Command("token revoke", "revoke an API token", (Argument("ID", "its number, see token list", read=_token_id),)),
 )

@@ -14,14 +14,15 @@ from gateway.document.openapi import setup_document
 from gateway.http.admission import Admission
 from gateway.http.caller import TRUSTED_PROXIES
 from gateway.http.engine_client import EngineClient
-from gateway.http.keys import ADMISSION, ENGINE, IMPORTS, METRICS, SETTINGS, SIGN_INS, STOPPING, STRANGERS
+from gateway.http.keys import ADMISSION, ENGINE, IMPORTS, METRICS, SETTINGS, SIGN_INS, STOPPING, STRANGERS, WORKBOOKS
 from gateway.http.limits import SIGN_IN_RATE, CallerRates, ImportPlaces
 from gateway.http.middlewares import middlewares, on_prepare
 from gateway.http.streaming import hold_continue
 from gateway.metrics import Metrics
-from gateway.routes import events, exports, health, imports, mailing_messages, sign_in
+from gateway.routes import events, exports, health, imports, mailing_messages, sign_in, suppressions
 from gateway.routes.operations import routes_of
 from gateway.settings import Settings
+from gateway.tables.workbook import Workbooks
 from gateway.wings import mounts
 
 _OWN_SESSION: Final = f"{API}/session"
@@ -50,6 +51,9 @@ def rest_routes() -> list[web.RouteDef]:
         *events.routes(),
         *mailing_messages.routes(),
         *routes_of("MessageService", without=("listMailingMessages",)),
+        *suppressions.routes(),
+        *routes_of("SuppressionService", without=suppressions.BY_HAND),
+        *routes_of("InboundService"),
         *routes_of("EngineService"),
         *routes_of("AccessService", without=("signIn",)),
     ]
@@ -66,6 +70,7 @@ def base_app(settings: Settings, channel: aio.Channel) -> web.Application:
     app[ADMISSION] = Admission(app[ENGINE])
     app[SIGN_INS] = CallerRates(SIGN_IN_RATE)
     app[IMPORTS] = ImportPlaces(settings.http_imports, settings.http_caller_imports)
+    app[WORKBOOKS] = Workbooks()
     app[STOPPING] = asyncio.Event()
     app.on_response_prepare.append(on_prepare)
     app.on_shutdown.append(_end_streams)

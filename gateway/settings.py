@@ -51,6 +51,9 @@ class Settings(ProcessSettings):
     call_seconds: Seconds = Field(15.0, description="how long the engine may take for one answer")
     http_body_bytes: int = Field(_MIB, ge=1024, le=64 * _MIB, description="size of a request's body, at most")
     http_import_bytes: int = Field(1024 * _MIB, ge=0, description="size of an import, at most; 0: no limit")
+    http_workbook_bytes: int = Field(
+        32 * _MIB, ge=1024, le=256 * _MIB, description="size of a workbook (.xlsx) that is imported, at most"
+    )
     http_import_seconds: Seconds = Field(3600.0, description="how long an import may take")
     http_imports: int = Field(16, ge=1, le=1000, description="imports that run at a time, at most")
     http_caller_imports: int = Field(4, ge=1, le=1000, description="of them of one caller, at most")
@@ -81,6 +84,9 @@ class Settings(ProcessSettings):
     )
     admin_secret_file: Path = Field(
         Path("data/admin-secret"), description="where the one made at the first start is kept"
+    )
+    confirm_above: int = Field(
+        1000, ge=0, description="the panel has the number of clients typed before it sends to more than so many"
     )
     http_connections: int = Field(1000, ge=1, le=100_000, description="open connections, at most")
     http_address_connections: int = Field(

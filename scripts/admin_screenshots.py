@@ -61,6 +61,13 @@ async def _fill_mailing(page: Page) -> None:
     await page.keyboard.press("Escape")
 
 
+async def _ask_to_send(page: Page) -> None:
+    await _fill_mailing(page)
+    await page.get_by_label("Urgent: at any hour").check()
+    await page.get_by_role("button", name="Send to").click()
+    await page.get_by_role("dialog").wait_for()
+
+
 async def _choose_file(page: Page) -> None:
     file = FilePayload(name="friends.csv", mimeType="text/csv", buffer=_FILE.encode("utf-8-sig"))
     await page.get_by_label("Choose a file").set_input_files(file)
@@ -85,6 +92,7 @@ async def _shots(service: Demo) -> Sequence[Shot]:
         Shot("tokens", "/tokens"),
         # The last one in English: a page that asks whether what was typed may be lost.
         Shot("mailing-form", "/mailings/create", _fill_mailing, size=TALL),
+        Shot("mailing-confirm", "/mailings/create?", _ask_to_send, locale="en-US"),
         Shot("dashboard-ru", "/", locale="ru-RU", size=TALL),
         Shot("mailing-phone", mailing, locale="ru-RU", size=PHONE),
     )

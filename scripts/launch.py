@@ -31,6 +31,7 @@ from scripts.processes import (
     run_watched,
     wait_until,
 )
+from scripts.provider_token import keep_provider_token
 from scripts.sign_in import PASSWORD, TOKEN, SignIn, forget_addresses, keep_addresses, sign_in
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -68,6 +69,11 @@ class Run:
     """Where it listens, once that is written down beside the sign-in."""
     before: dict[str, str] = field(default_factory=dict)
     """Where another run listened, which was started in the same folder and may go on when this one ends."""
+
+    @property
+    def provider_token(self) -> Path:
+        """Has the token with which the sandbox hands in what people answer; beside the database that knows it."""
+        return self.folder / "sandbox-token"
 
     @property
     def sandbox_url(self) -> str:
@@ -157,6 +163,8 @@ def _run(run: Run, *, ends: bool) -> int:
         return code
     _start_engine(run)
     _start_gateway(run)
+    if run.has_sandbox:
+        _let_sandbox_answer(run)
     _keep_addresses(run)
     _announce(run, access)
     if run.is_demo:
@@ -173,6 +181,7 @@ def _run(run: Run, *, ends: bool) -> int:
 def _start_sandbox(run: Run) -> None:
     listen = run.environ["MAILING_SANDBOX_LISTEN"]
     command = run.python("scripts/sandbox_provider.py", "--listen", listen, "--token", SANDBOX_TOKEN)
+    command += ["--service-url", run.gateway_url, "--service-token-file", str(run.provider_token)]
     command += DEMO_FAULTS if run.is_demo else ()
     run.children.append(Child("sandbox", command, run.environ, run.folder / "sandbox.log"))
     run.environ |= {"FBRQ_TOKEN": SANDBOX_TOKEN, "MAILING_PROVIDER_URL": f"{run.sandbox_url}/v1"}
@@ -194,6 +203,14 @@ def _start_gateway(run: Run) -> None:
         raise Failed(f"the gateway is not ready after {READY_SECONDS:g} s: {get(ready)[1].strip()}")
 
 
+def _let_sandbox_answer(run: Run) -> None:
+    """Without this all else works: it is no reason to stop."""
+    try:
+        keep_provider_token(run.provider_token, run.gateway_url, run.environ[TOKEN])
+    except Failed as error:
+        print(f"run: {error}", file=sys.stderr)
+
+
 def _keep_addresses(run: Run) -> None:
     """For the `mailing` command, and for commands of the README."""
     run.addresses = {
@@ -210,7 +227,7 @@ def _announce(run: Run, access: SignIn) -> None:
     """The addresses, the sign-in, and first commands to try. What a person has set is no business of the terminal."""
     grpc, metrics = run.environ["MAILING_GRPC_LISTEN"], run.environ["MAILING_METRICS_LISTEN"]
     target = "" if grpc == LISTENS["MAILING_GRPC_LISTEN"] else f" --target {grpc}"
-    provider = f"{run.sandbox_url}/  (sandbox: the texts it got)" if run.has_sandbox else "as set"
+    provider = f"{run.sandbox_url}/  (sandbox: the texts it got, to be answered)" if run.has_sandbox else "as set"
     password = access.environ[PASSWORD] if PASSWORD in access.made else f"{PASSWORD}, as set"
     token = access.environ[TOKEN] if TOKEN in access.made else f"{TOKEN}, as set"
     bearer = access.environ[TOKEN] if TOKEN in access.made else f"${TOKEN}"

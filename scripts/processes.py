@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -139,13 +140,24 @@ def wait_until(is_ready: Callable[[], bool], children: Sequence[Child], limit_se
     return True
 
 
-def get(url: str) -> tuple[int, str]:
-    """Status and body of a GET from one of our own processes; (0, reason) when nobody answers."""
+def get(url: str, *, token: str = "", body: object = None) -> tuple[int, str]:
+    """Status and body of a request to one of our own processes; (0, reason) when nobody answers.
+
+    Args:
+        url: its address.
+        token: what it is to carry.
+        body: as JSON; then it is a POST.
+    """
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    data = None if body is None else json.dumps(body).encode()
+    if data is not None:
+        headers["Content-Type"] = "application/json"
     # Without the proxies of the environment, and whatever name is in the certificate: these are our own ports.
     trusting = urllib.request.HTTPSHandler(context=_any_certificate())
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), trusting)
     try:
-        with opener.open(url, timeout=2) as answer:
+        request = urllib.request.Request(url, data, headers)
+        with opener.open(request, timeout=2) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode(errors="replace")

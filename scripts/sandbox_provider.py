@@ -15,13 +15,14 @@ import uvloop
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, from any folder
 
 from common.process import end_with_parent
-from scripts.sandbox import DEFAULT_TOKEN, BadFaults, Faults, Sandbox
+from scripts.sandbox import DEFAULT_TOKEN, BadFaults, Faults, Sandbox, Service
 from scripts.sandbox.faults import NO_FAULTS, SHARES
 
 _EPILOG = """\
 Prints the base URL (the value for MAILING_PROVIDER_URL) as one line. A page at the root of the same address
-shows the texts received and has the switches. The control API:
+shows the texts received by number, lets one answer them, and has the switches. The control API:
   GET, PATCH /sandbox/faults   GET /sandbox/stats   GET /sandbox/messages?id=&phone=&limit=   POST /sandbox/reset
+  GET /sandbox/conversations?contains=&limit=   POST /sandbox/replies  {"phone": 79161234567, "text": "STOP"}
   curl -X PATCH http://127.0.0.1:8090/sandbox/faults -d '{"share_5xx": 0.2, "latency_seconds": [0.01, 0.2]}'
 """
 
@@ -37,6 +38,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--keep", type=int, default=1000, help="messages whose text and calls are kept (1000)")
     parser.add_argument("--allow-host", action="append", default=[], metavar="NAME",
                         help="may be called by this name too, not only addresses, localhost; repeat it")  # fmt: skip
+    replies = parser.add_argument_group("what people answer goes to the service")
+    replies.add_argument("--service-url", metavar="URL", help="address of the gateway, without a path")
+    replies.add_argument("--service-token-file", type=Path, metavar="FILE",
+                         help="has a token of the role provider; read at each reply")  # fmt: skip
     faults = parser.add_argument_group("faults to begin with")
     faults.add_argument("--latency-seconds", metavar="S[-S]", help="each answer waits so long; a range: 0.01-0.2")
     for name in SHARES:
@@ -84,6 +89,7 @@ async def _run(arguments: argparse.Namespace, faults: Faults) -> None:
         seed=arguments.seed,
         keep=arguments.keep,
         names=arguments.allow_host,
+        service=arguments.service_url and Service(arguments.service_url.rstrip("/"), arguments.service_token_file),
     )
     async with sandbox:
         stopped = asyncio.Event()
@@ -100,6 +106,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.keep < 0:
         parser.error("argument --keep: should be 0 or more")
+    if (arguments.service_url is None) != (arguments.service_token_file is None):
+        parser.error("--service-url and --service-token-file need each other")
     try:
         faults = _faults(arguments)
     except BadFaults as error:

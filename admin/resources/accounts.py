@@ -8,15 +8,14 @@ from typing import Any, Final
 from aiohttp_admin.backends.abc import Meta, Record
 
 from admin.resources.base import PanelResource
-from admin.resources.parameters import checked
-from common.contract.codec import json_of, message_of
+from common.contract.codec import json_of
 from common.error_codes import ErrorCode
 from gateway.http.problems import invalid
-from gateway.shapes import Use, schema_of
+from gateway.routes.operations import binding_named
 from mailing.v1 import access_service_pb2 as pb
 from mailing.v1.access_pb2 import Account
 
-_NEW: Final = schema_of(pb.CreateAccountRequest.DESCRIPTOR, Use.CREATE)
+_CREATE: Final = binding_named("createAccount")
 
 
 class AccountResource(PanelResource):
@@ -32,8 +31,8 @@ class AccountResource(PanelResource):
 
     async def create(self, data: Record, meta: Meta) -> Record:
         """Make an account."""
-        given = checked(_NEW, {key: value for key, value in data.items() if value is not None})
-        return json_of(await self.call(self.engine.access.CreateAccount, message_of(pb.CreateAccountRequest, given)))
+        asked = await self.asked(_CREATE, {key: value for key, value in data.items() if value is not None})
+        return json_of(await self.call(self.engine.access.CreateAccount, asked))
 
     async def delete(self, record_id: int, previous_data: Record, meta: Meta) -> Record:
         """Revoke an account: its sessions end. ``meta.with_tokens``: and the tokens that it has made."""

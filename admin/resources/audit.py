@@ -10,17 +10,22 @@ from aiohttp_admin.backends.abc import Record
 from grpc import StatusCode, aio
 
 from admin.resources.base import PanelResource
-from admin.resources.parameters import whole_number
-from common.contract.codec import json_of
+from admin.resources.parameters import checked, whole_number
+from common.contract.codec import json_of, message_of
 from common.contract.reader import field_of
 from common.contract.values import numbers
 from common.error_codes import ErrorCode
 from gateway.http.problems import invalid
+from gateway.routes.operations import binding_named
+from gateway.shapes import query_of
 from mailing.v1 import engine_service_pb2 as pb
 from mailing.v1.audit_pb2 import AuditEvent
 from mailing.v1.client_service_pb2 import GetClientRequest
 from mailing.v1.mailing_service_pb2 import GetMailingRequest
 
+_QUERY: Final = query_of(binding_named("listAuditEvents"))
+_AS_REST: Final = ("actor", "object_type", "action", "since_time", "until_time")
+"""Filters that REST takes in the same form."""
 _KINDS: Final = numbers(field_of(AuditEvent.DESCRIPTOR, "actor_kind").words)
 
 
@@ -38,17 +43,19 @@ class AuditResource(PanelResource):
     name = "audit"
     kind = AuditEvent
     more_shown = ("has_page",)
-    filters = ("actor", "actor_kind", "actor_id", "object_type", "object_id")
+    filters = (*_AS_REST, "actor_kind", "actor_id", "object_id")
 
     async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
         """Read a page."""
-        asked = pb.ListAuditEventsRequest(
-            **paging,
-            actor=str(filters.get("actor", "")),
-            object_type=str(filters.get("object_type", "")),
-            object_id=whole_number(filters, "object_id"),
-            actor_kind=_actor_kind(filters),
-            actor_id=whole_number(filters, "actor_id"),
+        given = {key: str(value) for key, value in filters.items() if key in _AS_REST}
+        asked = message_of(pb.ListAuditEventsRequest, checked(_QUERY, given))
+        asked.MergeFrom(
+            pb.ListAuditEventsRequest(
+                **paging,
+                object_id=whole_number(filters, "object_id"),
+                actor_kind=_actor_kind(filters),
+                actor_id=whole_number(filters, "actor_id"),
+            )
         )
         found = await self.call(self.engine.engine.ListAuditEvents, asked)
         events = [json_of(each) for each in found.audit_events]

@@ -25,10 +25,11 @@ from grpc import StatusCode, aio
 from admin.permissions import least_role
 from admin.resources import parameters
 from admin.session import Handler, Sessions
-from common.contract.reader import OF_THE_CALL, fields_of
+from common.contract.reader import OF_THE_CALL, Binding, fields_of
 from gateway.http.engine_client import EngineClient
 from gateway.http.problems import invalid
 from gateway.routes.common import json_answer
+from gateway.routes.operations import NOTHING, checked_request
 
 _AT_ONCE: Final = 50
 """Records that are read beside each other when a page asks for several by id."""
@@ -71,6 +72,14 @@ class PanelResource(AbstractAdminResource[int]):
     async def call(self, method: Callable[..., Any], message: Any, *, seconds: float | None = None) -> Any:
         """Call the engine in the name of whoever asks. Raises AioRpcError, which the gateway turns into a problem."""
         return await self.engine.call(_request.get(), method, message, seconds=seconds)
+
+    async def asked(self, binding: Binding, data: Mapping[str, Any], said: Mapping[str, Any] = NOTHING) -> Any:
+        """The request of a method for what somebody has filled in.
+
+        Raises:
+            Problem: 422 with all that is bad, what only the engine finds included.
+        """
+        return await checked_request(_request.get(), self.engine, binding, data, said)
 
     # -- reading --------------------------------------------------------------------------------
 

@@ -23,14 +23,14 @@ from gateway.http.engine_client import EngineClient
 from gateway.http.problems import invalid
 from gateway.http.streaming import body_chunks
 from gateway.routes.common import json_answer
-from gateway.routes.imports import reader_of
-from gateway.routes.operations import binding_named, request_of
+from gateway.routes.imports import body_of, plan_said, reader_of
+from gateway.routes.operations import binding_named
 from gateway.shapes import Use, schema_of
+from gateway.tables.columns import Unknown
 from mailing.v1 import client_service_pb2 as pb
 from mailing.v1.client_pb2 import Client
 
-_UPDATE: Final = binding_named("updateClient")
-_NEW: Final = schema_of(Client.DESCRIPTOR, Use.CREATE)
+_CREATE, _UPDATE = binding_named("createClient"), binding_named("updateClient")
 _TEXTS: Final = [
     field.name
     for field in fields_of(pb.ListClientsRequest.DESCRIPTOR)
@@ -67,8 +67,7 @@ class ClientResource(PanelResource):
 
     async def create(self, data: Record, meta: Meta) -> Record:
         """Add a client; what is empty gets its default."""
-        given = checked(_NEW, {key: value for key, value in data.items() if value not in (None, "")})
-        asked = pb.CreateClientRequest(client=message_of(Client, given))
+        asked = await self.asked(_CREATE, {key: value for key, value in data.items() if value not in (None, "")})
         return json_of(await self.call(self.engine.clients.CreateClient, asked))
 
     async def update(self, record_id: int, data: Record, previous_data: Record, meta: Meta) -> Record:
@@ -76,8 +75,7 @@ class ClientResource(PanelResource):
         changes = {key: value for key, value in _emptied(data).items() if value != previous_data.get(key)}
         if "attributes" in changes:
             changes["attributes"] = _attribute_changes(changes["attributes"], previous_data.get("attributes"))
-        given = checked(_CHANGES, changes)
-        asked = request_of(_UPDATE, given, {"client.id": record_id})
+        asked = await self.asked(_UPDATE, changes, {"client.id": record_id})
         return json_of(await self.call(self.engine.clients.UpdateClient, asked))
 
     async def update_many(self, record_ids: Sequence[int], data: Record, meta: Meta) -> list[int]:
@@ -129,9 +127,10 @@ class ClientResource(PanelResource):
         size = request.query.get("size", "")
         if not (size.isascii() and size.isdigit() and len(size) <= _SIZE_DIGITS):
             raise invalid([("/size", ErrorCode.NOT_FILE_SIZE.format())])
-        reader = reader_of(request)
-        sample = b"".join([chunk async for chunk in body_chunks(request, SAMPLE_BYTES_MAX)])
-        return json_answer(await preview(self.engine, self.call, sample, int(size), reader))
+        said = plan_said(request.query.getall("map", []))
+        reader = reader_of(request, said._replace(unknown=Unknown.PROPOSE))
+        chunks = body_of(request, reader) if reader.is_of_workbook else body_chunks(request, SAMPLE_BYTES_MAX)
+        return json_answer(await preview(self.engine, self.call, chunks, int(size), reader))
 
     async def _import(self, request: web.Request) -> web.Response:
         return json_answer(await self._imports.run(request, self.engine))

@@ -11,15 +11,13 @@ from aiohttp_admin.backends.abc import Meta, Record
 from admin.resources.base import PanelResource
 from admin.resources.parameters import checked, one_id
 from common.contract.codec import json_of, message_of
-from gateway.routes.operations import binding_named, request_of
-from gateway.shapes import Use, query_of, schema_of
+from gateway.routes.operations import binding_named
+from gateway.shapes import query_of
 from mailing.v1 import mailing_service_pb2 as pb
 from mailing.v1.mailing_pb2 import Mailing
 
-_UPDATE: Final = binding_named("updateMailing")
+_CREATE, _UPDATE = binding_named("createMailing"), binding_named("updateMailing")
 _QUERY: Final = query_of(binding_named("listMailings"))
-_NEW: Final = schema_of(Mailing.DESCRIPTOR, Use.CREATE)
-_CHANGES: Final = schema_of(Mailing.DESCRIPTOR, Use.PATCH)
 _TIMELINE_POINTS_MAX: Final = 600
 """The page draws about sixty bars: this leaves it the choice where they begin."""
 
@@ -29,7 +27,7 @@ class MailingResource(PanelResource):
 
     name = "mailings"
     kind = made_of = Mailing
-    filters = ("state",)
+    filters = ("state", "search")
 
     async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
         """Read a page."""
@@ -45,15 +43,13 @@ class MailingResource(PanelResource):
 
     async def create(self, data: Record, meta: Meta) -> Record:
         """Register a mailing."""
-        given = checked(_NEW, {key: value for key, value in data.items() if value is not None})
-        asked = pb.CreateMailingRequest(mailing=message_of(Mailing, given))
+        asked = await self.asked(_CREATE, {key: value for key, value in data.items() if value is not None})
         return json_of(await self.call(self.engine.mailings.CreateMailing, asked))
 
     async def update(self, record_id: int, data: Record, previous_data: Record, meta: Meta) -> Record:
         """Change what differs from what the person had seen."""
         changes = {key: value for key, value in data.items() if value != previous_data.get(key)}
-        given = checked(_CHANGES, changes)
-        asked = request_of(_UPDATE, given, {"mailing.id": record_id})
+        asked = await self.asked(_UPDATE, changes, {"mailing.id": record_id})
         return json_of(await self.call(self.engine.mailings.UpdateMailing, asked))
 
     async def delete(self, record_id: int, previous_data: Record, meta: Meta) -> Record:

@@ -8,13 +8,12 @@ from typing import Any, Final
 from aiohttp_admin.backends.abc import Meta, Record
 
 from admin.resources.base import PanelResource
-from admin.resources.parameters import checked
-from common.contract.codec import json_of, message_of
-from gateway.shapes import Use, schema_of
+from common.contract.codec import json_of
+from gateway.routes.operations import binding_named
 from mailing.v1 import access_service_pb2 as pb
 from mailing.v1.access_pb2 import ApiToken
 
-_NEW: Final = schema_of(pb.CreateTokenRequest.DESCRIPTOR, Use.CREATE)
+_CREATE: Final = binding_named("createToken")
 
 
 class TokenResource(PanelResource):
@@ -31,8 +30,8 @@ class TokenResource(PanelResource):
 
     async def create(self, data: Record, meta: Meta) -> Record:
         """Make a token; its ``secret`` is in this answer and never again."""
-        given = checked(_NEW, {key: value for key, value in data.items() if value is not None})
-        made = await self.call(self.engine.access.CreateToken, message_of(pb.CreateTokenRequest, given))
+        asked = await self.asked(_CREATE, {key: value for key, value in data.items() if value is not None})
+        made = await self.call(self.engine.access.CreateToken, asked)
         return {**json_of(made.token), "secret": made.secret}
 
     async def delete(self, record_id: int, previous_data: Record, meta: Meta) -> Record:

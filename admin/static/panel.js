@@ -6,7 +6,7 @@
 import { authProvider, dataProvider, isAdmin } from "./api.js";
 import { i18nProvider, t } from "./i18n.js";
 import { icon } from "./kit/icons.js";
-import { createRoot, h, Link, RA, React, useEffect, useState } from "./kit/lib.js";
+import { createRoot, h, Link, RA, React, useEffect, useMemo, useState } from "./kit/lib.js";
 import { Card, Empty, PageTitle, useTabTitle } from "./kit/parts.js";
 import { REFRESH } from "./kit/poll.js";
 import accounts from "./pages/accounts.js";
@@ -16,13 +16,16 @@ import { Dashboard } from "./pages/dashboard.js";
 import engine from "./pages/engine.js";
 import mailings from "./pages/mailings.js";
 import messages from "./pages/messages.js";
+import suppressions from "./pages/suppressions.js";
 import tokens from "./pages/tokens.js";
 import { PasswordButton } from "./password.js";
 import { FRESH, SignInPage } from "./sign_in.js";
-import { theme } from "./theme.js";
+import { mode, switchMode, THEME, themeOf } from "./theme.js";
 
 const { Admin, AppBar, Layout, Resource, TitlePortal } = RA;
-const FOR_ALL = [mailings, clients, messages, engine, audit];
+const Sun = icon("sun");
+const Moon = icon("moon");
+const FOR_ALL = [mailings, clients, messages, suppressions, engine, audit];
 const FOR_ADMINS = [accounts, tokens];
 
 const REFRESH_BUTTON = ".RaLoadingIndicator-loadedIcon"; // the bundle neither exports it nor lets us replace it alone
@@ -32,7 +35,22 @@ const refreshed = ({ target }) => target.closest(REFRESH_BUTTON) && dispatchEven
 
 function Bar() {
   useTabTitle();
-  return h(AppBar, { alwaysOn: true, onClick: refreshed }, h(TitlePortal), h(PasswordButton));
+  return h(
+    AppBar,
+    { alwaysOn: true, onClick: refreshed },
+    h(TitlePortal, { component: "h1" }),
+    h(ThemeButton),
+    h(PasswordButton),
+  );
+}
+
+function ThemeButton() {
+  const label = t(mode() === "dark" ? "theme.light" : "theme.dark");
+  return h(
+    "button",
+    { type: "button", className: "bar-button", "aria-label": label, title: label, onClick: switchMode },
+    h(mode() === "dark" ? Sun : Moon),
+  );
 }
 
 const NotFound = () =>
@@ -54,7 +72,19 @@ const resource = ({ children, ...page }) => h(Resource, { key: page.name, icon: 
 
 const resources = () => [...FOR_ALL, ...(isAdmin() ? FOR_ADMINS : [])].map((page) => resource(page()));
 
+/** MUI's theme, as it changes. */
+function useTheme() {
+  const [shown, setShown] = useState(mode);
+  useEffect(() => {
+    const changed = () => setShown(mode());
+    addEventListener(THEME, changed);
+    return () => removeEventListener(THEME, changed);
+  }, []);
+  return useMemo(() => themeOf(shown), [shown]);
+}
+
 function Panel() {
+  const theme = useTheme();
   const [visit, setVisit] = useState(0);
   useEffect(() => {
     const again = () => setVisit((count) => count + 1);

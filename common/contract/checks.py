@@ -92,7 +92,8 @@ def _checked(kind: Descriptor) -> Iterator[Field]:
         if field.is_output_only or field.is_map or field.kind is Kind.STRUCT:
             continue  # what may be in an object of any keys the domain says
         has_time = field.kind is Kind.TIME and field.is_required
-        if has_time or field.rules.HasField("entries_max") or any(True for _ in _conditions(field, "", "")):
+        has_entries = field.is_list and (field.is_required or field.rules.HasField("entries_max"))
+        if has_time or has_entries or any(True for _ in _conditions(field, "", "")):
             yield field
 
 
@@ -126,6 +127,9 @@ def _is_empty_good(field: Field) -> bool:
 def _list_lines(field: Field) -> Iterator[str]:
     each = list(_conditions(field, "each", f'f"{{path}}{field.name}[{{index}}]"'))
     loop = ["for index, each in enumerate(value):", *(_INDENT + line for line in each)] if each else []
+    if field.is_required:
+        yield "if not value:"
+        yield _INDENT + _violation(f'f"{{path}}{field.name}"', "EMPTY")
     if not field.rules.HasField("entries_max"):
         yield from loop
         return

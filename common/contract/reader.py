@@ -32,6 +32,7 @@ OF_THE_CALL: Final = frozenset({"request_id", "validate_only"})
 """Fields of requests that are about the call, not about the thing: no part of a body or a query."""
 _PAGE_EXAMPLES: Final = {"next_page_token": "", "total_size": "1"}
 _OF_THE_ENGINE: Final = {field_behavior_pb2.OUTPUT_ONLY, field_behavior_pb2.IDENTIFIER}
+_ROLES: Final = words(access_pb2.Role.DESCRIPTOR)
 _INT64: Final = frozenset({FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64})
 
 
@@ -129,9 +130,13 @@ class Binding:
     """Where each of these ids goes: ``client_id``, or ``client.id`` within the request."""
     body: str
     """The field that the body is; ``*``: the body is the request; empty: there is none."""
+    answer: str
+    """The field that the answer is; empty: the whole of it."""
     rest: options_pb2.Rest
     role: str | None
     """The least role that may call it; ``None``: no token is needed."""
+    also: str | None
+    """A role without a rank that may call it too."""
 
 
 @cache
@@ -251,15 +256,13 @@ def _bindings(method: Descriptor) -> Iterator[Binding]:
                 re.sub(r"\{(\w+)\.id\}", r"{\1_id}", getattr(each, verb)),
                 path_fields,
                 each.body,
+                each.response_body,
                 rests[number] if number < len(rests) else options_pb2.Rest(),
-                _role(options),
+                None
+                if options.Extensions[access_pb2.open_to_all]
+                else _ROLES[options.Extensions[access_pb2.required_role]],
+                _ROLES.get(options.Extensions[access_pb2.also_role]),
             )
-
-
-def _role(options: Any) -> str | None:
-    if options.Extensions[access_pb2.open_to_all]:
-        return None
-    return words(access_pb2.Role.DESCRIPTOR)[options.Extensions[access_pb2.required_role]]
 
 
 # -- comments ------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ from engine.store.store import Store
 from mailing.v1 import access_pb2, access_service_pb2, access_service_pb2_grpc
 
 _NO_ROLE = ErrorCode.NOT_A_CHOICE.format(choices=", ".join(role.word for role in Role))
+_NO_RANK = ErrorCode.ROLE_OF_TOKENS.format()
 
 
 class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
@@ -89,7 +90,7 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
         problems = {"name": account_name_problem(request.name), "password": password_problem(request.password)}
         # The key's digest is a quick hash, which must not be one of a password.
         role, key = both(
-            lambda: _valid_role(request.role, **problems),
+            lambda: _valid_role(request.role, _NO_RANK, **problems),
             lambda: request_key("CreateAccount", anonymous, request.request_id, by),
         )
 
@@ -165,10 +166,12 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
         return None if us > self._clock.now_us() else ErrorCode.NOT_IN_FUTURE.format()
 
 
-def _valid_role(number: int, **problems: Fault | None) -> Role:
-    """The role with this number. Raises InvalidInput for it and all other fields that have problems."""
+def _valid_role(number: int, no_rank: Fault | None = None, **problems: Fault | None) -> Role:
+    """The role with this number; ``no_rank``: why one without a rank is no good. Raises InvalidInput for it and all
+    other fields that have problems."""
     role = role_of(number)
-    check_fields(role=None if role is not None else _NO_ROLE, **problems)
+    problem = _NO_ROLE if role is None else None if role.is_rank else no_rank
+    check_fields(role=problem, **problems)
     assert role is not None
     return role
 

@@ -30,6 +30,7 @@ from engine.store.client_list import is_long_client_list
 from engine.store.client_rows import BatchResult, ClientRow
 from engine.store.rows import MAX_PAGE_SIZE, PageOf, RequestKey
 from engine.store.store import Store
+from engine.store.suppression_rows import Erased
 from mailing.v1 import client_pb2, client_service_pb2, client_service_pb2_grpc
 
 FACETS_SECONDS: Final = 5.0
@@ -143,6 +144,30 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
         await self._background.whole(change())
         return Empty()
 
+    async def EraseClient(
+        self, request: client_service_pb2.EraseClientRequest, context: Context
+    ) -> client_service_pb2.EraseClientResponse:
+        """Erase a client."""
+
+        by, now_us = caller(context), self._clock.now_us()
+        key = request_key("EraseClient", request, request.request_id, by)
+
+        async def change() -> Erased:
+            with self._background.running.hold(key):
+                erased = await self._store.erase_client(
+                    request.client_id, suppress=request.suppress, by=by, now_us=now_us, request=key
+                )
+                await self._follow([request.client_id])
+            return erased
+
+        erased = await self._background.whole(change())
+        return client_service_pb2.EraseClientResponse(
+            messages_removed=erased.removed,
+            messages_kept=erased.kept,
+            messages_in_hand=erased.in_hand,
+            suppressed=erased.is_suppressed,
+        )
+
     async def ListClientFacets(
         self, request: client_service_pb2.ListClientFacetsRequest, context: Context
     ) -> client_service_pb2.ListClientFacetsResponse:
@@ -203,14 +228,9 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
         """Add or change many clients; each page is stored as it comes."""
         by, running = caller(context), self._background.running
         work = Import(self._store, self._control, self._clock, by, running, self._default_time_zone)
-        async with work:
-            async for page in request_iterator:
-                if self._stopping.is_set():
-                    raise Stopping
-                await work.begin(page)
-                for part in work.parts(page):
-                    await self._background.whole(work.store(part))
-            return await self._background.whole(work.finish())
+        report: client_service_pb2.ImportClientsResponse
+        report = await work.run(request_iterator, self._background, self._stopping)
+        return report
 
     async def ExportClients(
         self, request: client_service_pb2.ExportClientsRequest, context: Context

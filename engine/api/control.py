@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from common.error_codes import Fault
 from engine.domain.breaker import BreakerState
+from engine.domain.outcome import Outcome
 from engine.ports import EngineRow
 
 
@@ -90,6 +92,15 @@ class DeliveryControl(Protocol):
 
     async def control_changed(self) -> None:
         """The control record (workers, rate, paused) was changed. Returns when every live engine follows it."""
+
+    def trial_refusal(self) -> Fault | None:
+        """Why no text can be sent just now to try it; ``None``: one can."""
+
+    async def send_trial(
+        self, message_id: int, phone_number: int, text: str, is_wanted: Callable[[], Awaitable[str]]
+    ) -> Outcome:
+        """Call the provider once, with a text that belongs to no mailing. ``is_wanted`` is asked right before the call:
+        why not, in words; empty: it is."""
 
     def status(self) -> DeliveryStatus:
         """How this engine is doing now."""

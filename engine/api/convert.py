@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from functools import lru_cache
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -145,24 +145,24 @@ def client_input(client: client_pb2.Client, default_time_zone: str) -> ClientInp
     return CLIENT_LIMITS.checked(client, valid_client, default_time_zone, struct_json(client.attributes))
 
 
-class ClientFilters(Protocol):
-    """What ListClients and ExportClients have in common: the fields of ``ClientQuery``, each of which may be set."""
-
-    @property
-    def attributes(self) -> MutableMapping[str, str]:
-        """Names with what the values look like."""
-
-    def HasField(self, field_name: Any, /) -> bool:
-        """Whether the filter is set."""
-
-
+ClientFilters = client_service_pb2.ListClientsRequest | client_service_pb2.ExportClientsRequest
+"""Both have the fields of ``ClientQuery``, each of which may be set."""
 _FILTERS: Final = [field.name for field in fields(ClientQuery) if field.name != FIELD]
 _FILTERED_ATTRIBUTES_MAX: Final = 20
+_LIST_LIMITS: Final = Limits(client_service_pb2.ListClientsRequest)
+_EXPORT_LIMITS: Final = Limits(client_service_pb2.ExportClientsRequest)
 
 
 def client_query(request: ClientFilters) -> ClientQuery:
-    """The filters of a list of clients. Raises InvalidInput for what can't be understood, or is no text."""
-    asked: dict[str, Any] = {name: getattr(request, name) for name in _FILTERS if request.HasField(name)}
+    """The filters of a list of clients. Raises InvalidInput for what no client can have."""
+    if isinstance(request, client_service_pb2.ListClientsRequest):
+        return _LIST_LIMITS.checked(request, _understood)
+    return _EXPORT_LIMITS.checked(request, _understood)
+
+
+def _understood(request: ClientFilters) -> ClientQuery:
+    is_set: Callable[[Any], bool] = request.HasField
+    asked: dict[str, Any] = {name: getattr(request, name) for name in _FILTERS if is_set(name)}
     errors = [*_null_characters(request, _FILTERS), *_attribute_filter_errors(request.attributes)]
     bad = {error.field for error in errors}
     for name in [name for name in UNDERSTOOD if name in asked and name not in bad]:
@@ -283,6 +283,7 @@ def _but_for_audience(mailing: mailing_pb2.Mailing, now_us: int, segments_max: i
         local_hours=(getattr(hours, "from"), hours.to) if mailing.HasField("local_hours") else None,
         rate_limit=mailing.rate_limit if mailing.HasField("rate_limit") else None,
         on_uncertain=_ON_UNCERTAIN_WORDS.get(mailing.on_uncertain, DEFAULT_ON_UNCERTAIN),
+        name=mailing.name,
         segments_max=segments_max,
     )
 

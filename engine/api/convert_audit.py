@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from common.error_codes import ErrorCode
 from engine.api.by_name import timestamp
-from engine.api.convert import require_text
+from engine.api.convert import micros, require_text
 from engine.domain.access import ActorKind
 from engine.domain.errors import FieldError, InvalidInput
 from engine.store.rows import AuditQuery, AuditRow
@@ -16,7 +16,7 @@ from mailing.v1 import audit_pb2, engine_service_pb2
 
 def audit_query(request: engine_service_pb2.ListAuditEventsRequest) -> AuditQuery:
     """The filters of the audit list. Raises InvalidInput for what can't be text, or is no kind of caller."""
-    require_text(request, "actor", "object_type")
+    require_text(request, "actor", "object_type", "action")
     if request.actor_kind not in ActorKind._value2member_map_:
         raise InvalidInput([FieldError("actor_kind", ErrorCode.UNKNOWN_NUMBER.format(number=request.actor_kind))])
     kind = ActorKind(request.actor_kind) or None
@@ -28,6 +28,9 @@ def audit_query(request: engine_service_pb2.ListAuditEventsRequest) -> AuditQuer
         actor_id=request.actor_id if request.HasField("actor_id") else None,
         object_type=request.object_type or None,
         object_id=request.object_id if request.HasField("object_id") else None,
+        action=request.action or None,
+        since_us=micros(request.since_time) if request.HasField("since_time") else None,
+        until_us=micros(request.until_time) if request.HasField("until_time") else None,
     )
 
 

@@ -43,6 +43,7 @@ def forecast_message(forecast: Forecast | None) -> mailing_stats_pb2.Forecast | 
         missed=forecast.missed,
         rate_per_second=forecast.rate_per_second,
         next_open_time=timestamp(forecast.next_open_us),
+        next_open_count=forecast.next_open,
     )
 
 

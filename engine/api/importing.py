@@ -1,17 +1,22 @@
-"""One run of ImportClients: rows are checked and stored in small parts, the report is added up."""
+"""One run of an import: rows are checked and stored in small parts, the report is added up."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import orjson
 
-from common.contract.reader import fields_of
+from common.contract.reader import Kind, fields_of
 from common.error_codes import ErrorCode
+from engine.api.background import Background
 from engine.api.control import DeliveryControl
+from engine.api.errors import Stopping
+from engine.api.import_checks import ImportCheck
 from engine.api.limits import Limits
 from engine.api.repeats import InProgress, Running, digest_for, scoped_id
 from engine.domain.attributes import FIELD, too_many
@@ -36,8 +41,8 @@ _REST_SECONDS: Final = 0.03
 _PART_ROWS: Final = 500
 """Checking so many takes some 5 ms, during which the event loop does nothing else."""
 
-_METHOD: Final = "ImportClients"
 _SOURCE_DIGEST_BYTES_MAX: Final = 64
+_SILENT: Final = b"skip_open_mailings"
 _SOURCE_MARK: Final = b"\xff\xff\xff\xff"
 """Stands before the source's digest, where before a row stands its length, which is never so large."""
 _LIMITS: Final = Limits(client_service_pb2.ImportClientsRow)
@@ -48,27 +53,23 @@ _OPTIONAL: Final = [
 ]
 _NO_ATTRIBUTES: Final[Mapping[str, Any]] = {}
 
-Rows = Sequence[client_service_pb2.ImportClientsRow]
+Rows = Sequence[Any]
+"""Of one kind: messages of the contract with a ``line``."""
 
 
-class Import:
-    """``async with`` it; ``begin`` for each page, ``parts`` of it, ``store`` for each part; then ``finish``.
+class RowImport(ABC):
+    """An import of rows of any kind; ``run`` it.
 
     With a request id that has an answer the rows, and what the caller has made them of, are only compared with those
     of the first time, by their digest: which rows came is known at the end, so the answer is, too.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        control: DeliveryControl,
-        clock: Clock,
-        by: Actor,
-        running: Running,
-        default_time_zone: str,
-    ) -> None:
-        self._default_time_zone = default_time_zone
-        self._store, self._control, self._clock, self._by = store, control, clock, by
+    method: ClassVar[str]
+    """The RPC's name."""
+
+    def __init__(self, store: Store, clock: Clock, by: Actor, running: Running, report: Any) -> None:
+        """``report``: the answer, still empty: counts, and errors."""
+        self._store, self.clock, self.by, self.report = store, clock, by, report
         self._running, self._held = running, ExitStack()
         self._rows_seen, self._begun, self._answered = 0, False, False
         self._request_id = ""
@@ -76,7 +77,42 @@ class Import:
         self._texts: set[tuple[str, str]] = set()
         self._scoped_id: str | None = None
         self._digest, self._source_digest = hashlib.sha256(), b""
-        self.report = client_service_pb2.ImportClientsResponse()
+
+    @abstractmethod
+    def read(self, row: Any) -> Any:
+        """What a row says. Raises InvalidInput."""
+
+    @abstractmethod
+    async def keep(self, good: Sequence[Any]) -> Mapping[int, InvalidInput]:
+        """Store what these rows say, as one transaction, and count it in the report; return those that it has refused
+        after all, by their places."""
+
+    def first(self, page: Any) -> bool:
+        """Look at what else the first page says. True: nothing is stored, so there is no answer to keep."""
+        return False
+
+    def how(self) -> bytes:
+        """What makes it another request besides its rows."""
+        return b""
+
+    async def settle(self) -> None:  # noqa: B027 - most have nothing to do
+        """All is stored: wait for what follows from it."""
+
+    async def run(self, pages: AsyncIterator[Any], background: Background, stopping: asyncio.Event) -> Any:
+        """Take all pages; return the report.
+
+        Raises:
+            Stopping: the engine stops; the pages before are stored.
+            InvalidInput, InProgress, Conflict: see ``begin``, ``parts``, ``finish``.
+        """
+        async with self:
+            async for page in pages:
+                if stopping.is_set():
+                    raise Stopping
+                await self.begin(page)
+                for part in self.parts(page):
+                    await background.whole(self.store(part))
+            return await background.whole(self.finish())
 
     async def __aenter__(self) -> Self:
         return self
@@ -85,7 +121,7 @@ class Import:
         """Let others with this request id go on."""
         self._held.close()
 
-    async def begin(self, page: client_service_pb2.ImportClientsRequest) -> None:
+    async def begin(self, page: Any) -> None:
         """Look at the request id and at how many errors are to be listed, those of the first page count; and at
         the source's digest, that of any page.
 
@@ -103,12 +139,12 @@ class Import:
         if page.errors_max < 0:
             raise InvalidInput([FieldError("errors_max", ErrorCode.NEGATIVE.format())])
         self._errors_left = min(page.errors_max or ERRORS_MAX, ERRORS_MAX)
-        self._scoped_id = scoped_id(page.request_id, self._by)
+        self._scoped_id = None if self.first(page) else scoped_id(page.request_id, self.by)
         if self._scoped_id is not None:
             self._held.enter_context(self._running.hold(self._scoped_id))
-            self._answered = await self._store.request_known(self._scoped_id, _METHOD)
+            self._answered = await self._store.request_known(self._scoped_id, self.method)
 
-    def parts(self, page: client_service_pb2.ImportClientsRequest) -> Iterator[Rows]:
+    def parts(self, page: Any) -> Iterator[Rows]:
         """Cut a page. Raises InvalidInput when it is too large."""
         if len(page.rows) > PAGE_ROWS_MAX:
             fault = ErrorCode.TOO_MANY_ENTRIES.format(max=PAGE_ROWS_MAX, count=len(page.rows))
@@ -123,7 +159,7 @@ class Import:
         if self._answered:
             return
         lines: list[int] = []
-        good: list[ClientPatch] = []
+        good: list[Any] = []
         for row in rows:
             self._rows_seen += 1
             line = row.line or self._rows_seen
@@ -132,40 +168,33 @@ class Import:
                 good.append(patch)
         if not good:
             if self._errors_left == 0:  # nothing but bad rows, and more than anybody will be told of: that can wait
-                await self._clock.sleep(_REST_SECONDS)
+                await self.clock.sleep(_REST_SECONDS)
             return
-        result = await self._store.import_clients(good, by=self._by, now_us=self._clock.now_us())
-        self.report.created += result.count(Imported.CREATED)
-        self.report.updated += result.count(Imported.UPDATED)
-        self.report.unchanged += result.count(Imported.UNCHANGED)
-        for place, count in result.refused.items():
-            self._reject(lines[place], InvalidInput([too_many(count)]))
-        if result.changed_ids:
-            await self._control.clients_changed(result.changed_ids)
+        for place, error in (await self.keep(good)).items():
+            self._reject(lines[place], error)
 
-    async def finish(self) -> client_service_pb2.ImportClientsResponse:
+    async def finish(self) -> Any:
         """Return the report: that of the first time, when it was asked for before.
 
         Raises:
             Conflict: the request id was used for other rows.
         """
-        if self.report.updated:  # once, and not for each part: others have to be waited for
-            await self._control.clients_followed()
+        await self.settle()
         if self._scoped_id is None:
             return self.report
-        if self._source_digest:
-            self._digest.update(_SOURCE_MARK + self._source_digest)
-        key = RequestKey(self._scoped_id, _METHOD, digest_for(_METHOD, self._request_id, self._digest.digest()))
+        for more in (self._source_digest, self.how()):
+            self._digest.update(_SOURCE_MARK + more if more else b"")
+        key = RequestKey(self._scoped_id, self.method, digest_for(self.method, self._request_id, self._digest.digest()))
         if self._answered:
             answer = await self._store.stored_answer(key)
             if answer is None:  # forgotten meanwhile, it was that old: none of these rows was stored
                 raise InProgress
         else:
             own = _answer(self.report)
-            answer = await self._store.answer_once(key, own, self._clock.now_us())
+            answer = await self._store.answer_once(key, own, self.clock.now_us())
             if answer == own:  # as a rule; a second report with all its errors would take as much memory again
                 return self.report
-        return _report(answer)
+        return _report(answer, type(self.report))
 
     def _add_source(self, source_digest: bytes) -> None:
         if len(source_digest) > _SOURCE_DIGEST_BYTES_MAX:
@@ -178,9 +207,9 @@ class Import:
             data = row.SerializeToString(deterministic=True)
             self._digest.update(len(data).to_bytes(4, "big") + data)
 
-    def _checked(self, line: int, row: client_service_pb2.ImportClientsRow) -> ClientPatch | None:
+    def _checked(self, line: int, row: Any) -> Any:
         try:
-            return _LIMITS.checked(row, _patch, self._default_time_zone)
+            return self.read(row)
         except InvalidInput as error:
             self._reject(line, error)
             return None
@@ -201,6 +230,60 @@ class Import:
             self.report.errors.add(
                 line=line, field=text[0], message=text[1], code=fault.code, arguments=fault.arguments
             )
+
+
+class Import(RowImport):
+    """One run of ImportClients."""
+
+    method = "ImportClients"
+
+    def __init__(
+        self, store: Store, control: DeliveryControl, clock: Clock, by: Actor, running: Running, default_time_zone: str
+    ) -> None:
+        super().__init__(store, clock, by, running, client_service_pb2.ImportClientsResponse())
+        self._control, self._default_time_zone = control, default_time_zone
+        self._check: ImportCheck | None = None
+        self._silent = False
+
+    def first(self, page: client_service_pb2.ImportClientsRequest) -> bool:
+        """See ``RowImport``."""
+        self._check = ImportCheck(self._store) if page.validate_only else None
+        self._silent = page.skip_open_mailings
+        return page.validate_only
+
+    def how(self) -> bytes:
+        """See ``RowImport``."""
+        return _SILENT if self._silent else b""
+
+    def read(self, row: client_service_pb2.ImportClientsRow) -> ClientPatch:
+        """See ``RowImport``."""
+        return _LIMITS.checked(row, _patch, self._default_time_zone)
+
+    async def keep(self, good: Sequence[ClientPatch]) -> Mapping[int, InvalidInput]:
+        """See ``RowImport``."""
+        now_us = self.clock.now_us()
+        if self._check is not None:
+            would = await self._check.look_at(good, now_us)
+            return self._counted(would.outcomes, would.refused)
+        result = await self._store.import_clients(good, by=self.by, now_us=now_us, silent=self._silent)
+        if result.changed_ids:
+            await self._control.clients_changed(result.changed_ids)
+        return self._counted(result.outcomes, result.refused)
+
+    def _counted(self, outcomes: Sequence[Imported], refused: Mapping[int, int]) -> Mapping[int, InvalidInput]:
+        self.report.created += outcomes.count(Imported.CREATED)
+        self.report.updated += outcomes.count(Imported.UPDATED)
+        self.report.unchanged += outcomes.count(Imported.UNCHANGED)
+        return {place: InvalidInput([too_many(count)]) for place, count in refused.items()}
+
+    async def settle(self) -> None:
+        """See ``RowImport``: once, and not for each part, because others have to be waited for."""
+        if self._check is not None:
+            for mailing_id, number in sorted(self._check.reach.items()):
+                if number:
+                    self.report.open_mailings.add(mailing_id=mailing_id, client_count=number)
+        elif self.report.updated:
+            await self._control.clients_followed()
 
 
 def _patch(row: client_service_pb2.ImportClientsRow, default_time_zone: str) -> ClientPatch:
@@ -226,26 +309,28 @@ def _unsaid(row: Any) -> tuple[str, ...]:
     return (*[name for name in _OPTIONAL if not row.HasField(name)], FIELD)
 
 
-def _answer(report: client_service_pb2.ImportClientsResponse) -> dict[str, Any]:
+def _counts(kind: type[Any]) -> list[str]:
+    """The names of a report's counts, in the order of the contract."""
+    return [field.name for field in fields_of(kind.DESCRIPTOR) if field.kind is Kind.WHOLE]
+
+
+def _answer(report: Any) -> dict[str, Any]:
     """A report as it is stored: each text once, for many rows have the same fault."""
     faults: dict[tuple[str, str], list[Any]] = {}
     for each in report.errors:
         faults.setdefault((each.field, each.message), [each.field, each.message, each.code, dict(each.arguments)])
     numbers = {key: number for number, key in enumerate(faults)}
     return {
-        "counts": [report.created, report.updated, report.unchanged, report.rejected],
+        "counts": [getattr(report, name) for name in _counts(type(report))],
         "lines": [each.line for each in report.errors],
         "faults": [numbers[each.field, each.message] for each in report.errors],
         "texts": list(faults.values()),
     }
 
 
-def _report(answer: dict[str, Any]) -> client_service_pb2.ImportClientsResponse:
+def _report(answer: dict[str, Any], kind: type[Any]) -> Any:
     """A report as it was stored; answers from before codes were kept have none."""
-    created, updated, unchanged, rejected = answer["counts"]
-    report = client_service_pb2.ImportClientsResponse(
-        created=created, updated=updated, unchanged=unchanged, rejected=rejected
-    )
+    report = kind(**dict(zip(_counts(kind), answer["counts"], strict=True)))
     for line, number in zip(answer["lines"], answer["faults"], strict=True):
         field, message, *more = answer["texts"][number]
         code, arguments = more or ("", {})

@@ -23,8 +23,7 @@ from engine.api.caller import AUTHORIZATION, Call, key_of_caller, metadata_value
 from engine.api.context import Context
 from engine.api.errors import Stopping, Unimplemented, Unreadable, bug_reply, reply_to
 from engine.api.open_calls import Cap, OpenCalls
-from engine.api.roles import Requirement
-from engine.domain.access import Forbidden, Identity, Role, Unauthenticated
+from engine.domain.access import Forbidden, Identity, Requirement, Role, Unauthenticated
 from engine.gateways import Gateways
 from engine.ports import StoreUnavailable
 
@@ -42,6 +41,7 @@ _MESSAGE_SECONDS: Final = 10.0
 _DRAIN_SECONDS: Final = 5.0
 _DRAIN_PAUSE_SECONDS: Final = 0.5
 _DRAIN_BYTES: Final = 8 * 1024 * 1024
+_NOBODY: Final = Requirement(Role.ADMIN)
 
 _lines: Final = LineLimit()
 
@@ -72,7 +72,7 @@ class CallInterceptor(aio.ServerInterceptor):
     def __init__(
         self,
         authority: Authority,
-        requirements: Mapping[str, Requirement],
+        requirements: Mapping[str, Requirement | None],
         measure: Measure = no_measure,
         *,
         gateways: Gateways = Gateways(),  # noqa: B008 - never changes
@@ -113,8 +113,8 @@ class CallInterceptor(aio.ServerInterceptor):
         if required is None:
             return None
         identity = await self._authority.identify(authorization)
-        if not identity.role.allows(required):
-            names = {"required": required.word, "name": identity.name, "role": identity.role.word}
+        if not required.allows(identity.role):
+            names = {"required": required.least.word, "name": identity.name, "role": identity.role.word}
             raise Forbidden(ErrorCode.PERMISSION_DENIED.format(**names))
         return identity
 
@@ -122,7 +122,7 @@ class CallInterceptor(aio.ServerInterceptor):
         response = "stream" if handler.response_streaming else "unary"
         inner = getattr(handler, f"{'stream' if handler.request_streaming else 'unary'}_{response}")
         parse = _parser(handler)
-        is_open = self._requirements.get(method, Role.ADMIN) is None
+        is_open = self._requirements.get(method, _NOBODY) is None
         is_stream = handler.request_streaming or handler.response_streaming
         cap = self._open_calls.cap(method, is_open=is_open, is_stream=is_stream)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import Final
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -44,9 +45,8 @@ def edited(
 
 
 def _input(row: MailingRow) -> MailingInput:
-    return MailingInput(
-        row.text, row.filter, row.start_us, row.end_us, row.local_hours, row.rate_limit, row.on_uncertain.value
-    )
+    said = {field.name: getattr(row, field.name) for field in fields(MailingInput)}
+    return MailingInput(**{**said, "on_uncertain": row.on_uncertain.value})
 
 
 def _check_fixed(now: mailing_pb2.Mailing, mailing: mailing_pb2.Mailing, named: Iterable[str]) -> None:

@@ -18,11 +18,14 @@ from engine.api.convert import both, mailing_input, mailing_message, mailing_sta
 from engine.api.convert_audience import warnings_of
 from engine.api.convert_stats import forecast_message, stats_message
 from engine.api.fresh import Fresh
+from engine.api.letters import letters_of
+from engine.api.limits import Limits
 from engine.api.mailing_edit import Unchanged, edited
 from engine.api.outlook import Outlook
 from engine.api.paging import page_of, token_after
 from engine.api.questions import Questions, question_key
 from engine.api.repeats import first_answer, request_key
+from engine.api.trials import Trials
 from engine.api.watch import Watch
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import FieldError, InvalidInput
@@ -30,13 +33,14 @@ from engine.domain.segments import count_segments
 from engine.domain.validate import SEGMENTS_MAX, MailingInput
 from engine.ports import Clock
 from engine.store.errors import StoreUnavailable, TooLong
-from engine.store.rows import Actor, Breakdown, Changed, MailingRow, RequestKey
+from engine.store.rows import Actor, Breakdown, Changed, MailingRow, PageOf, RequestKey
 from engine.store.store import Store
 from mailing.v1 import (
     mailing_pb2,
     mailing_service_pb2,
     mailing_service_pb2_grpc,
     mailing_stats_pb2,
+    test_text_pb2,
 )
 
 _ENCODINGS: Final = {
@@ -53,6 +57,7 @@ CANCEL_ROWS: Final = 5_000
 """Rows cancelled in one transaction: some 20 ms on SQLite, in which nobody else writes."""
 CANCEL_US: Final = 5_000_000
 """How long CancelMailing itself works on the rows; delivery does the rest."""
+_LIST_LIMITS: Final = Limits(mailing_service_pb2.ListMailingsRequest)
 _CANCEL_STEP_SECONDS: Final = 0.02
 """How often CancelMailing looks whether calls in flight have ended and queued messages were given back."""
 
@@ -79,6 +84,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         self._store, self._control, self._clock = store, control, clock
         self._background, self._watch = background, watch
         self._outlook, self._questions = outlook, questions
+        self._trials = Trials(store, control, clock, background, segments_max)
         self._breakdowns: Fresh[int, Breakdown] = Fresh(clock, BREAKDOWN_SECONDS, stale_seconds=STALE_SECONDS)
 
     async def CreateMailing(
@@ -120,9 +126,19 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         self, request: mailing_service_pb2.ListMailingsRequest, context: Context
     ) -> mailing_service_pb2.ListMailingsResponse:
         """Read a page of mailings."""
-        state, page = both(lambda: mailing_state(request.state), lambda: page_of(request))
         now_us = self._clock.now_us()
-        found = await self._store.list_mailings(state, page, now_us=now_us)
+        (state, page), _ = both(
+            lambda: both(lambda: mailing_state(request.state), lambda: page_of(request)),
+            lambda: _LIST_LIMITS.check(request),
+        )
+
+        async def read() -> PageOf[MailingRow]:
+            return await self._store.list_mailings(state, page, now_us=now_us, search=request.search)
+
+        if request.search:
+            found = await self._questions.ask(question_key(request), caller_key(), read)
+        else:
+            found = await read()
         return mailing_service_pb2.ListMailingsResponse(
             mailings=[mailing_message(row, now_us) for row in found.items],
             next_page_token=token_after(request, found.next_after),
@@ -205,17 +221,30 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         edited_id = request.mailing_id if request.HasField("mailing_id") else None
         if edited_id is not None:
             await self._store.get_mailing(edited_id)
-        audience, forecast = await self._outlook.preview(wanted, edited_id)
+        audience, forecast = await self._outlook.preview(wanted, edited_id, by_zone=request.by_time_zone)
         unknown = await self._store.unknown_attributes(wanted.filter.names) if wanted.filter.names else set()
+        letters = await letters_of(self._store, wanted, audience.size, self._segments_max, edited_id)
         text = count_segments(wanted.text)
         return mailing_service_pb2.PreviewMailingResponse(
-            audience=audience,
+            audience=audience.size,
+            suppressed=audience.suppressed,
             segments=text.segments,
             forecast=forecast_message(forecast),
             encoding=_ENCODINGS[text.encoding],
             units=text.units,
-            warnings=warnings_of(wanted.filter, unknown),
+            incomplete=letters.incomplete,
+            segments_max=letters.segments_max,
+            segments_total=letters.segments_total,
+            samples=letters.samples,
+            warnings=[*warnings_of(wanted.filter, unknown), *letters.warnings],
+            by_time_zone=audience.by_zone if request.by_time_zone or wanted.local_hours is not None else {},
         )
+
+    async def TestMailing(
+        self, request: test_text_pb2.TestMailingRequest, context: Context
+    ) -> test_text_pb2.TestMailingResponse:
+        """Send a text now, to try it."""
+        return await self._trials.send(request, caller(context))
 
     async def GetMailingStats(
         self, request: mailing_service_pb2.GetMailingStatsRequest, context: Context

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from engine.api.control import DeliveryControl
 from engine.api.convert_stats import STEP_US, began_us, timeline_rate
 from engine.api.fresh import Fresh
+from engine.domain.audience import Audience
 from engine.domain.breaker import BreakerState
 from engine.domain.forecast import Forecast, Load, foretell
 from engine.domain.validate import MailingInput
@@ -74,15 +75,16 @@ class Outlook:
             found = view.forecasts[_key(row)] = _beside(view, row.id, load, now_us)
         return found
 
-    async def preview(self, wanted: MailingInput, mailing_id: int | None) -> tuple[int, Forecast]:
-        """How many clients a mailing would be for, and what would come of it; ``mailing_id``: it is an edit of that
-        one."""
-        audience = await self._store.audience_by_zone(
-            wanted.filter, by_zone=wanted.local_hours is not None, unsent_of=mailing_id
-        )
+    async def preview(
+        self, wanted: MailingInput, mailing_id: int | None, *, by_zone: bool = False
+    ) -> tuple[Audience, Forecast]:
+        """Which clients a mailing would be for, and what would come of it; ``mailing_id``: it is an edit of that one.
+        Unless ``by_zone``, they all count as in UTC where the zones make no difference."""
+        by_zone = by_zone or wanted.local_hours is not None
+        audience = await self._store.audience_by_zone(wanted.filter, by_zone=by_zone, unsent_of=mailing_id)
         view = await self._views.get(None, self._view)
-        load = Load(_zoned(audience), wanted.start_us, wanted.end_us, wanted.local_hours, wanted.rate_limit)
-        return sum(audience.values()), _beside(view, mailing_id or 0, load, self._clock.now_us())
+        load = Load(_zoned(audience.by_zone), wanted.start_us, wanted.end_us, wanted.local_hours, wanted.rate_limit)
+        return audience, _beside(view, mailing_id or 0, load, self._clock.now_us())
 
     async def _view(self) -> _View:
         now_us = self._clock.now_us()

@@ -116,6 +116,7 @@ def _brief(row: MailingRow, found: OverviewRow, forecast: Forecast | None, now_u
     state = row.state(now_us)
     return overview_pb2.MailingBrief(
         mailing_id=row.id,
+        name=row.name,
         text=row.text[:TEXT_MAX],
         state=STATES[state],
         audience_state=AUDIENCE_STATES[row.audience_state],
@@ -127,6 +128,7 @@ def _brief(row: MailingRow, found: OverviewRow, forecast: Forecast | None, now_u
         estimated_completion_time=timestamp(completion_us(row, forecast, rate)),
         missed=_missed(row, forecast),
         next_open_time=None if forecast is None else timestamp(forecast.next_open_us),
+        next_open_count=0 if forecast is None else forecast.next_open,
     )
 
 

@@ -22,7 +22,9 @@ from engine.store.rows import Actor, RequestKey
 R = TypeVar("R")
 
 REQUEST_ID_LENGTH_MAX: Final = 128
-_WITH_NUMBERS: Final = frozenset({"CreateClient", "ImportClients"})
+_WITH_NUMBERS: Final = frozenset(
+    {"CreateClient", "ImportClients", "CreateSuppression", "ImportSuppressions", "TestMailing"}
+)
 
 
 class InProgress(Exception):

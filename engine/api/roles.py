@@ -9,29 +9,30 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from engine.domain.access import Role, role_of
+from engine.domain.access import Requirement, Role, role_of
 from mailing.v1 import access_pb2
 
-Requirement = Role | None
-"""The least role that a method takes; ``None``: it is open to all."""
 
-
-def requirements(services: Iterable[ServiceDescriptor]) -> Mapping[str, Requirement]:
-    """The requirement of each method by its path (``/mailing.v1.ClientService/GetClient``).
+def requirements(services: Iterable[ServiceDescriptor]) -> Mapping[str, Requirement | None]:
+    """The requirement of each method by its path (``/mailing.v1.ClientService/GetClient``); ``None``: open to all.
 
     A method that is not in the result refuses everybody: one that says nothing in the contract is not open by mistake.
-    Health is open, for load balancers; reflection takes any role.
+    Health is open, for load balancers; reflection takes any rank.
     """
-    found: dict[str, Requirement] = {}
+    found: dict[str, Requirement | None] = {}
     for service in services:
         for method in service.methods:
             options = method.GetOptions()
             role = role_of(options.Extensions[access_pb2.required_role])
             if role is not None:
-                found[path_of(method)] = role
+                found[path_of(method)] = Requirement(role, role_of(options.Extensions[access_pb2.also_role]))
             elif options.Extensions[access_pb2.open_to_all]:
                 found[path_of(method)] = None
-    return found | dict.fromkeys(_paths(health_pb2), None) | dict.fromkeys(_paths(reflection_pb2), Role.VIEWER)
+    return (
+        found
+        | dict.fromkeys(_paths(health_pb2), None)
+        | dict.fromkeys(_paths(reflection_pb2), Requirement(Role.VIEWER))
+    )
 
 
 def path_of(method: MethodDescriptor) -> str:

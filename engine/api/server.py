@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from google.protobuf.descriptor import ServiceDescriptor
@@ -25,8 +25,10 @@ from engine.api.messages import MessageServicer
 from engine.api.outlook import Outlook
 from engine.api.questions import Questions
 from engine.api.roles import requirements
+from engine.api.suppressions import InboundServicer, SuppressionServicer
 from engine.api.tls import ListenError, ServerCertificate, Tls
 from engine.api.watch import PERIOD_SECONDS, Watch
+from engine.domain.stop_words import STOP_WORDS, StopWords
 from engine.domain.validate import DEFAULT_TIME_ZONE, SEGMENTS_MAX
 from engine.gateways import Gateways
 from engine.ports import Clock
@@ -38,10 +40,14 @@ from mailing.v1 import (
     client_service_pb2_grpc,
     engine_service_pb2,
     engine_service_pb2_grpc,
+    inbound_service_pb2,
+    inbound_service_pb2_grpc,
     mailing_service_pb2,
     mailing_service_pb2_grpc,
     message_service_pb2,
     message_service_pb2_grpc,
+    suppression_service_pb2,
+    suppression_service_pb2_grpc,
 )
 
 _MIB: Final = 1024 * 1024
@@ -94,12 +100,14 @@ class ApiServer:
         watch_period_seconds: float = PERIOD_SECONDS,
         default_time_zone: str = DEFAULT_TIME_ZONE,
         segments_max: int = SEGMENTS_MAX,
+        stop_words: Sequence[str] = STOP_WORDS,
     ) -> None:
         """Wire it up.
 
         Args:
             authority: who decides who is calling, with the usual settings unless given; it is closed with this.
             default_time_zone: that of a client for whom none is said.
+            stop_words: texts that put their sender's number on the stop list.
         """
         self._authority = authority or Authority(store, clock)
         self._tls = tls
@@ -124,6 +132,12 @@ class ApiServer:
         message_service_pb2_grpc.add_MessageServiceServicer_to_server(MessageServicer(store, questions), services)
         engine_service_pb2_grpc.add_EngineServiceServicer_to_server(
             EngineServicer(store, control, clock, self._background, outlook, questions), services
+        )
+        suppression_service_pb2_grpc.add_SuppressionServiceServicer_to_server(
+            SuppressionServicer(store, control, clock, self._background, self._stopping, questions), services
+        )
+        inbound_service_pb2_grpc.add_InboundServiceServicer_to_server(
+            InboundServicer(store, control, clock, self._background, StopWords(stop_words)), services
         )
         access_service_pb2_grpc.add_AccessServiceServicer_to_server(
             AccessServicer(store, self._authority, clock, self._background), services
@@ -184,7 +198,15 @@ class _Generic:
 
 
 def _services() -> list[ServiceDescriptor]:
-    modules = (client_service_pb2, mailing_service_pb2, message_service_pb2, engine_service_pb2, access_service_pb2)
+    modules = (
+        client_service_pb2,
+        mailing_service_pb2,
+        message_service_pb2,
+        engine_service_pb2,
+        access_service_pb2,
+        suppression_service_pb2,
+        inbound_service_pb2,
+    )
     return [service for module in modules for service in module.DESCRIPTOR.services_by_name.values()]
 
 

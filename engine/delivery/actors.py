@@ -18,6 +18,7 @@ from engine.delivery.recovery import Recovery
 from engine.delivery.state import State
 from engine.delivery.supervisor import Supervisor
 from engine.delivery.ticker import Ticker
+from engine.delivery.trials import Trials
 from engine.delivery.worker import Worker
 from engine.ports import Meter, Provider, Store
 
@@ -36,6 +37,7 @@ class Actors:
         self.marker = Marker(store, owner=state.engine_id)
         self.worker = Worker(state, marker=self.marker, recorder=self.recorder, provider=provider, random=random)
         self.ticker = Ticker(store, state, plans=self.plans, recorder=self.recorder)
+        self.trials = Trials(state, provider)
         self.builder = AudienceBuilder(store, state, on_ready=reactions.audience_ready)
         self.clock_watch = ClockWatch(store, state)
         self.leases = LeaseKeeper(store, state, on_lost=reactions.claims_lost)

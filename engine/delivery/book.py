@@ -8,12 +8,13 @@ right before a call cost nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from engine.delivery.on_way import CallsOnWay
 from engine.domain.pacing import RateShare, TokenBucket
+from engine.domain.template import Filled, Template, template_of
 from engine.domain.window import LocalHours, may_send, next_open_us
 from engine.ports import AudienceState, OnUncertain, Plan
 
@@ -42,10 +43,18 @@ class Entry:
     """A mark is stored before each call: the token of the rate is taken after that, not before."""
     is_plain: bool = False
     """Neither a rate nor marks: the queue has nothing to ask."""
+    template: Template = field(init=False, repr=False)
+    """The plan's text, taken apart."""
+    letter: Filled | None = field(init=False, repr=False)
+    """The text for everyone; ``None``: each client gets one of its own."""
     marking: int = 0
     """Messages that a worker has taken and whose mark (``delivery/marker.py``) is not stored yet."""
     in_flight: int = 0
     """Messages between a worker's last check and the provider's answer."""
+
+    def __post_init__(self) -> None:
+        """Take the text apart."""
+        self._read_text()
 
     def may_send(self, now_us: int) -> bool:
         """True when a call for this mailing may start now (local hours aside)."""
@@ -60,6 +69,11 @@ class Entry:
         window = (0, 0) if held else (plan.start_us, plan.end_us - _LAST_CALL_US)
         self.moved += window != (self.from_us, self.until_us)
         self.from_us, self.until_us = window
+        self._read_text()
+
+    def _read_text(self) -> None:
+        self.template = template = template_of(self.plan.text)
+        self.letter = None if template.is_personal else Filled(template.plain, {}, "")
 
     def pace(self, rate_per_second: float | None) -> None:
         """Follow the rate from now on; ``None``: no limit."""

@@ -78,10 +78,14 @@ class Reactions:
         state, now_us = self._state, self._state.clock.now_us()
         busy_workers = state.busy_workers
         state.queue.free(slots)
-        self._meter.recorded(records)
         events = [record.event for record in records]
+        if Event.LACK in events:
+            # Nothing of what was claimed may have come to the queue, whose emptying rings otherwise.
+            state.bell.ring_for_work()
+            records = [record for record in records if record.event is not Event.LACK]
+        self._meter.recorded(records)
         state.sent_rate.add(events.count(Event.ACCEPT), now_us, busy_workers=busy_workers)
-        if not records or Event.DEFER in events or Event.MISS in events:
+        if not events or Event.DEFER in events or Event.MISS in events:
             state.bell.ring_for_work()  # something is pending again
 
     def claims_lost(self, claims: list[Claim]) -> None:

@@ -52,7 +52,7 @@ class Recorder:
         return len(self._records) + len(self._returns)
 
     def put(self, record: Record) -> None:
-        """Hand over an outcome; bounded by the queue's slots, so it never waits."""
+        """Hand over an outcome; bounded by the queue's slots, or by what is claimed, so it never waits."""
         self._records.append(record)
         if len(self._records) == 1:
             self._filled.set()
@@ -109,9 +109,11 @@ class Recorder:
         await self._in_halves(batch, self._record)
         del self._records[: len(batch)]
         self._hand.drop(batch)
-        for record in [record for record in batch if record.event in (Event.DEFER, Event.MISS)]:
+        failed = [record for record in batch if record.event is not Event.ACCEPT]
+        for record in [record for record in failed if record.event in (Event.DEFER, Event.MISS)]:
             self._put_off(record.mailing_id, record.due_us)
-        self._on_stored(len(batch), batch)
+        uncalled = sum(record.event is Event.LACK for record in failed)  # they have not been with a worker
+        self._on_stored(len(batch) - uncalled, batch)
 
     async def _store_returns(self, batch: list[Return]) -> None:
         if not batch:

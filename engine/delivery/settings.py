@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.domain.validate import SEGMENTS_MAX
 from engine.ports import Control
 
 
@@ -20,6 +21,7 @@ class DeliverySettings:
     retry_base_seconds: float = 5.0
     retry_max_seconds: float = 300.0
     lease_seconds: float = 60.0
+    segments_max: int = SEGMENTS_MAX
 
     def rate_by(self, control: Control | None) -> float:
         """The provider's budget of all engines together, messages a second; 0: no limit."""

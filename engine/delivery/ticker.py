@@ -20,6 +20,7 @@ from engine.delivery.state import State
 from engine.domain.audience import AudienceFilter
 from engine.domain.breaker import BreakerState
 from engine.domain.fairness import fair_shares
+from engine.domain.message import Event
 from engine.domain.pacing import TokenBucket
 from engine.domain.units import US_PER_SECOND, in_us
 from engine.ports import Claim, Return, Store
@@ -46,6 +47,7 @@ class Ticker:
         self._admission = state.admission
         self._tick_us = in_us(state.settings.tick_seconds)
         self._lease_us = in_us(state.settings.lease_seconds)
+        self._segments_max = state.settings.segments_max
         self._next_tick_us = 0
         self._last_probed = 0
         self._last_served = 0
@@ -187,7 +189,12 @@ class Ticker:
         self._changed_clients, self._checks_arrivals = set(), False
         try:
             claims = await self._store.claim(
-                mailing_id, rows, owner=self._owner, now_us=now_us, lease_until_us=lease_until_us
+                mailing_id,
+                rows,
+                owner=self._owner,
+                now_us=now_us,
+                lease_until_us=lease_until_us,
+                personal=entry.letter is None,
             )
         except BaseException:
             entry.expects(now_us)
@@ -221,7 +228,8 @@ class Ticker:
 
     def _take_in(self, entry: Entry, claims: list[Claim], changed: set[int], filter_then: AudienceFilter) -> None:
         """Put claims into the queue, and give back those that may not be called: their client's local hours are closed,
-        or the mailing or the client was changed since the claim began."""
+        or the mailing or the client was changed since the claim began. Those that would be called, and for whose
+        clients there is no text, end here: a rate's token is not for them."""
         now_us = self._clock.now_us()
         is_current = self._book.get(entry.plan.mailing_id) is entry and entry.plan.filter == filter_then
         if not is_current or not self._admission.is_open(entry, now_us):
@@ -231,10 +239,25 @@ class Ticker:
         else:
             back = list(self._waiting(entry, claims, changed, now_us))
         self._recorder.give_back(back)
-        waiting = {claim.message_id for claim in back}
-        self._queue.put(
-            entry.plan.mailing_id, [claim for claim in claims if claim.message_id not in waiting] if back else claims
-        )
+        if back:
+            waiting = {claim.message_id for claim in back}
+            claims = [claim for claim in claims if claim.message_id not in waiting]
+        if entry.letter is None:
+            claims = list(self._with_text(entry, claims, now_us))
+        self._queue.put(entry.plan.mailing_id, claims)
+
+    def _with_text(self, entry: Entry, claims: list[Claim], now_us: int) -> Iterator[Claim]:
+        for claim in claims:
+            lack = ""
+            if claim.person is not None:  # else the mailing was edited meanwhile: the worker gives it back
+                try:
+                    lack = claim.person.letter(entry.template, self._segments_max).lack
+                except Exception:
+                    lack = ""  # the worker meets it again, and makes it this one message's trouble
+            if lack:
+                self._recorder.put(claim.ended(Event.LACK, now_us, now_us, None, lack, 0, None))
+            else:
+                yield claim
 
     def _waiting(self, entry: Entry, claims: list[Claim], changed: set[int], now_us: int) -> Iterator[Return]:
         for claim in claims:

@@ -14,7 +14,9 @@ from engine.delivery.state import State
 from engine.domain.message import Event
 from engine.domain.outcome import Outcome, Verdict, classify
 from engine.domain.retry import RetryPolicy
+from engine.domain.template import Filled, Template
 from engine.domain.units import US_PER_SECOND, in_us
+from engine.person import kept
 from engine.ports import Claim, Provider
 
 _PACE_STEP_SECONDS: Final = 0.05
@@ -40,6 +42,7 @@ class Worker:
         self._timeout_seconds = settings.provider_timeout_seconds
         self._timeout_us = in_us(self._timeout_seconds)
         self._clock = state.clock
+        self._segments_max = settings.segments_max
         self._lines = LineLimit()
 
     async def run(self, number: int) -> None:
@@ -58,29 +61,37 @@ class Worker:
             if entry is not None and entry.marks_first:
                 entry, due_us = await self._marked(claim, entry)
                 started_us = self._clock.now_us()
-            if entry is None:
+            letter = None if entry is None else entry.letter or self._letter(claim, entry.template)
+            if entry is None or letter is None:
                 self._give_back(claim, due_us)
                 return
             plan, timeout_seconds = entry.plan, self._timeout_seconds
+            rendered = None if entry.letter is letter else kept(letter)
             if plan.end_us - started_us < self._timeout_us:
                 timeout_seconds = (plan.end_us - started_us) / US_PER_SECOND
             entry.in_flight += 1
             verdict = Verdict.UNKNOWN
             try:
-                answer = await self._provider.send(claim.message_id, claim.phone_number, plan.text, timeout_seconds)
+                answer = await self._provider.send(claim.message_id, claim.phone_number, letter.text, timeout_seconds)
             finally:
                 entry.in_flight -= 1
             finished_us = self._clock.now_us()
             outcome = classify(answer, finished_us)
             if not (self._gate.is_calm and outcome.verdict is Verdict.SENT):
                 self._gate.report(claim.message_id, outcome, finished_us)
-            self._finish(claim, outcome, started_us, finished_us, plan.text_version)
+            self._finish(claim, outcome, started_us, finished_us, plan.text_version, rendered)
         except Exception as error:
             self._lines.write(log.error, "message.bug", type(error).__name__, **_names(claim), exc_info=error)
             # No fault of the provider's: the breaker does not hear of it.
             self._gate.abandon(claim.message_id)
             bug = Outcome(verdict, None, f"internal error: {type(error).__name__}", None)
             self._finish(claim, bug, started_us, self._clock.now_us(), None)
+
+    def _letter(self, claim: Claim, template: Template) -> Filled | None:
+        """The text for one client. ``None``: there is none, for the mailing's text was edited since the ticker looked;
+        the message goes back, and the ticker looks again."""
+        letter = None if claim.person is None else claim.person.letter(template, self._segments_max)
+        return None if letter is None or letter.lack else letter
 
     def _give_back(self, claim: Claim, due_us: int) -> None:
         self._gate.abandon(claim.message_id)
@@ -110,13 +121,19 @@ class Worker:
             await self._clock.sleep(min(_PACE_STEP_SECONDS, self._gate.wait_us(entry.bucket) / US_PER_SECOND))
 
     def _finish(
-        self, claim: Claim, outcome: Outcome, started_us: int, finished_us: int, text_version: int | None
+        self,
+        claim: Claim,
+        outcome: Outcome,
+        started_us: int,
+        finished_us: int,
+        text_version: int | None,
+        rendered: str | None = None,
     ) -> None:
         event, due_us = Event.ACCEPT, 0
         if outcome.verdict is not Verdict.SENT:
             event, due_us = outcome.event, self._due_us(claim, outcome, finished_us)
         status, detail = outcome.http_status, outcome.detail
-        self._recorder.put(claim.ended(event, started_us, finished_us, status, detail, due_us, text_version))
+        self._recorder.put(claim.ended(event, started_us, finished_us, status, detail, due_us, text_version, rendered))
 
     def _due_us(self, claim: Claim, outcome: Outcome, finished_us: int) -> int:
         """When to try a message again that was not accepted; 0: never. The store decides whether one with an unknown

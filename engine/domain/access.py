@@ -18,20 +18,38 @@ _ACCOUNT_NAME: Final = re.compile(r"[A-Za-z0-9._@-]{1,64}", re.ASCII)
 
 
 class Role(IntEnum):
-    """What a caller may do; each role may do all that the one before it may. Numbers as in the contract."""
+    """What a caller may do. Viewer, operator and admin are ranks: each may do all that the one before it may. Numbers
+    as in the contract."""
 
     VIEWER = 1
     OPERATOR = 2
     ADMIN = 3
+    PROVIDER = 4
+    """Hands in what a provider has to tell, and nothing else: it has no rank."""
 
     @property
     def word(self) -> str:
         """The role as people write it: ``admin``."""
         return self.name.lower()
 
-    def allows(self, required: Role) -> bool:
-        """Whether this role may do what needs ``required``."""
-        return self >= required
+    @property
+    def is_rank(self) -> bool:
+        """Whether it may do what roles before it may."""
+        return self is not Role.PROVIDER
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What a method demands of its caller."""
+
+    least: Role
+    """This rank, or a higher one."""
+    also: Role | None = None
+    """A role without a rank that may call it too."""
+
+    def allows(self, role: Role) -> bool:
+        """Whether a caller with this role may call it."""
+        return role is self.also or (role.is_rank and role >= self.least)
 
 
 class ActorKind(IntEnum):

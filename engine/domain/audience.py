@@ -167,5 +167,20 @@ class AudienceFilter:
                 yield client
 
 
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Whom a filter matches just now."""
+
+    by_zone: Mapping[str, int]
+    """How many would get a message, by time zone."""
+    suppressed: int = 0
+    """How many match but are on the stop list."""
+
+    @property
+    def size(self) -> int:
+        """How many would get a message."""
+        return sum(self.by_zone.values())
+
+
 def _distinct(entries: Iterable[H]) -> tuple[H, ...]:
     return tuple(dict.fromkeys(entries))

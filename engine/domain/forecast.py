@@ -75,6 +75,8 @@ class Forecast:
     """The mean speed while there is something to send; 0: not known."""
     next_open_us: int | None = None
     """When the first message can go out; ``None``: now, or never before the end."""
+    next_open: int = 0
+    """How many messages can go out from that instant on; 0: there is no such instant."""
 
 
 def foretell(loads: Sequence[Load], speed: float, now_us: int) -> list[Forecast]:
@@ -197,16 +199,24 @@ class _Flow:
         rate = sent / self.busy if self.busy > 0 else min(speed, self.cap) if speed > 0 else self.cap
         known = speed > 0 or math.isfinite(self.cap)
         done = self.done if self.pending and known else None
+        first, number = self._first()
         return Forecast(
             None if done is None else self.now_us + min(math.ceil(done), round(self.end)),
             0 if self.done is not None else self.pending - math.floor(sent + _CRUMB),
             float(f"{rate:.9g}") if known and math.isfinite(rate) else speed if known else 0.0,
-            self._first(),
+            first,
+            number,
         )
 
-    def _first(self) -> int | None:
-        first = min((self.opens(zone, self.begin) for zone in self.zones), default=0)
-        return self.now_us + round(first) if 0 < first < self.end else None
+    def _first(self) -> tuple[int | None, int]:
+        """When the first messages can go out, and how many do; not in the future, or not before the end: None and 0."""
+        opens = {zone.zone: self.opens(zone, self.begin) for zone in self.zones}
+        first = min(opens.values(), default=0)
+        if not 0 < first < self.end:
+            return None, 0
+        if self.load.hours is None:
+            return self.now_us + round(first), self.pending
+        return self.now_us + round(first), sum(self.load.pending[zone] for zone, at in opens.items() if at == first)
 
 
 def _run(flows: Sequence[_Flow], speed: float) -> None:

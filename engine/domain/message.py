@@ -168,11 +168,15 @@ def outcome_of(event: Event) -> Step:
     return first
 
 
-def withdraw(*, unsure: bool) -> Step | None:
-    """Return what becomes of a pending message whose client matches no longer; ``None``: it is removed.
+def withdraw(*, unsure: bool, listed: bool = False) -> Step | None:
+    """Return what becomes of a pending message that is for nobody any more; ``None``: it is removed.
 
-    One that may have reached the provider stays, for somebody may ask later who got the text.
+    Args:
+        unsure: it may have reached the provider. It stays, for somebody may ask later who got the text.
+        listed: the number of its client is on the stop list. Otherwise the client matches no longer.
     """
+    if listed:
+        return step(Status.PENDING, Event.SUPPRESS, unsure=unsure)
     return UNCERTAIN if unsure else None
 
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cache
 from typing import Any, Final, NamedTuple, Protocol
-from zoneinfo import available_timezones
 
 from common.error_codes import NOTHING, ErrorCode, Fault, Unfit
 from engine.domain.attributes import NONE, Attribute, attribute_errors, good_text, patched
@@ -19,8 +17,10 @@ from engine.domain.audience import AudienceFilter
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.phone import default_code, digits_of, normalise
 from engine.domain.segments import count_segments
+from engine.domain.template import parse_template
 from engine.domain.time_text import MAX_US, MIN_US
 from engine.domain.window import LocalHours, parse_minute
+from engine.domain.zone_names import time_zone_of
 
 SEGMENTS_MAX: Final = 10
 """Of a text, unless the settings say otherwise."""
@@ -94,6 +94,7 @@ class MailingInput:
     """Messages a second; ``None``: no limit of its own."""
     on_uncertain: str
     """``resend`` or ``not_sent``."""
+    name: str = ""
 
 
 def valid_client(
@@ -114,9 +115,7 @@ def valid_client(
     """
     errors: list[FieldError] = []
     phone = _phone(client.phone_number, errors)
-    zone = client.time_zone or default_time_zone
-    if zone not in _time_zone_names():
-        errors.append(FieldError("time_zone", ErrorCode.NOT_TIME_ZONE.format()))
+    zone = _zone(client.time_zone or default_time_zone, errors)
     text = good_text(attributes)
     if text is None or not may_remove:
         errors += attribute_errors(attributes, may_remove=may_remove)
@@ -139,6 +138,7 @@ UNDERSTOOD: Final[Mapping[str, Callable[[str], Any]]] = {
     "phone_number": normalise,
     "phone_contains": digits_of,
     "language": canonical_language,
+    "time_zone": lambda text: time_zone_of(text) or text,
 }
 """How a filter's text is understood, by its field, where it is not taken as it is; raises Unfit."""
 
@@ -153,9 +153,10 @@ def valid_change(
     """
     values = {name: getattr(client, name) for name in names}
     if "time_zone" in values:
-        values["time_zone"] = values["time_zone"] or default_time_zone
-        if not is_time_zone(values["time_zone"]):
-            raise InvalidInput([FieldError("time_zone", ErrorCode.NOT_TIME_ZONE.format())])
+        errors: list[FieldError] = []
+        values["time_zone"] = _zone(values["time_zone"] or default_time_zone, errors)
+        if errors:
+            raise InvalidInput(errors)
     return values
 
 
@@ -174,23 +175,25 @@ def valid_mailing(
     local_hours: tuple[str, str] | None = None,
     rate_limit: float | None = None,
     on_uncertain: str = DEFAULT_ON_UNCERTAIN,
+    name: str = "",
     segments_max: int | None = SEGMENTS_MAX,
 ) -> MailingInput:
     """Check and complete a mailing; a repeated filter entry counts once.
 
     Args:
-        segments_max: SMS segments that the text may take; ``None``: it was accepted before, and stays so.
+        segments_max: SMS segments that the text may take; ``None``: the text was accepted before, and stays so.
 
     Raises:
         InvalidInput: with every bad field. ``start_us``, ``end_us``: ``None`` is "not given".
     """
     errors: list[FieldError] = []
-    _check(errors, "text", _segments_problem(text, segments_max))
+    if segments_max is not None:
+        _check(errors, "text", text_problem(text, segments_max))
     start, end = _times(start_us, end_us, now_us, errors)
     hours = _local_hours(local_hours, errors)
     if errors:
         raise InvalidInput(errors)
-    return MailingInput(text, filter.distinct(), start, end, hours, rate_limit, on_uncertain)
+    return MailingInput(text, filter.distinct(), start, end, hours, rate_limit, on_uncertain, name)
 
 
 def _check(errors: list[FieldError], field: str, problem: Fault | None) -> None:
@@ -206,22 +209,21 @@ def _phone(text: str, errors: list[FieldError]) -> int:
         return 0
 
 
-def _segments_problem(text: str, segments_max: int | None) -> Fault | None:
-    if segments_max is None:
-        return None
+def _zone(text: str, errors: list[FieldError]) -> str:
+    zone = time_zone_of(text)
+    if zone is None:
+        errors.append(FieldError("time_zone", ErrorCode.NOT_TIME_ZONE.format()))
+    return zone or ""
+
+
+def text_problem(text: str, segments_max: int) -> Fault | None:
+    """What is wrong with a text, placeholders counted as they are written; ``None``: nothing."""
+    try:
+        parse_template(text)
+    except Unfit as error:
+        return error.fault
     segments = count_segments(text).segments
     return None if segments <= segments_max else ErrorCode.TOO_MANY_SEGMENTS.format(max=segments_max, count=segments)
-
-
-def is_time_zone(name: str) -> bool:
-    """Whether it is a name of the tz database."""
-    return name in _time_zone_names()
-
-
-@cache
-def _time_zone_names() -> frozenset[str]:
-    """The tz database's names, read once; without those that mean something else on each machine."""
-    return frozenset(available_timezones() - {"localtime", "posixrules", "Factory"})
 
 
 def _times(start_us: int | None, end_us: int | None, now_us: int, errors: list[FieldError]) -> tuple[int, int]:

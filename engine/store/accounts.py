@@ -204,9 +204,11 @@ class AccountVerbs(Verbs):
 
     @transaction(Lane.API)
     async def note_refusal(self, tx: Tx, account_id: int | None, *, by: Actor, now_us: int, more: int = 0) -> None:
-        """Note in the audit list that a sign-in was refused. ``account_id`` is ``None`` when no account has that name.
-        ``more``: how many earlier refusals are not in the list."""
-        detail = {"more": more} if more else {}
+        """Note in the audit list that a sign-in was refused. ``account_id`` is ``None`` when no account has that name,
+        which is not noted then: somebody may have typed a password in its place. ``more``: how many earlier refusals
+        are not in the list."""
+        name = await tx.value("SELECT name FROM account WHERE id = ?", account_id)
+        detail = {**({"name": name} if name else {}), **({"more": more} if more else {})}
         await add_audit(tx, by, "session.refuse", "account", account_id, detail, now_us)
 
     @transaction(Lane.API)

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from engine.domain.attributes import attributes_of
-from engine.domain.audience import ORDERED, AttributeCondition, AttributeOp, AudienceFilter, Candidate
+from engine.domain.audience import ORDERED, AttributeCondition, AttributeOp, Audience, AudienceFilter, Candidate
 from engine.domain.message import UNCERTAIN, Status
 from engine.store.attributes import Condition, attribute_condition
 from engine.store.counters import FINAL, Tally
 from engine.store.database import Lane, Row, Tx
 from engine.store.lifecycle import is_final, is_not_final, is_taken, is_waiting
 from engine.store.mailing_rows import filter_of
-from engine.store.told import left_out, untold
+from engine.store.told import leave_out, left_out, untold
 from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clients, read, transaction, try_lock_clients
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
@@ -28,7 +28,12 @@ _STORE_CURSOR: Final = (
 )
 _LOOK_UP_SHARE: Final = 6
 """How many rows can be read in their order for the cost of looking one up by an index."""
+_JOINED: Final = {True: "CROSS JOIN", False: "JOIN"}
+"""By whether it is SQLite, which has no statistics: a CROSS JOIN is read from left to right."""
 _PAIRS: Final = {"mailing_id": "int", "client_id": "int"}
+MAY_GET: Final = "NOT EXISTS (SELECT 1 FROM suppression AS s WHERE s.phone_number = c.phone_number)"
+"""The number of ``client AS c`` is not on the stop list. All that makes messages asks for it, and holds a lock of
+clients that excludes changes of the list (``suppressions``)."""
 
 
 def matching(tx: Tx, filter: AudienceFilter) -> tuple[str, list[Any]]:
@@ -45,6 +50,15 @@ def matching(tx: Tx, filter: AudienceFilter) -> tuple[str, list[Any]]:
     conditions += [attribute_condition(tx.dialect, each) for each in ordered]
     sql = " AND ".join(["TRUE", *(each.sql for each in conditions)])
     return sql, [arg for each in conditions for arg in each.args]
+
+
+async def matching_unsent(tx: Tx, filter: AudienceFilter, unsent_of: int | None) -> tuple[str, list[Any]]:
+    """``matching``, but for those who have a final message of that mailing; ``None``: of none."""
+    condition, args = matching(tx, filter)
+    if unsent_of is None or not await _has_final(tx, unsent_of):
+        return condition, args
+    final = f"SELECT 1 FROM message AS m WHERE m.client_id = c.id AND m.mailing_id = ? AND {is_final('m')}"
+    return f"{condition} AND NOT EXISTS ({final})", [*args, unsent_of]
 
 
 class AudienceVerbs(Verbs):
@@ -88,22 +102,20 @@ class AudienceVerbs(Verbs):
     @read(Lane.LONG)
     async def audience_by_zone(
         self, tx: Tx, filter: AudienceFilter, *, by_zone: bool = True, unsent_of: int | None = None
-    ) -> dict[str, int]:
+    ) -> Audience:
         """How many clients match now, by time zone; together, as if all were in UTC, unless ``by_zone``: that is
         cheaper. ``unsent_of``: without those who have a final message of that mailing."""
-        condition, args = matching(tx, filter)
-        if unsent_of is not None and await _has_final(tx, unsent_of):
-            condition += (
-                " AND NOT EXISTS (SELECT 1 FROM message AS m WHERE m.client_id = c.id AND m.mailing_id = ?"
-                f" AND {is_final('m')})"
-            )
-            args.append(unsent_of)
+        condition, args = await matching_unsent(tx, filter, unsent_of)
+        zone, grouped = ("c.time_zone", "GROUP BY c.time_zone") if by_zone else ("'UTC'", "")
+        count = f"SELECT {zone}, count(*) FROM"
         access = await _access(tx, filter)
-        if not by_zone:
-            sql = f"SELECT count(*) FROM client AS c {access} WHERE {condition}"
-            return {"UTC": int(await tx.value(sql, *args))}
-        sql = f"SELECT c.time_zone, count(*) FROM client AS c {access} WHERE {condition} GROUP BY c.time_zone"
-        return {zone: int(number) for zone, number in await tx.rows(sql, *args)}
+        matches = await tx.rows(f"{count} client AS c {access} WHERE {condition} {grouped}", *args)
+        # Those on the stop list are few: to look each of them up is cheaper than to look up each client's number.
+        listed = f"suppression AS s {_JOINED[tx.dialect.is_sqlite]} client AS c ON c.phone_number = s.phone_number"
+        rows = await tx.rows(f"{count} {listed} WHERE {condition} {grouped}", *args)
+        suppressed: dict[str, int] = {row[0]: row[1] for row in rows}
+        by_name = {zone: number - suppressed.get(zone, 0) for zone, number in matches}
+        return Audience({zone: number for zone, number in by_name.items() if number}, sum(suppressed.values()))
 
 
 async def _access(tx: Tx, filter: AudienceFilter) -> str:
@@ -139,6 +151,7 @@ class _Chunk:
     def __init__(self, tx: Tx, mailing_id: int, filter: AudienceFilter, after: int) -> None:
         self._tx, self._mailing_id, self._after, self.last = tx, mailing_id, after, after
         self._matching, self._args = matching(tx, filter)
+        self._matching += f" AND {MAY_GET}"
         self._client_ids = filter.client_ids
 
     async def take(self, limit: int, *, again: bool) -> bool:
@@ -226,7 +239,7 @@ class _Chunk:
 
 
 async def follow_clients(
-    tx: Tx, now_us: int, tally: Tally, *, new: Sequence[int] = (), changed: Sequence[int] = ()
+    tx: Tx, now_us: int, tally: Tally, *, new: Sequence[int] = (), changed: Sequence[int] = (), silent: bool = False
 ) -> None:
     """Bring every open mailing's messages in line with clients that were just written (docs/behaviour.md, rule 1).
 
@@ -236,24 +249,45 @@ async def follow_clients(
         tally: gets what changes in the counters.
         new: ids of those that did not exist before, so there is nothing to take away.
         changed: ids of the others; a batch of a few thousand at most, together.
+        silent: whoever would get a message now is left out of that mailing for good instead.
     """
-    mailings = await tx.rows(
-        "SELECT id, audience_filter FROM mailing WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL",
-        now_us,
-    )
+    mailings = await open_mailings(tx, now_us)
     if not mailings or not (new or changed):
         return
     changed_ids = tx.dialect.list_arg(changed)
     stored = await _not_final(tx, changed_ids) if changed else []
     wanted = await _wanted(tx, mailings, tx.dialect.list_arg([*new, *changed]), now_us)
     await _take_away(tx, stored, wanted, {row[0] for row in mailings}, tally, now_us)
-    await _add(tx, wanted, now_us, tally)
+    if silent:
+        await leave_out(tx, await without_message(tx, wanted))
+    else:
+        await _add(tx, wanted, now_us, tally)
     if changed:  # one that waits for local hours looks at them again
         await tx.run(
             f"UPDATE message SET due_us = 0 WHERE {is_waiting()} AND attempt = 0 AND due_us > 0"
             f" AND client_id {tx.dialect.in_list()}",
             changed_ids,
         )
+
+
+async def open_mailings(tx: Tx, now_us: int) -> Sequence[Row]:
+    """Ids and filters of the mailings that are neither over nor cancelled."""
+    return await tx.rows(
+        "SELECT id, audience_filter FROM mailing WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL",
+        now_us,
+    )
+
+
+async def without_message(tx: Tx, pairs: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those of these (mailing, client) of which there is no message, whatever its status."""
+    if not pairs:
+        return pairs
+    found = await tx.rows(
+        f"SELECT m.mailing_id, m.client_id FROM {tx.dialect.rows_table(**_PAIRS)} JOIN message AS m"
+        " ON m.client_id = r.client_id AND m.mailing_id = r.mailing_id",
+        *tx.dialect.rows_args(sorted(pairs), len(_PAIRS)),
+    )
+    return pairs - {(mailing_id, client_id) for mailing_id, client_id in found}
 
 
 async def not_reached(tx: Tx, message_ids: Sequence[int], tally: Tally) -> None:
@@ -297,10 +331,13 @@ async def _keep_taken(tx: Tx, wanted: set[tuple[int, int]]) -> None:
 
 
 async def _candidates(tx: Tx, ids: Any, *, attributes: bool) -> tuple[list[Candidate], dict[int, int]]:
-    """Clients for filters to look at, and the phone number of each; ``attributes``: a filter asks for them."""
-    column = ", attributes" if attributes else ""
+    """Clients for filters to look at, those that may get a text at all, and the phone number of each; ``attributes``: a
+    filter asks for them."""
+    column = ", c.attributes" if attributes else ""
     rows = await tx.rows(
-        f"SELECT id, phone_number, tag, phone_code{column} FROM client WHERE id {tx.dialect.in_list()}", ids
+        f"SELECT c.id, c.phone_number, c.tag, c.phone_code{column} FROM client AS c"
+        f" WHERE c.id {tx.dialect.in_list()} AND {MAY_GET}",
+        ids,
     )
     found = [Candidate(id, tag, code, *map(attributes_of, text)) for id, _, tag, code, *text in rows]
     return found, {row[0]: row[1] for row in rows}

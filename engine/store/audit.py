@@ -15,6 +15,9 @@ from engine.store.rows import Actor, AuditQuery, AuditRow, Page, PageOf
 from engine.store.verbs import Verbs, read, transaction
 
 EVENT: Final = RowOf(AuditRow, detail=Part(("detail",), orjson.loads))
+_BOUNDS: Final = {"since_us": "time_us >= ?", "until_us": "time_us < ?"}
+BEFORE: Final = "before"
+"""In the detail of a change: what was there before, of the same names."""
 
 
 class AuditVerbs(Verbs):
@@ -23,7 +26,7 @@ class AuditVerbs(Verbs):
     @read(Lane.API)
     async def list_audit(self, tx: Tx, query: AuditQuery, page: Page) -> PageOf[AuditRow]:
         """The events, newest first unless the page says otherwise."""
-        asked = {name: value for name, value in asdict(query).items() if value is not None}
+        asked = {_BOUNDS.get(name, name): value for name, value in asdict(query).items() if value is not None}
         return await page_of(tx, EVENT, "audit_event", page, asked, newest_first=True)
 
     @transaction(Lane.API)
@@ -35,6 +38,12 @@ class AuditVerbs(Verbs):
             before_us,
             limit,
         )
+
+
+def differences(old: Mapping[str, object], new: Mapping[str, object]) -> dict[str, object]:
+    """The detail of a change: what is another value now, and below ``before`` what it was."""
+    changed = {name: value for name, value in new.items() if value != old[name]}
+    return {**changed, BEFORE: {name: old[name] for name in changed}}
 
 
 async def add_audit(

@@ -6,16 +6,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
 
-from engine.store.audience import follow_clients, remove_pending
+from engine.store.audience import follow_clients
 from engine.store.audit import add_audit
 from engine.store.client_list import CLIENT
+from engine.store.client_removal import remove_clients
 from engine.store.client_rows import BatchResult, ClientChange, ClientRow
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
+from engine.store.groups import counts_elsewhere, keep_groups
 from engine.store.owners import claimed_elsewhere, tell_owners
 from engine.store.row_of import sets_of
 from engine.store.rows import Actor
-from engine.store.told import leave
 from engine.store.verbs import Verbs, lock_clients, transaction
 
 BATCH_MAX: Final = 1_000
@@ -41,6 +42,8 @@ class ClientBatchVerbs(Verbs):
                 *values.values(),
                 tx.dialect.list_arg(changed),
             )
+            moved = [each for each in changed if counts_elsewhere(stored[each], replace(stored[each], **changes))]
+            await keep_groups(tx, {each: stored[each] for each in moved})
             tally = Tally()
             await follow_clients(tx, now_us, tally, changed=changed)
             await _note(tx, by, "update", changed, changes, now_us)
@@ -62,9 +65,7 @@ class ClientBatchVerbs(Verbs):
         gone = list(phones)
         if gone:
             tally = Tally()
-            await remove_pending(tx, await leave(tx, phones, now_us), tally, now_us)
-            elsewhere = await claimed_elsewhere(self, tx, gone)
-            await tx.run(f"DELETE FROM client WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(gone))
+            elsewhere = await remove_clients(self, tx, phones, tally, now_us)
             await _note(tx, by, "delete", gone, {}, now_us)
             await tally.write(tx)
             await tell_owners(self, tx, elsewhere)

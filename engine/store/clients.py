@@ -11,13 +11,16 @@ from common.error_codes import ErrorCode
 from engine.domain.attributes import ENTRIES_MAX, FIELD, changed_names, names_of
 from engine.domain.errors import Conflict, NotFound
 from engine.domain.validate import ClientInput, ClientPatch
-from engine.store.audience import follow_clients, remove_pending
-from engine.store.audit import add_audit
+from engine.store.audience import follow_clients
+from engine.store.audit import add_audit, differences
 from engine.store.client_list import CLIENT
+from engine.store.client_removal import remove_clients
 from engine.store.client_rows import ClientRow, Imported, ImportResult
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
+from engine.store.groups import counts_elsewhere, keep_groups
 from engine.store.owners import claimed_elsewhere, tell_owners
+from engine.store.rendered import mask_number
 from engine.store.requests import first_answer, keep_answer
 from engine.store.row_of import RowOf, insert_of, sets_of
 from engine.store.rows import Actor, Created, RequestKey
@@ -115,8 +118,10 @@ class ClientVerbs(Verbs):
             return old, False
         has_left, tally = new.phone_number != old.phone_number, Tally()
         await _update(tx, client_id, new, now_us)
+        await keep_groups(tx, {client_id: old} if counts_elsewhere(old, new) else {})
         if has_left:
             await leave(tx, {client_id: old.phone_number}, now_us)
+            await mask_number(tx, client_id, old.phone_number)
             await come_back(tx, client_id, new.phone_number)
         await follow_clients(tx, now_us, tally, changed=[client_id])
         await add_audit(tx, by, "client.update", "client", client_id, _changes(_input(old), new), now_us)
@@ -146,29 +151,30 @@ class ClientVerbs(Verbs):
         await lock_clients(tx, exclusive=False)
         client = await _get(tx, client_id, lock=True)
         tally = Tally()
-        await remove_pending(tx, await leave(tx, {client_id: client.phone_number}, now_us), tally, now_us)
-        elsewhere = await claimed_elsewhere(self, tx, [client_id])
-        await tx.run("DELETE FROM client WHERE id = ?", client_id)
+        elsewhere = await remove_clients(self, tx, {client_id: client.phone_number}, tally, now_us)
         await add_audit(tx, by, "client.delete", "client", client_id, {}, now_us)
         await tally.write(tx)
         await tell_owners(self, tx, elsewhere)
 
     @alone_if_overtaken(Lane.API)
     async def import_clients(
-        self, tx: Tx, clients: Sequence[ClientInput | ClientPatch], *, by: Actor, now_us: int
+        self, tx: Tx, clients: Sequence[ClientInput | ClientPatch], *, by: Actor, now_us: int, silent: bool = False
     ) -> ImportResult:
         """Add or update clients by phone number, in one transaction: 1,000 to 5,000 at a time. What a ``ClientPatch``
-        does not say stays as it is. Of two rows with one number the later one is laid over the earlier one."""
+        does not say stays as it is. Of two rows with one number the later one is laid over the earlier one.
+        ``silent``: see ``follow_clients``."""
         await lock_clients(tx, exclusive=False)
-        stored = await _by_phone(tx, clients)
-        rows = _Sorted(stored)
+        stored = await by_phone(tx, clients)
+        rows = Sorted(stored)
         for client in clients:
             rows.add(client)
         changed = rows.changed
         new_ids = await _import_new(tx, rows.new, now_us)
         changed_ids, tally = [stored[client.phone_number][0] for client in changed], Tally()
         await _import_changed(tx, changed, now_us)
-        await follow_clients(tx, now_us, tally, new=new_ids, changed=changed_ids)
+        moved = [stored[each.phone_number] for each in changed if counts_elsewhere(stored[each.phone_number][1], each)]
+        await keep_groups(tx, dict(moved))
+        await follow_clients(tx, now_us, tally, new=new_ids, changed=changed_ids, silent=silent)
         result = ImportResult(tuple(rows.outcomes), (*new_ids, *changed_ids), rows.refused)
         if result.changed_ids:
             counts = {outcome.value: result.count(outcome) for outcome in Imported}
@@ -207,11 +213,9 @@ def _shown(client: ClientInput) -> dict[str, object]:
 
 
 def _changes(old: ClientInput, new: ClientInput) -> dict[str, object]:
-    """What the audit list keeps of an update."""
-    public = (name for name in _INPUT.columns if name not in _PRIVATE)
-    changes: dict[str, object] = {
-        name: getattr(new, name) for name in public if getattr(new, name) != getattr(old, name)
-    }
+    """What the audit list keeps of an update; of attributes the names alone."""
+    public = [name for name in _INPUT.columns if name not in _PRIVATE]
+    changes = differences(*({name: getattr(client, name) for name in public} for client in (old, new)))
     names = changed_names(old.attributes, new.attributes)
     return {**changes, FIELD: names} if names else changes
 
@@ -253,19 +257,23 @@ async def _update(tx: Tx, client_id: int, client: ClientInput, now_us: int) -> N
     await tx.run(f"UPDATE client SET {sets_of(values)} WHERE id = ?", *values.values(), client_id)
 
 
-async def _by_phone(tx: Tx, clients: Sequence[ClientInput | ClientPatch]) -> dict[int, tuple[int, ClientInput]]:
+async def by_phone(
+    tx: Tx, clients: Sequence[ClientInput | ClientPatch], *, lock: bool = True
+) -> dict[int, tuple[int, ClientInput]]:
+    """Ids and clients that are stored, by the numbers of these rows."""
     columns = f"{_INPUT.sql}, id"
     rows = await tx.table(
         columns,
         f"SELECT {columns} FROM client"
-        f" WHERE phone_number {tx.dialect.in_list()} ORDER BY id LIMIT {len(clients) + 1} {tx.dialect.lock()}",
+        f" WHERE phone_number {tx.dialect.in_list()} ORDER BY id LIMIT {len(clients) + 1}"
+        f" {tx.dialect.lock() if lock else ''}",
         tx.dialect.list_arg(sorted({client.phone_number for client in clients})),
     )
     found = [(row[-1], _INPUT.read(row)) for row in rows]
     return {client.phone_number: (client_id, client) for client_id, client in found}
 
 
-class _Sorted:
+class Sorted:
     """What happens to each row of an import, and what follows for the clients, each of them once."""
 
     def __init__(self, stored: dict[int, tuple[int, ClientInput]]) -> None:

@@ -32,6 +32,8 @@ _TIMELINE: Final[Mapping[Status, str]] = {
     Status.NOT_SENT: TIMELINE_NOT_SENT,
     Status.PENDING: TIMELINE_DEFERRED,
 }
+KIND_LIST: Final = ", ".join(f"'{kind}'" for kind in _TIMELINE.values())
+"""The kinds of the timeline, in SQL."""
 
 _COLUMNS: Final = {"mailing_id": "int"} | dict.fromkeys(NAMES, "int")
 _STAT_COLUMNS: Final = {"mailing_id": "int", "kind": "text", "key": "int", "count": "int"}
@@ -61,6 +63,8 @@ class Tally:
     def __init__(self) -> None:
         self._counts: Counter[tuple[int, str]] = Counter()
         self._stats: Counter[tuple[int, str, int]] = Counter()
+        self.moved: Counter[Step] = Counter()
+        """How many messages became final without a call, by how: for ``Verbs.on_step``."""
 
     def add(self, mailing_id: int, name: str, number: int = 1) -> None:
         """Change one counter of ``NAMES``."""
@@ -72,6 +76,7 @@ class Tally:
         """Pending messages became final without a call."""
         if not number:
             return
+        self.moved[step] += number
         self.add(mailing_id, "pending", -number)
         self.add(mailing_id, counter_of(step), number)
         self._stats[mailing_id, _TIMELINE[step.status], at_us // _TIMELINE_US] += number
@@ -80,7 +85,7 @@ class Tally:
         """Calls ended, and all their messages have made the same step. Equal records are grouped first, because this
         runs once a message."""
         alike: defaultdict[tuple[int, bool, int, int | None, int | None], list[float]] = defaultdict(list)
-        for _, mailing_id, _, attempt, _, started_us, finished_us, status, _, _, version in ended:
+        for _, mailing_id, _, attempt, _, started_us, finished_us, status, _, _, version, _ in ended:
             alike[mailing_id, attempt > 1, finished_us // _TIMELINE_US, status, version].append(
                 (finished_us - started_us) * 1e-6
             )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
 from engine.domain.message import UNCERTAIN, Event, Status, Step, step
+from engine.domain.units import US_PER_SECOND
 from engine.store.audience import not_reached
-from engine.store.counters import Tally
+from engine.store.counters import KIND_LIST, TIMELINE_SECONDS, Tally
 from engine.store.database import Lane, Row, Tx
 from engine.store.lifecycle import open_to, set_by, set_to
 from engine.store.told import hold_told, may_have_reached
@@ -15,11 +17,14 @@ from engine.store.verbs import Verbs, alone_if_overtaken, bump_revision, hold, l
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
 LOST_DETAIL: Final = "outcome unknown: the engine stopped"
-_LOST_TEXT: Final = "(SELECT k.text_version FROM mailing AS k WHERE k.id = message.mailing_id)"
+_LOST_CALL: Final = (
+    "text_version = (SELECT k.text_version FROM mailing AS k WHERE k.id = message.mailing_id), rendered = NULL"
+)
 """The dead engine has not said with which text it called. The text of now is the best guess: it is wrong only if the
-text was edited since."""
+text was edited since. What its placeholders stood for nobody knows."""
 _LOST_UNMARKED: Final = step(Status.CLAIMED, Event.LOSE)
 _FOR_EVER: Final = 2**62
+_DAY_US: Final = 86_400 * US_PER_SECOND
 _ENDED: Final = "SELECT 1 FROM mailing WHERE id = ? AND end_us <= ? AND deleted_us IS NULL"
 _CANCELLED: Final = "SELECT 1 FROM mailing WHERE id = ? AND cancelled_us IS NOT NULL AND deleted_us IS NULL"
 
@@ -30,13 +35,13 @@ class EndingVerbs(Verbs):
     async def recover(self, now_us: int, limit: int, *, expired_only: bool, over_us: int | None = None) -> int:
         """LOSE; see ``ports.Store``."""
         ended_us = now_us if over_us is None else over_us
-        number, uncertain = await self._recover(now_us, limit, ended_us if expired_only else _FOR_EVER)
-        self.on_step(UNCERTAIN, uncertain)
+        number, steps = await self._recover(now_us, limit, ended_us if expired_only else _FOR_EVER)
+        self.tell_steps(steps)
         return number
 
     @alone_if_overtaken(Lane.DELIVERY)
-    async def _recover(self, tx: Tx, now_us: int, limit: int, ended_us: int) -> tuple[int, int]:
-        """How many messages were lost until ``ended_us``, and how many of them have ended as uncertain."""
+    async def _recover(self, tx: Tx, now_us: int, limit: int, ended_us: int) -> tuple[int, Counter[Step]]:
+        """How many messages were lost until ``ended_us``, and how many of them have ended, by how."""
         lost = await tx.table(
             "id, mailing_id, status, attempt, stale, unsure, marks",
             "SELECT id, mailing_id, status, attempt, stale, unsure, (SELECT on_uncertain = 'not_sent' FROM mailing"
@@ -96,9 +101,23 @@ class EndingVerbs(Verbs):
         if mailing[0] is None or await _purge_messages(tx, mailing_id, limit) == limit:
             return False
         await hold(tx, "told", "told.mailing_id = ?", mailing_id)
+        await _keep_last_day(tx, mailing_id, mailing[0])
         await tx.run("DELETE FROM mailing WHERE id = ?", mailing_id)
         await bump_revision(tx)
         return True
+
+
+async def _keep_last_day(tx: Tx, mailing_id: int, deleted_us: int) -> None:
+    """Add what a mailing did in the day before it was deleted to what all that are gone did, and forget what is older.
+    Nobody else does so at the same time: the lock of clients is exclusive."""
+    since = (deleted_us - _DAY_US) // (TIMELINE_SECONDS * US_PER_SECOND)
+    await tx.run("DELETE FROM past_stat WHERE key < ?", since)
+    await tx.run(
+        "INSERT INTO past_stat (kind, key, count) SELECT kind, key, count FROM mailing_stat"
+        f" WHERE mailing_id = ? AND kind IN ({KIND_LIST}) AND key >= ? ORDER BY kind, key"
+        " ON CONFLICT (kind, key) DO UPDATE SET count = past_stat.count + excluded.count",
+        *(mailing_id, since),
+    )
 
 
 async def _purge_messages(tx: Tx, mailing_id: int, limit: int) -> int:
@@ -124,9 +143,9 @@ async def _end_some(tx: Tx, mailing_id: int, limit: int, now_us: int, result: St
     )
 
 
-async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> int:
+async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> Counter[Step]:
     """Messages of a dead engine: (id, mailing, status, attempt, stale, unsure, whether a mark comes before each call).
-    Returns how many have ended as uncertain."""
+    Returns how many have ended, by how."""
     called = {row[0] for row in lost if _was_called(row)}
     tally = Tally()
     await hold_told(tx, [row[0] for row in lost])
@@ -148,14 +167,14 @@ async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> int:
             uncertain.append(id)
         else:
             (again if was_called else uncalled).append(id)
-    ended = len(uncertain) + await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
+    await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
     await _store_lost(tx, again, uncertain, now_us)
     if uncalled:
         change = f"{set_by(Event.RELEASE)}, owner = NULL, due_us = 0, attempt = attempt - 1"
         await tx.run(f"UPDATE message SET {change} WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(uncalled))
     await not_reached(tx, [row[0] for row in lost if row[0] not in called], tally)
     await tally.write(tx)
-    return ended
+    return tally.moved
 
 
 async def _store_lost(tx: Tx, again: list[int], uncertain: list[int], now_us: int) -> None:
@@ -167,11 +186,11 @@ async def _store_lost(tx: Tx, again: list[int], uncertain: list[int], now_us: in
             f" SELECT id, attempt, TRUE, NULL, {int(now_us)}, NULL, '{LOST_DETAIL}' FROM message WHERE id {listed}",
             ids,
         )
-        change = f"{set_to(_LOST_UNMARKED)}, owner = NULL, due_us = 0, unsure = TRUE, text_version = {_LOST_TEXT}"
+        change = f"{set_to(_LOST_UNMARKED)}, owner = NULL, due_us = 0, unsure = TRUE, {_LOST_CALL}"
         await tx.run(f"UPDATE message SET {change} WHERE id {listed}", ids)
     if uncertain:
         await tx.run(
             f"UPDATE message SET {ENDS_UNCERTAIN}, owner = NULL, stale = FALSE, finished_us = {int(now_us)},"
-            f" http_status = NULL, detail = '{LOST_DETAIL}', text_version = {_LOST_TEXT} WHERE id {listed}",
+            f" http_status = NULL, detail = '{LOST_DETAIL}', {_LOST_CALL} WHERE id {listed}",
             tx.dialect.list_arg(uncertain),
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from engine.ports import Control, EngineRow, StoreUnavailable
-from engine.store.audit import add_audit
+from engine.store.audit import BEFORE, add_audit
 from engine.store.database import Lane, Tx
 from engine.store.row_of import Part, RowOf, sets_of
 from engine.store.rows import Actor
@@ -117,8 +117,14 @@ class EngineVerbs(Verbs):
 
     @transaction(Lane.API)
     async def _set_control(self, tx: Tx, changes: Mapping[str, object], by: Actor, now_us: int) -> None:
+        await _lock_control(tx)
+        old = await tx.row(f"SELECT {', '.join(changes)} FROM control")
+        assert old is not None
+        before = {
+            name: bool(value) if name == "sending_paused" else value for name, value in zip(changes, old, strict=True)
+        }
         await tx.run(f"UPDATE control SET {sets_of(changes)}, revision = revision + 1", *changes.values())
-        await add_audit(tx, by, "engine.control", "engine", None, changes, now_us)
+        await add_audit(tx, by, "engine.control", "engine", None, {**changes, BEFORE: before}, now_us)
 
 
 async def _lock_control(tx: Tx) -> None:

@@ -30,7 +30,7 @@ class FencedVerbs(Verbs):
     async def fenced(self, tx: Tx, records: Sequence[Record]) -> int:
         """See ``ports.Store``."""
         rows = [
-            (item.message_id, item.mailing_id, item.attempt, item.started_us, item.finished_us, _put_off(item))
+            (item.message_id, item.mailing_id, _attempt(item), item.started_us, item.finished_us, _put_off(item))
             for item in records
         ]
         return int(
@@ -43,4 +43,10 @@ class FencedVerbs(Verbs):
 
 
 def _put_off(record: Record) -> int:
-    return int(record.event in (Event.DEFER, Event.MISS))
+    """Whether the outcome may have been that the message is removed."""
+    return int(record.event in (Event.DEFER, Event.MISS, Event.LACK))
+
+
+def _attempt(record: Record) -> int:
+    """The number of attempts in the row of a message that has ended so."""
+    return record.attempt - (record.event is Event.LACK)

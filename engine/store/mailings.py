@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from common.error_codes import ErrorCode
@@ -11,7 +11,7 @@ from engine.domain.errors import ReadOnly
 from engine.domain.validate import MailingInput
 from engine.domain.window import MailingState
 from engine.ports import AudienceState, OnUncertain, Plan
-from engine.store.audit import add_audit
+from engine.store.audit import add_audit, differences
 from engine.store.database import Lane, Row, Tx, Work
 from engine.store.mailing_rows import (
     INPUT,
@@ -27,6 +27,7 @@ from engine.store.paging import PageQuery, read_page
 from engine.store.requests import find_answer, first_answer, keep_answer
 from engine.store.row_of import insert_of, sets_of
 from engine.store.rows import Actor, Changed, Counts, Created, MailingRow, Page, PageOf, RequestKey
+from engine.store.searching import contains_text, pattern_of
 from engine.store.texts import keep_new_text, keep_text
 from engine.store.told import forget_mailing
 from engine.store.verbs import Verbs, bump_revision, read, transaction
@@ -91,20 +92,13 @@ class MailingVerbs(Verbs):
         """Read one mailing; ``NotFound`` when there is none, or it was deleted."""
         return await get_mailing_row(tx, mailing_id)
 
-    @read(Lane.API)
-    async def list_mailings(self, tx: Tx, state: MailingState | None, page: Page, *, now_us: int) -> PageOf[MailingRow]:
-        """Mailings in a state (``None``: all), newest first unless the page says otherwise."""
-        condition, times = ("TRUE", 0) if state is None else STATES[state]
-        condition = f"deleted_us IS NULL AND {condition}"
-        args = [now_us] * times
-        total = int(await tx.value(f"SELECT count(*) FROM mailing WHERE {condition}", *args))
-
-        async def fetch(part: PageQuery) -> Sequence[Row]:
-            return await tx.rows(f"{SELECT_MAILINGS} {part.sql(condition)}", *args, *part.args)
-
-        found, more = await read_page(page, total, fetch, newest_first=True)
-        items = tuple(MAILING.read(row) for row in found)
-        return PageOf(items, total, items[-1].id if more else None)
+    async def list_mailings(
+        self, state: MailingState | None, page: Page, *, now_us: int, search: str = ""
+    ) -> PageOf[MailingRow]:
+        """Mailings in a state (``None``: all), newest first unless the page says otherwise. ``search``: with this in
+        their name or text, in letters of either case; all texts are read for that."""
+        lane = Lane.LONG if search else Lane.API
+        return await self._db.read(lambda tx: _list(tx, state, page, now_us, search), lane)
 
     @transaction(Lane.API)
     async def update_mailing(
@@ -136,7 +130,7 @@ class MailingVerbs(Verbs):
         await tx.run(f"UPDATE mailing SET {sets} WHERE id = ?", *values.values(), mailing_id)
         if new.text != old.text:
             await keep_new_text(tx, mailing_id, now_us)
-        await _note(tx, by, "update", mailing_id, asdict(new), now_us)
+        await _note(tx, by, "update", mailing_id, differences(_noted(old), _noted(new)), now_us)
         row = await get_mailing_row(tx, mailing_id)
         await bump_revision(tx)
         return row
@@ -217,6 +211,29 @@ class MailingVerbs(Verbs):
         if has_changed:
             await bump_revision(tx)
         return Changed(row, now_us, replayed=False)
+
+
+def _noted(mailing: MailingRow | MailingInput) -> dict[str, Any]:
+    """What can be changed, as the audit list keeps it."""
+    values = asdict(mailing)
+    return {field.name: values[field.name] for field in fields(MailingInput) if field.name != "on_uncertain"}
+
+
+async def _list(tx: Tx, state: MailingState | None, page: Page, now_us: int, search: str) -> PageOf[MailingRow]:
+    condition, times = ("TRUE", 0) if state is None else STATES[state]
+    condition = f"deleted_us IS NULL AND {condition}"
+    args: list[Any] = [now_us] * times
+    if search:
+        condition += f" AND ({contains_text(tx.dialect, 'name')} OR {contains_text(tx.dialect, 'text')})"
+        args += [pattern_of(tx.dialect, search)] * 2
+    total = int(await tx.value(f"SELECT count(*) FROM mailing WHERE {condition}", *args))
+
+    async def fetch(part: PageQuery) -> Sequence[Row]:
+        return await tx.rows(f"{SELECT_MAILINGS} {part.sql(condition)}", *args, *part.args)
+
+    found, more = await read_page(page, total, fetch, newest_first=True)
+    items = tuple(MAILING.read(row) for row in found)
+    return PageOf(items, total, items[-1].id if more else None)
 
 
 def _other_audience(old: MailingRow, new: MailingInput) -> bool:

@@ -8,6 +8,7 @@ engines that start at the same time two failed without it).
 from __future__ import annotations
 
 import sqlite3
+from functools import cache
 from pathlib import Path
 from pkgutil import ModuleInfo
 
@@ -84,8 +85,15 @@ class _Command(Command):
         mark = "?, ?, ?" if conn.capabilities.dialect == "sqlite" else "$1, $2, $3"
         await conn.execute_query(
             f"INSERT INTO aerich (version, app, content) VALUES ({mark})",
-            [version_file, self.app, encoder(get_models_describe(self.app))],
+            [version_file, self.app, _described(self.app)],
         )
+
+
+@cache
+def _described(app: str) -> str:
+    """The models as aerich notes them beside each migration. Made once: it takes 8 ms, longer than a migration of an
+    empty database."""
+    return encoder(get_models_describe(app))
 
 
 async def _refuse_newer(tx: Tx) -> None:

@@ -112,6 +112,19 @@ class MailingStat(Model):
         unique_together = (("mailing", "kind", "key"),)
 
 
+class PastStat(Model):
+    """What deleted mailings did over their last day, by time: to delete one does not undo what was sent."""
+
+    id = fields.BigIntField(primary_key=True)
+    kind = fields.CharField(32)
+    key = fields.BigIntField()
+    count = fields.BigIntField()
+
+    class Meta:
+        table = "past_stat"
+        unique_together = (("kind", "key"),)
+
+
 class Message(Model):
     """One mailing x one client; the lifecycle is in ``domain/message.py``."""
 
@@ -138,6 +151,8 @@ class Message(Model):
     detail = fields.TextField(default="")
     text_version = fields.IntField(null=True)
     """The version of the text that the last call was made with."""
+    client_was = fields.TextField(null=True)
+    """The group in which it counts, if its client has got into another one since it ended; see ``groups.py``."""
     rendered = fields.TextField(null=True)
     """What the placeholders of the text stood for in the last call; ``None``: it has none, or there was no call."""
 
@@ -217,8 +232,11 @@ class Told(Model):
 class Suppression(Model):
     """A phone number that gets no text."""
 
-    phone_number = fields.BigIntField(primary_key=True, generated=False)
+    id = fields.BigIntField(primary_key=True)
+    """Grows: lists are in the order in which numbers were put on it."""
+    phone_number = fields.BigIntField(unique=True)
     reason = fields.SmallIntField()
+    """``domain.suppression.SuppressionReason``."""
     note = fields.TextField()
     source = fields.CharField(64)
     create_us = fields.BigIntField()

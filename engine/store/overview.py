@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 from engine.domain.window import MailingState
 from engine.ports import EngineRow
 from engine.store import counters
+from engine.store.counters import KIND_LIST
 from engine.store.database import Lane, Tx
 from engine.store.engines import ENGINE
 from engine.store.mailing_rows import OPEN, rows_in_state
@@ -53,18 +54,23 @@ class OverviewVerbs(Verbs):
 
     @read(Lane.LONG)
     async def timeline(self, tx: Tx, since_us: int, step_us: int) -> tuple[TimelineRow, ...]:
-        """What happened in all mailings since then, in steps of ``step_us`` (a multiple of ten seconds), which begin at
-        multiples of it; steps in which nothing happened are left out."""
+        """What happened in all mailings since then (in those that are deleted: for a day at most), in steps of
+        ``step_us``, a multiple of ten seconds, which begin at multiples of it. Steps in which nothing happened are left
+        out."""
         width = step_us // _STEP_US
         # By each mailing, and not by the time alone: so the index leads to what is new, past all that is old.
         rows = await tx.rows(
             f"SELECT key / {width}, kind, sum(count) FROM mailing_stat WHERE mailing_id IN (SELECT id FROM mailing)"
-            f" AND kind IN ({_KIND_LIST}) AND key >= ? GROUP BY key / {width}, kind",
+            f" AND kind IN ({KIND_LIST}) AND key >= ? GROUP BY key / {width}, kind",
             since_us // _STEP_US,
         )
-        steps: defaultdict[int, dict[str, int]] = defaultdict(dict)
-        for step, kind, number in rows:
-            steps[step][kind] = int(number)
+        past = await tx.rows(
+            f"SELECT key / {width}, kind, sum(count) FROM past_stat WHERE key >= ? GROUP BY key / {width}, kind",
+            since_us // _STEP_US,
+        )
+        steps: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        for step, kind, number in (*rows, *past):
+            steps[step][kind] += int(number)
         return tuple(
             TimelineRow(step * step_us, *(steps[step].get(kind, 0) for kind in _KINDS)) for step in sorted(steps)
         )
@@ -79,14 +85,11 @@ class OverviewVerbs(Verbs):
         return tuple(ENGINE.read(row) for row in rows)
 
 
-_KIND_LIST: Final = ", ".join(f"'{kind}'" for kind in _KINDS)
-
-
 async def _recent(tx: Tx, recent_us: int) -> dict[int, tuple[TimelineRow, ...]]:
     found: defaultdict[int, defaultdict[int, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
     for mailing_id, step, kind, number in await tx.rows(
         "SELECT mailing_id, key, kind, count FROM mailing_stat WHERE mailing_id IN (SELECT id FROM mailing)"
-        f" AND kind IN ({_KIND_LIST}) AND key >= ?",
+        f" AND kind IN ({KIND_LIST}) AND key >= ?",
         recent_us // _STEP_US,
     ):
         found[mailing_id][step][kind] = number

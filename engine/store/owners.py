@@ -10,7 +10,14 @@ from engine.store.database import Lane, Tx
 from engine.store.lifecycle import is_taken
 from engine.store.verbs import Verbs, bump_revision, read
 
-_CLAIM: Final = {"id": "int", "attempt": "int", "phone_number": "int", "time_zone": "text"}
+_CLAIM: Final = {
+    "id": "int",
+    "attempt": "int",
+    "phone_number": "int",
+    "time_zone": "text",
+    "attributes": "text",
+    "tag": "text",
+}
 
 
 async def claimed_elsewhere(verbs: Verbs, tx: Tx, client_ids: Sequence[int]) -> bool:
@@ -47,11 +54,16 @@ class OwnerVerbs(Verbs):
             " JOIN message AS m ON m.id = r.id AND m.attempt = r.attempt"
             " LEFT JOIN client AS c ON c.id = m.client_id"
             " WHERE m.owner = ? AND (m.stale OR c.id IS NULL OR c.phone_number <> r.phone_number"
-            f" OR c.time_zone <> r.time_zone) LIMIT {len(claims)}",
-            *tx.dialect.rows_args(
-                [(claim.message_id, claim.attempt, claim.phone_number, claim.time_zone) for claim in claims],
-                len(_CLAIM),
-            ),
+            " OR c.time_zone <> r.time_zone OR c.attributes <> r.attributes OR c.tag <> r.tag)"
+            f" LIMIT {len(claims)}",
+            *tx.dialect.rows_args([_row(claim) for claim in claims], len(_CLAIM)),
             owner,
         )
         return {row[0] for row in rows}
+
+
+def _row(claim: Claim) -> tuple[int | str | None, ...]:
+    """What the claim has read of its client. Where nothing of it goes into the text it may have any attributes."""
+    person = claim.person
+    said = (None, None) if person is None else (person.attributes, person.tag)
+    return (claim.message_id, claim.attempt, claim.phone_number, claim.time_zone, *said)

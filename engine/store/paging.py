@@ -86,8 +86,9 @@ async def page_of(
     *,
     newest_first: bool = False,
 ) -> PageOf[Item]:
-    """A page of a whole table, or of its rows with the values that are ``asked`` for, by column."""
-    condition = " AND ".join(["TRUE", *(f"{column} = ?" for column in asked)])
+    """A page of a whole table, or of its rows with the values that are ``asked`` for: by column, or by a condition that
+    has a ``?`` of its own."""
+    condition = " AND ".join(["TRUE", *(each if "?" in each else f"{each} = ?" for each in asked)])
     total = int(await tx.value(f"SELECT count(*) FROM {table} WHERE {condition}", *asked.values()))
 
     async def fetch(part: PageQuery) -> Sequence[Row]:

@@ -132,6 +132,7 @@ class MailingRow:
     create_us: int
     update_us: int
     counts: Counts
+    name: str = ""
 
     def state(self, now_us: int) -> MailingState:
         """The state that the API shows."""
@@ -311,6 +312,11 @@ class AuditQuery:
     object_id: int | None = None
     actor_kind: ActorKind | None = None
     actor_id: int | None = None
+    action: str | None = None
+    since_us: int | None = None
+    """At this time or later."""
+    until_us: int | None = None
+    """Before this time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,15 @@ from engine.store.attribute_facets import AttributeFacetVerbs
 from engine.store.audience import AudienceVerbs
 from engine.store.audit import AuditVerbs
 from engine.store.checking import CheckVerbs
+from engine.store.claims import ClaimVerbs
 from engine.store.client_batches import ClientBatchVerbs
+from engine.store.client_checks import ClientCheckVerbs
 from engine.store.client_list import ClientListVerbs
 from engine.store.clients import ClientVerbs
 from engine.store.database import Database
 from engine.store.endings import EndingVerbs
 from engine.store.engines import EngineVerbs
+from engine.store.erasing import ErasingVerbs
 from engine.store.fenced import FencedVerbs
 from engine.store.forgetting import ForgettingVerbs
 from engine.store.mailing_stats import MailingStatsVerbs
@@ -26,14 +29,19 @@ from engine.store.opening import open_database
 from engine.store.overview import OverviewVerbs
 from engine.store.owners import OwnerVerbs
 from engine.store.requests import RequestVerbs
+from engine.store.samples import SampleVerbs
+from engine.store.suppressions import SuppressionVerbs
 from engine.store.transitions import TransitionVerbs
+from engine.store.trials import TrialVerbs
 
 
 class Store(
     EngineVerbs,
     MailingVerbs,
     AudienceVerbs,
+    ClaimVerbs,
     TransitionVerbs,
+    TrialVerbs,
     EndingVerbs,
     OwnerVerbs,
     FencedVerbs,
@@ -44,6 +52,10 @@ class Store(
     ClientListVerbs,
     AttributeFacetVerbs,
     ClientBatchVerbs,
+    ClientCheckVerbs,
+    SampleVerbs,
+    SuppressionVerbs,
+    ErasingVerbs,
     AuditVerbs,
     AccountVerbs,
     TokenVerbs,

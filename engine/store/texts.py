@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.store.database import Tx
+from engine.store.rendered import text_that_went_out
 from engine.store.rows import MessageRow, TextRow
 
 
@@ -32,11 +33,14 @@ async def all_texts(tx: Tx, mailing_id: int, sent: Mapping[int, int]) -> tuple[T
 
 
 async def text_of(tx: Tx, message: MessageRow) -> str:
-    """The text that a message went out with; of one that is pending or was never called, the mailing's text now."""
+    """The text that a message went out with; of one that is pending or was never called, the mailing's text now, and of
+    one whose client was deleted, the mailing's text: in both placeholders stand as they are written."""
     version = message.text_version if message.status.is_final else None
-    text: str = await tx.value(
-        "SELECT coalesce((SELECT t.text FROM mailing_text AS t WHERE t.mailing_id = m.id AND t.version = ?), m.text)"
-        " FROM mailing AS m WHERE m.id = ?",
-        *(version, message.mailing_id),
+    text: str
+    rendered: str | None
+    ((text, rendered),) = await tx.rows(
+        "SELECT coalesce((SELECT t.text FROM mailing_text AS t WHERE t.mailing_id = m.id AND t.version = ?), m.text),"
+        " (SELECT rendered FROM message WHERE id = ?) FROM mailing AS m WHERE m.id = ?",
+        *(version, message.id, message.mailing_id),
     )
-    return text
+    return text if version is None else text_that_went_out(text, rendered, message.phone_number)

@@ -22,7 +22,12 @@ from engine.store.verbs import hold
 _HASH_BYTES: Final = 8
 _OPEN: Final = "SELECT id FROM mailing WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL"
 _ROW: Final = {"mailing_id": "int", "phone_hash": "int", "message_id": "int", "stage": "int"}
+_NO_MESSAGE: Final = 0
+"""In place of a message's id: nothing was sent, the number is to be left out all the same."""
 _PAIR: Final = {"mailing_id": "int", "phone_hash": "int", "client_id": "int"}
+
+
+_SAME: Final = "told.mailing_id = r.mailing_id AND told.phone_hash = r.phone_hash"
 
 
 class Stage(IntEnum):
@@ -118,6 +123,32 @@ async def left_out(
 
     Where the outcome of a call decides that later, the client is noted. It gets its message when nothing has reached
     the number."""
+    asked = await _asked(tx, pairs, phones)
+    if not asked:
+        return set()
+    args = tx.dialect.rows_args(asked, len(_PAIR))
+    # Before the rows are read: this waits for a transaction that is about to remove one of them.
+    those = f"(SELECT r.mailing_id, r.phone_hash FROM {tx.dialect.rows_table(**_PAIR)})"
+    in_hand = f"told.stage = {int(Stage.IN_HAND)} AND (told.mailing_id, told.phone_hash) IN {those}"
+    await hold(tx, "told", in_hand, *args)
+    await tx.run(
+        f"UPDATE told SET waiting_client_id = r.client_id, waiting_us = {int(now_us)}"
+        f" FROM {tx.dialect.rows_table(**_PAIR)} WHERE {_SAME} AND told.stage = {int(Stage.IN_HAND)}",
+        *args,
+    )
+    return await _found(tx, asked)
+
+
+async def would_be_left_out(
+    tx: Tx, pairs: Iterable[tuple[int, int]], phones: Mapping[int, int]
+) -> set[tuple[int, int]]:
+    """As ``left_out``, but nothing is noted."""
+    asked = await _asked(tx, pairs, phones)
+    return await _found(tx, asked) if asked else set()
+
+
+async def _asked(tx: Tx, pairs: Iterable[tuple[int, int]], phones: Mapping[int, int]) -> list[tuple[int, int, int]]:
+    """Mailing, hash and client, of the mailings that have told any number."""
     wanted = list(pairs)
     mailings = await tx.rows(
         f"SELECT id FROM mailing WHERE id {tx.dialect.in_list()}"
@@ -125,24 +156,28 @@ async def left_out(
         tx.dialect.list_arg({mailing_id for mailing_id, _ in wanted}),
     )
     if not mailings:
-        return set()
+        return []
     telling, key = {row[0] for row in mailings}, await _key(tx)
-    asked = sorted((m, _hash(key, m, phones[c]), c) for m, c in wanted if m in telling)
-    args = tx.dialect.rows_args(asked, len(_PAIR))
-    same = "told.mailing_id = r.mailing_id AND told.phone_hash = r.phone_hash"
-    # Before the rows are read: this waits for a transaction that is about to remove one of them.
-    those = f"(SELECT r.mailing_id, r.phone_hash FROM {tx.dialect.rows_table(**_PAIR)})"
-    in_hand = f"told.stage = {int(Stage.IN_HAND)} AND (told.mailing_id, told.phone_hash) IN {those}"
-    await hold(tx, "told", in_hand, *args)
-    await tx.run(
-        f"UPDATE told SET waiting_client_id = r.client_id, waiting_us = {int(now_us)}"
-        f" FROM {tx.dialect.rows_table(**_PAIR)} WHERE {same} AND told.stage = {int(Stage.IN_HAND)}",
-        *args,
-    )
+    return sorted((m, _hash(key, m, phones[c]), c) for m, c in wanted if m in telling)
+
+
+async def _found(tx: Tx, asked: Sequence[tuple[int, int, int]]) -> set[tuple[int, int]]:
     found = await tx.rows(
-        f"SELECT DISTINCT r.mailing_id, r.client_id FROM {tx.dialect.rows_table(**_PAIR)} JOIN told ON {same}", *args
+        f"SELECT DISTINCT r.mailing_id, r.client_id FROM {tx.dialect.rows_table(**_PAIR)} JOIN told ON {_SAME}",
+        *tx.dialect.rows_args(asked, len(_PAIR)),
     )
     return {(mailing_id, client_id) for mailing_id, client_id in found}
+
+
+async def leave_out(tx: Tx, pairs: Iterable[tuple[int, int]]) -> None:
+    """Let no message of these (mailing, client) be made for the client's number, as if it had been told."""
+    wanted = list(pairs)
+    rows = await tx.rows(
+        f"SELECT id, phone_number FROM client WHERE id {tx.dialect.in_list()}",
+        tx.dialect.list_arg({client_id for _, client_id in wanted}),
+    )
+    phones = {row[0]: row[1] for row in rows}
+    await _insert(tx, [(m, phones[c], _NO_MESSAGE, Stage.FINAL) for m, c in wanted])
 
 
 async def hold_told(tx: Tx, message_ids: Iterable[int]) -> None:

@@ -1,49 +1,22 @@
-"""The life of a message while an engine has it: claim, begin, record, release, renew."""
+"""The life of a message while an engine has it: begin, record, release, renew."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from common.logs import mask_text
-from engine.domain.message import UNCERTAIN, Event, Status, Step, outcome_of, step, withdraw
+from engine.domain.message import Event, Status, Step, outcome_of, step, withdraw
 from engine.ports import Claim, Record, Renewal, Return
 from engine.store.audience import not_reached
+from engine.store.claims import update_messages
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import is_waiting, open_to, set_by, set_to
 from engine.store.told import hold_told, may_have_reached
 from engine.store.verbs import Verbs, alone_if_overtaken, hold, transaction
-from engine.store.withdrawal import withdraw_messages
-
-_MAY_SEND: Final = (
-    "SELECT id FROM mailing WHERE id = ? AND NOT paused AND cancelled_us IS NULL AND deleted_us IS NULL"
-    " AND start_us <= ? AND end_us > ? AND (audience_ready OR audience_generation = 0)"
-)
-
-# One UPDATE … RETURNING would do on SQLite too, but hands its rows over one by one (see ``dialect``).
-_CLAIM_SQLITE: Final = (
-    "SELECT m.id AS id, m.client_id AS client_id, m.attempt + 1 AS attempt,"
-    " c.phone_number AS phone_number, c.time_zone AS time_zone"
-    f" FROM message AS m CROSS JOIN client AS c ON c.id = m.client_id"
-    f" WHERE m.mailing_id = ({_MAY_SEND}) AND {open_to(Event.CLAIM, 'm')} AND m.due_us BETWEEN ? AND ?"
-    " ORDER BY m.due_us, m.id LIMIT ?"
-)
-# Two statements, for each reads the database as it is when it begins. What the first one waits for may take long; the
-# second has the messages, so it reads their clients as they are, or a change of a client waits and sees this claim.
-_DUE_POSTGRES: Final = (
-    f"WITH sending AS MATERIALIZED ({_MAY_SEND} FOR SHARE)"
-    f" SELECT m.id FROM message AS m WHERE m.mailing_id = (SELECT id FROM sending) AND {open_to(Event.CLAIM, 'm')}"
-    " AND m.due_us BETWEEN ? AND ? ORDER BY m.due_us, m.id LIMIT ? FOR UPDATE OF m SKIP LOCKED"
-)
-_CLAIM_POSTGRES: Final = (
-    f"UPDATE message AS m SET {set_by(Event.CLAIM)}, owner = ?, attempt = m.attempt + 1, due_us = ?"
-    " FROM unnest(?::bigint[]) WITH ORDINALITY AS due(id, position), client AS c"
-    " WHERE m.id = due.id AND c.id = m.client_id"
-    " RETURNING m.id, m.client_id, m.attempt, c.phone_number, c.time_zone, due.position"
-)
+from engine.store.withdrawal import listed_among, withdraw_messages
 
 _HELD: Final = "SELECT id FROM message WHERE id = ANY(?::bigint[]) AND owner = ? ORDER BY id FOR UPDATE"
 _IN_ORDER: Final = f"WITH held AS MATERIALIZED ({_HELD}) "
@@ -66,7 +39,12 @@ _OUTCOME: Final = {
     "http_status": "int",
     "detail": "text",
     "text_version": "int",
+    "rendered": "text",
+    "uncalled": "int",
 }
+_RENDERED: Final = {"rendered": "text"}
+_KEPT: Final = "CASE WHEN message.client_id IS NOT NULL THEN {rendered} END"
+"""What the placeholders stood for goes with the client, and may not come after that."""
 _ATTEMPT: Final = {
     "id": "int",
     "number": "int",
@@ -78,6 +56,8 @@ _ATTEMPT: Final = {
 }
 # The same for all, for unsure ones too: one statement may store all that are accepted.
 _ACCEPTED: Final = outcome_of(Event.ACCEPT)
+_NOT_REACHED: Final = frozenset({Event.DEFER, Event.REJECT, Event.LACK})
+"""What certainly was not sent."""
 
 
 class _Taken(NamedTuple):
@@ -88,31 +68,20 @@ class _Taken(NamedTuple):
     stale: bool
     status: Status
     unsure: bool
+    listed: bool
+    """It is stale, and the number of its client is on the stop list."""
 
     def after(self, event: Event) -> Step | None:
         """What the event makes of it; ``None``: it is removed, for its client matches no longer."""
         result = step(self.status, event, unsure=self.unsure)
-        return withdraw(unsure=result.unsure) if self.stale and not result.status.is_final else result
+        was_called = result.status.is_final and event is not Event.LACK
+        if not self.stale or was_called:
+            return result
+        return withdraw(unsure=self.unsure or result.unsure, listed=self.listed)
 
 
 class TransitionVerbs(Verbs):
     """Verbs of ``ports.Store``; each is one transaction."""
-
-    @transaction(Lane.DELIVERY)
-    async def claim(
-        self, tx: Tx, mailing_id: int, limit: int, *, owner: int, now_us: int, lease_until_us: int
-    ) -> list[Claim]:
-        """CLAIM; see ``ports.Store``. Nothing is claimed of a mailing whose audience is being rebuilt."""
-        # Messages that are tried again, or waited for local hours, come first: behind the untried ones of a large
-        # mailing they would come last of all. Untried ones can't starve: each failure makes the next pause longer.
-        rows = await _take(tx, (mailing_id, now_us, now_us, 1, now_us, limit), owner, lease_until_us)
-        if (room := limit - len(rows)) > 0:
-            rows += await _take(tx, (mailing_id, now_us, now_us, 0, 0, room), owner, lease_until_us)
-        # A NamedTuple's own constructor costs twice as much, and this is done for each message.
-        return [
-            tuple.__new__(Claim, (id, mailing_id, client_id, attempt, phone, zone, lease_until_us))
-            for id, client_id, attempt, phone, zone in rows
-        ]
 
     async def begin(self, claims: Sequence[Claim], *, owner: int) -> set[int]:
         """BEGIN; see ``ports.Store``."""
@@ -123,7 +92,7 @@ class TransitionVerbs(Verbs):
         pairs = ((claim.message_id, claim.attempt) for claim in claims)
         ours = await _passed(tx, pairs, owner, open_to(Event.BEGIN, "m"))
         if ours:
-            await _update(tx, set_by(Event.BEGIN), ours)
+            await update_messages(tx, set_by(Event.BEGIN), ours)
         return set(ours)
 
     async def renew(self, claims: Sequence[Claim], *, owner: int, lease_until_us: int) -> Renewal:
@@ -135,19 +104,21 @@ class TransitionVerbs(Verbs):
         pairs = [(claim.message_id, claim.attempt) for claim in claims]
         free = await _passed(tx, pairs, owner, lock=tx.dialect.lock("m", skip=True))
         if free:
-            await _update(tx, "due_us = ?", free, lease_until_us)
+            await update_messages(tx, "due_us = ?", free, lease_until_us)
         rest = [pair for pair in pairs if pair[0] not in free]
         return Renewal(set(free), set(await _passed(tx, rest, owner, lock="")) if rest else set())
 
     async def release(self, returns: Sequence[Return], *, owner: int, now_us: int) -> int:
         """RELEASE; see ``ports.Store``."""
-        number, uncertain = await self._release(returns, owner, now_us) if returns else (0, 0)
-        self.on_step(UNCERTAIN, uncertain)
+        if not returns:
+            return 0
+        number, steps = await self._release(returns, owner, now_us)
+        self.tell_steps(steps)
         return number
 
     @alone_if_overtaken(Lane.DELIVERY)
-    async def _release(self, tx: Tx, returns: Sequence[Return], owner: int, now_us: int) -> tuple[int, int]:
-        """How many were still the owner's, and how many of them have ended as uncertain."""
+    async def _release(self, tx: Tx, returns: Sequence[Return], owner: int, now_us: int) -> tuple[int, Counter[Step]]:
+        """How many were still the owner's, and how many of them have ended, by how."""
         passed = await _passed(tx, ((item.message_id, item.attempt) for item in returns), owner)
         ours = [
             item for item in returns if item.message_id in passed and passed[item.message_id].attempt == item.attempt
@@ -168,16 +139,15 @@ class TransitionVerbs(Verbs):
         )
         tally = Tally()
         await hold_told(tx, [item.message_id for item in ours])
-        uncertain = await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
+        await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
         await not_reached(tx, [item.message_id for item in ours], tally)
         await tally.write(tx)
-        return len(passed), uncertain
+        return len(passed), tally.moved
 
     async def record(self, records: Sequence[Record], *, owner: int, now_us: int) -> int:
-        """ACCEPT, REJECT, DEFER, MISS; see ``ports.Store``."""
+        """ACCEPT, REJECT, DEFER, MISS, LACK; see ``ports.Store``."""
         steps = await self._record(records, owner) if records else Counter()
-        for result, number in steps.items():
-            self.on_step(result, number)
+        self.tell_steps(steps)
         return steps.total()
 
     @alone_if_overtaken(Lane.DELIVERY)
@@ -208,30 +178,10 @@ class TransitionVerbs(Verbs):
         )
         if not rows:
             return None
-        await _update(
+        await update_messages(
             tx, "due_us = CASE WHEN due_us > ? THEN due_us - ? ELSE 1 END", [row[0] for row in rows], by_us, by_us
         )
         return rows[-1][1], rows[-1][0]
-
-
-async def _take(tx: Tx, args: tuple[int, ...], owner: int, lease_until_us: int) -> list[Any]:
-    """Claim what ``args`` ask for: the mailing, the time, again the time, the first and the last due time, how many."""
-    if not tx.dialect.is_sqlite:
-        due = await tx.rows(_DUE_POSTGRES, *args)
-        if not due:
-            return []
-        claimed = await tx.rows(_CLAIM_POSTGRES, owner, lease_until_us, [row[0] for row in due])
-        return [tuple(row)[:5] for row in sorted(claimed, key=itemgetter(5))]
-    rows = list(await tx.table("id, client_id, attempt, phone_number, time_zone", _CLAIM_SQLITE, *args))
-    if rows:
-        change = f"{set_by(Event.CLAIM)}, owner = ?, attempt = attempt + 1, due_us = ?"
-        await _update(tx, change, [row[0] for row in rows], owner, lease_until_us)
-    return rows
-
-
-async def _update(tx: Tx, change: str, ids: Iterable[int], *values: int) -> None:
-    sql = f"UPDATE message SET {change} WHERE id {tx.dialect.in_list()}"
-    await tx.run(sql, *values, tx.dialect.list_arg(ids))
 
 
 async def _passed(
@@ -253,8 +203,10 @@ async def _passed(
         *tx.dialect.rows_args(list(pairs), len(_FENCE)),
         owner,
     )
+    listed = await listed_among(tx, [row[0] for row in rows if row[2]])
     return {
-        id: _Taken(attempt, bool(stale), Status(status), bool(unsure)) for id, attempt, stale, status, unsure in rows
+        id: _Taken(attempt, bool(stale), Status(status), bool(unsure), id in listed)
+        for id, attempt, stale, status, unsure in rows
     }
 
 
@@ -288,11 +240,11 @@ async def _store_outcomes(tx: Tx, outcomes: Sequence[tuple[Record, Step | None]]
             others.append((record, result))
     tally = Tally()
     missed = [record.message_id for record, _ in outcomes if record.event is Event.MISS]
-    known = [record.message_id for record, _ in outcomes if record.event in (Event.DEFER, Event.REJECT)]
+    known = [record.message_id for record, _ in outcomes if record.event in _NOT_REACHED]
     await hold_told(tx, [*missed, *known])
     await may_have_reached(tx, missed)
     for result, records in by_step.items():
-        tally.calls(records, result)
+        _count(tally, records, result)
     for record in gone:
         tally.add(record.mailing_id, "pending", -1)
     await _store_sent(tx, sent, owner)
@@ -305,28 +257,42 @@ async def _store_outcomes(tx: Tx, outcomes: Sequence[tuple[Record, Step | None]]
     return Counter({result: len(records) for result, records in by_step.items()})
 
 
+def _count(tally: Tally, records: Sequence[Record], result: Step) -> None:
+    """Count calls, and what ended without one."""
+    tally.calls((record for record in records if record.event is not Event.LACK), result)
+    for record in records:
+        if record.event is Event.LACK and result.status.is_final:
+            tally.move(record.mailing_id, result, record.finished_us)
+
+
 async def _store_sent(tx: Tx, records: Sequence[Record], owner: int) -> int:
     """Store the accepted ones that pass the fence; return how many."""
     # Nearly all are alike in attempt, status and text. What goes in once a statement and not once a row is cheaper:
     # each field that SQLite takes out of a row's JSON costs a tenth of what it takes to store the row.
-    alike: defaultdict[tuple[int, int | None, int | None], list[tuple[int, int, int]]] = defaultdict(list)
-    for id, _, _, attempt, _, started_us, finished_us, http_status, _, _, text_version in records:
-        alike[attempt, http_status, text_version].append((id, started_us, finished_us))
+    alike: defaultdict[tuple[int, int | None, int | None, bool], list[tuple[int | str, ...]]] = defaultdict(list)
+    for id, _, _, attempt, _, started_us, finished_us, http_status, _, _, text_version, rendered in records:
+        if rendered is None:
+            alike[attempt, http_status, text_version, False].append((id, started_us, finished_us))
+        else:
+            alike[attempt, http_status, text_version, True].append((id, started_us, finished_us, rendered))
     if len(alike) > 1:
         ids = [record.message_id for record in records]
         await hold(tx, "message", f"message.id {tx.dialect.in_list()} AND message.owner = ?", ids, owner)
     in_order, among = ("", "") if tx.dialect.is_sqlite else (_IN_ORDER, " AND message.id IN (SELECT id FROM held)")
     stored = 0
-    for (attempt, http_status, text_version), rows in alike.items():
+    for (attempt, http_status, text_version, personal), rows in alike.items():
+        columns, keep = (
+            (_SENT | _RENDERED, f", rendered = {_KEPT.format(rendered='r.rendered')}") if personal else (_SENT, "")
+        )
         stored += await tx.run(
             f"{in_order}UPDATE message SET {set_to(_ACCEPTED)}, owner = NULL, due_us = 0, stale = FALSE,"
             " started_us = r.started_us, finished_us = r.finished_us, http_status = ?, text_version = ?, detail = ''"
-            f" FROM {tx.dialect.rows_table(**_SENT)} WHERE message.id = r.id AND message.attempt = ?"
+            f"{keep} FROM {tx.dialect.rows_table(**columns)} WHERE message.id = r.id AND message.attempt = ?"
             f" AND message.owner = ?{among}",
             *(() if tx.dialect.is_sqlite else ([row[0] for row in rows], owner)),
             http_status,
             text_version,
-            *tx.dialect.rows_args(rows, len(_SENT)),
+            *tx.dialect.rows_args(rows, len(columns)),
             attempt,
             owner,
         )
@@ -340,8 +306,9 @@ async def _store_others(tx: Tx, outcomes: list[tuple[Record, Step]]) -> None:
     await tx.run(
         "UPDATE message SET status = r.status, reason = r.reason, owner = NULL, due_us = r.due_us, stale = FALSE,"
         " unsure = (message.unsure OR r.unsure <> 0), started_us = r.started_us, finished_us = r.finished_us,"
-        " http_status = r.http_status, detail = r.detail,"
-        " text_version = coalesce(r.text_version, message.text_version)"
+        " http_status = r.http_status, detail = r.detail, attempt = message.attempt - r.uncalled,"
+        " text_version = coalesce(r.text_version, message.text_version),"
+        f" rendered = {_KEPT.format(rendered='coalesce(r.rendered, message.rendered)')}"
         f" FROM {tx.dialect.rows_table(**_OUTCOME)} WHERE message.id = r.id",
         *tx.dialect.rows_args([_outcome_row(record, result) for record, result in outcomes], len(_OUTCOME)),
     )
@@ -372,6 +339,8 @@ def _outcome_row(record: Record, result: Step) -> tuple[int | str | None, ...]:
         record.http_status,
         _storable(record.detail),
         record.text_version,
+        record.rendered,
+        int(record.event is Event.LACK),
     )
 
 

@@ -14,7 +14,7 @@ by a second method that calls the verb.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -51,6 +51,11 @@ class Verbs:
     _db: Database
     on_step: Callable[[Step, int], None] = staticmethod(lambda step, number: None)
     """Told after the commit how many messages have made a step of their lives, but for claims and returns."""
+
+    def tell_steps(self, steps: Mapping[Step, int]) -> None:
+        """Tell ``on_step`` after the commit how many messages have made each step."""
+        for step, number in steps.items():
+            self.on_step(step, number)
 
     engine_id: int = 0
     """The engine that works with this store, once it has registered."""

@@ -1,23 +1,38 @@
-"""Messages whose client matches no longer, or is gone."""
+"""Messages that are for nobody any more: their client matches no longer, is gone, or has a number on the stop list."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
-from engine.domain.message import UNCERTAIN
+from engine.domain.message import UNCERTAIN, Step, withdraw
 from engine.store.counters import Tally
 from engine.store.database import Tx
 from engine.store.lifecycle import set_to
 
 ENDS_UNCERTAIN: Final = f"{set_to(UNCERTAIN)}, due_us = 0"
 """What an UPDATE sets when messages end that may have reached the provider."""
+_LISTED: Final = (
+    "EXISTS (SELECT 1 FROM client AS c JOIN suppression AS s ON s.phone_number = c.phone_number"
+    " WHERE c.id = message.client_id)"
+)
+"""The number of a message's client is on the stop list."""
+_ENDINGS: Final = tuple(
+    (step, condition)
+    for step, condition in (
+        (withdraw(unsure=True), "unsure"),
+        (withdraw(unsure=False, listed=True), _LISTED),
+    )
+    if step is not None
+)
+"""Which messages stay, and how they end; the first condition that holds counts. The others are removed."""
 
 
 async def withdraw_messages(
     tx: Tx, mailing_of: Mapping[int, int], now_us: int, tally: Tally, *, uncalled: bool = False
-) -> int:
-    """Remove messages, but for those that may have reached the provider: they end, and their reason says so.
+) -> None:
+    """Remove messages, but for those that may have reached the provider, and those whose number is on the stop list:
+    they end, and their reason says so.
 
     Args:
         tx: the transaction, which holds these rows.
@@ -25,27 +40,37 @@ async def withdraw_messages(
         now_us: the time.
         tally: gets what changes in the counters.
         uncalled: they were claimed, and go back without a call: the attempt is not used up.
-
-    Returns:
-        How many have ended.
     """
-    if not mailing_of:
-        return 0
-    ids = tx.dialect.list_arg(mailing_of)
-    attempt = "attempt - 1" if uncalled else "attempt"
+    left = dict(mailing_of)
+    for step, condition in _ENDINGS:
+        for message_id in await _end(tx, left, step, condition, now_us, uncalled=uncalled):
+            tally.move(left.pop(message_id), step, now_us)
+    if left:
+        await tx.run(f"DELETE FROM message WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(left))
+    for mailing_id in left.values():
+        tally.add(mailing_id, "pending", -1)
+
+
+async def _end(
+    tx: Tx, message_ids: Collection[int], step: Step, condition: str, now_us: int, *, uncalled: bool
+) -> list[int]:
+    if not message_ids:
+        return []
     ended = await tx.rows(
-        f"UPDATE message SET {ENDS_UNCERTAIN}, owner = NULL, stale = FALSE, attempt = {attempt},"
-        f" finished_us = {int(now_us)}"
-        f" WHERE id {tx.dialect.in_list()} AND unsure RETURNING id",
-        ids,
+        f"UPDATE message SET {set_to(step)}, due_us = 0, owner = NULL, stale = FALSE,"
+        f" attempt = {'attempt - 1' if uncalled else 'attempt'}, finished_us = {int(now_us)}"
+        f" WHERE id {tx.dialect.in_list()} AND {condition} RETURNING id",
+        tx.dialect.list_arg(message_ids),
     )
-    kept = {row[0] for row in ended}
-    for id, mailing_id in mailing_of.items():
-        if id in kept:
-            tally.move(mailing_id, UNCERTAIN, now_us)
-        else:
-            tally.add(mailing_id, "pending", -1)
-    if len(kept) < len(mailing_of):
-        gone = tx.dialect.list_arg(id for id in mailing_of if id not in kept)
-        await tx.run(f"DELETE FROM message WHERE id {tx.dialect.in_list()}", gone)
-    return len(kept)
+    return [row[0] for row in ended]
+
+
+async def listed_among(tx: Tx, message_ids: Collection[int]) -> set[int]:
+    """Those of these messages whose client's number is on the stop list.
+
+    The transaction has locked the messages by an earlier statement: one that waits for a row sees other tables as they
+    were before the wait."""
+    if not message_ids:
+        return set()
+    sql = f"SELECT id FROM message WHERE id {tx.dialect.in_list()} AND {_LISTED}"
+    return {row[0] for row in await tx.rows(sql, tx.dialect.list_arg(message_ids))}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from string import Formatter
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -60,6 +61,8 @@ class _Extra:
     headers: Mapping[str, Json]
     status: int
     errors: frozenset[int]
+    path: Mapping[str, Json]
+    again: int | None
 
 
 def operation(
@@ -75,9 +78,13 @@ def operation(
     query: SchemaType | None = None,
     response: tuple[int, SchemaType | None] = (200, None),
     response_example: Any = None,
+    many: bool = False,
     contents: Mapping[str, Body] | None = None,
     errors: Iterable[int] = (),
     idempotent: bool = False,
+    also: str | None = None,
+    path: Mapping[str, Json] = MappingProxyType({}),
+    again: int | None = None,
 ) -> Callable[[Handler], Handler]:
     """Describe a route in the document.
 
@@ -89,21 +96,29 @@ def operation(
         bodies: bodies of other types, by media type.
         query: the schema of the query.
         response: the status of success and the schema of its JSON; ``None``: no JSON.
+        many: the response is a list of what its schema says.
         contents: successful answers of other types, by media type.
         errors: statuses besides those that follow from the rest: 408, 431, 503 (always), 401, 429, 504 (a token is
             needed), 403 (more than a viewer), 404 (an id in the path), 400, 413, 415, 422 (a body), 422 (a query), 409,
             422 (idempotent).
         idempotent: the call takes an ``Idempotency-Key``.
+        also: a role without a rank that may call it, too.
+        path: parameters of the path that are no ids, by name, as OpenAPI writes them.
+        again: the status of the same answer when there was nothing to make: it was there already.
     """
     status, schema = response
+    if schema is not None and response_example is None:
+        response_example = [example_of(schema)] if many else example_of(schema)
     extra = _Extra(
         example_of(body) if body is not None and body_example is None else body_example,
-        example_of(schema) if schema is not None and response_example is None else response_example,
+        response_example,
         bodies or {},
         contents or {},
         {"Location": _LOCATION} if status == 201 else {},
         status,
         _errors(role, bool(body or bodies), query is not None, idempotent) | frozenset(errors),
+        path,
+        again,
     )
 
     def decorate(handler: Handler) -> Handler:
@@ -111,7 +126,7 @@ def operation(
             operationId=id,
             tags=[tag],
             summary=summary,
-            description=_with_role(description, role),
+            description=_with_role(description, role, also),
             security=[] if role is None else parts.BEARER,
             parameters=[parts.IDEMPOTENCY_KEY] if idempotent else [],
             **{_EXTRA: extra},
@@ -121,8 +136,8 @@ def operation(
         if query is not None:
             described = querystring_schema(query)(described)
         if schema is not None:
-            described = response_schema(schema, status)(described)
-        declare_role(described, role)
+            described = response_schema(schema(many=True) if many else schema, status)(described)
+        declare_role(described, role, also)
         result: Handler = described
         return result
 
@@ -147,8 +162,8 @@ def _errors(role: Role | None, body: bool, query: bool, idempotent: bool) -> fro
     return frozenset(found)
 
 
-def _with_role(description: str, role: Role | None) -> str:
-    needs = "No token is needed." if role is None else f"Needs the role *{role}*."
+def _with_role(description: str, role: Role | None, also: str | None) -> str:
+    needs = "No token is needed." if role is None else f"Needs the role *{role}*{f' or *{also}*' if also else ''}."
     return f"{description}\n\n{needs}" if description else needs
 
 
@@ -225,8 +240,11 @@ class _Document(AiohttpApiSpec):  # type: ignore[misc]  # has no types
         extra: _Extra = data[_EXTRA]
         described = {key: data[key] for key in ("operationId", "tags", "summary", "description", "security")}
         names = [name for _, name, _, _ in Formatter().parse(url_path) if name]
+        # Swagger UI fills examples in: who changes a thing says which one.
+        example = {"example": 1} if method == "get" else {}
         described["parameters"] = [
-            {"in": "path", "name": name, "required": True, "schema": _ID, "description": "Its id.", "example": 1}
+            {"in": "path", "name": name, "required": True}
+            | extra.path.get(name, {"schema": _ID, "description": "Its id."} | example)
             for name in names
         ]
         for entry in data["schemas"]:
@@ -263,7 +281,10 @@ class _Document(AiohttpApiSpec):  # type: ignore[misc]  # has no types
         if extra.headers:
             success["headers"] = dict(extra.headers)
         statuses = sorted(extra.errors | ({404} if names else set()))
-        return {str(extra.status): success} | {str(status): parts.problem_name(status) for status in statuses}
+        found = {str(extra.status): success}
+        if extra.again is not None:
+            found[str(extra.again)] = {**success, "description": "It was there already.", "headers": {}}
+        return found | {str(status): parts.problem_name(status) for status in statuses}
 
 
 _SUCCESS: Final = {200: "Done.", 201: "Made.", 204: "Done; there is nothing to say."}

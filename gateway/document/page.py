@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from aiohttp import web
+
+from gateway.document.fresh import fresh
 
 DOCS_PATH: Final = "/api/v1/docs/"
 DOCUMENT_PATH: Final = f"{DOCS_PATH}swagger.json"
@@ -50,13 +53,18 @@ _PAGE: Final = """\
 
 
 def routes(document: bytes) -> list[web.RouteDef]:
-    """The page, its files, the document (JSON), and a redirect from the path without the slash; all without a token."""
+    """The page, its files, the document, and a redirect from the path without the slash; all without a token.
+
+    Args:
+        document: in JSON; see ``fresh``.
+    """
 
     async def page(_: web.Request) -> web.Response:
         return web.Response(text=_PAGE, content_type="text/html", headers=_HEADERS)
 
     async def swagger_json(_: web.Request) -> web.Response:
-        return web.Response(body=document, content_type="application/json", headers=_HEADERS)
+        body = fresh(document, datetime.now(UTC))
+        return web.Response(body=body, content_type="application/json", headers=_HEADERS)
 
     async def to_page(_: web.Request) -> web.Response:
         return web.Response(status=308, headers={"Location": DOCS_PATH})

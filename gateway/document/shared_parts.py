@@ -17,7 +17,8 @@ DESCRIPTION: Final = f"""\
 Sends texts to the clients that match a filter, in time and once.
 
 **Authorise** with the secret of an API token, or with the one that `POST /api/v1/session` returns. A *viewer* reads, an
-*operator* also changes clients and mailings, an *admin* also steers the engine and manages accounts and tokens.
+*operator* also changes clients and mailings, an *admin* also steers the engine and manages accounts and tokens. A
+*provider* hands in what people have answered, and nothing else.
 
 **Times** are RFC 3339: with an offset on input, in UTC with microseconds on output. **Ids** are 64-bit integers.
 
@@ -46,6 +47,8 @@ TAGS: Final = [
     {"name": "clients", "description": "The people who can receive texts."},
     {"name": "mailings", "description": "Texts for the clients that match a filter: register, follow, steer."},
     {"name": "messages", "description": "The fate of every text."},
+    {"name": "suppressions", "description": "The stop list: numbers that get no text, whatever matches."},
+    {"name": "inbound", "description": "What providers hand in: texts that people have sent us."},
     {"name": "engine", "description": "The process that sends: watch it, steer it."},
     {"name": "audit", "description": "Who changed what, when."},
     {"name": "session", "description": "Sign in, sign out, who am I."},
@@ -68,8 +71,8 @@ IDEMPOTENCY_KEY: Final = {
     "description": "Makes a repeat safe: the same key with the same body gets the first answer again, for 7 days; "
     "with another body 422; while the first call still runs 409. A UUID is a good choice.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"},
-    "example": "5f0c3f1e-6a52-4d0c-9a53-0b1f6a2f9c11",
 }
+"""Without an example: Swagger UI would send it with each call, and the second call would do nothing, or be refused."""
 
 _RETRY_AFTER: Final = {
     "description": "Seconds to wait before the next try.",

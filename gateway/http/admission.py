@@ -44,11 +44,14 @@ CALLER: Final = web.RequestKey("CALLER", Identity)
 
 
 _DECLARED: Final = "__least_role__"
+_ALSO: Final = "__also_role__"
 
 
-def declare_role(handler: object, role: Role | None) -> None:
-    """Say which role a handler needs at least. ``None``: no token is needed."""
+def declare_role(handler: object, role: Role | None, also: str | None = None) -> None:
+    """Say which role a handler needs at least (``None``: no token is needed), and which one without a rank may call it
+    too."""
     setattr(handler, _DECLARED, role)
+    setattr(handler, _ALSO, also)
 
 
 def declared_role(handler: object) -> Role | None:
@@ -62,6 +65,11 @@ def declared_role(handler: object) -> Role | None:
     except AttributeError:
         raise LookupError(f"no role is declared for {handler}") from None
     return role
+
+
+def also_declared(handler: object) -> str | None:
+    """The role without a rank that may call a handler too; ``None``: there is none."""
+    return getattr(handler, _ALSO, None)
 
 
 def open_to_all(request: web.Request) -> None:
@@ -83,8 +91,8 @@ class Admission:
         self._strangers: _Recent[None] = _Recent(_STRANGERS_MAX, clock)
         self._asked: dict[bytes, _Question] = {}
 
-    async def admit(self, request: web.Request, role: Role) -> Identity:
-        """Return who calls, whose body may be read from now on.
+    async def admit(self, request: web.Request, role: Role, also: str | None = None) -> Identity:
+        """Return who calls, whose body may be read from now on. ``also``: a role without a rank that may, too.
 
         Raises:
             Problem: 401, nobody known; 403, the role is too low; 422 or 504, by ``X-Request-Timeout``.
@@ -92,7 +100,7 @@ class Admission:
         """
         identity = await self._who(request)
         word = ROLES.get(identity.role) or "unknown"
-        if _RANKS.get(word, 0) < _RANKS[role]:
+        if word != also and _RANKS.get(word, 0) < _RANKS[role]:
             raise Problem(403, ErrorCode.PERMISSION_DENIED.format(required=role, name=identity.name, role=word))
         request[CALLER] = identity
         open_to_all(request)

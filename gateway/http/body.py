@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 from marshmallow import Schema, ValidationError
+from marshmallow.fields import List
 
 from common.contract.values import Json
 from common.error_codes import ErrorCode, Fault
@@ -17,7 +18,7 @@ from gateway.http.problems import BadField, Problem, invalid
 from gateway.http.streaming import body_chunks
 from gateway.shapes.fields import ERRORS_MAX, PAGE_SIZE_DEFAULT
 
-__all__ = ["SIGN_IN_BYTES_MAX", "Check", "pointers", "read_body", "read_json", "read_query"]
+__all__ = ["SIGN_IN_BYTES_MAX", "Check", "load", "pointers", "read_body", "read_json", "read_query"]
 
 Check = Callable[[Json], Awaitable[object]]
 """Asks the engine about those keys that the schema has let through, changing nothing (``validate_only``)."""
@@ -40,15 +41,19 @@ _MAY_BE_NAMED_LATER: Final = frozenset(
 async def read_body(
     request: web.Request, schema: type[Schema], check: Check | None = None, *, bytes_max: int = 0
 ) -> Json:
-    """The JSON object of the body, as ``schema`` loads it.
+    """The JSON object of the body; see ``load``. Raises Problem: 400, 408, 413 or 415 besides."""
+    return await load(schema, await read_json(request, bytes_max), check)
+
+
+async def load(schema: type[Schema], data: Any, check: Check | None = None) -> Json:
+    """What was read, as ``schema`` loads it.
 
     When the schema finds something bad, ``check`` is called with the rest, so that what only the engine knows is named
     in the same answer. It may as well raise that the caller may not do this at all, or that there is no such object.
 
     Raises:
-        Problem: 400, 408, 413, 415 or 422, or what ``check`` raises.
+        Problem: 422, or what ``check`` raises.
     """
-    data = await read_json(request, bytes_max)
     try:
         loaded: Json = _instance(schema).load(data)
     except ValidationError as error:
@@ -71,13 +76,15 @@ def read_query(request: web.Request, schema: type[Schema]) -> Json:
 
 def _loaded_query(request: web.Request, schema: type[Schema]) -> Json:
     query = request.query
+    lists = {name for name, field in _instance(schema).fields.items() if isinstance(field, List)}
     twice = [
         (f"/{_escaped(key)}", ErrorCode.GIVEN_TWICE.format())
         for key in dict.fromkeys(query)
-        if len(query.getall(key)) > 1
+        if len(query.getall(key)) > 1 and key not in lists
     ]
     try:
-        loaded: Json = _instance(schema).load(dict(query))
+        given = {key: query.getall(key) if key in lists else query[key] for key in query}
+        loaded: Json = _instance(schema).load(given)
     except ValidationError as error:
         raise invalid([*twice, *pointers(error.messages)]) from None
     if twice:

@@ -23,15 +23,19 @@ from mailing.v1.access_service_pb2 import WhoAmIRequest
 from mailing.v1.access_service_pb2_grpc import AccessServiceStub
 from mailing.v1.client_service_pb2_grpc import ClientServiceStub
 from mailing.v1.engine_service_pb2_grpc import EngineServiceStub
+from mailing.v1.inbound_service_pb2_grpc import InboundServiceStub
 from mailing.v1.mailing_service_pb2_grpc import MailingServiceStub
 from mailing.v1.message_service_pb2_grpc import MessageServiceStub
+from mailing.v1.suppression_service_pb2_grpc import SuppressionServiceStub
 
 if TYPE_CHECKING:  # these exist in the stubs' types only
     from mailing.v1.access_service_pb2_grpc import AccessServiceAsyncStub
     from mailing.v1.client_service_pb2_grpc import ClientServiceAsyncStub
     from mailing.v1.engine_service_pb2_grpc import EngineServiceAsyncStub
+    from mailing.v1.inbound_service_pb2_grpc import InboundServiceAsyncStub
     from mailing.v1.mailing_service_pb2_grpc import MailingServiceAsyncStub
     from mailing.v1.message_service_pb2_grpc import MessageServiceAsyncStub
+    from mailing.v1.suppression_service_pb2_grpc import SuppressionServiceAsyncStub
 
 Metadata = tuple[tuple[str, str], ...]
 Question_contra = TypeVar("Question_contra", contravariant=True)
@@ -84,12 +88,16 @@ class EngineClient:
         self.messages: MessageServiceAsyncStub = MessageServiceStub(channel)
         self.engine: EngineServiceAsyncStub = EngineServiceStub(channel)
         self.access: AccessServiceAsyncStub = AccessServiceStub(channel)
+        self.suppressions: SuppressionServiceAsyncStub = SuppressionServiceStub(channel)
+        self.inbound: InboundServiceAsyncStub = InboundServiceStub(channel)
         self._stubs: dict[str, Any] = {
             "ClientService": self.clients,
             "MailingService": self.mailings,
             "MessageService": self.messages,
             "EngineService": self.engine,
             "AccessService": self.access,
+            "SuppressionService": self.suppressions,
+            "InboundService": self.inbound,
         }
         self._health: Any = health_pb2_grpc.HealthStub(channel)
 

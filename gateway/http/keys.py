@@ -13,6 +13,7 @@ from gateway.http.engine_client import EngineClient
 from gateway.http.limits import CallerRates, ImportPlaces
 from gateway.metrics import Metrics
 from gateway.settings import Settings
+from gateway.tables.workbook import Workbooks
 
 SETTINGS: Final = web.AppKey("SETTINGS", Settings)
 ENGINE: Final = web.AppKey("ENGINE", EngineClient)
@@ -20,6 +21,7 @@ ADMISSION: Final = web.AppKey("ADMISSION", Admission)
 SIGN_INS: Final = web.AppKey("SIGN_INS", CallerRates)
 """Of each address, at REST and at the panel together."""
 IMPORTS: Final = web.AppKey("IMPORTS", ImportPlaces)
+WORKBOOKS: Final = web.AppKey("WORKBOOKS", Workbooks)
 METRICS: Final = web.AppKey("METRICS", Metrics)
 STRANGERS: Final = web.AppKey("STRANGERS", LineLimit)
 """Lines of the access log about requests of those who are not known."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final
 
 from aiohttp import HttpVersion11, web
@@ -13,6 +13,8 @@ from gateway.http.inflate import ENCODINGS, inflated
 from gateway.http.keys import ADMISSION
 from gateway.http.problems import Problem
 
+Chunks = AsyncGenerator[bytes, None]
+"""Bytes as they come, to be closed when no more are wanted."""
 _AWAITED: Final = web.RequestKey("AWAITED", bool)
 """Set while the caller waits to be told that its body is wanted."""
 _PLAIN: Final = frozenset({"", "identity"})
@@ -39,7 +41,7 @@ async def _let_continue(request: web.Request) -> None:
         request.writer.output_size = 0  # this is no part of an answer
 
 
-async def body_chunks(request: web.Request, limit_bytes: int, *, compressed: bool = False) -> AsyncIterator[bytes]:
+async def body_chunks(request: web.Request, limit_bytes: int, *, compressed: bool = False) -> Chunks:
     """The body in the pieces in which it comes; the next one is read only when it is asked for.
 
     All bodies are read here, and none before it is known who calls (``gateway.http.admission``): a route that has

@@ -12,7 +12,7 @@ from grpc import aio
 from common.attribute_cells import is_attribute_name
 from common.contract.values import Json
 from common.error_codes import ErrorCode
-from gateway.http.body import read_body, read_query
+from gateway.http.body import load, read_query
 from gateway.http.problems import Problem, invalid, of_rpc
 from gateway.shapes import Input
 
@@ -79,16 +79,14 @@ def no_query(request: web.Request) -> None:
         read_query(request, Input)
 
 
-async def checked_body(
-    request: web.Request, schema: type[Input], check: Callable[[Json], Awaitable[object]] | None = None
-) -> Json:
-    """The body; see ``read_body``. ``check`` makes a call that changes nothing, with what the schema has let through.
+async def checked(schema: type[Input], data: Any, check: Callable[[Json], Awaitable[object]] | None = None) -> Json:
+    """What was read; see ``load``. ``check`` makes a call that changes nothing, with what the schema has let through.
 
     Raises:
-        Problem: see ``read_body``.
+        Problem: see ``load``.
     """
     if check is None:
-        return await read_body(request, schema)
+        return await load(schema, data)
     ask = check
 
     async def asked(valid: Json) -> None:
@@ -97,4 +95,4 @@ async def checked_body(
         except aio.AioRpcError as error:
             raise of_rpc(error) from error
 
-    return await read_body(request, schema, asked)
+    return await load(schema, data, asked)

@@ -1,13 +1,13 @@
-"""GET /clients/export: all clients that match, page by page as the engine reads them."""
+"""Exports: all that matches, page by page as the engine reads it; GET /clients/export."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
-from grpc import aio
 
+from common.attribute_cells import PREFIX
 from common.contract.codec import message_of
 from common.contract.reader import field_of
 from common.contract.values import Json
@@ -22,17 +22,13 @@ from gateway.routes.common import named_columns
 from gateway.routes.operations import binding_named, described, route_of
 from gateway.shapes import query_of
 from gateway.shapes.fields import QueryFlag, Text
-from gateway.tables.row_text import COLUMNS, cells_of, columns_with, csv_row, csv_writer, ndjson_row
+from gateway.tables.row_text import COLUMNS, cells_of, csv_row, ndjson_row
 from mailing.v1.client_pb2 import Client
-from mailing.v1.client_service_pb2 import ExportClientsRequest, ExportClientsResponse, ImportClientsRow
+from mailing.v1.client_service_pb2 import ImportClientsRow
 
 CSV: Final = "text/csv"
 NDJSON: Final = "application/x-ndjson"
 _TEXT: Final[Json] = {"type": "string"}
-_HEADERS: Final = {
-    CSV: {"Content-Type": f"{CSV}; charset=utf-8", "Content-Disposition": 'attachment; filename="clients.csv"'},
-    NDJSON: {"Content-Type": NDJSON, "Content-Disposition": 'attachment; filename="clients.ndjson"'},
-}
 _RAW: Final = "CSV without the apostrophes that keep table programs from running cells as formulas."
 _ATTRIBUTES: Final = (
     "The attributes that CSV has as columns, with commas between their names; left out: all that the clients have. "
@@ -40,46 +36,80 @@ _ATTRIBUTES: Final = (
 )
 _EXAMPLE: Final = {name: field_of(ImportClientsRow.DESCRIPTOR, name).rules.example for name in COLUMNS}
 _CLIENT: Final = message_of(Client, {**_EXAMPLE, "attributes": {"city": "Омск", "visits": 12}})
-_NAMES: Final = ("city", "visits")
+
+
+class Export(NamedTuple):
+    """What is exported, and how it is written."""
+
+    id: str
+    """Of the operation."""
+    name: str
+    """Of the file, and of the field of a page that has the entries."""
+    columns: Sequence[str]
+    cells: Callable[..., Sequence[str]]
+    """An entry's cells, one for each column; with names as the second argument also of these attributes."""
+    ndjson: Callable[[Any], str]
+    """A line of NDJSON of an entry."""
+    example: Any
+    """An entry."""
+    attributes: Sequence[str] | None = None
+    """Those of the example; None: entries have none."""
+
+    def header(self, names: Sequence[str]) -> str:
+        """The first line of a CSV with these attributes."""
+        return csv_row([*self.columns, *(PREFIX + name for name in names)])
+
+    def cells_with(self, entry: Any, names: Sequence[str]) -> Sequence[str]:
+        """The cells of an entry below such a header."""
+        return self.cells(entry, names) if names else self.cells(entry)
+
+
+CLIENTS: Final = Export("exportClients", "clients", COLUMNS, cells_of, ndjson_row, _CLIENT, ("city", "visits"))
 
 
 def routes() -> list[web.RouteDef]:
     """The route, with a handler of its own."""
-    binding = binding_named("exportClients")
-    more = {
-        "raw": QueryFlag(metadata={"description": _RAW, "default": False}),
-        "columns": Text(data_key="attributes", metadata={"description": _ATTRIBUTES, "example": "city,name"}),
-    }
+    return [export_route(CLIENTS)]
+
+
+def export_route(export: Export) -> web.RouteDef:
+    """The route of an export, with a handler of its own."""
+    binding = binding_named(export.id)
+    more: dict[str, Any] = {"raw": QueryFlag(metadata={"description": _RAW, "default": False})}
+    if export.attributes is not None:
+        more["names"] = Text(data_key="attributes", metadata={"description": _ATTRIBUTES, "example": "city,name"})
     query = type("ExportQuery", (query_of(binding),), more)
+    shown = export.attributes or ()
+    table = export.header(shown) + csv_row(export.cells_with(export.example, shown))
 
     @described(
         binding,
         query=query,
         response=(200, None),
-        contents={
-            CSV: Body(_TEXT, csv_row(columns_with(_NAMES)) + csv_row(cells_of(_CLIENT, _NAMES))),
-            NDJSON: Body(_TEXT, ndjson_row(_CLIENT)),
-        },
+        contents={CSV: Body(_TEXT, table), NDJSON: Body(_TEXT, export.ndjson(export.example))},
     )
-    async def export_clients(request: web.Request) -> web.StreamResponse:
+    async def export_all(request: web.Request) -> web.StreamResponse:
         said = read_query(request, query)
-        asked = message_of(ExportClientsRequest, said)
+        asked: Any = message_of(binding.method.input_type._concrete_class, said)
         media_type = best_type(accept_header(request), (CSV, NDJSON))
         if media_type is None:
             raise Problem(406, ErrorCode.NOT_ACCEPTABLE.format(choices=f"{CSV} or {NDJSON}"))
-        names = named_columns(said.get("columns"))
-        asked.with_attribute_names = names is None and media_type == CSV
+        names = named_columns(said.get("names"))
+        if export.attributes is not None:
+            asked.with_attribute_names = names is None and media_type == CSV
         engine = request.app[ENGINE]
-        begun = engine.clients.ExportClients(asked, metadata=engine.metadata(request))
-        async with engine.stream(engine.clients.ExportClients, begun, request) as call:
-            return await _stream(request, call, media_type, names, is_raw=said.get("raw", False))
+        method = engine.method(binding.method.containing_service.name, binding.method.name)
+        begun = method(asked, metadata=engine.metadata(request))
+        async with engine.stream(method, begun, request) as call:
+            return await _stream(request, call, export, media_type, names, is_raw=said.get("raw", False))
 
-    return [route_of(binding, export_clients)]
+    return route_of(binding, export_all)
 
 
 async def _stream(
     request: web.Request,
-    call: aio.UnaryStreamCall[ExportClientsRequest, ExportClientsResponse],
+    call: Any,
+    export: Export,
     media_type: str,
     names: Sequence[str] | None,
     *,
@@ -87,16 +117,30 @@ async def _stream(
 ) -> web.StreamResponse:
     """Send the pages. What fails half-way is raised: the connection is cut then (``answer_problems``)."""
     page = await call.read()  # before the headers go out: its error can still be told
-    if names is None and isinstance(page, ExportClientsResponse):  # else grpc.aio.EOF
-        names = page.attribute_names
-    row: Callable[[Client], str] = ndjson_row if media_type == NDJSON else csv_writer(names or (), is_raw=is_raw)
-    response = web.StreamResponse(headers=_HEADERS[media_type])
+    if names is None:
+        names = page.attribute_names if page and export.attributes is not None else ()
+    columns = names
+
+    def row(entry: Any) -> str:
+        return csv_row(export.cells_with(entry, columns), is_raw=is_raw) if media_type == CSV else export.ndjson(entry)
+
+    response = web.StreamResponse(headers=_headers(export, media_type))
     await response.prepare(request)
     if media_type == CSV:
-        await response.write(csv_row(columns_with(names or ())).encode())
-    while isinstance(page, ExportClientsResponse):
+        await response.write(export.header(columns).encode())
+    while page:  # else grpc.aio.EOF
         if request.app[STOPPING].is_set():
             raise Problem(503, ErrorCode.GATEWAY_STOPPING.format())
-        await response.write("".join(map(row, page.clients)).encode())
+        entries: Iterable[Any] = getattr(page, export.name)
+        await response.write("".join(map(row, entries)).encode())
         page = await call.read()
     return response
+
+
+def _headers(export: Export, media_type: str) -> dict[str, str]:
+    end = "csv" if media_type == CSV else "ndjson"
+    charset = "; charset=utf-8" if media_type == CSV else ""
+    return {
+        "Content-Type": f"{media_type}{charset}",
+        "Content-Disposition": f'attachment; filename="{export.name}.{end}"',
+    }

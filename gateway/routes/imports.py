@@ -3,47 +3,86 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import Final
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
+from typing import Any, Final
 
 from aiohttp import web
-from marshmallow.validate import OneOf
+from marshmallow.validate import Length, OneOf
 
 from common.contract.values import Json
-from common.error_codes import ErrorCode
+from common.error_codes import ErrorCode, Unfit
 from gateway.document.openapi import Body
+from gateway.http.accepting import best_type
 from gateway.http.admission import CALLER
 from gateway.http.body import read_query
 from gateway.http.engine_client import EngineClient
-from gateway.http.keys import ENGINE, IMPORTS, SETTINGS
-from gateway.http.problems import Problem, fault_json
-from gateway.http.streaming import body_chunks
+from gateway.http.keys import ENGINE, IMPORTS, SETTINGS, WORKBOOKS
+from gateway.http.problems import Problem, fault_json, invalid
+from gateway.http.streaming import Chunks, accept_header, body_chunks
 from gateway.routes.common import idempotency_key, json_answer, named_columns
 from gateway.routes.operations import binding_named, described, route_of
-from gateway.shapes.fields import Input, Text
-from gateway.tables.csv_rows import Format, RowReader, UnreadableInput
+from gateway.shapes import Input
+from gateway.shapes.fields import ListOf, QueryFlag, Text
+from gateway.tables.columns import MAP_ENTRIES_MAX, Plan, plan_of
+from gateway.tables.csv_rows import Format, RowError, RowReader, UnreadableInput
 from gateway.tables.encodings import encoding_of
-from gateway.tables.import_stream import BrokenOff, ImportCall, ImportResult, import_rows
-from gateway.tables.rows import NO_ATTRIBUTES, Attributes
+from gateway.tables.import_stream import (
+    BrokenOff,
+    ImportCall,
+    ImportOptions,
+    ImportResult,
+    RowKind,
+    import_rows,
+    import_telling_all,
+)
+from gateway.tables.rejected import RejectedFile
+from gateway.tables.workbook import WORKBOOK_TYPE
 from mailing.v1.access_pb2 import Identity
 
-FORMATS: Final[Mapping[str, Format]] = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
+FORMATS: Final[Mapping[str, Format]] = {
+    "text/csv": "csv",
+    "application/x-ndjson": "ndjson",
+    WORKBOOK_TYPE: "sheet",
+}
+COUNTS: Final = ("created", "updated", "unchanged", "rejected")
+_JSON: Final = "application/json"
+_CSV_TYPE: Final = "text/csv"
+_PIECE_BYTES: Final = 64 * 1024
 _TEXT: Final[Json] = {"type": "string"}
+_CSV: Final = "phone_number,tag,time_zone\n+7 (000) 123-45-67,example,Europe/Moscow\n80001234568,,Asia/Omsk\n"
+_NDJSON: Final = '{"phone_number": "70001234569", "tag": "example"}\n'
+_BINARY: Final[Json] = {"type": "string", "format": "binary"}
+_MAP: Final = (
+    "What a column is, `Header=field`: a field of the row, `attributes.NAME` or `ignore`. Columns that are called as a "
+    "field, or as people call it (`Телефон`, `Mobile`), need none. Without any `map` a column that is not known is an "
+    "error; with one it is ignored, unless its name is known (`Город` is `attributes.city`)."
+)
 _ATTRIBUTES: Final = (
-    "Columns of a CSV that are attributes although they are not called `attributes.NAME`: their names with commas "
+    "Columns of a table that are attributes although they are not called `attributes.NAME`: their names with commas "
     "between them, or `all` for each column that is nothing else."
 )
 _NUMBERS: Final = "`text`: a cell that is a plain number, `true` or `false` becomes a text all the same."
-_CSV: Final = "phone_number,tag,time_zone\n+7 (916) 123-45-67,new,Europe/Moscow\n89161234568,,Asia/Omsk\n"
-_NDJSON: Final = '{"phone_number": "79161234569", "tag": "new"}\n'
+_CHECK: Final = (
+    "Only check: the answer says what the import would do, and nothing is stored; `open_mailings` has the mailings "
+    "that would take clients at once."
+)
+_SKIP: Final = (
+    "No row gets a message of a mailing that is open now and would take it because of this import; that holds for its "
+    "number until the mailing's end."
+)
 
 
 class ImportQuery(Input):
-    """Which columns of a CSV are attributes besides those that are called so, like ``attributes.city``."""
+    """How an import is to be taken."""
 
+    map = ListOf(Text(), validate=Length(max=MAP_ENTRIES_MAX), metadata={"description": _MAP})
     attributes = Text(metadata={"description": _ATTRIBUTES, "example": "city,name"})
     numbers = Text(validate=OneOf(["text"], error=ErrorCode.NOT_A_CHOICE), metadata={"description": _NUMBERS})
+    validate_only = QueryFlag(metadata={"description": _CHECK, "default": False})
+    skip_open_mailings = QueryFlag(metadata={"description": _SKIP, "default": False})
 
 
 def routes() -> list[web.RouteDef]:
@@ -53,7 +92,11 @@ def routes() -> list[web.RouteDef]:
     @described(
         binding,
         query=ImportQuery,
-        bodies={"text/csv": Body(_TEXT, _CSV), "application/x-ndjson": Body(_TEXT, _NDJSON)},
+        bodies={
+            "text/csv": Body(_TEXT, _CSV),
+            "application/x-ndjson": Body(_TEXT, _NDJSON),
+            WORKBOOK_TYPE: Body(_BINARY, "the bytes of an .xlsx file"),
+        },
         response_example={
             "created": 2,
             "updated": 0,
@@ -62,27 +105,71 @@ def routes() -> list[web.RouteDef]:
             "errors": [{"line": 4, "field": "time_zone", **fault_json(ErrorCode.NOT_TIME_ZONE.format())}],
         },
     )
-    async def import_clients(request: web.Request) -> web.Response:
-        attributes = attributes_of(read_query(request, ImportQuery))
-        reader, key = reader_of(request, attributes), idempotency_key(request)
-        chunks = body_chunks(request, request.app[SETTINGS].http_import_bytes, compressed=True)
-        return json_answer(result_json(await run_import(request, request.app[ENGINE], chunks, reader, key)))
+    async def import_clients(request: web.Request) -> web.StreamResponse:
+        asked = read_query(request, ImportQuery)
+        plan = _with_attributes(plan_said(asked.get("map", ())), asked)
+        reader, key = reader_of(request, plan), idempotency_key(request)
+        media_type = best_type(accept_header(request), (_JSON, _CSV_TYPE))
+        if media_type is None:
+            raise Problem(406, ErrorCode.NOT_ACCEPTABLE.format(choices=f"{_JSON} or {_CSV_TYPE}"))
+        chunks = body_of(request, reader, compressed=True)
+        options = ImportOptions(asked.get("validate_only", False), asked.get("skip_open_mailings", False))
+        if media_type == _CSV_TYPE:
+            return await _rejected_rows(request, chunks, reader, options)
+        result = await run_import(request, request.app[ENGINE], chunks, reader, key, options=options)
+        return json_answer(result_json(result, options))
 
     return [route_of(binding, import_clients)]
+
+
+def _with_attributes(plan: Plan, said: Json) -> Plan:
+    """Which columns are attributes, of what ``ImportQuery`` says. Raises Problem (422): there is a bad name."""
+    names = None if said.get("attributes") == "all" else named_columns(said.get("attributes", ""))
+    chosen = names if names is None else frozenset(names)
+    return plan._replace(attributes=chosen, numbers_as_text="numbers" in said)
+
+
+async def _rejected_rows(
+    request: web.Request, chunks: Chunks, reader: RowReader, options: ImportOptions
+) -> web.StreamResponse:
+    """Import, and answer with the rows that were not stored, to be corrected; the counts are in headers."""
+    with tempfile.TemporaryFile() as file:
+        rejected = RejectedFile(reader)
+
+        def keep(errors: list[RowError]) -> None:
+            file.writelines(line.encode() for line in rejected.lines(errors))
+
+        result = await run_import(request, request.app[ENGINE], chunks, reader, on_errors=keep, options=options)
+        file.seek(0)
+        counts = {f"Import-{name.title()}": str(getattr(result, name)) for name in COUNTS}
+        kind, end = ("application/x-ndjson", "ndjson") if reader.is_json else (f"{_CSV_TYPE}; charset=utf-8", "csv")
+        name = {"Content-Type": kind, "Content-Disposition": f'attachment; filename="rejected.{end}"'}
+        response = web.StreamResponse(headers=counts | name)
+        await response.prepare(request)
+        while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
+            await response.write(piece)
+        return response
 
 
 async def run_import(
     request: web.Request,
     engine: EngineClient,
-    chunks: AsyncIterable[bytes],
+    chunks: Chunks,
     reader: RowReader,
     key: str = "",
     on_page: Callable[[int], None] = lambda rows: None,
+    on_errors: Callable[[list[RowError]], None] | None = None,
+    options: ImportOptions = ImportOptions(),  # noqa: B008 - immutable
+    kind: RowKind | None = None,
 ) -> ImportResult:
     """Import a body in the name of whoever sends it; see ``import_rows``.
 
     Args:
+        chunks: see ``body_of``.
         key: makes a repeat safe; see ``ImportClientsRequest.request_id``.
+        on_errors: is told all errors; see ``import_telling_all``, which knows no repeats.
+        options: how the rows are to be taken.
+        kind: ``SUPPRESSIONS``, or ``None``: clients.
 
     Raises:
         Problem: 400, it can't be read; 408, it took too long; 429 or 503, too many run; 503, the engine broke it off;
@@ -91,19 +178,26 @@ async def run_import(
     """
     settings, metadata = request.config_dict[SETTINGS], engine.metadata(request)
     seconds = settings.call_seconds
+    method: Any = engine.clients.ImportClients if kind is None else engine.suppressions.ImportSuppressions
 
     def begin(timeout: float | None = None) -> ImportCall:
-        return engine.clients.ImportClients(metadata=metadata, timeout=timeout)
+        call: ImportCall = method(metadata=metadata, timeout=timeout)
+        return call
+
+    async def ask() -> ImportResult:
+        if on_errors is not None:
+            return await import_telling_all(
+                begin, chunks, reader, on_errors=on_errors, options=options, on_page=on_page
+            )
+        async with engine.stream(method, begin(), request) as call:
+            probe = partial(begin, seconds)
+            return await import_rows(
+                call, chunks, reader, probe=probe, request_id=key, options=options, on_page=on_page, kind=kind
+            )
 
     try:
-        async with (
-            _place(request),
-            asyncio.timeout(settings.http_import_seconds),
-            engine.stream(engine.clients.ImportClients, begin(), request) as call,
-        ):
-            return await import_rows(
-                call, chunks, reader, probe=lambda: begin(seconds), request_id=key, on_page=on_page
-            )
+        async with _place(request), aclosing(chunks), asyncio.timeout(settings.http_import_seconds):
+            return await ask()
     except TimeoutError:
         raise Problem(408, ErrorCode.IMPORT_LATE.format(max=f"{settings.http_import_seconds:g}")) from None
     except UnreadableInput as error:
@@ -120,7 +214,24 @@ async def _place(request: web.Request) -> AsyncIterator[None]:
         yield
 
 
-def reader_of(request: web.Request, attributes: Attributes = NO_ATTRIBUTES) -> RowReader:
+def plan_said(entries: Sequence[str]) -> Plan:
+    """What ``map`` of a query says of the columns. Raises Problem (422)."""
+    try:
+        return plan_of(entries)
+    except Unfit as error:
+        raise invalid([("/map", error.fault)]) from None
+
+
+def body_of(request: web.Request, reader: RowReader, *, compressed: bool = False) -> Chunks:
+    """The body, as the reader takes it; see ``body_chunks``, and ``Workbooks.rows`` for a workbook."""
+    settings = request.config_dict[SETTINGS]
+    if not reader.is_of_workbook:
+        return body_chunks(request, settings.http_import_bytes, compressed=compressed)
+    chunks = body_chunks(request, settings.http_workbook_bytes, compressed=compressed)
+    return request.config_dict[WORKBOOKS].rows(chunks)
+
+
+def reader_of(request: web.Request, plan: Plan) -> RowReader:
     """A reader for what the body says it is. Raises Problem (415)."""
     format = FORMATS.get(request.content_type.lower())
     if format is None:
@@ -130,21 +241,14 @@ def reader_of(request: web.Request, attributes: Attributes = NO_ATTRIBUTES) -> R
     encoding = None if request.charset is None else encoding_of(request.charset)
     if encoding is None and request.charset is not None:
         raise Problem(415, ErrorCode.IMPORT_CHARSET.format())
-    return RowReader(format, encoding, attributes)
+    return RowReader(format, encoding, plan)
 
 
-def attributes_of(said: Json) -> Attributes:
-    """Which columns are attributes, of what ``ImportQuery`` says. Raises Problem (422): there is a bad name."""
-    names = None if said.get("attributes") == "all" else named_columns(said.get("attributes", ""))
-    return Attributes(names if names is None else frozenset(names), "numbers" in said)
-
-
-def result_json(result: ImportResult) -> Json:
-    """What an import did."""
+def result_json(result: ImportResult, options: ImportOptions = ImportOptions()) -> Json:  # noqa: B008 - immutable
+    """What an import did, or would do."""
+    reach = [{"mailing_id": mailing_id, "client_count": number} for mailing_id, number in result.open_mailings]
     return {
-        "created": result.created,
-        "updated": result.updated,
-        "unchanged": result.unchanged,
-        "rejected": result.rejected,
+        **({"open_mailings": reach} if options.validate_only else {}),
+        **{name: getattr(result, name) for name in COUNTS},
         "errors": [{"line": each.line, "field": each.field, **fault_json(each.message)} for each in result.errors],
     }

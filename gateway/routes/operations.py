@@ -17,29 +17,50 @@ from aiohttp import web
 from google.protobuf.descriptor_pb2 import MethodOptions
 
 from common.contract.codec import paths_in, reader_of, writer_of
-from common.contract.reader import API, Binding, Descriptor, bindings_of, field_of, has_details, sentences_of
+from common.contract.reader import (
+    API,
+    Binding,
+    Descriptor,
+    Field,
+    Kind,
+    bindings_of,
+    field_of,
+    has_details,
+    sentences_of,
+    words_of,
+)
 from common.contract.values import Json
 from gateway.document.openapi import Handler, operation
 from gateway.http.admission import Role
-from gateway.http.body import read_query
+from gateway.http.body import read_json, read_query
+from gateway.http.engine_client import EngineClient
 from gateway.http.keys import ENGINE
-from gateway.routes.common import ID, checked_body, id_in_path, idempotency_key, json_answer, no_content
-from gateway.shapes import Input, Use, query_of, schema_of
+from gateway.routes.common import ID, checked, id_in_path, idempotency_key, json_answer, no_content
+from gateway.shapes import Use, body_of, query_of, schema_of
 from mailing.v1 import (
     access_service_pb2,
     client_service_pb2,
     engine_service_pb2,
+    inbound_service_pb2,
     mailing_service_pb2,
     message_service_pb2,
+    suppression_service_pb2,
 )
 
 SERVICES: Final[Mapping[str, Descriptor]] = {
     name: service
-    for file in (client_service_pb2, mailing_service_pb2, message_service_pb2, engine_service_pb2, access_service_pb2)
+    for file in (
+        client_service_pb2,
+        mailing_service_pb2,
+        message_service_pb2,
+        engine_service_pb2,
+        access_service_pb2,
+        suppression_service_pb2,
+        inbound_service_pb2,
+    )
     for name, service in file.DESCRIPTOR.services_by_name.items()
 }
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
-_USES: Final = {"post": Use.CREATE, "put": Use.REPLACE, "patch": Use.PATCH}
 
 
 def routes_of(service: str, without: Collection[str] = ()) -> list[web.RouteDef]:
@@ -60,7 +81,15 @@ def binding_named(operation_id: str) -> Binding:
 def route_of(binding: Binding, handler: Any) -> web.RouteDef:
     """The route; ids in its path are digits, so that ``/clients/export`` is another path."""
     options = {"allow_head": False} if binding.verb == "get" else {}
-    return web.RouteDef(binding.verb.upper(), re.sub(r"\{(\w+)\}", rf"{{\1:{ID}}}", binding.path), handler, options)
+    path = binding.path if _texts_in_path(binding) else re.sub(r"\{(\w+)\}", rf"{{\1:{ID}}}", binding.path)
+    return web.RouteDef(binding.verb.upper(), path, handler, options)
+
+
+def _texts_in_path(binding: Binding) -> list[Field]:
+    """Fields in the path that are texts, and no ids."""
+    request = binding.method.input_type
+    found = [field_of(request, name) for name in binding.path_fields if "." not in name]
+    return [field for field in found if field.kind is Kind.TEXT]
 
 
 # -- the document ----------------------------------------------------------------------------------
@@ -77,14 +106,20 @@ def described(binding: Binding, **more: Any) -> Callable[[Handler], Handler]:
         "summary": rest.summary or sentences[0].removesuffix("."),
         "description": rest.description or " ".join(sentences[1:]),
         "role": cast("Role | None", binding.role),
-        "response": (_status(binding), _answer_schema(method)),
+        "response": (_status(binding), _answer_schema(binding)),
+        "many": bool(binding.answer),
         "errors": rest.errors,
         "idempotent": "request_id" in method.input_type.fields_by_name,
         "query": query if query._declared_fields or not binding.body else None,
+        "also": binding.also,
+        "path": {
+            field.name: {"schema": {"type": "string"}, "description": words_of(field.full_name)}
+            for field in _texts_in_path(binding)
+        },
     }
     if binding.body and not method.client_streaming:
         arguments |= {
-            "body": _body_schema(binding),
+            "body": body_of(binding),
             "body_example": orjson.loads(rest.example) if rest.example else None,
         }
     return operation(**arguments | more)
@@ -110,15 +145,11 @@ def _is_empty(message: Descriptor) -> bool:
     return bool(message.full_name == "google.protobuf.Empty")
 
 
-def _answer_schema(method: Descriptor) -> Any:
-    kind = method.output_type
+def _answer_schema(binding: Binding) -> Any:
+    kind = binding.method.output_type
+    if binding.answer:
+        return schema_of(field_of(kind, binding.answer).message)
     return None if _is_empty(kind) else schema_of(kind, Use.DETAIL if has_details(kind) else Use.SHOWN)
-
-
-def _body_schema(binding: Binding) -> type[Input]:
-    request = binding.method.input_type
-    kind = request if binding.body == "*" else field_of(request, binding.body).message
-    return cast("type[Input]", schema_of(kind, _USES[binding.verb]))
 
 
 # -- handlers --------------------------------------------------------------------------------------
@@ -130,31 +161,48 @@ def _handler(binding: Binding) -> Callable[[web.Request], Any]:
     service, name = method.containing_service.name, method.name
     has_key = "request_id" in method.input_type.fields_by_name
     read, answer = reader_of(method.input_type), _answering(binding)
+    texts = {field.name for field in _texts_in_path(binding)}
 
     async def handle(request: web.Request) -> web.Response:
         said = read_query(request, query)
         for path in binding.path_fields:
-            said[path] = id_in_path(request, path.replace(".", "_"))
+            said[path] = request.match_info[path] if path in texts else id_in_path(request, path.replace(".", "_"))
         if has_key:
             said["request_id"] = idempotency_key(request)
-        asked = await _with_body(request, binding, said) if binding.body else read(said)
         engine = request.app[ENGINE]
+        if binding.body:
+            asked = await checked_request(request, engine, binding, await read_json(request), said)
+        else:
+            asked = read(said)
         return answer(await engine.call(request, engine.method(service, name), asked))
 
     return handle
 
 
-async def _with_body(request: web.Request, binding: Binding, said: Json) -> Any:
-    """The method's request. When the schema finds something bad, the rest is shown to the engine, if that changes
-    nothing, so that all that is bad is named at once. Raises Problem: see ``read_body``."""
-    engine, method = request.app[ENGINE], binding.method
+async def checked_request(
+    request: web.Request, engine: EngineClient, binding: Binding, data: Any, said: Mapping[str, Any] = NOTHING
+) -> Any:
+    """The request of a method with a body. When the schema finds something bad, the rest is shown to the engine, if
+    that changes nothing, so that all that is bad is named at once.
+
+    Args:
+        request: whose sender asks.
+        engine: what is asked.
+        binding: the method's.
+        data: the body.
+        said: the other fields; see ``request_of``.
+
+    Raises:
+        Problem: see ``load``.
+    """
+    method = binding.method
 
     async def check(valid: Json) -> None:
         asked = request_of(binding, valid, {**said, "validate_only": True})
         await engine.call(request, engine.method(method.containing_service.name, method.name), asked)
 
-    data = await checked_body(request, _body_schema(binding), check if _can_only_check(method) else None)
-    return request_of(binding, data, said)
+    valid = await checked(body_of(binding), data, check if _can_only_check(method) else None)
+    return request_of(binding, valid, said)
 
 
 def _can_only_check(method: Descriptor) -> bool:
@@ -187,6 +235,8 @@ def _answering(binding: Binding) -> Callable[[Any], web.Response]:
     if _is_empty(kind):
         return lambda _: no_content()
     write = writer_of(kind, detail=has_details(kind))
+    if binding.answer:
+        return lambda answer: json_answer(write(answer)[binding.answer], status)
     if status != 201 or not _can_be_read(binding):
         return lambda answer: json_answer(write(answer), status)
     return lambda answer: json_answer(write(answer), status, location=f"{binding.path}/{answer.id}")

@@ -8,19 +8,27 @@ from marshmallow import Schema, fields
 from marshmallow.validate import OneOf
 
 from common.contract.values import Json
-from gateway.shapes.fields import Input
+from gateway.shapes.fields import Input, Output
 
 _MAP_KEY = "new"
 
 
 def example_of(schema: type[Schema]) -> Json:
-    """Every field of an answer; of a body those that have an example of their own or hold objects."""
+    """Every field of an answer; of a body those that have an example of their own or hold objects that callers write:
+    so the body of a PUT has all that it replaces."""
+    is_body = issubclass(schema, Input)
     found: Json = {}
     for name, field in schema().fields.items():
-        value = _value(field)
-        if value is not None or not issubclass(schema, Input):
+        value = None if is_body and _is_ignored(field) else _value(field)
+        if value is not None or not is_body:
             found[field.data_key or name] = value
     return found
+
+
+def _is_ignored(field: fields.Field[Any]) -> bool:
+    """Whether a field of a body has the shape of an answer: only the engine writes it."""
+    nested: Any = field.nested if isinstance(field, fields.Nested) else None
+    return nested is not None and issubclass(nested, Output)
 
 
 def _value(field: fields.Field[Any]) -> Any:

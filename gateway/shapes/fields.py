@@ -201,8 +201,10 @@ class Lengths(Length):
     """Lengths of a text or a list; a violation says how long it is, too."""
 
     def _format_error(self, value: Sized, message: str) -> str:
-        many = ErrorCode.TOO_MANY_ENTRIES if isinstance(value, list) else ErrorCode.TOO_LONG
-        code = many if self.min is None else ErrorCode.BAD_LENGTH
+        if isinstance(value, list):
+            code = ErrorCode.TOO_MANY_ENTRIES if value else ErrorCode.EMPTY
+        else:
+            code = ErrorCode.TOO_LONG if self.min is None else ErrorCode.BAD_LENGTH
         return code.format(min=self.min, max=self.max, count=len(value))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 from marshmallow import fields
@@ -18,6 +18,7 @@ from common.contract.reader import (
     Field,
     Kind,
     comment_of,
+    field_of,
     fields_of,
     keys_min_of,
     name_of,
@@ -73,6 +74,9 @@ class Use(Enum):
         return self not in (Use.SHOWN, Use.DETAIL)
 
 
+_USES: Final = {"post": Use.CREATE, "put": Use.REPLACE, "patch": Use.PATCH}
+
+
 @cache
 def schema_of(kind: Descriptor, use: Use = Use.SHOWN) -> type[Input | Output]:
     """The schema of a message. A part that callers write whole, such as a filter, has one for all uses, but for a
@@ -112,6 +116,19 @@ def _has(field: Field, use: Use) -> bool:
 
 
 @cache
+def body_of(binding: Binding) -> type[Input]:
+    """The schema of a route's body: of a field of the request, or of the request without what its path says."""
+    request, use = binding.method.input_type, _USES[binding.verb]
+    if binding.body != "*":
+        return cast("type[Input]", schema_of(field_of(request, binding.body).message, use))
+    whole = cast("type[Input]", schema_of(request, use))
+    left = {name: field for name, field in whole._declared_fields.items() if name not in binding.path_fields}
+    if len(left) == len(whole._declared_fields):
+        return whole
+    return type(whole.__name__, (Input,), {**left, "Meta": whole.Meta, "__doc__": whole.__doc__})
+
+
+@cache
 def query_of(binding: Binding) -> type[Input]:
     """The schema of a route's query: the request's fields that neither its path nor its body has."""
     elsewhere = {*binding.path_fields, *OF_THE_CALL, binding.body}
@@ -138,7 +155,9 @@ def _field(field: Field, use: Use) -> fields.Field[Any]:
     if field.is_list:
         inner = _value(field, use, {}, {})
         most = field.rules.entries_max
-        return ListOf(inner, validate=[Lengths(max=most)] if most else [], metadata=metadata, **options)
+        least = 1 if field.is_required and use.is_input else None
+        lengths = [Lengths(min=least, max=most or None)] if least or most else []
+        return ListOf(inner, validate=lengths, metadata=metadata, **options)
     return _value(field, use, metadata, options)
 
 
@@ -150,7 +169,7 @@ def _value(
         inner = use if use.is_input else Use.SHOWN
         return Nested(schema_of(field.message, inner), metadata=dict(metadata), **options)
     kind, more = _CLASSES[field.kind], dict(metadata)
-    if not is_ignored or field.kind is Kind.TIME:
+    if not is_ignored:
         more |= _example(field, use)
     validators: list[Validator] = []
     if field.kind is Kind.WORD:
@@ -217,6 +236,8 @@ def _range(field: Field, use: Use, metadata: dict[str, Any]) -> list[Validator]:
 
 
 def _example(field: Field, use: Use) -> dict[str, Any]:
+    if field.is_immutable and use in (Use.REPLACE, Use.PATCH):
+        return {}
     rules = field.rules
     text = rules.example if rules.HasField("example") else None
     if use.is_input and rules.HasField("input_example"):
@@ -231,6 +252,7 @@ def _example(field: Field, use: Use) -> dict[str, Any]:
 
 
 def _parameter(field: Field) -> fields.Field[Any]:
+    """It has no example: Swagger UI would fill it in, and show no more than what is so."""
     metadata: dict[str, Any] = {"description": words_of(field.full_name, "left out")}
     if field.name == _PAGE_SIZE:
         metadata = {"description": _PAGE_SIZE_WORDS, "default": PAGE_SIZE_DEFAULT}
@@ -242,7 +264,9 @@ def _parameter(field: Field) -> fields.Field[Any]:
         return QueryWhole(validate=Bounds(min=1, max=INT64_MAX), metadata=metadata)
     if field.kind is Kind.FLAG:
         return QueryFlag(metadata={**metadata, "default": False})
-    return _value(field, Use.CREATE, metadata, {})
+    parameter = _value(field, Use.CREATE, metadata, {})
+    parameter.metadata = {key: value for key, value in parameter.metadata.items() if key != "example"}
+    return parameter
 
 
 def _keyed(field: Field, metadata: dict[str, Any]) -> Keyed:

@@ -1,4 +1,4 @@
-"""Clients as CSV or NDJSON: read row by row in constant memory; ``gateway.tables.row_text`` writes them.
+"""Clients as CSV, NDJSON or rows of a workbook, read in constant memory; ``gateway.tables.row_text`` writes them.
 
 The reader is pushed bytes and returns rows and errors, so that a file, standard input and an HTTP body use it alike.
 Input that can't be read as a whole raises `UnreadableInput`; one bad row is a `RowError`, the rows after it are read.
@@ -14,28 +14,25 @@ from typing import Literal, Protocol
 
 import orjson
 
-from common.attribute_cells import PREFIX, cell_value, is_attribute_name
 from common.error_codes import ErrorCode, Fault, Unfit
+from gateway.tables.columns import ATTRIBUTE_PREFIX, Column, Plan, shown
+from gateway.tables.json_rows import JsonRows
 from gateway.tables.misread import misread
 from gateway.tables.row_text import COLUMNS, csv_row, ndjson_row, unguarded
-from gateway.tables.rows import NO_ATTRIBUTES, Attributes, ImportRow, Item, RowError
+from gateway.tables.sheet_rows import SheetRows
+from gateway.tables.table_rows import ImportRow, Item, RowError, Table, fields_named
 from gateway.tables.text_lines import MAX_LINE_BYTES, Line, LineReader, UnknownEncoding, UnreadableInput
 
 __all__ = [
-    "COLUMNS", "ImportRow", "Item",
-    "RowError", "RowReader", "UnknownEncoding", "UnreadableInput", "csv_row", "ndjson_row",
-    "read_rows",
+    "COLUMNS", "ImportRow", "Item", "RowError", "RowReader", "UnknownEncoding", "UnreadableInput", "csv_row",
+    "ndjson_row", "read_rows",
 ]  # fmt: skip
 
-Format = Literal["auto", "csv", "ndjson"]
+Format = Literal["auto", "csv", "ndjson", "sheet"]
 
 _DELIMITERS = (",", ";", "\t")
 _MAX_RECORD_LINES = 64  # a quoted tag may hold line ends, yet it has 64 characters at most
-_MAX_SHOWN = 40
 _MAX_JUDGED = 128  # characters of a cell; a tag has 64 at most
-_MAX_ROW_ERRORS = 10
-_NOT_PLAIN = frozenset("'-0123456789tf")
-"""How a cell may begin that is another thing than a text as it stands."""
 _OF_FILE = {
     ErrorCode.ROW_LINE_TOO_LONG: ErrorCode.FILE_LINE_TOO_LONG,
     ErrorCode.ROW_NOT_IN_ENCODING: ErrorCode.FILE_NOT_AS_BEGUN,
@@ -45,6 +42,9 @@ _OF_FILE = {
 
 
 class _Rows(Protocol):
+    @property
+    def columns(self) -> Sequence[Column]: ...
+
     def take(self, line: Line) -> Iterator[Item]: ...
 
     def end(self) -> Iterator[Item]: ...
@@ -53,17 +53,17 @@ class _Rows(Protocol):
 class RowReader:
     """Push bytes in, get rows and errors out in the order of the lines."""
 
-    def __init__(
-        self, format: Format = "auto", encoding: str | None = None, attributes: Attributes = NO_ATTRIBUTES
-    ) -> None:
+    def __init__(self, format: Format = "auto", encoding: str | None = None, plan: Plan = Plan()) -> None:  # noqa: B008
         """Begin.
 
         Args:
+            format: ``sheet`` is what ``gateway.tables.workbook`` makes of a workbook.
+            plan: what is said of the columns.
             encoding: as ``encoding_of`` returns it; ``None``: it is told from the bytes, and rows in doubt are errors.
         """
-        self._format, self._attributes = format, attributes
-        self._lines = LineReader(encoding)
-        self._misread = _Misread()
+        self._format, self._plan = format, plan
+        self._lines = LineReader("utf-8" if format == "sheet" else encoding)
+        self._misread = _Misread(plan.fields)
         self._rows: _Rows | None = None
         self._separator: str | None = None  # told by Excel's own first line, "sep=;"
 
@@ -83,9 +83,24 @@ class RowReader:
         return self._rows.delimiter if isinstance(self._rows, _CsvRows) else None
 
     @property
-    def columns(self) -> Sequence[str]:
-        """The columns of a CSV, in their order; none before its header is read, and for NDJSON."""
-        return self._rows.columns if isinstance(self._rows, _CsvRows) else ()
+    def sheet(self) -> str | None:
+        """The name of the sheet that is read; None: it is no workbook."""
+        return self._rows.sheet if isinstance(self._rows, SheetRows) else None
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """The columns of a table, in their order; none before its header is read, and for NDJSON."""
+        return () if self._rows is None else self._rows.columns
+
+    @property
+    def is_of_workbook(self) -> bool:
+        """Whether it reads what ``gateway.tables.workbook`` makes of a workbook, and not the file itself."""
+        return self._format == "sheet"
+
+    @property
+    def is_json(self) -> bool:
+        """Whether rows are JSON objects, which have no columns."""
+        return isinstance(self._rows, JsonRows)
 
     @property
     def has_begun(self) -> bool:
@@ -125,15 +140,18 @@ class RowReader:
         if line.problem:
             of_file = _OF_FILE[ErrorCode[line.problem.code]]
             raise UnreadableInput(of_file.format(line=line.number, **line.problem.arguments))
+        if self._format == "sheet":
+            self._rows = SheetRows(self._plan)
+            return self._rows.take(line)
         if self._format == "ndjson" or (self._format == "auto" and start.startswith("{")):
-            self._rows = _JsonRows()
+            self._rows = JsonRows(self._plan)
             return self._rows.take(line)
         if start.startswith("["):
             raise UnreadableInput(ErrorCode.FILE_ARRAY.format())
         if separator := re.fullmatch(r"sep=([,;\t])\s*", line.text, re.IGNORECASE):
             self._separator = separator[1]
         else:
-            self._rows = _CsvRows(line, self._separator, self._attributes)
+            self._rows = _CsvRows(line, self._separator, self._plan)
         return iter(())
 
 
@@ -148,25 +166,26 @@ def read_rows(chunks: Iterable[bytes], format: Format = "auto") -> Iterator[Item
 class _Misread:
     """Rows of a file that was taken for Windows-1251: those that look as if it were not become errors."""
 
-    def __init__(self) -> None:
+    def __init__(self, row_fields: Sequence[str]) -> None:
+        self._fields = row_fields
         self._looking_wrong = self._looking_right = 0
 
     def sifted(self, items: Sequence[Item]) -> list[Item]:
         """Once most rows look wrong, the file is in another encoding, and none with such letters is believed."""
-        found = [_wrong_cell(item) if isinstance(item, ImportRow) else None for item in items]
+        found = [_wrong_cell(item, self._fields) if isinstance(item, ImportRow) else None for item in items]
         self._looking_wrong += sum(bool(each and each[1]) for each in found)
         self._looking_right += sum(bool(each and not each[1]) for each in found)
         is_doubted = self._looking_wrong > self._looking_right
         return [
-            RowError(item.line, each[0], _looks_wrong(each[1])) if each and (each[1] or is_doubted) else item
+            RowError(item.line, each[0], _looks_wrong(each[1]), item.raw) if each and (each[1] or is_doubted) else item
             for item, each in zip(items, found, strict=True)
         ]
 
 
-def _wrong_cell(row: ImportRow) -> tuple[str, str] | None:
+def _wrong_cell(row: ImportRow, row_fields: Sequence[str]) -> tuple[str, str] | None:
     """A column with letters beyond ASCII, and the word in it that looks wrong, or ""; None: there is no such column."""
     found = None
-    for name, text in (*zip(COLUMNS, row.cells, strict=True), *_attribute_texts(row)):
+    for name, text in (*zip(row_fields, row.cells, strict=True), *_attribute_texts(row)):
         if text and not text.isascii():
             word = misread(text[:_MAX_JUDGED])
             if word:
@@ -179,13 +198,13 @@ def _attribute_texts(row: ImportRow) -> Iterator[tuple[str, str]]:
     if row.attributes is not None and not row.attributes.isascii():
         for name, value in orjson.loads(row.attributes).items():
             if isinstance(value, str):
-                yield PREFIX + name, value
+                yield ATTRIBUTE_PREFIX + name, value
 
 
 def _looks_wrong(word: str) -> Fault:
     if not word:
         return ErrorCode.ROW_IN_DOUBT.format()
-    return ErrorCode.ROW_LOOKS_WRONG.format(text=_shown(word))
+    return ErrorCode.ROW_LOOKS_WRONG.format(text=shown(word))
 
 
 # -- CSV -----------------------------------------------------------------------------------------
@@ -227,28 +246,22 @@ def _splitter(delimiter: str) -> Callable[[str], list[str]]:
 
 
 class _CsvRows:
-    def __init__(self, header: Line, delimiter: str | None, attributes: Attributes) -> None:
+    def __init__(self, header: Line, delimiter: str | None, plan: Plan) -> None:
         text = header.text.removesuffix("\r")
-        self.delimiter = delimiter or max(_DELIMITERS, key=lambda d: _known_columns(text, d))
+        self.delimiter = delimiter or max(_DELIMITERS, key=lambda d: _known_columns(text, d, plan))
         self._split = _splitter(self.delimiter)
         try:
-            names = [name.strip().lower() for name in self._split(text)]
+            headers = [unguarded(name) for name in self._split(text)]
         except (_Unclosed, Unfit):
-            raise UnreadableInput(ErrorCode.HEADER_NOT_CSV.format(line=header.number, text=_shown(text))) from None
-        while names and not names[-1]:
-            names.pop()  # Excel likes to leave empty columns at the end
-        self._attributes = [(name, place) for place, each in enumerate(names) if (name := attributes.name_of(each))]
-        _check_header(header.number, names, text, [name for name, _ in self._attributes])
-        self.columns = names
-        self._numbers_as_text = attributes.numbers_as_text
-        self._width = len(names)
-        self._at = [names.index(name) if name in names else None for name in COLUMNS]
+            raise UnreadableInput(ErrorCode.HEADER_NOT_CSV.format(line=header.number, text=shown(text))) from None
+        self._table = Table(header.number, headers, plan)
+        self.columns = self._table.columns
         self._open: list[Line] = []  # lines of a record with a quote not closed yet
 
     def take(self, line: Line) -> Iterator[Item]:
         if not self._open and '"' not in line.text and line.problem is None:  # nearly every line there is
             cells = [cell.strip() for cell in line.text.split(self.delimiter)]
-            return self._row(line.number, cells)
+            return self._table.row(line.number, cells)
         return self._take_slowly(deque([line]))
 
     def end(self) -> Iterator[Item]:
@@ -279,7 +292,7 @@ class _CsvRows:
             return
         first = self._open[0].number
         self._open = []
-        yield from self._row(first, cells)
+        yield from self._table.row(first, cells)
 
     def _give_up(self, fault: Fault, todo: deque[Line], *, last: bool = False) -> Iterator[Item]:
         """Reject the line where the open record began, and read the lines after it as rows of their own."""
@@ -287,112 +300,13 @@ class _CsvRows:
             return
         first, *rest = self._open
         self._open = []
-        yield RowError(first.number, "", fault)
+        yield RowError(first.number, "", fault, (first.text,))
         if last:
             yield from self._take_slowly(deque(rest))
         else:
             todo.extendleft(reversed(rest))
 
-    def _row(self, number: int, cells: list[str]) -> Iterator[Item]:
-        if not any(cells):
-            return  # a blank line, or ";;;" as Excel writes one
-        if any(cells[self._width :]):
-            yield RowError(number, "", ErrorCode.ROW_CELLS.format(count=len(cells), columns=self._width))
-            return
-        cells += [""] * (self._width - len(cells))  # table programs leave out empty cells at the end of a row
-        known = tuple([None if at is None else unguarded(cells[at]) for at in self._at])
-        yield ImportRow(number, known, self._attributes_text(cells) if self._attributes else None)
 
-    def _attributes_text(self, cells: Sequence[str]) -> str:
-        said = {
-            name: cells[at] if cells[at] and cells[at][0] not in _NOT_PLAIN else self._value(cells[at])
-            for name, at in self._attributes
-        }
-        return orjson.dumps(said).decode()
-
-    def _value(self, cell: str) -> str | float | bool | None:
-        return cell_value(unguarded(cell), numbers_as_text=self._numbers_as_text)
-
-
-def _known_columns(header: str, delimiter: str) -> tuple[int, int]:
-    names = {name.strip(' "\t').lower() for name in header.split(delimiter)}
-    return sum(name in COLUMNS or name.startswith(PREFIX) for name in names), len(names)
-
-
-def _check_header(number: int, names: Sequence[str], text: str, attributes: Sequence[str]) -> None:
-    expected = ", ".join(COLUMNS)
-    if not set(names).intersection(COLUMNS):
-        raise _bad_header(ErrorCode.HEADER_WITHOUT_COLUMNS, number, columns=expected, text=_shown(text))
-    for name in names:
-        if name not in COLUMNS and name.removeprefix(PREFIX) not in attributes:
-            raise _bad_header(ErrorCode.COLUMN_UNKNOWN, number, name=_shown(name), columns=expected)
-        if names.count(name) > 1:
-            raise _bad_header(ErrorCode.COLUMN_TWICE, number, name=name)
-    for name in attributes:
-        if not is_attribute_name(name):
-            raise _bad_header(ErrorCode.COLUMN_NO_ATTRIBUTE, number, name=_shown(name))
-        if attributes.count(name) > 1:
-            raise _bad_header(ErrorCode.COLUMN_TWICE, number, name=name)
-    if "phone_number" not in names:
-        raise _bad_header(ErrorCode.COLUMN_MISSING, number, name="phone_number")
-
-
-def _bad_header(code: ErrorCode, line: int, **values: str) -> UnreadableInput:
-    return UnreadableInput(code.format(line=line, **values))
-
-
-def _shown(text: str) -> str:
-    """Somebody else's text, short and safe to print."""
-    return repr(text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…")
-
-
-# -- NDJSON ----------------------------------------------------------------------------------------
-
-
-_UNKNOWN = ErrorCode.ROW_UNKNOWN_FIELD.format()
-_NO_TEXT = ErrorCode.ROW_NOT_TEXT.format()
-_NO_PHONE = ErrorCode.ROW_NOT_TEXT_OR_WHOLE.format()
-
-
-class _JsonRows:
-    def take(self, line: Line) -> Iterator[Item]:
-        if line.problem is not None:
-            yield RowError(line.number, "", line.problem)
-            return
-        if not line.text.strip():
-            return
-        try:
-            value = orjson.loads(line.text)
-        except orjson.JSONDecodeError:
-            yield RowError(line.number, "", ErrorCode.ROW_NOT_JSON.format())
-            return
-        if not isinstance(value, dict):
-            yield RowError(line.number, "", ErrorCode.ROW_NOT_OBJECT.format())
-            return
-        yield from self._row(line.number, value)
-
-    def end(self) -> Iterator[Item]:
-        return iter(())
-
-    def _row(self, number: int, value: dict[str, object]) -> Iterator[Item]:
-        attributes = value.pop("attributes", None)
-        unknown = [name for name in value if name not in COLUMNS]
-        errors = [RowError(number, name[:_MAX_SHOWN], _UNKNOWN) for name in unknown[:_MAX_ROW_ERRORS]]
-        if len(unknown) > _MAX_ROW_ERRORS:
-            more = ErrorCode.ROW_MORE_UNKNOWN_FIELDS.format(count=len(unknown) - _MAX_ROW_ERRORS)
-            errors.append(RowError(number, "", more))
-        phone = value.get("phone_number")
-        if isinstance(phone, int) and not isinstance(phone, bool):
-            value["phone_number"] = str(phone)  # 79161234567.0 is another matter: a table program has made it a decimal
-        errors += [
-            RowError(number, name, _NO_PHONE if name == "phone_number" else _NO_TEXT)
-            for name in COLUMNS
-            if not isinstance(value.get(name), str | None)
-        ]
-        if not isinstance(attributes, dict | None):
-            errors.append(RowError(number, "attributes", ErrorCode.NOT_OBJECT.format()))
-        if errors:
-            yield from errors
-            return
-        text = None if attributes is None else orjson.dumps(attributes).decode()
-        yield ImportRow(number, tuple([value.get(name) for name in COLUMNS]), text)  # type: ignore[misc]  # see above
+def _known_columns(header: str, delimiter: str, plan: Plan) -> tuple[int, int]:
+    names = [name.strip(' "\t') for name in header.split(delimiter)]
+    return len(fields_named(names, plan)), len(names)

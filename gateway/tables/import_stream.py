@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from sys import intern
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import grpc
 import grpc.aio
@@ -39,7 +39,18 @@ _PART_ROWS: Final = KEPT_ERRORS // _ROW_ERRORS_MAX
 """Rows that have so many errors at most."""
 _PART_SECONDS: Final = 60.0
 
-ImportCall = grpc.aio.StreamUnaryCall[ImportClientsRequest, ImportClientsResponse]
+ImportCall = grpc.aio.StreamUnaryCall[Any, Any]
+"""Of ImportClients, or another import that the engine takes in the same way."""
+
+
+class RowKind(NamedTuple):
+    """What is imported."""
+
+    request: type[Any]
+    """A page of rows."""
+    response: type[Any]
+    row: Callable[[ImportRow], Any]
+    """Makes the row that the engine takes."""
 
 
 class BrokenOff(Exception):
@@ -57,6 +68,15 @@ class ImportResult:
     """Rows that were not stored, those that could not be read included."""
     errors: list[RowError]
     """What is wrong, in the order of the lines; the first 1,000."""
+    open_mailings: tuple[tuple[int, int], ...] = ()
+    """With ``validate_only``: ids of open mailings that would take clients, and how many."""
+
+
+class ImportOptions(NamedTuple):
+    """How rows are to be taken; see ``ImportClientsRequest``."""
+
+    validate_only: bool = False
+    skip_open_mailings: bool = False
 
 
 @dataclass(slots=True)
@@ -86,7 +106,9 @@ async def import_rows(
     *,
     probe: Callable[[], ImportCall],
     request_id: str = "",
+    options: ImportOptions = ImportOptions(),  # noqa: B008 - immutable
     on_page: Callable[[int], None] = lambda rows: None,
+    kind: RowKind | None = None,
 ) -> ImportResult:
     """Send all rows through ``call``; waits whenever the engine is slower than the source.
 
@@ -96,23 +118,28 @@ async def import_rows(
         probe: begins another call, with a deadline of some seconds: see ``_why_broken_off``.
         request_id: see ``ImportClientsRequest.request_id``; a repeat must have the same bytes, rows that can't be read
             included.
+        options: how the rows are to be taken.
         on_page: is told the number of rows of each page that is sent.
+        kind: what is imported; ``None``: clients.
 
     Raises:
         UnreadableInput: the input as a whole can't be read.
         AioRpcError: the engine refused, or is away.
         BrokenOff: see there.
     """
-    rejected, digest = _Rejected(), hashlib.sha256()
+    kind, rejected, digest = kind or CLIENTS, _Rejected(), hashlib.sha256()
     source = _hashed(chunks, digest) if request_id else chunks
     try:
-        answer = await _send(call, _pages(source, reader, rejected), request_id, digest, on_page)
+        answer = await _send(call, _pages(source, reader, rejected, kind), kind, options, on_page, request_id, digest)
     except (asyncio.InvalidStateError, grpc.aio.InternalError, grpc.aio.AioRpcError) as error:
         raise await _why_broken_off(probe, error) from error
     finally:
         call.cancel()  # does nothing to a call that has ended
     errors = _merged(rejected.kept, answer)[:KEPT_ERRORS]
-    return ImportResult(answer.created, answer.updated, answer.unchanged, answer.rejected + rejected.count, errors)
+    updated = getattr(answer, "updated", 0)  # an entry of the stop list stays as it was
+    reach = tuple((each.mailing_id, each.client_count) for each in getattr(answer, "open_mailings", ()))
+    bad = answer.rejected + rejected.count
+    return ImportResult(answer.created, updated, answer.unchanged, bad, errors, reach)
 
 
 async def import_telling_all(
@@ -121,7 +148,9 @@ async def import_telling_all(
     reader: RowReader,
     *,
     on_errors: Callable[[list[RowError]], None],
+    options: ImportOptions = ImportOptions(),  # noqa: B008 - immutable
     on_page: Callable[[int], None] = lambda rows: None,
+    kind: RowKind | None = None,
 ) -> ImportResult:
     """As ``import_rows``, but all errors are told, as they come: nobody keeps them. The result has the first 1,000.
 
@@ -129,33 +158,38 @@ async def import_telling_all(
 
     Args:
         begin: begins a call with a deadline in seconds.
-        on_errors: is told the errors of each part of the file, in the order of the lines.
+        on_errors: is told the errors of each part of the file, in the order of the lines, each with its row's cells.
+        options: how the rows are to be taken; of what ``validate_only`` tells only the counts are known.
 
     Raises:
         As ``import_rows``.
     """
-    rejected, seconds = _Rejected(), _PART_SECONDS
+    kind, rejected, seconds = kind or CLIENTS, _Rejected(), _PART_SECONDS
     counts, first = Counter[str](), list[RowError]()
-    async for page in _pages(chunks, reader, rejected, _PART_ROWS):
-        answer = ImportClientsResponse()
+    raw: dict[int, Sequence[str]] = {}
+    async for page in _pages(chunks, reader, rejected, kind, _PART_ROWS, raw):
+        answer = kind.response()
         if page:
             call = begin(seconds)
             try:
-                answer = await _send(call, _only(page), "", hashlib.sha256(), on_page)
+                answer = await _send(call, _only(page), CLIENTS, options, on_page)
             except (asyncio.InvalidStateError, grpc.aio.InternalError, grpc.aio.AioRpcError) as error:
                 raise await _why_broken_off(lambda: begin(seconds), error) from error
             finally:
                 call.cancel()
-        errors = _merged(rejected.kept, answer)
+        errors = [
+            each if each.raw else each._replace(raw=raw.get(each.line, ())) for each in _merged(rejected.kept, answer)
+        ]
         rejected.kept.clear()
+        raw.clear()
         first += errors[: KEPT_ERRORS - len(first)]
         on_errors(errors)
-        counts.update({name: getattr(answer, name) for name in ("created", "updated", "unchanged", "rejected")})
+        counts.update({name: getattr(answer, name, 0) for name in ("created", "updated", "unchanged", "rejected")})
     counts["rejected"] += rejected.count
     return ImportResult(counts["created"], counts["updated"], counts["unchanged"], counts["rejected"], first)
 
 
-def _merged(own: list[RowError], answer: ImportClientsResponse) -> list[RowError]:
+def _merged(own: list[RowError], answer: Any) -> list[RowError]:
     """Errors of both sides in the order of the lines."""
     faults: dict[tuple[str, str], Fault] = {}  # many rows have the same
     of_engine = []
@@ -167,43 +201,52 @@ def _merged(own: list[RowError], answer: ImportClientsResponse) -> list[RowError
     return sorted([*own, *of_engine], key=lambda error: error.line)
 
 
-async def _only(page: list[ImportClientsRow]) -> AsyncIterator[list[ImportClientsRow]]:
+async def _only(page: list[Any]) -> AsyncIterator[list[Any]]:
     yield page
 
 
 async def _send(
     call: ImportCall,
-    pages: AsyncIterator[list[ImportClientsRow]],
-    request_id: str,
-    digest: hashlib._Hash,
+    pages: AsyncIterator[list[Any]],
+    kind: RowKind,
+    options: ImportOptions,
     on_page: Callable[[int], None],
-) -> ImportClientsResponse:
-    first, errors_max = request_id, KEPT_ERRORS
+    request_id: str = "",
+    digest: hashlib._Hash | None = None,
+) -> Any:
+    said = {name: value for name, value in options._asdict().items() if value}  # not each kind knows them
+    first = {"request_id": request_id, "errors_max": KEPT_ERRORS, **said}
     async for page in pages:
-        await call.write(ImportClientsRequest(rows=page, request_id=first, errors_max=errors_max))
+        await call.write(kind.request(rows=page, **first))
         on_page(len(page))
-        first, errors_max = "", 0  # the first page alone bears them
-    if request_id:
-        last = ImportClientsRequest(request_id=request_id, errors_max=errors_max, source_digest=digest.digest())
-        await call.write(last)
+        first = {}  # the first page alone bears them
+    if request_id and digest is not None:
+        first["request_id"] = request_id
+        await call.write(kind.request(**first, source_digest=digest.digest()))
     await call.done_writing()
-    answer: ImportClientsResponse = await call
-    return answer
+    return await call
 
 
 async def _pages(
-    chunks: AsyncIterable[bytes], reader: RowReader, rejected: _Rejected, part_rows: int = 0
-) -> AsyncIterator[list[ImportClientsRow]]:
+    chunks: AsyncIterable[bytes],
+    reader: RowReader,
+    rejected: _Rejected,
+    kind: RowKind,
+    part_rows: int = 0,
+    raw: dict[int, Sequence[str]] | None = None,
+) -> AsyncIterator[list[Any]]:
     """The rows that can be read. With ``part_rows`` pages are so long, or empty, and the last one too: each comes as
-    soon as no more errors are kept, to be told."""
-    page: list[ImportClientsRow] = []
+    soon as no more errors are kept, to be told. ``raw`` gets their cells as they stand in the file, by their lines."""
+    page: list[Any] = []
     page_bytes, turns = 0, Turns()
     async for items in _items(chunks, reader):
         # Nothing but bad rows, and more than anybody will be told of: whoever sends such a file can wait.
         await turns.pause(rests=rejected.is_full and not any(isinstance(item, ImportRow) for item in items))
         for item in items:
-            if (row := _row(item, rejected)) is not None:
+            if (row := _row(item, rejected, kind)) is not None:
                 page.append(row)
+                if raw is not None:
+                    raw[item.line] = item.raw
                 page_bytes += row.ByteSize()
             is_full = len(page) == (part_rows or PAGE_ROWS) or page_bytes >= PAGE_BYTES
             if is_full or (part_rows and rejected.is_full):
@@ -213,12 +256,12 @@ async def _pages(
         yield page
 
 
-def _row(item: Item, rejected: _Rejected) -> ImportClientsRow | None:
+def _row(item: Item, rejected: _Rejected, kind: RowKind) -> Any:
     """A row for the engine; ``None``: it is rejected here."""
     if not isinstance(item, ImportRow):
         rejected.add(item)
         return None
-    row = row_message(item)
+    row = kind.row(item)
     if row.ByteSize() <= ROW_BYTES_MAX:
         return row
     rejected.add(RowError(item.line, "", ErrorCode.ROW_TOO_LONG.format(max=ROW_BYTES_MAX // 1024)))
@@ -273,3 +316,4 @@ def _compiled() -> Callable[[int, tuple[str | None, ...], str | None], ImportCli
 
 
 _message: Final = _compiled()
+CLIENTS: Final = RowKind(ImportClientsRequest, ImportClientsResponse, row_message)

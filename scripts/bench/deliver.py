@@ -2,6 +2,7 @@
 
     python scripts/bench/deliver.py --messages 50000 --rounds 5
     python scripts/bench/deliver.py --no-calls
+    python scripts/bench/deliver.py --personal
 
 Everything that sends runs on core 0 (event loop, database thread, the HTTP client's thread), the mock
 provider on core 1. In each round the same client first runs in a bare loop, then the whole engine (gRPC API,
@@ -9,7 +10,8 @@ ticker, leases, metrics) delivers the same number of messages from a SQLite file
 recorded, counters kept. Compare the ratio, not the seconds. On a machine with other work look at the processor time
 a message too: it moves less, though caches shared with others and a stolen core show in it as well. With
 ``--no-calls`` every message is taken as accepted where the client would be called: what is left is the engine's own
-work, a number that hardly moves.
+work, a number that hardly moves. With ``--personal`` the engine alone is measured, in turns with the text that is the
+same for everyone and with one that has three placeholders, for clients of ten attributes.
 """
 
 from __future__ import annotations
@@ -41,6 +43,11 @@ from engine.store.rows import Actor
 from scripts.bench.http_client import PHONE, TEXT, bare, mock_provider
 from scripts.token_channel import API_TOKEN
 
+_PERSONAL = "Hello {{name|you}}, {{bonus}} points in {{city}}: a text of fifty."
+_ATTRIBUTES = (
+    '{"age":44,"bonus":120.5,"city":"Omsk","discount":10,"email":"a@example.com","family":"Ivanova","name":"Anna",'
+    '"sex":"f","subscribed":true,"vip":false}'
+)
 _HOUR_US = 3_600_000_000
 _ACCEPTED = Answer(200, True, "")
 _POLL_SECONDS = 0.02
@@ -81,7 +88,9 @@ async def bare_rate(url: str, messages: int, in_flight: int) -> Speed:
     return watch.speed(messages)
 
 
-async def engine_rate(url: str, messages: int, workers: int, slots: int, folder: Path) -> Speed:
+async def engine_rate(
+    url: str, messages: int, workers: int, slots: int, folder: Path, text: str = TEXT, attributes: str = "{}"
+) -> Speed:
     """The whole engine, from the mailing's resumption to the last stored outcome."""
     flags = {
         "database_url": f"sqlite://{folder / 'bench.db'}",
@@ -98,7 +107,7 @@ async def engine_rate(url: str, messages: int, workers: int, slots: int, folder:
     service = Service(load(flags, {}, None))
     try:
         await service.start()
-        mailing_id = await _register(service, messages)
+        mailing_id = await _register(service, messages, text, attributes)
         watch = _Watch()
         await service.store.set_paused(mailing_id, False, by=Actor(), now_us=time.time_ns() // 1000)
         await service.delivery.refresh(mailing_id)
@@ -111,16 +120,16 @@ async def engine_rate(url: str, messages: int, workers: int, slots: int, folder:
     return speed
 
 
-async def _register(service: Service, messages: int) -> int:
+async def _register(service: Service, messages: int, text: str, attributes: str) -> int:
     """A paused mailing with all its rows made."""
     now_us = time.time_ns() // 1000
     for first in range(0, messages, 5000):
         clients = [
-            ClientInput(70000000000 + PHONE % 1000 + i, "916", "", "UTC")
+            ClientInput(70000000000 + PHONE % 1000 + i, "916", "", "UTC", attributes=attributes)
             for i in range(first, min(first + 5000, messages))
         ]
         await service.store.import_clients(clients, by=Actor(), now_us=now_us)
-    asked = MailingInput(TEXT, AudienceFilter(), now_us, now_us + _HOUR_US, None, None, "resend")
+    asked = MailingInput(text, AudienceFilter(), now_us, now_us + _HOUR_US, None, None, "resend")
     mailing_id = (await service.store.create_mailing(asked, by=Actor(), now_us=now_us)).row.id
     await service.store.set_paused(mailing_id, True, by=Actor(), now_us=now_us)
     await service.delivery.refresh(mailing_id)
@@ -160,6 +169,24 @@ async def run(arguments: argparse.Namespace) -> None:
     print(f"ratio: median {median:.2f}, min {lowest:.2f}, max {highest:.2f}; by processor time {by_cpu:.2f}")
 
 
+async def run_in_turns(arguments: argparse.Namespace) -> None:
+    """A text that is the same for everyone, and one with placeholders, in turns."""
+    ratios, cpu_ratios = [], []
+    with mock_provider(arguments.latency_seconds) as url:
+        for number in range(arguments.rounds):
+            speeds = []
+            for text in (TEXT, _PERSONAL) if number % 2 else (_PERSONAL, TEXT):
+                with tempfile.TemporaryDirectory() as folder:
+                    sizes = arguments.messages, arguments.workers, arguments.slots
+                    speeds.append(await engine_rate(url, *sizes, Path(folder), text, _ATTRIBUTES))
+            plain, personal = speeds if number % 2 else reversed(speeds)
+            ratios.append(personal.per_second / plain.per_second)
+            cpu_ratios.append(plain.cpu_us / personal.cpu_us)
+            print(f"round {number + 1}: plain {_shown(plain)}   personal {_shown(personal)}   {ratios[-1]:.2f}")
+    by_cpu = statistics.median(cpu_ratios)
+    print(f"ratio: median {statistics.median(ratios):.2f}; by processor time {by_cpu:.2f}, of {sorted(cpu_ratios)}")
+
+
 def _shown(speed: Speed) -> str:
     return f"{speed.per_second:8,.0f}/s ({speed.cpu_us:.0f} us)"
 
@@ -174,12 +201,14 @@ def main() -> None:
     parser.add_argument("--slots", type=int, help="of the engine: MAILING_SLOTS (five times the workers)")
     parser.add_argument("--latency-seconds", type=float, default=0.0)
     parser.add_argument("--no-calls", action="store_true", help="the engine's own work only")
+    parser.add_argument("--personal", action="store_true", help="texts with placeholders and without, in turns")
     os.sched_setaffinity(0, {0})
     logs.configure(level="warning")
     process.tune()
     arguments = parser.parse_args()
     arguments.slots = arguments.workers * 5 if arguments.slots is None else arguments.slots
-    uvloop.run(run_without_calls(arguments) if arguments.no_calls else run(arguments))
+    work = run_without_calls if arguments.no_calls else run_in_turns if arguments.personal else run
+    uvloop.run(work(arguments))
 
 
 if __name__ == "__main__":

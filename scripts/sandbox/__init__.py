@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from scripts.sandbox.faults import BadFaults, Faults
 from scripts.sandbox.ledger import Call, Message
+from scripts.sandbox.replies import NoService, Service
 from scripts.sandbox.server import DEFAULT_TOKEN, Sandbox
 
-__all__ = ["DEFAULT_TOKEN", "BadFaults", "Call", "Faults", "Message", "Sandbox"]
+__all__ = ["DEFAULT_TOKEN", "BadFaults", "Call", "Faults", "Message", "NoService", "Sandbox", "Service"]

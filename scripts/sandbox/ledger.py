@@ -39,7 +39,7 @@ class Message:
 
     def as_json(self, count: int) -> dict[str, object]:
         """For the control API; ``count``: all calls, of which the latest are listed."""
-        calls = [{"time": _time(call.at_us), "answer": call.answer, "text": call.text} for call in self.calls]
+        calls = [{"time": time_text(call.at_us), "answer": call.answer, "text": call.text} for call in self.calls]
         times = {"first_time": calls[0]["time"], "last_time": calls[-1]["time"]}
         return {"id": self.message_id, "phone": self.phone, "text": self.text, "count": count, **times, "calls": calls}
 
@@ -139,8 +139,8 @@ class Ledger:
             "accepted_again_calls": self.accepted_again_calls,
             "by_status": dict(self.by_answer),
             "rate_per_second": self.rate_per_second(now_us),
-            "first_time": _time(self.first_us) if self.first_us else None,
-            "last_time": _time(self.last_us) if self.last_us else None,
+            "first_time": time_text(self.first_us) if self.first_us else None,
+            "last_time": time_text(self.last_us) if self.last_us else None,
         }
 
     def find(self, message_id: int | None, phone: int | None, limit: int) -> list[dict[str, object]]:
@@ -154,6 +154,7 @@ class Ledger:
         return [m.as_json(self.calls(m.message_id)) for m in matching[:limit]]
 
 
-def _time(at_us: int) -> str:
+def time_text(at_us: int) -> str:
+    """Microseconds since the epoch as RFC 3339 in UTC."""
     moment = datetime.fromtimestamp(at_us // 1_000_000, UTC).replace(microsecond=at_us % 1_000_000)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from functools import partial
 from pathlib import Path
 from typing import Final, Self
@@ -19,6 +19,7 @@ from scripts.sandbox.desk import BODY_BYTES_MAX, INT64_MAX, Desk
 from scripts.sandbox.fast import FastConnection, FastLane, reset
 from scripts.sandbox.faults import NO_FAULTS, BadFaults, Faults
 from scripts.sandbox.ledger import Call, Ledger
+from scripts.sandbox.replies import TEXT_LENGTH_MAX, NoService, Replies, Service
 
 DEFAULT_TOKEN: Final = "sandbox-token"
 DEFAULT_KEEP: Final = 1000
@@ -49,6 +50,7 @@ class Sandbox:
         keep: int = DEFAULT_KEEP,
         names: Sequence[str] = (),
         ledger: Ledger | None = None,
+        service: Service | None = None,
     ) -> None:
         """Listens to nothing yet: see ``listen``.
 
@@ -58,9 +60,11 @@ class Sandbox:
             seed: decides which messages fail.
             keep: how many of the latest messages keep their text and calls.
             names: by which it may be called, beside addresses, localhost and the host it listens on.
+            service: which gets what people answer.
             ledger: notes the calls in the place of one that is made here with ``keep``.
         """
         self._desk = Desk(token, faults, seed, Ledger(keep) if ledger is None else ledger)
+        self._replies = Replies(service, keep)
         self._names = names
         self._host = "127.0.0.1"
         self._port = 0
@@ -80,13 +84,14 @@ class Sandbox:
         keep: int = DEFAULT_KEEP,
         names: Sequence[str] = (),
         ledger: Ledger | None = None,
+        service: Service | None = None,
     ) -> Self:
         """Make one that listens; port 0: a free one.
 
         Raises:
             OSError: the port can't be listened on.
         """
-        sandbox = cls(token=token, faults=faults, seed=seed, keep=keep, names=names, ledger=ledger)
+        sandbox = cls(token=token, faults=faults, seed=seed, keep=keep, names=names, ledger=ledger, service=service)
         await sandbox.listen(port, host=host)
         return sandbox
 
@@ -201,9 +206,23 @@ class Sandbox:
         """What ``GET /sandbox/messages`` says."""
         return self._desk.ledger.find(message_id, phone, limit)
 
+    async def reply(self, phone: int, text: str) -> dict[str, object]:
+        """Answer a text as the person with this number; see ``POST /sandbox/replies``.
+
+        Raises:
+            NoService: there is nobody to hand it to.
+        """
+        return (await self._replies.send(phone, text)).as_json()
+
+    def conversations(self, digits: str = "", limit: int = LIST_MAX) -> dict[str, object]:
+        """What ``GET /sandbox/conversations`` says."""
+        found = self._replies.conversations(self._desk.ledger, digits, limit)
+        return {"conversations": found, "takes_replies": self._replies.service is not None}
+
     def reset(self) -> None:
-        """Forget all messages and counts; the faults stay."""
+        """Forget all messages, replies and counts; the faults stay."""
         self._desk.ledger.clear()
+        self._replies.clear()
 
     async def take(self, request: web.Request) -> web.StreamResponse:
         """Answer a call that did not come in its plain form; see ``fast``."""
@@ -230,6 +249,8 @@ def _application(sandbox: Sandbox, hosts: HostGuard) -> web.Application:
         ("PATCH", "faults", _patch_faults),
         ("GET", "stats", _get_stats),
         ("GET", "messages", _get_messages),
+        ("GET", "conversations", _get_conversations),
+        ("POST", "replies", _post_reply),
         ("POST", "reset", _post_reset),
     ):
         app.router.add_route(method, f"/sandbox/{path}", partial(handler, sandbox))
@@ -246,6 +267,8 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except BadFaults as error:
         return _json({"code": 400, "message": str(error), "errors": error.errors}, 400)
+    except NoService as error:
+        return _json({"code": 409, "message": str(error)}, 409)
     except web.HTTPException as error:
         allow = {name: value for name, value in error.headers.items() if name == "Allow"}
         response = _json({"code": error.status, "message": error.text or error.reason}, error.status)
@@ -274,13 +297,17 @@ async def _get_faults(sandbox: Sandbox, _: web.Request) -> web.Response:
 
 
 async def _patch_faults(sandbox: Sandbox, request: web.Request) -> web.Response:
+    return _json(sandbox.set_faults(**await _object(request)).as_json())
+
+
+async def _object(request: web.Request) -> dict[str, object]:
     try:
-        changes = orjson.loads(await request.read())
+        data = orjson.loads(await request.read())
     except orjson.JSONDecodeError as error:
         raise web.HTTPBadRequest(text=f"the body is not JSON: {error}") from None
-    if not isinstance(changes, dict):
+    if not isinstance(data, dict):
         raise web.HTTPBadRequest(text="the body should be a JSON object")
-    return _json(sandbox.set_faults(**changes).as_json())
+    return data
 
 
 async def _get_stats(sandbox: Sandbox, _: web.Request) -> web.Response:
@@ -288,8 +315,7 @@ async def _get_stats(sandbox: Sandbox, _: web.Request) -> web.Response:
 
 
 async def _get_messages(sandbox: Sandbox, request: web.Request) -> web.Response:
-    if unknown := request.query.keys() - {"id", "phone", "limit"}:
-        raise web.HTTPBadRequest(text=f"unknown parameter {min(unknown)!r}; known are id, phone, limit")
+    _check_known(request, {"id", "phone", "limit"})
     found = sandbox.messages(
         message_id=_integer(request, "id", INT64_MAX),
         phone=_integer(request, "phone", INT64_MAX),
@@ -298,9 +324,30 @@ async def _get_messages(sandbox: Sandbox, request: web.Request) -> web.Response:
     return _json({"messages": found})
 
 
+async def _get_conversations(sandbox: Sandbox, request: web.Request) -> web.Response:
+    _check_known(request, {"contains", "limit"})
+    digits = "".join(filter(str.isdigit, request.query.get("contains", "")))
+    return _json(sandbox.conversations(digits, _integer(request, "limit", LIST_MAX) or 100))
+
+
+async def _post_reply(sandbox: Sandbox, request: web.Request) -> web.Response:
+    data = await _object(request)
+    phone, text = data.get("phone"), data.get("text")
+    if type(phone) is not int or not 1 <= phone <= INT64_MAX:
+        raise web.HTTPBadRequest(text="phone: should be a number, as the sandbox got it")
+    if type(text) is not str or not 1 <= len(text.strip()) <= TEXT_LENGTH_MAX:
+        raise web.HTTPBadRequest(text=f"text: should be a string of 1 to {TEXT_LENGTH_MAX} characters")
+    return _json(await sandbox.reply(phone, text))
+
+
 async def _post_reset(sandbox: Sandbox, _: web.Request) -> web.Response:
     sandbox.reset()
     return _json(sandbox.stats())
+
+
+def _check_known(request: web.Request, names: Set[str]) -> None:
+    if unknown := request.query.keys() - names:
+        raise web.HTTPBadRequest(text=f"unknown parameter {min(unknown)!r}; known are {', '.join(sorted(names))}")
 
 
 def _integer(request: web.Request, name: str, largest: int) -> int | None:

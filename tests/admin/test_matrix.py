@@ -33,9 +33,9 @@ IS_FOLDER: Final = re.compile(r"/(assets/[0-9a-f]+|static)$")
 """Their content is not listed: 403 for all."""
 SHADOWED: Final = {"GET /admin", "HEAD /admin"}
 """aiohttp-admin's own index, behind ours."""
-FOR_VIEWERS: Final = ("dashboard", "mailings", "clients", "messages", "engine", "audit")
+FOR_VIEWERS: Final = ("dashboard", "mailings", "clients", "messages", "suppressions", "engine", "audit")
 FOR_ADMINS: Final = ("accounts", "tokens")
-FOR_OPERATORS_TO_CHANGE: Final = ("mailings", "clients")
+FOR_OPERATORS_TO_CHANGE: Final = ("mailings", "clients", "suppressions")
 BESIDE: Final[Mapping[str, Role]] = {
     "GET /admin/clients/facets": Role.VIEWER,
     "GET /admin/mailings/stats": Role.VIEWER,
@@ -72,7 +72,7 @@ def routes() -> list[str]:
 
 def cells() -> Iterator[tuple[str, Role | None]]:
     """Each route and whom it is for."""
-    roles = own() | {each.replace(" /", " /admin/", 1): role for each, role in declared().items() if role is not None}
+    roles = own() | {each.replace(" /", " /admin/", 1): it.least for each, it in declared().items() if it is not None}
     for route in routes():
         if FOR_EVERYBODY.fullmatch(route):
             yield route, None

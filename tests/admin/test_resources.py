@@ -143,6 +143,14 @@ async def test_audit_names_who_did_it(gateway: Gateway, panel: Panel) -> None:
     (event,) = listed.json["data"]
     assert (event["actor"], event["object_id"], event["peer"].split()[0]) == ("olga", 1, "127.0.0.1")
     assert (await panel.list("audit", {"object_id": "1", "object_type": "client"})).json["total"] == 1
+    for asked, total in (
+        ({"action": "client.create"}, 1),
+        ({"action": "client.delete"}, 0),
+        ({"actor": "olga", "since_time": event["time"]}, 1),
+        ({"actor": "olga", "action": "client.create", "until_time": event["time"]}, 0),
+    ):
+        assert (await panel.list("audit", asked)).json["total"] == total
+    assert (await panel.list("audit", {"since_time": "yesterday"})).status == 422
 
 
 async def test_accounts_and_tokens(gateway: Gateway, panel: Panel) -> None:

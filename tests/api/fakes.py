@@ -8,8 +8,10 @@ from dataclasses import replace
 
 from argon2 import PasswordHasher
 
+from common.error_codes import Fault
 from engine.access.passwords import Passwords
 from engine.api.control import ActorStatus, BreakerStatus, DeliveryStatus, ProviderCalls
+from engine.domain.outcome import Outcome, Verdict
 from engine.ports import EngineRow
 
 START_US = 1_800_000_000_000_000
@@ -53,6 +55,11 @@ class FakeControl:
         self.followed: list[Collection[int] | None] = []
         self.controls = 0
         self.rate = 100.0
+        self.refusal: Fault | None = None
+        self.trials: list[tuple[int, int, str]] = []
+        self.outcomes: dict[int, Outcome] = {}
+        """Of trials, by number; else they are accepted."""
+        self.during_trial: Callable[[int], Awaitable[None]] | None = None
         self.calls = ProviderCalls()
         self.during_refresh: Callable[[int], Awaitable[None]] | None = None
         self.now = DeliveryStatus(
@@ -68,6 +75,19 @@ class FakeControl:
             engines=(EngineRow(7, "host:1", START_US, START_US + 1, 5, 64, 2),),
             actors=(ActorStatus("ticker"), ActorStatus("recorder", restarts=1, detail="it fell")),
         )
+
+    def trial_refusal(self) -> Fault | None:
+        return self.refusal
+
+    async def send_trial(
+        self, message_id: int, phone_number: int, text: str, is_wanted: Callable[[], Awaitable[str]]
+    ) -> Outcome:
+        if self.during_trial is not None:
+            await self.during_trial(phone_number)
+        if problem := await is_wanted():
+            return Outcome(Verdict.RETRY, None, problem, None)
+        self.trials.append((message_id, phone_number, text))
+        return self.outcomes.get(phone_number, Outcome(Verdict.SENT, 200, "", None))
 
     async def refresh(self, mailing_id: int, *, is_new: bool = False) -> None:
         if self.during_refresh is not None:

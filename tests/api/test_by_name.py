@@ -16,7 +16,7 @@ from mailing.v1.message_pb2 import NOT_SENT_REASON_EXPIRED, MessageError
 
 def test_a_row_becomes_a_message() -> None:
     row = ClientRow(7, 79161234567, "916", "new", "UTC", 1_500_000, 2_000_001)
-    message = message_from(ClientRow, Client)(row)
+    message = message_from(ClientRow, Client, later=["attributes"])(row)
     assert (message.id, message.phone_number, message.phone_code, message.tag) == (7, "79161234567", "916", "new")
     assert (message.create_time.ToMicroseconds(), message.update_time.ToMicroseconds()) == (1_500_000, 2_000_001)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from google.protobuf.json_format import MessageToDict
 from grpc import StatusCode
 
 from engine.api.control import BreakerStatus
@@ -101,8 +102,9 @@ async def test_several_settings_are_changed_together(api: Api) -> None:
     assert (record.workers, record.provider_rate, record.sending_paused) == (200, 12.5, True)
     assert api.control.controls == 1
     (event,) = (await api.engine.ListAuditEvents(ListAuditEventsRequest())).audit_events
-    assert (event.action, dict(event.detail)) == (
-        "engine.control", {"workers": 200, "provider_rate": 12.5, "sending_paused": True},
+    was = {"workers": None, "provider_rate": None, "sending_paused": False}
+    assert (event.action, MessageToDict(event.detail)) == (
+        "engine.control", {"workers": 200, "provider_rate": 12.5, "sending_paused": True, "before": was},
     )  # fmt: skip
 
 
@@ -178,6 +180,10 @@ async def test_pages_and_filters_of_the_audit_list(api: Api) -> None:
         (ListAuditEventsRequest(object_type="mailing"), 0),
         (ListAuditEventsRequest(actor="tester"), 6),
         (ListAuditEventsRequest(actor="somebody"), 0),
+        (ListAuditEventsRequest(action="client.create"), 6),
+        (ListAuditEventsRequest(action="client.update"), 0),
+        (ListAuditEventsRequest(since_time=first.audit_events[0].time), 6),
+        (ListAuditEventsRequest(until_time=first.audit_events[0].time), 0),
     ):
         assert (await api.engine.ListAuditEvents(request)).total_size == number
     refused = await refusal(

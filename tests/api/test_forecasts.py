@@ -87,14 +87,25 @@ async def test_a_mailing_that_waits_for_its_hours_says_when_the_first_go_out(api
     overview = await api.engine.GetOverview(GetOverviewRequest())
     progress = await anext(aiter(api.mailings.WatchMailing(WatchMailingRequest(mailing_id=made.id))))
     for forecast in (found.forecast, progress.forecast):
-        assert forecast.next_open_time.ToMicroseconds() == opens
+        assert (forecast.next_open_time.ToMicroseconds(), forecast.next_open_count) == (opens, 30)
         assert (forecast.missed, forecast.rate_per_second) == (0, 100)
         assert forecast.completion_time.ToMicroseconds() == last
     (brief,) = overview.mailings
-    assert brief.next_open_time.ToMicroseconds() == opens
+    assert (brief.next_open_time.ToMicroseconds(), brief.next_open_count) == (opens, 30)
     for told in (found, progress, brief):
         assert told.rate_per_second == 0
         assert told.estimated_completion_time.ToMicroseconds() == last
+
+
+async def test_a_preview_says_how_many_are_in_which_zone(api: Api) -> None:
+    await people(api, moscow=10, omsk=30)
+    zones = {"Europe/Moscow": 10, "Asia/Omsk": 30}
+    wanted = until(api, 24)
+    assert dict((await preview(api, wanted)).by_time_zone) == {}
+    asked = PreviewMailingRequest(mailing=wanted, by_time_zone=True)
+    assert dict((await api.mailings.PreviewMailing(asked)).by_time_zone) == zones
+    wanted.local_hours.CopyFrom(NIGHT)
+    assert dict((await preview(api, wanted)).by_time_zone) == zones
 
 
 async def test_what_was_sent_in_one_zone_is_not_waited_for(api: Api) -> None:
@@ -168,7 +179,7 @@ async def test_without_any_speed_it_is_told_what_no_speed_could_save(api: Api) -
     wanted = until(api, 8)  # until 16:00 UTC: after the opening in Omsk, before that in Moscow
     wanted.local_hours.CopyFrom(NIGHT)
     told = (await preview(api, wanted)).forecast
-    assert told == Forecast(missed=3, next_open_time=told.next_open_time)
+    assert told == Forecast(missed=3, next_open_time=told.next_open_time, next_open_count=5)
     assert told.next_open_time.ToMicroseconds() == START_US + 7 * HOUR_US
 
 

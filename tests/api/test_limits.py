@@ -9,12 +9,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from common.contract.reader import fields_of
 from engine.api.batches import batch_change
 from engine.api.by_name import timestamp
 from engine.api.convert import client_input, client_query, mailing_input
 from engine.domain.errors import InvalidInput
 from mailing.v1.client_pb2 import Client
-from mailing.v1.client_service_pb2 import BatchUpdateClientsRequest, ListClientsRequest
+from mailing.v1.client_service_pb2 import BatchUpdateClientsRequest, ExportClientsRequest, ListClientsRequest
 from mailing.v1.mailing_pb2 import AudienceFilter, LocalHours, Mailing
 
 NOW_US = 1_790_000_000_000_000
@@ -44,7 +45,11 @@ def mailing(**values: Any) -> Mailing:
         ),
         ({"tag": "t" * 65}, "tag", "must have at most 64 characters, not 65"),
         ({"tag": "a\0b"}, "tag", "must not contain the character U+0000"),
-        ({"time_zone": "Mars/Base"}, "time_zone", 'must be an IANA time zone name, like "Europe/Moscow"'),
+        (
+            {"time_zone": "Mars/Base"},
+            "time_zone",
+            'must be a time zone: an IANA name like "Europe/Moscow", an offset like "UTC+3", or a city',
+        ),
         *(
             ({"language": text}, "language", 'must be a BCP 47 language tag, like "ru" or "pt-BR", or empty')
             for text in ("русский", "russian", "r", "ru_RU", "ru-", "-ru", "ru-RU-RU", "ru RU", "ru\n", "\0", "en-a")
@@ -156,3 +161,14 @@ def test_filters_of_clients() -> None:
     assert (query.phone_number, query.phone_contains, query.tag, query.time_zone) == (79161234567, None, "", None)
     found = bad(client_query, ListClientsRequest(phone_number="x", phone_contains="1", tag="\0", time_zone="\0"))
     assert sorted(field for field, _ in found) == ["phone_contains", "phone_number", "tag", "time_zone"]
+
+
+@pytest.mark.parametrize("kind", [ListClientsRequest, ExportClientsRequest])
+def test_a_filter_that_no_client_can_have_is_refused_and_all_of_them_are_named(kind: Any) -> None:
+    """It would find nobody, which is another thing than that there is nobody."""
+    request = kind(tag="x" * 65, phone_code="+7", phone_number="1", time_zone="x" * 101, language="not a tag")
+    found = bad(client_query, request)
+    assert [field for field, _ in found] == [
+        field.name for field in fields_of(kind.DESCRIPTOR) if field.has_presence and field.name != "phone_contains"
+    ]
+    assert client_query(kind(tag="", phone_code="", language="")).phone_code == ""

@@ -394,6 +394,29 @@ async def test_lists_by_state_newest_first_with_tokens_that_survive_inserts(api:
     assert refused.bad == {"state", "page_size"}
 
 
+async def test_mailings_have_names_and_are_searched_by_them(api: Api) -> None:
+    named = await api.add_mailing(name="Январская распродажа")
+    other = await api.add_mailing()
+    assert named.name == "Январская распродажа"
+
+    async def found(**asked: Any) -> list[int]:
+        page = await api.mailings.ListMailings(ListMailingsRequest(**asked))
+        return [each.id for each in page.mailings]
+
+    assert await found(search="ЯНВАР") == [named.id]
+    assert await found(search=other.text.upper()) == [other.id, named.id]
+    assert await found(search="ЯНВАР", state=MAILING_STATE_ENDED) == []
+    changed = Mailing(id=named.id)
+    mask = FieldMask(paths=["name"])
+    cleared = await api.mailings.UpdateMailing(UpdateMailingRequest(mailing=changed, update_mask=mask))
+    assert (cleared.name, cleared.text) == ("", named.text)
+    for bad in ("x" * 201, "a\0"):
+        assert (await refusal(api.mailings.ListMailings(ListMailingsRequest(search=bad)))).bad == {"search"}
+    for bad in ("x" * 101, "a\0"):
+        asked = CreateMailingRequest(mailing=api.a_mailing(name=bad))
+        assert (await refusal(api.mailings.CreateMailing(asked))).bad == {"name"}
+
+
 # -- numbers -----------------------------------------------------------------------------------
 
 

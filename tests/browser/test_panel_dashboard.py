@@ -80,7 +80,7 @@ async def test_without_its_engine_the_page_says_so_keeps_what_it_had_and_recover
         await add_clients(gateway, 3)
         sale = await register(gateway, TEXT)
         await gateway.engine.finished(sale)
-        words = "Everything is out"
+        words = "The provider has accepted everything"
         await expect(page.get_by_text(words)).to_be_visible()
         await gateway.engine.service.stop()
         alert = page.get_by_role("alert").filter(has_text="The engine does not answer.")
@@ -118,9 +118,10 @@ async def test_a_viewer_on_a_phone_sees_in_russian_why_nothing_is_sent(tmp_path:
         async with signed_in(gateway, name="vera", locale="ru-RU", width=390) as watched:
             page = watched.page
             alert = page.get_by_role("alert").filter(has_text="Провайдер не принимает токен: ничего не отправляется")
-            await expect(alert).to_contain_text("FBRQ_TOKEN")
-            await expect(page.get_by_text("Ждёт, пока не заработает провайдер.")).to_be_visible()
-            await expect(page.get_by_role("link", name="Создать рассылку")).to_have_count(0)
+            await expect(alert).to_contain_text("Сообщите администратору")
+            await expect(alert).not_to_contain_text("FBRQ_TOKEN")
+            await expect(page.get_by_text("Ждёт: провайдер не принимает наш токен.")).to_be_visible()
+            await expect(page.get_by_role("link", name="Новая рассылка")).to_have_count(0)
             await _fits(page)
             await alert.get_by_role("link", name="К движку").click()
             await expect(page.get_by_text("Он не принимает токен, поэтому ничего не отправляется.")).to_be_visible()

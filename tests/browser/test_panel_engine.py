@@ -71,7 +71,7 @@ async def test_all_sending_is_paused_and_resumed_after_saying_what_that_does(tmp
         before = await gateway.engine.counts(sale)
         await go(page, "/")
         notice = page.get_by_role("alert").filter(has_text="All sending is paused")
-        await expect(page.get_by_text("On hold")).to_be_visible()
+        await expect(page.locator(".chip").filter(has_text="All sending is paused")).to_be_visible()
         assert await gateway.engine.counts(sale) == before
         await notice.get_by_role("button", name="Resume sending").click()
         await page.get_by_role("dialog").get_by_role("button", name="Resume sending").click()

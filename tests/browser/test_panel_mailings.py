@@ -99,6 +99,7 @@ async def test_a_mailing_is_written_previewed_and_registered(tmp_path: Path) -> 
             watched.faults[:] = [each for each in watched.faults if "422" not in each]
             await page.get_by_label("Text of the message").fill(TEXT)
             await expect(page.get_by_text("640 of 4,096 characters")).to_be_visible()
+            await page.get_by_label("Urgent: at any hour").check()
             await expect(page.get_by_role("button", name="Send to 43 clients now")).to_be_visible()
             await page.get_by_role("combobox", name="Tags").click()
             await page.get_by_role("option", name=TAG).click()
@@ -115,6 +116,7 @@ async def test_a_mailing_is_written_previewed_and_registered(tmp_path: Path) -> 
                 for each in (count_segments(sample.removeprefix("\ufeff")) for sample in SAMPLES)
             ]
             await page.get_by_role("button", name="Schedule for 3 clients").click()
+            await page.get_by_role("dialog").get_by_role("button", name="Schedule for 3 clients").click()
             await expect(page.get_by_role("heading", name="Progress")).to_be_visible()
             assert page.url.endswith("/mailings/1/show")
             await expect(page.get_by_text(TAG, exact=True).first).to_be_visible()
@@ -136,8 +138,8 @@ async def test_what_the_engine_refuses_is_said_at_the_form_and_nothing_is_lost(t
         mailing_id = await register(gateway, filter={"tags": ["nobody"]})
         async with signed_in(gateway, "/mailings/create", expected=[422, 409]) as watched:
             page = watched.page
+            await page.get_by_label("Urgent: at any hour").check()
             await page.get_by_role("button", name="Send to 2 clients now").click()
-            await expect(page.get_by_text("Write what is to be sent.")).to_be_visible()
             await page.get_by_label("Text of the message").fill("News")
             await page.get_by_label("End", exact=True).fill("2026-01-01T10:00")
             await expect(page.get_by_text("The end must be in the future.")).to_be_visible()
@@ -203,6 +205,7 @@ async def test_a_mailing_is_followed_held_stopped_and_sent_once_more(tmp_path: P
             await expect(page.get_by_label("Text of the message")).to_have_value("it's <b>on</b>")
             await page.get_by_label("Messages per second").fill("")
             await page.get_by_role("button", name="Send to 400 clients now").click()
+            await page.get_by_role("dialog").get_by_role("button", name="Send to 400 clients now").click()
             await expect(bar).to_have_attribute("aria-valuetext", "400 of 400")
             await expect(page.get_by_text("Done, still open")).to_be_visible()
             await main.get_by_role("button", name="Delete").click()

@@ -72,7 +72,7 @@ async def test_a_mailing_says_when_nothing_goes_out_and_when_all_is_out(tmp_path
         mailing = (await gateway.post("/mailings", OPEN)).json["id"]
         async with signed_in(gateway, f"/mailings/{mailing}/show") as watched:
             page = watched.page
-            held = page.get_by_role("alert").filter(has_text="Waits: all sending is paused.")
+            held = page.get_by_role("alert").filter(has_text="Waits: all sending is paused")
             await expect(held).to_be_visible()
             await expect(page.get_by_text("≈")).to_have_count(0)
             assert (await gateway.ask("PATCH", "/engine", json={"sending": "running"})).status == 200

@@ -1,18 +1,23 @@
-"""The sandbox's page in a real browser: its own buttons work, those of another site's page do nothing."""
+"""The sandbox's page in a real browser: its own buttons work, a text can be answered, those of another site's page do
+nothing."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import expect
 
 from engine.provider.fbrq import FbrqProvider
-from scripts.sandbox import Sandbox
+from scripts.sandbox import Sandbox, Service
+from tests.browser.accessible import faults_of
 from tests.browser.browser import opened
 
 PHONE = 79161234567
+OTHER = 79161234568
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -40,6 +45,117 @@ async def test_its_own_switches_work(sandbox: Sandbox) -> None:
         await page.get_by_role("button", name="Forget texts").click()
         await expect(page.get_by_text("Forgotten.")).to_be_visible()
         assert sandbox.requests == 0
+
+
+class Inbound:
+    """A service that takes what people answer, as docs/behaviour.md says: a stop word suppresses."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str | None, dict[str, str]]] = []
+        self.url = ""
+
+    async def take(self, request: web.Request) -> web.Response:
+        said = await request.json()
+        self.taken.append((request.headers.get("Authorization"), said))
+        return web.json_response({"action": "suppressed" if said["text"] == "STOP" else "ignored"})
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def inbound() -> AsyncIterator[Inbound]:
+    service = Inbound()
+    app = web.Application()
+    app.router.add_post("/api/v1/inbound", service.take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    service.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield service
+    await runner.cleanup()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def talking(inbound: Inbound, tmp_path: Path) -> AsyncIterator[Sandbox]:
+    """A sandbox that hands answers in, and has got three texts for two numbers."""
+    token = tmp_path / "token"
+    token.write_text("mlt_provider")
+    async with await Sandbox.start(service=Service(inbound.url, token)) as sandbox:
+        provider = FbrqProvider(sandbox.url, sandbox.token)
+        for message_id, phone, text in ((1, PHONE, "Good morning"), (2, OTHER, "Hello"), (3, PHONE, "Good evening")):
+            await provider.send(message_id, phone, text, 10)
+        await provider.close()
+        yield sandbox
+
+
+async def test_texts_stand_by_number_and_can_be_answered(talking: Sandbox, inbound: Inbound) -> None:
+    async with opened(f"{talking.root_url}/") as watched:
+        page = watched.page
+        phones = page.locator("article.phone")
+        await expect(phones.locator("h3")).to_contain_text(["+7 916 123-45-67", "+7 916 123-45-68"])
+        await expect(phones.first.locator(".text")).to_have_text(["Good morning", "Good evening"])
+        await page.get_by_role("textbox", name="Answer from +7 916 123-45-68").fill("Who is this?")
+        await page.keyboard.press("Enter")
+        await expect(phones.first.locator(".text")).to_have_text(["Hello", "Who is this?"])
+        await expect(phones.first.get_by_text("no stop word: nothing was done")).to_be_visible()
+        await page.get_by_role("button", name="Answer STOP from +7 916 123-45-67").click()
+        await expect(phones.first.get_by_text("the number is on the stop list now")).to_be_visible()
+        await expect(phones.first.locator(".text")).to_have_text(["Good morning", "Good evening", "STOP"])
+        await page.get_by_label("Number").fill("45-68")
+        await expect(phones.locator(".text")).to_have_text(["Hello", "Who is this?"])
+    said = [(token, text["phone_number"], text["text"]) for token, text in inbound.taken]
+    assert said == [("Bearer mlt_provider", str(OTHER), "Who is this?"), ("Bearer mlt_provider", str(PHONE), "STOP")]
+
+
+async def test_what_is_being_typed_stays_while_texts_come(talking: Sandbox) -> None:
+    async with opened(f"{talking.root_url}/") as watched:
+        field = watched.page.get_by_role("textbox", name="Answer from +7 916 123-45-67")
+        await field.press_sequentially("STO")
+        provider = FbrqProvider(talking.url, talking.token)
+        await provider.send(4, OTHER, "News", 10)
+        await provider.close()
+        await expect(watched.page.get_by_text("News")).to_be_visible()
+        await field.press_sequentially("P")
+        await expect(field).to_have_value("STOP")
+        await expect(field).to_be_focused()
+
+
+async def test_a_service_that_is_away_is_said_beside_the_answer(talking: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "token").unlink()
+    async with opened(f"{talking.root_url}/") as watched:
+        watched.expected_statuses.add(409)
+        await watched.page.get_by_role("button", name="Answer STOP from +7 916 123-45-67").click()
+        await expect(watched.page.get_by_text("should have one of the role provider")).to_be_visible()
+
+
+async def test_who_has_no_service_is_offered_no_answer(sandbox: Sandbox) -> None:
+    async with opened(f"{sandbox.root_url}/") as watched:
+        await expect(watched.page.get_by_text("Good morning")).to_be_visible()
+        await expect(watched.page.get_by_role("button", name="STOP")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+async def test_it_keeps_nobody_out_and_fits(talking: Sandbox, width: int) -> None:
+    provider = FbrqProvider(talking.url, talking.token)
+    for message_id, faults in ((4, {"share_400": 1}), (5, {"share_400": 0, "outage": True})):
+        talking.set_faults(**faults)
+        await provider.send(message_id, OTHER, "Not " * 200, 10)
+    await provider.close()
+    await talking.reply(OTHER, "What?")
+    await talking.reply(OTHER, "STOP")
+    async with opened(f"{talking.root_url}/", width=width) as watched:
+        page = watched.page
+        await expect(page.get_by_text("no stop word")).to_be_visible()
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme)
+            assert await faults_of(page) == [], scheme
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+async def test_on_a_phone_the_switches_come_first(talking: Sandbox) -> None:
+    async with opened(f"{talking.root_url}/", width=390) as watched:
+        boxes = [await watched.page.locator(name).bounding_box() for name in ("#panel", "#counts", "#received")]
+        tops = [box["y"] for box in boxes if box is not None]
+        assert tops == sorted(tops)
+        assert len(tops) == 3
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import pytest
 import pytest_asyncio
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Response, expect
 
 from gateway.service import Service as Gateway
 from gateway.settings import load
 from scripts.token_channel import API_TOKEN
 from tests.browser.browser import opened
+from tests.gateway.examples import ENGINE_DEFAULTS, NOT_TWICE, examples, furnish, noted, operations, texted, world
+from tests.gateway.rig import serving
 from tests.rules.rig import Rig, running
 
 CLIENT = '{"phone_number": "+7 (916) 123-45-67", "tag": "browser", "time_zone": "Europe/Moscow"}'
@@ -75,11 +79,60 @@ async def test_without_a_token_the_page_shows_the_refusal(gateway: str) -> None:
         assert '"status": 401' in await execute(block, 401)
 
 
-async def test_the_example_of_a_mailing_is_accepted_as_it_stands(gateway: str) -> None:
-    async with opened(f"{gateway}/api/v1/docs/") as watched:
-        await authorize(watched.page, API_TOKEN)
-        block = await open_operation(watched.page, "post", "/api/v1/mailings")
-        assert '"state"' in await execute(block, 201)
+@pytest.mark.timeout(180)  # thirty presses of a button
+async def test_every_body_s_example_is_executed_twice_and_does_no_harm(tmp_path: Path) -> None:
+    """Nothing is typed but ids: of what the examples themselves have made. Calls without a body are tried without a
+    browser: tests/gateway/routes/test_every_route.py."""
+    async with serving(tmp_path, workers=ENGINE_DEFAULTS.workers) as gateway:
+        session = await furnish(gateway)
+        before = await world(gateway)
+        async with opened(f"{gateway.url}/api/v1/docs/") as watched:
+            watched.expected_statuses |= {401, 404, 409, 422}
+            await authorize(watched.page, session)
+            document = await watched.page.evaluate("ui.specSelectors.specJson().toJS()")
+            ids: dict[str, int | str] = {}
+            for method, path, operation in operations(document):
+                if "requestBody" in operation:
+                    ids |= await press_twice(watched.page, method, path, operation, ids)
+        assert await world(gateway) == before
+        assert texted(gateway) == {"79160000000"}
+
+
+async def press_twice(
+    page: Page, method: str, path: str, operation: dict[str, Any], ids: dict[str, int | str]
+) -> dict[str, int | str]:
+    """Execute it twice as the page shows it; give the id of what was made."""
+    block = await open_operation(page, method, path)
+    for each in operation["parameters"]:
+        if each["in"] == "path" and "example" not in each:
+            await block.locator(f'tr[data-param-name="{each["name"]}"] input').fill(str(ids[each["name"]]))
+            path = path.replace(f"{{{each['name']}}}", str(ids[each["name"]]))
+    answers = [await pressed(page, block) for _ in range(2)]
+    name, success = operation["operationId"], min(map(int, operation["responses"]))
+    statuses = tuple(answer.status for answer in answers)
+    assert statuses == NOT_TWICE.get(name, (success, success)), (name, [await answer.text() for answer in answers])
+    body = next(examples(operation)).get("data", b"")
+    for answer in answers:
+        assert "idempotency-key" not in answer.request.headers
+        assert bare(answer.request.post_data or "") == bare(body.decode()), name
+    made = noted(name, await answers[0].json()) if statuses[0] == 201 else {}
+    await block.locator(".opblock-summary").click()
+    return made
+
+
+async def pressed(page: Page, block: Locator) -> Response:
+    """Press *Execute*; what came."""
+    async with page.expect_response(lambda response: "/docs/" not in response.url) as coming:
+        await block.get_by_role("button", name="Execute").click()
+    response = await coming.value
+    shown = block.locator(".live-responses-table .response .response-col_status").first
+    await expect(shown).to_contain_text(str(response.status))
+    return response
+
+
+def bare(body: str) -> str:
+    """Without the blanks by which Swagger UI makes JSON pleasant to read."""
+    return "".join(body.split())
 
 
 async def test_the_page_lists_operations_of_every_kind(gateway: str) -> None:

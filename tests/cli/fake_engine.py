@@ -34,6 +34,7 @@ from mailing.v1 import (
     message_service_pb2,
     message_service_pb2_grpc,
     overview_pb2,
+    test_text_pb2,
 )
 
 R = TypeVar("R")
@@ -56,6 +57,7 @@ class Script:
         self.progress: list[list[mailing_stats_pb2.MailingProgress]] = []
         self.watches = 0
         self.hangs = False  # a stream of WatchMailing that stays open
+        self.refused: dict[str, str] = {}  # numbers that get no test text, and why
         self.mailing: dict[str, Any] = {}  # fields of every mailing that are not as usual
         self.spoil: Callable[[], str] | None = None  # what every text of an answer becomes
 
@@ -173,6 +175,12 @@ class Clients(client_service_pb2_grpc.ClientServiceServicer):
     async def GetClient(self, request: Any, context: Any) -> Any:
         return await self.script.take(request, context, _client(request.client_id))
 
+    async def EraseClient(self, request: Any, context: Any) -> Any:
+        answer = client_service_pb2.EraseClientResponse(
+            messages_removed=1, messages_kept=2, suppressed=request.suppress
+        )
+        return await self.script.take(request, context, answer)
+
     async def ListClientFacets(self, request: Any, context: Any) -> Any:
         answer = client_service_pb2.ListClientFacetsResponse(client_count=2)
         answer.tags.add(value="vip", client_count=2)
@@ -247,11 +255,27 @@ class Mailings(mailing_service_pb2_grpc.MailingServiceServicer):
 
     async def PreviewMailing(self, request: Any, context: Any) -> Any:
         answer = mailing_service_pb2.PreviewMailingResponse(
-            audience=12_345, segments=1, encoding=mailing_service_pb2.TEXT_ENCODING_UCS2, units=22
+            audience=12_345,
+            segments=1,
+            encoding=mailing_service_pb2.TEXT_ENCODING_UCS2,
+            units=22,
+            incomplete=45,
+            segments_max=2,
+            segments_total=13_000,
+            samples=[mailing_service_pb2.TextSample(client_id=1, text="Hi Anna", segments=1)],
+            warnings=[mailing_pb2.MailingWarning(field="text", message="nobody who matches has nane")],
         )
         answer.forecast.completion_time.FromSeconds(T0 + 99)
         answer.forecast.rate_per_second = 123.4
         answer.forecast.missed = 5
+        return await self.script.take(request, context, answer)
+
+    async def TestMailing(self, request: Any, context: Any) -> Any:
+        answer = test_text_pb2.TestMailingResponse()
+        for number in request.phone_numbers:
+            detail = self.script.refused.get(number, "")
+            status = test_text_pb2.TEST_STATUS_NOT_SENT if detail else test_text_pb2.TEST_STATUS_SENT
+            answer.results.add(phone_number=number, status=status, detail=detail, segments=1)
         return await self.script.take(request, context, answer)
 
     async def GetMailingStats(self, request: Any, context: Any) -> Any:

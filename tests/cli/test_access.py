@@ -58,7 +58,7 @@ def test_a_token_without_an_end_has_none(run: Run, script: Script) -> None:
 
 def test_a_role_that_there_is_not_is_refused(run: Run, script: Script) -> None:
     code, _, err = run("token", "create", "report", "--role", "boss")
-    assert (code, err) == (2, "error: --role: 'boss' is not one of viewer, operator, admin\n")
+    assert (code, err) == (2, "error: --role: 'boss' is not one of viewer, operator, admin, provider\n")
     assert script.requests == []
 
 

@@ -46,6 +46,12 @@ COMMANDS = [
     ("clients delete 4 --yes", "deleted"),
     ("mailing create --text hi", "3,990 sent"),
     ("mailing preview --text hi", "12,345 clients"),
+    ("mailing preview --text hi", "45 would get no text"),
+    ("mailing preview --text hi", "13,000 segments, 2 at most in one"),
+    ("mailing preview --text hi", "text: nobody who matches has nane"),
+    ("mailing preview --text hi", "Hi Anna"),
+    ("mailing test --text hi --to 79160000001", "sent, 1 segment"),
+    ("mailing create --text hi --test 79160000001", "3,990 sent"),
     ("mailing list", "ended"),
     ("mailing get 7", "new, (none)"),
     ("mailing edit 7 --text ho", "Скидка"),
@@ -102,14 +108,16 @@ def test_json_is_that_of_the_rest_api(run: Run) -> None:
 
 
 def test_create_sends_what_was_written(run: Run, script: Script) -> None:
-    arguments = "--tag vip --tag new --phone-code 916 --local-hours 9:00-21:00 --rate 5.5 --on-uncertain not_sent"
+    arguments = (
+        "--name Sale --tag vip --tag new --phone-code 916 --local-hours 9:00-21:00 --rate 5.5 --on-uncertain not_sent"
+    )
     times = "--start 2030-01-01T09:00:00+03:00 --end +2h30m"
     assert run("mailing", "create", "--text", "Привет", *arguments.split(), *times.split())[0] == 0
     request = script.last(mailing_service_pb2.CreateMailingRequest)
     m = request.mailing
     assert (m.text, list(m.filter.tags), list(m.filter.phone_codes)) == ("Привет", ["vip", "new"], ["916"])
     assert (getattr(m.local_hours, "from"), m.local_hours.to, m.rate_limit) == ("09:00", "21:00", 5.5)
-    assert m.on_uncertain == mailing_pb2.ON_UNCERTAIN_NOT_SENT
+    assert (m.name, m.on_uncertain) == ("Sale", mailing_pb2.ON_UNCERTAIN_NOT_SENT)
     assert m.start_time.ToDatetime(UTC) == datetime(2030, 1, 1, 6, tzinfo=UTC)
     assert m.end_time.ToDatetime(UTC) == datetime(2030, 1, 1, 8, 30, tzinfo=UTC)
     assert len(request.request_id) == 36
@@ -121,6 +129,9 @@ def test_edit_changes_only_what_is_given(run: Run, script: Script) -> None:
     assert list(request.update_mask.paths) == ["filter.tags", "end_time", "local_hours", "rate_limit"]
     assert not request.mailing.HasField("local_hours")
     assert not request.mailing.HasField("rate_limit")
+    run("mailing", "edit", "7", "--name", "")
+    request = script.last(mailing_service_pb2.UpdateMailingRequest)
+    assert (list(request.update_mask.paths), request.mailing.name) == (["name"], "")
     run("clients", "edit", "4", "--tag", "")
     assert list(script.last(client_service_pb2.UpdateClientRequest).update_mask.paths) == ["tag"]
 
@@ -134,8 +145,9 @@ def test_filters_and_numbers(run: Run, script: Script) -> None:
     )
     assert request.client_id == 3
     assert not request.HasField("mailing_id")
-    run("mailing", "list", "--state", "paused")
-    assert script.last(mailing_service_pb2.ListMailingsRequest).state == mailing_pb2.MAILING_STATE_PAUSED
+    run("mailing", "list", "--state", "paused", "--search", "скидка")
+    listed = script.last(mailing_service_pb2.ListMailingsRequest)
+    assert (listed.state, listed.search) == (mailing_pb2.MAILING_STATE_PAUSED, "скидка")
     run("engine", "rate", "12.5")
     assert script.last(engine_service_pb2.SetRateRequest).rate_limit == 12.5
 

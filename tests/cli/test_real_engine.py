@@ -18,6 +18,7 @@ import structlog.testing
 
 from cli.app import call
 from scripts.token_channel import API_TOKEN
+from tests.gateway.tables.workbooks import workbook
 from tests.rules.rig import Rig, running
 
 CSV = """\
@@ -131,6 +132,26 @@ def test_clients(run: Run, clients: list[dict[str, Any]], tmp_path: Path) -> Non
     assert (again["created"], again["updated"], again["unchanged"]) == (0, 0, 2)
 
 
+def test_any_spreadsheet(run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    rows = [["Мобильный", "Имя", "Тег", "Цвет"], [79161230001, "Анна", "sheet", "red"], ["12", "Ян", "sheet", ""]]
+    crm, back = tmp_path / "crm.xlsx", tmp_path / "back.csv"
+    crm.write_bytes(workbook(("Клиенты", rows)))
+    arguments = ["clients", "import", str(crm), "--map", "Мобильный=phone_number", "--rejected", str(back)]
+    assert call(arguments) == 1
+    told = capfd.readouterr()
+    assert "1 created, 0 updated, 0 unchanged, 1 rejected" in told.out
+    for words in ("the sheet 'Клиенты' was read", "'Мобильный' is phone_number", "ignored: 'Цвет'"):
+        assert words in " ".join(told.err.split())
+    lines = back.read_text("utf-8-sig").splitlines()
+    assert lines[0] == "import_error;Мобильный;Имя;Тег;Цвет"
+    assert lines[1].endswith(";12;Ян;sheet;")
+    back.write_text(back.read_text("utf-8-sig").replace(";12;", ";79161230002;"))
+    again = run("clients", "import", str(back), "--map", "Цвет=ignore", "--map", "Имя=ignore")
+    assert (again["created"], again["rejected"]) == (1, 0)
+    assert call(["clients", "import", str(crm), "--map", "Мобильный"]) == 2
+    assert "--map: must be Header=field" in " ".join(capfd.readouterr().err.split())
+
+
 def test_a_client_is_added_edited_and_deleted(run: Run) -> None:
     made = run("clients", "add", "8 (999) 123-45-67", "--tag", "guest")
     assert (made["phone_number"], made["phone_code"], made["tag"]) == ("79991234567", "999", "guest")
@@ -143,8 +164,7 @@ def test_a_client_is_added_edited_and_deleted(run: Run) -> None:
 def test_a_mailing_is_watched_listed_and_counted(run: Run, delivered: int) -> None:
     got = run("mailing", "get", str(delivered))
     assert (got["id"], got["text"], got["state"], got["segments"]) == (delivered, "Привет", "active", 1)
-    given = {name: values for name, values in got["filter"].items() if values}
-    assert (given, got["local_hours"], got["rate_limit"]) == ({"tags": ["real"]}, None, None)
+    assert (got["filter"]["tags"], got["local_hours"], got["rate_limit"]) == (["real"], None, None)
     assert got["on_uncertain"] == "resend"
     for listed in (run("mailing", "list", "--state", "active", "--all"), run("mailing", "list", "--all")):
         assert listed["total_size"] == len(listed["mailings"])

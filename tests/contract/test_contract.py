@@ -22,12 +22,16 @@ from mailing.v1 import (
     client_service_pb2,
     engine_pb2,
     engine_service_pb2,
+    inbound_service_pb2,
     mailing_pb2,
     mailing_service_pb2,
     mailing_stats_pb2,
     message_pb2,
     message_service_pb2,
     overview_pb2,
+    suppression_pb2,
+    suppression_service_pb2,
+    test_text_pb2,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,19 +49,24 @@ FILES: list[FileDescriptor] = [
             engine_service_pb2,
             mailing_pb2,
         ),
-        *(mailing_service_pb2, mailing_stats_pb2, message_pb2, message_service_pb2, overview_pb2),
+        *(mailing_service_pb2, mailing_stats_pb2, message_pb2, message_service_pb2, overview_pb2, test_text_pb2),
+        *(suppression_pb2, suppression_service_pb2, inbound_service_pb2),
     )
 ]
 
 METHODS = {
-    "ClientService": "CreateClient GetClient ListClients UpdateClient DeleteClient ImportClients> "
+    "ClientService": "CreateClient GetClient ListClients UpdateClient DeleteClient EraseClient "
+    "ImportClients> "
     "ListClientFacets ListAttributeFacets BatchUpdateClients BatchDeleteClients ExportClients<",
     "MailingService": "CreateMailing GetMailing ListMailings UpdateMailing DeleteMailing PauseMailing ResumeMailing "
-    "CancelMailing PreviewMailing GetMailingStats WatchMailing<",
+    "CancelMailing PreviewMailing TestMailing GetMailingStats WatchMailing<",
     "MessageService": "GetMessage ListMessages",
     "EngineService": "GetStatus GetOverview UpdateEngine SetWorkers SetRate PauseSending ResumeSending ListAuditEvents",
     "AccessService": "SignIn SignOut WhoAmI ChangePassword CreateAccount ListAccounts RevokeAccount CreateToken "
     "ListTokens RevokeToken",
+    "SuppressionService": "CreateSuppression ListSuppressions DeleteSuppression ImportSuppressions> "
+    "ExportSuppressions<",
+    "InboundService": "ReceiveText",
 }
 """docs/behaviour.md, section 4; ``>`` streams requests, ``<`` responses."""
 
@@ -67,10 +76,18 @@ FOR_THE_PANEL = {"ListClientFacets", "ListAttributeFacets", "BatchUpdateClients"
 WITHOUT_ROUTE = {"SetWorkers", "SetRate", "PauseSending", "ResumeSending"} | FOR_THE_PANEL
 """Over HTTP one PATCH serves the first four: UpdateEngine."""
 
-REPEATABLE = {"PauseMailing", "ResumeMailing", "CancelMailing", "ImportClients"}
+REPEATABLE = {
+    "PauseMailing",
+    "ResumeMailing",
+    "CancelMailing",
+    "ImportClients",
+    "ImportSuppressions",
+    "EraseClient",
+    "TestMailing",
+}
 """Methods with a request id beside the creates."""
 
-VALIDATE_ONLY = {"CreateClient", "UpdateClient", "CreateMailing", "UpdateMailing"}
+VALIDATE_ONLY = {"ImportClients", "CreateClient", "UpdateClient", "CreateMailing", "UpdateMailing"}
 
 OPEN = {"SignIn"}
 """Methods that need no token."""
@@ -80,10 +97,12 @@ GET /clients; POST /clients; GET /clients/{client_id}; PUT /clients/{client_id};
 DELETE /clients/{client_id}; POST /clients/import; GET /clients/export
 GET /mailings; POST /mailings; GET /mailings/{mailing_id}; PUT /mailings/{mailing_id}; PATCH /mailings/{mailing_id}
 DELETE /mailings/{mailing_id}; POST /mailings/{mailing_id}/pause; POST /mailings/{mailing_id}/resume
-POST /mailings/{mailing_id}/cancel; POST /mailings/preview; GET /mailings/{mailing_id}/stats
+POST /mailings/{mailing_id}/cancel; POST /mailings/preview; POST /mailings/test; GET /mailings/{mailing_id}/stats
 GET /mailings/{mailing_id}/events; GET /mailings/{mailing_id}/messages; GET /messages; GET /messages/{message_id}
 GET /engine; PATCH /engine; GET /audit
 POST /session; DELETE /session; GET /session; PUT /session/password; GET /accounts; POST /accounts
+GET /suppressions; POST /suppressions; DELETE /suppressions/{phone_number}; POST /suppressions/import
+GET /suppressions/export; POST /inbound; POST /clients/{client_id}/erase
 POST /accounts/{account_id}/revoke; GET /tokens; POST /tokens; POST /tokens/{token_id}/revoke
 """
 """docs/behaviour.md, section 5; and accounts, sessions and tokens (docs/behaviour.md, section 6)."""
@@ -103,9 +122,12 @@ FIELDS = {
     "AttemptStats": "total retried by_http_status",
     "LatencyQuantiles": "p50 p95 p99",
     "TimelinePoint": "time sent not_sent deferred",
-    "PreviewMailingResponse": "audience segments forecast",
+    "PreviewMailingResponse": "audience segments forecast suppressed",
     "ImportClientsResponse": "created updated unchanged rejected errors",
     "ImportClientsError": "line field message",
+    "Suppression": "phone_number reason note source create_time",
+    "ReceiveTextRequest": "phone_number text time",
+    "ReceiveTextResponse": "action",
 }
 """The JSON names of docs/behaviour.md, section 5."""
 
@@ -201,6 +223,8 @@ def test_every_method_says_who_may_call_it() -> None:
         role, is_open = options.Extensions[access_pb2.required_role], options.Extensions[access_pb2.open_to_all]
         assert is_open == (method.name in OPEN), method.name
         assert (role == access_pb2.ROLE_UNSPECIFIED) == is_open, method.name
+        also = options.Extensions[access_pb2.also_role]
+        assert (also == access_pb2.ROLE_PROVIDER) == (method.name in ("ReceiveText", "WhoAmI")), method.name
         reads = method.name.startswith(("Get", "List", "Export", "Preview", "Watch", "WhoAmI"))
         if reads and method.name not in ("ListAccounts", "ListTokens"):
             assert role == access_pb2.ROLE_VIEWER, method.name

@@ -4,6 +4,8 @@ INVARIANT. Whenever the engine dies: no message is lost, each ends final, the co
 whole, and
   resend     every message is sent, and the provider sees a message twice only if it was in flight at a kill
   not_sent   no message is called twice; those in flight at a kill, and only those, end as uncertain
+  stop list  before each kill some numbers are put on the list: none of them is called after the answer has come; what
+             was not sent by then ends as suppressed, or as uncertain when an engine had it at a kill
 In flight are at most as many messages as there are slots, which without ``--slots`` are as many as workers.
 
 Real processes, a real file, real HTTP: what the simulation can't have.
@@ -27,6 +29,8 @@ from mailing.v1 import (
     mailing_pb2,
     mailing_service_pb2,
     mailing_service_pb2_grpc,
+    suppression_service_pb2,
+    suppression_service_pb2_grpc,
 )
 from scripts.token_channel import with_token
 from tests.crash.processes import Engine, Provider, sandbox
@@ -34,6 +38,9 @@ from tests.crash.processes import Engine, Provider, sandbox
 __all__ = ["POLICIES", "Engine", "Kill", "Report", "describe", "finished", "register", "run"]
 
 POLICIES = {"resend": mailing_pb2.ON_UNCERTAIN_RESEND, "not_sent": mailing_pb2.ON_UNCERTAIN_NOT_SENT}
+FIRST = 79160000000
+LISTED_EACH = 20
+"""Of so many numbers one is put on the stop list on the way."""
 _STEP_SECONDS = 120
 
 
@@ -63,7 +70,12 @@ class Report:
     """Pending, sent, not sent, as the API counts them in the end."""
     sent: frozenset[int] = frozenset()
     uncertain: frozenset[int] = frozenset()
+    suppressed: frozenset[int] = frozenset()
     others: frozenset[int] = frozenset()
+    listed: dict[int, int] = field(default_factory=dict)
+    """How often each message of a listed number had been called when it was listed, by message id."""
+    called_late: int = 0
+    """Messages that were called more often than that in the end."""
     accepted: int = 0
     """Messages that the provider knows."""
     repeated: int = 0
@@ -88,13 +100,18 @@ class Report:
         return [*self._lost(), *self._repeats(), *(self._not_sent() if self.on_uncertain == "not_sent" else ())]
 
     def _lost(self) -> Iterator[str]:
-        sent, uncertain = len(self.sent), len(self.uncertain)
-        if self.others or sent + uncertain != self.messages:
-            yield f"{self.messages} messages: {sent} sent, {uncertain} uncertain, {len(self.others)} neither"
-        if self.counted != (0, sent, uncertain):
-            yield f"the counters say {self.counted}, the rows (0, {sent}, {uncertain})"
-        if self.on_uncertain == "resend" and uncertain:
-            yield f"{uncertain} messages are uncertain, but were to be sent again"
+        sent, uncertain, suppressed = len(self.sent), len(self.uncertain), len(self.suppressed)
+        if self.others or sent + uncertain + suppressed != self.messages:
+            found = f"{sent} sent, {uncertain} uncertain, {suppressed} suppressed"
+            yield f"{self.messages} messages: {found}, {len(self.others)} none of these"
+        if self.counted != (0, sent, uncertain + suppressed):
+            yield f"the counters say {self.counted}, the rows (0, {sent}, {uncertain + suppressed})"
+        if self.on_uncertain == "resend" and (wrong := self.uncertain - self.listed.keys()):
+            yield f"{len(wrong)} messages are uncertain, but were to be sent again"
+        if strangers := self.suppressed - self.listed.keys():
+            yield f"{len(strangers)} messages are suppressed whose number was on no list"
+        if self.called_late:
+            yield f"{self.called_late} messages were called when their number was on the stop list"
         known = sent + len(self.uncertain & self.in_flight)
         if self.accepted != known:
             yield f"the provider knows {self.accepted} messages, not {known}"
@@ -143,8 +160,15 @@ async def run(
             known: dict[int, int] = {}
             for number in range(1, kills + 1):
                 async with asyncio.timeout(_STEP_SECONDS):
-                    await provider.accepted(number * messages // (kills + 1))
+                    await provider.accepted(number * messages // (kills + 2))  # some never come: the listed ones
+                    numbers = [
+                        FIRST + messages - 1 - place for place in range(number - 1, messages, LISTED_EACH * kills)
+                    ]
+                    await suppress(engine.target, numbers)
                     report.kills.append(await _kill(engine, provider, known))
+                    ids = engine.message_ids()
+                    for phone_number in numbers:
+                        report.listed[ids[phone_number]] = await provider.calls(ids[phone_number])
                 tell(f"kill {number}: {describe(report.kills[-1])}")
             async with asyncio.timeout(_STEP_SECONDS):
                 report.counted = await finished(engine.target, mailing_id)
@@ -178,7 +202,9 @@ async def _kill(engine: Engine, provider: Provider, known: dict[int, int]) -> Ki
 async def _count(report: Report, engine: Engine, provider: Provider) -> None:
     stats, rows = await provider.stats(), engine.rows()
     report.sent, report.uncertain, report.damage = rows.sent, rows.uncertain, rows.damage
-    report.others = rows.others | rows.claimed
+    report.others, report.suppressed = rows.others | rows.claimed, rows.suppressed
+    for message_id, calls in report.listed.items():
+        report.called_late += await provider.calls(message_id) > calls
     report.accepted, report.repeated = stats["accepted_ids"], stats["repeated_ids"]
     for message_id in report.in_flight:
         report.repeated_in_flight += await provider.calls(message_id) > 1
@@ -191,7 +217,7 @@ async def register(target: str, messages: int, on_uncertain: str) -> int:
     def batches() -> Any:
         for first in range(0, messages, 1000):
             rows = [
-                client_service_pb2.ImportClientsRow(phone_number=str(79160000000 + i))
+                client_service_pb2.ImportClientsRow(phone_number=str(FIRST + i))
                 for i in range(first, min(first + 1000, messages))
             ]
             yield client_service_pb2.ImportClientsRequest(rows=rows)
@@ -207,6 +233,16 @@ async def register(target: str, messages: int, on_uncertain: str) -> int:
             mailing_service_pb2.CreateMailingRequest(mailing=mailing)
         )
         return int(created.id)
+
+
+async def suppress(target: str, numbers: list[int]) -> None:
+    """Put numbers on the stop list; when it returns they are."""
+    rows = [suppression_service_pb2.ImportSuppressionsRow(phone_number=str(number)) for number in numbers]
+    page = suppression_service_pb2.ImportSuppressionsRequest(rows=rows)
+    async with grpc.aio.insecure_channel(target) as plain:
+        stub = suppression_service_pb2_grpc.SuppressionServiceStub(with_token(plain))
+        answer = await stub.ImportSuppressions(iter([page]))
+        assert answer.created == len(numbers)
 
 
 async def finished(target: str, mailing_id: int) -> tuple[int, int, int]:

@@ -34,6 +34,7 @@ class Rows:
     """Of these: with the mark before the call."""
     sent: frozenset[int]
     uncertain: frozenset[int]
+    suppressed: frozenset[int]
     others: frozenset[int]
     """Pending, or not sent for another reason."""
     damage: str
@@ -167,6 +168,15 @@ class Engine:
             rows = connection.execute("SELECT id, status, reason FROM message").fetchall()
         return sorted_rows(rows, "; ".join(damage))
 
+    def message_ids(self) -> dict[int, int]:
+        """The message of each number, as ``rows`` has copied them."""
+        with closing(sqlite3.connect(self.database.with_name("copy.db"))) as connection:
+            return dict(
+                connection.execute(
+                    "SELECT c.phone_number, m.id FROM message AS m JOIN client AS c ON c.id = m.client_id"
+                )
+            )
+
     async def check(self) -> str:
         """What ``python -m engine check`` has to complain about; empty: nothing."""
         process = await asyncio.create_subprocess_exec(
@@ -187,9 +197,9 @@ def sorted_rows(rows: Iterable[tuple[int, int, int | None]], damage: str) -> Row
     marked = frozenset(id for id, status, _ in rows if status == 2)
     sent = frozenset(id for id, status, _ in rows if status == 3)
     uncertain = frozenset(id for id, status, reason in rows if (status, reason) == (4, 4))
-    return Rows(
-        claimed, marked, sent, uncertain, frozenset(row[0] for row in rows) - claimed - sent - uncertain, damage
-    )
+    suppressed = frozenset(id for id, status, reason in rows if (status, reason) == (4, 5))
+    others = frozenset(row[0] for row in rows) - claimed - sent - uncertain - suppressed
+    return Rows(claimed, marked, sent, uncertain, suppressed, others, damage)
 
 
 def environment() -> dict[str, str]:

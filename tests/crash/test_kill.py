@@ -22,3 +22,4 @@ async def test_kills_lose_nothing_and_repeat_only_what_was_in_flight(
     assert len(report.kills) == kills
     assert all(kill.sent < messages for kill in report.kills)
     assert report.in_flight
+    assert report.suppressed

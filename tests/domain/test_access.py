@@ -8,6 +8,7 @@ from common.error_codes import ErrorCode
 from engine.domain.access import (
     ActorKind,
     Impossible,
+    Requirement,
     Role,
     TooManyCalls,
     TooManyTries,
@@ -22,10 +23,19 @@ from engine.domain.errors import InvalidInput
 WAIT = ErrorCode.TOO_MANY_TRIES.format()
 
 
-def test_each_role_may_do_what_the_one_before_it_may() -> None:
-    allowed = {(role, required) for role in Role for required in Role if role.allows(required)}
-    assert allowed == {(role, required) for role in Role for required in Role if role.value >= required.value}
-    assert [role_of(number) for number in (0, 1, 2, 3, 4)] == [None, Role.VIEWER, Role.OPERATOR, Role.ADMIN, None]
+RANKS = (Role.VIEWER, Role.OPERATOR, Role.ADMIN)
+
+
+def test_each_rank_may_do_what_the_one_before_it_may() -> None:
+    allowed = {(role, least) for role in Role for least in RANKS if Requirement(least).allows(role)}
+    assert allowed == {(role, least) for role in RANKS for least in RANKS if role.value >= least.value}
+    assert [role_of(number) for number in (0, 1, 2, 3, 4, 5)] == [None, *RANKS, Role.PROVIDER, None]
+
+
+def test_a_role_without_a_rank_may_do_what_names_it_and_nothing_else() -> None:
+    assert [role for role in Role if not role.is_rank] == [Role.PROVIDER]
+    named = Requirement(Role.ADMIN, also=Role.PROVIDER)
+    assert {role for role in Role if named.allows(role)} == {Role.ADMIN, Role.PROVIDER}
 
 
 @pytest.mark.parametrize("name", ["a", "a.b_c@d-e", "A" * 64, "007"])
@@ -56,7 +66,7 @@ def test_passwords(password: str, good: bool) -> None:
 
 
 def test_roles_are_written_in_small_letters() -> None:
-    assert [role.word for role in Role] == ["viewer", "operator", "admin"]
+    assert [role.word for role in Role] == ["viewer", "operator", "admin", "provider"]
 
 
 def test_errors_carry_what_the_caller_is_told() -> None:

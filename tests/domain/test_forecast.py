@@ -85,6 +85,7 @@ def test_nobody_whose_hours_never_open_gets_it() -> None:
     start = at("2026-03-02 20:00")  # 23:00 in Moscow
     found = alone({MOSCOW: 50}, 1000.0, start, start, start + 2 * HOUR_US, DAYTIME)
     assert (found.completion_us, found.missed, found.next_open_us) == (None, 50, None)
+    assert found.next_open == 0
     unknown = alone({MOSCOW: 50}, 0.0, start, start, start + 2 * HOUR_US, DAYTIME)
     assert (unknown.missed, unknown.rate_per_second) == (50, 0.0)
 
@@ -92,9 +93,17 @@ def test_nobody_whose_hours_never_open_gets_it() -> None:
 def test_each_zone_waits_for_its_own_morning() -> None:
     now = at("2026-03-02 02:00")  # 05:00 in Moscow, 08:00 in Omsk
     found = alone({MOSCOW: 100, OMSK: 100}, 10.0, now, now, now + DAY_US, DAYTIME)
-    assert found == Forecast(at("2026-03-02 06:00") + 10 * SECOND_US, 0, 10.0, at("2026-03-02 03:00"))
+    assert found == Forecast(at("2026-03-02 06:00") + 10 * SECOND_US, 0, 10.0, at("2026-03-02 03:00"), 100)
     short = alone({MOSCOW: 100, OMSK: 100}, 10.0, now, now, now + 2 * HOUR_US, DAYTIME)
     assert (short.completion_us, short.missed) == (None, 100)
+    early = at("2026-03-01 22:00")  # 01:00 in Moscow, 04:00 in Omsk, where they are the first
+    first = alone({MOSCOW: 70, OMSK: 30}, 10.0, early, early, early + DAY_US, DAYTIME)
+    assert (first.next_open_us, first.next_open) == (at("2026-03-02 03:00"), 30)
+
+
+def test_without_hours_all_begin_at_the_start() -> None:
+    found = alone({MOSCOW: 70, OMSK: 30}, 10.0, 0, SECOND_US, DAY_US)
+    assert (found.next_open_us, found.next_open) == (SECOND_US, 100)
 
 
 def test_what_the_evening_leaves_goes_on_in_the_morning() -> None:
@@ -242,6 +251,8 @@ def test_every_message_is_sent_or_missed_and_times_are_in_the_window(found: list
         assert told.rate_per_second >= 0
         for time_us in (told.completion_us, told.next_open_us):
             assert time_us is None or max(SPRING, load.start_us) <= time_us <= load.end_us
+        assert (told.next_open_us is None) == (told.next_open == 0)
+        assert told.next_open <= sum(load.pending.values())
 
 
 @pytest.mark.parametrize(

@@ -76,8 +76,8 @@ def test_the_table_is_this_and_no_more() -> None:
     in_hand = {Event.RELEASE, Event.ACCEPT, Event.REJECT, Event.DEFER, Event.MISS, Event.LOSE}
     allowed = {status: {event for s, event in TABLE if s is status} for status in Status}
     assert allowed == {
-        Status.PENDING: {Event.CLAIM, Event.EXPIRE, Event.CANCEL},
-        Status.CLAIMED: in_hand | {Event.BEGIN},
+        Status.PENDING: {Event.CLAIM, Event.EXPIRE, Event.CANCEL, Event.SUPPRESS},
+        Status.CLAIMED: in_hand | {Event.BEGIN, Event.LACK},
         Status.CALLING: in_hand,
         Status.SENT: set(),
         Status.NOT_SENT: set(),
@@ -123,6 +123,11 @@ def test_who_matches_no_longer_is_forgotten_unless_the_text_may_have_arrived() -
     assert withdraw(unsure=True) == UNCERTAIN
 
 
+def test_whose_number_is_on_the_stop_list_is_not_sent_and_never_forgotten() -> None:
+    assert withdraw(unsure=False, listed=True) == Step(Status.NOT_SENT, Reason.SUPPRESSED)
+    assert withdraw(unsure=True, listed=True) == UNCERTAIN
+
+
 def test_the_diagram_shows_every_row_of_the_table() -> None:
     lines = diagram().splitlines()
     assert lines[0] == "stateDiagram-v2"
@@ -151,8 +156,8 @@ class Life(RuleBasedStateMachine):
     @rule(event=st.sampled_from(Event))
     def something_happens(self, event: Event) -> None:
         in_hand = self.status is not Status.PENDING
-        from_outside = event in (Event.CLAIM, Event.EXPIRE, Event.CANCEL)
-        if in_hand == from_outside or (event is Event.BEGIN and self.marked):
+        from_outside = event in (Event.CLAIM, Event.EXPIRE, Event.CANCEL, Event.SUPPRESS)
+        if in_hand == from_outside or (event in (Event.BEGIN, Event.LACK) and self.marked):
             with pytest.raises(IllegalTransition):
                 step(self.status, event)
             return
@@ -182,6 +187,8 @@ class Life(RuleBasedStateMachine):
             Event.REJECT: Reason.REJECTED,
             Event.EXPIRE: Reason.EXPIRED,
             Event.CANCEL: Reason.CANCELLED,
+            Event.SUPPRESS: Reason.SUPPRESSED,
+            Event.LACK: Reason.INCOMPLETE,
         }
         if self.status is Status.NOT_SENT and self.may_have_arrived:
             assert self.reason is Reason.UNCERTAIN

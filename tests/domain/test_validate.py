@@ -9,6 +9,7 @@ from engine.domain.audience import AudienceFilter
 from engine.domain.errors import InvalidInput
 from engine.domain.time_text import MAX_US, MIN_US
 from engine.domain.validate import (
+    UNDERSTOOD,
     ClientInput,
     ClientPatch,
     MailingInput,
@@ -83,10 +84,10 @@ def test_a_number_that_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "zone", ["Mars/Base", "Europe", "europe/moscow ", "../../etc/passwd", "/etc/passwd", "localtime", "a\0"]
+    "zone", ["Mars/Base", "Europe", "europe/mars ", "../../etc/passwd", "/etc/passwd", "localtime", "a\0"]
 )
 def test_a_time_zone_that_is_none(zone: str) -> None:
-    message = 'must be an IANA time zone name, like "Europe/Moscow"'
+    message = 'must be a time zone: an IANA name like "Europe/Moscow", an offset like "UTC+3", or a city'
     assert bad_client_fields(Said(time_zone=zone)) == [("time_zone", message)]
 
 
@@ -162,6 +163,12 @@ def test_a_text_takes_so_many_segments_at_most(text: str, segments_max: int | No
     assert bad_mailing_fields(**changes) == [("text", words)]
 
 
+def test_a_bad_placeholder_is_told_with_its_position() -> None:
+    words = "has a placeholder at character 7 that is not closed by two braces"
+    assert bad_mailing_fields(text="Hello {{name") == [("text", words)]
+    assert valid_mailing(**GOOD | {"text": "Hello {{name", "segments_max": None}).text == "Hello {{name"
+
+
 def test_without_a_word_the_limit_is_ten_segments() -> None:
     assert valid_mailing(**GOOD | {"text": "ж" * 670}).text == "ж" * 670
     assert bad_mailing_fields(text="ж" * 671)[0][0] == "text"
@@ -217,6 +224,13 @@ def test_a_bad_change_of_many_clients() -> None:
     with pytest.raises(InvalidInput) as caught:
         valid_change(Said(time_zone="Mars/Olympus"), ["time_zone"])
     assert [error.field for error in caught.value.errors] == ["time_zone"]
+
+
+def test_a_time_zone_is_stored_by_its_name_however_it_is_written() -> None:
+    assert valid_client(Said(time_zone="МСК+2")).time_zone == "Asia/Yekaterinburg"
+    assert valid_change(Said(time_zone="Омск"), ["time_zone"]) == {"time_zone": "Asia/Omsk"}
+    assert UNDERSTOOD["time_zone"]("UTC+3") == "Etc/GMT-3"
+    assert UNDERSTOOD["time_zone"]("Mars") == "Mars"  # a filter that nobody matches
 
 
 def test_attributes_are_checked_with_the_rest_and_written_in_one_way() -> None:

@@ -332,3 +332,23 @@ def test_demo_delivers_ten_thousand(tmp_path: Path) -> None:
             (3, int(found[1])),
             (4, int(found[2])),
         ]
+
+
+def test_who_answers_stop_on_the_sandbox_s_page_is_on_the_stop_list(shared: Launched) -> None:
+    """As a provider hands it in, with the token that is kept beside the database."""
+    sandbox = re.search(r"http://\S+(?=/  \(sandbox)", shared.text())
+    page = re.search(r"http://\S+(?=/api/v1/docs/)", shared.text())
+    assert sandbox
+    assert page
+    for text, action in (("Who is this?", "ignored"), ("Стоп!", "suppressed"), ("STOP", "suppressed")):
+        status, answer = get(f"{sandbox[0]}/sandbox/replies", body={"phone": 79160000001, "text": text})
+        assert (status, json.loads(answer)["action"]) == (200, action)
+    token = re.search(r"mlt_\S+", shared.text())
+    assert token
+    found = json.loads(get(f"{page[0]}/api/v1/suppressions", token=token[0])[1])["suppressions"]
+    assert [(each["phone_number"], each["reason"], each["source"]) for each in found] == [
+        ("79160000001", "opt_out", "inbound")
+    ]
+    kept = shared.folder / "data" / "sandbox-token"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert get(f"{page[0]}/api/v1/clients", token=kept.read_text())[0] == 403

@@ -22,6 +22,9 @@ INVARIANT. Whatever the provider, the store and `kill -9` do, and whatever peopl
  15  a provider that fails again and again, or refuses the token, gets one call at a time, after pauses
  16  nothing is said to have stalled unless the store fails
 
+ 18  once a number is on the stop list no call to it begins until somebody asks to take it off; nobody else's message
+     is suppressed
+
 (12, 13 and 17 are of ``many.py``.)
 """
 
@@ -35,7 +38,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from engine.delivery.delivery import Delivery, DeliverySettings
 from engine.domain.audience import AudienceFilter
@@ -46,12 +49,13 @@ from engine.ports import AudienceState, StoreUnavailable
 from engine.store.opening import open_database
 from engine.store.rows import Actor
 from engine.store.store import Store
+from tests.simulation.history import NEVER_US, History
 from tests.simulation.knobs import attributes_of_number, draw_local_hours, filter_for
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop, bury
+from tests.simulation.stop_list import StopList, change
 from tests.simulation.world import Call, Faults, FaultyStore, SimulatedProvider
 
 SECOND_US = 1_000_000
-NEVER_US = 2**62
 _LOOK_SECONDS = 2.0
 _LATELY = 8
 """So many of the latest claims are of interest."""
@@ -67,51 +71,11 @@ _NOTE_REMOVALS = (
 )
 
 
-T = TypeVar("T")
-
-
 class NoMeter:
     """Counts nothing."""
 
     def recorded(self, records: Any) -> None:
         """Nobody looks."""
-
-
-class History(Generic[T]):
-    """What a thing was when; while an edit is under way (or if a crash cut it off) it may be both old and new."""
-
-    def __init__(self, value: T, since_us: int) -> None:
-        self._values = [(since_us, value)]
-        self._ends_us = [NEVER_US]
-
-    def asked(self, value: T, at_us: int) -> None:
-        """From now on it may be ``value``."""
-        self._values.append((at_us, value))
-        self._ends_us.append(NEVER_US)
-
-    def returned(self, at_us: int) -> None:
-        """From now on it is nothing else."""
-        self._ends_us[:-1] = [min(end_us, at_us) for end_us in self._ends_us[:-1]]
-
-    def at(self, at_us: int) -> list[T]:
-        """What it may have been then."""
-        spans = zip(self._values, self._ends_us, strict=True)
-        return [value for (since_us, value), until_us in spans if since_us <= at_us <= until_us]
-
-    def between(self, first_us: int, last_us: int) -> list[T]:
-        """What it may have been at any moment of that time."""
-        spans = zip(self._values, self._ends_us, strict=True)
-        return [value for (since_us, value), until_us in spans if since_us <= last_us and first_us <= until_us]
-
-    @property
-    def settled_us(self) -> int:
-        """When the last edit had returned; ``NEVER_US``: it has not. 0: there was none."""
-        return self._ends_us[-2] if len(self._ends_us) > 1 else 0
-
-    @property
-    def changed_us(self) -> int:
-        """When the last edit was asked for."""
-        return self._values[-1][0]
 
 
 @dataclass(slots=True)
@@ -181,6 +145,7 @@ class Life:
         self.mailings: list[Mailing] = []
         self.clients: dict[int, Client] = {}  # by id
         self.owners: dict[int, list[Client]] = {}  # by phone number, old ones too
+        self.stop_list = StopList()
         self.last_edited: Client | None = None
         self.freed: list[int] = []  # numbers that their clients have left, the last one last
         self.in_doubt: set[int] = set()  # numbers of changes that have not returned: a crash may have come between
@@ -356,6 +321,7 @@ class Life:
             (0 if is_claiming else 12, lambda: self._add_client(delivery)),
             (10, lambda: self._delete_client(delivery, client)),
             (17, lambda: self._edit_client(delivery, client)),
+            (12, lambda: self._suppress(delivery, client)),
         ]
         if self._is_open(mailing):
             acts += [
@@ -421,6 +387,16 @@ class Life:
         client.was.returned(self.clock.now_us())
         self.in_doubt -= doubtful
         self.freed.append(old.phone_number)
+
+    async def _suppress(self, delivery: Delivery, client: Client) -> None:
+        """Put a client's number on the stop list, or take it off; often both, one after the other."""
+        number = client.given.phone_number
+        for _ in range(self.random.choice((1, 1, 2))):
+            is_listed = self.stop_list.draw(self.random, number)
+            self.stop_list.asked(number, is_listed, self.clock.now_us())
+            delivery.actors.clients.changed(await change(self.store, number, is_listed, self.clock.now_us()))
+            self.stop_list.returned(number, self.clock.now_us())
+            await asyncio.sleep(self.random.choice((0.0, 0.3)))
 
     async def _delete_client(self, delivery: Delivery, client: Client) -> None:
         if not client.is_deleted:

@@ -1,6 +1,6 @@
 """One simulated life of several engines on one PostgreSQL, and what must be true of it.
 
-INVARIANT. Parts 1 to 10 and 16 of ``life.py``, over all engines, and:
+INVARIANT. Parts 1 to 10, 16 and 18 of ``life.py``, over all engines, and:
   2  a rate is kept by all engines together
   3  a message is called again after an understood answer only if its engine was killed, frozen or cut off for longer
      than its lease before that answer was stored; an outage or a read-only server that all engines have is no reason
@@ -25,14 +25,16 @@ from engine.ports import StoreUnavailable
 from engine.store import Store
 from engine.store.database import Lane, Work
 from engine.store.postgres import PostgresDatabase
+from tests.simulation.history import NEVER_US
 from tests.simulation.knobs import Knobs
-from tests.simulation.life import NEVER_US, SECOND_US, Client, NoMeter
+from tests.simulation.life import SECOND_US, Client, NoMeter
 from tests.simulation.loop import Program, VirtualClock, VirtualLoop
 from tests.simulation.people import People, SharedMailing
 from tests.simulation.postgres.asyncpg import VERB, Network
 from tests.simulation.postgres.data import Template, Transaction
 from tests.simulation.postgres.server import Server
 from tests.simulation.postgres.setup import open_database, pool_of
+from tests.simulation.stop_list import StopList
 from tests.simulation.world import Call, SimulatedProvider
 
 _STEP_SECONDS: Final = 0.5
@@ -197,6 +199,7 @@ class ManyLife:
         self.mailings: list[SharedMailing] = []
         self.clients: dict[int, Client] = {}
         self.owners: dict[int, list[Client]] = {}
+        self.stop_list = StopList()
         self.troubles: list[Trouble] = []
         self.lost: set[int] = set()
         """Messages that were taken back from an engine: nobody can tell whether they were called."""

@@ -17,8 +17,10 @@ from engine.ports import StoreUnavailable
 from engine.store.client_rows import ClientChange
 from engine.store.mailing_rows import filter_of
 from engine.store.rows import Actor
+from tests.simulation.history import NEVER_US
 from tests.simulation.knobs import attributes_of_number, draw_local_hours, filter_for
-from tests.simulation.life import NEVER_US, SECOND_US, TAGS, Client, Mailing
+from tests.simulation.life import SECOND_US, TAGS, Client, Mailing
+from tests.simulation.stop_list import change
 
 if TYPE_CHECKING:
     from tests.simulation.many import Engine, ManyLife
@@ -45,12 +47,15 @@ class People:
         self._next_phone = 79160000000
         self._taken: set[int] = set()
         """Clients (ids) and mailings (negative ids) that somebody is at."""
+        self._at_list: set[int] = set()
+        """Numbers that somebody puts on the stop list or takes off."""
         self._tasks: list[asyncio.Task[None]] = []
         self._acts: list[tuple[float, Callable[[], Act | None]]] = [
             (3, self._import_clients),
             (2, self._create_client),
             (4, self._edit_client),
             (2, self._delete_client),
+            (3, self._suppress),
             (1, self._edit_batch),
             (1, self._delete_batch),
             (3, self._pause),
@@ -85,7 +90,14 @@ class People:
                 return
             client = self._life.clients.get(claim.client_id)
             mailing = next((one for one in self._life.mailings if one.stored_id == claim.mailing_id), None)
-            act = self._pause(mailing) if self._random.random() < 0.6 else self._edit_client(client)
+            dice = self._random.random()
+            act = (
+                self._pause(mailing)
+                if dice < 0.4
+                else self._edit_client(client)
+                if dice < 0.7
+                else self._suppress(client)
+            )
             if act is not None:
                 self._start(act)
 
@@ -197,6 +209,22 @@ class People:
             await engine.store.update_client(id, lambda _: given, by=Actor(), now_us=engine.clock.now_us())
             await _tell(engine, [id])
             self._end_edits(edits)
+
+        return act
+
+    def _suppress(self, client: Client | None = None) -> Act | None:
+        """Put a client's number on the stop list, or take it off."""
+        found = self._free_clients(1) if client is None or not self._is_free(client) else [client]
+        if not found or (number := found[0].given.phone_number) in self._at_list:
+            return None
+        self._at_list.add(number)
+        is_listed, stop_list = self._life.stop_list.draw(self._random, number), self._life.stop_list
+
+        async def act(engine: Engine) -> None:
+            stop_list.asked(number, is_listed, self._life.clock.now_us())
+            await _tell(engine, await change(engine.store, number, is_listed, engine.clock.now_us()))
+            stop_list.returned(number, self._life.clock.now_us())
+            self._at_list.discard(number)
 
         return act
 

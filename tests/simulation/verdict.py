@@ -12,7 +12,8 @@ from engine.domain.audience import Candidate
 from engine.domain.message import Reason, Status
 from engine.domain.validate import ClientInput
 from engine.domain.window import next_open_us
-from tests.simulation.life import NEVER_US, SECOND_US, Client, Mailing
+from tests.simulation.history import NEVER_US
+from tests.simulation.life import SECOND_US, Client, Mailing
 from tests.simulation.world import BUSY, BUSY_SECONDS, Call
 
 Row = Mapping[str, Any]
@@ -52,6 +53,7 @@ class Verdict:
             self._truth,
             self._held,
             self._told,
+            self._listed,
         )
         return [fault for check in checks for fault in check()] + [f"16: {said}" for said in self.life.stalls]
 
@@ -93,6 +95,18 @@ class Verdict:
         for (mailing_id, phone_number), messages in self.reached.items():
             if len(messages) > 1:
                 yield f"10: mailing {mailing_id} may have told {phone_number} by the messages {sorted(messages)}"
+
+    def _listed(self) -> Iterator[str]:
+        for call in self.life.calls:
+            if self.life.stop_list.forbids(call.phone_number, call.began_us):
+                yield f"18: message {call.message_id} was called while {call.phone_number} was on the stop list"
+        for row in self.rows.values():
+            client = self.clients.get(row["client_id"])
+            if row["reason"] == Reason.SUPPRESSED and client is not None and not self._was_listed(client):
+                yield f"18: message {row['id']} is suppressed, but no number of its client was on the stop list"
+
+    def _was_listed(self, client: Client) -> bool:
+        return any(self.life.stop_list.ever_had(was.phone_number) for was in client.was.between(0, NEVER_US))
 
     def _edits(self, call: Call, mailing: Mailing, was: list[ClientInput]) -> Iterator[str]:
         if not any(one.phone_number == call.phone_number for one in was):
@@ -162,9 +176,14 @@ class Verdict:
                     continue
                 row = by_pair.get((mailing.id, client.id))
                 matches = any(mailing.asked.filter.among([Candidate.of(client.id, client.given)]))
-                if row is None and self._is_told(mailing, client):
+                if row is None and (self._is_told(mailing, client) or self._is_listed(mailing, client)):
                     continue
                 yield from self._fate(mailing, client.id, matches, row)
+
+    def _is_listed(self, mailing: Mailing, client: Client) -> bool:
+        """Whether its number may be on the stop list, or was until the mailing's end."""
+        number, stop_list = client.given.phone_number, self.life.stop_list
+        return bool(stop_list.may_have(number) or stop_list.settled_us(number) >= mailing.first_end_us)
 
     def _is_told(self, mailing: Mailing, client: Client) -> bool:
         """Whether a message that is gone may have told its number."""

@@ -10,9 +10,16 @@ from __future__ import annotations
 
 from typing import Final
 
-_CLIENTS: Final = frozenset(
-    {"create_client", "update_client", "delete_client", "import_clients", "update_clients", "delete_clients"}
-)
+_LISTING: Final = frozenset({"add_suppression", "import_suppressions", "delete_suppression", "erase_client"})
+"""They have the lock of clients for themselves."""
+_CLIENTS: Final = _LISTING | {
+    "create_client",
+    "update_client",
+    "delete_client",
+    "import_clients",
+    "update_clients",
+    "delete_clients",
+}
 _MAILINGS: Final = frozenset({"set_paused", "set_cancelled", "update_mailing", "delete_mailing"})
 _AUDIENCES: Final = frozenset({"build_audience", "purge"})
 _OUTCOMES: Final = frozenset({"record", "release"})
@@ -26,7 +33,8 @@ _REVISING: Final = _MAILINGS | _ENGINES | _AUDIENCES | _CLIENTS | {"create_maili
 DECLARED: Final[dict[str, tuple[tuple[frozenset[str], frozenset[str]], ...]]] = {
     "advisory": (
         (_AUDIENCES | _RECORDERS, _AUDIENCES | _CLIENTS | _RECORDERS),
-        (_CLIENTS, _AUDIENCES | _RECORDERS),
+        (_CLIENTS, _AUDIENCES | _RECORDERS | _LISTING),
+        (_LISTING, _CLIENTS),
     ),
     "client": ((_CLIENTS, _CLIENTS),),
     "unique client": ((_CLIENTS, _CLIENTS),),

@@ -1,4 +1,4 @@
-"""Everything that stores are asked for, all at once: what ``test_lock_order`` and ``scripts/bench/locks.py`` run."""
+"""Everything that stores are asked for, all at once: what ``test_lock_order`` and ``scripts/locks`` run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,21 @@ from engine.ports import Claim
 from engine.store import Store
 from engine.store.client_rows import ClientChange
 from engine.store.database import Tx
-from tests.store.world import BY, END, LEASE, LONG_AGO, NOW, add_engine, claim, client, mailing, record, release
+from tests.store.world import (
+    BY,
+    END,
+    LEASE,
+    LONG_AGO,
+    NOW,
+    add_engine,
+    claim,
+    client,
+    mailing,
+    record,
+    release,
+    stop,
+    unsuppress,
+)
 
 _TAGS = ("a", "b", "c")
 _CHUNK = 40
@@ -127,6 +141,9 @@ class Commotion:
             lambda: store.delete_client(one, by=BY, now_us=NOW),
             lambda: store.update_clients(some, ClientChange(tag=tag), by=BY, now_us=NOW),
             lambda: store.delete_clients(some[:3], by=BY, now_us=NOW),
+            lambda: store.import_suppressions([stop(number), stop(number + 1)], by=BY, now_us=NOW),
+            lambda: unsuppress(store, number),
+            lambda: store.erase_client(one, suppress=tag == "a", by=BY, now_us=NOW),
         ]
         await self._timed(chance.choice(changes)())
 

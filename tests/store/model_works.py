@@ -14,8 +14,23 @@ from engine.ports import Claim
 from engine.store import Store
 from engine.store.client_rows import ClientChange, ClientRow, ImportResult
 from engine.store.rows import Created
+from engine.store.suppressions import Suppressed, SuppressedMany
 from tests.store.interleaving import Verb
-from tests.store.world import BY, END, LEASE, LONG_AGO, NOW, add_clients, client, mailing, outcome, release
+from tests.store.world import (
+    BY,
+    END,
+    LEASE,
+    LONG_AGO,
+    NOW,
+    add_clients,
+    client,
+    mailing,
+    outcome,
+    release,
+    stop,
+    suppress,
+    unsuppress,
+)
 
 CLIENTS: Final = 10
 _CHUNK: Final = 4
@@ -42,6 +57,7 @@ async def make_world(store: Store) -> World:
     await add_clients(store, CLIENTS)
     await add_clients(store, 3, "vip", first=CLIENTS)
     world.engines = [await store.register_engine(f"host:{n}", 4, NOW, 0) for n in (1, 2)]
+    await suppress(store, CLIENTS - 1)
     made = []
     for text, wanted in (
         ("open", mailing()),
@@ -80,6 +96,10 @@ def plain(outcome: Any) -> Any:
     """A result without keys that two databases may give differently."""
     if isinstance(outcome, Created) and isinstance(outcome.row, ClientRow):
         return ("client", outcome.row.phone_number, outcome.replayed)
+    if isinstance(outcome, Suppressed):
+        return ("suppressed", outcome.row.phone_number, outcome.is_new)
+    if isinstance(outcome, SuppressedMany):
+        return outcome.created
     if isinstance(outcome, ImportResult):
         return outcome.outcomes
     if isinstance(outcome, list) and outcome and isinstance(outcome[0], Claim):
@@ -166,6 +186,22 @@ def _batch(world: World, random: Random) -> Verb:
     return lambda store: store.update_clients(ids, ClientChange(tag="vip"), by=BY, now_us=NOW)
 
 
+def _suppress(world: World, random: Random) -> Verb:
+    entries = [stop(number) for number in random.sample(range(CLIENTS + 3), 3)]
+    if random.random() < 0.5:
+        return lambda store: store.add_suppression(entries[0], by=BY, now_us=NOW)
+    return lambda store: store.import_suppressions(entries, by=BY, now_us=NOW)
+
+
+def _take_off(world: World, random: Random) -> Verb:
+    return lambda store: unsuppress(store, CLIENTS - 1)
+
+
+def _erase(world: World, random: Random) -> Verb:
+    id, suppress = random.randint(1, CLIENTS), random.random() < 0.5
+    return lambda store: store.erase_client(id, suppress=suppress, by=BY, now_us=NOW)
+
+
 def _update_mailing(world: World, random: Random) -> Verb:
     id, tag = random.choice((world.open, world.building, world.rebuilding)), random.choice(("new", "vip"))
     text = random.choice(("hello", "other"))
@@ -211,6 +247,9 @@ _WORKS: Final[dict[str, Callable[[World, Random], Verb]]] = {
     "delete client": _delete_client,
     "import": _import,
     "batch": _batch,
+    "suppress": _suppress,
+    "take off": _take_off,
+    "erase": _erase,
     "create mailing": lambda world, random: lambda store: store.create_mailing(mailing(), by=BY, now_us=NOW),
     "update mailing": _update_mailing,
     "pause": _pause,
@@ -228,6 +267,7 @@ _WORKS: Final[dict[str, Callable[[World, Random], Verb]]] = {
 }
 
 TABLES: Final = (
+    "SELECT phone_number, reason, note, source, create_us FROM suppression",
     "SELECT phone_number, phone_code, tag, time_zone, create_us, update_us FROM client",
     "SELECT m.mailing_id, c.phone_number, m.status, m.reason, m.attempt, m.due_us, m.owner, m.stale, m.unsure,"
     " m.create_us, m.started_us, m.finished_us, m.http_status, m.detail, m.text_version"

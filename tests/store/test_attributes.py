@@ -158,7 +158,7 @@ async def test_whoever_matches_gets_it_however_the_client_came(store: Store, fil
     for mailing_id in (built, later):
         assert await _receivers(store, mailing_id) == wanted
     assert await audience_size(store, filter) == len(wanted)
-    assert sum((await store.audience_by_zone(filter)).values()) == len(wanted)
+    assert sum((await store.audience_by_zone(filter)).by_zone.values()) == len(wanted)
 
 
 async def _receivers(store: Store, mailing_id: int) -> set[int]:

@@ -13,6 +13,7 @@ from tests.store.world import (
     add_clients,
     add_mailing,
     client,
+    mailing,
 )
 
 
@@ -38,7 +39,37 @@ async def test_every_change_is_in_the_audit_list_and_no_phone_number(store: Stor
         "engine.control",
     ]
     assert (found.total, rest.next_after) == (7, None)
-    assert (events[0].actor, events[0].time_us, events[0].detail) == (BY.name, NOW + 9, {"workers": 3})
+    assert (events[0].actor, events[0].time_us, events[0].detail) == (
+        BY.name,
+        NOW + 9,
+        {"workers": 3, "before": {"workers": None}},
+    )
     assert "7916" not in repr(events)
     one = await store.list_audit(AuditQuery(object_type="mailing", object_id=mailing_id, actor=BY.name), Page(1))
     assert (len(one.items), one.total) == (1, 2)
+
+
+async def test_a_change_says_what_was_there_before_and_nothing_that_stays(store: Store) -> None:
+    made = (await store.create_client(client(1, "old"), by=BY, now_us=NOW)).row
+    await store.update_client(made.id, lambda old: client(1, "vip"), by=BY, now_us=NOW)
+    mailing_id = await add_mailing(store)
+    await store.update_mailing(mailing_id, lambda old: mailing(text="other"), by=BY, now_us=NOW + 1)
+    await store.set_control(workers=3, by=BY, now_us=NOW + 2)
+    await store.set_control(workers=4, sending_paused=True, by=BY, now_us=NOW + 3)
+    details = [event.detail for event in (await store.list_audit(AuditQuery(), Page(9))).items]
+    assert details[0] == {"workers": 4, "sending_paused": True, "before": {"workers": 3, "sending_paused": False}}
+    assert details[2] == {"text": "other", "before": {"text": mailing().text}}
+    assert details[4] == {"tag": "vip", "before": {"tag": "old"}}
+
+
+async def test_events_are_found_by_what_was_done_and_when(store: Store) -> None:
+    await add_clients(store, 1)
+    for later in range(3):
+        await store.set_control(workers=3 + later, by=BY, now_us=NOW + later)
+    for query, number in (
+        (AuditQuery(action="engine.control"), 3),
+        (AuditQuery(action="engine.control", since_us=NOW + 1), 2),
+        (AuditQuery(action="engine.control", since_us=NOW + 1, until_us=NOW + 2), 1),
+        (AuditQuery(action="client.delete"), 0),
+    ):
+        assert (await store.list_audit(query, Page(9))).total == number

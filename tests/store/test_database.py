@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from engine.store import DatabaseInUse, DatabaseTooNew, DatabaseUnavailable, Store, StoreUnavailable, orm, transitions
+from engine.store import DatabaseInUse, DatabaseTooNew, DatabaseUnavailable, Store, StoreUnavailable, claims, orm
 from engine.store.database import Lane, Tx
 from engine.store.migrate import migrate
 from tests.store.conftest import KINDS, Opener
@@ -126,10 +126,10 @@ async def test_claiming_reads_the_partial_index_and_nothing_else(store: Store) -
 
     async def explain(tx: Tx) -> str:
         if tx.dialect.is_sqlite:
-            rows: Any = await tx.rows(f"EXPLAIN QUERY PLAN {transitions._CLAIM_SQLITE}", *args)
+            rows: Any = await tx.rows(f"EXPLAIN QUERY PLAN {claims._CLAIM_SQLITE.format(more='')}", *args)
             return "\n".join(row[3] for row in rows)
         await tx.run("SET LOCAL enable_seqscan = off")  # 50 rows are one page
-        rows = await tx.rows(f"EXPLAIN {transitions._DUE_POSTGRES}", *args)
+        rows = await tx.rows(f"EXPLAIN {claims._DUE_POSTGRES}", *args)
         return "\n".join(row[0] for row in rows)
 
     plan = await store._db.transaction(explain)

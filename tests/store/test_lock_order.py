@@ -32,11 +32,23 @@ from tests.store.world import (
     outcome,
     record,
     release,
+    stop,
+    unsuppress,
 )
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("kind", ["postgres"], indirect=True)]
 
-ORDER: Final = ("client", "message", "told", "mailing", "mailing_counters", "mailing_stat", "control", "engine")
+ORDER: Final = (
+    "client",
+    "message",
+    "told",
+    "past_stat",
+    "mailing",
+    "mailing_counters",
+    "mailing_stat",
+    "control",
+    "engine",
+)
 """Tables whose rows are waited for, in the order of the document, which a test compares."""
 _AT_THE_END: Final = ("mailing_counters", "mailing_stat", "control")
 _KEYS: Final = {"mailing_counters": "mailing_id"}
@@ -168,10 +180,13 @@ async def _every_verb(store: Store) -> list[tuple[str, Callable[[], Awaitable[ob
         ("record", lambda: store.record(mixed, owner=owner, now_us=NOW)),
         ("record_accepted", lambda: record(store, owner, accepted, Event.ACCEPT)),
         ("release", lambda: release(store, owner, returned)),
+        ("suppress", lambda: store.import_suppressions([stop(n) for n in (11, 9, 70, 8)], by=BY, now_us=NOW)),
+        ("take_off", lambda: unsuppress(store, 9)),
         ("update_mailing", lambda: store.update_mailing(first, lambda _: narrow, by=BY, now_us=NOW)),
         ("build", build),
         ("claim", lambda: claim(store, first, dead, 9)),
         ("take_back", lambda: store.take_back(second, 9, after=(0, 0), by_us=1)),
+        ("erase", lambda: store.erase_client(ids[1], suppress=True, by=BY, now_us=NOW)),
         ("delete_client", lambda: store.delete_client(ids[0], by=BY, now_us=NOW)),
         ("delete_clients", lambda: store.delete_clients([left[0].client_id, *ids[24:29][::-1]], by=BY, now_us=NOW)),
         ("recover", lambda: store.recover(LEASE, 50, expired_only=True)),

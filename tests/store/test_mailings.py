@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from engine.domain.audience import AudienceFilter
@@ -87,6 +89,36 @@ async def test_mailings_are_listed_by_state_newest_first(store: Store) -> None:
     rest = await store.list_mailings(None, Page(3, first.next_after), now_us=NOW)
     assert [row.id for row in (*first.items, *rest.items)] == sorted(expected.values(), reverse=True)
     assert (first.total, rest.next_after) == (5, None)
+
+
+FOUND_BY = [
+    ("скидка", {"Скидка"}),
+    ("СКИДКА 50%", {"Скидка"}),
+    ("straße", {"Straße"}),
+    ("ΣΊΓΜΑ", {"σίγμα"}),
+    ("50%_[a]*?\\", {"Скидка"}),
+    ("%", {"Скидка"}),
+    ("50_", set()),
+    (".", set()),
+    ("hello", {"Straße", "σίγμα", ""}),
+    ("\n b", {"", "Скидка"}),
+]
+
+
+@pytest.mark.parametrize(("search", "found"), FOUND_BY)
+async def test_mailings_are_found_by_name_and_text_in_either_case(store: Store, search: str, found: set[str]) -> None:
+    for name, text in (
+        ("Скидка", "Скидка 50%_[A]*?\\ до\n b"),
+        ("Straße", "Hello"),
+        ("σίγμα", "HELLO"),
+        ("", "hello\n B"),
+    ):
+        await store.create_mailing(replace(mailing(text=text), name=name), by=BY, now_us=NOW)
+    page = await store.list_mailings(None, Page(), now_us=NOW, search=search)
+    assert {row.name for row in page.items} == found
+    assert page.total == len(found)
+    scheduled = await store.list_mailings(MailingState.SCHEDULED, Page(), now_us=NOW, search=search)
+    assert scheduled.total == 0
 
 
 @pytest.mark.parametrize("how", ["ended", "cancelled"])

@@ -22,6 +22,7 @@ from tests.store.world import (
     claim,
     mailing,
     outcome,
+    record,
 )
 
 STEP_US = 10_000_000
@@ -92,3 +93,22 @@ async def ended_at(store: Store, mailing_id: int, owner: int, event: Event, us: 
     (taken,) = await claim(store, mailing_id, owner, 1)
     ended: Record = outcome(taken, event, due_us=END)._replace(started_us=us, finished_us=us)
     await store.record([ended], owner=owner, now_us=NOW)
+
+
+async def test_deleting_a_mailing_does_not_undo_what_was_sent(store: Store) -> None:
+    await add_clients(store, 3)
+    owner = await add_engine(store)
+    for accepted in (1, 2):
+        mailing_id = await add_mailing(store)
+        await record(store, owner, (await claim(store, mailing_id, owner, 3))[:accepted], Event.ACCEPT)
+        before = await store.timeline(0, STEP_US)
+        await store.delete_mailing(mailing_id, by=BY, now_us=START + 1)
+        while not await store.purge(mailing_id, 10):
+            pass
+        assert await store.timeline(0, STEP_US) == before
+    assert sum(step.sent for step in await store.timeline(0, STEP_US)) == 3
+    late = await add_mailing(store)
+    await store.delete_mailing(late, by=BY, now_us=START + 3 * 86_400_000_000)
+    while not await store.purge(late, 10):
+        pass
+    assert await store.timeline(0, STEP_US) == (), "nobody asks for more than a day"

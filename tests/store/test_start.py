@@ -18,7 +18,7 @@ import pytest
 from engine.store import DatabaseUnavailable, Store
 from engine.store.database import Tx
 from engine.store.opening import open_database
-from tests.store.conftest import KINDS, Opener
+from tests.store.conftest import KINDS, Databases, Opener
 from tests.store.world import add_clients
 
 ON_EACH = pytest.mark.parametrize("kind", ["sqlite", KINDS[2]], indirect=True)
@@ -62,19 +62,21 @@ async def test_a_schema_that_was_changed_by_hand_is_one_clear_line(open_store: O
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", [KINDS[2]], indirect=True)
-async def test_a_servers_database_may_be_shared_but_not_our_tables_names(open_store: Opener, url: str) -> None:
+@pytest.mark.postgres
+async def test_a_servers_database_may_be_shared_but_not_our_tables_names(postgres_url: Databases) -> None:
+    url = postgres_url(empty=True)
     await by_hand(url, "CREATE TABLE invoice (id INTEGER)")
-    await (await open_store()).close()
+    await (await Store.open(url)).close()
 
 
-@pytest.mark.parametrize("kind", [KINDS[2]], indirect=True)
-async def test_a_servers_database_with_somebody_elses_clients_is_refused(open_store: Opener, url: str) -> None:
+@pytest.mark.postgres
+async def test_a_servers_database_with_somebody_elses_clients_is_refused(postgres_url: Databases) -> None:
+    url = postgres_url(empty=True)
     await by_hand(url, "CREATE TABLE client (id INTEGER)")
     with pytest.raises(
         DatabaseUnavailable, match="another program's tables have the names that this one needs: client"
     ):
-        await open_store()
+        await Store.open(url)
 
 
 def of_another_program(file: Path) -> None:

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import Event
+from engine.domain.suppression import SuppressionInput, SuppressionReason
 from engine.domain.validate import ClientInput, MailingInput
 from engine.domain.window import LocalHours
 from engine.ports import Claim, Record, Return
 from engine.store import Store
 from engine.store.rows import Actor, Counts, MailingRow, MessageQuery, MessageRow, Page
+from engine.store.suppressions import Suppressed
 
 BY = Actor("tester", "ipv4:127.0.0.1:1")
 START, END = 1_000, 100_000
@@ -54,7 +56,22 @@ async def add_mailing(store: Store, wanted: MailingInput | None = None, *, build
 
 async def audience_size(store: Store, filter: AudienceFilter) -> int:
     """How many clients match now."""
-    return sum((await store.audience_by_zone(filter, by_zone=False)).values())
+    return (await store.audience_by_zone(filter, by_zone=False)).size
+
+
+def stop(number: int, reason: SuppressionReason = SuppressionReason.MANUAL) -> SuppressionInput:
+    """The ``number``-th client's number, for the stop list."""
+    return SuppressionInput(client(number).phone_number, reason, "a note", "api")
+
+
+async def suppress(store: Store, number: int) -> Suppressed:
+    """Put the ``number``-th client's number on the stop list."""
+    return await store.add_suppression(stop(number), by=BY, now_us=NOW)
+
+
+async def unsuppress(store: Store, number: int) -> None:
+    """Take it off."""
+    await store.delete_suppression(client(number).phone_number, by=BY, now_us=NOW)
 
 
 async def add_engine(store: Store) -> int:

@@ -12,12 +12,18 @@ export function useForm(initial, send) {
   const [values, setValues] = useState(initial);
   const [error, setError] = useState(null);
   const [busy, setBusy] = useState(false);
-  const errors = error?.body?.errors ?? {};
-  const set = (name, value) => setValues((old) => ({ ...old, [name]: value }));
+  const [touched, setTouched] = useState([]); // since the engine has said it: what it said of them is old
+  const told = error?.body?.errors ?? {};
+  const errors = Object.fromEntries(Object.entries(told).filter(([name]) => !touched.includes(name)));
+  const set = (name, value) => {
+    setValues((old) => ({ ...old, [name]: value }));
+    setTouched((old) => [...old, name]);
+  };
   const submit = async (event) => {
     event.preventDefault();
     setBusy(true);
     setError(null);
+    setTouched([]);
     try {
       await send(values);
     } catch (problem) {
@@ -27,7 +33,7 @@ export function useForm(initial, send) {
     }
   };
   const input = (name) => ({ name, value: values[name], error: errors[name], onChange: (value) => set(name, value) });
-  const isShown = Object.keys(errors).length > 0 && Object.keys(errors).every((name) => name in values);
+  const isShown = Object.keys(told).length > 0 && Object.keys(told).every((name) => name in values);
   return { values, set, input, submit, busy, problem: isShown ? null : error };
 }
 

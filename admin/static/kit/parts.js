@@ -1,9 +1,10 @@
 // The parts that pages are made of. Plain elements with classes of panel.css: react-admin's bundle shares no MUI.
 
 import { isAway } from "../api.js";
-import { clock, dateTime, fromNow, number, percent, t } from "../i18n.js";
+import { clock, dateTime, fromNow, number, t } from "../i18n.js";
 import { icon } from "./icons.js";
 import { createPortal, h, Link, useEffect, useId, useLocation, useRef, useState } from "./lib.js";
+import { Scroll } from "./scroll.js";
 
 const TITLE = "react-admin-title"; // the id of the bundle's TitlePortal
 
@@ -126,40 +127,6 @@ const STATE_TONES = { scheduled: "quiet", active: "busy", paused: "warn", cancel
 const STATUS_TONES = { pending: "busy", sent: "good", not_sent: "bad" };
 export const StateChip = ({ state }) => h(Chip, { tone: STATE_TONES[state] }, t(`state.${state}`));
 export const StatusChip = ({ status }) => h(Chip, { tone: STATUS_TONES[status] }, t(`status.${status}`));
-
-/** How many messages are sent, not sent and waiting, as a bar with the numbers below. */
-export function Progress({ counts, label, compact = false }) {
-  const { sent, not_sent: notSent, total } = counts;
-  const done = sent + notSent;
-  const share = total > 0 ? done / total : 0;
-  const width = (count) => ({ width: `${total > 0 ? (100 * count) / total : 0}%` });
-  const words = t("progress.label", { done, total });
-  return h(
-    "div",
-    { className: `progress ${compact ? "compact" : ""}` },
-    h(
-      "div",
-      {
-        className: "bar",
-        role: "progressbar",
-        "aria-label": label ?? words,
-        "aria-valuemin": 0,
-        "aria-valuemax": 100,
-        "aria-valuenow": Math.floor(100 * share),
-        "aria-valuetext": words,
-      },
-      h("div", { className: "bar-sent", style: width(sent) }),
-      h("div", { className: "bar-not-sent", style: width(notSent) }),
-    ),
-    h(
-      "div",
-      { className: "progress-words" },
-      h("strong", null, percent(total > 0 ? Math.floor(1000 * share) / 1000 : 0)),
-      " ",
-      h("span", null, words),
-    ),
-  );
-}
 
 /** A moment, with how far it is from now on hover. */
 export const Time = ({ value, ...options }) =>
@@ -354,11 +321,11 @@ export function Copyable({ text, label }) {
   );
 }
 
-/** Rows as a plain table: `columns` is [{key, label, render?, numeric?}]. */
-export const Table = ({ columns, rows, empty, caption }) =>
+/** Rows as a plain table: `columns` is [{key, label, render?, numeric?}]. `label`: of what, where there is no caption. */
+export const Table = ({ columns, rows, empty, caption, label }) =>
   h(
-    "div",
-    { className: "table-scroll" },
+    Scroll,
+    { label: caption ?? label ?? t("plot.table") },
     h(
       "table",
       { className: "table" },

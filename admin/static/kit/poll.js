@@ -69,3 +69,24 @@ export function useDebounced(value, ms) {
   }, [key, ms]);
   return settled;
 }
+
+/**
+ * [typed, setTyped] of a field for a search that begins `ms` after the last key. `value`: what is searched for now; another
+ * one, of an address that has changed by itself ("back"), takes the place of what was typed.
+ */
+export function useTyped(value, onSearch, ms) {
+  const [typed, setTyped] = useState(value);
+  const settled = useDebounced(typed, ms);
+  const known = useRef(value);
+  useEffect(() => {
+    if (settled !== typed || settled === known.current) return;
+    known.current = settled;
+    onSearch(settled);
+  }, [settled]);
+  useEffect(() => {
+    if (value === known.current) return;
+    known.current = value;
+    setTyped(value);
+  }, [value]);
+  return [typed, setTyped];
+}

@@ -15,6 +15,9 @@ export function beginning(text = "", most = SHOWN) {
         .trimEnd()}…`;
 }
 
+/** What a mailing is called: its name, or how its text begins, in `most` characters. */
+export const titleOf = (mailing, most = SHOWN) => beginning(mailing.name || mailing.text, most);
+
 /** "79161234567" as people write it: "+7 916 123-45-67"; what is no such number stays as it is. */
 export const readable = (phone) => (phone ?? "").replace(/^7(\d{3})(\d{3})(\d{2})(\d{2})$/, "+7 $1 $2-$3-$4");
 

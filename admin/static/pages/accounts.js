@@ -70,6 +70,7 @@ const AccountList = () =>
     {
       actions: h(Actions, { label: t("accounts.add"), dialog: AccountDialog }),
       exporter: false,
+      storeKey: false,
       empty: false,
       perPage: 25,
       sort: { field: "id", order: "ASC" },

@@ -1,39 +1,116 @@
 // Who did what, when and from where.
+import { list } from "../api.js";
 import { known, t } from "../i18n.js";
-import { asked, column, own } from "../kit/grid.js";
-import { h, Link, RA } from "../kit/lib.js";
-import { Time } from "../kit/parts.js";
-import { AuditDetail } from "./audit/detail.js";
-import { actorOf, KINDS, objectOf, placeOf, TYPES } from "./audit/words.js";
-
-const { Datagrid, List, NumberInput, SelectInput, TextInput } = RA;
+import { Fragment, h, Link, useId, useState } from "../kit/lib.js";
+import { Pager, useExistingPage } from "../kit/pager.js";
+import { Button, Card, Facts, Loading, PageTitle, Time, Trouble } from "../kit/parts.js";
+import { usePoll } from "../kit/poll.js";
+import { Scroll } from "../kit/scroll.js";
+import { Filters, filterOf, useAuditQuery } from "./audit/filters.js";
+import { actorOf, objectOf, placeOf, rowsOf } from "./audit/words.js";
 
 const REFRESH_MS = 10_000;
+const COLUMNS = ["time", "actor", "action", "object_type", "peer"];
+const WIDE_ONLY = ["actor", "object_type", "peer"];
+const SUMMARY_ROWS = 2;
 
-const filters = () => [
-  h(TextInput, { key: "actor", source: "actor", alwaysOn: true, resettable: true }),
-  h(SelectInput, {
-    key: "actor_kind",
-    source: "actor_kind",
-    alwaysOn: true,
-    translateChoice: false,
-    sx: { minWidth: 190 },
-    choices: KINDS.map((id) => ({ id, name: t(`audit.kind.${id}`) })),
-  }),
-  h(SelectInput, {
-    key: "object_type",
-    source: "object_type",
-    alwaysOn: true,
-    translateChoice: false,
-    sx: { minWidth: 190 },
-    choices: TYPES.map((id) => ({ id, name: t(`audit.object.${id}`) })),
-  }),
-  h(NumberInput, { key: "object_id", source: "object_id", alwaysOn: true, min: 1, sx: { maxWidth: { sm: 150 } } }),
-];
+function AuditPage() {
+  const [query, change] = useAuditQuery();
+  const asked = { page: query.page, perPage: query.per, filter: filterOf(query) };
+  const { data, error, reload } = usePoll(
+    (signal) => list("audit", { ...asked, signal }),
+    REFRESH_MS,
+    JSON.stringify(asked),
+  );
+  useExistingPage({ rows: data?.data, total: data?.total, perPage: query.per, change });
+  return h(
+    "div",
+    { className: "page" },
+    h(PageTitle, null, t("resources.audit.name")),
+    h(
+      Card,
+      null,
+      h(Filters, { query, change }),
+      h(Trouble, { error, reload }),
+      data ? h(Events, { events: data.data }) : !error && h(Loading),
+      data?.total > 0 &&
+        h(Pager, {
+          page: query.page,
+          perPage: query.per,
+          total: data.total,
+          onPage: (page) => change({ page }),
+          onPerPage: (per) => change({ per }),
+        }),
+    ),
+  );
+}
+
+function Events({ events }) {
+  if (events.length === 0) return h("p", { className: "loading" }, t("audit.none"));
+  return h(
+    Scroll,
+    { label: t("resources.audit.name") },
+    h(
+      "table",
+      { className: "table audit" },
+      h(
+        "thead",
+        null,
+        h(
+          "tr",
+          null,
+          COLUMNS.map((key) =>
+            h(
+              "th",
+              { key, scope: "col", className: WIDE_ONLY.includes(key) ? "wide-only" : "" },
+              t(`resources.audit.fields.${key}`),
+            ),
+          ),
+        ),
+      ),
+      h(
+        "tbody",
+        null,
+        events.map((event) => h(Event, { key: event.id, event })),
+      ),
+    ),
+  );
+}
+
+/** One event; a button opens what else it notes, below it. */
+function Event({ event }) {
+  const [open, setOpen] = useState(false);
+  const id = useId();
+  const rows = rowsOf(event.detail);
+  const cells = {
+    time: h(Time, { value: event.time, timeStyle: "medium" }),
+    actor: h(Who, { event }),
+    action: h(What, { event, rows, open, id, onToggle: () => setOpen(!open) }),
+    object_type: h(About, { event }),
+    peer: h("span", { className: "muted", title: event.peer }, placeOf(event.peer)),
+  };
+  return h(
+    Fragment,
+    null,
+    h(
+      "tr",
+      null,
+      COLUMNS.map((key) => h("td", { key, className: WIDE_ONLY.includes(key) ? "wide-only" : "" }, cells[key])),
+    ),
+    open &&
+      h(
+        "tr",
+        { id },
+        h("td", { colSpan: COLUMNS.length }, h(Facts, { rows: rows.map(shown), label: t("audit.details") })),
+      ),
+  );
+}
+
+const shown = (row) => ({ ...row, value: h("span", { className: "prewrap" }, row.value) });
 
 const About = ({ event }) => {
   const { words, to } = objectOf(event);
-  return to ? h(Link, { to, ...own }, words) : h("span", null, words);
+  return to ? h(Link, { to }, words) : h("span", null, words);
 };
 
 const Who = ({ event }) => {
@@ -41,46 +118,25 @@ const Who = ({ event }) => {
   return h("div", null, h("strong", null, words), kind && h("div", { className: "muted small" }, kind));
 };
 
-const What = ({ event }) =>
+/** What was done; of a change what has become another, in short. */
+const What = ({ event, rows, open, id, onToggle }) =>
   h(
     "div",
     null,
     known(`audit.action.${event.action}`) ?? event.action,
+    !open &&
+      rows
+        .filter((row) => row.isChange)
+        .slice(0, SUMMARY_ROWS)
+        .map((row) => h("div", { key: row.key, className: "muted small audit-change" }, `${row.label}: ${row.value}`)),
     h("div", { className: "narrow-only" }, h(About, { event })),
     h("div", { className: "narrow-only" }, h(Who, { event })),
+    rows.length > 0 &&
+      h(
+        Button,
+        { className: "small", "aria-expanded": open, "aria-controls": open ? id : undefined, onClick: onToggle },
+        t(open ? "audit.less" : "audit.details"),
+      ),
   );
 
-const hasDetail = (event) => Object.keys(event.detail).length > 0;
-
-const AuditList = () =>
-  h(
-    List,
-    {
-      filters: filters(),
-      actions: false,
-      exporter: false,
-      empty: false,
-      perPage: 25,
-      sort: { field: "id", order: "DESC" },
-      queryOptions: asked(REFRESH_MS),
-    },
-    h(
-      Datagrid,
-      {
-        bulkActionButtons: false,
-        isRowExpandable: hasDetail,
-        expand: h(AuditDetail),
-        rowClick: (_id, _resource, event) => (hasDetail(event) ? "expand" : false),
-        empty: h("p", { className: "loading" }, t("audit.none")),
-      },
-      column("time", (event) => h(Time, { value: event.time, timeStyle: "medium" })),
-      column("actor", (event) => h(Who, { event }), { wide: true }),
-      column("action", (event) => h(What, { event })),
-      column("object_type", (event) => h(About, { event }), { wide: true }),
-      column("peer", (event) => h("span", { className: "muted", title: event.peer }, placeOf(event.peer)), {
-        wide: true,
-      }),
-    ),
-  );
-
-export default () => ({ name: "audit", list: AuditList });
+export default () => ({ name: "audit", list: AuditPage });

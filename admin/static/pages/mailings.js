@@ -1,6 +1,6 @@
 // Mailings: what is registered, how it goes, and the form for a new one.
 import { may } from "../api.js";
-import { beginning } from "../kit/words.js";
+import { titleOf } from "../kit/words.js";
 import { MailingCreate, MailingEdit } from "./mailings/form.js";
 import { MailingList } from "./mailings/list.js";
 import { MailingShow } from "./mailings/show.js";
@@ -11,5 +11,5 @@ export default () => ({
   show: MailingShow,
   ...(may("mailings.add") && { create: MailingCreate }),
   ...(may("mailings.edit") && { edit: MailingEdit }),
-  recordRepresentation: (record) => beginning(record.text),
+  recordRepresentation: (record) => titleOf(record),
 });

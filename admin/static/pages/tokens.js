@@ -47,6 +47,7 @@ const TokenList = () =>
     {
       actions: h(Actions, { label: t("tokens.create"), dialog: TokenDialog }),
       exporter: false,
+      storeKey: false,
       empty: false,
       perPage: 25,
       sort: { field: "id", order: "DESC" },

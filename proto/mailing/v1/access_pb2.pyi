@@ -35,9 +35,11 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     """Also changes clients and mailings."""
     ROLE_ADMIN: _Role.ValueType  # 3
     """Also steers the engine, and manages accounts and tokens."""
+    ROLE_PROVIDER: _Role.ValueType  # 4
+    """Hands in what a provider has to tell, and nothing else. It has no rank."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
-    """What a caller may do; each role may do all that the one before it may."""
+    """What a caller may do. Viewer, operator and admin are ranks: each may do all that the one before it may."""
 
 ROLE_UNSPECIFIED: Role.ValueType  # 0
 """Not set."""
@@ -47,6 +49,8 @@ ROLE_OPERATOR: Role.ValueType  # 2
 """Also changes clients and mailings."""
 ROLE_ADMIN: Role.ValueType  # 3
 """Also steers the engine, and manages accounts and tokens."""
+ROLE_PROVIDER: Role.ValueType  # 4
+"""Hands in what a provider has to tell, and nothing else. It has no rank."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 @_typing.final
@@ -222,7 +226,10 @@ Global___Identity: _TypeAlias = Identity  # noqa: Y015
 
 REQUIRED_ROLE_FIELD_NUMBER: _builtins.int
 OPEN_TO_ALL_FIELD_NUMBER: _builtins.int
+ALSO_ROLE_FIELD_NUMBER: _builtins.int
 required_role: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Role.ValueType]
 """The least role that may call the method; a higher one may as well."""
 open_to_all: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
 """Whether the method may be called without a token."""
+also_role: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Role.ValueType]
+"""A role without a rank that may call the method too."""

@@ -30,7 +30,7 @@ from mailing.v1 import access_pb2 as mailing_dot_v1_dot_access__pb2
 from mailing.v1 import options_pb2 as mailing_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmailing/v1/access_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17mailing/v1/access.proto\x1a\x18mailing/v1/options.proto\"v\n\rSignInRequest\x12\x1d\n\x04name\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xca\xda\x18\x07j\x05\x61\x64min\x12\x38\n\x08password\x18\x02 \x01(\tB&\xe2\x41\x01\x02\xca\xda\x18\x1ej\x1c\x63orrect horse battery staple:\x0c\xda\xda\x18\x08\n\x06SignIn\"f\n\x0eSignInResponse\x12\x1d\n\x06secret\x18\x01 \x01(\tB\r\xca\xda\x18\tj\x07mls_\xe2\x80\xa6\x12&\n\x08identity\x18\x02 \x01(\x0b\x32\x14.mailing.v1.Identity:\r\xda\xda\x18\t\n\x07Session\"\x10\n\x0eSignOutRequest\"\x0f\n\rWhoAmIRequest\"\xac\x01\n\x15\x43hangePasswordRequest\x12@\n\x10\x63urrent_password\x18\x01 \x01(\tB&\xe2\x41\x01\x02\xca\xda\x18\x1ej\x1c\x63orrect horse battery staple\x12\x41\n\x0cnew_password\x18\x02 \x01(\tB+\xe2\x41\x01\x02\xca\xda\x18#\x10\x08\x18\x80\x02j\x1c\x62\x61ttery staple correct horse:\x0e\xda\xda\x18\n\n\x08Password\"\x8d\x02\n\x14\x43reateAccountRequest\x12U\n\x04name\x18\x01 \x01(\tBG\xe2\x41\x01\x02\xca\xda\x18?\"\x17^[A-Za-z0-9._@-]{1,64}$*\x1d\n\x10\x42\x41\x44_ACCOUNT_NAME\x12\t\n\x03max\x12\x02\x36\x34j\x05maria\x12\x30\n\x04role\x18\x02 \x01(\x0e\x32\x10.mailing.v1.RoleB\x10\xe2\x41\x01\x02\xca\xda\x18\x08j\x06viewer\x12=\n\x08password\x18\x03 \x01(\tB+\xe2\x41\x01\x02\xca\xda\x18#\x10\x08\x18\x80\x02j\x1c\x63orrect horse battery staple\x12\x18\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01:\x13\xda\xda\x18\x0f\n\rAccountCreate\"t\n\x13ListAccountsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\"j\n\x14ListAccountsResponse\x12%\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x13.mailing.v1.Account\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"R\n\x14RevokeAccountRequest\x12\x18\n\naccount_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12 \n\x12revoke_made_tokens\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\xe8\x02\n\x12\x43reateTokenRequest\x12\x9f\x01\n\x04name\x18\x01 \x01(\tB\x90\x01\xe2\x41\x01\x02\xca\xda\x18\x87\x01\x18@\"]^[^\\u0000-\\u0020\\u007f-\\u00a0]([^\\u0000-\\u001f\\u007f-\\u00a0]*[^\\u0000-\\u0020\\u007f-\\u00a0])?$*\x1b\n\x0e\x42\x41\x44_TOKEN_NAME\x12\t\n\x03max\x12\x02\x36\x34j\x07reports\x12\x30\n\x04role\x18\x02 \x01(\x0e\x32\x10.mailing.v1.RoleB\x10\xe2\x41\x01\x02\xca\xda\x18\x08j\x06viewer\x12Q\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB \xe2\x41\x01\x01\xca\xda\x18\x18P\x01j\x14\x32\x30\x39\x39-01-01T00:00:00Z\x12\x18\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01:\x11\xda\xda\x18\r\n\x0bTokenCreate\"i\n\x13\x43reateTokenResponse\x12#\n\x05token\x18\x01 \x01(\x0b\x32\x14.mailing.v1.ApiToken\x12\x1d\n\x06secret\x18\x02 \x01(\tB\r\xca\xda\x18\tj\x07mlt_\xe2\x80\xa6:\x0e\xda\xda\x18\n\n\x08NewToken\"r\n\x11ListTokensRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\"g\n\x12ListTokensResponse\x12$\n\x06tokens\x18\x01 \x03(\x0b\x32\x14.mailing.v1.ApiToken\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\",\n\x12RevokeTokenRequest\x12\x16\n\x08token_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x32\xfa\x0c\n\rAccessService\x12\xef\x01\n\x06SignIn\x12\x19.mailing.v1.SignInRequest\x1a\x1a.mailing.v1.SignInResponse\"\xad\x01\xb0\xd4\x18\x01\xd2\xda\x18\x8a\x01\"<The secret is for the `Authorization` header of later calls.(\xc9\x01\x32\x08\x91\x03\xad\x03\xf7\x03\xf8\x03:={\"name\": \"maria\", \"password\": \"correct horse battery staple\"}\x82\xd3\xe4\x93\x02\x14\"\x0f/api/v1/session:\x01*\x12\x81\x01\n\x07SignOut\x12\x1a.mailing.v1.SignOutRequest\x1a\x16.google.protobuf.Empty\"B\xa8\xd4\x18\x01\xd2\xda\x18#\"\x1d\x41n API token has none to end.2\x02\x99\x03\x82\xd3\xe4\x93\x02\x11*\x0f/api/v1/session\x12V\n\x06WhoAmI\x12\x19.mailing.v1.WhoAmIRequest\x1a\x14.mailing.v1.Identity\"\x1b\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/session\x12\xe5\x01\n\x0e\x43hangePassword\x12!.mailing.v1.ChangePasswordRequest\x1a\x16.google.protobuf.Empty\"\x97\x01\xa8\xd4\x18\x01\xd2\xda\x18l2\x04\x93\x03\x99\x03:d{\"current_password\": \"correct horse battery staple\", \"new_password\": \"battery staple correct horse\"}\x82\xd3\xe4\x93\x02\x1d\x1a\x18/api/v1/session/password:\x01*\x12\xbe\x01\n\rCreateAccount\x12 .mailing.v1.CreateAccountRequest\x1a\x13.mailing.v1.Account\"v\xa8\xd4\x18\x03\xd2\xda\x18S:Q{\"name\": \"maria\", \"role\": \"operator\", \"password\": \"correct horse battery staple\"}\x82\xd3\xe4\x93\x02\x15\"\x10/api/v1/accounts:\x01*\x12o\n\x0cListAccounts\x12\x1f.mailing.v1.ListAccountsRequest\x1a .mailing.v1.ListAccountsResponse\"\x1c\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/accounts\x12\x80\x01\n\rRevokeAccount\x12 .mailing.v1.RevokeAccountRequest\x1a\x13.mailing.v1.Account\"8\xa8\xd4\x18\x03\xd2\xda\x18\x04\x32\x02\x99\x03\x82\xd3\xe4\x93\x02&\"$/api/v1/accounts/{account_id}/revoke\x12\xa1\x02\n\x0b\x43reateToken\x12\x1e.mailing.v1.CreateTokenRequest\x1a\x1f.mailing.v1.CreateTokenResponse\"\xd0\x01\xa8\xd4\x18\x03\xd2\xda\x18\xae\x01\"^Its secret is in the answer, and nowhere else ever again: a repeat with the same key is a 409.:L{\"name\": \"reports\", \"role\": \"viewer\", \"expire_time\": \"2099-01-01T00:00:00Z\"}\x82\xd3\xe4\x93\x02\x13\"\x0e/api/v1/tokens:\x01*\x12g\n\nListTokens\x12\x1d.mailing.v1.ListTokensRequest\x1a\x1e.mailing.v1.ListTokensResponse\"\x1a\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/tokens\x12q\n\x0bRevokeToken\x12\x1e.mailing.v1.RevokeTokenRequest\x1a\x14.mailing.v1.ApiToken\",\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\"\" /api/v1/tokens/{token_id}/revokeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmailing/v1/access_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17mailing/v1/access.proto\x1a\x18mailing/v1/options.proto\"k\n\rSignInRequest\x12!\n\x04name\x18\x01 \x01(\tB\x13\xe2\x41\x01\x02\xca\xda\x18\x0bj\tyour.name\x12)\n\x08password\x18\x02 \x01(\tB\x17\xe2\x41\x01\x02\xca\xda\x18\x0fj\ryour password:\x0c\xda\xda\x18\x08\n\x06SignIn\"f\n\x0eSignInResponse\x12\x1d\n\x06secret\x18\x01 \x01(\tB\r\xca\xda\x18\tj\x07mls_\xe2\x80\xa6\x12&\n\x08identity\x18\x02 \x01(\x0b\x32\x14.mailing.v1.Identity:\r\xda\xda\x18\t\n\x07Session\"\x10\n\x0eSignOutRequest\"\x0f\n\rWhoAmIRequest\"\x99\x01\n\x15\x43hangePasswordRequest\x12\x31\n\x10\x63urrent_password\x18\x01 \x01(\tB\x17\xe2\x41\x01\x02\xca\xda\x18\x0fj\ryour password\x12=\n\x0cnew_password\x18\x02 \x01(\tB\'\xe2\x41\x01\x02\xca\xda\x18\x1f\n\x1d\x43reateAccountRequest.password:\x0e\xda\xda\x18\n\n\x08Password\"\x92\x02\n\x14\x43reateAccountRequest\x12^\n\x04name\x18\x01 \x01(\tBP\xe2\x41\x01\x02\xca\xda\x18H\"\x17^[A-Za-z0-9._@-]{1,64}$*\x1d\n\x10\x42\x41\x44_ACCOUNT_NAME\x12\t\n\x03max\x12\x02\x36\x34r\x0e\x65xample-######\x12\x30\n\x04role\x18\x02 \x01(\x0e\x32\x10.mailing.v1.RoleB\x10\xe2\x41\x01\x02\xca\xda\x18\x08j\x06viewer\x12\x39\n\x08password\x18\x03 \x01(\tB\'\xe2\x41\x01\x02\xca\xda\x18\x1f\x10\x08\x18\x80\x02r\x18\x65xample ################\x12\x18\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01:\x13\xda\xda\x18\x0f\n\rAccountCreate\"t\n\x13ListAccountsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\"j\n\x14ListAccountsResponse\x12%\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x13.mailing.v1.Account\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"R\n\x14RevokeAccountRequest\x12\x18\n\naccount_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12 \n\x12revoke_made_tokens\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\xd7\x02\n\x12\x43reateTokenRequest\x12\x9f\x01\n\x04name\x18\x01 \x01(\tB\x90\x01\xe2\x41\x01\x02\xca\xda\x18\x87\x01\x18@\"]^[^\\u0000-\\u0020\\u007f-\\u00a0]([^\\u0000-\\u001f\\u007f-\\u00a0]*[^\\u0000-\\u0020\\u007f-\\u00a0])?$*\x1b\n\x0e\x42\x41\x44_TOKEN_NAME\x12\t\n\x03max\x12\x02\x36\x34j\x07\x65xample\x12\x30\n\x04role\x18\x02 \x01(\x0e\x32\x10.mailing.v1.RoleB\x10\xe2\x41\x01\x02\xca\xda\x18\x08j\x06viewer\x12@\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0f\xe2\x41\x01\x01\xca\xda\x18\x07P\x01r\x03+1d\x12\x18\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01:\x11\xda\xda\x18\r\n\x0bTokenCreate\"i\n\x13\x43reateTokenResponse\x12#\n\x05token\x18\x01 \x01(\x0b\x32\x14.mailing.v1.ApiToken\x12\x1d\n\x06secret\x18\x02 \x01(\tB\r\xca\xda\x18\tj\x07mlt_\xe2\x80\xa6:\x0e\xda\xda\x18\n\n\x08NewToken\"r\n\x11ListTokensRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\"g\n\x12ListTokensResponse\x12$\n\x06tokens\x18\x01 \x03(\x0b\x32\x14.mailing.v1.ApiToken\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\",\n\x12RevokeTokenRequest\x12\x16\n\x08token_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x32\xae\n\n\rAccessService\x12\xae\x01\n\x06SignIn\x12\x19.mailing.v1.SignInRequest\x1a\x1a.mailing.v1.SignInResponse\"m\xb0\xd4\x18\x01\xd2\xda\x18K\"<The secret is for the `Authorization` header of later calls.(\xc9\x01\x32\x08\x91\x03\xad\x03\xf7\x03\xf8\x03\x82\xd3\xe4\x93\x02\x14\"\x0f/api/v1/session:\x01*\x12\x81\x01\n\x07SignOut\x12\x1a.mailing.v1.SignOutRequest\x1a\x16.google.protobuf.Empty\"B\xa8\xd4\x18\x01\xd2\xda\x18#\"\x1d\x41n API token has none to end.2\x02\x99\x03\x82\xd3\xe4\x93\x02\x11*\x0f/api/v1/session\x12Z\n\x06WhoAmI\x12\x19.mailing.v1.WhoAmIRequest\x1a\x14.mailing.v1.Identity\"\x1f\xa8\xd4\x18\x01\xb8\xd4\x18\x04\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/session\x12~\n\x0e\x43hangePassword\x12!.mailing.v1.ChangePasswordRequest\x1a\x16.google.protobuf.Empty\"1\xa8\xd4\x18\x01\xd2\xda\x18\x06\x32\x04\x93\x03\x99\x03\x82\xd3\xe4\x93\x02\x1d\x1a\x18/api/v1/session/password:\x01*\x12g\n\rCreateAccount\x12 .mailing.v1.CreateAccountRequest\x1a\x13.mailing.v1.Account\"\x1f\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x15\"\x10/api/v1/accounts:\x01*\x12o\n\x0cListAccounts\x12\x1f.mailing.v1.ListAccountsRequest\x1a .mailing.v1.ListAccountsResponse\"\x1c\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/accounts\x12\x80\x01\n\rRevokeAccount\x12 .mailing.v1.RevokeAccountRequest\x1a\x13.mailing.v1.Account\"8\xa8\xd4\x18\x03\xd2\xda\x18\x04\x32\x02\x99\x03\x82\xd3\xe4\x93\x02&\"$/api/v1/accounts/{account_id}/revoke\x12\xd2\x01\n\x0b\x43reateToken\x12\x1e.mailing.v1.CreateTokenRequest\x1a\x1f.mailing.v1.CreateTokenResponse\"\x81\x01\xa8\xd4\x18\x03\xd2\xda\x18`\"^Its secret is in the answer, and nowhere else ever again: a repeat with the same key is a 409.\x82\xd3\xe4\x93\x02\x13\"\x0e/api/v1/tokens:\x01*\x12g\n\nListTokens\x12\x1d.mailing.v1.ListTokensRequest\x1a\x1e.mailing.v1.ListTokensResponse\"\x1a\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/tokens\x12q\n\x0bRevokeToken\x12\x1e.mailing.v1.RevokeTokenRequest\x1a\x14.mailing.v1.ApiToken\",\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\"\" /api/v1/tokens/{token_id}/revokeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,9 +38,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mailing.v1.access_service_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SIGNINREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_SIGNINREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\312\332\030\007j\005admin'
+  _globals['_SIGNINREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\312\332\030\013j\tyour.name'
   _globals['_SIGNINREQUEST'].fields_by_name['password']._loaded_options = None
-  _globals['_SIGNINREQUEST'].fields_by_name['password']._serialized_options = b'\342A\001\002\312\332\030\036j\034correct horse battery staple'
+  _globals['_SIGNINREQUEST'].fields_by_name['password']._serialized_options = b'\342A\001\002\312\332\030\017j\ryour password'
   _globals['_SIGNINREQUEST']._loaded_options = None
   _globals['_SIGNINREQUEST']._serialized_options = b'\332\332\030\010\n\006SignIn'
   _globals['_SIGNINRESPONSE'].fields_by_name['secret']._loaded_options = None
@@ -48,17 +48,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNINRESPONSE']._loaded_options = None
   _globals['_SIGNINRESPONSE']._serialized_options = b'\332\332\030\t\n\007Session'
   _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['current_password']._loaded_options = None
-  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['current_password']._serialized_options = b'\342A\001\002\312\332\030\036j\034correct horse battery staple'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['current_password']._serialized_options = b'\342A\001\002\312\332\030\017j\ryour password'
   _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._loaded_options = None
-  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._serialized_options = b'\342A\001\002\312\332\030#\020\010\030\200\002j\034battery staple correct horse'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._serialized_options = b'\342A\001\002\312\332\030\037\n\035CreateAccountRequest.password'
   _globals['_CHANGEPASSWORDREQUEST']._loaded_options = None
   _globals['_CHANGEPASSWORDREQUEST']._serialized_options = b'\332\332\030\n\n\010Password'
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_CREATEACCOUNTREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\312\332\030?\"\027^[A-Za-z0-9._@-]{1,64}$*\035\n\020BAD_ACCOUNT_NAME\022\t\n\003max\022\00264j\005maria'
+  _globals['_CREATEACCOUNTREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\312\332\030H\"\027^[A-Za-z0-9._@-]{1,64}$*\035\n\020BAD_ACCOUNT_NAME\022\t\n\003max\022\00264r\016example-######'
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['role']._loaded_options = None
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['role']._serialized_options = b'\342A\001\002\312\332\030\010j\006viewer'
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['password']._loaded_options = None
-  _globals['_CREATEACCOUNTREQUEST'].fields_by_name['password']._serialized_options = b'\342A\001\002\312\332\030#\020\010\030\200\002j\034correct horse battery staple'
+  _globals['_CREATEACCOUNTREQUEST'].fields_by_name['password']._serialized_options = b'\342A\001\002\312\332\030\037\020\010\030\200\002r\030example ################'
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
   _globals['_CREATEACCOUNTREQUEST']._loaded_options = None
@@ -76,11 +76,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOKEACCOUNTREQUEST'].fields_by_name['revoke_made_tokens']._loaded_options = None
   _globals['_REVOKEACCOUNTREQUEST'].fields_by_name['revoke_made_tokens']._serialized_options = b'\342A\001\001'
   _globals['_CREATETOKENREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_CREATETOKENREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\312\332\030\207\001\030@\"]^[^\\u0000-\\u0020\\u007f-\\u00a0]([^\\u0000-\\u001f\\u007f-\\u00a0]*[^\\u0000-\\u0020\\u007f-\\u00a0])?$*\033\n\016BAD_TOKEN_NAME\022\t\n\003max\022\00264j\007reports'
+  _globals['_CREATETOKENREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\312\332\030\207\001\030@\"]^[^\\u0000-\\u0020\\u007f-\\u00a0]([^\\u0000-\\u001f\\u007f-\\u00a0]*[^\\u0000-\\u0020\\u007f-\\u00a0])?$*\033\n\016BAD_TOKEN_NAME\022\t\n\003max\022\00264j\007example'
   _globals['_CREATETOKENREQUEST'].fields_by_name['role']._loaded_options = None
   _globals['_CREATETOKENREQUEST'].fields_by_name['role']._serialized_options = b'\342A\001\002\312\332\030\010j\006viewer'
   _globals['_CREATETOKENREQUEST'].fields_by_name['expire_time']._loaded_options = None
-  _globals['_CREATETOKENREQUEST'].fields_by_name['expire_time']._serialized_options = b'\342A\001\001\312\332\030\030P\001j\0242099-01-01T00:00:00Z'
+  _globals['_CREATETOKENREQUEST'].fields_by_name['expire_time']._serialized_options = b'\342A\001\001\312\332\030\007P\001r\003+1d'
   _globals['_CREATETOKENREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CREATETOKENREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
   _globals['_CREATETOKENREQUEST']._loaded_options = None
@@ -100,53 +100,53 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOKETOKENREQUEST'].fields_by_name['token_id']._loaded_options = None
   _globals['_REVOKETOKENREQUEST'].fields_by_name['token_id']._serialized_options = b'\342A\001\002'
   _globals['_ACCESSSERVICE'].methods_by_name['SignIn']._loaded_options = None
-  _globals['_ACCESSSERVICE'].methods_by_name['SignIn']._serialized_options = b'\260\324\030\001\322\332\030\212\001\"<The secret is for the `Authorization` header of later calls.(\311\0012\010\221\003\255\003\367\003\370\003:={\"name\": \"maria\", \"password\": \"correct horse battery staple\"}\202\323\344\223\002\024\"\017/api/v1/session:\001*'
+  _globals['_ACCESSSERVICE'].methods_by_name['SignIn']._serialized_options = b'\260\324\030\001\322\332\030K\"<The secret is for the `Authorization` header of later calls.(\311\0012\010\221\003\255\003\367\003\370\003\202\323\344\223\002\024\"\017/api/v1/session:\001*'
   _globals['_ACCESSSERVICE'].methods_by_name['SignOut']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['SignOut']._serialized_options = b'\250\324\030\001\322\332\030#\"\035An API token has none to end.2\002\231\003\202\323\344\223\002\021*\017/api/v1/session'
   _globals['_ACCESSSERVICE'].methods_by_name['WhoAmI']._loaded_options = None
-  _globals['_ACCESSSERVICE'].methods_by_name['WhoAmI']._serialized_options = b'\250\324\030\001\202\323\344\223\002\021\022\017/api/v1/session'
+  _globals['_ACCESSSERVICE'].methods_by_name['WhoAmI']._serialized_options = b'\250\324\030\001\270\324\030\004\202\323\344\223\002\021\022\017/api/v1/session'
   _globals['_ACCESSSERVICE'].methods_by_name['ChangePassword']._loaded_options = None
-  _globals['_ACCESSSERVICE'].methods_by_name['ChangePassword']._serialized_options = b'\250\324\030\001\322\332\030l2\004\223\003\231\003:d{\"current_password\": \"correct horse battery staple\", \"new_password\": \"battery staple correct horse\"}\202\323\344\223\002\035\032\030/api/v1/session/password:\001*'
+  _globals['_ACCESSSERVICE'].methods_by_name['ChangePassword']._serialized_options = b'\250\324\030\001\322\332\030\0062\004\223\003\231\003\202\323\344\223\002\035\032\030/api/v1/session/password:\001*'
   _globals['_ACCESSSERVICE'].methods_by_name['CreateAccount']._loaded_options = None
-  _globals['_ACCESSSERVICE'].methods_by_name['CreateAccount']._serialized_options = b'\250\324\030\003\322\332\030S:Q{\"name\": \"maria\", \"role\": \"operator\", \"password\": \"correct horse battery staple\"}\202\323\344\223\002\025\"\020/api/v1/accounts:\001*'
+  _globals['_ACCESSSERVICE'].methods_by_name['CreateAccount']._serialized_options = b'\250\324\030\003\202\323\344\223\002\025\"\020/api/v1/accounts:\001*'
   _globals['_ACCESSSERVICE'].methods_by_name['ListAccounts']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['ListAccounts']._serialized_options = b'\250\324\030\003\202\323\344\223\002\022\022\020/api/v1/accounts'
   _globals['_ACCESSSERVICE'].methods_by_name['RevokeAccount']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['RevokeAccount']._serialized_options = b'\250\324\030\003\322\332\030\0042\002\231\003\202\323\344\223\002&\"$/api/v1/accounts/{account_id}/revoke'
   _globals['_ACCESSSERVICE'].methods_by_name['CreateToken']._loaded_options = None
-  _globals['_ACCESSSERVICE'].methods_by_name['CreateToken']._serialized_options = b'\250\324\030\003\322\332\030\256\001\"^Its secret is in the answer, and nowhere else ever again: a repeat with the same key is a 409.:L{\"name\": \"reports\", \"role\": \"viewer\", \"expire_time\": \"2099-01-01T00:00:00Z\"}\202\323\344\223\002\023\"\016/api/v1/tokens:\001*'
+  _globals['_ACCESSSERVICE'].methods_by_name['CreateToken']._serialized_options = b'\250\324\030\003\322\332\030`\"^Its secret is in the answer, and nowhere else ever again: a repeat with the same key is a 409.\202\323\344\223\002\023\"\016/api/v1/tokens:\001*'
   _globals['_ACCESSSERVICE'].methods_by_name['ListTokens']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['ListTokens']._serialized_options = b'\250\324\030\003\202\323\344\223\002\020\022\016/api/v1/tokens'
   _globals['_ACCESSSERVICE'].methods_by_name['RevokeToken']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['RevokeToken']._serialized_options = b'\250\324\030\003\202\323\344\223\002\"\" /api/v1/tokens/{token_id}/revoke'
   _globals['_SIGNINREQUEST']._serialized_start=223
-  _globals['_SIGNINREQUEST']._serialized_end=341
-  _globals['_SIGNINRESPONSE']._serialized_start=343
-  _globals['_SIGNINRESPONSE']._serialized_end=445
-  _globals['_SIGNOUTREQUEST']._serialized_start=447
-  _globals['_SIGNOUTREQUEST']._serialized_end=463
-  _globals['_WHOAMIREQUEST']._serialized_start=465
-  _globals['_WHOAMIREQUEST']._serialized_end=480
-  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=483
-  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=655
-  _globals['_CREATEACCOUNTREQUEST']._serialized_start=658
-  _globals['_CREATEACCOUNTREQUEST']._serialized_end=927
-  _globals['_LISTACCOUNTSREQUEST']._serialized_start=929
-  _globals['_LISTACCOUNTSREQUEST']._serialized_end=1045
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=1047
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=1153
-  _globals['_REVOKEACCOUNTREQUEST']._serialized_start=1155
-  _globals['_REVOKEACCOUNTREQUEST']._serialized_end=1237
-  _globals['_CREATETOKENREQUEST']._serialized_start=1240
-  _globals['_CREATETOKENREQUEST']._serialized_end=1600
-  _globals['_CREATETOKENRESPONSE']._serialized_start=1602
-  _globals['_CREATETOKENRESPONSE']._serialized_end=1707
-  _globals['_LISTTOKENSREQUEST']._serialized_start=1709
-  _globals['_LISTTOKENSREQUEST']._serialized_end=1823
-  _globals['_LISTTOKENSRESPONSE']._serialized_start=1825
-  _globals['_LISTTOKENSRESPONSE']._serialized_end=1928
-  _globals['_REVOKETOKENREQUEST']._serialized_start=1930
-  _globals['_REVOKETOKENREQUEST']._serialized_end=1974
-  _globals['_ACCESSSERVICE']._serialized_start=1977
-  _globals['_ACCESSSERVICE']._serialized_end=3635
+  _globals['_SIGNINREQUEST']._serialized_end=330
+  _globals['_SIGNINRESPONSE']._serialized_start=332
+  _globals['_SIGNINRESPONSE']._serialized_end=434
+  _globals['_SIGNOUTREQUEST']._serialized_start=436
+  _globals['_SIGNOUTREQUEST']._serialized_end=452
+  _globals['_WHOAMIREQUEST']._serialized_start=454
+  _globals['_WHOAMIREQUEST']._serialized_end=469
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=472
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=625
+  _globals['_CREATEACCOUNTREQUEST']._serialized_start=628
+  _globals['_CREATEACCOUNTREQUEST']._serialized_end=902
+  _globals['_LISTACCOUNTSREQUEST']._serialized_start=904
+  _globals['_LISTACCOUNTSREQUEST']._serialized_end=1020
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=1022
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=1128
+  _globals['_REVOKEACCOUNTREQUEST']._serialized_start=1130
+  _globals['_REVOKEACCOUNTREQUEST']._serialized_end=1212
+  _globals['_CREATETOKENREQUEST']._serialized_start=1215
+  _globals['_CREATETOKENREQUEST']._serialized_end=1558
+  _globals['_CREATETOKENRESPONSE']._serialized_start=1560
+  _globals['_CREATETOKENRESPONSE']._serialized_end=1665
+  _globals['_LISTTOKENSREQUEST']._serialized_start=1667
+  _globals['_LISTTOKENSREQUEST']._serialized_end=1781
+  _globals['_LISTTOKENSRESPONSE']._serialized_start=1783
+  _globals['_LISTTOKENSRESPONSE']._serialized_end=1886
+  _globals['_REVOKETOKENREQUEST']._serialized_start=1888
+  _globals['_REVOKETOKENREQUEST']._serialized_end=1932
+  _globals['_ACCESSSERVICE']._serialized_start=1935
+  _globals['_ACCESSSERVICE']._serialized_end=3261
 # @@protoc_insertion_point(module_scope)

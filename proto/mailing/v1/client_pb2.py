@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from mailing.v1 import options_pb2 as mailing_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mailing/v1/client.proto\x12\nmailing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18mailing/v1/options.proto\"\xdd\x05\n\x06\x43lient\x12\x17\n\x02id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x08\xca\xda\x18\x03j\x01\x31\x12/\n\x0cphone_number\x18\x02 \x01(\tB\x19\xe2\x41\x01\x02\xca\xda\x18\x11\x18\x64`\x01j\x0b\x37\x39\x31\x36\x31\x32\x33\x34\x35\x36\x37\x12R\n\nphone_code\x18\x03 \x01(\tB>\xe2\x41\x01\x01\xca\xda\x18\x36\"\r^[0-9]{0,16}$* \n\x13NOT_DIGITS_OR_EMPTY\x12\t\n\x03max\x12\x02\x31\x36j\x03\x39\x31\x36\x12<\n\x03tag\x18\x04 \x01(\tB/\xe2\x41\x01\x01\xca\xda\x18\'\x18@\"\x0c^[^\\u0000]*$*\x10\n\x0eNULL_CHARACTERj\x03new\x12,\n\ttime_zone\x18\x05 \x01(\tB\x19\xe2\x41\x01\x01\xca\xda\x18\x11\x18\x64j\rEurope/Moscow\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\xf0\x01\n\x08language\x18\x08 \x01(\tB\xdd\x01\xe2\x41\x01\x01\xca\xda\x18\xd4\x01\x18#\"\xbb\x01^([A-Za-z]{2,3}(-[A-Za-z]{3}){0,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*(-[0-9A-WYZa-wyz](-[A-Za-z0-9]{2,8})+)*(-[xX](-[A-Za-z0-9]{1,8})+)?)?$*\x0e\n\x0cNOT_LANGUAGEj\x02ru\x12h\n\nattributes\x18\t \x01(\x0b\x32\x17.google.protobuf.StructB;\xe2\x41\x01\x01\xca\xda\x18\x33H2j/{\"city\": \"\xd0\x9e\xd0\xbc\xd1\x81\xd0\xba\", \"visits\": 12, \"vip\": true}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mailing/v1/client.proto\x12\nmailing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18mailing/v1/options.proto\"\xf3\x05\n\x06\x43lient\x12\x17\n\x02id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x08\xca\xda\x18\x03j\x01\x31\x12\x41\n\x0cphone_number\x18\x02 \x01(\tB+\xe2\x41\x01\x02\xca\xda\x18#\x18\x64`\x01j\x0b\x37\x30\x30\x30\x31\x32\x33\x34\x35\x36\x37r\x10+7 (000) #######\x12R\n\nphone_code\x18\x03 \x01(\tB>\xe2\x41\x01\x01\xca\xda\x18\x36\"\r^[0-9]{0,16}$* \n\x13NOT_DIGITS_OR_EMPTY\x12\t\n\x03max\x12\x02\x31\x36j\x03\x30\x30\x30\x12@\n\x03tag\x18\x04 \x01(\tB3\xe2\x41\x01\x01\xca\xda\x18+\x18@\"\x0c^[^\\u0000]*$*\x10\n\x0eNULL_CHARACTERj\x07\x65xample\x12,\n\ttime_zone\x18\x05 \x01(\tB\x19\xe2\x41\x01\x01\xca\xda\x18\x11\x18\x64j\rEurope/Moscow\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\xf0\x01\n\x08language\x18\x08 \x01(\tB\xdd\x01\xe2\x41\x01\x01\xca\xda\x18\xd4\x01\x18#\"\xbb\x01^([A-Za-z]{2,3}(-[A-Za-z]{3}){0,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*(-[0-9A-WYZa-wyz](-[A-Za-z0-9]{2,8})+)*(-[xX](-[A-Za-z0-9]{1,8})+)?)?$*\x0e\n\x0cNOT_LANGUAGEj\x02ru\x12h\n\nattributes\x18\t \x01(\x0b\x32\x17.google.protobuf.StructB;\xe2\x41\x01\x01\xca\xda\x18\x33H2j/{\"city\": \"\xd0\x9e\xd0\xbc\xd1\x81\xd0\xba\", \"visits\": 12, \"vip\": true}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,11 +38,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLIENT'].fields_by_name['id']._loaded_options = None
   _globals['_CLIENT'].fields_by_name['id']._serialized_options = b'\342A\001\010\312\332\030\003j\0011'
   _globals['_CLIENT'].fields_by_name['phone_number']._loaded_options = None
-  _globals['_CLIENT'].fields_by_name['phone_number']._serialized_options = b'\342A\001\002\312\332\030\021\030d`\001j\01379161234567'
+  _globals['_CLIENT'].fields_by_name['phone_number']._serialized_options = b'\342A\001\002\312\332\030#\030d`\001j\01370001234567r\020+7 (000) #######'
   _globals['_CLIENT'].fields_by_name['phone_code']._loaded_options = None
-  _globals['_CLIENT'].fields_by_name['phone_code']._serialized_options = b'\342A\001\001\312\332\0306\"\r^[0-9]{0,16}$* \n\023NOT_DIGITS_OR_EMPTY\022\t\n\003max\022\00216j\003916'
+  _globals['_CLIENT'].fields_by_name['phone_code']._serialized_options = b'\342A\001\001\312\332\0306\"\r^[0-9]{0,16}$* \n\023NOT_DIGITS_OR_EMPTY\022\t\n\003max\022\00216j\003000'
   _globals['_CLIENT'].fields_by_name['tag']._loaded_options = None
-  _globals['_CLIENT'].fields_by_name['tag']._serialized_options = b'\342A\001\001\312\332\030\'\030@\"\014^[^\\u0000]*$*\020\n\016NULL_CHARACTERj\003new'
+  _globals['_CLIENT'].fields_by_name['tag']._serialized_options = b'\342A\001\001\312\332\030+\030@\"\014^[^\\u0000]*$*\020\n\016NULL_CHARACTERj\007example'
   _globals['_CLIENT'].fields_by_name['time_zone']._loaded_options = None
   _globals['_CLIENT'].fields_by_name['time_zone']._serialized_options = b'\342A\001\001\312\332\030\021\030dj\rEurope/Moscow'
   _globals['_CLIENT'].fields_by_name['create_time']._loaded_options = None
@@ -54,5 +54,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLIENT'].fields_by_name['attributes']._loaded_options = None
   _globals['_CLIENT'].fields_by_name['attributes']._serialized_options = b'\342A\001\001\312\332\0303H2j/{\"city\": \"\320\236\320\274\321\201\320\272\", \"visits\": 12, \"vip\": true}'
   _globals['_CLIENT']._serialized_start=162
-  _globals['_CLIENT']._serialized_end=895
+  _globals['_CLIENT']._serialized_end=917
 # @@protoc_insertion_point(module_scope)

@@ -36,16 +36,19 @@ class Client(_message.Message):
     id: _builtins.int
     """Never used again, not even after a deletion."""
     phone_number: _builtins.str
-    """7XXXXXXXXXX, unique. On input "+7 (916) 123-45-67", "89161234567" and "9161234567" are understood as well: spaces,
+    """7XXXXXXXXXX, unique. "+7 (916) 123-45-67", "89161234567" and "9161234567" are understood as well: spaces,
     dashes of any kind and dots between groups of two or more digits, one group in parentheses. What may be somebody
     else's number is refused: a single digit at the end ("7771234567.0", an extension), ten digits without a 9 in front.
     """
     phone_code: _builtins.str
-    """The operator's code, 1 to 16 digits. Empty on input: digits 2 to 4 of the number."""
+    """The operator's code, 1 to 16 digits. Empty: digits 2 to 4 of the number."""
     tag: _builtins.str
     """A free label; may be empty."""
     time_zone: _builtins.str
-    """An IANA name such as "Europe/Moscow". Empty on input: the engine's setting MAILING_DEFAULT_TIME_ZONE ("UTC")."""
+    """An IANA name such as "Europe/Moscow". On input "МСК+2", "UTC+3", "+03:00", a capital of a Russian region ("Омск"), a
+    city of the tz database ("Omsk") and a name of Windows ("Russian Standard Time") are understood as well. Empty on
+    input: the engine's setting MAILING_DEFAULT_TIME_ZONE ("UTC").
+    """
     language: _builtins.str
     """The language that the client reads, a BCP 47 tag such as "ru" or "pt-BR"; may be empty. Letters are stored in the
     case that RFC 5646 recommends.

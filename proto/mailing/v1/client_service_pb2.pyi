@@ -119,11 +119,11 @@ class ListClientsRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the page before; the filters must be the same as then. Empty: the first page."""
     tag: _builtins.str
-    """Only clients with exactly this tag; set and empty: clients without a tag."""
+    """Only clients with exactly this tag. An empty one: clients without a tag."""
     phone_code: _builtins.str
     """Only clients with this operator code."""
     phone_number: _builtins.str
-    """Only the client with this number, in any of the forms `Client.phone_number` takes."""
+    """Only the client with this number, written in any way in which a client's number may be."""
     time_zone: _builtins.str
     """Only clients in this time zone."""
     phone_contains: _builtins.str
@@ -138,7 +138,7 @@ class ListClientsRequest(_message.Message):
     the end: an empty page. For panels that show page numbers; who reads everything uses tokens.
     """
     language: _builtins.str
-    """Only clients with this language; set and empty: clients of whom none is said."""
+    """Only clients with this language. An empty one: clients of whom none is said."""
     @_builtins.property
     def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Only clients whose attributes look so: "5" is the number and the text, "true" the flag and the text; empty: clients
@@ -280,6 +280,70 @@ class DeleteClientRequest(_message.Message):
 Global___DeleteClientRequest: _TypeAlias = DeleteClientRequest  # noqa: Y015
 
 @_typing.final
+class EraseClientRequest(_message.Message):
+    """Asks for a client to be erased."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    SUPPRESS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    client_id: _builtins.int
+    """The client's id."""
+    suppress: _builtins.bool
+    """Whether its number goes on the stop list."""
+    request_id: _builtins.str
+    """Makes a repeat safe (AIP-155): see `CreateClientRequest.request_id`."""
+    def __init__(
+        self,
+        *,
+        client_id: _builtins.int = ...,
+        suppress: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "request_id", b"request_id", "suppress", b"suppress"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseClientRequest: _TypeAlias = EraseClientRequest  # noqa: Y015
+
+@_typing.final
+class EraseClientResponse(_message.Message):
+    """What erasing a client has removed, and what stays."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGES_REMOVED_FIELD_NUMBER: _builtins.int
+    MESSAGES_KEPT_FIELD_NUMBER: _builtins.int
+    MESSAGES_IN_HAND_FIELD_NUMBER: _builtins.int
+    SUPPRESSED_FIELD_NUMBER: _builtins.int
+    messages_removed: _builtins.int
+    """Messages that are gone: they were pending."""
+    messages_kept: _builtins.int
+    """Messages that stay, without client and number: they were sent, or ended unsent."""
+    messages_in_hand: _builtins.int
+    """Messages that were being sent at that moment: they stay if they were called, and are removed if not."""
+    suppressed: _builtins.bool
+    """Whether the number is on the stop list now."""
+    def __init__(
+        self,
+        *,
+        messages_removed: _builtins.int = ...,
+        messages_kept: _builtins.int = ...,
+        messages_in_hand: _builtins.int = ...,
+        suppressed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages_in_hand", b"messages_in_hand", "messages_kept", b"messages_kept", "messages_removed", b"messages_removed", "suppressed", b"suppressed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseClientResponse: _TypeAlias = EraseClientResponse  # noqa: Y015
+
+@_typing.final
 class ImportClientsRequest(_message.Message):
     """A page of rows to import."""
 
@@ -289,6 +353,8 @@ class ImportClientsRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ERRORS_MAX_FIELD_NUMBER: _builtins.int
     SOURCE_DIGEST_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    SKIP_OPEN_MAILINGS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """On the first page: makes a repeat safe (AIP-155). The same id with the same rows gets the first answer again, and
     nothing is stored. An import that was cut off has no answer yet: the repeat goes through all rows.
@@ -301,6 +367,12 @@ class ImportClientsRequest(_message.Message):
     """On the last page: what the rows were made of, such as a digest of the file; 64 bytes at most. With a `request_id` it
     tells a repeat from another import as the rows do, and so do parts of the file that the caller could not read.
     """
+    validate_only: _builtins.bool
+    """On the first page: only check (AIP-163). The answer says what the rows would do, and nothing is stored."""
+    skip_open_mailings: _builtins.bool
+    """On the first page: no row gets a message of a mailing that is open now and takes it because of this import. That
+    holds for the number until the mailing's end, whatever becomes of the client. Messages that are there already stay.
+    """
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportClientsRow]:
         """100 to 1,000 rows a page are best; 10,000 at most, and 1 MiB a page, as any message to the engine."""
@@ -312,10 +384,12 @@ class ImportClientsRequest(_message.Message):
         request_id: _builtins.str = ...,
         errors_max: _builtins.int = ...,
         source_digest: _builtins.bytes = ...,
+        validate_only: _builtins.bool = ...,
+        skip_open_mailings: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors_max", b"errors_max", "request_id", b"request_id", "rows", b"rows", "source_digest", b"source_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors_max", b"errors_max", "request_id", b"request_id", "rows", b"rows", "skip_open_mailings", b"skip_open_mailings", "source_digest", b"source_digest", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -401,6 +475,7 @@ class ImportClientsResponse(_message.Message):
     UNCHANGED_FIELD_NUMBER: _builtins.int
     REJECTED_FIELD_NUMBER: _builtins.int
     ERRORS_FIELD_NUMBER: _builtins.int
+    OPEN_MAILINGS_FIELD_NUMBER: _builtins.int
     created: _builtins.int
     """Rows that made a new client."""
     updated: _builtins.int
@@ -415,6 +490,12 @@ class ImportClientsResponse(_message.Message):
         text counted once).
         """
 
+    @_builtins.property
+    def open_mailings(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportClientsReach]:
+        """With `validate_only`: the open mailings that would take clients because of these rows, with how many each; those
+        that get a message unless `skip_open_mailings` is set.
+        """
+
     def __init__(
         self,
         *,
@@ -423,14 +504,41 @@ class ImportClientsResponse(_message.Message):
         unchanged: _builtins.int = ...,
         rejected: _builtins.int = ...,
         errors: _abc.Iterable[Global___ImportClientsError] | None = ...,
+        open_mailings: _abc.Iterable[Global___ImportClientsReach] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "errors", b"errors", "rejected", b"rejected", "unchanged", b"unchanged", "updated", b"updated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "errors", b"errors", "open_mailings", b"open_mailings", "rejected", b"rejected", "unchanged", b"unchanged", "updated", b"updated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportClientsResponse: _TypeAlias = ImportClientsResponse  # noqa: Y015
+
+@_typing.final
+class ImportClientsReach(_message.Message):
+    """How many clients an open mailing would take because of an import."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAILING_ID_FIELD_NUMBER: _builtins.int
+    CLIENT_COUNT_FIELD_NUMBER: _builtins.int
+    mailing_id: _builtins.int
+    """Which mailing."""
+    client_count: _builtins.int
+    """How many clients would get a message that they don't have yet."""
+    def __init__(
+        self,
+        *,
+        mailing_id: _builtins.int = ...,
+        client_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_count", b"client_count", "mailing_id", b"mailing_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportClientsReach: _TypeAlias = ImportClientsReach  # noqa: Y015
 
 @_typing.final
 class ImportClientsError(_message.Message):
@@ -530,7 +638,7 @@ class ExportClientsRequest(_message.Message):
     page_size: _builtins.int
     """Rows in a page; 0 means 1,000, more than 1,000 means 1,000."""
     tag: _builtins.str
-    """Only clients with exactly this tag; set and empty: clients without a tag."""
+    """Only clients with exactly this tag. An empty one: clients without a tag."""
     phone_code: _builtins.str
     """Only clients with this operator code."""
     phone_number: _builtins.str
@@ -540,7 +648,7 @@ class ExportClientsRequest(_message.Message):
     phone_contains: _builtins.str
     """Only clients with these digits in their number; see `ListClientsRequest.phone_contains`."""
     language: _builtins.str
-    """Only clients with this language; set and empty: clients of whom none is said."""
+    """Only clients with this language. An empty one: clients of whom none is said."""
     with_attribute_names: _builtins.bool
     """Begin with a page that has no clients but `attribute_names`: all clients are looked through for them first."""
     @_builtins.property

@@ -63,6 +63,11 @@ class ClientServiceStub:
                 request_serializer=mailing_dot_v1_dot_client__service__pb2.DeleteClientRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
+        self.EraseClient = channel.unary_unary(
+                '/mailing.v1.ClientService/EraseClient',
+                request_serializer=mailing_dot_v1_dot_client__service__pb2.EraseClientRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_client__service__pb2.EraseClientResponse.FromString,
+                _registered_method=True)
         self.ImportClients = channel.stream_unary(
                 '/mailing.v1.ClientService/ImportClients',
                 request_serializer=mailing_dot_v1_dot_client__service__pb2.ImportClientsRequest.SerializeToString,
@@ -135,10 +140,18 @@ class ClientServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EraseClient(self, request, context):
+        """Erase a client on demand. It is deleted, and if asked its number goes on the stop list. The answer says what was
+        removed, and what stays. NOT_FOUND when there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ImportClients(self, request_iterator, context):
         """Add or change many clients, by phone number. Send pages of 100 to 1,000 rows. Each page is stored as it comes,
         so a call that is cut off has stored the pages before; sending the same rows again changes nothing.
-        A bad row is rejected and reported, the others are stored. Over HTTP: text/csv or application/x-ndjson.
+        A bad row is rejected and reported, the others are stored. Over HTTP: text/csv, application/x-ndjson or an Excel workbook.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -211,6 +224,11 @@ def add_ClientServiceServicer_to_server(servicer, server):
                     servicer.DeleteClient,
                     request_deserializer=mailing_dot_v1_dot_client__service__pb2.DeleteClientRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'EraseClient': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseClient,
+                    request_deserializer=mailing_dot_v1_dot_client__service__pb2.EraseClientRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_client__service__pb2.EraseClientResponse.SerializeToString,
             ),
             'ImportClients': grpc.stream_unary_rpc_method_handler(
                     servicer.ImportClients,
@@ -380,6 +398,33 @@ class ClientService:
             '/mailing.v1.ClientService/DeleteClient',
             mailing_dot_v1_dot_client__service__pb2.DeleteClientRequest.SerializeToString,
             google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseClient(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.ClientService/EraseClient',
+            mailing_dot_v1_dot_client__service__pb2.EraseClientRequest.SerializeToString,
+            mailing_dot_v1_dot_client__service__pb2.EraseClientResponse.FromString,
             options,
             channel_credentials,
             insecure,

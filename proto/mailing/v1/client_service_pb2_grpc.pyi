@@ -47,10 +47,14 @@ class ClientServiceStub:
     """Change some fields of a client (PATCH) or replace it (PUT: `update_mask` is "*")."""
     DeleteClient: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.DeleteClientRequest, _empty_pb2.Empty]
     """Delete a client. Its pending messages are removed; the history of sent ones stays, without the phone number."""
+    EraseClient: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.EraseClientRequest, _client_service_pb2.EraseClientResponse]
+    """Erase a client on demand. It is deleted, and if asked its number goes on the stop list. The answer says what was
+    removed, and what stays. NOT_FOUND when there is none.
+    """
     ImportClients: _grpc.StreamUnaryMultiCallable[_client_service_pb2.ImportClientsRequest, _client_service_pb2.ImportClientsResponse]
     """Add or change many clients, by phone number. Send pages of 100 to 1,000 rows. Each page is stored as it comes,
     so a call that is cut off has stored the pages before; sending the same rows again changes nothing.
-    A bad row is rejected and reported, the others are stored. Over HTTP: text/csv or application/x-ndjson.
+    A bad row is rejected and reported, the others are stored. Over HTTP: text/csv, application/x-ndjson or an Excel workbook.
     """
     ListClientFacets: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.ListClientFacetsRequest, _client_service_pb2.ListClientFacetsResponse]
     """List the values that clients have, for choosing a filter: each with how many clients have it, the most frequent
@@ -89,10 +93,14 @@ class ClientServiceAsyncStub(ClientServiceStub):
     """Change some fields of a client (PATCH) or replace it (PUT: `update_mask` is "*")."""
     DeleteClient: _aio.UnaryUnaryMultiCallable[_client_service_pb2.DeleteClientRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Delete a client. Its pending messages are removed; the history of sent ones stays, without the phone number."""
+    EraseClient: _aio.UnaryUnaryMultiCallable[_client_service_pb2.EraseClientRequest, _client_service_pb2.EraseClientResponse]  # type: ignore[assignment]
+    """Erase a client on demand. It is deleted, and if asked its number goes on the stop list. The answer says what was
+    removed, and what stays. NOT_FOUND when there is none.
+    """
     ImportClients: _aio.StreamUnaryMultiCallable[_client_service_pb2.ImportClientsRequest, _client_service_pb2.ImportClientsResponse]  # type: ignore[assignment]
     """Add or change many clients, by phone number. Send pages of 100 to 1,000 rows. Each page is stored as it comes,
     so a call that is cut off has stored the pages before; sending the same rows again changes nothing.
-    A bad row is rejected and reported, the others are stored. Over HTTP: text/csv or application/x-ndjson.
+    A bad row is rejected and reported, the others are stored. Over HTTP: text/csv, application/x-ndjson or an Excel workbook.
     """
     ListClientFacets: _aio.UnaryUnaryMultiCallable[_client_service_pb2.ListClientFacetsRequest, _client_service_pb2.ListClientFacetsResponse]  # type: ignore[assignment]
     """List the values that clients have, for choosing a filter: each with how many clients have it, the most frequent
@@ -160,6 +168,16 @@ class ClientServiceServicer(metaclass=_abc_1.ABCMeta):
         """Delete a client. Its pending messages are removed; the history of sent ones stays, without the phone number."""
 
     @_abc_1.abstractmethod
+    def EraseClient(
+        self,
+        request: _client_service_pb2.EraseClientRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_client_service_pb2.EraseClientResponse, _abc.Awaitable[_client_service_pb2.EraseClientResponse]]:
+        """Erase a client on demand. It is deleted, and if asked its number goes on the stop list. The answer says what was
+        removed, and what stays. NOT_FOUND when there is none.
+        """
+
+    @_abc_1.abstractmethod
     def ImportClients(
         self,
         request_iterator: _MaybeAsyncIterator[_client_service_pb2.ImportClientsRequest],
@@ -167,7 +185,7 @@ class ClientServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_client_service_pb2.ImportClientsResponse, _abc.Awaitable[_client_service_pb2.ImportClientsResponse]]:
         """Add or change many clients, by phone number. Send pages of 100 to 1,000 rows. Each page is stored as it comes,
         so a call that is cut off has stored the pages before; sending the same rows again changes nothing.
-        A bad row is rejected and reported, the others are stored. Over HTTP: text/csv or application/x-ndjson.
+        A bad row is rejected and reported, the others are stored. Over HTTP: text/csv, application/x-ndjson or an Excel workbook.
         """
 
     @_abc_1.abstractmethod

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from mailing.v1 import audit_pb2 as _audit_pb2
 from mailing.v1 import engine_pb2 as _engine_pb2
@@ -186,6 +187,9 @@ class ListAuditEventsRequest(_message.Message):
     SKIP_FIELD_NUMBER: _builtins.int
     ACTOR_KIND_FIELD_NUMBER: _builtins.int
     ACTOR_ID_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many at most; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
@@ -206,6 +210,16 @@ class ListAuditEventsRequest(_message.Message):
     """Only what this kind of caller did. Unspecified: any."""
     actor_id: _builtins.int
     """Only what the account or token with this id did; needs `actor_kind`. Not set: any."""
+    action: _builtins.str
+    """Only what was done so, such as "mailing.pause"; empty: anything."""
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """Only what was done at this time or later. Not set: from the beginning."""
+
+    @_builtins.property
+    def until_time(self) -> _timestamp_pb2.Timestamp:
+        """Only what was done before this time. Not set: up to now."""
+
     def __init__(
         self,
         *,
@@ -218,10 +232,13 @@ class ListAuditEventsRequest(_message.Message):
         skip: _builtins.int = ...,
         actor_kind: _audit_pb2.ActorKind.ValueType = ...,
         actor_id: _builtins.int | None = ...,
+        action: _builtins.str = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+        until_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor_id", b"_actor_id", "_object_id", b"_object_id", "actor_id", b"actor_id", "object_id", b"object_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor_id", b"_actor_id", "_object_id", b"_object_id", "actor_id", b"actor_id", "object_id", b"object_id", "since_time", b"since_time", "until_time", b"until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor_id", b"_actor_id", "_object_id", b"_object_id", "actor", b"actor", "actor_id", b"actor_id", "actor_kind", b"actor_kind", "object_id", b"object_id", "object_type", b"object_type", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "skip", b"skip"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor_id", b"_actor_id", "_object_id", b"_object_id", "action", b"action", "actor", b"actor", "actor_id", b"actor_id", "actor_kind", b"actor_kind", "object_id", b"object_id", "object_type", b"object_type", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "since_time", b"since_time", "skip", b"skip", "until_time", b"until_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__actor_id: _TypeAlias = _typing.Literal["actor_id"]  # noqa: Y015
     _WhichOneofArgType__actor_id: _TypeAlias = _typing.Literal["_actor_id", b"_actor_id"]  # noqa: Y015

@@ -169,6 +169,7 @@ class Mailing(_message.Message):
     MESSAGE_COUNTS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Given by the engine; never used again, not even after a deletion."""
@@ -185,7 +186,9 @@ class Mailing(_message.Message):
     audience_state: Global___AudienceState.ValueType
     """Whether every matching client has its message yet."""
     segments: _builtins.int
-    """SMS segments of the text for one client: GSM-7 160 characters, or 153 each; UCS-2 70, or 67 each."""
+    """SMS segments of the text as it is written: GSM-7 160 characters, or 153 each; UCS-2 70, or 67 each."""
+    name: _builtins.str
+    """What people call it, 100 characters at most; may be empty. Clients don't see it."""
     @_builtins.property
     def filter(self) -> Global___AudienceFilter:
         """Who gets it. Not set: everyone."""
@@ -237,11 +240,12 @@ class Mailing(_message.Message):
         message_counts: Global___MessageCounts | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        name: _builtins.str = ...,
         warnings: _abc.Iterable[Global___MailingWarning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "local_hours", b"local_hours", "message_counts", b"message_counts", "rate_limit", b"rate_limit", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "audience_state", b"audience_state", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "id", b"id", "local_hours", b"local_hours", "message_counts", b"message_counts", "on_uncertain", b"on_uncertain", "rate_limit", b"rate_limit", "segments", b"segments", "start_time", b"start_time", "state", b"state", "text", b"text", "update_time", b"update_time", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "audience_state", b"audience_state", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "id", b"id", "local_hours", b"local_hours", "message_counts", b"message_counts", "name", b"name", "on_uncertain", b"on_uncertain", "rate_limit", b"rate_limit", "segments", b"segments", "start_time", b"start_time", "state", b"state", "text", b"text", "update_time", b"update_time", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__rate_limit: _TypeAlias = _typing.Literal["rate_limit"]  # noqa: Y015
     _WhichOneofArgType__rate_limit: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit"]  # noqa: Y015

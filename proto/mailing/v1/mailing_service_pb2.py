@@ -30,9 +30,10 @@ from mailing.v1 import access_pb2 as mailing_dot_v1_dot_access__pb2
 from mailing.v1 import mailing_pb2 as mailing_dot_v1_dot_mailing__pb2
 from mailing.v1 import mailing_stats_pb2 as mailing_dot_v1_dot_mailing__stats__pb2
 from mailing.v1 import options_pb2 as mailing_dot_v1_dot_options__pb2
+from mailing.v1 import test_text_pb2 as mailing_dot_v1_dot_test__text__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n mailing/v1/mailing_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x17mailing/v1/access.proto\x1a\x18mailing/v1/mailing.proto\x1a\x1emailing/v1/mailing_stats.proto\x1a\x18mailing/v1/options.proto\"y\n\x14\x43reateMailingRequest\x12*\n\x07mailing\x18\x01 \x01(\x0b\x32\x13.mailing.v1.MailingB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"-\n\x11GetMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"\xa3\x01\n\x13ListMailingsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x18.mailing.v1.MailingStateB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x01\"j\n\x14ListMailingsResponse\x12%\n\x08mailings\x18\x01 \x03(\x0b\x32\x13.mailing.v1.Mailing\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"\x96\x01\n\x14UpdateMailingRequest\x12*\n\x07mailing\x18\x01 \x01(\x0b\x32\x13.mailing.v1.MailingB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"0\n\x14\x44\x65leteMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"I\n\x13PauseMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"J\n\x14ResumeMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"J\n\x14\x43\x61ncelMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"q\n\x15PreviewMailingRequest\x12*\n\x07mailing\x18\x01 \x01(\x0b\x32\x13.mailing.v1.MailingB\x04\xe2\x41\x01\x02\x12\x1d\n\nmailing_id\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\r\n\x0b_mailing_id\"\x8d\x02\n\x16PreviewMailingResponse\x12\x1b\n\x08\x61udience\x18\x01 \x01(\x03\x42\t\xca\xda\x18\x05j\x03\x31\x30\x30\x12\x19\n\x08segments\x18\x02 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x31\x12&\n\x08\x66orecast\x18\x03 \x01(\x0b\x32\x14.mailing.v1.Forecast\x12\x36\n\x08\x65ncoding\x18\x04 \x01(\x0e\x32\x18.mailing.v1.TextEncodingB\n\xca\xda\x18\x06j\x04gsm7\x12\x17\n\x05units\x18\x05 \x01(\x05\x42\x08\xca\xda\x18\x04j\x02\x32\x36\x12,\n\x08warnings\x18\x0c \x03(\x0b\x32\x1a.mailing.v1.MailingWarning:\x14\xda\xda\x18\x10\n\x0eMailingPreview\"\\\n\x16GetMailingStatsRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12(\n\x13timeline_points_max\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xca\xda\x18\x03\x80\x01\x01\"/\n\x13WatchMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02*]\n\x0cTextEncoding\x12\x1d\n\x19TEXT_ENCODING_UNSPECIFIED\x10\x00\x12\x16\n\x12TEXT_ENCODING_GSM7\x10\x01\x12\x16\n\x12TEXT_ENCODING_UCS2\x10\x02\x32\xd8\x14\n\x0eMailingService\x12\xe8\x02\n\rCreateMailing\x12 .mailing.v1.CreateMailingRequest\x1a\x13.mailing.v1.Mailing\"\x9f\x02\xa8\xd4\x18\x02\xd2\xda\x18\xf5\x01:\xf2\x01{\"text\": \"Big sale: -50% today only!\", \"filter\": {\"tags\": [\"new\"], \"phone_codes\": [\"916\"]}, \"start_time\": \"2026-01-31T09:00:00+03:00\", \"end_time\": \"2099-01-31T21:00:00+03:00\", \"local_hours\": {\"from\": \"09:00\", \"to\": \"21:00\"}, \"rate_limit\": 50}\x82\xd3\xe4\x93\x02\x1b\"\x10/api/v1/mailings:\x07mailing\x12k\n\nGetMailing\x12\x1d.mailing.v1.GetMailingRequest\x1a\x13.mailing.v1.Mailing\")\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/mailings/{mailing_id}\x12o\n\x0cListMailings\x12\x1f.mailing.v1.ListMailingsRequest\x1a .mailing.v1.ListMailingsResponse\"\x1c\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/mailings\x12\xef\x04\n\rUpdateMailing\x12 .mailing.v1.UpdateMailingRequest\x1a\x13.mailing.v1.Mailing\"\xa6\x04\xa8\xd4\x18\x02\xd2\xda\x18\xc5\x03\x1a\x10\x43hange a mailing\"8What is left out stays as it is; unsent messages follow.2\x02\x99\x03:1{\"text\": \"Even bigger sale!\", \"rate_limit\": null}B\xbf\x02\x1a\x11Replace a mailing\":What is left out gets its default; unsent messages follow.2\x02\x99\x03:\xe9\x01{\"text\": \"Even bigger sale!\", \"filter\": {\"tags\": [\"new\"], \"phone_codes\": [\"916\"]}, \"start_time\": \"2026-01-31T09:00:00+03:00\", \"end_time\": \"2099-01-31T21:00:00+03:00\", \"local_hours\": {\"from\": \"09:00\", \"to\": \"21:00\"}, \"rate_limit\": 50}\x82\xd3\xe4\x93\x02R2\x1d/api/v1/mailings/{mailing.id}:\x07mailingZ(\x1a\x1d/api/v1/mailings/{mailing.id}:\x07mailing\x12t\n\rDeleteMailing\x12 .mailing.v1.DeleteMailingRequest\x1a\x16.google.protobuf.Empty\")\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x1f*\x1d/api/v1/mailings/{mailing_id}\x12u\n\x0cPauseMailing\x12\x1f.mailing.v1.PauseMailingRequest\x1a\x13.mailing.v1.Mailing\"/\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02%\"#/api/v1/mailings/{mailing_id}/pause\x12x\n\rResumeMailing\x12 .mailing.v1.ResumeMailingRequest\x1a\x13.mailing.v1.Mailing\"0\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02&\"$/api/v1/mailings/{mailing_id}/resume\x12x\n\rCancelMailing\x12 .mailing.v1.CancelMailingRequest\x1a\x13.mailing.v1.Mailing\"0\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02&\"$/api/v1/mailings/{mailing_id}/cancel\x12\x88\x03\n\x0ePreviewMailing\x12!.mailing.v1.PreviewMailingRequest\x1a\".mailing.v1.PreviewMailingResponse\"\xae\x02\x90\x02\x01\xa8\xd4\x18\x01\xd2\xda\x18\xf9\x01\x32\x02\x94\x03:\xf2\x01{\"text\": \"Big sale: -50% today only!\", \"filter\": {\"tags\": [\"new\"], \"phone_codes\": [\"916\"]}, \"start_time\": \"2026-01-31T09:00:00+03:00\", \"end_time\": \"2099-01-31T21:00:00+03:00\", \"local_hours\": {\"from\": \"09:00\", \"to\": \"21:00\"}, \"rate_limit\": 50}\x82\xd3\xe4\x93\x02#\"\x18/api/v1/mailings/preview:\x07mailing\x12\x80\x01\n\x0fGetMailingStats\x12\".mailing.v1.GetMailingStatsRequest\x1a\x18.mailing.v1.MailingStats\"/\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02%\x12#/api/v1/mailings/{mailing_id}/stats\x12\x9b\x03\n\x0cWatchMailing\x12\x1f.mailing.v1.WatchMailingRequest\x1a\x1b.mailing.v1.MailingProgress\"\xca\x02\xa8\xd4\x18\x01\xd2\xda\x18\x95\x02\x1a\x10\x46ollow a mailing\"\xfa\x01Server-sent events: `progress` at once, then at least once a second while it changes; a comment every 15 seconds; at last `end` with the reason: `finished` (every message is final) or `deleted`. A stream that breaks without `end` can be opened again.2\x04\x96\x03\xa6\x03\x82\xd3\xe4\x93\x02&\x12$/api/v1/mailings/{mailing_id}/events0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n mailing/v1/mailing_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x17mailing/v1/access.proto\x1a\x18mailing/v1/mailing.proto\x1a\x1emailing/v1/mailing_stats.proto\x1a\x18mailing/v1/options.proto\x1a\x1amailing/v1/test_text.proto\"y\n\x14\x43reateMailingRequest\x12*\n\x07mailing\x18\x01 \x01(\x0b\x32\x13.mailing.v1.MailingB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"-\n\x11GetMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"\xe6\x01\n\x13ListMailingsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x18.mailing.v1.MailingStateB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x41\n\x06search\x18\x06 \x01(\tB1\xe2\x41\x01\x01\xca\xda\x18)\x18\xc8\x01\"\x0c^[^\\u0000]*$*\x10\n\x0eNULL_CHARACTERj\x04sale\"j\n\x14ListMailingsResponse\x12%\n\x08mailings\x18\x01 \x03(\x0b\x32\x13.mailing.v1.Mailing\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"\x96\x01\n\x14UpdateMailingRequest\x12*\n\x07mailing\x18\x01 \x01(\x0b\x32\x13.mailing.v1.MailingB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"0\n\x14\x44\x65leteMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"I\n\x13PauseMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"J\n\x14ResumeMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"J\n\x14\x43\x61ncelMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"\x8d\x01\n\x15PreviewMailingRequest\x12*\n\x07mailing\x18\x01 \x01(\x0b\x32\x13.mailing.v1.MailingB\x04\xe2\x41\x01\x02\x12\x1d\n\nmailing_id\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1a\n\x0c\x62y_time_zone\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\x42\r\n\x0b_mailing_id\"\xdd\x04\n\x16PreviewMailingResponse\x12\x1b\n\x08\x61udience\x18\x01 \x01(\x03\x42\t\xca\xda\x18\x05j\x03\x31\x30\x30\x12\x19\n\x08segments\x18\x02 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x31\x12&\n\x08\x66orecast\x18\x03 \x01(\x0b\x32\x14.mailing.v1.Forecast\x12\x36\n\x08\x65ncoding\x18\x04 \x01(\x0e\x32\x18.mailing.v1.TextEncodingB\n\xca\xda\x18\x06j\x04gsm7\x12\x17\n\x05units\x18\x05 \x01(\x05\x42\x08\xca\xda\x18\x04j\x02\x32\x36\x12\x1b\n\nsuppressed\x18\x06 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x30\x12v\n\x0c\x62y_time_zone\x18\r \x03(\x0b\x32\x32.mailing.v1.PreviewMailingResponse.ByTimeZoneEntryB,\xca\xda\x18(j&{\"Europe/Moscow\": 70, \"Asia/Omsk\": 30}\x12\x1b\n\nincomplete\x18\x07 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x1d\n\x0csegments_max\x18\x08 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x31\x12!\n\x0esegments_total\x18\t \x01(\x03\x42\t\xca\xda\x18\x05j\x03\x31\x30\x30\x12\'\n\x07samples\x18\x0b \x03(\x0b\x32\x16.mailing.v1.TextSample\x12,\n\x08warnings\x18\x0c \x03(\x0b\x32\x1a.mailing.v1.MailingWarning\x1a\x31\n\x0f\x42yTimeZoneEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01:\x14\xda\xda\x18\x10\n\x0eMailingPreview\"s\n\nTextSample\x12\x1a\n\tclient_id\x18\x01 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x31\x12.\n\x04text\x18\x02 \x01(\tB \xca\xda\x18\x1cj\x1a\x42ig sale: -50% today only!\x12\x19\n\x08segments\x18\x03 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x31\"\\\n\x16GetMailingStatsRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12(\n\x13timeline_points_max\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xca\xda\x18\x03\x80\x01\x01\"/\n\x13WatchMailingRequest\x12\x18\n\nmailing_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02*]\n\x0cTextEncoding\x12\x1d\n\x19TEXT_ENCODING_UNSPECIFIED\x10\x00\x12\x16\n\x12TEXT_ENCODING_GSM7\x10\x01\x12\x16\n\x12TEXT_ENCODING_UCS2\x10\x02\x32\xeb\x10\n\x0eMailingService\x12m\n\rCreateMailing\x12 .mailing.v1.CreateMailingRequest\x1a\x13.mailing.v1.Mailing\"%\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x1b\"\x10/api/v1/mailings:\x07mailing\x12k\n\nGetMailing\x12\x1d.mailing.v1.GetMailingRequest\x1a\x13.mailing.v1.Mailing\")\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/mailings/{mailing_id}\x12o\n\x0cListMailings\x12\x1f.mailing.v1.ListMailingsRequest\x1a .mailing.v1.ListMailingsResponse\"\x1c\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/mailings\x12\x89\x03\n\rUpdateMailing\x12 .mailing.v1.UpdateMailingRequest\x1a\x13.mailing.v1.Mailing\"\xc0\x02\xa8\xd4\x18\x02\xd2\xda\x18\xdf\x01\x1a\x10\x43hange a mailing\"8What is left out stays as it is; unsent messages follow.2\x02\x99\x03:\x12{\"rate_limit\": 50}By\x1a\x11Replace a mailing\"`What is left out gets its default; the example has all that is replaced. Unsent messages follow.2\x02\x99\x03\x82\xd3\xe4\x93\x02R2\x1d/api/v1/mailings/{mailing.id}:\x07mailingZ(\x1a\x1d/api/v1/mailings/{mailing.id}:\x07mailing\x12t\n\rDeleteMailing\x12 .mailing.v1.DeleteMailingRequest\x1a\x16.google.protobuf.Empty\")\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x1f*\x1d/api/v1/mailings/{mailing_id}\x12u\n\x0cPauseMailing\x12\x1f.mailing.v1.PauseMailingRequest\x1a\x13.mailing.v1.Mailing\"/\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02%\"#/api/v1/mailings/{mailing_id}/pause\x12x\n\rResumeMailing\x12 .mailing.v1.ResumeMailingRequest\x1a\x13.mailing.v1.Mailing\"0\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02&\"$/api/v1/mailings/{mailing_id}/resume\x12x\n\rCancelMailing\x12 .mailing.v1.CancelMailingRequest\x1a\x13.mailing.v1.Mailing\"0\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02&\"$/api/v1/mailings/{mailing_id}/cancel\x12\x91\x01\n\x0ePreviewMailing\x12!.mailing.v1.PreviewMailingRequest\x1a\".mailing.v1.PreviewMailingResponse\"8\x90\x02\x01\xa8\xd4\x18\x01\xd2\xda\x18\x04\x32\x02\x94\x03\x82\xd3\xe4\x93\x02#\"\x18/api/v1/mailings/preview:\x07mailing\x12\xe9\x01\n\x0bTestMailing\x12\x1e.mailing.v1.TestMailingRequest\x1a\x1f.mailing.v1.TestMailingResponse\"\x98\x01\xa8\xd4\x18\x02\xd2\xda\x18g\x1a\x15Send a text to try it2\x04\x94\x03\x99\x03:H{\"text\": \"Big sale: -50% today only!\", \"phone_numbers\": [\"7000#######\"]}\x82\xd3\xe4\x93\x02#\"\x15/api/v1/mailings/test:\x01*b\x07results\x12\x80\x01\n\x0fGetMailingStats\x12\".mailing.v1.GetMailingStatsRequest\x1a\x18.mailing.v1.MailingStats\"/\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02%\x12#/api/v1/mailings/{mailing_id}/stats\x12\x9b\x03\n\x0cWatchMailing\x12\x1f.mailing.v1.WatchMailingRequest\x1a\x1b.mailing.v1.MailingProgress\"\xca\x02\xa8\xd4\x18\x01\xd2\xda\x18\x95\x02\x1a\x10\x46ollow a mailing\"\xfa\x01Server-sent events: `progress` at once, then at least once a second while it changes; a comment every 15 seconds; at last `end` with the reason: `finished` (every message is final) or `deleted`. A stream that breaks without `end` can be opened again.2\x04\x96\x03\xa6\x03\x82\xd3\xe4\x93\x02&\x12$/api/v1/mailings/{mailing_id}/events0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,6 +58,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTMAILINGSREQUEST'].fields_by_name['order_by']._serialized_options = b'\342A\001\001'
   _globals['_LISTMAILINGSREQUEST'].fields_by_name['skip']._loaded_options = None
   _globals['_LISTMAILINGSREQUEST'].fields_by_name['skip']._serialized_options = b'\342A\001\001'
+  _globals['_LISTMAILINGSREQUEST'].fields_by_name['search']._loaded_options = None
+  _globals['_LISTMAILINGSREQUEST'].fields_by_name['search']._serialized_options = b'\342A\001\001\312\332\030)\030\310\001\"\014^[^\\u0000]*$*\020\n\016NULL_CHARACTERj\004sale'
   _globals['_UPDATEMAILINGREQUEST'].fields_by_name['mailing']._loaded_options = None
   _globals['_UPDATEMAILINGREQUEST'].fields_by_name['mailing']._serialized_options = b'\342A\001\002'
   _globals['_UPDATEMAILINGREQUEST'].fields_by_name['update_mask']._loaded_options = None
@@ -81,6 +84,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREVIEWMAILINGREQUEST'].fields_by_name['mailing']._serialized_options = b'\342A\001\002'
   _globals['_PREVIEWMAILINGREQUEST'].fields_by_name['mailing_id']._loaded_options = None
   _globals['_PREVIEWMAILINGREQUEST'].fields_by_name['mailing_id']._serialized_options = b'\342A\001\001'
+  _globals['_PREVIEWMAILINGREQUEST'].fields_by_name['by_time_zone']._loaded_options = None
+  _globals['_PREVIEWMAILINGREQUEST'].fields_by_name['by_time_zone']._serialized_options = b'\342A\001\001'
+  _globals['_PREVIEWMAILINGRESPONSE_BYTIMEZONEENTRY']._loaded_options = None
+  _globals['_PREVIEWMAILINGRESPONSE_BYTIMEZONEENTRY']._serialized_options = b'8\001'
   _globals['_PREVIEWMAILINGRESPONSE'].fields_by_name['audience']._loaded_options = None
   _globals['_PREVIEWMAILINGRESPONSE'].fields_by_name['audience']._serialized_options = b'\312\332\030\005j\003100'
   _globals['_PREVIEWMAILINGRESPONSE'].fields_by_name['segments']._loaded_options = None
@@ -89,8 +96,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREVIEWMAILINGRESPONSE'].fields_by_name['encoding']._serialized_options = b'\312\332\030\006j\004gsm7'
   _globals['_PREVIEWMAILINGRESPONSE'].fields_by_name['units']._loaded_options = None
   _globals['_PREVIEWMAILINGRESPONSE'].fields_by_name['units']._serialized_options = b'\312\332\030\004j\00226'
+  _globals['_PREVIEWMAILINGRESPONSE'].fields_by_name['suppressed']._loaded_options = None
+  _globals['_PREVIEWMAILINGRESPONSE'].fields_by_name['suppressed']._serialized_options = b'\312\332\030\003j\0010'
+  _globals['_PREVIEWMAILINGRESPONSE'].fields_by_name['by_time_zone']._loaded_options = None
+  _globals['_PREVIEWMAILINGRESPONSE'].fields_by_name['by_time_zone']._serialized_options = b'\312\332\030(j&{\"Europe/Moscow\": 70, \"Asia/Omsk\": 30}'
+  _globals['_PREVIEWMAILINGRESPONSE'].fields_by_name['incomplete']._loaded_options = None
+  _globals['_PREVIEWMAILINGRESPONSE'].fields_by_name['incomplete']._serialized_options = b'\312\332\030\003j\0010'
+  _globals['_PREVIEWMAILINGRESPONSE'].fields_by_name['segments_max']._loaded_options = None
+  _globals['_PREVIEWMAILINGRESPONSE'].fields_by_name['segments_max']._serialized_options = b'\312\332\030\003j\0011'
+  _globals['_PREVIEWMAILINGRESPONSE'].fields_by_name['segments_total']._loaded_options = None
+  _globals['_PREVIEWMAILINGRESPONSE'].fields_by_name['segments_total']._serialized_options = b'\312\332\030\005j\003100'
   _globals['_PREVIEWMAILINGRESPONSE']._loaded_options = None
   _globals['_PREVIEWMAILINGRESPONSE']._serialized_options = b'\332\332\030\020\n\016MailingPreview'
+  _globals['_TEXTSAMPLE'].fields_by_name['client_id']._loaded_options = None
+  _globals['_TEXTSAMPLE'].fields_by_name['client_id']._serialized_options = b'\312\332\030\003j\0011'
+  _globals['_TEXTSAMPLE'].fields_by_name['text']._loaded_options = None
+  _globals['_TEXTSAMPLE'].fields_by_name['text']._serialized_options = b'\312\332\030\034j\032Big sale: -50% today only!'
+  _globals['_TEXTSAMPLE'].fields_by_name['segments']._loaded_options = None
+  _globals['_TEXTSAMPLE'].fields_by_name['segments']._serialized_options = b'\312\332\030\003j\0011'
   _globals['_GETMAILINGSTATSREQUEST'].fields_by_name['mailing_id']._loaded_options = None
   _globals['_GETMAILINGSTATSREQUEST'].fields_by_name['mailing_id']._serialized_options = b'\342A\001\002'
   _globals['_GETMAILINGSTATSREQUEST'].fields_by_name['timeline_points_max']._loaded_options = None
@@ -98,13 +121,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHMAILINGREQUEST'].fields_by_name['mailing_id']._loaded_options = None
   _globals['_WATCHMAILINGREQUEST'].fields_by_name['mailing_id']._serialized_options = b'\342A\001\002'
   _globals['_MAILINGSERVICE'].methods_by_name['CreateMailing']._loaded_options = None
-  _globals['_MAILINGSERVICE'].methods_by_name['CreateMailing']._serialized_options = b'\250\324\030\002\322\332\030\365\001:\362\001{\"text\": \"Big sale: -50% today only!\", \"filter\": {\"tags\": [\"new\"], \"phone_codes\": [\"916\"]}, \"start_time\": \"2026-01-31T09:00:00+03:00\", \"end_time\": \"2099-01-31T21:00:00+03:00\", \"local_hours\": {\"from\": \"09:00\", \"to\": \"21:00\"}, \"rate_limit\": 50}\202\323\344\223\002\033\"\020/api/v1/mailings:\007mailing'
+  _globals['_MAILINGSERVICE'].methods_by_name['CreateMailing']._serialized_options = b'\250\324\030\002\202\323\344\223\002\033\"\020/api/v1/mailings:\007mailing'
   _globals['_MAILINGSERVICE'].methods_by_name['GetMailing']._loaded_options = None
   _globals['_MAILINGSERVICE'].methods_by_name['GetMailing']._serialized_options = b'\250\324\030\001\202\323\344\223\002\037\022\035/api/v1/mailings/{mailing_id}'
   _globals['_MAILINGSERVICE'].methods_by_name['ListMailings']._loaded_options = None
   _globals['_MAILINGSERVICE'].methods_by_name['ListMailings']._serialized_options = b'\250\324\030\001\202\323\344\223\002\022\022\020/api/v1/mailings'
   _globals['_MAILINGSERVICE'].methods_by_name['UpdateMailing']._loaded_options = None
-  _globals['_MAILINGSERVICE'].methods_by_name['UpdateMailing']._serialized_options = b'\250\324\030\002\322\332\030\305\003\032\020Change a mailing\"8What is left out stays as it is; unsent messages follow.2\002\231\003:1{\"text\": \"Even bigger sale!\", \"rate_limit\": null}B\277\002\032\021Replace a mailing\":What is left out gets its default; unsent messages follow.2\002\231\003:\351\001{\"text\": \"Even bigger sale!\", \"filter\": {\"tags\": [\"new\"], \"phone_codes\": [\"916\"]}, \"start_time\": \"2026-01-31T09:00:00+03:00\", \"end_time\": \"2099-01-31T21:00:00+03:00\", \"local_hours\": {\"from\": \"09:00\", \"to\": \"21:00\"}, \"rate_limit\": 50}\202\323\344\223\002R2\035/api/v1/mailings/{mailing.id}:\007mailingZ(\032\035/api/v1/mailings/{mailing.id}:\007mailing'
+  _globals['_MAILINGSERVICE'].methods_by_name['UpdateMailing']._serialized_options = b'\250\324\030\002\322\332\030\337\001\032\020Change a mailing\"8What is left out stays as it is; unsent messages follow.2\002\231\003:\022{\"rate_limit\": 50}By\032\021Replace a mailing\"`What is left out gets its default; the example has all that is replaced. Unsent messages follow.2\002\231\003\202\323\344\223\002R2\035/api/v1/mailings/{mailing.id}:\007mailingZ(\032\035/api/v1/mailings/{mailing.id}:\007mailing'
   _globals['_MAILINGSERVICE'].methods_by_name['DeleteMailing']._loaded_options = None
   _globals['_MAILINGSERVICE'].methods_by_name['DeleteMailing']._serialized_options = b'\250\324\030\002\202\323\344\223\002\037*\035/api/v1/mailings/{mailing_id}'
   _globals['_MAILINGSERVICE'].methods_by_name['PauseMailing']._loaded_options = None
@@ -114,39 +137,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MAILINGSERVICE'].methods_by_name['CancelMailing']._loaded_options = None
   _globals['_MAILINGSERVICE'].methods_by_name['CancelMailing']._serialized_options = b'\250\324\030\002\202\323\344\223\002&\"$/api/v1/mailings/{mailing_id}/cancel'
   _globals['_MAILINGSERVICE'].methods_by_name['PreviewMailing']._loaded_options = None
-  _globals['_MAILINGSERVICE'].methods_by_name['PreviewMailing']._serialized_options = b'\220\002\001\250\324\030\001\322\332\030\371\0012\002\224\003:\362\001{\"text\": \"Big sale: -50% today only!\", \"filter\": {\"tags\": [\"new\"], \"phone_codes\": [\"916\"]}, \"start_time\": \"2026-01-31T09:00:00+03:00\", \"end_time\": \"2099-01-31T21:00:00+03:00\", \"local_hours\": {\"from\": \"09:00\", \"to\": \"21:00\"}, \"rate_limit\": 50}\202\323\344\223\002#\"\030/api/v1/mailings/preview:\007mailing'
+  _globals['_MAILINGSERVICE'].methods_by_name['PreviewMailing']._serialized_options = b'\220\002\001\250\324\030\001\322\332\030\0042\002\224\003\202\323\344\223\002#\"\030/api/v1/mailings/preview:\007mailing'
+  _globals['_MAILINGSERVICE'].methods_by_name['TestMailing']._loaded_options = None
+  _globals['_MAILINGSERVICE'].methods_by_name['TestMailing']._serialized_options = b'\250\324\030\002\322\332\030g\032\025Send a text to try it2\004\224\003\231\003:H{\"text\": \"Big sale: -50% today only!\", \"phone_numbers\": [\"7000#######\"]}\202\323\344\223\002#\"\025/api/v1/mailings/test:\001*b\007results'
   _globals['_MAILINGSERVICE'].methods_by_name['GetMailingStats']._loaded_options = None
   _globals['_MAILINGSERVICE'].methods_by_name['GetMailingStats']._serialized_options = b'\250\324\030\001\202\323\344\223\002%\022#/api/v1/mailings/{mailing_id}/stats'
   _globals['_MAILINGSERVICE'].methods_by_name['WatchMailing']._loaded_options = None
   _globals['_MAILINGSERVICE'].methods_by_name['WatchMailing']._serialized_options = b'\250\324\030\001\322\332\030\225\002\032\020Follow a mailing\"\372\001Server-sent events: `progress` at once, then at least once a second while it changes; a comment every 15 seconds; at last `end` with the reason: `finished` (every message is final) or `deleted`. A stream that breaks without `end` can be opened again.2\004\226\003\246\003\202\323\344\223\002&\022$/api/v1/mailings/{mailing_id}/events'
-  _globals['_TEXTENCODING']._serialized_start=1687
-  _globals['_TEXTENCODING']._serialized_end=1780
-  _globals['_CREATEMAILINGREQUEST']._serialized_start=283
-  _globals['_CREATEMAILINGREQUEST']._serialized_end=404
-  _globals['_GETMAILINGREQUEST']._serialized_start=406
-  _globals['_GETMAILINGREQUEST']._serialized_end=451
-  _globals['_LISTMAILINGSREQUEST']._serialized_start=454
-  _globals['_LISTMAILINGSREQUEST']._serialized_end=617
-  _globals['_LISTMAILINGSRESPONSE']._serialized_start=619
-  _globals['_LISTMAILINGSRESPONSE']._serialized_end=725
-  _globals['_UPDATEMAILINGREQUEST']._serialized_start=728
-  _globals['_UPDATEMAILINGREQUEST']._serialized_end=878
-  _globals['_DELETEMAILINGREQUEST']._serialized_start=880
-  _globals['_DELETEMAILINGREQUEST']._serialized_end=928
-  _globals['_PAUSEMAILINGREQUEST']._serialized_start=930
-  _globals['_PAUSEMAILINGREQUEST']._serialized_end=1003
-  _globals['_RESUMEMAILINGREQUEST']._serialized_start=1005
-  _globals['_RESUMEMAILINGREQUEST']._serialized_end=1079
-  _globals['_CANCELMAILINGREQUEST']._serialized_start=1081
-  _globals['_CANCELMAILINGREQUEST']._serialized_end=1155
-  _globals['_PREVIEWMAILINGREQUEST']._serialized_start=1157
-  _globals['_PREVIEWMAILINGREQUEST']._serialized_end=1270
-  _globals['_PREVIEWMAILINGRESPONSE']._serialized_start=1273
-  _globals['_PREVIEWMAILINGRESPONSE']._serialized_end=1542
-  _globals['_GETMAILINGSTATSREQUEST']._serialized_start=1544
-  _globals['_GETMAILINGSTATSREQUEST']._serialized_end=1636
-  _globals['_WATCHMAILINGREQUEST']._serialized_start=1638
-  _globals['_WATCHMAILINGREQUEST']._serialized_end=1685
-  _globals['_MAILINGSERVICE']._serialized_start=1783
-  _globals['_MAILINGSERVICE']._serialized_end=4431
+  _globals['_TEXTENCODING']._serialized_start=2264
+  _globals['_TEXTENCODING']._serialized_end=2357
+  _globals['_CREATEMAILINGREQUEST']._serialized_start=311
+  _globals['_CREATEMAILINGREQUEST']._serialized_end=432
+  _globals['_GETMAILINGREQUEST']._serialized_start=434
+  _globals['_GETMAILINGREQUEST']._serialized_end=479
+  _globals['_LISTMAILINGSREQUEST']._serialized_start=482
+  _globals['_LISTMAILINGSREQUEST']._serialized_end=712
+  _globals['_LISTMAILINGSRESPONSE']._serialized_start=714
+  _globals['_LISTMAILINGSRESPONSE']._serialized_end=820
+  _globals['_UPDATEMAILINGREQUEST']._serialized_start=823
+  _globals['_UPDATEMAILINGREQUEST']._serialized_end=973
+  _globals['_DELETEMAILINGREQUEST']._serialized_start=975
+  _globals['_DELETEMAILINGREQUEST']._serialized_end=1023
+  _globals['_PAUSEMAILINGREQUEST']._serialized_start=1025
+  _globals['_PAUSEMAILINGREQUEST']._serialized_end=1098
+  _globals['_RESUMEMAILINGREQUEST']._serialized_start=1100
+  _globals['_RESUMEMAILINGREQUEST']._serialized_end=1174
+  _globals['_CANCELMAILINGREQUEST']._serialized_start=1176
+  _globals['_CANCELMAILINGREQUEST']._serialized_end=1250
+  _globals['_PREVIEWMAILINGREQUEST']._serialized_start=1253
+  _globals['_PREVIEWMAILINGREQUEST']._serialized_end=1394
+  _globals['_PREVIEWMAILINGRESPONSE']._serialized_start=1397
+  _globals['_PREVIEWMAILINGRESPONSE']._serialized_end=2002
+  _globals['_PREVIEWMAILINGRESPONSE_BYTIMEZONEENTRY']._serialized_start=1931
+  _globals['_PREVIEWMAILINGRESPONSE_BYTIMEZONEENTRY']._serialized_end=1980
+  _globals['_TEXTSAMPLE']._serialized_start=2004
+  _globals['_TEXTSAMPLE']._serialized_end=2119
+  _globals['_GETMAILINGSTATSREQUEST']._serialized_start=2121
+  _globals['_GETMAILINGSTATSREQUEST']._serialized_end=2213
+  _globals['_WATCHMAILINGREQUEST']._serialized_start=2215
+  _globals['_WATCHMAILINGREQUEST']._serialized_end=2262
+  _globals['_MAILINGSERVICE']._serialized_start=2360
+  _globals['_MAILINGSERVICE']._serialized_end=4515
 # @@protoc_insertion_point(module_scope)

@@ -113,6 +113,7 @@ class ListMailingsRequest(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
     SKIP_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many at most; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
@@ -125,6 +126,8 @@ class ListMailingsRequest(_message.Message):
     """How many to leave out (AIP-158), counted from where `page_token` stands, or from the beginning; not negative. Beyond
     the end: an empty page. For panels that show page numbers; who reads everything uses tokens.
     """
+    search: _builtins.str
+    """Only mailings with this in their name or their text, in letters of either case; 200 characters at most. Empty: all."""
     def __init__(
         self,
         *,
@@ -133,10 +136,11 @@ class ListMailingsRequest(_message.Message):
         state: _mailing_pb2.MailingState.ValueType = ...,
         order_by: _builtins.str = ...,
         skip: _builtins.int = ...,
+        search: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "skip", b"skip", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "search", b"search", "skip", b"skip", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -318,8 +322,11 @@ class PreviewMailingRequest(_message.Message):
 
     MAILING_FIELD_NUMBER: _builtins.int
     MAILING_ID_FIELD_NUMBER: _builtins.int
+    BY_TIME_ZONE_FIELD_NUMBER: _builtins.int
     mailing_id: _builtins.int
     """The mailing that would be edited to be so: whoever has a final message of it is not counted. Not set: a new one."""
+    by_time_zone: _builtins.bool
+    """Whether `by_time_zone` is wanted in any case. It costs more than the number alone where many clients match."""
     @_builtins.property
     def mailing(self) -> _mailing_pb2.Mailing:
         """The mailing, as it would be registered; all its fields are checked."""
@@ -329,10 +336,11 @@ class PreviewMailingRequest(_message.Message):
         *,
         mailing: _mailing_pb2.Mailing | None = ...,
         mailing_id: _builtins.int | None = ...,
+        by_time_zone: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_mailing_id", b"_mailing_id", "mailing", b"mailing", "mailing_id", b"mailing_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mailing_id", b"_mailing_id", "mailing", b"mailing", "mailing_id", b"mailing_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mailing_id", b"_mailing_id", "by_time_zone", b"by_time_zone", "mailing", b"mailing", "mailing_id", b"mailing_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__mailing_id: _TypeAlias = _typing.Literal["mailing_id"]  # noqa: Y015
     _WhichOneofArgType__mailing_id: _TypeAlias = _typing.Literal["_mailing_id", b"_mailing_id"]  # noqa: Y015
@@ -346,23 +354,69 @@ class PreviewMailingResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ByTimeZoneEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     AUDIENCE_FIELD_NUMBER: _builtins.int
     SEGMENTS_FIELD_NUMBER: _builtins.int
     FORECAST_FIELD_NUMBER: _builtins.int
     ENCODING_FIELD_NUMBER: _builtins.int
     UNITS_FIELD_NUMBER: _builtins.int
+    SUPPRESSED_FIELD_NUMBER: _builtins.int
+    BY_TIME_ZONE_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
+    SEGMENTS_MAX_FIELD_NUMBER: _builtins.int
+    SEGMENTS_TOTAL_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     audience: _builtins.int
-    """How many clients match now, and would get it: without those who have a final message of the mailing that is edited."""
+    """How many clients match now, and would get it: without those who have a final message of the mailing that is edited,
+    and without those on the stop list.
+    """
     segments: _builtins.int
-    """SMS segments of the text for one client."""
+    """SMS segments of the text as it is written, placeholders counted as they stand there."""
     encoding: Global___TextEncoding.ValueType
     """How the text would be encoded."""
     units: _builtins.int
     """Length of the text in that encoding: septets for GSM-7, 16-bit units for UCS-2."""
+    suppressed: _builtins.int
+    """How many clients match now, but are on the stop list: they get no message."""
+    incomplete: _builtins.int
+    """How many of the audience would get no text (`incomplete`): they lack something that the text asks for, which is counted,
+    or the text with their values can't be sent, which is estimated for more than 10,000 clients.
+    """
+    segments_max: _builtins.int
+    """SMS segments of the longest text with a client's values; of more than 10,000 clients so many were looked at."""
+    segments_total: _builtins.int
+    """SMS segments of all texts together; estimated for more than 10,000 clients."""
     @_builtins.property
     def forecast(self) -> _mailing_stats_pb2.Forecast:
         """When it would be through."""
+
+    @_builtins.property
+    def by_time_zone(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """The audience by the clients' time zone: of a mailing with local hours, or if it is asked for; else empty."""
+
+    @_builtins.property
+    def samples(self) -> _containers.RepeatedCompositeFieldContainer[Global___TextSample]:
+        """The texts as the first clients would get them, 3 at most."""
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_mailing_pb2.MailingWarning]:
@@ -376,15 +430,51 @@ class PreviewMailingResponse(_message.Message):
         forecast: _mailing_stats_pb2.Forecast | None = ...,
         encoding: Global___TextEncoding.ValueType = ...,
         units: _builtins.int = ...,
+        suppressed: _builtins.int = ...,
+        by_time_zone: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        incomplete: _builtins.int = ...,
+        segments_max: _builtins.int = ...,
+        segments_total: _builtins.int = ...,
+        samples: _abc.Iterable[Global___TextSample] | None = ...,
         warnings: _abc.Iterable[_mailing_pb2.MailingWarning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["forecast", b"forecast"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "encoding", b"encoding", "forecast", b"forecast", "segments", b"segments", "units", b"units", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "by_time_zone", b"by_time_zone", "encoding", b"encoding", "forecast", b"forecast", "incomplete", b"incomplete", "samples", b"samples", "segments", b"segments", "segments_max", b"segments_max", "segments_total", b"segments_total", "suppressed", b"suppressed", "units", b"units", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PreviewMailingResponse: _TypeAlias = PreviewMailingResponse  # noqa: Y015
+
+@_typing.final
+class TextSample(_message.Message):
+    """A text as one client would get it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    client_id: _builtins.int
+    """Who."""
+    text: _builtins.str
+    """What."""
+    segments: _builtins.int
+    """How many SMS segments that takes."""
+    def __init__(
+        self,
+        *,
+        client_id: _builtins.int = ...,
+        text: _builtins.str = ...,
+        segments: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "segments", b"segments", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TextSample: _TypeAlias = TextSample  # noqa: Y015
 
 @_typing.final
 class GetMailingStatsRequest(_message.Message):

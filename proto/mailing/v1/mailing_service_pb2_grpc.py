@@ -7,6 +7,7 @@ from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from mailing.v1 import mailing_pb2 as mailing_dot_v1_dot_mailing__pb2
 from mailing.v1 import mailing_service_pb2 as mailing_dot_v1_dot_mailing__service__pb2
 from mailing.v1 import mailing_stats_pb2 as mailing_dot_v1_dot_mailing__stats__pb2
+from mailing.v1 import test_text_pb2 as mailing_dot_v1_dot_test__text__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -82,6 +83,11 @@ class MailingServiceStub:
                 '/mailing.v1.MailingService/PreviewMailing',
                 request_serializer=mailing_dot_v1_dot_mailing__service__pb2.PreviewMailingRequest.SerializeToString,
                 response_deserializer=mailing_dot_v1_dot_mailing__service__pb2.PreviewMailingResponse.FromString,
+                _registered_method=True)
+        self.TestMailing = channel.unary_unary(
+                '/mailing.v1.MailingService/TestMailing',
+                request_serializer=mailing_dot_v1_dot_test__text__pb2.TestMailingRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_test__text__pb2.TestMailingResponse.FromString,
                 _registered_method=True)
         self.GetMailingStats = channel.unary_unary(
                 '/mailing.v1.MailingService/GetMailingStats',
@@ -166,6 +172,16 @@ class MailingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TestMailing(self, request, context):
+        """Send a text now, to try it. Outside any window, through the same provider, with its rate and its breaker; it is
+        counted in no mailing. Answers when the provider has. NOT_FOUND when there is no such client, ALREADY_EXISTS when a
+        number is on the stop list (then nothing is sent), FAILED_PRECONDITION while sending is paused or the provider takes
+        no calls.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetMailingStats(self, request, context):
         """Read the detailed statistics of a mailing.
         """
@@ -231,6 +247,11 @@ def add_MailingServiceServicer_to_server(servicer, server):
                     servicer.PreviewMailing,
                     request_deserializer=mailing_dot_v1_dot_mailing__service__pb2.PreviewMailingRequest.FromString,
                     response_serializer=mailing_dot_v1_dot_mailing__service__pb2.PreviewMailingResponse.SerializeToString,
+            ),
+            'TestMailing': grpc.unary_unary_rpc_method_handler(
+                    servicer.TestMailing,
+                    request_deserializer=mailing_dot_v1_dot_test__text__pb2.TestMailingRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_test__text__pb2.TestMailingResponse.SerializeToString,
             ),
             'GetMailingStats': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMailingStats,
@@ -487,6 +508,33 @@ class MailingService:
             '/mailing.v1.MailingService/PreviewMailing',
             mailing_dot_v1_dot_mailing__service__pb2.PreviewMailingRequest.SerializeToString,
             mailing_dot_v1_dot_mailing__service__pb2.PreviewMailingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TestMailing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.MailingService/TestMailing',
+            mailing_dot_v1_dot_test__text__pb2.TestMailingRequest.SerializeToString,
+            mailing_dot_v1_dot_test__text__pb2.TestMailingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -9,6 +9,7 @@ from grpc import aio as _aio
 from mailing.v1 import mailing_pb2 as _mailing_pb2
 from mailing.v1 import mailing_service_pb2 as _mailing_service_pb2
 from mailing.v1 import mailing_stats_pb2 as _mailing_stats_pb2
+from mailing.v1 import test_text_pb2 as _test_text_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -62,6 +63,12 @@ class MailingServiceStub:
     """Say what a mailing would be. How many clients, segments, until when; stores nothing. With `mailing_id`: what an edit of
     that mailing would make of what it has not sent yet. NOT_FOUND when there is no such mailing.
     """
+    TestMailing: _grpc.UnaryUnaryMultiCallable[_test_text_pb2.TestMailingRequest, _test_text_pb2.TestMailingResponse]
+    """Send a text now, to try it. Outside any window, through the same provider, with its rate and its breaker; it is
+    counted in no mailing. Answers when the provider has. NOT_FOUND when there is no such client, ALREADY_EXISTS when a
+    number is on the stop list (then nothing is sent), FAILED_PRECONDITION while sending is paused or the provider takes
+    no calls.
+    """
     GetMailingStats: _grpc.UnaryUnaryMultiCallable[_mailing_service_pb2.GetMailingStatsRequest, _mailing_stats_pb2.MailingStats]
     """Read the detailed statistics of a mailing."""
     WatchMailing: _grpc.UnaryStreamMultiCallable[_mailing_service_pb2.WatchMailingRequest, _mailing_stats_pb2.MailingProgress]
@@ -102,6 +109,12 @@ class MailingServiceAsyncStub(MailingServiceStub):
     PreviewMailing: _aio.UnaryUnaryMultiCallable[_mailing_service_pb2.PreviewMailingRequest, _mailing_service_pb2.PreviewMailingResponse]  # type: ignore[assignment]
     """Say what a mailing would be. How many clients, segments, until when; stores nothing. With `mailing_id`: what an edit of
     that mailing would make of what it has not sent yet. NOT_FOUND when there is no such mailing.
+    """
+    TestMailing: _aio.UnaryUnaryMultiCallable[_test_text_pb2.TestMailingRequest, _test_text_pb2.TestMailingResponse]  # type: ignore[assignment]
+    """Send a text now, to try it. Outside any window, through the same provider, with its rate and its breaker; it is
+    counted in no mailing. Answers when the provider has. NOT_FOUND when there is no such client, ALREADY_EXISTS when a
+    number is on the stop list (then nothing is sent), FAILED_PRECONDITION while sending is paused or the provider takes
+    no calls.
     """
     GetMailingStats: _aio.UnaryUnaryMultiCallable[_mailing_service_pb2.GetMailingStatsRequest, _mailing_stats_pb2.MailingStats]  # type: ignore[assignment]
     """Read the detailed statistics of a mailing."""
@@ -194,6 +207,18 @@ class MailingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_mailing_service_pb2.PreviewMailingResponse, _abc.Awaitable[_mailing_service_pb2.PreviewMailingResponse]]:
         """Say what a mailing would be. How many clients, segments, until when; stores nothing. With `mailing_id`: what an edit of
         that mailing would make of what it has not sent yet. NOT_FOUND when there is no such mailing.
+        """
+
+    @_abc_1.abstractmethod
+    def TestMailing(
+        self,
+        request: _test_text_pb2.TestMailingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_test_text_pb2.TestMailingResponse, _abc.Awaitable[_test_text_pb2.TestMailingResponse]]:
+        """Send a text now, to try it. Outside any window, through the same provider, with its rate and its breaker; it is
+        counted in no mailing. Answers when the provider has. NOT_FOUND when there is no such client, ALREADY_EXISTS when a
+        number is on the stop list (then nothing is sent), FAILED_PRECONDITION while sending is paused or the provider takes
+        no calls.
         """
 
     @_abc_1.abstractmethod

@@ -33,12 +33,15 @@ class Forecast(_message.Message):
     MISSED_FIELD_NUMBER: _builtins.int
     RATE_PER_SECOND_FIELD_NUMBER: _builtins.int
     NEXT_OPEN_TIME_FIELD_NUMBER: _builtins.int
+    NEXT_OPEN_COUNT_FIELD_NUMBER: _builtins.int
     missed: _builtins.int
     """How many messages its end will find unsent; where no speed is known, those that no speed could save: the local hours
     of their clients do not open before the end.
     """
     rate_per_second: _builtins.float
     """The mean speed while there is something to send, messages a second; 0: none is known yet."""
+    next_open_count: _builtins.int
+    """How many messages can go out from `next_open_time` on; 0 where that is not set."""
     @_builtins.property
     def completion_time(self) -> _timestamp_pb2.Timestamp:
         """When its last message goes out. Not set: not before its end, or no speed is known."""
@@ -56,10 +59,11 @@ class Forecast(_message.Message):
         missed: _builtins.int = ...,
         rate_per_second: _builtins.float = ...,
         next_open_time: _timestamp_pb2.Timestamp | None = ...,
+        next_open_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["completion_time", b"completion_time", "next_open_time", b"next_open_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion_time", b"completion_time", "missed", b"missed", "next_open_time", b"next_open_time", "rate_per_second", b"rate_per_second"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion_time", b"completion_time", "missed", b"missed", "next_open_count", b"next_open_count", "next_open_time", b"next_open_time", "rate_per_second", b"rate_per_second"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -184,15 +188,15 @@ class MailingStats(_message.Message):
 
     @_builtins.property
     def by_phone_code(self) -> _containers.MessageMap[_builtins.str, _mailing_pb2.MessageCounts]:
-        """Messages by the client's operator code; "(deleted)": clients that were deleted."""
+        """Messages by the client's operator code, as it was when the message ended; "(deleted)": clients that were deleted."""
 
     @_builtins.property
     def by_tag(self) -> _containers.MessageMap[_builtins.str, _mailing_pb2.MessageCounts]:
-        """Messages by the client's tag; "(deleted)": clients that were deleted."""
+        """Messages by the client's tag, as it was when the message ended; "(deleted)": clients that were deleted."""
 
     @_builtins.property
     def by_time_zone(self) -> _containers.MessageMap[_builtins.str, _mailing_pb2.MessageCounts]:
-        """Messages by the client's time zone; "(deleted)": clients that were deleted."""
+        """Messages by the client's time zone, as it was when the message ended; "(deleted)": clients that were deleted."""
 
     @_builtins.property
     def timeline(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimelinePoint]:

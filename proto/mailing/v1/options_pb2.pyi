@@ -71,9 +71,13 @@ class Rules(_message.Message):
     rewritten: _builtins.bool
     """The limits hold for what comes in only: what goes out the engine has written in its own way."""
     example: _builtins.str
-    """An example for the document: a text as it is, anything else in JSON. Times have one anyway."""
+    """An example for the document: a text as it is, anything else in JSON. Times have one anyway. People send examples as
+    they stand, so of what comes in one reaches nobody: a number that nobody can have, a tag that no client has.
+    """
     input_example: _builtins.str
-    """An example of what may come in, where it looks different."""
+    """An example of what may come in, where it looks different. What must be new each time is made when the document is read:
+    "+1d" and "+0h" become a time so far from then, four or more "#" in a row become digits that nobody can guess.
+    """
     format: _builtins.str
     """The format that REST's document names, where it is not that of the type."""
     grpc_only: _builtins.bool

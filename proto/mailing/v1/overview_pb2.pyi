@@ -164,6 +164,8 @@ class MailingBrief(_message.Message):
     ESTIMATED_COMPLETION_TIME_FIELD_NUMBER: _builtins.int
     MISSED_FIELD_NUMBER: _builtins.int
     NEXT_OPEN_TIME_FIELD_NUMBER: _builtins.int
+    NEXT_OPEN_COUNT_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     mailing_id: _builtins.int
     """The mailing's id."""
     text: _builtins.str
@@ -178,6 +180,10 @@ class MailingBrief(_message.Message):
     """Messages that became final, a second, over the last half minute or so."""
     missed: _builtins.int
     """How many messages its end will find unsent if nothing changes. Not set: not known, or the mailing is paused."""
+    next_open_count: _builtins.int
+    """How many messages can go out from `next_open_time` on; 0 where that is not set."""
+    name: _builtins.str
+    """What people call it; may be empty."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it starts."""
@@ -217,10 +223,12 @@ class MailingBrief(_message.Message):
         estimated_completion_time: _timestamp_pb2.Timestamp | None = ...,
         missed: _builtins.int | None = ...,
         next_open_time: _timestamp_pb2.Timestamp | None = ...,
+        next_open_count: _builtins.int = ...,
+        name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_missed", b"_missed", "end_time", b"end_time", "estimated_completion_time", b"estimated_completion_time", "message_counts", b"message_counts", "missed", b"missed", "next_open_time", b"next_open_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_missed", b"_missed", "audience_state", b"audience_state", "end_time", b"end_time", "estimated_completion_time", b"estimated_completion_time", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "missed", b"missed", "next_open_time", b"next_open_time", "progress", b"progress", "rate_per_second", b"rate_per_second", "start_time", b"start_time", "state", b"state", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_missed", b"_missed", "audience_state", b"audience_state", "end_time", b"end_time", "estimated_completion_time", b"estimated_completion_time", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "missed", b"missed", "name", b"name", "next_open_count", b"next_open_count", "next_open_time", b"next_open_time", "progress", b"progress", "rate_per_second", b"rate_per_second", "start_time", b"start_time", "state", b"state", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__missed: _TypeAlias = _typing.Literal["missed"]  # noqa: Y015
     _WhichOneofArgType__missed: _TypeAlias = _typing.Literal["_missed", b"_missed"]  # noqa: Y015

@@ -97,7 +97,7 @@ def test_examples_are_of_the_field_s_kind() -> None:
             elif text and field.kind is Kind.WORD:
                 assert text in field.words.values(), field.full_name
             elif text and field.kind is Kind.TEXT and field.rules.pattern:
-                assert re.fullmatch(field.rules.pattern, text), field.full_name
+                assert re.fullmatch(field.rules.pattern, text.replace("#", "0")), field.full_name  # it becomes digits
 
 
 def test_rules_are_those_of_a_field_that_it_is_like() -> None:
@@ -164,4 +164,4 @@ def test_words_without_grpc() -> None:
 def test_numbers_of_options_are_not_taken_twice() -> None:
     numbers = [extension.number for extension in options_pb2.DESCRIPTOR.extensions_by_name.values()]
     numbers += [extension.number for extension in access_pb2.DESCRIPTOR.extensions_by_name.values()]
-    assert len(set(numbers)) == len(numbers) == 5
+    assert len(set(numbers)) == len(numbers) == 6

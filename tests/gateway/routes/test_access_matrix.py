@@ -17,7 +17,7 @@ from grpc import aio
 from engine.access.secrets import digest
 from engine.api.roles import path_of, requirements
 from engine.api.server import _services
-from engine.domain.access import Role
+from engine.domain.access import Requirement, Role
 from engine.store.rows import Actor
 from gateway.app import make_app
 from gateway.settings import load
@@ -26,14 +26,14 @@ from tests.gateway.rig import Answer, Gateway
 BY: Final = Actor("test")
 NOBODY_HAS: Final = "987654321"
 """An id that nothing has: a call that is let through finds nothing to change."""
-ROLES: Final = {"viewer": Role.VIEWER, "operator": Role.OPERATOR, "admin": Role.ADMIN}
-BESIDE_THE_CONTRACT: Final[dict[str, Role | None]] = {
+ROLES: Final = {"viewer": Role.VIEWER, "operator": Role.OPERATOR, "admin": Role.ADMIN, "provider": Role.PROVIDER}
+BESIDE_THE_CONTRACT: Final[dict[str, Requirement | None]] = {
     "GET /": None,
     "GET /healthz": None,
     "HEAD /healthz": None,
     "GET /readyz": None,
     "HEAD /readyz": None,
-    "GET /metrics": Role.VIEWER,
+    "GET /metrics": Requirement(Role.VIEWER),
 }
 """Besides the document and its page, which are for everybody."""
 DOCUMENT: Final = re.compile(r"GET /api/v1/docs(/.*)?")
@@ -49,7 +49,7 @@ BAD: Final = {
 }
 
 
-def declared() -> dict[str, Role | None]:
+def declared() -> dict[str, Requirement | None]:
     """The role of each route of the contract, by method and path with its names left out."""
     roles = requirements(_services())
     found = {}
@@ -105,7 +105,7 @@ async def call(gateway: Gateway, route: str, headers: dict[str, str]) -> Answer:
         return Answer(response.status, found, await response.read())
 
 
-def cells() -> Iterator[tuple[str, Role | None]]:
+def cells() -> Iterator[tuple[str, Requirement | None]]:
     """Each route and whom it is for."""
     roles = declared() | BESIDE_THE_CONTRACT
     for route in routes():
@@ -128,7 +128,7 @@ async def test_every_route_refuses_and_admits_as_the_contract_says(gateway: Gate
                 wrong.append((route, name, answer.status))
         for name, role in ROLES.items():
             answer = await call(gateway, route, {"Authorization": f"Bearer token-of-{name}-x"})
-            low = required is not None and role < required
+            low = required is not None and not required.allows(role)
             admitted += not low
             if (answer.status == 403) != low or answer.status == 401 or answer.status >= 500:
                 wrong.append((route, name, answer.status))

@@ -76,7 +76,13 @@ async def test_a_preview_stores_nothing(gateway: Gateway) -> None:
     await gateway.engine.add_clients(3)
     answer = (await gateway.post("/mailings/preview", mailing())).json
     assert (answer["audience"], answer["segments"]) == (3, 1)
-    assert set(answer["forecast"]) == {"completion_time", "missed", "rate_per_second", "next_open_time"}
+    assert set(answer["forecast"]) == {
+        "completion_time",
+        "missed",
+        "rate_per_second",
+        "next_open_time",
+        "next_open_count",
+    }
     assert (await gateway.get("/mailings")).json["total_size"] == 0
 
 

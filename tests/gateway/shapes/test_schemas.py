@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -9,7 +10,7 @@ from marshmallow import Schema, ValidationError
 
 from gateway.http.body import pointers
 from gateway.routes.operations import binding_named
-from gateway.shapes import Use, query_of, schema_of
+from gateway.shapes import Use, body_of, query_of, schema_of
 from mailing.v1.access_service_pb2 import CreateAccountRequest, CreateTokenRequest
 from mailing.v1.client_pb2 import Client
 from mailing.v1.engine_service_pb2 import UpdateEngineRequest
@@ -46,6 +47,18 @@ def bad(schema: type[Schema], data: Any) -> dict[str, str]:
     except ValidationError as error:
         return dict(pointers(error.messages))
     return {}
+
+
+def test_what_the_path_says_is_no_part_of_a_body() -> None:
+    created = binding_named("createAccount")
+    named = body_of(replace(created, path="/api/v1/accounts/{name}", path_fields=["name"]))
+    assert bad(named, {"role": "viewer", "password": "long enough"}) == {}
+    assert bad(named, {"name": "maria", "role": "viewer"}) == {
+        "/name": "is not a known field",
+        "/password": "is required",
+    }
+    assert body_of(created) is ACCOUNT
+    assert body_of(binding_named("replaceClient")) is CLIENT_PUT
 
 
 def test_what_is_good_passes_as_it_is() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from common.error_codes import Fault
 from engine.api.server import MESSAGE_BYTES_MAX
 from gateway.tables.csv_rows import ImportRow, Item, RowError
-from gateway.tables.import_stream import PAGE_ROWS, ROW_BYTES_MAX, _pages, _Rejected, row_message
+from gateway.tables.import_stream import CLIENTS, PAGE_ROWS, ROW_BYTES_MAX, _pages, _Rejected, row_message
 from mailing.v1.client_service_pb2 import ImportClientsRequest
 
 
@@ -35,7 +35,7 @@ async def chunks() -> AsyncIterator[bytes]:
 async def pages_of(items: Sequence[Item]) -> tuple[list[list[Any]], _Rejected]:
     rejected = _Rejected()
     reader: Any = Reader(items)
-    return [page async for page in _pages(chunks(), reader, rejected)], rejected
+    return [page async for page in _pages(chunks(), reader, rejected, CLIENTS)], rejected
 
 
 lengths = st.lists(st.sampled_from([1, 64, 1_000, 100_000, ROW_BYTES_MAX - 100, ROW_BYTES_MAX, 3_000_000]), max_size=12)

@@ -54,7 +54,7 @@ function TokenForm({ create, onClose }) {
       autoFocus: true,
       autoComplete: "off",
     }),
-    h(RoleChoice, { value: form.values.role, onChange: (role) => form.set("role", role) }),
+    h(RoleChoice, { tokens: true, value: form.values.role, onChange: (role) => form.set("role", role) }),
     h(Select, {
       ...form.input("lasts"),
       error: form.input("expire_time").error,
@@ -68,7 +68,7 @@ function TokenForm({ create, onClose }) {
 }
 
 function Made({ token, onClose }) {
-  const noted = h(Button, { kind: "primary", onClick: onClose }, t("access.noted"));
+  const noted = h(Button, { kind: "primary", onClick: onClose }, t("tokens.noted"));
   const curl = `curl -H 'Authorization: Bearer ${token.secret}' ${location.origin}/api/v1/mailings`;
   return h(
     Dialog,

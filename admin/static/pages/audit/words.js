@@ -2,8 +2,17 @@
 import { isAdmin } from "../../api.js";
 import { dateTime, known, number, t } from "../../i18n.js";
 
-export const TYPES = ["mailing", "client", "account", "token", "engine"];
+export const TYPES = ["mailing", "client", "suppression", "account", "token", "engine"];
 export const KINDS = ["account", "token", "command", "system", "nobody"];
+export const ACTIONS = Object.entries({
+  mailing: ["create", "update", "pause", "resume", "cancel", "delete"],
+  client: ["create", "update", "delete", "erase", "import", "batch_update", "batch_delete"],
+  suppression: ["add", "remove", "import"],
+  account: ["create", "revoke", "password"],
+  session: ["create", "delete", "refuse"],
+  token: ["create", "revoke"],
+  engine: ["control"],
+}).flatMap(([type, verbs]) => verbs.map((verb) => `${type}.${verb}`));
 const ACTORS = { nobody: "audit.actor.unknown", command: "audit.actor.command", system: "audit.actor.settings" };
 const OLDER = { "(unknown)": ACTORS.nobody, "python -m engine": ACTORS.command }; // from before kinds were noted
 
@@ -26,13 +35,15 @@ export function placeOf(peer) {
 export function objectOf({ object_type: type, object_id: id, detail, has_page: hasPage }) {
   const kind = known(`audit.object.${type}`) ?? type;
   if (type === "engine") return { words: kind, to: "/engine" };
+  if (type === "suppression") return { words: kind, to: "/suppressions" };
   if (id === null)
     return type === "client"
       ? { words: t("resources.clients.name", { smart_count: 2 }), to: "/clients" }
-      : { words: t("audit.nothing") };
-  const name = type === "mailing" || type === "client" ? "" : detail.name;
+      : { words: t(type === "account" ? "audit.no_account" : "audit.nothing") };
+  const name = type === "client" ? "" : detail.name;
+  const numbered = t("audit.numbered", { kind, id: String(id) });
   return {
-    words: name ? `${kind} ${name}` : t("audit.numbered", { kind, id: String(id) }),
+    words: !name ? numbered : type === "mailing" ? `${numbered} · ${name}` : `${kind} ${name}`,
     to: pageOf(type, id, hasPage),
   };
 }
@@ -62,23 +73,39 @@ const ORDER = [
   "rate_limit",
   "on_uncertain",
 ];
+const ANY = ["tags", "phone_codes"];
 const isMissing = (value) => value === null || value === "" || (Array.isArray(value) && value.length === 0);
 const minute = (minutes) =>
   `${String(Math.floor(minutes / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}`;
 
-/** What an event notes, as rows {key, label, value}: objects laid open, times and switches in words. */
-export function rowsOf(detail) {
-  const { filter, ...rest } = detail;
+const opened = ({ filter, ...rest } = {}) => ({ ...rest, ...filter });
+const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
+/**
+ * What an event notes, as rows {key, label, value, isChange}: objects laid open, times and switches in words, of a change what was
+ * there before and what is now. What there is none of is left out.
+ */
+export function rowsOf({ before, ...detail }) {
+  const [old, now] = [opened(before), opened(detail)];
   const place = (key) => (ORDER.includes(key) ? ORDER.indexOf(key) : ORDER.length);
-  return Object.entries({ ...rest, ...filter })
+  return Object.entries(now)
+    .filter(([key, value]) => (key in old ? !isSame(value, old[key]) : !isMissing(value) || ANY.includes(key)))
     .sort(([one], [other]) => place(one) - place(other))
-    .map(([key, value]) => ({ key, label: known(`audit.detail.${key}`) ?? key, value: inWords(key, value) }));
+    .map(([key, value]) => ({
+      key,
+      label: known(`audit.detail.${key}`) ?? key,
+      value: key in old ? `${inWords(key, old[key])} → ${inWords(key, value)}` : inWords(key, value),
+      isChange: key in old,
+    }));
 }
 
 function inWords(key, value) {
-  if (isMissing(value)) return t(key === "tags" || key === "phone_codes" ? "audit.any" : "audit.nothing");
+  if (isMissing(value)) return t(ANY.includes(key) ? "audit.any" : "audit.nothing");
   if (key.endsWith("_us")) return dateTime(new Date(value / 1000).toISOString(), { timeStyle: "medium" });
   if (key === "local_hours") return `${minute(value.from_minute)}–${minute(value.to_minute)}`;
+  if (key === "reason") return known(`stop.reason.${value}`) ?? value;
+  if (key === "source") return known(`stop.source.${value}`) ?? value;
+  if (key === "sent_time") return dateTime(value);
   if (key === "role") return known(`role.${value}`) ?? value;
   if (key === "on_uncertain") return known(`audit.uncertain.${value}`) ?? value;
   if (key === "phone_number" || key.endsWith("_id")) return String(value);

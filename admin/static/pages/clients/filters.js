@@ -1,10 +1,10 @@
 // Which clients the list shows.
 import { t } from "../../i18n.js";
 import { Input } from "../../kit/fields.js";
-import { h, useEffect, useRef, useState } from "../../kit/lib.js";
+import { h } from "../../kit/lib.js";
 import { Button } from "../../kit/parts.js";
 import { Picker } from "../../kit/picker.js";
-import { useDebounced } from "../../kit/poll.js";
+import { useTyped } from "../../kit/poll.js";
 import { FILTERS } from "./columns.js";
 import { searched } from "./phone.js";
 import { isFiltered, noFilter } from "./query.js";
@@ -33,19 +33,7 @@ export function Filters({ query, change, facets }) {
 
 /** Searches as one types, once the fingers rest. */
 function Search({ value, onSearch }) {
-  const [typed, setTyped] = useState(value);
-  const settled = useDebounced(typed, SETTLE_MS);
-  const known = useRef(value);
-  useEffect(() => {
-    if (settled !== typed || settled === known.current) return;
-    known.current = settled;
-    onSearch(settled);
-  }, [settled]);
-  useEffect(() => {
-    if (value === known.current) return; // the address has changed by itself: "back", or no filter any more
-    known.current = value;
-    setTyped(value);
-  }, [value]);
+  const [typed, setTyped] = useTyped(value, onSearch, SETTLE_MS);
   const { problem } = searched(typed);
   return h(Input, {
     label: t("clients.search"),

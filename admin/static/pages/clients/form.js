@@ -74,7 +74,7 @@ function Form({ start, save, saved, back }) {
       FIELDS.map(({ key, options, free, input }) =>
         options
           ? h(Picker, { key, ...picked(key), options: options(facets.of(key)), free })
-          : h(Input, { key, ...field(key), autoComplete: "off", ...input }),
+          : h(Input, { key, ...field(key), autoComplete: "off", autoFocus: key === KEYS[0], ...input }),
       ),
       h(AttributeFields, {
         rows: form.values.attributes,

@@ -1,14 +1,15 @@
 // The import of a file: chosen, previewed as the server reads it, sent with its progress in sight, and told what became of it.
-import { isAway, randomKey, upload } from "../../api.js";
+import { isAway, randomKey } from "../../api.js";
 import { t } from "../../i18n.js";
 import { Fragment, h, Link, useEffect, useRef, useState } from "../../kit/lib.js";
 import { Button, Card, Loading, Notice, PageTitle, Trouble } from "../../kit/parts.js";
+import { fieldsOf, remember, withField } from "./import_columns.js";
 import { EncodingChoice } from "./import_encoding.js";
 import { DropZone, Expected } from "./import_file.js";
 import { Preview } from "./import_preview.js";
 import { Running, reached } from "./import_progress.js";
 import { Result } from "./import_result.js";
-import { sampleOf, typeOf } from "./import_sample.js";
+import { checkOf, importOf, sampleOf } from "./import_sample.js";
 
 const CHOOSING = { step: "choose" };
 
@@ -18,31 +19,49 @@ export function ClientImport() {
   useEffect(() => () => control.current?.abort(), []);
   useLeavingAsked(state.step === "run");
 
-  const choose = async (file, charset = "") => {
+  /** `said`: what the columns are; undefined: as their names and what was chosen before tell. */
+  const choose = async (file, charset = "", said = undefined) => {
     control.current?.abort();
     const mine = new AbortController();
     control.current = mine;
-    const show = (next) => mine.signal.aborted || setState({ file, charset, ...next });
-    show({ step: "read" });
+    const show = (next) => mine.signal.aborted || setState((old) => ({ file, charset, silent: old.silent, ...next }));
+    if (!said) show({ step: "read", silent: false });
     try {
-      show({ step: "preview", preview: await sampleOf(file, charset, mine.signal) });
+      const first = await sampleOf(file, charset, said ?? {}, mine.signal);
+      const fields = said ?? fieldsOf(first.columns);
+      const isTold = said || first.columns.every(({ header, field }) => fields[header] === field);
+      const preview = isTold ? first : await sampleOf(file, charset, fields, mine.signal);
+      show({ step: "preview", preview, fields });
+      await check(mine, { file, charset, fields, preview });
     } catch (error) {
       show({ step: "choose", error });
     }
   };
+  /** The whole file is looked at while the first rows are: how many rows will be stored, and who is texted at once. */
+  const check = async (mine, { file, charset, fields, preview }) => {
+    if (preview.rows.length === 0) return;
+    const found = await checkOf(file, charset, fields, mine.signal).catch((error) => {
+      if (isAway(error) || error.name === "AbortError") return null;
+      throw error;
+    });
+    if (!mine.signal.aborted) setState((old) => ({ ...old, check: found }));
+  };
+  const setField = (header, field) => {
+    const fields = withField(state.fields, header, field);
+    remember(header, field);
+    setState({ ...state, fields, check: undefined });
+    choose(state.file, state.charset, fields);
+  };
   const put = (found) => setState((old) => (old.step === "run" ? { ...old, ...found } : old));
   const run = async () => {
-    const { file, charset, preview } = state;
+    const { file, charset, preview, fields, silent } = state;
     const mine = new AbortController();
     control.current = mine;
     const id = randomKey();
-    setState({ step: "run", file, charset, preview, id, sent: 0, stored: null, began: performance.now() });
+    const begun = { file, charset, preview, fields, silent, id };
+    setState({ step: "run", ...begun, sent: 0, stored: null, began: performance.now() });
     try {
-      const result = await upload(`/clients/import?key=${id}`, file, {
-        type: typeOf(file, charset),
-        onProgress: (sent) => put({ sent }),
-        signal: mine.signal,
-      });
+      const result = await importOf(file, begun, { onProgress: (sent) => put({ sent }), signal: mine.signal });
       setState({ step: "done", file, result });
     } catch (error) {
       setState((old) => ({ ...old, step: error.name === "AbortError" ? "cancelled" : "failed", error }));
@@ -51,6 +70,8 @@ export function ClientImport() {
   const acts = {
     choose,
     run,
+    setField,
+    setSilent: (silent) => setState((old) => ({ ...old, silent })),
     onStored: (stored) => put({ stored }),
     again: () => setState(CHOOSING),
     cancel: () => control.current?.abort(),
@@ -63,7 +84,7 @@ function Step({ state, acts }) {
     case "read":
       return h(Card, { title: state.file.name }, h(Loading));
     case "preview":
-      return h(Preview, { ...state, run: acts.run, again: acts.again, choose: acts.choose });
+      return h(Preview, { ...state, acts });
     case "run":
       return h(Running, { run: state, onStored: acts.onStored, cancel: acts.cancel });
     case "done":

@@ -4,7 +4,7 @@ import { t } from "../../i18n.js";
 import { h, useState } from "../../kit/lib.js";
 import { Button, Card, Table } from "../../kit/parts.js";
 
-const ACCEPTED = ".csv,.tsv,.txt,.ndjson,.jsonl,text/csv";
+const ACCEPTED = ".xlsx,.xlsm,.csv,.tsv,.txt,.ndjson,.jsonl,text/csv";
 const ROWS = [
   { id: 1, phone_number: "+7 (916) 123-45-67", tag: "vip", time_zone: "Europe/Moscow" },
   { id: 2, phone_number: "8 903 765-43-21", tag: "", time_zone: "Asia/Omsk" },

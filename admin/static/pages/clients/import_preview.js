@@ -1,11 +1,13 @@
 // How the server reads a file, before anything is stored.
 import { sentence } from "../../api.js";
-import { known, number, said, t } from "../../i18n.js";
+import { number, said, t } from "../../i18n.js";
 import { Fragment, h } from "../../kit/lib.js";
 import { Button, Card, Chip, Facts, Notice } from "../../kit/parts.js";
 import { readable } from "../../kit/words.js";
 import { KEYS } from "./columns.js";
+import { attributesOf, ColumnChoice, fieldName, hasPhones } from "./import_columns.js";
 import { ENCODINGS, EncodingChoice } from "./import_encoding.js";
+import { OpenMailings } from "./import_open.js";
 
 const TONES = { created: "good", updated: "busy", unchanged: "quiet", repeat: "warn", bad: "bad" };
 const KIB = 1024;
@@ -17,39 +19,66 @@ function size(bytes) {
   return t(units[step], { value: number(bytes / KIB ** step) });
 }
 
-export const fieldName = (field) =>
-  field === "" ? t("import.whole_line") : (known(`resources.clients.fields.${field}`) ?? field);
-
-export function Preview({ file, charset, preview, run, again, choose }) {
+/** How many rows will be stored, and whether that is known; before all are looked at it is an estimate. */
+function storedOf({ preview, check, fields }) {
+  if (preview.format !== "ndjson" && !hasPhones(fields)) return { count: 0, isKnown: true };
+  if (check) return { count: check.created + check.updated + check.unchanged, isKnown: true };
   const bad = preview.rows.filter((each) => each.outcome === "bad").length;
-  const isAll = preview.is_whole && preview.rows.length === preview.estimated_rows; // only then it is known how many can be stored
-  const count = isAll ? preview.estimated_rows - bad : preview.estimated_rows;
+  const isAll = preview.is_whole && preview.rows.length === preview.estimated_rows;
+  return { count: preview.estimated_rows - (isAll ? bad : 0), isKnown: isAll };
+}
+
+export function Preview({ file, charset, preview, fields, check, silent, acts }) {
+  const bad = preview.rows.filter((each) => each.outcome === "bad").length;
+  const isAll = preview.is_whole && preview.rows.length === preview.estimated_rows;
+  const { count, isKnown } = storedOf({ preview, check, fields });
+  const isTable = preview.format !== "ndjson";
   return h(
     Card,
     {
       title: file.name,
       className: "import-preview",
       actions: [
-        h(Button, { key: "other", onClick: again }, t("import.another")),
+        h(Button, { key: "other", onClick: acts.again }, t("import.another")),
         h(
           Button,
-          { key: "go", kind: "primary", onClick: run, disabled: count === 0 },
+          { key: "go", kind: "primary", onClick: acts.run, disabled: count === 0 },
           count === 0
             ? t("import.start_nothing")
-            : t(preview.is_whole ? "import.start" : "import.start_about", { smart_count: count }),
+            : t(isKnown ? "import.start" : "import.start_about", { smart_count: count }),
         ),
       ],
     },
     h(Known, { file, preview, isGuess: preview.is_encoding_in_doubt && !charset }),
     (preview.is_encoding_in_doubt || charset) &&
-      h(EncodingChoice, { charset, shown: true, onChange: (next) => choose(file, next) }),
-    preview.format === "csv" && h(Columns, { columns: preview.columns }),
-    bad > 0 && h(Notice, { tone: "warn" }, badWords(bad, preview.rows.length, isAll)),
-    h("p", { className: "muted" }, t("import.nothing_yet")),
+      h(EncodingChoice, { charset, shown: true, onChange: (next) => acts.choose(file, next) }),
+    isTable && h("h3", null, t("import.columns")),
+    isTable &&
+      h(
+        "div",
+        { className: "table-scroll" },
+        h(ColumnChoice, { columns: preview.columns, fields, onChange: acts.setField }),
+      ),
+    isTable && !hasPhones(fields) && h(Notice, { tone: "warn" }, t("import.no_phones")),
+    check?.open_mailings.length > 0 &&
+      h(OpenMailings, { reach: check.open_mailings, silent, onChange: acts.setSilent }),
+    bad > 0 && hasPhones(fields) && h(Notice, { tone: "warn" }, badWords(bad, preview.rows.length, isAll)),
+    h("p", { className: "muted" }, check ? checkWords(check) : t("import.nothing_yet")),
     h("h3", null, isAll ? t("import.rows_all") : t("import.rows_first", { smart_count: preview.rows.length })),
-    h(Rows, { preview }),
+    h(Rows, { preview, shown: shownOf(preview, fields) }),
   );
 }
+
+const checkWords = (check) => `${t("import.nothing_yet")} ${t("import.check", check)}`;
+
+/** What the rows show, {key: label}: the fields that a client has anyway, and the attributes by their columns' names. */
+const shownOf = (preview, fields) => ({
+  ...Object.fromEntries(KEYS.map((key) => [key, fieldName(key)])),
+  ...(preview.format === "ndjson" ? {} : attributesOf(fields)),
+});
+
+const cellOf = (client, key) =>
+  key.startsWith("attributes.") ? client.attributes?.[key.slice("attributes.".length)] : client[key];
 
 function badWords(bad, shown, isAll) {
   if (bad < shown) return t("import.bad_rows", { smart_count: bad });
@@ -65,33 +94,25 @@ const Known = ({ file, preview, isGuess }) =>
         "rows",
         preview.is_whole ? number(preview.estimated_rows) : t("import.about", { count: preview.estimated_rows }),
       ),
-      fact("encoding", isGuess ? t("import.encoding.guess", { encoding: encodingOf(preview) }) : encodingOf(preview)),
-      fact("delimiter", preview.format === "csv" ? t(`import.delimiter.${DELIMITERS[preview.delimiter]}`) : "NDJSON"),
+      ...formatFacts(preview, isGuess),
     ],
   });
+
+function formatFacts(preview, isGuess) {
+  if (preview.format === "xlsx") return [fact("sheet", preview.sheet)];
+  const encoding = encodingOf(preview);
+  const isCsv = preview.format === "csv";
+  return [
+    fact("encoding", isGuess ? t("import.encoding.guess", { encoding }) : encoding),
+    fact("delimiter", isCsv ? t(`import.delimiter.${DELIMITERS[preview.delimiter]}`) : "NDJSON"),
+  ];
+}
 
 const encodingOf = ({ encoding }) => ENCODINGS[encoding] ?? encoding ?? t("import.ascii");
 const DELIMITERS = { ",": "comma", ";": "semicolon", "\t": "tab" };
 const fact = (key, value) => ({ key, label: t(`import.fact.${key}`), value });
 
-/** What the file says of each client, and what becomes of what it does not say. */
-const Columns = ({ columns }) =>
-  h(
-    "ul",
-    { className: "import-columns", "aria-label": t("import.columns") },
-    KEYS.map((key) => {
-      const there = columns.includes(key);
-      return h(
-        "li",
-        { key, className: there ? "there" : "" },
-        h("span", { "aria-hidden": true }, there ? "✓" : "–"),
-        h("strong", null, fieldName(key)),
-        h("span", { className: "muted" }, t(there ? "import.column_there" : `import.column_missing.${key}`)),
-      );
-    }),
-  );
-
-const Rows = ({ preview }) =>
+const Rows = ({ preview, shown }) =>
   h(
     "div",
     { className: "table-scroll" },
@@ -105,28 +126,29 @@ const Rows = ({ preview }) =>
           "tr",
           null,
           h("th", { scope: "col", className: "numeric" }, t("import.line")),
-          KEYS.map((key) => h("th", { key, scope: "col" }, fieldName(key))),
+          Object.entries(shown).map(([key, label]) => h("th", { key, scope: "col" }, label)),
           h("th", { scope: "col" }, t("import.outcome")),
         ),
       ),
       h(
         "tbody",
         null,
-        preview.rows.map((row) => h(Row, { key: row.line, row })),
+        preview.rows.map((row) => h(Row, { key: row.line, row, shown })),
       ),
     ),
   );
 
-const Row = ({ row }) =>
+const Row = ({ row, shown }) =>
   h(
     "tr",
     { className: row.outcome === "bad" ? "bad" : "" },
     h("td", { className: "numeric muted", "data-label": t("import.line") }, row.line),
-    KEYS.map((key) =>
+    Object.entries(shown).map(([key, label]) =>
       h(
         "td",
-        { key, "data-label": fieldName(key), className: { phone_number: "phone-number", time_zone: "zone" }[key] },
-        row.client && (key === "phone_number" ? readable(row.client[key]) : row.client[key]),
+        { key, "data-label": label, className: { phone_number: "phone-number", time_zone: "zone" }[key] },
+        row.client &&
+          (key === "phone_number" ? readable(row.client[key] ?? "") : String(cellOf(row.client, key) ?? "")),
       ),
     ),
     h(

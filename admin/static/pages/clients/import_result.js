@@ -3,7 +3,7 @@ import { saveAs, sentence } from "../../api.js";
 import { locale, number, t } from "../../i18n.js";
 import { Fragment, h, Link } from "../../kit/lib.js";
 import { Button, Card, Notice, Stat, Table } from "../../kit/parts.js";
-import { fieldName } from "./import_preview.js";
+import { fieldName } from "./import_columns.js";
 
 const SHOWN = 100;
 const BOM = "\ufeff"; // Excel takes the file for another encoding without it
@@ -15,14 +15,30 @@ function quoted(cell) {
   return /[",;\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** Rejected lines as a CSV; Excel in Russian takes a comma for a decimal point. */
-function rejectedFile(errors) {
-  const delimiter = locale() === "ru" ? ";" : ",";
-  const head = [t("import.line"), t("import.field"), t("import.reason")];
-  const lines = errors.map((each) => [each.line, fieldName(each.field), sentence(each)]);
-  return new Blob([BOM, [head, ...lines].map((cells) => `${cells.map(quoted).join(delimiter)}\r\n`).join("")], {
+const reasonOf = (errors) =>
+  errors.map((each) => (each.field === "" ? sentence(each) : `${fieldName(each.field)}: ${sentence(each)}`)).join("; ");
+
+/** Rejected rows with all their cells, to be corrected; an import ignores the column with the reason. */
+function rejectedFile({ header, rejected_rows: rows }) {
+  if (header.length === 0)
+    return new Blob(
+      rows.map((row) => `${rejectedJson(row)}\n`),
+      { type: "application/x-ndjson" },
+    );
+  const delimiter = locale() === "ru" ? ";" : ","; // Excel in Russian takes a comma for a decimal point
+  const lines = rows.map((row) => [reasonOf(row.errors), ...row.cells]);
+  const table = [[t("import.reason"), ...header], ...lines];
+  return new Blob([BOM, table.map((cells) => `${cells.map(quoted).join(delimiter)}\r\n`).join("")], {
     type: "text/csv",
   });
+}
+
+function rejectedJson({ cells: [line = ""], errors }) {
+  try {
+    return JSON.stringify({ ...JSON.parse(line), import_error: reasonOf(errors) });
+  } catch {
+    return JSON.stringify({ line, import_error: reasonOf(errors) });
+  }
 }
 
 export function Result({ file, result, again }) {
@@ -51,7 +67,7 @@ export function Result({ file, result, again }) {
         }),
       ),
     ),
-    rejected > 0 && h(Rejected, { file, errors }),
+    rejected > 0 && h(Rejected, { file, errors, result }),
     h(
       "div",
       { className: "row" },
@@ -61,17 +77,22 @@ export function Result({ file, result, again }) {
   );
 }
 
-const Rejected = ({ file, errors }) =>
+const rejectedName = (file, { header }) =>
+  `${file.name.replace(/\.\w+$/, "")}-rejected.${header.length === 0 ? "ndjson" : "csv"}`;
+
+const Rejected = ({ file, errors, result }) =>
   h(
     Card,
     {
       title: t("import.rejected"),
       actions: h(
         Button,
-        { onClick: () => saveAs(rejectedFile(errors), `${file.name.replace(/\.\w+$/, "")}-rejected.csv`) },
+        { onClick: () => saveAs(rejectedFile(result), rejectedName(file, result)) },
         t("import.download_rejected"),
       ),
     },
+    h("p", { className: "muted" }, t("import.rejected_words")),
+    !result.rejected_is_whole && h("p", { className: "muted" }, t("import.rejected_cut")),
     h(Table, {
       columns: [
         { key: "line", label: t("import.line"), numeric: true },

@@ -1,19 +1,44 @@
-// The beginning of a file, and what the server makes of it.
-import { call } from "../../api.js";
+// A file, or its beginning, and what the server makes of it.
+import { call, randomKey, upload } from "../../api.js";
+import { mapOf } from "./import_columns.js";
 
 const SAMPLE_BYTES = 128 * 1024; // more than the longest line that a table may have
+const CHECKED_BYTES = 32 * 1024 * 1024; // of a longer file it is not told beforehand what becomes of each row
+const WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
-/** An import is a CSV, or one JSON object a line; `charset` is empty where the bytes tell it. */
-export const typeOf = (file, charset) =>
-  (/\.(ndjson|jsonl)$/i.test(file.name) ? "application/x-ndjson" : "text/csv") +
-  (charset ? `; charset=${charset}` : "");
+const isWorkbook = (file) => /\.(xlsx|xlsm)$/i.test(file.name);
+const isJson = (file) => /\.(ndjson|jsonl)$/i.test(file.name);
 
-/** See admin/import_preview.py. */
-export const sampleOf = (file, charset, signal) =>
-  call("/clients/import_preview", {
+/** An import is a workbook, a CSV, or one JSON object a line; `charset` is empty where the bytes tell it. */
+export function typeOf(file, charset) {
+  if (isWorkbook(file)) return WORKBOOK;
+  return (isJson(file) ? "application/x-ndjson" : "text/csv") + (charset ? `; charset=${charset}` : "");
+}
+
+const withQuery = (path, query, fields) =>
+  `${path}?${new URLSearchParams([...Object.entries(query), ...mapOf(fields).map((each) => ["map", each])])}`;
+
+/** See admin/import_preview.py. A workbook can't be cut. */
+export const sampleOf = (file, charset, fields, signal) =>
+  call(withQuery("/clients/import_preview", { size: file.size }, fields), {
     method: "POST",
-    query: { size: file.size },
     headers: { "Content-Type": typeOf(file, charset) },
-    body: file.slice(0, SAMPLE_BYTES),
+    body: isWorkbook(file) ? file : file.slice(0, SAMPLE_BYTES),
     signal,
+  });
+
+/** What an import of all of the file would do; null: nobody can tell beforehand. */
+export const checkOf = (file, charset, fields, signal) =>
+  file.size > CHECKED_BYTES
+    ? Promise.resolve(null)
+    : upload(withQuery("/clients/import", { key: randomKey(), validate_only: true }, fields), file, {
+        type: typeOf(file, charset),
+        signal,
+      });
+
+/** Import it; `silent`: nobody is texted because of it by a mailing that is open. */
+export const importOf = (file, { id, charset, fields, silent }, options) =>
+  upload(withQuery("/clients/import", { key: id, skip_open_mailings: silent }, fields), file, {
+    type: typeOf(file, charset),
+    ...options,
   });

@@ -1,10 +1,11 @@
 // A client: their data, and the messages that they got or will get.
-import { dataProvider, list, may, one } from "../../api.js";
-import { t } from "../../i18n.js";
+import { dataProvider, isAdmin, list, may, one, rest } from "../../api.js";
+import { number, t } from "../../i18n.js";
 import { h, Link, useNavigate, useNotify, useParams } from "../../kit/lib.js";
 import { Card, Chip, ConfirmButton, Facts, Loading, PageTitle, Time, Trouble } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
 import { readable } from "../../kit/words.js";
+import { StopListed } from "../stop_list/parts.js";
 import { KEYS } from "./columns.js";
 import { ClientMessages } from "./messages.js";
 
@@ -32,9 +33,11 @@ const Known = ({ client }) =>
       title: readable(client.phone_number),
       className: "client-head",
       actions: [
+        h(StopListed, { key: "stop", phone: client.phone_number }),
         may("clients.edit") &&
           h(Link, { key: "edit", className: "button", to: `/clients/${client.id}` }, t("clients.edit")),
         may("clients.delete") && h(DeleteButton, { key: "delete", client }),
+        isAdmin() && h(EraseButton, { key: "erase", client }),
       ],
     },
     h(Facts, {
@@ -89,6 +92,28 @@ function DeleteButton({ client }) {
       onConfirm: remove,
     },
     h(Consequences, { clientId: client.id }),
+  );
+}
+
+/** On demand: the client goes, and no import brings texts to the number again. */
+function EraseButton({ client }) {
+  const navigate = useNavigate();
+  const notify = useNotify();
+  const erase = async () => {
+    const erased = await rest(`/clients/${client.id}/erase`, { method: "POST", body: { suppress: true } });
+    const counts = { removed: number(erased.messages_removed), kept: number(erased.messages_kept) };
+    notify(t("stop.erased", counts), { type: "success" });
+    navigate("/clients");
+  };
+  return h(
+    ConfirmButton,
+    {
+      kind: "danger",
+      label: t("stop.erase"),
+      question: t("stop.erase_question", { phone: readable(client.phone_number) }),
+      onConfirm: erase,
+    },
+    h("p", null, t("stop.erase_words")),
   );
 }
 

@@ -35,7 +35,7 @@ export function FirstSteps() {
         name: "mailing",
         done: false,
         to: "/mailings/create",
-        label: t("dashboard.register"),
+        label: t("mailings.new"),
         first: some,
         words: t("steps.mailing_words"),
       }),

@@ -35,7 +35,7 @@ const KINDS = {
     h(
       Notice,
       { tone: "bad", title: t("warning.provider_token_refused"), action: engineLink() },
-      t("provider.blocked_do"),
+      t(isAdmin() ? "provider.blocked_do" : "provider.blocked_tell"),
     ),
   provider_unreachable: ({ overview }) => h(Unreachable, { breaker: overview.provider.breaker }),
   sending_paused: ({ overview, reload }) => {
@@ -62,7 +62,7 @@ function Unreachable({ breaker }) {
   const lines = [
     breaker.detail && `${t("provider.cause")}: ${causeOf(breaker)}`,
     breaker.next_probe_time && `${t("provider.next_try")}: ${clock(breaker.next_probe_time, true)}`,
-    t("provider.open_do"),
+    t(isAdmin() ? "provider.open_do" : "provider.open_tell"),
   ];
   return h(
     Notice,

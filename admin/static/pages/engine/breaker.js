@@ -1,4 +1,5 @@
 // The circuit breaker in words: what it means, and what a person has to do.
+import { isAdmin } from "../../api.js";
 import { t } from "../../i18n.js";
 import { h } from "../../kit/lib.js";
 import { Card, Facts } from "../../kit/parts.js";
@@ -15,7 +16,8 @@ export function BreakerCard({ breaker, provider }) {
       { className: "plain" },
       t(`provider.${idle ? "idle" : breaker.state === "closed" && !isWell(breaker) ? "odd" : breaker.state}_means`),
     ),
-    breaker.state !== "closed" && h("p", { className: "plain" }, h("strong", null, t(`provider.${breaker.state}_do`))),
+    breaker.state !== "closed" &&
+      h("p", { className: "plain" }, h("strong", null, t(`provider.${breaker.state}_${isAdmin() ? "do" : "tell"}`))),
     h(Facts, { rows: [...breakerFacts(breaker), ...(provider ? callFacts(provider) : [])] }),
   );
 }

@@ -3,7 +3,7 @@ import { call, may, rest } from "../../api.js";
 import { moment, t } from "../../i18n.js";
 import { h, Link, useNavigate, useNotify } from "../../kit/lib.js";
 import { ConfirmButton } from "../../kit/parts.js";
-import { isOpen } from "./parts.js";
+import { isOpen } from "./standing.js";
 
 /** `reload`: show what has become of it. */
 export function Actions({ mailing, reload }) {

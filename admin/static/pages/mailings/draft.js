@@ -2,25 +2,28 @@
 import { isAway } from "../../api.js";
 import { t } from "../../i18n.js";
 import { isUnfinished } from "./conditions.js";
+import { DAYTIME } from "./night.js";
 import { lengthOf, TEXT_MAX } from "./sms.js";
 import { after, DAY } from "./times.js";
 
 const RATE_MAX = 100_000;
-export const FIELDS = ["text", "filter", "start_time", "end_time", "local_hours", "rate_limit", "on_uncertain"];
+export const FIELDS = ["name", "text", "filter", "start_time", "end_time", "local_hours", "rate_limit", "on_uncertain"];
 
 /** The values of a new mailing; a start of null is "at once". */
 export const blank = () => ({
+  name: "",
   text: "",
   filter: { tags: [], phone_codes: [], exclude_tags: [], attributes: [], client_ids: [] },
   start_time: null,
   end_time: after(null, DAY),
-  local_hours: null,
+  local_hours: DAYTIME,
   rate_limit: "",
   on_uncertain: "resend",
 });
 
 /** A registered mailing as the form holds it. */
-export const valuesOf = ({ text, filter, start_time, end_time, local_hours, rate_limit, on_uncertain }) => ({
+export const valuesOf = ({ name, text, filter, start_time, end_time, local_hours, rate_limit, on_uncertain }) => ({
+  name,
   text,
   filter,
   start_time,
@@ -38,6 +41,7 @@ export function copyOf(mailing) {
 
 /** The values as the engine takes them. */
 export const bodyOf = ({
+  name,
   text,
   filter,
   start_time: start,
@@ -46,6 +50,7 @@ export const bodyOf = ({
   rate_limit: rate,
   on_uncertain,
 }) => ({
+  name: name.trim(),
   text,
   filter,
   start_time: start ?? new Date().toISOString(),

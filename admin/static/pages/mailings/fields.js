@@ -4,31 +4,54 @@ import { t, timeZone } from "../../i18n.js";
 import { Field } from "../../kit/fields.js";
 import { h, useId, useRef, useState } from "../../kit/lib.js";
 import { Button } from "../../kit/parts.js";
+import { DAYTIME } from "./night.js";
+import { Placeholders } from "./placeholders.js";
 import { countSegments, dearCharacters, lengthOf, TEXT_MAX } from "./sms.js";
 import { after, ends, fromLocal, lasting, starts, toLocal } from "./times.js";
 
-const DAYTIME = { from: "09:00", to: "21:00" };
+const NAME_MAX = 100;
 
 const changed = (field) => (event) => field.onChange(event.target.value);
+
+/** What the mailing is called in lists. */
+export const NameField = ({ field, error }) =>
+  h(Field, { label: t("mailings.form.name"), error, hint: t("mailings.form.name_hint") }, (props) =>
+    h("input", {
+      ...props,
+      ref: field.ref,
+      value: field.value,
+      maxLength: NAME_MAX,
+      autoComplete: "off",
+      onChange: changed(field),
+      onBlur: field.onBlur,
+      placeholder: t("mailings.form.name_example"),
+    }),
+  );
 
 /** The text, and what it takes as one types; `counted`: what the engine says of it, as soon as it has been asked. */
 export function TextField({ field, error, counted }) {
   const { value } = field;
+  const area = useRef(null);
   return h(
     "div",
     null,
     h(Field, { label: t("mailings.form.text"), error }, (props) =>
       h("textarea", {
         ...props,
-        ref: field.ref,
+        ref: (element) => {
+          area.current = element;
+          field.ref(element);
+        },
         rows: 5,
         value,
         onChange: changed(field),
         onBlur: field.onBlur,
+        autoFocus: true,
         placeholder: t("mailings.form.text_example"),
       }),
     ),
     h(Length, { text: value, counted }),
+    h(Placeholders, { area: () => area.current, onChange: field.onChange }),
   );
 }
 
@@ -137,20 +160,24 @@ export function HoursField({ field, error }) {
       "aria-describedby": `${id}-words`,
       onChange: (event) => field.onChange({ ...value, [key]: event.target.value }),
     });
-  return h(
-    "div",
-    { className: "field" },
+  const choice = (checked, words, hours) =>
     h(
       "label",
       { className: "m-choice" },
       h("input", {
-        type: "checkbox",
-        ref: field.ref,
-        checked: value !== null,
-        onChange: (event) => field.onChange(event.target.checked ? DAYTIME : null),
+        type: "radio",
+        name: id,
+        ref: checked ? field.ref : undefined,
+        checked,
+        onChange: () => field.onChange(hours),
       }),
-      t("mailings.form.hours"),
-    ),
+      words,
+    );
+  return h(
+    "div",
+    { className: "field", role: "radiogroup", "aria-label": t("mailings.fact.local_hours") },
+    h("span", { className: "field-label" }, t("mailings.fact.local_hours")),
+    choice(value !== null, t("mailings.form.hours"), DAYTIME),
     value !== null &&
       h(
         "div",
@@ -160,6 +187,7 @@ export function HoursField({ field, error }) {
         h("label", { htmlFor: `${id}-to` }, t("mailings.form.hours_to")),
         input("to"),
       ),
+    choice(value === null, t("mailings.form.urgent"), null),
     h(
       "div",
       { id: `${id}-words` },

@@ -18,13 +18,20 @@ import { Pickers } from "../../kit/picker.js";
 import { usePoll } from "../../kit/poll.js";
 import { useFacets } from "../clients/facets.js";
 import { Conditions } from "./conditions.js";
+import { Confirm } from "./confirm.js";
 import { blank, bodyOf, copyOf, FIELDS, problemsOf, refusal, valuesOf } from "./draft.js";
-import { EndField, HoursField, RateField, StartField, TextField, UncertainField } from "./fields.js";
-import { clientsWords, isOpen, MailingTrouble, tagName } from "./parts.js";
-import { Preview, usePreview } from "./preview.js";
+import { EndField, HoursField, NameField, RateField, StartField, TextField, UncertainField } from "./fields.js";
+import { MailingTrouble, tagName } from "./parts.js";
+import { isPersonal } from "./placeholders.js";
+import { askPreview, Preview, usePreview } from "./preview.js";
+import { isOpen } from "./standing.js";
+import { submitWords } from "./submit.js";
+import { TryButton } from "./try.js";
 
 const { SimpleForm, useInput } = RA;
 const asIs = (value) => value;
+/** What the form is told when nothing is to be sent yet: no error to be shown, and yet not saved. */
+const NOT_YET = { root: { server: "" } };
 const CODE = /^[0-9]{1,16}$/;
 
 /** A new mailing; with `state.copy` of the location, like that one. */
@@ -89,11 +96,19 @@ function Editing({ found }) {
 
 /** react-admin's form keeps the values, and warns who leaves without saving; what is drawn is ours. */
 function Form({ values, save, ...rest }) {
+  const { isNew, mailing } = rest;
   const [record] = useState(() => keptValues() ?? values);
+  const [asking, setAsking] = useState(null); // {given, preview, answer(yes)}
+  const confirmed = async (given) => {
+    if (!isNew && JSON.stringify(given.filter) === JSON.stringify(values.filter)) return true;
+    const preview = await askPreview(given, mailing?.id);
+    return new Promise((answer) => setAsking({ given, preview, answer })).finally(() => setAsking(null));
+  };
   const submit = async (given) => {
     const problems = problemsOf(given);
     if (Object.keys(problems).length) return { ...problems, root: { server: t("mailings.form.bad") } };
     try {
+      if (!(await confirmed(given))) return NOT_YET;
       await save(given);
       return undefined;
     } catch (error) {
@@ -113,6 +128,7 @@ function Form({ values, save, ...rest }) {
       disableInvalidFormNotification: true,
     },
     h(Parts, rest),
+    asking && h(Confirm, { values: asking.given, preview: asking.preview, isNew, onAnswer: asking.answer }),
   );
 }
 
@@ -166,7 +182,12 @@ function Parts({ mailing, isNew = false, onClose }) {
     h(
       "div",
       { className: "page m-form-parts" },
-      h(Card, { title: t("mailings.form.what") }, h(TextField, { ...at("text"), counted: result.counted })),
+      h(
+        Card,
+        { title: t("mailings.form.what") },
+        h(TextField, { ...at("text"), counted: result.counted }),
+        h(NameField, at("name")),
+      ),
       h(Card, { title: t("mailings.form.whom") }, h(FilterField, at("filter"))),
       h(
         Card,
@@ -179,7 +200,12 @@ function Parts({ mailing, isNew = false, onClose }) {
         Card,
         { title: t("mailings.form.how") },
         h(RateField, at("rate_limit")),
-        h(UncertainField, { ...at("on_uncertain"), fixed: !isNew }),
+        h(
+          "details",
+          { className: "m-advanced" },
+          h("summary", null, t("mailings.advanced")),
+          h(UncertainField, { ...at("on_uncertain"), fixed: !isNew }),
+        ),
       ),
     ),
     h(
@@ -189,7 +215,7 @@ function Parts({ mailing, isNew = false, onClose }) {
         Preview,
         { values, result },
         sent > 0 && h("p", { className: "muted small" }, t("mailings.preview.sent_already", { smart_count: sent })),
-        formState.errors.root?.server && h(Notice, { tone: "bad" }, formState.errors.root.server.message),
+        h(Refusal, { message: formState.errors.root?.server?.message, values, isBad: FIELDS.some(errorOf) }),
         h(
           "div",
           { className: "row m-form-buttons" },
@@ -198,6 +224,7 @@ function Parts({ mailing, isNew = false, onClose }) {
             { type: "submit", kind: "primary", busy: formState.isSubmitting },
             isNew ? submitWords(values, result) : t("action.save"),
           ),
+          h(TryButton, { text: values.text, clientId: tried(values.text, result), disabled: !values.text }),
           h(Button, { onClick: onClose, disabled: formState.isSubmitting }, t("action.cancel")),
         ),
       ),
@@ -205,17 +232,20 @@ function Parts({ mailing, isNew = false, onClose }) {
   );
 }
 
+/** A text that names something of clients is tried as the first one of the audience gets it. */
+const tried = (text, { preview }) => (isPersonal(text) ? preview?.samples[0]?.client_id : undefined);
+
+/** Why it was not saved. "Look at the fields" goes when no field is wrong any more, the rest when something is changed. */
+function Refusal({ message, values, isBad }) {
+  const seen = useRef({});
+  if (seen.current.message !== message) seen.current = { message, values: JSON.stringify(values) };
+  const isMended = message === t("mailings.form.bad") ? !isBad : seen.current.values !== JSON.stringify(values);
+  return message && !isMended ? h(Notice, { tone: "bad" }, message) : null;
+}
+
 /** Enter in a line of the form would send texts to everybody: only its button does. */
 function noAccident(event) {
   if (event.key === "Enter" && event.target.tagName === "INPUT") event.preventDefault();
-}
-
-/** What the button will do, in numbers as soon as they are known. */
-function submitWords(values, { preview, unasked, error }) {
-  const verb = values.start_time === null || new Date(values.start_time) <= Date.now() ? "send" : "schedule";
-  if (!preview || unasked || error) return t(`mailings.form.${verb}`);
-  if (preview.audience === 0) return t("mailings.form.nobody");
-  return t(`mailings.form.${verb}_to`, { clients: clientsWords(preview.audience), smart_count: preview.audience });
 }
 
 /** Tags, operator codes and attributes out of those that clients have. */

@@ -1,13 +1,16 @@
 // All mailings, the newest first, with bars that move.
-import { list, may } from "../../api.js";
+import { call, list, may, one } from "../../api.js";
 import { t, timeZone } from "../../i18n.js";
+import { Input } from "../../kit/fields.js";
 import { h, Link, useEffect, useState } from "../../kit/lib.js";
 import { Pager, useExistingPage } from "../../kit/pager.js";
-import { Card, Empty, Loading, Notice, PageTitle, Progress, Trouble } from "../../kit/parts.js";
-import { usePoll } from "../../kit/poll.js";
+import { Card, Empty, Loading, Notice, PageTitle, Trouble } from "../../kit/parts.js";
+import { usePoll, useTyped } from "../../kit/poll.js";
+import { Progress } from "../../kit/progress.js";
 import { useQuery } from "../../kit/query.js";
-import { beginning } from "../../kit/words.js";
-import { Counts, MailingChip } from "./parts.js";
+import { beginning, titleOf } from "../../kit/words.js";
+import { Counts } from "./parts.js";
+import { isOver, StandingChip, standingOf } from "./standing.js";
 import { windowParts } from "./times.js";
 
 const PAGE_ROWS = 20;
@@ -16,15 +19,21 @@ const MOVING_MS = 2500;
 const RESTING_MS = 10_000;
 const STATES = ["active", "scheduled", "paused", "ended", "cancelled"];
 
-const DEFAULTS = { state: "", page: 1 };
-const path = (state) => (state ? `/mailings?state=${state}` : "/mailings");
+const SETTLE_MS = 250;
+const SEARCH_MAX = 200;
+
+const DEFAULTS = { state: "", q: "", page: 1 };
+const path = (query) => {
+  const search = new URLSearchParams(Object.entries(query).filter(([, value]) => value)).toString();
+  return search ? `/mailings?${search}` : "/mailings";
+};
 
 export function MailingList() {
-  const [{ state: wanted, page }, change] = useQuery(DEFAULTS);
+  const [{ state: wanted, q, page }, change] = useQuery(DEFAULTS);
   const state = STATES.includes(wanted) ? wanted : ""; // somebody may have written the address by hand
   const [every, setEvery] = useState(MOVING_MS);
-  const load = (signal) => list("mailings", { page, perPage: PAGE_ROWS, filter: state ? { state } : {}, signal });
-  const { data, error, reload } = usePoll(load, every, `${state} ${page}`);
+  const load = (signal) => found({ page, perPage: PAGE_ROWS, filter: { state, search: q.trim() }, signal });
+  const { data, error, reload } = usePoll(load, every, JSON.stringify([state, q, page]));
   useEffect(() => void (data && setEvery(data.data.some(moves) ? MOVING_MS : RESTING_MS)), [data]);
   useExistingPage({ rows: data?.data, total: data?.total, perPage: PAGE_ROWS, change });
   return h(
@@ -34,32 +43,71 @@ export function MailingList() {
     h(
       "div",
       { className: "row spread" },
-      h(Filter, { state }),
+      h(Filter, { state, q }),
       may("mailings.add") && h(Link, { className: "button primary", to: "/mailings/create" }, t("mailings.new")),
     ),
+    h(Search, { value: q, onSearch: (typed) => change({ q: typed }) }),
     h(Trouble, { error, reload }),
-    data ? h(Found, { ...data, state, page, change }) : !error && h(Loading),
+    data ? h(Found, { ...data, state, q, page, change }) : !error && h(Loading),
   );
 }
 
-const moves = (mailing) =>
+/** A page of the list, and how each mailing of it stands; {data: [{mailing, standing}], total}. */
+async function found(asked) {
+  const [{ data, total }, { engine, mailings: briefs }] = await Promise.all([
+    list("mailings", asked),
+    one("dashboard", 1, asked.signal),
+  ]);
+  const known = new Map(briefs.map((brief) => [brief.mailing_id, brief]));
+  // The overview has the first twenty: of others that may wait for their hours it is asked one by one.
+  const unknown = data.filter((each) => each.state === "active" && each.local_hours && !known.has(each.id));
+  await Promise.all(
+    unknown.map(async ({ id }) => {
+      const { forecast } = await call("/mailings/stats", { query: { id }, signal: asked.signal });
+      known.set(id, forecast);
+    }),
+  );
+  const rows = data.map((mailing) => ({ mailing, standing: standingOf(mailing, engine, known.get(mailing.id)) }));
+  return { data: rows, total };
+}
+
+const moves = ({ mailing }) =>
   mailing.state === "active" || mailing.state === "scheduled" || mailing.audience_state === "building";
 
-const Filter = ({ state }) =>
+/** Searches as one types, once the fingers rest. */
+function Search({ value, onSearch }) {
+  const [typed, setTyped] = useTyped(value, onSearch, SETTLE_MS);
+  return h(
+    "div",
+    { className: "mailing-search", role: "search" },
+    h(Input, {
+      label: t("mailings.search"),
+      type: "search",
+      autoComplete: "off",
+      maxLength: SEARCH_MAX,
+      placeholder: t("mailings.search_in"),
+      value: typed,
+      onChange: setTyped,
+    }),
+  );
+}
+
+const Filter = ({ state, q }) =>
   h(
     "nav",
     { className: "segmented", "aria-label": t("mailings.filter") },
     ["", ...STATES].map((each) =>
       h(
         Link,
-        { key: each, to: path(each), "aria-current": each === state ? "page" : undefined },
+        { key: each, to: path({ state: each, q }), "aria-current": each === state ? "page" : undefined },
         t(each ? `state.${each}` : "mailings.all"),
       ),
     ),
   );
 
-function Found({ data, total, state, page, change }) {
-  const all = h(Link, { className: "button", to: path("") }, t("mailings.show_all"));
+function Found({ data, total, state, q, page, change }) {
+  const all = h(Link, { className: "button", to: "/mailings" }, t("mailings.show_all"));
+  if (total === 0 && q.trim()) return h(Notice, { action: all }, t("mailings.none_found", { words: q.trim() }));
   if (total === 0) return state ? h(Notice, { action: all }, t("mailings.none_in_state")) : h(Card, null, h(None));
   return h(
     Card,
@@ -72,7 +120,7 @@ function Found({ data, total, state, page, change }) {
     h(
       "ul",
       { className: "mailing-list" },
-      data.map((mailing) => h(Row, { key: mailing.id, mailing })),
+      data.map(({ mailing, standing }) => h(Row, { key: mailing.id, mailing, standing })),
     ),
     h(
       "footer",
@@ -83,7 +131,7 @@ function Found({ data, total, state, page, change }) {
   );
 }
 
-const Row = ({ mailing }) =>
+const Row = ({ mailing, standing }) =>
   h(
     "li",
     { className: "mailing-row" },
@@ -92,12 +140,13 @@ const Row = ({ mailing }) =>
       { className: "mailing-text" },
       h("span", { className: "muted" }, t("mailings.number", { id: String(mailing.id) })),
       h(
-        Link,
-        { to: `/mailings/${mailing.id}/show`, title: mailing.text.slice(0, 500) },
-        beginning(mailing.text, TITLE),
+        "div",
+        { className: "mailing-named" },
+        h(Link, { to: `/mailings/${mailing.id}/show`, title: mailing.text.slice(0, 500) }, titleOf(mailing, TITLE)),
+        mailing.name && h("span", { className: "muted small" }, beginning(mailing.text, TITLE)),
       ),
     ),
-    h("div", null, h(MailingChip, { mailing })),
+    h("div", null, h(StandingChip, { standing, mailing })),
     h(
       "div",
       { className: "mailing-window" },
@@ -109,6 +158,7 @@ const Row = ({ mailing }) =>
       h(Progress, {
         counts: mailing.message_counts,
         compact: true,
+        over: isOver(mailing),
         label: t("mailings.progress_of", { id: String(mailing.id) }),
       }),
       mailing.audience_state === "building"

@@ -2,27 +2,10 @@
 
 import { t } from "../../i18n.js";
 import { h, Link } from "../../kit/lib.js";
-import { Chip, Notice, StateChip, Trouble } from "../../kit/parts.js";
+import { Chip, Notice, Trouble } from "../../kit/parts.js";
 import { conditionWords } from "./conditions.js";
 
 export const tagName = (tag) => (tag === "" ? t("none.tag") : tag);
-
-/** Whether it can still be changed, and clients can still come to match. */
-export const isOpen = ({ state }) => ["scheduled", "active", "paused"].includes(state);
-
-/** Whether all that there is to send is through, though the mailing is open for whoever comes to match. */
-export const isThrough = (mailing) => isIdle(mailing) && mailing.message_counts.total > 0;
-
-const isIdle = ({ state, audience_state: audience, message_counts: counts }) =>
-  state === "active" && audience === "ready" && counts.pending === 0;
-
-/** What a mailing is doing; one with nothing left to send, or nobody to send to until `opens`, is not called "sending". */
-export function MailingChip({ mailing, opens = null }) {
-  if (opens) return h(Chip, { tone: "warn", title: t("mailings.waiting.hint") }, t("mailings.waiting"));
-  if (isThrough(mailing)) return h(Chip, { tone: "good", title: t("mailings.through.hint") }, t("mailings.through"));
-  if (isIdle(mailing)) return h(Chip, { tone: "warn", title: t("mailings.nobody_open") }, t("mailings.nobody"));
-  return h(StateChip, { state: mailing.state });
-}
 
 /** Why there is no newer news of a mailing; when it is deleted there is none to wait for. */
 export const MailingTrouble = ({ error, reload }) =>

@@ -6,11 +6,21 @@ import { Card, Facts, Loading, Notice, Stale, Trouble } from "../../kit/parts.js
 import { useDebounced, usePoll } from "../../kit/poll.js";
 import { isUnfinished } from "./conditions.js";
 import { bodyOf, problemsOf } from "./draft.js";
+import { Night } from "./night.js";
 import { Bubble, clientsWords, isForAll, segmentsWords } from "./parts.js";
 
 const SETTLE_MS = 350;
 const AGAIN_MS = 10_000;
 const STAND_IN = "-"; // so that the audience is known before there is a text
+
+/** What the engine says of a mailing with these values. */
+export const askPreview = (values, mailingId, signal) =>
+  rest("/mailings/preview", {
+    method: "POST",
+    signal,
+    query: { by_time_zone: true, mailing_id: mailingId },
+    body: bodyOf(values),
+  });
 
 /**
  * `mailingId`: of the mailing that is edited; what it has sent is not counted.
@@ -23,11 +33,11 @@ export function usePreview(values, mailingId) {
   const unasked = Object.keys(problems).length > 0 || Boolean(problemsOf(settled).text && settled.text);
   const load = async (signal) => {
     if (unasked) return null;
-    const preview = await rest(`/mailings/preview${mailingId ? `?mailing_id=${mailingId}` : ""}`, {
-      method: "POST",
+    const preview = await askPreview(
+      { ...settled, text: settled.text || STAND_IN, filter: finished(settled.filter) },
+      mailingId,
       signal,
-      body: bodyOf({ ...settled, text: settled.text || STAND_IN, filter: finished(settled.filter) }),
-    });
+    );
     return settled.text ? preview : { ...preview, segments: 0 };
   };
   const { data, error } = usePoll(load, unasked ? 0 : AGAIN_MS, JSON.stringify(settled));
@@ -53,7 +63,7 @@ export function Preview({ values, result, children }) {
   return h(
     Card,
     { title: t("mailings.preview"), className: "m-preview" },
-    h(Bubble, { text: values.text || t("mailings.preview.no_text") }),
+    h(Bubble, { text: shownText(values.text, result.counted) }),
     unasked && h(Notice, { tone: "warn" }, t("mailings.preview.unasked")),
     h(Trouble, { error, aside: true }),
     preview && h(Stale, { stale: stale || unasked || Boolean(error) }, h(Numbers, { values, preview, isEdit })),
@@ -62,10 +72,12 @@ export function Preview({ values, result, children }) {
   );
 }
 
+/** As the first client gets it, as soon as the engine has said so. */
+const shownText = (text, counted) => counted?.samples[0]?.text || text || t("mailings.preview.no_text");
+
 function Numbers({ values, preview, isEdit }) {
-  const { audience, segments, forecast } = preview;
+  const { audience, segments, forecast, incomplete, warnings } = preview;
   const { completion_time: done, missed, rate_per_second: rate, next_open_time: first } = forecast;
-  const total = audience * segments;
   return h(
     "div",
     { role: "status", "aria-label": t("mailings.preview") },
@@ -76,10 +88,13 @@ function Numbers({ values, preview, isEdit }) {
       " ",
       h("span", { className: "muted" }, isEdit ? t("mailings.preview.unsent") : reach(values.filter)),
     ),
+    preview.suppressed > 0 &&
+      h("p", { className: "muted" }, t("mailings.preview.suppressed", { smart_count: preview.suppressed })),
     h(Facts, {
       rows: [
         fact("each", segments ? `${segmentsWords(segments)} · ${t(`mailings.encoding.${preview.encoding}`)}` : "—"),
-        fact("in_all", segments ? segmentsWords(total) : "—"),
+        fact("in_all", segments ? segmentsWords(preview.segments_total) : "—"),
+        incomplete > 0 && fact("incomplete", clientsWords(incomplete), true),
         fact("speed", rate > 0 ? perSecond(rate) : t("mailings.preview.no_speed")),
         first && values.local_hours && fact("first", `${moment(first)} (${fromNow(first)})`),
         fact(
@@ -97,7 +112,8 @@ function Numbers({ values, preview, isEdit }) {
         ),
       ].filter(Boolean),
     }),
-    preview.warnings.map((each) => h(Notice, { key: each.field, tone: "warn" }, said(each))),
+    h(Night, { values, preview }),
+    warnings.map((each) => h(Notice, { key: JSON.stringify(each), tone: "warn" }, said(each))),
     audience === 0 && h(Notice, { tone: "warn" }, t("mailings.preview.nobody")),
     missed > 0 &&
       h(

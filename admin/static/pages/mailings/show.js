@@ -1,14 +1,26 @@
 // One mailing: how it goes, and why not everybody has it.
 import { call, rest } from "../../api.js";
-import { dateTime, duration, fromNow, moment, number, perSecond, speed, t, timeZone } from "../../i18n.js";
+import {
+  dateTime,
+  duration,
+  fromNow,
+  moment,
+  momentOrClock,
+  number,
+  perSecond,
+  speed,
+  t,
+  timeZone,
+} from "../../i18n.js";
 import { h, Link, useEffect, useParams, useState } from "../../kit/lib.js";
-import { Card, Chip, Facts, Loading, Notice, PageTitle, Progress, Stat, Time } from "../../kit/parts.js";
+import { Card, Chip, Facts, Loading, Notice, PageTitle, Stat, Time } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
+import { Progress } from "../../kit/progress.js";
 import { MessagesLink } from "../../kit/words.js";
-import { heldBy } from "../dashboard/mailings.js";
 import { Actions } from "./actions.js";
 import { Breakdown, Reasons, Technical, Timeline } from "./charts.js";
-import { Audience, Bubble, isOpen, isThrough, MailingChip, MailingTrouble, segmentsWords } from "./parts.js";
+import { Audience, Bubble, MailingTrouble, segmentsWords } from "./parts.js";
+import { heldWords, isOpen, isOver, StandingChip, standingOf } from "./standing.js";
 import { windowWords } from "./times.js";
 
 const MOVING_MS = 2000;
@@ -24,18 +36,14 @@ export function MailingShow() {
       call("/mailings/stats", { query: { id }, signal }),
       rest("/engine", { signal }),
     ]);
-    return {
-      mailing,
-      stats,
-      held: mailing.state === "active" && mailing.message_counts.pending > 0 ? heldBy(engine) : null,
-    };
+    return { mailing, stats, standing: standingOf(mailing, engine, stats.forecast) };
   };
   const { data, error, reload } = usePoll(load, every, id);
   useEffect(() => void (data && setEvery(isMoving(data.mailing) ? MOVING_MS : RESTING_MS)), [data]);
   return h(
     "div",
     { className: "page" },
-    h(PageTitle, null, t("mailings.title", { id })),
+    h(PageTitle, null, [t("mailings.title", { id }), data?.mailing.name].filter(Boolean).join(" · ")),
     h(MailingTrouble, { error, reload }),
     data && error?.status !== 404 && h(Mailing, { ...data, reload }),
     !data && !error && h(Loading),
@@ -44,7 +52,7 @@ export function MailingShow() {
 
 const isMoving = ({ state, message_counts: counts }) => isOpen({ state }) || counts.pending > 0;
 
-const Mailing = ({ mailing, stats, held, reload }) =>
+const Mailing = ({ mailing, stats, standing, reload }) =>
   h(
     "div",
     { className: "page mailing-show" },
@@ -54,25 +62,25 @@ const Mailing = ({ mailing, stats, held, reload }) =>
       h(
         "div",
         { className: "m-state" },
-        h(MailingChip, { mailing, opens: opensAt(mailing, stats) }),
-        h("span", { className: "muted" }, stateWords(mailing)),
+        h(StandingChip, { standing, mailing }),
+        h("span", { className: "muted" }, stateWords(mailing, standing)),
       ),
       h(Actions, { mailing, reload }),
     ),
-    held &&
+    standing.key === "held" &&
       h(
         Notice,
-        { tone: "warn", action: h(Link, { className: "button", to: "/" }, t("page.home")) },
-        t(held, { end: moment(mailing.end_time) }),
+        { tone: standing.tone, action: h(Link, { className: "button", to: "/" }, t("page.home")) },
+        heldWords(standing, mailing),
       ),
-    h(Warnings, { mailing, stats }),
+    h(Warnings, { mailing, stats, standing }),
     h(
       "div",
       { className: "m-columns" },
       h(
         "div",
         { className: "stack" },
-        h(Going, { mailing, stats, held }),
+        h(Going, { mailing, stats, standing }),
         h(Timeline, { mailing, stats }),
         h(Breakdown, { stats }),
       ),
@@ -87,24 +95,19 @@ const Mailing = ({ mailing, stats, held, reload }) =>
     ),
   );
 
-/** When the next messages go out, if nobody's hours are open now; or null. */
-const opensAt = (mailing, { forecast, message_counts: counts }) =>
-  mailing.state === "active" && counts.pending > 0 ? forecast.next_open_time : null;
-
 /** What the state means in time. */
-function stateWords(mailing) {
+function stateWords(mailing, { key }) {
   const { state, start_time: start, end_time: end } = mailing;
   if (state === "scheduled") return t("mailings.state.scheduled", { when: fromNow(start) });
-  if (isThrough(mailing)) return t("mailings.state.through", { when: dateTime(end) });
+  if (key === "through") return t("mailings.state.through", { when: dateTime(end) });
   if (state === "active") return t("mailings.state.active", { when: fromNow(end) });
   if (state === "paused") return t("mailings.state.paused", { when: fromNow(end) });
   if (state === "ended") return t("mailings.state.ended", { when: fromNow(end) });
   return t("mailings.state.cancelled");
 }
 
-function Warnings({ mailing, stats }) {
+function Warnings({ mailing, stats, standing: { key, next } }) {
   const { missed, rate_per_second: rate } = stats.forecast;
-  const opens = opensAt(mailing, stats);
   const title = t("mailings.missed.title", { smart_count: missed });
   const open = mailing.state === "active" || mailing.state === "scheduled";
   return [
@@ -117,17 +120,16 @@ function Warnings({ mailing, stats }) {
         { key: "missed", tone: "warn", title },
         mailing.local_hours ? t("mailings.missed.hours") : t("mailings.missed.text", { rate: perSecond(rate) }),
       ),
-    opens && h(Notice, { key: "opens" }, t("mailings.opens", { when: moment(opens), from_now: fromNow(opens) })),
-    open &&
-      mailing.audience_state === "ready" &&
-      mailing.message_counts.total === 0 &&
-      h(Notice, { key: "nobody", tone: "warn" }, t("mailings.nobody_open")),
+    next && h(Notice, { key: "opens" }, t("mailings.opens", { when: moment(next.time), ...batch(next) })),
+    key === "nobody" && h(Notice, { key: "nobody", tone: "warn" }, t("mailings.nobody_open")),
   ];
 }
 
-function Going({ mailing, stats, held }) {
+const batch = ({ time, count }) => ({ smart_count: count, from_now: fromNow(time) });
+
+function Going({ mailing, stats, standing }) {
   const counts = stats.message_counts;
-  const sending = mailing.state === "active" && counts.pending > 0 && !held && !opensAt(mailing, stats);
+  const sending = standing.key === "active" && stats.rate_per_second > 0;
   const filter = { mailing_id: mailing.id };
   const all = (status) => h(MessagesLink, { filter: { ...filter, status } }, t("mailings.see"));
   return h(
@@ -137,7 +139,7 @@ function Going({ mailing, stats, held }) {
       actions: h(MessagesLink, { filter }, t("mailings.messages")),
       className: "m-going",
     },
-    h(Progress, { counts, label: t("mailings.progress") }),
+    h(Progress, { counts, label: t("mailings.progress"), over: isOver(mailing) }),
     h(
       "div",
       { className: "stats" },
@@ -155,7 +157,13 @@ function Going({ mailing, stats, held }) {
         value: sending ? measured(stats.rate_per_second) : "—",
         hint: rateHint(mailing),
       }),
-      h(Stat, { label: t("mailings.done_at"), ...completion(mailing, stats, held) }),
+      standing.next
+        ? h(Stat, {
+            label: t("mailings.next_batch"),
+            value: momentOrClock(standing.next.time),
+            hint: t("mailings.next_batch_hint", batch(standing.next)),
+          })
+        : h(Stat, { label: t("mailings.done_at"), ...completion(mailing, stats, standing) }),
     ),
   );
 }
@@ -165,13 +173,14 @@ const measured = (rate) => t("unit.per_second", { value: speed(rate) });
 const rateHint = ({ rate_limit: limit }) => limit !== null && t("mailings.rate_own", { rate: perSecond(limit) });
 
 /** When it will be through, or is, as a Stat's value and hint. */
-function completion(mailing, stats, held) {
+function completion(mailing, stats, { key }) {
   const expected = stats.estimated_completion_time;
   if (mailing.state === "cancelled" || stats.message_counts.total === 0) return { value: "—" };
   if (stats.message_counts.pending === 0 && mailing.audience_state === "ready")
     return { value: t("mailings.done"), tone: "good" };
-  if (mailing.state === "paused" || held) return { value: "—" };
+  if (key === "paused" || key === "held") return { value: "—" };
   if (stats.forecast.missed > 0) return { value: t("mailings.preview.not_before_end"), hint: moment(mailing.end_time) };
+  if (key === "active" && stats.rate_per_second <= 0) return { value: "—", hint: t("mailings.nothing_now") };
   if (!expected) return { value: "—" };
   const seconds = (new Date(expected) - Date.now()) / 1000;
   return { value: seconds > 0 ? `≈ ${duration(roughly(seconds))}` : t("time.now"), hint: moment(expected) };

@@ -3,21 +3,21 @@ import { known, number, t } from "../../i18n.js";
 import { asked, column, own } from "../../kit/grid.js";
 import { h, Link, RA } from "../../kit/lib.js";
 import { StatusChip, Time } from "../../kit/parts.js";
-import { beginning, readable } from "../../kit/words.js";
+import { readable, titleOf } from "../../kit/words.js";
+import { ClientInput } from "./client_input.js";
 import { MailingInput } from "./mailing_input.js";
 
-const { Datagrid, List, NumberInput, ReferenceField, SelectInput, WithRecord } = RA;
+const { Datagrid, List, ReferenceField, SelectInput, WithRecord } = RA;
 const STATUSES = ["pending", "sent", "not_sent"];
 const REASONS = ["expired", "rejected", "cancelled", "uncertain", "suppressed", "incomplete"];
 const REFRESH_MS = 10_000;
 const CHOICE = { minWidth: 190 };
-const NUMBER = { maxWidth: { sm: 150 } };
 
 const choices = (ids, prefix) => ids.map((id) => ({ id, name: t(`${prefix}.${id}`) }));
 
 const filters = () => [
   h(MailingInput, { key: "mailing_id", source: "mailing_id", alwaysOn: true }),
-  h(NumberInput, { key: "client_id", source: "client_id", alwaysOn: true, min: 1, sx: NUMBER }),
+  h(ClientInput, { key: "client_id", source: "client_id", alwaysOn: true }),
   h(SelectInput, {
     key: "status",
     source: "status",
@@ -41,7 +41,7 @@ const Mailing = () =>
     ReferenceField,
     { source: "mailing_id", reference: "mailings", link: "show" },
     h(WithRecord, {
-      render: (mailing) => h("span", { className: "shortened", title: mailing.text }, beginning(mailing.text)),
+      render: (mailing) => h("span", { className: "shortened", title: mailing.text }, titleOf(mailing)),
     }),
   );
 
@@ -73,7 +73,7 @@ const When = ({ message }) => {
   return h(
     "span",
     null,
-    h("span", { className: "muted small" }, t("messages.next")),
+    h("span", { className: "muted small" }, t(message.attempts > 0 ? "messages.next" : "messages.first")),
     " ",
     h(Time, { value: message.next_attempt_time }),
   );
@@ -86,6 +86,7 @@ export const MessageList = () =>
       filters: filters(),
       actions: false,
       exporter: false,
+      storeKey: false, // what the address does not say is not filtered: no filter of the last visit
       empty: false,
       perPage: 25,
       sort: { field: "id", order: "DESC" },

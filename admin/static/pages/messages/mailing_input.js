@@ -3,7 +3,7 @@ import { list, one } from "../../api.js";
 import { t } from "../../i18n.js";
 import { h, RA, useState } from "../../kit/lib.js";
 import { usePoll } from "../../kit/poll.js";
-import { beginning } from "../../kit/words.js";
+import { titleOf } from "../../kit/words.js";
 
 const { AutocompleteInput, useInput } = RA;
 const LATEST = 200; // enough to find one by its words; an older one is found by its number
@@ -29,7 +29,10 @@ function useMailings(wanted) {
   return [...(newest ?? []), ...(older ?? [])];
 }
 
-const label = (mailing) => t("messages.mailing_choice", { id: String(mailing.id), text: beginning(mailing.text) });
+const label = (mailing) => t("messages.mailing_choice", { id: String(mailing.id), text: titleOf(mailing) });
+
+/** All that a mailing may be looked for by; a text that is called by a name is one thing more. */
+const said = (mailing) => `${label(mailing)}\n${mailing.text}`.toLowerCase();
 
 /** What react-admin passes on goes to its own input. */
 export function MailingInput(props) {
@@ -38,7 +41,7 @@ export function MailingInput(props) {
   const chosen = String(field.value ?? "");
   const mailings = useMailings(/^\d+$/.test(typed) ? typed : chosen);
   const wanted = typed.toLowerCase();
-  const choices = mailings.filter((each) => String(each.id) === chosen || label(each).toLowerCase().includes(wanted));
+  const choices = mailings.filter((each) => String(each.id) === chosen || said(each).includes(wanted));
   return h(AutocompleteInput, {
     ...props,
     choices,

@@ -4,7 +4,8 @@ import { number, t } from "../../i18n.js";
 import { h, Link, useParams, useState } from "../../kit/lib.js";
 import { Card, Chip, Facts, Loading, Notice, PageTitle, StatusChip, Time, Trouble } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
-import { beginning, readable } from "../../kit/words.js";
+import { readable, titleOf } from "../../kit/words.js";
+import { StopListed } from "../stop_list/parts.js";
 import { Attempts } from "./attempts.js";
 import { storyOf } from "./story.js";
 import { causeOf } from "./words.js";
@@ -49,7 +50,13 @@ function Story({ message, mailing }) {
         { className: "stack" },
         h(
           Card,
-          { title: t("messages.facts"), actions: h(StatusChip, { status: message.status }) },
+          {
+            title: t("messages.facts"),
+            actions: [
+              message.phone_number && h(StopListed, { key: "stop", phone: message.phone_number }),
+              h(StatusChip, { key: "status", status: message.status }),
+            ],
+          },
           h(Known, { message, mailing }),
         ),
         h(Words, { message, mailing }),
@@ -78,14 +85,14 @@ function Known({ message, mailing }) {
       : h(Link, { to: `/clients/${message.client_id}/show` }, readable(message.phone_number));
   const rows = [
     ["client_id", client],
-    ["mailing_id", h(Link, { to: `/mailings/${mailing.id}/show` }, beginning(mailing.text))],
+    ["mailing_id", h(Link, { to: `/mailings/${mailing.id}/show` }, titleOf(mailing))],
     ["create_time", h(Time, { value: message.create_time, timeStyle: "medium" })],
     message.sent_time && ["sent_time", h(Time, { value: message.sent_time, timeStyle: "medium" })],
     message.status === "not_sent" && ["final_time", h(Time, { value: message.final_time, timeStyle: "medium" })],
     ["attempts", number(message.attempts)],
     message.status === "pending" &&
       message.next_attempt_time && [
-        "next_attempt_time",
+        message.attempts > 0 ? "next_attempt_time" : "first_attempt_time",
         h(Time, { value: message.next_attempt_time, timeStyle: "medium" }),
       ],
     message.last_error && ["last_error", causeOf(message.last_error)],

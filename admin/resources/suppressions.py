@@ -1,0 +1,62 @@
+"""The stop list: search, add, take off. Files go through REST's own routes, with the panel's session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aiohttp_admin.backends.abc import Meta, Record
+
+from admin.resources.base import PanelResource
+from common.contract.codec import json_of
+from common.contract.values import words
+from common.error_codes import ErrorCode
+from gateway.http.problems import invalid
+from gateway.routes.operations import binding_named
+from mailing.v1 import suppression_service_pb2 as pb
+from mailing.v1.suppression_pb2 import Suppression, SuppressionReason
+
+_CREATE: Final = binding_named("createSuppression")
+_SOURCE: Final = "panel"
+_REASONS: Final = {
+    word: SuppressionReason.ValueType(number) for number, word in words(SuppressionReason.DESCRIPTOR).items()
+}
+
+
+class SuppressionResource(PanelResource):
+    """Numbers that get no text. Lists are in the order in which they came."""
+
+    name = "suppressions"
+    kind = made_of = Suppression
+    more_shown = ("id",)
+    """The number."""
+    filters = ("phone_contains", "reason")
+
+    async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
+        """Read a page; a part of the number is understood as people type it."""
+        asked = pb.ListSuppressionsRequest(**paging)
+        if "phone_contains" in filters:
+            asked.phone_contains = str(filters["phone_contains"])
+        if "reason" in filters:
+            if filters["reason"] not in _REASONS:
+                raise invalid([("/filter/reason", ErrorCode.NOT_A_CHOICE.format(choices=", ".join(_REASONS)))])
+            asked.reason = _REASONS[filters["reason"]]
+        found = await self.call(self.engine.suppressions.ListSuppressions, asked)
+        return [_record(each) for each in found.suppressions], found.total_size
+
+    async def create(self, data: Record, meta: Meta) -> Record:
+        """Put a number on the list; ``created`` says whether it is new there."""
+        said = {key: value for key, value in data.items() if value not in (None, "")}
+        asked = await self.asked(_CREATE, {"source": _SOURCE, **said})
+        answer = await self.call(self.engine.suppressions.CreateSuppression, asked)
+        return {**_record(answer.suppression), "created": answer.created}
+
+    async def delete(self, record_id: int, previous_data: Record, meta: Meta) -> Record:
+        """Take a number off the list."""
+        asked = pb.DeleteSuppressionRequest(phone_number=str(record_id))
+        await self.call(self.engine.suppressions.DeleteSuppression, asked)
+        return {"id": record_id}
+
+
+def _record(entry: Suppression) -> Record:
+    return {**json_of(entry), "id": entry.phone_number}

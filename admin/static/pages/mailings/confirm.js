@@ -1,0 +1,98 @@
+// Before a mailing goes to anybody: how many, when, who is left out, and the text as the first ones will see it.
+import { moment, number, said, t } from "../../i18n.js";
+import { Input } from "../../kit/fields.js";
+import { h, useState } from "../../kit/lib.js";
+import { Button, Dialog, Facts, Notice } from "../../kit/parts.js";
+import { Night } from "./night.js";
+import { Audience, Bubble, clientsWords } from "./parts.js";
+import { beginsNow, submitWords } from "./submit.js";
+
+/** For more clients than this the number is to be typed: MAILING_CONFIRM_ABOVE. */
+const CONFIRM_ABOVE = Number(document.body.dataset.confirmAbove);
+
+/** `preview`: the engine's, of these values; `onAnswer(yes)`. `isNew`: it is registered, and not changed. */
+export function Confirm({ values, preview, isNew, onAnswer }) {
+  const [typed, setTyped] = useState("");
+  const no = () => onAnswer(false);
+  const isTyped = preview.audience <= CONFIRM_ABOVE || digits(typed) === String(preview.audience);
+  const title = isNew ? (beginsNow(values, preview) ? "title_send" : "title_schedule") : "title_save";
+  const actions = [
+    h(Button, { key: "no", onClick: no }, t("mailings.confirm.back")),
+    h(
+      Button,
+      { key: "yes", kind: "primary", disabled: !isTyped, onClick: () => onAnswer(true) },
+      isNew ? submitWords(values, { preview }) : t("action.save"),
+    ),
+  ];
+  return h(
+    Dialog,
+    { title: t(`mailings.confirm.${title}`), onClose: no, actions, wide: true },
+    h(Outcome, { values, preview }),
+    preview.audience > CONFIRM_ABOVE && h(Typed, { count: preview.audience, typed, setTyped, isTyped }),
+  );
+}
+
+const digits = (text) => text.replace(/\D/g, "");
+
+/** The number, to be typed by whoever has read it. */
+const Typed = ({ count, typed, setTyped, isTyped }) =>
+  h(Input, {
+    label: t("mailings.confirm.type", { count }),
+    className: "m-confirm-number",
+    value: typed,
+    onChange: setTyped,
+    inputMode: "numeric",
+    autoComplete: "off",
+    autoFocus: true,
+    error: !isTyped && digits(typed).length >= String(count).length ? t("mailings.confirm.wrong") : undefined,
+  });
+
+function Outcome({ values, preview }) {
+  const { samples = [], warnings = [] } = preview;
+  const texts = samples.length > 0 ? samples.map((each) => each.text) : [values.text];
+  return h(
+    "div",
+    { className: "m-confirm" },
+    h(
+      "div",
+      { className: "stack" },
+      h(Facts, { rows: [...plan(values, preview), leftOut(preview)] }),
+      h(Night, { values, preview }),
+      warnings.map((each) => h(Notice, { key: `${each.code} ${each.field}`, tone: "warn" }, said(each))),
+    ),
+    h(
+      "div",
+      { className: "stack" },
+      h("h3", null, t(samples.length > 0 ? "mailings.confirm.samples" : "mailings.text")),
+      texts.map((text, index) => h(Bubble, { key: samples[index]?.client_id ?? "text", text })),
+    ),
+  );
+}
+
+function plan(values, preview) {
+  const { audience, segments, segments_total: all = audience * segments, segments_max: most = segments } = preview;
+  const { start_time: start, end_time: end, local_hours: hours } = values;
+  const { completion_time: done, next_open_time: first } = preview.forecast;
+  const rows = [
+    ["to", h("strong", null, clientsWords(audience)), h(Audience, { filter: values.filter })],
+    ["segments", number(all), most > 1 && t("mailings.confirm.segments_max", { smart_count: most })],
+    ["start", first ? moment(first) : start === null ? t("mailings.confirm.at_once") : moment(start)],
+    ["hours", hours ? t("mailings.hours", hours) : t("mailings.confirm.any_hour")],
+    done && ["done", moment(done)],
+    ["end", moment(end)],
+  ];
+  return rows.filter(Boolean).map(([key, value, hint]) => ({ key, label: t(`mailings.confirm.${key}`), value, hint }));
+}
+
+/** Who matches and is not sent to, and why. */
+function leftOut({ suppressed = 0, incomplete = 0, forecast: { missed } }) {
+  const why = Object.entries({ suppressed, incomplete, missed }).filter(([, count]) => count > 0);
+  const lines = why.map(([key, count]) => t(`mailings.confirm.${key}`, { smart_count: count }));
+  const value = lines.length > 0 ? lines.join("\n") : t("mailings.confirm.nobody");
+  return {
+    key: "left_out",
+    label: t("mailings.confirm.left_out"),
+    value: h("span", { className: "prewrap" }, value),
+    tone: lines.length > 0 ? "bad" : "",
+  };
+}

@@ -1,0 +1,45 @@
+// What a text may name of each client: `{{name}}`, put in by a button.
+import { t } from "../../i18n.js";
+import { h, useId } from "../../kit/lib.js";
+import { Button } from "../../kit/parts.js";
+
+/** What every client may have; the names of attributes are written by hand. */
+const NAMES = ["tag", "phone_number"];
+/** Whether a text names anything of clients. */
+export const isPersonal = (text) => /(^|[^\\])\{\{/.test(text);
+
+/** Put a placeholder where the cursor is, and the cursor behind it; `area`: the textarea. */
+function insert(area, name, onChange) {
+  const placed = `{{${name}}}`;
+  const { selectionStart: start, selectionEnd: end, value } = area;
+  onChange(value.slice(0, start) + placed + value.slice(end));
+  requestAnimationFrame(() => {
+    area.focus();
+    area.setSelectionRange(start + placed.length, start + placed.length);
+  });
+}
+
+/** Buttons for what can be named, and how it is done. `area()`: the textarea. */
+export function Placeholders({ area, onChange }) {
+  const id = useId();
+  const friend = t("mailings.placeholders.friend");
+  const examples = { plain: "{{name}}", instead: `{{name|${friend}}}`, friend };
+  return h(
+    "div",
+    { className: "m-placeholders", role: "group", "aria-labelledby": id },
+    h("span", { id, className: "muted small" }, t("mailings.placeholders")),
+    NAMES.map((name) =>
+      h(
+        Button,
+        {
+          key: name,
+          className: "small",
+          title: t("mailings.placeholders.insert", { name }),
+          onClick: () => insert(area(), name, onChange),
+        },
+        name,
+      ),
+    ),
+    h("p", { className: "field-words" }, t("mailings.placeholders.help", examples)),
+  );
+}

@@ -1,0 +1,47 @@
+// How a mailing stands at this moment: decided here for the dashboard, the list and the mailing's page.
+import { moment, t } from "../../i18n.js";
+import { h } from "../../kit/lib.js";
+import { Chip, StateChip } from "../../kit/parts.js";
+
+/** Whether it can still be changed, and clients can still come to match. */
+export const isOpen = ({ state }) => ["scheduled", "active", "paused"].includes(state);
+
+/** Whether nothing more will be sent. */
+export const isOver = (mailing) => !isOpen(mailing);
+
+const waits = ({ state, message_counts: counts }) => state === "active" && counts.pending > 0;
+
+/** Why nothing goes out, of no mailing: "all", "token", "provider", or null. `engine`: its status. */
+function heldBy({ sending, breaker }) {
+  if (sending === "paused") return "all";
+  return { blocked: "token", open: "provider" }[breaker.state] ?? null;
+}
+
+/**
+ * {key, tone, label, hint?, next?}: what the mailing does. `key` is a state, or what keeps an active one from sending: "held"
+ * (`held` says by what), "hours", "building", "nobody", "through". `forecast`: {next_open_time, next_open_count} of it, if known.
+ */
+export function standingOf(mailing, engine, forecast) {
+  const { state, audience_state: audience, message_counts: counts } = mailing;
+  const held = waits(mailing) && engine ? heldBy(engine) : null;
+  if (held) return { key: "held", held, tone: held === "all" ? "warn" : "bad", label: t(`held.${held}`) };
+  if (waits(mailing) && forecast?.next_open_time) {
+    const next = { time: forecast.next_open_time, count: forecast.next_open_count };
+    return { key: "hours", next, tone: "warn", label: t("mailings.waiting"), hint: t("mailings.waiting.hint") };
+  }
+  if (state !== "active" || counts.pending > 0) return { key: state };
+  if (audience !== "ready") return { key: "building" };
+  return counts.total > 0
+    ? { key: "through", tone: "good", label: t("mailings.through"), hint: t("mailings.through.hint") }
+    : { key: "nobody", tone: "warn", label: t("mailings.nobody"), hint: t("mailings.nobody_open") };
+}
+
+/** It as a chip. */
+export const StandingChip = ({ standing, mailing }) =>
+  standing.label
+    ? h(Chip, { tone: standing.tone, title: standing.hint ?? heldWords(standing, mailing) }, standing.label)
+    : h(StateChip, { state: mailing.state });
+
+/** Why it is held, as a sentence; undefined: it is not. */
+export const heldWords = ({ held }, mailing) =>
+  held ? t(`dashboard.held_${held}`, { end: moment(mailing.end_time) }) : undefined;

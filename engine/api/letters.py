@@ -1,0 +1,96 @@
+"""What the people of an audience would get: how long their texts are, who would get none, and the first few texts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from common.error_codes import ErrorCode
+from engine.domain.segments import count_segments
+from engine.domain.template import Filled, template_of
+from engine.domain.validate import MailingInput
+from engine.person import Person
+from engine.store.samples import AudienceSample
+from engine.store.store import Store
+from mailing.v1 import mailing_pb2, mailing_service_pb2
+
+LOOKED_AT: Final = 10_000
+"""Of larger audiences so many texts are made, and the rest is estimated."""
+SAMPLES: Final = 3
+_AT_ONCE: Final = 200
+"""So many texts are made before others get their turn: a millisecond."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """What a preview says of the texts."""
+
+    incomplete: int
+    segments_max: int
+    segments_total: int
+    samples: Sequence[mailing_service_pb2.TextSample] = ()
+    warnings: Sequence[mailing_pb2.MailingWarning] = ()
+
+
+async def letters_of(
+    store: Store, wanted: MailingInput, audience: int, segments_max: int, unsent_of: int | None
+) -> Letters:
+    """Make the texts of an audience (how many clients), or of a part of it."""
+    template = template_of(wanted.text)
+    limit = LOOKED_AT if template.is_personal else SAMPLES
+    sample = await store.audience_sample(wanted.filter, template, limit=limit, unsent_of=unsent_of)
+    if not template.is_personal:
+        segments = count_segments(template.plain).segments
+        same = [Filled(template.plain, {}, "")] * len(sample.people)
+        return Letters(0, segments, segments * audience, _samples(sample.people, same, [segments] * len(same)))
+    texts: list[Filled] = []
+    counts: list[int] = []
+    for place, (_, person) in enumerate(sample.people):
+        text = person.letter(template, segments_max)
+        texts.append(text)
+        counts.append(0 if text.lack else count_segments(text.text).segments)
+        if place % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+    incomplete, total = _estimate(sample, texts, counts)
+    samples = _samples(sample.people, texts, counts)
+    return Letters(incomplete, max(counts, default=0), total, samples, _warnings(sample))
+
+
+def _estimate(sample: AudienceSample, texts: Sequence[Filled], counts: Sequence[int]) -> tuple[int, int]:
+    """How many would get no text, and how many segments all others together. Who lacks an attribute is counted, however
+    large the audience is; whose text does not fit, and how long texts are, is known of those looked at."""
+    fit = sum(1 for count in counts if count)
+    if len(texts) == sample.clients:
+        return len(texts) - fit, sum(counts)
+    unfit = sum(1 for text in texts if text.lack and not text.lacking)
+    whole = sample.clients - sample.lacking
+    incomplete = sample.lacking + (round(whole * unfit / (unfit + fit)) if unfit else 0)
+    return incomplete, round((sample.clients - incomplete) * sum(counts) / fit) if fit else 0
+
+
+def _samples(
+    people: Sequence[tuple[int, Person]], texts: Sequence[Filled], counts: Sequence[int]
+) -> list[mailing_service_pb2.TextSample]:
+    """The first few who get a text, with it."""
+    found = (
+        mailing_service_pb2.TextSample(client_id=client_id, text=text.text, segments=segments)
+        for (client_id, _), text, segments in zip(people, texts, counts, strict=True)
+        if not text.lack
+    )
+    return list(islice(found, SAMPLES))
+
+
+def _warnings(sample: AudienceSample) -> list[mailing_pb2.MailingWarning]:
+    """Names in the text that nobody of the audience has: they may be misspelt."""
+    faults = [
+        ErrorCode.PLACEHOLDER_OF_NOBODY.format(name=name)
+        for name, number in sample.having.items()
+        if sample.clients and not number
+    ]
+    return [
+        mailing_pb2.MailingWarning(code=fault.code, message=fault, field="text", arguments=fault.arguments)
+        for fault in faults
+    ]

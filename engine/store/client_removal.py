@@ -1,0 +1,26 @@
+"""Removing clients, one or many: what is common to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.store.audience import remove_pending
+from engine.store.counters import Tally
+from engine.store.database import Tx
+from engine.store.owners import claimed_elsewhere
+from engine.store.rendered import forget_values
+from engine.store.told import leave
+from engine.store.verbs import Verbs
+
+
+async def remove_clients(verbs: Verbs, tx: Tx, phones: Mapping[int, int], tally: Tally, now_us: int) -> bool:
+    """Remove these clients (number by id), which are locked, with their messages that are not final.
+
+    Returns:
+        Whether other engines have claims of them: ``tell_owners`` after ``tally`` is written.
+    """
+    await remove_pending(tx, await leave(tx, phones, now_us), tally, now_us)
+    elsewhere = await claimed_elsewhere(verbs, tx, list(phones))
+    await forget_values(tx, phones)
+    await tx.run(f"DELETE FROM client WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(phones))
+    return elsewhere

@@ -1,0 +1,109 @@
+"""Rows of clients, and how the cells of a table become one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+import orjson
+
+from common.attribute_cells import cell_value
+from common.error_codes import ErrorCode, Fault, Unfit
+from gateway.tables.columns import ATTRIBUTE_PREFIX, IGNORE, Column, Plan, Unknown, columns_of, folded, shown
+from gateway.tables.row_text import COLUMNS, unguarded
+from gateway.tables.text_lines import UnreadableInput
+
+_NOT_PLAIN: Final = frozenset("'-0123456789tf")
+"""How a cell may begin that is another thing than a text as it stands."""
+
+
+class ImportRow(NamedTuple):
+    """One row."""
+
+    line: int
+    """Where it begins, counted from 1."""
+    cells: tuple[str | None, ...]
+    """One for each of ``Plan.fields``. None: its column or key is not there: a client that exists keeps what it has."""
+    attributes: str | None = None
+    """The attributes that it names, as a JSON object; null removes one. None: it names none."""
+    raw: Sequence[str] = ()
+    """The cells as they stand in the file; of NDJSON the line."""
+
+    def cell(self, column: str) -> str | None:
+        """The cell of this column."""
+        return self.cells[COLUMNS.index(column)]
+
+
+class RowError(NamedTuple):
+    """One thing wrong with one row, which is skipped."""
+
+    line: int
+    field: str
+    """The column's name, or "" when the row as a whole is bad."""
+    message: Fault
+    raw: Sequence[str] = ()
+    """See ``ImportRow``; empty where the row can't be read."""
+
+
+Item = ImportRow | RowError
+
+
+class Table:
+    """The rows below one header."""
+
+    def __init__(self, line: int, headers: Sequence[str], plan: Plan) -> None:
+        """Understand the header. Raises UnreadableInput."""
+        headers = list(headers)
+        while headers and not headers[-1].strip():
+            headers.pop()  # Excel likes to leave empty columns at the end
+        self.columns = _understood(line, headers, plan)
+        fields = [column.field for column in self.columns]
+        if "phone_number" not in fields and plan.unknown is not Unknown.PROPOSE:
+            raise UnreadableInput(ErrorCode.COLUMN_MISSING.format(line=line, name="phone_number"))
+        self._at = [fields.index(name) if name in fields else None for name in plan.fields]
+        self._numbers_as_text = plan.numbers_as_text
+        self._attributes = [
+            (field.removeprefix(ATTRIBUTE_PREFIX), at)
+            for at, field in enumerate(fields)
+            if field.startswith(ATTRIBUTE_PREFIX)
+        ]
+
+    def row(self, number: int, cells: list[str]) -> Iterator[Item]:
+        """What one row of the table is."""
+        if not any(cells):
+            return  # a blank line, or ";;;" as Excel writes one
+        width = len(self.columns)
+        if any(cells[width:]):
+            yield RowError(number, "", ErrorCode.ROW_CELLS.format(count=len(cells), columns=width), cells)
+            return
+        cells += [""] * (width - len(cells))  # table programs leave out empty cells at the end of a row
+        given = tuple([None if at is None else unguarded(cells[at]) for at in self._at])
+        more = {
+            name: cells[at] if cells[at] and cells[at][0] not in _NOT_PLAIN else self._value(cells[at])
+            for name, at in self._attributes
+        }
+        yield ImportRow(number, given, orjson.dumps(more).decode() if more else None, cells)
+
+    def _value(self, cell: str) -> str | float | bool | None:
+        return cell_value(unguarded(cell), numbers_as_text=self._numbers_as_text)
+
+
+def _understood(line: int, headers: Sequence[str], plan: Plan) -> list[Column]:
+    try:
+        return columns_of(headers, plan, line)
+    except Unfit as error:
+        if error.fault.code == ErrorCode.COLUMN_UNKNOWN.name and not fields_named(headers, plan):
+            text = shown(", ".join(headers))
+            fault = ErrorCode.HEADER_WITHOUT_COLUMNS.format(line=line, columns=", ".join(plan.fields), text=text)
+            raise UnreadableInput(fault) from None
+        raise UnreadableInput(error.fault) from None
+
+
+def fields_named(headers: Sequence[str], plan: Plan = Plan()) -> set[str]:  # noqa: B008 - immutable
+    """The fields that a row names as a header would; none: it is no header, or one that says nothing."""
+    once = {folded(header): header for header in headers}
+    said = {name: field for name, field in plan.said.items() if name in once}
+    found = {
+        column.field for column in columns_of(list(once.values()), plan._replace(said=said, unknown=Unknown.IGNORE))
+    }
+    return found - {IGNORE}

@@ -1,0 +1,95 @@
+"""What a preview says of the texts that people would get."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.api import letters
+from engine.store.database import Tx
+from mailing.v1.mailing_pb2 import Mailing
+from mailing.v1.mailing_service_pb2 import PreviewMailingRequest, PreviewMailingResponse
+from tests.api.conftest import Api
+
+
+async def preview(api: Api, text: str, mailing_id: int | None = None, **changes: object) -> PreviewMailingResponse:
+    mailing: Mailing = api.a_mailing(text=text, **changes)
+    answer: PreviewMailingResponse = await api.mailings.PreviewMailing(
+        PreviewMailingRequest(mailing=mailing, mailing_id=mailing_id)
+    )
+    return answer
+
+
+async def people(api: Api, *attributes: str, tag: str = "") -> list[int]:
+    """Clients with these attributes; return their ids."""
+    ids = [
+        (await api.add_client(phone_number=f"7916000{place:04}", tag=tag)).id for place in range(1, len(attributes) + 1)
+    ]
+
+    async def change(tx: Tx) -> None:
+        for id, text in zip(ids, attributes, strict=True):
+            await tx.run("UPDATE client SET attributes = ? WHERE id = ?", text, id)
+
+    await api.store._db.transaction(change)
+    return ids
+
+
+def samples(answer: PreviewMailingResponse) -> list[tuple[int, str, int]]:
+    return [(each.client_id, each.text, each.segments) for each in answer.samples]
+
+
+def numbers(answer: PreviewMailingResponse) -> tuple[int, int, int, int]:
+    return answer.audience, answer.incomplete, answer.segments_max, answer.segments_total
+
+
+async def test_a_text_for_everyone(api: Api) -> None:
+    ids = await people(api, *["{}"] * 5)
+    answer = await preview(api, r"\{{" + "ж" * 71)
+    assert numbers(answer) == (5, 0, 2, 10)
+    assert samples(answer) == [(id, "{{" + "ж" * 71, 2) for id in ids[:3]]
+    assert not answer.warnings
+    nobody = await preview(api, "x", filter={"tags": ["nobody"]})
+    assert (numbers(nobody), samples(nobody)) == ((0, 0, 1, 0), [])
+
+
+async def test_texts_with_values(api: Api) -> None:
+    long = "ж" * 200
+    attributes = ['{"name":"Anna"}', "{}", '{"name":""}', f'{{"name":"{long}"}}', '{"name":"Bob"}', '{"name":"Cid"}']
+    ids = await people(api, *attributes)
+    answer = await preview(api, "Hi {{name}}")
+    assert numbers(answer) == (6, 2, 4, 3 + 4)
+    assert answer.segments == 1
+    assert samples(answer) == [(ids[0], "Hi Anna", 1), (ids[3], f"Hi {long}", 4), (ids[4], "Hi Bob", 1)]
+    assert numbers(await preview(api, "Hi {{name|you}}")) == (6, 0, 4, 5 + 4)
+    assert numbers(await preview(api, "{{name|}}" * 4)) == (6, 3, 1, 3)  # two empty ones, and one of 12 segments
+
+
+async def test_a_name_that_nobody_has_is_told(api: Api) -> None:
+    await people(api, '{"name":"Anna"}', '{"nane":""}')
+    answer = await preview(api, "{{name|x}} {{nane|y}} {{tag|z}} {{phone_number}}")
+    assert [(each.code, each.field, dict(each.arguments)) for each in answer.warnings] == [
+        ("PLACEHOLDER_OF_NOBODY", "text", {"name": "nane"}),
+        ("PLACEHOLDER_OF_NOBODY", "text", {"name": "tag"}),
+    ]
+    assert answer.warnings[0].message == "nobody who matches has nane"
+    assert numbers(answer) == (2, 0, 1, 2)
+    assert not (await preview(api, "{{nane|y}}", filter={"tags": ["nobody"]})).warnings
+
+
+async def test_of_a_larger_audience_some_are_looked_at(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(letters, "LOOKED_AT", 20)
+    names = [f'{{"name":"{"x" * (200 if place % 2 else 100)}"}}' for place in range(200)]
+    await people(api, *["{}" if place % 10 == 0 else name for place, name in enumerate(names)])
+    answer = await preview(api, "{{name}}")
+    assert answer.incomplete == 20  # who lacks something is counted
+    assert answer.segments_max == 2
+    assert 180 <= answer.segments_total <= 360
+    monkeypatch.setattr(letters, "LOOKED_AT", 1000)
+    assert numbers(await preview(api, "{{name}}")) == (200, 20, 2, 80 + 2 * 100)
+
+
+async def test_texts_that_do_not_fit_are_estimated(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(letters, "LOOKED_AT", 20)
+    await people(api, *[f'{{"name":"{"ж" * (700 if place % 4 == 0 else 10)}"}}' for place in range(99)])
+    answer = await preview(api, "{{name}}")
+    assert 10 <= answer.incomplete <= 40
+    assert answer.segments_total == 99 - answer.incomplete

@@ -1,0 +1,101 @@
+"""No page of the panel keeps anybody out, on a wide screen or a phone's, in either theme; and the themes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.accessible import faults_of
+from tests.browser.browser import opened
+from tests.browser.panel import CSV, go, service, signed_in
+from tests.gateway.rig import Gateway
+
+FILE: Final = "phone_number;tag\n" + "".join(f"7916{number:07d};tag {number % 3}\n" for number in range(30))
+MAILING: Final = {"text": "Sale", "start_time": "2020-01-01T00:00:00Z", "end_time": "2099-01-01T00:00:00Z"}
+PAGES: Final = (
+    "/",
+    "/mailings",
+    "/mailings/1/show",
+    "/mailings/2",
+    "/mailings/create",
+    "/clients",
+    "/clients/1/show",
+    "/clients/1",
+    "/clients/create",
+    "/clients/import",
+    "/messages",
+    "/messages/1/show",
+    "/engine",
+    "/audit",
+    "/accounts",
+    "/tokens",
+    "/nowhere",
+)
+WIDTHS: Final = (1440, 390)
+THEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
+
+
+async def _filled(gateway: Gateway) -> None:
+    assert (await gateway.post("/clients/import", data=FILE.encode(), headers=CSV)).json["rejected"] == 0
+    for fields in ({}, {"rate_limit": 0.01, "local_hours": {"from": "09:00", "to": "21:00"}}):
+        assert (await gateway.post("/mailings", MAILING | fields)).status == 201
+    assert (await gateway.ask("PATCH", "/clients/1", json={"tag": "vip"})).status == 200
+
+
+async def _settled(page: Page) -> None:
+    await expect(page.get_by_role("heading", level=1)).not_to_be_empty()
+    await page.wait_for_load_state("networkidle")
+    await expect(page.locator(".loading")).to_have_count(0)
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(("locale", "themes"), [("en-GB", THEMES), ("ru-RU", THEMES[:1])])
+async def test_no_page_has_a_serious_fault(
+    tmp_path: Path, locale: str, themes: tuple[Literal["light", "dark"], ...]
+) -> None:
+    """Longer words take more room, but no other colours."""
+    async with service(tmp_path) as gateway:
+        await _filled(gateway)
+        faults = []
+        async with signed_in(gateway, locale=locale) as watched:
+            page = watched.page
+            for path in PAGES:
+                await go(page, path)
+                await _settled(page)
+                for width in WIDTHS:
+                    await page.set_viewport_size({"width": width, "height": 1000})
+                    for theme in themes:
+                        await page.emulate_media(color_scheme=theme)
+                        await expect(page.locator(f'html[data-theme="{theme}"]')).to_have_count(1)
+                        faults += [f"{path} {width} {theme}: {each}" for each in await faults_of(page)]
+                    assert await _is_as_wide_as_the_screen(page), f"{path} {width}: it has to be scrolled sideways"
+        assert not faults, "\n".join(faults)
+
+
+async def _is_as_wide_as_the_screen(page: Page) -> bool:
+    return bool(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+
+
+async def test_the_sign_in_has_no_serious_fault(tmp_path: Path) -> None:
+    async with service(tmp_path) as gateway, opened(f"{gateway.url}/admin/", width=390) as watched:
+        await expect(watched.page.locator("input[name=username]")).to_be_focused()
+        for theme in THEMES:
+            await watched.page.emulate_media(color_scheme=theme)
+            assert await faults_of(watched.page) == []
+
+
+async def test_the_theme_is_the_system_s_until_somebody_chooses(tmp_path: Path) -> None:
+    async with service(tmp_path) as gateway, signed_in(gateway) as watched:
+        page = watched.page
+        await page.emulate_media(color_scheme="dark")
+        await expect(page.locator("body")).to_have_css("background-color", "rgb(17, 23, 30)")
+        await page.get_by_role("button", name="Light theme").click()
+        await expect(page.locator("body")).to_have_css("background-color", "rgb(244, 246, 248)")
+        await page.reload()
+        await expect(page.get_by_role("button", name="Dark theme")).to_be_visible()
+        await page.get_by_role("button", name="Dark theme").click()
+        await page.emulate_media(color_scheme="light")
+        await expect(page.get_by_role("button", name="Dark theme")).to_be_visible()  # it follows the system again

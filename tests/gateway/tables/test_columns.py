@@ -1,0 +1,151 @@
+"""What a column is: said, told by its name, or proposed; never two columns as one, and never a name that can't be."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.error_codes import Unfit
+from gateway.tables.columns import (
+    IGNORE,
+    Plan,
+    Unknown,
+    attribute_name,
+    columns_of,
+    folded,
+    is_attribute,
+    parse_map,
+    plan_of,
+)
+from gateway.tables.row_text import COLUMNS
+
+PROPOSE: Final = Plan(unknown=Unknown.PROPOSE)
+
+
+def fields(*headers: str, plan: Plan = PROPOSE) -> list[str]:
+    return [column.field for column in columns_of(headers, plan)]
+
+
+@pytest.mark.parametrize(
+    ("field", "headers"),
+    [
+        (
+            "phone_number",
+            "Телефон|телефон |ТЕЛЕФОН|Мобильный|Мобильный тел.|Моб. тел.|Сотовый|Номер|Номер телефона|"
+            "Контактный телефон|Телефон (моб.)|"
+            "Phone|Mobile|Mobile phone|Phone number|Phone 1|phone_number|Phone-Number|Cell|MSISDN",
+        ),
+        ("tag", "Тег|Тэг|Метка|Группа|Сегмент|Tag|tag|Group|Segment|Label"),
+        ("time_zone", "Часовой пояс|Часовой_пояс|Таймзона|Time zone|timezone|time_zone|TZ|UTC offset"),
+        ("phone_code", "Код оператора|DEF-код|Operator code|phone_code"),
+        ("language", "Язык|Language|lang"),
+        ("attributes.name", "Имя|Name|First name|attributes.name|attributes.NAME"),
+        ("attributes.city", "Город|City"),
+        ("attributes.last_name", "Фамилия|Last name"),
+        ("attributes.full_name", "ФИО|Ф.И.О.|Full name"),
+        ("attributes.birthday", "Дата рождения|Birthday"),
+        ("attributes.lyubimyy_tsvet", "Любимый цвет"),
+        ("attributes.shche_el", "ЩЁ_ель"),
+        ("attributes.cafe_no_1", "Café, No 1"),
+        ("attributes.column_1", "1"),
+        ("attributes.no", "№"),
+        ("attributes.column", "?!"),
+        ("attributes.id_2", "ID"),
+        (IGNORE, " |import_error|Import error"),
+    ],
+)
+def test_names_that_people_give(field: str, headers: str) -> None:
+    assert {header: fields(header) for header in headers.split("|")} == {
+        header: [field] for header in headers.split("|")
+    }
+
+
+def test_of_two_that_could_be_the_number_the_surer_one_is_it() -> None:
+    assert fields("Номер", "Телефон", "Мобильный") == ["attributes.nomer", "attributes.telefon", "phone_number"]
+    assert fields("Телефон", "phone_number") == ["attributes.telefon", "phone_number"]
+    assert fields("Телефон", "Телефон") == ["phone_number", "attributes.telefon"]
+    assert fields("Цвет", "цвет", "Цвет") == ["attributes.tsvet", "attributes.tsvet_2", "attributes.tsvet_3"]
+
+
+def test_what_is_said_goes_before_what_is_guessed() -> None:
+    plan = plan_of(["Телефон=ignore", " ДОП. НОМЕР = phone_number", "Город=tag", "a=b=attributes.x"])
+    assert fields("Телефон", "Доп. номер", "Город", "a=b", "Имя", "Цвет", plan=plan) == [
+        IGNORE, "phone_number", "tag", "attributes.x", "attributes.name", IGNORE,
+    ]  # fmt: skip
+
+
+def test_without_a_word_nothing_is_lost_unseen() -> None:
+    assert fields("Телефон", "Тег", plan=Plan()) == ["phone_number", "tag"]
+    for unknown in ("Цвет", "city", "Город", "Номер"):
+        with pytest.raises(Unfit) as caught:
+            fields("Телефон", unknown, plan=Plan())
+        assert caught.value.fault.code == "COLUMN_UNKNOWN"
+        assert unknown in caught.value.fault
+
+
+@pytest.mark.parametrize(
+    ("entries", "code"),
+    [
+        (["Телефон"], "NOT_COLUMN_MAP"),
+        (["=tag"], "NOT_COLUMN_MAP"),
+        (["Телефон="], "NOT_COLUMN_MAP"),
+        (["Телефон=phone"], "NOT_COLUMN_MAP"),
+        (["Имя=attributes."], "NOT_COLUMN_MAP"),
+        (["Имя=attributes.Name"], "NOT_COLUMN_MAP"),
+        (["Имя=attributes.1"], "NOT_COLUMN_MAP"),
+        (["Имя=attributes.id"], "NOT_COLUMN_MAP"),
+        ([f"Имя=attributes.{'a' * 33}"], "NOT_COLUMN_MAP"),
+        (["Тег=tag", "тег=ignore"], "COLUMN_MAPPED_TWICE"),
+    ],
+)
+def test_what_can_not_be_said(entries: list[str], code: str) -> None:
+    with pytest.raises(Unfit) as caught:
+        parse_map(entries)
+    assert caught.value.fault.code == code
+
+
+@pytest.mark.parametrize(
+    ("headers", "entries", "code"),
+    [
+        (["Телефон"], ["Тел=phone_number"], "COLUMN_NOT_THERE"),
+        (["a", "b"], ["a=tag", "b=tag"], "COLUMN_TWICE"),
+        (["tag", "b"], ["b=tag"], "COLUMN_TWICE"),
+        (["tag", "Tag"], ["x=ignore"], "COLUMN_NOT_THERE"),
+        (["tag", "Tag"], [], "COLUMN_TWICE"),
+    ],
+)
+def test_columns_that_contradict(headers: list[str], entries: list[str], code: str) -> None:
+    with pytest.raises(Unfit) as caught:
+        columns_of(headers, plan_of(entries), 7)
+    assert (caught.value.fault.code, caught.value.fault.arguments["line"]) == (code, "7")
+
+
+HEADERS: Final = st.lists(
+    st.text(max_size=60) | st.sampled_from(["Телефон", "Имя", "Город", "id", "ID", "Ц", "1"]), max_size=12
+)
+
+
+@given(HEADERS)
+def test_any_header_has_fields_that_can_be_and_none_twice(headers: list[str]) -> None:
+    once = list({folded(header): header for header in headers}.values())  # of two that are called the same it is told
+    found = fields(*once)
+    named = [field for field in found if field != IGNORE]
+    assert len(set(named)) == len(named)
+    assert all(field in COLUMNS or is_attribute(field) for field in named)
+    assert len(found) == len(once)
+
+
+@given(st.text(max_size=100), st.sets(st.text("ab_2", max_size=3)))
+def test_a_proposed_name_is_one_and_new(name: str, taken: set[str]) -> None:
+    found = attribute_name(name, taken)
+    assert re.fullmatch(r"[a-z][a-z0-9_]{0,31}", found)
+    assert found not in taken
+
+
+@given(st.text(max_size=60))
+def test_a_name_is_folded_once(name: str) -> None:
+    assert folded(folded(name)) == folded(name)
