@@ -11,7 +11,7 @@ from common.error_codes import ErrorCode
 from gateway.http.engine_client import EngineClient
 from gateway.http.keys import STOPPING
 from gateway.http.problems import Problem, invalid
-from gateway.tables.row_text import COLUMNS, cells_of, csv_row
+from gateway.tables.row_text import columns_with, csv_row, csv_writer
 from mailing.v1 import client_service_pb2 as pb
 
 _BOM: Final = "\ufeff"
@@ -40,17 +40,18 @@ async def export(
     if format not in _FORMATS:
         raise invalid([("/format", ErrorCode.NOT_A_CHOICE.format(choices=", ".join(_FORMATS)))])
     mark, delimiter = _FORMATS[format]
-    asked = pb.ExportClientsRequest(**filters)
+    asked = pb.ExportClientsRequest(**filters, with_attribute_names=True)
     begun = engine.clients.ExportClients(asked, metadata=engine.metadata(request))
     async with engine.stream(engine.clients.ExportClients, begun, request) as call:
         page = await call.read()  # before the headers go out: its error can still be told
+        names = page.attribute_names if isinstance(page, pb.ExportClientsResponse) else ()  # else grpc.aio.EOF
+        line = csv_writer(names, delimiter)
         response = web.StreamResponse(headers=_HEADERS)
         await response.prepare(request)
-        await response.write((mark + csv_row(COLUMNS, delimiter)).encode())
-        while isinstance(page, pb.ExportClientsResponse):  # else grpc.aio.EOF
+        await response.write((mark + csv_row(columns_with(names), delimiter)).encode())
+        while isinstance(page, pb.ExportClientsResponse):
             if request.config_dict[STOPPING].is_set():
                 raise Problem(503, ErrorCode.GATEWAY_STOPPING.format())
-            lines = (csv_row(cells_of(each), delimiter) for each in page.clients)
-            await response.write("".join(lines).encode())
+            await response.write("".join(map(line, page.clients)).encode())
             page = await call.read()
         return response

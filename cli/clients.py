@@ -17,6 +17,9 @@ from cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
 from cli.plain import INT64_MAX
 from cli.session import CALL_SECONDS, Session, run
 from cli.values import encoding_named, format_named
+from common.attribute_cells import cell_text, is_attribute_name
+from common.contract.codec import paths_in
+from common.contract.values import struct_json
 from common.error_codes import Unfit
 from gateway.tables.columns import Plan, plan_of
 from gateway.tables.csv_rows import COLUMNS
@@ -75,12 +78,17 @@ def import_(
             help="Like koi8-r or windows-1252; told from the bytes when they are UTF-8, UTF-16 or Windows-1251."
         ),
     ] = None,
+    attributes: Annotated[
+        str | None,
+        typer.Option(help="Columns that are attributes: names with commas, or all. attributes.NAME is one anyway."),
+    ] = None,
+    numbers: Annotated[str, typer.Option(help="auto, or text: also a plain number is a text.")] = "auto",
 ) -> None:
     """Add or change clients from a file, by phone number. Bad rows are skipped and reported (exit code 1)."""
     how = How(
         "sheet" if format == "xlsx" else format_named(format),
         encoding_named(encoding),
-        _plan(columns or []),
+        _plan(columns or [], attributes, numbers),
         errors_file,
         rejected,
         ImportOptions(check, skip),
@@ -98,10 +106,18 @@ def export(
     raw: Annotated[
         bool, typer.Option("--raw", help="CSV for programs: no apostrophe before what a table program would run.")
     ] = False,
+    chosen: Annotated[
+        str | None,
+        typer.Option("--attributes", help="Those that a CSV has, with commas; left out: all that there are."),
+    ] = None,
 ) -> None:
     """Write clients as CSV or NDJSON, as `clients import` takes them."""
     request = ExportClientsRequest(page_size=1000, **given)
-    run(context, lambda session: export_clients(session, file, request, format_named(format), is_raw=raw))
+    names = _names(chosen)
+    run(
+        context,
+        lambda session: export_clients(session, file, request, format_named(format), is_raw=raw, attributes=names),
+    )
 
 
 @app.command("list")
@@ -170,7 +186,8 @@ def edit(context: typer.Context, client_id: ClientId, given: Given) -> None:
 
     async def act(session: Session) -> None:
         request = UpdateClientRequest(client=Client(id=client_id, **given))
-        request.update_mask.paths.extend(given)
+        said = {**given, **({"attributes": struct_json(given["attributes"])} if "attributes" in given else {})}
+        request.update_mask.paths.extend(paths_in(Client.DESCRIPTOR, said))
         _show(session, await session.clients.UpdateClient(request, timeout=CALL_SECONDS, metadata=session.metadata))
 
     run(context, act)
@@ -216,17 +233,32 @@ def erase(
 
 
 def _show(session: Session, client: Client) -> None:
+    attributes = struct_json(client.attributes)
     rows = [
         ("client", str(client.id)),
         *((name.replace("_", " "), show.cut(getattr(client, name), 64) or show.NONE) for name in COLUMNS),
+        *((name, show.cut(cell_text(value), 64) or show.NONE) for name, value in attributes.items()),
         ("added", show.when(client, "create_time")),
         ("changed", show.when(client, "update_time")),
     ]
     show.one(session, client, rows)
 
 
-def _plan(entries: list[str]) -> Plan:
+def _plan(entries: list[str], attributes: str | None, numbers: str) -> Plan:
+    if numbers not in ("auto", "text"):
+        raise UsageFailure(f"--numbers: {numbers!r} is not one of auto, text")
+    names = None if attributes == "all" else frozenset(_names(attributes) or ())
     try:
-        return plan_of(entries)
+        return plan_of(entries)._replace(attributes=names, numbers_as_text=numbers == "text")
     except Unfit as error:
         raise UsageFailure(f"--map: {error}") from None
+
+
+def _names(text: str | None) -> list[str] | None:
+    """Names of attributes with commas between them; None stays."""
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if bad := [name for name in names if not is_attribute_name(name)]:
+        raise UsageFailure(f"--attributes: {bad[0]!r} is no name of an attribute, such as city or last_visit")
+    return list(dict.fromkeys(names))

@@ -12,9 +12,12 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from cli.failures import UsageFailure
 from cli.plain import INT64_MAX
 from cli.values import moment, timestamp, word_number
+from common.attribute_cells import cell_value
 from common.contract.reader import OF_THE_CALL, Descriptor, Field, Kind, fields_of, sentences_of
+from common.contract.values import struct_proto
 
 Given = dict[str, Any]
 """What was given, by field, as the contract has it; a parameter of this type gets it."""
@@ -41,6 +44,7 @@ def flags(
         called: names of options that are not the field's, without dashes: ``{"mailing_id": "mailing"}``.
     """
     found = [field for field in _plain(message) if field.name not in without]
+    keyed = [field for field in fields_of(message) if _is_keyed(field) and field.name not in without]
     options = {field.name: f"--{called.get(field.name, field.name).replace('_', '-')}" for field in found}
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -48,11 +52,13 @@ def flags(
         def with_given(**arguments: Any) -> None:
             said = [(field, arguments.pop(field.name)) for field in found]
             given = {each.name: _read(each, options[each.name], value) for each, value in said if value is not None}
+            pairs = {field.name: _by_name(field, arguments.pop(field.name)) for field in keyed}
+            given |= {name: value for name, value in pairs.items() if value is not None}
             command(**arguments, given=given)
 
         signature = inspect.signature(command, eval_str=True)
         own = [each for each in signature.parameters.values() if each.name != "given"]
-        parameters = [*own, *(_option(field, options) for field in found)]
+        parameters = [*own, *(_option(field, options) for field in found), *map(_keyed_option, keyed)]
         parameters.sort(key=lambda each: each.default is not inspect.Parameter.empty)
         with_given.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # read by typer
         with_given.__annotations__ = {each.name: each.annotation for each in parameters}
@@ -63,7 +69,8 @@ def flags(
 
 def names(message: Descriptor) -> str:
     """The options, as people are told of them."""
-    *others, last = [f"--{field.name.replace('_', '-')}" for field in _plain(message)]
+    plain = [f"--{field.name.replace('_', '-')}" for field in _plain(message)]
+    *others, last = [*plain, *(_keyed_flag(field) for field in fields_of(message) if _is_keyed(field))]
     return f"{', '.join(others)} or {last}"
 
 
@@ -96,3 +103,42 @@ def _read(field: Field, option: str, value: Any) -> Any:
     if field.kind is Kind.WORD:
         return word_number(option, value, field.words)
     return timestamp(moment(option, value, datetime.now(UTC))) if field.kind is Kind.TIME else value
+
+
+# -- values by names: --attribute city=Omsk, again and again ----------------------------------------
+
+
+def pairs_of(option: str, texts: Collection[str]) -> dict[str, str]:
+    """``NAME=VALUE`` taken apart. Raises UsageFailure."""
+    found = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise UsageFailure(f"{option}: {text!r} is not NAME=VALUE")
+        found[name.strip()] = value
+    return found
+
+
+def _is_keyed(field: Field) -> bool:
+    return field.is_written and (field.is_map or field.kind is Kind.STRUCT)
+
+
+def _keyed_flag(field: Field) -> str:
+    return f"--{field.name.removesuffix('s')}"
+
+
+def _by_name(field: Field, texts: Collection[str] | None) -> Any:
+    """Texts for a map; for an object what they stand for, see ``cell_value``: an empty one removes."""
+    if not texts:
+        return None
+    pairs = pairs_of(_keyed_flag(field), texts)
+    if field.is_map:
+        return pairs
+    return struct_proto({name: cell_value(text) for name, text in pairs.items()})
+
+
+def _keyed_option(field: Field) -> inspect.Parameter:
+    kind = "" if field.is_map else " A plain number is a number, true and false are flags, '5 is a text."
+    help = f"{sentences_of(field.full_name, 'left out')[0]}{kind} May be repeated."
+    annotation = Annotated[list[str] | None, typer.Option(_keyed_flag(field), metavar="NAME=VALUE", help=help)]
+    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

@@ -11,13 +11,13 @@ import typer
 from rich.text import Text
 
 from cli import show
+from cli.audience import Codes, NotTags, Tags, Where, audience_of, audience_rows, conditions_of, show_warnings
 from cli.failures import UsageFailure
 from cli.flags import Given, flags
-from cli.mailing_changes import audience_mode, edit_pace, edit_times, messages_condition
+from cli.mailing_changes import audience_mode, edit_filter, edit_pace, edit_times, messages_condition
 from cli.mailing_options import (
     TIME,
     AudienceKind,
-    Codes,
     End,
     Hours,
     MailingId,
@@ -29,19 +29,18 @@ from cli.mailing_options import (
     Rate,
     Reconnect,
     Start,
-    Tags,
     Uncertain,
 )
 from cli.mailing_preview import show_preview
 from cli.mailing_stats import show_stats
 from cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
-from cli.plain import INT64_MAX, plain
+from cli.plain import INT64_MAX
 from cli.session import CALL_SECONDS, Session, run
 from cli.texts import Encoding, text_of
 from cli.trying import try_first, try_text
 from cli.values import enum_number, local_hours, moment, timestamp
 from cli.watch import RECONNECT_SECONDS, watch_mailing
-from mailing.v1.mailing_pb2 import AudienceFilter, AudienceMode, Mailing, MessageCondition, OnUncertain
+from mailing.v1.mailing_pb2 import AudienceFilter, AudienceMode, Mailing, OnUncertain
 from mailing.v1.mailing_service_pb2 import (
     CancelMailingRequest,
     CreateMailingRequest,
@@ -62,8 +61,7 @@ app = typer.Typer(help="Register, follow and steer mailings.", no_args_is_help=T
 def _mailing(
     text: str,
     encoding: str | None,
-    tag: list[str] | None,
-    phone_code: list[str] | None,
+    filter: AudienceFilter,
     start: str,
     end: str,
     hours: str | None,
@@ -75,7 +73,7 @@ def _mailing(
     begins = moment("--start", start, datetime.now(UTC))
     mailing = Mailing(
         text=text_of("--text", text, encoding),
-        filter=AudienceFilter(tags=tag or (), phone_codes=phone_code or ()),
+        filter=filter,
         start_time=timestamp(begins),
         end_time=timestamp(moment("--end", end, begins)),
         rate_limit=rate,
@@ -102,6 +100,8 @@ def create(
     text: NewText,
     tag: Tags = None,
     phone_code: Codes = None,
+    not_tag: NotTags = None,
+    where: Where = None,
     start: Start = "now",
     end: End = "+24h",
     local_hours: Hours = None,
@@ -123,7 +123,8 @@ def create(
     ] = None,
 ) -> None:
     """Register a mailing."""
-    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain, name, audience)
+    filter = audience_of(tag, phone_code, not_tag, where)
+    mailing = _mailing(text, encoding, filter, start, end, local_hours, rate, on_uncertain, name, audience)
     _restrict(mailing, messages_of, messages_status, messages_reason)
 
     async def act(session: Session) -> None:
@@ -136,6 +137,7 @@ def create(
             return
         if not session.json:
             session.out.print(f"Mailing {made.id} is registered.")
+        show_warnings(session, made.warnings)
         await watch_mailing(session, made.id, RECONNECT_SECONDS, until_end=False)
 
     run(context, act)
@@ -147,6 +149,8 @@ def preview(
     text: NewText,
     tag: Tags = None,
     phone_code: Codes = None,
+    not_tag: NotTags = None,
+    where: Where = None,
     start: Start = "now",
     end: End = "+24h",
     local_hours: Hours = None,
@@ -160,7 +164,8 @@ def preview(
     encoding: Encoding = None,
 ) -> None:
     """Say how many clients, segments and how long, for options as `create` takes them; stores nothing."""
-    mailing = _mailing(text, encoding, tag, phone_code, start, end, local_hours, rate, on_uncertain, name, audience)
+    filter = audience_of(tag, phone_code, not_tag, where)
+    mailing = _mailing(text, encoding, filter, start, end, local_hours, rate, on_uncertain, name, audience)
     _restrict(mailing, messages_of, messages_status, messages_reason)
 
     run(context, lambda session: _preview(session, mailing, None))
@@ -218,6 +223,9 @@ def edit(
     all_tags: Annotated[bool, typer.Option("--all-tags", help="Do not restrict the tags any more.")] = False,
     phone_code: Codes = None,
     all_phone_codes: Annotated[bool, typer.Option("--all-phone-codes", help="Nor the operator codes.")] = False,
+    not_tag: NotTags = None,
+    where: Where = None,
+    anywhere: Annotated[bool, typer.Option("--anywhere", help="No --where or --not-tag any more.")] = False,
     start: Annotated[str | None, typer.Option("--start", help=f"{TIME}.")] = None,
     end: Annotated[str | None, typer.Option("--end", help=f"{TIME}; + counts from --start, else from now.")] = None,
     local_hours_: Annotated[
@@ -249,12 +257,14 @@ def edit(
     if audience is not None:
         changed.audience = audience_mode(audience)
         paths.append("audience")
-    if tag or all_tags:
-        changed.filter.tags.extend([] if all_tags else tag or [])
-        paths.append("filter.tags")
-    if phone_code or all_phone_codes:
-        changed.filter.phone_codes.extend([] if all_phone_codes else phone_code or [])
-        paths.append("filter.phone_codes")
+    none: list[str] | None = [] if anywhere else None
+    paths += edit_filter(
+        changed,
+        tags=[] if all_tags else tag or None,
+        phone_codes=[] if all_phone_codes else phone_code or None,
+        exclude_tags=not_tag or none,
+        attributes=conditions_of(where) if where else none,
+    )
     paths += edit_times(changed, start, end)
     paths += edit_pace(changed, local_hours_, rate)
     if not paths:
@@ -369,9 +379,7 @@ def _show(session: Session, m: Mailing) -> None:
         *([("name", show.cut(m.name, 100))] if m.name else []),
         ("text", show.cut(m.text, 300)),
         ("segments", str(m.segments)),
-        ("tags", _entries(m.filter.tags)),
-        ("phone codes", _entries(m.filter.phone_codes)),
-        *([("messages", _condition(m.filter.messages))] if m.filter.HasField("messages") else []),
+        *audience_rows(m.filter),
         ("who matches later", "gets it too" if m.audience != AudienceMode.AUDIENCE_MODE_FIXED else "does not get it"),
         ("start", show.when(m, "start_time")),
         ("end", show.when(m, "end_time")),
@@ -384,15 +392,4 @@ def _show(session: Session, m: Mailing) -> None:
         ("changed", show.when(m, "update_time")),
     ]  # fmt: skip
     show.one(session, m, rows)
-
-
-def _condition(condition: MessageCondition) -> str:
-    """As in `of mailing 7: not_sent (expired, rejected)`."""
-    said = plain(condition)
-    reasons = f" ({', '.join(said['reasons'])})" if said["reasons"] else ""
-    return f"of mailing {condition.mailing_id}: {', '.join(said['statuses']) or 'any'}{reasons}"
-
-
-def _entries(entries: object) -> str:
-    words = [show.cut(str(entry), 64) or "(none)" for entry in list(entries)]  # type: ignore[call-overload]
-    return ", ".join(words) or "all"
+    show_warnings(session, m.warnings)

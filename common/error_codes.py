@@ -269,6 +269,10 @@ class ErrorCode(StrEnum):
     COLUMN_NOT_THERE = "line {line}: there is no column {name}, of which it is said what it is"
     COLUMN_MAPPED_TWICE = "says of the column {name} twice what it is"
     NOT_COLUMN_MAP = "must be Header=field, where the field is {choices}, attributes.NAME or ignore"
+    COLUMN_NO_ATTRIBUTE = (
+        "line {line}: {name} is no name of an attribute: a small Latin letter, then up to 31 small Latin letters, "
+        'digits or "_"; not id, phone_number, phone_code, tag or time_zone'
+    )
     COLUMN_TWICE = 'line {line}: the column "{name}" is there twice'
     COLUMN_MISSING = 'line {line}: the column "{name}" is missing'
     ROW_TOO_LONG = "the row has more than {max} KiB"

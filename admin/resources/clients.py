@@ -73,6 +73,8 @@ class ClientResource(PanelResource):
     async def update(self, record_id: int, data: Record, previous_data: Record, meta: Meta) -> Record:
         """Change what differs from what the person had seen; an empty field gets its default."""
         changes = {key: value for key, value in _emptied(data).items() if value != previous_data.get(key)}
+        if "attributes" in changes:
+            changes["attributes"] = _attribute_changes(changes["attributes"], previous_data.get("attributes"))
         asked = await self.asked(_UPDATE, changes, {"client.id": record_id})
         return json_of(await self.call(self.engine.clients.UpdateClient, asked))
 
@@ -101,6 +103,7 @@ class ClientResource(PanelResource):
         """Values that clients have, with how many have each; what an import will do; and an export."""
         return (
             self.extra("facets", self._facets),
+            self.extra("attribute_facets", self._attribute_facets),
             web.post("/clients/import_preview", self._named(self._preview, "add"), name="clients_import_preview"),
             web.post("/clients/import", self._named(self._import, "add"), name="clients_import"),
             web.get(
@@ -114,6 +117,10 @@ class ClientResource(PanelResource):
 
     async def _facets(self, _: web.Request) -> Record:
         return json_of(await self.call(self.engine.clients.ListClientFacets, pb.ListClientFacetsRequest()))
+
+    async def _attribute_facets(self, request: web.Request) -> Record:
+        asked = pb.ListAttributeFacetsRequest(name=request.query.get("name", ""))
+        return json_of(await self.call(self.engine.clients.ListAttributeFacets, asked))
 
     async def _preview(self, request: web.Request) -> web.Response:
         """The body is the beginning of a file, ``size`` the length of it all in bytes."""
@@ -152,6 +159,20 @@ def _filter_of(text: str) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise invalid([("/filter", ErrorCode.NOT_OBJECT.format())])
     return found
+
+
+def _attribute_changes(now: Any, before: Any) -> Any:
+    """What makes of the attributes that the person had seen those that are there now (RFC 7396): others that came
+    meanwhile stay."""
+    if not isinstance(now, dict) or not isinstance(before, dict):
+        return now
+    gone = dict.fromkeys(before.keys() - now.keys())
+    return {**{name: value for name, value in now.items() if not _is_same(before.get(name), value)}, **gone}
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """1 is not true, though Python says so."""
+    return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)
 
 
 def _emptied(data: Record) -> Record:

@@ -14,6 +14,7 @@ from engine.api.caller import caller, caller_key
 from engine.api.context import Context
 from engine.api.control import DeliveryControl
 from engine.api.convert import both, client_input, client_message, client_query, facet_messages
+from engine.api.convert_audience import attribute_facets_message
 from engine.api.errors import Stopping
 from engine.api.fresh import Fresh
 from engine.api.importing import Import
@@ -54,6 +55,9 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
         self._default_time_zone = default_time_zone
         self._store, self._control, self._clock = store, control, clock
         self._background, self._stopping, self._questions = background, stopping, questions
+        self._attribute_facets: Fresh[str, client_service_pb2.ListAttributeFacetsResponse] = Fresh(
+            clock, FACETS_SECONDS, stale_seconds=FACETS_STALE_SECONDS
+        )
         self._facets: Fresh[None, client_service_pb2.ListClientFacetsResponse] = Fresh(
             clock, FACETS_SECONDS, stale_seconds=FACETS_STALE_SECONDS
         )
@@ -170,6 +174,19 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
         """List the values that clients have."""
         return await self._facets.get(None, lambda: self._questions.ask("facets", EVERYBODY, self._read_facets))
 
+    async def ListAttributeFacets(
+        self, request: client_service_pb2.ListAttributeFacetsRequest, context: Context
+    ) -> client_service_pb2.ListAttributeFacetsResponse:
+        """List the attributes that clients have, or values of one."""
+        name = request.name
+
+        async def read() -> client_service_pb2.ListAttributeFacetsResponse:
+            return attribute_facets_message(await self._store.attribute_facets(name), is_names=not name)
+
+        return await self._attribute_facets.get(
+            name, lambda: self._questions.ask(("attribute facets", name), EVERYBODY, read)
+        )
+
     async def BatchUpdateClients(
         self, request: client_service_pb2.BatchUpdateClientsRequest, context: Context
     ) -> client_service_pb2.BatchUpdateClientsResponse:
@@ -220,6 +237,13 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
     ) -> AsyncIterator[client_service_pb2.ExportClientsResponse]:
         """Read all clients that match, page by page."""
         query, page = both(lambda: client_query(request), lambda: page_of(request, default=MAX_PAGE_SIZE))
+        if request.with_attribute_names:
+            names: set[str] = set()
+            async for part in self._store.export_attribute_names(query):
+                if self._stopping.is_set():
+                    raise Stopping
+                names |= part
+            yield client_service_pb2.ExportClientsResponse(attribute_names=sorted(names))
         async for rows in self._store.export_clients(query, page.size):
             if self._stopping.is_set():
                 raise Stopping

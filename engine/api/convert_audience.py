@@ -13,7 +13,8 @@ from engine.domain.attributes import Attribute, value_problem, value_text
 from engine.domain.audience import AttributeCondition, AttributeOp, AudienceFilter, MessageCondition
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.message import Reason
-from mailing.v1 import mailing_pb2, message_pb2
+from engine.store.attribute_facets import AttributeFacets
+from mailing.v1 import client_service_pb2, mailing_pb2, message_pb2
 
 STATUSES: Final[Mapping[str, message_pb2.MessageStatus.ValueType]] = {
     "pending": message_pb2.MESSAGE_STATUS_PENDING,
@@ -119,3 +120,16 @@ def warnings_of(filter: AudienceFilter, unknown: set[str]) -> list[mailing_pb2.M
                 )
             )
     return found
+
+
+def attribute_facets_message(
+    facets: AttributeFacets, *, is_names: bool
+) -> client_service_pb2.ListAttributeFacetsResponse:
+    """Names of attributes, or values of one, as the API shows them."""
+    answer = client_service_pb2.ListAttributeFacetsResponse(looked_at=facets.looked_at, client_count=facets.clients)
+    for text, number in facets.counts.items():
+        if is_names:
+            answer.names.add(value=text, client_count=number)
+        else:
+            answer.values.add(value=value_proto(orjson.loads(text)), client_count=number)
+    return answer

@@ -33,10 +33,6 @@ RESERVED: Final = frozenset({"id", "phone_number", "phone_code", "tag", "time_zo
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _WHOLE_MAX: Final = 2**53
 """Up to here each whole number is one of the contract's."""
-_PLAIN_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
-_DIGITS_MAX: Final = 15
-"""More may not be kept exactly, and may be no number at all: that of a card, a parcel, an account."""
-_FLAGS: Final = {"true": True, "false": False}
 
 
 @lru_cache(maxsize=4096)
@@ -75,6 +71,29 @@ def attributes_text(attributes: Mapping[str, Attribute]) -> str:
     return "{" + ",".join([f'"{name}":{value_text(attributes[name])}' for name in sorted(attributes)]) + "}"
 
 
+@lru_cache(maxsize=4096)
+def _key(name: str) -> str | None:
+    """What stands before the value of a good name."""
+    return f'"{name}":' if name_problem(name) is None else None
+
+
+def good_text(attributes: Mapping[str, Any]) -> str | None:
+    """Attributes that somebody says as they are written, those with ``None`` left out; ``None``: something is wrong.
+    In one go, for imports: a third of the time of looking first."""
+    parts: list[str] = []
+    for name in sorted(attributes):
+        key, value = _key(name), attributes[name]
+        if key is None:
+            return None
+        if type(value) is str and len(value) <= TEXT_MAX and "\0" not in value:
+            parts.append(key + encode_basestring(value))
+        elif value is not None:
+            if value_problem(value) is not None:
+                return None
+            parts.append(key + value_text(value))
+    return None if len(parts) > ENTRIES_MAX else "{" + ",".join(parts) + "}"
+
+
 def attributes_of(text: str) -> dict[str, Attribute]:
     """Read what ``attributes_text`` wrote."""
     found: dict[str, Attribute] = json.loads(text) if text != NONE else {}
@@ -88,8 +107,9 @@ def attribute_errors(attributes: Mapping[str, Any], *, may_remove: bool = False)
         attributes: of any names and values.
         may_remove: nothing is wrong with the value ``None``.
     """
-    if len(attributes) > ENTRIES_MAX:
-        yield too_many(len(attributes))
+    count = len(attributes) - sum(value is None for value in attributes.values())
+    if count > ENTRIES_MAX:
+        yield too_many(count)
         return
     for name, value in attributes.items():
         problem = name_problem(name) or (None if may_remove and value is None else value_problem(value))
@@ -118,16 +138,3 @@ def changed_names(old: str, new: str) -> list[str]:
     before, after = attributes_of(old), attributes_of(new)
     texts = [{name: value_text(value) for name, value in each.items()} for each in (before, after)]
     return sorted(name for name in before.keys() | after.keys() if texts[0].get(name) != texts[1].get(name))
-
-
-def plain_value(text: str) -> Attribute:
-    """What a text stands for where all is text, such as a cell or a query: a plain number is a number, ``true`` and
-    ``false`` are flags, anything else stays the text that it is."""
-    if text in _FLAGS:
-        return _FLAGS[text]
-    if not text or text[-1] not in "0123456789" or _PLAIN_NUMBER.fullmatch(text) is None:
-        return text
-    if sum(each.isdecimal() for each in text) > _DIGITS_MAX:
-        return text
-    number = float(text)
-    return int(number) if number.is_integer() else number

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final, NamedTuple, Protocol
 
 from common.error_codes import NOTHING, ErrorCode, Fault, Unfit
-from engine.domain.attributes import NONE, Attribute, attribute_errors, attributes_text, patched
+from engine.domain.attributes import NONE, Attribute, attribute_errors, good_text, patched
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.phone import default_code, digits_of, normalise
@@ -118,12 +118,13 @@ def valid_client(
     errors: list[FieldError] = []
     phone = _phone(client.phone_number, errors)
     zone = _zone(client.time_zone or default_time_zone, errors)
-    errors += attribute_errors(attributes, may_remove=may_remove)
+    text = good_text(attributes)
+    if text is None or not may_remove:
+        errors += attribute_errors(attributes, may_remove=may_remove)
     if errors:
         raise InvalidInput(errors)
     code, language = client.phone_code or default_code(phone), canonical_language(client.language)
-    text = attributes_text({name: value for name, value in attributes.items() if value is not None})
-    return ClientInput(phone, code, client.tag, zone, language, text)
+    return ClientInput(phone, code, client.tag, zone, language, text or NONE)
 
 
 def canonical_language(tag: str) -> str:

@@ -15,7 +15,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from engine.domain.attributes import plain_value, value_text
+from common.attribute_cells import plain_value
+from engine.domain.attributes import value_text
 from engine.domain.audience import AttributeCondition, AttributeOp
 from engine.store.dialect import Dialect
 
@@ -131,7 +132,7 @@ class _Sqlite(_Attribute):
 
 
 class _Postgres(_Attribute):
-    """What follows the key is taken out once (``OFFSET 0`` keeps the planner from writing it down twice). A text whose
+    """What follows the key is taken out once (``LIMIT 1`` keeps the planner from writing it down twice). A text whose
     first quote has a backslash before it, or has one inside, is read as JSON."""
 
     def is_set(self) -> Condition:
@@ -146,12 +147,12 @@ class _Postgres(_Attribute):
     def _in_list(self, values: Sequence[str]) -> Condition:
         listed = list(values)
         cases = (
-            f"WHEN left(v, 1) <> '\"' THEN rtrim(split_part(v, ',', 1), '}}') = ANY(?::text[])"
+            f"WHEN substr(v, 1, 1) <> '\"' THEN rtrim(split_part(v, ',', 1), '}}') = ANY(?::text[])"
             f" WHEN strpos(w, '\\') = 0 THEN '\"' || w || '\"' = ANY(?::text[])"
-            f" ELSE ({self._column}::jsonb -> '{self._name}') = ANY(?::text[]::jsonb[])"
+            f" ELSE ({self._column}::jsonb -> '{self._name}') = ANY(?::jsonb[])"
         )
-        rest = f"(SELECT split_part({self._column}, ?, 2) AS v OFFSET 0) AS rest"
-        parts = f"(SELECT v, split_part(substr(v, 2), '\"', 1) AS w FROM {rest} OFFSET 0) AS parts"
+        rest = f"(SELECT split_part({self._column}, ?, 2) AS v LIMIT 1) AS rest"
+        parts = f"(SELECT v, split_part(substr(v, 2), '\"', 1) AS w FROM {rest} LIMIT 1) AS parts"
         return Condition(f"(SELECT CASE {cases} END FROM {parts})", [listed, listed, listed, self._key])
 
     def _text(self, sign: str, value: str) -> Condition:
@@ -161,12 +162,14 @@ class _Postgres(_Attribute):
             f""" WHEN strpos(v, '\\') = 0 THEN v COLLATE "C" {sign} ?"""
             f""" ELSE ({self._column}::jsonb ->> '{self._name}') COLLATE "C" {sign} ?"""
         )
-        part = f"(SELECT split_part(split_part({self._column}, ?, 2), '\"', 1) AS v OFFSET 0) AS part"
+        part = f"(SELECT split_part(split_part({self._column}, ?, 2), '\"', 1) AS v LIMIT 1) AS part"
         return Condition(f"(SELECT CASE {cases} END FROM {part})", [key, text, text, text, key])
 
     def _number(self, sign: str, value: str) -> Condition:
         """A text begins with a quote, which is less than any sign or digit; true and false are more."""
         is_number = """v COLLATE "C" >= '-' AND v COLLATE "C" < ':'"""
-        part = f"(SELECT split_part(split_part({self._column}, ?, 2), ',', 1) AS v OFFSET 0) AS part"
-        order = f"rtrim(v, '}}')::float8 {sign} ?::text::float8"
-        return Condition(f"(SELECT CASE WHEN {is_number} THEN {order} ELSE FALSE END FROM {part})", [value, self._key])
+        part = f"(SELECT split_part(split_part({self._column}, ?, 2), ',', 1) AS v LIMIT 1) AS part"
+        order = f"CAST(rtrim(v, '}}') AS float8) {sign} ?::float8"
+        return Condition(
+            f"(SELECT CASE WHEN {is_number} THEN {order} ELSE FALSE END FROM {part})", [float(value), self._key]
+        )

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
+from engine.domain.attributes import names_of
 from engine.store.attributes import shown_as
 from engine.store.client_rows import ClientQuery, ClientRow
 from engine.store.database import Lane, Tx
 from engine.store.paging import SKIP_SHORT_MAX, PageQuery, forward, read_page, trimmed
 from engine.store.row_of import RowOf
-from engine.store.rows import Page, PageOf
+from engine.store.rows import MAX_PAGE_SIZE, Page, PageOf
 from engine.store.verbs import Verbs, read
 
 CLIENT: Final = RowOf(ClientRow)
@@ -49,6 +50,24 @@ class ClientListVerbs(Verbs):
         ahead = forward(page)
         sql = f"SELECT {CLIENT.sql} FROM client {ahead.sql(condition)}"
         return trimmed(page, [CLIENT.read(row) for row in await tx.table(CLIENT.sql, sql, *args, *ahead.args)])
+
+    async def export_attribute_names(self, query: ClientQuery) -> AsyncIterator[set[str]]:
+        """The names of attributes that clients have, in parts; each part is read when it is asked for."""
+        page: Page | None = Page(MAX_PAGE_SIZE)
+        while page is not None:
+            names, last = await self._attribute_names(query, page)
+            yield names
+            page = None if last is None else Page(MAX_PAGE_SIZE, last)
+
+    @read(Lane.API)
+    async def _attribute_names(self, tx: Tx, query: ClientQuery, page: Page) -> tuple[set[str], int | None]:
+        """The names that a page of clients has, and the last one's id; ``None``: there are no more."""
+        condition, args = _restrictions(tx, query)
+        ahead = forward(page)
+        rows = await tx.rows(f"SELECT id, attributes FROM client {ahead.sql(condition)}", *args, *ahead.args)
+        found, more = trimmed(page, rows)
+        texts = {row[1] for row in found}
+        return {name for text in texts for name in names_of(text)}, found[-1][0] if more else None
 
     @read(Lane.API)
     async def count_clients(self, tx: Tx) -> int:

@@ -6,6 +6,7 @@ from typing import Self
 
 from engine.store.accounts import AccountVerbs
 from engine.store.api_tokens import TokenVerbs
+from engine.store.attribute_facets import AttributeFacetVerbs
 from engine.store.audience import AudienceVerbs
 from engine.store.audit import AuditVerbs
 from engine.store.checking import CheckVerbs
@@ -51,6 +52,7 @@ class Store(
     OverviewVerbs,
     ClientVerbs,
     ClientListVerbs,
+    AttributeFacetVerbs,
     ClientBatchVerbs,
     ClientCheckVerbs,
     SampleVerbs,

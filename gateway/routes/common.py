@@ -9,10 +9,11 @@ import orjson
 from aiohttp import web
 from grpc import aio
 
+from common.attribute_cells import is_attribute_name
 from common.contract.values import Json
 from common.error_codes import ErrorCode
 from gateway.http.body import load, read_query
-from gateway.http.problems import Problem, of_rpc
+from gateway.http.problems import Problem, invalid, of_rpc
 from gateway.shapes import Input
 
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
@@ -60,6 +61,16 @@ def idempotency_key(request: web.Request) -> str:
         fault = ErrorCode.BAD_KEY.format(max=_KEY_LENGTH_MAX)
         raise Problem(422, fault.worded(f"{IDEMPOTENCY_HEADER} {fault}"), [(f"/{IDEMPOTENCY_HEADER}", fault)])
     return key
+
+
+def named_columns(text: str | None) -> list[str] | None:
+    """Names of attributes with commas between them; None stays. Raises Problem (422): there is a bad one."""
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not all(map(is_attribute_name, names)):
+        raise invalid([("/attributes", ErrorCode.BAD_ATTRIBUTE_NAME.format())])
+    return list(dict.fromkeys(names))
 
 
 def no_query(request: web.Request) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
+from common.attribute_cells import PREFIX
 from common.contract.codec import message_of
 from common.contract.reader import field_of
-from common.contract.values import Json
+from common.contract.values import Json, time_proto
 from common.error_codes import ErrorCode
 from gateway.document.openapi import Body
 from gateway.http.accepting import best_type
@@ -18,25 +18,41 @@ from gateway.http.body import read_query
 from gateway.http.keys import ENGINE, STOPPING
 from gateway.http.problems import Problem
 from gateway.http.streaming import accept_header
-from gateway.routes.common import id_in_path
+from gateway.routes.common import id_in_path, named_columns
 from gateway.routes.operations import binding_named, described, route_of
 from gateway.shapes import query_of
-from gateway.shapes.fields import QueryFlag
+from gateway.shapes.fields import QueryFlag, Text
 from gateway.tables import message_rows
 from gateway.tables.row_text import COLUMNS, cells_of, csv_row, ndjson_row
+from mailing.v1.client_pb2 import Client
 from mailing.v1.client_service_pb2 import ImportClientsRow
+from mailing.v1.message_pb2 import Message, MessageError, MessageStatus, NotSentReason
 
 CSV: Final = "text/csv"
 NDJSON: Final = "application/x-ndjson"
 _TEXT: Final[Json] = {"type": "string"}
 _RAW: Final = "CSV without the apostrophes that keep table programs from running cells as formulas."
-_ROW: Final = tuple(field_of(ImportClientsRow.DESCRIPTOR, name).rules.example for name in COLUMNS)
+_ATTRIBUTES: Final = (
+    "The attributes that CSV has as columns, with commas between their names; left out: all that the clients have. "
+    "NDJSON has all."
+)
+_EXAMPLE: Final = {name: field_of(ImportClientsRow.DESCRIPTOR, name).rules.example for name in COLUMNS}
+_CLIENT: Final = message_of(Client, {**_EXAMPLE, "attributes": {"city": "Омск", "visits": 12}})
 
 
-_MESSAGE: Final = (
-    "1", "1", "1", "79161234567", "not_sent", "rejected", "1", "2026-01-31T06:00:00.000000Z", "",
-    "2026-01-31T06:00:01.000000Z", "", "1", "400", "HTTP 400: no such number",
-)  # fmt: skip
+_MESSAGE: Final = Message(
+    id=1,
+    mailing_id=1,
+    client_id=1,
+    phone_number="79161234567",
+    status=MessageStatus.MESSAGE_STATUS_NOT_SENT,
+    reason=NotSentReason.NOT_SENT_REASON_REJECTED,
+    attempts=1,
+    create_time=time_proto("2026-01-31T06:00:00Z"),
+    final_time=time_proto("2026-01-31T06:00:01Z"),
+    text_version=1,
+    last_error=MessageError(http_status=400, detail="HTTP 400: no such number"),
+)
 
 
 class Export(NamedTuple):
@@ -47,15 +63,25 @@ class Export(NamedTuple):
     name: str
     """Of the file, and of the field of a page that has the entries."""
     columns: Sequence[str]
-    cells: Callable[[Any], Sequence[str]]
-    """An entry's cells, one for each column."""
-    ndjson: Callable[[Sequence[str]], str]
-    """A line of NDJSON of cells."""
-    example: Sequence[str]
-    """The cells of a row."""
+    cells: Callable[..., Sequence[str]]
+    """An entry's cells, one for each column; with names as the second argument also of these attributes."""
+    ndjson: Callable[[Any], str]
+    """A line of NDJSON of an entry."""
+    example: Any
+    """An entry."""
+    attributes: Sequence[str] | None = None
+    """Those of the example; None: entries have none."""
+
+    def header(self, names: Sequence[str]) -> str:
+        """The first line of a CSV with these attributes."""
+        return csv_row([*self.columns, *(PREFIX + name for name in names)])
+
+    def cells_with(self, entry: Any, names: Sequence[str]) -> Sequence[str]:
+        """The cells of an entry below such a header."""
+        return self.cells(entry, names) if names else self.cells(entry)
 
 
-CLIENTS: Final = Export("exportClients", "clients", COLUMNS, cells_of, ndjson_row, _ROW)
+CLIENTS: Final = Export("exportClients", "clients", COLUMNS, cells_of, ndjson_row, _CLIENT, ("city", "visits"))
 
 MESSAGES: Final = Export(
     "exportMessages", "messages", message_rows.COLUMNS, message_rows.cells_of, message_rows.ndjson_row, _MESSAGE
@@ -71,10 +97,12 @@ def routes() -> list[web.RouteDef]:
 def export_route(export: Export) -> web.RouteDef:
     """The route of an export, with a handler of its own."""
     binding = binding_named(export.id)
-    query = type(
-        "ExportQuery", (query_of(binding),), {"raw": QueryFlag(metadata={"description": _RAW, "default": False})}
-    )
-    table = csv_row(export.columns) + csv_row(export.example)
+    more: dict[str, Any] = {"raw": QueryFlag(metadata={"description": _RAW, "default": False})}
+    if export.attributes is not None:
+        more["names"] = Text(data_key="attributes", metadata={"description": _ATTRIBUTES, "example": "city,name"})
+    query = type("ExportQuery", (query_of(binding),), more)
+    shown = export.attributes or ()
+    table = export.header(shown) + csv_row(export.cells_with(export.example, shown))
 
     @described(
         binding,
@@ -88,30 +116,45 @@ def export_route(export: Export) -> web.RouteDef:
         media_type = best_type(accept_header(request), (CSV, NDJSON))
         if media_type is None:
             raise Problem(406, ErrorCode.NOT_ACCEPTABLE.format(choices=f"{CSV} or {NDJSON}"))
+        names = named_columns(said.get("names"))
+        if export.attributes is not None:
+            asked.with_attribute_names = names is None and media_type == CSV
         engine = request.app[ENGINE]
         method = engine.method(binding.method.containing_service.name, binding.method.name)
         begun = method(asked, metadata=engine.metadata(request))
         async with engine.stream(method, begun, request) as call:
-            return await _stream(request, call, export, media_type, is_raw=said.get("raw", False))
+            return await _stream(request, call, export, media_type, names, is_raw=said.get("raw", False))
 
     return route_of(binding, export_all)
 
 
 async def _stream(
-    request: web.Request, call: Any, export: Export, media_type: str, *, is_raw: bool
+    request: web.Request,
+    call: Any,
+    export: Export,
+    media_type: str,
+    names: Sequence[str] | None,
+    *,
+    is_raw: bool,
 ) -> web.StreamResponse:
     """Send the pages. What fails half-way is raised: the connection is cut then (``answer_problems``)."""
-    row: Callable[[Sequence[str]], str] = partial(csv_row, is_raw=is_raw) if media_type == CSV else export.ndjson
     page = await call.read()  # before the headers go out: its error can still be told
+    if names is None:
+        names = page.attribute_names if page and export.attributes is not None else ()
+    columns = names
+
+    def row(entry: Any) -> str:
+        return csv_row(export.cells_with(entry, columns), is_raw=is_raw) if media_type == CSV else export.ndjson(entry)
+
     response = web.StreamResponse(headers=_headers(export, media_type))
     await response.prepare(request)
     if media_type == CSV:
-        await response.write(csv_row(export.columns).encode())
+        await response.write(export.header(columns).encode())
     while page:  # else grpc.aio.EOF
         if request.app[STOPPING].is_set():
             raise Problem(503, ErrorCode.GATEWAY_STOPPING.format())
         entries: Iterable[Any] = getattr(page, export.name)
-        await response.write("".join([row(export.cells(each)) for each in entries]).encode())
+        await response.write("".join(map(row, entries)).encode())
         page = await call.read()
     return response
 

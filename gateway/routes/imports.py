@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
-from marshmallow.validate import Length
+from marshmallow.validate import Length, OneOf
 
 from common.contract.values import Json
 from common.error_codes import ErrorCode, Unfit
@@ -22,7 +22,7 @@ from gateway.http.engine_client import EngineClient
 from gateway.http.keys import ENGINE, IMPORTS, SETTINGS, WORKBOOKS
 from gateway.http.problems import Problem, fault_json, invalid
 from gateway.http.streaming import Chunks, accept_header, body_chunks
-from gateway.routes.common import idempotency_key, json_answer
+from gateway.routes.common import idempotency_key, json_answer, named_columns
 from gateway.routes.operations import binding_named, described, route_of
 from gateway.shapes import Input
 from gateway.shapes.fields import ListOf, QueryFlag, Text
@@ -60,6 +60,11 @@ _MAP: Final = (
     "field, or as people call it (`Телефон`, `Mobile`), need none. Without any `map` a column that is not known is an "
     "error; with one it is ignored, unless its name is known (`Город` is `attributes.city`)."
 )
+_ATTRIBUTES: Final = (
+    "Columns of a table that are attributes although they are not called `attributes.NAME`: their names with commas "
+    "between them, or `all` for each column that is nothing else."
+)
+_NUMBERS: Final = "`text`: a cell that is a plain number, `true` or `false` becomes a text all the same."
 _CHECK: Final = (
     "Only check: the answer says what the import would do, and nothing is stored; `open_mailings` has the mailings "
     "that would take clients at once."
@@ -74,6 +79,8 @@ class ImportQuery(Input):
     """How an import is to be taken."""
 
     map = ListOf(Text(), validate=Length(max=MAP_ENTRIES_MAX), metadata={"description": _MAP})
+    attributes = Text(metadata={"description": _ATTRIBUTES, "example": "city,name"})
+    numbers = Text(validate=OneOf(["text"], error=ErrorCode.NOT_A_CHOICE), metadata={"description": _NUMBERS})
     validate_only = QueryFlag(metadata={"description": _CHECK, "default": False})
     skip_open_mailings = QueryFlag(metadata={"description": _SKIP, "default": False})
 
@@ -100,7 +107,8 @@ def routes() -> list[web.RouteDef]:
     )
     async def import_clients(request: web.Request) -> web.StreamResponse:
         asked = read_query(request, ImportQuery)
-        reader, key = reader_of(request, plan_said(asked.get("map", ()))), idempotency_key(request)
+        plan = _with_attributes(plan_said(asked.get("map", ())), asked)
+        reader, key = reader_of(request, plan), idempotency_key(request)
         media_type = best_type(accept_header(request), (_JSON, _CSV_TYPE))
         if media_type is None:
             raise Problem(406, ErrorCode.NOT_ACCEPTABLE.format(choices=f"{_JSON} or {_CSV_TYPE}"))
@@ -112,6 +120,13 @@ def routes() -> list[web.RouteDef]:
         return json_answer(result_json(result, options))
 
     return [route_of(binding, import_clients)]
+
+
+def _with_attributes(plan: Plan, said: Json) -> Plan:
+    """Which columns are attributes, of what ``ImportQuery`` says. Raises Problem (422): there is a bad name."""
+    names = None if said.get("attributes") == "all" else named_columns(said.get("attributes", ""))
+    chosen = names if names is None else frozenset(names)
+    return plan._replace(attributes=chosen, numbers_as_text="numbers" in said)
 
 
 async def _rejected_rows(

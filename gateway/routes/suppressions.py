@@ -6,9 +6,9 @@ from typing import Final
 
 from aiohttp import web
 
-from common.contract.codec import json_of
+from common.contract.codec import json_of, message_of
 from common.contract.reader import field_of
-from common.contract.values import Json
+from common.contract.values import Json, time_proto
 from common.error_codes import ErrorCode
 from gateway.document.openapi import Body
 from gateway.http.body import read_json
@@ -35,10 +35,11 @@ _RESULT: Final = {
     "rejected": 1,
     "errors": [{"line": 4, "field": "phone_number", **fault_json(ErrorCode.EMPTY.format())}],
 }
-_ROW: Final = tuple(
-    field_of(Suppression.DESCRIPTOR, name).rules.example or "2026-01-31T06:00:00.000000Z" for name in COLUMNS
-)
-EXPORT: Final = Export("exportSuppressions", "suppressions", COLUMNS, cells_of, ndjson_row, _ROW)
+_EXAMPLE: Final = {name: field_of(Suppression.DESCRIPTOR, name).rules.example for name in COLUMNS}
+_ENTRY: Final = message_of(Suppression, _EXAMPLE)
+_ENTRY.source = _EXAMPLE["source"]  # which, as the time, only the engine writes
+_ENTRY.create_time.CopyFrom(time_proto("2026-01-31T06:00:00Z"))
+EXPORT: Final = Export("exportSuppressions", "suppressions", COLUMNS, cells_of, ndjson_row, _ENTRY)
 BY_HAND: Final = ("createSuppression",)
 """Ids of operations that ``routes`` has."""
 

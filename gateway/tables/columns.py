@@ -13,6 +13,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from common.attribute_cells import is_attribute_name
 from common.error_codes import ErrorCode, Unfit
 from gateway.tables.row_text import COLUMNS
 
@@ -22,7 +23,6 @@ REASON: Final = "import_error"
 """The column of a file of rejected rows that says why; it is ignored when the file comes back."""
 
 MAP_ENTRIES_MAX: Final = 500
-_ATTRIBUTE: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _ATTRIBUTE_LENGTH_MAX: Final = 32
 _NO_ATTRIBUTES: Final = frozenset({"id", *COLUMNS})
 _NAME_CHARACTERS_MAX: Final = 200
@@ -99,6 +99,10 @@ class Plan(NamedTuple):
     unknown: Unknown = Unknown.REFUSE
     fields: Sequence[str] = COLUMNS
     """What the rows are made of."""
+    attributes: frozenset[str] | None = frozenset()
+    """Columns of these names are attributes; None: all that are nothing else."""
+    numbers_as_text: bool = False
+    """A plain number in an attribute's cell stays a text."""
 
 
 def parse_map(entries: Iterable[str]) -> dict[str, str]:
@@ -138,7 +142,7 @@ def _is_field(field: str) -> bool:
 def is_attribute(field: str) -> bool:
     """Whether it is ``attributes.NAME``."""
     name = field.removeprefix(ATTRIBUTE_PREFIX)
-    return name != field and _ATTRIBUTE.fullmatch(name) is not None and name not in _NO_ATTRIBUTES
+    return name != field and is_attribute_name(name)
 
 
 def columns_of(headers: Sequence[str], plan: Plan, line: int = 1) -> list[Column]:
@@ -154,9 +158,13 @@ def columns_of(headers: Sequence[str], plan: Plan, line: int = 1) -> list[Column
     for name in plan.said:
         if name not in names:
             raise Unfit(ErrorCode.COLUMN_NOT_THERE.format(line=line, name=shown(name)))
-    fields: list[str | None] = [plan.said.get(name) or _exact(name, plan.fields) for name in names]
+    fields: list[str | None] = [
+        plan.said.get(name) or _exact(name, plan.fields) or _chosen(header, plan)
+        for name, header in zip(names, headers, strict=True)
+    ]
+    takes_attributes = plan.unknown is not Unknown.REFUSE or plan.attributes is None
     for at, field in _guessed(names, fields).items():
-        if field in plan.fields or (plan.unknown is not Unknown.REFUSE and is_attribute(field)):
+        if field in plan.fields or (takes_attributes and is_attribute(field)):
             fields[at] = field
     _check_twice([field for field in fields if field], line)
     used = {field.removeprefix(ATTRIBUTE_PREFIX) for field in fields if field}
@@ -179,6 +187,12 @@ def _exact(name: str, row_fields: Sequence[str]) -> str | None:
         return IGNORE
     field = name.replace(" ", "_")
     return field if field in row_fields or is_attribute(field) else None
+
+
+def _chosen(header: str, plan: Plan) -> str | None:
+    """The attribute that a column was said to be by its name alone."""
+    name = header.strip().lower()
+    return ATTRIBUTE_PREFIX + name if plan.attributes is not None and name in plan.attributes else None
 
 
 def _guessed(names: Sequence[str], fields: Sequence[str | None]) -> dict[int, str]:
@@ -206,6 +220,11 @@ def _check_twice(fields: Sequence[str], line: int) -> None:
 
 
 def _of_unknown(header: str, name: str, plan: Plan, used: set[str], line: int) -> str:
+    if plan.attributes is None:
+        field = ATTRIBUTE_PREFIX + header.strip().lower()
+        if not is_attribute(field):
+            raise Unfit(ErrorCode.COLUMN_NO_ATTRIBUTE.format(line=line, name=shown(header.strip())))
+        return field
     if plan.unknown is Unknown.REFUSE:
         columns = ", ".join(plan.fields)
         raise Unfit(ErrorCode.COLUMN_UNKNOWN.format(line=line, name=shown(header.strip()), columns=columns))

@@ -12,8 +12,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, Protocol
 
+import orjson
+
 from common.error_codes import ErrorCode, Fault, Unfit
-from gateway.tables.columns import Column, Plan, shown
+from gateway.tables.columns import ATTRIBUTE_PREFIX, Column, Plan, shown
 from gateway.tables.json_rows import JsonRows
 from gateway.tables.misread import misread
 from gateway.tables.row_text import COLUMNS, csv_row, ndjson_row, unguarded
@@ -183,13 +185,20 @@ class _Misread:
 def _wrong_cell(row: ImportRow, row_fields: Sequence[str]) -> tuple[str, str] | None:
     """A column with letters beyond ASCII, and the word in it that looks wrong, or ""; None: there is no such column."""
     found = None
-    for name, text in zip(row_fields, row.cells, strict=True):
+    for name, text in (*zip(row_fields, row.cells, strict=True), *_attribute_texts(row)):
         if text and not text.isascii():
             word = misread(text[:_MAX_JUDGED])
             if word:
                 return name, word
             found = found or (name, "")
     return found
+
+
+def _attribute_texts(row: ImportRow) -> Iterator[tuple[str, str]]:
+    if row.attributes is not None and not row.attributes.isascii():
+        for name, value in orjson.loads(row.attributes).items():
+            if isinstance(value, str):
+                yield ATTRIBUTE_PREFIX + name, value
 
 
 def _looks_wrong(word: str) -> Fault:

@@ -33,8 +33,10 @@ KEPT_ERRORS: Final = 1_000
 SLICE_BYTES: Final = 2 * 1024
 """Read at once: 1,000 rows at most, which take some milliseconds."""
 
-_PART_ROWS: Final = KEPT_ERRORS // len(COLUMNS)
-"""Rows that have so many errors at most: one a field."""
+_ROW_ERRORS_MAX: Final = 10
+"""The engine tells no more of a row."""
+_PART_ROWS: Final = KEPT_ERRORS // _ROW_ERRORS_MAX
+"""Rows that have so many errors at most."""
 _PART_SECONDS: Final = 60.0
 
 ImportCall = grpc.aio.StreamUnaryCall[Any, Any]
@@ -299,17 +301,16 @@ async def _why_broken_off(probe: Callable[[], ImportCall], error: Exception) -> 
 
 def row_message(row: ImportRow) -> ImportClientsRow:
     """One row of an import; ``None`` is not set."""
-    message: ImportClientsRow = _message(row.line, row.cells)
-    if row.attributes is not None:
-        message.attributes = row.attributes
+    message: ImportClientsRow = _message(row.line, row.cells, row.attributes)
     return message
 
 
-def _compiled() -> Callable[[int, tuple[str | None, ...]], ImportClientsRow]:
+def _compiled() -> Callable[[int, tuple[str | None, ...], str | None], ImportClientsRow]:
     """With a field's name before each cell: ``**`` a dictionary of them would take half as long again a row."""
     named = "".join(f", {name}=cells[{index}]" for index, name in enumerate(COLUMNS))
-    source = f"def row_message(line, cells):\n    return ImportClientsRow(line=line{named})\n"
-    function: Callable[[int, tuple[str | None, ...]], ImportClientsRow]
+    fields = f"line=line{named}, attributes=attributes"
+    source = f"def row_message(line, cells, attributes):\n    return ImportClientsRow({fields})\n"
+    function: Callable[[int, tuple[str | None, ...], str | None], ImportClientsRow]
     function = compiled("row_message", source, {"ImportClientsRow": ImportClientsRow})
     return function
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Final
 
 import orjson
 
+from common.attribute_cells import PREFIX, cell_text
 from common.contract.reader import fields_of
+from common.contract.values import struct_json
 from mailing.v1.client_pb2 import Client
 from mailing.v1.client_service_pb2 import ImportClientsRow
 
@@ -28,10 +30,18 @@ _FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
 _LIKE_GUARDED: Final = re.compile(r"'+[=+\-@\t\r]")
 
 
-def cells_of(client: Client) -> Sequence[str]:
-    """A client's cells, one for each of COLUMNS."""
+def columns_with(names: Sequence[str]) -> list[str]:
+    """The columns of a CSV that has these attributes."""
+    return [*COLUMNS, *(PREFIX + name for name in names)]
+
+
+def cells_of(client: Client, names: Sequence[str] = ()) -> Sequence[str]:
+    """A client's cells, one for each of COLUMNS, then one for each of these attributes."""
     cells: Sequence[str] = _cells(client)
-    return cells
+    if not names:
+        return cells
+    attributes = struct_json(client.attributes)
+    return [*cells, *(cell_text(attributes[name]) if name in attributes else "" for name in names)]
 
 
 def csv_row(cells: Sequence[str], delimiter: str = ",", *, is_raw: bool = False) -> str:
@@ -44,6 +54,11 @@ def csv_row(cells: Sequence[str], delimiter: str = ",", *, is_raw: bool = False)
     return delimiter.join([_csv_cell(f"'{cell}" if guarded.match(cell) else cell) for cell in cells]) + "\n"
 
 
+def csv_writer(names: Sequence[str], delimiter: str = ",", *, is_raw: bool = False) -> Callable[[Client], str]:
+    """Makes a client's line, with these attributes as the last columns; see ``csv_row``."""
+    return lambda client: csv_row(cells_of(client, names), delimiter, is_raw=is_raw)
+
+
 def unguarded(cell: str) -> str:
     """The cell without the apostrophe that guards it."""
     return cell[1:] if cell[:1] == "'" and _LIKE_GUARDED.match(cell) else cell
@@ -53,6 +68,7 @@ def _csv_cell(text: str) -> str:
     return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text
 
 
-def ndjson_row(cells: Sequence[str]) -> str:
+def ndjson_row(client: Client) -> str:
     """An NDJSON line with its line end."""
-    return orjson.dumps(dict(zip(COLUMNS, cells, strict=True))).decode() + "\n"
+    cells = dict(zip(COLUMNS, cells_of(client), strict=True))
+    return orjson.dumps({**cells, "attributes": struct_json(client.attributes)}).decode() + "\n"

@@ -41,6 +41,6 @@ def cells_of(entry: Suppression) -> Sequence[str]:
     return [shown[name] for name in COLUMNS]
 
 
-def ndjson_row(cells: Sequence[str]) -> str:
+def ndjson_row(entry: Suppression) -> str:
     """An NDJSON line with its line end."""
-    return orjson.dumps(dict(zip(COLUMNS, cells, strict=True))).decode() + "\n"
+    return orjson.dumps(dict(zip(COLUMNS, cells_of(entry), strict=True))).decode() + "\n"

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import orjson
 
+from common.attribute_cells import cell_value
 from common.error_codes import ErrorCode, Fault, Unfit
 from gateway.tables.columns import ATTRIBUTE_PREFIX, IGNORE, Column, Plan, Unknown, columns_of, folded, shown
 from gateway.tables.row_text import COLUMNS, unguarded
 from gateway.tables.text_lines import UnreadableInput
 
-_PLAIN_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
-_NUMBER_CHARACTERS_MAX: Final = 15
-"""A float keeps so many digits."""
+_NOT_PLAIN: Final = frozenset("'-0123456789tf")
+"""How a cell may begin that is another thing than a text as it stands."""
 
 
 class ImportRow(NamedTuple):
@@ -62,6 +61,7 @@ class Table:
         if "phone_number" not in fields and plan.unknown is not Unknown.PROPOSE:
             raise UnreadableInput(ErrorCode.COLUMN_MISSING.format(line=line, name="phone_number"))
         self._at = [fields.index(name) if name in fields else None for name in plan.fields]
+        self._numbers_as_text = plan.numbers_as_text
         self._attributes = [
             (field.removeprefix(ATTRIBUTE_PREFIX), at)
             for at, field in enumerate(fields)
@@ -78,19 +78,14 @@ class Table:
             return
         cells += [""] * (width - len(cells))  # table programs leave out empty cells at the end of a row
         given = tuple([None if at is None else unguarded(cells[at]) for at in self._at])
-        more = {name: value_of(unguarded(cells[at])) for name, at in self._attributes}
+        more = {
+            name: cells[at] if cells[at] and cells[at][0] not in _NOT_PLAIN else self._value(cells[at])
+            for name, at in self._attributes
+        }
         yield ImportRow(number, given, orjson.dumps(more).decode() if more else None, cells)
 
-
-def value_of(cell: str) -> str | float | bool | None:
-    """The attribute that a cell stands for: a plain number is one, and so are true and false; an empty one removes."""
-    if not cell:
-        return None
-    if cell in ("true", "false"):
-        return cell == "true"
-    if _PLAIN_NUMBER.fullmatch(cell) and len(cell) <= _NUMBER_CHARACTERS_MAX:
-        return float(cell) if "." in cell else int(cell)
-    return cell
+    def _value(self, cell: str) -> str | float | bool | None:
+        return cell_value(unguarded(cell), numbers_as_text=self._numbers_as_text)
 
 
 def _understood(line: int, headers: Sequence[str], plan: Plan) -> list[Column]:

@@ -2,6 +2,7 @@
 
     python scripts/bench/import_clients.py --clients 1000000
     python scripts/bench/import_clients.py --bad-every 7
+    python scripts/bench/import_clients.py --attributes 10
 
 Engine and gateway are processes of their own, with an empty SQLite file. Meanwhile one caller asks for a client at a
 steady pace. The exit code is 1 when a limit is passed: 200 MiB for either process, 250 ms for the caller's p99.
@@ -29,13 +30,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, f
 
 from scripts import make_clients
 from scripts.bench.http_load import get, load
-from scripts.bench.service_process import Running, peak_mib, service
+from scripts.bench.service_process import Running, cpu_seconds, peak_mib, service
 
 MEMORY_MIB: Final = 200.0
 P99_MS: Final = 250.0
 _MS: Final = 1000
 _BLOCK: Final = 64 * 1024
 _ASKED: Final = b'{"phone_number": "70000000001", "tag": "asked for"}'  # no number of make_clients begins so
+_ATTRIBUTES: Final = tuple(
+    f"attributes.{name}"
+    for name in ("city", "name", "visits", "spent", "vip", "last_visit", "store", "email", "card", "gender")
+)
 _BAD_ROWS: Final = ("7916,916,new,Europe/Moscow", "79161234567,916,new,Nowhere/Land", "x,,,")
 
 
@@ -47,17 +52,36 @@ class Imported:
     answer: dict[str, Any]
 
 
-def write_csv(path: Path, clients: int, bad_every: int) -> int:
-    """Write so many rows; each ``bad_every``-th is bad (0: none). Returns how many are bad."""
+def write_csv(path: Path, clients: int, bad_every: int, attributes: int = 0) -> int:
+    """Write so many rows with so many attributes; each ``bad_every``-th is bad (0: none). Returns how many are bad."""
     bad = 0
     with path.open("w", encoding="utf-8", newline="\n") as out:
-        out.write(make_clients.HEADER + "\n")
+        out.write(",".join([make_clients.HEADER, *_ATTRIBUTES[:attributes]]) + "\n")
         for number, row in enumerate(make_clients.rows(clients, seed=1), 1):
             if bad_every and number % bad_every == 0:
                 row = _BAD_ROWS[bad % len(_BAD_ROWS)]
                 bad += 1
+            elif attributes:
+                row = ",".join([row, *_cells(number)[:attributes]])
             out.write(row + "\n")
     return bad
+
+
+def _cells(number: int) -> list[str]:
+    """Of each of ``_ATTRIBUTES`` one: texts, numbers and a flag."""
+    day = f"2026-{number % 12 + 1:02}-{number % 28 + 1:02}"
+    return [
+        ("Омск", "Москва", "Тверь", "Санкт-Петербург")[number % 4],
+        f"Мария {number}",
+        str(number % 100),
+        f"{number % 9999}.5",
+        "true" if number % 7 else "false",
+        day,
+        f"№ {number % 100}",
+        f"user{number}@example.com",
+        str(10**9 + number),
+        "f" if number % 2 else "m",
+    ]
 
 
 async def request(running: Running, head: str, body: Path | bytes) -> dict[str, Any]:
@@ -140,6 +164,10 @@ def _print(running: Running, clients: int, imported: Imported, seen_seconds: Seq
     engine_mib, gateway_mib = peak_mib(running.engine_pid), peak_mib(running.gateway_pid)
     counts = ", ".join(f"{answer[name]:,} {name}" for name in ("created", "updated", "unchanged", "rejected"))
     print(f"import       {clients:,} rows in {imported.seconds:.1f} s, {clients / imported.seconds:,.0f}/s")
+    used = [
+        (name, cpu_seconds(pid)) for name, pid in (("engine", running.engine_pid), ("gateway", running.gateway_pid))
+    ]
+    print(f"             CPU {', '.join(f'{seconds:.1f} s {name}' for name, seconds in used)}, from their starts")
     print(f"             {counts}; {len(answer['errors']):,} errors listed")
     print(f"gateway      peak {_limit(gateway_mib, MEMORY_MIB, 'MiB')}")
     print(f"engine       peak {_limit(engine_mib, MEMORY_MIB, 'MiB')}")
@@ -153,7 +181,7 @@ def run(arguments: argparse.Namespace) -> bool:
     """Measure and print; returns whether every limit was kept."""
     with tempfile.TemporaryDirectory() as folder:
         csv = Path(folder, "clients.csv")
-        bad = write_csv(csv, arguments.clients, arguments.bad_every)
+        bad = write_csv(csv, arguments.clients, arguments.bad_every, arguments.attributes)
         with service() as running:
             imported, seen_seconds = uvloop.run(_import(running, csv, arguments.ask_every_seconds))
             kept = _print(running, arguments.clients, imported, seen_seconds)
@@ -168,6 +196,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=1_000_000)
     parser.add_argument("--bad-every", type=int, default=0, help="each such line is bad (0: none)")
+    parser.add_argument("--attributes", type=int, default=0, choices=range(len(_ATTRIBUTES) + 1), help="of each client")
     parser.add_argument("--ask-every-seconds", type=float, default=0.01, help="pace of the caller (0.01)")
     return 0 if run(parser.parse_args()) else 1
 

@@ -186,6 +186,11 @@ class Clients(client_service_pb2_grpc.ClientServiceServicer):
         answer.tags.add(value="vip", client_count=2)
         return await self.script.take(request, context, answer)
 
+    async def ListAttributeFacets(self, request: Any, context: Any) -> Any:
+        answer = client_service_pb2.ListAttributeFacetsResponse(client_count=2, looked_at=2)
+        answer.names.add(value="city", client_count=2)
+        return await self.script.take(request, context, answer)
+
     async def BatchUpdateClients(self, request: Any, context: Any) -> Any:
         answer = client_service_pb2.BatchUpdateClientsResponse(updated=len(request.client_ids))
         return await self.script.take(request, context, answer)

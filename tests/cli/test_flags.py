@@ -69,7 +69,7 @@ def test_help_is_the_contract_s_comment() -> None:
 
 
 def test_names() -> None:
-    assert names(Client.DESCRIPTOR) == "--phone-number, --phone-code, --tag, --time-zone or --language"
+    assert names(Client.DESCRIPTOR) == "--phone-number, --phone-code, --tag, --time-zone, --language or --attribute"
 
 
 def test_help_of_every_command_is_for_people_at_a_terminal() -> None:

@@ -25,11 +25,14 @@ BEYOND_SCHEMAS: Final = frozenset(
         "/on_uncertain",  # what the mailing has: it can't be changed
         "/phone_number",  # 11 digits, written in the many ways that people write them
         "/time_zone",  # the names of the time zone database
+        "/attributes",  # which names there may be: of an empty one the pointer ends here
+        "/filter/messages/mailing_id",  # which mailings there are
         "/text",  # how many SMS it takes (MAILING_SEGMENTS_MAX)
     }
 )
 """Fields of good input that may be refused, since no schema can state their rule."""
 BEYOND_SCHEMAS_OF: Final = {
+    "/api/v1/accounts": frozenset({"/role"}),  # one of all roles is no person's
     "/api/v1/audit": frozenset({"/actor_kind"}),  # needed beside actor_id
     "/api/v1/mailings/test": frozenset(f"/phone_numbers/{place}" for place in range(5)),  # as /phone_number
     "/api/v1/tokens": frozenset({"/name"}),  # which of all characters can be printed

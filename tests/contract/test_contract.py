@@ -57,7 +57,7 @@ FILES: list[FileDescriptor] = [
 METHODS = {
     "ClientService": "CreateClient GetClient ListClients UpdateClient DeleteClient EraseClient "
     "ImportClients> "
-    "ListClientFacets BatchUpdateClients BatchDeleteClients ExportClients<",
+    "ListClientFacets ListAttributeFacets BatchUpdateClients BatchDeleteClients ExportClients<",
     "MailingService": "CreateMailing GetMailing ListMailings UpdateMailing DeleteMailing PauseMailing ResumeMailing "
     "CancelMailing PreviewMailing TestMailing GetMailingStats WatchMailing<",
     "MessageService": "GetMessage ListMessages ExportMessages<",
@@ -70,7 +70,7 @@ METHODS = {
 }
 """docs/behaviour.md, section 4; ``>`` streams requests, ``<`` responses."""
 
-FOR_THE_PANEL = {"ListClientFacets", "BatchUpdateClients", "BatchDeleteClients", "GetOverview"}
+FOR_THE_PANEL = {"ListClientFacets", "ListAttributeFacets", "BatchUpdateClients", "BatchDeleteClients", "GetOverview"}
 """What the admin panel needs beside docs/behaviour.md, sections 4 and 5: it speaks gRPC, so they have no route."""
 
 WITHOUT_ROUTE = {"SetWorkers", "SetRate", "PauseSending", "ResumeSending"} | FOR_THE_PANEL
@@ -213,7 +213,7 @@ def test_creates_take_a_request_id_and_updates_a_mask() -> None:
         is_update = method.name.startswith(("Update", "BatchUpdate")) and method.name != "UpdateEngine"
         assert ("update_mask" in names) == is_update, method.name
         # Facets are no resources: the most frequent 1,000 of each kind, and no pages.
-        if method.name.startswith("List") and method.name != "ListClientFacets":
+        if method.name.startswith("List") and not method.name.endswith("Facets"):
             assert {"page_size", "page_token", "skip", "order_by"} <= names
             assert {"next_page_token", "total_size"} <= set(method.output_type.fields_by_name)
 

@@ -13,9 +13,9 @@ from engine.domain.attributes import (
     attributes_of,
     attributes_text,
     changed_names,
+    good_text,
     names_of,
     patched,
-    plain_value,
     value_text,
 )
 
@@ -61,14 +61,24 @@ BAD: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
 ]
 
 
+@given(ATTRIBUTES.map(lambda each: dict(list(each.items())[:ENTRIES_MAX])))
+def test_the_quick_way_writes_the_same(attributes: dict[str, Attribute]) -> None:
+    assert good_text({**attributes, "gone": None}) == attributes_text(
+        {k: v for k, v in attributes.items() if k != "gone"}
+    )
+
+
 @pytest.mark.parametrize(("attributes", "expected"), BAD)
 def test_all_that_is_wrong_is_named(attributes: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    if expected and "NULL" not in dict(expected).values():
+        assert good_text(attributes) is None
     found = [(error.field, error.fault.code) for error in attribute_errors(attributes)]
     assert found == [(f"attributes.{name}", code) for name, code in expected]
 
 
 def test_limits_of_number_and_removal() -> None:
     assert not list(attribute_errors({f"a{n}": n for n in range(ENTRIES_MAX)}))
+    assert good_text({f"a{n}": n for n in range(ENTRIES_MAX + 1)}) is None
     (error,) = attribute_errors({f"a{n}": n for n in range(ENTRIES_MAX + 1)})
     assert (error.field, error.fault.code, error.fault.arguments) == (
         "attributes",
@@ -83,22 +93,3 @@ def test_a_change_removes_what_it_says_is_nothing() -> None:
     assert patched('{"a":1,"b":2}', {"b": None, "c": "x"}) == '{"a":1,"c":"x"}'
     assert patched("{}", {"b": None}) == "{}"
     assert changed_names('{"a":1,"b":1,"c":1}', '{"a":1,"b":true,"d":1}') == ["b", "c", "d"]
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("120.5", 120.5),
-        ("5", 5),
-        ("-5", -5),
-        ("0", 0),
-        ("5.0", 5),
-        ("123456789012345", 123456789012345),
-        ("true", True),
-        ("false", False),
-        *((text, text) for text in ("", "05", "+5", "1e5", "5.", ".5", "1 000", "1,5", "٣", "True", "Омск")),
-        ("1234567890123456", "1234567890123456"),
-    ],
-)
-def test_what_a_plain_text_stands_for(text: str, value: Attribute) -> None:
-    assert value_text(plain_value(text)) == value_text(value)

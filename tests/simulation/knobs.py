@@ -11,6 +11,7 @@ from random import Random
 from typing import Any, Final
 
 from engine.delivery.delivery import DeliverySettings
+from engine.domain.audience import AttributeCondition, AttributeOp, AudienceFilter
 from engine.domain.window import LocalHours
 from tests.simulation.world import Faults
 
@@ -138,3 +139,25 @@ def _faults(random: Random) -> Faults:
         forbid=share(0.05),
         latency_seconds=random.choice(((0.01, 0.2), (0.01, 0.2), (0.3, 1.8))),
     )
+
+
+ATTRIBUTES = ("{}", '{"city":"Омск","visits":5}', '{"city":"Тверь"}', '{"visits":"5"}')
+CONDITIONS = (
+    AttributeCondition("city", AttributeOp.ANY_OF, ('"Омск"', '"Тверь"')),
+    AttributeCondition("city", AttributeOp.NONE_OF, ('"Омск"',)),
+    AttributeCondition("visits", AttributeOp.AT_LEAST, ("5",)),
+    AttributeCondition("city", AttributeOp.IS_NOT_SET),
+)
+
+
+def attributes_of_number(phone_number: int) -> str:
+    """Attributes that follow from the number: a client that gets another one has others."""
+    return ATTRIBUTES[phone_number % len(ATTRIBUTES)]
+
+
+def filter_for(tags: tuple[str, ...], random: Random) -> AudienceFilter:
+    """A filter by tags, and in a third of all cases by attributes, or without a tag, besides."""
+    kind = random.randrange(6)
+    if kind == 0:
+        return AudienceFilter(tags=tags, attributes=(random.choice(CONDITIONS),))
+    return AudienceFilter(tags=tags, exclude_tags=("vip",)) if kind == 1 else AudienceFilter(tags=tags)

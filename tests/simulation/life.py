@@ -53,7 +53,7 @@ from engine.store.opening import open_database
 from engine.store.rows import Actor
 from engine.store.store import Store
 from tests.simulation.history import NEVER_US, History
-from tests.simulation.knobs import draw_local_hours
+from tests.simulation.knobs import attributes_of_number, draw_local_hours, filter_for
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop, bury
 from tests.simulation.stop_list import StopList, change
 from tests.simulation.texts import text_for
@@ -376,7 +376,8 @@ class Life:
         # Mostly one whose last client has just left it.
         free = free[-2:] if self.random.random() < 0.7 else free
         phone_number = self.random.choice(free) if free and self.random.random() < 0.5 else self._next_phone
-        return ClientInput(phone_number, "916", self.random.choice(TAGS), self.random.choice(list(ZONES)))
+        tag, zone = self.random.choice(TAGS), self.random.choice(list(ZONES))
+        return ClientInput(phone_number, "916", tag, zone, attributes=attributes_of_number(self._next_phone))
 
     async def _edit_client(self, delivery: Delivery, client: Client) -> None:
         if self.last_edited is not None and self.random.random() < 0.4:
@@ -430,7 +431,7 @@ class Life:
             hours, length_seconds = self._soon_over(), self.random.choice((30.0, 90.0))
         asked = MailingInput(
             text="hello",
-            filter=AudienceFilter(tags=self.random.choice(((), ("new",), ("new", "vip")))),
+            filter=filter_for(self.random.choice(((), ("new",), ("new", "vip"))), self.random),
             start_us=start_us,
             end_us=start_us + int(length_seconds * SECOND_US),
             local_hours=hours,
@@ -463,7 +464,7 @@ class Life:
 
     async def _edit_filter(self, delivery: Delivery, mailing: Mailing) -> None:
         tags = self.random.choice(((), ("new",), ("vip",)))
-        mailing.asked = replace(mailing.asked, filter=AudienceFilter(tags=tags))
+        mailing.asked = replace(mailing.asked, filter=filter_for(tags, self.random))
         mailing.filters.asked(mailing.asked.filter, self.clock.now_us())
         await self._change(mailing)
         await self._refresh(delivery, mailing)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from engine.domain.audience import AudienceFilter
 from engine.domain.errors import Conflict, NotFound, ReadOnly
 from engine.domain.validate import ClientInput, MailingInput
 from engine.ports import StoreUnavailable
@@ -19,7 +18,7 @@ from engine.store.client_rows import ClientChange
 from engine.store.mailing_rows import filter_of
 from engine.store.rows import Actor
 from tests.simulation.history import NEVER_US
-from tests.simulation.knobs import draw_local_hours
+from tests.simulation.knobs import attributes_of_number, draw_local_hours, filter_for
 from tests.simulation.life import SECOND_US, TAGS, Client, Mailing
 from tests.simulation.stop_list import change
 from tests.simulation.texts import mailing_in, text_for
@@ -131,7 +130,8 @@ class People:
     # -- clients -------------------------------------------------------------------------------
     def _somebody(self) -> ClientInput:
         self._next_phone += 1
-        return ClientInput(self._next_phone, "916", self._random.choice(TAGS), self._random.choice(list(_ZONES)))
+        tag, zone = self._random.choice(TAGS), self._random.choice(list(_ZONES))
+        return ClientInput(self._next_phone, "916", tag, zone, attributes=attributes_of_number(self._next_phone))
 
     def _somebodies(self, number: int) -> list[ClientInput]:
         return [self._somebody() for _ in range(number)]
@@ -328,7 +328,7 @@ class People:
             hours, length_seconds = draw_local_hours(random, self._life.loop.time(), zone_hours), 20.0
         return MailingInput(
             text="",
-            filter=AudienceFilter(tags=random.choice(_TAG_SETS)),
+            filter=filter_for(random.choice(_TAG_SETS), random),
             start_us=start_us,
             end_us=start_us + int(length_seconds * SECOND_US),
             local_hours=hours,
@@ -378,7 +378,8 @@ class People:
 
     def _edit_filter(self) -> Act | None:
         async def do(engine: Engine, mailing: SharedMailing) -> None:
-            asked = replace(mailing.asked, filter=AudienceFilter(tags=self._random.choice(_TAG_SETS)))
+            filter = filter_for(self._random.choice(_TAG_SETS), self._random)
+            asked = replace(mailing.asked, filter=filter)
             mailing.filters.asked(asked.filter, self._life.clock.now_us())
             await engine.store.update_mailing(
                 mailing.stored_id, lambda _: asked, by=Actor(), now_us=engine.clock.now_us()
@@ -394,7 +395,9 @@ class People:
         """What the table says goes for what nobody was told."""
         stored = {row["id"]: row for row in rows}
         for id, row in stored.items():
-            given = ClientInput(row["phone_number"], row["phone_code"], row["tag"], row["time_zone"])
+            given = ClientInput(
+                row["phone_number"], row["phone_code"], row["tag"], row["time_zone"], attributes=row["attributes"]
+            )
             self._know(id, given, 0)
             self._life.clients[id].given = given
             self._life.clients[id].is_deleted = False

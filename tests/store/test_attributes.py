@@ -186,3 +186,23 @@ async def test_a_filter_that_is_narrowed_by_ids_takes_away_the_messages_of_all_o
     while not await store.build_audience(mailing_id, 2, NOW, -1):
         pass
     assert await _receivers(store, mailing_id) == {kept}
+
+
+async def test_which_attributes_and_values_there_are(store: Store) -> None:
+    assert (await store.attribute_facets()).counts == {}
+    texts = ['{"city":"Омск","n":5}', '{"city":"Омск","n":"5"}', '{"city":"Тверь"}', "{}"]
+    await store.import_clients([replace(client(n), attributes=text) for n, text in enumerate(texts)], by=BY, now_us=NOW)
+    names = await store.attribute_facets()
+    assert (list(names.counts.items()), names.looked_at, names.clients) == ([("city", 3), ("n", 2)], 4, 4)
+    assert (await store.attribute_facets("city")).counts == {'"Омск"': 2, '"Тверь"': 1}
+    assert (await store.attribute_facets("n")).counts == {'"5"': 1, "5": 1}
+    assert (await store.attribute_facets("nobody")).counts == {}
+
+
+async def test_of_many_clients_a_part_is_looked_at(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.store.attribute_facets._BLOCK_ROWS", 2)
+    monkeypatch.setattr("engine.store.attribute_facets._BLOCKS_MAX", 5)
+    rows = [replace(client(n), attributes='{"half":1}' if n % 2 else "{}") for n in range(200)]
+    await store.import_clients(rows, by=BY, now_us=NOW)
+    found = await store.attribute_facets()
+    assert (found.counts, found.looked_at, found.clients) == ({"half": 100}, 10, 200)

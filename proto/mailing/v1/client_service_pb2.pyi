@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
 from mailing.v1 import client_pb2 as _client_pb2
 import builtins as _builtins
@@ -790,6 +791,94 @@ class ListClientFacetsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListClientFacetsResponse: _TypeAlias = ListClientFacetsResponse  # noqa: Y015
+
+@_typing.final
+class ListAttributeFacetsRequest(_message.Message):
+    """Asks which attributes clients have."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Of this attribute the values; empty: all names."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAttributeFacetsRequest: _TypeAlias = ListAttributeFacetsRequest  # noqa: Y015
+
+@_typing.final
+class ListAttributeFacetsResponse(_message.Message):
+    """Attributes that clients have, or values of one; the 1,000 most frequent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    LOOKED_AT_FIELD_NUMBER: _builtins.int
+    CLIENT_COUNT_FIELD_NUMBER: _builtins.int
+    looked_at: _builtins.int
+    """How many clients were looked at. Fewer than `client_count`: all other numbers are estimates."""
+    client_count: _builtins.int
+    """How many clients there are in all."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClientFacet]:
+        """Names, where no attribute was asked for."""
+
+    @_builtins.property
+    def values(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttributeFacet]:
+        """Values of the attribute that was asked for."""
+
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[Global___ClientFacet] | None = ...,
+        values: _abc.Iterable[Global___AttributeFacet] | None = ...,
+        looked_at: _builtins.int = ...,
+        client_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_count", b"client_count", "looked_at", b"looked_at", "names", b"names", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAttributeFacetsResponse: _TypeAlias = ListAttributeFacetsResponse  # noqa: Y015
+
+@_typing.final
+class AttributeFacet(_message.Message):
+    """One value that clients have of an attribute."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    CLIENT_COUNT_FIELD_NUMBER: _builtins.int
+    client_count: _builtins.int
+    """How many clients have it."""
+    @_builtins.property
+    def value(self) -> _struct_pb2.Value:
+        """The value: a text, a number, true or false."""
+
+    def __init__(
+        self,
+        *,
+        value: _struct_pb2.Value | None = ...,
+        client_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_count", b"client_count", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttributeFacet: _TypeAlias = AttributeFacet  # noqa: Y015
 
 @_typing.final
 class ClientFacet(_message.Message):

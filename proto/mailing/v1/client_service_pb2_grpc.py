@@ -78,6 +78,11 @@ class ClientServiceStub:
                 request_serializer=mailing_dot_v1_dot_client__service__pb2.ListClientFacetsRequest.SerializeToString,
                 response_deserializer=mailing_dot_v1_dot_client__service__pb2.ListClientFacetsResponse.FromString,
                 _registered_method=True)
+        self.ListAttributeFacets = channel.unary_unary(
+                '/mailing.v1.ClientService/ListAttributeFacets',
+                request_serializer=mailing_dot_v1_dot_client__service__pb2.ListAttributeFacetsRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_client__service__pb2.ListAttributeFacetsResponse.FromString,
+                _registered_method=True)
         self.BatchUpdateClients = channel.unary_unary(
                 '/mailing.v1.ClientService/BatchUpdateClients',
                 request_serializer=mailing_dot_v1_dot_client__service__pb2.BatchUpdateClientsRequest.SerializeToString,
@@ -160,6 +165,15 @@ class ClientServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAttributeFacets(self, request, context):
+        """List the attributes that clients have, or the values that they have of one, for making a filter: each with how many
+        clients have it, the most frequent first. Of many clients a part is looked at, spread evenly: then the numbers are
+        estimates, and what few have may be missing. A minute old at most where they are asked for often.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def BatchUpdateClients(self, request, context):
         """Change the tag, the time zone or both of up to 1,000 clients, all together. Ids of which there is no client are
         no error: they are in the answer.
@@ -225,6 +239,11 @@ def add_ClientServiceServicer_to_server(servicer, server):
                     servicer.ListClientFacets,
                     request_deserializer=mailing_dot_v1_dot_client__service__pb2.ListClientFacetsRequest.FromString,
                     response_serializer=mailing_dot_v1_dot_client__service__pb2.ListClientFacetsResponse.SerializeToString,
+            ),
+            'ListAttributeFacets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAttributeFacets,
+                    request_deserializer=mailing_dot_v1_dot_client__service__pb2.ListAttributeFacetsRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_client__service__pb2.ListAttributeFacetsResponse.SerializeToString,
             ),
             'BatchUpdateClients': grpc.unary_unary_rpc_method_handler(
                     servicer.BatchUpdateClients,
@@ -460,6 +479,33 @@ class ClientService:
             '/mailing.v1.ClientService/ListClientFacets',
             mailing_dot_v1_dot_client__service__pb2.ListClientFacetsRequest.SerializeToString,
             mailing_dot_v1_dot_client__service__pb2.ListClientFacetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAttributeFacets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.ClientService/ListAttributeFacets',
+            mailing_dot_v1_dot_client__service__pb2.ListAttributeFacetsRequest.SerializeToString,
+            mailing_dot_v1_dot_client__service__pb2.ListAttributeFacetsResponse.FromString,
             options,
             channel_credentials,
             insecure,

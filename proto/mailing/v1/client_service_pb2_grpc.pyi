@@ -60,6 +60,11 @@ class ClientServiceStub:
     """List the values that clients have, for choosing a filter: each with how many clients have it, the most frequent
     first. 5 seconds old at most where they are asked for often, 35 at most anyway.
     """
+    ListAttributeFacets: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.ListAttributeFacetsRequest, _client_service_pb2.ListAttributeFacetsResponse]
+    """List the attributes that clients have, or the values that they have of one, for making a filter: each with how many
+    clients have it, the most frequent first. Of many clients a part is looked at, spread evenly: then the numbers are
+    estimates, and what few have may be missing. A minute old at most where they are asked for often.
+    """
     BatchUpdateClients: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.BatchUpdateClientsRequest, _client_service_pb2.BatchUpdateClientsResponse]
     """Change the tag, the time zone or both of up to 1,000 clients, all together. Ids of which there is no client are
     no error: they are in the answer.
@@ -100,6 +105,11 @@ class ClientServiceAsyncStub(ClientServiceStub):
     ListClientFacets: _aio.UnaryUnaryMultiCallable[_client_service_pb2.ListClientFacetsRequest, _client_service_pb2.ListClientFacetsResponse]  # type: ignore[assignment]
     """List the values that clients have, for choosing a filter: each with how many clients have it, the most frequent
     first. 5 seconds old at most where they are asked for often, 35 at most anyway.
+    """
+    ListAttributeFacets: _aio.UnaryUnaryMultiCallable[_client_service_pb2.ListAttributeFacetsRequest, _client_service_pb2.ListAttributeFacetsResponse]  # type: ignore[assignment]
+    """List the attributes that clients have, or the values that they have of one, for making a filter: each with how many
+    clients have it, the most frequent first. Of many clients a part is looked at, spread evenly: then the numbers are
+    estimates, and what few have may be missing. A minute old at most where they are asked for often.
     """
     BatchUpdateClients: _aio.UnaryUnaryMultiCallable[_client_service_pb2.BatchUpdateClientsRequest, _client_service_pb2.BatchUpdateClientsResponse]  # type: ignore[assignment]
     """Change the tag, the time zone or both of up to 1,000 clients, all together. Ids of which there is no client are
@@ -186,6 +196,17 @@ class ClientServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_client_service_pb2.ListClientFacetsResponse, _abc.Awaitable[_client_service_pb2.ListClientFacetsResponse]]:
         """List the values that clients have, for choosing a filter: each with how many clients have it, the most frequent
         first. 5 seconds old at most where they are asked for often, 35 at most anyway.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAttributeFacets(
+        self,
+        request: _client_service_pb2.ListAttributeFacetsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_client_service_pb2.ListAttributeFacetsResponse, _abc.Awaitable[_client_service_pb2.ListAttributeFacetsResponse]]:
+        """List the attributes that clients have, or the values that they have of one, for making a filter: each with how many
+        clients have it, the most frequent first. Of many clients a part is looked at, spread evenly: then the numbers are
+        estimates, and what few have may be missing. A minute old at most where they are asked for often.
         """
 
     @_abc_1.abstractmethod

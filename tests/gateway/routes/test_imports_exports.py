@@ -140,10 +140,52 @@ async def test_the_first_thousand_faults_are_named_and_all_are_counted(gateway: 
     assert len(answer["errors"]) == 1_000
 
 
+async def test_attributes_there_and_back(gateway: Gateway) -> None:
+    body = "phone_number;attributes.city;visits;Vip\n79160000000;Омск;12;true\n79160000001;;'12;\n"
+    head = "/clients/import?attributes=visits,vip"
+    answer = await gateway.ask("POST", head, data=body.encode(), headers={"Content-Type": "text/csv"})
+    assert answer.json["created"] == 2
+    table = (await gateway.get("/clients/export")).raw.decode()
+    assert table.splitlines() == [
+        "phone_number,phone_code,tag,time_zone,language,attributes.city,attributes.vip,attributes.visits",
+        "79160000000,916,,UTC,,Омск,true,12",
+        "79160000001,916,,UTC,,,,'12",
+    ]
+    assert (await send(gateway, table.encode())).json["unchanged"] == 2
+    some = (await gateway.get("/clients/export?attributes=town,city&attributes.city=Омск")).raw.decode()
+    assert some.splitlines()[0].endswith(",language,attributes.town,attributes.city")
+    assert some.splitlines()[1:] == ["79160000000,916,,UTC,,,Омск"]
+    lines = (await gateway.get("/clients/export", headers={"Accept": "application/x-ndjson"})).raw
+    shown = [orjson.loads(line)["attributes"] for line in lines.splitlines()]
+    assert shown == [{"city": "Омск", "vip": True, "visits": 12}, {"visits": "12"}]
+    assert (await send(gateway, lines, NDJSON)).json["unchanged"] == 2
+    # What a row does not name stays, an empty cell removes; null does so in NDJSON.
+    assert (await send(gateway, b"phone_number,attributes.city\n79160000000,\n")).json["updated"] == 1
+    row = b'{"phone_number": "79160000000", "attributes": {"vip": null, "n": 1.0}}'
+    assert (await send(gateway, row, NDJSON)).json["updated"] == 1
+    assert (await gateway.get("/clients/1")).json["attributes"] == {"n": 1, "visits": 12}
+
+
+async def test_bad_attributes_of_a_file(gateway: Gateway) -> None:
+    text = {"Content-Type": "text/csv"}
+    for query, bad in (("attributes=City", "/attributes"), ("numbers=x", "/numbers"), ("columns=x", "/columns")):
+        answer = await gateway.ask("POST", f"/clients/import?{query}", data=b"phone_number\n", headers=text)
+        assert (answer.status, answer.bad) == (422, [bad])
+    assert (await gateway.get("/clients/export?attributes=City")).bad == ["/attributes"]
+    long = "x" * 501
+    answer = await send(gateway, f"phone_number,attributes.a\n79160000000,{long}\n79160000001,ok\n".encode())
+    (error,) = answer.json["errors"]
+    assert (error["line"], error["field"], error["code"]) == (2, "attributes.a", "TOO_LONG")
+    many = {f"a{n}": n for n in range(50)}
+    row = orjson.dumps({"phone_number": "79160000001", "attributes": many})
+    answer = await send(gateway, row, NDJSON)
+    assert (answer.json["rejected"], answer.json["errors"][0]["field"]) == (1, "attributes")
+
+
 async def test_ndjson_and_back(gateway: Gateway) -> None:
     same = {"phone_code": "916", "tag": "t,", "time_zone": "UTC"}
     rows = [
-        {"phone_number": f"7916000000{n}", **same, "language": language}
+        {"phone_number": f"7916000000{n}", **same, "language": language, "attributes": {}}
         for n, language in enumerate(("", "ru", "pt-BR"))
     ]
     body = b"\n".join(map(orjson.dumps, rows))

@@ -160,6 +160,8 @@ class Data:
         self._connection.create_function("free", 3, self._is_free)
         self._connection.create_function("part", 1, lambda name: self._parts[name])
         self._connection.create_function("strpos", 2, lambda text, part: str(text).find(str(part)) + 1)
+        self._connection.create_function("split_part", 3, _split_part)
+        self._connection.create_collation("C", lambda one, other: (one > other) - (one < other))
         self._parts: dict[str, str] = {}
         self._changes: list[Change] = []
         self._is_watching = False
@@ -405,3 +407,8 @@ def _names(table: Table, places: list[int]) -> list[str]:
 
 def _same(done: Key, table: Table, places: list[int], values: list[Any]) -> bool:
     return done[0] == table.name and [done[place + 1] for place in places] == values
+
+
+def _split_part(text: str, separator: str, place: int) -> str:
+    parts = text.split(separator)
+    return parts[place - 1] if place <= len(parts) else ""

@@ -8,11 +8,12 @@ import { Button, Card, Loading, PageTitle, Trouble } from "../../kit/parts.js";
 import { Picker } from "../../kit/picker.js";
 import { usePoll } from "../../kit/poll.js";
 import { readable } from "../../kit/words.js";
+import { AttributeFields, attributesOf, rowsOf } from "./attributes.js";
 import { FIELDS, KEYS } from "./columns.js";
 import { useFacets } from "./facets.js";
 
 export function ClientCreate() {
-  const start = { ...Object.fromEntries(KEYS.map((key) => [key, ""])), time_zone: timeZone() };
+  const start = { ...Object.fromEntries(KEYS.map((key) => [key, ""])), time_zone: timeZone(), attributes: [] };
   const save = async (data) => (await dataProvider.create("clients", { data })).data;
   return h(
     "div",
@@ -37,7 +38,8 @@ function Editing({ found }) {
   const [client] = useState(found);
   const { id, phone_number: phone } = client;
   const save = async (data) => (await dataProvider.update("clients", { id, data, previousData: client })).data;
-  const start = { ...Object.fromEntries(KEYS.map((key) => [key, client[key]])), phone_number: readable(phone) };
+  const fields = Object.fromEntries(KEYS.map((key) => [key, client[key]]));
+  const start = { ...fields, phone_number: readable(phone), attributes: rowsOf(client.attributes) };
   return [
     h(PageTitle, { key: "title" }, t("clients.edit_title", { phone: readable(phone) })),
     h(Form, { key: "form", start, save, saved: "clients.saved", back: `/clients/${id}/show` }),
@@ -49,7 +51,7 @@ function Form({ start, save, saved, back }) {
   const navigate = useNavigate();
   const notify = useNotify();
   const form = useForm(start, async (values) => {
-    const { id, phone_number: phone } = await save(values);
+    const { id, phone_number: phone } = await save({ ...values, attributes: attributesOf(values.attributes) });
     notify(t(saved, { phone: readable(phone) }), { type: "success" });
     navigate(`/clients/${id}/show`);
   });
@@ -74,6 +76,11 @@ function Form({ start, save, saved, back }) {
           ? h(Picker, { key, ...picked(key), options: options(facets.of(key)), free })
           : h(Input, { key, ...field(key), autoComplete: "off", autoFocus: key === KEYS[0], ...input }),
       ),
+      h(AttributeFields, {
+        rows: form.values.attributes,
+        onChange: (rows) => form.set("attributes", rows),
+        error: form.input("attributes").error,
+      }),
       h(Trouble, { error: form.problem, aside: true }),
       h(
         "div",

@@ -6,6 +6,7 @@ import { Pager, useExistingPage } from "../../kit/pager.js";
 import { Button, Card, Empty, Loading, Notice, PageTitle, Stale, Time, Trouble } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
 import { readable } from "../../kit/words.js";
+import { inLine } from "./attributes.js";
 import { BulkBar } from "./bulk.js";
 import { ExportButton } from "./export.js";
 import { useFacets } from "./facets.js";
@@ -170,6 +171,7 @@ const Row = ({ row, choosable, chosen, toggle }) =>
       { className: "phone-number" },
       h(Link, { to: `/clients/${row.id}/show` }, readable(row.phone_number)),
       h("div", { className: "narrow-only muted" }, row.time_zone),
+      h("div", { className: "muted small client-attributes" }, inLine(row.attributes)),
     ),
     h(
       "td",

@@ -44,6 +44,11 @@ const Known = ({ client }) =>
       wide: true,
       rows: [
         ...KEYS.slice(1).map((key) => fact(key, h(Value, { name: key, value: client[key] }))),
+        ...Object.entries(client.attributes).map(([key, value]) => ({
+          key: `a ${key}`,
+          label: key,
+          value: shown(value),
+        })),
         fact("create_time", h(Time, { value: client.create_time })),
         client.update_time !== client.create_time && fact("update_time", h(Time, { value: client.update_time })),
         fact("id", client.id),
@@ -52,6 +57,10 @@ const Known = ({ client }) =>
   );
 
 const fact = (key, value) => ({ key, label: t(`resources.clients.fields.${key}`), value });
+
+/** An attribute's value: a text may be of several lines, and long. */
+const shown = (value) =>
+  h("span", { className: "prewrap" }, typeof value === "boolean" ? t(`yes.${value}`) : String(value));
 
 /** A value as it looks best. */
 function Value({ name, value }) {

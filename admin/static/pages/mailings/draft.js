@@ -1,6 +1,7 @@
 // A mailing while it is written: the form's values, what they mean to the engine, and what is wrong with them.
 import { isAway } from "../../api.js";
 import { t } from "../../i18n.js";
+import { isUnfinished } from "./conditions.js";
 import { DAYTIME } from "./night.js";
 import { lengthOf, TEXT_MAX } from "./sms.js";
 import { after, DAY } from "./times.js";
@@ -22,8 +23,7 @@ export const FIELDS = [
 export const blank = (filter) => ({
   name: "",
   text: "",
-  filter: { tags: [], phone_codes: [], messages: null, ...filter },
-  audience: "live",
+  filter: { tags: [], phone_codes: [], exclude_tags: [], attributes: [], client_ids: [], messages: null, ...filter },
   start_time: null,
   end_time: after(null, DAY),
   local_hours: DAYTIME,
@@ -89,6 +89,7 @@ const rateOf = (typed) => Number(typed.trim().replace(",", "."));
 export function problemsOf(values) {
   const found = {
     text: textProblem(values.text),
+    filter: values.filter.attributes.some(isUnfinished) && t("mailings.bad.condition"),
     start_time: values.start_time === "" && t("mailings.bad.time"),
     end_time: endProblem(values),
     local_hours: hoursProblem(values.local_hours),

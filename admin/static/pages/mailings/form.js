@@ -17,6 +17,7 @@ import { Button, Card, Loading, Notice, PageTitle } from "../../kit/parts.js";
 import { Pickers } from "../../kit/picker.js";
 import { usePoll } from "../../kit/poll.js";
 import { useFacets } from "../clients/facets.js";
+import { Conditions } from "./conditions.js";
 import { Confirm } from "./confirm.js";
 import { blank, bodyOf, copyOf, FIELDS, problemsOf, refusal, valuesOf } from "./draft.js";
 import {
@@ -167,7 +168,8 @@ function useFields() {
   const told = problemsOf(values);
   const errorOf = (source) => {
     const { isDirty } = inputs[FIELDS.indexOf(source)].fieldState;
-    const atOnce = isDirty || formState.isSubmitted ? told[source] : undefined;
+    // A condition that was just added is not wrong yet.
+    const atOnce = (isDirty && source !== "filter") || formState.isSubmitted ? told[source] : undefined;
     return atOnce ?? formState.errors[source]?.message;
   };
   return { fields, values, errorOf, formState };
@@ -256,7 +258,7 @@ function noAccident(event) {
   if (event.key === "Enter" && event.target.tagName === "INPUT") event.preventDefault();
 }
 
-/** Tags and operator codes out of those that clients have. */
+/** Tags, operator codes and attributes out of those that clients have. */
 function FilterField({ field, error }) {
   const { of, error: trouble } = useFacets();
   const [tags, codes] = [of("tag"), of("phone_code")];
@@ -270,7 +272,7 @@ function FilterField({ field, error }) {
       label: t("mailings.form.tags"),
       hint: t("mailings.form.tags_hint"),
       placeholder: t("mailings.form.tags_any"),
-      error,
+      error: value.attributes.length ? undefined : error,
       values: value.tags,
       onChange: set("tags"),
       options: tags,
@@ -289,6 +291,25 @@ function FilterField({ field, error }) {
       read: (typed) => (CODE.test(typed) ? typed : null),
       unknown,
     }),
+    h(Pickers, {
+      label: t("mailings.form.not_tags"),
+      hint: t("mailings.form.not_tags_hint"),
+      placeholder: t("mailings.form.not_tags_none"),
+      values: value.exclude_tags,
+      onChange: set("exclude_tags"),
+      options: tags,
+      read: asIs,
+      unknown,
+      name: tagName,
+    }),
+    h(Conditions, { conditions: value.attributes, onChange: set("attributes"), error }),
+    value.client_ids.length > 0 &&
+      h(
+        "p",
+        { className: "row" },
+        t("mailings.audience.ids", { smart_count: value.client_ids.length }),
+        h(Button, { onClick: () => set("client_ids")([]) }, t("action.clear")),
+      ),
     trouble && h("p", { className: "field-words" }, t("mailings.form.no_facets")),
   );
 }

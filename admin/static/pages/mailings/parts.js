@@ -3,6 +3,7 @@
 import { t } from "../../i18n.js";
 import { h, Link } from "../../kit/lib.js";
 import { Chip, Notice, Trouble } from "../../kit/parts.js";
+import { conditionWords } from "./conditions.js";
 
 export const tagName = (tag) => (tag === "" ? t("none.tag") : tag);
 
@@ -16,16 +17,22 @@ export const MailingTrouble = ({ error, reload }) =>
       )
     : h(Trouble, { error, reload });
 
+/** Whether a filter restricts nothing. */
+export const isForAll = (filter) => Object.values(filter).every((list) => list === null || list.length === 0);
+
 /** Whom a mailing is for, in words; chips for the values. */
 export function Audience({ filter }) {
-  const { tags, phone_codes: codes } = filter;
-  if (!tags.length && !codes.length) return t("mailings.audience.everyone");
+  const { tags, phone_codes: codes, exclude_tags: excluded, attributes, client_ids: ids } = filter;
+  if (isForAll(filter)) return t("mailings.audience.everyone");
   return h(
     "span",
     { className: "row" },
+    ids.length > 0 && h(Chip, null, t("mailings.audience.ids", { smart_count: ids.length })),
     tags.map((tag) => h(Chip, { key: `t ${tag}` }, tagName(tag))),
     tags.length > 0 && codes.length > 0 && h("span", { className: "muted" }, t("mailings.audience.and")),
     codes.map((code) => h(Chip, { key: `c ${code}` }, t("mailings.audience.code", { code }))),
+    excluded.map((tag) => h(Chip, { key: `e ${tag}` }, t("mailings.audience.not", { tag: tagName(tag) }))),
+    attributes.map((each, index) => h(Chip, { key: `a ${index}` }, conditionWords(each))),
   );
 }
 

@@ -4,9 +4,10 @@ import { fromNow, moment, perSecond, said, t } from "../../i18n.js";
 import { h, useRef } from "../../kit/lib.js";
 import { Card, Facts, Loading, Notice, Stale, Trouble } from "../../kit/parts.js";
 import { useDebounced, usePoll } from "../../kit/poll.js";
+import { isUnfinished } from "./conditions.js";
 import { bodyOf, problemsOf } from "./draft.js";
 import { Night } from "./night.js";
-import { Bubble, clientsWords, segmentsWords } from "./parts.js";
+import { Bubble, clientsWords, isForAll, segmentsWords } from "./parts.js";
 
 const SETTLE_MS = 350;
 const AGAIN_MS = 10_000;
@@ -28,11 +29,15 @@ export const askPreview = (values, mailingId, signal) =>
  */
 export function usePreview(values, mailingId) {
   const settled = useDebounced(values, SETTLE_MS);
-  const { text: _, ...problems } = problemsOf({ ...settled, text: settled.text || STAND_IN });
+  const { text: _, filter: __, ...problems } = problemsOf({ ...settled, text: settled.text || STAND_IN });
   const unasked = Object.keys(problems).length > 0 || Boolean(problemsOf(settled).text && settled.text);
   const load = async (signal) => {
     if (unasked) return null;
-    const preview = await askPreview({ ...settled, text: settled.text || STAND_IN }, mailingId, signal);
+    const preview = await askPreview(
+      { ...settled, text: settled.text || STAND_IN, filter: finished(settled.filter) },
+      mailingId,
+      signal,
+    );
     return settled.text ? preview : { ...preview, segments: 0 };
   };
   const { data, error } = usePoll(load, unasked ? 0 : AGAIN_MS, JSON.stringify(settled));
@@ -48,6 +53,9 @@ export function usePreview(values, mailingId) {
     counted: !stale && values.text ? data : null,
   };
 }
+
+/** Without the conditions that are still being made. */
+const finished = (filter) => ({ ...filter, attributes: filter.attributes.filter((each) => !isUnfinished(each)) });
 
 /** Beside the form: whom the text reaches, what it takes, and whether there is time enough. */
 export function Preview({ values, result, children }) {
@@ -123,5 +131,4 @@ const fact = (key, value, bad = false) => ({
   tone: bad ? "bad" : "",
 });
 
-const reach = ({ tags, phone_codes: codes }) =>
-  t(tags.length || codes.length ? "mailings.preview.of_filter" : "mailings.preview.everyone");
+const reach = (filter) => t(isForAll(filter) ? "mailings.preview.everyone" : "mailings.preview.of_filter");

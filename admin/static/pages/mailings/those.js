@@ -56,7 +56,7 @@ export function ThoseField({ field }) {
       "div",
       { className: "m-those" },
       h("strong", null, h(Those, { condition: messages })),
-      h(Button, { onClick: () => field.onChange({ ...field.value, messages: null }) }, t("action.remove")),
+      h(Button, { onClick: () => field.onChange({ ...field.value, messages: null }) }, t("action.clear")),
     ),
     h("p", { className: "field-words" }, t("mailings.those.hint")),
   );

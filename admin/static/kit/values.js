@@ -1,0 +1,24 @@
+// Values of attributes as people write them, see common/attribute_cells.py: 5 and true are what they look like, '5 is a text.
+
+const NUMBER = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?$/;
+const DIGITS = 15; // of more the value may be no number at all: that of a card or a parcel
+const FRACTION_DIGITS = 17;
+const FLAGS = { true: true, false: false };
+
+function plain(text) {
+  if (text in FLAGS) return FLAGS[text];
+  if (!NUMBER.test(text)) return text;
+  const digits = text.replace(/[-.]/g, "").length;
+  return digits > (text.includes(".") ? FRACTION_DIGITS : DIGITS) ? text : Number(text);
+}
+
+const isGuarded = (text) => {
+  const bare = text.replace(/^'+/, "");
+  return bare === "" || typeof plain(bare) !== "string";
+};
+
+/** The value that a text stands for. */
+export const valueIn = (text) => (text.startsWith("'") && isGuarded(text.slice(1)) ? text.slice(1) : plain(text));
+
+/** The text that stands for a value. */
+export const textOf = (value) => (typeof value === "string" && isGuarded(value) ? `'${value}` : String(value));

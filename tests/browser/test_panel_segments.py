@@ -1,0 +1,72 @@
+"""Attributes in the panel: of a client, and as conditions of a mailing, picked from what clients have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.async_api import expect
+
+from tests.browser.panel import CSV, service, signed_in
+
+PEOPLE = (
+    "phone_number,tag,attributes.city,attributes.visits\n"
+    "79160000001,new,Омск,5\n79160000002,staff,Омск,12\n79160000003,new,Тверь,1\n79160000004,,,\n"
+)
+
+
+async def test_an_audience_is_picked_from_what_clients_have(tmp_path: Path) -> None:
+    async with service(tmp_path) as gateway:
+        await gateway.post("/clients/import", data=PEOPLE.encode(), headers=CSV)
+        async with signed_in(gateway, "/mailings/create") as watched:
+            page = watched.page
+            audience = page.get_by_role("status", name="What will happen").locator("strong")
+            await page.get_by_label("Text of the message").fill("Hello")
+            await page.get_by_role("button", name="Add a condition").click()
+            attribute, value = (page.get_by_role("combobox", name=name, exact=True) for name in ("Attribute", "Value"))
+            await attribute.click()
+            await page.get_by_role("option", name="city").click()
+            await value.click()
+            await expect(page.get_by_role("listbox", name="Value").get_by_role("option")).to_have_text(
+                ["Омск2", "Тверь1"]
+            )
+            await page.get_by_role("option", name="Омск").click()
+            await page.keyboard.press("Escape")
+            await expect(audience).to_have_text("2 clients")
+            await page.get_by_role("combobox", name="But not these tags").fill("staff")
+            await page.keyboard.press("Enter")
+            await page.keyboard.press("Escape")
+            await expect(audience).to_have_text("1 client")
+            await page.get_by_role("button", name="Add a condition").click()
+            await attribute.nth(1).fill("town")
+            await page.get_by_label("Condition", exact=True).nth(1).select_option("is_not_set")
+            await expect(page.get_by_text("no client has the attribute town")).to_be_visible()
+            await page.get_by_role("button", name="Remove the condition on town").click()
+            await page.get_by_role("button", name="Send to 1 client now").click()
+            await expect(page.get_by_text("city: Омск").first).to_be_visible()
+            made = (await gateway.get("/mailings/1")).json["filter"]
+            assert {name: values for name, values in made.items() if values} == {
+                "exclude_tags": ["staff"],
+                "attributes": [{"name": "city", "op": "any_of", "values": ["Омск"]}],
+            }
+
+
+async def test_a_clients_attributes_are_changed_one_by_one(tmp_path: Path) -> None:
+    async with service(tmp_path) as gateway:
+        await gateway.post("/clients/import", data=PEOPLE.encode(), headers=CSV)
+        async with signed_in(gateway, "/clients") as watched:
+            page = watched.page
+            await page.evaluate("() => { location.hash = '#/clients/1'; }")
+            await expect(page.get_by_role("combobox", name="Name", exact=True)).to_have_count(2)
+            await gateway.ask("PATCH", "/clients/1", json={"attributes": {"meanwhile": True}})
+            await page.get_by_role("combobox", name="Value", exact=True).nth(1).fill("6.5")
+            await page.get_by_role("button", name="Remove the attribute city").click()
+            await page.get_by_role("button", name="Add an attribute").click()
+            await page.get_by_role("combobox", name="Name", exact=True).nth(1).fill("vip")
+            await page.get_by_role("combobox", name="Value", exact=True).nth(1).fill("'5")
+            await page.get_by_role("button", name="Save").click()
+            await expect(page.get_by_text("6.5", exact=True)).to_be_visible()
+            assert (await gateway.get("/clients/1")).json["attributes"] == {
+                "meanwhile": True,
+                "vip": "5",
+                "visits": 6.5,
+            }
