@@ -24,6 +24,7 @@ export const blank = (filter) => ({
   name: "",
   text: "",
   filter: { tags: [], phone_codes: [], exclude_tags: [], attributes: [], client_ids: [], messages: null, ...filter },
+  audience: "live",
   start_time: null,
   end_time: after(null, DAY),
   local_hours: DAYTIME,

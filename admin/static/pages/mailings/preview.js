@@ -11,7 +11,7 @@ import { Bubble, clientsWords, isForAll, segmentsWords } from "./parts.js";
 
 const SETTLE_MS = 350;
 const AGAIN_MS = 10_000;
-const STAND_IN = "-"; // so that the audience is known before there is a text
+export const STAND_IN = "-"; // so that the audience is known before there is a text
 
 /** What the engine says of a mailing with these values. */
 export const askPreview = (values, mailingId, signal) =>
