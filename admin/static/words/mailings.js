@@ -615,7 +615,7 @@ export default {
     "mailings.preview.fact.incomplete": "Не получат: не хватает данных",
     "mailings.placeholders": "Вставить то, что у каждого своё:",
     "mailings.placeholders.insert": "Вставить {{%{name}}}",
-    "mailings.placeholders.help": "Вместо %{plain} каждый увидит своё: атрибут клиента, тег или номер. У кого этого нет, тот увидит «%{friend}», если написать %{instead}; иначе такой клиент сообщения не получит.",
+    "mailings.placeholders.help": "Вместо %{plain} каждый увидит своё: признак клиента, тег или номер. У кого этого нет, тот увидит «%{friend}», если написать %{instead}; иначе такой клиент сообщения не получит.",
     "mailings.placeholders.friend": "друг",
     "mailings.try": "Отправить себе",
     "mailings.try.send": "Отправить сейчас",
