@@ -51,7 +51,10 @@ export function Reasons({ mailing, stats }) {
         { key: row.key },
         h(ShareBars, { rows: [row], total: stats.message_counts.not_sent, label: t("mailings.reasons") }),
         h("p", { className: "muted small" }, t(`mailings.reason.${row.key}`)),
-        h(These, { found: { mailing_id: mailing.id, status: "not_sent", reason: row.key }, small: true }),
+        h(These, {
+          found: { mailing_id: mailing.id, status: "not_sent", reason: row.key },
+          about: t(`reason.${row.key}`),
+        }),
       ),
     ),
   );

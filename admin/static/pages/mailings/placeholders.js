@@ -2,9 +2,11 @@
 import { t } from "../../i18n.js";
 import { h, useId } from "../../kit/lib.js";
 import { Button } from "../../kit/parts.js";
+import { useAttributes } from "../clients/attributes.js";
 
-/** What every client may have; the names of attributes are written by hand. */
+/** What every client may have, behind the attributes that some have. */
 const NAMES = ["tag", "phone_number"];
+const ATTRIBUTES_MAX = 8; // those that most clients have; others are written by hand
 /** Whether a text names anything of clients. */
 export const isPersonal = (text) => /(^|[^\\])\{\{/.test(text);
 
@@ -22,13 +24,16 @@ function insert(area, name, onChange) {
 /** Buttons for what can be named, and how it is done. `area()`: the textarea. */
 export function Placeholders({ area, onChange }) {
   const id = useId();
+  const attributes = useAttributes()
+    .slice(0, ATTRIBUTES_MAX)
+    .map(({ value }) => value);
   const friend = t("mailings.placeholders.friend");
   const examples = { plain: "{{name}}", instead: `{{name|${friend}}}`, friend };
   return h(
     "div",
     { className: "m-placeholders", role: "group", "aria-labelledby": id },
     h("span", { id, className: "muted small" }, t("mailings.placeholders")),
-    NAMES.map((name) =>
+    [...attributes, ...NAMES].map((name) =>
       h(
         Button,
         {

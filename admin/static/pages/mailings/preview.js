@@ -8,6 +8,7 @@ import { isUnfinished } from "./conditions.js";
 import { bodyOf, problemsOf } from "./draft.js";
 import { Night } from "./night.js";
 import { Bubble, clientsWords, isForAll, segmentsWords } from "./parts.js";
+import { isPersonal } from "./placeholders.js";
 
 const SETTLE_MS = 350;
 const AGAIN_MS = 10_000;
@@ -92,7 +93,7 @@ function Numbers({ values, preview, isEdit }) {
       h("p", { className: "muted" }, t("mailings.preview.suppressed", { smart_count: preview.suppressed })),
     h(Facts, {
       rows: [
-        fact("each", segments ? `${segmentsWords(segments)} · ${t(`mailings.encoding.${preview.encoding}`)}` : "—"),
+        each(values.text, preview),
         fact("in_all", segments ? segmentsWords(preview.segments_total) : "—"),
         incomplete > 0 && fact("incomplete", clientsWords(incomplete), true),
         fact("speed", rate > 0 ? perSecond(rate) : t("mailings.preview.no_speed")),
@@ -130,5 +131,12 @@ const fact = (key, value, bad = false) => ({
   value,
   tone: bad ? "bad" : "",
 });
+
+/** What a text takes; one that says something of clients is of another length for each. */
+function each(text, { segments, segments_max: most, encoding }) {
+  if (!segments) return fact("each", "—");
+  if (isPersonal(text)) return fact("each_most", segmentsWords(most));
+  return fact("each", `${segmentsWords(segments)} · ${t(`mailings.encoding.${encoding}`)}`);
+}
 
 const reach = (filter) => t(isForAll(filter) ? "mailings.preview.everyone" : "mailings.preview.of_filter");

@@ -42,7 +42,7 @@ function thoseWords({ statuses, reasons }, mailing) {
 export const Those = ({ condition }) => thoseWords(condition, useTitle(condition.mailing_id));
 
 /** The same among the chips of a filter. */
-export const ThoseChip = ({ condition }) => h(Chip, null, h(Those, { condition }));
+export const ThoseChip = ({ condition }) => h(Chip, { tone: "quiet long" }, h(Those, { condition }));
 
 /** In the form: said in words, and taken away by a button. It is made where messages are shown. */
 export function ThoseField({ field }) {
@@ -72,12 +72,13 @@ export const filterFor = ({ mailing_id: mailing, client_id: client, status, reas
   ...(client && { client_ids: [Number(client)] }),
 });
 
-/** Leads to the form, with the condition set. */
-export const NewForThese = ({ found, small = false }) =>
+/** Leads to the form, with the condition set; `about`: what they are called, where there are several. */
+export const NewForThese = ({ found, about }) =>
   h(
     Link,
     {
-      className: small ? "button small" : "button",
+      className: about ? "button small" : "button",
+      "aria-label": about && `${t("mailings.those.new")}: ${about}`,
       to: "/mailings/create",
       state: { filter: filterFor(found) },
     },

@@ -7,8 +7,8 @@ import { NewForThese } from "../mailings/those.js";
 
 const today = () => new Date().toLocaleDateString("sv"); // 2026-11-23
 
-/** `found`: the filter of the list of messages. */
-export function These({ found, small = false }) {
+/** `found`: the filter of the list of messages; `about`: what it is called, where there are several. Who is on the stop list gets nothing. */
+export function These({ found, about }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
   const save = async () => {
@@ -23,15 +23,22 @@ export function These({ found, small = false }) {
       setBusy(false);
     }
   };
+  const canWrite = may("mailings.add") && found.reason !== "suppressed";
   return h(
     "div",
     { className: "these" },
     h(
       "div",
       { className: "row" },
-      h(Button, { className: small ? "small" : "", busy, onClick: save }, t("messages.export")),
-      may("mailings.add") && found.mailing_id && h(NewForThese, { found, small }),
-      may("mailings.add") && !found.mailing_id && h("span", { className: "muted small" }, t("messages.new_for_which")),
+      about
+        ? h(
+            Button,
+            { className: "small", busy, onClick: save, "aria-label": `${t("messages.export_short")}: ${about}` },
+            t("messages.export_short"),
+          )
+        : h(Button, { busy, onClick: save }, t("messages.export")),
+      canWrite && found.mailing_id && h(NewForThese, { found, about }),
+      canWrite && !found.mailing_id && h("span", { className: "muted small" }, t("messages.new_for_which")),
     ),
     h(Trouble, { error }),
   );
