@@ -168,6 +168,7 @@ class Afternoon:
         await page.get_by_label(words["rate"]).fill("2")
 
     async def try_out(self) -> None:
+        await expect(self.page.locator(".m-preview .m-bubble")).not_to_contain_text("{{")
         await self.press("try")
         await self.dialog.get_by_label(self.words["phone"]).fill(OWN)
         await self.dialog.get_by_role("button", name=self.words["now"]).click()

@@ -1,6 +1,8 @@
 // The audit list's codes in words. What is not known here (of a newer engine) is shown as it is.
 import { isAdmin } from "../../api.js";
 import { dateTime, known, number, t } from "../../i18n.js";
+import { conditionWords } from "../mailings/conditions.js";
+import { thoseWords } from "../mailings/those.js";
 
 export const TYPES = ["mailing", "client", "suppression", "account", "token", "engine"];
 export const KINDS = ["account", "token", "command", "system", "nobody"];
@@ -66,6 +68,8 @@ const ORDER = [
   "exclude_tags",
   "attributes",
   "client_ids",
+  "messages",
+  "audience_fixed",
   "start_us",
   "end_us",
   "local_hours",
@@ -99,9 +103,16 @@ export function rowsOf({ before, ...detail }) {
     }));
 }
 
+/** A condition on an attribute; its values are kept as JSON. */
+const conditionOf = ({ values, ...rest }) =>
+  conditionWords({ ...rest, values: values.map((value) => JSON.parse(value)) });
+
 function inWords(key, value) {
   if (isMissing(value)) return t(ANY.includes(key) ? "audit.any" : "audit.nothing");
   if (key.endsWith("_us")) return dateTime(new Date(value / 1000).toISOString(), { timeStyle: "medium" });
+  if (key === "messages") return thoseWords(value, t("mailings.number", { id: String(value.mailing_id) }));
+  if (key === "attributes" && Array.isArray(value)) return value.map(conditionOf).join("; ");
+  if (key === "audience_fixed") return t(`mailings.later.${value ? "fixed" : "live"}`);
   if (key === "local_hours") return `${minute(value.from_minute)}–${minute(value.to_minute)}`;
   if (key === "reason") return known(`stop.reason.${value}`) ?? value;
   if (key === "source") return known(`stop.source.${value}`) ?? value;

@@ -29,7 +29,7 @@ const lower = (words) => words.charAt(0).toLowerCase() + words.slice(1);
 const either = (each) => each.join(` ${t("mailings.those.or")} `);
 
 /** "those whose message of “January sale” was not sent: the end came first". */
-function thoseWords({ statuses, reasons }, mailing) {
+export function thoseWords({ statuses, reasons }, mailing) {
   if (reasons.length > 0) {
     const why = either(reasons.map((reason) => lower(t(`reason.${reason}`))));
     return t("mailings.those.why", { mailing, why });
