@@ -77,7 +77,7 @@ def export_route(export: Export) -> web.RouteDef:
     binding = binding_named(export.id)
     more: dict[str, Any] = {"raw": QueryFlag(metadata={"description": _RAW, "default": False})}
     if export.attributes is not None:
-        more["names"] = Text(data_key="attributes", metadata={"description": _ATTRIBUTES, "example": "city,name"})
+        more["names"] = Text(data_key="attributes", metadata={"description": _ATTRIBUTES})
     query = type("ExportQuery", (query_of(binding),), more)
     shown = export.attributes or ()
     table = export.header(shown) + csv_row(export.cells_with(export.example, shown))
