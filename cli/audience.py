@@ -11,10 +11,11 @@ from rich.text import Text
 
 from cli import show
 from cli.failures import UsageFailure
+from cli.plain import plain
 from cli.session import Session
 from common.attribute_cells import cell_text, cell_value, is_attribute_name
 from common.contract.values import value_json, value_proto
-from mailing.v1.mailing_pb2 import AttributeCondition, AttributeOp, AudienceFilter, MailingWarning
+from mailing.v1.mailing_pb2 import AttributeCondition, AttributeOp, AudienceFilter, MailingWarning, MessageCondition
 
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="Only clients with this tag; may be repeated.")]
 Codes = Annotated[list[str] | None, typer.Option("--phone-code", help="Only this operator code; may be repeated.")]
@@ -36,6 +37,8 @@ _OPS: Final = {
     ">=": AttributeOp.ATTRIBUTE_OP_AT_LEAST,
     "<=": AttributeOp.ATTRIBUTE_OP_AT_MOST,
 }
+_EMPTIED_WHOLE: Final = ("tags", "phone_codes")
+"""Where ``--all-…`` goes before entries that are given beside it."""
 _LISTS: Final = (AttributeOp.ATTRIBUTE_OP_ANY_OF, AttributeOp.ATTRIBUTE_OP_NONE_OF)
 _SIGNS: Final = {op: sign for sign, op in _OPS.items()}
 
@@ -53,6 +56,21 @@ def audience_of(
         exclude_tags=not_tags or (),
         attributes=conditions_of(where or ()),
     )
+
+
+def edit_audience(changed: AudienceFilter, **given: tuple[Sequence[str] | None, bool]) -> list[str]:
+    """Put into a filter what is given; returns the paths of it.
+
+    Args:
+        given: by field, what the option says, and whether the field is to restrict no more.
+    """
+    paths = []
+    for name, (entries, is_emptied) in given.items():
+        if entries or is_emptied:
+            kept: Sequence[str] = [] if is_emptied and name in _EMPTIED_WHOLE else entries or []
+            getattr(changed, name).extend(conditions_of(kept) if name == "attributes" else kept)
+            paths.append(f"filter.{name}")
+    return paths
 
 
 def conditions_of(texts: Iterable[str]) -> list[AttributeCondition]:
@@ -91,7 +109,16 @@ def audience_rows(filter: AudienceFilter) -> list[tuple[str, str | Text]]:
     rows += [("where", show.cut(_words(each), 200)) for each in filter.attributes]
     if filter.client_ids:
         rows.append(("only", f"{show.number(len(filter.client_ids))} clients by id"))
+    if filter.HasField("messages"):
+        rows.append(("messages", _messages_words(filter.messages)))
     return rows
+
+
+def _messages_words(condition: MessageCondition) -> str:
+    """As in `of mailing 7: not_sent (expired, rejected)`."""
+    said = plain(condition)
+    reasons = f" ({', '.join(said['reasons'])})" if said["reasons"] else ""
+    return f"of mailing {condition.mailing_id}: {', '.join(said['statuses']) or 'any'}{reasons}"
 
 
 def _words(condition: AttributeCondition) -> str:

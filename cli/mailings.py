@@ -11,9 +11,28 @@ import typer
 from rich.text import Text
 
 from cli import show
-from cli.audience import Codes, NotTags, Tags, Where, audience_of, audience_rows, conditions_of, show_warnings
+from cli.audience import NotTags, Where, audience_of, audience_rows, edit_audience, show_warnings
 from cli.failures import UsageFailure
 from cli.flags import Given, flags
+from cli.mailing_changes import audience_mode, edit_pace, edit_times, messages_condition
+from cli.mailing_options import (
+    TIME,
+    AudienceKind,
+    Codes,
+    End,
+    Hours,
+    MailingId,
+    MessagesOf,
+    MessagesReason,
+    MessagesStatus,
+    Name,
+    NewText,
+    Rate,
+    Reconnect,
+    Start,
+    Tags,
+    Uncertain,
+)
 from cli.mailing_preview import show_preview
 from cli.mailing_stats import show_stats
 from cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
@@ -23,7 +42,7 @@ from cli.texts import Encoding, text_of
 from cli.trying import try_first, try_text
 from cli.values import enum_number, local_hours, moment, timestamp
 from cli.watch import RECONNECT_SECONDS, watch_mailing
-from mailing.v1.mailing_pb2 import AudienceFilter, Mailing, OnUncertain
+from mailing.v1.mailing_pb2 import AudienceFilter, AudienceMode, Mailing, OnUncertain
 from mailing.v1.mailing_service_pb2 import (
     CancelMailingRequest,
     CreateMailingRequest,
@@ -40,38 +59,23 @@ from mailing.v1.mailing_service_pb2 import (
 
 app = typer.Typer(help="Register, follow and steer mailings.", no_args_is_help=True)
 
-_TIME = "now, +10m (s, m, h, d, w) or a time with its offset, like 2026-01-31T09:00:00+03:00"
-MailingId = Annotated[int, typer.Argument(metavar="ID", help="The mailing's id.", min=1, max=INT64_MAX)]
-NewText = Annotated[str, typer.Option("--text", help="What is sent, 1 to 4096 characters; - reads stdin.")]
-Name = Annotated[str | None, typer.Option("--name", help="What you call it; clients don't see it.")]
-Start = Annotated[str, typer.Option("--start", help=f"When sending starts: {_TIME}.")]
-End = Annotated[str, typer.Option("--end", help=f"When it ends: {_TIME}; + counts from the start.")]
-Hours = Annotated[str | None, typer.Option("--local-hours", help="Only in these hours of each client's time zone.")]
-Rate = Annotated[float | None, typer.Option("--rate", help="At most so many messages a second.")]
-Uncertain = Annotated[
-    str | None,
-    typer.Option("--on-uncertain", help="resend (default) or not_sent: when nobody can know whether it went out."),
-]
-Reconnect = Annotated[
-    float, typer.Option(min=0, help="How long to wait for an engine that goes away meanwhile, in seconds.")
-]
-
 
 def _mailing(
     text: str,
     encoding: str | None,
-    audience: AudienceFilter,
+    chosen: AudienceFilter,
     start: str,
     end: str,
     hours: str | None,
     rate: float | None,
     on_uncertain: str | None,
     name: str | None,
+    audience: str | None,
 ) -> Mailing:
     begins = moment("--start", start, datetime.now(UTC))
     mailing = Mailing(
         text=text_of("--text", text, encoding),
-        filter=audience,
+        filter=chosen,
         start_time=timestamp(begins),
         end_time=timestamp(moment("--end", end, begins)),
         rate_limit=rate,
@@ -80,9 +84,16 @@ def _mailing(
     mailing.on_uncertain = OnUncertain.ValueType(
         enum_number("--on-uncertain", on_uncertain, "ON_UNCERTAIN_", OnUncertain.keys())
     )
+    mailing.audience = audience_mode(audience)
     if hours is not None:
         mailing.local_hours.CopyFrom(local_hours(hours))
     return mailing
+
+
+def _restrict(mailing: Mailing, of: int | None, statuses: list[str] | None, reasons: list[str] | None) -> None:
+    condition = messages_condition(of, statuses, reasons)
+    if condition is not None:
+        mailing.filter.messages.CopyFrom(condition)
 
 
 @app.command("create")
@@ -99,6 +110,10 @@ def create(
     rate: Rate = None,
     on_uncertain: Uncertain = None,
     name: Name = None,
+    audience: AudienceKind = None,
+    messages_of: MessagesOf = None,
+    messages_status: MessagesStatus = None,
+    messages_reason: MessagesReason = None,
     encoding: Encoding = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it until it is finished.")] = False,
     test: Annotated[
@@ -110,8 +125,9 @@ def create(
     ] = None,
 ) -> None:
     """Register a mailing."""
-    audience = audience_of(tag, phone_code, not_tag, where)
-    mailing = _mailing(text, encoding, audience, start, end, local_hours, rate, on_uncertain, name)
+    chosen = audience_of(tag, phone_code, not_tag, where)
+    mailing = _mailing(text, encoding, chosen, start, end, local_hours, rate, on_uncertain, name, audience)
+    _restrict(mailing, messages_of, messages_status, messages_reason)
 
     async def act(session: Session) -> None:
         if test:
@@ -143,11 +159,16 @@ def preview(
     rate: Rate = None,
     on_uncertain: Uncertain = None,
     name: Name = None,
+    audience: AudienceKind = None,
+    messages_of: MessagesOf = None,
+    messages_status: MessagesStatus = None,
+    messages_reason: MessagesReason = None,
     encoding: Encoding = None,
 ) -> None:
     """Say how many clients, segments and how long, for options as `create` takes them; stores nothing."""
-    audience = audience_of(tag, phone_code, not_tag, where)
-    mailing = _mailing(text, encoding, audience, start, end, local_hours, rate, on_uncertain, name)
+    chosen = audience_of(tag, phone_code, not_tag, where)
+    mailing = _mailing(text, encoding, chosen, start, end, local_hours, rate, on_uncertain, name, audience)
+    _restrict(mailing, messages_of, messages_status, messages_reason)
 
     run(context, lambda session: _preview(session, mailing, None))
 
@@ -207,8 +228,8 @@ def edit(
     not_tag: NotTags = None,
     where: Where = None,
     anywhere: Annotated[bool, typer.Option("--anywhere", help="No --where or --not-tag any more.")] = False,
-    start: Annotated[str | None, typer.Option("--start", help=f"{_TIME}.")] = None,
-    end: Annotated[str | None, typer.Option("--end", help=f"{_TIME}; + counts from --start, else from now.")] = None,
+    start: Annotated[str | None, typer.Option("--start", help=f"{TIME}.")] = None,
+    end: Annotated[str | None, typer.Option("--end", help=f"{TIME}; + counts from --start, else from now.")] = None,
     local_hours_: Annotated[
         str | None, typer.Option("--local-hours", help="Like 09:00-21:00; any: at any hour.")
     ] = None,
@@ -217,6 +238,10 @@ def edit(
         bool, typer.Option("--preview", help="Only say what it would make of what is not sent yet; changes nothing.")
     ] = False,
     name: Annotated[str | None, typer.Option("--name", help="What you call it; empty: nothing any more.")] = None,
+    audience: AudienceKind = None,
+    messages_of: MessagesOf = None,
+    messages_status: MessagesStatus = None,
+    messages_reason: MessagesReason = None,
     encoding: Encoding = None,
 ) -> None:
     """Change an open mailing; what is not given stays, unsent messages follow."""
@@ -228,20 +253,21 @@ def edit(
     if name is not None:
         changed.name = name
         paths.append("name")
-    if tag or all_tags:
-        changed.filter.tags.extend([] if all_tags else tag or [])
-        paths.append("filter.tags")
-    if phone_code or all_phone_codes:
-        changed.filter.phone_codes.extend([] if all_phone_codes else phone_code or [])
-        paths.append("filter.phone_codes")
-    if not_tag or anywhere:
-        changed.filter.exclude_tags.extend(not_tag or [])
-        paths.append("filter.exclude_tags")
-    if where or anywhere:
-        changed.filter.attributes.extend(conditions_of(where or []))
-        paths.append("filter.attributes")
-    paths += _edit_times(changed, start, end)
-    paths += _edit_pace(changed, local_hours_, rate)
+    _restrict(changed, messages_of, messages_status, messages_reason)
+    if messages_of is not None:
+        paths.append("filter.messages")
+    if audience is not None:
+        changed.audience = audience_mode(audience)
+        paths.append("audience")
+    paths += edit_audience(
+        changed.filter,
+        tags=(tag, all_tags),
+        phone_codes=(phone_code, all_phone_codes),
+        exclude_tags=(not_tag, anywhere),
+        attributes=(where, anywhere),
+    )
+    paths += edit_times(changed, start, end)
+    paths += edit_pace(changed, local_hours_, rate)
     if not paths:
         raise UsageFailure("nothing to change: see mailing mailing edit --help")
 
@@ -262,32 +288,6 @@ async def _preview(session: Session, mailing: Mailing, mailing_id: int | None) -
     show_preview(
         session, await session.mailings.PreviewMailing(request, timeout=CALL_SECONDS, metadata=session.metadata)
     )
-
-
-def _edit_times(changed: Mailing, start: str | None, end: str | None) -> list[str]:
-    base = datetime.now(UTC)
-    paths = []
-    if start is not None:
-        base = moment("--start", start, base)
-        changed.start_time.FromDatetime(base)
-        paths.append("start_time")
-    if end is not None:
-        changed.end_time.FromDatetime(moment("--end", end, base))
-        paths.append("end_time")
-    return paths
-
-
-def _edit_pace(changed: Mailing, hours: str | None, rate: float | None) -> list[str]:
-    paths = []
-    if hours is not None:
-        if hours != "any":
-            changed.local_hours.CopyFrom(local_hours(hours))
-        paths.append("local_hours")
-    if rate is not None:
-        if rate:
-            changed.rate_limit = rate
-        paths.append("rate_limit")
-    return paths
 
 
 @app.command("pause")
@@ -381,6 +381,7 @@ def _show(session: Session, m: Mailing) -> None:
         ("text", show.cut(m.text, 300)),
         ("segments", str(m.segments)),
         *audience_rows(m.filter),
+        ("who matches later", "gets it too" if m.audience != AudienceMode.AUDIENCE_MODE_FIXED else "does not get it"),
         ("start", show.when(m, "start_time")),
         ("end", show.when(m, "end_time")),
         ("local hours", f"{getattr(hours, 'from')} to {hours.to}" if m.HasField("local_hours") else "any"),

@@ -9,12 +9,20 @@ import typer
 from rich.text import Text
 
 from cli import show
+from cli.exporting import Exported, export_rows
 from cli.flags import Given, flags
 from cli.pages import DEFAULT_LIMIT, All, Limit, collect
 from cli.plain import INT64_MAX
 from cli.session import CALL_SECONDS, Session, run
+from cli.values import format_named
+from gateway.tables.message_rows import COLUMNS, cells_of, ndjson_row
 from mailing.v1.message_pb2 import Attempt, Message
-from mailing.v1.message_service_pb2 import GetMessageRequest, ListMessagesRequest, ListMessagesResponse
+from mailing.v1.message_service_pb2 import (
+    ExportMessagesRequest,
+    GetMessageRequest,
+    ListMessagesRequest,
+    ListMessagesResponse,
+)
 
 app = typer.Typer(help="The fate of every message.", no_args_is_help=True)
 
@@ -45,6 +53,28 @@ def list_(context: typer.Context, given: Given, limit: Limit = DEFAULT_LIMIT, al
                 error_of(m),
             )
         show.many(session, "messages", items, total, token, body)
+
+    run(context, act)
+
+
+@app.command("export")
+@flags(ExportMessagesRequest.DESCRIPTOR, called={"mailing_id": "mailing", "client_id": "client"})
+def export(
+    context: typer.Context,
+    given: Given,
+    file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="Where to; - is stdout.")] = "-",
+    format: Annotated[str, typer.Option(help="csv or ndjson; auto: by the file's name, else csv.")] = "auto",
+    raw: Annotated[
+        bool, typer.Option("--raw", help="CSV for programs: no apostrophe before what a table program would run.")
+    ] = False,
+) -> None:
+    """Write what became of messages as CSV or NDJSON; filters that are given must all hold."""
+    request, kind = ExportMessagesRequest(page_size=1000, **given), format_named(format)
+
+    async def act(session: Session) -> None:
+        pages = session.messages.ExportMessages(request, metadata=session.metadata)
+        exported = Exported("messages", "messages", pages, COLUMNS, cells_of, lambda each: ndjson_row(cells_of(each)))
+        await export_rows(session, file, exported, kind, is_raw=raw)
 
     run(context, act)
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from engine.domain.audience import AudienceFilter
 from engine.domain.message import Event
 from engine.domain.outcome import Answer
 from engine.domain.window import LocalHours
@@ -42,7 +41,8 @@ class Plan:
 
     mailing_id: int
     text: str
-    filter: AudienceFilter
+    audience_generation: int
+    """Grows whenever the audience is built again."""
     start_us: int
     end_us: int
     local_hours: LocalHours | None

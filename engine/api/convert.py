@@ -13,11 +13,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from common.contract.values import struct_json
 from common.error_codes import ErrorCode, Unfit
 from engine.api.by_name import message_from, timestamp
-from engine.api.convert_audience import audience_input, audience_message
+from engine.api.convert_audience import REASONS, STATUSES, audience_input, audience_message
 from engine.api.limits import Limits
 from engine.domain.attributes import FIELD, NONE, Attribute, attributes_of, name_problem, value_problem
 from engine.domain.errors import FieldError, InvalidInput
-from engine.domain.message import Reason, Status
+from engine.domain.message import Status
 from engine.domain.phone import PHONE_LENGTH
 from engine.domain.segments import count_segments
 from engine.domain.validate import (
@@ -64,18 +64,9 @@ _ON_UNCERTAIN: Final = {
     OnUncertain.NOT_SENT: mailing_pb2.ON_UNCERTAIN_NOT_SENT,
 }
 _ON_UNCERTAIN_WORDS: Final = {number: word.value for word, number in _ON_UNCERTAIN.items()}
-_STATUSES: Final = {
-    "pending": message_pb2.MESSAGE_STATUS_PENDING,
-    "sent": message_pb2.MESSAGE_STATUS_SENT,
-    "not_sent": message_pb2.MESSAGE_STATUS_NOT_SENT,
-}
-_REASONS: Final = {
-    Reason.EXPIRED: message_pb2.NOT_SENT_REASON_EXPIRED,
-    Reason.REJECTED: message_pb2.NOT_SENT_REASON_REJECTED,
-    Reason.CANCELLED: message_pb2.NOT_SENT_REASON_CANCELLED,
-    Reason.UNCERTAIN: message_pb2.NOT_SENT_REASON_UNCERTAIN,
-    Reason.SUPPRESSED: message_pb2.NOT_SENT_REASON_SUPPRESSED,
-    Reason.INCOMPLETE: message_pb2.NOT_SENT_REASON_INCOMPLETE,
+AUDIENCE_MODES: Final = {
+    False: mailing_pb2.AUDIENCE_MODE_LIVE,
+    True: mailing_pb2.AUDIENCE_MODE_FIXED,
 }
 _ATTEMPT_OUTCOMES: Final = {
     AttemptOutcome.SENT: message_pb2.ATTEMPT_OUTCOME_SENT,
@@ -239,6 +230,7 @@ _mailing_message: Final = message_from(
     filter=lambda row: audience_message(row.filter),
     local_hours=lambda row: local_hours_message(row.local_hours),
     on_uncertain=_ON_UNCERTAIN,
+    audience=lambda row: AUDIENCE_MODES[row.audience_fixed],
     audience_state=AUDIENCE_STATES,
     segments=lambda row: _segments(row.text),
     message_counts=lambda row: counts_message(row.counts),
@@ -284,6 +276,7 @@ def _but_for_audience(mailing: mailing_pb2.Mailing, now_us: int, segments_max: i
         rate_limit=mailing.rate_limit if mailing.HasField("rate_limit") else None,
         on_uncertain=_ON_UNCERTAIN_WORDS.get(mailing.on_uncertain, DEFAULT_ON_UNCERTAIN),
         name=mailing.name,
+        audience_fixed=mailing.audience == mailing_pb2.AUDIENCE_MODE_FIXED,
         segments_max=segments_max,
     )
 
@@ -305,8 +298,8 @@ _message: Final = message_from(
     MessageRow,
     message_pb2.Message,
     later=["attempt_history"],
-    status=lambda row: _STATUSES[row.status.public],
-    reason={None: message_pb2.NOT_SENT_REASON_UNSPECIFIED, **_REASONS},
+    status=lambda row: STATUSES[row.status.public],
+    reason={None: message_pb2.NOT_SENT_REASON_UNSPECIFIED, **REASONS},
     last_error=_last_error,
 )
 attempt_message: Final = message_from(
@@ -326,11 +319,13 @@ def message_message(row: MessageRow, attempts: Iterable[AttemptRow] = ()) -> mes
     return message
 
 
-def message_query(request: message_service_pb2.ListMessagesRequest) -> MessageQuery:
+def message_query(
+    request: message_service_pb2.ListMessagesRequest | message_service_pb2.ExportMessagesRequest,
+) -> MessageQuery:
     """The filters of a list of messages. Raises InvalidInput for unknown enum values."""
     return MessageQuery(
         mailing_id=request.mailing_id if request.HasField("mailing_id") else None,
         client_id=request.client_id if request.HasField("client_id") else None,
-        status=chosen(_STATUSES, request.status, "status"),
-        reason=chosen(_REASONS, request.reason, "reason"),
+        status=chosen(STATUSES, request.status, "status"),
+        reason=chosen(REASONS, request.reason, "reason"),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import orjson
@@ -9,11 +10,25 @@ import orjson
 from common.contract.values import value_json, value_proto
 from common.error_codes import ErrorCode
 from engine.domain.attributes import Attribute, value_problem, value_text
-from engine.domain.audience import AttributeCondition, AttributeOp, AudienceFilter
+from engine.domain.audience import AttributeCondition, AttributeOp, AudienceFilter, MessageCondition
 from engine.domain.errors import FieldError, InvalidInput
+from engine.domain.message import Reason
 from engine.store.attribute_facets import AttributeFacets
-from mailing.v1 import client_service_pb2, mailing_pb2
+from mailing.v1 import client_service_pb2, mailing_pb2, message_pb2
 
+STATUSES: Final[Mapping[str, message_pb2.MessageStatus.ValueType]] = {
+    "pending": message_pb2.MESSAGE_STATUS_PENDING,
+    "sent": message_pb2.MESSAGE_STATUS_SENT,
+    "not_sent": message_pb2.MESSAGE_STATUS_NOT_SENT,
+}
+REASONS: Final[Mapping[Reason, message_pb2.NotSentReason.ValueType]] = {
+    Reason.EXPIRED: message_pb2.NOT_SENT_REASON_EXPIRED,
+    Reason.REJECTED: message_pb2.NOT_SENT_REASON_REJECTED,
+    Reason.CANCELLED: message_pb2.NOT_SENT_REASON_CANCELLED,
+    Reason.UNCERTAIN: message_pb2.NOT_SENT_REASON_UNCERTAIN,
+    Reason.SUPPRESSED: message_pb2.NOT_SENT_REASON_SUPPRESSED,
+    Reason.INCOMPLETE: message_pb2.NOT_SENT_REASON_INCOMPLETE,
+}
 _OPS: Final = {
     AttributeOp.ANY_OF: mailing_pb2.ATTRIBUTE_OP_ANY_OF,
     AttributeOp.NONE_OF: mailing_pb2.ATTRIBUTE_OP_NONE_OF,
@@ -40,6 +55,15 @@ def audience_message(filter: AudienceFilter) -> mailing_pb2.AudienceFilter:
         exclude_tags=filter.exclude_tags,
         attributes=conditions,
         client_ids=filter.client_ids,
+        messages=None if filter.messages is None else _messages_message(filter.messages),
+    )
+
+
+def _messages_message(condition: MessageCondition) -> mailing_pb2.MessageCondition:
+    return mailing_pb2.MessageCondition(
+        mailing_id=condition.mailing_id,
+        statuses=[STATUSES[each] for each in condition.statuses],
+        reasons=[REASONS[Reason[each.upper()]] for each in condition.reasons],
     )
 
 
@@ -63,6 +87,16 @@ def audience_input(filter: mailing_pb2.AudienceFilter) -> AudienceFilter:
         exclude_tags=tuple(filter.exclude_tags),
         attributes=tuple(conditions),
         client_ids=tuple(filter.client_ids),
+        messages=_messages_input(filter.messages) if filter.HasField("messages") else None,
+    )
+
+
+def _messages_input(condition: mailing_pb2.MessageCondition) -> MessageCondition:
+    """What the enums have no word for the limits tell."""
+    return MessageCondition(
+        condition.mailing_id,
+        tuple(word for number in condition.statuses for word, known in STATUSES.items() if known == number),
+        tuple(word.public for number in condition.reasons for word, known in REASONS.items() if known == number),
     )
 
 

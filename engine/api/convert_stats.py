@@ -114,6 +114,11 @@ def _merged(timeline: Sequence[TimelineRow], step_us: int) -> list[TimelineRow]:
     return found
 
 
+def reasons_message(counts: Counts) -> mailing_stats_pb2.ReasonCounts:
+    """Messages that are not sent, by why."""
+    return mailing_stats_pb2.ReasonCounts(**counts.by_reason())
+
+
 def stats_message(
     row: StatsRow, breakdown: Breakdown, now_us: int, forecast: Forecast | None, points_max: int = 0
 ) -> mailing_stats_pb2.MailingStats:
@@ -123,7 +128,7 @@ def stats_message(
     return mailing_stats_pb2.MailingStats(
         mailing_id=mailing.id,
         message_counts=counts_message(counts),
-        reasons=mailing_stats_pb2.ReasonCounts(**counts.by_reason()),
+        reasons=reasons_message(counts),
         progress=progress(counts, mailing.audience_state),
         rate_per_second=rate,
         estimated_completion_time=timestamp(completion_us(mailing, forecast, rate)),

@@ -104,6 +104,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             row = await first_answer(error, key_of, self._store.created_mailing)
             return mailing_message(row, row.create_us)
         if request.validate_only:
+            await self._store.check_filter(wanted.filter)
             would = mailing_message(self._store.would_create_mailing(wanted, now_us=now_us), now_us)
             return await self._warned(would, wanted.filter)
 
@@ -218,12 +219,12 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         self, request: mailing_service_pb2.PreviewMailingRequest
     ) -> mailing_service_pb2.PreviewMailingResponse:
         wanted = mailing_input(request.mailing, self._clock.now_us(), self._segments_max)
-        edited_id = request.mailing_id if request.HasField("mailing_id") else None
-        if edited_id is not None:
-            await self._store.get_mailing(edited_id)
-        audience, forecast = await self._outlook.preview(wanted, edited_id, by_zone=request.by_time_zone)
+        old = await self._store.get_mailing(request.mailing_id) if request.HasField("mailing_id") else None
+        if old is None or old.filter != wanted.filter:
+            await self._store.check_filter(wanted.filter, old.id if old else None)
+        audience, forecast = await self._outlook.preview(wanted, old, by_zone=request.by_time_zone)
         unknown = await self._store.unknown_attributes(wanted.filter.names) if wanted.filter.names else set()
-        letters = await letters_of(self._store, wanted, audience.size, self._segments_max, edited_id)
+        letters = await letters_of(self._store, wanted, audience.size, self._segments_max, old.id if old else None)
         text = count_segments(wanted.text)
         return mailing_service_pb2.PreviewMailingResponse(
             audience=audience.size,

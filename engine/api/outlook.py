@@ -15,8 +15,8 @@ from engine.domain.audience import Audience
 from engine.domain.breaker import BreakerState
 from engine.domain.forecast import Forecast, Load, foretell
 from engine.domain.validate import MailingInput
-from engine.domain.window import LocalHours, next_open_us
-from engine.ports import Clock
+from engine.domain.window import LocalHours, is_decided, next_open_us
+from engine.ports import AudienceState, Clock
 from engine.store.overview import SHARING_MAX, RecentSteps
 from engine.store.rows import MailingRow
 from engine.store.store import Store
@@ -76,15 +76,23 @@ class Outlook:
         return found
 
     async def preview(
-        self, wanted: MailingInput, mailing_id: int | None, *, by_zone: bool = False
+        self, wanted: MailingInput, old: MailingRow | None, *, by_zone: bool = False
     ) -> tuple[Audience, Forecast]:
-        """Which clients a mailing would be for, and what would come of it; ``mailing_id``: it is an edit of that one.
+        """Which clients a mailing would be for, and what would come of it; ``old``: it is an edit of that one.
         Unless ``by_zone``, they all count as in UTC where the zones make no difference."""
-        by_zone = by_zone or wanted.local_hours is not None
-        audience = await self._store.audience_by_zone(wanted.filter, by_zone=by_zone, unsent_of=mailing_id)
+        audience = await self._audience(wanted, old, by_zone or wanted.local_hours is not None)
         view = await self._views.get(None, self._view)
         load = Load(_zoned(audience.by_zone), wanted.start_us, wanted.end_us, wanted.local_hours, wanted.rate_limit)
-        return audience, _beside(view, mailing_id or 0, load, self._clock.now_us())
+        return audience, _beside(view, old.id if old else 0, load, self._clock.now_us())
+
+    async def _audience(self, wanted: MailingInput, old: MailingRow | None, by_zone: bool) -> Audience:
+        now_us = self._clock.now_us()
+        if old is not None and old.filter == wanted.filter and old.audience_state is AudienceState.READY:
+            stays = [is_decided(each.audience_fixed, each.start_us, now_us) for each in (old, wanted)]
+            if all(stays) or wanted.filter.messages is not None:  # whatever has become of clients and messages since
+                return Audience(await self._store.pending_by_zone(old.id))
+        unsent_of = old.id if old else None
+        return await self._store.audience_by_zone(wanted.filter, by_zone=by_zone, unsent_of=unsent_of)
 
     async def _view(self) -> _View:
         now_us = self._clock.now_us()

@@ -7,7 +7,7 @@ from typing import Final
 
 from engine.api.by_name import timestamp
 from engine.api.control import ActorStatus, DeliveryControl, DeliveryStatus, ProviderCalls
-from engine.api.convert import AUDIENCE_STATES, STATES, counts_message
+from engine.api.convert import AUDIENCE_MODES, AUDIENCE_STATES, STATES, counts_message
 from engine.api.convert_stats import (
     STEP_US,
     began_us,
@@ -16,6 +16,7 @@ from engine.api.convert_stats import (
     latency_message,
     point_message,
     progress,
+    reasons_message,
     timeline_rate,
 )
 from engine.api.fresh import Fresh
@@ -74,6 +75,7 @@ class OverviewReader:
             mailings=briefs,
             mailings_total=found.open,
             message_counts=counts_message(found.counts),
+            reasons=reasons_message(found.counts),
             last_hour=map(point_message, _whole(last_hour, hour_us, _MINUTE_US, _MINUTES)),
             last_day=map(point_message, _whole(last_day, day_us, _HOUR_US, _HOURS)),
             provider=_provider(calls, engine),
@@ -119,6 +121,7 @@ def _brief(row: MailingRow, found: OverviewRow, forecast: Forecast | None, now_u
         name=row.name,
         text=row.text[:TEXT_MAX],
         state=STATES[state],
+        audience=AUDIENCE_MODES[row.audience_fixed],
         audience_state=AUDIENCE_STATES[row.audience_state],
         start_time=timestamp(row.start_us),
         end_time=timestamp(row.end_us),

@@ -129,7 +129,9 @@ class ApiServer:
         mailing_service_pb2_grpc.add_MailingServiceServicer_to_server(
             MailingServicer(store, control, clock, self._background, watch, outlook, questions, segments_max), services
         )
-        message_service_pb2_grpc.add_MessageServiceServicer_to_server(MessageServicer(store, questions), services)
+        message_service_pb2_grpc.add_MessageServiceServicer_to_server(
+            MessageServicer(store, questions, self._stopping), services
+        )
         engine_service_pb2_grpc.add_EngineServiceServicer_to_server(
             EngineServicer(store, control, clock, self._background, outlook, questions), services
         )

@@ -80,14 +80,16 @@ class SuppressionServicer(suppression_service_pb2_grpc.SuppressionServiceService
             lambda: request_key("CreateSuppression", request, request.request_id, by),
         )
 
+        if request.validate_only:
+            return _answer(await self._store.would_add_suppression(entry, now_us=now_us))
+
         async def change() -> Suppressed:
             with self._background.running.hold(key):
                 made = await self._store.add_suppression(entry, by=by, now_us=now_us, request=key)
                 await follow(self._control, made.client_ids)
                 return made
 
-        made = await self._background.whole(change())
-        return service.CreateSuppressionResponse(suppression=suppression_message(made.row), created=made.is_new)
+        return _answer(await self._background.whole(change()))
 
     async def ListSuppressions(
         self, request: service.ListSuppressionsRequest, context: Context
@@ -186,6 +188,10 @@ class SuppressionImport(RowImport):
         self.report.unchanged += len(good) - made.created
         await follow(self._control, made.client_ids)
         return {}
+
+
+def _answer(made: Suppressed) -> service.CreateSuppressionResponse:
+    return service.CreateSuppressionResponse(suppression=suppression_message(made.row), created=made.is_new)
 
 
 async def follow(control: DeliveryControl, client_ids: Sequence[int]) -> None:

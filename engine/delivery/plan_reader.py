@@ -22,6 +22,7 @@ class PlanReader:
             plans = await self._store.plans(self._clock.now_us())
             for plan in plans:
                 # By now its audience may have been built again, so that nothing else holds these claims up.
-                if (entry := self._book.get(plan.mailing_id)) is not None and entry.plan.filter != plan.filter:
+                known = self._book.get(plan.mailing_id)
+                if known is not None and known.plan.audience_generation != plan.audience_generation:
                     self._hand.revoke_mailing(plan.mailing_id)
             self._book.load(plans)

@@ -17,7 +17,6 @@ from engine.delivery.book import Entry
 from engine.delivery.plan_reader import PlanReader
 from engine.delivery.recorder import Recorder
 from engine.delivery.state import State
-from engine.domain.audience import AudienceFilter
 from engine.domain.breaker import BreakerState
 from engine.domain.fairness import fair_shares
 from engine.domain.message import Event
@@ -183,7 +182,7 @@ class Ticker:
     async def _claim_of(self, entry: Entry, rows: int) -> int:
         mailing_id, now_us = entry.plan.mailing_id, self._clock.now_us()
         lease_until_us = self._shared_clock.now_us() + self._lease_us
-        filter_then = entry.plan.filter
+        generation = entry.plan.audience_generation
         # Cleared before the question: due work that is noted while the store answers must not be overwritten.
         entry.ask_us = None
         self._changed_clients, self._checks_arrivals = set(), False
@@ -206,7 +205,7 @@ class Ticker:
         self._hand.add(claims)
         if self._checks_arrivals:
             await self._check(claims)
-        self._take_in(entry, claims, changed, filter_then)
+        self._take_in(entry, claims, changed, generation)
         if len(claims) < rows:
             try:
                 due_us = await self._store.next_due_us(mailing_id)
@@ -226,12 +225,12 @@ class Ticker:
             self._recorder.give_back([claim.given_back() for claim in claims])
             raise
 
-    def _take_in(self, entry: Entry, claims: list[Claim], changed: set[int], filter_then: AudienceFilter) -> None:
+    def _take_in(self, entry: Entry, claims: list[Claim], changed: set[int], generation: int) -> None:
         """Put claims into the queue, and give back those that may not be called: their client's local hours are closed,
         or the mailing or the client was changed since the claim began. Those that would be called, and for whose
         clients there is no text, end here: a rate's token is not for them."""
         now_us = self._clock.now_us()
-        is_current = self._book.get(entry.plan.mailing_id) is entry and entry.plan.filter == filter_then
+        is_current = self._book.get(entry.plan.mailing_id) is entry and entry.plan.audience_generation == generation
         if not is_current or not self._admission.is_open(entry, now_us):
             back = [claim.given_back() for claim in claims]
         elif entry.plan.local_hours is None and not changed and not self._hand.revoked:

@@ -94,6 +94,10 @@ class MessageCondition:
     """As the API names them; empty: any."""
     reasons: tuple[str, ...] = ()
 
+    def distinct(self) -> MessageCondition:
+        """The same, with each entry of a list once."""
+        return replace(self, statuses=_distinct(self.statuses), reasons=_distinct(self.reasons))
+
 
 class Described(Protocol):
     """A client as it is stored."""
@@ -150,6 +154,7 @@ class AudienceFilter:
             exclude_tags=_distinct(self.exclude_tags),
             attributes=_distinct(self.attributes),
             client_ids=_distinct(self.client_ids),
+            messages=None if self.messages is None else self.messages.distinct(),
         )
 
     def among(self, clients: Iterable[Candidate]) -> Iterator[Candidate]:

@@ -24,6 +24,8 @@ _GSM7: Final = GSM7_BASIC | GSM7_EXTENSION
 # to the header that puts the parts together, which leaves 134 octets: 153 septets or 67 units.
 _GSM7_SINGLE, _GSM7_PART = 160, 153
 _UCS2_SINGLE, _UCS2_PART = 70, 67
+SURE_LENGTH: Final = (_UCS2_PART - 1) // 2
+"""So many characters fit into each segment, whatever they are: two units each, and a unit left empty at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,6 @@ def count_segments(text: str) -> Segments:
     if max(text) <= "\uffff":
         return _even("ucs2", len(text), _UCS2_SINGLE, _UCS2_PART)
     return _counted("ucs2", [2 if char > "\uffff" else 1 for char in text], _UCS2_SINGLE, _UCS2_PART)
-
-
-def surely_fits(length: int, segments_max: int) -> bool:
-    """Whether a text of so many characters takes no more segments than that, whatever the characters are."""
-    # Two units each, and a unit may be left empty at the end of a part.
-    return 2 * length <= (_UCS2_PART - 1) * segments_max
 
 
 def _even(encoding: Literal["gsm7", "ucs2"], units: int, single: int, part: int) -> Segments:

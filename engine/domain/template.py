@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from common.error_codes import ErrorCode, Unfit
-from engine.domain.segments import count_segments, surely_fits
+from engine.domain.segments import SURE_LENGTH, count_segments
 
 LENGTH_MAX: Final = 4096
 """Characters of a text, as the contract has it; a text with a client's values in it may not be longer either."""
@@ -82,11 +82,13 @@ class Template:
     def fill(self, values: Values, segments_max: int) -> Filled:
         """Make the text for a client who has these values."""
         text, used, lacking = self._put_in(values)
+        if text and not lacking and len(text) <= SURE_LENGTH * segments_max:  # nearly all, so nothing else is asked
+            return tuple.__new__(Filled, (text, used, "", ()))
         if lacking:
             return Filled("", {}, f"the client lacks {', '.join(lacking)}", tuple(lacking))
         if lack := _unfit(text, segments_max):
             return Filled("", {}, lack)
-        return Filled._make((text, used, "", ()))
+        return Filled(text, used, "")
 
     def with_values(self, values: Values) -> str:
         """Make the text again that was once made with these values. A name that is in neither place stands as it is
@@ -115,9 +117,12 @@ class Template:
 def in_words(value: Any) -> str:
     """A value as it stands in a text: a number without a needless ``.0`` and without an exponent, true or false as a
     word."""
-    if type(value) is float:
-        return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
-    return str(value).lower()  # of True, and of a whole number
+    if type(value) is not float:
+        return str(value).lower()  # of True, and of a whole number
+    text = repr(value) if value else "0"
+    if "e" in text:
+        text = format(Decimal(text), "f")
+    return text.removesuffix(".0")
 
 
 def parse_template(text: str) -> Template:
@@ -168,8 +173,8 @@ def _hole(text: str, opening: int) -> tuple[Hole, int]:
 def _unfit(text: str, segments_max: int) -> str:
     """Why a text can't be sent, in words; empty: it can."""
     length = len(text)
-    if surely_fits(length, segments_max):
-        return "" if text else "the text is empty for this client"
+    if not length:
+        return "the text is empty for this client"
     if length > LENGTH_MAX:
         return f"the text has {length} characters for this client, and may have {LENGTH_MAX}"
     segments = count_segments(text).segments

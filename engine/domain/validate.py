@@ -95,6 +95,8 @@ class MailingInput:
     on_uncertain: str
     """``resend`` or ``not_sent``."""
     name: str = ""
+    audience_fixed: bool = False
+    """Who matches at the start gets it, and nobody later."""
 
 
 def valid_client(
@@ -176,6 +178,7 @@ def valid_mailing(
     rate_limit: float | None = None,
     on_uncertain: str = DEFAULT_ON_UNCERTAIN,
     name: str = "",
+    audience_fixed: bool = False,
     segments_max: int | None = SEGMENTS_MAX,
 ) -> MailingInput:
     """Check and complete a mailing; a repeated filter entry counts once.
@@ -193,7 +196,7 @@ def valid_mailing(
     hours = _local_hours(local_hours, errors)
     if errors:
         raise InvalidInput(errors)
-    return MailingInput(text, filter.distinct(), start, end, hours, rate_limit, on_uncertain, name)
+    return MailingInput(text, filter.distinct(), start, end, hours, rate_limit, on_uncertain, name, audience_fixed)
 
 
 def _check(errors: list[FieldError], field: str, problem: Fault | None) -> None:

@@ -126,6 +126,12 @@ class MailingState(StrEnum):
     ENDED = "ended"
 
 
+def is_decided(audience_fixed: bool, start_us: int, now_us: int) -> bool:
+    """Whether clients that change do not change any more who gets a mailing: from its start on, if its audience is
+    fixed."""
+    return audience_fixed and start_us <= now_us
+
+
 def mailing_state(start_us: int, end_us: int, paused: bool, cancelled: bool, now_us: int) -> MailingState:
     """Return the state at ``now_us``. What is final wins (cancelled, ended), then paused."""
     if cancelled:

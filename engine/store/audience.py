@@ -7,62 +7,32 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from engine.domain.attributes import attributes_of
-from engine.domain.audience import ORDERED, AttributeCondition, AttributeOp, Audience, AudienceFilter, Candidate
+from engine.domain.audience import AudienceFilter, Candidate
 from engine.domain.message import UNCERTAIN, Status
-from engine.store.attributes import Condition, attribute_condition
-from engine.store.counters import FINAL, Tally
+from engine.store.counters import Tally
 from engine.store.database import Lane, Row, Tx
-from engine.store.lifecycle import is_final, is_not_final, is_taken, is_waiting
+from engine.store.decided import IS_DECIDED, in_time, staying
+from engine.store.lifecycle import is_not_final, is_taken, is_waiting
 from engine.store.mailing_rows import filter_of
+from engine.store.matching import MAY_GET, matching
+from engine.store.snapshots import meeting, met, next_clients
 from engine.store.told import leave_out, left_out, untold
-from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clients, read, transaction, try_lock_clients
+from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clients, transaction, try_lock_clients
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
 _MAILING: Final = (
-    "SELECT audience_filter, audience_generation, audience_cursor"
+    "SELECT audience_filter, audience_generation, audience_cursor, audience_kept, audience_fixed, start_us, audience_us"
     " FROM mailing WHERE id = ? AND NOT audience_ready AND cancelled_us IS NULL AND deleted_us IS NULL"
 )
 _STORE_CURSOR: Final = (
     "UPDATE mailing SET audience_cursor = ?, audience_ready = ?"
     " WHERE id = ? AND audience_generation = ? AND cancelled_us IS NULL AND deleted_us IS NULL"
 )
-_LOOK_UP_SHARE: Final = 6
-"""How many rows can be read in their order for the cost of looking one up by an index."""
-_JOINED: Final = {True: "CROSS JOIN", False: "JOIN"}
-"""By whether it is SQLite, which has no statistics: a CROSS JOIN is read from left to right."""
 _PAIRS: Final = {"mailing_id": "int", "client_id": "int"}
-MAY_GET: Final = "NOT EXISTS (SELECT 1 FROM suppression AS s WHERE s.phone_number = c.phone_number)"
-"""The number of ``client AS c`` is not on the stop list. All that makes messages asks for it, and holds a lock of
-clients that excludes changes of the list (``suppressions``)."""
-
-
-def matching(tx: Tx, filter: AudienceFilter) -> tuple[str, list[Any]]:
-    """``AudienceFilter.among`` as a condition on ``client AS c``, with its arguments. What costs least is first."""
-    text = tx.dialect.in_list("text")
-    lists = (
-        (f"c.id {tx.dialect.in_list()}", filter.client_ids),
-        (f"c.tag {text}", filter.tags),
-        (f"c.phone_code {text}", filter.phone_codes),
-        (f"NOT c.tag {text}", filter.exclude_tags),
-    )
-    conditions = [Condition(sql, [tx.dialect.list_arg(values)]) for sql, values in lists if values]
-    ordered = sorted(filter.attributes, key=lambda each: each.op in ORDERED)  # these read JSON
-    conditions += [attribute_condition(tx.dialect, each) for each in ordered]
-    sql = " AND ".join(["TRUE", *(each.sql for each in conditions)])
-    return sql, [arg for each in conditions for arg in each.args]
-
-
-async def matching_unsent(tx: Tx, filter: AudienceFilter, unsent_of: int | None) -> tuple[str, list[Any]]:
-    """``matching``, but for those who have a final message of that mailing; ``None``: of none."""
-    condition, args = matching(tx, filter)
-    if unsent_of is None or not await _has_final(tx, unsent_of):
-        return condition, args
-    final = f"SELECT 1 FROM message AS m WHERE m.client_id = c.id AND m.mailing_id = ? AND {is_final('m')}"
-    return f"{condition} AND NOT EXISTS ({final})", [*args, unsent_of]
 
 
 class AudienceVerbs(Verbs):
-    """Verbs of ``ports.Store``, and the size of an audience for a preview."""
+    """Verbs of ``ports.Store``."""
 
     async def build_audience(self, mailing_id: int, limit: int, now_us: int, reset_after_us: int) -> bool:
         """Build the next chunk; see ``ports.Store``. True as well for a mailing that is gone, deleted or cancelled."""
@@ -78,71 +48,20 @@ class AudienceVerbs(Verbs):
         mailing = await tx.row(_MAILING, mailing_id)
         if mailing is None:
             return True
-        filter, generation, cursor = mailing
+        filter, generation, cursor, kept, *decided = mailing
         chunk, tally, again = _Chunk(tx, mailing_id, filter_of(filter), cursor), Tally(), generation > 0
-        ready = await chunk.take(limit, again=again)
-        await chunk.build(now_us, reset_after_us, tally, again=again)
+        chunk.restrict(in_time(mailing_id, *decided))
+        ready = await chunk.take(limit, at_us=decided[-1], again=again)
+        if kept:
+            await chunk.look_again(reset_after_us)
+        else:
+            await chunk.build(now_us, reset_after_us, tally, again=again)
         if not await tx.run(_STORE_CURSOR, chunk.last, ready, mailing_id, generation):
             raise Overtaken
         await tally.write(tx)
         if ready:
             await bump_revision(tx)
         return ready
-
-    @read(Lane.LONG)
-    async def unknown_attributes(self, tx: Tx, names: Sequence[str]) -> set[str]:
-        """Those of the names that no client has an attribute of."""
-        found = set()
-        for name in names:
-            is_set = attribute_condition(tx.dialect, AttributeCondition(name, AttributeOp.IS_SET))
-            if await tx.row(f"SELECT 1 FROM client AS c WHERE {is_set.sql} LIMIT 1", *is_set.args) is None:
-                found.add(name)
-        return found
-
-    @read(Lane.LONG)
-    async def audience_by_zone(
-        self, tx: Tx, filter: AudienceFilter, *, by_zone: bool = True, unsent_of: int | None = None
-    ) -> Audience:
-        """How many clients match now, by time zone; together, as if all were in UTC, unless ``by_zone``: that is
-        cheaper. ``unsent_of``: without those who have a final message of that mailing."""
-        condition, args = await matching_unsent(tx, filter, unsent_of)
-        zone, grouped = ("c.time_zone", "GROUP BY c.time_zone") if by_zone else ("'UTC'", "")
-        count = f"SELECT {zone}, count(*) FROM"
-        access = await _access(tx, filter)
-        matches = await tx.rows(f"{count} client AS c {access} WHERE {condition} {grouped}", *args)
-        # Those on the stop list are few: to look each of them up is cheaper than to look up each client's number.
-        listed = f"suppression AS s {_JOINED[tx.dialect.is_sqlite]} client AS c ON c.phone_number = s.phone_number"
-        rows = await tx.rows(f"{count} {listed} WHERE {condition} {grouped}", *args)
-        suppressed: dict[str, int] = {row[0]: row[1] for row in rows}
-        by_name = {zone: number - suppressed.get(zone, 0) for zone, number in matches}
-        return Audience({zone: number for zone, number in by_name.items() if number}, sum(suppressed.values()))
-
-
-async def _access(tx: Tx, filter: AudienceFilter) -> str:
-    """How SQLite should count an audience. It has no statistics: by an index of one condition it would look up each
-    row for the other one, 431 ms for all of 300,000 clients, which one after the other take 92."""
-    if not tx.dialect.is_sqlite or filter.client_ids:
-        return ""
-    listed = {"client_tag": ("tag", filter.tags), "client_phone_code": ("phone_code", filter.phone_codes)}
-    listed = {index: (column, values) for index, (column, values) in listed.items() if values}
-    beyond = bool(filter.attributes or (filter.exclude_tags and not filter.tags))
-    if len(listed) + beyond < 2:
-        return "NOT INDEXED" if beyond else ""  # one condition is counted in its index alone: 12 ms
-    sizes = {
-        index: await tx.value(
-            f"SELECT count(*) FROM (SELECT 1 FROM client {tx.dialect.indexed_by(index)}"
-            f" WHERE {column} {tx.dialect.in_list('text')} LIMIT (SELECT count(*) / {_LOOK_UP_SHARE} FROM client))",
-            tx.dialect.list_arg(values),
-        )
-        for index, (column, values) in listed.items()
-    }
-    best = min(sizes, key=lambda index: int(sizes[index]))
-    most = await tx.value(f"SELECT count(*) / {_LOOK_UP_SHARE} FROM client")
-    return "NOT INDEXED" if sizes[best] >= most else tx.dialect.indexed_by(best)
-
-
-async def _has_final(tx: Tx, mailing_id: int) -> bool:
-    return await tx.row(f"SELECT 1 FROM mailing_counters WHERE mailing_id = ? AND {FINAL} > 0", mailing_id) is not None
 
 
 class _Chunk:
@@ -152,11 +71,21 @@ class _Chunk:
         self._tx, self._mailing_id, self._after, self.last = tx, mailing_id, after, after
         self._matching, self._args = matching(tx, filter)
         self._matching += f" AND {MAY_GET}"
-        self._client_ids = filter.client_ids
+        self._client_ids, self._messages = filter.client_ids, filter.messages
 
-    async def take(self, limit: int, *, again: bool) -> bool:
+    def restrict(self, condition: str) -> None:
+        """Besides, clients must be so, ``client AS c``."""
+        self._matching += f" AND {condition}"
+
+    async def take(self, limit: int, *, at_us: int, again: bool) -> bool:
         """Find where the chunk ends; True when there are no clients behind it. Clients that the filter does not name
-        can't have a message to be taken away, unless it is built ``again``."""
+        can't have a message to be taken away, unless it is built ``again``. ``at_us``: when the filter was said."""
+        if self._messages is not None:
+            self.restrict(met(self._mailing_id, self._messages, at_us, since_us=at_us))
+            if not again and not self._client_ids:
+                ids = await next_clients(self._tx, self._messages, at_us, self._after, limit)
+                if ids is not None:
+                    return self._takes(ids, limit)
         condition, args = "id > ?", [self._after]
         if self._client_ids and not again:
             condition += f" AND id {self._tx.dialect.in_list()}"
@@ -165,6 +94,12 @@ class _Chunk:
         number, last = (await self._tx.rows(f"SELECT count(*), max(id) FROM ({chunk}) AS chunk", *args, limit))[0]
         self.last = self._after if last is None else last
         return bool(number < limit)
+
+    def _takes(self, ids: Sequence[int], limit: int) -> bool:
+        self.last = ids[-1] if ids else self._after
+        self._matching = f"c.id {self._tx.dialect.in_list()} AND {self._matching}"
+        self._args = [self._tx.dialect.list_arg(ids), *self._args]
+        return len(ids) < limit
 
     async def build(self, now_us: int, reset_after_us: int, tally: Tally, *, again: bool) -> None:
         """Bring the messages in line; ``again``: there may be messages of an earlier filter."""
@@ -182,6 +117,12 @@ class _Chunk:
         )
         fewer = await self._rebuild(reset_after_us, now_us, tally) if again else 0
         tally.add(self._mailing_id, "pending", added - fewer)
+
+    async def look_again(self, reset_after_us: int) -> None:
+        """Let messages look at their local hours again; nobody comes, and nobody goes."""
+        await self._hold()
+        self._matching, self._args = "TRUE", []
+        await self._reset(reset_after_us)
 
     async def _hold(self) -> None:
         """Keep the messages as they are: one that an engine gave back between two statements of ``_rebuild`` would be
@@ -220,12 +161,15 @@ class _Chunk:
             ("FALSE", f"m.stale AND {self._matching}"),
         ):
             await self._change(f"UPDATE message SET stale = {stale}", f"{is_taken('m')} AND {condition}")
+        await self._reset(reset_after_us)
+        return number
+
+    async def _reset(self, reset_after_us: int) -> None:
         await self._change(
             "UPDATE message SET due_us = 0",
             f"{is_waiting('m')} AND m.due_us > 0 AND (m.due_us > {int(reset_after_us)} OR m.attempt = 0)"
             f" AND {self._matching}",
         )
-        return number
 
     async def _change(self, change: str, condition: str) -> int:
         return await self._tx.run(
@@ -256,7 +200,9 @@ async def follow_clients(
         return
     changed_ids = tx.dialect.list_arg(changed)
     stored = await _not_final(tx, changed_ids) if changed else []
-    wanted = await _wanted(tx, mailings, tx.dialect.list_arg([*new, *changed]), now_us)
+    live = [row for row in mailings if not row[3]]
+    wanted = await _wanted(tx, live, tx.dialect.list_arg([*new, *changed]), now_us)
+    wanted |= await staying(tx, stored, {row[0] for row in mailings if row[3]}, now_us)
     await _take_away(tx, stored, wanted, {row[0] for row in mailings}, tally, now_us)
     if silent:
         await leave_out(tx, await without_message(tx, wanted))
@@ -271,9 +217,11 @@ async def follow_clients(
 
 
 async def open_mailings(tx: Tx, now_us: int) -> Sequence[Row]:
-    """Ids and filters of the mailings that are neither over nor cancelled."""
+    """Mailings that are neither over nor cancelled: id, filter, when that was said, whether the audience is decided."""
     return await tx.rows(
-        "SELECT id, audience_filter FROM mailing WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL",
+        f"SELECT id, audience_filter, audience_us, {IS_DECIDED} FROM mailing"
+        " WHERE end_us > ? AND cancelled_us IS NULL AND deleted_us IS NULL",
+        now_us,
         now_us,
     )
 
@@ -305,7 +253,8 @@ async def not_reached(tx: Tx, message_ids: Sequence[int], tally: Tally) -> None:
         raise Overtaken
     listed = tx.dialect.in_list()
     mailings = await tx.rows(
-        f"SELECT id, audience_filter FROM mailing WHERE id {listed} AND cancelled_us IS NULL AND deleted_us IS NULL",
+        "SELECT id, audience_filter, audience_us FROM mailing"
+        f" WHERE id {listed} AND cancelled_us IS NULL AND deleted_us IS NULL",
         tx.dialect.list_arg({row[0] for row in waiting}),
     )
     client_ids = tx.dialect.list_arg({row[1] for row in waiting})
@@ -345,11 +294,24 @@ async def _candidates(tx: Tx, ids: Any, *, attributes: bool) -> tuple[list[Candi
 
 async def _wanted(tx: Tx, mailings: Sequence[Row], client_ids: Any, now_us: int) -> set[tuple[int, int]]:
     """(mailing, client) for each client that a mailing's filter matches, and whose number it has not told already."""
-    filters = {mailing_id: filter_of(text) for mailing_id, text in mailings}
+    filters = {row[0]: filter_of(row[1]) for row in mailings}
     asks = any(filter.attributes for filter in filters.values())
     clients, phones = await _candidates(tx, client_ids, attributes=asks)
     pairs = {(mailing_id, each.id) for mailing_id, filter in filters.items() for each in filter.among(clients)}
+    pairs -= await unmet(tx, mailings, pairs)
     return pairs - await left_out(tx, pairs, phones, now_us)
+
+
+async def unmet(tx: Tx, mailings: Sequence[Row], pairs: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those of these (mailing, client) who do not meet ``filter.messages``; ``mailings``: as of ``open_mailings``."""
+    found: set[tuple[int, int]] = set()
+    for mailing_id, text, at_us, *_ in mailings:
+        condition = filter_of(text).messages
+        if condition is not None:
+            asked = {client_id for of, client_id in pairs if of == mailing_id}
+            missing = asked - await meeting(tx, mailing_id, condition, at_us, asked)
+            found |= {(mailing_id, client_id) for client_id in missing}
+    return found
 
 
 async def _not_final(tx: Tx, client_ids: Any) -> Sequence[Row]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from engine.domain.attributes import attributes_of
 from engine.domain.audience import Candidate
 from engine.domain.validate import ClientInput, ClientPatch
-from engine.store.audience import open_mailings, without_message
+from engine.store.audience import open_mailings, unmet, without_message
 from engine.store.client_rows import Imported
 from engine.store.clients import Sorted, by_phone
 from engine.store.database import Lane, Tx
@@ -80,6 +80,8 @@ async def _would_reach(tx: Tx, clients: Mapping[int, ClientInput], now_us: int) 
         for id, client in clients.items()
         if client.phone_number not in listed
     ]
-    filters = {mailing_id: filter_of(text) for mailing_id, text in await open_mailings(tx, now_us)}
+    live = [row for row in await open_mailings(tx, now_us) if not row[3]]
+    filters = {row[0]: filter_of(row[1]) for row in live}
     pairs = {(mailing_id, each.id) for mailing_id, filter in filters.items() for each in filter.among(looked_at)}
+    pairs -= await unmet(tx, live, pairs)
     return await without_message(tx, pairs - await would_be_left_out(tx, pairs, phones))

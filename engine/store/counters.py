@@ -63,8 +63,7 @@ class Tally:
     def __init__(self) -> None:
         self._counts: Counter[tuple[int, str]] = Counter()
         self._stats: Counter[tuple[int, str, int]] = Counter()
-        self.moved: Counter[Step] = Counter()
-        """How many messages became final without a call, by how: for ``Verbs.on_step``."""
+        self._steps: Counter[Step] = Counter()
 
     def add(self, mailing_id: int, name: str, number: int = 1) -> None:
         """Change one counter of ``NAMES``."""
@@ -76,7 +75,7 @@ class Tally:
         """Pending messages became final without a call."""
         if not number:
             return
-        self.moved[step] += number
+        self._steps[step] += number
         self.add(mailing_id, "pending", -number)
         self.add(mailing_id, counter_of(step), number)
         self._stats[mailing_id, _TIMELINE[step.status], at_us // _TIMELINE_US] += number
@@ -96,6 +95,7 @@ class Tally:
             self.add(mailing_id, "retried", number if again else 0)
             self.add(mailing_id, "pending", -number)
             self.add(mailing_id, counter, number)
+            self._steps[result] += number
             self._stats[mailing_id, timeline, span] += number
             self._stats[mailing_id, HTTP_STATUS, http_status or 0] += number
             if result.status is Status.SENT:
@@ -111,6 +111,7 @@ class Tally:
 
     async def write(self, tx: Tx) -> None:
         """Store it all, in the order of the keys. Nothing but ``bump_revision`` may follow in the transaction."""
+        tx.steps.update(self._steps)
         if mailing_ids := sorted({mailing_id for mailing_id, _ in self._counts}):
             await self._write_counts(tx, mailing_ids)
         if self._stats:

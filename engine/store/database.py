@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import asyncio
 import enum
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import cached_property
 from typing import Any, Final, TypeVar
@@ -13,6 +14,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 
 from common.error_codes import ErrorCode
 from common.logs import get_logger
+from engine.domain.message import Step
 from engine.store.availability import Availability
 from engine.store.dialect import Dialect
 from engine.store.errors import StoreUnavailable, TooLong
@@ -30,6 +32,11 @@ class Tx(abc.ABC):
     dialect: Dialect
     orm: BaseDBAsyncClient
     """The same transaction as Tortoise's client, on which aerich runs the migrations."""
+
+    @cached_property
+    def steps(self) -> Counter[Step]:
+        """How many messages have made each step of their lives in it; ``Tally.write`` adds to it."""
+        return Counter()
 
     @abc.abstractmethod
     async def rows(self, sql: str, *args: Any) -> Sequence[Row]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -32,16 +31,10 @@ _CANCELLED: Final = "SELECT 1 FROM mailing WHERE id = ? AND cancelled_us IS NOT 
 class EndingVerbs(Verbs):
     """Verbs of ``ports.Store``; each is one transaction."""
 
-    async def recover(self, now_us: int, limit: int, *, expired_only: bool, over_us: int | None = None) -> int:
-        """LOSE; see ``ports.Store``."""
-        ended_us = now_us if over_us is None else over_us
-        number, steps = await self._recover(now_us, limit, ended_us if expired_only else _FOR_EVER)
-        self.tell_steps(steps)
-        return number
-
     @alone_if_overtaken(Lane.DELIVERY)
-    async def _recover(self, tx: Tx, now_us: int, limit: int, ended_us: int) -> tuple[int, Counter[Step]]:
-        """How many messages were lost until ``ended_us``, and how many of them have ended, by how."""
+    async def recover(self, tx: Tx, now_us: int, limit: int, *, expired_only: bool, over_us: int | None = None) -> int:
+        """LOSE; see ``ports.Store``."""
+        ended_us = (now_us if over_us is None else over_us) if expired_only else _FOR_EVER
         lost = await tx.table(
             "id, mailing_id, status, attempt, stale, unsure, marks",
             "SELECT id, mailing_id, status, attempt, stale, unsure, (SELECT on_uncertain = 'not_sent' FROM mailing"
@@ -51,7 +44,8 @@ class EndingVerbs(Verbs):
             ended_us,
             limit,
         )
-        return len(lost), await _lose(tx, lost, now_us)
+        await _lose(tx, lost, now_us)
+        return len(lost)
 
     async def expire(self, mailing_id: int, limit: int, now_us: int) -> int:
         """EXPIRE; see ``ports.Store``. Nothing happens while the mailing has not ended."""
@@ -61,32 +55,22 @@ class EndingVerbs(Verbs):
         """CANCEL; see ``ports.Store``. Nothing happens while the mailing is not cancelled."""
         return await self._end_pending(mailing_id, limit, now_us, Event.CANCEL, _CANCELLED)
 
+    @transaction(Lane.DELIVERY)
     async def _end_pending(
-        self, mailing_id: int, limit: int, now_us: int, event: Event, condition: str, *args: int
+        self, tx: Tx, mailing_id: int, limit: int, now_us: int, event: Event, condition: str, *args: int
     ) -> int:
         """End up to ``limit`` pending messages: those that may have reached the provider first, for another reason."""
-        ended = await self._end(mailing_id, limit, now_us, event, condition, *args)
-        for result, number in ended:
-            self.on_step(result, number)
-        return sum(number for _, number in ended)
-
-    @transaction(Lane.DELIVERY)
-    async def _end(
-        self, tx: Tx, mailing_id: int, limit: int, now_us: int, event: Event, condition: str, *args: int
-    ) -> list[tuple[Step, int]]:
         # FOR SHARE: an edit that moves the end has to wait, or is seen here.
         if await tx.row(f"{condition} {tx.dialect.share_lock}", mailing_id, *args) is None:
-            return []
-        tally = Tally()
-        ended: list[tuple[Step, int]] = []
+            return 0
+        tally, ended = Tally(), 0
         for unsure, sql, index in ((True, "unsure", "message_unsure"), (False, "NOT unsure", "message_due")):
-            room = limit - sum(number for _, number in ended)
             result = step(Status.PENDING, event, unsure=unsure)
             which = f"{open_to(event)} AND {sql}"
-            number = await _end_some(tx, mailing_id, room, now_us, result, which, index)
+            number = await _end_some(tx, mailing_id, limit - ended, now_us, result, which, index)
             tally.move(mailing_id, result, now_us, number)
-            ended.append((result, number))
-        if any(number for _, number in ended):
+            ended += number
+        if ended:
             await tally.write(tx)
         return ended
 
@@ -143,9 +127,8 @@ async def _end_some(tx: Tx, mailing_id: int, limit: int, now_us: int, result: St
     )
 
 
-async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> Counter[Step]:
-    """Messages of a dead engine: (id, mailing, status, attempt, stale, unsure, whether a mark comes before each call).
-    Returns how many have ended, by how."""
+async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> None:
+    """Messages of a dead engine: (id, mailing, status, attempt, stale, unsure, whether a mark comes before a call)."""
     called = {row[0] for row in lost if _was_called(row)}
     tally = Tally()
     await hold_told(tx, [row[0] for row in lost])
@@ -174,7 +157,6 @@ async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> Counter[Step]:
         await tx.run(f"UPDATE message SET {change} WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(uncalled))
     await not_reached(tx, [row[0] for row in lost if row[0] not in called], tally)
     await tally.write(tx)
-    return tally.moved
 
 
 async def _store_lost(tx: Tx, again: list[int], uncertain: list[int], now_us: int) -> None:

@@ -74,7 +74,6 @@ MAILING: Final = RowOf(
 PLAN: Final = RowOf(
     Plan,
     mailing_id=Part(("id",)),
-    filter=_FILTER,
     local_hours=_HOURS,
     cancelled=Part(("cancelled_us",), _is_set),
     deleted=Part(("deleted_us",), _is_set),

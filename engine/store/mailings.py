@@ -9,7 +9,7 @@ from typing import Any
 from common.error_codes import ErrorCode
 from engine.domain.errors import ReadOnly
 from engine.domain.validate import MailingInput
-from engine.domain.window import MailingState
+from engine.domain.window import MailingState, is_decided
 from engine.ports import AudienceState, OnUncertain, Plan
 from engine.store.audit import add_audit, differences
 from engine.store.database import Lane, Row, Tx, Work
@@ -28,6 +28,7 @@ from engine.store.requests import find_answer, first_answer, keep_answer
 from engine.store.row_of import insert_of, sets_of
 from engine.store.rows import Actor, Changed, Counts, Created, MailingRow, Page, PageOf, RequestKey
 from engine.store.searching import contains_text, pattern_of
+from engine.store.snapshots import check_source
 from engine.store.texts import keep_new_text, keep_text
 from engine.store.told import forget_mailing
 from engine.store.verbs import Verbs, bump_revision, read, transaction
@@ -52,6 +53,7 @@ class MailingVerbs(Verbs):
         """
         if (answer := await first_answer(tx, request)) is not None:
             return Created(MAILING.answered(answer), replayed=True)
+        await check_source(tx, mailing.filter)
         values = {**INPUT.values(mailing), "create_us": now_us, "update_us": now_us, "audience_us": now_us}
         mailing_id = await tx.value(f"{insert_of('mailing', values)} RETURNING id", *values.values())
         await tx.run("INSERT INTO mailing_counters (mailing_id) VALUES (?)", mailing_id)
@@ -104,8 +106,8 @@ class MailingVerbs(Verbs):
     async def update_mailing(
         self, tx: Tx, mailing_id: int, change: Callable[[MailingRow], MailingInput], *, by: Actor, now_us: int
     ) -> MailingRow:
-        """Replace a mailing by what ``change`` makes of it. Another filter or other local hours: the audience
-        is built again, and nothing is sent until that is done. ``on_uncertain`` stays as it is.
+        """Replace a mailing by what ``change`` makes of it. With another filter, other local hours, or if it follows
+        clients again, the audience is built again, and nothing is sent until that is done. ``on_uncertain`` stays.
 
         Args:
             mailing_id: which.
@@ -119,14 +121,9 @@ class MailingVerbs(Verbs):
             ReadOnly: it has ended or was cancelled.
         """
         old = await _get_open(tx, mailing_id, now_us)
-        new = change(old)
+        new = await _changed(tx, old, change)
         values = {**INPUT.values(new), "on_uncertain": old.on_uncertain.value, "update_us": now_us}
-        sets = sets_of(values)
-        if _other_audience(old, new):
-            sets += (
-                f", audience_us = {int(now_us)}, audience_ready = FALSE, audience_cursor = 0,"
-                " audience_generation = audience_generation + 1"
-            )
+        sets = sets_of(values) + _again(old, new, now_us)
         await tx.run(f"UPDATE mailing SET {sets} WHERE id = ?", *values.values(), mailing_id)
         if new.text != old.text:
             await keep_new_text(tx, mailing_id, now_us)
@@ -142,8 +139,8 @@ class MailingVerbs(Verbs):
         """What ``update_mailing`` would make; stores nothing, and raises what that would raise."""
         old = await get_mailing_row(tx, mailing_id)
         _check_open(old, now_us)
-        new = change(old)
-        audience = AudienceState.BUILDING if _other_audience(old, new) else old.audience_state
+        new = await _changed(tx, old, change)
+        audience = AudienceState.BUILDING if _again(old, new, now_us) else old.audience_state
         return replace(old, **said_by(new), audience_state=audience, update_us=now_us)
 
     @transaction(Lane.API)
@@ -236,8 +233,31 @@ async def _list(tx: Tx, state: MailingState | None, page: Page, now_us: int, sea
     return PageOf(items, total, items[-1].id if more else None)
 
 
-def _other_audience(old: MailingRow, new: MailingInput) -> bool:
-    return (new.filter, new.local_hours) != (old.filter, old.local_hours)
+async def _changed(tx: Tx, old: MailingRow, change: Callable[[MailingRow], MailingInput]) -> MailingInput:
+    """What becomes of a mailing. Another filter must name a mailing that there is; one that stays may outlive it."""
+    new = change(old)
+    if new.filter != old.filter:
+        await check_source(tx, new.filter, old.id)
+    return new
+
+
+def _again(old: MailingRow, new: MailingInput, now_us: int) -> str:
+    """What the UPDATE sets so that the audience is built again; empty: it need not be.
+
+    Only another filter says anew who is in it; for other local hours its messages are looked at again. One that follows
+    clients again has not seen how they have changed meanwhile."""
+    refiltered = new.filter != old.filter
+    was_decided = is_decided(old.audience_fixed, old.start_us, now_us)
+    follows_again = was_decided and not is_decided(new.audience_fixed, new.start_us, now_us)
+    if not refiltered and new.local_hours == old.local_hours and not follows_again:
+        return ""
+    # For other local hours alone nobody comes or goes: what is ready is in line.
+    kept = "FALSE" if refiltered or follows_again else "(audience_ready OR audience_kept)"
+    return (
+        (f", audience_us = {int(now_us)}" if refiltered else "")
+        + f", audience_kept = {kept}"
+        + ", audience_ready = FALSE, audience_cursor = 0, audience_generation = audience_generation + 1"
+    )
 
 
 async def _get_open(tx: Tx, mailing_id: int, now_us: int) -> MailingRow:

@@ -77,6 +77,20 @@ async def list_ids(tx: Tx, query: MessageQuery, page: Page) -> tuple[list[int], 
     return [row[0] for row in rows], more, totals.matching
 
 
+async def ids_after(tx: Tx, query: MessageQuery, page: Page) -> tuple[Sequence[int], bool]:
+    """The ids of the next page of all that match, uncounted, and whether there are more after it."""
+    condition, args = _conditions(query)
+    table = "message"
+    if query.client_id is not None:
+        condition += " AND client_id = ?"
+        args.append(query.client_id)
+    elif tx.dialect.is_sqlite:
+        table = "message NOT INDEXED" if query.mailing_id is None else "message INDEXED BY message_mailing"
+    rows = await _Source(table, f"{condition} AND {_VISIBLE}", args).ids(tx, forward(page))
+    shown, more = trimmed(page, [row[0] for row in rows])
+    return shown, more
+
+
 async def _of_client(tx: Tx, query: MessageQuery, page: Page) -> tuple[list[int], bool, int]:
     """A client has one message a mailing: they are few, and are read once."""
     condition, args = _conditions(query)

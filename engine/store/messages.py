@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -10,7 +10,7 @@ from engine.domain.errors import NotFound
 from engine.domain.message import Reason, Status
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import is_final, is_waiting
-from engine.store.message_list import is_long_message_list, list_ids
+from engine.store.message_list import ids_after, is_long_message_list, list_ids
 from engine.store.row_of import Part, RowOf
 from engine.store.rows import (
     AttemptOutcome,
@@ -79,16 +79,37 @@ class MessageVerbs(Verbs):
         lane = Lane.LONG if is_long_message_list(query, page) else Lane.API
         return await self._db.read(lambda tx: _list(tx, query, page), lane)
 
+    async def export_messages(
+        self, query: MessageQuery, page_size: int = 1000
+    ) -> AsyncIterator[tuple[MessageRow, ...]]:
+        """All messages that match by id, in pages; each page is read when it is asked for."""
+        page: Page | None = Page(page_size)
+        while page is not None:
+            items, more = await self._exported_messages(query, page)
+            if items:
+                yield items
+            page = Page(page_size, items[-1].id) if more else None
+
+    @read(Lane.LONG)
+    async def _exported_messages(self, tx: Tx, query: MessageQuery, page: Page) -> tuple[tuple[MessageRow, ...], bool]:
+        ids, more = await ids_after(tx, query, page)
+        return await _rows(tx, ids), more
+
 
 async def _list(tx: Tx, query: MessageQuery, page: Page) -> PageOf[MessageRow]:
     ids, more, total = await list_ids(tx, query, page)
+    return PageOf(await _rows(tx, ids), total, ids[-1] if more else None)
+
+
+async def _rows(tx: Tx, ids: Sequence[int]) -> tuple[MessageRow, ...]:
+    """These messages, in the order given."""
     rows = await tx.table(
         MESSAGE.sql,
         f"{_SELECT} {_FROM} WHERE m.id {tx.dialect.in_list()} LIMIT {len(ids)}",
         tx.dialect.list_arg(ids),
     )
     found = {row[0]: MESSAGE.read(row) for row in rows}
-    return PageOf(tuple(found[id] for id in ids), total, ids[-1] if more else None)
+    return tuple(found[id] for id in ids)
 
 
 def _last_attempt(message: MessageRow, started_us: int | None, in_history: Collection[int]) -> tuple[AttemptRow, ...]:

@@ -58,6 +58,8 @@ class Mailing(Model):
     """Clients that come to match after the start do not get it."""
     audience_us = fields.BigIntField(default=0)
     """When the filter was said: at the registration, or with the last edit of the filter."""
+    audience_kept = fields.BooleanField(default=False)
+    """It is built again for other local hours only: nobody comes, and nobody goes."""
 
     class Meta:
         table = "mailing"

@@ -133,6 +133,7 @@ class MailingRow:
     update_us: int
     counts: Counts
     name: str = ""
+    audience_fixed: bool = False
 
     def state(self, now_us: int) -> MailingState:
         """The state that the API shows."""

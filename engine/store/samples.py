@@ -9,9 +9,9 @@ from engine.domain.audience import AudienceFilter
 from engine.domain.template import PHONE_NUMBER, TAG, Template
 from engine.person import Person
 from engine.store.attributes import Condition, shown_as
-from engine.store.audience import MAY_GET, matching_unsent
 from engine.store.database import Lane, Tx
 from engine.store.dialect import Dialect
+from engine.store.matching import MAY_GET, matching_unsent
 from engine.store.verbs import Verbs, read
 
 

@@ -23,6 +23,7 @@ from engine.store.fenced import FencedVerbs
 from engine.store.forgetting import ForgettingVerbs
 from engine.store.mailing_stats import MailingStatsVerbs
 from engine.store.mailings import MailingVerbs
+from engine.store.matching import MatchingVerbs
 from engine.store.messages import MessageVerbs
 from engine.store.migrate import migrate
 from engine.store.opening import open_database
@@ -39,6 +40,7 @@ class Store(
     EngineVerbs,
     MailingVerbs,
     AudienceVerbs,
+    MatchingVerbs,
     ClaimVerbs,
     TransitionVerbs,
     TrialVerbs,

@@ -87,6 +87,12 @@ class SuppressionVerbs(Verbs):
         await made.finish()
         return Suppressed(row, is_new, tuple(made.client_ids))
 
+    @read(Lane.API)
+    async def would_add_suppression(self, tx: Tx, entry: SuppressionInput, *, now_us: int) -> Suppressed:
+        """What ``add_suppression`` would do, with the id 0; stores nothing."""
+        old = await _find(tx, entry.phone_number)
+        return Suppressed(old or SuppressionRow(0, **asdict(entry), create_us=now_us), old is None, ())
+
     @transaction(Lane.API)
     async def import_suppressions(
         self, tx: Tx, entries: Sequence[SuppressionInput], *, by: Actor, now_us: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -110,15 +110,10 @@ class TransitionVerbs(Verbs):
 
     async def release(self, returns: Sequence[Return], *, owner: int, now_us: int) -> int:
         """RELEASE; see ``ports.Store``."""
-        if not returns:
-            return 0
-        number, steps = await self._release(returns, owner, now_us)
-        self.tell_steps(steps)
-        return number
+        return await self._release(returns, owner, now_us) if returns else 0
 
     @alone_if_overtaken(Lane.DELIVERY)
-    async def _release(self, tx: Tx, returns: Sequence[Return], owner: int, now_us: int) -> tuple[int, Counter[Step]]:
-        """How many were still the owner's, and how many of them have ended, by how."""
+    async def _release(self, tx: Tx, returns: Sequence[Return], owner: int, now_us: int) -> int:
         passed = await _passed(tx, ((item.message_id, item.attempt) for item in returns), owner)
         ours = [
             item for item in returns if item.message_id in passed and passed[item.message_id].attempt == item.attempt
@@ -142,25 +137,24 @@ class TransitionVerbs(Verbs):
         await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
         await not_reached(tx, [item.message_id for item in ours], tally)
         await tally.write(tx)
-        return len(passed), tally.moved
+        return len(passed)
 
     async def record(self, records: Sequence[Record], *, owner: int, now_us: int) -> int:
         """ACCEPT, REJECT, DEFER, MISS, LACK; see ``ports.Store``."""
-        steps = await self._record(records, owner) if records else Counter()
-        self.tell_steps(steps)
-        return steps.total()
+        return await self._record(records, owner) if records else 0
 
     @alone_if_overtaken(Lane.DELIVERY)
-    async def _record(self, tx: Tx, records: Sequence[Record], owner: int) -> Counter[Step]:
+    async def _record(self, tx: Tx, records: Sequence[Record], owner: int) -> int:
         if await _store_all_sent(tx, records, owner):
-            return Counter({_ACCEPTED: len(records)})
+            return len(records)
         passed = await _passed(tx, ((record.message_id, record.attempt) for record in records), owner)
         ours = {
             record.message_id: (record, passed[record.message_id].after(record.event))
             for record in records
             if record.message_id in passed and passed[record.message_id].attempt == record.attempt
         }
-        return await _store_outcomes(tx, list(ours.values()), owner)
+        await _store_outcomes(tx, list(ours.values()), owner)
+        return len(ours)
 
     @transaction(Lane.DELIVERY)
     async def take_back(
@@ -225,9 +219,8 @@ async def _store_all_sent(tx: Tx, records: Sequence[Record], owner: int) -> bool
     return True
 
 
-async def _store_outcomes(tx: Tx, outcomes: Sequence[tuple[Record, Step | None]], owner: int) -> Counter[Step]:
-    """Store outcomes of messages that are still ours; return how many made each step. No step: the message, which was
-    put off, is removed."""
+async def _store_outcomes(tx: Tx, outcomes: Sequence[tuple[Record, Step | None]], owner: int) -> None:
+    """Store outcomes of messages that are still ours. No step: the message, which was put off, is removed."""
     sent, others, gone = [], [], []
     by_step: defaultdict[Step, list[Record]] = defaultdict(list)
     for record, result in outcomes:
@@ -254,7 +247,6 @@ async def _store_outcomes(tx: Tx, outcomes: Sequence[tuple[Record, Step | None]]
         await tx.run(f"DELETE FROM message WHERE id {tx.dialect.in_list()}", ids)
     await not_reached(tx, known, tally)
     await tally.write(tx)
-    return Counter({result: len(records) for result, records in by_step.items()})
 
 
 def _count(tally: Tally, records: Sequence[Record], result: Step) -> None:

@@ -52,11 +52,6 @@ class Verbs:
     on_step: Callable[[Step, int], None] = staticmethod(lambda step, number: None)
     """Told after the commit how many messages have made a step of their lives, but for claims and returns."""
 
-    def tell_steps(self, steps: Mapping[Step, int]) -> None:
-        """Tell ``on_step`` after the commit how many messages have made each step."""
-        for step, number in steps.items():
-            self.on_step(step, number)
-
     engine_id: int = 0
     """The engine that works with this store, once it has registered."""
 
@@ -67,20 +62,34 @@ class Verbs:
     on_number_gone: Callable[[], None] = staticmethod(lambda: None)
     """Told after the commit that a phone number may have been removed: ``forget_log`` removes it from the files too."""
 
+    async def _transaction(self, work: Work[T], lane: Lane) -> T:
+        steps: Mapping[Step, int] = {}
+
+        async def watched(tx: Tx) -> T:
+            nonlocal steps
+            result = await work(tx)
+            steps = tx.steps
+            return result
+
+        result = await self._db.transaction(watched, lane)
+        for step, number in steps.items():
+            self.on_step(step, number)
+        return result
+
     async def _alone_if_overtaken(self, work: Work[T], lane: Lane) -> T:
         async def alone(tx: Tx) -> T:
             await lock_clients(tx, exclusive=True)
             return await work(tx)
 
         try:
-            return await self._db.transaction(work, lane)
+            return await self._transaction(work, lane)
         except Overtaken:
-            return await self._db.transaction(alone, lane)
+            return await self._transaction(alone, lane)
 
 
 def transaction(lane: Lane) -> Decorator:
     """The body is a transaction: see ``Database.transaction``."""
-    return _verb(lambda store, work: store._db.transaction(work, lane))
+    return _verb(lambda store, work: store._transaction(work, lane))
 
 
 def alone_if_overtaken(lane: Lane) -> Decorator:

@@ -18,10 +18,11 @@ from gateway.http.body import read_query
 from gateway.http.keys import ENGINE, STOPPING
 from gateway.http.problems import Problem
 from gateway.http.streaming import accept_header
-from gateway.routes.common import named_columns
+from gateway.routes.common import id_in_path, named_columns
 from gateway.routes.operations import binding_named, described, route_of
 from gateway.shapes import query_of
 from gateway.shapes.fields import QueryFlag, Text
+from gateway.tables import message_rows
 from gateway.tables.row_text import COLUMNS, cells_of, csv_row, ndjson_row
 from mailing.v1.client_pb2 import Client
 from mailing.v1.client_service_pb2 import ImportClientsRow
@@ -35,7 +36,14 @@ _ATTRIBUTES: Final = (
     "NDJSON has all."
 )
 _EXAMPLE: Final = {name: field_of(ImportClientsRow.DESCRIPTOR, name).rules.example for name in COLUMNS}
+_NAMES: Final = ("city", "visits")
 _CLIENT: Final = message_of(Client, {**_EXAMPLE, "attributes": {"city": "Омск", "visits": 12}})
+
+
+_MESSAGE: Final = (
+    "1", "1", "1", "79161234567", "not_sent", "rejected", "1", "2026-01-31T06:00:00.000000Z", "",
+    "2026-01-31T06:00:01.000000Z", "", "1", "400", "HTTP 400: no such number",
+)  # fmt: skip
 
 
 class Export(NamedTuple):
@@ -50,8 +58,10 @@ class Export(NamedTuple):
     """An entry's cells, one for each column; with names as the second argument also of these attributes."""
     ndjson: Callable[[Any], str]
     """A line of NDJSON of an entry."""
-    example: Any
-    """An entry."""
+    example: Sequence[str]
+    """The cells of a row."""
+    example_line: str
+    """The same in NDJSON."""
     attributes: Sequence[str] | None = None
     """Those of the example; None: entries have none."""
 
@@ -64,12 +74,25 @@ class Export(NamedTuple):
         return self.cells(entry, names) if names else self.cells(entry)
 
 
-CLIENTS: Final = Export("exportClients", "clients", COLUMNS, cells_of, ndjson_row, _CLIENT, ("city", "visits"))
+CLIENTS: Final = Export(
+    "exportClients", "clients", COLUMNS, cells_of, ndjson_row, cells_of(_CLIENT, _NAMES), ndjson_row(_CLIENT), _NAMES
+)
+
+MESSAGES: Final = Export(
+    "exportMessages",
+    "messages",
+    message_rows.COLUMNS,
+    message_rows.cells_of,
+    lambda entry: message_rows.ndjson_row(message_rows.cells_of(entry)),
+    _MESSAGE,
+    message_rows.ndjson_row(_MESSAGE),
+)
+_OF_MESSAGES: Final = ("exportMessages", "exportMailingMessages")
 
 
 def routes() -> list[web.RouteDef]:
     """The route, with a handler of its own."""
-    return [export_route(CLIENTS)]
+    return [export_route(CLIENTS), *(export_route(MESSAGES._replace(id=id)) for id in _OF_MESSAGES)]
 
 
 def export_route(export: Export) -> web.RouteDef:
@@ -80,16 +103,16 @@ def export_route(export: Export) -> web.RouteDef:
         more["names"] = Text(data_key="attributes", metadata={"description": _ATTRIBUTES})
     query = type("ExportQuery", (query_of(binding),), more)
     shown = export.attributes or ()
-    table = export.header(shown) + csv_row(export.cells_with(export.example, shown))
+    table = export.header(shown) + csv_row(export.example)
 
     @described(
         binding,
         query=query,
         response=(200, None),
-        contents={CSV: Body(_TEXT, table), NDJSON: Body(_TEXT, export.ndjson(export.example))},
+        contents={CSV: Body(_TEXT, table), NDJSON: Body(_TEXT, export.example_line)},
     )
     async def export_all(request: web.Request) -> web.StreamResponse:
-        said = read_query(request, query)
+        said = {**read_query(request, query), **{name: id_in_path(request, name) for name in binding.path_fields}}
         asked: Any = message_of(binding.method.input_type._concrete_class, said)
         media_type = best_type(accept_header(request), (CSV, NDJSON))
         if media_type is None:

@@ -167,7 +167,8 @@ def _value(
     """One value: the field's own, or an entry of a list. What is ignored has neither limits nor example."""
     if field.message is not None:
         inner = use if use.is_input else Use.SHOWN
-        return Nested(schema_of(field.message, inner), metadata=dict(metadata), **options)
+        said = {} if is_ignored else _example(field, use)
+        return Nested(schema_of(field.message, inner), metadata={**metadata, **said}, **options)
     kind, more = _CLASSES[field.kind], dict(metadata)
     if not is_ignored:
         more |= _example(field, use)

@@ -128,11 +128,11 @@ class Api:
             client_service_pb2.CreateClientRequest(client=client_pb2.Client(phone_number=phone_number, **fields))  # type: ignore[arg-type]
         )
 
-    async def add_clients(self, number: int) -> None:
-        """Clients 79160000000 and on, tags a and b in turn."""
+    async def add_clients(self, number: int, first: int = 0) -> None:
+        """Clients 79160000000 + first and on, tags a and b in turn."""
         rows = [
             client_service_pb2.ImportClientsRow(phone_number=str(79160000000 + n), tag="ab"[n % 2])
-            for n in range(number)
+            for n in range(first, first + number)
         ]
         await self.clients.ImportClients(iter([client_service_pb2.ImportClientsRequest(rows=rows)]))
 

@@ -15,6 +15,8 @@ from grpc import StatusCode
 
 from engine.ports import Return
 from mailing.v1.mailing_pb2 import (
+    AUDIENCE_MODE_FIXED,
+    AUDIENCE_MODE_LIVE,
     AUDIENCE_STATE_BUILDING,
     AUDIENCE_STATE_READY,
     MAILING_STATE_ACTIVE,
@@ -27,6 +29,7 @@ from mailing.v1.mailing_pb2 import (
     AudienceFilter,
     LocalHours,
     Mailing,
+    MessageCondition,
 )
 from mailing.v1.mailing_service_pb2 import (
     TEXT_ENCODING_UCS2,
@@ -41,6 +44,12 @@ from mailing.v1.mailing_service_pb2 import (
     ResumeMailingRequest,
     UpdateMailingRequest,
     WatchMailingRequest,
+)
+from mailing.v1.message_pb2 import (
+    MESSAGE_STATUS_NOT_SENT,
+    MESSAGE_STATUS_PENDING,
+    NOT_SENT_REASON_CANCELLED,
+    NOT_SENT_REASON_EXPIRED,
 )
 from tests.api.conftest import Api, refusal
 from tests.api.fakes import SECOND_US, START_US
@@ -415,6 +424,72 @@ async def test_mailings_have_names_and_are_searched_by_them(api: Api) -> None:
     for bad in ("x" * 101, "a\0"):
         asked = CreateMailingRequest(mailing=api.a_mailing(name=bad))
         assert (await refusal(api.mailings.CreateMailing(asked))).bad == {"name"}
+
+
+async def test_an_audience_is_live_unless_it_is_fixed(api: Api) -> None:
+    live, fixed = await api.add_mailing(), await api.add_mailing(audience=AUDIENCE_MODE_FIXED)
+    assert (live.audience, fixed.audience) == (AUDIENCE_MODE_LIVE, AUDIENCE_MODE_FIXED)
+    mask = FieldMask(paths=["audience"])
+    edited = await api.mailings.UpdateMailing(UpdateMailingRequest(mailing=Mailing(id=fixed.id), update_mask=mask))
+    assert edited.audience == AUDIENCE_MODE_LIVE
+    asked = CreateMailingRequest(mailing=api.a_mailing(audience=7))
+    assert (await refusal(api.mailings.CreateMailing(asked))).bad == {"audience"}
+
+
+async def test_a_mailing_for_those_who_did_not_get_another_one(api: Api) -> None:
+    await api.add_clients(3)
+    first = await api.add_mailing()
+    await api.build(first.id)
+    messages = MessageCondition(
+        mailing_id=first.id,
+        statuses=[MESSAGE_STATUS_NOT_SENT, MESSAGE_STATUS_PENDING],
+        reasons=[NOT_SENT_REASON_EXPIRED, NOT_SENT_REASON_CANCELLED],
+    )
+    wanted = AudienceFilter(messages=messages)
+    preview = await api.mailings.PreviewMailing(PreviewMailingRequest(mailing=api.a_mailing(filter=wanted)))
+    assert preview.audience == 0
+    await api.mailings.CancelMailing(CancelMailingRequest(mailing_id=first.id))
+    preview = await api.mailings.PreviewMailing(PreviewMailingRequest(mailing=api.a_mailing(filter=wanted)))
+    assert preview.audience == 3
+    second = await api.add_mailing(filter=wanted)
+    assert second.filter == wanted
+    await api.build(second.id)
+    read = await api.mailings.GetMailing(GetMailingRequest(mailing_id=second.id))
+    assert read.message_counts.pending == 3
+
+    async def bad(filter: AudienceFilter) -> set[str]:
+        asked = api.a_mailing(filter=filter)
+        calls = (
+            api.mailings.CreateMailing(CreateMailingRequest(mailing=asked)),
+            api.mailings.CreateMailing(CreateMailingRequest(mailing=asked, validate_only=True)),
+            api.mailings.PreviewMailing(PreviewMailingRequest(mailing=asked)),
+        )
+        first, *others = [(await refusal(call)).bad for call in calls]
+        assert others == [first, first]
+        return set(first)
+
+    assert await bad(AudienceFilter(messages=MessageCondition(mailing_id=99))) == {"filter.messages.mailing_id"}
+    unknown = MessageCondition(mailing_id=first.id, statuses=[7])  # type: ignore[list-item]
+    assert await bad(AudienceFilter(messages=unknown)) == {"filter.messages.statuses[0]"}
+
+
+async def test_a_preview_of_a_decided_audience_counts_its_messages_and_not_who_matches_now(api: Api) -> None:
+    await api.add_clients(4)
+    fixed = await api.add_mailing(audience=AUDIENCE_MODE_FIXED)
+    await api.build(fixed.id)
+    await api.add_clients(6, first=10)
+
+    async def audience(**changes: Any) -> int:
+        wanted = Mailing()
+        wanted.CopyFrom(fixed)
+        wanted.MergeFrom(Mailing(**changes))
+        request = PreviewMailingRequest(mailing=wanted, mailing_id=fixed.id)
+        return (await api.mailings.PreviewMailing(request)).audience
+
+    assert await audience() == 4
+    assert await audience(local_hours=hours("00:00", "23:59")) == 4
+    assert await audience(filter=AudienceFilter(tags=["a", "b"])) == 10
+    assert await audience(audience=AUDIENCE_MODE_LIVE) == 10
 
 
 # -- numbers -----------------------------------------------------------------------------------

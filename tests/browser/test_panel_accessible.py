@@ -28,6 +28,7 @@ PAGES: Final = (
     "/clients/import",
     "/messages",
     "/messages/1/show",
+    "/suppressions",
     "/engine",
     "/audit",
     "/accounts",
@@ -43,6 +44,9 @@ async def _filled(gateway: Gateway) -> None:
     for fields in ({}, {"rate_limit": 0.01, "local_hours": {"from": "09:00", "to": "21:00"}}):
         assert (await gateway.post("/mailings", MAILING | fields)).status == 201
     assert (await gateway.ask("PATCH", "/clients/1", json={"tag": "vip"})).status == 200
+    assert (
+        await gateway.post("/suppressions", {"phone_number": "79160000900", "note": "asked by phone"})
+    ).status == 201
 
 
 async def _settled(page: Page) -> None:

@@ -337,6 +337,10 @@ class Messages(message_service_pb2_grpc.MessageServiceServicer):
         message.attempt_history[1].http_status = 400
         return await self.script.take(request, context, message)
 
+    async def ExportMessages(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        answer = message_service_pb2.ExportMessagesResponse(messages=[self._message()])
+        yield await self.script.take(request, context, answer)
+
     async def ListMessages(self, request: Any, context: Any) -> Any:
         found = _asked([self._message()], request, "mailing_id", "client_id")
         found = [m for m in found if request.status in (0, m.status) and request.reason in (0, m.reason)]

@@ -109,7 +109,8 @@ def test_json_is_that_of_the_rest_api(run: Run) -> None:
 
 def test_create_sends_what_was_written(run: Run, script: Script) -> None:
     arguments = (
-        "--name Sale --tag vip --tag new --phone-code 916 --local-hours 9:00-21:00 --rate 5.5 --on-uncertain not_sent"
+        "--name Sale --audience fixed --tag vip --tag new --phone-code 916 --local-hours 9:00-21:00 --rate 5.5"
+        " --on-uncertain not_sent"
     )
     times = "--start 2030-01-01T09:00:00+03:00 --end +2h30m"
     assert run("mailing", "create", "--text", "Привет", *arguments.split(), *times.split())[0] == 0
@@ -118,9 +119,36 @@ def test_create_sends_what_was_written(run: Run, script: Script) -> None:
     assert (m.text, list(m.filter.tags), list(m.filter.phone_codes)) == ("Привет", ["vip", "new"], ["916"])
     assert (getattr(m.local_hours, "from"), m.local_hours.to, m.rate_limit) == ("09:00", "21:00", 5.5)
     assert (m.name, m.on_uncertain) == ("Sale", mailing_pb2.ON_UNCERTAIN_NOT_SENT)
+    assert m.audience == mailing_pb2.AUDIENCE_MODE_FIXED
+    assert not m.filter.HasField("messages")
     assert m.start_time.ToDatetime(UTC) == datetime(2030, 1, 1, 6, tzinfo=UTC)
     assert m.end_time.ToDatetime(UTC) == datetime(2030, 1, 1, 8, 30, tzinfo=UTC)
     assert len(request.request_id) == 36
+
+
+def test_what_became_of_messages_is_written_as_a_file(run: Run, script: Script, tmp_path: Path) -> None:
+    code, out, _ = run("messages", "export", "--mailing", "7", "--status", "not-sent", "--reason", "rejected")
+    header, row = out.splitlines()
+    assert (code, header.split(",")[:6]) == (0, ["id", "mailing_id", "client_id", "phone_number", "status", "reason"])
+    assert row.startswith("5000000001,7,1,79160000001,not_sent,rejected,2,2026-01-01T00:00:00.000000Z,,,,,400,HTTP 400")
+    request = script.last(message_service_pb2.ExportMessagesRequest)
+    assert (request.mailing_id, request.reason) == (7, message_pb2.NOT_SENT_REASON_REJECTED)
+    assert run("messages", "export", str(tmp_path / "out.ndjson"))[0] == 0
+    line = json.loads((tmp_path / "out.ndjson").read_text())
+    assert (line["id"], line["sent_time"], line["http_status"], line["text_version"]) == (5000000001, None, 400, None)
+
+
+def test_a_mailing_for_those_who_did_not_get_another_one(run: Run, script: Script) -> None:
+    those = "--messages-of 3 --messages-status not-sent --messages-reason expired --messages-reason rejected"
+    assert run("mailing", "create", "--text", "x", *those.split())[0] == 0
+    messages = script.last(mailing_service_pb2.CreateMailingRequest).mailing.filter.messages
+    assert (messages.mailing_id, list(messages.statuses)) == (3, [message_pb2.MESSAGE_STATUS_NOT_SENT])
+    assert list(messages.reasons) == [message_pb2.NOT_SENT_REASON_EXPIRED, message_pb2.NOT_SENT_REASON_REJECTED]
+    run("mailing", "edit", "7", "--messages-of", "3")
+    request = script.last(mailing_service_pb2.UpdateMailingRequest)
+    assert list(request.update_mask.paths) == ["filter.messages"]
+    code, _, err = run("mailing", "create", "--text", "x", "--messages-status", "sent")
+    assert (code, "--messages-of" in err) == (EXIT_USAGE, True)
 
 
 def test_edit_changes_only_what_is_given(run: Run, script: Script) -> None:
@@ -129,9 +157,10 @@ def test_edit_changes_only_what_is_given(run: Run, script: Script) -> None:
     assert list(request.update_mask.paths) == ["filter.tags", "end_time", "local_hours", "rate_limit"]
     assert not request.mailing.HasField("local_hours")
     assert not request.mailing.HasField("rate_limit")
-    run("mailing", "edit", "7", "--name", "")
+    run("mailing", "edit", "7", "--name", "", "--audience", "live")
     request = script.last(mailing_service_pb2.UpdateMailingRequest)
-    assert (list(request.update_mask.paths), request.mailing.name) == (["name"], "")
+    assert (list(request.update_mask.paths), request.mailing.name) == (["name", "audience"], "")
+    assert request.mailing.audience == mailing_pb2.AUDIENCE_MODE_LIVE
     run("clients", "edit", "4", "--tag", "")
     assert list(script.last(client_service_pb2.UpdateClientRequest).update_mask.paths) == ["tag"]
 

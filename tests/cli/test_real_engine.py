@@ -246,3 +246,33 @@ def test_audit(run: Run) -> None:
     one = run("audit", "--object", "mailing", "--id", str(mailing))
     assert [e["action"] for e in one["audit_events"]] == ["mailing.pause", "mailing.create"]
     assert run("audit", "--actor", "nobody")["total_size"] == 0
+
+
+def test_the_stop_list(run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    entry = run("suppressions", "add", "8 916 777-00-01", "--reason", "opt_out", "--note", "asked")
+    assert (entry["phone_number"], entry["reason"], entry["source"]) == ("79167770001", "opt_out", "cli")
+    assert call(["suppressions", "add", "79167770001"]) == 0
+    told = capfd.readouterr()
+    assert "the first entry stays" in " ".join(told.err.split())
+    assert "opt_out" in told.out
+    (tmp_path / "stop.csv").write_text("Phone,reason\n89167770002,complaint\n79167770001,\n12,\n89167770003,what\n")
+    assert call(["suppressions", "import", str(tmp_path / "stop.csv"), "--json"]) == 1
+    answer = json.loads(capfd.readouterr().out)
+    assert (answer["created"], answer["unchanged"], answer["rejected"]) == (1, 1, 2)
+    assert [error["field"] for error in answer["errors"]] == ["phone_number", "reason"]
+    listed = run("suppressions", "list", "--reason", "complaint")
+    assert [each["phone_number"] for each in listed["suppressions"]] == ["79167770002"]
+    assert call(["suppressions", "export", str(tmp_path / "out.csv")]) == 0
+    assert (tmp_path / "out.csv").read_text().splitlines()[1].startswith("79167770001,opt_out,asked,cli,")
+    for number in ("+7 916 777-00-01", "79167770002"):
+        assert run("suppressions", "remove", number) == {}
+    assert run("suppressions", "list")["total_size"] == 0
+    assert "does not exist" in run("suppressions", "remove", "79167770001", code=1)
+
+
+def test_a_client_is_erased(run: Run, tmp_path: Path) -> None:
+    client = run("clients", "add", "79167770009")
+    erased = run("clients", "erase", str(client["id"]), "--suppress", "--yes")
+    assert (erased["messages_in_hand"], erased["suppressed"]) == (0, True)
+    assert run("suppressions", "list")["suppressions"][0]["source"] == "erase"
+    run("suppressions", "remove", "79167770009")

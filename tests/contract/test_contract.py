@@ -60,7 +60,7 @@ METHODS = {
     "ListClientFacets ListAttributeFacets BatchUpdateClients BatchDeleteClients ExportClients<",
     "MailingService": "CreateMailing GetMailing ListMailings UpdateMailing DeleteMailing PauseMailing ResumeMailing "
     "CancelMailing PreviewMailing TestMailing GetMailingStats WatchMailing<",
-    "MessageService": "GetMessage ListMessages",
+    "MessageService": "GetMessage ListMessages ExportMessages<",
     "EngineService": "GetStatus GetOverview UpdateEngine SetWorkers SetRate PauseSending ResumeSending ListAuditEvents",
     "AccessService": "SignIn SignOut WhoAmI ChangePassword CreateAccount ListAccounts RevokeAccount CreateToken "
     "ListTokens RevokeToken",
@@ -87,7 +87,7 @@ REPEATABLE = {
 }
 """Methods with a request id beside the creates."""
 
-VALIDATE_ONLY = {"ImportClients", "CreateClient", "UpdateClient", "CreateMailing", "UpdateMailing"}
+VALIDATE_ONLY = {"CreateSuppression", "ImportClients", "CreateClient", "UpdateClient", "CreateMailing", "UpdateMailing"}
 
 OPEN = {"SignIn"}
 """Methods that need no token."""
@@ -99,6 +99,7 @@ GET /mailings; POST /mailings; GET /mailings/{mailing_id}; PUT /mailings/{mailin
 DELETE /mailings/{mailing_id}; POST /mailings/{mailing_id}/pause; POST /mailings/{mailing_id}/resume
 POST /mailings/{mailing_id}/cancel; POST /mailings/preview; POST /mailings/test; GET /mailings/{mailing_id}/stats
 GET /mailings/{mailing_id}/events; GET /mailings/{mailing_id}/messages; GET /messages; GET /messages/{message_id}
+GET /mailings/{mailing_id}/messages/export; GET /messages/export
 GET /engine; PATCH /engine; GET /audit
 POST /session; DELETE /session; GET /session; PUT /session/password; GET /accounts; POST /accounts
 GET /suppressions; POST /suppressions; DELETE /suppressions/{phone_number}; POST /suppressions/import

@@ -9,7 +9,6 @@ from typing import Any
 from engine.delivery.settings import DeliverySettings
 from engine.delivery.shared_clock import SharedClock
 from engine.delivery.state import State
-from engine.domain.audience import AudienceFilter
 from engine.domain.breaker import Breaker
 from engine.ports import AudienceState, Claim, OnUncertain, Plan
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
@@ -25,7 +24,7 @@ def a_plan(mailing_id: int, **changes: Any) -> Plan:
     plan = Plan(
         mailing_id=mailing_id,
         text="hello",
-        filter=AudienceFilter(),
+        audience_generation=0,
         start_us=EPOCH_US,
         end_us=EPOCH_US + HOUR_US,
         local_hours=None,

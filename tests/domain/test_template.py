@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from common.contract.reader import fields_of
 from common.error_codes import Unfit
-from engine.domain.segments import count_segments, surely_fits
+from engine.domain.segments import SURE_LENGTH, count_segments
 from engine.domain.template import LENGTH_MAX, Values, in_words, parse_template, template_of
 from mailing.v1 import mailing_pb2
 
@@ -180,7 +180,7 @@ def test_any_text_is_a_template_or_is_refused(text: str) -> None:
 
 @given(st.integers(0, 5000), st.integers(1, 40), st.sampled_from("a€я😀"))
 def test_what_surely_fits_fits(length: int, segments_max: int, character: str) -> None:
-    if surely_fits(length, segments_max):
+    if length <= SURE_LENGTH * segments_max:
         assert count_segments(character * length).segments <= segments_max
 
 

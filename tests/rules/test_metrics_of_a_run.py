@@ -8,7 +8,9 @@ from pathlib import Path
 
 import aiohttp
 
+from engine.domain.suppression import SuppressionInput
 from engine.metrics import MESSAGE_OUTCOMES
+from engine.store.rows import Actor
 from mailing.v1 import engine_service_pb2, mailing_pb2, mailing_service_pb2, mailing_stats_pb2
 from mailing.v1.engine_pb2 import SENDING_STATE_PAUSED, SENDING_STATE_RUNNING
 from tests.rules.evidence import us
@@ -49,6 +51,13 @@ async def lose(rig: Rig, mailing: mailing_pb2.Mailing, number: int) -> None:
     await rig.engine.UpdateEngine(engine_service_pb2.UpdateEngineRequest(sending=SENDING_STATE_RUNNING))
 
 
+async def suppress(rig: Rig, phone_number: int) -> None:
+    """Put a number on the stop list, and take it off again."""
+    now_us = us(datetime.now(UTC))
+    await rig.service.store.add_suppression(SuppressionInput(phone_number), by=Actor(), now_us=now_us)
+    await rig.service.store.delete_suppression(phone_number, by=Actor(), now_us=now_us)
+
+
 async def test_every_outcome_and_reason_is_counted(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         await rig.add_clients(40)
@@ -61,7 +70,9 @@ async def test_every_outcome_and_reason_is_counted(tmp_path: Path) -> None:
         rig.sandbox.clear_faults()
         cancelled = await rig.register(start_seconds=60)
         await until(lambda: built(rig, cancelled.id, 40))
+        await suppress(rig, int((await rig.list_messages(cancelled.id))[0].phone_number))
         await rig.mailings.CancelMailing(mailing_service_pb2.CancelMailingRequest(mailing_id=cancelled.id))
+        await rig.finished((await rig.register(text="Hello, {{nickname}}")).id)
         lost = await rig.register(start_seconds=1.0, on_uncertain=mailing_pb2.ON_UNCERTAIN_NOT_SENT)
         await until(lambda: built(rig, lost.id, 40))
         await rig.engine.UpdateEngine(engine_service_pb2.UpdateEngineRequest(sending=SENDING_STATE_PAUSED))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,12 @@ from tests.rules.rig import Rig, running, until
 
 VIP: dict[str, Any] = {"filter": mailing_pb2.AudienceFilter(tags=["vip"])}
 LATER: dict[str, Any] = {"start_seconds": 300.0, **VIP}
+
+
+def never() -> mailing_pb2.LocalHours:
+    """Local hours in which no client is now; none is beyond two hours of UTC."""
+    hour = (datetime.now(UTC).hour + 12) % 24
+    return mailing_pb2.LocalHours(**{"from": f"{hour:02}:00", "to": f"{hour:02}:30"})
 
 
 async def edit(rig: Rig, client: client_pb2.Client, **fields: str) -> None:
@@ -61,6 +68,30 @@ async def test_rule_01_an_open_mailing_follows_its_clients(tmp_path: Path) -> No
         assert len(await receivers(rig, mailing)) == 6
         assert await rig.counts(mailing.id) == (6, 0, 0)
         assert rig.sandbox.requests == 0
+
+
+async def test_rule_01_a_fixed_audience_is_whoever_matches_at_the_start(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        first = await rig.add_client(1, tag="vip")
+        mailing = await rig.register(audience=mailing_pb2.AUDIENCE_MODE_FIXED, **LATER)
+        await audience_is_ready(rig, mailing)
+        second = await rig.add_client(2, tag="vip")
+        assert await receivers(rig, mailing) == [first.id, second.id]
+
+        begun = await rig.register(audience=mailing_pb2.AUDIENCE_MODE_FIXED, local_hours=never(), **VIP)
+        await audience_is_ready(rig, begun)
+        third = await rig.add_client(3, tag="vip")
+        await edit(rig, first, tag="new")
+        await rig.add_clients(2, first=4, tag="vip")
+        assert await receivers(rig, begun) == [first.id, second.id]
+        assert third.id in await receivers(rig, mailing)
+        await rig.clients.DeleteClient(client_service_pb2.DeleteClientRequest(client_id=second.id))
+        assert await receivers(rig, begun) == [first.id]
+
+        changed = mailing_pb2.Mailing(id=begun.id)
+        mask = FieldMask(paths=["audience", "local_hours"])
+        await rig.mailings.UpdateMailing(mailing_service_pb2.UpdateMailingRequest(mailing=changed, update_mask=mask))
+        assert await rig.finished(begun.id) == (0, 3, 0)  # live again: those who match now
 
 
 async def test_rule_01_a_new_match_gets_its_text_while_the_mailing_is_active(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
-from mailing.v1 import client_pb2, client_service_pb2, mailing_pb2, mailing_service_pb2
+from mailing.v1 import client_pb2, client_service_pb2, mailing_pb2, mailing_service_pb2, message_pb2
 from tests.rules.evidence import receivers
 from tests.rules.rig import Rig, running
 
@@ -42,6 +42,25 @@ CASES = (
 async def add_each_kind(rig: Rig, first: int) -> list[client_pb2.Client]:
     kinds = [(tag, code) for tag in TAGS for code in CODES]
     return [await rig.add_client(number, tag=tag, phone_code=code) for number, (tag, code) in enumerate(kinds, first)]
+
+
+async def test_rule_02_a_mailing_for_those_who_did_not_get_another_one(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        await rig.add_clients(6)
+        rig.sandbox.set_faults(share_400=1)
+        first = await rig.register()
+        assert await rig.finished(first.id) == (0, 0, 6)
+        rig.sandbox.clear_faults()
+        await rig.add_clients(2, first=10)
+        assert await rig.finished(first.id) == (0, 2, 6)
+        messages = mailing_pb2.MessageCondition(
+            mailing_id=first.id,
+            statuses=[message_pb2.MESSAGE_STATUS_NOT_SENT],
+            reasons=[message_pb2.NOT_SENT_REASON_REJECTED],
+        )
+        second = await rig.register(filter=mailing_pb2.AudienceFilter(messages=messages))
+        await rig.add_clients(1, first=20)
+        assert await rig.finished(second.id) == (0, 6, 0)
 
 
 async def test_rule_02_both_lists_must_match_and_empty_ones_do_not_restrict(tmp_path: Path) -> None:

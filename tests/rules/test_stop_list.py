@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mailing.v1 import message_pb2
+from mailing.v1 import engine_service_pb2, message_pb2
 from scripts.sandbox import Sandbox
 from tests.gateway.rig import Gateway, serving
 from tests.rules.arrivals import all_messages, now_us
@@ -63,6 +63,8 @@ async def sends_while_numbers_are_listed(gateways: list[Gateway], sandboxes: lis
     assert suppressed <= listed_us.keys()
     assert {reason for number, reason in ended.items() if number not in suppressed} == {SENT}
     assert (await reasons(gateways[0], mailing.id))["suppressed"] == len(suppressed)
+    overview = await one.engine.GetOverview(engine_service_pb2.GetOverviewRequest())
+    assert overview.reasons.suppressed == len(suppressed)
     assert await one.service.store.check() == []
 
 
@@ -90,6 +92,8 @@ async def test_the_list_is_kept_whatever_happens_to_clients(tmp_path: Path) -> N
         first = await put(gateway, 0, reason="opt_out", note="asked by phone")
         again = await put(gateway, 0, reason="complaint")
         assert (first.status, again.status, again.json) == (201, 200, first.json)
+        bad = await gateway.post("/suppressions", {"phone_number": "1", "reason": "x", "note": "a" * 501})
+        assert sorted(bad.bad) == ["/note", "/phone_number", "/reason"]
         entry = first.json
         assert entry | {"create_time": ""} == {
             "phone_number": str(FIRST),

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 NEVER_US = 2**62
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Span(Generic[T]):
+    """What a thing may have been, from when it was asked for to when the next edit had returned."""
+
+    value: T
+    since_us: int
+    until_us: int
 
 
 class History(Generic[T]):
@@ -33,6 +43,11 @@ class History(Generic[T]):
         """What it may have been at any moment of that time."""
         spans = zip(self._values, self._ends_us, strict=True)
         return [value for (since_us, value), until_us in spans if since_us <= last_us and first_us <= until_us]
+
+    def until(self, at_us: int) -> list[Span[T]]:
+        """What was asked for by then, in this order."""
+        spans = zip(self._values, self._ends_us, strict=True)
+        return [Span(value, since_us, until_us) for (since_us, value), until_us in spans if since_us <= at_us]
 
     @property
     def settled_us(self) -> int:

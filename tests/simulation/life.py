@@ -13,7 +13,8 @@ INVARIANT. Whatever the provider, the store and `kill -9` do, and whatever peopl
   5  a crash leaves no more messages open than there are slots
   6  in the end nothing is pending, counters equal rows, and the rows equal what the provider knows
   7  in the end each client that matches has exactly one message, and it was sent, unless the client
-     was rejected, the mailing ended or was cancelled first, or its fate is uncertain and may be
+     was rejected, the mailing ended or was cancelled first, or its fate is uncertain and may be; where an
+     audience is fixed, each that matched when it was decided, and nobody gets a call who did not
   8  uncertain is exactly who was not accepted as far as the engine knows, and had a call whose outcome
      is unknown: so whoever is not sent for another reason never got the text
   9  no call begins while the provider wants none (``Retry-After``)
@@ -24,6 +25,8 @@ INVARIANT. Whatever the provider, the store and `kill -9` do, and whatever peopl
 
  18  once a number is on the stop list no call to it begins until somebody asks to take it off; nobody else's message
      is suppressed
+ 19  each text that is called with is whole, with what the client had when the call began; nobody is incomplete who had
+     all along what the text asks for
 
 (12, 13 and 17 are of ``many.py``.)
 """
@@ -53,6 +56,7 @@ from tests.simulation.history import NEVER_US, History
 from tests.simulation.knobs import attributes_of_number, draw_local_hours, filter_for
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop, bury
 from tests.simulation.stop_list import StopList, change
+from tests.simulation.texts import text_for
 from tests.simulation.world import Call, Faults, FaultyStore, SimulatedProvider
 
 SECOND_US = 1_000_000
@@ -107,6 +111,7 @@ class Client:
     id: int
     given: ClientInput
     since_us: int
+    create_us: int = 0
     deleted_us: int | None = None
     is_deleted: bool = False
     was: History[ClientInput] = field(init=False)
@@ -120,6 +125,8 @@ class Life:
 
     def __init__(self, seed: int, folder: Path, template: Path) -> None:
         self.random = Random(seed)
+        self.kinds = Random(f"audiences of {seed}")
+        """Draws nothing else, so that lives are otherwise what they were before there were fixed audiences."""
         self.path = folder / f"life-{seed}.db"
         shutil.copy(template, self.path)
         with closing(sqlite3.connect(self.path)) as connection:
@@ -159,6 +166,8 @@ class Life:
         self.provider: SimulatedProvider | None = None
         self.calls: list[Call] = []
         self.rejects: set[int] = set()
+        self.built_us: dict[int, list[int]] = {}
+        """When each mailing's audience was complete."""
         self.stalls: list[str] = []
         """What was said to have stalled while the store did not fail."""
         self._next_phone = 79160000000
@@ -242,6 +251,7 @@ class Life:
 
     async def _busy(self) -> None:
         self.faulty_store = FaultyStore(self.store, self.random, self.faults)
+        self.faulty_store.on_built = self._note_built
         delivery = await self._engine(self.faulty_store)
         self._outing = asyncio.create_task(self._outages())
         while True:
@@ -314,6 +324,9 @@ class Life:
             self.stalls += map(str, delivery.liveness.stalls())
             await asyncio.sleep(_LOOK_SECONDS)
 
+    def _note_built(self, mailing_id: int) -> None:
+        self.built_us.setdefault(mailing_id, []).append(self.clock.now_us())
+
     # -- what people do ------------------------------------------------------------------------
     async def _somebody_does_something(self, delivery: Delivery, is_claiming: bool) -> None:
         mailing, client = self._subject(delivery, is_claiming)
@@ -350,7 +363,7 @@ class Life:
         given = self._somebody()
         given = given if phone_number is None else replace(given, phone_number=phone_number)
         created = await self.store.create_client(given, by=Actor(), now_us=self.clock.now_us())
-        client = Client(created.row.id, given, self.clock.now_us())
+        client = Client(created.row.id, given, self.clock.now_us(), created.row.create_us)
         self.clients[client.id] = client
         self.owners.setdefault(given.phone_number, []).append(client)
         if delivery is not None:
@@ -424,11 +437,12 @@ class Life:
             local_hours=hours,
             rate_limit=self.random.choice((None, None, 2.0, 10.0)),
             on_uncertain=self.random.choice(("resend", "resend", "not_sent")),
+            audience_fixed=self.kinds.random() < 0.4,
         )
         created = await self.store.create_mailing(asked, by=Actor(), now_us=now_us)
         mailing_id = created.row.id
         # The text names the mailing, so that the provider's calls can be told apart.
-        self.mailings.append(Mailing(mailing_id, replace(asked, text=str(mailing_id))))
+        self.mailings.append(Mailing(mailing_id, replace(asked, text=text_for(mailing_id))))
         await self._change(self.mailings[-1])
 
     async def _pause(self, delivery: Delivery, mailing: Mailing) -> None:
@@ -471,6 +485,8 @@ class Life:
                 {"local_hours": random.choice((None, self._soon_over()))} if old.local_hours else {},
             )
         )
+        if self.kinds.random() < 0.2:
+            changes = {"audience_fixed": not old.audience_fixed}
         mailing.asked = replace(old, **changes)
         mailing.plans.asked(mailing.asked, now_us)
         await self._change(mailing)

@@ -9,6 +9,7 @@ from typing import Final
 from tests.simulation.life import SECOND_US
 from tests.simulation.many import ManyCall, ManyLife
 from tests.simulation.postgres.locks import Wait
+from tests.simulation.texts import mailing_in
 from tests.simulation.verdict import Verdict
 from tests.simulation.waits import is_declared
 from tests.simulation.world import BUSY, BUSY_SECONDS, Call
@@ -41,14 +42,14 @@ class ManyVerdict(Verdict):
 
     def _rates(self) -> Iterator[str]:
         for mailing in self.mailings.values():
-            calls = [call.began_us for call in self.life.calls if int(call.text) == mailing.id]
+            calls = [call.began_us for call in self.life.calls if mailing_in(call.text) == mailing.id]
             yield from _too_fast(calls, mailing.asked.rate_limit, f"mailing {mailing.id}")
         rate = self.life.settings.provider_rate
         yield from _too_fast([call.began_us for call in self.life.calls], rate or None, "the provider")
 
     def _repeats(self) -> Iterator[str]:
         for message_id, calls in self.calls.items():
-            policy = self.mailings[int(calls[0].text)].asked.on_uncertain
+            policy = self.mailings[mailing_in(calls[0].text)].asked.on_uncertain
             for first, second in pairwise(calls):
                 assert isinstance(first, ManyCall)
                 if policy == "not_sent" and not first.is_known:
@@ -90,7 +91,7 @@ class ManyVerdict(Verdict):
         self.mailings = gone
 
     def _truth(self) -> Iterator[str]:
-        gone = {id for id, calls in self.calls.items() if calls and int(calls[0].text) in self._gone}
+        gone = {id for id, calls in self.calls.items() if calls and mailing_in(calls[0].text) in self._gone}
         calls, self.calls = self.calls, {id: each for id, each in self.calls.items() if id not in gone}
         yield from super()._truth()
         self.calls = calls

@@ -21,6 +21,7 @@ from tests.simulation.history import NEVER_US
 from tests.simulation.knobs import attributes_of_number, draw_local_hours, filter_for
 from tests.simulation.life import SECOND_US, TAGS, Client, Mailing
 from tests.simulation.stop_list import change
+from tests.simulation.texts import mailing_in, text_for
 
 if TYPE_CHECKING:
     from tests.simulation.many import Engine, ManyLife
@@ -214,7 +215,10 @@ class People:
 
     def _suppress(self, client: Client | None = None) -> Act | None:
         """Put a client's number on the stop list, or take it off."""
-        found = self._free_clients(1) if client is None or not self._is_free(client) else [client]
+        # Most likely one that somebody else is writing just now.
+        alive = [one for one in self._life.clients.values() if not one.is_deleted]
+        alive = [one for one in alive if one.id in self._taken] or alive
+        found = [client] if client is not None else self._random.sample(alive, min(1, len(alive)))
         if not found or (number := found[0].given.phone_number) in self._at_list:
             return None
         self._at_list.add(number)
@@ -305,7 +309,7 @@ class People:
             now_us = engine.clock.now_us()
             number = len(self._life.mailings) + 1
             # The text names the mailing, so that the provider's calls can be told apart: its place in our list.
-            mailing = SharedMailing(number, replace(asked, text=str(number)))
+            mailing = SharedMailing(number, replace(asked, text=text_for(number)))
             self._life.mailings.append(mailing)
             self._taken.add(-number)
             created = await engine.store.create_mailing(mailing.asked, by=Actor(), now_us=now_us)
@@ -402,7 +406,7 @@ class People:
 
     def learn_mailings(self, rows: Iterable[dict[str, Any]]) -> None:
         """As ``learn_clients``."""
-        stored = {int(row["text"]): row for row in rows}
+        stored = {mailing_in(row["text"]): row for row in rows}
         for mailing in self._life.mailings:
             row = stored.get(mailing.id)
             mailing.is_gone = row is None

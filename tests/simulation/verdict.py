@@ -12,8 +12,10 @@ from engine.domain.audience import Candidate
 from engine.domain.message import Reason, Status
 from engine.domain.validate import ClientInput
 from engine.domain.window import next_open_us
+from tests.simulation.decided import decision
 from tests.simulation.history import NEVER_US
 from tests.simulation.life import SECOND_US, Client, Mailing
+from tests.simulation.texts import mailing_in, sayings
 from tests.simulation.world import BUSY, BUSY_SECONDS, Call
 
 Row = Mapping[str, Any]
@@ -38,7 +40,7 @@ class Verdict:
         self.reached: dict[tuple[int, int], set[int]] = defaultdict(set)
         for call in life.calls:
             if call.http_status == 200 or not call.is_known:
-                self.reached[int(call.text), call.phone_number].add(call.message_id)
+                self.reached[mailing_in(call.text), call.phone_number].add(call.message_id)
         self._doubtful = set(self._doubts())
 
     def faults(self) -> list[str]:
@@ -53,13 +55,14 @@ class Verdict:
             self._truth,
             self._held,
             self._told,
+            self._incomplete,
             self._listed,
         )
         return [fault for check in checks for fault in check()] + [f"16: {said}" for said in self.life.stalls]
 
     def _in_time(self) -> Iterator[str]:
         for call in self.life.calls:
-            mailing, client = self.mailings[int(call.text)], self._owner(call)
+            mailing, client = self.mailings[mailing_in(call.text)], self._owner(call)
             was, plans = client.was.at(call.began_us), mailing.plans.at(call.began_us)
             at_us = self._by_its_clock_us(call)
             if not any(plan.start_us <= at_us < plan.end_us - TRANSIT_US for plan in plans):
@@ -70,8 +73,8 @@ class Verdict:
             zones = {ZoneInfo(one.time_zone) for one in was}
             if all(next_open_us(each, zone, at_us) != at_us for each in hours for zone in zones):
                 yield f"1: message {call.message_id} was called outside local hours"
-            if call.text not in {plan.text for plan in plans}:
-                yield f"1: message {call.message_id} was called with an old text"
+            if call.text not in sayings([plan.text for plan in plans], [one.tag for one in was]):
+                yield f"19: message {call.message_id} was called with an old text, or with a hole in it: {call.text}"
             at_us = call.began_us
             if any(since < at_us < until for since, until in mailing.pauses):
                 yield f"1: message {call.message_id} was called while mailing {mailing.id} was paused or cancelled"
@@ -90,6 +93,14 @@ class Verdict:
         had = [one for one in owners if any(w.phone_number == call.phone_number for w in one.was.at(call.began_us))]
         alive = [one for one in had if one.deleted_us is None or call.began_us <= one.deleted_us]
         return (alive or had or owners)[-1]
+
+    def _incomplete(self) -> Iterator[str]:
+        for row in self.rows.values():
+            if row["reason"] != Reason.INCOMPLETE or row["id"] not in self.life.whose:
+                continue
+            _, client_id = self.life.whose[row["id"]]
+            if all(one.tag for one in self.clients[client_id].was.between(0, NEVER_US)):
+                yield f"19: message {row['id']} is incomplete, but nothing lacked"
 
     def _told(self) -> Iterator[str]:
         for (mailing_id, phone_number), messages in self.reached.items():
@@ -112,12 +123,16 @@ class Verdict:
         if not any(one.phone_number == call.phone_number for one in was):
             yield f"1: message {call.message_id} was called with a number that is the client's no more"
         filters = mailing.filters.at(call.began_us)
-        if not any(any(filter.among([Candidate.of(0, one)])) for filter in filters for one in was):
+        decided = decision(mailing, self.life.built_us.get(mailing.id, ()), call.began_us)
+        if decided is not None:
+            if not decided.may_have(self._owner(call)):
+                yield f"7: message {call.message_id} was called for a client who came to match too late"
+        elif not any(any(filter.among([Candidate.of(0, one)])) for filter in filters for one in was):
             yield f"1: message {call.message_id} was called for a client that does not match any more"
 
     def _rates(self) -> Iterator[str]:
         for mailing in self.mailings.values():
-            times = [call.began_us for call in self.life.calls if int(call.text) == mailing.id]
+            times = [call.began_us for call in self.life.calls if mailing_in(call.text) == mailing.id]
             for index, at_us in enumerate(times):
                 within = [t for t in times[index:] if t < at_us + SECOND_US and not self._crashed_between(at_us, t)]
                 rates = [plan.rate_limit for plan in mailing.plans.between(at_us, at_us + SECOND_US)]
@@ -127,7 +142,7 @@ class Verdict:
 
     def _repeats(self) -> Iterator[str]:
         for message_id, calls in self.calls.items():
-            policy = self.mailings[int(calls[0].text)].asked.on_uncertain
+            policy = self.mailings[mailing_in(calls[0].text)].asked.on_uncertain
             for first, second in pairwise(calls):
                 if policy == "not_sent" and not first.is_known:
                     yield f"4: message {message_id} was called again after an unknown outcome"
@@ -175,19 +190,37 @@ class Verdict:
                 if client.is_deleted or client.was.settled_us >= mailing.first_end_us:
                     continue
                 row = by_pair.get((mailing.id, client.id))
-                matches = any(mailing.asked.filter.among([Candidate.of(client.id, client.given)]))
-                if row is None and (self._is_told(mailing, client) or self._is_listed(mailing, client)):
+                matches = self._matches(mailing, client)
+                numbers = self._numbers(mailing, client)
+                if row is None and any(self._is_told(mailing, one) or self._is_listed(mailing, one) for one in numbers):
                     continue
                 yield from self._fate(mailing, client.id, matches, row)
 
-    def _is_listed(self, mailing: Mailing, client: Client) -> bool:
-        """Whether its number may be on the stop list, or was until the mailing's end."""
-        number, stop_list = client.given.phone_number, self.life.stop_list
-        return bool(stop_list.may_have(number) or stop_list.settled_us(number) >= mailing.first_end_us)
+    def _matches(self, mailing: Mailing, client: Client) -> bool | None:
+        """Whether a client should have a message in the end; ``None``: it may, and may not."""
+        decided = decision(mailing, self.life.built_us.get(mailing.id, ()), mailing.asked.end_us)
+        if decided is None:
+            return any(mailing.asked.filter.among([Candidate.of(client.id, client.given)]))
+        return True if decided.must_have(client) else None if decided.may_have(client) else False
 
-    def _is_told(self, mailing: Mailing, client: Client) -> bool:
-        """Whether a message that is gone may have told its number."""
-        pair = mailing.id, client.given.phone_number
+    def _was_fixed(self, mailing: Mailing) -> bool:
+        return any(plan.audience_fixed for plan in mailing.plans.between(0, NEVER_US))
+
+    def _numbers(self, mailing: Mailing, client: Client) -> list[int]:
+        """Those that may be why the client has no message: who has left an audience that is decided does not return."""
+        if not self._was_fixed(mailing):
+            return [client.given.phone_number]
+        return [one.phone_number for one in client.was.between(0, NEVER_US)]
+
+    def _is_listed(self, mailing: Mailing, phone_number: int) -> bool:
+        """Whether this number may be on the stop list, or was until the mailing's end, or ever if that was fixed."""
+        stop_list = self.life.stop_list
+        until_us = 1 if self._was_fixed(mailing) else mailing.first_end_us
+        return bool(stop_list.may_have(phone_number) or stop_list.settled_us(phone_number) >= until_us)
+
+    def _is_told(self, mailing: Mailing, phone_number: int) -> bool:
+        """Whether a message that is gone may have told this number."""
+        pair = mailing.id, phone_number
         return pair in self.reached or pair in self._doubtful
 
     def _doubts(self) -> Iterator[tuple[int, int]]:
@@ -198,14 +231,14 @@ class Verdict:
                 for was in self.clients[client_id].was.between(0, NEVER_US):
                     yield mailing_id, was.phone_number
 
-    def _fate(self, mailing: Mailing, client_id: int, matches: bool, row: Row | None) -> Iterator[str]:
+    def _fate(self, mailing: Mailing, client_id: int, matches: bool | None, row: Row | None) -> Iterator[str]:
         if row is None:
             if matches and not self._is_short(mailing):
                 yield f"7: client {client_id} matches mailing {mailing.id} and has no message"
             return
         # A filter that was edited just before the end, with a slow store: nothing follows it any more.
         followed = mailing.filters.changed_us < mailing.first_end_us - 60 * SECOND_US
-        if followed and not matches and row["status"] == Status.NOT_SENT and row["reason"] == Reason.EXPIRED:
+        if followed and matches is False and row["status"] == Status.NOT_SENT and row["reason"] == Reason.EXPIRED:
             yield f"7: client {client_id} does not match mailing {mailing.id}, but its message was kept"
         if row["reason"] == Reason.EXPIRED and not self._is_short(mailing) and matches:
             yield f"7: message {row['id']} expired, though there was time to send it"

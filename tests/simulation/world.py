@@ -151,6 +151,8 @@ class FaultyStore:
         """All that were committed."""
         self.claimed, self.is_claiming = asyncio.Event(), asyncio.Event()
         """Set when some were, and when the answer is on its way for long."""
+        self.on_built: Callable[[int], None] = lambda mailing_id: None
+        """Told of each audience that is complete."""
         self.lost_claims: list[Claim] = []
         """Claims that were committed, of which nobody was told."""
 
@@ -161,6 +163,8 @@ class FaultyStore:
             await self._delay()
             self._fail(self._faults.store_fails, verb)
             result = await method(*args, **kwargs)
+            if verb == "build_audience" and result:
+                self.on_built(args[0])
             if verb == "claim" and result:
                 self.claims += result
                 self.claimed.set()

@@ -152,6 +152,30 @@ async def test_messages_with_every_filter(store: Store, sorted_max: int, monkeyp
         await check_pages(ids, partial(store.list_messages, query))
 
 
+async def test_an_export_is_the_list_whole(store: Store) -> None:
+    owner = await add_engine(store)
+    await add_clients(store, 5)
+    first, second = await add_mailing(store), await add_mailing(store)
+    taken = await claim(store, first, owner)
+    await record(store, owner, taken[:2], Event.ACCEPT)
+    await record(store, owner, taken[2:3], Event.REJECT)
+    gone = await add_mailing(store)
+    await store.delete_mailing(gone, by=BY, now_us=NOW)
+    for query in (
+        MessageQuery(),
+        MessageQuery(mailing_id=first),
+        MessageQuery(mailing_id=second, status="pending"),
+        MessageQuery(status="sent"),
+        MessageQuery(mailing_id=first, reason=Reason.REJECTED),
+        MessageQuery(client_id=taken[0].client_id),
+        MessageQuery(mailing_id=gone),
+    ):
+        listed = (await store.list_messages(query, Page(1000))).items
+        pages = [page async for page in store.export_messages(query, 2)]
+        assert [row for page in pages for row in page] == list(listed)
+        assert all(pages)
+
+
 async def test_messages_while_no_mailing_is_being_removed(store: Store) -> None:
     """The short ways past the look at deleted mailings."""
     await add_clients(store, 4)

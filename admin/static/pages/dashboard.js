@@ -35,7 +35,8 @@ export function Dashboard() {
 }
 
 function Totals({ overview }) {
-  const { message_counts: counts, last_hour: hour, rate_per_second: rate } = overview;
+  const { message_counts: counts, reasons, last_hour: hour, rate_per_second: rate } = overview;
+  const suppressed = t("dashboard.suppressed", { count: reasons.suppressed });
   const inHour = (key) => t("dashboard.last_hour_hint", { count: hour.reduce((sum, point) => sum + point[key], 0) });
   const listed = (status, label) => h(MessagesLink, { filter: { status } }, label);
   return h(
@@ -51,7 +52,7 @@ function Totals({ overview }) {
     h(Stat, {
       label: listed("not_sent", t("dashboard.not_sent")),
       value: number(counts.not_sent),
-      hint: inHour("not_sent"),
+      hint: reasons.suppressed > 0 ? `${inHour("not_sent")} · ${suppressed}` : inHour("not_sent"),
     }),
   );
 }

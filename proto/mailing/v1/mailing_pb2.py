@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from mailing.v1 import message_pb2 as mailing_dot_v1_dot_message__pb2
 from mailing.v1 import options_pb2 as mailing_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18mailing/v1/mailing.proto\x12\nmailing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18mailing/v1/options.proto\"\x96\x08\n\x07Mailing\x12\x17\n\x02id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x08\xca\xda\x18\x03j\x01\x31\x12W\n\x04text\x18\x02 \x01(\tBI\xe2\x41\x01\x02\xca\xda\x18\x41\x10\x01\x18\x80 \"\x0c^[^\\u0000]*$*\x10\n\x0eNULL_CHARACTERj\x1a\x42ig sale: -50% today only!\x12\x30\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x1a.mailing.v1.AudienceFilterB\x04\xe2\x41\x01\x01\x12=\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\r\xe2\x41\x01\x02\xca\xda\x18\x05r\x03+0h\x12X\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB*\xe2\x41\x01\x02\xca\xda\x18\"j\x1b\x32\x30\x32\x36-02-01T06:00:00.000000Zr\x03+1d\x12\x37\n\x0blocal_hours\x18\x06 \x01(\x0b\x32\x16.mailing.v1.LocalHoursB\n\xe2\x41\x01\x01\xca\xda\x18\x02P\x01\x12V\n\nrate_limit\x18\x07 \x01(\x01\x42=\xe2\x41\x01\x01\xca\xda\x18\x35*\x19\n\x08\x42\x41\x44_RATE\x12\r\n\x03max\x12\x06\x31\x30\x30\x30\x30\x30\x31\x00\x00\x00\x00\x00\x00\x00\x00\x39\x00\x00\x00\x00\x00j\xf8@@\x01j\x04\x35\x30.0H\x00\x88\x01\x01\x12m\n\x0con_uncertain\x18\x08 \x01(\x0e\x32\x17.mailing.v1.OnUncertainB>\xe2\x41\x02\x01\x05\xca\xda\x18\x35*+\n\x0cNOT_A_CHOICE\x12\x1b\n\x07\x63hoices\x12\x10resend, not_sentj\x06resend\x12\x39\n\x05state\x18\t \x01(\x0e\x32\x18.mailing.v1.MailingStateB\x10\xe2\x41\x01\x03\xca\xda\x18\x08j\x06\x61\x63tive\x12\x42\n\x0e\x61udience_state\x18\n \x01(\x0e\x32\x19.mailing.v1.AudienceStateB\x0f\xe2\x41\x01\x03\xca\xda\x18\x07j\x05ready\x12\x1d\n\x08segments\x18\x0b \x01(\x05\x42\x0b\xe2\x41\x01\x03\xca\xda\x18\x03j\x01\x31\x12\x37\n\x0emessage_counts\x18\x0c \x01(\x0b\x32\x19.mailing.v1.MessageCountsB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x46\n\x04name\x18\x0f \x01(\tB8\xe2\x41\x01\x01\xca\xda\x18\x30\x18\x64\"\x0c^[^\\u0000]*$*\x10\n\x0eNULL_CHARACTERj\x0cJanuary sale\x12\x32\n\x08warnings\x18\x11 \x03(\x0b\x32\x1a.mailing.v1.MailingWarningB\x04\xe2\x41\x01\x03\x42\r\n\x0b_rate_limit\"\xa8\x02\n\x0eMailingWarning\x12%\n\x04\x63ode\x18\x01 \x01(\tB\x17\xca\xda\x18\x13j\x11UNKNOWN_ATTRIBUTE\x12\x37\n\x07message\x18\x02 \x01(\tB&\xca\xda\x18\"j no client has the attribute town\x12.\n\x05\x66ield\x18\x03 \x01(\tB\x1f\xca\xda\x18\x1bj\x19\x66ilter.attributes[0].name\x12T\n\targuments\x18\x04 \x03(\x0b\x32).mailing.v1.MailingWarning.ArgumentsEntryB\x16\xca\xda\x18\x12j\x10{\"name\": \"town\"}\x1a\x30\n\x0e\x41rgumentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb8\x02\n\x0e\x41udienceFilter\x12=\n\x04tags\x18\x01 \x03(\tB/\xe2\x41\x01\x01\xca\xda\x18\'\n\nClient.tagH\xe8\x07j\x16no-client-has-this-tag\x12M\n\x0bphone_codes\x18\x02 \x03(\tB8\xe2\x41\x01\x01\xca\xda\x18\x30\"\r^[0-9]{1,16}$*\x17\n\nNOT_DIGITS\x12\t\n\x03max\x12\x02\x31\x36H\xe8\x07j\x03\x30\x30\x30\x12\x34\n\x0c\x65xclude_tags\x18\x03 \x03(\tB\x1e\xe2\x41\x01\x01\xca\xda\x18\x16\n\nClient.tagH\xe8\x07j\x05staff\x12>\n\nattributes\x18\x04 \x03(\x0b\x32\x1e.mailing.v1.AttributeConditionB\n\xe2\x41\x01\x01\xca\xda\x18\x02H\x14\x12\"\n\nclient_ids\x18\x05 \x03(\x03\x42\x0e\xe2\x41\x01\x01\xca\xda\x18\x06H\x90Nj\x01\x31\"\xaa\x01\n\x12\x41ttributeCondition\x12\x1c\n\x04name\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xca\xda\x18\x06j\x04\x63ity\x12\x35\n\x02op\x18\x02 \x01(\x0e\x32\x17.mailing.v1.AttributeOpB\x10\xe2\x41\x01\x02\xca\xda\x18\x08j\x06\x61ny_of\x12?\n\x06values\x18\x03 \x03(\x0b\x32\x16.google.protobuf.ValueB\x17\xe2\x41\x01\x01\xca\xda\x18\x0fH\xe8\x07j\n\"\xd0\x9e\xd0\xbc\xd1\x81\xd0\xba\"\"\x8d\x01\n\nLocalHours\x12Q\n\x04\x66rom\x18\x01 \x01(\tBC\xe2\x41\x01\x02\xca\xda\x18;\"\x1f^([01][0-9]|2[0-3]):[0-5][0-9]$*\x11\n\x0fNOT_TIME_OF_DAYj\x05\x30\x39:00\x12,\n\x02to\x18\x02 \x01(\tB \xe2\x41\x01\x02\xca\xda\x18\x18\n\x0fLocalHours.fromj\x05\x32\x31:00\"v\n\rMessageCounts\x12\x18\n\x07pending\x18\x01 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x16\n\x04sent\x18\x02 \x01(\x03\x42\x08\xca\xda\x18\x04j\x02\x39\x38\x12\x19\n\x08not_sent\x18\x03 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x32\x12\x18\n\x05total\x18\x04 \x01(\x03\x42\t\xca\xda\x18\x05j\x03\x31\x30\x30*\xc9\x01\n\x0b\x41ttributeOp\x12\x1c\n\x18\x41TTRIBUTE_OP_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41TTRIBUTE_OP_ANY_OF\x10\x01\x12\x18\n\x14\x41TTRIBUTE_OP_NONE_OF\x10\x02\x12\x19\n\x15\x41TTRIBUTE_OP_AT_LEAST\x10\x03\x12\x18\n\x14\x41TTRIBUTE_OP_AT_MOST\x10\x04\x12\x17\n\x13\x41TTRIBUTE_OP_IS_SET\x10\x05\x12\x1b\n\x17\x41TTRIBUTE_OP_IS_NOT_SET\x10\x06*\xb4\x01\n\x0cMailingState\x12\x1d\n\x19MAILING_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17MAILING_STATE_SCHEDULED\x10\x01\x12\x18\n\x14MAILING_STATE_ACTIVE\x10\x02\x12\x18\n\x14MAILING_STATE_PAUSED\x10\x03\x12\x1b\n\x17MAILING_STATE_CANCELLED\x10\x04\x12\x17\n\x13MAILING_STATE_ENDED\x10\x05*f\n\rAudienceState\x12\x1e\n\x1a\x41UDIENCE_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41UDIENCE_STATE_BUILDING\x10\x01\x12\x18\n\x14\x41UDIENCE_STATE_READY\x10\x02*_\n\x0bOnUncertain\x12\x1c\n\x18ON_UNCERTAIN_UNSPECIFIED\x10\x00\x12\x17\n\x13ON_UNCERTAIN_RESEND\x10\x01\x12\x19\n\x15ON_UNCERTAIN_NOT_SENT\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18mailing/v1/mailing.proto\x12\nmailing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18mailing/v1/message.proto\x1a\x18mailing/v1/options.proto\"\xfa\x08\n\x07Mailing\x12\x17\n\x02id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x08\xca\xda\x18\x03j\x01\x31\x12W\n\x04text\x18\x02 \x01(\tBI\xe2\x41\x01\x02\xca\xda\x18\x41\x10\x01\x18\x80 \"\x0c^[^\\u0000]*$*\x10\n\x0eNULL_CHARACTERj\x1a\x42ig sale: -50% today only!\x12\x30\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x1a.mailing.v1.AudienceFilterB\x04\xe2\x41\x01\x01\x12=\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\r\xe2\x41\x01\x02\xca\xda\x18\x05r\x03+0h\x12X\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB*\xe2\x41\x01\x02\xca\xda\x18\"j\x1b\x32\x30\x32\x36-02-01T06:00:00.000000Zr\x03+1d\x12\x37\n\x0blocal_hours\x18\x06 \x01(\x0b\x32\x16.mailing.v1.LocalHoursB\n\xe2\x41\x01\x01\xca\xda\x18\x02P\x01\x12V\n\nrate_limit\x18\x07 \x01(\x01\x42=\xe2\x41\x01\x01\xca\xda\x18\x35*\x19\n\x08\x42\x41\x44_RATE\x12\r\n\x03max\x12\x06\x31\x30\x30\x30\x30\x30\x31\x00\x00\x00\x00\x00\x00\x00\x00\x39\x00\x00\x00\x00\x00j\xf8@@\x01j\x04\x35\x30.0H\x00\x88\x01\x01\x12m\n\x0con_uncertain\x18\x08 \x01(\x0e\x32\x17.mailing.v1.OnUncertainB>\xe2\x41\x02\x01\x05\xca\xda\x18\x35*+\n\x0cNOT_A_CHOICE\x12\x1b\n\x07\x63hoices\x12\x10resend, not_sentj\x06resend\x12\x39\n\x05state\x18\t \x01(\x0e\x32\x18.mailing.v1.MailingStateB\x10\xe2\x41\x01\x03\xca\xda\x18\x08j\x06\x61\x63tive\x12\x42\n\x0e\x61udience_state\x18\n \x01(\x0e\x32\x19.mailing.v1.AudienceStateB\x0f\xe2\x41\x01\x03\xca\xda\x18\x07j\x05ready\x12\x1d\n\x08segments\x18\x0b \x01(\x05\x42\x0b\xe2\x41\x01\x03\xca\xda\x18\x03j\x01\x31\x12\x37\n\x0emessage_counts\x18\x0c \x01(\x0b\x32\x19.mailing.v1.MessageCountsB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x46\n\x04name\x18\x0f \x01(\tB8\xe2\x41\x01\x01\xca\xda\x18\x30\x18\x64\"\x0c^[^\\u0000]*$*\x10\n\x0eNULL_CHARACTERj\x0cJanuary sale\x12\x62\n\x08\x61udience\x18\x10 \x01(\x0e\x32\x18.mailing.v1.AudienceModeB6\xe2\x41\x01\x01\xca\xda\x18.*&\n\x0cNOT_A_CHOICE\x12\x16\n\x07\x63hoices\x12\x0blive, fixedj\x04live\x12\x32\n\x08warnings\x18\x11 \x03(\x0b\x32\x1a.mailing.v1.MailingWarningB\x04\xe2\x41\x01\x03\x42\r\n\x0b_rate_limit\"\xa8\x02\n\x0eMailingWarning\x12%\n\x04\x63ode\x18\x01 \x01(\tB\x17\xca\xda\x18\x13j\x11UNKNOWN_ATTRIBUTE\x12\x37\n\x07message\x18\x02 \x01(\tB&\xca\xda\x18\"j no client has the attribute town\x12.\n\x05\x66ield\x18\x03 \x01(\tB\x1f\xca\xda\x18\x1bj\x19\x66ilter.attributes[0].name\x12T\n\targuments\x18\x04 \x03(\x0b\x32).mailing.v1.MailingWarning.ArgumentsEntryB\x16\xca\xda\x18\x12j\x10{\"name\": \"town\"}\x1a\x30\n\x0e\x41rgumentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xfa\x02\n\x0e\x41udienceFilter\x12=\n\x04tags\x18\x01 \x03(\tB/\xe2\x41\x01\x01\xca\xda\x18\'\n\nClient.tagH\xe8\x07j\x16no-client-has-this-tag\x12M\n\x0bphone_codes\x18\x02 \x03(\tB8\xe2\x41\x01\x01\xca\xda\x18\x30\"\r^[0-9]{1,16}$*\x17\n\nNOT_DIGITS\x12\t\n\x03max\x12\x02\x31\x36H\xe8\x07j\x03\x30\x30\x30\x12\x34\n\x0c\x65xclude_tags\x18\x03 \x03(\tB\x1e\xe2\x41\x01\x01\xca\xda\x18\x16\n\nClient.tagH\xe8\x07j\x05staff\x12>\n\nattributes\x18\x04 \x03(\x0b\x32\x1e.mailing.v1.AttributeConditionB\n\xe2\x41\x01\x01\xca\xda\x18\x02H\x14\x12\"\n\nclient_ids\x18\x05 \x03(\x03\x42\x0e\xe2\x41\x01\x01\xca\xda\x18\x06H\x90Nj\x01\x31\x12@\n\x08messages\x18\x06 \x01(\x0b\x32\x1c.mailing.v1.MessageConditionB\x10\xe2\x41\x01\x01\xca\xda\x18\x08P\x01j\x04null\"\xc8\x02\n\x10MessageCondition\x12\x1f\n\nmailing_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xca\xda\x18\x03j\x01\x37\x12u\n\x08statuses\x18\x02 \x03(\x0e\x32\x19.mailing.v1.MessageStatusBH\xe2\x41\x01\x01\xca\xda\x18@*2\n\x0cNOT_A_CHOICE\x12\"\n\x07\x63hoices\x12\x17pending, sent, not_sentH\x03j\x08not_sent\x12\x9b\x01\n\x07reasons\x18\x03 \x03(\x0e\x32\x19.mailing.v1.NotSentReasonBo\xe2\x41\x01\x01\xca\xda\x18g*Z\n\x0cNOT_A_CHOICE\x12J\n\x07\x63hoices\x12?expired, rejected, cancelled, uncertain, suppressed, incompleteH\x06j\x07\x65xpired\"\xaa\x01\n\x12\x41ttributeCondition\x12\x1c\n\x04name\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xca\xda\x18\x06j\x04\x63ity\x12\x35\n\x02op\x18\x02 \x01(\x0e\x32\x17.mailing.v1.AttributeOpB\x10\xe2\x41\x01\x02\xca\xda\x18\x08j\x06\x61ny_of\x12?\n\x06values\x18\x03 \x03(\x0b\x32\x16.google.protobuf.ValueB\x17\xe2\x41\x01\x01\xca\xda\x18\x0fH\xe8\x07j\n\"\xd0\x9e\xd0\xbc\xd1\x81\xd0\xba\"\"\x8d\x01\n\nLocalHours\x12Q\n\x04\x66rom\x18\x01 \x01(\tBC\xe2\x41\x01\x02\xca\xda\x18;\"\x1f^([01][0-9]|2[0-3]):[0-5][0-9]$*\x11\n\x0fNOT_TIME_OF_DAYj\x05\x30\x39:00\x12,\n\x02to\x18\x02 \x01(\tB \xe2\x41\x01\x02\xca\xda\x18\x18\n\x0fLocalHours.fromj\x05\x32\x31:00\"v\n\rMessageCounts\x12\x18\n\x07pending\x18\x01 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x16\n\x04sent\x18\x02 \x01(\x03\x42\x08\xca\xda\x18\x04j\x02\x39\x38\x12\x19\n\x08not_sent\x18\x03 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x32\x12\x18\n\x05total\x18\x04 \x01(\x03\x42\t\xca\xda\x18\x05j\x03\x31\x30\x30*\xc9\x01\n\x0b\x41ttributeOp\x12\x1c\n\x18\x41TTRIBUTE_OP_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41TTRIBUTE_OP_ANY_OF\x10\x01\x12\x18\n\x14\x41TTRIBUTE_OP_NONE_OF\x10\x02\x12\x19\n\x15\x41TTRIBUTE_OP_AT_LEAST\x10\x03\x12\x18\n\x14\x41TTRIBUTE_OP_AT_MOST\x10\x04\x12\x17\n\x13\x41TTRIBUTE_OP_IS_SET\x10\x05\x12\x1b\n\x17\x41TTRIBUTE_OP_IS_NOT_SET\x10\x06*\xb4\x01\n\x0cMailingState\x12\x1d\n\x19MAILING_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17MAILING_STATE_SCHEDULED\x10\x01\x12\x18\n\x14MAILING_STATE_ACTIVE\x10\x02\x12\x18\n\x14MAILING_STATE_PAUSED\x10\x03\x12\x1b\n\x17MAILING_STATE_CANCELLED\x10\x04\x12\x17\n\x13MAILING_STATE_ENDED\x10\x05*^\n\x0c\x41udienceMode\x12\x1d\n\x19\x41UDIENCE_MODE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41UDIENCE_MODE_LIVE\x10\x01\x12\x17\n\x13\x41UDIENCE_MODE_FIXED\x10\x02*f\n\rAudienceState\x12\x1e\n\x1a\x41UDIENCE_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41UDIENCE_STATE_BUILDING\x10\x01\x12\x18\n\x14\x41UDIENCE_STATE_READY\x10\x02*_\n\x0bOnUncertain\x12\x1c\n\x18ON_UNCERTAIN_UNSPECIFIED\x10\x00\x12\x17\n\x13ON_UNCERTAIN_RESEND\x10\x01\x12\x19\n\x15ON_UNCERTAIN_NOT_SENT\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -65,6 +66,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MAILING'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
   _globals['_MAILING'].fields_by_name['name']._loaded_options = None
   _globals['_MAILING'].fields_by_name['name']._serialized_options = b'\342A\001\001\312\332\0300\030d\"\014^[^\\u0000]*$*\020\n\016NULL_CHARACTERj\014January sale'
+  _globals['_MAILING'].fields_by_name['audience']._loaded_options = None
+  _globals['_MAILING'].fields_by_name['audience']._serialized_options = b'\342A\001\001\312\332\030.*&\n\014NOT_A_CHOICE\022\026\n\007choices\022\013live, fixedj\004live'
   _globals['_MAILING'].fields_by_name['warnings']._loaded_options = None
   _globals['_MAILING'].fields_by_name['warnings']._serialized_options = b'\342A\001\003'
   _globals['_MAILINGWARNING_ARGUMENTSENTRY']._loaded_options = None
@@ -87,6 +90,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUDIENCEFILTER'].fields_by_name['attributes']._serialized_options = b'\342A\001\001\312\332\030\002H\024'
   _globals['_AUDIENCEFILTER'].fields_by_name['client_ids']._loaded_options = None
   _globals['_AUDIENCEFILTER'].fields_by_name['client_ids']._serialized_options = b'\342A\001\001\312\332\030\006H\220Nj\0011'
+  _globals['_AUDIENCEFILTER'].fields_by_name['messages']._loaded_options = None
+  _globals['_AUDIENCEFILTER'].fields_by_name['messages']._serialized_options = b'\342A\001\001\312\332\030\010P\001j\004null'
+  _globals['_MESSAGECONDITION'].fields_by_name['mailing_id']._loaded_options = None
+  _globals['_MESSAGECONDITION'].fields_by_name['mailing_id']._serialized_options = b'\342A\001\002\312\332\030\003j\0017'
+  _globals['_MESSAGECONDITION'].fields_by_name['statuses']._loaded_options = None
+  _globals['_MESSAGECONDITION'].fields_by_name['statuses']._serialized_options = b'\342A\001\001\312\332\030@*2\n\014NOT_A_CHOICE\022\"\n\007choices\022\027pending, sent, not_sentH\003j\010not_sent'
+  _globals['_MESSAGECONDITION'].fields_by_name['reasons']._loaded_options = None
+  _globals['_MESSAGECONDITION'].fields_by_name['reasons']._serialized_options = b'\342A\001\001\312\332\030g*Z\n\014NOT_A_CHOICE\022J\n\007choices\022?expired, rejected, cancelled, uncertain, suppressed, incompleteH\006j\007expired'
   _globals['_ATTRIBUTECONDITION'].fields_by_name['name']._loaded_options = None
   _globals['_ATTRIBUTECONDITION'].fields_by_name['name']._serialized_options = b'\342A\001\002\312\332\030\006j\004city'
   _globals['_ATTRIBUTECONDITION'].fields_by_name['op']._loaded_options = None
@@ -105,26 +116,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MESSAGECOUNTS'].fields_by_name['not_sent']._serialized_options = b'\312\332\030\003j\0012'
   _globals['_MESSAGECOUNTS'].fields_by_name['total']._loaded_options = None
   _globals['_MESSAGECOUNTS'].fields_by_name['total']._serialized_options = b'\312\332\030\005j\003100'
-  _globals['_ATTRIBUTEOP']._serialized_start=2263
-  _globals['_ATTRIBUTEOP']._serialized_end=2464
-  _globals['_MAILINGSTATE']._serialized_start=2467
-  _globals['_MAILINGSTATE']._serialized_end=2647
-  _globals['_AUDIENCESTATE']._serialized_start=2649
-  _globals['_AUDIENCESTATE']._serialized_end=2751
-  _globals['_ONUNCERTAIN']._serialized_start=2753
-  _globals['_ONUNCERTAIN']._serialized_end=2848
-  _globals['_MAILING']._serialized_start=163
-  _globals['_MAILING']._serialized_end=1209
-  _globals['_MAILINGWARNING']._serialized_start=1212
-  _globals['_MAILINGWARNING']._serialized_end=1508
-  _globals['_MAILINGWARNING_ARGUMENTSENTRY']._serialized_start=1460
-  _globals['_MAILINGWARNING_ARGUMENTSENTRY']._serialized_end=1508
-  _globals['_AUDIENCEFILTER']._serialized_start=1511
-  _globals['_AUDIENCEFILTER']._serialized_end=1823
-  _globals['_ATTRIBUTECONDITION']._serialized_start=1826
-  _globals['_ATTRIBUTECONDITION']._serialized_end=1996
-  _globals['_LOCALHOURS']._serialized_start=1999
-  _globals['_LOCALHOURS']._serialized_end=2140
-  _globals['_MESSAGECOUNTS']._serialized_start=2142
-  _globals['_MESSAGECOUNTS']._serialized_end=2260
+  _globals['_ATTRIBUTEOP']._serialized_start=2786
+  _globals['_ATTRIBUTEOP']._serialized_end=2987
+  _globals['_MAILINGSTATE']._serialized_start=2990
+  _globals['_MAILINGSTATE']._serialized_end=3170
+  _globals['_AUDIENCEMODE']._serialized_start=3172
+  _globals['_AUDIENCEMODE']._serialized_end=3266
+  _globals['_AUDIENCESTATE']._serialized_start=3268
+  _globals['_AUDIENCESTATE']._serialized_end=3370
+  _globals['_ONUNCERTAIN']._serialized_start=3372
+  _globals['_ONUNCERTAIN']._serialized_end=3467
+  _globals['_MAILING']._serialized_start=189
+  _globals['_MAILING']._serialized_end=1335
+  _globals['_MAILINGWARNING']._serialized_start=1338
+  _globals['_MAILINGWARNING']._serialized_end=1634
+  _globals['_MAILINGWARNING_ARGUMENTSENTRY']._serialized_start=1586
+  _globals['_MAILINGWARNING_ARGUMENTSENTRY']._serialized_end=1634
+  _globals['_AUDIENCEFILTER']._serialized_start=1637
+  _globals['_AUDIENCEFILTER']._serialized_end=2015
+  _globals['_MESSAGECONDITION']._serialized_start=2018
+  _globals['_MESSAGECONDITION']._serialized_end=2346
+  _globals['_ATTRIBUTECONDITION']._serialized_start=2349
+  _globals['_ATTRIBUTECONDITION']._serialized_end=2519
+  _globals['_LOCALHOURS']._serialized_start=2522
+  _globals['_LOCALHOURS']._serialized_end=2663
+  _globals['_MESSAGECOUNTS']._serialized_start=2665
+  _globals['_MESSAGECOUNTS']._serialized_end=2783
 # @@protoc_insertion_point(module_scope)

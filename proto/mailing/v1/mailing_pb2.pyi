@@ -10,6 +10,7 @@ from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from mailing.v1 import message_pb2 as _message_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -101,6 +102,34 @@ MAILING_STATE_ENDED: MailingState.ValueType  # 5
 """Its end time has passed."""
 Global___MailingState: _TypeAlias = MailingState  # noqa: Y015
 
+class _AudienceMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AudienceModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AudienceMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AUDIENCE_MODE_UNSPECIFIED: _AudienceMode.ValueType  # 0
+    """As AUDIENCE_MODE_LIVE."""
+    AUDIENCE_MODE_LIVE: _AudienceMode.ValueType  # 1
+    """Until its end whoever comes to match gets it, and who matches no longer does not."""
+    AUDIENCE_MODE_FIXED: _AudienceMode.ValueType  # 2
+    """Whoever matches when it starts gets it, and nobody who comes to match later. Before the start as live; an edit of the
+    filter decides anew.
+    """
+
+class AudienceMode(_AudienceMode, metaclass=_AudienceModeEnumTypeWrapper):
+    """What becomes of a mailing's audience when clients change."""
+
+AUDIENCE_MODE_UNSPECIFIED: AudienceMode.ValueType  # 0
+"""As AUDIENCE_MODE_LIVE."""
+AUDIENCE_MODE_LIVE: AudienceMode.ValueType  # 1
+"""Until its end whoever comes to match gets it, and who matches no longer does not."""
+AUDIENCE_MODE_FIXED: AudienceMode.ValueType  # 2
+"""Whoever matches when it starts gets it, and nobody who comes to match later. Before the start as live; an edit of the
+filter decides anew.
+"""
+Global___AudienceMode: _TypeAlias = AudienceMode  # noqa: Y015
+
 class _AudienceState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -170,6 +199,7 @@ class Mailing(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    AUDIENCE_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Given by the engine; never used again, not even after a deletion."""
@@ -189,6 +219,8 @@ class Mailing(_message.Message):
     """SMS segments of the text as it is written: GSM-7 160 characters, or 153 each; UCS-2 70, or 67 each."""
     name: _builtins.str
     """What people call it, 100 characters at most; may be empty. Clients don't see it."""
+    audience: Global___AudienceMode.ValueType
+    """Who comes to match, or matches no longer, after the start: whether that changes who gets it."""
     @_builtins.property
     def filter(self) -> Global___AudienceFilter:
         """Who gets it. Not set: everyone."""
@@ -241,11 +273,12 @@ class Mailing(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         name: _builtins.str = ...,
+        audience: Global___AudienceMode.ValueType = ...,
         warnings: _abc.Iterable[Global___MailingWarning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "local_hours", b"local_hours", "message_counts", b"message_counts", "rate_limit", b"rate_limit", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "audience_state", b"audience_state", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "id", b"id", "local_hours", b"local_hours", "message_counts", b"message_counts", "name", b"name", "on_uncertain", b"on_uncertain", "rate_limit", b"rate_limit", "segments", b"segments", "start_time", b"start_time", "state", b"state", "text", b"text", "update_time", b"update_time", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "audience", b"audience", "audience_state", b"audience_state", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "id", b"id", "local_hours", b"local_hours", "message_counts", b"message_counts", "name", b"name", "on_uncertain", b"on_uncertain", "rate_limit", b"rate_limit", "segments", b"segments", "start_time", b"start_time", "state", b"state", "text", b"text", "update_time", b"update_time", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__rate_limit: _TypeAlias = _typing.Literal["rate_limit"]  # noqa: Y015
     _WhichOneofArgType__rate_limit: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit"]  # noqa: Y015
@@ -320,6 +353,7 @@ class AudienceFilter(_message.Message):
     EXCLUDE_TAGS_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
     CLIENT_IDS_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The client has one of these tags, each 64 characters at most; at most 1,000."""
@@ -340,6 +374,12 @@ class AudienceFilter(_message.Message):
     def client_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Only these clients; at most 10,000 ids."""
 
+    @_builtins.property
+    def messages(self) -> Global___MessageCondition:
+        """The client's message of another mailing was so when this filter was said: when the mailing was registered, or its
+        filter edited. It does not follow later.
+        """
+
     def __init__(
         self,
         *,
@@ -348,14 +388,49 @@ class AudienceFilter(_message.Message):
         exclude_tags: _abc.Iterable[_builtins.str] | None = ...,
         attributes: _abc.Iterable[Global___AttributeCondition] | None = ...,
         client_ids: _abc.Iterable[_builtins.int] | None = ...,
+        messages: Global___MessageCondition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "client_ids", b"client_ids", "exclude_tags", b"exclude_tags", "phone_codes", b"phone_codes", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "client_ids", b"client_ids", "exclude_tags", b"exclude_tags", "messages", b"messages", "phone_codes", b"phone_codes", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AudienceFilter: _TypeAlias = AudienceFilter  # noqa: Y015
+
+@_typing.final
+class MessageCondition(_message.Message):
+    """What a client's message of another mailing was like."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAILING_ID_FIELD_NUMBER: _builtins.int
+    STATUSES_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    mailing_id: _builtins.int
+    """The other mailing."""
+    @_builtins.property
+    def statuses(self) -> _containers.RepeatedScalarFieldContainer[_message_pb2.MessageStatus.ValueType]:
+        """It had one of these statuses; empty: any."""
+
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_message_pb2.NotSentReason.ValueType]:
+        """It was not sent for one of these reasons; empty: for any, or sent, or pending."""
+
+    def __init__(
+        self,
+        *,
+        mailing_id: _builtins.int = ...,
+        statuses: _abc.Iterable[_message_pb2.MessageStatus.ValueType] | None = ...,
+        reasons: _abc.Iterable[_message_pb2.NotSentReason.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mailing_id", b"mailing_id", "reasons", b"reasons", "statuses", b"statuses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MessageCondition: _TypeAlias = MessageCondition  # noqa: Y015
 
 @_typing.final
 class AttributeCondition(_message.Message):

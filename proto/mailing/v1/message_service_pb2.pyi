@@ -131,3 +131,72 @@ class ListMessagesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListMessagesResponse: _TypeAlias = ListMessagesResponse  # noqa: Y015
+
+@_typing.final
+class ExportMessagesRequest(_message.Message):
+    """Asks for all messages that match. Filters that are set must all hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    MAILING_ID_FIELD_NUMBER: _builtins.int
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Rows in a page; 0 means 1,000, more than 1,000 means 1,000."""
+    mailing_id: _builtins.int
+    """Only messages of this mailing. Not set: of any."""
+    client_id: _builtins.int
+    """Only messages for this client. Not set: for any."""
+    status: _message_pb2.MessageStatus.ValueType
+    """Only messages with this status; unspecified: any."""
+    reason: _message_pb2.NotSentReason.ValueType
+    """Only messages that are not sent for this reason; unspecified: any."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        mailing_id: _builtins.int | None = ...,
+        client_id: _builtins.int | None = ...,
+        status: _message_pb2.MessageStatus.ValueType = ...,
+        reason: _message_pb2.NotSentReason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "_mailing_id", b"_mailing_id", "client_id", b"client_id", "mailing_id", b"mailing_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "_mailing_id", b"_mailing_id", "client_id", b"client_id", "mailing_id", b"mailing_id", "page_size", b"page_size", "reason", b"reason", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__client_id: _TypeAlias = _typing.Literal["client_id"]  # noqa: Y015
+    _WhichOneofArgType__client_id: _TypeAlias = _typing.Literal["_client_id", b"_client_id"]  # noqa: Y015
+    _WhichOneofReturnType__mailing_id: _TypeAlias = _typing.Literal["mailing_id"]  # noqa: Y015
+    _WhichOneofArgType__mailing_id: _TypeAlias = _typing.Literal["_mailing_id", b"_mailing_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__client_id) -> _WhichOneofReturnType__client_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mailing_id) -> _WhichOneofReturnType__mailing_id | None: ...
+
+Global___ExportMessagesRequest: _TypeAlias = ExportMessagesRequest  # noqa: Y015
+
+@_typing.final
+class ExportMessagesResponse(_message.Message):
+    """A page of the export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def messages(self) -> _containers.RepeatedCompositeFieldContainer[_message_pb2.Message]:
+        """The messages of this page, never empty, without their attempts."""
+
+    def __init__(
+        self,
+        *,
+        messages: _abc.Iterable[_message_pb2.Message] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportMessagesResponse: _TypeAlias = ExportMessagesResponse  # noqa: Y015

@@ -46,6 +46,11 @@ class MessageServiceStub:
                 request_serializer=mailing_dot_v1_dot_message__service__pb2.ListMessagesRequest.SerializeToString,
                 response_deserializer=mailing_dot_v1_dot_message__service__pb2.ListMessagesResponse.FromString,
                 _registered_method=True)
+        self.ExportMessages = channel.unary_stream(
+                '/mailing.v1.MessageService/ExportMessages',
+                request_serializer=mailing_dot_v1_dot_message__service__pb2.ExportMessagesRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_message__service__pb2.ExportMessagesResponse.FromString,
+                _registered_method=True)
 
 
 class MessageServiceServicer:
@@ -66,6 +71,13 @@ class MessageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportMessages(self, request, context):
+        """Read all messages that match, in the order of their ids, as a stream of pages. Over HTTP: CSV or NDJSON.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MessageServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -78,6 +90,11 @@ def add_MessageServiceServicer_to_server(servicer, server):
                     servicer.ListMessages,
                     request_deserializer=mailing_dot_v1_dot_message__service__pb2.ListMessagesRequest.FromString,
                     response_serializer=mailing_dot_v1_dot_message__service__pb2.ListMessagesResponse.SerializeToString,
+            ),
+            'ExportMessages': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportMessages,
+                    request_deserializer=mailing_dot_v1_dot_message__service__pb2.ExportMessagesRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_message__service__pb2.ExportMessagesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -135,6 +152,33 @@ class MessageService:
             '/mailing.v1.MessageService/ListMessages',
             mailing_dot_v1_dot_message__service__pb2.ListMessagesRequest.SerializeToString,
             mailing_dot_v1_dot_message__service__pb2.ListMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/mailing.v1.MessageService/ExportMessages',
+            mailing_dot_v1_dot_message__service__pb2.ExportMessagesRequest.SerializeToString,
+            mailing_dot_v1_dot_message__service__pb2.ExportMessagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,8 @@ class MessageServiceStub:
     """Read one message with its attempts. NOT_FOUND when there is none."""
     ListMessages: _grpc.UnaryUnaryMultiCallable[_message_service_pb2.ListMessagesRequest, _message_service_pb2.ListMessagesResponse]
     """List messages in the order of their ids."""
+    ExportMessages: _grpc.UnaryStreamMultiCallable[_message_service_pb2.ExportMessagesRequest, _message_service_pb2.ExportMessagesResponse]
+    """Read all messages that match, in the order of their ids, as a stream of pages. Over HTTP: CSV or NDJSON."""
 
 @_typing.type_check_only
 class MessageServiceAsyncStub(MessageServiceStub):
@@ -48,6 +50,8 @@ class MessageServiceAsyncStub(MessageServiceStub):
     """Read one message with its attempts. NOT_FOUND when there is none."""
     ListMessages: _aio.UnaryUnaryMultiCallable[_message_service_pb2.ListMessagesRequest, _message_service_pb2.ListMessagesResponse]  # type: ignore[assignment]
     """List messages in the order of their ids."""
+    ExportMessages: _aio.UnaryStreamMultiCallable[_message_service_pb2.ExportMessagesRequest, _message_service_pb2.ExportMessagesResponse]  # type: ignore[assignment]
+    """Read all messages that match, in the order of their ids, as a stream of pages. Over HTTP: CSV or NDJSON."""
 
 class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
     """The fate of every message. Read only: messages are made and changed by the engine."""
@@ -67,5 +71,13 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_message_service_pb2.ListMessagesResponse, _abc.Awaitable[_message_service_pb2.ListMessagesResponse]]:
         """List messages in the order of their ids."""
+
+    @_abc_1.abstractmethod
+    def ExportMessages(
+        self,
+        request: _message_service_pb2.ExportMessagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_message_service_pb2.ExportMessagesResponse], _abc.AsyncIterator[_message_service_pb2.ExportMessagesResponse]]:
+        """Read all messages that match, in the order of their ids, as a stream of pages. Over HTTP: CSV or NDJSON."""
 
 def add_MessageServiceServicer_to_server(servicer: MessageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

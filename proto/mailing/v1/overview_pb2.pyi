@@ -83,6 +83,7 @@ class Overview(_message.Message):
     ENGINE_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     RATE_PER_SECOND_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
     mailings_total: _builtins.int
     """How many mailings are sending, paused or scheduled in all."""
     rate_per_second: _builtins.float
@@ -124,6 +125,10 @@ class Overview(_message.Message):
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Warning]:
         """What needs a person, the most urgent first."""
 
+    @_builtins.property
+    def reasons(self) -> _mailing_stats_pb2.ReasonCounts:
+        """Messages that are not sent, by why, of all mailings."""
+
     def __init__(
         self,
         *,
@@ -137,10 +142,11 @@ class Overview(_message.Message):
         engine: _engine_pb2.EngineStatus | None = ...,
         warnings: _abc.Iterable[Global___Warning] | None = ...,
         rate_per_second: _builtins.float = ...,
+        reasons: _mailing_stats_pb2.ReasonCounts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "message_counts", b"message_counts", "provider", b"provider", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "message_counts", b"message_counts", "provider", b"provider", "reasons", b"reasons", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "last_day", b"last_day", "last_hour", b"last_hour", "mailings", b"mailings", "mailings_total", b"mailings_total", "message_counts", b"message_counts", "provider", b"provider", "rate_per_second", b"rate_per_second", "time", b"time", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "last_day", b"last_day", "last_hour", b"last_hour", "mailings", b"mailings", "mailings_total", b"mailings_total", "message_counts", b"message_counts", "provider", b"provider", "rate_per_second", b"rate_per_second", "reasons", b"reasons", "time", b"time", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -166,6 +172,7 @@ class MailingBrief(_message.Message):
     NEXT_OPEN_TIME_FIELD_NUMBER: _builtins.int
     NEXT_OPEN_COUNT_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    AUDIENCE_FIELD_NUMBER: _builtins.int
     mailing_id: _builtins.int
     """The mailing's id."""
     text: _builtins.str
@@ -184,6 +191,8 @@ class MailingBrief(_message.Message):
     """How many messages can go out from `next_open_time` on; 0 where that is not set."""
     name: _builtins.str
     """What people call it; may be empty."""
+    audience: _mailing_pb2.AudienceMode.ValueType
+    """Who comes to match after the start."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it starts."""
@@ -225,10 +234,11 @@ class MailingBrief(_message.Message):
         next_open_time: _timestamp_pb2.Timestamp | None = ...,
         next_open_count: _builtins.int = ...,
         name: _builtins.str = ...,
+        audience: _mailing_pb2.AudienceMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_missed", b"_missed", "end_time", b"end_time", "estimated_completion_time", b"estimated_completion_time", "message_counts", b"message_counts", "missed", b"missed", "next_open_time", b"next_open_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_missed", b"_missed", "audience_state", b"audience_state", "end_time", b"end_time", "estimated_completion_time", b"estimated_completion_time", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "missed", b"missed", "name", b"name", "next_open_count", b"next_open_count", "next_open_time", b"next_open_time", "progress", b"progress", "rate_per_second", b"rate_per_second", "start_time", b"start_time", "state", b"state", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_missed", b"_missed", "audience", b"audience", "audience_state", b"audience_state", "end_time", b"end_time", "estimated_completion_time", b"estimated_completion_time", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "missed", b"missed", "name", b"name", "next_open_count", b"next_open_count", "next_open_time", b"next_open_time", "progress", b"progress", "rate_per_second", b"rate_per_second", "start_time", b"start_time", "state", b"state", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__missed: _TypeAlias = _typing.Literal["missed"]  # noqa: Y015
     _WhichOneofArgType__missed: _TypeAlias = _typing.Literal["_missed", b"_missed"]  # noqa: Y015

@@ -28,8 +28,11 @@ class CreateSuppressionRequest(_message.Message):
 
     SUPPRESSION_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a repeat safe (AIP-155): see `CreateClientRequest.request_id`. Without it a repeat does no harm either."""
+    validate_only: _builtins.bool
+    """Only check (AIP-163): the answer is what it would be, and nothing is stored."""
     @_builtins.property
     def suppression(self) -> _suppression_pb2.Suppression:
         """The entry; `create_time` is ignored."""
@@ -39,10 +42,11 @@ class CreateSuppressionRequest(_message.Message):
         *,
         suppression: _suppression_pb2.Suppression | None = ...,
         request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["suppression", b"suppression"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "suppression", b"suppression"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "suppression", b"suppression", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

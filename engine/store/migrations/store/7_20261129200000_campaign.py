@@ -46,6 +46,7 @@ ALTER TABLE mailing ADD COLUMN name VARCHAR(100) NOT NULL DEFAULT '' CHECK (leng
 ALTER TABLE mailing ADD COLUMN audience_filter TEXT NOT NULL DEFAULT '{{}}';
 ALTER TABLE mailing ADD COLUMN audience_fixed BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE mailing ADD COLUMN audience_us BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE mailing ADD COLUMN audience_kept BOOLEAN NOT NULL DEFAULT FALSE;
 UPDATE mailing SET audience_us = create_us, audience_filter = {json};
 ALTER TABLE mailing DROP COLUMN filter_tags;
 ALTER TABLE mailing DROP COLUMN filter_phone_codes;
@@ -85,6 +86,7 @@ ALTER TABLE mailing_counters DROP COLUMN suppressed;
 ALTER TABLE mailing ADD COLUMN filter_tags TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE mailing ADD COLUMN filter_phone_codes TEXT NOT NULL DEFAULT '[]';
 UPDATE mailing SET {lists};
+ALTER TABLE mailing DROP COLUMN audience_kept;
 ALTER TABLE mailing DROP COLUMN audience_us;
 ALTER TABLE mailing DROP COLUMN audience_fixed;
 ALTER TABLE mailing DROP COLUMN audience_filter;

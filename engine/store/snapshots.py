@@ -1,0 +1,108 @@
+"""``filter.messages``: clients whose message of another mailing was so when the filter was said.
+
+Nothing is copied: a message has when it came and when it became final, so what it was at a time follows from its row.
+A client that has its message of the mailing here meets the condition until the filter is edited, whatever becomes of
+the other mailing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from common.error_codes import ErrorCode
+from engine.domain.audience import AudienceFilter, MessageCondition
+from engine.domain.errors import FieldError, InvalidInput
+from engine.domain.message import Reason
+from engine.store.counters import FINAL, NOT_SENT
+from engine.store.database import Tx
+from engine.store.lifecycle import any_reason, is_final, shown_as
+
+NOW_US: Final = 2**62
+"""For ``was``: as it is now."""
+_LISTED_MAX: Final = 50_000
+"""Of a mailing with more messages that come into question, clients are not listed for each chunk anew: all clients are
+walked, and each one's message is looked up."""
+
+
+def was(condition: MessageCondition, at_us: int) -> str:
+    """The condition that ``message AS past`` is of that mailing and was so at the time."""
+    final = f"{is_final('past')} AND coalesce(past.finished_us, 0) <= {int(at_us)}"
+    reasons = ", ".join(str(int(reason)) for reason in Reason if reason.public in condition.reasons)
+    statuses = set(condition.statuses) or {"pending", "sent", "not_sent"}
+    if condition.reasons:
+        statuses &= {"not_sent"}
+    of_mailing = f"past.mailing_id = {int(condition.mailing_id)}"
+    if statuses == {"not_sent"}:  # in the words of the index message_not_sent
+        of_reason = f"past.reason IN {f'({reasons})' if reasons else any_reason()}"
+        return f"{of_mailing} AND {shown_as('not_sent', 'past')} AND {of_reason} AND {final}"
+    said = {
+        "pending": f"(past.create_us <= {int(at_us)} AND NOT ({final}))",
+        "sent": f"({shown_as('sent', 'past')} AND {final})",
+        "not_sent": f"({shown_as('not_sent', 'past')} AND {final})",
+    }
+    return f"{of_mailing} AND ({' OR '.join(said[status] for status in sorted(statuses)) or 'FALSE'})"
+
+
+def past(tx: Tx, condition: MessageCondition) -> str:
+    """``message AS past`` for ``FROM``, where the clients are to be found by it."""
+    only_not_sent = bool(condition.reasons) or set(condition.statuses) == {"not_sent"}
+    named = "not_sent" in condition.statuses or not condition.statuses
+    index = "message_not_sent" if only_not_sent and named else "message_mailing"
+    return f"message AS past {tx.dialect.indexed_by(index)}"
+
+
+def met(mailing_id: int, condition: MessageCondition, at_us: int, since_us: int) -> str:
+    """The condition that ``client AS c`` had such a message then, or has one of this mailing that is not older than
+    ``since_us``: an earlier filter may have made that."""
+    then = f"SELECT 1 FROM message AS past WHERE past.client_id = c.id AND {was(condition, at_us)}"
+    mine = f"SELECT 1 FROM message AS mine WHERE mine.client_id = c.id AND mine.mailing_id = {int(mailing_id)}"
+    mine += f" AND mine.create_us >= {int(since_us)}"
+    return f"(EXISTS ({then}) OR EXISTS ({mine}))"
+
+
+async def meeting(
+    tx: Tx, mailing_id: int, condition: MessageCondition, at_us: int, client_ids: Collection[int]
+) -> set[int]:
+    """Those of the clients who had such a message then, or have one of this mailing."""
+    rows = await tx.rows(
+        f"SELECT c.id FROM client AS c WHERE c.id {tx.dialect.in_list()} AND {met(mailing_id, condition, at_us, 0)}",
+        tx.dialect.list_arg(client_ids),
+    )
+    return {row[0] for row in rows}
+
+
+async def next_clients(tx: Tx, condition: MessageCondition, at_us: int, after: int, limit: int) -> list[int] | None:
+    """The next clients, by id, who had such a message; ``None``: they may be too many to be listed for each chunk."""
+    only_not_sent = condition.reasons or condition.statuses == ("not_sent",)
+    number = NOT_SENT if only_not_sent else f"pending + {FINAL}"
+    many = f"SELECT 1 FROM mailing_counters WHERE mailing_id = ? AND {number} > {_LISTED_MAX}"
+    if await tx.row(many, condition.mailing_id) is not None:
+        return None
+    rows = await tx.rows(
+        f"SELECT past.client_id FROM {past(tx, condition)} WHERE {was(condition, at_us)} AND past.client_id > ?"
+        " ORDER BY past.client_id LIMIT ?",
+        after,
+        limit,
+    )
+    return [row[0] for row in rows]
+
+
+async def check_source(tx: Tx, filter: AudienceFilter, mailing_id: int | None = None) -> None:
+    """Look whether there is the mailing that a filter names.
+
+    Args:
+        mailing_id: whose filter it is; ``None``: a new mailing's.
+
+    Raises:
+        InvalidInput: there is none, it is deleted, or it is the filter's own.
+    """
+    if filter.messages is None:
+        return
+    source, fault = filter.messages.mailing_id, None
+    if source == mailing_id:
+        fault = ErrorCode.OWN_MESSAGES.format()
+    elif await tx.row("SELECT 1 FROM mailing WHERE id = ? AND deleted_us IS NULL", source) is None:
+        fault = ErrorCode.NO_SUCH_MAILING.format(id=source)
+    if fault is not None:
+        raise InvalidInput([FieldError("filter.messages.mailing_id", fault)])
