@@ -42,7 +42,7 @@ async def test_an_audience_is_picked_from_what_clients_have(tmp_path: Path) -> N
             await expect(page.get_by_text("no client has the attribute town")).to_be_visible()
             await page.get_by_role("button", name="Remove the condition on town").click()
             # The hours of the day are preselected: whether it goes out now depends on when the test runs.
-            await page.get_by_label("Only at certain hours of the day").uncheck()
+            await page.get_by_label("Urgent: at any hour").check()
             await page.get_by_role("button", name="Send to 1 client now").click()
             await page.get_by_role("dialog").get_by_role("button", name="Send to 1 client").click()
             await expect(page.get_by_text("city: Омск").first).to_be_visible()
