@@ -56,7 +56,7 @@ class Shot(NamedTuple):
 
 async def _fill_mailing(page: Page) -> None:
     await page.get_by_label("Text of the message").fill(_TEXT)
-    await page.get_by_role("combobox", name="Tags").click()
+    await page.get_by_role("combobox", name="Tags", exact=True).click()
     await page.get_by_role("option", name="vip").first.click()
     await page.keyboard.press("Escape")
 

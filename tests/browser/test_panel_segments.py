@@ -19,7 +19,7 @@ async def test_an_audience_is_picked_from_what_clients_have(tmp_path: Path) -> N
         await gateway.post("/clients/import", data=PEOPLE.encode(), headers=CSV)
         async with signed_in(gateway, "/mailings/create") as watched:
             page = watched.page
-            audience = page.get_by_role("status", name="What will happen").locator("strong").first
+            audience = page.get_by_role("status", name="What will happen").locator(".m-preview-audience strong")
             await page.get_by_label("Text of the message").fill("Hello")
             await page.get_by_role("button", name="Add a condition").click()
             attribute, value = (page.get_by_role("combobox", name=name, exact=True) for name in ("Attribute", "Value"))

@@ -5,6 +5,7 @@ import { h, useState } from "../../kit/lib.js";
 import { Card, Segments, Stat, Table } from "../../kit/parts.js";
 import { fates, ShareBars, TimePlot } from "../../kit/plot.js";
 import { MessagesLink } from "../../kit/words.js";
+import { These } from "../messages/these.js";
 import { tagName } from "./parts.js";
 import { timelineBars } from "./times.js";
 
@@ -50,6 +51,7 @@ export function Reasons({ mailing, stats }) {
         { key: row.key },
         h(ShareBars, { rows: [row], total: stats.message_counts.not_sent, label: t("mailings.reasons") }),
         h("p", { className: "muted small" }, t(`mailings.reason.${row.key}`)),
+        h(These, { found: { mailing_id: mailing.id, status: "not_sent", reason: row.key }, small: true }),
       ),
     ),
   );

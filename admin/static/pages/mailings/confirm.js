@@ -3,6 +3,7 @@ import { moment, number, said, t } from "../../i18n.js";
 import { Input } from "../../kit/fields.js";
 import { h, useState } from "../../kit/lib.js";
 import { Button, Dialog, Facts, Notice } from "../../kit/parts.js";
+import { HaveIt } from "./have_it.js";
 import { Night } from "./night.js";
 import { Audience, Bubble, clientsWords } from "./parts.js";
 import { beginsNow, submitWords } from "./submit.js";
@@ -10,8 +11,8 @@ import { beginsNow, submitWords } from "./submit.js";
 /** For more clients than this the number is to be typed: MAILING_CONFIRM_ABOVE. */
 const CONFIRM_ABOVE = Number(document.body.dataset.confirmAbove);
 
-/** `preview`: the engine's, of these values; `onAnswer(yes)`. `isNew`: it is registered, and not changed. */
-export function Confirm({ values, preview, isNew, onAnswer }) {
+/** `preview`: the engine's, of these values; `onAnswer(yes)`. `isNew`: it is registered, and not changed; `copy`: like this one. */
+export function Confirm({ values, preview, copy, isNew, onAnswer }) {
   const [typed, setTyped] = useState("");
   const no = () => onAnswer(false);
   const isTyped = preview.audience <= CONFIRM_ABOVE || digits(typed) === String(preview.audience);
@@ -27,7 +28,7 @@ export function Confirm({ values, preview, isNew, onAnswer }) {
   return h(
     Dialog,
     { title: t(`mailings.confirm.${title}`), onClose: no, actions, wide: true },
-    h(Outcome, { values, preview }),
+    h(Outcome, { values, preview, copy }),
     preview.audience > CONFIRM_ABOVE && h(Typed, { count: preview.audience, typed, setTyped, isTyped }),
   );
 }
@@ -47,7 +48,7 @@ const Typed = ({ count, typed, setTyped, isTyped }) =>
     error: !isTyped && digits(typed).length >= String(count).length ? t("mailings.confirm.wrong") : undefined,
   });
 
-function Outcome({ values, preview }) {
+function Outcome({ values, preview, copy }) {
   const { samples = [], warnings = [] } = preview;
   const texts = samples.length > 0 ? samples.map((each) => each.text) : [values.text];
   return h(
@@ -58,6 +59,7 @@ function Outcome({ values, preview }) {
       { className: "stack" },
       h(Facts, { rows: [...plan(values, preview), leftOut(preview)] }),
       h(Night, { values, preview }),
+      copy && h(HaveIt, { copy, values }),
       warnings.map((each) => h(Notice, { key: `${each.code} ${each.field}`, tone: "warn" }, said(each))),
     ),
     h(
@@ -75,14 +77,17 @@ function plan(values, preview) {
   const { completion_time: done, next_open_time: first } = preview.forecast;
   const rows = [
     ["to", h("strong", null, clientsWords(audience)), h(Audience, { filter: values.filter })],
+    ["later", t(`mailings.later.${values.audience}`)],
     ["segments", number(all), most > 1 && t("mailings.confirm.segments_max", { smart_count: most })],
     ["start", first ? moment(first) : start === null ? t("mailings.confirm.at_once") : moment(start)],
     ["hours", hours ? t("mailings.hours", hours) : t("mailings.confirm.any_hour")],
     done && ["done", moment(done)],
     ["end", moment(end)],
   ];
-  return rows.filter(Boolean).map(([key, value, hint]) => ({ key, label: t(`mailings.confirm.${key}`), value, hint }));
+  return rows.filter(Boolean).map(([key, value, hint]) => ({ key, label: labelOf(key), value, hint }));
 }
+
+const labelOf = (key) => t(key === "later" ? "mailings.later" : `mailings.confirm.${key}`);
 
 /** Who matches and is not sent to, and why. */
 function leftOut({ suppressed = 0, incomplete = 0, forecast: { missed } }) {

@@ -7,13 +7,24 @@ import { lengthOf, TEXT_MAX } from "./sms.js";
 import { after, DAY } from "./times.js";
 
 const RATE_MAX = 100_000;
-export const FIELDS = ["name", "text", "filter", "start_time", "end_time", "local_hours", "rate_limit", "on_uncertain"];
+export const FIELDS = [
+  "name",
+  "text",
+  "filter",
+  "audience",
+  "start_time",
+  "end_time",
+  "local_hours",
+  "rate_limit",
+  "on_uncertain",
+];
 
-/** The values of a new mailing; a start of null is "at once". */
-export const blank = () => ({
+/** The values of a new mailing; a start of null is "at once". `filter`: conditions that are set already. */
+export const blank = (filter) => ({
   name: "",
   text: "",
-  filter: { tags: [], phone_codes: [], exclude_tags: [], attributes: [], client_ids: [] },
+  filter: { tags: [], phone_codes: [], exclude_tags: [], attributes: [], client_ids: [], messages: null, ...filter },
+  audience: "live",
   start_time: null,
   end_time: after(null, DAY),
   local_hours: DAYTIME,
@@ -22,10 +33,21 @@ export const blank = () => ({
 });
 
 /** A registered mailing as the form holds it. */
-export const valuesOf = ({ name, text, filter, start_time, end_time, local_hours, rate_limit, on_uncertain }) => ({
+export const valuesOf = ({
   name,
   text,
   filter,
+  audience,
+  start_time,
+  end_time,
+  local_hours,
+  rate_limit,
+  on_uncertain,
+}) => ({
+  name,
+  text,
+  filter,
+  audience,
   start_time,
   end_time,
   local_hours,
@@ -44,6 +66,7 @@ export const bodyOf = ({
   name,
   text,
   filter,
+  audience,
   start_time: start,
   end_time: end,
   local_hours,
@@ -53,6 +76,7 @@ export const bodyOf = ({
   name: name.trim(),
   text,
   filter,
+  audience,
   start_time: start ?? new Date().toISOString(),
   end_time: end,
   local_hours,

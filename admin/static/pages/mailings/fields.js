@@ -1,7 +1,7 @@
 // The form's fields. Each is told its value, and what is wrong with it.
 
 import { t, timeZone } from "../../i18n.js";
-import { Field } from "../../kit/fields.js";
+import { Choice, Field } from "../../kit/fields.js";
 import { h, useId, useRef, useState } from "../../kit/lib.js";
 import { Button } from "../../kit/parts.js";
 import { DAYTIME } from "./night.js";
@@ -84,6 +84,20 @@ const Picks = ({ picks, onPick, label }) =>
       h(Button, { key, className: "small", onClick: () => onPick(value) }, words),
     ),
   );
+
+/** Whether whoever comes to match after the start gets it. */
+export const LaterField = ({ field }) =>
+  h(Choice, {
+    label: t("mailings.later"),
+    name: useId(),
+    value: field.value,
+    onChange: field.onChange,
+    options: ["live", "fixed"].map((value) => ({
+      value,
+      label: t(`mailings.later.${value}`),
+      words: t(`mailings.later.${value}.hint`),
+    })),
+  });
 
 /** From when: at once, or at a time of the person's own zone. The end moves along, so that there is as much time as before. */
 export function StartField({ field, error, end, label }) {

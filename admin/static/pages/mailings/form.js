@@ -20,12 +20,23 @@ import { useFacets } from "../clients/facets.js";
 import { Conditions } from "./conditions.js";
 import { Confirm } from "./confirm.js";
 import { blank, bodyOf, copyOf, FIELDS, problemsOf, refusal, valuesOf } from "./draft.js";
-import { EndField, HoursField, NameField, RateField, StartField, TextField, UncertainField } from "./fields.js";
+import {
+  EndField,
+  HoursField,
+  LaterField,
+  NameField,
+  RateField,
+  StartField,
+  TextField,
+  UncertainField,
+} from "./fields.js";
+import { HaveIt } from "./have_it.js";
 import { MailingTrouble, tagName } from "./parts.js";
 import { isPersonal } from "./placeholders.js";
 import { askPreview, Preview, usePreview } from "./preview.js";
 import { isOpen } from "./standing.js";
 import { submitWords } from "./submit.js";
+import { ThoseField } from "./those.js";
 import { TryButton } from "./try.js";
 
 const { SimpleForm, useInput } = RA;
@@ -34,10 +45,10 @@ const asIs = (value) => value;
 const NOT_YET = { root: { server: "" } };
 const CODE = /^[0-9]{1,16}$/;
 
-/** A new mailing; with `state.copy` of the location, like that one. */
+/** A new mailing; with `state.copy` of the location, like that one; with `state.filter`, for those. */
 export function MailingCreate() {
-  const copy = useLocation().state?.copy;
-  const values = useMemo(() => (copy ? copyOf(copy) : blank()), [copy]);
+  const { copy, filter } = useLocation().state ?? {};
+  const values = useMemo(() => (copy ? copyOf(copy) : blank(filter)), [copy, filter]);
   const notify = useNotify();
   const navigate = useNavigate();
   const lastTry = useRef({});
@@ -55,10 +66,11 @@ export function MailingCreate() {
     { className: "page" },
     h(PageTitle, null, t(copy ? "mailings.form.copy" : "mailings.new")),
     h(Form, {
-      key: copy?.id,
+      key: copy?.id ?? JSON.stringify(filter),
       values,
       save,
       isNew: true,
+      copy,
       onClose: () => navigate(copy ? `/mailings/${copy.id}/show` : "/mailings"),
     }),
   );
@@ -96,7 +108,7 @@ function Editing({ found }) {
 
 /** react-admin's form keeps the values, and warns who leaves without saving; what is drawn is ours. */
 function Form({ values, save, ...rest }) {
-  const { isNew, mailing } = rest;
+  const { isNew, mailing, copy } = rest;
   const [record] = useState(() => keptValues() ?? values);
   const [asking, setAsking] = useState(null); // {given, preview, answer(yes)}
   const confirmed = async (given) => {
@@ -128,7 +140,7 @@ function Form({ values, save, ...rest }) {
       disableInvalidFormNotification: true,
     },
     h(Parts, rest),
-    asking && h(Confirm, { values: asking.given, preview: asking.preview, isNew, onAnswer: asking.answer }),
+    asking && h(Confirm, { values: asking.given, preview: asking.preview, copy, isNew, onAnswer: asking.answer }),
   );
 }
 
@@ -165,7 +177,7 @@ function useFields() {
   return { fields, values, errorOf, formState };
 }
 
-function Parts({ mailing, isNew = false, onClose }) {
+function Parts({ mailing, copy, isNew = false, onClose }) {
   const { fields, values, errorOf, formState } = useFields();
   useKept(values);
   const result = usePreview(values, mailing?.id);
@@ -188,7 +200,13 @@ function Parts({ mailing, isNew = false, onClose }) {
         h(TextField, { ...at("text"), counted: result.counted }),
         h(NameField, at("name")),
       ),
-      h(Card, { title: t("mailings.form.whom") }, h(FilterField, at("filter"))),
+      h(
+        Card,
+        { title: t("mailings.form.whom") },
+        h(ThoseField, at("filter")),
+        h(FilterField, at("filter")),
+        h(LaterField, at("audience")),
+      ),
       h(
         Card,
         { title: t("mailings.form.when") },
@@ -215,6 +233,7 @@ function Parts({ mailing, isNew = false, onClose }) {
         Preview,
         { values, result },
         sent > 0 && h("p", { className: "muted small" }, t("mailings.preview.sent_already", { smart_count: sent })),
+        copy && h(HaveIt, { copy, values, field: fields.filter }),
         h(Refusal, { message: formState.errors.root?.server?.message, values, isBad: FIELDS.some(errorOf) }),
         h(
           "div",

@@ -4,6 +4,7 @@ import { t } from "../../i18n.js";
 import { h, Link } from "../../kit/lib.js";
 import { Chip, Notice, Trouble } from "../../kit/parts.js";
 import { conditionWords } from "./conditions.js";
+import { ThoseChip } from "./those.js";
 
 export const tagName = (tag) => (tag === "" ? t("none.tag") : tag);
 
@@ -22,11 +23,12 @@ export const isForAll = (filter) => Object.values(filter).every((list) => list =
 
 /** Whom a mailing is for, in words; chips for the values. */
 export function Audience({ filter }) {
-  const { tags, phone_codes: codes, exclude_tags: excluded, attributes, client_ids: ids } = filter;
+  const { tags, phone_codes: codes, exclude_tags: excluded, attributes, client_ids: ids, messages } = filter;
   if (isForAll(filter)) return t("mailings.audience.everyone");
   return h(
     "span",
     { className: "row" },
+    messages && h(ThoseChip, { condition: messages }),
     ids.length > 0 && h(Chip, null, t("mailings.audience.ids", { smart_count: ids.length })),
     tags.map((tag) => h(Chip, { key: `t ${tag}` }, tagName(tag))),
     tags.length > 0 && codes.length > 0 && h("span", { className: "muted" }, t("mailings.audience.and")),

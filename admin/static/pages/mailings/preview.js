@@ -11,7 +11,7 @@ import { Bubble, clientsWords, isForAll, segmentsWords } from "./parts.js";
 
 const SETTLE_MS = 350;
 const AGAIN_MS = 10_000;
-const STAND_IN = "-"; // so that the audience is known before there is a text
+export const STAND_IN = "-"; // so that the audience is known before there is a text
 
 /** What the engine says of a mailing with these values. */
 export const askPreview = (values, mailingId, signal) =>
@@ -114,7 +114,7 @@ function Numbers({ values, preview, isEdit }) {
     }),
     h(Night, { values, preview }),
     warnings.map((each) => h(Notice, { key: JSON.stringify(each), tone: "warn" }, said(each))),
-    audience === 0 && h(Notice, { tone: "warn" }, t("mailings.preview.nobody")),
+    audience === 0 && h(Notice, { tone: "warn" }, t(`mailings.preview.nobody.${values.audience}`)),
     missed > 0 &&
       h(
         Notice,

@@ -99,14 +99,15 @@ const Mailing = ({ mailing, stats, standing, reload }) =>
 function stateWords(mailing, { key }) {
   const { state, start_time: start, end_time: end } = mailing;
   if (state === "scheduled") return t("mailings.state.scheduled", { when: fromNow(start) });
-  if (key === "through") return t("mailings.state.through", { when: dateTime(end) });
+  if (key === "through") return t(`mailings.state.through.${mailing.audience}`, { when: dateTime(end) });
   if (state === "active") return t("mailings.state.active", { when: fromNow(end) });
   if (state === "paused") return t("mailings.state.paused", { when: fromNow(end) });
   if (state === "ended") return t("mailings.state.ended", { when: fromNow(end) });
   return t("mailings.state.cancelled");
 }
 
-function Warnings({ mailing, stats, standing: { key, next } }) {
+function Warnings({ mailing, stats, standing }) {
+  const { key, next } = standing;
   const { missed, rate_per_second: rate } = stats.forecast;
   const title = t("mailings.missed.title", { smart_count: missed });
   const open = mailing.state === "active" || mailing.state === "scheduled";
@@ -121,7 +122,7 @@ function Warnings({ mailing, stats, standing: { key, next } }) {
         mailing.local_hours ? t("mailings.missed.hours") : t("mailings.missed.text", { rate: perSecond(rate) }),
       ),
     next && h(Notice, { key: "opens" }, t("mailings.opens", { when: moment(next.time), ...batch(next) })),
-    key === "nobody" && h(Notice, { key: "nobody", tone: "warn" }, t("mailings.nobody_open")),
+    key === "nobody" && h(Notice, { key: "nobody", tone: "warn" }, standing.hint),
   ];
 }
 
@@ -217,6 +218,7 @@ function Plan({ mailing }) {
   const rows = [
     ["window", windowWords(mailing.start_time, mailing.end_time), t("time.zone", { zone: timeZone() })],
     ["audience", h(Audience, { filter: mailing.filter })],
+    ["later", t(`mailings.later.${mailing.audience}`)],
     ["local_hours", hours ? t("mailings.hours", hours) : t("mailings.hours_any")],
     ["rate", mailing.rate_limit === null ? t("mailings.rate_any") : perSecond(mailing.rate_limit)],
     ["uncertain", t(`mailings.uncertain.${mailing.on_uncertain}.short`)],
@@ -226,6 +228,8 @@ function Plan({ mailing }) {
     Card,
     { title: t("mailings.text"), className: "m-facts-card", actions: h(Chip, null, segmentsWords(mailing.segments)) },
     h(Bubble, { text: mailing.text }),
-    h(Facts, { rows: rows.map(([key, value, hint]) => ({ key, label: t(`mailings.fact.${key}`), value, hint })) }),
+    h(Facts, { rows: rows.map(([key, value, hint]) => ({ key, label: factLabel(key), value, hint })) }),
   );
 }
+
+const factLabel = (key) => t(key === "later" ? "mailings.later" : `mailings.fact.${key}`);

@@ -22,7 +22,7 @@ function heldBy({ sending, breaker }) {
  * (`held` says by what), "hours", "building", "nobody", "through". `forecast`: {next_open_time, next_open_count} of it, if known.
  */
 export function standingOf(mailing, engine, forecast) {
-  const { state, audience_state: audience, message_counts: counts } = mailing;
+  const { state, audience: mode, audience_state: audience, message_counts: counts } = mailing;
   const held = waits(mailing) && engine ? heldBy(engine) : null;
   if (held) return { key: "held", held, tone: held === "all" ? "warn" : "bad", label: t(`held.${held}`) };
   if (waits(mailing) && forecast?.next_open_time) {
@@ -32,8 +32,8 @@ export function standingOf(mailing, engine, forecast) {
   if (state !== "active" || counts.pending > 0) return { key: state };
   if (audience !== "ready") return { key: "building" };
   return counts.total > 0
-    ? { key: "through", tone: "good", label: t("mailings.through"), hint: t("mailings.through.hint") }
-    : { key: "nobody", tone: "warn", label: t("mailings.nobody"), hint: t("mailings.nobody_open") };
+    ? { key: "through", tone: "good", label: t(`mailings.through.${mode}`), hint: t(`mailings.through.hint.${mode}`) }
+    : { key: "nobody", tone: "warn", label: t(`mailings.nobody.${mode}`), hint: t(`mailings.nobody_open.${mode}`) };
 }
 
 /** It as a chip. */

@@ -1,11 +1,12 @@
 // The list of messages, by mailing, client, status and reason.
 import { known, number, t } from "../../i18n.js";
 import { asked, column, own } from "../../kit/grid.js";
-import { h, Link, RA } from "../../kit/lib.js";
+import { h, Link, RA, useLocation } from "../../kit/lib.js";
 import { StatusChip, Time } from "../../kit/parts.js";
 import { readable, titleOf } from "../../kit/words.js";
 import { ClientInput } from "./client_input.js";
 import { MailingInput } from "./mailing_input.js";
+import { These } from "./these.js";
 
 const { Datagrid, List, ReferenceField, SelectInput, WithRecord } = RA;
 const STATUSES = ["pending", "sent", "not_sent"];
@@ -79,12 +80,26 @@ const When = ({ message }) => {
   );
 };
 
+/** The filter as the address has it, where react-admin keeps it. */
+function Actions() {
+  const { search } = useLocation();
+  return h(These, { found: filterIn(search) });
+}
+
+function filterIn(search) {
+  try {
+    return JSON.parse(new URLSearchParams(search).get("filter")) ?? {};
+  } catch {
+    return {}; // somebody has written the address by hand
+  }
+}
+
 export const MessageList = () =>
   h(
     List,
     {
       filters: filters(),
-      actions: false,
+      actions: h(Actions),
       exporter: false,
       storeKey: false, // what the address does not say is not filtered: no filter of the last visit
       empty: false,
