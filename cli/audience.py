@@ -37,6 +37,8 @@ _OPS: Final = {
     ">=": AttributeOp.ATTRIBUTE_OP_AT_LEAST,
     "<=": AttributeOp.ATTRIBUTE_OP_AT_MOST,
 }
+_EMPTIED_WHOLE: Final = ("tags", "phone_codes")
+"""Where ``--all-…`` goes before entries that are given beside it."""
 _LISTS: Final = (AttributeOp.ATTRIBUTE_OP_ANY_OF, AttributeOp.ATTRIBUTE_OP_NONE_OF)
 _SIGNS: Final = {op: sign for sign, op in _OPS.items()}
 
@@ -54,6 +56,21 @@ def audience_of(
         exclude_tags=not_tags or (),
         attributes=conditions_of(where or ()),
     )
+
+
+def edit_audience(changed: AudienceFilter, **given: tuple[Sequence[str] | None, bool]) -> list[str]:
+    """Put into a filter what is given; returns the paths of it.
+
+    Args:
+        given: by field, what the option says, and whether the field is to restrict no more.
+    """
+    paths = []
+    for name, (entries, is_emptied) in given.items():
+        if entries or is_emptied:
+            kept: Sequence[str] = [] if is_emptied and name in _EMPTIED_WHOLE else entries or []
+            getattr(changed, name).extend(conditions_of(kept) if name == "attributes" else kept)
+            paths.append(f"filter.{name}")
+    return paths
 
 
 def conditions_of(texts: Iterable[str]) -> list[AttributeCondition]:
@@ -93,8 +110,15 @@ def audience_rows(filter: AudienceFilter) -> list[tuple[str, str | Text]]:
     if filter.client_ids:
         rows.append(("only", f"{show.number(len(filter.client_ids))} clients by id"))
     if filter.HasField("messages"):
-        rows.append(("messages", _messages(filter.messages)))
+        rows.append(("messages", _messages_words(filter.messages)))
     return rows
+
+
+def _messages_words(condition: MessageCondition) -> str:
+    """As in `of mailing 7: not_sent (expired, rejected)`."""
+    said = plain(condition)
+    reasons = f" ({', '.join(said['reasons'])})" if said["reasons"] else ""
+    return f"of mailing {condition.mailing_id}: {', '.join(said['statuses']) or 'any'}{reasons}"
 
 
 def _words(condition: AttributeCondition) -> str:
@@ -102,13 +126,6 @@ def _words(condition: AttributeCondition) -> str:
     if condition.op in _SIGNS:
         return f"{condition.name} {_SIGNS[condition.op]} {values}"
     return condition.name if condition.op == AttributeOp.ATTRIBUTE_OP_IS_SET else f"!{condition.name}"
-
-
-def _messages(condition: MessageCondition) -> str:
-    """As in `of mailing 7: not_sent (expired, rejected)`."""
-    said = plain(condition)
-    reasons = f" ({', '.join(said['reasons'])})" if said["reasons"] else ""
-    return f"of mailing {condition.mailing_id}: {', '.join(said['statuses']) or 'any'}{reasons}"
 
 
 def _entries(entries: Iterable[str]) -> str:

@@ -139,6 +139,6 @@ def _by_name(field: Field, texts: Collection[str] | None) -> Any:
 
 def _keyed_option(field: Field) -> inspect.Parameter:
     kind = "" if field.is_map else " A plain number is a number, true and false are flags, '5 is a text."
-    help = f"{sentences_of(field.full_name, 'left out')[0]}{kind} May be repeated."
+    help = f"{_help(field, _AS_THE_FIELD)}{kind} May be repeated."
     annotation = Annotated[list[str] | None, typer.Option(_keyed_flag(field), metavar="NAME=VALUE", help=help)]
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

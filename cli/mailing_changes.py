@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from cli.failures import UsageFailure
 from cli.values import enum_number, local_hours, moment
@@ -36,14 +34,6 @@ def messages_condition(
 def audience_mode(word: str | None) -> AudienceMode.ValueType:
     """What --audience says; of nothing: unspecified."""
     return AudienceMode.ValueType(enum_number("--audience", word, "AUDIENCE_MODE_", AudienceMode.keys()))
-
-
-def edit_filter(changed: Mailing, **lists: Sequence[Any] | None) -> list[str]:
-    """Set the lists of the filter that are given; returns their paths."""
-    given = {name: entries for name, entries in lists.items() if entries is not None}
-    for name, entries in given.items():
-        getattr(changed.filter, name).extend(entries)
-    return [f"filter.{name}" for name in given]
 
 
 def edit_times(changed: Mailing, start: str | None, end: str | None) -> list[str]:

@@ -12,6 +12,8 @@ TIME = "now, +10m (s, m, h, d, w) or a time with its offset, like 2026-01-31T09:
 MailingId = Annotated[int, typer.Argument(metavar="ID", help="The mailing's id.", min=1, max=INT64_MAX)]
 NewText = Annotated[str, typer.Option("--text", help="What is sent, 1 to 4096 characters; - reads stdin.")]
 Name = Annotated[str | None, typer.Option("--name", help="What you call it; clients don't see it.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="Only clients with this tag; may be repeated.")]
+Codes = Annotated[list[str] | None, typer.Option("--phone-code", help="Only this operator code; may be repeated.")]
 Start = Annotated[str, typer.Option("--start", help=f"When sending starts: {TIME}.")]
 End = Annotated[str, typer.Option("--end", help=f"When it ends: {TIME}; + counts from the start.")]
 Hours = Annotated[str | None, typer.Option("--local-hours", help="Only in these hours of each client's time zone.")]

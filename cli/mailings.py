@@ -11,13 +11,14 @@ import typer
 from rich.text import Text
 
 from cli import show
-from cli.audience import Codes, NotTags, Tags, Where, audience_of, audience_rows, conditions_of, show_warnings
+from cli.audience import NotTags, Where, audience_of, audience_rows, edit_audience, show_warnings
 from cli.failures import UsageFailure
 from cli.flags import Given, flags
-from cli.mailing_changes import audience_mode, edit_filter, edit_pace, edit_times, messages_condition
+from cli.mailing_changes import audience_mode, edit_pace, edit_times, messages_condition
 from cli.mailing_options import (
     TIME,
     AudienceKind,
+    Codes,
     End,
     Hours,
     MailingId,
@@ -29,6 +30,7 @@ from cli.mailing_options import (
     Rate,
     Reconnect,
     Start,
+    Tags,
     Uncertain,
 )
 from cli.mailing_preview import show_preview
@@ -61,7 +63,7 @@ app = typer.Typer(help="Register, follow and steer mailings.", no_args_is_help=T
 def _mailing(
     text: str,
     encoding: str | None,
-    filter: AudienceFilter,
+    chosen: AudienceFilter,
     start: str,
     end: str,
     hours: str | None,
@@ -73,7 +75,7 @@ def _mailing(
     begins = moment("--start", start, datetime.now(UTC))
     mailing = Mailing(
         text=text_of("--text", text, encoding),
-        filter=filter,
+        filter=chosen,
         start_time=timestamp(begins),
         end_time=timestamp(moment("--end", end, begins)),
         rate_limit=rate,
@@ -123,8 +125,8 @@ def create(
     ] = None,
 ) -> None:
     """Register a mailing."""
-    filter = audience_of(tag, phone_code, not_tag, where)
-    mailing = _mailing(text, encoding, filter, start, end, local_hours, rate, on_uncertain, name, audience)
+    chosen = audience_of(tag, phone_code, not_tag, where)
+    mailing = _mailing(text, encoding, chosen, start, end, local_hours, rate, on_uncertain, name, audience)
     _restrict(mailing, messages_of, messages_status, messages_reason)
 
     async def act(session: Session) -> None:
@@ -164,8 +166,8 @@ def preview(
     encoding: Encoding = None,
 ) -> None:
     """Say how many clients, segments and how long, for options as `create` takes them; stores nothing."""
-    filter = audience_of(tag, phone_code, not_tag, where)
-    mailing = _mailing(text, encoding, filter, start, end, local_hours, rate, on_uncertain, name, audience)
+    chosen = audience_of(tag, phone_code, not_tag, where)
+    mailing = _mailing(text, encoding, chosen, start, end, local_hours, rate, on_uncertain, name, audience)
     _restrict(mailing, messages_of, messages_status, messages_reason)
 
     run(context, lambda session: _preview(session, mailing, None))
@@ -257,13 +259,12 @@ def edit(
     if audience is not None:
         changed.audience = audience_mode(audience)
         paths.append("audience")
-    none: list[str] | None = [] if anywhere else None
-    paths += edit_filter(
-        changed,
-        tags=[] if all_tags else tag or None,
-        phone_codes=[] if all_phone_codes else phone_code or None,
-        exclude_tags=not_tag or none,
-        attributes=conditions_of(where) if where else none,
+    paths += edit_audience(
+        changed.filter,
+        tags=(tag, all_tags),
+        phone_codes=(phone_code, all_phone_codes),
+        exclude_tags=(not_tag, anywhere),
+        attributes=(where, anywhere),
     )
     paths += edit_times(changed, start, end)
     paths += edit_pace(changed, local_hours_, rate)

@@ -73,7 +73,7 @@ def export(
 
     async def act(session: Session) -> None:
         pages = session.messages.ExportMessages(request, metadata=session.metadata)
-        exported = Exported("messages", "messages", pages, COLUMNS, cells_of, ndjson_row)
+        exported = Exported("messages", "messages", pages, COLUMNS, cells_of, lambda each: ndjson_row(cells_of(each)))
         await export_rows(session, file, exported, kind, is_raw=raw)
 
     run(context, act)

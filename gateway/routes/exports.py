@@ -10,7 +10,7 @@ from aiohttp import web
 from common.attribute_cells import PREFIX
 from common.contract.codec import message_of
 from common.contract.reader import field_of
-from common.contract.values import Json, time_proto
+from common.contract.values import Json
 from common.error_codes import ErrorCode
 from gateway.document.openapi import Body
 from gateway.http.accepting import best_type
@@ -26,7 +26,6 @@ from gateway.tables import message_rows
 from gateway.tables.row_text import COLUMNS, cells_of, csv_row, ndjson_row
 from mailing.v1.client_pb2 import Client
 from mailing.v1.client_service_pb2 import ImportClientsRow
-from mailing.v1.message_pb2 import Message, MessageError, MessageStatus, NotSentReason
 
 CSV: Final = "text/csv"
 NDJSON: Final = "application/x-ndjson"
@@ -37,22 +36,14 @@ _ATTRIBUTES: Final = (
     "NDJSON has all."
 )
 _EXAMPLE: Final = {name: field_of(ImportClientsRow.DESCRIPTOR, name).rules.example for name in COLUMNS}
+_NAMES: Final = ("city", "visits")
 _CLIENT: Final = message_of(Client, {**_EXAMPLE, "attributes": {"city": "Омск", "visits": 12}})
 
 
-_MESSAGE: Final = Message(
-    id=1,
-    mailing_id=1,
-    client_id=1,
-    phone_number="79161234567",
-    status=MessageStatus.MESSAGE_STATUS_NOT_SENT,
-    reason=NotSentReason.NOT_SENT_REASON_REJECTED,
-    attempts=1,
-    create_time=time_proto("2026-01-31T06:00:00Z"),
-    final_time=time_proto("2026-01-31T06:00:01Z"),
-    text_version=1,
-    last_error=MessageError(http_status=400, detail="HTTP 400: no such number"),
-)
+_MESSAGE: Final = (
+    "1", "1", "1", "79161234567", "not_sent", "rejected", "1", "2026-01-31T06:00:00.000000Z", "",
+    "2026-01-31T06:00:01.000000Z", "", "1", "400", "HTTP 400: no such number",
+)  # fmt: skip
 
 
 class Export(NamedTuple):
@@ -67,8 +58,10 @@ class Export(NamedTuple):
     """An entry's cells, one for each column; with names as the second argument also of these attributes."""
     ndjson: Callable[[Any], str]
     """A line of NDJSON of an entry."""
-    example: Any
-    """An entry."""
+    example: Sequence[str]
+    """The cells of a row."""
+    example_line: str
+    """The same in NDJSON."""
     attributes: Sequence[str] | None = None
     """Those of the example; None: entries have none."""
 
@@ -81,10 +74,18 @@ class Export(NamedTuple):
         return self.cells(entry, names) if names else self.cells(entry)
 
 
-CLIENTS: Final = Export("exportClients", "clients", COLUMNS, cells_of, ndjson_row, _CLIENT, ("city", "visits"))
+CLIENTS: Final = Export(
+    "exportClients", "clients", COLUMNS, cells_of, ndjson_row, cells_of(_CLIENT, _NAMES), ndjson_row(_CLIENT), _NAMES
+)
 
 MESSAGES: Final = Export(
-    "exportMessages", "messages", message_rows.COLUMNS, message_rows.cells_of, message_rows.ndjson_row, _MESSAGE
+    "exportMessages",
+    "messages",
+    message_rows.COLUMNS,
+    message_rows.cells_of,
+    lambda entry: message_rows.ndjson_row(message_rows.cells_of(entry)),
+    _MESSAGE,
+    message_rows.ndjson_row(_MESSAGE),
 )
 _OF_MESSAGES: Final = ("exportMessages", "exportMailingMessages")
 
@@ -99,16 +100,16 @@ def export_route(export: Export) -> web.RouteDef:
     binding = binding_named(export.id)
     more: dict[str, Any] = {"raw": QueryFlag(metadata={"description": _RAW, "default": False})}
     if export.attributes is not None:
-        more["names"] = Text(data_key="attributes", metadata={"description": _ATTRIBUTES, "example": "city,name"})
+        more["names"] = Text(data_key="attributes", metadata={"description": _ATTRIBUTES})
     query = type("ExportQuery", (query_of(binding),), more)
     shown = export.attributes or ()
-    table = export.header(shown) + csv_row(export.cells_with(export.example, shown))
+    table = export.header(shown) + csv_row(export.example)
 
     @described(
         binding,
         query=query,
         response=(200, None),
-        contents={CSV: Body(_TEXT, table), NDJSON: Body(_TEXT, export.ndjson(export.example))},
+        contents={CSV: Body(_TEXT, table), NDJSON: Body(_TEXT, export.example_line)},
     )
     async def export_all(request: web.Request) -> web.StreamResponse:
         said = {**read_query(request, query), **{name: id_in_path(request, name) for name in binding.path_fields}}

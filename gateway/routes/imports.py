@@ -79,7 +79,7 @@ class ImportQuery(Input):
     """How an import is to be taken."""
 
     map = ListOf(Text(), validate=Length(max=MAP_ENTRIES_MAX), metadata={"description": _MAP})
-    attributes = Text(metadata={"description": _ATTRIBUTES, "example": "city,name"})
+    attributes = Text(metadata={"description": _ATTRIBUTES})
     numbers = Text(validate=OneOf(["text"], error=ErrorCode.NOT_A_CHOICE), metadata={"description": _NUMBERS})
     validate_only = QueryFlag(metadata={"description": _CHECK, "default": False})
     skip_open_mailings = QueryFlag(metadata={"description": _SKIP, "default": False})

@@ -39,7 +39,9 @@ _EXAMPLE: Final = {name: field_of(Suppression.DESCRIPTOR, name).rules.example fo
 _ENTRY: Final = message_of(Suppression, _EXAMPLE)
 _ENTRY.source = _EXAMPLE["source"]  # which, as the time, only the engine writes
 _ENTRY.create_time.CopyFrom(time_proto("2026-01-31T06:00:00Z"))
-EXPORT: Final = Export("exportSuppressions", "suppressions", COLUMNS, cells_of, ndjson_row, _ENTRY)
+EXPORT: Final = Export(
+    "exportSuppressions", "suppressions", COLUMNS, cells_of, ndjson_row, cells_of(_ENTRY), ndjson_row(_ENTRY)
+)
 BY_HAND: Final = ("createSuppression",)
 """Ids of operations that ``routes`` has."""
 

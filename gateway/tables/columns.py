@@ -224,6 +224,8 @@ def _of_unknown(header: str, name: str, plan: Plan, used: set[str], line: int) -
         field = ATTRIBUTE_PREFIX + header.strip().lower()
         if not is_attribute(field):
             raise Unfit(ErrorCode.COLUMN_NO_ATTRIBUTE.format(line=line, name=shown(header.strip())))
+        if field.removeprefix(ATTRIBUTE_PREFIX) in used:
+            raise Unfit(ErrorCode.COLUMN_TWICE.format(line=line, name=field))
         return field
     if plan.unknown is Unknown.REFUSE:
         columns = ", ".join(plan.fields)

@@ -8,9 +8,9 @@ from typing import Final
 import orjson
 
 from common.contract.codec import json_of
-from common.contract.values import Json
 from mailing.v1.message_pb2 import Message
 
+_NUMBERS: Final = ("id", "mailing_id", "client_id", "attempts", "text_version", "http_status")
 COLUMNS: Final = (
     "id", "mailing_id", "client_id", "phone_number", "status", "reason", "attempts", "create_time", "sent_time",
     "final_time", "next_attempt_time", "text_version", "http_status", "detail",
@@ -20,15 +20,14 @@ COLUMNS: Final = (
 
 def cells_of(message: Message) -> Sequence[str]:
     """A message's cells, one for each of COLUMNS; what is not set is empty."""
-    return ["" if value is None else str(value) for value in _said(message).values()]
-
-
-def ndjson_row(message: Message) -> str:
-    """An NDJSON line with its line end."""
-    return orjson.dumps(_said(message)).decode() + "\n"
-
-
-def _said(message: Message) -> Json:
     said = json_of(message)
     said |= said.pop("last_error") or {}
-    return {name: said.get(name) for name in COLUMNS}
+    values = [said.get(name) for name in COLUMNS]
+    return ["" if value is None else str(value) for value in values]
+
+
+def ndjson_row(cells: Sequence[str]) -> str:
+    """An NDJSON line with its line end."""
+    pairs = zip(COLUMNS, cells, strict=True)
+    said = {name: (int(cell) if name in _NUMBERS else cell) if cell else None for name, cell in pairs}
+    return orjson.dumps(said).decode() + "\n"

@@ -103,7 +103,6 @@ def fields_named(headers: Sequence[str], plan: Plan = Plan()) -> set[str]:  # no
     """The fields that a row names as a header would; none: it is no header, or one that says nothing."""
     once = {folded(header): header for header in headers}
     said = {name: field for name, field in plan.said.items() if name in once}
-    found = {
-        column.field for column in columns_of(list(once.values()), plan._replace(said=said, unknown=Unknown.IGNORE))
-    }
+    looking = plan._replace(said=said, unknown=Unknown.IGNORE, attributes=plan.attributes or frozenset())
+    found = {column.field for column in columns_of(list(once.values()), looking)}
     return found - {IGNORE}

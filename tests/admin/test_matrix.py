@@ -38,6 +38,7 @@ FOR_ADMINS: Final = ("accounts", "tokens")
 FOR_OPERATORS_TO_CHANGE: Final = ("mailings", "clients", "suppressions")
 BESIDE: Final[Mapping[str, Role]] = {
     "GET /admin/clients/facets": Role.VIEWER,
+    "GET /admin/clients/attribute_facets": Role.VIEWER,
     "GET /admin/mailings/stats": Role.VIEWER,
     "GET /admin/clients/export": Role.VIEWER,
     "POST /admin/clients/import": Role.OPERATOR,

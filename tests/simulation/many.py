@@ -196,6 +196,8 @@ class ManyLife:
         self.faults = self.knobs.faults
         self.calls: list[ManyCall] = []
         self.rejects: set[int] = set()
+        self.built_us: dict[int, list[int]] = {}
+        """Nobody notes when an audience is complete: whoever matched meanwhile may be in a fixed one."""
         self.mailings: list[SharedMailing] = []
         self.clients: dict[int, Client] = {}
         self.owners: dict[int, list[Client]] = {}

@@ -33,7 +33,7 @@ async def registered(gateway: Gateway, start_seconds: float = -1, **fields: Any)
 async def test_the_life_of_a_mailing(gateway: Gateway) -> None:
     made = await registered(gateway, 600, filter={"tags": ["a"]}, local_hours={"from": "09:00", "to": "21:00"})
     path = f"/mailings/{made['id']}"
-    empty: dict[str, list[Any]] = {key: [] for key in EMPTY}
+    empty: dict[str, Any] = {**{key: [] for key in EMPTY}, "messages": None}
     assert (made["state"], made["filter"], made["rate_limit"]) == ("scheduled", {**empty, "tags": ["a"]}, None)
     assert (await gateway.get(path)).json["text"] == "hello"
     changed = (await gateway.ask("PATCH", path, json={"filter": {"phone_codes": ["916"]}, "rate_limit": 5})).json
