@@ -167,6 +167,8 @@ async def test_an_export_is_the_list_whole(store: Store) -> None:
         MessageQuery(mailing_id=second, status="pending"),
         MessageQuery(status="sent"),
         MessageQuery(mailing_id=first, reason=Reason.REJECTED),
+        MessageQuery(mailing_id=first, status="sent", reason=Reason.REJECTED),
+        MessageQuery(status="not_sent", reason=Reason.REJECTED),
         MessageQuery(client_id=taken[0].client_id),
         MessageQuery(mailing_id=gone),
     ):
