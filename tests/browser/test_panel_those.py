@@ -125,5 +125,5 @@ async def test_a_viewer_only_exports_and_the_audit_list_says_a_filter_in_words(t
             await go(page, "/audit")
             made = page.get_by_role("row").filter(has_text="Made a mailing").first
             await made.get_by_role("button", name="Details").click()
-            for words in ("those whose message of #1 was not sent: refused by the provider", "city: Омск or 5"):
+            for words in ("those whose message of “#1” was not sent: refused by the provider", "city: Омск or 5"):
                 await expect(page.get_by_text(words).first).to_be_visible()
