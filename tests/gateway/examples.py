@@ -18,8 +18,8 @@ NUMBERED: Final = "createSuppression"
 LAST: Final = (
     "cancelMailing",
     "deleteMailing",
-    "deleteClient",
     "eraseClient",
+    "deleteClient",
     "deleteSuppression",
     "revokeAccount",
     "revokeToken",
@@ -37,9 +37,9 @@ NOT_TWICE: Final = {
     # It is on the list by then.
     "createSuppression": (201, 200),
     # It is gone.
-    "eraseClient": (404, 404),
+    "eraseClient": (200, 404),
     "deleteSuppression": (204, 404),
-    "deleteClient": (204, 404),
+    "deleteClient": (404, 404),  # erased before
     "deleteMailing": (204, 404),
     "signOut": (204, 401),
 }
