@@ -78,7 +78,7 @@ async def test_a_duplicate_says_to_how_many_it_was_sent_and_can_be_for_the_other
             made = (await gateway.get(f"/mailings/{source + 1}")).json
             assert made["filter"]["messages"] == {"mailing_id": source, "statuses": ["not_sent"], "reasons": []}
             # A copy of the copy: of two mailings one can't be asked for, so that it says how many at most.
-            await until(lambda: len(gateway.engine.sandbox.messages()) == 2)
+            await gateway.engine.finished(source + 1)
             await page.get_by_role("link", name="Duplicate").click()
             await expect(side).to_contain_text("was sent to 1 of these clients already, or to none.")
 
