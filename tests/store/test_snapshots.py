@@ -191,5 +191,5 @@ async def test_of_a_mailing_whose_messages_are_being_made_nobody_knows_who_has_o
     source = (await store.create_mailing(mailing(), by=BY, now_us=NOW)).row.id
     with pytest.raises(Conflict, match=f"the messages of mailing {source} are still being made"):
         await store.create_mailing(mailing(those(source, ("pending",))), by=BY, now_us=NOW)
-    await store.cancel_mailing(source, by=BY, now_us=NOW)
+    await store.set_cancelled(source, by=BY, now_us=NOW)
     await store.create_mailing(mailing(those(source, ("pending",))), by=BY, now_us=NOW)
