@@ -349,7 +349,7 @@ export default {
     "code.FILE_ENCODING_UNKNOWN": "Строка %{line} — не в UTF-8 и не в Windows-1251. Выберите кодировку или сохраните файл в UTF-8 (в Excel: «CSV UTF-8»).",
     "code.HEADER_NOT_CSV": "Строка %{line}: заголовок — не CSV: %{text}",
     "code.HEADER_WITHOUT_COLUMNS": "В строке %{line} должны быть названия столбцов (%{columns}), а там: %{text}",
-    "code.COLUMN_NO_ATTRIBUTE": "Строка %{line}: из названия столбца %{name} не получается имя признака: нужна хотя бы одна русская или латинская буква или цифра, а id, phone_number, phone_code, tag и time_zone заняты",
+    "code.COLUMN_NO_ATTRIBUTE": "Строка %{line}: из названия столбца %{name} не получается имя признака: нужна хотя бы одна русская или латинская буква или цифра, а имена полей клиента заняты",
     "code.COLUMN_UNKNOWN": "Строка %{line}: неизвестный столбец %{name}; бывают: %{columns}",
     "code.COLUMN_NOT_THERE": "Строка %{line}: столбца %{name} здесь нет",
     "code.COLUMN_MAPPED_TWICE": "столбец %{name} назван дважды",
