@@ -18,6 +18,7 @@ _PLAIN_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _DIGITS_MAX: Final = 15
 """A whole number of more may not be kept exactly, and may be no number at all: that of a card, a parcel, an account."""
 _FRACTION_DIGITS_MAX: Final = 17
+"""One of more is a number if it is written again as it was read: 0.00000000000000000001."""
 _FLAGS: Final = {"true": True, "false": False}
 
 
@@ -33,10 +34,9 @@ def plain_value(text: str) -> Value:
         return _FLAGS[text]
     if not text or text[-1] not in "0123456789" or (match := _PLAIN_NUMBER.fullmatch(text)) is None:
         return text
-    digits = sum(each.isdecimal() for each in text)
-    if digits > (_FRACTION_DIGITS_MAX if match[2] else _DIGITS_MAX):
+    number, digits = float(text), sum(each.isdecimal() for each in text)
+    if digits > _DIGITS_MAX if match[2] is None else digits > _FRACTION_DIGITS_MAX and cell_text(number) != text:
         return text
-    number = float(text)
     return int(number) if number.is_integer() else number
 
 
@@ -53,7 +53,7 @@ def cell_value(cell: str, *, numbers_as_text: bool = False) -> Value | None:
 
 
 def cell_text(value: Value) -> str:
-    """The cell that says this value, see ``cell_value``. A number of too many digits is read back as a text."""
+    """The cell that says this value, see ``cell_value``. A whole number of too many digits is read back as a text."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

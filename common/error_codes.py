@@ -271,10 +271,11 @@ class ErrorCode(StrEnum):
     COLUMN_MAPPED_TWICE = "says of the column {name} twice what it is"
     NOT_COLUMN_MAP = "must be Header=field, where the field is {choices}, attributes.NAME or ignore"
     COLUMN_NO_ATTRIBUTE = (
-        "line {line}: {name} is no name of an attribute: a small Latin letter, then up to 31 small Latin letters, "
-        'digits or "_"; not id, phone_number, phone_code, tag or time_zone'
+        "line {line}: no name of an attribute can be made of the column {name}: it needs a Latin or Russian letter or "
+        "a digit, and may not be id, phone_number, phone_code, tag or time_zone; "
+        "say what it is (map, --map): attributes.NAME or ignore"
     )
-    COLUMN_TWICE = 'line {line}: the column "{name}" is there twice'
+    COLUMN_TWICE = 'line {line}: the column "{name}" is there twice: as {first} and as {second}'
     COLUMN_MISSING = 'line {line}: the column "{name}" is missing'
     ROW_TOO_LONG = "the row has more than {max} KiB"
     ROW_LINE_TOO_LONG = "the line is longer than {max} KiB"

@@ -62,7 +62,7 @@ _MAP: Final = (
 )
 _ATTRIBUTES: Final = (
     "Columns of a table that are attributes although they are not called `attributes.NAME`: their names with commas "
-    "between them, or `all` for each column that is nothing else."
+    "between them, or `all` for each column that is nothing else: `Total spent` is `attributes.total_spent`."
 )
 _NUMBERS: Final = "`text`: a cell that is a plain number, `true` or `false` becomes a text all the same."
 _CHECK: Final = (

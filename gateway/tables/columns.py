@@ -158,6 +158,20 @@ def columns_of(headers: Sequence[str], plan: Plan, line: int = 1) -> list[Column
     for name in plan.said:
         if name not in names:
             raise Unfit(ErrorCode.COLUMN_NOT_THERE.format(line=line, name=shown(name)))
+    fields = known_fields(headers, plan)
+    used = {field.removeprefix(ATTRIBUTE_PREFIX) for field in fields if field}
+    columns = []
+    for header, name, known in zip(headers, names, fields, strict=True):
+        field = known or _of_unknown(header, name, plan, used, line)
+        used.add(field.removeprefix(ATTRIBUTE_PREFIX))
+        columns.append(Column(header, field))
+    _check_twice(columns, line)
+    return columns
+
+
+def known_fields(headers: Sequence[str], plan: Plan) -> list[str | None]:
+    """The field of each column by what is said of it or by its name; two may have the same. None: it is not known."""
+    names = [folded(header) for header in headers]
     fields: list[str | None] = [
         plan.said.get(name) or _exact(name, plan.fields) or _chosen(header, plan)
         for name, header in zip(names, headers, strict=True)
@@ -166,14 +180,7 @@ def columns_of(headers: Sequence[str], plan: Plan, line: int = 1) -> list[Column
     for at, field in _guessed(names, fields).items():
         if field in plan.fields or (takes_attributes and is_attribute(field)):
             fields[at] = field
-    _check_twice([field for field in fields if field], line)
-    used = {field.removeprefix(ATTRIBUTE_PREFIX) for field in fields if field}
-    columns = []
-    for header, name, known in zip(headers, names, fields, strict=True):
-        field = known or _of_unknown(header, name, plan, used, line)
-        used.add(field.removeprefix(ATTRIBUTE_PREFIX))
-        columns.append(Column(header, field))
-    return columns
+    return fields
 
 
 def is_reason(header: str) -> bool:
@@ -213,30 +220,38 @@ def _guess(name: str) -> tuple[str, int] | None:
     return ("phone_number", _PHONE_WORD_RANK) if _PHONE_WORD.search(name) else None
 
 
-def _check_twice(fields: Sequence[str], line: int) -> None:
-    for field in fields:
-        if field != IGNORE and fields.count(field) > 1:
-            raise Unfit(ErrorCode.COLUMN_TWICE.format(line=line, name=field))
+def _check_twice(columns: Sequence[Column], line: int) -> None:
+    first: dict[str, str] = {}
+    for header, field in columns:
+        if field != IGNORE and field in first:
+            both = {"first": shown(first[field].strip()), "second": shown(header.strip())}
+            raise Unfit(ErrorCode.COLUMN_TWICE.format(line=line, name=field, **both))
+        first[field] = header
 
 
 def _of_unknown(header: str, name: str, plan: Plan, used: set[str], line: int) -> str:
     if plan.attributes is None:
-        field = ATTRIBUTE_PREFIX + header.strip().lower()
-        if not is_attribute(field):
-            raise Unfit(ErrorCode.COLUMN_NO_ATTRIBUTE.format(line=line, name=shown(header.strip())))
-        if field.removeprefix(ATTRIBUTE_PREFIX) in used:
-            raise Unfit(ErrorCode.COLUMN_TWICE.format(line=line, name=field))
-        return field
+        return ATTRIBUTE_PREFIX + _own_name(header, line)
     if plan.unknown is Unknown.REFUSE:
         columns = ", ".join(plan.fields)
         raise Unfit(ErrorCode.COLUMN_UNKNOWN.format(line=line, name=shown(header.strip()), columns=columns))
     return IGNORE if plan.unknown is Unknown.IGNORE else ATTRIBUTE_PREFIX + attribute_name(name, used | _NO_ATTRIBUTES)
 
 
+def _own_name(header: str, line: int) -> str:
+    """The name of the attribute that a column of this name is. Raises Unfit: no name can be made of it."""
+    own = header.strip().lower().removeprefix(ATTRIBUTE_PREFIX)
+    if is_attribute_name(own):
+        return own
+    name = attribute_name(own)
+    if not _latin(own) or not is_attribute_name(name):
+        raise Unfit(ErrorCode.COLUMN_NO_ATTRIBUTE.format(line=line, name=shown(header.strip())))
+    return name
+
+
 def attribute_name(name: str, taken: Iterable[str] = ()) -> str:
     """The name of an attribute made of a column's: in Latin letters, and none of those that are taken."""
-    latin = unicodedata.normalize("NFKD", folded(name).translate(_LATIN)).casefold()
-    plain = re.sub(r"[^a-z0-9]+", "_", "".join(c for c in latin if not unicodedata.combining(c))).strip("_")
+    plain = _latin(name)
     if not plain[:1].isalpha():
         plain = f"column_{plain}".strip("_")
     base = plain[:_ATTRIBUTE_LENGTH_MAX].strip("_")
@@ -245,6 +260,12 @@ def attribute_name(name: str, taken: Iterable[str] = ()) -> str:
         end = f"_{number}"
         found, number = base[: _ATTRIBUTE_LENGTH_MAX - len(end)] + end, number + 1
     return found
+
+
+def _latin(name: str) -> str:
+    """Small Latin letters and digits, with one underscore for whatever is between them."""
+    latin = unicodedata.normalize("NFKD", folded(name).translate(_LATIN)).casefold()
+    return re.sub(r"[^a-z0-9]+", "_", "".join(c for c in latin if not unicodedata.combining(c))).strip("_")
 
 
 @lru_cache

@@ -9,7 +9,7 @@ import orjson
 
 from common.attribute_cells import cell_value
 from common.error_codes import ErrorCode, Fault, Unfit
-from gateway.tables.columns import ATTRIBUTE_PREFIX, IGNORE, Column, Plan, Unknown, columns_of, folded, shown
+from gateway.tables.columns import ATTRIBUTE_PREFIX, IGNORE, Column, Plan, Unknown, columns_of, known_fields, shown
 from gateway.tables.row_text import COLUMNS, unguarded
 from gateway.tables.text_lines import UnreadableInput
 
@@ -101,8 +101,5 @@ def _understood(line: int, headers: Sequence[str], plan: Plan) -> list[Column]:
 
 def fields_named(headers: Sequence[str], plan: Plan = Plan()) -> set[str]:  # noqa: B008 - immutable
     """The fields that a row names as a header would; none: it is no header, or one that says nothing."""
-    once = {folded(header): header for header in headers}
-    said = {name: field for name, field in plan.said.items() if name in once}
-    looking = plan._replace(said=said, unknown=Unknown.IGNORE, attributes=plan.attributes or frozenset())
-    found = {column.field for column in columns_of(list(once.values()), looking)}
-    return found - {IGNORE}
+    found = known_fields(headers, plan._replace(unknown=Unknown.IGNORE))
+    return {field for field in found if field is not None} - {IGNORE}

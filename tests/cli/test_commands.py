@@ -359,6 +359,15 @@ def test_import_sends_pages_and_tells_counts(run: Run, script: Script, tmp_path:
     assert (row.line, row.phone_number, row.tag, row.HasField("phone_code")) == (2, "79000000000", "new", False)
 
 
+@pytest.mark.parametrize("said", [["--attributes", "all"], ["--map", "Total spent=tag"]])
+def test_a_file_whose_columns_contradict_is_one_line(run: Run, tmp_path: Path, said: list[str]) -> None:
+    (tmp_path / "c.csv").write_text("phone_number,tag,Total spent,total_spent\n79161234567,a,b,c\n")
+    code, _, err = run("clients", "import", str(tmp_path / "c.csv"), *said)
+    assert code == EXIT_SERVICE
+    assert "is there twice: as" in err
+    assert err.count("\n") == 1
+
+
 def test_import_reports_rejected_lines_of_both_sides(run: Run, tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_bytes(CSV + b"12,new\nx,y,z\n79161234567,vip\n")
     code, out, _ = run("clients", "import", str(tmp_path / "c.csv"), "--errors-file", str(tmp_path / "e.csv"))

@@ -11,6 +11,7 @@ from engine.domain.attributes import name_problem, value_text
 
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 NUMBERS = st.integers(-(10**15) + 1, 10**15 - 1) | st.decimals(-(10**9), 10**9, places=6).map(float)
+FRACTIONS = st.floats(allow_nan=False, allow_infinity=False).filter(lambda each: not each.is_integer())
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,13 @@ NUMBERS = st.integers(-(10**15) + 1, 10**15 - 1) | st.decimals(-(10**9), 10**9, 
         ("false", False),
         *((text, text) for text in ("", "05", "+5", "1e5", "5.", ".5", "1 000", "1,5", "٣", "True", "Омск")),
         ("1234567890123456", "1234567890123456"),
+        ("4111111111111111", "4111111111111111"),
+        ("0.00000000000000000001", 1e-20),
+        ("-0.000012345678901234568", -1.2345678901234568e-05),
+        *(
+            (text, text)
+            for text in ("0.10000000000000000001", "0.000012345678901234567", "1.000000000000000000", f"0.{'0' * 400}1")
+        ),
     ],
 )
 def test_what_a_plain_text_stands_for(text: str, value: Value) -> None:
@@ -33,7 +41,11 @@ def test_what_a_plain_text_stands_for(text: str, value: Value) -> None:
 
 
 @given(
-    TEXTS | st.sampled_from(["", "'", "''", "'5", "5", "true", "'true", "-5", "'-5", "x'"]) | NUMBERS | st.booleans()
+    TEXTS
+    | st.sampled_from(["", "'", "''", "'5", "5", "true", "'true", "-5", "'-5", "x'"])
+    | NUMBERS
+    | FRACTIONS
+    | st.booleans()
 )
 def test_what_is_written_into_a_cell_is_read_back(value: Value) -> None:
     read = cell_value(cell_text(value))

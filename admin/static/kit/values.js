@@ -9,7 +9,15 @@ function plain(text) {
   if (text in FLAGS) return FLAGS[text];
   if (!NUMBER.test(text)) return text;
   const digits = text.replace(/[-.]/g, "").length;
-  return digits > (text.includes(".") ? FRACTION_DIGITS : DIGITS) ? text : Number(text);
+  if (!text.includes(".")) return digits > DIGITS ? text : Number(text);
+  return digits > FRACTION_DIGITS && written(Number(text)) !== text ? text : Number(text);
+}
+
+/** A number without the exponent that small ones have; toFixed knows at most 100 digits. */
+function written(number) {
+  const [digits, power = 0] = String(number).split("e-");
+  const places = Number(power) + (digits.split(".")[1] ?? "").length;
+  return power && places <= 100 ? number.toFixed(places) : String(number);
 }
 
 const isGuarded = (text) => {
@@ -21,4 +29,9 @@ const isGuarded = (text) => {
 export const valueIn = (text) => (text.startsWith("'") && isGuarded(text.slice(1)) ? text.slice(1) : plain(text));
 
 /** The text that stands for a value. */
-export const textOf = (value) => (typeof value === "string" && isGuarded(value) ? `'${value}` : String(value));
+export const textOf = (value) =>
+  typeof value === "string" && isGuarded(value)
+    ? `'${value}`
+    : typeof value === "number"
+      ? written(value)
+      : String(value);

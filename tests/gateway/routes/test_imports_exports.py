@@ -182,6 +182,29 @@ async def test_bad_attributes_of_a_file(gateway: Gateway) -> None:
     assert (answer.json["rejected"], answer.json["errors"][0]["field"]) == (1, "attributes")
 
 
+@pytest.mark.parametrize(
+    ("query", "header", "said"),
+    [
+        ("attributes=all", "phone_number,tag,Total spent", None),
+        ("attributes=all", 'phone_number,tag,"a""b"', None),
+        ("attributes=all", "phone_number,tag,!!!", ["'!!!'"]),
+        ("attributes=all", "phone_number,tag,id", ["'id'"]),
+        ("attributes=all", "phone_number,attributes.city,city", ["'attributes.city'", "'city'"]),
+        ("attributes=all", "phone_number,Город,city", ["'Город'", "'city'"]),
+        ("map=x%3Dphone_number", "phone_number,tag,x", ["'phone_number'", "'x'"]),
+        ("map=x%3Dtag&map=y%3Dtag", "phone_number,x,y", ["'x'", "'y'"]),
+        ("map=y%3Dtag", "phone_number,tag,y", ["'tag'", "'y'"]),
+    ],
+)
+async def test_odd_columns_are_taken_or_named(
+    gateway: Gateway, query: str, header: str, said: list[str] | None
+) -> None:
+    body = f"{header}\n79160000000,5,6\n".encode()
+    answer = await gateway.ask("POST", f"/clients/import?{query}", data=body, headers=CSV)
+    assert answer.status == (200 if said is None else 400)
+    assert all(name in answer.json["detail"] for name in said or ())
+
+
 async def test_ndjson_and_back(gateway: Gateway) -> None:
     same = {"phone_code": "916", "tag": "t,", "time_zone": "UTC"}
     rows = [

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.contract.codec import json_of, message_of
-from gateway.tables.columns import Plan
+from gateway.tables.columns import Plan, is_attribute, plan_of
 from gateway.tables.csv_rows import ImportRow, RowError, RowReader, UnreadableInput, csv_row, ndjson_row, read_rows
-from gateway.tables.row_text import columns_with, csv_writer
+from gateway.tables.row_text import COLUMNS, columns_with, csv_writer
 from mailing.v1.client_pb2 import Client
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
@@ -63,15 +63,83 @@ def read_all(reader: RowReader, data: bytes) -> list[ImportRow | RowError]:
     [
         (Plan(), "city", "unknown column 'city'"),
         (Plan(attributes=frozenset({"town"})), "city", "unknown column 'city'"),
-        (Plan(attributes=None), "Любимый цвет", "'Любимый цвет' is no name of an attribute"),
+        (Plan(attributes=None), "!!!", "no name of an attribute can be made of the column '!!!'"),
         (Plan(), "attributes.tag", "unknown column 'attributes.tag'"),
-        (Plan(attributes=None), "city,attributes.city", 'the column "attributes.city" is there twice'),
+        *(
+            (
+                Plan(attributes=None),
+                f"{first},{second}",
+                f"attributes.{name}\" is there twice: as '{first}' and as '{second}'",
+            )
+            for name, first, second in (
+                ("city", "city", "attributes.city"),
+                ("city", "attributes.city", "city"),
+                ("city", "Город", "city"),
+                ("city", "city", "Город"),
+                ("total_spent", "Total spent", "total-spent"),
+                ("x" * 32, "x" * 33, "x" * 34),
+            )
+        ),
+        (plan_of(["x=phone_number"]), "x", "\"phone_number\" is there twice: as 'phone_number' and as 'x'"),
+        (plan_of(["y=tag"]), "tag,y", "\"tag\" is there twice: as 'tag' and as 'y'"),
+        (plan_of(["x=tag", "y=tag"]), "x,y", "\"tag\" is there twice: as 'x' and as 'y'"),
+        (plan_of(["Город=attributes.city"])._replace(attributes=None), "Город,city", "as 'Город' and as 'city'"),
     ],
 )
 def test_columns_that_are_none(attributes: Plan, header: str, problem: str) -> None:
     reader = RowReader("csv", plan=attributes)
     with pytest.raises(UnreadableInput, match=problem):
         read_all(reader, f"phone_number,{header}\n".encode())
+
+
+ODD = {
+    "Total spent": "total_spent", "attributes.Total spent": "total_spent", "Любимый цвет": "lyubimyy_tsvet",
+    "1a": "column_1a", "a b": "a_b", "a__b": "a__b", "é": "e", '"a""b"': "a_b", '"a;b"': "a_b", "№": "no",
+    "x" * 500: "x" * 32, "'=1": "column_1",
+    "id": "", "ID": "", "attributes.id": "", "attributes.tag": "", "attributes.": "", "!!!": "", "\u200b": "",
+    "中文": "", "_": "", "=": "", "😀": "",
+}  # fmt: skip
+"""Headers, and the attribute that each becomes where all columns are attributes; "": none."""
+
+
+@pytest.mark.parametrize(("header", "name"), ODD.items(), ids=ascii)
+def test_where_all_are_attributes_odd_headers_become_names_or_are_named(header: str, name: str) -> None:
+    for delimiter in ",;\t":
+        reader = RowReader("csv", plan=Plan(attributes=None))
+        table = f"phone_number{delimiter}tag{delimiter}{header}\n79160000000{delimiter}x{delimiter}5\n".encode()
+        if name:
+            (item,) = read_all(reader, table)
+            assert isinstance(item, ImportRow)
+            assert item.attributes == f'{{"{name}":5}}'
+        else:
+            with pytest.raises(UnreadableInput, match="no name of an attribute can be made of the column") as caught:
+                read_all(reader, table)
+            assert repr(header) in caught.value.fault
+
+
+HEADERS = st.lists(
+    st.text(max_size=12)
+    | st.sampled_from([*ODD, "phone_number", "Телефон", "tag", "city", "Город", "attributes.city"]),
+    max_size=6,
+)
+SAID = st.dictionaries(
+    st.sampled_from(["x", "tag", "Город", "Total spent"]), st.sampled_from(["tag", "phone_number", "attributes.x"])
+)
+
+
+@given(HEADERS, st.sampled_from(",;\t"), SAID, st.booleans())
+def test_any_header_is_understood_or_refused_in_words(
+    headers: list[str], delimiter: str, said: dict[str, str], all_are_attributes: bool
+) -> None:
+    plan = plan_of([f"{name}={field}" for name, field in said.items()])
+    reader = RowReader("csv", plan=plan._replace(attributes=None) if all_are_attributes else plan)
+    try:
+        read_all(reader, delimiter.join(["phone_number", *said, *headers]).encode() + b"\n")
+    except UnreadableInput:
+        return
+    fields = [column.field for column in reader.columns if column.field != "ignore"]
+    assert len(set(fields)) == len(fields)
+    assert all(is_attribute(field) or field in COLUMNS for field in fields)
 
 
 def test_attributes_that_are_no_object() -> None:
