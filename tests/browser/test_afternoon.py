@@ -131,7 +131,7 @@ class Afternoon:
             await self.page.screenshot(path=f"{folder}/afternoon-{name}.png", animations="disabled", caret="hide")
 
     def texts(self) -> set[tuple[str, str]]:
-        """What the provider has accepted, as (phone number, text)."""
+        """What the provider was asked to send, as (phone number, text)."""
         return {(str(each["phone"]), str(each["text"])) for each in self.gateway.engine.sandbox.messages()}
 
     async def press(self, word: str, *, exact: bool = False) -> None:

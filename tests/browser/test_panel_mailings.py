@@ -197,7 +197,7 @@ async def test_a_mailing_is_followed_held_stopped_and_sent_once_more(tmp_path: P
             held = await expect_numbers(gateway, page, mailing_id, "%s waiting messages will never be sent.")
             await page.get_by_role("button", name="Yes, cancel it").click()
             await expect(page.get_by_text("Cancelled", exact=True)).to_be_visible()
-            reason = main.get_by_role("link", name="Mailing cancelled")
+            reason = main.get_by_role("link", name="Mailing cancelled", exact=True)
             wanted = re.compile(f"mailing_id%22%3A{mailing_id}%2C.*not_sent.*reason%22%3A%22cancelled")
             await expect(reason).to_have_attribute("href", wanted)
             assert (await counts(gateway, mailing_id)) == {**held, "pending": 0, "not_sent": held["pending"]}

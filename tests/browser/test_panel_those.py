@@ -78,7 +78,7 @@ async def test_a_duplicate_says_to_how_many_it_was_sent_and_can_be_for_the_other
             made = (await gateway.get(f"/mailings/{source + 1}")).json
             assert made["filter"]["messages"] == {"mailing_id": source, "statuses": ["not_sent"], "reasons": []}
             # A copy of the copy: of two mailings one can't be asked for, so that it says how many at most.
-            await until(lambda: len(gateway.engine.sandbox.messages()) == 2)
+            await gateway.engine.finished(source + 1)
             await page.get_by_role("link", name="Duplicate").click()
             await expect(side).to_contain_text("was sent to 1 of these clients already, or to none.")
 
@@ -125,5 +125,5 @@ async def test_a_viewer_only_exports_and_the_audit_list_says_a_filter_in_words(t
             await go(page, "/audit")
             made = page.get_by_role("row").filter(has_text="Made a mailing").first
             await made.get_by_role("button", name="Details").click()
-            for words in ("those whose message of #1 was not sent: refused by the provider", "city: Омск or 5"):
+            for words in ("those whose message of “#1” was not sent: refused by the provider", "city: Омск or 5"):
                 await expect(page.get_by_text(words).first).to_be_visible()
