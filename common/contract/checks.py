@@ -43,6 +43,7 @@ class Violation(NamedTuple):
 
 
 Check = Callable[[M], list[Violation]]
+_OF_A_PAGE: Final = frozenset({"page_size", "skip"})
 _INDENT: Final = "    "
 
 
@@ -174,14 +175,24 @@ def _limits(field: Field, value: str, where: str) -> Iterator[tuple[str, str]]:
         yield f"{count} > {rules.length_max}", _violation(where, "TOO_LONG", max=rules.length_max, count=count)
     if rules.pattern:
         yield f"{field.name}_match({value}) is None", _of_problem(field, where)
-    if rules.HasField("minimum"):
+    if rules.HasField("minimum") or _is_whole_of_body(field):
         sign = "<" if rules.above_minimum else "<="
-        least, most = _number(rules.minimum), _number(rules.maximum)
+        least, most = (
+            map(str, field.whole_range)
+            if field.kind is Kind.WHOLE
+            else (_number(rules.minimum), _number(rules.maximum))
+        )
         condition = f"not {least} {sign} {value} <= {most}"
         if rules.HasField("problem"):
             yield condition, _of_problem(field, where)
         else:
             yield condition, _violation(where, "OUT_OF_RANGE", min=least, max=most)
+
+
+def _is_whole_of_body(field: Field) -> bool:
+    """Whether it is a whole number that callers write, which has a range even if its rules name none. How large a page
+    is, and how much is skipped, is looked at where pages are made."""
+    return field.kind is Kind.WHOLE and field.is_written and field.name not in _OF_A_PAGE
 
 
 def _number(value: float) -> str:

@@ -33,6 +33,8 @@ OF_THE_CALL: Final = frozenset({"request_id", "validate_only"})
 _PAGE_EXAMPLES: Final = {"next_page_token": "", "total_size": "1"}
 _OF_THE_ENGINE: Final = {field_behavior_pb2.OUTPUT_ONLY, field_behavior_pb2.IDENTIFIER}
 _ROLES: Final = words(access_pb2.Role.DESCRIPTOR)
+_INT32_MAX: Final = 2**31 - 1
+_INT64_MAX: Final = 2**63 - 1
 _INT64: Final = frozenset({FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64})
 
 
@@ -99,6 +101,12 @@ class Field:
     bits: int
     """Of a WHOLE: 32 or 64."""
     rules: options_pb2.Rules
+
+    @property
+    def whole_range(self) -> tuple[int, int]:
+        """The least and the most that a WHOLE may be: none is below zero, if its rules do not say so."""
+        most = _INT64_MAX if (self.rules.format or f"int{self.bits}") == "int64" else _INT32_MAX
+        return int(self.rules.minimum), int(self.rules.maximum) or most
 
     @property
     def is_nullable(self) -> bool:

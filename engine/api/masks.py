@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
@@ -12,6 +12,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from common.contract.reader import Descriptor, fields_of
 from common.error_codes import ErrorCode
+from engine.domain.attributes import name_problem
 from engine.domain.errors import FieldError, InvalidInput
 
 M = TypeVar("M", bound=Message)
@@ -42,7 +43,7 @@ def paths_of(mask: FieldMask, resource: Message) -> list[str]:
         return [field.name for field, _ in resource.ListFields() if field.name in editable]
     if list(mask.paths) == [EVERYTHING]:
         return sorted(editable)
-    unknown = [path for path in mask.paths if not _exists(resource.DESCRIPTOR.fields_by_name, path.split("."))]
+    unknown = [path for path in mask.paths if not _exists(resource, path.split("."))]
     if unknown:
         raise InvalidInput(
             [FieldError("update_mask", ErrorCode.NOT_A_PATH.format(path=path[:100])) for path in unknown]
@@ -59,18 +60,20 @@ def merged(current: M, changes: M, paths: Sequence[str]) -> M:
     return result
 
 
-def _exists(fields: Mapping[str, Any], names: Sequence[str]) -> bool:
-    """True when there is such a field; only objects of any keys and single messages of our package have paths below
-    them."""
-    field = fields.get(names[0])
+def _exists(resource: Message, names: Sequence[str]) -> bool:
+    """True when there is such a field; only attributes and single messages of our package have paths below them. A bad
+    name of an attribute that the resource has too is a fault of the resource, not of the mask."""
+    if isinstance(resource, Struct):
+        key = ".".join(names)
+        return key in resource.fields or name_problem(key) is None
+    field = resource.DESCRIPTOR.fields_by_name.get(names[0])
     if field is None or len(names) == 1:
         return field is not None
     kind = field.message_type
-    if kind is not None and kind.full_name == Struct.DESCRIPTOR.full_name:
-        return True
-    if kind is None or field.is_repeated or not kind.file.package.startswith("mailing."):
+    if kind is None or field.is_repeated:
         return False
-    return _exists(kind.fields_by_name, names[1:])
+    is_struct = kind.full_name == Struct.DESCRIPTOR.full_name
+    return (is_struct or kind.file.package.startswith("mailing.")) and _exists(getattr(resource, names[0]), names[1:])
 
 
 def _copy(source: Message, target: Message, names: Sequence[str]) -> None:
@@ -94,9 +97,10 @@ def _copy(source: Message, target: Message, names: Sequence[str]) -> None:
 
 
 def _copy_key(source: Struct, target: Message, key: str) -> None:
-    """Null is no value: it removes the key."""
+    """Null is no value: it removes the key. A key that is no name of an attribute is kept, so that it is refused
+    together with whatever else is bad."""
     assert isinstance(target, Struct)
-    if key in source.fields and not source.fields[key].HasField("null_value"):
+    if key in source.fields and (name_problem(key) is not None or not source.fields[key].HasField("null_value")):
         target.fields[key].CopyFrom(source.fields[key])
     else:
         target.fields.pop(key, None)

@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 REQUEST_ID_LENGTH_MAX: Final = 128
 _WITH_NUMBERS: Final = frozenset(
-    {"CreateClient", "ImportClients", "CreateSuppression", "ImportSuppressions", "TestMailing"}
+    {"CreateClient", "ImportClients", "CreateSuppression", "ImportSuppressions", "TestMailing", "ReceiveText"}
 )
 
 

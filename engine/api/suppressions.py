@@ -152,20 +152,30 @@ class InboundServicer(inbound_service_pb2_grpc.InboundServiceServicer):
 
     async def ReceiveText(self, request: inbound.ReceiveTextRequest, context: Context) -> inbound.ReceiveTextResponse:
         """Put the sender's number on the list, if the text asks for that."""
-        phone_number = _TEXT.checked(request, _sender)
-        if not self._stop_words.has(request.text):
-            return inbound.ReceiveTextResponse(action=inbound.INBOUND_ACTION_IGNORED)
+        by, now_us = caller(context), self._clock.now_us()
+        phone_number, key = both(
+            lambda: _TEXT.checked(request, _sender),
+            lambda: request_key("ReceiveText", request, request.request_id, by),
+        )
+        is_stop = self._stop_words.has(request.text)
+        action = inbound.INBOUND_ACTION_SUPPRESSED if is_stop else inbound.INBOUND_ACTION_IGNORED
+        if request.validate_only or (key is None and not is_stop):
+            return inbound.ReceiveTextResponse(action=action)
         note = " ".join(request.text.split())[:_NOTE_CHARACTERS]
         entry = SuppressionInput(phone_number, SuppressionReason.OPT_OUT, note, INBOUND)
         sent_us = micros(request.time) if request.HasField("time") else None
 
-        async def change() -> None:
-            by, now_us = caller(context), self._clock.now_us()
-            made = await self._store.add_suppression(entry, by=by, now_us=now_us, sent_us=sent_us)
-            await follow(self._control, made.client_ids)
+        async def change() -> Any:
+            with self._background.running.hold(key):
+                if key is not None and not is_stop:
+                    return await self._store.answer_once(key, action, now_us)
+                done = await self._store.receive_stop_word(
+                    entry, by=by, now_us=now_us, sent_us=sent_us, request=key, answer=action
+                )
+                await follow(self._control, done.client_ids)
+                return done.answer
 
-        await self._background.whole(change())
-        return inbound.ReceiveTextResponse(action=inbound.INBOUND_ACTION_SUPPRESSED)
+        return inbound.ReceiveTextResponse(action=await self._background.whole(change()))
 
 
 class SuppressionImport(RowImport):

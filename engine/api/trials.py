@@ -11,6 +11,7 @@ from common.error_codes import Unfit
 from common.logs import mask_text
 from engine.api.background import Background
 from engine.api.control import DeliveryControl
+from engine.api.convert import both
 from engine.api.limits import Limits
 from engine.api.repeats import request_key
 from engine.domain.access import Impossible
@@ -68,9 +69,13 @@ class Trials:
         bare = test_text_pb2.TestMailingRequest()
         bare.CopyFrom(request)
         bare.text = bare_text(request.text)
-        wanted = _LIMITS.checked(bare, _wanted, self._segments_max)
-        key = request_key("TestMailing", request, request.request_id, by)
+        wanted, key = both(
+            lambda: _LIMITS.checked(bare, _wanted, self._segments_max),
+            lambda: request_key("TestMailing", request, request.request_id, by),
+        )
         client_id = request.client_id if request.HasField("client_id") else None
+        if request.validate_only:
+            return _answer(wanted, await self._would_send(wanted, client_id))
         unknown: list[_Result] = [(test_text_pb2.TEST_STATUS_UNCERTAIN, _STOPPED, 0)] * len(wanted.phone_numbers)
 
         async def change() -> Sequence[_Result]:
@@ -98,21 +103,30 @@ class Trials:
                     await self._store.amend_answer(key, results)
                 return results
 
-        results = await self._background.whole(change())
-        return test_text_pb2.TestMailingResponse(
-            results=[
-                test_text_pb2.TestResult(phone_number=str(number), status=status, detail=detail, segments=segments)
-                for number, (status, detail, segments) in zip(wanted.phone_numbers, results, strict=True)
-            ]
-        )
+        return _answer(wanted, await self._background.whole(change()))
+
+    async def _would_send(self, wanted: _Wanted, client_id: int | None) -> Sequence[_Result]:
+        """What is known before anything is sent. Raises what ``send`` raises."""
+        if (refusal := self._control.trial_refusal()) is not None:
+            raise Impossible(refusal)
+        person = await self._store.check_trial(wanted.phone_numbers, client_id)
+        texts = [self._text(number, wanted.template, person) for number in wanted.phone_numbers]
+        return [
+            (test_text_pb2.TEST_STATUS_UNSPECIFIED, lack, 0 if lack else count_segments(text).segments)
+            for text, lack in texts
+        ]
+
+    def _text(self, phone_number: int, template: Template, person: Person | None) -> tuple[str, str]:
+        """The text for a number, and why there is none."""
+        if not template.is_personal:
+            return template.plain, ""
+        letter = (person or Person("{}", "", phone_number)).letter(template, self._segments_max)
+        return letter.text, letter.lack
 
     async def _one(self, message_id: int, phone_number: int, template: Template, person: Person | None) -> _Result:
-        text = template.plain
-        if template.is_personal:
-            letter = (person or Person("{}", "", phone_number)).letter(template, self._segments_max)
-            if letter.lack:
-                return test_text_pb2.TEST_STATUS_NOT_SENT, letter.lack, 0
-            text = letter.text
+        text, lack = self._text(phone_number, template, person)
+        if lack:
+            return test_text_pb2.TEST_STATUS_NOT_SENT, lack, 0
 
         async def is_wanted() -> str:
             try:
@@ -123,6 +137,15 @@ class Trials:
         outcome = await self._control.send_trial(message_id, phone_number, text, is_wanted)
         status = _STATUSES.get(outcome.verdict, test_text_pb2.TEST_STATUS_NOT_SENT)
         return status, mask_text(outcome.detail), count_segments(text).segments
+
+
+def _answer(wanted: _Wanted, results: Sequence[_Result]) -> test_text_pb2.TestMailingResponse:
+    return test_text_pb2.TestMailingResponse(
+        results=[
+            test_text_pb2.TestResult(phone_number=str(number), status=status, detail=detail, segments=segments)
+            for number, (status, detail, segments) in zip(wanted.phone_numbers, results, strict=True)
+        ]
+    )
 
 
 def _wanted(request: test_text_pb2.TestMailingRequest, segments_max: int) -> _Wanted:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, NamedTuple
 
+from common.error_codes import NOTHING
 from common.logs import masked_phone
 from engine.domain.errors import NotFound
 from engine.domain.suppression import SuppressionInput
@@ -42,6 +43,15 @@ class Suppressed(NamedTuple):
     """Clients with the number, when it is new on the list."""
 
 
+class Received(NamedTuple):
+    """What a stop word that somebody has sent has done."""
+
+    answer: Any
+    """As read from JSON: the first one, when the request is repeated."""
+    client_ids: tuple[int, ...]
+    """Clients with the number, when it is new on the list."""
+
+
 class SuppressedMany(NamedTuple):
     """What an import of one batch has done."""
 
@@ -62,10 +72,8 @@ class SuppressionVerbs(Verbs):
         by: Actor,
         now_us: int,
         request: RequestKey | None = None,
-        sent_us: int | None = None,
     ) -> Suppressed:
-        """Put a number on the list; one that is on it stays as it is. ``sent_us``: when its owner has asked for it, for
-        the audit list.
+        """Put a number on the list; one that is on it stays as it is.
 
         Raises:
             Conflict: the request id was used for another request.
@@ -77,15 +85,42 @@ class SuppressionVerbs(Verbs):
         old, made = await _find(tx, entry.phone_number), _Change(self, tx, by, now_us)
         is_new = old is None
         if is_new:
-            await made.add([entry])
-            shown: dict[str, object] = {"reason": entry.reason.name.lower(), "source": entry.source}
-            if sent_us is not None:
-                shown["sent_time"] = format_rfc3339(sent_us)
-            await made.note("add", {"phone_number": masked_phone(entry.phone_number), **shown})
+            await made.add_one(entry)
         row = old or await _get(tx, entry.phone_number)
         await keep_answer(tx, request, {"row": _without_number(row), "is_new": is_new}, now_us)
         await made.finish()
         return Suppressed(row, is_new, tuple(made.client_ids))
+
+    @transaction(Lane.API)
+    async def receive_stop_word(
+        self,
+        tx: Tx,
+        entry: SuppressionInput,
+        *,
+        by: Actor,
+        now_us: int,
+        sent_us: int | None,
+        request: RequestKey | None,
+        answer: object,
+    ) -> Received:
+        """Put a number on the list because its owner has asked for it; one that is on it stays as it is.
+
+        Args:
+            sent_us: when the owner has asked for it, for the audit list.
+            answer: what the caller is told, and is told again when the request is repeated; it has no number in it.
+
+        Raises:
+            Conflict: the request id was used for another request.
+        """
+        await _alone(tx)
+        if (first := await first_answer(tx, request)) is not None:
+            return Received(first, ())
+        made = _Change(self, tx, by, now_us)
+        if await _find(tx, entry.phone_number) is None:
+            await made.add_one(entry, {} if sent_us is None else {"sent_time": format_rfc3339(sent_us)})
+        await keep_answer(tx, request, answer, now_us)
+        await made.finish()
+        return Received(answer, tuple(made.client_ids))
 
     @read(Lane.API)
     async def would_add_suppression(self, tx: Tx, entry: SuppressionInput, *, now_us: int) -> Suppressed:
@@ -178,6 +213,12 @@ class _Change:
         """Store entries of numbers that are not on the list, and let messages follow."""
         await insert_suppressions(self._tx, entries, self._now_us)
         await self.follow([entry.phone_number for entry in entries])
+
+    async def add_one(self, entry: SuppressionInput, more: Mapping[str, object] = NOTHING) -> None:
+        """Store an entry of a number that is not on the list, and note it in the audit list, with ``more``."""
+        await self.add([entry])
+        shown = {"reason": entry.reason.name.lower(), "source": entry.source, **more}
+        await self.note("add", {"phone_number": masked_phone(entry.phone_number), **shown})
 
     async def follow(self, phone_numbers: Sequence[int]) -> None:
         """Bring the messages of the clients with these numbers in line with the list."""

@@ -14,7 +14,7 @@ from engine.store.database import Lane, Tx
 from engine.store.requests import first_answer, keep_answer
 from engine.store.rows import Actor, RequestKey
 from engine.store.suppressions import listed_numbers
-from engine.store.verbs import Verbs, transaction
+from engine.store.verbs import Verbs, read, transaction
 
 
 class Trial(NamedTuple):
@@ -55,11 +55,7 @@ class TrialVerbs(Verbs):
         """
         if (stored := await first_answer(tx, request)) is not None:
             return Trial((), None, stored)
-        person = None if client_id is None else await _person(tx, client_id)
-        listed = await listed_numbers(tx, phone_numbers)
-        for place, number in enumerate(phone_numbers):
-            if number in listed:
-                raise Conflict(ErrorCode.SUPPRESSED.format(), field=f"phone_numbers[{place}]")
+        person = await _reader(tx, phone_numbers, client_id)
         detail = {
             "text": text,
             "phone_numbers": [masked_phone(number) for number in phone_numbers],
@@ -69,6 +65,26 @@ class TrialVerbs(Verbs):
         await add_audit(tx, by, "mailing.test", "mailing", None, detail, now_us)
         await keep_answer(tx, request, answer, now_us)
         return Trial(ids, person)
+
+    @read(Lane.API)
+    async def check_trial(self, tx: Tx, phone_numbers: Sequence[int], client_id: int | None) -> Person | None:
+        """Whose values the placeholders of a text would stand for; stores nothing.
+
+        Raises:
+            NotFound: there is no such client.
+            Conflict: a number is on the stop list.
+        """
+        return await _reader(tx, phone_numbers, client_id)
+
+
+async def _reader(tx: Tx, phone_numbers: Sequence[int], client_id: int | None) -> Person | None:
+    """Whose values the placeholders stand for. Raises NotFound and Conflict: see ``begin_trial``."""
+    person = None if client_id is None else await _person(tx, client_id)
+    listed = await listed_numbers(tx, phone_numbers)
+    for place, number in enumerate(phone_numbers):
+        if number in listed:
+            raise Conflict(ErrorCode.SUPPRESSED.format(), field=f"phone_numbers[{place}]")
+    return person
 
 
 async def _person(tx: Tx, client_id: int) -> Person:

@@ -48,7 +48,6 @@ from gateway.shapes.fields import (
 )
 from mailing.v1.options_pb2 import Rules
 
-_INT32_MAX: Final = 2**31 - 1
 _TIME_EXAMPLE: Final = "2026-01-31T06:00:00.000000Z"
 _PAGE_SIZE: Final = "page_size"
 _PLAIN: Final = [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]
@@ -230,8 +229,7 @@ def _range(field: Field, use: Use, metadata: dict[str, Any]) -> list[Validator]:
         least, most = rules.minimum, rules.maximum
     else:
         metadata["format"] = rules.format or f"int{field.bits}"
-        least = int(rules.minimum)
-        most = int(rules.maximum) or (INT64_MAX if metadata["format"] == "int64" else _INT32_MAX)
+        least, most = field.whole_range
     error = _fault(rules) if rules.HasField("problem") else None
     return [Bounds(min=least, max=most, min_inclusive=not rules.above_minimum, error=error)]
 

@@ -133,6 +133,19 @@ async def test_paths_that_are_not_fields_are_named_and_output_fields_ignored(api
     assert len(api.control.clients) == told
 
 
+@pytest.mark.parametrize("key", ["Bad", "a.b", "", "tag", "a" * 33])
+async def test_a_path_below_attributes_is_the_name_of_one(api: Api, key: str) -> None:
+    made = await api.add_client("79161234567")
+    path = f"attributes.{key}"
+    refused = await refusal(update(api, Client(id=made.id), path))
+    assert (refused.code, refused.bad) == (StatusCode.INVALID_ARGUMENT, {"update_mask"})
+    for value in ("x", None):  # the client itself has the bad name: that is told, with all else that is bad
+        client = Client(id=made.id, time_zone="Mars")
+        client.attributes.update({key: value})
+        assert (await refusal(update(api, client, path, "time_zone"))).bad == {path, "time_zone"}
+    assert (await update(api, Client(id=made.id), "attributes.good")).id == made.id
+
+
 async def test_every_bad_field_of_an_update_is_named(api: Api) -> None:
     made = await api.add_client("79161234567")
     bad = Client()

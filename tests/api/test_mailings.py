@@ -469,6 +469,8 @@ async def test_a_mailing_for_those_who_did_not_get_another_one(api: Api) -> None
         return set(first)
 
     assert await bad(AudienceFilter(messages=MessageCondition(mailing_id=99))) == {"filter.messages.mailing_id"}
+    assert await bad(AudienceFilter(client_ids=[1, -1])) == {"filter.client_ids[1]"}
+    assert await bad(AudienceFilter(messages=MessageCondition(mailing_id=-1))) == {"filter.messages.mailing_id"}
     unknown = MessageCondition(mailing_id=first.id, statuses=[7])  # type: ignore[list-item]
     assert await bad(AudienceFilter(messages=unknown)) == {"filter.messages.statuses[0]"}
 

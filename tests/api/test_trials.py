@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from typing import Any, cast
+
 import pytest
 from grpc import StatusCode
 
@@ -142,3 +145,28 @@ async def test_the_audit_list_has_it_without_the_numbers(api: Api) -> None:
     (event,) = (await api.store.list_audit(AuditQuery(object_type="mailing"), Page())).items
     assert (event.action, event.object_id) == ("mailing.test", None)
     assert event.detail == {"text": "Hello {{name|friend}}", "phone_numbers": ["7916*****67"], "client_id": None}
+
+
+async def test_only_to_check_refuses_the_same_and_sends_and_stores_nothing(api: Api) -> None:
+    def check(text: str, *numbers: str, **more: Any) -> Awaitable[contract.TestMailingResponse]:
+        request = contract.TestMailingRequest(text=text, phone_numbers=numbers, validate_only=True, **more)
+        return cast("Awaitable[contract.TestMailingResponse]", api.mailings.TestMailing(request))
+
+    async def stored(tx: Tx) -> object:
+        return [await tx.rows(f"SELECT * FROM {table}") for table in ("request", "audit_event")]
+
+    before = await api.store._db.read(stored)
+    (result,) = (await check("ж" * 71, str(NUMBER), request_id="k")).results
+    assert (result.phone_number, result.status, result.segments) == (str(NUMBER), contract.TEST_STATUS_UNSPECIFIED, 2)
+    (result,) = (await check("{{name}}", str(NUMBER))).results
+    assert (result.detail, result.segments) == ("the client lacks name", 0)
+    refused = await refusal(check("{{", "12", request_id="x" * 129))
+    assert refused.bad == {"text", "phone_numbers[0]", "request_id"}
+    assert (await refusal(check("x", str(NUMBER), client_id=404))).reason == "NOT_FOUND"
+    assert (await refusal(check("x", str(NUMBER), client_id=-1))).bad == {"client_id"}
+    await suppress(api, OTHER)
+    assert (await refusal(check("x", str(OTHER)))).reason == "SUPPRESSED"
+    api.control.refusal = ErrorCode.SENDING_PAUSED.format()
+    assert (await refusal(check("x", str(NUMBER)))).code is StatusCode.FAILED_PRECONDITION
+    assert not api.control.trials
+    assert await api.store._db.read(stored) == before

@@ -84,10 +84,20 @@ REPEATABLE = {
     "ImportSuppressions",
     "EraseClient",
     "TestMailing",
+    "ReceiveText",
 }
 """Methods with a request id beside the creates."""
 
-VALIDATE_ONLY = {"CreateSuppression", "ImportClients", "CreateClient", "UpdateClient", "CreateMailing", "UpdateMailing"}
+VALIDATE_ONLY = {
+    "CreateSuppression",
+    "ImportClients",
+    "CreateClient",
+    "UpdateClient",
+    "CreateMailing",
+    "UpdateMailing",
+    "TestMailing",
+    "ReceiveText",
+}
 
 OPEN = {"SignIn"}
 """Methods that need no token."""

@@ -12,6 +12,7 @@ from engine.domain.audience import AudienceFilter
 from engine.domain.errors import Conflict, NotFound
 from engine.domain.message import Event, Reason, Status
 from engine.domain.suppression import SuppressionReason
+from engine.domain.time_text import format_rfc3339
 from engine.ports import Claim
 from engine.store import Store
 from engine.store.client_rows import ClientQuery
@@ -205,6 +206,21 @@ async def test_deleting_and_importing_the_client_changes_nothing(store: Store) -
     await add_clients(store, 1)
     assert await fates(store, mailing_id) == {}
     assert await store.listed([client(0).phone_number, client(1).phone_number]) == {client(0).phone_number}
+
+
+async def test_a_stop_word_that_is_handed_in_again_is_answered_as_at_first(store: Store) -> None:
+    async def receive(digest: str, answer: str) -> object:
+        key = RequestKey("a", "ReceiveText", digest)
+        done = await store.receive_stop_word(stop(1), by=BY, now_us=NOW, sent_us=NOW, request=key, answer=answer)
+        return done.answer
+
+    assert await receive("1", "first") == "first"
+    assert await receive("1", "second") == "first"
+    (event,) = (await store.list_audit(AuditQuery(object_type="suppression"), Page())).items
+    assert event.action == "suppression.add"
+    assert event.detail["sent_time"] == format_rfc3339(NOW)
+    with pytest.raises(Conflict):
+        await receive("2", "third")
 
 
 async def test_the_first_entry_stays_and_a_repeat_gets_the_first_answer(store: Store) -> None:

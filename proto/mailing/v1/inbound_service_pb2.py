@@ -29,7 +29,7 @@ from mailing.v1 import access_pb2 as mailing_dot_v1_dot_access__pb2
 from mailing.v1 import options_pb2 as mailing_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n mailing/v1/inbound_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17mailing/v1/access.proto\x1a\x18mailing/v1/options.proto\"\xa1\x01\n\x12ReceiveTextRequest\x12\x33\n\x0cphone_number\x18\x01 \x01(\tB\x1d\xe2\x41\x01\x02\xca\xda\x18\x15\n\x13\x43lient.phone_number\x12 \n\x04text\x18\x02 \x01(\tB\x12\xe2\x41\x01\x02\xca\xda\x18\n\x18\xc0\xb8\x02j\x04STOP\x12\x34\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x01\xca\xda\x18\x02P\x01\"g\n\x13ReceiveTextResponse\x12;\n\x06\x61\x63tion\x18\x01 \x01(\x0e\x32\x19.mailing.v1.InboundActionB\x10\xca\xda\x18\x0cj\nsuppressed:\x13\xda\xda\x18\x0f\n\rInboundResult*j\n\rInboundAction\x12\x1e\n\x1aINBOUND_ACTION_UNSPECIFIED\x10\x00\x12\x1d\n\x19INBOUND_ACTION_SUPPRESSED\x10\x01\x12\x1a\n\x16INBOUND_ACTION_IGNORED\x10\x02\x32\xcb\x01\n\x0eInboundService\x12\xb8\x01\n\x0bReceiveText\x12\x1e.mailing.v1.ReceiveTextRequest\x1a\x1f.mailing.v1.ReceiveTextResponse\"h\xa8\xd4\x18\x03\xb8\xd4\x18\x04\xd2\xda\x18\x42\x12\x07inbound:7{\"phone_number\": \"+7 (000) 123-45-67\", \"text\": \"hello\"}\x82\xd3\xe4\x93\x02\x14\"\x0f/api/v1/inbound:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n mailing/v1/inbound_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17mailing/v1/access.proto\x1a\x18mailing/v1/options.proto\"\xd8\x01\n\x12ReceiveTextRequest\x12\x33\n\x0cphone_number\x18\x01 \x01(\tB\x1d\xe2\x41\x01\x02\xca\xda\x18\x15\n\x13\x43lient.phone_number\x12 \n\x04text\x18\x02 \x01(\tB\x12\xe2\x41\x01\x02\xca\xda\x18\n\x18\xc0\xb8\x02j\x04STOP\x12\x34\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x01\xca\xda\x18\x02P\x01\x12\x18\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\"g\n\x13ReceiveTextResponse\x12;\n\x06\x61\x63tion\x18\x01 \x01(\x0e\x32\x19.mailing.v1.InboundActionB\x10\xca\xda\x18\x0cj\nsuppressed:\x13\xda\xda\x18\x0f\n\rInboundResult*j\n\rInboundAction\x12\x1e\n\x1aINBOUND_ACTION_UNSPECIFIED\x10\x00\x12\x1d\n\x19INBOUND_ACTION_SUPPRESSED\x10\x01\x12\x1a\n\x16INBOUND_ACTION_IGNORED\x10\x02\x32\xcb\x01\n\x0eInboundService\x12\xb8\x01\n\x0bReceiveText\x12\x1e.mailing.v1.ReceiveTextRequest\x1a\x1f.mailing.v1.ReceiveTextResponse\"h\xa8\xd4\x18\x03\xb8\xd4\x18\x04\xd2\xda\x18\x42\x12\x07inbound:7{\"phone_number\": \"+7 (000) 123-45-67\", \"text\": \"hello\"}\x82\xd3\xe4\x93\x02\x14\"\x0f/api/v1/inbound:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,18 +42,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECEIVETEXTREQUEST'].fields_by_name['text']._serialized_options = b'\342A\001\002\312\332\030\n\030\300\270\002j\004STOP'
   _globals['_RECEIVETEXTREQUEST'].fields_by_name['time']._loaded_options = None
   _globals['_RECEIVETEXTREQUEST'].fields_by_name['time']._serialized_options = b'\342A\001\001\312\332\030\002P\001'
+  _globals['_RECEIVETEXTREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_RECEIVETEXTREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
+  _globals['_RECEIVETEXTREQUEST'].fields_by_name['validate_only']._loaded_options = None
+  _globals['_RECEIVETEXTREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
   _globals['_RECEIVETEXTRESPONSE'].fields_by_name['action']._loaded_options = None
   _globals['_RECEIVETEXTRESPONSE'].fields_by_name['action']._serialized_options = b'\312\332\030\014j\nsuppressed'
   _globals['_RECEIVETEXTRESPONSE']._loaded_options = None
   _globals['_RECEIVETEXTRESPONSE']._serialized_options = b'\332\332\030\017\n\rInboundResult'
   _globals['_INBOUNDSERVICE'].methods_by_name['ReceiveText']._loaded_options = None
   _globals['_INBOUNDSERVICE'].methods_by_name['ReceiveText']._serialized_options = b'\250\324\030\003\270\324\030\004\322\332\030B\022\007inbound:7{\"phone_number\": \"+7 (000) 123-45-67\", \"text\": \"hello\"}\202\323\344\223\002\024\"\017/api/v1/inbound:\001*'
-  _globals['_INBOUNDACTION']._serialized_start=464
-  _globals['_INBOUNDACTION']._serialized_end=570
+  _globals['_INBOUNDACTION']._serialized_start=519
+  _globals['_INBOUNDACTION']._serialized_end=625
   _globals['_RECEIVETEXTREQUEST']._serialized_start=196
-  _globals['_RECEIVETEXTREQUEST']._serialized_end=357
-  _globals['_RECEIVETEXTRESPONSE']._serialized_start=359
-  _globals['_RECEIVETEXTRESPONSE']._serialized_end=462
-  _globals['_INBOUNDSERVICE']._serialized_start=573
-  _globals['_INBOUNDSERVICE']._serialized_end=776
+  _globals['_RECEIVETEXTREQUEST']._serialized_end=412
+  _globals['_RECEIVETEXTRESPONSE']._serialized_start=414
+  _globals['_RECEIVETEXTRESPONSE']._serialized_end=517
+  _globals['_INBOUNDSERVICE']._serialized_start=628
+  _globals['_INBOUNDSERVICE']._serialized_end=831
 # @@protoc_insertion_point(module_scope)

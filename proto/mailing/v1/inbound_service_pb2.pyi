@@ -51,10 +51,16 @@ class ReceiveTextRequest(_message.Message):
     PHONE_NUMBER_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     phone_number: _builtins.str
     """Who has sent it, in any of the forms `Client.phone_number` takes."""
     text: _builtins.str
-    """The text; only stop words are kept."""
+    """The text; only stop words are kept: as the note of the entry, with single spaces, of at most 100 characters."""
+    request_id: _builtins.str
+    """Makes a repeat safe (AIP-155): see `CreateClientRequest.request_id`. Without it a repeat does no harm either."""
+    validate_only: _builtins.bool
+    """Only check (AIP-163): the answer is what it would be, and nothing is stored."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it was sent, for the audit list. Not set: now."""
@@ -65,10 +71,12 @@ class ReceiveTextRequest(_message.Message):
         phone_number: _builtins.str = ...,
         text: _builtins.str = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["phone_number", b"phone_number", "text", b"text", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["phone_number", b"phone_number", "request_id", b"request_id", "text", b"text", "time", b"time", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -57,6 +57,7 @@ class TestMailingRequest(_message.Message):
     PHONE_NUMBERS_FIELD_NUMBER: _builtins.int
     CLIENT_ID_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text, as a mailing would have it: placeholders stand for what `client_id` has. A placeholder that has nothing to
     stand for, and no words instead, is told for each number, and nothing is sent there.
@@ -67,6 +68,10 @@ class TestMailingRequest(_message.Message):
     """
     request_id: _builtins.str
     """Makes a repeat safe (AIP-155): the same id with the same request gets the first answer again, and nothing is sent."""
+    validate_only: _builtins.bool
+    """Only check (AIP-163): nothing is sent or stored, and the results have no status. What would refuse the text refuses it
+    here too.
+    """
     @_builtins.property
     def phone_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Where it goes: 1 to 5 numbers, each once."""
@@ -78,10 +83,11 @@ class TestMailingRequest(_message.Message):
         phone_numbers: _abc.Iterable[_builtins.str] | None = ...,
         client_id: _builtins.int | None = ...,
         request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "client_id", b"client_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "client_id", b"client_id", "phone_numbers", b"phone_numbers", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "client_id", b"client_id", "phone_numbers", b"phone_numbers", "request_id", b"request_id", "text", b"text", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_id: _TypeAlias = _typing.Literal["client_id"]  # noqa: Y015
     _WhichOneofArgType__client_id: _TypeAlias = _typing.Literal["_client_id", b"_client_id"]  # noqa: Y015

@@ -54,6 +54,16 @@ def test_all_that_is_bad_is_found() -> None:
     }
 
 
+def test_whole_numbers_that_callers_write_have_a_range_without_a_rule() -> None:
+    range = {"min": 0, "max": 2**63 - 1}
+    filter = mailing_pb2.AudienceFilter(client_ids=[0, -1], messages=mailing_pb2.MessageCondition(mailing_id=-(2**63)))
+    assert found(mailing(id=-1, segments=-1, filter=filter)) == {
+        "filter.client_ids[1]": ("OUT_OF_RANGE", range),
+        "filter.messages.mailing_id": ("OUT_OF_RANGE", range),
+    }
+    assert found(client_service_pb2.ListClientsRequest(page_size=-1, skip=-1)) == {}  # see engine.api.paging
+
+
 @pytest.mark.parametrize("rate", [-1.0, 0.0, 100_000.5, float("nan"), float("inf")])
 def test_rates_that_are_none(rate: float) -> None:
     assert found(mailing(rate_limit=rate)).keys() == {"rate_limit"}
@@ -100,5 +110,5 @@ def test_codes_are_those_of_the_table() -> None:
 
 
 def test_what_has_no_rules() -> None:
-    assert not has_rules(client_service_pb2.GetClientRequest.DESCRIPTOR)
+    assert not has_rules(client_service_pb2.ListClientFacetsRequest.DESCRIPTOR)
     assert found(client_service_pb2.GetClientRequest(client_id=5)) == {}
