@@ -128,7 +128,9 @@ def _conditions(query: MessageQuery) -> tuple[str, list[Any]]:
     if query.mailing_id is not None:
         conditions.append("mailing_id = ?")
         args.append(query.mailing_id)
-    if query.reason is not None:
+    if query.reason is not None and query.status not in (None, "not_sent"):
+        conditions.append("FALSE")  # only what is not sent has a reason
+    elif query.reason is not None:
         # The status names the partial index message_not_sent.
         conditions += [shown_as("not_sent"), "reason = ?"]
         args.append(int(query.reason))

@@ -12,12 +12,13 @@ from typing import Final
 
 from common.error_codes import ErrorCode
 from engine.domain.audience import AudienceFilter, MessageCondition
-from engine.domain.errors import FieldError, InvalidInput
+from engine.domain.errors import Conflict, FieldError, InvalidInput
 from engine.domain.message import Reason
 from engine.store.counters import FINAL, NOT_SENT
 from engine.store.database import Tx
 from engine.store.lifecycle import any_reason, is_final, shown_as
 
+_FIELD: Final = "filter.messages.mailing_id"
 NOW_US: Final = 2**62
 """For ``was``: as it is now."""
 _LISTED_MAX: Final = 50_000
@@ -96,13 +97,17 @@ async def check_source(tx: Tx, filter: AudienceFilter, mailing_id: int | None = 
 
     Raises:
         InvalidInput: there is none, it is deleted, or it is the filter's own.
+        Conflict: its messages are still being made, so who has one is not known yet.
     """
     if filter.messages is None:
         return
-    source, fault = filter.messages.mailing_id, None
+    source = filter.messages.mailing_id
     if source == mailing_id:
-        fault = ErrorCode.OWN_MESSAGES.format()
-    elif await tx.row("SELECT 1 FROM mailing WHERE id = ? AND deleted_us IS NULL", source) is None:
-        fault = ErrorCode.NO_SUCH_MAILING.format(id=source)
-    if fault is not None:
-        raise InvalidInput([FieldError("filter.messages.mailing_id", fault)])
+        raise InvalidInput([FieldError(_FIELD, ErrorCode.OWN_MESSAGES.format())])
+    row = await tx.row(
+        "SELECT audience_ready OR cancelled_us IS NOT NULL FROM mailing WHERE id = ? AND deleted_us IS NULL", source
+    )
+    if row is None:
+        raise InvalidInput([FieldError(_FIELD, ErrorCode.NO_SUCH_MAILING.format(id=source))])
+    if not row[0]:
+        raise Conflict(ErrorCode.MESSAGES_BEING_MADE.format(id=source), field=_FIELD)

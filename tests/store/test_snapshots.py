@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from engine.domain.audience import AudienceFilter, MessageCondition
-from engine.domain.errors import InvalidInput
+from engine.domain.errors import Conflict, InvalidInput
 from engine.domain.message import Event
 from engine.domain.validate import MailingInput
 from engine.domain.window import LocalHours
@@ -184,3 +184,12 @@ async def test_a_mailing_that_is_not_there_is_refused(store: Store) -> None:
     with pytest.raises(InvalidInput) as refused:
         await store.update_mailing(source, lambda _: mailing(those(source)), by=BY, now_us=NOW)
     assert refused.value.errors[0].fault.code == "OWN_MESSAGES"
+
+
+async def test_of_a_mailing_whose_messages_are_being_made_nobody_knows_who_has_one(store: Store) -> None:
+    await add_clients(store, 2)
+    source = (await store.create_mailing(mailing(), by=BY, now_us=NOW)).row.id
+    with pytest.raises(Conflict, match=f"the messages of mailing {source} are still being made"):
+        await store.create_mailing(mailing(those(source, ("pending",))), by=BY, now_us=NOW)
+    await store.cancel_mailing(source, by=BY, now_us=NOW)
+    await store.create_mailing(mailing(those(source, ("pending",))), by=BY, now_us=NOW)

@@ -206,6 +206,7 @@ export default {
     "code.RESERVED_NAME": "это поле есть у каждого клиента: выберите другое имя",
     "code.NOT_ATTRIBUTE": "текст, число, да или нет",
     "code.NO_SUCH_MAILING": "рассылки %{id} нет",
+    "code.MESSAGES_BEING_MADE": "сообщения рассылки %{id} ещё создаются: повторите чуть позже",
     "code.OWN_MESSAGES": "нужна другая рассылка: у кого есть сообщение этой, тот в ней и остаётся",
     "code.UNKNOWN_ATTRIBUTE": "ни у одного клиента нет признака %{name}",
     "code.NEEDS_VALUES": "нужно хотя бы одно значение",
