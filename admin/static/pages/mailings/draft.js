@@ -129,7 +129,8 @@ export function refusal(error) {
     Object.entries(error.body?.errors ?? {}).filter(([field]) => FIELDS.includes(field)),
   );
   // With a time to try again it is the first try of the same click that still runs.
-  if (error.status === 409 && !error.retrySeconds) return { fields, whole: t("mailings.closed_form") };
+  const isField = Object.keys(fields).length > 0;
+  if (error.status === 409 && !error.retrySeconds && !isField) return { fields, whole: t("mailings.closed_form") };
   if (isAway(error)) return { fields, whole: t("mailings.form.away") };
-  return { fields, whole: Object.keys(fields).length ? t("mailings.form.bad") : error.message };
+  return { fields, whole: isField ? t("mailings.form.bad") : error.message };
 }
