@@ -398,7 +398,7 @@ COMMENTS: dict[str, str] = {
     "mailing.v1.AudienceFilter.exclude_tags": "Tags that a client must not have; at most 1,000.",
     "mailing.v1.AudienceFilter.attributes": "What the client's attributes must be like; at most 20 conditions.",
     "mailing.v1.AudienceFilter.client_ids": "Only these clients; at most 10,000 ids.",
-    "mailing.v1.AudienceFilter.messages": "The client's message of another mailing was so when this filter was said: when the mailing was registered, or its filter edited. It does not follow later.",
+    "mailing.v1.AudienceFilter.messages": "The client's message of another mailing was so when this filter was said: when the mailing was registered, or its filter edited. It does not follow later. Not set: it does not matter.",
     "mailing.v1.MessageCondition": "What a client's message of another mailing was like.",
     "mailing.v1.MessageCondition.mailing_id": "The other mailing.",
     "mailing.v1.MessageCondition.statuses": "It had one of these statuses; empty: any.",

@@ -377,7 +377,7 @@ class AudienceFilter(_message.Message):
     @_builtins.property
     def messages(self) -> Global___MessageCondition:
         """The client's message of another mailing was so when this filter was said: when the mailing was registered, or its
-        filter edited. It does not follow later.
+        filter edited. It does not follow later. Not set: it does not matter.
         """
 
     def __init__(

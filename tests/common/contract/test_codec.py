@@ -105,7 +105,13 @@ def test_a_mask_names_each_attribute(attributes: dict[str, Any] | None, paths: l
 def test_a_mailing_there_and_back() -> None:
     shown = json_of(message_of(mailing_pb2.Mailing, MAILING))
     times = {"start_time": "2026-01-31T06:00:00.000000Z", "end_time": "2026-02-01T09:00:00.000000Z"}
-    lists: dict[str, Any] = {"exclude_tags": [], "attributes": [], "client_ids": [], **MAILING["filter"]}
+    lists: dict[str, Any] = {
+        "exclude_tags": [],
+        "attributes": [],
+        "client_ids": [],
+        "messages": None,
+        **MAILING["filter"],
+    }
     assert {key: shown[key] for key in MAILING} == MAILING | times | {"filter": lists}
 
 
