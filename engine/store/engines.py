@@ -119,7 +119,8 @@ class EngineVerbs(Verbs):
     async def _set_control(self, tx: Tx, changes: Mapping[str, object], by: Actor, now_us: int) -> None:
         await _lock_control(tx)
         old = await tx.row(f"SELECT {', '.join(changes)} FROM control")
-        assert old is not None
+        if old is None:
+            raise StoreUnavailable(NO_CONTROL)
         before = {
             name: bool(value) if name == "sending_paused" else value for name, value in zip(changes, old, strict=True)
         }

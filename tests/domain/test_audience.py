@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 
 from engine.domain.attributes import attributes_of, value_text
-from engine.domain.audience import AttributeCondition, AttributeOp, AudienceFilter, Candidate
+from engine.domain.audience import (
+    AttributeCondition,
+    AttributeOp,
+    Audience,
+    AudienceFilter,
+    Candidate,
+    MessageCondition,
+)
 
 
 @pytest.mark.parametrize(
@@ -107,3 +114,12 @@ def test_entries_of_lists_count_once() -> None:
     filter = AudienceFilter(("a", "a"), ("1", "1"), ("b", "b"), (one, two, one), (2, 1, 2))
     assert filter.distinct() == AudienceFilter(("a",), ("1",), ("b",), (one, two), (2, 1))
     assert filter.names == ("a", "b")
+
+
+def test_what_is_said_twice_counts_once() -> None:
+    said = AudienceFilter(tags=("a", "b", "a"), messages=MessageCondition(7, ("sent", "sent"), ("expired", "expired")))
+    assert said.distinct() == AudienceFilter(("a", "b"), messages=MessageCondition(7, ("sent",), ("expired",)))
+
+
+def test_who_is_on_the_stop_list_is_not_in_the_audience() -> None:
+    assert Audience({"UTC": 3, "Asia/Omsk": 2}, suppressed=4).size == 5

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.domain.time_text import format_rfc3339
-from engine.domain.window import LocalHours, MailingState, mailing_state, may_send, next_open_us
+from engine.domain.window import LocalHours, MailingState, is_decided, mailing_state, may_send, next_open_us
 from tests.domain.instants import us_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -201,3 +201,8 @@ def test_state(now_us: int, paused: bool, cancelled: bool, state: MailingState) 
 @pytest.mark.parametrize(("now_us", "expected"), [(9, False), (10, True), (19, True), (20, False)])
 def test_never_before_the_start_never_after_the_end(now_us: int, expected: bool) -> None:
     assert may_send(10, 20, now_us) is expected
+
+
+@pytest.mark.parametrize(("fixed", "now_us", "decided"), [(True, 9, False), (True, 10, True), (False, 10, False)])
+def test_a_fixed_audience_is_decided_from_the_start_on(fixed: bool, now_us: int, decided: bool) -> None:
+    assert is_decided(fixed, 10, now_us) is decided

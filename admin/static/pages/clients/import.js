@@ -55,6 +55,7 @@ export function ClientImport() {
   const put = (found) => setState((old) => (old.step === "run" ? { ...old, ...found } : old));
   const run = async () => {
     const { file, charset, preview, fields, silent } = state;
+    control.current?.abort(); // a look at the file that is still under way would put its preview over the import
     const mine = new AbortController();
     control.current = mine;
     const id = randomKey();
