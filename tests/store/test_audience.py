@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import Event, Status
+from engine.domain.suppression import SuppressionInput
 from engine.domain.window import LocalHours
 from engine.ports import AudienceState
 from engine.store import Store
+from engine.store.database import Tx
 from engine.store.rows import Counts
 from tests.store.conftest import Opener
 from tests.store.world import (
@@ -262,3 +266,21 @@ async def test_plans_are_the_mailings_with_work_left(store: Store) -> None:
     assert await store.expire(mailing_id, 10, END) == 1
     assert await store.plans(END) == []
     assert (await store.get_mailing(finished)).counts == Counts()
+
+
+async def test_filters_and_reasons_of_before_are_there_after_the_migration(store: Store) -> None:
+    """Down and up again, with rows: a filter was two columns, and four reasons were all that a message could have."""
+    module = import_module("engine.store.migrations.store.7_20261129200000_campaign")
+    await add_clients(store, 1)
+    said = AudienceFilter(("new", 'б"x'), ("916",))
+    mailing_ids = [await add_mailing(store, mailing(filter)) for filter in (said, AudienceFilter())]
+
+    async def work(tx: Tx) -> None:
+        await tx.orm.execute_script(await module.downgrade(tx.orm))
+        await tx.orm.execute_script(await module.upgrade(tx.orm))
+
+    await store._db.transaction(work)
+    assert [(await store.get_mailing(id)).filter for id in mailing_ids] == [said, AudienceFilter()]
+    added = await store.add_suppression(SuppressionInput(client(0).phone_number), by=BY, now_us=NOW)
+    assert len(added.client_ids) == 1
+    assert (await store.get_mailing(mailing_ids[1])).counts.suppressed == 1

@@ -34,9 +34,10 @@ _JSON = {
     "postgres": "json_build_object('tags', filter_tags::json, 'phone_codes', filter_phone_codes::json)::text",
 }
 _LISTS = {
-    "sqlite": "filter_tags = audience_filter -> '$.tags', filter_phone_codes = audience_filter -> '$.phone_codes'",
-    "postgres": "filter_tags = audience_filter::json ->> 'tags',"
-    " filter_phone_codes = audience_filter::json ->> 'phone_codes'",
+    "sqlite": "filter_tags = coalesce(audience_filter -> '$.tags', '[]'),"
+    " filter_phone_codes = coalesce(audience_filter -> '$.phone_codes', '[]')",
+    "postgres": "filter_tags = coalesce(audience_filter::json ->> 'tags', '[]'),"
+    " filter_phone_codes = coalesce(audience_filter::json ->> 'phone_codes', '[]')",
 }
 
 _SCHEMA = """
