@@ -281,7 +281,8 @@ def _ask(run: Run, *command: str) -> Mapping[str, object]:
 
 
 def _compare(stats: Mapping[str, object], sandbox: Mapping[str, object]) -> None:
-    """The engine's totals, and the sandbox's own count beside them; they must be equal."""
+    """The engine's totals, and the sandbox's own count beside them; they must be equal. Whoever looks on may add clients,
+    so there may be more of them than the demo's."""
     counts, reasons = stats["message_counts"], stats["reasons"]
     assert isinstance(counts, dict)
     assert isinstance(reasons, dict)
@@ -293,7 +294,7 @@ def _compare(stats: Mapping[str, object], sandbox: Mapping[str, object]) -> None
         f"Sandbox: {accepted} texts accepted, {refused} refused with 400, {_number(sandbox, 'requests')} calls in all,"
     )
     print(f"         {_number(sandbox, 'accepted_again_ids')} accepted twice", flush=True)
-    if total != DEMO_CLIENTS or total != sent + not_sent or sent != accepted or not_sent != refused:
+    if total < DEMO_CLIENTS or total != sent + not_sent or sent != accepted or not_sent != refused:
         raise Failed("the counts differ: that is a bug, please report it with the logs")
 
 

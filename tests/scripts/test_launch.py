@@ -90,6 +90,12 @@ def test_totals_are_printed_beside_the_sandbox_s(capsys: pytest.CaptureFixture[s
     assert "10000 = 9900 sent + 100 not sent (100 rejected)" in capsys.readouterr().out
 
 
+def test_clients_that_are_added_meanwhile_are_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    counts = {"pending": 0, "sent": 9_903, "not_sent": 100, "total": DEMO_CLIENTS + 3}
+    _compare({**STATS, "message_counts": counts}, {**SANDBOX, "accepted_ids": 9_903})
+    assert "10003 = 9903 sent" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("change", [{"accepted_ids": 9_899}, {"by_status": {}}])
 def test_counts_that_differ_are_a_failure(change: Mapping[str, object]) -> None:
     with pytest.raises(Failed, match="the counts differ"):
