@@ -281,8 +281,8 @@ def _ask(run: Run, *command: str) -> Mapping[str, object]:
 
 
 def _compare(stats: Mapping[str, object], sandbox: Mapping[str, object]) -> None:
-    """The engine's totals, and the sandbox's own count beside them; they must be equal. Whoever looks on may add clients,
-    so there may be more of them than the demo's."""
+    """The engine's totals, and the sandbox's own count beside them; they must be equal. Whoever looks on may add
+    clients, so there may be more of them than the demo's."""
     counts, reasons = stats["message_counts"], stats["reasons"]
     assert isinstance(counts, dict)
     assert isinstance(reasons, dict)
