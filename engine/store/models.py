@@ -185,9 +185,11 @@ class Message(Model):
     provider_message_id = fields.TextField(null=True)
     """What the provider calls it."""
     delivery = fields.SmallIntField(null=True)
-    """``domain.delivery.Delivery``, by the latest receipt; ``None``: there is none."""
+    """``domain.receipt.Delivery``, by the latest receipt; ``None``: there is none."""
     delivery_us = fields.BigIntField(null=True)
-    """The time that the receipt names."""
+    """The time that this receipt names."""
+    heard_us = fields.BigIntField(null=True)
+    """When it came."""
     delivery_code = fields.TextField(null=True)
     delivery_detail = fields.TextField(null=True)
     cost = fields.BigIntField(default=0)

@@ -3,6 +3,9 @@
 Columns that may be NULL, and constant defaults, write no rows on SQLite and PostgreSQL (since 11). Only messages that
 the one provider of before may have keep its id: whose call is under way, and who may have been reached. Wherever else
 there was a call, no id means that provider.
+
+A message that waits has no receipt: one that was called is sent by its first receipt, and of one that was not a receipt
+knows nothing. The check says so, for each statement that lets a message wait.
 """
 
 from __future__ import annotations
@@ -23,8 +26,10 @@ INSERT INTO provider (name) VALUES ('fbrq');
 
 ALTER TABLE message ADD COLUMN provider_id SMALLINT;
 ALTER TABLE message ADD COLUMN provider_message_id TEXT;
-ALTER TABLE message ADD COLUMN delivery SMALLINT CHECK (delivery BETWEEN 1 AND 2);
+ALTER TABLE message ADD COLUMN delivery SMALLINT
+    CHECK (delivery IS NULL OR (delivery BETWEEN 1 AND 2 AND status <> 0 AND attempt > 0));
 ALTER TABLE message ADD COLUMN delivery_us BIGINT;
+ALTER TABLE message ADD COLUMN heard_us BIGINT;
 ALTER TABLE message ADD COLUMN delivery_code TEXT;
 ALTER TABLE message ADD COLUMN delivery_detail TEXT;
 ALTER TABLE message ADD COLUMN cost BIGINT NOT NULL DEFAULT 0;
@@ -59,6 +64,7 @@ DROP INDEX message_at_provider;
 ALTER TABLE message DROP COLUMN cost;
 ALTER TABLE message DROP COLUMN delivery_detail;
 ALTER TABLE message DROP COLUMN delivery_code;
+ALTER TABLE message DROP COLUMN heard_us;
 ALTER TABLE message DROP COLUMN delivery_us;
 ALTER TABLE message DROP COLUMN delivery;
 ALTER TABLE message DROP COLUMN provider_message_id;
