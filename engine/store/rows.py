@@ -240,6 +240,7 @@ class TimelineRow:
     sent: int
     not_sent: int
     deferred: int
+    delivered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
