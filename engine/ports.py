@@ -9,12 +9,15 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from engine.domain.message import Event
 from engine.domain.outcome import Answer
 from engine.domain.window import LocalHours
 from engine.person import Person
+
+FBRQ_ID: Final = 1
+"""The number of the provider ``fbrq`` in each database: the only one until there were several."""
 
 
 class StoreUnavailable(Exception):
@@ -75,6 +78,8 @@ class Claim(NamedTuple):
     lease_until_us: int
     person: Person | None = None
     """What of the client goes into the text; ``None``: the text was the same for everyone when this was claimed."""
+    provider_id: int = FBRQ_ID
+    """The provider that is to be called."""
 
     def given_back(self, due_us: int = 0) -> Return:
         """What undoes it; ``due_us`` as in ``Return``."""
@@ -90,12 +95,16 @@ class Claim(NamedTuple):
         due_us: int,
         text_version: int | None,
         rendered: str | None = None,
+        provider_message_id: str | None = None,
+        next_provider: int | None = None,
+        cost: int | None = None,
     ) -> Record:
         """The outcome of its call; the arguments are ``Record``'s."""
         # This is done for each message: unpacking is quicker than asking for each field, and ``_make`` than ``Record``.
-        message_id, mailing_id, client_id, attempt, _, _, _, _ = self
+        message_id, mailing_id, client_id, attempt, _, _, _, _, provider_id = self
         call = (started_us, finished_us, http_status, detail, due_us, text_version, rendered)
-        return Record._make((message_id, mailing_id, client_id, attempt, event, *call))
+        told = (provider_id, provider_message_id, next_provider, cost)
+        return Record._make((message_id, mailing_id, client_id, attempt, event, *call, *told))
 
 
 class Record(NamedTuple):
@@ -118,6 +127,15 @@ class Record(NamedTuple):
     """Of the text that the call was made with; ``None``: there was no call."""
     rendered: str | None = None
     """What the placeholders of that text stood for (``person.kept``); ``None``: it has none, or there was no call."""
+    provider_id: int = FBRQ_ID
+    """The provider that was called."""
+    provider_message_id: str | None = None
+    """What the provider calls the message; ``None``: it has not said."""
+    next_provider: int | None = None
+    """Of a ``DEFER``: the provider whose turn it is next; ``None``: whoever comes first. A message that may have
+    reached a provider stays with that one, whatever is said here."""
+    cost: int | None = None
+    """What the provider takes for it, in millionths of the currency's unit; ``None``: nobody knows."""
 
 
 class Return(NamedTuple):
@@ -286,10 +304,45 @@ class Store(Protocol):
         this order. Returns the last one of them as it was; ``None``: there are no more."""
 
 
+class Request(NamedTuple):
+    """What a provider is to send."""
+
+    message_id: int
+    phone_number: int
+    text: str
+    timeout_seconds: float
+    """How long the call may take."""
+    sender: str = ""
+    """The name that the text is to come from; empty: the provider's own choice. Asked for: ``Abilities.sender``."""
+    valid_seconds: float = 0
+    """After so long the mailing has ended. 0: not asked for (``Abilities.validity``)."""
+    segments: int = 1
+    """How many SMS the text takes; 1 also where it is not asked for (``Abilities.segments``)."""
+
+
+class Abilities(NamedTuple):
+    """What a provider can do, and what it wants to be told with each request."""
+
+    validity: bool = False
+    """It takes how long a text is of use."""
+    sender: bool = False
+    """It takes a sender's name."""
+    segments: bool = False
+    """It takes how many SMS a text is."""
+    receipts: bool = False
+    """It says later whether a text has arrived."""
+    balance: bool = False
+    """It says how much money is left."""
+
+
 class Provider(Protocol):
     """The third-party API that sends a text."""
 
-    async def send(self, message_id: int, phone_number: int, text: str, timeout_seconds: float) -> Answer:
+    @property
+    def abilities(self) -> Abilities:
+        """The same for as long as the provider lives."""
+
+    async def send(self, request: Request) -> Answer:
         """Call the provider once. Never raises for what the network or the provider does: that is
         an ``Answer`` too. Only cancellation passes through."""
 

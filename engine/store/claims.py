@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from engine.domain.message import Event
 from engine.person import Person
-from engine.ports import Claim
+from engine.ports import FBRQ_ID, Claim
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import open_to, set_by
 from engine.store.verbs import Verbs, transaction
@@ -70,12 +70,12 @@ class ClaimVerbs(Verbs):
         make, until_us = tuple.__new__, lease_until_us
         if not personal:
             return [
-                make(Claim, (id, mailing_id, client_id, attempt, phone, zone, until_us, None))
+                make(Claim, (id, mailing_id, client_id, attempt, phone, zone, until_us, None, FBRQ_ID))
                 for id, client_id, attempt, phone, zone in rows
             ]
         return [
-            make(Claim, (id, mailing_id, client_id, attempt, phone, zone, until_us, Person(attributes, tag, phone)))
-            for id, client_id, attempt, phone, zone, attributes, tag in rows
+            make(Claim, (id, mailing_id, client_id, attempt, phone, zone, until_us, Person(own, tag, phone), FBRQ_ID))
+            for id, client_id, attempt, phone, zone, own, tag in rows
         ]
 
 

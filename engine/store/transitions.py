@@ -262,7 +262,7 @@ async def _store_sent(tx: Tx, records: Sequence[Record], owner: int) -> int:
     # Nearly all are alike in attempt, status and text. What goes in once a statement and not once a row is cheaper:
     # each field that SQLite takes out of a row's JSON costs a tenth of what it takes to store the row.
     alike: defaultdict[tuple[int, int | None, int | None, bool], list[tuple[int | str, ...]]] = defaultdict(list)
-    for id, _, _, attempt, _, started_us, finished_us, http_status, _, _, text_version, rendered in records:
+    for id, _, _, attempt, _, started_us, finished_us, http_status, _, _, text_version, rendered, *_ in records:
         if rendered is None:
             alike[attempt, http_status, text_version, False].append((id, started_us, finished_us))
         else:
