@@ -164,8 +164,9 @@ async def _store_lost(tx: Tx, again: list[int], uncertain: list[int], now_us: in
     if again:
         ids = tx.dialect.list_arg(again)
         await tx.run(
-            "INSERT INTO attempt (message_id, number, lost, started_us, finished_us, http_status, detail)"
-            f" SELECT id, attempt, TRUE, NULL, {int(now_us)}, NULL, '{LOST_DETAIL}' FROM message WHERE id {listed}",
+            "INSERT INTO attempt (message_id, number, lost, started_us, finished_us, http_status, detail, provider_id)"
+            f" SELECT id, attempt, TRUE, NULL, {int(now_us)}, NULL, '{LOST_DETAIL}', provider_id FROM message"
+            f" WHERE id {listed}",
             ids,
         )
         change = f"{set_to(_LOST_UNMARKED)}, owner = NULL, due_us = 0, unsure = TRUE, {_LOST_CALL}"

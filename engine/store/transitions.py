@@ -41,8 +41,15 @@ _OUTCOME: Final = {
     "text_version": "int",
     "rendered": "text",
     "uncalled": "int",
+    "next_provider": "int",
+    "put_off": "int",
 }
 _RENDERED: Final = {"rendered": "text"}
+_WHOSE_TURN: Final = (
+    "CASE WHEN r.put_off = 0 OR message.unsure OR r.unsure <> 0 THEN message.provider_id ELSE r.next_provider END"
+)
+"""A message that certainly was not sent may go to another provider. One that may have reached its provider stays with
+that one."""
 _KEPT: Final = "CASE WHEN message.client_id IS NOT NULL THEN {rendered} END"
 """What the placeholders stood for goes with the client, and may not come after that."""
 _ATTEMPT: Final = {
@@ -53,6 +60,7 @@ _ATTEMPT: Final = {
     "finished_us": "int",
     "http_status": "int",
     "detail": "text",
+    "provider_id": "int",
 }
 # The same for all, for unsure ones too: one statement may store all that are accepted.
 _ACCEPTED: Final = outcome_of(Event.ACCEPT)
@@ -299,6 +307,7 @@ async def _store_others(tx: Tx, outcomes: list[tuple[Record, Step]]) -> None:
         "UPDATE message SET status = r.status, reason = r.reason, owner = NULL, due_us = r.due_us, stale = FALSE,"
         " unsure = (message.unsure OR r.unsure <> 0), started_us = r.started_us, finished_us = r.finished_us,"
         " http_status = r.http_status, detail = r.detail, attempt = message.attempt - r.uncalled,"
+        f" provider_id = {_WHOSE_TURN},"
         " text_version = coalesce(r.text_version, message.text_version),"
         f" rendered = {_KEPT.format(rendered='coalesce(r.rendered, message.rendered)')}"
         f" FROM {tx.dialect.rows_table(**_OUTCOME)} WHERE message.id = r.id",
@@ -311,8 +320,8 @@ async def _store_others(tx: Tx, outcomes: list[tuple[Record, Step]]) -> None:
     ]
     if history:
         await tx.run(
-            "INSERT INTO attempt (message_id, number, lost, started_us, finished_us, http_status, detail)"
-            " SELECT id, number, lost <> 0, started_us, finished_us, http_status, detail"
+            "INSERT INTO attempt (message_id, number, lost, started_us, finished_us, http_status, detail, provider_id)"
+            " SELECT id, number, lost <> 0, started_us, finished_us, http_status, detail, provider_id"
             f" FROM {tx.dialect.rows_table(**_ATTEMPT)}",
             *tx.dialect.rows_args(history, len(_ATTEMPT)),
         )
@@ -333,6 +342,8 @@ def _outcome_row(record: Record, result: Step) -> tuple[int | str | None, ...]:
         record.text_version,
         record.rendered,
         int(record.event is Event.LACK),
+        record.next_provider,
+        int(record.event is Event.DEFER and not final),
     )
 
 
@@ -345,6 +356,7 @@ def _attempt_row(record: Record) -> tuple[int | str | None, ...]:
         record.finished_us,
         record.http_status,
         _storable(record.detail),
+        record.provider_id,
     )
 
 
