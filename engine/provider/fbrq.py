@@ -26,6 +26,7 @@ from pyreqwest.request import RequestBuilder
 from pyreqwest.response import Response
 
 from engine.domain.outcome import Answer
+from engine.ports import Abilities, Request
 from engine.provider.reply import code_of, read_reply
 from engine.provider.wording import excerpt, timed_out
 
@@ -83,6 +84,9 @@ class FbrqProvider:
     ``idle_seconds``. Cancelled calls count until their time-out, unseen: ``max_connections`` bounds those too.
     """
 
+    abilities = Abilities(receipts=True)
+    """The address of a receipt is not part of a call: an agreement with the provider says it."""
+
     def __init__(
         self,
         base_url: str,
@@ -117,12 +121,13 @@ class FbrqProvider:
         self._is_slow_to_connect = False
         """Whether the last call that ended got no connection within its time; a refused one is known at once."""
 
-    async def send(self, message_id: int, phone_number: int, text: str, timeout_seconds: float) -> Answer:
+    async def send(self, request: Request) -> Answer:
         """Call the provider once; see ``engine.ports.Provider.send``.
 
         A cancelled call may still reach the provider, at any moment until its time-out is over: the client
         lets the request run on. So its outcome is unknown, and its claim must not be given back before.
         """
+        message_id, phone_number, text, timeout_seconds, _, _, _ = request
         if timeout_seconds != self._timeout_seconds:  # nearly every call has the same one: keep its object
             if timeout_seconds <= 0:
                 return Answer(None, False, "not called: no time was left", arrived=False)
@@ -134,8 +139,8 @@ class FbrqProvider:
             return Answer(None, False, "not called: too little time was left to make a connection", arrived=False)
         body = orjson.dumps({"id": message_id, "phone": phone_number, "text": text})
         try:
-            request = self._post(f"{self._prefix}{message_id}").body_bytes(body).timeout(self._timeout).build_streamed()
-            async with request as response:
+            call = self._post(f"{self._prefix}{message_id}").body_bytes(body).timeout(self._timeout).build_streamed()
+            async with call as response:
                 content = await response.body_reader.read(BODY_BYTES_MAX + 1)
         except PyreqwestError as error:
             answer = _no_answer(error, timeout_seconds)

@@ -26,6 +26,7 @@ from pyreqwest.client import ClientBuilder
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))  # run as a file, from any folder
 
+from engine.ports import Request
 from engine.provider.fbrq import FbrqProvider
 from scripts.bench.aiohttp_provider import AiohttpProvider
 
@@ -61,7 +62,7 @@ def bare(url: str) -> Send:
 
 def _through(provider: FbrqProvider | AiohttpProvider) -> Send:
     async def send(message_id: int) -> None:
-        answer = await provider.send(message_id, PHONE, TEXT, 10.0)
+        answer = await provider.send(Request(message_id, PHONE, TEXT, 10.0))
         if answer.http_status != 200:
             raise SystemExit(f"the mock provider answered: {answer}")
 
