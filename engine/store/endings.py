@@ -196,8 +196,8 @@ async def _keep_lost(tx: Tx, ids: Sequence[int], now_us: int) -> None:
     """A line of history for calls that did not end their messages."""
     if ids:
         await tx.run(
-            "INSERT INTO attempt (message_id, number, lost, started_us, finished_us, http_status, detail)"
-            f" SELECT id, attempt, TRUE, NULL, {int(now_us)}, NULL, '{LOST_DETAIL}' FROM message"
+            "INSERT INTO attempt (message_id, number, lost, started_us, finished_us, http_status, detail, provider_id)"
+            f" SELECT id, attempt, TRUE, NULL, {int(now_us)}, NULL, '{LOST_DETAIL}', provider_id FROM message"
             f" WHERE id {tx.dialect.in_list()}",
             tx.dialect.list_arg(ids),
         )

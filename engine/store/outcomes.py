@@ -39,8 +39,15 @@ _OUTCOME: Final = {
     "text_version": "int",
     "rendered": "text",
     "uncalled": "int",
+    "next_provider": "int",
+    "put_off": "int",
 }
 _RENDERED: Final = {"rendered": "text"}
+_WHOSE_TURN: Final = (
+    "CASE WHEN r.put_off = 0 OR message.unsure OR r.unsure <> 0 THEN message.provider_id ELSE r.next_provider END"
+)
+"""A message that certainly was not sent may go to another provider. One that may have reached its provider stays with
+that one."""
 _KEPT: Final = "CASE WHEN message.client_id IS NOT NULL THEN {rendered} END"
 """What the placeholders stood for goes with the client, and may not come after that."""
 _ATTEMPT: Final = {
@@ -51,6 +58,7 @@ _ATTEMPT: Final = {
     "finished_us": "int",
     "http_status": "int",
     "detail": "text",
+    "provider_id": "int",
 }
 # The same for all, for unsure ones too: one statement may store all that are accepted.
 _ACCEPTED: Final = outcome_of(Event.ACCEPT)
@@ -146,7 +154,7 @@ async def _store_sent(tx: Tx, records: Sequence[Record], owner: int, condition: 
     # Nearly all are alike in attempt, status and text. What goes in once a statement and not once a row is cheaper:
     # each field that SQLite takes out of a row's JSON costs a tenth of what it takes to store the row.
     alike: defaultdict[tuple[int, int | None, int | None, bool], list[tuple[int | str, ...]]] = defaultdict(list)
-    for id, _, _, attempt, _, started_us, finished_us, http_status, _, _, text_version, rendered in records:
+    for id, _, _, attempt, _, started_us, finished_us, http_status, _, _, text_version, rendered, *_ in records:
         if rendered is None:
             alike[attempt, http_status, text_version, False].append((id, started_us, finished_us))
         else:
@@ -183,6 +191,7 @@ async def _store_others(tx: Tx, outcomes: list[tuple[Record, Step]]) -> None:
         "UPDATE message SET status = r.status, reason = r.reason, owner = NULL, due_us = r.due_us, stale = FALSE,"
         " unsure = (message.unsure OR r.unsure <> 0), started_us = r.started_us, finished_us = r.finished_us,"
         " http_status = r.http_status, detail = r.detail, attempt = message.attempt - r.uncalled,"
+        f" provider_id = {_WHOSE_TURN},"
         " text_version = coalesce(r.text_version, message.text_version),"
         f" rendered = {_KEPT.format(rendered='coalesce(r.rendered, message.rendered)')}"
         f" FROM {tx.dialect.rows_table(**_OUTCOME)} WHERE message.id = r.id",
@@ -195,8 +204,8 @@ async def _store_others(tx: Tx, outcomes: list[tuple[Record, Step]]) -> None:
     ]
     if history:
         await tx.run(
-            "INSERT INTO attempt (message_id, number, lost, started_us, finished_us, http_status, detail)"
-            " SELECT id, number, lost <> 0, started_us, finished_us, http_status, detail"
+            "INSERT INTO attempt (message_id, number, lost, started_us, finished_us, http_status, detail, provider_id)"
+            " SELECT id, number, lost <> 0, started_us, finished_us, http_status, detail, provider_id"
             f" FROM {tx.dialect.rows_table(**_ATTEMPT)}",
             *tx.dialect.rows_args(history, len(_ATTEMPT)),
         )
@@ -217,6 +226,8 @@ def _outcome_row(record: Record, result: Step) -> tuple[int | str | None, ...]:
         record.text_version,
         record.rendered,
         int(record.event is Event.LACK),
+        record.next_provider,
+        int(record.event is Event.DEFER and not final),
     )
 
 
@@ -229,6 +240,7 @@ def _attempt_row(record: Record) -> tuple[int | str | None, ...]:
         record.finished_us,
         record.http_status,
         _storable(record.detail),
+        record.provider_id,
     )
 
 
