@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ from engine.ports import Claim
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import open_to, set_by
 from engine.store.routes import index_for, may_have, with_numbers
-from engine.store.verbs import Verbs, transaction
+from engine.store.verbs import Verbs, transaction, update_messages
 
 _MAY_SEND: Final = (
     "SELECT id FROM mailing WHERE id = ? AND NOT paused AND cancelled_us IS NULL AND deleted_us IS NULL"
@@ -105,9 +104,3 @@ async def _take(
         change = f"{set_by(Event.CLAIM)}, owner = ?, attempt = attempt + 1, due_us = ?, provider_id = ?"
         await update_messages(tx, change, [row[0] for row in rows], *taken)
     return rows
-
-
-async def update_messages(tx: Tx, change: str, ids: Iterable[int], *values: int) -> None:
-    """Set the same in messages; ``values``: the arguments of ``change``."""
-    sql = f"UPDATE message SET {change} WHERE id {tx.dialect.in_list()}"
-    await tx.run(sql, *values, tx.dialect.list_arg(ids))
