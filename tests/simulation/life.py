@@ -334,7 +334,7 @@ class Life:
         return delivery
 
     async def _look(self, delivery: Delivery) -> None:
-        while not delivery.state.gate.stopping:
+        while not delivery.state.stopping:
             self.stalls += map(str, delivery.liveness.stalls())
             await asyncio.sleep(_LOOK_SECONDS)
 
