@@ -174,13 +174,20 @@ class Sandbox(Provider):
     def conversations(self, digits: str = "", limit: int = LIST_MAX) -> dict[str, object]:
         """What ``GET /sandbox/conversations`` says."""
         ledgers = {provider.name: provider.ledger for provider in self.providers}
-        found = conversations(ledgers, self._replies.by_phone(), digits, limit)
+        found = conversations(ledgers, self._replies.by_phone(), self.accepted_by_two, digits, limit)
         return {"conversations": found, "takes_replies": self._replies.service is not None}
 
     def overview(self) -> dict[str, object]:
         """What ``GET /sandbox/providers`` says."""
         providers = [
-            {"name": each.name, "path": each.base, "url": self.url_of(each), "stats": each.stats()}
+            {
+                "name": each.name,
+                "path": each.base,
+                "url": self.url_of(each),
+                "stats": each.stats(),
+                "faults": each.faults.as_json(),
+                "receipts": each.receipts.as_json(),
+            }
             for each in self.providers
         ]
         both = list(self.accepted_by_two)
