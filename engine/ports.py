@@ -7,12 +7,13 @@ one number compares, adds and stores alike on SQLite and PostgreSQL.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from engine.domain.message import Event
 from engine.domain.outcome import Answer
+from engine.domain.routing import FBRQ_ID, OF_FBRQ, Route
 from engine.domain.window import LocalHours
 from engine.person import Person
 
@@ -60,6 +61,10 @@ class Plan:
     """Messages that are not final, at the time of reading."""
     text_version: int = 1
     """Which of the mailing's texts ``text`` is."""
+    provider: str | None = None
+    """The name of the only provider that may send it; ``None``: whoever can."""
+    sender: str | None = None
+    """From whom the text is to come; ``None``: as the provider has it."""
 
 
 class Claim(NamedTuple):
@@ -75,6 +80,8 @@ class Claim(NamedTuple):
     lease_until_us: int
     person: Person | None = None
     """What of the client goes into the text; ``None``: the text was the same for everyone when this was claimed."""
+    provider_id: int = FBRQ_ID
+    """The provider that is to be called."""
 
     def given_back(self, due_us: int = 0) -> Return:
         """What undoes it; ``due_us`` as in ``Return``."""
@@ -90,12 +97,16 @@ class Claim(NamedTuple):
         due_us: int,
         text_version: int | None,
         rendered: str | None = None,
+        provider_message_id: str | None = None,
+        next_provider: int | None = None,
+        cost: int | None = None,
     ) -> Record:
         """The outcome of its call; the arguments are ``Record``'s."""
         # This is done for each message: unpacking is quicker than asking for each field, and ``_make`` than ``Record``.
-        message_id, mailing_id, client_id, attempt, _, _, _, _ = self
+        message_id, mailing_id, client_id, attempt, _, _, _, _, provider_id = self
         call = (started_us, finished_us, http_status, detail, due_us, text_version, rendered)
-        return Record._make((message_id, mailing_id, client_id, attempt, event, *call))
+        told = (provider_id, provider_message_id, next_provider, cost)
+        return Record._make((message_id, mailing_id, client_id, attempt, event, *call, *told))
 
 
 class Record(NamedTuple):
@@ -118,6 +129,15 @@ class Record(NamedTuple):
     """Of the text that the call was made with; ``None``: there was no call."""
     rendered: str | None = None
     """What the placeholders of that text stood for (``person.kept``); ``None``: it has none, or there was no call."""
+    provider_id: int = FBRQ_ID
+    """The provider that was called."""
+    provider_message_id: str | None = None
+    """What the provider calls the message; ``None``: it has not said."""
+    next_provider: int | None = None
+    """Of a ``DEFER``: the provider whose turn it is next; ``None``: whoever comes first. A message that may have
+    reached a provider stays with that one, whatever is said here."""
+    cost: int | None = None
+    """What the provider takes for it, in millionths of the currency's unit; ``None``: nobody knows."""
 
 
 class Return(NamedTuple):
@@ -205,6 +225,9 @@ class Store(Protocol):
     async def retire_engine(self, engine_id: int) -> None:
         """Remove this engine (a clean stop) and bump the revision."""
 
+    async def provider_ids(self, names: Collection[str]) -> dict[str, int]:
+        """The number of each of these providers on this database; one that is new gets one, for ever."""
+
     # -- mailings ------------------------------------------------------------------------------
     async def plans(self, now_us: int) -> list[Plan]:
         """All mailings with work left: not yet ended, or with pending messages, an audience to
@@ -230,10 +253,11 @@ class Store(Protocol):
         now_us: int,
         lease_until_us: int,
         personal: bool = False,
+        route: Route = OF_FBRQ,
     ) -> list[Claim]:
-        """CLAIM up to ``limit`` due messages: retries first, oldest due first. The store checks again that the
-        mailing is neither paused, cancelled, deleted nor outside its window. ``personal``: the claims bring what of
-        their clients goes into the text."""
+        """CLAIM up to ``limit`` due messages that the route allows: retries first, oldest due first. They have its
+        provider from now on. The store checks again that the mailing is neither paused, cancelled, deleted nor outside
+        its window. ``personal``: the claims bring what of their clients goes into the text."""
 
     async def begin(self, claims: Sequence[Claim], *, owner: int) -> set[int]:
         """BEGIN: mark that the provider may have been called; return the ids that still were ours."""
@@ -271,8 +295,9 @@ class Store(Protocol):
     async def cancel_pending(self, mailing_id: int, limit: int, now_us: int) -> int:
         """CANCEL up to ``limit`` pending messages of a cancelled mailing; return how many."""
 
-    async def next_due_us(self, mailing_id: int) -> int | None:
-        """When the next pending message of the mailing is due; ``None`` when there is none."""
+    async def next_due_us(self, mailing_id: int, route: Route | None = None) -> int | None:
+        """When the next pending message of the mailing is due, of those that the route allows; ``None`` when there is
+        none."""
 
     # -- a clock that steps back ---------------------------------------------------------------
     async def turn_clock_back(self, now_us: int) -> int:
@@ -286,10 +311,45 @@ class Store(Protocol):
         this order. Returns the last one of them as it was; ``None``: there are no more."""
 
 
+class Request(NamedTuple):
+    """What a provider is to send."""
+
+    message_id: int
+    phone_number: int
+    text: str
+    timeout_seconds: float
+    """How long the call may take."""
+    sender: str = ""
+    """The name that the text is to come from; empty: the provider's own choice. Asked for: ``Abilities.sender``."""
+    valid_seconds: float = 0
+    """After so long the mailing has ended. 0: not asked for (``Abilities.validity``)."""
+    segments: int = 1
+    """How many SMS the text takes; 1 also where it is not asked for (``Abilities.segments``)."""
+
+
+class Abilities(NamedTuple):
+    """What a provider can do, and what it wants to be told with each request."""
+
+    validity: bool = False
+    """It takes how long a text is of use."""
+    sender: bool = False
+    """It takes a sender's name."""
+    segments: bool = False
+    """It takes how many SMS a text is."""
+    receipts: bool = False
+    """It says later whether a text has arrived."""
+    balance: bool = False
+    """It says how much money is left."""
+
+
 class Provider(Protocol):
     """The third-party API that sends a text."""
 
-    async def send(self, message_id: int, phone_number: int, text: str, timeout_seconds: float) -> Answer:
+    @property
+    def abilities(self) -> Abilities:
+        """The same for as long as the provider lives."""
+
+    async def send(self, request: Request) -> Answer:
         """Call the provider once. Never raises for what the network or the provider does: that is
         an ``Answer`` too. Only cancellation passes through."""
 

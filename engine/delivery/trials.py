@@ -14,7 +14,7 @@ from engine.delivery.state import State
 from engine.domain.breaker import BreakerState
 from engine.domain.outcome import Outcome, Verdict, classify
 from engine.domain.units import US_PER_SECOND, in_us
-from engine.ports import Provider
+from engine.ports import Provider, Request
 
 TURN_SECONDS: Final = 10.0
 """So long a text waits for a token of the provider's rate."""
@@ -48,7 +48,7 @@ class Trials:
         """
         if problem := await self._turn(message_id) or await is_wanted():
             return Outcome(Verdict.RETRY, None, problem, None)
-        answer = await self._provider.send(message_id, phone_number, text, self._timeout_seconds)
+        answer = await self._provider.send(Request(message_id, phone_number, text, self._timeout_seconds))
         now_us = self._clock.now_us()
         outcome = classify(answer, now_us)
         self._gate.report(message_id, outcome, now_us)

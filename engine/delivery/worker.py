@@ -17,7 +17,7 @@ from engine.domain.retry import RetryPolicy
 from engine.domain.template import Filled, Template
 from engine.domain.units import US_PER_SECOND, in_us
 from engine.person import kept
-from engine.ports import Claim, Provider
+from engine.ports import Claim, Provider, Request
 
 _PACE_STEP_SECONDS: Final = 0.05
 """A worker that waits for a token asks this often whether it still should: a pause must not wait for a slow rate."""
@@ -72,7 +72,8 @@ class Worker:
             entry.in_flight += 1
             verdict = Verdict.UNKNOWN
             try:
-                answer = await self._provider.send(claim.message_id, claim.phone_number, letter.text, timeout_seconds)
+                request = Request(claim.message_id, claim.phone_number, letter.text, timeout_seconds)
+                answer = await self._provider.send(request)
             finally:
                 entry.in_flight -= 1
             finished_us = self._clock.now_us()

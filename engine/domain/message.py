@@ -13,6 +13,10 @@ An attempt whose outcome is unknown (the request may have reached the provider, 
 no complete answer came back) makes its message *unsure*, for ever. An unsure message may
 still become ``SENT``; if it ends in any other way, its reason is ``UNCERTAIN``. So a
 message that is ``NOT_SENT`` for any other reason was certainly not sent.
+
+A receipt is the provider's word that it took the text. So a message that was called, and is
+not final, is ``SENT`` by it (``CONFIRM``): at once if it waits, and if an engine has it when the
+engine lets go of it, whatever came of that engine's call (``heard``).
 """
 
 from __future__ import annotations
@@ -88,6 +92,7 @@ class Event(Enum):
     CANCEL = "the mailing is cancelled"
     SUPPRESS = "its number is put on the stop list"
     LACK = "the text can't be made for its client"
+    CONFIRM = "a receipt says that the provider took it"
 
 
 class Step(NamedTuple):
@@ -101,6 +106,10 @@ class Step(NamedTuple):
 
 UNCERTAIN: Final = Step(Status.NOT_SENT, Reason.UNCERTAIN)
 """How an unsure message ends when it is not accepted."""
+
+
+_UNCALLED: Final = frozenset({Event.RELEASE, Event.LACK})
+"""The call for which the message was taken is not made."""
 
 
 class IllegalTransition(Exception):
@@ -118,6 +127,7 @@ TABLE: Final[Mapping[tuple[Status, Event], Step]] = MappingProxyType(
         (Status.PENDING, Event.EXPIRE): Step(Status.NOT_SENT, Reason.EXPIRED),
         (Status.PENDING, Event.CANCEL): Step(Status.NOT_SENT, Reason.CANCELLED),
         (Status.PENDING, Event.SUPPRESS): Step(Status.NOT_SENT, Reason.SUPPRESSED),
+        (Status.PENDING, Event.CONFIRM): Step(Status.SENT),
         (Status.CLAIMED, Event.LACK): Step(Status.NOT_SENT, Reason.INCOMPLETE),
         (Status.CLAIMED, Event.BEGIN): Step(Status.CALLING),
         (Status.CLAIMED, Event.RELEASE): Step(Status.PENDING),
@@ -126,12 +136,14 @@ TABLE: Final[Mapping[tuple[Status, Event], Step]] = MappingProxyType(
         (Status.CLAIMED, Event.DEFER): Step(Status.PENDING),
         (Status.CLAIMED, Event.MISS): Step(Status.PENDING, unsure=True),
         (Status.CLAIMED, Event.LOSE): Step(Status.PENDING, unsure=True),
+        (Status.CLAIMED, Event.CONFIRM): Step(Status.SENT),
         (Status.CALLING, Event.RELEASE): Step(Status.PENDING),
         (Status.CALLING, Event.ACCEPT): Step(Status.SENT),
         (Status.CALLING, Event.REJECT): Step(Status.NOT_SENT, Reason.REJECTED),
         (Status.CALLING, Event.DEFER): Step(Status.PENDING),
         (Status.CALLING, Event.MISS): UNCERTAIN,
         (Status.CALLING, Event.LOSE): UNCERTAIN,
+        (Status.CALLING, Event.CONFIRM): Step(Status.SENT),
     }
 )
 
@@ -149,6 +161,18 @@ def step(status: Status, event: Event, *, unsure: bool = False) -> Step:
     if not unsure or result.status is Status.SENT:
         return result
     return UNCERTAIN if result.status.is_final else result._replace(unsure=True)
+
+
+def heard(event: Event, attempt: int) -> Event:
+    """Return what happens to a message that has a receipt when its engine lets go of it.
+
+    Args:
+        event: how the engine lets go of it.
+        attempt: the number of the call that the message was taken for. The receipt may be for an earlier one.
+    """
+    if event is Event.ACCEPT or (event in _UNCALLED and attempt == 1):
+        return event
+    return Event.CONFIRM
 
 
 def statuses_before(event: Event) -> tuple[Status, ...]:

@@ -10,14 +10,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.domain.message import Event
 from engine.domain.retry import parse_retry_after
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Verdict(Enum):
+    """What to do next."""
+
+    SENT = "sent"
+    REJECTED = "rejected"
+    RETRY = "retry"
+    """Certainly not sent; try again later."""
+    BUSY = "busy"
+    """Certainly not sent, and nothing else would be: the provider has too much to do, or is ill."""
+    UNKNOWN = "unknown"
+    """Perhaps sent: the mailing's ``on_uncertain`` says what follows."""
+    FORBIDDEN = "forbidden"
+    """403: this message's failure, or a token that is refused; several in a row tell."""
+    BLOCKED = "blocked"
+    """The provider does not accept our token: nothing can be sent until it does."""
+
+
+class Answer(NamedTuple):  # one for each call: a frozen dataclass takes several times as long to make
     """What came back from one call, as the adapter saw it, not yet judged."""
 
     http_status: int | None
@@ -32,27 +48,17 @@ class Answer:
     """The request may have reached the provider. False: no connection was made."""
     code: float = 0
     """Of a valid 2xx: the number that its object has as ``code``. 0: that, or there is none."""
-
-
-class Verdict(Enum):
-    """What to do next."""
-
-    SENT = "sent"
-    REJECTED = "rejected"
-    RETRY = "retry"
-    """Certainly not sent; try again later."""
-    UNKNOWN = "unknown"
-    """Perhaps sent: the mailing's ``on_uncertain`` says what follows."""
-    FORBIDDEN = "forbidden"
-    """403: this message's failure, or a token that is refused; several in a row tell."""
-    BLOCKED = "blocked"
-    """The provider does not accept our token: nothing can be sent until it does."""
+    provider_message_id: str | None = None
+    """What the provider calls the message; ``None``: it has not said."""
+    verdict: Verdict | None = None
+    """Judged already, by the provider's own description; ``None``: its HTTP status says it (``classify``)."""
 
 
 _EVENTS: Final[Mapping[Verdict, Event]] = {
     Verdict.SENT: Event.ACCEPT,
     Verdict.REJECTED: Event.REJECT,
     Verdict.RETRY: Event.DEFER,
+    Verdict.BUSY: Event.DEFER,
     Verdict.UNKNOWN: Event.MISS,
     Verdict.FORBIDDEN: Event.DEFER,
     Verdict.BLOCKED: Event.DEFER,
@@ -95,7 +101,7 @@ class Outcome:
     def shows_life(self) -> bool:
         """A working provider has answered, be it with a refusal: a hundred dead numbers are no outage."""
         status = self.http_status
-        if status is None or self.verdict is Verdict.UNKNOWN:
+        if status is None or self.verdict in (Verdict.UNKNOWN, Verdict.BUSY):
             return False
         return status < _SERVER_ERROR_MIN and status != _TOO_MANY_REQUESTS
 
@@ -107,7 +113,8 @@ class Outcome:
     @property
     def hold_seconds(self) -> float:
         """How long the provider wants no call at all; 0: it said nothing of this kind."""
-        return (self.retry_after_seconds or 0.0) if self.http_status in _HOLDS_ALL else 0.0
+        holds_all = self.http_status in _HOLDS_ALL or self.verdict is Verdict.BUSY
+        return (self.retry_after_seconds or 0.0) if holds_all else 0.0
 
 
 _SENT: Final = Outcome(Verdict.SENT, _OK, "", None)
@@ -115,7 +122,7 @@ _SENT: Final = Outcome(Verdict.SENT, _OK, "", None)
 
 def classify(answer: Answer, now_us: int) -> Outcome:
     """Judge an answer that came at ``now_us`` (an HTTP date in ``Retry-After`` counts from there)."""
-    if answer.valid and answer.http_status == _OK and not answer.code:
+    if answer.valid and answer.http_status == _OK and not answer.code and answer.verdict is None:
         return _SENT  # nearly every answer: not worth a new object
     verdict = _verdict(answer)
     if verdict is Verdict.SENT:
@@ -126,6 +133,8 @@ def classify(answer: Answer, now_us: int) -> Outcome:
 
 
 def _verdict(answer: Answer) -> Verdict:
+    if answer.verdict is not None:
+        return answer.verdict
     status = answer.http_status
     if status is None:
         return Verdict.UNKNOWN if answer.arrived else Verdict.RETRY

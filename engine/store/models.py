@@ -60,6 +60,16 @@ class Mailing(Model):
     """When the filter was said: at the registration, or with the last edit of the filter."""
     audience_kept = fields.BooleanField(default=False)
     """It is built again for other local hours only: nobody comes, and nobody goes."""
+    archived_us = fields.BigIntField(null=True)
+    """Lists leave it out since then, unless they are asked for what is archived; nothing else follows."""
+    provider = fields.CharField(64, null=True)
+    """The name of the only provider that may send it; ``None``: the engine chooses."""
+    sender = fields.CharField(64, null=True)
+    """From whom the text seems to come; ``None``: as the provider has it."""
+    budget = fields.BigIntField(null=True)
+    """What its messages may cost, in millionths of the unit of money; ``None``: there is no limit."""
+    pause_reason = fields.SmallIntField(null=True)
+    """Why it has paused itself. 1: the budget is used up; ``None``: it has not."""
 
     class Meta:
         table = "mailing"
@@ -95,6 +105,10 @@ class MailingCounters(Model):
     retried = fields.BigIntField(default=0)
     suppressed = fields.BigIntField(default=0)
     incomplete = fields.BigIntField(default=0)
+    delivered = fields.BigIntField(default=0)
+    undelivered = fields.BigIntField(default=0)
+    cost = fields.BigIntField(default=0)
+    """In millionths of the unit of money."""
 
     class Meta:
         table = "mailing_counters"
@@ -127,6 +141,16 @@ class PastStat(Model):
         unique_together = (("kind", "key"),)
 
 
+class Provider(Model):
+    """A third party that sends, by the name that settings give it; the row stays when they name it no longer."""
+
+    id = fields.SmallIntField(primary_key=True)
+    name = fields.CharField(64, unique=True)
+
+    class Meta:
+        table = "provider"
+
+
 class Message(Model):
     """One mailing x one client; the lifecycle is in ``domain/message.py``."""
 
@@ -157,6 +181,21 @@ class Message(Model):
     """The group in which it counts, if its client has got into another one since it ended; see ``groups.py``."""
     rendered = fields.TextField(null=True)
     """What the placeholders of the text stood for in the last call; ``None``: it has none, or there was no call."""
+    provider_id = fields.SmallIntField(null=True)
+    """Who has it, or had it last. Of one that waits: whose turn it is, and for ever when it is unsure; ``None``: it is
+    for whoever comes first. ``None`` of one that was called: ``fbrq``."""
+    provider_message_id = fields.TextField(null=True)
+    """What the provider calls it."""
+    delivery = fields.SmallIntField(null=True)
+    """``domain.receipt.Delivery``, by the latest receipt; ``None``: there is none."""
+    delivery_us = fields.BigIntField(null=True)
+    """The time that this receipt names."""
+    heard_us = fields.BigIntField(null=True)
+    """When it came."""
+    delivery_code = fields.TextField(null=True)
+    delivery_detail = fields.TextField(null=True)
+    cost = fields.BigIntField(default=0)
+    """In millionths of the unit of money."""
 
     class Meta:
         table = "message"
@@ -175,6 +214,8 @@ class Attempt(Model):
     finished_us = fields.BigIntField()
     http_status = fields.IntField(null=True)
     detail = fields.TextField()
+    provider_id = fields.SmallIntField(null=True)
+    """Who was called; ``None``: ``fbrq``."""
 
     class Meta:
         table = "attempt"

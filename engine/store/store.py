@@ -29,6 +29,7 @@ from engine.store.migrate import migrate
 from engine.store.opening import open_database
 from engine.store.overview import OverviewVerbs
 from engine.store.owners import OwnerVerbs
+from engine.store.provider_names import ProviderVerbs
 from engine.store.requests import RequestVerbs
 from engine.store.samples import SampleVerbs
 from engine.store.suppressions import SuppressionVerbs
@@ -46,6 +47,7 @@ class Store(
     TrialVerbs,
     EndingVerbs,
     OwnerVerbs,
+    ProviderVerbs,
     FencedVerbs,
     MessageVerbs,
     MailingStatsVerbs,

@@ -8,6 +8,7 @@ import aiohttp
 import orjson
 
 from engine.domain.outcome import Answer
+from engine.ports import Abilities, Request
 from engine.provider.reply import code_of, read_reply
 from engine.provider.wording import excerpt, timed_out
 
@@ -18,6 +19,8 @@ _ACCEPTED = Answer(200, True, "")
 
 class AiohttpProvider:
     """The same behaviour as ``FbrqProvider``; make it inside a running event loop."""
+
+    abilities = Abilities()
 
     def __init__(self, base_url: str, token: str, *, idle_seconds: float = 4.0) -> None:
         """See ``FbrqProvider``. ``limit=0``: the engine's workers bound the calls in flight."""
@@ -32,8 +35,9 @@ class AiohttpProvider:
         )
         self._timeout = aiohttp.ClientTimeout(total=10)
 
-    async def send(self, message_id: int, phone_number: int, text: str, timeout_seconds: float) -> Answer:
+    async def send(self, request: Request) -> Answer:
         """See ``FbrqProvider.send``."""
+        message_id, phone_number, text, timeout_seconds, _, _, _ = request
         if timeout_seconds != self._timeout.total:
             self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         body = orjson.dumps({"id": message_id, "phone": phone_number, "text": text})
@@ -71,7 +75,7 @@ class AiohttpProvider:
         reply = read_reply(body, response.headers.get("content-type", "")) if 200 <= status <= 299 else {}
         if 200 <= status <= 299 and reply is not None and not code_of(reply):
             return Answer(status, True, "")
-        shown = excerpt(body, token=self._token, phone_number=phone_number, text=text)
+        shown = excerpt(body, secrets=(self._token,), phone_number=phone_number, text=text)
         return Answer(status, reply is not None, f"{words}: {shown}" if shown else words, retry_after)
 
 

@@ -11,6 +11,7 @@ import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import expect
 
+from engine.ports import Request
 from engine.provider.fbrq import FbrqProvider
 from scripts.sandbox import Sandbox, Service
 from scripts.sandbox.provider import Provider
@@ -26,7 +27,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
     """A sandbox that has got a text."""
     async with await Sandbox.start() as sandbox:
         provider = FbrqProvider(sandbox.url, sandbox.token)
-        await provider.send(1, PHONE, "Good morning", 10)
+        await provider.send(Request(1, PHONE, "Good morning", 10))
         await provider.close()
         yield sandbox
 
@@ -82,7 +83,7 @@ async def talking(inbound: Inbound, tmp_path: Path) -> AsyncIterator[Sandbox]:
     async with await Sandbox.start(service=Service(inbound.url, token)) as sandbox:
         provider = FbrqProvider(sandbox.url, sandbox.token)
         for message_id, phone, text in ((1, PHONE, "Good morning"), (2, OTHER, "Hello"), (3, PHONE, "Good evening")):
-            await provider.send(message_id, phone, text, 10)
+            await provider.send(Request(message_id, phone, text, 10))
         await provider.close()
         yield sandbox
 
@@ -111,7 +112,7 @@ async def test_what_is_being_typed_stays_while_texts_come(talking: Sandbox) -> N
         field = watched.page.get_by_role("textbox", name="Answer from +7 916 123-45-67")
         await field.press_sequentially("STO")
         provider = FbrqProvider(talking.url, talking.token)
-        await provider.send(4, OTHER, "News", 10)
+        await provider.send(Request(4, OTHER, "News", 10))
         await provider.close()
         await expect(watched.page.get_by_text("News")).to_be_visible()
         await field.press_sequentially("P")
@@ -138,7 +139,7 @@ async def test_it_keeps_nobody_out_and_fits(talking: Sandbox, width: int) -> Non
     provider = FbrqProvider(talking.url, talking.token)
     for message_id, faults in ((4, {"share_400": 1}), (5, {"share_400": 0, "outage": True})):
         talking.set_faults(**faults)
-        await provider.send(message_id, OTHER, "Not " * 200, 10)
+        await provider.send(Request(message_id, OTHER, "Not " * 200, 10))
     await provider.close()
     await talking.reply(OTHER, "What?")
     await talking.reply(OTHER, "STOP")

@@ -15,6 +15,7 @@ from pathlib import Path
 import engine.service
 from engine.__main__ import main
 from engine.domain.outcome import Answer
+from engine.ports import Request
 from engine.provider.fbrq import FbrqProvider
 from tests.chaos.arrivals import Call
 
@@ -26,10 +27,10 @@ VARIABLE = "CHAOS_CALLS"
 class _Noting(FbrqProvider):
     _file = -1
 
-    async def send(self, message_id: int, phone_number: int, text: str, timeout_seconds: float) -> Answer:
-        line = json.dumps([time.time(), message_id, phone_number, text]) + "\n"
+    async def send(self, request: Request) -> Answer:
+        line = json.dumps([time.time(), request.message_id, request.phone_number, request.text]) + "\n"
         os.write(self._file, line.encode())
-        return await super().send(message_id, phone_number, text, timeout_seconds)
+        return await super().send(request)
 
 
 def noted(path: Path, engine: int) -> list[Call]:

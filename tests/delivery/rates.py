@@ -32,7 +32,7 @@ from engine.delivery.worker import Worker
 from engine.domain.breaker import Breaker
 from engine.domain.outcome import Answer
 from engine.domain.pacing import rate_share
-from engine.ports import Claim, OnUncertain, Return
+from engine.ports import Claim, OnUncertain, Request, Return
 from tests.delivery.plans import a_claim, a_plan
 from tests.simulation.loop import VirtualClock, VirtualLoop
 
@@ -185,7 +185,7 @@ class Rig:
         """The recorder: a claim that was not called."""
         self.queue.free(slots)
 
-    async def send(self, message_id: int, phone_number: int, text: str, timeout_seconds: float) -> Answer:
+    async def send(self, request: Request) -> Answer:
         """The provider. On its way a call stands still with the process, for it is a timer in the same loop."""
         if self.random.random() < self.clock.chance * 3:
             self.clock.freeze()

@@ -17,7 +17,7 @@ from engine.domain.audience import AudienceFilter
 from engine.domain.outcome import Answer
 from engine.domain.validate import ClientInput, MailingInput
 from engine.domain.window import LocalHours
-from engine.ports import Record
+from engine.ports import Record, Request
 from engine.store.rows import Actor
 from engine.store.store import Store
 from tests.simulation.loop import VirtualClock, VirtualLoop
@@ -36,7 +36,7 @@ class NoMeter:
 class HopelessProvider(SimulatedProvider):
     """Chokes on each message."""
 
-    async def send(self, message_id: int, phone_number: int, text: str, timeout_seconds: float) -> Answer:
+    async def send(self, request: Request) -> Answer:
         raise ZeroDivisionError("a bug of ours")
 
 
@@ -45,11 +45,11 @@ class BuggyProvider(SimulatedProvider):
 
     failures = 3
 
-    async def send(self, message_id: int, phone_number: int, text: str, timeout_seconds: float) -> Answer:
-        if phone_number == POISON and self.failures:
+    async def send(self, request: Request) -> Answer:
+        if request.phone_number == POISON and self.failures:
             self.failures -= 1
             raise ZeroDivisionError("a bug of ours")
-        return await super().send(message_id, phone_number, text, timeout_seconds)
+        return await super().send(request)
 
 
 async def deliver(

@@ -16,7 +16,7 @@ from engine.domain.liveness import STALL_SECONDS, Stall
 from engine.domain.outcome import Answer
 from engine.domain.validate import ClientInput, MailingInput
 from engine.domain.window import LocalHours
-from engine.ports import StoreUnavailable
+from engine.ports import Request, StoreUnavailable
 from engine.store.rows import Actor
 from engine.store.store import Store
 from tests.delivery.test_clock_watch import SteppingClock
@@ -179,9 +179,9 @@ def test_an_audience_that_does_not_grow_is_named(loop: VirtualLoop) -> None:
 class Hanging(SimulatedProvider):
     """Never answers, and does not mind its time-out either."""
 
-    async def send(self, message_id: int, phone_number: int, text: str, timeout_seconds: float) -> Answer:
+    async def send(self, request: Request) -> Answer:
         """See ``ports.Provider``."""
-        return await super().send(message_id, phone_number, text, 10_000)
+        return await super().send(request._replace(timeout_seconds=10_000))
 
 
 def test_calls_that_never_end_are_named_but_not_within_their_time(loop: VirtualLoop) -> None:

@@ -19,6 +19,7 @@ from engine.domain.message import (
     Status,
     Step,
     diagram,
+    heard,
     outcome_of,
     statuses_before,
     step,
@@ -73,10 +74,10 @@ def test_each_pair_is_in_the_table_or_raises(status: Status, event: Event) -> No
 
 
 def test_the_table_is_this_and_no_more() -> None:
-    in_hand = {Event.RELEASE, Event.ACCEPT, Event.REJECT, Event.DEFER, Event.MISS, Event.LOSE}
+    in_hand = {Event.RELEASE, Event.ACCEPT, Event.REJECT, Event.DEFER, Event.MISS, Event.LOSE, Event.CONFIRM}
     allowed = {status: {event for s, event in TABLE if s is status} for status in Status}
     assert allowed == {
-        Status.PENDING: {Event.CLAIM, Event.EXPIRE, Event.CANCEL, Event.SUPPRESS},
+        Status.PENDING: {Event.CLAIM, Event.EXPIRE, Event.CANCEL, Event.SUPPRESS, Event.CONFIRM},
         Status.CLAIMED: in_hand | {Event.BEGIN, Event.LACK},
         Status.CALLING: in_hand,
         Status.SENT: set(),
@@ -118,6 +119,21 @@ def test_an_unsure_message_stays_so_until_it_is_accepted_or_ends_as_uncertain(st
         assert unsure == Step(sure.status, None, sure.status is not Status.SENT)
 
 
+LETTING_GO = [event for status, event in TABLE if status is Status.CLAIMED and event is not Event.BEGIN]
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+@pytest.mark.parametrize("event", LETTING_GO)
+def test_a_message_with_a_receipt_is_sent_whatever_becomes_of_the_call(event: Event, attempt: int) -> None:
+    """But for one that was never called: its receipt is about nothing that was done."""
+    result = step(Status.CLAIMED, heard(event, attempt), unsure=attempt > 1)
+    if attempt == 1 and event in (Event.RELEASE, Event.LACK):
+        assert heard(event, attempt) is event
+        assert result.status is not Status.SENT
+    else:
+        assert result == Step(Status.SENT)
+
+
 def test_who_matches_no_longer_is_forgotten_unless_the_text_may_have_arrived() -> None:
     assert withdraw(unsure=False) is None
     assert withdraw(unsure=True) == UNCERTAIN
@@ -157,7 +173,9 @@ class Life(RuleBasedStateMachine):
     def something_happens(self, event: Event) -> None:
         in_hand = self.status is not Status.PENDING
         from_outside = event in (Event.CLAIM, Event.EXPIRE, Event.CANCEL, Event.SUPPRESS)
-        if in_hand == from_outside or (event in (Event.BEGIN, Event.LACK) and self.marked):
+        if (in_hand == from_outside and event is not Event.CONFIRM) or (
+            event in (Event.BEGIN, Event.LACK) and self.marked
+        ):
             with pytest.raises(IllegalTransition):
                 step(self.status, event)
             return
@@ -174,8 +192,8 @@ class Life(RuleBasedStateMachine):
             step(self.status, event)
 
     @invariant()
-    def sent_means_that_the_provider_accepted(self) -> None:
-        assert (self.status is Status.SENT) == (self.ended_by is Event.ACCEPT)
+    def sent_means_that_the_provider_says_so(self) -> None:
+        assert (self.status is Status.SENT) == (self.ended_by in (Event.ACCEPT, Event.CONFIRM))
 
     @invariant()
     def unsure_is_who_may_have_arrived(self) -> None:

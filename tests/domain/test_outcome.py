@@ -38,6 +38,14 @@ KNOWN_AND_UNKNOWN = [
     (Answer(503, True, ""), Verdict.RETRY, False),
     (Answer(504, True, ""), Verdict.UNKNOWN, False),
     (Answer(599, True, ""), Verdict.RETRY, False),
+    # Those of a provider that is described: its description has judged, whatever the status says.
+    (Answer(200, True, "", verdict=Verdict.SENT), Verdict.SENT, True),
+    (Answer(200, True, "", verdict=Verdict.REJECTED), Verdict.REJECTED, True),
+    (Answer(200, True, "", verdict=Verdict.RETRY), Verdict.RETRY, True),
+    (Answer(200, True, "", verdict=Verdict.BUSY), Verdict.BUSY, False),
+    (Answer(400, True, "", verdict=Verdict.BUSY), Verdict.BUSY, False),
+    (Answer(400, True, "", verdict=Verdict.SENT), Verdict.SENT, True),
+    (Answer(500, True, "", verdict=Verdict.UNKNOWN), Verdict.UNKNOWN, False),
     (Answer(999, True, ""), Verdict.RETRY, False),
 ]
 """What an answer means, and whether it shows a provider that works."""
@@ -59,6 +67,11 @@ def test_a_success_that_is_no_providers_tells_that_the_address_is_wrong(status: 
 def test_only_a_busy_provider_is_left_alone_altogether(status: int, seconds: float) -> None:
     assert classify(Answer(status, True, "", retry_after="7"), NOW_US).hold_seconds == seconds
     assert classify(Answer(status, True, ""), NOW_US).hold_seconds == 0
+
+
+def test_one_that_says_in_its_own_words_that_it_is_busy_is_left_alone_too() -> None:
+    assert classify(Answer(200, True, "", "7", verdict=Verdict.BUSY), NOW_US).hold_seconds == 7
+    assert classify(Answer(200, True, "", "7", verdict=Verdict.RETRY), NOW_US).hold_seconds == 0
 
 
 @pytest.mark.parametrize(
@@ -97,6 +110,7 @@ def test_an_http_date_counts_from_now() -> None:
         (Verdict.SENT, Event.ACCEPT),
         (Verdict.REJECTED, Event.REJECT),
         (Verdict.RETRY, Event.DEFER),
+        (Verdict.BUSY, Event.DEFER),
         (Verdict.UNKNOWN, Event.MISS),
         (Verdict.FORBIDDEN, Event.DEFER),
         (Verdict.BLOCKED, Event.DEFER),
@@ -114,6 +128,7 @@ answers = st.builds(
     st.none() | st.text(),
     arrived=st.booleans(),
     code=st.sampled_from((0.0, 1.0)),
+    verdict=st.none(),
 )
 
 
@@ -129,3 +144,11 @@ def test_a_final_verdict_takes_a_status_and_nobody_guesses(answer: Answer) -> No
     in_the_providers_place = answer.http_status in (408, 502, 504)
     unreadable = (success and not answer.valid) or (answer.http_status is None and answer.arrived)
     assert (outcome.event is Event.MISS) == (in_the_providers_place or unreadable)
+
+
+@given(answers, st.sampled_from(Verdict))
+def test_whoever_has_judged_by_a_description_is_believed(answer: Answer, verdict: Verdict) -> None:
+    outcome = classify(answer._replace(verdict=verdict), NOW_US)
+    assert outcome.verdict is verdict
+    assert outcome.http_status == answer.http_status
+    assert (outcome.detail == "") == (verdict is Verdict.SENT)

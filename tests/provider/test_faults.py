@@ -15,6 +15,8 @@ import orjson
 import pytest
 
 from engine.domain.outcome import Answer
+from engine.ports import Request
+from engine.provider.fbrq import FbrqProvider
 from tests.provider.conftest import TOKEN, MakeProvider
 from tests.provider.raw_server import ACCEPTED, HEAD, Behaviour, drip, endless, hang, raw_server, reply, reset_after
 
@@ -59,7 +61,7 @@ async def test_no_http_answer(case: str, make_provider: MakeProvider) -> None:
     behave, words = NO_ANSWER[case]
     async with raw_server(behave) as server:
         started = time.monotonic()
-        answer = await make_provider(server.url).send(5, PHONE, TEXT, 0.25)
+        answer = await make_provider(server.url).send(Request(5, PHONE, TEXT, 0.25))
         assert time.monotonic() - started < 1
         assert (answer.http_status, answer.valid, answer.arrived) == (None, False, True)
         assert words in answer.detail
@@ -78,13 +80,7 @@ HTTP_ANSWERS: dict[str, tuple[Behaviour, Answer]] = {
     "HTTP/1.0": (reply(b"HTTP/1.0 200 OK\r\n\r\n{}", then_close=True), Answer(200, True, "")),
     "100 first": (reply(b"HTTP/1.1 100 Continue\r\n\r\n" + ACCEPTED), Answer(200, True, "")),
     "just small enough": (response(200, b"{}" + b" " * 65_533), Answer(200, True, "")),
-    "a code that is no success": (
-        response(200, b'{"code": 17, "message": "no money"}'),
-        Answer(200, True, 'HTTP 200 with code 17: {"code": 17, "message": "no money"}', code=17),
-    ),
-    "a code that is no number": (response(200, b'{"code": "OK"}'), Answer(200, True, "")),
     "not JSON": (response(200, b"<html>hi"), Answer(200, False, f"{NOT_JSON}: <html>hi")),
-    "JSON, no object": (response(200, b"[1]"), Answer(200, False, f"{NOT_JSON}: [1]")),
     "too large": (response(200, OVER_64_KIB), Answer(200, False, "HTTP 200: the body is larger than 64 KiB")),
     "endless": (endless, Answer(200, False, "HTTP 200: the body is larger than 64 KiB")),
     "rejected": (
@@ -101,17 +97,37 @@ HTTP_ANSWERS: dict[str, tuple[Behaviour, Answer]] = {
 }
 
 
+FBRQ_ANSWERS: dict[str, tuple[Behaviour, Answer]] = {
+    "a code that is no success": (
+        response(200, b'{"code": 17, "message": "no money"}'),
+        Answer(200, True, 'HTTP 200 with code 17: {"code": 17, "message": "no money"}', code=17),
+    ),
+    "a code that is no number": (response(200, b'{"code": "OK"}'), Answer(200, True, "")),
+    "JSON, no object": (response(200, b"[1]"), Answer(200, False, f"{NOT_JSON}: [1]")),
+}
+"""What only the contract of fbrq says so."""
+
+
+@pytest.mark.parametrize("case", FBRQ_ANSWERS)
+async def test_answer_of_fbrq(case: str) -> None:
+    behave, expected = FBRQ_ANSWERS[case]
+    async with raw_server(behave) as server:
+        provider = FbrqProvider(server.url, TOKEN)
+        assert await provider.send(Request(5, PHONE, TEXT, 2)) == expected
+        await provider.close()
+
+
 @pytest.mark.parametrize("case", HTTP_ANSWERS)
 async def test_http_answer(case: str, make_provider: MakeProvider) -> None:
     behave, expected = HTTP_ANSWERS[case]
     async with raw_server(behave) as server:
-        assert await make_provider(server.url).send(5, PHONE, TEXT, 2) == expected
+        assert await make_provider(server.url).send(Request(5, PHONE, TEXT, 2)) == expected
         assert len(server.bodies) == 1
 
 
 async def test_request_is_the_contract_of_spec_3(make_provider: MakeProvider) -> None:
     async with raw_server(reply(ACCEPTED)) as server:
-        await make_provider(server.url).send(2**63 - 1, PHONE, TEXT, 2)
+        await make_provider(server.url).send(Request(2**63 - 1, PHONE, TEXT, 2))
         head = server.heads[0].decode().lower()
         assert head.startswith(f"post /v1/send/{2**63 - 1} http/1.1\r\n")
         assert f"\r\nauthorization: bearer {TOKEN}\r\n" in head
@@ -122,7 +138,7 @@ async def test_request_is_the_contract_of_spec_3(make_provider: MakeProvider) ->
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_redirects_are_not_followed(status: int, make_provider: MakeProvider) -> None:
     async with raw_server(response(status, b"", b"Location: /v1/send/6")) as server:
-        answer = await make_provider(server.url).send(5, PHONE, TEXT, 2)
+        answer = await make_provider(server.url).send(Request(5, PHONE, TEXT, 2))
         assert answer.http_status == status
         assert len(server.bodies) == 1
 
@@ -149,7 +165,7 @@ ODD_BUT_ACCEPTED: dict[str, tuple[bytes, bytes]] = {
 async def test_an_odd_success_is_one(case: str, make_provider: MakeProvider) -> None:
     body, kind = ODD_BUT_ACCEPTED[case]
     async with raw_server(response(200, body, b"Content-Type: " + kind)) as server:
-        assert await make_provider(server.url).send(5, PHONE, TEXT, 2) == Answer(200, True, "")
+        assert await make_provider(server.url).send(Request(5, PHONE, TEXT, 2)) == Answer(200, True, "")
 
 
 @pytest.mark.parametrize(("encoding", "pack"), [(b"gzip", gzip.compress), (b"deflate", zlib.compress)])
@@ -158,14 +174,14 @@ async def test_a_compressed_success_is_one_though_nobody_asked_for_it(
 ) -> None:
     packed = pack(b'{"code": 0, "message": "OK"}')
     async with raw_server(response(200, packed, b"Content-Encoding: " + encoding)) as server:
-        assert await make_provider(server.url).send(5, PHONE, TEXT, 2) == Answer(200, True, "")
+        assert await make_provider(server.url).send(Request(5, PHONE, TEXT, 2)) == Answer(200, True, "")
         assert b"accept-encoding: identity" in server.heads[0].lower()
 
 
 async def test_a_compressed_answer_is_unpacked_only_as_far_as_it_is_read(make_provider: MakeProvider) -> None:
     bomb = gzip.compress(b" " * 20_000_000)
     async with raw_server(response(200, bomb, b"Content-Encoding: gzip")) as server:
-        answer = await make_provider(server.url).send(5, PHONE, TEXT, 2)
+        answer = await make_provider(server.url).send(Request(5, PHONE, TEXT, 2))
         assert answer == Answer(200, False, "HTTP 200: the body is larger than 64 KiB")
 
 
@@ -184,7 +200,7 @@ async def test_what_goes_wrong_before_the_request_leaves_is_known(case: str, mak
     greeter = await asyncio.start_server(_greet, "127.0.0.1", 0)
     async with greeter:
         plain = greeter.sockets[0].getsockname()[1]
-        answer = await make_provider(url.format(port=port, plain=plain)).send(5, PHONE, TEXT, 2)
+        answer = await make_provider(url.format(port=port, plain=plain)).send(Request(5, PHONE, TEXT, 2))
     assert answer == Answer(None, False, words, arrived=False)
 
 
@@ -211,7 +227,7 @@ def _deaf() -> Iterator[str]:
 async def test_a_connection_that_takes_too_long_is_no_call(make_provider: MakeProvider) -> None:
     with _deaf() as url:
         provider = make_provider(url, connect_seconds=0.1)
-        answer = await provider.send(5, PHONE, TEXT, 5)
+        answer = await provider.send(Request(5, PHONE, TEXT, 5))
     assert answer == Answer(None, False, "the connection could not be made in time", arrived=False)
 
 
@@ -221,8 +237,8 @@ async def test_where_nothing_could_connect_the_last_moments_of_a_window_leave_no
     """Less time than a connection may take: it timed out as a whole, and counted as perhaps arrived."""
     with _deaf() as url:
         provider = make_provider(url, connect_seconds=0.2)
-        await provider.send(5, PHONE, TEXT, 5)
-        answer = await provider.send(5, PHONE, TEXT, 0.1)
+        await provider.send(Request(5, PHONE, TEXT, 5))
+        answer = await provider.send(Request(5, PHONE, TEXT, 0.1))
     assert not answer.arrived
     assert answer.detail == "not called: too little time was left to make a connection"
 
@@ -230,13 +246,13 @@ async def test_where_nothing_could_connect_the_last_moments_of_a_window_leave_no
 async def test_where_calls_go_through_a_short_time_is_used(make_provider: MakeProvider) -> None:
     async with raw_server(reply(ACCEPTED)) as server:
         provider = make_provider(server.url, connect_seconds=5)
-        assert [(await provider.send(5, PHONE, TEXT, seconds)).valid for seconds in (5, 4, 3)] == [True] * 3
+        assert [(await provider.send(Request(5, PHONE, TEXT, seconds))).valid for seconds in (5, 4, 3)] == [True] * 3
 
 
 async def test_echo_gives_nothing_away(make_provider: MakeProvider) -> None:
     echo = orjson.dumps({"auth": TOKEN, "to": f"+{PHONE}", "as": "8 (916) 123-45-67", "text": TEXT, "id": 1234567890})
     async with raw_server(response(500, echo)) as server:
-        detail = (await make_provider(server.url).send(5, PHONE, TEXT, 2)).detail
+        detail = (await make_provider(server.url).send(Request(5, PHONE, TEXT, 2))).detail
     for secret in (TOKEN, str(PHONE), "123-45-67", TEXT):
         assert secret not in detail
     assert "1234567890" in detail

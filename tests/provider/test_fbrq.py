@@ -7,7 +7,7 @@ import time
 import pytest
 
 from engine.domain.outcome import Answer
-from engine.ports import Provider
+from engine.ports import Provider, Request
 from engine.provider.fbrq import FbrqProvider
 from tests.provider.raw_server import ACCEPTED, hang, raw_server, reply
 
@@ -38,7 +38,7 @@ def test_bad_tokens_are_not_repeated(token: str) -> None:
 async def test_no_token_no_header_and_a_slash_at_the_end() -> None:
     async with raw_server(reply(ACCEPTED)) as server:
         provider: Provider = FbrqProvider(f"{server.url}/", "")
-        assert await provider.send(5, 79161234567, "x", 2) == Answer(200, True, "")
+        assert await provider.send(Request(5, 79161234567, "x", 2)) == Answer(200, True, "")
         await provider.close()
         assert server.heads[0].startswith(b"POST /v1/send/5 ")
         assert b"authorization" not in server.heads[0].lower()
@@ -48,7 +48,7 @@ async def test_no_token_no_header_and_a_slash_at_the_end() -> None:
 async def test_no_time_left_means_no_call(timeout_seconds: float) -> None:
     async with raw_server(reply(ACCEPTED)) as server:
         provider = FbrqProvider(server.url, "t")
-        assert await provider.send(5, 79161234567, "x", timeout_seconds) == Answer(
+        assert await provider.send(Request(5, 79161234567, "x", timeout_seconds)) == Answer(
             None, False, "not called: no time was left", arrived=False
         )
         assert server.bodies == []
@@ -61,7 +61,7 @@ async def test_time_out_may_differ_from_call_to_call() -> None:
         provider = FbrqProvider(server.url, "t")
         for timeout_seconds in (0.05, 0.2, 0.1):
             started = time.monotonic()
-            answer = await provider.send(5, 79161234567, "x", timeout_seconds)
+            answer = await provider.send(Request(5, 79161234567, "x", timeout_seconds))
             assert answer.detail == f"timed out after {timeout_seconds} s"
             assert timeout_seconds <= time.monotonic() - started + 0.005 < timeout_seconds + 0.15
         await provider.close()
@@ -72,7 +72,7 @@ async def test_environment_proxies_are_ignored(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     async with raw_server(reply(ACCEPTED)) as server:
         provider = FbrqProvider(server.url, "t")
-        assert (await provider.send(5, 79161234567, "x", 2)).http_status == 200
+        assert (await provider.send(Request(5, 79161234567, "x", 2))).http_status == 200
         await provider.close()
 
 
@@ -83,14 +83,14 @@ async def test_machine_without_ca_certificates(monkeypatch: pytest.MonkeyPatch) 
         FbrqProvider("https://host/v1", "t")
     async with raw_server(reply(ACCEPTED)) as server:  # plain HTTP, like the sandbox's, needs none
         provider = FbrqProvider(server.url, "t")
-        assert (await provider.send(5, 79161234567, "x", 2)).http_status == 200
+        assert (await provider.send(Request(5, 79161234567, "x", 2))).http_status == 200
         await provider.close()
 
 
 async def test_server_that_speaks_no_tls() -> None:
     async with raw_server(hang) as server:
         provider = FbrqProvider(server.url.replace("http:", "HTTPS:"), "t")
-        answer = await provider.send(5, 79161234567, "x", 0.2)
+        answer = await provider.send(Request(5, 79161234567, "x", 0.2))
         assert (answer.http_status, answer.valid) == (None, False)
         await provider.close()
 

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from engine.domain.outcome import Answer
-from engine.ports import Claim, Clock, StoreUnavailable
+from engine.ports import Abilities, Claim, Clock, Request, StoreUnavailable
 
 BUSY, BUSY_SECONDS = 429, 2
 NOT_THE_PROVIDERS = 203
@@ -86,13 +86,15 @@ class SimulatedProvider:
     calls: list[Call] = field(default_factory=list)
     rejects: set[int] = field(default_factory=set)
     """Phone numbers that are always answered 400: a bad number stays bad."""
+    abilities: Abilities = field(default_factory=Abilities)
 
-    async def send(self, message_id: int, phone_number: int, text: str, timeout_seconds: float) -> Answer:
+    async def send(self, request: Request) -> Answer:
         """Answer as the faults say."""
-        call = self.begin(message_id, phone_number, text)
+        timeout_seconds = request.timeout_seconds
+        call = self.begin(request.message_id, request.phone_number, request.text)
         call.timeout_us = int(timeout_seconds * 1_000_000)
         delay_seconds = self.random.uniform(*self.faults.latency_seconds)
-        answer, call.http_status = self._answer(phone_number)
+        answer, call.http_status = self._answer(request.phone_number)
         if answer is None:
             delay_seconds = timeout_seconds + 1
         elif not answer.arrived:
