@@ -32,6 +32,7 @@ from mailing.v1 import (
     engine_service_pb2,
     inbound_service_pb2,
     mailing_service_pb2,
+    receipt_service_pb2,
     suppression_service_pb2,
 )
 from mailing.v1 import message_service_pb2 as messages
@@ -46,6 +47,7 @@ SERVICES = [
     access_service_pb2,
     suppression_service_pb2,
     inbound_service_pb2,
+    receipt_service_pb2,
 ]
 
 
