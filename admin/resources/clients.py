@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import orjson
 from aiohttp import web
 from aiohttp_admin.backends.abc import Meta, Record
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from admin.client_export import export
+from admin.file_export import clients_file, export
 from admin.import_preview import SAMPLE_BYTES_MAX, preview
 from admin.import_run import Imports
 from admin.resources.base import PanelResource
-from admin.resources.parameters import checked, filters_of
+from admin.resources.parameters import checked
 from admin.session import Sessions
 from common.contract.codec import json_of, message_of
 from common.contract.reader import fields_of
@@ -48,7 +47,8 @@ class ClientResource(PanelResource):
     kind = made_of = Client
     switches = tuple(f"no_{name}" for name in _TEXTS)
     """Each lists clients without a value."""
-    filters = ("phone_contains", *_TEXTS, *switches)
+    by_names = ("attributes",)
+    filters = ("phone_contains", *_TEXTS, *switches, *by_names)
 
     def __init__(self, engine: EngineClient, sessions: Sessions) -> None:
         super().__init__(engine, sessions)
@@ -139,26 +139,19 @@ class ClientResource(PanelResource):
         return json_answer(self._imports.progress(request))
 
     async def _export(self, request: web.Request) -> web.StreamResponse:
-        filters, bad = filters_of(_filter_of(request.query.get("filter", "{}")), self.filters, self.switches)
-        if bad:
-            raise invalid(bad)
-        return await export(request, self.engine, _texts(filters), request.query.get("format", "csv"))
+        asked = pb.ExportClientsRequest(**_texts(self.filters_in(request)), with_attribute_names=True)
+        return await export(request, self.engine, clients_file(self.engine), asked, request.query.get("format", "csv"))
 
 
 def _texts(filters: Mapping[str, Any]) -> dict[str, Any]:
     """The filters as the contract has them; an empty text is a value there, which react-admin can't send."""
-    texts = {key: str(value) for key, value in filters.items() if key not in ClientResource.switches}
-    return {**texts, **{key.removeprefix("no_"): "" for key in filters if key in ClientResource.switches}}
-
-
-def _filter_of(text: str) -> Mapping[str, Any]:
-    try:
-        found = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        found = None
-    if not isinstance(found, dict):
-        raise invalid([("/filter", ErrorCode.NOT_OBJECT.format())])
-    return found
+    resource, said = ClientResource, {}
+    for key, value in filters.items():
+        if key in resource.switches:
+            said[key.removeprefix("no_")] = ""
+        else:
+            said[key] = value if key in resource.by_names else str(value)
+    return said
 
 
 def _attribute_changes(now: Any, before: Any) -> Any:

@@ -27,11 +27,14 @@ class MailingResource(PanelResource):
 
     name = "mailings"
     kind = made_of = Mailing
-    filters = ("state", "search")
+    filters = ("state", "search", "archived")
+    switches = ("archived",)
 
     async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
         """Read a page."""
-        asked = message_of(pb.ListMailingsRequest, checked(_QUERY, filters))
+        # A query has the words "true" and "false".
+        said = {key: str(value).lower() if key in self.switches else value for key, value in filters.items()}
+        asked = message_of(pb.ListMailingsRequest, checked(_QUERY, said))
         asked.MergeFrom(pb.ListMailingsRequest(**paging))
         found = await self.call(self.engine.mailings.ListMailings, asked)
         return [json_of(each) for each in found.mailings], found.total_size

@@ -134,7 +134,9 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         )
 
         async def read() -> PageOf[MailingRow]:
-            return await self._store.list_mailings(state, page, now_us=now_us, search=request.search)
+            return await self._store.list_mailings(
+                state, page, now_us=now_us, search=request.search, archived=request.archived
+            )
 
         if request.search:
             found = await self._questions.ask(question_key(request), caller_key(), read)
@@ -209,6 +211,22 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             lambda: self._cancel_rows(mailing_id, begin_us + CANCEL_US),
         )
 
+    async def ArchiveMailing(
+        self, request: mailing_service_pb2.ArchiveMailingRequest, context: Context
+    ) -> mailing_pb2.Mailing:
+        """Leave a mailing that is over out of lists."""
+        by, now_us = caller(context), self._clock.now_us()
+        key = request_key("ArchiveMailing", request, request.request_id, by)
+        return await self._set_archived(request.mailing_id, True, key, by, now_us)
+
+    async def UnarchiveMailing(
+        self, request: mailing_service_pb2.UnarchiveMailingRequest, context: Context
+    ) -> mailing_pb2.Mailing:
+        """Take a mailing out of the archive."""
+        by, now_us = caller(context), self._clock.now_us()
+        key = request_key("UnarchiveMailing", request, request.request_id, by)
+        return await self._set_archived(request.mailing_id, False, key, by, now_us)
+
     async def PreviewMailing(
         self, request: mailing_service_pb2.PreviewMailingRequest, context: Context
     ) -> mailing_service_pb2.PreviewMailingResponse:
@@ -222,9 +240,10 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         old = await self._store.get_mailing(request.mailing_id) if request.HasField("mailing_id") else None
         if old is None or old.filter != wanted.filter:
             await self._store.check_filter(wanted.filter, old.id if old else None)
-        audience, forecast = await self._outlook.preview(wanted, old, by_zone=request.by_time_zone)
+        audience = await self._outlook.audience(wanted, old, by_zone=request.by_time_zone)
         unknown = await self._store.unknown_attributes(wanted.filter.names) if wanted.filter.names else set()
         letters = await letters_of(self._store, wanted, audience.size, self._segments_max, old.id if old else None)
+        forecast = await self._outlook.preview(wanted, old, audience, letters.incomplete)
         text = count_segments(wanted.text)
         return mailing_service_pb2.PreviewMailingResponse(
             audience=audience.size,
@@ -307,6 +326,16 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             key,
             lambda: self._store.set_paused(mailing_id, paused, by=by, now_us=now_us, request=key),
         )
+
+    async def _set_archived(
+        self, mailing_id: int, archived: bool, key: RequestKey | None, by: Actor, now_us: int
+    ) -> mailing_pb2.Mailing:
+        async def change() -> Changed:
+            with self._background.running.hold(key):
+                return await self._store.set_archived(mailing_id, archived, by=by, now_us=now_us, request=key)
+
+        changed = await self._background.whole(change())
+        return mailing_message(changed.row, changed.answer_us)
 
     async def _steer(
         self,

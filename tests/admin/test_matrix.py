@@ -41,6 +41,7 @@ BESIDE: Final[Mapping[str, Role]] = {
     "GET /admin/clients/attribute_facets": Role.VIEWER,
     "GET /admin/mailings/stats": Role.VIEWER,
     "GET /admin/clients/export": Role.VIEWER,
+    "GET /admin/messages/export": Role.VIEWER,
     "POST /admin/clients/import": Role.OPERATOR,
     "POST /admin/clients/import_preview": Role.OPERATOR,
     "GET /admin/clients/import_progress": Role.OPERATOR,
@@ -89,7 +90,7 @@ async def call(gateway: Gateway, route: str, headers: dict[str, str]) -> Answer:
     if path.endswith(("/import", "/import_preview")):
         options, headers = {"data": b"phone_number\n"}, headers | {"Content-Type": "text/csv"}
     elif method in ("POST", "PUT", "PATCH", "DELETE") and not path.endswith(
-        ("/pause", "/resume", "/cancel", "/revoke")
+        ("/pause", "/resume", "/cancel", "/archive", "/unarchive", "/revoke")
     ):
         options = {"json": {}}
     return await ask(gateway, method or "GET", path.removeprefix("/admin"), headers=headers, **options)

@@ -58,6 +58,8 @@ COMMANDS = [
     ("mailing pause 7", "active"),
     ("mailing resume 7", "active"),
     ("mailing cancel 7 --yes", "active"),
+    ("mailing archive 7", "active"),
+    ("mailing unarchive 7", "active"),
     ("mailing delete 7 --yes", "deleted"),
     ("mailing stats 7", "10 rejected"),
     ("messages list --mailing 7", "5000000001"),
