@@ -59,6 +59,11 @@ class Settings(ProcessSettings):
         description="the provider's bearer token; needed unless the provider is on loopback; better not as a flag, "
         "which other users of the machine can see",
     )
+    providers: FilePath | None = Field(
+        None,
+        description="the providers' file (TOML, docs/providers.md): several, or another than fbrq; then it says their "
+        "addresses, tokens, rates, workers and time-outs",
+    )
     provider_rate: float = Field(
         0.0, ge=0, le=RATE_MAX, allow_inf_nan=False, description="messages a second for the provider, 0: no limit"
     )
@@ -227,7 +232,8 @@ COMMANDS: Final = (
 
 def _check(command: str, settings: Settings) -> None:
     """Only ``run`` calls the provider, and only a provider that is not a sandbox needs its token."""
-    if command == RUN.name and settings.fbrq_token is None and not settings.is_provider_local:
+    is_fbrq = command == RUN.name and settings.providers is None
+    if is_fbrq and settings.fbrq_token is None and not settings.is_provider_local:
         raise BadSettings(
             "FBRQ_TOKEN: is missing: set it to the provider's token, or MAILING_PROVIDER_URL to a sandbox"
         )
