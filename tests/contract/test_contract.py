@@ -246,7 +246,9 @@ def test_every_method_says_who_may_call_it() -> None:
         assert is_open == (method.name in OPEN), method.name
         assert (role == access_pb2.ROLE_UNSPECIFIED) == is_open, method.name
         also = options.Extensions[access_pb2.also_role]
-        assert (also == access_pb2.ROLE_PROVIDER) == (method.name in ("ReceiveText", "RecordReceipts", "WhoAmI")), method.name
+        assert (also == access_pb2.ROLE_PROVIDER) == (method.name in ("ReceiveText", "RecordReceipts", "WhoAmI")), (
+            method.name
+        )
         reads = method.name.startswith(("Get", "List", "Export", "Preview", "Watch", "WhoAmI"))
         if reads and method.name not in ("ListAccounts", "ListTokens"):
             assert role == access_pb2.ROLE_VIEWER, method.name
