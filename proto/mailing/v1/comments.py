@@ -662,6 +662,7 @@ COMMENTS: dict[str, str] = {
     "mailing.v1.TestMailingRequest.client_id": "Whose values the placeholders stand for. Not set: only `{{phone_number}}` stands for something, the number that the text goes to. NOT_FOUND when there is no such client.",
     "mailing.v1.TestMailingRequest.request_id": "Makes a repeat safe (AIP-155): the same id with the same request gets the first answer again, and nothing is sent.",
     "mailing.v1.TestMailingRequest.validate_only": "Only check (AIP-163): nothing is sent or stored, and the results have no status. What would refuse the text refuses it here too.",
+    "mailing.v1.TestMailingRequest.provider": "The provider that is to send it, by its name: see `providers` of GET /engine. Not set: the first one that takes calls now.",
     "mailing.v1.TestMailingResponse": "What became of a text that was sent to be tried.",
     "mailing.v1.TestMailingResponse.results": "One for each number, in the order of the request.",
     "mailing.v1.TestResult": "What became of the text for one number.",
