@@ -59,11 +59,6 @@ class Settings(ProcessSettings):
         description="the provider's bearer token; needed unless the provider is on loopback; better not as a flag, "
         "which other users of the machine can see",
     )
-    providers: FilePath | None = Field(
-        None,
-        description="the providers' file (TOML, docs/providers.md): several, or another than fbrq; then it says their "
-        "addresses, tokens, rates, workers and time-outs",
-    )
     provider_rate: float = Field(
         0.0, ge=0, le=RATE_MAX, allow_inf_nan=False, description="messages a second for the provider, 0: no limit"
     )
