@@ -36,9 +36,7 @@ from engine.domain.message import Step
 from engine.metrics import BREAKER_STATES, Metrics, ProviderMetrics, outcome_of
 from engine.metrics_server import MetricsServer, start_metrics_server
 from engine.ports import Provider
-from engine.provider.fbrq import FbrqProvider
-from engine.provider.file import read_providers
-from engine.provider.http import CONNECT_SECONDS
+from engine.provider.configured import configured_providers
 from engine.provider_window import ProviderWindow
 from engine.settings import Settings
 from engine.store.store import Store
@@ -185,17 +183,12 @@ class Service:
     def _measure(self, method: str, code: str, seconds: float) -> None:
         self.metrics.rpc_seconds(method, code).observe(seconds)
 
-    def _providers(self) -> Provider | list[Supplier]:
+    def _providers(self) -> list[Supplier]:
         """Raises BadSettings: the providers' file is no good, a line for each thing that is wrong."""
-        settings = self.settings
-        if settings.providers is None:
-            token = settings.fbrq_token.get_secret_value() if settings.fbrq_token else ""
-            connect_seconds = min(CONNECT_SECONDS, settings.provider_timeout_seconds / 2)
-            return self._kept(FbrqProvider(settings.provider_url, token, connect_seconds=connect_seconds))
-        environ = with_env_file(os.environ, Path(".env"))
-        found = read_providers(settings.providers, environ, allow_plaintext=settings.allow_plaintext)
-        in_order = sorted(found, key=lambda each: each.spec.order)
-        return [Supplier(each.spec, self._kept(each.make())) for each in in_order]
+        configured = configured_providers(self.settings, with_env_file(os.environ, Path(".env")))
+        in_order = sorted(configured, key=lambda each: each.spec.order)
+        is_steered = self.settings.providers is None
+        return [Supplier(each.spec, self._kept(each.make()), is_steered=is_steered) for each in in_order]
 
     def _kept(self, provider: P) -> P:
         """A provider, to be let go of at the end."""
