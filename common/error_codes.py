@@ -162,6 +162,8 @@ class ErrorCode(StrEnum):
     NO_NAME_OR_PASSWORD = "username and password are needed"
     LAST_ADMIN = "this is the last admin's account: make another one first"
     NOT_A_SESSION = "the call carries an API token, not a session"
+    RECEIPTS_SECRET = "the secret of the provider's table in MAILING_PROVIDERS is needed"
+    RECEIPTS_UNREADABLE = "the receipts are not as the provider's table describes them: {problem}"
     UNAUTHENTICATED = "a valid session or API token is needed: authorization: Bearer SECRET"
     NOT_SIGNED_IN = "nobody is signed in"
     SIGN_IN_FIRST = "sign in first"

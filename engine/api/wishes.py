@@ -20,7 +20,16 @@ def wish_input(mailing: mailing_pb2.Mailing, ways: Sequence[Way] | None) -> Wish
         mailing.provider if mailing.HasField("provider") else None,
         mailing.sender if mailing.HasField("sender") else None,
     )
-    if ways is None or candidates(ways, wish):
+    return wish if ways is None else checked_wish(wish, ways)
+
+
+def checked_wish(wish: Wish, ways: Sequence[Way]) -> Wish:
+    """The wish itself.
+
+    Raises:
+        InvalidInput: there is no such provider, or nobody sends under this name.
+    """
+    if candidates(ways, wish):
         return wish
     able = candidates(ways, Wish(wish.provider))
     if not able:

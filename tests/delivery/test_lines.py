@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from engine.domain.breaker import BreakerState
+from engine.domain.outcome import Verdict
+from engine.domain.routing import ANY, Wish
 from engine.domain.segments import count_segments
 from engine.provider.spec import ProviderSpec, RateUnit
 from tests.delivery.providers import LATENCY, WORKERS, Town
@@ -220,3 +222,26 @@ def test_a_rate_of_segments_is_never_exceeded(loop: VirtualLoop, tmp_path: Path,
     # And it is used; by a text of more than a second's worth in whole seconds.
     seconds = segments / rate if segments <= rate else math.ceil(segments / rate)
     assert times[-1] - times[0] < 1.3 * 30 * seconds
+
+
+def test_a_text_that_is_tried_goes_through_the_provider_that_is_named(loop: VirtualLoop, tmp_path: Path) -> None:
+    town = Town(loop, spec("a"), spec("b"))
+
+    async def wanted() -> str:
+        return ""
+
+    async def life() -> None:
+        await town.open(tmp_path)
+        trials = town.engine.actors.trials
+        for id, wish in ((9001, ANY), (9002, Wish("b")), (9003, Wish("a"))):
+            assert (await trials.send(id, 79161234567, "try", wanted, wish)).verdict is Verdict.SENT
+        faults(town, "b", unavailable=1.0)
+        for id in range(9010, 9040):
+            await trials.send(id, 79161234567, "try", wanted, Wish("b"))
+        assert town.engine.state.lines[1].gate.breaker.state is BreakerState.OPEN
+        assert trials.refusal(Wish("b")) is not None
+        assert (trials.refusal(Wish("a")), trials.refusal()) == (None, None)
+        await town.close()
+
+    run(loop, life())
+    assert (town.ids("a"), town.ids("b")[:1]) == ([9001, 9003], [9002])

@@ -261,6 +261,8 @@ export default {
     "code.NO_NAME_OR_PASSWORD": "нужны имя и пароль",
     "code.LAST_ADMIN": "Это учётная запись последнего администратора. Сначала создайте другую.",
     "code.NOT_A_SESSION": "это может только тот, кто вошёл по имени и паролю",
+    "code.RECEIPTS_SECRET": "нужен секрет, который указан в настройках этого провайдера",
+    "code.RECEIPTS_UNREADABLE": "отчёты не такие, как описано в настройках провайдера: %{problem}",
     "code.UNAUTHENTICATED": "нужно войти заново",
     "code.NOT_SIGNED_IN": "нужно войти",
     "code.SIGN_IN_FIRST": "нужно войти",
