@@ -27,14 +27,15 @@ _NO_FILTER: Final = re.compile(r"(^|; )(left out|empty): (of |for )?(any|anythin
 """Says of a filter what goes without saying."""
 _FIELD_NAME: Final = re.compile(r"`(\w+)`")
 _OF_PAGES: Final = frozenset({"page_size", "page_token"})
-_KINDS: Final = frozenset({Kind.TEXT, Kind.WORD, Kind.WHOLE, Kind.TIME})
+_KINDS: Final = frozenset({Kind.TEXT, Kind.WORD, Kind.WHOLE, Kind.TIME, Kind.FLAG})
+_TYPES: Final[Mapping[Kind, Any]] = {Kind.WHOLE: int, Kind.FLAG: bool}
 _AS_THE_FIELD: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def flags(
     message: Descriptor, without: Collection[str] = (), called: Mapping[str, str] = _AS_THE_FIELD
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command an option for each text, id, time and choice that callers may write in a message.
+    """Give a command an option for each text, id, time, choice and flag that callers may write in a message.
 
     The command has a parameter ``given`` of the type ``Given`` in their place; what was not given is not in it.
 
@@ -83,7 +84,7 @@ def _plain(message: Descriptor) -> Iterator[Field]:
 
 def _option(field: Field, options: Mapping[str, str]) -> inspect.Parameter:
     limits = {"min": 1, "max": INT64_MAX} if field.kind is Kind.WHOLE else {}
-    kind: Any = int if field.kind is Kind.WHOLE else str
+    kind: Any = _TYPES.get(field.kind, str)
     annotation = Annotated[kind | None, typer.Option(options[field.name], help=_help(field, options), **limits)]
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 

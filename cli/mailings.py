@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from cli import show
-from cli.audience import NotTags, Where, audience_of, audience_rows, edit_audience, show_warnings
+from cli.audience import NotTags, Where, audience_of, edit_audience, show_warnings
 from cli.failures import UsageFailure
 from cli.flags import Given, flags
 from cli.mailing_changes import audience_mode, edit_pace, edit_times, messages_condition
@@ -34,7 +32,9 @@ from cli.mailing_options import (
     Uncertain,
 )
 from cli.mailing_preview import show_preview
+from cli.mailing_show import show_mailing
 from cli.mailing_stats import show_stats
+from cli.mailing_steering import STEERING
 from cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
 from cli.plain import INT64_MAX
 from cli.session import CALL_SECONDS, Session, run
@@ -42,18 +42,15 @@ from cli.texts import Encoding, text_of
 from cli.trying import try_first, try_text
 from cli.values import enum_number, local_hours, moment, timestamp
 from cli.watch import RECONNECT_SECONDS, watch_mailing
-from mailing.v1.mailing_pb2 import AudienceFilter, AudienceMode, Mailing, OnUncertain
+from mailing.v1.mailing_pb2 import AudienceFilter, Mailing, OnUncertain
 from mailing.v1.mailing_service_pb2 import (
-    CancelMailingRequest,
     CreateMailingRequest,
     DeleteMailingRequest,
     GetMailingRequest,
     GetMailingStatsRequest,
     ListMailingsRequest,
     ListMailingsResponse,
-    PauseMailingRequest,
     PreviewMailingRequest,
-    ResumeMailingRequest,
     UpdateMailingRequest,
 )
 
@@ -135,7 +132,7 @@ def create(
         request = CreateMailingRequest(mailing=mailing, request_id=str(uuid.uuid4()))
         made = await session.mailings.CreateMailing(request, timeout=CALL_SECONDS, metadata=session.metadata)
         if not watch:
-            _show(session, made)
+            show_mailing(session, made)
             return
         if not session.json:
             session.out.print(f"Mailing {made.id} is registered.")
@@ -211,7 +208,9 @@ def get(context: typer.Context, mailing_id: MailingId) -> None:
 
     async def act(session: Session) -> None:
         request = GetMailingRequest(mailing_id=mailing_id)
-        _show(session, await session.mailings.GetMailing(request, timeout=CALL_SECONDS, metadata=session.metadata))
+        show_mailing(
+            session, await session.mailings.GetMailing(request, timeout=CALL_SECONDS, metadata=session.metadata)
+        )
 
     run(context, act)
 
@@ -278,7 +277,7 @@ def edit(
         if preview:
             await _preview(session, mailing, mailing_id)
         else:
-            _show(session, mailing)
+            show_mailing(session, mailing)
 
     run(context, act)
 
@@ -290,45 +289,8 @@ async def _preview(session: Session, mailing: Mailing, mailing_id: int | None) -
     )
 
 
-@app.command("pause")
-def pause(context: typer.Context, mailing_id: MailingId) -> None:
-    """Hold a mailing: once this is back, no new message of it goes out."""
-    _steer(
-        context,
-        lambda s: s.mailings.PauseMailing(
-            PauseMailingRequest(mailing_id=mailing_id), timeout=CALL_SECONDS, metadata=s.metadata
-        ),
-    )
-
-
-@app.command("resume")
-def resume(context: typer.Context, mailing_id: MailingId) -> None:
-    """Let a held mailing go on."""
-    _steer(
-        context,
-        lambda s: s.mailings.ResumeMailing(
-            ResumeMailingRequest(mailing_id=mailing_id), timeout=CALL_SECONDS, metadata=s.metadata
-        ),
-    )
-
-
-@app.command("cancel")
-def cancel(context: typer.Context, mailing_id: MailingId, yes: Yes = False) -> None:
-    """Stop a mailing for good: what is pending will not be sent."""
-    confirm(f"Cancel mailing {mailing_id} for good?", yes)
-    _steer(
-        context,
-        lambda s: s.mailings.CancelMailing(
-            CancelMailingRequest(mailing_id=mailing_id), timeout=CALL_SECONDS, metadata=s.metadata
-        ),
-    )
-
-
-def _steer(context: typer.Context, call: Callable[[Session], Awaitable[Mailing]]) -> None:
-    async def act(session: Session) -> None:
-        _show(session, await call(session))
-
-    run(context, act)
+for name, command in STEERING.items():
+    app.command(name)(command)
 
 
 @app.command("delete")
@@ -368,29 +330,3 @@ def stats(context: typer.Context, mailing_id: MailingId) -> None:
         )
 
     run(context, act)
-
-
-def _show(session: Session, m: Mailing) -> None:
-    counts, hours = m.message_counts, m.local_hours
-    state = show.word(m, "state")
-    audience = Text.assemble(", audience ", show.word(m, "audience_state")) if m.audience_state else Text("")
-    rows: list[tuple[str, str | Text]] = [
-        ("mailing", str(m.id)),
-        ("state", Text.assemble(state, audience)),
-        *([("name", show.cut(m.name, 100))] if m.name else []),
-        ("text", show.cut(m.text, 300)),
-        ("segments", str(m.segments)),
-        *audience_rows(m.filter),
-        ("who matches later", "gets it too" if m.audience != AudienceMode.AUDIENCE_MODE_FIXED else "does not get it"),
-        ("start", show.when(m, "start_time")),
-        ("end", show.when(m, "end_time")),
-        ("local hours", f"{getattr(hours, 'from')} to {hours.to}" if m.HasField("local_hours") else "any"),
-        ("rate limit", show.rate(m.rate_limit) if m.HasField("rate_limit") else "none"),
-        ("on uncertain", show.word(m, "on_uncertain")),
-        ("messages", f"{show.number(counts.total)} = {show.number(counts.sent)} sent + "
-         f"{show.number(counts.not_sent)} not sent + {show.number(counts.pending)} pending"),
-        ("registered", show.when(m, "create_time")),
-        ("changed", show.when(m, "update_time")),
-    ]  # fmt: skip
-    show.one(session, m, rows)
-    show_warnings(session, m.warnings)

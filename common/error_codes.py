@@ -144,6 +144,7 @@ class ErrorCode(StrEnum):
     BAD_RATE = "must be more than 0 and at most {max} messages a second; leave it out for no limit"
     BAD_RATE_OR_0 = "must be 0 (no limit) to {max} messages a second"
     READ_ONLY = "mailing {id} can't be changed any more: it is {state}"
+    STILL_OPEN = "mailing {id} can't be archived: it is {state}; cancel it first, or wait for its end"
 
     # -- accounts, tokens, signing in --------------------------------------------------------------
     BAD_ACCOUNT_NAME = 'must be 1 to {max} Latin letters, digits or ". _ @ -"'

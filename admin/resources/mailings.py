@@ -27,7 +27,8 @@ class MailingResource(PanelResource):
 
     name = "mailings"
     kind = made_of = Mailing
-    filters = ("state", "search")
+    filters = ("state", "search", "archived")
+    switches = ("archived",)
 
     async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
         """Read a page."""

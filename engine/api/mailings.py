@@ -134,7 +134,9 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         )
 
         async def read() -> PageOf[MailingRow]:
-            return await self._store.list_mailings(state, page, now_us=now_us, search=request.search)
+            return await self._store.list_mailings(
+                state, page, now_us=now_us, search=request.search, archived=request.archived
+            )
 
         if request.search:
             found = await self._questions.ask(question_key(request), caller_key(), read)
@@ -208,6 +210,22 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             lambda: self._store.set_cancelled(mailing_id, by=by, now_us=begin_us, request=key),
             lambda: self._cancel_rows(mailing_id, begin_us + CANCEL_US),
         )
+
+    async def ArchiveMailing(
+        self, request: mailing_service_pb2.ArchiveMailingRequest, context: Context
+    ) -> mailing_pb2.Mailing:
+        """Leave a mailing that is over out of lists."""
+        by, now_us = caller(context), self._clock.now_us()
+        key = request_key("ArchiveMailing", request, request.request_id, by)
+        return await self._set_archived(request.mailing_id, True, key, by, now_us)
+
+    async def UnarchiveMailing(
+        self, request: mailing_service_pb2.UnarchiveMailingRequest, context: Context
+    ) -> mailing_pb2.Mailing:
+        """Take a mailing out of the archive."""
+        by, now_us = caller(context), self._clock.now_us()
+        key = request_key("UnarchiveMailing", request, request.request_id, by)
+        return await self._set_archived(request.mailing_id, False, key, by, now_us)
 
     async def PreviewMailing(
         self, request: mailing_service_pb2.PreviewMailingRequest, context: Context
@@ -307,6 +325,16 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             key,
             lambda: self._store.set_paused(mailing_id, paused, by=by, now_us=now_us, request=key),
         )
+
+    async def _set_archived(
+        self, mailing_id: int, archived: bool, key: RequestKey | None, by: Actor, now_us: int
+    ) -> mailing_pb2.Mailing:
+        async def change() -> Changed:
+            with self._background.running.hold(key):
+                return await self._store.set_archived(mailing_id, archived, by=by, now_us=now_us, request=key)
+
+        changed = await self._background.whole(change())
+        return mailing_message(changed.row, changed.answer_us)
 
     async def _steer(
         self,

@@ -125,6 +125,12 @@ class MailingState(StrEnum):
     CANCELLED = "cancelled"
     ENDED = "ended"
 
+    @property
+    def is_over(self) -> bool:
+        """True when it can't be changed and nobody can come to match any more. It stays so: such a mailing may be
+        archived."""
+        return self in (MailingState.CANCELLED, MailingState.ENDED)
+
 
 def is_decided(audience_fixed: bool, start_us: int, now_us: int) -> bool:
     """Whether clients that change do not change any more who gets a mailing: from its start on, if its audience is

@@ -7,6 +7,7 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 from common.error_codes import ErrorCode
+from engine.domain.access import Impossible
 from engine.domain.errors import ReadOnly
 from engine.domain.validate import MailingInput
 from engine.domain.window import MailingState, is_decided
@@ -95,12 +96,21 @@ class MailingVerbs(Verbs):
         return await get_mailing_row(tx, mailing_id)
 
     async def list_mailings(
-        self, state: MailingState | None, page: Page, *, now_us: int, search: str = ""
+        self, state: MailingState | None, page: Page, *, now_us: int, search: str = "", archived: bool = False
     ) -> PageOf[MailingRow]:
-        """Mailings in a state (``None``: all), newest first unless the page says otherwise. ``search``: with this in
-        their name or text, in letters of either case; all texts are read for that."""
+        """Mailings in a state (``None``: all), newest first unless the page says otherwise.
+
+        Args:
+            state: which one.
+            page: which part of the list.
+            now_us: the time.
+            search: only with this in their name or text, in letters of either case; all texts are read for that.
+            archived: those that are archived; otherwise those that are not.
+        """
+        condition, times = ("TRUE", 0) if state is None else STATES[state]
+        condition = f"deleted_us IS NULL AND archived_us IS {'NOT NULL' if archived else 'NULL'} AND {condition}"
         lane = Lane.LONG if search else Lane.API
-        return await self._db.read(lambda tx: _list(tx, state, page, now_us, search), lane)
+        return await self._db.read(lambda tx: _list(tx, condition, [now_us] * times, page, search), lane)
 
     @transaction(Lane.API)
     async def update_mailing(
@@ -195,12 +205,38 @@ class MailingVerbs(Verbs):
 
         return await self._once(change, request, now_us)
 
+    async def set_archived(
+        self, mailing_id: int, archived: bool, *, by: Actor, now_us: int, request: RequestKey | None = None
+    ) -> Changed:
+        """Put a mailing into the archive, or take it out; doing it again changes nothing. Its messages and its numbers
+        stay, and engines need not know.
+
+        Raises:
+            NotFound: there is no such mailing.
+            Impossible: it is to be archived, and is neither ended nor cancelled.
+            Conflict: the request id was used for another request.
+        """
+
+        async def change(tx: Tx) -> tuple[MailingRow, bool]:
+            old = await get_mailing_row(tx, mailing_id, lock=True)
+            if (old.archived_us is not None) is archived:
+                return old, False
+            state = old.state(now_us)
+            if archived and not state.is_over:
+                raise Impossible(ErrorCode.STILL_OPEN.format(id=mailing_id, state=state.value))
+            since_us = now_us if archived else None
+            await tx.run("UPDATE mailing SET archived_us = ?, update_us = ? WHERE id = ?", since_us, now_us, mailing_id)
+            await _note(tx, by, "archive" if archived else "unarchive", mailing_id, {}, now_us)
+            return await get_mailing_row(tx, mailing_id), False
+
+        return await self._once(change, request, now_us)
+
     @transaction(Lane.API)
     async def _once(
         self, tx: Tx, change: Work[tuple[MailingRow, bool]], request: RequestKey | None, now_us: int
     ) -> Changed:
         """Change a mailing, unless the request was answered before: also when it could not be done now. ``change``
-        returns the mailing, and whether it is another one now."""
+        returns the mailing, and whether it is another one for the engines now."""
         if (answer := await find_answer(tx, request)) is not None:
             return Changed(MAILING.answered(answer.response), answer.create_us, replayed=True)
         row, has_changed = await change(tx)
@@ -216,13 +252,10 @@ def _noted(mailing: MailingRow | MailingInput) -> dict[str, Any]:
     return {field.name: values[field.name] for field in fields(MailingInput) if field.name != "on_uncertain"}
 
 
-async def _list(tx: Tx, state: MailingState | None, page: Page, now_us: int, search: str) -> PageOf[MailingRow]:
-    condition, times = ("TRUE", 0) if state is None else STATES[state]
-    condition = f"deleted_us IS NULL AND {condition}"
-    args: list[Any] = [now_us] * times
+async def _list(tx: Tx, condition: str, args: Sequence[Any], page: Page, search: str) -> PageOf[MailingRow]:
     if search:
         condition += f" AND ({contains_text(tx.dialect, 'name')} OR {contains_text(tx.dialect, 'text')})"
-        args += [pattern_of(tx.dialect, search)] * 2
+        args = [*args, *[pattern_of(tx.dialect, search)] * 2]
     total = int(await tx.value(f"SELECT count(*) FROM mailing WHERE {condition}", *args))
 
     async def fetch(part: PageQuery) -> Sequence[Row]:
@@ -268,7 +301,7 @@ async def _get_open(tx: Tx, mailing_id: int, now_us: int) -> MailingRow:
 
 def _check_open(mailing: MailingRow, now_us: int) -> None:
     state = mailing.state(now_us)
-    if state in (MailingState.CANCELLED, MailingState.ENDED):
+    if state.is_over:
         raise ReadOnly(ErrorCode.READ_ONLY.format(id=mailing.id, state=state.value))
 
 

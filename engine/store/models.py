@@ -60,6 +60,8 @@ class Mailing(Model):
     """When the filter was said: at the registration, or with the last edit of the filter."""
     audience_kept = fields.BooleanField(default=False)
     """It is built again for other local hours only: nobody comes, and nobody goes."""
+    archived_us = fields.BigIntField(null=True)
+    """Lists leave it out since then, unless they are asked for what is archived; nothing else follows."""
     provider = fields.CharField(64, null=True)
     """The name of the only provider that may send it; ``None``: the engine chooses."""
     sender = fields.CharField(64, null=True)

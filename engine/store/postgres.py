@@ -18,7 +18,15 @@ from engine.store import orm
 from engine.store.database import LONG_AT_ONCE, Database, Lane, Row, Tx, Work, stopped_with_caller
 from engine.store.dialect import POSTGRES
 from engine.store.errors import DatabaseUnavailable, StoreUnavailable
-from engine.store.postgres_errors import CONFLICTS, RACES, is_away, line, said_to_callers
+from engine.store.postgres_errors import (
+    CONFLICTS,
+    RACES,
+    ConnectionLost,
+    is_away,
+    line,
+    said_to_callers,
+    was_not_run,
+)
 from engine.store.postgres_lanes import Isolation, Limits, Terms
 from engine.store.postgres_prepared import CACHE, NotPrepared, Prepared
 
@@ -32,6 +40,7 @@ _PASSWORD_LENGTH_MIN: Final = 4
 _TRIES: Final = 8
 _RACES_MAX: Final = 3
 """A transaction that loses more races than this has a key that is taken for good: a bug of ours."""
+_READ: Final = "REPEATABLE READ READ ONLY"
 _SETTINGS: Final = {
     "application_name": "mailing-engine",
     # All our times and texts are our own; plans are stable, and a generic plan is never worse here.
@@ -126,7 +135,7 @@ class PostgresDatabase(Database):
         with said_to_callers():
             for attempt in range(_TRIES):
                 try:
-                    return await self._on_connection(work, lane, "READ COMMITTED")
+                    return await self._on_living(work, lane, "READ COMMITTED", repeat=lane is not Lane.DELIVERY)
                 except RACES:
                     races += 1
                     if races > _RACES_MAX:
@@ -139,12 +148,25 @@ class PostgresDatabase(Database):
 
     async def _read(self, work: Work[T], lane: Lane) -> T:
         with said_to_callers():
-            return await self._on_connection(work, lane, "REPEATABLE READ READ ONLY")
+            return await self._on_living(work, lane, _READ, repeat=True)
 
     async def _read_long(self, work: Work[T]) -> T:
         async with self._long:
             # Cancelling asyncpg's task makes the server cancel the statement; the connection is used again.
             return await stopped_with_caller(self._read(work, Lane.LONG), lambda task: task.cancel())
+
+    async def _on_living(self, work: Work[T], lane: Lane, isolation: Isolation, *, repeat: bool) -> T:
+        """Run ``work``; when its connection proves dead, once more on another: a server that was restarted has ended
+        them all, and one whose engine stood still within a transaction has ended that one.
+
+        ``repeat``: false for what delivery writes. Delivery repeats it itself, with the time that it is by then.
+        """
+        try:
+            return await self._on_connection(work, lane, isolation)
+        except ConnectionLost:
+            if not repeat:
+                raise
+        return await self._on_connection(work, lane, isolation)
 
     async def _on_connection(self, work: Work[T], lane: Lane, isolation: Isolation) -> T:
         connection = await self._take(lane)
@@ -169,15 +191,23 @@ class PostgresDatabase(Database):
         except TimeoutError as error:
             await self._roll_back(connection, error)
             raise StoreUnavailable("the database has not answered in time; its connection is given up") from error
+        except Exception as error:
+            if is_away(error):
+                raise ConnectionLost(line(error)) from error
+            raise
 
     async def _once(self, work: Work[T], timed: _Timed, connection: Any, terms: Terms, isolation: Isolation) -> T:
+        commits = False
         try:
             await connection.execute(terms.begin(isolation), timeout=self._limits.reply_seconds)
             result = await work(PostgresTx(timed, self._client))
+            commits = isolation != _READ
             await connection.execute("COMMIT", timeout=terms.reply_seconds)
             return result
         except BaseException as error:
-            await self._roll_back(connection, error)
+            is_dead = await self._roll_back(connection, error)
+            if is_dead and is_away(error) and (not commits or was_not_run(error)):
+                raise ConnectionLost(line(error)) from error
             if isinstance(error, TimeoutError):
                 raise StoreUnavailable("the database has not answered in time; its connection is given up") from error
             raise
@@ -215,19 +245,25 @@ class PostgresDatabase(Database):
         if lane is not Lane.DELIVERY:
             self._api.release()
 
-    async def _roll_back(self, connection: Any, error: BaseException) -> None:
-        """End a transaction that has failed; where the server does not answer, end its connection."""
+    async def _roll_back(self, connection: Any, error: BaseException) -> bool:
+        """End a transaction that has failed; where the server does not answer, end its connection.
+
+        Returns whether the connection had ended before: noticed at once, and not after a wait for an answer.
+        """
+        had_ended = False
         if not _is_bad_address(error):
             try:
                 await connection.execute("ROLLBACK", timeout=self._limits.reply_seconds)
-                return
+                return False
             except Exception as failure:
                 if not is_away(failure):
                     raise
+                had_ended = not isinstance(failure, TimeoutError)
         # Not politely: a goodbye waits for an answer too.
         with suppress(asyncpg.InterfaceError):
             connection.terminate()
         self._distrust()
+        return had_ended
 
     def _distrust(self) -> None:
         """End the idle connections: what killed one may have killed them all. To find them dead one after the other

@@ -24,6 +24,10 @@ RACES: Final = (
 )
 
 
+class ConnectionLost(Exception):
+    """A connection has ended, and for certain nothing of its transaction has taken effect. Its text says why."""
+
+
 def is_away(error: BaseException) -> bool:
     """Whether the database can't serve us now, whatever we ask: all its errors but those of a row.
 
@@ -36,7 +40,7 @@ def is_away(error: BaseException) -> bool:
         return not (error.sqlstate or "").startswith(ROW_CLASSES)
     if isinstance(error, ValueError):
         return False  # the driver can't write an argument in its type: one of the row's values
-    return isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError | TimeoutError)
+    return isinstance(error, ConnectionLost | asyncpg.InterfaceError | asyncpg.InternalClientError | OSError)
 
 
 @contextmanager
@@ -48,6 +52,19 @@ def said_to_callers() -> Iterator[None]:
         if is_away(error):
             raise StoreUnavailable(f"the database: {line(error)}") from error
         raise
+
+
+def was_not_run(error: BaseException) -> bool:
+    """Whether a statement has certainly not run, judged by its error: we knew before it was sent that the connection is
+    gone, it could not be sent, or the server had ended the session before it read it."""
+    why: BaseException | None = error
+    while why is not None:
+        if isinstance(why, asyncpg.InternalClientError):
+            return str(why).startswith(("not connected", "cannot switch to state"))
+        if isinstance(why, asyncpg.InterfaceError | asyncpg.IdleInTransactionSessionTimeoutError | BrokenPipeError):
+            return True
+        why = why.__cause__
+    return False
 
 
 def line(error: BaseException) -> str:

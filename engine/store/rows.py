@@ -134,6 +134,7 @@ class MailingRow:
     counts: Counts
     name: str = ""
     audience_fixed: bool = False
+    archived_us: int | None = None
 
     def state(self, now_us: int) -> MailingState:
         """The state that the API shows."""
@@ -142,7 +143,8 @@ class MailingRow:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A mailing that was paused, resumed or cancelled: now, or when the same request came before."""
+    """A mailing that was paused, resumed, cancelled, archived or taken out: now, or when the same request came
+    before."""
 
     row: MailingRow
     """The mailing as the first answer showed it."""

@@ -89,7 +89,7 @@ async def call(gateway: Gateway, route: str, headers: dict[str, str]) -> Answer:
     if path.endswith(("/import", "/import_preview")):
         options, headers = {"data": b"phone_number\n"}, headers | {"Content-Type": "text/csv"}
     elif method in ("POST", "PUT", "PATCH", "DELETE") and not path.endswith(
-        ("/pause", "/resume", "/cancel", "/revoke")
+        ("/pause", "/resume", "/cancel", "/archive", "/unarchive", "/revoke")
     ):
         options = {"json": {}}
     return await ask(gateway, method or "GET", path.removeprefix("/admin"), headers=headers, **options)

@@ -33,6 +33,7 @@ from mailing.v1.mailing_pb2 import (
 )
 from mailing.v1.mailing_service_pb2 import (
     TEXT_ENCODING_UCS2,
+    ArchiveMailingRequest,
     CancelMailingRequest,
     CreateMailingRequest,
     DeleteMailingRequest,
@@ -42,6 +43,7 @@ from mailing.v1.mailing_service_pb2 import (
     PauseMailingRequest,
     PreviewMailingRequest,
     ResumeMailingRequest,
+    UnarchiveMailingRequest,
     UpdateMailingRequest,
     WatchMailingRequest,
 )
@@ -263,6 +265,48 @@ async def test_ended_and_cancelled_mailings_are_read_only_but_may_be_deleted(api
         assert gone.code is StatusCode.NOT_FOUND
     refused = await refusal(api.mailings.CancelMailing(CancelMailingRequest(mailing_id=ended.id)))
     assert refused.code is StatusCode.NOT_FOUND
+
+
+async def test_what_is_over_can_be_archived_and_is_listed_with_the_archive_only(api: Api) -> None:
+    ended, active = await api.add_mailing(), await api.add_mailing(end_time=at(START_US + 7200 * SECOND_US))
+    api.clock.pass_seconds(3600)
+    refused = await refusal(api.mailings.ArchiveMailing(ArchiveMailingRequest(mailing_id=active.id)))
+    assert (refused.code, refused.reason) == (StatusCode.FAILED_PRECONDITION, "STILL_OPEN")
+    assert refused.detail(error_details_pb2.PreconditionFailure).violations[0].type == "STILL_OPEN"
+    request = ArchiveMailingRequest(mailing_id=ended.id, request_id="once")
+    archived = await api.mailings.ArchiveMailing(request)
+    assert (archived.state, archived.archived_time.ToMicroseconds()) == (MAILING_STATE_ENDED, api.clock.us)
+    assert await api.mailings.GetMailing(GetMailingRequest(mailing_id=ended.id)) == archived
+    assert await ids_listed(api) == [active.id]
+    assert await ids_listed(api, archived=True) == [ended.id]
+    assert await ids_listed(api, archived=True, search="hello") == [ended.id]
+    api.clock.pass_seconds(1)
+    out = await api.mailings.UnarchiveMailing(UnarchiveMailingRequest(mailing_id=ended.id, request_id="again"))
+    assert not out.HasField("archived_time")
+    assert await ids_listed(api) == [active.id, ended.id]
+    assert await ids_listed(api, archived=True) == []
+    assert await api.mailings.ArchiveMailing(request) == archived  # the first answer, and nothing is done
+    assert await ids_listed(api, archived=True) == []
+    gone = await refusal(api.mailings.UnarchiveMailing(UnarchiveMailingRequest(mailing_id=999)))
+    assert gone.code is StatusCode.NOT_FOUND
+
+
+async def test_the_archive_has_pages_of_its_own(api: Api) -> None:
+    made = [(await api.add_mailing()).id for _ in range(3)]
+    api.clock.pass_seconds(3600)
+    for mailing_id in made:
+        await api.mailings.ArchiveMailing(ArchiveMailingRequest(mailing_id=mailing_id))
+    first = await api.mailings.ListMailings(ListMailingsRequest(page_size=2, archived=True))
+    rest = ListMailingsRequest(page_size=2, archived=True, page_token=first.next_page_token)
+    assert [each.id for each in (await api.mailings.ListMailings(rest)).mailings] == made[:1]
+    rest.archived = False  # not the list that the token is of
+    assert (await refusal(api.mailings.ListMailings(rest))).bad == {"page_token"}
+
+
+async def ids_listed(api: Api, **asked: Any) -> list[int]:
+    found = await api.mailings.ListMailings(ListMailingsRequest(**asked))
+    assert found.total_size == len(found.mailings)
+    return [each.id for each in found.mailings]
 
 
 # -- steering ----------------------------------------------------------------------------------

@@ -243,6 +243,7 @@ class Mailings(mailing_service_pb2_grpc.MailingServiceServicer):
         return await self.script.take(request, context, mailing(**self.script.mailing))
 
     CreateMailing = GetMailing = UpdateMailing = PauseMailing = ResumeMailing = CancelMailing = _answer
+    ArchiveMailing = UnarchiveMailing = _answer
 
     async def DeleteMailing(self, request: Any, context: Any) -> Any:
         return await self.script.take(request, context, Empty())

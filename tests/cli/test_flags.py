@@ -16,6 +16,7 @@ from cli.flags import Given, flags, names
 from mailing.v1.client_pb2 import Client
 from mailing.v1.client_service_pb2 import ListClientsRequest
 from mailing.v1.engine_service_pb2 import ListAuditEventsRequest
+from mailing.v1.mailing_service_pb2 import ListMailingsRequest
 
 
 def outcome(
@@ -47,6 +48,13 @@ def test_choices_ids_and_times_are_as_the_contract_has_them() -> None:
     assert "is not one of account, token" in outcome(ListAuditEventsRequest, "here", "--actor-kind", "king")
     assert "Invalid value for '--actor-id'" in outcome(ListAuditEventsRequest, "here", "--actor-id", "0")
     assert "--since-time: 'then' is no time" in outcome(ListAuditEventsRequest, "here", "--since-time", "then")
+
+
+def test_a_flag_needs_no_value_and_is_not_sent_unless_given() -> None:
+    assert outcome(ListMailingsRequest, "here", "--archived") == "here 1 [('archived', True)]"
+    assert outcome(ListMailingsRequest, "here") == "here 1 []"
+    assert "unexpected extra argument" in outcome(ListMailingsRequest, "here", "--archived", "true")
+    assert "--no-archived" not in outcome(ListMailingsRequest, "--help")
 
 
 def test_help_names_options_and_choices_and_no_default_of_a_filter() -> None:

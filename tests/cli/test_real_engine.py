@@ -183,8 +183,14 @@ def test_a_mailing_is_held_changed_resumed_and_cancelled(run: Run, clients: list
     edited = run("mailing", "edit", identifier, "--all-tags", "--rate", "0")
     assert (edited["state"], edited["filter"]["tags"], edited["rate_limit"]) == ("paused", [], None)
     assert run("mailing", "resume", identifier)["state"] == "scheduled"
+    assert "it is scheduled; cancel it first" in run("mailing", "archive", identifier, code=1)
     assert run("mailing", "cancel", identifier, "--yes")["state"] == "cancelled"
     assert "cancelled" in run("mailing", "resume", identifier, code=1)
+    assert run("mailing", "archive", identifier)["archived_time"] is not None
+    assert [each["id"] for each in run("mailing", "list", "--archived")["mailings"]] == [int(identifier)]
+    assert int(identifier) not in [each["id"] for each in run("mailing", "list", "--all")["mailings"]]
+    assert run("mailing", "unarchive", identifier)["archived_time"] is None
+    assert run("mailing", "list", "--archived")["total_size"] == 0
     assert run("mailing", "delete", identifier, "--yes") == {}
 
 

@@ -59,7 +59,7 @@ METHODS = {
     "ImportClients> "
     "ListClientFacets ListAttributeFacets BatchUpdateClients BatchDeleteClients ExportClients<",
     "MailingService": "CreateMailing GetMailing ListMailings UpdateMailing DeleteMailing PauseMailing ResumeMailing "
-    "CancelMailing PreviewMailing TestMailing GetMailingStats WatchMailing<",
+    "CancelMailing ArchiveMailing UnarchiveMailing PreviewMailing TestMailing GetMailingStats WatchMailing<",
     "MessageService": "GetMessage ListMessages ExportMessages<",
     "EngineService": "GetStatus GetOverview UpdateEngine SetWorkers SetRate PauseSending ResumeSending ListAuditEvents",
     "AccessService": "SignIn SignOut WhoAmI ChangePassword CreateAccount ListAccounts RevokeAccount CreateToken "
@@ -80,6 +80,8 @@ REPEATABLE = {
     "PauseMailing",
     "ResumeMailing",
     "CancelMailing",
+    "ArchiveMailing",
+    "UnarchiveMailing",
     "ImportClients",
     "ImportSuppressions",
     "EraseClient",
@@ -107,7 +109,8 @@ GET /clients; POST /clients; GET /clients/{client_id}; PUT /clients/{client_id};
 DELETE /clients/{client_id}; POST /clients/import; GET /clients/export
 GET /mailings; POST /mailings; GET /mailings/{mailing_id}; PUT /mailings/{mailing_id}; PATCH /mailings/{mailing_id}
 DELETE /mailings/{mailing_id}; POST /mailings/{mailing_id}/pause; POST /mailings/{mailing_id}/resume
-POST /mailings/{mailing_id}/cancel; POST /mailings/preview; POST /mailings/test; GET /mailings/{mailing_id}/stats
+POST /mailings/{mailing_id}/cancel; POST /mailings/{mailing_id}/archive; POST /mailings/{mailing_id}/unarchive
+POST /mailings/preview; POST /mailings/test; GET /mailings/{mailing_id}/stats
 GET /mailings/{mailing_id}/events; GET /mailings/{mailing_id}/messages; GET /messages; GET /messages/{message_id}
 GET /mailings/{mailing_id}/messages/export; GET /messages/export
 GET /engine; PATCH /engine; GET /audit

@@ -206,3 +206,7 @@ def test_never_before_the_start_never_after_the_end(now_us: int, expected: bool)
 @pytest.mark.parametrize(("fixed", "now_us", "decided"), [(True, 9, False), (True, 10, True), (False, 10, False)])
 def test_a_fixed_audience_is_decided_from_the_start_on(fixed: bool, now_us: int, decided: bool) -> None:
     assert is_decided(fixed, 10, now_us) is decided
+
+
+def test_what_is_over_is_what_nothing_can_change() -> None:
+    assert {state for state in MailingState if state.is_over} == {MailingState.CANCELLED, MailingState.ENDED}

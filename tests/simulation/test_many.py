@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from engine.delivery import audience_builder
+from engine.store import Store
 from tests.simulation.campaign import live_many, silence
 from tests.simulation.knobs import TROUBLES, Knobs
 from tests.simulation.many import ManyLife
@@ -52,10 +53,16 @@ def test_all_constants_that_cut_work_into_pieces_are_there_and_come_back() -> No
     assert before == audience_builder._CHUNK_CLIENTS
 
 
+EVERYBODY = {name for pairs in DECLARED.values() for who, whom in pairs for name in who | whom}
+
+
+def test_each_who_is_declared_is_a_verb_of_the_store() -> None:
+    assert {name for name in EVERYBODY if not (hasattr(Store, name) or hasattr(Store, f"_{name}"))} == set()
+
+
 def test_what_must_never_wait_is_not_declared() -> None:
-    everybody = {name for pairs in DECLARED.values() for who, whom in pairs for name in who | whom}
-    for whom in everybody:
-        for claimer in ("claim", "end", "recover", "renew"):
+    for whom in EVERYBODY:
+        for claimer in ("claim", "end_pending", "recover", "renew"):
             assert not is_declared("message", claimer, whom)
         for recorder in ("record", "release"):
             assert not is_declared("mailing", recorder, whom)

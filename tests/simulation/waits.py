@@ -25,7 +25,7 @@ _AUDIENCES: Final = frozenset({"build_audience", "purge"})
 _OUTCOMES: Final = frozenset({"record", "release"})
 _RECORDERS: Final = _OUTCOMES | {"recover"}
 """They make rows, too, for who waited for an outcome: then they hold the clients."""
-_SWEEPS: Final = frozenset({"end", "recover"})
+_SWEEPS: Final = frozenset({"end_pending", "recover"})
 _ENGINES: Final = frozenset({"register_engine", "retire_engine", "heartbeat", "turn_clock_back"})
 _COUNTING: Final = _CLIENTS | _OUTCOMES | _SWEEPS | {"build_audience"}
 _REVISING: Final = _MAILINGS | _ENGINES | _AUDIENCES | _CLIENTS | {"create_mailing", "set_control"}
@@ -50,8 +50,8 @@ DECLARED: Final[dict[str, tuple[tuple[frozenset[str], frozenset[str]], ...]]] = 
     "unique told": ((_CLIENTS, _CLIENTS),),
     "mailing": (
         # A change that has returned is obeyed by claims that commit later: it waits for those under way.
-        (_MAILINGS | {"build_audience", "purge"}, _MAILINGS | {"build_audience", "purge", "claim", "end"}),
-        (frozenset({"claim", "end"}), _MAILINGS | {"build_audience", "purge"}),
+        (_MAILINGS | {"build_audience", "purge"}, _MAILINGS | {"build_audience", "purge", "claim", "end_pending"}),
+        (frozenset({"claim", "end_pending"}), _MAILINGS | {"build_audience", "purge"}),
     ),
     "mailing_counters": ((_COUNTING, _COUNTING),),
     "mailing_stat": ((_COUNTING, _COUNTING),),

@@ -174,6 +174,7 @@ class Commotion:
         await chance.choice(changes)()
         if chance.random() < 0.1:
             await store.set_cancelled(one, by=BY, now_us=NOW)
+            await store.set_archived(one, True, by=BY, now_us=NOW)
         if chance.random() < 0.1:
             await store.delete_mailing(one, by=BY, now_us=NOW)
         if len(ids) < _MAILINGS:

@@ -15,9 +15,15 @@ from typing import Any
 import pytest
 
 from engine.store import Store
+from engine.store.migrate import migrate
+from engine.store.postgres import PostgresDatabase
+from engine.store.postgres_lanes import Limits
 
 KINDS = ("sqlite", "sqlite-inline", pytest.param("postgres", marks=pytest.mark.postgres))
 Opener = Callable[[], Awaitable[Store]]
+PATIENT = Limits(turn_seconds=60, connect_seconds=60, reply_seconds=60, lock_seconds=40, idle_seconds=20)
+"""On a machine that does other things too a test's process or its PostgreSQL may stand still for seconds. The limits of
+the product are tested by tests that name them."""
 
 _numbers = itertools.count()
 
@@ -40,6 +46,12 @@ class Databases:
                 beside.submit(asyncio.run, _migrate(url)).result()
         return self._made(self._template)
 
+    def end_sessions(self, url: str) -> None:
+        """End all sessions with a database, as a restart of the server does."""
+        name = url.partition("?")[0].rpartition("/")[2]
+        ended = f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}';"
+        self._server.psql(ended)
+
     def _made(self, template: str, name: str = "") -> str:
         name = name or f"store_{next(_numbers)}"
         self._server.psql(f"CREATE DATABASE {name} TEMPLATE {template};")
@@ -48,6 +60,16 @@ class Databases:
 
 async def _migrate(url: str) -> None:
     await (await Store.open(url)).close()
+
+
+async def _patient(url: str) -> Store:
+    database = await PostgresDatabase.open(url, PATIENT)
+    try:
+        await migrate(database)
+    except BaseException:
+        await database.close()
+        raise
+    return Store(database)
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +115,7 @@ async def open_store(kind: str, url: str) -> AsyncIterator[Opener]:
     opened: list[Store] = []
 
     async def opener() -> Store:
-        opened.append(await Store.open(url, inline=kind == "sqlite-inline"))
+        opened.append(await (_patient(url) if kind == "postgres" else Store.open(url, inline=kind == "sqlite-inline")))
         return opened[-1]
 
     yield opener

@@ -219,6 +219,11 @@ def _cancel(world: World, random: Random) -> Verb:
     return lambda store: store.set_cancelled(id, by=BY, now_us=NOW)
 
 
+def _archive(world: World, random: Random) -> Verb:
+    id, archived = random.choice((world.open, world.cancelled)), random.random() < 0.7
+    return lambda store: store.set_archived(id, archived, by=BY, now_us=NOW)
+
+
 def _delete_mailing(world: World, random: Random) -> Verb:
     id = random.choice((world.open, world.marking))
     return lambda store: store.delete_mailing(id, by=BY, now_us=NOW)
@@ -254,6 +259,7 @@ _WORKS: Final[dict[str, Callable[[World, Random], Verb]]] = {
     "update mailing": _update_mailing,
     "pause": _pause,
     "cancel": _cancel,
+    "archive": _archive,
     "delete mailing": _delete_mailing,
     "heartbeat": _heartbeat,
     "read control": lambda world, random: lambda store: store.read_control(0),

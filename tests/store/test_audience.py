@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 
 import pytest
@@ -13,7 +14,7 @@ from engine.domain.window import LocalHours
 from engine.ports import AudienceState
 from engine.store import Store
 from engine.store.database import Tx
-from engine.store.rows import Counts
+from engine.store.rows import Counts, Page
 from tests.store.conftest import Opener
 from tests.store.world import (
     BY,
@@ -284,3 +285,23 @@ async def test_filters_and_reasons_of_before_are_there_after_the_migration(store
     added = await store.add_suppression(SuppressionInput(client(0).phone_number), by=BY, now_us=NOW)
     assert len(added.client_ids) == 1
     assert (await store.get_mailing(mailing_ids[1])).counts.suppressed == 1
+
+
+async def test_mailings_of_before_are_in_no_archive_after_the_migration(store: Store) -> None:
+    """Down and up again, with rows: what was archived is in the lists again, and nothing else has changed."""
+    module = import_module("engine.store.migrations.store.8_20261129230000_archive")
+    await add_clients(store, 1)
+    mailing_ids = [await add_mailing(store, mailing(end_us=NOW)) for _ in range(2)]
+    archived = (await store.set_archived(mailing_ids[0], True, by=BY, now_us=NOW)).row
+    before = [archived, await store.get_mailing(mailing_ids[1])]
+    assert archived.archived_us == NOW
+
+    async def work(tx: Tx) -> None:
+        await tx.orm.execute_script(await module.downgrade(tx.orm))
+        await tx.orm.execute_script(await module.upgrade(tx.orm))
+
+    await store._db.transaction(work)
+    after = [await store.get_mailing(id) for id in mailing_ids]
+    assert after == [replace(row, archived_us=None) for row in before]
+    assert (await store.list_mailings(None, Page(), now_us=NOW)).total == 2
+    assert (await store.set_archived(mailing_ids[0], True, by=BY, now_us=NOW)).row == archived

@@ -223,7 +223,7 @@ async def test_an_engine_frozen_within_a_transaction_holds_others_up_for_a_momen
         await thawed.wait()
         await tx.rows("SELECT 1")
 
-    holder = asyncio.create_task(refused(frozen._db.transaction(freeze)))
+    holder = asyncio.create_task(refused(frozen._db.transaction(freeze, Lane.DELIVERY)))
     await begun.wait()
     began = time.monotonic()
     assert await until_it_works(lambda: record(store, owner, claims, Event.ACCEPT)) == 4

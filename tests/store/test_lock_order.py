@@ -193,6 +193,7 @@ async def _every_verb(store: Store) -> list[tuple[str, Callable[[], Awaitable[ob
         ("expire", lambda: store.expire(old, 9, END)),
         ("pause", lambda: store.set_paused(first, True, by=BY, now_us=NOW)),
         ("cancel", lambda: store.set_cancelled(first, by=BY, now_us=NOW)),
+        ("archive", lambda: store.set_archived(first, True, by=BY, now_us=NOW)),
         ("cancel_pending", lambda: store.cancel_pending(first, 9, NOW)),
         ("forget_told", lambda: store.forget_told(END, 100)),
         ("delete_mailing", lambda: store.delete_mailing(second, by=BY, now_us=NOW)),

@@ -32,6 +32,14 @@ async def cancel(store: Store, mailing_id: int, now_us: int, request: RequestKey
     return await store.set_cancelled(mailing_id, by=BY, now_us=now_us, request=request)
 
 
+async def archive(store: Store, mailing_id: int, now_us: int, request: RequestKey | None) -> Changed:
+    return await store.set_archived(mailing_id, True, by=BY, now_us=now_us, request=request)
+
+
+async def unarchive(store: Store, mailing_id: int, now_us: int, request: RequestKey | None) -> Changed:
+    return await store.set_archived(mailing_id, False, by=BY, now_us=now_us, request=request)
+
+
 CHANGES = pytest.mark.parametrize("change", [pause, resume, cancel])
 
 
@@ -54,6 +62,25 @@ async def test_a_repeated_change_gets_the_first_answer_and_does_nothing(store: S
     before = await seen(store, mailing_id)
     assert await change(store, mailing_id, NOW + 2, KEY) == Changed(first.row, NOW, replayed=True)
     assert await seen(store, mailing_id) == before
+
+
+@pytest.mark.parametrize("change", [archive, unarchive])
+async def test_a_repeated_look_into_the_archive_gets_the_first_answer_and_does_nothing(
+    store: Store, change: Change
+) -> None:
+    mailing_id = await add_mailing(store)
+    back = unarchive if change is archive else archive
+    await cancel(store, mailing_id, NOW, None)
+    if change is unarchive:
+        await archive(store, mailing_id, NOW, None)
+    first = await change(store, mailing_id, NOW + 1, KEY)
+    assert (first.row, first.answer_us, first.replayed) == (await store.get_mailing(mailing_id), NOW + 1, False)
+    await back(store, mailing_id, NOW + 2, None)
+    before = await seen(store, mailing_id)
+    assert await change(store, mailing_id, NOW + 3, KEY) == Changed(first.row, NOW + 1, replayed=True)
+    assert await seen(store, mailing_id) == before
+    with pytest.raises(Conflict, match="request id"):
+        await back(store, mailing_id, NOW + 3, RequestKey("r", "Undo", "this"))
 
 
 @CHANGES

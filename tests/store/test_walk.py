@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from engine.domain.access import Impossible
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import NotFound, ReadOnly
 from engine.domain.message import TABLE, Event, Status, Step, step, withdraw
@@ -157,6 +158,10 @@ class Walk:
         paused = self.chance.random() < 0.5
         await self.store.set_paused(self.chance.choice(self.mailings), paused, by=BY, now_us=self.now_us)
 
+    async def archive(self) -> None:
+        archived = self.chance.random() < 0.7
+        await self.store.set_archived(self.chance.choice(self.mailings), archived, by=BY, now_us=self.now_us)
+
     async def build(self) -> None:
         await self.store.build_audience(self.chance.choice(self.mailings), 3, self.now_us, self.now_us)
 
@@ -217,6 +222,7 @@ class Walk:
             self.expire: (1, {Event.EXPIRE}),
             self.cancel: (1, {Event.CANCEL}),
             self.pause: (1, set()),
+            self.archive: (1, set()),
             self.build: (3, set()),
             self.edit_mailing: (1, set()),
             self.create_mailing: (2, set()),
@@ -244,7 +250,7 @@ class Walk:
             before = await look(self.store)
             try:
                 await verb()
-            except (NotFound, ReadOnly):
+            except (NotFound, ReadOnly, Impossible):
                 continue  # a deleted client, an ended mailing
             after = await look(self.store)
             self.judge(before, after, verbs[verb][1], verb.__name__)

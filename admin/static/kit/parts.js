@@ -238,7 +238,8 @@ export function Dialog({ title, children, actions, onClose, wide = false, stays 
 /**
  * A button that asks before it acts: `question` is the dialog's title, `children` what will happen, in numbers.
  * `onConfirm` may return a promise; what it rejects with is shown in the dialog, which stays open. `closeLabel`: what
- * the other button says, where "Cancel" would be a word too many.
+ * the other button says, where "Cancel" would be a word too many. `instead`: {label, act}, something better to do, which is
+ * offered first.
  */
 export function ConfirmButton({
   label,
@@ -247,6 +248,7 @@ export function ConfirmButton({
   confirmLabel,
   closeLabel,
   onConfirm,
+  instead,
   kind = "plain",
   disabled,
 }) {
@@ -258,11 +260,11 @@ export function ConfirmButton({
     setOpen(false);
     setError(null);
   };
-  const confirm = async () => {
+  const confirm = async (act) => {
     setBusy(true);
     setError(null);
     try {
-      await onConfirm();
+      await act();
       setOpen(false);
     } catch (problem) {
       setError(problem);
@@ -281,10 +283,12 @@ export function ConfirmButton({
           title: question,
           onClose: close,
           actions: [
+            instead &&
+              h(Button, { key: "instead", kind: "primary", busy, onClick: () => confirm(instead.act) }, instead.label),
             h(Button, { key: "no", onClick: close, disabled: busy }, closeLabel ?? t("action.cancel")),
             h(
               Button,
-              { key: "yes", kind: kind === "danger" ? "danger" : "primary", busy, onClick: confirm },
+              { key: "yes", kind: kind === "danger" ? "danger" : "primary", busy, onClick: () => confirm(onConfirm) },
               confirmLabel ?? label,
             ),
           ],

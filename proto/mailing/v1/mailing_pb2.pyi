@@ -201,6 +201,7 @@ class Mailing(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     AUDIENCE_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    ARCHIVED_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Given by the engine; never used again, not even after a deletion."""
     text: _builtins.str
@@ -255,6 +256,10 @@ class Mailing(_message.Message):
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___MailingWarning]:
         """What may not be as it was meant, of the mailing as it was just registered or changed. Otherwise there are none."""
 
+    @_builtins.property
+    def archived_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when it is archived: lists leave it out unless they are asked for archived mailings. Not set: it is not."""
+
     def __init__(
         self,
         *,
@@ -275,10 +280,11 @@ class Mailing(_message.Message):
         name: _builtins.str = ...,
         audience: Global___AudienceMode.ValueType = ...,
         warnings: _abc.Iterable[Global___MailingWarning] | None = ...,
+        archived_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "local_hours", b"local_hours", "message_counts", b"message_counts", "rate_limit", b"rate_limit", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "archived_time", b"archived_time", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "local_hours", b"local_hours", "message_counts", b"message_counts", "rate_limit", b"rate_limit", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "audience", b"audience", "audience_state", b"audience_state", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "id", b"id", "local_hours", b"local_hours", "message_counts", b"message_counts", "name", b"name", "on_uncertain", b"on_uncertain", "rate_limit", b"rate_limit", "segments", b"segments", "start_time", b"start_time", "state", b"state", "text", b"text", "update_time", b"update_time", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "archived_time", b"archived_time", "audience", b"audience", "audience_state", b"audience_state", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "id", b"id", "local_hours", b"local_hours", "message_counts", b"message_counts", "name", b"name", "on_uncertain", b"on_uncertain", "rate_limit", b"rate_limit", "segments", b"segments", "start_time", b"start_time", "state", b"state", "text", b"text", "update_time", b"update_time", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__rate_limit: _TypeAlias = _typing.Literal["rate_limit"]  # noqa: Y015
     _WhichOneofArgType__rate_limit: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit"]  # noqa: Y015

@@ -114,6 +114,7 @@ class ListMailingsRequest(_message.Message):
     ORDER_BY_FIELD_NUMBER: _builtins.int
     SKIP_FIELD_NUMBER: _builtins.int
     SEARCH_FIELD_NUMBER: _builtins.int
+    ARCHIVED_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many at most; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
@@ -128,6 +129,8 @@ class ListMailingsRequest(_message.Message):
     """
     search: _builtins.str
     """Only mailings with this in their name or their text, in letters of either case; 200 characters at most. Empty: all."""
+    archived: _builtins.bool
+    """Only mailings that are archived. Otherwise only those that are not."""
     def __init__(
         self,
         *,
@@ -137,10 +140,11 @@ class ListMailingsRequest(_message.Message):
         order_by: _builtins.str = ...,
         skip: _builtins.int = ...,
         search: _builtins.str = ...,
+        archived: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "search", b"search", "skip", b"skip", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archived", b"archived", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "search", b"search", "skip", b"skip", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -313,6 +317,58 @@ class CancelMailingRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelMailingRequest: _TypeAlias = CancelMailingRequest  # noqa: Y015
+
+@_typing.final
+class ArchiveMailingRequest(_message.Message):
+    """Asks to archive a mailing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAILING_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    mailing_id: _builtins.int
+    """The mailing's id."""
+    request_id: _builtins.str
+    """Makes a repeat safe (AIP-155): the same id for the same mailing gets the first answer again, and nothing is done."""
+    def __init__(
+        self,
+        *,
+        mailing_id: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mailing_id", b"mailing_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArchiveMailingRequest: _TypeAlias = ArchiveMailingRequest  # noqa: Y015
+
+@_typing.final
+class UnarchiveMailingRequest(_message.Message):
+    """Asks to take a mailing out of the archive."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAILING_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    mailing_id: _builtins.int
+    """The mailing's id."""
+    request_id: _builtins.str
+    """Makes a repeat safe (AIP-155): the same id for the same mailing gets the first answer again, and nothing is done."""
+    def __init__(
+        self,
+        *,
+        mailing_id: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mailing_id", b"mailing_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnarchiveMailingRequest: _TypeAlias = UnarchiveMailingRequest  # noqa: Y015
 
 @_typing.final
 class PreviewMailingRequest(_message.Message):

@@ -79,6 +79,16 @@ class MailingServiceStub:
                 request_serializer=mailing_dot_v1_dot_mailing__service__pb2.CancelMailingRequest.SerializeToString,
                 response_deserializer=mailing_dot_v1_dot_mailing__pb2.Mailing.FromString,
                 _registered_method=True)
+        self.ArchiveMailing = channel.unary_unary(
+                '/mailing.v1.MailingService/ArchiveMailing',
+                request_serializer=mailing_dot_v1_dot_mailing__service__pb2.ArchiveMailingRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_mailing__pb2.Mailing.FromString,
+                _registered_method=True)
+        self.UnarchiveMailing = channel.unary_unary(
+                '/mailing.v1.MailingService/UnarchiveMailing',
+                request_serializer=mailing_dot_v1_dot_mailing__service__pb2.UnarchiveMailingRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_mailing__pb2.Mailing.FromString,
+                _registered_method=True)
         self.PreviewMailing = channel.unary_unary(
                 '/mailing.v1.MailingService/PreviewMailing',
                 request_serializer=mailing_dot_v1_dot_mailing__service__pb2.PreviewMailingRequest.SerializeToString,
@@ -164,6 +174,21 @@ class MailingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ArchiveMailing(self, request, context):
+        """Archive a mailing that has ended or is cancelled. Lists leave it out from then on; its messages, its statistics and all
+        counts stay as they are. Archiving twice is no error. FAILED_PRECONDITION while it is scheduled, active or paused.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnarchiveMailing(self, request, context):
+        """Take a mailing out of the archive. It is in the lists again. Doing so twice is no error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PreviewMailing(self, request, context):
         """Say what a mailing would be. How many clients, segments, until when; stores nothing. With `mailing_id`: what an edit of
         that mailing would make of what it has not sent yet. NOT_FOUND when there is no such mailing.
@@ -241,6 +266,16 @@ def add_MailingServiceServicer_to_server(servicer, server):
             'CancelMailing': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelMailing,
                     request_deserializer=mailing_dot_v1_dot_mailing__service__pb2.CancelMailingRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_mailing__pb2.Mailing.SerializeToString,
+            ),
+            'ArchiveMailing': grpc.unary_unary_rpc_method_handler(
+                    servicer.ArchiveMailing,
+                    request_deserializer=mailing_dot_v1_dot_mailing__service__pb2.ArchiveMailingRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_mailing__pb2.Mailing.SerializeToString,
+            ),
+            'UnarchiveMailing': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnarchiveMailing,
+                    request_deserializer=mailing_dot_v1_dot_mailing__service__pb2.UnarchiveMailingRequest.FromString,
                     response_serializer=mailing_dot_v1_dot_mailing__pb2.Mailing.SerializeToString,
             ),
             'PreviewMailing': grpc.unary_unary_rpc_method_handler(
@@ -480,6 +515,60 @@ class MailingService:
             target,
             '/mailing.v1.MailingService/CancelMailing',
             mailing_dot_v1_dot_mailing__service__pb2.CancelMailingRequest.SerializeToString,
+            mailing_dot_v1_dot_mailing__pb2.Mailing.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ArchiveMailing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.MailingService/ArchiveMailing',
+            mailing_dot_v1_dot_mailing__service__pb2.ArchiveMailingRequest.SerializeToString,
+            mailing_dot_v1_dot_mailing__pb2.Mailing.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnarchiveMailing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.MailingService/UnarchiveMailing',
+            mailing_dot_v1_dot_mailing__service__pb2.UnarchiveMailingRequest.SerializeToString,
             mailing_dot_v1_dot_mailing__pb2.Mailing.FromString,
             options,
             channel_credentials,

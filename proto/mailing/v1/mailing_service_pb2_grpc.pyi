@@ -59,6 +59,12 @@ class MailingServiceStub:
     """Stop a mailing for good. What is pending becomes `not_sent` with the reason `cancelled`, for a large one partly after
     this has returned. Cancelling twice is no error. FAILED_PRECONDITION when it has ended.
     """
+    ArchiveMailing: _grpc.UnaryUnaryMultiCallable[_mailing_service_pb2.ArchiveMailingRequest, _mailing_pb2.Mailing]
+    """Archive a mailing that has ended or is cancelled. Lists leave it out from then on; its messages, its statistics and all
+    counts stay as they are. Archiving twice is no error. FAILED_PRECONDITION while it is scheduled, active or paused.
+    """
+    UnarchiveMailing: _grpc.UnaryUnaryMultiCallable[_mailing_service_pb2.UnarchiveMailingRequest, _mailing_pb2.Mailing]
+    """Take a mailing out of the archive. It is in the lists again. Doing so twice is no error."""
     PreviewMailing: _grpc.UnaryUnaryMultiCallable[_mailing_service_pb2.PreviewMailingRequest, _mailing_service_pb2.PreviewMailingResponse]
     """Say what a mailing would be. How many clients, segments, until when; stores nothing. With `mailing_id`: what an edit of
     that mailing would make of what it has not sent yet. NOT_FOUND when there is no such mailing.
@@ -106,6 +112,12 @@ class MailingServiceAsyncStub(MailingServiceStub):
     """Stop a mailing for good. What is pending becomes `not_sent` with the reason `cancelled`, for a large one partly after
     this has returned. Cancelling twice is no error. FAILED_PRECONDITION when it has ended.
     """
+    ArchiveMailing: _aio.UnaryUnaryMultiCallable[_mailing_service_pb2.ArchiveMailingRequest, _mailing_pb2.Mailing]  # type: ignore[assignment]
+    """Archive a mailing that has ended or is cancelled. Lists leave it out from then on; its messages, its statistics and all
+    counts stay as they are. Archiving twice is no error. FAILED_PRECONDITION while it is scheduled, active or paused.
+    """
+    UnarchiveMailing: _aio.UnaryUnaryMultiCallable[_mailing_service_pb2.UnarchiveMailingRequest, _mailing_pb2.Mailing]  # type: ignore[assignment]
+    """Take a mailing out of the archive. It is in the lists again. Doing so twice is no error."""
     PreviewMailing: _aio.UnaryUnaryMultiCallable[_mailing_service_pb2.PreviewMailingRequest, _mailing_service_pb2.PreviewMailingResponse]  # type: ignore[assignment]
     """Say what a mailing would be. How many clients, segments, until when; stores nothing. With `mailing_id`: what an edit of
     that mailing would make of what it has not sent yet. NOT_FOUND when there is no such mailing.
@@ -198,6 +210,24 @@ class MailingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stop a mailing for good. What is pending becomes `not_sent` with the reason `cancelled`, for a large one partly after
         this has returned. Cancelling twice is no error. FAILED_PRECONDITION when it has ended.
         """
+
+    @_abc_1.abstractmethod
+    def ArchiveMailing(
+        self,
+        request: _mailing_service_pb2.ArchiveMailingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mailing_pb2.Mailing, _abc.Awaitable[_mailing_pb2.Mailing]]:
+        """Archive a mailing that has ended or is cancelled. Lists leave it out from then on; its messages, its statistics and all
+        counts stay as they are. Archiving twice is no error. FAILED_PRECONDITION while it is scheduled, active or paused.
+        """
+
+    @_abc_1.abstractmethod
+    def UnarchiveMailing(
+        self,
+        request: _mailing_service_pb2.UnarchiveMailingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mailing_pb2.Mailing, _abc.Awaitable[_mailing_pb2.Mailing]]:
+        """Take a mailing out of the archive. It is in the lists again. Doing so twice is no error."""
 
     @_abc_1.abstractmethod
     def PreviewMailing(

@@ -91,13 +91,16 @@ async def add_token(gateway: Gateway, secret: str, role: Role, expire_us: int | 
     return row.id
 
 
+WITHOUT_BODY = ("/pause", "/resume", "/cancel", "/archive", "/unarchive", "/revoke")
+
+
 async def call(gateway: Gateway, route: str, headers: dict[str, str]) -> Answer:
     """A call that changes nothing whoever makes it: nothing has that id, and the body lacks what it needs."""
     method, path = route.replace("{}", NOBODY_HAS).split(" ")
     options: dict[str, Any] = {}
     if path.endswith("/import"):
         options, headers = {"data": b"phone_number\n"}, headers | {"Content-Type": "text/csv"}
-    elif method in ("POST", "PUT", "PATCH") and not path.endswith(("/pause", "/resume", "/cancel", "/revoke")):
+    elif method in ("POST", "PUT", "PATCH") and not path.endswith(WITHOUT_BODY):
         options = {"json": {}}
     request = gateway.http.request(method, gateway.url + path, headers=headers, allow_redirects=False, **options)
     async with request as response:

@@ -113,6 +113,41 @@ async def test_steering_with_a_key_answers_as_at_first(gateway: Gateway, action:
     assert (again.status, again.bad) == (422, ["/Idempotency-Key"])
 
 
+async def test_a_mailing_goes_into_the_archive_and_out_of_it(gateway: Gateway) -> None:
+    made, other = await registered(gateway, 600), await registered(gateway, 600)
+    path = f"/mailings/{made['id']}"
+    refused = await gateway.post(f"{path}/archive")
+    assert (refused.status, refused.json["code"]) == (409, "STILL_OPEN")
+    await gateway.post(f"{path}/cancel")
+    before = (await gateway.get("/mailings")).json
+    assert [(each["id"], each["archived_time"]) for each in before["mailings"]] == [
+        (other["id"], None),
+        (made["id"], None),
+    ]
+    archived = await gateway.post(f"{path}/archive", headers={"Idempotency-Key": "k"})
+    assert (archived.status, archived.json["state"]) == (200, "cancelled")
+    assert archived.json["archived_time"].endswith("Z")
+    for query, ids in (
+        ("", [other["id"]]),
+        ("?archived=false", [other["id"]]),
+        ("?state=cancelled", []),
+        ("?archived=true", [made["id"]]),
+        ("?archived=true&state=cancelled&search=HELLO", [made["id"]]),
+        ("?archived=true&state=scheduled", []),
+    ):
+        found = (await gateway.get(f"/mailings{query}")).json
+        assert ([each["id"] for each in found["mailings"]], found["total_size"]) == (ids, len(ids)), query
+    assert (await gateway.get("/mailings?archived=yes")).bad == ["/archived"]
+    assert (await gateway.get(path)).json == archived.json
+    assert (await gateway.get(f"{path}/stats")).status == 200
+    assert (await gateway.post(f"{path}/unarchive")).json["archived_time"] is None
+    assert (await gateway.post(f"{path}/archive", headers={"Idempotency-Key": "k"})).json == archived.json
+    assert [each["id"] for each in (await gateway.get("/mailings")).json["mailings"]] == [other["id"], made["id"]]
+    done = [each["action"] for each in (await gateway.get("/audit?object_type=mailing")).json["audit_events"]]
+    assert done[:2] == ["mailing.unarchive", "mailing.archive"]
+    assert (await gateway.post("/mailings/999/archive")).status == 404
+
+
 async def test_messages_and_statistics(gateway: Gateway) -> None:
     await gateway.engine.add_clients(4, tag="a")
     made = await registered(gateway)

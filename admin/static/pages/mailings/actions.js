@@ -1,9 +1,9 @@
-// What can be done with a mailing; each asks first, and says in numbers what will come of it.
+// What can be done with a mailing. What can't be taken back asks first, and says in numbers what will come of it.
 import { call, may, rest } from "../../api.js";
 import { moment, t } from "../../i18n.js";
-import { h, Link, useNavigate, useNotify } from "../../kit/lib.js";
-import { ConfirmButton } from "../../kit/parts.js";
-import { isOpen } from "./standing.js";
+import { h, Link, useNavigate, useNotify, useState } from "../../kit/lib.js";
+import { Button, ConfirmButton, Trouble } from "../../kit/parts.js";
+import { isOpen, isOver } from "./standing.js";
 
 /** `reload`: show what has become of it. */
 export function Actions({ mailing, reload }) {
@@ -18,6 +18,7 @@ export function Actions({ mailing, reload }) {
     may("mailings.add") &&
       h(Link, { className: "button", to: "/mailings/create", state: { copy: mailing } }, t("mailings.action.copy")),
     isOpen(mailing) && may("mailings.edit") && h(Cancel, parts),
+    isOver(mailing) && may("mailings.edit") && h(Archive, parts),
     may("mailings.delete") && h(Delete, parts),
   );
 }
@@ -102,7 +103,40 @@ const Cancel = ({ mailing, reload }) =>
     }),
   );
 
-function Delete({ mailing }) {
+/** Puts a mailing into the archive or takes it out; a function. */
+function useArchive({ mailing, reload }) {
+  const notify = useNotify();
+  return async (verb) => {
+    try {
+      await rest(`/mailings/${mailing.id}/${verb}`, { method: "POST", body: {} });
+      notify(t(`mailings.${verb}.done`, { id: String(mailing.id) }), { type: "info" });
+    } finally {
+      reload();
+    }
+  };
+}
+
+/** Does not ask: it can be taken back at once. */
+function Archive({ mailing, reload }) {
+  const archive = useArchive({ mailing, reload });
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState(null);
+  const verb = mailing.archived_time ? "unarchive" : "archive";
+  const act = async () => {
+    setBusy(true);
+    setError(null);
+    await archive(verb).catch(setError);
+    setBusy(false);
+  };
+  return [
+    h(Button, { key: "archive", busy, onClick: act }, t(`mailings.action.${verb}`)),
+    h(Trouble, { key: "trouble", error, aside: true }),
+  ];
+}
+
+function Delete({ mailing, reload }) {
+  const archive = useArchive({ mailing, reload });
+  const mayArchive = isOver(mailing) && !mailing.archived_time && may("mailings.edit");
   const navigate = useNavigate();
   const notify = useNotify();
   const { pending, total } = mailing.message_counts;
@@ -120,12 +154,15 @@ function Delete({ mailing }) {
       confirmLabel: t("mailings.delete.yes"),
       closeLabel: t("mailings.delete.no"),
       onConfirm: remove,
+      instead: mayArchive && { label: t("mailings.delete.instead"), act: () => archive("archive") },
     },
     h(Words, {
       lines: [
         t("mailings.delete.messages", { smart_count: total }),
         isOpen(mailing) && pending > 0 && t("mailings.delete.waiting", { smart_count: pending }),
         t("mailings.delete.final"),
+        mayArchive && t("mailings.delete.archive"),
+        isOpen(mailing) && t("mailings.delete.cancel_first"),
       ],
     }),
   );

@@ -18,6 +18,8 @@ const TITLE = 90;
 const MOVING_MS = 2500;
 const RESTING_MS = 10_000;
 const STATES = ["active", "scheduled", "paused", "ended", "cancelled"];
+const ARCHIVED = "archived";
+const CHOICES = [...STATES, ARCHIVED];
 
 const SETTLE_MS = 250;
 const SEARCH_MAX = 200;
@@ -30,9 +32,10 @@ const path = (query) => {
 
 export function MailingList() {
   const [{ state: wanted, q, page }, change] = useQuery(DEFAULTS);
-  const state = STATES.includes(wanted) ? wanted : ""; // somebody may have written the address by hand
+  const state = CHOICES.includes(wanted) ? wanted : ""; // somebody may have written the address by hand
   const [every, setEvery] = useState(MOVING_MS);
-  const load = (signal) => found({ page, perPage: PAGE_ROWS, filter: { state, search: q.trim() }, signal });
+  const which = state === ARCHIVED ? { archived: true } : { state };
+  const load = (signal) => found({ page, perPage: PAGE_ROWS, filter: { ...which, search: q.trim() }, signal });
   const { data, error, reload } = usePoll(load, every, JSON.stringify([state, q, page]));
   useEffect(() => void (data && setEvery(data.data.some(moves) ? MOVING_MS : RESTING_MS)), [data]);
   useExistingPage({ rows: data?.data, total: data?.total, perPage: PAGE_ROWS, change });
@@ -92,15 +95,20 @@ function Search({ value, onSearch }) {
   );
 }
 
+const nameOf = (choice) => {
+  if (choice === ARCHIVED) return "mailings.archived";
+  return choice ? `state.${choice}` : "mailings.all";
+};
+
 const Filter = ({ state, q }) =>
   h(
     "nav",
     { className: "segmented", "aria-label": t("mailings.filter") },
-    ["", ...STATES].map((each) =>
+    ["", ...CHOICES].map((each) =>
       h(
         Link,
         { key: each, to: path({ state: each, q }), "aria-current": each === state ? "page" : undefined },
-        t(each ? `state.${each}` : "mailings.all"),
+        t(nameOf(each)),
       ),
     ),
   );
@@ -108,7 +116,9 @@ const Filter = ({ state, q }) =>
 function Found({ data, total, state, q, page, change }) {
   const all = h(Link, { className: "button", to: "/mailings" }, t("mailings.show_all"));
   if (total === 0 && q.trim()) return h(Notice, { action: all }, t("mailings.none_found", { words: q.trim() }));
-  if (total === 0) return state ? h(Notice, { action: all }, t("mailings.none_in_state")) : h(Card, null, h(None));
+  if (total === 0 && state)
+    return h(Notice, { action: all }, t(state === ARCHIVED ? "mailings.none_archived" : "mailings.none_in_state"));
+  if (total === 0) return h(Card, null, h(None));
   return h(
     Card,
     { className: "mailing-card" },

@@ -73,6 +73,7 @@ const Mailing = ({ mailing, stats, standing, reload }) =>
         { tone: standing.tone, action: h(Link, { className: "button", to: "/" }, t("page.home")) },
         heldWords(standing, mailing),
       ),
+    mailing.archived_time && h(Notice, null, t("mailings.archived_since", { when: moment(mailing.archived_time) })),
     h(Warnings, { mailing, stats, standing }),
     h(
       "div",
