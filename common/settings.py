@@ -174,6 +174,16 @@ def flag(field: str) -> str:
     return "--" + field.replace("_", "-")
 
 
+def with_env_file(environ: Mapping[str, str], env_file: Path | None) -> Mapping[str, str]:
+    """The environment, with what the file ``.env`` adds to it; a variable that is empty counts as not set.
+
+    Raises:
+        BadSettings: the file can't be read.
+    """
+    added = {name: value for name, value in _read_env_file(env_file).items() if value}
+    return added | {name: value for name, value in environ.items() if value}
+
+
 _NOTHING: Final[Mapping[str, str | None]] = {}
 
 

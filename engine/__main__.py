@@ -20,6 +20,7 @@ from engine.access import commands
 from engine.api.tls import ListenError
 from engine.domain.errors import MailingError
 from engine.ports import StoreUnavailable
+from engine.provider import commands as provider_commands
 from engine.service import Service
 from engine.settings import PROGRAM, Settings, parse
 from engine.store.damage import damage_of
@@ -77,7 +78,7 @@ async def check(settings: Settings, _arguments: Mapping[str, Any]) -> int:
 
 
 Handler = Callable[[Settings, Mapping[str, Any]], Awaitable[int]]
-COMMANDS: dict[str, Handler] = {"migrate": migrate, "check": check, **commands.HANDLERS}
+COMMANDS: dict[str, Handler] = {"migrate": migrate, "check": check, **commands.HANDLERS, **provider_commands.HANDLERS}
 
 
 def main() -> int:
@@ -98,7 +99,8 @@ def main() -> int:
         work = run(settings, stop) if command == "run" else COMMANDS[command](settings, arguments)
         return uvloop.run(work)  # type: ignore[arg-type]
     except BadSettings as error:
-        say(f"{PROGRAM}: {error}", file=sys.stderr)
+        for line in error.lines:
+            say(f"{PROGRAM}: {line}", file=sys.stderr)
         return 2
     except (MailingError, DatabaseUnavailable, StoreUnavailable, ListenError, OSError) as error:
         say(f"{PROGRAM}: {error}", file=sys.stderr)

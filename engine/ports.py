@@ -7,17 +7,15 @@ one number compares, adds and stores alike on SQLite and PostgreSQL.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from engine.domain.message import Event
 from engine.domain.outcome import Answer
+from engine.domain.routing import FBRQ_ID, OF_FBRQ, Route
 from engine.domain.window import LocalHours
 from engine.person import Person
-
-FBRQ_ID: Final = 1
-"""The number of the provider ``fbrq`` in each database: the only one until there were several."""
 
 
 class StoreUnavailable(Exception):
@@ -63,6 +61,10 @@ class Plan:
     """Messages that are not final, at the time of reading."""
     text_version: int = 1
     """Which of the mailing's texts ``text`` is."""
+    provider: str | None = None
+    """The name of the only provider that may send it; ``None``: whoever can."""
+    sender: str | None = None
+    """From whom the text is to come; ``None``: as the provider has it."""
 
 
 class Claim(NamedTuple):
@@ -223,6 +225,9 @@ class Store(Protocol):
     async def retire_engine(self, engine_id: int) -> None:
         """Remove this engine (a clean stop) and bump the revision."""
 
+    async def provider_ids(self, names: Collection[str]) -> dict[str, int]:
+        """The number of each of these providers on this database; one that is new gets one, for ever."""
+
     # -- mailings ------------------------------------------------------------------------------
     async def plans(self, now_us: int) -> list[Plan]:
         """All mailings with work left: not yet ended, or with pending messages, an audience to
@@ -248,10 +253,11 @@ class Store(Protocol):
         now_us: int,
         lease_until_us: int,
         personal: bool = False,
+        route: Route = OF_FBRQ,
     ) -> list[Claim]:
-        """CLAIM up to ``limit`` due messages: retries first, oldest due first. The store checks again that the
-        mailing is neither paused, cancelled, deleted nor outside its window. ``personal``: the claims bring what of
-        their clients goes into the text."""
+        """CLAIM up to ``limit`` due messages that the route allows: retries first, oldest due first. They have its
+        provider from now on. The store checks again that the mailing is neither paused, cancelled, deleted nor outside
+        its window. ``personal``: the claims bring what of their clients goes into the text."""
 
     async def begin(self, claims: Sequence[Claim], *, owner: int) -> set[int]:
         """BEGIN: mark that the provider may have been called; return the ids that still were ours."""
@@ -289,8 +295,9 @@ class Store(Protocol):
     async def cancel_pending(self, mailing_id: int, limit: int, now_us: int) -> int:
         """CANCEL up to ``limit`` pending messages of a cancelled mailing; return how many."""
 
-    async def next_due_us(self, mailing_id: int) -> int | None:
-        """When the next pending message of the mailing is due; ``None`` when there is none."""
+    async def next_due_us(self, mailing_id: int, route: Route | None = None) -> int | None:
+        """When the next pending message of the mailing is due, of those that the route allows; ``None`` when there is
+        none."""
 
     # -- a clock that steps back ---------------------------------------------------------------
     async def turn_clock_back(self, now_us: int) -> int:

@@ -32,7 +32,8 @@ from engine.delivery_for_api import DeliveryForApi
 from engine.domain.message import Step
 from engine.metrics import BREAKER_STATES, Metrics, outcome_of
 from engine.metrics_server import MetricsServer, start_metrics_server
-from engine.provider.fbrq import CONNECT_SECONDS, FbrqProvider
+from engine.provider.fbrq import FbrqProvider
+from engine.provider.http import CONNECT_SECONDS
 from engine.provider_window import ProviderWindow
 from engine.settings import Settings
 from engine.store.store import Store

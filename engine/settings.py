@@ -203,6 +203,7 @@ def _token_id(text: str) -> int:
 
 
 _NAME: Final = Argument("NAME", "its name")
+_FILE: Final = Argument("FILE", "the TOML file, as MAILING_PROVIDERS names it")
 _ROLE: Final = Argument("--role", "what it may do", choices=("viewer", "operator", "admin"), required=True)
 _TOKEN_ROLE: Final = replace(_ROLE, choices=("viewer", "operator", "admin", "provider"))
 _STDIN: Final = Argument("--password-stdin", "read the password from the first line of stdin", is_switch=True)
@@ -214,6 +215,7 @@ COMMANDS: Final = (
     RUN,
     Command("migrate", "bring the database to this version's schema, and exit"),
     Command("check", "recount the counters of every mailing, repair and report what differs, and exit"),
+    Command("providers check", "say what a providers' file says, or what is wrong with it, and exit", (_FILE,)),
     Command("account create", "make an account; its password is printed unless it is given", (_NAME, _ROLE, _STDIN)),
     Command("account list", "list the accounts, the revoked ones too"),
     Command("account revoke", "revoke an account and end its sessions", (_NAME, _WITH_TOKENS)),

@@ -32,7 +32,9 @@ class MailingResource(PanelResource):
 
     async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
         """Read a page."""
-        asked = message_of(pb.ListMailingsRequest, checked(_QUERY, filters))
+        # A query has the words "true" and "false".
+        said = {key: str(value).lower() if key in self.switches else value for key, value in filters.items()}
+        asked = message_of(pb.ListMailingsRequest, checked(_QUERY, said))
         asked.MergeFrom(pb.ListMailingsRequest(**paging))
         found = await self.call(self.engine.mailings.ListMailings, asked)
         return [json_of(each) for each in found.mailings], found.total_size

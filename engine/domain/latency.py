@@ -1,9 +1,9 @@
-"""How long the provider takes to answer: a histogram, and what is read from it."""
+"""How long the provider takes to answer, and a text to arrive: histograms, and what is read from them."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -17,11 +17,15 @@ BUCKET_BOUNDS_SECONDS: Final = (
 """Upper bounds of a histogram's buckets: six a decade (the E6 series), so that a quantile read from it
 is off by less than half. The bucket after the last one holds what is longer. The numbers of the
 buckets are stored in the database: never change the bounds."""
+WAY_BOUNDS_SECONDS: Final = tuple(
+    step * 10.0**decade for decade in range(-1, 6) for step in (1.0, 1.5, 2.2, 3.3, 4.7, 6.8)
+)
+"""The same for the way of a text to its phone, which may have been off: a tenth of a second to eight days."""
 
 
-def bucket(seconds: float) -> int:
-    """Return the number of the bucket a latency belongs to, 0 to ``len(BUCKET_BOUNDS_SECONDS)``."""
-    return bisect_left(BUCKET_BOUNDS_SECONDS, seconds)
+def bucket(seconds: float, bounds: Sequence[float] = BUCKET_BOUNDS_SECONDS) -> int:
+    """Return the number of the bucket a latency belongs to, 0 to ``len(bounds)``."""
+    return bisect_left(bounds, seconds)
 
 
 def count_by_bucket(latencies_seconds: Iterable[float]) -> dict[int, int]:
@@ -39,13 +43,13 @@ def count_by_bucket(latencies_seconds: Iterable[float]) -> dict[int, int]:
     return counts
 
 
-def quantile(counts: Mapping[int, int], q: float) -> float | None:
+def quantile(counts: Mapping[int, int], q: float, bounds: Sequence[float] = BUCKET_BOUNDS_SECONDS) -> float | None:
     """Estimate the latency in seconds that the share ``q`` (0 to 1) of calls did not exceed.
 
-    ``counts`` is calls by bucket number. Within a bucket they are taken to be spread evenly; for the
+    ``counts`` is calls by bucket number of ``bounds``. Within a bucket they are taken to be spread evenly; for the
     last bucket, which has no upper bound, the answer is the lower one. ``None`` without calls.
     """
-    edges = (0.0, *BUCKET_BOUNDS_SECONDS, BUCKET_BOUNDS_SECONDS[-1])
+    edges = (0.0, *bounds, bounds[-1])
     rank = q * sum(counts.values())
     below = 0
     result = None

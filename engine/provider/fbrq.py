@@ -1,88 +1,38 @@
-"""The provider fbrq, called over pyreqwest; why by that library: docs/decisions/http-client.md.
+"""The provider fbrq (docs/behaviour.md, section 3).
 
-``send`` is the hottest line of the engine: its cost decides how many messages a second a core can
-send. So everything that is the same for each call is made once (headers, address, the time-out
-object, the answer "accepted"), and the known success is recognised by comparing bytes.
+``send`` is the hottest line of the engine: so the answer "accepted" is made once, and the known success is recognised
+by comparing bytes.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
-from typing import Final, NoReturn
-from urllib.parse import urlsplit
+from typing import Final
 
 import orjson
-from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import (
-    BuilderError,
-    ClientClosedError,
-    PoolTimeoutError,
-    PyreqwestError,
-    RequestTimeoutError,
-)
-from pyreqwest.request import RequestBuilder
-from pyreqwest.response import Response
 
 from engine.domain.outcome import Answer
 from engine.ports import Abilities, Request
+from engine.provider.http import (
+    CONNECT_SECONDS,
+    IDLE_SECONDS,
+    MISADDRESSED,
+    REDIRECTED,
+    REDIRECTS,
+    SUCCESS,
+    Caller,
+    Reply,
+    checked_url,
+)
 from engine.provider.reply import code_of, read_reply
-from engine.provider.wording import excerpt, timed_out
+from engine.provider.wording import excerpt
 
-BODY_BYTES_MAX: Final = RequestBuilder.default_streamed_read_buffer_limit() - 1
-"""The largest answer that is taken. One byte less than what the client itself reads ahead (64 KiB), so that
-reading never has to wait for a body that is too large anyway."""
-IDLE_SECONDS: Final = 4.0
-"""How long an unused connection is kept. Many servers hang up after 5 s (Node, Apache, uvicorn): hanging
-up first avoids calls on a connection that the server is just closing."""
-
-CONNECT_SECONDS: Final = 5.0
-"""How long a connection may take. Less than a call's time-out: then it is known that the request never left."""
 _ACCEPTED_BODY: Final = b'{"code":0,"message":"OK"}'
 _ACCEPTED: Final = Answer(200, True, "")
 _HTTP_OK: Final = 200
-_HTTP_SUCCESS: Final = range(200, 300)
-_HTTP_REDIRECT: Final = frozenset({301, 302, 303, 307, 308})
-
-_NOT_CONNECTED: Final = "client error (connect)"
-"""A cause that the client names for all that goes wrong before the request leaves: name, connection, TLS."""
-
-_MISADDRESSED: Final = " with a body that is not JSON (the provider's address is probably wrong)"
-_CONNECTED_TOO_LATE: Final = "the connection could not be made in time"
-_REASONS: Final = (
-    ("connection refused", "connection refused"),
-    ("connection reset", "connection reset by the provider"),
-    ("broken pipe", "connection reset by the provider"),
-    ("before message completed", "connection closed before the answer was complete"),
-    ("unexpected eof", "connection closed before the answer was complete"),
-    ("end of file before message length", "connection closed before the answer was complete"),
-    ("invalid http version", "the answer is not HTTP"),
-    ("too many open files", "too many open files on this machine"),
-    ("dns error", "the provider's host name could not be resolved"),
-    ("certificate", "the provider's TLS certificate is not trusted"),
-    ("corrupt message", "the provider does not speak TLS at this address"),
-    ("tls", "the TLS handshake failed"),
-    ("no route to host", "no route to the provider's host"),
-    ("network is unreachable", "the network is unreachable"),
-    ("client was closed", "the client was closed"),
-    ("error decoding response body", "the answer is unreadable"),
-    ("error reading a body", "the answer is unreadable"),
-    ("parse", "the answer is not valid HTTP"),
-    ("invalid", "the answer is not valid HTTP"),
-    ("message head is too large", "the answer is not valid HTTP"),
-    ("deadline has elapsed", _CONNECTED_TOO_LATE),
-    (_NOT_CONNECTED, "the connection could not be made"),
-)
-"""What the client's messages mean, most telling first; they are matched in lower case."""
 
 
 class FbrqProvider:
-    """Implements ``engine.ports.Provider``. One instance for the whole engine: it owns the connections.
-
-    Open sockets follow the calls in flight, which the engine's workers bound; idle ones are closed after
-    ``idle_seconds``. Cancelled calls count until their time-out, unseen: ``max_connections`` bounds those too.
-    """
+    """Implements ``engine.ports.Provider``. One instance for the whole engine: it owns the connections."""
 
     abilities = Abilities(receipts=True)
     """The address of a receipt is not part of a call: an agreement with the provider says it."""
@@ -101,156 +51,57 @@ class FbrqProvider:
         Args:
             base_url: what ``/send/{msgId}`` is appended to, like ``https://probe.fbrq.cloud/v1``.
             token: the bearer token; empty: no ``Authorization`` header at all.
-            idle_seconds: how long an unused connection is kept open.
-            connect_seconds: how long making one may take; less than the calls' time-out.
-            max_connections: requests at the same time; more wait, within their time-out. ``None``: no limit.
+            idle_seconds, connect_seconds, max_connections: see ``Caller``.
 
         Raises:
             ValueError: the URL or the token can't be used, or there are no CA certificates for https; the
                 message does not repeat the token.
         """
-        base_url = _checked_url(base_url)
-        self._prefix = f"{base_url}/send/"
-        self._token = token
-        self._client: Client | None = _client(base_url, token, idle_seconds, connect_seconds, max_connections)
-        self._post: Callable[[str], RequestBuilder] = self._client.post
-        self._post(f"{self._prefix}0")  # the client's own check of the address: now rather than at each call
-        self._timeout_seconds = math.nan  # differs from any number: the first call sets it
-        self._timeout = timedelta(0)
-        self._connect_seconds = connect_seconds
-        self._is_slow_to_connect = False
-        """Whether the last call that ended got no connection within its time; a refused one is known at once."""
+        self._prefix = f"{checked_url(base_url).rstrip('/')}/send/"
+        self._secrets = (token,)
+        headers = {"accept": "application/json", "content-type": "application/json"}
+        if token:
+            if not token.isascii() or not token.isprintable():
+                raise ValueError("the provider's token may have printable ASCII characters only")
+            headers["authorization"] = f"Bearer {token}"
+        self._caller = Caller(
+            "POST",
+            f"{self._prefix}0",
+            headers,
+            idle_seconds=idle_seconds,
+            connect_seconds=connect_seconds,
+            max_connections=max_connections,
+        )
 
     async def send(self, request: Request) -> Answer:
-        """Call the provider once; see ``engine.ports.Provider.send``.
-
-        A cancelled call may still reach the provider, at any moment until its time-out is over: the client
-        lets the request run on. So its outcome is unknown, and its claim must not be given back before.
-        """
+        """Call the provider once; see ``engine.ports.Provider.send``; of a call that is cancelled, ``Caller.call``."""
         message_id, phone_number, text, timeout_seconds, _, _, _ = request
-        if timeout_seconds != self._timeout_seconds:  # nearly every call has the same one: keep its object
-            if timeout_seconds <= 0:
-                return Answer(None, False, "not called: no time was left", arrived=False)
-            self._timeout = timedelta(seconds=timeout_seconds)
-            self._timeout_seconds = timeout_seconds
-        if self._is_slow_to_connect and timeout_seconds <= self._connect_seconds:
-            # The whole time-out would end first and leave open whether the request arrived: a message that certainly
-            # never left would end as `uncertain`.
-            return Answer(None, False, "not called: too little time was left to make a connection", arrived=False)
         body = orjson.dumps({"id": message_id, "phone": phone_number, "text": text})
-        try:
-            call = self._post(f"{self._prefix}{message_id}").body_bytes(body).timeout(self._timeout).build_streamed()
-            async with call as response:
-                content = await response.body_reader.read(BODY_BYTES_MAX + 1)
-        except PyreqwestError as error:
-            answer = _no_answer(error, timeout_seconds)
-            self._is_slow_to_connect = answer.detail == _CONNECTED_TOO_LATE
-            return answer
-        self._is_slow_to_connect = False
-        if response.status == _HTTP_OK and content == _ACCEPTED_BODY:
+        reply = await self._caller.call(f"{self._prefix}{message_id}", body, timeout_seconds)
+        if isinstance(reply, Answer):
+            return reply
+        if reply.body == _ACCEPTED_BODY and reply.response.status == _HTTP_OK:
             return _ACCEPTED
-        return self._answer(response, bytes(content or b""), phone_number, text)
+        return self._answer(reply, phone_number, text)
 
     async def close(self) -> None:
         """Let go of connections; calls in flight and later ones are answered "the client was closed"."""
-        if self._client is not None:
-            await self._client.close()
-            self._client = None  # the client closes its idle connections when the last reference goes
-            self._post = _closed
+        await self._caller.close()
 
-    def _answer(self, response: Response, body: bytes, phone_number: int, text: str) -> Answer:
+    def _answer(self, reply: Reply, phone_number: int, text: str) -> Answer:
         """Describe any answer but the known success."""
-        status, wait = response.status, _retry_after(response)
-        if len(body) > BODY_BYTES_MAX:
+        status, body, wait = reply.response.status, reply.body, reply.retry_after
+        if reply.is_too_large:
             return Answer(status, False, f"HTTP {status}: the body is larger than 64 KiB", wait)
         words, valid, code = f"HTTP {status}", True, 0.0
-        if status in _HTTP_SUCCESS:
-            reply = read_reply(body, _content_type(response))
-            valid = reply is not None
-            code = 0.0 if reply is None else code_of(reply)
+        if status in SUCCESS:
+            said = read_reply(body, reply.content_type)
+            valid = said is not None
+            code = 0.0 if said is None else code_of(said)
             if valid and not code:
                 return Answer(status, True, "")
-            words += f" with code {code:g}" if valid else _MISADDRESSED
-        elif status in _HTTP_REDIRECT:
-            words += " (redirects are not followed)"
-        shown = excerpt(body, token=self._token, phone_number=phone_number, text=text)
+            words += f" with code {code:g}" if valid else MISADDRESSED
+        elif status in REDIRECTS:
+            words += REDIRECTED
+        shown = excerpt(body, secrets=self._secrets, phone_number=phone_number, text=text)
         return Answer(status, valid, f"{words}: {shown}" if shown else words, wait, code=code)
-
-
-def _closed(_: object) -> NoReturn:
-    raise ClientClosedError("Client was closed", {"causes": None})
-
-
-def _client(
-    base_url: str, token: str, idle_seconds: float, connect_seconds: float, max_connections: int | None
-) -> Client:
-    headers = {"accept": "application/json", "accept-encoding": "identity", "content-type": "application/json"}
-    if token:
-        if not token.isascii() or not token.isprintable():
-            raise ValueError("the provider's token may have printable ASCII characters only")
-        headers["authorization"] = f"Bearer {token}"
-    builder = ClientBuilder().user_agent("mailing-engine").default_headers(headers)
-    # A proxy from the environment would see phone numbers. An answer that is compressed, though nobody asked for it, is
-    # unpacked as far as it is read: BODY_BYTES_MAX bounds what comes out, so a bomb does no harm.
-    builder = builder.no_proxy().gzip(True).brotli(True).zstd(True).deflate(True)
-    builder = builder.follow_redirects(False).referer(False).max_connections(max_connections)
-    builder = builder.connect_timeout(timedelta(seconds=connect_seconds))
-    if base_url.startswith("http:"):
-        # There is no TLS at all, as redirects are not followed. Without this, a machine that has no CA
-        # certificates could not even talk to the sandbox: they are loaded when the client is made.
-        builder = builder.danger_accept_invalid_certs(True)
-    try:
-        return builder.pool_idle_timeout(timedelta(seconds=idle_seconds)).build()
-    except BuilderError as error:
-        words = "no TLS client could be made; are CA certificates installed (ca-certificates, or SSL_CERT_FILE)?"
-        raise ValueError(words) from error
-
-
-def _checked_url(base_url: str) -> str:
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-        raise ValueError("the provider's URL should look like https://host/path")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("the provider's URL may have neither user name nor password, query or fragment")
-    return parts._replace(scheme=parts.scheme.lower()).geturl().rstrip("/")
-
-
-def _retry_after(response: Response) -> str | None:
-    try:
-        return response.get_header("retry-after")
-    except (PyreqwestError, ValueError):  # bytes that are no text: taken for no header
-        return None
-
-
-def _content_type(response: Response) -> str:
-    try:
-        return response.get_header("content-type") or ""
-    except (PyreqwestError, ValueError):  # bytes that are no text: taken for no header
-        return ""
-
-
-def _no_answer(error: PyreqwestError, timeout_seconds: float) -> Answer:
-    """No complete answer came. What matters most is whether the request may have arrived."""
-    messages = list(_messages(error))
-    if isinstance(error, PoolTimeoutError):
-        return Answer(None, False, "no connection was free in time", arrived=False)
-    never_left = any(_NOT_CONNECTED in message for message in messages)
-    return Answer(None, False, _reason(error, messages, timeout_seconds, never_left), arrived=not never_left)
-
-
-def _reason(error: PyreqwestError, messages: Iterable[str], timeout_seconds: float, never_left: bool) -> str:
-    if isinstance(error, RequestTimeoutError) and not never_left:
-        return timed_out(timeout_seconds)
-    for message in messages:
-        for part, words in _REASONS:
-            if part in message:
-                return words
-    return "the call failed before an answer came"
-
-
-def _messages(error: PyreqwestError) -> Iterator[str]:
-    """The client's messages, the root cause first. They bear the URL, so they are matched, never shown."""
-    details = getattr(error, "details", None) or {}
-    for cause in reversed(details.get("causes") or ()):
-        yield cause["message"].lower()
-    yield error.message.lower()

@@ -31,14 +31,19 @@ def read_reply(body: bytes, content_type: str) -> dict[str, Any] | None:
         body: as it came, unpacked.
         content_type: the header, for its charset; empty: there is none.
     """
-    text = _decoded(body, content_type).strip(_PADDING)
+    value = read_value(body, content_type)
+    return value if isinstance(value, dict) else None
+
+
+def read_value(body: bytes, content_type: str) -> Any:
+    """Return the JSON value of a body, ``{}`` for an empty one; ``None``: it is a null, or no JSON."""
+    text = text_of(body, content_type).strip(_PADDING)
     if not text:
         return {}
     try:
-        value = orjson.loads(text)
+        return orjson.loads(text)
     except (orjson.JSONDecodeError, UnicodeEncodeError):
-        value = _loaded_by_the_library(text)
-    return value if isinstance(value, dict) else None
+        return _loaded_by_the_library(text)
 
 
 def _loaded_by_the_library(text: str) -> Any:
@@ -62,7 +67,8 @@ def _finite(code: float) -> float:
         return float("inf")
 
 
-def _decoded(body: bytes, content_type: str) -> str:
+def text_of(body: bytes, content_type: str) -> str:
+    """A body as text, whatever its bytes are; half a surrogate may be in it."""
     for mark, encoding in _BOMS:
         if body.startswith(mark):
             return body.decode(encoding, "replace")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Final
+from urllib.parse import quote, quote_plus
 
 import orjson
 
@@ -22,11 +24,11 @@ def timed_out(timeout_seconds: float) -> str:
     return f"timed out after {timeout_seconds:g} s"
 
 
-def excerpt(body: bytes, *, token: str, phone_number: int, text: str) -> str:
+def excerpt(body: bytes, *, secrets: Iterable[str], phone_number: int, text: str) -> str:
     """The beginning of a body, on one line, in which a provider that echoes what it was sent gives
-    away neither the token nor the phone number nor the text."""
+    away neither a secret nor the phone number nor the text."""
     shown = body.decode("utf-8", "replace")
-    for secret in (token, *_writings(text)):
+    for secret in (*secrets, *_writings(text)):
         if len(secret) >= _SECRET_CHARACTERS_MIN:
             shown = shown.replace(secret, "***")
     shown = _without_phone(shown, phone_number)
@@ -35,10 +37,11 @@ def excerpt(body: bytes, *, token: str, phone_number: int, text: str) -> str:
 
 
 def _writings(text: str) -> tuple[str, ...]:
-    """The text as it is, and as JSON encoders write it: beyond ASCII escaped (Python, PHP) or not, with
-    slashes escaped (PHP) or not."""
+    """The text as it is, as JSON encoders write it (beyond ASCII escaped, as in Python and PHP, or not; with slashes
+    escaped, as in PHP, or not), and as it stands in forms and addresses."""
     utf8, ascii_only = orjson.dumps(text)[1:-1].decode(), json.dumps(text)[1:-1]
-    return text, utf8, ascii_only, utf8.replace("/", "\\/"), ascii_only.replace("/", "\\/")
+    in_json = (utf8, ascii_only, utf8.replace("/", "\\/"), ascii_only.replace("/", "\\/"))
+    return text, *in_json, quote(text, safe=""), quote_plus(text)
 
 
 def _without_phone(shown: str, phone_number: int) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from engine.domain.message import Status
+from engine.domain.receipt import Delivery
 from engine.store.counters import Tally, counter_at, new_counts
 from engine.store.database import Lane, Tx
 from engine.store.rows import Difference
@@ -67,13 +69,16 @@ async def _read(tx: Tx, mailing_id: int) -> tuple[list[int], dict[str, int]]:
     statement reads them."""
     counted = new_counts()
     rows = await tx.rows(
-        f"SELECT m.status, m.reason, m.number, {', '.join(f'c.{name}' for name in counted)} FROM mailing_counters AS c"
-        " LEFT JOIN (SELECT status, reason, count(*) AS number FROM message WHERE mailing_id = ?"
-        " GROUP BY status, reason) AS m ON m.number > 0 WHERE c.mailing_id = ?",
+        "SELECT m.status, m.reason, m.delivery, m.number,"
+        f" {', '.join(f'c.{name}' for name in counted)} FROM mailing_counters AS c"
+        " LEFT JOIN (SELECT status, reason, delivery, count(*) AS number FROM message WHERE mailing_id = ?"
+        " GROUP BY status, reason, delivery) AS m ON m.number > 0 WHERE c.mailing_id = ?",
         mailing_id,
         mailing_id,
     )
-    for status, reason, number, *_ in rows:
+    for status, reason, delivery, number, *_ in rows:
         if number is not None:
             counted[counter_at(status, reason)] += number
-    return (list(rows[0][3:]) if rows else []), counted
+            if status == Status.SENT and delivery is not None:
+                counted[Delivery(delivery).public] += number
+    return (list(rows[0][4:]) if rows else []), counted

@@ -6,8 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from engine.domain.latency import count_by_bucket
+from engine.domain.latency import WAY_BOUNDS_SECONDS, bucket, count_by_bucket
 from engine.domain.message import Reason, Status, Step
+from engine.domain.receipt import Delivery, way_seconds
 from engine.ports import Record
 from engine.store.database import Tx
 
@@ -16,7 +17,10 @@ NOT_SENT: Final = " + ".join(REASONS)
 """How many messages of a mailing ended unsent, in SQL."""
 FINAL: Final = f"sent + {NOT_SENT}"
 """How many are final, in SQL."""
-NAMES: Final = ("pending", "sent", *REASONS, "attempts", "retried")
+DELIVERIES: Final = tuple(delivery.public for delivery in Delivery)
+NONE: Final = f"sent - {' - '.join(DELIVERIES)}"
+"""How many are sent and have no receipt, in SQL."""
+NAMES: Final = ("pending", "sent", *REASONS, "attempts", "retried", *DELIVERIES)
 TIMELINE_SECONDS: Final = 10
 _TIMELINE_US: Final = TIMELINE_SECONDS * 1_000_000
 
@@ -27,12 +31,17 @@ LATENCY: Final = "latency"
 TIMELINE_SENT: Final = "timeline_sent"
 TIMELINE_NOT_SENT: Final = "timeline_not_sent"
 TIMELINE_DEFERRED: Final = "timeline_deferred"
+TIMELINE_DELIVERED: Final = "delivered"
+WAY: Final = "delivery_latency"
+"""Delivered messages by how long they were on their way, in buckets of ``WAY_BOUNDS_SECONDS``."""
 _TIMELINE: Final[Mapping[Status, str]] = {
     Status.SENT: TIMELINE_SENT,
     Status.NOT_SENT: TIMELINE_NOT_SENT,
     Status.PENDING: TIMELINE_DEFERRED,
 }
-KIND_LIST: Final = ", ".join(f"'{kind}'" for kind in _TIMELINE.values())
+TIMELINE_KINDS: Final = (TIMELINE_SENT, TIMELINE_NOT_SENT, TIMELINE_DEFERRED, TIMELINE_DELIVERED)
+"""In the order of ``TimelineRow``."""
+KIND_LIST: Final = ", ".join(f"'{kind}'" for kind in TIMELINE_KINDS)
 """The kinds of the timeline, in SQL."""
 
 _COLUMNS: Final = {"mailing_id": "int"} | dict.fromkeys(NAMES, "int")
@@ -53,7 +62,7 @@ def counter_at(status: int, reason: int | None) -> str:
 
 def new_counts() -> dict[str, int]:
     """A zero for each counter that can be counted."""
-    return dict.fromkeys(("pending", "sent", *REASONS), 0)
+    return dict.fromkeys(("pending", "sent", *REASONS, *DELIVERIES), 0)
 
 
 class Tally:
@@ -71,10 +80,12 @@ class Tally:
             return
         self._counts[mailing_id, name] += number
 
-    def move(self, mailing_id: int, step: Step, at_us: int, number: int = 1) -> None:
-        """Pending messages became final without a call."""
+    def move(self, mailing_id: int, step: Step, at_us: int, number: int = 1, text_version: int | None = None) -> None:
+        """Pending messages became final without a call. ``text_version``: of those that are sent."""
         if not number:
             return
+        if step.status is Status.SENT:
+            self._stats[mailing_id, TEXT_VERSION, text_version or 1] += number
         self._steps[step] += number
         self.add(mailing_id, "pending", -number)
         self.add(mailing_id, counter_of(step), number)
@@ -102,6 +113,30 @@ class Tally:
                 self._stats[mailing_id, TEXT_VERSION, version or 1] += number
             for latency, calls in count_by_bucket(latencies_seconds).items():
                 self._stats[mailing_id, LATENCY, latency] += calls
+
+    def heard(
+        self, mailing_id: int, was: Delivery | None, said: Delivery, said_us: int, sent_us: int | None, now_us: int
+    ) -> None:
+        """A message that is sent has its first receipt, or another one.
+
+        Args:
+            mailing_id: its mailing.
+            was: what the receipt before said; ``None``: there was none.
+            said: what this one says, and ``said_us`` the time that it names.
+            sent_us: when the provider took it; ``None``: only this receipt says that it did.
+            now_us: the time.
+        """
+        if was is said:
+            return
+        if was is not None:
+            self.add(mailing_id, was.public, -1)
+        self.add(mailing_id, said.public)
+        if said is Delivery.DELIVERED:
+            # A provider may name any time: the timeline has none from before the message was sent or after now.
+            at_us = now_us if sent_us is None else max(sent_us, min(said_us, now_us))
+            self._stats[mailing_id, TIMELINE_DELIVERED, at_us // _TIMELINE_US] += 1
+            if sent_us is not None:
+                self._stats[mailing_id, WAY, bucket(way_seconds(sent_us, said_us), WAY_BOUNDS_SECONDS)] += 1
 
     def lost(self, mailing_id: int, number: int) -> None:
         """A call may have been made, and nobody knows how it ended."""

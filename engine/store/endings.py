@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
-from engine.domain.message import UNCERTAIN, Event, Status, Step, step
+from engine.domain.message import UNCERTAIN, Event, Status, Step, heard, step
 from engine.domain.units import US_PER_SECOND
 from engine.store.audience import not_reached
+from engine.store.confirming import Heard, confirm, drop_receipts, heard_of
 from engine.store.counters import KIND_LIST, TIMELINE_SECONDS, Tally
-from engine.store.database import Lane, Row, Tx
+from engine.store.database import Lane, Tx
 from engine.store.lifecycle import open_to, set_by, set_to
 from engine.store.told import hold_told, may_have_reached
-from engine.store.verbs import Verbs, alone_if_overtaken, bump_revision, hold, lock_clients, transaction
+from engine.store.verbs import (
+    Verbs,
+    alone_if_overtaken,
+    bump_revision,
+    hold,
+    lock_clients,
+    transaction,
+    update_messages,
+)
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
 LOST_DETAIL: Final = "outcome unknown: the engine stopped"
-_LOST_CALL: Final = (
-    "text_version = (SELECT k.text_version FROM mailing AS k WHERE k.id = message.mailing_id), rendered = NULL"
-)
+_TEXT_NOW: Final = "SELECT k.text_version FROM mailing AS k WHERE k.id = message.mailing_id"
+_LOST_CALL: Final = f"text_version = ({_TEXT_NOW}), rendered = NULL"
 """The dead engine has not said with which text it called. The text of now is the best guess: it is wrong only if the
 text was edited since. What its placeholders stood for nobody knows."""
 _LOST_UNMARKED: Final = step(Status.CLAIMED, Event.LOSE)
@@ -26,6 +34,43 @@ _FOR_EVER: Final = 2**62
 _DAY_US: Final = 86_400 * US_PER_SECOND
 _ENDED: Final = "SELECT 1 FROM mailing WHERE id = ? AND end_us <= ? AND deleted_us IS NULL"
 _CANCELLED: Final = "SELECT 1 FROM mailing WHERE id = ? AND cancelled_us IS NOT NULL AND deleted_us IS NULL"
+
+
+class _Lost(NamedTuple):
+    """A message of a dead engine."""
+
+    id: int
+    mailing_id: int
+    status: int
+    attempt: int
+    stale: bool
+    unsure: bool
+    delivery: int | None
+    delivery_us: int | None
+    text_version: int | None
+    marks: bool
+    """Its mailing has a mark stored before a call."""
+    text_now: int
+    """The version that its mailing's text has now."""
+
+    @property
+    def was_called(self) -> bool:
+        """Whether the provider may have got it: it was marked, or its mailing marks nothing."""
+        return bool(self.status == Status.CALLING or not self.marks)
+
+    @property
+    def event(self) -> Event:
+        """What has happened to it."""
+        event = Event.LOSE if self.was_called else Event.RELEASE
+        return event if self.delivery is None else heard(event, self.attempt)
+
+    @property
+    def receipt(self) -> tuple[int, Heard]:
+        """For ``confirm``."""
+        version = self.text_now if self.was_called else self.text_version
+        receipt = heard_of(self.delivery, self.delivery_us, version)
+        assert receipt is not None, "only a receipt confirms"
+        return self.mailing_id, receipt
 
 
 class EndingVerbs(Verbs):
@@ -36,15 +81,16 @@ class EndingVerbs(Verbs):
         """LOSE; see ``ports.Store``."""
         ended_us = (now_us if over_us is None else over_us) if expired_only else _FOR_EVER
         lost = await tx.table(
-            "id, mailing_id, status, attempt, stale, unsure, marks",
-            "SELECT id, mailing_id, status, attempt, stale, unsure, (SELECT on_uncertain = 'not_sent' FROM mailing"
-            " WHERE mailing.id = message.mailing_id) AS marks FROM message"
+            ", ".join(_Lost._fields),
+            "SELECT id, mailing_id, status, attempt, stale, unsure, delivery, delivery_us, text_version,"
+            " (SELECT on_uncertain = 'not_sent' FROM mailing WHERE mailing.id = message.mailing_id) AS marks,"
+            f" ({_TEXT_NOW}) AS text_now FROM message"
             f" {tx.dialect.indexed_by('message_lease')} WHERE {open_to(Event.LOSE)}"
             f" AND due_us <= ? LIMIT ? {tx.dialect.lock(skip=True)}",
             ended_us,
             limit,
         )
-        await _lose(tx, lost, now_us)
+        await _lose(tx, [_Lost(*row) for row in lost], now_us)
         return len(lost)
 
     async def expire(self, mailing_id: int, limit: int, now_us: int) -> int:
@@ -111,11 +157,6 @@ async def _purge_messages(tx: Tx, mailing_id: int, limit: int) -> int:
     return len(ids)
 
 
-def _was_called(lost: Row) -> bool:
-    """Whether the provider may have got the message: it was marked, or its mailing marks nothing."""
-    return bool(lost[2] == Status.CALLING or not lost[6])
-
-
 async def _end_some(tx: Tx, mailing_id: int, limit: int, now_us: int, result: Step, which: str, index: str) -> int:
     return await tx.run(
         f"UPDATE message SET {set_to(result)}, due_us = 0, finished_us = ? WHERE id IN"
@@ -127,52 +168,67 @@ async def _end_some(tx: Tx, mailing_id: int, limit: int, now_us: int, result: St
     )
 
 
-async def _lose(tx: Tx, lost: Sequence[Row], now_us: int) -> None:
-    """Messages of a dead engine: (id, mailing, status, attempt, stale, unsure, whether a mark comes before a call)."""
-    called = {row[0] for row in lost if _was_called(row)}
+async def _lose(tx: Tx, lost: Sequence[_Lost], now_us: int) -> None:
     tally = Tally()
-    await hold_told(tx, [row[0] for row in lost])
-    await may_have_reached(tx, called)
+    called = [each for each in lost if each.was_called]
+    confirmed = [each for each in lost if each.event is Event.CONFIRM]
+    await hold_told(tx, [each.id for each in lost])
+    await may_have_reached(tx, [each.id for each in called])
+    for each in called:
+        tally.lost(each.mailing_id, each.attempt)
+    never_called = [each.id for each in lost if each.delivery is not None and each.event is not Event.CONFIRM]
+    await drop_receipts(tx, never_called)
+    await _keep_lost(tx, [each.id for each in called if not _is_uncertain(each)], now_us)
+    await _confirm_lost(tx, confirmed, now_us, tally)
+    await _end_or_wait(tx, [each for each in lost if each.event is not Event.CONFIRM], now_us, tally)
+    untold = [each.id for each in lost if not each.was_called and each.event is not Event.CONFIRM]
+    await not_reached(tx, untold, tally)
+    await tally.write(tx)
+
+
+def _is_uncertain(lost: _Lost) -> bool:
+    """Whether it ends because nobody knows what came of the call."""
+    result = step(Status(lost.status), lost.event, unsure=bool(lost.unsure))
+    return result == UNCERTAIN or (bool(lost.stale) and lost.event is Event.LOSE)
+
+
+async def _keep_lost(tx: Tx, ids: Sequence[int], now_us: int) -> None:
+    """A line of history for calls that did not end their messages."""
+    if ids:
+        await tx.run(
+            "INSERT INTO attempt (message_id, number, lost, started_us, finished_us, http_status, detail, provider_id)"
+            f" SELECT id, attempt, TRUE, NULL, {int(now_us)}, NULL, '{LOST_DETAIL}', provider_id FROM message"
+            f" WHERE id {tx.dialect.in_list()}",
+            tx.dialect.list_arg(ids),
+        )
+        await update_messages(tx, _LOST_CALL, ids)
+
+
+async def _confirm_lost(tx: Tx, confirmed: Sequence[_Lost], now_us: int, tally: Tally) -> None:
+    for was_called in (True, False):
+        messages = {each.id: each.receipt for each in confirmed if each.was_called is was_called}
+        await confirm(tx, messages, now_us, tally, uncalled=not was_called)
+
+
+async def _end_or_wait(tx: Tx, lost: Sequence[_Lost], now_us: int, tally: Tally) -> None:
     again: list[int] = []
     gone: dict[int, int] = {}
     uncertain: list[int] = []
     uncalled: list[int] = []
-    for id, mailing_id, status, attempt, stale, unsure, _ in lost:
-        was_called = id in called
-        if stale and not was_called:
-            gone[id] = mailing_id
-            continue
-        result = step(Status(status), Event.LOSE if was_called else Event.RELEASE, unsure=bool(unsure))
-        if was_called:
-            tally.lost(mailing_id, attempt)
-        if stale or result.status.is_final:
-            tally.move(mailing_id, UNCERTAIN, now_us)
-            uncertain.append(id)
+    for each in lost:
+        if _is_uncertain(each):
+            tally.move(each.mailing_id, UNCERTAIN, now_us)
+            uncertain.append(each.id)
+        elif each.stale:
+            gone[each.id] = each.mailing_id
         else:
-            (again if was_called else uncalled).append(id)
+            (again if each.was_called else uncalled).append(each.id)
     await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
-    await _store_lost(tx, again, uncertain, now_us)
+    if again:
+        await update_messages(tx, f"{set_to(_LOST_UNMARKED)}, owner = NULL, due_us = 0, unsure = TRUE", again)
+    if uncertain:
+        change = f"{ENDS_UNCERTAIN}, owner = NULL, stale = FALSE, http_status = NULL, detail = '{LOST_DETAIL}'"
+        await update_messages(tx, f"{change}, {_LOST_CALL}, finished_us = ?", uncertain, now_us)
     if uncalled:
         change = f"{set_by(Event.RELEASE)}, owner = NULL, due_us = 0, attempt = attempt - 1"
-        await tx.run(f"UPDATE message SET {change} WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(uncalled))
-    await not_reached(tx, [row[0] for row in lost if row[0] not in called], tally)
-    await tally.write(tx)
-
-
-async def _store_lost(tx: Tx, again: list[int], uncertain: list[int], now_us: int) -> None:
-    listed = tx.dialect.in_list()
-    if again:
-        ids = tx.dialect.list_arg(again)
-        await tx.run(
-            "INSERT INTO attempt (message_id, number, lost, started_us, finished_us, http_status, detail)"
-            f" SELECT id, attempt, TRUE, NULL, {int(now_us)}, NULL, '{LOST_DETAIL}' FROM message WHERE id {listed}",
-            ids,
-        )
-        change = f"{set_to(_LOST_UNMARKED)}, owner = NULL, due_us = 0, unsure = TRUE, {_LOST_CALL}"
-        await tx.run(f"UPDATE message SET {change} WHERE id {listed}", ids)
-    if uncertain:
-        await tx.run(
-            f"UPDATE message SET {ENDS_UNCERTAIN}, owner = NULL, stale = FALSE, finished_us = {int(now_us)},"
-            f" http_status = NULL, detail = '{LOST_DETAIL}', {_LOST_CALL} WHERE id {listed}",
-            tx.dialect.list_arg(uncertain),
-        )
+        await update_messages(tx, change, uncalled)

@@ -140,7 +140,7 @@ async def _stats(tx: Tx, mailing_id: int) -> Mapping[str, dict[int, int]]:
 
 
 def _timeline(stats: Mapping[str, dict[int, int]]) -> tuple[TimelineRow, ...]:
-    kinds = (counters.TIMELINE_SENT, counters.TIMELINE_NOT_SENT, counters.TIMELINE_DEFERRED)
+    kinds = counters.TIMELINE_KINDS
     spans = sorted({span for kind in kinds for span in stats[kind]})
     width_us = counters.TIMELINE_SECONDS * 1_000_000
     return tuple(TimelineRow(span * width_us, *(stats[kind].get(span, 0) for kind in kinds)) for span in spans)

@@ -8,9 +8,11 @@ from typing import Final
 
 from engine.domain.errors import NotFound
 from engine.domain.message import Reason, Status
+from engine.domain.routing import Route
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import is_final, is_waiting
 from engine.store.message_list import ids_after, is_long_message_list, list_ids
+from engine.store.routes import index_for, may_have, with_numbers
 from engine.store.row_of import Part, RowOf
 from engine.store.rows import (
     AttemptOutcome,
@@ -53,10 +55,15 @@ class MessageVerbs(Verbs):
     """Nothing here changes anything."""
 
     @read(Lane.DELIVERY)
-    async def next_due_us(self, tx: Tx, mailing_id: int) -> int | None:
+    async def next_due_us(self, tx: Tx, mailing_id: int, route: Route | None = None) -> int | None:
         """When the next pending message is due; see ``ports.Store``."""
+        source, allowed = "message AS m", ""
+        if route is not None:
+            source += f" {tx.dialect.indexed_by(index_for(route))} {with_numbers(route)}"
+            allowed = f" AND {may_have(route)}"
         due_us: int | None = await tx.value(
-            f"SELECT due_us FROM message WHERE mailing_id = ? AND {is_waiting()} ORDER BY due_us, id LIMIT 1",
+            f"SELECT m.due_us FROM {source} WHERE m.mailing_id = ? AND {is_waiting('m')}{allowed}"
+            " ORDER BY m.due_us, m.id LIMIT 1",
             mailing_id,
         )
         return due_us

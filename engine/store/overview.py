@@ -10,7 +10,7 @@ from typing import Final
 from engine.domain.window import MailingState
 from engine.ports import EngineRow
 from engine.store import counters
-from engine.store.counters import KIND_LIST
+from engine.store.counters import KIND_LIST, TIMELINE_KINDS
 from engine.store.database import Lane, Tx
 from engine.store.engines import ENGINE
 from engine.store.mailing_rows import OPEN, rows_in_state
@@ -23,7 +23,6 @@ SHARING_MAX: Final = 50
 RecentSteps = Mapping[int, tuple[TimelineRow, ...]]
 """What happened lately, by mailing."""
 _STEP_US: Final = counters.TIMELINE_SECONDS * 1_000_000
-_KINDS: Final = (counters.TIMELINE_SENT, counters.TIMELINE_NOT_SENT, counters.TIMELINE_DEFERRED)
 _ORDERS: Final = {
     MailingState.ACTIVE: "pending = 0, end_us, id",
     MailingState.PAUSED: "pending = 0, end_us, id",
@@ -72,7 +71,8 @@ class OverviewVerbs(Verbs):
         for step, kind, number in (*rows, *past):
             steps[step][kind] += int(number)
         return tuple(
-            TimelineRow(step * step_us, *(steps[step].get(kind, 0) for kind in _KINDS)) for step in sorted(steps)
+            TimelineRow(step * step_us, *(steps[step].get(kind, 0) for kind in TIMELINE_KINDS))
+            for step in sorted(steps)
         )
 
     @read(Lane.API)
@@ -95,7 +95,8 @@ async def _recent(tx: Tx, recent_us: int) -> dict[int, tuple[TimelineRow, ...]]:
         found[mailing_id][step][kind] = number
     return {
         mailing_id: tuple(
-            TimelineRow(step * _STEP_US, *(steps[step].get(kind, 0) for kind in _KINDS)) for step in sorted(steps)
+            TimelineRow(step * _STEP_US, *(steps[step].get(kind, 0) for kind in TIMELINE_KINDS))
+            for step in sorted(steps)
         )
         for mailing_id, steps in found.items()
     }

@@ -242,6 +242,7 @@ class TimelineRow:
     sent: int
     not_sent: int
     deferred: int
+    delivered: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ by a second method that calls the verb.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -150,6 +150,12 @@ async def hold(tx: Tx, table: str, condition: str, *args: Any) -> None:
     if not tx.dialect.is_sqlite:
         rows = f"SELECT 1 FROM {table} WHERE {condition} ORDER BY {table}.id FOR UPDATE OF {table}"
         await tx.rows(f"SELECT count(*) FROM ({rows}) AS held", *args)
+
+
+async def update_messages(tx: Tx, change: str, ids: Iterable[int], *values: int) -> None:
+    """Set the same in messages; ``values``: the arguments of ``change``."""
+    sql = f"UPDATE message SET {change} WHERE id {tx.dialect.in_list()}"
+    await tx.run(sql, *values, tx.dialect.list_arg(ids))
 
 
 async def bump_revision(tx: Tx) -> int:

@@ -75,7 +75,7 @@ class AiohttpProvider:
         reply = read_reply(body, response.headers.get("content-type", "")) if 200 <= status <= 299 else {}
         if 200 <= status <= 299 and reply is not None and not code_of(reply):
             return Answer(status, True, "")
-        shown = excerpt(body, token=self._token, phone_number=phone_number, text=text)
+        shown = excerpt(body, secrets=(self._token,), phone_number=phone_number, text=text)
         return Answer(status, reply is not None, f"{words}: {shown}" if shown else words, retry_after)
 
 

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from scripts.sandbox.faults import BadFaults, Faults
+from scripts.sandbox.faults import Faults
 from scripts.sandbox.ledger import Call, Message
-from scripts.sandbox.replies import NoService, Service
 from scripts.sandbox.server import DEFAULT_TOKEN, Sandbox
+from scripts.sandbox.service import NoService, Service
+from scripts.sandbox.switches import BadSwitches
 
-__all__ = ["DEFAULT_TOKEN", "BadFaults", "Call", "Faults", "Message", "NoService", "Sandbox", "Service"]
+__all__ = ["DEFAULT_TOKEN", "BadSwitches", "Call", "Faults", "Message", "NoService", "Sandbox", "Service"]

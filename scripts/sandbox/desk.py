@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
 import orjson
 
-from scripts.sandbox.faults import NO_FAULTS, Faults, draw
+from scripts.sandbox.faults import NO_FAULTS, Faults
 from scripts.sandbox.ledger import Ledger
+from scripts.sandbox.switches import draw
 
 INT64_MAX: Final = 2**63 - 1
 BODY_BYTES_MAX: Final = 1 << 20
+_ACCEPTED: Final = frozenset({"200", "unanswered"})
+_RESET: Final = frozenset({"reset", "unanswered"})
 _DRAW_LATENCY: Final = 1 << 40
 """Added to the number of the call, so that latency and fault are drawn apart."""
 
@@ -27,12 +31,22 @@ class Reply:
     """An answer."""
 
     name: str
-    """The status, or ``reset``, ``hang`` or ``garbage``."""
+    """The status, or ``reset``, ``hang``, ``garbage`` or ``unanswered``."""
     status: int
     """0: no answer at all."""
     body: bytes = b""
     retry_after: str | None = None
     delay_seconds: float = 0.0
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the text goes out. Garbage may well be one sent: but the provider did not say so."""
+        return self.name in _ACCEPTED
+
+    @property
+    def is_reset(self) -> bool:
+        """Whether the connection is reset in the place of an answer."""
+        return self.name in _RESET
 
     def wire(self) -> bytes:
         """The answer as HTTP/1.1."""
@@ -48,6 +62,7 @@ class Reply:
 
 OK: Final = Reply("200", 200, b'{"code":0,"message":"OK"}')
 RESET: Final = Reply("reset", 0)
+UNANSWERED: Final = Reply("unanswered", 0)
 HANG: Final = Reply("hang", 0)
 GARBAGE: Final = Reply("garbage", 200, b"<html><body>It works!</body></html>")
 _RESULTS: Final[tuple[tuple[int | Reply, ...], ...]] = (
@@ -57,6 +72,7 @@ _RESULTS: Final[tuple[tuple[int | Reply, ...], ...]] = (
     (RESET,),
     (HANG,),
     (GARBAGE,),
+    (UNANSWERED,),
 )
 """What each share brings, in the order of ``faults.SHARES``."""
 
@@ -69,6 +85,8 @@ class Desk:
         self.faults = faults
         self.seed = seed
         self.ledger = ledger
+        self.on_accepted: Callable[[int, int], None] | None = None
+        """Told of each text that is accepted, after the ledger: its id, and when, in microseconds since the epoch."""
 
     def take(self, path_id: bytes, authorized: bool, body: bytes) -> Reply:
         """Answer one call and remember it."""
@@ -80,11 +98,13 @@ class Desk:
             self.ledger.note_request(reply.name, at_us)
             return reply
         if authorized and self.faults is NO_FAULTS:
-            self.ledger.note(message_id, phone, text, "200", True, at_us)
-            return OK
-        reply = self._choose(message_id, authorized, at_us / 1e6)
-        # Garbage may well be a text sent: but the provider did not say so, and that is what "accepted" means.
-        self.ledger.note(message_id, phone, text, reply.name, reply.name == "200", at_us)
+            reply, is_accepted = OK, True
+        else:
+            reply = self._choose(message_id, authorized, at_us / 1e6)
+            is_accepted = reply.is_accepted
+        self.ledger.note(message_id, phone, text, reply.name, is_accepted, at_us)
+        if is_accepted and self.on_accepted is not None:
+            self.on_accepted(message_id, at_us)
         return reply
 
     def delay_seconds(self, message_id_text: bytes) -> float:

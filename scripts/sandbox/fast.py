@@ -1,7 +1,7 @@
 """The short way for the one request that benches send by the million.
 
 aiohttp serves some ten thousand requests a second on a core, less than the engine sends: the sandbox
-would measure itself. So a connection starts here; ``POST /v1/send/…`` in its plain form is answered at
+would measure itself. So a connection starts here; ``POST …/v1/send/…`` in its plain form is answered at
 once, and at the first request that is anything else the connection is handed over to aiohttp for good.
 """
 
@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, cast
 from common.hosts import HostGuard
 from scripts.sandbox.desk import BODY_BYTES_MAX, OK, Desk, Reply
 
-_START: Final = b"POST /v1/send/"
+_METHOD: Final = b"POST "
 _VERSION: Final = b" HTTP/1.1"
 _OK_WIRE: Final = OK.wire()
 _HEAD_BYTES_MAX: Final = 8192
@@ -43,19 +43,21 @@ class _Head(NamedTuple):
     """What matters of a request's headers."""
 
     body_bytes: int
-    authorized: bool
+    authorization: bytes | None
 
 
 class FastLane:
     """What the connections share."""
 
-    def __init__(self, desk: Desk, hosts: HostGuard, hand_over: Callable[[], asyncio.Protocol]) -> None:
-        self.desk = desk
+    def __init__(
+        self, desks: Mapping[bytes, Desk], hosts: HostGuard, hand_over: Callable[[], asyncio.Protocol]
+    ) -> None:
+        """Args: desks: by the path that a message's id follows."""
+        self.desks = {path: (desk, b"Bearer " + desk.token.encode()) for path, desk in desks.items()}
         self._hosts = hosts
         self.hand_over = hand_over
         self.connections: set[FastConnection] = set()
         self._known: dict[bytes, _Head | None] = {}
-        self._expected = b"Bearer " + desk.token.encode()
 
     def head(self, raw: bytes) -> _Head | None:
         """Read headers; ``None``: not plain. Clients repeat themselves, so what was read once is kept."""
@@ -79,7 +81,7 @@ class FastLane:
             and not _NOT_PLAIN & headers.keys()
             and self._hosts.refusal("POST", _PlainHeaders(headers)) is None  # aiohttp's way says why
         )
-        return _Head(int(length), headers.get(b"authorization") == self._expected) if is_plain else None
+        return _Head(int(length), headers.get(b"authorization")) if is_plain else None
 
 
 class FastConnection(asyncio.Protocol):
@@ -111,7 +113,7 @@ class FastConnection(asyncio.Protocol):
             return
         head_end = data.find(b"\r\n\r\n")
         line_end = data.find(b"\r\n")
-        if not data.startswith(_START) or (head_end < 0 and len(data) > _HEAD_BYTES_MAX):
+        if not data.startswith(_METHOD) or (head_end < 0 and len(data) > _HEAD_BYTES_MAX):
             self._leave(data)
         elif head_end < 0:
             self._buffer = data
@@ -126,8 +128,10 @@ class FastConnection(asyncio.Protocol):
             self._transport.abort()
 
     def _request(self, data: bytes, line_end: int, head_end: int) -> None:
-        head = self._lane.head(data[line_end:head_end])
-        if head is None:
+        path, _, path_id = data[len(_METHOD) : line_end - len(_VERSION)].rpartition(b"/")
+        found = self._lane.desks.get(path)
+        head = self._lane.head(data[line_end:head_end]) if found is not None else None
+        if found is None or head is None:
             self._leave(data)
             return
         missing = head_end + 4 + head.body_bytes - len(data)
@@ -136,9 +140,9 @@ class FastConnection(asyncio.Protocol):
         elif missing < 0:  # the next request already: aiohttp knows how to keep the order
             self._leave(data)
         else:
-            path_id = data[len(_START) : line_end - len(_VERSION)]
-            desk = self._lane.desk
-            self._answer(desk.take(path_id, head.authorized, data[head_end + 4 :]), desk.delay_seconds(path_id))
+            desk, bearer = found
+            reply = desk.take(path_id, head.authorization == bearer, data[head_end + 4 :])
+            self._answer(reply, desk.delay_seconds(path_id))
 
     def _answer(self, reply: Reply, delay_seconds: float) -> None:
         if delay_seconds and reply.status:
@@ -160,7 +164,7 @@ class FastConnection(asyncio.Protocol):
             self._transport.write(_OK_WIRE)
         elif reply.status:
             self._transport.write(reply.wire())
-        elif reply.name == "reset":
+        elif reply.is_reset:
             reset(self._transport)
         else:  # hang: what comes next on this connection is not answered either
             self._is_waiting = True

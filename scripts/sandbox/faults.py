@@ -8,23 +8,18 @@ in which they arrive.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from email.utils import formatdate, parsedate_to_datetime
 from typing import Final, Literal, cast
 
-LATENCY_SECONDS_MAX: Final = 600.0
+from scripts.sandbox.switches import Reader, changed, check_shares, number, one_of, range_as_json, seconds_range, share
+
 RETRY_AFTER_SECONDS_MAX: Final = 86_400.0
 _DATE_IN: Final = "date+"
-SHARES: Final = ("share_400", "share_429", "share_5xx", "share_reset", "share_hang", "share_garbage")
-
-
-class BadFaults(ValueError):
-    """A change that makes no sense; ``errors`` has a line for each field."""
-
-    def __init__(self, errors: Mapping[str, str]) -> None:
-        super().__init__("; ".join(f"{name}: {message}" for name, message in errors.items()))
-        self.errors = dict(errors)
+SHARES: Final = (
+    "share_400", "share_429", "share_5xx", "share_reset", "share_hang", "share_garbage", "share_unanswered"
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +38,8 @@ class Faults:
     """No answer, ever."""
     share_garbage: float = 0.0
     """200 with a body that is not JSON."""
+    share_unanswered: float = 0.0
+    """The text is taken and goes out, and the connection is reset in the place of an answer: a receipt may follow."""
     retry_after: float | str | None = None
     """``Retry-After`` of 429 and 503: seconds, an HTTP date, or ``date+N``: an HTTP date N seconds from now."""
     outage: bool | Literal["reset"] = False
@@ -54,22 +51,10 @@ class Faults:
         """Return a copy with ``changes`` as they come out of JSON.
 
         Raises:
-            BadFaults: unknown names or values, all of them at once.
+            BadSwitches: unknown names or values, all of them at once.
         """
-        errors: dict[str, str] = {}
-        values: dict[str, object] = {}
-        for name, value in changes.items():
-            try:
-                values[name] = _READERS[name](value)
-            except KeyError:
-                errors[name] = f"unknown; known are {', '.join(_READERS)}"
-            except ValueError as error:
-                errors[name] = str(error)
-        if errors:
-            raise BadFaults(errors)
-        result = replace(self, **values)  # type: ignore[arg-type]  # each value has been through its reader
-        if (total := sum(result.shares())) > 1 + 1e-9:
-            raise BadFaults({"share_*": f"the shares add up to {total:g}, which is more than 1"})
+        result = changed(self, changes, _READERS)
+        check_shares(result.shares())
         return result
 
     def shares(self) -> tuple[float, ...]:
@@ -78,8 +63,7 @@ class Faults:
 
     def as_json(self) -> dict[str, object]:
         """For the control API; what ``changed`` accepts."""
-        shortest, longest = self.latency_seconds
-        return asdict(self) | {"latency_seconds": shortest if shortest == longest else [shortest, longest]}
+        return asdict(self) | {"latency_seconds": range_as_json(self.latency_seconds)}
 
     def retry_after_header(self, now: float) -> str | None:
         """The header's value at ``now`` (seconds since the epoch)."""
@@ -93,42 +77,14 @@ class Faults:
         return self.retry_after
 
 
-def draw(seed: int, message_id: int, nth: int) -> float:
-    """A number in [0, 1) that looks random and is the same for the same arguments (splitmix64)."""
-    x = (seed * 0x9E3779B97F4A7C15 + message_id * 0xD1B54A32D192ED03 + nth * 0x8CB92BA72F3D8DD7) & 0xFFFFFFFFFFFFFFFF
-    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
-    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
-    return ((x ^ (x >> 31)) >> 11) / (1 << 53)
-
-
-def _number(value: object, largest: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= largest:
-        raise ValueError(f"should be a number from 0 to {largest:g}")
-    return float(value)
-
-
-def _share(value: object) -> float:
-    return _number(value, 1)
-
-
-def _latency(value: object) -> tuple[float, float]:
-    pair = list(value) if isinstance(value, list | tuple) else [value, value]
-    if len(pair) != 2:
-        raise ValueError("should be a number of seconds, or [shortest, longest]")
-    shortest, longest = (_number(item, LATENCY_SECONDS_MAX) for item in pair)
-    if shortest > longest:
-        raise ValueError("the shortest latency should not be above the longest")
-    return shortest, longest
-
-
 def _retry_after(value: object) -> float | str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        return _number(value, RETRY_AFTER_SECONDS_MAX)
+        return number(value, RETRY_AFTER_SECONDS_MAX)
     try:
         if value.startswith(_DATE_IN):
-            _number(float(value.removeprefix(_DATE_IN)), RETRY_AFTER_SECONDS_MAX)
+            number(float(value.removeprefix(_DATE_IN)), RETRY_AFTER_SECONDS_MAX)
         else:
             parsedate_to_datetime(value)
     except ValueError:
@@ -136,21 +92,12 @@ def _retry_after(value: object) -> float | str | None:
     return value
 
 
-def _one_of(*allowed: object) -> Callable[[object], object]:
-    def read(value: object) -> object:
-        if not any(value is known or (type(value) is type(known) and value == known) for known in allowed):
-            raise ValueError(f"should be one of {', '.join(map(repr, allowed))}")
-        return value
-
-    return read
-
-
-_READERS: Final[Mapping[str, Callable[[object], object]]] = {
-    "latency_seconds": _latency,
-    **dict.fromkeys(SHARES, _share),
+_READERS: Final[Mapping[str, Reader]] = {
+    "latency_seconds": seconds_range,
+    **dict.fromkeys(SHARES, share),
     "retry_after": _retry_after,
-    "outage": _one_of(False, True, "reset"),
-    "reject_token": _one_of(False, True, 401, 403),
+    "outage": one_of(False, True, "reset"),
+    "reject_token": one_of(False, True, 401, 403),
 }
 assert set(_READERS) == {field.name for field in fields(Faults)}
 

@@ -24,8 +24,12 @@ class Call(NamedTuple):
     at_us: int
     """When it arrived: microseconds since the epoch."""
     answer: str
-    """The status, or ``reset``, ``hang`` or ``garbage``."""
+    """The status, or ``reset``, ``hang``, ``garbage`` or ``unanswered``."""
     text: str
+
+    def as_json(self) -> dict[str, object]:
+        """For the control API."""
+        return {"time": time_text(self.at_us), "answer": self.answer, "text": self.text}
 
 
 @dataclass(slots=True)
@@ -36,12 +40,22 @@ class Message:
     phone: int
     text: str
     calls: deque[Call] = field(default_factory=lambda: deque(maxlen=CALLS_KEPT))
+    receipt: str = ""
+    """What was said of it later: ``delivered``, ``undelivered``, or ``lost`` where nothing was said."""
 
     def as_json(self, count: int) -> dict[str, object]:
         """For the control API; ``count``: all calls, of which the latest are listed."""
-        calls = [{"time": time_text(call.at_us), "answer": call.answer, "text": call.text} for call in self.calls]
+        calls = [call.as_json() for call in self.calls]
         times = {"first_time": calls[0]["time"], "last_time": calls[-1]["time"]}
-        return {"id": self.message_id, "phone": self.phone, "text": self.text, "count": count, **times, "calls": calls}
+        return {
+            "id": self.message_id,
+            "phone": self.phone,
+            "text": self.text,
+            "count": count,
+            **times,
+            "receipt": self.receipt,
+            "calls": calls,
+        }
 
 
 class Ledger:

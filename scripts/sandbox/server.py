@@ -1,41 +1,30 @@
-"""The sandbox's HTTP: the provider's contract, the control API under ``/sandbox/`` and the page."""
+"""The sandbox: providers that can be told to fail, and the one port at which they are reached."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import time
-from collections.abc import Awaitable, Callable, Sequence, Set
-from functools import partial
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Final, Self
 
-import orjson
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 
 from common.hosts import HostGuard
-from scripts.sandbox.desk import BODY_BYTES_MAX, INT64_MAX, Desk
-from scripts.sandbox.fast import FastConnection, FastLane, reset
-from scripts.sandbox.faults import NO_FAULTS, BadFaults, Faults
-from scripts.sandbox.ledger import Call, Ledger
-from scripts.sandbox.replies import TEXT_LENGTH_MAX, NoService, Replies, Service
+from scripts.sandbox.conversations import conversations
+from scripts.sandbox.courier import PATH as RECEIPTS_PATH
+from scripts.sandbox.fast import FastConnection, FastLane
+from scripts.sandbox.faults import NO_FAULTS, Faults
+from scripts.sandbox.ledger import Ledger
+from scripts.sandbox.provider import LIST_MAX, Provider, Shared
+from scripts.sandbox.replies import Replies
+from scripts.sandbox.routes import application
+from scripts.sandbox.service import Service, Target
 
 DEFAULT_TOKEN: Final = "sandbox-token"
 DEFAULT_KEEP: Final = 1000
-LIST_MAX: Final = 1000
-_PAGE: Final = Path(__file__).with_name("page.html")
-_PAGE_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Cache-Control": "no-store",
-}
 
 
-class Sandbox:
-    """A provider that can be told to fail.
+class Sandbox(Provider):
+    """A provider, with a port, and further ones beside it if that is wanted.
 
     ``async with await Sandbox.start() as sandbox:`` runs one on a free port; ``sandbox.url`` is what
     ``MAILING_PROVIDER_URL`` should be, ``sandbox.token`` the token.
@@ -51,20 +40,28 @@ class Sandbox:
         names: Sequence[str] = (),
         ledger: Ledger | None = None,
         service: Service | None = None,
+        providers: int = 1,
     ) -> None:
         """Listens to nothing yet: see ``listen``.
 
         Args:
-            token: the only bearer token that is accepted.
-            faults: the switches to begin with.
+            token: the only bearer token that is accepted; that of ``beta`` is this one with ``-beta``.
+            faults: the switches to begin with, of each provider.
             seed: decides which messages fail.
             keep: how many of the latest messages keep their text and calls.
             names: by which it may be called, beside addresses, localhost and the host it listens on.
-            service: which gets what people answer.
-            ledger: notes the calls in the place of one that is made here with ``keep``.
+            ledger: notes the first provider's calls in the place of one that is made here with ``keep``.
+            service: which gets what people answer, and receipts when they are put on.
+            providers: how many, with ``provider.NAMES``; this object is the first of them.
         """
-        self._desk = Desk(token, faults, seed, Ledger(keep) if ledger is None else ledger)
+        shared = Shared()
+        super().__init__(0, shared, token, faults, seed, Ledger(keep) if ledger is None else ledger)
+        for nth in range(1, providers):
+            Provider(nth, shared, token, faults, seed, Ledger(keep))
+        self.providers: Sequence[Provider] = shared.providers
         self._replies = Replies(service, keep)
+        if service is not None:
+            self.send_all_receipts_to(service.target(RECEIPTS_PATH))
         self._names = names
         self._host = "127.0.0.1"
         self._port = 0
@@ -85,13 +82,23 @@ class Sandbox:
         names: Sequence[str] = (),
         ledger: Ledger | None = None,
         service: Service | None = None,
+        providers: int = 1,
     ) -> Self:
         """Make one that listens; port 0: a free one.
 
         Raises:
             OSError: the port can't be listened on.
         """
-        sandbox = cls(token=token, faults=faults, seed=seed, keep=keep, names=names, ledger=ledger, service=service)
+        sandbox = cls(
+            token=token,
+            faults=faults,
+            seed=seed,
+            keep=keep,
+            names=names,
+            ledger=ledger,
+            service=service,
+            providers=providers,
+        )
         await sandbox.listen(port, host=host)
         return sandbox
 
@@ -100,11 +107,12 @@ class Sandbox:
         host = self._host if host is None else host
         hosts = HostGuard([host, *self._names])
         self._runner = web.AppRunner(
-            _application(self, hosts), access_log=None, handler_cancellation=True, shutdown_timeout=0.1
+            application(self, hosts), access_log=None, handler_cancellation=True, shutdown_timeout=0.1
         )
         await self._runner.setup()
         assert self._runner.server is not None
-        self._lane = lane = FastLane(self._desk, hosts, self._runner.server)
+        desks = {f"{provider.base}/v1/send".encode(): provider.desk for provider in self.providers}
+        self._lane = lane = FastLane(desks, hosts, self._runner.server)
         try:
             self._server = await asyncio.get_running_loop().create_server(
                 lambda: FastConnection(lane),
@@ -116,15 +124,17 @@ class Sandbox:
             await self._runner.cleanup()
             raise
         self._host, self._port = self._server.sockets[0].getsockname()[:2]
+        for provider in self.providers:
+            provider.courier.start()
 
     async def stop(self) -> None:
-        """Close the port and every connection: from now on calls are refused."""
+        """Close the port and every connection: from now on calls are refused, and no receipt goes."""
         if self._server is None or self._runner is None or self._lane is None:
             return
         self._server.close()
         for connection in list(self._lane.connections):
             connection.abort()
-        await self._runner.cleanup()
+        await asyncio.gather(self._runner.cleanup(), *(provider.courier.stop() for provider in self.providers))
         self._server = self._runner = self._lane = None
 
     async def __aenter__(self) -> Self:
@@ -141,70 +151,17 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """The provider's base URL."""
-        return f"{self.root_url}/v1"
+        """The first provider's base URL."""
+        return self.url_of(self)
 
-    @property
-    def token(self) -> str:
-        """The token that is accepted."""
-        return self._desk.token
+    def url_of(self, provider: Provider) -> str:
+        """A provider's base URL."""
+        return f"{self.root_url}{provider.base}/v1"
 
-    @property
-    def faults(self) -> Faults:
-        """The switches as they are."""
-        return self._desk.faults
-
-    def set_faults(self, **changes: object) -> Faults:
-        """Change some switches; the others stay.
-
-        Raises:
-            BadFaults: unknown names or values.
-        """
-        changed = self._desk.faults.changed(changes)
-        # By identity: the desk recognises "no faults" with one comparison.
-        self._desk.faults = NO_FAULTS if changed == NO_FAULTS else changed
-        return self._desk.faults
-
-    def clear_faults(self) -> None:
-        """Everything works again."""
-        self._desk.faults = NO_FAULTS
-
-    def stats(self) -> dict[str, object]:
-        """What ``GET /sandbox/stats`` says."""
-        return self._desk.ledger.stats(time.time_ns() // 1000)
-
-    @property
-    def requests(self) -> int:
-        """Requests of any kind to ``/v1/send/``."""
-        return self._desk.ledger.requests
-
-    @property
-    def accepted(self) -> int:
-        """Calls answered with success."""
-        return self._desk.ledger.accepted
-
-    def count(self, message_id: int) -> int:
-        """How often the id was called, however it was answered."""
-        return self._desk.ledger.calls(message_id)
-
-    def accepted_count(self, message_id: int) -> int:
-        """How often a call for the id was answered with success."""
-        return self._desk.ledger.accepted_calls(message_id)
-
-    def accepted_ids(self) -> list[int]:
-        """Every id that was accepted at least once."""
-        return self._desk.ledger.accepted_ids()
-
-    def calls(self, message_id: int) -> list[Call]:
-        """The calls for an id, oldest first (of the latest ``keep`` messages; 100 calls of each)."""
-        message = self._desk.ledger.latest.get(message_id)
-        return list(message.calls) if message is not None else []
-
-    def messages(
-        self, *, message_id: int | None = None, phone: int | None = None, limit: int = LIST_MAX
-    ) -> list[dict[str, object]]:
-        """What ``GET /sandbox/messages`` says."""
-        return self._desk.ledger.find(message_id, phone, limit)
+    def send_all_receipts_to(self, target: Target) -> None:
+        """Where the receipts of all providers go."""
+        for provider in self.providers:
+            provider.courier.target = target
 
     async def reply(self, phone: int, text: str) -> dict[str, object]:
         """Answer a text as the person with this number; see ``POST /sandbox/replies``.
@@ -216,149 +173,22 @@ class Sandbox:
 
     def conversations(self, digits: str = "", limit: int = LIST_MAX) -> dict[str, object]:
         """What ``GET /sandbox/conversations`` says."""
-        found = self._replies.conversations(self._desk.ledger, digits, limit)
+        ledgers = {provider.name: provider.ledger for provider in self.providers}
+        found = conversations(ledgers, self._replies.by_phone(), digits, limit)
         return {"conversations": found, "takes_replies": self._replies.service is not None}
 
+    def overview(self) -> dict[str, object]:
+        """What ``GET /sandbox/providers`` says."""
+        providers = [
+            {"name": each.name, "path": each.base, "url": self.url_of(each), "stats": each.stats()}
+            for each in self.providers
+        ]
+        both = list(self.accepted_by_two)
+        return {"providers": providers, "accepted_by_two": {"count": len(both), "ids": both[-LIST_MAX:]}}
+
     def reset(self) -> None:
-        """Forget all messages, replies and counts; the faults stay."""
-        self._desk.ledger.clear()
+        """Forget all messages, replies, receipts and counts, of all providers; the switches stay."""
+        for provider in self.providers:
+            provider.forget()
+        self.accepted_by_two.clear()
         self._replies.clear()
-
-    async def take(self, request: web.Request) -> web.StreamResponse:
-        """Answer a call that did not come in its plain form; see ``fast``."""
-        path_id = request.match_info["message_id"].encode()
-        authorized = request.headers.get("Authorization") == f"Bearer {self.token}"
-        reply = self._desk.take(path_id, authorized, await request.read())
-        await asyncio.sleep(self._desk.delay_seconds(path_id))
-        if reply.name == "hang":
-            await asyncio.Event().wait()  # cancelled when the client hangs up
-        if reply.name == "reset" and request.transport is not None:
-            reset(request.transport)
-        headers = {"Retry-After": reply.retry_after} if reply.retry_after is not None else None
-        return web.Response(
-            body=reply.body, status=reply.status or 500, headers=headers, content_type="application/json"
-        )
-
-
-def _application(sandbox: Sandbox, hosts: HostGuard) -> web.Application:
-    app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[_guard(hosts), _errors])
-    app.router.add_post("/v1/send/{message_id}", sandbox.take)
-    app.router.add_get("/", _page)
-    for method, path, handler in (
-        ("GET", "faults", _get_faults),
-        ("PATCH", "faults", _patch_faults),
-        ("GET", "stats", _get_stats),
-        ("GET", "messages", _get_messages),
-        ("GET", "conversations", _get_conversations),
-        ("POST", "replies", _post_reply),
-        ("POST", "reset", _post_reset),
-    ):
-        app.router.add_route(method, f"/sandbox/{path}", partial(handler, sandbox))
-    return app
-
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@web.middleware
-async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every error is JSON that says why."""
-    try:
-        return await handler(request)
-    except BadFaults as error:
-        return _json({"code": 400, "message": str(error), "errors": error.errors}, 400)
-    except NoService as error:
-        return _json({"code": 409, "message": str(error)}, 409)
-    except web.HTTPException as error:
-        allow = {name: value for name, value in error.headers.items() if name == "Allow"}
-        response = _json({"code": error.status, "message": error.text or error.reason}, error.status)
-        response.headers.update(allow)
-        return response
-
-
-def _guard(hosts: HostGuard) -> Middleware:
-    @web.middleware
-    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Neither the page of another site, nor one that has given its name our address: see ``common.hosts``."""
-        refusal = hosts.refusal(request.method, request.headers)
-        if refusal is not None:
-            return _json({"code": refusal.status, "message": refusal.fault}, refusal.status)
-        return await handler(request)
-
-    return guard
-
-
-async def _page(_: web.Request) -> web.Response:
-    return web.Response(body=_PAGE.read_bytes(), content_type="text/html", charset="utf-8", headers=_PAGE_HEADERS)
-
-
-async def _get_faults(sandbox: Sandbox, _: web.Request) -> web.Response:
-    return _json(sandbox.faults.as_json())
-
-
-async def _patch_faults(sandbox: Sandbox, request: web.Request) -> web.Response:
-    return _json(sandbox.set_faults(**await _object(request)).as_json())
-
-
-async def _object(request: web.Request) -> dict[str, object]:
-    try:
-        data = orjson.loads(await request.read())
-    except orjson.JSONDecodeError as error:
-        raise web.HTTPBadRequest(text=f"the body is not JSON: {error}") from None
-    if not isinstance(data, dict):
-        raise web.HTTPBadRequest(text="the body should be a JSON object")
-    return data
-
-
-async def _get_stats(sandbox: Sandbox, _: web.Request) -> web.Response:
-    return _json(sandbox.stats())
-
-
-async def _get_messages(sandbox: Sandbox, request: web.Request) -> web.Response:
-    _check_known(request, {"id", "phone", "limit"})
-    found = sandbox.messages(
-        message_id=_integer(request, "id", INT64_MAX),
-        phone=_integer(request, "phone", INT64_MAX),
-        limit=_integer(request, "limit", LIST_MAX) or 100,
-    )
-    return _json({"messages": found})
-
-
-async def _get_conversations(sandbox: Sandbox, request: web.Request) -> web.Response:
-    _check_known(request, {"contains", "limit"})
-    digits = "".join(filter(str.isdigit, request.query.get("contains", "")))
-    return _json(sandbox.conversations(digits, _integer(request, "limit", LIST_MAX) or 100))
-
-
-async def _post_reply(sandbox: Sandbox, request: web.Request) -> web.Response:
-    data = await _object(request)
-    phone, text = data.get("phone"), data.get("text")
-    if type(phone) is not int or not 1 <= phone <= INT64_MAX:
-        raise web.HTTPBadRequest(text="phone: should be a number, as the sandbox got it")
-    if type(text) is not str or not 1 <= len(text.strip()) <= TEXT_LENGTH_MAX:
-        raise web.HTTPBadRequest(text=f"text: should be a string of 1 to {TEXT_LENGTH_MAX} characters")
-    return _json(await sandbox.reply(phone, text))
-
-
-async def _post_reset(sandbox: Sandbox, _: web.Request) -> web.Response:
-    sandbox.reset()
-    return _json(sandbox.stats())
-
-
-def _check_known(request: web.Request, names: Set[str]) -> None:
-    if unknown := request.query.keys() - names:
-        raise web.HTTPBadRequest(text=f"unknown parameter {min(unknown)!r}; known are {', '.join(sorted(names))}")
-
-
-def _integer(request: web.Request, name: str, largest: int) -> int | None:
-    text = request.query.get(name)
-    if text is None:
-        return None
-    with contextlib.suppress(ValueError):
-        if 1 <= (number := int(text)) <= largest:
-            return number
-    raise web.HTTPBadRequest(text=f"{name}: should be a whole number from 1 to {largest}")
-
-
-def _json(data: object, status: int = 200) -> web.Response:
-    return web.Response(body=orjson.dumps(data), status=status, content_type="application/json")

@@ -95,6 +95,7 @@ async def test_mailings(panel: Panel) -> None:
     second = await made(panel, "mailings", **window(text="two"))
     assert ids(await panel.list("mailings", sort={"field": "id", "order": "DESC"})) == ["2", "1"]
     assert ids(await panel.list("mailings", {"state": "active"})) == []
+    assert ids(await panel.list("mailings", {"archived": True})) == []
     assert (await panel.one("mailings", 1)).json["data"]["text"] == first["text"]
     assert [each["text"] for each in (await panel.many("mailings", 2, 5)).json["data"]] == ["two"]
     hours = {"from": "09:00", "to": "21:00"}

@@ -60,7 +60,6 @@ COMMANDS = [
     ("mailing cancel 7 --yes", "active"),
     ("mailing archive 7", "active"),
     ("mailing unarchive 7", "active"),
-    ("mailing list --archived", "ended"),
     ("mailing delete 7 --yes", "deleted"),
     ("mailing stats 7", "10 rejected"),
     ("messages list --mailing 7", "5000000001"),

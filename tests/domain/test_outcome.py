@@ -117,6 +117,7 @@ def test_an_http_date_counts_from_now() -> None:
         (Verdict.SENT, Event.ACCEPT),
         (Verdict.REJECTED, Event.REJECT),
         (Verdict.RETRY, Event.DEFER),
+        (Verdict.BUSY, Event.DEFER),
         (Verdict.UNKNOWN, Event.MISS),
         (Verdict.FORBIDDEN, Event.DEFER),
         (Verdict.BLOCKED, Event.DEFER),
@@ -134,6 +135,7 @@ answers = st.builds(
     st.none() | st.text(),
     arrived=st.booleans(),
     code=st.sampled_from((0.0, 1.0)),
+    verdict=st.none(),
 )
 
 
@@ -149,3 +151,11 @@ def test_a_final_verdict_takes_a_status_and_nobody_guesses(answer: Answer) -> No
     in_the_providers_place = answer.http_status in (408, 502, 504)
     unreadable = (success and not answer.valid) or (answer.http_status is None and answer.arrived)
     assert (outcome.event is Event.MISS) == (in_the_providers_place or unreadable)
+
+
+@given(answers, st.sampled_from(Verdict))
+def test_whoever_has_judged_by_a_description_is_believed(answer: Answer, verdict: Verdict) -> None:
+    outcome = classify(answer._replace(verdict=verdict), NOW_US)
+    assert outcome.verdict is verdict
+    assert outcome.http_status == answer.http_status
+    assert (outcome.detail == "") == (verdict is Verdict.SENT)

@@ -14,10 +14,11 @@ import pytest
 from engine.ports import Provider
 from engine.provider.fbrq import FbrqProvider
 from scripts.bench.aiohttp_provider import AiohttpProvider
+from tests.provider.described_fbrq import DescribedFbrq
 
 TOKEN = "secret-token-of-tests"
 MakeProvider = Callable[..., Provider]
-_CANDIDATES: list[MakeProvider] = [FbrqProvider]
+_CANDIDATES: list[MakeProvider] = [FbrqProvider, DescribedFbrq]
 if os.environ.get("MAILING_TEST_HTTP_CANDIDATES"):
     _CANDIDATES.append(AiohttpProvider)
 

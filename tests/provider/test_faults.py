@@ -16,6 +16,7 @@ import pytest
 
 from engine.domain.outcome import Answer
 from engine.ports import Request
+from engine.provider.fbrq import FbrqProvider
 from tests.provider.conftest import TOKEN, MakeProvider
 from tests.provider.raw_server import ACCEPTED, HEAD, Behaviour, drip, endless, hang, raw_server, reply, reset_after
 
@@ -79,13 +80,7 @@ HTTP_ANSWERS: dict[str, tuple[Behaviour, Answer]] = {
     "HTTP/1.0": (reply(b"HTTP/1.0 200 OK\r\n\r\n{}", then_close=True), Answer(200, True, "")),
     "100 first": (reply(b"HTTP/1.1 100 Continue\r\n\r\n" + ACCEPTED), Answer(200, True, "")),
     "just small enough": (response(200, b"{}" + b" " * 65_533), Answer(200, True, "")),
-    "a code that is no success": (
-        response(200, b'{"code": 17, "message": "no money"}'),
-        Answer(200, True, 'HTTP 200 with code 17: {"code": 17, "message": "no money"}', code=17),
-    ),
-    "a code that is no number": (response(200, b'{"code": "OK"}'), Answer(200, True, "")),
     "not JSON": (response(200, b"<html>hi"), Answer(200, False, f"{NOT_JSON}: <html>hi")),
-    "JSON, no object": (response(200, b"[1]"), Answer(200, False, f"{NOT_JSON}: [1]")),
     "too large": (response(200, OVER_64_KIB), Answer(200, False, "HTTP 200: the body is larger than 64 KiB")),
     "endless": (endless, Answer(200, False, "HTTP 200: the body is larger than 64 KiB")),
     "rejected": (
@@ -100,6 +95,26 @@ HTTP_ANSWERS: dict[str, tuple[Behaviour, Answer]] = {
     "Retry-After in bytes": (response(503, b"", b"Retry-After: \xff\xfe"), Answer(503, True, "HTTP 503")),
     "too large 500": (response(500, OVER_64_KIB), Answer(500, False, "HTTP 500: the body is larger than 64 KiB")),
 }
+
+
+FBRQ_ANSWERS: dict[str, tuple[Behaviour, Answer]] = {
+    "a code that is no success": (
+        response(200, b'{"code": 17, "message": "no money"}'),
+        Answer(200, True, 'HTTP 200 with code 17: {"code": 17, "message": "no money"}', code=17),
+    ),
+    "a code that is no number": (response(200, b'{"code": "OK"}'), Answer(200, True, "")),
+    "JSON, no object": (response(200, b"[1]"), Answer(200, False, f"{NOT_JSON}: [1]")),
+}
+"""What only the contract of fbrq says so."""
+
+
+@pytest.mark.parametrize("case", FBRQ_ANSWERS)
+async def test_answer_of_fbrq(case: str) -> None:
+    behave, expected = FBRQ_ANSWERS[case]
+    async with raw_server(behave) as server:
+        provider = FbrqProvider(server.url, TOKEN)
+        assert await provider.send(Request(5, PHONE, TEXT, 2)) == expected
+        await provider.close()
 
 
 @pytest.mark.parametrize("case", HTTP_ANSWERS)

@@ -18,7 +18,7 @@ TEXT = 'Скидка "20 %"\nтолько 😀 на https://a.b/c'
 
 
 def _excerpt(body: str) -> str:
-    return excerpt(body.encode(), token=TOKEN, phone_number=PHONE, text=TEXT)
+    return excerpt(body.encode(), secrets=(TOKEN,), phone_number=PHONE, text=TEXT)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_one_line_that_is_cut() -> None:
 
 @given(body=st.binary(), text=st.text())
 def test_any_bytes_make_one_printable_line(body: bytes, text: str) -> None:
-    line = excerpt(body, token="", phone_number=PHONE, text=text)
+    line = excerpt(body, secrets=(), phone_number=PHONE, text=text)
     assert len(line) <= EXCERPT_CHARACTERS
     assert line.isprintable()
 
@@ -60,7 +60,7 @@ def test_any_bytes_make_one_printable_line(body: bytes, text: str) -> None:
 @given(text=st.text(alphabet=string.ascii_letters + 'йцук"\\\n😀', min_size=4, max_size=40))
 def test_no_text_survives_an_echo(text: str) -> None:
     for echo in (text, json.dumps(text), orjson.dumps(text).decode()):
-        assert text not in excerpt(f"<<{echo}>>".encode(), token="", phone_number=PHONE, text=text)
+        assert text not in excerpt(f"<<{echo}>>".encode(), secrets=(), phone_number=PHONE, text=text)
 
 
 def test_timed_out() -> None:

@@ -53,7 +53,7 @@ def outside(folder: Path) -> Iterator[Callable[[int], Row]]:
 
 def at_each_arrival(sandbox: Sandbox, note: Callable[[int], None]) -> None:
     """Call ``note`` with the message's id at the moment when a call arrives, before it is answered."""
-    desk = sandbox._desk
+    desk = sandbox.desk
     take = desk.take
 
     def noting(path_id: bytes, authorized: bool, body: bytes) -> Reply:

@@ -34,6 +34,24 @@ def test_prints_its_url_and_stops_on_sigterm() -> None:
     assert (faults["share_5xx"], faults["latency_seconds"]) == (0.5, [0.01, 0.2])
 
 
+def test_each_provider_begins_with_the_receipts_that_were_asked_for() -> None:
+    receipts = ("--receipts", "--receipts-url", "http://127.0.0.1:1/", "--delay-seconds", "1-5", "--share-lost", "0.1")
+    with _start("--listen", "127.0.0.1:0", "--providers", "2", *receipts) as process:
+        assert process.stdout is not None
+        urls = [process.stdout.readline().strip() for _ in range(2)]
+        try:
+            switches = []
+            for url in urls:
+                with urllib.request.urlopen(f"{url.removesuffix('/v1')}/sandbox/receipts") as response:
+                    switches.append(json.load(response))
+        finally:
+            process.terminate()
+        assert process.wait(5) == 0
+    assert urls[1] == urls[0].replace("/v1", "/beta/v1")
+    assert switches[0] == switches[1]
+    assert (switches[0]["enabled"], switches[0]["delay_seconds"], switches[0]["share_lost"]) == (True, [1, 5], 0.1)
+
+
 def test_is_called_by_the_names_that_it_is_told() -> None:
     with _start("--listen", "127.0.0.1:0", "--allow-host", "sandbox") as process:
         assert process.stdout is not None
@@ -61,6 +79,11 @@ def _status(url: str, host: str) -> int:
     ("arguments", "code", "words"),
     [
         (["--share-400", "2"], 2, "share_400: should be a number from 0 to 1"),
+        (["--delay-seconds", "5-1"], 2, "delay_seconds: the shortest should not be above the longest"),
+        (["--receipts"], 2, "--receipts needs --service-url or --receipts-url"),
+        (["--service-url", "http://127.0.0.1:1"], 2, "--service-url needs --service-token-file"),
+        (["--service-token-file", "x"], 2, "--service-token-file needs --service-url or --receipts-url"),
+        (["--providers", "4"], 2, "invalid choice: 4"),
         (["--listen", "8090"], 2, "should look like 127.0.0.1:8090"),
         (["--listen", "192.0.2.1:8090"], 1, "sandbox: can't listen on 192.0.2.1:8090"),
     ],

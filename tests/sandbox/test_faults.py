@@ -6,10 +6,11 @@ from collections import Counter
 
 import pytest
 
-from scripts.sandbox import BadFaults, Faults
+from scripts.sandbox import BadSwitches, Faults
 from scripts.sandbox.desk import Desk
-from scripts.sandbox.faults import NO_FAULTS, draw
+from scripts.sandbox.faults import NO_FAULTS
 from scripts.sandbox.ledger import Ledger
+from scripts.sandbox.switches import draw
 
 
 @pytest.mark.parametrize(
@@ -30,12 +31,12 @@ from scripts.sandbox.ledger import Ledger
     ],
 )
 def test_bad_changes_are_refused_with_the_reason(changes: dict[str, object], words: str) -> None:
-    with pytest.raises(BadFaults, match=words.replace("[", r"\[")):
+    with pytest.raises(BadSwitches, match=words.replace("[", r"\[")):
         NO_FAULTS.changed(changes)
 
 
 def test_all_bad_fields_are_named() -> None:
-    with pytest.raises(BadFaults) as caught:
+    with pytest.raises(BadSwitches) as caught:
         NO_FAULTS.changed({"share_400": 2, "outage": "yes"})
     assert caught.value.errors.keys() == {"share_400", "outage"}
 

@@ -13,8 +13,10 @@ import pytest
 from aiohttp import web
 
 from scripts.sandbox import Sandbox, Service
+from scripts.sandbox.conversations import conversations as conversations_of
 from scripts.sandbox.ledger import Ledger
-from scripts.sandbox.replies import REPLIES_KEPT, NoService, Replies
+from scripts.sandbox.replies import REPLIES_KEPT, Replies
+from scripts.sandbox.service import NoService
 
 PHONE = 79161234567
 
@@ -120,12 +122,13 @@ async def test_conversations_are_by_number_the_latest_first_and_bounded(token: P
         replies = Replies(Service(url, token), keep=1)
         for _ in range(REPLIES_KEPT + 1):
             await replies.send(72, "hm")
-        found = replies.conversations(ledger, "", 2)
+        found = conversations_of({"alpha": ledger}, replies.by_phone(), "", 2)
         assert [(each["phone"], len(list_of(each, "replies"))) for each in found] == [(72, REPLIES_KEPT), (73, 0)]
-        [only] = replies.conversations(ledger, "71", 9)
+        [only] = conversations_of({"alpha": ledger}, replies.by_phone(), "71", 9)
         assert [each["id"] for each in list_of(only, "messages")] == [1, 3]
         await replies.send(71, "hm")
-    assert [each["phone"] for each in replies.conversations(ledger, "", 9)] == [71, 73, 72]  # 72's are forgotten
+    found = conversations_of({"alpha": ledger}, replies.by_phone(), "", 9)
+    assert [each["phone"] for each in found] == [71, 73, 72]  # 72's are forgotten
 
 
 def list_of(conversation: dict[str, object], name: str) -> list[dict[str, Any]]:

@@ -127,6 +127,7 @@ async def test_faults_change_live_over_http(
         ({"share_400": 1}, 400, "HTTP 400"),
         ({"share_garbage": 1}, 200, "not JSON"),
         ({"share_reset": 1}, None, "connection reset"),
+        ({"share_unanswered": 1}, None, "connection reset"),
         ({"share_hang": 1}, None, "timed out after 0.2 s"),
         ({"outage": True}, 503, "HTTP 503"),
         ({"outage": "reset"}, None, "connection reset"),
@@ -145,7 +146,7 @@ async def test_faults_as_the_engine_sees_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if way == "handed over":
-        monkeypatch.setattr("scripts.sandbox.fast._START", b"nothing begins like this")
+        monkeypatch.setattr("scripts.sandbox.fast._METHOD", b"nothing begins like this")
     sandbox.set_faults(**faults)
     provider = FbrqProvider(sandbox.url, sandbox.token)
     answer = await provider.send(Request(5, PHONE, "x", 0.2))

@@ -344,6 +344,8 @@ class Life:
                 (15, lambda: self._edit_filter(delivery, mailing)),
                 (17, lambda: self._edit_plan(delivery, mailing)),
             ]
+        else:
+            acts.append((10, lambda: self._archive(mailing)))
         (_, act), *_ = self.random.choices(acts, [weight for weight, _ in acts])
         await act()
 
@@ -461,6 +463,13 @@ class Life:
         await self.store.set_cancelled(mailing.id, by=Actor(), now_us=self.clock.now_us())
         await self._refresh(delivery, mailing)
         mailing.pauses.append([self.clock.now_us(), NEVER_US])  # from here on: no call, as with a pause
+
+    async def _archive(self, mailing: Mailing) -> None:
+        """Put what is over into the archive, or take it out, while some of its messages may still be on their way. No
+        engine is told."""
+        archived = self.random.random() < 0.7
+        row = (await self.store.set_archived(mailing.id, archived, by=Actor(), now_us=self.clock.now_us())).row
+        assert (row.archived_us is not None) is archived
 
     async def _edit_filter(self, delivery: Delivery, mailing: Mailing) -> None:
         tags = self.random.choice(((), ("new",), ("vip",)))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from engine.domain.access import Impossible
 from engine.domain.errors import Conflict, NotFound, ReadOnly
 from engine.domain.validate import ClientInput, MailingInput
 from engine.ports import StoreUnavailable
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _ZONES: Final = {"UTC": 0, "Europe/Moscow": 3, "Asia/Kamchatka": 12}
 _TAG_SETS: Final = ((), ("new",), ("new", "vip"))
-_REFUSALS: Final = (StoreUnavailable, NotFound, ReadOnly, Conflict)
+_REFUSALS: Final = (StoreUnavailable, NotFound, ReadOnly, Impossible, Conflict)
 Act = Callable[["Engine"], Coroutine[Any, Any, None]]
 
 
@@ -64,6 +65,7 @@ class People:
             (1, self._cancel),
             (2, self._edit_filter),
             (1, self._delete_mailing),
+            (1, self._archive),
             (3, self._create_mailing),
         ]
 
@@ -371,6 +373,19 @@ class People:
             await self._stopped(engine, mailing)
 
         return self._with_mailing(do)
+
+    def _archive(self) -> Act | None:
+        """Of any mailing, or what is still open: then it is refused. No engine is told."""
+        if not self._life.mailings:
+            return None
+        mailing, archived = self._random.choice(self._life.mailings), self._random.random() < 0.7
+
+        async def act(engine: Engine) -> None:
+            now_us = engine.clock.now_us()
+            changed = await engine.store.set_archived(mailing.stored_id, archived, by=Actor(), now_us=now_us)
+            assert (changed.row.archived_us is not None) is archived
+
+        return act
 
     async def _stopped(self, engine: Engine, mailing: SharedMailing) -> None:
         await engine.delivery.refresh(mailing.stored_id)

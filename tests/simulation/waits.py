@@ -20,7 +20,7 @@ _CLIENTS: Final = _LISTING | {
     "update_clients",
     "delete_clients",
 }
-_MAILINGS: Final = frozenset({"set_paused", "set_cancelled", "update_mailing", "delete_mailing"})
+_MAILINGS: Final = frozenset({"set_paused", "set_cancelled", "update_mailing", "delete_mailing", "set_archived"})
 _AUDIENCES: Final = frozenset({"build_audience", "purge"})
 _OUTCOMES: Final = frozenset({"record", "release"})
 _RECORDERS: Final = _OUTCOMES | {"recover"}
@@ -28,7 +28,7 @@ _RECORDERS: Final = _OUTCOMES | {"recover"}
 _SWEEPS: Final = frozenset({"end_pending", "recover"})
 _ENGINES: Final = frozenset({"register_engine", "retire_engine", "heartbeat", "turn_clock_back"})
 _COUNTING: Final = _CLIENTS | _OUTCOMES | _SWEEPS | {"build_audience"}
-_REVISING: Final = _MAILINGS | _ENGINES | _AUDIENCES | _CLIENTS | {"create_mailing", "set_control"}
+_REVISING: Final = (_MAILINGS - {"set_archived"}) | _ENGINES | _AUDIENCES | _CLIENTS | {"create_mailing", "set_control"}
 
 DECLARED: Final[dict[str, tuple[tuple[frozenset[str], frozenset[str]], ...]]] = {
     "advisory": (

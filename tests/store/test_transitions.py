@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.domain.message import Event, Reason, Status
-from engine.ports import FBRQ_ID, Renewal, Return
+from engine.domain.routing import FBRQ_ID
+from engine.ports import Renewal, Return
 from engine.store import Store
 from engine.store.rows import AttemptOutcome, Counts
 from tests.store.world import (

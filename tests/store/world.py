@@ -105,6 +105,7 @@ def outcome(taken: Claim, event: Event, *, due_us: int = 0, http_status: int | N
         http_status,
         detail,
         due_us,
+        provider_id=taken.provider_id,
     )
 
 

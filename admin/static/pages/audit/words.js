@@ -7,7 +7,7 @@ import { thoseWords } from "../mailings/those.js";
 export const TYPES = ["mailing", "client", "suppression", "account", "token", "engine"];
 export const KINDS = ["account", "token", "command", "system", "nobody"];
 export const ACTIONS = Object.entries({
-  mailing: ["create", "update", "pause", "resume", "cancel", "delete"],
+  mailing: ["create", "update", "pause", "resume", "cancel", "archive", "unarchive", "delete"],
   client: ["create", "update", "delete", "erase", "import", "batch_update", "batch_delete"],
   suppression: ["add", "remove", "import"],
   account: ["create", "revoke", "password"],

@@ -35,6 +35,7 @@ ALTER TABLE message ADD COLUMN delivery_detail TEXT;
 ALTER TABLE message ADD COLUMN cost BIGINT NOT NULL DEFAULT 0;
 UPDATE message SET provider_id = 1 WHERE status = 0 AND unsure;
 UPDATE message SET provider_id = 1 WHERE status IN (1, 2);
+CREATE INDEX message_turn ON message (mailing_id, provider_id, due_us, id) WHERE status = 0 AND provider_id IS NOT NULL;
 CREATE INDEX message_at_provider ON message (provider_message_id) WHERE provider_message_id IS NOT NULL;
 
 ALTER TABLE attempt ADD COLUMN provider_id SMALLINT;
@@ -61,6 +62,7 @@ ALTER TABLE mailing DROP COLUMN sender;
 ALTER TABLE mailing DROP COLUMN provider;
 ALTER TABLE attempt DROP COLUMN provider_id;
 DROP INDEX message_at_provider;
+DROP INDEX message_turn;
 ALTER TABLE message DROP COLUMN cost;
 ALTER TABLE message DROP COLUMN delivery_detail;
 ALTER TABLE message DROP COLUMN delivery_code;

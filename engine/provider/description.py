@@ -1,0 +1,355 @@
+"""How a provider is described in the providers' file: what is called, what its answers mean, how its receipts look.
+
+The tables are checked as a whole: a description that passes can be called. Of what is wrong each is one ``conflict``
+or one error of pydantic's, which ``engine.provider.file`` makes a line of.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic_core import PydanticCustomError
+
+from engine.domain.zone_names import is_time_zone
+from engine.provider.placeholders import VALIDITY, Hole, Template, names_in, parse
+from engine.provider.pointer import check_pointer, word_of
+
+RFC_3339: Final = "rfc3339"
+EPOCH_FORMATS: Final = ("seconds", "milliseconds")
+"""Since the Unix epoch."""
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_PRINTABLE: Final = re.compile(r"[ -~]*")
+_STATUS_CLASS: Final = re.compile(r"[1-5]xx")
+_IN_HEADERS: Final = frozenset({"id", "phone", "segments", *VALIDITY})
+"""Of one message; a text or a sender's name can't stand in a header: it takes visible ASCII only."""
+
+
+def conflict(key: str, message: str) -> PydanticCustomError:
+    """What is wrong with a key below the table that is checked."""
+    return PydanticCustomError("conflict", "{message}", {"key": key, "message": message})
+
+
+class Table(BaseModel):
+    """A table of the file: no key that is not known, nothing changes later."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def _pattern(value: str) -> str:
+    try:
+        groups = re.compile(value).groups
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from None
+    if groups > 1:
+        raise ValueError("should have one group in parentheses at most")
+    return value
+
+
+def _header_name(value: str) -> str:
+    if not _HEADER_NAME.fullmatch(value):
+        raise ValueError("should be the name of a header")
+    return value.lower()
+
+
+def _statuses(value: object) -> object:
+    """Take ``201``, ``"2xx"`` or a list of these apart."""
+    found: list[int] = []
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, str) and _STATUS_CLASS.fullmatch(each):
+            found += range(int(each[0]) * 100, int(each[0]) * 100 + 100)
+        elif isinstance(each, int) and not isinstance(each, bool) and 100 <= each < 600:
+            found.append(each)
+        else:
+            raise ValueError('should be statuses, such as 201, "2xx" or [200, 202]')
+    return frozenset(found)
+
+
+def _words(value: object) -> object:
+    """The words that a text, a number, a truth value or a list of them stands for."""
+    if value is None:
+        return None
+    words = [word_of(each) for each in (value if isinstance(value, list) else [value])]
+    if not words or None in words:
+        raise ValueError("should be a text, a number, true or false, or a list of these")
+    return frozenset(words)
+
+
+def _template(value: object) -> Template:
+    if not isinstance(value, str):
+        raise ValueError("should be a text")
+    return parse(value)
+
+
+def _secret_template(value: object) -> Template:
+    template = _template(value)
+    if strange := {name for name in names_in([template]) if not name.startswith("secret.")}:
+        raise ValueError(f"can have secrets only, not {{{min(strange)}}}")
+    if not all(isinstance(part, Hole) or _PRINTABLE.fullmatch(part) for part in template):
+        raise ValueError("should be visible ASCII characters")
+    return template
+
+
+def _header_template(value: object) -> Template:
+    template = _template(value)
+    if strange := {name for name in names_in([template]) - _IN_HEADERS if not name.startswith("secret.")}:
+        raise ValueError(f"can't have {{{min(strange)}}}: a header takes visible ASCII characters only")
+    if not all(isinstance(part, Hole) or _PRINTABLE.fullmatch(part) for part in template):
+        raise ValueError("should be visible ASCII characters")
+    return template
+
+
+def _without_numbers(template: Template) -> Template:
+    if any(isinstance(part, Hole) and part.is_number for part in template):
+        raise ValueError("needs no :number: only JSON knows numbers")
+    return template
+
+
+def _field(value: object) -> Template:
+    """A field of a form or a query: what is no text is written as one."""
+    if isinstance(value, bool):
+        return parse("true" if value else "false")
+    return parse(str(value)) if isinstance(value, int | float) else _template(value)
+
+
+Pointer = Annotated[str, AfterValidator(check_pointer)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
+Words = Annotated[frozenset[str], BeforeValidator(_words)]
+SecretText = Annotated[Template, PlainValidator(_secret_template)]
+HeaderText = Annotated[Template, PlainValidator(_header_template), AfterValidator(_without_numbers)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+FieldText = Annotated[Template, PlainValidator(_field), AfterValidator(_without_numbers)]
+
+
+def _json(value: Any) -> Any:
+    """A value of JSON with a template for each of its texts."""
+    if isinstance(value, str):
+        return parse(value)
+    if isinstance(value, dict):
+        return {key: _json(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_json(each) for each in value]
+    if isinstance(value, bool | int | float):
+        return value
+    raise ValueError("can't hold dates or times: write them as texts")
+
+
+def _templates_of_json(value: Any) -> Iterator[Template]:
+    """All templates in a value that ``_json`` has made: tuples are nothing else."""
+    if isinstance(value, tuple):
+        yield value
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _templates_of_json(each)
+
+
+class Basic(Table):
+    """HTTP's basic authentication."""
+
+    user: SecretText
+    password: SecretText
+
+
+class Validity(Table):
+    """What the provider takes as the time after which a text is of no use."""
+
+    seconds_min: float = Field(60, gt=0, allow_inf_nan=False)
+    seconds_max: float = Field(259_200, gt=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.seconds_max < self.seconds_min:
+            raise conflict("seconds_max", f"should be at least seconds_min ({self.seconds_min:g})")
+        return self
+
+
+class RequestTable(Table):
+    """What is called, beside the URL."""
+
+    method: Literal["GET", "POST", "PUT"] = "POST"
+    headers: dict[HeaderName, HeaderText] = {}
+    basic: Basic | None = None
+    query: dict[str, FieldText] = {}
+    form: dict[str, FieldText] | None = None
+    json_: Annotated[Any, AfterValidator(_json)] = Field(None, alias="json")
+    validity: Validity = Validity()
+
+    @property
+    def templates(self) -> list[Template]:
+        """All of them, without the URL's."""
+        basic = [] if self.basic is None else [self.basic.user, self.basic.password]
+        fields = [*self.query.values(), *(self.form or {}).values()]
+        return [*self.headers.values(), *basic, *fields, *_templates_of_json(self.json_)]
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.form is not None and self.json_ is not None:
+            raise conflict("form", "is one body too many: there is json")
+        if self.method == "GET" and (self.form is not None or self.json_ is not None):
+            raise conflict("method", "GET has no body: use query, or POST")
+        if self.basic is not None and "authorization" in self.headers:
+            raise conflict("basic", "is one too many: headers have Authorization")
+        return self
+
+
+class Rule(Table):
+    """What one kind of answer means: all that the rule says has to fit."""
+
+    means: Literal["accepted", "rejected", "busy", "blocked", "failed", "unknown"]
+    status: Annotated[frozenset[int], BeforeValidator(_statuses)] = frozenset(range(200, 300))
+    pointer: Pointer | None = None
+    values: Words | None = None
+    pattern: Pattern | None = None
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.values is not None and self.pointer is None:
+            raise conflict("values", "needs a pointer, which says where they stand")
+        return self
+
+
+class Answers(Table):
+    """What answers mean: the first rule that fits."""
+
+    format: Literal["json", "text"] = "json"
+    rules: tuple[Rule, ...] = Field(min_length=1)
+    provider_message_id: Pointer | None = None
+    provider_message_id_pattern: Pattern | None = None
+    detail: Pointer | None = None
+
+    @property
+    def has_provider_message_id(self) -> bool:
+        """Whether they tell what the provider calls the message."""
+        return self.provider_message_id is not None or self.provider_message_id_pattern is not None
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        accepted = [rule for rule in self.rules if rule.means == "accepted"]
+        if not accepted:
+            raise conflict("rules", 'say nowhere what means "accepted"')
+        if self.provider_message_id is not None and self.provider_message_id_pattern is not None:
+            raise conflict("provider_message_id_pattern", "is one too many: there is provider_message_id")
+        if self.format == "text":
+            if any(rule.pattern is None for rule in accepted):
+                raise conflict("rules", 'accepted needs a pattern where format is "text": a page of HTML has a 200 too')
+            if pointed := [key for key in ("provider_message_id", "detail") if getattr(self, key) is not None]:
+                raise conflict(pointed[0], 'is a pointer, and format is "text"')
+            if any(rule.pointer is not None for rule in self.rules):
+                raise conflict("rules", 'pointer needs format = "json"')
+        return self
+
+
+class ReceiptSecret(Table):
+    """What shows that receipts come from the provider: exactly one of the three."""
+
+    header: HeaderName | None = None
+    query: str | None = Field(None, min_length=1)
+    basic: Basic | None = None
+    value: SecretText | None = None
+
+    @property
+    def templates(self) -> list[Template]:
+        """All of them."""
+        basic = [] if self.basic is None else [self.basic.user, self.basic.password]
+        return basic if self.value is None else [*basic, self.value]
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if sum(each is not None for each in (self.header, self.query, self.basic)) != 1:
+            raise conflict("", "should have one of header, query, basic")
+        if (self.basic is None) == (self.value is None):
+            raise conflict("value", "belongs to header or query, and they need it")
+        if not any(name.startswith("secret.") for name in names_in(self.templates)):
+            raise conflict("value" if self.basic is None else "basic", "has no {secret.NAME}")
+        return self
+
+
+class ReceiptAnswer(Table):
+    """What the provider wants to hear."""
+
+    status: int = Field(200, ge=200, le=299)
+    body: str = ""
+    content_type: str = Field("text/plain; charset=utf-8", pattern=r"^[!-~]+/[ -~]+$")
+
+
+def _time_zone(value: str) -> str:
+    if not is_time_zone(value):
+        raise ValueError("should be an IANA time zone name, such as Europe/Moscow")
+    return value
+
+
+def _time_format(value: str) -> str:
+    if value in (RFC_3339, *EPOCH_FORMATS):
+        return value
+    try:
+        readable = "%" in value and datetime.strptime(datetime(2026, 1, 2, 3, 4, 5).strftime(value), value)
+    except ValueError:
+        readable = False
+    if not readable:
+        raise ValueError('should be "rfc3339", "seconds", "milliseconds" or a form such as "%d.%m.%Y %H:%M:%S"')
+    return value
+
+
+class Receipts(Table):
+    """How the provider says what became of a text."""
+
+    format: Literal["json", "form", "query"]
+    list: Pointer | None = None
+    id: str | None = Field(None, min_length=1)
+    id_pattern: Pattern | None = None
+    provider_message_id: str | None = Field(None, min_length=1)
+    status: str = Field(min_length=1)
+    delivered: Words
+    undelivered: Words
+    time: str | None = Field(None, min_length=1)
+    time_format: Annotated[str, AfterValidator(_time_format)] = RFC_3339
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    code: str | None = Field(None, min_length=1)
+    detail: str | None = Field(None, min_length=1)
+    secret: ReceiptSecret
+    answer: ReceiptAnswer = ReceiptAnswer()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where a time that names no zone is meant."""
+        return ZoneInfo(self.time_zone)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.id is None and self.provider_message_id is None:
+            raise conflict("id", "is missing, and so is provider_message_id: receipts could not be told apart")
+        if self.id_pattern is not None and self.id is None:
+            raise conflict("id_pattern", "needs an id")
+        if both := self.delivered & self.undelivered:
+            raise conflict("undelivered", f"has {min(both)!r}, and so has delivered")
+        if self.format != "json":
+            if self.list is not None:
+                raise conflict("list", 'needs format = "json"')
+            return self
+        for key in ("id", "provider_message_id", "status", "time", "code", "detail"):
+            if (place := getattr(self, key)) is not None:
+                try:
+                    check_pointer(place)
+                except ValueError as error:
+                    raise conflict(key, str(error)) from None
+        return self
+
+
+def check_secrets(templates: Mapping[str, list[Template]], secrets: Mapping[str, str]) -> None:
+    """See that each secret that a template names is there; ``templates`` are by the key that holds them.
+
+    Raises:
+        PydanticCustomError: a ``conflict``.
+    """
+    for key, found in templates.items():
+        for name in sorted(names_in(found)):
+            if name.startswith("secret.") and (known := name.removeprefix("secret.")) not in secrets:
+                raise conflict(key, f"has {{{name}}}, and secrets have no {known}")
+
+
+def fields_in(templates: list[Template]) -> set[str]:
+    """The names of placeholders that differ from message to message."""
+    return {name for name in names_in(templates) if not name.startswith("secret.")}

@@ -1,0 +1,157 @@
+"""A ``[[provider]]`` table of the providers' file, by kind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, Literal, Self, get_args
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, PlainValidator, StrictBool, StrictInt, model_validator
+
+from common.setting_types import Seconds, is_loopback
+from engine.provider.description import (
+    Answers,
+    Receipts,
+    RequestTable,
+    Table,
+    check_secrets,
+    conflict,
+    fields_in,
+)
+from engine.provider.placeholders import Template, parse
+
+WORKERS_MAX: Final = 10_000
+RATE_MAX: Final = 100_000.0
+_NAME: Final = r"^[a-z][a-z0-9_-]{0,31}$"
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SECRET_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+_PREFIX: Final = re.compile(r"7[0-9]{0,10}", re.ASCII)
+_SENDER_CHARACTERS_MAX: Final = 64
+
+
+def _variables(value: dict[str, str]) -> dict[str, str]:
+    for name, variable in value.items():
+        if not _SECRET_NAME.fullmatch(name):
+            raise ValueError("should have names of small letters, digits and _")
+        if not _VARIABLE.fullmatch(variable):
+            # Without the value: whoever writes the secret itself here should not find it in a log.
+            raise ValueError(f"{name} should be the name of an environment variable, not the secret itself")
+    return value
+
+
+def _prefixes(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(map(_PREFIX.fullmatch, value)):
+        raise ValueError("should be the first digits of numbers, such as 7 or 7916")
+    return value
+
+
+def _senders(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(0 < len(each) <= _SENDER_CHARACTERS_MAX and each.isprintable() for each in value):
+        raise ValueError(f"should be names of 1 to {_SENDER_CHARACTERS_MAX} visible characters")
+    return value
+
+
+def _url_template(value: object) -> Template:
+    if not isinstance(value, str):
+        raise ValueError("should be a text")
+    return parse(value)
+
+
+class Entry(Table):
+    """What all kinds have."""
+
+    name: str = Field(pattern=_NAME)
+    secrets: Annotated[dict[str, str], AfterValidator(_variables)] = Field(default_factory=dict)
+    order: StrictInt | None = None
+    rate: float = Field(0.0, ge=0, le=RATE_MAX, allow_inf_nan=False)
+    rate_unit: Literal["messages", "segments"] = "messages"
+    workers: int = Field(64, ge=1, le=WORKERS_MAX)
+    time_out_seconds: Seconds = 10.0
+    prefixes: Annotated[tuple[str, ...], AfterValidator(_prefixes)] = ()
+    senders: Annotated[tuple[str, ...], AfterValidator(_senders)] = ()
+    price_per_segment: float | None = Field(None, ge=0, allow_inf_nan=False)
+    failover: StrictBool = True
+
+    @classmethod
+    def keys_at(cls, place: Sequence[str]) -> Sequence[str]:
+        """The keys that a table inside this one may have; ``place`` names the way to it."""
+        model: Any = cls
+        for key in place:
+            if key.isdigit():  # one of a list: its model is the list's
+                continue
+            info = next((each for name, each in model.model_fields.items() if key in (name, each.alias)), None)
+            model = None if info is None else _model_in(info.annotation)
+            if model is None:
+                return ()
+        return [info.alias or name for name, info in model.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> Any:
+    """The table that an annotation speaks of, such as ``tuple[Rule, ...]`` or ``Receipts | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, Table):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
+
+
+class FbrqEntry(Entry):
+    """The provider of docs/behaviour.md, section 3."""
+
+    kind: Literal["fbrq"]
+    url: str
+
+    @property
+    def is_plaintext(self) -> bool:
+        """Whether it would be called beyond this machine without TLS."""
+        return _is_plaintext(self.url)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if strange := sorted(self.secrets.keys() - {"token"}):
+            raise conflict(f"secrets.{strange[0]}", "is not known here; there is token")
+        if self.senders:
+            raise conflict("senders", "fbrq takes no sender")
+        return self
+
+
+class HttpEntry(Entry):
+    """A provider that is described."""
+
+    kind: Literal["http"]
+    url: Annotated[Template, PlainValidator(_url_template)]
+    request: RequestTable
+    answers: Answers
+    receipts: Receipts | None = None
+
+    @property
+    def is_plaintext(self) -> bool:
+        """Whether it would be called beyond this machine without TLS."""
+        return _is_plaintext("".join(part if isinstance(part, str) else "x" for part in self.url))
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        templates = {"url": [self.url], "request": self.request.templates}
+        receipts = self.receipts
+        if receipts is not None:
+            templates["receipts.secret"] = receipts.secret.templates
+        check_secrets(templates, self.secrets)
+        told = fields_in([self.url, *self.request.templates])
+        for name in ("phone", "text"):
+            if name not in told:
+                raise conflict("request", f"has {{{name}}} nowhere")
+        if "sender" not in told and self.senders:
+            raise conflict("senders", "the request has {sender} nowhere")
+        if receipts is not None and receipts.id is not None and "id" not in told:
+            raise conflict("receipts.id", "can't be ours: the request has {id} nowhere")
+        if receipts is not None and receipts.id is None and not self.answers.has_provider_message_id:
+            raise conflict("receipts.provider_message_id", "is never told: answers have no provider_message_id")
+        return self
+
+
+def _is_plaintext(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme.lower() == "http" and not is_loopback(parts.hostname or "")
+
+
+AnyEntry = FbrqEntry | HttpEntry
+KINDS: Final[Mapping[str, type[AnyEntry]]] = {"fbrq": FbrqEntry, "http": HttpEntry}

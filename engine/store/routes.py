@@ -1,0 +1,45 @@
+"""What a route allows, as SQL: by this fence no message gets to a second provider while a first may have taken it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from engine.domain.routing import ANY_NUMBER, Route
+
+_ROUTES: Final = 1_000
+
+
+@lru_cache(_ROUTES)
+def may_have(route: Route) -> str:
+    """The condition that a pending message, ``m``, may be taken for a route, with its client ``c`` where the route asks
+    for numbers. A bound message (``unsure``) is its own provider's, whatever else the route says."""
+    own = f"m.provider_id = {int(route.provider_id)}"
+    if not route.takes_turns:
+        return f"({own} AND m.unsure)"
+    if not route.ranges:
+        return own
+    free = "NOT m.unsure"
+    if route.leaves_to:
+        others = ", ".join(str(int(provider_id)) for provider_id in route.leaves_to)
+        free += f" AND (m.provider_id IS NULL OR m.provider_id NOT IN ({others}))"
+    if asks_numbers(route):
+        numbers = (f"c.phone_number BETWEEN {int(first)} AND {int(last)}" for first, last in route.ranges)
+        free += f" AND ({' OR '.join(numbers)})"
+    return f"({own} OR ({free}))"
+
+
+def asks_numbers(route: Route) -> bool:
+    """Whether the route allows some numbers and not others."""
+    return route.ranges not in ((), ANY_NUMBER)
+
+
+def with_numbers(route: Route) -> str:
+    """The join with clients, where the condition needs it."""
+    return "JOIN client AS c ON c.id = m.client_id" if asks_numbers(route) else ""
+
+
+def index_for(route: Route) -> str:
+    """The index by which what the route allows is found: one of its own where it allows only what is its provider's,
+    for that is next to nothing among all that is due."""
+    return "message_due" if route.takes_turns and route.ranges else "message_turn"
