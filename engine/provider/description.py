@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -285,7 +285,7 @@ def _time_format(value: str) -> str:
     if value in (RFC_3339, *EPOCH_FORMATS):
         return value
     try:
-        readable = "%" in value and datetime.strptime(datetime(2026, 1, 2, 3, 4, 5).strftime(value), value)
+        readable = "%" in value and datetime.strptime(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).strftime(value), value)
     except ValueError:
         readable = False
     if not readable:

@@ -147,16 +147,23 @@ def _configured(table: object, place: int, environ: Mapping[str, str], allow_pla
         entry = model.model_validate(table)
     except ValidationError as error:
         raise _Wrong(*(_line(model, each) for each in error.errors(include_url=False))) from None
-    if wrong := [
-        f"secrets.{name}: the environment variable {variable} is not set"
-        for name, variable in entry.secrets.items()
-        if not environ.get(variable)
-    ]:
-        raise _Wrong(*wrong)
-    secrets = {name: environ[variable] for name, variable in entry.secrets.items()}
-    configured = ConfiguredProvider(_spec(entry, place), entry, secrets)
+    configured = ConfiguredProvider(_spec(entry, place), entry, _secrets(entry, environ))
     _check(configured, allow_plaintext)
     return configured
+
+
+def _secrets(entry: AnyEntry, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The secrets by the names that the description has for them. They go into headers and addresses."""
+    found, wrong = {}, []
+    for name, variable in entry.secrets.items():
+        value = found[name] = environ.get(variable, "")
+        if not value:
+            wrong.append(f"secrets.{name}: the environment variable {variable} is not set")
+        elif not (value.isascii() and value.isprintable()):
+            wrong.append(f"secrets.{name}: {variable} should be visible ASCII characters")
+    if wrong:
+        raise _Wrong(*wrong)
+    return found
 
 
 def _spec(entry: AnyEntry, place: int) -> ProviderSpec:
@@ -185,7 +192,10 @@ def _check(configured: ConfiguredProvider, allow_plaintext: bool) -> None:
     try:
         configured.make()
     except ValueError as error:
-        raise _Wrong(f"url: {error}") from None
+        words = str(error)
+        for secret in configured.secrets.values():
+            words = words.replace(secret, "***")
+        raise _Wrong(f"url: {words}") from None
 
 
 def _line(model: type[Entry], error: ErrorDetails) -> str:
@@ -202,7 +212,9 @@ def _line(model: type[Entry], error: ErrorDetails) -> str:
     for prefix in _PREFIXES:
         message = message.removeprefix(prefix)
     key = _INDEX.sub(r"[\1]", ".".join(place))
-    return f"{key}: {message[:1].lower()}{message[1:]}" if place else message
+    if message[1:2].islower():
+        message = message[:1].lower() + message[1:]
+    return f"{key}: {message}" if place else message
 
 
 def _hint(model: type[Entry], place: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
+from common.logs import mask_text
 from engine.domain.units import US_PER_SECOND
 from engine.provider.answers import ID_CHARACTERS_MAX
 from engine.provider.description import RFC_3339, ReceiptAnswer, Receipts
@@ -135,8 +136,8 @@ class Receiver:
             provider_message_id,
             delivered,
             self._read_time(_text(self._take["time"](entry))),
-            _text(self._take["code"](entry))[:CODE_CHARACTERS_MAX],
-            _text(self._take["detail"](entry))[:DETAIL_CHARACTERS_MAX],
+            mask_text(_text(self._take["code"](entry)))[:CODE_CHARACTERS_MAX],
+            mask_text(_text(self._take["detail"](entry)))[:DETAIL_CHARACTERS_MAX],
         )
 
     def _message_id(self, text: str) -> int | None:
