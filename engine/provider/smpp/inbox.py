@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from common.logs import get_logger
 from engine.ports import StoreUnavailable
-from engine.provider.smpp.receipts import SmppReceipt
+from engine.provider.receipts import ProviderReceipt, TakeReceipts
 
 log = get_logger(__name__)
-
-TakeReceipts = Callable[[Sequence[SmppReceipt]], Awaitable[None]]
-"""Stores receipts; raises ``StoreUnavailable`` when it can't just now."""
 
 _RECEIPTS_AT_ONCE: Final = 1000
 STORE_PAUSE_SECONDS: Final = 1.0
@@ -25,7 +21,7 @@ class Inbox:
 
     def __init__(self, take: TakeReceipts, pause_seconds: float = STORE_PAUSE_SECONDS) -> None:
         self._take, self._pause_seconds = take, pause_seconds
-        self._waiting: list[SmppReceipt] = []
+        self._waiting: list[ProviderReceipt] = []
         self._expected: dict[str, int] = {}
         """Our ids by the centre's: a receipt may be quicker than the outcome is stored."""
         self._more = asyncio.Event()
@@ -38,9 +34,10 @@ class Inbox:
         if len(self._expected) > _EXPECTED_MAX:
             del self._expected[next(iter(self._expected))]
 
-    def put(self, receipt: SmppReceipt) -> None:
+    def put(self, receipt: ProviderReceipt) -> None:
         """Add one."""
-        self._waiting.append(receipt._replace(message_id=self._expected.get(receipt.provider_message_id)))
+        message_id = self._expected.get(receipt.provider_message_id or "")
+        self._waiting.append(receipt._replace(message_id=message_id))
         self._more.set()
         if self._task is None:
             self._task = asyncio.create_task(self._store())

@@ -17,7 +17,8 @@ from typing import Final
 from common.logs import get_logger
 from engine.domain.outcome import Answer, Verdict
 from engine.ports import Abilities, Request
-from engine.provider.smpp.inbox import STORE_PAUSE_SECONDS, Inbox, TakeReceipts
+from engine.provider.receipts import TakeReceipts
+from engine.provider.smpp.inbox import STORE_PAUSE_SECONDS, Inbox
 from engine.provider.smpp.receipts import Delivered, ReceiptIds, read_receipt, told_id
 from engine.provider.smpp.session import (
     Link,
@@ -25,9 +26,9 @@ from engine.provider.smpp.session import (
     NotBoundError,
     Response,
     Session,
-    Source,
     Unit,
 )
+from engine.provider.smpp.source import Source
 from engine.provider.smpp.statuses import OK, verdict_of, words_of
 from engine.provider.smpp.texts import LongTexts, octets_of, validity_of
 
@@ -58,6 +59,8 @@ class Manners:
     """Statuses of its own that are final."""
     busy: frozenset[int] = frozenset()
     """Statuses of its own that mean "too many"."""
+    receipts: bool = True
+    """Whether they are asked for."""
     receipt_ids: ReceiptIds = ReceiptIds.SAME
     receipt_zone: tzinfo | None = None
     """Where the times in receipts are meant; ``None``: a receipt's time is when it came."""
@@ -71,7 +74,6 @@ class SmppProvider:
         link: Link,
         manners: Manners,
         *,
-        take_receipts: TakeReceipts | None = None,
         bind_seconds: float = BIND_SECONDS,
         busy_seconds: float = BUSY_SECONDS,
         store_pause_seconds: float = STORE_PAUSE_SECONDS,
@@ -82,7 +84,6 @@ class SmppProvider:
         Args:
             link: where, and as whom.
             manners: how.
-            take_receipts: gets the receipts; ``None``: none are asked for.
             bind_seconds: how long a bind may take.
             busy_seconds: how long a centre is left alone that has too much to do.
             store_pause_seconds: how long receipts wait for a store that is away.
@@ -91,8 +92,10 @@ class SmppProvider:
         Raises:
             ValueError: a sender can't be written as an address.
         """
-        self.abilities = Abilities(validity=manners.validity, sender=True, receipts=take_receipts is not None)
-        self._link, self._manners, self._now_us, self._bind_seconds = link, manners, now_us, bind_seconds
+        self.abilities = Abilities(validity=manners.validity, sender=True, receipts=manners.receipts)
+        self.link: Final = link
+        self.manners: Final = manners
+        self._now_us, self._bind_seconds = now_us, bind_seconds
         self._sources: dict[str, Source] = {}
         for sender in manners.senders:
             self._source(sender)
@@ -103,28 +106,30 @@ class SmppProvider:
         self._failed = ""
         """Why there is no session; empty: none was tried yet."""
         self._is_closed = False
-        self._inbox = None if take_receipts is None else Inbox(take_receipts, store_pause_seconds)
-        self._busy_seconds = busy_seconds
+        self._inbox: Inbox | None = None
+        self._busy_seconds, self._store_pause_seconds = busy_seconds, store_pause_seconds
 
     @property
     def is_bound(self) -> bool:
         """Whether there is a session just now."""
         return self._session is not None
 
-    def open(self) -> None:
-        """Bind now and stay bound, so that receipts come though nothing is sent. ``send`` does it too."""
-        if self._keeper is None and not self._is_closed:
-            self._keeper = asyncio.create_task(self._keep())
+    def open(self, take: TakeReceipts) -> None:
+        """Bind now, stay bound until ``close``, and hand over the receipts that come. Until this is called, none are
+        asked for; a session there is from the first ``send`` at the latest."""
+        if self.manners.receipts and self._inbox is None:
+            self._inbox = Inbox(take, self._store_pause_seconds)
+        self._keep_bound()
 
     async def send(self, request: Request) -> Answer:
         """Call the provider once; see ``engine.ports.Provider.send``."""
-        self.open()
+        self._keep_bound()
         try:
-            octets = octets_of(request.text, self._manners.long_texts, request.message_id)
+            octets = octets_of(request.text, self.manners.long_texts, request.message_id)
             source = self._source(request.sender)
         except ValueError as error:
             return Answer(None, True, f"not called: {error}", verdict=Verdict.REJECTED)
-        validity = validity_of(request.valid_seconds) if self._manners.validity else ""
+        validity = validity_of(request.valid_seconds) if self.manners.validity else ""
         deadline = time.monotonic() + request.timeout_seconds
         answer, parts = _NOTHING, len(octets.parts)
         for number, part in enumerate(octets.parts, 1):
@@ -146,6 +151,10 @@ class SmppProvider:
             await asyncio.gather(self._keeper, return_exceptions=True)
         if self._inbox is not None:
             await self._inbox.close()
+
+    def _keep_bound(self) -> None:
+        if self._keeper is None and not self._is_closed:
+            self._keeper = asyncio.create_task(self._keep())
 
     async def _sent(self, unit: Unit, deadline: float, *, insists: bool) -> Answer:
         """Send one unit; ``insists``: a part is with the centre already, so one that is busy is asked again."""
@@ -187,18 +196,18 @@ class SmppProvider:
 
     def _judged(self, response: Response) -> Answer:
         if response.status == OK:
-            message_id = told_id(response.message_id, self._manners.receipt_ids) or None
+            message_id = told_id(response.message_id, self.manners.receipt_ids) or None
             return Answer(None, True, "", provider_message_id=message_id, verdict=Verdict.SENT)
-        verdict = verdict_of(response.status, self._manners.rejected, self._manners.busy)
+        verdict = verdict_of(response.status, self.manners.rejected, self.manners.busy)
         pause = f"{self._busy_seconds:g}" if verdict is Verdict.BUSY else None
         return Answer(None, True, words_of(response.status), pause, verdict=verdict)
 
     def _source(self, sender: str) -> Source:
-        if not sender and self._manners.senders:
-            sender = self._manners.senders[0]
+        if not sender and self.manners.senders:
+            sender = self.manners.senders[0]
         source = self._sources.get(sender)
         if source is None:
-            source = Source.of(sender, self._manners.source_ton, self._manners.source_npi)
+            source = Source.of(sender, self.manners.source_ton, self.manners.source_npi)
             self._sources[sender] = source
         return source
 
@@ -208,17 +217,17 @@ class SmppProvider:
         pause = first
         while True:
             try:
-                session = await Session.bind(self._link, self._bind_seconds, self._on_delivered)
+                session = await Session.bind(self.link, self._bind_seconds, self._on_delivered)
             except NotBoundError as error:
                 if not self._failed:
-                    log.warning("provider.smpp.not_bound", host=self._link.host, reason=str(error))
+                    log.warning("provider.smpp.not_bound", host=self.link.host, reason=str(error))
                 self._failed = str(error)
                 self._bound.set()  # whoever waits is told
                 self._bound.clear()
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, longest)
                 continue
-            log.info("provider.smpp.bound", host=self._link.host, system_id=self._link.system_id)
+            log.info("provider.smpp.bound", host=self.link.host, system_id=self.link.system_id)
             self._session, self._failed, pause = session, "", first
             self._bound.set()
             try:
@@ -227,14 +236,14 @@ class SmppProvider:
                 self._session = None
                 self._bound.clear()
                 await asyncio.shield(session.close())
-            log.warning("provider.smpp.ended", host=self._link.host)
+            log.warning("provider.smpp.ended", host=self.link.host)
             self._failed = "the session has ended"
             await asyncio.sleep(first)
 
     def _on_delivered(self, delivered: Delivered) -> None:
         if self._inbox is None:
             return
-        receipt = read_receipt(delivered, self._manners.receipt_ids, self._manners.receipt_zone)
+        receipt = read_receipt(delivered, self.manners.receipt_ids, self.manners.receipt_zone)
         if receipt is not None:
             time_us = self._now_us() if receipt.time_us is None else receipt.time_us
             self._inbox.put(receipt._replace(time_us=time_us))

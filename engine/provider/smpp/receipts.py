@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from engine.provider.receipts import ProviderReceipt
+
 RECEIPTED_MESSAGE_ID: Final = 0x001E
 NETWORK_ERROR_CODE: Final = 0x0423
 MESSAGE_PAYLOAD: Final = 0x0424
@@ -68,22 +70,6 @@ class Delivered(NamedTuple):
     tlvs: Mapping[int, bytes]
 
 
-class SmppReceipt(NamedTuple):
-    """What a centre says of one text."""
-
-    message_id: int | None
-    """Ours; ``None``: whoever reads the receipt does not know it."""
-    provider_message_id: str
-    """As ``told_id`` writes it."""
-    delivered: bool
-    time_us: int | None
-    """When that was; ``None``: not said, or in an unknown time zone."""
-    code: str
-    """The network's; empty: there is none."""
-    detail: str
-    """The state's word, such as ``UNDELIV``."""
-
-
 def told_id(message_id: str, ids: ReceiptIds) -> str:
     """The id of a ``submit_sm_resp``, in the form that those of receipts are turned into too."""
     return _uniform(message_id, _BASES[ids][0]) if ids in _BASES else message_id
@@ -91,7 +77,7 @@ def told_id(message_id: str, ids: ReceiptIds) -> str:
 
 def read_receipt(
     delivered: Delivered, ids: ReceiptIds = ReceiptIds.SAME, zone: tzinfo | None = None
-) -> SmppReceipt | None:
+) -> ProviderReceipt | None:
     """Read a receipt; ``None``: it is none, or tells of a text that is still on its way.
 
     Args:
@@ -111,7 +97,7 @@ def read_receipt(
     if not 0 < len(message_id) <= _ID_CHARACTERS_MAX or not state.startswith(_DELIVERED + _UNDELIVERED):
         return None
     time_us = _done_us(fields.get("done date", ""), zone)
-    return SmppReceipt(None, message_id, state.startswith(_DELIVERED), time_us, _code(delivered, fields), state)
+    return ProviderReceipt(None, message_id, state.startswith(_DELIVERED), time_us, _code(delivered, fields), state)
 
 
 def _fields(delivered: Delivered) -> Mapping[str, str]:

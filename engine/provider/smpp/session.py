@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 import smpp34
 
 from engine.provider.smpp.receipts import MESSAGE_PAYLOAD, Delivered
+from engine.provider.smpp.source import NPI_ISDN, TON_INTERNATIONAL, Source
 from engine.provider.smpp.statuses import SYSTEM_ERROR, UNKNOWN_ERROR
 from engine.provider.smpp.texts import Octets
 
@@ -24,10 +25,6 @@ _RECEIPTS_MAX: Final = 100_000
 """Receipts that wait inside the library."""
 _UNBIND_SECONDS: Final = 2.0
 _VAGUE: Final = tuple(f"(0x{status:08X})" for status in (SYSTEM_ERROR, UNKNOWN_ERROR))
-_TON_UNKNOWN, _TON_INTERNATIONAL, _TON_ALPHANUMERIC = 0, 1, 5  # 5.2.5
-_NPI_UNKNOWN, _NPI_ISDN = 0, 1  # 5.2.6
-_ADDRESS_CHARACTERS_MAX: Final = 20  # 4.4.1
-_SHORT_NUMBER_DIGITS: Final = 6
 
 
 class Link(NamedTuple):
@@ -41,36 +38,6 @@ class Link(NamedTuple):
     tls: bool = False
     window: int = 10
     """Units that may be without a response at the same time."""
-
-
-class Source(NamedTuple):
-    """Whom a text comes from."""
-
-    address: str
-    type_of_number: int
-    numbering_plan: int
-
-    @classmethod
-    def of(cls, sender: str, type_of_number: int | None, numbering_plan: int | None) -> Source:
-        """A sender's name or number; ``None``: what its characters say.
-
-        Raises:
-            ValueError: it can't be written as an address.
-        """
-        if not sender.isascii() or not sender.isprintable() or len(sender) > _ADDRESS_CHARACTERS_MAX:
-            raise ValueError(f"a sender can have {_ADDRESS_CHARACTERS_MAX} visible ASCII characters")
-        digits = sender.removeprefix("+")
-        if not sender:
-            ton, npi = _TON_UNKNOWN, _NPI_UNKNOWN
-        elif digits.isdigit():
-            ton, npi = (_TON_INTERNATIONAL if len(digits) > _SHORT_NUMBER_DIGITS else _TON_UNKNOWN), _NPI_ISDN
-        else:
-            ton, npi, digits = _TON_ALPHANUMERIC, _NPI_UNKNOWN, sender
-        return cls(
-            digits,
-            ton if type_of_number is None else type_of_number,
-            npi if numbering_plan is None else numbering_plan,
-        )
 
 
 class Unit(NamedTuple):
@@ -176,8 +143,8 @@ class Session:
             source_addr=source.address,
             source_addr_ton=source.type_of_number,
             source_addr_npi=source.numbering_plan,
-            dest_addr_ton=_TON_INTERNATIONAL,
-            dest_addr_npi=_NPI_ISDN,
+            dest_addr_ton=TON_INTERNATIONAL,
+            dest_addr_npi=NPI_ISDN,
             esm_class=octets.esm_class,
             validity_period=unit.validity_period,
             registered_delivery=int(unit.wants_receipt),

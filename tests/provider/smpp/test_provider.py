@@ -11,8 +11,9 @@ import pytest
 
 from engine.domain.outcome import Answer, Verdict, classify
 from engine.ports import Request, StoreUnavailable
+from engine.provider.receipts import ProviderReceipt, StandingProvider
 from engine.provider.smpp.provider import Manners, SmppProvider
-from engine.provider.smpp.receipts import ReceiptIds, SmppReceipt
+from engine.provider.smpp.receipts import ReceiptIds
 from engine.provider.smpp.session import Link
 from engine.provider.smpp.texts import LongTexts
 from tests.provider.smpp import smsc as centre
@@ -54,10 +55,10 @@ class Made:
 
     def __init__(self) -> None:
         self.providers: list[SmppProvider] = []
-        self.receipts: list[SmppReceipt] = []
+        self.receipts: list[ProviderReceipt] = []
         self.store_is_away = False
 
-    async def take(self, receipts: Sequence[SmppReceipt]) -> None:
+    async def take(self, receipts: Sequence[ProviderReceipt]) -> None:
         if self.store_is_away:
             raise StoreUnavailable("away")
         self.receipts += receipts
@@ -70,20 +71,21 @@ class Made:
         bind_seconds: float = 1.0,
         busy_seconds: float = 1.0,
         store_pause_seconds: float = 1.0,
-        receipts: bool = True,
+        is_open: bool = True,
         **manners: Any,
     ) -> SmppProvider:
         link = Link("127.0.0.1", smsc.port, "me", "secret", "shop", window=window)
         provider = SmppProvider(
             link,
             Manners(senders=("SHOP",), **manners),
-            take_receipts=self.take if receipts else None,
             bind_seconds=bind_seconds,
             busy_seconds=busy_seconds,
             store_pause_seconds=store_pause_seconds,
             now_us=lambda: NOW_US,
         )
         self.providers.append(provider)
+        if is_open:
+            provider.open(self.take)
         return provider
 
 
@@ -247,8 +249,7 @@ async def test_no_response_is_unknown_and_silence_ends_the_session(smsc: Smsc, m
     answer = await provider.send(_request(timeout_seconds=0.3))
     assert (answer.verdict, answer.arrived, answer.detail) == (Verdict.UNKNOWN, True, "no response within 0.3 s")
     smsc.on_submit = None
-    await _until(lambda: len(smsc.binds) == 2)
-    await _until(lambda: smsc.sessions)
+    await _until(lambda: len(smsc.binds) == 2 and provider.is_bound)
     assert (await provider.send(_request())).verdict is Verdict.SENT
 
 
@@ -315,7 +316,7 @@ async def test_what_is_without_response_when_the_session_ends_is_unknown(
     assert [(a.verdict, a.arrived) for a in answers[:5]] == [(Verdict.UNKNOWN, True)] * 5
     written = [Verdict.UNKNOWN if answer.arrived else Verdict.RETRY for answer in answers[5:]]
     assert [answer.verdict for answer in answers[5:]] == written
-    await _until(lambda: len(smsc.binds) == 2 and smsc.sessions)
+    await _until(lambda: len(smsc.binds) == 2 and provider.is_bound)
     assert (await provider.send(_request())).verdict is Verdict.SENT
     ending.cancel()
 
@@ -343,7 +344,6 @@ async def test_a_bind_that_fails(smsc: Smsc, made: Made, silent: bool) -> None:
     )
     assert "secret" not in answers[0].detail
     smsc.bind_status, smsc.answers_binds = centre.ROK, True
-    await _until(lambda: smsc.sessions)
     await _until(lambda: provider.is_bound)
     assert (await provider.send(_request())).verdict is Verdict.SENT
 
@@ -432,14 +432,14 @@ async def test_receipts_are_handed_over_and_answered(smsc: Smsc, made: Made) -> 
     assert {pdu.status for pdu in answered} == {centre.ROK}
     await _until(lambda: len(made.receipts) == 3)
     assert made.receipts == [
-        SmppReceipt(4711, "1", True, NOW_US, "", "DELIVRD"),  # quicker than the store: by our id
-        SmppReceipt(None, "99", False, NOW_US, "011", "UNDELIV"),
-        SmppReceipt(None, "5", False, NOW_US, "", "EXPIRED"),
+        ProviderReceipt(4711, "1", True, NOW_US, "", "DELIVRD"),  # quicker than the store: by our id
+        ProviderReceipt(None, "99", False, NOW_US, "011", "UNDELIV"),
+        ProviderReceipt(None, "5", False, NOW_US, "", "EXPIRED"),
     ]
 
 
 async def test_receipts_come_though_nothing_is_sent(smsc: Smsc, made: Made) -> None:
-    made.make(smsc).open()
+    assert isinstance(made.make(smsc), StandingProvider)
     await _until(lambda: smsc.sessions)
     await smsc.sessions[0].receipt("id:1 stat:DELIVRD")
     await _until(lambda: made.receipts)
@@ -485,12 +485,15 @@ async def test_the_end_does_not_wait_for_a_store_that_is_away(smsc: Smsc, made: 
     assert not made.receipts
 
 
-async def test_none_are_asked_for_where_nobody_takes_them(smsc: Smsc, made: Made) -> None:
-    provider = made.make(smsc, receipts=False)
-    assert not provider.abilities.receipts
+@pytest.mark.parametrize("options", [{"is_open": False}, {"receipts": False}])
+async def test_none_are_asked_for_where_nobody_takes_them(smsc: Smsc, made: Made, options: dict[str, bool]) -> None:
+    provider = made.make(smsc, **options)
+    assert provider.abilities.receipts == options.get("receipts", True)
     await provider.send(_request())
     assert smsc.submits[0].registered_delivery == 0
     assert (await smsc.sessions[0].receipt("id:1 stat:DELIVRD")).status == centre.ROK
+    await provider.close()
+    assert not made.receipts
 
 
 async def test_closing_unbinds(smsc: Smsc, made: Made) -> None:

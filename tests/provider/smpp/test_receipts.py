@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.provider.smpp.receipts import Delivered, ReceiptIds, SmppReceipt, read_receipt, told_id
+from engine.provider.receipts import ProviderReceipt
+from engine.provider.smpp.receipts import Delivered, ReceiptIds, read_receipt, told_id
 
 APPENDIX_B = (
     "id:0123456789 sub:001 dlvrd:001 submit date:2611290900 done date:2611290901 stat:{} err:{} text:stat:EXPIRED id:9"
@@ -20,8 +21,10 @@ def _text(text: str, esm_class: int = 4, **tlvs: bytes) -> Delivered:
     return Delivered(esm_class, text.encode("latin-1"), {tags[name]: value for name, value in tlvs.items()})
 
 
-def _receipt(message_id: str, delivered: bool, detail: str, code: str = "", time_us: int | None = None) -> SmppReceipt:
-    return SmppReceipt(None, message_id, delivered, time_us, code, detail)
+def _receipt(
+    message_id: str, delivered: bool, detail: str, code: str = "", time_us: int | None = None
+) -> ProviderReceipt:
+    return ProviderReceipt(None, message_id, delivered, time_us, code, detail)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +50,7 @@ def _receipt(message_id: str, delivered: bool, detail: str, code: str = "", time
         (_text("\5\0\3\1\2\1id:7 stat:DELIVRD", esm_class=0x44), _receipt("7", True, "DELIVRD")),
     ],
 )
-def test_forms(delivered: Delivered, receipt: SmppReceipt) -> None:
+def test_forms(delivered: Delivered, receipt: ProviderReceipt) -> None:
     assert read_receipt(delivered) == receipt
 
 
