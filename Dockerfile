@@ -19,7 +19,7 @@ RUN groupadd --system --gid 10001 mailing && useradd --system --uid 10001 --gid 
     && install -d /app && install -d -m 0700 -o mailing -g mailing /app/data
 WORKDIR /app
 COPY --from=build /venv /venv
-COPY scripts/__init__.py scripts/sandbox_provider.py scripts/
+COPY scripts/__init__.py scripts/sandbox_provider.py scripts/sandbox_names.py scripts/
 COPY scripts/sandbox scripts/sandbox
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # By number, so that an orchestrator can see that it is not root.

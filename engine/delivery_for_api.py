@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Final
 
 from common.error_codes import Fault
-from engine.api.control import ActorStatus, BreakerStatus, DeliveryStatus, ProviderCalls
+from engine.api.control import ActorStatus, BreakerStatus, DeliveryStatus, ProviderCalls, ProviderStatus
 from engine.delivery.delivery import Delivery
+from engine.delivery.gate import Gate
+from engine.delivery.line import Line
 from engine.domain.breaker import BreakerState
 from engine.domain.forecast import expected_speed
 from engine.domain.outcome import Outcome
+from engine.domain.routing import Way
 from engine.provider_window import ProviderWindow
+
+_WORSE: Final = (BreakerState.CLOSED, BreakerState.OPEN, BreakerState.BLOCKED)
 
 
 class DeliveryForApi:
     """Implements ``api.control.DeliveryControl``, and says for ``/readyz`` what is not ready."""
 
-    def __init__(self, delivery: Delivery, window: ProviderWindow) -> None:
-        self._delivery, self._window = delivery, window
+    def __init__(self, delivery: Delivery, windows: Mapping[int, ProviderWindow]) -> None:
+        """``windows``: the calls of the last minutes, by the provider's number."""
+        self._delivery, self._windows = delivery, windows
         self._state, self._actors = delivery.state, delivery.actors
 
     async def refresh(self, mailing_id: int, *, is_new: bool = False) -> None:
@@ -48,34 +56,74 @@ class DeliveryForApi:
 
     def provider_calls(self) -> ProviderCalls:
         """See ``DeliveryControl``."""
-        return self._window.calls(self._state.clock.now_us())
+        now_us = self._state.clock.now_us()
+        every = [window.calls(now_us) for window in self._windows.values()]
+        return ProviderCalls(
+            window_seconds=max(calls.window_seconds for calls in every),
+            calls=sum(calls.calls for calls in every),
+            errors=sum(calls.errors for calls in every),
+            latency=sum((Counter(calls.latency) for calls in every), Counter()),
+        )
+
+    def ways(self) -> Sequence[Way]:
+        """See ``DeliveryControl``."""
+        return self._state.router.ways
+
+    @property
+    def is_steered(self) -> bool:
+        """See ``DeliveryControl``."""
+        return self._state.is_steered
 
     def forecast_rate(self) -> float:
-        """See ``DeliveryControl``."""
-        workers = self._state.queue.workers
+        """See ``DeliveryControl``. The providers that are responsible for some numbers now."""
+        return sum(self._speed_of(line) for line in self._state.router.responsible())
+
+    def _speed_of(self, line: Line) -> float:
+        control, workers = self._actors.control, line.queue.workers
+        share = workers / max(1, self._state.workers)
         return expected_speed(
-            full_speed=self._state.sent_rate.full_speed(workers),
-            call_seconds=self._window.mean_seconds(),
+            full_speed=line.sent_rate.full_speed(workers),
+            call_seconds=self._windows[line.provider_id].mean_seconds(),
             workers=workers,
-            workers_of_all=sum(engine.workers for engine in self._actors.control.engines),
-            limit=self._actors.control.provider_rate,
+            workers_of_all=round(share * sum(engine.workers for engine in control.engines)),
+            limit=self._state.rate_of(line, control.control),
         )
 
     def status(self) -> DeliveryStatus:
         """See ``DeliveryControl``."""
         state, control, now_us = self._state, self._actors.control, self._state.clock.now_us()
+        providers = tuple(self._provider(line, now_us) for line in state.lines)
         return DeliveryStatus(
             engine_id=state.engine_id,
-            workers=state.queue.workers,
-            queue_size=state.queue.capacity,
-            queue_depth=len(state.queue),
-            in_flight=state.queue.in_flight,
-            rate_limit=control.provider_rate,
-            rate_per_second=state.sent_rate.per_second(now_us),
-            sending_paused=state.gate.sending_paused,
-            breaker=self._breaker(now_us),
+            workers=state.workers,
+            queue_size=sum(line.queue.capacity for line in state.lines),
+            queue_depth=state.queued,
+            in_flight=state.in_flight,
+            rate_limit=providers[0].rate_limit if state.is_steered else 0.0,
+            rate_per_second=state.per_second(now_us),
+            sending_paused=state.sending_paused,
+            breaker=max((provider.breaker for provider in providers), key=_badness),
+            providers=providers,
             engines=control.engines,
             actors=tuple(self._parts(now_us)),
+        )
+
+    def _provider(self, line: Line, now_us: int) -> ProviderStatus:
+        spec = line.spec
+        return ProviderStatus(
+            name=spec.name,
+            kind=spec.kind,
+            breaker=_breaker(line.gate, now_us),
+            rate_limit=self._state.rate_of(line, self._actors.control.control),
+            rate_unit=spec.rate_unit.value,
+            workers=line.queue.workers,
+            queue_depth=len(line.queue),
+            in_flight=line.queue.in_flight,
+            rate_per_second=line.sent_rate.per_second(now_us),
+            prefixes=spec.prefixes,
+            senders=spec.senders,
+            price_per_segment=spec.price_per_segment,
+            calls=self._windows[line.provider_id].calls(now_us),
         )
 
     def health(self) -> Mapping[str, str | None]:
@@ -84,7 +132,10 @@ class DeliveryForApi:
         components: dict[str, str | None] = {
             actor.name: None if actor.healthy else actor.detail or "is starting again" for actor in status.actors
         }
-        components["provider"] = None if status.breaker.is_well else f"{status.breaker.state}: {status.breaker.detail}"
+        words = [f"{each.breaker.state}: {each.breaker.detail}" for each in status.providers]
+        if len(words) > 1:
+            words = [f"{each.name} {how}" for each, how in zip(status.providers, words, strict=True)]
+        components["provider"] = None if status.can_send else "; ".join(words)
         return components
 
     def _parts(self, now_us: int) -> Iterator[ActorStatus]:
@@ -104,14 +155,20 @@ class DeliveryForApi:
         for part, words in stalls.items():
             yield ActorStatus(part, healthy=False, detail=words)
 
-    def _breaker(self, now_us: int) -> BreakerStatus:
-        gate = self._state.gate
-        breaker = gate.breaker
-        closed = breaker.state is BreakerState.CLOSED
-        return BreakerStatus(
-            state=breaker.state,
-            next_probe_us=(gate.held_until_us(now_us) or None) if closed else breaker.ready_us(now_us),
-            consecutive_failures=breaker.failures,
-            detail=gate.detail,
-            is_misaddressed=gate.is_misaddressed,
-        )
+
+def _breaker(gate: Gate, now_us: int) -> BreakerStatus:
+    breaker = gate.breaker
+    closed = breaker.state is BreakerState.CLOSED
+    return BreakerStatus(
+        state=breaker.state,
+        next_probe_us=(gate.held_until_us(now_us) or None) if closed else breaker.ready_us(now_us),
+        consecutive_failures=breaker.failures,
+        detail=gate.detail,
+        is_misaddressed=gate.is_misaddressed,
+    )
+
+
+def _badness(status: BreakerStatus) -> tuple[int, bool, bool, int]:
+    """What is worse is more."""
+    is_held = status.next_probe_us is not None
+    return _WORSE.index(status.state), status.is_misaddressed, is_held, status.consecutive_failures

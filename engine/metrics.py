@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Final
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from common.metrics import Counter, Gauge, Histogram, RpcDurations, counters, histograms
@@ -29,26 +30,43 @@ def outcome_of(result: Step) -> str:
     return SENT if result.status is Status.SENT else DEFERRED
 
 
+class ProviderMetrics:
+    """What is counted of one provider."""
+
+    def __init__(self) -> None:
+        self.attempt_seconds = Histogram(ATTEMPT_BOUNDS_SECONDS)
+        """How long a call took."""
+        self.queue_depth = Gauge()
+        """Messages claimed that no worker has taken yet."""
+        self.in_flight = Gauge()
+        """Calls going on."""
+        self.workers = Gauge()
+        self.breaker_state = Gauge()
+        """See ``BREAKER_STATES``."""
+        self.answers: dict[str, Counter] = {}
+        """By HTTP status."""
+
+    def responses(self, code: int | None) -> Counter:
+        """The provider's answers by HTTP status; ``None``: no answer (time-out, refused, reset)."""
+        label = "none" if code is None else str(code) if 100 <= code <= 599 else "other"
+        counter = self.answers.get(label)
+        if counter is None:
+            counter = self.answers[label] = Counter()
+        return counter
+
+
 class Metrics(Collector):
     """All of the engine's metrics, in a registry of their own: two engines in one process don't meet."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry(auto_describe=False)
-        self.attempt_seconds = Histogram(ATTEMPT_BOUNDS_SECONDS)
-        """How long a call to the provider took."""
-        self.queue_depth = Gauge()
-        """Messages claimed that no worker has taken yet."""
-        self.in_flight = Gauge()
-        """Calls to the provider going on."""
-        self.workers = Gauge()
-        self.breaker_state = Gauge()
-        """See ``BREAKER_STATES``."""
+        self.providers: dict[str, ProviderMetrics] = {}
+        """By name."""
         self.due_lag_seconds = Gauge()
         """How late the oldest due message is."""
         self.stalled_seconds = Gauge()
         """See ``domain/liveness.py``."""
         self._messages: dict[str, Counter] = {outcome: Counter() for outcome in MESSAGE_OUTCOMES}
-        self._responses: dict[str, Counter] = {}
         self._rpcs = RpcDurations()
         self.registry.register(self)
 
@@ -56,13 +74,9 @@ class Metrics(Collector):
         """Messages that reached one of ``MESSAGE_OUTCOMES``; ``deferred`` counts attempts to be repeated."""
         return self._messages[outcome]
 
-    def provider_responses(self, code: int | None) -> Counter:
-        """The provider's answers by HTTP status; ``None``: no answer (time-out, refused, reset)."""
-        label = "none" if code is None else str(code) if 100 <= code <= 599 else "other"
-        counter = self._responses.get(label)
-        if counter is None:
-            counter = self._responses[label] = Counter()
-        return counter
+    def provider(self, name: str) -> ProviderMetrics:
+        """What is counted of a provider."""
+        return self.providers.setdefault(name, ProviderMetrics())
 
     def rpc_seconds(self, method: str, code: str) -> Histogram:
         """Durations of a method's calls (``/mailing.v1.ClientService/GetClient``, ``OK``)."""
@@ -72,22 +86,38 @@ class Metrics(Collector):
         """What the registry asks for when a page is made."""
         messages = "Messages that reached an outcome; deferred: attempts that will be repeated."
         yield counters("mailing_messages", messages, "outcome", self._messages)
-        yield counters("mailing_provider_responses", "Answers of the provider by HTTP status.", "code", self._responses)
-        yield histograms(
-            "mailing_attempt_seconds", "Duration of a call to the provider.", (), {(): self.attempt_seconds}
+        answers = CounterMetricFamily(
+            "mailing_provider_responses", "Answers of a provider by HTTP status.", labels=["code", "provider"]
         )
+        for name, provider in self.providers.items():
+            for code, counter in provider.answers.items():
+                answers.add_metric([code, name], counter.value)
+        yield answers
+        durations: dict[tuple[str, ...], Histogram] = {
+            (name,): provider.attempt_seconds for name, provider in self.providers.items()
+        }
+        yield histograms("mailing_attempt_seconds", "Duration of a call to a provider.", ("provider",), durations)
         yield self._rpcs.metric()
         yield from self._gauges()
 
     def _gauges(self) -> Iterator[Metric]:
         stalled = "work has not moved though neither rate, pause, window nor breaker explains it"
-        states = ", ".join(f"{number} {name}" for name, number in BREAKER_STATES.items())
         for name, text, gauge in (
-            ("mailing_queue_depth", "Messages claimed that no worker has taken yet.", self.queue_depth),
-            ("mailing_in_flight", "Calls to the provider going on.", self.in_flight),
-            ("mailing_workers", "Calls to the provider at the same time, at most.", self.workers),
-            ("mailing_breaker_state", f"The circuit breaker: {states}.", self.breaker_state),
             ("mailing_due_lag_seconds", "How late the oldest due message is.", self.due_lag_seconds),
             ("mailing_stalled_seconds", f"For how long {stalled}; below {STALL_SECONDS:g}: 0.", self.stalled_seconds),
         ):
             yield GaugeMetricFamily(name, text, value=gauge.value)
+        yield from self._gauges_by_provider()
+
+    def _gauges_by_provider(self) -> Iterator[Metric]:
+        states = ", ".join(f"{number} {name}" for name, number in BREAKER_STATES.items())
+        for name, text, gauge_of in (
+            ("mailing_queue_depth", "Messages claimed that no worker has taken yet.", attrgetter("queue_depth")),
+            ("mailing_in_flight", "Calls to a provider going on.", attrgetter("in_flight")),
+            ("mailing_workers", "Calls to a provider at the same time, at most.", attrgetter("workers")),
+            ("mailing_breaker_state", f"The circuit breaker: {states}.", attrgetter("breaker_state")),
+        ):
+            family = GaugeMetricFamily(name, text, labels=["provider"])
+            for provider, metrics in self.providers.items():
+                family.add_metric([provider], gauge_of(metrics).value)
+            yield family

@@ -85,7 +85,7 @@ class Claim(NamedTuple):
 
     def given_back(self, due_us: int = 0) -> Return:
         """What undoes it; ``due_us`` as in ``Return``."""
-        return Return(self.message_id, self.mailing_id, self.attempt, due_us)
+        return Return(self.message_id, self.mailing_id, self.attempt, due_us, self.provider_id)
 
     def ended(
         self,
@@ -148,6 +148,8 @@ class Return(NamedTuple):
     attempt: int
     due_us: int
     """0: as soon as the mailing may send. Otherwise not before (local hours)."""
+    provider_id: int = FBRQ_ID
+    """The provider that was to be called."""
 
 
 class Renewal(NamedTuple):

@@ -25,13 +25,15 @@ from engine.access.first_sign_in import FirstSignIn
 from engine.access.seeding import seed, will_make
 from engine.api.server import ApiServer
 from engine.api.tls import Tls
-from engine.call_meter import CallMeter
+from engine.call_meter import CallMeter, Counted
 from engine.clock import SystemClock
 from engine.delivery.delivery import Delivery, DeliverySettings
+from engine.delivery.line import Line
 from engine.delivery_for_api import DeliveryForApi
 from engine.domain.message import Step
-from engine.metrics import BREAKER_STATES, Metrics, outcome_of
+from engine.metrics import BREAKER_STATES, Metrics, ProviderMetrics, outcome_of
 from engine.metrics_server import MetricsServer, start_metrics_server
+from engine.ports import Provider
 from engine.provider.fbrq import FbrqProvider
 from engine.provider.http import CONNECT_SECONDS
 from engine.provider_window import ProviderWindow
@@ -78,22 +80,17 @@ class Service:
         self._resources.append(self.store.close)
         self.store.on_step = self._count
         await self._seed()
-        token = settings.fbrq_token.get_secret_value() if settings.fbrq_token else ""
-        window = ProviderWindow()
-        connect_seconds = min(CONNECT_SECONDS, settings.provider_timeout_seconds / 2)
-        provider = FbrqProvider(settings.provider_url, token, connect_seconds=connect_seconds)
-        self._resources.append(provider.close)
+        meter = CallMeter()
         self._delivery = delivery = await Delivery.join(
             self.store,
-            provider,
+            self._provider(),
             clock=clock,
             random=Random(),
             settings=DeliverySettings(**{f.name: getattr(settings, f.name) for f in fields(DeliverySettings)}),
             name=f"{socket.gethostname()}:{os.getpid()}",
-            meter=CallMeter(self.metrics, window),
+            meter=meter,
         )
-        control = DeliveryForApi(delivery, window)
-        self._follow(delivery)
+        control = self._follow(delivery, meter)
         await delivery.start()
         self.store.on_owners_told = delivery.actors.clients.owners_told
         self._metrics_server = await start_metrics_server(
@@ -121,7 +118,7 @@ class Service:
             metrics=str(self.metrics_listen),
             database=settings.database_name,
             provider=settings.provider_url,
-            workers=delivery.state.queue.workers,
+            workers=delivery.state.workers,
             engine_id=delivery.state.engine_id,
         )
 
@@ -162,7 +159,7 @@ class Service:
         if delivery is None:
             return {"started": False}
         state, outcomes = delivery.state, len(delivery.actors.recorder)
-        return {"in_hand": len(state.hand), "in_flight": state.queue.in_flight, "outcomes": outcomes}
+        return {"in_hand": len(state.hand), "in_flight": state.in_flight, "outcomes": outcomes}
 
     async def _seed(self) -> None:
         """Make the first account and token; what nobody knows yet is shown to the operator, and never in the log."""
@@ -182,14 +179,31 @@ class Service:
     def _measure(self, method: str, code: str, seconds: float) -> None:
         self.metrics.rpc_seconds(method, code).observe(seconds)
 
-    def _follow(self, delivery: Delivery) -> None:
-        metrics, state = self.metrics, delivery.state
-        metrics.queue_depth.follow(lambda: len(state.queue))
-        metrics.in_flight.follow(lambda: state.queue.in_flight)
-        metrics.workers.follow(lambda: state.queue.workers)
-        metrics.breaker_state.follow(lambda: BREAKER_STATES[state.gate.breaker.state])
+    def _provider(self) -> Provider:
+        settings = self.settings
+        token = settings.fbrq_token.get_secret_value() if settings.fbrq_token else ""
+        connect_seconds = min(CONNECT_SECONDS, settings.provider_timeout_seconds / 2)
+        provider = FbrqProvider(settings.provider_url, token, connect_seconds=connect_seconds)
+        self._resources.append(provider.close)
+        return provider
+
+    def _follow(self, delivery: Delivery, meter: CallMeter) -> DeliveryForApi:
+        """Let the metrics follow delivery."""
+        metrics, windows = self.metrics, {line.provider_id: ProviderWindow() for line in delivery.state.lines}
         metrics.due_lag_seconds.follow(lambda: delivery.actors.ticker.due_lag_seconds)
         metrics.stalled_seconds.follow(lambda: delivery.liveness.stalled_seconds)
+        of_line = {line.provider_id: metrics.provider(line.spec.name) for line in delivery.state.lines}
+        meter.follow({id: Counted(of_line[id], window) for id, window in windows.items()})
+        for line in delivery.state.lines:
+            _follow_line(of_line[line.provider_id], line)
+        return DeliveryForApi(delivery, windows)
+
+
+def _follow_line(metrics: ProviderMetrics, line: Line) -> None:
+    metrics.queue_depth.follow(lambda: len(line.queue))
+    metrics.in_flight.follow(lambda: line.queue.in_flight)
+    metrics.workers.follow(lambda: line.queue.workers)
+    metrics.breaker_state.follow(lambda: BREAKER_STATES[line.gate.breaker.state])
 
 
 async def _within(seconds: float, *parts: Coroutine[Any, Any, None]) -> None:

@@ -32,22 +32,32 @@ from scripts.processes import (
     wait_until,
 )
 from scripts.provider_token import keep_provider_token
+from scripts.sandbox_file import write_providers
+from scripts.sandbox_names import DEFAULT_TOKEN, NAMES
 from scripts.sign_in import PASSWORD, TOKEN, SignIn, forget_addresses, keep_addresses, sign_in
+from scripts.totals import compare
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-SANDBOX_TOKEN: Final = "sandbox-token"
-"""What the sandbox accepts when it isn't told otherwise: no secret."""
 LISTENS: Final = {
     "MAILING_GRPC_LISTEN": "127.0.0.1:50051",
     "MAILING_METRICS_LISTEN": "127.0.0.1:9101",
     "MAILING_HTTP_LISTEN": "127.0.0.1:8080",
     "MAILING_SANDBOX_LISTEN": "127.0.0.1:8090",
 }
+PROVIDER_SETTINGS: Final = frozenset({"FBRQ_TOKEN", "MAILING_PROVIDER_URL", "MAILING_PROVIDERS"})
+"""Whoever sets one of them has a provider."""
 READY_SECONDS: Final = 60.0
 STOP_MARGIN_SECONDS: Final = 5.0
 DEMO_CLIENTS: Final = 10_000
 # A provider like real ones: takes its time, refuses a few numbers for ever, and fails now and then.
 DEMO_FAULTS: Final = ("--latency-seconds", "0.01-0.05", "--share-400", "0.01", "--share-5xx", "0.02")
+# What it says later: most texts arrive, after a while; a few receipts never come, some twice or out of order.
+DEMO_RECEIPTS: Final = (
+    *("--delay-seconds", "0.5-4", "--share-undelivered", "0.03"),
+    *("--share-lost", "0.01", "--share-repeated", "0.02", "--share-reordered", "0.02"),
+)
+DEMO_RATE: Final = 150.0
+"""Of each of several providers, messages a second: there is a minute in which to press a switch and watch."""
 DEMO_RETRY: Final = {"MAILING_RETRY_BASE_SECONDS": "0.5", "MAILING_RETRY_MAX_SECONDS": "5"}
 DEMO_TEXT: Final = "Здравствуйте! Завтра с 10:00 до 18:00 скидка 20 % на всё. Ждём вас!"
 
@@ -62,6 +72,8 @@ class Run:
     is_demo: bool
     has_sandbox: bool
     """Decided once, before the sandbox's own address and token are put into the environment."""
+    providers: int
+    """Of the sandbox."""
     data: Path
     """Where the sign-in is kept: the same for every demo, so that a terminal's `mailing` finds it."""
     children: list[Child] = field(default_factory=list)
@@ -79,6 +91,11 @@ class Run:
     def sandbox_url(self) -> str:
         """The sandbox's page; its control API is below ``/sandbox/``."""
         return f"http://{self.environ['MAILING_SANDBOX_LISTEN']}"
+
+    @property
+    def providers_file(self) -> Path:
+        """Says which providers the sandbox has, when there are several."""
+        return self.folder / "providers.toml"
 
     @property
     def gateway_url(self) -> str:
@@ -104,6 +121,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     code = 0
     try:
         hear_signals()
+        if run.providers > 1 and not run.has_sandbox:
+            raise Failed(
+                "--providers is for the sandbox, and a provider is set (FBRQ_TOKEN, …); --demo takes it anyway"
+            )
         code = _run(run, ends=options.exit)
     except Stopped:
         print("\nStopping.", flush=True)
@@ -127,6 +148,13 @@ def _parser() -> argparse.ArgumentParser:
         "--demo", action="store_true", help=f"import {DEMO_CLIENTS} sample clients, send them a mailing"
     )
     parser.add_argument("--exit", action="store_true", help="with --demo: end when the mailing is done")
+    parser.add_argument(
+        "--providers",
+        type=int,
+        choices=range(1, len(NAMES) + 1),
+        default=1,
+        help="how many providers the sandbox has (1); with several, one takes over when another fails",
+    )
     parser.add_argument("--free-ports", action="store_true", help="listen on any free ports")
     return parser
 
@@ -144,8 +172,8 @@ def _decide(options: argparse.Namespace) -> Run:
         folder = folder / f"demo-{strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         environ |= {**DEMO_RETRY, "MAILING_DATABASE_URL": f"sqlite://{folder / 'mailing.db'}"}
     # A demo never reaches a real provider: its phone numbers may be somebody's.
-    has_sandbox = options.demo or not ({"FBRQ_TOKEN", "MAILING_PROVIDER_URL"} & environ.keys())
-    return Run(LISTENS | environ, folder, options.demo, has_sandbox, data)
+    has_sandbox = options.demo or not (PROVIDER_SETTINGS & environ.keys())
+    return Run(LISTENS | environ, folder, options.demo, has_sandbox, options.providers, data)
 
 
 def _run(run: Run, *, ends: bool) -> int:
@@ -180,13 +208,23 @@ def _run(run: Run, *, ends: bool) -> int:
 
 def _start_sandbox(run: Run) -> None:
     listen = run.environ["MAILING_SANDBOX_LISTEN"]
-    command = run.python("scripts/sandbox_provider.py", "--listen", listen, "--token", SANDBOX_TOKEN)
-    command += ["--service-url", run.gateway_url, "--service-token-file", str(run.provider_token)]
-    command += DEMO_FAULTS if run.is_demo else ()
+    command = run.python("scripts/sandbox_provider.py", "--listen", listen, "--token", DEFAULT_TOKEN)
+    command += ["--service-url", run.gateway_url, "--service-token-file", str(run.provider_token), "--receipts"]
+    command += ["--providers", str(run.providers), *((*DEMO_FAULTS, *DEMO_RECEIPTS) if run.is_demo else ())]
     run.children.append(Child("sandbox", command, run.environ, run.folder / "sandbox.log"))
-    run.environ |= {"FBRQ_TOKEN": SANDBOX_TOKEN, "MAILING_PROVIDER_URL": f"{run.sandbox_url}/v1"}
+    run.environ |= _address_of_sandbox(run)
     if not wait_until(lambda: get(f"{run.sandbox_url}/sandbox/stats")[0] == 200, run.children, READY_SECONDS):
         raise Failed(f"the sandbox does not answer at {run.sandbox_url}")
+
+
+def _address_of_sandbox(run: Run) -> dict[str, str]:
+    """What tells the engine to send its texts there."""
+    environ = {"FBRQ_TOKEN": DEFAULT_TOKEN, "MAILING_PROVIDER_URL": f"{run.sandbox_url}/v1"}
+    # One provider needs no file. But a file may be set, and a demo never reaches the providers of that.
+    if run.providers > 1 or "MAILING_PROVIDERS" in run.environ:
+        rate = DEMO_RATE if run.is_demo and run.providers > 1 else 0
+        environ |= write_providers(run.providers_file, run.sandbox_url, run.providers, rate)
+    return environ
 
 
 def _start_engine(run: Run) -> None:
@@ -227,7 +265,7 @@ def _announce(run: Run, access: SignIn) -> None:
     """The addresses, the sign-in, and first commands to try. What a person has set is no business of the terminal."""
     grpc, metrics = run.environ["MAILING_GRPC_LISTEN"], run.environ["MAILING_METRICS_LISTEN"]
     target = "" if grpc == LISTENS["MAILING_GRPC_LISTEN"] else f" --target {grpc}"
-    provider = f"{run.sandbox_url}/  (sandbox: the texts it got, to be answered)" if run.has_sandbox else "as set"
+    provider = f"{run.sandbox_url}/  (sandbox: {_of_the_sandbox(run)})" if run.has_sandbox else "as set"
     password = access.environ[PASSWORD] if PASSWORD in access.made else f"{PASSWORD}, as set"
     token = access.environ[TOKEN] if TOKEN in access.made else f"{TOKEN}, as set"
     bearer = access.environ[TOKEN] if TOKEN in access.made else f"${TOKEN}"
@@ -250,6 +288,12 @@ def _announce(run: Run, access: SignIn) -> None:
     )
 
 
+def _of_the_sandbox(run: Run) -> str:
+    if run.providers == 1:
+        return "the texts it got, to be answered"
+    return f"{' and '.join(NAMES[: run.providers])}; press Outage of {NAMES[0]} and watch"
+
+
 def _demo(run: Run) -> None:
     """Import clients, register a mailing, show its progress, compare with what the sandbox counted."""
     clients = run.folder / "clients.csv"
@@ -259,7 +303,8 @@ def _demo(run: Run) -> None:
     _do(run, run.mailing("clients", "import", str(clients)))
     mailing = _ask(run, "mailing", "create", "--text", DEMO_TEXT, "--end", "+1h")
     _do(run, run.mailing("mailing", "watch", str(mailing["id"])))
-    _compare(_ask(run, "mailing", "stats", str(mailing["id"])), json.loads(get(f"{run.sandbox_url}/sandbox/stats")[1]))
+    stats = _ask(run, "mailing", "stats", str(mailing["id"]))
+    compare(stats, json.loads(get(f"{run.sandbox_url}/sandbox/providers")[1]), DEMO_CLIENTS)
 
 
 def _do(run: Run, command: Sequence[str]) -> None:
@@ -278,28 +323,6 @@ def _ask(run: Run, *command: str) -> Mapping[str, object]:
     value: Mapping[str, object] = json.loads(answer.read_text(encoding="utf-8"))
     answer.unlink()
     return value
-
-
-def _compare(stats: Mapping[str, object], sandbox: Mapping[str, object]) -> None:
-    """The engine's totals, and the sandbox's own count beside them; they must be equal. Whoever looks on may add
-    clients, so there may be more of them than the demo's."""
-    counts, reasons = stats["message_counts"], stats["reasons"]
-    assert isinstance(counts, dict)
-    assert isinstance(reasons, dict)
-    sent, not_sent, total = (int(counts[name]) for name in ("sent", "not_sent", "total"))
-    accepted, refused = _number(sandbox, "accepted_ids"), _number(sandbox["by_status"], "400")
-    words = ", ".join(f"{int(number)} {reason}" for reason, number in reasons.items() if int(number))
-    print(f"\nEngine:  {total} = {sent} sent + {not_sent} not sent{f' ({words})' if words else ''}")
-    print(
-        f"Sandbox: {accepted} texts accepted, {refused} refused with 400, {_number(sandbox, 'requests')} calls in all,"
-    )
-    print(f"         {_number(sandbox, 'accepted_again_ids')} accepted twice", flush=True)
-    if total < DEMO_CLIENTS or total != sent + not_sent or sent != accepted or not_sent != refused:
-        raise Failed("the counts differ: that is a bug, please report it with the logs")
-
-
-def _number(values: object, name: str) -> int:
-    return int(values.get(name, 0)) if isinstance(values, dict) else 0
 
 
 def _stop(run: Run) -> int:

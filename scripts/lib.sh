@@ -1,8 +1,9 @@
 # Shared by scripts/run and scripts/test: a Python that is new enough, and .venv made from a lock file.
 # shellcheck shell=bash
 
-# What a caller's Python is told must not reach ours.
-unset PYTHONPATH PYTHONHOME VIRTUAL_ENV
+# What a caller's Python is told must not reach ours. Images of Docker say PYTHONDONTWRITEBYTECODE: each start of each
+# process would translate all its modules again, which takes longer than the rest of the start.
+unset PYTHONPATH PYTHONHOME VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 
 say() { printf '%s\n' "$*"; }

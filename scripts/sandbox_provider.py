@@ -16,12 +16,12 @@ import uvloop
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, from any folder
 
 from common.process import end_with_parent
-from scripts.sandbox import DEFAULT_TOKEN, BadSwitches, Faults, Sandbox, Service
+from scripts.sandbox import BadSwitches, Faults, Sandbox, Service
 from scripts.sandbox.courier import PATH
 from scripts.sandbox.faults import NO_FAULTS, SHARES
-from scripts.sandbox.provider import NAMES
 from scripts.sandbox.receipts import NO_RECEIPTS, RECEIPT_SHARES
 from scripts.sandbox.service import Target
+from scripts.sandbox_names import DEFAULT_TOKEN, NAMES
 
 _EPILOG = """\
 Prints the base URL (the value for MAILING_PROVIDER_URL) as one line, of each provider. A page at the root of the

@@ -27,7 +27,7 @@ from admin.resources import parameters
 from admin.session import Handler, Sessions
 from common.contract.reader import OF_THE_CALL, Binding, fields_of
 from gateway.http.engine_client import EngineClient
-from gateway.http.problems import invalid
+from gateway.http.problems import BadField, invalid
 from gateway.routes.common import json_answer
 from gateway.routes.operations import NOTHING, checked_request
 
@@ -53,6 +53,8 @@ class PanelResource(AbstractAdminResource[int]):
     """Keys that a list may be asked for by; any other is refused, for a filter that does nothing would lie."""
     switches: ClassVar[Sequence[str]] = ()
     """Those of them that are true or not there."""
+    by_names: ClassVar[Sequence[str]] = ()
+    """Those of them that are texts by names."""
     primary_key = "id"
     omit_fields: set[str] = set()  # noqa: RUF012 - aiohttp-admin declares it so
     _id_type = int
@@ -86,10 +88,14 @@ class PanelResource(AbstractAdminResource[int]):
     async def get_list(self, params: GetListParams) -> tuple[list[Record], int]:
         """Return a page, and how many there are. Raises Problem (422) with all that is bad."""
         paging, bad = parameters.paging(params, self.primary_key)
-        filters, bad_filters = parameters.filters_of(params["filter"], self.filters, self.switches)
+        filters, bad_filters = self.filters_of(params["filter"])
         if bad or bad_filters:
             raise invalid(bad + bad_filters)
         return await self.page(paging, filters)
+
+    def filters_of(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[BadField]]:
+        """The filters that say something, and what is bad."""
+        return parameters.filters_of(given, self.filters, self.switches, self.by_names)
 
     @abstractmethod
     async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:

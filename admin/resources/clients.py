@@ -14,7 +14,7 @@ from admin.client_export import export
 from admin.import_preview import SAMPLE_BYTES_MAX, preview
 from admin.import_run import Imports
 from admin.resources.base import PanelResource
-from admin.resources.parameters import checked, filters_of
+from admin.resources.parameters import checked
 from admin.session import Sessions
 from common.contract.codec import json_of, message_of
 from common.contract.reader import fields_of
@@ -48,7 +48,8 @@ class ClientResource(PanelResource):
     kind = made_of = Client
     switches = tuple(f"no_{name}" for name in _TEXTS)
     """Each lists clients without a value."""
-    filters = ("phone_contains", *_TEXTS, *switches)
+    by_names = ("attributes",)
+    filters = ("phone_contains", *_TEXTS, *switches, *by_names)
 
     def __init__(self, engine: EngineClient, sessions: Sessions) -> None:
         super().__init__(engine, sessions)
@@ -139,7 +140,7 @@ class ClientResource(PanelResource):
         return json_answer(self._imports.progress(request))
 
     async def _export(self, request: web.Request) -> web.StreamResponse:
-        filters, bad = filters_of(_filter_of(request.query.get("filter", "{}")), self.filters, self.switches)
+        filters, bad = self.filters_of(_filter_of(request.query.get("filter", "{}")))
         if bad:
             raise invalid(bad)
         return await export(request, self.engine, _texts(filters), request.query.get("format", "csv"))
@@ -147,8 +148,13 @@ class ClientResource(PanelResource):
 
 def _texts(filters: Mapping[str, Any]) -> dict[str, Any]:
     """The filters as the contract has them; an empty text is a value there, which react-admin can't send."""
-    texts = {key: str(value) for key, value in filters.items() if key not in ClientResource.switches}
-    return {**texts, **{key.removeprefix("no_"): "" for key in filters if key in ClientResource.switches}}
+    resource, said = ClientResource, {}
+    for key, value in filters.items():
+        if key in resource.switches:
+            said[key.removeprefix("no_")] = ""
+        else:
+            said[key] = value if key in resource.by_names else str(value)
+    return said
 
 
 def _filter_of(text: str) -> Mapping[str, Any]:

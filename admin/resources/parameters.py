@@ -53,21 +53,33 @@ def paging(params: GetListParams, key: str) -> tuple[dict[str, Any], list[BadFie
 
 
 def filters_of(
-    given: Mapping[str, Any], known: Sequence[str], switches: Sequence[str] = ()
+    given: Mapping[str, Any], known: Sequence[str], switches: Sequence[str] = (), by_names: Sequence[str] = ()
 ) -> tuple[dict[str, Any], list[BadField]]:
     """The filters that say something, and what is bad: one that does nothing would lie, so it is refused.
 
-    ``switches``: those of ``known`` that are true or not there; the others are texts or whole numbers.
+    ``switches``: those of ``known`` that are true or not there; ``by_names``: those that are texts by names; the others
+    are texts or whole numbers.
     """
     found = {key: value for key, value in given.items() if value not in (None, "")}
-    bad = []
+    bad: list[BadField] = []
     for key, value in found.items():
         if key not in known:
             bad.append((f"/filter/{key[:100]}", ErrorCode.NOT_A_FILTER.format()))
+        elif key in by_names:
+            bad += _not_texts(f"/filter/{key}", value)
         elif (key in switches) != isinstance(value, bool) or not isinstance(value, str | int):
             code = ErrorCode.NOT_TRUE if key in switches else ErrorCode.NOT_TEXT_OR_WHOLE
             bad.append((f"/filter/{key}", code.format()))
     return found, bad
+
+
+def _not_texts(pointer: str, value: Any) -> list[BadField]:
+    """What is bad about texts by names."""
+    if not isinstance(value, dict):
+        return [(pointer, ErrorCode.NOT_OBJECT.format())]
+    return [
+        (f"{pointer}/{name[:100]}", ErrorCode.NOT_TEXT.format()) for name in value if not isinstance(value[name], str)
+    ]
 
 
 def whole_number(filters: Mapping[str, Any], key: str) -> int | None:

@@ -9,6 +9,7 @@ from typing import Protocol
 from common.error_codes import Fault
 from engine.domain.breaker import BreakerState
 from engine.domain.outcome import Outcome
+from engine.domain.routing import Way
 from engine.ports import EngineRow
 
 
@@ -44,6 +45,40 @@ class ActorStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderCalls:
+    """How this engine's calls to a provider, or to all of them, ended lately."""
+
+    window_seconds: float = 0.0
+    """Over which time; 0: there was no call yet."""
+    calls: int = 0
+    errors: int = 0
+    """Those of them that will be tried again."""
+    latency: Mapping[int, int] = field(default_factory=dict)
+    """Calls by bucket of ``domain.latency``, for ``quantile``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderStatus:
+    """How one provider is doing, as this engine sees it."""
+
+    name: str
+    kind: str = ""
+    breaker: BreakerStatus = BreakerStatus()
+    rate_limit: float = 0.0
+    """What it takes a second, of all engines together, in ``rate_unit``; 0: no limit."""
+    rate_unit: str = "messages"
+    workers: int = 0
+    queue_depth: int = 0
+    in_flight: int = 0
+    rate_per_second: float = 0.0
+    """Messages that it accepted, a second, lately."""
+    prefixes: tuple[str, ...] = ()
+    senders: tuple[str, ...] = ()
+    price_per_segment: float | None = None
+    calls: ProviderCalls = ProviderCalls()
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryStatus:
     """How this engine is doing, all of it known without asking the database."""
 
@@ -58,22 +93,23 @@ class DeliveryStatus:
     """Messages sent, a second, lately."""
     sending_paused: bool
     breaker: BreakerStatus = BreakerStatus()
+    """Of the provider that does worst."""
+    providers: tuple[ProviderStatus, ...] = ()
+    """In the order in which they are asked."""
     engines: tuple[EngineRow, ...] = ()
     """As of this engine's last heartbeat; this one included."""
     actors: tuple[ActorStatus, ...] = ()
 
+    @property
+    def can_send(self) -> bool:
+        """There is a provider that takes our calls."""
+        return self.breaker.is_well or any(provider.breaker.is_well for provider in self.providers)
 
-@dataclass(frozen=True, slots=True)
-class ProviderCalls:
-    """How this engine's calls to the provider ended lately."""
-
-    window_seconds: float = 0.0
-    """Over which time; 0: there was no call yet."""
-    calls: int = 0
-    errors: int = 0
-    """Those of them that will be tried again."""
-    latency: Mapping[int, int] = field(default_factory=dict)
-    """Calls by bucket of ``domain.latency``, for ``quantile``."""
+    @property
+    def can_call(self) -> bool:
+        """There is a provider whose breaker is closed."""
+        breakers = [self.breaker, *(provider.breaker for provider in self.providers)]
+        return any(breaker.state is BreakerState.CLOSED for breaker in breakers)
 
 
 class DeliveryControl(Protocol):
@@ -101,6 +137,13 @@ class DeliveryControl(Protocol):
     ) -> Outcome:
         """Call the provider once, with a text that belongs to no mailing. ``is_wanted`` is asked right before the call:
         why not, in words; empty: it is."""
+
+    def ways(self) -> Sequence[Way]:
+        """The providers, in the order in which they are asked."""
+
+    @property
+    def is_steered(self) -> bool:
+        """Workers and rate can be changed while engines run. False: a file says them, for each provider."""
 
     def status(self) -> DeliveryStatus:
         """How this engine is doing now."""

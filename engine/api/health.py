@@ -87,7 +87,7 @@ class HealthFollower:
 
     async def _look(self) -> None:
         status = self._control.status()
-        await self._set(PROVIDER, status.breaker.is_well)
+        await self._set(PROVIDER, status.can_send)
         await self._set(DELIVERY, all(actor.healthy for actor in status.actors))
 
     async def _set(self, service: str, serving: bool) -> None:

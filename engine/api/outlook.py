@@ -12,7 +12,6 @@ from engine.api.control import DeliveryControl
 from engine.api.convert_stats import STEP_US, began_us, timeline_rate
 from engine.api.fresh import Fresh
 from engine.domain.audience import Audience
-from engine.domain.breaker import BreakerState
 from engine.domain.forecast import Forecast, Load, foretell
 from engine.domain.validate import MailingInput
 from engine.domain.window import LocalHours, is_decided, next_open_us
@@ -128,7 +127,7 @@ class Outlook:
 
     def _is_running(self) -> bool:
         status = self._control.status()
-        return not status.sending_paused and status.breaker.state is BreakerState.CLOSED
+        return not status.sending_paused and status.can_call
 
 
 def _key(row: MailingRow) -> _Key:

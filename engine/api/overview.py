@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from engine.api.by_name import timestamp
-from engine.api.control import ActorStatus, DeliveryControl, DeliveryStatus, ProviderCalls
+from engine.api.control import ActorStatus, DeliveryControl, DeliveryStatus, ProviderCalls, ProviderStatus
 from engine.api.convert import AUDIENCE_MODES, AUDIENCE_STATES, STATES, counts_message
 from engine.api.convert_stats import (
     STEP_US,
@@ -155,10 +155,8 @@ def _provider(calls: ProviderCalls, engine: engine_pb2.EngineStatus) -> overview
 
 
 def _engine_warnings(status: DeliveryStatus, lost: Iterable[EngineRow]) -> Iterator[overview_pb2.Warning]:
-    if status.breaker.state is BreakerState.BLOCKED:
-        yield _warning(overview_pb2.WARNING_CODE_PROVIDER_TOKEN_REFUSED, status.breaker.detail)
-    if status.breaker.state is BreakerState.OPEN or status.breaker.is_misaddressed:
-        yield _warning(overview_pb2.WARNING_CODE_PROVIDER_UNREACHABLE, status.breaker.detail)
+    for provider in status.providers or (ProviderStatus("", breaker=status.breaker),):
+        yield from _provider_warnings(provider, is_alone=len(status.providers) <= 1)
     if status.sending_paused:
         yield _warning(overview_pb2.WARNING_CODE_SENDING_PAUSED, "sending is held for all mailings")
     for engine in lost:
@@ -167,6 +165,14 @@ def _engine_warnings(status: DeliveryStatus, lost: Iterable[EngineRow]) -> Itera
     for actor in status.actors:
         if not actor.healthy:
             yield _unhealthy(actor)
+
+
+def _provider_warnings(provider: ProviderStatus, *, is_alone: bool) -> Iterator[overview_pb2.Warning]:
+    breaker, name = provider.breaker, "" if is_alone else provider.name
+    if breaker.state is BreakerState.BLOCKED:
+        yield _warning(overview_pb2.WARNING_CODE_PROVIDER_TOKEN_REFUSED, breaker.detail, name=name)
+    if breaker.state is BreakerState.OPEN or breaker.is_misaddressed:
+        yield _warning(overview_pb2.WARNING_CODE_PROVIDER_UNREACHABLE, breaker.detail, name=name)
 
 
 def _unhealthy(actor: ActorStatus) -> overview_pb2.Warning:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from random import Random
 
@@ -20,24 +21,27 @@ from engine.delivery.supervisor import Supervisor
 from engine.delivery.ticker import Ticker
 from engine.delivery.trials import Trials
 from engine.delivery.worker import Worker
-from engine.ports import Meter, Provider, Store
+from engine.ports import Meter, Store
 
 
 class Actors:
     """One set for an engine."""
 
-    def __init__(self, store: Store, state: State, provider: Provider, meter: Meter, random: Random) -> None:
+    def __init__(self, store: Store, state: State, meter: Meter, random: Random) -> None:
         self._state = state
         # The reactions are called by the actors and act through them. Nothing runs before all of them are built.
         self.reactions = reactions = Reactions(state, self, meter)
-        state.gate.on_change = reactions.gate_changed
+        for line in state.lines:
+            line.gate.on_change = partial(reactions.gate_changed, line)
         self.supervisor = Supervisor(state.clock, random)
         self.plans = PlanReader(store, state)
         self.recorder = Recorder(store, state, on_stored=reactions.outcomes_stored)
         self.marker = Marker(store, owner=state.engine_id)
-        self.worker = Worker(state, marker=self.marker, recorder=self.recorder, provider=provider, random=random)
+        self._workers = [
+            Worker(state, line, marker=self.marker, recorder=self.recorder, random=random) for line in state.lines
+        ]
         self.ticker = Ticker(store, state, plans=self.plans, recorder=self.recorder)
-        self.trials = Trials(state, provider)
+        self.trials = Trials(state)
         self.builder = AudienceBuilder(store, state, on_ready=reactions.audience_ready)
         self.clock_watch = ClockWatch(store, state)
         self.leases = LeaseKeeper(store, state, on_lost=reactions.claims_lost)
@@ -61,14 +65,17 @@ class Actors:
         self.supervisor.start("ticker", self.ticker.run)
         self._start_workers()
 
-    def resize(self, workers: int) -> None:
-        """Let there be so many workers from now on; those that are too many end after their call."""
-        self._state.queue.resize(workers)
+    def resize(self, workers: Sequence[int]) -> None:
+        """Let each line have so many workers from now on; those that are too many end after their call."""
+        for line, number in zip(self._state.lines, workers, strict=True):
+            line.queue.resize(number)
         if self.supervisor.names("worker-"):  # else they have not been started, or have been stopped
             self._start_workers()
 
     def _start_workers(self) -> None:
         running = set(self.supervisor.names("worker-"))
-        for number in range(1, self._state.queue.workers + 1):
-            if (name := f"worker-{number}") not in running:
-                self.supervisor.start(name, partial(self.worker.run, number))
+        for line, worker in zip(self._state.lines, self._workers, strict=True):
+            whose = "worker" if len(self._state.lines) == 1 else f"worker-{line.spec.name}"
+            for number in range(1, line.queue.workers + 1):
+                if (name := f"{whose}-{number}") not in running:
+                    self.supervisor.start(name, partial(worker.run, number))

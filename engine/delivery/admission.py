@@ -1,4 +1,4 @@
-"""May this be called now? All that decide about calls ask here.
+"""May this be called now? All that decide about calls to a provider ask here.
 
 The ticker asks before it claims, the queue when a worker takes a message, and the worker right before the call, for
 much may have changed since the claim. The answer depends on three things, in this order:
@@ -10,7 +10,7 @@ much may have changed since the claim. The answer depends on three things, in th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Final
 
@@ -20,7 +20,9 @@ from engine.delivery.hand import Hand
 from engine.delivery.shared_clock import SharedClock
 from engine.domain.breaker import BreakerState
 from engine.domain.pacing import TokenBucket
+from engine.domain.validate import SEGMENTS_MAX
 from engine.ports import Claim
+from engine.provider.spec import RateUnit
 
 _MARKING_SECONDS: Final = 0.1
 """Where marks are stored before the calls, and a rate limits these, so many seconds' worth of calls may wait for their
@@ -37,10 +39,23 @@ class Claiming(Enum):
 
 
 class Admission:
-    """One for an engine. Everything here is decided without waiting."""
+    """One for each provider. Everything here is decided without waiting."""
 
-    def __init__(self, *, gate: Gate, book: Book, hand: Hand, clock: SharedClock, lease_margin_us: int) -> None:
-        """``lease_margin_us``: a lease that ends within that time is too short for a call."""
+    def __init__(
+        self,
+        *,
+        gate: Gate,
+        book: Book,
+        hand: Hand,
+        clock: SharedClock,
+        lease_margin_us: int,
+        rate_unit: RateUnit = RateUnit.MESSAGES,
+        segments_max: int = SEGMENTS_MAX,
+    ) -> None:
+        """``lease_margin_us``: a lease that ends within that time is too short for a call. ``rate_unit``: what the
+        provider's rate counts. ``segments_max``: that a text may take."""
+        self._tokens_of, self._segments_max = rate_unit.tokens, segments_max
+        self._weighs = rate_unit is RateUnit.SEGMENTS
         self._gate, self._entry_of, self._hand, self._clock = gate, book.get, hand, clock
         # The lease keeper renews all leases in hand, those of calls in flight too. So a lease that is nearly over means
         # that this engine was frozen or that the store is away.
@@ -69,8 +84,15 @@ class Admission:
         entry = self._entry_of(mailing_id)
         return entry is None or entry.is_plain
 
-    def choose(self, mailing_ids: Iterable[int], now_us: int) -> tuple[int | None, int | None]:
+    def choose(
+        self, mailing_ids: Iterable[int], lanes: Mapping[int, Sequence[Claim]], now_us: int
+    ) -> tuple[int | None, int | None]:
         """Choose the first of these mailings that may have a call now, and take the tokens for it.
+
+        Args:
+            mailing_ids: in turn.
+            lanes: the claims of each, in the order in which they are to be called.
+            now_us: the time.
 
         Returns:
             The mailing and ``now_us``; or ``None`` and when to ask again, ``None``: when something has changed.
@@ -81,15 +103,24 @@ class Admission:
         has_token = not gate.wait_us()
         for mailing_id in mailing_ids:
             entry = self._entry_of(mailing_id)
-            if entry is None or ((has_token or entry.marks_first) and self._takes_tokens(entry)):
+            if entry is None or ((has_token or entry.marks_first) and self._takes_tokens(entry, lanes[mailing_id])):
                 return mailing_id, now_us
-        return None, self._next_token_us(mailing_ids, now_us)
+        return None, self._next_token_us(mailing_ids, lanes, now_us)
 
     def begin(self, message_id: int, now_us: int) -> None:
         """The message that was chosen is on its way to its call."""
         self._gate.start(message_id, now_us)
 
-    def _takes_tokens(self, entry: Entry) -> bool:
+    def tokens(self, claim: Claim, entry: Entry) -> int:
+        """How many tokens of the provider's rate the call of a message takes."""
+        if not self._weighs:
+            return 1
+        letter = entry.letter
+        if letter is None and claim.person is not None:
+            letter = claim.person.letter(entry.template, self._segments_max)
+        return 1 if letter is None else self._tokens_of(letter.text)
+
+    def _takes_tokens(self, entry: Entry, lane: Sequence[Claim]) -> bool:
         if entry.marks_first:
             # Its tokens are taken after the mark. Few messages wait for them at a time, for these hold slots meanwhile.
             rates = [bucket.rate_per_second for bucket in (entry.bucket, self._gate.bucket) if bucket is not None]
@@ -97,13 +128,16 @@ class Admission:
             return slowest is None or entry.marking <= slowest * _MARKING_SECONDS
         if entry.bucket is None and not self._gate.bucket.rate_per_second:
             return True
-        return self._gate.take(entry.bucket)
+        return self._gate.take(entry.bucket, self.tokens(lane[0], entry))
 
-    def _next_token_us(self, mailing_ids: Iterable[int], now_us: int) -> int | None:
-        """When the first of these mailings has a token, all of which wait; ``None``: when a mark is stored."""
-        entries = [self._entry_of(mailing_id) for mailing_id in mailing_ids]
-        paced = [entry.bucket for entry in entries if entry is not None and not entry.marks_first]
-        return min((now_us + self._gate.wait_us(bucket) for bucket in paced), default=None)
+    def _next_token_us(
+        self, mailing_ids: Iterable[int], lanes: Mapping[int, Sequence[Claim]], now_us: int
+    ) -> int | None:
+        """When the first of these mailings has its tokens, all of which wait; ``None``: when a mark is stored."""
+        entries = [(self._entry_of(mailing_id), lanes[mailing_id]) for mailing_id in mailing_ids]
+        paced = [(entry, lane[0]) for entry, lane in entries if entry is not None and not entry.marks_first]
+        waits = (self._gate.wait_us(entry.bucket, self.tokens(claim, entry)) for entry, claim in paced)
+        return min((now_us + wait_us for wait_us in waits), default=None)
 
     # -- asked by the worker -----------------------------------------------------------------------
     def check(self, claim: Claim, now_us: int) -> tuple[Entry | None, int]:

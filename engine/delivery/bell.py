@@ -18,14 +18,15 @@ class Bell:
         """The ticker waits for it, and clears it."""
         self.audiences = asyncio.Event()
         """The audience builder waits for it, and clears it."""
-        self.wake_workers: Callable[[], None] = lambda: None
-        """The queue lets the workers wait, and sets this."""
+        self.wakes: list[Callable[[], None]] = []
+        """The queues let the workers wait, and each adds here what wakes its own."""
 
     def ring(self) -> None:
         """What may be called, claimed or built has changed."""
         self.audiences.set()
         self.work.set()
-        self.wake_workers()
+        for wake in self.wakes:
+            wake()
 
     def ring_for_work(self) -> None:
         """There may be more to claim than the ticker knows of."""

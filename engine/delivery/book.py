@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from engine.delivery.on_way import CallsOnWay
@@ -22,6 +23,8 @@ _MINUTE_US = 60_000_000
 # A call on its way needs time to arrive: begun later than this before the end, it would reach the provider
 # after it, and its answer would find nobody who still waits.
 _LAST_CALL_US = 50_000
+SWEEPING: Final = 0
+"""The line whose turn it also is to ask for what is over."""
 
 
 @dataclass(slots=True)
@@ -30,8 +33,8 @@ class Entry:
 
     plan: Plan
     bucket: TokenBucket | None = None
-    ask_us: int | None = 0
-    """Due work may be there from this time on; ``None``: none that we know of."""
+    ask_us: list[int | None] = field(default_factory=lambda: [0])
+    """For each line: due work may be there from this time on; ``None``: none that we know of."""
     has_share: bool = True
     """False: the mailing's rate is so small that other engines use all of it."""
     from_us: int = 0
@@ -84,19 +87,22 @@ class Entry:
         else:
             self.bucket.set_rate(rate_per_second)
 
-    def expects(self, due_us: int) -> None:
-        """Note that a message of this mailing is due at ``due_us``."""
-        if self.ask_us is None or due_us < self.ask_us:
-            self.ask_us = due_us
+    def expects(self, due_us: int, line: int | None = None) -> None:
+        """Note that a message of this mailing is due at ``due_us``, for one line; ``None``: for any of them."""
+        for number in range(len(self.ask_us)) if line is None else (line,):
+            ask_us = self.ask_us[number]
+            if ask_us is None or due_us < ask_us:
+                self.ask_us[number] = due_us
 
-    def put_off(self, due_us: int) -> None:
+    def put_off(self, due_us: int, line: int | None = None) -> None:
         """Note that a message is pending again and due at ``due_us``: ask for it then, but at the
         mailing's end at the latest (it expires), and at once when the mailing is cancelled."""
-        self.expects(0 if self.plan.cancelled else min(due_us, self.plan.end_us))
+        self.expects(0 if self.plan.cancelled else min(due_us, self.plan.end_us), line)
 
-    def asks(self, now_us: int) -> bool:
+    def asks(self, now_us: int, line: int = SWEEPING) -> bool:
         """True when the store should be asked for pending messages now."""
-        return self.ask_us is not None and self.ask_us <= now_us
+        ask_us = self.ask_us[line]
+        return ask_us is not None and ask_us <= now_us
 
     def is_over(self, now_us: int) -> bool:
         """True when whatever is still pending must be expired or cancelled."""
@@ -127,7 +133,8 @@ def _opens_us(hours: LocalHours, time_zone: str, minute: int) -> int:
 class Book:
     """All entries, by mailing id, in the order of their ids."""
 
-    def __init__(self, on_way: CallsOnWay) -> None:
+    def __init__(self, on_way: CallsOnWay, *, lines: int = 1) -> None:
+        self._lines = lines
         self._entries: dict[int, Entry] = {}
         self._on_way = on_way
         self._share = RateShare((0, 1))
@@ -147,7 +154,7 @@ class Book:
         old = dict(self._entries)
         self._entries.clear()
         for plan in sorted(plans, key=lambda plan: plan.mailing_id):
-            entry = old.pop(plan.mailing_id, None) or Entry(plan, self._resting.pop(plan.mailing_id, None))
+            entry = old.pop(plan.mailing_id, None) or self._new(plan)
             if plan != entry.plan:
                 entry.plan = plan
                 entry.expects(0)
@@ -160,6 +167,9 @@ class Book:
             elif entry.bucket is not None:
                 self._resting[mailing_id] = entry.bucket
         self._pace()
+
+    def _new(self, plan: Plan) -> Entry:
+        return Entry(plan, self._resting.pop(plan.mailing_id, None), [0 for _ in range(self._lines)])
 
     def share(self, share: RateShare) -> None:
         """Take that part of each mailing's rate."""

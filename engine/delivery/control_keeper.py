@@ -56,13 +56,12 @@ class ControlKeeper:
         """``on_read`` hears each time that the store has answered; ``on_control`` applies a new revision, and is
         awaited before it is acknowledged."""
         self._store, self._owner, self._on_read, self._on_control = store, state.engine_id, on_read, on_control
-        self._queue, self._gate, self._shares, self._bell = state.queue, state.gate, state.shares, state.bell
-        self._clock, self._settings = state.shared_clock, state.settings
+        self._state, self._clock = state, state.shared_clock
         self._step_seconds = _READ_SECONDS if store.shared else _BEAT_SECONDS
         self._beaten_us: int | None = None
         self._fresh_until_us, self._seen_us = 0, self._clock.own.monotonic_us()
         if store.shared:
-            state.gate.watch(lambda: self._clock.own.monotonic_us() >= self._fresh_until_us)
+            state.watch(lambda: self._clock.own.monotonic_us() >= self._fresh_until_us)
         self.seen_revision = -1
         self._seen_engines: set[int] = set()
         self.control: Control | None = None
@@ -71,11 +70,6 @@ class ControlKeeper:
     def engines(self) -> tuple[EngineRow, ...]:
         """All engines that live, as of the last heartbeat."""
         return () if self.control is None else self.control.engines
-
-    @property
-    def provider_rate(self) -> float:
-        """The provider's budget of all engines together, messages a second; 0: no limit."""
-        return self._settings.rate_by(self.control)
 
     @property
     def is_forgotten(self) -> bool:
@@ -87,7 +81,7 @@ class ControlKeeper:
         """Keep for ever."""
         while True:
             # An answer that does not come is as bad as one that says that the database is away.
-            late = asyncio.get_running_loop().call_later(STALE_SECONDS, self._gate.hear_store, False)
+            late = asyncio.get_running_loop().call_later(STALE_SECONDS, self._state.hear_store, False)
             try:
                 await self.beat()
             finally:
@@ -105,7 +99,7 @@ class ControlKeeper:
 
     def _beat_seconds(self) -> float:
         # An engine that has nothing to do asks seldom whether a database is there that nobody else uses.
-        is_busy = self._store.shared or self._queue.in_flight or self._gate.store_away
+        is_busy = self._store.shared or self._state.in_flight or self._state.store_away
         return _BEAT_SECONDS if is_busy else _BEAT_ALONE_SECONDS
 
     async def acknowledge(self) -> None:
@@ -117,13 +111,13 @@ class ControlKeeper:
             now_us,
             _alive_since_us(self._store, now_us),
             seen_revision=self.seen_revision,
-            workers=self._queue.workers,
-            in_flight=self._queue.in_flight,
+            workers=self._state.workers,
+            in_flight=self._state.in_flight,
             own_us=own_us,
         )
         if self._store.shared and asked_us - self._seen_us > in_us(_UNSEEN_SECONDS):
             self._seen_engines = set()  # apply the record once more, even if it reads as before
-            self._shares.lose()
+            self._state.shares.lose()
         self._seen_us = asked_us
         await self._apply(control, asked_us)
 
@@ -146,10 +140,10 @@ class ControlKeeper:
 
     def _refresh(self, read_us: int) -> None:
         """What was read at ``read_us`` is what this engine acts by: calls may begin for some time from then on."""
-        was_stale = self._gate.is_stale()
+        was_stale = self._state.is_stale
         self._fresh_until_us = read_us + in_us(STALE_SECONDS)
         if was_stale:
-            self._bell.ring()
+            self._state.bell.ring()
 
     async def agreed(self) -> int:
         """Wait until every live engine acts by the present revision, or can't start a call anyway; return it."""

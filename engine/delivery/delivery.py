@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 from typing import Final, Self, cast
 
@@ -9,6 +10,7 @@ from common.logs import get_logger
 from engine.delivery.actors import Actors
 from engine.delivery.control_keeper import join
 from engine.delivery.ending import Ending
+from engine.delivery.line import Supplier
 from engine.delivery.liveness import HeardStore, Liveness
 from engine.delivery.settings import DeliverySettings
 from engine.delivery.shared_clock import SharedClock
@@ -16,7 +18,7 @@ from engine.delivery.state import State
 from engine.domain.breaker import Breaker
 from engine.ports import Clock, Meter, Provider, Store, StoreUnavailable
 
-__all__ = ["Delivery", "DeliverySettings"]
+__all__ = ["Delivery", "DeliverySettings", "Supplier"]
 
 _RECOVER_ROWS: Final = 1_000
 
@@ -26,19 +28,19 @@ log = get_logger(__name__)
 class Delivery:
     """One engine's: ``join``, then ``start`` once, then ``stop`` once, also when ``start`` has failed."""
 
-    def __init__(self, store: Store, state: State, provider: Provider, meter: Meter, random: Random) -> None:
+    def __init__(self, store: Store, state: State, meter: Meter, random: Random) -> None:
         """Of an engine that is known to the others already: see ``join``."""
-        heard = HeardStore(store, state.gate.hear_store)
+        heard = HeardStore(store, state.hear_store)
         self._store = cast("Store", heard)
         self.state = state
-        self.actors = Actors(self._store, state, provider, meter, random)
+        self.actors = Actors(self._store, state, meter, random)
         self.liveness = Liveness(heard, state, recorder=self.actors.recorder, control=self.actors.control)
 
     @classmethod
     async def join(
         cls,
         store: Store,
-        provider: Provider,
+        providers: Provider | Sequence[Supplier],
         *,
         clock: Clock,
         random: Random,
@@ -50,15 +52,20 @@ class Delivery:
         """Add an engine to those on the database, and build all that it needs to deliver.
 
         Args:
+            providers: the only one, as the settings have it; or several, in the order in which they are asked.
             name: for people, ``host:pid``.
+            breaker: that of the only provider.
 
         Raises:
             StoreUnavailable: the store is away.
         """
         shared_clock = SharedClock(clock)
-        engine_id = await join(store, name, settings.workers, shared_clock)
-        state = State(engine_id, shared_clock, settings, breaker or Breaker(), random)
-        return cls(store, state, provider, meter, random)
+        suppliers = providers if isinstance(providers, Sequence) else [Supplier.alone(providers, settings, breaker)]
+        ids = await store.provider_ids([supplier.spec.name for supplier in suppliers])
+        engine_id = await join(store, name, sum(supplier.spec.workers for supplier in suppliers), shared_clock)
+        known = {ids[supplier.spec.name]: supplier for supplier in suppliers}
+        state = State(engine_id, shared_clock, settings, known, random)
+        return cls(store, state, meter, random)
 
     async def start(self) -> None:
         """Take back what a dead engine has left, and start the actors.
@@ -77,7 +84,7 @@ class Delivery:
 
     def hold(self) -> None:
         """Begin no call from now on: the engine is stopping."""
-        self.state.gate.stop()
+        self.state.stop()
 
     async def stop(self, call_seconds: float, outcome_seconds: float = 2.0) -> None:
         """Claim no more, give back what was not called, let calls in flight end within ``call_seconds``, store every

@@ -22,7 +22,7 @@ class Ending:
     """One end of delivery; ``run`` once, after the gate has been shut for good."""
 
     def __init__(self, state: State, recorder: Recorder, supervisor: Supervisor) -> None:
-        self._queue, self._clock, self._recorder, self._supervisor = state.queue, state.clock, recorder, supervisor
+        self._lines, self._clock, self._recorder, self._supervisor = state.lines, state.clock, recorder, supervisor
 
     async def run(self, call_seconds: float, outcome_seconds: float) -> None:
         """Let calls end within ``call_seconds``; store what they brought within ``outcome_seconds`` more."""
@@ -33,7 +33,8 @@ class Ending:
         await wait_until(lambda: not self._recorder.claiming.locked(), self._clock, calls_us)
         await self._stop(["ticker", "clock_watch", "audience_builder"], calls_us)
         self._recorder.withdraw(lambda _: True)
-        self._queue.dismiss()
+        for line in self._lines:
+            line.queue.dismiss()
         await wait_until(lambda: not self._workers(), self._clock, calls_us)
         await self._cancel_calls((calls_us + end_us) // 2)
         await wait_until(lambda: not len(self._recorder), self._clock, end_us)

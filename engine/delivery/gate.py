@@ -24,10 +24,13 @@ def _never() -> bool:
 
 
 class Gate:
-    """One for an engine. Everything here is decided without waiting."""
+    """One for each provider. Everything here is decided without waiting."""
 
-    def __init__(self, breaker: Breaker, rate_per_second: float, random: Random, on_way: CallsOnWay) -> None:
-        self.breaker = breaker
+    def __init__(
+        self, breaker: Breaker, rate_per_second: float, random: Random, on_way: CallsOnWay, *, name: str = ""
+    ) -> None:
+        """``name``: the provider's, for the log."""
+        self.breaker, self._name = breaker, name
         self._on_way = on_way
         self.bucket = TokenBucket(rate_per_second)
         self.has_share = True
@@ -100,16 +103,17 @@ class Gate:
             self._sum_up()
         return ready_us
 
-    def wait_us(self, bucket: TokenBucket | None = None) -> int:
-        """How long until the provider's rate, and a mailing's too, have a token; 0: they have one each."""
+    def wait_us(self, bucket: TokenBucket | None = None, tokens: int = 1) -> int:
+        """How long until the provider's rate has so many tokens, and a mailing's has one; 0: they have them."""
         now_us = self._on_way.now_us()
-        wait_us = self.bucket.wait_us(now_us)
+        wait_us = self.bucket.wait_us(now_us, tokens)
         return wait_us if bucket is None else max(wait_us, bucket.wait_us(now_us))
 
-    def take(self, bucket: TokenBucket | None) -> bool:
-        """Use up a token of the provider's rate and of a mailing's, for a call that begins at once; False, and nothing
-        happens, when one of them has none."""
-        limited = [each for each in (self.bucket, bucket) if each is not None and each.rate_per_second]
+    def take(self, bucket: TokenBucket | None, tokens: int = 1) -> bool:
+        """Use up tokens of the provider's rate and one of a mailing's, for a call that begins at once; False, and
+        nothing happens, when one of them has too few."""
+        wanted = [(self.bucket, tokens)] if bucket is None else [(self.bucket, tokens), (bucket, 1)]
+        limited = [pair for pair in wanted if pair[0].rate_per_second]
         return not limited or self._on_way.take(limited)
 
     def held_until_us(self, now_us: int) -> int:
@@ -143,7 +147,13 @@ class Gate:
             self._is_held = True
         self._note(outcome)
         if self.breaker.state is not before:
-            log.warning("provider.breaker", state=self.breaker.state.value, before=before.value, detail=self.detail)
+            log.warning(
+                "provider.breaker",
+                provider=self._name,
+                state=self.breaker.state.value,
+                before=before.value,
+                detail=self.detail,
+            )
         if probe or outcome.hold_seconds or self.breaker.state is not before:
             self.on_change()
 

@@ -6,12 +6,13 @@ What moves is heard at two places that all work passes: the store's answers and 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from common.logs import get_logger
 from engine.delivery.book import Entry
 from engine.delivery.control_keeper import ControlKeeper
+from engine.delivery.line import Line
 from engine.delivery.recorder import Recorder
 from engine.delivery.state import State
 from engine.domain.liveness import Stall, View, Watch
@@ -85,12 +86,13 @@ class Liveness:
 
     def __init__(self, store: HeardStore, state: State, *, recorder: Recorder, control: ControlKeeper) -> None:
         self._store, self._recorder, self._control, self._settings = store, recorder, control, state.settings
-        self._queue, self._book, self._gate, self._clock = state.queue, state.book, state.gate, state.clock
-        self._admission, self._watch = state.admission, Watch()
+        self._state, self._book, self._clock = state, state.book, state.clock
+        self._watches = [(line, Watch()) for line in state.lines]
         self._viewed_us: int | None = None
         self._stalls: list[Stall] = []
-        self._due: dict[int, tuple[int, int]] = {}
-        """Mailing id → ``Entry.moved`` and since when it has been due with that, for each mailing that is due."""
+        self._due: dict[tuple[int, int], tuple[int, int]] = {}
+        """Line and mailing id → ``Entry.moved`` and since when it has been due with that, for each mailing that is due
+        on that line."""
 
     @property
     def stalled_seconds(self) -> float:
@@ -102,8 +104,11 @@ class Liveness:
         now_us = self._clock.monotonic_us()
         if self._viewed_us is None or now_us - self._viewed_us >= _VIEW_US:
             self._viewed_us = now_us
-            before, self._stalls = self._stalls, self._watch.follow(self.view(), now_us)
-            self._tell({stall.words for stall in before})
+            known = {stall.words for stall in self._stalls}
+            stalls = [stall for line, watch in self._watches for stall in watch.follow(self.view(line), now_us)]
+            # What all lines wait for has stalled once.
+            self._stalls = list({(stall.part, stall.words): stall for stall in stalls}.values())
+            self._tell(known)
         return self._stalls
 
     def _tell(self, known: set[str]) -> None:
@@ -113,18 +118,12 @@ class Liveness:
         if known and not self._stalls:
             log.info("delivery.moves_again")
 
-    def view(self) -> View:
-        """Delivery as it is now."""
-        now_us, answers, queue = self._clock.now_us(), self._store.answers, self._queue
-        held = self._admission.why_held(now_us)
+    def view(self, line: Line) -> View:
+        """Delivery as it is now, as far as one line goes."""
+        now_us, answers, queue = self._clock.now_us(), self._store.answers, line.queue
+        held = line.admission.why_held(now_us)
         entries = list(self._book)
-        # While a claim is under way nobody knows whether its mailing still has due messages.
-        is_claiming = self._recorder.claiming.locked()
-        self._due = {
-            entry.plan.mailing_id: self._due_since(entry)
-            for entry in entries
-            if (is_claiming and entry.plan.mailing_id in self._due) or self._is_due(entry, now_us)
-        }
+        due = self._follow_due(line, entries, now_us)
         return View(
             changes=self._store.changes,
             asked=self._store.oldest,
@@ -134,27 +133,41 @@ class Liveness:
             stored=answers["record"] + answers["release"],
             queued=len(queue) if queue.slots_used < queue.slots else 0,
             taken=queue.taken,
-            calls=sum(entry.in_flight for entry in entries),
-            call_seconds=self._settings.provider_timeout_seconds,
-            due=is_claiming or bool(self._due),
-            due_since_us=min((since_us for _, since_us in self._due.values()), default=None),
+            calls=min(queue.slots_used, sum(entry.in_flight for entry in entries)),
+            call_seconds=line.spec.time_out_seconds,
+            due=self._recorder.claiming.locked() or bool(due),
+            due_since_us=min(due, default=None),
             claimed=self._store.claimed,
             ended=any(entry.is_over(now_us) and entry.asks(now_us) for entry in entries),
             swept=answers["expire"] + answers["cancel_pending"],
             building=any(entry.needs_building for entry in entries),
             built=answers["build_audience"] + answers["purge"],
             forgotten=self._control.is_forgotten,
-            stopping=self._gate.stopping,
+            stopping=self._state.stopping,
             claims_held=held or ("the queue is full" if len(queue) >= queue.capacity else ""),
-            calls_held=held or self._admission.why_paced(self._queue.waiting),
+            calls_held=held or line.admission.why_paced(queue.waiting),
         )
 
-    def _due_since(self, entry: Entry) -> tuple[int, int]:
+    def _follow_due(self, line: Line, entries: Sequence[Entry], now_us: int) -> list[int]:
+        """Since when each mailing has been due that is due on a line."""
+        # While a claim is under way nobody knows whether its mailing still has due messages.
+        is_claiming = self._recorder.claiming.locked()
+        keys = {(line.number, entry.plan.mailing_id): entry for entry in entries}
+        due = {
+            key: self._due_since(key, entry)
+            for key, entry in keys.items()
+            if (is_claiming and key in self._due) or self._is_due(line, entry, now_us)
+        }
+        others = {key: since for key, since in self._due.items() if key[0] != line.number}
+        self._due = {**others, **due}
+        return [since_us for _, since_us in due.values()]
+
+    def _due_since(self, key: tuple[int, int], entry: Entry) -> tuple[int, int]:
         """From the first view on. A mailing that was moved since the last view may have been held in between."""
-        moved, since_us = self._due.get(entry.plan.mailing_id, (None, 0))
+        moved, since_us = self._due.get(key, (None, 0))
         return entry.moved, since_us if moved == entry.moved else self._clock.monotonic_us()
 
-    def _is_due(self, entry: Entry, now_us: int) -> bool:
-        if not entry.asks(now_us + _SOON_US) or self._queue.queued(entry.plan.mailing_id):
+    def _is_due(self, line: Line, entry: Entry, now_us: int) -> bool:
+        if not entry.asks(now_us + _SOON_US, line.number) or line.queue.queued(entry.plan.mailing_id):
             return False
-        return entry.may_send(now_us) and not (entry.bucket is not None and self._gate.wait_us(entry.bucket))
+        return entry.may_send(now_us) and not (entry.bucket is not None and line.gate.wait_us(entry.bucket))

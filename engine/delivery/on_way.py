@@ -30,17 +30,18 @@ class CallsOnWay:
         self.now_us = clock.monotonic_us
         """The clock that the buckets are read with."""
         self._turns = deque[list[TokenBucket]]([] for _ in range(_TURNS))
-        """The buckets of the calls of the last turns, oldest first."""
+        """The buckets of the tokens of the last turns, oldest first."""
         self._timer: asyncio.TimerHandle | None = None
 
-    def take(self, buckets: Iterable[TokenBucket]) -> bool:
-        """Take a token of each bucket for a call that begins at once; False, and nothing happens, when one has none."""
+    def take(self, wanted: Iterable[tuple[TokenBucket, int]]) -> bool:
+        """Take so many tokens of each bucket for a call that begins at once; False, and nothing happens, when one has
+        too few."""
         now_us = self.now_us()
-        if any(bucket.wait_us(now_us) for bucket in buckets):
+        if any(bucket.wait_us(now_us, tokens) for bucket, tokens in wanted):
             return False
-        for bucket in buckets:
-            bucket.take(now_us)
-            self._turns[-1].append(bucket)
+        for bucket, tokens in wanted:
+            bucket.take(now_us, tokens)
+            self._turns[-1].extend([bucket] * tokens)
         if self._timer is None:
             self._set_timer()
         return True
@@ -51,8 +52,8 @@ class CallsOnWay:
     def _turn(self) -> None:
         arrived, now_us = Counter(self._turns.popleft()), self.now_us()
         self._turns.append([])
-        for bucket, calls in arrived.items():
-            bucket.arrive(calls, now_us)
+        for bucket, tokens in arrived.items():
+            bucket.arrive(tokens, now_us)
         self._timer = None
         if any(self._turns):
             self._set_timer()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from engine.delivery.router import are_alike
 from engine.delivery.state import State
 from engine.ports import Store
 
@@ -21,8 +22,9 @@ class PlanReader:
         async with self._reading:
             plans = await self._store.plans(self._clock.now_us())
             for plan in plans:
-                # By now its audience may have been built again, so that nothing else holds these claims up.
+                # By now its audience may have been built again, so that nothing else holds these claims up. And they
+                # may be with a provider that the mailing is not for any more.
                 known = self._book.get(plan.mailing_id)
-                if known is not None and known.plan.audience_generation != plan.audience_generation:
+                if known is not None and not are_alike(known.plan, plan):
                     self._hand.revoke_mailing(plan.mailing_id)
             self._book.load(plans)

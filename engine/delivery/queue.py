@@ -40,7 +40,7 @@ class DeliveryQueue:
         self.taken = 0
         """How many claims have gone to workers, ever: it shows that the queue moves."""
         self._admission, self._bell, self._clock = admission, bell, clock
-        bell.wake_workers = self.wake_all
+        bell.wakes.append(self.wake_all)
         self._lanes: dict[int, deque[Claim]] = {}
         self._low_marks: dict[int, int] = {}
         self._turns = RoundRobin()
@@ -163,7 +163,7 @@ class DeliveryQueue:
 
     def _take_limited(self, now_us: int) -> Claim | None:
         """The same, of the first mailing in turn that may have a call now."""
-        mailing_id, ready_us = self._admission.choose(self._turns, now_us)
+        mailing_id, ready_us = self._admission.choose(self._turns, self._lanes, now_us)
         if mailing_id is None:
             self._wake_at(ready_us, now_us)
             return None

@@ -5,11 +5,13 @@ Whatever could forbid a call takes back what waits in the queue; whatever could 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from engine.delivery.background import Background
 from engine.delivery.changed_clients import ChangedClients
 from engine.delivery.control_keeper import ControlKeeper
+from engine.delivery.line import Line
 from engine.delivery.plan_reader import PlanReader
 from engine.delivery.recorder import Recorder
 from engine.delivery.state import State
@@ -28,8 +30,8 @@ class Means(Protocol):
     clients: ChangedClients
     control: ControlKeeper
 
-    def resize(self, workers: int) -> None:
-        """Let there be so many workers from now on."""
+    def resize(self, workers: Sequence[int]) -> None:
+        """Let each line have so many workers from now on."""
 
 
 class Reactions:
@@ -56,42 +58,48 @@ class Reactions:
     # -- told by the actors ----------------------------------------------------------------------
     async def control_read(self, control: Control) -> None:
         """There is a new revision: act by the control record, and by what other engines have changed."""
-        state, settings = self._state, self._state.settings
-        state.gate.pause(control.sending_paused)
-        state.shares.divide(settings.rate_by(control), state.engine_id, [one.engine_id for one in control.engines])
-        self._actors.resize(settings.workers_by(control))
+        state = self._state
+        state.pause(control.sending_paused)
+        rates = [state.rate_of(line, control) for line in state.lines]
+        state.shares.divide(rates, state.engine_id, [one.engine_id for one in control.engines])
+        self._actors.resize([state.workers_of(line, control) for line in state.lines])
         await self._actors.plans.reload()
         await self._actors.clients.check()
         await self._retract()
         state.bell.ring()
 
-    def gate_changed(self) -> None:
+    def gate_changed(self, line: Line) -> None:
         """The breaker has changed its state, calls are held, or the store is away or back. While calls wait, what is
-        queued goes back uncalled."""
-        gate = self._state.gate
+        queued goes back uncalled: another provider may have it, or take over what is free."""
+        gate = line.gate
         if gate.breaker.state is not BreakerState.CLOSED or gate.held_until_us(self._state.clock.now_us()):
-            self._actors.recorder.withdraw(lambda _: True)
+            self._actors.recorder.withdraw(lambda claim: claim.provider_id == line.provider_id)
+        if len(self._state.lines) > 1:
+            for entry in self._state.book:
+                entry.expects(0)
         self._state.bell.ring()
 
-    def outcomes_stored(self, slots: int, records: list[Record]) -> None:
-        """So many slots are free again, for these outcomes are stored, or claims were given back."""
+    def outcomes_stored(self, slots: Mapping[int, int], records: list[Record]) -> None:
+        """So many slots are free again, by provider, for these outcomes are stored, or claims were given back."""
         state, now_us = self._state, self._state.clock.now_us()
-        busy_workers = state.busy_workers
-        state.queue.free(slots)
         events = [record.event for record in records]
+        for line in state.lines:
+            busy_workers = line.busy_workers
+            line.queue.free(slots.get(line.provider_id, 0))
+            line.sent_rate.add(_accepted(records, events, line, state.lines), now_us, busy_workers=busy_workers)
         if Event.LACK in events:
             # Nothing of what was claimed may have come to the queue, whose emptying rings otherwise.
             state.bell.ring_for_work()
             records = [record for record in records if record.event is not Event.LACK]
         self._meter.recorded(records)
-        state.sent_rate.add(events.count(Event.ACCEPT), now_us, busy_workers=busy_workers)
         if not events or Event.DEFER in events or Event.MISS in events:
             state.bell.ring_for_work()  # something is pending again
 
     def claims_lost(self, claims: list[Claim]) -> None:
         """These claims are another engine's by now: nothing is given back, for they are not ours to give."""
         message_ids = {claim.message_id for claim in claims}
-        self._state.queue.withdraw(lambda claim: claim.message_id in message_ids)
+        for line in self._state.lines:
+            line.queue.withdraw(lambda claim: claim.message_id in message_ids)
         self._state.hand.drop(claims)
 
     def audience_ready(self) -> None:
@@ -116,14 +124,21 @@ class Reactions:
 
     async def _retract(self) -> None:
         """Give back queued messages that may not be sent now, and wait a little for calls in flight."""
-        book, admission, clock = self._state.book, self._state.admission, self._state.clock
+        book, clock, is_shut = self._state.book, self._state.clock, self._state.is_shut
         recorder, now_us = self._actors.recorder, clock.now_us()
-        stopped = {entry.plan.mailing_id for entry in book if not admission.is_open(entry, now_us)}
+        stopped = {entry.plan.mailing_id for entry in book if is_shut or not entry.may_send(now_us)}
         recorder.withdraw(lambda claim: claim.mailing_id in stopped or book.get(claim.mailing_id) is None)
-        if self._state.gate.stopping:
+        if self._state.stopping:
             return
         calling = [entry for entry in book if entry.plan.mailing_id in stopped]
         until_us = clock.monotonic_us() + in_us(SETTLE_SECONDS)
         await wait_until(
             lambda: not recorder.returns and not any(entry.in_flight for entry in calling), clock, until_us
         )
+
+
+def _accepted(records: Sequence[Record], events: Sequence[Event], line: Line, lines: Sequence[Line]) -> int:
+    """How many of these a line's provider has accepted."""
+    if len(lines) == 1:
+        return events.count(Event.ACCEPT)
+    return sum(record.event is Event.ACCEPT and record.provider_id == line.provider_id for record in records)

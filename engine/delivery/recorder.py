@@ -10,7 +10,8 @@ recorder keeps it, its slot stays taken, and so the workers stop by themselves.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 from common.line_limit import LineLimit
@@ -32,14 +33,16 @@ log = get_logger(__name__)
 class Recorder:
     """An actor with one inbox: outcomes, and claims that a worker gives back uncalled."""
 
-    def __init__(self, store: Store, state: State, *, on_stored: Callable[[int, list[Record]], None]) -> None:
-        """``on_stored`` is told how many slots may be freed and which outcomes are stored."""
+    def __init__(
+        self, store: Store, state: State, *, on_stored: Callable[[Mapping[int, int], list[Record]], None]
+    ) -> None:
+        """``on_stored`` is told how many slots may be freed, by provider, and which outcomes are stored."""
         self._store, self._owner, self._on_stored = store, state.engine_id, on_stored
-        self._hand, self._book, self._queue, self._clock = state.hand, state.book, state.queue, state.clock
-        self._lines = LineLimit()
+        self._hand, self._book, self._lines, self._clock = state.hand, state.book, state.lines, state.clock
+        self._log_lines = LineLimit()
         self._records: list[Record] = []
         self._returns: list[Return] = []
-        self._slots_returned = 0
+        self._slots_returned: Counter[int] = Counter()
         self.claiming = asyncio.Lock()
         """Held while claims are taken, and while they are given back: see ``is_unsure``."""
         self.is_unsure = False
@@ -63,16 +66,18 @@ class Recorder:
         return len(self._returns)
 
     def give_back(self, claims: Collection[Return], *, slots: int = 0) -> None:
-        """Hand over claims that were not called; ``slots`` of them were already out with a worker."""
+        """Hand over claims that were not called; ``slots`` of them, all or none, were already out with a worker."""
         if not claims:
             return
         self._returns += claims
-        self._slots_returned += slots
+        if slots:
+            self._slots_returned.update(claim.provider_id for claim in claims)
         self._filled.set()
 
     def withdraw(self, unwanted: Callable[[Claim], bool]) -> None:
-        """Take claims out of the queue for which ``unwanted`` is true, and give them back."""
-        self.give_back([claim.given_back() for claim in self._queue.withdraw(unwanted)])
+        """Take claims out of the queues for which ``unwanted`` is true, and give them back."""
+        for line in self._lines:
+            self.give_back([claim.given_back() for claim in line.queue.withdraw(unwanted)])
 
     async def run(self) -> None:
         """Store outcomes for ever.
@@ -95,13 +100,14 @@ class Recorder:
         group does not: then the provider is the slow one. Nor does a group wait when claims are to be given back, for
         somebody waits for these."""
         for _ in range(_REST_STEPS):
-            if self._returns or not self._queue.workers // 2 <= len(self._records) < self._to_spare:
+            workers = sum(line.queue.workers for line in self._lines)
+            if self._returns or not workers // 2 <= len(self._records) < self._to_spare:
                 return
             await self._clock.sleep(_REST_STEP_SECONDS)
 
     @property
     def _to_spare(self) -> int:
-        return self._queue.slots - 2 * self._queue.workers
+        return sum(line.queue.slots - 2 * line.queue.workers for line in self._lines)
 
     async def _store_records(self, batch: list[Record]) -> None:
         if not batch:
@@ -112,8 +118,13 @@ class Recorder:
         failed = [record for record in batch if record.event is not Event.ACCEPT]
         for record in [record for record in failed if record.event in (Event.DEFER, Event.MISS)]:
             self._put_off(record.mailing_id, record.due_us)
-        uncalled = sum(record.event is Event.LACK for record in failed)  # they have not been with a worker
-        self._on_stored(len(batch) - uncalled, batch)
+        if len(self._lines) == 1:
+            slots = Counter({self._lines[0].provider_id: len(batch)})
+        else:
+            slots = Counter([record.provider_id for record in batch])
+        # What lacks a text has not been with a worker.
+        slots.subtract(record.provider_id for record in failed if record.event is Event.LACK)
+        self._on_stored(slots, batch)
 
     async def _store_returns(self, batch: list[Return]) -> None:
         if not batch:
@@ -126,7 +137,7 @@ class Recorder:
             self._hand.drop(batch)
         for claim in batch:
             self._put_off(claim.mailing_id, claim.due_us)
-        slots, self._slots_returned = self._slots_returned, 0
+        slots, self._slots_returned = self._slots_returned, Counter()
         self._on_stored(slots, [])
 
     async def _in_halves(self, batch: Sequence[_Item], store: Callable[[Sequence[_Item]], Awaitable[None]]) -> None:
@@ -146,7 +157,7 @@ class Recorder:
         raise StoreUnavailable(f"nothing can be stored: {refused[0][1]!r}") from refused[0][1]
 
     def _tell(self, event: str, item: Record | Return, error: Exception) -> None:
-        self._lines.write(
+        self._log_lines.write(
             log.error,
             event,
             type(error).__name__,

@@ -1,4 +1,4 @@
-"""Which part of the common rates, the provider's and those of mailings, is this engine's.
+"""Which part of the common rates, those of providers and of mailings, is this engine's.
 
 Each engine works its part out for itself, from the list of engines that live; together they never exceed a rate, not
 while that list changes either (``domain.pacing.RateShare``).
@@ -7,7 +7,7 @@ while that list changes either (``domain.pacing.RateShare``).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from common.logs import get_logger
@@ -27,16 +27,17 @@ log = get_logger(__name__)
 
 
 class Shares:
-    """Tells the gate and the book."""
+    """Tells the gates and the book."""
 
-    def __init__(self, *, gate: Gate, book: Book, bell: Bell, clock: Clock) -> None:
-        self._gate, self._book, self._bell, self._clock = gate, book, bell, clock
+    def __init__(self, *, gates: Sequence[Gate], book: Book, bell: Bell, clock: Clock) -> None:
+        self._gates, self._book, self._bell, self._clock = gates, book, bell, clock
         self._share = RateShare()
-        self._rate_per_second = 0.0
+        self._rates = [0.0 for _ in gates]
 
-    def divide(self, rate_per_second: float, engine_id: int, engine_ids: Collection[int]) -> None:
-        """The provider's rate and the mailings' are those of these engines together; ``engine_id`` is this one."""
-        self._rate_per_second = rate_per_second
+    def divide(self, rates: Sequence[float], engine_id: int, engine_ids: Collection[int]) -> None:
+        """The providers' rates (tokens a second, one a gate) and the mailings' are those of these engines together;
+        ``engine_id`` is this one."""
+        self._rates = list(rates)
         ids = sorted(engine_ids)
         if engine_id not in ids:
             # The others have taken this engine for dead while it stood still: no part of any rate is its own.
@@ -63,5 +64,6 @@ class Shares:
         self._bell.ring()
 
     def _use(self) -> None:
-        self._gate.share_rate(self._share.of(self._rate_per_second))
+        for gate, rate in zip(self._gates, self._rates, strict=True):
+            gate.share_rate(self._share.of(rate))
         self._book.share(self._share)

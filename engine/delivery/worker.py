@@ -8,16 +8,18 @@ from typing import Final
 from common.line_limit import LineLimit
 from common.logs import get_logger
 from engine.delivery.book import Entry
+from engine.delivery.line import Line
 from engine.delivery.marker import Marker, MarkNotStored
 from engine.delivery.recorder import Recorder
 from engine.delivery.state import State
 from engine.domain.message import Event
 from engine.domain.outcome import Outcome, Verdict, classify
 from engine.domain.retry import RetryPolicy
+from engine.domain.segments import count_segments
 from engine.domain.template import Filled, Template
 from engine.domain.units import US_PER_SECOND, in_us
 from engine.person import kept
-from engine.ports import Claim, Provider, Request
+from engine.ports import Claim, Plan, Request
 
 _PACE_STEP_SECONDS: Final = 0.05
 """A worker that waits for a token asks this often whether it still should: a pause must not wait for a slow rate."""
@@ -28,18 +30,23 @@ _LINES: Final = {
     Event.MISS: "message.outcome_unknown",
 }
 
+_Call = tuple[int, int, str | None, str | None]
+"""When a call began and ended, what the text's placeholders stood for, and what the provider calls the message."""
+
 log = get_logger(__name__)
 
 
 class Worker:
-    """Delivers one message at a time. All workers of an engine share its parts."""
+    """Delivers one message at a time. All workers of a line share its parts."""
 
-    def __init__(self, state: State, *, marker: Marker, recorder: Recorder, provider: Provider, random: Random) -> None:
+    def __init__(self, state: State, line: Line, *, marker: Marker, recorder: Recorder, random: Random) -> None:
         settings = state.settings
-        self._queue, self._gate, self._admission = state.queue, state.gate, state.admission
-        self._marker, self._recorder, self._provider, self._random = marker, recorder, provider, random
+        self._line, self._router = line, state.router
+        self._queue, self._gate, self._admission = line.queue, line.gate, line.admission
+        self._marker, self._recorder, self._provider, self._random = marker, recorder, line.provider, random
+        self._asks = any(self._provider.abilities[:3])
         self._retry = RetryPolicy(settings.retry_base_seconds, settings.retry_max_seconds)
-        self._timeout_seconds = settings.provider_timeout_seconds
+        self._timeout_seconds = line.spec.time_out_seconds
         self._timeout_us = in_us(self._timeout_seconds)
         self._clock = state.clock
         self._segments_max = settings.segments_max
@@ -73,26 +80,35 @@ class Worker:
             verdict = Verdict.UNKNOWN
             try:
                 request = Request(claim.message_id, claim.phone_number, letter.text, timeout_seconds)
-                answer = await self._provider.send(request)
+                answer = await self._provider.send(self._told(request, plan, started_us) if self._asks else request)
             finally:
                 entry.in_flight -= 1
             finished_us = self._clock.now_us()
             outcome = classify(answer, finished_us)
             if not (self._gate.is_calm and outcome.verdict is Verdict.SENT):
                 self._gate.report(claim.message_id, outcome, finished_us)
-            self._finish(claim, outcome, started_us, finished_us, plan.text_version, rendered)
+            self._finish(claim, plan, outcome, (started_us, finished_us, rendered, answer.provider_message_id))
         except Exception as error:
             self._lines.write(log.error, "message.bug", type(error).__name__, **_names(claim), exc_info=error)
             # No fault of the provider's: the breaker does not hear of it.
             self._gate.abandon(claim.message_id)
             bug = Outcome(verdict, None, f"internal error: {type(error).__name__}", None)
-            self._finish(claim, bug, started_us, self._clock.now_us(), None)
+            self._finish(claim, None, bug, (started_us, self._clock.now_us(), None, None))
 
     def _letter(self, claim: Claim, template: Template) -> Filled | None:
         """The text for one client. ``None``: there is none, for the mailing's text was edited since the ticker looked;
         the message goes back, and the ticker looks again."""
         letter = None if claim.person is None else claim.person.letter(template, self._segments_max)
         return None if letter is None or letter.lack else letter
+
+    def _told(self, request: Request, plan: Plan, now_us: int) -> Request:
+        """The request with what the provider wants to be told besides."""
+        wants = self._provider.abilities
+        return request._replace(
+            sender=(plan.sender or "") if wants.sender else "",
+            valid_seconds=(plan.end_us - now_us) / US_PER_SECOND if wants.validity else 0,
+            segments=count_segments(request.text).segments if wants.segments else 1,
+        )
 
     def _give_back(self, claim: Claim, due_us: int) -> None:
         self._gate.abandon(claim.message_id)
@@ -118,31 +134,44 @@ class Worker:
     async def _pace(self, claim: Claim, entry: Entry) -> None:
         """Wait for the tokens of this call: one taken before the mark would belong to a moment that is over."""
         # A message that may not be called any more takes no token: the check that follows gives it back.
-        while self._admission.allows(claim, entry, self._clock.now_us()) and not self._gate.take(entry.bucket):
-            await self._clock.sleep(min(_PACE_STEP_SECONDS, self._gate.wait_us(entry.bucket) / US_PER_SECOND))
+        gate, bucket, tokens = self._gate, entry.bucket, self._admission.tokens(claim, entry)
+        while self._admission.allows(claim, entry, self._clock.now_us()) and not gate.take(bucket, tokens):
+            await self._clock.sleep(min(_PACE_STEP_SECONDS, gate.wait_us(bucket, tokens) / US_PER_SECOND))
 
-    def _finish(
-        self,
-        claim: Claim,
-        outcome: Outcome,
-        started_us: int,
-        finished_us: int,
-        text_version: int | None,
-        rendered: str | None = None,
-    ) -> None:
-        event, due_us = Event.ACCEPT, 0
+    def _finish(self, claim: Claim, plan: Plan | None, outcome: Outcome, call: _Call) -> None:
+        """Hand over what became of a call; no ``plan``: it has met a bug, and nobody knows which text it had."""
+        started_us, finished_us, rendered, told_id = call
+        event, due_us, next_provider = Event.ACCEPT, 0, None
         if outcome.verdict is not Verdict.SENT:
-            event, due_us = outcome.event, self._due_us(claim, outcome, finished_us)
-        status, detail = outcome.http_status, outcome.detail
-        self._recorder.put(claim.ended(event, started_us, finished_us, status, detail, due_us, text_version, rendered))
+            event = outcome.event
+            due_us, next_provider = self._after(claim, plan, outcome, finished_us)
+        status, detail, version = (
+            outcome.http_status,
+            outcome.detail,
+            None if plan is None else plan.text_version,
+        )
+        times = (started_us, finished_us)
+        self._recorder.put(
+            claim.ended(event, *times, status, detail, due_us, version, rendered, told_id, next_provider)
+        )
 
-    def _due_us(self, claim: Claim, outcome: Outcome, finished_us: int) -> int:
-        """When to try a message again that was not accepted; 0: never. The store decides whether one with an unknown
-        outcome is tried again at all."""
-        is_final = outcome.event is Event.REJECT
-        log.info(_LINES[outcome.event], **_names(claim), attempt=claim.attempt, detail=outcome.detail)
+    def _after(self, claim: Claim, plan: Plan | None, outcome: Outcome, finished_us: int) -> tuple[int, int | None]:
+        """When to try a message again that was not accepted (0: never), and whose turn it is then. The store decides
+        whether one with an unknown outcome is tried again at all; another provider it never gets."""
+        event, next_provider = outcome.event, None
+        log.info(
+            _LINES[event],
+            **_names(claim),
+            attempt=claim.attempt,
+            provider=self._line.spec.name,
+            detail=outcome.detail,
+        )
+        if event is Event.DEFER and plan is not None:
+            next_provider = self._router.next_after(self._line, claim.phone_number, plan)
         jitter, wait_seconds = self._random.random(), outcome.retry_after_seconds
-        return 0 if is_final else self._retry.due_us(finished_us, claim.attempt, jitter, wait_seconds)
+        if event is Event.REJECT or next_provider is not None:
+            return finished_us if next_provider is not None else 0, next_provider
+        return self._retry.due_us(finished_us, claim.attempt, jitter, wait_seconds), None
 
 
 def _names(claim: Claim) -> dict[str, int]:

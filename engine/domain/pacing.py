@@ -1,4 +1,4 @@
-"""A budget of calls a second that is never exceeded, whichever second is looked at.
+"""A budget of calls, or of what they weigh, a second that is never exceeded, whichever second is looked at.
 
 A bucket of as many tokens as calls are allowed in a second; each is back a second after its call was at the provider's
 door. (In the field this is a *sliding window log*: the times of the last calls are kept.) So n + 1 calls in a row
@@ -7,6 +7,9 @@ always span more than a second there, and after a gap nothing is lost but what w
 
 So that the tokens of a second are not all used at once, calls follow each other at twice the even pace at most: the
 other half is what catches up after a gap.
+
+Where a rate counts SMS segments, a call takes as many tokens as its text has segments. A text of more than a second's
+worth waits until all tokens are there, takes them, and owes the rest: these come back a second later each time.
 """
 
 from __future__ import annotations
@@ -29,26 +32,27 @@ Part = tuple[int, int]
 
 
 class TokenBucket:
-    """At most ``rate_per_second`` calls in any second (rounded up if it is not whole); 0: no limit.
+    """At most ``rate_per_second`` tokens in any second (rounded up if it is not whole); 0: no limit.
 
     Times are readings of a clock that only runs forward, in microseconds.
     """
 
     def __init__(self, rate_per_second: float) -> None:
         self._on_way = 0
-        """Calls that have their token and may not be at the door."""
+        """Tokens of calls that may not be at the door."""
         self._arrived_us: deque[int] = deque()
-        """When the other calls were there whose tokens may not be back yet, oldest first."""
+        """When the other calls were there whose tokens may not be back yet, oldest first; each once a token."""
         self._even_us = 0.0
         """When the next call is due at the highest pace."""
         self._pace_us = 0.0
         self.set_rate(rate_per_second)
 
-    def wait_us(self, now_us: int) -> int:
-        """How long until a call may start, in microseconds, or a time in which none may; 0: one may start now."""
+    def wait_us(self, now_us: int, tokens: int = 1) -> int:
+        """How long until a call that takes so many tokens may start, in microseconds, or a time in which none may; 0:
+        one may start now."""
         if not self.rate_per_second:
             return 0
-        left = self._most - self._on_way
+        left = self._most - self._on_way - min(tokens, self._most) + 1
         if left <= 0:
             return self._period_us
         free_us = math.ceil(self._even_us)
@@ -56,15 +60,18 @@ class TokenBucket:
             free_us = max(free_us, self._arrived_us[-left] + self._period_us)
         return max(0, free_us - now_us)
 
-    def take(self, now_us: int) -> None:
-        """Take a token for a call that starts now; ``wait_us`` says that there is one."""
-        self._on_way += 1
-        self._even_us = max(self._even_us, now_us - _SLACK_US) + self._pace_us
+    def take(self, now_us: int, tokens: int = 1) -> None:
+        """Take tokens for a call that starts now; ``wait_us`` says that they are there."""
+        self._on_way += tokens
+        self._even_us = max(self._even_us, now_us - _SLACK_US) + self._pace_us * tokens
 
-    def arrive(self, calls: int, now_us: int) -> None:
-        """So many of the calls on their way, the oldest, are at the provider's door by now."""
-        self._on_way -= calls
-        self._arrived_us.extend([now_us] * calls)
+    def arrive(self, tokens: int, now_us: int) -> None:
+        """The calls that took so many tokens, the oldest of those on their way, are at the provider's door by now."""
+        self._on_way -= tokens
+        if tokens <= self._most:
+            self._arrived_us.extend([now_us] * tokens)
+        else:  # one call of more than a second's worth
+            self._arrived_us.extend(now_us + place // self._most * self._period_us for place in range(tokens))
         while self._arrived_us and self._arrived_us[0] + self._period_us <= now_us:
             self._arrived_us.popleft()
 

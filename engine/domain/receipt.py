@@ -24,6 +24,20 @@ class Delivery(IntEnum):
         return self.name.lower()
 
 
+class Receipt(NamedTuple):
+    """What a provider says of a text that it has taken. It names the message by our id or by its own."""
+
+    delivery: Delivery
+    time_us: int
+    """When that happened, as the provider says."""
+    message_id: int | None = None
+    provider_message_id: str | None = None
+    provider: str | None = None
+    """The name of the provider; ``None``: its own id is enough to find the message."""
+    code: str | None = None
+    detail: str | None = None
+
+
 class Standing(NamedTuple):
     """A message when a receipt comes."""
 

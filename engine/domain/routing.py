@@ -33,6 +33,20 @@ class Way:
     ranges: Ranges = ANY_NUMBER
     """The numbers that it takes."""
     name: str = ""
+    senders: frozenset[str] = frozenset()
+    """From whom its texts may come."""
+
+
+class Wish(NamedTuple):
+    """What a mailing asks of its provider."""
+
+    provider: str | None = None
+    """This one and no other; ``None``: whoever can."""
+    sender: str | None = None
+    """The text is to come from this name; ``None``: as the provider has it."""
+
+
+ANY: Final = Wish()
 
 
 class Route(NamedTuple):
@@ -53,6 +67,11 @@ class Route(NamedTuple):
 
 OF_FBRQ: Final = Route()
 """Where there is no other provider, and never was."""
+
+
+def bound_to(provider_id: int) -> Route:
+    """Only what may have reached a provider."""
+    return Route(provider_id, takes_turns=False, ranges=())
 
 
 def ranges_of(prefixes: Iterable[str]) -> Ranges:
@@ -87,12 +106,14 @@ def holds(ranges: Ranges, number: int) -> bool:
     return any(first <= number <= last for first, last in ranges)
 
 
-def candidates(ways: Sequence[Way], only: str | None) -> list[Way]:
-    """The providers that may have a mailing's messages; ``only``: the one that the mailing names."""
-    return [way for way in ways if only is None or way.name == only]
+def candidates(ways: Sequence[Way], wish: Wish) -> list[Way]:
+    """The providers that may have the messages of a mailing with such a wish."""
+    return [
+        way for way in ways if wish.provider in (None, way.name) and (wish.sender is None or wish.sender in way.senders)
+    ]
 
 
-def route_of(ways: Sequence[Way], way: Way, only: str | None = None) -> Route:
+def route_of(ways: Sequence[Way], way: Way, wish: Wish = ANY) -> Route:
     """What one of the providers may have of a mailing's messages.
 
     One that is closed takes none but for a probe, which may be any message that it is a candidate for.
@@ -100,11 +121,11 @@ def route_of(ways: Sequence[Way], way: Way, only: str | None = None) -> Route:
     Args:
         ways: all providers, in their order.
         way: one of them.
-        only: the one that the mailing names, if it does.
+        wish: the mailing's.
     """
-    able = candidates(ways, only)
+    able = candidates(ways, wish)
     if way not in able:
-        return Route(way.provider_id, takes_turns=False, ranges=())
+        return bound_to(way.provider_id)
     ranges = way.ranges
     for earlier in able[: able.index(way)] if way.is_open else ():
         if earlier.is_open:
@@ -113,23 +134,23 @@ def route_of(ways: Sequence[Way], way: Way, only: str | None = None) -> Route:
     return Route(way.provider_id, takes_turns=True, ranges=ranges, leaves_to=leaves_to)
 
 
-def next_after(ways: Sequence[Way], way: Way, number: int, only: str | None = None) -> int | None:
+def next_after(ways: Sequence[Way], way: Way, number: int, wish: Wish = ANY) -> int | None:
     """The provider whose turn it is after one that certainly has not taken a message; ``None``: there is none, so it is
     free again, after a pause."""
-    able = candidates(ways, only)
+    able = candidates(ways, wish)
     later = able[able.index(way) + 1 :] if way in able else ()
     return next((other.provider_id for other in later if other.is_open and holds(other.ranges, number)), None)
 
 
-def first_open(ways: Sequence[Way], number: int, only: str | None = None) -> int | None:
+def first_open(ways: Sequence[Way], number: int, wish: Wish = ANY) -> int | None:
     """The provider that is responsible for a number; ``None``: no candidate is open."""
-    able = candidates(ways, only)
+    able = candidates(ways, wish)
     return next((way.provider_id for way in able if way.is_open and holds(way.ranges, number)), None)
 
 
-def unserved(ways: Sequence[Way], only: str | None = None) -> Ranges:
+def unserved(ways: Sequence[Way], wish: Wish = ANY) -> Ranges:
     """The numbers that no candidate takes, open or not: their messages wait until their mailing ends."""
     left = ANY_NUMBER
-    for way in candidates(ways, only):
+    for way in candidates(ways, wish):
         left = without(left, way.ranges)
     return left

@@ -12,6 +12,7 @@ from engine.store.confirming import Heard, confirm, drop_receipts, heard_of
 from engine.store.counters import KIND_LIST, TIMELINE_SECONDS, Tally
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import open_to, set_by, set_to
+from engine.store.snapshots import is_asked
 from engine.store.told import hold_told, may_have_reached
 from engine.store.verbs import (
     Verbs,
@@ -122,13 +123,16 @@ class EndingVerbs(Verbs):
 
     @transaction(Lane.DELIVERY)
     async def purge(self, tx: Tx, mailing_id: int, limit: int) -> bool:
-        """Remove a deleted mailing by and by; see ``ports.Store``. False at once for one that is not deleted."""
+        """Remove a deleted mailing by and by; see ``ports.Store``. False at once for one that is not deleted, or whose
+        messages say whom another one is for."""
         # The lock under which messages are made: no other transaction is about to make one for this mailing.
         await lock_clients(tx, exclusive=True)
         mailing = await tx.row("SELECT deleted_us FROM mailing WHERE id = ?", mailing_id)
         if mailing is None:
             return True
-        if mailing[0] is None or await _purge_messages(tx, mailing_id, limit) == limit:
+        if mailing[0] is None or await is_asked(tx, mailing_id):
+            return False
+        if await _purge_messages(tx, mailing_id, limit) == limit:
             return False
         await hold(tx, "told", "told.mailing_id = ?", mailing_id)
         await _keep_last_day(tx, mailing_id, mailing[0])

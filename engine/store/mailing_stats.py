@@ -43,6 +43,7 @@ class MailingStatsVerbs(Verbs):
             retried,
             dict(sorted(stats[counters.HTTP_STATUS].items())),
             dict(sorted(stats[counters.LATENCY].items())),
+            stats[counters.WAY],
             _timeline(stats),
             await all_texts(tx, mailing_id, stats[counters.TEXT_VERSION]),
             _breakdown(_keys(await _chunk(tx, mailing_id, 0))) if mailing.counts.total <= _AT_ONCE_MAX else None,

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from engine.store.counters import FINAL, NOT_SENT
+from engine.domain.receipt import Delivery
+from engine.store.counters import FINAL, NO_RECEIPT, NOT_SENT
 from engine.store.database import Row, Tx
 from engine.store.lifecycle import any_reason, is_taken, is_waiting, shown_as
 from engine.store.paging import SKIP_SHORT_MAX, PageQuery, forward, read_page, trimmed
@@ -22,6 +23,8 @@ _COUNTER_SUMS: Final = {
     "sent": "sent",
     "not_sent": NOT_SENT,
 }
+NONE: Final = "none"
+"""``MessageQuery.delivery``: sent, and there is no receipt."""
 _SORTED_MAX: Final = 400_000
 """The most ids that are taken out of indexes and sorted. Where more match, a walk along the rows soon meets enough."""
 _LARGE_SHARE: Final = 4
@@ -59,13 +62,13 @@ class _Source:
 def is_long_message_list(query: MessageQuery, page: Page) -> bool:
     """Whether reading this page is a long question: rows are walked or sorted for the few that are shown."""
     return query.client_id is None and (
-        page.skip > SKIP_SHORT_MAX or query.status is not None or query.reason is not None
+        page.skip > SKIP_SHORT_MAX or query.status is not None or query.reason is not None or query.delivery is not None
     )
 
 
 async def list_ids(tx: Tx, query: MessageQuery, page: Page) -> tuple[list[int], bool, int]:
     """The ids of a page, whether there are more after it, and how many messages match in all."""
-    if query.reason is not None and query.status not in (None, "not_sent"):
+    if not _can_match(query):
         return [], False, 0
     if query.client_id is not None:
         return await _of_client(tx, query, page)
@@ -109,8 +112,23 @@ async def _of_client(tx: Tx, query: MessageQuery, page: Page) -> tuple[list[int]
 _VISIBLE: Final = "mailing_id NOT IN (SELECT id FROM mailing WHERE deleted_us IS NOT NULL)"
 
 
+def _can_match(query: MessageQuery) -> bool:
+    """Only what is not sent has a reason, and of what is sent alone it is asked whether it arrived."""
+    if query.reason is not None and (query.status not in (None, "not_sent") or query.delivery is not None):
+        return False
+    return query.delivery is None or query.status in (None, "sent")
+
+
+def _counter_sum(query: MessageQuery) -> str:
+    if query.reason is not None:
+        return query.reason.public
+    if query.delivery is not None:
+        return NO_RECEIPT if query.delivery == NONE else query.delivery
+    return _COUNTER_SUMS[query.status]
+
+
 async def _totals(tx: Tx, query: MessageQuery) -> _Totals:
-    numbers = _COUNTER_SUMS[query.status] if query.reason is None else query.reason.public
+    numbers = _counter_sum(query)
     whole = _COUNTER_SUMS[None]
     which = "TRUE" if query.mailing_id is None else f"id = {int(query.mailing_id)}"
     row = await tx.row(
@@ -128,8 +146,10 @@ def _conditions(query: MessageQuery) -> tuple[str, list[Any]]:
     if query.mailing_id is not None:
         conditions.append("mailing_id = ?")
         args.append(query.mailing_id)
-    if query.reason is not None and query.status not in (None, "not_sent"):
-        conditions.append("FALSE")  # only what is not sent has a reason
+    if not _can_match(query):
+        conditions.append("FALSE")
+    elif query.delivery is not None:
+        conditions.append(delivery_is(query.delivery))
     elif query.reason is not None:
         # The status names the partial index message_not_sent.
         conditions += [shown_as("not_sent"), "reason = ?"]
@@ -137,6 +157,13 @@ def _conditions(query: MessageQuery) -> tuple[str, list[Any]]:
     elif query.status is not None:
         conditions.append(shown_as(query.status))
     return " AND ".join(conditions), args
+
+
+def delivery_is(word: str, of: str = "") -> str:
+    """A message is sent, and receipts say this of it: a word of ``Delivery``, or ``NONE``."""
+    column = f"{of}.delivery" if of else "delivery"
+    numbers = {delivery.public: int(delivery) for delivery in Delivery}
+    return f"({shown_as('sent', of)} AND {column} {'IS NULL' if word == NONE else f'= {numbers[word]}'})"
 
 
 def _source(tx: Tx, query: MessageQuery, totals: _Totals) -> _Source:
@@ -150,7 +177,8 @@ def _source(tx: Tx, query: MessageQuery, totals: _Totals) -> _Source:
         return _pending(query, hidden)
     if query.reason is not None or (query.status == "not_sent" and _is_rare(totals)):
         return _not_sent(query)
-    if query.mailing_id is None or (query.status is not None and totals.mailing * _LARGE_SHARE > totals.every):
+    walks = query.status is not None or query.delivery is not None
+    if query.mailing_id is None or (walks and totals.mailing * _LARGE_SHARE > totals.every):
         return _Source("message NOT INDEXED", shown, args)
     return _Source("message INDEXED BY message_mailing", shown, args)
 

@@ -12,6 +12,7 @@ from engine.domain.routing import Route
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import is_final, is_waiting
 from engine.store.message_list import ids_after, is_long_message_list, list_ids
+from engine.store.provider_names import FBRQ
 from engine.store.routes import index_for, may_have, with_numbers
 from engine.store.row_of import Part, RowOf
 from engine.store.rows import (
@@ -40,12 +41,20 @@ _SOURCES: Final = {
     "phone_number": "c.phone_number",
     # Those from before there were versions can only have gone out with the first.
     "text_version": f"coalesce(m.text_version, CASE WHEN {is_final('m')} AND m.attempt > 0 THEN 1 END)",
+    "provider": "p.name",
 }
 _SELECT: Final = f"SELECT {MESSAGE.select('m', **_SOURCES)}, m.started_us AS started_us"
-_FROM: Final = "FROM message AS m LEFT JOIN client AS c ON c.id = m.client_id"
+_FROM: Final = (
+    "FROM message AS m LEFT JOIN client AS c ON c.id = m.client_id"
+    f" LEFT JOIN provider AS p ON p.id = coalesce(m.provider_id, CASE WHEN m.attempt > 0 THEN {FBRQ} END)"
+)
 ATTEMPT: Final = RowOf(
     AttemptRow,
     outcome=Part(("lost",), lambda lost: AttemptOutcome.LOST if lost else AttemptOutcome.DEFERRED),
+)
+_HISTORY: Final = (
+    f"SELECT {ATTEMPT.select('a', provider='p.name')} FROM attempt AS a"
+    f" LEFT JOIN provider AS p ON p.id = coalesce(a.provider_id, {FBRQ})"
 )
 _REFUSED: Final = 400
 _VISIBLE: Final = "m.mailing_id NOT IN (SELECT id FROM mailing WHERE deleted_us IS NOT NULL)"
@@ -75,7 +84,7 @@ class MessageVerbs(Verbs):
         row = await tx.row(f"{_SELECT} {_FROM} WHERE m.id = ? AND {_VISIBLE}", message_id)
         if row is None:
             raise NotFound("message", message_id)
-        history = await tx.rows(f"SELECT {ATTEMPT.sql} FROM attempt WHERE message_id = ? ORDER BY number", message_id)
+        history = await tx.rows(f"{_HISTORY} WHERE a.message_id = ? ORDER BY a.number", message_id)
         message = MESSAGE.read(row)
         message = replace(message, text=await text_of(tx, message))
         attempts = tuple(ATTEMPT.read(row) for row in history)
@@ -132,4 +141,5 @@ def _last_attempt(message: MessageRow, started_us: int | None, in_history: Colle
     number, finished_us = message.attempts, message.final_us
     if outcome is None or finished_us is None or not number or number in in_history:
         return ()
-    return (AttemptRow(number, outcome, started_us, finished_us, message.http_status, message.detail),)
+    called = (started_us, finished_us, message.http_status, message.detail, message.provider)
+    return (AttemptRow(number, outcome, *called),)

@@ -53,7 +53,9 @@ class OwnerVerbs(Verbs):
             f"SELECT m.id AS id FROM {tx.dialect.rows_table(**_CLAIM)}"
             " JOIN message AS m ON m.id = r.id AND m.attempt = r.attempt"
             " LEFT JOIN client AS c ON c.id = m.client_id"
-            " WHERE m.owner = ? AND (m.stale OR c.id IS NULL OR c.phone_number <> r.phone_number"
+            # A receipt says that the provider took it at an earlier call.
+            " WHERE m.owner = ? AND ((m.delivery IS NOT NULL AND m.attempt > 1)"
+            " OR m.stale OR c.id IS NULL OR c.phone_number <> r.phone_number"
             " OR c.time_zone <> r.time_zone OR c.attributes <> r.attributes OR c.tag <> r.tag)"
             f" LIMIT {len(claims)}",
             *tx.dialect.rows_args([_row(claim) for claim in claims], len(_CLAIM)),

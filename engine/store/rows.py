@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from engine.domain.access import ActorKind
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import Reason, Status
+from engine.domain.receipt import Delivery
 from engine.domain.window import LocalHours, MailingState, mailing_state
 from engine.ports import AudienceState, OnUncertain
 
@@ -98,6 +99,15 @@ class Counts:
     uncertain: int = 0
     suppressed: int = 0
     incomplete: int = 0
+    delivered: int = 0
+    """Of those that are sent, those that arrived, as receipts say."""
+    undelivered: int = 0
+    """Of those that are sent, those that did not."""
+
+    @property
+    def no_receipt(self) -> int:
+        """How many are sent, and nobody has said yet whether they arrived."""
+        return self.sent - self.delivered - self.undelivered
 
     @property
     def not_sent(self) -> int:
@@ -178,6 +188,16 @@ class MessageRow:
     """Why the last attempt failed; empty: it did not fail, or there was none."""
     text_version: int | None
     """The version that the last attempt was made with; ``None``: there was none, or the first one is not over."""
+    delivery: Delivery | None = None
+    """What the latest receipt says; ``None``: there is none."""
+    delivery_us: int | None = None
+    """The time that it names."""
+    delivery_code: str | None = None
+    delivery_detail: str | None = None
+    provider: str | None = None
+    """The name of the provider that has it, or had it last; ``None``: none has had it."""
+    provider_message_id: str | None = None
+    """What the provider calls it."""
     text: str = ""
     """The text as it went out. Before a call, and where there was none, the mailing's text now. Not in lists."""
 
@@ -202,6 +222,8 @@ class AttemptRow:
     finished_us: int
     http_status: int | None
     detail: str
+    provider: str | None = None
+    """The name of the provider that was called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +235,8 @@ class MessageQuery:
     status: str | None = None
     """``pending``, ``sent`` or ``not_sent``."""
     reason: Reason | None = None
+    delivery: str | None = None
+    """Of those that are sent: ``delivered``, ``undelivered``, or ``none``: there is no receipt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +293,8 @@ class StatsRow:
     """Calls by HTTP status; 0: no HTTP answer."""
     latency: Mapping[int, int]
     """Calls by bucket of ``domain.latency``, for ``quantile``."""
+    way: Mapping[int, int]
+    """Delivered messages by how long they were on their way, in buckets of ``WAY_BOUNDS_SECONDS``."""
     timeline: tuple[TimelineRow, ...]
     texts: tuple[TextRow, ...]
     breakdown: Breakdown | None

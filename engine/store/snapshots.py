@@ -17,6 +17,7 @@ from engine.domain.message import Reason
 from engine.store.counters import FINAL, NOT_SENT
 from engine.store.database import Tx
 from engine.store.lifecycle import any_reason, is_final, shown_as
+from engine.store.mailing_rows import filter_of
 
 _FIELD: Final = "filter.messages.mailing_id"
 NOW_US: Final = 2**62
@@ -87,6 +88,16 @@ async def next_clients(tx: Tx, condition: MessageCondition, at_us: int, after: i
         limit,
     )
     return [row[0] for row in rows]
+
+
+async def is_asked(tx: Tx, mailing_id: int) -> bool:
+    """Whether an audience is being made of the messages of this mailing, so that they are needed still."""
+    rows = await tx.rows(
+        "SELECT audience_filter FROM mailing"
+        " WHERE NOT audience_ready AND NOT audience_kept AND cancelled_us IS NULL AND deleted_us IS NULL"
+    )
+    conditions = [filter_of(row[0]).messages for row in rows]
+    return any(each is not None and each.mailing_id == mailing_id for each in conditions)
 
 
 async def check_source(tx: Tx, filter: AudienceFilter, mailing_id: int | None = None) -> None:

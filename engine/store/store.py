@@ -30,6 +30,7 @@ from engine.store.opening import open_database
 from engine.store.overview import OverviewVerbs
 from engine.store.owners import OwnerVerbs
 from engine.store.provider_names import ProviderVerbs
+from engine.store.receipts import ReceiptVerbs
 from engine.store.requests import RequestVerbs
 from engine.store.samples import SampleVerbs
 from engine.store.suppressions import SuppressionVerbs
@@ -48,6 +49,7 @@ class Store(
     EndingVerbs,
     OwnerVerbs,
     ProviderVerbs,
+    ReceiptVerbs,
     FencedVerbs,
     MessageVerbs,
     MailingStatsVerbs,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from scripts.sandbox.faults import Faults
 from scripts.sandbox.ledger import Call, Message
-from scripts.sandbox.server import DEFAULT_TOKEN, Sandbox
+from scripts.sandbox.server import Sandbox
 from scripts.sandbox.service import NoService, Service
 from scripts.sandbox.switches import BadSwitches
 
-__all__ = ["DEFAULT_TOKEN", "BadSwitches", "Call", "Faults", "Message", "NoService", "Sandbox", "Service"]
+__all__ = ["BadSwitches", "Call", "Faults", "Message", "NoService", "Sandbox", "Service"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from itertools import chain
 
 from scripts.sandbox.ledger import Ledger, Message, time_text
@@ -10,13 +10,18 @@ from scripts.sandbox.replies import Reply
 
 
 def conversations(
-    ledgers: Mapping[str, Ledger], replies: Mapping[int, Sequence[Reply]], digits: str, limit: int
+    ledgers: Mapping[str, Ledger],
+    replies: Mapping[int, Sequence[Reply]],
+    doubles: Container[int],
+    digits: str,
+    limit: int,
 ) -> list[dict[str, object]]:
-    """What each number got and answered, each oldest first; the latest number first.
+    """What each number got and answered, each oldest first; numbers with doubles before the others, then the latest.
 
     Args:
         ledgers: what the providers received, by their names.
         replies: what people answered, by number.
+        doubles: ids that two providers accepted.
         digits: only numbers that have these in a row.
         limit: of numbers.
     """
@@ -28,12 +33,17 @@ def conversations(
             latest[message.phone] = max(latest.get(message.phone, 0), message.calls[-1].at_us)
     for phone, answered in replies.items():
         latest[phone] = max(latest.get(phone, 0), answered[-1].at_us)
-    phones = sorted((phone for phone in latest if digits in str(phone)), key=lambda phone: -latest[phone])
+    phones = [phone for phone in latest if digits in str(phone)]
+    is_double = {phone: any(message_id in doubles for message_id in received.get(phone, ())) for phone in phones}
+    phones.sort(key=lambda phone: (not is_double[phone], -latest[phone]))
     return [
         {
             "phone": phone,
             "last_time": time_text(latest[phone]),
-            "messages": [_message(ledgers, found) for found in received.get(phone, {}).values()],
+            "messages": sorted(
+                (_message(ledgers, found) for found in received.get(phone, {}).values()),
+                key=lambda message: str(message["first_time"]),
+            ),
             "replies": [reply.as_json() for reply in replies.get(phone, ())],
         }
         for phone in phones[:limit]

@@ -11,9 +11,8 @@ from scripts.sandbox.faults import NO_FAULTS, Faults
 from scripts.sandbox.ledger import Call, Ledger
 from scripts.sandbox.receipts import Receipts, ReceiptSwitches
 from scripts.sandbox.service import NoService
+from scripts.sandbox_names import NAMES, base_of, token_of
 
-NAMES: Final = ("alpha", "beta", "gamma")
-"""Of the providers of one sandbox, in their order."""
 LIST_MAX: Final = 1000
 
 
@@ -31,10 +30,10 @@ class Provider:
     def __init__(self, nth: int, shared: Shared, token: str, faults: Faults, seed: int, ledger: Ledger) -> None:
         """Args: nth: its place in ``NAMES``; seed: decides which messages fail, at each provider others."""
         self.name = NAMES[nth]
-        self.base = f"/{self.name}" if nth else ""
+        self.base = base_of(nth)
         """What its paths begin with."""
         self.ledger = ledger
-        self.desk = Desk(token if nth == 0 else f"{token}-{self.name}", faults, seed + nth, ledger)
+        self.desk = Desk(token_of(nth, token), faults, seed + nth, ledger)
         self._receipts = Receipts(seed + nth, ledger)
         self.courier = Courier(self._receipts)
         self.accepted_by_two = shared.accepted_by_two

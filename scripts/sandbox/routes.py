@@ -24,8 +24,8 @@ from scripts.sandbox.switches import BadSwitches
 if TYPE_CHECKING:
     from scripts.sandbox.server import Sandbox
 
-_FOLDER: Final = Path(__file__).parent
-_PAGES: Final = ("", "page.css", "page.js")
+_PAGE: Final = Path(__file__).with_name("page")
+_KINDS: Final = {".css": "css", ".js": "javascript"}
 _PAGE_HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; "
@@ -38,8 +38,9 @@ _PAGE_HEADERS: Final = {
 def application(sandbox: Sandbox, hosts: HostGuard) -> web.Application:
     """All routes: each provider's below its own path, those of the whole sandbox at the root."""
     app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[_guard(hosts), _errors])
-    for name in _PAGES:
-        app.router.add_get(f"/{name}", partial(_page, name or "page.html"))
+    for file in _PAGE.iterdir():
+        path, kind = ("", "html") if file.suffix == ".html" else (file.name, _KINDS[file.suffix])
+        app.router.add_get(f"/{path}", partial(_page, file.read_bytes(), kind))
     for provider in sandbox.providers:
         app.router.add_post(f"{provider.base}/v1/send/{{message_id}}", partial(_take, provider))
         for method, path, handler in (
@@ -92,9 +93,7 @@ def _guard(hosts: HostGuard) -> Middleware:
     return guard
 
 
-async def _page(name: str, _: web.Request) -> web.Response:
-    kind = "javascript" if name.endswith(".js") else Path(name).suffix[1:]
-    body = _FOLDER.joinpath(name).read_bytes()
+async def _page(body: bytes, kind: str, _: web.Request) -> web.Response:
     return web.Response(body=body, content_type=f"text/{kind}", charset="utf-8", headers=_PAGE_HEADERS)
 
 

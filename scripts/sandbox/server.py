@@ -18,8 +18,8 @@ from scripts.sandbox.provider import LIST_MAX, Provider, Shared
 from scripts.sandbox.replies import Replies
 from scripts.sandbox.routes import application
 from scripts.sandbox.service import Service, Target
+from scripts.sandbox_names import DEFAULT_TOKEN
 
-DEFAULT_TOKEN: Final = "sandbox-token"
 DEFAULT_KEEP: Final = 1000
 
 
@@ -52,7 +52,7 @@ class Sandbox(Provider):
             names: by which it may be called, beside addresses, localhost and the host it listens on.
             ledger: notes the first provider's calls in the place of one that is made here with ``keep``.
             service: which gets what people answer, and receipts when they are put on.
-            providers: how many, with ``provider.NAMES``; this object is the first of them.
+            providers: how many, named as in ``sandbox_names``; this object is the first of them.
         """
         shared = Shared()
         super().__init__(0, shared, token, faults, seed, Ledger(keep) if ledger is None else ledger)
@@ -174,13 +174,20 @@ class Sandbox(Provider):
     def conversations(self, digits: str = "", limit: int = LIST_MAX) -> dict[str, object]:
         """What ``GET /sandbox/conversations`` says."""
         ledgers = {provider.name: provider.ledger for provider in self.providers}
-        found = conversations(ledgers, self._replies.by_phone(), digits, limit)
+        found = conversations(ledgers, self._replies.by_phone(), self.accepted_by_two, digits, limit)
         return {"conversations": found, "takes_replies": self._replies.service is not None}
 
     def overview(self) -> dict[str, object]:
         """What ``GET /sandbox/providers`` says."""
         providers = [
-            {"name": each.name, "path": each.base, "url": self.url_of(each), "stats": each.stats()}
+            {
+                "name": each.name,
+                "path": each.base,
+                "url": self.url_of(each),
+                "stats": each.stats(),
+                "faults": each.faults.as_json(),
+                "receipts": each.receipts.as_json(),
+            }
             for each in self.providers
         ]
         both = list(self.accepted_by_two)

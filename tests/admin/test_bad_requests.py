@@ -61,6 +61,19 @@ async def test_filters_of_another_type(panel: Panel) -> None:
             assert (await panel.list(resource, {key: text})).status in (200, 422), (resource, key, text[:10])
 
 
+async def test_filters_of_attributes(panel: Panel) -> None:
+    for value, bad in (
+        ("city", ["/filter/attributes"]),
+        (True, ["/filter/attributes"]),
+        (["city"], ["/filter/attributes"]),
+        ({"city": 5, "tier": None, "name": "x"}, ["/filter/attributes/city", "/filter/attributes/tier"]),
+        ({"City": "x"}, ["/attributes/City"]),
+    ):
+        answer = await panel.list("clients", {"attributes": value})
+        assert (answer.status, answer.bad) == (422, bad), value
+    assert (await panel.list("clients", {"attributes": {"city": "x"}})).json["total"] == 0
+
+
 async def test_ids_that_nothing_can_have(panel: Panel) -> None:
     for number in ("0", "-1", "x", "1.5", HUGE, str(2**63), "", "١", "1 "):
         for name in ("clients", "mailings", "messages"):

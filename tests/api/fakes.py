@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 
 from argon2 import PasswordHasher
@@ -12,6 +12,7 @@ from common.error_codes import Fault
 from engine.access.passwords import Passwords
 from engine.api.control import ActorStatus, BreakerStatus, DeliveryStatus, ProviderCalls
 from engine.domain.outcome import Outcome, Verdict
+from engine.domain.routing import FBRQ_ID, Way
 from engine.ports import EngineRow
 
 START_US = 1_800_000_000_000_000
@@ -61,6 +62,8 @@ class FakeControl:
         """Of trials, by number; else they are accepted."""
         self.during_trial: Callable[[int], Awaitable[None]] | None = None
         self.calls = ProviderCalls()
+        self.providers: Sequence[Way] = (Way(FBRQ_ID, name="fbrq"),)
+        self.is_steered = True
         self.during_refresh: Callable[[int], Awaitable[None]] | None = None
         self.now = DeliveryStatus(
             engine_id=7,
@@ -103,6 +106,9 @@ class FakeControl:
 
     async def control_changed(self) -> None:
         self.controls += 1
+
+    def ways(self) -> Sequence[Way]:
+        return self.providers
 
     def status(self) -> DeliveryStatus:
         return self.now

@@ -126,6 +126,7 @@ WORDS: Final = {
         "download": "Download the rejected rows",
         "reason": "What is wrong,",
         "choose": "Choose a file",
+        "called": "Name of the attribute in “{}”",
     },
     "ru-RU": {
         "column": "Что такое «{}»",
@@ -138,6 +139,7 @@ WORDS: Final = {
         "download": "Скачать отклонённые строки",
         "reason": "Что не так;",
         "choose": "Выбрать файл",
+        "called": "Имя признака в столбце «{}»",
     },
 }
 
@@ -163,6 +165,7 @@ async def test_a_workbook_is_matched_imported_silently_and_its_bad_rows_are_corr
         for name, field in told.items():
             await expect(column[name]).to_have_value(field)
         await column["Комментарий"].select_option(words["ignore"])
+        await called(page, words["called"], column["Город"])
         await expect(page.get_by_text(words["reach"])).to_be_visible()
         await page.get_by_label(words["silent"]).check()
         await page.get_by_role("button", name=words["import"]).click()
@@ -172,7 +175,7 @@ async def test_a_workbook_is_matched_imported_silently_and_its_bad_rows_are_corr
         assert (await gateway.get("/messages")).json["total_size"] == 0
         stored = (await gateway.get("/clients?phone_number=79161230001")).json["clients"][0]
         assert (stored["tag"], stored["time_zone"]) == ("vip", "Asia/Omsk")
-        assert stored["attributes"] == {"name": "Анна", "city": "Омск"}
+        assert stored["attributes"] == {"name": "Анна", "town": "Омск"}
         # The file comes back corrected; what its columns are is remembered.
         fixed = content.replace(b"7.91612E+10", b"79161230003")
         await page.get_by_role("button", name=words["again"]).click()
@@ -180,12 +183,27 @@ async def test_a_workbook_is_matched_imported_silently_and_its_bad_rows_are_corr
             {"name": "crm-rejected.csv", "mimeType": "text/csv", "buffer": fixed}
         )
         await expect(column["Комментарий"]).to_have_value("ignore")
+        await expect(column["Город"]).to_have_value("attributes.town")
         await page.get_by_role(
             "button", name=words["import"].replace("2 rows", "1 row").replace("2 строки", "1 строку")
         ).click()
         await expect(page.get_by_role("button", name=words["again"])).to_be_visible()
         assert (await gateway.get("/clients")).json["total_size"] == 3
         assert (await gateway.get("/messages")).json["total_size"] == 1
+
+
+async def called(page: Page, label: str, choice: Locator) -> None:
+    """An attribute gets another name than its column's; one that can't be is said, and changes nothing."""
+    name = page.get_by_label(label.format("Город"))
+    await expect(name).to_have_value("city")
+    for bad in ("Город", "time_zone", "name"):
+        await name.fill(bad)
+        await name.press("Enter")
+        await expect(name).to_have_attribute("aria-invalid", "true")
+        await expect(choice).to_have_value("attributes.city")
+    await name.fill("town")
+    await name.press("Enter")
+    await expect(choice).to_have_value("attributes.town")
 
 
 async def test_an_encoding_that_is_in_doubt_is_chosen(tmp_path: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from tests.browser.panel import CSV, service, signed_in
 
@@ -73,3 +74,44 @@ async def test_a_clients_attributes_are_changed_one_by_one(tmp_path: Path) -> No
                 "vip": "5",
                 "visits": 6.5,
             }
+
+
+async def test_clients_are_found_by_their_attributes(tmp_path: Path) -> None:
+    rows = "7916000000{n},{city},{orders}\n"
+    people = [(1, "Омск", 5), (2, "Омск", 7), (3, "Тверь", 5), (4, "", 5)]
+    data = "phone_number,city,orders\n" + "".join(rows.format(n=n, city=city, orders=o) for n, city, o in people)
+    async with service(tmp_path) as gateway:
+        answer = await gateway.post("/clients/import?attributes=all", data=data.encode(), headers=CSV)
+        assert answer.json["created"] == 4
+        async with signed_in(gateway, "/clients") as watched:
+            await found_by_attributes(watched.page)
+
+
+async def found_by_attributes(page: Page) -> None:
+    found = page.get_by_role("status").filter(has_text="found")
+    for name, value, left in (("city", "Омск", "2 clients found"), ("orders", "5", "1 client found")):
+        await page.get_by_role("combobox", name="Attribute").click()
+        await page.get_by_role("option", name=name).click()
+        await expect(page.get_by_role("combobox", name=f"Value of {name}")).to_be_focused()
+        await page.get_by_role("combobox", name=f"Value of {name}").fill(value)
+        await page.get_by_role("listbox").get_by_role("option").filter(has_text=value).first.click()
+        await expect(found).to_have_text(left)
+    await expect(page.get_by_role("link", name="+7 916 000-00-01")).to_be_visible()
+    await page.reload()  # the address has it
+    await expect(found).to_have_text("1 client found")
+    await expect(page.locator(".client-wanted > span")).to_contain_text(["city: Омск", "orders: 5"])
+    await page.get_by_role("button", name="Remove the condition on city").click()
+    await expect(found).to_have_text("3 clients found")
+    await page.get_by_role("combobox", name="Attribute").click()
+    await page.get_by_role("option", name="city").click()
+    await page.get_by_role("combobox", name="Value of city").click()
+    await page.get_by_role("option", name="is not known").click()
+    await expect(found).to_have_text("1 client found")
+    await page.get_by_role("button", name="Export").click()
+    async with page.expect_download() as waiting:
+        await page.get_by_role("button", name="Plain CSV").click()
+    path = await (await waiting.value).path()
+    lines = (await asyncio.to_thread(path.read_text, "utf-8-sig")).splitlines()
+    assert [line[:11] for line in lines] == ["phone_numbe", "79160000004"]
+    await page.get_by_role("button", name="Reset filters").click()
+    await expect(page.get_by_text("4 clients", exact=True)).to_be_visible()

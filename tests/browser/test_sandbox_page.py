@@ -14,6 +14,7 @@ from playwright.async_api import expect
 from engine.ports import Request
 from engine.provider.fbrq import FbrqProvider
 from scripts.sandbox import Sandbox, Service
+from scripts.sandbox.provider import Provider
 from tests.browser.accessible import faults_of
 from tests.browser.browser import opened
 
@@ -153,10 +154,105 @@ async def test_it_keeps_nobody_out_and_fits(talking: Sandbox, width: int) -> Non
 
 async def test_on_a_phone_the_switches_come_first(talking: Sandbox) -> None:
     async with opened(f"{talking.root_url}/", width=390) as watched:
-        boxes = [await watched.page.locator(name).bounding_box() for name in ("#panel", "#counts", "#received")]
+        boxes = [await watched.page.locator(name).bounding_box() for name in (".panel", ".counts", "#received")]
         tops = [box["y"] for box in boxes if box is not None]
         assert tops == sorted(tops)
         assert len(tops) == 3
+
+
+def accept(provider: Provider, *ids: int, phone: int = PHONE) -> None:
+    """Let a provider be called, as over HTTP; whether it accepts is its own business."""
+    for message_id in ids:
+        provider.desk.take(b"%d" % message_id, True, b'{"id":%d,"phone":%d,"text":"Text"}' % (message_id, phone))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def three(inbound: Inbound, tmp_path: Path) -> AsyncIterator[Sandbox]:
+    """A sandbox of three providers; the first is away, and the second has got its text."""
+    token = tmp_path / "token"
+    token.write_text("mlt_provider")
+    async with await Sandbox.start(service=Service(inbound.url, token), providers=3) as sandbox:
+        alpha, beta, _ = sandbox.providers
+        alpha.set_faults(outage=True)
+        accept(alpha, 1)
+        accept(beta, 1)
+        yield sandbox
+
+
+async def test_several_providers_have_switches_of_their_own(three: Sandbox) -> None:
+    alpha, beta, gamma = three.providers
+    async with opened(f"{three.root_url}/") as watched:
+        page = watched.page
+        cards = page.get_by_role("article")
+        await expect(cards.locator("h2")).to_have_text(["alpha", "beta", "gamma"])
+        await expect(cards.locator(".state")).to_have_text(["503 to every call", "answers", "answers"])
+        await page.get_by_role("button", name="Outage of alpha").click()
+        await expect(cards.nth(0).get_by_text("It answers again.")).to_be_visible()
+        await page.get_by_role("button", name="Outage of gamma").click()
+        await expect(cards.locator(".state")).to_have_text(["answers", "answers", "503 to every call"])
+        assert [each.faults.outage for each in three.providers] == [False, False, True]
+        await cards.nth(1).get_by_text("More faults, receipts").click()
+        await cards.nth(1).locator("[name=share_400]").fill("0.5")
+        await cards.nth(1).locator("[name=enabled]").select_option("yes")
+        await cards.nth(1).locator("[name=delay_seconds]").fill("1-2")
+        await cards.nth(1).get_by_role("button", name="Apply").click()
+        await expect(cards.locator(".state")).to_have_text(["answers", "answers, with a fault", "503 to every call"])
+        assert (beta.receipts.enabled, beta.receipts.delay_seconds) == (True, (1, 2))
+        beta.set_receipts(share_lost=0.25)  # somebody else changes a switch
+        await expect(cards.nth(1).locator("[name=share_lost]")).to_have_value("0.25")
+        await cards.nth(1).get_by_role("button", name="No faults").click()
+        await expect(cards.nth(1).get_by_text("Everything works again.")).to_be_visible()
+        assert (beta.faults.share_400, beta.receipts.share_lost, beta.receipts.enabled) == (0, 0, True)
+    assert not alpha.receipts.enabled
+    assert gamma.faults.outage is True
+
+
+async def test_a_text_shows_who_accepted_it_and_one_at_two_providers_is_red(three: Sandbox) -> None:
+    beta, gamma = three.providers[1:]
+    async with opened(f"{three.root_url}/") as watched:
+        page = watched.page
+        await expect(page.get_by_text("No message was accepted by two providers.")).to_be_visible()
+        await expect(page.locator(".text.beta")).to_have_text(["Text"])
+        await expect(page.locator(".note").first).to_have_text("id 1·alpha503beta200")
+        accept(gamma, 1)
+        accept(beta, *range(2, 70), phone=OTHER)
+        await expect(page.locator("#both.bad")).to_contain_text("1 message was accepted by two providers (id 1)")
+        await expect(page.locator(".phone").first.get_by_text("accepted by beta and gamma")).to_be_visible()
+        await expect(page.locator(".twice")).to_have_count(1)
+
+
+async def test_what_became_of_a_text_is_shown(talking: Sandbox) -> None:
+    """There is nobody to take receipts: the service does not know the call."""
+    async with opened(f"{talking.root_url}/") as watched:
+        page = watched.page
+        await expect(page.get_by_text("Receipts are off.")).to_be_visible()
+        talking.set_receipts(enabled=True, share_lost=1)
+        accept(talking, 11)
+        await expect(page.get_by_text("receipt lost")).to_be_visible()
+        talking.set_receipts(share_lost=0)
+        accept(talking, 12)
+        await expect(page.locator(".problem")).to_have_text("the service answered 404 with something else")
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+async def test_several_keep_nobody_out_and_fit(three: Sandbox, width: int) -> None:
+    accept(three.providers[2], 1)
+    async with opened(f"{three.root_url}/", width=width) as watched:
+        page = watched.page
+        await expect(page.locator("#both.bad")).to_be_visible()
+        await page.get_by_text("More faults, receipts").first.click()
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme)
+            assert await faults_of(page) == [], scheme
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        boxes = [await page.get_by_role("article").nth(nth).bounding_box() for nth in (0, 1)]
+        assert boxes[0] is not None
+        assert boxes[1] is not None
+        assert boxes[0]["y"] == boxes[1]["y"]  # side by side, on a phone too
+        switch, count = [await page.locator(name).first.bounding_box() for name in (".panel", ".counts")]
+        assert switch is not None
+        assert count is not None
+        assert switch["y"] < count["y"]
 
 
 @pytest_asyncio.fixture(loop_scope="session")

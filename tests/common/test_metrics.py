@@ -63,28 +63,28 @@ def test_counters_start_at_zero_and_take_batches() -> None:
     assert {f"mailing_messages_total{{outcome={name}}}" for name in MESSAGE_OUTCOMES} <= samples(metrics).keys()
     metrics.messages("sent").inc(500)
     metrics.messages("sent").inc()
-    metrics.provider_responses(503).inc(3)
-    metrics.provider_responses(None).inc()
-    metrics.provider_responses(12345).inc()
+    metrics.provider("fbrq").responses(503).inc(3)
+    metrics.provider("fbrq").responses(None).inc()
+    metrics.provider("fbrq").responses(12345).inc()
     found = samples(metrics)
     assert found["mailing_messages_total{outcome=sent}"] == 501
     assert found["mailing_messages_total{outcome=rejected}"] == 0
-    assert found["mailing_provider_responses_total{code=503}"] == 3
-    assert found["mailing_provider_responses_total{code=none}"] == 1
-    assert found["mailing_provider_responses_total{code=other}"] == 1
+    assert found["mailing_provider_responses_total{code=503,provider=fbrq}"] == 3
+    assert found["mailing_provider_responses_total{code=none,provider=fbrq}"] == 1
+    assert found["mailing_provider_responses_total{code=other,provider=fbrq}"] == 1
 
 
 def test_histogram_is_cumulative() -> None:
     metrics = Metrics()
-    metrics.attempt_seconds.observe_all([0.001, 0.0011, 0.2])
-    metrics.attempt_seconds.observe(100.0)
+    metrics.provider("fbrq").attempt_seconds.observe_all([0.001, 0.0011, 0.2])
+    metrics.provider("fbrq").attempt_seconds.observe(100.0)
     found = samples(metrics)
-    assert found["mailing_attempt_seconds_bucket{le=0.001}"] == 1
-    assert found["mailing_attempt_seconds_bucket{le=0.0025}"] == 2
-    assert found["mailing_attempt_seconds_bucket{le=30.0}"] == 3
-    assert found["mailing_attempt_seconds_bucket{le=+Inf}"] == 4
-    assert found["mailing_attempt_seconds_count"] == 4
-    assert found["mailing_attempt_seconds_sum"] == pytest.approx(100.2021)
+    assert found["mailing_attempt_seconds_bucket{le=0.001,provider=fbrq}"] == 1
+    assert found["mailing_attempt_seconds_bucket{le=0.0025,provider=fbrq}"] == 2
+    assert found["mailing_attempt_seconds_bucket{le=30.0,provider=fbrq}"] == 3
+    assert found["mailing_attempt_seconds_bucket{le=+Inf,provider=fbrq}"] == 4
+    assert found["mailing_attempt_seconds_count{provider=fbrq}"] == 4
+    assert found["mailing_attempt_seconds_sum{provider=fbrq}"] == pytest.approx(100.2021)
 
 
 def test_a_batch_is_counted_as_each_of_it_would_be() -> None:
@@ -101,15 +101,24 @@ def test_a_batch_is_counted_as_each_of_it_would_be() -> None:
 def test_gauges_are_set_or_followed() -> None:
     metrics = Metrics()
     queue = [1, 2, 3]
-    metrics.queue_depth.follow(lambda: len(queue))
-    metrics.in_flight.inc()
-    metrics.in_flight.inc(-1)
-    metrics.workers.set(64)
-    metrics.breaker_state.set(BREAKER_STATES[BreakerState.BLOCKED])
+    metrics.provider("fbrq").queue_depth.follow(lambda: len(queue))
+    metrics.provider("fbrq").in_flight.inc()
+    metrics.provider("fbrq").in_flight.inc(-1)
+    metrics.provider("fbrq").workers.set(64)
+    metrics.provider("fbrq").breaker_state.set(BREAKER_STATES[BreakerState.BLOCKED])
     queue.pop()
     found = samples(metrics)
-    assert (found["mailing_queue_depth"], found["mailing_in_flight"], found["mailing_workers"]) == (2, 0, 64)
-    assert found["mailing_breaker_state"] == 2
+    names = ("queue_depth", "in_flight", "workers", "breaker_state")
+    assert [found[f"mailing_{name}{{provider=fbrq}}"] for name in names] == [2, 0, 64, 2]
+
+
+def test_each_provider_is_counted_by_itself() -> None:
+    metrics = Metrics()
+    metrics.provider("a").responses(200).inc(2)
+    metrics.provider("b").responses(200).inc()
+    found = samples(metrics)
+    assert [found[f"mailing_provider_responses_total{{code=200,provider={name}}}"] for name in "ab"] == [2, 1]
+    assert metrics.provider("a") is metrics.provider("a")
 
 
 def test_rpc_series_are_bounded() -> None:
@@ -131,10 +140,10 @@ def test_two_engines_in_one_process_do_not_meet() -> None:
 
 
 def test_a_change_costs_next_to_nothing() -> None:
-    metrics = Metrics()
+    attempts = Metrics().provider("fbrq").attempt_seconds
     began = time.perf_counter()
     for _ in range(100_000):
-        metrics.attempt_seconds.observe(0.02)
+        attempts.observe(0.02)
     # 0.2 us here; loose, because the machine may be busy.
     assert (time.perf_counter() - began) / 100_000 < 5e-6
 

@@ -6,12 +6,15 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+from engine.delivery.line import Supplier
 from engine.delivery.settings import DeliverySettings
 from engine.delivery.shared_clock import SharedClock
 from engine.delivery.state import State
 from engine.domain.breaker import Breaker
+from engine.domain.routing import FBRQ_ID
 from engine.ports import AudienceState, Claim, OnUncertain, Plan
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
+from tests.simulation.world import Faults, SimulatedProvider
 
 HOUR_US = 3_600_000_000
 TIMEOUT_SECONDS = 10
@@ -63,7 +66,7 @@ class HandClock:
 
 
 class Bench:
-    """What the actors share, in virtual time: a queue with its gate and its book."""
+    """What the actors share, in virtual time, with one provider: a queue with its gate and its book."""
 
     def __init__(
         self,
@@ -85,7 +88,10 @@ class Bench:
             retry_max_seconds=2,
             lease_seconds=8 * MARGIN_SECONDS,
         )
-        self.state = State(1, SharedClock(self.clock), settings, Breaker(failure_threshold=3), Random(1))
-        self.gate, self.book = self.state.gate, self.state.book
-        self.queue, self.hand, self.bell = self.state.queue, self.state.hand, self.state.bell
+        self.provider = SimulatedProvider(self.clock, Random(1), Faults())
+        supplier = Supplier.alone(self.provider, settings, Breaker(failure_threshold=3))
+        self.state = State(1, SharedClock(self.clock), settings, {FBRQ_ID: supplier}, Random(1))
+        (self.line,) = self.state.lines
+        self.gate, self.queue, self.book = self.line.gate, self.line.queue, self.state.book
+        self.hand, self.bell = self.state.hand, self.state.bell
         self.book.load(plans or (a_plan(1), a_plan(2)))

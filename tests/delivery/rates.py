@@ -23,16 +23,17 @@ from random import Random
 from typing import Any, cast
 
 from engine.delivery.gate import STALE_SECONDS
+from engine.delivery.line import Supplier
 from engine.delivery.marker import Marker
 from engine.delivery.recorder import Recorder
 from engine.delivery.settings import DeliverySettings
 from engine.delivery.shared_clock import SharedClock
 from engine.delivery.state import State
 from engine.delivery.worker import Worker
-from engine.domain.breaker import Breaker
 from engine.domain.outcome import Answer
 from engine.domain.pacing import rate_share
-from engine.ports import Claim, OnUncertain, Request, Return
+from engine.domain.routing import FBRQ_ID
+from engine.ports import Abilities, Claim, OnUncertain, Request, Return
 from tests.delivery.plans import a_claim, a_plan
 from tests.simulation.loop import VirtualClock, VirtualLoop
 
@@ -130,6 +131,7 @@ class Rig:
     table: Timetable
     engine: Engine
     random: Random
+    abilities: Abilities = field(default_factory=Abilities)
     arrivals: list[int] = field(default_factory=list)
     awake_seconds: list[float] = field(default_factory=list)
     """For each arrival, for how long the process had been awake by then."""
@@ -144,15 +146,17 @@ class Rig:
         chance = table.freezes_a_minute / 60 / calls if calls else 0.0
         self.clock = FreezingClock(self.loop, self.random, chance)
         settings = DeliverySettings(workers=20, queue_size=2000, lease_seconds=40)
-        state = State(self.engine.number, SharedClock(self.clock), settings, Breaker(), Random(1))
-        self.gate, self.book, self.queue, self.shares = state.gate, state.book, state.queue, state.shares
+        supplier = Supplier.alone(cast(Any, self), settings)
+        state = State(self.engine.number, SharedClock(self.clock), settings, {FBRQ_ID: supplier}, Random(1))
+        (line,) = state.lines
+        self.gate, self.book, self.queue, self.shares = line.gate, state.book, line.queue, state.shares
         state.bell.ring, state.bell.ring_for_work = self.go_on, self.fill  # type: ignore[method-assign]
         self._next_id, self._fresh_until_us = 1, 0
         self.worker = Worker(
             state,
+            line,
             marker=cast(Marker, self),
             recorder=cast(Recorder, self),
-            provider=cast(Any, self),
             random=Random(1),
         )
 
@@ -222,7 +226,7 @@ class Rig:
         """The control record says something new."""
         policy = OnUncertain.NOT_SENT if self.table.marked else OnUncertain.RESEND
         self.book.load([a_plan(1, rate_limit=rate if self.table.by_mailing else None, on_uncertain=policy)])
-        self.shares.divide(0.0 if self.table.by_mailing else rate, self.engine.number, who)
+        self.shares.divide([0.0 if self.table.by_mailing else rate], self.engine.number, who)
 
 
 def lives(table: Timetable) -> list[Rig]:

@@ -8,7 +8,7 @@ import pytest
 
 from engine.delivery.admission import Claiming
 from engine.domain.outcome import Outcome, Verdict
-from tests.delivery.plans import Bench, a_plan
+from tests.delivery.plans import Bench, a_claim, a_plan
 from tests.simulation.loop import EPOCH_US, VirtualLoop
 
 SOON_US, LATER_US = EPOCH_US + 1_000, EPOCH_US + 3_600_000_000
@@ -63,7 +63,7 @@ def fail_and_probe(bench: Bench) -> None:
 def test_what_the_ticker_may_claim(loop: VirtualLoop, change: Change, soon: Claiming, later: Claiming) -> None:
     bench = Bench(loop, a_plan(1))
     change(bench)
-    admission = bench.state.admission
+    admission = bench.state.lines[0].admission
     assert [admission.claiming(now_us) for now_us in (SOON_US, LATER_US)] == [soon, later]
 
 
@@ -71,7 +71,7 @@ def test_what_the_ticker_may_claim(loop: VirtualLoop, change: Change, soon: Clai
 def test_a_mailing_is_open_while_it_may_send_and_the_engine_too(loop: VirtualLoop, change: Change) -> None:
     bench = Bench(loop, a_plan(1), a_plan(2, paused=True), a_plan(3, start_us=LATER_US))
     change(bench)
-    found = {entry.plan.mailing_id: bench.state.admission.is_open(entry, SOON_US) for entry in bench.book}
+    found = {entry.plan.mailing_id: bench.state.lines[0].admission.is_open(entry, SOON_US) for entry in bench.book}
     assert found == {1: change is nothing, 2: False, 3: False}
 
 
@@ -79,8 +79,9 @@ def test_the_first_mailing_with_a_token_is_chosen_and_its_token_is_used(loop: Vi
     bench = Bench(loop, a_plan(1, rate_limit=1), a_plan(2, rate_limit=1))
 
     async def choose() -> list[int | None]:
-        admission = bench.state.admission
-        chosen = [admission.choose([1, 2], SOON_US) for _ in range(3)]
+        admission = bench.state.lines[0].admission
+        lanes = {1: [a_claim(1)], 2: [a_claim(2, 2)]}
+        chosen = [admission.choose([1, 2], lanes, SOON_US) for _ in range(3)]
         assert not admission.is_unlimited(1)
         assert admission.why_paced([1, 2]) == "the mailings' rates"
         assert chosen[2][1] is not None

@@ -27,7 +27,7 @@ def test_what_another_engine_has_changed_is_not_called_out_of_the_queue(loop: Vi
         await fleet.open(tmp_path, 4)
         engine = await fleet.join(workers=1)
         await asyncio.sleep(1)
-        assert len(engine.state.queue) == 3
+        assert len(engine.state.lines[0].queue) == 3
         await fleet.change_number(CLIENT_ID, NEW)
         assert await engine.actors.control.agreed() >= 0
         await fleet.done(60)

@@ -105,11 +105,11 @@ def test_without_the_database_no_call_begins(
     async def run() -> int:
         await fleet.open(tmp_path, 900)
         engine = await fleet.join(lease_seconds=LEASE_SECONDS)
-        engine.state.queue.capacity = engine.state.queue._slots_min = 1_000
-        engine.state.queue.resize(4)
+        engine.state.lines[0].queue.capacity = engine.state.lines[0].queue._slots_min = 1_000
+        engine.state.lines[0].queue.resize(4)
         await asyncio.sleep(7)
         (line,) = fleet.lines
-        assert len(engine.state.queue) > 200
+        assert len(engine.state.lines[0].queue) > 200
         line.is_cut = fails
         if not fails:
             for verb in ("record", "heartbeat", "renew", "recover", "plans", "claim"):

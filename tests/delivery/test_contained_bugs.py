@@ -98,7 +98,7 @@ def test_a_message_that_the_code_chokes_on_is_tried_again_and_the_others_are_sen
 ) -> None:
     path = tmp_path / "bugs.db"
     delivery = loop.run_until_complete(deliver(loop, path))
-    assert delivery.state.gate.breaker.failures == 0  # no fault of the provider's
+    assert delivery.state.lines[0].gate.breaker.failures == 0  # no fault of the provider's
     assert [row[:2] for row in rows(path)] == [(3, 4 if number == 3 else 1) for number in range(10)]
     assert sum(actor.restarts for actor in delivery.actors.supervisor.health()) == 0
 

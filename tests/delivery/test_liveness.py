@@ -204,7 +204,7 @@ def test_workers_that_take_nothing_are_named(loop: VirtualLoop) -> None:
 
     async def run() -> None:
         await seen.begin()
-        seen.delivery.state.queue.take_now = lambda: None  # type: ignore[method-assign]
+        seen.delivery.state.lines[0].queue.take_now = lambda: None  # type: ignore[method-assign]
         await seen.look_until(20)
         await seen.end()
 

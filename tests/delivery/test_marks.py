@@ -15,7 +15,6 @@ from engine.delivery.worker import Worker
 from engine.ports import Claim, OnUncertain, Return
 from tests.delivery.plans import Bench, a_claim, a_plan
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.world import Faults, SimulatedProvider
 
 
 class ScriptedMarker:
@@ -51,12 +50,12 @@ class Returns:
 def test_only_a_message_with_its_mark_is_called(loop: VirtualLoop, answer: bool | Exception, calls: int) -> None:
     async def run() -> None:
         bench = Bench(loop, a_plan(1, on_uncertain=OnUncertain.NOT_SENT))
-        provider, returns = SimulatedProvider(bench.clock, Random(1), Faults()), Returns()
+        provider, returns = bench.provider, Returns()
         worker = Worker(
             bench.state,
+            bench.line,
             marker=cast(Marker, ScriptedMarker(answer)),
             recorder=cast(Recorder, returns),
-            provider=provider,
             random=Random(1),
         )
         claim = a_claim(7)

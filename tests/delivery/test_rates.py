@@ -58,9 +58,9 @@ class Watched:
 def test_a_token_counts_from_the_end_of_a_standstill_that_its_call_may_have_met(loop: VirtualLoop, late: int) -> None:
     async def run() -> None:
         watched = Watched()
-        assert watched.on_way.take([watched.bucket])
+        assert watched.on_way.take([(watched.bucket, 1)])
         for turn in range(4):
-            assert not watched.on_way.take([watched.bucket])  # not right after the standstill either
+            assert not watched.on_way.take([(watched.bucket, 1)])  # not right after the standstill either
             await watched.turn(5 * SECOND_US if turn == late else 10_000)
         assert watched.bucket.wait_us(watched.clock.at_us) > SECOND_US - 3 * 10_000
 
@@ -70,11 +70,11 @@ def test_a_token_counts_from_the_end_of_a_standstill_that_its_call_may_have_met(
 def test_a_standstill_after_a_call_has_arrived_costs_nothing(loop: VirtualLoop) -> None:
     async def run() -> None:
         watched = Watched()
-        assert watched.on_way.take([watched.bucket])
+        assert watched.on_way.take([(watched.bucket, 1)])
         for _ in range(4):
             await watched.turn()
         await watched.turn(5 * SECOND_US)
-        assert watched.on_way.take([watched.bucket])
+        assert watched.on_way.take([(watched.bucket, 1)])
 
     loop.run_until_complete(run())
 
@@ -82,7 +82,7 @@ def test_a_standstill_after_a_call_has_arrived_costs_nothing(loop: VirtualLoop) 
 def test_a_call_is_not_on_its_way_for_ever_on_a_machine_on_which_everything_is_late(loop: VirtualLoop) -> None:
     async def run() -> None:
         watched = Watched()
-        assert watched.on_way.take([watched.bucket])
+        assert watched.on_way.take([(watched.bucket, 1)])
         for _ in range(11):
             await watched.turn(100_000)
         assert watched.bucket.wait_us(watched.clock.at_us) <= 400_000
@@ -93,10 +93,10 @@ def test_a_call_is_not_on_its_way_for_ever_on_a_machine_on_which_everything_is_l
 def test_the_tokens_of_all_budgets_are_taken_or_none(loop: VirtualLoop) -> None:
     async def run() -> None:
         watched, other = Watched(), TokenBucket(1)
-        assert watched.on_way.take([other])
-        assert not watched.on_way.take([watched.bucket, other])
+        assert watched.on_way.take([(other, 1)])
+        assert not watched.on_way.take([(watched.bucket, 1), (other, 1)])
         assert watched.bucket.is_full(watched.clock.at_us)
-        assert watched.on_way.take([watched.bucket])
+        assert watched.on_way.take([(watched.bucket, 1)])
 
     loop.run_until_complete(run())
 

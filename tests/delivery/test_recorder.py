@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import pytest
@@ -77,8 +77,8 @@ class Setting:
         while len(self.recorder):
             await asyncio.sleep(0.0001)
 
-    def _freed(self, slots: int, _records: list[Record]) -> None:
-        self.freed += slots
+    def _freed(self, slots: Mapping[int, int], _records: list[Record]) -> None:
+        self.freed += sum(slots.values())
 
 
 def test_what_piles_up_during_a_commit_shares_the_next_one(loop: VirtualLoop) -> None:
@@ -194,15 +194,15 @@ def test_a_deferred_message_and_a_returned_one_are_looked_at_again(loop: Virtual
     async def run() -> list[int | None]:
         entry = setting.book.get(1)
         assert entry is not None
-        entry.ask_us = None
+        entry.ask_us = [None]
         task = asyncio.create_task(setting.recorder.run())
         setting.put(1, event=Event.DEFER, due_us=EPOCH_US + 77)
         await setting.drained()
-        seen = [entry.ask_us]
+        seen = [*entry.ask_us]
         setting.recorder.give_back([Return(2, 1, 1, 0)])
         await setting.drained()
         task.cancel()
-        return [*seen, entry.ask_us]
+        return [*seen, *entry.ask_us]
 
     assert loop.run_until_complete(run()) == [EPOCH_US + 77, 0]
     assert setting.store.transactions == [[1], [-2]]

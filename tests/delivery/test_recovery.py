@@ -65,7 +65,7 @@ def test_after_an_outage_outcomes_are_stored_before_leases_are_taken_over(loop: 
         await asyncio.sleep(3)
         fleet.cut(True)
         await asyncio.sleep(2.5 * LEASE_SECONDS)
-        assert all(engine.state.queue.in_flight for engine in fleet.engines)  # answered, and not stored
+        assert all(engine.state.lines[0].queue.in_flight for engine in fleet.engines)  # answered, and not stored
         fleet.cut(False)
         await fleet.done(60)
         await fleet.leave()

@@ -65,7 +65,7 @@ def test_each_gets_a_text_of_its_own_and_nobody_one_with_a_hole(loop: VirtualLoo
         assert {(row.status, row.attempts, row.detail) for row in page.items} == {
             (Status.NOT_SENT, 0, "the client lacks tag")
         }
-        assert engine.state.queue.slots_used == 0
+        assert engine.state.lines[0].queue.slots_used == 0
         assert not len(engine.state.hand)
         await mail.fleet.leave()
 

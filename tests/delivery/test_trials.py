@@ -72,7 +72,7 @@ def test_while_sending_is_paused_nothing_is_sent(loop: VirtualLoop, tmp_path: Pa
         fleet = Fleet(loop)
         engine = await alone(fleet, tmp_path)
         assert engine.actors.trials.refusal() is None
-        engine.state.gate.pause(True)
+        engine.state.lines[0].gate.pause(True)
         refusal = engine.actors.trials.refusal()
         assert refusal is not None
         assert refusal.code == "SENDING_PAUSED"

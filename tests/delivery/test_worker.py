@@ -58,13 +58,13 @@ class One:
 
     def __init__(self, loop: VirtualLoop, plan: Plan, *, latency_seconds: float = 0.1) -> None:
         self.bench, self.returns = Bench(loop, plan), Returns()
-        faults = Faults(latency_seconds=(latency_seconds, latency_seconds))
-        self.provider = SimulatedProvider(self.bench.clock, Random(1), faults)
+        self.provider = self.bench.provider
+        self.provider.faults = Faults(latency_seconds=(latency_seconds, latency_seconds))
         self.worker = Worker(
             self.bench.state,
+            self.bench.line,
             marker=cast(Marker, Marks()),
             recorder=cast(Recorder, self.returns),
-            provider=self.provider,
             random=Random(1),
         )
 
@@ -260,13 +260,13 @@ def test_what_is_closed_does_not_reach_the_queue(loop: VirtualLoop, tmp_path: Pa
 
     async def run() -> None:
         await alone.open(tmp_path, 0.0)
-        put = alone.delivery.state.queue.put
+        put = alone.delivery.state.lines[0].queue.put
 
         def noted(mailing_id: int, claims: Collection[Claim]) -> None:
             queued.extend(claims)
             put(mailing_id, claims)
 
-        alone.delivery.state.queue.put = noted  # type: ignore[method-assign]
+        alone.delivery.state.lines[0].queue.put = noted  # type: ignore[method-assign]
         await alone.start()
         await alone.leave()
 

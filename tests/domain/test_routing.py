@@ -14,6 +14,7 @@ from engine.domain.routing import (
     Ranges,
     Route,
     Way,
+    Wish,
     candidates,
     first_open,
     holds,
@@ -53,7 +54,7 @@ def allows(route: Route, message: Message) -> bool:
 @st.composite
 def providers(draw: st.DrawFn) -> list[Way]:
     return [
-        Way(number, draw(st.booleans()), ranges_of(draw(PREFIXES)), f"p{number}")
+        Way(number, draw(st.booleans()), ranges_of(draw(PREFIXES)), f"p{number}", draw(st.frozensets(SENDERS)))
         for number in range(1, draw(st.integers(1, 4)) + 1)
     ]
 
@@ -61,49 +62,50 @@ def providers(draw: st.DrawFn) -> list[Way]:
 MESSAGES = st.builds(Message, NUMBERS, st.one_of(st.none(), st.integers(1, 6)), st.booleans()).filter(
     lambda message: not message.is_bound or message.provider_id is not None
 )
-ONLY = st.one_of(st.none(), st.integers(1, 5).map(lambda number: f"p{number}"))
+SENDERS = st.sampled_from(["Shop", "Bank"])
+WISHES = st.builds(
+    Wish, st.one_of(st.none(), st.integers(1, 5).map(lambda number: f"p{number}")), st.one_of(st.none(), SENDERS)
+)
 
 
-@given(providers(), MESSAGES, ONLY)
-def test_open_providers_never_share_a_message(ways: list[Way], message: Message, only: str | None) -> None:
-    takers = [way for way in ways if way.is_open and allows(route_of(ways, way, only), message)]
+@given(providers(), MESSAGES, WISHES)
+def test_open_providers_never_share_a_message(ways: list[Way], message: Message, wish: Wish) -> None:
+    takers = [way for way in ways if way.is_open and allows(route_of(ways, way, wish), message)]
     assert len(takers) <= 1
     if message.is_bound:
         assert [way.provider_id for way in takers] in ([], [message.provider_id])
     elif message.provider_id is None:
-        assert [way.provider_id for way in takers] == [id for id in [first_open(ways, message.number, only)] if id]
+        assert [way.provider_id for way in takers] == [id for id in [first_open(ways, message.number, wish)] if id]
 
 
-@given(providers(), MESSAGES, ONLY)
-def test_a_bound_message_is_for_its_own_provider_open_or_not(
-    ways: list[Way], message: Message, only: str | None
-) -> None:
+@given(providers(), MESSAGES, WISHES)
+def test_a_bound_message_is_for_its_own_provider_open_or_not(ways: list[Way], message: Message, wish: Wish) -> None:
     bound = replace(message, is_bound=True, provider_id=message.provider_id or 1)
     for way in ways:
-        assert allows(route_of(ways, way, only), bound) == (way.provider_id == bound.provider_id)
+        assert allows(route_of(ways, way, wish), bound) == (way.provider_id == bound.provider_id)
 
 
-@given(providers(), MESSAGES, ONLY)
-def test_what_an_open_candidate_takes_does_not_wait(ways: list[Way], message: Message, only: str | None) -> None:
+@given(providers(), MESSAGES, WISHES)
+def test_what_an_open_candidate_takes_does_not_wait(ways: list[Way], message: Message, wish: Wish) -> None:
     """Whatever is stored as its turn."""
     free = replace(message, is_bound=False)
-    able = [way for way in candidates(ways, only) if way.is_open]
+    able = [way for way in candidates(ways, wish) if way.is_open]
     if any(holds(way.ranges, free.number) for way in able):
-        assert any(allows(route_of(ways, way, only), free) for way in able)
+        assert any(allows(route_of(ways, way, wish), free) for way in able)
 
 
-@given(providers(), NUMBERS, ONLY, st.integers(0, 3))
+@given(providers(), NUMBERS, WISHES, st.integers(0, 3))
 def test_the_next_one_comes_later_is_open_and_takes_the_number(
-    ways: list[Way], number: int, only: str | None, index: int
+    ways: list[Way], number: int, wish: Wish, index: int
 ) -> None:
     way = ways[index % len(ways)]
-    next_id = next_after(ways, way, number, only)
+    next_id = next_after(ways, way, number, wish)
     if next_id is not None:
         (after,) = [each for each in ways if each.provider_id == next_id]
         assert ways.index(after) > ways.index(way)
         assert after.is_open
         assert holds(after.ranges, number)
-        assert after in candidates(ways, only)
+        assert after in candidates(ways, wish)
 
 
 @given(PREFIXES, PREFIXES, NUMBERS)
@@ -146,11 +148,18 @@ def test_one_that_is_not_first_takes_only_what_is_its_turn() -> None:
 
 
 def test_a_mailing_for_one_provider_is_nobody_elses() -> None:
-    assert route_of([A, B], A, only="b") == Route(1, takes_turns=False, ranges=())
-    assert route_of([A, B], B, only="b") == Route(2)
-    assert next_after([A, B, C], A, MOSCOW, only="b") is None
-    assert next_after([A, B, C], B, MOSCOW, only="b") is None
-    assert first_open([A, B], MOSCOW, only="gone") is None
+    assert route_of([A, B], A, Wish("b")) == Route(1, takes_turns=False, ranges=())
+    assert route_of([A, B], B, Wish("b")) == Route(2)
+    assert next_after([A, B, C], A, MOSCOW, Wish("b")) is None
+    assert next_after([A, B, C], B, MOSCOW, Wish("b")) is None
+    assert first_open([A, B], MOSCOW, Wish("gone")) is None
+
+
+def test_a_senders_name_that_a_provider_may_not_use_is_not_sent_without_it() -> None:
+    ways = [A, replace(B, senders=frozenset({"Shop"}))]
+    assert candidates(ways, Wish(sender="Shop")) == ways[1:]
+    assert candidates(ways, Wish("a", "Shop")) == []
+    assert next_after(ways, A, MOSCOW, Wish(sender="Bank")) is None
 
 
 def test_after_one_comes_the_next_that_takes_the_number() -> None:
@@ -165,4 +174,4 @@ def test_numbers_that_nobody_takes() -> None:
     assert holds(unserved([of_moscow]), NOT_MOSCOW)
     assert not holds(unserved([of_moscow]), MOSCOW)
     assert unserved([of_moscow, B]) == ()
-    assert unserved([of_moscow, B], only="gone") == ANY_NUMBER
+    assert unserved([of_moscow, B], Wish("gone")) == ANY_NUMBER

@@ -9,6 +9,7 @@ import pytest
 from engine.delivery.delivery import Delivery, DeliverySettings
 from engine.delivery_for_api import DeliveryForApi
 from engine.domain.message import Event
+from engine.domain.routing import FBRQ_ID
 from engine.ports import Record
 from engine.provider_window import ProviderWindow
 from engine.store.rows import Actor
@@ -33,7 +34,7 @@ def test_the_speed_to_expect_follows_the_provider_and_the_rate() -> None:
             store, provider, clock=clock, random=Random(1), settings=settings, name="t", meter=NoMeter()
         )
         await delivery.start()
-        seen = DeliveryForApi(delivery, window)
+        seen = DeliveryForApi(delivery, {FBRQ_ID: window})
         speeds = [seen.forecast_rate()]
         await store.set_control(provider_rate=0.0, by=Actor(), now_us=EPOCH_US)
         await seen.control_changed()

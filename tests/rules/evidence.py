@@ -57,7 +57,7 @@ def pauses(rig: Rig, message: message_pb2.Message) -> list[float]:
 def use_breaker(rig: Rig, breaker: Breaker) -> None:
     """Give the engine another breaker, before it has called anybody: the usual pauses are too long for a test."""
     assert rig.service.delivery is not None
-    rig.service.delivery.state.gate.breaker = breaker
+    rig.service.delivery.state.lines[0].gate.breaker = breaker
 
 
 def without_breaker(rig: Rig) -> None:

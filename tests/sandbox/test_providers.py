@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from engine.ports import Request
 from engine.provider.fbrq import FbrqProvider
 from scripts.sandbox import Sandbox
 from scripts.sandbox.provider import Provider
@@ -25,7 +26,7 @@ async def status_at(sandbox: Sandbox, provider: Provider, message_id: int, token
     """What a provider answers to the engine's client."""
     client = FbrqProvider(sandbox.url_of(provider), token or provider.token)
     try:
-        return (await client.send(message_id, PHONE, f"text {message_id}", 5)).http_status
+        return (await client.send(Request(message_id, PHONE, f"text {message_id}", 5))).http_status
     finally:
         await client.close()
 
@@ -73,6 +74,10 @@ async def test_a_text_that_two_accepted_is_found(sandbox: Sandbox) -> None:
         ("alpha", ""), ("beta", "/beta"), ("gamma", "/gamma")
     ]  # fmt: skip
     assert overview["providers"][1]["url"] == sandbox.url_of(beta)
+    [first, *_] = (await asked(sandbox, "/sandbox/conversations"))["conversations"]
+    by = {message["id"]: message["accepted_by"] for message in first["messages"]}
+    assert by == {1: ["alpha", "beta"], 2: ["beta"], 3: ["alpha", "beta", "gamma"], 4: ["alpha"]}
+    assert list(by) == [1, 2, 3, 4]
     sandbox.reset()
     assert sandbox.overview()["accepted_by_two"] == {"count": 0, "ids": []}
     assert [each.requests for each in sandbox.providers] == [0, 0, 0]

@@ -122,12 +122,12 @@ async def test_conversations_are_by_number_the_latest_first_and_bounded(token: P
         replies = Replies(Service(url, token), keep=1)
         for _ in range(REPLIES_KEPT + 1):
             await replies.send(72, "hm")
-        found = conversations_of({"alpha": ledger}, replies.by_phone(), "", 2)
+        found = conversations_of({"alpha": ledger}, replies.by_phone(), (), "", 2)
         assert [(each["phone"], len(list_of(each, "replies"))) for each in found] == [(72, REPLIES_KEPT), (73, 0)]
-        [only] = conversations_of({"alpha": ledger}, replies.by_phone(), "71", 9)
+        [only] = conversations_of({"alpha": ledger}, replies.by_phone(), (), "71", 9)
         assert [each["id"] for each in list_of(only, "messages")] == [1, 3]
         await replies.send(71, "hm")
-    found = conversations_of({"alpha": ledger}, replies.by_phone(), "", 9)
+    found = conversations_of({"alpha": ledger}, replies.by_phone(), (), "", 9)
     assert [each["phone"] for each in found] == [71, 73, 72]  # 72's are forgotten
 
 

@@ -112,3 +112,12 @@ def test_what_the_image_needs_is_copied_into_it() -> None:
 def _default(value: str) -> str:
     """What Compose puts in where nothing is set."""
     return re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", value)
+
+
+def test_what_the_image_is_made_of_is_let_through() -> None:
+    """`.dockerignore` keeps everything out that it does not name."""
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    let_through = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    sources = [path for line in re.findall(r"^COPY (?!--)(.+)", DOCKERFILE, re.MULTILINE) for path in line.split()[:-1]]
+    assert "cli" in sources
+    assert [path for path in sources if path not in let_through] == []

@@ -11,12 +11,13 @@ import asyncio
 import logging
 import multiprocessing
 import os
+import sqlite3
 import sys
 import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache, partial
 from pathlib import Path
 
@@ -24,12 +25,13 @@ import structlog
 
 from engine.store.store import Store
 from tests.simulation.knobs import TROUBLES
-from tests.simulation.life import Life
+from tests.simulation.life import NOTE_REMOVALS, Life
 from tests.simulation.many import ManyLife
 from tests.simulation.many_verdict import ManyVerdict
 from tests.simulation.one_verdict import OneVerdict
 from tests.simulation.postgres.data import Template
 from tests.simulation.postgres.setup import migrated
+from tests.simulation.snapshots import NOTING
 
 _PROGRESS_SECONDS = 15.0
 _SHOWN = 20
@@ -61,6 +63,8 @@ def make_template(path: Path) -> Path:
         await store.close()
 
     asyncio.run(make())
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(NOTE_REMOVALS + NOTING)
     return path
 
 

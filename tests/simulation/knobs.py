@@ -4,7 +4,7 @@ small in a life, or what happens between two pieces is never seen."""
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
@@ -103,15 +103,30 @@ class Knobs:
     @contextmanager
     def cuts(self) -> Iterator[None]:
         """While it lasts, work is cut into this life's pieces."""
-        places = [(importlib.import_module(module), name) for module, name, _ in _CUTS]
-        before = [getattr(module, name) for module, name in places]
-        for (module, name), value in zip(places, self.pieces, strict=True):
-            setattr(module, name, value)
-        try:
+        with _set([(module, name) for module, name, _ in _CUTS], self.pieces):
             yield
-        finally:
-            for (module, name), value in zip(places, before, strict=True):
-                setattr(module, name, value)
+
+
+@contextmanager
+def listed_or_walked(random: Random) -> Iterator[None]:
+    """While it lasts, clients of ``filter.messages`` are found by the other mailing's messages, or all of them are
+    looked at, as if those were many."""
+    with _set([("engine.store.snapshots", "_LISTED_MAX")], [random.choice((50_000, 0))]):
+        yield
+
+
+@contextmanager
+def _set(places: Sequence[tuple[str, str]], values: Sequence[Any]) -> Iterator[None]:
+    """While it lasts, these constants of modules have these values."""
+    found = [(importlib.import_module(module), name) for module, name in places]
+    before = [getattr(module, name) for module, name in found]
+    for (module, name), value in zip(found, values, strict=True):
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for (module, name), value in zip(found, before, strict=True):
+            setattr(module, name, value)
 
 
 def draw_local_hours(random: Random, now_seconds: float, zone_hours: int) -> LocalHours:

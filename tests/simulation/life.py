@@ -27,6 +27,8 @@ INVARIANT. Whatever the provider, the store and `kill -9` do, and whatever peopl
      is suppressed
  19  each text that is called with is whole, with what the client had when the call began; nobody is incomplete who had
      all along what the text asks for
+ 20  a filter with ``messages`` means those, and only those, whose message of the other mailing was so when it was said:
+     each has one message in the end, as 7 says, and nobody else gets a call (``snapshots.py``)
 
 (12, 13 and 17 are of ``many.py``.)
 """
@@ -46,6 +48,7 @@ from typing import Any
 from engine.delivery.delivery import Delivery, DeliverySettings
 from engine.domain.audience import AudienceFilter
 from engine.domain.breaker import Breaker
+from engine.domain.errors import Conflict, InvalidInput
 from engine.domain.validate import ClientInput, MailingInput
 from engine.domain.window import LocalHours
 from engine.ports import AudienceState, StoreUnavailable
@@ -53,8 +56,9 @@ from engine.store.opening import open_database
 from engine.store.rows import Actor
 from engine.store.store import Store
 from tests.simulation.history import NEVER_US, History
-from tests.simulation.knobs import attributes_of_number, draw_local_hours, filter_for
+from tests.simulation.knobs import attributes_of_number, draw_local_hours, filter_for, listed_or_walked
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop, bury
+from tests.simulation.snapshots import READ_NOTES, Note, draw_filter
 from tests.simulation.stop_list import StopList, change
 from tests.simulation.texts import text_for
 from tests.simulation.world import Call, Faults, FaultyStore, SimulatedProvider
@@ -68,10 +72,10 @@ ZONES = {"UTC": 0, "Europe/Moscow": 3, "Asia/Kamchatka": 12}
 """Hours ahead of UTC."""
 _DAY_MINUTES = 1440
 # What the product may do to a message leaves its row, but for removing it.
-_NOTE_REMOVALS = (
+NOTE_REMOVALS = (
     "CREATE TABLE removed AS SELECT mailing_id, attempt, status FROM message;"
     " CREATE TRIGGER note_removal AFTER DELETE ON message BEGIN"
-    " INSERT INTO removed VALUES (OLD.mailing_id, OLD.attempt, OLD.status); END"
+    " INSERT INTO removed VALUES (OLD.mailing_id, OLD.attempt, OLD.status); END;"
 )
 
 
@@ -112,6 +116,8 @@ class Client:
     given: ClientInput
     since_us: int
     create_us: int = 0
+    known_us: int = 0
+    """When somebody was told of it."""
     deleted_us: int | None = None
     is_deleted: bool = False
     was: History[ClientInput] = field(init=False)
@@ -129,8 +135,6 @@ class Life:
         """Draws nothing else, so that lives are otherwise what they were before there were fixed audiences."""
         self.path = folder / f"life-{seed}.db"
         shutil.copy(template, self.path)
-        with closing(sqlite3.connect(self.path)) as connection:
-            connection.executescript(_NOTE_REMOVALS)
         lease_seconds = self.random.choice((3.0, 8.0, 20.0))
         self.settings = DeliverySettings(
             workers=self.random.choice((1, 3, 16)),
@@ -171,9 +175,14 @@ class Life:
         self.stalls: list[str] = []
         """What was said to have stalled while the store did not fail."""
         self._next_phone = 79160000000
+        self._filters = 0
 
     def run(self) -> None:
         """Some clients and mailings, an engine that is killed now and then, and a quiet end."""
+        with listed_or_walked(self.kinds):
+            self._run()
+
+    def _run(self) -> None:
         self._phase(self._founding(), crash_after_seconds=None)
         for _ in range(self.random.choice((0, 1, 1, 2, 3))):
             self._phase(self._busy(), crash_after_seconds=self.random.uniform(0.05, 20))
@@ -191,6 +200,11 @@ class Life:
         """Messages that are gone: mailing, attempt, and the status that they had last."""
         with closing(sqlite3.connect(self.path)) as connection:
             return connection.execute("SELECT mailing_id, attempt, status FROM removed").fetchall()
+
+    def notes(self) -> list[Note]:
+        """What was committed, in this order."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            return [Note(*row) for row in connection.execute(READ_NOTES)]
 
     # -- phases --------------------------------------------------------------------------------
     def _phase(self, work: Any, crash_after_seconds: float | None) -> None:
@@ -320,7 +334,7 @@ class Life:
         return delivery
 
     async def _look(self, delivery: Delivery) -> None:
-        while not delivery.state.gate.stopping:
+        while not delivery.state.stopping:
             self.stalls += map(str, delivery.liveness.stalls())
             await asyncio.sleep(_LOOK_SECONDS)
 
@@ -347,6 +361,8 @@ class Life:
         else:
             acts.append((10, lambda: self._archive(mailing)))
         (_, act), *_ = self.random.choices(acts, [weight for weight, _ in acts])
+        if self.kinds.random() < 0.06:
+            await self._follow_up(delivery)
         await act()
 
     def _subject(self, delivery: Delivery, is_claiming: bool) -> tuple[Mailing, Client]:
@@ -425,7 +441,7 @@ class Life:
             if self.random.random() < 0.4:  # it was a mistake
                 await self._add_client(delivery, client.given.phone_number)
 
-    async def _add_mailing(self) -> None:
+    async def _add_mailing(self, filter: AudienceFilter | None = None) -> Mailing:
         now_us = self.clock.now_us()
         start_us = now_us + int(self.random.choice((0, 0, 3)) * SECOND_US)
         hours, length_seconds = None, self.random.choice((5.0, 60.0, 3600.0, 3600.0))
@@ -433,7 +449,7 @@ class Life:
             hours, length_seconds = self._soon_over(), self.random.choice((30.0, 90.0))
         asked = MailingInput(
             text="hello",
-            filter=filter_for(self.random.choice(((), ("new",), ("new", "vip"))), self.random),
+            filter=filter or filter_for(self.random.choice(((), ("new",), ("new", "vip"))), self.random),
             start_us=start_us,
             end_us=start_us + int(length_seconds * SECOND_US),
             local_hours=hours,
@@ -446,6 +462,27 @@ class Life:
         # The text names the mailing, so that the provider's calls can be told apart.
         self.mailings.append(Mailing(mailing_id, replace(asked, text=text_for(mailing_id))))
         await self._change(self.mailings[-1])
+        return self.mailings[-1]
+
+    async def _follow_up(self, delivery: Delivery) -> None:
+        """A mailing for those whose message of another one is so, or another filter of that kind."""
+        old = self.kinds.choice(self.mailings)
+        filter = self._filter_by_messages()
+        is_edit = self.kinds.random() < 0.3 and self._is_open(old)
+        try:
+            await self.store.check_filter(filter, old.id if is_edit else None)
+        except (InvalidInput, Conflict):
+            return
+        if is_edit:
+            await self._filter_anew(delivery, old, filter)
+        else:
+            await self._refresh(delivery, await self._add_mailing(filter))
+
+    def _filter_by_messages(self) -> AudienceFilter:
+        self._filters += 1
+        tags = self.kinds.choice(((), (), ("new",), ("new", "vip")))
+        sources = [one.id for one in self.mailings]
+        return draw_filter(self.kinds, self._filters, sources, tags, sorted(self.clients))
 
     async def _pause(self, delivery: Delivery, mailing: Mailing) -> None:
         await self.store.set_paused(mailing.id, True, by=Actor(), now_us=self.clock.now_us())
@@ -473,7 +510,10 @@ class Life:
 
     async def _edit_filter(self, delivery: Delivery, mailing: Mailing) -> None:
         tags = self.random.choice(((), ("new",), ("vip",)))
-        mailing.asked = replace(mailing.asked, filter=filter_for(tags, self.random))
+        await self._filter_anew(delivery, mailing, filter_for(tags, self.random))
+
+    async def _filter_anew(self, delivery: Delivery, mailing: Mailing, filter: AudienceFilter) -> None:
+        mailing.asked = replace(mailing.asked, filter=filter)
         mailing.filters.asked(mailing.asked.filter, self.clock.now_us())
         await self._change(mailing)
         await self._refresh(delivery, mailing)

@@ -1,6 +1,6 @@
 """One simulated life of several engines on one PostgreSQL, and what must be true of it.
 
-INVARIANT. Parts 1 to 10, 16 and 18 of ``life.py``, over all engines, and:
+INVARIANT. Parts 1 to 10, 16 and 18 to 20 of ``life.py``, over all engines, and:
   2  a rate is kept by all engines together
   3  a message is called again after an understood answer only if its engine was killed, frozen or cut off for longer
      than its lease before that answer was stored; an outage or a read-only server that all engines have is no reason
@@ -26,14 +26,15 @@ from engine.store import Store
 from engine.store.database import Lane, Work
 from engine.store.postgres import PostgresDatabase
 from tests.simulation.history import NEVER_US
-from tests.simulation.knobs import Knobs
+from tests.simulation.knobs import Knobs, listed_or_walked
 from tests.simulation.life import SECOND_US, Client, NoMeter
 from tests.simulation.loop import Program, VirtualClock, VirtualLoop
 from tests.simulation.people import People, SharedMailing
 from tests.simulation.postgres.asyncpg import VERB, Network
-from tests.simulation.postgres.data import Template, Transaction
+from tests.simulation.postgres.data import DELETE, INSERT, UPDATE, Template, Transaction
 from tests.simulation.postgres.server import Server
 from tests.simulation.postgres.setup import open_database, pool_of
+from tests.simulation.snapshots import Note
 from tests.simulation.stop_list import StopList
 from tests.simulation.world import Call, SimulatedProvider
 
@@ -187,6 +188,8 @@ class ManyLife:
     def __init__(self, seed: int, engines: int, template: Template, troubles: tuple[str, ...] | None = None) -> None:
         """``troubles``: only these kinds of trouble; ``None``: whatever is drawn."""
         self.random = Random(seed)
+        self.kinds = Random(f"audiences of {seed}")
+        """Draws nothing else, as in a life of one engine."""
         self.knobs = Knobs.draw(self.random, engines, troubles)
         self.loop = VirtualLoop(self.knobs.begin_seconds)
         self.clock = VirtualClock(self.loop)
@@ -197,7 +200,7 @@ class ManyLife:
         self.calls: list[ManyCall] = []
         self.rejects: set[int] = set()
         self.built_us: dict[int, list[int]] = {}
-        """Nobody notes when an audience is complete: whoever matched meanwhile may be in a fixed one."""
+        """When each mailing's audience was complete."""
         self.mailings: list[SharedMailing] = []
         self.clients: dict[int, Client] = {}
         self.owners: dict[int, list[Client]] = {}
@@ -218,12 +221,16 @@ class ManyLife:
         self.people = People(self)
         self._final: tuple[list[Any], list[Any]] = ([], [])
         self.is_over_in_time = True
-        table = template.tables["message"]
-        self._place = {name: index for index, name in enumerate(table.columns)}
+        self._place = {
+            f"{name}.{column}": index
+            for name in ("message", "mailing")
+            for index, column in enumerate(template.tables[name].columns)
+        }
+        self._notes: list[Note] = []
 
     def run(self) -> None:
         """Founding, a busy time with its troubles, and a quiet end."""
-        with self.knobs.cuts():
+        with self.knobs.cuts(), listed_or_walked(self.kinds):
             self.loop.run_until_complete(self._live())
         self._read_final()
         for engine in self.engines:
@@ -288,6 +295,7 @@ class ManyLife:
         self.people.learn_clients(self._table("client"))
         self.people.learn_mailings(self._table("mailing"))
         numbers = {mailing.stored_id: mailing.id for mailing in self.mailings}
+        self.built_us = {numbers[id]: times for id, times in self.built_us.items() if id in numbers}
         messages, counters = ([*self._table(name)] for name in ("message", "mailing_counters"))
         for row in [*messages, *counters]:
             row["mailing_id"] = numbers[row["mailing_id"]]
@@ -308,6 +316,10 @@ class ManyLife:
     def final(self) -> tuple[list[Any], list[Any]]:
         """Messages and counters as they are in the end; the mailings' ids are ours."""
         return self._final
+
+    def notes(self) -> list[Note]:
+        """What was committed, in this order."""
+        return self._notes
 
     # -- engines -------------------------------------------------------------------------------
     def _begin_engine(self, name: str) -> Engine:
@@ -427,24 +439,50 @@ class ManyLife:
 
     # -- notes of what is committed ------------------------------------------------------------
     def _committed(self, transaction: Transaction) -> None:
-        status = self._place["status"]
+        status = self._place["message.status"]
         for table, kind, id, old, new in transaction.changes:
-            if table.name != "message" or kind == "insert" or old[status] not in (1, 2):
+            if table.name == "mailing":
+                self._said(kind, id, old, new)
+            elif table.name == "message":
+                self._made(kind, id, old, new, transaction.label)
+            if table.name != "message" or kind == INSERT or old[status] not in (1, 2):
                 continue
-            if kind == "update" and new[status] in (1, 2):
+            if kind == UPDATE and new[status] in (1, 2):
                 continue
             if transaction.label == "recover":
                 self._taken_back(id, old, new)
             else:
                 self._stored(id, transaction.program)
 
+    def _said(self, kind: str, id: int, old: Any, new: Any) -> None:
+        filter, ready = self._place["mailing.audience_filter"], self._place["mailing.audience_ready"]
+        if kind == INSERT or (kind == UPDATE and old[filter] != new[filter]):
+            note = Note("filter", id, at_us=new[self._place["mailing.audience_us"]], text=new[filter])
+            self._notes.append(note)
+        if kind == UPDATE and new[ready] and not old[ready]:
+            self._notes.append(Note("ready", id))
+            self.built_us.setdefault(id, []).append(self.clock.now_us())
+
+    def _made(self, kind: str, id: int, old: Any, new: Any, verb: str) -> None:
+        mailing, client, status, reason, create, finish = (
+            self._place[f"message.{name}"]
+            for name in ("mailing_id", "client_id", "status", "reason", "create_us", "finished_us")
+        )
+        if kind == INSERT:
+            self._notes.append(Note("made", new[mailing], id, new[client], at_us=new[create]))
+        elif kind == DELETE:
+            self._notes.append(Note("purged" if verb == "purge" else "gone", old[mailing], id, old[client]))
+        elif kind == UPDATE and new[status] > 2 >= old[status]:
+            said = (new[status], new[reason], new[finish] or 0)
+            self._notes.append(Note("final", new[mailing], id, new[client], *said))
+
     def _taken_back(self, id: int, old: Any, new: Any) -> None:
-        due_us = old[self._place["due_us"]]
+        due_us = old[self._place["message.due_us"]]
         if due_us > self.clock.now_us() + self.knobs.skew_max_us:
             self.early.append(
                 f"17: message {id} was taken back {due_us - self.clock.now_us()} us before its lease was over"
             )
-        if new[self._place["unsure"]] or new[self._place["reason"]]:
+        if new[self._place["message.unsure"]] or new[self._place["message.reason"]]:
             self.lost.add(id)
 
     def _stored(self, id: int, engine: str) -> None:

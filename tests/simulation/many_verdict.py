@@ -40,6 +40,10 @@ class ManyVerdict(Verdict):
         assert isinstance(call, ManyCall)
         return call.began_us + call.ahead_us
 
+    @property
+    def _slack_us(self) -> int:
+        return self.life.knobs.skew_max_us
+
     def _rates(self) -> Iterator[str]:
         for mailing in self.mailings.values():
             calls = [call.began_us for call in self.life.calls if mailing_in(call.text) == mailing.id]

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.domain.access import Impossible
-from engine.domain.errors import Conflict, NotFound, ReadOnly
+from engine.domain.audience import AudienceFilter
+from engine.domain.errors import Conflict, InvalidInput, NotFound, ReadOnly
 from engine.domain.validate import ClientInput, MailingInput
 from engine.ports import StoreUnavailable
 from engine.store.client_rows import ClientChange
@@ -21,6 +22,7 @@ from engine.store.rows import Actor
 from tests.simulation.history import NEVER_US
 from tests.simulation.knobs import attributes_of_number, draw_local_hours, filter_for
 from tests.simulation.life import SECOND_US, TAGS, Client, Mailing
+from tests.simulation.snapshots import draw_filter
 from tests.simulation.stop_list import change
 from tests.simulation.texts import mailing_in, text_for
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 _ZONES: Final = {"UTC": 0, "Europe/Moscow": 3, "Asia/Kamchatka": 12}
 _TAG_SETS: Final = ((), ("new",), ("new", "vip"))
-_REFUSALS: Final = (StoreUnavailable, NotFound, ReadOnly, Impossible, Conflict)
+_REFUSALS: Final = (StoreUnavailable, NotFound, ReadOnly, Impossible, Conflict, InvalidInput)
 Act = Callable[["Engine"], Coroutine[Any, Any, None]]
 
 
@@ -45,8 +47,8 @@ class People:
     """All who use the service."""
 
     def __init__(self, life: ManyLife) -> None:
-        self._life, self._random = life, life.random
-        self._next_phone = 79160000000
+        self._life, self._random, self._kinds = life, life.random, life.kinds
+        self._next_phone, self._filters = 79160000000, 0
         self._taken: set[int] = set()
         """Clients (ids) and mailings (negative ids) that somebody is at."""
         self._at_list: set[int] = set()
@@ -82,6 +84,8 @@ class People:
             await asyncio.sleep(self._random.expovariate(self._life.knobs.actions_per_second))
             weights = [weight for weight, _ in self._acts]
             (_, choose) = self._random.choices(self._acts, weights)[0]
+            dice = self._kinds.random()
+            choose = self._edit_kind if dice < 0.05 else self._follow_up if dice < 0.12 else choose
             if self._life.well() and (act := choose()) is not None:
                 self._start(act)
 
@@ -145,9 +149,9 @@ class People:
     def _is_free(self, client: Client) -> bool:
         return not client.is_deleted and client.id not in self._taken
 
-    def _know(self, id: int, given: ClientInput, since_us: int) -> None:
+    def _know(self, id: int, given: ClientInput, since_us: int, create_us: int, known_us: int) -> None:
         if id not in self._life.clients:
-            client = Client(id, given, since_us)
+            client = Client(id, given, since_us, create_us, known_us)
             self._life.clients[id] = client
             self._life.owners.setdefault(given.phone_number, []).append(client)
 
@@ -157,7 +161,7 @@ class People:
         async def act(engine: Engine) -> None:
             since_us = self._life.clock.now_us()
             created = await engine.store.create_client(given, by=Actor(), now_us=engine.clock.now_us())
-            self._know(created.row.id, given, since_us)
+            self._know(created.row.id, given, since_us, created.row.create_us, self._life.clock.now_us())
             await _tell(engine, [created.row.id])
 
         return act
@@ -173,12 +177,11 @@ class People:
         async def act(engine: Engine) -> None:
             since_us = self._life.clock.now_us()
             self._ask_edits(edits)
-            result = await engine.store.import_clients(
-                [*new, *edits.values()], by=Actor(), now_us=engine.clock.now_us()
-            )
+            now_us = engine.clock.now_us()
+            result = await engine.store.import_clients([*new, *edits.values()], by=Actor(), now_us=now_us)
             phones = {given.phone_number: given for given in new}
             for id, given in zip(result.changed_ids, sorted(phones.values(), key=_phone), strict=False):
-                self._know(id, given, since_us)
+                self._know(id, given, since_us, now_us, self._life.clock.now_us())
             await _tell(engine, result.changed_ids)
             self._end_edits(edits)
 
@@ -304,8 +307,22 @@ class People:
     def _create_mailing(self) -> Act | None:
         return self._make_mailing() if len(self._life.mailings) < 2 * self._life.knobs.mailings else None
 
-    def _make_mailing(self) -> Act:
-        asked = self._draw_mailing()
+    def _follow_up(self) -> Act | None:
+        """A mailing for those whose message of another one is so."""
+        if (filter := self._filter_by_messages()) is None or filter.messages is None:
+            return None
+        source_id, make, is_last = filter.messages.mailing_id, self._make_mailing(filter), self._kinds.random() < 0.4
+        source = next(one for one in self._life.mailings if one.stored_id == source_id)
+
+        async def act(engine: Engine) -> None:
+            await make(engine)
+            if is_last and self._is_open(source) and (delete := self._delete_mailing(source)) is not None:
+                await delete(engine)
+
+        return act
+
+    def _make_mailing(self, filter: AudienceFilter | None = None) -> Act:
+        asked = self._draw_mailing(filter)
 
         async def act(engine: Engine) -> None:
             now_us = engine.clock.now_us()
@@ -321,7 +338,7 @@ class People:
 
         return act
 
-    def _draw_mailing(self) -> MailingInput:
+    def _draw_mailing(self, filter: AudienceFilter | None) -> MailingInput:
         random, now_us = self._random, self._life.clock.now_us()
         start_us = now_us + int(random.choice((0, 0, 2)) * SECOND_US)
         hours, length_seconds = None, random.choice((5.0, 12.0, 3600.0, 3600.0))
@@ -330,13 +347,27 @@ class People:
             hours, length_seconds = draw_local_hours(random, self._life.loop.time(), zone_hours), 20.0
         return MailingInput(
             text="",
-            filter=filter_for(random.choice(_TAG_SETS), random),
+            filter=filter or self._filter(),
             start_us=start_us,
             end_us=start_us + int(length_seconds * SECOND_US),
             local_hours=hours,
             rate_limit=random.choice((None, None, None, 3.0)),
             on_uncertain=random.choice(("resend", "resend", "not_sent")),
+            audience_fixed=self._kinds.random() < 0.4,
         )
+
+    def _filter(self) -> AudienceFilter:
+        """Whatever filter; often one for those whose message of another mailing is so."""
+        filter = filter_for(self._random.choice(_TAG_SETS), self._random)
+        return (self._kinds.random() < 0.5 and self._filter_by_messages()) or filter
+
+    def _filter_by_messages(self) -> AudienceFilter | None:
+        sources = [one.stored_id for one in self._life.mailings if one.stored_id]
+        if not sources:
+            return None
+        self._filters += 1
+        tags = self._kinds.choice(((), (), *_TAG_SETS))
+        return draw_filter(self._kinds, self._filters, sources, tags, sorted(self._life.clients))
 
     def _pause(self, mailing: SharedMailing | None = None) -> Act | None:
         async def do(engine: Engine, mailing: SharedMailing) -> None:
@@ -366,13 +397,13 @@ class People:
 
         return self._with_mailing(do)
 
-    def _delete_mailing(self) -> Act | None:
+    def _delete_mailing(self, mailing: SharedMailing | None = None) -> Act | None:
         async def do(engine: Engine, mailing: SharedMailing) -> None:
             mailing.cancelled_us = self._life.clock.now_us()
             await engine.store.delete_mailing(mailing.stored_id, by=Actor(), now_us=engine.clock.now_us())
             await self._stopped(engine, mailing)
 
-        return self._with_mailing(do)
+        return self._with_mailing(do, mailing)
 
     def _archive(self) -> Act | None:
         """Of any mailing, or what is still open: then it is refused. No engine is told."""
@@ -393,7 +424,8 @@ class People:
 
     def _edit_filter(self) -> Act | None:
         async def do(engine: Engine, mailing: SharedMailing) -> None:
-            filter = filter_for(self._random.choice(_TAG_SETS), self._random)
+            filter = self._filter()
+            await engine.store.check_filter(filter, mailing.stored_id)  # refused here, it is not taken for asked
             asked = replace(mailing.asked, filter=filter)
             mailing.filters.asked(asked.filter, self._life.clock.now_us())
             await engine.store.update_mailing(
@@ -405,6 +437,21 @@ class People:
 
         return self._with_mailing(do)
 
+    def _edit_kind(self) -> Act | None:
+        """A fixed audience becomes live, or the other way round."""
+
+        async def do(engine: Engine, mailing: SharedMailing) -> None:
+            asked = replace(mailing.asked, audience_fixed=not mailing.asked.audience_fixed)
+            mailing.plans.asked(asked, self._life.clock.now_us())
+            await engine.store.update_mailing(
+                mailing.stored_id, lambda _: asked, by=Actor(), now_us=engine.clock.now_us()
+            )
+            await engine.delivery.refresh(mailing.stored_id)
+            mailing.asked = asked
+            mailing.plans.returned(self._life.clock.now_us())
+
+        return self._with_mailing(do)
+
     # -- in the end ----------------------------------------------------------------------------
     def learn_clients(self, rows: Iterable[dict[str, Any]]) -> None:
         """What the table says goes for what nobody was told."""
@@ -413,7 +460,7 @@ class People:
             given = ClientInput(
                 row["phone_number"], row["phone_code"], row["tag"], row["time_zone"], attributes=row["attributes"]
             )
-            self._know(id, given, 0)
+            self._know(id, given, 0, row["create_us"], NEVER_US)
             self._life.clients[id].given = given
             self._life.clients[id].is_deleted = False
         for client in self._life.clients.values():
@@ -427,7 +474,8 @@ class People:
             mailing.is_gone = row is None
             if row is not None:
                 mailing.stored_id, mailing.cancelled_us = row["id"], row["cancelled_us"]
-                mailing.asked = replace(mailing.asked, filter=filter_of(row["audience_filter"]))
+                filter, is_fixed = filter_of(row["audience_filter"]), bool(row["audience_fixed"])
+                mailing.asked = replace(mailing.asked, filter=filter, audience_fixed=is_fixed)
 
 
 def _phone(given: ClientInput) -> int:

@@ -12,9 +12,10 @@ from engine.domain.audience import Candidate
 from engine.domain.message import Reason, Status
 from engine.domain.validate import ClientInput
 from engine.domain.window import next_open_us
-from tests.simulation.decided import decision
+from tests.simulation.decided import Decision, decision
 from tests.simulation.history import NEVER_US
 from tests.simulation.life import SECOND_US, Client, Mailing
+from tests.simulation.snapshots import Snapshots
 from tests.simulation.texts import mailing_in, sayings
 from tests.simulation.world import BUSY, BUSY_SECONDS, Call
 
@@ -42,6 +43,7 @@ class Verdict:
             if call.http_status == 200 or not call.is_known:
                 self.reached[mailing_in(call.text), call.phone_number].add(call.message_id)
         self._doubtful = set(self._doubts())
+        self._snapshots = Snapshots(life.notes())
 
     def faults(self) -> list[str]:
         """All violations, in words."""
@@ -122,13 +124,26 @@ class Verdict:
     def _edits(self, call: Call, mailing: Mailing, was: list[ClientInput]) -> Iterator[str]:
         if not any(one.phone_number == call.phone_number for one in was):
             yield f"1: message {call.message_id} was called with a number that is the client's no more"
-        filters = mailing.filters.at(call.began_us)
-        decided = decision(mailing, self.life.built_us.get(mailing.id, ()), call.began_us)
+        filters, owner = mailing.filters.at(call.began_us), self._owner(call)
+        decided = self._decision(mailing, call.began_us)
         if decided is not None:
-            if not decided.may_have(self._owner(call)):
+            if not decided.may_have(owner):
                 yield f"7: message {call.message_id} was called for a client who came to match too late"
-        elif not any(any(filter.among([Candidate.of(0, one)])) for filter in filters for one in was):
+            return
+        matched = [filter for filter in filters if any(any(filter.among([Candidate.of(owner.id, one)])) for one in was)]
+        if not matched:
             yield f"1: message {call.message_id} was called for a client that does not match any more"
+        elif not any(self._snapshots.may_have(filter, owner.id) for filter in matched):
+            yield f"20: message {call.message_id} was called for a client whose other message was not so"
+
+    def _decision(self, mailing: Mailing, at_us: int) -> Decision | None:
+        built_us = self.life.built_us.get(mailing.id, ())
+        return decision(mailing, built_us, at_us, self._snapshots, self._slack_us)
+
+    @property
+    def _slack_us(self) -> int:
+        """How far two clocks may be apart."""
+        return 0
 
     def _rates(self) -> Iterator[str]:
         for mailing in self.mailings.values():
@@ -198,10 +213,14 @@ class Verdict:
 
     def _matches(self, mailing: Mailing, client: Client) -> bool | None:
         """Whether a client should have a message in the end; ``None``: it may, and may not."""
-        decided = decision(mailing, self.life.built_us.get(mailing.id, ()), mailing.asked.end_us)
-        if decided is None:
-            return any(mailing.asked.filter.among([Candidate.of(client.id, client.given)]))
-        return True if decided.must_have(client) else None if decided.may_have(client) else False
+        decided, filter = self._decision(mailing, mailing.asked.end_us), mailing.asked.filter
+        if decided is not None:
+            return True if decided.must_have(client) else None if decided.may_have(client) else False
+        if not any(filter.among([Candidate.of(client.id, client.given)])):
+            return False
+        if self._snapshots.must_have(filter, client.id, client.was.between(0, NEVER_US)):
+            return True
+        return None if self._snapshots.may_have(filter, client.id) else False
 
     def _was_fixed(self, mailing: Mailing) -> bool:
         return any(plan.audience_fixed for plan in mailing.plans.between(0, NEVER_US))

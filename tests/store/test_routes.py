@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.domain.message import Event
-from engine.domain.routing import ANY_NUMBER, Ranges, Route, Way, ranges_of, route_of
+from engine.domain.routing import ANY_NUMBER, Ranges, Route, Way, Wish, ranges_of, route_of
 from engine.ports import Claim
 from engine.store import Store
 from engine.store.database import Tx
@@ -114,8 +114,8 @@ async def test_what_is_given_back_stays_where_it_was_unless_that_one_closes(stor
 async def test_a_mailing_for_one_provider(store: Store) -> None:
     mailing_id, owner = await a_mailing_with(store, 2)
     assert await release(store, owner, await take(store, mailing_id, owner, A_FIRST)) == 2
-    assert await take(store, mailing_id, owner, route_of([A, B], A, only="b")) == []
-    assert len(await take(store, mailing_id, owner, route_of([A, B], B, only="b"))) == 2
+    assert await take(store, mailing_id, owner, route_of([A, B], A, Wish("b"))) == []
+    assert len(await take(store, mailing_id, owner, route_of([A, B], B, Wish("b")))) == 2
 
 
 async def test_providers_that_are_gone_keep_only_what_may_have_reached_them(store: Store) -> None:

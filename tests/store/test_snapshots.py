@@ -131,10 +131,46 @@ async def test_the_other_conditions_are_live(store: Store) -> None:
     goes, stays = clients["pending"], clients["due"]
 
     await retag(store, goes, "old")
-    await retag(store, clients["sent"], "new")
+    for tag in ("old", "new"):
+        await retag(store, clients["sent"], tag)  # comes to match, but had no such message
     assert await whose(store, made) == {stays}
     await retag(store, goes, "new")
     assert await whose(store, made) == {goes, stays}
+
+
+@pytest.mark.usefixtures("listed_max")
+async def test_who_gets_a_message_of_the_other_mailing_later_is_not_meant(store: Store) -> None:
+    (before,) = await add_clients(store, 1)
+    source = await add_mailing(store)
+    made = await store.create_mailing(mailing(those(source, ("pending",))), by=BY, now_us=LATER)
+    await store.create_client(client(10), by=BY, now_us=LATER + 1)
+    assert await store.build_audience(made.row.id, 1000, LATER + 2, LONG_AGO)
+    await store.create_client(client(11), by=BY, now_us=LATER + 3)
+    assert (await counts(store, source)).total == 3
+    assert await whose(store, made.row.id) == {before}
+
+
+async def test_a_deleted_mailing_stays_while_an_audience_is_made_of_its_messages(store: Store) -> None:
+    """Or whoever registers a mailing for those, and deletes the old one at once, would reach nobody."""
+    source, clients = await four_fates(store)
+    made = (await store.create_mailing(mailing(those(source, ("pending",))), by=BY, now_us=LATER)).row.id
+    await store.delete_mailing(source, by=BY, now_us=LATER)
+    assert not await store.build_audience(made, 1, LATER, LONG_AGO)
+    assert not await store.purge(source, 100)
+    assert await store.build_audience(made, 100, LATER, LONG_AGO)
+    assert await whose(store, made) == {clients["pending"], clients["due"]}
+    while not await store.purge(source, 100):
+        pass
+
+
+@pytest.mark.parametrize("end", ["set_cancelled", "delete_mailing"])
+async def test_an_audience_that_nobody_makes_any_more_keeps_no_mailing(store: Store, end: str) -> None:
+    source, _ = await four_fates(store)
+    made = (await store.create_mailing(mailing(those(source, ("pending",))), by=BY, now_us=LATER)).row.id
+    await store.delete_mailing(source, by=BY, now_us=LATER)
+    await getattr(store, end)(made, by=BY, now_us=LATER)
+    while not await store.purge(source, 100):
+        pass
 
 
 async def test_who_has_a_message_keeps_it_when_the_other_mailing_is_deleted(store: Store) -> None:

@@ -15,7 +15,8 @@ import pytest
 from engine.domain.access import Impossible
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import NotFound, ReadOnly
-from engine.domain.message import TABLE, Event, Status, Step, step, withdraw
+from engine.domain.message import TABLE, Event, Status, Step, heard, step, withdraw
+from engine.domain.receipt import Delivery, Receipt
 from engine.domain.suppression import SuppressionInput
 from engine.ports import Claim
 from engine.store import Store
@@ -46,10 +47,13 @@ class Seen(NamedTuple):
     owner: int | None
     stale: bool
     unsure: bool
+    has_receipt: bool
 
     def after(self, events: Iterable[Event]) -> Iterator[Step | None]:
         """What these events may make of it, or that its client matches no longer."""
         for event in events:
+            if self.has_receipt and event is not Event.BEGIN:
+                event = heard(event, self.attempt)
             if (self.status, event) in TABLE:
                 result = step(self.status, event, unsure=self.unsure)
                 yield result
@@ -69,7 +73,9 @@ async def look(store: Store) -> dict[int, Seen]:
     """Every message row, by id."""
 
     async def work(tx: Tx) -> dict[int, Seen]:
-        rows = await tx.rows("SELECT id, status, reason, attempt, owner, stale, unsure FROM message")
+        rows = await tx.rows(
+            "SELECT id, status, reason, attempt, owner, stale, unsure, delivery IS NOT NULL FROM message"
+        )
         return {row[0]: Seen(Status(row[1]), row[2], row[3], row[4], *map(bool, row[5:])) for row in rows}
 
     return await store._db.read(work)
@@ -142,6 +148,15 @@ class Walk:
 
     async def recover(self) -> None:
         await self.store.recover(self.now_us, 5, expired_only=self.chance.random() < 0.8)
+
+    async def receive(self) -> None:
+        """Receipts for a message that an engine has or had, and for any that there is or was."""
+        _, claims = self.some(1)
+        receipts = [
+            Receipt(self.chance.choice(list(Delivery)), self.now_us - self.chance.randint(0, 200), id)
+            for id in (*(taken.message_id for taken in claims), self.chance.randint(1, self.highest_id + 2))
+        ]
+        await self.store.record_receipts(receipts, now_us=self.now_us)
 
     async def expire(self) -> None:
         await self.store.expire(
@@ -219,6 +234,7 @@ class Walk:
             self.record: (7, {Event.ACCEPT, Event.REJECT, Event.DEFER, Event.MISS}),
             self.release: (2, {Event.RELEASE}),
             self.recover: (1, {Event.LOSE, Event.RELEASE}),
+            self.receive: (2, {Event.CONFIRM}),
             self.expire: (1, {Event.EXPIRE}),
             self.cancel: (1, {Event.CANCEL}),
             self.pause: (1, set()),

@@ -5,6 +5,7 @@ import { h } from "../../kit/lib.js";
 import { Button } from "../../kit/parts.js";
 import { Picker } from "../../kit/picker.js";
 import { useTyped } from "../../kit/poll.js";
+import { AttributeFilter } from "./attribute_filter.js";
 import { FILTERS } from "./columns.js";
 import { searched } from "./phone.js";
 import { isFiltered, noFilter } from "./query.js";
@@ -26,6 +27,7 @@ export function Filters({ query, change, facets }) {
         onChange: (value) => change({ [name]: value }),
       }),
     ),
+    h(AttributeFilter, { value: query.attributes, onChange: (attributes) => change({ attributes }) }),
     isFiltered(query) &&
       h(Button, { className: "client-filters-reset", onClick: () => change(noFilter) }, t("clients.reset")),
   );

@@ -2,14 +2,13 @@
 import { known, t } from "../../i18n.js";
 import { h } from "../../kit/lib.js";
 import { KEYS } from "./columns.js";
+import { AttributeName, isAttribute, nameOf } from "./import_attribute.js";
 
 const REMEMBERED = "import.columns";
 const IGNORE = "ignore";
 
 export const fieldName = (field) =>
   field === "" ? t("import.whole_line") : (known(`resources.clients.fields.${field}`) ?? field);
-
-const nameOf = (field) => field.replace(/^attributes\./, "");
 
 /** What was chosen for columns of these names before, {header: field}. */
 function memory() {
@@ -65,12 +64,18 @@ export const ColumnChoice = ({ columns, fields, onChange }) =>
     h(
       "tbody",
       null,
-      columns.map((column, index) => h(Row, { key: index, column, field: fields[column.header], onChange })),
+      columns.map((column, index) => h(Row, { key: index, column, fields, onChange })),
     ),
   );
 
-const Row = ({ column, field, onChange }) =>
-  h(
+const attributesBut = (fields, header) =>
+  Object.entries(fields)
+    .filter(([each, field]) => each !== header && isAttribute(field))
+    .map(([, field]) => nameOf(field));
+
+function Row({ column, fields, onChange }) {
+  const field = fields[column.header];
+  return h(
     "tr",
     { className: field === IGNORE ? "ignored" : "" },
     h("th", { scope: "row" }, column.header),
@@ -79,34 +84,43 @@ const Row = ({ column, field, onChange }) =>
       "td",
       null,
       h(
-        "select",
-        {
-          "aria-label": t("import.column.choose", { name: column.header }),
-          value: field,
-          onChange: (event) => onChange(column.header, event.target.value),
-        },
-        optionsOf(column, field).map((value) => h("option", { key: value, value }, labelOf(value))),
+        "div",
+        { className: "import-is" },
+        h(
+          "select",
+          {
+            "aria-label": t("import.column.choose", { name: column.header }),
+            value: field,
+            onChange: (event) => onChange(column.header, event.target.value),
+          },
+          optionsOf(column, field).map((value) => h("option", { key: value, value }, labelOf(value))),
+        ),
+        isAttribute(field) &&
+          h(AttributeName, {
+            key: field,
+            header: column.header,
+            name: nameOf(field),
+            taken: attributesBut(fields, column.header),
+            onName: (name) => onChange(column.header, `attributes.${name}`),
+          }),
       ),
     ),
   );
+}
 
 const optionsOf = ({ header, field: told, attribute }, field) => [
-  ...new Set([
-    ...KEYS,
-    ...[told, field, KEYS.includes(header) ? told : attribute].filter((each) => each.startsWith("attributes.")),
-    IGNORE,
-  ]),
+  ...new Set([...KEYS, ...[told, field, KEYS.includes(header) ? told : attribute].filter(isAttribute), IGNORE]),
 ];
 
 function labelOf(field) {
   if (field === IGNORE) return t("import.column.ignore");
-  return field.startsWith("attributes.") ? t("import.column.attribute", { name: nameOf(field) }) : fieldName(field);
+  return isAttribute(field) ? t("import.column.attribute", { name: nameOf(field) }) : fieldName(field);
 }
 
 /** The attributes that the columns are, {field: the column's name}. */
 export const attributesOf = (fields) =>
   Object.fromEntries(
     Object.entries(fields)
-      .filter(([, field]) => field.startsWith("attributes."))
+      .filter(([, field]) => isAttribute(field))
       .map(([header, field]) => [field, header]),
   );

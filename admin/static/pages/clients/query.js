@@ -1,10 +1,11 @@
 // Which clients the list shows: what the address says of it, and as the server has it.
 import { useQuery } from "../../kit/query.js";
+import { wantedOf } from "./attribute_filter.js";
 import { FILTERS } from "./columns.js";
 import { searched } from "./phone.js";
 
 const SIZE = 25;
-export const noFilter = { q: "", ...Object.fromEntries(FILTERS.map(({ query }) => [query, null])) };
+export const noFilter = { q: "", attributes: "", ...Object.fromEntries(FILTERS.map(({ query }) => [query, null])) };
 const DEFAULTS = { ...noFilter, order: "DESC", page: 1, per: SIZE };
 
 /** [query, change] of kit/query.js. */
@@ -24,5 +25,6 @@ export function filterOf(query) {
     if (query[name] === "") filter[`no_${key}`] = true;
     else if (query[name] !== null) filter[key] = query[name];
   }
+  if (query.attributes) filter.attributes = wantedOf(query.attributes);
   return filter;
 }

@@ -1,0 +1,117 @@
+"""One engine's way to one provider: what may be called when, what waits for it, and who calls.
+
+A provider that is slow, dead or held back by its rate takes nothing from the others, for nothing here is shared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final
+
+from engine.delivery.admission import Admission
+from engine.delivery.bell import Bell
+from engine.delivery.book import Book
+from engine.delivery.gate import Gate
+from engine.delivery.hand import Hand
+from engine.delivery.on_way import CallsOnWay
+from engine.delivery.queue import DeliveryQueue
+from engine.delivery.rate_meter import RateMeter
+from engine.delivery.settings import DeliverySettings
+from engine.delivery.shared_clock import SharedClock
+from engine.domain.breaker import Breaker, BreakerState
+from engine.domain.routing import Way, ranges_of
+from engine.domain.units import US_PER_SECOND, in_us
+from engine.ports import Provider
+from engine.provider.spec import FBRQ, ProviderSpec
+
+_MOMENT_US: Final = US_PER_SECOND
+"""A provider that wants to be left alone for no longer is waited for, and not replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supplier:
+    """A provider, and what must be known of it."""
+
+    spec: ProviderSpec
+    provider: Provider
+    breaker: Breaker = field(default_factory=Breaker)
+    is_steered: bool = False
+    """Its workers and its rate can be changed while engines run."""
+
+    @classmethod
+    def alone(cls, provider: Provider, settings: DeliverySettings, breaker: Breaker | None = None) -> Supplier:
+        """The only one, as the settings have it."""
+        spec = ProviderSpec(
+            name=FBRQ,
+            rate=settings.provider_rate,
+            workers=settings.workers,
+            time_out_seconds=settings.provider_timeout_seconds,
+        )
+        return cls(spec, provider, breaker or Breaker(), is_steered=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What the lines of an engine share."""
+
+    settings: DeliverySettings
+    clock: SharedClock
+    on_way: CallsOnWay
+    bell: Bell
+    hand: Hand
+    book: Book
+    random: Random
+
+
+class Line:
+    """One for each provider."""
+
+    def __init__(self, number: int, provider_id: int, supplier: Supplier, common: Common) -> None:
+        """``number``: its place among the lines, from 0. ``provider_id``: under which the store knows the provider."""
+        spec, settings = supplier.spec, common.settings
+        self.number, self.provider_id = number, provider_id
+        self.spec, self.provider, self.is_steered = spec, supplier.provider, supplier.is_steered
+        self._book, self._clock = common.book, common.clock.own
+        self._senders, self._ranges = frozenset(spec.senders), ranges_of(spec.prefixes)
+        self.gate = Gate(supplier.breaker, spec.rate, common.random, common.on_way, name=spec.name)
+        self.admission = Admission(
+            gate=self.gate,
+            book=common.book,
+            hand=common.hand,
+            clock=common.clock,
+            lease_margin_us=in_us(settings.lease_seconds / 8),
+            rate_unit=spec.rate_unit,
+            segments_max=settings.segments_max,
+        )
+        self.queue = DeliveryQueue(
+            settings.queue_size,
+            spec.workers,
+            slots_min=settings.slots,
+            admission=self.admission,
+            bell=common.bell,
+            clock=self._clock,
+        )
+        self.sent_rate = RateMeter()
+
+    @property
+    def way(self) -> Way:
+        """The provider as it stands among the others now."""
+        return Way(self.provider_id, self.is_open, self._ranges, self.spec.name, self._senders)
+
+    @property
+    def is_open(self) -> bool:
+        """Its breaker is closed, and the provider has not asked to be left alone for longer than a moment."""
+        now_us = self._clock.now_us()
+        held_us = self.gate.held_until_us(now_us) - now_us
+        return self.gate.breaker.state is BreakerState.CLOSED and held_us <= _MOMENT_US
+
+    @property
+    def busy_workers(self) -> int:
+        """How many workers there are, if all of them have work, more waits, and no rate holds any of them back; else
+        0."""
+        queue = self.queue
+        if self.gate.bucket.rate_per_second or not len(queue) or queue.slots_used < queue.workers:
+            return 0
+        paced = any(entry.marking and entry.bucket is not None for entry in self._book)  # they wait with a slot
+        return 0 if paced else queue.workers

@@ -1,0 +1,168 @@
+"""What providers say later of texts that they took: one transaction for many receipts (docs/behaviour.md, section 13).
+
+The rows are locked in the order of their ids before anything is decided, as an outcome's are. So a receipt and an
+outcome of the same message come one after the other, in either order, with the same result. Engines that have a message
+which the provider took before are told, as they are of changed clients (docs/decisions/receipts.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from common.logs import mask_text
+from engine.domain.message import Status
+from engine.domain.receipt import Delivery, Effect, Receipt, Standing, is_called_in_vain, weigh
+from engine.store.confirming import Heard, confirm
+from engine.store.counters import Tally
+from engine.store.database import Lane, Tx
+from engine.store.owners import claimed_elsewhere, tell_owners
+from engine.store.provider_names import FBRQ
+from engine.store.verbs import Verbs, transaction
+
+RECEIPTS_MAX: Final = 1_000
+"""In one transaction: some 20 ms on SQLite, for which an outcome may have to wait."""
+_COLUMNS: Final = (
+    "id",
+    "mailing_id",
+    "client_id",
+    "status",
+    "attempt",
+    "delivery",
+    "delivery_us",
+    "finished_us",
+    "text_version",
+)
+_NAMED: Final = {"place": "int", "name": "text", "provider": "text"}
+_HEARD: Final = {"id": "int", "delivery": "int", "delivery_us": "int", "code": "text", "detail": "text"}
+
+
+class Recorded(NamedTuple):
+    """What receipts have done."""
+
+    effects: tuple[Effect, ...]
+    """Of each receipt."""
+    client_ids: tuple[int, ...]
+    """Clients whose message an engine has taken although it need not be called any more."""
+
+
+class _Row(NamedTuple):
+    """A message that receipts are about, as it was before them."""
+
+    id: int
+    mailing_id: int
+    client_id: int | None
+    status: int
+    attempt: int
+    delivery: int | None
+    delivery_us: int | None
+    finished_us: int | None
+    text_version: int | None
+
+    @property
+    def standing(self) -> Standing:
+        return Standing(Status(self.status), self.attempt, self.delivery_us)
+
+
+class ReceiptVerbs(Verbs):
+    """What the API hands over."""
+
+    @transaction(Lane.API)
+    async def record_receipts(self, tx: Tx, receipts: Sequence[Receipt], *, now_us: int) -> Recorded:
+        """Store up to ``RECEIPTS_MAX`` receipts, with what follows: counters, statistics, and messages that are sent by
+        them. A receipt that is repeated changes nothing."""
+        rows = await _rows(tx, ids := await _ids(tx, receipts))
+        effects, latest = _weighed(receipts, ids, rows)
+        if not latest:
+            return Recorded(effects, ())
+        tally = Tally()
+        waiting: dict[int, tuple[int, Heard]] = {}
+        in_vain: list[int] = []
+        for id, receipt in latest.items():
+            row = rows[id]
+            if row.status == Status.PENDING:
+                heard = Heard(receipt.delivery, receipt.time_us, row.text_version)
+                waiting[id] = row.mailing_id, heard
+            elif row.status == Status.SENT:
+                was = None if row.delivery is None else Delivery(row.delivery)
+                tally.heard(row.mailing_id, was, receipt.delivery, receipt.time_us, row.finished_us, now_us)
+            elif row.client_id is not None and is_called_in_vain(row.standing):
+                in_vain.append(row.client_id)
+        await confirm(tx, waiting, now_us, tally)
+        await _keep(tx, latest, now_us)
+        elsewhere = await claimed_elsewhere(self, tx, in_vain) if in_vain else False
+        await tally.write(tx)
+        await tell_owners(self, tx, elsewhere)
+        return Recorded(effects, tuple(in_vain))
+
+
+def _weighed(
+    receipts: Sequence[Receipt], ids: Sequence[int | None], rows: dict[int, _Row]
+) -> tuple[tuple[Effect, ...], dict[int, Receipt]]:
+    """What each receipt does, and of each message that something changes for the receipt that counts."""
+    standing = {id: row.standing for id, row in rows.items()}
+    effects: list[Effect] = []
+    latest: dict[int, Receipt] = {}
+    for receipt, id in zip(receipts, ids, strict=True):
+        now = standing.get(id) if id is not None else None
+        effect = weigh(now, receipt.time_us)
+        effects.append(effect)
+        if id is not None and now is not None and effect in (Effect.KEPT, Effect.CONFIRMS):
+            latest[id] = receipt
+            status = Status.SENT if effect is Effect.CONFIRMS else now.status
+            standing[id] = Standing(status, now.attempt, receipt.time_us)
+    return tuple(effects), latest
+
+
+async def _ids(tx: Tx, receipts: Sequence[Receipt]) -> list[int | None]:
+    """The id of each receipt's message; ``None``: no message has that name at its provider. Of two that do the newer
+    one is meant: a provider that begins to count anew means what it was given last."""
+    ids = [receipt.message_id for receipt in receipts]
+    named = [
+        (place, receipt.provider_message_id, receipt.provider)
+        for place, receipt in enumerate(receipts)
+        if receipt.message_id is None
+    ]
+    if not named:
+        return ids
+    found = await tx.rows(
+        f"SELECT r.place, max(m.id) FROM {tx.dialect.rows_table(**_NAMED)}"
+        " JOIN message AS m ON m.provider_message_id = r.name AND m.provider_message_id IS NOT NULL"
+        f" LEFT JOIN provider AS p ON p.id = coalesce(m.provider_id, {FBRQ})"
+        " WHERE r.provider IS NULL OR p.name = r.provider GROUP BY r.place",
+        *tx.dialect.rows_args(named, len(_NAMED)),
+    )
+    for place, id in found:
+        ids[place] = id
+    return ids
+
+
+async def _rows(tx: Tx, ids: Sequence[int | None]) -> dict[int, _Row]:
+    """The messages, locked in the order of their ids; those of deleted mailings are for nobody to see."""
+    wanted = sorted({id for id in ids if id is not None})
+    found = await tx.table(
+        ", ".join(_COLUMNS),
+        f"SELECT {', '.join(f'm.{name} AS {name}' for name in _COLUMNS)} FROM message AS m"
+        f" WHERE m.id {tx.dialect.in_list()} AND m.mailing_id NOT IN"
+        f" (SELECT id FROM mailing WHERE deleted_us IS NOT NULL) ORDER BY m.id {tx.dialect.lock('m')}",
+        tx.dialect.list_arg(wanted),
+    )
+    return {row[0]: _Row(*row) for row in found}
+
+
+async def _keep(tx: Tx, latest: dict[int, Receipt], now_us: int) -> None:
+    rows = [
+        (id, int(receipt.delivery), receipt.time_us, receipt.code, _storable(receipt.detail))
+        for id, receipt in sorted(latest.items())
+    ]
+    await tx.run(
+        "UPDATE message SET delivery = r.delivery, delivery_us = r.delivery_us, delivery_code = r.code,"
+        f" delivery_detail = r.detail, heard_us = {int(now_us)}"
+        f" FROM {tx.dialect.rows_table(**_HEARD)} WHERE message.id = r.id",
+        *tx.dialect.rows_args(rows, len(_HEARD)),
+    )
+
+
+def _storable(detail: str | None) -> str | None:
+    """It may name the number, which must not outlive its client."""
+    return None if detail is None else mask_text(detail)
