@@ -245,7 +245,9 @@ class SmppProvider:
             return
         receipt = read_receipt(delivered, self.manners.receipt_ids, self.manners.receipt_zone)
         if receipt is not None:
-            time_us = self._now_us() if receipt.time_us is None else receipt.time_us
+            # A time to come is one of another zone; no later receipt could take its place.
+            now_us = self._now_us()
+            time_us = now_us if receipt.time_us is None else min(receipt.time_us, now_us)
             self._inbox.put(receipt._replace(time_us=time_us))
 
 

@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from engine.provider.receipts import ProviderReceipt
+from engine.provider.answers import ID_CHARACTERS_MAX
+from engine.provider.receipts import CODE_CHARACTERS_MAX, ProviderReceipt
 
 RECEIPTED_MESSAGE_ID: Final = 0x001E
 NETWORK_ERROR_CODE: Final = 0x0423
@@ -43,8 +44,6 @@ _DONE_DATE: Final = re.compile(r"(\d{10})(\d{2})?", re.ASCII)
 _NO_ERROR: Final = re.compile(r"0*", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _US: Final = timedelta(microseconds=1)
-_ID_CHARACTERS_MAX: Final = 255
-_CODE_CHARACTERS_MAX: Final = 64
 _STATE_CHARACTERS_MAX: Final = 16
 
 
@@ -71,7 +70,10 @@ class Delivered(NamedTuple):
 
 
 def told_id(message_id: str, ids: ReceiptIds) -> str:
-    """The id of a ``submit_sm_resp``, in the form that those of receipts are turned into too."""
+    """The id of a ``submit_sm_resp``, in the form that those of receipts are turned into too; empty: it is none."""
+    message_id = _visible(message_id)
+    if len(message_id) > ID_CHARACTERS_MAX:
+        return ""
     return _uniform(message_id, _BASES[ids][0]) if ids in _BASES else message_id
 
 
@@ -88,13 +90,13 @@ def read_receipt(
     if delivered.esm_class & _KIND not in (0, _RECEIPT):  # an acknowledgement, or a notice on the way
         return None
     fields = _fields(delivered)
-    parameter = delivered.tlvs.get(RECEIPTED_MESSAGE_ID, b"").rstrip(b"\0").decode("latin-1").strip()
+    parameter = _visible(delivered.tlvs.get(RECEIPTED_MESSAGE_ID, b"").decode("latin-1"))
     if parameter:
         message_id = told_id(parameter, ids)
     else:
         message_id = _uniform(fields.get("id", ""), _BASES[ids][1]) if ids in _BASES else fields.get("id", "")
     state = _state(delivered, fields)
-    if not 0 < len(message_id) <= _ID_CHARACTERS_MAX or not state.startswith(_DELIVERED + _UNDELIVERED):
+    if not 0 < len(message_id) <= ID_CHARACTERS_MAX or not state.startswith(_DELIVERED + _UNDELIVERED):
         return None
     time_us = _done_us(fields.get("done date", ""), zone)
     return ProviderReceipt(None, message_id, state.startswith(_DELIVERED), time_us, _code(delivered, fields), state)
@@ -105,7 +107,7 @@ def _fields(delivered: Delivered) -> Mapping[str, str]:
     octets = delivered.tlvs.get(MESSAGE_PAYLOAD, delivered.short_message)
     if delivered.esm_class & _HAS_HEADER and octets:
         octets = octets[octets[0] + 1 :]
-    said = re.split(r"\btext:", octets.decode("latin-1"), maxsplit=1, flags=re.IGNORECASE)[0]
+    said = re.split(r"\btext:", _visible(octets.decode("latin-1")), maxsplit=1, flags=re.IGNORECASE)[0]
     fields: dict[str, str] = {}
     for name, value in _FIELD.findall(said):
         fields.setdefault(name.lower(), value)
@@ -122,7 +124,7 @@ def _code(delivered: Delivered, fields: Mapping[str, str]) -> str:
     if len(network) == 3 and any(network[1:]):  # 5.3.2.31: the kind of network, and its code
         return f"{network[0]}:{int.from_bytes(network[1:], 'big')}"
     code = fields.get("err", "")
-    return "" if _NO_ERROR.fullmatch(code) else code[:_CODE_CHARACTERS_MAX]
+    return "" if _NO_ERROR.fullmatch(code) else code[:CODE_CHARACTERS_MAX]
 
 
 def _done_us(said: str, zone: tzinfo | None) -> int | None:
@@ -135,6 +137,11 @@ def _done_us(said: str, zone: tzinfo | None) -> int | None:
     except ValueError:
         return None
     return (time - _EPOCH) // _US
+
+
+def _visible(text: str) -> str:
+    """Without what no screen shows and no database takes."""
+    return "".join(c if c.isprintable() else " " for c in text).strip()
 
 
 def _uniform(message_id: str, base: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -436,6 +437,15 @@ async def test_receipts_are_handed_over_and_answered(smsc: Smsc, made: Made) -> 
         ProviderReceipt(None, "99", False, NOW_US, "011", "UNDELIV"),
         ProviderReceipt(None, "5", False, NOW_US, "", "EXPIRED"),
     ]
+
+
+@pytest.mark.parametrize(("done", "time_us"), [("2511241500", NOW_US - 60_000_000 * 60), ("2511241700", NOW_US)])
+async def test_a_receipts_time_is_never_to_come(smsc: Smsc, made: Made, done: str, time_us: int) -> None:
+    provider = made.make(smsc, receipt_zone=UTC)
+    await provider.send(_request())
+    await smsc.sessions[0].receipt(f"id:1 done date:{done} stat:DELIVRD")
+    await _until(lambda: made.receipts)
+    assert made.receipts[0].time_us == time_us
 
 
 async def test_receipts_come_though_nothing_is_sent(smsc: Smsc, made: Made) -> None:

@@ -129,4 +129,11 @@ def test_whatever_comes_is_read_or_passed_over(
     esm_class: int, text: bytes, tlvs: dict[int, bytes], ids: ReceiptIds
 ) -> None:
     receipt = read_receipt(Delivered(esm_class, text, tlvs), ids, UTC)
-    assert receipt is None or receipt.provider_message_id
+    if receipt is not None:
+        assert receipt.provider_message_id
+        assert all(each.isprintable() for each in (receipt.provider_message_id, receipt.code, receipt.detail))
+
+
+@pytest.mark.parametrize(("told", "kept"), [("a\0b", "a b"), (" 7 ", "7"), ("7" * 300, ""), ("\n", "")])
+def test_an_id_that_can_not_be_kept_is_none(told: str, kept: str) -> None:
+    assert told_id(told, ReceiptIds.SAME) == kept
