@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ TLV_MESSAGE_PAYLOAD: Final = 0x0424
 TLV_MESSAGE_STATE: Final = 0x0427
 
 _HEADER: Final = struct.Struct("!IIII")
+_LENGTH_MAX: Final = 0x20000
 _TLV: Final = struct.Struct("!HH")
 
 
@@ -177,7 +179,8 @@ OnSubmit = Callable[[Session, Pdu], Awaitable[None] | None]
 class Smsc:
     """The centre: ``async with Smsc() as smsc``. What it does can be changed while it runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.port = 0
         self.bind_status = ROK
         self.answers_binds = True
@@ -189,6 +192,8 @@ class Smsc:
         """Bodies of all bind requests."""
         self.submits: list[Submit] = []
         self.unbinds = 0
+        self.strange = 0
+        """Units that no client of this protocol sends; each has ended its session."""
         self.links = 0
         """``enquire_link`` that came."""
         self.sessions: list[Session] = []
@@ -199,7 +204,7 @@ class Smsc:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -225,7 +230,7 @@ class Smsc:
         session = Session(self, reader, writer)
         try:
             while True:
-                await self._take(session, await _read(reader))
+                await self._take(session, await self._read(reader))
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
@@ -235,6 +240,13 @@ class Smsc:
             self.ended.set()
             with contextlib.suppress(ConnectionError):
                 writer.close()
+
+    async def _read(self, reader: asyncio.StreamReader) -> Pdu:
+        length, command, status, sequence = _HEADER.unpack(await reader.readexactly(_HEADER.size))
+        if not _HEADER.size <= length <= _LENGTH_MAX:
+            self.strange += 1
+            raise ConnectionResetError
+        return Pdu(command, status, sequence, await reader.readexactly(length - _HEADER.size))
 
     async def _take(self, session: Session, pdu: Pdu) -> None:
         if pdu.command == BIND_TRANSCEIVER:
@@ -273,9 +285,3 @@ class Smsc:
         result = self.on_submit(session, pdu)
         if result is not None:
             await result
-
-
-async def _read(reader: asyncio.StreamReader) -> Pdu:
-    length, command, status, sequence = _HEADER.unpack(await reader.readexactly(_HEADER.size))
-    assert _HEADER.size <= length <= 0x20000, "no unit of this protocol"
-    return Pdu(command, status, sequence, await reader.readexactly(length - _HEADER.size))

@@ -49,6 +49,7 @@ async def _until(condition: Callable[[], object]) -> None:
 async def smsc() -> AsyncIterator[Smsc]:
     async with Smsc() as smsc:
         yield smsc
+        assert not smsc.strange
 
 
 class Made:
