@@ -63,6 +63,10 @@ class Settings(ProcessSettings):
         0.0, ge=0, le=RATE_MAX, allow_inf_nan=False, description="messages a second for the provider, 0: no limit"
     )
     provider_timeout_seconds: Seconds = Field(10.0, description="how long the provider may take for an answer")
+    providers: Path | None = Field(
+        None,
+        description="a TOML file that describes the providers; without it there is one, fbrq, by the settings above",
+    )
     retry_base_seconds: Seconds = Field(
         5.0, description="the longest wait before the second attempt; doubles with each"
     )
@@ -178,7 +182,8 @@ def _plaintext_conflicts(settings: Settings) -> list[tuple[str, str]]:
         found.append(
             ("metrics_listen", f"{settings.metrics_listen} is beyond loopback and has no TLS: use loopback {advice}")
         )
-    if urlsplit(settings.provider_url).scheme == "http" and not settings.is_provider_local:
+    is_called = settings.providers is None
+    if is_called and urlsplit(settings.provider_url).scheme == "http" and not settings.is_provider_local:
         # Without the URL: its path may be what a proxy knows us by.
         found.append(
             ("provider_url", f"token, numbers and texts would leave this machine in the clear: needs https:// {advice}")
@@ -216,6 +221,7 @@ COMMANDS: Final = (
     Command("migrate", "bring the database to this version's schema, and exit"),
     Command("check", "recount the counters of every mailing, repair and report what differs, and exit"),
     Command("providers check", "say what a providers' file says, or what is wrong with it, and exit", (_FILE,)),
+    Command("providers list", "say which providers the engine calls by its settings, and exit"),
     Command("account create", "make an account; its password is printed unless it is given", (_NAME, _ROLE, _STDIN)),
     Command("account list", "list the accounts, the revoked ones too"),
     Command("account revoke", "revoke an account and end its sessions", (_NAME, _WITH_TOKENS)),
@@ -226,8 +232,9 @@ COMMANDS: Final = (
 
 
 def _check(command: str, settings: Settings) -> None:
-    """Only ``run`` calls the provider, and only a provider that is not a sandbox needs its token."""
-    if command == RUN.name and settings.fbrq_token is None and not settings.is_provider_local:
+    """Only ``run`` calls providers. One that is not a sandbox needs its token; a providers' file names its own."""
+    needs_token = settings.providers is None and not settings.is_provider_local
+    if command == RUN.name and settings.fbrq_token is None and needs_token:
         raise BadSettings(
             "FBRQ_TOKEN: is missing: set it to the provider's token, or MAILING_PROVIDER_URL to a sandbox"
         )

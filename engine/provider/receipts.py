@@ -27,6 +27,8 @@ DETAIL_CHARACTERS_MAX: Final = 200
 _ID_MAX: Final = 2**63 - 1
 _DIGITS: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
 _UNITS_PER_SECOND: Final = {"seconds": 1, "milliseconds": 1000}
+_NUMBER: Final = re.compile(r"[0-9]{1,16}(?:\.[0-9]{1,9})?", re.ASCII)
+"""Seconds or milliseconds. Exponents are none: to write 1e400000 out takes many seconds."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _US: Final = timedelta(microseconds=1)
 _TIME_MAX_US: Final = 253_402_300_799 * US_PER_SECOND
@@ -194,11 +196,11 @@ def _time_reader(form: str, zone: tzinfo) -> Callable[[str], int | None]:
     def read(text: str) -> int | None:
         try:
             if units_per_second is not None:
-                time_us = int(Decimal(text) * (US_PER_SECOND // units_per_second))
+                time_us = int(Decimal(text) * (US_PER_SECOND // units_per_second)) if _NUMBER.fullmatch(text) else 0
             else:
                 time = datetime.fromisoformat(text) if form == RFC_3339 else datetime.strptime(text, form)
                 time_us = ((time if time.tzinfo is not None else time.replace(tzinfo=zone)) - _EPOCH) // _US
-        except (ValueError, ArithmeticError):
+        except (ValueError, OverflowError):
             return None
         return time_us if 0 < time_us <= _TIME_MAX_US else None
 
