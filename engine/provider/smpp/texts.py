@@ -22,6 +22,7 @@ from engine.domain.segments import (
 
 PARTS_MAX: Final = 255
 """The header counts parts with one octet."""
+_PAYLOAD_OCTETS_MAX: Final = 0xFFFF
 _GSM7: Final = str.maketrans(
     {char: chr(code) for code, char in enumerate(GSM7_ALPHABET)}
     | {char: f"\x1b{chr(code)}" for char, code in GSM7_EXTENSION_CODES.items()}
@@ -62,7 +63,7 @@ def octets_of(text: str, long_texts: LongTexts, reference: int) -> Octets:
         reference: what the parts of one text have in common; its lowest octet is taken.
 
     Raises:
-        ValueError: it has more than 255 parts.
+        ValueError: it has more than 255 parts, or 65,535 octets.
     """
     counted = count_segments(text)
     is_gsm7 = counted.encoding == "gsm7"
@@ -70,7 +71,10 @@ def octets_of(text: str, long_texts: LongTexts, reference: int) -> Octets:
     if counted.units <= (GSM7_SINGLE if is_gsm7 else UCS2_SINGLE):
         return Octets(coding, 0, (encode(text),), False)
     if long_texts is LongTexts.PAYLOAD:
-        return Octets(coding, 0, (encode(text),), True)
+        octets = encode(text)
+        if len(octets) > _PAYLOAD_OCTETS_MAX:
+            raise ValueError(f"the text has {len(octets)} octets, and message_payload takes {_PAYLOAD_OCTETS_MAX}")
+        return Octets(coding, 0, (octets,), True)
     if is_gsm7:
         pieces = _split(text, [2 if char in GSM7_EXTENSION else 1 for char in text], GSM7_PART)
     else:

@@ -82,6 +82,12 @@ def test_more_parts_than_the_header_counts() -> None:
         octets_of("Я" * (67 * 255 + 1), LongTexts.UDH, 1)
 
 
+def test_more_octets_than_a_payload_counts() -> None:
+    assert len(octets_of("a" * 65535, LongTexts.PAYLOAD, 1).parts[0]) == 65535
+    with pytest.raises(ValueError, match="65536 octets"):
+        octets_of("Я" * 32768, LongTexts.PAYLOAD, 1)
+
+
 @pytest.mark.parametrize(
     ("seconds", "form"),
     [
