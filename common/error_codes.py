@@ -86,6 +86,7 @@ class ErrorCode(StrEnum):
     NO_OFFSET = "must say its offset from UTC, like 2026-01-31T09:00:00+03:00 or 2026-01-31T06:00:00Z"
     YEAR_OUT_OF_RANGE = "must be in the years 1 to 9999 of UTC"
     NOT_IN_FUTURE = "must be in the future"
+    TOO_FAR_AHEAD = "must not be more than a day ahead of now"
     NOT_TIME_OF_DAY = "must be a time of day like 09:00, from 00:00 to 23:59"
     MORE_FIELDS = "and {count} more fields are bad"
     NOT_LOOKED_AT = "and what follows was not looked at: too many entries are bad"

@@ -19,7 +19,7 @@ from gateway.http.limits import SIGN_IN_RATE, CallerRates, ImportPlaces
 from gateway.http.middlewares import middlewares, on_prepare
 from gateway.http.streaming import hold_continue
 from gateway.metrics import Metrics
-from gateway.routes import events, exports, health, imports, mailing_messages, sign_in, suppressions
+from gateway.routes import events, exports, health, imports, mailing_messages, receipts, sign_in, suppressions
 from gateway.routes.operations import routes_of
 from gateway.settings import Settings
 from gateway.tables.workbook import Workbooks
@@ -54,6 +54,7 @@ def rest_routes() -> list[web.RouteDef]:
         *suppressions.routes(),
         *routes_of("SuppressionService", without=suppressions.BY_HAND),
         *routes_of("InboundService"),
+        *receipts.routes(),
         *routes_of("EngineService"),
         *routes_of("AccessService", without=("signIn",)),
     ]

@@ -13,12 +13,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from common.contract.values import struct_json
 from common.error_codes import ErrorCode, Unfit
 from engine.api.by_name import message_from, timestamp
-from engine.api.convert_audience import REASONS, STATUSES, audience_input, audience_message
+from engine.api.convert_audience import DELIVERIES, REASONS, STATUSES, audience_input, audience_message
 from engine.api.limits import Limits
 from engine.domain.attributes import FIELD, NONE, Attribute, attributes_of, name_problem, value_problem
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.message import Status
 from engine.domain.phone import PHONE_LENGTH
+from engine.domain.receipt import Delivery
 from engine.domain.segments import count_segments
 from engine.domain.validate import (
     DEFAULT_ON_UNCERTAIN,
@@ -48,6 +49,10 @@ V = TypeVar("V", bound=int)
 
 _SECOND_US: Final = 1_000_000
 
+DELIVERY_STATUSES: Final = {
+    Delivery.DELIVERED: message_pb2.DELIVERY_STATUS_DELIVERED,
+    Delivery.UNDELIVERED: message_pb2.DELIVERY_STATUS_UNDELIVERED,
+}
 STATES: Final = {
     MailingState.SCHEDULED: mailing_pb2.MAILING_STATE_SCHEDULED,
     MailingState.ACTIVE: mailing_pb2.MAILING_STATE_ACTIVE,
@@ -294,6 +299,17 @@ def _last_error(row: MessageRow) -> message_pb2.MessageError | None:
     return message_pb2.MessageError(http_status=row.http_status, detail=row.detail) if failed else None
 
 
+def _delivery(row: MessageRow) -> message_pb2.Delivery | None:
+    if row.delivery is None:
+        return None
+    return message_pb2.Delivery(
+        status=DELIVERY_STATUSES[row.delivery],
+        time=timestamp(row.delivery_us),
+        code=row.delivery_code or "",
+        detail=row.delivery_detail or "",
+    )
+
+
 _message: Final = message_from(
     MessageRow,
     message_pb2.Message,
@@ -301,6 +317,7 @@ _message: Final = message_from(
     status=lambda row: STATUSES[row.status.public],
     reason={None: message_pb2.NOT_SENT_REASON_UNSPECIFIED, **REASONS},
     last_error=_last_error,
+    delivery=_delivery,
 )
 attempt_message: Final = message_from(
     AttemptRow,
@@ -328,4 +345,5 @@ def message_query(
         client_id=request.client_id if request.HasField("client_id") else None,
         status=chosen(STATUSES, request.status, "status"),
         reason=chosen(REASONS, request.reason, "reason"),
+        delivery=chosen(DELIVERIES, request.delivery, "delivery"),
     )

@@ -13,6 +13,7 @@ from engine.domain.attributes import Attribute, value_problem, value_text
 from engine.domain.audience import AttributeCondition, AttributeOp, AudienceFilter, MessageCondition
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.message import Reason
+from engine.domain.receipt import NO_RECEIPT, Delivery
 from engine.store.attribute_facets import AttributeFacets
 from mailing.v1 import client_service_pb2, mailing_pb2, message_pb2
 
@@ -28,6 +29,11 @@ REASONS: Final[Mapping[Reason, message_pb2.NotSentReason.ValueType]] = {
     Reason.UNCERTAIN: message_pb2.NOT_SENT_REASON_UNCERTAIN,
     Reason.SUPPRESSED: message_pb2.NOT_SENT_REASON_SUPPRESSED,
     Reason.INCOMPLETE: message_pb2.NOT_SENT_REASON_INCOMPLETE,
+}
+DELIVERIES: Final[Mapping[str, message_pb2.DeliveryFilter.ValueType]] = {
+    Delivery.DELIVERED.public: message_pb2.DELIVERY_FILTER_DELIVERED,
+    Delivery.UNDELIVERED.public: message_pb2.DELIVERY_FILTER_UNDELIVERED,
+    NO_RECEIPT: message_pb2.DELIVERY_FILTER_NONE,
 }
 _OPS: Final = {
     AttributeOp.ANY_OF: mailing_pb2.ATTRIBUTE_OP_ANY_OF,
@@ -64,6 +70,7 @@ def _messages_message(condition: MessageCondition) -> mailing_pb2.MessageConditi
         mailing_id=condition.mailing_id,
         statuses=[STATUSES[each] for each in condition.statuses],
         reasons=[REASONS[Reason[each.upper()]] for each in condition.reasons],
+        delivery=[DELIVERIES[each] for each in condition.delivery],
     )
 
 
@@ -97,6 +104,7 @@ def _messages_input(condition: mailing_pb2.MessageCondition) -> MessageCondition
         condition.mailing_id,
         tuple(word for number in condition.statuses for word, known in STATUSES.items() if known == number),
         tuple(word.public for number in condition.reasons for word, known in REASONS.items() if known == number),
+        tuple(word for number in condition.delivery for word, known in DELIVERIES.items() if known == number),
     )
 
 

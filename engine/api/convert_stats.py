@@ -12,7 +12,7 @@ from engine.api.control import DeliveryStatus
 from engine.api.convert import AUDIENCE_STATES, STATES, counts_message
 from engine.domain.breaker import BreakerState
 from engine.domain.forecast import Forecast
-from engine.domain.latency import quantile
+from engine.domain.latency import WAY_BOUNDS_SECONDS, quantile
 from engine.ports import AudienceState
 from engine.store.rows import Breakdown, Counts, GroupCounts, MailingRow, StatsRow, TimelineRow
 from mailing.v1 import engine_pb2, mailing_pb2, mailing_stats_pb2
@@ -20,6 +20,8 @@ from mailing.v1 import engine_pb2, mailing_pb2, mailing_stats_pb2
 _SECOND_US: Final = 1_000_000
 STEP_US: Final = 10 * _SECOND_US
 """Length of a step of the timeline."""
+_COUNTED: Final = ("sent", "not_sent", "deferred", "delivered")
+"""What a step of the timeline counts, in the order of ``TimelineRow``."""
 _STEPS_SECONDS: Final = (30, 60, 300, 900, 3600, 6 * 3600, 24 * 3600)
 """Into what steps a long timeline is drawn together."""
 _RATE_STEPS: Final = 3
@@ -58,7 +60,7 @@ def timeline_rate(timeline: Sequence[TimelineRow], now_us: int, began_us: int = 
     """Messages that became final, a second, over the last steps; the current one counts as far as it goes, and the
     first one from ``began_us``, before which nothing can have been sent."""
     since_us = now_us - now_us % STEP_US - (_RATE_STEPS - 1) * STEP_US
-    recent = [step for step in timeline if step.time_us >= since_us]
+    recent = [step for step in timeline if step.time_us >= since_us and (step.sent or step.not_sent or step.deferred)]
     if not recent:
         return 0.0
     # A mailing that has just begun has no empty steps before it to be averaged in.
@@ -109,7 +111,7 @@ def _merged(timeline: Sequence[TimelineRow], step_us: int) -> list[TimelineRow]:
     found = []
     for step, group in groupby(timeline, lambda each: each.time_us // step_us):
         rows = list(group)
-        counts = (sum(getattr(each, name) for each in rows) for name in ("sent", "not_sent", "deferred"))
+        counts = (sum(getattr(each, name) for each in rows) for name in _COUNTED)
         found.append(TimelineRow(step * step_us, *counts))
     return found
 
@@ -147,6 +149,18 @@ def stats_message(
             )
             for each in row.texts
         ],
+        delivery=delivery_message(counts, row.way),
+    )
+
+
+def delivery_message(counts: Counts, way: Mapping[int, int] | None = None) -> mailing_stats_pb2.DeliveryStats:
+    """What receipts say of the messages that are sent; ``way``: how long they were on their way, if it is wanted."""
+    quantiles = None
+    if way is not None:
+        p50, p95 = (quantile(way, q, WAY_BOUNDS_SECONDS) for q in (0.5, 0.95))
+        quantiles = mailing_stats_pb2.DeliveryQuantiles(p50=p50, p95=p95)
+    return mailing_stats_pb2.DeliveryStats(
+        delivered=counts.delivered, undelivered=counts.undelivered, none=counts.no_receipt, seconds=quantiles
     )
 
 
@@ -171,6 +185,7 @@ class ProgressMeter:
             rate_per_second=rate,
             estimated_completion_time=timestamp(completion_us(row, forecast, rate)),
             forecast=forecast_message(forecast),
+            delivery=delivery_message(counts),
         )
 
     def _rate(self, final: int, now_us: int) -> float:
@@ -196,9 +211,8 @@ def latency_message(latency: Mapping[int, int]) -> mailing_stats_pb2.LatencyQuan
 
 def point_message(step: TimelineRow) -> mailing_stats_pb2.TimelinePoint:
     """A step of a timeline."""
-    return mailing_stats_pb2.TimelinePoint(
-        time=timestamp(step.time_us), sent=step.sent, not_sent=step.not_sent, deferred=step.deferred
-    )
+    counts = {name: getattr(step, name) for name in _COUNTED}
+    return mailing_stats_pb2.TimelinePoint(time=timestamp(step.time_us), **counts)
 
 
 def engine_status_message(status: DeliveryStatus) -> engine_pb2.EngineStatus:

@@ -240,9 +240,10 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         old = await self._store.get_mailing(request.mailing_id) if request.HasField("mailing_id") else None
         if old is None or old.filter != wanted.filter:
             await self._store.check_filter(wanted.filter, old.id if old else None)
-        audience, forecast = await self._outlook.preview(wanted, old, by_zone=request.by_time_zone)
+        audience = await self._outlook.audience(wanted, old, by_zone=request.by_time_zone)
         unknown = await self._store.unknown_attributes(wanted.filter.names) if wanted.filter.names else set()
         letters = await letters_of(self._store, wanted, audience.size, self._segments_max, old.id if old else None)
+        forecast = await self._outlook.preview(wanted, old, audience, letters.incomplete)
         text = count_segments(wanted.text)
         return mailing_service_pb2.PreviewMailingResponse(
             audience=audience.size,

@@ -75,16 +75,19 @@ class Outlook:
         return found
 
     async def preview(
-        self, wanted: MailingInput, old: MailingRow | None, *, by_zone: bool = False
-    ) -> tuple[Audience, Forecast]:
-        """Which clients a mailing would be for, and what would come of it; ``old``: it is an edit of that one.
-        Unless ``by_zone``, they all count as in UTC where the zones make no difference."""
-        audience = await self._audience(wanted, old, by_zone or wanted.local_hours is not None)
+        self, wanted: MailingInput, old: MailingRow | None, audience: Audience, incomplete: int
+    ) -> Forecast:
+        """What would come of a mailing for these clients; ``old``: it is an edit of that one. ``incomplete``: so many of
+        them get no text and are no work. They count as spread over the zones like the rest."""
         view = await self._views.get(None, self._view)
-        load = Load(_zoned(audience.by_zone), wanted.start_us, wanted.end_us, wanted.local_hours, wanted.rate_limit)
-        return audience, _beside(view, old.id if old else 0, load, self._clock.now_us())
+        pending = _spread(_zoned(audience.by_zone), max(0, audience.size - incomplete))
+        load = Load(pending, wanted.start_us, wanted.end_us, wanted.local_hours, wanted.rate_limit)
+        return _beside(view, old.id if old else 0, load, self._clock.now_us())
 
-    async def _audience(self, wanted: MailingInput, old: MailingRow | None, by_zone: bool) -> Audience:
+    async def audience(self, wanted: MailingInput, old: MailingRow | None, *, by_zone: bool = False) -> Audience:
+        """Which clients a mailing would be for; ``old``: it is an edit of that one. Unless ``by_zone``, they all count
+        as in UTC where the zones make no difference."""
+        by_zone = by_zone or wanted.local_hours is not None
         now_us = self._clock.now_us()
         if old is not None and old.filter == wanted.filter and old.audience_state is AudienceState.READY:
             stays = [is_decided(each.audience_fixed, each.start_us, now_us) for each in (old, wanted)]

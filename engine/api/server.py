@@ -24,6 +24,7 @@ from engine.api.mailings import MailingServicer
 from engine.api.messages import MessageServicer
 from engine.api.outlook import Outlook
 from engine.api.questions import Questions
+from engine.api.receipts import ReceiptServicer
 from engine.api.roles import requirements
 from engine.api.suppressions import InboundServicer, SuppressionServicer
 from engine.api.tls import ListenError, ServerCertificate, Tls
@@ -46,6 +47,8 @@ from mailing.v1 import (
     mailing_service_pb2_grpc,
     message_service_pb2,
     message_service_pb2_grpc,
+    receipt_service_pb2,
+    receipt_service_pb2_grpc,
     suppression_service_pb2,
     suppression_service_pb2_grpc,
 )
@@ -141,6 +144,9 @@ class ApiServer:
         inbound_service_pb2_grpc.add_InboundServiceServicer_to_server(
             InboundServicer(store, control, clock, self._background, StopWords(stop_words)), services
         )
+        receipt_service_pb2_grpc.add_ReceiptServiceServicer_to_server(
+            ReceiptServicer(store, control, clock, self._background), services
+        )
         access_service_pb2_grpc.add_AccessServiceServicer_to_server(
             AccessServicer(store, self._authority, clock, self._background), services
         )
@@ -208,6 +214,7 @@ def _services() -> list[ServiceDescriptor]:
         access_service_pb2,
         suppression_service_pb2,
         inbound_service_pb2,
+        receipt_service_pb2,
     )
     return [service for module in modules for service in module.DESCRIPTOR.services_by_name.values()]
 

@@ -93,10 +93,16 @@ class MessageCondition:
     statuses: tuple[str, ...] = ()
     """As the API names them; empty: any."""
     reasons: tuple[str, ...] = ()
+    delivery: tuple[str, ...] = ()
 
     def distinct(self) -> MessageCondition:
         """The same, with each entry of a list once."""
-        return replace(self, statuses=_distinct(self.statuses), reasons=_distinct(self.reasons))
+        return replace(
+            self,
+            statuses=_distinct(self.statuses),
+            reasons=_distinct(self.reasons),
+            delivery=_distinct(self.delivery),
+        )
 
 
 class Described(Protocol):

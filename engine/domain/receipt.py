@@ -7,7 +7,7 @@ the one with the latest time counts. A receipt says nothing of a message that wa
 from __future__ import annotations
 
 from enum import Enum, IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from engine.domain.message import Status
 
@@ -22,6 +22,10 @@ class Delivery(IntEnum):
     def public(self) -> str:
         """The word that the API has for it; also the name of the counter."""
         return self.name.lower()
+
+
+NO_RECEIPT: Final = "none"
+"""Beside the words of ``Delivery``: the message is sent, and nothing more is known."""
 
 
 class Receipt(NamedTuple):

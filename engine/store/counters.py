@@ -18,7 +18,7 @@ NOT_SENT: Final = " + ".join(REASONS)
 FINAL: Final = f"sent + {NOT_SENT}"
 """How many are final, in SQL."""
 DELIVERIES: Final = tuple(delivery.public for delivery in Delivery)
-NO_RECEIPT: Final = f"sent - {' - '.join(DELIVERIES)}"
+UNHEARD: Final = f"sent - {' - '.join(DELIVERIES)}"
 """How many are sent and have no receipt, in SQL."""
 NAMES: Final = ("pending", "sent", *REASONS, "attempts", "retried", *DELIVERIES)
 TIMELINE_SECONDS: Final = 10

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import cache
 
 from engine.domain.message import Event, Reason, Status, Step, outcome_of, statuses_before
+from engine.domain.receipt import NO_RECEIPT, Delivery
 
 
 def in_status(*statuses: Status, of: str = "") -> str:
@@ -70,3 +71,10 @@ def shown_as(word: str, of: str = "") -> str:
 def any_reason() -> str:
     """All reasons, for ``reason IN``: so SQLite takes each as a range of an index."""
     return f"({', '.join(str(int(reason)) for reason in Reason)})"
+
+
+def delivery_is(word: str, of: str = "") -> str:
+    """A message is sent, and receipts say this of it: a word of ``Delivery``, or ``NO_RECEIPT``."""
+    column = f"{of}.delivery" if of else "delivery"
+    numbers = {delivery.public: int(delivery) for delivery in Delivery}
+    return f"({shown_as('sent', of)} AND {column} {'IS NULL' if word == NO_RECEIPT else f'= {numbers[word]}'})"

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from engine.domain.receipt import Delivery
-from engine.store.counters import FINAL, NO_RECEIPT, NOT_SENT
+from engine.domain.receipt import NO_RECEIPT
+from engine.store.counters import FINAL, NOT_SENT, UNHEARD
 from engine.store.database import Row, Tx
-from engine.store.lifecycle import any_reason, is_taken, is_waiting, shown_as
+from engine.store.lifecycle import any_reason, delivery_is, is_taken, is_waiting, shown_as
 from engine.store.paging import SKIP_SHORT_MAX, PageQuery, forward, read_page, trimmed
 from engine.store.rows import MessageQuery, Page
 
@@ -23,8 +23,6 @@ _COUNTER_SUMS: Final = {
     "sent": "sent",
     "not_sent": NOT_SENT,
 }
-NONE: Final = "none"
-"""``MessageQuery.delivery``: sent, and there is no receipt."""
 _SORTED_MAX: Final = 400_000
 """The most ids that are taken out of indexes and sorted. Where more match, a walk along the rows soon meets enough."""
 _LARGE_SHARE: Final = 4
@@ -123,7 +121,7 @@ def _counter_sum(query: MessageQuery) -> str:
     if query.reason is not None:
         return query.reason.public
     if query.delivery is not None:
-        return NO_RECEIPT if query.delivery == NONE else query.delivery
+        return UNHEARD if query.delivery == NO_RECEIPT else query.delivery
     return _COUNTER_SUMS[query.status]
 
 
@@ -157,13 +155,6 @@ def _conditions(query: MessageQuery) -> tuple[str, list[Any]]:
     elif query.status is not None:
         conditions.append(shown_as(query.status))
     return " AND ".join(conditions), args
-
-
-def delivery_is(word: str, of: str = "") -> str:
-    """A message is sent, and receipts say this of it: a word of ``Delivery``, or ``NONE``."""
-    column = f"{of}.delivery" if of else "delivery"
-    numbers = {delivery.public: int(delivery) for delivery in Delivery}
-    return f"({shown_as('sent', of)} AND {column} {'IS NULL' if word == NONE else f'= {numbers[word]}'})"
 
 
 def _source(tx: Tx, query: MessageQuery, totals: _Totals) -> _Source:

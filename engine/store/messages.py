@@ -8,11 +8,10 @@ from typing import Final
 
 from engine.domain.errors import NotFound
 from engine.domain.message import Reason, Status
-from engine.domain.routing import Route
+from engine.domain.routing import FBRQ_ID, Route
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import is_final, is_waiting
 from engine.store.message_list import ids_after, is_long_message_list, list_ids
-from engine.store.provider_names import FBRQ
 from engine.store.routes import index_for, may_have, with_numbers
 from engine.store.row_of import Part, RowOf
 from engine.store.rows import (
@@ -46,7 +45,7 @@ _SOURCES: Final = {
 _SELECT: Final = f"SELECT {MESSAGE.select('m', **_SOURCES)}, m.started_us AS started_us"
 _FROM: Final = (
     "FROM message AS m LEFT JOIN client AS c ON c.id = m.client_id"
-    f" LEFT JOIN provider AS p ON p.id = coalesce(m.provider_id, CASE WHEN m.attempt > 0 THEN {FBRQ} END)"
+    f" LEFT JOIN provider AS p ON p.id = coalesce(m.provider_id, CASE WHEN m.attempt > 0 THEN {FBRQ_ID} END)"
 )
 ATTEMPT: Final = RowOf(
     AttemptRow,
@@ -54,7 +53,7 @@ ATTEMPT: Final = RowOf(
 )
 _HISTORY: Final = (
     f"SELECT {ATTEMPT.select('a', provider='p.name')} FROM attempt AS a"
-    f" LEFT JOIN provider AS p ON p.id = coalesce(a.provider_id, {FBRQ})"
+    f" LEFT JOIN provider AS p ON p.id = coalesce(a.provider_id, {FBRQ_ID})"
 )
 _REFUSED: Final = 400
 _VISIBLE: Final = "m.mailing_id NOT IN (SELECT id FROM mailing WHERE deleted_us IS NOT NULL)"

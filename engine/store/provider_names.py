@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Final
 
 from engine.store.database import Lane, Tx
 from engine.store.verbs import Verbs, transaction
-
-FBRQ: Final = 1
-"""The id of the provider ``fbrq``, who has made each call of which nobody is named."""
 
 
 class ProviderVerbs(Verbs):

@@ -13,11 +13,13 @@ from typing import Final, NamedTuple
 from common.logs import mask_text
 from engine.domain.message import Status
 from engine.domain.receipt import Delivery, Effect, Receipt, Standing, is_called_in_vain, weigh
+from engine.domain.routing import FBRQ_ID
 from engine.store.confirming import Heard, confirm
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
 from engine.store.owners import claimed_elsewhere, tell_owners
-from engine.store.provider_names import FBRQ
+from engine.store.requests import first_answer, keep_answer
+from engine.store.rows import RequestKey
 from engine.store.verbs import Verbs, transaction
 
 RECEIPTS_MAX: Final = 1_000
@@ -68,13 +70,25 @@ class ReceiptVerbs(Verbs):
     """What the API hands over."""
 
     @transaction(Lane.API)
-    async def record_receipts(self, tx: Tx, receipts: Sequence[Receipt], *, now_us: int) -> Recorded:
+    async def record_receipts(
+        self, tx: Tx, receipts: Sequence[Receipt], *, now_us: int, request: RequestKey | None = None
+    ) -> Recorded:
         """Store up to ``RECEIPTS_MAX`` receipts, with what follows: counters, statistics, and messages that are sent by
-        them. A receipt that is repeated changes nothing."""
+        them. A receipt that is repeated changes nothing.
+
+        Raises:
+            Conflict: the request id was used for another request.
+        """
+        if (answer := await first_answer(tx, request)) is not None:
+            return Recorded(tuple(Effect[name] for name in answer), ())
         rows = await _rows(tx, ids := await _ids(tx, receipts))
         effects, latest = _weighed(receipts, ids, rows)
-        if not latest:
-            return Recorded(effects, ())
+        await keep_answer(tx, request, [effect.name for effect in effects], now_us)
+        in_vain = await self._hear(tx, latest, rows, now_us) if latest else []
+        return Recorded(effects, tuple(in_vain))
+
+    async def _hear(self, tx: Tx, latest: dict[int, Receipt], rows: dict[int, _Row], now_us: int) -> list[int]:
+        """Store what counts, with what follows. Returns whose messages an engine need not call any more."""
         tally = Tally()
         waiting: dict[int, tuple[int, Heard]] = {}
         in_vain: list[int] = []
@@ -93,7 +107,7 @@ class ReceiptVerbs(Verbs):
         elsewhere = await claimed_elsewhere(self, tx, in_vain) if in_vain else False
         await tally.write(tx)
         await tell_owners(self, tx, elsewhere)
-        return Recorded(effects, tuple(in_vain))
+        return in_vain
 
 
 def _weighed(
@@ -128,7 +142,7 @@ async def _ids(tx: Tx, receipts: Sequence[Receipt]) -> list[int | None]:
     found = await tx.rows(
         f"SELECT r.place, max(m.id) FROM {tx.dialect.rows_table(**_NAMED)}"
         " JOIN message AS m ON m.provider_message_id = r.name AND m.provider_message_id IS NOT NULL"
-        f" LEFT JOIN provider AS p ON p.id = coalesce(m.provider_id, {FBRQ})"
+        f" LEFT JOIN provider AS p ON p.id = coalesce(m.provider_id, {FBRQ_ID})"
         " WHERE r.provider IS NULL OR p.name = r.provider GROUP BY r.place",
         *tx.dialect.rows_args(named, len(_NAMED)),
     )

@@ -14,9 +14,10 @@ from common.error_codes import ErrorCode
 from engine.domain.audience import AudienceFilter, MessageCondition
 from engine.domain.errors import Conflict, FieldError, InvalidInput
 from engine.domain.message import Reason
+from engine.domain.receipt import NO_RECEIPT
 from engine.store.counters import FINAL, NOT_SENT
 from engine.store.database import Tx
-from engine.store.lifecycle import any_reason, is_final, shown_as
+from engine.store.lifecycle import any_reason, delivery_is, is_final, shown_as
 from engine.store.mailing_rows import filter_of
 
 _FIELD: Final = "filter.messages.mailing_id"
@@ -34,16 +35,29 @@ def was(condition: MessageCondition, at_us: int) -> str:
     statuses = set(condition.statuses) or {"pending", "sent", "not_sent"}
     if condition.reasons:
         statuses &= {"not_sent"}
+    if condition.delivery:
+        statuses &= {"sent"}
     of_mailing = f"past.mailing_id = {int(condition.mailing_id)}"
     if statuses == {"not_sent"}:  # in the words of the index message_not_sent
         of_reason = f"past.reason IN {f'({reasons})' if reasons else any_reason()}"
         return f"{of_mailing} AND {shown_as('not_sent', 'past')} AND {of_reason} AND {final}"
     said = {
         "pending": f"(past.create_us <= {int(at_us)} AND NOT ({final}))",
-        "sent": f"({shown_as('sent', 'past')} AND {final})",
+        "sent": f"({_heard(condition, at_us)} AND {final})",
         "not_sent": f"({shown_as('not_sent', 'past')} AND {final})",
     }
     return f"{of_mailing} AND ({' OR '.join(said[status] for status in sorted(statuses)) or 'FALSE'})"
+
+
+def _heard(condition: MessageCondition, at_us: int) -> str:
+    """``message AS past`` is sent, and that is what receipts had said of it at the time."""
+    if not condition.delivery:
+        return shown_as("sent", "past")
+    by_then = f"past.heard_us <= {int(at_us)}"
+    said = [f"({delivery_is(word, 'past')} AND {by_then})" for word in condition.delivery if word != NO_RECEIPT]
+    if NO_RECEIPT in condition.delivery:
+        said.append(f"({shown_as('sent', 'past')} AND NOT coalesce({by_then}, FALSE))")
+    return f"({' OR '.join(said)})"
 
 
 def past(tx: Tx, condition: MessageCondition) -> str:

@@ -49,6 +49,7 @@ TAGS: Final = [
     {"name": "messages", "description": "The fate of every text."},
     {"name": "suppressions", "description": "The stop list: numbers that get no text, whatever matches."},
     {"name": "inbound", "description": "What providers hand in: texts that people have sent us."},
+    {"name": "receipts", "description": "What providers hand in: whether texts arrived."},
     {"name": "engine", "description": "The process that sends: watch it, steer it."},
     {"name": "audit", "description": "Who changed what, when."},
     {"name": "session", "description": "Sign in, sign out, who am I."},

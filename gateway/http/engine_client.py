@@ -26,6 +26,7 @@ from mailing.v1.engine_service_pb2_grpc import EngineServiceStub
 from mailing.v1.inbound_service_pb2_grpc import InboundServiceStub
 from mailing.v1.mailing_service_pb2_grpc import MailingServiceStub
 from mailing.v1.message_service_pb2_grpc import MessageServiceStub
+from mailing.v1.receipt_service_pb2_grpc import ReceiptServiceStub
 from mailing.v1.suppression_service_pb2_grpc import SuppressionServiceStub
 
 if TYPE_CHECKING:  # these exist in the stubs' types only
@@ -35,6 +36,7 @@ if TYPE_CHECKING:  # these exist in the stubs' types only
     from mailing.v1.inbound_service_pb2_grpc import InboundServiceAsyncStub
     from mailing.v1.mailing_service_pb2_grpc import MailingServiceAsyncStub
     from mailing.v1.message_service_pb2_grpc import MessageServiceAsyncStub
+    from mailing.v1.receipt_service_pb2_grpc import ReceiptServiceAsyncStub
     from mailing.v1.suppression_service_pb2_grpc import SuppressionServiceAsyncStub
 
 Metadata = tuple[tuple[str, str], ...]
@@ -90,6 +92,7 @@ class EngineClient:
         self.access: AccessServiceAsyncStub = AccessServiceStub(channel)
         self.suppressions: SuppressionServiceAsyncStub = SuppressionServiceStub(channel)
         self.inbound: InboundServiceAsyncStub = InboundServiceStub(channel)
+        self.receipts: ReceiptServiceAsyncStub = ReceiptServiceStub(channel)
         self._stubs: dict[str, Any] = {
             "ClientService": self.clients,
             "MailingService": self.mailings,
@@ -98,6 +101,7 @@ class EngineClient:
             "AccessService": self.access,
             "SuppressionService": self.suppressions,
             "InboundService": self.inbound,
+            "ReceiptService": self.receipts,
         }
         self._health: Any = health_pb2_grpc.HealthStub(channel)
 

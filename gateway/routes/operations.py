@@ -44,6 +44,7 @@ from mailing.v1 import (
     inbound_service_pb2,
     mailing_service_pb2,
     message_service_pb2,
+    receipt_service_pb2,
     suppression_service_pb2,
 )
 
@@ -57,6 +58,7 @@ SERVICES: Final[Mapping[str, Descriptor]] = {
         access_service_pb2,
         suppression_service_pb2,
         inbound_service_pb2,
+        receipt_service_pb2,
     )
     for name, service in file.DESCRIPTOR.services_by_name.items()
 }

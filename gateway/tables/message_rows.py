@@ -13,15 +13,19 @@ from mailing.v1.message_pb2 import Message
 _NUMBERS: Final = ("id", "mailing_id", "client_id", "attempts", "text_version", "http_status")
 COLUMNS: Final = (
     "id", "mailing_id", "client_id", "phone_number", "status", "reason", "attempts", "create_time", "sent_time",
-    "final_time", "next_attempt_time", "text_version", "http_status", "detail",
+    "final_time", "next_attempt_time", "text_version", "http_status", "detail", "delivery", "delivery_time",
+    "delivery_code", "delivery_detail", "provider", "provider_message_id",
 )  # fmt: skip
-"""The columns of a CSV, and the keys of an NDJSON object: those of a message; the last two are its last error."""
+"""The columns of a CSV, and the keys of an NDJSON object: those of a message, of its last error (``http_status``,
+``detail``) and of its delivery, whose status is ``delivery``."""
 
 
 def cells_of(message: Message) -> Sequence[str]:
     """A message's cells, one for each of COLUMNS; what is not set is empty."""
     said = json_of(message)
     said |= said.pop("last_error") or {}
+    delivery = said.pop("delivery") or {}
+    said |= {f"delivery_{name}": value for name, value in delivery.items()} | {"delivery": delivery.get("status")}
     values = [said.get(name) for name in COLUMNS]
     return ["" if value is None else str(value) for value in values]
 

@@ -23,6 +23,10 @@ WAITING_MAX: Final = 2_000_000
 """16 MB of ids: 10,000 texts a second for 200 seconds. What would be more is dropped, and counted."""
 MOMENT_US: Final = 20_000
 """Receipts are due at whole moments. A receipt's time is its moment."""
+MOMENTS_MAX: Final = 10_000
+"""Each costs some 200 bytes, however few wait for it. With more of them, as when the service is away for hours, new
+receipts are due at whole seconds."""
+_MOMENTS_A_SECOND: Final = 1_000_000 // MOMENT_US
 EXTRA_MOMENTS: Final = 25
 """After so many a second receipt follows, where one does: half a second."""
 _FIRST, _AGAIN, _STALE = range(3)
@@ -125,7 +129,10 @@ class Receipts:
         if shortest != longest:
             delay += (longest - shortest) * draw(self._seed, message_id, _DRAW_DELAY)
         # Rounded up: no receipt is older than its text.
-        self._add(-(-(at_us + int(delay * 1e6)) // MOMENT_US), _FIRST, message_id)
+        moment = -(-(at_us + int(delay * 1e6)) // MOMENT_US)
+        if len(self._keys) > MOMENTS_MAX:
+            moment = -(-moment // _MOMENTS_A_SECOND) * _MOMENTS_A_SECOND
+        self._add(moment, _FIRST, message_id)
 
     def take(self, now_us: int) -> list[Receipt]:
         """Those whose time has come, ``BATCH_MAX`` at most. Whoever takes them says what became of them."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.api import letters
 from engine.store.database import Tx
-from mailing.v1.mailing_pb2 import Mailing
+from mailing.v1.mailing_pb2 import LocalHours, Mailing
 from mailing.v1.mailing_service_pb2 import PreviewMailingRequest, PreviewMailingResponse
 from tests.api.conftest import Api
 
@@ -93,3 +96,19 @@ async def test_texts_that_do_not_fit_are_estimated(api: Api, monkeypatch: pytest
     answer = await preview(api, "{{name}}")
     assert 10 <= answer.incomplete <= 40
     assert answer.segments_total == 99 - answer.incomplete
+
+
+async def test_who_gets_no_text_is_no_work_for_the_forecast(api: Api) -> None:
+    """Of 40 clients 10 have a name: at 10 texts a second they are through in one second, and nobody misses the end."""
+    await people(api, *['{"name":"Anna"}', "{}", "{}", "{}"] * 10)
+    end_us = api.clock.us + 3_000_000
+    soon: dict[str, Any] = {"rate_limit": 10.0, "end_time": Timestamp(seconds=end_us // 1_000_000)}
+    told = await preview(api, "Hi {{name}}", **soon)
+    assert (told.audience, told.incomplete, told.forecast.missed) == (40, 30, 0)
+    assert told.forecast.completion_time.ToMicroseconds() <= api.clock.us + 1_100_000
+    everybody = await preview(api, "Hi {{name|you}}", **soon)
+    assert (everybody.incomplete, everybody.forecast.missed) == (0, 10)
+    nobody = await preview(api, "Hi {{town}}", **soon)
+    assert (nobody.audience, nobody.incomplete, nobody.forecast.missed) == (40, 40, 0)
+    hours = LocalHours(**{"from": "00:00", "to": "23:59"})
+    assert (await preview(api, "Hi {{name}}", local_hours=hours, **soon)).forecast.missed == 0

@@ -29,6 +29,7 @@ from mailing.v1 import (
     message_pb2,
     message_service_pb2,
     overview_pb2,
+    receipt_service_pb2,
     suppression_pb2,
     suppression_service_pb2,
     test_text_pb2,
@@ -50,7 +51,7 @@ FILES: list[FileDescriptor] = [
             mailing_pb2,
         ),
         *(mailing_service_pb2, mailing_stats_pb2, message_pb2, message_service_pb2, overview_pb2, test_text_pb2),
-        *(suppression_pb2, suppression_service_pb2, inbound_service_pb2),
+        *(suppression_pb2, suppression_service_pb2, inbound_service_pb2, receipt_service_pb2),
     )
 ]
 
@@ -67,6 +68,7 @@ METHODS = {
     "SuppressionService": "CreateSuppression ListSuppressions DeleteSuppression ImportSuppressions> "
     "ExportSuppressions<",
     "InboundService": "ReceiveText",
+    "ReceiptService": "RecordReceipts",
 }
 """docs/behaviour.md, section 4; ``>`` streams requests, ``<`` responses."""
 
@@ -87,6 +89,7 @@ REPEATABLE = {
     "EraseClient",
     "TestMailing",
     "ReceiveText",
+    "RecordReceipts",
 }
 """Methods with a request id beside the creates."""
 
@@ -116,7 +119,7 @@ GET /mailings/{mailing_id}/messages/export; GET /messages/export
 GET /engine; PATCH /engine; GET /audit
 POST /session; DELETE /session; GET /session; PUT /session/password; GET /accounts; POST /accounts
 GET /suppressions; POST /suppressions; DELETE /suppressions/{phone_number}; POST /suppressions/import
-GET /suppressions/export; POST /inbound; POST /clients/{client_id}/erase
+GET /suppressions/export; POST /inbound; POST /receipts; POST /clients/{client_id}/erase
 POST /accounts/{account_id}/revoke; GET /tokens; POST /tokens; POST /tokens/{token_id}/revoke
 """
 """docs/behaviour.md, section 5; and accounts, sessions and tokens (docs/behaviour.md, section 6)."""
@@ -129,13 +132,18 @@ FIELDS = {
     "LocalHours": "from to",
     "MessageCounts": "pending sent not_sent total",
     "Message": "id mailing_id client_id phone_number status reason attempts create_time sent_time next_attempt_time "
-    "last_error",
+    "last_error delivery provider provider_message_id",
+    "Delivery": "status time code detail",
     "MessageError": "http_status detail",
     "MailingStats": "mailing_id message_counts reasons progress rate_per_second estimated_completion_time forecast "
-    "attempts latency_seconds by_phone_code by_tag by_time_zone timeline",
+    "attempts latency_seconds by_phone_code by_tag by_time_zone timeline delivery",
+    "DeliveryStats": "delivered undelivered none seconds",
+    "DeliveryQuantiles": "p50 p95",
+    "Receipt": "id provider_message_id status time code detail",
+    "RecordReceiptsResponse": "accepted duplicate unknown",
     "AttemptStats": "total retried by_http_status",
     "LatencyQuantiles": "p50 p95 p99",
-    "TimelinePoint": "time sent not_sent deferred",
+    "TimelinePoint": "time sent not_sent deferred delivered",
     "PreviewMailingResponse": "audience segments forecast suppressed",
     "ImportClientsResponse": "created updated unchanged rejected errors",
     "ImportClientsError": "line field message",
@@ -238,7 +246,9 @@ def test_every_method_says_who_may_call_it() -> None:
         assert is_open == (method.name in OPEN), method.name
         assert (role == access_pb2.ROLE_UNSPECIFIED) == is_open, method.name
         also = options.Extensions[access_pb2.also_role]
-        assert (also == access_pb2.ROLE_PROVIDER) == (method.name in ("ReceiveText", "WhoAmI")), method.name
+        assert (also == access_pb2.ROLE_PROVIDER) == (method.name in ("ReceiveText", "RecordReceipts", "WhoAmI")), (
+            method.name
+        )
         reads = method.name.startswith(("Get", "List", "Export", "Preview", "Watch", "WhoAmI"))
         if reads and method.name not in ("ListAccounts", "ListTokens"):
             assert role == access_pb2.ROLE_VIEWER, method.name

@@ -1,6 +1,7 @@
 """The long campaign of kills (``scripts/crash``): both policies unless one is named.
 
-Exit codes: 0 the invariant of tests/crash/campaign.py held, 1 it did not (what broke is printed), 2 a bad flag.
+Exit codes: 0 the invariants of tests/crash/campaign.py and personal.py held, 1 one did not (what broke is printed), 2 a
+bad flag.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from functools import partial
 from pathlib import Path
 
 from tests.crash.campaign import POLICIES, Report, run
+from tests.crash.personal import PersonalReport, run_personal
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run and report; returns the exit code."""
     flags = _flags(arguments)
     policies = [flags.on_uncertain] if flags.on_uncertain else list(POLICIES)
-    return max([_campaign(flags, policy) for policy in policies])
+    campaigns = (_campaign, _personal)
+    return max([campaign(flags, policy) for campaign in campaigns for policy in policies])
 
 
 def _flags(arguments: Sequence[str]) -> argparse.Namespace:
@@ -57,6 +60,32 @@ def _campaign(flags: argparse.Namespace, policy: str) -> int:
     return int(bool(report.faults()))
 
 
+def _personal(flags: argparse.Namespace, policy: str) -> int:
+    print(
+        f"a fixed audience, each its own text; on_uncertain = {policy}: {flags.messages} clients, {flags.kills} kills"
+    )
+    with tempfile.TemporaryDirectory(prefix="crash-") as folder:
+        report = asyncio.run(
+            run_personal(
+                Path(folder),
+                messages=flags.messages,
+                kills=flags.kills,
+                workers=flags.workers,
+                on_uncertain=policy,
+                tell=partial(_say, flush=True),
+            )
+        )
+    _print_personal(report)
+    return int(bool(report.faults()))
+
+
+def _print_personal(report: PersonalReport) -> None:
+    sent, incomplete = sum(one.is_sent for one in report.told), len(report.incomplete)
+    late = sum(not person.is_meant and person.tag == "buyer" for person in report.people.values())
+    print(f"  {sent} sent, {incomplete} incomplete, {len(report.uncertain)} uncertain; {late} came too late")
+    _print_faults(report.faults())
+
+
 def _say(line: str, *, flush: bool) -> None:
     print(f"  {line}", flush=flush)
 
@@ -76,7 +105,10 @@ def _print(report: Report) -> None:
     }
     for name, text in lines.items():
         print(f"  {name + ':':<14}{text}")
-    faults = report.faults()
+    _print_faults(report.faults())
+
+
+def _print_faults(faults: Sequence[str]) -> None:
     print("  The invariant held." if not faults else "  BROKEN:\n" + "\n".join(f"    {fault}" for fault in faults))
 
 

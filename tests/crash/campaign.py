@@ -41,7 +41,8 @@ POLICIES = {"resend": mailing_pb2.ON_UNCERTAIN_RESEND, "not_sent": mailing_pb2.O
 FIRST = 79160000000
 LISTED_EACH = 20
 """Of so many numbers one is put on the stop list on the way."""
-_STEP_SECONDS = 120
+STEP_SECONDS = 120
+"""Between two kills, at most."""
 
 
 @dataclass(slots=True)
@@ -159,18 +160,18 @@ async def run(
             mailing_id = await register(engine.target, messages, on_uncertain)
             known: dict[int, int] = {}
             for number in range(1, kills + 1):
-                async with asyncio.timeout(_STEP_SECONDS):
+                async with asyncio.timeout(STEP_SECONDS):
                     await provider.accepted(number * messages // (kills + 2))  # some never come: the listed ones
                     numbers = [
                         FIRST + messages - 1 - place for place in range(number - 1, messages, LISTED_EACH * kills)
                     ]
                     await suppress(engine.target, numbers)
-                    report.kills.append(await _kill(engine, provider, known))
+                    report.kills.append(await kill(engine, provider, known))
                     ids = engine.message_ids()
                     for phone_number in numbers:
                         report.listed[ids[phone_number]] = await provider.calls(ids[phone_number])
                 tell(f"kill {number}: {describe(report.kills[-1])}")
-            async with asyncio.timeout(_STEP_SECONDS):
+            async with asyncio.timeout(STEP_SECONDS):
                 report.counted = await finished(engine.target, mailing_id)
         finally:
             await engine.stop()
@@ -187,7 +188,7 @@ def describe(kill: Kill) -> str:
     )
 
 
-async def _kill(engine: Engine, provider: Provider, known: dict[int, int]) -> Kill:
+async def kill(engine: Engine, provider: Provider, known: dict[int, int]) -> Kill:
     """Kill, see what was in flight, start again; ``known``: calls of each claimed message by earlier engines."""
     await engine.kill()
     rows, calls = engine.rows(), await provider.latest()

@@ -236,6 +236,11 @@ class Provider:
         """How often a message was called."""
         return sum(message["count"] for message in (await self._get(f"messages?id={message_id}"))["messages"])
 
+    async def texts(self, message_id: int) -> list[str]:
+        """What a message was called with, each time."""
+        found = (await self._get(f"messages?id={message_id}"))["messages"]
+        return [call["text"] for message in found for call in message["calls"]]
+
     async def accepted(self, count: int) -> None:
         """Wait until it has accepted so many."""
         while (await self.stats())["accepted"] < count:

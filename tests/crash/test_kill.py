@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.crash.campaign import run
+from tests.crash.personal import run_personal
+
+pytestmark = pytest.mark.timeout(180)  # each start of an engine takes seconds on a busy machine
 
 
 @pytest.mark.slow
@@ -23,3 +26,14 @@ async def test_kills_lose_nothing_and_repeat_only_what_was_in_flight(
     assert all(kill.sent < messages for kill in report.kills)
     assert report.in_flight
     assert report.suppressed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("on_uncertain", ["resend", "not_sent"])
+async def test_kills_change_no_text_and_no_fixed_audience(on_uncertain: str, tmp_path: Path) -> None:
+    report = await run_personal(tmp_path, messages=500, kills=2, workers=16, on_uncertain=on_uncertain)
+    assert report.faults() == []
+    assert any(kill.in_flight for kill in report.kills)
+    assert report.incomplete
+    renamed = {number for number, person in report.people.items() if len(person.names) > 1}
+    assert any(one.is_sent and int(one.message.phone_number) in renamed for one in report.told)

@@ -15,7 +15,8 @@ from engine.provider.receipts import ProviderReceipt, TakeReceipts
 from engine.standing import open_standing
 from engine.store import Store
 from tests.api.fakes import FakeClock, FakeControl
-from tests.store.world import NOW, add_clients, add_engine, add_mailing, claim, messages, outcome, record
+from tests.store.test_receipts import name_at_provider
+from tests.store.world import NOW, add_clients, add_engine, add_mailing, claim, messages, record
 
 S = 1_000_000
 
@@ -57,10 +58,9 @@ async def test_receipts_are_stored_by_the_providers_id_and_by_ours(store: Store)
     await add_clients(store, 3)
     mailing_id, owner = await add_mailing(store), await add_engine(store)
     first, second, third = await claim(store, mailing_id, owner)
-    sent = [
-        outcome(each, Event.ACCEPT)._replace(provider_message_id=f"id-{each.message_id}") for each in (first, second)
-    ]
-    await store.record(sent, owner=owner, now_us=NOW + S)
+    await record(store, owner, [first, second], Event.ACCEPT)
+    for each in (first, second):
+        await name_at_provider(store, each.message_id, f"id-{each.message_id}")
     provider, control, clock = Standing(), FakeControl(), FakeClock()
     open_standing({"fbrq": provider, "other": Plain()}, store, clock, control)
 
@@ -87,7 +87,8 @@ async def test_a_receipt_of_another_provider_is_not_ours(store: Store) -> None:
     await add_clients(store, 1)
     mailing_id, owner = await add_mailing(store), await add_engine(store)
     (taken,) = await claim(store, mailing_id, owner)
-    await store.record([outcome(taken, Event.ACCEPT)._replace(provider_message_id="7")], owner=owner, now_us=NOW + S)
+    await record(store, owner, [taken], Event.ACCEPT)
+    await name_at_provider(store, taken.message_id, "7")
     provider = Standing()
     await store.provider_ids(["other"])
     open_standing({"other": provider}, store, FakeClock(), FakeControl())

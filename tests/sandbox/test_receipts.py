@@ -131,6 +131,21 @@ def test_what_waits_is_small_and_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (receipts.stats()["waiting"], receipts.stats()["dropped"]) == (100_001, 2)
 
 
+def test_a_service_that_is_away_for_hours_costs_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.sandbox.receipts.MOMENTS_MAX", 100)
+    receipts = Receipts(0, Ledger(keep=10))
+    receipts.switches = NO_RECEIPTS.changed({"enabled": True, "share_repeated": 0.5, "share_reordered": 0.5})
+    every_us = 2 * MOMENT_US
+    for message_id in range(3600):
+        receipts.plan(message_id, message_id * every_us + 1)
+    found = taken(receipts, 3600 * every_us + 2 * SECOND_US)
+    first = {each.message_id: each for each in found if each.kind == "first"}
+    assert len(first) == len(found) / 2 == 3600
+    assert all(0 < each.at_us - message_id * every_us <= SECOND_US for message_id, each in first.items())
+    assert len({each.at_us for each in first.values()}) < 100 + 3600 * every_us / SECOND_US + 2
+    assert all(each.at_us <= first[each.message_id].at_us for each in found)
+
+
 def test_switches_may_change_while_receipts_wait_and_all_can_be_forgotten() -> None:
     receipts, _ = planned(IDS, delay_seconds=1)
     receipts.switches = receipts.switches.changed({"share_lost": 1})

@@ -15,9 +15,9 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
@@ -25,10 +25,7 @@ from engine.provider.file import read_providers
 from scripts import launch
 from scripts.launch import DEMO_CLIENTS, _address_of_sandbox, _decide
 from scripts.processes import claim_port, get
-
-ROOT: Final = Path(__file__).resolve().parent.parent.parent
-PATH: Final = os.pathsep.join([str(ROOT), str(ROOT / "proto")])
-CLEAN: Final = {name: value for name, value in os.environ.items() if not name.startswith(("MAILING_", "FBRQ_"))}
+from tests.scripts.launched import CLEAN, PATH, ROOT, Launched, up
 
 
 def options(*, demo: bool = False, free_ports: bool = False, providers: int = 1) -> argparse.Namespace:
@@ -94,39 +91,6 @@ def test_free_ports(environ: pytest.MonkeyPatch) -> None:
 # -- the real thing --------------------------------------------------------------------------------
 
 
-class Launched:
-    """``python -m scripts.launch`` with its output in a file."""
-
-    def __init__(self, folder: Path, *arguments: str, **environ: str) -> None:
-        self.folder, self.output = folder, folder / "output"
-        ours = {"MAILING_DATABASE_URL": f"sqlite://{folder / 'mailing.db'}", "MAILING_RUN_FOLDER": str(folder / "data")}
-        with self.output.open("wb") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "scripts.launch", *arguments],
-                cwd=ROOT,
-                env={**CLEAN, "PYTHONPATH": PATH, **ours, **environ},
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def text(self) -> str:
-        return self.output.read_text(encoding="utf-8")
-
-    def wait_for(self, words: str, limit_seconds: float = 45) -> None:
-        """Wait for words in the output."""
-        deadline = time.monotonic() + limit_seconds
-        while words not in self.text():
-            assert self.process.poll() is None, self.text()
-            assert time.monotonic() < deadline, self.text()
-            time.sleep(0.05)
-
-    def children(self) -> list[int]:
-        """The process ids of its children."""
-        tasks = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(number) for number in tasks.read_text().split()]
-
-
 @pytest.fixture
 def launched(tmp_path: Path) -> Iterator[Launched]:
     """Engine, gateway and sandbox, up."""
@@ -139,16 +103,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
     """The same for those who don't stop it."""
     with up(tmp_path_factory.mktemp("shared")) as started:
         yield started
-
-
-@contextmanager
-def up(folder: Path) -> Iterator[Launched]:
-    started = Launched(folder, "--free-ports")
-    started.wait_for("Ctrl-C stops all.")
-    yield started
-    if started.process.poll() is None:
-        started.process.terminate()
-        started.process.wait(30)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -315,9 +315,22 @@ class People:
         source = next(one for one in self._life.mailings if one.stored_id == source_id)
 
         async def act(engine: Engine) -> None:
+            if is_last:
+                self._start(self._finish(source))
             await make(engine)
-            if is_last and self._is_open(source) and (delete := self._delete_mailing(source)) is not None:
+
+        return act
+
+    def _finish(self, source: SharedMailing) -> Act:
+        """The old mailing is deleted while the new one is being made, and then some clients are edited."""
+        before, after = self._kinds.choice((0.02, 0.1, 0.4)), self._kinds.choice((0.2, 1.0))
+
+        async def act(engine: Engine) -> None:
+            await asyncio.sleep(before)
+            if self._is_open(source) and (delete := self._delete_mailing(source)) is not None:
                 await delete(engine)
+                await asyncio.sleep(after)
+                await self._edit_batch()(engine)
 
         return act
 

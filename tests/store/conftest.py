@@ -53,7 +53,7 @@ class Databases:
         self._server.psql(ended)
 
     def not_needed(self, url: str) -> None:
-        """Let a database be removed when the next one is made: a file that lives for seconds is never written to disk."""
+        """Let a database be removed when the next is made: a file that lives for seconds is never written to disk."""
         self._not_needed.append(_name(url))
 
     def _made(self, template: str, name: str = "") -> str:

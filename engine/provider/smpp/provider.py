@@ -189,9 +189,9 @@ class SmppProvider:
         """Wait for the session; no longer than the bind that is under way takes."""
         if self._is_closed:
             raise NotBoundError("the client was closed")
-        if self._session is not None or not self._failed:
+        if self.is_bound or not self._failed:
             await self._bound.wait()
-        if self._session is None:
+        if not self.is_bound:
             raise NotBoundError(self._failed)
 
     def _judged(self, response: Response) -> Answer:

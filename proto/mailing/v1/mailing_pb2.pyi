@@ -413,6 +413,7 @@ class MessageCondition(_message.Message):
     MAILING_ID_FIELD_NUMBER: _builtins.int
     STATUSES_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
+    DELIVERY_FIELD_NUMBER: _builtins.int
     mailing_id: _builtins.int
     """The other mailing."""
     @_builtins.property
@@ -423,16 +424,21 @@ class MessageCondition(_message.Message):
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_message_pb2.NotSentReason.ValueType]:
         """It was not sent for one of these reasons; empty: for any, or sent, or pending."""
 
+    @_builtins.property
+    def delivery(self) -> _containers.RepeatedScalarFieldContainer[_message_pb2.DeliveryFilter.ValueType]:
+        """It was sent, and receipts said one of these things of it by then; empty: it does not matter."""
+
     def __init__(
         self,
         *,
         mailing_id: _builtins.int = ...,
         statuses: _abc.Iterable[_message_pb2.MessageStatus.ValueType] | None = ...,
         reasons: _abc.Iterable[_message_pb2.NotSentReason.ValueType] | None = ...,
+        delivery: _abc.Iterable[_message_pb2.DeliveryFilter.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["mailing_id", b"mailing_id", "reasons", b"reasons", "statuses", b"statuses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "mailing_id", b"mailing_id", "reasons", b"reasons", "statuses", b"statuses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

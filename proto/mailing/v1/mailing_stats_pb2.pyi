@@ -154,6 +154,7 @@ class MailingStats(_message.Message):
     BY_TIME_ZONE_FIELD_NUMBER: _builtins.int
     TIMELINE_FIELD_NUMBER: _builtins.int
     TEXT_VERSIONS_FIELD_NUMBER: _builtins.int
+    DELIVERY_FIELD_NUMBER: _builtins.int
     mailing_id: _builtins.int
     """The mailing's id."""
     progress: _builtins.float
@@ -206,6 +207,10 @@ class MailingStats(_message.Message):
     def text_versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___TextVersion]:
         """Each text that it has had, the first one first, with how many messages went out with it."""
 
+    @_builtins.property
+    def delivery(self) -> Global___DeliveryStats:
+        """Of the messages that are sent, which arrived."""
+
     def __init__(
         self,
         *,
@@ -223,14 +228,84 @@ class MailingStats(_message.Message):
         by_time_zone: _abc.Mapping[_builtins.str, _mailing_pb2.MessageCounts] | None = ...,
         timeline: _abc.Iterable[Global___TimelinePoint] | None = ...,
         text_versions: _abc.Iterable[Global___TextVersion] | None = ...,
+        delivery: Global___DeliveryStats | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "latency_seconds", b"latency_seconds", "message_counts", b"message_counts", "reasons", b"reasons"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "delivery", b"delivery", "estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "latency_seconds", b"latency_seconds", "message_counts", b"message_counts", "reasons", b"reasons"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "by_phone_code", b"by_phone_code", "by_tag", b"by_tag", "by_time_zone", b"by_time_zone", "estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "latency_seconds", b"latency_seconds", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "progress", b"progress", "rate_per_second", b"rate_per_second", "reasons", b"reasons", "text_versions", b"text_versions", "timeline", b"timeline"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "by_phone_code", b"by_phone_code", "by_tag", b"by_tag", "by_time_zone", b"by_time_zone", "delivery", b"delivery", "estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "latency_seconds", b"latency_seconds", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "progress", b"progress", "rate_per_second", b"rate_per_second", "reasons", b"reasons", "text_versions", b"text_versions", "timeline", b"timeline"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MailingStats: _TypeAlias = MailingStats  # noqa: Y015
+
+@_typing.final
+class DeliveryStats(_message.Message):
+    """Messages that are sent, by what receipts say: `delivered`, `undelivered` and `none` are together all that are sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELIVERED_FIELD_NUMBER: _builtins.int
+    UNDELIVERED_FIELD_NUMBER: _builtins.int
+    NONE_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    delivered: _builtins.int
+    """Those that arrived."""
+    undelivered: _builtins.int
+    """Those that did not."""
+    none: _builtins.int
+    """Those of which no receipt has come."""
+    @_builtins.property
+    def seconds(self) -> Global___DeliveryQuantiles:
+        """How long they were on their way, from the provider's yes to the phone. Not set in WatchMailing."""
+
+    def __init__(
+        self,
+        *,
+        delivered: _builtins.int = ...,
+        undelivered: _builtins.int = ...,
+        none: _builtins.int = ...,
+        seconds: Global___DeliveryQuantiles | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["seconds", b"seconds"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivered", b"delivered", "none", b"none", "seconds", b"seconds", "undelivered", b"undelivered"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeliveryStats: _TypeAlias = DeliveryStats  # noqa: Y015
+
+@_typing.final
+class DeliveryQuantiles(_message.Message):
+    """Quantiles of a duration, in seconds. Not set: nothing has arrived yet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    P50_FIELD_NUMBER: _builtins.int
+    P95_FIELD_NUMBER: _builtins.int
+    p50: _builtins.float
+    """Half of the messages were at most as long on their way."""
+    p95: _builtins.float
+    """95 % of the messages were at most as long on their way."""
+    def __init__(
+        self,
+        *,
+        p50: _builtins.float | None = ...,
+        p95: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_p50", b"_p50", "_p95", b"_p95", "p50", b"p50", "p95", b"p95"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_p50", b"_p50", "_p95", b"_p95", "p50", b"p50", "p95", b"p95"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__p50: _TypeAlias = _typing.Literal["p50"]  # noqa: Y015
+    _WhichOneofArgType__p50: _TypeAlias = _typing.Literal["_p50", b"_p50"]  # noqa: Y015
+    _WhichOneofReturnType__p95: _TypeAlias = _typing.Literal["p95"]  # noqa: Y015
+    _WhichOneofArgType__p95: _TypeAlias = _typing.Literal["_p95", b"_p95"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__p50) -> _WhichOneofReturnType__p50 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__p95) -> _WhichOneofReturnType__p95 | None: ...
+
+Global___DeliveryQuantiles: _TypeAlias = DeliveryQuantiles  # noqa: Y015
 
 @_typing.final
 class TextVersion(_message.Message):
@@ -413,12 +488,15 @@ class TimelinePoint(_message.Message):
     SENT_FIELD_NUMBER: _builtins.int
     NOT_SENT_FIELD_NUMBER: _builtins.int
     DEFERRED_FIELD_NUMBER: _builtins.int
+    DELIVERED_FIELD_NUMBER: _builtins.int
     sent: _builtins.int
     """Messages sent in it."""
     not_sent: _builtins.int
     """Messages that became `not_sent` in it."""
     deferred: _builtins.int
     """Calls in it that failed and will be tried again."""
+    delivered: _builtins.int
+    """Messages that arrived in it, as their receipts say."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When the step begins."""
@@ -430,10 +508,11 @@ class TimelinePoint(_message.Message):
         sent: _builtins.int = ...,
         not_sent: _builtins.int = ...,
         deferred: _builtins.int = ...,
+        delivered: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deferred", b"deferred", "not_sent", b"not_sent", "sent", b"sent", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deferred", b"deferred", "delivered", b"delivered", "not_sent", b"not_sent", "sent", b"sent", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -454,6 +533,7 @@ class MailingProgress(_message.Message):
     RATE_PER_SECOND_FIELD_NUMBER: _builtins.int
     ESTIMATED_COMPLETION_TIME_FIELD_NUMBER: _builtins.int
     FORECAST_FIELD_NUMBER: _builtins.int
+    DELIVERY_FIELD_NUMBER: _builtins.int
     mailing_id: _builtins.int
     """The mailing's id."""
     state: _mailing_pb2.MailingState.ValueType
@@ -482,6 +562,10 @@ class MailingProgress(_message.Message):
     def forecast(self) -> Global___Forecast:
         """When it will be through; a second old at most. Empty: it has ended or is cancelled."""
 
+    @_builtins.property
+    def delivery(self) -> Global___DeliveryStats:
+        """Of the messages that are sent, which arrived; without `seconds`."""
+
     def __init__(
         self,
         *,
@@ -494,10 +578,11 @@ class MailingProgress(_message.Message):
         rate_per_second: _builtins.float = ...,
         estimated_completion_time: _timestamp_pb2.Timestamp | None = ...,
         forecast: Global___Forecast | None = ...,
+        delivery: Global___DeliveryStats | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "message_counts", b"message_counts", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "message_counts", b"message_counts", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience_state", b"audience_state", "estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "progress", b"progress", "rate_per_second", b"rate_per_second", "state", b"state", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience_state", b"audience_state", "delivery", b"delivery", "estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "progress", b"progress", "rate_per_second", b"rate_per_second", "state", b"state", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -13,12 +13,64 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _DeliveryStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DeliveryStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeliveryStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DELIVERY_STATUS_UNSPECIFIED: _DeliveryStatus.ValueType  # 0
+    """Not set."""
+    DELIVERY_STATUS_DELIVERED: _DeliveryStatus.ValueType  # 1
+    """It did."""
+    DELIVERY_STATUS_UNDELIVERED: _DeliveryStatus.ValueType  # 2
+    """It did not, and the provider tries no more."""
+
+class DeliveryStatus(_DeliveryStatus, metaclass=_DeliveryStatusEnumTypeWrapper):
+    """Whether a text arrived."""
+
+DELIVERY_STATUS_UNSPECIFIED: DeliveryStatus.ValueType  # 0
+"""Not set."""
+DELIVERY_STATUS_DELIVERED: DeliveryStatus.ValueType  # 1
+"""It did."""
+DELIVERY_STATUS_UNDELIVERED: DeliveryStatus.ValueType  # 2
+"""It did not, and the provider tries no more."""
+Global___DeliveryStatus: _TypeAlias = DeliveryStatus  # noqa: Y015
+
+class _DeliveryFilter:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DeliveryFilterEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeliveryFilter.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DELIVERY_FILTER_UNSPECIFIED: _DeliveryFilter.ValueType  # 0
+    """Not set."""
+    DELIVERY_FILTER_DELIVERED: _DeliveryFilter.ValueType  # 1
+    """Those that arrived."""
+    DELIVERY_FILTER_UNDELIVERED: _DeliveryFilter.ValueType  # 2
+    """Those that did not."""
+    DELIVERY_FILTER_NONE: _DeliveryFilter.ValueType  # 3
+    """Those of which no receipt has come."""
+
+class DeliveryFilter(_DeliveryFilter, metaclass=_DeliveryFilterEnumTypeWrapper):
+    """Which messages are meant, of those that are sent."""
+
+DELIVERY_FILTER_UNSPECIFIED: DeliveryFilter.ValueType  # 0
+"""Not set."""
+DELIVERY_FILTER_DELIVERED: DeliveryFilter.ValueType  # 1
+"""Those that arrived."""
+DELIVERY_FILTER_UNDELIVERED: DeliveryFilter.ValueType  # 2
+"""Those that did not."""
+DELIVERY_FILTER_NONE: DeliveryFilter.ValueType  # 3
+"""Those of which no receipt has come."""
+Global___DeliveryFilter: _TypeAlias = DeliveryFilter  # noqa: Y015
 
 class _AttemptOutcome:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -63,7 +115,7 @@ class _MessageStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Message
     MESSAGE_STATUS_PENDING: _MessageStatus.ValueType  # 1
     """Not final: waits, or is being sent."""
     MESSAGE_STATUS_SENT: _MessageStatus.ValueType  # 2
-    """The provider has accepted it."""
+    """The provider has accepted it, or a receipt says that it has."""
     MESSAGE_STATUS_NOT_SENT: _MessageStatus.ValueType  # 3
     """It will not be sent any more."""
 
@@ -75,7 +127,7 @@ MESSAGE_STATUS_UNSPECIFIED: MessageStatus.ValueType  # 0
 MESSAGE_STATUS_PENDING: MessageStatus.ValueType  # 1
 """Not final: waits, or is being sent."""
 MESSAGE_STATUS_SENT: MessageStatus.ValueType  # 2
-"""The provider has accepted it."""
+"""The provider has accepted it, or a receipt says that it has."""
 MESSAGE_STATUS_NOT_SENT: MessageStatus.ValueType  # 3
 """It will not be sent any more."""
 Global___MessageStatus: _TypeAlias = MessageStatus  # noqa: Y015
@@ -145,6 +197,9 @@ class Message(_message.Message):
     TEXT_VERSION_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     FINAL_TIME_FIELD_NUMBER: _builtins.int
+    DELIVERY_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    PROVIDER_MESSAGE_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Given by the engine; the provider sees it. Never used again, not even after a deletion."""
     mailing_id: _builtins.int
@@ -167,13 +222,17 @@ class Message(_message.Message):
     """The text as it went out, whatever the mailing's text is by now; of a message that is pending or ended without a call,
     the mailing's text. Filled by GetMessage only.
     """
+    provider: _builtins.str
+    """The name of the provider that has it, had it last, or has it next. Empty: none yet."""
+    provider_message_id: _builtins.str
+    """What the provider calls it. Empty: it has not said."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
 
     @_builtins.property
     def sent_time(self) -> _timestamp_pb2.Timestamp:
-        """When the provider accepted it. Not set: it has not."""
+        """When the provider accepted it, or a receipt said that it had. Not set: it has not."""
 
     @_builtins.property
     def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
@@ -190,6 +249,12 @@ class Message(_message.Message):
     @_builtins.property
     def final_time(self) -> _timestamp_pb2.Timestamp:
         """When it became final: sent, or not sent for whatever reason. Not set: it is pending."""
+
+    @_builtins.property
+    def delivery(self) -> Global___Delivery:
+        """Whether it arrived, as the receipt with the latest time says. Not set: no receipt has come. Status and reason do not
+        follow from it, but for one thing: a pending message that was called is sent by its receipt.
+        """
 
     def __init__(
         self,
@@ -209,10 +274,13 @@ class Message(_message.Message):
         text_version: _builtins.int | None = ...,
         text: _builtins.str = ...,
         final_time: _timestamp_pb2.Timestamp | None = ...,
+        delivery: Global___Delivery | None = ...,
+        provider: _builtins.str = ...,
+        provider_message_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "_text_version", b"_text_version", "client_id", b"client_id", "create_time", b"create_time", "final_time", b"final_time", "last_error", b"last_error", "next_attempt_time", b"next_attempt_time", "sent_time", b"sent_time", "text_version", b"text_version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "_text_version", b"_text_version", "client_id", b"client_id", "create_time", b"create_time", "delivery", b"delivery", "final_time", b"final_time", "last_error", b"last_error", "next_attempt_time", b"next_attempt_time", "sent_time", b"sent_time", "text_version", b"text_version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "_text_version", b"_text_version", "attempt_history", b"attempt_history", "attempts", b"attempts", "client_id", b"client_id", "create_time", b"create_time", "final_time", b"final_time", "id", b"id", "last_error", b"last_error", "mailing_id", b"mailing_id", "next_attempt_time", b"next_attempt_time", "phone_number", b"phone_number", "reason", b"reason", "sent_time", b"sent_time", "status", b"status", "text", b"text", "text_version", b"text_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "_text_version", b"_text_version", "attempt_history", b"attempt_history", "attempts", b"attempts", "client_id", b"client_id", "create_time", b"create_time", "delivery", b"delivery", "final_time", b"final_time", "id", b"id", "last_error", b"last_error", "mailing_id", b"mailing_id", "next_attempt_time", b"next_attempt_time", "phone_number", b"phone_number", "provider", b"provider", "provider_message_id", b"provider_message_id", "reason", b"reason", "sent_time", b"sent_time", "status", b"status", "text", b"text", "text_version", b"text_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_id: _TypeAlias = _typing.Literal["client_id"]  # noqa: Y015
     _WhichOneofArgType__client_id: _TypeAlias = _typing.Literal["_client_id", b"_client_id"]  # noqa: Y015
@@ -224,6 +292,42 @@ class Message(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__text_version) -> _WhichOneofReturnType__text_version | None: ...
 
 Global___Message: _TypeAlias = Message  # noqa: Y015
+
+@_typing.final
+class Delivery(_message.Message):
+    """Whether a text arrived."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    status: Global___DeliveryStatus.ValueType
+    """Whether it did."""
+    code: _builtins.str
+    """The provider's code. Empty: it has said none."""
+    detail: _builtins.str
+    """The provider's words. Empty: it has said none."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When that was, as the provider says."""
+
+    def __init__(
+        self,
+        *,
+        status: Global___DeliveryStatus.ValueType = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        code: _builtins.str = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "detail", b"detail", "status", b"status", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Delivery: _TypeAlias = Delivery  # noqa: Y015
 
 @_typing.final
 class MessageError(_message.Message):
@@ -265,6 +369,7 @@ class Attempt(_message.Message):
     HTTP_STATUS_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """1 for the first."""
     http_status: _builtins.int
@@ -273,6 +378,8 @@ class Attempt(_message.Message):
     """The reason in words; empty for a success."""
     outcome: Global___AttemptOutcome.ValueType
     """How it ended."""
+    provider: _builtins.str
+    """The name of the provider that was called."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When the call began. Not set: not known, the engine stopped meanwhile."""
@@ -290,10 +397,11 @@ class Attempt(_message.Message):
         http_status: _builtins.int | None = ...,
         detail: _builtins.str = ...,
         outcome: Global___AttemptOutcome.ValueType = ...,
+        provider: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_http_status", b"_http_status", "end_time", b"end_time", "http_status", b"http_status", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_http_status", b"_http_status", "detail", b"detail", "end_time", b"end_time", "http_status", b"http_status", "number", b"number", "outcome", b"outcome", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_http_status", b"_http_status", "detail", b"detail", "end_time", b"end_time", "http_status", b"http_status", "number", b"number", "outcome", b"outcome", "provider", b"provider", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__http_status: _TypeAlias = _typing.Literal["http_status"]  # noqa: Y015
     _WhichOneofArgType__http_status: _TypeAlias = _typing.Literal["_http_status", b"_http_status"]  # noqa: Y015

@@ -29,7 +29,7 @@ from mailing.v1 import message_pb2 as mailing_dot_v1_dot_message__pb2
 from mailing.v1 import options_pb2 as mailing_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n mailing/v1/message_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17mailing/v1/access.proto\x1a\x18mailing/v1/message.proto\x1a\x18mailing/v1/options.proto\"-\n\x11GetMessageRequest\x12\x18\n\nmessage_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"\xb0\x02\n\x13ListMessagesRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1d\n\nmailing_id\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1c\n\tclient_id\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12/\n\x06status\x18\x05 \x01(\x0e\x32\x19.mailing.v1.MessageStatusB\x04\xe2\x41\x01\x01\x12/\n\x06reason\x18\x06 \x01(\x0e\x32\x19.mailing.v1.NotSentReasonB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x01\x42\r\n\x0b_mailing_idB\x0c\n\n_client_id\"j\n\x14ListMessagesResponse\x12%\n\x08messages\x18\x01 \x03(\x0b\x32\x13.mailing.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"\xf3\x01\n\x15\x45xportMessagesRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xca\xda\x18\x03\x80\x01\x01\x12\x1d\n\nmailing_id\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1c\n\tclient_id\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12/\n\x06status\x18\x04 \x01(\x0e\x32\x19.mailing.v1.MessageStatusB\x04\xe2\x41\x01\x01\x12/\n\x06reason\x18\x05 \x01(\x0e\x32\x19.mailing.v1.NotSentReasonB\x04\xe2\x41\x01\x01\x42\r\n\x0b_mailing_idB\x0c\n\n_client_id\"?\n\x16\x45xportMessagesResponse\x12%\n\x08messages\x18\x01 \x03(\x0b\x32\x13.mailing.v1.Message2\xfd\x07\n\x0eMessageService\x12k\n\nGetMessage\x12\x1d.mailing.v1.GetMessageRequest\x1a\x13.mailing.v1.Message\")\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/messages/{message_id}\x12\xdb\x01\n\x0cListMessages\x12\x1f.mailing.v1.ListMessagesRequest\x1a .mailing.v1.ListMessagesResponse\"\x87\x01\xa8\xd4\x18\x01\xd2\xda\x18=B;\n\x13listMailingMessages\x12\x08messages\x1a\x1aList messages of a mailing\x82\xd3\xe4\x93\x02<\x12\x10/api/v1/messagesZ(\x12&/api/v1/mailings/{mailing_id}/messages\x12\x9f\x05\n\x0e\x45xportMessages\x12!.mailing.v1.ExportMessagesRequest\x1a\".mailing.v1.ExportMessagesResponse\"\xc3\x04\xa8\xd4\x18\x01\xd2\xda\x18\xea\x03\x1a\x0f\x45xport messages\"\xf8\x01\x41ll messages that match, in the order of their ids, as CSV or, by `Accept`, as NDJSON. In CSV an apostrophe stands before what a table program would run as a formula, unless `raw` is true. An answer that is cut off ends without the mark of its end.2\x04\x94\x03\x96\x03\x42\xd5\x01\n\x15\x65xportMailingMessages\x12\x08messages\x1a\x1c\x45xport messages of a mailing\"\x8d\x01\x41s `GET /messages/export`, of one mailing: what became of it, message by message. An answer that is cut off ends without the mark of its end.2\x04\x94\x03\x96\x03\x82\xd3\xe4\x93\x02J\x12\x17/api/v1/messages/exportZ/\x12-/api/v1/mailings/{mailing_id}/messages/export0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n mailing/v1/message_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17mailing/v1/access.proto\x1a\x18mailing/v1/message.proto\x1a\x18mailing/v1/options.proto\"-\n\x11GetMessageRequest\x12\x18\n\nmessage_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"\xe4\x02\n\x13ListMessagesRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1d\n\nmailing_id\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1c\n\tclient_id\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12/\n\x06status\x18\x05 \x01(\x0e\x32\x19.mailing.v1.MessageStatusB\x04\xe2\x41\x01\x01\x12/\n\x06reason\x18\x06 \x01(\x0e\x32\x19.mailing.v1.NotSentReasonB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x32\n\x08\x64\x65livery\x18\t \x01(\x0e\x32\x1a.mailing.v1.DeliveryFilterB\x04\xe2\x41\x01\x01\x42\r\n\x0b_mailing_idB\x0c\n\n_client_id\"j\n\x14ListMessagesResponse\x12%\n\x08messages\x18\x01 \x03(\x0b\x32\x13.mailing.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"\xa7\x02\n\x15\x45xportMessagesRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xca\xda\x18\x03\x80\x01\x01\x12\x1d\n\nmailing_id\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1c\n\tclient_id\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12/\n\x06status\x18\x04 \x01(\x0e\x32\x19.mailing.v1.MessageStatusB\x04\xe2\x41\x01\x01\x12/\n\x06reason\x18\x05 \x01(\x0e\x32\x19.mailing.v1.NotSentReasonB\x04\xe2\x41\x01\x01\x12\x32\n\x08\x64\x65livery\x18\x06 \x01(\x0e\x32\x1a.mailing.v1.DeliveryFilterB\x04\xe2\x41\x01\x01\x42\r\n\x0b_mailing_idB\x0c\n\n_client_id\"?\n\x16\x45xportMessagesResponse\x12%\n\x08messages\x18\x01 \x03(\x0b\x32\x13.mailing.v1.Message2\xfd\x07\n\x0eMessageService\x12k\n\nGetMessage\x12\x1d.mailing.v1.GetMessageRequest\x1a\x13.mailing.v1.Message\")\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/messages/{message_id}\x12\xdb\x01\n\x0cListMessages\x12\x1f.mailing.v1.ListMessagesRequest\x1a .mailing.v1.ListMessagesResponse\"\x87\x01\xa8\xd4\x18\x01\xd2\xda\x18=B;\n\x13listMailingMessages\x12\x08messages\x1a\x1aList messages of a mailing\x82\xd3\xe4\x93\x02<\x12\x10/api/v1/messagesZ(\x12&/api/v1/mailings/{mailing_id}/messages\x12\x9f\x05\n\x0e\x45xportMessages\x12!.mailing.v1.ExportMessagesRequest\x1a\".mailing.v1.ExportMessagesResponse\"\xc3\x04\xa8\xd4\x18\x01\xd2\xda\x18\xea\x03\x1a\x0f\x45xport messages\"\xf8\x01\x41ll messages that match, in the order of their ids, as CSV or, by `Accept`, as NDJSON. In CSV an apostrophe stands before what a table program would run as a formula, unless `raw` is true. An answer that is cut off ends without the mark of its end.2\x04\x94\x03\x96\x03\x42\xd5\x01\n\x15\x65xportMailingMessages\x12\x08messages\x1a\x1c\x45xport messages of a mailing\"\x8d\x01\x41s `GET /messages/export`, of one mailing: what became of it, message by message. An answer that is cut off ends without the mark of its end.2\x04\x94\x03\x96\x03\x82\xd3\xe4\x93\x02J\x12\x17/api/v1/messages/exportZ/\x12-/api/v1/mailings/{mailing_id}/messages/export0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,6 +54,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTMESSAGESREQUEST'].fields_by_name['order_by']._serialized_options = b'\342A\001\001'
   _globals['_LISTMESSAGESREQUEST'].fields_by_name['skip']._loaded_options = None
   _globals['_LISTMESSAGESREQUEST'].fields_by_name['skip']._serialized_options = b'\342A\001\001'
+  _globals['_LISTMESSAGESREQUEST'].fields_by_name['delivery']._loaded_options = None
+  _globals['_LISTMESSAGESREQUEST'].fields_by_name['delivery']._serialized_options = b'\342A\001\001'
   _globals['_EXPORTMESSAGESREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_EXPORTMESSAGESREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\312\332\030\003\200\001\001'
   _globals['_EXPORTMESSAGESREQUEST'].fields_by_name['mailing_id']._loaded_options = None
@@ -64,6 +66,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPORTMESSAGESREQUEST'].fields_by_name['status']._serialized_options = b'\342A\001\001'
   _globals['_EXPORTMESSAGESREQUEST'].fields_by_name['reason']._loaded_options = None
   _globals['_EXPORTMESSAGESREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\001'
+  _globals['_EXPORTMESSAGESREQUEST'].fields_by_name['delivery']._loaded_options = None
+  _globals['_EXPORTMESSAGESREQUEST'].fields_by_name['delivery']._serialized_options = b'\342A\001\001'
   _globals['_MESSAGESERVICE'].methods_by_name['GetMessage']._loaded_options = None
   _globals['_MESSAGESERVICE'].methods_by_name['GetMessage']._serialized_options = b'\250\324\030\001\202\323\344\223\002\037\022\035/api/v1/messages/{message_id}'
   _globals['_MESSAGESERVICE'].methods_by_name['ListMessages']._loaded_options = None
@@ -73,13 +77,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETMESSAGEREQUEST']._serialized_start=188
   _globals['_GETMESSAGEREQUEST']._serialized_end=233
   _globals['_LISTMESSAGESREQUEST']._serialized_start=236
-  _globals['_LISTMESSAGESREQUEST']._serialized_end=540
-  _globals['_LISTMESSAGESRESPONSE']._serialized_start=542
-  _globals['_LISTMESSAGESRESPONSE']._serialized_end=648
-  _globals['_EXPORTMESSAGESREQUEST']._serialized_start=651
-  _globals['_EXPORTMESSAGESREQUEST']._serialized_end=894
-  _globals['_EXPORTMESSAGESRESPONSE']._serialized_start=896
-  _globals['_EXPORTMESSAGESRESPONSE']._serialized_end=959
-  _globals['_MESSAGESERVICE']._serialized_start=962
-  _globals['_MESSAGESERVICE']._serialized_end=1983
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=592
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=594
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=700
+  _globals['_EXPORTMESSAGESREQUEST']._serialized_start=703
+  _globals['_EXPORTMESSAGESREQUEST']._serialized_end=998
+  _globals['_EXPORTMESSAGESRESPONSE']._serialized_start=1000
+  _globals['_EXPORTMESSAGESRESPONSE']._serialized_end=1063
+  _globals['_MESSAGESERVICE']._serialized_start=1066
+  _globals['_MESSAGESERVICE']._serialized_end=2087
 # @@protoc_insertion_point(module_scope)

@@ -55,6 +55,7 @@ class ListMessagesRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
     SKIP_FIELD_NUMBER: _builtins.int
+    DELIVERY_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many at most; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
@@ -73,6 +74,8 @@ class ListMessagesRequest(_message.Message):
     """How many to leave out (AIP-158), counted from where `page_token` stands, or from the beginning; not negative. Beyond
     the end: an empty page. For panels that show page numbers; who reads everything uses tokens.
     """
+    delivery: _message_pb2.DeliveryFilter.ValueType
+    """Only messages that are sent and of which receipts say this; unspecified: any."""
     def __init__(
         self,
         *,
@@ -84,10 +87,11 @@ class ListMessagesRequest(_message.Message):
         reason: _message_pb2.NotSentReason.ValueType = ...,
         order_by: _builtins.str = ...,
         skip: _builtins.int = ...,
+        delivery: _message_pb2.DeliveryFilter.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "_mailing_id", b"_mailing_id", "client_id", b"client_id", "mailing_id", b"mailing_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "_mailing_id", b"_mailing_id", "client_id", b"client_id", "mailing_id", b"mailing_id", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "skip", b"skip", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "_mailing_id", b"_mailing_id", "client_id", b"client_id", "delivery", b"delivery", "mailing_id", b"mailing_id", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "skip", b"skip", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_id: _TypeAlias = _typing.Literal["client_id"]  # noqa: Y015
     _WhichOneofArgType__client_id: _TypeAlias = _typing.Literal["_client_id", b"_client_id"]  # noqa: Y015
@@ -143,6 +147,7 @@ class ExportMessagesRequest(_message.Message):
     CLIENT_ID_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DELIVERY_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Rows in a page; 0 means 1,000, more than 1,000 means 1,000."""
     mailing_id: _builtins.int
@@ -153,6 +158,8 @@ class ExportMessagesRequest(_message.Message):
     """Only messages with this status; unspecified: any."""
     reason: _message_pb2.NotSentReason.ValueType
     """Only messages that are not sent for this reason; unspecified: any."""
+    delivery: _message_pb2.DeliveryFilter.ValueType
+    """Only messages that are sent and of which receipts say this; unspecified: any."""
     def __init__(
         self,
         *,
@@ -161,10 +168,11 @@ class ExportMessagesRequest(_message.Message):
         client_id: _builtins.int | None = ...,
         status: _message_pb2.MessageStatus.ValueType = ...,
         reason: _message_pb2.NotSentReason.ValueType = ...,
+        delivery: _message_pb2.DeliveryFilter.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "_mailing_id", b"_mailing_id", "client_id", b"client_id", "mailing_id", b"mailing_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "_mailing_id", b"_mailing_id", "client_id", b"client_id", "mailing_id", b"mailing_id", "page_size", b"page_size", "reason", b"reason", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "_mailing_id", b"_mailing_id", "client_id", b"client_id", "delivery", b"delivery", "mailing_id", b"mailing_id", "page_size", b"page_size", "reason", b"reason", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_id: _TypeAlias = _typing.Literal["client_id"]  # noqa: Y015
     _WhichOneofArgType__client_id: _TypeAlias = _typing.Literal["_client_id", b"_client_id"]  # noqa: Y015

@@ -1,0 +1,161 @@
+"""ReceiptService: what providers say later of texts that they took."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from common.error_codes import ErrorCode
+from engine.api.background import Background
+from engine.api.caller import caller
+from engine.api.context import Context
+from engine.api.control import DeliveryControl
+from engine.api.convert import DELIVERY_STATUSES, both, micros
+from engine.api.limits import Limits
+from engine.api.repeats import request_key
+from engine.api.suppressions import follow
+from engine.domain.errors import FieldError, InvalidInput
+from engine.domain.receipt import Effect, Receipt
+from engine.ports import Clock
+from engine.store.receipts import RECEIPTS_MAX, Recorded
+from engine.store.store import Store
+from mailing.v1 import receipt_service_pb2 as service
+from mailing.v1 import receipt_service_pb2_grpc
+
+_AHEAD_MAX_US: Final = 86_400 * 1_000_000
+"""A time further ahead of our clock is a mistake, and no later receipt could take its place."""
+_TEXTS: Final = ("provider_message_id", "provider", "code", "detail")
+_DELIVERIES: Final = {number: delivery for delivery, number in DELIVERY_STATUSES.items()}
+_LIMITS: Final = Limits(service.RecordReceiptsRequest)
+_TAKEN: Final = frozenset({Effect.KEPT, Effect.CONFIRMS})
+
+
+class ReceiptServicer(receipt_service_pb2_grpc.ReceiptServiceServicer):
+    """See ``proto/mailing/v1/receipt_service.proto``."""
+
+    def __init__(self, store: Store, control: DeliveryControl, clock: Clock, background: Background) -> None:
+        self._store, self._control, self._clock, self._background = store, control, clock, background
+        self._inbox = Inbox(store, clock)
+
+    async def RecordReceipts(
+        self, request: service.RecordReceiptsRequest, context: Context
+    ) -> service.RecordReceiptsResponse:
+        """Store receipts, together with those of other calls."""
+        by, now_us = caller(context), self._clock.now_us()
+        receipts, key = both(
+            lambda: _LIMITS.checked(request, _receipts, now_us),
+            lambda: request_key("RecordReceipts", request, request.request_id, by),
+        )
+
+        async def change() -> Recorded:
+            with self._background.running.hold(key):
+                if key is None:
+                    done = await self._inbox.hand_in(receipts)
+                else:
+                    done = await self._store.record_receipts(receipts, now_us=now_us, request=key)
+                await follow(self._control, done.client_ids)
+                return done
+
+        return _answer(await self._background.whole(change()))
+
+
+class _Handed(NamedTuple):
+    """The receipts of one call, and who waits for what they do."""
+
+    receipts: Sequence[Receipt]
+    done: asyncio.Future[Recorded]
+
+
+class Inbox:
+    """Receipts of many calls in one transaction: providers send them one by one, and a commit costs as much for one as
+    for hundreds. What comes while a transaction runs goes into the next."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+        self._waiting: deque[_Handed] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    async def hand_in(self, receipts: Sequence[Receipt]) -> Recorded:
+        """Store the receipts of a call, ``RECEIPTS_MAX`` at most; raises what the store raises."""
+        handed = _Handed(receipts, asyncio.get_running_loop().create_future())
+        self._waiting.append(handed)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="receipts")
+        return await handed.done
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                await self._store_some(self._batch())
+        finally:
+            self._task = None
+
+    def _batch(self) -> list[_Handed]:
+        """Whole calls, in the order in which they came."""
+        batch = [self._waiting.popleft()]
+        room = RECEIPTS_MAX - len(batch[0].receipts)
+        while self._waiting and len(self._waiting[0].receipts) <= room:
+            batch.append(self._waiting.popleft())
+            room -= len(batch[-1].receipts)
+        return batch
+
+    async def _store_some(self, batch: Sequence[_Handed]) -> None:
+        receipts = [receipt for handed in batch for receipt in handed.receipts]
+        try:
+            done = await self._store.record_receipts(receipts, now_us=self._clock.now_us())
+        except Exception as error:
+            for handed in batch:
+                if not handed.done.cancelled():
+                    handed.done.set_exception(error)
+            return
+        begin = 0
+        for handed in batch:
+            end = begin + len(handed.receipts)
+            if not handed.done.cancelled():
+                handed.done.set_result(Recorded(done.effects[begin:end], done.client_ids))
+            begin = end
+
+
+def _answer(done: Recorded) -> service.RecordReceiptsResponse:
+    counts = Counter(done.effects)
+    return service.RecordReceiptsResponse(
+        accepted=sum(counts[effect] for effect in _TAKEN),
+        duplicate=counts[Effect.DUPLICATE],
+        unknown=counts[Effect.UNKNOWN],
+    )
+
+
+def _receipts(request: service.RecordReceiptsRequest, now_us: int) -> list[Receipt]:
+    """What the request says. Raises InvalidInput with what is wrong beyond the contract's limits."""
+    errors = [error for place, each in enumerate(request.receipts) for error in _errors(each, place, now_us)]
+    if errors:
+        raise InvalidInput(errors)
+    return [
+        Receipt(
+            _DELIVERIES[each.status],
+            micros(each.time),
+            each.id if each.HasField("id") else None,
+            each.provider_message_id or None,
+            each.provider or None,
+            each.code or None,
+            each.detail or None,
+        )
+        for each in request.receipts
+        if each.status in _DELIVERIES  # the limits tell of others
+    ]
+
+
+def _errors(receipt: service.Receipt, place: int, now_us: int) -> list[FieldError]:
+    where = f"receipts[{place}]"
+    errors = [
+        FieldError(f"{where}.{name}", ErrorCode.NULL_CHARACTER.format())
+        for name in _TEXTS
+        if "\0" in getattr(receipt, name)
+    ]
+    if not receipt.HasField("id") and not receipt.provider_message_id:
+        errors.append(FieldError(f"{where}.id", ErrorCode.REQUIRED.format()))
+    if micros(receipt.time) > now_us + _AHEAD_MAX_US:
+        errors.append(FieldError(f"{where}.time", ErrorCode.TOO_FAR_AHEAD.format()))
+    return errors
