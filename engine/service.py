@@ -15,11 +15,13 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import fields
+from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from common.logs import get_logger
 from common.setting_types import Listen
+from common.settings import with_env_file
 from engine.access.authority import Authority
 from engine.access.first_sign_in import FirstSignIn
 from engine.access.seeding import seed, will_make
@@ -28,13 +30,14 @@ from engine.api.tls import Tls
 from engine.call_meter import CallMeter, Counted
 from engine.clock import SystemClock
 from engine.delivery.delivery import Delivery, DeliverySettings
-from engine.delivery.line import Line
+from engine.delivery.line import Line, Supplier
 from engine.delivery_for_api import DeliveryForApi
 from engine.domain.message import Step
 from engine.metrics import BREAKER_STATES, Metrics, ProviderMetrics, outcome_of
 from engine.metrics_server import MetricsServer, start_metrics_server
 from engine.ports import Provider
 from engine.provider.fbrq import FbrqProvider
+from engine.provider.file import read_providers
 from engine.provider.http import CONNECT_SECONDS
 from engine.provider_window import ProviderWindow
 from engine.settings import Settings
@@ -45,6 +48,8 @@ _RPC_SHARE, _RPC_SECONDS = 0.1, 1.0
 _CLOSING_SHARE, _CLOSING_SECONDS = 0.2, 2.0
 _OUTCOMES_SHARE = 0.75
 """Of the time for closing: the rest is the store's."""
+
+P = TypeVar("P", bound=Provider)
 
 log = get_logger(__name__)
 
@@ -74,9 +79,10 @@ class Service:
         """Open, migrate, join, listen.
 
         Raises:
-            DatabaseUnavailable, ListenError, OSError: with one line for the operator.
+            BadSettings, DatabaseUnavailable, ListenError, OSError: with a line for the operator.
         """
         settings, clock = self.settings, SystemClock()
+        providers = self._providers()
         self.store = await Store.open(settings.database_url)
         self._resources.append(self.store.close)
         self.store.on_step = self._count
@@ -84,7 +90,7 @@ class Service:
         meter = CallMeter()
         self._delivery = delivery = await Delivery.join(
             self.store,
-            self._provider(),
+            providers,
             clock=clock,
             random=Random(),
             settings=DeliverySettings(**{f.name: getattr(settings, f.name) for f in fields(DeliverySettings)}),
@@ -119,7 +125,7 @@ class Service:
             grpc=str(Listen(settings.grpc_listen.host, self.grpc_port)),
             metrics=str(self.metrics_listen),
             database=settings.database_name,
-            provider=settings.provider_url,
+            provider=", ".join(line.spec.name for line in delivery.state.lines),
             workers=delivery.state.workers,
             engine_id=delivery.state.engine_id,
         )
@@ -181,11 +187,20 @@ class Service:
     def _measure(self, method: str, code: str, seconds: float) -> None:
         self.metrics.rpc_seconds(method, code).observe(seconds)
 
-    def _provider(self) -> Provider:
+    def _providers(self) -> Provider | list[Supplier]:
+        """Raises BadSettings: the providers' file is no good, a line for each thing that is wrong."""
         settings = self.settings
-        token = settings.fbrq_token.get_secret_value() if settings.fbrq_token else ""
-        connect_seconds = min(CONNECT_SECONDS, settings.provider_timeout_seconds / 2)
-        provider = FbrqProvider(settings.provider_url, token, connect_seconds=connect_seconds)
+        if settings.providers is None:
+            token = settings.fbrq_token.get_secret_value() if settings.fbrq_token else ""
+            connect_seconds = min(CONNECT_SECONDS, settings.provider_timeout_seconds / 2)
+            return self._kept(FbrqProvider(settings.provider_url, token, connect_seconds=connect_seconds))
+        environ = with_env_file(os.environ, Path(".env"))
+        found = read_providers(settings.providers, environ, allow_plaintext=settings.allow_plaintext)
+        in_order = sorted(found, key=lambda each: each.spec.order)
+        return [Supplier(each.spec, self._kept(each.make())) for each in in_order]
+
+    def _kept(self, provider: P) -> P:
+        """A provider, to be let go of at the end."""
         self._resources.append(provider.close)
         return provider
 

@@ -59,14 +59,15 @@ class Settings(ProcessSettings):
         description="the provider's bearer token; needed unless the provider is on loopback; better not as a flag, "
         "which other users of the machine can see",
     )
+    providers: FilePath | None = Field(
+        None,
+        description="the providers' file (TOML, docs/providers.md): several, or another than fbrq; then it says their "
+        "addresses, tokens, rates, workers and time-outs",
+    )
     provider_rate: float = Field(
         0.0, ge=0, le=RATE_MAX, allow_inf_nan=False, description="messages a second for the provider, 0: no limit"
     )
     provider_timeout_seconds: Seconds = Field(10.0, description="how long the provider may take for an answer")
-    providers: Path | None = Field(
-        None,
-        description="a TOML file that describes the providers; without it there is one, fbrq, by the settings above",
-    )
     retry_base_seconds: Seconds = Field(
         5.0, description="the longest wait before the second attempt; doubles with each"
     )
@@ -221,7 +222,6 @@ COMMANDS: Final = (
     Command("migrate", "bring the database to this version's schema, and exit"),
     Command("check", "recount the counters of every mailing, repair and report what differs, and exit"),
     Command("providers check", "say what a providers' file says, or what is wrong with it, and exit", (_FILE,)),
-    Command("providers list", "say which providers the engine calls by its settings, and exit"),
     Command("account create", "make an account; its password is printed unless it is given", (_NAME, _ROLE, _STDIN)),
     Command("account list", "list the accounts, the revoked ones too"),
     Command("account revoke", "revoke an account and end its sessions", (_NAME, _WITH_TOKENS)),

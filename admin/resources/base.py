@@ -97,6 +97,13 @@ class PanelResource(AbstractAdminResource[int]):
         """The filters that say something, and what is bad."""
         return parameters.filters_of(given, self.filters, self.switches, self.by_names)
 
+    def filters_in(self, request: web.Request) -> dict[str, Any]:
+        """The ``filter`` of a query, of what is no list: an object, as the list has it. Raises Problem (422)."""
+        filters, bad = self.filters_of(parameters.filter_in(request))
+        if bad:
+            raise invalid(bad)
+        return filters
+
     @abstractmethod
     async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
         """Read a page; ``paging`` has ``page_size``, ``skip`` and ``order_by`` of the List request."""

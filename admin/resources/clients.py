@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import orjson
 from aiohttp import web
 from aiohttp_admin.backends.abc import Meta, Record
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from admin.client_export import export
+from admin.file_export import clients_file, export
 from admin.import_preview import SAMPLE_BYTES_MAX, preview
 from admin.import_run import Imports
 from admin.resources.base import PanelResource
@@ -140,10 +139,8 @@ class ClientResource(PanelResource):
         return json_answer(self._imports.progress(request))
 
     async def _export(self, request: web.Request) -> web.StreamResponse:
-        filters, bad = self.filters_of(_filter_of(request.query.get("filter", "{}")))
-        if bad:
-            raise invalid(bad)
-        return await export(request, self.engine, _texts(filters), request.query.get("format", "csv"))
+        asked = pb.ExportClientsRequest(**_texts(self.filters_in(request)), with_attribute_names=True)
+        return await export(request, self.engine, clients_file(self.engine), asked, request.query.get("format", "csv"))
 
 
 def _texts(filters: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,16 +152,6 @@ def _texts(filters: Mapping[str, Any]) -> dict[str, Any]:
         else:
             said[key] = value if key in resource.by_names else str(value)
     return said
-
-
-def _filter_of(text: str) -> Mapping[str, Any]:
-    try:
-        found = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        found = None
-    if not isinstance(found, dict):
-        raise invalid([("/filter", ErrorCode.NOT_OBJECT.format())])
-    return found
 
 
 def _attribute_changes(now: Any, before: Any) -> Any:

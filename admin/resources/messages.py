@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from aiohttp import web
 from aiohttp_admin.backends.abc import Meta, Record
 
+from admin.file_export import export, messages_file
 from admin.resources.base import PanelResource
 from admin.resources.parameters import checked, whole_number
 from common.contract.codec import json_of, message_of
@@ -27,9 +29,7 @@ class MessageResource(PanelResource):
 
     async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
         """Read a page, without the attempts."""
-        ids = {key: whole_number(filters, key) for key in ("mailing_id", "client_id")}
-        words = {key: value for key, value in filters.items() if key not in ids}
-        asked = message_of(pb.ListMessagesRequest, {**checked(_QUERY, words), **ids})
+        asked = message_of(pb.ListMessagesRequest, _asked(filters))
         asked.MergeFrom(pb.ListMessagesRequest(**paging))
         found = await self.call(self.engine.messages.ListMessages, asked)
         return [json_of(each) for each in found.messages], found.total_size
@@ -38,3 +38,18 @@ class MessageResource(PanelResource):
         """Read one message with its attempts."""
         asked = pb.GetMessageRequest(message_id=record_id)
         return json_of(await self.call(self.engine.messages.GetMessage, asked), detail=True)
+
+    def more_routes(self) -> Sequence[web.RouteDef]:
+        """What the list finds as a file."""
+        return (web.get("/messages/export", self._named(self._export), allow_head=False, name="messages_export"),)
+
+    async def _export(self, request: web.Request) -> web.StreamResponse:
+        asked = message_of(pb.ExportMessagesRequest, _asked(self.filters_in(request)))
+        return await export(request, self.engine, messages_file(self.engine), asked, request.query.get("format", "csv"))
+
+
+def _asked(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """The filters as the contract has them. Raises Problem (422)."""
+    ids = {key: whole_number(filters, key) for key in ("mailing_id", "client_id")}
+    words = {key: value for key, value in filters.items() if key not in ids}
+    return {**checked(_QUERY, words), **ids}

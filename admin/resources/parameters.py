@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
+import orjson
 from aiohttp import web
 from aiohttp_admin.backends.abc import GetListParams, GetManyParams, GetOneParams
 from aiohttp_admin.security import check
@@ -71,6 +72,17 @@ def filters_of(
             code = ErrorCode.NOT_TRUE if key in switches else ErrorCode.NOT_TEXT_OR_WHOLE
             bad.append((f"/filter/{key}", code.format()))
     return found, bad
+
+
+def filter_in(request: web.Request) -> Mapping[str, Any]:
+    """The ``filter`` of a query; none: an empty one. Raises Problem (422): it is no object."""
+    try:
+        found = orjson.loads(request.query.get("filter", "{}"))
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise invalid([("/filter", ErrorCode.NOT_OBJECT.format())])
+    return found
 
 
 def _not_texts(pointer: str, value: Any) -> list[BadField]:

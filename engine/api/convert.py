@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any, Final, TypeVar
@@ -15,11 +15,13 @@ from common.error_codes import ErrorCode, Unfit
 from engine.api.by_name import message_from, timestamp
 from engine.api.convert_audience import DELIVERIES, REASONS, STATUSES, audience_input, audience_message
 from engine.api.limits import Limits
+from engine.api.wishes import wish_input
 from engine.domain.attributes import FIELD, NONE, Attribute, attributes_of, name_problem, value_problem
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.message import Status
 from engine.domain.phone import PHONE_LENGTH
 from engine.domain.receipt import Delivery
+from engine.domain.routing import Way
 from engine.domain.segments import count_segments
 from engine.domain.validate import (
     DEFAULT_ON_UNCERTAIN,
@@ -250,24 +252,32 @@ def mailing_message(row: MailingRow, now_us: int) -> mailing_pb2.Mailing:
     return message
 
 
-def mailing_input(mailing: mailing_pb2.Mailing, now_us: int, segments_max: int | None) -> MailingInput:
+def mailing_input(
+    mailing: mailing_pb2.Mailing, now_us: int, segments_max: int | None, ways: Sequence[Way] | None = None
+) -> MailingInput:
     """A mailing as it may be stored, see ``valid_mailing``. Raises InvalidInput with every bad field.
 
-    A byte order mark before the text is dropped.
+    A byte order mark before the text is dropped. ``ways``: the providers; ``None``: what the mailing asks
+    of them was accepted before, and stays so.
     """
     bare = mailing_pb2.Mailing()
     bare.CopyFrom(mailing)
     bare.text = bare_text(mailing.text)
     if any(each.path == "text" for each in _MAILING_LIMITS.violations(bare)):
         segments_max = None  # a text beyond the limits is not counted: it may be long
-    return _MAILING_LIMITS.checked(bare, _mailing_input, now_us, segments_max)
+    return _MAILING_LIMITS.checked(bare, _mailing_input, now_us, segments_max, ways)
 
 
-def _mailing_input(mailing: mailing_pb2.Mailing, now_us: int, segments_max: int | None) -> MailingInput:
-    made, audience = both(
-        lambda: _but_for_audience(mailing, now_us, segments_max), lambda: audience_input(mailing.filter).distinct()
+def _mailing_input(
+    mailing: mailing_pb2.Mailing, now_us: int, segments_max: int | None, ways: Sequence[Way] | None
+) -> MailingInput:
+    (made, audience), wish = both(
+        lambda: both(
+            lambda: _but_for_audience(mailing, now_us, segments_max), lambda: audience_input(mailing.filter).distinct()
+        ),
+        lambda: wish_input(mailing, ways),
     )
-    return replace(made, filter=audience)
+    return replace(made, filter=audience, provider=wish.provider, sender=wish.sender)
 
 
 def _but_for_audience(mailing: mailing_pb2.Mailing, now_us: int, segments_max: int | None) -> MailingInput:

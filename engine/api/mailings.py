@@ -91,13 +91,13 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         self, request: mailing_service_pb2.CreateMailingRequest, context: Context
     ) -> mailing_pb2.Mailing:
         """Register a mailing."""
-        by, now_us = caller(context), self._clock.now_us()
+        by, now_us, ways = caller(context), self._clock.now_us(), self._control.ways()
 
         def key_of() -> RequestKey | None:
             return request_key("CreateMailing", request, request.request_id, by)
 
         try:
-            wanted, key = both(lambda: mailing_input(request.mailing, now_us, self._segments_max), key_of)
+            wanted, key = both(lambda: mailing_input(request.mailing, now_us, self._segments_max, ways), key_of)
         except InvalidInput as error:
             if request.validate_only:
                 raise
@@ -155,7 +155,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         mailing_id, now_us = request.mailing.id, self._clock.now_us()
 
         def edit(row: MailingRow) -> MailingInput:
-            return edited(row, request.mailing, request.update_mask, now_us, self._segments_max)
+            return edited(row, request.mailing, request.update_mask, now_us, self._segments_max, self._control.ways())
 
         async def change() -> None:
             await self._store.update_mailing(mailing_id, edit, by=caller(context), now_us=now_us)
@@ -236,7 +236,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
     async def _preview(
         self, request: mailing_service_pb2.PreviewMailingRequest
     ) -> mailing_service_pb2.PreviewMailingResponse:
-        wanted = mailing_input(request.mailing, self._clock.now_us(), self._segments_max)
+        wanted = mailing_input(request.mailing, self._clock.now_us(), self._segments_max, self._control.ways())
         old = await self._store.get_mailing(request.mailing_id) if request.HasField("mailing_id") else None
         if old is None or old.filter != wanted.filter:
             await self._store.check_filter(wanted.filter, old.id if old else None)

@@ -77,8 +77,8 @@ class Outlook:
     async def preview(
         self, wanted: MailingInput, old: MailingRow | None, audience: Audience, incomplete: int
     ) -> Forecast:
-        """What would come of a mailing for these clients; ``old``: it is an edit of that one. ``incomplete``: so many of
-        them get no text and are no work. They count as spread over the zones like the rest."""
+        """What would come of a mailing for these clients; ``old``: it is an edit of that one. ``incomplete``: so many
+        of them get no text and are no work. They count as spread over the zones like the rest."""
         view = await self._views.get(None, self._view)
         pending = _spread(_zoned(audience.by_zone), max(0, audience.size - incomplete))
         load = Load(pending, wanted.start_us, wanted.end_us, wanted.local_hours, wanted.rate_limit)

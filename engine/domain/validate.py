@@ -97,6 +97,10 @@ class MailingInput:
     name: str = ""
     audience_fixed: bool = False
     """Who matches at the start gets it, and nobody later."""
+    provider: str | None = None
+    """The name of the only provider that may send it; ``None``: whoever can."""
+    sender: str | None = None
+    """From whom the text is to come; ``None``: as the provider has it."""
 
 
 def valid_client(

@@ -1,4 +1,4 @@
-"""``python -m engine providers …``: what is called, or what is wrong with the file that says so."""
+"""``python -m engine providers check FILE``: what the providers' file says, or what is wrong with it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 from common.settings import with_env_file
 from common.terminal import say
-from engine.provider.configured import configured_providers
 from engine.provider.file import describe, read_providers
 from engine.settings import Settings
 
@@ -26,18 +25,4 @@ async def check(settings: Settings, arguments: Mapping[str, Any]) -> int:
     return 0
 
 
-async def show(settings: Settings, _arguments: Mapping[str, Any]) -> int:
-    """Print a line for each provider that the engine calls; returns the exit code.
-
-    Raises:
-        BadSettings: as ``check``.
-    """
-    for each in configured_providers(settings, with_env_file(os.environ, Path(".env"))):
-        say(describe(each))
-    return 0
-
-
-HANDLERS: Mapping[str, Callable[[Settings, Mapping[str, Any]], Awaitable[int]]] = {
-    "providers check": check,
-    "providers list": show,
-}
+HANDLERS: Mapping[str, Callable[[Settings, Mapping[str, Any]], Awaitable[int]]] = {"providers check": check}

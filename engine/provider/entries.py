@@ -177,7 +177,8 @@ class SmppEntry(Entry):
     tls: StrictBool = False
     system_id: str = Field(pattern=r"^[!-~]{1,15}$")
     system_type: str = Field("", pattern=r"^[!-~]{0,12}$")
-    window: int = Field(10, ge=1, le=1000)
+    workers: int = Field(10, ge=1, le=1000)
+    """Each has one unit under way at most: so they are the window too."""
     source_ton: int | None = Field(None, ge=0, le=6)
     source_npi: int | None = Field(None, ge=0, le=18)
     long_texts: LongTexts = LongTexts.UDH

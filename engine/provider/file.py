@@ -192,7 +192,7 @@ def _smpp(entry: SmppEntry, password: str, bind_seconds: float) -> Provider:
     from engine.provider.smpp.provider import Manners, SmppProvider
     from engine.provider.smpp.session import Link
 
-    link = Link(entry.host, entry.port, entry.system_id, password, entry.system_type, entry.tls, entry.window)
+    link = Link(entry.host, entry.port, entry.system_id, password, entry.system_type, entry.tls, entry.workers)
     zone = entry.receipt_time_zone
     manners = Manners(
         senders=entry.senders,

@@ -145,6 +145,8 @@ class MailingRow:
     name: str = ""
     audience_fixed: bool = False
     archived_us: int | None = None
+    provider: str | None = None
+    sender: str | None = None
 
     def state(self, now_us: int) -> MailingState:
         """The state that the API shows."""

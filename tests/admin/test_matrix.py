@@ -41,6 +41,7 @@ BESIDE: Final[Mapping[str, Role]] = {
     "GET /admin/clients/attribute_facets": Role.VIEWER,
     "GET /admin/mailings/stats": Role.VIEWER,
     "GET /admin/clients/export": Role.VIEWER,
+    "GET /admin/messages/export": Role.VIEWER,
     "POST /admin/clients/import": Role.OPERATOR,
     "POST /admin/clients/import_preview": Role.OPERATOR,
     "GET /admin/clients/import_progress": Role.OPERATOR,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.browser.panel import go, service, signed_in
 from tests.browser.test_panel_clients import saved
@@ -65,6 +65,7 @@ WORDS: Final = {
         "refused": "Refused by the provider",
         "done": "Done",
         "export": "Export this list",
+        "plain": "Plain CSV",
         "all": "All its messages",
         "status": "Status",
         "not_sent": "Not sent",
@@ -105,6 +106,7 @@ WORDS: Final = {
         "refused": "Отклонено провайдером",
         "done": "Готова",
         "export": "Экспорт этого списка",
+        "plain": "Обычный CSV",
         "all": "Все сообщения",
         "status": "Статус",
         "not_sent": "Не отправлено",
@@ -214,13 +216,18 @@ class Afternoon:
         found = (await self.gateway.get(f"/messages?{query}")).json["messages"]
         return {each["phone_number"] for each in found}
 
+    async def exported(self, button: Locator) -> tuple[str, bytes]:
+        """What a button of an export saves, for programs."""
+        await button.click()
+        return await saved(self.page, self.page.get_by_role("button", name=self.words["plain"]))
+
     async def export(self, stopped: str) -> set[str]:
         """Those whom the provider refused, out of the mailing's page and out of the list."""
         refused = await self.phones(reason="rejected")
         assert refused
         assert stopped not in refused
         reason = self.page.locator(".m-reasons > div").filter(has_text=self.words["refused"])
-        name, content = await saved(self.page, reason.get_by_role("button"))
+        name, content = await self.exported(reason.get_by_role("button"))
         assert name.startswith("messages-")
         assert column(content, "phone_number") == refused
         await self.page.get_by_role("link", name=self.words["all"]).click()
@@ -228,7 +235,7 @@ class Afternoon:
         await self.page.get_by_role("option", name=self.words["not_sent"]).click()
         await expect(self.page.locator("tbody tr")).to_have_count(len(refused) + 1)
         await self.picture("7-not-sent")
-        _, content = await saved(self.page, self.page.get_by_role("button", name=self.words["export"]))
+        _, content = await self.exported(self.page.get_by_role("button", name=self.words["export"]))
         assert column(content, "phone_number") == {*refused, stopped}
         return refused
 

@@ -119,7 +119,11 @@ async def test_a_viewer_only_exports_and_the_audit_list_says_a_filter_in_words(t
             await expect(page.get_by_role("button", name="Export: Refused by the provider")).to_be_visible()
             await expect(page.get_by_role("link", name="New mailing for these")).to_have_count(0)
             await go(page, "/messages")
-            name, content = await saved(page, page.get_by_role("button", name="Export this list"))
+            await page.get_by_role("button", name="Export this list").click()
+            name, content = await saved(page, page.get_by_role("button", name="CSV for Excel"))
+            assert content.startswith(b"\xef\xbb\xbfid;mailing_id;client_id;phone_number;status")
+            await page.get_by_role("button", name="Export this list").click()
+            name, content = await saved(page, page.get_by_role("button", name="Plain CSV"))
             assert name.startswith("messages-")
             assert len(content.splitlines()) == 3
             await expect(page.get_by_text("Choose a mailing to make a new one")).to_have_count(0)

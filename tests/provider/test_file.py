@@ -10,12 +10,10 @@ import pytest
 
 from common.command_line import BadSettings
 from engine.ports import Abilities
-from engine.provider.configured import configured_providers
 from engine.provider.described import DescribedProvider
 from engine.provider.fbrq import FbrqProvider
 from engine.provider.file import ConfiguredProvider, describe, read_providers
 from engine.provider.spec import ProviderSpec, RateUnit
-from engine.settings import load
 
 ENVIRON: Final = {"TOKEN": "t0p-secret-token", "KEY": "a-receipts-key"}
 FBRQ: Final = """
@@ -327,21 +325,3 @@ def test_a_variable_that_is_empty_is_not_set(tmp_path: Path) -> None:
 def test_a_secret_that_can_stand_nowhere_is_not_repeated(secret: str, tmp_path: Path) -> None:
     (line,) = lines_of(tmp_path, HTTP, {**ENVIRON, "TOKEN": secret})
     assert line == "[[provider]] 1 (other): secrets.token: TOKEN should be visible ASCII characters"
-
-
-@pytest.mark.parametrize(
-    ("flags", "expected"),
-    [
-        (
-            {"workers": "5", "provider_rate": "2"},
-            "fbrq: kind fbrq; order 0; all numbers; 2 messages/s; takes receipts; workers 5",
-        ),
-        ({"providers": "FILE"}, "main: kind fbrq; order 1; all numbers; no rate limit; takes receipts; workers 64"),
-    ],
-)
-def test_the_providers_of_the_settings(flags: Mapping[str, str], expected: str, tmp_path: Path) -> None:
-    file = tmp_path / "providers.toml"
-    file.write_text(FBRQ, encoding="utf-8")
-    named = {key: str(file) if value == "FILE" else value for key, value in flags.items()}
-    settings = load(named, {"FBRQ_TOKEN": "x"}, None)
-    assert [describe(each) for each in configured_providers(settings, ENVIRON)] == [expected]

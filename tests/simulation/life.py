@@ -41,6 +41,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -77,6 +78,9 @@ NOTE_REMOVALS = (
     " CREATE TRIGGER note_removal AFTER DELETE ON message BEGIN"
     " INSERT INTO removed VALUES (OLD.mailing_id, OLD.attempt, OLD.status); END;"
 )
+
+
+_READ_REMOVED = "SELECT mailing_id, attempt, status FROM removed"
 
 
 class NoMeter:
@@ -191,20 +195,24 @@ class Life:
 
     def final(self) -> tuple[list[Any], list[Any]]:
         """Messages and counters as they are in the end."""
-        with closing(sqlite3.connect(self.path)) as connection:
-            connection.row_factory = sqlite3.Row
-            messages = connection.execute("SELECT * FROM message").fetchall()
-            return messages, connection.execute("SELECT * FROM mailing_counters").fetchall()
+        messages, counters, _, _ = self._end
+        return messages, counters
 
     def removed(self) -> list[tuple[int, int, int]]:
         """Messages that are gone: mailing, attempt, and the status that they had last."""
-        with closing(sqlite3.connect(self.path)) as connection:
-            return connection.execute("SELECT mailing_id, attempt, status FROM removed").fetchall()
+        return [tuple(row) for row in self._end[2]]
 
     def notes(self) -> list[Note]:
         """What was committed, in this order."""
+        return [Note(*row) for row in self._end[3]]
+
+    @cached_property
+    def _end(self) -> list[list[sqlite3.Row]]:
+        """What is read of the file in the end, at once: to open it takes longer than to read it."""
+        reads = ("SELECT * FROM message", "SELECT * FROM mailing_counters", _READ_REMOVED, READ_NOTES)
         with closing(sqlite3.connect(self.path)) as connection:
-            return [Note(*row) for row in connection.execute(READ_NOTES)]
+            connection.row_factory = sqlite3.Row
+            return [connection.execute(sql).fetchall() for sql in reads]
 
     # -- phases --------------------------------------------------------------------------------
     def _phase(self, work: Any, crash_after_seconds: float | None) -> None:

@@ -87,6 +87,10 @@ export default {
     "picker.impossible": "That is not possible here.",
     "picker.new": "This is a new one.",
     "loading": "Loading…",
+    "export.excel": "CSV for Excel",
+    "export.excel_words": "opens with a double click: semicolons, UTF-8 with a mark",
+    "export.csv": "Plain CSV",
+    "export.csv_words": "for programs: commas, UTF-8",
   },
   ru: {
     "app.name": "Сервис рассылок",
@@ -175,5 +179,9 @@ export default {
     "picker.impossible": "Такого здесь быть не может.",
     "picker.new": "Такого ещё не было.",
     "loading": "Загрузка…",
+    "export.excel": "CSV для Excel",
+    "export.excel_words": "открывается двойным щелчком: точка с запятой, UTF-8 с меткой",
+    "export.csv": "Обычный CSV",
+    "export.csv_words": "для программ: запятые, UTF-8",
   },
 };

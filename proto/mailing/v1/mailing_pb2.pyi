@@ -202,6 +202,8 @@ class Mailing(_message.Message):
     AUDIENCE_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     ARCHIVED_TIME_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    SENDER_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Given by the engine; never used again, not even after a deletion."""
     text: _builtins.str
@@ -222,6 +224,14 @@ class Mailing(_message.Message):
     """What people call it, 100 characters at most; may be empty. Clients don't see it."""
     audience: Global___AudienceMode.ValueType
     """Who comes to match, or matches no longer, after the start: whether that changes who gets it."""
+    provider: _builtins.str
+    """The only provider that may send it, by its name: see `providers` of GET /engine. Not set: whichever of them can, in
+    their order.
+    """
+    sender: _builtins.str
+    """The name that the text comes from: one of the `senders` of a provider, and only such a provider sends it. Not set:
+    as the provider has it.
+    """
     @_builtins.property
     def filter(self) -> Global___AudienceFilter:
         """Who gets it. Not set: everyone."""
@@ -281,14 +291,25 @@ class Mailing(_message.Message):
         audience: Global___AudienceMode.ValueType = ...,
         warnings: _abc.Iterable[Global___MailingWarning] | None = ...,
         archived_time: _timestamp_pb2.Timestamp | None = ...,
+        provider: _builtins.str | None = ...,
+        sender: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "archived_time", b"archived_time", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "local_hours", b"local_hours", "message_counts", b"message_counts", "rate_limit", b"rate_limit", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_provider", b"_provider", "_rate_limit", b"_rate_limit", "_sender", b"_sender", "archived_time", b"archived_time", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "local_hours", b"local_hours", "message_counts", b"message_counts", "provider", b"provider", "rate_limit", b"rate_limit", "sender", b"sender", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "archived_time", b"archived_time", "audience", b"audience", "audience_state", b"audience_state", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "id", b"id", "local_hours", b"local_hours", "message_counts", b"message_counts", "name", b"name", "on_uncertain", b"on_uncertain", "rate_limit", b"rate_limit", "segments", b"segments", "start_time", b"start_time", "state", b"state", "text", b"text", "update_time", b"update_time", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_provider", b"_provider", "_rate_limit", b"_rate_limit", "_sender", b"_sender", "archived_time", b"archived_time", "audience", b"audience", "audience_state", b"audience_state", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "id", b"id", "local_hours", b"local_hours", "message_counts", b"message_counts", "name", b"name", "on_uncertain", b"on_uncertain", "provider", b"provider", "rate_limit", b"rate_limit", "segments", b"segments", "sender", b"sender", "start_time", b"start_time", "state", b"state", "text", b"text", "update_time", b"update_time", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__provider: _TypeAlias = _typing.Literal["provider"]  # noqa: Y015
+    _WhichOneofArgType__provider: _TypeAlias = _typing.Literal["_provider", b"_provider"]  # noqa: Y015
     _WhichOneofReturnType__rate_limit: _TypeAlias = _typing.Literal["rate_limit"]  # noqa: Y015
     _WhichOneofArgType__rate_limit: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit"]  # noqa: Y015
+    _WhichOneofReturnType__sender: _TypeAlias = _typing.Literal["sender"]  # noqa: Y015
+    _WhichOneofArgType__sender: _TypeAlias = _typing.Literal["_sender", b"_sender"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__provider) -> _WhichOneofReturnType__provider | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_limit) -> _WhichOneofReturnType__rate_limit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__sender) -> _WhichOneofReturnType__sender | None: ...
 
 Global___Mailing: _TypeAlias = Mailing  # noqa: Y015
 

@@ -33,7 +33,7 @@ system_id = "shop"
 system_type = "VMA"
 secrets = { password = "PASSWORD" }
 senders = ["Shop"]
-window = 20
+workers = 20
 source_ton = 5
 source_npi = 0
 long_texts = "payload"
@@ -126,8 +126,9 @@ def test_the_least_that_must_be_said(tmp_path: Path) -> None:
             "secrets.password: is missing: the name of the environment variable that has it",
         ),
         ('["Shop"]', '["Магазин"]', "senders: can't be sent: a sender can have 20 visible ASCII characters"),
-        ("window = 20", "window = 0", "window: should be greater than or equal to 1"),
-        ("window = 20", "time_out_seconds = 31", "time_out_seconds: should be at most 30: smpp34 waits no longer"),
+        ("workers = 20", "workers = 0", "workers: should be greater than or equal to 1"),
+        ("workers = 20", "worker = 20", "worker: is not known here; did you mean workers?"),
+        ("workers = 20", "time_out_seconds = 31", "time_out_seconds: should be at most 30: smpp34 waits no longer"),
         ('"payload"', '"sar"', "long_texts: should be 'udh' or 'payload'"),
         ("[0x500]", "[0x401]", "busy: has 0x401, and so has rejected"),
         ("[0x500]", "[0]", "busy[0]: should be greater than or equal to 1"),

@@ -23,22 +23,26 @@ const plain = (picked) => {
 export function AttributeFilter({ value, onChange }) {
   const wanted = wantedOf(value);
   const [name, setName] = useState(null);
-  const names = useAttributes();
+  const [looks, setLooks] = useState(false);
+  const names = useAttributes("", looks);
   const without = (gone) => onChange(written(Object.entries(wanted).filter(([each]) => each !== gone)));
   const add = (picked) => {
     onChange(written({ ...wanted, [name]: plain(picked) }));
     setName(null);
   };
   return [
-    h(Picker, {
-      key: "name",
-      label: t("mailings.form.attribute"),
-      placeholder: t("clients.any"),
-      options: names.filter((each) => !(each.value in wanted)),
-      value: name,
-      onChange: setName,
-      disabled: Object.keys(wanted).length >= CONDITIONS_MAX,
-    }),
+    h(
+      "div",
+      { key: "name", onFocus: () => setLooks(true) },
+      h(Picker, {
+        label: t("mailings.form.attribute"),
+        placeholder: t("clients.any"),
+        options: names.filter((each) => !(each.value in wanted)),
+        value: name,
+        onChange: setName,
+        disabled: Object.keys(wanted).length >= CONDITIONS_MAX,
+      }),
+    ),
     name !== null && h(Values, { key: "value", name, onPick: add }),
     value !== "" &&
       h(

@@ -7,13 +7,17 @@ import { Picker } from "../../kit/picker.js";
 import { usePoll } from "../../kit/poll.js";
 import { textOf, valueIn } from "../../kit/values.js";
 
-const EVERY_MS = 60_000;
+const EVERY_MS = 20_000;
 const none = [];
 
-/** The attributes that clients have, or with `name` the values of that one, as choices for a Picker. */
-export function useAttributes(name = "") {
+/**
+ * The attributes that clients have, or with `name` the values of that one, as choices for a Picker. `wanted`: whether
+ * anybody looks at them. The engine keeps an answer for a while, and a file may be imported meanwhile.
+ */
+export function useAttributes(name = "", wanted = true) {
   const query = name ? `?name=${encodeURIComponent(name)}` : "";
-  const { data } = usePoll((signal) => call(`/clients/attribute_facets${query}`, { signal }), EVERY_MS, name);
+  const load = (signal) => (wanted ? call(`/clients/attribute_facets${query}`, { signal }) : Promise.resolve(null));
+  const { data } = usePoll(load, EVERY_MS, `${name} ${wanted}`);
   return useMemo(() => {
     if (!data) return none;
     if (!name) return data.names.map(({ value, client_count: count }) => ({ value, label: value, count }));

@@ -1,7 +1,6 @@
 // What a column's attribute is called: told from the column's name, or written by whoever knows better.
 import { t } from "../../i18n.js";
 import { h, useId, useState } from "../../kit/lib.js";
-import { useAttributes } from "./attributes.js";
 import { KEYS } from "./columns.js";
 
 const PREFIX = "attributes.";
@@ -21,8 +20,7 @@ function problemOf(name, taken) {
 /** `onName`: told of a name that can be, once it is written. */
 export function AttributeName({ header, name, taken, onName }) {
   const [typed, setTyped] = useState(name);
-  const known = useAttributes();
-  const [list, words] = [useId(), useId()];
+  const words = useId();
   const wanted = typed.trim();
   const problem = problemOf(wanted, taken);
   const settle = () => !problem && wanted !== name && onName(wanted);
@@ -31,7 +29,6 @@ export function AttributeName({ header, name, taken, onName }) {
     h("input", {
       key: "name",
       className: problem ? "bad" : "",
-      list,
       value: typed,
       autoComplete: "off",
       spellCheck: false,
@@ -42,11 +39,6 @@ export function AttributeName({ header, name, taken, onName }) {
       onBlur: settle,
       onKeyDown: keys,
     }),
-    h(
-      "datalist",
-      { key: "known", id: list },
-      known.map(({ value }) => h("option", { key: value, value })),
-    ),
     problem && h("p", { key: "problem", id: words, className: "field-words bad", role: "alert" }, t(problem)),
   ];
 }

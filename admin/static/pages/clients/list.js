@@ -1,6 +1,7 @@
 // The list of clients: found by a part of the number, by tag, code and time zone; many changed at once.
 import { list, may } from "../../api.js";
 import { t } from "../../i18n.js";
+import { ExportButton } from "../../kit/export.js";
 import { h, Link, useRef, useState } from "../../kit/lib.js";
 import { Pager, useExistingPage } from "../../kit/pager.js";
 import { Button, Card, Empty, Loading, Notice, PageTitle, Stale, Time, Trouble } from "../../kit/parts.js";
@@ -8,7 +9,6 @@ import { usePoll } from "../../kit/poll.js";
 import { readable } from "../../kit/words.js";
 import { inLine } from "./attributes.js";
 import { BulkBar } from "./bulk.js";
-import { ExportButton } from "./export.js";
 import { useFacets } from "./facets.js";
 import { Filters } from "./filters.js";
 import { filterOf, isFiltered, noFilter, useClientQuery } from "./query.js";
@@ -87,7 +87,14 @@ const Actions = ({ filter, total }) =>
   h(
     "div",
     { className: "row" },
-    h(ExportButton, { filter, total }),
+    h(ExportButton, {
+      what: "clients",
+      filter,
+      label: t("clients.export"),
+      title: t("clients.export_title", { smart_count: total }),
+      words: t(Object.keys(filter).length ? "clients.export_filtered" : "clients.export_all"),
+      button: { disabled: !total },
+    }),
     may("clients.add") && h(Link, { className: "button", to: "/clients/import" }, t("clients.import")),
     may("clients.add") && h(Link, { className: "button primary", to: "/clients/create" }, t("clients.add")),
   );

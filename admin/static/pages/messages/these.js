@@ -1,28 +1,14 @@
 // What can be done with the messages that a filter finds: take them away as a file, and write to their clients.
-import { download, may } from "../../api.js";
+import { may } from "../../api.js";
 import { t } from "../../i18n.js";
-import { h, useState } from "../../kit/lib.js";
-import { Button, Trouble } from "../../kit/parts.js";
+import { ExportButton } from "../../kit/export.js";
+import { h } from "../../kit/lib.js";
 import { NewForThese } from "../mailings/those.js";
-
-const today = () => new Date().toLocaleDateString("sv"); // 2026-11-23
 
 /** `found`: the filter of the list of messages; `about`: what it is called, where there are several. Who is on the stop list gets nothing. */
 export function These({ found, about }) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState(null);
-  const save = async () => {
-    setBusy(true);
-    setError(null);
-    try {
-      const query = new URLSearchParams(Object.entries(found).filter(([, value]) => value));
-      await download(`/api/v1/messages/export?${query}`, `messages-${today()}.csv`);
-    } catch (problem) {
-      setError(problem);
-    } finally {
-      setBusy(false);
-    }
-  };
+  const filter = Object.fromEntries(Object.entries(found).filter(([, value]) => value));
+  const label = t(about ? "messages.export_short" : "messages.export");
   const canWrite = may("mailings.add") && found.reason !== "suppressed";
   return h(
     "div",
@@ -30,16 +16,16 @@ export function These({ found, about }) {
     h(
       "div",
       { className: "row" },
-      about
-        ? h(
-            Button,
-            { className: "small", busy, onClick: save, "aria-label": `${t("messages.export_short")}: ${about}` },
-            t("messages.export_short"),
-          )
-        : h(Button, { busy, onClick: save }, t("messages.export")),
+      h(ExportButton, {
+        what: "messages",
+        filter,
+        label,
+        title: about ? `${label}: ${about}` : label,
+        words: t("messages.export_what"),
+        button: about && { className: "small", "aria-label": `${label}: ${about}` },
+      }),
       canWrite && found.mailing_id && h(NewForThese, { found, about }),
       canWrite && !found.mailing_id && h("span", { className: "muted small" }, t("messages.new_for_which")),
     ),
-    h(Trouble, { error }),
   );
 }
