@@ -82,7 +82,7 @@ class Service:
         settings, clock = self.settings, SystemClock()
         providers = self._providers()
         self.store = await Store.open(settings.database_url)
-        self._resources.append(self.store.close)
+        self._resources.insert(0, self.store.close)  # the last to go: providers hand over the receipts that have come
         self.store.on_step = self._count
         await self._seed()
         meter = CallMeter()
