@@ -39,6 +39,7 @@ from engine.ports import Provider
 from engine.provider.configured import configured_providers
 from engine.provider_window import ProviderWindow
 from engine.settings import Settings
+from engine.standing import open_standing
 from engine.store.store import Store
 
 _RPC_SHARE, _RPC_SECONDS = 0.1, 1.0
@@ -97,6 +98,7 @@ class Service:
         control = self._follow(delivery, meter)
         await delivery.start()
         self.store.on_owners_told = delivery.actors.clients.owners_told
+        open_standing({line.spec.name: line.provider for line in delivery.state.lines}, self.store, clock, control)
         self._metrics_server = await start_metrics_server(
             self.metrics, settings.metrics_listen, control.health, settings.metrics_hosts
         )

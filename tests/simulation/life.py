@@ -59,6 +59,7 @@ from engine.store.store import Store
 from tests.simulation.history import NEVER_US, History
 from tests.simulation.knobs import attributes_of_number, draw_local_hours, filter_for, listed_or_walked
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop, bury
+from tests.simulation.providers import draw_specs, draw_wish, suppliers_of
 from tests.simulation.snapshots import READ_NOTES, Note, draw_filter
 from tests.simulation.stop_list import StopList, change
 from tests.simulation.texts import text_for
@@ -171,7 +172,11 @@ class Life:
         """Messages that were claimed at a crash, where nobody can tell who was called."""
         self.whose: dict[int, tuple[int, int]] = {}
         """Mailing and client of each message that was claimed."""
+        self.providers = Random(f"providers of {seed}")
+        """Draws nothing else, so that lives are otherwise what they were before there were several."""
+        self.specs = draw_specs(self.providers, self.settings)
         self.provider: SimulatedProvider | None = None
+        """The first one; all of them note their calls with it."""
         self.calls: list[Call] = []
         self.rejects: set[int] = set()
         self.built_us: dict[int, list[int]] = {}
@@ -330,16 +335,29 @@ class Life:
         assert self.provider is not None
         delivery = await Delivery.join(
             store,
-            self.provider,
+            suppliers_of(self.specs, self._provider_of, self._breaker),
             clock=self.clock,
             random=self.random,
             settings=self.settings,
             name="simulated:1",
             meter=NoMeter(),
-            breaker=Breaker(failure_threshold=self.failure_threshold, pause_max_seconds=5.0),
         )
         await delivery.start()
         return delivery
+
+    def _breaker(self) -> Breaker:
+        return Breaker(failure_threshold=self.failure_threshold, pause_max_seconds=5.0)
+
+    def _provider_of(self, name: str) -> SimulatedProvider:
+        first = self.provider
+        assert first is not None
+        if name == first.name:
+            return first
+        # Its faults are others': while one is away, another may be well. In the quiet end all are.
+        faults, hang = first.faults, self.providers.choice((0.0, 0.2))
+        if faults != Faults() and self.providers.random() < 0.7:
+            faults = Faults(hang=hang)
+        return SimulatedProvider(self.clock, self.random, faults, first.calls, self.rejects, name=name)
 
     async def _look(self, delivery: Delivery) -> None:
         while not delivery.state.stopping:
@@ -464,6 +482,7 @@ class Life:
             rate_limit=self.random.choice((None, None, 2.0, 10.0)),
             on_uncertain=self.random.choice(("resend", "resend", "not_sent")),
             audience_fixed=self.kinds.random() < 0.4,
+            provider=draw_wish(self.providers, self.specs),
         )
         created = await self.store.create_mailing(asked, by=Actor(), now_us=now_us)
         mailing_id = created.row.id
