@@ -37,6 +37,7 @@ from engine.metrics import BREAKER_STATES, Metrics, ProviderMetrics, outcome_of
 from engine.metrics_server import MetricsServer, start_metrics_server
 from engine.ports import Provider
 from engine.provider.configured import configured_providers
+from engine.provider.receipts import Receiver
 from engine.provider_window import ProviderWindow
 from engine.settings import Settings
 from engine.standing import open_standing
@@ -63,6 +64,7 @@ class Service:
         self._delivery: Delivery | None = None
         self._api: ApiServer | None = None
         self._metrics_server: MetricsServer | None = None
+        self._receivers: Mapping[str, Receiver] = {}
         self._resources: list[Callable[[], Coroutine[Any, Any, None]]] = []
         """What lets go of what the others need, in the order in which they were opened."""
 
@@ -116,6 +118,7 @@ class Service:
             default_time_zone=settings.default_time_zone,
             segments_max=settings.segments_max,
             stop_words=settings.stop_words,
+            receivers=self._receivers,
         )
         self.grpc_port = await api.start(str(settings.grpc_listen))
         log.info(
@@ -188,6 +191,7 @@ class Service:
     def _providers(self) -> list[Supplier]:
         """Raises BadSettings: the providers' file is no good, a line for each thing that is wrong."""
         configured = configured_providers(self.settings, with_env_file(os.environ, Path(".env")))
+        self._receivers = {each.spec.name: receiver for each in configured if (receiver := each.receiver) is not None}
         in_order = sorted(configured, key=lambda each: each.spec.order)
         is_steered = self.settings.providers is None
         return [Supplier(each.spec, self._kept(each.make()), is_steered=is_steered) for each in in_order]
