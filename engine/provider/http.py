@@ -142,8 +142,8 @@ class Caller:
     async def call(
         self, url: str, body: bytes | None, timeout_seconds: float, headers: Mapping[str, str] | None = None
     ) -> tuple[Response, Bytes | None] | Answer:
-        """Call once; ``headers`` are those of this call only. Returns what a ``Reply`` is made of: not every caller wants
-        one. An ``Answer``: no complete answer came.
+        """Call once; ``headers`` are those of this call only. Returns what a ``Reply`` is made of (fbrq needs none). An
+        ``Answer``: no complete answer came.
 
         A cancelled call may still reach the provider, at any moment until its time-out is over: the client
         lets the request run on. So its outcome is unknown, and its claim must not be given back before.
