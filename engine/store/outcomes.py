@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from common.logs import mask_text
+from engine.domain.cost import settled
 from engine.domain.message import Event, Status, Step, outcome_of
 from engine.ports import Record
 from engine.store.audience import not_reached
@@ -41,6 +42,7 @@ _OUTCOME: Final = {
     "uncalled": "int",
     "next_provider": "int",
     "put_off": "int",
+    "cost": "int",
 }
 _RENDERED: Final = {"rendered": "text"}
 _WHOSE_TURN: Final = (
@@ -91,6 +93,8 @@ async def store_all_sent(tx: Tx, records: Sequence[Record], owner: int) -> bool:
         return False
     tally = Tally()
     tally.calls(records, _ACCEPTED)
+    for record in records:
+        _count_cost(tally, record, _ACCEPTED)
     await tally.write(tx)
     return True
 
@@ -117,6 +121,8 @@ async def store_outcomes(tx: Tx, outcomes: Sequence[Outcome], owner: int) -> Non
         _count(tally, records, result)
     for record in gone:
         tally.add(record.mailing_id, "pending", -1)
+    for record, result, _ in outcomes:
+        _count_cost(tally, record, result)
     await _hear(tx, outcomes, tally)
     await _store_sent(tx, sent, owner)
     await _store_others(tx, others)
@@ -125,6 +131,19 @@ async def store_outcomes(tx: Tx, outcomes: Sequence[Outcome], owner: int) -> Non
         await tx.run(f"DELETE FROM message WHERE id {tx.dialect.in_list()}", ids)
     await not_reached(tx, known, tally)
     await tally.write(tx)
+
+
+def _count_cost(tally: Tally, record: Record, result: Step | None) -> None:
+    if (cost := _new_cost(record, result)) is not None:
+        tally.add(record.mailing_id, "cost", cost - record.charge.reserved)
+
+
+def _new_cost(record: Record, result: Step | None) -> int | None:
+    """What the message costs from now on; ``None``: what it has cost."""
+    if not record.charge.reserved:
+        return None
+    cost = settled(record.charge, record.event, result, record.cost or 0)
+    return None if cost == record.charge.reserved else cost
 
 
 async def _hear(tx: Tx, outcomes: Sequence[Outcome], tally: Tally) -> None:
@@ -153,29 +172,34 @@ async def _store_sent(tx: Tx, records: Sequence[Record], owner: int, condition: 
     """Store the accepted ones that pass the fence, and a further condition; return how many."""
     # Nearly all are alike in attempt, status and text. What goes in once a statement and not once a row is cheaper:
     # each field that SQLite takes out of a row's JSON costs a tenth of what it takes to store the row.
-    alike: defaultdict[tuple[int, int | None, int | None, bool], list[tuple[int | str, ...]]] = defaultdict(list)
-    for id, _, _, attempt, _, started_us, finished_us, http_status, _, _, text_version, rendered, *_ in records:
+    alike: defaultdict[tuple[int, int | None, int | None, int | None, bool], list[tuple[int | str, ...]]]
+    alike = defaultdict(list)
+    for record in records:
+        id, _, _, attempt, _, started_us, finished_us, http_status, _, _, text_version, rendered, *_, charge = record
+        cost = _new_cost(record, _ACCEPTED) if charge.reserved else None
         if rendered is None:
-            alike[attempt, http_status, text_version, False].append((id, started_us, finished_us))
+            alike[attempt, http_status, text_version, cost, False].append((id, started_us, finished_us))
         else:
-            alike[attempt, http_status, text_version, True].append((id, started_us, finished_us, rendered))
+            alike[attempt, http_status, text_version, cost, True].append((id, started_us, finished_us, rendered))
     if len(alike) > 1:
         ids = [record.message_id for record in records]
         await hold(tx, "message", f"message.id {tx.dialect.in_list()} AND message.owner = ?", ids, owner)
     in_order, among = ("", "") if tx.dialect.is_sqlite else (_IN_ORDER, " AND message.id IN (SELECT id FROM held)")
     stored = 0
-    for (attempt, http_status, text_version, personal), rows in alike.items():
+    for (attempt, http_status, text_version, cost, personal), rows in alike.items():
         columns, keep = (
             (_SENT | _RENDERED, f", rendered = {_KEPT.format(rendered='r.rendered')}") if personal else (_SENT, "")
         )
         stored += await tx.run(
             f"{in_order}UPDATE message SET {set_to(_ACCEPTED)}, owner = NULL, due_us = 0, stale = FALSE,"
             " started_us = r.started_us, finished_us = r.finished_us, http_status = ?, text_version = ?, detail = ''"
-            f"{keep} FROM {tx.dialect.rows_table(**columns)} WHERE message.id = r.id AND message.attempt = ?"
+            f"{keep}{'' if cost is None else ', cost = ?'}"
+            f" FROM {tx.dialect.rows_table(**columns)} WHERE message.id = r.id AND message.attempt = ?"
             f" AND message.owner = ?{condition}{among}",
             *(() if tx.dialect.is_sqlite else ([row[0] for row in rows], owner)),
             http_status,
             text_version,
+            *(() if cost is None else (cost,)),
             *tx.dialect.rows_args(rows, len(columns)),
             attempt,
             owner,
@@ -191,7 +215,7 @@ async def _store_others(tx: Tx, outcomes: list[tuple[Record, Step]]) -> None:
         "UPDATE message SET status = r.status, reason = r.reason, owner = NULL, due_us = r.due_us, stale = FALSE,"
         " unsure = (message.unsure OR r.unsure <> 0), started_us = r.started_us, finished_us = r.finished_us,"
         " http_status = r.http_status, detail = r.detail, attempt = message.attempt - r.uncalled,"
-        f" provider_id = {_WHOSE_TURN},"
+        f" provider_id = {_WHOSE_TURN}, cost = coalesce(r.cost, message.cost),"
         " text_version = coalesce(r.text_version, message.text_version),"
         f" rendered = {_KEPT.format(rendered='coalesce(r.rendered, message.rendered)')}"
         f" FROM {tx.dialect.rows_table(**_OUTCOME)} WHERE message.id = r.id",
@@ -228,6 +252,7 @@ def _outcome_row(record: Record, result: Step) -> tuple[int | str | None, ...]:
         int(record.event is Event.LACK),
         record.next_provider,
         int(record.event is Event.DEFER and not final),
+        _new_cost(record, result),
     )
 
 
