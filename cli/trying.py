@@ -35,11 +35,29 @@ def try_text(
     run(context, act)
 
 
+def try_provider(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The provider, as `engine status` names it.")],
+    to: Annotated[list[str], typer.Option("--to", help="A phone number; may be repeated, up to 5.")],
+    text: Annotated[str, typer.Option("--text", help="What is sent; - reads stdin.")] = "A test text",
+    encoding: Encoding = None,
+) -> None:
+    """Send a text through one provider now, to see whether it works: its outcome, and what it said."""
+    wanted = text_of("--text", text, encoding)
+
+    async def act(session: Session) -> None:
+        _show(session, await _send(session, wanted, to, provider=name))
+
+    run(context, act)
+
+
 async def _send(
-    session: Session, text: str, numbers: Sequence[str], client_id: int | None = None
+    session: Session, text: str, numbers: Sequence[str], client_id: int | None = None, provider: str | None = None
 ) -> TestMailingResponse:
     """Send it now, and wait for the provider's answers."""
-    request = TestMailingRequest(text=text, phone_numbers=numbers, client_id=client_id, request_id=str(uuid.uuid4()))
+    request = TestMailingRequest(
+        text=text, phone_numbers=numbers, client_id=client_id, provider=provider, request_id=str(uuid.uuid4())
+    )
     return await session.mailings.TestMailing(request, timeout=CALL_SECONDS, metadata=session.metadata)
 
 

@@ -14,7 +14,7 @@ from engine.delivery.line import Line
 from engine.domain.breaker import BreakerState
 from engine.domain.forecast import expected_speed
 from engine.domain.outcome import Outcome
-from engine.domain.routing import Way
+from engine.domain.routing import Way, Wish
 from engine.provider_window import ProviderWindow
 
 _WORSE: Final = (BreakerState.CLOSED, BreakerState.OPEN, BreakerState.BLOCKED)
@@ -44,15 +44,15 @@ class DeliveryForApi:
         """See ``DeliveryControl``."""
         await self._delivery.control_changed()
 
-    def trial_refusal(self) -> Fault | None:
+    def trial_refusal(self, wish: Wish) -> Fault | None:
         """See ``DeliveryControl``."""
-        return self._actors.trials.refusal()
+        return self._actors.trials.refusal(wish)
 
     async def send_trial(
-        self, message_id: int, phone_number: int, text: str, is_wanted: Callable[[], Awaitable[str]]
+        self, message_id: int, phone_number: int, text: str, is_wanted: Callable[[], Awaitable[str]], wish: Wish
     ) -> Outcome:
         """See ``DeliveryControl``."""
-        return await self._actors.trials.send(message_id, phone_number, text, is_wanted)
+        return await self._actors.trials.send(message_id, phone_number, text, is_wanted, wish)
 
     def provider_calls(self) -> ProviderCalls:
         """See ``DeliveryControl``."""

@@ -15,11 +15,13 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import fields
+from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from common.logs import get_logger
 from common.setting_types import Listen
+from common.settings import with_env_file
 from engine.access.authority import Authority
 from engine.access.first_sign_in import FirstSignIn
 from engine.access.seeding import seed, will_make
@@ -28,14 +30,13 @@ from engine.api.tls import Tls
 from engine.call_meter import CallMeter, Counted
 from engine.clock import SystemClock
 from engine.delivery.delivery import Delivery, DeliverySettings
-from engine.delivery.line import Line
+from engine.delivery.line import Line, Supplier
 from engine.delivery_for_api import DeliveryForApi
 from engine.domain.message import Step
 from engine.metrics import BREAKER_STATES, Metrics, ProviderMetrics, outcome_of
 from engine.metrics_server import MetricsServer, start_metrics_server
 from engine.ports import Provider
-from engine.provider.fbrq import FbrqProvider
-from engine.provider.http import CONNECT_SECONDS
+from engine.provider.configured import configured_providers
 from engine.provider_window import ProviderWindow
 from engine.settings import Settings
 from engine.store.store import Store
@@ -44,6 +45,8 @@ _RPC_SHARE, _RPC_SECONDS = 0.1, 1.0
 _CLOSING_SHARE, _CLOSING_SECONDS = 0.2, 2.0
 _OUTCOMES_SHARE = 0.75
 """Of the time for closing: the rest is the store's."""
+
+P = TypeVar("P", bound=Provider)
 
 log = get_logger(__name__)
 
@@ -73,9 +76,10 @@ class Service:
         """Open, migrate, join, listen.
 
         Raises:
-            DatabaseUnavailable, ListenError, OSError: with one line for the operator.
+            BadSettings, DatabaseUnavailable, ListenError, OSError: with a line for the operator.
         """
         settings, clock = self.settings, SystemClock()
+        providers = self._providers()
         self.store = await Store.open(settings.database_url)
         self._resources.append(self.store.close)
         self.store.on_step = self._count
@@ -83,7 +87,7 @@ class Service:
         meter = CallMeter()
         self._delivery = delivery = await Delivery.join(
             self.store,
-            self._provider(),
+            providers,
             clock=clock,
             random=Random(),
             settings=DeliverySettings(**{f.name: getattr(settings, f.name) for f in fields(DeliverySettings)}),
@@ -117,7 +121,7 @@ class Service:
             grpc=str(Listen(settings.grpc_listen.host, self.grpc_port)),
             metrics=str(self.metrics_listen),
             database=settings.database_name,
-            provider=settings.provider_url,
+            provider=", ".join(line.spec.name for line in delivery.state.lines),
             workers=delivery.state.workers,
             engine_id=delivery.state.engine_id,
         )
@@ -179,11 +183,15 @@ class Service:
     def _measure(self, method: str, code: str, seconds: float) -> None:
         self.metrics.rpc_seconds(method, code).observe(seconds)
 
-    def _provider(self) -> Provider:
-        settings = self.settings
-        token = settings.fbrq_token.get_secret_value() if settings.fbrq_token else ""
-        connect_seconds = min(CONNECT_SECONDS, settings.provider_timeout_seconds / 2)
-        provider = FbrqProvider(settings.provider_url, token, connect_seconds=connect_seconds)
+    def _providers(self) -> list[Supplier]:
+        """Raises BadSettings: the providers' file is no good, a line for each thing that is wrong."""
+        configured = configured_providers(self.settings, with_env_file(os.environ, Path(".env")))
+        in_order = sorted(configured, key=lambda each: each.spec.order)
+        is_steered = self.settings.providers is None
+        return [Supplier(each.spec, self._kept(each.make()), is_steered=is_steered) for each in in_order]
+
+    def _kept(self, provider: P) -> P:
+        """A provider, to be let go of at the end."""
         self._resources.append(provider.close)
         return provider
 

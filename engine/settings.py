@@ -65,7 +65,8 @@ class Settings(ProcessSettings):
     provider_timeout_seconds: Seconds = Field(10.0, description="how long the provider may take for an answer")
     providers: Path | None = Field(
         None,
-        description="a TOML file that describes the providers; without it there is one, fbrq, by the settings above",
+        description="a TOML file that describes the providers, with their addresses, tokens, rates and workers; "
+        "without it there is one, fbrq, by the settings above",
     )
     retry_base_seconds: Seconds = Field(
         5.0, description="the longest wait before the second attempt; doubles with each"

@@ -9,7 +9,7 @@ from typing import Protocol
 from common.error_codes import Fault
 from engine.domain.breaker import BreakerState
 from engine.domain.outcome import Outcome
-from engine.domain.routing import Way
+from engine.domain.routing import Way, Wish
 from engine.ports import EngineRow
 
 
@@ -129,14 +129,14 @@ class DeliveryControl(Protocol):
     async def control_changed(self) -> None:
         """The control record (workers, rate, paused) was changed. Returns when every live engine follows it."""
 
-    def trial_refusal(self) -> Fault | None:
-        """Why no text can be sent just now to try it; ``None``: one can."""
+    def trial_refusal(self, wish: Wish) -> Fault | None:
+        """Why no text can be sent just now to try it, by a provider that the wish leaves; ``None``: one can."""
 
     async def send_trial(
-        self, message_id: int, phone_number: int, text: str, is_wanted: Callable[[], Awaitable[str]]
+        self, message_id: int, phone_number: int, text: str, is_wanted: Callable[[], Awaitable[str]], wish: Wish
     ) -> Outcome:
-        """Call the provider once, with a text that belongs to no mailing. ``is_wanted`` is asked right before the call:
-        why not, in words; empty: it is."""
+        """Call a provider that the wish leaves once, with a text that belongs to no mailing. ``is_wanted`` is asked
+        right before the call: why not, in words; empty: it is."""
 
     def ways(self) -> Sequence[Way]:
         """The providers, in the order in which they are asked."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any, Final, TypeVar
@@ -15,11 +15,14 @@ from common.error_codes import ErrorCode, Unfit
 from engine.api.by_name import message_from, timestamp
 from engine.api.convert_audience import DELIVERIES, REASONS, STATUSES, audience_input, audience_message
 from engine.api.limits import Limits
+from engine.api.wishes import wish_input
 from engine.domain.attributes import FIELD, NONE, Attribute, attributes_of, name_problem, value_problem
+from engine.domain.cost import money
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.message import Status
 from engine.domain.phone import PHONE_LENGTH
 from engine.domain.receipt import Delivery
+from engine.domain.routing import Way
 from engine.domain.segments import count_segments
 from engine.domain.validate import (
     DEFAULT_ON_UNCERTAIN,
@@ -30,7 +33,7 @@ from engine.domain.validate import (
     valid_client,
     valid_mailing,
 )
-from engine.domain.window import LocalHours, MailingState
+from engine.domain.window import LocalHours, MailingState, PauseReason
 from engine.ports import AudienceState, OnUncertain
 from engine.store.client_rows import ClientQuery, ClientRow
 from engine.store.rows import AttemptOutcome, AttemptRow, Counts, MailingRow, MessageQuery, MessageRow
@@ -239,6 +242,12 @@ _mailing_message: Final = message_from(
     audience_state=AUDIENCE_STATES,
     segments=lambda row: _segments(row.text),
     message_counts=lambda row: counts_message(row.counts),
+    budget=lambda row: None if row.budget is None else money(row.budget),
+    cost=lambda row: money(row.cost),
+    pause_reason={
+        None: mailing_pb2.PAUSE_REASON_UNSPECIFIED,
+        PauseReason.BUDGET: mailing_pb2.PAUSE_REASON_BUDGET,
+    },
 )
 _MAILING_LIMITS: Final = Limits(mailing_pb2.Mailing)
 
@@ -250,24 +259,32 @@ def mailing_message(row: MailingRow, now_us: int) -> mailing_pb2.Mailing:
     return message
 
 
-def mailing_input(mailing: mailing_pb2.Mailing, now_us: int, segments_max: int | None) -> MailingInput:
+def mailing_input(
+    mailing: mailing_pb2.Mailing, now_us: int, segments_max: int | None, ways: Sequence[Way] | None = None
+) -> MailingInput:
     """A mailing as it may be stored, see ``valid_mailing``. Raises InvalidInput with every bad field.
 
-    A byte order mark before the text is dropped.
+    A byte order mark before the text is dropped. ``ways``: the providers; ``None``: what the mailing asks
+    of them was accepted before, and stays so.
     """
     bare = mailing_pb2.Mailing()
     bare.CopyFrom(mailing)
     bare.text = bare_text(mailing.text)
     if any(each.path == "text" for each in _MAILING_LIMITS.violations(bare)):
         segments_max = None  # a text beyond the limits is not counted: it may be long
-    return _MAILING_LIMITS.checked(bare, _mailing_input, now_us, segments_max)
+    return _MAILING_LIMITS.checked(bare, _mailing_input, now_us, segments_max, ways)
 
 
-def _mailing_input(mailing: mailing_pb2.Mailing, now_us: int, segments_max: int | None) -> MailingInput:
-    made, audience = both(
-        lambda: _but_for_audience(mailing, now_us, segments_max), lambda: audience_input(mailing.filter).distinct()
+def _mailing_input(
+    mailing: mailing_pb2.Mailing, now_us: int, segments_max: int | None, ways: Sequence[Way] | None
+) -> MailingInput:
+    (made, audience), wish = both(
+        lambda: both(
+            lambda: _but_for_audience(mailing, now_us, segments_max), lambda: audience_input(mailing.filter).distinct()
+        ),
+        lambda: wish_input(mailing, ways),
     )
-    return replace(made, filter=audience)
+    return replace(made, filter=audience, provider=wish.provider, sender=wish.sender)
 
 
 def _but_for_audience(mailing: mailing_pb2.Mailing, now_us: int, segments_max: int | None) -> MailingInput:
@@ -282,6 +299,7 @@ def _but_for_audience(mailing: mailing_pb2.Mailing, now_us: int, segments_max: i
         on_uncertain=_ON_UNCERTAIN_WORDS.get(mailing.on_uncertain, DEFAULT_ON_UNCERTAIN),
         name=mailing.name,
         audience_fixed=mailing.audience == mailing_pb2.AUDIENCE_MODE_FIXED,
+        budget=mailing.budget if mailing.HasField("budget") else None,
         segments_max=segments_max,
     )
 
@@ -318,6 +336,7 @@ _message: Final = message_from(
     reason={None: message_pb2.NOT_SENT_REASON_UNSPECIFIED, **REASONS},
     last_error=_last_error,
     delivery=_delivery,
+    cost=lambda row: money(row.cost),
 )
 attempt_message: Final = message_from(
     AttemptRow,

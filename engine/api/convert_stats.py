@@ -8,9 +8,10 @@ from itertools import groupby
 from typing import Final
 
 from engine.api.by_name import timestamp
-from engine.api.control import DeliveryStatus
+from engine.api.control import BreakerStatus, DeliveryStatus, ProviderStatus
 from engine.api.convert import AUDIENCE_STATES, STATES, counts_message
 from engine.domain.breaker import BreakerState
+from engine.domain.cost import money
 from engine.domain.forecast import Forecast
 from engine.domain.latency import WAY_BOUNDS_SECONDS, quantile
 from engine.ports import AudienceState
@@ -150,6 +151,7 @@ def stats_message(
             for each in row.texts
         ],
         delivery=delivery_message(counts, row.way),
+        cost=money(mailing.cost),
     )
 
 
@@ -215,6 +217,38 @@ def point_message(step: TimelineRow) -> mailing_stats_pb2.TimelinePoint:
     return mailing_stats_pb2.TimelinePoint(time=timestamp(step.time_us), **counts)
 
 
+def _breaker_message(breaker: BreakerStatus) -> engine_pb2.BreakerStatus:
+    return engine_pb2.BreakerStatus(
+        state=_BREAKER_STATES[breaker.state],
+        next_probe_time=timestamp(breaker.next_probe_us),
+        consecutive_failures=breaker.consecutive_failures,
+        detail=breaker.detail,
+    )
+
+
+def _provider_message(provider: ProviderStatus) -> engine_pb2.ProviderStatus:
+    calls = provider.calls
+    return engine_pb2.ProviderStatus(
+        name=provider.name,
+        kind=provider.kind,
+        breaker=_breaker_message(provider.breaker),
+        rate_limit=provider.rate_limit or None,
+        rate_unit=provider.rate_unit,
+        workers=provider.workers,
+        queue_depth=provider.queue_depth,
+        in_flight=provider.in_flight,
+        rate_per_second=provider.rate_per_second,
+        prefixes=provider.prefixes,
+        senders=provider.senders,
+        price_per_segment=provider.price_per_segment,
+        window_seconds=calls.window_seconds,
+        calls=calls.calls,
+        errors=calls.errors,
+        error_share=calls.errors / calls.calls if calls.calls else None,
+        latency_seconds=latency_message(calls.latency),
+    )
+
+
 def engine_status_message(status: DeliveryStatus) -> engine_pb2.EngineStatus:
     """How the engine is doing, as the API shows it."""
     paused = status.sending_paused
@@ -227,12 +261,8 @@ def engine_status_message(status: DeliveryStatus) -> engine_pb2.EngineStatus:
         rate_limit=status.rate_limit or None,
         rate_per_second=status.rate_per_second,
         sending=engine_pb2.SENDING_STATE_PAUSED if paused else engine_pb2.SENDING_STATE_RUNNING,
-        breaker=engine_pb2.BreakerStatus(
-            state=_BREAKER_STATES[status.breaker.state],
-            next_probe_time=timestamp(status.breaker.next_probe_us),
-            consecutive_failures=status.breaker.consecutive_failures,
-            detail=status.breaker.detail,
-        ),
+        breaker=_breaker_message(status.breaker),
+        providers=map(_provider_message, status.providers),
         engines=[
             engine_pb2.EngineInstance(
                 id=each.engine_id,

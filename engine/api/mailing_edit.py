@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Final
 
@@ -11,7 +11,9 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from common.error_codes import ErrorCode
 from engine.api.convert import both, mailing_input, mailing_message
 from engine.api.masks import fixed_of, merged, paths_of
+from engine.api.wishes import wish_input
 from engine.domain.errors import FieldError, InvalidInput
+from engine.domain.routing import Way, Wish
 from engine.domain.validate import MailingInput
 from engine.store.rows import MailingRow
 from mailing.v1 import mailing_pb2
@@ -24,9 +26,15 @@ class Unchanged(Exception):
 
 
 def edited(
-    row: MailingRow, mailing: mailing_pb2.Mailing, mask: FieldMask, now_us: int, segments_max: int
+    row: MailingRow,
+    mailing: mailing_pb2.Mailing,
+    mask: FieldMask,
+    now_us: int,
+    segments_max: int,
+    ways: Sequence[Way],
 ) -> MailingInput:
-    """Return the mailing as it is to be stored. A text that stays is not held to a limit that was lowered since.
+    """Return the mailing as it is to be stored. A text that stays is not held to a limit that was lowered since, and
+    what stays of the wish for a provider not to ``ways``, the providers that there are now.
 
     Raises:
         InvalidInput: with every bad field.
@@ -35,8 +43,9 @@ def edited(
     now = mailing_message(row, now_us)
     paths = paths_of(mask, mailing)
     after = merged(now, mailing, [path for path in paths if path not in _FIXED])
+    kept = wish_input(after, None) == Wish(row.provider, row.sender)
     wanted, _ = both(
-        lambda: mailing_input(after, now_us, None if after.text == row.text else segments_max),
+        lambda: mailing_input(after, now_us, None if after.text == row.text else segments_max, None if kept else ways),
         lambda: _check_fixed(now, mailing, _FIXED.intersection(paths)),
     )
     if wanted == _input(row):

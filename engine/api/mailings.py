@@ -17,6 +17,7 @@ from engine.api.control import DeliveryControl
 from engine.api.convert import both, mailing_input, mailing_message, mailing_state
 from engine.api.convert_audience import warnings_of
 from engine.api.convert_stats import forecast_message, stats_message
+from engine.api.costs import cheapest, cost_of
 from engine.api.fresh import Fresh
 from engine.api.letters import letters_of
 from engine.api.limits import Limits
@@ -91,13 +92,13 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         self, request: mailing_service_pb2.CreateMailingRequest, context: Context
     ) -> mailing_pb2.Mailing:
         """Register a mailing."""
-        by, now_us = caller(context), self._clock.now_us()
+        by, now_us, ways = caller(context), self._clock.now_us(), self._control.ways()
 
         def key_of() -> RequestKey | None:
             return request_key("CreateMailing", request, request.request_id, by)
 
         try:
-            wanted, key = both(lambda: mailing_input(request.mailing, now_us, self._segments_max), key_of)
+            wanted, key = both(lambda: mailing_input(request.mailing, now_us, self._segments_max, ways), key_of)
         except InvalidInput as error:
             if request.validate_only:
                 raise
@@ -155,7 +156,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         mailing_id, now_us = request.mailing.id, self._clock.now_us()
 
         def edit(row: MailingRow) -> MailingInput:
-            return edited(row, request.mailing, request.update_mask, now_us, self._segments_max)
+            return edited(row, request.mailing, request.update_mask, now_us, self._segments_max, self._control.ways())
 
         async def change() -> None:
             await self._store.update_mailing(mailing_id, edit, by=caller(context), now_us=now_us)
@@ -236,7 +237,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
     async def _preview(
         self, request: mailing_service_pb2.PreviewMailingRequest
     ) -> mailing_service_pb2.PreviewMailingResponse:
-        wanted = mailing_input(request.mailing, self._clock.now_us(), self._segments_max)
+        wanted = mailing_input(request.mailing, self._clock.now_us(), self._segments_max, self._control.ways())
         old = await self._store.get_mailing(request.mailing_id) if request.HasField("mailing_id") else None
         if old is None or old.filter != wanted.filter:
             await self._store.check_filter(wanted.filter, old.id if old else None)
@@ -255,6 +256,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             incomplete=letters.incomplete,
             segments_max=letters.segments_max,
             segments_total=letters.segments_total,
+            cost=cost_of(wanted, letters.segments_total, self._control.ways()),
             samples=letters.samples,
             warnings=[*warnings_of(wanted.filter, unknown), *letters.warnings],
             by_time_zone=audience.by_zone if request.by_time_zone or wanted.local_hours is not None else {},
@@ -324,7 +326,14 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         return await self._steer(
             mailing_id,
             key,
-            lambda: self._store.set_paused(mailing_id, paused, by=by, now_us=now_us, request=key),
+            lambda: self._store.set_paused(
+                mailing_id,
+                paused,
+                by=by,
+                now_us=now_us,
+                request=key,
+                cheapest=lambda row: cheapest(row, self._control.ways(), self._segments_max),
+            ),
         )
 
     async def _set_archived(

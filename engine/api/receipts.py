@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from common.error_codes import ErrorCode
+from common.line_limit import LineLimit
+from common.logs import get_logger
 from engine.api.background import Background
 from engine.api.caller import caller
 from engine.api.context import Context
@@ -16,9 +18,11 @@ from engine.api.convert import DELIVERY_STATUSES, both, micros
 from engine.api.limits import Limits
 from engine.api.repeats import request_key
 from engine.api.suppressions import follow
-from engine.domain.errors import FieldError, InvalidInput
-from engine.domain.receipt import Effect, Receipt
+from engine.domain.access import Unauthenticated
+from engine.domain.errors import FieldError, InvalidInput, NotFound
+from engine.domain.receipt import Delivery, Effect, Receipt
 from engine.ports import Clock
+from engine.provider.receipts import ProviderReceipt, Receiver, UnreadableReceipts
 from engine.store.receipts import RECEIPTS_MAX, Recorded
 from engine.store.store import Store
 from mailing.v1 import receipt_service_pb2 as service
@@ -29,15 +33,26 @@ _AHEAD_MAX_US: Final = 86_400 * 1_000_000
 _TEXTS: Final = ("provider_message_id", "provider", "code", "detail")
 _DELIVERIES: Final = {number: delivery for delivery, number in DELIVERY_STATUSES.items()}
 _LIMITS: Final = Limits(service.RecordReceiptsRequest)
+log = get_logger(__name__)
 _TAKEN: Final = frozenset({Effect.KEPT, Effect.CONFIRMS})
 
 
 class ReceiptServicer(receipt_service_pb2_grpc.ReceiptServiceServicer):
     """See ``proto/mailing/v1/receipt_service.proto``."""
 
-    def __init__(self, store: Store, control: DeliveryControl, clock: Clock, background: Background) -> None:
+    def __init__(
+        self,
+        store: Store,
+        control: DeliveryControl,
+        clock: Clock,
+        background: Background,
+        receivers: Mapping[str, Receiver],
+    ) -> None:
+        """``receivers``: what reads receipts in a provider's own form, by the provider's name."""
         self._store, self._control, self._clock, self._background = store, control, clock, background
         self._inbox = Inbox(store, clock)
+        self._receivers = receivers
+        self._lines = LineLimit()
 
     async def RecordReceipts(
         self, request: service.RecordReceiptsRequest, context: Context
@@ -52,13 +67,46 @@ class ReceiptServicer(receipt_service_pb2_grpc.ReceiptServiceServicer):
         async def change() -> Recorded:
             with self._background.running.hold(key):
                 if key is None:
-                    done = await self._inbox.hand_in(receipts)
-                else:
-                    done = await self._store.record_receipts(receipts, now_us=now_us, request=key)
+                    return await self._take(receipts)
+                done = await self._store.record_receipts(receipts, now_us=now_us, request=key)
                 await follow(self._control, done.client_ids)
                 return done
 
         return _answer(await self._background.whole(change()))
+
+    async def ReceiveReceipts(
+        self, request: service.ReceiveReceiptsRequest, context: Context
+    ) -> service.ReceiveReceiptsResponse:
+        """Store receipts that a provider has sent in its own form."""
+        receiver = self._receivers.get(request.provider)
+        if receiver is None:
+            raise NotFound("provider", request.provider)
+        if not receiver.is_allowed(request.headers, request.query):
+            self._lines.write(log.warning, "receipts.refused", request.provider, provider=request.provider)
+            raise Unauthenticated(ErrorCode.RECEIPTS_SECRET.format())
+        try:
+            received = receiver.parse(request.content_type, request.query, request.body)
+        except UnreadableReceipts as error:
+            self._lines.write(log.warning, "receipts.unreadable", request.provider, provider=request.provider)
+            fault = ErrorCode.RECEIPTS_UNREADABLE.format(problem=str(error))
+            raise InvalidInput([FieldError("body", fault)]) from None
+        if received.unreadable:
+            fields = {"provider": request.provider, "number": received.unreadable}
+            self._lines.write(log.warning, "receipts.without_id", request.provider, **fields)
+        receipts = [_of_provider(each, request.provider, self._clock.now_us()) for each in received.receipts]
+        done = await self._background.whole(self._take(receipts))
+        wanted = receiver.answer
+        return service.ReceiveReceiptsResponse(
+            status=wanted.status, content_type=wanted.content_type, body=wanted.body, result=_answer(done)
+        )
+
+    async def _take(self, receipts: Sequence[Receipt]) -> Recorded:
+        """Store any number of receipts, and wait until delivery has followed."""
+        found: list[Recorded] = []
+        for begin in range(0, len(receipts), RECEIPTS_MAX):
+            found.append(await self._inbox.hand_in(receipts[begin : begin + RECEIPTS_MAX]))
+            await follow(self._control, found[-1].client_ids)
+        return Recorded(tuple(effect for each in found for effect in each.effects), ())
 
 
 class _Handed(NamedTuple):
@@ -125,6 +173,14 @@ def _answer(done: Recorded) -> service.RecordReceiptsResponse:
         duplicate=counts[Effect.DUPLICATE],
         unknown=counts[Effect.UNKNOWN],
     )
+
+
+def _of_provider(said: ProviderReceipt, provider: str, now_us: int) -> Receipt:
+    """A receipt in a provider's own form; where it says no time that can be, it is news of now."""
+    delivery = Delivery.DELIVERED if said.delivered else Delivery.UNDELIVERED
+    time_us = now_us if said.time_us is None or said.time_us > now_us + _AHEAD_MAX_US else said.time_us
+    names = (said.message_id, said.provider_message_id, provider)
+    return Receipt(delivery, time_us, *names, said.code or None, said.detail or None)
 
 
 def _receipts(request: service.RecordReceiptsRequest, now_us: int) -> list[Receipt]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 from google.protobuf.descriptor import ServiceDescriptor
@@ -33,6 +34,7 @@ from engine.domain.stop_words import STOP_WORDS, StopWords
 from engine.domain.validate import DEFAULT_TIME_ZONE, SEGMENTS_MAX
 from engine.gateways import Gateways
 from engine.ports import Clock
+from engine.provider.receipts import Receiver
 from engine.store.store import Store
 from mailing.v1 import (
     access_service_pb2,
@@ -85,6 +87,8 @@ OPTIONS: Final = (
     ("grpc.max_connection_idle_ms", 300_000),
 )
 
+NO_RECEIVERS: Final[Mapping[str, Receiver]] = MappingProxyType({})
+
 
 class ApiServer:
     """``start`` once, ``stop`` once. The store is open and delivery started before, and ended after."""
@@ -104,6 +108,7 @@ class ApiServer:
         default_time_zone: str = DEFAULT_TIME_ZONE,
         segments_max: int = SEGMENTS_MAX,
         stop_words: Sequence[str] = STOP_WORDS,
+        receivers: Mapping[str, Receiver] = NO_RECEIVERS,
     ) -> None:
         """Wire it up.
 
@@ -111,6 +116,7 @@ class ApiServer:
             authority: who decides who is calling, with the usual settings unless given; it is closed with this.
             default_time_zone: that of a client for whom none is said.
             stop_words: texts that put their sender's number on the stop list.
+            receivers: what reads receipts in a provider's own form, by the provider's name.
         """
         self._authority = authority or Authority(store, clock)
         self._tls = tls
@@ -145,7 +151,7 @@ class ApiServer:
             InboundServicer(store, control, clock, self._background, StopWords(stop_words)), services
         )
         receipt_service_pb2_grpc.add_ReceiptServiceServicer_to_server(
-            ReceiptServicer(store, control, clock, self._background), services
+            ReceiptServicer(store, control, clock, self._background, receivers), services
         )
         access_service_pb2_grpc.add_AccessServiceServicer_to_server(
             AccessServicer(store, self._authority, clock, self._background), services

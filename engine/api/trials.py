@@ -14,10 +14,12 @@ from engine.api.control import DeliveryControl
 from engine.api.convert import both
 from engine.api.limits import Limits
 from engine.api.repeats import request_key
+from engine.api.wishes import checked_wish
 from engine.domain.access import Impossible
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.outcome import Verdict
 from engine.domain.phone import normalise
+from engine.domain.routing import Way, Wish
 from engine.domain.segments import count_segments
 from engine.domain.template import Template, parse_template
 from engine.domain.validate import bare_text, text_problem
@@ -43,6 +45,7 @@ _Result = tuple[test_text_pb2.TestStatus.ValueType, str, int]
 class _Wanted:
     """What is asked for, checked."""
 
+    wish: Wish
     text: str
     template: Template
     phone_numbers: tuple[int, ...]
@@ -70,7 +73,7 @@ class Trials:
         bare.CopyFrom(request)
         bare.text = bare_text(request.text)
         wanted, key = both(
-            lambda: _LIMITS.checked(bare, _wanted, self._segments_max),
+            lambda: _LIMITS.checked(bare, _wanted, self._segments_max, self._control.ways()),
             lambda: request_key("TestMailing", request, request.request_id, by),
         )
         client_id = request.client_id if request.HasField("client_id") else None
@@ -82,7 +85,7 @@ class Trials:
             with self._background.running.hold(key):
                 if (stored := None if key is None else await self._store.stored_answer(key)) is not None:
                     return [tuple(each) for each in stored]
-                if (refusal := self._control.trial_refusal()) is not None:
+                if (refusal := self._control.trial_refusal(wanted.wish)) is not None:
                     raise Impossible(refusal)
                 trial = await self._store.begin_trial(
                     wanted.text,
@@ -96,9 +99,7 @@ class Trials:
                 if trial.answer is not None:
                     return [tuple(each) for each in trial.answer]
                 pairs = zip(trial.message_ids, wanted.phone_numbers, strict=True)
-                results = await asyncio.gather(
-                    *(self._one(id, number, wanted.template, trial.person) for id, number in pairs)
-                )
+                results = await asyncio.gather(*(self._one(id, number, wanted, trial.person) for id, number in pairs))
                 if key is not None:
                     await self._store.amend_answer(key, results)
                 return results
@@ -107,7 +108,7 @@ class Trials:
 
     async def _would_send(self, wanted: _Wanted, client_id: int | None) -> Sequence[_Result]:
         """What is known before anything is sent. Raises what ``send`` raises."""
-        if (refusal := self._control.trial_refusal()) is not None:
+        if (refusal := self._control.trial_refusal(wanted.wish)) is not None:
             raise Impossible(refusal)
         person = await self._store.check_trial(wanted.phone_numbers, client_id)
         texts = [self._text(number, wanted.template, person) for number in wanted.phone_numbers]
@@ -123,8 +124,8 @@ class Trials:
         letter = (person or Person("{}", "", phone_number)).letter(template, self._segments_max)
         return letter.text, letter.lack
 
-    async def _one(self, message_id: int, phone_number: int, template: Template, person: Person | None) -> _Result:
-        text, lack = self._text(phone_number, template, person)
+    async def _one(self, message_id: int, phone_number: int, wanted: _Wanted, person: Person | None) -> _Result:
+        text, lack = self._text(phone_number, wanted.template, person)
         if lack:
             return test_text_pb2.TEST_STATUS_NOT_SENT, lack, 0
 
@@ -134,7 +135,7 @@ class Trials:
             except StoreUnavailable:
                 return _STORE_AWAY
 
-        outcome = await self._control.send_trial(message_id, phone_number, text, is_wanted)
+        outcome = await self._control.send_trial(message_id, phone_number, text, is_wanted, wanted.wish)
         status = _STATUSES.get(outcome.verdict, test_text_pb2.TEST_STATUS_NOT_SENT)
         return status, mask_text(outcome.detail), count_segments(text).segments
 
@@ -148,7 +149,7 @@ def _answer(wanted: _Wanted, results: Sequence[_Result]) -> test_text_pb2.TestMa
     )
 
 
-def _wanted(request: test_text_pb2.TestMailingRequest, segments_max: int) -> _Wanted:
+def _wanted(request: test_text_pb2.TestMailingRequest, segments_max: int, ways: Sequence[Way]) -> _Wanted:
     """What is asked for, as far as the contract's limits do not say. Raises InvalidInput with every bad field."""
     errors: list[FieldError] = []
     if (problem := text_problem(request.text, segments_max)) is not None:
@@ -159,6 +160,11 @@ def _wanted(request: test_text_pb2.TestMailingRequest, segments_max: int) -> _Wa
             numbers[normalise(number)] = None
         except Unfit as error:
             errors.append(FieldError(f"phone_numbers[{place}]", error.fault))
+    wish = Wish(request.provider if request.HasField("provider") else None)
+    try:
+        checked_wish(wish, ways)
+    except InvalidInput as error:
+        errors += error.errors
     if errors:
         raise InvalidInput(errors)
-    return _Wanted(request.text, parse_template(request.text), tuple(numbers))
+    return _Wanted(wish, request.text, parse_template(request.text), tuple(numbers))

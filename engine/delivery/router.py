@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.delivery.line import Line
-from engine.domain.routing import ANY, Route, Way, Wish, first_open, next_after, route_of
+from engine.domain.routing import ANY, Route, Way, Wish, candidates, first_open, next_after, route_of
 from engine.ports import Plan
 
 
@@ -39,9 +39,13 @@ class Router:
         ways = self.ways
         return next_after(ways, ways[line.number], number, wish_of(plan))
 
-    def first_open(self, number: int) -> Line | None:
+    def lines_for(self, wish: Wish) -> list[Line]:
+        """The lines to the providers that a wish leaves, whatever number they take."""
+        return [self._by_id[way.provider_id] for way in candidates(self.ways, wish)]
+
+    def first_open(self, number: int, wish: Wish = ANY) -> Line | None:
         """The line for a text that belongs to no mailing; ``None``: no provider that takes the number is open."""
-        provider_id = first_open(self.ways, number, ANY)
+        provider_id = first_open(self.ways, number, wish)
         return None if provider_id is None else self._by_id[provider_id]
 
 

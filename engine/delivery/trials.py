@@ -14,6 +14,7 @@ from engine.delivery.line import Line
 from engine.delivery.state import State
 from engine.domain.breaker import BreakerState
 from engine.domain.outcome import Outcome, Verdict, classify
+from engine.domain.routing import ANY, Wish
 from engine.domain.segments import count_segments
 from engine.domain.units import US_PER_SECOND, in_us
 from engine.ports import Request
@@ -31,11 +32,11 @@ class Trials:
     def __init__(self, state: State) -> None:
         self._state, self._clock = state, state.clock
 
-    def refusal(self) -> Fault | None:
+    def refusal(self, wish: Wish = ANY) -> Fault | None:
         """Why no text can be tried just now; ``None``: one can. It is never the probe of a provider that is away."""
         if self._state.sending_paused:
             return ErrorCode.SENDING_PAUSED.format()
-        problems = [self._problem(line) for line in self._state.lines]
+        problems = [self._problem(line) for line in self._state.router.lines_for(wish)]
         return ErrorCode.PROVIDER_CLOSED.format(problem="; ".join(filter(None, problems))) if all(problems) else None
 
     def _problem(self, line: Line) -> str:
@@ -47,16 +48,22 @@ class Trials:
         return words if line.is_steered else f"{line.spec.name}: {words}"
 
     async def send(
-        self, message_id: int, phone_number: int, text: str, is_wanted: Callable[[], Awaitable[str]]
+        self,
+        message_id: int,
+        phone_number: int,
+        text: str,
+        is_wanted: Callable[[], Awaitable[str]],
+        wish: Wish = ANY,
     ) -> Outcome:
         """Call the first provider that is open and takes the number, once.
 
         Args:
             is_wanted: asked right before the call: why not, in words; empty: it is.
+            wish: which providers may be called.
         """
-        line = self._state.router.first_open(phone_number)
+        line = self._state.router.first_open(phone_number, wish)
         if line is None:
-            return Outcome(Verdict.RETRY, None, self.refusal() or _NOBODY, None)
+            return Outcome(Verdict.RETRY, None, self.refusal(wish) or _NOBODY, None)
         if problem := await self._turn(line, message_id, text) or await is_wanted():
             return Outcome(Verdict.RETRY, None, problem, None)
         segments = count_segments(text).segments

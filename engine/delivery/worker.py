@@ -42,7 +42,7 @@ class Worker:
 
     def __init__(self, state: State, line: Line, *, marker: Marker, recorder: Recorder, random: Random) -> None:
         settings = state.settings
-        self._line, self._router = line, state.router
+        self._line, self._lines, self._router = line, state.lines, state.router
         self._queue, self._gate, self._admission = line.queue, line.gate, line.admission
         self._marker, self._recorder, self._provider, self._random = marker, recorder, line.provider, random
         self._asks = any(self._provider.abilities[:3])
@@ -51,7 +51,7 @@ class Worker:
         self._timeout_us = in_us(self._timeout_seconds)
         self._clock = state.clock
         self._segments_max = settings.segments_max
-        self._lines = LineLimit()
+        self._log_lines = LineLimit()
 
     async def run(self, number: int) -> None:
         """Deliver until there are to be fewer than ``number`` workers, or none."""
@@ -92,7 +92,7 @@ class Worker:
             call = (started_us, finished_us, rendered, answer.provider_message_id, price)
             self._finish(claim, plan, outcome, call)
         except Exception as error:
-            self._lines.write(log.error, "message.bug", type(error).__name__, **_names(claim), exc_info=error)
+            self._log_lines.write(log.error, "message.bug", type(error).__name__, **_names(claim), exc_info=error)
             # No fault of the provider's: the breaker does not hear of it.
             self._gate.abandon(claim.message_id)
             bug = Outcome(verdict, None, f"internal error: {type(error).__name__}", None)
@@ -130,7 +130,8 @@ class Worker:
             is_ours = False
         finally:
             entry.marking -= 1
-            self._queue.wake(1)
+            for line in self._lines:  # the mailing's messages may wait for this at each of them
+                line.queue.wake(1)
         if is_ours:
             # All this took time: the mailing may be paused or over by now.
             return self._admission.check(claim, self._clock.now_us())

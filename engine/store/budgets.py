@@ -60,6 +60,6 @@ async def pause_for_budget(tx: Tx, mailing_id: int, budget: Budget, now_us: int)
         "UPDATE mailing SET paused = TRUE, pause_reason = ?, update_us = ? WHERE id = ?",
         *(int(reason), now_us, mailing_id),
     )
-    detail = {"reason": reason.public, "budget": budget.of, "cost": budget.used}
+    detail = {"reason": reason.public, "budget": cost.money(budget.of or 0), "cost": cost.money(budget.used)}
     await add_audit(tx, _BY, "mailing.pause", "mailing", mailing_id, detail, now_us)
     await bump_revision(tx)

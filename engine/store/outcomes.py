@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Final, NamedTuple
 
 from common.logs import mask_text
@@ -44,7 +45,6 @@ _OUTCOME: Final = {
     "put_off": "int",
     "cost": "int",
 }
-_RENDERED: Final = {"rendered": "text"}
 _WHOSE_TURN: Final = (
     "CASE WHEN r.put_off = 0 OR message.unsure OR r.unsure <> 0 THEN message.provider_id ELSE r.next_provider END"
 )
@@ -168,28 +168,38 @@ def _count(tally: Tally, records: Sequence[Record], result: Step) -> None:
             tally.move(record.mailing_id, result, record.finished_us, text_version=record.text_version)
 
 
+_Alike = tuple[int, int | None, int | None, bool, bool, int | None]
+"""Attempt, HTTP status, version of the text, what else ``_sent_columns`` brings, and the cost if it changes."""
+
+
+def _alike(records: Sequence[Record]) -> Mapping[_Alike, list[tuple[int | str, ...]]]:
+    """Rows of accepted ones by what they have in common: nearly all are alike. What goes in once a statement and not
+    once a row is cheaper: each field that SQLite takes out of a row's JSON costs a tenth of what it takes to store the
+    row."""
+    alike: defaultdict[_Alike, list[tuple[int | str, ...]]] = defaultdict(list)
+    for record in records:
+        id, _, _, attempt, _, started_us, finished_us, http_status, _, _, version, rendered, *_ = record
+        told = record.provider_message_id
+        cost = _new_cost(record, _ACCEPTED) if record.charge.reserved else None
+        if rendered is None and told is None:
+            alike[attempt, http_status, version, False, False, cost].append((id, started_us, finished_us))
+        else:
+            brought = [value for value in (rendered, told) if value is not None]
+            key = attempt, http_status, version, rendered is not None, told is not None, cost
+            alike[key].append((id, started_us, finished_us, *brought))
+    return alike
+
+
 async def _store_sent(tx: Tx, records: Sequence[Record], owner: int, condition: str = "") -> int:
     """Store the accepted ones that pass the fence, and a further condition; return how many."""
-    # Nearly all are alike in attempt, status and text. What goes in once a statement and not once a row is cheaper:
-    # each field that SQLite takes out of a row's JSON costs a tenth of what it takes to store the row.
-    alike: defaultdict[tuple[int, int | None, int | None, int | None, bool], list[tuple[int | str, ...]]]
-    alike = defaultdict(list)
-    for record in records:
-        id, _, _, attempt, _, started_us, finished_us, http_status, _, _, text_version, rendered, *_, charge = record
-        cost = _new_cost(record, _ACCEPTED) if charge.reserved else None
-        if rendered is None:
-            alike[attempt, http_status, text_version, cost, False].append((id, started_us, finished_us))
-        else:
-            alike[attempt, http_status, text_version, cost, True].append((id, started_us, finished_us, rendered))
+    alike = _alike(records)
     if len(alike) > 1:
         ids = [record.message_id for record in records]
         await hold(tx, "message", f"message.id {tx.dialect.in_list()} AND message.owner = ?", ids, owner)
     in_order, among = ("", "") if tx.dialect.is_sqlite else (_IN_ORDER, " AND message.id IN (SELECT id FROM held)")
     stored = 0
-    for (attempt, http_status, text_version, cost, personal), rows in alike.items():
-        columns, keep = (
-            (_SENT | _RENDERED, f", rendered = {_KEPT.format(rendered='r.rendered')}") if personal else (_SENT, "")
-        )
+    for (attempt, http_status, text_version, is_personal, has_told, cost), rows in alike.items():
+        columns, keep = _sent_columns(is_personal, has_told)
         stored += await tx.run(
             f"{in_order}UPDATE message SET {set_to(_ACCEPTED)}, owner = NULL, due_us = 0, stale = FALSE,"
             " started_us = r.started_us, finished_us = r.finished_us, http_status = ?, text_version = ?, detail = ''"
@@ -205,6 +215,19 @@ async def _store_sent(tx: Tx, records: Sequence[Record], owner: int, condition: 
             owner,
         )
     return stored
+
+
+@cache
+def _sent_columns(is_personal: bool, has_told: bool) -> tuple[dict[str, str], str]:
+    """What a row of accepted ones brings, and what is set by what not all of them bring."""
+    columns, keep = dict(_SENT), ""
+    if is_personal:
+        columns["rendered"] = "text"
+        keep += f", rendered = {_KEPT.format(rendered='r.rendered')}"
+    if has_told:
+        columns["told"] = "text"
+        keep += ", provider_message_id = r.told"
+    return columns, keep
 
 
 async def _store_others(tx: Tx, outcomes: list[tuple[Record, Step]]) -> None:

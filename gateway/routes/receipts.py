@@ -13,19 +13,27 @@ from gateway.document.openapi import Body
 from gateway.http.body import load, read_json
 from gateway.http.keys import ENGINE
 from gateway.http.problems import Problem, of_rpc
+from gateway.http.streaming import body_chunks
 from gateway.routes.common import idempotency_key, json_answer, no_query
 from gateway.routes.operations import binding_named, described, route_of
 from gateway.shapes import Use, body_of, schema_of
 from gateway.shapes.examples import example_of
-from mailing.v1.receipt_service_pb2 import Receipt, RecordReceiptsRequest, RecordReceiptsResponse
+from mailing.v1.receipt_service_pb2 import (
+    Receipt,
+    ReceiveReceiptsRequest,
+    RecordReceiptsRequest,
+    RecordReceiptsResponse,
+)
 
 _LIST: Final = "receipts"
+_OWN_FORM_BYTES_MAX: Final = 64 * 1024
+"""Of a body whose sender is known only when the engine has looked at it."""
 _MOST: Final = field_of(RecordReceiptsRequest.DESCRIPTOR, _LIST).rules.entries_max
 
 
 def routes() -> list[web.RouteDef]:
     """The routes, with handlers of their own."""
-    return [_record()]
+    return [_record(), _receive()]
 
 
 def _record() -> web.RouteDef:
@@ -50,6 +58,32 @@ def _record() -> web.RouteDef:
         return json_answer(write(answer))
 
     return route_of(binding, record_receipts)
+
+
+def _receive() -> web.RouteDef:
+    binding = binding_named("receiveReceipts")
+    bodies = {
+        "application/json": Body({}, {"id": 1, "status": "delivered"}),
+        "application/x-www-form-urlencoded": Body({"type": "string"}, "id=1&status=delivered"),
+    }
+    answers = {"text/plain": Body({"type": "string"}, "OK")}
+
+    @described(binding, body=None, bodies=bodies, response=(200, None), contents=answers)
+    async def receive_receipts(request: web.Request) -> web.Response:
+        body = b"".join([chunk async for chunk in body_chunks(request, _OWN_FORM_BYTES_MAX)])
+        asked = ReceiveReceiptsRequest(
+            provider=request.match_info["provider"],
+            content_type=request.headers.get("Content-Type", ""),
+            query=request.url.raw_query_string,
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=body,
+        )
+        engine = request.app[ENGINE]
+        answer = await engine.call(request, engine.receipts.ReceiveReceipts, asked)
+        content_type = {"Content-Type": answer.content_type}
+        return web.Response(status=answer.status, body=answer.body.encode(), headers=content_type)
+
+    return route_of(binding, receive_receipts)
 
 
 def _rooted(problem: Problem, *, is_list: bool) -> Problem:

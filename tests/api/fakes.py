@@ -12,7 +12,7 @@ from common.error_codes import Fault
 from engine.access.passwords import Passwords
 from engine.api.control import ActorStatus, BreakerStatus, DeliveryStatus, ProviderCalls
 from engine.domain.outcome import Outcome, Verdict
-from engine.domain.routing import FBRQ_ID, Way
+from engine.domain.routing import FBRQ_ID, Way, Wish
 from engine.ports import EngineRow
 
 START_US = 1_800_000_000_000_000
@@ -58,6 +58,8 @@ class FakeControl:
         self.rate = 100.0
         self.refusal: Fault | None = None
         self.trials: list[tuple[int, int, str]] = []
+        self.wishes: list[Wish] = []
+        """Of those texts."""
         self.outcomes: dict[int, Outcome] = {}
         """Of trials, by number; else they are accepted."""
         self.during_trial: Callable[[int], Awaitable[None]] | None = None
@@ -79,12 +81,13 @@ class FakeControl:
             actors=(ActorStatus("ticker"), ActorStatus("recorder", restarts=1, detail="it fell")),
         )
 
-    def trial_refusal(self) -> Fault | None:
+    def trial_refusal(self, wish: Wish) -> Fault | None:
         return self.refusal
 
     async def send_trial(
-        self, message_id: int, phone_number: int, text: str, is_wanted: Callable[[], Awaitable[str]]
+        self, message_id: int, phone_number: int, text: str, is_wanted: Callable[[], Awaitable[str]], wish: Wish
     ) -> Outcome:
+        self.wishes.append(wish)
         if self.during_trial is not None:
             await self.during_trial(phone_number)
         if problem := await is_wanted():

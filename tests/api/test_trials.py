@@ -10,6 +10,7 @@ from grpc import StatusCode
 
 from common.error_codes import ErrorCode
 from engine.domain.outcome import Outcome, Verdict
+from engine.domain.routing import Way, Wish
 from engine.store.database import Tx
 from engine.store.rows import AuditQuery, Page
 from mailing.v1 import test_text_pb2 as contract
@@ -170,3 +171,16 @@ async def test_only_to_check_refuses_the_same_and_sends_and_stores_nothing(api: 
     assert (await refusal(check("x", str(NUMBER)))).code is StatusCode.FAILED_PRECONDITION
     assert not api.control.trials
     assert await api.store._db.read(stored) == before
+
+
+async def test_one_provider_is_chosen_of_those_that_there_are(api: Api) -> None:
+    api.control.providers = (Way(1, name="fbrq"), Way(2, name="acme"))
+    request = contract.TestMailingRequest(text="Hello!", phone_numbers=[str(NUMBER)], provider="acme")
+    await api.mailings.TestMailing(request)
+    await send(api)
+    assert api.control.wishes == [Wish("acme"), Wish()]
+    request.provider = "acne"
+    refused = await refusal(api.mailings.TestMailing(request))
+    assert refused.code is StatusCode.INVALID_ARGUMENT
+    assert "there is no provider acne; there are: fbrq, acme" in str(refused.details)
+    assert len(api.control.trials) == 2

@@ -21,6 +21,16 @@ def test_what_is_asked_of_the_engine(run: Run, script: Script) -> None:
     assert "sent, 1 segment" in out
 
 
+def test_one_provider_is_tried(run: Run, script: Script) -> None:
+    code, out, _ = run("providers", "test", "acme", "--to", NUMBER)
+    request = script.last(contract.TestMailingRequest)
+    assert (request.provider, request.text, list(request.phone_numbers)) == ("acme", "A test text", [NUMBER])
+    assert code == 0
+    assert "sent, 1 segment" in out
+    run("mailing", "test", "--text", "Hi", "--to", NUMBER)
+    assert not script.last(contract.TestMailingRequest).HasField("provider")
+
+
 def test_somebody_who_did_not_get_it_is_a_failure(run: Run, script: Script) -> None:
     script.refused[BAD] = "HTTP 400"
     numbers = ("--to", NUMBER, "--to", BAD)

@@ -68,7 +68,7 @@ METHODS = {
     "SuppressionService": "CreateSuppression ListSuppressions DeleteSuppression ImportSuppressions> "
     "ExportSuppressions<",
     "InboundService": "ReceiveText",
-    "ReceiptService": "RecordReceipts",
+    "ReceiptService": "RecordReceipts ReceiveReceipts",
 }
 """docs/behaviour.md, section 4; ``>`` streams requests, ``<`` responses."""
 
@@ -104,7 +104,10 @@ VALIDATE_ONLY = {
     "ReceiveText",
 }
 
-OPEN = {"SignIn"}
+FOR_PROVIDERS = {"ReceiveText", "RecordReceipts", "WhoAmI"}
+"""Methods that the role ``provider`` may call."""
+
+OPEN = {"SignIn", "ReceiveReceipts"}
 """Methods that need no token."""
 
 ROUTES = """
@@ -119,7 +122,7 @@ GET /mailings/{mailing_id}/messages/export; GET /messages/export
 GET /engine; PATCH /engine; GET /audit
 POST /session; DELETE /session; GET /session; PUT /session/password; GET /accounts; POST /accounts
 GET /suppressions; POST /suppressions; DELETE /suppressions/{phone_number}; POST /suppressions/import
-GET /suppressions/export; POST /inbound; POST /receipts; POST /clients/{client_id}/erase
+GET /suppressions/export; POST /inbound; POST /receipts; POST /receipts/{provider}; POST /clients/{client_id}/erase
 POST /accounts/{account_id}/revoke; GET /tokens; POST /tokens; POST /tokens/{token_id}/revoke
 """
 """docs/behaviour.md, section 5; and accounts, sessions and tokens (docs/behaviour.md, section 6)."""

@@ -42,6 +42,10 @@ NOT_TWICE: Final = {
     "deleteClient": (404, 404),  # erased before
     "deleteMailing": (204, 404),
     "signOut": (204, 401),
+    # It is open.
+    "archiveMailing": (409, 409),
+    # No provider hands in receipts in a form of its own.
+    "receiveReceipts": (404, 404),
 }
 ENGINE_DEFAULTS: Final = load({"provider_url": "http://127.0.0.1:9"}, {}, None)
 """To which the example sets the engine: what it is set to no document can know."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -75,6 +76,21 @@ def test_every_example_is_whole_as_it_is(path: Path) -> None:
     (configured,) = read_providers(path, SECRETS)
     assert configured.spec.name == path.stem
     assert configured.make().abilities == Abilities(validity=True, sender=True, receipts=True)
+
+
+def test_the_guide_builds_a_whole_file(tmp_path: Path) -> None:
+    """Its steps, one below the other, are a description that works: each key that it shows is one."""
+    guide = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^ *```toml\n(.*?)^ *```$", guide, re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 4
+    file = tmp_path / "acme.toml"
+    file.write_text("\n".join(map(textwrap.dedent, blocks)), encoding="utf-8")
+    (configured,) = read_providers(file, {"ACME_TOKEN": "a-token", "ACME_RECEIPTS_SECRET": "a-secret"})
+    assert configured.make().abilities == Abilities(validity=True, sender=True, receipts=True)
+    receiver = configured.receiver
+    assert receiver is not None
+    entry = b'{"results": [{"ref": "7", "id": "a", "status": "DELIVRD", "done_at": "2026-11-29T12:00:00"}]}'
+    assert receiver.parse("", "", entry).receipts == [ProviderReceipt(7, "a", True, 1795942800 * 10**6, "", "")]
 
 
 # -- Sinch ------------------------------------------------------------------------------------------------------------

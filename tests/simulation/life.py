@@ -41,6 +41,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -58,6 +59,7 @@ from engine.store.store import Store
 from tests.simulation.history import NEVER_US, History
 from tests.simulation.knobs import attributes_of_number, draw_local_hours, filter_for, listed_or_walked
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop, bury
+from tests.simulation.providers import draw_specs, draw_wish, suppliers_of
 from tests.simulation.snapshots import READ_NOTES, Note, draw_filter
 from tests.simulation.stop_list import StopList, change
 from tests.simulation.texts import text_for
@@ -77,6 +79,9 @@ NOTE_REMOVALS = (
     " CREATE TRIGGER note_removal AFTER DELETE ON message BEGIN"
     " INSERT INTO removed VALUES (OLD.mailing_id, OLD.attempt, OLD.status); END;"
 )
+
+
+_READ_REMOVED = "SELECT mailing_id, attempt, status FROM removed"
 
 
 class NoMeter:
@@ -167,7 +172,11 @@ class Life:
         """Messages that were claimed at a crash, where nobody can tell who was called."""
         self.whose: dict[int, tuple[int, int]] = {}
         """Mailing and client of each message that was claimed."""
+        self.providers = Random(f"providers of {seed}")
+        """Draws nothing else, so that lives are otherwise what they were before there were several."""
+        self.specs = draw_specs(self.providers, self.settings)
         self.provider: SimulatedProvider | None = None
+        """The first one; all of them note their calls with it."""
         self.calls: list[Call] = []
         self.rejects: set[int] = set()
         self.built_us: dict[int, list[int]] = {}
@@ -191,20 +200,24 @@ class Life:
 
     def final(self) -> tuple[list[Any], list[Any]]:
         """Messages and counters as they are in the end."""
-        with closing(sqlite3.connect(self.path)) as connection:
-            connection.row_factory = sqlite3.Row
-            messages = connection.execute("SELECT * FROM message").fetchall()
-            return messages, connection.execute("SELECT * FROM mailing_counters").fetchall()
+        messages, counters, _, _ = self._end
+        return messages, counters
 
     def removed(self) -> list[tuple[int, int, int]]:
         """Messages that are gone: mailing, attempt, and the status that they had last."""
-        with closing(sqlite3.connect(self.path)) as connection:
-            return connection.execute("SELECT mailing_id, attempt, status FROM removed").fetchall()
+        return [tuple(row) for row in self._end[2]]
 
     def notes(self) -> list[Note]:
         """What was committed, in this order."""
+        return [Note(*row) for row in self._end[3]]
+
+    @cached_property
+    def _end(self) -> list[list[sqlite3.Row]]:
+        """What is read of the file in the end, at once: to open it takes longer than to read it."""
+        reads = ("SELECT * FROM message", "SELECT * FROM mailing_counters", _READ_REMOVED, READ_NOTES)
         with closing(sqlite3.connect(self.path)) as connection:
-            return [Note(*row) for row in connection.execute(READ_NOTES)]
+            connection.row_factory = sqlite3.Row
+            return [connection.execute(sql).fetchall() for sql in reads]
 
     # -- phases --------------------------------------------------------------------------------
     def _phase(self, work: Any, crash_after_seconds: float | None) -> None:
@@ -322,16 +335,29 @@ class Life:
         assert self.provider is not None
         delivery = await Delivery.join(
             store,
-            self.provider,
+            suppliers_of(self.specs, self._provider_of, self._breaker),
             clock=self.clock,
             random=self.random,
             settings=self.settings,
             name="simulated:1",
             meter=NoMeter(),
-            breaker=Breaker(failure_threshold=self.failure_threshold, pause_max_seconds=5.0),
         )
         await delivery.start()
         return delivery
+
+    def _breaker(self) -> Breaker:
+        return Breaker(failure_threshold=self.failure_threshold, pause_max_seconds=5.0)
+
+    def _provider_of(self, name: str) -> SimulatedProvider:
+        first = self.provider
+        assert first is not None
+        if name == first.name:
+            return first
+        # Its faults are others': while one is away, another may be well. In the quiet end all are.
+        faults, hang = first.faults, self.providers.choice((0.0, 0.2))
+        if faults != Faults() and self.providers.random() < 0.7:
+            faults = Faults(hang=hang)
+        return SimulatedProvider(self.clock, self.random, faults, first.calls, self.rejects, name=name)
 
     async def _look(self, delivery: Delivery) -> None:
         while not delivery.state.stopping:
@@ -456,6 +482,7 @@ class Life:
             rate_limit=self.random.choice((None, None, 2.0, 10.0)),
             on_uncertain=self.random.choice(("resend", "resend", "not_sent")),
             audience_fixed=self.kinds.random() < 0.4,
+            provider=draw_wish(self.providers, self.specs),
         )
         created = await self.store.create_mailing(asked, by=Actor(), now_us=now_us)
         mailing_id = created.row.id

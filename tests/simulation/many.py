@@ -19,7 +19,7 @@ from hashlib import sha256
 from random import Random
 from typing import Any, Final
 
-from engine.delivery.delivery import Delivery, DeliverySettings
+from engine.delivery.delivery import Delivery, DeliverySettings, Supplier
 from engine.domain.breaker import Breaker
 from engine.ports import StoreUnavailable
 from engine.store import Store
@@ -34,6 +34,7 @@ from tests.simulation.postgres.asyncpg import VERB, Network
 from tests.simulation.postgres.data import DELETE, INSERT, UPDATE, Template, Transaction
 from tests.simulation.postgres.server import Server
 from tests.simulation.postgres.setup import open_database, pool_of
+from tests.simulation.providers import draw_specs, suppliers_of
 from tests.simulation.snapshots import Note
 from tests.simulation.stop_list import StopList
 from tests.simulation.world import Call, SimulatedProvider
@@ -106,7 +107,7 @@ class EngineProvider(SimulatedProvider):
     def begin(self, message_id: int, phone_number: int, text: str) -> Call:
         """Note a call."""
         call = ManyCall(message_id, phone_number, text, self.clock.now_us())
-        call.engine, call.ahead_us = self.engine, self.ahead_us
+        call.engine, call.ahead_us, call.provider = self.engine, self.ahead_us, self.name
         self.calls.append(call)
         return call
 
@@ -122,15 +123,18 @@ class Engine:
         self.pool = pool_of(database)
         self.store = Store(database)
         self.clock = VirtualClock(life.loop, life.random.choice(life.knobs.skews_us))
-        self.provider, self.breaker = self._provider(), self._breaker()
+        self.suppliers = self._suppliers()
         self.delivery: Delivery
         """Once it ``is_up``."""
         self.is_up = False
 
-    def _provider(self) -> EngineProvider:
+    def _suppliers(self) -> list[Supplier]:
+        return suppliers_of(self.life.specs, self._provider, self._breaker)
+
+    def _provider(self, name: str) -> EngineProvider:
         life = self.life
         known: dict[str, Any] = {"calls": life.calls, "rejects": life.rejects}
-        who: dict[str, Any] = {"engine": self.name, "ahead_us": self.clock.ahead_us}
+        who: dict[str, Any] = {"engine": self.name, "ahead_us": self.clock.ahead_us, "name": name}
         return EngineProvider(life.clock, life.random, life.faults, **known, **who)
 
     def _breaker(self) -> Breaker:
@@ -140,13 +144,12 @@ class Engine:
         life = self.life
         self.delivery = await Delivery.join(
             self.store,
-            self.provider,
+            self.suppliers,
             clock=self.clock,
             random=life.random,
             settings=life.settings,
             name=self.name,
             meter=NoMeter(),
-            breaker=self.breaker,
         )
         await self.delivery.start()
         self.store.on_owners_told = self.delivery.actors.clients.owners_told
@@ -159,7 +162,7 @@ class Engine:
                 break
             except StoreUnavailable:
                 await asyncio.sleep(0.5)
-                self.provider, self.breaker = self._provider(), self._breaker()
+                self.suppliers = self._suppliers()
         self.is_up = True
 
     def kill(self) -> None:
@@ -197,6 +200,9 @@ class ManyLife:
         self.server.on_commit = self._committed
         self.settings: DeliverySettings = self.knobs.settings
         self.faults = self.knobs.faults
+        self.providers = Random(f"providers of {seed}")
+        """Draws nothing else, so that lives are otherwise what they were before there were several."""
+        self.specs = draw_specs(self.providers, self.settings)
         self.calls: list[ManyCall] = []
         self.rejects: set[int] = set()
         self.built_us: dict[int, list[int]] = {}

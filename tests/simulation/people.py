@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.domain.access import Impossible
-from engine.domain.audience import AudienceFilter
+from engine.domain.audience import AudienceFilter, MessageCondition
 from engine.domain.errors import Conflict, InvalidInput, NotFound, ReadOnly
 from engine.domain.validate import ClientInput, MailingInput
 from engine.ports import StoreUnavailable
@@ -311,7 +311,10 @@ class People:
         """A mailing for those whose message of another one is so."""
         if (filter := self._filter_by_messages()) is None or filter.messages is None:
             return None
-        source_id, make, is_last = filter.messages.mailing_id, self._make_mailing(filter), self._kinds.random() < 0.4
+        source_id, is_last = filter.messages.mailing_id, self._kinds.random() < 0.4
+        if is_last:  # for all who had one, and a little later: so there is somebody to lose
+            filter = replace(filter, messages=MessageCondition(source_id))
+        make = self._make_mailing(filter, 2 * SECOND_US * is_last)
         source = next(one for one in self._life.mailings if one.stored_id == source_id)
 
         async def act(engine: Engine) -> None:
@@ -334,8 +337,8 @@ class People:
 
         return act
 
-    def _make_mailing(self, filter: AudienceFilter | None = None) -> Act:
-        asked = self._draw_mailing(filter)
+    def _make_mailing(self, filter: AudienceFilter | None = None, later_us: int = 0) -> Act:
+        asked = self._draw_mailing(filter, later_us)
 
         async def act(engine: Engine) -> None:
             now_us = engine.clock.now_us()
@@ -351,9 +354,9 @@ class People:
 
         return act
 
-    def _draw_mailing(self, filter: AudienceFilter | None) -> MailingInput:
+    def _draw_mailing(self, filter: AudienceFilter | None, later_us: int) -> MailingInput:
         random, now_us = self._random, self._life.clock.now_us()
-        start_us = now_us + int(random.choice((0, 0, 2)) * SECOND_US)
+        start_us = now_us + int(random.choice((0, 0, 2)) * SECOND_US) + later_us
         hours, length_seconds = None, random.choice((5.0, 12.0, 3600.0, 3600.0))
         if random.random() < 0.3:
             zone_hours = random.choice(list(_ZONES.values()))

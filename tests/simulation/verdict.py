@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from engine.domain.window import next_open_us
 from tests.simulation.decided import Decision, decision
 from tests.simulation.history import NEVER_US
 from tests.simulation.life import SECOND_US, Client, Mailing
+from tests.simulation.providers import by_provider, in_two_hands
 from tests.simulation.snapshots import Snapshots
 from tests.simulation.texts import mailing_in, sayings
 from tests.simulation.world import BUSY, BUSY_SECONDS, Call
@@ -59,8 +60,13 @@ class Verdict:
             self._told,
             self._incomplete,
             self._listed,
+            self._hands,
         )
         return [fault for check in checks for fault in check()] + [f"16: {said}" for said in self.life.stalls]
+
+    def _hands(self) -> Iterator[str]:
+        for calls in self.calls.values():
+            yield from in_two_hands(calls)
 
     def _in_time(self) -> Iterator[str]:
         for call in self.life.calls:
@@ -169,7 +175,7 @@ class Verdict:
                     yield f"3: message {message_id} was called again after {first.http_status}"
 
     def _crashes(self) -> Iterator[str]:
-        slots = max(self.life.settings.workers, self.life.settings.slots)
+        slots = max(self.life.settings.workers, self.life.settings.slots) * len(self.life.specs)
         for open_messages in self.life.open_after_crash:
             if len(open_messages) > slots:
                 yield f"5: a crash left {len(open_messages)} messages open, of {slots} slots"
@@ -263,10 +269,14 @@ class Verdict:
             yield f"7: message {row['id']} expired, though there was time to send it"
 
     def _held(self) -> Iterator[str]:
+        for calls in by_provider(self.life.calls):
+            yield from self._held_at_one(calls)
+
+    def _held_at_one(self, calls: Sequence[Call]) -> Iterator[str]:
         said_us = held_until_us = 0
         for at_us, call in sorted(
-            [(call.began_us, None) for call in self.life.calls]
-            + [(call.ended_us, call) for call in self.life.calls if call.ended_us is not None],
+            [(call.began_us, None) for call in calls]
+            + [(call.ended_us, call) for call in calls if call.ended_us is not None],
             key=lambda moment: (moment[0], moment[1] is None),
         ):
             if call is not None and call.understood and call.http_status == BUSY:

@@ -14,6 +14,7 @@ from typing import Any
 
 from engine.domain.outcome import Answer
 from engine.ports import Abilities, Claim, Clock, Request, StoreUnavailable
+from engine.provider.spec import FBRQ
 
 BUSY, BUSY_SECONDS = 429, 2
 NOT_THE_PROVIDERS = 203
@@ -40,6 +41,8 @@ class Call:
     """Whether the request left at all."""
     timeout_us: int = 0
     """How long the engine would wait."""
+    provider: str = FBRQ
+    """Who was called."""
 
     @property
     def is_known(self) -> bool:
@@ -87,6 +90,7 @@ class SimulatedProvider:
     rejects: set[int] = field(default_factory=set)
     """Phone numbers that are always answered 400: a bad number stays bad."""
     abilities: Abilities = field(default_factory=Abilities)
+    name: str = FBRQ
 
     async def send(self, request: Request) -> Answer:
         """Answer as the faults say."""
@@ -106,7 +110,7 @@ class SimulatedProvider:
 
     def begin(self, message_id: int, phone_number: int, text: str) -> Call:
         """Note a call."""
-        self.calls.append(Call(message_id, phone_number, text, self.clock.now_us()))
+        self.calls.append(Call(message_id, phone_number, text, self.clock.now_us(), provider=self.name))
         return self.calls[-1]
 
     async def close(self) -> None:

@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from mailing.v1 import mailing_stats_pb2 as mailing_dot_v1_dot_mailing__stats__pb2
 from mailing.v1 import options_pb2 as mailing_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mailing/v1/engine.proto\x12\nmailing.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18mailing/v1/options.proto\"\xf3\x03\n\x0c\x45ngineStatus\x12\x19\n\x07workers\x18\x01 \x01(\x05\x42\x08\xca\xda\x18\x04j\x02\x36\x34\x12\x1e\n\nqueue_size\x18\x02 \x01(\x05\x42\n\xca\xda\x18\x06j\x04\x31\x30\x30\x30\x12\x1c\n\x0bqueue_depth\x18\x03 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x1a\n\tin_flight\x18\x04 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x30\x12U\n\nrate_limit\x18\x05 \x01(\x01\x42<\xca\xda\x18\x38*\x1e\n\rBAD_RATE_OR_0\x12\r\n\x03max\x12\x06\x31\x30\x30\x30\x30\x30\x31\x00\x00\x00\x00\x00\x00\x00\x00\x39\x00\x00\x00\x00\x00j\xf8@j\x04\x35\x30.0H\x00\x88\x01\x01\x12\"\n\x0frate_per_second\x18\x06 \x01(\x01\x42\t\xca\xda\x18\x05j\x03\x30.0\x12\x38\n\x07sending\x18\x07 \x01(\x0e\x32\x18.mailing.v1.SendingStateB\r\xca\xda\x18\tj\x07running\x12*\n\x07\x62reaker\x18\x08 \x01(\x0b\x32\x19.mailing.v1.BreakerStatus\x12+\n\x07\x65ngines\x18\t \x03(\x0b\x32\x1a.mailing.v1.EngineInstance\x12\'\n\x06\x61\x63tors\x18\n \x03(\x0b\x32\x17.mailing.v1.ActorHealth\x12\x1a\n\tengine_id\x18\x0b \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x31:\x0c\xda\xda\x18\x08\n\x06\x45ngineB\r\n\x0b_rate_limit\"\xd1\x01\n\rBreakerStatus\x12\x35\n\x05state\x18\x01 \x01(\x0e\x32\x18.mailing.v1.BreakerStateB\x0c\xca\xda\x18\x08j\x06\x63losed\x12;\n\x0fnext_probe_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xca\xda\x18\x02P\x01\x12%\n\x14\x63onsecutive_failures\x18\x03 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x16\n\x06\x64\x65tail\x18\x04 \x01(\tB\x06\xca\xda\x18\x02j\x00:\r\xda\xda\x18\t\n\x07\x42reaker\"\xdf\x01\n\x0e\x45ngineInstance\x12\x13\n\x02id\x18\x01 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x31\x12\x1d\n\x04name\x18\x02 \x01(\tB\x0f\xca\xda\x18\x0bj\thost:4711\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0eheartbeat_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x07workers\x18\x05 \x01(\x05\x42\x08\xca\xda\x18\x04j\x02\x36\x34\x12\x1a\n\tin_flight\x18\x06 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x30\"z\n\x0b\x41\x63torHealth\x12\x1a\n\x04name\x18\x01 \x01(\tB\x0c\xca\xda\x18\x08j\x06ticker\x12\x0f\n\x07healthy\x18\x02 \x01(\x08\x12\x19\n\x08restarts\x18\x03 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x16\n\x06\x64\x65tail\x18\x04 \x01(\tB\x06\xca\xda\x18\x02j\x00:\x0b\xda\xda\x18\x07\n\x05\x41\x63tor*b\n\x0cSendingState\x12\x1d\n\x19SENDING_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SENDING_STATE_RUNNING\x10\x01\x12\x18\n\x14SENDING_STATE_PAUSED\x10\x02*z\n\x0c\x42reakerState\x12\x1d\n\x19\x42REAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42REAKER_STATE_CLOSED\x10\x01\x12\x16\n\x12\x42REAKER_STATE_OPEN\x10\x02\x12\x19\n\x15\x42REAKER_STATE_BLOCKED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mailing/v1/engine.proto\x12\nmailing.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1emailing/v1/mailing_stats.proto\x1a\x18mailing/v1/options.proto\"\xa2\x04\n\x0c\x45ngineStatus\x12\x19\n\x07workers\x18\x01 \x01(\x05\x42\x08\xca\xda\x18\x04j\x02\x36\x34\x12\x1e\n\nqueue_size\x18\x02 \x01(\x05\x42\n\xca\xda\x18\x06j\x04\x31\x30\x30\x30\x12\x1c\n\x0bqueue_depth\x18\x03 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x1a\n\tin_flight\x18\x04 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x30\x12U\n\nrate_limit\x18\x05 \x01(\x01\x42<\xca\xda\x18\x38*\x1e\n\rBAD_RATE_OR_0\x12\r\n\x03max\x12\x06\x31\x30\x30\x30\x30\x30\x31\x00\x00\x00\x00\x00\x00\x00\x00\x39\x00\x00\x00\x00\x00j\xf8@j\x04\x35\x30.0H\x00\x88\x01\x01\x12\"\n\x0frate_per_second\x18\x06 \x01(\x01\x42\t\xca\xda\x18\x05j\x03\x30.0\x12\x38\n\x07sending\x18\x07 \x01(\x0e\x32\x18.mailing.v1.SendingStateB\r\xca\xda\x18\tj\x07running\x12*\n\x07\x62reaker\x18\x08 \x01(\x0b\x32\x19.mailing.v1.BreakerStatus\x12+\n\x07\x65ngines\x18\t \x03(\x0b\x32\x1a.mailing.v1.EngineInstance\x12\'\n\x06\x61\x63tors\x18\n \x03(\x0b\x32\x17.mailing.v1.ActorHealth\x12\x1a\n\tengine_id\x18\x0b \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x31\x12-\n\tproviders\x18\x0c \x03(\x0b\x32\x1a.mailing.v1.ProviderStatus:\x0c\xda\xda\x18\x08\n\x06\x45ngineB\r\n\x0b_rate_limit\"\x8f\x05\n\x0eProviderStatus\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xca\xda\x18\x06j\x04\x66\x62rq\x12\x18\n\x04kind\x18\x02 \x01(\tB\n\xca\xda\x18\x06j\x04\x66\x62rq\x12*\n\x07\x62reaker\x18\x03 \x01(\x0b\x32\x19.mailing.v1.BreakerStatus\x12#\n\nrate_limit\x18\x04 \x01(\x01\x42\n\xca\xda\x18\x06j\x04\x35\x30.0H\x00\x88\x01\x01\x12!\n\trate_unit\x18\x05 \x01(\tB\x0e\xca\xda\x18\nj\x08messages\x12\x19\n\x07workers\x18\x06 \x01(\x05\x42\x08\xca\xda\x18\x04j\x02\x36\x34\x12\x1c\n\x0bqueue_depth\x18\x07 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x1a\n\tin_flight\x18\x08 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x30\x12\"\n\x0frate_per_second\x18\t \x01(\x01\x42\t\xca\xda\x18\x05j\x03\x30.0\x12\x1c\n\x08prefixes\x18\n \x03(\tB\n\xca\xda\x18\x06j\x04\x37\x39\x31\x36\x12\x1b\n\x07senders\x18\x0b \x03(\tB\n\xca\xda\x18\x06j\x04Shop\x12)\n\x11price_per_segment\x18\x0c \x01(\x01\x42\t\xca\xda\x18\x05j\x03\x32.5H\x01\x88\x01\x01\x12#\n\x0ewindow_seconds\x18\r \x01(\x01\x42\x0b\xca\xda\x18\x07j\x05\x33\x30\x30.0\x12\x16\n\x05\x63\x61lls\x18\x0e \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x17\n\x06\x65rrors\x18\x0f \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x30\x12$\n\x0b\x65rror_share\x18\x10 \x01(\x01\x42\n\xca\xda\x18\x06j\x04nullH\x02\x88\x01\x01\x12\x35\n\x0flatency_seconds\x18\x11 \x01(\x0b\x32\x1c.mailing.v1.LatencyQuantiles:\x0e\xda\xda\x18\n\n\x08ProviderB\r\n\x0b_rate_limitB\x14\n\x12_price_per_segmentB\x0e\n\x0c_error_share\"\xd1\x01\n\rBreakerStatus\x12\x35\n\x05state\x18\x01 \x01(\x0e\x32\x18.mailing.v1.BreakerStateB\x0c\xca\xda\x18\x08j\x06\x63losed\x12;\n\x0fnext_probe_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xca\xda\x18\x02P\x01\x12%\n\x14\x63onsecutive_failures\x18\x03 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x16\n\x06\x64\x65tail\x18\x04 \x01(\tB\x06\xca\xda\x18\x02j\x00:\r\xda\xda\x18\t\n\x07\x42reaker\"\xdf\x01\n\x0e\x45ngineInstance\x12\x13\n\x02id\x18\x01 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x31\x12\x1d\n\x04name\x18\x02 \x01(\tB\x0f\xca\xda\x18\x0bj\thost:4711\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0eheartbeat_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x07workers\x18\x05 \x01(\x05\x42\x08\xca\xda\x18\x04j\x02\x36\x34\x12\x1a\n\tin_flight\x18\x06 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x30\"z\n\x0b\x41\x63torHealth\x12\x1a\n\x04name\x18\x01 \x01(\tB\x0c\xca\xda\x18\x08j\x06ticker\x12\x0f\n\x07healthy\x18\x02 \x01(\x08\x12\x19\n\x08restarts\x18\x03 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x16\n\x06\x64\x65tail\x18\x04 \x01(\tB\x06\xca\xda\x18\x02j\x00:\x0b\xda\xda\x18\x07\n\x05\x41\x63tor*b\n\x0cSendingState\x12\x1d\n\x19SENDING_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SENDING_STATE_RUNNING\x10\x01\x12\x18\n\x14SENDING_STATE_PAUSED\x10\x02*z\n\x0c\x42reakerState\x12\x1d\n\x19\x42REAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42REAKER_STATE_CLOSED\x10\x01\x12\x16\n\x12\x42REAKER_STATE_OPEN\x10\x02\x12\x19\n\x15\x42REAKER_STATE_BLOCKED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,6 +52,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENGINESTATUS'].fields_by_name['engine_id']._serialized_options = b'\312\332\030\003j\0011'
   _globals['_ENGINESTATUS']._loaded_options = None
   _globals['_ENGINESTATUS']._serialized_options = b'\332\332\030\010\n\006Engine'
+  _globals['_PROVIDERSTATUS'].fields_by_name['name']._loaded_options = None
+  _globals['_PROVIDERSTATUS'].fields_by_name['name']._serialized_options = b'\312\332\030\006j\004fbrq'
+  _globals['_PROVIDERSTATUS'].fields_by_name['kind']._loaded_options = None
+  _globals['_PROVIDERSTATUS'].fields_by_name['kind']._serialized_options = b'\312\332\030\006j\004fbrq'
+  _globals['_PROVIDERSTATUS'].fields_by_name['rate_limit']._loaded_options = None
+  _globals['_PROVIDERSTATUS'].fields_by_name['rate_limit']._serialized_options = b'\312\332\030\006j\00450.0'
+  _globals['_PROVIDERSTATUS'].fields_by_name['rate_unit']._loaded_options = None
+  _globals['_PROVIDERSTATUS'].fields_by_name['rate_unit']._serialized_options = b'\312\332\030\nj\010messages'
+  _globals['_PROVIDERSTATUS'].fields_by_name['workers']._loaded_options = None
+  _globals['_PROVIDERSTATUS'].fields_by_name['workers']._serialized_options = b'\312\332\030\004j\00264'
+  _globals['_PROVIDERSTATUS'].fields_by_name['queue_depth']._loaded_options = None
+  _globals['_PROVIDERSTATUS'].fields_by_name['queue_depth']._serialized_options = b'\312\332\030\003j\0010'
+  _globals['_PROVIDERSTATUS'].fields_by_name['in_flight']._loaded_options = None
+  _globals['_PROVIDERSTATUS'].fields_by_name['in_flight']._serialized_options = b'\312\332\030\003j\0010'
+  _globals['_PROVIDERSTATUS'].fields_by_name['rate_per_second']._loaded_options = None
+  _globals['_PROVIDERSTATUS'].fields_by_name['rate_per_second']._serialized_options = b'\312\332\030\005j\0030.0'
+  _globals['_PROVIDERSTATUS'].fields_by_name['prefixes']._loaded_options = None
+  _globals['_PROVIDERSTATUS'].fields_by_name['prefixes']._serialized_options = b'\312\332\030\006j\0047916'
+  _globals['_PROVIDERSTATUS'].fields_by_name['senders']._loaded_options = None
+  _globals['_PROVIDERSTATUS'].fields_by_name['senders']._serialized_options = b'\312\332\030\006j\004Shop'
+  _globals['_PROVIDERSTATUS'].fields_by_name['price_per_segment']._loaded_options = None
+  _globals['_PROVIDERSTATUS'].fields_by_name['price_per_segment']._serialized_options = b'\312\332\030\005j\0032.5'
+  _globals['_PROVIDERSTATUS'].fields_by_name['window_seconds']._loaded_options = None
+  _globals['_PROVIDERSTATUS'].fields_by_name['window_seconds']._serialized_options = b'\312\332\030\007j\005300.0'
+  _globals['_PROVIDERSTATUS'].fields_by_name['calls']._loaded_options = None
+  _globals['_PROVIDERSTATUS'].fields_by_name['calls']._serialized_options = b'\312\332\030\003j\0010'
+  _globals['_PROVIDERSTATUS'].fields_by_name['errors']._loaded_options = None
+  _globals['_PROVIDERSTATUS'].fields_by_name['errors']._serialized_options = b'\312\332\030\003j\0010'
+  _globals['_PROVIDERSTATUS'].fields_by_name['error_share']._loaded_options = None
+  _globals['_PROVIDERSTATUS'].fields_by_name['error_share']._serialized_options = b'\312\332\030\006j\004null'
+  _globals['_PROVIDERSTATUS']._loaded_options = None
+  _globals['_PROVIDERSTATUS']._serialized_options = b'\332\332\030\n\n\010Provider'
   _globals['_BREAKERSTATUS'].fields_by_name['state']._loaded_options = None
   _globals['_BREAKERSTATUS'].fields_by_name['state']._serialized_options = b'\312\332\030\010j\006closed'
   _globals['_BREAKERSTATUS'].fields_by_name['next_probe_time']._loaded_options = None
@@ -77,16 +110,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACTORHEALTH'].fields_by_name['detail']._serialized_options = b'\312\332\030\002j\000'
   _globals['_ACTORHEALTH']._loaded_options = None
   _globals['_ACTORHEALTH']._serialized_options = b'\332\332\030\007\n\005Actor'
-  _globals['_SENDINGSTATE']._serialized_start=1162
-  _globals['_SENDINGSTATE']._serialized_end=1260
-  _globals['_BREAKERSTATE']._serialized_start=1262
-  _globals['_BREAKERSTATE']._serialized_end=1384
-  _globals['_ENGINESTATUS']._serialized_start=99
-  _globals['_ENGINESTATUS']._serialized_end=598
-  _globals['_BREAKERSTATUS']._serialized_start=601
-  _globals['_BREAKERSTATUS']._serialized_end=810
-  _globals['_ENGINEINSTANCE']._serialized_start=813
-  _globals['_ENGINEINSTANCE']._serialized_end=1036
-  _globals['_ACTORHEALTH']._serialized_start=1038
-  _globals['_ACTORHEALTH']._serialized_end=1160
+  _globals['_SENDINGSTATE']._serialized_start=1899
+  _globals['_SENDINGSTATE']._serialized_end=1997
+  _globals['_BREAKERSTATE']._serialized_start=1999
+  _globals['_BREAKERSTATE']._serialized_end=2121
+  _globals['_ENGINESTATUS']._serialized_start=131
+  _globals['_ENGINESTATUS']._serialized_end=677
+  _globals['_PROVIDERSTATUS']._serialized_start=680
+  _globals['_PROVIDERSTATUS']._serialized_end=1335
+  _globals['_BREAKERSTATUS']._serialized_start=1338
+  _globals['_BREAKERSTATUS']._serialized_end=1547
+  _globals['_ENGINEINSTANCE']._serialized_start=1550
+  _globals['_ENGINEINSTANCE']._serialized_end=1773
+  _globals['_ACTORHEALTH']._serialized_start=1775
+  _globals['_ACTORHEALTH']._serialized_end=1897
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from mailing.v1 import mailing_stats_pb2 as _mailing_stats_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -89,6 +90,7 @@ class EngineStatus(_message.Message):
     ENGINES_FIELD_NUMBER: _builtins.int
     ACTORS_FIELD_NUMBER: _builtins.int
     ENGINE_ID_FIELD_NUMBER: _builtins.int
+    PROVIDERS_FIELD_NUMBER: _builtins.int
     workers: _builtins.int
     """Messages that this engine can have in the air at the same time."""
     queue_size: _builtins.int
@@ -98,7 +100,9 @@ class EngineStatus(_message.Message):
     in_flight: _builtins.int
     """Calls to the provider under way now."""
     rate_limit: _builtins.float
-    """The budget of calls to the provider, a second, of all engines together. Not set: no limit."""
+    """The budget of calls to the provider, a second, of all engines together. Not set: no limit, or each provider has its
+    own (`providers`).
+    """
     rate_per_second: _builtins.float
     """Messages sent, a second, over the last few seconds."""
     sending: Global___SendingState.ValueType
@@ -107,7 +111,7 @@ class EngineStatus(_message.Message):
     """The id of the engine that answers, as in `engines`."""
     @_builtins.property
     def breaker(self) -> Global___BreakerStatus:
-        """The circuit breaker between this engine and the provider."""
+        """The circuit breaker between this engine and the provider; of several, that of the one that does worst."""
 
     @_builtins.property
     def engines(self) -> _containers.RepeatedCompositeFieldContainer[Global___EngineInstance]:
@@ -116,6 +120,12 @@ class EngineStatus(_message.Message):
     @_builtins.property
     def actors(self) -> _containers.RepeatedCompositeFieldContainer[Global___ActorHealth]:
         """The parts of this engine and whether they run."""
+
+    @_builtins.property
+    def providers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProviderStatus]:
+        """The providers, in the order in which they are asked. `breaker` above is that of the one that does worst; workers,
+        queue and calls are those of all of them.
+        """
 
     def __init__(
         self,
@@ -131,16 +141,122 @@ class EngineStatus(_message.Message):
         engines: _abc.Iterable[Global___EngineInstance] | None = ...,
         actors: _abc.Iterable[Global___ActorHealth] | None = ...,
         engine_id: _builtins.int = ...,
+        providers: _abc.Iterable[Global___ProviderStatus] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "breaker", b"breaker", "rate_limit", b"rate_limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "actors", b"actors", "breaker", b"breaker", "engine_id", b"engine_id", "engines", b"engines", "in_flight", b"in_flight", "queue_depth", b"queue_depth", "queue_size", b"queue_size", "rate_limit", b"rate_limit", "rate_per_second", b"rate_per_second", "sending", b"sending", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "actors", b"actors", "breaker", b"breaker", "engine_id", b"engine_id", "engines", b"engines", "in_flight", b"in_flight", "providers", b"providers", "queue_depth", b"queue_depth", "queue_size", b"queue_size", "rate_limit", b"rate_limit", "rate_per_second", b"rate_per_second", "sending", b"sending", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__rate_limit: _TypeAlias = _typing.Literal["rate_limit"]  # noqa: Y015
     _WhichOneofArgType__rate_limit: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_limit) -> _WhichOneofReturnType__rate_limit | None: ...
 
 Global___EngineStatus: _TypeAlias = EngineStatus  # noqa: Y015
+
+@_typing.final
+class ProviderStatus(_message.Message):
+    """How a provider is doing, as the engine that answers sees it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    BREAKER_FIELD_NUMBER: _builtins.int
+    RATE_LIMIT_FIELD_NUMBER: _builtins.int
+    RATE_UNIT_FIELD_NUMBER: _builtins.int
+    WORKERS_FIELD_NUMBER: _builtins.int
+    QUEUE_DEPTH_FIELD_NUMBER: _builtins.int
+    IN_FLIGHT_FIELD_NUMBER: _builtins.int
+    RATE_PER_SECOND_FIELD_NUMBER: _builtins.int
+    PREFIXES_FIELD_NUMBER: _builtins.int
+    SENDERS_FIELD_NUMBER: _builtins.int
+    PRICE_PER_SEGMENT_FIELD_NUMBER: _builtins.int
+    WINDOW_SECONDS_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    ERROR_SHARE_FIELD_NUMBER: _builtins.int
+    LATENCY_SECONDS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name in the providers' file. Without such a file there is one, `fbrq`."""
+    kind: _builtins.str
+    """How it is called: `fbrq`, or `http` for one that the file describes."""
+    rate_limit: _builtins.float
+    """What it may be sent a second, by all engines together, in `rate_unit`. Not set: no limit."""
+    rate_unit: _builtins.str
+    """What the rate counts: `messages`, or the SMS `segments` of their texts."""
+    workers: _builtins.int
+    """Messages that this engine can have in the air to it at the same time."""
+    queue_depth: _builtins.int
+    """Messages that wait for one of these workers now."""
+    in_flight: _builtins.int
+    """Calls under way now."""
+    rate_per_second: _builtins.float
+    """Messages that it accepted, a second, over the last few seconds."""
+    price_per_segment: _builtins.float
+    """What it takes for an SMS segment. Not set: nobody has said."""
+    window_seconds: _builtins.float
+    """Over which time the rest of this is, in seconds: up to five minutes, less when the engine has just started."""
+    calls: _builtins.int
+    """Calls that ended."""
+    errors: _builtins.int
+    """Those of them that did not end in the message's acceptance or refusal, and will be tried again, here or elsewhere."""
+    error_share: _builtins.float
+    """`errors` in `calls`, 0 to 1. Not set: there were no calls."""
+    @_builtins.property
+    def breaker(self) -> Global___BreakerStatus:
+        """The circuit breaker between this engine and the provider."""
+
+    @_builtins.property
+    def prefixes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """It takes phone numbers that begin with one of these; empty: all."""
+
+    @_builtins.property
+    def senders(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The names that texts may come from; empty: none can be chosen."""
+
+    @_builtins.property
+    def latency_seconds(self) -> _mailing_stats_pb2.LatencyQuantiles:
+        """How long it took to answer."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        breaker: Global___BreakerStatus | None = ...,
+        rate_limit: _builtins.float | None = ...,
+        rate_unit: _builtins.str = ...,
+        workers: _builtins.int = ...,
+        queue_depth: _builtins.int = ...,
+        in_flight: _builtins.int = ...,
+        rate_per_second: _builtins.float = ...,
+        prefixes: _abc.Iterable[_builtins.str] | None = ...,
+        senders: _abc.Iterable[_builtins.str] | None = ...,
+        price_per_segment: _builtins.float | None = ...,
+        window_seconds: _builtins.float = ...,
+        calls: _builtins.int = ...,
+        errors: _builtins.int = ...,
+        error_share: _builtins.float | None = ...,
+        latency_seconds: _mailing_stats_pb2.LatencyQuantiles | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_error_share", b"_error_share", "_price_per_segment", b"_price_per_segment", "_rate_limit", b"_rate_limit", "breaker", b"breaker", "error_share", b"error_share", "latency_seconds", b"latency_seconds", "price_per_segment", b"price_per_segment", "rate_limit", b"rate_limit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error_share", b"_error_share", "_price_per_segment", b"_price_per_segment", "_rate_limit", b"_rate_limit", "breaker", b"breaker", "calls", b"calls", "error_share", b"error_share", "errors", b"errors", "in_flight", b"in_flight", "kind", b"kind", "latency_seconds", b"latency_seconds", "name", b"name", "prefixes", b"prefixes", "price_per_segment", b"price_per_segment", "queue_depth", b"queue_depth", "rate_limit", b"rate_limit", "rate_per_second", b"rate_per_second", "rate_unit", b"rate_unit", "senders", b"senders", "window_seconds", b"window_seconds", "workers", b"workers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__error_share: _TypeAlias = _typing.Literal["error_share"]  # noqa: Y015
+    _WhichOneofArgType__error_share: _TypeAlias = _typing.Literal["_error_share", b"_error_share"]  # noqa: Y015
+    _WhichOneofReturnType__price_per_segment: _TypeAlias = _typing.Literal["price_per_segment"]  # noqa: Y015
+    _WhichOneofArgType__price_per_segment: _TypeAlias = _typing.Literal["_price_per_segment", b"_price_per_segment"]  # noqa: Y015
+    _WhichOneofReturnType__rate_limit: _TypeAlias = _typing.Literal["rate_limit"]  # noqa: Y015
+    _WhichOneofArgType__rate_limit: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__error_share) -> _WhichOneofReturnType__error_share | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_per_segment) -> _WhichOneofReturnType__price_per_segment | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_limit) -> _WhichOneofReturnType__rate_limit | None: ...
+
+Global___ProviderStatus: _TypeAlias = ProviderStatus  # noqa: Y015
 
 @_typing.final
 class BreakerStatus(_message.Message):

@@ -314,7 +314,7 @@ class Warning(_message.Message):
     missed: _builtins.int
     """MAILING_WILL_MISS_END: how many messages will not be sent."""
     name: _builtins.str
-    """ACTOR_UNHEALTHY: the part's name; ENGINE_LOST: the engine's."""
+    """ACTOR_UNHEALTHY: the part's name; ENGINE_LOST: the engine's; PROVIDER_…: the provider's, if there are several."""
     def __init__(
         self,
         *,

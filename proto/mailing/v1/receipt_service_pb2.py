@@ -30,7 +30,7 @@ from mailing.v1 import message_pb2 as mailing_dot_v1_dot_message__pb2
 from mailing.v1 import options_pb2 as mailing_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n mailing/v1/receipt_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17mailing/v1/access.proto\x1a\x18mailing/v1/message.proto\x1a\x18mailing/v1/options.proto\"e\n\x15RecordReceiptsRequest\x12\x32\n\x08receipts\x18\x01 \x03(\x0b\x32\x13.mailing.v1.ReceiptB\x0b\xe2\x41\x01\x02\xca\xda\x18\x03H\xe8\x07\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"\xc6\x02\n\x07Receipt\x12\x37\n\x02id\x18\x01 \x01(\x03\x42&\xe2\x41\x01\x01\xca\xda\x18\x1e\x31\x00\x00\x00\x00\x00\x00\xf0?j\x13\x39\x30\x30\x30\x30\x30\x30\x30\x30\x30\x30\x30\x30\x30\x30\x30\x30\x30\x30H\x00\x88\x01\x01\x12*\n\x13provider_message_id\x18\x02 \x01(\tB\r\xe2\x41\x01\x01\xca\xda\x18\x05\x18\x80\x02P\x01\x12\x1e\n\x08provider\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xca\xda\x18\x04\x18@P\x01\x12?\n\x06status\x18\x04 \x01(\x0e\x32\x1a.mailing.v1.DeliveryStatusB\x13\xe2\x41\x01\x02\xca\xda\x18\x0bj\tdelivered\x12.\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x1f\n\x04\x63ode\x18\x06 \x01(\tB\x11\xe2\x41\x01\x01\xca\xda\x18\t\x18@P\x01j\x03\x30\x30\x30\x12\x1d\n\x06\x64\x65tail\x18\x07 \x01(\tB\r\xe2\x41\x01\x01\xca\xda\x18\x05\x18\xf4\x03P\x01\x42\x05\n\x03_id\"~\n\x16RecordReceiptsResponse\x12\x19\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x31\x12\x1a\n\tduplicate\x18\x02 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x18\n\x07unknown\x18\x03 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x30:\x13\xda\xda\x18\x0f\n\rReceiptResult2\xee\x03\n\x0eReceiptService\x12\xdb\x03\n\x0eRecordReceipts\x12!.mailing.v1.RecordReceiptsRequest\x1a\".mailing.v1.RecordReceiptsResponse\"\x81\x03\xa8\xd4\x18\x03\xb8\xd4\x18\x04\xd2\xda\x18\xd9\x02\x12\x08receipts\x1a\x10Hand in receipts\"\xba\x02The body is one receipt or a list of at most 1,000. They may come in any order, early, late and more than once: of all receipts of a message the one with the latest time counts. A receipt says that the provider took the text. So a pending message that was called is sent by it, and not called again, on any engine.\x82\xd3\xe4\x93\x02\x15\"\x10/api/v1/receipts:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n mailing/v1/receipt_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17mailing/v1/access.proto\x1a\x18mailing/v1/message.proto\x1a\x18mailing/v1/options.proto\"e\n\x15RecordReceiptsRequest\x12\x32\n\x08receipts\x18\x01 \x03(\x0b\x32\x13.mailing.v1.ReceiptB\x0b\xe2\x41\x01\x02\xca\xda\x18\x03H\xe8\x07\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"\xc6\x02\n\x07Receipt\x12\x37\n\x02id\x18\x01 \x01(\x03\x42&\xe2\x41\x01\x01\xca\xda\x18\x1e\x31\x00\x00\x00\x00\x00\x00\xf0?j\x13\x39\x30\x30\x30\x30\x30\x30\x30\x30\x30\x30\x30\x30\x30\x30\x30\x30\x30\x30H\x00\x88\x01\x01\x12*\n\x13provider_message_id\x18\x02 \x01(\tB\r\xe2\x41\x01\x01\xca\xda\x18\x05\x18\x80\x02P\x01\x12\x1e\n\x08provider\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xca\xda\x18\x04\x18@P\x01\x12?\n\x06status\x18\x04 \x01(\x0e\x32\x1a.mailing.v1.DeliveryStatusB\x13\xe2\x41\x01\x02\xca\xda\x18\x0bj\tdelivered\x12.\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x1f\n\x04\x63ode\x18\x06 \x01(\tB\x11\xe2\x41\x01\x01\xca\xda\x18\t\x18@P\x01j\x03\x30\x30\x30\x12\x1d\n\x06\x64\x65tail\x18\x07 \x01(\tB\r\xe2\x41\x01\x01\xca\xda\x18\x05\x18\xf4\x03P\x01\x42\x05\n\x03_id\"\x89\x02\n\x16ReceiveReceiptsRequest\x12\x16\n\x08provider\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12!\n\x0c\x63ontent_type\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xca\xda\x18\x03\x80\x01\x01\x12\x1a\n\x05query\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xca\xda\x18\x03\x80\x01\x01\x12M\n\x07headers\x18\x04 \x03(\x0b\x32/.mailing.v1.ReceiveReceiptsRequest.HeadersEntryB\x0b\xe2\x41\x01\x01\xca\xda\x18\x03\x80\x01\x01\x12\x19\n\x04\x62ody\x18\x05 \x01(\x0c\x42\x0b\xe2\x41\x01\x01\xca\xda\x18\x03\x80\x01\x01\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x81\x01\n\x17ReceiveReceiptsResponse\x12\x0e\n\x06status\x18\x01 \x01(\x05\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\x12\x32\n\x06result\x18\x04 \x01(\x0b\x32\".mailing.v1.RecordReceiptsResponse\"~\n\x16RecordReceiptsResponse\x12\x19\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x31\x12\x1a\n\tduplicate\x18\x02 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x18\n\x07unknown\x18\x03 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x30:\x13\xda\xda\x18\x0f\n\rReceiptResult2\x87\x07\n\x0eReceiptService\x12\xdb\x03\n\x0eRecordReceipts\x12!.mailing.v1.RecordReceiptsRequest\x1a\".mailing.v1.RecordReceiptsResponse\"\x81\x03\xa8\xd4\x18\x03\xb8\xd4\x18\x04\xd2\xda\x18\xd9\x02\x12\x08receipts\x1a\x10Hand in receipts\"\xba\x02The body is one receipt or a list of at most 1,000. They may come in any order, early, late and more than once: of all receipts of a message the one with the latest time counts. A receipt says that the provider took the text. So a pending message that was called is sent by it, and not called again, on any engine.\x82\xd3\xe4\x93\x02\x15\"\x10/api/v1/receipts:\x01*\x12\x96\x03\n\x0fReceiveReceipts\x12\".mailing.v1.ReceiveReceiptsRequest\x1a#.mailing.v1.ReceiveReceiptsResponse\"\xb9\x02\xb0\xd4\x18\x01\xd2\xda\x18\x8a\x02\x12\x08receipts\x1a)Hand in receipts in a provider\'s own form\"\xcc\x01\x46or the provider itself: its table in `MAILING_PROVIDERS` describes the form, the secret with which it comes, and the answer that it wants. The body is of 64 KiB at most. A body that can\'t be read is 422.2\x04\x91\x03\xf8\x03\x82\xd3\xe4\x93\x02 \"\x1b/api/v1/receipts/{provider}:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,6 +55,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECEIPT'].fields_by_name['code']._serialized_options = b'\342A\001\001\312\332\030\t\030@P\001j\003000'
   _globals['_RECEIPT'].fields_by_name['detail']._loaded_options = None
   _globals['_RECEIPT'].fields_by_name['detail']._serialized_options = b'\342A\001\001\312\332\030\005\030\364\003P\001'
+  _globals['_RECEIVERECEIPTSREQUEST_HEADERSENTRY']._loaded_options = None
+  _globals['_RECEIVERECEIPTSREQUEST_HEADERSENTRY']._serialized_options = b'8\001'
+  _globals['_RECEIVERECEIPTSREQUEST'].fields_by_name['provider']._loaded_options = None
+  _globals['_RECEIVERECEIPTSREQUEST'].fields_by_name['provider']._serialized_options = b'\342A\001\002'
+  _globals['_RECEIVERECEIPTSREQUEST'].fields_by_name['content_type']._loaded_options = None
+  _globals['_RECEIVERECEIPTSREQUEST'].fields_by_name['content_type']._serialized_options = b'\342A\001\001\312\332\030\003\200\001\001'
+  _globals['_RECEIVERECEIPTSREQUEST'].fields_by_name['query']._loaded_options = None
+  _globals['_RECEIVERECEIPTSREQUEST'].fields_by_name['query']._serialized_options = b'\342A\001\001\312\332\030\003\200\001\001'
+  _globals['_RECEIVERECEIPTSREQUEST'].fields_by_name['headers']._loaded_options = None
+  _globals['_RECEIVERECEIPTSREQUEST'].fields_by_name['headers']._serialized_options = b'\342A\001\001\312\332\030\003\200\001\001'
+  _globals['_RECEIVERECEIPTSREQUEST'].fields_by_name['body']._loaded_options = None
+  _globals['_RECEIVERECEIPTSREQUEST'].fields_by_name['body']._serialized_options = b'\342A\001\001\312\332\030\003\200\001\001'
   _globals['_RECORDRECEIPTSRESPONSE'].fields_by_name['accepted']._loaded_options = None
   _globals['_RECORDRECEIPTSRESPONSE'].fields_by_name['accepted']._serialized_options = b'\312\332\030\003j\0011'
   _globals['_RECORDRECEIPTSRESPONSE'].fields_by_name['duplicate']._loaded_options = None
@@ -65,12 +77,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDRECEIPTSRESPONSE']._serialized_options = b'\332\332\030\017\n\rReceiptResult'
   _globals['_RECEIPTSERVICE'].methods_by_name['RecordReceipts']._loaded_options = None
   _globals['_RECEIPTSERVICE'].methods_by_name['RecordReceipts']._serialized_options = b'\250\324\030\003\270\324\030\004\322\332\030\331\002\022\010receipts\032\020Hand in receipts\"\272\002The body is one receipt or a list of at most 1,000. They may come in any order, early, late and more than once: of all receipts of a message the one with the latest time counts. A receipt says that the provider took the text. So a pending message that was called is sent by it, and not called again, on any engine.\202\323\344\223\002\025\"\020/api/v1/receipts:\001*'
+  _globals['_RECEIPTSERVICE'].methods_by_name['ReceiveReceipts']._loaded_options = None
+  _globals['_RECEIPTSERVICE'].methods_by_name['ReceiveReceipts']._serialized_options = b'\260\324\030\001\322\332\030\212\002\022\010receipts\032)Hand in receipts in a provider\'s own form\"\314\001For the provider itself: its table in `MAILING_PROVIDERS` describes the form, the secret with which it comes, and the answer that it wants. The body is of 64 KiB at most. A body that can\'t be read is 422.2\004\221\003\370\003\202\323\344\223\002 \"\033/api/v1/receipts/{provider}:\001*'
   _globals['_RECORDRECEIPTSREQUEST']._serialized_start=221
   _globals['_RECORDRECEIPTSREQUEST']._serialized_end=322
   _globals['_RECEIPT']._serialized_start=325
   _globals['_RECEIPT']._serialized_end=651
-  _globals['_RECORDRECEIPTSRESPONSE']._serialized_start=653
-  _globals['_RECORDRECEIPTSRESPONSE']._serialized_end=779
-  _globals['_RECEIPTSERVICE']._serialized_start=782
-  _globals['_RECEIPTSERVICE']._serialized_end=1276
+  _globals['_RECEIVERECEIPTSREQUEST']._serialized_start=654
+  _globals['_RECEIVERECEIPTSREQUEST']._serialized_end=919
+  _globals['_RECEIVERECEIPTSREQUEST_HEADERSENTRY']._serialized_start=873
+  _globals['_RECEIVERECEIPTSREQUEST_HEADERSENTRY']._serialized_end=919
+  _globals['_RECEIVERECEIPTSRESPONSE']._serialized_start=922
+  _globals['_RECEIVERECEIPTSRESPONSE']._serialized_end=1051
+  _globals['_RECORDRECEIPTSRESPONSE']._serialized_start=1053
+  _globals['_RECORDRECEIPTSRESPONSE']._serialized_end=1179
+  _globals['_RECEIPTSERVICE']._serialized_start=1182
+  _globals['_RECEIPTSERVICE']._serialized_end=2085
 # @@protoc_insertion_point(module_scope)

@@ -105,6 +105,102 @@ class Receipt(_message.Message):
 Global___Receipt: _TypeAlias = Receipt  # noqa: Y015
 
 @_typing.final
+class ReceiveReceiptsRequest(_message.Message):
+    """What a provider has sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class HeadersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    CONTENT_TYPE_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    HEADERS_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """The provider's name, as `MAILING_PROVIDERS` has it."""
+    content_type: _builtins.str
+    """The media type of the body. Empty: it names none."""
+    query: _builtins.str
+    """The query as it came, percent-encoded."""
+    body: _builtins.bytes
+    """The body as it came."""
+    @_builtins.property
+    def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The headers, by their names in lower case: the secret may be in one of them."""
+
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        content_type: _builtins.str = ...,
+        query: _builtins.str = ...,
+        headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        body: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "content_type", b"content_type", "headers", b"headers", "provider", b"provider", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReceiveReceiptsRequest: _TypeAlias = ReceiveReceiptsRequest  # noqa: Y015
+
+@_typing.final
+class ReceiveReceiptsResponse(_message.Message):
+    """What the provider wants to hear, and what its receipts have done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    CONTENT_TYPE_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    status: _builtins.int
+    """The HTTP status, 200 to 299."""
+    content_type: _builtins.str
+    """The media type of the body."""
+    body: _builtins.str
+    """The body."""
+    @_builtins.property
+    def result(self) -> Global___RecordReceiptsResponse:
+        """What the receipts have done. Receipts on the way are not counted."""
+
+    def __init__(
+        self,
+        *,
+        status: _builtins.int = ...,
+        content_type: _builtins.str = ...,
+        body: _builtins.str = ...,
+        result: Global___RecordReceiptsResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "content_type", b"content_type", "result", b"result", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReceiveReceiptsResponse: _TypeAlias = ReceiveReceiptsResponse  # noqa: Y015
+
+@_typing.final
 class RecordReceiptsResponse(_message.Message):
     """What receipts have done."""
 

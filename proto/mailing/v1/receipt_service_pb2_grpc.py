@@ -40,6 +40,11 @@ class ReceiptServiceStub:
                 request_serializer=mailing_dot_v1_dot_receipt__service__pb2.RecordReceiptsRequest.SerializeToString,
                 response_deserializer=mailing_dot_v1_dot_receipt__service__pb2.RecordReceiptsResponse.FromString,
                 _registered_method=True)
+        self.ReceiveReceipts = channel.unary_unary(
+                '/mailing.v1.ReceiptService/ReceiveReceipts',
+                request_serializer=mailing_dot_v1_dot_receipt__service__pb2.ReceiveReceiptsRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_receipt__service__pb2.ReceiveReceiptsResponse.FromString,
+                _registered_method=True)
 
 
 class ReceiptServiceServicer:
@@ -55,6 +60,14 @@ class ReceiptServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReceiveReceipts(self, request, context):
+        """Hand in receipts in a provider's own form, as its table in `MAILING_PROVIDERS` describes it, with the secret that
+        stands there. Receipts of texts that are still on the way are ignored.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReceiptServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -62,6 +75,11 @@ def add_ReceiptServiceServicer_to_server(servicer, server):
                     servicer.RecordReceipts,
                     request_deserializer=mailing_dot_v1_dot_receipt__service__pb2.RecordReceiptsRequest.FromString,
                     response_serializer=mailing_dot_v1_dot_receipt__service__pb2.RecordReceiptsResponse.SerializeToString,
+            ),
+            'ReceiveReceipts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReceiveReceipts,
+                    request_deserializer=mailing_dot_v1_dot_receipt__service__pb2.ReceiveReceiptsRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_receipt__service__pb2.ReceiveReceiptsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -92,6 +110,33 @@ class ReceiptService:
             '/mailing.v1.ReceiptService/RecordReceipts',
             mailing_dot_v1_dot_receipt__service__pb2.RecordReceiptsRequest.SerializeToString,
             mailing_dot_v1_dot_receipt__service__pb2.RecordReceiptsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReceiveReceipts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.ReceiptService/ReceiveReceipts',
+            mailing_dot_v1_dot_receipt__service__pb2.ReceiveReceiptsRequest.SerializeToString,
+            mailing_dot_v1_dot_receipt__service__pb2.ReceiveReceiptsResponse.FromString,
             options,
             channel_credentials,
             insecure,

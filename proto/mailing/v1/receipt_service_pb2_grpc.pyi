@@ -38,6 +38,10 @@ class ReceiptServiceStub:
     with the latest time counts. A receipt says that the provider took the text. So a pending message that was called
     is sent by it, and not called again, on any engine.
     """
+    ReceiveReceipts: _grpc.UnaryUnaryMultiCallable[_receipt_service_pb2.ReceiveReceiptsRequest, _receipt_service_pb2.ReceiveReceiptsResponse]
+    """Hand in receipts in a provider's own form, as its table in `MAILING_PROVIDERS` describes it, with the secret that
+    stands there. Receipts of texts that are still on the way are ignored.
+    """
 
 @_typing.type_check_only
 class ReceiptServiceAsyncStub(ReceiptServiceStub):
@@ -48,6 +52,10 @@ class ReceiptServiceAsyncStub(ReceiptServiceStub):
     """Hand in receipts. They may come in any order, early, late and more than once: of all receipts of a message the one
     with the latest time counts. A receipt says that the provider took the text. So a pending message that was called
     is sent by it, and not called again, on any engine.
+    """
+    ReceiveReceipts: _aio.UnaryUnaryMultiCallable[_receipt_service_pb2.ReceiveReceiptsRequest, _receipt_service_pb2.ReceiveReceiptsResponse]  # type: ignore[assignment]
+    """Hand in receipts in a provider's own form, as its table in `MAILING_PROVIDERS` describes it, with the secret that
+    stands there. Receipts of texts that are still on the way are ignored.
     """
 
 class ReceiptServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -62,6 +70,16 @@ class ReceiptServiceServicer(metaclass=_abc_1.ABCMeta):
         """Hand in receipts. They may come in any order, early, late and more than once: of all receipts of a message the one
         with the latest time counts. A receipt says that the provider took the text. So a pending message that was called
         is sent by it, and not called again, on any engine.
+        """
+
+    @_abc_1.abstractmethod
+    def ReceiveReceipts(
+        self,
+        request: _receipt_service_pb2.ReceiveReceiptsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_receipt_service_pb2.ReceiveReceiptsResponse, _abc.Awaitable[_receipt_service_pb2.ReceiveReceiptsResponse]]:
+        """Hand in receipts in a provider's own form, as its table in `MAILING_PROVIDERS` describes it, with the secret that
+        stands there. Receipts of texts that are still on the way are ignored.
         """
 
 def add_ReceiptServiceServicer_to_server(servicer: ReceiptServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -58,6 +58,7 @@ class TestMailingRequest(_message.Message):
     CLIENT_ID_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text, as a mailing would have it: placeholders stand for what `client_id` has. A placeholder that has nothing to
     stand for, and no words instead, is told for each number, and nothing is sent there.
@@ -72,6 +73,8 @@ class TestMailingRequest(_message.Message):
     """Only check (AIP-163): nothing is sent or stored, and the results have no status. What would refuse the text refuses it
     here too.
     """
+    provider: _builtins.str
+    """The provider that is to send it, by its name: see `providers` of GET /engine. Not set: the first one that takes calls now."""
     @_builtins.property
     def phone_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Where it goes: 1 to 5 numbers, each once."""
@@ -84,14 +87,20 @@ class TestMailingRequest(_message.Message):
         client_id: _builtins.int | None = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        provider: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "client_id", b"client_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "_provider", b"_provider", "client_id", b"client_id", "provider", b"provider"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "client_id", b"client_id", "phone_numbers", b"phone_numbers", "request_id", b"request_id", "text", b"text", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "_provider", b"_provider", "client_id", b"client_id", "phone_numbers", b"phone_numbers", "provider", b"provider", "request_id", b"request_id", "text", b"text", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_id: _TypeAlias = _typing.Literal["client_id"]  # noqa: Y015
     _WhichOneofArgType__client_id: _TypeAlias = _typing.Literal["_client_id", b"_client_id"]  # noqa: Y015
+    _WhichOneofReturnType__provider: _TypeAlias = _typing.Literal["provider"]  # noqa: Y015
+    _WhichOneofArgType__provider: _TypeAlias = _typing.Literal["_provider", b"_provider"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__client_id) -> _WhichOneofReturnType__client_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__provider) -> _WhichOneofReturnType__provider | None: ...
 
 Global___TestMailingRequest: _TypeAlias = TestMailingRequest  # noqa: Y015
 

@@ -32,6 +32,7 @@ from mailing.v1 import (
     engine_service_pb2,
     inbound_service_pb2,
     mailing_service_pb2,
+    receipt_service_pb2,
     suppression_service_pb2,
 )
 from mailing.v1 import message_service_pb2 as messages
@@ -46,6 +47,7 @@ SERVICES = [
     access_service_pb2,
     suppression_service_pb2,
     inbound_service_pb2,
+    receipt_service_pb2,
 ]
 
 
@@ -140,7 +142,10 @@ def test_every_field_of_a_get_request_is_a_parameter(document: dict[str, Any]) -
 def test_security(document: dict[str, Any]) -> None:
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     open_ones = {(method, path) for method, path, described in operations(document) if described["security"] == []}
-    assert {each for each in open_ones if each[1].startswith(API)} == {("post", f"{API}/session")}
+    assert {each for each in open_ones if each[1].startswith(API)} == {
+        ("post", f"{API}/session"),
+        ("post", f"{API}/receipts/{{provider}}"),
+    }
     for method, path, described in operations(document):
         if (method, path) not in open_ones:
             assert described["security"] == [{"bearer": []}]
@@ -188,6 +193,7 @@ def test_posts_take_a_key(document: dict[str, Any]) -> None:
         f"{API}/mailings/preview",
         f"{API}/session",
         f"{API}/inbound",
+        f"{API}/receipts/{{provider}}",
         f"{API}/accounts/{{account_id}}/revoke",
         f"{API}/tokens/{{token_id}}/revoke",
     }

@@ -30,7 +30,7 @@ class Reader:
 
     def __init__(self, gateway: Gateway, session: str) -> None:
         self.gateway, self.session = gateway, session
-        self.made: dict[str, int | str] = {}
+        self.made: dict[str, int | str] = {"provider": "fbrq"}
 
     async def execute(self, method: str, path: str, operation: dict[str, Any], body: dict[str, Any]) -> Answer:
         """Press the button: parameters are what the document fills in, ids that it leaves out are of what was made."""
