@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import replace
 
 import pytest
 
@@ -38,10 +37,10 @@ PRICED = Quote(10)
 LIMITED = Quote(10, has_budget=True)
 
 
-async def a_mailing(store: Store, clients: int, budget: int | None = None, **said: str) -> tuple[int, int]:
+async def a_mailing(store: Store, clients: int, budget: int | None = None, policy: str = "resend") -> tuple[int, int]:
     """Clients, a mailing for them and an engine: (mailing id, engine id)."""
     await add_clients(store, clients)
-    return await add_mailing(store, replace(mailing(budget=budget), **said)), await add_engine(store)
+    return await add_mailing(store, mailing(budget=budget, on_uncertain=policy)), await add_engine(store)
 
 
 async def costs(store: Store, mailing_id: int) -> list[int]:
@@ -115,14 +114,14 @@ async def test_a_message_that_may_have_been_taken_is_charged_once_with_its_deare
 
 @pytest.mark.parametrize(("policy", "cost"), [("resend", 10), ("not_sent", 0)])
 async def test_an_engine_that_dies_may_have_sent_what_was_charged(store: Store, policy: str, cost: int) -> None:
-    mailing_id, owner = await a_mailing(store, 1, on_uncertain=policy)
+    mailing_id, owner = await a_mailing(store, 1, policy=policy)
     await claim(store, mailing_id, owner, quote=PRICED)
     await store.recover(LEASE + 1, 100, expired_only=True)
     assert await costs(store, mailing_id) == [cost]  # what stores a mark before each call has made none
 
 
 async def test_an_engine_that_dies_after_the_mark_may_have_sent(store: Store) -> None:
-    mailing_id, owner = await a_mailing(store, 1, on_uncertain="not_sent")
+    mailing_id, owner = await a_mailing(store, 1, policy="not_sent")
     await store.begin(await claim(store, mailing_id, owner, quote=PRICED), owner=owner)
     await store.recover(LEASE + 1, 100, expired_only=True)
     assert await costs(store, mailing_id) == [10]
@@ -131,7 +130,7 @@ async def test_an_engine_that_dies_after_the_mark_may_have_sent(store: Store) ->
 @pytest.mark.parametrize("how", ["release", "defer", "recover"])
 async def test_what_is_removed_costs_nothing(store: Store, how: str) -> None:
     policy = "not_sent" if how == "recover" else "resend"
-    mailing_id, owner = await a_mailing(store, 1, on_uncertain=policy)
+    mailing_id, owner = await a_mailing(store, 1, policy=policy)
     claims = await claim(store, mailing_id, owner, quote=PRICED)
     await store.delete_client(claims[0].client_id, by=BY, now_us=NOW)
     if how == "release":
