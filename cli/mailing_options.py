@@ -41,6 +41,10 @@ MessagesStatus = Annotated[
 MessagesReason = Annotated[
     list[str] | None, typer.Option("--messages-reason", help="It is not sent for this reason; may be repeated.")
 ]
+MessagesDelivery = Annotated[
+    list[str] | None,
+    typer.Option("--messages-delivery", help="It is sent and delivered, undelivered or none; may be repeated."),
+]
 Reconnect = Annotated[
     float, typer.Option(min=0, help="How long to wait for an engine that goes away meanwhile, in seconds.")
 ]

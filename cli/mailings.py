@@ -21,6 +21,7 @@ from cli.mailing_options import (
     End,
     Hours,
     MailingId,
+    MessagesDelivery,
     MessagesOf,
     MessagesReason,
     MessagesStatus,
@@ -90,8 +91,14 @@ def _mailing(
     return mailing
 
 
-def _restrict(mailing: Mailing, of: int | None, statuses: list[str] | None, reasons: list[str] | None) -> None:
-    condition = messages_condition(of, statuses, reasons)
+def _restrict(
+    mailing: Mailing,
+    of: int | None,
+    statuses: list[str] | None,
+    reasons: list[str] | None,
+    delivery: list[str] | None,
+) -> None:
+    condition = messages_condition(of, statuses, reasons, delivery)
     if condition is not None:
         mailing.filter.messages.CopyFrom(condition)
 
@@ -115,6 +122,7 @@ def create(
     messages_of: MessagesOf = None,
     messages_status: MessagesStatus = None,
     messages_reason: MessagesReason = None,
+    messages_delivery: MessagesDelivery = None,
     encoding: Encoding = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it until it is finished.")] = False,
     test: Annotated[
@@ -128,7 +136,7 @@ def create(
     """Register a mailing."""
     chosen = audience_of(tag, phone_code, not_tag, where)
     mailing = _mailing(text, encoding, chosen, start, end, local_hours, rate, budget, on_uncertain, name, audience)
-    _restrict(mailing, messages_of, messages_status, messages_reason)
+    _restrict(mailing, messages_of, messages_status, messages_reason, messages_delivery)
 
     async def act(session: Session) -> None:
         if test:
@@ -165,12 +173,13 @@ def preview(
     messages_of: MessagesOf = None,
     messages_status: MessagesStatus = None,
     messages_reason: MessagesReason = None,
+    messages_delivery: MessagesDelivery = None,
     encoding: Encoding = None,
 ) -> None:
     """Say how many clients, segments and how long, for options as `create` takes them; stores nothing."""
     chosen = audience_of(tag, phone_code, not_tag, where)
     mailing = _mailing(text, encoding, chosen, start, end, local_hours, rate, budget, on_uncertain, name, audience)
-    _restrict(mailing, messages_of, messages_status, messages_reason)
+    _restrict(mailing, messages_of, messages_status, messages_reason, messages_delivery)
 
     run(context, lambda session: _preview(session, mailing, None))
 
@@ -247,6 +256,7 @@ def edit(
     messages_of: MessagesOf = None,
     messages_status: MessagesStatus = None,
     messages_reason: MessagesReason = None,
+    messages_delivery: MessagesDelivery = None,
     encoding: Encoding = None,
 ) -> None:
     """Change an open mailing; what is not given stays, unsent messages follow."""
@@ -258,7 +268,7 @@ def edit(
     if name is not None:
         changed.name = name
         paths.append("name")
-    _restrict(changed, messages_of, messages_status, messages_reason)
+    _restrict(changed, messages_of, messages_status, messages_reason, messages_delivery)
     if messages_of is not None:
         paths.append("filter.messages")
     if audience is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
+from urllib.parse import quote, quote_plus
 
 from engine.domain.outcome import Answer
 from engine.ports import Abilities, Request
@@ -60,7 +61,8 @@ class DescribedProvider:
         )
         self._judge = Judge(answers)
         authorization = self._shapes.constant_headers.get("authorization", "")
-        self._secrets: Final = (*secrets.values(), authorization.rpartition(" ")[2])
+        written = {form for secret in secrets.values() for form in (secret, quote(secret, safe=""), quote_plus(secret))}
+        self._secrets: Final = (*sorted(written, key=len, reverse=True), authorization.rpartition(" ")[2])
         asked = names_in([url, *request.templates])
         self.abilities = Abilities(
             validity=bool(asked & set(VALIDITY)),

@@ -63,7 +63,7 @@ def test_an_earlier_call_that_was_dearer_stays_paid() -> None:
 def test_a_message_is_never_charged_less_than_it_is_billed(seed: int) -> None:
     random = Random(seed)
     cost = billed = 0
-    status, unsure = Status.PENDING, False
+    status, unsure, result = Status.PENDING, False, Step(Status.PENDING)
     while not status.is_final:
         charge = reserve(cost, random.randint(1, 5))
         price = random.randint(1, charge.reserved)

@@ -384,8 +384,7 @@ class Life:
                 (15, lambda: self._edit_filter(delivery, mailing)),
                 (17, lambda: self._edit_plan(delivery, mailing)),
             ]
-        else:
-            acts.append((10, lambda: self._archive(mailing)))
+        acts += [] if self._is_open(mailing) else [(10, lambda: self._archive(mailing))]
         (_, act), *_ = self.random.choices(acts, [weight for weight, _ in acts])
         if self.kinds.random() < 0.06:
             await self._follow_up(delivery)
@@ -529,11 +528,10 @@ class Life:
         mailing.pauses.append([self.clock.now_us(), NEVER_US])  # from here on: no call, as with a pause
 
     async def _archive(self, mailing: Mailing) -> None:
-        """Put what is over into the archive, or take it out, while some of its messages may still be on their way. No
-        engine is told."""
-        archived = self.random.random() < 0.7
-        row = (await self.store.set_archived(mailing.id, archived, by=Actor(), now_us=self.clock.now_us())).row
-        assert (row.archived_us is not None) is archived
+        """Put what is over into the archive, or take it out, while messages may be on their way. No engine is told."""
+        wanted, now_us = self.random.random() < 0.7, self.clock.now_us()
+        row = (await self.store.set_archived(mailing.id, wanted, by=Actor(), now_us=now_us)).row
+        assert (row.archived_us is not None) is wanted
 
     async def _edit_filter(self, delivery: Delivery, mailing: Mailing) -> None:
         tags = self.random.choice(((), ("new",), ("vip",)))
