@@ -14,7 +14,7 @@ _NUMBERS: Final = ("id", "mailing_id", "client_id", "attempts", "text_version", 
 COLUMNS: Final = (
     "id", "mailing_id", "client_id", "phone_number", "status", "reason", "attempts", "create_time", "sent_time",
     "final_time", "next_attempt_time", "text_version", "http_status", "detail", "delivery", "delivery_time",
-    "delivery_code", "delivery_detail", "provider", "provider_message_id",
+    "delivery_code", "delivery_detail", "provider", "provider_message_id", "cost",
 )  # fmt: skip
 """The columns of a CSV, and the keys of an NDJSON object: those of a message, of its last error (``http_status``,
 ``detail``) and of its delivery, whose status is ``delivery``."""

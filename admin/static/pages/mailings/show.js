@@ -6,6 +6,7 @@ import {
   fromNow,
   moment,
   momentOrClock,
+  money,
   number,
   perSecond,
   speed,
@@ -122,6 +123,13 @@ function Warnings({ mailing, stats, standing }) {
         { key: "missed", tone: "warn", title },
         mailing.local_hours ? t("mailings.missed.hours") : t("mailings.missed.text", { rate: perSecond(rate) }),
       ),
+    mailing.state === "paused" &&
+      mailing.pause_reason &&
+      h(
+        Notice,
+        { key: "budget", tone: "warn" },
+        t(`mailings.pause.${mailing.pause_reason}`, { budget: money(mailing.budget), cost: money(mailing.cost) }),
+      ),
     next && h(Notice, { key: "opens" }, t("mailings.opens", { when: moment(next.time), ...batch(next) })),
     key === "nobody" && h(Notice, { key: "nobody", tone: "warn" }, standing.hint),
   ];
@@ -222,6 +230,8 @@ function Plan({ mailing }) {
     ["later", t(`mailings.later.${mailing.audience}`)],
     ["local_hours", hours ? t("mailings.hours", hours) : t("mailings.hours_any")],
     ["rate", mailing.rate_limit === null ? t("mailings.rate_any") : perSecond(mailing.rate_limit)],
+    mailing.budget !== null && ["budget", money(mailing.budget)],
+    (mailing.cost > 0 || mailing.budget !== null) && ["cost", money(mailing.cost)],
     ["uncertain", t(`mailings.uncertain.${mailing.on_uncertain}.short`)],
     ["created", h(Time, { value: mailing.create_time })],
   ];
@@ -229,7 +239,7 @@ function Plan({ mailing }) {
     Card,
     { title: t("mailings.text"), className: "m-facts-card", actions: h(Chip, null, segmentsWords(mailing.segments)) },
     h(Bubble, { text: mailing.text }),
-    h(Facts, { rows: rows.map(([key, value, hint]) => ({ key, label: factLabel(key), value, hint })) }),
+    h(Facts, { rows: rows.filter(Boolean).map(([key, value, hint]) => ({ key, label: factLabel(key), value, hint })) }),
   );
 }
 
