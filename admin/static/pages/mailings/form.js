@@ -21,6 +21,7 @@ import { Conditions } from "./conditions.js";
 import { Confirm } from "./confirm.js";
 import { blank, bodyOf, copyOf, FIELDS, problemsOf, refusal, valuesOf } from "./draft.js";
 import {
+  BudgetField,
   EndField,
   HoursField,
   LaterField,
@@ -222,6 +223,7 @@ function Parts({ mailing, copy, isNew = false, onClose }) {
           "details",
           { className: "m-advanced" },
           h("summary", null, t("mailings.advanced")),
+          h(BudgetField, at("budget")),
           h(UncertainField, { ...at("on_uncertain"), fixed: !isNew }),
         ),
       ),
