@@ -17,6 +17,8 @@ export const FIELDS = [
   "local_hours",
   "rate_limit",
   "on_uncertain",
+  "provider",
+  "sender",
 ];
 
 /** The values of a new mailing; a start of null is "at once". `filter`: conditions that are set already. */
@@ -30,6 +32,8 @@ export const blank = (filter) => ({
   local_hours: DAYTIME,
   rate_limit: "",
   on_uncertain: "resend",
+  provider: "",
+  sender: "",
 });
 
 /** A registered mailing as the form holds it. */
@@ -43,6 +47,8 @@ export const valuesOf = ({
   local_hours,
   rate_limit,
   on_uncertain,
+  provider,
+  sender,
 }) => ({
   name,
   text,
@@ -53,6 +59,8 @@ export const valuesOf = ({
   local_hours,
   rate_limit: rate_limit === null ? "" : String(rate_limit),
   on_uncertain,
+  provider: provider ?? "",
+  sender: sender ?? "",
 });
 
 /** The same mailing once more: at once, and for as long as the first one, but a day at least. */
@@ -72,6 +80,8 @@ export const bodyOf = ({
   local_hours,
   rate_limit: rate,
   on_uncertain,
+  provider,
+  sender,
 }) => ({
   name: name.trim(),
   text,
@@ -82,6 +92,8 @@ export const bodyOf = ({
   local_hours,
   rate_limit: rate.trim() ? rateOf(rate) : null,
   on_uncertain,
+  provider: provider || null,
+  sender: sender || null,
 });
 
 const rateOf = (typed) => Number(typed.trim().replace(",", "."));

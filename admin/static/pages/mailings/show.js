@@ -225,13 +225,15 @@ function Plan({ mailing }) {
     ["local_hours", hours ? t("mailings.hours", hours) : t("mailings.hours_any")],
     ["rate", mailing.rate_limit === null ? t("mailings.rate_any") : perSecond(mailing.rate_limit)],
     ["uncertain", t(`mailings.uncertain.${mailing.on_uncertain}.short`)],
+    mailing.provider && ["provider", mailing.provider],
+    mailing.sender && ["sender", mailing.sender],
     ["created", h(Time, { value: mailing.create_time })],
   ];
   return h(
     Card,
     { title: t("mailings.text"), className: "m-facts-card", actions: h(Chip, null, segmentsWords(mailing.segments)) },
     h(Bubble, { text: mailing.text }),
-    h(Facts, { rows: rows.map(([key, value, hint]) => ({ key, label: factLabel(key), value, hint })) }),
+    h(Facts, { rows: rows.filter(Boolean).map(([key, value, hint]) => ({ key, label: factLabel(key), value, hint })) }),
   );
 }
 
