@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
+from aiohttp import web
 from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode, aio
 
@@ -22,9 +23,10 @@ from common.contract.values import Json
 from common.error_codes import ErrorCode
 from common.turns import Turns
 from gateway.http.engine_client import EngineClient
-from gateway.http.problems import BadField, Problem, fault_json, of_rpc
-from gateway.http.streaming import Chunks
-from gateway.tables.columns import ATTRIBUTE_PREFIX, attribute_name, is_reason
+from gateway.http.problems import BadField, Problem, fault_json, invalid, of_rpc
+from gateway.http.streaming import Chunks, body_chunks
+from gateway.routes.imports import body_of, reader_of
+from gateway.tables.columns import ATTRIBUTE_PREFIX, Plan, attribute_name, is_reason
 from gateway.tables.csv_rows import COLUMNS, ImportRow, Item, RowError, RowReader, UnknownEncoding, UnreadableInput
 from gateway.tables.import_stream import SLICE_BYTES
 from mailing.v1 import client_pb2
@@ -33,17 +35,21 @@ from mailing.v1 import client_service_pb2 as pb
 SAMPLE_BYTES_MAX: Final = 256 * 1024
 """More than the longest line that a table may have; the page sends 128 KiB."""
 ROWS_SHOWN: Final = 20
+_SIZE_DIGITS: Final = 18
 _SHOWN: Final = (*COLUMNS, "attributes")
 _VALUES_SHOWN: Final = 3
 _VALUE_CHARACTERS_MAX: Final = 60
 Ask = Callable[[Callable[..., Any], Any], Awaitable[Any]]
 """Calls a method of the engine with a message."""
+Show = Callable[[Sequence[Item]], Awaitable[Json]]
+"""Says what a line will become: it is one row, or one or more errors."""
 
 
-async def preview(engine: EngineClient, ask: Ask, sample: Chunks, file_bytes: int, reader: RowReader) -> Json:
+async def preview(show: Show, sample: Chunks, file_bytes: int, reader: RowReader) -> Json:
     """Say how a file is read, and what its first rows will become.
 
     Args:
+        show: says what the rows will become, such as ``clients_shown``.
         sample: the file's first bytes, or all of them; of a workbook, which can't be cut, its rows.
         file_bytes: how long the file is.
         reader: one that has read nothing yet.
@@ -55,7 +61,7 @@ async def preview(engine: EngineClient, ask: Ask, sample: Chunks, file_bytes: in
     """
     beginning = await _read(reader, sample, file_bytes)
     rows, first = beginning.rows, list(beginning.lines.values())
-    shown = await asyncio.gather(*(_shown(engine, ask, each) for each in first))
+    shown = await asyncio.gather(*map(show, first))
     return {
         "format": _format_of(reader),
         "sheet": reader.sheet,
@@ -67,6 +73,20 @@ async def preview(engine: EngineClient, ask: Ask, sample: Chunks, file_bytes: in
         "estimated_rows": rows if beginning.is_whole else _roughly(rows * file_bytes / beginning.read_bytes),
         "is_whole": beginning.is_whole,
     }
+
+
+async def preview_of(request: web.Request, plan: Plan, show: Show) -> Json:
+    """See ``preview``. The body is the beginning of a file, ``size`` of the query the length of it all in bytes.
+
+    Raises:
+        Problem: 422, no such size; 415, no such type; and what ``preview`` raises.
+    """
+    size = request.query.get("size", "")
+    if not (size.isascii() and size.isdigit() and len(size) <= _SIZE_DIGITS):
+        raise invalid([("/size", ErrorCode.NOT_FILE_SIZE.format())])
+    reader = reader_of(request, plan)
+    chunks = body_of(request, reader) if reader.is_of_workbook else body_chunks(request, SAMPLE_BYTES_MAX)
+    return await preview(show, chunks, int(size), reader)
 
 
 def _format_of(reader: RowReader) -> str:
@@ -135,12 +155,25 @@ async def _read(reader: RowReader, sample: Chunks, file_bytes: int) -> _Beginnin
     return found
 
 
-async def _shown(engine: EngineClient, ask: Ask, items: Sequence[Item]) -> Json:
-    line = items[0].line
-    if bad := [(each.field, each.message) for each in items if isinstance(each, RowError)]:
-        return _row(line, "bad", errors=bad)
-    row = items[0]
-    assert isinstance(row, ImportRow)
+def shown_by(of_row: Callable[[ImportRow], Awaitable[Json]]) -> Show:
+    """What lines will become; ``of_row``: what a row will, by ``row_json``."""
+
+    async def show(items: Sequence[Item]) -> Json:
+        if bad := [(each.field, each.message) for each in items if isinstance(each, RowError)]:
+            return row_json(items[0].line, "bad", errors=bad)
+        row = items[0]
+        assert isinstance(row, ImportRow)
+        return await of_row(row)
+
+    return show
+
+
+def clients_shown(engine: EngineClient, ask: Ask) -> Show:
+    """What lines will become of clients."""
+    return shown_by(lambda row: _client_shown(engine, ask, row))
+
+
+async def _client_shown(engine: EngineClient, ask: Ask, row: ImportRow) -> Json:
     given: Json = {name: value for name, value in zip(COLUMNS, row.cells, strict=True) if value is not None}
     try:
         old = await _stored(engine, ask, row.cell("phone_number") or "")
@@ -152,9 +185,8 @@ async def _shown(engine: EngineClient, ask: Ask, items: Sequence[Item]) -> Json:
     except aio.AioRpcError as error:
         if error.code() is not StatusCode.INVALID_ARGUMENT:
             raise
-        errors = [(at.rpartition("/")[2], text) for at, text in of_rpc(error).errors]
-        return _row(line, "bad", given, errors=errors)
-    return _row(line, _outcome(old, after), {name: json_of(after)[name] for name in _SHOWN})
+        return row_json(row.line, "bad", given, fields_of_problem(of_rpc(error)))
+    return row_json(row.line, _outcome(old, after), {name: json_of(after)[name] for name in _SHOWN})
 
 
 async def _stored(engine: EngineClient, ask: Ask, phone_number: str) -> client_pb2.Client | None:
@@ -184,11 +216,17 @@ def _outcome(old: client_pb2.Client | None, after: client_pb2.Client) -> str:
     return "unchanged" if all(getattr(old, name) == getattr(after, name) for name in _SHOWN) else "updated"
 
 
-def _row(line: int, outcome: str, client: Json | None = None, errors: Sequence[BadField] = ()) -> Json:
+def fields_of_problem(problem: Problem) -> list[BadField]:
+    """What is bad, by the names of fields instead of pointers."""
+    return [(at.rpartition("/")[2], text) for at, text in problem.errors]
+
+
+def row_json(line: int, outcome: str, values: Json | None = None, errors: Sequence[BadField] = ()) -> Json:
+    """A line as the page shows it: what becomes of it, with its values as they will be, or as they were said."""
     return {
         "line": line,
         "outcome": outcome,
-        "client": client,
+        "values": values,
         "errors": [{"field": field, **fault_json(fault)} for field, fault in errors],
     }
 
@@ -199,7 +237,7 @@ def _with_repeats(rows: Sequence[Json]) -> list[Json]:
     found = []
     for row in rows:
         if row["outcome"] != "bad":
-            line = first.setdefault(row["client"]["phone_number"], row["line"])
+            line = first.setdefault(row["values"]["phone_number"], row["line"])
             if line != row["line"]:
                 row = {**row, "outcome": "repeat", "same_as_line": line}
         found.append(row)

@@ -40,6 +40,7 @@ from engine.provider.configured import configured_providers
 from engine.provider.file import ConfiguredProvider
 from engine.provider_window import ProviderWindow
 from engine.settings import Settings
+from engine.standing import open_standing
 from engine.store.store import Store
 
 _RPC_SHARE, _RPC_SECONDS = 0.1, 1.0
@@ -83,7 +84,7 @@ class Service:
         configured = configured_providers(settings, with_env_file(os.environ, Path(".env")))
         suppliers = self._suppliers(configured)
         self.store = await Store.open(settings.database_url)
-        self._resources.append(self.store.close)
+        self._resources.insert(0, self.store.close)  # the last to go: providers hand over the receipts that have come
         self.store.on_step = self._count
         await self._seed()
         meter = CallMeter()
@@ -99,6 +100,7 @@ class Service:
         control = self._follow(delivery, meter)
         await delivery.start()
         self.store.on_owners_told = delivery.actors.clients.owners_told
+        open_standing({line.spec.name: line.provider for line in delivery.state.lines}, self.store, clock, control)
         self._metrics_server = await start_metrics_server(
             self.metrics, settings.metrics_listen, control.health, settings.metrics_hosts
         )

@@ -10,19 +10,16 @@ from aiohttp_admin.backends.abc import Meta, Record
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from admin.file_export import clients_file, export
-from admin.import_preview import SAMPLE_BYTES_MAX, preview
+from admin.import_preview import clients_shown, preview_of
 from admin.import_run import Imports
 from admin.resources.base import PanelResource
 from admin.resources.parameters import checked
 from admin.session import Sessions
 from common.contract.codec import json_of, message_of
 from common.contract.reader import fields_of
-from common.error_codes import ErrorCode
 from gateway.http.engine_client import EngineClient
-from gateway.http.problems import invalid
-from gateway.http.streaming import body_chunks
 from gateway.routes.common import json_answer
-from gateway.routes.imports import body_of, plan_said, reader_of
+from gateway.routes.imports import plan_said
 from gateway.routes.operations import binding_named
 from gateway.shapes import Use, schema_of
 from gateway.tables.columns import Unknown
@@ -37,7 +34,6 @@ _TEXTS: Final = [
 ]
 """What clients have and a list can be filtered by, but for the number."""
 _CHANGES: Final = schema_of(Client.DESCRIPTOR, Use.PATCH)
-_SIZE_DIGITS: Final = 18
 
 
 class ClientResource(PanelResource):
@@ -123,14 +119,8 @@ class ClientResource(PanelResource):
         return json_of(await self.call(self.engine.clients.ListAttributeFacets, asked))
 
     async def _preview(self, request: web.Request) -> web.Response:
-        """The body is the beginning of a file, ``size`` the length of it all in bytes."""
-        size = request.query.get("size", "")
-        if not (size.isascii() and size.isdigit() and len(size) <= _SIZE_DIGITS):
-            raise invalid([("/size", ErrorCode.NOT_FILE_SIZE.format())])
-        said = plan_said(request.query.getall("map", []))
-        reader = reader_of(request, said._replace(unknown=Unknown.PROPOSE))
-        chunks = body_of(request, reader) if reader.is_of_workbook else body_chunks(request, SAMPLE_BYTES_MAX)
-        return json_answer(await preview(self.engine, self.call, chunks, int(size), reader))
+        plan = plan_said(request.query.getall("map", []))._replace(unknown=Unknown.PROPOSE)
+        return json_answer(await preview_of(request, plan, clients_shown(self.engine, self.call)))
 
     async def _import(self, request: web.Request) -> web.Response:
         return json_answer(await self._imports.run(request, self.engine))

@@ -77,6 +77,8 @@ _STATUSES: Final[Mapping[int, Verdict]] = {
     504: Verdict.UNKNOWN,
 }
 _TOO_MANY_REQUESTS: Final = 429
+_ANSWERED: Final = frozenset({Verdict.SENT, Verdict.REJECTED, Verdict.FORBIDDEN})
+"""Nobody but the provider itself can have said these."""
 _HOLDS_ALL: Final = frozenset({_TOO_MANY_REQUESTS, 503})
 """With ``Retry-After`` these speak of the provider, not of one message."""
 
@@ -101,8 +103,10 @@ class Outcome:
     def shows_life(self) -> bool:
         """A working provider has answered, be it with a refusal: a hundred dead numbers are no outage."""
         status = self.http_status
-        if status is None or self.verdict in (Verdict.UNKNOWN, Verdict.BUSY):
+        if self.verdict in (Verdict.UNKNOWN, Verdict.BUSY):
             return False
+        if status is None:  # of a protocol without such statuses, or there was no answer
+            return self.verdict in _ANSWERED
         return status < _SERVER_ERROR_MIN and status != _TOO_MANY_REQUESTS
 
     @property

@@ -6,25 +6,41 @@ and 6.2.3 (UCS2); the user data header of concatenated messages: 3GPP TS 23.040,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-GSM7_BASIC: Final = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+GSM7_ALPHABET: Final = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-"""One septet each; the 128th code is the escape to the extension table."""
+"""In the order of their codes. The 27th stands for the escape to the extension table, and for no character."""
 
-GSM7_EXTENSION: Final = frozenset("\f^{}\\[~]|€")
+GSM7_BASIC: Final = frozenset(GSM7_ALPHABET) - {"\x1b"}
+"""One septet each."""
+
+GSM7_EXTENSION_CODES: Final[Mapping[str, int]] = {
+    "\f": 0x0A,
+    "^": 0x14,
+    "{": 0x28,
+    "}": 0x29,
+    "\\": 0x2F,
+    "[": 0x3C,
+    "~": 0x3D,
+    "]": 0x3E,
+    "|": 0x40,
+    "€": 0x65,
+}
+GSM7_EXTENSION: Final = frozenset(GSM7_EXTENSION_CODES)
 """Two septets each: the escape and a code."""
 
 _GSM7: Final = GSM7_BASIC | GSM7_EXTENSION
 
 # A message has 140 octets: 160 septets or 70 UTF-16 units. Each part of a longer text gives six of them
 # to the header that puts the parts together, which leaves 134 octets: 153 septets or 67 units.
-_GSM7_SINGLE, _GSM7_PART = 160, 153
-_UCS2_SINGLE, _UCS2_PART = 70, 67
-SURE_LENGTH: Final = (_UCS2_PART - 1) // 2
+GSM7_SINGLE, GSM7_PART = 160, 153
+UCS2_SINGLE, UCS2_PART = 70, 67
+SURE_LENGTH: Final = (UCS2_PART - 1) // 2
 """So many characters fit into each segment, whatever they are: two units each, and a unit left empty at the end."""
 
 
@@ -48,12 +64,12 @@ def count_segments(text: str) -> Segments:
     """
     # Nearly all texts have no character of two units: asking for that is thirty times quicker than adding up.
     if GSM7_BASIC.issuperset(text):
-        return _even("gsm7", len(text), _GSM7_SINGLE, _GSM7_PART)
+        return _even("gsm7", len(text), GSM7_SINGLE, GSM7_PART)
     if _GSM7.issuperset(text):
-        return _counted("gsm7", [2 if char in GSM7_EXTENSION else 1 for char in text], _GSM7_SINGLE, _GSM7_PART)
+        return _counted("gsm7", [2 if char in GSM7_EXTENSION else 1 for char in text], GSM7_SINGLE, GSM7_PART)
     if max(text) <= "\uffff":
-        return _even("ucs2", len(text), _UCS2_SINGLE, _UCS2_PART)
-    return _counted("ucs2", [2 if char > "\uffff" else 1 for char in text], _UCS2_SINGLE, _UCS2_PART)
+        return _even("ucs2", len(text), UCS2_SINGLE, UCS2_PART)
+    return _counted("ucs2", [2 if char > "\uffff" else 1 for char in text], UCS2_SINGLE, UCS2_PART)
 
 
 def _even(encoding: Literal["gsm7", "ucs2"], units: int, single: int, part: int) -> Segments:

@@ -281,6 +281,9 @@ def _time_zone(value: str) -> str:
     return value
 
 
+TimeZoneName = Annotated[str, AfterValidator(_time_zone)]
+
+
 def _time_format(value: str) -> str:
     if value in (RFC_3339, *EPOCH_FORMATS):
         return value
@@ -306,7 +309,7 @@ class Receipts(Table):
     undelivered: Words
     time: str | None = Field(None, min_length=1)
     time_format: Annotated[str, AfterValidator(_time_format)] = RFC_3339
-    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    time_zone: TimeZoneName = "UTC"
     code: str | None = Field(None, min_length=1)
     detail: str | None = Field(None, min_length=1)
     secret: ReceiptSecret

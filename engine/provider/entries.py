@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PlainValidator, StrictBool, StrictInt, model_validator
@@ -15,19 +15,28 @@ from engine.provider.description import (
     Receipts,
     RequestTable,
     Table,
+    TimeZoneName,
     check_secrets,
     conflict,
     fields_in,
 )
 from engine.provider.placeholders import Template, parse
+from engine.provider.smpp.receipts import ReceiptIds
+from engine.provider.smpp.source import Source
+from engine.provider.smpp.texts import LongTexts
 
 WORKERS_MAX: Final = 10_000
 RATE_MAX: Final = 100_000.0
+PRICE_MAX: Final = 100_000.0
+"""Ten million messages of ten segments at that price are money that the database can count."""
 _NAME: Final = r"^[a-z][a-z0-9_-]{0,31}$"
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _PREFIX: Final = re.compile(r"7[0-9]{0,10}", re.ASCII)
 _SENDER_CHARACTERS_MAX: Final = 64
+SMPP_SECONDS_MAX: Final = 30
+"""smpp34 waits so long for a response, and that can't be told otherwise."""
+_Status = Annotated[int, Field(strict=True, ge=1, le=0xFFFFFFFF)]
 
 
 def _variables(value: dict[str, str]) -> dict[str, str]:
@@ -61,6 +70,9 @@ def _url_template(value: object) -> Template:
 class Entry(Table):
     """What all kinds have."""
 
+    address_key: ClassVar[str] = "url"
+    plaintext_words: ClassVar[str] = "token, numbers and texts would leave this machine in the clear: needs https://"
+
     name: str = Field(pattern=_NAME)
     secrets: Annotated[dict[str, str], AfterValidator(_variables)] = Field(default_factory=dict)
     order: StrictInt | None = None
@@ -70,7 +82,7 @@ class Entry(Table):
     time_out_seconds: Seconds = 10.0
     prefixes: Annotated[tuple[str, ...], AfterValidator(_prefixes)] = ()
     senders: Annotated[tuple[str, ...], AfterValidator(_senders)] = ()
-    price_per_segment: float | None = Field(None, ge=0, allow_inf_nan=False)
+    price_per_segment: float | None = Field(None, ge=0, le=PRICE_MAX, allow_inf_nan=False)
     failover: StrictBool = True
 
     @classmethod
@@ -153,5 +165,54 @@ def _is_plaintext(url: str) -> bool:
     return parts.scheme.lower() == "http" and not is_loopback(parts.hostname or "")
 
 
-AnyEntry = FbrqEntry | HttpEntry
-KINDS: Final[Mapping[str, type[AnyEntry]]] = {"fbrq": FbrqEntry, "http": HttpEntry}
+class SmppEntry(Entry):
+    """A message centre of SMPP 3.4. Lengths are the specification's."""
+
+    address_key: ClassVar[str] = "host"
+    plaintext_words: ClassVar[str] = (
+        "password, numbers and texts would leave this machine in the clear: needs tls = true"
+    )
+
+    kind: Literal["smpp"]
+    host: str = Field(pattern=r"^[A-Za-z0-9._:-]+$")
+    port: int = Field(2775, ge=1, le=65535)
+    tls: StrictBool = False
+    system_id: str = Field(pattern=r"^[!-~]{1,15}$")
+    system_type: str = Field("", pattern=r"^[!-~]{0,12}$")
+    workers: int = Field(10, ge=1, le=1000)
+    """Each has one unit under way at most: so they are the window too."""
+    source_ton: int | None = Field(None, ge=0, le=6)
+    source_npi: int | None = Field(None, ge=0, le=18)
+    long_texts: LongTexts = LongTexts.UDH
+    validity: StrictBool = True
+    rejected: frozenset[_Status] = frozenset()
+    busy: frozenset[_Status] = frozenset()
+    receipts: StrictBool = True
+    receipt_ids: ReceiptIds = ReceiptIds.SAME
+    receipt_time_zone: TimeZoneName | None = None
+
+    @property
+    def is_plaintext(self) -> bool:
+        """Whether it would be called beyond this machine without TLS."""
+        return not self.tls and not is_loopback(self.host)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if strange := sorted(self.secrets.keys() - {"password"}):
+            raise conflict(f"secrets.{strange[0]}", "is not known here; there is password")
+        if "password" not in self.secrets:
+            raise conflict("secrets.password", "is missing: the name of the environment variable that has it")
+        if self.time_out_seconds > SMPP_SECONDS_MAX:
+            raise conflict("time_out_seconds", f"should be at most {SMPP_SECONDS_MAX}: smpp34 waits no longer")
+        for sender in self.senders:
+            try:
+                Source.of(sender, None, None)
+            except ValueError as error:
+                raise conflict("senders", f"can't be sent: {error}") from None
+        if both := self.rejected & self.busy:
+            raise conflict("busy", f"has {min(both):#x}, and so has rejected")
+        return self
+
+
+AnyEntry = FbrqEntry | HttpEntry | SmppEntry
+KINDS: Final[Mapping[str, type[AnyEntry]]] = {"fbrq": FbrqEntry, "http": HttpEntry, "smpp": SmppEntry}

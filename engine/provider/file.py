@@ -12,8 +12,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -22,7 +24,7 @@ from common.command_line import BadSettings
 from common.terminal import visible
 from engine.ports import Provider
 from engine.provider.described import DescribedProvider
-from engine.provider.entries import KINDS, AnyEntry, Entry, HttpEntry
+from engine.provider.entries import KINDS, AnyEntry, Entry, HttpEntry, SmppEntry
 from engine.provider.fbrq import FbrqProvider
 from engine.provider.http import CONNECT_SECONDS
 from engine.provider.receipts import Receiver
@@ -31,6 +33,7 @@ from engine.provider.spec import ProviderSpec, RateUnit
 _BYTES_MAX: Final = 1_000_000
 _TABLES: Final = "provider"
 _INDEX: Final = re.compile(r"\.([0-9]+)(?=\.|$)")
+_SMPP_PASSWORD: Final = re.compile(r"[!-~]{1,8}")
 _PREFIXES: Final = ("Value error, ", "Input ")
 
 
@@ -60,6 +63,8 @@ class ConfiguredProvider:
                 has_receipts=entry.receipts is not None,
                 connect_seconds=connect_seconds,
             )
+        if isinstance(entry, SmppEntry):
+            return _smpp(entry, self.secrets["password"], connect_seconds)
         return FbrqProvider(entry.url, self.secrets.get("token", ""), connect_seconds=connect_seconds)
 
     @property
@@ -182,20 +187,49 @@ def _spec(entry: AnyEntry, place: int) -> ProviderSpec:
     )
 
 
+def _smpp(entry: SmppEntry, password: str, bind_seconds: float) -> Provider:
+    # Here, for they need smpp34, which is an extra: ``_check`` has seen to it that it is there.
+    from engine.provider.smpp.provider import Manners, SmppProvider
+    from engine.provider.smpp.session import Link
+
+    link = Link(entry.host, entry.port, entry.system_id, password, entry.system_type, entry.tls, entry.workers)
+    zone = entry.receipt_time_zone
+    manners = Manners(
+        senders=entry.senders,
+        source_ton=entry.source_ton,
+        source_npi=entry.source_npi,
+        long_texts=entry.long_texts,
+        validity=entry.validity,
+        rejected=entry.rejected,
+        busy=entry.busy,
+        receipts=entry.receipts,
+        receipt_ids=entry.receipt_ids,
+        receipt_zone=None if zone is None else ZoneInfo(zone),
+    )
+    return SmppProvider(link, manners, bind_seconds=bind_seconds)
+
+
+def _check_smpp(password: str) -> None:
+    if find_spec("smpp34") is None:
+        raise _Wrong("kind: smpp needs the package smpp34: pip install --require-hashes -r requirements/smpp.txt")
+    if not _SMPP_PASSWORD.fullmatch(password):
+        raise _Wrong("secrets.password: its value should be 1 to 8 visible ASCII characters, as SMPP 3.4 has it")
+
+
 def _check(configured: ConfiguredProvider, allow_plaintext: bool) -> None:
     """Make it once: what its client refuses is said now, and not at the first call."""
-    if not allow_plaintext and configured.entry.is_plaintext:
-        words = (
-            "token, numbers and texts would leave this machine in the clear: needs https:// or MAILING_ALLOW_PLAINTEXT"
-        )
-        raise _Wrong(f"url: {words}")
+    entry = configured.entry
+    if not allow_plaintext and entry.is_plaintext:
+        raise _Wrong(f"{entry.address_key}: {entry.plaintext_words} or MAILING_ALLOW_PLAINTEXT")
+    if isinstance(entry, SmppEntry):
+        _check_smpp(configured.secrets["password"])
     try:
         configured.make()
     except ValueError as error:
         words = str(error)
         for secret in configured.secrets.values():
             words = words.replace(secret, "***")
-        raise _Wrong(f"url: {words}") from None
+        raise _Wrong(f"{entry.address_key}: {words}") from None
 
 
 def _line(model: type[Entry], error: ErrorDetails) -> str:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 from urllib.parse import parse_qsl
 
 from common.logs import mask_text
@@ -51,6 +51,18 @@ class ProviderReceipt(NamedTuple):
     """When that was; ``None``: not said, or not to be read."""
     code: str
     detail: str
+
+
+TakeReceipts = Callable[[Sequence[ProviderReceipt]], Awaitable[None]]
+"""Stores receipts; raises ``StoreUnavailable`` when it can't just now."""
+
+
+@runtime_checkable
+class StandingProvider(Protocol):
+    """A provider whose receipts come over a connection of its own, and not as requests to us."""
+
+    def open(self, take: TakeReceipts) -> None:
+        """Connect now, stay connected until ``close``, and hand over the receipts that come."""
 
 
 class Received(NamedTuple):

@@ -63,7 +63,7 @@ async def test_rows_are_shown_as_they_will_be_stored(panel: Panel) -> None:
     outcomes = ["updated", "unchanged", "created", "repeat", "bad", "bad"]
     assert [(row["line"], row["outcome"]) for row in told["rows"]] == list(zip(range(2, 8), outcomes, strict=True))
     # A column that is not there leaves what a client has.
-    clients = [row["client"] for row in told["rows"]]
+    clients = [row["values"] for row in told["rows"]]
     told_of = ("phone_number", "phone_code", "tag", "time_zone", "language", "attributes")
     assert clients[0] == dict(zip(told_of, ("79160000001", "916", "зима", "Asia/Omsk", "", {}), strict=True))
     assert clients[1]["phone_code"] == "7"
@@ -97,7 +97,7 @@ async def test_encodings(panel: Panel, mark: bytes, encoding: str, told: str | N
     tag = "vip" if told is None else "Зима"
     answer = (await preview(panel, mark + f"phone_number\ttag\r\n79160000001\t{tag}\r\n".encode(encoding))).json
     assert (answer["encoding"], answer["delimiter"]) == (told, "\t")
-    assert answer["rows"][0]["client"]["tag"] == tag
+    assert answer["rows"][0]["values"]["tag"] == tag
 
 
 async def test_an_encoding_in_doubt_can_be_named(panel: Panel) -> None:
@@ -109,7 +109,7 @@ async def test_an_encoding_in_doubt_can_be_named(panel: Panel) -> None:
     assert "reads 'оПЧЩЕ' in Windows-1251, which looks wrong" in error["message"]
     named = (await preview(panel, file, kind="text/csv; charset=koi8-r")).json
     assert (named["encoding"], named["is_encoding_in_doubt"]) == ("koi8-r", False)
-    assert named["rows"][0]["client"]["tag"] == "Новые"
+    assert named["rows"][0]["values"]["tag"] == "Новые"
     headers = {**panel.headers, "Content-Type": "text/csv; charset=koi8-r"}
     done = await panel.ask("POST", "/clients/import?key=k", data=file, headers=headers)
     assert done.json["created"] == 1

@@ -42,6 +42,7 @@ BESIDE: Final[Mapping[str, Role]] = {
     "GET /admin/mailings/stats": Role.VIEWER,
     "GET /admin/clients/export": Role.VIEWER,
     "GET /admin/messages/export": Role.VIEWER,
+    "POST /admin/suppressions/import_preview": Role.OPERATOR,
     "POST /admin/clients/import": Role.OPERATOR,
     "POST /admin/clients/import_preview": Role.OPERATOR,
     "GET /admin/clients/import_progress": Role.OPERATOR,

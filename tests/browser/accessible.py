@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal
 
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
@@ -17,10 +17,23 @@ Promise.allSettled(
 )"""
 
 
-async def faults_of(page: Page) -> list[str]:
-    """What is serious or critical on the page as it is now, a line each: the rule, where, and why."""
+_OF_COLOURS: Final = ("color-contrast", "link-in-text-block")
+Rules = Literal["all", "of colours", "but those of colours"]
+_OPTIONS: Final[Mapping[Rules, dict[str, Any]]] = {
+    "all": {},
+    "of colours": {"runOnly": {"type": "rule", "values": _OF_COLOURS}},
+    "but those of colours": {"rules": {rule: {"enabled": False} for rule in _OF_COLOURS}},
+}
+
+
+async def faults_of(page: Page, rules: Rules = "all") -> list[str]:
+    """What is serious or critical on the page as it is now, a line each: the rule, where, and why.
+
+    The rules of colours take most of the time. A page in another theme needs no others, and one in another language
+    needs all but those.
+    """
     await page.evaluate(_COLOURS_ARE_THERE)
-    found = await Axe().run(page)
+    found = await Axe().run(page, options={"resultTypes": ["violations"], **_OPTIONS[rules]})
     return [line for each in found.response["violations"] if each["impact"] in _GRAVE for line in _lines(each)]
 
 

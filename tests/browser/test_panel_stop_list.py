@@ -46,7 +46,13 @@ async def test_numbers_are_added_found_imported_exported_and_taken_off(tmp_path:
         await page.get_by_role("button", name="Import").click()
         table = "Телефон;Причина\n+7 916 000-00-01;\n8 916 000-00-02;opt_out\n8916000;\n"
         await dialog.get_by_label("Choose a file").set_input_files(csv_file("list.csv", table))
-        await dialog.get_by_role("button", name="Import").click()
+        await expect(dialog.locator(".import-rows tbody tr")).to_contain_text(
+            ["Complainedcalled on Mondayunchanged", "+7 916 000-00-02Asked to stopadded", "8916000rejected"]
+        )
+        await expect(dialog.get_by_text("ust have 11 digits")).to_be_visible()
+        assert len(await listed(gateway)) == 1  # nothing is stored yet
+        await shot(page, "import-preview")
+        await dialog.get_by_role("button", name="Import 2 rows").click()
         await expect(dialog.get_by_text("1 number is new on the stop list")).to_be_visible()
         await expect(dialog.get_by_role("cell", name="ust have 11 digits")).to_be_visible()
         await shot(page, "import")

@@ -27,6 +27,8 @@ BEYOND_SCHEMAS: Final = frozenset(
         "/time_zone",  # the names of the time zone database
         "/attributes",  # which names there may be: of an empty one the pointer ends here
         "/filter/messages/mailing_id",  # which mailings there are
+        "/provider",  # which providers there are
+        "/sender",  # which names one of them allows
         "/text",  # how many SMS it takes (MAILING_SEGMENTS_MAX)
     }
 )

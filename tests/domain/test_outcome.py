@@ -47,6 +47,13 @@ KNOWN_AND_UNKNOWN = [
     (Answer(400, True, "", verdict=Verdict.SENT), Verdict.SENT, True),
     (Answer(500, True, "", verdict=Verdict.UNKNOWN), Verdict.UNKNOWN, False),
     (Answer(999, True, ""), Verdict.RETRY, False),
+    # Those of a protocol that has no such statuses.
+    (Answer(None, True, "", verdict=Verdict.SENT), Verdict.SENT, True),
+    (Answer(None, True, "", verdict=Verdict.REJECTED), Verdict.REJECTED, True),
+    (Answer(None, True, "", verdict=Verdict.FORBIDDEN), Verdict.FORBIDDEN, True),
+    (Answer(None, True, "", verdict=Verdict.RETRY), Verdict.RETRY, False),
+    (Answer(None, True, "", verdict=Verdict.BUSY), Verdict.BUSY, False),
+    (Answer(None, True, "", verdict=Verdict.UNKNOWN), Verdict.UNKNOWN, False),
 ]
 """What an answer means, and whether it shows a provider that works."""
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.segments import GSM7_BASIC, GSM7_EXTENSION, Segments, count_segments
+from engine.domain.segments import GSM7_ALPHABET, GSM7_BASIC, GSM7_EXTENSION, Segments, count_segments
 
 
 def fewest_parts(costs: list[int], single: int, part: int) -> int:
@@ -76,6 +76,7 @@ def test_known_counts(text: str, expected: Segments) -> None:
 
 def test_the_alphabet_is_complete() -> None:
     """TS 23.038: 128 codes, one of them the escape; ten printable or page-breaking ones after it."""
+    assert len(GSM7_ALPHABET) == 128
     assert len(GSM7_BASIC) == 127
     assert len(GSM7_EXTENSION) == 10
     assert not GSM7_BASIC & GSM7_EXTENSION

@@ -20,8 +20,6 @@ from tests.crash.campaign import Engine
 from tests.rules.evidence import arrivals, us
 from tests.rules.rig import Rig, running, until
 
-pytestmark = pytest.mark.alone
-
 CLIENTS = 60_000  # twelve chunks
 
 
@@ -39,6 +37,7 @@ async def first_and_last_client(rig: Rig) -> tuple[int, int]:
     return ids[0], ids[1]
 
 
+@pytest.mark.alone
 async def test_rule_03_registering_returns_at_once_and_sending_does_not_wait_for_the_rows(tmp_path: Path) -> None:
     async with await Sandbox.start(keep=CLIENTS) as sandbox, running(tmp_path, sandbox) as rig:
         await rig.add_clients(CLIENTS)

@@ -24,8 +24,6 @@ from tests.rules.arrivals import SECOND_US, all_messages, arrivals, message_ids,
 from tests.rules.process import engine_process, environment
 from tests.rules.rig import QUICK, Rig, running, until
 
-pytestmark = pytest.mark.alone
-
 _UNCERTAIN = message_pb2.NOT_SENT_REASON_UNCERTAIN
 
 
@@ -75,6 +73,7 @@ async def test_rule_17_a_second_engine_on_a_sqlite_file_is_refused_in_one_line(t
         assert await rig.counts(mailing.id) == (0, 10, 0)
 
 
+@pytest.mark.alone
 @pytest.mark.postgres
 async def test_rule_17_two_and_three_engines_share_the_work_and_call_nobody_twice(
     tmp_path: Path, postgres_url: Callable[[], str]
@@ -110,6 +109,7 @@ async def test_rule_17_two_and_three_engines_share_the_work_and_call_nobody_twic
             assert await rig.service.store.check() == []
 
 
+@pytest.mark.alone
 @pytest.mark.postgres
 async def test_rule_17_the_claims_of_a_killed_engine_are_taken_over_after_the_lease(
     tmp_path: Path, postgres_url: Callable[[], str], monkeypatch: pytest.MonkeyPatch

@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from engine.provider.entries import FbrqEntry
 from engine.provider.file import read_providers
 from scripts import launch
 from scripts.launch import DEMO_CLIENTS, _address_of_sandbox, _decide
@@ -72,6 +73,7 @@ def test_demo_never_reaches_a_real_provider_nor_the_real_data(environ: pytest.Mo
     told = _address_of_sandbox(run)
     assert told["MAILING_PROVIDER_URL"] == "http://127.0.0.1:8090/v1"
     (provider,) = read_providers(Path(told["MAILING_PROVIDERS"]), told)
+    assert isinstance(provider.entry, FbrqEntry)
     assert (provider.entry.url, provider.secrets["token"]) == (told["MAILING_PROVIDER_URL"], told["FBRQ_TOKEN"])
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from tests.simulation.life import SECOND_US
 from tests.simulation.many import ManyCall, ManyLife
 from tests.simulation.postgres.locks import Wait
+from tests.simulation.providers import by_provider
 from tests.simulation.texts import mailing_in
 from tests.simulation.verdict import Verdict
 from tests.simulation.waits import is_declared
@@ -49,7 +50,8 @@ class ManyVerdict(Verdict):
             calls = [call.began_us for call in self.life.calls if mailing_in(call.text) == mailing.id]
             yield from _too_fast(calls, mailing.asked.rate_limit, f"mailing {mailing.id}")
         rate = self.life.settings.provider_rate
-        yield from _too_fast([call.began_us for call in self.life.calls], rate or None, "the provider")
+        for calls_at_one in by_provider(self.life.calls):
+            yield from _too_fast([call.began_us for call in calls_at_one], rate or None, "the provider")
 
     def _repeats(self) -> Iterator[str]:
         for message_id, calls in self.calls.items():
@@ -79,7 +81,7 @@ class ManyVerdict(Verdict):
         )
 
     def _crashes(self) -> Iterator[str]:
-        slots = max(self.life.settings.workers, self.life.settings.slots)
+        slots = max(self.life.settings.workers, self.life.settings.slots) * len(self.life.specs)
         for number in self.life.open_at_kill:
             if number > slots:
                 yield f"5: a kill left {number} messages open, of {slots} slots"
@@ -88,6 +90,10 @@ class ManyVerdict(Verdict):
         yield from super()._ends()
         if not self.life.is_over_in_time:
             yield "6: there was work left long after the end"
+
+    def _is_gone(self, message_id: int) -> bool:
+        calls = self.calls[message_id]
+        return bool(calls) and mailing_in(calls[0].text) in self._gone
 
     def _audiences(self) -> Iterator[str]:
         gone, self.mailings = self.mailings, {id: one for id, one in self.mailings.items() if id not in self._gone}
@@ -102,8 +108,8 @@ class ManyVerdict(Verdict):
 
     def _held(self) -> Iterator[str]:
         """Each engine knows what it was told itself."""
-        for engine in sorted({call.engine for call in self.life.calls}):
-            calls = [call for call in self.life.calls if call.engine == engine]
+        for way in sorted({(call.engine, call.provider) for call in self.life.calls}):
+            calls = [call for call in self.life.calls if (call.engine, call.provider) == way]
             for told in calls:
                 if told.ended_us is None or not told.understood or told.http_status != BUSY:
                     continue

@@ -9,6 +9,7 @@ from typing import Any, Final
 from engine.domain.breaker import FORBIDDEN_MAX
 from engine.domain.message import Status
 from tests.simulation.life import SECOND_US, Life
+from tests.simulation.providers import by_provider
 from tests.simulation.verdict import Verdict
 from tests.simulation.world import BUSY, ODD_STATUSES, Call
 
@@ -28,8 +29,11 @@ class OneVerdict(Verdict):
         return [*super().faults(), *(fault for check in more for fault in check())]
 
     def _provider_rate(self) -> Iterator[str]:
-        rate, times = self.life.settings.provider_rate, [call.began_us for call in self.life.calls]
-        first = 0
+        for calls in by_provider(self.life.calls):
+            yield from self._rate_of_one([call.began_us for call in calls])
+
+    def _rate_of_one(self, times: list[int]) -> Iterator[str]:
+        rate, first = self.life.settings.provider_rate, 0
         for last, at_us in enumerate(times if rate else []):
             while first < last and (times[first] <= at_us - SECOND_US or self._crashed_between(times[first], at_us)):
                 first += 1
@@ -55,9 +59,9 @@ class OneVerdict(Verdict):
     def _pauses(self) -> Iterator[str]:
         """Of each engine's life by itself: a breaker does not outlive its engine."""
         ends_us = [*self.life.crashes_us, self.life.quiet_since_us]
-        lives: defaultdict[int, list[Call]] = defaultdict(list)
+        lives: defaultdict[tuple[int, str], list[Call]] = defaultdict(list)
         for call in self.life.calls:
-            lives[sum(end_us <= call.began_us for end_us in ends_us)].append(call)
+            lives[sum(end_us <= call.began_us for end_us in ends_us), call.provider].append(call)
         for calls in lives.values():
             yield from _Patience(self.life.failure_threshold).faults(calls)
 

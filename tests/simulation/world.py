@@ -14,6 +14,7 @@ from typing import Any
 
 from engine.domain.outcome import Answer
 from engine.ports import Abilities, Claim, Clock, Request, StoreUnavailable
+from engine.provider.spec import FBRQ
 
 BUSY, BUSY_SECONDS = 429, 2
 NOT_THE_PROVIDERS = 203
@@ -40,6 +41,10 @@ class Call:
     """Whether the request left at all."""
     timeout_us: int = 0
     """How long the engine would wait."""
+    provider: str = FBRQ
+    """Who was called."""
+    took: bool = False
+    """The provider has the text, as its receipt will say."""
 
     @property
     def is_known(self) -> bool:
@@ -87,6 +92,9 @@ class SimulatedProvider:
     rejects: set[int] = field(default_factory=set)
     """Phone numbers that are always answered 400: a bad number stays bad."""
     abilities: Abilities = field(default_factory=Abilities)
+    name: str = FBRQ
+    on_answer: Callable[[Call], None] = lambda call: None
+    """Told of each call whose answer is decided, before it comes."""
 
     async def send(self, request: Request) -> Answer:
         """Answer as the faults say."""
@@ -99,6 +107,7 @@ class SimulatedProvider:
             delay_seconds = timeout_seconds + 1
         elif not answer.arrived:
             call.arrived, delay_seconds = False, 0.001
+        self.on_answer(call)
         await asyncio.sleep(min(delay_seconds, timeout_seconds))
         call.ended_us = self.clock.now_us()
         call.understood = answer is not None and delay_seconds < timeout_seconds
@@ -106,7 +115,7 @@ class SimulatedProvider:
 
     def begin(self, message_id: int, phone_number: int, text: str) -> Call:
         """Note a call."""
-        self.calls.append(Call(message_id, phone_number, text, self.clock.now_us()))
+        self.calls.append(Call(message_id, phone_number, text, self.clock.now_us(), provider=self.name))
         return self.calls[-1]
 
     async def close(self) -> None:

@@ -15,7 +15,12 @@ PROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_te
 EXTRAS: Final[dict[str, list[str]]] = PROJECT["project"]["optional-dependencies"]
 RUN: Final = [*PROJECT["project"]["dependencies"], *PROJECT["build-system"]["requires"]]
 RUN_EXTRAS: Final = ("postgres", "gateway")
-LOCKS: Final = {"run.txt": RUN_EXTRAS, "dev.txt": (*RUN_EXTRAS, "dev"), "bench.txt": (*RUN_EXTRAS, "bench")}
+LOCKS: Final = {
+    "run.txt": RUN_EXTRAS,
+    "smpp.txt": (*RUN_EXTRAS, "smpp"),
+    "dev.txt": (*RUN_EXTRAS, "smpp", "dev"),
+    "bench.txt": (*RUN_EXTRAS, "bench"),
+}
 WANTED: Final = {name: [*RUN, *(pin for extra in extras for pin in EXTRAS[extra])] for name, extras in LOCKS.items()}
 PIN: Final = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>[0-9][^ ]*)(?: ; [^\\]+)? \\")
 HASH: Final = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?")

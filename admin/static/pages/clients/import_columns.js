@@ -8,7 +8,9 @@ const REMEMBERED = "import.columns";
 const IGNORE = "ignore";
 
 export const fieldName = (field) =>
-  field === "" ? t("import.whole_line") : (known(`resources.clients.fields.${field}`) ?? field);
+  field === ""
+    ? t("import.whole_line")
+    : (known(`resources.clients.fields.${field}`) ?? known(`stop.${field}`) ?? field);
 
 /** What was chosen for columns of these names before, {header: field}. */
 function memory() {

@@ -19,19 +19,32 @@ function size(bytes) {
   return t(units[step], { value: number(bytes / KIB ** step) });
 }
 
-/** How many rows will be stored, and whether that is known; before all are looked at it is an estimate. */
+/** Whether all rows are shown. */
+const isAllOf = (preview) => preview.is_whole && preview.rows.length === preview.estimated_rows;
+const badOf = (preview) => preview.rows.filter((each) => each.outcome === "bad").length;
+
+/** {count, isKnown}: how many rows will be stored, by the first ones: an estimate, unless all are shown. */
+export const roughlyStored = (preview) => ({
+  count: preview.estimated_rows - (isAllOf(preview) ? badOf(preview) : 0),
+  isKnown: isAllOf(preview),
+});
+
+/** As `roughlyStored`; exact, once all rows were looked at. */
 function storedOf({ preview, check, fields }) {
   if (preview.format !== "ndjson" && !hasPhones(fields)) return { count: 0, isKnown: true };
   if (check) return { count: check.created + check.updated + check.unchanged, isKnown: true };
-  const bad = preview.rows.filter((each) => each.outcome === "bad").length;
-  const isAll = preview.is_whole && preview.rows.length === preview.estimated_rows;
-  return { count: preview.estimated_rows - (isAll ? bad : 0), isKnown: isAll };
+  return roughlyStored(preview);
+}
+
+/** What the button says that stores them. */
+export function startWords({ count, isKnown }) {
+  if (count === 0) return t("import.start_nothing");
+  return t(isKnown ? "import.start" : "import.start_about", { smart_count: count });
 }
 
 export function Preview({ file, charset, preview, fields, check, silent, acts }) {
-  const bad = preview.rows.filter((each) => each.outcome === "bad").length;
-  const isAll = preview.is_whole && preview.rows.length === preview.estimated_rows;
-  const { count, isKnown } = storedOf({ preview, check, fields });
+  const [bad, isAll] = [badOf(preview), isAllOf(preview)];
+  const stored = storedOf({ preview, check, fields });
   const isTable = preview.format !== "ndjson";
   return h(
     Card,
@@ -40,13 +53,7 @@ export function Preview({ file, charset, preview, fields, check, silent, acts })
       className: "import-preview",
       actions: [
         h(Button, { key: "other", onClick: acts.again }, t("import.another")),
-        h(
-          Button,
-          { key: "go", kind: "primary", onClick: acts.run, disabled: count === 0 },
-          count === 0
-            ? t("import.start_nothing")
-            : t(isKnown ? "import.start" : "import.start_about", { smart_count: count }),
-        ),
+        h(Button, { key: "go", kind: "primary", onClick: acts.run, disabled: stored.count === 0 }, startWords(stored)),
       ],
     },
     h(Known, { file, preview, isGuess: preview.is_encoding_in_doubt && !charset }),
@@ -77,6 +84,9 @@ const shownOf = (preview, fields) => ({
   ...(preview.format === "ndjson" ? {} : attributesOf(fields)),
 });
 
+const clientCell = (client, key) =>
+  key === "phone_number" ? readable(client[key] ?? "") : String(cellOf(client, key) ?? "");
+
 const cellOf = (client, key) =>
   key.startsWith("attributes.") ? client.attributes?.[key.slice("attributes.".length)] : client[key];
 
@@ -85,7 +95,8 @@ function badWords(bad, shown, isAll) {
   return t(isAll ? "import.bad_all" : "import.bad_first");
 }
 
-const Known = ({ file, preview, isGuess }) =>
+/** What is known of the file. */
+export const Known = ({ file, preview, isGuess }) =>
   h(Facts, {
     wide: true,
     rows: [
@@ -112,7 +123,8 @@ const encodingOf = ({ encoding }) => ENCODINGS[encoding] ?? encoding ?? t("impor
 const DELIMITERS = { ",": "comma", ";": "semicolon", "\t": "tab" };
 const fact = (key, value) => ({ key, label: t(`import.fact.${key}`), value });
 
-const Rows = ({ preview, shown }) =>
+/** The first rows; `shown`: {key: label}; `cell`: what a row shows of a key. */
+export const Rows = ({ preview, shown, cell = clientCell }) =>
   h(
     "div",
     { className: "table-scroll" },
@@ -133,12 +145,12 @@ const Rows = ({ preview, shown }) =>
       h(
         "tbody",
         null,
-        preview.rows.map((row) => h(Row, { key: row.line, row, shown })),
+        preview.rows.map((row) => h(Row, { key: row.line, row, shown, cell })),
       ),
     ),
   );
 
-const Row = ({ row, shown }) =>
+const Row = ({ row, shown, cell }) =>
   h(
     "tr",
     { className: row.outcome === "bad" ? "bad" : "" },
@@ -147,8 +159,7 @@ const Row = ({ row, shown }) =>
       h(
         "td",
         { key, "data-label": label, className: { phone_number: "phone-number", time_zone: "zone" }[key] },
-        row.client &&
-          (key === "phone_number" ? readable(row.client[key] ?? "") : String(cellOf(row.client, key) ?? "")),
+        row.values && cell(row.values, key),
       ),
     ),
     h(

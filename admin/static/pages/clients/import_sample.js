@@ -19,8 +19,8 @@ const withQuery = (path, query, fields) =>
   `${path}?${new URLSearchParams([...Object.entries(query), ...mapOf(fields).map((each) => ["map", each])])}`;
 
 /** See admin/import_preview.py. A workbook can't be cut. */
-export const sampleOf = (file, charset, fields, signal) =>
-  call(withQuery("/clients/import_preview", { size: file.size }, fields), {
+export const sampleOf = (file, charset, fields, signal, what = "clients") =>
+  call(withQuery(`/${what}/import_preview`, { size: file.size }, fields), {
     method: "POST",
     headers: { "Content-Type": typeOf(file, charset) },
     body: isWorkbook(file) ? file : file.slice(0, SAMPLE_BYTES),

@@ -1,29 +1,48 @@
-// Putting the numbers of a file on the stop list.
+// Putting the numbers of a file on the stop list: chosen, shown as the server reads it, and stored.
 import { rest, sentence } from "../../api.js";
 import { number, t } from "../../i18n.js";
-import { h, useState } from "../../kit/lib.js";
-import { Button, Dialog, Notice, Table, Trouble } from "../../kit/parts.js";
+import { h, useEffect, useRef, useState } from "../../kit/lib.js";
+import { Button, Dialog, Loading, Notice, Table, Trouble } from "../../kit/parts.js";
+import { readable } from "../../kit/words.js";
+import { EncodingChoice } from "../clients/import_encoding.js";
+import { Known, Rows, roughlyStored, startWords } from "../clients/import_preview.js";
+import { sampleOf, typeOf } from "../clients/import_sample.js";
+import { REASONS, reasonWords } from "./parts.js";
 
-const WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 const ACCEPTED = ".xlsx,.csv,.tsv,.txt,.ndjson,.jsonl,text/csv";
 const SHOWN = 20;
 
-function typeOf(name) {
-  if (/\.xlsx$/i.test(name)) return WORKBOOK;
-  return /\.(ndjson|jsonl)$/i.test(name) ? "application/x-ndjson" : "text/csv";
+/** {file, charset, preview, error, isRead, choose}: a file, and how the server reads it. */
+function useSample() {
+  const [state, setState] = useState({});
+  const control = useRef(null);
+  useEffect(() => () => control.current?.abort(), []);
+  const choose = async (file, charset = "") => {
+    control.current?.abort();
+    const mine = new AbortController();
+    control.current = mine;
+    setState({ file, charset, isRead: true });
+    const put = (found) => mine.signal.aborted || setState({ file, charset, ...found });
+    await sampleOf(file, charset, {}, mine.signal, "suppressions").then(
+      (preview) => put({ preview }),
+      (error) => put({ error }),
+    );
+  };
+  return { ...state, choose };
 }
 
 export function ImportDialog({ onDone, onClose }) {
-  const [file, setFile] = useState(null);
+  const { choose, ...sample } = useSample();
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
   const [result, setResult] = useState(null);
+  const stored = sample.preview ? roughlyStored(sample.preview) : { count: 0, isKnown: true };
   const send = async () => {
     setBusy(true);
     setError(null);
     try {
-      const headers = { "Content-Type": typeOf(file.name) };
-      setResult(await rest("/suppressions/import", { method: "POST", body: file, headers }));
+      const headers = { "Content-Type": typeOf(sample.file, sample.charset) };
+      setResult(await rest("/suppressions/import", { method: "POST", body: sample.file, headers }));
       onDone();
     } catch (problem) {
       setError(problem);
@@ -32,29 +51,57 @@ export function ImportDialog({ onDone, onClose }) {
     }
   };
   const close = () => busy || onClose();
+  const go = { key: "send", kind: "primary", disabled: stored.count === 0, busy, onClick: send };
   const actions = result
     ? h(Button, { kind: "primary", onClick: close }, t("stop.close"))
     : [
         h(Button, { key: "cancel", onClick: close }, t("action.cancel")),
-        h(Button, { key: "send", kind: "primary", disabled: !file, busy, onClick: send }, t("clients.import")),
+        h(Button, go, sample.preview ? startWords(stored) : t("clients.import")),
       ];
   return h(
     Dialog,
     { title: t("stop.import_title"), onClose: close, wide: true, actions },
-    result
-      ? h(Result, { result })
-      : [
-          h("p", { key: "words" }, t("stop.import_words")),
-          h("input", {
-            key: "file",
-            type: "file",
-            accept: ACCEPTED,
-            "aria-label": t("import.choose"),
-            onChange: ({ target }) => setFile(target.files[0] ?? null),
-          }),
-          h(Trouble, { key: "error", error }),
-        ],
+    result ? h(Result, { result }) : h(Choice, { sample, choose, error }),
   );
+}
+
+const Choice = ({ sample, choose, error }) => [
+  h("p", { key: "words" }, t("stop.import_words")),
+  h("input", {
+    key: "file",
+    type: "file",
+    accept: ACCEPTED,
+    "aria-label": t("import.choose"),
+    onChange: ({ target }) => target.files[0] && choose(target.files[0]),
+  }),
+  sample.isRead && h(Loading, { key: "read" }),
+  h(Trouble, { key: "error", error: error ?? sample.error }),
+  isInDoubt(sample) &&
+    h(EncodingChoice, {
+      key: "encoding",
+      charset: sample.charset,
+      shown: Boolean(sample.preview),
+      onChange: (charset) => choose(sample.file, charset),
+    }),
+  sample.preview && h(Preview, { key: "preview", ...sample }),
+];
+
+const isInDoubt = ({ file, charset, preview, error }) =>
+  Boolean(file && (charset || preview?.is_encoding_in_doubt || (error && error.status === 400)));
+
+function Preview({ file, charset, preview }) {
+  const shown = { phone_number: t("field.phone_number"), reason: t("stop.reason"), note: t("stop.note") };
+  return h(
+    "div",
+    { className: "import-preview stack" },
+    h(Known, { file, preview, isGuess: preview.is_encoding_in_doubt && !charset }),
+    h(Rows, { preview, shown, cell }),
+  );
+}
+
+function cell(entry, key) {
+  if (key === "phone_number") return readable(entry[key] ?? "");
+  return key === "reason" && REASONS.includes(entry[key]) ? reasonWords(entry[key]) : (entry[key] ?? "");
 }
 
 function Result({ result }) {
