@@ -20,6 +20,7 @@ import { Progress } from "../../kit/progress.js";
 import { MessagesLink } from "../../kit/words.js";
 import { Actions } from "./actions.js";
 import { Breakdown, Reasons, Technical, Timeline } from "./charts.js";
+import { Funnel } from "./funnel.js";
 import { Audience, Bubble, MailingTrouble, segmentsWords } from "./parts.js";
 import { heldWords, isOpen, isOver, StandingChip, standingOf } from "./standing.js";
 import { windowWords } from "./times.js";
@@ -83,6 +84,7 @@ const Mailing = ({ mailing, stats, standing, reload }) =>
         "div",
         { className: "stack" },
         h(Going, { mailing, stats, standing }),
+        h(Funnel, { mailing, stats }),
         h(Timeline, { mailing, stats }),
         h(Breakdown, { stats }),
       ),
@@ -233,6 +235,8 @@ function Plan({ mailing }) {
     mailing.budget !== null && ["budget", money(mailing.budget)],
     (mailing.cost > 0 || mailing.budget !== null) && ["cost", money(mailing.cost)],
     ["uncertain", t(`mailings.uncertain.${mailing.on_uncertain}.short`)],
+    mailing.provider && ["provider", mailing.provider],
+    mailing.sender && ["sender", mailing.sender],
     ["created", h(Time, { value: mailing.create_time })],
   ];
   return h(
