@@ -118,7 +118,8 @@ def _messages_words(condition: MessageCondition) -> str:
     """As in `of mailing 7: not_sent (expired, rejected)`."""
     said = plain(condition)
     reasons = f" ({', '.join(said['reasons'])})" if said["reasons"] else ""
-    return f"of mailing {condition.mailing_id}: {', '.join(said['statuses']) or 'any'}{reasons}"
+    statuses = said["statuses"] + said["delivery"]
+    return f"of mailing {condition.mailing_id}: {', '.join(statuses) or 'any'}{reasons}"
 
 
 def _words(condition: AttributeCondition) -> str:

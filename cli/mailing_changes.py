@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 from cli.failures import UsageFailure
 from cli.values import enum_number, local_hours, moment
 from mailing.v1.mailing_pb2 import AudienceMode, Mailing, MessageCondition
-from mailing.v1.message_pb2 import MessageStatus, NotSentReason
+from mailing.v1.message_pb2 import DeliveryFilter, MessageStatus, NotSentReason
 
 
 def messages_condition(
-    mailing_id: int | None, statuses: list[str] | None, reasons: list[str] | None
+    mailing_id: int | None, statuses: list[str] | None, reasons: list[str] | None, delivery: list[str] | None
 ) -> MessageCondition | None:
     """What --messages-of and its options say; ``None``: nothing."""
     if mailing_id is None:
-        if statuses or reasons:
-            raise UsageFailure("--messages-status and --messages-reason go with --messages-of")
+        if statuses or reasons or delivery:
+            raise UsageFailure("--messages-status, --messages-reason and --messages-delivery go with --messages-of")
         return None
     return MessageCondition(
         mailing_id=mailing_id,
@@ -27,6 +27,12 @@ def messages_condition(
         reasons=[
             NotSentReason.ValueType(enum_number("--messages-reason", each, "NOT_SENT_REASON_", NotSentReason.keys()))
             for each in reasons or ()
+        ],
+        delivery=[
+            DeliveryFilter.ValueType(
+                enum_number("--messages-delivery", each, "DELIVERY_FILTER_", DeliveryFilter.keys())
+            )
+            for each in delivery or ()
         ],
     )
 
@@ -50,8 +56,8 @@ def edit_times(changed: Mailing, start: str | None, end: str | None) -> list[str
     return paths
 
 
-def edit_pace(changed: Mailing, hours: str | None, rate: float | None) -> list[str]:
-    """Set the hours and the rate that are given; returns their paths."""
+def edit_pace(changed: Mailing, hours: str | None, rate: float | None, budget: float | None) -> list[str]:
+    """Set the hours, the rate and the budget that are given; returns their paths."""
     paths = []
     if hours is not None:
         if hours != "any":
@@ -61,4 +67,8 @@ def edit_pace(changed: Mailing, hours: str | None, rate: float | None) -> list[s
         if rate:
             changed.rate_limit = rate
         paths.append("rate_limit")
+    if budget is not None:
+        if budget:
+            changed.budget = budget
+        paths.append("budget")
     return paths

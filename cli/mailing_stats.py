@@ -12,10 +12,11 @@ from cli.mailing_preview import forecast_rows
 from cli.plain import plain
 from cli.session import Session
 from mailing.v1.mailing_pb2 import MessageCounts
-from mailing.v1.mailing_stats_pb2 import MailingStats, TextVersion
+from mailing.v1.mailing_stats_pb2 import DeliveryStats, MailingStats, TextVersion
 
 TOP = 12
 PLOT_WIDTH = 60
+_DELIVERIES = {"delivered": "did", "undelivered": "did not", "none": "not known yet"}
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -55,10 +56,22 @@ def _summary(stats: MailingStats) -> list[tuple[str, str | Text]]:
     if latency.HasField("p50"):
         quantiles = (("half", latency.p50), ("95 %", latency.p95), ("99 %", latency.p99))
         rows.append(("answered in", ", ".join(f"{name} ≤ {_duration(seconds)}" for name, seconds in quantiles)))
+    if stats.delivery.delivered or stats.delivery.undelivered:
+        rows += _arrived(stats.delivery)
     if stats.timeline:
         rows += [("sent over time", Text(_plot(stats), "green")), ("", _plot_span(stats))]
     if len(stats.text_versions) > 1:
         rows += [(f"text {each.version}", _text(each)) for each in stats.text_versions]
+    return rows
+
+
+def _arrived(delivery: DeliveryStats) -> list[tuple[str, str | Text]]:
+    """What receipts say of what is sent, and how long it took to arrive."""
+    parts = [f"{show.number(getattr(delivery, name))} {words}" for name, words in _DELIVERIES.items()]
+    rows: list[tuple[str, str | Text]] = [("arrived", ", ".join(parts))]
+    seconds = delivery.seconds
+    if seconds.HasField("p50"):
+        rows.append(("within", f"half ≤ {_duration(seconds.p50)}, 95 % ≤ {_duration(seconds.p95)}"))
     return rows
 
 

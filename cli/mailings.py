@@ -16,10 +16,12 @@ from cli.mailing_changes import audience_mode, edit_pace, edit_times, messages_c
 from cli.mailing_options import (
     TIME,
     AudienceKind,
+    Budget,
     Codes,
     End,
     Hours,
     MailingId,
+    MessagesDelivery,
     MessagesOf,
     MessagesReason,
     MessagesStatus,
@@ -65,6 +67,7 @@ def _mailing(
     end: str,
     hours: str | None,
     rate: float | None,
+    budget: float | None,
     on_uncertain: str | None,
     name: str | None,
     audience: str | None,
@@ -76,6 +79,7 @@ def _mailing(
         start_time=timestamp(begins),
         end_time=timestamp(moment("--end", end, begins)),
         rate_limit=rate,
+        budget=budget,
         name=name or "",
     )
     mailing.on_uncertain = OnUncertain.ValueType(
@@ -87,8 +91,14 @@ def _mailing(
     return mailing
 
 
-def _restrict(mailing: Mailing, of: int | None, statuses: list[str] | None, reasons: list[str] | None) -> None:
-    condition = messages_condition(of, statuses, reasons)
+def _restrict(
+    mailing: Mailing,
+    of: int | None,
+    statuses: list[str] | None,
+    reasons: list[str] | None,
+    delivery: list[str] | None,
+) -> None:
+    condition = messages_condition(of, statuses, reasons, delivery)
     if condition is not None:
         mailing.filter.messages.CopyFrom(condition)
 
@@ -105,12 +115,14 @@ def create(
     end: End = "+24h",
     local_hours: Hours = None,
     rate: Rate = None,
+    budget: Budget = None,
     on_uncertain: Uncertain = None,
     name: Name = None,
     audience: AudienceKind = None,
     messages_of: MessagesOf = None,
     messages_status: MessagesStatus = None,
     messages_reason: MessagesReason = None,
+    messages_delivery: MessagesDelivery = None,
     encoding: Encoding = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it until it is finished.")] = False,
     test: Annotated[
@@ -123,8 +135,8 @@ def create(
 ) -> None:
     """Register a mailing."""
     chosen = audience_of(tag, phone_code, not_tag, where)
-    mailing = _mailing(text, encoding, chosen, start, end, local_hours, rate, on_uncertain, name, audience)
-    _restrict(mailing, messages_of, messages_status, messages_reason)
+    mailing = _mailing(text, encoding, chosen, start, end, local_hours, rate, budget, on_uncertain, name, audience)
+    _restrict(mailing, messages_of, messages_status, messages_reason, messages_delivery)
 
     async def act(session: Session) -> None:
         if test:
@@ -154,18 +166,20 @@ def preview(
     end: End = "+24h",
     local_hours: Hours = None,
     rate: Rate = None,
+    budget: Budget = None,
     on_uncertain: Uncertain = None,
     name: Name = None,
     audience: AudienceKind = None,
     messages_of: MessagesOf = None,
     messages_status: MessagesStatus = None,
     messages_reason: MessagesReason = None,
+    messages_delivery: MessagesDelivery = None,
     encoding: Encoding = None,
 ) -> None:
     """Say how many clients, segments and how long, for options as `create` takes them; stores nothing."""
     chosen = audience_of(tag, phone_code, not_tag, where)
-    mailing = _mailing(text, encoding, chosen, start, end, local_hours, rate, on_uncertain, name, audience)
-    _restrict(mailing, messages_of, messages_status, messages_reason)
+    mailing = _mailing(text, encoding, chosen, start, end, local_hours, rate, budget, on_uncertain, name, audience)
+    _restrict(mailing, messages_of, messages_status, messages_reason, messages_delivery)
 
     run(context, lambda session: _preview(session, mailing, None))
 
@@ -233,6 +247,7 @@ def edit(
         str | None, typer.Option("--local-hours", help="Like 09:00-21:00; any: at any hour.")
     ] = None,
     rate: Annotated[float | None, typer.Option("--rate", help="Messages a second; 0: no limit of its own.")] = None,
+    budget: Annotated[float | None, typer.Option("--budget", help="What its messages may cost; 0: no limit.")] = None,
     preview: Annotated[
         bool, typer.Option("--preview", help="Only say what it would make of what is not sent yet; changes nothing.")
     ] = False,
@@ -241,6 +256,7 @@ def edit(
     messages_of: MessagesOf = None,
     messages_status: MessagesStatus = None,
     messages_reason: MessagesReason = None,
+    messages_delivery: MessagesDelivery = None,
     encoding: Encoding = None,
 ) -> None:
     """Change an open mailing; what is not given stays, unsent messages follow."""
@@ -252,7 +268,7 @@ def edit(
     if name is not None:
         changed.name = name
         paths.append("name")
-    _restrict(changed, messages_of, messages_status, messages_reason)
+    _restrict(changed, messages_of, messages_status, messages_reason, messages_delivery)
     if messages_of is not None:
         paths.append("filter.messages")
     if audience is not None:
@@ -266,7 +282,7 @@ def edit(
         attributes=(where, anywhere),
     )
     paths += edit_times(changed, start, end)
-    paths += edit_pace(changed, local_hours_, rate)
+    paths += edit_pace(changed, local_hours_, rate, budget)
     if not paths:
         raise UsageFailure("nothing to change: see mailing mailing edit --help")
 

@@ -113,12 +113,22 @@ def _show(session: Session, m: Message) -> None:
         ("made", show.when(m, "create_time")),
         ("sent", show.when(m, "sent_time")),
         ("final", show.when(m, "final_time")),
+        ("arrived", _arrived(m)),
+        ("provider", " as ".join(filter(None, (m.provider, m.provider_message_id))) or show.NONE),
         ("text", show.cut(m.text, 300)),
         ("text version", str(m.text_version) if m.HasField("text_version") else show.NONE),
         ("next try", show.when(m, "next_attempt_time")),
         ("last error", error_of(m) or show.NONE),
     ]
     show.one(session, m, rows)
+
+
+def _arrived(m: Message) -> Text:
+    if not m.HasField("delivery"):
+        return Text(show.NONE)
+    said = m.delivery
+    words = [show.when(said, "time"), said.code, show.cut(said.detail, 90)]
+    return Text.assemble(show.word(said, "status"), f", {' '.join(filter(None, words))}")
 
 
 def _client(m: Message) -> str:

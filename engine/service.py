@@ -13,7 +13,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from random import Random
@@ -37,6 +37,7 @@ from engine.metrics import BREAKER_STATES, Metrics, ProviderMetrics, outcome_of
 from engine.metrics_server import MetricsServer, start_metrics_server
 from engine.ports import Provider
 from engine.provider.configured import configured_providers
+from engine.provider.file import ConfiguredProvider
 from engine.provider_window import ProviderWindow
 from engine.settings import Settings
 from engine.standing import open_standing
@@ -80,15 +81,16 @@ class Service:
             BadSettings, DatabaseUnavailable, ListenError, OSError: with a line for the operator.
         """
         settings, clock = self.settings, SystemClock()
-        providers = self._providers()
+        configured = configured_providers(settings, with_env_file(os.environ, Path(".env")))
+        suppliers = self._suppliers(configured)
         self.store = await Store.open(settings.database_url)
-        self._resources.append(self.store.close)
+        self._resources.insert(0, self.store.close)  # the last to go: providers hand over the receipts that have come
         self.store.on_step = self._count
         await self._seed()
         meter = CallMeter()
         self._delivery = delivery = await Delivery.join(
             self.store,
-            providers,
+            suppliers,
             clock=clock,
             random=Random(),
             settings=DeliverySettings(**{f.name: getattr(settings, f.name) for f in fields(DeliverySettings)}),
@@ -116,6 +118,7 @@ class Service:
             default_time_zone=settings.default_time_zone,
             segments_max=settings.segments_max,
             stop_words=settings.stop_words,
+            receivers={each.spec.name: each.receiver for each in configured if each.receiver is not None},
         )
         self.grpc_port = await api.start(str(settings.grpc_listen))
         log.info(
@@ -185,9 +188,7 @@ class Service:
     def _measure(self, method: str, code: str, seconds: float) -> None:
         self.metrics.rpc_seconds(method, code).observe(seconds)
 
-    def _providers(self) -> list[Supplier]:
-        """Raises BadSettings: the providers' file is no good, a line for each thing that is wrong."""
-        configured = configured_providers(self.settings, with_env_file(os.environ, Path(".env")))
+    def _suppliers(self, configured: Sequence[ConfiguredProvider]) -> list[Supplier]:
         in_order = sorted(configured, key=lambda each: each.spec.order)
         is_steered = self.settings.providers is None
         return [Supplier(each.spec, self._kept(each.make()), is_steered=is_steered) for each in in_order]

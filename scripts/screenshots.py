@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Take the pictures of README.md anew, from a real demo: docs/images/demo.svg and docs/images/sandbox.png.
+"""Take the pictures of docs/images anew, from real demos: demo.svg, sandbox.png and providers.png.
 
     .venv/bin/python scripts/screenshots.py
 
 Runs ``scripts/run --demo`` in a pseudo-terminal and, while the bar moves, photographs the sandbox's page with a
-headless Chromium (``apt-get install chromium``). Look at both before you commit them.
+headless Chromium (``apt-get install chromium``); then once more with two providers, the first of which fails in the
+middle. Look at all of them before you commit them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ import subprocess
 import sys
 import tempfile
 import termios
+import urllib.request
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -31,9 +35,14 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 IMAGES: Final = ROOT / "docs" / "images"
 COLUMNS: Final = 92
 LINES: Final = 40
-PAGE_SIZE: Final = "1200,760"
+COMMAND: Final = str(ROOT / "scripts" / "run")
 PHOTOGRAPH_AT: Final = 10.0
 """Per cent. The browser needs a second or two, in which the bar goes on."""
+OUTAGE_AT: Final = 30.0
+PHOTOGRAPH_BOTH_AT: Final = 60.0
+"""The page shows a minute: the outage and what followed are in it."""
+OVER_AT: Final = 80.0
+"""What the first provider may have taken waits for it: the demo does not end without it."""
 KEEP_FRAME_AT: Final = 60.0
 _TOKEN: Final = re.compile(r"(\x1b\[1A|\x1b\[2K|\x1b\[\?\d+[hl]|\r|\n)")
 """All that moves the cursor here: rich goes up line by line, clears each and writes it anew."""
@@ -51,31 +60,41 @@ def main() -> int:
         return 1
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        screen = _watch_demo(browser, Path(folder))
+        one, two = Path(folder, "one"), Path(folder, "two")
+        look = partial(_photograph, browser, one, IMAGES / "sandbox.png", "1200,760")
+        screen = _watch_demo((), [(PHOTOGRAPH_AT, look)])
+        look = partial(_photograph, browser, two, IMAGES / "providers.png", "1200,1000")
+        _watch_demo(("--providers", "2"), [(OUTAGE_AT, _fail), (PHOTOGRAPH_BOTH_AT, look), (OVER_AT, _heal)])
     _save_terminal(screen, IMAGES / "demo.svg")
-    print(f"{IMAGES / 'demo.svg'}, {IMAGES / 'sandbox.png'}: look at them.")
+    print(f"{IMAGES}/demo.svg, sandbox.png, providers.png: look at them.")
     return 0
 
 
-def _watch_demo(browser: str, folder: Path) -> str:
-    """Run the demo; return what its terminal showed in the middle of the mailing."""
+Step = Callable[[str], subprocess.Popen[bytes] | None]
+"""Does something while the demo runs, given what its terminal shows; returns what it has started."""
+
+
+def _watch_demo(flags: Sequence[str], steps: Sequence[tuple[float, Step]]) -> str:
+    """Run the demo, each step when the bar is at so many per cent; return what the terminal showed in the middle."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-    environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "TERM": "xterm-256color", "MAILING_RUN_FOLDER": "data"}
-    command = [str(ROOT / "scripts" / "run"), "--demo", "--exit"]
-    demo = subprocess.Popen(command, env=environ, stdin=slave, stdout=slave, stderr=slave)
-    os.close(slave)
-    photograph: subprocess.Popen[bytes] | None = None
-    kept, output = "", b""
-    while chunk := _read(master):
-        output += chunk
-        screen = output.decode(errors="ignore")
-        percent = _percent(screen)
-        if photograph is None and percent >= PHOTOGRAPH_AT:
-            photograph = _photograph(browser, screen, folder)
-        if percent <= KEEP_FRAME_AT:
-            kept = screen
-    if demo.wait() != 0 or photograph is None or photograph.wait(60) != 0:
+    with tempfile.TemporaryDirectory() as home:
+        environ = {"PATH": os.environ["PATH"], "HOME": home, "TERM": "xterm-256color", "MAILING_RUN_FOLDER": "data"}
+        command = [COMMAND, "--demo", "--exit", *flags]
+        demo = subprocess.Popen(command, env=environ, stdin=slave, stdout=slave, stderr=slave)
+        os.close(slave)
+        started: list[subprocess.Popen[bytes] | None] = []
+        kept, output = "", b""
+        while chunk := _read(master):
+            output += chunk
+            screen = output.decode(errors="ignore")
+            percent = _percent(screen)
+            if len(started) < len(steps) and percent >= steps[len(started)][0]:
+                started.append(steps[len(started)][1](screen))
+            if percent <= KEEP_FRAME_AT:
+                kept = screen
+        codes = [process.wait(60) for process in (demo, *started) if process is not None]
+    if any(codes) or len(started) < len(steps):
         raise SystemExit(f"screenshots: the demo or the browser failed:\n{output.decode(errors='replace')}")
     return kept
 
@@ -92,15 +111,35 @@ def _percent(screen: str) -> float:
     return float(found[-1]) if found else 0.0
 
 
-def _photograph(browser: str, screen: str, folder: Path) -> subprocess.Popen[bytes]:
+def _photograph(browser: str, profile: Path, picture: Path, size: str, screen: str) -> subprocess.Popen[bytes]:
     """Start a browser that takes the page's picture, with a profile of its own and no calls home."""
+    quiet = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+    flags = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={size}", *quiet)
+    files = (f"--user-data-dir={profile}", f"--screenshot={picture}")
+    command = [browser, *flags, *files, "--virtual-time-budget=1500", _sandbox_url(screen)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _fail(screen: str) -> None:
+    """Let the first provider fail."""
+    _set_outage(screen, b'{"outage": true}')
+
+
+def _heal(screen: str) -> None:
+    """Let it answer again."""
+    _set_outage(screen, b'{"outage": false}')
+
+
+def _set_outage(screen: str, body: bytes) -> None:
+    request = urllib.request.Request(f"{_sandbox_url(screen)}sandbox/faults", body, method="PATCH")
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10):
+        pass
+
+
+def _sandbox_url(screen: str) -> str:
     found = re.search(r"provider +(http://[0-9.:]+/)", screen)
     assert found is not None
-    quiet = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")
-    flags = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={PAGE_SIZE}", *quiet)
-    files = (f"--user-data-dir={folder / 'profile'}", f"--screenshot={IMAGES / 'sandbox.png'}")
-    command = [browser, *flags, *files, "--virtual-time-budget=1500", found[1]]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return found[1]
 
 
 def _save_terminal(screen: str, path: Path) -> None:

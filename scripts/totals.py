@@ -25,6 +25,10 @@ def compare(stats: Mapping[str, Any], sandbox: Mapping[str, Any], clients: int) 
     sent, not_sent, total = (int(counts[name]) for name in ("sent", "not_sent", "total"))
     words = ", ".join(f"{int(number)} {reason}" for reason, number in reasons.items() if int(number))
     print(f"\nEngine:  {total} = {sent} sent + {not_sent} not sent{f' ({words})' if words else ''}")
+    delivered, undelivered, none = (int(stats["delivery"][name]) for name in ("delivered", "undelivered", "none"))
+    print(
+        f"         {sent} sent = {delivered} delivered + {undelivered} undelivered + {none} of which nothing was said"
+    )
     providers = sandbox["providers"]
     for provider in providers:
         _print_provider("Sandbox" if len(providers) == 1 else provider["name"], provider["stats"])
@@ -33,14 +37,25 @@ def compare(stats: Mapping[str, Any], sandbox: Mapping[str, Any], clients: int) 
         print(f"Both:    {both} texts accepted by two of them", flush=True)
     accepted = _sum(providers, lambda stats: stats["accepted_ids"]) - both
     refused = _sum(providers, _refused)
+    said = [_sum(providers, lambda stats, name=name: stats["receipts"][name]) for name in ("delivered", "undelivered")]
     if total < clients or total != sent + not_sent or sent != accepted or not_sent != refused or both:
+        raise Failed(_BUG)
+    if [delivered, undelivered] != said or sent != delivered + undelivered + none:
         raise Failed(_BUG)
 
 
 def _print_provider(name: str, stats: Mapping[str, Any]) -> None:
     calls = f"{_refused(stats)} refused with 400, {stats['requests']} calls in all,"
     print(f"{name + ':':<8} {stats['accepted_ids']} texts accepted, {calls}")
-    print(f"         {stats['accepted_again_ids']} accepted twice", flush=True)
+    print(f"         {stats['accepted_again_ids']} accepted twice")
+    receipts = stats["receipts"]
+    said = ", ".join(f"{receipts[name]} {name}" for name in ("delivered", "undelivered", "lost"))
+    print(f"         receipts: {said}, {receipts['repeated']} repeated, {receipts['reordered']} reordered", flush=True)
+
+
+def waiting(sandbox: Mapping[str, Any]) -> int:
+    """How many receipts are still to come."""
+    return _sum(sandbox["providers"], lambda stats: stats["receipts"]["waiting"])
 
 
 def _refused(stats: Mapping[str, Any]) -> int:

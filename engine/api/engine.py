@@ -17,7 +17,7 @@ from engine.api.outlook import Outlook
 from engine.api.overview import OverviewReader
 from engine.api.paging import page_of, token_after
 from engine.api.questions import Questions
-from engine.domain.errors import Conflict, FieldError, InvalidInput
+from engine.domain.errors import FieldError, InvalidInput, ReadOnly
 from engine.ports import Clock
 from engine.store.store import Store
 from mailing.v1 import engine_pb2, engine_service_pb2, engine_service_pb2_grpc, overview_pb2
@@ -114,7 +114,7 @@ class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):
     ) -> engine_pb2.EngineStatus:
         """Store what is not ``None``, and have delivery follow."""
         if not self._control.is_steered and not (workers is None and provider_rate is None):
-            raise Conflict(ErrorCode.PROVIDERS_FILE.format())
+            raise ReadOnly(ErrorCode.PROVIDERS_FILE.format())
 
         async def change() -> None:
             await self._store.set_control(

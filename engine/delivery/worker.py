@@ -30,8 +30,9 @@ _LINES: Final = {
     Event.MISS: "message.outcome_unknown",
 }
 
-_Call = tuple[int, int, str | None, str | None]
-"""When a call began and ended, what the text's placeholders stood for, and what the provider calls the message."""
+_Call = tuple[int, int, str | None, str | None, int | None]
+"""When a call began and ended, what the text's placeholders stood for, what the provider calls the message, and what it
+takes for it."""
 
 log = get_logger(__name__)
 
@@ -69,7 +70,8 @@ class Worker:
                 entry, due_us = await self._marked(claim, entry)
                 started_us = self._clock.now_us()
             letter = None if entry is None else entry.letter or self._letter(claim, entry.template)
-            if entry is None or letter is None:
+            price = self._line.price_of(letter.text) if letter is not None and self._line.price else None
+            if entry is None or letter is None or (price is not None and not claim.charge.covers(price)):
                 self._give_back(claim, due_us)
                 return
             plan, timeout_seconds = entry.plan, self._timeout_seconds
@@ -87,13 +89,16 @@ class Worker:
             outcome = classify(answer, finished_us)
             if not (self._gate.is_calm and outcome.verdict is Verdict.SENT):
                 self._gate.report(claim.message_id, outcome, finished_us)
-            self._finish(claim, plan, outcome, (started_us, finished_us, rendered, answer.provider_message_id))
+            call = (started_us, finished_us, rendered, answer.provider_message_id, price)
+            self._finish(claim, plan, outcome, call)
         except Exception as error:
             self._log_lines.write(log.error, "message.bug", type(error).__name__, **_names(claim), exc_info=error)
             # No fault of the provider's: the breaker does not hear of it.
             self._gate.abandon(claim.message_id)
             bug = Outcome(verdict, None, f"internal error: {type(error).__name__}", None)
-            self._finish(claim, None, bug, (started_us, self._clock.now_us(), None, None))
+            self._finish(
+                claim, None, bug, (started_us, self._clock.now_us(), None, None, claim.charge.reserved or None)
+            )
 
     def _letter(self, claim: Claim, template: Template) -> Filled | None:
         """The text for one client. ``None``: there is none, for the mailing's text was edited since the ticker looked;
@@ -141,7 +146,7 @@ class Worker:
 
     def _finish(self, claim: Claim, plan: Plan | None, outcome: Outcome, call: _Call) -> None:
         """Hand over what became of a call; no ``plan``: it has met a bug, and nobody knows which text it had."""
-        started_us, finished_us, rendered, told_id = call
+        started_us, finished_us, rendered, told_id, price = call
         event, due_us, next_provider = Event.ACCEPT, 0, None
         if outcome.verdict is not Verdict.SENT:
             event = outcome.event
@@ -153,7 +158,7 @@ class Worker:
         )
         times = (started_us, finished_us)
         self._recorder.put(
-            claim.ended(event, *times, status, detail, due_us, version, rendered, told_id, next_provider)
+            claim.ended(event, *times, status, detail, due_us, version, rendered, told_id, next_provider, price)
         )
 
     def _after(self, claim: Claim, plan: Plan | None, outcome: Outcome, finished_us: int) -> tuple[int, int | None]:

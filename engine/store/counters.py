@@ -20,7 +20,7 @@ FINAL: Final = f"sent + {NOT_SENT}"
 DELIVERIES: Final = tuple(delivery.public for delivery in Delivery)
 UNHEARD: Final = f"sent - {' - '.join(DELIVERIES)}"
 """How many are sent and have no receipt, in SQL."""
-NAMES: Final = ("pending", "sent", *REASONS, "attempts", "retried", *DELIVERIES)
+NAMES: Final = ("pending", "sent", *REASONS, "attempts", "retried", *DELIVERIES, "cost")
 TIMELINE_SECONDS: Final = 10
 _TIMELINE_US: Final = TIMELINE_SECONDS * 1_000_000
 
@@ -62,7 +62,7 @@ def counter_at(status: int, reason: int | None) -> str:
 
 def new_counts() -> dict[str, int]:
     """A zero for each counter that can be counted."""
-    return dict.fromkeys(("pending", "sent", *REASONS, *DELIVERIES), 0)
+    return dict.fromkeys(("pending", "sent", *REASONS, *DELIVERIES, "cost"), 0)
 
 
 class Tally:

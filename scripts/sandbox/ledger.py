@@ -16,6 +16,7 @@ CALLS_KEPT: Final = 100
 _ACCEPTED: Final = 1 << 32
 _ACCEPTED_AND_CALLED_ONCE: Final = _ACCEPTED + 1
 _RATE_SECONDS: Final = 5
+_PLOT_SECONDS: Final = 60
 
 
 class Call(NamedTuple):
@@ -58,6 +59,15 @@ class Message:
         }
 
 
+class Second(NamedTuple):
+    """What came in one second."""
+
+    number: int
+    """Seconds since the epoch."""
+    requests: int
+    accepted: int
+
+
 class Ledger:
     """Counts and the latest messages."""
 
@@ -76,8 +86,8 @@ class Ledger:
         self.latest: OrderedDict[int, Message] = OrderedDict()
         self.first_us = self.last_us = 0
         self._counts: dict[int, int] = {}  # id -> calls + accepted calls * 2**32
-        self._seconds: deque[tuple[int, int]] = deque(maxlen=_RATE_SECONDS + 1)
-        self._second = self._in_second = 0
+        self._seconds: deque[Second] = deque(maxlen=_PLOT_SECONDS)
+        self._second = self._requests_before = self._accepted_before = 0
 
     def calls(self, message_id: int) -> int:
         """How often the id was called."""
@@ -129,15 +139,26 @@ class Ledger:
         self.last_us = at_us
         self.first_us = self.first_us or at_us
         if (second := at_us // 1_000_000) != self._second:
-            self._seconds.append((self._second, self._in_second))
-            self._second, self._in_second = second, 0
-        self._in_second += 1
+            self._seconds.append(self._this_second(self.requests - 1))
+            self._second, self._requests_before, self._accepted_before = second, self.requests - 1, self.accepted
+
+    def _this_second(self, requests: int) -> Second:
+        return Second(self._second, requests - self._requests_before, self.accepted - self._accepted_before)
+
+    def last_seconds(self, count: int, now_us: int) -> list[Second]:
+        """The last whole seconds in which there were calls."""
+        now = now_us // 1_000_000
+        return [each for each in (*self._seconds, self._this_second(self.requests)) if now - count <= each.number < now]
 
     def rate_per_second(self, now_us: int) -> float:
         """Requests a second over the last whole seconds."""
+        return sum(second.requests for second in self.last_seconds(_RATE_SECONDS, now_us)) / _RATE_SECONDS
+
+    def last_minute(self, now_us: int) -> list[tuple[int, int]]:
+        """Requests, and how many of them were accepted, of each of the last 60 whole seconds."""
+        found = {each.number: (each.requests, each.accepted) for each in self.last_seconds(_PLOT_SECONDS, now_us)}
         now = now_us // 1_000_000
-        counts = [*self._seconds, (self._second, self._in_second)]
-        return sum(count for second, count in counts if now - _RATE_SECONDS <= second < now) / _RATE_SECONDS
+        return [found.get(number, (0, 0)) for number in range(now - _PLOT_SECONDS, now)]
 
     def stats(self, now_us: int) -> dict[str, object]:
         """For the control API. ``repeated_…``: called more than once, which retries are too;
@@ -153,6 +174,7 @@ class Ledger:
             "accepted_again_calls": self.accepted_again_calls,
             "by_status": dict(self.by_answer),
             "rate_per_second": self.rate_per_second(now_us),
+            "last_minute": self.last_minute(now_us),
             "first_time": time_text(self.first_us) if self.first_us else None,
             "last_time": time_text(self.last_us) if self.last_us else None,
         }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable
 
 import pytest
 from google.protobuf.json_format import MessageToDict
+from google.rpc import error_details_pb2
 from grpc import StatusCode
 
-from engine.api.control import BreakerStatus
+from engine.api.control import BreakerStatus, ProviderCalls, ProviderStatus
 from engine.domain.breaker import BreakerState
 from engine.ports import Control
 from mailing.v1.client_pb2 import Client
@@ -16,6 +18,7 @@ from mailing.v1.client_service_pb2 import DeleteClientRequest, UpdateClientReque
 from mailing.v1.engine_pb2 import (
     BREAKER_STATE_BLOCKED,
     BREAKER_STATE_CLOSED,
+    BREAKER_STATE_OPEN,
     SENDING_STATE_PAUSED,
     SENDING_STATE_RUNNING,
 )
@@ -31,6 +34,8 @@ from mailing.v1.engine_service_pb2 import (
 from mailing.v1.mailing_service_pb2 import PauseMailingRequest
 from tests.api.conftest import Api, refusal
 from tests.api.fakes import START_US
+
+CALLS = ProviderCalls(window_seconds=60.0, calls=4, errors=1)
 
 
 async def control_record(api: Api) -> Control:
@@ -190,3 +195,39 @@ async def test_pages_and_filters_of_the_audit_list(api: Api) -> None:
         api.engine.ListAuditEvents(ListAuditEventsRequest(page_token=first.next_page_token, actor="tester"))
     )
     assert refused.bad == {"page_token"}
+
+
+async def test_each_provider_is_shown_by_its_name(api: Api) -> None:
+    one = ProviderStatus("one", "fbrq", BreakerStatus(BreakerState.OPEN, START_US, 20, "HTTP 500"), calls=CALLS)
+    two = ProviderStatus(
+        "two", "http", rate_limit=5.0, rate_unit="segments", workers=3, prefixes=("7916",), senders=("Shop",),
+        price_per_segment=2.5,
+    )  # fmt: skip
+    api.control.become(providers=(one, two))
+    first, second = (await api.engine.GetStatus(GetStatusRequest())).providers
+    assert (first.name, first.kind, first.breaker.state, first.breaker.detail) == (
+        "one", "fbrq", BREAKER_STATE_OPEN, "HTTP 500",
+    )  # fmt: skip
+    assert (first.calls, first.errors, first.error_share, first.window_seconds) == (4, 1, 0.25, 60.0)
+    assert not first.HasField("rate_limit")
+    assert not first.HasField("price_per_segment")
+    assert (second.rate_limit, second.rate_unit, second.workers, second.price_per_segment) == (5.0, "segments", 3, 2.5)
+    assert (list(second.prefixes), list(second.senders)) == (["7916"], ["Shop"])
+    assert not second.HasField("error_share")
+
+
+async def test_what_the_providers_file_says_is_not_changed_here(api: Api) -> None:
+    api.control.is_steered = False
+    calls: list[Awaitable[object]] = [
+        api.engine.SetWorkers(SetWorkersRequest(workers=5)),
+        api.engine.SetRate(SetRateRequest(rate_limit=5)),
+        api.engine.UpdateEngine(UpdateEngineRequest(workers=5, sending=SENDING_STATE_PAUSED)),
+    ]
+    for call in calls:
+        refused = await refusal(call)
+        failure = refused.detail(error_details_pb2.PreconditionFailure)
+        assert (refused.code, failure.violations[0].type) == (StatusCode.FAILED_PRECONDITION, "PROVIDERS_FILE")
+    control = await control_record(api)
+    assert (control.workers, control.provider_rate, control.sending_paused) == (None, None, False)
+    await api.engine.PauseSending(PauseSendingRequest())
+    assert (await control_record(api)).sending_paused

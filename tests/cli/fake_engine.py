@@ -285,6 +285,8 @@ class Mailings(mailing_service_pb2_grpc.MailingServiceServicer):
         answer.reasons.rejected = 10
         answer.attempts.total, answer.attempts.retried = 4200, 200
         answer.attempts.by_http_status.update({200: 3990, 400: 10, 503: 150, 0: 50})
+        answer.delivery.delivered, answer.delivery.undelivered, answer.delivery.none = 3900, 20, 70
+        answer.delivery.seconds.p50, answer.delivery.seconds.p95 = 2.1, 9.5
         answer.latency_seconds.p50, answer.latency_seconds.p95, answer.latency_seconds.p99 = 0.02, 0.3, 1.25
         for name, groups in (("new", answer.by_tag), ("916", answer.by_phone_code), ("Asia/Omsk", answer.by_time_zone)):
             groups[name].CopyFrom(counts)
@@ -325,6 +327,9 @@ class Messages(message_service_pb2_grpc.MessageServiceServicer):
         )
         message.create_time.FromSeconds(T0)
         message.last_error.http_status, message.last_error.detail = 400, "HTTP 400: bad phone"
+        message.provider, message.provider_message_id = "fbrq", "at-the-provider"
+        message.delivery.status, message.delivery.code = message_pb2.DELIVERY_STATUS_UNDELIVERED, "9"
+        message.delivery.time.FromSeconds(T0 + 9)
         return message
 
     async def GetMessage(self, request: Any, context: Any) -> Any:

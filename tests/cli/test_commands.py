@@ -62,8 +62,12 @@ COMMANDS = [
     ("mailing unarchive 7", "active"),
     ("mailing delete 7 --yes", "deleted"),
     ("mailing stats 7", "10 rejected"),
+    ("mailing stats 7", "3,900 did, 20 did not, 70 not known yet"),
+    ("mailing stats 7", "half ≤ 2.10 s, 95 % ≤ 9.50 s"),
     ("messages list --mailing 7", "5000000001"),
     ("messages get 5000000001", "time-out after 10 s"),
+    ("messages get 5000000001", "undelivered"),
+    ("messages get 5000000001", "fbrq as at-the-provider"),
     ("engine status", "21 failures in a row"),
     ("engine workers 200", "64"),
     ("engine rate 12.5", "1,234/s"),
@@ -146,6 +150,9 @@ def test_a_mailing_for_those_who_did_not_get_another_one(run: Run, script: Scrip
     messages = script.last(mailing_service_pb2.CreateMailingRequest).mailing.filter.messages
     assert (messages.mailing_id, list(messages.statuses)) == (3, [message_pb2.MESSAGE_STATUS_NOT_SENT])
     assert list(messages.reasons) == [message_pb2.NOT_SENT_REASON_EXPIRED, message_pb2.NOT_SENT_REASON_REJECTED]
+    run("mailing", "create", "--text", "x", "--messages-of", "3", "--messages-delivery", "undelivered")
+    messages = script.last(mailing_service_pb2.CreateMailingRequest).mailing.filter.messages
+    assert list(messages.delivery) == [message_pb2.DELIVERY_FILTER_UNDELIVERED]
     run("mailing", "edit", "7", "--messages-of", "3")
     request = script.last(mailing_service_pb2.UpdateMailingRequest)
     assert list(request.update_mask.paths) == ["filter.messages"]

@@ -47,6 +47,17 @@ def test_rate_is_of_whole_seconds() -> None:
     assert ledger.rate_per_second(200_000_000) == 0
 
 
+def test_the_last_minute_has_what_came_and_what_was_accepted_in_each_second() -> None:
+    ledger = Ledger(keep=2)
+    assert ledger.last_minute(100_000_000) == [(0, 0)] * 60
+    for number, second in enumerate((100, 100, 101, 101, 103)):
+        ledger.note(number, 7, "x", "200" if number % 2 else "503", bool(number % 2), second * 1_000_000)
+    assert ledger.last_minute(104_000_000)[-4:] == [(2, 1), (2, 1), (0, 0), (1, 0)]
+    assert ledger.last_minute(103_500_000)[-3:] == [(2, 1), (2, 1), (0, 0)]  # a second that is not over counts later
+    assert sum(requests for requests, _ in ledger.last_minute(160_500_000)) == 5
+    assert ledger.last_minute(170_000_000) == [(0, 0)] * 60
+
+
 def test_memory_for_each_message_is_small() -> None:
     ledger = Ledger(keep=100)
     tracemalloc.start()

@@ -59,7 +59,7 @@ from engine.store.store import Store
 from tests.simulation.history import NEVER_US, History
 from tests.simulation.knobs import attributes_of_number, draw_local_hours, filter_for, listed_or_walked
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop, bury
-from tests.simulation.providers import draw_specs, draw_wish, suppliers_of
+from tests.simulation.providers import draw_faults, draw_specs, draw_wish, suppliers_of
 from tests.simulation.snapshots import READ_NOTES, Note, draw_filter
 from tests.simulation.stop_list import StopList, change
 from tests.simulation.texts import text_for
@@ -152,7 +152,7 @@ class Life:
             retry_max_seconds=5.0,
             lease_seconds=lease_seconds,
         )
-        self.faults = self._faults()
+        self.faults = draw_faults(self.random)
         self.has_outages = self.random.random() < 0.3
         self.changes_per_second = self.random.choice((0.5, 2.0, 5.0))
         self.failure_threshold = self.random.choice((5, 20))
@@ -384,8 +384,7 @@ class Life:
                 (15, lambda: self._edit_filter(delivery, mailing)),
                 (17, lambda: self._edit_plan(delivery, mailing)),
             ]
-        else:
-            acts.append((10, lambda: self._archive(mailing)))
+        acts += [] if self._is_open(mailing) else [(10, lambda: self._archive(mailing))]
         (_, act), *_ = self.random.choices(acts, [weight for weight, _ in acts])
         if self.kinds.random() < 0.06:
             await self._follow_up(delivery)
@@ -529,11 +528,10 @@ class Life:
         mailing.pauses.append([self.clock.now_us(), NEVER_US])  # from here on: no call, as with a pause
 
     async def _archive(self, mailing: Mailing) -> None:
-        """Put what is over into the archive, or take it out, while some of its messages may still be on their way. No
-        engine is told."""
-        archived = self.random.random() < 0.7
-        row = (await self.store.set_archived(mailing.id, archived, by=Actor(), now_us=self.clock.now_us())).row
-        assert (row.archived_us is not None) is archived
+        """Put what is over into the archive, or take it out, while messages may be on their way. No engine is told."""
+        wanted, now_us = self.random.random() < 0.7, self.clock.now_us()
+        row = (await self.store.set_archived(mailing.id, wanted, by=Actor(), now_us=now_us)).row
+        assert (row.archived_us is not None) is wanted
 
     async def _edit_filter(self, delivery: Delivery, mailing: Mailing) -> None:
         tags = self.random.choice(((), ("new",), ("vip",)))
@@ -587,29 +585,6 @@ class Life:
 
     def _is_open(self, mailing: Mailing) -> bool:
         return mailing.cancelled_us is None and self.clock.now_us() < mailing.asked.end_us
-
-    def _faults(self) -> Faults:
-        if self.random.random() < 0.2:
-            return Faults()
-
-        def share(most: float) -> float:
-            return self.random.choice((0.0, self.random.uniform(0, most)))
-
-        return Faults(
-            reject=share(0.2),
-            unavailable=self.random.choice((0.0, share(0.6), share(0.6), 0.95)),
-            throttle=share(0.2),
-            hang=share(0.1),
-            lose_answer=share(0.2),
-            refuse=share(0.1),
-            misroute=share(0.1),
-            forbid=self.random.choice((0.0, share(0.1), share(0.6), 0.95)),
-            store_fails=share(0.05),
-            store_fails_after=self.random.choice((0.0, share(0.05), share(0.3), 0.25)),
-            store_stalls=share(0.3),
-            latency_seconds=self.random.choice(((0.01, 0.2), (0.01, 0.2), (0.4, 1.9))),
-            store_seconds=(0.0, self.random.choice((0.01, 0.01, 1.0))),
-        )
 
 
 def _finish(work: Any) -> None:

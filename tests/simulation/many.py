@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from engine.delivery.delivery import Delivery, DeliverySettings, Supplier
 from engine.domain.breaker import Breaker
+from engine.domain.message import Reason
 from engine.ports import StoreUnavailable
 from engine.store import Store
 from engine.store.database import Lane, Work
@@ -488,7 +489,8 @@ class ManyLife:
             self.early.append(
                 f"17: message {id} was taken back {due_us - self.clock.now_us()} us before its lease was over"
             )
-        if new[self._place["message.unsure"]] or new[self._place["message.reason"]]:
+        # Of one whose number came on the stop list meanwhile, and that was not marked, everybody knows.
+        if new[self._place["message.unsure"]] or new[self._place["message.reason"]] == Reason.UNCERTAIN:
             self.lost.add(id)
 
     def _stored(self, id: int, engine: str) -> None:

@@ -58,6 +58,8 @@ DECLARED: Final[dict[str, tuple[tuple[frozenset[str], frozenset[str]], ...]]] = 
     "unique mailing_stat": ((_COUNTING, _COUNTING),),
     "control": ((_REVISING, _REVISING),),
     "engine": ((_ENGINES, _ENGINES),),
+    # Engines that start together, on a database that has not heard of these providers.
+    "unique provider": ((frozenset({"provider_ids"}), frozenset({"provider_ids"})),),
 }
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import MailingError
 from engine.domain.message import Event
+from engine.domain.receipt import Delivery, Receipt
 from engine.domain.validate import MailingInput
 from engine.ports import Claim
 from engine.store import Store
@@ -102,6 +103,7 @@ class Commotion:
             store.begin(claims[:third], owner=owner),
             record(store, owner, claims[third : 2 * third], Event.ACCEPT),
             record(store, owner, claims[:third], event),
+            store.record_receipts(_receipts(claims, chance), now_us=NOW),
         )
         if chance.random() < 0.8:  # or else the engine dies, and its claims are recovered
             await release(store, owner, claims[2 * third :])
@@ -194,3 +196,9 @@ async def deadlocks(store: Store) -> int:
         return int(await tx.value("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"))
 
     return await store._db.transaction(work)
+
+
+def _receipts(claims: list[Claim], chance: random.Random) -> list[Receipt]:
+    """For some messages that the provider may have by now, early or late."""
+    some = chance.sample(claims, len(claims) // 2)
+    return [Receipt(chance.choice(list(Delivery)), NOW + chance.randint(0, 9), taken.message_id) for taken in some]

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import Event
+from engine.domain.receipt import Delivery, Receipt
 from engine.ports import Claim
 from engine.store import Store
 from engine.store.client_rows import ClientChange, ClientRow, ImportResult
@@ -142,6 +143,14 @@ def _record_mixed(store: Store, claims: list[Claim], owner: int, random: Random)
     return store.record(records, owner=owner, now_us=NOW)
 
 
+def _receive(world: World, random: Random) -> Verb:
+    claims = [random.choice(of_engine) for of_engine in (*world.claims, *world.claims)]
+    receipts = [
+        Receipt(random.choice(list(Delivery)), NOW + random.randint(0, 9), taken.message_id) for taken in claims
+    ]
+    return lambda store: store.record_receipts(receipts, now_us=NOW)
+
+
 def _build(world: World, random: Random) -> Verb:
     id, limit = random.choice((world.building, world.rebuilding)), random.choice((_CHUNK, 100))
     return lambda store: store.build_audience(id, limit, NOW, LONG_AGO)
@@ -243,6 +252,7 @@ _WORKS: Final[dict[str, Callable[[World, Random], Verb]]] = {
     "record": _with_claims(_record_mixed),
     "release": _with_claims(lambda store, claims, owner, _: release(store, owner, claims)),
     "recover": lambda world, random: lambda store: store.recover(LEASE + 1, 100, expired_only=True),
+    "receive": _receive,
     "build": _build,
     "sweep": _sweep,
     "purge": lambda world, random: lambda store: store.purge(world.deleted, CLIENTS + 3),
@@ -276,7 +286,8 @@ TABLES: Final = (
     "SELECT phone_number, reason, note, source, create_us FROM suppression",
     "SELECT phone_number, phone_code, tag, time_zone, create_us, update_us FROM client",
     "SELECT m.mailing_id, c.phone_number, m.status, m.reason, m.attempt, m.due_us, m.owner, m.stale, m.unsure,"
-    " m.create_us, m.started_us, m.finished_us, m.http_status, m.detail, m.text_version"
+    " m.create_us, m.started_us, m.finished_us, m.http_status, m.detail, m.text_version,"
+    " m.delivery, m.delivery_us, m.heard_us"
     " FROM message AS m LEFT JOIN client AS c ON c.id = m.client_id",
     "SELECT * FROM mailing",
     "SELECT * FROM mailing_counters",

@@ -11,6 +11,7 @@ import pytest
 
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import Event
+from engine.domain.receipt import Delivery, Receipt
 from engine.store import Store
 from engine.store.client_rows import ClientChange
 from engine.store.database import Row
@@ -150,6 +151,8 @@ async def _every_verb(store: Store) -> list[tuple[str, Callable[[], Awaitable[ob
     events = [Event.DEFER, Event.MISS, Event.REJECT, Event.ACCEPT]
     mixed = [outcome(taken, event) for taken, event in zip(hands, events * 4, strict=False)]
     accepted, returned, left = hands[16:22], hands[22:30], hands[30:]
+    early = [Receipt(Delivery.DELIVERED, NOW, taken.message_id) for taken in (*hands[4:6], *finished[::-1])]
+    late = [Receipt(Delivery.UNDELIVERED, NOW + 1, taken.message_id) for taken in (*hands[:22], *finished[::-1])]
     movers = {taken.client_id for taken in hands[:16]} | {taken.client_id for taken in returned}
 
     async def move() -> None:
@@ -177,8 +180,10 @@ async def _every_verb(store: Store) -> list[tuple[str, Callable[[], Awaitable[ob
         ("import_clients", lambda: store.import_clients([client(n, "y") for n in (70, 20, 60, 71)], by=BY, now_us=NOW)),
         ("begin", lambda: store.begin(hands, owner=owner)),
         ("renew", lambda: store.renew(hands, owner=owner, lease_until_us=LEASE)),
+        ("receive_early", lambda: store.record_receipts(early, now_us=NOW)),
         ("record", lambda: store.record(mixed, owner=owner, now_us=NOW)),
         ("record_accepted", lambda: record(store, owner, accepted, Event.ACCEPT)),
+        ("receive", lambda: store.record_receipts(late, now_us=NOW)),
         ("release", lambda: release(store, owner, returned)),
         ("suppress", lambda: store.import_suppressions([stop(n) for n in (11, 9, 70, 8)], by=BY, now_us=NOW)),
         ("take_off", lambda: unsuppress(store, 9)),
@@ -216,6 +221,7 @@ async def test_every_verb_takes_its_locks_in_the_declared_order(open_store: Open
     assert problems == {}
     # It has looked: this is what these verbs lock. Lines of statistics that they insert are nobody's yet.
     assert seen["record"] == ["message", "told", "mailing_counters"]
+    assert seen["receive"] == ["message", "mailing_counters", "mailing_stat"]
     assert seen["record_accepted"] == ["message", "mailing_counters", "mailing_stat"]
     assert seen["delete_clients"] == ["client", "message", "mailing_counters"]
     assert seen["cancel_pending"] == ["mailing", "message", "mailing_counters", "mailing_stat"]

@@ -10,12 +10,10 @@ const NUMBERS = [
   ["repeated_ids", "called again", "warn"],
   ["accepted_again_ids", "accepted twice", "bad"],
 ];
-const PLOT_SECONDS = 60;
 
 /** What a provider was called for, and what it said later. */
 export class Counts {
   constructor(name, isOne) {
-    this.history = [];
     this.made = element("section", undefined, isOne ? "counts card" : "counts");
     this.made.setAttribute("aria-label", isOne ? "Counts" : `Counts of ${name}`);
     const receipts = element("div", undefined, "receipts");
@@ -30,7 +28,7 @@ export class Counts {
   }
 
   show(stats, hasReceipts) {
-    this.stats = stats;
+    this.minute = stats.last_minute;
     this.showNumbers(stats);
     this.showReceipts(hasReceipts, stats.receipts);
   }
@@ -62,36 +60,22 @@ export class Counts {
     this.problem.textContent = receipts.problem;
   }
 
-  /** Each second's calls, for the plot; after "Forget texts" it begins anew. */
-  remember() {
-    const { accepted, requests } = this.stats;
-    const last = this.last;
-    this.last = { accepted, requests };
-    if (!last || requests < last.requests) {
-      this.history = [];
-      return;
-    }
-    const taken = accepted - last.accepted;
-    this.history.push({ accepted: taken, failed: Math.max(0, requests - last.requests - taken) });
-    this.history = this.history.slice(-PLOT_SECONDS);
-  }
-
   get most() {
-    return Math.max(0, ...this.history.map(({ accepted, failed }) => accepted + failed));
+    return Math.max(...this.minute.map(([requests]) => requests));
   }
 
   /** `most`: the height of the plots of all providers, so that they can be compared. */
   draw(most) {
-    const padded = [...Array(PLOT_SECONDS - this.history.length).fill({ accepted: 0, failed: 0 }), ...this.history];
     this.plot.replaceChildren(
-      ...padded.map(({ accepted, failed }) => {
+      ...this.minute.map(([requests, accepted]) => {
         const second = element("i");
         second.style.setProperty("--accepted", accepted / (most || 1));
-        second.style.setProperty("--failed", failed / (most || 1));
+        second.style.setProperty("--failed", (requests - accepted) / (most || 1));
         return second;
       }),
     );
-    const { accepted, failed } = padded.at(-1);
-    this.plot.setAttribute("aria-label", `Calls of the last minute; just now ${accepted} accepted, ${failed} not`);
+    const [requests, accepted] = this.minute.at(-1);
+    const words = `just now ${accepted} accepted, ${requests - accepted} not`;
+    this.plot.setAttribute("aria-label", `Calls of the last minute; ${words}`);
   }
 }

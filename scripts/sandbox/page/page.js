@@ -55,6 +55,8 @@ async function refresh() {
   ]);
   if (!providers.length) makeProviders(overview.providers);
   overview.providers.forEach(showProvider);
+  const most = Math.max(...providers.map(({ counts }) => counts.most));
+  for (const { counts } of providers) counts.draw(most);
   showBoth(overview.accepted_by_two);
   phones.show(found, contains !== "");
 }
@@ -69,9 +71,6 @@ async function watch() {
   try {
     await refresh();
     live(true);
-    for (const { counts } of providers) counts.remember();
-    const most = Math.max(...providers.map(({ counts }) => counts.most));
-    for (const { counts } of providers) counts.draw(most);
   } catch {
     live(false);
   }

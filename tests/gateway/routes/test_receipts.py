@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 
-from engine.api.server import ApiServer
-from engine.provider.file import read_providers
-from engine.provider.receipts import Receiver
-from tests.gateway.rig import Gateway, serving
+from scripts.sandbox import Sandbox
+from tests.gateway.rig import Answer, Gateway, serving
 from tests.gateway.routes.test_mailings import registered
 from tests.rules.rig import until
 
@@ -101,51 +97,54 @@ async def test_a_key_gets_the_first_answer_again(gateway: Gateway) -> None:
 
 DESCRIBED = """
 [[provider]]
+name = "main"
+kind = "fbrq"
+url = "{url}"
+secrets = {{ token = "MAIN_TOKEN" }}
+
+[[provider]]
 name = "acme"
 kind = "http"
+order = 1
 url = "http://127.0.0.1:9/send"
-secrets = { receipts = "ACME_RECEIPTS" }
+secrets = {{ receipts = "ACME_RECEIPTS" }}
 [provider.request.json]
-to = "{phone}"
-text = "{text}"
-ref = "{id}"
+to = "{{phone}}"
+text = "{{text}}"
+ref = "{{id}}"
 [provider.answers]
-rules = [{ means = "accepted", status = 200 }]
+rules = [{{ means = "accepted", status = 200 }}]
 [provider.receipts]
 format = "form"
 id = "ref"
 status = "state"
 delivered = ["OK"]
 undelivered = ["NO"]
-answer = { body = "thanks" }
-secret = { query = "key", value = "{secret.receipts}" }
+answer = {{ body = "thanks" }}
+secret = {{ query = "key", value = "{{secret.receipts}}" }}
 """
 
 
-def receivers(folder: Path) -> dict[str, Receiver]:
-    (folder / "providers.toml").write_text(DESCRIBED)
-    (made,) = read_providers(folder / "providers.toml", {"ACME_RECEIPTS": "a long secret"})
-    assert made.receiver is not None
-    return {"acme": made.receiver}
-
-
-async def test_a_provider_hands_in_receipts_in_its_own_form(tmp_path: Path) -> None:
-    made = partial(ApiServer, receivers=receivers(tmp_path))
-    with patch("engine.service.ApiServer", made):
-        async with serving(tmp_path) as gateway:
+async def test_a_provider_hands_in_receipts_in_its_own_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with await Sandbox.start() as sandbox:
+        monkeypatch.setenv("MAIN_TOKEN", sandbox.token)
+        monkeypatch.setenv("ACME_RECEIPTS", "a long secret")
+        file = tmp_path / "providers.toml"
+        file.write_text(DESCRIBED.format(url=sandbox.url))
+        async with serving(tmp_path, sandbox=sandbox, providers=str(file)) as gateway:
             first, second = await sent(gateway, 2)
-            form = {"Content-Type": "application/x-www-form-urlencoded"}
+            form = {"Content-Type": "application/x-www-form-urlencoded", "Authorization": "none"}
 
-            async def post(body: str, key: str = "a%20long+secret") -> Any:
-                return await gateway.ask(
-                    "POST", f"/receipts/acme?key={key}", data=body.encode(), headers=form, token=""
-                )
+            async def post(body: str, key: str = "a%20long+secret", name: str = "acme") -> Answer:
+                return await gateway.ask("POST", f"/receipts/{name}?key={key}", data=body.encode(), headers=form)
 
             for id, state in ((first, "OK"), (second, "NO"), (second, "WAIT"), (2**62, "OK")):
                 taken = await post(f"ref={id}&state={state}")
                 assert (taken.status, taken.raw) == (200, b"thanks")
-            statuses = [(await gateway.get(f"/messages/{id}")).json["delivery"]["status"] for id in (first, second)]
-            assert statuses == ["delivered", "undelivered"]
+            shown = [(await gateway.get(f"/messages/{id}")).json for id in (first, second)]
+            assert [each["delivery"]["status"] for each in shown] == ["delivered", "undelivered"]
+            assert [each["provider"] for each in shown] == ["main", "main"]
             assert (await post("ref=1&state=OK", key="wrong")).json["code"] == "RECEIPTS_SECRET"
             assert (await post("x" * 70_000)).status == 413
-            assert (await gateway.ask("POST", "/receipts/other?key=x", data=b"", headers=form)).status == 404
+            for name in ("main", "other"):
+                assert (await post("", name=name)).status == 404

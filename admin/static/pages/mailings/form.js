@@ -21,6 +21,7 @@ import { Conditions } from "./conditions.js";
 import { Confirm } from "./confirm.js";
 import { blank, bodyOf, copyOf, FIELDS, problemsOf, refusal, valuesOf } from "./draft.js";
 import {
+  BudgetField,
   EndField,
   HoursField,
   LaterField,
@@ -221,9 +222,10 @@ function Parts({ mailing, copy, isNew = false, onClose }) {
         h(RateField, at("rate_limit")),
         h(
           "details",
-          { className: "m-advanced", open: isOpened(["provider", "sender"].map(at)) },
+          { className: "m-advanced", open: isOpened(["provider", "sender", "budget"].map(at)) },
           h("summary", null, t("mailings.advanced")),
           h(SentBy, { provider: at("provider"), sender: at("sender") }),
+          h(BudgetField, at("budget")),
           h(UncertainField, { ...at("on_uncertain"), fixed: !isNew }),
         ),
       ),

@@ -6,6 +6,7 @@ import {
   fromNow,
   moment,
   momentOrClock,
+  money,
   number,
   perSecond,
   speed,
@@ -124,6 +125,13 @@ function Warnings({ mailing, stats, standing }) {
         { key: "missed", tone: "warn", title },
         mailing.local_hours ? t("mailings.missed.hours") : t("mailings.missed.text", { rate: perSecond(rate) }),
       ),
+    mailing.state === "paused" &&
+      mailing.pause_reason &&
+      h(
+        Notice,
+        { key: "budget", tone: "warn" },
+        t(`mailings.pause.${mailing.pause_reason}`, { budget: money(mailing.budget), cost: money(mailing.cost) }),
+      ),
     next && h(Notice, { key: "opens" }, t("mailings.opens", { when: moment(next.time), ...batch(next) })),
     key === "nobody" && h(Notice, { key: "nobody", tone: "warn" }, standing.hint),
   ];
@@ -224,6 +232,8 @@ function Plan({ mailing }) {
     ["later", t(`mailings.later.${mailing.audience}`)],
     ["local_hours", hours ? t("mailings.hours", hours) : t("mailings.hours_any")],
     ["rate", mailing.rate_limit === null ? t("mailings.rate_any") : perSecond(mailing.rate_limit)],
+    mailing.budget !== null && ["budget", money(mailing.budget)],
+    (mailing.cost > 0 || mailing.budget !== null) && ["cost", money(mailing.cost)],
     ["uncertain", t(`mailings.uncertain.${mailing.on_uncertain}.short`)],
     mailing.provider && ["provider", mailing.provider],
     mailing.sender && ["sender", mailing.sender],
