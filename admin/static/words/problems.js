@@ -81,7 +81,6 @@ export default {
     "code.BAD_RATE_OR_0": "must be 0 (no limit) to %{max} messages a second",
     "code.BAD_BUDGET": "must be more than 0 and at most %{max}; leave it empty for no limit",
     "code.TOO_MANY_DECIMALS": "must have at most %{max} decimals",
-    "code.BUDGET_TOO_SMALL": "must be at least what the mailing costs already: %{cost}",
     "code.BUDGET_SPENT": "The rest of the budget is not enough for one more message. Raise the budget first.",
     "code.READ_ONLY": "This mailing can't be changed any more.",
     "code.STILL_OPEN": "An open mailing can't be archived. Cancel it first, or wait for its end.",
