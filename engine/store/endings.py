@@ -68,6 +68,11 @@ class _Lost(NamedTuple):
         return event if self.delivery is None else heard(event, self.attempt)
 
     @property
+    def was_in_vain(self) -> bool:
+        """Whether it certainly was never called, so that nobody bills it."""
+        return not self.was_called and not self.unsure and self.event is not Event.CONFIRM
+
+    @property
     def receipt(self) -> tuple[int, Heard]:
         """For ``confirm``."""
         version = self.text_now if self.was_called else self.text_version
@@ -186,6 +191,7 @@ async def _lose(tx: Tx, lost: Sequence[_Lost], now_us: int) -> None:
     await drop_receipts(tx, never_called)
     await _keep_lost(tx, [each.id for each in called if not _is_uncertain(each)], now_us)
     await _confirm_lost(tx, confirmed, now_us, tally)
+    await _take_back_charges(tx, [each for each in lost if each.cost and each.was_in_vain], tally)
     await _end_or_wait(tx, [each for each in lost if each.event is not Event.CONFIRM], now_us, tally)
     untold = [each.id for each in lost if not each.was_called and each.event is not Event.CONFIRM]
     await not_reached(tx, untold, tally)
@@ -210,6 +216,14 @@ async def _keep_lost(tx: Tx, ids: Sequence[int], now_us: int) -> None:
         await update_messages(tx, _LOST_CALL, ids)
 
 
+async def _take_back_charges(tx: Tx, lost: Sequence[_Lost], tally: Tally) -> None:
+    """What was never called costs nothing."""
+    if lost:
+        await update_messages(tx, "cost = 0", [each.id for each in lost])
+        for each in lost:
+            tally.add(each.mailing_id, "cost", -each.cost)
+
+
 async def _confirm_lost(tx: Tx, confirmed: Sequence[_Lost], now_us: int, tally: Tally) -> None:
     for was_called in (True, False):
         messages = {each.id: each.receipt for each in confirmed if each.was_called is was_called}
@@ -222,8 +236,6 @@ async def _end_or_wait(tx: Tx, lost: Sequence[_Lost], now_us: int, tally: Tally)
     uncertain: list[int] = []
     uncalled: list[int] = []
     for each in lost:
-        if not each.was_called and not each.unsure:
-            tally.add(each.mailing_id, "cost", -each.cost)
         if _is_uncertain(each):
             tally.move(each.mailing_id, UNCERTAIN, now_us)
             uncertain.append(each.id)
@@ -238,6 +250,5 @@ async def _end_or_wait(tx: Tx, lost: Sequence[_Lost], now_us: int, tally: Tally)
         change = f"{ENDS_UNCERTAIN}, owner = NULL, stale = FALSE, http_status = NULL, detail = '{LOST_DETAIL}'"
         await update_messages(tx, f"{change}, {_LOST_CALL}, finished_us = ?", uncertain, now_us)
     if uncalled:
-        cost = "CASE WHEN unsure THEN cost ELSE 0 END"
-        change = f"{set_by(Event.RELEASE)}, owner = NULL, due_us = 0, attempt = attempt - 1, cost = {cost}"
+        change = f"{set_by(Event.RELEASE)}, owner = NULL, due_us = 0, attempt = attempt - 1"
         await update_messages(tx, change, uncalled)
