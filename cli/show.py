@@ -62,6 +62,13 @@ def rate(per_second: float) -> str:
     return f"{per_second:,.{digits}f}/s"
 
 
+def money(value: float) -> str:
+    """Two decimals, or as many as it has: `1,250.00`, `0.0125`."""
+    text = f"{value:,.6f}".rstrip("0")
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals.ljust(2, '0')}"
+
+
 def span(seconds: float) -> str:
     """`42 s`, `3 min 05 s`, `2 h 10 min`, `3 d 4 h`."""
     whole = max(0, round(seconds))

@@ -17,6 +17,7 @@ from engine.api.control import DeliveryControl
 from engine.api.convert import both, mailing_input, mailing_message, mailing_state
 from engine.api.convert_audience import warnings_of
 from engine.api.convert_stats import forecast_message, stats_message
+from engine.api.costs import cheapest, cost_of
 from engine.api.fresh import Fresh
 from engine.api.letters import letters_of
 from engine.api.limits import Limits
@@ -257,6 +258,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             incomplete=letters.incomplete,
             segments_max=letters.segments_max,
             segments_total=letters.segments_total,
+            cost=cost_of(wanted, letters.segments_total, self._control.ways()),
             samples=letters.samples,
             warnings=[*warnings_of(wanted.filter, unknown), *letters.warnings, *numbers],
             by_time_zone=audience.by_zone if request.by_time_zone or wanted.local_hours is not None else {},
@@ -326,7 +328,14 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         return await self._steer(
             mailing_id,
             key,
-            lambda: self._store.set_paused(mailing_id, paused, by=by, now_us=now_us, request=key),
+            lambda: self._store.set_paused(
+                mailing_id,
+                paused,
+                by=by,
+                now_us=now_us,
+                request=key,
+                cheapest=lambda row: cheapest(row, self._control.ways(), self._segments_max),
+            ),
         )
 
     async def _set_archived(

@@ -11,7 +11,7 @@ from engine.domain.outcome import Answer
 from engine.ports import Abilities, Request
 from engine.provider.answers import Judge
 from engine.provider.description import Answers, RequestTable
-from engine.provider.http import CONNECT_SECONDS, IDLE_SECONDS, Caller
+from engine.provider.http import CONNECT_SECONDS, IDLE_SECONDS, Caller, Reply
 from engine.provider.placeholders import VALIDITY, Filling, Template, names_in
 from engine.provider.shapes import Shapes
 from engine.provider.wording import excerpt
@@ -76,10 +76,10 @@ class DescribedProvider:
         url_format, body_format, header_formats = self._shapes.shape_of(request)
         body = None if body_format is None else body_format.fill(request).encode()
         headers = {name: value.fill(request) for name, value in header_formats} if header_formats else None
-        reply = await self._caller.call(url_format.fill(request), body, request.timeout_seconds, headers)
-        if isinstance(reply, Answer):
-            return reply
-        return self._judge.judge(reply, lambda said: self._excerpt(said, request))
+        came = await self._caller.call(url_format.fill(request), body, request.timeout_seconds, headers)
+        if isinstance(came, Answer):
+            return came
+        return self._judge.judge(Reply.of(*came), lambda said: self._excerpt(said, request))
 
     async def close(self) -> None:
         """Let go of connections; calls in flight and later ones are answered "the client was closed"."""

@@ -49,6 +49,8 @@ class _Lost(NamedTuple):
     delivery: int | None
     delivery_us: int | None
     text_version: int | None
+    cost: int
+    """What is reserved for its call."""
     marks: bool
     """Its mailing has a mark stored before a call."""
     text_now: int
@@ -84,7 +86,7 @@ class EndingVerbs(Verbs):
         lost = await tx.table(
             ", ".join(_Lost._fields),
             "SELECT id, mailing_id, status, attempt, stale, unsure, delivery, delivery_us, text_version,"
-            " (SELECT on_uncertain = 'not_sent' FROM mailing WHERE mailing.id = message.mailing_id) AS marks,"
+            " cost, (SELECT on_uncertain = 'not_sent' FROM mailing WHERE mailing.id = message.mailing_id) AS marks,"
             f" ({_TEXT_NOW}) AS text_now FROM message"
             f" {tx.dialect.indexed_by('message_lease')} WHERE {open_to(Event.LOSE)}"
             f" AND due_us <= ? LIMIT ? {tx.dialect.lock(skip=True)}",
@@ -220,6 +222,8 @@ async def _end_or_wait(tx: Tx, lost: Sequence[_Lost], now_us: int, tally: Tally)
     uncertain: list[int] = []
     uncalled: list[int] = []
     for each in lost:
+        if not each.was_called and not each.unsure:
+            tally.add(each.mailing_id, "cost", -each.cost)
         if _is_uncertain(each):
             tally.move(each.mailing_id, UNCERTAIN, now_us)
             uncertain.append(each.id)
@@ -234,5 +238,6 @@ async def _end_or_wait(tx: Tx, lost: Sequence[_Lost], now_us: int, tally: Tally)
         change = f"{ENDS_UNCERTAIN}, owner = NULL, stale = FALSE, http_status = NULL, detail = '{LOST_DETAIL}'"
         await update_messages(tx, f"{change}, {_LOST_CALL}, finished_us = ?", uncertain, now_us)
     if uncalled:
-        change = f"{set_by(Event.RELEASE)}, owner = NULL, due_us = 0, attempt = attempt - 1"
+        cost = "CASE WHEN unsure THEN cost ELSE 0 END"
+        change = f"{set_by(Event.RELEASE)}, owner = NULL, due_us = 0, attempt = attempt - 1, cost = {cost}"
         await update_messages(tx, change, uncalled)

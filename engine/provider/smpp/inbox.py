@@ -39,8 +39,8 @@ class Inbox:
             del self._expected[next(iter(self._expected))]
 
     def put(self, receipt: ProviderReceipt) -> None:
-        """Add one. It is held back a little if it names an id that nobody waits for: the response that tells it may be in
-        another task's hands, or the outcome in another engine's, and the store does not know it yet."""
+        """Add one. It is held back a little if it names an id that nobody waits for: the response that tells it may be
+        in another task's hands, or the outcome in another engine's, and the store does not know it yet."""
         if receipt.provider_message_id in self._expected:
             self._add(receipt)
         else:

@@ -21,6 +21,7 @@ import { Conditions } from "./conditions.js";
 import { Confirm } from "./confirm.js";
 import { blank, bodyOf, copyOf, FIELDS, problemsOf, refusal, valuesOf } from "./draft.js";
 import {
+  BudgetField,
   EndField,
   HoursField,
   LaterField,
@@ -34,6 +35,7 @@ import { HaveIt } from "./have_it.js";
 import { MailingTrouble, tagName } from "./parts.js";
 import { isPersonal } from "./placeholders.js";
 import { askPreview, Preview, usePreview } from "./preview.js";
+import { SentBy } from "./sent_by.js";
 import { isOpen } from "./standing.js";
 import { submitWords } from "./submit.js";
 import { ThoseField } from "./those.js";
@@ -220,8 +222,10 @@ function Parts({ mailing, copy, isNew = false, onClose }) {
         h(RateField, at("rate_limit")),
         h(
           "details",
-          { className: "m-advanced" },
+          { className: "m-advanced", open: isOpened(["provider", "sender"].map(at)) },
           h("summary", null, t("mailings.advanced")),
+          h(BudgetField, at("budget")),
+          h(SentBy, { provider: at("provider"), sender: at("sender") }),
           h(UncertainField, { ...at("on_uncertain"), fixed: !isNew }),
         ),
       ),
@@ -250,6 +254,9 @@ function Parts({ mailing, copy, isNew = false, onClose }) {
     ),
   );
 }
+
+/** Whether what is below "Advanced" begins in sight: something is chosen there, or wrong. */
+const isOpened = (inputs) => inputs.some(({ field, error }) => field.value || error) || undefined;
 
 /** A text that names something of clients is tried as the first one of the audience gets it. */
 const tried = (text, { preview }) => (isPersonal(text) ? preview?.samples[0]?.client_id : undefined);
