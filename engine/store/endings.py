@@ -191,7 +191,8 @@ async def _lose(tx: Tx, lost: Sequence[_Lost], now_us: int) -> None:
     await drop_receipts(tx, never_called)
     await _keep_lost(tx, [each.id for each in called if not _is_uncertain(each)], now_us)
     await _confirm_lost(tx, confirmed, now_us, tally)
-    await _take_back_charges(tx, [each for each in lost if each.cost and each.was_in_vain], tally)
+    for each in lost:
+        tally.add(each.mailing_id, "cost", -each.cost if each.was_in_vain else 0)
     await _end_or_wait(tx, [each for each in lost if each.event is not Event.CONFIRM], now_us, tally)
     untold = [each.id for each in lost if not each.was_called and each.event is not Event.CONFIRM]
     await not_reached(tx, untold, tally)
@@ -214,14 +215,6 @@ async def _keep_lost(tx: Tx, ids: Sequence[int], now_us: int) -> None:
             tx.dialect.list_arg(ids),
         )
         await update_messages(tx, _LOST_CALL, ids)
-
-
-async def _take_back_charges(tx: Tx, lost: Sequence[_Lost], tally: Tally) -> None:
-    """What was never called costs nothing."""
-    if lost:
-        await update_messages(tx, "cost = 0", [each.id for each in lost])
-        for each in lost:
-            tally.add(each.mailing_id, "cost", -each.cost)
 
 
 async def _confirm_lost(tx: Tx, confirmed: Sequence[_Lost], now_us: int, tally: Tally) -> None:
@@ -250,5 +243,6 @@ async def _end_or_wait(tx: Tx, lost: Sequence[_Lost], now_us: int, tally: Tally)
         change = f"{ENDS_UNCERTAIN}, owner = NULL, stale = FALSE, http_status = NULL, detail = '{LOST_DETAIL}'"
         await update_messages(tx, f"{change}, {_LOST_CALL}, finished_us = ?", uncertain, now_us)
     if uncalled:
-        change = f"{set_by(Event.RELEASE)}, owner = NULL, due_us = 0, attempt = attempt - 1"
+        cost = "CASE WHEN unsure THEN cost ELSE 0 END"
+        change = f"{set_by(Event.RELEASE)}, owner = NULL, due_us = 0, attempt = attempt - 1, cost = {cost}"
         await update_messages(tx, change, uncalled)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -116,14 +117,25 @@ class People:
         return all(task.done() for task in self._tasks)
 
     async def resume_all(self) -> None:
-        """Nothing stays paused."""
+        """Nothing stays paused, and budgets are lifted."""
         for mailing in self._life.mailings:
             while not mailing.is_gone:
                 try:
-                    await self._resume_one(self._random.choice(self._life.well()), mailing)
+                    engine = self._random.choice(self._life.well())
+                    await self._lift_budget(engine, mailing)
+                    await self._resume_one(engine, mailing)
                     break
                 except StoreUnavailable:  # the caller gets an error and asks again
                     await asyncio.sleep(0.5)
+
+    async def _lift_budget(self, engine: Engine, mailing: SharedMailing) -> None:
+        if mailing.asked.budget is not None:
+            asked = replace(mailing.asked, budget=None)
+            with suppress(NotFound, ReadOnly):
+                await engine.store.update_mailing(
+                    mailing.stored_id, lambda _: asked, by=Actor(), now_us=engine.clock.now_us()
+                )
+            mailing.asked = asked
 
     def _start(self, act: Act) -> None:
         engine = self._random.choice(self._life.well())
