@@ -19,9 +19,10 @@ from engine.ports import StoreUnavailable
 from engine.store.client_rows import ClientChange
 from engine.store.mailing_rows import filter_of
 from engine.store.rows import Actor
+from tests.simulation.asked import Client, Mailing
 from tests.simulation.history import NEVER_US
 from tests.simulation.knobs import attributes_of_number, draw_local_hours, filter_for
-from tests.simulation.life import SECOND_US, TAGS, Client, Mailing
+from tests.simulation.life import SECOND_US, TAGS
 from tests.simulation.snapshots import draw_filter
 from tests.simulation.stop_list import change
 from tests.simulation.texts import mailing_in, text_for

@@ -25,10 +25,13 @@ _AUDIENCES: Final = frozenset({"build_audience", "purge"})
 _OUTCOMES: Final = frozenset({"record", "release"})
 _RECORDERS: Final = _OUTCOMES | {"recover"}
 """They make rows, too, for who waited for an outcome: then they hold the clients."""
+_HEARING: Final = frozenset({"record_receipts"})
 _SWEEPS: Final = frozenset({"end_pending", "recover"})
 _ENGINES: Final = frozenset({"register_engine", "retire_engine", "heartbeat", "turn_clock_back"})
-_COUNTING: Final = _CLIENTS | _OUTCOMES | _SWEEPS | {"build_audience"}
-_REVISING: Final = (_MAILINGS - {"set_archived"}) | _ENGINES | _AUDIENCES | _CLIENTS | {"create_mailing", "set_control"}
+_COUNTING: Final = _CLIENTS | _OUTCOMES | _HEARING | _SWEEPS | {"build_audience"}
+_REVISING: Final = (
+    (_MAILINGS - {"set_archived"}) | _ENGINES | _AUDIENCES | _CLIENTS | _HEARING | {"create_mailing", "set_control"}
+)
 
 DECLARED: Final[dict[str, tuple[tuple[frozenset[str], frozenset[str]], ...]]] = {
     "advisory": (
@@ -41,8 +44,8 @@ DECLARED: Final[dict[str, tuple[tuple[frozenset[str], frozenset[str]], ...]]] = 
     # SKIP LOCKED: who claims, ends or takes back messages waits for none. But others wait for them.
     "message": (
         (
-            _CLIENTS | _OUTCOMES | _AUDIENCES | {"begin"},
-            _CLIENTS | _OUTCOMES | _AUDIENCES | _SWEEPS | {"begin", "renew", "claim", "take_back"},
+            _CLIENTS | _OUTCOMES | _HEARING | _AUDIENCES | {"begin"},
+            _CLIENTS | _OUTCOMES | _HEARING | _AUDIENCES | _SWEEPS | {"begin", "renew", "claim", "take_back"},
         ),
     ),
     "unique message": ((_CLIENTS | _AUDIENCES, _COUNTING | {"claim", "begin", "renew"}),),
