@@ -75,6 +75,7 @@ export default {
     "code.WITH_PHONE_NUMBER": "can't be used together with a whole number",
     "code.TOO_MANY_SEGMENTS": "must take at most %{max} SMS segments; it takes %{count}",
     "code.PLACEHOLDER_NAME": "has a placeholder at character %{position} that names “%{name}”, which clients can't have: attributes are written in small Latin letters, digits and _",
+    "code.NUMBERS_NOT_SERVED": "%{count} of these clients have numbers that no provider takes: they get no text",
     "code.NOT_AFTER_START": "must be after the start",
     "code.SAME_HOURS": "must not begin and end at the same time; leave the hours empty to send all day",
     "code.BAD_RATE": "must be more than 0 and at most %{max} messages a second; leave it empty for no limit",
