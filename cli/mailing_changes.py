@@ -56,8 +56,8 @@ def edit_times(changed: Mailing, start: str | None, end: str | None) -> list[str
     return paths
 
 
-def edit_pace(changed: Mailing, hours: str | None, rate: float | None) -> list[str]:
-    """Set the hours and the rate that are given; returns their paths."""
+def edit_pace(changed: Mailing, hours: str | None, rate: float | None, budget: float | None) -> list[str]:
+    """Set the hours, the rate and the budget that are given; returns their paths."""
     paths = []
     if hours is not None:
         if hours != "any":
@@ -67,4 +67,8 @@ def edit_pace(changed: Mailing, hours: str | None, rate: float | None) -> list[s
         if rate:
             changed.rate_limit = rate
         paths.append("rate_limit")
+    if budget is not None:
+        if budget:
+            changed.budget = budget
+        paths.append("budget")
     return paths

@@ -18,6 +18,9 @@ Start = Annotated[str, typer.Option("--start", help=f"When sending starts: {TIME
 End = Annotated[str, typer.Option("--end", help=f"When it ends: {TIME}; + counts from the start.")]
 Hours = Annotated[str | None, typer.Option("--local-hours", help="Only in these hours of each client's time zone.")]
 Rate = Annotated[float | None, typer.Option("--rate", help="At most so many messages a second.")]
+Budget = Annotated[
+    float | None, typer.Option("--budget", help="What its messages may cost; it pauses itself before they cost more.")
+]
 Uncertain = Annotated[
     str | None,
     typer.Option("--on-uncertain", help="resend (default) or not_sent: when nobody can know whether it went out."),

@@ -35,6 +35,8 @@ def show_preview(session: Session, answer: PreviewMailingResponse) -> None:
 def _letters(answer: PreviewMailingResponse) -> Iterator[tuple[str, str | Text]]:
     """Lines about the texts that clients would get."""
     yield "all texts", f"{show.number(answer.segments_total)} segments, {answer.segments_max} at most in one"
+    if answer.HasField("cost"):
+        yield "cost", show.money(answer.cost)
     if answer.incomplete:
         yield "incomplete", Text(f"{show.number(answer.incomplete)} would get no text", "yellow")
     for warning in answer.warnings:

@@ -16,6 +16,7 @@ from cli.mailing_changes import audience_mode, edit_pace, edit_times, messages_c
 from cli.mailing_options import (
     TIME,
     AudienceKind,
+    Budget,
     Codes,
     End,
     Hours,
@@ -66,6 +67,7 @@ def _mailing(
     end: str,
     hours: str | None,
     rate: float | None,
+    budget: float | None,
     on_uncertain: str | None,
     name: str | None,
     audience: str | None,
@@ -77,6 +79,7 @@ def _mailing(
         start_time=timestamp(begins),
         end_time=timestamp(moment("--end", end, begins)),
         rate_limit=rate,
+        budget=budget,
         name=name or "",
     )
     mailing.on_uncertain = OnUncertain.ValueType(
@@ -112,6 +115,7 @@ def create(
     end: End = "+24h",
     local_hours: Hours = None,
     rate: Rate = None,
+    budget: Budget = None,
     on_uncertain: Uncertain = None,
     name: Name = None,
     audience: AudienceKind = None,
@@ -131,7 +135,7 @@ def create(
 ) -> None:
     """Register a mailing."""
     chosen = audience_of(tag, phone_code, not_tag, where)
-    mailing = _mailing(text, encoding, chosen, start, end, local_hours, rate, on_uncertain, name, audience)
+    mailing = _mailing(text, encoding, chosen, start, end, local_hours, rate, budget, on_uncertain, name, audience)
     _restrict(mailing, messages_of, messages_status, messages_reason, messages_delivery)
 
     async def act(session: Session) -> None:
@@ -162,6 +166,7 @@ def preview(
     end: End = "+24h",
     local_hours: Hours = None,
     rate: Rate = None,
+    budget: Budget = None,
     on_uncertain: Uncertain = None,
     name: Name = None,
     audience: AudienceKind = None,
@@ -173,7 +178,7 @@ def preview(
 ) -> None:
     """Say how many clients, segments and how long, for options as `create` takes them; stores nothing."""
     chosen = audience_of(tag, phone_code, not_tag, where)
-    mailing = _mailing(text, encoding, chosen, start, end, local_hours, rate, on_uncertain, name, audience)
+    mailing = _mailing(text, encoding, chosen, start, end, local_hours, rate, budget, on_uncertain, name, audience)
     _restrict(mailing, messages_of, messages_status, messages_reason, messages_delivery)
 
     run(context, lambda session: _preview(session, mailing, None))
@@ -242,6 +247,7 @@ def edit(
         str | None, typer.Option("--local-hours", help="Like 09:00-21:00; any: at any hour.")
     ] = None,
     rate: Annotated[float | None, typer.Option("--rate", help="Messages a second; 0: no limit of its own.")] = None,
+    budget: Annotated[float | None, typer.Option("--budget", help="What its messages may cost; 0: no limit.")] = None,
     preview: Annotated[
         bool, typer.Option("--preview", help="Only say what it would make of what is not sent yet; changes nothing.")
     ] = False,
@@ -276,7 +282,7 @@ def edit(
         attributes=(where, anywhere),
     )
     paths += edit_times(changed, start, end)
-    paths += edit_pace(changed, local_hours_, rate)
+    paths += edit_pace(changed, local_hours_, rate, budget)
     if not paths:
         raise UsageFailure("nothing to change: see mailing mailing edit --help")
 

@@ -15,10 +15,10 @@ from cli.session import Session
 from common.terminal import visible
 
 COLOURS = {
-    **dict.fromkeys(("active", "sent", "closed", "running", "ready"), "green"),
+    **dict.fromkeys(("active", "sent", "delivered", "closed", "running", "ready"), "green"),
     **dict.fromkeys(("scheduled", "building"), "cyan"),
     **dict.fromkeys(("paused", "pending", "deferred", "open"), "yellow"),
-    **dict.fromkeys(("cancelled", "not_sent", "rejected", "blocked", "lost"), "red"),
+    **dict.fromkeys(("cancelled", "not_sent", "undelivered", "rejected", "blocked", "lost"), "red"),
     **dict.fromkeys(("ended",), "dim"),
 }
 NUMBER, TIME, TEXT = tables.NUMBER, tables.TIME, tables.TEXT
@@ -60,6 +60,13 @@ def rate(per_second: float) -> str:
     """Three digits that matter: `0.52/s`, `12.3/s`, `1,234/s`."""
     digits = 0 if per_second >= 100 or per_second == int(per_second) else 1 if per_second >= 10 else 2
     return f"{per_second:,.{digits}f}/s"
+
+
+def money(value: float) -> str:
+    """Two decimals, or as many as it has: `1,250.00`, `0.0125`."""
+    text = f"{value:,.6f}".rstrip("0")
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals.ljust(2, '0')}"
 
 
 def span(seconds: float) -> str:

@@ -143,11 +143,18 @@ class ErrorCode(StrEnum):
     UNKNOWN_PROVIDER = "there is no provider {name}; there are: {names}"
     UNKNOWN_SENDER = "{name} is no sender that is allowed; there are: {names}"
     NO_SENDERS = "no sender can be chosen: the providers' file allows none"
+    NUMBERS_NOT_SERVED = "{count} of these clients have numbers that no provider takes: they get no text"
     PROVIDERS_FILE = "workers and rate are said by the providers' file (MAILING_PROVIDERS): change it, and restart"
     NOT_AFTER_START = "must be after start_time"
     SAME_HOURS = "from and to must differ; leave it out to send all day"
     BAD_RATE = "must be more than 0 and at most {max} messages a second; leave it out for no limit"
     BAD_RATE_OR_0 = "must be 0 (no limit) to {max} messages a second"
+    BAD_BUDGET = "must be more than 0 and at most {max}; leave it out for no limit"
+    TOO_MANY_DECIMALS = "must have at most {max} decimals"
+    BUDGET_TOO_SMALL = "must be at least what the mailing costs already: {cost}"
+    BUDGET_SPENT = (
+        "mailing {id} can't go on: what is left of its budget is not enough for one more message; raise it first"
+    )
     READ_ONLY = "mailing {id} can't be changed any more: it is {state}"
     STILL_OPEN = "mailing {id} can't be archived: it is {state}; cancel it first, or wait for its end"
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from engine.domain.cost import FREE, NO_PRICE, Charge, Quote
 from engine.domain.message import Event
 from engine.domain.outcome import Answer
 from engine.domain.routing import FBRQ_ID, OF_FBRQ, Route
@@ -65,6 +66,8 @@ class Plan:
     """The name of the only provider that may send it; ``None``: whoever can."""
     sender: str | None = None
     """From whom the text is to come; ``None``: as the provider has it."""
+    budget: int | None = None
+    """What its messages may cost, in millionths; ``None``: there is no limit."""
 
 
 class Claim(NamedTuple):
@@ -82,10 +85,12 @@ class Claim(NamedTuple):
     """What of the client goes into the text; ``None``: the text was the same for everyone when this was claimed."""
     provider_id: int = FBRQ_ID
     """The provider that is to be called."""
+    charge: Charge = FREE
+    """What the message costs meanwhile."""
 
     def given_back(self, due_us: int = 0) -> Return:
         """What undoes it; ``due_us`` as in ``Return``."""
-        return Return(self.message_id, self.mailing_id, self.attempt, due_us, self.provider_id)
+        return Return(self.message_id, self.mailing_id, self.attempt, due_us, self.provider_id, self.charge)
 
     def ended(
         self,
@@ -102,11 +107,15 @@ class Claim(NamedTuple):
         cost: int | None = None,
     ) -> Record:
         """The outcome of its call; the arguments are ``Record``'s."""
-        # This is done for each message: unpacking is quicker than asking for each field, and ``_make`` than ``Record``.
-        message_id, mailing_id, client_id, attempt, _, _, _, _, provider_id = self
-        call = (started_us, finished_us, http_status, detail, due_us, text_version, rendered)
-        told = (provider_id, provider_message_id, next_provider, cost)
-        return Record._make((message_id, mailing_id, client_id, attempt, event, *call, *told))
+        # Done for each message: unpacking is quicker than asking for each field, and ``tuple.__new__`` than ``Record``.
+        message_id, mailing_id, client_id, attempt, _, _, _, _, provider_id, charge = self
+        return tuple.__new__(
+            Record,
+            (
+                message_id, mailing_id, client_id, attempt, event, started_us, finished_us, http_status, detail,
+                due_us, text_version, rendered, provider_id, provider_message_id, next_provider, cost, charge,
+            ),
+        )  # fmt: skip
 
 
 class Record(NamedTuple):
@@ -137,7 +146,10 @@ class Record(NamedTuple):
     """Of a ``DEFER``: the provider whose turn it is next; ``None``: whoever comes first. A message that may have
     reached a provider stays with that one, whatever is said here."""
     cost: int | None = None
-    """What the provider takes for it, in millionths of the currency's unit; ``None``: nobody knows."""
+    """What the provider takes for the text, if it has taken it, in millionths; ``None``: there was no call, or it has
+    no price."""
+    charge: Charge = FREE
+    """That of the claim."""
 
 
 class Return(NamedTuple):
@@ -150,6 +162,8 @@ class Return(NamedTuple):
     """0: as soon as the mailing may send. Otherwise not before (local hours)."""
     provider_id: int = FBRQ_ID
     """The provider that was to be called."""
+    charge: Charge = FREE
+    """That of the claim."""
 
 
 class Renewal(NamedTuple):
@@ -256,10 +270,15 @@ class Store(Protocol):
         lease_until_us: int,
         personal: bool = False,
         route: Route = OF_FBRQ,
+        quote: Quote = NO_PRICE,
     ) -> list[Claim]:
         """CLAIM up to ``limit`` due messages that the route allows: retries first, oldest due first. They have its
         provider from now on. The store checks again that the mailing is neither paused, cancelled, deleted nor outside
-        its window. ``personal``: the claims bring what of their clients goes into the text."""
+        its window. ``personal``: the claims bring what of their clients goes into the text.
+
+        Each message is charged with the most that it can cost by the ``quote``. Of a mailing with a budget no more are
+        claimed than what is left of it is enough for; when that is no message at all, and no engine has one, the
+        mailing pauses itself. Nothing is claimed when the mailing has a budget of which the quote does not know."""
 
     async def begin(self, claims: Sequence[Claim], *, owner: int) -> set[int]:
         """BEGIN: mark that the provider may have been called; return the ids that still were ours."""

@@ -84,7 +84,7 @@ class Service:
         configured = configured_providers(settings, with_env_file(os.environ, Path(".env")))
         suppliers = self._suppliers(configured)
         self.store = await Store.open(settings.database_url)
-        self._resources.append(self.store.close)
+        self._resources.insert(0, self.store.close)  # the last to go: providers hand over the receipts that have come
         self.store.on_step = self._count
         await self._seed()
         meter = CallMeter()

@@ -25,7 +25,7 @@ class MessageResource(PanelResource):
 
     name = "messages"
     kind = Message
-    filters = ("mailing_id", "client_id", "status", "reason")
+    filters = ("mailing_id", "client_id", "status", "reason", "delivery")
 
     async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
         """Read a page, without the attempts."""

@@ -137,6 +137,10 @@ function format(kind, options) {
 
 export const number = (value, digits = 1) => format(Intl.NumberFormat, { maximumFractionDigits: digits }).format(value);
 
+/** Money of whatever kind the providers' prices are. */
+export const money = (value) =>
+  format(Intl.NumberFormat, { minimumFractionDigits: 2, maximumFractionDigits: 6 }).format(value);
+
 export const percent = (share, digits = 1) =>
   format(Intl.NumberFormat, { style: "percent", maximumFractionDigits: digits }).format(share);
 

@@ -17,6 +17,7 @@ from engine.api.convert_audience import DELIVERIES, REASONS, STATUSES, audience_
 from engine.api.limits import Limits
 from engine.api.wishes import wish_input
 from engine.domain.attributes import FIELD, NONE, Attribute, attributes_of, name_problem, value_problem
+from engine.domain.cost import money
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.message import Status
 from engine.domain.phone import PHONE_LENGTH
@@ -32,7 +33,7 @@ from engine.domain.validate import (
     valid_client,
     valid_mailing,
 )
-from engine.domain.window import LocalHours, MailingState
+from engine.domain.window import LocalHours, MailingState, PauseReason
 from engine.ports import AudienceState, OnUncertain
 from engine.store.client_rows import ClientQuery, ClientRow
 from engine.store.rows import AttemptOutcome, AttemptRow, Counts, MailingRow, MessageQuery, MessageRow
@@ -241,6 +242,12 @@ _mailing_message: Final = message_from(
     audience_state=AUDIENCE_STATES,
     segments=lambda row: _segments(row.text),
     message_counts=lambda row: counts_message(row.counts),
+    budget=lambda row: None if row.budget is None else money(row.budget),
+    cost=lambda row: money(row.cost),
+    pause_reason={
+        None: mailing_pb2.PAUSE_REASON_UNSPECIFIED,
+        PauseReason.BUDGET: mailing_pb2.PAUSE_REASON_BUDGET,
+    },
 )
 _MAILING_LIMITS: Final = Limits(mailing_pb2.Mailing)
 
@@ -292,6 +299,7 @@ def _but_for_audience(mailing: mailing_pb2.Mailing, now_us: int, segments_max: i
         on_uncertain=_ON_UNCERTAIN_WORDS.get(mailing.on_uncertain, DEFAULT_ON_UNCERTAIN),
         name=mailing.name,
         audience_fixed=mailing.audience == mailing_pb2.AUDIENCE_MODE_FIXED,
+        budget=mailing.budget if mailing.HasField("budget") else None,
         segments_max=segments_max,
     )
 
@@ -328,6 +336,7 @@ _message: Final = message_from(
     reason={None: message_pb2.NOT_SENT_REASON_UNSPECIFIED, **REASONS},
     last_error=_last_error,
     delivery=_delivery,
+    cost=lambda row: money(row.cost),
 )
 attempt_message: Final = message_from(
     AttemptRow,

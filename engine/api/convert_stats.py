@@ -11,6 +11,7 @@ from engine.api.by_name import timestamp
 from engine.api.control import BreakerStatus, DeliveryStatus, ProviderStatus
 from engine.api.convert import AUDIENCE_STATES, STATES, counts_message
 from engine.domain.breaker import BreakerState
+from engine.domain.cost import money
 from engine.domain.forecast import Forecast
 from engine.domain.latency import WAY_BOUNDS_SECONDS, quantile
 from engine.ports import AudienceState
@@ -150,6 +151,7 @@ def stats_message(
             for each in row.texts
         ],
         delivery=delivery_message(counts, row.way),
+        cost=money(mailing.cost),
     )
 
 

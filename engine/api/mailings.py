@@ -17,6 +17,7 @@ from engine.api.control import DeliveryControl
 from engine.api.convert import both, mailing_input, mailing_message, mailing_state
 from engine.api.convert_audience import warnings_of
 from engine.api.convert_stats import forecast_message, stats_message
+from engine.api.costs import cheapest, cost_of
 from engine.api.fresh import Fresh
 from engine.api.letters import letters_of
 from engine.api.limits import Limits
@@ -27,6 +28,7 @@ from engine.api.questions import Questions, question_key
 from engine.api.repeats import first_answer, request_key
 from engine.api.trials import Trials
 from engine.api.watch import Watch
+from engine.api.wishes import wish_warnings
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.segments import count_segments
@@ -244,6 +246,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         unknown = await self._store.unknown_attributes(wanted.filter.names) if wanted.filter.names else set()
         letters = await letters_of(self._store, wanted, audience.size, self._segments_max, old.id if old else None)
         forecast = await self._outlook.preview(wanted, old, audience, letters.incomplete)
+        numbers = await wish_warnings(self._store, wanted, self._control.ways(), old.id if old else None)
         text = count_segments(wanted.text)
         return mailing_service_pb2.PreviewMailingResponse(
             audience=audience.size,
@@ -255,8 +258,9 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             incomplete=letters.incomplete,
             segments_max=letters.segments_max,
             segments_total=letters.segments_total,
+            cost=cost_of(wanted, letters.segments_total, self._control.ways()),
             samples=letters.samples,
-            warnings=[*warnings_of(wanted.filter, unknown), *letters.warnings],
+            warnings=[*warnings_of(wanted.filter, unknown), *letters.warnings, *numbers],
             by_time_zone=audience.by_zone if request.by_time_zone or wanted.local_hours is not None else {},
         )
 
@@ -324,7 +328,14 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         return await self._steer(
             mailing_id,
             key,
-            lambda: self._store.set_paused(mailing_id, paused, by=by, now_us=now_us, request=key),
+            lambda: self._store.set_paused(
+                mailing_id,
+                paused,
+                by=by,
+                now_us=now_us,
+                request=key,
+                cheapest=lambda row: cheapest(row, self._control.ways(), self._segments_max),
+            ),
         )
 
     async def _set_archived(

@@ -159,6 +159,7 @@ class Claimer:
                 lease_until_us=self._shared_clock.now_us() + self._lease_us,
                 personal=entry.letter is None,
                 route=which,
+                quote=self._line.quote(entry),
             )
         return claims
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from engine.delivery.admission import Admission
 from engine.delivery.bell import Bell
-from engine.delivery.book import Book
+from engine.delivery.book import Book, Entry
 from engine.delivery.gate import Gate
 from engine.delivery.hand import Hand
 from engine.delivery.on_way import CallsOnWay
@@ -19,8 +19,11 @@ from engine.delivery.queue import DeliveryQueue
 from engine.delivery.rate_meter import RateMeter
 from engine.delivery.settings import DeliverySettings
 from engine.delivery.shared_clock import SharedClock
+from engine.domain import cost
 from engine.domain.breaker import Breaker, BreakerState
+from engine.domain.cost import NO_PRICE, Quote
 from engine.domain.routing import Way, ranges_of
+from engine.domain.segments import count_segments
 from engine.domain.units import US_PER_SECOND, in_us
 from engine.ports import Provider
 from engine.provider.spec import FBRQ, ProviderSpec
@@ -72,6 +75,9 @@ class Line:
         spec, settings = supplier.spec, common.settings
         self.number, self.provider_id = number, provider_id
         self.spec, self.provider, self.is_steered = spec, supplier.provider, supplier.is_steered
+        self.price = 0 if spec.price_per_segment is None else cost.micros(spec.price_per_segment)
+        """Of a segment, in millionths; 0: it has none."""
+        self._segments_max = settings.segments_max
         self._book, self._clock = common.book, common.clock.own
         self._senders, self._ranges = frozenset(spec.senders), ranges_of(spec.prefixes)
         self.gate = Gate(supplier.breaker, spec.rate, common.random, common.on_way, name=spec.name)
@@ -97,7 +103,18 @@ class Line:
     @property
     def way(self) -> Way:
         """The provider as it stands among the others now."""
-        return Way(self.provider_id, self.is_open, self._ranges, self.spec.name, self._senders)
+        return Way(self.provider_id, self.is_open, self._ranges, self.spec.name, self._senders, self.price)
+
+    def quote(self, entry: Entry) -> Quote:
+        """What a message of a mailing can cost here."""
+        if not self.price:
+            return NO_PRICE
+        segments = self._segments_max if entry.letter is None else count_segments(entry.letter.text).segments
+        return Quote(segments * self.price, entry.plan.budget is not None)
+
+    def price_of(self, text: str) -> int | None:
+        """What a text costs here; ``None``: the provider has no price."""
+        return count_segments(text).segments * self.price if self.price else None
 
     @property
     def is_open(self) -> bool:

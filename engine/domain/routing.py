@@ -35,6 +35,8 @@ class Way:
     name: str = ""
     senders: frozenset[str] = frozenset()
     """From whom its texts may come."""
+    price: int = 0
+    """Of an SMS segment, in millionths; 0: it has none."""
 
 
 class Wish(NamedTuple):
@@ -146,6 +148,17 @@ def first_open(ways: Sequence[Way], number: int, wish: Wish = ANY) -> int | None
     """The provider that is responsible for a number; ``None``: no candidate is open."""
     able = candidates(ways, wish)
     return next((way.provider_id for way in able if way.is_open and holds(way.ranges, number)), None)
+
+
+def first_choices(ways: Sequence[Way], wish: Wish = ANY) -> list[Way]:
+    """The providers of which each is the first in the order that takes some numbers, open or not."""
+    left, found = ANY_NUMBER, []
+    for way in candidates(ways, wish):
+        rest = without(left, way.ranges)
+        if rest != left:
+            found.append(way)
+        left = rest
+    return found
 
 
 def unserved(ways: Sequence[Way], wish: Wish = ANY) -> Ranges:

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from common.error_codes import NOTHING, ErrorCode, Fault, Unfit
 from engine.domain.attributes import NONE, Attribute, attribute_errors, good_text, patched
 from engine.domain.audience import AudienceFilter
+from engine.domain.cost import DECIMALS, is_exact, micros
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.phone import default_code, digits_of, normalise
 from engine.domain.segments import count_segments
@@ -101,6 +102,8 @@ class MailingInput:
     """The name of the only provider that may send it; ``None``: whoever can."""
     sender: str | None = None
     """From whom the text is to come; ``None``: as the provider has it."""
+    budget: int | None = None
+    """What its messages may cost, in millionths; ``None``: there is no limit."""
 
 
 def valid_client(
@@ -183,11 +186,13 @@ def valid_mailing(
     on_uncertain: str = DEFAULT_ON_UNCERTAIN,
     name: str = "",
     audience_fixed: bool = False,
+    budget: float | None = None,
     segments_max: int | None = SEGMENTS_MAX,
 ) -> MailingInput:
     """Check and complete a mailing; a repeated filter entry counts once.
 
     Args:
+        budget: money; ``None``: no limit.
         segments_max: SMS segments that the text may take; ``None``: the text was accepted before, and stays so.
 
     Raises:
@@ -198,9 +203,12 @@ def valid_mailing(
         _check(errors, "text", text_problem(text, segments_max))
     start, end = _times(start_us, end_us, now_us, errors)
     hours = _local_hours(local_hours, errors)
+    if budget is not None and not is_exact(budget):
+        errors.append(FieldError("budget", ErrorCode.TOO_MANY_DECIMALS.format(max=DECIMALS)))
     if errors:
         raise InvalidInput(errors)
-    return MailingInput(text, filter.distinct(), start, end, hours, rate_limit, on_uncertain, name, audience_fixed)
+    said = (text, filter.distinct(), start, end, hours, rate_limit, on_uncertain, name, audience_fixed)
+    return MailingInput(*said, budget=None if budget is None else micros(budget))
 
 
 def _check(errors: list[FieldError], field: str, problem: Fault | None) -> None:

@@ -10,7 +10,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Final, Self
 
 from common.error_codes import ErrorCode, Unfit
@@ -114,6 +114,18 @@ def _first_other_offset_us(zone: tzinfo, before_us: int, after_us: int) -> int:
         else:
             after_us = middle_us
     return after_us
+
+
+class PauseReason(IntEnum):
+    """Why a mailing has paused itself. The numbers are stored in the database: never renumber."""
+
+    BUDGET = 1
+    """What is left of its budget is not enough for one more message."""
+
+    @property
+    def public(self) -> str:
+        """The reason as the API names it."""
+        return self.name.lower()
 
 
 class MailingState(StrEnum):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
+from urllib.parse import quote, quote_plus
 
 from engine.domain.outcome import Answer
 from engine.ports import Abilities, Request
 from engine.provider.answers import Judge
 from engine.provider.description import Answers, RequestTable
-from engine.provider.http import CONNECT_SECONDS, IDLE_SECONDS, Caller
+from engine.provider.http import CONNECT_SECONDS, IDLE_SECONDS, Caller, Reply
 from engine.provider.placeholders import VALIDITY, Filling, Template, names_in
 from engine.provider.shapes import Shapes
 from engine.provider.wording import excerpt
@@ -60,7 +61,8 @@ class DescribedProvider:
         )
         self._judge = Judge(answers)
         authorization = self._shapes.constant_headers.get("authorization", "")
-        self._secrets: Final = (*secrets.values(), authorization.rpartition(" ")[2])
+        written = {form for secret in secrets.values() for form in (secret, quote(secret, safe=""), quote_plus(secret))}
+        self._secrets: Final = (*sorted(written, key=len, reverse=True), authorization.rpartition(" ")[2])
         asked = names_in([url, *request.templates])
         self.abilities = Abilities(
             validity=bool(asked & set(VALIDITY)),
@@ -74,10 +76,10 @@ class DescribedProvider:
         url_format, body_format, header_formats = self._shapes.shape_of(request)
         body = None if body_format is None else body_format.fill(request).encode()
         headers = {name: value.fill(request) for name, value in header_formats} if header_formats else None
-        reply = await self._caller.call(url_format.fill(request), body, request.timeout_seconds, headers)
-        if isinstance(reply, Answer):
-            return reply
-        return self._judge.judge(reply, lambda said: self._excerpt(said, request))
+        came = await self._caller.call(url_format.fill(request), body, request.timeout_seconds, headers)
+        if isinstance(came, Answer):
+            return came
+        return self._judge.judge(Reply.of(*came), lambda said: self._excerpt(said, request))
 
     async def close(self) -> None:
         """Let go of connections; calls in flight and later ones are answered "the client was closed"."""

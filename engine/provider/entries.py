@@ -27,6 +27,8 @@ from engine.provider.smpp.texts import LongTexts
 
 WORKERS_MAX: Final = 10_000
 RATE_MAX: Final = 100_000.0
+PRICE_MAX: Final = 100_000.0
+"""Ten million messages of ten segments at that price are money that the database can count."""
 _NAME: Final = r"^[a-z][a-z0-9_-]{0,31}$"
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
@@ -80,7 +82,7 @@ class Entry(Table):
     time_out_seconds: Seconds = 10.0
     prefixes: Annotated[tuple[str, ...], AfterValidator(_prefixes)] = ()
     senders: Annotated[tuple[str, ...], AfterValidator(_senders)] = ()
-    price_per_segment: float | None = Field(None, ge=0, allow_inf_nan=False)
+    price_per_segment: float | None = Field(None, ge=0, le=PRICE_MAX, allow_inf_nan=False)
     failover: StrictBool = True
 
     @classmethod

@@ -77,12 +77,13 @@ class FbrqProvider:
         """Call the provider once; see ``engine.ports.Provider.send``; of a call that is cancelled, ``Caller.call``."""
         message_id, phone_number, text, timeout_seconds, _, _, _ = request
         body = orjson.dumps({"id": message_id, "phone": phone_number, "text": text})
-        reply = await self._caller.call(f"{self._prefix}{message_id}", body, timeout_seconds)
-        if isinstance(reply, Answer):
-            return reply
-        if reply.body == _ACCEPTED_BODY and reply.response.status == _HTTP_OK:
+        came = await self._caller.call(f"{self._prefix}{message_id}", body, timeout_seconds)
+        if isinstance(came, Answer):
+            return came
+        response, content = came
+        if content == _ACCEPTED_BODY and response.status == _HTTP_OK:
             return _ACCEPTED
-        return self._answer(reply, phone_number, text)
+        return self._answer(Reply.of(response, content), phone_number, text)
 
     async def close(self) -> None:
         """Let go of connections; calls in flight and later ones are answered "the client was closed"."""

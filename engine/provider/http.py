@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
-from functools import partial
 from typing import Final, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
+from pyreqwest.bytes import Bytes
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import (
     BuilderError,
@@ -79,6 +79,11 @@ class Reply(NamedTuple):
     body: bytes
     """Unpacked, and cut off behind ``BODY_BYTES_MAX`` + 1 bytes."""
 
+    @classmethod
+    def of(cls, response: Response, content: Bytes | None) -> Reply:
+        """Of what ``Caller.call`` returns."""
+        return cls(response, bytes(content or b""))
+
     @property
     def is_too_large(self) -> bool:
         """Whether the body is larger than what is taken."""
@@ -126,7 +131,7 @@ class Caller:
             ValueError: the client takes no such address, or there are no CA certificates for https.
         """
         self._client: Client | None = _client(url, headers, idle_seconds, connect_seconds, max_connections)
-        self._request: Callable[[str], RequestBuilder] = partial(self._client.request, method)
+        self._request: Callable[[str], RequestBuilder] = getattr(self._client, method.lower())
         self._request(url)  # the client's own check of the address: now rather than at each call
         self._timeout_seconds = math.nan  # differs from any number: the first call sets it
         self._timeout = timedelta(0)
@@ -136,8 +141,9 @@ class Caller:
 
     async def call(
         self, url: str, body: bytes | None, timeout_seconds: float, headers: Mapping[str, str] | None = None
-    ) -> Reply | Answer:
-        """Call once; ``headers`` are those of this call only. An ``Answer``: no complete answer came.
+    ) -> tuple[Response, Bytes | None] | Answer:
+        """Call once; ``headers`` are those of this call only. Returns what a ``Reply`` is made of (fbrq needs none). An
+        ``Answer``: no complete answer came.
 
         A cancelled call may still reach the provider, at any moment until its time-out is over: the client
         lets the request run on. So its outcome is unknown, and its claim must not be given back before.
@@ -158,13 +164,13 @@ class Caller:
             if headers:
                 request = request.headers(headers)
             async with request.build_streamed() as response:
-                content = await response.body_reader.read(BODY_BYTES_MAX + 1)
+                content: Bytes | None = await response.body_reader.read(BODY_BYTES_MAX + 1)
         except PyreqwestError as error:
             answer = _no_answer(error, timeout_seconds)
             self._is_slow_to_connect = answer.detail == _CONNECTED_TOO_LATE
             return answer
         self._is_slow_to_connect = False
-        return Reply(response, bytes(content or b""))
+        return response, content
 
     async def close(self) -> None:
         """Let go of connections; calls in flight and later ones are answered "the client was closed"."""

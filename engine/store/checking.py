@@ -69,16 +69,18 @@ async def _read(tx: Tx, mailing_id: int) -> tuple[list[int], dict[str, int]]:
     statement reads them."""
     counted = new_counts()
     rows = await tx.rows(
-        "SELECT m.status, m.reason, m.delivery, m.number,"
+        "SELECT m.status, m.reason, m.delivery, m.number, m.costs,"
         f" {', '.join(f'c.{name}' for name in counted)} FROM mailing_counters AS c"
-        " LEFT JOIN (SELECT status, reason, delivery, count(*) AS number FROM message WHERE mailing_id = ?"
+        " LEFT JOIN (SELECT status, reason, delivery, count(*) AS number, sum(cost) AS costs FROM message"
+        " WHERE mailing_id = ?"
         " GROUP BY status, reason, delivery) AS m ON m.number > 0 WHERE c.mailing_id = ?",
         mailing_id,
         mailing_id,
     )
-    for status, reason, delivery, number, *_ in rows:
+    for status, reason, delivery, number, costs, *_ in rows:
         if number is not None:
+            counted["cost"] += int(costs)
             counted[counter_at(status, reason)] += number
             if status == Status.SENT and delivery is not None:
                 counted[Delivery(delivery).public] += number
-    return (list(rows[0][4:]) if rows else []), counted
+    return (list(rows[0][5:]) if rows else []), counted

@@ -20,7 +20,7 @@ FINAL: Final = f"sent + {NOT_SENT}"
 DELIVERIES: Final = tuple(delivery.public for delivery in Delivery)
 UNHEARD: Final = f"sent - {' - '.join(DELIVERIES)}"
 """How many are sent and have no receipt, in SQL."""
-NAMES: Final = ("pending", "sent", *REASONS, "attempts", "retried", *DELIVERIES)
+NAMES: Final = ("pending", "sent", *REASONS, "attempts", "retried", *DELIVERIES, "cost")
 TIMELINE_SECONDS: Final = 10
 _TIMELINE_US: Final = TIMELINE_SECONDS * 1_000_000
 
@@ -62,7 +62,7 @@ def counter_at(status: int, reason: int | None) -> str:
 
 def new_counts() -> dict[str, int]:
     """A zero for each counter that can be counted."""
-    return dict.fromkeys(("pending", "sent", *REASONS, *DELIVERIES), 0)
+    return dict.fromkeys(("pending", "sent", *REASONS, *DELIVERIES, "cost"), 0)
 
 
 class Tally:
@@ -95,7 +95,7 @@ class Tally:
         """Calls ended, and all their messages have made the same step. Equal records are grouped first, because this
         runs once a message."""
         alike: defaultdict[tuple[int, bool, int, int | None, int | None], list[float]] = defaultdict(list)
-        for _, mailing_id, _, attempt, _, started_us, finished_us, status, _, _, version, *_ in ended:
+        for _, mailing_id, _, attempt, _, started_us, finished_us, status, _, _, version, _, _, _, _, _, _ in ended:
             alike[mailing_id, attempt > 1, finished_us // _TIMELINE_US, status, version].append(
                 (finished_us - started_us) * 1e-6
             )

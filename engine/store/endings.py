@@ -49,6 +49,8 @@ class _Lost(NamedTuple):
     delivery: int | None
     delivery_us: int | None
     text_version: int | None
+    cost: int
+    """What is reserved for its call."""
     marks: bool
     """Its mailing has a mark stored before a call."""
     text_now: int
@@ -64,6 +66,11 @@ class _Lost(NamedTuple):
         """What has happened to it."""
         event = Event.LOSE if self.was_called else Event.RELEASE
         return event if self.delivery is None else heard(event, self.attempt)
+
+    @property
+    def was_in_vain(self) -> bool:
+        """Whether it certainly was never called, so that nobody bills it."""
+        return not self.was_called and not self.unsure and self.event is not Event.CONFIRM
 
     @property
     def receipt(self) -> tuple[int, Heard]:
@@ -84,7 +91,7 @@ class EndingVerbs(Verbs):
         lost = await tx.table(
             ", ".join(_Lost._fields),
             "SELECT id, mailing_id, status, attempt, stale, unsure, delivery, delivery_us, text_version,"
-            " (SELECT on_uncertain = 'not_sent' FROM mailing WHERE mailing.id = message.mailing_id) AS marks,"
+            " cost, (SELECT on_uncertain = 'not_sent' FROM mailing WHERE mailing.id = message.mailing_id) AS marks,"
             f" ({_TEXT_NOW}) AS text_now FROM message"
             f" {tx.dialect.indexed_by('message_lease')} WHERE {open_to(Event.LOSE)}"
             f" AND due_us <= ? LIMIT ? {tx.dialect.lock(skip=True)}",
@@ -184,6 +191,7 @@ async def _lose(tx: Tx, lost: Sequence[_Lost], now_us: int) -> None:
     await drop_receipts(tx, never_called)
     await _keep_lost(tx, [each.id for each in called if not _is_uncertain(each)], now_us)
     await _confirm_lost(tx, confirmed, now_us, tally)
+    await _take_back_charges(tx, [each for each in lost if each.cost and each.was_in_vain], tally)
     await _end_or_wait(tx, [each for each in lost if each.event is not Event.CONFIRM], now_us, tally)
     untold = [each.id for each in lost if not each.was_called and each.event is not Event.CONFIRM]
     await not_reached(tx, untold, tally)
@@ -206,6 +214,14 @@ async def _keep_lost(tx: Tx, ids: Sequence[int], now_us: int) -> None:
             tx.dialect.list_arg(ids),
         )
         await update_messages(tx, _LOST_CALL, ids)
+
+
+async def _take_back_charges(tx: Tx, lost: Sequence[_Lost], tally: Tally) -> None:
+    """What was never called costs nothing."""
+    if lost:
+        await update_messages(tx, "cost = 0", [each.id for each in lost])
+        for each in lost:
+            tally.add(each.mailing_id, "cost", -each.cost)
 
 
 async def _confirm_lost(tx: Tx, confirmed: Sequence[_Lost], now_us: int, tally: Tally) -> None:

@@ -7,8 +7,9 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 from common.error_codes import ErrorCode
+from engine.domain import cost
 from engine.domain.access import Impossible
-from engine.domain.errors import ReadOnly
+from engine.domain.errors import FieldError, InvalidInput, ReadOnly
 from engine.domain.validate import MailingInput
 from engine.domain.window import MailingState, is_decided
 from engine.ports import AudienceState, OnUncertain, Plan
@@ -59,7 +60,7 @@ class MailingVerbs(Verbs):
         mailing_id = await tx.value(f"{insert_of('mailing', values)} RETURNING id", *values.values())
         await tx.run("INSERT INTO mailing_counters (mailing_id) VALUES (?)", mailing_id)
         await keep_text(tx, mailing_id, now_us)
-        await _note(tx, by, "create", mailing_id, asdict(mailing), now_us)
+        await _note(tx, by, "create", mailing_id, _said(mailing), now_us)
         row = await get_mailing_row(tx, mailing_id)
         await keep_answer(tx, request, row, now_us)
         await bump_revision(tx)
@@ -162,13 +163,29 @@ class MailingVerbs(Verbs):
         await bump_revision(tx)
 
     async def set_paused(
-        self, mailing_id: int, paused: bool, *, by: Actor, now_us: int, request: RequestKey | None = None
+        self,
+        mailing_id: int,
+        paused: bool,
+        *,
+        by: Actor,
+        now_us: int,
+        request: RequestKey | None = None,
+        cheapest: Callable[[MailingRow], int] = lambda mailing: 0,
     ) -> Changed:
         """Pause or resume; doing it again changes nothing.
+
+        Args:
+            mailing_id: which.
+            paused: whether it is to be held.
+            by: who asks.
+            now_us: the time.
+            request: makes it idempotent.
+            cheapest: what one more message of the mailing costs at least, in millionths.
 
         Raises:
             NotFound: there is no such mailing.
             ReadOnly: it has ended or was cancelled.
+            Impossible: it is to go on, and its budget is not enough for one more message.
             Conflict: the request id was used for another request.
         """
 
@@ -176,7 +193,10 @@ class MailingVerbs(Verbs):
             old = await _get_open(tx, mailing_id, now_us)
             if old.paused is paused:
                 return old, False
-            await tx.run("UPDATE mailing SET paused = ?, update_us = ? WHERE id = ?", paused, now_us, mailing_id)
+            if not paused:
+                _check_budget(old, cheapest(old))
+            sets = "paused = ?, pause_reason = NULL, update_us = ?"
+            await tx.run(f"UPDATE mailing SET {sets} WHERE id = ?", paused, now_us, mailing_id)
             await _note(tx, by, "pause" if paused else "resume", mailing_id, {}, now_us)
             return await get_mailing_row(tx, mailing_id), True
 
@@ -246,10 +266,16 @@ class MailingVerbs(Verbs):
         return Changed(row, now_us, replayed=False)
 
 
+def _said(mailing: MailingRow | MailingInput) -> dict[str, Any]:
+    """What the API says of it, as the audit list keeps it."""
+    values = asdict(mailing)
+    budget = None if mailing.budget is None else cost.money(mailing.budget)
+    return {field.name: values[field.name] for field in fields(MailingInput)} | {"budget": budget}
+
+
 def _noted(mailing: MailingRow | MailingInput) -> dict[str, Any]:
     """What can be changed, as the audit list keeps it."""
-    values = asdict(mailing)
-    return {field.name: values[field.name] for field in fields(MailingInput) if field.name != "on_uncertain"}
+    return {name: value for name, value in _said(mailing).items() if name != "on_uncertain"}
 
 
 async def _list(tx: Tx, condition: str, args: Sequence[Any], page: Page, search: str) -> PageOf[MailingRow]:
@@ -267,8 +293,12 @@ async def _list(tx: Tx, condition: str, args: Sequence[Any], page: Page, search:
 
 
 async def _changed(tx: Tx, old: MailingRow, change: Callable[[MailingRow], MailingInput]) -> MailingInput:
-    """What becomes of a mailing. Another filter must name a mailing that there is; one that stays may outlive it."""
+    """What becomes of a mailing. Another filter must name a mailing that there is; one that stays may outlive it.
+    Another budget must be enough for what its messages cost already."""
     new = change(old)
+    if new.budget is not None and new.budget != old.budget and new.budget < old.cost:
+        problem = ErrorCode.BUDGET_TOO_SMALL.format(cost=f"{cost.money(old.cost):.6g}")
+        raise InvalidInput([FieldError("budget", problem)])
     if new.filter != old.filter:
         await check_source(tx, new.filter, old.id)
     return new
@@ -303,6 +333,14 @@ def _check_open(mailing: MailingRow, now_us: int) -> None:
     state = mailing.state(now_us)
     if state.is_over:
         raise ReadOnly(ErrorCode.READ_ONLY.format(id=mailing.id, state=state.value))
+
+
+def _check_budget(mailing: MailingRow, cheapest: int) -> None:
+    """Refuse to let a mailing go on that would pause itself again at once."""
+    if mailing.budget is None or not mailing.counts.pending or not cheapest:
+        return
+    if not cost.affordable(mailing.budget - mailing.cost, cheapest):
+        raise Impossible(ErrorCode.BUDGET_SPENT.format(id=mailing.id))
 
 
 async def _note(tx: Tx, by: Actor, action: str, mailing_id: int, detail: Mapping[str, Any], now_us: int) -> None:

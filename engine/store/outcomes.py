@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Final, NamedTuple
 
 from common.logs import mask_text
+from engine.domain.cost import settled
 from engine.domain.message import Event, Status, Step, outcome_of
 from engine.ports import Record
 from engine.store.audience import not_reached
@@ -42,6 +43,7 @@ _OUTCOME: Final = {
     "uncalled": "int",
     "next_provider": "int",
     "put_off": "int",
+    "cost": "int",
 }
 _WHOSE_TURN: Final = (
     "CASE WHEN r.put_off = 0 OR message.unsure OR r.unsure <> 0 THEN message.provider_id ELSE r.next_provider END"
@@ -91,6 +93,8 @@ async def store_all_sent(tx: Tx, records: Sequence[Record], owner: int) -> bool:
         return False
     tally = Tally()
     tally.calls(records, _ACCEPTED)
+    for record in records:
+        _count_cost(tally, record, _ACCEPTED)
     await tally.write(tx)
     return True
 
@@ -117,6 +121,8 @@ async def store_outcomes(tx: Tx, outcomes: Sequence[Outcome], owner: int) -> Non
         _count(tally, records, result)
     for record in gone:
         tally.add(record.mailing_id, "pending", -1)
+    for record, result, _ in outcomes:
+        _count_cost(tally, record, result)
     await _hear(tx, outcomes, tally)
     await _store_sent(tx, sent, owner)
     await _store_others(tx, others)
@@ -125,6 +131,19 @@ async def store_outcomes(tx: Tx, outcomes: Sequence[Outcome], owner: int) -> Non
         await tx.run(f"DELETE FROM message WHERE id {tx.dialect.in_list()}", ids)
     await not_reached(tx, known, tally)
     await tally.write(tx)
+
+
+def _count_cost(tally: Tally, record: Record, result: Step | None) -> None:
+    if (cost := _new_cost(record, result)) is not None:
+        tally.add(record.mailing_id, "cost", cost - record.charge.reserved)
+
+
+def _new_cost(record: Record, result: Step | None) -> int | None:
+    """What the message costs from now on; ``None``: what it has cost."""
+    if not record.charge.reserved:
+        return None
+    cost = settled(record.charge, record.event, result, record.cost or 0)
+    return None if cost == record.charge.reserved else cost
 
 
 async def _hear(tx: Tx, outcomes: Sequence[Outcome], tally: Tally) -> None:
@@ -149,33 +168,48 @@ def _count(tally: Tally, records: Sequence[Record], result: Step) -> None:
             tally.move(record.mailing_id, result, record.finished_us, text_version=record.text_version)
 
 
-async def _store_sent(tx: Tx, records: Sequence[Record], owner: int, condition: str = "") -> int:
-    """Store the accepted ones that pass the fence, and a further condition; return how many."""
-    # Nearly all are alike in attempt, status and text. What goes in once a statement and not once a row is cheaper:
-    # each field that SQLite takes out of a row's JSON costs a tenth of what it takes to store the row.
-    alike: defaultdict[tuple[int, int | None, int | None, bool, bool], list[tuple[int | str, ...]]] = defaultdict(list)
-    for id, _, _, attempt, _, started_us, finished_us, http_status, _, _, version, rendered, _, told, _, _ in records:
+_Alike = tuple[int, int | None, int | None, bool, bool, int | None]
+"""Attempt, HTTP status, version of the text, what else ``_sent_columns`` brings, and the cost if it changes."""
+
+
+def _alike(records: Sequence[Record]) -> Mapping[_Alike, list[tuple[int | str, ...]]]:
+    """Rows of accepted ones by what they have in common: nearly all are alike. What goes in once a statement and not
+    once a row is cheaper: each field that SQLite takes out of a row's JSON costs a tenth of what it takes to store the
+    row."""
+    alike: defaultdict[_Alike, list[tuple[int | str, ...]]] = defaultdict(list)
+    for record in records:
+        id, _, _, attempt, _, started_us, finished_us, http_status, _, _, version, rendered, *_ = record
+        told = record.provider_message_id
+        cost = _new_cost(record, _ACCEPTED) if record.charge.reserved else None
         if rendered is None and told is None:
-            alike[attempt, http_status, version, False, False].append((id, started_us, finished_us))
+            alike[attempt, http_status, version, False, False, cost].append((id, started_us, finished_us))
         else:
             brought = [value for value in (rendered, told) if value is not None]
-            key = attempt, http_status, version, rendered is not None, told is not None
+            key = attempt, http_status, version, rendered is not None, told is not None, cost
             alike[key].append((id, started_us, finished_us, *brought))
+    return alike
+
+
+async def _store_sent(tx: Tx, records: Sequence[Record], owner: int, condition: str = "") -> int:
+    """Store the accepted ones that pass the fence, and a further condition; return how many."""
+    alike = _alike(records)
     if len(alike) > 1:
         ids = [record.message_id for record in records]
         await hold(tx, "message", f"message.id {tx.dialect.in_list()} AND message.owner = ?", ids, owner)
     in_order, among = ("", "") if tx.dialect.is_sqlite else (_IN_ORDER, " AND message.id IN (SELECT id FROM held)")
     stored = 0
-    for (attempt, http_status, text_version, is_personal, has_told), rows in alike.items():
+    for (attempt, http_status, text_version, is_personal, has_told, cost), rows in alike.items():
         columns, keep = _sent_columns(is_personal, has_told)
         stored += await tx.run(
             f"{in_order}UPDATE message SET {set_to(_ACCEPTED)}, owner = NULL, due_us = 0, stale = FALSE,"
             " started_us = r.started_us, finished_us = r.finished_us, http_status = ?, text_version = ?, detail = ''"
-            f"{keep} FROM {tx.dialect.rows_table(**columns)} WHERE message.id = r.id AND message.attempt = ?"
+            f"{keep}{'' if cost is None else ', cost = ?'}"
+            f" FROM {tx.dialect.rows_table(**columns)} WHERE message.id = r.id AND message.attempt = ?"
             f" AND message.owner = ?{condition}{among}",
             *(() if tx.dialect.is_sqlite else ([row[0] for row in rows], owner)),
             http_status,
             text_version,
+            *(() if cost is None else (cost,)),
             *tx.dialect.rows_args(rows, len(columns)),
             attempt,
             owner,
@@ -204,7 +238,7 @@ async def _store_others(tx: Tx, outcomes: list[tuple[Record, Step]]) -> None:
         "UPDATE message SET status = r.status, reason = r.reason, owner = NULL, due_us = r.due_us, stale = FALSE,"
         " unsure = (message.unsure OR r.unsure <> 0), started_us = r.started_us, finished_us = r.finished_us,"
         " http_status = r.http_status, detail = r.detail, attempt = message.attempt - r.uncalled,"
-        f" provider_id = {_WHOSE_TURN},"
+        f" provider_id = {_WHOSE_TURN}, cost = coalesce(r.cost, message.cost),"
         " text_version = coalesce(r.text_version, message.text_version),"
         f" rendered = {_KEPT.format(rendered='coalesce(r.rendered, message.rendered)')}"
         f" FROM {tx.dialect.rows_table(**_OUTCOME)} WHERE message.id = r.id",
@@ -241,6 +275,7 @@ def _outcome_row(record: Record, result: Step) -> tuple[int | str | None, ...]:
         int(record.event is Event.LACK),
         record.next_provider,
         int(record.event is Event.DEFER and not final),
+        _new_cost(record, result),
     )
 
 

@@ -11,7 +11,7 @@ from engine.domain.access import ActorKind
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import Reason, Status
 from engine.domain.receipt import Delivery
-from engine.domain.window import LocalHours, MailingState, mailing_state
+from engine.domain.window import LocalHours, MailingState, PauseReason, mailing_state
 from engine.ports import AudienceState, OnUncertain
 
 T = TypeVar("T")
@@ -147,6 +147,12 @@ class MailingRow:
     archived_us: int | None = None
     provider: str | None = None
     sender: str | None = None
+    budget: int | None = None
+    """What its messages may cost, in millionths; ``None``: there is no limit."""
+    cost: int = 0
+    """What they cost, in millionths, with what is reserved for calls that may be under way."""
+    pause_reason: PauseReason | None = None
+    """Why it has paused itself; ``None``: it has not."""
 
     def state(self, now_us: int) -> MailingState:
         """The state that the API shows."""
@@ -200,6 +206,8 @@ class MessageRow:
     """The name of the provider that has it, or had it last; ``None``: none has had it."""
     provider_message_id: str | None = None
     """What the provider calls it."""
+    cost: int = 0
+    """In millionths; with what is reserved while an engine has it."""
     text: str = ""
     """The text as it went out. Before a call, and where there was none, the mailing's text now. Not in lists."""
 

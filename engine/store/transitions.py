@@ -103,6 +103,7 @@ class TransitionVerbs(Verbs):
             *tx.dialect.rows_args(dues, 2),
         )
         tally = Tally()
+        await _take_back_charges(tx, [item for item in ours if item.message_id not in sent], tally)
         await hold_told(tx, [item.message_id for item in ours])
         await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
         await confirm(tx, sent, now_us, tally, uncalled=True)
@@ -147,6 +148,19 @@ class TransitionVerbs(Verbs):
             tx, "due_us = CASE WHEN due_us > ? THEN due_us - ? ELSE 1 END", [row[0] for row in rows], by_us, by_us
         )
         return rows[-1][1], rows[-1][0]
+
+
+async def _take_back_charges(tx: Tx, returns: Sequence[Return], tally: Tally) -> None:
+    """What is given back uncalled costs what it did before."""
+    charged = [item for item in returns if item.charge.reserved]
+    if not charged:
+        return
+    for item in charged:
+        tally.add(item.mailing_id, "cost", item.charge.before - item.charge.reserved)
+    await tx.run(
+        f"UPDATE message SET cost = r.cost FROM {tx.dialect.rows_table(id='int', cost='int')} WHERE message.id = r.id",
+        *tx.dialect.rows_args([(item.message_id, item.charge.before) for item in charged], 2),
+    )
 
 
 async def _passed(

@@ -43,7 +43,7 @@ _CLIENT: Final = message_of(Client, {**_EXAMPLE, "attributes": {"city": "Омс�
 _MESSAGE: Final = (
     "1", "1", "1", "79161234567", "not_sent", "rejected", "1", "2026-01-31T06:00:00.000000Z", "",
     "2026-01-31T06:00:01.000000Z", "", "1", "400", "HTTP 400: no such number", "", "", "", "",
-    "fbrq", "",
+    "fbrq", "", "0.0",
 )  # fmt: skip
 
 

@@ -13,7 +13,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from grpc import StatusCode
 
-from engine.domain.routing import Way
 from engine.ports import Return
 from mailing.v1.mailing_pb2 import (
     AUDIENCE_MODE_FIXED,
@@ -56,8 +55,6 @@ from mailing.v1.message_pb2 import (
 )
 from tests.api.conftest import Api, refusal
 from tests.api.fakes import SECOND_US, START_US
-
-WAYS = (Way(1, name="a"), Way(2, name="b", senders=frozenset({"Shop"})))
 
 
 def at(us: int) -> Timestamp:
@@ -593,39 +590,3 @@ async def test_statistics_of_a_mailing_for_nobody(api: Api) -> None:
     assert (stats.progress, stats.rate_per_second, list(stats.timeline)) == (1.0, 0.0, [])
     assert not stats.latency_seconds.HasField("p50")
     assert not stats.HasField("estimated_completion_time")
-
-
-async def test_a_mailing_may_name_its_provider_and_sender(api: Api) -> None:
-    api.control.providers = WAYS
-    made = await api.add_mailing(provider="b", sender="Shop")
-    assert (made.provider, made.sender) == ("b", "Shop")
-    assert not (await api.add_mailing()).HasField("provider")
-    (plan, _) = sorted(await api.store.plans(api.clock.us), key=lambda plan: plan.mailing_id)
-    assert (plan.provider, plan.sender) == ("b", "Shop")
-    # The file may change: what stays as it is may still be edited.
-    api.control.providers = WAYS[:1]
-    changed = await update(api, Mailing(id=made.id, text="new", provider="b"), "text", "provider")
-    assert (changed.text, changed.provider) == ("new", "b")
-    changed = await update(api, Mailing(id=made.id), "provider", "sender")
-    assert not changed.HasField("provider")
-    assert not changed.HasField("sender")
-
-
-@pytest.mark.parametrize(
-    ("provider", "sender", "field", "code"),
-    [
-        ("c", None, "provider", "UNKNOWN_PROVIDER"),
-        ("c", "Shop", "provider", "UNKNOWN_PROVIDER"),
-        ("a", "Shop", "sender", "NO_SENDERS"),
-        ("b", "Bank", "sender", "UNKNOWN_SENDER"),
-        (None, "Bank", "sender", "UNKNOWN_SENDER"),
-    ],
-)
-async def test_a_wish_that_nobody_can_fulfil_is_refused(
-    api: Api, provider: str | None, sender: str | None, field: str, code: str
-) -> None:
-    api.control.providers = WAYS
-    refused = await refusal(api.add_mailing(provider=provider, sender=sender, text=""))
-    bad = refused.detail(error_details_pb2.BadRequest).field_violations
-    assert {each.field for each in bad} == {field, "text"}
-    assert code in {each.reason for each in bad}

@@ -34,8 +34,8 @@ class Api(NamedTuple):
 
 
 @asynccontextmanager
-async def opened(stand_in: StandIn, folder: Path) -> AsyncIterator[Api]:
-    """The example that is called like the class of its stand-in, calling that instead of the API."""
+async def pointed(stand_in: StandIn, folder: Path) -> AsyncIterator[Path]:
+    """The file of the example that is called like the class of its stand-in, with the stand-in's address."""
     async with AsyncExitStack() as stack:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", stand_in.handle)
@@ -46,6 +46,14 @@ async def opened(stand_in: StandIn, folder: Path) -> AsyncIterator[Api]:
         assert count == 1
         file = folder / name
         file.write_text(changed, encoding="utf-8")
+        yield file
+
+
+@asynccontextmanager
+async def opened(stand_in: StandIn, folder: Path) -> AsyncIterator[Api]:
+    """That example, calling its stand-in instead of the API."""
+    async with AsyncExitStack() as stack:
+        file = await stack.enter_async_context(pointed(stand_in, folder))
         configured = read_providers(file, SECRETS)[0]
         provider, receiver = configured.make(), configured.receiver
         stack.push_async_callback(provider.close)

@@ -10,13 +10,17 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from urllib.parse import quote
 
 import orjson
 import pytest
 
 from engine.domain.outcome import Answer
 from engine.ports import Request
+from engine.provider.described import DescribedProvider
+from engine.provider.description import Answers, RequestTable
 from engine.provider.fbrq import FbrqProvider
+from engine.provider.placeholders import parse
 from tests.provider.conftest import TOKEN, MakeProvider
 from tests.provider.raw_server import ACCEPTED, HEAD, Behaviour, drip, endless, hang, raw_server, reply, reset_after
 
@@ -256,3 +260,30 @@ async def test_echo_gives_nothing_away(make_provider: MakeProvider) -> None:
     for secret in (TOKEN, str(PHONE), "123-45-67", TEXT):
         assert secret not in detail
     assert "1234567890" in detail
+
+
+async def test_an_echo_of_a_form_or_an_address_gives_nothing_away() -> None:
+    """As its provider was sent them: percent-encoded, and behind basic authentication."""
+    secrets = {"user": "an+account", "password": "pass word&more=1"}
+    table = {
+        "basic": {"user": "{secret.user}", "password": "{secret.password}"},
+        "query": {"key": "{secret.password}"},
+        "form": {"to": "+{phone}", "text": "{text}", "key": "{secret.password}"},
+    }
+
+    async def echo(writer: asyncio.StreamWriter) -> None:
+        said = server.heads[-1] + b"\n" + server.bodies[-1]
+        await response(400, b"\n".join(said.split(b"\r\n")[::-1]))(writer)
+
+    async with raw_server(echo) as server:
+        provider = DescribedProvider(
+            parse(f"{server.url}/{{secret.user}}"),
+            RequestTable.model_validate(table),
+            Answers.model_validate({"format": "text", "rules": [{"means": "accepted", "pattern": "^OK$"}]}),
+            secrets=secrets,
+        )
+        details = {(await provider.send(Request(5, PHONE, TEXT, 2))).detail for _ in range(3)}
+        await provider.close()
+    assert server.bodies
+    for secret in (*secrets.values(), "pass%20word", "pass+word", "an%2Baccount", str(PHONE), quote(TEXT, safe="")):
+        assert not any(secret in detail for detail in details)

@@ -20,6 +20,7 @@ from engine.store.client_rows import ClientChange
 from engine.store.mailing_rows import filter_of
 from engine.store.rows import Actor
 from tests.simulation.asked import Client, Mailing
+from tests.simulation.costs import draw_budget
 from tests.simulation.history import NEVER_US
 from tests.simulation.knobs import attributes_of_number, draw_local_hours, filter_for
 from tests.simulation.life import SECOND_US, TAGS
@@ -371,6 +372,7 @@ class People:
             rate_limit=random.choice((None, None, None, 3.0)),
             on_uncertain=random.choice(("resend", "resend", "not_sent")),
             audience_fixed=self._kinds.random() < 0.4,
+            budget=draw_budget(self._kinds),
         )
 
     def _filter(self) -> AudienceFilter:

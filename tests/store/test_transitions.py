@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from engine.domain.cost import FREE
 from engine.domain.message import Event, Reason, Status
 from engine.domain.routing import FBRQ_ID
 from engine.ports import Renewal, Return
@@ -36,7 +37,7 @@ async def test_a_claim_has_what_the_call_needs(store: Store) -> None:
     made = await store.create_client(client(7, time_zone="Asia/Omsk"), by=BY, now_us=NOW)
     mailing_id, owner = await add_mailing(store), await add_engine(store)
     (taken,) = await claim(store, mailing_id, owner)
-    assert taken[1:] == (mailing_id, made.row.id, 1, 79160000007, "Asia/Omsk", LEASE, None, FBRQ_ID)
+    assert taken[1:] == (mailing_id, made.row.id, 1, 79160000007, "Asia/Omsk", LEASE, None, FBRQ_ID, FREE)
     assert await claim(store, mailing_id, owner) == []
     assert await counts(store, mailing_id) == Counts(pending=1)
 

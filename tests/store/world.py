@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from engine.domain.audience import AudienceFilter
+from engine.domain.cost import NO_PRICE, Quote
 from engine.domain.message import Event
 from engine.domain.suppression import SuppressionInput, SuppressionReason
 from engine.domain.validate import ClientInput, MailingInput
 from engine.domain.window import LocalHours
-from engine.ports import Claim, Record, Return
+from engine.ports import Claim, Record
 from engine.store import Store
 from engine.store.rows import Actor, Counts, MailingRow, MessageQuery, MessageRow, Page
 from engine.store.suppressions import Suppressed
@@ -35,9 +36,10 @@ def mailing(
     end_us: int = END,
     local_hours: LocalHours | None = None,
     on_uncertain: str = "resend",
+    budget: int | None = None,
 ) -> MailingInput:
     """A mailing for everybody."""
-    return MailingInput(text, filter, start_us, end_us, local_hours, None, on_uncertain)
+    return MailingInput(text, filter, start_us, end_us, local_hours, None, on_uncertain, budget=budget)
 
 
 async def add_clients(store: Store, number: int, tag: str = "new", first: int = 0) -> list[int]:
@@ -85,12 +87,16 @@ async def a_mailing_with(store: Store, clients: int) -> tuple[int, int]:
     return await add_mailing(store), await add_engine(store)
 
 
-async def claim(store: Store, mailing_id: int, owner: int, limit: int = 100, now_us: int = NOW) -> list[Claim]:
+async def claim(
+    store: Store, mailing_id: int, owner: int, limit: int = 100, now_us: int = NOW, quote: Quote = NO_PRICE
+) -> list[Claim]:
     """Claim with a lease until ``LEASE``."""
-    return await store.claim(mailing_id, limit, owner=owner, now_us=now_us, lease_until_us=LEASE)
+    return await store.claim(mailing_id, limit, owner=owner, now_us=now_us, lease_until_us=LEASE, quote=quote)
 
 
-def outcome(taken: Claim, event: Event, *, due_us: int = 0, http_status: int | None = 200) -> Record:
+def outcome(
+    taken: Claim, event: Event, *, due_us: int = 0, http_status: int | None = 200, cost: int | None = None
+) -> Record:
     """The outcome of a claimed message's call."""
     detail = "" if event is Event.ACCEPT else "because"
     due_us = due_us if event in (Event.DEFER, Event.MISS) else 0
@@ -106,17 +112,22 @@ def outcome(taken: Claim, event: Event, *, due_us: int = 0, http_status: int | N
         detail,
         due_us,
         provider_id=taken.provider_id,
+        cost=cost,
+        charge=taken.charge,
     )
 
 
-async def record(store: Store, owner: int, claims: Iterable[Claim], event: Event, *, due_us: int = 0) -> int:
+async def record(
+    store: Store, owner: int, claims: Iterable[Claim], event: Event, *, due_us: int = 0, cost: int | None = None
+) -> int:
     """Store the same outcome for some messages."""
-    return await store.record([outcome(taken, event, due_us=due_us) for taken in claims], owner=owner, now_us=NOW)
+    records = [outcome(taken, event, due_us=due_us, cost=cost) for taken in claims]
+    return await store.record(records, owner=owner, now_us=NOW)
 
 
 async def release(store: Store, owner: int, claims: Sequence[Claim], due_us: int = 0) -> int:
     """Give claims back."""
-    returns = [Return(taken.message_id, taken.mailing_id, taken.attempt, due_us) for taken in claims]
+    returns = [taken.given_back(due_us) for taken in claims]
     return await store.release(returns, owner=owner, now_us=NOW)
 
 

@@ -125,8 +125,11 @@ export const Chip = ({ tone = "quiet", children, title }) => h("span", { classNa
 
 const STATE_TONES = { scheduled: "quiet", active: "busy", paused: "warn", cancelled: "bad", ended: "good" };
 const STATUS_TONES = { pending: "busy", sent: "good", not_sent: "bad" };
+const DELIVERY_TONES = { delivered: "good", undelivered: "bad" };
 export const StateChip = ({ state }) => h(Chip, { tone: STATE_TONES[state] }, t(`state.${state}`));
 export const StatusChip = ({ status }) => h(Chip, { tone: STATUS_TONES[status] }, t(`status.${status}`));
+/** What a receipt says: `delivered` or `undelivered`. */
+export const DeliveryChip = ({ status }) => h(Chip, { tone: DELIVERY_TONES[status] }, t(`delivery.${status}`));
 
 /** A moment, with how far it is from now on hover. */
 export const Time = ({ value, ...options }) =>

@@ -138,7 +138,7 @@ function Bar({ point, series, x, step, y, title }) {
   );
 }
 
-/** Named amounts as horizontal bars: rows [{key, label, value, className?, hint?}], largest possible `total`. */
+/** Named amounts as horizontal bars: rows [{key, label, value, words?, className?, hint?}], largest possible `total`. */
 export const ShareBars = ({ rows, total, label }) =>
   h(
     "dl",
@@ -159,7 +159,7 @@ export const ShareBars = ({ rows, total, label }) =>
               style: { width: `${total > 0 ? (100 * row.value) / total : 0}%` },
             }),
           ),
-          h("span", { className: "share-value" }, number(row.value)),
+          h("span", { className: "share-value" }, row.words ?? number(row.value)),
         ),
       ),
     ),

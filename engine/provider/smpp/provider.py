@@ -18,7 +18,7 @@ from common.logs import get_logger
 from engine.domain.outcome import Answer, Verdict
 from engine.ports import Abilities, Request
 from engine.provider.receipts import TakeReceipts
-from engine.provider.smpp.inbox import STORE_PAUSE_SECONDS, Inbox
+from engine.provider.smpp.inbox import HOLD_SECONDS, STORE_PAUSE_SECONDS, Inbox
 from engine.provider.smpp.receipts import Delivered, ReceiptIds, read_receipt, told_id
 from engine.provider.smpp.session import (
     Link,
@@ -40,6 +40,9 @@ _PAUSE_SECONDS: Final = (0.5, 30.0)
 """Between binds that fail: the first pause and the longest. Centres lock accounts that try too often."""
 BUSY_SECONDS: Final = 1.0
 """How long a centre is left alone that has too much to do: SMPP has no word for it."""
+_LEAVE_SECONDS: Final = 0.1
+"""The library's threads are about to let go of the interpreter when a call of it has ended. A process that exits before
+they have is aborted: 8 of 40 that did nothing else, 0 of 40 after 0.05 s."""
 _NOTHING: Final = Answer(None, True, "not called: there is no text", verdict=Verdict.REJECTED)
 
 
@@ -77,6 +80,7 @@ class SmppProvider:
         bind_seconds: float = BIND_SECONDS,
         busy_seconds: float = BUSY_SECONDS,
         store_pause_seconds: float = STORE_PAUSE_SECONDS,
+        hold_seconds: float = HOLD_SECONDS,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         """Prepare it; connects to nothing yet.
@@ -87,6 +91,7 @@ class SmppProvider:
             bind_seconds: how long a bind may take.
             busy_seconds: how long a centre is left alone that has too much to do.
             store_pause_seconds: how long receipts wait for a store that is away.
+            hold_seconds: how long one waits whose id no response has told.
             now_us: the time of receipts that name none.
 
         Raises:
@@ -107,7 +112,7 @@ class SmppProvider:
         """Why there is no session; empty: none was tried yet."""
         self._is_closed = False
         self._inbox: Inbox | None = None
-        self._busy_seconds, self._store_pause_seconds = busy_seconds, store_pause_seconds
+        self._busy_seconds, self._pauses = busy_seconds, (store_pause_seconds, hold_seconds)
 
     @property
     def is_bound(self) -> bool:
@@ -118,7 +123,7 @@ class SmppProvider:
         """Bind now, stay bound until ``close``, and hand over the receipts that come. Until this is called, none are
         asked for; a session there is from the first ``send`` at the latest."""
         if self.manners.receipts and self._inbox is None:
-            self._inbox = Inbox(take, self._store_pause_seconds)
+            self._inbox = Inbox(take, *self._pauses)
         self._keep_bound()
 
     async def send(self, request: Request) -> Answer:
@@ -149,6 +154,7 @@ class SmppProvider:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
+            await asyncio.sleep(_LEAVE_SECONDS)
         if self._inbox is not None:
             await self._inbox.close()
 

@@ -102,6 +102,26 @@ MAILING_STATE_ENDED: MailingState.ValueType  # 5
 """Its end time has passed."""
 Global___MailingState: _TypeAlias = MailingState  # noqa: Y015
 
+class _PauseReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PauseReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PauseReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PAUSE_REASON_UNSPECIFIED: _PauseReason.ValueType  # 0
+    """It has not."""
+    PAUSE_REASON_BUDGET: _PauseReason.ValueType  # 1
+    """The rest of its budget is not enough for one more message."""
+
+class PauseReason(_PauseReason, metaclass=_PauseReasonEnumTypeWrapper):
+    """Why a mailing has paused itself."""
+
+PAUSE_REASON_UNSPECIFIED: PauseReason.ValueType  # 0
+"""It has not."""
+PAUSE_REASON_BUDGET: PauseReason.ValueType  # 1
+"""The rest of its budget is not enough for one more message."""
+Global___PauseReason: _TypeAlias = PauseReason  # noqa: Y015
+
 class _AudienceMode:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -204,6 +224,9 @@ class Mailing(_message.Message):
     ARCHIVED_TIME_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     SENDER_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    PAUSE_REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Given by the engine; never used again, not even after a deletion."""
     text: _builtins.str
@@ -232,6 +255,16 @@ class Mailing(_message.Message):
     """The name that the text comes from: one of the `senders` of a provider, and only such a provider sends it. Not set:
     as the provider has it.
     """
+    budget: _builtins.float
+    """What its messages may cost, in the money of the providers' prices: above 0, at most 1,000,000,000, with at most 6
+    decimals. When the rest is not enough for one more message the mailing pauses itself. Not set: no limit.
+    """
+    cost: _builtins.float
+    """What its messages cost: segments by the price of the provider that took them, or may have taken them; and the most
+    that messages can cost which may be called just now.
+    """
+    pause_reason: Global___PauseReason.ValueType
+    """Why it has paused itself. Not set: it has not."""
     @_builtins.property
     def filter(self) -> Global___AudienceFilter:
         """Who gets it. Not set: everyone."""
@@ -293,17 +326,24 @@ class Mailing(_message.Message):
         archived_time: _timestamp_pb2.Timestamp | None = ...,
         provider: _builtins.str | None = ...,
         sender: _builtins.str | None = ...,
+        budget: _builtins.float | None = ...,
+        cost: _builtins.float = ...,
+        pause_reason: Global___PauseReason.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_provider", b"_provider", "_rate_limit", b"_rate_limit", "_sender", b"_sender", "archived_time", b"archived_time", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "local_hours", b"local_hours", "message_counts", b"message_counts", "provider", b"provider", "rate_limit", b"rate_limit", "sender", b"sender", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_budget", b"_budget", "_provider", b"_provider", "_rate_limit", b"_rate_limit", "_sender", b"_sender", "archived_time", b"archived_time", "budget", b"budget", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "local_hours", b"local_hours", "message_counts", b"message_counts", "provider", b"provider", "rate_limit", b"rate_limit", "sender", b"sender", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_provider", b"_provider", "_rate_limit", b"_rate_limit", "_sender", b"_sender", "archived_time", b"archived_time", "audience", b"audience", "audience_state", b"audience_state", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "id", b"id", "local_hours", b"local_hours", "message_counts", b"message_counts", "name", b"name", "on_uncertain", b"on_uncertain", "provider", b"provider", "rate_limit", b"rate_limit", "segments", b"segments", "sender", b"sender", "start_time", b"start_time", "state", b"state", "text", b"text", "update_time", b"update_time", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget", b"_budget", "_provider", b"_provider", "_rate_limit", b"_rate_limit", "_sender", b"_sender", "archived_time", b"archived_time", "audience", b"audience", "audience_state", b"audience_state", "budget", b"budget", "cost", b"cost", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "id", b"id", "local_hours", b"local_hours", "message_counts", b"message_counts", "name", b"name", "on_uncertain", b"on_uncertain", "pause_reason", b"pause_reason", "provider", b"provider", "rate_limit", b"rate_limit", "segments", b"segments", "sender", b"sender", "start_time", b"start_time", "state", b"state", "text", b"text", "update_time", b"update_time", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__budget: _TypeAlias = _typing.Literal["budget"]  # noqa: Y015
+    _WhichOneofArgType__budget: _TypeAlias = _typing.Literal["_budget", b"_budget"]  # noqa: Y015
     _WhichOneofReturnType__provider: _TypeAlias = _typing.Literal["provider"]  # noqa: Y015
     _WhichOneofArgType__provider: _TypeAlias = _typing.Literal["_provider", b"_provider"]  # noqa: Y015
     _WhichOneofReturnType__rate_limit: _TypeAlias = _typing.Literal["rate_limit"]  # noqa: Y015
     _WhichOneofArgType__rate_limit: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit"]  # noqa: Y015
     _WhichOneofReturnType__sender: _TypeAlias = _typing.Literal["sender"]  # noqa: Y015
     _WhichOneofArgType__sender: _TypeAlias = _typing.Literal["_sender", b"_sender"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__budget) -> _WhichOneofReturnType__budget | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__provider) -> _WhichOneofReturnType__provider | None: ...
     @_typing.overload

@@ -442,6 +442,7 @@ class PreviewMailingResponse(_message.Message):
     SEGMENTS_TOTAL_FIELD_NUMBER: _builtins.int
     SAMPLES_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
     audience: _builtins.int
     """How many clients match now, and would get it: without those who have a final message of the mailing that is edited,
     and without those on the stop list.
@@ -462,6 +463,10 @@ class PreviewMailingResponse(_message.Message):
     """SMS segments of the longest text with a client's values; of more than 10,000 clients so many were looked at."""
     segments_total: _builtins.int
     """SMS segments of all texts together; estimated for more than 10,000 clients."""
+    cost: _builtins.float
+    """What `segments_total` would cost, at the price of the first provider in the order that may have the mailing; those
+    that take only some numbers count for these. Not set: it has no price.
+    """
     @_builtins.property
     def forecast(self) -> _mailing_stats_pb2.Forecast:
         """When it would be through."""
@@ -493,12 +498,15 @@ class PreviewMailingResponse(_message.Message):
         segments_total: _builtins.int = ...,
         samples: _abc.Iterable[Global___TextSample] | None = ...,
         warnings: _abc.Iterable[_mailing_pb2.MailingWarning] | None = ...,
+        cost: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["forecast", b"forecast"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost", b"_cost", "cost", b"cost", "forecast", b"forecast"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "by_time_zone", b"by_time_zone", "encoding", b"encoding", "forecast", b"forecast", "incomplete", b"incomplete", "samples", b"samples", "segments", b"segments", "segments_max", b"segments_max", "segments_total", b"segments_total", "suppressed", b"suppressed", "units", b"units", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost", b"_cost", "audience", b"audience", "by_time_zone", b"by_time_zone", "cost", b"cost", "encoding", b"encoding", "forecast", b"forecast", "incomplete", b"incomplete", "samples", b"samples", "segments", b"segments", "segments_max", b"segments_max", "segments_total", b"segments_total", "suppressed", b"suppressed", "units", b"units", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__cost: _TypeAlias = _typing.Literal["cost"]  # noqa: Y015
+    _WhichOneofArgType__cost: _TypeAlias = _typing.Literal["_cost", b"_cost"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost) -> _WhichOneofReturnType__cost | None: ...
 
 Global___PreviewMailingResponse: _TypeAlias = PreviewMailingResponse  # noqa: Y015
 

@@ -155,12 +155,15 @@ class MailingStats(_message.Message):
     TIMELINE_FIELD_NUMBER: _builtins.int
     TEXT_VERSIONS_FIELD_NUMBER: _builtins.int
     DELIVERY_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
     mailing_id: _builtins.int
     """The mailing's id."""
     progress: _builtins.float
     """Share of the messages that are final, 0 to 1; 1 for a mailing without messages whose audience is ready."""
     rate_per_second: _builtins.float
     """Messages that became final, a second, over the last half minute or so."""
+    cost: _builtins.float
+    """What its messages cost; see `Mailing.cost`."""
     @_builtins.property
     def message_counts(self) -> _mailing_pb2.MessageCounts:
         """Messages by status."""
@@ -229,10 +232,11 @@ class MailingStats(_message.Message):
         timeline: _abc.Iterable[Global___TimelinePoint] | None = ...,
         text_versions: _abc.Iterable[Global___TextVersion] | None = ...,
         delivery: Global___DeliveryStats | None = ...,
+        cost: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "delivery", b"delivery", "estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "latency_seconds", b"latency_seconds", "message_counts", b"message_counts", "reasons", b"reasons"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "by_phone_code", b"by_phone_code", "by_tag", b"by_tag", "by_time_zone", b"by_time_zone", "delivery", b"delivery", "estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "latency_seconds", b"latency_seconds", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "progress", b"progress", "rate_per_second", b"rate_per_second", "reasons", b"reasons", "text_versions", b"text_versions", "timeline", b"timeline"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "by_phone_code", b"by_phone_code", "by_tag", b"by_tag", "by_time_zone", b"by_time_zone", "cost", b"cost", "delivery", b"delivery", "estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "latency_seconds", b"latency_seconds", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "progress", b"progress", "rate_per_second", b"rate_per_second", "reasons", b"reasons", "text_versions", b"text_versions", "timeline", b"timeline"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

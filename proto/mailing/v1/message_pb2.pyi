@@ -200,6 +200,7 @@ class Message(_message.Message):
     DELIVERY_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     PROVIDER_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Given by the engine; the provider sees it. Never used again, not even after a deletion."""
     mailing_id: _builtins.int
@@ -226,6 +227,8 @@ class Message(_message.Message):
     """The name of the provider that has it, had it last, or has it next. Empty: none yet."""
     provider_message_id: _builtins.str
     """What the provider calls it. Empty: it has not said."""
+    cost: _builtins.float
+    """What it costs: 0 unless its provider has taken it, or may have; while an engine has it, the most that it can cost."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
@@ -277,10 +280,11 @@ class Message(_message.Message):
         delivery: Global___Delivery | None = ...,
         provider: _builtins.str = ...,
         provider_message_id: _builtins.str = ...,
+        cost: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "_text_version", b"_text_version", "client_id", b"client_id", "create_time", b"create_time", "delivery", b"delivery", "final_time", b"final_time", "last_error", b"last_error", "next_attempt_time", b"next_attempt_time", "sent_time", b"sent_time", "text_version", b"text_version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "_text_version", b"_text_version", "attempt_history", b"attempt_history", "attempts", b"attempts", "client_id", b"client_id", "create_time", b"create_time", "delivery", b"delivery", "final_time", b"final_time", "id", b"id", "last_error", b"last_error", "mailing_id", b"mailing_id", "next_attempt_time", b"next_attempt_time", "phone_number", b"phone_number", "provider", b"provider", "provider_message_id", b"provider_message_id", "reason", b"reason", "sent_time", b"sent_time", "status", b"status", "text", b"text", "text_version", b"text_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_id", b"_client_id", "_text_version", b"_text_version", "attempt_history", b"attempt_history", "attempts", b"attempts", "client_id", b"client_id", "cost", b"cost", "create_time", b"create_time", "delivery", b"delivery", "final_time", b"final_time", "id", b"id", "last_error", b"last_error", "mailing_id", b"mailing_id", "next_attempt_time", b"next_attempt_time", "phone_number", b"phone_number", "provider", b"provider", "provider_message_id", b"provider_message_id", "reason", b"reason", "sent_time", b"sent_time", "status", b"status", "text", b"text", "text_version", b"text_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_id: _TypeAlias = _typing.Literal["client_id"]  # noqa: Y015
     _WhichOneofArgType__client_id: _TypeAlias = _typing.Literal["_client_id", b"_client_id"]  # noqa: Y015

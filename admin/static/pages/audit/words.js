@@ -75,6 +75,8 @@ const ORDER = [
   "local_hours",
   "time_zone",
   "rate_limit",
+  "budget",
+  "cost",
   "on_uncertain",
 ];
 const ANY = ["tags", "phone_codes"];

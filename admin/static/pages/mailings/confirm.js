@@ -1,5 +1,5 @@
 // Before a mailing goes to anybody: how many, when, who is left out, and the text as the first ones will see it.
-import { moment, number, said, t } from "../../i18n.js";
+import { moment, money, number, said, t } from "../../i18n.js";
 import { Input } from "../../kit/fields.js";
 import { h, useState } from "../../kit/lib.js";
 import { Button, Dialog, Facts, Notice } from "../../kit/parts.js";
@@ -79,6 +79,10 @@ function plan(values, preview) {
     ["to", h("strong", null, clientsWords(audience)), h(Audience, { filter: values.filter })],
     ["later", t(`mailings.later.${values.audience}`)],
     ["segments", number(all), most > 1 && t("mailings.confirm.segments_max", { smart_count: most })],
+    preview.cost !== null && ["cost", money(preview.cost)],
+    values.budget.trim() && ["budget", values.budget.trim()],
+    values.provider && ["provider", values.provider],
+    values.sender && ["sender", values.sender],
     ["start", first ? moment(first) : start === null ? t("mailings.confirm.at_once") : moment(start)],
     ["hours", hours ? t("mailings.hours", hours) : t("mailings.confirm.any_hour")],
     done && ["done", moment(done)],
@@ -87,7 +91,8 @@ function plan(values, preview) {
   return rows.filter(Boolean).map(([key, value, hint]) => ({ key, label: labelOf(key), value, hint }));
 }
 
-const labelOf = (key) => t(key === "later" ? "mailings.later" : `mailings.confirm.${key}`);
+const ELSEWHERE = { later: "mailings.later", provider: "mailings.fact.provider", sender: "mailings.fact.sender" };
+const labelOf = (key) => t(ELSEWHERE[key] ?? `mailings.confirm.${key}`);
 
 /** Who matches and is not sent to, and why. */
 function leftOut({ suppressed = 0, incomplete = 0, forecast: { missed } }) {

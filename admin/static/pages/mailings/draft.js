@@ -7,6 +7,7 @@ import { lengthOf, TEXT_MAX } from "./sms.js";
 import { after, DAY } from "./times.js";
 
 const RATE_MAX = 100_000;
+const BUDGET_MAX = 1_000_000_000;
 export const FIELDS = [
   "name",
   "text",
@@ -16,7 +17,10 @@ export const FIELDS = [
   "end_time",
   "local_hours",
   "rate_limit",
+  "budget",
   "on_uncertain",
+  "provider",
+  "sender",
 ];
 
 /** The values of a new mailing; a start of null is "at once". `filter`: conditions that are set already. */
@@ -29,7 +33,10 @@ export const blank = (filter) => ({
   end_time: after(null, DAY),
   local_hours: DAYTIME,
   rate_limit: "",
+  budget: "",
   on_uncertain: "resend",
+  provider: "",
+  sender: "",
 });
 
 /** A registered mailing as the form holds it. */
@@ -42,7 +49,10 @@ export const valuesOf = ({
   end_time,
   local_hours,
   rate_limit,
+  budget,
   on_uncertain,
+  provider,
+  sender,
 }) => ({
   name,
   text,
@@ -52,7 +62,10 @@ export const valuesOf = ({
   end_time,
   local_hours,
   rate_limit: rate_limit === null ? "" : String(rate_limit),
+  budget: budget === null ? "" : String(budget),
   on_uncertain,
+  provider: provider ?? "",
+  sender: sender ?? "",
 });
 
 /** The same mailing once more: at once, and for as long as the first one, but a day at least. */
@@ -71,7 +84,10 @@ export const bodyOf = ({
   end_time: end,
   local_hours,
   rate_limit: rate,
+  budget,
   on_uncertain,
+  provider,
+  sender,
 }) => ({
   name: name.trim(),
   text,
@@ -80,11 +96,15 @@ export const bodyOf = ({
   start_time: start ?? new Date().toISOString(),
   end_time: end,
   local_hours,
-  rate_limit: rate.trim() ? rateOf(rate) : null,
+  rate_limit: numberOf(rate),
+  budget: numberOf(budget),
   on_uncertain,
+  provider: provider || null,
+  sender: sender || null,
 });
 
-const rateOf = (typed) => Number(typed.trim().replace(",", "."));
+/** What a field says; null: it is empty. */
+const numberOf = (typed) => (typed.trim() ? Number(typed.trim().replace(",", ".")) : null);
 
 /** What can be told without the engine, by field: {field: words}. */
 export function problemsOf(values) {
@@ -94,7 +114,8 @@ export function problemsOf(values) {
     start_time: values.start_time === "" && t("mailings.bad.time"),
     end_time: endProblem(values),
     local_hours: hoursProblem(values.local_hours),
-    rate_limit: rateProblem(values.rate_limit),
+    rate_limit: numberProblem(values.rate_limit, RATE_MAX, "mailings.bad.rate"),
+    budget: numberProblem(values.budget, BUDGET_MAX, "mailings.bad.budget"),
   };
   return Object.fromEntries(Object.entries(found).filter(([, words]) => words));
 }
@@ -117,10 +138,9 @@ function hoursProblem(hours) {
   return hours.from === hours.to && t("mailings.bad.hours_same");
 }
 
-function rateProblem(typed) {
-  if (!typed.trim()) return null;
-  const rate = rateOf(typed);
-  return !(rate > 0 && rate <= RATE_MAX) && t("mailings.bad.rate", { most: RATE_MAX });
+function numberProblem(typed, most, words) {
+  const value = numberOf(typed);
+  return value !== null && !(value > 0 && value <= most) && t(words, { most });
 }
 
 /** The fields that an error of the engine names, in words, and what it says beside them. */

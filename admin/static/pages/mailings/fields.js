@@ -215,8 +215,12 @@ export function HoursField({ field, error }) {
   );
 }
 
-export const RateField = ({ field, error }) =>
-  h(Field, { label: t("mailings.form.rate"), error, hint: t("mailings.form.rate_hint") }, (props) =>
+export const RateField = (props) => h(LimitField, { ...props, name: "rate" });
+export const BudgetField = (props) => h(LimitField, { ...props, name: "budget" });
+
+/** A number that may be left out. */
+const LimitField = ({ field, error, name }) =>
+  h(Field, { label: t(`mailings.form.${name}`), error, hint: t(`mailings.form.${name}_hint`) }, (props) =>
     h("input", {
       ...props,
       ref: field.ref,
@@ -224,7 +228,7 @@ export const RateField = ({ field, error }) =>
       value: field.value,
       onChange: changed(field),
       onBlur: field.onBlur,
-      placeholder: t("mailings.form.rate_none"),
+      placeholder: t(`mailings.form.${name}_none`),
     }),
   );
 

@@ -27,7 +27,7 @@ async function counted(copy, values, signal) {
   if (messages && messages.mailing_id !== copy.id)
     return { count: Math.min(sent, await ask(values.filter)), isMost: true, others: 0 };
   if (messages && !takesSent(messages)) return { count: 0, others: 0 };
-  const asked = { mailing_id: copy.id, statuses: ["sent"], reasons: [] };
+  const asked = { mailing_id: copy.id, statuses: ["sent"], reasons: [], delivery: messages?.delivery ?? [] };
   return { count: await ask({ ...values.filter, messages: asked }), others };
 }
 
@@ -41,7 +41,7 @@ export function HaveIt({ copy, values, field }) {
   if (!data) return null;
   const mailing = titleOf(copy, TITLE);
   if (data.count === 0) return h("p", { className: "muted small" }, t("mailings.have_it.none", { mailing }));
-  const others = { mailing_id: copy.id, statuses: ["not_sent"], reasons: [] };
+  const others = { mailing_id: copy.id, statuses: ["not_sent"], reasons: [], delivery: [] };
   return h(
     Notice,
     {

@@ -1,6 +1,6 @@
 // What the mailing would be, asked of the engine as one writes.
 import { rest } from "../../api.js";
-import { fromNow, moment, perSecond, said, t } from "../../i18n.js";
+import { fromNow, moment, money, perSecond, said, t } from "../../i18n.js";
 import { h, useRef } from "../../kit/lib.js";
 import { Card, Facts, Loading, Notice, Stale, Trouble } from "../../kit/parts.js";
 import { useDebounced, usePoll } from "../../kit/poll.js";
@@ -95,6 +95,7 @@ function Numbers({ values, preview, isEdit }) {
       rows: [
         each(values.text, preview),
         fact("in_all", segments ? segmentsWords(preview.segments_total) : "—"),
+        preview.cost !== null && fact("cost", money(preview.cost)),
         incomplete > 0 && fact("incomplete", clientsWords(incomplete), true),
         fact("speed", rate > 0 ? perSecond(rate) : t("mailings.preview.no_speed")),
         first && values.local_hours && fact("first", `${moment(first)} (${fromNow(first)})`),

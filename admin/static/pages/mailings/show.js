@@ -6,6 +6,7 @@ import {
   fromNow,
   moment,
   momentOrClock,
+  money,
   number,
   perSecond,
   speed,
@@ -19,6 +20,7 @@ import { Progress } from "../../kit/progress.js";
 import { MessagesLink } from "../../kit/words.js";
 import { Actions } from "./actions.js";
 import { Breakdown, Reasons, Technical, Timeline } from "./charts.js";
+import { Funnel } from "./funnel.js";
 import { Audience, Bubble, MailingTrouble, segmentsWords } from "./parts.js";
 import { heldWords, isOpen, isOver, StandingChip, standingOf } from "./standing.js";
 import { windowWords } from "./times.js";
@@ -82,6 +84,7 @@ const Mailing = ({ mailing, stats, standing, reload }) =>
         "div",
         { className: "stack" },
         h(Going, { mailing, stats, standing }),
+        h(Funnel, { mailing, stats }),
         h(Timeline, { mailing, stats }),
         h(Breakdown, { stats }),
       ),
@@ -121,6 +124,13 @@ function Warnings({ mailing, stats, standing }) {
         Notice,
         { key: "missed", tone: "warn", title },
         mailing.local_hours ? t("mailings.missed.hours") : t("mailings.missed.text", { rate: perSecond(rate) }),
+      ),
+    mailing.state === "paused" &&
+      mailing.pause_reason &&
+      h(
+        Notice,
+        { key: "budget", tone: "warn" },
+        t(`mailings.pause.${mailing.pause_reason}`, { budget: money(mailing.budget), cost: money(mailing.cost) }),
       ),
     next && h(Notice, { key: "opens" }, t("mailings.opens", { when: moment(next.time), ...batch(next) })),
     key === "nobody" && h(Notice, { key: "nobody", tone: "warn" }, standing.hint),
@@ -222,14 +232,18 @@ function Plan({ mailing }) {
     ["later", t(`mailings.later.${mailing.audience}`)],
     ["local_hours", hours ? t("mailings.hours", hours) : t("mailings.hours_any")],
     ["rate", mailing.rate_limit === null ? t("mailings.rate_any") : perSecond(mailing.rate_limit)],
+    mailing.budget !== null && ["budget", money(mailing.budget)],
+    (mailing.cost > 0 || mailing.budget !== null) && ["cost", money(mailing.cost)],
     ["uncertain", t(`mailings.uncertain.${mailing.on_uncertain}.short`)],
+    mailing.provider && ["provider", mailing.provider],
+    mailing.sender && ["sender", mailing.sender],
     ["created", h(Time, { value: mailing.create_time })],
   ];
   return h(
     Card,
     { title: t("mailings.text"), className: "m-facts-card", actions: h(Chip, null, segmentsWords(mailing.segments)) },
     h(Bubble, { text: mailing.text }),
-    h(Facts, { rows: rows.map(([key, value, hint]) => ({ key, label: factLabel(key), value, hint })) }),
+    h(Facts, { rows: rows.filter(Boolean).map(([key, value, hint]) => ({ key, label: factLabel(key), value, hint })) }),
   );
 }
 

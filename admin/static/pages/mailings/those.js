@@ -29,7 +29,9 @@ const lower = (words) => words.charAt(0).toLowerCase() + words.slice(1);
 const either = (each) => each.join(` ${t("mailings.those.or")} `);
 
 /** "those whose message of “January sale” was not sent: the end came first". */
-export function thoseWords({ statuses, reasons }, mailing) {
+export function thoseWords({ statuses, reasons, delivery }, mailing) {
+  if (delivery.length > 0)
+    return t("mailings.those", { mailing, fate: either(delivery.map((each) => t(`mailings.those.${each}`))) });
   if (reasons.length > 0) {
     const why = either(reasons.map((reason) => lower(t(`reason.${reason}`))));
     return t("mailings.those.why", { mailing, why });
@@ -63,11 +65,12 @@ export function ThoseField({ field }) {
 }
 
 /** The filter of a mailing for the clients of the messages that a list's filter finds; `found.mailing_id` is set. */
-export const filterFor = ({ mailing_id: mailing, client_id: client, status, reason }) => ({
+export const filterFor = ({ mailing_id: mailing, client_id: client, status, reason, delivery }) => ({
   messages: {
     mailing_id: Number(mailing),
     statuses: status ? [status] : [],
     reasons: reason ? [reason] : [],
+    delivery: delivery ? [delivery] : [],
   },
   ...(client && { client_ids: [Number(client)] }),
 });

@@ -1,8 +1,8 @@
-// The list of messages, by mailing, client, status and reason.
+// The list of messages, by mailing, client, status, reason and what receipts say.
 import { known, number, t } from "../../i18n.js";
 import { asked, column, own } from "../../kit/grid.js";
 import { h, Link, RA, useLocation } from "../../kit/lib.js";
-import { StatusChip, Time } from "../../kit/parts.js";
+import { DeliveryChip, StatusChip, Time } from "../../kit/parts.js";
 import { readable, titleOf } from "../../kit/words.js";
 import { ClientInput } from "./client_input.js";
 import { MailingInput } from "./mailing_input.js";
@@ -11,6 +11,7 @@ import { These } from "./these.js";
 const { Datagrid, List, ReferenceField, SelectInput, WithRecord } = RA;
 const STATUSES = ["pending", "sent", "not_sent"];
 const REASONS = ["expired", "rejected", "cancelled", "uncertain", "suppressed", "incomplete"];
+const DELIVERIES = ["delivered", "undelivered", "none"];
 const REFRESH_MS = 10_000;
 const CHOICE = { minWidth: 190 };
 
@@ -34,6 +35,14 @@ const filters = () => [
     translateChoice: false,
     sx: CHOICE,
     choices: choices(REASONS, "reason"),
+  }),
+  h(SelectInput, {
+    key: "delivery",
+    source: "delivery",
+    alwaysOn: true,
+    translateChoice: false,
+    sx: CHOICE,
+    choices: choices(DELIVERIES, "delivery"),
   }),
 ];
 
@@ -66,7 +75,11 @@ const Status = ({ message }) =>
     null,
     h(StatusChip, { status: message.status }),
     message.reason && h("div", { className: "muted small" }, known(`reason.${message.reason}`) ?? message.reason),
+    message.delivery && h("div", { className: "narrow-only" }, t(`delivery.${message.delivery.status}`)),
   );
+
+const Delivery = ({ message }) =>
+  message.delivery ? h(DeliveryChip, { status: message.delivery.status }) : h("span", { className: "muted" }, "—");
 
 const When = ({ message }) => {
   if (message.final_time) return h(Time, { value: message.final_time });
@@ -117,6 +130,7 @@ export const MessageList = () =>
       column("mailing_id", () => h(Mailing), { wide: true }),
       column("client_id", (message) => h(Client, { message })),
       column("status", (message) => h(Status, { message })),
+      column("delivery", (message) => h(Delivery, { message }), { wide: true }),
       column("attempts", (message) => number(message.attempts), { wide: true, numeric: true }),
       column("when", (message) => h(When, { message }), { wide: true }),
     ),

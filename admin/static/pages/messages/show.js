@@ -1,5 +1,5 @@
 // One message: what became of it and why.
-import { one } from "../../api.js";
+import { one, rest } from "../../api.js";
 import { number, t } from "../../i18n.js";
 import { h, Link, useParams, useState } from "../../kit/lib.js";
 import { Card, Chip, Facts, Loading, Notice, PageTitle, StatusChip, Time, Trouble } from "../../kit/parts.js";
@@ -7,6 +7,7 @@ import { usePoll } from "../../kit/poll.js";
 import { readable, titleOf } from "../../kit/words.js";
 import { StopListed } from "../stop_list/parts.js";
 import { Attempts } from "./attempts.js";
+import { Receipt } from "./receipt.js";
 import { storyOf } from "./story.js";
 import { causeOf } from "./words.js";
 
@@ -14,7 +15,11 @@ const REFRESH_MS = 2000; // while it is not final
 
 async function load(id, signal) {
   const message = await one("messages", id, signal);
-  return { message, mailing: await one("mailings", message.mailing_id, signal) };
+  const [mailing, engine] = await Promise.all([
+    one("mailings", message.mailing_id, signal),
+    rest("/engine", { signal }),
+  ]);
+  return { message, mailing, providers: engine.providers };
 }
 
 export function MessagePage() {
@@ -38,7 +43,7 @@ export function MessagePage() {
   );
 }
 
-function Story({ message, mailing }) {
+function Story({ message, mailing, providers }) {
   const story = storyOf(message, mailing);
   return [
     h(Notice, { key: "story", tone: story.tone, title: story.title }, story.words),
@@ -61,7 +66,12 @@ function Story({ message, mailing }) {
         ),
         h(Words, { message, mailing }),
       ),
-      h(Card, { title: t("messages.attempts") }, h(Attempts, { attempts: message.attempt_history })),
+      h(
+        "div",
+        { className: "stack" },
+        h(Receipt, { message }),
+        h(Card, { title: t("messages.attempts") }, h(Attempts, { message, isOneOfSeveral: providers.length > 1 })),
+      ),
     ),
   ];
 }
@@ -89,6 +99,8 @@ function Known({ message, mailing }) {
     ["create_time", h(Time, { value: message.create_time, timeStyle: "medium" })],
     message.sent_time && ["sent_time", h(Time, { value: message.sent_time, timeStyle: "medium" })],
     message.status === "not_sent" && ["final_time", h(Time, { value: message.final_time, timeStyle: "medium" })],
+    message.provider && ["provider", message.provider],
+    message.provider_message_id && ["provider_message_id", message.provider_message_id],
     ["attempts", number(message.attempts)],
     message.status === "pending" &&
       message.next_attempt_time && [

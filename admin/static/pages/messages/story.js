@@ -5,17 +5,25 @@ const exact = (iso) => dateTime(iso, { timeStyle: "medium" });
 
 export function storyOf(message, mailing) {
   if (message.status === "sent") return sent(message);
-  return message.status === "not_sent" ? notSent(message, mailing) : pending(message, mailing);
+  const story = message.status === "not_sent" ? notSent(message, mailing) : pending(message, mailing);
+  return message.delivery ? { ...story, words: `${story.words} ${receiptWords(message.delivery)}` } : story;
 }
 
-const sent = ({ sent_time: time, attempts }) => ({
-  tone: "good",
-  title: t("messages.story.sent"),
-  words: t(attempts === 1 ? "messages.story.sent_first" : "messages.story.sent_words", {
+/** That a text arrived is said by its receipt alone: a provider's yes is no delivery. */
+function sent({ sent_time: time, attempts, delivery }) {
+  const accepted = t(attempts === 1 ? "messages.story.sent_first" : "messages.story.sent_words", {
     time: exact(time),
     smart_count: attempts,
-  }),
-});
+  });
+  if (!delivery) return { tone: "good", title: t("messages.story.sent"), words: accepted };
+  return {
+    tone: delivery.status === "delivered" ? "good" : "bad",
+    title: t(`messages.story.${delivery.status}`),
+    words: `${accepted} ${receiptWords(delivery)}`,
+  };
+}
+
+const receiptWords = ({ status, time }) => t(`messages.story.${status}_words`, { time: exact(time) });
 
 function notSent({ reason, attempts }, mailing) {
   const title = t("messages.story.not_sent", { reason: known(`reason.${reason}`) ?? reason });
