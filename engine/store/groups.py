@@ -7,11 +7,11 @@ another, in that transaction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from engine.store.database import Tx
-from engine.store.lifecycle import is_final
+from engine.store.lifecycle import is_final, is_not_final
 from engine.store.verbs import hold
 
 _NAMES: Final = ("phone_code", "time_zone", "tag")
@@ -27,12 +27,21 @@ def counts_elsewhere(old: Any, new: Any) -> bool:
     return _group(old) != _group(new)
 
 
-async def keep_groups(tx: Tx, old: Mapping[int, Any]) -> None:
-    """Note at messages that have ended in which group they were: ``old``, what the clients were before, by id."""
+async def keep_groups(tx: Tx, old: Mapping[int, Any], changed: Iterable[int]) -> None:
+    """Note at messages that have ended in which group they were.
+
+    Args:
+        tx: the transaction, which writes the clients.
+        old: what those that get into another group were before, by id.
+        changed: ids of all that are written. Their messages that have not ended are locked too, with the others and in
+            one order: the transaction is to change them, and a receipt waits for messages of both kinds.
+    """
     if not old:
         return
-    ended = f"{is_final('message')} AND message.client_was IS NULL"
-    await hold(tx, "message", f"message.client_id {tx.dialect.in_list()} AND {ended}", tx.dialect.list_arg(sorted(old)))
+    ended, listed = f"{is_final('message')} AND message.client_was IS NULL", tx.dialect.in_list()
+    which = f"{is_not_final('message')} OR (message.client_id {listed} AND {ended})"
+    args = [tx.dialect.list_arg(sorted(ids)) for ids in (changed, old)]
+    await hold(tx, "message", f"message.client_id {listed} AND ({which})", *args)
     rows = [[client_id, "|".join(_group(client))] for client_id, client in sorted(old.items())]
     await tx.run(
         f"UPDATE message SET client_was = r.was FROM {tx.dialect.rows_table(**_WAS)}"

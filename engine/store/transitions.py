@@ -96,7 +96,8 @@ class TransitionVerbs(Verbs):
             else:
                 cost = item.charge.before if item.charge.reserved else None
                 dues.append((item.message_id, item.due_us, cost))
-        await drop_receipts(tx, [id for id, *_ in dues if passed[id].receipt is not None])
+        uncalled = [item.message_id for item in ours if item.message_id not in sent]
+        await drop_receipts(tx, [id for id in uncalled if passed[id].receipt is not None])
         await tx.run(
             f"UPDATE message SET {set_by(Event.RELEASE)}, owner = NULL,"
             " attempt = message.attempt - 1, due_us = r.due_us, cost = coalesce(r.cost, message.cost)"
@@ -108,7 +109,7 @@ class TransitionVerbs(Verbs):
         await hold_told(tx, [item.message_id for item in ours])
         await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
         await confirm(tx, sent, now_us, tally, uncalled=True)
-        await not_reached(tx, [item.message_id for item in ours if item.message_id not in sent], tally)
+        await not_reached(tx, uncalled, tally)
         await tally.write(tx)
         return len(passed)
 

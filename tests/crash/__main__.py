@@ -1,7 +1,7 @@
 """The long campaign of kills (``scripts/crash``): both policies unless one is named.
 
-Exit codes: 0 the invariants of tests/crash/campaign.py and personal.py held, 1 one did not (what broke is printed), 2 a
-bad flag.
+Exit codes: 0 the invariants of tests/crash/campaign.py, personal.py and receipts.py held, 1 one did not (what broke is
+printed), 2 a bad flag.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from pathlib import Path
 
 from tests.crash.campaign import POLICIES, Report, run
 from tests.crash.personal import PersonalReport, run_personal
+from tests.crash.receipts import run_receipts
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run and report; returns the exit code."""
     flags = _flags(arguments)
     policies = [flags.on_uncertain] if flags.on_uncertain else list(POLICIES)
-    campaigns = (_campaign, _personal)
+    campaigns = (_campaign, _personal, _receipts)
     return max([campaign(flags, policy) for campaign in campaigns for policy in policies])
 
 
@@ -76,6 +77,28 @@ def _personal(flags: argparse.Namespace, policy: str) -> int:
             )
         )
     _print_personal(report)
+    return int(bool(report.faults()))
+
+
+def _receipts(flags: argparse.Namespace, policy: str) -> int:
+    print(f"two providers, and receipts; on_uncertain = {policy}: {flags.messages} clients, {flags.kills} kills")
+    with tempfile.TemporaryDirectory(prefix="crash-") as folder:
+        report = asyncio.run(
+            run_receipts(
+                Path(folder),
+                messages=flags.messages,
+                kills=flags.kills,
+                workers=flags.workers,
+                on_uncertain=policy,
+                tell=partial(_say, flush=True),
+            )
+        )
+    elsewhere = sum(len({call.provider for call in calls}) > 1 for calls in report.calls.values())
+    print(
+        f"  {len(report.sent)} sent, {len(report.confirmed)} of them by a receipt; {elsewhere} were at both providers"
+    )
+    print(f"  {len(report.desk.answered)} messages with receipts, {report.desk.refused} calls that no engine answered")
+    _print_faults(report.faults())
     return int(bool(report.faults()))
 
 

@@ -44,12 +44,14 @@ FAULTS: Final = (
 )
 RECEIPTS: Final = {
     "enabled": True,
-    "delay_seconds": [0, 1],
+    "delay_seconds": [0, 0.5],
     "share_undelivered": 0.2,
     "share_lost": 0.1,
     "share_repeated": 0.2,
     "share_reordered": 0.2,
 }
+RETRY_SECONDS: Final = "1"
+"""So that a receipt may come before the next call."""
 ACCEPTED: Final = "200"
 NOT_TAKEN: Final = frozenset({"400", "401", "403", "429", "500", "503"})
 """Answers after which it is certain that the provider has not taken the text."""
@@ -213,8 +215,11 @@ async def run_receipts(
         for each, faults in zip(providers, FAULTS, strict=True):
             await each.change("faults", faults)
             await each.change("receipts", RECEIPTS)
-        environ = write_providers(folder / "providers.toml", provider.url, PROVIDERS, 0)
-        engine = Engine(folder, f"{provider.url}/v1", workers, environ=environ)
+        file = folder / "providers.toml"
+        environ = write_providers(file, provider.url, PROVIDERS, 0)
+        file.write_text(file.read_text().replace("[[provider]]", f"[[provider]]\nworkers = {workers}"))
+        flags = ("--retry-base-seconds", RETRY_SECONDS)
+        engine = Engine(folder, f"{provider.url}/v1", workers, environ=environ, flags=flags)
         await engine.start()
         desk.target = engine.target
         try:

@@ -95,6 +95,9 @@ class Observer:
             skips = table in ("message", "told") and "SKIP LOCKED" in sql
             if (more or (keyed and table in keyed.groups())) and not skips and ORDER.index(table) < highest:
                 self.problems.append(f"{table} after {ORDER[highest]}: {sql}")
+            # Whoever waits for messages twice meets another one that has the later of them, and wants the earlier.
+            if table == "message" and more and not skips and min(more) < max(self._held[table] - more, default=0):
+                self.problems.append(f"{table} {min(more)} after a later one: {sql}")
             if len(more) > 1 and not skips and not _IN_ORDER.search(sql):
                 self.problems.append(f"{len(more)} rows of {table} in any order: {sql}")
 

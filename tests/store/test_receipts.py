@@ -33,6 +33,7 @@ from tests.store.world import (
     outcome,
     record,
     release,
+    suppress,
 )
 
 D, U = Delivery.DELIVERED, Delivery.UNDELIVERED
@@ -226,6 +227,16 @@ async def test_what_was_said_of_a_message_that_was_never_called_is_dropped(store
         assert await funnel(store, mailing_id) == (0, 0, 0)
     row = await only(store, mailing_id)
     assert (row.delivery, row.delivery_us) == (None, None)
+
+
+async def test_nor_does_it_stay_when_the_message_is_given_back_and_ends(store: Store) -> None:
+    mailing_id, owner, taken = await a_claim(store)
+    assert await tell(store, said(taken)) == [Effect.KEPT]
+    await suppress(store, 0)
+    assert await release(store, owner, [taken]) == 1
+    row = await only(store, mailing_id)
+    assert (row.reason, row.delivery, row.delivery_us) == (Reason.SUPPRESSED, None, None)
+    assert await store.check() == []
 
 
 # -- evidence -----------------------------------------------------------------------------------------
