@@ -11,7 +11,7 @@ from grpc import aio
 from common.contract.reader import API
 from common.line_limit import LineLimit
 from gateway.document.openapi import setup_document
-from gateway.http.admission import Admission
+from gateway.http.admission import Admission, declared_role
 from gateway.http.caller import TRUSTED_PROXIES
 from gateway.http.engine_client import EngineClient
 from gateway.http.keys import ADMISSION, ENGINE, IMPORTS, METRICS, SETTINGS, SIGN_INS, STOPPING, STRANGERS, WORKBOOKS
@@ -79,8 +79,12 @@ def base_app(settings: Settings, channel: aio.Channel) -> web.Application:
 
 
 def _add_wings(app: web.Application, settings: Settings) -> None:
+    # A wing has sign-in and sessions of its own, and what a provider calls is not for people.
+    rest = [
+        route for route in rest_routes() if not route.path.startswith(_OWN_SESSION) and declared_role(route.handler)
+    ]
     for mount in mounts():
-        mount(app, settings, [route for route in rest_routes() if not route.path.startswith(_OWN_SESSION)])
+        mount(app, settings, rest)
 
 
 async def _end_streams(app: web.Application) -> None:

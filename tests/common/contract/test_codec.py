@@ -70,7 +70,7 @@ def test_unset_is_null() -> None:
     message = json_of(message_pb2.Message(id=1))
     assert {key for key, value in message.items() if value is None} == {
         "client_id", "phone_number", "status", "reason", "sent_time", "final_time", "next_attempt_time", "text_version",
-        "last_error",
+        "last_error", "delivery", "provider", "provider_message_id",
     }  # fmt: skip
 
 
