@@ -25,7 +25,7 @@ def may_have(route: Route) -> str:
         free += f" AND (m.provider_id IS NULL OR m.provider_id NOT IN ({others}))"
     if asks_numbers(route):
         free += f" AND {in_ranges(route.ranges)}"
-    return f"({own} OR ({free}))"
+    return f"(({free}) OR {own})"  # mostly the first of them holds
 
 
 def in_ranges(ranges: Ranges) -> str:

@@ -69,6 +69,12 @@ async def states(gateway: Gateway) -> list[str]:
     return [each["breaker"]["state"] for each in providers]
 
 
+async def picture(page: Page, name: str) -> None:
+    """For docs/admin: ``PICTURES`` names a folder."""
+    if folder := os.environ.get("PICTURES"):
+        await page.screenshot(path=f"{folder}/{name}.png", animations="disabled", caret="hide")
+
+
 async def no_faults(page: Page) -> None:
     """In either theme, on a wide screen and on a phone."""
     for width in (1440, 390):
@@ -120,6 +126,7 @@ async def test_the_funnel_and_the_way_of_a_message_through_two_providers(tmp_pat
             await expect(tries.last).to_contain_text("Try 1, at alphaFailed, to be repeated")
             await expect(tries.last).to_contain_text("alpha certainly did not take it, so it went on to beta.")
             await no_faults(page)
+            await picture(page, "message-two-providers")
 
             await go(page, f"/mailings/{sale}/show")
             await funnel.get_by_role("link", name="New mailing for these: Not delivered").click()
@@ -155,6 +162,7 @@ async def test_an_outage_names_the_provider_and_says_who_has_taken_over(tmp_path
             await expect(page.get_by_text("Messages whose time has come go out.")).to_be_visible()
             await expect(page.get_by_text("The providers' file says for each provider")).to_be_visible()
             await no_faults(page)
+            await picture(page, "providers")
 
             beta.set_faults(outage=True)
             later = await register(gateway, "The other one")

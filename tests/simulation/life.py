@@ -376,9 +376,12 @@ class Life:
             ]
         acts += [] if self._is_open(mailing) else [(10, lambda: self._archive(mailing))]
         (_, act), *_ = self.random.choices(acts, [weight for weight, _ in acts])
-        await act()
         if self.kinds.random() < 0.06:
+            was_open = self._is_open(mailing)
             await self._follow_up(delivery)
+            if self._is_open(mailing) is not was_open:
+                return  # it was meant for an open mailing
+        await act()
 
     def _lie(self) -> None:
         assert self.provider is not None

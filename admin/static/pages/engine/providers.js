@@ -1,6 +1,6 @@
 // A provider in words: how it does, what that means, what a person has to do, and how much of the work is its.
 import { isAdmin } from "../../api.js";
-import { number, percent, perSecond, speed, t } from "../../i18n.js";
+import { money, number, percent, perSecond, speed, t } from "../../i18n.js";
 import { h } from "../../kit/lib.js";
 import { Card, Facts } from "../../kit/parts.js";
 import { othersThatWork } from "../../kit/providers.js";
@@ -25,6 +25,7 @@ function ProviderCard({ provider, engine }) {
     h("p", { className: "plain" }, t(meaningKey(breaker, idle, isAlone))),
     breaker.state !== "closed" && h(Todo, { breaker, isAlone, name, others: othersThatWork(engine, name) }),
     h(Facts, { rows: factsOf(provider, engine) }),
+    engine.engines.length > 1 && h("p", { className: "plain muted small" }, t("provider.one_engine")),
   );
 }
 
@@ -62,7 +63,7 @@ function factsOf(provider, { providers }) {
     ["queue", number(provider.queue_depth)],
     providers.length > 1 && all > 0 && ["share", percent(calls / all, 0), undefined, calls / all],
     ...callFacts(provider),
-    provider.price_per_segment !== null && ["price", number(provider.price_per_segment, 4), t("provider.price_hint")],
+    provider.price_per_segment !== null && ["price", money(provider.price_per_segment), t("provider.price_hint")],
     provider.prefixes.length > 0 && ["prefixes", provider.prefixes.join(", ")],
     provider.senders.length > 0 && ["senders", provider.senders.join(", ")],
   ];

@@ -221,11 +221,10 @@ function Parts({ mailing, copy, isNew = false, onClose }) {
         { title: t("mailings.form.how") },
         h(RateField, at("rate_limit")),
         h(
-          "details",
-          { className: "m-advanced", open: isOpened(["provider", "sender"].map(at)) },
-          h("summary", null, t("mailings.advanced")),
-          h(BudgetField, at("budget")),
+          Advanced,
+          { inputs: ["provider", "sender", "budget"].map(at) },
           h(SentBy, { provider: at("provider"), sender: at("sender") }),
+          h(BudgetField, at("budget")),
           h(UncertainField, { ...at("on_uncertain"), fixed: !isNew }),
         ),
       ),
@@ -255,8 +254,17 @@ function Parts({ mailing, copy, isNew = false, onClose }) {
   );
 }
 
-/** Whether what is below "Advanced" begins in sight: something is chosen there, or wrong. */
-const isOpened = (inputs) => inputs.some(({ field, error }) => field.value || error) || undefined;
+/** Opens as soon as something is chosen there, or wrong, and stays open then: it must not close under a person's finger. */
+function Advanced({ inputs, children }) {
+  const isOpen = useRef(false);
+  isOpen.current ||= inputs.some(({ field, error }) => field.value || error);
+  return h(
+    "details",
+    { className: "m-advanced", open: isOpen.current || undefined },
+    h("summary", null, t("mailings.advanced")),
+    children,
+  );
+}
 
 /** A text that names something of clients is tried as the first one of the audience gets it. */
 const tried = (text, { preview }) => (isPersonal(text) ? preview?.samples[0]?.client_id : undefined);
