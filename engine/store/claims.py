@@ -108,21 +108,22 @@ class ClaimVerbs(Verbs):
         rows, costs = claimed
         # A NamedTuple's own constructor costs twice as much, and this is done for each message.
         make, until_us, whose = tuple.__new__, lease_until_us, route.provider_id
-        charges = [FREE] * len(rows)
-        if quote.dearest:
-            charges = [reserve(cost, quote.dearest) for cost in costs]
-            await _charge(tx, mailing_id, charges)
+        claims: list[Claim]
         if not personal:
-            return [
-                make(Claim, (id, mailing_id, client_id, attempt, phone, zone, until_us, None, whose, charge))
-                for (id, client_id, attempt, phone, zone), charge in zip(rows, charges, strict=True)
+            claims = [
+                make(Claim, (id, mailing_id, client_id, attempt, phone, zone, until_us, None, whose, FREE))
+                for id, client_id, attempt, phone, zone in rows
             ]
-        return [
-            make(
-                Claim, (id, mailing_id, client, attempt, phone, zone, until_us, Person(own, tag, phone), whose, charge)
-            )
-            for (id, client, attempt, phone, zone, own, tag), charge in zip(rows, charges, strict=True)
-        ]
+        else:
+            claims = [
+                make(Claim, (id, mailing_id, who, attempt, phone, zone, until_us, Person(own, tag, phone), whose, FREE))
+                for id, who, attempt, phone, zone, own, tag in rows
+            ]
+        if not quote.dearest:
+            return claims
+        charges = [reserve(cost, quote.dearest) for cost in costs]
+        await _charge(tx, mailing_id, charges)
+        return [claim._replace(charge=charge) for claim, charge in zip(claims, charges, strict=True)]
 
 
 _Taken = tuple[list[Any], list[int]]

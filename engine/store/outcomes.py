@@ -8,7 +8,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from common.logs import mask_text
-from engine.domain.cost import settled
+from engine.domain.cost import FREE, settled
 from engine.domain.message import Event, Status, Step, outcome_of
 from engine.ports import Record
 from engine.store.audience import not_reached
@@ -93,7 +93,7 @@ async def store_all_sent(tx: Tx, records: Sequence[Record], owner: int) -> bool:
         return False
     tally = Tally()
     tally.calls(records, _ACCEPTED)
-    for record in records:
+    for record in [record for record in records if record.charge is not FREE]:
         _count_cost(tally, record, _ACCEPTED)
     await tally.write(tx)
     return True
@@ -178,9 +178,10 @@ def _alike(records: Sequence[Record]) -> Mapping[_Alike, list[tuple[int | str, .
     row."""
     alike: defaultdict[_Alike, list[tuple[int | str, ...]]] = defaultdict(list)
     for record in records:
-        id, _, _, attempt, _, started_us, finished_us, http_status, _, _, version, rendered, *_ = record
-        told = record.provider_message_id
-        cost = _new_cost(record, _ACCEPTED) if record.charge.reserved else None
+        id, _, _, attempt, _, started_us, finished_us, http_status, _, _, version, rendered, _, told, _, _, charge = (
+            record
+        )
+        cost = None if charge is FREE else _new_cost(record, _ACCEPTED)
         if rendered is None and told is None:
             alike[attempt, http_status, version, False, False, cost].append((id, started_us, finished_us))
         else:
