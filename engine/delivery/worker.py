@@ -88,14 +88,15 @@ class Worker:
             outcome = classify(answer, finished_us)
             if not (self._gate.is_calm and outcome.verdict is Verdict.SENT):
                 self._gate.report(claim.message_id, outcome, finished_us)
-            self._finish(claim, plan, outcome, started_us, finished_us, rendered, answer.provider_message_id, price)
+            told = answer.provider_message_id
+            self._finish(claim, plan, outcome, started_us, finished_us, rendered, told, price)
         except Exception as error:
             self._log_lines.write(log.error, "message.bug", type(error).__name__, **_names(claim), exc_info=error)
             # No fault of the provider's: the breaker does not hear of it.
             self._gate.abandon(claim.message_id)
             bug = Outcome(verdict, None, f"internal error: {type(error).__name__}", None)
-            reserved = claim.charge.reserved or None
-            self._finish(claim, None, bug, started_us, self._clock.now_us(), cost=reserved)
+            cost = claim.charge.reserved or None
+            self._finish(claim, None, bug, started_us, self._clock.now_us(), cost=cost)
 
     def _letter(self, claim: Claim, template: Template) -> Filled | None:
         """The text for one client. ``None``: there is none, for the mailing's text was edited since the ticker looked;
@@ -149,19 +150,18 @@ class Worker:
         started_us: int,
         finished_us: int,
         rendered: str | None = None,
-        provider_message_id: str | None = None,
+        told: str | None = None,
         cost: int | None = None,
     ) -> None:
-        """Hand over what became of a call; no ``plan``: it has met a bug, and nobody knows which text it had."""
+        """Hand over what became of a call; no ``plan``: it has met a bug, and nobody knows which text it had. ``told``:
+        what the provider calls the message. ``cost``: what it takes for it."""
         event, due_us, next_provider = Event.ACCEPT, 0, None
         if outcome.verdict is not Verdict.SENT:
             event = outcome.event
             due_us, next_provider = self._after(claim, plan, outcome, finished_us)
         status, detail, version = outcome.http_status, outcome.detail, None if plan is None else plan.text_version
-        ended, told, next_ = claim.ended, provider_message_id, next_provider
-        self._recorder.put(
-            ended(event, started_us, finished_us, status, detail, due_us, version, rendered, told, next_, cost)
-        )
+        how = (event, started_us, finished_us, status, detail, due_us, version)
+        self._recorder.put(claim.ended(*how, rendered, told, next_provider, cost))
 
     def _after(self, claim: Claim, plan: Plan | None, outcome: Outcome, finished_us: int) -> tuple[int, int | None]:
         """When to try a message again that was not accepted (0: never), and whose turn it is then. The store decides

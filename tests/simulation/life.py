@@ -63,6 +63,7 @@ from engine.store.opening import open_database
 from engine.store.rows import Actor
 from engine.store.store import Store
 from tests.simulation.asked import Client, Mailing
+from tests.simulation.costs import draw_budget
 from tests.simulation.history import NEVER_US
 from tests.simulation.knobs import (
     attributes_of_number,
@@ -131,6 +132,8 @@ class Life:
         self.in_doubt: set[int] = set()  # numbers of changes that have not returned: a crash may have come between
         self.crashes_us: list[int] = []
         self.quiet_since_us = 0
+        self.budgets: dict[int, int | None] = {}
+        """Of each mailing, until there is quiet."""
         self.open_after_crash: list[set[int]] = []
         self.lost: set[int] = set()
         """Messages that were claimed at a crash, where nobody can tell who was called."""
@@ -287,6 +290,8 @@ class Life:
         self._speaking = self._speak(delivery, self.store)
         for mailing in self.mailings:
             if self._is_open(mailing):
+                mailing.asked = replace(mailing.asked, budget=None)
+                await self._change(mailing)
                 await self._resume(delivery, mailing)
         last_us = max(mailing.asked.end_us for mailing in self.mailings)
         while self.clock.now_us() < last_us + 30 * SECOND_US and await self._has_work():
@@ -371,9 +376,12 @@ class Life:
             ]
         acts += [] if self._is_open(mailing) else [(10, lambda: self._archive(mailing))]
         (_, act), *_ = self.random.choices(acts, [weight for weight, _ in acts])
-        await act()
         if self.kinds.random() < 0.06:
+            was_open = self._is_open(mailing)
             await self._follow_up(delivery)
+            if self._is_open(mailing) is not was_open:
+                return  # it was meant for an open mailing
+        await act()
 
     def _lie(self) -> None:
         assert self.provider is not None
@@ -472,9 +480,11 @@ class Life:
             on_uncertain=self.random.choice(("resend", "resend", "not_sent")),
             audience_fixed=self.kinds.random() < 0.4,
             provider=draw_wish(self.providers, self.specs),
+            budget=draw_budget(self.providers),
         )
         created = await self.store.create_mailing(asked, by=Actor(), now_us=now_us)
         mailing_id = created.row.id
+        self.budgets[mailing_id] = asked.budget
         # The text names the mailing, so that the provider's calls can be told apart.
         self.mailings.append(Mailing(mailing_id, replace(asked, text=text_for(mailing_id))))
         await self._change(self.mailings[-1])

@@ -9,6 +9,7 @@ from random import Random
 from engine.delivery.delivery import DeliverySettings, Supplier
 from engine.domain.breaker import Breaker
 from engine.provider.spec import FBRQ, ProviderSpec
+from tests.simulation.costs import PRICES
 from tests.simulation.world import Call, SimulatedProvider
 
 _NAMES = (FBRQ, "second", "third")
@@ -28,6 +29,7 @@ def draw_specs(random: Random, settings: DeliverySettings) -> list[ProviderSpec]
             time_out_seconds=settings.provider_timeout_seconds,
             prefixes=_SOME_NUMBERS if name != for_all and random.random() < 0.3 else (),
             failover=random.random() < 0.8,
+            price_per_segment=PRICES.get(name),
         )
         for name in names
     ]

@@ -13,6 +13,7 @@ from engine.domain.message import Reason, Status
 from engine.domain.validate import ClientInput
 from engine.domain.window import next_open_us
 from tests.simulation.asked import Client, Mailing
+from tests.simulation.costs import wrong_costs
 from tests.simulation.decided import Decision, decision
 from tests.simulation.history import NEVER_US
 from tests.simulation.life import SECOND_US
@@ -65,8 +66,12 @@ class Verdict:
             self._listed,
             self._hands,
             self._heard,
+            self._costs,
         )
         return [fault for check in checks for fault in check()] + [f"16: {said}" for said in self.life.stalls]
+
+    def _costs(self) -> Iterator[str]:
+        yield from wrong_costs(self.rows, self.calls, self.counters)
 
     def _hands(self) -> Iterator[str]:
         for calls in self.calls.values():

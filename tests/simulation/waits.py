@@ -28,9 +28,14 @@ _RECORDERS: Final = _OUTCOMES | {"recover"}
 _HEARING: Final = frozenset({"record_receipts"})
 _SWEEPS: Final = frozenset({"end_pending", "recover"})
 _ENGINES: Final = frozenset({"register_engine", "retire_engine", "heartbeat", "turn_clock_back"})
-_COUNTING: Final = _CLIENTS | _OUTCOMES | _HEARING | _SWEEPS | {"build_audience"}
+_COUNTING: Final = _CLIENTS | _OUTCOMES | _HEARING | _SWEEPS | {"build_audience", "claim"}
 _REVISING: Final = (
-    (_MAILINGS - {"set_archived"}) | _ENGINES | _AUDIENCES | _CLIENTS | _HEARING | {"create_mailing", "set_control"}
+    (_MAILINGS - {"set_archived"})
+    | _ENGINES
+    | _AUDIENCES
+    | _CLIENTS
+    | _HEARING
+    | {"create_mailing", "set_control", "claim"}
 )
 
 DECLARED: Final[dict[str, tuple[tuple[frozenset[str], frozenset[str]], ...]]] = {
@@ -54,7 +59,8 @@ DECLARED: Final[dict[str, tuple[tuple[frozenset[str], frozenset[str]], ...]]] = 
     "mailing": (
         # A change that has returned is obeyed by claims that commit later: it waits for those under way.
         (_MAILINGS | {"build_audience", "purge"}, _MAILINGS | {"build_audience", "purge", "claim", "end_pending"}),
-        (frozenset({"claim", "end_pending"}), _MAILINGS | {"build_audience", "purge"}),
+        # Of a mailing with a budget one claims after the other.
+        (frozenset({"claim", "end_pending"}), _MAILINGS | {"build_audience", "purge", "claim", "end_pending"}),
     ),
     "mailing_counters": ((_COUNTING, _COUNTING),),
     "mailing_stat": ((_COUNTING, _COUNTING),),
