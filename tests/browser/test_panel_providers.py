@@ -69,6 +69,12 @@ async def states(gateway: Gateway) -> list[str]:
     return [each["breaker"]["state"] for each in providers]
 
 
+WIDER = """
+[...document.querySelectorAll(".field > .control")]
+  .filter(each => each.getBoundingClientRect().right > each.parentElement.getBoundingClientRect().right + 1).length"""
+"""How many fields stick out of where they belong."""
+
+
 async def picture(page: Page, name: str) -> None:
     """For docs/admin: ``PICTURES`` names a folder."""
     if folder := os.environ.get("PICTURES"):
@@ -80,6 +86,7 @@ async def no_faults(page: Page) -> None:
     for width in (1440, 390):
         await page.set_viewport_size({"width": width, "height": 1000})
         assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        assert await page.evaluate(WIDER) == 0
         assert await faults_of(page) == []
     await page.emulate_media(color_scheme="dark")
     assert await faults_of(page, "of colours") == []

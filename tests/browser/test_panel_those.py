@@ -70,7 +70,7 @@ async def test_a_duplicate_says_to_how_many_it_was_sent_and_can_be_for_the_other
             await page.get_by_role("button", name="Send to 2 clients now").click()
             await expect(dialog).to_contain_text("“January sale” was sent to 1 of these clients already.")
             await dialog.get_by_role("button", name="Back to the form").click()
-            await side.get_by_role("button", name="Only those who did not get it").click()
+            await side.get_by_role("button", name="Only those to whom it was not sent").click()
             await expect(side).to_contain_text("“January sale” was sent to none of these clients.")
             await page.get_by_role("button", name="Send to 1 client now").click()
             await dialog.get_by_role("button", name="Send to 1 client now").click()

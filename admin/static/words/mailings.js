@@ -102,7 +102,7 @@ export default {
     "mailings.have_it": "“%{mailing}” was sent to %{smart_count} of these clients already. That client is sent this one as well. |||| “%{mailing}” was sent to %{smart_count} of these clients already. They are sent this one as well.",
     "mailings.have_it.most": "“%{mailing}” was sent to %{smart_count} of these clients already, or to none. |||| “%{mailing}” was sent to %{smart_count} of these clients already, or to fewer. They are sent this one as well.",
     "mailings.have_it.none": "“%{mailing}” was sent to none of these clients.",
-    "mailings.have_it.others": "Only those who did not get it",
+    "mailings.have_it.others": "Only those to whom it was not sent",
     "mailings.later": "Who comes to match later",
     "mailings.later.live": "gets it too",
     "mailings.later.live.hint": "Until the end: clients who are added, or changed so that they match. Whoever matches no longer is left out.",
@@ -468,7 +468,7 @@ export default {
     "mailings.have_it.most":
       "Может быть, из них %{smart_count} клиенту «%{mailing}» уже отправлена. Тогда эта рассылка уйдёт ему тоже. |||| Из них %{smart_count} клиентам или меньше «%{mailing}» уже отправлена, и эта рассылка уйдёт им тоже. |||| Из них %{smart_count} клиентам или меньше «%{mailing}» уже отправлена, и эта рассылка уйдёт им тоже.",
     "mailings.have_it.none": "Никому из них «%{mailing}» ещё не отправлена.",
-    "mailings.have_it.others": "Только тем, кто её не получил",
+    "mailings.have_it.others": "Только тем, кому она не отправлена",
     "mailings.later": "Кто подойдёт позже",
     "mailings.later.live": "тоже получит",
     "mailings.later.live.hint": "До самого окончания: и новые клиенты, и те, у кого что-то изменится. Кто перестанет подходить, выбывает.",
