@@ -11,7 +11,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import grpc
 import pytest
@@ -54,6 +54,8 @@ COMMANDS = [
     ("mailing create --text hi --test 79160000001", "3,990 sent"),
     ("mailing list", "ended"),
     ("mailing get 7", "new, (none)"),
+    ("mailing get 7", "beta"),
+    ("mailing get 7", "SHOP"),
     ("mailing edit 7 --text ho", "Скидка"),
     ("mailing pause 7", "active"),
     ("mailing resume 7", "active"),
@@ -112,7 +114,7 @@ def test_json_is_that_of_the_rest_api(run: Run) -> None:
 def test_create_sends_what_was_written(run: Run, script: Script) -> None:
     arguments = (
         "--name Sale --audience fixed --tag vip --tag new --phone-code 916 --local-hours 9:00-21:00 --rate 5.5"
-        " --on-uncertain not_sent"
+        " --on-uncertain not_sent --budget 12.5 --provider beta --sender SHOP"
     )
     times = "--start 2030-01-01T09:00:00+03:00 --end +2h30m"
     assert run("mailing", "create", "--text", "Привет", *arguments.split(), *times.split())[0] == 0
@@ -122,6 +124,7 @@ def test_create_sends_what_was_written(run: Run, script: Script) -> None:
     assert (getattr(m.local_hours, "from"), m.local_hours.to, m.rate_limit) == ("09:00", "21:00", 5.5)
     assert (m.name, m.on_uncertain) == ("Sale", mailing_pb2.ON_UNCERTAIN_NOT_SENT)
     assert m.audience == mailing_pb2.AUDIENCE_MODE_FIXED
+    assert (m.budget, m.provider, m.sender) == (12.5, "beta", "SHOP")
     assert not m.filter.HasField("messages")
     assert m.start_time.ToDatetime(UTC) == datetime(2030, 1, 1, 6, tzinfo=UTC)
     assert m.end_time.ToDatetime(UTC) == datetime(2030, 1, 1, 8, 30, tzinfo=UTC)
@@ -168,6 +171,19 @@ def test_edit_changes_only_what_is_given(run: Run, script: Script) -> None:
     assert request.mailing.audience == mailing_pb2.AUDIENCE_MODE_LIVE
     run("clients", "edit", "4", "--tag", "")
     assert list(script.last(client_service_pb2.UpdateClientRequest).update_mask.paths) == ["tag"]
+
+
+@pytest.mark.parametrize("name", ["provider", "sender"])
+def test_what_a_mailing_wishes_of_its_provider(run: Run, script: Script, name: Literal["provider", "sender"]) -> None:
+    run("mailing", "create", "--text", "x")
+    assert not script.last(mailing_service_pb2.CreateMailingRequest).mailing.HasField(name)
+    run("mailing", "preview", "--text", "x", f"--{name}", "beta")
+    assert getattr(script.last(mailing_service_pb2.PreviewMailingRequest).mailing, name) == "beta"
+    for given in ("beta", ""):
+        run("mailing", "edit", "7", f"--{name}", given)
+        request = script.last(mailing_service_pb2.UpdateMailingRequest)
+        assert list(request.update_mask.paths) == [name]
+        assert (request.mailing.HasField(name), getattr(request.mailing, name)) == (bool(given), given)
 
 
 def test_filters_and_numbers(run: Run, script: Script) -> None:
