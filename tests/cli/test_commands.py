@@ -11,7 +11,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import grpc
 import pytest
@@ -54,8 +54,6 @@ COMMANDS = [
     ("mailing create --text hi --test 79160000001", "3,990 sent"),
     ("mailing list", "ended"),
     ("mailing get 7", "new, (none)"),
-    ("mailing get 7", "beta"),
-    ("mailing get 7", "SHOP"),
     ("mailing edit 7 --text ho", "Скидка"),
     ("mailing pause 7", "active"),
     ("mailing resume 7", "active"),
@@ -171,19 +169,6 @@ def test_edit_changes_only_what_is_given(run: Run, script: Script) -> None:
     assert request.mailing.audience == mailing_pb2.AUDIENCE_MODE_LIVE
     run("clients", "edit", "4", "--tag", "")
     assert list(script.last(client_service_pb2.UpdateClientRequest).update_mask.paths) == ["tag"]
-
-
-@pytest.mark.parametrize("name", ["provider", "sender"])
-def test_what_a_mailing_wishes_of_its_provider(run: Run, script: Script, name: Literal["provider", "sender"]) -> None:
-    run("mailing", "create", "--text", "x")
-    assert not script.last(mailing_service_pb2.CreateMailingRequest).mailing.HasField(name)
-    run("mailing", "preview", "--text", "x", f"--{name}", "beta")
-    assert getattr(script.last(mailing_service_pb2.PreviewMailingRequest).mailing, name) == "beta"
-    for given in ("beta", ""):
-        run("mailing", "edit", "7", f"--{name}", given)
-        request = script.last(mailing_service_pb2.UpdateMailingRequest)
-        assert list(request.update_mask.paths) == [name]
-        assert (request.mailing.HasField(name), getattr(request.mailing, name)) == (bool(given), given)
 
 
 def test_filters_and_numbers(run: Run, script: Script) -> None:
