@@ -12,9 +12,10 @@ from cli import show, tables
 from cli.flags import Given, flags
 from cli.pages import DEFAULT_LIMIT, All, Limit, collect
 from cli.plain import dumps, plain
+from cli.providers import breaker_words, providers_table
 from cli.session import CALL_SECONDS, Session, run
 from mailing.v1.audit_pb2 import ActorKind, AuditEvent
-from mailing.v1.engine_pb2 import BreakerState, EngineStatus
+from mailing.v1.engine_pb2 import EngineStatus
 from mailing.v1.engine_service_pb2 import (
     GetStatusRequest,
     ListAuditEventsRequest,
@@ -81,12 +82,15 @@ def _show(session: Session, s: EngineStatus) -> None:
         ("workers", f"{s.workers}, {s.in_flight} of them calling"),
         ("queue", f"{show.number(s.queue_depth)} of {show.number(s.queue_size)}"),
         ("speed", show.rate(s.rate_per_second)),
-        ("rate limit", show.rate(s.rate_limit) if s.HasField("rate_limit") else "none"),
-        ("breaker", _breaker(s)),
+        ("rate limit", _limit(s)),
+        ("breaker", breaker_words(s.breaker)),
     ]
     show.one(session, s, rows)
     if session.json:
         return
+    if len(s.providers) > 1:
+        session.out.print()
+        session.out.print(providers_table(s))
     if s.engines:
         session.out.print()
         session.out.print(_engines(s))
@@ -97,15 +101,10 @@ def _show(session: Session, s: EngineStatus) -> None:
         )
 
 
-def _breaker(s: EngineStatus) -> Text:
-    breaker = s.breaker
-    text = show.word(breaker, "state")
-    if breaker.consecutive_failures:
-        text = Text.assemble(text, f", {breaker.consecutive_failures} failures in a row")
-    if breaker.HasField("next_probe_time"):
-        what = "no call before" if breaker.state == BreakerState.BREAKER_STATE_CLOSED else "next probe"
-        text = Text.assemble(text, f", {what} {show.when(breaker, 'next_probe_time')}")
-    return Text.assemble(text, f": {breaker.detail}") if breaker.detail else text
+def _limit(s: EngineStatus) -> str:
+    if s.HasField("rate_limit"):
+        return show.rate(s.rate_limit)
+    return "each provider has its own" if len(s.providers) > 1 else "none"
 
 
 def _engines(s: EngineStatus) -> tables.Listing:

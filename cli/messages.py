@@ -47,7 +47,7 @@ def list_(context: typer.Context, given: Given, limit: Limit = DEFAULT_LIMIT, al
                 str(m.mailing_id),
                 _client(m),
                 m.phone_number or show.NONE,
-                _status(m),
+                _fate(m),
                 str(m.attempts),
                 _when(m),
                 error_of(m),
@@ -92,9 +92,8 @@ def get(
         _show(session, message)
         if message.attempt_history and not session.json:
             session.out.print()
-            body = show.table(
-                ("call", show.NUMBER), ("began", show.TIME), ("took", show.NUMBER), "outcome", ("answer", show.TEXT)
-            )
+            times = [("began", show.TIME), ("took", show.NUMBER)]
+            body = show.table(("call", show.NUMBER), "provider", *times, "outcome", ("answer", show.TEXT))
             for attempt in message.attempt_history:
                 body.add_row(*_attempt(attempt))
             session.out.print(body)
@@ -146,6 +145,13 @@ def _status(m: Message) -> Text:
     return Text.assemble(status, f" ({show.word(m, 'reason').plain})") if m.reason else status
 
 
+def _fate(m: Message) -> Text:
+    """The status with the reason or, shorter than both, with what a receipt says."""
+    if not m.HasField("delivery"):
+        return _status(m)
+    return Text.assemble(show.word(m, "status"), ", ", show.word(m.delivery, "status"))
+
+
 def error_of(m: Message) -> str:
     """What went wrong with the last call, on one line; "" when nothing did."""
     if not m.HasField("last_error"):
@@ -154,12 +160,12 @@ def error_of(m: Message) -> str:
     return _answer(error.http_status if error.HasField("http_status") else None, error.detail)
 
 
-def _attempt(a: Attempt) -> tuple[str, str, str, Text, str]:
+def _attempt(a: Attempt) -> tuple[str, str, str, str, Text, str]:
     took = show.NONE
     if a.HasField("start_time") and a.HasField("end_time"):
         took = f"{(a.end_time.ToNanoseconds() - a.start_time.ToNanoseconds()) / 1e6:,.0f} ms"
     answer = _answer(a.http_status if a.HasField("http_status") else None, a.detail)
-    return str(a.number), show.when(a, "start_time"), took, show.word(a, "outcome"), answer
+    return str(a.number), a.provider, show.when(a, "start_time"), took, show.word(a, "outcome"), answer
 
 
 def _answer(http_status: int | None, detail: str) -> str:

@@ -15,10 +15,10 @@ from cli.session import Session
 from common.terminal import visible
 
 COLOURS = {
-    **dict.fromkeys(("active", "sent", "closed", "running", "ready"), "green"),
+    **dict.fromkeys(("active", "sent", "delivered", "closed", "running", "ready"), "green"),
     **dict.fromkeys(("scheduled", "building"), "cyan"),
     **dict.fromkeys(("paused", "pending", "deferred", "open"), "yellow"),
-    **dict.fromkeys(("cancelled", "not_sent", "rejected", "blocked", "lost"), "red"),
+    **dict.fromkeys(("cancelled", "not_sent", "undelivered", "rejected", "blocked", "lost"), "red"),
     **dict.fromkeys(("ended",), "dim"),
 }
 NUMBER, TIME, TEXT = tables.NUMBER, tables.TIME, tables.TEXT

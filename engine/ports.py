@@ -107,11 +107,15 @@ class Claim(NamedTuple):
         cost: int | None = None,
     ) -> Record:
         """The outcome of its call; the arguments are ``Record``'s."""
-        # This is done for each message: unpacking is quicker than asking for each field, and ``_make`` than ``Record``.
+        # Done for each message: unpacking is quicker than asking for each field, and ``tuple.__new__`` than ``Record``.
         message_id, mailing_id, client_id, attempt, _, _, _, _, provider_id, charge = self
-        call = (started_us, finished_us, http_status, detail, due_us, text_version, rendered)
-        told = (provider_id, provider_message_id, next_provider, cost, charge)
-        return Record._make((message_id, mailing_id, client_id, attempt, event, *call, *told))
+        return tuple.__new__(
+            Record,
+            (
+                message_id, mailing_id, client_id, attempt, event, started_us, finished_us, http_status, detail,
+                due_us, text_version, rendered, provider_id, provider_message_id, next_provider, cost, charge,
+            ),
+        )  # fmt: skip
 
 
 class Record(NamedTuple):

@@ -11,9 +11,9 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from common.error_codes import ErrorCode
 from engine.api.convert import both, mailing_input, mailing_message
 from engine.api.masks import fixed_of, merged, paths_of
-from engine.api.wishes import wish_input
+from engine.api.wishes import wish_input, wish_of
 from engine.domain.errors import FieldError, InvalidInput
-from engine.domain.routing import Way, Wish
+from engine.domain.routing import Way
 from engine.domain.validate import MailingInput
 from engine.store.rows import MailingRow
 from mailing.v1 import mailing_pb2
@@ -43,7 +43,7 @@ def edited(
     now = mailing_message(row, now_us)
     paths = paths_of(mask, mailing)
     after = merged(now, mailing, [path for path in paths if path not in _FIXED])
-    kept = wish_input(after, None) == Wish(row.provider, row.sender)
+    kept = wish_input(after, None) == wish_of(row)
     wanted, _ = both(
         lambda: mailing_input(after, now_us, None if after.text == row.text else segments_max, None if kept else ways),
         lambda: _check_fixed(now, mailing, _FIXED.intersection(paths)),

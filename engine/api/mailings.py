@@ -28,6 +28,7 @@ from engine.api.questions import Questions, question_key
 from engine.api.repeats import first_answer, request_key
 from engine.api.trials import Trials
 from engine.api.watch import Watch
+from engine.api.wishes import wish_warnings
 from engine.domain.audience import AudienceFilter
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.segments import count_segments
@@ -245,6 +246,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         unknown = await self._store.unknown_attributes(wanted.filter.names) if wanted.filter.names else set()
         letters = await letters_of(self._store, wanted, audience.size, self._segments_max, old.id if old else None)
         forecast = await self._outlook.preview(wanted, old, audience, letters.incomplete)
+        numbers = await wish_warnings(self._store, wanted, self._control.ways(), old.id if old else None)
         text = count_segments(wanted.text)
         return mailing_service_pb2.PreviewMailingResponse(
             audience=audience.size,
@@ -258,7 +260,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             segments_total=letters.segments_total,
             cost=cost_of(wanted, letters.segments_total, self._control.ways()),
             samples=letters.samples,
-            warnings=[*warnings_of(wanted.filter, unknown), *letters.warnings],
+            warnings=[*warnings_of(wanted.filter, unknown), *letters.warnings, *numbers],
             by_time_zone=audience.by_zone if request.by_time_zone or wanted.local_hours is not None else {},
         )
 

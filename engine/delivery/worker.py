@@ -30,10 +30,6 @@ _LINES: Final = {
     Event.MISS: "message.outcome_unknown",
 }
 
-_Call = tuple[int, int, str | None, str | None, int | None]
-"""When a call began and ended, what the text's placeholders stood for, what the provider calls the message, and what it
-takes for it."""
-
 log = get_logger(__name__)
 
 
@@ -81,7 +77,10 @@ class Worker:
             entry.in_flight += 1
             verdict = Verdict.UNKNOWN
             try:
-                request = Request(claim.message_id, claim.phone_number, letter.text, timeout_seconds)
+                # A NamedTuple's own constructor costs three times as much, and this is done for each message.
+                request = tuple.__new__(
+                    Request, (claim.message_id, claim.phone_number, letter.text, timeout_seconds, "", 0, 1)
+                )
                 answer = await self._provider.send(self._told(request, plan, started_us) if self._asks else request)
             finally:
                 entry.in_flight -= 1
@@ -89,16 +88,15 @@ class Worker:
             outcome = classify(answer, finished_us)
             if not (self._gate.is_calm and outcome.verdict is Verdict.SENT):
                 self._gate.report(claim.message_id, outcome, finished_us)
-            call = (started_us, finished_us, rendered, answer.provider_message_id, price)
-            self._finish(claim, plan, outcome, call)
+            told = answer.provider_message_id
+            self._finish(claim, plan, outcome, started_us, finished_us, rendered, told, price)
         except Exception as error:
             self._log_lines.write(log.error, "message.bug", type(error).__name__, **_names(claim), exc_info=error)
             # No fault of the provider's: the breaker does not hear of it.
             self._gate.abandon(claim.message_id)
             bug = Outcome(verdict, None, f"internal error: {type(error).__name__}", None)
-            self._finish(
-                claim, None, bug, (started_us, self._clock.now_us(), None, None, claim.charge.reserved or None)
-            )
+            cost = claim.charge.reserved or None
+            self._finish(claim, None, bug, started_us, self._clock.now_us(), cost=cost)
 
     def _letter(self, claim: Claim, template: Template) -> Filled | None:
         """The text for one client. ``None``: there is none, for the mailing's text was edited since the ticker looked;
@@ -144,22 +142,26 @@ class Worker:
         while self._admission.allows(claim, entry, self._clock.now_us()) and not gate.take(bucket, tokens):
             await self._clock.sleep(min(_PACE_STEP_SECONDS, gate.wait_us(bucket, tokens) / US_PER_SECOND))
 
-    def _finish(self, claim: Claim, plan: Plan | None, outcome: Outcome, call: _Call) -> None:
-        """Hand over what became of a call; no ``plan``: it has met a bug, and nobody knows which text it had."""
-        started_us, finished_us, rendered, told_id, price = call
+    def _finish(
+        self,
+        claim: Claim,
+        plan: Plan | None,
+        outcome: Outcome,
+        started_us: int,
+        finished_us: int,
+        rendered: str | None = None,
+        told: str | None = None,
+        cost: int | None = None,
+    ) -> None:
+        """Hand over what became of a call; no ``plan``: it has met a bug, and nobody knows which text it had. ``told``:
+        what the provider calls the message. ``cost``: what it takes for it."""
         event, due_us, next_provider = Event.ACCEPT, 0, None
         if outcome.verdict is not Verdict.SENT:
             event = outcome.event
             due_us, next_provider = self._after(claim, plan, outcome, finished_us)
-        status, detail, version = (
-            outcome.http_status,
-            outcome.detail,
-            None if plan is None else plan.text_version,
-        )
-        times = (started_us, finished_us)
-        self._recorder.put(
-            claim.ended(event, *times, status, detail, due_us, version, rendered, told_id, next_provider, price)
-        )
+        status, detail, version = outcome.http_status, outcome.detail, None if plan is None else plan.text_version
+        how = (event, started_us, finished_us, status, detail, due_us, version)
+        self._recorder.put(claim.ended(*how, rendered, told, next_provider, cost))
 
     def _after(self, claim: Claim, plan: Plan | None, outcome: Outcome, finished_us: int) -> tuple[int, int | None]:
         """When to try a message again that was not accepted (0: never), and whose turn it is then. The store decides

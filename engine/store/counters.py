@@ -95,7 +95,7 @@ class Tally:
         """Calls ended, and all their messages have made the same step. Equal records are grouped first, because this
         runs once a message."""
         alike: defaultdict[tuple[int, bool, int, int | None, int | None], list[float]] = defaultdict(list)
-        for _, mailing_id, _, attempt, _, started_us, finished_us, status, _, _, version, *_ in ended:
+        for _, mailing_id, _, attempt, _, started_us, finished_us, status, _, _, version, _, _, _, _, _, _ in ended:
             alike[mailing_id, attempt > 1, finished_us // _TIMELINE_US, status, version].append(
                 (finished_us - started_us) * 1e-6
             )

@@ -68,6 +68,11 @@ class _Lost(NamedTuple):
         return event if self.delivery is None else heard(event, self.attempt)
 
     @property
+    def was_in_vain(self) -> bool:
+        """Whether it certainly was never called, so that nobody bills it."""
+        return not self.was_called and not self.unsure and self.event is not Event.CONFIRM
+
+    @property
     def receipt(self) -> tuple[int, Heard]:
         """For ``confirm``."""
         version = self.text_now if self.was_called else self.text_version
@@ -186,6 +191,8 @@ async def _lose(tx: Tx, lost: Sequence[_Lost], now_us: int) -> None:
     await drop_receipts(tx, never_called)
     await _keep_lost(tx, [each.id for each in called if not _is_uncertain(each)], now_us)
     await _confirm_lost(tx, confirmed, now_us, tally)
+    for each in lost:
+        tally.add(each.mailing_id, "cost", -each.cost if each.was_in_vain else 0)
     await _end_or_wait(tx, [each for each in lost if each.event is not Event.CONFIRM], now_us, tally)
     untold = [each.id for each in lost if not each.was_called and each.event is not Event.CONFIRM]
     await not_reached(tx, untold, tally)
@@ -222,8 +229,6 @@ async def _end_or_wait(tx: Tx, lost: Sequence[_Lost], now_us: int, tally: Tally)
     uncertain: list[int] = []
     uncalled: list[int] = []
     for each in lost:
-        if not each.was_called and not each.unsure:
-            tally.add(each.mailing_id, "cost", -each.cost)
         if _is_uncertain(each):
             tally.move(each.mailing_id, UNCERTAIN, now_us)
             uncertain.append(each.id)

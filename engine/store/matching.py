@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from engine.domain.audience import ORDERED, AttributeCondition, AttributeOp, Audience, AudienceFilter
+from engine.domain.routing import Ranges
 from engine.store.attributes import Condition, attribute_condition
 from engine.store.counters import FINAL
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import is_final
+from engine.store.routes import in_ranges
 from engine.store.snapshots import NOW_US, check_source, past, was
 from engine.store.verbs import Verbs, read
 
@@ -86,6 +88,15 @@ class MatchingVerbs(Verbs):
         suppressed: dict[str, int] = {row[0]: row[1] for row in rows}
         by_name = {zone: number - suppressed.get(zone, 0) for zone, number in matches}
         return Audience({zone: number for zone, number in by_name.items() if number}, sum(suppressed.values()))
+
+    @read(Lane.LONG)
+    async def audience_with_numbers(
+        self, tx: Tx, filter: AudienceFilter, ranges: Ranges, *, unsent_of: int | None = None
+    ) -> int:
+        """How many of those who match, and are not on the stop list, have one of these numbers."""
+        condition, args = await matching_unsent(tx, filter, unsent_of)
+        sql = f"SELECT count(*) FROM client AS c WHERE {in_ranges(ranges)} AND {MAY_GET} AND {condition}"
+        return int(await tx.value(sql, *args))
 
 
 async def _access(tx: Tx, filter: AudienceFilter) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from engine.domain.routing import ANY_NUMBER, Route
+from engine.domain.routing import ANY_NUMBER, Ranges, Route
 
 _ROUTES: Final = 1_000
 
@@ -24,9 +24,13 @@ def may_have(route: Route) -> str:
         others = ", ".join(str(int(provider_id)) for provider_id in route.leaves_to)
         free += f" AND (m.provider_id IS NULL OR m.provider_id NOT IN ({others}))"
     if asks_numbers(route):
-        numbers = (f"c.phone_number BETWEEN {int(first)} AND {int(last)}" for first, last in route.ranges)
-        free += f" AND ({' OR '.join(numbers)})"
-    return f"({own} OR ({free}))"
+        free += f" AND {in_ranges(route.ranges)}"
+    return f"(({free}) OR {own})"  # mostly the first of them holds
+
+
+def in_ranges(ranges: Ranges) -> str:
+    """The condition that the client ``c`` has one of these numbers; there must be some."""
+    return f"({' OR '.join(f'c.phone_number BETWEEN {int(first)} AND {int(last)}' for first, last in ranges)})"
 
 
 def asks_numbers(route: Route) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from engine.domain.message import Event, Status, Step, heard, step, withdraw
@@ -84,7 +84,7 @@ class TransitionVerbs(Verbs):
             item for item in returns if item.message_id in passed and passed[item.message_id].attempt == item.attempt
         ]
         gone: dict[int, int] = {}
-        dues: list[tuple[int, int]] = []
+        dues: list[tuple[int, int, int | None]] = []
         sent: dict[int, tuple[int, Heard]] = {}
         for item in ours:
             taken = passed[item.message_id]
@@ -94,16 +94,17 @@ class TransitionVerbs(Verbs):
             elif result is None or result.status.is_final:
                 gone[item.message_id] = item.mailing_id
             else:
-                dues.append((item.message_id, item.due_us))
-        await drop_receipts(tx, [id for id, _ in dues if passed[id].receipt is not None])
+                cost = item.charge.before if item.charge.reserved else None
+                dues.append((item.message_id, item.due_us, cost))
+        await drop_receipts(tx, [id for id, *_ in dues if passed[id].receipt is not None])
         await tx.run(
             f"UPDATE message SET {set_by(Event.RELEASE)}, owner = NULL,"
-            " attempt = message.attempt - 1, due_us = r.due_us"
-            f" FROM {tx.dialect.rows_table(id='int', due_us='int')} WHERE message.id = r.id",
-            *tx.dialect.rows_args(dues, 2),
+            " attempt = message.attempt - 1, due_us = r.due_us, cost = coalesce(r.cost, message.cost)"
+            f" FROM {tx.dialect.rows_table(id='int', due_us='int', cost='int')} WHERE message.id = r.id",
+            *tx.dialect.rows_args(dues, 3),
         )
         tally = Tally()
-        await _take_back_charges(tx, [item for item in ours if item.message_id not in sent], tally)
+        _take_back_charges(ours, {*sent, *(id for id in gone if passed[id].unsure)}, tally)
         await hold_told(tx, [item.message_id for item in ours])
         await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
         await confirm(tx, sent, now_us, tally, uncalled=True)
@@ -150,17 +151,11 @@ class TransitionVerbs(Verbs):
         return rows[-1][1], rows[-1][0]
 
 
-async def _take_back_charges(tx: Tx, returns: Sequence[Return], tally: Tally) -> None:
-    """What is given back uncalled costs what it did before."""
-    charged = [item for item in returns if item.charge.reserved]
-    if not charged:
-        return
-    for item in charged:
-        tally.add(item.mailing_id, "cost", item.charge.before - item.charge.reserved)
-    await tx.run(
-        f"UPDATE message SET cost = r.cost FROM {tx.dialect.rows_table(id='int', cost='int')} WHERE message.id = r.id",
-        *tx.dialect.rows_args([(item.message_id, item.charge.before) for item in charged], 2),
-    )
+def _take_back_charges(returns: Sequence[Return], kept: Collection[int], tally: Tally) -> None:
+    """What is given back uncalled costs what it did before; ``kept``: what is over now, and keeps its charge."""
+    for item in returns:
+        if item.charge.reserved and item.message_id not in kept:
+            tally.add(item.mailing_id, "cost", item.charge.before - item.charge.reserved)
 
 
 async def _passed(

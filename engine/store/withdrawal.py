@@ -58,7 +58,9 @@ async def _end(
         return []
     ended = await tx.rows(
         f"UPDATE message SET {set_to(step)}, due_us = 0, owner = NULL, stale = FALSE,"
-        f" attempt = {'attempt - 1' if uncalled else 'attempt'}, finished_us = {int(now_us)}"
+        f" attempt = {'attempt - 1' if uncalled else 'attempt'}, finished_us = {int(now_us)},"
+        # What may have reached its provider keeps what is reserved for it.
+        " cost = CASE WHEN unsure THEN cost ELSE 0 END"
         f" WHERE id {tx.dialect.in_list()} AND {condition} RETURNING id",
         tx.dialect.list_arg(message_ids),
     )

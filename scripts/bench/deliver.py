@@ -62,7 +62,7 @@ class Speed(NamedTuple):
     """Processor time of all of the process's threads a message."""
 
 
-class _Watch:
+class Watch:
     """Started when it is made."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ async def bare_rate(url: str, messages: int, in_flight: int) -> Speed:
         for message_id in ids:
             await send(message_id)
 
-    watch = _Watch()
+    watch = Watch()
     await asyncio.gather(*(worker() for _ in range(in_flight)))
     return watch.speed(messages)
 
@@ -107,8 +107,8 @@ async def engine_rate(
     service = Service(load(flags, {}, None))
     try:
         await service.start()
-        mailing_id = await _register(service, messages, text, attributes)
-        watch = _Watch()
+        mailing_id = await register(service, messages, text, attributes)
+        watch = Watch()
         await service.store.set_paused(mailing_id, False, by=Actor(), now_us=time.time_ns() // 1000)
         await service.delivery.refresh(mailing_id)
         while pending := (row := await service.store.get_mailing(mailing_id)).counts.pending:
@@ -120,7 +120,7 @@ async def engine_rate(
     return speed
 
 
-async def _register(service: Service, messages: int, text: str, attributes: str) -> int:
+async def register(service: Service, messages: int, text: str, attributes: str) -> int:
     """A paused mailing with all its rows made."""
     now_us = time.time_ns() // 1000
     for first in range(0, messages, 5000):

@@ -6,12 +6,26 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.rpc import error_details_pb2
 
-from engine.domain.routing import Way
+from engine.domain.routing import Way, ranges_of
 from mailing.v1.mailing_pb2 import Mailing
-from mailing.v1.mailing_service_pb2 import UpdateMailingRequest
+from mailing.v1.mailing_service_pb2 import PreviewMailingRequest, UpdateMailingRequest
 from tests.api.conftest import Api, refusal
 
 WAYS = (Way(1, name="a"), Way(2, name="b", senders=frozenset({"Shop"})))
+
+
+OF_MOSCOW = (Way(1, name="a", ranges=ranges_of(["7495"])),)
+
+
+async def test_the_preview_warns_of_numbers_that_nobody_takes(api: Api) -> None:
+    for number in ("74950000001", "79160000001", "79160000002"):
+        await api.add_client(number)
+    asked = PreviewMailingRequest(mailing=api.a_mailing())
+    assert list((await api.mailings.PreviewMailing(asked)).warnings) == []
+    api.control.providers = OF_MOSCOW
+    asked.mailing.text = "another question"
+    (warning,) = (await api.mailings.PreviewMailing(asked)).warnings
+    assert (warning.code, warning.field, dict(warning.arguments)) == ("NUMBERS_NOT_SERVED", "provider", {"count": "2"})
 
 
 async def update(api: Api, mailing: Mailing, *paths: str) -> Mailing:

@@ -13,6 +13,7 @@ from tests.browser.accessible import Rules, faults_of
 from tests.browser.browser import opened
 from tests.browser.panel import CSV, go, service, signed_in
 from tests.gateway.rig import Gateway
+from tests.rules.rig import until
 
 FILE: Final = "phone_number;tag\n" + "".join(f"7916{number:07d};tag {number % 3}\n" for number in range(30))
 MAILING: Final = {"text": "Sale", "start_time": "2020-01-01T00:00:00Z", "end_time": "2099-01-01T00:00:00Z"}
@@ -45,10 +46,28 @@ async def _filled(gateway: Gateway) -> None:
     assert (await gateway.post("/clients/import", data=FILE.encode(), headers=CSV)).json["rejected"] == 0
     for fields in ({}, {"rate_limit": 0.01, "local_hours": {"from": "09:00", "to": "21:00"}}):
         assert (await gateway.post("/mailings", MAILING | fields)).status == 201
+    await _receipt_of_one(gateway)
     assert (await gateway.ask("PATCH", "/clients/1", json={"tag": "vip"})).status == 200
     assert (
         await gateway.post("/suppressions", {"phone_number": "79160000900", "note": "asked by phone"})
     ).status == 201
+
+
+async def _receipt_of_one(gateway: Gateway) -> None:
+    """The first message did not arrive, so that its mailing shows a funnel."""
+
+    async def was_called() -> bool:
+        return bool((await gateway.get("/messages/1")).json["status"] == "sent")
+
+    await until(was_called)
+    said = {
+        "id": 1,
+        "status": "undelivered",
+        "time": "2026-11-30T00:00:00Z",
+        "code": "7",
+        "detail": "absent subscriber",
+    }
+    assert (await gateway.post("/receipts", said)).json["accepted"] == 1
 
 
 async def _settled(page: Page) -> None:

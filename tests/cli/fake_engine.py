@@ -334,10 +334,10 @@ class Messages(message_service_pb2_grpc.MessageServiceServicer):
 
     async def GetMessage(self, request: Any, context: Any) -> Any:
         message = self._message()
-        for number, outcome, detail in ((1, "DEFERRED", "time-out after 10 s"), (2, "REJECTED", "HTTP 400: bad phone")):
-            attempt = message.attempt_history.add(
-                number=number, outcome=message_pb2.AttemptOutcome.Value(f"ATTEMPT_OUTCOME_{outcome}"), detail=detail
-            )
+        calls = ((1, "DEFERRED", "time-out after 10 s", "acme"), (2, "REJECTED", "HTTP 400: bad phone", "fbrq"))
+        for number, word, detail, provider in calls:
+            outcome = message_pb2.AttemptOutcome.Value(f"ATTEMPT_OUTCOME_{word}")
+            attempt = message.attempt_history.add(number=number, outcome=outcome, detail=detail, provider=provider)
             attempt.start_time.FromSeconds(T0 + number)
             attempt.end_time.FromMilliseconds((T0 + number) * 1000 + 120)
         message.attempt_history[1].http_status = 400
@@ -374,8 +374,16 @@ class Engine(engine_service_pb2_grpc.EngineServiceServicer):
         engine = answer.engines.add(id=3, name="host:4711", workers=64, in_flight=64)
         engine.start_time.FromSeconds(T0)
         engine.heartbeat_time.FromSeconds(T0 + 60)
+        self._providers(answer)
         answer.actors.add(name="recorder", healthy=False, restarts=2, detail="database is locked")
         return await self.script.take(request, context, answer)
+
+    def _providers(self, answer: engine_pb2.EngineStatus) -> None:
+        """One that is down, as the whole's breaker has it, and one that has taken over."""
+        answer.providers.add(name="fbrq", kind="fbrq", breaker=answer.breaker, workers=32, calls=50, errors=50)
+        other = answer.providers.add(name="acme", kind="http", workers=32, calls=150, rate_limit=30.0)
+        other.rate_unit, other.breaker.state = "segments", engine_pb2.BREAKER_STATE_CLOSED
+        other.price_per_segment = 2.5
 
     GetStatus = SetWorkers = SetRate = PauseSending = ResumeSending = UpdateEngine = _status
 

@@ -238,8 +238,18 @@ class Provider:
 
     async def texts(self, message_id: int) -> list[str]:
         """What a message was called with, each time."""
+        return [call["text"] for call in await self.calls_of(message_id)]
+
+    async def calls_of(self, message_id: int) -> list[dict[str, Any]]:
+        """Each call of a message, as the sandbox shows it."""
         found = (await self._get(f"messages?id={message_id}"))["messages"]
-        return [call["text"] for message in found for call in message["calls"]]
+        return [call for message in found for call in message["calls"]]
+
+    async def change(self, what: str, switches: Mapping[str, object]) -> None:
+        """Change ``faults`` or ``receipts``."""
+        await self._ask(
+            urllib.request.Request(f"{self.url}/sandbox/{what}", json.dumps(switches).encode(), method="PATCH")
+        )
 
     async def accepted(self, count: int) -> None:
         """Wait until it has accepted so many."""
@@ -247,11 +257,14 @@ class Provider:
             await asyncio.sleep(0.01)
 
     async def _get(self, what: str) -> Any:
-        def get() -> Any:
-            with urllib.request.urlopen(f"{self.url}/sandbox/{what}", timeout=10) as answer:
+        return await self._ask(urllib.request.Request(f"{self.url}/sandbox/{what}"))
+
+    async def _ask(self, request: urllib.request.Request) -> Any:
+        def ask() -> Any:
+            with urllib.request.urlopen(request, timeout=10) as answer:
                 return json.load(answer)
 
-        return await asyncio.to_thread(get)
+        return await asyncio.to_thread(ask)
 
 
 @asynccontextmanager

@@ -14,8 +14,8 @@ from typing import TypeVar
 from engine.domain.audience import AudienceFilter, Candidate
 from engine.domain.validate import ClientInput, MailingInput
 from engine.domain.window import is_decided
+from tests.simulation.asked import Client, Mailing
 from tests.simulation.history import NEVER_US, Span
-from tests.simulation.life import Client, Mailing
 from tests.simulation.snapshots import Snapshots
 
 T = TypeVar("T")

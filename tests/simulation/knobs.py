@@ -176,3 +176,44 @@ def filter_for(tags: tuple[str, ...], random: Random) -> AudienceFilter:
     if kind == 0:
         return AudienceFilter(tags=tags, attributes=(random.choice(CONDITIONS),))
     return AudienceFilter(tags=tags, exclude_tags=("vip",)) if kind == 1 else AudienceFilter(tags=tags)
+
+
+def draw_settings(random: Random) -> DeliverySettings:
+    """Of a life of one engine."""
+    lease_seconds = random.choice((3.0, 8.0, 20.0))
+    return DeliverySettings(
+        workers=random.choice((1, 3, 16)),
+        slots=random.choice((0, 0, 64)),
+        queue_size=random.choice((4, 50)),
+        tick_seconds=random.choice((1.0, 5.0)),
+        provider_rate=random.choice((0.0, 0.0, 50.0)),
+        provider_timeout_seconds=2.0,
+        retry_base_seconds=random.choice((0.2, 1.0)),
+        retry_max_seconds=5.0,
+        lease_seconds=lease_seconds,
+    )
+
+
+def draw_faults(random: Random) -> Faults:
+    """Of a life of one engine."""
+    if random.random() < 0.2:
+        return Faults()
+
+    def share(most: float) -> float:
+        return random.choice((0.0, random.uniform(0, most)))
+
+    return Faults(
+        reject=share(0.2),
+        unavailable=random.choice((0.0, share(0.6), share(0.6), 0.95)),
+        throttle=share(0.2),
+        hang=share(0.1),
+        lose_answer=share(0.2),
+        refuse=share(0.1),
+        misroute=share(0.1),
+        forbid=random.choice((0.0, share(0.1), share(0.6), 0.95)),
+        store_fails=share(0.05),
+        store_fails_after=random.choice((0.0, share(0.05), share(0.3), 0.25)),
+        store_stalls=share(0.3),
+        latency_seconds=random.choice(((0.01, 0.2), (0.01, 0.2), (0.4, 1.9))),
+        store_seconds=(0.0, random.choice((0.01, 0.01, 1.0))),
+    )

@@ -27,6 +27,11 @@ INVARIANT. Whatever the provider, the store and `kill -9` do, and whatever peopl
      is suppressed
  19  each text that is called with is whole, with what the client had when the call began; nobody is incomplete who had
      all along what the text asks for
+ 21  delivered, undelivered and none are together the sent ones, and equal what the rows say of their receipts
+ 22  of a message's receipts that were answered the one with the latest time counts, whatever their order was; none is
+     lost by a crash
+ 23  once a receipt of a message is answered no call of that message begins
+ 24  a message whose fate was open when its receipt came is sent
  20  a filter with ``messages`` means those, and only those, whose message of the other mailing was so when it was said:
      each has one message in the end, as 7 says, and nobody else gets a call (``snapshots.py``)
 
@@ -40,13 +45,14 @@ import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from engine.delivery.delivery import Delivery, DeliverySettings
+from engine.api.receipts import Inbox
+from engine.delivery.delivery import Delivery
 from engine.domain.audience import AudienceFilter
 from engine.domain.breaker import Breaker
 from engine.domain.errors import Conflict, InvalidInput
@@ -56,10 +62,20 @@ from engine.ports import AudienceState, StoreUnavailable
 from engine.store.opening import open_database
 from engine.store.rows import Actor
 from engine.store.store import Store
-from tests.simulation.history import NEVER_US, History
-from tests.simulation.knobs import attributes_of_number, draw_local_hours, filter_for, listed_or_walked
+from tests.simulation.asked import Client, Mailing
+from tests.simulation.costs import draw_budget
+from tests.simulation.history import NEVER_US
+from tests.simulation.knobs import (
+    attributes_of_number,
+    draw_faults,
+    draw_local_hours,
+    draw_settings,
+    filter_for,
+    listed_or_walked,
+)
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop, bury
-from tests.simulation.providers import draw_faults, draw_specs, draw_wish, suppliers_of
+from tests.simulation.providers import draw_specs, draw_wish, suppliers_of
+from tests.simulation.receipts import Mouth, Word, handing_in, tell
 from tests.simulation.snapshots import READ_NOTES, Note, draw_filter
 from tests.simulation.stop_list import StopList, change
 from tests.simulation.texts import text_for
@@ -91,68 +107,17 @@ class NoMeter:
         """Nobody looks."""
 
 
-@dataclass(slots=True)
-class Mailing:
-    """What was asked for, to be compared with what happened."""
-
-    id: int
-    asked: MailingInput
-    pauses: list[list[int]] = field(default_factory=list)
-    cancelled_us: int | None = None
-    filters: History[AudienceFilter] = field(init=False)
-    plans: History[MailingInput] = field(init=False)
-    """All but the filter."""
-
-    def __post_init__(self) -> None:
-        self.filters = History(self.asked.filter, 0)
-        self.plans = History(self.asked, 0)
-
-    @property
-    def first_end_us(self) -> int:
-        """The earliest end that it ever had."""
-        return min(plan.end_us for plan in self.plans.between(0, NEVER_US))
-
-
-@dataclass(slots=True)
-class Client:
-    """One client, and until when it may be called."""
-
-    id: int
-    given: ClientInput
-    since_us: int
-    create_us: int = 0
-    known_us: int = 0
-    """When somebody was told of it."""
-    deleted_us: int | None = None
-    is_deleted: bool = False
-    was: History[ClientInput] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.was = History(self.given, self.since_us)
-
-
 class Life:
     """A life is a function of its seed; ``run`` it, then ``verify``."""
 
     def __init__(self, seed: int, folder: Path, template: Path) -> None:
-        self.random = Random(seed)
+        self.random, self.mouth = Random(seed), Mouth(seed)
         self.kinds = Random(f"audiences of {seed}")
         """Draws nothing else, so that lives are otherwise what they were before there were fixed audiences."""
         self.path = folder / f"life-{seed}.db"
         shutil.copy(template, self.path)
-        lease_seconds = self.random.choice((3.0, 8.0, 20.0))
-        self.settings = DeliverySettings(
-            workers=self.random.choice((1, 3, 16)),
-            slots=self.random.choice((0, 0, 64)),
-            queue_size=self.random.choice((4, 50)),
-            tick_seconds=self.random.choice((1.0, 5.0)),
-            provider_rate=self.random.choice((0.0, 0.0, 50.0)),
-            provider_timeout_seconds=2.0,
-            retry_base_seconds=self.random.choice((0.2, 1.0)),
-            retry_max_seconds=5.0,
-            lease_seconds=lease_seconds,
-        )
-        self.faults = draw_faults(self.random)
+        self.settings = draw_settings(self.random)
+        self.faults = self.mouth.doubtful(draw_faults(self.random))
         self.has_outages = self.random.random() < 0.3
         self.changes_per_second = self.random.choice((0.5, 2.0, 5.0))
         self.failure_threshold = self.random.choice((5, 20))
@@ -167,6 +132,8 @@ class Life:
         self.in_doubt: set[int] = set()  # numbers of changes that have not returned: a crash may have come between
         self.crashes_us: list[int] = []
         self.quiet_since_us = 0
+        self.budgets: dict[int, int | None] = {}
+        """Of each mailing, until there is quiet."""
         self.open_after_crash: list[set[int]] = []
         self.lost: set[int] = set()
         """Messages that were claimed at a crash, where nobody can tell who was called."""
@@ -227,7 +194,9 @@ class Life:
         self.clock = VirtualClock(loop)
         # Not ``Store.open``: the template is migrated, and asking whether it is takes a sixth of a life.
         self.store = Store(loop.run_until_complete(open_database(f"sqlite://{self.path}", inline=True)))
-        self.provider = SimulatedProvider(self.clock, self.random, self.faults, rejects=self.rejects)
+        self.provider = SimulatedProvider(
+            self.clock, self.random, self.faults, rejects=self.rejects, on_answer=self.mouth.answered
+        )
         if crash_after_seconds is None:
             loop.run_until_complete(work)
         else:
@@ -244,6 +213,7 @@ class Life:
         self.crashes_us.append(self.clock.now_us())
         resend = {mailing.id for mailing in self.mailings if mailing.asked.on_uncertain == "resend"}
         self.lost |= {claim.message_id for claim in self.faulty_store.lost_claims if claim.mailing_id in resend}
+        self.mouth.hang_up()
         tasks = asyncio.all_tasks(loop)
         _finish(self.store.close())
         for task in tasks:
@@ -281,8 +251,18 @@ class Life:
         self.faulty_store.on_built = self._note_built
         delivery = await self._engine(self.faulty_store)
         self._outing = asyncio.create_task(self._outages())
+        self._speaking = self._speak(delivery, self.faulty_store)
         while True:
             await self._somebody_does_something(delivery, await self._moment())
+
+    def _speak(self, delivery: Delivery, store: Any) -> asyncio.Task[None]:
+        hand_in = handing_in(Inbox(store, self.clock), delivery)
+        asking: set[asyncio.Task[None]] = set()
+
+        def ask(words: list[Word]) -> None:
+            asking.add(asyncio.create_task(tell(words, hand_in, self.clock.now_us)))
+
+        return asyncio.create_task(self.mouth.speak(self.clock.now_us, ask))
 
     async def _outages(self) -> None:
         """The store goes away while the engine has messages in hand, now and then for longer than a lease lasts."""
@@ -307,12 +287,19 @@ class Life:
         """No faults any more: let everything come to its end."""
         self.quiet_since_us = self.clock.now_us()
         delivery = await self._engine(self.store)
+        self._speaking = self._speak(delivery, self.store)
         for mailing in self.mailings:
             if self._is_open(mailing):
+                mailing.asked = replace(mailing.asked, budget=None)
+                await self._change(mailing)
                 await self._resume(delivery, mailing)
         last_us = max(mailing.asked.end_us for mailing in self.mailings)
         while self.clock.now_us() < last_us + 30 * SECOND_US and await self._has_work():
             await asyncio.sleep(10)
+        self.mouth.all_is_due()
+        while self.mouth.open():
+            await asyncio.sleep(1)
+        self._speaking.cancel()
         await delivery.stop(10)
         await self.store.close()
 
@@ -357,7 +344,9 @@ class Life:
         faults, hang = first.faults, self.providers.choice((0.0, 0.2))
         if faults != Faults() and self.providers.random() < 0.7:
             faults = Faults(hang=hang)
-        return SimulatedProvider(self.clock, self.random, faults, first.calls, self.rejects, name=name)
+        return SimulatedProvider(
+            self.clock, self.random, faults, first.calls, self.rejects, name=name, on_answer=first.on_answer
+        )
 
     async def _look(self, delivery: Delivery) -> None:
         while not delivery.state.stopping:
@@ -370,6 +359,7 @@ class Life:
     # -- what people do ------------------------------------------------------------------------
     async def _somebody_does_something(self, delivery: Delivery, is_claiming: bool) -> None:
         mailing, client = self._subject(delivery, is_claiming)
+        self._lie()
         acts: list[tuple[int, Callable[[], Awaitable[None]]]] = [
             (0 if is_claiming else 12, lambda: self._add_client(delivery)),
             (10, lambda: self._delete_client(delivery, client)),
@@ -387,8 +377,16 @@ class Life:
         acts += [] if self._is_open(mailing) else [(10, lambda: self._archive(mailing))]
         (_, act), *_ = self.random.choices(acts, [weight for weight, _ in acts])
         if self.kinds.random() < 0.06:
+            was_open = self._is_open(mailing)
             await self._follow_up(delivery)
+            if self._is_open(mailing) is not was_open:
+                return  # it was meant for an open mailing
         await act()
+
+    def _lie(self) -> None:
+        assert self.provider is not None
+        claimed = {claim.message_id for claim in self.faulty_store.claims[-_LATELY:]}
+        self.mouth.lie(claimed, [*self.calls, *self.provider.calls], self.clock.now_us())
 
     def _subject(self, delivery: Delivery, is_claiming: bool) -> tuple[Mailing, Client]:
         """What an act is about: often what the engine has in hand, or has just claimed."""
@@ -482,9 +480,11 @@ class Life:
             on_uncertain=self.random.choice(("resend", "resend", "not_sent")),
             audience_fixed=self.kinds.random() < 0.4,
             provider=draw_wish(self.providers, self.specs),
+            budget=draw_budget(self.providers),
         )
         created = await self.store.create_mailing(asked, by=Actor(), now_us=now_us)
         mailing_id = created.row.id
+        self.budgets[mailing_id] = asked.budget
         # The text names the mailing, so that the provider's calls can be told apart.
         self.mailings.append(Mailing(mailing_id, replace(asked, text=text_for(mailing_id))))
         await self._change(self.mailings[-1])

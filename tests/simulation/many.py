@@ -19,6 +19,7 @@ from hashlib import sha256
 from random import Random
 from typing import Any, Final
 
+from engine.api.receipts import Inbox
 from engine.delivery.delivery import Delivery, DeliverySettings, Supplier
 from engine.domain.breaker import Breaker
 from engine.domain.message import Reason
@@ -26,9 +27,10 @@ from engine.ports import StoreUnavailable
 from engine.store import Store
 from engine.store.database import Lane, Work
 from engine.store.postgres import PostgresDatabase
+from tests.simulation.asked import Client
 from tests.simulation.history import NEVER_US
 from tests.simulation.knobs import Knobs, listed_or_walked
-from tests.simulation.life import SECOND_US, Client, NoMeter
+from tests.simulation.life import SECOND_US, NoMeter
 from tests.simulation.loop import Program, VirtualClock, VirtualLoop
 from tests.simulation.people import People, SharedMailing
 from tests.simulation.postgres.asyncpg import VERB, Network
@@ -36,6 +38,7 @@ from tests.simulation.postgres.data import DELETE, INSERT, UPDATE, Template, Tra
 from tests.simulation.postgres.server import Server
 from tests.simulation.postgres.setup import open_database, pool_of
 from tests.simulation.providers import draw_specs, suppliers_of
+from tests.simulation.receipts import HandIn, Mouth, Word, giving_up, handing_in, tell
 from tests.simulation.snapshots import Note
 from tests.simulation.stop_list import StopList
 from tests.simulation.world import Call, SimulatedProvider
@@ -127,6 +130,7 @@ class Engine:
         self.suppliers = self._suppliers()
         self.delivery: Delivery
         """Once it ``is_up``."""
+        self.hand_in: HandIn
         self.is_up = False
 
     def _suppliers(self) -> list[Supplier]:
@@ -136,6 +140,7 @@ class Engine:
         life = self.life
         known: dict[str, Any] = {"calls": life.calls, "rejects": life.rejects}
         who: dict[str, Any] = {"engine": self.name, "ahead_us": self.clock.ahead_us, "name": name}
+        known["on_answer"] = life.mouth.answered
         return EngineProvider(life.clock, life.random, life.faults, **known, **who)
 
     def _breaker(self) -> Breaker:
@@ -153,6 +158,7 @@ class Engine:
             meter=NoMeter(),
         )
         await self.delivery.start()
+        self.hand_in = handing_in(Inbox(self.store, self.clock), self.delivery)
         self.store.on_owners_told = self.delivery.actors.clients.owners_told
 
     async def run(self) -> None:
@@ -191,7 +197,7 @@ class ManyLife:
 
     def __init__(self, seed: int, engines: int, template: Template, troubles: tuple[str, ...] | None = None) -> None:
         """``troubles``: only these kinds of trouble; ``None``: whatever is drawn."""
-        self.random = Random(seed)
+        self.random, self.mouth = Random(seed), Mouth(seed)
         self.kinds = Random(f"audiences of {seed}")
         """Draws nothing else, as in a life of one engine."""
         self.knobs = Knobs.draw(self.random, engines, troubles)
@@ -200,7 +206,7 @@ class ManyLife:
         self.server = Server(self.loop, template, self.random if self.knobs.disorder else None)
         self.server.on_commit = self._committed
         self.settings: DeliverySettings = self.knobs.settings
-        self.faults = self.knobs.faults
+        self.faults = self.mouth.doubtful(self.knobs.faults)
         self.providers = Random(f"providers of {seed}")
         """Draws nothing else, so that lives are otherwise what they were before there were several."""
         self.specs = draw_specs(self.providers, self.settings)
@@ -253,10 +259,20 @@ class ManyLife:
         self.people.found()
         busy = [asyncio.ensure_future(self._trouble(kind)) for kind in self.knobs.troubles]
         people = asyncio.ensure_future(self.people.be_busy())
+        speaking = asyncio.ensure_future(self.mouth.speak(self.clock.now_us, self._hear))
         await asyncio.sleep(self.knobs.busy_seconds)
         people.cancel()
         await asyncio.gather(*busy)
         await self._quiet()
+        speaking.cancel()
+        await self._stop()
+
+    def _hear(self, words: list[Word]) -> None:
+        """Receipts are handed in at one of the engines."""
+        if well := self.well():
+            engine = self.mouth.random.choice(well)
+            engine.program.start(tell(words, engine.hand_in, self.clock.now_us))
+            giving_up(words)
 
     async def _quiet(self) -> None:
         """No faults any more: let everything come to its end."""
@@ -271,6 +287,10 @@ class ManyLife:
         limit = max(0, last_us - self.clock.now_us()) / SECOND_US + _PATIENCE_SECONDS
         self.is_over_in_time = await self._until(self._is_over, limit)
         await self._until(lambda: all(engine.is_up for engine in self.engines if not engine.program.is_dead), 10)
+        self.mouth.all_is_due()
+        await self._until(lambda: not self.mouth.open(), 30)
+
+    async def _stop(self) -> None:
         stopping = [
             engine.program.start(engine.delivery.stop(10)) for engine in self.engines if not engine.program.is_dead
         ]

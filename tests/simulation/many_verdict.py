@@ -91,6 +91,10 @@ class ManyVerdict(Verdict):
         if not self.life.is_over_in_time:
             yield "6: there was work left long after the end"
 
+    def _is_gone(self, message_id: int) -> bool:
+        calls = self.calls[message_id]
+        return bool(calls) and mailing_in(calls[0].text) in self._gone
+
     def _audiences(self) -> Iterator[str]:
         gone, self.mailings = self.mailings, {id: one for id, one in self.mailings.items() if id not in self._gone}
         yield from super()._audiences()

@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from engine.domain.breaker import FORBIDDEN_MAX
 from engine.domain.message import Status
+from tests.simulation.costs import overspent
 from tests.simulation.life import SECOND_US, Life
 from tests.simulation.providers import by_provider
+from tests.simulation.texts import mailing_in
 from tests.simulation.verdict import Verdict
 from tests.simulation.world import BUSY, ODD_STATUSES, Call
 
@@ -25,8 +27,14 @@ class OneVerdict(Verdict):
 
     def faults(self) -> list[str]:
         """All violations, in words."""
-        more = (self._provider_rate, self._attempts, self._pauses)
+        more = (self._provider_rate, self._attempts, self._pauses, self._budgets)
         return [*super().faults(), *(fault for check in more for fault in check())]
+
+    def _budgets(self) -> Iterator[str]:
+        """Until there is quiet, when they are lifted."""
+        early = [call for call in self.life.calls if call.began_us < self.life.quiet_since_us]
+        mailing_of = {call.message_id: mailing_in(call.text) for call in early}
+        yield from overspent(self.life.budgets, mailing_of, early)
 
     def _provider_rate(self) -> Iterator[str]:
         for calls in by_provider(self.life.calls):

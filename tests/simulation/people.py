@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,9 +20,11 @@ from engine.ports import StoreUnavailable
 from engine.store.client_rows import ClientChange
 from engine.store.mailing_rows import filter_of
 from engine.store.rows import Actor
+from tests.simulation.asked import Client, Mailing
+from tests.simulation.costs import draw_budget
 from tests.simulation.history import NEVER_US
 from tests.simulation.knobs import attributes_of_number, draw_local_hours, filter_for
-from tests.simulation.life import SECOND_US, TAGS, Client, Mailing
+from tests.simulation.life import SECOND_US, TAGS
 from tests.simulation.snapshots import draw_filter
 from tests.simulation.stop_list import change
 from tests.simulation.texts import mailing_in, text_for
@@ -114,14 +117,25 @@ class People:
         return all(task.done() for task in self._tasks)
 
     async def resume_all(self) -> None:
-        """Nothing stays paused."""
+        """Nothing stays paused, and budgets are lifted."""
         for mailing in self._life.mailings:
             while not mailing.is_gone:
                 try:
-                    await self._resume_one(self._random.choice(self._life.well()), mailing)
+                    engine = self._random.choice(self._life.well())
+                    await self._lift_budget(engine, mailing)
+                    await self._resume_one(engine, mailing)
                     break
                 except StoreUnavailable:  # the caller gets an error and asks again
                     await asyncio.sleep(0.5)
+
+    async def _lift_budget(self, engine: Engine, mailing: SharedMailing) -> None:
+        if mailing.asked.budget is not None:
+            asked = replace(mailing.asked, budget=None)
+            with suppress(NotFound, ReadOnly):
+                await engine.store.update_mailing(
+                    mailing.stored_id, lambda _: asked, by=Actor(), now_us=engine.clock.now_us()
+                )
+            mailing.asked = asked
 
     def _start(self, act: Act) -> None:
         engine = self._random.choice(self._life.well())
@@ -370,6 +384,7 @@ class People:
             rate_limit=random.choice((None, None, None, 3.0)),
             on_uncertain=random.choice(("resend", "resend", "not_sent")),
             audience_fixed=self._kinds.random() < 0.4,
+            budget=draw_budget(self._kinds),
         )
 
     def _filter(self) -> AudienceFilter:

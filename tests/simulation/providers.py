@@ -9,7 +9,8 @@ from random import Random
 from engine.delivery.delivery import DeliverySettings, Supplier
 from engine.domain.breaker import Breaker
 from engine.provider.spec import FBRQ, ProviderSpec
-from tests.simulation.world import Call, Faults, SimulatedProvider
+from tests.simulation.costs import PRICES
+from tests.simulation.world import Call, SimulatedProvider
 
 _NAMES = (FBRQ, "second", "third")
 _SOME_NUMBERS = ("7916000000", "7916000002")
@@ -28,6 +29,7 @@ def draw_specs(random: Random, settings: DeliverySettings) -> list[ProviderSpec]
             time_out_seconds=settings.provider_timeout_seconds,
             prefixes=_SOME_NUMBERS if name != for_all and random.random() < 0.3 else (),
             failover=random.random() < 0.8,
+            price_per_segment=PRICES.get(name),
         )
         for name in names
     ]
@@ -37,31 +39,6 @@ def draw_wish(random: Random, specs: Sequence[ProviderSpec]) -> str | None:
     """The provider that a mailing is for: one that takes all numbers, or else any."""
     able = [spec.name for spec in specs if not spec.prefixes]
     return random.choice(able) if len(specs) > 1 and random.random() < _ONE_WISHES else None
-
-
-def draw_faults(random: Random) -> Faults:
-    """What goes wrong in a life of one engine: with its providers, and with its store."""
-    if random.random() < 0.2:
-        return Faults()
-
-    def share(most: float) -> float:
-        return random.choice((0.0, random.uniform(0, most)))
-
-    return Faults(
-        reject=share(0.2),
-        unavailable=random.choice((0.0, share(0.6), share(0.6), 0.95)),
-        throttle=share(0.2),
-        hang=share(0.1),
-        lose_answer=share(0.2),
-        refuse=share(0.1),
-        misroute=share(0.1),
-        forbid=random.choice((0.0, share(0.1), share(0.6), 0.95)),
-        store_fails=share(0.05),
-        store_fails_after=random.choice((0.0, share(0.05), share(0.3), 0.25)),
-        store_stalls=share(0.3),
-        latency_seconds=random.choice(((0.01, 0.2), (0.01, 0.2), (0.4, 1.9))),
-        store_seconds=(0.0, random.choice((0.01, 0.01, 1.0))),
-    )
 
 
 def suppliers_of(

@@ -12,10 +12,13 @@ from engine.domain.audience import Candidate
 from engine.domain.message import Reason, Status
 from engine.domain.validate import ClientInput
 from engine.domain.window import next_open_us
+from tests.simulation.asked import Client, Mailing
+from tests.simulation.costs import wrong_costs
 from tests.simulation.decided import Decision, decision
 from tests.simulation.history import NEVER_US
-from tests.simulation.life import SECOND_US, Client, Mailing
+from tests.simulation.life import SECOND_US
 from tests.simulation.providers import by_provider, in_two_hands
+from tests.simulation.receipts import ReceiptFaults
 from tests.simulation.snapshots import Snapshots
 from tests.simulation.texts import mailing_in, sayings
 from tests.simulation.world import BUSY, BUSY_SECONDS, Call
@@ -43,6 +46,7 @@ class Verdict:
         for call in life.calls:
             if call.http_status == 200 or not call.is_known:
                 self.reached[mailing_in(call.text), call.phone_number].add(call.message_id)
+        self._receipts = ReceiptFaults(life.mouth.words, self._slack_us)
         self._doubtful = set(self._doubts())
         self._snapshots = Snapshots(life.notes())
 
@@ -61,12 +65,27 @@ class Verdict:
             self._incomplete,
             self._listed,
             self._hands,
+            self._heard,
+            self._costs,
         )
         return [fault for check in checks for fault in check()] + [f"16: {said}" for said in self.life.stalls]
+
+    def _costs(self) -> Iterator[str]:
+        yield from wrong_costs(self.rows, self.calls, self.counters)
 
     def _hands(self) -> Iterator[str]:
         for calls in self.calls.values():
             yield from in_two_hands(calls)
+
+    def _heard(self) -> Iterator[str]:
+        yield from self._receipts.of_counters(self.rows.values(), self.counters)
+        for message_id in sorted(self._receipts.ids | self.rows.keys()):
+            if not self._is_gone(message_id):
+                yield from self._receipts.of_message(message_id, self.rows.get(message_id), self.calls[message_id])
+
+    def _is_gone(self, message_id: int) -> bool:
+        """Whether the message's mailing was deleted."""
+        return False
 
     def _in_time(self) -> Iterator[str]:
         for call in self.life.calls:
@@ -186,7 +205,8 @@ class Verdict:
             answers = {call.http_status for call in calls}
             if not status.is_final:
                 yield f"6: message {row['id']} is still {status.name}"
-            if status is Status.SENT and 200 not in answers:
+            is_taken = any(call.took or call.http_status == 200 for call in calls)
+            if status is Status.SENT and not is_taken and not self._receipts.has_lied(row["id"]):
                 yield f"6: message {row['id']} is SENT, but the provider never accepted it"
             if row["reason"] == Reason.REJECTED and 400 not in answers:
                 yield f"6: message {row['id']} is rejected, but the provider never said so"

@@ -25,10 +25,18 @@ _AUDIENCES: Final = frozenset({"build_audience", "purge"})
 _OUTCOMES: Final = frozenset({"record", "release"})
 _RECORDERS: Final = _OUTCOMES | {"recover"}
 """They make rows, too, for who waited for an outcome: then they hold the clients."""
+_HEARING: Final = frozenset({"record_receipts"})
 _SWEEPS: Final = frozenset({"end_pending", "recover"})
 _ENGINES: Final = frozenset({"register_engine", "retire_engine", "heartbeat", "turn_clock_back"})
-_COUNTING: Final = _CLIENTS | _OUTCOMES | _SWEEPS | {"build_audience"}
-_REVISING: Final = (_MAILINGS - {"set_archived"}) | _ENGINES | _AUDIENCES | _CLIENTS | {"create_mailing", "set_control"}
+_COUNTING: Final = _CLIENTS | _OUTCOMES | _HEARING | _SWEEPS | {"build_audience", "claim"}
+_REVISING: Final = (
+    (_MAILINGS - {"set_archived"})
+    | _ENGINES
+    | _AUDIENCES
+    | _CLIENTS
+    | _HEARING
+    | {"create_mailing", "set_control", "claim"}
+)
 
 DECLARED: Final[dict[str, tuple[tuple[frozenset[str], frozenset[str]], ...]]] = {
     "advisory": (
@@ -41,8 +49,8 @@ DECLARED: Final[dict[str, tuple[tuple[frozenset[str], frozenset[str]], ...]]] = 
     # SKIP LOCKED: who claims, ends or takes back messages waits for none. But others wait for them.
     "message": (
         (
-            _CLIENTS | _OUTCOMES | _AUDIENCES | {"begin"},
-            _CLIENTS | _OUTCOMES | _AUDIENCES | _SWEEPS | {"begin", "renew", "claim", "take_back"},
+            _CLIENTS | _OUTCOMES | _HEARING | _AUDIENCES | {"begin"},
+            _CLIENTS | _OUTCOMES | _HEARING | _AUDIENCES | _SWEEPS | {"begin", "renew", "claim", "take_back"},
         ),
     ),
     "unique message": ((_CLIENTS | _AUDIENCES, _COUNTING | {"claim", "begin", "renew"}),),
@@ -51,7 +59,8 @@ DECLARED: Final[dict[str, tuple[tuple[frozenset[str], frozenset[str]], ...]]] = 
     "mailing": (
         # A change that has returned is obeyed by claims that commit later: it waits for those under way.
         (_MAILINGS | {"build_audience", "purge"}, _MAILINGS | {"build_audience", "purge", "claim", "end_pending"}),
-        (frozenset({"claim", "end_pending"}), _MAILINGS | {"build_audience", "purge"}),
+        # Of a mailing with a budget one claims after the other.
+        (frozenset({"claim", "end_pending"}), _MAILINGS | {"build_audience", "purge", "claim", "end_pending"}),
     ),
     "mailing_counters": ((_COUNTING, _COUNTING),),
     "mailing_stat": ((_COUNTING, _COUNTING),),

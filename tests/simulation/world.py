@@ -43,6 +43,8 @@ class Call:
     """How long the engine would wait."""
     provider: str = FBRQ
     """Who was called."""
+    took: bool = False
+    """The provider has the text, as its receipt will say."""
 
     @property
     def is_known(self) -> bool:
@@ -91,6 +93,8 @@ class SimulatedProvider:
     """Phone numbers that are always answered 400: a bad number stays bad."""
     abilities: Abilities = field(default_factory=Abilities)
     name: str = FBRQ
+    on_answer: Callable[[Call], None] = lambda call: None
+    """Told of each call whose answer is decided, before it comes."""
 
     async def send(self, request: Request) -> Answer:
         """Answer as the faults say."""
@@ -103,6 +107,7 @@ class SimulatedProvider:
             delay_seconds = timeout_seconds + 1
         elif not answer.arrived:
             call.arrived, delay_seconds = False, 0.001
+        self.on_answer(call)
         await asyncio.sleep(min(delay_seconds, timeout_seconds))
         call.ended_us = self.clock.now_us()
         call.understood = answer is not None and delay_seconds < timeout_seconds

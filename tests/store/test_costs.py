@@ -31,6 +31,7 @@ from tests.store.world import (
     outcome,
     record,
     release,
+    suppress,
 )
 
 PRICED = Quote(10)
@@ -125,6 +126,21 @@ async def test_an_engine_that_dies_after_the_mark_may_have_sent(store: Store) ->
     await store.begin(await claim(store, mailing_id, owner, quote=PRICED), owner=owner)
     await store.recover(LEASE + 1, 100, expired_only=True)
     assert await costs(store, mailing_id) == [10]
+
+
+@pytest.mark.parametrize("how", ["release", "defer", "recover"])
+async def test_what_is_suppressed_costs_nothing(store: Store, how: str) -> None:
+    mailing_id, owner = await a_mailing(store, 1, policy="not_sent" if how == "recover" else "resend")
+    claims = await claim(store, mailing_id, owner, quote=PRICED)
+    await suppress(store, 0)
+    if how == "release":
+        await release(store, owner, claims)
+    elif how == "defer":
+        await record(store, owner, claims, Event.DEFER)
+    else:
+        await store.recover(LEASE + 1, 100, expired_only=True)
+    assert [message.reason for message in await messages(store)] == [Reason.SUPPRESSED]
+    assert await costs(store, mailing_id) == [0]
 
 
 @pytest.mark.parametrize("how", ["release", "defer", "recover"])

@@ -6,7 +6,7 @@ import { Loading, PageTitle, Stale, Stat, Trouble } from "../kit/parts.js";
 import { usePoll } from "../kit/poll.js";
 import { MessagesLink } from "../kit/words.js";
 import { FirstSteps, isNew } from "./dashboard/first_steps.js";
-import { EngineCard, ProviderCard } from "./dashboard/health.js";
+import { EngineCard, ProviderCard, ProvidersCard } from "./dashboard/health.js";
 import { MailingsCard } from "./dashboard/mailings.js";
 import { TimelineCard } from "./dashboard/timeline.js";
 import { Warnings } from "./dashboard/warnings.js";
@@ -73,6 +73,8 @@ const Beginning = ({ overview }) => [
 ];
 
 const Health = ({ overview }) => [
-  h(ProviderCard, { key: "provider", provider: overview.provider }),
+  overview.engine.providers.length > 1
+    ? h(ProvidersCard, { key: "provider", providers: overview.engine.providers })
+    : h(ProviderCard, { key: "provider", provider: overview.provider }),
   h(EngineCard, { key: "engine", engine: overview.engine }),
 ];

@@ -6,7 +6,7 @@ import { Card, Loading, PageTitle, Stale, Stat, Trouble } from "../kit/parts.js"
 import { fates, TimePlot } from "../kit/plot.js";
 import { usePoll } from "../kit/poll.js";
 import { POLL_MS, readOverview } from "./dashboard.js";
-import { BreakerCard } from "./engine/breaker.js";
+import { Providers } from "./engine/providers.js";
 import { RatePlot, useRates } from "./engine/rates.js";
 import { SendingCard } from "./engine/sending.js";
 import { SettingsCard } from "./engine/settings.js";
@@ -41,10 +41,11 @@ const Parts = ({ engine, overview, rates, changed }) => [
       "div",
       { className: "stack" },
       h(SendingCard, { engine, overview, onChange: changed }),
-      h(BreakerCard, { breaker: engine.breaker, provider: overview?.provider }),
+      engine.providers.length === 1 && h(Providers, { engine }),
     ),
     h(SettingsCard, { engine, onChange: changed }),
   ),
+  engine.providers.length > 1 && h("div", { key: "providers", className: "columns" }, h(Providers, { engine })),
   h(
     "div",
     { key: "plots", className: "columns" },

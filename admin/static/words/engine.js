@@ -39,6 +39,7 @@ export default {
     "engine.saved_workers": "Workers: %{value}.",
     "engine.saved_rate_limit": "Rate limit: %{value}.",
     "engine.until_stopped": "Both are forgotten when all engines have stopped: then the settings of the engine hold again.",
+    "engine.by_the_file": "The providers' file says for each provider how many workers it has and how fast it may go; see below. What is changed there holds from the engine's next start.",
     "engine.only_admins": "Only an admin can pause it and resume it.",
 
     "engine.throughput": "Speed while this page is open",
@@ -69,6 +70,7 @@ export default {
     "engine.part.control": "Control: signs of life, what all engines agree on",
     "engine.part.leases": "Lease keeper: holds on to the messages that this engine has",
     "engine.part.recovery": "Recovery: takes over messages of lost engines",
+    "engine.part.clock_watch": "Clock watch: notices when the machine's clock is set to another time",
     "engine.part.audience_builder": "Audience builder: makes the messages of a mailing",
     "engine.part.worker": "Worker %{number}: sends messages",
   },
@@ -111,6 +113,7 @@ export default {
     "engine.saved_workers": "Потоков отправки: %{value}.",
     "engine.saved_rate_limit": "Ограничение скорости: %{value}.",
     "engine.until_stopped": "Когда остановятся все движки, оба значения забудутся: снова будут действовать настройки движка.",
+    "engine.by_the_file": "Сколько потоков у каждого провайдера и с какой скоростью ему можно отправлять, задаёт файл провайдеров; значения ниже. Изменения в нём действуют после перезапуска движка.",
     "engine.only_admins": "Приостановить и возобновить её может только администратор.",
 
     "engine.throughput": "Скорость, пока открыта эта страница",
@@ -141,6 +144,7 @@ export default {
     "engine.part.control": "Согласие: признаки жизни и общие настройки движков",
     "engine.part.leases": "Хранитель аренды: удерживает сообщения этого движка",
     "engine.part.recovery": "Возврат: забирает сообщения пропавших движков",
+    "engine.part.clock_watch": "Часы: замечает, что время на машине перевели",
     "engine.part.audience_builder": "Сборщик аудитории: создаёт сообщения рассылки",
     "engine.part.worker": "Поток отправки %{number}",
   },

@@ -40,6 +40,9 @@ _PAUSE_SECONDS: Final = (0.5, 30.0)
 """Between binds that fail: the first pause and the longest. Centres lock accounts that try too often."""
 BUSY_SECONDS: Final = 1.0
 """How long a centre is left alone that has too much to do: SMPP has no word for it."""
+_LEAVE_SECONDS: Final = 0.1
+"""The library's threads are about to let go of the interpreter when a call of it has ended. A process that exits before
+they have is aborted: 8 of 40 that did nothing else, 0 of 40 after 0.05 s."""
 _NOTHING: Final = Answer(None, True, "not called: there is no text", verdict=Verdict.REJECTED)
 
 
@@ -151,6 +154,7 @@ class SmppProvider:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
+            await asyncio.sleep(_LEAVE_SECONDS)
         if self._inbox is not None:
             await self._inbox.close()
 

@@ -1,5 +1,5 @@
 // How the provider and the engine do, in words.
-import { duration, fromNow, latency, number, percent, perSecond, saidOfCall, t } from "../../i18n.js";
+import { clock, duration, fromNow, latency, number, percent, perSecond, saidOfCall, speed, t } from "../../i18n.js";
 import { h, Link } from "../../kit/lib.js";
 import { Card, Chip, Facts } from "../../kit/parts.js";
 import { quoteOf } from "../messages/words.js";
@@ -38,6 +38,7 @@ export const breakerFacts = (breaker) =>
           key: "next",
           label: t("provider.next_try"),
           value: breaker.next_probe_time ? fromNow(breaker.next_probe_time) : t("time.now"),
+          hint: breaker.next_probe_time && t("provider.at", { time: clock(breaker.next_probe_time, true) }),
         },
       ];
 
@@ -60,8 +61,12 @@ export function callFacts(provider) {
   ];
 }
 
-/** The engine's budget in words. */
+/** A limit of speed in words. */
 export const limitWords = (limit) => (limit ? perSecond(limit) : t("engine.no_limit"));
+
+/** The engine's: several providers have one each. */
+export const engineLimitWords = ({ providers, rate_limit: limit }) =>
+  providers.length > 1 ? t("dashboard.rate_each") : limitWords(limit);
 
 export function ProviderCard({ provider }) {
   const { breaker } = provider;
@@ -74,6 +79,21 @@ export function ProviderCard({ provider }) {
       : h(Facts, { rows: [...breakerFacts(breaker), ...callFacts(provider)] }),
   );
 }
+
+/** Several of them: each with how it does and how fast it goes. */
+export const ProvidersCard = ({ providers }) =>
+  h(
+    Card,
+    { title: t("provider.several"), actions: h(Link, { className: "button", to: "/engine" }, t("dashboard.details")) },
+    h(Facts, {
+      rows: providers.map((each) => ({
+        key: each.name,
+        label: each.name,
+        value: h(BreakerChip, { breaker: each.breaker, idle: isIdle(each.breaker, each) }),
+        hint: each.rate_per_second > 0 && t("unit.per_second", { value: speed(each.rate_per_second) }),
+      })),
+    }),
+  );
 
 export const EngineCard = ({ engine }) =>
   h(
@@ -105,7 +125,7 @@ export const EngineCard = ({ engine }) =>
           value: t("dashboard.of_queue", { count: engine.queue_depth, total: engine.queue_size }),
           bar: engine.queue_depth / engine.queue_size,
         },
-        { key: "limit", label: t("dashboard.rate_limit"), value: limitWords(engine.rate_limit) },
+        { key: "limit", label: t("dashboard.rate_limit"), value: engineLimitWords(engine) },
         { key: "engines", label: t("dashboard.engines"), value: number(engine.engines.length) },
       ],
     }),

@@ -3,6 +3,7 @@ import { isAdmin, may } from "../../api.js";
 import { clock, momentOrClock, t } from "../../i18n.js";
 import { h, Link } from "../../kit/lib.js";
 import { Notice } from "../../kit/parts.js";
+import { othersThatWork } from "../../kit/providers.js";
 import { SendingButton } from "../engine/sending.js";
 import { partName } from "../engine/tables.js";
 import { causeOf } from "./health.js";
@@ -31,13 +32,9 @@ const Warning = (props) => h(KINDS[props.warning.code] ?? Unknown, props);
 const engineLink = () => h(Link, { className: "button", to: "/engine" }, t("dashboard.open_engine"));
 
 const KINDS = {
-  provider_token_refused: () =>
-    h(
-      Notice,
-      { tone: "bad", title: t("warning.provider_token_refused"), action: engineLink() },
-      t(isAdmin() ? "provider.blocked_do" : "provider.blocked_tell"),
-    ),
-  provider_unreachable: ({ overview }) => h(Unreachable, { breaker: overview.provider.breaker }),
+  provider_token_refused: ({ warning, overview }) =>
+    h(OfProvider, { warning, overview }, t(secretKey(warning.name, isAdmin() ? "do" : "tell"))),
+  provider_unreachable: ({ warning, overview }) => h(Unreachable, { warning, overview }),
   sending_paused: ({ overview, reload }) => {
     const action = isAdmin() ? h(SendingButton, { engine: overview.engine, overview, onChange: reload }) : engineLink();
     const words = t("warning.sending_paused_words", { pending: overview.message_counts.pending });
@@ -57,18 +54,29 @@ const KINDS = {
   paused_mailing_ends_soon: (props) => h(OfMailing, { ...props, edit: false }),
 };
 
-function Unreachable({ breaker }) {
+/** What to do about a refused secret; where there are several providers, `name` says of which. */
+export const secretKey = (name, verb) => (name ? `provider.secret_${verb}` : `provider.blocked_${verb}`);
+
+/** An outage of one provider while another one sends in its place is worth a look, and no alarm. `name`: there are several. */
+function OfProvider({ warning: { code, name }, overview, children }) {
+  const others = name ? othersThatWork(overview.engine, name) : [];
+  const kind = !name ? "" : others.length > 0 ? "_over" : "_none";
+  const title = t(`warning.${code}${kind}`, { name, others: others.join(", "), smart_count: others.length });
+  return h(Notice, { tone: others.length > 0 ? "warn" : "bad", title, action: engineLink() }, children);
+}
+
+function Unreachable({ warning, overview }) {
+  const named = overview.engine.providers.find((each) => each.name === warning.name);
+  const { breaker } = named ?? overview.provider;
+  const hasOthers = named && othersThatWork(overview.engine, named.name).length > 0;
+  const todo = hasOthers ? "provider.waits_for_it" : isAdmin() ? "provider.open_do" : "provider.open_tell";
   // The clock and not "in 5 s": an alert that changes at each poll would be read out at each poll.
   const lines = [
     breaker.detail && `${t("provider.cause")}: ${causeOf(breaker)}`,
     breaker.next_probe_time && `${t("provider.next_try")}: ${clock(breaker.next_probe_time, true)}`,
-    t(isAdmin() ? "provider.open_do" : "provider.open_tell"),
+    t(todo),
   ];
-  return h(
-    Notice,
-    { tone: "bad", title: t("warning.provider_unreachable"), action: engineLink() },
-    lines.filter(Boolean).join("\n"),
-  );
+  return h(OfProvider, { warning, overview }, lines.filter(Boolean).join("\n"));
 }
 
 function OfMailing({ warning, overview, edit, count }) {

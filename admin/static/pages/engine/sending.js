@@ -3,7 +3,8 @@ import { isAdmin, rest } from "../../api.js";
 import { number, t } from "../../i18n.js";
 import { h, useNotify } from "../../kit/lib.js";
 import { Card, Chip, ConfirmButton, Facts } from "../../kit/parts.js";
-import { limitWords } from "../dashboard/health.js";
+import { outage } from "../../kit/providers.js";
+import { engineLimitWords } from "../dashboard/health.js";
 
 /** Change settings of the engine; resolves to its status. */
 export const patchEngine = (body) => rest("/engine", { method: "PATCH", body });
@@ -28,7 +29,7 @@ export function SendingButton({ engine, overview, onChange }) {
     overview && { key: "mailings", label: t("engine.mailings_sending"), value: sendingCount(overview) },
     overview && { key: "waiting", label: t("engine.messages_waiting"), value: number(overview.message_counts.pending) },
     paused
-      ? { key: "speed", label: t("engine.speed_at_most"), value: limitWords(engine.rate_limit) }
+      ? { key: "speed", label: t("engine.speed_at_most"), value: engineLimitWords(engine) }
       : { key: "flight", label: t("engine.calls_under_way"), value: number(engine.in_flight) },
   ];
   return h(
@@ -46,10 +47,10 @@ export function SendingButton({ engine, overview, onChange }) {
   );
 }
 
-/** What holds for sending as a whole; `stuck`: it is on, and yet the provider is not called. */
-function sendingWords({ sending, breaker }) {
-  const stuck = sending === "running" && breaker.state !== "closed";
-  return t(stuck ? "engine.sending_stuck_words" : `engine.sending_${sending}_words`);
+/** What holds for sending as a whole; stuck: it is on, and yet no provider is called. */
+function sendingWords(engine) {
+  const stuck = engine.sending === "running" && outage(engine);
+  return t(stuck ? "engine.sending_stuck_words" : `engine.sending_${engine.sending}_words`);
 }
 
 export const SendingCard = ({ engine, overview, onChange }) =>

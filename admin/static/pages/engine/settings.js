@@ -12,18 +12,26 @@ const SETTINGS = [
   { name: "rate_limit", shown: limitWords, sent: (text) => (text === "" ? null : Number(text)) },
 ];
 
-export const SettingsCard = (props) =>
-  h(Card, { title: t("engine.workers_and_rate"), className: "upright" }, h(isAdmin() ? Changed : Seen, props));
+/** Several providers come from a file, which says what each of them has: there is nothing to change here. */
+export function SettingsCard(props) {
+  const isChanged = isAdmin() && props.engine.providers.length === 1;
+  return h(Card, { title: t("engine.workers_and_rate"), className: "upright" }, h(isChanged ? Changed : Seen, props));
+}
 
 const Changed = ({ engine, onChange }) => [
   ...SETTINGS.map((setting) => h(Setting, { key: setting.name, setting, value: engine[setting.name], onChange })),
   h("p", { key: "words", className: "plain muted small" }, t("engine.until_stopped")),
 ];
 
-const Seen = ({ engine }) =>
-  h(Facts, {
-    rows: SETTINGS.map(({ name, shown }) => ({ key: name, label: t(`engine.${name}`), value: shown(engine[name]) })),
-  });
+function Seen({ engine }) {
+  if (engine.providers.length > 1) return h("p", { className: "plain" }, t("engine.by_the_file"));
+  const rows = SETTINGS.map(({ name, shown }) => ({
+    key: name,
+    label: t(`engine.${name}`),
+    value: shown(engine[name]),
+  }));
+  return h(Facts, { rows });
+}
 
 /** A number with a button; what the engine says against it stands below. Until it is touched it shows what holds. */
 function Setting({ setting: { name, shown, sent }, value, onChange }) {

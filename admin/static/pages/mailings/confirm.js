@@ -81,6 +81,8 @@ function plan(values, preview) {
     ["segments", number(all), most > 1 && t("mailings.confirm.segments_max", { smart_count: most })],
     preview.cost !== null && ["cost", money(preview.cost)],
     values.budget.trim() && ["budget", values.budget.trim()],
+    values.provider && ["provider", values.provider],
+    values.sender && ["sender", values.sender],
     ["start", first ? moment(first) : start === null ? t("mailings.confirm.at_once") : moment(start)],
     ["hours", hours ? t("mailings.hours", hours) : t("mailings.confirm.any_hour")],
     done && ["done", moment(done)],
@@ -89,7 +91,8 @@ function plan(values, preview) {
   return rows.filter(Boolean).map(([key, value, hint]) => ({ key, label: labelOf(key), value, hint }));
 }
 
-const labelOf = (key) => t(key === "later" ? "mailings.later" : `mailings.confirm.${key}`);
+const ELSEWHERE = { later: "mailings.later", provider: "mailings.fact.provider", sender: "mailings.fact.sender" };
+const labelOf = (key) => t(ELSEWHERE[key] ?? `mailings.confirm.${key}`);
 
 /** Who matches and is not sent to, and why. */
 function leftOut({ suppressed = 0, incomplete = 0, forecast: { missed } }) {

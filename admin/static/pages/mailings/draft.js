@@ -19,6 +19,8 @@ export const FIELDS = [
   "rate_limit",
   "budget",
   "on_uncertain",
+  "provider",
+  "sender",
 ];
 
 /** The values of a new mailing; a start of null is "at once". `filter`: conditions that are set already. */
@@ -33,6 +35,8 @@ export const blank = (filter) => ({
   rate_limit: "",
   budget: "",
   on_uncertain: "resend",
+  provider: "",
+  sender: "",
 });
 
 /** A registered mailing as the form holds it. */
@@ -47,6 +51,8 @@ export const valuesOf = ({
   rate_limit,
   budget,
   on_uncertain,
+  provider,
+  sender,
 }) => ({
   name,
   text,
@@ -58,6 +64,8 @@ export const valuesOf = ({
   rate_limit: rate_limit === null ? "" : String(rate_limit),
   budget: budget === null ? "" : String(budget),
   on_uncertain,
+  provider: provider ?? "",
+  sender: sender ?? "",
 });
 
 /** The same mailing once more: at once, and for as long as the first one, but a day at least. */
@@ -78,6 +86,8 @@ export const bodyOf = ({
   rate_limit: rate,
   budget,
   on_uncertain,
+  provider,
+  sender,
 }) => ({
   name: name.trim(),
   text,
@@ -89,6 +99,8 @@ export const bodyOf = ({
   rate_limit: numberOf(rate),
   budget: numberOf(budget),
   on_uncertain,
+  provider: provider || null,
+  sender: sender || null,
 });
 
 /** What a field says; null: it is empty. */

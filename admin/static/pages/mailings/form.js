@@ -35,6 +35,7 @@ import { HaveIt } from "./have_it.js";
 import { MailingTrouble, tagName } from "./parts.js";
 import { isPersonal } from "./placeholders.js";
 import { askPreview, Preview, usePreview } from "./preview.js";
+import { SentBy } from "./sent_by.js";
 import { isOpen } from "./standing.js";
 import { submitWords } from "./submit.js";
 import { ThoseField } from "./those.js";
@@ -220,9 +221,9 @@ function Parts({ mailing, copy, isNew = false, onClose }) {
         { title: t("mailings.form.how") },
         h(RateField, at("rate_limit")),
         h(
-          "details",
-          { className: "m-advanced" },
-          h("summary", null, t("mailings.advanced")),
+          Advanced,
+          { inputs: ["provider", "sender", "budget"].map(at) },
+          h(SentBy, { provider: at("provider"), sender: at("sender") }),
           h(BudgetField, at("budget")),
           h(UncertainField, { ...at("on_uncertain"), fixed: !isNew }),
         ),
@@ -250,6 +251,18 @@ function Parts({ mailing, copy, isNew = false, onClose }) {
         ),
       ),
     ),
+  );
+}
+
+/** Opens as soon as something is chosen there, or wrong, and stays open then: it must not close under a person's finger. */
+function Advanced({ inputs, children }) {
+  const isOpen = useRef(false);
+  isOpen.current ||= inputs.some(({ field, error }) => field.value || error);
+  return h(
+    "details",
+    { className: "m-advanced", open: isOpen.current || undefined },
+    h("summary", null, t("mailings.advanced")),
+    children,
   );
 }
 

@@ -235,6 +235,8 @@ function Plan({ mailing }) {
     mailing.budget !== null && ["budget", money(mailing.budget)],
     (mailing.cost > 0 || mailing.budget !== null) && ["cost", money(mailing.cost)],
     ["uncertain", t(`mailings.uncertain.${mailing.on_uncertain}.short`)],
+    mailing.provider && ["provider", mailing.provider],
+    mailing.sender && ["sender", mailing.sender],
     ["created", h(Time, { value: mailing.create_time })],
   ];
   return h(

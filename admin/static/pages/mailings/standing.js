@@ -2,6 +2,7 @@
 import { moment, t } from "../../i18n.js";
 import { h } from "../../kit/lib.js";
 import { Chip, StateChip } from "../../kit/parts.js";
+import { outage } from "../../kit/providers.js";
 
 /** Whether it can still be changed, and clients can still come to match. */
 export const isOpen = ({ state }) => ["scheduled", "active", "paused"].includes(state);
@@ -11,11 +12,8 @@ export const isOver = (mailing) => !isOpen(mailing);
 
 const waits = ({ state, message_counts: counts }) => state === "active" && counts.pending > 0;
 
-/** Why nothing goes out, of no mailing: "all", "token", "provider", or null. `engine`: its status. */
-function heldBy({ sending, breaker }) {
-  if (sending === "paused") return "all";
-  return { blocked: "token", open: "provider" }[breaker.state] ?? null;
-}
+/** Why nothing of it goes out: "all", "token", "provider", or null. `engine`: its status. */
+const heldBy = (mailing, engine) => (engine.sending === "paused" ? "all" : outage(engine, mailing));
 
 /**
  * {key, tone, label, hint?, next?}: what the mailing does. `key` is a state, or what keeps an active one from sending: "held"
@@ -23,7 +21,7 @@ function heldBy({ sending, breaker }) {
  */
 export function standingOf(mailing, engine, forecast) {
   const { state, audience: mode, audience_state: audience, message_counts: counts } = mailing;
-  const held = waits(mailing) && engine ? heldBy(engine) : null;
+  const held = waits(mailing) && engine ? heldBy(mailing, engine) : null;
   if (held) return { key: "held", held, tone: held === "all" ? "warn" : "bad", label: t(`held.${held}`) };
   if (waits(mailing) && forecast?.next_open_time) {
     const next = { time: forecast.next_open_time, count: forecast.next_open_count };

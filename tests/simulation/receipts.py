@@ -1,0 +1,270 @@
+"""What providers say later of the texts that they took, whom they tell, and what has to be true then.
+
+Receipts come before their call's answer, long after, twice, in any order, by our id, for messages whose outcome nobody
+knows, that are claimed again, or that are none. One that is not answered is handed in again, also after a kill. What
+was answered is remembered, and the oracle of ``ReceiptFaults`` says what the tables must show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any, Final
+
+from engine.api.receipts import Inbox
+from engine.delivery.delivery import Delivery
+from engine.domain.message import Status
+from engine.domain.receipt import Delivery as Said
+from engine.domain.receipt import Effect, Receipt
+from engine.ports import StoreUnavailable
+from tests.simulation.history import NEVER_US
+from tests.simulation.world import ODD_STATUSES, Call, Faults
+
+_SECOND_US: Final = 1_000_000
+_STEP_SECONDS: Final = 0.2
+_DELAYS_SECONDS: Final = (0.0, 0.3, 4.0, 4.0, 40.0)
+_TIMEOUT_SECONDS: Final = 5.0
+"""So long a provider waits for an answer."""
+NOBODY: Final = 1_000_000_000
+"""Greater than any id."""
+HandIn = Callable[[Sequence[Receipt]], Awaitable[tuple[Effect, ...]]]
+
+
+@dataclass(slots=True)
+class Answer:
+    """What became of a receipt that was handed in once."""
+
+    asked_us: int
+    returned_us: int = NEVER_US
+    """``NEVER_US``: nobody was told, and it may have been stored or not."""
+    effect: Effect | None = None
+
+
+@dataclass(slots=True)
+class Word:
+    """A receipt, until it is answered."""
+
+    receipt: Receipt
+    due_us: int
+    is_true: bool = True
+    """The provider took the message before."""
+    is_out: bool = False
+    answers: list[Answer] = field(default_factory=list)
+
+    @property
+    def is_answered(self) -> bool:
+        return any(answer.effect is not None for answer in self.answers)
+
+    @property
+    def message_id(self) -> int:
+        assert self.receipt.message_id is not None
+        return self.receipt.message_id
+
+
+class Mouth:
+    """All providers', for as long as the life lasts."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(f"receipts of {seed}")
+        """Draws nothing else."""
+        self.words: list[Word] = []
+        self.is_silent = self.random.random() < 0.2
+
+    def doubtful(self, faults: Faults) -> Faults:
+        """These faults, or such with which the outcome of many calls is unknown until a receipt tells."""
+        if self.random.random() < 0.6:
+            return faults
+        return replace(faults, lose_answer=self.random.uniform(0.2, 0.6), misroute=self.random.uniform(0, 0.3))
+
+    def answered(self, call: Call) -> None:
+        """A provider has decided on its answer: if it takes the text, plan what it will say. It may have taken one for
+        which somebody else answers."""
+        random = self.random
+        if self.is_silent or not (
+            call.http_status == 200 or (call.http_status in ODD_STATUSES and random.random() < 0.5)
+        ):
+            return
+        call.took = True
+        if random.random() < 0.25:
+            return
+        time_us = call.began_us + random.randrange(_SECOND_US)
+        word = Said.DELIVERED if random.random() < 0.7 else Said.UNDELIVERED
+        other = Said.UNDELIVERED if word is Said.DELIVERED else Said.DELIVERED
+        self._plan(call, word, time_us)
+        dice = random.random()
+        if dice < 0.2:
+            self._plan(call, word, time_us)
+        elif dice < 0.35:
+            self._plan(call, other, time_us - random.randrange(1, _SECOND_US))
+        elif dice < 0.5:
+            self._plan(call, other, time_us + random.randrange(1, _SECOND_US))
+
+    def lie(self, message_ids: Collection[int], calls: Sequence[Call], now_us: int) -> None:
+        """Now and then somebody speaks of a message that there is not, or of one that was claimed and not called."""
+        if not self.is_silent and self.random.random() < 0.1:
+            uncalled = sorted(set(message_ids) - {call.message_id for call in calls})
+            id = self.random.choice((NOBODY, *uncalled))
+            self.words.append(Word(Receipt(Said.DELIVERED, now_us, id), now_us, is_true=False))
+
+    def _plan(self, call: Call, said: Said, time_us: int) -> None:
+        delay_seconds = self.random.uniform(0, self.random.choice(_DELAYS_SECONDS))
+        due_us = call.began_us + int(delay_seconds * _SECOND_US)
+        self.words.append(Word(Receipt(said, time_us, call.message_id), due_us))
+
+    async def speak(self, now_us: Callable[[], int], hand_in: Callable[[list[Word]], None]) -> None:
+        """Hand in what is due, for ever, in lists of some."""
+        while True:
+            await asyncio.sleep(self.random.uniform(0.01, _STEP_SECONDS))
+            due = [word for word in self.open() if not word.is_out and word.due_us <= now_us()]
+            self.random.shuffle(due)
+            while due:
+                number = self.random.choice((1, 1, 5))
+                hand_in(due[:number])
+                del due[:number]
+
+    def open(self) -> list[Word]:
+        """What was not answered."""
+        return [word for word in self.words if not word.is_answered]
+
+    def all_is_due(self) -> None:
+        """Wait no longer."""
+        for word in self.words:
+            word.due_us = 0
+
+    def hang_up(self) -> None:
+        """Whoever was asked is dead."""
+        for word in self.words:
+            word.is_out = False
+
+
+async def tell(words: list[Word], hand_in: HandIn, now_us: Callable[[], int]) -> None:
+    """Hand in receipts once."""
+    answers = [Answer(now_us()) for _ in words]
+    for word, answer in zip(words, answers, strict=True):
+        word.is_out = True
+        word.answers.append(answer)
+    try:
+        effects = await hand_in([word.receipt for word in words])
+    except StoreUnavailable:
+        pass  # answered 503: they come again
+    else:
+        for answer, effect in zip(answers, effects, strict=True):
+            answer.returned_us, answer.effect = now_us(), effect
+    finally:
+        for word in words:
+            word.is_out = False
+
+
+def handing_in(inbox: Inbox, delivery: Delivery) -> HandIn:
+    """As the API does it."""
+
+    async def hand_in(receipts: Sequence[Receipt]) -> tuple[Effect, ...]:
+        done = await inbox.hand_in(receipts)
+        if done.client_ids:
+            delivery.actors.clients.changed(done.client_ids)
+            await delivery.actors.clients.followed(done.client_ids)
+        return done.effects
+
+    return hand_in
+
+
+def giving_up(words: list[Word]) -> None:
+    """A provider waits no longer for an answer, and asks somebody else."""
+
+    def give_up() -> None:
+        for word in words:
+            word.is_out = False
+
+    asyncio.get_running_loop().call_later(_TIMEOUT_SECONDS, give_up)
+
+
+class ReceiptFaults:
+    """What is wrong with the messages that receipts were about. Parts 21 to 24 of the invariant."""
+
+    def __init__(self, words: Sequence[Word], slack_us: int) -> None:
+        """``slack_us``: how far two clocks may be apart."""
+        self._words: defaultdict[int, list[Word]] = defaultdict(list)
+        for word in words:
+            self._words[word.message_id].append(word)
+        self._slack_us = slack_us
+
+    def of_counters(self, rows: Collection[Mapping[str, Any]], counters: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+        """Part 21."""
+        found = Counter((row["mailing_id"], row["delivery"]) for row in rows if row["status"] == Status.SENT)
+        for counted in counters:
+            id, told = counted["mailing_id"], 0
+            for said in Said:
+                told += counted[said.public]
+                if counted[said.public] != found[id, said]:
+                    yield f"21: mailing {id} counts {counted[said.public]} {said.public}, not {found[id, said]}"
+            if told + found[id, None] != counted["sent"]:
+                yield f"21: mailing {id} counts {counted['sent']} sent; {told} have a receipt, {found[id, None]} none"
+
+    def of_message(self, id: int, row: Mapping[str, Any] | None, calls: Sequence[Call]) -> Iterator[str]:
+        """Parts 22 to 24; ``row``: ``None`` when there is none in the end."""
+        words = self._words.get(id, [])
+        if id == NOBODY and any(
+            answer.effect not in (None, Effect.UNKNOWN) for word in words for answer in word.answers
+        ):
+            yield "22: a receipt of a message that there is not was kept"
+        if not words:
+            if row is not None and row["delivery"] is not None:
+                yield f"22: message {id} has a receipt, and nobody sent one"
+            return
+        if not all(word.is_true for word in words):
+            return  # it has said what never was
+        if row is None:
+            yield f"22: message {id} was called and has receipts, but left no row"
+            return
+        yield from self._latest(id, row, words)
+        yield from self._calls(id, words, calls)
+        yield from self._fate(id, row, words, calls)
+
+    @property
+    def ids(self) -> set[int]:
+        """Of all that receipts were about."""
+        return set(self._words)
+
+    def has_lied(self, id: int) -> bool:
+        """Whether somebody has said of a message what was not so."""
+        return not all(word.is_true for word in self._words.get(id, ()))
+
+    def _latest(self, id: int, row: Mapping[str, Any], words: Sequence[Word]) -> Iterator[str]:
+        """Of those that were answered the latest counts, or a later one whose answer nobody got."""
+        settled_us = max((word.receipt.time_us for word in words if word.is_answered), default=None)
+        possible = {
+            (word.receipt.delivery, word.receipt.time_us)
+            for word in words
+            if word.answers and (settled_us is None or word.receipt.time_us >= settled_us)
+        }
+        possible_none = {(None, None)} if settled_us is None else set()
+        if (row["delivery"], row["delivery_us"]) not in possible | possible_none:
+            yield f"22: message {id} shows {row['delivery'], row['delivery_us']}, not one of {sorted(possible)}"
+        for answer in (answer for word in words for answer in word.answers):
+            if answer.effect is Effect.UNKNOWN:
+                yield f"22: a receipt of message {id} was unknown, though the provider had taken it"
+
+    def _calls(self, id: int, words: Sequence[Word], calls: Sequence[Call]) -> Iterator[str]:
+        heard_us = _first_answer_us(words)
+        for call in calls:
+            if call.began_us > heard_us:
+                yield f"23: message {id} was called {call.began_us - heard_us} us after its receipt was answered"
+
+    def _fate(self, id: int, row: Mapping[str, Any], words: Sequence[Word], calls: Sequence[Call]) -> Iterator[str]:
+        effects = {answer.effect for word in words for answer in word.answers}
+        heard_us = _first_answer_us(words)
+        if row["status"] == Status.SENT or heard_us == NEVER_US:
+            return
+        if Effect.CONFIRMS in effects:
+            yield f"24: message {id} was sent by its receipt, and is not"
+        elif row["finished_us"] is not None and row["finished_us"] > heard_us + self._slack_us:
+            yield f"24: message {id} ended as not sent after its receipt was answered"
+        elif any(call.began_us < heard_us < (call.ended_us or 0) for call in calls):
+            yield f"24: message {id} was being called when its receipt came, and is not sent"
+
+
+def _first_answer_us(words: Sequence[Word]) -> int:
+    return min((answer.returned_us for word in words for answer in word.answers), default=NEVER_US)
