@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -125,6 +128,15 @@ secret = {{ query = "key", value = "{{secret.receipts}}" }}
 """
 
 
+def status_with(url: str, header: bytes) -> int:
+    """Of receipts with a header as no well-behaved client writes it."""
+    at = urlsplit(url)
+    with socket.create_connection((str(at.hostname), int(at.port or 0)), timeout=10) as connection:
+        head = f"POST /api/v1/receipts/acme HTTP/1.1\r\nHost: {at.netloc}\r\nContent-Length: 0\r\n".encode()
+        connection.sendall(head + header + b"\r\n\r\n")
+        return int(connection.recv(1024).split()[1])
+
+
 async def test_a_provider_hands_in_receipts_in_its_own_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with await Sandbox.start() as sandbox:
         monkeypatch.setenv("MAIN_TOKEN", sandbox.token)
@@ -145,6 +157,7 @@ async def test_a_provider_hands_in_receipts_in_its_own_form(tmp_path: Path, monk
             assert [each["delivery"]["status"] for each in shown] == ["delivered", "undelivered"]
             assert [each["provider"] for each in shown] == ["main", "main"]
             assert (await post("ref=1&state=OK", key="wrong")).json["code"] == "RECEIPTS_SECRET"
+            assert await asyncio.to_thread(status_with, str(gateway.url), b"X-Anything: \xe9") == 401
             assert (await post("x" * 70_000)).status == 413
             for name in ("main", "other"):
                 assert (await post("", name=name)).status == 404
