@@ -119,3 +119,49 @@ async def test_also_one_that_another_provider_has_taken_and_only_if_it_was_not_c
     (row,) = await messages(store, mailing_id)
     assert (row.status.public, row.provider) == ("sent", "alpha" if how in ("RELEASE", "LACK") else "beta")
     assert await store.check() == []
+
+
+@pytest.mark.parametrize("event", [Event.ACCEPT, Event.REJECT, Event.MISS, Event.DEFER])
+async def test_a_provider_speaks_only_for_what_it_was_given(store: Store, event: Event) -> None:
+    """Also when it would be its turn next."""
+    alpha, beta = await _two(store)
+    mailing_id, owner = await a_mailing_with(store, 1)
+    taken = await _claim(store, mailing_id, owner, alpha)
+    ended = outcome(taken, event, due_us=NOW)._replace(next_provider=beta.provider_id)
+    await store.record([ended], owner=owner, now_us=NOW)
+    before = await messages(store, mailing_id)
+    for other in ("beta", "fbrq", "nobody"):
+        assert await _say(store, taken.message_id, other) is Effect.UNKNOWN
+    assert await messages(store, mailing_id) == before
+    said = [await _say(store, taken.message_id, "alpha", 3), await _say(store, taken.message_id, None, 4)]
+    assert said == [Effect.CONFIRMS if event in (Event.MISS, Event.DEFER) else Effect.KEPT, Effect.KEPT]
+    assert await store.check() == []
+
+
+async def test_after_a_failover_both_speak_for_it(store: Store) -> None:
+    alpha, beta = await _two(store)
+    mailing_id, owner = await a_mailing_with(store, 1)
+    taken = await _claim(store, mailing_id, owner, alpha)
+    assert await _say(store, taken.message_id, "beta") is Effect.UNKNOWN
+    put_off = outcome(taken, Event.DEFER, due_us=NOW)._replace(next_provider=beta.provider_id)
+    await store.record([put_off], owner=owner, now_us=NOW)
+    await record(store, owner, [await _claim(store, mailing_id, owner, beta)], Event.ACCEPT)
+    effects = [await _say(store, taken.message_id, name, n) for n, name in enumerate(("alpha", "beta", "fbrq"))]
+    assert effects == [Effect.KEPT, Effect.KEPT, Effect.UNKNOWN]
+
+
+async def test_what_is_older_than_names_is_fbrqs(store: Store) -> None:
+    mailing_id, owner = await a_mailing_with(store, 2)
+    sent, put_off = await claim(store, mailing_id, owner)
+    await record(store, owner, [sent], Event.ACCEPT)
+    await record(store, owner, [put_off], Event.DEFER, due_us=NOW)
+
+    async def work(tx: Tx) -> None:
+        for table in ("message", "attempt"):
+            await tx.run(f"UPDATE {table} SET provider_id = NULL")
+
+    await store._db.transaction(work)
+    await store.provider_ids(["alpha"])
+    assert [await _say(store, each.message_id, "alpha") for each in (sent, put_off)] == [Effect.UNKNOWN] * 2
+    assert await _say(store, sent.message_id, "fbrq") is Effect.KEPT
+    assert await _say(store, put_off.message_id, "fbrq") is Effect.CONFIRMS
