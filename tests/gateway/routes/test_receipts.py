@@ -87,7 +87,11 @@ async def test_neither_a_receipt_nor_a_list_of_some(gateway: Gateway, body: Any)
 async def test_who_may_hand_them_in(gateway: Gateway) -> None:
     for role, status in (("provider", 200), ("viewer", 403), ("operator", 403), ("admin", 200)):
         made = (await gateway.post("/tokens", {"name": role, "role": role})).json["secret"]
-        assert (await gateway.post("/receipts", receipt(2**62), token=made)).status == status
+        answer = await gateway.post("/receipts", receipt(2**62), token=made)
+        assert answer.status == status
+        if status == 403:
+            expected = f"this needs the role provider or admin; {role} has the role {role}"
+            assert (answer.json["code"], answer.json["detail"]) == ("PERMISSION_DENIED", expected)
 
 
 async def test_a_key_gets_the_first_answer_again(gateway: Gateway) -> None:
