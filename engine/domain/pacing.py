@@ -68,7 +68,7 @@ class TokenBucket:
     def arrive(self, tokens: int, now_us: int) -> None:
         """The calls that took so many tokens, the oldest of those on their way, are at the provider's door by now."""
         self._on_way -= tokens
-        if tokens <= self._most:
+        if tokens <= self._most or not self._most:
             self._arrived_us.extend([now_us] * tokens)
         else:  # one call of more than a second's worth
             self._arrived_us.extend(now_us + place // self._most * self._period_us for place in range(tokens))

@@ -207,6 +207,14 @@ def test_from_no_limit_to_a_limit_and_back() -> None:
     assert len(road.play([(0, 5, False)])) == 5
 
 
+def test_a_call_of_more_than_a_second_s_worth_counts_for_as_many_seconds() -> None:
+    bucket = TokenBucket(2)
+    bucket.take(START_US, 5)
+    bucket.arrive(5, START_US)
+    assert not bucket.is_full(START_US + 2 * SECOND_US)
+    assert bucket.wait_us(START_US + 3 * SECOND_US + 10, 2) == 0
+
+
 def test_it_is_full_again_when_a_new_one_would_give_no_more() -> None:
     bucket = TokenBucket(2)
     assert bucket.is_full(START_US)

@@ -193,6 +193,7 @@ TIME_OF_DAY = "must be a time of day like 09:00, from 00:00 to 23:59"
         ({"start_us": NOW_US - 2, "end_us": NOW_US}, "end_time", "must be in the future"),
         ({"local_hours": ("9:00", "21:00")}, "local_hours.from", TIME_OF_DAY),
         ({"local_hours": ("09:00", "24:00")}, "local_hours.to", TIME_OF_DAY),
+        ({"budget": 0.123_456_7}, "budget", "must have at most 6 decimals"),
         ({"local_hours": ("09:00", "09:00")}, "local_hours", "from and to must differ; leave it out to send all day"),
     ],
 )

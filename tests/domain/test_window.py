@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.domain.time_text import format_rfc3339
-from engine.domain.window import LocalHours, MailingState, is_decided, mailing_state, may_send, next_open_us
+from engine.domain.window import (
+    LocalHours,
+    MailingState,
+    PauseReason,
+    is_decided,
+    mailing_state,
+    may_send,
+    next_open_us,
+)
 from tests.domain.instants import us_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -210,3 +218,7 @@ def test_a_fixed_audience_is_decided_from_the_start_on(fixed: bool, now_us: int,
 
 def test_what_is_over_is_what_nothing_can_change() -> None:
     assert {state for state in MailingState if state.is_over} == {MailingState.CANCELLED, MailingState.ENDED}
+
+
+def test_why_a_mailing_has_paused_itself() -> None:
+    assert [reason.public for reason in PauseReason] == ["budget"]
