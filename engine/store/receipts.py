@@ -74,6 +74,16 @@ class _Row(NamedTuple):
         return Standing(Status(self.status), self.attempt, self.delivery_us)
 
 
+class _Weighed(NamedTuple):
+    """What receipts do, before it is stored."""
+
+    effects: tuple[Effect, ...]
+    latest: dict[int, Receipt]
+    """The receipt that counts, of each message for which something changes."""
+    standing: dict[int, Standing]
+    """Each message after them."""
+
+
 class ReceiptVerbs(Verbs):
     """What the API hands over."""
 
@@ -87,22 +97,22 @@ class ReceiptVerbs(Verbs):
         Raises:
             Conflict: the request id was used for another request.
         """
-        if (answer := await first_answer(tx, request)) is not None:
-            return Recorded(tuple(Effect[name] for name in answer), ())
+        answer = await first_answer(tx, request)
         ids = await _ids(tx, receipts)
         rows = await _rows(tx, ids)
         ids = await _given(tx, receipts, ids)
-        effects, latest = _weighed(receipts, ids, rows)
-        await keep_answer(tx, request, [effect.name for effect in effects], now_us)
-        in_vain = await self._hear(tx, latest, rows, now_us) if latest else []
-        return Recorded(effects, tuple(in_vain))
+        weighed = _weighed(receipts, ids, rows) if answer is None else _stored(answer, rows)
+        if answer is None:
+            await keep_answer(tx, request, [effect.name for effect in weighed.effects], now_us)
+        return Recorded(weighed.effects, tuple(await self._hear(tx, weighed, rows, now_us)))
 
-    async def _hear(self, tx: Tx, latest: dict[int, Receipt], rows: dict[int, _Row], now_us: int) -> list[int]:
-        """Store what counts, with what follows. Returns whose messages an engine need not call any more."""
+    async def _hear(self, tx: Tx, weighed: _Weighed, rows: dict[int, _Row], now_us: int) -> list[int]:
+        """Store what counts, with what follows. Returns whose messages an engine need not call any more.
+
+        Those of repeats too: the answer to a first try may be lost before the engine knows of it."""
         tally = Tally()
         waiting: dict[int, tuple[int, Heard]] = {}
-        in_vain: list[int] = []
-        for id, receipt in latest.items():
+        for id, receipt in weighed.latest.items():
             row = rows[id]
             if row.status == Status.PENDING:
                 heard = Heard(receipt.delivery, receipt.time_us, row.text_version)
@@ -110,20 +120,26 @@ class ReceiptVerbs(Verbs):
             elif row.status == Status.SENT:
                 was = None if row.delivery is None else Delivery(row.delivery)
                 tally.heard(row.mailing_id, was, receipt.delivery, receipt.time_us, row.finished_us, now_us)
-            elif row.client_id is not None and is_called_in_vain(row.standing):
-                in_vain.append(row.client_id)
         await confirm(tx, waiting, now_us, tally)
-        await _keep(tx, latest, now_us)
+        await _keep(tx, weighed.latest, now_us)
+        in_vain = [
+            client_id
+            for id, standing in weighed.standing.items()
+            if (client_id := rows[id].client_id) is not None and is_called_in_vain(standing)
+        ]
         elsewhere = await claimed_elsewhere(self, tx, in_vain) if in_vain else False
         await tally.write(tx)
         await tell_owners(self, tx, elsewhere)
         return in_vain
 
 
-def _weighed(
-    receipts: Sequence[Receipt], ids: Sequence[int | None], rows: dict[int, _Row]
-) -> tuple[tuple[Effect, ...], dict[int, Receipt]]:
-    """What each receipt does, and of each message that something changes for the receipt that counts."""
+def _stored(answer: Sequence[str], rows: dict[int, _Row]) -> _Weighed:
+    """A request that is repeated: it does what its answer says, and has been stored."""
+    return _Weighed(tuple(Effect[name] for name in answer), {}, {id: row.standing for id, row in rows.items()})
+
+
+def _weighed(receipts: Sequence[Receipt], ids: Sequence[int | None], rows: dict[int, _Row]) -> _Weighed:
+    """What each receipt does, one after the other."""
     standing = {id: row.standing for id, row in rows.items()}
     effects: list[Effect] = []
     latest: dict[int, Receipt] = {}
@@ -135,7 +151,7 @@ def _weighed(
             latest[id] = receipt
             status = Status.SENT if effect is Effect.CONFIRMS else now.status
             standing[id] = Standing(status, now.attempt, receipt.time_us)
-    return tuple(effects), latest
+    return _Weighed(tuple(effects), latest, standing)
 
 
 async def _ids(tx: Tx, receipts: Sequence[Receipt]) -> list[int | None]:
@@ -193,6 +209,8 @@ async def _rows(tx: Tx, ids: Sequence[int | None]) -> dict[int, _Row]:
 
 
 async def _keep(tx: Tx, latest: dict[int, Receipt], now_us: int) -> None:
+    if not latest:
+        return
     rows = [
         (id, int(receipt.delivery), receipt.time_us, receipt.code, _storable(receipt.detail))
         for id, receipt in sorted(latest.items())

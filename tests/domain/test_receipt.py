@@ -47,8 +47,9 @@ def test_any_order_ends_with_the_latest() -> None:
 
 @pytest.mark.parametrize("status", Status)
 def test_an_engine_is_told_of_a_call_that_is_not_its_messages_first(status: Status) -> None:
-    assert not is_called_in_vain(Standing(status, 1, None))
-    assert is_called_in_vain(Standing(status, 2, None)) == (status in (Status.CLAIMED, Status.CALLING))
+    assert not is_called_in_vain(Standing(status, 1, 5))
+    assert not is_called_in_vain(Standing(status, 2, None))
+    assert is_called_in_vain(Standing(status, 2, 5)) == (status in (Status.CLAIMED, Status.CALLING))
 
 
 def test_a_way_is_never_shorter_than_nothing() -> None:

@@ -15,7 +15,7 @@ from engine.ports import Claim
 from engine.store import Store
 from engine.store.database import Tx
 from engine.store.receipts import Recorded
-from engine.store.rows import AttemptOutcome, MessageQuery, MessageRow, Page
+from engine.store.rows import AttemptOutcome, MessageQuery, MessageRow, Page, RequestKey
 from tests.store.conftest import Opener
 from tests.store.world import (
     BY,
@@ -306,6 +306,23 @@ async def test_the_engine_that_has_it_finds_it_out(store: Store, event: Event) -
     assert recorded.effects == (Effect.KEPT,)
 
 
+@pytest.mark.parametrize("request_id", [None, "r1"])
+async def test_whoever_repeats_a_receipt_is_answered_after_the_engine_that_has_the_message(
+    store: Store, request_id: str | None
+) -> None:
+    """The answer to the first try was lost, perhaps before the engine had been told."""
+    mailing_id, owner, taken = await a_claim(store)
+    taken = await again(store, mailing_id, owner, taken)
+    key = None if request_id is None else RequestKey(request_id, "RecordReceipts", "f")
+    first = await store.record_receipts([said(taken)], now_us=SAID, request=key)
+    repeat = await store.record_receipts([said(taken)], now_us=SAID, request=key)
+    effect = Effect.KEPT if request_id else Effect.DUPLICATE
+    assert (first.client_ids, repeat) == ((taken.client_id,), Recorded((effect,), (taken.client_id,)))
+    await record(store, owner, [taken], Event.MISS)
+    assert (await store.record_receipts([said(taken)], now_us=SAID, request=key)).client_ids == ()
+    assert await funnel(store, mailing_id) == (1, 1, 0)
+
+
 @pytest.mark.parametrize("kind", ["postgres"], indirect=True)
 @pytest.mark.postgres
 async def test_another_engine_is_told_and_only_then(store: Store, open_store: Opener) -> None:
@@ -322,9 +339,11 @@ async def test_another_engine_is_told_and_only_then(store: Store, open_store: Op
     await other.record_receipts([said(taken)], now_us=SAID)
     control = await store.read_control(0)
     assert told == [control.revision]
+    await other.record_receipts([said(taken)], now_us=SAID)  # the answer to the first try was lost
+    assert told == [control.revision, (await store.read_control(0)).revision]
     store.on_owners_told = told.append
     await store.record_receipts([said(taken, time_us=SAID + 1)], now_us=SAID)
-    assert len(told) == 1  # its own claim: nobody else has to know
+    assert len(told) == 2  # its own claim: nobody else has to know
 
 
 @pytest.mark.parametrize("marked", [False, True])
