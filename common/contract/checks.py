@@ -174,6 +174,8 @@ def _limits(field: Field, value: str, where: str) -> Iterator[tuple[str, str]]:
     elif rules.HasField("length_max"):
         yield f"{count} > {rules.length_max}", _violation(where, "TOO_LONG", max=rules.length_max, count=count)
     if rules.pattern:
+        if rules.problem.code == "NULL_CHARACTER" and not rules.length_min and not _is_empty_good(field):
+            yield f"not {value}", _violation(where, "EMPTY")
         yield f"{field.name}_match({value}) is None", _of_problem(field, where)
     if rules.HasField("minimum") or _is_whole_of_body(field):
         sign = "<" if rules.above_minimum else "<="

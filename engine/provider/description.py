@@ -12,7 +12,17 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StrictFloat,
+    StrictInt,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from engine.domain.zone_names import is_time_zone
@@ -156,8 +166,8 @@ class Basic(Table):
 class Validity(Table):
     """What the provider takes as the time after which a text is of no use."""
 
-    seconds_min: float = Field(60, gt=0, allow_inf_nan=False)
-    seconds_max: float = Field(259_200, gt=0, allow_inf_nan=False)
+    seconds_min: StrictFloat = Field(60, gt=0, allow_inf_nan=False)
+    seconds_max: StrictFloat = Field(259_200, gt=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -211,11 +221,18 @@ class Rule(Table):
         return self
 
 
+def _some(value: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    # Not ``min_length``: it would count those only that are good.
+    if not value:
+        raise ValueError("should be a list of one rule or more")
+    return value
+
+
 class Answers(Table):
     """What answers mean: the first rule that fits."""
 
     format: Literal["json", "text"] = "json"
-    rules: tuple[Rule, ...] = Field(min_length=1)
+    rules: Annotated[tuple[Rule, ...], AfterValidator(_some)]
     provider_message_id: Pointer | None = None
     provider_message_id_pattern: Pattern | None = None
     detail: Pointer | None = None
@@ -270,7 +287,7 @@ class ReceiptSecret(Table):
 class ReceiptAnswer(Table):
     """What the provider wants to hear."""
 
-    status: int = Field(200, ge=200, le=299)
+    status: StrictInt = Field(200, ge=200, le=299)
     body: str = ""
     content_type: str = Field("text/plain; charset=utf-8", pattern=r"^[!-~]+/[ -~]+$")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, PlainValidator, StrictBool, StrictInt, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, Strict, StrictBool, StrictFloat, StrictInt, model_validator
 
 from common.setting_types import Seconds, is_loopback
 from engine.provider.description import (
@@ -76,13 +76,13 @@ class Entry(Table):
     name: str = Field(pattern=_NAME)
     secrets: Annotated[dict[str, str], AfterValidator(_variables)] = Field(default_factory=dict)
     order: StrictInt | None = None
-    rate: float = Field(0.0, ge=0, le=RATE_MAX, allow_inf_nan=False)
+    rate: StrictFloat = Field(0.0, ge=0, le=RATE_MAX, allow_inf_nan=False)
     rate_unit: Literal["messages", "segments"] = "messages"
-    workers: int = Field(64, ge=1, le=WORKERS_MAX)
-    time_out_seconds: Seconds = 10.0
+    workers: StrictInt = Field(64, ge=1, le=WORKERS_MAX)
+    time_out_seconds: Annotated[Seconds, Strict()] = 10.0
     prefixes: Annotated[tuple[str, ...], AfterValidator(_prefixes)] = ()
     senders: Annotated[tuple[str, ...], AfterValidator(_senders)] = ()
-    price_per_segment: float | None = Field(None, ge=0, le=PRICE_MAX, allow_inf_nan=False)
+    price_per_segment: StrictFloat | None = Field(None, ge=0, le=PRICE_MAX, allow_inf_nan=False)
     failover: StrictBool = True
 
     @classmethod
@@ -175,14 +175,14 @@ class SmppEntry(Entry):
 
     kind: Literal["smpp"]
     host: str = Field(pattern=r"^[A-Za-z0-9._:-]+$")
-    port: int = Field(2775, ge=1, le=65535)
+    port: StrictInt = Field(2775, ge=1, le=65535)
     tls: StrictBool = False
     system_id: str = Field(pattern=r"^[!-~]{1,15}$")
     system_type: str = Field("", pattern=r"^[!-~]{0,12}$")
-    workers: int = Field(10, ge=1, le=1000)
+    workers: StrictInt = Field(10, ge=1, le=1000)
     """Each has one unit under way at most: so they are the window too."""
-    source_ton: int | None = Field(None, ge=0, le=6)
-    source_npi: int | None = Field(None, ge=0, le=18)
+    source_ton: StrictInt | None = Field(None, ge=0, le=6)
+    source_npi: StrictInt | None = Field(None, ge=0, le=18)
     long_texts: LongTexts = LongTexts.UDH
     validity: StrictBool = True
     rejected: frozenset[_Status] = frozenset()

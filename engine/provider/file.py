@@ -34,6 +34,17 @@ _BYTES_MAX: Final = 1_000_000
 _TABLES: Final = "provider"
 _INDEX: Final = re.compile(r"\.([0-9]+)(?=\.|$)")
 _SMPP_PASSWORD: Final = re.compile(r"[!-~]{1,8}")
+_KINDS_OF_TOML: Final = {
+    "tuple_type": "a list",
+    "frozen_set_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "string_type": "a text",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+}
+"""What a value should be, in the words of its file and not of Python, by pydantic's kinds of errors."""
 _PREFIXES: Final = ("Value error, ", "Input ")
 
 
@@ -117,7 +128,7 @@ def _tables(path: Path) -> Sequence[object]:
     try:
         if path.stat().st_size > _BYTES_MAX:
             raise _Wrong("is larger than 1 MB")
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise _Wrong(f"can't be read: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -243,6 +254,8 @@ def _line(model: type[Entry], error: ErrorDetails) -> str:
             message = "is not known here" + _hint(model, place)
         case "missing":
             message = "is missing"
+        case kind if kind in _KINDS_OF_TOML:
+            message = f"should be {_KINDS_OF_TOML[kind]}"
     for prefix in _PREFIXES:
         message = message.removeprefix(prefix)
     key = _INDEX.sub(r"[\1]", ".".join(place))

@@ -74,7 +74,8 @@ def any_reason() -> str:
 
 
 def delivery_is(word: str, of: str = "") -> str:
-    """A message is sent, and receipts say this of it: a word of ``Delivery``, or ``NO_RECEIPT``."""
+    """Receipts say this of a message, whatever became of it: a word of ``Delivery``; or it is sent and has no receipt:
+    ``NO_RECEIPT``."""
     column = f"{of}.delivery" if of else "delivery"
     numbers = {delivery.public: int(delivery) for delivery in Delivery}
-    return f"({shown_as('sent', of)} AND {column} {'IS NULL' if word == NO_RECEIPT else f'= {numbers[word]}'})"
+    return f"({shown_as('sent', of)} AND {column} IS NULL)" if word == NO_RECEIPT else f"{column} = {numbers[word]}"

@@ -111,17 +111,19 @@ _VISIBLE: Final = "mailing_id NOT IN (SELECT id FROM mailing WHERE deleted_us IS
 
 
 def _can_match(query: MessageQuery) -> bool:
-    """Only what is not sent has a reason, and of what is sent alone it is asked whether it arrived."""
-    if query.reason is not None and (query.status not in (None, "not_sent") or query.delivery is not None):
+    """Only what is not sent has a reason, and only what is sent may lack a receipt."""
+    if query.reason is not None and query.status not in (None, "not_sent"):
         return False
-    return query.delivery is None or query.status in (None, "sent")
+    return query.delivery != NO_RECEIPT or (query.reason is None and query.status in (None, "sent"))
 
 
 def _counter_sum(query: MessageQuery) -> str:
+    if query.delivery == NO_RECEIPT:
+        return UNHEARD
+    if query.delivery is not None:  # of those that are sent
+        return query.delivery if query.reason is None and query.status in (None, "sent") else "0"
     if query.reason is not None:
         return query.reason.public
-    if query.delivery is not None:
-        return UNHEARD if query.delivery == NO_RECEIPT else query.delivery
     return _COUNTER_SUMS[query.status]
 
 
@@ -136,7 +138,19 @@ async def _totals(tx: Tx, query: MessageQuery) -> _Totals:
     )
     assert row is not None
     hidden = await tx.row("SELECT 1 FROM mailing WHERE deleted_us IS NOT NULL LIMIT 1") is not None
-    return _Totals(int(row[0]), int(row[1]), int(row[2]), hidden)
+    return _Totals(int(row[0]) + await _heard_unsent(tx, query), int(row[1]), int(row[2]), hidden)
+
+
+async def _heard_unsent(tx: Tx, query: MessageQuery) -> int:
+    """How many match that have a receipt and are not sent: they are few, and in no counter."""
+    if query.delivery in (None, NO_RECEIPT) or query.status == "sent":
+        return 0
+    condition, args = _conditions(query)
+    found = 0
+    for kind in (shown_as("not_sent"), is_taken()):
+        sql = f"SELECT count(*) FROM message WHERE {kind} AND {condition} AND {_VISIBLE}"
+        found += int(await tx.value(sql, *args))
+    return found
 
 
 def _conditions(query: MessageQuery) -> tuple[str, list[Any]]:
@@ -146,9 +160,10 @@ def _conditions(query: MessageQuery) -> tuple[str, list[Any]]:
         args.append(query.mailing_id)
     if not _can_match(query):
         conditions.append("FALSE")
-    elif query.delivery is not None:
+        return " AND ".join(conditions), args
+    if query.delivery is not None:
         conditions.append(delivery_is(query.delivery))
-    elif query.reason is not None:
+    if query.reason is not None:
         # The status names the partial index message_not_sent.
         conditions += [shown_as("not_sent"), "reason = ?"]
         args.append(int(query.reason))
@@ -164,9 +179,10 @@ def _source(tx: Tx, query: MessageQuery, totals: _Totals) -> _Source:
     shown = f"{condition} AND {_VISIBLE}" if hidden else condition
     if not tx.dialect.is_sqlite:
         return _Source("message", shown, args)  # it has statistics, and finds out by itself
-    if query.status == "pending" and _is_rare(totals):
+    if query.delivery is None and query.status == "pending" and _is_rare(totals):
         return _pending(query, hidden)
-    if query.reason is not None or (query.status == "not_sent" and _is_rare(totals)):
+    is_not_sent = query.reason is not None or (query.status == "not_sent" and _is_rare(totals))
+    if query.delivery is None and is_not_sent:
         return _not_sent(query)
     walks = query.status is not None or query.delivery is not None
     if query.mailing_id is None or (walks and totals.mailing * _LARGE_SHARE > totals.every):

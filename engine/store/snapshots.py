@@ -36,23 +36,24 @@ def was(condition: MessageCondition, at_us: int) -> str:
     if condition.reasons:
         statuses &= {"not_sent"}
     if condition.delivery:
-        statuses &= {"sent"}
+        statuses &= {"sent", "not_sent"}
+    heard = _heard(condition, at_us)
     of_mailing = f"past.mailing_id = {int(condition.mailing_id)}"
     if statuses == {"not_sent"}:  # in the words of the index message_not_sent
         of_reason = f"past.reason IN {f'({reasons})' if reasons else any_reason()}"
-        return f"{of_mailing} AND {shown_as('not_sent', 'past')} AND {of_reason} AND {final}"
+        return f"{of_mailing} AND {shown_as('not_sent', 'past')} AND {of_reason} AND {heard} AND {final}"
     said = {
         "pending": f"(past.create_us <= {int(at_us)} AND NOT ({final}))",
-        "sent": f"({_heard(condition, at_us)} AND {final})",
-        "not_sent": f"({shown_as('not_sent', 'past')} AND {final})",
+        "sent": f"({shown_as('sent', 'past')} AND {heard} AND {final})",
+        "not_sent": f"({shown_as('not_sent', 'past')} AND {heard} AND {final})",
     }
     return f"{of_mailing} AND ({' OR '.join(said[status] for status in sorted(statuses)) or 'FALSE'})"
 
 
 def _heard(condition: MessageCondition, at_us: int) -> str:
-    """``message AS past`` is sent, and that is what receipts had said of it at the time."""
+    """That is what receipts had said of ``message AS past`` at the time."""
     if not condition.delivery:
-        return shown_as("sent", "past")
+        return "TRUE"
     by_then = f"past.heard_us <= {int(at_us)}"
     said = [f"({delivery_is(word, 'past')} AND {by_then})" for word in condition.delivery if word != NO_RECEIPT]
     if NO_RECEIPT in condition.delivery:

@@ -193,7 +193,8 @@ class Pattern(Regexp):
 
     def __call__(self, value: Any) -> Any:
         if self.regex.fullmatch(value) is None:
-            raise ValidationError(self.error)
+            is_empty = not value and self.error == ErrorCode.NULL_CHARACTER.format()
+            raise ValidationError(ErrorCode.EMPTY.format() if is_empty else self.error)
         return value
 
 

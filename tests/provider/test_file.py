@@ -126,6 +126,17 @@ CHANGED: Final[dict[str, tuple[str, str, str]]] = {
     "a negative price": ("t = 2.5", "t = -2.5", "price_per_segment: should be greater than or equal to 0"),
     "a price that is none": ("t = 2.5", "t = nan", "price_per_segment: should be a finite number"),
     "a negative rate": ("12.5", "-1", "rate: should be greater than or equal to 0"),
+    "a rate that is true": ("rate = 12.5", "rate = true", "rate: should be a number"),
+    "a rate that is a text": ("rate = 12.5", 'rate = "5"', "rate: should be a number"),
+    "a price that is a text": ("t = 2.5", 't = "1"', "price_per_segment: should be a number"),
+    "a time that is a text": ("time_out_seconds = 4", 'time_out_seconds = "4"', "time_out_seconds: should be a number"),
+    "workers that are true": ("workers = 3", "workers = true", "workers: should be a whole number"),
+    "an order that is a text": ("order = 1", 'order = "1"', "order: should be a whole number"),
+    "a failover that is a text": ("failover = false", 'failover = "no"', "failover: should be true or false"),
+    "a name that is a number": ('name = "other"', "name = 5", "name: should be a text"),
+    "prefixes that are no list": ('["7916", "7495"]', '"7916"', "prefixes: should be a list"),
+    "secrets that are no table": ('{ token = "TOKEN", key = "KEY" }', '"TOKEN"', "secrets: should be a table"),
+    "no rule": ('[{ means = "accepted", pointer = "/id" }]', "[]", "rules: should be a list of one rule or more"),
     "no workers": ("workers = 3", "workers = 0", "workers: should be greater than or equal to 1"),
     "no time": ("time_out_seconds = 4", "time_out_seconds = 0", "time_out_seconds: should be greater than 0"),
     "another unit": ('"segments"', '"parts"', "rate_unit: should be 'messages' or 'segments'"),
@@ -297,6 +308,15 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
         "[[provider]] 1 (main): ulr: is not known here; did you mean url?",
         "[[provider]] 2 (other): workers: should be greater than or equal to 1",
     ]
+
+
+def test_of_a_wrong_rule_nothing_is_said_but_what_is_wrong(tmp_path: Path) -> None:
+    (line,) = lines_of(tmp_path, HTTP.replace('"accepted"', '"acepted"'))
+    assert line.startswith("[[provider]] 1 (other): answers.rules[0].means: should be 'accepted', 'rejected', 'busy'")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    assert read(tmp_path, "\ufeff" + FBRQ)[0].spec.name == "main"
 
 
 def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:

@@ -124,8 +124,15 @@ async def test_with_not_sent_what_ended_stays_and_shows_what_became_of_it(tmp_pa
         mailing = await gateway.engine.register(on_uncertain="ON_UNCERTAIN_NOT_SENT")
         assert await gateway.engine.finished(mailing.id) == (0, 0, 5)
         assert (await all_told(sandbox))["answers"]["accepted"] == 5
-        assert await funnel(gateway, mailing.id) == {"delivered": 0, "undelivered": 0, "none": 0}
-        listed = (await gateway.get(f"/mailings/{mailing.id}/messages")).json["messages"]
+        counted = (await gateway.get(f"/mailings/{mailing.id}/stats")).json["delivery"]
+        assert {**counted, "seconds": None} == {"delivered": 0, "undelivered": 0, "none": 0, "seconds": None}
+        assert await gateway.engine.service.store.check() == []
+        listed = (await gateway.get(f"/mailings/{mailing.id}/messages?delivery=delivered")).json["messages"]
+        assert len(listed) == 5
+        condition: Any = {"mailing_id": mailing.id, "delivery": ["delivered"]}
+        window = {"start_time": "2099-01-01T00:00:00Z", "end_time": "2099-01-02T00:00:00Z"}
+        asked = {"text": "x", **window, "filter": {"messages": condition}}
+        assert (await gateway.post("/mailings/preview", asked)).json["audience"] == 5
         assert {(each["status"], each["reason"], each["delivery"]["status"]) for each in listed} == {
             ("not_sent", "uncertain", "delivered")
         }

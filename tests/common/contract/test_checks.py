@@ -54,6 +54,12 @@ def test_all_that_is_bad_is_found() -> None:
     }
 
 
+def test_an_empty_text_where_there_must_be_one_is_said_to_be_empty() -> None:
+    assert found(mailing(provider="", sender="")) == {"provider": ("EMPTY", {}), "sender": ("EMPTY", {})}
+    assert found(mailing(provider="\0")) == {"provider": ("NULL_CHARACTER", {})}
+    assert found(mailing()) == {}
+
+
 def test_whole_numbers_that_callers_write_have_a_range_without_a_rule() -> None:
     range = {"min": 0, "max": 2**63 - 1}
     filter = mailing_pb2.AudienceFilter(client_ids=[0, -1], messages=mailing_pb2.MessageCondition(mailing_id=-(2**63)))

@@ -60,6 +60,12 @@ async def test_the_life_of_a_mailing(gateway: Gateway) -> None:
     assert (await gateway.post(f"{path}/pause")).status == 404
 
 
+async def test_a_name_that_is_empty_is_said_to_be_empty(gateway: Gateway) -> None:
+    refused = await gateway.post("/mailings", mailing(60, provider="", sender="\0"))
+    errors = {each["pointer"]: each["code"] for each in refused.json["errors"]}
+    assert errors == {"/provider": "EMPTY", "/sender": "NULL_CHARACTER"}
+
+
 async def test_all_bad_fields_at_once(gateway: Gateway) -> None:
     bad = mailing(600, text="", end_time="2020-01-01T00:00:00", filter={"tags": [7], "colour": 1}, rate_limit=-1, x=1)
     expected = ["/end_time", "/filter/colour", "/filter/tags/0", "/rate_limit", "/text", "/x"]
