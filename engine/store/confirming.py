@@ -6,7 +6,7 @@ in whatever way, the message is sent (``domain.message.heard``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from engine.domain.message import Event, outcome_of
@@ -27,7 +27,13 @@ _SENT: Final = (
     f"{set_by(Event.CONFIRM)}, owner = NULL, stale = FALSE, due_us = 0, http_status = NULL, detail = '',"
     f" provider_id = {LAST_CALLED}"
 )
-_DROPPED: Final = "delivery = NULL, delivery_us = NULL, heard_us = NULL, delivery_code = NULL, delivery_detail = NULL"
+SAID: Final = ("delivery", "delivery_us", "heard_us", "delivery_code", "delivery_detail")
+"""What a message keeps of its receipt."""
+DROPPED: Final = ", ".join(f"{name} = NULL" for name in SAID)
+"""What an UPDATE sets for messages that turn out never to have been called: what was said of them is about nothing that
+was done."""
+UNUSED: Final = ", attempt = attempt - 1"
+"""What it sets besides when they were claimed, and go back without a call: the attempt is not used up."""
 
 
 class Heard(NamedTuple):
@@ -45,9 +51,7 @@ def heard_of(delivery: int | None, delivery_us: Any, text_version: int | None) -
     return None if delivery is None else Heard(Delivery(delivery), delivery_us, text_version)
 
 
-async def confirm(
-    tx: Tx, messages: Mapping[int, tuple[int, Heard]], now_us: int, tally: Tally, *, uncalled: bool = False
-) -> None:
+async def confirm(tx: Tx, messages: Mapping[int, tuple[int, Heard]], now_us: int, tally: Tally, more: str = "") -> None:
     """CONFIRM: these messages are sent.
 
     Args:
@@ -55,18 +59,11 @@ async def confirm(
         messages: the mailing of each, and its receipt, by message id.
         now_us: the time.
         tally: gets what changes in the counters.
-        uncalled: they were claimed, and go back without a call: the attempt is not used up.
+        more: what the UPDATE sets besides.
     """
     if not messages:
         return
-    more = ", attempt = attempt - 1" if uncalled else ""
     await update_messages(tx, f"{_SENT}, finished_us = ?{more}", messages, now_us)
     for mailing_id, receipt in messages.values():
         tally.move(mailing_id, _CONFIRMED, now_us, text_version=receipt.text_version)
         tally.heard(mailing_id, None, receipt.delivery, receipt.delivery_us, None, now_us)
-
-
-async def drop_receipts(tx: Tx, message_ids: Collection[int]) -> None:
-    """These messages turn out never to have been called: what was said of them is about nothing that was done."""
-    if message_ids:
-        await update_messages(tx, _DROPPED, message_ids)

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from engine.domain.message import UNCERTAIN, Event, Status, Step, heard, step
 from engine.domain.units import US_PER_SECOND
 from engine.store.audience import not_reached
-from engine.store.confirming import Heard, confirm, drop_receipts, heard_of
+from engine.store.confirming import DROPPED, UNUSED, Heard, confirm, heard_of
 from engine.store.counters import KIND_LIST, TIMELINE_SECONDS, Tally
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import open_to, set_by, set_to
@@ -180,6 +180,7 @@ async def _end_some(tx: Tx, mailing_id: int, limit: int, now_us: int, result: St
 
 
 async def _lose(tx: Tx, lost: Sequence[_Lost], now_us: int) -> None:
+    """Each message is updated once: on PostgreSQL a second update would wait for its client."""
     tally = Tally()
     called = [each for each in lost if each.was_called]
     confirmed = [each for each in lost if each.event is Event.CONFIRM]
@@ -187,8 +188,6 @@ async def _lose(tx: Tx, lost: Sequence[_Lost], now_us: int) -> None:
     await may_have_reached(tx, [each.id for each in called])
     for each in called:
         tally.lost(each.mailing_id, each.attempt)
-    never_called = [each.id for each in lost if each.delivery is not None and each.event is not Event.CONFIRM]
-    await drop_receipts(tx, never_called)
     await _keep_lost(tx, [each.id for each in called if not _is_uncertain(each)], now_us)
     await _confirm_lost(tx, confirmed, now_us, tally)
     for each in lost:
@@ -214,13 +213,12 @@ async def _keep_lost(tx: Tx, ids: Sequence[int], now_us: int) -> None:
             f" WHERE id {tx.dialect.in_list()}",
             tx.dialect.list_arg(ids),
         )
-        await update_messages(tx, _LOST_CALL, ids)
 
 
 async def _confirm_lost(tx: Tx, confirmed: Sequence[_Lost], now_us: int, tally: Tally) -> None:
     for was_called in (True, False):
         messages = {each.id: each.receipt for each in confirmed if each.was_called is was_called}
-        await confirm(tx, messages, now_us, tally, uncalled=not was_called)
+        await confirm(tx, messages, now_us, tally, f", {_LOST_CALL}" if was_called else UNUSED)
 
 
 async def _end_or_wait(tx: Tx, lost: Sequence[_Lost], now_us: int, tally: Tally) -> None:
@@ -238,11 +236,13 @@ async def _end_or_wait(tx: Tx, lost: Sequence[_Lost], now_us: int, tally: Tally)
             (again if each.was_called else uncalled).append(each.id)
     await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
     if again:
-        await update_messages(tx, f"{set_to(_LOST_UNMARKED)}, owner = NULL, due_us = 0, unsure = TRUE", again)
+        await update_messages(
+            tx, f"{set_to(_LOST_UNMARKED)}, owner = NULL, due_us = 0, unsure = TRUE, {_LOST_CALL}", again
+        )
     if uncertain:
         change = f"{ENDS_UNCERTAIN}, owner = NULL, stale = FALSE, http_status = NULL, detail = '{LOST_DETAIL}'"
         await update_messages(tx, f"{change}, {_LOST_CALL}, finished_us = ?", uncertain, now_us)
     if uncalled:
         cost = "CASE WHEN unsure THEN cost ELSE 0 END"
-        change = f"{set_by(Event.RELEASE)}, owner = NULL, due_us = 0, attempt = attempt - 1, cost = {cost}"
+        change = f"{set_by(Event.RELEASE)}, owner = NULL, due_us = 0{UNUSED}, {DROPPED}, cost = {cost}"
         await update_messages(tx, change, uncalled)

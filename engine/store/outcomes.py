@@ -12,7 +12,7 @@ from engine.domain.cost import FREE, settled
 from engine.domain.message import Event, Status, Step, outcome_of
 from engine.ports import Record
 from engine.store.audience import not_reached
-from engine.store.confirming import LAST_CALLED, Heard, drop_receipts
+from engine.store.confirming import LAST_CALLED, SAID, Heard
 from engine.store.counters import Tally
 from engine.store.database import Tx
 from engine.store.lifecycle import set_to
@@ -63,6 +63,10 @@ _ATTEMPT: Final = {
     "detail": "text",
     "provider_id": "int",
 }
+_KEPT_IF_SENT: Final = ", ".join(
+    f"{name} = CASE WHEN r.status = {int(Status.SENT)} THEN message.{name} END" for name in SAID
+)
+"""What is not sent, though it was said to be, was never called."""
 # The same for all, for unsure ones too: one statement may store all that are accepted.
 _ACCEPTED: Final = outcome_of(Event.ACCEPT)
 _NOT_REACHED: Final = frozenset({Event.DEFER, Event.REJECT, Event.LACK})
@@ -124,7 +128,7 @@ async def store_outcomes(tx: Tx, outcomes: Sequence[Outcome], owner: int) -> Non
         tally.add(record.mailing_id, "pending", -1)
     for record, result, _ in outcomes:
         _count_cost(tally, record, result)
-    await _hear(tx, outcomes, tally)
+    _hear(outcomes, tally)
     await _store_sent(tx, sent, owner)
     await _store_others(tx, others)
     if gone:
@@ -147,18 +151,13 @@ def _new_cost(record: Record, result: Step | None) -> int | None:
     return None if cost == record.charge.reserved else cost
 
 
-async def _hear(tx: Tx, outcomes: Sequence[Outcome], tally: Tally) -> None:
-    """Count what receipts have said of messages that are sent now, and drop what they have said of others."""
-    never_called = []
+def _hear(outcomes: Sequence[Outcome], tally: Tally) -> None:
+    """Count what receipts have said of messages that are sent now."""
     for record, result, receipt in outcomes:
-        if receipt is None:
-            continue
-        if result is None or result.status is not Status.SENT:
-            never_called.append(record.message_id)
+        if receipt is None or result is None or result.status is not Status.SENT:
             continue
         sent_us = record.finished_us if record.event is Event.ACCEPT else None
         tally.heard(record.mailing_id, None, receipt.delivery, receipt.delivery_us, sent_us, record.finished_us)
-    await drop_receipts(tx, never_called)
 
 
 def _count(tally: Tally, records: Sequence[Record], result: Step) -> None:
@@ -240,7 +239,7 @@ async def _store_others(tx: Tx, outcomes: list[tuple[Record, Step]]) -> None:
         "UPDATE message SET status = r.status, reason = r.reason, owner = NULL, due_us = r.due_us, stale = FALSE,"
         " unsure = (message.unsure OR r.unsure <> 0), started_us = r.started_us, finished_us = r.finished_us,"
         " http_status = r.http_status, detail = r.detail, attempt = message.attempt - r.uncalled,"
-        f" provider_id = {_WHOSE_TURN}, cost = coalesce(r.cost, message.cost),"
+        f" provider_id = {_WHOSE_TURN}, cost = coalesce(r.cost, message.cost), {_KEPT_IF_SENT},"
         " text_version = coalesce(r.text_version, message.text_version),"
         f" rendered = {_KEPT.format(rendered='coalesce(r.rendered, message.rendered)')}"
         f" FROM {tx.dialect.rows_table(**_OUTCOME)} WHERE message.id = r.id",

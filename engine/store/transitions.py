@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from engine.domain.message import Event, Status, Step, heard, step, withdraw
 from engine.ports import Claim, Record, Renewal, Return
 from engine.store.audience import not_reached
-from engine.store.confirming import Heard, confirm, drop_receipts, heard_of
+from engine.store.confirming import DROPPED, UNUSED, Heard, confirm, heard_of
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import is_waiting, open_to, set_by
@@ -97,10 +97,9 @@ class TransitionVerbs(Verbs):
                 cost = item.charge.before if item.charge.reserved else None
                 dues.append((item.message_id, item.due_us, cost))
         uncalled = [item.message_id for item in ours if item.message_id not in sent]
-        await drop_receipts(tx, [id for id in uncalled if passed[id].receipt is not None])
         await tx.run(
             f"UPDATE message SET {set_by(Event.RELEASE)}, owner = NULL,"
-            " attempt = message.attempt - 1, due_us = r.due_us, cost = coalesce(r.cost, message.cost)"
+            f" attempt = message.attempt - 1, due_us = r.due_us, cost = coalesce(r.cost, message.cost), {DROPPED}"
             f" FROM {tx.dialect.rows_table(id='int', due_us='int', cost='int')} WHERE message.id = r.id",
             *tx.dialect.rows_args(dues, 3),
         )
@@ -108,7 +107,7 @@ class TransitionVerbs(Verbs):
         _take_back_charges(ours, {*sent, *(id for id in gone if passed[id].unsure)}, tally)
         await hold_told(tx, [item.message_id for item in ours])
         await withdraw_messages(tx, gone, now_us, tally, uncalled=True)
-        await confirm(tx, sent, now_us, tally, uncalled=True)
+        await confirm(tx, sent, now_us, tally, UNUSED)
         await not_reached(tx, uncalled, tally)
         await tally.write(tx)
         return len(passed)

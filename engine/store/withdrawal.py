@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from engine.domain.message import UNCERTAIN, Step, withdraw
+from engine.store.confirming import DROPPED, UNUSED
 from engine.store.counters import Tally
 from engine.store.database import Tx
 from engine.store.lifecycle import set_to
@@ -58,7 +59,7 @@ async def _end(
         return []
     ended = await tx.rows(
         f"UPDATE message SET {set_to(step)}, due_us = 0, owner = NULL, stale = FALSE,"
-        f" attempt = {'attempt - 1' if uncalled else 'attempt'}, finished_us = {int(now_us)},"
+        f" finished_us = {int(now_us)}{f'{UNUSED}, {DROPPED}' if uncalled else ''},"
         # What may have reached its provider keeps what is reserved for it.
         " cost = CASE WHEN unsure THEN cost ELSE 0 END"
         f" WHERE id {tx.dialect.in_list()} AND {condition} RETURNING id",

@@ -3,6 +3,7 @@ message that the provider took is sent, and not called again."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from itertools import permutations, product
 from typing import Any
@@ -289,6 +290,28 @@ async def test_a_message_that_was_claimed_again_is_sent_when_its_engine_lets_go_
     assert (row.attempts, len(attempts), (await store.mailing_stats(mailing_id)).attempts) == (made, made, made)
     (text,) = (await store.mailing_stats(mailing_id)).texts
     assert text.sent == 1
+
+
+@pytest.mark.parametrize("kind", ["postgres"], indirect=True)
+@pytest.mark.postgres
+@pytest.mark.parametrize("calls", [1, 2])
+@pytest.mark.parametrize("name", LETTING_GO)
+async def test_no_engine_that_lets_go_of_a_message_waits_for_its_client(
+    store: Store, open_store: Opener, name: str, calls: int
+) -> None:
+    """PostgreSQL locks what a row refers to when a transaction changes the row for the second time."""
+    mailing_id, owner, taken = await a_claim(store)
+    if calls > 1:
+        taken = await again(store, mailing_id, owner, taken)
+    await tell(store, said(taken))
+    importer = await open_store()
+
+    async def work(tx: Tx) -> None:
+        await tx.rows("SELECT 1 FROM client WHERE id = ? FOR UPDATE", taken.client_id)
+        async with asyncio.timeout(2):
+            assert await LETTING_GO[name](store, owner, taken) == 1
+
+    await importer._db.transaction(work)
 
 
 @pytest.mark.parametrize("event", [Event.MISS, Event.DEFER])
