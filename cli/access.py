@@ -41,7 +41,7 @@ TokenRoleOption = Annotated[
     typer.Option(
         "--role",
         "-r",
-        help="viewer (reads), operator (clients, mailings), admin (everything) or provider (hands in replies).",
+        help="viewer (reads), operator (clients, mailings), admin (everything), provider (hands in receipts, replies).",
     ),
 ]
 _PASSWORD_BYTES = 12  # 16 characters

@@ -56,6 +56,15 @@ def edit_times(changed: Mailing, start: str | None, end: str | None) -> list[str
     return paths
 
 
+def edit_wish(changed: Mailing, provider: str | None, sender: str | None) -> list[str]:
+    """Set the provider and the sender that are given, an empty one to nothing; returns their paths."""
+    given = {"provider": provider, "sender": sender}
+    for path, name in given.items():
+        if name:
+            setattr(changed, path, name)
+    return [path for path, name in given.items() if name is not None]
+
+
 def edit_pace(changed: Mailing, hours: str | None, rate: float | None, budget: float | None) -> list[str]:
     """Set the hours, the rate and the budget that are given; returns their paths."""
     paths = []

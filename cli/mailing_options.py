@@ -21,6 +21,10 @@ Rate = Annotated[float | None, typer.Option("--rate", help="At most so many mess
 Budget = Annotated[
     float | None, typer.Option("--budget", help="What its messages may cost; it pauses itself before they cost more.")
 ]
+Provider = Annotated[
+    str | None, typer.Option("--provider", help="Only this provider sends it, by its name; see mailing providers list.")
+]
+Sender = Annotated[str | None, typer.Option("--sender", help="The name that the text comes from: one of a provider's.")]
 Uncertain = Annotated[
     str | None,
     typer.Option("--on-uncertain", help="resend (default) or not_sent: when nobody can know whether it went out."),

@@ -28,6 +28,7 @@ def show_mailing(session: Session, m: Mailing) -> None:
         ("end", show.when(m, "end_time")),
         ("local hours", f"{getattr(hours, 'from')} to {hours.to}" if m.HasField("local_hours") else "any"),
         ("rate limit", show.rate(m.rate_limit) if m.HasField("rate_limit") else "none"),
+        *([(wish, show.cut(getattr(m, wish), 100)) for wish in ("provider", "sender") if m.HasField(wish)]),
         *([("budget", show.money(m.budget))] if m.HasField("budget") else []),
         *([("cost", show.money(m.cost))] if m.cost or m.HasField("budget") else []),
         *([("paused itself", show.word(m, "pause_reason"))] if m.pause_reason else []),

@@ -23,28 +23,28 @@ from mailing.v1.mailing_service_pb2 import (
 
 def pause(context: typer.Context, mailing_id: MailingId) -> None:
     """Hold a mailing: once this is back, no new message of it goes out."""
-    _steer(context, "PauseMailing", PauseMailingRequest(mailing_id=mailing_id))
+    _steer(context, lambda mailings: mailings.PauseMailing, PauseMailingRequest(mailing_id=mailing_id))
 
 
 def resume(context: typer.Context, mailing_id: MailingId) -> None:
     """Let a held mailing go on."""
-    _steer(context, "ResumeMailing", ResumeMailingRequest(mailing_id=mailing_id))
+    _steer(context, lambda mailings: mailings.ResumeMailing, ResumeMailingRequest(mailing_id=mailing_id))
 
 
 def cancel(context: typer.Context, mailing_id: MailingId, yes: Yes = False) -> None:
     """Stop a mailing for good: what is pending will not be sent."""
     confirm(f"Cancel mailing {mailing_id} for good?", yes)
-    _steer(context, "CancelMailing", CancelMailingRequest(mailing_id=mailing_id))
+    _steer(context, lambda mailings: mailings.CancelMailing, CancelMailingRequest(mailing_id=mailing_id))
 
 
 def archive(context: typer.Context, mailing_id: MailingId) -> None:
     """Leave a mailing that has ended or is cancelled out of lists; nothing of it is lost."""
-    _steer(context, "ArchiveMailing", ArchiveMailingRequest(mailing_id=mailing_id))
+    _steer(context, lambda mailings: mailings.ArchiveMailing, ArchiveMailingRequest(mailing_id=mailing_id))
 
 
 def unarchive(context: typer.Context, mailing_id: MailingId) -> None:
     """Take a mailing out of the archive."""
-    _steer(context, "UnarchiveMailing", UnarchiveMailingRequest(mailing_id=mailing_id))
+    _steer(context, lambda mailings: mailings.UnarchiveMailing, UnarchiveMailingRequest(mailing_id=mailing_id))
 
 
 STEERING: Final = MappingProxyType(
@@ -53,9 +53,9 @@ STEERING: Final = MappingProxyType(
 """The commands by their names."""
 
 
-def _steer(context: typer.Context, method: str, request: Any) -> None:
+def _steer(context: typer.Context, method: Callable[[Any], Any], request: Any) -> None:
     async def act(session: Session) -> None:
-        call: Callable[..., Any] = getattr(session.mailings, method)
+        call: Callable[..., Any] = method(session.mailings)
         show_mailing(session, await call(request, timeout=CALL_SECONDS, metadata=session.metadata))
 
     run(context, act)

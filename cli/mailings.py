@@ -12,7 +12,7 @@ from cli import show
 from cli.audience import NotTags, Where, audience_of, edit_audience, show_warnings
 from cli.failures import UsageFailure
 from cli.flags import Given, flags
-from cli.mailing_changes import audience_mode, edit_pace, edit_times, messages_condition
+from cli.mailing_changes import audience_mode, edit_pace, edit_times, edit_wish, messages_condition
 from cli.mailing_options import (
     TIME,
     AudienceKind,
@@ -27,8 +27,10 @@ from cli.mailing_options import (
     MessagesStatus,
     Name,
     NewText,
+    Provider,
     Rate,
     Reconnect,
+    Sender,
     Start,
     Tags,
     Uncertain,
@@ -116,6 +118,8 @@ def create(
     local_hours: Hours = None,
     rate: Rate = None,
     budget: Budget = None,
+    provider: Provider = None,
+    sender: Sender = None,
     on_uncertain: Uncertain = None,
     name: Name = None,
     audience: AudienceKind = None,
@@ -137,6 +141,7 @@ def create(
     chosen = audience_of(tag, phone_code, not_tag, where)
     mailing = _mailing(text, encoding, chosen, start, end, local_hours, rate, budget, on_uncertain, name, audience)
     _restrict(mailing, messages_of, messages_status, messages_reason, messages_delivery)
+    edit_wish(mailing, provider, sender)
 
     async def act(session: Session) -> None:
         if test:
@@ -167,6 +172,8 @@ def preview(
     local_hours: Hours = None,
     rate: Rate = None,
     budget: Budget = None,
+    provider: Provider = None,
+    sender: Sender = None,
     on_uncertain: Uncertain = None,
     name: Name = None,
     audience: AudienceKind = None,
@@ -180,6 +187,7 @@ def preview(
     chosen = audience_of(tag, phone_code, not_tag, where)
     mailing = _mailing(text, encoding, chosen, start, end, local_hours, rate, budget, on_uncertain, name, audience)
     _restrict(mailing, messages_of, messages_status, messages_reason, messages_delivery)
+    edit_wish(mailing, provider, sender)
 
     run(context, lambda session: _preview(session, mailing, None))
 
@@ -248,6 +256,8 @@ def edit(
     ] = None,
     rate: Annotated[float | None, typer.Option("--rate", help="Messages a second; 0: no limit of its own.")] = None,
     budget: Annotated[float | None, typer.Option("--budget", help="What its messages may cost; 0: no limit.")] = None,
+    provider: Annotated[str | None, typer.Option("--provider", help="Only this one sends it; empty: any.")] = None,
+    sender: Annotated[str | None, typer.Option("--sender", help="Whom it comes from; empty: as providers say.")] = None,
     preview: Annotated[
         bool, typer.Option("--preview", help="Only say what it would make of what is not sent yet; changes nothing.")
     ] = False,
@@ -283,6 +293,7 @@ def edit(
     )
     paths += edit_times(changed, start, end)
     paths += edit_pace(changed, local_hours_, rate, budget)
+    paths += edit_wish(changed, provider, sender)
     if not paths:
         raise UsageFailure("nothing to change: see mailing mailing edit --help")
 

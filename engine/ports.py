@@ -359,8 +359,6 @@ class Abilities(NamedTuple):
     """It takes how many SMS a text is."""
     receipts: bool = False
     """It says later whether a text has arrived."""
-    balance: bool = False
-    """It says how much money is left."""
 
 
 class Provider(Protocol):

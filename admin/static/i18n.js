@@ -85,10 +85,13 @@ export function said({ message, code, arguments: values = {} }) {
 // Values come as texts. These are amounts, written as people write numbers; ids, lines and names stay as they are.
 const AMOUNTS = ["min", "max", "count"];
 
-const withNumbers = (values) =>
-  Object.fromEntries(
+const withNumbers = (values) => {
+  const written = Object.fromEntries(
     Object.entries(values).map(([name, value]) => [name, AMOUNTS.includes(name) ? amount(value) : value]),
   );
+  // Forms of an error's words are of what it counts.
+  return { ...written, smart_count: written.count };
+};
 
 const amount = (text) => (/^\d+$/.test(text) ? Number(text) : text);
 

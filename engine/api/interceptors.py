@@ -114,7 +114,7 @@ class CallInterceptor(aio.ServerInterceptor):
             return None
         identity = await self._authority.identify(authorization)
         if not required.allows(identity.role):
-            names = {"required": required.least.word, "name": identity.name, "role": identity.role.word}
+            names = {"required": required.words, "name": identity.name, "role": identity.role.word}
             raise Forbidden(ErrorCode.PERMISSION_DENIED.format(**names))
         return identity
 

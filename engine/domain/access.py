@@ -51,6 +51,11 @@ class Requirement:
         """Whether a caller with this role may call it."""
         return role is self.also or (role.is_rank and role >= self.least)
 
+    @property
+    def words(self) -> str:
+        """The roles that are enough, as a refusal names them: the one without a rank first, for which it is meant."""
+        return " or ".join(role.word for role in (self.also, self.least) if role is not None)
+
 
 class ActorKind(IntEnum):
     """What kind of caller makes a change. Numbers as in the contract, and as they are stored."""

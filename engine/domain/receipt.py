@@ -37,7 +37,8 @@ class Receipt(NamedTuple):
     message_id: int | None = None
     provider_message_id: str | None = None
     provider: str | None = None
-    """The name of the provider; ``None``: its own id is enough to find the message."""
+    """The name of the provider, which speaks only for messages that it was given; ``None``: whoever has sent it speaks
+    for all."""
     code: str | None = None
     detail: str | None = None
 

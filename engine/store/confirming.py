@@ -11,13 +11,22 @@ from typing import Any, Final, NamedTuple
 
 from engine.domain.message import Event, outcome_of
 from engine.domain.receipt import Delivery
+from engine.domain.routing import FBRQ_ID
 from engine.store.counters import Tally
 from engine.store.database import Tx
 from engine.store.lifecycle import set_by
 from engine.store.verbs import update_messages
 
 _CONFIRMED: Final = outcome_of(Event.CONFIRM)
-_SENT: Final = f"{set_by(Event.CONFIRM)}, owner = NULL, stale = FALSE, due_us = 0, http_status = NULL, detail = ''"
+LAST_CALLED: Final = (
+    f"coalesce((SELECT coalesce(a.provider_id, {FBRQ_ID}) FROM attempt AS a WHERE a.message_id = message.id"
+    " ORDER BY a.number DESC LIMIT 1), message.provider_id)"
+)
+"""Who was called last for a message. After a known failure its row names another one, or nobody."""
+_SENT: Final = (
+    f"{set_by(Event.CONFIRM)}, owner = NULL, stale = FALSE, due_us = 0, http_status = NULL, detail = '',"
+    f" provider_id = {LAST_CALLED}"
+)
 SAID: Final = ("delivery", "delivery_us", "heard_us", "delivery_code", "delivery_detail")
 """What a message keeps of its receipt."""
 DROPPED: Final = ", ".join(f"{name} = NULL" for name in SAID)

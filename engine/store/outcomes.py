@@ -12,7 +12,7 @@ from engine.domain.cost import FREE, settled
 from engine.domain.message import Event, Status, Step, outcome_of
 from engine.ports import Record
 from engine.store.audience import not_reached
-from engine.store.confirming import SAID, Heard
+from engine.store.confirming import LAST_CALLED, SAID, Heard
 from engine.store.counters import Tally
 from engine.store.database import Tx
 from engine.store.lifecycle import set_to
@@ -46,10 +46,11 @@ _OUTCOME: Final = {
     "cost": "int",
 }
 _WHOSE_TURN: Final = (
-    "CASE WHEN r.put_off = 0 OR message.unsure OR r.unsure <> 0 THEN message.provider_id ELSE r.next_provider END"
+    f"CASE WHEN r.uncalled <> 0 AND r.status = {int(Status.SENT)} THEN {LAST_CALLED}"
+    " WHEN r.put_off = 0 OR message.unsure OR r.unsure <> 0 THEN message.provider_id ELSE r.next_provider END"
 )
 """A message that certainly was not sent may go to another provider. One that may have reached its provider stays with
-that one."""
+that one. One that is sent by a receipt, and was taken again but not called, is that of its last call."""
 _KEPT: Final = "CASE WHEN message.client_id IS NOT NULL THEN {rendered} END"
 """What the placeholders stood for goes with the client, and may not come after that."""
 _ATTEMPT: Final = {

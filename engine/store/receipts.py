@@ -17,6 +17,7 @@ from engine.domain.routing import FBRQ_ID
 from engine.store.confirming import Heard, confirm
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
+from engine.store.lifecycle import is_waiting
 from engine.store.owners import claimed_elsewhere, tell_owners
 from engine.store.requests import first_answer, keep_answer
 from engine.store.rows import RequestKey
@@ -36,6 +37,13 @@ _COLUMNS: Final = (
     "text_version",
 )
 _NAMED: Final = {"place": "int", "name": "text", "provider": "text"}
+_SPOKEN_FOR: Final = {"place": "int", "id": "int", "provider": "text"}
+_WAS_GIVEN: Final = (
+    f"(coalesce(m.provider_id, {FBRQ_ID}) = p.id AND (m.unsure OR NOT ({is_waiting('m')}))"
+    f" OR p.id IN (SELECT coalesce(a.provider_id, {FBRQ_ID}) FROM attempt AS a WHERE a.message_id = m.id))"
+)
+"""The message ``m`` was given to the provider ``p``. One that waits and may go to any provider names whose turn is
+next, who may know nothing of it."""
 _HEARD: Final = {"id": "int", "delivery": "int", "delivery_us": "int", "code": "text", "detail": "text"}
 
 
@@ -90,7 +98,9 @@ class ReceiptVerbs(Verbs):
             Conflict: the request id was used for another request.
         """
         answer = await first_answer(tx, request)
-        rows = await _rows(tx, ids := await _ids(tx, receipts))
+        ids = await _ids(tx, receipts)
+        rows = await _rows(tx, ids)
+        ids = await _given(tx, receipts, ids)
         weighed = _weighed(receipts, ids, rows) if answer is None else _stored(answer, rows)
         if answer is None:
             await keep_answer(tx, request, [effect.name for effect in weighed.effects], now_us)
@@ -165,6 +175,24 @@ async def _ids(tx: Tx, receipts: Sequence[Receipt]) -> list[int | None]:
     for place, id in found:
         ids[place] = id
     return ids
+
+
+async def _given(tx: Tx, receipts: Sequence[Receipt], ids: Sequence[int | None]) -> list[int | None]:
+    """These ids of locked messages without those that a receipt has no say in: its provider was never given them."""
+    claimed = [
+        (place, id, receipt.provider)
+        for place, (receipt, id) in enumerate(zip(receipts, ids, strict=True))
+        if id is not None and receipt.provider is not None
+    ]
+    if not claimed:
+        return list(ids)
+    found = await tx.rows(
+        f"SELECT r.place FROM {tx.dialect.rows_table(**_SPOKEN_FOR)} JOIN message AS m ON m.id = r.id"
+        f" JOIN provider AS p ON p.name = r.provider WHERE {_WAS_GIVEN}",
+        *tx.dialect.rows_args(claimed, len(_SPOKEN_FOR)),
+    )
+    strange = {place for place, _, _ in claimed} - {place for (place,) in found}
+    return [None if place in strange else id for place, id in enumerate(ids)]
 
 
 async def _rows(tx: Tx, ids: Sequence[int | None]) -> dict[int, _Row]:

@@ -101,7 +101,8 @@ class Admission:
         identity = await self._who(request)
         word = ROLES.get(identity.role) or "unknown"
         if word != also and _RANKS.get(word, 0) < _RANKS[role]:
-            raise Problem(403, ErrorCode.PERMISSION_DENIED.format(required=role, name=identity.name, role=word))
+            required = role if also is None else f"{also} or {role}"
+            raise Problem(403, ErrorCode.PERMISSION_DENIED.format(required=required, name=identity.name, role=word))
         request[CALLER] = identity
         open_to_all(request)
         return identity

@@ -31,6 +31,11 @@ _OWN_FORM_BYTES_MAX: Final = 64 * 1024
 _MOST: Final = field_of(RecordReceiptsRequest.DESCRIPTOR, _LIST).rules.entries_max
 
 
+def _text(value: str) -> str:
+    """A header as text that gRPC carries: aiohttp leaves a byte that is not UTF-8 as a lone surrogate."""
+    return value.encode(errors="replace").decode()
+
+
 def routes() -> list[web.RouteDef]:
     """The routes, with handlers of their own."""
     return [_record(), _receive()]
@@ -73,9 +78,9 @@ def _receive() -> web.RouteDef:
         body = b"".join([chunk async for chunk in body_chunks(request, _OWN_FORM_BYTES_MAX)])
         asked = ReceiveReceiptsRequest(
             provider=request.match_info["provider"],
-            content_type=request.headers.get("Content-Type", ""),
+            content_type=_text(request.headers.get("Content-Type", "")),
             query=request.url.raw_query_string,
-            headers={name.lower(): value for name, value in request.headers.items()},
+            headers={name.lower(): _text(value) for name, value in request.headers.items()},
             body=body,
         )
         engine = request.app[ENGINE]

@@ -21,8 +21,9 @@ def example_of(schema: type[Schema]) -> Json:
     is_body = issubclass(schema, Input)
     found: Json = {}
     for name, field in schema().fields.items():
-        value = None if is_body and _is_ignored(field) else _value(field)
-        if value is not None or not is_body:
+        is_written = not (is_body and _is_ignored(field))
+        value = _value(field) if is_written else None
+        if value is not None or not is_body or (is_written and _is_nullable(field)):
             found[field.data_key or name] = value
     return found
 
@@ -31,6 +32,11 @@ def _is_ignored(field: fields.Field[Any]) -> bool:
     """Whether a field of a body has the shape of an answer: only the engine writes it."""
     nested: Any = field.nested if isinstance(field, fields.Nested) else None
     return nested is not None and issubclass(nested, Output)
+
+
+def _is_nullable(field: fields.Field[Any]) -> bool:
+    """Whether a text of a body may be null: a name that only some installations know has no other example."""
+    return isinstance(field, fields.String) and field.allow_none
 
 
 def _value(field: fields.Field[Any]) -> Any:

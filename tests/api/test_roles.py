@@ -102,7 +102,7 @@ async def test_every_method_refuses_and_admits_as_the_contract_says(api: Api, me
         assert (code is StatusCode.PERMISSION_DENIED) == is_low, name
         assert text != REFUSED
         if required is not None and is_low:
-            assert f"needs the role {required.least.word}" in text
+            assert f"needs the role {required.words};" in text
 
 
 def test_a_method_that_the_contract_says_nothing_of_is_not_known() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from playwright.async_api import Page, expect
 
 from scripts.sandbox import Sandbox
@@ -73,6 +74,13 @@ WIDER = """
 [...document.querySelectorAll(".field > .control")]
   .filter(each => each.getBoundingClientRect().right > each.parentElement.getBoundingClientRect().right + 1).length"""
 """How many fields stick out of where they belong."""
+
+
+SAID_IN_PAGE = """async counts => {
+  const base = document.querySelector("link[rel=stylesheet]").href;
+  const { said } = await import(new URL("i18n.js", base).href);
+  return counts.map(count => said({ message: "", code: "NUMBERS_NOT_SERVED", arguments: { count } }));
+}"""
 
 
 async def picture(page: Page, name: str) -> None:
@@ -209,3 +217,24 @@ async def test_a_mailing_is_given_its_provider_and_its_sender(tmp_path: Path) ->
             assert (made["provider"], made["sender"]) == ("beta", "Shop")
             by: list[Any] = [each.provider for each in await gateway.engine.list_messages(made["id"])]
             assert by == ["beta", "beta"]
+
+
+@pytest.mark.parametrize(
+    ("locale", "nouns"),
+    [
+        (
+            "en-GB",
+            {"1": "1 of these clients has", "2": "2 of these clients have", "1000": "1,000 of these clients have"},
+        ),
+        (
+            "ru-RU",
+            {"1": "номер 1 клиента", "3": "номера 3 клиентов", "5": "номера 5 клиентов", "21": "номер 21 клиента"},
+        ),
+    ],
+)
+async def test_what_the_engine_counts_has_the_form_of_its_number(
+    tmp_path: Path, locale: str, nouns: dict[str, str]
+) -> None:
+    async with service(tmp_path) as gateway, signed_in(gateway, locale=locale) as watched:
+        said = await watched.page.evaluate(SAID_IN_PAGE, list(nouns))
+        assert [text[: len(noun)] for text, noun in zip(said, nouns.values(), strict=True)] == list(nouns.values())

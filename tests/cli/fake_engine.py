@@ -128,6 +128,8 @@ def mailing(**fields: Any) -> mailing_pb2.Mailing:
         "audience_state": mailing_pb2.AUDIENCE_STATE_READY,
         "on_uncertain": mailing_pb2.ON_UNCERTAIN_RESEND,
         "segments": 1,
+        "provider": "beta",
+        "sender": "SHOP",
         "message_counts": mailing_pb2.MessageCounts(pending=6000, sent=3990, not_sent=10, total=10_000),
     }
     result = mailing_pb2.Mailing(**(defaults | fields))

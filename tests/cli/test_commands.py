@@ -112,7 +112,7 @@ def test_json_is_that_of_the_rest_api(run: Run) -> None:
 def test_create_sends_what_was_written(run: Run, script: Script) -> None:
     arguments = (
         "--name Sale --audience fixed --tag vip --tag new --phone-code 916 --local-hours 9:00-21:00 --rate 5.5"
-        " --on-uncertain not_sent"
+        " --on-uncertain not_sent --budget 12.5 --provider beta --sender SHOP"
     )
     times = "--start 2030-01-01T09:00:00+03:00 --end +2h30m"
     assert run("mailing", "create", "--text", "Привет", *arguments.split(), *times.split())[0] == 0
@@ -122,6 +122,7 @@ def test_create_sends_what_was_written(run: Run, script: Script) -> None:
     assert (getattr(m.local_hours, "from"), m.local_hours.to, m.rate_limit) == ("09:00", "21:00", 5.5)
     assert (m.name, m.on_uncertain) == ("Sale", mailing_pb2.ON_UNCERTAIN_NOT_SENT)
     assert m.audience == mailing_pb2.AUDIENCE_MODE_FIXED
+    assert (m.budget, m.provider, m.sender) == (12.5, "beta", "SHOP")
     assert not m.filter.HasField("messages")
     assert m.start_time.ToDatetime(UTC) == datetime(2030, 1, 1, 6, tzinfo=UTC)
     assert m.end_time.ToDatetime(UTC) == datetime(2030, 1, 1, 8, 30, tzinfo=UTC)

@@ -36,6 +36,7 @@ def test_a_role_without_a_rank_may_do_what_names_it_and_nothing_else() -> None:
     assert [role for role in Role if not role.is_rank] == [Role.PROVIDER]
     named = Requirement(Role.ADMIN, also=Role.PROVIDER)
     assert {role for role in Role if named.allows(role)} == {Role.ADMIN, Role.PROVIDER}
+    assert (named.words, Requirement(Role.OPERATOR).words) == ("provider or admin", "operator")
 
 
 @pytest.mark.parametrize("name", ["a", "a.b_c@d-e", "A" * 64, "007"])

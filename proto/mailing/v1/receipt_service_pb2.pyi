@@ -70,8 +70,8 @@ class Receipt(_message.Message):
     provider_message_id: _builtins.str
     """What the provider called the message in its answer."""
     provider: _builtins.str
-    """The provider's name, as `MAILING_PROVIDERS` has it, where `provider_message_id` could be another one's. Empty: that
-    is of no matter.
+    """The provider's name, as `MAILING_PROVIDERS` has it: a message that this one was never given is unknown. Empty: the
+    message may be any provider's.
     """
     status: _message_pb2.DeliveryStatus.ValueType
     """Whether the text arrived."""
@@ -214,7 +214,7 @@ class RecordReceiptsResponse(_message.Message):
     duplicate: _builtins.int
     """Receipts with a time that is not later than the one that their message has."""
     unknown: _builtins.int
-    """Receipts for no message that there is, or for one that no provider was given."""
+    """Receipts for no message that there is, or for one that the provider was not given."""
     def __init__(
         self,
         *,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -19,11 +22,11 @@ def receipt(id: int, **more: Any) -> dict[str, Any]:
     return {"id": id, "status": "delivered", "time": TIME, **more}
 
 
-async def sent(gateway: Gateway, number: int) -> list[int]:
+async def sent(gateway: Gateway, number: int, **fields: Any) -> list[int]:
     """So many messages that are sent."""
     for n in range(number):
         await gateway.post("/clients", {"phone_number": f"7916000000{n}"})
-    made = await registered(gateway)
+    made = await registered(gateway, **fields)
     path = f"/mailings/{made['id']}/messages"
 
     async def done() -> bool:
@@ -84,7 +87,11 @@ async def test_neither_a_receipt_nor_a_list_of_some(gateway: Gateway, body: Any)
 async def test_who_may_hand_them_in(gateway: Gateway) -> None:
     for role, status in (("provider", 200), ("viewer", 403), ("operator", 403), ("admin", 200)):
         made = (await gateway.post("/tokens", {"name": role, "role": role})).json["secret"]
-        assert (await gateway.post("/receipts", receipt(2**62), token=made)).status == status
+        answer = await gateway.post("/receipts", receipt(2**62), token=made)
+        assert answer.status == status
+        if status == 403:
+            expected = f"this needs the role provider or admin; {role} has the role {role}"
+            assert (answer.json["code"], answer.json["detail"]) == ("PERMISSION_DENIED", expected)
 
 
 async def test_a_key_gets_the_first_answer_again(gateway: Gateway) -> None:
@@ -105,13 +112,15 @@ secrets = {{ token = "MAIN_TOKEN" }}
 [[provider]]
 name = "acme"
 kind = "http"
-order = 1
-url = "http://127.0.0.1:9/send"
-secrets = {{ receipts = "ACME_RECEIPTS" }}
+order = 0
+url = "{url}/send/{{id}}"
+secrets = {{ token = "MAIN_TOKEN", receipts = "ACME_RECEIPTS" }}
+[provider.request]
+headers = {{ Authorization = "Bearer {{secret.token}}" }}
 [provider.request.json]
-to = "{{phone}}"
+id = "{{id:number}}"
+phone = "{{phone:number}}"
 text = "{{text}}"
-ref = "{{id}}"
 [provider.answers]
 rules = [{{ means = "accepted", status = 200 }}]
 [provider.receipts]
@@ -125,6 +134,15 @@ secret = {{ query = "key", value = "{{secret.receipts}}" }}
 """
 
 
+def status_with(url: str, header: bytes) -> int:
+    """Of receipts with a header as no well-behaved client writes it."""
+    at = urlsplit(url)
+    with socket.create_connection((str(at.hostname), int(at.port or 0)), timeout=10) as connection:
+        head = f"POST /api/v1/receipts/acme HTTP/1.1\r\nHost: {at.netloc}\r\nContent-Length: 0\r\n".encode()
+        connection.sendall(head + header + b"\r\n\r\n")
+        return int(connection.recv(1024).split()[1])
+
+
 async def test_a_provider_hands_in_receipts_in_its_own_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with await Sandbox.start() as sandbox:
         monkeypatch.setenv("MAIN_TOKEN", sandbox.token)
@@ -133,18 +151,24 @@ async def test_a_provider_hands_in_receipts_in_its_own_form(tmp_path: Path, monk
         file.write_text(DESCRIBED.format(url=sandbox.url))
         async with serving(tmp_path, sandbox=sandbox, providers=str(file)) as gateway:
             first, second = await sent(gateway, 2)
+            mains, _ = await sent(gateway, 2, provider="main")
             form = {"Content-Type": "application/x-www-form-urlencoded", "Authorization": "none"}
 
             async def post(body: str, key: str = "a%20long+secret", name: str = "acme") -> Answer:
                 return await gateway.ask("POST", f"/receipts/{name}?key={key}", data=body.encode(), headers=form)
 
-            for id, state in ((first, "OK"), (second, "NO"), (second, "WAIT"), (2**62, "OK")):
+            for id, state in ((first, "OK"), (second, "NO"), (second, "WAIT"), (2**62, "OK"), (mains, "OK")):
                 taken = await post(f"ref={id}&state={state}")
                 assert (taken.status, taken.raw) == (200, b"thanks")
             shown = [(await gateway.get(f"/messages/{id}")).json for id in (first, second)]
             assert [each["delivery"]["status"] for each in shown] == ["delivered", "undelivered"]
-            assert [each["provider"] for each in shown] == ["main", "main"]
+            assert [each["provider"] for each in shown] == ["acme", "acme"]
+            shown_of_main = (await gateway.get(f"/messages/{mains}")).json
+            assert (shown_of_main["provider"], shown_of_main["delivery"]) == ("main", None)
+            told = await gateway.post("/receipts", [receipt(mains, provider="acme"), receipt(mains)])
+            assert told.json == {"accepted": 1, "duplicate": 0, "unknown": 1}
             assert (await post("ref=1&state=OK", key="wrong")).json["code"] == "RECEIPTS_SECRET"
+            assert await asyncio.to_thread(status_with, str(gateway.url), b"X-Anything: \xe9") == 401
             assert (await post("x" * 70_000)).status == 413
             for name in ("main", "other"):
                 assert (await post("", name=name)).status == 404
