@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-import engine.service
+import engine.provider.file
 from engine.__main__ import main
 from engine.domain.outcome import Answer
 from engine.ports import Request
@@ -43,5 +43,5 @@ def noted(path: Path, engine: int) -> list[Call]:
 
 if __name__ == "__main__":
     _Noting._file = os.open(os.environ[VARIABLE], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    engine.service.FbrqProvider = _Noting  # type: ignore[attr-defined]
+    engine.provider.file.FbrqProvider = _Noting  # type: ignore[attr-defined]
     sys.exit(main())

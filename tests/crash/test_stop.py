@@ -20,10 +20,10 @@ from tests.crash.processes import Engine, Provider, sandbox_within
 LATE_SECONDS: Final = 1.0
 SWALLOWING: Final = """
 import asyncio, sys
-import engine.service
+import engine.provider.file
 from engine.__main__ import main
 
-class Provider(engine.service.FbrqProvider):
+class Provider(engine.provider.file.FbrqProvider):
     async def send(self, *arguments):
         calling = asyncio.ensure_future(super().send(*arguments))
         while True:
@@ -32,7 +32,7 @@ class Provider(engine.service.FbrqProvider):
             except asyncio.CancelledError:
                 pass
 
-engine.service.FbrqProvider = Provider
+engine.provider.file.FbrqProvider = Provider
 sys.exit(main())
 """
 pytestmark = pytest.mark.slow

@@ -66,4 +66,3 @@ def test_what_must_never_wait_is_not_declared() -> None:
             assert not is_declared("message", claimer, whom)
         for recorder in ("record", "release"):
             assert not is_declared("mailing", recorder, whom)
-        assert not is_declared("mailing", "claim", "claim")

@@ -3,7 +3,8 @@
 Any other wait in a life's log is a violation: one that nobody has thought of is how a deadlock, or a stop of all
 sending, begins, and is seen in the first lives, where the deadlock itself needs tens. The order in which a transaction
 may wait is docs/decisions/lock-order.md; here is what follows from it. What is not here is as much a promise: that a
-claim, an ending or a recovery waits for no message, and an outcome for no mailing.
+claim, an ending or a recovery waits for no message, and an outcome for no mailing. Claims wait for each other where the
+mailing has a budget only.
 """
 
 from __future__ import annotations

@@ -12,9 +12,11 @@ from typing import Any
 import asyncpg
 import pytest
 
+from engine.domain.routing import OF_FBRQ
 from engine.store import DatabaseInUse, DatabaseTooNew, DatabaseUnavailable, Store, StoreUnavailable, claims, orm
 from engine.store.database import Lane, Tx
 from engine.store.migrate import migrate
+from engine.store.routes import index_for, may_have, with_numbers
 from tests.store.conftest import KINDS, Opener
 from tests.store.world import LEASE, NOW, a_mailing_with, add_clients, add_engine, add_mailing
 
@@ -125,11 +127,13 @@ async def test_claiming_reads_the_partial_index_and_nothing_else(store: Store) -
     args = (mailing_id, NOW, NOW, 1, NOW, 10)
 
     async def explain(tx: Tx) -> str:
+        index = tx.dialect.indexed_by(index_for(OF_FBRQ))
+        said = {"allowed": may_have(OF_FBRQ), "budget": "", "index": index}
         if tx.dialect.is_sqlite:
-            rows: Any = await tx.rows(f"EXPLAIN QUERY PLAN {claims._CLAIM_SQLITE.format(more='')}", *args)
+            rows: Any = await tx.rows(f"EXPLAIN QUERY PLAN {claims._CLAIM_SQLITE.format(**said, more='')}", *args)
             return "\n".join(row[3] for row in rows)
         await tx.run("SET LOCAL enable_seqscan = off")  # 50 rows are one page
-        rows = await tx.rows(f"EXPLAIN {claims._DUE_POSTGRES}", *args)
+        rows = await tx.rows(f"EXPLAIN {claims._DUE_POSTGRES.format(**said, numbers=with_numbers(OF_FBRQ))}", *args)
         return "\n".join(row[0] for row in rows)
 
     plan = await store._db.transaction(explain)
