@@ -93,8 +93,9 @@ async def no_faults(page: Page) -> None:
     """In either theme, on a wide screen and on a phone."""
     for width in (1440, 390):
         await page.set_viewport_size({"width": width, "height": 1000})
-        assert await page.evaluate("document.documentElement.scrollWidth") <= width
-        assert await page.evaluate(WIDER) == 0
+        # The page is laid out anew some time after its width has changed.
+        await page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
+        await page.wait_for_function(f"{WIDER} === 0")
         assert await faults_of(page) == []
     await page.emulate_media(color_scheme="dark")
     assert await faults_of(page, "of colours") == []
