@@ -313,7 +313,8 @@ async def test_rule_14_a_rebuild_takes_away_what_is_given_back_meanwhile(open_st
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(audience._Chunk, "_change", beside)
         assert await one.build_audience(mailing_id, 30, NOW, LONG_AGO)
-    assert await given_back[0] == 3
+    # A chunk that meets a new statement begins again: then there are two returns, and either may come first.
+    assert sum(await asyncio.gather(*given_back)) == 3
     assert await messages(one) == []
     assert await one.check() == []
 
