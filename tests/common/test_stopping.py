@@ -15,6 +15,7 @@ from typing import Final
 import pytest
 
 from common.stopping import LEFT
+from tests.patience import PATIENT_SECONDS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 LIMIT_SECONDS: Final = 0.1
@@ -144,7 +145,7 @@ def ended_within(process: subprocess.Popen[str], seconds: float) -> int:
 def test_a_stop_in_order(code: str, number: signal.Signals) -> None:
     with child(code, 5) as process:
         process.send_signal(number)
-        out, errors = process.communicate(timeout=10)
+        out, errors = process.communicate(timeout=PATIENT_SECONDS)
         # A signal that was noted before the loop ran has used up a little of the 5 s, on a busy machine.
         assert (process.returncode, errors) == (0, "")
         assert out in ("stopped 5.0\n", "stopped 4.9\n", "stopped 4.8\n")

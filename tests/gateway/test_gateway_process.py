@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_tls import Authority
+from tests.patience import PATIENT_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,7 +47,7 @@ def test_it_ends_cleanly(tmp_path: Path, number: signal.Signals) -> None:
             assert answer.read() == b"ok\n"
         began = time.perf_counter()
         running.send_signal(number)
-        _, err = running.communicate(timeout=10)
+        _, err = running.communicate(timeout=PATIENT_SECONDS)
         assert running.returncode == 0, err
         assert time.perf_counter() - began < 5
         assert '"gateway.stopped"' in err
@@ -77,7 +78,7 @@ def test_what_cannot_be_done_is_one_line(tmp_path: Path) -> None:
             command = [sys.executable, "-m", "gateway", *flags]
             environ = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'proto'}"}
             ended = subprocess.run(
-                command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=20, check=False
+                command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=PATIENT_SECONDS, check=False
             )
             assert ended.returncode == 1
             (line,) = ended.stderr.splitlines()

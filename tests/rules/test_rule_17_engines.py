@@ -20,6 +20,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from engine.delivery import recovery
 from mailing.v1 import client_pb2, client_service_pb2, engine_service_pb2, mailing_pb2, mailing_service_pb2, message_pb2
 from scripts.sandbox import Sandbox
+from tests.patience import PATIENT_SECONDS
 from tests.rules.arrivals import SECOND_US, all_messages, arrivals, message_ids, now_us
 from tests.rules.process import engine_process, environment
 from tests.rules.rig import QUICK, Rig, running, until
@@ -54,7 +55,7 @@ async def test_rule_17_a_second_engine_on_a_sqlite_file_is_refused_in_one_line(t
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            out, err = await asyncio.wait_for(second.communicate(), 30)
+            out, err = await asyncio.wait_for(second.communicate(), PATIENT_SECONDS)
         finally:
             if second.returncode is None:
                 second.kill()

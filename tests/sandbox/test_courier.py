@@ -16,6 +16,7 @@ from scripts.sandbox import NoService, Sandbox, Service
 from scripts.sandbox.courier import PATH
 from scripts.sandbox.provider import Provider
 from scripts.sandbox.service import Target
+from tests.patience import PATIENT_SECONDS
 
 PHONE = 79161234567
 
@@ -83,7 +84,7 @@ def accept(provider: Provider, *ids: int) -> None:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENT_SECONDS):
         while not condition():
             await asyncio.sleep(0.005)
 

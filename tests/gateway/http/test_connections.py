@@ -13,6 +13,7 @@ from aiohttp import web
 from gateway.http.connections import Limits
 from gateway.http.keys import STOPPING
 from tests.gateway.http_rig import gateway, settings
+from tests.patience import PATIENT_SECONDS
 
 LIMITS = Limits(connections=20, header_bytes=2048, idle_seconds=0.5, read_seconds=0.4, write_seconds=0.6)
 SETTINGS = settings(engine_target="127.0.0.1:1")
@@ -85,7 +86,7 @@ async def answer_to(url: str, *pieces: bytes, pause_seconds: float = 0.0) -> tup
         await asyncio.sleep(pause_seconds)
     got = b""
     with suppress(ConnectionError):
-        got = await asyncio.wait_for(reader.read(), 10)
+        got = await asyncio.wait_for(reader.read(), PATIENT_SECONDS)
     writer.close()
     return got, time.perf_counter() - began
 
@@ -251,10 +252,10 @@ async def test_a_newcomer_gets_the_place_of_whoever_has_said_nothing_for_longest
         got, _ = await answer_to(url, GET)
         assert got.startswith(b"HTTP/1.1 200 ")
         with suppress(ConnectionError):
-            assert await asyncio.wait_for(kept[1][0].read(), 5) == b""
+            assert await asyncio.wait_for(kept[1][0].read(), PATIENT_SECONDS) == b""
         for reader, writer in (kept[0], kept[2]):
             writer.write(GET)
-            assert b"HTTP/1.1 200 " in await asyncio.wait_for(reader.read(), 5)
+            assert b"HTTP/1.1 200 " in await asyncio.wait_for(reader.read(), PATIENT_SECONDS)
         for _, writer in kept:
             writer.close()
 
@@ -295,7 +296,7 @@ async def test_little_is_taken_of_a_body_that_nobody_wants(path: str) -> None:
     async with gateway(SETTINGS, ROUTES, LIMITS) as url:
         reader, writer = await connect(url)
         writer.write(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n" % path.encode())
-        assert int((await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).split()[1]) in (404, 405)
+        assert int((await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENT_SECONDS)).split()[1]) in (404, 405)
         sent = 0
         with suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(1.5):

@@ -19,6 +19,7 @@ from gateway.http.limits import CallerRates
 from gateway.http.problems import Problem
 from mailing.v1.access_service_pb2 import WhoAmIRequest
 from tests.gateway.http_rig import SIGNED_IN, Access, engine, gateway, settings
+from tests.patience import PATIENT_SECONDS
 
 NOBODY = "127.0.0.1:1"
 
@@ -266,7 +267,7 @@ async def test_a_caller_that_goes_away_cancels_its_call() -> None:
         await writer.drain()
         await asyncio.sleep(0.3)
         writer.close()
-        await asyncio.wait_for(cancelled.wait(), 5)
+        await asyncio.wait_for(cancelled.wait(), PATIENT_SECONDS)
 
 
 async def test_strangers_can_not_fill_the_log(session: aiohttp.ClientSession) -> None:

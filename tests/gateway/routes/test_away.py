@@ -11,6 +11,7 @@ import pytest
 
 from tests.gateway.rig import Gateway, serving
 from tests.gateway.routes.test_mailings import events, registered
+from tests.patience import PATIENT_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ async def test_an_import_that_is_given_up_keeps_what_was_sent(gateway: Gateway) 
 
     work = asyncio.create_task(gateway.post("/clients/import", data=rows(), headers={"Content-Type": "text/csv"}))
     await sent.wait()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENT_SECONDS):
         while (await gateway.get("/clients")).json["total_size"] < 4000:
             await asyncio.sleep(0.02)
     work.cancel()
