@@ -43,7 +43,7 @@ def process(folder: Path, *flags: str) -> Iterator[tuple[subprocess.Popen[str], 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     with process(tmp_path) as (running, url):
-        with urllib.request.urlopen(f"{url}/healthz", timeout=5) as answer:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=PATIENT_SECONDS) as answer:
             assert answer.read() == b"ok\n"
         began = time.perf_counter()
         running.send_signal(number)
@@ -62,7 +62,7 @@ def test_https(tmp_path: Path) -> None:
         assert url.startswith("https://127.0.0.1:")
         trusted = ssl.create_default_context(cafile=str(authority.path))
         there = url.replace("127.0.0.1", "localhost")
-        with urllib.request.urlopen(f"{there}/healthz", timeout=5, context=trusted) as answer:
+        with urllib.request.urlopen(f"{there}/healthz", timeout=PATIENT_SECONDS, context=trusted) as answer:
             assert answer.read() == b"ok\n"
 
 

@@ -31,6 +31,7 @@ from mailing.v1 import (
 )
 from scripts.sandbox import Sandbox
 from scripts.token_channel import API_TOKEN, with_token
+from tests.patience import PATIENT_SECONDS
 
 # Retries and ticks fit for a test; what a test is about, it sets itself.
 QUICK: dict[str, Any] = {
@@ -103,7 +104,7 @@ class Rig:
         request = message_service_pb2.ListMessagesRequest(mailing_id=mailing_id, page_size=1000)
         return list((await self.messages.ListMessages(request)).messages)
 
-    async def finished(self, mailing_id: int, seconds: float = 30.0) -> tuple[int, int, int]:
+    async def finished(self, mailing_id: int, seconds: float = PATIENT_SECONDS) -> tuple[int, int, int]:
         """Wait until nothing of the mailing is pending and its audience is complete; return ``counts``."""
 
         async def done() -> bool:
@@ -115,7 +116,7 @@ class Rig:
         return await self.counts(mailing_id)
 
 
-async def until(reached: Callable[[], Any], seconds: float = 20.0) -> None:
+async def until(reached: Callable[[], Any], seconds: float = PATIENT_SECONDS) -> None:
     """Wait until ``reached()`` (awaited if need be) is true; an assertion error after ``seconds``."""
     async with asyncio.timeout(seconds):
         while True:
