@@ -142,11 +142,11 @@ def test_two_engines_in_one_process_do_not_meet() -> None:
 
 def test_a_change_costs_next_to_nothing() -> None:
     attempts = Metrics().provider("fbrq").attempt_seconds
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(100_000):
         attempts.observe(0.02)
     # 0.2 us here; loose, because the machine may be busy.
-    assert (time.perf_counter() - began) / 100_000 < 5e-6
+    assert (time.process_time() - began) / 100_000 < 5e-6
 
 
 def test_value_on_a_bound_belongs_to_the_bucket_below() -> None:

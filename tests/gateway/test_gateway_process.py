@@ -8,7 +8,6 @@ import signal
 import ssl
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,11 +44,9 @@ def test_it_ends_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     with process(tmp_path) as (running, url):
         with urllib.request.urlopen(f"{url}/healthz", timeout=PATIENT_SECONDS) as answer:
             assert answer.read() == b"ok\n"
-        began = time.perf_counter()
         running.send_signal(number)
         _, err = running.communicate(timeout=PATIENT_SECONDS)
         assert running.returncode == 0, err
-        assert time.perf_counter() - began < 5
         assert '"gateway.stopped"' in err
         assert "Traceback" not in err
 

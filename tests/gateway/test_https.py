@@ -24,7 +24,7 @@ async def test_a_handshake_that_never_ends_is_ended(tmp_path: Path) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", service.address.port)
         began = time.perf_counter()
         assert await asyncio.wait_for(reader.read(), PATIENT_SECONDS) == b""
-        assert 0.3 < time.perf_counter() - began < 5
+        assert time.perf_counter() - began > 0.3
         writer.close()
     finally:
         await service.stop()

@@ -21,6 +21,7 @@ from engine.provider.description import Answers, RequestTable
 from engine.provider.fbrq import FbrqProvider
 from engine.provider.placeholders import parse
 from tests.patience import PATIENT_SECONDS, until
+from tests.ports import held_port
 from tests.provider.conftest import TOKEN, MakeProvider
 from tests.provider.raw_server import ACCEPTED, HEAD, Behaviour, drip, endless, hang, raw_server, reply, reset_after
 
@@ -204,12 +205,12 @@ NEVER_LEFT = {
 @pytest.mark.parametrize("case", NEVER_LEFT)
 async def test_what_goes_wrong_before_the_request_leaves_is_known(case: str, make_provider: MakeProvider) -> None:
     url, words = NEVER_LEFT[case]
-    async with raw_server(hang) as closed:
-        port = closed.url.rpartition(":")[2].partition("/")[0]
     greeter = await asyncio.start_server(_greet, "127.0.0.1", 0)
     async with greeter:
-        plain = greeter.sockets[0].getsockname()[1]
-        answer = await make_provider(url.format(port=port, plain=plain)).send(Request(5, PHONE, TEXT, PATIENT_SECONDS))
+        with held_port() as port:
+            plain = greeter.sockets[0].getsockname()[1]
+            provider = make_provider(url.format(port=port, plain=plain))
+            answer = await provider.send(Request(5, PHONE, TEXT, PATIENT_SECONDS))
     assert answer == Answer(None, False, words, arrived=False)
 
 

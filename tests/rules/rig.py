@@ -32,6 +32,7 @@ from mailing.v1 import (
 from scripts.sandbox import Sandbox
 from scripts.token_channel import API_TOKEN, with_token
 from tests.patience import PATIENT_SECONDS
+from tests.ports import held_port
 
 # Retries and ticks fit for a test; what a test is about, it sets itself.
 QUICK: dict[str, Any] = {
@@ -133,7 +134,7 @@ async def running(folder: Path, sandbox: Sandbox | None = None, **settings: Any)
     """Start a sandbox (unless given) and an engine on ``folder``; stop both in the end. Its passwords are hashed with
     next to no work: at each start the real thing takes 0.2 s of the processor."""
     async with AsyncExitStack() as stack:
-        own = await stack.enter_async_context(await Sandbox.start())
+        own = await stack.enter_async_context(await Sandbox.start(stack.enter_context(held_port())))
         stack.enter_context(patch.object(passwords, "PARAMETERS", CHEAPEST))
         provider = sandbox or own
         flags = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, stdev
@@ -131,7 +132,9 @@ async def test_rule_06_no_answer_is_retried_too(tmp_path: Path, fault: str) -> N
         for m in await rig.list_messages(mailing.id):
             assert m.status == PENDING
             assert not m.last_error.HasField("http_status")
-            assert m.last_error.detail == ("connection refused" if fault == "refused" else "timed out after 0.1 s")
+            # On a busy machine the time may be over before there is a connection.
+            late = r"timed out after 0\.1 s|the connection could not be made in time|not called: too little time .*"
+            assert re.fullmatch("connection refused" if fault == "refused" else late, m.last_error.detail)
         rig.sandbox.clear_faults()
         if fault == "refused":
             await rig.sandbox.listen()

@@ -14,6 +14,7 @@ from engine.ports import Request
 from engine.provider.fbrq import FbrqProvider
 from scripts.sandbox import Sandbox
 from tests.patience import PATIENT_SECONDS
+from tests.ports import held_port
 
 PHONE = 79161234567
 GOOD = {"id": 5, "phone": PHONE, "text": "Привет"}
@@ -21,8 +22,9 @@ GOOD = {"id": 5, "phone": PHONE, "text": "Привет"}
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    async with await Sandbox.start() as sandbox:
-        yield sandbox
+    with held_port() as port:
+        async with await Sandbox.start(port) as sandbox:
+            yield sandbox
 
 
 @pytest.fixture

@@ -250,12 +250,13 @@ def test_what_a_caller_sends_is_not_kept() -> None:
 
 
 async def test_a_caller_that_goes_away_cancels_its_call() -> None:
-    cancelled = asyncio.Event()
+    begun, cancelled = asyncio.Event(), asyncio.Event()
 
     class Slow(Access):
         async def WhoAmI(self, request: Any, context: Any) -> Any:
+            begun.set()
             try:
-                await asyncio.sleep(30)
+                await asyncio.Event().wait()
             except asyncio.CancelledError:
                 cancelled.set()
                 raise
@@ -264,8 +265,7 @@ async def test_a_caller_that_goes_away_cancels_its_call() -> None:
         host, _, number = url.removeprefix("http://").partition(":")
         _reader, writer = await asyncio.open_connection(host, int(number))
         writer.write(b"GET /api/v1/who HTTP/1.1\r\nHost: x\r\n\r\n")
-        await writer.drain()
-        await asyncio.sleep(0.3)
+        await asyncio.wait_for(begun.wait(), PATIENT_SECONDS)
         writer.close()
         await asyncio.wait_for(cancelled.wait(), PATIENT_SECONDS)
 

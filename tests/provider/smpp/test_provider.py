@@ -19,6 +19,7 @@ from engine.provider.smpp.receipts import ReceiptIds
 from engine.provider.smpp.session import Link
 from engine.provider.smpp.texts import LongTexts
 from tests.patience import PATIENT_SECONDS, let_time_pass, until
+from tests.ports import held_port
 from tests.provider.smpp import smsc as centre
 from tests.provider.smpp.smsc import Pdu, Session, Smsc, Submit
 
@@ -370,9 +371,9 @@ async def test_binds_that_fail_are_not_repeated_at_once(smsc: Smsc, made: Made) 
 
 
 async def test_nobody_listens(made: Made) -> None:
-    async with Smsc() as gone:
-        pass
-    answer = await made.make(gone).send(_request())
+    gone = Smsc()
+    with held_port() as gone.port:
+        answer = await made.make(gone).send(_request())
     assert (answer.verdict, answer.arrived) == (Verdict.RETRY, False)
     assert "refused" in answer.detail
 
