@@ -24,9 +24,10 @@ from playwright.async_api import (
 )
 
 from scripts.chromium import ARGUMENTS, MISSING, find_chromium
+from tests.patience import PATIENT_SECONDS
 
-WAIT_MS: Final = 15_000
-"""How long a page may take over one step, in milliseconds. Pages ask for news every 5 s: more than twice that."""
+WAIT_MS: Final = PATIENT_SECONDS * 1000
+"""How long a page may take over one step. Pages ask for news every 5 s: more than twice that."""
 expect.set_options(timeout=WAIT_MS)
 # Reported by the page itself too, for a violation that the console does not show.
 _VIOLATIONS: Final = """
@@ -134,6 +135,14 @@ async def opened(
     finally:
         await context.close()
     assert not watched.faults, "\n".join(watched.faults)  # pytest rewrites no asserts here: the text must be said
+
+
+async def fits(page: Page) -> None:
+    """Nobody has to scroll it sideways. A page is laid out anew some time after something in it has changed."""
+    assert page.viewport_size is not None
+    await page.wait_for_function(
+        "width => document.documentElement.scrollWidth <= width", arg=page.viewport_size["width"]
+    )
 
 
 async def _browser() -> Browser:

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.accessible import Rules, faults_of
-from tests.browser.browser import opened
+from tests.browser.browser import fits, opened
 from tests.browser.panel import CSV, go, service, signed_in
 from tests.gateway.rig import Gateway
 from tests.rules.rig import until
@@ -97,12 +97,8 @@ async def test_no_page_has_a_serious_fault(tmp_path: Path, locale: str, themes: 
                         await page.emulate_media(color_scheme=theme)
                         await expect(page.locator(f'html[data-theme="{theme}"]')).to_have_count(1)
                         faults += [f"{path} {width} {theme}: {each}" for each in await faults_of(page, rules)]
-                    assert await _is_as_wide_as_the_screen(page), f"{path} {width}: it has to be scrolled sideways"
+                    await fits(page)
         assert not faults, "\n".join(faults)
-
-
-async def _is_as_wide_as_the_screen(page: Page) -> bool:
-    return bool(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
 async def test_the_sign_in_has_no_serious_fault(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def bare(body: str) -> str:
 async def test_the_page_lists_operations_of_every_kind(gateway: str) -> None:
     async with opened(f"{gateway}/api/v1/docs/") as watched:
         await expect(watched.page.locator(".opblock").first).to_be_visible()
-        paths = await watched.page.locator(".opblock-summary-path").evaluate_all("all => all.map(e => e.dataset.path)")
-    kinds = ("clients", "mailings", "messages", "engine", "audit", "session", "accounts", "tokens")
-    assert [kind for kind in kinds if not any(path.startswith(f"/api/v1/{kind}") for path in paths)] == []
+        for kind in ("clients", "mailings", "messages", "engine", "audit", "session", "accounts", "tokens"):
+            path = f'.opblock-summary-path[data-path^="/api/v1/{kind}"]'
+            await expect(watched.page.locator(path).first).to_be_visible()
     assert {"GET /api/v1/docs/", "GET /api/v1/docs/swagger.json"} <= set(watched.requests)

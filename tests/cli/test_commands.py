@@ -31,6 +31,7 @@ from mailing.v1 import (
 from tests.cli import fake_engine
 from tests.cli.conftest import Run
 from tests.cli.fake_engine import Script, progress
+from tests.patience import PATIENT_SECONDS
 
 ROOT = Path(__file__).parents[2]
 NOBODY = "127.0.0.1:1"  # nobody listens there
@@ -579,9 +580,9 @@ def test_ctrl_c_ends_cleanly(script: Script) -> None:
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, env=environment) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
-        assert line.startswith(b"{"), process.communicate(timeout=20)
+        assert line.startswith(b"{"), process.communicate(timeout=PATIENT_SECONDS)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=PATIENT_SECONDS)
     assert process.returncode == EXIT_INTERRUPTED
     assert b"Traceback" not in err
 

@@ -20,6 +20,7 @@ from engine.domain.breaker import BreakerState
 from engine.metrics import BREAKER_STATES, MESSAGE_OUTCOMES, Metrics
 from engine.metrics_connections import CONNECTIONS_MAX
 from engine.metrics_server import MetricsServer, start_metrics_server
+from tests.patience import PATIENT_SECONDS
 
 ALERTS = Path(__file__).resolve().parents[2] / "docs" / "alerts.yml"
 NAMES = {
@@ -141,11 +142,11 @@ def test_two_engines_in_one_process_do_not_meet() -> None:
 
 def test_a_change_costs_next_to_nothing() -> None:
     attempts = Metrics().provider("fbrq").attempt_seconds
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(100_000):
         attempts.observe(0.02)
     # 0.2 us here; loose, because the machine may be busy.
-    assert (time.perf_counter() - began) / 100_000 < 5e-6
+    assert (time.process_time() - began) / 100_000 < 5e-6
 
 
 def test_value_on_a_bound_belongs_to_the_bucket_below() -> None:
@@ -223,7 +224,7 @@ async def test_it_is_called_by_what_it_listens_on_and_by_the_names_of_the_settin
 
 async def test_silent_connections_keep_nobody_out_and_are_few(server: MetricsServer) -> None:
     held = [await asyncio.open_connection("127.0.0.1", server.address.port) for _ in range(CONNECTIONS_MAX + 100)]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENT_SECONDS):
         for reader, _ in held[:100]:  # the oldest are gone
             with suppress(ConnectionResetError):
                 assert await reader.read() == b""
@@ -241,7 +242,7 @@ async def test_a_connection_does_not_live_for_ever(
     monkeypatch.setattr(f"engine.metrics_connections.{limit}", 0.05)
     reader, writer = await asyncio.open_connection("127.0.0.1", server.address.port)
     writer.write(sent)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENT_SECONDS):
         with suppress(ConnectionResetError):
             assert await reader.read() == b""
     writer.close()
