@@ -10,32 +10,19 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Locator, Page, Response, expect
 
-from gateway.service import Service as Gateway
-from gateway.settings import load
 from scripts.token_channel import API_TOKEN
 from tests.browser.browser import opened
+from tests.browser.panel import service
 from tests.gateway.examples import ENGINE_DEFAULTS, NOT_TWICE, examples, furnish, noted, operations, texted, world
-from tests.gateway.rig import serving
-from tests.rules.rig import Rig, running
 
 CLIENT = '{"phone_number": "+7 (916) 123-45-67", "tag": "browser", "time_zone": "Europe/Moscow"}'
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    """An engine, and its provider."""
-    async with running(tmp_path) as rig:
-        yield rig
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def gateway(rig: Rig) -> AsyncIterator[str]:
-    """A gateway before the engine; gives its address."""
-    flags = {"http_listen": "127.0.0.1:0", "engine_target": f"127.0.0.1:{rig.service.grpc_port}"}
-    service = Gateway(load({**flags, "shutdown_seconds": 4, "admin_secret": "a secret of the tests"}, {}, None))
-    await service.start()
-    yield f"http://{service.address}"
-    await service.stop()
+async def docs(tmp_path: Path) -> AsyncIterator[str]:
+    """The address of the page, with a gateway and an engine behind it."""
+    async with service(tmp_path) as gateway:
+        yield f"{gateway.url}/api/v1/docs/"
 
 
 async def authorize(page: Page, secret: str) -> None:
@@ -62,8 +49,8 @@ async def execute(block: Locator, status: int) -> str:
     return await answer.locator(".microlight, pre").first.inner_text()
 
 
-async def test_a_client_is_made_from_the_page(rig: Rig, gateway: str) -> None:
-    async with opened(f"{gateway}/api/v1/docs/") as watched:
+async def test_a_client_is_made_from_the_page(docs: str) -> None:
+    async with opened(docs) as watched:
         page = watched.page
         await authorize(page, API_TOKEN)
         block = await open_operation(page, "post", "/api/v1/clients")
@@ -72,8 +59,8 @@ async def test_a_client_is_made_from_the_page(rig: Rig, gateway: str) -> None:
     assert "POST /api/v1/clients" in watched.requests
 
 
-async def test_without_a_token_the_page_shows_the_refusal(gateway: str) -> None:
-    async with opened(f"{gateway}/api/v1/docs/") as watched:
+async def test_without_a_token_the_page_shows_the_refusal(docs: str) -> None:
+    async with opened(docs) as watched:
         watched.expected_statuses.add(401)
         block = await open_operation(watched.page, "get", "/api/v1/engine")
         assert '"status": 401' in await execute(block, 401)
@@ -83,7 +70,7 @@ async def test_without_a_token_the_page_shows_the_refusal(gateway: str) -> None:
 async def test_every_body_s_example_is_executed_twice_and_does_no_harm(tmp_path: Path) -> None:
     """Nothing is typed but ids: of what the examples themselves have made. Calls without a body are tried without a
     browser: tests/gateway/routes/test_every_route.py."""
-    async with serving(tmp_path, workers=ENGINE_DEFAULTS.workers) as gateway:
+    async with service(tmp_path, workers=ENGINE_DEFAULTS.workers) as gateway:
         session = await furnish(gateway)
         before = await world(gateway)
         async with opened(f"{gateway.url}/api/v1/docs/") as watched:
@@ -135,8 +122,8 @@ def bare(body: str) -> str:
     return "".join(body.split())
 
 
-async def test_the_page_lists_operations_of_every_kind(gateway: str) -> None:
-    async with opened(f"{gateway}/api/v1/docs/") as watched:
+async def test_the_page_lists_operations_of_every_kind(docs: str) -> None:
+    async with opened(docs) as watched:
         await expect(watched.page.locator(".opblock").first).to_be_visible()
         paths = await watched.page.locator(".opblock-summary-path").evaluate_all("all => all.map(e => e.dataset.path)")
     kinds = ("clients", "mailings", "messages", "engine", "audit", "session", "accounts", "tokens")
