@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC
 
 from rich.text import Text
@@ -12,7 +12,7 @@ from cli.mailing_preview import forecast_rows
 from cli.plain import plain
 from cli.session import Session
 from mailing.v1.mailing_pb2 import MessageCounts
-from mailing.v1.mailing_stats_pb2 import DeliveryStats, MailingStats, TextVersion
+from mailing.v1.mailing_stats_pb2 import AttemptStats, DeliveryStats, MailingStats, TextVersion
 
 TOP = 12
 PLOT_WIDTH = 60
@@ -39,9 +39,7 @@ def show_stats(session: Session, stats: MailingStats) -> None:
 def _summary(stats: MailingStats) -> list[tuple[str, str | Text]]:
     counts, reasons, latency = stats.message_counts, stats.reasons, stats.latency_seconds
     why = [f"{show.number(count)} {field.name}" for field, count in reasons.ListFields()]
-    codes = [
-        f"{show.number(count)} × {code or 'no answer'}" for code, count in sorted(stats.attempts.by_http_status.items())
-    ]
+    codes = [f"{show.number(count)} × {answer}" for answer, count in _answers(stats.attempts)]
     rows: list[tuple[str, str | Text]] = [
         ("mailing", str(stats.mailing_id)),
         ("progress", f"{stats.progress:.1%} of {show.number(counts.total)}"),
@@ -63,6 +61,14 @@ def _summary(stats: MailingStats) -> list[tuple[str, str | Text]]:
     if len(stats.text_versions) > 1:
         rows += [(f"text {each.version}", _text(each)) for each in stats.text_versions]
     return rows
+
+
+def _answers(attempts: AttemptStats) -> Iterator[tuple[str, int]]:
+    """What the providers said, and how often."""
+    for status, count in sorted(attempts.by_http_status.items()):
+        yield str(status or "no answer"), count
+    for status, count in sorted(attempts.by_smpp_status.items()):
+        yield f"SMPP 0x{status:02X}", count
 
 
 def _arrived(delivery: DeliveryStats) -> list[tuple[str, str | Text]]:

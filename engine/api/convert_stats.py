@@ -137,7 +137,10 @@ def stats_message(
         estimated_completion_time=timestamp(completion_us(mailing, forecast, rate)),
         forecast=forecast_message(forecast),
         attempts=mailing_stats_pb2.AttemptStats(
-            total=row.attempts, retried=row.retried, by_http_status=row.by_http_status
+            total=row.attempts,
+            retried=row.retried,
+            by_http_status=row.by_http_status,
+            by_smpp_status=row.by_smpp_status,
         ),
         latency_seconds=latency_message(row.latency),
         by_phone_code=_groups(breakdown.by_phone_code),

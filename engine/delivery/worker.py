@@ -161,7 +161,7 @@ class Worker:
             due_us, next_provider = self._after(claim, plan, outcome, finished_us)
         status, detail, version = outcome.http_status, outcome.detail, None if plan is None else plan.text_version
         how = (event, started_us, finished_us, status, detail, due_us, version)
-        self._recorder.put(claim.ended(*how, rendered, told, next_provider, cost))
+        self._recorder.put(claim.ended(*how, rendered, told, next_provider, cost, outcome.smpp_status))
 
     def _after(self, claim: Claim, plan: Plan | None, outcome: Outcome, finished_us: int) -> tuple[int, int | None]:
         """When to try a message again that was not accepted (0: never), and whose turn it is then. The store decides

@@ -42,6 +42,7 @@ class MailingStatsVerbs(Verbs):
             attempts,
             retried,
             dict(sorted(stats[counters.HTTP_STATUS].items())),
+            dict(sorted(stats[counters.SMPP_STATUS].items())),
             dict(sorted(stats[counters.LATENCY].items())),
             stats[counters.WAY],
             _timeline(stats),

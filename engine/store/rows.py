@@ -300,7 +300,9 @@ class StatsRow:
     retried: int
     """How many of these calls were not the first of their message."""
     by_http_status: Mapping[int, int]
-    """Calls by HTTP status; 0: no HTTP answer."""
+    """Calls by HTTP status; 0: no answer. Without those that were answered over SMPP."""
+    by_smpp_status: Mapping[int, int]
+    """Calls by ``command_status``; 0: accepted."""
     latency: Mapping[int, int]
     """Calls by bucket of ``domain.latency``, for ``quantile``."""
     way: Mapping[int, int]

@@ -287,6 +287,7 @@ class Mailings(mailing_service_pb2_grpc.MailingServiceServicer):
         answer.reasons.rejected = 10
         answer.attempts.total, answer.attempts.retried = 4200, 200
         answer.attempts.by_http_status.update({200: 3990, 400: 10, 503: 150, 0: 50})
+        answer.attempts.by_smpp_status.update({0x58: 3})
         answer.delivery.delivered, answer.delivery.undelivered, answer.delivery.none = 3900, 20, 70
         answer.delivery.seconds.p50, answer.delivery.seconds.p95 = 2.1, 9.5
         answer.latency_seconds.p50, answer.latency_seconds.p95, answer.latency_seconds.p99 = 0.02, 0.3, 1.25

@@ -144,7 +144,7 @@ FIELDS = {
     "DeliveryQuantiles": "p50 p95",
     "Receipt": "id provider_message_id status time code detail",
     "RecordReceiptsResponse": "accepted duplicate unknown",
-    "AttemptStats": "total retried by_http_status",
+    "AttemptStats": "total retried by_http_status by_smpp_status",
     "LatencyQuantiles": "p50 p95 p99",
     "TimelinePoint": "time sent not_sent deferred delivered",
     "PreviewMailingResponse": "audience segments forecast suppressed",

@@ -415,16 +415,45 @@ class AttemptStats(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class BySmppStatusEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TOTAL_FIELD_NUMBER: _builtins.int
     RETRIED_FIELD_NUMBER: _builtins.int
     BY_HTTP_STATUS_FIELD_NUMBER: _builtins.int
+    BY_SMPP_STATUS_FIELD_NUMBER: _builtins.int
     total: _builtins.int
     """All calls."""
     retried: _builtins.int
     """Calls that were not the first for their message."""
     @_builtins.property
     def by_http_status(self) -> _containers.ScalarMap[_builtins.int, _builtins.int]:
-        """Calls by the HTTP status of the answer; 0: there was none (time-out, refused, reset)."""
+        """Calls by the HTTP status of the answer; 0: there was none (time-out, refused, reset). Without those that a provider
+        has answered over SMPP.
+        """
+
+    @_builtins.property
+    def by_smpp_status(self) -> _containers.ScalarMap[_builtins.int, _builtins.int]:
+        """Calls that a provider has answered over SMPP, by the `command_status` of the response: 0 is a yes, 88 (0x58) "too
+        many messages".
+        """
 
     def __init__(
         self,
@@ -432,10 +461,11 @@ class AttemptStats(_message.Message):
         total: _builtins.int = ...,
         retried: _builtins.int = ...,
         by_http_status: _abc.Mapping[_builtins.int, _builtins.int] | None = ...,
+        by_smpp_status: _abc.Mapping[_builtins.int, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_http_status", b"by_http_status", "retried", b"retried", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_http_status", b"by_http_status", "by_smpp_status", b"by_smpp_status", "retried", b"retried", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

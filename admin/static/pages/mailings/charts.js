@@ -141,12 +141,20 @@ const Legend = () =>
 /** What the provider answered, and how fast, for the technically minded. */
 export function Technical({ stats }) {
   const { attempts, latency_seconds: times } = stats;
-  const rows = Object.entries(attempts.by_http_status).map(([status, count]) => ({
-    id: status,
-    status,
-    meaning: meaning(Number(status)),
-    count,
-  }));
+  const rows = [
+    ...Object.entries(attempts.by_http_status).map(([status, count]) => ({
+      id: status,
+      status: status === "0" ? "—" : status,
+      meaning: meaning(Number(status)),
+      count,
+    })),
+    ...Object.entries(attempts.by_smpp_status).map(([status, count]) => ({
+      id: `smpp ${status}`,
+      status: `SMPP 0x${Number(status).toString(16).toUpperCase().padStart(2, "0")}`,
+      meaning: t(status === "0" ? "mailings.answer.good" : "mailings.answer.smpp"),
+      count,
+    })),
+  ];
   return h(
     Card,
     { className: "m-technical" },
@@ -170,7 +178,7 @@ export function Technical({ stats }) {
       h(Table, {
         caption: t("mailings.by_status"),
         columns: [
-          { key: "status", label: t("mailings.http_status"), render: (row) => (row.status === "0" ? "—" : row.status) },
+          { key: "status", label: t("mailings.answer") },
           { key: "meaning", label: t("mailings.meaning") },
           { key: "count", label: t("mailings.calls"), numeric: true },
         ],
