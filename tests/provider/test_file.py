@@ -196,7 +196,12 @@ CHANGED: Final[dict[str, tuple[str, str, str]]] = {
     "a bad pattern": (
         'pointer = "/id" }',
         "pattern = '(' }",
-        "answers.rules[0].pattern: is no regular expression: missing ), unterminated subpattern at position 0",
+        "answers.rules[0].pattern: is no regular expression: missing ): (",
+    ),
+    "a pattern that looks around": (
+        'pointer = "/id" }',
+        "pattern = '(?=a)' }",
+        "answers.rules[0].pattern: is no regular expression: invalid perl operator: (?=",
     ),
     "a status that is none": (
         'means = "accepted",',
