@@ -26,6 +26,9 @@ def show_stats(session: Session, stats: MailingStats) -> None:
         session.dump(plain(stats))
         return
     session.out.print(show.sheet(_summary(stats)))
+    if len(stats.by_provider) > 1:
+        session.out.print()
+        session.out.print(_providers(stats))
     for title, groups in (
         ("By tag", stats.by_tag),
         ("By operator code", stats.by_phone_code),
@@ -58,6 +61,8 @@ def _summary(stats: MailingStats) -> list[tuple[str, str | Text]]:
         rows += _arrived(stats.delivery)
     if stats.timeline:
         rows += [("sent over time", Text(_plot(stats), "green")), ("", _plot_span(stats))]
+    if stats.cost:
+        rows.append(("cost", show.money(stats.cost)))
     if len(stats.text_versions) > 1:
         rows += [(f"text {each.version}", _text(each)) for each in stats.text_versions]
     return rows
@@ -105,6 +110,16 @@ def _groups(title: str, groups: Mapping[str, MessageCounts]) -> tables.Listing:
         rest = [counts for _, counts in ranked[TOP:]]
         sums = [sum(getattr(c, field) for c in rest) for field in ("total", "sent", "not_sent", "pending")]
         body.add_row(Text(f"{len(rest)} more", "dim"), *map(show.number, sums))
+    return body
+
+
+def _providers(stats: MailingStats) -> tables.Listing:
+    """What each provider did of it, and for how much."""
+    names = ("pending", "sent", "delivered", "not sent", "cost")
+    body = show.table(("", show.TEXT), *((name, show.NUMBER) for name in names), title="By provider")
+    for name, each in sorted(stats.by_provider.items(), key=lambda item: (-item[1].sent, item[0])):
+        counts = (each.pending, each.sent, each.delivered, each.not_sent)
+        body.add_row(show.cut(name, 64), *map(show.number, counts), show.money(each.cost))
     return body
 
 

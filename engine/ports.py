@@ -153,8 +153,7 @@ class Record(NamedTuple):
     charge: Charge = FREE
     """That of the claim."""
     smpp_status: int | None = None
-    """The ``command_status`` of a response over SMPP. It is counted, and not stored with the message, whose ``detail``
-    has it in words."""
+    """The ``command_status`` of a response over SMPP: it is counted, and not stored with the message."""
 
 
 class Return(NamedTuple):

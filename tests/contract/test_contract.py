@@ -139,7 +139,8 @@ FIELDS = {
     "Delivery": "status time code detail",
     "MessageError": "http_status detail",
     "MailingStats": "mailing_id message_counts reasons progress rate_per_second estimated_completion_time forecast "
-    "attempts latency_seconds by_phone_code by_tag by_time_zone timeline delivery",
+    "attempts latency_seconds by_phone_code by_tag by_time_zone timeline delivery by_provider cost",
+    "ProviderCounts": "pending sent delivered undelivered not_sent cost",
     "DeliveryStats": "delivered undelivered none seconds",
     "DeliveryQuantiles": "p50 p95",
     "Receipt": "id provider_message_id status time code detail",

@@ -343,6 +343,14 @@ def test_plain_text_to_this_machine_or_when_it_is_allowed(tmp_path: Path) -> Non
     assert read(tmp_path, here)[0].spec.name == "other"
 
 
+def test_a_provider_may_be_retired_if_another_is_not(tmp_path: Path) -> None:
+    retired = HTTP.replace("failover = false", "retired = true")
+    assert lines_of(tmp_path, retired, ENVIRON) == ["retired: all providers are: nobody would get a text"]
+    first, second = read(tmp_path, retired + FBRQ)
+    assert (first.spec.retired, second.spec.retired) == (True, False)
+    assert describe(first).startswith("other: kind http; order 1; retired;")
+
+
 def test_a_variable_that_is_empty_is_not_set(tmp_path: Path) -> None:
     lines = lines_of(tmp_path, HTTP, {"TOKEN": "", "KEY": "x"})
     assert lines == ["[[provider]] 1 (other): secrets.token: the environment variable TOKEN is not set"]
