@@ -152,6 +152,7 @@ class ErrorCode(StrEnum):
     BAD_BUDGET = "must be more than 0 and at most {max}; leave it out for no limit"
     TOO_MANY_DECIMALS = "must have at most {max} decimals"
     BUDGET_TOO_SMALL = "must be at least what the mailing costs already: {cost}"
+    BUDGET_BELOW_MESSAGE = "is less than one message may cost, which is {cost}: nothing is sent"
     BUDGET_SPENT = (
         "mailing {id} can't go on: what is left of its budget is not enough for one more message; raise it first"
     )

@@ -35,6 +35,7 @@ from engine.delivery_for_api import DeliveryForApi
 from engine.domain.message import Step
 from engine.metrics import BREAKER_STATES, Metrics, ProviderMetrics, outcome_of
 from engine.metrics_server import MetricsServer, start_metrics_server
+from engine.missing_providers import MissingProviders
 from engine.ports import Provider
 from engine.provider.configured import configured_providers
 from engine.provider.file import ConfiguredProvider
@@ -97,12 +98,15 @@ class Service:
             name=f"{socket.gethostname()}:{os.getpid()}",
             meter=meter,
         )
-        control = self._follow(delivery, meter)
+        missing = MissingProviders(self.store, [line.spec.name for line in delivery.state.lines])
+        self._resources.append(missing.stop)
+        control = self._follow(delivery, meter, missing)
         await delivery.start()
+        missing.start()
         self.store.on_owners_told = delivery.actors.clients.owners_told
         open_standing({line.spec.name: line.provider for line in delivery.state.lines}, self.store, clock, control)
         self._metrics_server = await start_metrics_server(
-            self.metrics, settings.metrics_listen, control.health, settings.metrics_hosts
+            self.metrics, settings.metrics_listen, control.health, settings.metrics_hosts, missing.notes
         )
         self.metrics_listen = self._metrics_server.address
         authority = Authority(self.store, clock, session_seconds=settings.session_seconds)
@@ -198,7 +202,7 @@ class Service:
         self._resources.append(provider.close)
         return provider
 
-    def _follow(self, delivery: Delivery, meter: CallMeter) -> DeliveryForApi:
+    def _follow(self, delivery: Delivery, meter: CallMeter, missing: MissingProviders) -> DeliveryForApi:
         """Let the metrics follow delivery."""
         metrics, windows = self.metrics, {line.provider_id: ProviderWindow() for line in delivery.state.lines}
         metrics.due_lag_seconds.follow(lambda: delivery.actors.ticker.due_lag_seconds)
@@ -207,7 +211,7 @@ class Service:
         meter.follow({id: Counted(of_line[id], window) for id, window in windows.items()})
         for line in delivery.state.lines:
             _follow_line(of_line[line.provider_id], line)
-        return DeliveryForApi(delivery, windows)
+        return DeliveryForApi(delivery, windows, lambda: missing.found)
 
 
 def _follow_line(metrics: ProviderMetrics, line: Line) -> None:

@@ -178,9 +178,26 @@ def _alike(records: Sequence[Record]) -> Mapping[_Alike, list[tuple[int | str, .
     row."""
     alike: defaultdict[_Alike, list[tuple[int | str, ...]]] = defaultdict(list)
     for record in records:
-        id, _, _, attempt, _, started_us, finished_us, http_status, _, _, version, rendered, _, told, _, _, charge = (
-            record
-        )
+        (
+            id,
+            _,
+            _,
+            attempt,
+            _,
+            started_us,
+            finished_us,
+            http_status,
+            _,
+            _,
+            version,
+            rendered,
+            _,
+            told,
+            _,
+            _,
+            charge,
+            _,
+        ) = record
         cost = None if charge is FREE else _new_cost(record, _ACCEPTED)
         if rendered is None and told is None:
             alike[attempt, http_status, version, False, False, cost].append((id, started_us, finished_us))

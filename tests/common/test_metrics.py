@@ -67,12 +67,18 @@ def test_counters_start_at_zero_and_take_batches() -> None:
     metrics.provider("fbrq").responses(503).inc(3)
     metrics.provider("fbrq").responses(None).inc()
     metrics.provider("fbrq").responses(12345).inc()
+    metrics.provider("smpp").responses(None, 0).inc()
+    metrics.provider("smpp").responses(None, 0x58).inc(2)
+    metrics.provider("smpp").responses(None, 0x500).inc()
     found = samples(metrics)
     assert found["mailing_messages_total{outcome=sent}"] == 501
     assert found["mailing_messages_total{outcome=rejected}"] == 0
     assert found["mailing_provider_responses_total{code=503,provider=fbrq}"] == 3
     assert found["mailing_provider_responses_total{code=none,provider=fbrq}"] == 1
     assert found["mailing_provider_responses_total{code=other,provider=fbrq}"] == 1
+    assert found["mailing_provider_responses_total{code=smpp_0x00,provider=smpp}"] == 1
+    assert found["mailing_provider_responses_total{code=smpp_0x58,provider=smpp}"] == 2
+    assert found["mailing_provider_responses_total{code=other,provider=smpp}"] == 1
 
 
 def test_histogram_is_cumulative() -> None:
