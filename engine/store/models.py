@@ -152,7 +152,8 @@ class Provider(Model):
 
 
 class Message(Model):
-    """One mailing x one client; the lifecycle is in ``domain/message.py``."""
+    """One mailing x one client; the lifecycle is in ``domain/message.py``. PostgreSQL has no foreign keys for the two:
+    docs/decisions/references.md."""
 
     id = fields.BigIntField(primary_key=True)
     mailing: fields.ForeignKeyRelation[Mailing] = fields.ForeignKeyField("store.Mailing", on_delete=fields.RESTRICT)
