@@ -42,6 +42,7 @@ from engine.provider.file import ConfiguredProvider
 from engine.provider_window import ProviderWindow
 from engine.settings import Settings
 from engine.standing import open_standing
+from engine.store.opening import sqlite_file
 from engine.store.store import Store
 
 _RPC_SHARE, _RPC_SECONDS = 0.1, 1.0
@@ -124,6 +125,8 @@ class Service:
             stop_words=settings.stop_words,
             receivers={each.spec.name: each.receiver for each in configured if each.receiver is not None},
         )
+        self.metrics.at_risk_mailings.follow(lambda: api.risk.mailings)
+        self.metrics.at_risk_messages.follow(lambda: api.risk.messages)
         self.grpc_port = await api.start(str(settings.grpc_listen))
         log.info(
             "engine.started",
@@ -207,6 +210,8 @@ class Service:
         metrics, windows = self.metrics, {line.provider_id: ProviderWindow() for line in delivery.state.lines}
         metrics.due_lag_seconds.follow(lambda: delivery.actors.ticker.due_lag_seconds)
         metrics.stalled_seconds.follow(lambda: delivery.liveness.stalled_seconds)
+        file = sqlite_file(self.settings.database_url)
+        metrics.database_folder = None if file is None else file.absolute().parent
         of_line = {line.provider_id: metrics.provider(line.spec.name) for line in delivery.state.lines}
         meter.follow({id: Counted(of_line[id], window) for id, window in windows.items()})
         for line in delivery.state.lines:

@@ -26,6 +26,7 @@ from engine.api.messages import MessageServicer
 from engine.api.outlook import Outlook
 from engine.api.questions import Questions
 from engine.api.receipts import ReceiptServicer
+from engine.api.risk import RiskWatch
 from engine.api.roles import requirements
 from engine.api.suppressions import InboundServicer, SuppressionServicer
 from engine.api.tls import ListenError, ServerCertificate, Tls
@@ -129,6 +130,7 @@ class ApiServer:
         self._server = aio.server(interceptors=(self._interceptor,), options=OPTIONS)
         services = cast("aio.Server", _Generic(self._server))
         outlook = Outlook(store, control, clock)
+        self.risk = RiskWatch(outlook)
         questions = Questions(lambda: control.status().in_flight > 0)
         watch = Watch(store, clock, outlook, self._stopping, watch_period_seconds)
         client_service_pb2_grpc.add_ClientServiceServicer_to_server(
@@ -180,6 +182,7 @@ class ApiServer:
         await self._health.start()
         await self._server.start()
         self._housekeeping.start()
+        self.risk.start()
         return port
 
     def reload(self) -> None:
@@ -190,6 +193,7 @@ class ApiServer:
     async def stop(self, grace_seconds: float) -> None:
         """Take no new calls, end the streams, let the other calls end within ``grace_seconds``, and what they have
         begun within as many again."""
+        await self.risk.stop()
         await self._housekeeping.stop()
         await self._health.stop()
         self._stopping.set()
