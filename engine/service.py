@@ -36,10 +36,13 @@ from engine.domain.message import Step
 from engine.metrics import BREAKER_STATES, Metrics, ProviderMetrics, outcome_of
 from engine.metrics_server import MetricsServer, start_metrics_server
 from engine.missing_providers import MissingProviders
-from engine.ports import Provider
+from engine.ports import Clock, Provider
 from engine.provider.configured import configured_providers
 from engine.provider.file import ConfiguredProvider
 from engine.provider_window import ProviderWindow
+from engine.report.mail import Mailer
+from engine.report.reporter import Reporter, Schedule
+from engine.setting_types import is_mail_address
 from engine.settings import Settings
 from engine.standing import open_standing
 from engine.store.opening import sqlite_file
@@ -66,6 +69,7 @@ class Service:
         self._delivery: Delivery | None = None
         self._api: ApiServer | None = None
         self._metrics_server: MetricsServer | None = None
+        self._reporter: Reporter | None = None
         self._resources: list[Callable[[], Coroutine[Any, Any, None]]] = []
         """What lets go of what the others need, in the order in which they were opened."""
 
@@ -111,6 +115,7 @@ class Service:
         )
         self.metrics_listen = self._metrics_server.address
         authority = Authority(self.store, clock, session_seconds=settings.session_seconds)
+        self._reporter = reporter = _reporter(settings, self.store, clock)
         self._api = api = ApiServer(
             self.store,
             control,
@@ -124,10 +129,12 @@ class Service:
             segments_max=settings.segments_max,
             stop_words=settings.stop_words,
             receivers={each.spec.name: each.receiver for each in configured if each.receiver is not None},
+            reporter=reporter,
         )
         self.metrics.at_risk_mailings.follow(lambda: api.risk.mailings)
         self.metrics.at_risk_messages.follow(lambda: api.risk.messages)
         self.grpc_port = await api.start(str(settings.grpc_listen))
+        reporter.start()
         log.info(
             "engine.started",
             grpc=str(Listen(settings.grpc_listen.host, self.grpc_port)),
@@ -154,6 +161,7 @@ class Service:
             delivery.hold()
         listening = [] if api is None else [api.stop(rpc_seconds)]
         listening += [] if metrics_server is None else [metrics_server.close()]
+        listening += [] if self._reporter is None else [self._reporter.stop()]
         await _within(2 * rpc_seconds, *listening)  # the calls themselves, and then what they have begun
         if delivery is not None:
             call_seconds = end - closing_seconds - clock()
@@ -239,6 +247,15 @@ async def _within(seconds: float, *parts: Coroutine[Any, Any, None]) -> None:
     for task in ended:
         if (error := task.exception()) is not None:
             log.error("stop.failed", part=task.get_name(), exc_info=error)
+
+
+def _reporter(settings: Settings, store: Store, clock: Clock) -> Reporter:
+    schedule = Schedule.of(settings.default_time_zone, settings.report_time)
+    server, recipients = settings.mail_server, settings.report_to
+    if server is None:
+        return Reporter(store, clock, Random(), schedule)
+    sender = settings.report_from or (server.user if is_mail_address(server.user) else recipients[0])
+    return Reporter(store, clock, Random(), schedule, Mailer(server, sender), recipients)
 
 
 def _tls(settings: Settings) -> Tls | None:

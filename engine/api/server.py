@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from random import Random
 from types import MappingProxyType
 from typing import Any, Final, cast
 
@@ -27,6 +28,7 @@ from engine.api.outlook import Outlook
 from engine.api.questions import Questions
 from engine.api.receipts import ReceiptServicer
 from engine.api.risk import RiskWatch
+from engine.api.reports import Reports
 from engine.api.roles import requirements
 from engine.api.suppressions import InboundServicer, SuppressionServicer
 from engine.api.tls import ListenError, ServerCertificate, Tls
@@ -36,6 +38,7 @@ from engine.domain.validate import DEFAULT_TIME_ZONE, SEGMENTS_MAX
 from engine.gateways import Gateways
 from engine.ports import Clock
 from engine.provider.receipts import Receiver
+from engine.report.reporter import Reporter, Schedule
 from engine.store.store import Store
 from mailing.v1 import (
     access_service_pb2,
@@ -110,6 +113,7 @@ class ApiServer:
         segments_max: int = SEGMENTS_MAX,
         stop_words: Sequence[str] = STOP_WORDS,
         receivers: Mapping[str, Receiver] = NO_RECEIVERS,
+        reporter: Reporter | None = None,
     ) -> None:
         """Wire it up.
 
@@ -118,7 +122,9 @@ class ApiServer:
             default_time_zone: that of a client for whom none is said.
             stop_words: texts that put their sender's number on the stop list.
             receivers: what reads receipts in a provider's own form, by the provider's name.
+            reporter: who mails the daily report; unless given, reports are only shown.
         """
+        reporter = reporter or Reporter(store, clock, Random(), Schedule.of(default_time_zone))
         self._authority = authority or Authority(store, clock)
         self._tls = tls
         self._certificate: ServerCertificate | None = None
@@ -144,7 +150,7 @@ class ApiServer:
             MessageServicer(store, questions, self._stopping), services
         )
         engine_service_pb2_grpc.add_EngineServiceServicer_to_server(
-            EngineServicer(store, control, clock, self._background, outlook, questions), services
+            EngineServicer(store, control, clock, self._background, outlook, questions, Reports(reporter)), services
         )
         suppression_service_pb2_grpc.add_SuppressionServiceServicer_to_server(
             SuppressionServicer(store, control, clock, self._background, self._stopping, questions), services

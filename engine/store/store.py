@@ -31,6 +31,7 @@ from engine.store.overview import OverviewVerbs
 from engine.store.owners import OwnerVerbs
 from engine.store.provider_names import ProviderVerbs
 from engine.store.receipts import ReceiptVerbs
+from engine.store.reporting import ReportVerbs
 from engine.store.requests import RequestVerbs
 from engine.store.samples import SampleVerbs
 from engine.store.suppressions import SuppressionVerbs
@@ -67,6 +68,7 @@ class Store(
     TokenVerbs,
     RequestVerbs,
     ForgettingVerbs,
+    ReportVerbs,
     CheckVerbs,
 ):
     """Satisfies ``ports.Store``, and has what the API asks for beside it."""

@@ -62,7 +62,8 @@ METHODS = {
     "MailingService": "CreateMailing GetMailing ListMailings UpdateMailing DeleteMailing PauseMailing ResumeMailing "
     "CancelMailing ArchiveMailing UnarchiveMailing PreviewMailing TestMailing GetMailingStats WatchMailing<",
     "MessageService": "GetMessage ListMessages ExportMessages<",
-    "EngineService": "GetStatus GetOverview UpdateEngine SetWorkers SetRate PauseSending ResumeSending ListAuditEvents",
+    "EngineService": "GetStatus GetOverview UpdateEngine SetWorkers SetRate PauseSending ResumeSending ListAuditEvents "
+    "GetReport MailReport",
     "AccessService": "SignIn SignOut WhoAmI ChangePassword CreateAccount ListAccounts RevokeAccount CreateToken "
     "ListTokens RevokeToken",
     "SuppressionService": "CreateSuppression ListSuppressions DeleteSuppression ImportSuppressions> "
@@ -119,7 +120,7 @@ POST /mailings/{mailing_id}/cancel; POST /mailings/{mailing_id}/archive; POST /m
 POST /mailings/preview; POST /mailings/test; GET /mailings/{mailing_id}/stats
 GET /mailings/{mailing_id}/events; GET /mailings/{mailing_id}/messages; GET /messages; GET /messages/{message_id}
 GET /mailings/{mailing_id}/messages/export; GET /messages/export
-GET /engine; PATCH /engine; GET /audit
+GET /engine; PATCH /engine; GET /audit; GET /report; POST /report/mail
 POST /session; DELETE /session; GET /session; PUT /session/password; GET /accounts; POST /accounts
 GET /suppressions; POST /suppressions; DELETE /suppressions/{phone_number}; POST /suppressions/import
 GET /suppressions/export; POST /inbound; POST /receipts; POST /receipts/{provider}; POST /clients/{client_id}/erase

@@ -211,6 +211,8 @@ export default {
     "code.YEAR_OUT_OF_RANGE": "такая дата не подходит",
     "code.NOT_IN_FUTURE": "должно быть в будущем",
     "code.TOO_FAR_AHEAD": "не позже чем через сутки от текущего момента",
+    "code.NOT_DATE": "нужна дата, например 2026-11-29",
+    "code.REPORT_NOT_MAILED": "отчёт не отправлен: %{reason}",
     "code.NOT_TIME_OF_DAY": "нужно время суток, например 09:00, от 00:00 до 23:59",
     "code.MORE_FIELDS": "и ещё ошибки в других полях: %{count}",
     "code.NOT_LOOKED_AT": "дальше не проверялось: ошибок слишком много",
