@@ -27,8 +27,8 @@ from engine.api.messages import MessageServicer
 from engine.api.outlook import Outlook
 from engine.api.questions import Questions
 from engine.api.receipts import ReceiptServicer
-from engine.api.risk import RiskWatch
 from engine.api.reports import Reports
+from engine.api.risk import RiskWatch
 from engine.api.roles import requirements
 from engine.api.suppressions import InboundServicer, SuppressionServicer
 from engine.api.tls import ListenError, ServerCertificate, Tls

@@ -74,7 +74,8 @@ def met(mailing_id: int, condition: MessageCondition, at_us: int, since_us: int)
     ``since_us``: an earlier filter may have made that. One that an engine has, and that is to go, does not count."""
     then = f"SELECT 1 FROM message AS past WHERE past.client_id = c.id AND {was(condition, at_us)}"
     mine = f"SELECT 1 FROM message AS mine WHERE mine.client_id = c.id AND mine.mailing_id = {int(mailing_id)}"
-    mine += f" AND mine.create_us >= {int(since_us)} AND NOT mine.stale"
+    mine += " AND NOT mine.stale"
+    mine += f" AND mine.create_us >= {int(since_us)}"
     return f"(EXISTS ({then}) OR EXISTS ({mine}))"
 
 
