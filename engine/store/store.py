@@ -19,6 +19,7 @@ from engine.store.database import Database
 from engine.store.endings import EndingVerbs
 from engine.store.engines import EngineVerbs
 from engine.store.erasing import ErasingVerbs
+from engine.store.events import EventVerbs
 from engine.store.fenced import FencedVerbs
 from engine.store.forgetting import ForgettingVerbs
 from engine.store.mailing_stats import MailingStatsVerbs
@@ -36,6 +37,7 @@ from engine.store.samples import SampleVerbs
 from engine.store.suppressions import SuppressionVerbs
 from engine.store.transitions import TransitionVerbs
 from engine.store.trials import TrialVerbs
+from engine.store.webhooks import WebhookVerbs
 
 
 class Store(
@@ -66,6 +68,8 @@ class Store(
     AccountVerbs,
     TokenVerbs,
     RequestVerbs,
+    EventVerbs,
+    WebhookVerbs,
     ForgettingVerbs,
     CheckVerbs,
 ):
