@@ -129,7 +129,7 @@ def test(context: typer.Context, webhook_id: Id) -> None:
     """Tell a webhook something without a meaning; what comes of it is in its deliveries."""
 
     async def act(session: Session) -> None:
-        request = TestWebhookRequest(webhook_id=webhook_id)
+        request = TestWebhookRequest(webhook_id=webhook_id, request_id=str(uuid.uuid4()))
         sent = await session.webhooks.TestWebhook(request, timeout=CALL_SECONDS, metadata=session.metadata)
         rows: list[tuple[str, str | Text]] = [("delivery", str(sent.id)), ("webhook-id", f"evt_{sent.event_id}")]
         show.one(session, sent, rows)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Final
 
 from google.protobuf.empty_pb2 import Empty
 
 from common.contract.values import struct_proto
-from common.error_codes import ErrorCode
 from engine.api.background import Background
 from engine.api.by_name import message_from, timestamp
 from engine.api.caller import caller
 from engine.api.context import Context
-from engine.api.convert import both, chosen, require_text
+from engine.api.convert import both, chosen
 from engine.api.limits import Limits
 from engine.api.masks import merged, paths_of
 from engine.api.paging import page_of, token_after
@@ -33,7 +31,6 @@ from mailing.v1 import webhook_service_pb2 as service
 
 _WEBHOOK: Final = Limits(event_pb2.Webhook)
 _LIST: Final = Limits(events.ListEventsRequest)
-_NO_EVENT: Final = ErrorCode.NOT_A_CHOICE.format(choices=", ".join(TO_CHOOSE))
 _STATES: Final = {
     state: event_pb2.WebhookDeliveryState.Value(f"WEBHOOK_DELIVERY_STATE_{state.public.upper()}")
     for state in DeliveryState
@@ -154,33 +151,23 @@ class WebhookServicer(webhook_service_pb2_grpc.WebhookServiceServicer):
     async def TestWebhook(self, request: service.TestWebhookRequest, context: Context) -> event_pb2.WebhookDelivery:
         """Tell a webhook something without a meaning."""
         by, now_us = caller(context), self._clock.now_us()
-        test = self._store.test_webhook(request.webhook_id, by=by, now_us=now_us)
-        return delivery_message(await self._background.whole(test))
+        key = request_key("TestWebhook", request, request.request_id, by)
+
+        async def change() -> DeliveryRow:
+            with self._background.running.hold(key):
+                return await self._store.test_webhook(request.webhook_id, by=by, now_us=now_us, request=key)
+
+        return delivery_message(await self._background.whole(change()))
 
 
 def _query(request: events.ListEventsRequest) -> EventQuery:
-    require_text(request, "type")
-    if request.type and request.type not in TO_CHOOSE:
-        raise InvalidInput([FieldError("type", _NO_EVENT)])
     after = request.after if request.HasField("after") else None
-    return EventQuery(after, EventKind(request.type) if request.type else None)
+    return EventQuery(after, EventKind(request.type) if request.type in TO_CHOOSE else None)
 
 
 def _input(webhook: event_pb2.Webhook, private: bool) -> WebhookInput:
     """What the message says. Raises InvalidInput with what is wrong beyond the contract's limits."""
-    errors = [*_url_errors(webhook.url, private), *_event_errors(webhook.events)]
-    if errors:
-        raise InvalidInput(errors)
-    kinds = dict.fromkeys(map(EventKind, webhook.events))
+    if problem := url_problem(webhook.url, private=private):
+        raise InvalidInput([FieldError("url", problem)])
+    kinds = dict.fromkeys(EventKind(each) for each in webhook.events if each in TO_CHOOSE)  # the limits tell of others
     return WebhookInput(webhook.url, tuple(kinds), webhook.active if webhook.HasField("active") else True)
-
-
-def _url_errors(url: str, private: bool) -> Iterable[FieldError]:
-    problem = url_problem(url, private=private)
-    return [] if problem is None else [FieldError("url", problem)]
-
-
-def _event_errors(events: Sequence[str]) -> Iterable[FieldError]:
-    if not events:
-        return [FieldError("events", ErrorCode.REQUIRED.format())]
-    return [FieldError(f"events[{place}]", _NO_EVENT) for place, each in enumerate(events) if each not in TO_CHOOSE]

@@ -102,13 +102,18 @@ class WebhookVerbs(Verbs):
         return await page_of(tx, _DELIVERY, _DELIVERIES, page, asked, newest_first=True)
 
     @transaction(Lane.API)
-    async def test_webhook(self, tx: Tx, webhook_id: int, *, by: Actor, now_us: int) -> DeliveryRow:
+    async def test_webhook(
+        self, tx: Tx, webhook_id: int, *, by: Actor, now_us: int, request: RequestKey | None = None
+    ) -> DeliveryRow:
         """Make an event that only this webhook is told of.
 
         Raises:
             NotFound: there is no such webhook.
             Impossible: it is switched off.
+            Conflict: the request id was used for another request.
         """
+        if (answer := await first_answer(tx, request)) is not None:
+            return _DELIVERY.answered(answer)
         await lock_events(tx)
         row = await _get(tx, webhook_id, lock=True)
         if not row.active:
@@ -119,7 +124,9 @@ class WebhookVerbs(Verbs):
         await insert_deliveries(tx, [(webhook_id, event_id, None)], now_us)
         await add_audit(tx, by, "webhook.test", "webhook", webhook_id, {}, now_us)
         sql = f"SELECT {_DELIVERY.sql} FROM {_DELIVERIES} WHERE event_id = ?"
-        return _DELIVERY.read((await tx.rows(sql, event_id))[0])
+        made = _DELIVERY.read((await tx.rows(sql, event_id))[0])
+        await keep_answer(tx, request, made, now_us)
+        return made
 
     # -- telling -------------------------------------------------------------------------------------
     @transaction(Lane.EVENTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import MessageToDict
 from grpc import StatusCode
 
+from common.contract.reader import field_of
 from engine.domain.events import TO_CHOOSE
 from engine.store.rows import Actor
 from mailing.v1 import event_pb2, event_service_pb2, webhook_service_pb2
@@ -73,6 +75,16 @@ async def test_what_is_bad_is_named(api: Api, bad: event_pb2.Webhook, fields: se
     assert (refused.code, refused.bad) == (StatusCode.INVALID_ARGUMENT, fields)
 
 
+@pytest.mark.parametrize(
+    ("message", "name"), [(event_pb2.Webhook, "events"), (event_service_pb2.ListEventsRequest, "type")]
+)
+def test_the_contract_names_the_events_that_there_are(message: Any, name: str) -> None:
+    rules = field_of(message.DESCRIPTOR, name).rules
+    assert rules.problem.values["choices"] == ", ".join(TO_CHOOSE)
+    assert all(re.match(rules.pattern, kind) for kind in TO_CHOOSE)
+    assert not any(re.match(rules.pattern, f"{kind}x") for kind in (*TO_CHOOSE, "webhook.test"))
+
+
 async def test_a_repeat_gets_the_secret_too(api: Api) -> None:
     request = webhook_service_pb2.CreateWebhookRequest(webhook=webhook(), request_id="one")
     first = await stub(api).CreateWebhook(request)
@@ -120,4 +132,3 @@ async def test_events_from_a_place_on(api: Api) -> None:
     for bad in ({"after": -1}, {"type": "webhook.test"}, {"type": "a\0b"}):
         refused = await refusal(events.ListEvents(event_service_pb2.ListEventsRequest(**bad)))
         assert refused.bad == set(bad)
-    assert "webhook.test" not in TO_CHOOSE

@@ -97,6 +97,7 @@ REPEATABLE = {
     "TestMailing",
     "ReceiveText",
     "RecordReceipts",
+    "TestWebhook",
 }
 """Methods with a request id beside the creates."""
 

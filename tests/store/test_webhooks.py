@@ -164,6 +164,9 @@ async def test_a_test_goes_to_one_webhook_only_and_is_no_event_of_the_list(store
     row = await store.test_webhook(webhook_id, by=BY, now_us=NOW)
     assert (row.kind, row.state, row.attempts, row.next_attempt_us) == (TEST, DeliveryState.READY, 0, NOW)
     assert (await store.event_view(NOW)).due == {webhook_id: NOW}
+    key = RequestKey("a", "TestWebhook", "f")
+    again = [await store.test_webhook(webhook_id, by=BY, now_us=NOW + 9, request=key) for _ in range(2)]
+    assert again[0] == again[1]
     (taken,) = await take(store, webhook_id)
     assert taken.event.data == {"webhook_id": webhook_id, "by": "tester"}
     await store.update_webhook(webhook_id, lambda row: WebhookInput(row.url, row.kinds, False), by=BY, now_us=NOW)

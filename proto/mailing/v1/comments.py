@@ -979,4 +979,5 @@ COMMENTS: dict[str, str] = {
     "mailing.v1.ListWebhookDeliveriesResponse.total_size": "How many deliveries match in all, now.",
     "mailing.v1.TestWebhookRequest": "Asks for a test.",
     "mailing.v1.TestWebhookRequest.webhook_id": "Which webhook is to be told.",
+    "mailing.v1.TestWebhookRequest.request_id": "Makes a repeat safe (AIP-155): see `CreateClientRequest.request_id`.",
 }

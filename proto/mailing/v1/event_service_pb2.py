@@ -29,7 +29,7 @@ from mailing.v1 import event_pb2 as mailing_dot_v1_dot_event__pb2
 from mailing.v1 import options_pb2 as mailing_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emailing/v1/event_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17mailing/v1/access.proto\x1a\x16mailing/v1/event.proto\x1a\x18mailing/v1/options.proto\"\xbd\x01\n\x11ListEventsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12%\n\x05\x61\x66ter\x18\x03 \x01(\x03\x42\x11\xe2\x41\x01\x01\xca\xda\x18\t1\x00\x00\x00\x00\x00\x00\x00\x00H\x00\x88\x01\x01\x12\x18\n\x04type\x18\x04 \x01(\tB\n\xe2\x41\x01\x01\xca\xda\x18\x02\x18@\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x01\x42\x08\n\x06_after\"d\n\x12ListEventsResponse\x12!\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x11.mailing.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\x32\x83\x01\n\x0c\x45ventService\x12s\n\nListEvents\x12\x1d.mailing.v1.ListEventsRequest\x1a\x1e.mailing.v1.ListEventsResponse\"&\xa8\xd4\x18\x01\xd2\xda\x18\x08\x12\x06\x65vents\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/eventsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emailing/v1/event_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17mailing/v1/access.proto\x1a\x16mailing/v1/event.proto\x1a\x18mailing/v1/options.proto\"\xa0\x04\n\x11ListEventsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12%\n\x05\x61\x66ter\x18\x03 \x01(\x03\x42\x11\xe2\x41\x01\x01\xca\xda\x18\t1\x00\x00\x00\x00\x00\x00\x00\x00H\x00\x88\x01\x01\x12\xfa\x02\n\x04type\x18\x04 \x01(\tB\xeb\x02\xe2\x41\x01\x01\xca\xda\x18\xe2\x02\"\x84\x01^(mailing\\.(started|finished|ended|at_risk)|provider\\.(down|up)|client\\.opted_out|messages\\.(sent|not_sent|delivered|undelivered))?$*\xd8\x01\n\x0cNOT_A_CHOICE\x12\xc7\x01\n\x07\x63hoices\x12\xbb\x01mailing.started, mailing.finished, mailing.ended, mailing.at_risk, provider.down, provider.up, client.opted_out, messages.sent, messages.not_sent, messages.delivered, messages.undelivered\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x01\x42\x08\n\x06_after\"d\n\x12ListEventsResponse\x12!\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x11.mailing.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\x32\x83\x01\n\x0c\x45ventService\x12s\n\nListEvents\x12\x1d.mailing.v1.ListEventsRequest\x1a\x1e.mailing.v1.ListEventsResponse\"&\xa8\xd4\x18\x01\xd2\xda\x18\x08\x12\x06\x65vents\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/eventsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,7 +43,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTEVENTSREQUEST'].fields_by_name['after']._loaded_options = None
   _globals['_LISTEVENTSREQUEST'].fields_by_name['after']._serialized_options = b'\342A\001\001\312\332\030\t1\000\000\000\000\000\000\000\000'
   _globals['_LISTEVENTSREQUEST'].fields_by_name['type']._loaded_options = None
-  _globals['_LISTEVENTSREQUEST'].fields_by_name['type']._serialized_options = b'\342A\001\001\312\332\030\002\030@'
+  _globals['_LISTEVENTSREQUEST'].fields_by_name['type']._serialized_options = b'\342A\001\001\312\332\030\342\002\"\204\001^(mailing\\.(started|finished|ended|at_risk)|provider\\.(down|up)|client\\.opted_out|messages\\.(sent|not_sent|delivered|undelivered))?$*\330\001\n\014NOT_A_CHOICE\022\307\001\n\007choices\022\273\001mailing.started, mailing.finished, mailing.ended, mailing.at_risk, provider.down, provider.up, client.opted_out, messages.sent, messages.not_sent, messages.delivered, messages.undelivered'
   _globals['_LISTEVENTSREQUEST'].fields_by_name['order_by']._loaded_options = None
   _globals['_LISTEVENTSREQUEST'].fields_by_name['order_by']._serialized_options = b'\342A\001\001'
   _globals['_LISTEVENTSREQUEST'].fields_by_name['skip']._loaded_options = None
@@ -51,9 +51,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENTSERVICE'].methods_by_name['ListEvents']._loaded_options = None
   _globals['_EVENTSERVICE'].methods_by_name['ListEvents']._serialized_options = b'\250\324\030\001\322\332\030\010\022\006events\202\323\344\223\002\020\022\016/api/v1/events'
   _globals['_LISTEVENTSREQUEST']._serialized_start=185
-  _globals['_LISTEVENTSREQUEST']._serialized_end=374
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=376
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=476
-  _globals['_EVENTSERVICE']._serialized_start=479
-  _globals['_EVENTSERVICE']._serialized_end=610
+  _globals['_LISTEVENTSREQUEST']._serialized_end=729
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=731
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=831
+  _globals['_EVENTSERVICE']._serialized_start=834
+  _globals['_EVENTSERVICE']._serialized_end=965
 # @@protoc_insertion_point(module_scope)

@@ -32,7 +32,7 @@ from mailing.v1 import event_pb2 as mailing_dot_v1_dot_event__pb2
 from mailing.v1 import options_pb2 as mailing_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n mailing/v1/webhook_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17mailing/v1/access.proto\x1a\x16mailing/v1/event.proto\x1a\x18mailing/v1/options.proto\"\\\n\x14\x43reateWebhookRequest\x12*\n\x07webhook\x18\x01 \x01(\x0b\x32\x13.mailing.v1.WebhookB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"\x8d\x02\n\x15\x43reateWebhookResponse\x12\x13\n\x02id\x18\x01 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x31\x12\x34\n\x03url\x18\x02 \x01(\tB\'\xca\xda\x18#j!https://example.com/hooks/mailing\x12%\n\x06\x65vents\x18\x03 \x03(\tB\x15\xca\xda\x18\x11j\x0fmailing.started\x12\x1a\n\x06\x61\x63tive\x18\x04 \x01(\x08\x42\n\xca\xda\x18\x06j\x04true\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x06secret\x18\x06 \x01(\tB\x0f\xca\xda\x18\x0bj\twhsec_\xe2\x80\xa6:\x14\xda\xda\x18\x10\n\x0eWebhookCreated\"-\n\x11GetWebhookRequest\x12\x18\n\nwebhook_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"t\n\x13ListWebhooksRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\"j\n\x14ListWebhooksResponse\x12%\n\x08webhooks\x18\x01 \x03(\x0b\x32\x13.mailing.v1.Webhook\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"y\n\x14UpdateWebhookRequest\x12*\n\x07webhook\x18\x01 \x01(\x0b\x32\x13.mailing.v1.WebhookB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"0\n\x14\x44\x65leteWebhookRequest\x12\x18\n\nwebhook_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"\xce\x01\n\x1cListWebhookDeliveriesRequest\x12\x18\n\nwebhook_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x35\n\x05state\x18\x04 \x01(\x0e\x32 .mailing.v1.WebhookDeliveryStateB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x01\"}\n\x1dListWebhookDeliveriesResponse\x12/\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1b.mailing.v1.WebhookDelivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\".\n\x12TestWebhookRequest\x12\x18\n\nwebhook_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x32\xa0\n\n\x0eWebhookService\x12\xe0\x02\n\rCreateWebhook\x12 .mailing.v1.CreateWebhookRequest\x1a!.mailing.v1.CreateWebhookResponse\"\x89\x02\xa8\xd4\x18\x03\xd2\xda\x18\xdf\x01\x12\x08webhooks\"qIts secret is in the answer, and nowhere else. It signs each call: check the signature before you believe a call.2\x02\x99\x03:\\{\"url\": \"https://example.com/hooks/mailing\", \"events\": [\"mailing.started\", \"mailing.ended\"]}\x82\xd3\xe4\x93\x02\x1b\"\x10/api/v1/webhooks:\x07webhook\x12y\n\nGetWebhook\x12\x1d.mailing.v1.GetWebhookRequest\x1a\x13.mailing.v1.Webhook\"7\xa8\xd4\x18\x03\xd2\xda\x18\n\x12\x08webhooks\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/webhooks/{webhook_id}\x12}\n\x0cListWebhooks\x12\x1f.mailing.v1.ListWebhooksRequest\x1a .mailing.v1.ListWebhooksResponse\"*\xa8\xd4\x18\x03\xd2\xda\x18\n\x12\x08webhooks\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/webhooks\x12\xe9\x01\n\rUpdateWebhook\x12 .mailing.v1.UpdateWebhookRequest\x1a\x13.mailing.v1.Webhook\"\xa0\x01\xa8\xd4\x18\x03\xd2\xda\x18j\x12\x08webhooks\"KWhat is left out stays as it is. What waits for it goes to the new address.:\x11{\"active\": false}\x82\xd3\xe4\x93\x02(2\x1d/api/v1/webhooks/{webhook.id}:\x07webhook\x12\x82\x01\n\rDeleteWebhook\x12 .mailing.v1.DeleteWebhookRequest\x1a\x16.google.protobuf.Empty\"7\xa8\xd4\x18\x03\xd2\xda\x18\n\x12\x08webhooks\x82\xd3\xe4\x93\x02\x1f*\x1d/api/v1/webhooks/{webhook_id}\x12\xb0\x01\n\x15ListWebhookDeliveries\x12(.mailing.v1.ListWebhookDeliveriesRequest\x1a).mailing.v1.ListWebhookDeliveriesResponse\"B\xa8\xd4\x18\x03\xd2\xda\x18\n\x12\x08webhooks\x82\xd3\xe4\x93\x02*\x12(/api/v1/webhooks/{webhook_id}/deliveries\x12\x8c\x01\n\x0bTestWebhook\x12\x1e.mailing.v1.TestWebhookRequest\x1a\x1b.mailing.v1.WebhookDelivery\"@\xa8\xd4\x18\x03\xd2\xda\x18\x0e\x12\x08webhooks2\x02\x99\x03\x82\xd3\xe4\x93\x02$\"\"/api/v1/webhooks/{webhook_id}/testb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n mailing/v1/webhook_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17mailing/v1/access.proto\x1a\x16mailing/v1/event.proto\x1a\x18mailing/v1/options.proto\"\\\n\x14\x43reateWebhookRequest\x12*\n\x07webhook\x18\x01 \x01(\x0b\x32\x13.mailing.v1.WebhookB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"\x89\x02\n\x15\x43reateWebhookResponse\x12\x13\n\x02id\x18\x01 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x31\x12\x30\n\x03url\x18\x02 \x01(\tB#\xca\xda\x18\x1fj\x1dhttps://hooks.example/mailing\x12%\n\x06\x65vents\x18\x03 \x03(\tB\x15\xca\xda\x18\x11j\x0fmailing.started\x12\x1a\n\x06\x61\x63tive\x18\x04 \x01(\x08\x42\n\xca\xda\x18\x06j\x04true\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x06secret\x18\x06 \x01(\tB\x0f\xca\xda\x18\x0bj\twhsec_\xe2\x80\xa6:\x14\xda\xda\x18\x10\n\x0eWebhookCreated\"-\n\x11GetWebhookRequest\x12\x18\n\nwebhook_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"t\n\x13ListWebhooksRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\"j\n\x14ListWebhooksResponse\x12%\n\x08webhooks\x18\x01 \x03(\x0b\x32\x13.mailing.v1.Webhook\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"y\n\x14UpdateWebhookRequest\x12*\n\x07webhook\x18\x01 \x01(\x0b\x32\x13.mailing.v1.WebhookB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"0\n\x14\x44\x65leteWebhookRequest\x12\x18\n\nwebhook_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"\xce\x01\n\x1cListWebhookDeliveriesRequest\x12\x18\n\nwebhook_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x35\n\x05state\x18\x04 \x01(\x0e\x32 .mailing.v1.WebhookDeliveryStateB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x01\"}\n\x1dListWebhookDeliveriesResponse\x12/\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1b.mailing.v1.WebhookDelivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"H\n\x12TestWebhookRequest\x12\x18\n\nwebhook_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x32\xa8\n\n\x0eWebhookService\x12\xdc\x02\n\rCreateWebhook\x12 .mailing.v1.CreateWebhookRequest\x1a!.mailing.v1.CreateWebhookResponse\"\x85\x02\xa8\xd4\x18\x03\xd2\xda\x18\xdb\x01\x12\x08webhooks\"qIts secret is in the answer, and nowhere else. It signs each call: check the signature before you believe a call.2\x02\x99\x03:X{\"url\": \"https://hooks.example/mailing\", \"events\": [\"mailing.started\", \"mailing.ended\"]}\x82\xd3\xe4\x93\x02\x1b\"\x10/api/v1/webhooks:\x07webhook\x12y\n\nGetWebhook\x12\x1d.mailing.v1.GetWebhookRequest\x1a\x13.mailing.v1.Webhook\"7\xa8\xd4\x18\x03\xd2\xda\x18\n\x12\x08webhooks\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/webhooks/{webhook_id}\x12}\n\x0cListWebhooks\x12\x1f.mailing.v1.ListWebhooksRequest\x1a .mailing.v1.ListWebhooksResponse\"*\xa8\xd4\x18\x03\xd2\xda\x18\n\x12\x08webhooks\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/webhooks\x12\xf5\x01\n\rUpdateWebhook\x12 .mailing.v1.UpdateWebhookRequest\x1a\x13.mailing.v1.Webhook\"\xac\x01\xa8\xd4\x18\x03\xd2\xda\x18v\x12\x08webhooks\"KWhat is left out stays as it is. What waits for it goes to the new address.:\x1d{\"events\": [\"mailing.ended\"]}\x82\xd3\xe4\x93\x02(2\x1d/api/v1/webhooks/{webhook.id}:\x07webhook\x12\x82\x01\n\rDeleteWebhook\x12 .mailing.v1.DeleteWebhookRequest\x1a\x16.google.protobuf.Empty\"7\xa8\xd4\x18\x03\xd2\xda\x18\n\x12\x08webhooks\x82\xd3\xe4\x93\x02\x1f*\x1d/api/v1/webhooks/{webhook_id}\x12\xb0\x01\n\x15ListWebhookDeliveries\x12(.mailing.v1.ListWebhookDeliveriesRequest\x1a).mailing.v1.ListWebhookDeliveriesResponse\"B\xa8\xd4\x18\x03\xd2\xda\x18\n\x12\x08webhooks\x82\xd3\xe4\x93\x02*\x12(/api/v1/webhooks/{webhook_id}/deliveries\x12\x8c\x01\n\x0bTestWebhook\x12\x1e.mailing.v1.TestWebhookRequest\x1a\x1b.mailing.v1.WebhookDelivery\"@\xa8\xd4\x18\x03\xd2\xda\x18\x0e\x12\x08webhooks2\x02\x99\x03\x82\xd3\xe4\x93\x02$\"\"/api/v1/webhooks/{webhook_id}/testb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,7 +46,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEWEBHOOKRESPONSE'].fields_by_name['id']._loaded_options = None
   _globals['_CREATEWEBHOOKRESPONSE'].fields_by_name['id']._serialized_options = b'\312\332\030\003j\0011'
   _globals['_CREATEWEBHOOKRESPONSE'].fields_by_name['url']._loaded_options = None
-  _globals['_CREATEWEBHOOKRESPONSE'].fields_by_name['url']._serialized_options = b'\312\332\030#j!https://example.com/hooks/mailing'
+  _globals['_CREATEWEBHOOKRESPONSE'].fields_by_name['url']._serialized_options = b'\312\332\030\037j\035https://hooks.example/mailing'
   _globals['_CREATEWEBHOOKRESPONSE'].fields_by_name['events']._loaded_options = None
   _globals['_CREATEWEBHOOKRESPONSE'].fields_by_name['events']._serialized_options = b'\312\332\030\021j\017mailing.started'
   _globals['_CREATEWEBHOOKRESPONSE'].fields_by_name['active']._loaded_options = None
@@ -85,14 +85,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTWEBHOOKDELIVERIESREQUEST'].fields_by_name['skip']._serialized_options = b'\342A\001\001'
   _globals['_TESTWEBHOOKREQUEST'].fields_by_name['webhook_id']._loaded_options = None
   _globals['_TESTWEBHOOKREQUEST'].fields_by_name['webhook_id']._serialized_options = b'\342A\001\002'
+  _globals['_TESTWEBHOOKREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_TESTWEBHOOKREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
   _globals['_WEBHOOKSERVICE'].methods_by_name['CreateWebhook']._loaded_options = None
-  _globals['_WEBHOOKSERVICE'].methods_by_name['CreateWebhook']._serialized_options = b'\250\324\030\003\322\332\030\337\001\022\010webhooks\"qIts secret is in the answer, and nowhere else. It signs each call: check the signature before you believe a call.2\002\231\003:\\{\"url\": \"https://example.com/hooks/mailing\", \"events\": [\"mailing.started\", \"mailing.ended\"]}\202\323\344\223\002\033\"\020/api/v1/webhooks:\007webhook'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['CreateWebhook']._serialized_options = b'\250\324\030\003\322\332\030\333\001\022\010webhooks\"qIts secret is in the answer, and nowhere else. It signs each call: check the signature before you believe a call.2\002\231\003:X{\"url\": \"https://hooks.example/mailing\", \"events\": [\"mailing.started\", \"mailing.ended\"]}\202\323\344\223\002\033\"\020/api/v1/webhooks:\007webhook'
   _globals['_WEBHOOKSERVICE'].methods_by_name['GetWebhook']._loaded_options = None
   _globals['_WEBHOOKSERVICE'].methods_by_name['GetWebhook']._serialized_options = b'\250\324\030\003\322\332\030\n\022\010webhooks\202\323\344\223\002\037\022\035/api/v1/webhooks/{webhook_id}'
   _globals['_WEBHOOKSERVICE'].methods_by_name['ListWebhooks']._loaded_options = None
   _globals['_WEBHOOKSERVICE'].methods_by_name['ListWebhooks']._serialized_options = b'\250\324\030\003\322\332\030\n\022\010webhooks\202\323\344\223\002\022\022\020/api/v1/webhooks'
   _globals['_WEBHOOKSERVICE'].methods_by_name['UpdateWebhook']._loaded_options = None
-  _globals['_WEBHOOKSERVICE'].methods_by_name['UpdateWebhook']._serialized_options = b'\250\324\030\003\322\332\030j\022\010webhooks\"KWhat is left out stays as it is. What waits for it goes to the new address.:\021{\"active\": false}\202\323\344\223\002(2\035/api/v1/webhooks/{webhook.id}:\007webhook'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['UpdateWebhook']._serialized_options = b'\250\324\030\003\322\332\030v\022\010webhooks\"KWhat is left out stays as it is. What waits for it goes to the new address.:\035{\"events\": [\"mailing.ended\"]}\202\323\344\223\002(2\035/api/v1/webhooks/{webhook.id}:\007webhook'
   _globals['_WEBHOOKSERVICE'].methods_by_name['DeleteWebhook']._loaded_options = None
   _globals['_WEBHOOKSERVICE'].methods_by_name['DeleteWebhook']._serialized_options = b'\250\324\030\003\322\332\030\n\022\010webhooks\202\323\344\223\002\037*\035/api/v1/webhooks/{webhook_id}'
   _globals['_WEBHOOKSERVICE'].methods_by_name['ListWebhookDeliveries']._loaded_options = None
@@ -102,23 +104,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEWEBHOOKREQUEST']._serialized_start=282
   _globals['_CREATEWEBHOOKREQUEST']._serialized_end=374
   _globals['_CREATEWEBHOOKRESPONSE']._serialized_start=377
-  _globals['_CREATEWEBHOOKRESPONSE']._serialized_end=646
-  _globals['_GETWEBHOOKREQUEST']._serialized_start=648
-  _globals['_GETWEBHOOKREQUEST']._serialized_end=693
-  _globals['_LISTWEBHOOKSREQUEST']._serialized_start=695
-  _globals['_LISTWEBHOOKSREQUEST']._serialized_end=811
-  _globals['_LISTWEBHOOKSRESPONSE']._serialized_start=813
-  _globals['_LISTWEBHOOKSRESPONSE']._serialized_end=919
-  _globals['_UPDATEWEBHOOKREQUEST']._serialized_start=921
-  _globals['_UPDATEWEBHOOKREQUEST']._serialized_end=1042
-  _globals['_DELETEWEBHOOKREQUEST']._serialized_start=1044
-  _globals['_DELETEWEBHOOKREQUEST']._serialized_end=1092
-  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_start=1095
-  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_end=1301
-  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_start=1303
-  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_end=1428
-  _globals['_TESTWEBHOOKREQUEST']._serialized_start=1430
-  _globals['_TESTWEBHOOKREQUEST']._serialized_end=1476
-  _globals['_WEBHOOKSERVICE']._serialized_start=1479
-  _globals['_WEBHOOKSERVICE']._serialized_end=2791
+  _globals['_CREATEWEBHOOKRESPONSE']._serialized_end=642
+  _globals['_GETWEBHOOKREQUEST']._serialized_start=644
+  _globals['_GETWEBHOOKREQUEST']._serialized_end=689
+  _globals['_LISTWEBHOOKSREQUEST']._serialized_start=691
+  _globals['_LISTWEBHOOKSREQUEST']._serialized_end=807
+  _globals['_LISTWEBHOOKSRESPONSE']._serialized_start=809
+  _globals['_LISTWEBHOOKSRESPONSE']._serialized_end=915
+  _globals['_UPDATEWEBHOOKREQUEST']._serialized_start=917
+  _globals['_UPDATEWEBHOOKREQUEST']._serialized_end=1038
+  _globals['_DELETEWEBHOOKREQUEST']._serialized_start=1040
+  _globals['_DELETEWEBHOOKREQUEST']._serialized_end=1088
+  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_start=1091
+  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_end=1297
+  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_start=1299
+  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_end=1424
+  _globals['_TESTWEBHOOKREQUEST']._serialized_start=1426
+  _globals['_TESTWEBHOOKREQUEST']._serialized_end=1498
+  _globals['_WEBHOOKSERVICE']._serialized_start=1501
+  _globals['_WEBHOOKSERVICE']._serialized_end=2821
 # @@protoc_insertion_point(module_scope)
