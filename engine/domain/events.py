@@ -7,6 +7,7 @@ mailing as it stands and says what is to be told of it; whoever asks stores the 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntFlag, StrEnum
@@ -47,6 +48,12 @@ OF_MESSAGES: Final = frozenset(
         EventKind.MESSAGES_UNDELIVERED,
     }
 )
+_CLOSES: Final[Mapping[EventKind, frozenset[EventKind]]] = {
+    EventKind.MESSAGES_SENT: frozenset({EventKind.MESSAGES_DELIVERED, EventKind.MESSAGES_UNDELIVERED}),
+    EventKind.MESSAGES_DELIVERED: frozenset({EventKind.MESSAGES_UNDELIVERED}),
+    EventKind.MESSAGES_UNDELIVERED: frozenset({EventKind.MESSAGES_DELIVERED}),
+}
+"""Before a new event of a kind there is room for later messages only in events of other kinds than these."""
 TO_CHOOSE: Final = tuple(kind for kind in EventKind if kind is not EventKind.WEBHOOK_TEST)
 """What a webhook may ask for."""
 
@@ -123,23 +130,30 @@ def milestones_after(milestones: int, kinds: Iterable[EventKind]) -> int:
 
 
 def joined(happenings: Sequence[Happening]) -> list[Happening]:
-    """Make one event of messages' events of one kind that follow each other in their mailing. What comes first stays
-    first: a message is never told to be delivered before it is told to be sent."""
+    """Make one event of messages' events of one kind in one mailing. What is told of one message stays in order: that
+    it was delivered comes after it was sent, and receipts come as they came. So do all other events of a mailing."""
     found: list[Happening] = []
-    last: dict[int | None, int] = {}
+    places: defaultdict[int | None, dict[EventKind, int]] = defaultdict(dict)
     for happening in happenings:
-        place = last.get(happening.stream)
-        before = None if place is None else found[place]
-        if place is not None and before is not None and _can_join(before, happening):
-            messages = [*before.data["messages"], *happening.data["messages"]]
-            found[place] = replace(before, time_us=happening.time_us, data={**before.data, "messages": messages})
+        kind, open_events = happening.kind, places[happening.stream]
+        if kind not in OF_MESSAGES:
+            open_events.clear()
+        place = open_events.get(kind)
+        if place is not None and _fit(found[place], happening):
+            found[place] = _with(found[place], happening)
             continue
-        last[happening.stream] = len(found)
+        for other in _CLOSES.get(kind, ()):
+            open_events.pop(other, None)
+        if kind in OF_MESSAGES:
+            open_events[kind] = len(found)
         found.append(happening)
     return found
 
 
-def _can_join(before: Happening, after: Happening) -> bool:
-    if before.kind is not after.kind or not after.kind.is_of_messages:
-        return False
+def _fit(before: Happening, after: Happening) -> bool:
     return len(before.data["messages"]) + len(after.data["messages"]) <= MESSAGES_MAX
+
+
+def _with(before: Happening, after: Happening) -> Happening:
+    messages = [*before.data["messages"], *after.data["messages"]]
+    return replace(before, time_us=after.time_us, data={**before.data, "messages": messages})

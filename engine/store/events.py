@@ -151,7 +151,7 @@ class EventVerbs(Verbs):
         rows = await tx.rows(f"SELECT {_OUTBOX.sql}, id FROM outbox ORDER BY id LIMIT ?", _PUBLISHED_MAX)
         if not rows:
             return 0
-        happenings = joined([_OUTBOX.read(row[:-1]) for row in rows])
+        happenings = joined(await _started_first(tx, [_OUTBOX.read(row[:-1]) for row in rows], now_us))
         ids = await _insert_events(tx, happenings)
         await _insert_deliveries(tx, list(zip(ids, happenings, strict=True)), now_us)
         gone = tx.dialect.list_arg(row[-1] for row in rows)
@@ -249,6 +249,29 @@ def _shown(forecast: Forecast) -> dict[str, Any]:
         "missed": forecast.missed,
         "rate_per_second": round(forecast.rate_per_second, 3),
     }
+
+
+async def _started_first(tx: Tx, happenings: Sequence[Happening], now_us: int) -> list[Happening]:
+    """With the start of each mailing before the first event of its messages, which may be quicker than the herald."""
+    found = sorted({each.stream for each in happenings if each.kind.is_of_messages and each.stream is not None})
+    if not found:
+        return list(happenings)
+    unknown = await tx.rows(
+        f"SELECT m.id FROM mailing AS m WHERE {_OPEN} AND m.milestones & {int(Milestone.STARTED)} = 0"
+        f" AND m.id {tx.dialect.in_list()} ORDER BY m.id",
+        tx.dialect.list_arg(found),
+    )
+    started = [each for row in unknown if (each := await _start(tx, row[0], now_us)) is not None]
+    return [*started, *happenings]
+
+
+async def _start(tx: Tx, mailing_id: int, now_us: int) -> Happening | None:
+    await lock_mailing(tx, mailing_id)
+    row = await tx.row(f"{_STANDING} WHERE {_OPEN} AND m.id = ?", mailing_id)
+    if row is None or row[0] & Milestone.STARTED or EventKind.MAILING_STARTED not in due(_standing(row), now_us):
+        return None
+    await _mark(tx, mailing_id, row[0] | Milestone.STARTED, row[1])
+    return _of_mailing(EventKind.MAILING_STARTED, await get_mailing_row(tx, mailing_id), now_us)
 
 
 async def _insert_events(tx: Tx, happenings: Sequence[Happening]) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations, product
 
 import pytest
 
@@ -21,7 +21,8 @@ from engine.domain.events import (
 
 STARTED, FINISHED = EventKind.MAILING_STARTED, EventKind.MAILING_FINISHED
 ENDED, AT_RISK = EventKind.MAILING_ENDED, EventKind.MAILING_AT_RISK
-SENT, DELIVERED = EventKind.MESSAGES_SENT, EventKind.MESSAGES_DELIVERED
+SENT, NOT_SENT = EventKind.MESSAGES_SENT, EventKind.MESSAGES_NOT_SENT
+DELIVERED, UNDELIVERED = EventKind.MESSAGES_DELIVERED, EventKind.MESSAGES_UNDELIVERED
 START, END = 100, 200
 
 
@@ -99,10 +100,27 @@ def of(kind: EventKind, mailing_id: int, *messages: int) -> Happening:
     )
 
 
-def test_what_follows_each_other_in_its_mailing_is_one_event() -> None:
-    found = joined([of(SENT, 1, 1), of(SENT, 2, 2), of(SENT, 1, 3, 4), of(DELIVERED, 1, 1), of(SENT, 1, 5)])
+def test_messages_of_one_kind_in_one_mailing_are_one_event() -> None:
+    found = joined([of(SENT, 1, 1), of(NOT_SENT, 1, 7), of(SENT, 2, 2), of(SENT, 1, 3, 4), of(NOT_SENT, 1, 8)])
     said = [(each.kind, each.stream, list(each.data["messages"]), each.time_us) for each in found]
-    assert said == [(SENT, 1, [1, 3, 4], 4), (SENT, 2, [2], 2), (DELIVERED, 1, [1], 1), (SENT, 1, [5], 5)]
+    assert said == [(SENT, 1, [1, 3, 4], 4), (NOT_SENT, 1, [7, 8], 8), (SENT, 2, [2], 2)]
+
+
+def test_what_is_told_of_one_message_stays_in_order() -> None:
+    """Whatever is joined, and whatever order receipts came in."""
+    for story in product((SENT, DELIVERED, UNDELIVERED, ENDED, NOT_SENT), repeat=5):
+        told = [of(kind, 1, place) for place, kind in enumerate(story)]
+        found = joined(told)
+        place_of = {message: place for place, each in enumerate(found) for message in each.data["messages"]}
+        assert sorted(place_of) == list(range(5))
+        for earlier, later in combinations(range(5), 2):
+            pair = story[earlier], story[later]
+            if (
+                ENDED in pair
+                or pair in ((SENT, DELIVERED), (SENT, UNDELIVERED))
+                or set(pair) == {DELIVERED, UNDELIVERED}
+            ):
+                assert place_of[earlier] < place_of[later] or pair[0] is pair[1] is not ENDED, story
 
 
 def test_other_events_are_never_joined() -> None:

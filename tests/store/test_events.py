@@ -264,6 +264,14 @@ async def test_clients_that_a_new_filter_leaves_out_are_told_too(store: Store) -
     assert await told_of_messages(store) == {("messages.not_sent", "uncertain"): 1}
 
 
+async def test_a_start_is_told_before_messages_that_were_quicker(store: Store) -> None:
+    store.wanted = OF_MESSAGES
+    mailing_id, owner = await a_mailing_with(store, 1)
+    await record(store, owner, await claim(store, mailing_id, owner), Event.ACCEPT)
+    await store.publish(NOW)
+    assert await kinds(store) == ["mailing.started", "messages.sent", "mailing.finished"]
+
+
 # -- order, reading, forgetting ---------------------------------------------------------------------------
 
 
