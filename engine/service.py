@@ -33,6 +33,8 @@ from engine.delivery.delivery import Delivery, DeliverySettings
 from engine.delivery.line import Line, Supplier
 from engine.delivery_for_api import DeliveryForApi
 from engine.domain.message import Step
+from engine.hooks.caller import Caller
+from engine.hooks.herald import Herald, Hooks
 from engine.metrics import BREAKER_STATES, Metrics, ProviderMetrics, outcome_of
 from engine.metrics_server import MetricsServer, start_metrics_server
 from engine.missing_providers import MissingProviders
@@ -68,6 +70,7 @@ class Service:
         self.metrics_listen = settings.metrics_listen
         self._delivery: Delivery | None = None
         self._api: ApiServer | None = None
+        self._hooks: Hooks | None = None
         self._metrics_server: MetricsServer | None = None
         self._reporter: Reporter | None = None
         self._resources: list[Callable[[], Coroutine[Any, Any, None]]] = []
@@ -92,6 +95,7 @@ class Service:
         self.store = await Store.open(settings.database_url)
         self._resources.insert(0, self.store.close)  # the last to go: providers hand over the receipts that have come
         self.store.on_step = self._count
+        await self.store.read_wanted()
         await self._seed()
         meter = CallMeter()
         self._delivery = delivery = await Delivery.join(
@@ -124,6 +128,8 @@ class Service:
             tls=_tls(settings),
             gateways=settings.gateways,
             audit_keep_days=settings.audit_keep_days,
+            event_keep_days=settings.event_keep_days,
+            webhook_private=settings.webhook_private,
             measure=self._measure,
             default_time_zone=settings.default_time_zone,
             segments_max=settings.segments_max,
@@ -135,6 +141,9 @@ class Service:
         self.metrics.at_risk_messages.follow(lambda: api.risk.messages)
         self.grpc_port = await api.start(str(settings.grpc_listen))
         reporter.start()
+        herald = Herald(self.store, clock, providers=control.provider_standings, foretell=api.outlook.of)
+        self._hooks = Hooks(self.store, clock, Random(), Caller(private=settings.webhook_private), herald)
+        self._hooks.start()
         log.info(
             "engine.started",
             grpc=str(Listen(settings.grpc_listen.host, self.grpc_port)),
@@ -160,6 +169,7 @@ class Service:
         if delivery is not None:
             delivery.hold()
         listening = [] if api is None else [api.stop(rpc_seconds)]
+        listening += [] if self._hooks is None else [self._hooks.stop()]
         listening += [] if metrics_server is None else [metrics_server.close()]
         listening += [] if self._reporter is None else [self._reporter.stop()]
         await _within(2 * rpc_seconds, *listening)  # the calls themselves, and then what they have begun

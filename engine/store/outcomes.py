@@ -16,6 +16,7 @@ from engine.store.confirming import LAST_CALLED, SAID, Heard
 from engine.store.counters import Tally
 from engine.store.database import Tx
 from engine.store.lifecycle import set_to
+from engine.store.outbox import tell_messages
 from engine.store.told import hold_told, may_have_reached
 from engine.store.verbs import hold
 
@@ -100,6 +101,7 @@ async def store_all_sent(tx: Tx, records: Sequence[Record], owner: int) -> bool:
     tally.calls(records, _ACCEPTED)
     for record in [record for record in records if record.charge is not FREE]:
         _count_cost(tally, record, _ACCEPTED)
+    await tell_messages(tx, [record.message_id for record in records])
     await tally.write(tx)
     return True
 
@@ -135,6 +137,7 @@ async def store_outcomes(tx: Tx, outcomes: Sequence[Outcome], owner: int) -> Non
         ids = tx.dialect.list_arg(record.message_id for record in gone)
         await tx.run(f"DELETE FROM message WHERE id {tx.dialect.in_list()}", ids)
     await not_reached(tx, known, tally)
+    await tell_messages(tx, [item.record.message_id for item in outcomes])
     await tally.write(tx)
 
 
