@@ -137,13 +137,8 @@ class Service:
             receivers={each.spec.name: each.receiver for each in configured if each.receiver is not None},
             reporter=reporter,
         )
-        self.metrics.at_risk_mailings.follow(lambda: api.risk.mailings)
-        self.metrics.at_risk_messages.follow(lambda: api.risk.messages)
-        self.grpc_port = await api.start(str(settings.grpc_listen))
+        await self._serve(api, control, clock)
         reporter.start()
-        herald = Herald(self.store, clock, providers=control.provider_standings, foretell=api.outlook.of)
-        self._hooks = Hooks(self.store, clock, Random(), Caller(private=settings.webhook_private), herald)
-        self._hooks.start()
         log.info(
             "engine.started",
             grpc=str(Listen(settings.grpc_listen.host, self.grpc_port)),
@@ -153,6 +148,16 @@ class Service:
             workers=delivery.state.workers,
             engine_id=delivery.state.engine_id,
         )
+
+    async def _serve(self, api: ApiServer, control: DeliveryForApi, clock: Clock) -> None:
+        """Listen, and tell others what happens: both for as long as the engine runs."""
+        self.metrics.at_risk_mailings.follow(lambda: api.risk.mailings)
+        self.metrics.at_risk_messages.follow(lambda: api.risk.messages)
+        self.grpc_port = await api.start(str(self.settings.grpc_listen))
+        herald = Herald(self.store, clock, providers=control.provider_standings, foretell=api.outlook.of)
+        caller = Caller(private=self.settings.webhook_private)
+        self._hooks = Hooks(self.store, clock, Random(), caller, herald)
+        self._hooks.start()
 
     def reload(self) -> None:
         """Read the certificates again (SIGHUP)."""
