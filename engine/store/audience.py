@@ -81,7 +81,7 @@ class _Chunk:
         """Find where the chunk ends; True when there are no clients behind it. Clients that the filter does not name
         can't have a message to be taken away, unless it is built ``again``. ``at_us``: when the filter was said."""
         if self._messages is not None:
-            self.restrict(met(self._mailing_id, self._messages, at_us, since_us=at_us))
+            self.restrict(await met(self._tx, self._mailing_id, self._messages, at_us, since_us=at_us))
             if not again and not self._client_ids:
                 ids = await next_clients(self._tx, self._messages, at_us, self._after, limit)
                 if ids is not None:
