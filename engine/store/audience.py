@@ -9,6 +9,7 @@ from typing import Any, Final
 from engine.domain.attributes import attributes_of
 from engine.domain.audience import AudienceFilter, Candidate
 from engine.domain.message import UNCERTAIN, Status
+from engine.store.candidates import next_candidates
 from engine.store.counters import Tally
 from engine.store.database import Lane, Row, Tx
 from engine.store.decided import IS_DECIDED, in_time, staying
@@ -71,7 +72,7 @@ class _Chunk:
         self._tx, self._mailing_id, self._after, self.last = tx, mailing_id, after, after
         self._matching, self._args = matching(tx, filter)
         self._matching += f" AND {MAY_GET}"
-        self._client_ids, self._messages = filter.client_ids, filter.messages
+        self._filter, self._client_ids, self._messages = filter, filter.client_ids, filter.messages
 
     def restrict(self, condition: str) -> None:
         """Besides, clients must be so, ``client AS c``."""
@@ -86,6 +87,10 @@ class _Chunk:
                 ids = await next_clients(self._tx, self._messages, at_us, self._after, limit)
                 if ids is not None:
                     return self._takes(ids, limit)
+        if not again and not self._client_ids:
+            ids = await next_candidates(self._tx, self._filter, self._after, limit)
+            if ids is not None:
+                return self._takes(ids, limit)
         condition, args = "id > ?", [self._after]
         if self._client_ids and not again:
             condition += f" AND id {self._tx.dialect.in_list()}"
