@@ -48,7 +48,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.path.is_relative_to(_BROWSER))
 
 
-class _Shares(LoadFileScheduling):
+class _Shares(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     """A file goes to one process, and of those with a browser every second goes to the same."""
 
     def _split_scope(self, nodeid: str) -> str:
