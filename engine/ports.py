@@ -7,9 +7,10 @@ one number compares, adds and stores alike on SQLite and PostgreSQL.
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from operator import itemgetter
+from typing import Any, NamedTuple, Protocol
 
 from engine.domain.cost import FREE, NO_PRICE, Charge, Quote
 from engine.domain.message import Event
@@ -105,6 +106,7 @@ class Claim(NamedTuple):
         provider_message_id: str | None = None,
         next_provider: int | None = None,
         cost: int | None = None,
+        smpp_status: int | None = None,
     ) -> Record:
         """The outcome of its call; the arguments are ``Record``'s."""
         # Done for each message: unpacking is quicker than asking for each field, and ``tuple.__new__`` than ``Record``.
@@ -114,6 +116,7 @@ class Claim(NamedTuple):
             (
                 message_id, mailing_id, client_id, attempt, event, started_us, finished_us, http_status, detail,
                 due_us, text_version, rendered, provider_id, provider_message_id, next_provider, cost, charge,
+                smpp_status,
             ),
         )  # fmt: skip
 
@@ -150,6 +153,13 @@ class Record(NamedTuple):
     no price."""
     charge: Charge = FREE
     """That of the claim."""
+    smpp_status: int | None = None
+    """The ``command_status`` of a response over SMPP: it is counted, and not stored with the message."""
+
+
+def of_record(*names: str) -> Callable[[Record], tuple[Any, ...]]:
+    """What takes these fields out of a record, for ``map``: as quick as unpacking all of them by position."""
+    return itemgetter(*map(Record._fields.index, names))
 
 
 class Return(NamedTuple):

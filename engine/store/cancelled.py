@@ -14,6 +14,7 @@ from engine.store.counters import Tally
 from engine.store.database import Tx
 from engine.store.dialect import Dialect
 from engine.store.lifecycle import is_taken, is_waiting, set_to
+from engine.store.outbox import tell_messages
 
 _ENDS: Final = {unsure: step(Status.PENDING, Event.CANCEL, unsure=unsure) for unsure in (False, True)}
 """What becomes of a message that waits, by whether it may have reached its provider."""
@@ -101,10 +102,10 @@ async def settle(tx: Tx, message_ids: Collection[int], tally: Tally) -> set[int]
 
 async def end_behind(tx: Tx, end: Step, which: str, *args: Any) -> list[Any]:
     """End messages of cancelled mailings that wait; returns id, mailing, and when each ended."""
-    return list(
-        await tx.rows(
-            f"UPDATE message SET {set_to(end)}, due_us = 0, finished_us = {ended_us('message')}"
-            f" WHERE {which} AND {is_waiting()} AND mailing_id IN ({CANCELLED}) RETURNING id, mailing_id, finished_us",
-            *args,
-        )
+    ended = await tx.rows(
+        f"UPDATE message SET {set_to(end)}, due_us = 0, finished_us = {ended_us('message')}"
+        f" WHERE {which} AND {is_waiting()} AND mailing_id IN ({CANCELLED}) RETURNING id, mailing_id, finished_us",
+        *args,
     )
+    await tell_messages(tx, [row[0] for row in ended])
+    return list(ended)
