@@ -102,7 +102,8 @@ async def store_all_sent(tx: Tx, records: Sequence[Record], owner: int) -> bool:
     tally.calls(records, _ACCEPTED)
     for record in [record for record in records if record.charge is not FREE]:
         _count_cost(tally, record, _ACCEPTED)
-    await tell_messages(tx, [record.message_id for record in records])
+    if tx.wanted:
+        await tell_messages(tx, [record.message_id for record in records])
     await tally.write(tx)
     return True
 
@@ -138,7 +139,8 @@ async def store_outcomes(tx: Tx, outcomes: Sequence[Outcome], owner: int) -> Non
         ids = tx.dialect.list_arg(record.message_id for record in gone)
         await tx.run(f"DELETE FROM message WHERE id {tx.dialect.in_list()}", ids)
     await not_reached(tx, known, tally)
-    await tell_messages(tx, [item.record.message_id for item in outcomes])
+    if tx.wanted:
+        await tell_messages(tx, [item.record.message_id for item in outcomes])
     await tally.write(tx)
 
 
