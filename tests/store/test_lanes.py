@@ -127,10 +127,11 @@ async def test_a_question_that_takes_too_long_ends_with_an_error_that_says_so(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await add_clients(store, 1)
-    monkeypatch.setattr(database, "LONG_SECONDS", 0.2)
-    asked = [store._db.read(endless, Lane.LONG) for _ in range(database.LONG_AT_ONCE + 2)]
     async with asyncio.timeout(PATIENT_SECONDS):
-        answers = await asyncio.gather(*asked, return_exceptions=True)
+        with monkeypatch.context() as patched:
+            patched.setattr(database, "LONG_SECONDS", 0.2)
+            asked = [store._db.read(endless, Lane.LONG) for _ in range(database.LONG_AT_ONCE + 2)]
+            answers = await asyncio.gather(*asked, return_exceptions=True)
         assert [str(answer) for answer in answers] == [
             "this question takes more than 0.2 s; ask for less, or later"
         ] * 4
