@@ -288,6 +288,10 @@ class Mailings(mailing_service_pb2_grpc.MailingServiceServicer):
         answer.reasons.rejected = 10
         answer.attempts.total, answer.attempts.retried = 4200, 200
         answer.attempts.by_http_status.update({200: 3990, 400: 10, 503: 150, 0: 50})
+        answer.attempts.by_smpp_status.update({0x58: 3})
+        answer.cost = 4000
+        for name, sent, cost in (("alpha", 3000, 1500), ("beta", 990, 2500)):
+            answer.by_provider[name].sent, answer.by_provider[name].cost = sent, cost
         answer.delivery.delivered, answer.delivery.undelivered, answer.delivery.none = 3900, 20, 70
         answer.delivery.seconds.p50, answer.delivery.seconds.p95 = 2.1, 9.5
         answer.latency_seconds.p50, answer.latency_seconds.p95, answer.latency_seconds.p99 = 0.02, 0.3, 1.25
@@ -378,6 +382,7 @@ class Engine(engine_service_pb2_grpc.EngineServiceServicer):
         engine.start_time.FromSeconds(T0)
         engine.heartbeat_time.FromSeconds(T0 + 60)
         self._providers(answer)
+        answer.missing_providers.add(name="gone", messages=12)
         answer.actors.add(name="recorder", healthy=False, restarts=2, detail="database is locked")
         return await self.script.take(request, context, answer)
 
@@ -406,6 +411,16 @@ class Engine(engine_service_pb2_grpc.EngineServiceServicer):
         found = _asked([event], request, "object_id")
         found = [e for e in found if request.actor in ("", e.actor) and request.object_type in ("", e.object_type)]
         answer = engine_service_pb2.ListAuditEventsResponse(audit_events=found, total_size=len(found))
+        return await self.script.take(request, context, answer)
+
+    async def GetReport(self, request: Any, context: Any) -> Any:
+        date = request.date or "2026-11-29"
+        answer = engine_service_pb2.Report(date=date, subject=f"Mailings on {date}", text=f"{date}\n[12]\n", html="<p>")
+        return await self.script.take(request, context, answer)
+
+    async def MailReport(self, request: Any, context: Any) -> Any:
+        refused = ["anna@example.com: 550 no such mailbox"]
+        answer = engine_service_pb2.MailReportResponse(date="2026-11-29", refused=refused)
         return await self.script.take(request, context, answer)
 
 

@@ -15,7 +15,7 @@ from engine.store.client_rows import ClientQuery
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
 from engine.store.postgres import PostgresTx
-from engine.store.rows import Counts, Page, RequestKey
+from engine.store.rows import Counts, Difference, Page, RequestKey
 from tests.patience import PATIENT_SECONDS
 from tests.store.conftest import AT_ONCE_SECONDS, Opener
 from tests.store.world import (
@@ -418,3 +418,13 @@ async def test_a_change_that_was_made_before_answers_with_the_counts_of_after_it
         answer = await two.set_cancelled(mailing_id, by=BY, now_us=NOW)
     await counting
     assert answer.row.counts == Counts(sent=3)
+
+
+async def test_a_message_of_nobody_is_found_by_a_check(open_store: Opener) -> None:
+    """PostgreSQL has no foreign key that would refuse to remove its client or mailing."""
+    store = await open_store()
+    await add_clients(store, 3)
+    mailing_id = await add_mailing(store)
+    assert await store.check() == []
+    await store._db.transaction(lambda tx: tx.run("DELETE FROM client WHERE id IN (SELECT max(id) FROM client)"))
+    assert await store.check() == [Difference(mailing_id, "messages of nobody", 1, 0, repaired=False)]

@@ -103,7 +103,7 @@ async def made() -> AsyncIterator[Made]:
 
 
 def _sent(message_id: str) -> Answer:
-    return Answer(None, True, "", provider_message_id=message_id, verdict=Verdict.SENT)
+    return Answer(None, True, "", provider_message_id=message_id, verdict=Verdict.SENT, smpp_status=0)
 
 
 async def test_a_text_is_sent(smsc: Smsc, made: Made) -> None:
@@ -178,7 +178,8 @@ async def test_refusals_are_known(
     smsc.on_submit = lambda session, pdu: session.send(pdu.answered(status, body))
     provider = made.make(smsc, rejected=frozenset({0x401}), busy=frozenset({0x402}))
     answer = await provider.send(_request())
-    assert (answer.verdict, answer.detail) == (verdict, detail)
+    assert (answer.verdict, answer.detail, answer.smpp_status) == (verdict, detail, status)
+    assert classify(answer, NOW_US).smpp_status == status
     assert classify(answer, NOW_US).hold_seconds == (1.0 if verdict is Verdict.BUSY else 0.0)
     smsc.on_submit = None
     assert await provider.send(_request()) == _sent("1")  # in the same session
@@ -212,7 +213,7 @@ async def test_ids_of_all_lengths_are_taken(smsc: Smsc, made: Made, message_id: 
 
 async def test_a_yes_without_an_id_is_a_yes(smsc: Smsc, made: Made) -> None:
     smsc.on_submit = lambda session, pdu: session.accept(pdu, "")
-    assert await made.make(smsc).send(_request()) == Answer(None, True, "", verdict=Verdict.SENT)
+    assert await made.make(smsc).send(_request()) == Answer(None, True, "", verdict=Verdict.SENT, smpp_status=0)
 
 
 async def test_responses_in_any_order(smsc: Smsc, made: Made) -> None:
