@@ -115,7 +115,7 @@ async def twice(first: Response, operation: dict[str, Any]) -> dict[str, int | s
     headers = await request.all_headers()
     assert "idempotency-key" not in headers
     assert bare(request.post_data or "") == bare(next(examples(operation)).get("data", b"").decode()), name
-    sent = {each: headers[each] for each in ("authorization", "content-type") if each in headers}
+    sent: dict[str, str] = {each: headers[each] for each in ("authorization", "content-type") if each in headers}
     async with (
         ClientSession() as http,
         http.request(request.method, request.url, headers=sent, data=request.post_data_buffer) as second,
