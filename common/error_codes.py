@@ -88,6 +88,7 @@ class ErrorCode(StrEnum):
     NOT_IN_FUTURE = "must be in the future"
     TOO_FAR_AHEAD = "must not be more than a day ahead of now"
     NOT_TIME_OF_DAY = "must be a time of day like 09:00, from 00:00 to 23:59"
+    NOT_DATE = "must be a date like 2026-11-29"
     MORE_FIELDS = "and {count} more fields are bad"
     NOT_LOOKED_AT = "and what follows was not looked at: too many entries are bad"
 
@@ -164,6 +165,12 @@ class ErrorCode(StrEnum):
     BAD_TOKEN_NAME = "must be 1 to {max} printable characters, with no blank at either end"
     ROLE_OF_TOKENS = "is a role of API tokens: no person signs in with it"
     ACCOUNT_NAME_TAKEN = "there is an account named {name} already"
+    WEBHOOK_ADDRESS = "must be an https:// address, without user, password and fragment"
+    WEBHOOK_PRIVATE = (
+        "is an address of this machine, of a private network or of nobody; MAILING_WEBHOOK_PRIVATE=true allows it"
+    )
+    WEBHOOK_OFF = "webhook {id} is switched off"
+    TOO_MANY_WEBHOOKS = "there are {max} webhooks already; remove one first"
     TOKEN_MADE_BEFORE = "this request has made a token before; its secret was shown then, and only then"
     WRONG_CURRENT_PASSWORD = "is wrong"
     WRONG_NAME_OR_PASSWORD = "the name or the password is wrong"
@@ -202,6 +209,7 @@ class ErrorCode(StrEnum):
     UNREADABLE_MESSAGE = "the message can't be read: it is not of the method's type"
     NO_MESSAGE = "there is no message"
     NO_MESSAGE_IN_TIME = "no message came within {seconds} s"
+    REPORT_NOT_MAILED = "the report was not mailed: {reason}"
     SERVICE_NAME_TOO_LONG = "a service's name has at most {max} characters"
     UNIMPLEMENTED = "there is no such method here"
     TOO_MANY_CALLS = "you have {max} calls of this method open, the most there may be"

@@ -15,6 +15,7 @@ from engine.domain.breaker import BreakerState
 from engine.domain.forecast import expected_speed
 from engine.domain.outcome import Outcome
 from engine.domain.routing import Way, Wish
+from engine.hooks.herald import ProviderStanding
 from engine.provider_window import ProviderWindow
 
 _WORSE: Final = (BreakerState.CLOSED, BreakerState.OPEN, BreakerState.BLOCKED)
@@ -133,6 +134,18 @@ class DeliveryForApi:
             calls=self._windows[line.provider_id].calls(now_us),
             retired=spec.retired,
         )
+
+    def provider_standings(self) -> list[ProviderStanding]:
+        """Each provider, for those who want to be told when it is down."""
+        return [
+            ProviderStanding(
+                each.name,
+                is_down=each.breaker.state is not BreakerState.CLOSED,
+                has_answered=each.calls.calls > each.calls.errors,
+                detail=each.breaker.detail,
+            )
+            for each in self.status().providers
+        ]
 
     def health(self) -> Mapping[str, str | None]:
         """Each component and why it is not ready, for ``/readyz``; ``None``: it is ready."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from operator import attrgetter
+from pathlib import Path
+from shutil import disk_usage
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -77,6 +79,11 @@ class Metrics(Collector):
         """How late the oldest due message is."""
         self.stalled_seconds = Gauge()
         """See ``domain/liveness.py``."""
+        self.at_risk_mailings = Gauge()
+        """See ``api/risk.py``."""
+        self.at_risk_messages = Gauge()
+        self.database_folder: Path | None = None
+        """Where the database's files are; ``None``: on a server, whose disk is not ours to see."""
         self._messages: dict[str, Counter] = {outcome: Counter() for outcome in MESSAGE_OUTCOMES}
         self._rpcs = RpcDurations()
         self.registry.register(self)
@@ -116,9 +123,21 @@ class Metrics(Collector):
         for name, text, gauge in (
             ("mailing_due_lag_seconds", "How late the oldest due message is.", self.due_lag_seconds),
             ("mailing_stalled_seconds", f"For how long {stalled}; below {STALL_SECONDS:g}: 0.", self.stalled_seconds),
+            ("mailing_at_risk_mailings", "Mailings that will end before all is sent.", self.at_risk_mailings),
+            ("mailing_at_risk_messages", "Messages that they will leave unsent.", self.at_risk_messages),
         ):
             yield GaugeMetricFamily(name, text, value=gauge.value)
+        yield from self._disk()
         yield from self._gauges_by_provider()
+
+    def _disk(self) -> Iterator[Metric]:
+        try:
+            usage = None if self.database_folder is None else disk_usage(self.database_folder)
+        except OSError:
+            return  # the folder has gone: the engine has noticed by itself
+        if usage is not None:
+            yield GaugeMetricFamily("mailing_disk_free_bytes", "What SQLite's disk has left.", value=usage.free)
+            yield GaugeMetricFamily("mailing_disk_size_bytes", "The size of SQLite's disk.", value=usage.total)
 
     def _gauges_by_provider(self) -> Iterator[Metric]:
         states = ", ".join(f"{number} {name}" for name, number in BREAKER_STATES.items())

@@ -383,9 +383,10 @@ class AuditQuery:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A counter that did not agree with the rows; ``check`` has corrected it."""
+    """A counter that did not agree with the rows, and ``check`` has corrected it; or rows that should not be there."""
 
     mailing_id: int
     name: str
     stored: int
     counted: int
+    repaired: bool = True

@@ -412,6 +412,16 @@ class Engine(engine_service_pb2_grpc.EngineServiceServicer):
         answer = engine_service_pb2.ListAuditEventsResponse(audit_events=found, total_size=len(found))
         return await self.script.take(request, context, answer)
 
+    async def GetReport(self, request: Any, context: Any) -> Any:
+        date = request.date or "2026-11-29"
+        answer = engine_service_pb2.Report(date=date, subject=f"Mailings on {date}", text=f"{date}\n[12]\n", html="<p>")
+        return await self.script.take(request, context, answer)
+
+    async def MailReport(self, request: Any, context: Any) -> Any:
+        refused = ["anna@example.com: 550 no such mailbox"]
+        answer = engine_service_pb2.MailReportResponse(date="2026-11-29", refused=refused)
+        return await self.script.take(request, context, answer)
+
 
 class Access(access_service_pb2_grpc.AccessServiceServicer):
     """AccessService."""
