@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr
 
 from common.command_line import Argument, BadSettings, Command
-from common.setting_types import Listen, Seconds, host_names, is_loopback, listen, long_token, token
+from common.setting_types import Listen, Seconds, host_names, is_loopback, listen, long_token, lower, token
 from common.settings import Invocation, ProcessSettings, Program
 from engine import postgres_url, setting_types, smtp_url
 from engine.domain.stop_words import STOP_WORDS
@@ -135,6 +135,9 @@ class Settings(ProcessSettings):
         None,
         description="the mail server: smtps://USER:PASSWORD@HOST, or smtp:// with STARTTLS (never on loopback; "
         "?starttls=always or never, ?ca=FILE); better not as a flag",
+    )
+    log_messages: Annotated[Literal["all", "failures"], BeforeValidator(lower)] = Field(
+        "failures", description="which calls have a line in the log: all, or failures only"
     )
     session_seconds: float = Field(
         43_200.0, gt=0, le=31_536_000, allow_inf_nan=False, description="how long somebody who signed in stays so"
