@@ -153,6 +153,7 @@ class ErrorCode(StrEnum):
     BAD_BUDGET = "must be more than 0 and at most {max}; leave it out for no limit"
     TOO_MANY_DECIMALS = "must have at most {max} decimals"
     BUDGET_TOO_SMALL = "must be at least what the mailing costs already: {cost}"
+    BUDGET_BELOW_MESSAGE = "is less than one message may cost, which is {cost}: nothing is sent"
     BUDGET_SPENT = (
         "mailing {id} can't go on: what is left of its budget is not enough for one more message; raise it first"
     )
@@ -164,6 +165,12 @@ class ErrorCode(StrEnum):
     BAD_TOKEN_NAME = "must be 1 to {max} printable characters, with no blank at either end"
     ROLE_OF_TOKENS = "is a role of API tokens: no person signs in with it"
     ACCOUNT_NAME_TAKEN = "there is an account named {name} already"
+    WEBHOOK_ADDRESS = "must be an https:// address, without user, password and fragment"
+    WEBHOOK_PRIVATE = (
+        "is an address of this machine, of a private network or of nobody; MAILING_WEBHOOK_PRIVATE=true allows it"
+    )
+    WEBHOOK_OFF = "webhook {id} is switched off"
+    TOO_MANY_WEBHOOKS = "there are {max} webhooks already; remove one first"
     TOKEN_MADE_BEFORE = "this request has made a token before; its secret was shown then, and only then"
     WRONG_CURRENT_PASSWORD = "is wrong"
     WRONG_NAME_OR_PASSWORD = "the name or the password is wrong"

@@ -71,7 +71,8 @@ async def check(settings: Settings, _arguments: Mapping[str, Any]) -> int:
     finally:
         await store.close()
     for found in differences:
-        say(f"mailing {found.mailing_id}: {found.name} was {found.stored}, repaired to {found.counted}")
+        done = "repaired to" if found.repaired else "and can't be repaired: it should be"
+        say(f"mailing {found.mailing_id}: {found.name} was {found.stored}, {done} {found.counted}")
     if not differences:
         say(f"All counters agree with the messages. Mailings: {mailings}.")
     return 1 if differences else 0

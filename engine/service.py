@@ -33,8 +33,11 @@ from engine.delivery.delivery import Delivery, DeliverySettings
 from engine.delivery.line import Line, Supplier
 from engine.delivery_for_api import DeliveryForApi
 from engine.domain.message import Step
+from engine.hooks.caller import Caller
+from engine.hooks.herald import Herald, Hooks
 from engine.metrics import BREAKER_STATES, Metrics, ProviderMetrics, outcome_of
 from engine.metrics_server import MetricsServer, start_metrics_server
+from engine.missing_providers import MissingProviders
 from engine.ports import Clock, Provider
 from engine.provider.configured import configured_providers
 from engine.provider.file import ConfiguredProvider
@@ -44,6 +47,7 @@ from engine.report.reporter import Reporter, Schedule
 from engine.setting_types import is_mail_address
 from engine.settings import Settings
 from engine.standing import open_standing
+from engine.store.opening import sqlite_file
 from engine.store.store import Store
 
 _RPC_SHARE, _RPC_SECONDS = 0.1, 1.0
@@ -66,6 +70,7 @@ class Service:
         self.metrics_listen = settings.metrics_listen
         self._delivery: Delivery | None = None
         self._api: ApiServer | None = None
+        self._hooks: Hooks | None = None
         self._metrics_server: MetricsServer | None = None
         self._reporter: Reporter | None = None
         self._resources: list[Callable[[], Coroutine[Any, Any, None]]] = []
@@ -90,6 +95,7 @@ class Service:
         self.store = await Store.open(settings.database_url)
         self._resources.insert(0, self.store.close)  # the last to go: providers hand over the receipts that have come
         self.store.on_step = self._count
+        await self.store.read_wanted()
         await self._seed()
         meter = CallMeter()
         self._delivery = delivery = await Delivery.join(
@@ -101,12 +107,15 @@ class Service:
             name=f"{socket.gethostname()}:{os.getpid()}",
             meter=meter,
         )
-        control = self._follow(delivery, meter)
+        missing = MissingProviders(self.store, [line.spec.name for line in delivery.state.lines])
+        self._resources.append(missing.stop)
+        control = self._follow(delivery, meter, missing)
         await delivery.start()
+        missing.start()
         self.store.on_owners_told = delivery.actors.clients.owners_told
         open_standing({line.spec.name: line.provider for line in delivery.state.lines}, self.store, clock, control)
         self._metrics_server = await start_metrics_server(
-            self.metrics, settings.metrics_listen, control.health, settings.metrics_hosts
+            self.metrics, settings.metrics_listen, control.health, settings.metrics_hosts, missing.notes
         )
         self.metrics_listen = self._metrics_server.address
         authority = Authority(self.store, clock, session_seconds=settings.session_seconds)
@@ -119,6 +128,8 @@ class Service:
             tls=_tls(settings),
             gateways=settings.gateways,
             audit_keep_days=settings.audit_keep_days,
+            event_keep_days=settings.event_keep_days,
+            webhook_private=settings.webhook_private,
             measure=self._measure,
             default_time_zone=settings.default_time_zone,
             segments_max=settings.segments_max,
@@ -126,8 +137,13 @@ class Service:
             receivers={each.spec.name: each.receiver for each in configured if each.receiver is not None},
             reporter=reporter,
         )
+        self.metrics.at_risk_mailings.follow(lambda: api.risk.mailings)
+        self.metrics.at_risk_messages.follow(lambda: api.risk.messages)
         self.grpc_port = await api.start(str(settings.grpc_listen))
         reporter.start()
+        herald = Herald(self.store, clock, providers=control.provider_standings, foretell=api.outlook.of)
+        self._hooks = Hooks(self.store, clock, Random(), Caller(private=settings.webhook_private), herald)
+        self._hooks.start()
         log.info(
             "engine.started",
             grpc=str(Listen(settings.grpc_listen.host, self.grpc_port)),
@@ -153,6 +169,7 @@ class Service:
         if delivery is not None:
             delivery.hold()
         listening = [] if api is None else [api.stop(rpc_seconds)]
+        listening += [] if self._hooks is None else [self._hooks.stop()]
         listening += [] if metrics_server is None else [metrics_server.close()]
         listening += [] if self._reporter is None else [self._reporter.stop()]
         await _within(2 * rpc_seconds, *listening)  # the calls themselves, and then what they have begun
@@ -206,16 +223,18 @@ class Service:
         self._resources.append(provider.close)
         return provider
 
-    def _follow(self, delivery: Delivery, meter: CallMeter) -> DeliveryForApi:
+    def _follow(self, delivery: Delivery, meter: CallMeter, missing: MissingProviders) -> DeliveryForApi:
         """Let the metrics follow delivery."""
         metrics, windows = self.metrics, {line.provider_id: ProviderWindow() for line in delivery.state.lines}
         metrics.due_lag_seconds.follow(lambda: delivery.actors.ticker.due_lag_seconds)
         metrics.stalled_seconds.follow(lambda: delivery.liveness.stalled_seconds)
+        file = sqlite_file(self.settings.database_url)
+        metrics.database_folder = None if file is None else file.absolute().parent
         of_line = {line.provider_id: metrics.provider(line.spec.name) for line in delivery.state.lines}
         meter.follow({id: Counted(of_line[id], window) for id, window in windows.items()})
         for line in delivery.state.lines:
             _follow_line(of_line[line.provider_id], line)
-        return DeliveryForApi(delivery, windows)
+        return DeliveryForApi(delivery, windows, lambda: missing.found)
 
 
 def _follow_line(metrics: ProviderMetrics, line: Line) -> None:

@@ -15,6 +15,7 @@ from common.command_line import Argument, BadSettings, Command
 from common.setting_types import Listen, Seconds, host_names, is_loopback, listen, long_token, lower, token
 from common.settings import Invocation, ProcessSettings, Program
 from engine import postgres_url, setting_types, smtp_url
+from engine.domain.events import KEEP_DAYS
 from engine.domain.stop_words import STOP_WORDS
 from engine.domain.validate import DEFAULT_TIME_ZONE, SEGMENTS_MAX
 from engine.gateways import Gateways, read_gateways
@@ -138,6 +139,12 @@ class Settings(ProcessSettings):
     )
     log_messages: Annotated[Literal["all", "failures"], BeforeValidator(lower)] = Field(
         "failures", description="which calls have a line in the log: all, or failures only"
+    )
+    webhook_private: bool = Field(
+        False, description="webhooks may be addresses of this machine and of private networks, and plain http://"
+    )
+    event_keep_days: float = Field(
+        KEEP_DAYS, ge=0, le=DAYS_MAX, allow_inf_nan=False, description="how long events are kept, 0: for ever"
     )
     session_seconds: float = Field(
         43_200.0, gt=0, le=31_536_000, allow_inf_nan=False, description="how long somebody who signed in stays so"

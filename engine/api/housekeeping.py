@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from common.logs import get_logger
+from engine.domain.events import KEEP_DAYS
 from engine.ports import Clock, StoreUnavailable
 from engine.store.store import Store
 
@@ -25,6 +26,8 @@ _LOG_SECONDS: Final = 1.0
 """From the removal of a phone number to the emptying of the log; what is removed meanwhile goes with it."""
 _LOG_REST_SECONDS: Final = 5.0
 """From one emptying to the next, however much is removed."""
+_EVENTS_CHUNK: Final = 100
+"""The same of events, which may have a thousand messages each."""
 _CHUNK: Final = 1_000
 """Answers forgotten in one transaction: a few milliseconds in which nobody else writes."""
 
@@ -42,11 +45,13 @@ class Housekeeping:
         log_seconds: float = _LOG_SECONDS,
         *,
         audit_keep_days: float = KEEP_AUDIT_DAYS,
+        event_keep_days: float = KEEP_DAYS,
     ) -> None:
-        """``audit_keep_days``: so long the audit list is kept; 0: for ever."""
+        """``audit_keep_days``: so long the audit list is kept; 0: for ever. ``event_keep_days``: the same of events."""
         self._store, self._clock = store, clock
         self._period_seconds, self._log_seconds = period_seconds, log_seconds
         self._audit_keep_us = int(audit_keep_days * _DAY_US)
+        self._event_keep_us = int(event_keep_days * _DAY_US)
         self._number_gone = asyncio.Event()
         self._number_gone.set()  # before a crash, perhaps
         self._tasks: list[asyncio.Task[None]] = []
@@ -83,6 +88,7 @@ class Housekeeping:
         await self._forget_sessions()
         await self._forget_networks()
         await self._forget_audit()
+        await self._forget_events()
         while await self._store.forget_told(self._clock.now_us(), _CHUNK):
             pass
         await asyncio.sleep(self._period_seconds)
@@ -112,6 +118,16 @@ class Housekeeping:
         before_us = self._clock.now_us() - KEEP_NETWORKS_SECONDS * 1_000_000
         while await self._store.forget_networks(before_us, _CHUNK):
             pass
+
+    async def _forget_events(self) -> None:
+        if not self._event_keep_us:
+            return
+        before_us, forgotten = self._clock.now_us() - self._event_keep_us, 0
+        while number := await self._store.forget_events(before_us, _EVENTS_CHUNK):
+            forgotten += number
+            await asyncio.sleep(_CHUNK_PAUSE_SECONDS)
+        if forgotten:
+            log.info("housekeeping.events_forgotten", events=forgotten)
 
     async def _forget_audit(self) -> None:
         if not self._audit_keep_us:

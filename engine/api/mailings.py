@@ -28,8 +28,7 @@ from engine.api.questions import Questions, question_key
 from engine.api.repeats import first_answer, request_key
 from engine.api.trials import Trials
 from engine.api.watch import Watch
-from engine.api.wishes import wish_warnings
-from engine.domain.audience import AudienceFilter
+from engine.api.wishes import WARNING_SECONDS, StandingWarnings, wish_warnings
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.segments import count_segments
 from engine.domain.validate import SEGMENTS_MAX, MailingInput
@@ -53,8 +52,6 @@ BREAKDOWN_SECONDS: Final = 2.0
 """How long the breakdown of a large mailing is kept; ten times as long as it took, if that is more."""
 STALE_SECONDS: Final = 60.0
 """For so much longer it is given while the next one is made."""
-WARNING_SECONDS: Final = 1.0
-"""How long the answer to a mailing that is registered or changed waits for its warnings."""
 CANCEL_ROWS: Final = 5_000
 """Rows cancelled in one transaction: some 20 ms on SQLite, in which nobody else writes."""
 CANCEL_US: Final = 5_000_000
@@ -87,6 +84,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         self._background, self._watch = background, watch
         self._outlook, self._questions = outlook, questions
         self._trials = Trials(store, control, clock, background, segments_max)
+        self._standing = StandingWarnings(store, control, clock, questions, segments_max)
         self._breakdowns: Fresh[int, Breakdown] = Fresh(clock, BREAKDOWN_SECONDS, stale_seconds=STALE_SECONDS)
 
     async def CreateMailing(
@@ -108,7 +106,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         if request.validate_only:
             await self._store.check_filter(wanted.filter)
             would = mailing_message(self._store.would_create_mailing(wanted, now_us=now_us), now_us)
-            return await self._warned(would, wanted.filter)
+            return await self._warned(would, wanted)
 
         async def change() -> MailingRow:
             with self._background.running.hold(key):
@@ -119,11 +117,14 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
 
         row = await self._background.whole(change())
         # As of its creation, so that a repeated request gets the first answer to the letter.
-        return await self._warned(mailing_message(row, row.create_us), row.filter)
+        return await self._warned(mailing_message(row, row.create_us), row)
 
     async def GetMailing(self, request: mailing_service_pb2.GetMailingRequest, context: Context) -> mailing_pb2.Mailing:
         """Read one mailing."""
-        return await self._read(request.mailing_id)
+        row = await self._store.get_mailing(request.mailing_id)
+        mailing = mailing_message(row, self._clock.now_us())
+        mailing.warnings.extend(await self._standing.of(row))
+        return mailing
 
     async def ListMailings(
         self, request: mailing_service_pb2.ListMailingsRequest, context: Context
@@ -166,12 +167,12 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         try:
             if request.validate_only:
                 row = await self._store.would_update_mailing(mailing_id, edit, now_us=now_us)
-                return await self._warned(mailing_message(row, now_us), row.filter)
+                return await self._warned(mailing_message(row, now_us), row)
             await self._background.whole(change())
         except Unchanged:
             pass
         row = await self._store.get_mailing(mailing_id)
-        return await self._warned(mailing_message(row, self._clock.now_us()), row.filter)
+        return await self._warned(mailing_message(row, self._clock.now_us()), row)
 
     async def DeleteMailing(self, request: mailing_service_pb2.DeleteMailingRequest, context: Context) -> Empty:
         """Delete a mailing and its messages; when this returns no new call for it starts."""
@@ -242,8 +243,10 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         old = await self._store.get_mailing(request.mailing_id) if request.HasField("mailing_id") else None
         if old is None or old.filter != wanted.filter:
             await self._store.check_filter(wanted.filter, old.id if old else None)
-        audience = await self._outlook.audience(wanted, old, by_zone=request.by_time_zone)
-        unknown = await self._store.unknown_attributes(wanted.filter.names) if wanted.filter.names else set()
+        audience, unknown = await asyncio.gather(  # each may have to look at all clients
+            self._outlook.audience(wanted, old, by_zone=request.by_time_zone),
+            self._store.unknown_attributes(wanted.filter.names),
+        )
         letters = await letters_of(self._store, wanted, audience.size, self._segments_max, old.id if old else None)
         forecast = await self._outlook.preview(wanted, old, audience, letters.incomplete)
         numbers = await wish_warnings(self._store, wanted, self._control.ways(), old.id if old else None)
@@ -260,7 +263,12 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             segments_total=letters.segments_total,
             cost=cost_of(wanted, letters.segments_total, self._control.ways()),
             samples=letters.samples,
-            warnings=[*warnings_of(wanted.filter, unknown), *letters.warnings, *numbers],
+            warnings=[
+                *warnings_of(wanted.filter, unknown),
+                *letters.warnings,
+                *numbers,
+                *self._standing.of_budget(wanted),
+            ],
             by_time_zone=audience.by_zone if request.by_time_zone or wanted.local_hours is not None else {},
         )
 
@@ -297,15 +305,16 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
                 yield progress
 
     # -- shared ----------------------------------------------------------------------------------
-    async def _warned(self, mailing: mailing_pb2.Mailing, filter: AudienceFilter) -> mailing_pb2.Mailing:
-        """The mailing with its warnings; without them where it would take long to find out."""
-        if names := filter.names:
+    async def _warned(self, mailing: mailing_pb2.Mailing, asked: MailingInput | MailingRow) -> mailing_pb2.Mailing:
+        """The mailing with its warnings; without those that it would take long to find out."""
+        mailing.warnings.extend(self._standing.of_budget(asked))
+        if names := asked.filter.names:
             with suppress(TimeoutError, StoreUnavailable, TooLong):
                 async with asyncio.timeout(WARNING_SECONDS):
                     unknown = await self._questions.ask(
                         ("attributes", names), caller_key(), lambda: self._store.unknown_attributes(names)
                     )
-                mailing.warnings.extend(warnings_of(filter, unknown))
+                mailing.warnings.extend(warnings_of(asked.filter, unknown))
         return mailing
 
     async def _read(self, mailing_id: int) -> mailing_pb2.Mailing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import Final
@@ -46,8 +46,10 @@ class _View:
     """By mailing."""
     rates: Mapping[int, float]
     """What each mailing does now, messages a second."""
-    forecasts: dict[_Key, Forecast]
+    foretold: Sequence[Forecast]
     """All of them are reckoned at once: each has to know the others anyway."""
+    forecasts: dict[_Key, Forecast]
+    """The same by mailing, and what others asked for beside them."""
 
 
 class Outlook:
@@ -73,6 +75,11 @@ class Outlook:
             load = await self._load(row, view.rates.get(row.id, 0.0), now_us)
             found = view.forecasts[_key(row)] = _beside(view, row.id, load, now_us)
         return found
+
+    async def all(self) -> Sequence[Forecast]:
+        """What will come of each mailing that is sending or scheduled and has something to send: of very many, the
+        largest of the first and the next of the others."""
+        return (await self._views.get(None, self._view)).foretold
 
     async def preview(
         self, wanted: MailingInput, old: MailingRow | None, audience: Audience, incomplete: int
@@ -110,8 +117,8 @@ class Outlook:
         ]
         speed = sum(rates.values()) if hungry and self._is_running() else self._control.forecast_rate()
         keys = [_key(row) for row in rows if row.id in loads]
-        forecasts = dict(zip(keys, foretell(list(loads.values()), speed, now_us), strict=True))
-        return _View(speed, loads, rates, forecasts)
+        foretold = foretell(list(loads.values()), speed, now_us)
+        return _View(speed, loads, rates, foretold, dict(zip(keys, foretold, strict=True)))
 
     async def _load(self, row: MailingRow, rate: float, now_us: int) -> Load:
         """What a mailing has to send. Of one that sends the last that it has now, ``rate`` (messages a second) is the

@@ -28,10 +28,13 @@ from engine.api.outlook import Outlook
 from engine.api.questions import Questions
 from engine.api.receipts import ReceiptServicer
 from engine.api.reports import Reports
+from engine.api.risk import RiskWatch
 from engine.api.roles import requirements
 from engine.api.suppressions import InboundServicer, SuppressionServicer
 from engine.api.tls import ListenError, ServerCertificate, Tls
 from engine.api.watch import PERIOD_SECONDS, Watch
+from engine.api.webhooks import EventServicer, WebhookServicer
+from engine.domain.events import KEEP_DAYS
 from engine.domain.stop_words import STOP_WORDS, StopWords
 from engine.domain.validate import DEFAULT_TIME_ZONE, SEGMENTS_MAX
 from engine.gateways import Gateways
@@ -46,6 +49,8 @@ from mailing.v1 import (
     client_service_pb2_grpc,
     engine_service_pb2,
     engine_service_pb2_grpc,
+    event_service_pb2,
+    event_service_pb2_grpc,
     inbound_service_pb2,
     inbound_service_pb2_grpc,
     mailing_service_pb2,
@@ -56,6 +61,8 @@ from mailing.v1 import (
     receipt_service_pb2_grpc,
     suppression_service_pb2,
     suppression_service_pb2_grpc,
+    webhook_service_pb2,
+    webhook_service_pb2_grpc,
 )
 
 _MIB: Final = 1024 * 1024
@@ -106,6 +113,8 @@ class ApiServer:
         tls: Tls | None = None,
         gateways: Gateways = Gateways(),  # noqa: B008 - never changes
         audit_keep_days: float = KEEP_AUDIT_DAYS,
+        event_keep_days: float = KEEP_DAYS,
+        webhook_private: bool = False,
         measure: Measure = no_measure,
         watch_period_seconds: float = PERIOD_SECONDS,
         default_time_zone: str = DEFAULT_TIME_ZONE,
@@ -119,6 +128,7 @@ class ApiServer:
         Args:
             authority: who decides who is calling, with the usual settings unless given; it is closed with this.
             default_time_zone: that of a client for whom none is said.
+            webhook_private: webhooks may be addresses of this machine and of private networks.
             stop_words: texts that put their sender's number on the stop list.
             receivers: what reads receipts in a provider's own form, by the provider's name.
             reporter: who mails the daily report; unless given, reports are only shown.
@@ -130,11 +140,14 @@ class ApiServer:
         self._stopping = asyncio.Event()
         self._background = Background()
         self._health = HealthFollower(control)
-        self._housekeeping = Housekeeping(store, clock, audit_keep_days=audit_keep_days)
+        self._housekeeping = Housekeeping(
+            store, clock, audit_keep_days=audit_keep_days, event_keep_days=event_keep_days
+        )
         self._interceptor = CallInterceptor(self._authority, requirements(_services()), measure, gateways=gateways)
         self._server = aio.server(interceptors=(self._interceptor,), options=OPTIONS)
         services = cast("aio.Server", _Generic(self._server))
-        outlook = Outlook(store, control, clock)
+        self.outlook = outlook = Outlook(store, control, clock)
+        self.risk = RiskWatch(outlook)
         questions = Questions(lambda: control.status().in_flight > 0)
         watch = Watch(store, clock, outlook, self._stopping, watch_period_seconds)
         client_service_pb2_grpc.add_ClientServiceServicer_to_server(
@@ -158,6 +171,10 @@ class ApiServer:
         )
         receipt_service_pb2_grpc.add_ReceiptServiceServicer_to_server(
             ReceiptServicer(store, control, clock, self._background, receivers), services
+        )
+        event_service_pb2_grpc.add_EventServiceServicer_to_server(EventServicer(store), services)
+        webhook_service_pb2_grpc.add_WebhookServiceServicer_to_server(
+            WebhookServicer(store, clock, self._background, private=webhook_private), services
         )
         access_service_pb2_grpc.add_AccessServiceServicer_to_server(
             AccessServicer(store, self._authority, clock, self._background), services
@@ -186,6 +203,7 @@ class ApiServer:
         await self._health.start()
         await self._server.start()
         self._housekeeping.start()
+        self.risk.start()
         return port
 
     def reload(self) -> None:
@@ -196,6 +214,7 @@ class ApiServer:
     async def stop(self, grace_seconds: float) -> None:
         """Take no new calls, end the streams, let the other calls end within ``grace_seconds``, and what they have
         begun within as many again."""
+        await self.risk.stop()
         await self._housekeeping.stop()
         await self._health.stop()
         self._stopping.set()
@@ -227,6 +246,8 @@ def _services() -> list[ServiceDescriptor]:
         suppression_service_pb2,
         inbound_service_pb2,
         receipt_service_pb2,
+        event_service_pb2,
+        webhook_service_pb2,
     )
     return [service for module in modules for service in module.DESCRIPTOR.services_by_name.values()]
 

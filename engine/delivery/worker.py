@@ -89,7 +89,11 @@ class Worker:
             if not (self._gate.is_calm and outcome.verdict is Verdict.SENT):
                 self._gate.report(claim.message_id, outcome, finished_us)
             told = answer.provider_message_id
-            self._finish(claim, plan, outcome, started_us, finished_us, rendered, told, price)
+            if outcome.verdict is not Verdict.SENT:
+                self._finish(claim, plan, outcome, started_us, finished_us, rendered, told, price)
+                return
+            how = Event.ACCEPT, started_us, finished_us, outcome.http_status, outcome.detail, 0
+            self._recorder.put(claim.ended(*how, plan.text_version, rendered, told, None, price, outcome.smpp_status))
         except Exception as error:
             self._log_lines.write(log.error, "message.bug", type(error).__name__, **_names(claim), exc_info=error)
             # No fault of the provider's: the breaker does not hear of it.
@@ -153,15 +157,12 @@ class Worker:
         told: str | None = None,
         cost: int | None = None,
     ) -> None:
-        """Hand over what became of a call; no ``plan``: it has met a bug, and nobody knows which text it had. ``told``:
-        what the provider calls the message. ``cost``: what it takes for it."""
-        event, due_us, next_provider = Event.ACCEPT, 0, None
-        if outcome.verdict is not Verdict.SENT:
-            event = outcome.event
-            due_us, next_provider = self._after(claim, plan, outcome, finished_us)
+        """Hand over what became of a call that was not accepted; no ``plan``: it has met a bug, and nobody knows which
+        text it had. ``told``: what the provider calls the message. ``cost``: what it takes for it."""
+        due_us, next_provider = self._after(claim, plan, outcome, finished_us)
         status, detail, version = outcome.http_status, outcome.detail, None if plan is None else plan.text_version
-        how = (event, started_us, finished_us, status, detail, due_us, version)
-        self._recorder.put(claim.ended(*how, rendered, told, next_provider, cost))
+        how = outcome.event, started_us, finished_us, status, detail, due_us
+        self._recorder.put(claim.ended(*how, version, rendered, told, next_provider, cost, outcome.smpp_status))
 
     def _after(self, claim: Claim, plan: Plan | None, outcome: Outcome, finished_us: int) -> tuple[int, int | None]:
         """When to try a message again that was not accepted (0: never), and whose turn it is then. The store decides

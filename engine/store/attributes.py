@@ -23,6 +23,10 @@ from engine.store.dialect import Dialect
 _PARTS_MAX: Final = 2
 """So many values are looked for one by one; of more the client's value is taken out and looked up in the list."""
 
+_FIRST_OF_NUMBERS: Final = ", ".join(f"'{sign}'" for sign in "-0123456789")
+_MORE_THAN_TEXTS: Final = "x''"
+"""To SQLite any blob is more than any text."""
+
 
 class Condition(NamedTuple):
     """A condition with its arguments."""
@@ -62,8 +66,18 @@ def _negated(condition: Condition) -> Condition:
     return Condition(f"NOT {condition.sql}", condition.args)
 
 
+def _any(conditions: Sequence[Condition]) -> Condition:
+    sql = " OR ".join(each.sql for each in conditions)
+    return Condition(f"({sql})", [arg for each in conditions for arg in each.args])
+
+
 def _is_text(value: str) -> bool:
     return value.startswith('"')
+
+
+def _is_closed(value: str) -> bool:
+    """A text ends with its quote, and nothing but itself begins with ``true`` or ``false``; a number may go on."""
+    return _is_text(value) or value in ("true", "false")
 
 
 class _Attribute(abc.ABC):
@@ -77,8 +91,7 @@ class _Attribute(abc.ABC):
         """The client has one of the values."""
         if len(values) > _PARTS_MAX:
             return self._in_list(values)
-        each = [self._equals(value) for value in values]
-        return Condition(f"({' OR '.join(one.sql for one in each)})", [arg for one in each for arg in one.args])
+        return _any([self._equals(value) for value in values])
 
     def compared(self, sign: str, value: str) -> Condition:
         """The client's value stands so to this one, and is of its kind."""
@@ -108,9 +121,9 @@ class _Sqlite(_Attribute):
         return Condition(f"instr({self._column}, ?) > 0", [self._key])
 
     def _equals(self, value: str) -> Condition:
-        """A text ends with its quote, anything else before what follows it."""
+        """A number ends before what follows it."""
         part, found = self._key + value, f"instr({self._column}, ?) > 0"
-        if _is_text(value):
+        if _is_closed(value):
             return Condition(found, [part])
         return Condition(f"{found} OR {found}", [f"{part},", f"{part}}}"])
 
@@ -119,57 +132,72 @@ class _Sqlite(_Attribute):
         return Condition(f"coalesce({listed}, FALSE)", [self._dialect.list_arg(values)])
 
     def _text(self, sign: str, value: str) -> Condition:
-        """In the order of UTF-8's bytes, which is that of code points."""
-        order = f"{self._column} ->> '$.{self._name}' {sign} ?"
-        is_text = f"instr({self._column}, ?) > 0"
-        return Condition(f"(CASE WHEN {is_text} THEN {order} ELSE FALSE END)", [f'{self._key}"', json.loads(value)])
+        """In the order of UTF-8's bytes, which is that of code points; to SQLite any text is more than any number."""
+        text = json.loads(value)
+        least, most = ("''", "?") if sign == "<=" else ("?", _MORE_THAN_TEXTS)
+        return Condition(self._between(least, most), [text])
 
     def _number(self, sign: str, value: str) -> Condition:
-        """Both numbers are read by SQLite, so that it reads equal ones alike."""
-        is_number = f"json_type({self._column}, '$.{self._name}') IN ('integer', 'real')"
-        order = f"{self._column} ->> '$.{self._name}' {sign} ? ->> '$'"
-        return Condition(f"(CASE WHEN {is_number} THEN {order} ELSE FALSE END)", [value])
+        """Both numbers are read by SQLite, so that it reads equal ones alike. It reads true as 1, and false as 0."""
+        number = "? ->> '$'"
+        least, most = ("-9e999", number) if sign == "<=" else (number, "9e999")
+        found = self._between(least, most)
+        if (float(value) > 1 and sign == ">=") or (float(value) < 0 and sign == "<="):
+            return Condition(found, [value])
+        kind = f"json_type({self._column}, '$.{self._name}') NOT IN ('true', 'false')"
+        return Condition(f"(CASE WHEN {found} THEN {kind} ELSE FALSE END)", [value])
+
+    def _between(self, least: str, most: str) -> str:
+        """So the value is taken out once; it is NULL where there is none."""
+        return f"coalesce({self._column} ->> '$.{self._name}' BETWEEN {least} AND {most}, FALSE)"
 
 
 class _Postgres(_Attribute):
-    """What follows the key is taken out once (``LIMIT 1`` keeps the planner from writing it down twice). A text whose
-    first quote has a backslash before it, or has one inside, is read as JSON."""
+    """No subquery, though parts are taken out twice: with one the planner reads the table by one process alone."""
 
     def is_set(self) -> Condition:
-        return Condition(f"split_part({self._column}, ?, 2) <> ''", [self._key])
+        return Condition(f"{self._after()} <> ''", [self._key])
 
     def _equals(self, value: str) -> Condition:
-        if _is_text(value):  # something follows always: at least the brace at the end
-            return Condition(f"split_part({self._column}, ?, 2) <> ''", [self._key + value])
-        plain = f"rtrim(split_part(split_part({self._column}, ?, 2), ',', 1), '}}')"
-        return Condition(f"{plain} = ?", [self._key, value])
+        if _is_closed(value):  # something follows always: at least the brace at the end
+            return Condition(f"{self._after()} <> ''", [self._key + value])
+        return Condition(f"{self._plain()} = ?", [self._key, value])
 
     def _in_list(self, values: Sequence[str]) -> Condition:
-        listed = list(values)
-        cases = (
-            f"WHEN substr(v, 1, 1) <> '\"' THEN rtrim(split_part(v, ',', 1), '}}') = ANY(?::text[])"
-            f" WHEN strpos(w, '\\') = 0 THEN '\"' || w || '\"' = ANY(?::text[])"
-            f" ELSE ({self._column}::jsonb -> '{self._name}') = ANY(?::jsonb[])"
-        )
-        rest = f"(SELECT split_part({self._column}, ?, 2) AS v LIMIT 1) AS rest"
-        parts = f"(SELECT v, split_part(substr(v, 2), '\"', 1) AS w FROM {rest} LIMIT 1) AS parts"
-        return Condition(f"(SELECT CASE {cases} END FROM {parts})", [listed, listed, listed, self._key])
+        """A text up to its first quote is the whole of it, unless that quote has a backslash before it. So texts that
+        have no backslash are looked for together, and so are numbers, true and false."""
+        texts = [value[1:-1] for value in values if _is_text(value) and "\\" not in value and value != '""']
+        plain = [value for value in values if not _is_text(value)]
+        conditions = [self._equals(value) for value in values if _is_text(value) and value[1:-1] not in texts]
+        if texts:
+            conditions.append(Condition(f"{self._inner()} = ANY(?::text[])", [f'{self._key}"', texts]))
+        if plain:
+            conditions.append(Condition(f"{self._plain()} = ANY(?::text[])", [self._key, plain]))
+        return _any(conditions)
 
     def _text(self, sign: str, value: str) -> Condition:
+        """A text with a backslash is read as JSON. None at all looks like an empty one, which is less than others."""
         text, key = json.loads(value), f'{self._key}"'
-        cases = (
-            f"""WHEN v = '' THEN split_part({self._column}, ?, 2) <> '' AND v COLLATE "C" {sign} ?"""
-            f""" WHEN strpos(v, '\\') = 0 THEN v COLLATE "C" {sign} ?"""
-            f""" ELSE ({self._column}::jsonb ->> '{self._name}') COLLATE "C" {sign} ?"""
+        json_text = f"""({self._column}::jsonb ->> '{self._name}') COLLATE "C" {sign} ?"""
+        order = f"""{self._inner()} COLLATE "C" {sign} ? AND {self._after()} <> ''"""
+        return Condition(
+            f"(CASE WHEN strpos({self._inner()}, '\\') > 0 THEN {json_text} ELSE {order} END)",
+            [key, text, key, text, key],
         )
-        part = f"(SELECT split_part(split_part({self._column}, ?, 2), '\"', 1) AS v LIMIT 1) AS part"
-        return Condition(f"(SELECT CASE {cases} END FROM {part})", [key, text, text, text, key])
 
     def _number(self, sign: str, value: str) -> Condition:
-        """A text begins with a quote, which is less than any sign or digit; true and false are more."""
-        is_number = """v COLLATE "C" >= '-' AND v COLLATE "C" < ':'"""
-        part = f"(SELECT split_part(split_part({self._column}, ?, 2), ',', 1) AS v LIMIT 1) AS part"
-        order = f"CAST(rtrim(v, '}}') AS float8) {sign} ?::float8"
-        return Condition(
-            f"(SELECT CASE WHEN {is_number} THEN {order} ELSE FALSE END FROM {part})", [float(value), self._key]
-        )
+        first = f"substr({self._after()}, 1, 1) IN ({_FIRST_OF_NUMBERS})"
+        order = f"CAST({self._plain()} AS float8) {sign} ?::float8"
+        return Condition(f"(CASE WHEN {first} THEN {order} ELSE FALSE END)", [self._key, self._key, float(value)])
+
+    def _after(self) -> str:
+        """What follows the key, or the key and more, which is its argument."""
+        return f"split_part({self._column}, ?, 2)"
+
+    def _inner(self) -> str:
+        """The text up to the first quote, of the key with a quote."""
+        return f"split_part({self._after()}, '\"', 1)"
+
+    def _plain(self) -> str:
+        """The number, true or false."""
+        return f"rtrim(split_part({self._after()}, ',', 1), '}}')"

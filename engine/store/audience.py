@@ -15,6 +15,7 @@ from engine.store.decided import IS_DECIDED, in_time, staying
 from engine.store.lifecycle import is_not_final, is_taken, is_waiting
 from engine.store.mailing_rows import filter_of
 from engine.store.matching import MAY_GET, matching
+from engine.store.outbox import tell_messages
 from engine.store.snapshots import meeting, met, next_clients
 from engine.store.told import leave_out, left_out, untold
 from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clients, transaction, try_lock_clients
@@ -150,10 +151,10 @@ class _Chunk:
 
     async def _rebuild(self, reset_after_us: int, now_us: int, tally: Tally) -> int:
         """What an edited filter asks for besides new messages; returns how many were removed."""
-        ended = await self._change(
-            f"UPDATE message SET {ENDS_UNCERTAIN}, finished_us = {int(now_us)}",
-            f"{is_waiting('m')} AND m.unsure AND NOT ({self._matching})",
-        )
+        unsure = f"{is_waiting('m')} AND m.unsure AND NOT ({self._matching})"
+        told = await self._ids(unsure) if self._tx.wanted else []
+        ended = await self._change(f"UPDATE message SET {ENDS_UNCERTAIN}, finished_us = {int(now_us)}", unsure)
+        await tell_messages(self._tx, told)
         tally.move(self._mailing_id, UNCERTAIN, now_us, ended)
         number = await self._change("DELETE FROM message", f"{is_waiting('m')} AND NOT ({self._matching})")
         for stale, condition in (
@@ -172,13 +173,16 @@ class _Chunk:
         )
 
     async def _change(self, change: str, condition: str) -> int:
-        return await self._tx.run(
-            f"{change} WHERE id IN (SELECT m.id FROM client AS c JOIN message AS m"
-            f" ON m.client_id = c.id AND m.mailing_id = {self._mailing_id}"
-            f" WHERE c.id > ? AND c.id <= ? AND {condition})",
-            self._after,
-            self.last,
-            *self._args,
+        sql = f"{change} WHERE id IN ({self._select(condition)})"
+        return await self._tx.run(sql, self._after, self.last, *self._args)
+
+    async def _ids(self, condition: str) -> list[int]:
+        return [row[0] for row in await self._tx.rows(self._select(condition), self._after, self.last, *self._args)]
+
+    def _select(self, condition: str) -> str:
+        return (
+            "SELECT m.id FROM client AS c JOIN message AS m"
+            f" ON m.client_id = c.id AND m.mailing_id = {self._mailing_id} WHERE c.id > ? AND c.id <= ? AND {condition}"
         )
 
 

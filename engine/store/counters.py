@@ -26,6 +26,7 @@ TIMELINE_SECONDS: Final = 10
 _TIMELINE_US: Final = TIMELINE_SECONDS * 1_000_000
 
 HTTP_STATUS: Final = "http_status"
+SMPP_STATUS: Final = "smpp_status"
 TEXT_VERSION: Final = "text_version"
 """Sent messages by the version of their text."""
 LATENCY: Final = "latency"
@@ -97,16 +98,35 @@ class Tally:
     def calls(self, ended: Iterable[Record], result: Step) -> None:
         """Calls ended, and all their messages have made the same step. Equal records are grouped first, because this
         runs once a message."""
-        alike: defaultdict[tuple[int, bool, int, int | None, int | None], list[float]] = defaultdict(list)
+        alike: defaultdict[tuple[int, bool, int, int | None, int | None, int | None], list[float]] = defaultdict(list)
         records = ended if result.status is Status.SENT else tuple(ended)
-        for _, mailing_id, _, attempt, _, started_us, finished_us, status, _, _, version, _, _, _, _, _, _ in records:
-            alike[mailing_id, attempt > 1, finished_us // _TIMELINE_US, status, version].append(
+        for (
+            _,
+            mailing_id,
+            _,
+            attempt,
+            _,
+            started_us,
+            finished_us,
+            http,
+            _,
+            _,
+            version,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            smpp,
+        ) in records:
+            alike[mailing_id, attempt > 1, finished_us // _TIMELINE_US, http, smpp, version].append(
                 (finished_us - started_us) * 1e-6
             )
         if result.status is not Status.SENT:
             self._failed(records, result)
         timeline, counter = _TIMELINE[result.status], counter_of(result)
-        for (mailing_id, again, span, http_status, version), latencies_seconds in alike.items():
+        for (mailing_id, again, span, http, smpp, version), latencies_seconds in alike.items():
             number = len(latencies_seconds)
             self.add(mailing_id, "attempts", number)
             self.add(mailing_id, "retried", number if again else 0)
@@ -114,7 +134,8 @@ class Tally:
             self.add(mailing_id, counter, number)
             self._steps[result] += number
             self._stats[mailing_id, timeline, span] += number
-            self._stats[mailing_id, HTTP_STATUS, http_status or 0] += number
+            answered = (HTTP_STATUS, http or 0) if smpp is None else (SMPP_STATUS, smpp)
+            self._stats[mailing_id, *answered] += number
             if result.status is Status.SENT:
                 self._stats[mailing_id, TEXT_VERSION, version or 1] += number
             for latency, calls in count_by_bucket(latencies_seconds).items():

@@ -12,6 +12,7 @@ from engine.store.confirming import DROPPED, UNUSED, Heard, confirm, heard_of
 from engine.store.counters import KIND_LIST, TIMELINE_SECONDS, Tally
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import open_to, set_by, set_to
+from engine.store.outbox import tell_messages
 from engine.store.snapshots import is_asked
 from engine.store.told import hold_told, may_have_reached
 from engine.store.verbs import (
@@ -169,14 +170,16 @@ async def _purge_messages(tx: Tx, mailing_id: int, limit: int) -> int:
 
 
 async def _end_some(tx: Tx, mailing_id: int, limit: int, now_us: int, result: Step, which: str, index: str) -> int:
-    return await tx.run(
+    change = (
         f"UPDATE message SET {set_to(result)}, due_us = 0, finished_us = ? WHERE id IN"
         f" (SELECT id FROM message {tx.dialect.indexed_by(index)}"
-        f" WHERE mailing_id = ? AND {which} LIMIT ? {tx.dialect.lock(skip=True)})",
-        now_us,
-        mailing_id,
-        limit,
+        f" WHERE mailing_id = ? AND {which} LIMIT ? {tx.dialect.lock(skip=True)})"
     )
+    if not tx.wanted:
+        return await tx.run(change, now_us, mailing_id, limit)
+    ended = [row[0] for row in await tx.rows(f"{change} RETURNING id", now_us, mailing_id, limit)]
+    await tell_messages(tx, ended)
+    return len(ended)
 
 
 async def _lose(tx: Tx, lost: Sequence[_Lost], now_us: int) -> None:
@@ -242,6 +245,7 @@ async def _end_or_wait(tx: Tx, lost: Sequence[_Lost], now_us: int, tally: Tally)
     if uncertain:
         change = f"{ENDS_UNCERTAIN}, owner = NULL, stale = FALSE, http_status = NULL, detail = '{LOST_DETAIL}'"
         await update_messages(tx, f"{change}, {_LOST_CALL}, finished_us = ?", uncertain, now_us)
+        await tell_messages(tx, uncertain)
     if uncalled:
         cost = "CASE WHEN unsure THEN cost ELSE 0 END"
         change = f"{set_by(Event.RELEASE)}, owner = NULL, due_us = 0{UNUSED}, {DROPPED}, cost = {cost}"

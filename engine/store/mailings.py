@@ -15,6 +15,7 @@ from engine.domain.window import MailingState, is_decided
 from engine.ports import AudienceState, OnUncertain, Plan
 from engine.store.audit import add_audit, differences
 from engine.store.database import Lane, Row, Tx, Work
+from engine.store.events import tell_removal
 from engine.store.mailing_rows import (
     INPUT,
     MAILING,
@@ -158,6 +159,7 @@ class MailingVerbs(Verbs):
     async def delete_mailing(self, tx: Tx, mailing_id: int, *, by: Actor, now_us: int) -> None:
         """Make a mailing invisible at once; ``purge`` removes its rows. ``NotFound`` when there is none."""
         await get_mailing_row(tx, mailing_id, lock=True)
+        await tell_removal(tx, mailing_id, now_us)
         await tx.run("UPDATE mailing SET deleted_us = ? WHERE id = ?", now_us, mailing_id)
         await _note(tx, by, "delete", mailing_id, {}, now_us)
         await bump_revision(tx)

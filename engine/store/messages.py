@@ -12,6 +12,7 @@ from engine.domain.routing import FBRQ_ID, Route
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import is_final, is_waiting
 from engine.store.message_list import ids_after, is_long_message_list, list_ids
+from engine.store.provider_names import CALLED
 from engine.store.routes import index_for, may_have, with_numbers
 from engine.store.row_of import Part, RowOf
 from engine.store.rows import (
@@ -44,8 +45,7 @@ _SOURCES: Final = {
 }
 _SELECT: Final = f"SELECT {MESSAGE.select('m', **_SOURCES)}, m.started_us AS started_us"
 _FROM: Final = (
-    "FROM message AS m LEFT JOIN client AS c ON c.id = m.client_id"
-    f" LEFT JOIN provider AS p ON p.id = coalesce(m.provider_id, CASE WHEN m.attempt > 0 THEN {FBRQ_ID} END)"
+    f"FROM message AS m LEFT JOIN client AS c ON c.id = m.client_id LEFT JOIN provider AS p ON p.id = {CALLED}"
 )
 ATTEMPT: Final = RowOf(
     AttemptRow,

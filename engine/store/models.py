@@ -70,6 +70,10 @@ class Mailing(Model):
     """What its messages may cost, in millionths of the unit of money; ``None``: there is no limit."""
     pause_reason = fields.SmallIntField(null=True)
     """Why it has paused itself. 1: the budget is used up; ``None``: it has not."""
+    milestones = fields.SmallIntField(default=0)
+    """``domain.events.Milestone``: what others were told of it."""
+    finished_count = fields.BigIntField(null=True)
+    """How many final messages it had when others were told that nothing is left to send."""
 
     class Meta:
         table = "mailing"
@@ -146,13 +150,16 @@ class Provider(Model):
 
     id = fields.SmallIntField(primary_key=True)
     name = fields.CharField(64, unique=True)
+    down_us = fields.BigIntField(null=True)
+    """Since when others know that it takes no calls; ``None``: it does, as far as they know."""
 
     class Meta:
         table = "provider"
 
 
 class Message(Model):
-    """One mailing x one client; the lifecycle is in ``domain/message.py``."""
+    """One mailing x one client; the lifecycle is in ``domain/message.py``. PostgreSQL has no foreign keys for the two:
+    docs/decisions/references.md."""
 
     id = fields.BigIntField(primary_key=True)
     mailing: fields.ForeignKeyRelation[Mailing] = fields.ForeignKeyField("store.Mailing", on_delete=fields.RESTRICT)

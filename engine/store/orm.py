@@ -21,7 +21,12 @@ CONFIG: dict[str, Any] = {
     "connections": {"default": "sqlite://:memory:"},
     "apps": {
         APP: {
-            "models": ["engine.store.models", "engine.store.models_of_reports", "aerich.models"],
+            "models": [
+                "engine.store.models",
+                "engine.store.event_models",
+                "engine.store.report_models",
+                "aerich.models",
+            ],
             "default_connection": "default",
         }
     },

@@ -16,6 +16,7 @@ from engine.store.confirming import LAST_CALLED, SAID, Heard
 from engine.store.counters import Tally
 from engine.store.database import Tx
 from engine.store.lifecycle import set_to
+from engine.store.outbox import tell_messages
 from engine.store.told import hold_told, may_have_reached
 from engine.store.verbs import hold
 
@@ -100,6 +101,7 @@ async def store_all_sent(tx: Tx, records: Sequence[Record], owner: int) -> bool:
     tally.calls(records, _ACCEPTED)
     for record in [record for record in records if record.charge is not FREE]:
         _count_cost(tally, record, _ACCEPTED)
+    await tell_messages(tx, [record.message_id for record in records])
     await tally.write(tx)
     return True
 
@@ -135,6 +137,7 @@ async def store_outcomes(tx: Tx, outcomes: Sequence[Outcome], owner: int) -> Non
         ids = tx.dialect.list_arg(record.message_id for record in gone)
         await tx.run(f"DELETE FROM message WHERE id {tx.dialect.in_list()}", ids)
     await not_reached(tx, known, tally)
+    await tell_messages(tx, [item.record.message_id for item in outcomes])
     await tally.write(tx)
 
 
@@ -178,9 +181,26 @@ def _alike(records: Sequence[Record]) -> Mapping[_Alike, list[tuple[int | str, .
     row."""
     alike: defaultdict[_Alike, list[tuple[int | str, ...]]] = defaultdict(list)
     for record in records:
-        id, _, _, attempt, _, started_us, finished_us, http_status, _, _, version, rendered, _, told, _, _, charge = (
-            record
-        )
+        (
+            id,
+            _,
+            _,
+            attempt,
+            _,
+            started_us,
+            finished_us,
+            http_status,
+            _,
+            _,
+            version,
+            rendered,
+            _,
+            told,
+            _,
+            _,
+            charge,
+            _,
+        ) = record
         cost = None if charge is FREE else _new_cost(record, _ACCEPTED)
         if rendered is None and told is None:
             alike[attempt, http_status, version, False, False, cost].append((id, started_us, finished_us))

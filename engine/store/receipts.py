@@ -18,6 +18,7 @@ from engine.store.confirming import Heard, confirm
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import is_waiting
+from engine.store.outbox import tell_receipts
 from engine.store.owners import claimed_elsewhere, tell_owners
 from engine.store.requests import first_answer, keep_answer
 from engine.store.rows import RequestKey
@@ -122,6 +123,7 @@ class ReceiptVerbs(Verbs):
                 tally.heard(row.mailing_id, was, receipt.delivery, receipt.time_us, row.finished_us, now_us)
         await confirm(tx, waiting, now_us, tally)
         await _keep(tx, weighed.latest, now_us)
+        await tell_receipts(tx, weighed.latest)
         in_vain = [
             client_id
             for id, standing in weighed.standing.items()

@@ -71,9 +71,10 @@ def past(tx: Tx, condition: MessageCondition) -> str:
 
 def met(mailing_id: int, condition: MessageCondition, at_us: int, since_us: int) -> str:
     """The condition that ``client AS c`` had such a message then, or has one of this mailing that is not older than
-    ``since_us``: an earlier filter may have made that."""
+    ``since_us``: an earlier filter may have made that. One that an engine has, and that is to go, does not count."""
     then = f"SELECT 1 FROM message AS past WHERE past.client_id = c.id AND {was(condition, at_us)}"
     mine = f"SELECT 1 FROM message AS mine WHERE mine.client_id = c.id AND mine.mailing_id = {int(mailing_id)}"
+    mine += " AND NOT mine.stale"
     mine += f" AND mine.create_us >= {int(since_us)}"
     return f"(EXISTS ({then}) OR EXISTS ({mine}))"
 

@@ -19,6 +19,7 @@ from engine.store.database import Database
 from engine.store.endings import EndingVerbs
 from engine.store.engines import EngineVerbs
 from engine.store.erasing import ErasingVerbs
+from engine.store.events import EventVerbs
 from engine.store.fenced import FencedVerbs
 from engine.store.forgetting import ForgettingVerbs
 from engine.store.mailing_stats import MailingStatsVerbs
@@ -37,6 +38,7 @@ from engine.store.samples import SampleVerbs
 from engine.store.suppressions import SuppressionVerbs
 from engine.store.transitions import TransitionVerbs
 from engine.store.trials import TrialVerbs
+from engine.store.webhooks import WebhookVerbs
 
 
 class Store(
@@ -67,6 +69,8 @@ class Store(
     AccountVerbs,
     TokenVerbs,
     RequestVerbs,
+    EventVerbs,
+    WebhookVerbs,
     ForgettingVerbs,
     ReportVerbs,
     CheckVerbs,

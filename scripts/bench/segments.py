@@ -100,10 +100,12 @@ async def _asking(api: Api) -> AsyncIterator[list[float]]:
     """Somebody asks for a client meanwhile: how long each answer took, in seconds."""
     waits: list[float] = []
 
+    first = (await api.clients.ListClients(client_service_pb2.ListClientsRequest(page_size=1))).clients[0].id
+
     async def ask() -> None:
         while True:
             began = time.perf_counter()
-            await api.clients.GetClient(client_service_pb2.GetClientRequest(client_id=1))
+            await api.clients.GetClient(client_service_pb2.GetClientRequest(client_id=first))
             waits.append(time.perf_counter() - began)
             await asyncio.sleep(_PACE_SECONDS)
 

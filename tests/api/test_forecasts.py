@@ -77,6 +77,19 @@ async def test_nobody_is_reached_where_hours_never_open_and_everybody_says_so(ap
     assert (progress.forecast.missed, progress.HasField("estimated_completion_time")) == (20, False)
 
 
+async def test_what_will_not_be_sent_in_time_is_told_to_the_metrics(api: Api) -> None:
+    await people(api, moscow=20)
+    doomed = await api.add_mailing(end_time=until(api, 2).end_time, local_hours=NIGHT)
+    await api.add_mailing(end_time=until(api, 12).end_time, local_hours=NIGHT)
+    api.clock.pass_seconds(2)
+    await api.server.risk.look()
+    assert (api.server.risk.mailings, api.server.risk.messages) == (1, 20)
+    await api.mailings.PauseMailing(PauseMailingRequest(mailing_id=doomed.id))  # somebody knows of it, then
+    api.clock.pass_seconds(2)
+    await api.server.risk.look()
+    assert (api.server.risk.mailings, api.server.risk.messages) == (0, 0)
+
+
 async def test_a_mailing_that_waits_for_its_hours_says_when_the_first_go_out(api: Api) -> None:
     await people(api, moscow=10, omsk=30)
     wanted = until(api, 24)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,26 @@ CSV = {"Content-Type": "text/csv"}
 
 
 @asynccontextmanager
-async def service(folder: Path, **engine: Any) -> AsyncIterator[Gateway]:
-    """All of it on free ports; ``engine``: its settings."""
-    async with serving(folder, **engine) as gateway:
-        yield gateway
+async def service(folder: Path, *, gateway: Mapping[str, Any] | None = None, **engine: Any) -> AsyncIterator[Gateway]:
+    """All of it on free ports, the gateway's the same for all tests of a process, so that what the browser keeps of the
+    page's scripts is theirs; with these settings of the gateway and of the engine."""
+    settings = {"http_listen": f"127.0.0.1:{_port()}", **(gateway or {})}
+    async with serving(folder, gateway=settings, **engine) as served:
+        yield served
+
+
+@cache
+def _reserved() -> socket.socket:
+    """A socket that is bound and does not listen: nobody who asks for any port gets this one, and a server may
+    listen there."""
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    return holder
+
+
+def _port() -> int:
+    return int(_reserved().getsockname()[1])
 
 
 @asynccontextmanager

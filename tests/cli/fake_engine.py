@@ -287,6 +287,10 @@ class Mailings(mailing_service_pb2_grpc.MailingServiceServicer):
         answer.reasons.rejected = 10
         answer.attempts.total, answer.attempts.retried = 4200, 200
         answer.attempts.by_http_status.update({200: 3990, 400: 10, 503: 150, 0: 50})
+        answer.attempts.by_smpp_status.update({0x58: 3})
+        answer.cost = 4000
+        for name, sent, cost in (("alpha", 3000, 1500), ("beta", 990, 2500)):
+            answer.by_provider[name].sent, answer.by_provider[name].cost = sent, cost
         answer.delivery.delivered, answer.delivery.undelivered, answer.delivery.none = 3900, 20, 70
         answer.delivery.seconds.p50, answer.delivery.seconds.p95 = 2.1, 9.5
         answer.latency_seconds.p50, answer.latency_seconds.p95, answer.latency_seconds.p99 = 0.02, 0.3, 1.25
@@ -377,6 +381,7 @@ class Engine(engine_service_pb2_grpc.EngineServiceServicer):
         engine.start_time.FromSeconds(T0)
         engine.heartbeat_time.FromSeconds(T0 + 60)
         self._providers(answer)
+        answer.missing_providers.add(name="gone", messages=12)
         answer.actors.add(name="recorder", healthy=False, restarts=2, detail="database is locked")
         return await self.script.take(request, context, answer)
 

@@ -26,6 +26,7 @@ from engine.provider.file import read_providers
 from scripts import launch
 from scripts.launch import DEMO_CLIENTS, _address_of_sandbox, _decide
 from scripts.processes import claim_port, get
+from tests.patience import PATIENT_SECONDS
 from tests.scripts.launched import CLEAN, PATH, ROOT, Launched, up
 
 
@@ -226,7 +227,7 @@ def asked(url: str, header: str | None = None, body: Mapping[str, str] | None = 
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     if header is not None:
         request.add_header(*header.split(": ", 1))
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=PATIENT_SECONDS) as answer:
         return json.loads(answer.read())
 
 

@@ -16,6 +16,7 @@ from engine.store.database import Lane, Tx
 from engine.store.errors import TooLong
 from engine.store.postgres import PostgresDatabase
 from engine.store.postgres_lanes import Limits
+from tests.patience import PATIENT_SECONDS
 from tests.store.proxy import Proxy, proxy_before
 from tests.store.world import NOW, add_clients, add_engine, add_mailing, claim, record
 
@@ -73,7 +74,7 @@ async def process_id(tx: Tx) -> int:
 
 async def until_it_works(call: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     """What the call returns when it works at last; on a machine that is busy it may take more than ``LIMITS`` allow."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENT_SECONDS):
         while True:
             try:
                 return await call()
@@ -252,7 +253,7 @@ async def test_a_row_that_is_locked_for_long_is_said_to_the_caller(opener: Opene
     async def hold(tx: Tx) -> None:
         await tx.run("UPDATE control SET revision = revision")
         begun.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENT_SECONDS):
             while not done.is_set():
                 await tx.rows("SELECT pg_sleep(0.05)")
 

@@ -16,6 +16,7 @@ from engine.domain.audience import AudienceFilter, Candidate
 from engine.store import Store, database, postgres
 from engine.store.database import Lane, Tx
 from engine.store.errors import TooLong
+from tests.patience import PATIENT_SECONDS
 from tests.store.world import BY, LEASE, NOW, a_mailing_with, add_clients, audience_size, client
 
 THREADED = pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -46,7 +47,7 @@ async def held_up(ask: Callable[[Any], Awaitable[Any]], at_once: int, number: in
 
     asked = [asyncio.ensure_future(ask(work)) for _ in range(number)]
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENT_SECONDS):
             while begun[0] < at_once:
                 await asyncio.sleep(0.01)
             yield
@@ -111,7 +112,7 @@ async def test_a_question_ends_when_its_caller_leaves(store: Store) -> None:
     await asyncio.sleep(0.2)
     for task in asked:
         task.cancel()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENT_SECONDS):
         answers = await asyncio.gather(*asked, return_exceptions=True)
         assert all(isinstance(answer, asyncio.CancelledError) for answer in answers)
         # and its way is free for others
@@ -125,7 +126,7 @@ async def test_a_question_that_takes_too_long_ends_with_an_error_that_says_so(
     await add_clients(store, 1)
     monkeypatch.setattr(database, "LONG_SECONDS", 0.2)
     asked = [store._db.read(endless, Lane.LONG) for _ in range(database.LONG_AT_ONCE + 2)]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENT_SECONDS):
         answers = await asyncio.gather(*asked, return_exceptions=True)
         assert [str(answer) for answer in answers] == [
             "this question takes more than 0.2 s; ask for less, or later"

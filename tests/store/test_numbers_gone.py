@@ -16,6 +16,7 @@ from engine.store import Store
 from engine.store.client_rows import ClientRow
 from engine.store.database import Lane, Tx
 from engine.store.rows import RequestKey
+from tests.patience import PATIENT_SECONDS
 from tests.store.world import BY, NOW, add_clients, add_engine, add_mailing, claim, client, outcome
 
 KEY = RequestKey("scoped", "CreateClient", "digest")
@@ -111,7 +112,7 @@ async def test_the_log_is_not_emptied_under_a_reader_and_nobody_waits(store: Sto
     reading = asyncio.create_task(store._db.read(reads, Lane.LONG))
     await begun.wait()
     await add_clients(store, 10, first=10)
-    async with asyncio.timeout(4):  # SQLite itself would wait for the reader for 5 s
+    async with asyncio.timeout(PATIENT_SECONDS):  # SQLite itself would wait for the reader for 5 s
         assert not await store.forget_log()
     go_on.set()
     assert await reading == 10

@@ -19,7 +19,7 @@ _INLINE_CODE: Final = re.compile(r"`[^`\n]*`")
 _HEADING: Final = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
 _LINK: Final = re.compile(r"\]\(<?([^)>\s]+)|^\[[^\]]+\]: *(\S+)|\b(?:src|href)=\"([^\"]+)\"", re.MULTILINE)
 _ELSEWHERE: Final = re.compile(r"[a-z][a-z0-9+.-]*:")
-_OUR_PATH: Final = re.compile(r"`((?:admin|common|docs|engine|gateway|proto|scripts|tests)/[\w/.-]+)`")
+_OUR_PATH: Final = re.compile(r"`((?:admin|common|deploy|docs|engine|gateway|proto|scripts|tests)/[\w/.-]+)`")
 _NOT_IN_ANCHORS: Final = re.compile(r"[^\w\- ]")
 
 

@@ -297,7 +297,10 @@ class Mailing(_message.Message):
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___MailingWarning]:
-        """What may not be as it was meant, of the mailing as it was just registered or changed. Otherwise there are none."""
+        """What may not be as it was meant. Of a mailing that is read by its id: among the first 100,000 of its messages that
+        wait, those whose numbers no provider takes; and a budget that is less than one message may cost. Of one that was just
+        registered or changed: what its filter asks for in vain. Lists have none.
+        """
 
     @_builtins.property
     def archived_time(self) -> _timestamp_pb2.Timestamp:

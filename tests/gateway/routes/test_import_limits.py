@@ -21,6 +21,7 @@ from gateway.http.problems import Problem
 from gateway.tables.csv_rows import RowReader
 from gateway.tables.import_stream import SLICE_BYTES
 from tests.gateway.rig import Answer, Gateway, serving
+from tests.patience import undisturbed
 from tests.rules.rig import until
 
 CSV = {"Content-Type": "text/csv"}
@@ -146,6 +147,7 @@ HOSTILE = {
 
 @pytest.mark.alone
 @pytest.mark.parametrize("name", HOSTILE)
+@undisturbed
 async def test_others_are_answered_between_the_slices_of_an_import(gateway: Gateway, name: str) -> None:
     rows = gzip.compress(HEADER + HOSTILE[name])
     rows += gzip.compress(b"") * (20_000 if not HOSTILE[name] else 0)
