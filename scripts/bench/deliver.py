@@ -65,6 +65,14 @@ class Speed(NamedTuple):
     """Processor time of all of the process's threads a message."""
 
 
+class Kind(NamedTuple):
+    """What tells one kind of runs from another."""
+
+    text: str = TEXT
+    attributes: str = "{}"
+    log_messages: str = "failures"
+
+
 class Watch:
     """Started when it is made."""
 
@@ -97,9 +105,7 @@ async def engine_rate(
     workers: int,
     slots: int,
     folder: Path,
-    text: str = TEXT,
-    attributes: str = "{}",
-    log_messages: str = "failures",
+    kind: Kind = Kind(),  # noqa: B008 - never changes
 ) -> Speed:
     """The whole engine, from the mailing's resumption to the last stored outcome."""
     flags = {
@@ -109,7 +115,7 @@ async def engine_rate(
         "workers": str(workers),
         "slots": str(slots),
         "queue_size": str(max(1000, slots * 8)),
-        "log_messages": log_messages,
+        "log_messages": kind.log_messages,
         "grpc_listen": "127.0.0.1:0",
         "metrics_listen": "127.0.0.1:0",
         "admin_password": "a password for the bench",
@@ -118,7 +124,7 @@ async def engine_rate(
     service = Service(load(flags, {}, None))
     try:
         await service.start()
-        mailing_id = await register(service, messages, text, attributes)
+        mailing_id = await register(service, messages, kind.text, kind.attributes)
         watch = Watch()
         await service.store.set_paused(mailing_id, False, by=Actor(), now_us=time.time_ns() // 1000)
         await service.delivery.refresh(mailing_id)
@@ -183,17 +189,17 @@ async def run(arguments: argparse.Namespace) -> None:
 async def run_personal(arguments: argparse.Namespace) -> None:
     """A text that is the same for everyone, and one with placeholders, in turns."""
     texts = {"plain": TEXT, "personal": _PERSONAL}
-    await _run_in_turns(arguments, {name: {"text": text, "attributes": _ATTRIBUTES} for name, text in texts.items()})
+    await _run_in_turns(arguments, {name: Kind(text, _ATTRIBUTES) for name, text in texts.items()})
 
 
 async def run_log_all(arguments: argparse.Namespace) -> None:
     """A line in the log for failures only, and for each call, in turns; the log is a file."""
     with tempfile.TemporaryFile("w", encoding="utf-8") as stream:
         logs.configure(stream=stream)
-        await _run_in_turns(arguments, {name: {"log_messages": name} for name in ("failures", "all")})
+        await _run_in_turns(arguments, {name: Kind(log_messages=name) for name in ("failures", "all")})
 
 
-async def _run_in_turns(arguments: argparse.Namespace, kinds: Mapping[str, Mapping[str, str]]) -> None:
+async def _run_in_turns(arguments: argparse.Namespace, kinds: Mapping[str, Kind]) -> None:
     """Two kinds of runs, by what ``engine_rate`` is told besides."""
     (first, second), ratios, cpu_ratios = kinds, [], []
     with mock_provider(arguments.latency_seconds) as url:
@@ -202,7 +208,7 @@ async def _run_in_turns(arguments: argparse.Namespace, kinds: Mapping[str, Mappi
             for name in (first, second) if number % 2 else (second, first):
                 with tempfile.TemporaryDirectory() as folder:
                     sizes = arguments.messages, arguments.workers, arguments.slots
-                    speeds[name] = await engine_rate(url, *sizes, Path(folder), **kinds[name])
+                    speeds[name] = await engine_rate(url, *sizes, Path(folder), kinds[name])
             ratios.append(speeds[second].per_second / speeds[first].per_second)
             cpu_ratios.append(speeds[first].cpu_us / speeds[second].cpu_us)
             told = "   ".join(f"{name} {_shown(speeds[name])}" for name in kinds)

@@ -62,14 +62,14 @@ def test_the_last_sentence_says_how_it_stands(message: Message, last: str) -> No
     assert story(message)[-1].words == last
 
 
-@pytest.mark.parametrize("reason", [each for each in NotSentReason.values() if each])
-def test_each_reason_has_a_sentence(reason: NotSentReason) -> None:
-    message = Message(status=MessageStatus.MESSAGE_STATUS_NOT_SENT, reason=reason)
-    assert story(message)[-1].words != "It was not sent."
+def test_each_reason_has_a_sentence() -> None:
+    for reason in filter(None, NotSentReason.values()):
+        message = Message(status=MessageStatus.MESSAGE_STATUS_NOT_SENT, reason=reason)
+        assert story(message)[-1].words != "It was not sent."
 
 
-@pytest.mark.parametrize("outcome", [each for each in AttemptOutcome.values() if each])
-def test_each_outcome_of_a_call_has_words(outcome: AttemptOutcome) -> None:
-    message = waiting()
-    message.attempt_history.add(number=1, outcome=outcome)
-    assert "answered" not in story(message)[1].words
+def test_each_outcome_of_a_call_has_words() -> None:
+    for outcome in filter(None, AttemptOutcome.values()):
+        message = waiting()
+        message.attempt_history.add(number=1, outcome=outcome)
+        assert "answered" not in story(message)[1].words
