@@ -71,6 +71,7 @@ class Kind(NamedTuple):
     text: str = TEXT
     attributes: str = "{}"
     log_messages: str = "failures"
+    keep_days: str = "0"
 
 
 class Watch:
@@ -116,6 +117,7 @@ async def engine_rate(
         "slots": str(slots),
         "queue_size": str(max(1000, slots * 8)),
         "log_messages": kind.log_messages,
+        "keep_days": kind.keep_days,
         "grpc_listen": "127.0.0.1:0",
         "metrics_listen": "127.0.0.1:0",
         "admin_password": "a password for the bench",

@@ -369,6 +369,7 @@ COMMENTS: dict[str, str] = {
     "mailing.v1.Mailing.audience": "Who comes to match, or matches no longer, after the start: whether that changes who gets it.",
     "mailing.v1.Mailing.warnings": "What may not be as it was meant. Of a mailing that is read by its id: among the first 100,000 of its messages that wait, those whose numbers no provider takes; and a budget that is less than one message may cost. Of one that was just registered or changed: what its filter asks for in vain. Lists have none.",
     "mailing.v1.Mailing.archived_time": "Since when it is archived: lists leave it out unless they are asked for archived mailings. Not set: it is not.",
+    "mailing.v1.Mailing.details_removed_time": "Since when its messages, their attempts and the details of its statistics are removed, for it ended more than `MAILING_KEEP_DAYS` ago; what it has counted stays. Not set: they are all there.",
     "mailing.v1.Mailing.provider": "The only provider that may send it, by its name: see `providers` of GET /engine. Not set: whichever of them can, in their order.",
     "mailing.v1.Mailing.sender": "The name that the text comes from: one of the `senders` of a provider, and only such a provider sends it. Not set: as the provider has it.",
     "mailing.v1.Mailing.budget": "What its messages may cost, in the money of the providers' prices: above 0, at most 1,000,000,000, with at most 6 decimals. When the rest is not enough for one more message the mailing pauses itself. Not set: no limit.",
