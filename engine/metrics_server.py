@@ -97,11 +97,9 @@ def _ready(health: Health, notes: Notes) -> Handler:
         """200 when every component is ready, else 503; the body says which isn't and why, and has the notes."""
         reasons = dict(health())
         is_ready = all(reason is None for reason in reasons.values())
-        body = {
-            "ready": is_ready,
-            "components": {name: reason or "ok" for name, reason in reasons.items()},
-            "notes": list(notes()),
-        }
+        body = {"ready": is_ready, "components": {name: reason or "ok" for name, reason in reasons.items()}}
+        if lines := list(notes()):
+            body["notes"] = lines
         return web.Response(
             body=orjson.dumps(body),
             status=200 if is_ready else 503,

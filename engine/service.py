@@ -41,6 +41,7 @@ from engine.missing_providers import MissingProviders
 from engine.ports import Clock, Provider
 from engine.provider.configured import configured_providers
 from engine.provider.file import ConfiguredProvider
+from engine.provider.receipts import Receiver
 from engine.provider_window import ProviderWindow
 from engine.report.mail import Mailer
 from engine.report.reporter import Reporter, Schedule
@@ -118,6 +119,20 @@ class Service:
             self.metrics, settings.metrics_listen, control.health, settings.metrics_hosts, missing.notes
         )
         self.metrics_listen = self._metrics_server.address
+        await self._answer(control, {each.spec.name: each.receiver for each in configured if each.receiver is not None})
+        log.info(
+            "engine.started",
+            grpc=str(Listen(settings.grpc_listen.host, self.grpc_port)),
+            metrics=str(self.metrics_listen),
+            database=settings.database_name,
+            provider=", ".join(line.spec.name for line in delivery.state.lines),
+            workers=delivery.state.workers,
+            engine_id=delivery.state.engine_id,
+        )
+
+    async def _answer(self, control: DeliveryForApi, receivers: Mapping[str, Receiver]) -> None:
+        """Serve the API, and tell of what happens: reports, webhooks."""
+        settings, clock = self.settings, SystemClock()
         authority = Authority(self.store, clock, session_seconds=settings.session_seconds)
         self._reporter = reporter = _reporter(settings, self.store, clock)
         self._api = api = ApiServer(
@@ -135,7 +150,7 @@ class Service:
             default_time_zone=settings.default_time_zone,
             segments_max=settings.segments_max,
             stop_words=settings.stop_words,
-            receivers={each.spec.name: each.receiver for each in configured if each.receiver is not None},
+            receivers=receivers,
             reporter=reporter,
         )
         self.metrics.at_risk_mailings.follow(lambda: api.risk.mailings)
@@ -145,15 +160,6 @@ class Service:
         herald = Herald(self.store, clock, providers=control.provider_standings, foretell=api.outlook.of)
         self._hooks = Hooks(self.store, clock, Random(), Caller(private=settings.webhook_private), herald)
         self._hooks.start()
-        log.info(
-            "engine.started",
-            grpc=str(Listen(settings.grpc_listen.host, self.grpc_port)),
-            metrics=str(self.metrics_listen),
-            database=settings.database_name,
-            provider=", ".join(line.spec.name for line in delivery.state.lines),
-            workers=delivery.state.workers,
-            engine_id=delivery.state.engine_id,
-        )
 
     def reload(self) -> None:
         """Read the certificates again (SIGHUP)."""

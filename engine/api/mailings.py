@@ -52,10 +52,8 @@ BREAKDOWN_SECONDS: Final = 2.0
 """How long the breakdown of a large mailing is kept; ten times as long as it took, if that is more."""
 STALE_SECONDS: Final = 60.0
 """For so much longer it is given while the next one is made."""
-CANCEL_ROWS: Final = 5_000
-"""Rows cancelled in one transaction: some 20 ms on SQLite, in which nobody else writes."""
 CANCEL_US: Final = 5_000_000
-"""How long CancelMailing itself works on the rows; delivery does the rest."""
+"""How long CancelMailing waits for messages that delivery holds."""
 _LIST_LIMITS: Final = Limits(mailing_service_pb2.ListMailingsRequest)
 _CANCEL_STEP_SECONDS: Final = 0.02
 """How often CancelMailing looks whether calls in flight have ended and queued messages were given back."""
@@ -211,7 +209,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             mailing_id,
             key,
             lambda: self._store.set_cancelled(mailing_id, by=by, now_us=begin_us, request=key),
-            lambda: self._cancel_rows(mailing_id, begin_us + CANCEL_US),
+            lambda: self._calls_ended(mailing_id, begin_us + CANCEL_US),
         )
 
     async def ArchiveMailing(
@@ -321,13 +319,11 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         row = await self._store.get_mailing(mailing_id)
         return mailing_message(row, self._clock.now_us())
 
-    async def _cancel_rows(self, mailing_id: int, deadline_us: int) -> None:
-        """Cancel until nothing is pending. Messages that delivery still holds can't be cancelled: those in
-        its queue are about to be given back, those in flight to be sent or put off."""
-        while (now_us := self._clock.now_us()) < deadline_us:
-            if await self._store.cancel_pending(mailing_id, CANCEL_ROWS, now_us):
-                continue
-            if not (await self._store.get_mailing(mailing_id)).counts.pending:
+    async def _calls_ended(self, mailing_id: int, deadline_us: int) -> None:
+        """Wait until nothing is pending. What waited has ended with the cancel. What delivery still holds has not:
+        messages in its queue are about to be given back, those in flight to be sent or put off."""
+        while (await self._store.get_mailing(mailing_id)).counts.pending:
+            if self._clock.now_us() >= deadline_us:
                 break
             await self._clock.sleep(_CANCEL_STEP_SECONDS)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from engine.domain.attributes import attributes_of
 from engine.domain.audience import AudienceFilter, Candidate
 from engine.domain.message import UNCERTAIN, Status
+from engine.store.candidates import next_candidates
 from engine.store.counters import Tally
 from engine.store.database import Lane, Row, Tx
 from engine.store.decided import IS_DECIDED, in_time, staying
@@ -72,7 +73,7 @@ class _Chunk:
         self._tx, self._mailing_id, self._after, self.last = tx, mailing_id, after, after
         self._matching, self._args = matching(tx, filter)
         self._matching += f" AND {MAY_GET}"
-        self._client_ids, self._messages = filter.client_ids, filter.messages
+        self._filter, self._client_ids, self._messages = filter, filter.client_ids, filter.messages
 
     def restrict(self, condition: str) -> None:
         """Besides, clients must be so, ``client AS c``."""
@@ -82,11 +83,15 @@ class _Chunk:
         """Find where the chunk ends; True when there are no clients behind it. Clients that the filter does not name
         can't have a message to be taken away, unless it is built ``again``. ``at_us``: when the filter was said."""
         if self._messages is not None:
-            self.restrict(met(self._mailing_id, self._messages, at_us, since_us=at_us))
+            self.restrict(await met(self._tx, self._mailing_id, self._messages, at_us, since_us=at_us))
             if not again and not self._client_ids:
                 ids = await next_clients(self._tx, self._messages, at_us, self._after, limit)
                 if ids is not None:
                     return self._takes(ids, limit)
+        if not again and not self._client_ids:
+            ids = await next_candidates(self._tx, self._filter, self._after, limit)
+            if ids is not None:
+                return self._takes(ids, limit)
         condition, args = "id > ?", [self._after]
         if self._client_ids and not again:
             condition += f" AND id {self._tx.dialect.in_list()}"

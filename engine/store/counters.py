@@ -9,7 +9,7 @@ from typing import Final
 from engine.domain.latency import WAY_BOUNDS_SECONDS, bucket, count_by_bucket
 from engine.domain.message import Reason, Status, Step
 from engine.domain.receipt import Delivery, way_seconds
-from engine.ports import Record
+from engine.ports import Record, of_record
 from engine.store.database import Tx
 from engine.store.day_stats import ENDED, FAILED, ended_key, failed_key
 
@@ -25,6 +25,9 @@ NAMES: Final = ("pending", "sent", *REASONS, "attempts", "retried", *DELIVERIES,
 TIMELINE_SECONDS: Final = 10
 _TIMELINE_US: Final = TIMELINE_SECONDS * 1_000_000
 
+_CALL_OF: Final = of_record(
+    "mailing_id", "attempt", "started_us", "finished_us", "http_status", "smpp_status", "text_version"
+)
 HTTP_STATUS: Final = "http_status"
 SMPP_STATUS: Final = "smpp_status"
 TEXT_VERSION: Final = "text_version"
@@ -100,26 +103,7 @@ class Tally:
         runs once a message."""
         alike: defaultdict[tuple[int, bool, int, int | None, int | None, int | None], list[float]] = defaultdict(list)
         records = ended if result.status is Status.SENT else tuple(ended)
-        for (
-            _,
-            mailing_id,
-            _,
-            attempt,
-            _,
-            started_us,
-            finished_us,
-            http,
-            _,
-            _,
-            version,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            smpp,
-        ) in records:
+        for mailing_id, attempt, started_us, finished_us, http, smpp, version in map(_CALL_OF, records):
             alike[mailing_id, attempt > 1, finished_us // _TIMELINE_US, http, smpp, version].append(
                 (finished_us - started_us) * 1e-6
             )

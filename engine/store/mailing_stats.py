@@ -10,13 +10,22 @@ from engine.domain.message import Status
 from engine.domain.receipt import Delivery
 from engine.domain.routing import Ranges
 from engine.store import counters
+from engine.store.cancelled import as_read, is_mailing_behind
 from engine.store.database import Lane, Row, Tx
 from engine.store.groups import GROUP
 from engine.store.lifecycle import is_taken, is_waiting
 from engine.store.mailing_rows import get_mailing_row
 from engine.store.provider_names import CALLED, names_of_all
 from engine.store.routes import in_ranges
-from engine.store.rows import DELETED_CLIENT, Breakdown, GroupCounts, ProviderCounts, StatsRow, TimelineRow
+from engine.store.rows import (
+    DELETED_CLIENT,
+    Breakdown,
+    GroupCounts,
+    MailingRow,
+    ProviderCounts,
+    StatsRow,
+    TimelineRow,
+)
 from engine.store.texts import all_texts
 from engine.store.verbs import Verbs, read
 
@@ -24,12 +33,6 @@ _CHUNK: Final = 10_000
 """Messages in one read: some 10 ms, for which other reads of a SQLite file may have to wait."""
 _AT_ONCE_MAX: Final = _CHUNK - 1
 _CALLED: Final = f"CASE WHEN m.attempt > 0 THEN {CALLED} END"
-_KEY: Final = " || '|' || ".join(
-    ["CAST(m.status AS TEXT)"]
-    + [f"coalesce(CAST({value} AS TEXT), '')" for value in (_CALLED, "m.delivery", "m.cost")]
-    + [GROUP]
-)
-"""All that messages are grouped by, as one text: to count texts costs a third of counting tuples."""
 
 _PLACES: Final = {"pending": 0, "sent": 1, "not_sent": 2}
 _Numbers = dict[str, list[int]]
@@ -46,6 +49,7 @@ class MailingStatsVerbs(Verbs):
         made = await tx.row("SELECT attempts, retried FROM mailing_counters WHERE mailing_id = ?", mailing_id)
         attempts, retried = made or (0, 0)
         stats = await _stats(tx, mailing_id)
+        await _add_behind(tx, mailing, stats)
         breakdown = None
         if mailing.counts.total <= _AT_ONCE_MAX:
             breakdown = _breakdown(_keys(await _chunk(tx, mailing_id, 0)), await names_of_all(tx))
@@ -130,9 +134,13 @@ class MailingStatsVerbs(Verbs):
 
 
 async def _chunk(tx: Tx, mailing_id: int, after: int) -> Sequence[Row]:
+    status = as_read("m")["status"] if await is_mailing_behind(tx, mailing_id) else "m.status"
+    # As one text: to count texts costs a third of counting tuples.
+    values = (status, _CALLED, "m.delivery", "m.cost")
+    grouped = " || '|' || ".join([*(f"coalesce(CAST({value} AS TEXT), '')" for value in values), GROUP])
     return await tx.table(
         "id, grouped",
-        f"SELECT m.id AS id, {_KEY} AS grouped FROM message AS m LEFT JOIN client AS c ON c.id = m.client_id"
+        f"SELECT m.id AS id, {grouped} AS grouped FROM message AS m LEFT JOIN client AS c ON c.id = m.client_id"
         " WHERE m.mailing_id = ? AND m.id > ? ORDER BY m.id LIMIT ?",
         *(mailing_id, after, _CHUNK),
     )
@@ -182,6 +190,16 @@ async def _stats(tx: Tx, mailing_id: int) -> Mapping[str, dict[int, int]]:
     ):
         stats[kind][key] = number
     return stats
+
+
+async def _add_behind(tx: Tx, mailing: MailingRow, stats: Mapping[str, dict[int, int]]) -> None:
+    """A mailing is cancelled, and its rows have not followed yet: they ended then."""
+    if mailing.cancelled_us is None:
+        return
+    stored = await tx.value("SELECT pending FROM mailing_counters WHERE mailing_id = ?", mailing.id)
+    if behind := stored - mailing.counts.pending:
+        span, ended = mailing.cancelled_us // (counters.TIMELINE_SECONDS * 1_000_000), stats[counters.TIMELINE_NOT_SENT]
+        ended[span] = ended.get(span, 0) + behind
 
 
 def _timeline(stats: Mapping[str, dict[int, int]]) -> tuple[TimelineRow, ...]:

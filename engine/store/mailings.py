@@ -20,11 +20,11 @@ from engine.store.mailing_rows import (
     INPUT,
     MAILING,
     PLAN,
-    SELECT_MAILINGS,
     SELECT_PLANS,
     STATES,
     get_mailing_row,
     said_by,
+    select_mailings,
 )
 from engine.store.paging import PageQuery, read_page
 from engine.store.requests import find_answer, first_answer, keep_answer
@@ -287,7 +287,7 @@ async def _list(tx: Tx, condition: str, args: Sequence[Any], page: Page, search:
     total = int(await tx.value(f"SELECT count(*) FROM mailing WHERE {condition}", *args))
 
     async def fetch(part: PageQuery) -> Sequence[Row]:
-        return await tx.rows(f"{SELECT_MAILINGS} {part.sql(condition)}", *args, *part.args)
+        return await tx.rows(f"{select_mailings(tx.dialect)} {part.sql(condition)}", *args, *part.args)
 
     found, more = await read_page(page, total, fetch, newest_first=True)
     items = tuple(MAILING.read(row) for row in found)

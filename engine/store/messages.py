@@ -9,6 +9,7 @@ from typing import Final
 from engine.domain.errors import NotFound
 from engine.domain.message import Reason, Status
 from engine.domain.routing import FBRQ_ID, Route
+from engine.store.cancelled import as_read, is_behind
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import is_final, is_waiting
 from engine.store.mailing_rows import HIDDEN
@@ -38,10 +39,12 @@ MESSAGE: Final = RowOf(
         ("status", "due_us"), lambda status, due_us: due_us or None if status == Status.PENDING else None
     ),
 )
+_HAS_ENDED: Final = f"({is_final('m')} OR {is_behind('m')})"
 _SOURCES: Final = {
+    **as_read("m"),
     "phone_number": "c.phone_number",
     # Those from before there were versions can only have gone out with the first.
-    "text_version": f"coalesce(m.text_version, CASE WHEN {is_final('m')} AND m.attempt > 0 THEN 1 END)",
+    "text_version": f"coalesce(m.text_version, CASE WHEN {_HAS_ENDED} AND m.attempt > 0 THEN 1 END)",
     "provider": "p.name",
 }
 _SELECT: Final = f"SELECT {MESSAGE.select('m', **_SOURCES)}, m.started_us AS started_us"

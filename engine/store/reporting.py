@@ -16,7 +16,7 @@ from engine.domain.report import Done, Failure, MailingDay, Report
 from engine.store.counters import KIND_LIST, TIMELINE_KINDS, TIMELINE_SECONDS
 from engine.store.database import Lane, Row, Tx
 from engine.store.day_stats import ENDED, FAILED, QUARTER_US, WIDTHS, failed_of
-from engine.store.mailing_rows import MAILING, SELECT_MAILINGS
+from engine.store.mailing_rows import MAILING, select_mailings
 from engine.store.rows import MailingRow
 from engine.store.verbs import Verbs, read, transaction
 
@@ -103,7 +103,7 @@ class ReportVerbs(Verbs):
 
 async def _mailings(tx: Tx, ids: Sequence[int]) -> list[MailingRow]:
     """Those of the mailings that are not deleted, in the order of the ids."""
-    sql = f"{SELECT_MAILINGS} WHERE id {tx.dialect.in_list()} AND deleted_us IS NULL"
+    sql = f"{select_mailings(tx.dialect)} WHERE id {tx.dialect.in_list()} AND deleted_us IS NULL"
     rows = {row.id: row for row in map(MAILING.read, await tx.rows(sql, tx.dialect.list_arg(ids)))}
     return [rows[id] for id in ids if id in rows]
 
