@@ -101,6 +101,7 @@ class ErrorCode(StrEnum):
     RESERVED_NAME = "is a field of the client itself, and no name of an attribute"
     NOT_ATTRIBUTE = "must be a text, a number, true or false"
     NO_SUCH_MAILING = "there is no mailing {id}"
+    MESSAGES_REMOVED = "the messages of mailing {id} are removed, for it ended long ago"
     MESSAGES_BEING_MADE = "the messages of mailing {id} are still being made: try again when its audience is ready"
     OWN_MESSAGES = "must be another mailing: whoever has a message of this one stays in it"
     UNKNOWN_ATTRIBUTE = "no client has the attribute {name}"

@@ -143,6 +143,7 @@ class Service:
             tls=_tls(settings),
             gateways=settings.gateways,
             audit_keep_days=settings.audit_keep_days,
+            keep_days=settings.keep_days,
             event_keep_days=settings.event_keep_days,
             webhook_private=settings.webhook_private,
             measure=self._measure,

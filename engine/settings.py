@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr
 
 from common.command_line import Argument, BadSettings, Command
-from common.setting_types import Listen, Seconds, host_names, is_loopback, listen, long_token, token
+from common.setting_types import Listen, Seconds, host_names, is_loopback, listen, long_token, lower, token
 from common.settings import Invocation, ProcessSettings, Program
 from engine import postgres_url, setting_types, smtp_url
 from engine.domain.events import KEEP_DAYS
@@ -24,6 +24,8 @@ from engine.smtp_url import SmtpServer
 PROGRAM: Final = "python -m engine"
 WORKERS_MAX: Final = 10_000
 """More calls in flight than this never helped in any measurement, and sockets run out first."""
+KEEP_DAYS_MIN: Final = 3
+"""So long the report of a day may be asked for details of mailings."""
 DAYS_MAX: Final = 36_500
 """A token that is to last longer needs no end."""
 RATE_MAX: Final = 100_000.0
@@ -120,6 +122,14 @@ class Settings(ProcessSettings):
         description="addresses, networks (CIDR) or names in client certificates of gateways, which are believed when "
         "they say for whom they call",
     )
+    keep_days: float = Field(
+        0.0,
+        ge=0,
+        le=DAYS_MAX,
+        allow_inf_nan=False,
+        description="how long messages, attempts and details of statistics are kept after their mailing has ended, "
+        "0: for ever",
+    )
     audit_keep_days: float = Field(
         365.0, ge=0, le=DAYS_MAX, allow_inf_nan=False, description="how long the audit list is kept, 0: for ever"
     )
@@ -136,6 +146,9 @@ class Settings(ProcessSettings):
         None,
         description="the mail server: smtps://USER:PASSWORD@HOST, or smtp:// with STARTTLS (never on loopback; "
         "?starttls=always or never, ?ca=FILE); better not as a flag",
+    )
+    log_messages: Annotated[Literal["all", "failures"], BeforeValidator(lower)] = Field(
+        "failures", description="which calls have a line in the log: all, or failures only"
     )
     webhook_private: bool = Field(
         False, description="webhooks may be addresses of this machine and of private networks, and plain http://"
@@ -175,6 +188,7 @@ class Settings(ProcessSettings):
             *_retry_conflicts(self),
             *_tls_conflicts(self),
             *_report_conflicts(self),
+            *_keeping_conflicts(self),
             *_plaintext_conflicts(self),
         ]
 
@@ -199,6 +213,13 @@ def _tls_conflicts(settings: Settings) -> list[tuple[str, str]]:
         return [("grpc_tls_cert", "is missing: MAILING_GRPC_TLS_KEY is set")]
     if client_ca is not None and cert is None:
         return [("grpc_tls_cert", "is missing: MAILING_GRPC_TLS_CLIENT_CA is set")]
+    return []
+
+
+def _keeping_conflicts(settings: Settings) -> list[tuple[str, str]]:
+    # The report of a day is made up to two days after its first hours, and tried for a day.
+    if 0 < settings.keep_days < KEEP_DAYS_MIN:
+        return [("keep_days", f"should be 0, which is for ever, or at least {KEEP_DAYS_MIN}")]
     return []
 
 

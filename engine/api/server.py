@@ -113,6 +113,7 @@ class ApiServer:
         tls: Tls | None = None,
         gateways: Gateways = Gateways(),  # noqa: B008 - never changes
         audit_keep_days: float = KEEP_AUDIT_DAYS,
+        keep_days: float = 0,
         event_keep_days: float = KEEP_DAYS,
         webhook_private: bool = False,
         measure: Measure = no_measure,
@@ -141,7 +142,7 @@ class ApiServer:
         self._background = Background()
         self._health = HealthFollower(control)
         self._housekeeping = Housekeeping(
-            store, clock, audit_keep_days=audit_keep_days, event_keep_days=event_keep_days
+            store, clock, audit_keep_days=audit_keep_days, event_keep_days=event_keep_days, keep_days=keep_days
         )
         self._interceptor = CallInterceptor(self._authority, requirements(_services()), measure, gateways=gateways)
         self._server = aio.server(interceptors=(self._interceptor,), options=OPTIONS)

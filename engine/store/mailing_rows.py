@@ -24,6 +24,10 @@ from engine.store.verbs import lock_mailing
 
 _FILTERS: Final = 1000
 _FILTER_JSON: Final = TypeAdapter(AudienceFilter)
+HIDDEN: Final = (
+    "SELECT id FROM mailing WHERE deleted_us IS NOT NULL UNION ALL SELECT id FROM mailing WHERE details_leaving"
+)
+"""Mailings of whose messages nobody is told: they are being removed."""
 OPEN: Final = "cancelled_us IS NULL AND end_us > ?"
 STATES: Final[Mapping[MailingState, tuple[str, int]]] = {
     MailingState.CANCELLED: ("cancelled_us IS NOT NULL", 0),

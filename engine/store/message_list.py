@@ -16,6 +16,7 @@ from engine.store.cancelled import REASONS, counters_as_read, mailings_behind
 from engine.store.counters import FINAL, NAMES, NOT_SENT, UNHEARD
 from engine.store.database import Row, Tx
 from engine.store.lifecycle import any_reason, delivery_is, is_taken, is_waiting, shown_as
+from engine.store.mailing_rows import HIDDEN
 from engine.store.paging import SKIP_SHORT_MAX, PageQuery, forward, read_page, trimmed
 from engine.store.rows import MessageQuery, Page
 
@@ -33,7 +34,7 @@ _LARGE_SHARE: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class _Totals:
-    """Sums of the counters, which are equal to the rows (docs/behaviour.md, rule 13)."""
+    """Sums of the counters, which are equal to the rows (docs/behaviour.md, rule 13) where these are not removed."""
 
     matching: int
     """Messages that match."""
@@ -42,7 +43,7 @@ class _Totals:
     every: int
     """Messages of all mailings."""
     hidden: bool
-    """Some messages belong to deleted mailings."""
+    """Some messages belong to mailings that are deleted, or whose messages are being removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ async def _of_client(tx: Tx, query: MessageQuery, page: Page) -> tuple[list[int]
     return list(shown), more, len(ids)
 
 
-_VISIBLE: Final = "mailing_id NOT IN (SELECT id FROM mailing WHERE deleted_us IS NOT NULL)"
+_VISIBLE: Final = f"mailing_id NOT IN ({HIDDEN})"
 
 
 def _can_match(query: MessageQuery) -> bool:
@@ -139,10 +140,10 @@ async def _totals(tx: Tx, query: MessageQuery) -> _Totals:
         f"SELECT coalesce(sum(CASE WHEN {which} THEN {numbers} END), 0),"
         f" coalesce(sum(CASE WHEN {which} THEN {whole} END), 0), coalesce(sum({whole}), 0)"
         f" FROM (SELECT m.id, {counted} FROM mailing_counters AS k JOIN mailing AS m ON m.id = k.mailing_id"
-        " WHERE m.deleted_us IS NULL) AS counted"
+        " WHERE m.deleted_us IS NULL AND m.details_removed_us IS NULL) AS counted"
     )
     assert row is not None
-    hidden = await tx.row("SELECT 1 FROM mailing WHERE deleted_us IS NOT NULL LIMIT 1") is not None
+    hidden = await tx.row(f"SELECT 1 FROM ({HIDDEN}) AS hidden LIMIT 1") is not None
     return _Totals(int(row[0]) + await _heard_unsent(tx, query), int(row[1]), int(row[2]), hidden)
 
 

@@ -12,6 +12,7 @@ from engine.domain.routing import FBRQ_ID, Route
 from engine.store.cancelled import as_read, is_behind
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import is_final, is_waiting
+from engine.store.mailing_rows import HIDDEN
 from engine.store.message_list import ids_after, is_long_message_list, list_ids
 from engine.store.provider_names import CALLED
 from engine.store.routes import index_for, may_have, with_numbers
@@ -59,7 +60,7 @@ _HISTORY: Final = (
     f" LEFT JOIN provider AS p ON p.id = coalesce(a.provider_id, {FBRQ_ID})"
 )
 _REFUSED: Final = 400
-_VISIBLE: Final = "m.mailing_id NOT IN (SELECT id FROM mailing WHERE deleted_us IS NOT NULL)"
+_VISIBLE: Final = f"m.mailing_id NOT IN ({HIDDEN})"
 
 
 class MessageVerbs(Verbs):

@@ -74,6 +74,10 @@ class Mailing(Model):
     """``domain.events.Milestone``: what others were told of it."""
     finished_count = fields.BigIntField(null=True)
     """How many final messages it had when others were told that nothing is left to send."""
+    details_removed_us = fields.BigIntField(null=True)
+    """Since then its messages are removed for their age; ``None``: they are all there."""
+    details_leaving = fields.BooleanField(default=False)
+    """Some of them are still to be removed, and not to be seen."""
 
     class Meta:
         table = "mailing"

@@ -19,6 +19,7 @@ from engine.store.confirming import Heard, confirm
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import is_waiting
+from engine.store.mailing_rows import HIDDEN
 from engine.store.outbox import tell_receipts
 from engine.store.owners import claimed_elsewhere, tell_owners
 from engine.store.requests import first_answer, keep_answer
@@ -198,14 +199,14 @@ async def _given(tx: Tx, receipts: Sequence[Receipt], ids: Sequence[int | None])
 
 
 async def _rows(tx: Tx, ids: Sequence[int | None], tally: Tally) -> dict[int, _Row]:
-    """The messages, locked in the order of their ids; those of deleted mailings are for nobody to see. Those that ended
-    with a cancel have ended in their rows then."""
+    """The messages, locked in the order of their ids; of mailings that are being removed nobody is told. Those that
+    ended with a cancel have ended in their rows then."""
     wanted = sorted({id for id in ids if id is not None})
     found = await tx.table(
         ", ".join(_COLUMNS),
         f"SELECT {', '.join(f'm.{name} AS {name}' for name in _COLUMNS)} FROM message AS m"
-        f" WHERE m.id {tx.dialect.in_list()} AND m.mailing_id NOT IN"
-        f" (SELECT id FROM mailing WHERE deleted_us IS NOT NULL) ORDER BY m.id {tx.dialect.lock('m')}",
+        f" WHERE m.id {tx.dialect.in_list()} AND m.mailing_id NOT IN ({HIDDEN})"
+        f" ORDER BY m.id {tx.dialect.lock('m')}",
         tx.dialect.list_arg(wanted),
     )
     rows = {row[0]: _Row(*row) for row in found}

@@ -145,6 +145,8 @@ class MailingRow:
     name: str = ""
     audience_fixed: bool = False
     archived_us: int | None = None
+    details_removed_us: int | None = None
+    """Since when its messages are removed for their age; ``None``: they are all there."""
     provider: str | None = None
     sender: str | None = None
     budget: int | None = None

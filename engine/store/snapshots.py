@@ -142,7 +142,7 @@ async def check_source(tx: Tx, filter: AudienceFilter, mailing_id: int | None = 
         mailing_id: whose filter it is; ``None``: a new mailing's.
 
     Raises:
-        InvalidInput: there is none, it is deleted, or it is the filter's own.
+        InvalidInput: there is none, it is deleted, its messages are removed, or it is the filter's own.
         Conflict: its messages are still being made, so who has one is not known yet.
     """
     if filter.messages is None:
@@ -151,9 +151,13 @@ async def check_source(tx: Tx, filter: AudienceFilter, mailing_id: int | None = 
     if source == mailing_id:
         raise InvalidInput([FieldError(_FIELD, ErrorCode.OWN_MESSAGES.format())])
     row = await tx.row(
-        "SELECT audience_ready OR cancelled_us IS NOT NULL FROM mailing WHERE id = ? AND deleted_us IS NULL", source
+        "SELECT audience_ready OR cancelled_us IS NOT NULL, details_removed_us IS NOT NULL FROM mailing"
+        " WHERE id = ? AND deleted_us IS NULL",
+        source,
     )
     if row is None:
         raise InvalidInput([FieldError(_FIELD, ErrorCode.NO_SUCH_MAILING.format(id=source))])
+    if row[1]:
+        raise InvalidInput([FieldError(_FIELD, ErrorCode.MESSAGES_REMOVED.format(id=source))])
     if not row[0]:
         raise Conflict(ErrorCode.MESSAGES_BEING_MADE.format(id=source), field=_FIELD)

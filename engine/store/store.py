@@ -22,6 +22,7 @@ from engine.store.erasing import ErasingVerbs
 from engine.store.events import EventVerbs
 from engine.store.fenced import FencedVerbs
 from engine.store.forgetting import ForgettingVerbs
+from engine.store.keeping import KeepingVerbs
 from engine.store.mailing_stats import MailingStatsVerbs
 from engine.store.mailings import MailingVerbs
 from engine.store.matching import MatchingVerbs
@@ -72,6 +73,7 @@ class Store(
     EventVerbs,
     WebhookVerbs,
     ForgettingVerbs,
+    KeepingVerbs,
     ReportVerbs,
     CheckVerbs,
 ):

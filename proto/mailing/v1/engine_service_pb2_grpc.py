@@ -156,16 +156,16 @@ class EngineServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetReport(self, request, context):
-        """Read the report of a day: what was sent, what was not and why, and which calls failed. It is mailed each day where
-        `MAILING_REPORT_TO` is set; here it is as it would be now.
+        """Read the report of a day. It says what was sent, what was not and why, and which calls failed. It is mailed each day
+        where `MAILING_REPORT_TO` is set; here it is as it would be now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def MailReport(self, request, context):
-        """Mail the report of a day to `MAILING_REPORT_TO` at once, whether or not it is mailed already. FAILED_PRECONDITION
-        when nobody has got it.
+        """Mail the report of a day at once, whether or not it is mailed already. FAILED_PRECONDITION when nobody of
+        `MAILING_REPORT_TO` has got it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -197,6 +197,7 @@ def test_posts_take_a_key(document: dict[str, Any]) -> None:
         f"{API}/mailings/preview",
         f"{API}/session",
         f"{API}/inbound",
+        f"{API}/report/mail",
         f"{API}/receipts/{{provider}}",
         f"{API}/accounts/{{account_id}}/revoke",
         f"{API}/tokens/{{token_id}}/revoke",

@@ -76,6 +76,8 @@ const Mailing = ({ mailing, stats, standing, reload }) =>
         { tone: standing.tone, action: h(Link, { className: "button", to: "/" }, t("page.home")) },
         heldWords(standing, mailing),
       ),
+    mailing.details_removed_time &&
+      h(Notice, null, t("mailings.details_removed", { when: moment(mailing.details_removed_time) })),
     mailing.archived_time && h(Notice, null, t("mailings.archived_since", { when: moment(mailing.archived_time) })),
     h(Warnings, { mailing, stats, standing }),
     h(
