@@ -143,7 +143,8 @@ class Settings(ProcessSettings):
 
     def conflicts(self) -> Sequence[tuple[str, str]]:
         """See ``ProcessSettings``."""
-        return [*_slot_conflicts(self), *_retry_conflicts(self), *_tls_conflicts(self), *_plaintext_conflicts(self)]
+        own = [*_slot_conflicts(self), *_retry_conflicts(self), *_tls_conflicts(self), *_plaintext_conflicts(self)]
+        return [*own, *super().conflicts()]
 
 
 def _slot_conflicts(settings: Settings) -> list[tuple[str, str]]:

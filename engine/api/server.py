@@ -12,6 +12,7 @@ from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from common.tracing import Tracing
 from engine.access.authority import Authority
 from engine.api.access import AccessServicer
 from engine.api.background import Background
@@ -30,6 +31,7 @@ from engine.api.risk import RiskWatch
 from engine.api.roles import requirements
 from engine.api.suppressions import InboundServicer, SuppressionServicer
 from engine.api.tls import ListenError, ServerCertificate, Tls
+from engine.api.traced import TraceInterceptor, measured
 from engine.api.watch import PERIOD_SECONDS, Watch
 from engine.domain.stop_words import STOP_WORDS, StopWords
 from engine.domain.validate import DEFAULT_TIME_ZONE, SEGMENTS_MAX
@@ -110,6 +112,7 @@ class ApiServer:
         segments_max: int = SEGMENTS_MAX,
         stop_words: Sequence[str] = STOP_WORDS,
         receivers: Mapping[str, Receiver] = NO_RECEIVERS,
+        tracing: Tracing | None = None,
     ) -> None:
         """Wire it up.
 
@@ -118,6 +121,7 @@ class ApiServer:
             default_time_zone: that of a client for whom none is said.
             stop_words: texts that put their sender's number on the stop list.
             receivers: what reads receipts in a provider's own form, by the provider's name.
+            tracing: who makes a span of each call; ``None``: nobody.
         """
         self._authority = authority or Authority(store, clock)
         self._tls = tls
@@ -126,8 +130,11 @@ class ApiServer:
         self._background = Background()
         self._health = HealthFollower(control)
         self._housekeeping = Housekeeping(store, clock, audit_keep_days=audit_keep_days)
+        if tracing is not None:
+            measure = measured(measure)
         self._interceptor = CallInterceptor(self._authority, requirements(_services()), measure, gateways=gateways)
-        self._server = aio.server(interceptors=(self._interceptor,), options=OPTIONS)
+        around = () if tracing is None else (TraceInterceptor(tracing),)
+        self._server = aio.server(interceptors=(*around, self._interceptor), options=OPTIONS)
         services = cast("aio.Server", _Generic(self._server))
         outlook = Outlook(store, control, clock)
         self.risk = RiskWatch(outlook)
