@@ -70,6 +70,14 @@ def _is_here(address: str) -> bool:
         return False
 
 
+def web_address(value: str) -> str:
+    """Check the address of somebody whom we call over HTTP."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+        raise ValueError("should look like http://127.0.0.1:4318/v1/traces")
+    return value
+
+
 _LISTEN: Final = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.-]+)):(?P<port>[0-9]{1,5})")
 
 

@@ -13,15 +13,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Generic, Literal, NamedTuple, Self, TypeVar
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from common import setting_types
 from common.command_line import BadSettings, Command, Flag, read_command_line
 from common.terminal import say, visible
 from common.texts import is_text
+from common.tracing import is_installed
 
 
 class ProcessSettings(BaseModel):
@@ -49,9 +51,20 @@ class ProcessSettings(BaseModel):
         10.0, ge=0, le=3600, allow_inf_nan=False, description="how long a stop may take; calls in flight get most of it"
     )
 
+    traces_url: Annotated[str, AfterValidator(setting_types.web_address)] | None = Field(
+        None, description="where traces go, OTLP over HTTP (http://127.0.0.1:4318/v1/traces); needs the extra otel"
+    )
+
     def conflicts(self) -> Sequence[tuple[str, str]]:
         """Say which settings don't fit together: (field, why), the first of which is reported."""
-        return ()
+        if self.traces_url is None:
+            return ()
+        if not is_installed():
+            return [("traces_url", "needs OpenTelemetry: pip install --require-hashes -r requirements/otel.txt")]
+        parts = urlsplit(self.traces_url)
+        if parts.scheme == "https" or setting_types.is_loopback(parts.hostname or "") or self.allow_plaintext:
+            return ()
+        return [("traces_url", "is beyond loopback: needs https:// or MAILING_ALLOW_PLAINTEXT=true")]
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from common.logs import get_logger
 from common.setting_types import Listen
 from common.settings import with_env_file
+from common.tracing import Tracing
 from engine.access.authority import Authority
 from engine.access.first_sign_in import FirstSignIn
 from engine.access.seeding import seed, will_make
@@ -42,6 +43,7 @@ from engine.ports import Clock, Provider
 from engine.provider.configured import configured_providers
 from engine.provider.file import ConfiguredProvider
 from engine.provider.receipts import Receiver
+from engine.provider.traced import TracedProvider
 from engine.provider_window import ProviderWindow
 from engine.report.mail import Mailer
 from engine.report.reporter import Reporter, Schedule
@@ -76,6 +78,9 @@ class Service:
         self._reporter: Reporter | None = None
         self._resources: list[Callable[[], Coroutine[Any, Any, None]]] = []
         """What lets go of what the others need, in the order in which they were opened."""
+        self._tracing: Tracing | None = None
+        self._providers: dict[str, Provider] = {}
+        """By name, as they were made: what stands around them to trace their calls has not all of their abilities."""
 
     @property
     def delivery(self) -> Delivery:
@@ -92,6 +97,7 @@ class Service:
         """
         settings, clock = self.settings, SystemClock()
         configured = configured_providers(settings, with_env_file(os.environ, Path(".env")))
+        self._trace()
         suppliers = self._suppliers(configured)
         self.store = await Store.open(settings.database_url)
         self._resources.insert(0, self.store.close)  # the last to go: providers hand over the receipts that have come
@@ -114,7 +120,7 @@ class Service:
         await delivery.start()
         missing.start()
         self.store.on_owners_told = delivery.actors.clients.owners_told
-        open_standing({line.spec.name: line.provider for line in delivery.state.lines}, self.store, clock, control)
+        open_standing(self._providers, self.store, clock, control)
         self._metrics_server = await start_metrics_server(
             self.metrics, settings.metrics_listen, control.health, settings.metrics_hosts, missing.notes
         )
@@ -152,6 +158,7 @@ class Service:
             stop_words=settings.stop_words,
             receivers=receivers,
             reporter=reporter,
+            tracing=self._tracing,
         )
         self.metrics.at_risk_mailings.follow(lambda: api.risk.mailings)
         self.metrics.at_risk_messages.follow(lambda: api.risk.messages)
@@ -223,7 +230,18 @@ class Service:
     def _suppliers(self, configured: Sequence[ConfiguredProvider]) -> list[Supplier]:
         in_order = sorted(configured, key=lambda each: each.spec.order)
         is_steered = self.settings.providers is None
-        return [Supplier(each.spec, self._kept(each.make()), is_steered=is_steered) for each in in_order]
+        self._providers = {each.spec.name: self._kept(each.make()) for each in in_order}
+        return [Supplier(each.spec, self._traced(each.spec.name), is_steered=is_steered) for each in in_order]
+
+    def _trace(self) -> None:
+        url = self.settings.traces_url
+        if url is not None:
+            self._tracing = tracing = Tracing.to(url, "mailing-engine")
+            self._resources.append(lambda: asyncio.to_thread(tracing.close))
+
+    def _traced(self, name: str) -> Provider:
+        provider = self._providers[name]
+        return provider if self._tracing is None else TracedProvider(provider, name, self._tracing)
 
     def _kept(self, provider: P) -> P:
         """A provider, to be let go of at the end."""

@@ -183,7 +183,7 @@ class Settings(ProcessSettings):
 
     def conflicts(self) -> Sequence[tuple[str, str]]:
         """See ``ProcessSettings``."""
-        return [
+        own = [
             *_slot_conflicts(self),
             *_retry_conflicts(self),
             *_tls_conflicts(self),
@@ -191,6 +191,7 @@ class Settings(ProcessSettings):
             *_keeping_conflicts(self),
             *_plaintext_conflicts(self),
         ]
+        return [*own, *super().conflicts()]
 
 
 def _slot_conflicts(settings: Settings) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from grpc import aio
 
 from common.contract.reader import API
 from common.line_limit import LineLimit
+from common.tracing import Tracing
 from gateway.document.openapi import setup_document
 from gateway.http.admission import Admission, declared_role
 from gateway.http.caller import TRUSTED_PROXIES
@@ -18,6 +19,7 @@ from gateway.http.keys import ADMISSION, ENGINE, IMPORTS, METRICS, SETTINGS, SIG
 from gateway.http.limits import SIGN_IN_RATE, CallerRates, ImportPlaces
 from gateway.http.middlewares import middlewares, on_prepare
 from gateway.http.streaming import hold_continue
+from gateway.http.traced import traced
 from gateway.metrics import Metrics
 from gateway.routes import events, exports, health, imports, mailing_messages, receipts, sign_in, suppressions
 from gateway.routes.operations import routes_of
@@ -77,7 +79,17 @@ def base_app(settings: Settings, channel: aio.Channel) -> web.Application:
     app[STOPPING] = asyncio.Event()
     app.on_response_prepare.append(on_prepare)
     app.on_shutdown.append(_end_streams)
+    if settings.traces_url is not None:
+        _trace(app, Tracing.to(settings.traces_url, "mailing-gateway"))
     return app
+
+
+def _trace(app: web.Application, tracing: Tracing) -> None:
+    async def close(_app: web.Application) -> None:
+        await asyncio.to_thread(tracing.close)
+
+    app.middlewares.insert(0, traced(tracing))
+    app.on_cleanup.append(close)
 
 
 def _add_wings(app: web.Application, settings: Settings) -> None:

@@ -103,7 +103,8 @@ class Settings(ProcessSettings):
 
     def conflicts(self) -> Sequence[tuple[str, str]]:
         """See ``ProcessSettings``."""
-        return [*_pair_conflicts(self, "http"), *_pair_conflicts(self, "engine"), *_other_conflicts(self)]
+        own = [*_pair_conflicts(self, "http"), *_pair_conflicts(self, "engine"), *_other_conflicts(self)]
+        return [*own, *super().conflicts()]
 
 
 def _pair_conflicts(settings: Settings, side: str) -> list[tuple[str, str]]:

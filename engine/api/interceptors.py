@@ -280,7 +280,6 @@ class _Call:
             _lines.write(
                 log.error, "rpc.failed", self._cause(), method=self._method, reference=reference, exc_info=error
             )
-            self._done(StatusCode.INTERNAL.name)
             reply = bug_reply(reference)
         if isinstance(error, StoreUnavailable):
             log.debug("rpc.store_unavailable", method=self._method, error=str(error))  # the store has warned of it

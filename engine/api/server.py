@@ -13,6 +13,7 @@ from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from common.tracing import Tracing
 from engine.access.authority import Authority
 from engine.api.access import AccessServicer
 from engine.api.background import Background
@@ -32,6 +33,7 @@ from engine.api.risk import RiskWatch
 from engine.api.roles import requirements
 from engine.api.suppressions import InboundServicer, SuppressionServicer
 from engine.api.tls import ListenError, ServerCertificate, Tls
+from engine.api.traced import TraceInterceptor, measured
 from engine.api.watch import PERIOD_SECONDS, Watch
 from engine.api.webhooks import EventServicer, WebhookServicer
 from engine.domain.events import KEEP_DAYS
@@ -123,6 +125,7 @@ class ApiServer:
         stop_words: Sequence[str] = STOP_WORDS,
         receivers: Mapping[str, Receiver] = NO_RECEIVERS,
         reporter: Reporter | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         """Wire it up.
 
@@ -133,6 +136,7 @@ class ApiServer:
             stop_words: texts that put their sender's number on the stop list.
             receivers: what reads receipts in a provider's own form, by the provider's name.
             reporter: who mails the daily report; unless given, reports are only shown.
+            tracing: who makes a span of each call; ``None``: nobody.
         """
         reporter = reporter or Reporter(store, clock, Random(), Schedule.of(default_time_zone))
         self._authority = authority or Authority(store, clock)
@@ -144,8 +148,11 @@ class ApiServer:
         self._housekeeping = Housekeeping(
             store, clock, audit_keep_days=audit_keep_days, event_keep_days=event_keep_days, keep_days=keep_days
         )
+        if tracing is not None:
+            measure = measured(measure)
         self._interceptor = CallInterceptor(self._authority, requirements(_services()), measure, gateways=gateways)
-        self._server = aio.server(interceptors=(self._interceptor,), options=OPTIONS)
+        around = () if tracing is None else (TraceInterceptor(tracing),)
+        self._server = aio.server(interceptors=(*around, self._interceptor), options=OPTIONS)
         services = cast("aio.Server", _Generic(self._server))
         self.outlook = outlook = Outlook(store, control, clock)
         self.risk = RiskWatch(outlook)

@@ -25,6 +25,7 @@ from pyreqwest.exceptions import (
 from pyreqwest.request import RequestBuilder
 from pyreqwest.response import Response
 
+from common.tracing import outgoing
 from engine.domain.outcome import Answer
 from engine.ports import Request
 from engine.provider.wording import timed_out
@@ -167,6 +168,8 @@ class Caller:
             # The whole time-out would end first and leave open whether the request arrived: a message that certainly
             # never left would end as `uncertain`.
             return Answer(None, False, "not called: too little time was left to make a connection", arrived=False)
+        if traced := outgoing():
+            headers = {**(headers or {}), **traced}
         try:
             builder = self._request(url).timeout(self._timeout)
             if body is not None:

@@ -14,6 +14,7 @@ from grpc import StatusCode, aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from common.error_codes import ErrorCode
+from common.tracing import outgoing
 from gateway.http.caller import address_of
 from gateway.http.problems import Problem
 from gateway.http.request_id import request_id
@@ -185,6 +186,7 @@ class EngineClient:
     def metadata(self, request: web.Request) -> Metadata:
         """What travels with each call for ``request``: its token as it is, its id, and who asks."""
         found = [("x-request-id", request_id(request)), ("x-forwarded-for", address_of(request) or "unknown")]
+        found += outgoing().items()
         token = authorization_of(request)
         if token is not None:
             found.append(("authorization", token))

@@ -71,6 +71,7 @@ async def test_a_bug_is_logged_once_and_tells_the_caller_only_a_reference(
     assert line["method"] == "/mailing.v1.ClientService/GetClient"
     assert refused.message == f"internal error, reference {line['reference']}"
     assert "secret" in str(line["exc_info"])
+    assert api.measured == [("GetClient", "INTERNAL")]
 
 
 async def test_a_bug_in_the_midst_of_a_stream(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,8 @@ RUN_EXTRAS: Final = ("postgres", "gateway")
 LOCKS: Final = {
     "run.txt": RUN_EXTRAS,
     "smpp.txt": (*RUN_EXTRAS, "smpp"),
-    "dev.txt": (*RUN_EXTRAS, "smpp", "dev"),
+    "otel.txt": (*RUN_EXTRAS, "otel"),
+    "dev.txt": (*RUN_EXTRAS, "smpp", "otel", "dev"),
     "bench.txt": (*RUN_EXTRAS, "bench"),
 }
 WANTED: Final = {name: [*RUN, *(pin for extra in extras for pin in EXTRAS[extra])] for name, extras in LOCKS.items()}
