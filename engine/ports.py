@@ -7,10 +7,9 @@ one number compares, adds and stores alike on SQLite and PostgreSQL.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from engine.domain.cost import FREE, NO_PRICE, Charge, Quote
 from engine.domain.message import Event
@@ -155,11 +154,6 @@ class Record(NamedTuple):
     """That of the claim."""
     smpp_status: int | None = None
     """The ``command_status`` of a response over SMPP: it is counted, and not stored with the message."""
-
-
-def of_record(*names: str) -> Callable[[Record], tuple[Any, ...]]:
-    """What takes these fields out of a record, for ``map``: as quick as unpacking all of them by position."""
-    return itemgetter(*map(Record._fields.index, names))
 
 
 class Return(NamedTuple):

@@ -48,15 +48,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.path.is_relative_to(_BROWSER))
 
 
-class _Shares(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """A file goes to one process, and of those with a browser every second goes to the same."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file: str = super()._split_scope(nodeid)
-        folder, _, name = file.rpartition("/")
-        return f"browser {_PLACES[name] % _BROWSERS}" if folder == "tests/browser" else file
-
-
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Shares | None:
-    return _Shares(config, log) if config.getvalue("dist") == "loadfile" else None
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """A file goes to one process, and of those with a browser every second goes to the same."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    scheduling = LoadFileScheduling(config, log)
+    scheduling._split_scope = _share
+    return scheduling
+
+
+def _share(test: str) -> str:
+    file = test.partition("::")[0]
+    folder, _, name = file.rpartition("/")
+    return f"browser {_PLACES[name] % _BROWSERS}" if folder == "tests/browser" else file

@@ -9,9 +9,10 @@ from typing import Final
 from engine.domain.latency import WAY_BOUNDS_SECONDS, bucket, count_by_bucket
 from engine.domain.message import Reason, Status, Step
 from engine.domain.receipt import Delivery, way_seconds
-from engine.ports import Record, of_record
+from engine.ports import Record
 from engine.store.database import Tx
 from engine.store.day_stats import ENDED, FAILED, ended_key, failed_key
+from engine.store.record_fields import of_record
 
 REASONS: Final = tuple(reason.public for reason in Reason)
 NOT_SENT: Final = " + ".join(REASONS)

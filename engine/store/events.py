@@ -12,6 +12,7 @@ from engine.domain.events import EventKind, Happening, Milestone, Standing, due,
 from engine.domain.forecast import Forecast
 from engine.domain.message import Reason
 from engine.domain.time_text import format_rfc3339
+from engine.domain.units import US_PER_SECOND
 from engine.domain.webhook import DeliveryState
 from engine.domain.window import MailingState
 from engine.store.counters import FINAL
@@ -40,11 +41,21 @@ _STANDING: Final = (
 _OPEN: Final = f"m.milestones < {int(Milestone.ENDED)} AND m.deleted_us IS NULL"
 """Worded as the condition of the index ``mailing_milestones`` is."""
 _EVENT: Final = {"kind": "text", "time_us": "int", "data": "text"}
-_DELIVERY: Final = {"webhook_id": "int", "event_id": "int", "stream": "int", "state": "int"}
+_DELIVERY: Final = {
+    "webhook_id": "int",
+    "event_id": "int",
+    "stream": "int",
+    "state": "int",
+    "due_us": "int",
+    "create_us": "int",
+}
+_ALIVE_US: Final = 30 * US_PER_SECOND
+"""What an engine has said of a provider counts for nothing when it has given no sign of life for so long."""
 _DOWN: Final = (
-    "EXISTS (SELECT 1 FROM provider_down AS d JOIN engine AS e ON e.id = d.engine_id WHERE d.provider_id = p.id)"
+    "EXISTS (SELECT 1 FROM provider_down AS d JOIN engine AS e ON e.id = d.engine_id"
+    " WHERE d.provider_id = p.id AND e.heartbeat_us >= ?)"
 )
-"""An engine that lives takes the provider ``p`` for down."""
+"""An engine that lives takes the provider ``p`` for down. The argument: since when an engine lives."""
 
 
 class EventVerbs(Verbs):
@@ -64,7 +75,7 @@ class EventVerbs(Verbs):
         down = await tx.rows(
             "SELECT p.name, EXISTS (SELECT 1 FROM provider_down AS d WHERE d.provider_id = p.id AND d.engine_id = ?),"
             f" {_DOWN} FROM provider AS p WHERE p.down_us IS NOT NULL OR {_DOWN}",
-            self.engine_id,
+            *(self.engine_id, now_us - _ALIVE_US, now_us - _ALIVE_US),
         )
         return EventView(
             frozenset(kind for kinds in active.values() for kind in kinds),
@@ -131,8 +142,10 @@ class EventVerbs(Verbs):
                 *(id, self.engine_id),
             )
         else:
-            await tx.run("DELETE FROM provider_down WHERE provider_id = ? AND engine_id = ?", id, self.engine_id)
-        still_down = await tx.row(f"SELECT 1 FROM provider AS p WHERE p.id = ? AND {_DOWN}", id) is not None
+            gone = "engine_id = ? OR engine_id NOT IN (SELECT id FROM engine)"
+            await tx.run(f"DELETE FROM provider_down WHERE provider_id = ? AND ({gone})", id, self.engine_id)
+        alive_us = now_us - _ALIVE_US
+        still_down = await tx.row(f"SELECT 1 FROM provider AS p WHERE p.id = ? AND {_DOWN}", id, alive_us) is not None
         if still_down and down_us is None:
             await tx.run("UPDATE provider SET down_us = ? WHERE id = ?", now_us, id)
             await add_events(
@@ -314,12 +327,12 @@ async def insert_deliveries(tx: Tx, wanted: Sequence[tuple[int, int, int | None]
     rows = []
     for webhook_id, event_id, stream in wanted:
         is_behind = stream is not None and (webhook_id, stream) in taken
-        rows.append((webhook_id, event_id, stream, int(DeliveryState.BEHIND if is_behind else DeliveryState.READY)))
+        state = DeliveryState.BEHIND if is_behind else DeliveryState.READY
+        rows.append((webhook_id, event_id, stream, int(state), now_us, now_us))
         if stream is not None:
             taken.add((webhook_id, stream))
     columns = ", ".join(_DELIVERY)
     await tx.run(
-        f"INSERT INTO webhook_delivery ({columns}, due_us, create_us) SELECT {columns}, {int(now_us)}, {int(now_us)}"
-        f" FROM {tx.dialect.rows_table(**_DELIVERY)}",
+        f"INSERT INTO webhook_delivery ({columns}) SELECT {columns} FROM {tx.dialect.rows_table(**_DELIVERY)}",
         *tx.dialect.rows_args(rows, len(_DELIVERY)),
     )

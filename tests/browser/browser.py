@@ -6,7 +6,7 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -136,7 +136,8 @@ class _Running:
             await context.clear_cookies()
             yield context
         except BaseException:
-            await context.close()  # what a failed test has left there is not for others
+            with suppress(Error):  # it may be closed already, as after a crash
+                await context.close()  # what a failed test has left there is not for others
             raise
         free.append(context)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +28,35 @@ async def service(folder: Path, *, gateway: Mapping[str, Any] | None = None, **e
         yield served
 
 
-@cache
-def _reserved() -> socket.socket:
-    """A socket that is bound and does not listen: nobody who asks for any port gets this one, and a server may
-    listen there."""
-    holder = socket.socket()
-    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    holder.bind(("127.0.0.1", 0))
-    return holder
+_reserved: list[socket.socket] = []
+"""One socket that is bound and does not listen: its port is given to nobody else, but a server may listen there."""
 
 
 def _port() -> int:
-    return int(_reserved().getsockname()[1])
+    """The port of the gateways, or another from now on when one still listens there: a test that was interrupted by its
+    time-out stops nothing."""
+    if not _reserved:
+        _reserved.append(socket.socket())
+        _bind(_reserved[0], 0)
+    port = int(_reserved[0].getsockname()[1])
+    with socket.socket() as tried:
+        try:
+            _bind(tried, port)
+        except OSError:
+            _reserved.pop().close()
+            return _port()
+    return port
+
+
+def _bind(a_socket: socket.socket, port: int) -> None:
+    a_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    a_socket.bind(("127.0.0.1", port))
+
+
+def give_port_back() -> None:
+    """At the end of all tests with a browser."""
+    while _reserved:
+        _reserved.pop().close()
 
 
 @asynccontextmanager

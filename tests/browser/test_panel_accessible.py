@@ -35,6 +35,7 @@ PAGES: Final = (
     "/audit",
     "/accounts",
     "/tokens",
+    "/webhooks",
     "/nowhere",
 )
 WIDTHS: Final = (1440, 390)

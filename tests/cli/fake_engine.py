@@ -36,6 +36,7 @@ from mailing.v1 import (
     overview_pb2,
     test_text_pb2,
 )
+from tests.patience import PATIENT_SECONDS
 
 R = TypeVar("R")
 M = TypeVar("M", bound=ProtoMessage)
@@ -501,11 +502,11 @@ def running(script: Script, address: str = "127.0.0.1:0", tls: grpc.ServerCreden
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="fake engine", daemon=True)
     thread.start()
-    server, target = asyncio.run_coroutine_threadsafe(start(script, address, tls), loop).result(10)
+    server, target = asyncio.run_coroutine_threadsafe(start(script, address, tls), loop).result(PATIENT_SECONDS)
     try:
         yield target
     finally:
-        asyncio.run_coroutine_threadsafe(server.stop(None), loop).result(10)
+        asyncio.run_coroutine_threadsafe(server.stop(None), loop).result(PATIENT_SECONDS)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(PATIENT_SECONDS)
         loop.close()

@@ -20,6 +20,8 @@ from mailing.v1 import (
 from tests.cli import fake_engine
 from tests.cli.conftest import Run
 from tests.cli.fake_engine import Script, progress
+from tests.patience import PATIENT_SECONDS
+from tests.ports import held_port
 
 ROOT = Path(__file__).parents[2]
 NOBODY = "127.0.0.1:1"  # nobody listens there
@@ -59,24 +61,25 @@ def test_watch_in_json_is_an_object_a_line(run: Run, script: Script) -> None:
 def test_watch_outlives_a_restart_of_the_engine(run: Run) -> None:
     script = Script()
     script.progress, script.hangs = [[progress(300)]], True
-    first = fake_engine.running(script)
-    target = first.__enter__()
-    revived: list[Any] = []
+    over = threading.Event()
+    with held_port() as port:
+        target = f"127.0.0.1:{port}"
+        first = fake_engine.running(script, target)
+        first.__enter__()
 
-    def restart() -> None:
-        while not script.watches:
-            time.sleep(0.01)
-        first.__exit__(None, None, None)
-        script.progress = [[progress(1000)]]
-        second = fake_engine.running(script, target)
-        second.__enter__()
-        revived.append(second)
+        def restart() -> None:
+            while not script.watches:
+                time.sleep(0.01)
+            first.__exit__(None, None, None)
+            script.progress = [[progress(1000)]]
+            with fake_engine.running(script, target):
+                over.wait(PATIENT_SECONDS)
 
-    thread = threading.Thread(target=restart)
-    thread.start()
-    code, out, _ = run("mailing", "watch", "7", "--target", target)
-    thread.join(10)
-    revived[0].__exit__(None, None, None)
+        thread = threading.Thread(target=restart)
+        thread.start()
+        code, out, _ = run("mailing", "watch", "7", "--target", target)
+        over.set()
+        thread.join(PATIENT_SECONDS)
     assert code == 0
     assert "the engine is away, waiting for it" in out
     assert "300 of 1,000" in out

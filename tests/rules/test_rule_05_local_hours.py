@@ -181,6 +181,7 @@ async def test_rule_05_clock_changes(
             assert rig.sandbox.requests == 0
 
 
+@undisturbed
 async def test_rule_05_the_forecast_counts_with_local_hours(tmp_path: Path) -> None:
     """What it says will miss the end does miss it."""
     async with running(tmp_path) as rig:

@@ -13,7 +13,7 @@ import pytest
 from engine.ports import Request
 from engine.provider.fbrq import FbrqProvider
 from scripts.sandbox import Sandbox
-from tests.patience import PATIENT_SECONDS
+from tests.patience import PATIENT_SECONDS, until
 from tests.ports import held_port
 
 PHONE = 79161234567
@@ -270,6 +270,6 @@ async def test_request_in_pieces(sandbox: Sandbox, cut: int) -> None:
     writer.write(request[cut:])
     assert (await reader.readline()).startswith(b"HTTP/1.1 200")
     writer.write(request + request)  # pipelined
-    await asyncio.sleep(0.05)
+    await until(lambda: sandbox.accepted_count(5) >= 3)
     assert sandbox.accepted_count(5) == 3
     writer.close()

@@ -67,7 +67,7 @@ def printed(started: Launched, pattern: str) -> str:
     return found[1]
 
 
-def until(condition: Callable[[], bool], limit_seconds: float = 45) -> None:
+def until(condition: Callable[[], bool], limit_seconds: float = 2 * PATIENT_SECONDS) -> None:
     deadline = time.monotonic() + limit_seconds
     while not condition():
         assert time.monotonic() < deadline

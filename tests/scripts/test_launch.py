@@ -169,7 +169,7 @@ def test_all_end_when_the_command_is_killed(launched: Launched) -> None:
     assert len(children) == 3
     launched.process.kill()
     launched.process.wait(10)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENT_SECONDS
     while any(is_running(child) for child in children):
         assert time.monotonic() < deadline, [child for child in children if is_running(child)]
         time.sleep(0.05)

@@ -10,6 +10,7 @@ import pytest
 from engine.domain.audience import AudienceFilter, MessageCondition
 from engine.domain.message import Event, Reason, Status
 from engine.domain.receipt import Delivery, Receipt
+from engine.domain.suppression import SuppressionInput, SuppressionReason
 from engine.domain.validate import ClientInput
 from engine.ports import Claim
 from engine.store import Store
@@ -139,6 +140,23 @@ async def test_a_client_that_goes_leaves_what_has_ended(store: Store) -> None:
             await store.delete_client(row.client_id, by=BY, now_us=CANCEL + 5)
     assert await counts(store, mailing_id) == before.counts
     assert await sweep(store, mailing_id) == 0
+
+
+async def test_a_number_on_the_stop_list_changes_nothing_of_what_has_ended(store: Store) -> None:
+    mailing_id, _, held = await cancelled(store)
+    before = await _what_has_ended(store, mailing_id)
+    for row in await messages(store, mailing_id):
+        if row.client_id is not None and row.id not in {one.message_id for one in held}:
+            entry = SuppressionInput((await store.get_client(row.client_id)).phone_number, SuppressionReason.MANUAL)
+            await store.add_suppression(entry, by=BY, now_us=CANCEL + 5)
+    assert await _what_has_ended(store, mailing_id) == before
+    await sweep(store, mailing_id)
+    assert await _what_has_ended(store, mailing_id) == before
+
+
+async def _what_has_ended(store: Store, mailing_id: int) -> dict[str, Any]:
+    """All that is read, but for who would get a new mailing."""
+    return {name: read for name, read in (await everything(store, mailing_id)).items() if "audience" not in name}
 
 
 def _retagged(old: ClientRow) -> ClientInput:

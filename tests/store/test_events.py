@@ -159,14 +159,18 @@ async def test_a_provider_is_down_from_the_first_engine_to_the_last(store: Store
     assert await said(first, True, name="unknown") == ["provider.down", "provider.up"]
 
 
-async def test_what_an_engine_said_that_is_no_more_counts_for_nothing(store: Store) -> None:
+@pytest.mark.parametrize("how", ["retired", "silent"])
+async def test_what_an_engine_said_that_is_no_more_counts_for_nothing(store: Store, how: str) -> None:
+    later = NOW + 31_000_000
     dead = await add_engine(store)
     await note(store, True)
-    await store.retire_engine(dead)
+    if how == "retired":
+        await store.retire_engine(dead)
     store.engine_id = dead + 1
-    await note(store, False, has_answered=False)
+    assert (await store.event_view(later)).down == {"fbrq": (False, False)}
+    await note(store, False, has_answered=False, now_us=later)
     assert await kinds(store) == ["provider.down"]
-    await note(store, False)
+    await note(store, False, now_us=later)
     assert await kinds(store) == ["provider.down", "provider.up"]
 
 

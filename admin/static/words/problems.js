@@ -86,7 +86,6 @@ export default {
     "code.BUDGET_SPENT": "The rest of the budget is not enough for one more message. Raise the budget first.",
     "code.READ_ONLY": "This mailing can't be changed any more.",
     "code.STILL_OPEN": "An open mailing can't be archived. Cancel it first, or wait for its end.",
-    "code.WEBHOOK_ADDRESS": "must be an https:// address, without user, password and fragment",
     "code.WEBHOOK_PRIVATE": "is an address of this machine or of a private network; the setting MAILING_WEBHOOK_PRIVATE allows it",
     "code.WEBHOOK_OFF": "The webhook is switched off. Switch it on first.",
     "code.TOO_MANY_WEBHOOKS": "There are %{max} webhooks already. Remove one first.",
