@@ -95,7 +95,9 @@ class Reporter:
         """
         if self._mailer is None:
             raise NotMailed("MAILING_REPORT_TO and MAILING_SMTP_URL are not set")
-        return await self._mailer.mail(await self.letter(day), self._recipients, self._clock.now_us())
+        now_us, letter = self._clock.now_us(), await self.letter(day)
+        # It is another mail than that of the morning, which a mailbox may hide as one that it has.
+        return await self._mailer.mail(letter._replace(key=f"{letter.key}-{now_us}"), self._recipients, now_us)
 
     async def look(self) -> None:
         """Mail the report that is due, if nobody has."""

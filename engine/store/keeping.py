@@ -13,7 +13,7 @@ from engine.store.database import Lane, Tx
 from engine.store.snapshots import is_asked
 from engine.store.verbs import Verbs, transaction
 
-_LOOKED_AT: Final = 100
+_LOOKED_AT: Final = 10
 """Mailings that are looked at for one whose messages nobody needs still."""
 
 

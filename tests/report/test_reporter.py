@@ -107,6 +107,7 @@ async def test_one_that_is_asked_for_is_mailed_at_once_and_counts_for_nothing(st
     clock = FakeClock()
     engine = reporter(store, clock, mails)
     assert await engine.mail(engine.yesterday()) == {}
+    assert mails.got[0]["Message-ID"] == f"<report-2027-01-14-{START_US}@mail.example>"
     assert await store.is_report_due(engine.yesterday(), clock.us)
     with pytest.raises(NotMailed, match="MAILING_REPORT_TO"):
         await Reporter(store, clock, Random(1), Schedule.of("UTC")).mail(engine.yesterday())
