@@ -40,6 +40,8 @@ NOT_TWICE: Final = {
     # A name and a password that are right are nobody else's business.
     "signIn": (401, 401),
     "changePassword": (422, 422),
+    # Nobody has said to whom.
+    "mailReport": (409, 409),
     # It is on the list by then.
     "createSuppression": (201, 200),
     # It is gone.
