@@ -23,8 +23,8 @@ from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clien
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
 _MAILING: Final = (
-    "SELECT audience_filter, audience_generation, audience_cursor, audience_kept, audience_fixed, start_us, audience_us"
-    " FROM mailing WHERE id = ? AND NOT audience_ready AND cancelled_us IS NULL AND deleted_us IS NULL"
+    "SELECT audience_filter, audience_generation, audience_cursor, audience_kept, audience_fixed, start_us, decided_us,"
+    " audience_us FROM mailing WHERE id = ? AND NOT audience_ready AND cancelled_us IS NULL AND deleted_us IS NULL"
 )
 _STORE_CURSOR: Final = (
     "UPDATE mailing SET audience_cursor = ?, audience_ready = ?"

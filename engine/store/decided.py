@@ -17,12 +17,12 @@ IS_DECIDED: Final = "(audience_fixed AND start_us <= ?)"
 """``domain.window.is_decided`` in SQL. The argument is the time."""
 
 
-def in_time(mailing_id: int, audience_fixed: bool, start_us: int, audience_us: int) -> str:
+def in_time(mailing_id: int, audience_fixed: bool, start_us: int, decided_us: int, audience_us: int) -> str:
     """The condition that ``client AS c`` came before the audience was decided, or has its message anyway: the start may
-    have been moved to an earlier time since."""
+    have been moved to an earlier time since. ``decided_us``: the edit that decided it at once; 0: there was none."""
     if not audience_fixed:
         return "TRUE"
-    until_us = max(start_us, audience_us + 1)
+    until_us = max(start_us, decided_us, audience_us + 1)
     has_message = f"SELECT 1 FROM message AS mine WHERE mine.client_id = c.id AND mine.mailing_id = {int(mailing_id)}"
     return f"(c.create_us < {int(until_us)} OR EXISTS ({has_message}))"
 

@@ -135,7 +135,7 @@ class MailingVerbs(Verbs):
         old = await _get_open(tx, mailing_id, now_us)
         new = await _changed(tx, old, change)
         values = {**INPUT.values(new), "on_uncertain": old.on_uncertain.value, "update_us": now_us}
-        sets = sets_of(values) + _again(old, new, now_us)
+        sets = sets_of(values) + _decides(old, new, now_us) + _again(old, new, now_us)
         await tx.run(f"UPDATE mailing SET {sets} WHERE id = ?", *values.values(), mailing_id)
         if new.text != old.text:
             await keep_new_text(tx, mailing_id, now_us)
@@ -304,6 +304,12 @@ async def _changed(tx: Tx, old: MailingRow, change: Callable[[MailingRow], Maili
     if new.filter != old.filter:
         await check_source(tx, new.filter, old.id)
     return new
+
+
+def _decides(old: MailingRow, new: MailingInput, now_us: int) -> str:
+    """What the UPDATE sets where it decides an audience that clients could still join before it; empty: it does not."""
+    was, becomes = (is_decided(each.audience_fixed, each.start_us, now_us) for each in (old, new))
+    return f", decided_us = {int(now_us)}" if becomes and not was else ""
 
 
 def _again(old: MailingRow, new: MailingInput, now_us: int) -> str:

@@ -56,6 +56,8 @@ class Mailing(Model):
     """``AudienceFilter`` as JSON, without what is empty."""
     audience_fixed = fields.BooleanField(default=False)
     """Clients that come to match after the start do not get it."""
+    decided_us = fields.BigIntField(default=0)
+    """When an edit decided the audience at once, for the start was over by then; 0: none did."""
     audience_us = fields.BigIntField(default=0)
     """When the filter was said: at the registration, or with the last edit of the filter."""
     audience_kept = fields.BooleanField(default=False)

@@ -190,6 +190,18 @@ async def test_who_has_a_message_keeps_it_when_the_start_is_moved_to_the_past(st
     assert await whose(store, mailing_id) == {early}
 
 
+@pytest.mark.parametrize("changes", [{"start_us": START}, {"audience_fixed": True}], ids=["start", "fixed"])
+async def test_an_edit_that_decides_it_takes_who_came_before_the_edit(store: Store, changes: dict[str, Any]) -> None:
+    """Who was stored while the mailing was being registered has no message before the audience is built."""
+    before = await add_client(store, 1, NOW + 50)
+    asked = replace(FIXED, start_us=NOW + 100) if "start_us" in changes else mailing(NEW)
+    mailing_id = await add_mailing(store, asked, build=False)  # at NOW
+    await edit(store, mailing_id, NOW + 60, **changes)
+    await add_client(store, 2, NOW + 70)
+    await build(store, mailing_id, NOW + 80)
+    assert await whose(store, mailing_id) == {before}
+
+
 @pytest.mark.parametrize("accepted", [True, False])
 async def test_a_number_that_was_told_gets_nothing_from_another_client(store: Store, accepted: bool) -> None:
     """The text went to a number whose client is deleted; another client of the audience gets that number."""
