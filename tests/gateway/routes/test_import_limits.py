@@ -21,7 +21,7 @@ from gateway.http.problems import Problem
 from gateway.tables.csv_rows import RowReader
 from gateway.tables.import_stream import SLICE_BYTES
 from tests.gateway.rig import Answer, Gateway, serving
-from tests.patience import PATIENT_SECONDS, undisturbed
+from tests.patience import undisturbed, until
 
 CSV = {"Content-Type": "text/csv"}
 GZIP = {**CSV, "Content-Encoding": "gzip"}
@@ -42,27 +42,23 @@ async def endless(over: asyncio.Event) -> AsyncIterator[bytes]:
         await asyncio.sleep(0.01)
 
 
-async def test_a_caller_has_few_places_and_all_have_some(tmp_path: Path) -> None:
-    async with serving(tmp_path, gateway={"http_imports": 3, "http_caller_imports": 2}) as gateway:
+async def test_a_caller_has_few_places_and_all_have_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = ImportPlaces(3, 2)
+    monkeypatch.setattr("gateway.app.ImportPlaces", lambda *_: places)
+    async with serving(tmp_path) as gateway:
         made = await gateway.post("/tokens", {"name": "another", "role": "operator"})
         other, over = made.json["secret"], asyncio.Event()
         running = [asyncio.create_task(send(gateway, endless(over))) for _ in range(2)]
-        refused = await until_status(gateway, 429)
-        assert int(refused.headers["retry-after"]) > 0
+        await until(lambda: places._taken.total() == 2)
+        refused = await send(gateway, HEADER)
+        assert (refused.status, int(refused.headers["retry-after"]) > 0) == (429, True)
         running.append(asyncio.create_task(send(gateway, endless(over), token=other)))
         third = await gateway.post("/tokens", {"name": "third", "role": "operator"})
-        await until_status(gateway, 503, token=third.json["secret"])
+        await until(lambda: places._taken.total() == 3)
+        assert (await send(gateway, HEADER, token=third.json["secret"])).status == 503
         over.set()
         assert [(await each).status for each in running] == [200] * 3
         assert (await send(gateway, HEADER)).status == 200
-
-
-async def until_status(gateway: Gateway, status: int, **options: Any) -> Answer:
-    """The imports that take the places may not have begun yet."""
-    async with asyncio.timeout(PATIENT_SECONDS):
-        while (answer := await send(gateway, HEADER, **options)).status != status:
-            await asyncio.sleep(0.02)
-    return answer
 
 
 def test_places_are_given_back_whatever_ends_an_import() -> None:
