@@ -64,7 +64,7 @@ def create_token(
     async def act(session: Session) -> None:
         made = await session.access.CreateToken(request, timeout=CALL_SECONDS, metadata=session.metadata)
         rows = [*_token_rows(made.token), ("secret", made.secret)]
-        _show_once(session, plain(made), rows, "The secret is shown only here.")
+        show_once(session, plain(made), rows, "The secret is shown only here.")
 
     run(context, act)
 
@@ -129,7 +129,7 @@ def create_account(
             return
         rows = [*_account_rows(account), ("password", request.password)]
         value = {"account": plain(account), "password": request.password}
-        _show_once(session, value, rows, "The password is shown only here.")
+        show_once(session, value, rows, "The password is shown only here.")
 
     run(context, act)
 
@@ -230,7 +230,7 @@ def _revoked(message: Message) -> Text | None:
     return Text(show.brief(message, "revoke_time"), "red") if message.HasField("revoke_time") else None
 
 
-def _show_once(session: Session, value: object, rows: list[tuple[str, str | Text]], note: str) -> None:
+def show_once(session: Session, value: object, rows: list[tuple[str, str | Text]], note: str) -> None:
     """Print something new with its secret, the last row; the note goes to stderr, away from what scripts read.
 
     The secret can't be asked for again: it is on a line of its own, in one piece, also when the sheet can't be drawn.

@@ -12,7 +12,7 @@ from cli import show, tables
 from cli.flags import Given, flags
 from cli.pages import DEFAULT_LIMIT, All, Limit, collect
 from cli.plain import dumps, plain
-from cli.providers import breaker_words, providers_table
+from cli.providers import breaker_words, missing_words, providers_table
 from cli.session import CALL_SECONDS, Session, run
 from mailing.v1.audit_pb2 import ActorKind, AuditEvent
 from mailing.v1.engine_pb2 import EngineStatus
@@ -91,6 +91,8 @@ def _show(session: Session, s: EngineStatus) -> None:
     if len(s.providers) > 1:
         session.out.print()
         session.out.print(providers_table(s))
+    for line in missing_words(s):
+        session.out.print(line, soft_wrap=True)
     if s.engines:
         session.out.print()
         session.out.print(_engines(s))

@@ -19,6 +19,7 @@ def show_mailing(session: Session, m: Mailing) -> None:
         ("mailing", str(m.id)),
         ("state", Text.assemble(state, audience)),
         *([("archived", show.when(m, "archived_time"))] if m.HasField("archived_time") else []),
+        *([("messages removed", show.when(m, "details_removed_time"))] if m.HasField("details_removed_time") else []),
         *([("name", show.cut(m.name, 100))] if m.name else []),
         ("text", show.cut(m.text, 300)),
         ("segments", str(m.segments)),

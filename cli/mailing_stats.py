@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC
 
 from rich.text import Text
@@ -12,7 +12,7 @@ from cli.mailing_preview import forecast_rows
 from cli.plain import plain
 from cli.session import Session
 from mailing.v1.mailing_pb2 import MessageCounts
-from mailing.v1.mailing_stats_pb2 import DeliveryStats, MailingStats, TextVersion
+from mailing.v1.mailing_stats_pb2 import AttemptStats, DeliveryStats, MailingStats, TextVersion
 
 TOP = 12
 PLOT_WIDTH = 60
@@ -26,6 +26,9 @@ def show_stats(session: Session, stats: MailingStats) -> None:
         session.dump(plain(stats))
         return
     session.out.print(show.sheet(_summary(stats)))
+    if len(stats.by_provider) > 1:
+        session.out.print()
+        session.out.print(_providers(stats))
     for title, groups in (
         ("By tag", stats.by_tag),
         ("By operator code", stats.by_phone_code),
@@ -39,9 +42,7 @@ def show_stats(session: Session, stats: MailingStats) -> None:
 def _summary(stats: MailingStats) -> list[tuple[str, str | Text]]:
     counts, reasons, latency = stats.message_counts, stats.reasons, stats.latency_seconds
     why = [f"{show.number(count)} {field.name}" for field, count in reasons.ListFields()]
-    codes = [
-        f"{show.number(count)} × {code or 'no answer'}" for code, count in sorted(stats.attempts.by_http_status.items())
-    ]
+    codes = [f"{show.number(count)} × {answer}" for answer, count in _answers(stats.attempts)]
     rows: list[tuple[str, str | Text]] = [
         ("mailing", str(stats.mailing_id)),
         ("progress", f"{stats.progress:.1%} of {show.number(counts.total)}"),
@@ -60,9 +61,19 @@ def _summary(stats: MailingStats) -> list[tuple[str, str | Text]]:
         rows += _arrived(stats.delivery)
     if stats.timeline:
         rows += [("sent over time", Text(_plot(stats), "green")), ("", _plot_span(stats))]
+    if stats.cost:
+        rows.append(("cost", show.money(stats.cost)))
     if len(stats.text_versions) > 1:
         rows += [(f"text {each.version}", _text(each)) for each in stats.text_versions]
     return rows
+
+
+def _answers(attempts: AttemptStats) -> Iterator[tuple[str, int]]:
+    """What the providers said, and how often."""
+    for status, count in sorted(attempts.by_http_status.items()):
+        yield str(status or "no answer"), count
+    for status, count in sorted(attempts.by_smpp_status.items()):
+        yield f"SMPP 0x{status:02X}", count
 
 
 def _arrived(delivery: DeliveryStats) -> list[tuple[str, str | Text]]:
@@ -99,6 +110,16 @@ def _groups(title: str, groups: Mapping[str, MessageCounts]) -> tables.Listing:
         rest = [counts for _, counts in ranked[TOP:]]
         sums = [sum(getattr(c, field) for c in rest) for field in ("total", "sent", "not_sent", "pending")]
         body.add_row(Text(f"{len(rest)} more", "dim"), *map(show.number, sums))
+    return body
+
+
+def _providers(stats: MailingStats) -> tables.Listing:
+    """What each provider did of it, and for how much."""
+    names = ("pending", "sent", "delivered", "not sent", "cost")
+    body = show.table(("", show.TEXT), *((name, show.NUMBER) for name in names), title="By provider")
+    for name, each in sorted(stats.by_provider.items(), key=lambda item: (-item[1].sent, item[0])):
+        counts = (each.pending, each.sent, each.delivered, each.not_sent)
+        body.add_row(show.cut(name, 64), *map(show.number, counts), show.money(each.cost))
     return body
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
+from datetime import UTC
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from cli import show
+from cli import show, times
 from cli.exporting import Exported, export_rows
 from cli.flags import Given, flags
+from cli.message_story import answer, story
 from cli.pages import DEFAULT_LIMIT, All, Limit, collect
-from cli.plain import INT64_MAX
+from cli.plain import INT64_MAX, format_time
 from cli.session import CALL_SECONDS, Session, run
 from cli.values import format_named
 from gateway.tables.message_rows import COLUMNS, cells_of, ndjson_row
@@ -101,6 +102,27 @@ def get(
     run(context, act)
 
 
+@app.command("log")
+def log(
+    context: typer.Context,
+    message_id: Annotated[int, typer.Argument(metavar="ID", help="The message's id.", min=1, max=INT64_MAX)],
+) -> None:
+    """Tell what became of one message, in sentences."""
+
+    async def act(session: Session) -> None:
+        request = GetMessageRequest(message_id=message_id)
+        message = await session.messages.GetMessage(request, timeout=CALL_SECONDS, metadata=session.metadata)
+        told = story(message)
+        if session.json:
+            session.dump([{"time": format_time(time) if time else None, "words": words} for time, words in told])
+            return
+        for time, words in told:
+            when = "now" if time is None else times.full(time.ToDatetime(UTC))
+            session.out.print(f"{when}  {words}", soft_wrap=True)
+
+    run(context, act)
+
+
 def _show(session: Session, m: Message) -> None:
     rows: list[tuple[str, str | Text]] = [
         ("message", str(m.id)),
@@ -157,21 +179,12 @@ def error_of(m: Message) -> str:
     if not m.HasField("last_error"):
         return ""
     error = m.last_error
-    return _answer(error.http_status if error.HasField("http_status") else None, error.detail)
+    return answer(error.http_status if error.HasField("http_status") else None, error.detail)
 
 
 def _attempt(a: Attempt) -> tuple[str, str, str, str, Text, str]:
     took = show.NONE
     if a.HasField("start_time") and a.HasField("end_time"):
         took = f"{(a.end_time.ToNanoseconds() - a.start_time.ToNanoseconds()) / 1e6:,.0f} ms"
-    answer = _answer(a.http_status if a.HasField("http_status") else None, a.detail)
-    return str(a.number), a.provider, show.when(a, "start_time"), took, show.word(a, "outcome"), answer
-
-
-def _answer(http_status: int | None, detail: str) -> str:
-    """What the provider answered. Most details begin with the status themselves ("HTTP 400: …"): say it once."""
-    if http_status is None:
-        return show.cut(detail, 90)
-    status = f"HTTP {http_status}"
-    known = re.match(rf"{status}\b", detail) is not None
-    return show.cut(detail if known or not detail else f"{status}: {detail}", 90) or status
+    said = answer(a.http_status if a.HasField("http_status") else None, a.detail)
+    return str(a.number), a.provider, show.when(a, "start_time"), took, show.word(a, "outcome"), said

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import typer
 from rich.text import Text
 
@@ -51,9 +53,16 @@ def providers_table(s: EngineStatus) -> tables.Listing:
             f"{show.number(p.errors)} of {show.number(p.calls)}",
             f"≤ {p.latency_seconds.p95:.3f} s" if p.latency_seconds.HasField("p95") else show.NONE,
             f"{p.price_per_segment:g}" if p.HasField("price_per_segment") else show.NONE,
-            breaker_words(p.breaker),
+            Text.assemble("retired, ", breaker_words(p.breaker)) if p.retired else breaker_words(p.breaker),
         )
     return body
+
+
+def missing_words(s: EngineStatus) -> Iterator[Text]:
+    """A line about each provider that is in the file no more though messages wait for it."""
+    for missing in s.missing_providers:
+        number = show.number(missing.messages)
+        yield Text(f"provider {missing.name} is no longer in the file; {number} messages wait for its answer", "yellow")
 
 
 def _limit(p: ProviderStatus) -> str:

@@ -21,17 +21,21 @@ from cli.tls import TlsFiles, channel_credentials
 from mailing.v1.access_service_pb2_grpc import AccessServiceStub
 from mailing.v1.client_service_pb2_grpc import ClientServiceStub
 from mailing.v1.engine_service_pb2_grpc import EngineServiceStub
+from mailing.v1.event_service_pb2_grpc import EventServiceStub
 from mailing.v1.mailing_service_pb2_grpc import MailingServiceStub
 from mailing.v1.message_service_pb2_grpc import MessageServiceStub
 from mailing.v1.suppression_service_pb2_grpc import SuppressionServiceStub
+from mailing.v1.webhook_service_pb2_grpc import WebhookServiceStub
 
 if TYPE_CHECKING:  # these exist in the stubs' types only
     from mailing.v1.access_service_pb2_grpc import AccessServiceAsyncStub
     from mailing.v1.client_service_pb2_grpc import ClientServiceAsyncStub
     from mailing.v1.engine_service_pb2_grpc import EngineServiceAsyncStub
+    from mailing.v1.event_service_pb2_grpc import EventServiceAsyncStub
     from mailing.v1.mailing_service_pb2_grpc import MailingServiceAsyncStub
     from mailing.v1.message_service_pb2_grpc import MessageServiceAsyncStub
     from mailing.v1.suppression_service_pb2_grpc import SuppressionServiceAsyncStub
+    from mailing.v1.webhook_service_pb2_grpc import WebhookServiceAsyncStub
 
 CALL_SECONDS = 30.0
 """How long one answer may take. Streams have no limit."""
@@ -70,6 +74,8 @@ class Session:
         self.messages: MessageServiceAsyncStub = MessageServiceStub(channel)
         self.suppressions: SuppressionServiceAsyncStub = SuppressionServiceStub(channel)
         self.engine: EngineServiceAsyncStub = EngineServiceStub(channel)
+        self.events: EventServiceAsyncStub = EventServiceStub(channel)
+        self.webhooks: WebhookServiceAsyncStub = WebhookServiceStub(channel)
         self.access: AccessServiceAsyncStub = AccessServiceStub(channel)
 
     def dump(self, value: object, *, indent: bool = True) -> None:

@@ -88,6 +88,7 @@ class ErrorCode(StrEnum):
     NOT_IN_FUTURE = "must be in the future"
     TOO_FAR_AHEAD = "must not be more than a day ahead of now"
     NOT_TIME_OF_DAY = "must be a time of day like 09:00, from 00:00 to 23:59"
+    NOT_DATE = "must be a date like 2026-11-29"
     MORE_FIELDS = "and {count} more fields are bad"
     NOT_LOOKED_AT = "and what follows was not looked at: too many entries are bad"
 
@@ -100,6 +101,7 @@ class ErrorCode(StrEnum):
     RESERVED_NAME = "is a field of the client itself, and no name of an attribute"
     NOT_ATTRIBUTE = "must be a text, a number, true or false"
     NO_SUCH_MAILING = "there is no mailing {id}"
+    MESSAGES_REMOVED = "the messages of mailing {id} are removed, for it ended long ago"
     MESSAGES_BEING_MADE = "the messages of mailing {id} are still being made: try again when its audience is ready"
     OWN_MESSAGES = "must be another mailing: whoever has a message of this one stays in it"
     UNKNOWN_ATTRIBUTE = "no client has the attribute {name}"
@@ -152,6 +154,7 @@ class ErrorCode(StrEnum):
     BAD_BUDGET = "must be more than 0 and at most {max}; leave it out for no limit"
     TOO_MANY_DECIMALS = "must have at most {max} decimals"
     BUDGET_TOO_SMALL = "must be at least what the mailing costs already: {cost}"
+    BUDGET_BELOW_MESSAGE = "is less than one message may cost, which is {cost}: nothing is sent"
     BUDGET_SPENT = (
         "mailing {id} can't go on: what is left of its budget is not enough for one more message; raise it first"
     )
@@ -163,6 +166,12 @@ class ErrorCode(StrEnum):
     BAD_TOKEN_NAME = "must be 1 to {max} printable characters, with no blank at either end"
     ROLE_OF_TOKENS = "is a role of API tokens: no person signs in with it"
     ACCOUNT_NAME_TAKEN = "there is an account named {name} already"
+    WEBHOOK_ADDRESS = "must be an https:// address, without user, password and fragment"
+    WEBHOOK_PRIVATE = (
+        "is an address of this machine, of a private network or of nobody; MAILING_WEBHOOK_PRIVATE=true allows it"
+    )
+    WEBHOOK_OFF = "webhook {id} is switched off"
+    TOO_MANY_WEBHOOKS = "there are {max} webhooks already; remove one first"
     TOKEN_MADE_BEFORE = "this request has made a token before; its secret was shown then, and only then"
     WRONG_CURRENT_PASSWORD = "is wrong"
     WRONG_NAME_OR_PASSWORD = "the name or the password is wrong"
@@ -201,6 +210,7 @@ class ErrorCode(StrEnum):
     UNREADABLE_MESSAGE = "the message can't be read: it is not of the method's type"
     NO_MESSAGE = "there is no message"
     NO_MESSAGE_IN_TIME = "no message came within {seconds} s"
+    REPORT_NOT_MAILED = "the report was not mailed: {reason}"
     SERVICE_NAME_TOO_LONG = "a service's name has at most {max} characters"
     UNIMPLEMENTED = "there is no such method here"
     TOO_MANY_CALLS = "you have {max} calls of this method open, the most there may be"

@@ -19,8 +19,9 @@ class Counted(NamedTuple):
 
     def add(self, records: Sequence[Record]) -> None:
         """Count answers and durations by the batch: counting each call by itself costs as much as sending it."""
-        for status, number in Counter([record.http_status for record in records]).items():
-            self.metrics.responses(status).inc(number)
+        answers = Counter([(record.http_status, record.smpp_status) for record in records])
+        for (http_status, smpp_status), number in answers.items():
+            self.metrics.responses(http_status, smpp_status).inc(number)
         seconds = [(record.finished_us - record.started_us) * 1e-6 for record in records]
         self.metrics.attempt_seconds.observe_all(seconds)
         self.window.add(records)

@@ -15,6 +15,7 @@ from engine.domain.breaker import BreakerState
 from engine.domain.forecast import expected_speed
 from engine.domain.outcome import Outcome
 from engine.domain.routing import Way, Wish
+from engine.hooks.herald import ProviderStanding
 from engine.provider_window import ProviderWindow
 
 _WORSE: Final = (BreakerState.CLOSED, BreakerState.OPEN, BreakerState.BLOCKED)
@@ -23,9 +24,15 @@ _WORSE: Final = (BreakerState.CLOSED, BreakerState.OPEN, BreakerState.BLOCKED)
 class DeliveryForApi:
     """Implements ``api.control.DeliveryControl``, and says for ``/readyz`` what is not ready."""
 
-    def __init__(self, delivery: Delivery, windows: Mapping[int, ProviderWindow]) -> None:
-        """``windows``: the calls of the last minutes, by the provider's number."""
-        self._delivery, self._windows = delivery, windows
+    def __init__(
+        self,
+        delivery: Delivery,
+        windows: Mapping[int, ProviderWindow],
+        missing: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
+        """``windows``: the calls of the last minutes, by the provider's number. ``missing``: how many messages wait for
+        providers that are in the file no more."""
+        self._delivery, self._windows, self._missing = delivery, windows, missing
         self._state, self._actors = delivery.state, delivery.actors
 
     async def refresh(self, mailing_id: int, *, is_new: bool = False) -> None:
@@ -102,10 +109,11 @@ class DeliveryForApi:
             rate_limit=providers[0].rate_limit if state.is_steered else 0.0,
             rate_per_second=state.per_second(now_us),
             sending_paused=state.sending_paused,
-            breaker=max((provider.breaker for provider in providers), key=_badness),
+            breaker=max((provider.breaker for provider in providers if not provider.retired), key=_badness),
             providers=providers,
             engines=control.engines,
             actors=tuple(self._parts(now_us)),
+            missing=self._missing(),
         )
 
     def _provider(self, line: Line, now_us: int) -> ProviderStatus:
@@ -124,7 +132,20 @@ class DeliveryForApi:
             senders=spec.senders,
             price_per_segment=spec.price_per_segment,
             calls=self._windows[line.provider_id].calls(now_us),
+            retired=spec.retired,
         )
+
+    def provider_standings(self) -> list[ProviderStanding]:
+        """Each provider, for those who want to be told when it is down."""
+        return [
+            ProviderStanding(
+                each.name,
+                is_down=each.breaker.state is not BreakerState.CLOSED,
+                has_answered=each.calls.calls > each.calls.errors,
+                detail=each.breaker.detail,
+            )
+            for each in self.status().providers
+        ]
 
     def health(self) -> Mapping[str, str | None]:
         """Each component and why it is not ready, for ``/readyz``; ``None``: it is ready."""
@@ -132,9 +153,10 @@ class DeliveryForApi:
         components: dict[str, str | None] = {
             actor.name: None if actor.healthy else actor.detail or "is starting again" for actor in status.actors
         }
-        words = [f"{each.breaker.state}: {each.breaker.detail}" for each in status.providers]
+        senders = [each for each in status.providers if not each.retired]
+        words = [f"{each.breaker.state}: {each.breaker.detail}" for each in senders]
         if len(words) > 1:
-            words = [f"{each.name} {how}" for each, how in zip(status.providers, words, strict=True)]
+            words = [f"{each.name} {how}" for each, how in zip(senders, words, strict=True)]
         components["provider"] = None if status.can_send else "; ".join(words)
         return components
 

@@ -21,6 +21,8 @@ SENT: Final = "sent"
 DEFERRED: Final = "deferred"
 MESSAGE_OUTCOMES: Final = (SENT, DEFERRED, *(reason.public for reason in Reason))
 """A new reason is counted as soon as there is one."""
+SMPP_STATUS_MAX: Final = 0x4FF
+"""The specification's statuses, and those that it leaves to message centres (SMPP 3.4, 5.1.3)."""
 BREAKER_STATES: Final = {BreakerState.CLOSED: 0, BreakerState.OPEN: 1, BreakerState.BLOCKED: 2}
 ATTEMPT_BOUNDS_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -30,6 +32,15 @@ def outcome_of(result: Step) -> str:
     if result.reason is not None:
         return result.reason.public
     return SENT if result.status is Status.SENT else DEFERRED
+
+
+def answer_label(http_status: int | None, smpp_status: int | None) -> str:
+    """What kind of answer a call had. There are not many: what no standard names is ``other``."""
+    if smpp_status is not None:
+        return f"smpp_0x{smpp_status:02x}" if 0 <= smpp_status <= SMPP_STATUS_MAX else "other"
+    if http_status is None:
+        return "none"
+    return str(http_status) if 100 <= http_status <= 599 else "other"
 
 
 class ProviderMetrics:
@@ -46,11 +57,11 @@ class ProviderMetrics:
         self.breaker_state = Gauge()
         """See ``BREAKER_STATES``."""
         self.answers: dict[str, Counter] = {}
-        """By HTTP status."""
+        """By ``answer_label``."""
 
-    def responses(self, code: int | None) -> Counter:
-        """The provider's answers by HTTP status; ``None``: no answer (time-out, refused, reset)."""
-        label = "none" if code is None else str(code) if 100 <= code <= 599 else "other"
+    def responses(self, http_status: int | None, smpp_status: int | None = None) -> Counter:
+        """The provider's answers by status; neither: no answer (time-out, refused, reset)."""
+        label = answer_label(http_status, smpp_status)
         counter = self.answers.get(label)
         if counter is None:
             counter = self.answers[label] = Counter()
@@ -94,7 +105,7 @@ class Metrics(Collector):
         messages = "Messages that reached an outcome; deferred: attempts that will be repeated."
         yield counters("mailing_messages", messages, "outcome", self._messages)
         answers = CounterMetricFamily(
-            "mailing_provider_responses", "Answers of a provider by HTTP status.", labels=["code", "provider"]
+            "mailing_provider_responses", "Answers of a provider by status.", labels=["code", "provider"]
         )
         for name, provider in self.providers.items():
             for code, counter in provider.answers.items():

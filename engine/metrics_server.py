@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import orjson
@@ -18,6 +18,8 @@ from engine.metrics_connections import Connection
 
 Health = Callable[[], Mapping[str, str | None]]
 """Each component's name, and why it isn't ready (``None``: it is)."""
+Notes = Callable[[], Iterable[str]]
+"""Lines for people."""
 
 _STOP_SECONDS: Final = 1.0
 _BACKLOG: Final = 128
@@ -37,11 +39,12 @@ class MetricsServer:
 
 
 async def start_metrics_server(
-    metrics: Metrics, listen: Listen, health: Health, names: Sequence[str] = ()
+    metrics: Metrics, listen: Listen, health: Health, names: Sequence[str] = (), notes: Notes = tuple
 ) -> MetricsServer:
-    """Listen and answer until ``close``; ``health`` is asked at each ``/readyz``.
+    """Listen and answer until ``close``; ``health`` and ``notes`` are asked at each ``/readyz``.
 
-    ``names``: by which it may be called, beside addresses, ``localhost`` and the host of ``listen``.
+    ``names``: by which it may be called, beside addresses, ``localhost`` and the host of ``listen``. ``notes``: lines
+    for people about what is no reason not to be ready.
 
     Raises:
         OSError: the address can't be listened on; the text names it.
@@ -49,7 +52,7 @@ async def start_metrics_server(
     app = web.Application(middlewares=[_guard(HostGuard([listen.host, *names]))])
     app.router.add_get("/metrics", _metrics_page(metrics))
     app.router.add_get("/healthz", _alive)
-    app.router.add_get("/readyz", _ready(health))
+    app.router.add_get("/readyz", _ready(health, notes))
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_STOP_SECONDS)
     await runner.setup()
     handlers = runner.server
@@ -89,12 +92,14 @@ async def _alive(_request: web.Request) -> web.Response:
     return web.Response(text="ok\n")
 
 
-def _ready(health: Health) -> Handler:
+def _ready(health: Health, notes: Notes) -> Handler:
     async def ready(_request: web.Request) -> web.Response:
-        """200 when every component is ready, else 503; the body says which isn't and why."""
+        """200 when every component is ready, else 503; the body says which isn't and why, and has the notes."""
         reasons = dict(health())
         is_ready = all(reason is None for reason in reasons.values())
         body = {"ready": is_ready, "components": {name: reason or "ok" for name, reason in reasons.items()}}
+        if lines := list(notes()):
+            body["notes"] = lines
         return web.Response(
             body=orjson.dumps(body),
             status=200 if is_ready else 503,

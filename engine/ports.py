@@ -105,6 +105,7 @@ class Claim(NamedTuple):
         provider_message_id: str | None = None,
         next_provider: int | None = None,
         cost: int | None = None,
+        smpp_status: int | None = None,
     ) -> Record:
         """The outcome of its call; the arguments are ``Record``'s."""
         # Done for each message: unpacking is quicker than asking for each field, and ``tuple.__new__`` than ``Record``.
@@ -114,6 +115,7 @@ class Claim(NamedTuple):
             (
                 message_id, mailing_id, client_id, attempt, event, started_us, finished_us, http_status, detail,
                 due_us, text_version, rendered, provider_id, provider_message_id, next_provider, cost, charge,
+                smpp_status,
             ),
         )  # fmt: skip
 
@@ -150,6 +152,8 @@ class Record(NamedTuple):
     no price."""
     charge: Charge = FREE
     """That of the claim."""
+    smpp_status: int | None = None
+    """The ``command_status`` of a response over SMPP: it is counted, and not stored with the message."""
 
 
 class Return(NamedTuple):

@@ -34,13 +34,20 @@ from engine.delivery.delivery import Delivery, DeliverySettings
 from engine.delivery.line import Line, Supplier
 from engine.delivery_for_api import DeliveryForApi
 from engine.domain.message import Step
+from engine.hooks.caller import Caller
+from engine.hooks.herald import Herald, Hooks
 from engine.metrics import BREAKER_STATES, Metrics, ProviderMetrics, outcome_of
 from engine.metrics_server import MetricsServer, start_metrics_server
-from engine.ports import Provider
+from engine.missing_providers import MissingProviders
+from engine.ports import Clock, Provider
 from engine.provider.configured import configured_providers
 from engine.provider.file import ConfiguredProvider
+from engine.provider.receipts import Receiver
 from engine.provider.traced import TracedProvider
 from engine.provider_window import ProviderWindow
+from engine.report.mail import Mailer
+from engine.report.reporter import Reporter, Schedule
+from engine.setting_types import is_mail_address
 from engine.settings import Settings
 from engine.standing import open_standing
 from engine.store.opening import sqlite_file
@@ -66,7 +73,9 @@ class Service:
         self.metrics_listen = settings.metrics_listen
         self._delivery: Delivery | None = None
         self._api: ApiServer | None = None
+        self._hooks: Hooks | None = None
         self._metrics_server: MetricsServer | None = None
+        self._reporter: Reporter | None = None
         self._resources: list[Callable[[], Coroutine[Any, Any, None]]] = []
         """What lets go of what the others need, in the order in which they were opened."""
         self._tracing: Tracing | None = None
@@ -93,6 +102,7 @@ class Service:
         self.store = await Store.open(settings.database_url)
         self._resources.insert(0, self.store.close)  # the last to go: providers hand over the receipts that have come
         self.store.on_step = self._count
+        await self.store.read_wanted()
         await self._seed()
         meter = CallMeter()
         self._delivery = delivery = await Delivery.join(
@@ -104,33 +114,18 @@ class Service:
             name=f"{socket.gethostname()}:{os.getpid()}",
             meter=meter,
         )
-        control = self._follow(delivery, meter)
+        missing = MissingProviders(self.store, [line.spec.name for line in delivery.state.lines])
+        self._resources.append(missing.stop)
+        control = self._follow(delivery, meter, missing)
         await delivery.start()
+        missing.start()
         self.store.on_owners_told = delivery.actors.clients.owners_told
         open_standing(self._providers, self.store, clock, control)
         self._metrics_server = await start_metrics_server(
-            self.metrics, settings.metrics_listen, control.health, settings.metrics_hosts
+            self.metrics, settings.metrics_listen, control.health, settings.metrics_hosts, missing.notes
         )
         self.metrics_listen = self._metrics_server.address
-        authority = Authority(self.store, clock, session_seconds=settings.session_seconds)
-        self._api = api = ApiServer(
-            self.store,
-            control,
-            clock,
-            authority=authority,
-            tls=_tls(settings),
-            gateways=settings.gateways,
-            audit_keep_days=settings.audit_keep_days,
-            measure=self._measure,
-            default_time_zone=settings.default_time_zone,
-            segments_max=settings.segments_max,
-            stop_words=settings.stop_words,
-            receivers={each.spec.name: each.receiver for each in configured if each.receiver is not None},
-            tracing=self._tracing,
-        )
-        self.metrics.at_risk_mailings.follow(lambda: api.risk.mailings)
-        self.metrics.at_risk_messages.follow(lambda: api.risk.messages)
-        self.grpc_port = await api.start(str(settings.grpc_listen))
+        await self._answer(control, {each.spec.name: each.receiver for each in configured if each.receiver is not None})
         log.info(
             "engine.started",
             grpc=str(Listen(settings.grpc_listen.host, self.grpc_port)),
@@ -140,6 +135,38 @@ class Service:
             workers=delivery.state.workers,
             engine_id=delivery.state.engine_id,
         )
+
+    async def _answer(self, control: DeliveryForApi, receivers: Mapping[str, Receiver]) -> None:
+        """Serve the API, and tell of what happens: reports, webhooks."""
+        settings, clock = self.settings, SystemClock()
+        authority = Authority(self.store, clock, session_seconds=settings.session_seconds)
+        self._reporter = reporter = _reporter(settings, self.store, clock)
+        self._api = api = ApiServer(
+            self.store,
+            control,
+            clock,
+            authority=authority,
+            tls=_tls(settings),
+            gateways=settings.gateways,
+            audit_keep_days=settings.audit_keep_days,
+            keep_days=settings.keep_days,
+            event_keep_days=settings.event_keep_days,
+            webhook_private=settings.webhook_private,
+            measure=self._measure,
+            default_time_zone=settings.default_time_zone,
+            segments_max=settings.segments_max,
+            stop_words=settings.stop_words,
+            receivers=receivers,
+            tracing=self._tracing,
+            reporter=reporter,
+        )
+        self.metrics.at_risk_mailings.follow(lambda: api.risk.mailings)
+        self.metrics.at_risk_messages.follow(lambda: api.risk.messages)
+        self.grpc_port = await api.start(str(settings.grpc_listen))
+        reporter.start()
+        herald = Herald(self.store, clock, providers=control.provider_standings, foretell=api.outlook.of)
+        self._hooks = Hooks(self.store, clock, Random(), Caller(private=settings.webhook_private), herald)
+        self._hooks.start()
 
     def reload(self) -> None:
         """Read the certificates again (SIGHUP)."""
@@ -156,7 +183,9 @@ class Service:
         if delivery is not None:
             delivery.hold()
         listening = [] if api is None else [api.stop(rpc_seconds)]
+        listening += [] if self._hooks is None else [self._hooks.stop()]
         listening += [] if metrics_server is None else [metrics_server.close()]
+        listening += [] if self._reporter is None else [self._reporter.stop()]
         await _within(2 * rpc_seconds, *listening)  # the calls themselves, and then what they have begun
         if delivery is not None:
             call_seconds = end - closing_seconds - clock()
@@ -219,7 +248,7 @@ class Service:
         self._resources.append(provider.close)
         return provider
 
-    def _follow(self, delivery: Delivery, meter: CallMeter) -> DeliveryForApi:
+    def _follow(self, delivery: Delivery, meter: CallMeter, missing: MissingProviders) -> DeliveryForApi:
         """Let the metrics follow delivery."""
         metrics, windows = self.metrics, {line.provider_id: ProviderWindow() for line in delivery.state.lines}
         metrics.due_lag_seconds.follow(lambda: delivery.actors.ticker.due_lag_seconds)
@@ -230,7 +259,7 @@ class Service:
         meter.follow({id: Counted(of_line[id], window) for id, window in windows.items()})
         for line in delivery.state.lines:
             _follow_line(of_line[line.provider_id], line)
-        return DeliveryForApi(delivery, windows)
+        return DeliveryForApi(delivery, windows, lambda: missing.found)
 
 
 def _follow_line(metrics: ProviderMetrics, line: Line) -> None:
@@ -253,6 +282,15 @@ async def _within(seconds: float, *parts: Coroutine[Any, Any, None]) -> None:
     for task in ended:
         if (error := task.exception()) is not None:
             log.error("stop.failed", part=task.get_name(), exc_info=error)
+
+
+def _reporter(settings: Settings, store: Store, clock: Clock) -> Reporter:
+    schedule = Schedule.of(settings.default_time_zone, settings.report_time)
+    server, recipients = settings.mail_server, settings.report_to
+    if server is None:
+        return Reporter(store, clock, Random(), schedule)
+    sender = settings.report_from or (server.user if is_mail_address(server.user) else recipients[0])
+    return Reporter(store, clock, Random(), schedule, Mailer(server, sender), recipients)
 
 
 def _tls(settings: Settings) -> Tls | None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
+from typing import Final
 
+from pydantic import SecretStr
+
+from common.error_codes import Unfit
 from common.setting_types import split_url
-from engine import postgres_url
+from engine import postgres_url, smtp_url
 from engine.domain.stop_words import bare
+from engine.domain.window import parse_minute
 from engine.domain.zone_names import is_time_zone
+
+_MAIL_ADDRESS: Final = re.compile(r"[^\s@<>(),;:\"\[\]\\]{1,64}@[A-Za-z0-9.-]{1,253}")
+_RECIPIENTS_MAX: Final = 50
 
 
 def database_url(value: str) -> str:
@@ -52,4 +61,44 @@ def time_zone(value: str) -> str:
     """A name of the tz database."""
     if not is_time_zone(value):
         raise ValueError("should be an IANA time zone name, such as Europe/Moscow")
+    return value
+
+
+def is_mail_address(text: str) -> bool:
+    """Whether it is an address of mail without a name: ``anna@example.com``."""
+    return _MAIL_ADDRESS.fullmatch(text) is not None and text.isascii() and text.isprintable()
+
+
+def mail_address(value: str) -> str:
+    """An address of mail."""
+    if not is_mail_address(value):
+        raise ValueError("should be an address such as anna@example.com")
+    return value
+
+
+def mail_addresses(value: object) -> object:
+    """Read ``anna@example.com, oleg@example.com``."""
+    if not isinstance(value, str):
+        return value
+    found = tuple(dict.fromkeys(filter(None, map(str.strip, value.split(",")))))
+    if len(found) > _RECIPIENTS_MAX:
+        raise ValueError(f"should be at most {_RECIPIENTS_MAX} addresses")
+    try:
+        return tuple(map(mail_address, found))
+    except ValueError:
+        raise ValueError("should be addresses with commas between them, such as anna@example.com") from None
+
+
+def smtp_server(value: SecretStr) -> SecretStr:
+    """The address of a mail server, see ``smtp_url``."""
+    smtp_url.parse(value.get_secret_value())
+    return value
+
+
+def time_of_day(value: str) -> str:
+    """From 00:00 to 23:59."""
+    try:
+        parse_minute(value)
+    except Unfit:
+        raise ValueError("should be a time of day, such as 08:00") from None
     return value

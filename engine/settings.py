@@ -6,22 +6,26 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr
 
 from common.command_line import Argument, BadSettings, Command
-from common.setting_types import Listen, Seconds, host_names, is_loopback, listen, long_token, token
+from common.setting_types import Listen, Seconds, host_names, is_loopback, listen, long_token, lower, token
 from common.settings import Invocation, ProcessSettings, Program
-from engine import postgres_url, setting_types
+from engine import postgres_url, setting_types, smtp_url
+from engine.domain.events import KEEP_DAYS
 from engine.domain.stop_words import STOP_WORDS
 from engine.domain.validate import DEFAULT_TIME_ZONE, SEGMENTS_MAX
 from engine.gateways import Gateways, read_gateways
+from engine.smtp_url import SmtpServer
 
 PROGRAM: Final = "python -m engine"
 WORKERS_MAX: Final = 10_000
 """More calls in flight than this never helped in any measurement, and sockets run out first."""
+KEEP_DAYS_MIN: Final = 3
+"""So long the report of a day may be asked for details of mailings."""
 DAYS_MAX: Final = 36_500
 """A token that is to last longer needs no end."""
 RATE_MAX: Final = 100_000.0
@@ -34,7 +38,7 @@ class Settings(ProcessSettings):
     """All settings of the engine, valid together, never changed after start."""
 
     secret_fields: ClassVar[frozenset[str]] = frozenset(
-        {"fbrq_token", "database_url", "provider_url", "admin_password", "api_token"}
+        {"fbrq_token", "database_url", "provider_url", "admin_password", "api_token", "smtp_url"}
     )
 
     database_url: Annotated[str, AfterValidator(setting_types.database_url)] = Field(
@@ -118,8 +122,39 @@ class Settings(ProcessSettings):
         description="addresses, networks (CIDR) or names in client certificates of gateways, which are believed when "
         "they say for whom they call",
     )
+    keep_days: float = Field(
+        0.0,
+        ge=0,
+        le=DAYS_MAX,
+        allow_inf_nan=False,
+        description="how long messages, attempts and details of statistics are kept after their mailing has ended, "
+        "0: for ever",
+    )
     audit_keep_days: float = Field(
         365.0, ge=0, le=DAYS_MAX, allow_inf_nan=False, description="how long the audit list is kept, 0: for ever"
+    )
+    report_to: Annotated[tuple[str, ...], BeforeValidator(setting_types.mail_addresses)] = Field(
+        (), description="who is mailed a report of the day before, each day: addresses with commas between them"
+    )
+    report_time: Annotated[str, AfterValidator(setting_types.time_of_day)] = Field(
+        "08:00", description="when the report is mailed, in MAILING_DEFAULT_TIME_ZONE, by which its day goes too"
+    )
+    report_from: Annotated[str, AfterValidator(setting_types.mail_address)] | None = Field(
+        None, description="whom the report comes from; else MAILING_SMTP_URL's user, or the first whom it goes to"
+    )
+    smtp_url: Annotated[SecretStr, AfterValidator(setting_types.smtp_server)] | None = Field(
+        None,
+        description="the mail server: smtps://USER:PASSWORD@HOST, or smtp:// with STARTTLS (never on loopback; "
+        "?starttls=always or never, ?ca=FILE); better not as a flag",
+    )
+    log_messages: Annotated[Literal["all", "failures"], BeforeValidator(lower)] = Field(
+        "failures", description="which calls have a line in the log: all, or failures only"
+    )
+    webhook_private: bool = Field(
+        False, description="webhooks may be addresses of this machine and of private networks, and plain http://"
+    )
+    event_keep_days: float = Field(
+        KEEP_DAYS, ge=0, le=DAYS_MAX, allow_inf_nan=False, description="how long events are kept, 0: for ever"
     )
     session_seconds: float = Field(
         43_200.0, gt=0, le=31_536_000, allow_inf_nan=False, description="how long somebody who signed in stays so"
@@ -136,6 +171,11 @@ class Settings(ProcessSettings):
         return is_loopback(urlsplit(self.provider_url).hostname or "")
 
     @property
+    def mail_server(self) -> SmtpServer | None:
+        """Where reports are handed in."""
+        return None if self.smtp_url is None else smtp_url.parse(self.smtp_url.get_secret_value())
+
+    @property
     def database_name(self) -> str:
         """The database's URL without the password, for logs."""
         url = self.database_url
@@ -143,8 +183,15 @@ class Settings(ProcessSettings):
 
     def conflicts(self) -> Sequence[tuple[str, str]]:
         """See ``ProcessSettings``."""
-        own = [*_slot_conflicts(self), *_retry_conflicts(self), *_tls_conflicts(self), *_plaintext_conflicts(self)]
-        return [*own, *super().conflicts()]
+        return [
+            *_slot_conflicts(self),
+            *_retry_conflicts(self),
+            *_tls_conflicts(self),
+            *_report_conflicts(self),
+            *_keeping_conflicts(self),
+            *_plaintext_conflicts(self),
+            *super().conflicts(),
+        ]
 
 
 def _slot_conflicts(settings: Settings) -> list[tuple[str, str]]:
@@ -170,6 +217,21 @@ def _tls_conflicts(settings: Settings) -> list[tuple[str, str]]:
     return []
 
 
+def _keeping_conflicts(settings: Settings) -> list[tuple[str, str]]:
+    # The report of a day is made up to two days after its first hours, and tried for a day.
+    if 0 < settings.keep_days < KEEP_DAYS_MIN:
+        return [("keep_days", f"should be 0, which is for ever, or at least {KEEP_DAYS_MIN}")]
+    return []
+
+
+def _report_conflicts(settings: Settings) -> list[tuple[str, str]]:
+    if settings.report_to and settings.smtp_url is None:
+        return [("smtp_url", "is missing: MAILING_REPORT_TO is set")]
+    if settings.smtp_url is not None and not settings.report_to:
+        return [("report_to", "is missing: MAILING_SMTP_URL is set, which is for the report only")]
+    return []
+
+
 def _plaintext_conflicts(settings: Settings) -> list[tuple[str, str]]:
     """docs/behaviour.md, section 6: nothing listens or calls beyond loopback in plain text, unless somebody says so."""
     if settings.allow_plaintext:
@@ -190,6 +252,8 @@ def _plaintext_conflicts(settings: Settings) -> list[tuple[str, str]]:
         found.append(
             ("provider_url", f"token, numbers and texts would leave this machine in the clear: needs https:// {advice}")
         )
+    if settings.mail_server is not None and not settings.mail_server.is_safe:
+        found.append(("smtp_url", f"the report would leave this machine in the clear: needs TLS {advice}"))
     return found
 
 

@@ -57,6 +57,8 @@ def rest_routes() -> list[web.RouteDef]:
         *routes_of("SuppressionService", without=suppressions.BY_HAND),
         *routes_of("InboundService"),
         *receipts.routes(),
+        *routes_of("EventService"),
+        *routes_of("WebhookService"),
         *routes_of("EngineService"),
         *routes_of("AccessService", without=("signIn",)),
     ]

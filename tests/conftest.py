@@ -5,8 +5,18 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from pathlib import Path
+from typing import Final
 
+import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
+
+_BROWSER: Final = Path(__file__).parent / "browser"
+_BROWSERS: Final = 2
+"""Processes of ``scripts/test`` in which the tests with a browser run. They keep a core busy, while others wait."""
+_PLACES: Final = {path.name: place for place, path in enumerate(sorted(_BROWSER.glob("test_*.py")))}
 
 # The same examples in each run: a red build is about the change, not about luck. Longer: HYPOTHESIS_PROFILE=search.
 settings.register_profile("build", derandomize=True, deadline=None, database=None)
@@ -31,3 +41,24 @@ def pytest_runtest_teardown() -> None:
     with them thousands of objects of each application."""
     if (applications := sys.modules.get("aiohttp.web_app")) is not None:
         applications._cached_build_middleware.cache_clear()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests with a browser first: nothing takes longer than one process' share of them."""
+    items.sort(key=lambda item: not item.path.is_relative_to(_BROWSER))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """A file goes to one process, and of those with a browser every second goes to the same."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    scheduling = LoadFileScheduling(config, log)
+    scheduling._split_scope = _share
+    return scheduling
+
+
+def _share(test: str) -> str:
+    file = test.partition("::")[0]
+    folder, _, name = file.rpartition("/")
+    return f"browser {_PLACES[name] % _BROWSERS}" if folder == "tests/browser" else file

@@ -18,6 +18,7 @@ import mailings from "./pages/mailings.js";
 import messages from "./pages/messages.js";
 import suppressions from "./pages/suppressions.js";
 import tokens from "./pages/tokens.js";
+import webhooks from "./pages/webhooks.js";
 import { PasswordButton } from "./password.js";
 import { FRESH, SignInPage } from "./sign_in.js";
 import { mode, switchMode, THEME, themeOf } from "./theme.js";
@@ -26,7 +27,7 @@ const { Admin, AppBar, Layout, Resource, TitlePortal } = RA;
 const Sun = icon("sun");
 const Moon = icon("moon");
 const FOR_ALL = [mailings, clients, messages, suppressions, engine, audit];
-const FOR_ADMINS = [accounts, tokens];
+const FOR_ADMINS = [accounts, tokens, webhooks];
 
 const REFRESH_BUTTON = ".RaLoadingIndicator-loadedIcon"; // the bundle neither exports it nor lets us replace it alone
 

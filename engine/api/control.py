@@ -76,6 +76,8 @@ class ProviderStatus:
     senders: tuple[str, ...] = ()
     price_per_segment: float | None = None
     calls: ProviderCalls = ProviderCalls()
+    retired: bool = False
+    """It gets nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +101,18 @@ class DeliveryStatus:
     engines: tuple[EngineRow, ...] = ()
     """As of this engine's last heartbeat; this one included."""
     actors: tuple[ActorStatus, ...] = ()
+    missing: Mapping[str, int] = field(default_factory=dict)
+    """How many messages wait for providers that are in the file no more, by their names."""
 
     @property
     def can_send(self) -> bool:
         """There is a provider that takes our calls."""
-        return self.breaker.is_well or any(provider.breaker.is_well for provider in self.providers)
+        return self.breaker.is_well or any(each.breaker.is_well for each in self.providers if not each.retired)
 
     @property
     def can_call(self) -> bool:
         """There is a provider whose breaker is closed."""
-        breakers = [self.breaker, *(provider.breaker for provider in self.providers)]
+        breakers = [self.breaker, *(each.breaker for each in self.providers if not each.retired)]
         return any(breaker.state is BreakerState.CLOSED for breaker in breakers)
 
 

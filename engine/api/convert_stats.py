@@ -15,7 +15,7 @@ from engine.domain.cost import money
 from engine.domain.forecast import Forecast
 from engine.domain.latency import WAY_BOUNDS_SECONDS, quantile
 from engine.ports import AudienceState
-from engine.store.rows import Breakdown, Counts, GroupCounts, MailingRow, StatsRow, TimelineRow
+from engine.store.rows import Breakdown, Counts, GroupCounts, MailingRow, ProviderCounts, StatsRow, TimelineRow
 from mailing.v1 import engine_pb2, mailing_pb2, mailing_stats_pb2
 
 _SECOND_US: Final = 1_000_000
@@ -97,6 +97,17 @@ def _groups(groups: Mapping[str, GroupCounts]) -> dict[str, mailing_pb2.MessageC
     }
 
 
+def _provider_counts(counts: ProviderCounts) -> mailing_stats_pb2.ProviderCounts:
+    return mailing_stats_pb2.ProviderCounts(
+        pending=counts.pending,
+        sent=counts.sent,
+        delivered=counts.delivered,
+        undelivered=counts.undelivered,
+        not_sent=counts.not_sent,
+        cost=money(counts.cost),
+    )
+
+
 def thinned(timeline: Sequence[TimelineRow], points_max: int) -> Sequence[TimelineRow]:
     """The timeline in the shortest steps of ``_STEPS_SECONDS`` in which it has ``points_max`` points or fewer; 0: as
     it is. One that is too long for the longest step has that one."""
@@ -137,12 +148,16 @@ def stats_message(
         estimated_completion_time=timestamp(completion_us(mailing, forecast, rate)),
         forecast=forecast_message(forecast),
         attempts=mailing_stats_pb2.AttemptStats(
-            total=row.attempts, retried=row.retried, by_http_status=row.by_http_status
+            total=row.attempts,
+            retried=row.retried,
+            by_http_status=row.by_http_status,
+            by_smpp_status=row.by_smpp_status,
         ),
         latency_seconds=latency_message(row.latency),
         by_phone_code=_groups(breakdown.by_phone_code),
         by_tag=_groups(breakdown.by_tag),
         by_time_zone=_groups(breakdown.by_time_zone),
+        by_provider={name: _provider_counts(each) for name, each in breakdown.by_provider.items()},
         timeline=[point_message(step) for step in thinned(row.timeline, points_max)],
         text_versions=[
             mailing_stats_pb2.TextVersion(
@@ -246,6 +261,7 @@ def _provider_message(provider: ProviderStatus) -> engine_pb2.ProviderStatus:
         errors=calls.errors,
         error_share=calls.errors / calls.calls if calls.calls else None,
         latency_seconds=latency_message(calls.latency),
+        retired=provider.retired,
     )
 
 
@@ -263,6 +279,9 @@ def engine_status_message(status: DeliveryStatus) -> engine_pb2.EngineStatus:
         sending=engine_pb2.SENDING_STATE_PAUSED if paused else engine_pb2.SENDING_STATE_RUNNING,
         breaker=_breaker_message(status.breaker),
         providers=map(_provider_message, status.providers),
+        missing_providers=[
+            engine_pb2.MissingProvider(name=name, messages=messages) for name, messages in status.missing.items()
+        ],
         engines=[
             engine_pb2.EngineInstance(
                 id=each.engine_id,

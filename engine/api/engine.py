@@ -17,6 +17,7 @@ from engine.api.outlook import Outlook
 from engine.api.overview import OverviewReader
 from engine.api.paging import page_of, token_after
 from engine.api.questions import Questions
+from engine.api.reports import Reports
 from engine.domain.errors import FieldError, InvalidInput, ReadOnly
 from engine.ports import Clock
 from engine.store.store import Store
@@ -39,8 +40,10 @@ class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):
         background: Background,
         outlook: Outlook,
         questions: Questions,
+        reports: Reports,
     ) -> None:
         self._store, self._control, self._clock, self._background = store, control, clock, background
+        self._reports = reports
         self._overview = OverviewReader(store, control, clock, outlook, questions)
 
     async def GetStatus(
@@ -103,6 +106,18 @@ class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):
             next_page_token=token_after(request, found.next_after),
             total_size=found.total,
         )
+
+    async def GetReport(
+        self, request: engine_service_pb2.GetReportRequest, context: Context
+    ) -> engine_service_pb2.Report:
+        """Read the report of a day."""
+        return await self._reports.get(request)
+
+    async def MailReport(
+        self, request: engine_service_pb2.MailReportRequest, context: Context
+    ) -> engine_service_pb2.MailReportResponse:
+        """Mail the report of a day."""
+        return await self._reports.mail(request)
 
     async def _set(
         self,

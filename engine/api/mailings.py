@@ -28,8 +28,7 @@ from engine.api.questions import Questions, question_key
 from engine.api.repeats import first_answer, request_key
 from engine.api.trials import Trials
 from engine.api.watch import Watch
-from engine.api.wishes import wish_warnings
-from engine.domain.audience import AudienceFilter
+from engine.api.wishes import WARNING_SECONDS, StandingWarnings, wish_warnings
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.segments import count_segments
 from engine.domain.validate import SEGMENTS_MAX, MailingInput
@@ -53,12 +52,8 @@ BREAKDOWN_SECONDS: Final = 2.0
 """How long the breakdown of a large mailing is kept; ten times as long as it took, if that is more."""
 STALE_SECONDS: Final = 60.0
 """For so much longer it is given while the next one is made."""
-WARNING_SECONDS: Final = 1.0
-"""How long the answer to a mailing that is registered or changed waits for its warnings."""
-CANCEL_ROWS: Final = 5_000
-"""Rows cancelled in one transaction: some 20 ms on SQLite, in which nobody else writes."""
 CANCEL_US: Final = 5_000_000
-"""How long CancelMailing itself works on the rows; delivery does the rest."""
+"""How long CancelMailing waits for messages that delivery holds."""
 _LIST_LIMITS: Final = Limits(mailing_service_pb2.ListMailingsRequest)
 _CANCEL_STEP_SECONDS: Final = 0.02
 """How often CancelMailing looks whether calls in flight have ended and queued messages were given back."""
@@ -87,6 +82,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         self._background, self._watch = background, watch
         self._outlook, self._questions = outlook, questions
         self._trials = Trials(store, control, clock, background, segments_max)
+        self._standing = StandingWarnings(store, control, clock, questions, segments_max)
         self._breakdowns: Fresh[int, Breakdown] = Fresh(clock, BREAKDOWN_SECONDS, stale_seconds=STALE_SECONDS)
 
     async def CreateMailing(
@@ -108,7 +104,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         if request.validate_only:
             await self._store.check_filter(wanted.filter)
             would = mailing_message(self._store.would_create_mailing(wanted, now_us=now_us), now_us)
-            return await self._warned(would, wanted.filter)
+            return await self._warned(would, wanted)
 
         async def change() -> MailingRow:
             with self._background.running.hold(key):
@@ -119,11 +115,14 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
 
         row = await self._background.whole(change())
         # As of its creation, so that a repeated request gets the first answer to the letter.
-        return await self._warned(mailing_message(row, row.create_us), row.filter)
+        return await self._warned(mailing_message(row, row.create_us), row)
 
     async def GetMailing(self, request: mailing_service_pb2.GetMailingRequest, context: Context) -> mailing_pb2.Mailing:
         """Read one mailing."""
-        return await self._read(request.mailing_id)
+        row = await self._store.get_mailing(request.mailing_id)
+        mailing = mailing_message(row, self._clock.now_us())
+        mailing.warnings.extend(await self._standing.of(row))
+        return mailing
 
     async def ListMailings(
         self, request: mailing_service_pb2.ListMailingsRequest, context: Context
@@ -166,12 +165,12 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         try:
             if request.validate_only:
                 row = await self._store.would_update_mailing(mailing_id, edit, now_us=now_us)
-                return await self._warned(mailing_message(row, now_us), row.filter)
+                return await self._warned(mailing_message(row, now_us), row)
             await self._background.whole(change())
         except Unchanged:
             pass
         row = await self._store.get_mailing(mailing_id)
-        return await self._warned(mailing_message(row, self._clock.now_us()), row.filter)
+        return await self._warned(mailing_message(row, self._clock.now_us()), row)
 
     async def DeleteMailing(self, request: mailing_service_pb2.DeleteMailingRequest, context: Context) -> Empty:
         """Delete a mailing and its messages; when this returns no new call for it starts."""
@@ -210,7 +209,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             mailing_id,
             key,
             lambda: self._store.set_cancelled(mailing_id, by=by, now_us=begin_us, request=key),
-            lambda: self._cancel_rows(mailing_id, begin_us + CANCEL_US),
+            lambda: self._calls_ended(mailing_id, begin_us + CANCEL_US),
         )
 
     async def ArchiveMailing(
@@ -262,7 +261,12 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             segments_total=letters.segments_total,
             cost=cost_of(wanted, letters.segments_total, self._control.ways()),
             samples=letters.samples,
-            warnings=[*warnings_of(wanted.filter, unknown), *letters.warnings, *numbers],
+            warnings=[
+                *warnings_of(wanted.filter, unknown),
+                *letters.warnings,
+                *numbers,
+                *self._standing.of_budget(wanted),
+            ],
             by_time_zone=audience.by_zone if request.by_time_zone or wanted.local_hours is not None else {},
         )
 
@@ -299,28 +303,27 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
                 yield progress
 
     # -- shared ----------------------------------------------------------------------------------
-    async def _warned(self, mailing: mailing_pb2.Mailing, filter: AudienceFilter) -> mailing_pb2.Mailing:
-        """The mailing with its warnings; without them where it would take long to find out."""
-        if names := filter.names:
+    async def _warned(self, mailing: mailing_pb2.Mailing, asked: MailingInput | MailingRow) -> mailing_pb2.Mailing:
+        """The mailing with its warnings; without those that it would take long to find out."""
+        mailing.warnings.extend(self._standing.of_budget(asked))
+        if names := asked.filter.names:
             with suppress(TimeoutError, StoreUnavailable, TooLong):
                 async with asyncio.timeout(WARNING_SECONDS):
                     unknown = await self._questions.ask(
                         ("attributes", names), caller_key(), lambda: self._store.unknown_attributes(names)
                     )
-                mailing.warnings.extend(warnings_of(filter, unknown))
+                mailing.warnings.extend(warnings_of(asked.filter, unknown))
         return mailing
 
     async def _read(self, mailing_id: int) -> mailing_pb2.Mailing:
         row = await self._store.get_mailing(mailing_id)
         return mailing_message(row, self._clock.now_us())
 
-    async def _cancel_rows(self, mailing_id: int, deadline_us: int) -> None:
-        """Cancel until nothing is pending. Messages that delivery still holds can't be cancelled: those in
-        its queue are about to be given back, those in flight to be sent or put off."""
-        while (now_us := self._clock.now_us()) < deadline_us:
-            if await self._store.cancel_pending(mailing_id, CANCEL_ROWS, now_us):
-                continue
-            if not (await self._store.get_mailing(mailing_id)).counts.pending:
+    async def _calls_ended(self, mailing_id: int, deadline_us: int) -> None:
+        """Wait until nothing is pending. What waited has ended with the cancel. What delivery still holds has not:
+        messages in its queue are about to be given back, those in flight to be sent or put off."""
+        while (await self._store.get_mailing(mailing_id)).counts.pending:
+            if self._clock.now_us() >= deadline_us:
                 break
             await self._clock.sleep(_CANCEL_STEP_SECONDS)
 

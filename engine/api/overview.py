@@ -155,8 +155,12 @@ def _provider(calls: ProviderCalls, engine: engine_pb2.EngineStatus) -> overview
 
 
 def _engine_warnings(status: DeliveryStatus, lost: Iterable[EngineRow]) -> Iterator[overview_pb2.Warning]:
-    for provider in status.providers or (ProviderStatus("", breaker=status.breaker),):
+    senders = [provider for provider in status.providers if not provider.retired]
+    for provider in senders or (ProviderStatus("", breaker=status.breaker),):
         yield from _provider_warnings(provider, is_alone=len(status.providers) <= 1)
+    for name, messages in status.missing.items():
+        detail = f"it is in the providers' file no more, and {messages} messages wait for its answer"
+        yield _warning(overview_pb2.WARNING_CODE_PROVIDER_MISSING, detail, name=name)
     if status.sending_paused:
         yield _warning(overview_pb2.WARNING_CODE_SENDING_PAUSED, "sending is held for all mailings")
     for engine in lost:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from random import Random
 from types import MappingProxyType
 from typing import Any, Final, cast
 
@@ -27,17 +28,21 @@ from engine.api.messages import MessageServicer
 from engine.api.outlook import Outlook
 from engine.api.questions import Questions
 from engine.api.receipts import ReceiptServicer
+from engine.api.reports import Reports
 from engine.api.risk import RiskWatch
 from engine.api.roles import requirements
 from engine.api.suppressions import InboundServicer, SuppressionServicer
 from engine.api.tls import ListenError, ServerCertificate, Tls
 from engine.api.traced import TraceInterceptor, measured
 from engine.api.watch import PERIOD_SECONDS, Watch
+from engine.api.webhooks import EventServicer, WebhookServicer
+from engine.domain.events import KEEP_DAYS
 from engine.domain.stop_words import STOP_WORDS, StopWords
 from engine.domain.validate import DEFAULT_TIME_ZONE, SEGMENTS_MAX
 from engine.gateways import Gateways
 from engine.ports import Clock
 from engine.provider.receipts import Receiver
+from engine.report.reporter import Reporter, Schedule
 from engine.store.store import Store
 from mailing.v1 import (
     access_service_pb2,
@@ -46,6 +51,8 @@ from mailing.v1 import (
     client_service_pb2_grpc,
     engine_service_pb2,
     engine_service_pb2_grpc,
+    event_service_pb2,
+    event_service_pb2_grpc,
     inbound_service_pb2,
     inbound_service_pb2_grpc,
     mailing_service_pb2,
@@ -56,6 +63,8 @@ from mailing.v1 import (
     receipt_service_pb2_grpc,
     suppression_service_pb2,
     suppression_service_pb2_grpc,
+    webhook_service_pb2,
+    webhook_service_pb2_grpc,
 )
 
 _MIB: Final = 1024 * 1024
@@ -106,12 +115,16 @@ class ApiServer:
         tls: Tls | None = None,
         gateways: Gateways = Gateways(),  # noqa: B008 - never changes
         audit_keep_days: float = KEEP_AUDIT_DAYS,
+        keep_days: float = 0,
+        event_keep_days: float = KEEP_DAYS,
+        webhook_private: bool = False,
         measure: Measure = no_measure,
         watch_period_seconds: float = PERIOD_SECONDS,
         default_time_zone: str = DEFAULT_TIME_ZONE,
         segments_max: int = SEGMENTS_MAX,
         stop_words: Sequence[str] = STOP_WORDS,
         receivers: Mapping[str, Receiver] = NO_RECEIVERS,
+        reporter: Reporter | None = None,
         tracing: Tracing | None = None,
     ) -> None:
         """Wire it up.
@@ -119,24 +132,29 @@ class ApiServer:
         Args:
             authority: who decides who is calling, with the usual settings unless given; it is closed with this.
             default_time_zone: that of a client for whom none is said.
+            webhook_private: webhooks may be addresses of this machine and of private networks.
             stop_words: texts that put their sender's number on the stop list.
             receivers: what reads receipts in a provider's own form, by the provider's name.
+            reporter: who mails the daily report; unless given, reports are only shown.
             tracing: who makes a span of each call; ``None``: nobody.
         """
+        reporter = reporter or Reporter(store, clock, Random(), Schedule.of(default_time_zone))
         self._authority = authority or Authority(store, clock)
         self._tls = tls
         self._certificate: ServerCertificate | None = None
         self._stopping = asyncio.Event()
         self._background = Background()
         self._health = HealthFollower(control)
-        self._housekeeping = Housekeeping(store, clock, audit_keep_days=audit_keep_days)
+        self._housekeeping = Housekeeping(
+            store, clock, audit_keep_days=audit_keep_days, event_keep_days=event_keep_days, keep_days=keep_days
+        )
         if tracing is not None:
             measure = measured(measure)
         self._interceptor = CallInterceptor(self._authority, requirements(_services()), measure, gateways=gateways)
         around = () if tracing is None else (TraceInterceptor(tracing),)
         self._server = aio.server(interceptors=(*around, self._interceptor), options=OPTIONS)
         services = cast("aio.Server", _Generic(self._server))
-        outlook = Outlook(store, control, clock)
+        self.outlook = outlook = Outlook(store, control, clock)
         self.risk = RiskWatch(outlook)
         questions = Questions(lambda: control.status().in_flight > 0)
         watch = Watch(store, clock, outlook, self._stopping, watch_period_seconds)
@@ -151,7 +169,7 @@ class ApiServer:
             MessageServicer(store, questions, self._stopping), services
         )
         engine_service_pb2_grpc.add_EngineServiceServicer_to_server(
-            EngineServicer(store, control, clock, self._background, outlook, questions), services
+            EngineServicer(store, control, clock, self._background, outlook, questions, Reports(reporter)), services
         )
         suppression_service_pb2_grpc.add_SuppressionServiceServicer_to_server(
             SuppressionServicer(store, control, clock, self._background, self._stopping, questions), services
@@ -161,6 +179,10 @@ class ApiServer:
         )
         receipt_service_pb2_grpc.add_ReceiptServiceServicer_to_server(
             ReceiptServicer(store, control, clock, self._background, receivers), services
+        )
+        event_service_pb2_grpc.add_EventServiceServicer_to_server(EventServicer(store), services)
+        webhook_service_pb2_grpc.add_WebhookServiceServicer_to_server(
+            WebhookServicer(store, clock, self._background, private=webhook_private), services
         )
         access_service_pb2_grpc.add_AccessServiceServicer_to_server(
             AccessServicer(store, self._authority, clock, self._background), services
@@ -232,6 +254,8 @@ def _services() -> list[ServiceDescriptor]:
         suppression_service_pb2,
         inbound_service_pb2,
         receipt_service_pb2,
+        event_service_pb2,
+        webhook_service_pb2,
     )
     return [service for module in modules for service in module.DESCRIPTOR.services_by_name.values()]
 

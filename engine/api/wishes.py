@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
 
 from common.error_codes import ErrorCode, Fault
+from engine.api.caller import caller_key
+from engine.api.control import DeliveryControl
+from engine.api.costs import budget_warnings
+from engine.api.fresh import Fresh
+from engine.api.questions import Questions
 from engine.domain.errors import FieldError, InvalidInput
-from engine.domain.routing import Way, Wish, candidates, unserved
+from engine.domain.routing import Ranges, Way, Wish, candidates, unserved
 from engine.domain.validate import MailingInput
+from engine.ports import Clock, StoreUnavailable
+from engine.store.errors import TooLong
 from engine.store.rows import MailingRow
 from engine.store.store import Store
 from mailing.v1 import mailing_pb2
+
+WARNING_SECONDS: Final = 1.0
+"""How long an answer waits for its warnings."""
+_LOOK_AT_MAX: Final = 100_000
+"""Messages: some tenths of a second on the slow side."""
+_KEEP_SECONDS: Final = 5.0
+"""A page asks every 2 s."""
 
 
 def wish_input(mailing: mailing_pb2.Mailing, ways: Sequence[Way] | None) -> Wish:
@@ -54,6 +71,42 @@ async def wish_warnings(
     ``unsent_of``: without those who have a final message of that mailing."""
     left = unserved(ways, wish_of(mailing))
     count = await store.audience_with_numbers(mailing.filter, left, unsent_of=unsent_of) if left else 0
+    return _not_served(count)
+
+
+class StandingWarnings:
+    """What may not be as it was meant of a mailing that is registered already, as the preview says it before."""
+
+    def __init__(
+        self, store: Store, control: DeliveryControl, clock: Clock, questions: Questions, segments_max: int
+    ) -> None:
+        self._store, self._control, self._clock, self._questions = store, control, clock, questions
+        self._segments_max = segments_max
+        self._unserved: Fresh[tuple[int, Ranges], int] = Fresh(clock, _KEEP_SECONDS)
+
+    def of_budget(self, mailing: MailingInput | MailingRow) -> list[mailing_pb2.MailingWarning]:
+        """That the budget is not enough for a single message."""
+        return budget_warnings(mailing, self._control.ways(), self._segments_max)
+
+    async def of(self, row: MailingRow) -> list[mailing_pb2.MailingWarning]:
+        """All that can be said at little cost; that of the numbers is left out where it would take long to find out."""
+        if not row.counts.pending or row.state(self._clock.now_us()).is_over:
+            return []
+        found = self.of_budget(row)
+        if left := unserved(self._control.ways(), wish_of(row)):
+            with suppress(TimeoutError, StoreUnavailable, TooLong):
+                async with asyncio.timeout(WARNING_SECONDS):
+                    found += _not_served(await self._unserved.get((row.id, left), lambda: self._count(row.id, left)))
+        return found
+
+    async def _count(self, mailing_id: int, left: Ranges) -> int:
+        key = ("unserved", mailing_id, left)
+        return await self._questions.ask(
+            key, caller_key(), lambda: self._store.waiting_with_numbers(mailing_id, left, _LOOK_AT_MAX)
+        )
+
+
+def _not_served(count: int) -> list[mailing_pb2.MailingWarning]:
     if not count:
         return []
     fault = ErrorCode.NUMBERS_NOT_SERVED.format(count=count)

@@ -30,7 +30,7 @@ class Delivery:
 
     def __init__(self, store: Store, state: State, meter: Meter, random: Random) -> None:
         """Of an engine that is known to the others already: see ``join``."""
-        heard = HeardStore(store, state.hear_store)
+        heard = HeardStore(store, state.hear_store, state.clock.monotonic_us)
         self._store = cast("Store", heard)
         self.state = state
         self.actors = Actors(self._store, state, meter, random)

@@ -103,7 +103,8 @@ class Line:
     @property
     def way(self) -> Way:
         """The provider as it stands among the others now."""
-        return Way(self.provider_id, self.is_open, self._ranges, self.spec.name, self._senders, self.price)
+        spec = self.spec
+        return Way(self.provider_id, self.is_open, self._ranges, spec.name, self._senders, self.price, spec.retired)
 
     def quote(self, entry: Entry) -> Quote:
         """What a message of a mailing can cost here."""

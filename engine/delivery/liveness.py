@@ -24,6 +24,8 @@ _CHANGES: Final = (
 )
 """Verbs that write. A new one that is missing here hides no stall; one that only reads would."""
 _TICKERS: Final = ("plans", "next_due_us", "claim", "expire", "cancel_pending")
+_CLAIMERS: Final = frozenset({"next_due_us", "claim"})
+_SLOW_US: Final = 500_000
 _SOON_US: Final = 100_000
 """A claim that found its rows locked by another engine is repeated a moment later: until then the mailing is due."""
 _VIEW_US: Final = 200_000
@@ -35,13 +37,17 @@ log = get_logger(__name__)
 class HeardStore:
     """``ports.Store`` over another one: notes which verbs are answered, and which are not yet."""
 
-    def __init__(self, store: Store, hear: Callable[[bool], None]) -> None:
-        """``hear`` is told each time that the store has answered (True) or is away."""
-        self._heard, self._hear = store, hear
+    def __init__(self, store: Store, hear: Callable[[bool], None], monotonic_us: Callable[[], int]) -> None:
+        """``hear`` is told each time that the store has answered (True) or is away. ``monotonic_us``: of a clock that
+        only runs forward."""
+        self._heard, self._hear, self._monotonic_us = store, hear, monotonic_us
         self.answers: Counter[str] = Counter()
         """How often each verb succeeded."""
         self.claimed = 0
         """Messages that claims have brought."""
+        self.slow = 0
+        """Slow answers to claims, and to when a mailing is due. These are asked one after another: all together may
+        take longer than anybody's patience, though the database only is slow and nothing has stalled."""
         self._waiting: dict[int, str] = {}
         self._asked = 0
 
@@ -63,6 +69,7 @@ class HeardStore:
     def __getattr__(self, verb: str) -> Callable[..., Awaitable[Any]]:
         async def heard(*args: Any, **kwargs: Any) -> Any:
             self._asked = number = self._asked + 1
+            began_us = self._monotonic_us()
             self._waiting[number] = verb
             try:
                 answer = await getattr(self._heard, verb)(*args, **kwargs)
@@ -75,6 +82,8 @@ class HeardStore:
             self.answers[verb] += 1
             if verb == "claim":
                 self.claimed += len(answer)
+            if verb in _CLAIMERS and self._monotonic_us() - began_us >= _SLOW_US:
+                self.slow += 1
             return answer
 
         self.__dict__[verb] = heard
@@ -137,7 +146,7 @@ class Liveness:
             call_seconds=line.spec.time_out_seconds,
             due=self._recorder.claiming.locked() or bool(due),
             due_since_us=min(due, default=None),
-            claimed=self._store.claimed,
+            claimed=self._store.claimed + self._store.slow,
             ended=any(entry.is_over(now_us) and entry.asks(now_us) for entry in entries),
             swept=answers["expire"] + answers["cancel_pending"],
             building=any(entry.needs_building for entry in entries),

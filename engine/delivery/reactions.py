@@ -6,8 +6,10 @@ Whatever could forbid a call takes back what waits in the queue; whatever could 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
+from common.alike_lines import log_alike
+from common.logs import get_logger
 from engine.delivery.background import Background
 from engine.delivery.changed_clients import ChangedClients
 from engine.delivery.control_keeper import ControlKeeper
@@ -20,6 +22,10 @@ from engine.domain.breaker import BreakerState
 from engine.domain.message import Event
 from engine.domain.units import in_us
 from engine.ports import Claim, Control, Meter, Record
+
+_NAMES: Final = ("message_id", "mailing_id", "client_id", "attempt")
+
+log = get_logger(__name__)
 
 
 class Means(Protocol):
@@ -83,6 +89,8 @@ class Reactions:
         """So many slots are free again, by provider, for these outcomes are stored, or claims were given back."""
         state, now_us = self._state, self._state.clock.now_us()
         events = [record.event for record in records]
+        if state.settings.log_messages == "all":
+            _tell_sent(records, state.lines)
         for line in state.lines:
             busy_workers = line.busy_workers
             line.queue.free(slots.get(line.provider_id, 0))
@@ -142,3 +150,15 @@ def _accepted(records: Sequence[Record], events: Sequence[Event], line: Line, li
     if len(lines) == 1:
         return events.count(Event.ACCEPT)
     return sum(record.event is Event.ACCEPT and record.provider_id == line.provider_id for record in records)
+
+
+def _tell_sent(records: Sequence[Record], lines: Sequence[Line]) -> None:
+    """A line in the log for each that was accepted; what failed has one from its worker."""
+    for line in lines:
+        sent = [
+            (each.message_id, each.mailing_id, each.client_id, each.attempt)
+            for each in records
+            if each.event is Event.ACCEPT and each.provider_id == line.provider_id
+        ]
+        if sent:
+            log_alike(log, "message.sent", _NAMES, sent, provider=line.spec.name)

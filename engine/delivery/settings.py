@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from engine.domain.validate import SEGMENTS_MAX
 from engine.ports import Control
@@ -22,6 +23,7 @@ class DeliverySettings:
     retry_max_seconds: float = 300.0
     lease_seconds: float = 60.0
     segments_max: int = SEGMENTS_MAX
+    log_messages: Literal["all", "failures"] = "failures"
 
     def rate_by(self, control: Control | None) -> float:
         """The provider's budget of all engines together, messages a second; 0: no limit."""

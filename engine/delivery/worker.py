@@ -93,7 +93,7 @@ class Worker:
                 self._finish(claim, plan, outcome, started_us, finished_us, rendered, told, price)
                 return
             how = Event.ACCEPT, started_us, finished_us, outcome.http_status, outcome.detail, 0
-            self._recorder.put(claim.ended(*how, plan.text_version, rendered, told, None, price))
+            self._recorder.put(claim.ended(*how, plan.text_version, rendered, told, None, price, outcome.smpp_status))
         except Exception as error:
             self._log_lines.write(log.error, "message.bug", type(error).__name__, **_names(claim), exc_info=error)
             # No fault of the provider's: the breaker does not hear of it.
@@ -162,7 +162,7 @@ class Worker:
         due_us, next_provider = self._after(claim, plan, outcome, finished_us)
         status, detail, version = outcome.http_status, outcome.detail, None if plan is None else plan.text_version
         how = outcome.event, started_us, finished_us, status, detail, due_us
-        self._recorder.put(claim.ended(*how, version, rendered, told, next_provider, cost))
+        self._recorder.put(claim.ended(*how, version, rendered, told, next_provider, cost, outcome.smpp_status))
 
     def _after(self, claim: Claim, plan: Plan | None, outcome: Outcome, finished_us: int) -> tuple[int, int | None]:
         """When to try a message again that was not accepted (0: never), and whose turn it is then. The store decides

@@ -52,6 +52,8 @@ class Answer(NamedTuple):  # one for each call: a frozen dataclass takes several
     """What the provider calls the message; ``None``: it has not said."""
     verdict: Verdict | None = None
     """Judged already, by the provider's own description; ``None``: its HTTP status says it (``classify``)."""
+    smpp_status: int | None = None
+    """The ``command_status`` of a response over SMPP; ``None``: there was none, or the provider speaks HTTP."""
 
 
 _EVENTS: Final[Mapping[Verdict, Event]] = {
@@ -93,6 +95,8 @@ class Outcome:
     """The reason in words; empty on success, never empty otherwise."""
     retry_after_seconds: float | None
     """How long the provider asked to be left alone; ``None``: it did not, or the message is final."""
+    smpp_status: int | None = None
+    """As in ``Answer``."""
 
     @property
     def event(self) -> Event:
@@ -130,10 +134,10 @@ def classify(answer: Answer, now_us: int) -> Outcome:
         return _SENT  # nearly every answer: not worth a new object
     verdict = _verdict(answer)
     if verdict is Verdict.SENT:
-        return Outcome(verdict, answer.http_status, "", None)
+        return Outcome(verdict, answer.http_status, "", None, answer.smpp_status)
     detail = answer.detail or _default_detail(answer)
     wait_seconds = None if verdict is Verdict.REJECTED else parse_retry_after(answer.retry_after, now_us)
-    return Outcome(verdict, answer.http_status, detail, wait_seconds)
+    return Outcome(verdict, answer.http_status, detail, wait_seconds, answer.smpp_status)
 
 
 def _verdict(answer: Answer) -> Verdict:

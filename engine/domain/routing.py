@@ -37,6 +37,8 @@ class Way:
     """From whom its texts may come."""
     price: int = 0
     """Of an SMS segment, in millionths; 0: it has none."""
+    is_retired: bool = False
+    """It is there for what may have reached it, and for nothing else."""
 
 
 class Wish(NamedTuple):
@@ -111,7 +113,11 @@ def holds(ranges: Ranges, number: int) -> bool:
 def candidates(ways: Sequence[Way], wish: Wish) -> list[Way]:
     """The providers that may have the messages of a mailing with such a wish."""
     return [
-        way for way in ways if wish.provider in (None, way.name) and (wish.sender is None or wish.sender in way.senders)
+        way
+        for way in ways
+        if not way.is_retired
+        and wish.provider in (None, way.name)
+        and (wish.sender is None or wish.sender in way.senders)
     ]
 
 

@@ -6,7 +6,6 @@ not sent. Other statuses that no rule knows mean what they mean everywhere (``en
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +14,7 @@ import orjson
 from engine.domain.outcome import Answer, Verdict
 from engine.provider.description import Answers, Rule
 from engine.provider.http import MISADDRESSED, REDIRECTED, REDIRECTS, SUCCESS, Reply
+from engine.provider.patterns import Expression
 from engine.provider.pointer import Find, compiled, word_of
 from engine.provider.reply import read_value, text_of
 
@@ -40,7 +40,7 @@ class _Fit(NamedTuple):
     verdict: Verdict
     find: Find | None
     values: frozenset[str] | None
-    pattern: re.Pattern[str] | None
+    pattern: Expression | None
 
     def fits(self, value: Any, reply: Reply) -> bool:
         """Whether the body fits; its status does. ``value`` is ``None`` where the body is no JSON."""
@@ -48,7 +48,7 @@ class _Fit(NamedTuple):
             found = self.find(value)
             if found is None or (self.values is not None and word_of(found) not in self.values):
                 return False
-        return self.pattern is None or self.pattern.search(_text(reply)) is not None
+        return self.pattern is None or self.pattern.is_in(_text(reply))
 
 
 class Judge:
@@ -102,8 +102,7 @@ class Judge:
                 return None
             name = str(found)
         elif self._id_pattern is not None:
-            match = self._id_pattern.search(_text(reply))
-            name = (match[match.re.groups] or "") if match is not None else ""
+            name = self._id_pattern.part_of(_text(reply))
         else:
             return None
         return name if 0 < len(name) <= ID_CHARACTERS_MAX else None
@@ -136,8 +135,8 @@ def _finder(pointer: str | None) -> Find | None:
     return None if pointer is None else compiled(pointer)
 
 
-def _searcher(pattern: str | None) -> re.Pattern[str] | None:
-    return None if pattern is None else re.compile(pattern)
+def _searcher(pattern: str | None) -> Expression | None:
+    return None if pattern is None else Expression(pattern)
 
 
 def _by_status(rules: Sequence[Rule]) -> Mapping[int, Sequence[_Fit]]:

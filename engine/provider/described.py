@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Final
 from urllib.parse import quote, quote_plus
+
+from pyreqwest.bytes import Bytes
+from pyreqwest.response import Response
 
 from engine.domain.outcome import Answer
 from engine.ports import Abilities, Request
@@ -71,19 +74,19 @@ class DescribedProvider:
             receipts=has_receipts,
         )
 
-    async def send(self, request: Request) -> Answer:
+    def send(self, request: Request) -> Coroutine[Any, Any, Answer]:
         """Call the provider once; see ``engine.ports.Provider.send``; of a call that is cancelled, ``Caller.call``."""
         url_format, body_format, header_formats = self._shapes.shape_of(request)
         body = None if body_format is None else body_format.fill(request).encode()
         headers = {name: value.fill(request) for name, value in header_formats} if header_formats else None
-        came = await self._caller.call(url_format.fill(request), body, request.timeout_seconds, headers)
-        if isinstance(came, Answer):
-            return came
-        return self._judge.judge(Reply.of(*came), lambda said: self._excerpt(said, request))
+        return self._caller.call(url_format.fill(request), body, request, self._answer, headers)
 
     async def close(self) -> None:
         """Let go of connections; calls in flight and later ones are answered "the client was closed"."""
         await self._caller.close()
+
+    def _answer(self, response: Response, content: Bytes | None, request: Request) -> Answer:
+        return self._judge.judge(Reply.of(response, content), lambda said: self._excerpt(said, request))
 
     def _excerpt(self, said: bytes, request: Request) -> str:
         return excerpt(said, secrets=self._secrets, phone_number=request.phone_number, text=request.text)

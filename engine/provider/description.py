@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from engine.domain.zone_names import is_time_zone
+from engine.provider.patterns import Expression
 from engine.provider.placeholders import VALIDITY, Hole, Template, names_in, parse
 from engine.provider.pointer import check_pointer, word_of
 
@@ -52,8 +53,8 @@ class Table(BaseModel):
 
 def _pattern(value: str) -> str:
     try:
-        groups = re.compile(value).groups
-    except re.error as error:
+        groups = Expression(value).groups
+    except ValueError as error:
         raise ValueError(f"is no regular expression: {error}") from None
     if groups > 1:
         raise ValueError("should have one group in parentheses at most")

@@ -84,6 +84,7 @@ class Entry(Table):
     senders: Annotated[tuple[str, ...], AfterValidator(_senders)] = ()
     price_per_segment: StrictFloat | None = Field(None, ge=0, le=PRICE_MAX, allow_inf_nan=False)
     failover: StrictBool = True
+    retired: StrictBool = False
 
     @classmethod
     def keys_at(cls, place: Sequence[str]) -> Sequence[str]:

@@ -6,9 +6,12 @@ by comparing bytes.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 import orjson
+from pyreqwest.bytes import Bytes
+from pyreqwest.response import Response
 
 from engine.domain.outcome import Answer
 from engine.ports import Abilities, Request
@@ -73,23 +76,22 @@ class FbrqProvider:
             max_connections=max_connections,
         )
 
-    async def send(self, request: Request) -> Answer:
+    def send(self, request: Request) -> Coroutine[Any, Any, Answer]:
         """Call the provider once; see ``engine.ports.Provider.send``; of a call that is cancelled, ``Caller.call``."""
-        message_id, phone_number, text, timeout_seconds, _, _, _ = request
+        message_id, phone_number, text, _, _, _, _ = request
         body = orjson.dumps({"id": message_id, "phone": phone_number, "text": text})
-        came = await self._caller.call(f"{self._prefix}{message_id}", body, timeout_seconds)
-        if isinstance(came, Answer):
-            return came
-        response, content = came
-        if content == _ACCEPTED_BODY and response.status == _HTTP_OK:
-            return _ACCEPTED
-        return self._answer(Reply.of(response, content), phone_number, text)
+        return self._caller.call(f"{self._prefix}{message_id}", body, request, self._judge)
 
     async def close(self) -> None:
         """Let go of connections; calls in flight and later ones are answered "the client was closed"."""
         await self._caller.close()
 
-    def _answer(self, reply: Reply, phone_number: int, text: str) -> Answer:
+    def _judge(self, response: Response, content: Bytes | None, request: Request) -> Answer:
+        if content == _ACCEPTED_BODY and response.status == _HTTP_OK:
+            return _ACCEPTED
+        return self._answer(Reply.of(response, content), request)
+
+    def _answer(self, reply: Reply, request: Request) -> Answer:
         """Describe any answer but the known success."""
         status, body, wait = reply.response.status, reply.body, reply.retry_after
         if reply.is_too_large:
@@ -104,5 +106,5 @@ class FbrqProvider:
             words += f" with code {code:g}" if valid else MISADDRESSED
         elif status in REDIRECTS:
             words += REDIRECTED
-        shown = excerpt(body, secrets=self._secrets, phone_number=phone_number, text=text)
+        shown = excerpt(body, secrets=self._secrets, phone_number=request.phone_number, text=request.text)
         return Answer(status, valid, f"{words}: {shown}" if shown else words, wait, code=code)

@@ -109,6 +109,8 @@ def read_providers(
             except _Wrong as error:
                 lines += (f"[[provider]] {place}{_name_of(table)}: {line}" for line in error.lines)
         lines += _doubles(found)
+        if found and all(each.spec.retired for each in found):
+            lines.append("retired: all providers are: nobody would get a text")
     except _Wrong as error:
         lines = list(error.lines)
     if lines:
@@ -195,6 +197,7 @@ def _spec(entry: AnyEntry, place: int) -> ProviderSpec:
         senders=entry.senders,
         price_per_segment=entry.price_per_segment,
         failover=entry.failover,
+        retired=entry.retired,
     )
 
 
@@ -273,7 +276,7 @@ def _hint(model: type[Entry], place: Sequence[str]) -> str:
 def describe(configured: ConfiguredProvider) -> str:
     """What one provider is, on a line."""
     spec, provider = configured.spec, configured.make()
-    numbers = ", ".join(spec.prefixes) or "all numbers"
+    numbers = "retired" if spec.retired else ", ".join(spec.prefixes) or "all numbers"
     rate = f"{spec.rate:g} {spec.rate_unit}/s" if spec.rate else "no rate limit"
     able = [name for name, has in provider.abilities._asdict().items() if has]
     told: dict[str, Any] = {"takes": ", ".join(able) or "the text alone", "workers": spec.workers}

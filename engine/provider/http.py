@@ -27,6 +27,7 @@ from pyreqwest.response import Response
 
 from common.tracing import outgoing
 from engine.domain.outcome import Answer
+from engine.ports import Request
 from engine.provider.wording import timed_out
 
 BODY_BYTES_MAX: Final = RequestBuilder.default_streamed_read_buffer_limit() - 1
@@ -82,7 +83,7 @@ class Reply(NamedTuple):
 
     @classmethod
     def of(cls, response: Response, content: Bytes | None) -> Reply:
-        """Of what ``Caller.call`` returns."""
+        """Of what ``Caller.call`` reads."""
         return cls(response, bytes(content or b""))
 
     @property
@@ -141,14 +142,23 @@ class Caller:
         """Whether the last call that ended got no connection within its time; a refused one is known at once."""
 
     async def call(
-        self, url: str, body: bytes | None, timeout_seconds: float, headers: Mapping[str, str] | None = None
-    ) -> tuple[Response, Bytes | None] | Answer:
-        """Call once; ``headers`` are those of this call only. Returns what a ``Reply`` is made of (fbrq needs none). An
-        ``Answer``: no complete answer came.
+        self,
+        url: str,
+        body: bytes | None,
+        request: Request,
+        judge: Callable[[Response, Bytes | None, Request], Answer],
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Call once for a request. ``judge`` says what a complete answer means: it gets what a ``Reply`` is made of
+        and the request. ``headers`` are those of this call only.
+
+        A provider's ``send`` returns this coroutine and is none itself: each resumption of a coroutine goes through all
+        that wait for it.
 
         A cancelled call may still reach the provider, at any moment until its time-out is over: the client
         lets the request run on. So its outcome is unknown, and its claim must not be given back before.
         """
+        timeout_seconds = request.timeout_seconds
         if timeout_seconds != self._timeout_seconds:  # nearly every call has the same one: keep its object
             if timeout_seconds <= 0:
                 return Answer(None, False, "not called: no time was left", arrived=False)
@@ -161,19 +171,19 @@ class Caller:
         if traced := outgoing():
             headers = {**(headers or {}), **traced}
         try:
-            request = self._request(url).timeout(self._timeout)
+            builder = self._request(url).timeout(self._timeout)
             if body is not None:
-                request = request.body_bytes(body)
+                builder = builder.body_bytes(body)
             if headers:
-                request = request.headers(headers)
-            async with request.build_streamed() as response:
+                builder = builder.headers(headers)
+            async with builder.build_streamed() as response:
                 content: Bytes | None = await response.body_reader.read(BODY_BYTES_MAX + 1)
         except PyreqwestError as error:
             answer = _no_answer(error, timeout_seconds)
             self._is_slow_to_connect = answer.detail == _CONNECTED_TOO_LATE
             return answer
         self._is_slow_to_connect = False
-        return response, content
+        return judge(response, content, request)
 
     async def close(self) -> None:
         """Let go of connections; calls in flight and later ones are answered "the client was closed"."""

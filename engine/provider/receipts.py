@@ -17,6 +17,7 @@ from common.logs import mask_text
 from engine.domain.units import US_PER_SECOND
 from engine.provider.answers import ID_CHARACTERS_MAX
 from engine.provider.description import RFC_3339, ReceiptAnswer, Receipts
+from engine.provider.patterns import Expression
 from engine.provider.placeholders import Template
 from engine.provider.pointer import compiled, word_of
 from engine.provider.reply import read_value, text_of
@@ -87,7 +88,7 @@ class Receiver:
         self._take = {
             key: self._taker(key) for key in ("id", "provider_message_id", "status", "time", "code", "detail")
         }
-        self._id_pattern = re.compile(receipts.id_pattern) if receipts.id_pattern is not None else None
+        self._id_pattern = Expression(receipts.id_pattern) if receipts.id_pattern is not None else None
         self._read_time = _time_reader(receipts.time_format, receipts.zone)
         self._expected = _expected(receipts, secrets)
 
@@ -156,8 +157,7 @@ class Receiver:
 
     def _message_id(self, text: str) -> int | None:
         if self._id_pattern is not None:
-            match = self._id_pattern.fullmatch(text)
-            text = "" if match is None else match[match.re.groups] or ""
+            text = self._id_pattern.all_of(text)
         return int(text) if _DIGITS.fullmatch(text) and 0 < int(text) <= _ID_MAX else None
 
     def _taker(self, key: str) -> Take:

@@ -48,3 +48,5 @@ class ProviderSpec:
     failover: bool = True
     """A message that it certainly has not taken goes to the next provider at once. False: it is tried here again,
     for as long as this provider is there at all."""
+    retired: bool = False
+    """It gets nothing new: only what may have reached it already, and its receipts."""

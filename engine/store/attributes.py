@@ -23,7 +23,7 @@ from engine.store.dialect import Dialect
 _PARTS_MAX: Final = 2
 """So many values are looked for one by one; of more the client's value is taken out and looked up in the list."""
 
-_FIRST_OF_NUMBERS: Final = "-0123456789"
+_FIRST_OF_NUMBERS: Final = ", ".join(f"'{sign}'" for sign in "-0123456789")
 _MORE_THAN_TEXTS: Final = "x''"
 """To SQLite any blob is more than any text."""
 
@@ -186,7 +186,7 @@ class _Postgres(_Attribute):
         )
 
     def _number(self, sign: str, value: str) -> Condition:
-        first = f"substr({self._after()}, 1, 1) = ANY('{{{','.join(_FIRST_OF_NUMBERS)}}}')"
+        first = f"substr({self._after()}, 1, 1) IN ({_FIRST_OF_NUMBERS})"
         order = f"CAST({self._plain()} AS float8) {sign} ?::float8"
         return Condition(f"(CASE WHEN {first} THEN {order} ELSE FALSE END)", [self._key, self._key, float(value)])
 

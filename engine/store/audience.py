@@ -9,12 +9,14 @@ from typing import Any, Final
 from engine.domain.attributes import attributes_of
 from engine.domain.audience import AudienceFilter, Candidate
 from engine.domain.message import UNCERTAIN, Status
+from engine.store.candidates import next_candidates
 from engine.store.counters import Tally
 from engine.store.database import Lane, Row, Tx
 from engine.store.decided import IS_DECIDED, in_time, staying
 from engine.store.lifecycle import is_not_final, is_taken, is_waiting
 from engine.store.mailing_rows import filter_of
 from engine.store.matching import MAY_GET, matching
+from engine.store.outbox import tell_messages
 from engine.store.snapshots import meeting, met, next_clients
 from engine.store.told import leave_out, left_out, untold
 from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clients, transaction, try_lock_clients
@@ -71,7 +73,7 @@ class _Chunk:
         self._tx, self._mailing_id, self._after, self.last = tx, mailing_id, after, after
         self._matching, self._args = matching(tx, filter)
         self._matching += f" AND {MAY_GET}"
-        self._client_ids, self._messages = filter.client_ids, filter.messages
+        self._filter, self._client_ids, self._messages = filter, filter.client_ids, filter.messages
 
     def restrict(self, condition: str) -> None:
         """Besides, clients must be so, ``client AS c``."""
@@ -81,11 +83,15 @@ class _Chunk:
         """Find where the chunk ends; True when there are no clients behind it. Clients that the filter does not name
         can't have a message to be taken away, unless it is built ``again``. ``at_us``: when the filter was said."""
         if self._messages is not None:
-            self.restrict(met(self._mailing_id, self._messages, at_us, since_us=at_us))
+            self.restrict(await met(self._tx, self._mailing_id, self._messages, at_us, since_us=at_us))
             if not again and not self._client_ids:
                 ids = await next_clients(self._tx, self._messages, at_us, self._after, limit)
                 if ids is not None:
                     return self._takes(ids, limit)
+        if not again and not self._client_ids:
+            ids = await next_candidates(self._tx, self._filter, self._after, limit)
+            if ids is not None:
+                return self._takes(ids, limit)
         condition, args = "id > ?", [self._after]
         if self._client_ids and not again:
             condition += f" AND id {self._tx.dialect.in_list()}"
@@ -150,10 +156,10 @@ class _Chunk:
 
     async def _rebuild(self, reset_after_us: int, now_us: int, tally: Tally) -> int:
         """What an edited filter asks for besides new messages; returns how many were removed."""
-        ended = await self._change(
-            f"UPDATE message SET {ENDS_UNCERTAIN}, finished_us = {int(now_us)}",
-            f"{is_waiting('m')} AND m.unsure AND NOT ({self._matching})",
-        )
+        unsure = f"{is_waiting('m')} AND m.unsure AND NOT ({self._matching})"
+        told = await self._ids(unsure) if self._tx.wanted else []
+        ended = await self._change(f"UPDATE message SET {ENDS_UNCERTAIN}, finished_us = {int(now_us)}", unsure)
+        await tell_messages(self._tx, told)
         tally.move(self._mailing_id, UNCERTAIN, now_us, ended)
         number = await self._change("DELETE FROM message", f"{is_waiting('m')} AND NOT ({self._matching})")
         for stale, condition in (
@@ -172,13 +178,16 @@ class _Chunk:
         )
 
     async def _change(self, change: str, condition: str) -> int:
-        return await self._tx.run(
-            f"{change} WHERE id IN (SELECT m.id FROM client AS c JOIN message AS m"
-            f" ON m.client_id = c.id AND m.mailing_id = {self._mailing_id}"
-            f" WHERE c.id > ? AND c.id <= ? AND {condition})",
-            self._after,
-            self.last,
-            *self._args,
+        sql = f"{change} WHERE id IN ({self._select(condition)})"
+        return await self._tx.run(sql, self._after, self.last, *self._args)
+
+    async def _ids(self, condition: str) -> list[int]:
+        return [row[0] for row in await self._tx.rows(self._select(condition), self._after, self.last, *self._args)]
+
+    def _select(self, condition: str) -> str:
+        return (
+            "SELECT m.id FROM client AS c JOIN message AS m"
+            f" ON m.client_id = c.id AND m.mailing_id = {self._mailing_id} WHERE c.id > ? AND c.id <= ? AND {condition}"
         )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from engine.domain.message import Status
 from engine.store.audience import remove_pending
+from engine.store.cancelled import settle
 from engine.store.counters import Tally
 from engine.store.database import Tx
 from engine.store.owners import claimed_elsewhere
@@ -19,7 +21,9 @@ async def remove_clients(verbs: Verbs, tx: Tx, phones: Mapping[int, int], tally:
     Returns:
         Whether other engines have claims of them: ``tell_owners`` after ``tally`` is written.
     """
-    await remove_pending(tx, await leave(tx, phones, now_us), tally, now_us)
+    left = await leave(tx, phones, now_us)
+    settled = await settle(tx, [row[0] for row in left if row[3] == Status.PENDING], tally)
+    await remove_pending(tx, [row for row in left if row[0] not in settled], tally, now_us)
     elsewhere = await claimed_elsewhere(verbs, tx, list(phones))
     await forget_values(tx, phones)
     listed, ids = tx.dialect.in_list(), tx.dialect.list_arg(phones)

@@ -15,6 +15,7 @@ from engine.domain.routing import FBRQ_ID
 from engine.store.counters import Tally
 from engine.store.database import Tx
 from engine.store.lifecycle import set_by
+from engine.store.outbox import tell_messages
 from engine.store.verbs import update_messages
 
 _CONFIRMED: Final = outcome_of(Event.CONFIRM)
@@ -64,6 +65,7 @@ async def confirm(tx: Tx, messages: Mapping[int, tuple[int, Heard]], now_us: int
     if not messages:
         return
     await update_messages(tx, f"{_SENT}, finished_us = ?{more}", messages, now_us)
+    await tell_messages(tx, messages)
     for mailing_id, receipt in messages.values():
         tally.move(mailing_id, _CONFIRMED, now_us, text_version=receipt.text_version)
         tally.heard(mailing_id, None, receipt.delivery, receipt.delivery_us, None, now_us)

@@ -11,6 +11,8 @@ from engine.domain.message import Reason, Status, Step
 from engine.domain.receipt import Delivery, way_seconds
 from engine.ports import Record
 from engine.store.database import Tx
+from engine.store.day_stats import ENDED, FAILED, ended_key, failed_key
+from engine.store.record_fields import of_record
 
 REASONS: Final = tuple(reason.public for reason in Reason)
 NOT_SENT: Final = " + ".join(REASONS)
@@ -24,7 +26,11 @@ NAMES: Final = ("pending", "sent", *REASONS, "attempts", "retried", *DELIVERIES,
 TIMELINE_SECONDS: Final = 10
 _TIMELINE_US: Final = TIMELINE_SECONDS * 1_000_000
 
+_CALL_OF: Final = of_record(
+    "mailing_id", "attempt", "started_us", "finished_us", "http_status", "smpp_status", "text_version"
+)
 HTTP_STATUS: Final = "http_status"
+SMPP_STATUS: Final = "smpp_status"
 TEXT_VERSION: Final = "text_version"
 """Sent messages by the version of their text."""
 LATENCY: Final = "latency"
@@ -86,6 +92,8 @@ class Tally:
             return
         if step.status is Status.SENT:
             self._stats[mailing_id, TEXT_VERSION, text_version or 1] += number
+        if step.reason is not None:
+            self._stats[mailing_id, ENDED, ended_key(at_us, step.reason)] += number
         self._steps[step] += number
         self.add(mailing_id, "pending", -number)
         self.add(mailing_id, counter_of(step), number)
@@ -94,13 +102,16 @@ class Tally:
     def calls(self, ended: Iterable[Record], result: Step) -> None:
         """Calls ended, and all their messages have made the same step. Equal records are grouped first, because this
         runs once a message."""
-        alike: defaultdict[tuple[int, bool, int, int | None, int | None], list[float]] = defaultdict(list)
-        for _, mailing_id, _, attempt, _, started_us, finished_us, status, _, _, version, _, _, _, _, _, _ in ended:
-            alike[mailing_id, attempt > 1, finished_us // _TIMELINE_US, status, version].append(
+        alike: defaultdict[tuple[int, bool, int, int | None, int | None, int | None], list[float]] = defaultdict(list)
+        records = ended if result.status is Status.SENT else tuple(ended)
+        for mailing_id, attempt, started_us, finished_us, http, smpp, version in map(_CALL_OF, records):
+            alike[mailing_id, attempt > 1, finished_us // _TIMELINE_US, http, smpp, version].append(
                 (finished_us - started_us) * 1e-6
             )
+        if result.status is not Status.SENT:
+            self._failed(records, result)
         timeline, counter = _TIMELINE[result.status], counter_of(result)
-        for (mailing_id, again, span, http_status, version), latencies_seconds in alike.items():
+        for (mailing_id, again, span, http, smpp, version), latencies_seconds in alike.items():
             number = len(latencies_seconds)
             self.add(mailing_id, "attempts", number)
             self.add(mailing_id, "retried", number if again else 0)
@@ -108,11 +119,20 @@ class Tally:
             self.add(mailing_id, counter, number)
             self._steps[result] += number
             self._stats[mailing_id, timeline, span] += number
-            self._stats[mailing_id, HTTP_STATUS, http_status or 0] += number
+            answered = (HTTP_STATUS, http or 0) if smpp is None else (SMPP_STATUS, smpp)
+            self._stats[mailing_id, *answered] += number
             if result.status is Status.SENT:
                 self._stats[mailing_id, TEXT_VERSION, version or 1] += number
             for latency, calls in count_by_bucket(latencies_seconds).items():
                 self._stats[mailing_id, LATENCY, latency] += calls
+
+    def _failed(self, records: Iterable[Record], result: Step) -> None:
+        """Count, for the report of the day, calls after which the message was not sent."""
+        for record in records:
+            mailing_id, at_us = record.mailing_id, record.finished_us
+            self._stats[mailing_id, FAILED, failed_key(at_us, record.provider_id, record.http_status)] += 1
+            if result.reason is not None:
+                self._stats[mailing_id, ENDED, ended_key(at_us, result.reason)] += 1
 
     def heard(
         self, mailing_id: int, was: Delivery | None, said: Delivery, said_us: int, sent_us: int | None, now_us: int

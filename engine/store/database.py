@@ -14,6 +14,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 
 from common.error_codes import ErrorCode
 from common.logs import get_logger
+from engine.domain.events import EventKind
 from engine.domain.message import Step
 from engine.store.availability import Availability
 from engine.store.dialect import Dialect
@@ -32,6 +33,8 @@ class Tx(abc.ABC):
     dialect: Dialect
     orm: BaseDBAsyncClient
     """The same transaction as Tortoise's client, on which aerich runs the migrations."""
+    wanted: frozenset[EventKind] = frozenset()
+    """Events of single messages that somebody wants to be told of; see ``Verbs.wanted``."""
 
     @cached_property
     def steps(self) -> Counter[Step]:
@@ -78,6 +81,8 @@ class Lane(enum.Enum):
     """For what a caller waits for and what costs little: a few rows by an index."""
     LONG = "long"
     """For questions that read much. Few run at a time. Each ends when its caller leaves, or after ``LONG_SECONDS``."""
+    EVENTS = "events"
+    """For telling others what has happened. One change at a time: no caller and no call to a provider waits for two."""
     UPKEEP = "upkeep"
     """For what an operator's command does and what may take hours: migrations, recounts."""
 

@@ -8,10 +8,12 @@ from typing import Final, NamedTuple
 from engine.domain.message import UNCERTAIN, Event, Status, Step, heard, step
 from engine.domain.units import US_PER_SECOND
 from engine.store.audience import not_reached
+from engine.store.cancelled import ended_us
 from engine.store.confirming import DROPPED, UNUSED, Heard, confirm, heard_of
 from engine.store.counters import KIND_LIST, TIMELINE_SECONDS, Tally
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import open_to, set_by, set_to
+from engine.store.outbox import tell_messages
 from engine.store.snapshots import is_asked
 from engine.store.told import hold_told, may_have_reached
 from engine.store.verbs import (
@@ -33,8 +35,10 @@ text was edited since. What its placeholders stood for nobody knows."""
 _LOST_UNMARKED: Final = step(Status.CLAIMED, Event.LOSE)
 _FOR_EVER: Final = 2**62
 _DAY_US: Final = 86_400 * US_PER_SECOND
-_ENDED: Final = "SELECT 1 FROM mailing WHERE id = ? AND end_us <= ? AND deleted_us IS NULL"
-_CANCELLED: Final = "SELECT 1 FROM mailing WHERE id = ? AND cancelled_us IS NOT NULL AND deleted_us IS NULL"
+_ENDED: Final = "SELECT NULL FROM mailing WHERE id = ? AND end_us <= ? AND deleted_us IS NULL"
+_CANCELLED: Final = "SELECT cancelled_us FROM mailing WHERE id = ? AND cancelled_us IS NOT NULL AND deleted_us IS NULL"
+_SINCE_CANCEL: Final = f"CASE WHEN attempt = 0 THEN ? ELSE {ended_us('message')} END"
+"""Only what was called may have ended after the cancel."""
 
 
 class _Lost(NamedTuple):
@@ -115,14 +119,17 @@ class EndingVerbs(Verbs):
     ) -> int:
         """End up to ``limit`` pending messages: those that may have reached the provider first, for another reason."""
         # FOR SHARE: an edit that moves the end has to wait, or is seen here.
-        if await tx.row(f"{condition} {tx.dialect.share_lock}", mailing_id, *args) is None:
+        mailing = await tx.row(f"{condition} {tx.dialect.share_lock}", mailing_id, *args)
+        if mailing is None:
             return 0
         tally, ended = Tally(), 0
+        # A cancel is read as done since its commit: what follows bears its time (docs/decisions/cancel.md).
+        at_us, at = (now_us, "?") if mailing[0] is None else (mailing[0], _SINCE_CANCEL)
         for unsure, sql, index in ((True, "unsure", "message_unsure"), (False, "NOT unsure", "message_due")):
             result = step(Status.PENDING, event, unsure=unsure)
             which = f"{open_to(event)} AND {sql}"
-            number = await _end_some(tx, mailing_id, limit - ended, now_us, result, which, index)
-            tally.move(mailing_id, result, now_us, number)
+            number = await _end_some(tx, mailing_id, limit - ended, at_us, at, result, which, index)
+            tally.move(mailing_id, result, at_us, number)
             ended += number
         if ended:
             await tally.write(tx)
@@ -168,15 +175,20 @@ async def _purge_messages(tx: Tx, mailing_id: int, limit: int) -> int:
     return len(ids)
 
 
-async def _end_some(tx: Tx, mailing_id: int, limit: int, now_us: int, result: Step, which: str, index: str) -> int:
-    return await tx.run(
-        f"UPDATE message SET {set_to(result)}, due_us = 0, finished_us = ? WHERE id IN"
+async def _end_some(
+    tx: Tx, mailing_id: int, limit: int, at_us: int, at: str, result: Step, which: str, index: str
+) -> int:
+    """``at``: SQL of the time, with ``at_us`` as its argument."""
+    change = (
+        f"UPDATE message SET {set_to(result)}, due_us = 0, finished_us = {at} WHERE id IN"
         f" (SELECT id FROM message {tx.dialect.indexed_by(index)}"
-        f" WHERE mailing_id = ? AND {which} LIMIT ? {tx.dialect.lock(skip=True)})",
-        now_us,
-        mailing_id,
-        limit,
+        f" WHERE mailing_id = ? AND {which} LIMIT ? {tx.dialect.lock(skip=True)})"
     )
+    if not tx.wanted:
+        return await tx.run(change, at_us, mailing_id, limit)
+    ended = [row[0] for row in await tx.rows(f"{change} RETURNING id", at_us, mailing_id, limit)]
+    await tell_messages(tx, ended)
+    return len(ended)
 
 
 async def _lose(tx: Tx, lost: Sequence[_Lost], now_us: int) -> None:
@@ -242,6 +254,7 @@ async def _end_or_wait(tx: Tx, lost: Sequence[_Lost], now_us: int, tally: Tally)
     if uncertain:
         change = f"{ENDS_UNCERTAIN}, owner = NULL, stale = FALSE, http_status = NULL, detail = '{LOST_DETAIL}'"
         await update_messages(tx, f"{change}, {_LOST_CALL}, finished_us = ?", uncertain, now_us)
+        await tell_messages(tx, uncertain)
     if uncalled:
         cost = "CASE WHEN unsure THEN cost ELSE 0 END"
         change = f"{set_by(Event.RELEASE)}, owner = NULL, due_us = 0{UNUSED}, {DROPPED}, cost = {cost}"

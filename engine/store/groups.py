@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from engine.store.cancelled import is_behind
 from engine.store.database import Tx
 from engine.store.lifecycle import is_final, is_not_final
 from engine.store.verbs import hold
@@ -38,7 +39,8 @@ async def keep_groups(tx: Tx, old: Mapping[int, Any], changed: Iterable[int]) ->
     """
     if not old:
         return
-    ended, listed = f"{is_final('message')} AND message.client_was IS NULL", tx.dialect.in_list()
+    ended = f"({is_final('message')} OR {is_behind('message')}) AND message.client_was IS NULL"
+    listed = tx.dialect.in_list()
     which = f"{is_not_final('message')} OR (message.client_id {listed} AND {ended})"
     args = [tx.dialect.list_arg(sorted(ids)) for ids in (changed, old)]
     await hold(tx, "message", f"message.client_id {listed} AND ({which})", *args)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -14,13 +14,20 @@ from engine.domain.errors import NotFound
 from engine.domain.validate import MailingInput
 from engine.domain.window import LocalHours, MailingState
 from engine.ports import AudienceState, Plan
+from engine.store.cancelled import counters_as_read
+from engine.store.counters import NAMES
 from engine.store.database import Tx
+from engine.store.dialect import Dialect
 from engine.store.row_of import Part, RowOf
 from engine.store.rows import Counts, MailingRow
 from engine.store.verbs import lock_mailing
 
 _FILTERS: Final = 1000
 _FILTER_JSON: Final = TypeAdapter(AudienceFilter)
+HIDDEN: Final = (
+    "SELECT id FROM mailing WHERE deleted_us IS NOT NULL UNION ALL SELECT id FROM mailing WHERE details_leaving"
+)
+"""Mailings of whose messages nobody is told: they are being removed."""
 OPEN: Final = "cancelled_us IS NULL AND end_us > ?"
 STATES: Final[Mapping[MailingState, tuple[str, int]]] = {
     MailingState.CANCELLED: ("cancelled_us IS NOT NULL", 0),
@@ -81,13 +88,19 @@ PLAN: Final = RowOf(
     rebuilding=Part(("audience_generation", "audience_ready"), lambda generation, ready: generation > 0 and not ready),
 )
 _COUNTED: Final = "FROM mailing AS m JOIN mailing_counters AS k ON k.mailing_id = m.id"
-SELECT_MAILINGS: Final = f"SELECT {MAILING.sql} {_COUNTED}"
 SELECT_PLANS: Final = (
     f"SELECT {PLAN.sql} {_COUNTED}"
     " WHERE (cancelled_us IS NULL AND end_us > ?) OR pending > 0 OR NOT audience_ready OR deleted_us IS NOT NULL"
     " ORDER BY id"
 )
 """Mailings with work left. The argument is the time."""
+
+
+@cache
+def select_mailings(dialect: Dialect) -> str:
+    """Mailings with their counters, without the rest of the statement."""
+    sources = {name: f"k.{name}" for name in NAMES} | counters_as_read(dialect)
+    return f"SELECT {MAILING.select('m', **sources)} {_COUNTED}"
 
 
 async def get_mailing_row(tx: Tx, mailing_id: int, *, lock: bool = False) -> MailingRow:
@@ -98,7 +111,7 @@ async def get_mailing_row(tx: Tx, mailing_id: int, *, lock: bool = False) -> Mai
     """
     if lock:
         await lock_mailing(tx, mailing_id)
-    row = await tx.row(f"{SELECT_MAILINGS} WHERE id = ? AND deleted_us IS NULL", mailing_id)
+    row = await tx.row(f"{select_mailings(tx.dialect)} WHERE id = ? AND deleted_us IS NULL", mailing_id)
     if row is None:
         raise NotFound("mailing", mailing_id)
     return MAILING.read(row)
@@ -107,7 +120,7 @@ async def get_mailing_row(tx: Tx, mailing_id: int, *, lock: bool = False) -> Mai
 async def rows_in_state(tx: Tx, state: MailingState, now_us: int, order: str, limit: int) -> list[MailingRow]:
     """The first mailings in a state, by an ``ORDER BY`` of columns of mailings and their counters."""
     condition, times = STATES[state]
-    sql = f"{SELECT_MAILINGS} WHERE deleted_us IS NULL AND {condition} ORDER BY {order} LIMIT ?"
+    sql = f"{select_mailings(tx.dialect)} WHERE deleted_us IS NULL AND {condition} ORDER BY {order} LIMIT ?"
     return [MAILING.read(row) for row in await tx.rows(sql, *[now_us] * times, limit)]
 
 

@@ -7,20 +7,32 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from engine.domain.message import Status
+from engine.domain.receipt import Delivery
+from engine.domain.routing import Ranges
 from engine.store import counters
+from engine.store.cancelled import as_read, is_mailing_behind
 from engine.store.database import Lane, Row, Tx
 from engine.store.groups import GROUP
 from engine.store.lifecycle import is_taken, is_waiting
 from engine.store.mailing_rows import get_mailing_row
-from engine.store.rows import DELETED_CLIENT, Breakdown, GroupCounts, StatsRow, TimelineRow
+from engine.store.provider_names import CALLED, names_of_all
+from engine.store.routes import in_ranges
+from engine.store.rows import (
+    DELETED_CLIENT,
+    Breakdown,
+    GroupCounts,
+    MailingRow,
+    ProviderCounts,
+    StatsRow,
+    TimelineRow,
+)
 from engine.store.texts import all_texts
 from engine.store.verbs import Verbs, read
 
 _CHUNK: Final = 10_000
 """Messages in one read: some 10 ms, for which other reads of a SQLite file may have to wait."""
 _AT_ONCE_MAX: Final = _CHUNK - 1
-_KEY: Final = f"CAST(m.status AS TEXT) || '|' || {GROUP}"
-"""All that messages are grouped by, as one text: to count texts costs a third of counting tuples."""
+_CALLED: Final = f"CASE WHEN m.attempt > 0 THEN {CALLED} END"
 
 _PLACES: Final = {"pending": 0, "sent": 1, "not_sent": 2}
 _Numbers = dict[str, list[int]]
@@ -37,16 +49,21 @@ class MailingStatsVerbs(Verbs):
         made = await tx.row("SELECT attempts, retried FROM mailing_counters WHERE mailing_id = ?", mailing_id)
         attempts, retried = made or (0, 0)
         stats = await _stats(tx, mailing_id)
+        await _add_behind(tx, mailing, stats)
+        breakdown = None
+        if mailing.counts.total <= _AT_ONCE_MAX:
+            breakdown = _breakdown(_keys(await _chunk(tx, mailing_id, 0)), await names_of_all(tx))
         return StatsRow(
             mailing,
             attempts,
             retried,
             dict(sorted(stats[counters.HTTP_STATUS].items())),
+            dict(sorted(stats[counters.SMPP_STATUS].items())),
             dict(sorted(stats[counters.LATENCY].items())),
             stats[counters.WAY],
             _timeline(stats),
             await all_texts(tx, mailing_id, stats[counters.TEXT_VERSION]),
-            _breakdown(_keys(await _chunk(tx, mailing_id, 0))) if mailing.counts.total <= _AT_ONCE_MAX else None,
+            breakdown,
         )
 
     async def mailing_breakdown(self, mailing_id: int) -> Breakdown:
@@ -58,8 +75,12 @@ class MailingStatsVerbs(Verbs):
             rows = await self._next_keys(mailing_id, after)
             found += _keys(rows)
             if len(rows) < _CHUNK:
-                return _breakdown(found)
+                return _breakdown(found, await self._names_of_all())
             after = rows[-1][0]
+
+    @read(Lane.API)
+    async def _names_of_all(self, tx: Tx) -> Mapping[int, str]:
+        return await names_of_all(tx)
 
     @read(Lane.LONG)
     async def _next_keys(self, tx: Tx, mailing_id: int, after: int) -> Sequence[Row]:
@@ -88,6 +109,18 @@ class MailingStatsVerbs(Verbs):
             *(mailing_id, *after, _CHUNK),
         )
 
+    @read(Lane.LONG)
+    async def waiting_with_numbers(self, tx: Tx, mailing_id: int, ranges: Ranges, at_most: int) -> int:
+        """How many messages of a mailing wait whose clients have one of these numbers, among the ``at_most`` that have
+        been due for longest. Those that nobody takes stay there while the others go, so there they are found."""
+        sql = (
+            "SELECT count(*) FROM"
+            f" (SELECT m.client_id AS client_id FROM message AS m {tx.dialect.indexed_by('message_due')}"
+            f" WHERE m.mailing_id = ? AND {is_waiting('m')} ORDER BY m.due_us, m.id LIMIT ?) AS w"
+            f" JOIN client AS c ON c.id = w.client_id WHERE {in_ranges(ranges)}"
+        )
+        return int(await tx.value(sql, mailing_id, at_most))
+
     @read(Lane.API)
     async def _taken_by_zone(self, tx: Tx, mailing_id: int) -> Counter[str]:
         """The messages that an engine has taken. They are few."""
@@ -101,9 +134,13 @@ class MailingStatsVerbs(Verbs):
 
 
 async def _chunk(tx: Tx, mailing_id: int, after: int) -> Sequence[Row]:
+    status = as_read("m")["status"] if await is_mailing_behind(tx, mailing_id) else "m.status"
+    # As one text: to count texts costs a third of counting tuples.
+    values = (status, _CALLED, "m.delivery", "m.cost")
+    grouped = " || '|' || ".join([*(f"coalesce(CAST({value} AS TEXT), '')" for value in values), GROUP])
     return await tx.table(
         "id, grouped",
-        f"SELECT m.id AS id, {_KEY} AS grouped FROM message AS m LEFT JOIN client AS c ON c.id = m.client_id"
+        f"SELECT m.id AS id, {grouped} AS grouped FROM message AS m LEFT JOIN client AS c ON c.id = m.client_id"
         " WHERE m.mailing_id = ? AND m.id > ? ORDER BY m.id LIMIT ?",
         *(mailing_id, after, _CHUNK),
     )
@@ -113,16 +150,31 @@ def _keys(rows: Sequence[Row]) -> Counter[str]:
     return Counter([key for _, key in rows])
 
 
-def _breakdown(found: Counter[str]) -> Breakdown:
+def _breakdown(found: Counter[str], names: Mapping[int, str]) -> Breakdown:
     codes: _Numbers = {}
     zones: _Numbers = {}
     tags: _Numbers = {}
+    providers: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for key, number in found.items():
-        status, code, zone, tag = key.split("|", 3)
-        place = _PLACES[Status(int(status)).public]
+        status, called, delivery, cost, code, zone, tag = key.split("|", 6)
+        public = Status(int(status)).public
         for values, value in ((codes, code), (zones, zone), (tags, tag)):
-            values.setdefault(value if code else DELETED_CLIENT, [0, 0, 0])[place] += number
-    return Breakdown(by_phone_code=_groups(codes), by_tag=_groups(tags), by_time_zone=_groups(zones))
+            values.setdefault(value if code else DELETED_CLIENT, [0, 0, 0])[_PLACES[public]] += number
+        if called:
+            counts = providers[names[int(called)]]
+            counts[public] += number
+            counts["cost"] += number * int(cost)
+            if delivery and public == Status.SENT.public:
+                counts[Delivery(int(delivery)).public] += number
+    return Breakdown(
+        by_phone_code=_groups(codes), by_tag=_groups(tags), by_time_zone=_groups(zones), by_provider=_shares(providers)
+    )
+
+
+def _shares(providers: Mapping[str, Counter[str]]) -> dict[str, ProviderCounts]:
+    """The provider with the most messages first."""
+    found = {name: ProviderCounts(**counts) for name, counts in providers.items()}
+    return dict(sorted(found.items(), key=lambda item: (-item[1].total, item[0])))
 
 
 def _groups(numbers: _Numbers) -> dict[str, GroupCounts]:
@@ -138,6 +190,16 @@ async def _stats(tx: Tx, mailing_id: int) -> Mapping[str, dict[int, int]]:
     ):
         stats[kind][key] = number
     return stats
+
+
+async def _add_behind(tx: Tx, mailing: MailingRow, stats: Mapping[str, dict[int, int]]) -> None:
+    """A mailing is cancelled, and its rows have not followed yet: they ended then."""
+    if mailing.cancelled_us is None:
+        return
+    stored = await tx.value("SELECT pending FROM mailing_counters WHERE mailing_id = ?", mailing.id)
+    if behind := stored - mailing.counts.pending:
+        span, ended = mailing.cancelled_us // (counters.TIMELINE_SECONDS * 1_000_000), stats[counters.TIMELINE_NOT_SENT]
+        ended[span] = ended.get(span, 0) + behind
 
 
 def _timeline(stats: Mapping[str, dict[int, int]]) -> tuple[TimelineRow, ...]:

@@ -15,15 +15,16 @@ from engine.domain.window import MailingState, is_decided
 from engine.ports import AudienceState, OnUncertain, Plan
 from engine.store.audit import add_audit, differences
 from engine.store.database import Lane, Row, Tx, Work
+from engine.store.events import tell_removal
 from engine.store.mailing_rows import (
     INPUT,
     MAILING,
     PLAN,
-    SELECT_MAILINGS,
     SELECT_PLANS,
     STATES,
     get_mailing_row,
     said_by,
+    select_mailings,
 )
 from engine.store.paging import PageQuery, read_page
 from engine.store.requests import find_answer, first_answer, keep_answer
@@ -158,6 +159,7 @@ class MailingVerbs(Verbs):
     async def delete_mailing(self, tx: Tx, mailing_id: int, *, by: Actor, now_us: int) -> None:
         """Make a mailing invisible at once; ``purge`` removes its rows. ``NotFound`` when there is none."""
         await get_mailing_row(tx, mailing_id, lock=True)
+        await tell_removal(tx, mailing_id, now_us)
         await tx.run("UPDATE mailing SET deleted_us = ? WHERE id = ?", now_us, mailing_id)
         await _note(tx, by, "delete", mailing_id, {}, now_us)
         await bump_revision(tx)
@@ -285,7 +287,7 @@ async def _list(tx: Tx, condition: str, args: Sequence[Any], page: Page, search:
     total = int(await tx.value(f"SELECT count(*) FROM mailing WHERE {condition}", *args))
 
     async def fetch(part: PageQuery) -> Sequence[Row]:
-        return await tx.rows(f"{SELECT_MAILINGS} {part.sql(condition)}", *args, *part.args)
+        return await tx.rows(f"{select_mailings(tx.dialect)} {part.sql(condition)}", *args, *part.args)
 
     found, more = await read_page(page, total, fetch, newest_first=True)
     items = tuple(MAILING.read(row) for row in found)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from engine.domain.audience import ORDERED, AttributeCondition, AttributeOp, Audience, AudienceFilter
 from engine.domain.routing import Ranges
 from engine.store.attributes import Condition, attribute_condition
+from engine.store.cancelled import is_mailing_behind
 from engine.store.counters import FINAL
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import is_final
@@ -45,7 +46,9 @@ async def matching_unsent(tx: Tx, filter: AudienceFilter, unsent_of: int | None)
     that mailing; ``None``: of none."""
     condition, args = matching(tx, filter)
     if filter.messages is not None:
-        them = f"SELECT past.client_id FROM {past(tx, filter.messages)} WHERE {was(filter.messages, NOW_US)}"
+        behind = await is_mailing_behind(tx, filter.messages.mailing_id)
+        those = was(filter.messages, NOW_US, behind=behind)
+        them = f"SELECT past.client_id FROM {past(tx, filter.messages, behind=behind)} WHERE {those}"
         condition = f"c.id IN ({them}) AND {condition}"
     if unsent_of is None or not await _has_final(tx, unsent_of):
         return condition, args

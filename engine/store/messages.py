@@ -9,9 +9,12 @@ from typing import Final
 from engine.domain.errors import NotFound
 from engine.domain.message import Reason, Status
 from engine.domain.routing import FBRQ_ID, Route
+from engine.store.cancelled import as_read, is_behind
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import is_final, is_waiting
+from engine.store.mailing_rows import HIDDEN
 from engine.store.message_list import ids_after, is_long_message_list, list_ids
+from engine.store.provider_names import CALLED
 from engine.store.routes import index_for, may_have, with_numbers
 from engine.store.row_of import Part, RowOf
 from engine.store.rows import (
@@ -36,16 +39,17 @@ MESSAGE: Final = RowOf(
         ("status", "due_us"), lambda status, due_us: due_us or None if status == Status.PENDING else None
     ),
 )
+_HAS_ENDED: Final = f"({is_final('m')} OR {is_behind('m')})"
 _SOURCES: Final = {
+    **as_read("m"),
     "phone_number": "c.phone_number",
     # Those from before there were versions can only have gone out with the first.
-    "text_version": f"coalesce(m.text_version, CASE WHEN {is_final('m')} AND m.attempt > 0 THEN 1 END)",
+    "text_version": f"coalesce(m.text_version, CASE WHEN {_HAS_ENDED} AND m.attempt > 0 THEN 1 END)",
     "provider": "p.name",
 }
 _SELECT: Final = f"SELECT {MESSAGE.select('m', **_SOURCES)}, m.started_us AS started_us"
 _FROM: Final = (
-    "FROM message AS m LEFT JOIN client AS c ON c.id = m.client_id"
-    f" LEFT JOIN provider AS p ON p.id = coalesce(m.provider_id, CASE WHEN m.attempt > 0 THEN {FBRQ_ID} END)"
+    f"FROM message AS m LEFT JOIN client AS c ON c.id = m.client_id LEFT JOIN provider AS p ON p.id = {CALLED}"
 )
 ATTEMPT: Final = RowOf(
     AttemptRow,
@@ -56,7 +60,7 @@ _HISTORY: Final = (
     f" LEFT JOIN provider AS p ON p.id = coalesce(a.provider_id, {FBRQ_ID})"
 )
 _REFUSED: Final = 400
-_VISIBLE: Final = "m.mailing_id NOT IN (SELECT id FROM mailing WHERE deleted_us IS NOT NULL)"
+_VISIBLE: Final = f"m.mailing_id NOT IN ({HIDDEN})"
 
 
 class MessageVerbs(Verbs):

@@ -70,6 +70,14 @@ class Mailing(Model):
     """What its messages may cost, in millionths of the unit of money; ``None``: there is no limit."""
     pause_reason = fields.SmallIntField(null=True)
     """Why it has paused itself. 1: the budget is used up; ``None``: it has not."""
+    milestones = fields.SmallIntField(default=0)
+    """``domain.events.Milestone``: what others were told of it."""
+    finished_count = fields.BigIntField(null=True)
+    """How many final messages it had when others were told that nothing is left to send."""
+    details_removed_us = fields.BigIntField(null=True)
+    """Since then its messages are removed for their age; ``None``: they are all there."""
+    details_leaving = fields.BooleanField(default=False)
+    """Some of them are still to be removed, and not to be seen."""
 
     class Meta:
         table = "mailing"
@@ -146,6 +154,8 @@ class Provider(Model):
 
     id = fields.SmallIntField(primary_key=True)
     name = fields.CharField(64, unique=True)
+    down_us = fields.BigIntField(null=True)
+    """Since when others know that it takes no calls; ``None``: it does, as far as they know."""
 
     class Meta:
         table = "provider"

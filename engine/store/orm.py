@@ -19,7 +19,17 @@ from tortoise.context import TortoiseContext
 APP = "store"
 CONFIG: dict[str, Any] = {
     "connections": {"default": "sqlite://:memory:"},
-    "apps": {APP: {"models": ["engine.store.models", "aerich.models"], "default_connection": "default"}},
+    "apps": {
+        APP: {
+            "models": [
+                "engine.store.models",
+                "engine.store.event_models",
+                "engine.store.report_models",
+                "aerich.models",
+            ],
+            "default_connection": "default",
+        }
+    },
 }
 """What aerich wants to know; the connection is replaced by ours (``migrate``)."""
 

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from common.logs import mask_text
-from engine.domain.cost import FREE, settled
+from engine.domain.cost import FREE, Charge, settled
 from engine.domain.message import Event, Status, Step, outcome_of
 from engine.ports import Record
 from engine.store.audience import not_reached
@@ -16,6 +16,8 @@ from engine.store.confirming import LAST_CALLED, SAID, Heard
 from engine.store.counters import Tally
 from engine.store.database import Tx
 from engine.store.lifecycle import set_to
+from engine.store.outbox import tell_messages
+from engine.store.record_fields import of_record
 from engine.store.told import hold_told, may_have_reached
 from engine.store.verbs import hold
 
@@ -100,6 +102,7 @@ async def store_all_sent(tx: Tx, records: Sequence[Record], owner: int) -> bool:
     tally.calls(records, _ACCEPTED)
     for record in [record for record in records if record.charge is not FREE]:
         _count_cost(tally, record, _ACCEPTED)
+    await tell_messages(tx, [record.message_id for record in records])
     await tally.write(tx)
     return True
 
@@ -135,20 +138,25 @@ async def store_outcomes(tx: Tx, outcomes: Sequence[Outcome], owner: int) -> Non
         ids = tx.dialect.list_arg(record.message_id for record in gone)
         await tx.run(f"DELETE FROM message WHERE id {tx.dialect.in_list()}", ids)
     await not_reached(tx, known, tally)
+    await tell_messages(tx, [item.record.message_id for item in outcomes])
     await tally.write(tx)
 
 
 def _count_cost(tally: Tally, record: Record, result: Step | None) -> None:
-    if (cost := _new_cost(record, result)) is not None:
+    if (cost := _cost_of(record, result)) is not None:
         tally.add(record.mailing_id, "cost", cost - record.charge.reserved)
 
 
-def _new_cost(record: Record, result: Step | None) -> int | None:
-    """What the message costs from now on; ``None``: what it has cost."""
-    if not record.charge.reserved:
+def _cost_of(record: Record, result: Step | None) -> int | None:
+    return _new_cost(record.charge, record.event, result, record.cost)
+
+
+def _new_cost(charge: Charge, event: Event, result: Step | None, taken: int | None) -> int | None:
+    """What the message costs from now on; ``None``: what it has cost. ``taken``: by the provider."""
+    if not charge.reserved:
         return None
-    cost = settled(record.charge, record.event, result, record.cost or 0)
-    return None if cost == record.charge.reserved else cost
+    cost = settled(charge, event, result, taken or 0)
+    return None if cost == charge.reserved else cost
 
 
 def _hear(outcomes: Sequence[Outcome], tally: Tally) -> None:
@@ -168,6 +176,10 @@ def _count(tally: Tally, records: Sequence[Record], result: Step) -> None:
             tally.move(record.mailing_id, result, record.finished_us, text_version=record.text_version)
 
 
+_SAID_OF: Final = of_record(
+    "message_id", "attempt", "started_us", "finished_us", "http_status",
+    "text_version", "rendered", "provider_message_id", "cost", "charge",
+)  # fmt: skip
 _Alike = tuple[int, int | None, int | None, bool, bool, int | None]
 """Attempt, HTTP status, version of the text, what else ``_sent_columns`` brings, and the cost if it changes."""
 
@@ -177,11 +189,9 @@ def _alike(records: Sequence[Record]) -> Mapping[_Alike, list[tuple[int | str, .
     once a row is cheaper: each field that SQLite takes out of a row's JSON costs a tenth of what it takes to store the
     row."""
     alike: defaultdict[_Alike, list[tuple[int | str, ...]]] = defaultdict(list)
-    for record in records:
-        id, _, _, attempt, _, started_us, finished_us, http_status, _, _, version, rendered, _, told, _, _, charge = (
-            record
-        )
-        cost = None if charge is FREE else _new_cost(record, _ACCEPTED)
+    for said in map(_SAID_OF, records):
+        id, attempt, started_us, finished_us, http_status, version, rendered, told, taken, charge = said
+        cost = None if charge is FREE else _new_cost(charge, Event.ACCEPT, _ACCEPTED, taken)
         if rendered is None and told is None:
             alike[attempt, http_status, version, False, False, cost].append((id, started_us, finished_us))
         else:
@@ -276,7 +286,7 @@ def _outcome_row(record: Record, result: Step) -> tuple[int | str | None, ...]:
         int(record.event is Event.LACK),
         record.next_provider,
         int(record.event is Event.DEFER and not final),
-        _new_cost(record, result),
+        _cost_of(record, result),
     )
 
 

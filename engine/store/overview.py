@@ -10,6 +10,7 @@ from typing import Final
 from engine.domain.window import MailingState
 from engine.ports import EngineRow
 from engine.store import counters
+from engine.store.cancelled import counters_as_read
 from engine.store.counters import KIND_LIST, TIMELINE_KINDS
 from engine.store.database import Lane, Tx
 from engine.store.engines import ENGINE
@@ -104,7 +105,9 @@ async def _recent(tx: Tx, recent_us: int) -> dict[int, tuple[TimelineRow, ...]]:
 
 async def _counts_of_all(tx: Tx) -> Counts:
     """The messages of all mailings."""
-    sums = ", ".join(f"coalesce(sum({field.name}), 0)" for field in fields(Counts))
+    differ = counters_as_read(tx.dialect)
+    names = [field.name for field in fields(Counts)]
+    sums = ", ".join(f"coalesce(sum({differ.get(name, name)}), 0)" for name in names)
     row = await tx.row(
         f"SELECT {sums} FROM mailing_counters AS k JOIN mailing AS m ON m.id = k.mailing_id WHERE deleted_us IS NULL"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -108,6 +108,7 @@ class PostgresDatabase(Database):
         api_connections = client.pool_maxsize - _DELIVERY_CONNECTIONS
         self._api = asyncio.Semaphore(api_connections)
         """Every lane but delivery's takes it, so that the rest of the pool is delivery's."""
+        self._events = asyncio.Semaphore(1)
         self._long = asyncio.Semaphore(min(LONG_AT_ONCE, api_connections - 1))
 
     @classmethod
@@ -131,6 +132,11 @@ class PostgresDatabase(Database):
         return cls(client, limits)
 
     async def _transaction(self, work: Work[T], lane: Lane) -> T:
+        async with self._events if lane is Lane.EVENTS else nullcontext():
+            return await self._in_the_end(work, lane)
+
+    async def _in_the_end(self, work: Work[T], lane: Lane) -> T:
+        """Run a transaction, again after a deadlock or a lost race."""
         races = 0
         with said_to_callers():
             for attempt in range(_TRIES):

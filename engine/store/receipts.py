@@ -14,10 +14,13 @@ from common.logs import mask_text
 from engine.domain.message import Status
 from engine.domain.receipt import Delivery, Effect, Receipt, Standing, is_called_in_vain, weigh
 from engine.domain.routing import FBRQ_ID
+from engine.store.cancelled import put_off_cancels, settle
 from engine.store.confirming import Heard, confirm
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
 from engine.store.lifecycle import is_waiting
+from engine.store.mailing_rows import HIDDEN
+from engine.store.outbox import tell_receipts
 from engine.store.owners import claimed_elsewhere, tell_owners
 from engine.store.requests import first_answer, keep_answer
 from engine.store.rows import RequestKey
@@ -97,20 +100,19 @@ class ReceiptVerbs(Verbs):
         Raises:
             Conflict: the request id was used for another request.
         """
-        answer = await first_answer(tx, request)
+        answer, tally = await first_answer(tx, request), Tally()
         ids = await _ids(tx, receipts)
-        rows = await _rows(tx, ids)
+        rows = await _rows(tx, ids, tally)
         ids = await _given(tx, receipts, ids)
         weighed = _weighed(receipts, ids, rows) if answer is None else _stored(answer, rows)
         if answer is None:
             await keep_answer(tx, request, [effect.name for effect in weighed.effects], now_us)
-        return Recorded(weighed.effects, tuple(await self._hear(tx, weighed, rows, now_us)))
+        return Recorded(weighed.effects, tuple(await self._hear(tx, weighed, rows, tally, now_us)))
 
-    async def _hear(self, tx: Tx, weighed: _Weighed, rows: dict[int, _Row], now_us: int) -> list[int]:
+    async def _hear(self, tx: Tx, weighed: _Weighed, rows: dict[int, _Row], tally: Tally, now_us: int) -> list[int]:
         """Store what counts, with what follows. Returns whose messages an engine need not call any more.
 
         Those of repeats too: the answer to a first try may be lost before the engine knows of it."""
-        tally = Tally()
         waiting: dict[int, tuple[int, Heard]] = {}
         for id, receipt in weighed.latest.items():
             row = rows[id]
@@ -122,6 +124,7 @@ class ReceiptVerbs(Verbs):
                 tally.heard(row.mailing_id, was, receipt.delivery, receipt.time_us, row.finished_us, now_us)
         await confirm(tx, waiting, now_us, tally)
         await _keep(tx, weighed.latest, now_us)
+        await tell_receipts(tx, weighed.latest)
         in_vain = [
             client_id
             for id, standing in weighed.standing.items()
@@ -195,17 +198,22 @@ async def _given(tx: Tx, receipts: Sequence[Receipt], ids: Sequence[int | None])
     return [None if place in strange else id for place, id in enumerate(ids)]
 
 
-async def _rows(tx: Tx, ids: Sequence[int | None]) -> dict[int, _Row]:
-    """The messages, locked in the order of their ids; those of deleted mailings are for nobody to see."""
+async def _rows(tx: Tx, ids: Sequence[int | None], tally: Tally) -> dict[int, _Row]:
+    """The messages, locked in the order of their ids; of mailings that are being removed nobody is told. Those that
+    ended with a cancel have ended in their rows then."""
     wanted = sorted({id for id in ids if id is not None})
     found = await tx.table(
         ", ".join(_COLUMNS),
         f"SELECT {', '.join(f'm.{name} AS {name}' for name in _COLUMNS)} FROM message AS m"
-        f" WHERE m.id {tx.dialect.in_list()} AND m.mailing_id NOT IN"
-        f" (SELECT id FROM mailing WHERE deleted_us IS NOT NULL) ORDER BY m.id {tx.dialect.lock('m')}",
+        f" WHERE m.id {tx.dialect.in_list()} AND m.mailing_id NOT IN ({HIDDEN})"
+        f" ORDER BY m.id {tx.dialect.lock('m')}",
         tx.dialect.list_arg(wanted),
     )
-    return {row[0]: _Row(*row) for row in found}
+    rows = {row[0]: _Row(*row) for row in found}
+    waiting = [row.id for row in rows.values() if row.status == Status.PENDING and row.attempt]
+    await put_off_cancels(tx, waiting)
+    ended = await settle(tx, waiting, tally)
+    return {id: row._replace(status=int(Status.NOT_SENT)) if id in ended else row for id, row in rows.items()}
 
 
 async def _keep(tx: Tx, latest: dict[int, Receipt], now_us: int) -> None:

@@ -145,6 +145,8 @@ class MailingRow:
     name: str = ""
     audience_fixed: bool = False
     archived_us: int | None = None
+    details_removed_us: int | None = None
+    """Since when its messages are removed for their age; ``None``: they are all there."""
     provider: str | None = None
     sender: str | None = None
     budget: int | None = None
@@ -259,12 +261,32 @@ class GroupCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderCounts:
+    """How the messages of one provider stand."""
+
+    pending: int = 0
+    sent: int = 0
+    not_sent: int = 0
+    delivered: int = 0
+    undelivered: int = 0
+    cost: int = 0
+    """In millionths."""
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.pending + self.sent + self.not_sent
+
+
+@dataclass(frozen=True, slots=True)
 class Breakdown:
-    """The messages of a mailing by values of their clients, the most frequent first."""
+    """The messages of a mailing by values of their clients and by provider, the most frequent first."""
 
     by_phone_code: Mapping[str, GroupCounts]
     by_tag: Mapping[str, GroupCounts]
     by_time_zone: Mapping[str, GroupCounts]
+    by_provider: Mapping[str, ProviderCounts]
+    """By the provider's name. Without messages that nobody was called for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +322,9 @@ class StatsRow:
     retried: int
     """How many of these calls were not the first of their message."""
     by_http_status: Mapping[int, int]
-    """Calls by HTTP status; 0: no HTTP answer."""
+    """Calls by HTTP status; 0: no answer. Without those that were answered over SMPP."""
+    by_smpp_status: Mapping[int, int]
+    """Calls by ``command_status``; 0: accepted."""
     latency: Mapping[int, int]
     """Calls by bucket of ``domain.latency``, for ``quantile``."""
     way: Mapping[int, int]

@@ -49,6 +49,7 @@ class SqliteDatabase(Database):
         self._near_again_seconds = 0.0
         """Until this time (``time.monotonic``) the event loop does not wait for the disk."""
         self._api_changes = asyncio.Semaphore(_API_CHANGES_AT_ONCE)
+        self._event_changes = asyncio.Semaphore(1)
         self._idle: asyncio.Queue[Runner] = asyncio.Queue()
         for reader in connections.long:
             self._idle.put_nowait(reader)
@@ -92,7 +93,7 @@ class SqliteDatabase(Database):
         if lane is Lane.DELIVERY:
             return await self._write(work, until_seconds)
         # The writer's thread takes what comes in order; so those who are not delivery wait out here.
-        async with self._api_changes:
+        async with self._event_changes if lane is Lane.EVENTS else self._api_changes:
             return await self._write(work, until_seconds)
 
     async def _write(self, work: Work[T], until_seconds: float) -> T:

@@ -33,6 +33,7 @@ _NEAR_PRAGMAS = {
 }
 _READER_PRAGMAS = {"query_only": 1}
 _DELIVERY_PRAGMAS = {"query_only": 1, "cache_size": -8192}  # KiB: it reads mailings, and the begin of one index
+_EVENT_PRAGMAS = {"query_only": 1, "cache_size": -4096}  # KiB: it reads the newest rows of a few small tables
 _LONG_PRAGMAS = {"query_only": 1, "cache_size": -8192}  # a scan reads each page once, and the system caches them
 
 
@@ -71,7 +72,8 @@ class Connections:
                 return cls(writer, dict.fromkeys(Lane, reader), [reader], None, opened)
             delivery = await connect(_DELIVERY_PRAGMAS, Threaded.open)
             api = await connect(_READER_PRAGMAS, Threaded.open)
-            readers = {Lane.DELIVERY: delivery, Lane.API: api, Lane.UPKEEP: api}
+            events = await connect(_EVENT_PRAGMAS, Threaded.open)
+            readers = {Lane.DELIVERY: delivery, Lane.API: api, Lane.EVENTS: events, Lane.UPKEEP: api}
             near = await connect(_NEAR_PRAGMAS, _inline)
             long = [await connect(_LONG_PRAGMAS, Interruptible.open) for _ in range(LONG_AT_ONCE)]
             return cls(writer, readers, long, near, opened)

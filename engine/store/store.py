@@ -19,8 +19,10 @@ from engine.store.database import Database
 from engine.store.endings import EndingVerbs
 from engine.store.engines import EngineVerbs
 from engine.store.erasing import ErasingVerbs
+from engine.store.events import EventVerbs
 from engine.store.fenced import FencedVerbs
 from engine.store.forgetting import ForgettingVerbs
+from engine.store.keeping import KeepingVerbs
 from engine.store.mailing_stats import MailingStatsVerbs
 from engine.store.mailings import MailingVerbs
 from engine.store.matching import MatchingVerbs
@@ -31,11 +33,13 @@ from engine.store.overview import OverviewVerbs
 from engine.store.owners import OwnerVerbs
 from engine.store.provider_names import ProviderVerbs
 from engine.store.receipts import ReceiptVerbs
+from engine.store.reporting import ReportVerbs
 from engine.store.requests import RequestVerbs
 from engine.store.samples import SampleVerbs
 from engine.store.suppressions import SuppressionVerbs
 from engine.store.transitions import TransitionVerbs
 from engine.store.trials import TrialVerbs
+from engine.store.webhooks import WebhookVerbs
 
 
 class Store(
@@ -66,7 +70,11 @@ class Store(
     AccountVerbs,
     TokenVerbs,
     RequestVerbs,
+    EventVerbs,
+    WebhookVerbs,
     ForgettingVerbs,
+    KeepingVerbs,
+    ReportVerbs,
     CheckVerbs,
 ):
     """Satisfies ``ports.Store``, and has what the API asks for beside it."""

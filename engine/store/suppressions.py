@@ -14,12 +14,13 @@ from typing import Any, Final, NamedTuple
 from common.error_codes import NOTHING
 from common.logs import masked_phone
 from engine.domain.errors import NotFound
-from engine.domain.suppression import SuppressionInput
+from engine.domain.suppression import SuppressionInput, SuppressionReason
 from engine.domain.time_text import format_rfc3339
 from engine.store.audience import follow_clients
 from engine.store.audit import add_audit
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
+from engine.store.outbox import tell_opt_out
 from engine.store.owners import claimed_elsewhere, tell_owners
 from engine.store.paging import SKIP_SHORT_MAX, PageQuery, forward, read_page, trimmed
 from engine.store.requests import first_answer, keep_answer
@@ -215,8 +216,11 @@ class _Change:
         await self.follow([entry.phone_number for entry in entries])
 
     async def add_one(self, entry: SuppressionInput, more: Mapping[str, object] = NOTHING) -> None:
-        """Store an entry of a number that is not on the list, and note it in the audit list, with ``more``."""
+        """Store an entry of a number that is not on the list, and note it in the audit list, with ``more``. Others are
+        told that its owner has opted out; of an import they are not, for whoever imports a list has it."""
         await self.add([entry])
+        if entry.reason is SuppressionReason.OPT_OUT:
+            await tell_opt_out(self._tx, entry, self.client_ids, self._now_us)
         shown = {"reason": entry.reason.name.lower(), "source": entry.source, **more}
         await self.note("add", {"phone_number": masked_phone(entry.phone_number), **shown})
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+from engine.domain.events import EventKind
 from engine.domain.message import Step
 from engine.store.database import Database, Lane, Tx, Work
 
@@ -52,6 +53,10 @@ class Verbs:
     on_step: Callable[[Step, int], None] = staticmethod(lambda step, number: None)
     """Told after the commit how many messages have made a step of their lives, but for claims and returns."""
 
+    wanted: frozenset[EventKind] = frozenset()
+    """Events of single messages that an active webhook asks for. Nothing of them is written otherwise, so that sending
+    costs what it costs without webhooks. As it was read last: other engines learn of a new webhook within a second."""
+
     engine_id: int = 0
     """The engine that works with this store, once it has registered."""
 
@@ -67,6 +72,7 @@ class Verbs:
 
         async def watched(tx: Tx) -> T:
             nonlocal steps
+            tx.wanted = self.wanted
             result = await work(tx)
             steps = tx.steps
             return result

@@ -10,6 +10,7 @@ from engine.store.confirming import DROPPED, UNUSED
 from engine.store.counters import Tally
 from engine.store.database import Tx
 from engine.store.lifecycle import set_to
+from engine.store.outbox import tell_messages
 
 ENDS_UNCERTAIN: Final = f"{set_to(UNCERTAIN)}, due_us = 0"
 """What an UPDATE sets when messages end that may have reached the provider."""
@@ -44,7 +45,9 @@ async def withdraw_messages(
     """
     left = dict(mailing_of)
     for step, condition in _ENDINGS:
-        for message_id in await _end(tx, left, step, condition, now_us, uncalled=uncalled):
+        ended = await _end(tx, left, step, condition, now_us, uncalled=uncalled)
+        await tell_messages(tx, ended)
+        for message_id in ended:
             tally.move(left.pop(message_id), step, now_us)
     if left:
         await tx.run(f"DELETE FROM message WHERE id {tx.dialect.in_list()}", tx.dialect.list_arg(left))

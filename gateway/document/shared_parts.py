@@ -50,6 +50,8 @@ TAGS: Final = [
     {"name": "suppressions", "description": "The stop list: numbers that get no text, whatever matches."},
     {"name": "inbound", "description": "What providers hand in: texts that people have sent us."},
     {"name": "receipts", "description": "What providers hand in: whether texts arrived."},
+    {"name": "events", "description": "What has happened, for whoever was not there."},
+    {"name": "webhooks", "description": "Addresses that are told of events, by calls that are signed."},
     {"name": "engine", "description": "The process that sends: watch it, steer it."},
     {"name": "audit", "description": "Who changed what, when."},
     {"name": "session", "description": "Sign in, sign out, who am I."},

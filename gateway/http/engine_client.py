@@ -24,21 +24,25 @@ from mailing.v1.access_service_pb2 import WhoAmIRequest
 from mailing.v1.access_service_pb2_grpc import AccessServiceStub
 from mailing.v1.client_service_pb2_grpc import ClientServiceStub
 from mailing.v1.engine_service_pb2_grpc import EngineServiceStub
+from mailing.v1.event_service_pb2_grpc import EventServiceStub
 from mailing.v1.inbound_service_pb2_grpc import InboundServiceStub
 from mailing.v1.mailing_service_pb2_grpc import MailingServiceStub
 from mailing.v1.message_service_pb2_grpc import MessageServiceStub
 from mailing.v1.receipt_service_pb2_grpc import ReceiptServiceStub
 from mailing.v1.suppression_service_pb2_grpc import SuppressionServiceStub
+from mailing.v1.webhook_service_pb2_grpc import WebhookServiceStub
 
 if TYPE_CHECKING:  # these exist in the stubs' types only
     from mailing.v1.access_service_pb2_grpc import AccessServiceAsyncStub
     from mailing.v1.client_service_pb2_grpc import ClientServiceAsyncStub
     from mailing.v1.engine_service_pb2_grpc import EngineServiceAsyncStub
+    from mailing.v1.event_service_pb2_grpc import EventServiceAsyncStub
     from mailing.v1.inbound_service_pb2_grpc import InboundServiceAsyncStub
     from mailing.v1.mailing_service_pb2_grpc import MailingServiceAsyncStub
     from mailing.v1.message_service_pb2_grpc import MessageServiceAsyncStub
     from mailing.v1.receipt_service_pb2_grpc import ReceiptServiceAsyncStub
     from mailing.v1.suppression_service_pb2_grpc import SuppressionServiceAsyncStub
+    from mailing.v1.webhook_service_pb2_grpc import WebhookServiceAsyncStub
 
 Metadata = tuple[tuple[str, str], ...]
 Question_contra = TypeVar("Question_contra", contravariant=True)
@@ -94,6 +98,8 @@ class EngineClient:
         self.suppressions: SuppressionServiceAsyncStub = SuppressionServiceStub(channel)
         self.inbound: InboundServiceAsyncStub = InboundServiceStub(channel)
         self.receipts: ReceiptServiceAsyncStub = ReceiptServiceStub(channel)
+        self.events: EventServiceAsyncStub = EventServiceStub(channel)
+        self.webhooks: WebhookServiceAsyncStub = WebhookServiceStub(channel)
         self._stubs: dict[str, Any] = {
             "ClientService": self.clients,
             "MailingService": self.mailings,
@@ -103,6 +109,8 @@ class EngineClient:
             "SuppressionService": self.suppressions,
             "InboundService": self.inbound,
             "ReceiptService": self.receipts,
+            "EventService": self.events,
+            "WebhookService": self.webhooks,
         }
         self._health: Any = health_pb2_grpc.HealthStub(channel)
 

@@ -41,11 +41,13 @@ from mailing.v1 import (
     access_service_pb2,
     client_service_pb2,
     engine_service_pb2,
+    event_service_pb2,
     inbound_service_pb2,
     mailing_service_pb2,
     message_service_pb2,
     receipt_service_pb2,
     suppression_service_pb2,
+    webhook_service_pb2,
 )
 
 SERVICES: Final[Mapping[str, Descriptor]] = {
@@ -59,6 +61,8 @@ SERVICES: Final[Mapping[str, Descriptor]] = {
         suppression_service_pb2,
         inbound_service_pb2,
         receipt_service_pb2,
+        event_service_pb2,
+        webhook_service_pb2,
     )
     for name, service in file.DESCRIPTOR.services_by_name.items()
 }

@@ -3,6 +3,7 @@
     python scripts/bench/deliver.py --messages 50000 --rounds 5
     python scripts/bench/deliver.py --no-calls
     python scripts/bench/deliver.py --personal
+    python scripts/bench/deliver.py --log-all --latency-seconds 0.005
 
 Everything that sends runs on core 0 (event loop, database thread, the HTTP client's thread), the mock
 provider on core 1. In each round the same client first runs in a bare loop, then the whole engine (gRPC API,
@@ -11,7 +12,8 @@ recorded, counters kept. Compare the ratio, not the seconds. On a machine with o
 a message too: it moves less, though caches shared with others and a stolen core show in it as well. With
 ``--no-calls`` every message is taken as accepted where the client would be called: what is left is the engine's own
 work, a number that hardly moves. With ``--personal`` the engine alone is measured, in turns with the text that is the
-same for everyone and with one that has three placeholders, for clients of ten attributes.
+same for everyone and with one that has three placeholders, for clients of ten attributes. With ``--log-all`` it is
+measured in turns with a line in the log for failures only and for each call (``MAILING_LOG_MESSAGES``).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,6 +65,15 @@ class Speed(NamedTuple):
     """Processor time of all of the process's threads a message."""
 
 
+class Kind(NamedTuple):
+    """What tells one kind of runs from another."""
+
+    text: str = TEXT
+    attributes: str = "{}"
+    log_messages: str = "failures"
+    keep_days: str = "0"
+
+
 class Watch:
     """Started when it is made."""
 
@@ -89,7 +101,12 @@ async def bare_rate(url: str, messages: int, in_flight: int) -> Speed:
 
 
 async def engine_rate(
-    url: str, messages: int, workers: int, slots: int, folder: Path, text: str = TEXT, attributes: str = "{}"
+    url: str,
+    messages: int,
+    workers: int,
+    slots: int,
+    folder: Path,
+    kind: Kind = Kind(),  # noqa: B008 - never changes
 ) -> Speed:
     """The whole engine, from the mailing's resumption to the last stored outcome."""
     flags = {
@@ -99,6 +116,8 @@ async def engine_rate(
         "workers": str(workers),
         "slots": str(slots),
         "queue_size": str(max(1000, slots * 8)),
+        "log_messages": kind.log_messages,
+        "keep_days": kind.keep_days,
         "grpc_listen": "127.0.0.1:0",
         "metrics_listen": "127.0.0.1:0",
         "admin_password": "a password for the bench",
@@ -107,7 +126,7 @@ async def engine_rate(
     service = Service(load(flags, {}, None))
     try:
         await service.start()
-        mailing_id = await register(service, messages, text, attributes)
+        mailing_id = await register(service, messages, kind.text, kind.attributes)
         watch = Watch()
         await service.store.set_paused(mailing_id, False, by=Actor(), now_us=time.time_ns() // 1000)
         await service.delivery.refresh(mailing_id)
@@ -169,20 +188,33 @@ async def run(arguments: argparse.Namespace) -> None:
     print(f"ratio: median {median:.2f}, min {lowest:.2f}, max {highest:.2f}; by processor time {by_cpu:.2f}")
 
 
-async def run_in_turns(arguments: argparse.Namespace) -> None:
+async def run_personal(arguments: argparse.Namespace) -> None:
     """A text that is the same for everyone, and one with placeholders, in turns."""
-    ratios, cpu_ratios = [], []
+    texts = {"plain": TEXT, "personal": _PERSONAL}
+    await _run_in_turns(arguments, {name: Kind(text, _ATTRIBUTES) for name, text in texts.items()})
+
+
+async def run_log_all(arguments: argparse.Namespace) -> None:
+    """A line in the log for failures only, and for each call, in turns; the log is a file."""
+    with tempfile.TemporaryFile("w", encoding="utf-8") as stream:
+        logs.configure(stream=stream)
+        await _run_in_turns(arguments, {name: Kind(log_messages=name) for name in ("failures", "all")})
+
+
+async def _run_in_turns(arguments: argparse.Namespace, kinds: Mapping[str, Kind]) -> None:
+    """Two kinds of runs, by what ``engine_rate`` is told besides."""
+    (first, second), ratios, cpu_ratios = kinds, [], []
     with mock_provider(arguments.latency_seconds) as url:
         for number in range(arguments.rounds):
-            speeds = []
-            for text in (TEXT, _PERSONAL) if number % 2 else (_PERSONAL, TEXT):
+            speeds = {}
+            for name in (first, second) if number % 2 else (second, first):
                 with tempfile.TemporaryDirectory() as folder:
                     sizes = arguments.messages, arguments.workers, arguments.slots
-                    speeds.append(await engine_rate(url, *sizes, Path(folder), text, _ATTRIBUTES))
-            plain, personal = speeds if number % 2 else reversed(speeds)
-            ratios.append(personal.per_second / plain.per_second)
-            cpu_ratios.append(plain.cpu_us / personal.cpu_us)
-            print(f"round {number + 1}: plain {_shown(plain)}   personal {_shown(personal)}   {ratios[-1]:.2f}")
+                    speeds[name] = await engine_rate(url, *sizes, Path(folder), kinds[name])
+            ratios.append(speeds[second].per_second / speeds[first].per_second)
+            cpu_ratios.append(speeds[first].cpu_us / speeds[second].cpu_us)
+            told = "   ".join(f"{name} {_shown(speeds[name])}" for name in kinds)
+            print(f"round {number + 1}: {told}   {ratios[-1]:.2f}")
     by_cpu = statistics.median(cpu_ratios)
     print(f"ratio: median {statistics.median(ratios):.2f}; by processor time {by_cpu:.2f}, of {sorted(cpu_ratios)}")
 
@@ -202,12 +234,14 @@ def main() -> None:
     parser.add_argument("--latency-seconds", type=float, default=0.0)
     parser.add_argument("--no-calls", action="store_true", help="the engine's own work only")
     parser.add_argument("--personal", action="store_true", help="texts with placeholders and without, in turns")
+    parser.add_argument("--log-all", action="store_true", help="MAILING_LOG_MESSAGES=all and failures, in turns")
     os.sched_setaffinity(0, {0})
     logs.configure(level="warning")
     process.tune()
     arguments = parser.parse_args()
     arguments.slots = arguments.workers * 5 if arguments.slots is None else arguments.slots
-    work = run_without_calls if arguments.no_calls else run_in_turns if arguments.personal else run
+    special = {"no_calls": run_without_calls, "personal": run_personal, "log_all": run_log_all}
+    work = next((work for name, work in special.items() if getattr(arguments, name)), run)
     uvloop.run(work(arguments))
 
 

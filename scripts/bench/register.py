@@ -1,9 +1,11 @@
 """What registering a mailing for a million clients costs, and whom it holds up (docs/behaviour.md, rule 3).
 
     python scripts/bench/register.py --clients 1000000
+    python scripts/bench/register.py --clients 1000000 --few 10 --rounds 100
 
 An engine with a SQLite file in a process of its own imports the clients; then a mailing for all of them is
-registered. While its rows are made and its first texts go out, one caller asks for a client, again and again.
+registered. While its rows are made and its first texts go out, one caller asks for a client, again and again. With
+``--few`` mailings for so many of the clients are registered, one after the other, and each one's first text is awaited.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from scripts.bench.engine_process import Api, engine
 from scripts.bench.http_client import mock_provider
 
 _MS = 1000
+_FEW = "few"
+_PAUSE_SECONDS = 0.05
 
 
 @dataclass
@@ -87,12 +91,34 @@ async def run(arguments: argparse.Namespace) -> None:
     print(f"GetClient         {len(calls):,} calls: p50 {p50:.1f} ms, p99 {p99:.1f} ms, max {max(calls) * _MS:.1f} ms")
 
 
+async def run_few(arguments: argparse.Namespace) -> None:
+    """Measure and print how long the first text of a mailing for a few of all clients takes."""
+    seconds: list[float] = []
+    with mock_provider(0.0) as url:
+        async with engine(url) as api:
+            # In two parts, so that the few are not the first ones.
+            half = arguments.clients // 2
+            await api.add_clients(half)
+            await api.add_clients(arguments.few, half, _FEW)
+            await api.add_clients(arguments.clients - half - arguments.few, half + arguments.few)
+            for _ in range(arguments.rounds):
+                mailing = await api.register(_FEW)
+                seconds.append(await _first_text_seconds(api, mailing))
+                await asyncio.sleep(_PAUSE_SECONDS)
+    p50_ms, p99_ms = statistics.median(seconds) * _MS, statistics.quantiles(seconds, n=100)[98] * _MS
+    print(f"{arguments.few} of {arguments.clients:,}, {arguments.rounds} times")
+    print(f"first text sent   p50 {p50_ms:.1f} ms, p99 {p99_ms:.1f} ms, max {max(seconds) * _MS:.1f} ms after it")
+
+
 def main() -> None:
     """Parse the arguments and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=1_000_000)
     parser.add_argument("--latency-seconds", type=float, default=0.02, help="of the provider (0.02)")
-    asyncio.run(run(parser.parse_args()))
+    parser.add_argument("--few", type=int, default=0, help="how many the mailings are for (0: all, once)")
+    parser.add_argument("--rounds", type=int, default=100, help="mailings for a few (100)")
+    arguments = parser.parse_args()
+    asyncio.run(run_few(arguments) if arguments.few else run(arguments))
 
 
 if __name__ == "__main__":

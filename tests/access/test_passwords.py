@@ -13,6 +13,7 @@ from engine.access.passwords import NETWORK_JOBS_MAX, STRANGER_JOBS_MAX, WAITING
 from engine.access.secrets import digest, hint, new_session, new_token
 from engine.domain.access import TooManyTries
 from tests.api.fakes import cheap_passwords
+from tests.patience import PATIENT_SECONDS
 
 
 async def test_parameters_are_those_of_rfc_9106() -> None:
@@ -88,7 +89,7 @@ async def test_a_caller_who_goes_away_does_not_leave_his_place_before_the_thread
     with pytest.raises(asyncio.CancelledError):
         await job
     assert passwords._jobs == 1
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENT_SECONDS):
         while passwords._jobs:
             await asyncio.sleep(0.01)
     passwords.close()

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from admin.secret import panel_secret
 from gateway.settings import Settings, load
+from tests.patience import PATIENT_SECONDS
 
 
 def settings(path: Path) -> Settings:
@@ -48,7 +49,7 @@ def test_gateways_that_start_at_once_agree(tmp_path: Path) -> None:
         for each in gateways:
             each.start()
         start.set()
-        secrets = {found.get(timeout=20) for _ in gateways}
+        secrets = {found.get(timeout=PATIENT_SECONDS) for _ in gateways}
         for each in gateways:
             each.join(20)
         assert len(secrets) == 1

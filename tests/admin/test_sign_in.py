@@ -174,7 +174,7 @@ async def test_the_longest_name_fits_into_a_cookie(gateway: Gateway) -> None:
 
 
 async def test_requests_of_one_session_are_limited_however_the_halves_are_written(tmp_path: Path) -> None:
-    async with serving(tmp_path, gateway={"http_token_rate": 5}) as gateway:
+    async with serving(tmp_path, gateway={"http_token_rate": 1}) as gateway:
         panel = await sign_in(gateway)
         began, statuses = time.monotonic(), []
         for number in range(12):
@@ -183,7 +183,7 @@ async def test_requests_of_one_session_are_limited_however_the_halves_are_writte
                 await panel.ask("GET", "/engine/one?id=1", headers={**panel.headers, "Authorization": half})
             )
         refused = [each for each in statuses if each.status == 429]
-        if time.monotonic() - began < 1:
+        if time.monotonic() - began < 10:
             assert refused
             assert refused[0].headers["retry-after"] == "1"
         assert {each.status for each in statuses} <= {200, 429}

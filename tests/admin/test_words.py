@@ -21,7 +21,8 @@ LETTERS = re.compile(r"[A-Za-z]{2,}")
 # What stays as it is in Russian: names of things that have no other, and examples.
 LATIN = re.compile(
     r"(?<![A-Za-z])(API|HTTP|CSV|xlsx|attributes|ignore|UTF|JSON|NDJSON|Windows|Excel|PDF|zip|gzip|SMS|UCS|GSM|CRM|ID|IP|TLS|Europe/Moscow|"
-    r"UTC|BCP|ru|pt-BR|language|phone_number|phone_code|time_zone|tag|FBRQ_TOKEN|Mailing Service)(?![A-Za-z])"
+    r"UTC|BCP|ru|pt-BR|language|phone_number|phone_code|time_zone|tag|FBRQ_TOKEN|MAILING_WEBHOOK_PRIVATE|https|"
+    r"Mailing Service)(?![A-Za-z])"
 )
 PLURAL_FORMS = {"en": (1, 2), "ru": (1, 3)}
 # react-admin and the engine ask for these; the labels of fields by the name of the resource and of the field.

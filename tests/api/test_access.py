@@ -24,6 +24,7 @@ from mailing.v1.engine_service_pb2 import ListAuditEventsRequest
 from scripts.token_channel import metadata
 from tests.api.conftest import Api, Refusal, refusal
 from tests.api.fakes import SECOND_US, START_US, FakeClock, FakeControl, cheap_passwords
+from tests.patience import PATIENT_SECONDS
 
 PASSWORD = "correct horse"
 ADMIN, VIEWER = access_pb2.ROLE_ADMIN, access_pb2.ROLE_VIEWER
@@ -128,7 +129,7 @@ async def test_guessing_gets_slower_and_the_right_password_must_wait_too(api: Ap
     assert (await sign_in(api)).secret
     assert (await refusal(sign_in(api, password="wrong"))).code is StatusCode.UNAUTHENTICATED
     noted: list[AuditEvent] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENT_SECONDS):
         while len(noted) < 2:  # they are noted in the background
             found = (await api.engine.ListAuditEvents(ListAuditEventsRequest(order_by="id"))).audit_events
             noted = [event for event in found if event.action == "session.refuse"]

@@ -22,6 +22,7 @@ from scripts.token_channel import metadata
 from tests.api.conftest import Api, refusal
 from tests.api.fakes import SECOND_US, FakeClock
 from tests.api.test_access import add_account, sign_in
+from tests.patience import PATIENT_SECONDS
 
 ADMIN = access_pb2.ROLE_ADMIN
 DAY_SECONDS = 24 * 3600
@@ -149,7 +150,7 @@ async def test_the_audit_list_ends(api: Api, store: Store, monkeypatch: pytest.M
 
 async def run_once(housekeeping: Housekeeping, chunks: list[int], number: int) -> None:
     housekeeping.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENT_SECONDS):
         while len(chunks) < number:
             await asyncio.sleep(0.001)
     await asyncio.sleep(0.02)

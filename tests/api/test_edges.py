@@ -35,6 +35,7 @@ from mailing.v1.mailing_service_pb2 import CreateMailingRequest, WatchMailingReq
 from scripts.token_channel import metadata
 from tests.api.conftest import Api, refusal
 from tests.api.fakes import FakeClock, FakeControl
+from tests.patience import PATIENT_SECONDS
 
 BIG = b"x" * 7_800_000
 
@@ -117,7 +118,6 @@ async def test_nonsense_is_refused_without_a_line_in_the_log(api: Api, method: s
 async def test_a_stranger_who_never_sends_his_message_is_not_waited_for(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.api.interceptors._MESSAGE_SECONDS", 0.05)
     never = asyncio.Event()
 
     async def silent() -> AsyncIterator[bytes]:
@@ -129,7 +129,9 @@ async def test_a_stranger_who_never_sends_his_message_is_not_waited_for(
             yield each
 
     call: Any = api.plain_channel.stream_unary("/grpc.health.v1.Health/Check")
-    assert (await refusal(call(silent()))).reason == "NO_MESSAGE_IN_TIME"
+    with monkeypatch.context() as patched:
+        patched.setattr("engine.api.interceptors._MESSAGE_SECONDS", 0.05)
+        assert (await refusal(call(silent()))).reason == "NO_MESSAGE_IN_TIME"
     assert (await refusal(call(nothing()))).message == "there is no message"
 
 
@@ -155,7 +157,7 @@ async def test_methods_that_are_not_ours_answer_without_a_token_and_never_fail(
     api: Api, method: str, request_bytes: bytes, streams: bool, code: StatusCode
 ) -> None:
     kind: Any = api.plain_channel.unary_stream if streams else api.plain_channel.unary_unary
-    call = kind(f"/{method}")(request_bytes, timeout=10)
+    call = kind(f"/{method}")(request_bytes, timeout=PATIENT_SECONDS)
     with capture_logs() as lines:
         try:
             if streams:
@@ -231,7 +233,7 @@ async def test_a_caller_has_so_many_streams_and_gets_another_when_one_has_ended(
     third = (("x-forwarded-for", "203.0.113.9"),)
     assert (await refusal(stub.Watch(asked, metadata=third).read())).message.startswith("3 calls of this method")
     watching[0].cancel()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENT_SECONDS):
         while calls.open("/grpc.health.v1.Health/Watch") == 3:
             await asyncio.sleep(0.005)
     again = stub.Watch(asked)
@@ -263,14 +265,14 @@ async def test_connections_are_bounded_and_silent_ones_end(store: Store, monkeyp
     server = ApiServer(store, FakeControl(), clock, authority=Authority(store, clock))
     port = await server.start("127.0.0.1:0")
     ends = [await asyncio.open_connection("127.0.0.1", port) for _ in range(8)]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENT_SECONDS):
         for reader, writer in ends:  # the last five at once, the first three after the time for a handshake
             while await reader.read(1024):
                 pass
             writer.close()
     async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
-        await stub.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True, timeout=20)
+        await stub.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True, timeout=PATIENT_SECONDS)
     await server.stop(0)
 
 

@@ -340,8 +340,7 @@ async def test_pausing_and_resuming_twice_is_no_error(api: Api) -> None:
         assert resumed.state == MAILING_STATE_ACTIVE
 
 
-async def test_cancel_ends_what_is_pending_in_parts(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.api.mailings.CANCEL_ROWS", 4)
+async def test_cancel_ends_what_is_pending_whenever_the_rows_follow(api: Api) -> None:
     await api.add_clients(10)
     made = await api.add_mailing()
     for _ in range(2):

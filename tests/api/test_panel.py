@@ -249,20 +249,25 @@ async def test_what_needs_a_person_is_said(api: Api) -> None:
         breaker=BreakerStatus(BreakerState.BLOCKED, detail="401"),
         sending_paused=True,
         actors=(*broken, ActorStatus("x")),
+        missing={"gone": 12},
     )
     found = await overview_of(api)
     code = overview_pb2.WarningCode.Value
     assert [(each.code, each.name, each.mailing_id, each.missed) for each in found.warnings] == [
         (code("WARNING_CODE_PROVIDER_TOKEN_REFUSED"), "", 0, 0),
+        (code("WARNING_CODE_PROVIDER_MISSING"), "gone", 0, 0),
         (code("WARNING_CODE_SENDING_PAUSED"), "", 0, 0),
         (code("WARNING_CODE_ACTOR_UNHEALTHY"), "ticker", 0, 0),
         (code("WARNING_CODE_ACTOR_UNHEALTHY"), "recorder", 0, 0),
         (code("WARNING_CODE_MAILING_WILL_MISS_END"), "", slow.id, 6),
         (code("WARNING_CODE_PAUSED_MAILING_ENDS_SOON"), "", paused.id, 0),
     ]
-    assert [each.detail for each in found.warnings][:4:2] == ["401", "it fell"]
+    assert [found.warnings[place].detail for place in (0, 3)] == ["401", "it fell"]
     assert all(each.detail for each in found.warnings)
-    api.control.become(breaker=BreakerStatus(BreakerState.OPEN, detail="503"), sending_paused=False, actors=())
+    assert (found.engine.missing_providers[0].name, found.engine.missing_providers[0].messages) == ("gone", 12)
+    api.control.become(
+        breaker=BreakerStatus(BreakerState.OPEN, detail="503"), sending_paused=False, actors=(), missing={}
+    )
     first = (await overview_of(api)).warnings[0]
     assert (first.code, first.detail) == (code("WARNING_CODE_PROVIDER_UNREACHABLE"), "503")
 

@@ -25,6 +25,7 @@ from mailing.v1.mailing_service_pb2_grpc import MailingServiceStub
 from scripts.token_channel import metadata
 from tests.api.conftest import Api
 from tests.api.fakes import START_US
+from tests.patience import PATIENT_SECONDS
 
 METHODS: Final[list[MethodDescriptor]] = [method for service in _services() for method in service.methods]
 REQUIREMENTS: Final = requirements(_services())
@@ -77,7 +78,7 @@ async def answer(port: int, method: MethodDescriptor, extra: tuple[tuple[str, st
             response_deserializer=response_class.FromString,
         )
         request = iter([request_class()]) if method.client_streaming else request_class()
-        call = stub(request, metadata=extra, timeout=10)
+        call = stub(request, metadata=extra, timeout=PATIENT_SECONDS)
         try:
             if method.server_streaming:
                 async for _ in call:
@@ -152,7 +153,7 @@ async def test_a_stream_ends_when_its_token_is_revoked(api: Api) -> None:
         await api.store.revoke_token(token_id, by=BY, now_us=1)
         api.clock.pass_seconds(16)  # another engine did it, so it is believed for 2 s; a sign of life comes in 15 s
         with pytest.raises(aio.AioRpcError) as caught:
-            await asyncio.wait_for(call.read(), 5)
+            await asyncio.wait_for(call.read(), PATIENT_SECONDS)
     assert caught.value.code() is StatusCode.UNAUTHENTICATED
 
 

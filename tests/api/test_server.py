@@ -50,6 +50,7 @@ from mailing.v1.mailing_service_pb2 import PauseMailingRequest, WatchMailingRequ
 from scripts.token_channel import with_token
 from tests.api.conftest import Api, refusal
 from tests.api.fakes import START_US, FakeClock, FakeControl
+from tests.patience import PATIENT_SECONDS
 
 # -- errors ------------------------------------------------------------------------------------
 
@@ -145,11 +146,11 @@ async def test_a_change_is_carried_through_although_its_caller_has_gone(api: Api
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENT_SECONDS):
         while api.measured[-1] != ("PauseMailing", "CANCELLED"):
             await asyncio.sleep(0.005)
     go.set()
-    await api.server.stop(1)
+    await api.server.stop(PATIENT_SECONDS)
     assert api.control.refreshed == [mailing.id]
 
 
@@ -163,7 +164,7 @@ async def test_a_storm_of_tight_deadlines_breaks_nothing(api: Api) -> None:
         await asyncio.gather(*(create(begin + n) for n in range(50)))
     # The store still answers, and each client is there once or not at all.
     await api.add_client("79269999999")
-    listed = await api.clients.ListClients(ListClientsRequest(page_size=1000), timeout=5)
+    listed = await api.clients.ListClients(ListClientsRequest(page_size=1000), timeout=PATIENT_SECONDS)
     assert listed.total_size == len({client.phone_number for client in listed.clients})
 
 
@@ -171,8 +172,12 @@ async def test_a_deadline_ends_a_watch(api: Api) -> None:
     await api.add_clients(1)
     mailing = await api.add_mailing()
     stream = api.mailings.WatchMailing(WatchMailingRequest(mailing_id=mailing.id), timeout=0.1)
-    await stream.read()
-    assert (await refusal(stream.read())).code is StatusCode.DEADLINE_EXCEEDED
+
+    async def to_its_end() -> None:
+        while await stream.read() is not aio.EOF:
+            pass
+
+    assert (await refusal(to_its_end())).code is StatusCode.DEADLINE_EXCEEDED
 
 
 async def test_a_cancelled_import_keeps_the_pages_before(api: Api) -> None:
@@ -193,7 +198,7 @@ async def test_stopping_ends_the_streams_and_refuses_new_calls(api: Api) -> None
     mailing = await api.add_mailing()
     stream = api.mailings.WatchMailing(WatchMailingRequest(mailing_id=mailing.id))
     await stream.read()
-    await asyncio.wait_for(api.server.stop(5), 2)
+    await asyncio.wait_for(api.server.stop(2 * PATIENT_SECONDS), PATIENT_SECONDS)
     refused = await refusal(stream.read())
     assert (refused.code, refused.message) == (StatusCode.UNAVAILABLE, "the engine is stopping")
     late = api.engine.GetStatus(GetStatusRequest(), timeout=0.2)
@@ -219,11 +224,11 @@ async def test_stopping_ends_an_export_and_an_import_between_pages(api: Api, mon
     await export.read()
     import_ = api.clients.ImportClients(pages())
     await api.control.clients_told.wait()
-    stop = asyncio.create_task(api.server.stop(5))
+    stop = asyncio.create_task(api.server.stop(2 * PATIENT_SECONDS))
     for call in (export.read(), import_):
         refused = await refusal(call)
         assert (refused.code, refused.message) == (StatusCode.UNAVAILABLE, "the engine is stopping")
-    await asyncio.wait_for(stop, 2)
+    await asyncio.wait_for(stop, PATIENT_SECONDS)
 
 
 async def write_all(api: Api, pages: int) -> None:
@@ -241,14 +246,16 @@ async def test_who_is_refused_in_the_midst_of_writing_is_told_why(api: Api) -> N
     assert (refused.code, refused.bad) == (StatusCode.INVALID_ARGUMENT, {"rows"})
 
 
-@pytest.mark.parametrize(
-    ("name", "page"), [("_DRAIN_SECONDS", b""), ("_DRAIN_PAUSE_SECONDS", None), ("_DRAIN_BYTES", b"\xff")]
-)
+_DRAINS = {"_DRAIN_SECONDS": b"", "_DRAIN_PAUSE_SECONDS": None, "_DRAIN_BYTES": b"\xff"}
+
+
+@pytest.mark.parametrize(("name", "page"), _DRAINS.items())
 async def test_what_a_refused_caller_goes_on_sending_is_read_in_bounds(
     api: Api, monkeypatch: pytest.MonkeyPatch, name: str, page: bytes | None
 ) -> None:
     """One that goes on for ever, one that waits, and one that sends too much."""
-    monkeypatch.setattr(f"engine.api.interceptors.{name}", 0.05)
+    for each in _DRAINS:
+        monkeypatch.setattr(f"engine.api.interceptors.{each}", 0.05 if each == name else 1e9)
 
     async def pages() -> AsyncIterator[bytes]:
         yield ImportClientsRequest(rows=[ImportClientsRow()] * 10_001).SerializeToString()
@@ -258,7 +265,7 @@ async def test_what_a_refused_caller_goes_on_sending_is_read_in_bounds(
         await asyncio.Event().wait()
 
     call: Any = api.channel.stream_unary("/mailing.v1.ClientService/ImportClients")
-    refused = await asyncio.wait_for(refusal(call(pages())), 3)
+    refused = await asyncio.wait_for(refusal(call(pages())), PATIENT_SECONDS)
     assert refused.code in (StatusCode.INVALID_ARGUMENT, StatusCode.INTERNAL)
     assert api.measured == [("ImportClients", "INVALID_ARGUMENT")]
 
@@ -368,10 +375,10 @@ async def test_health_follows_delivery(api: Api) -> None:
     api.control.become(
         breaker=BreakerStatus(BreakerState.BLOCKED), actors=(ActorStatus("ticker", healthy=False, detail="it fell"),)
     )
-    assert (await asyncio.wait_for(watch.read(), 5)).status == not_serving
+    assert (await asyncio.wait_for(watch.read(), PATIENT_SECONDS)).status == not_serving
     assert [await check(service) for service in ("", "provider", "delivery")] == [serving, not_serving, not_serving]
     api.control.become(breaker=BreakerStatus())
-    assert (await asyncio.wait_for(watch.read(), 5)).status == serving
+    assert (await asyncio.wait_for(watch.read(), PATIENT_SECONDS)).status == serving
     watch.cancel()
     refused = await refusal(stub.Check(health_pb2.HealthCheckRequest(service="nonsense")))
     assert refused.code is StatusCode.NOT_FOUND
@@ -383,11 +390,12 @@ async def test_a_delivery_that_can_not_be_asked_is_not_well(api: Api, monkeypatc
 
     watch: Any = health_pb2_grpc.HealthStub(api.channel)
     watch = watch.Watch(health_pb2.HealthCheckRequest(service="delivery"))
-    assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+    states = health_pb2.HealthCheckResponse
+    assert (await watch.read()).status == states.SERVING
     with monkeypatch.context() as patch, capture_logs() as lines:
         patch.setattr(api.control, "status", broken)
-        assert (await asyncio.wait_for(watch.read(), 5)).status == health_pb2.HealthCheckResponse.NOT_SERVING
-    assert (await asyncio.wait_for(watch.read(), 5)).status == health_pb2.HealthCheckResponse.SERVING
+        assert (await asyncio.wait_for(watch.read(), PATIENT_SECONDS)).status == states.NOT_SERVING
+    assert (await asyncio.wait_for(watch.read(), PATIENT_SECONDS)).status == states.SERVING
     assert lines[0]["event"] == "health.failed"
     watch.cancel()
 
@@ -418,7 +426,7 @@ def create_by_reflection(port: int) -> Any:
             request_serializer=type(request).SerializeToString,
             response_deserializer=message_factory.GetMessageClass(method.output_type).FromString,
         )
-        return call(request, timeout=5)
+        return call(request, timeout=PATIENT_SECONDS)
 
 
 # -- listening ---------------------------------------------------------------------------------
@@ -476,7 +484,8 @@ class Authority:
 
 async def call_with(port: int, credentials: grpc.ChannelCredentials) -> int:
     async with aio.secure_channel(f"localhost:{port}", credentials) as channel:
-        return (await EngineServiceStub(with_token(channel)).GetStatus(GetStatusRequest(), timeout=5)).engine_id
+        stub = EngineServiceStub(with_token(channel))
+        return (await stub.GetStatus(GetStatusRequest(), timeout=PATIENT_SECONDS)).engine_id
 
 
 async def test_tls_with_and_without_a_client_certificate(store: Store, tmp_path: Path) -> None:

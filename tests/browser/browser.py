@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import (
     Browser,
+    BrowserContext,
     ConsoleMessage,
     Error,
     Page,
@@ -24,22 +26,26 @@ from playwright.async_api import (
 )
 
 from scripts.chromium import ARGUMENTS, MISSING, find_chromium
+from tests.patience import PATIENT_SECONDS
 
-WAIT_MS: Final = 15_000
-"""How long a page may take over one step, in milliseconds. Pages ask for news every 5 s: more than twice that."""
+WAIT_MS: Final = PATIENT_SECONDS * 1000
+"""How long a page may take over one step. Pages ask for news every 5 s: more than twice that."""
 expect.set_options(timeout=WAIT_MS)
 # Reported by the page itself too, for a violation that the console does not show.
 _VIOLATIONS: Final = """
 document.addEventListener("securitypolicyviolation", event =>
   console.error(`CSP violation: ${event.violatedDirective} ${event.blockedURI}`));
 """
-# Once: what the page takes out of it later is gone.
+# In the page's first document only: what the page takes out of it later is gone. Earlier pages of the profile may have
+# kept something too.
 _STORE: Final = """
-if (!sessionStorage.stored) {
+if (location.protocol.startsWith("http") && !sessionStorage.stored) {
+  localStorage.clear();
   Object.assign(localStorage, %s);
   sessionStorage.stored = "yes";
 }
 """
+_VIEWPORT: Final = ViewportSize(width=1280, height=1000)
 
 
 def executable() -> str:
@@ -98,8 +104,64 @@ class Watched:
             self.faults.append(f"answer {response.status}: {response.request.method} {response.url}")
 
 
-_running: list[tuple[Playwright, Browser]] = []
-"""The one browser of all tests of a process: a start costs two seconds, a fresh profile in it next to nothing."""
+class _Running:
+    """The one browser of all tests of a process, and the profiles in it that are free.
+
+    A start of the browser costs two seconds of the processor, and a page of ours two more in a process that has not
+    seen it before. So the pages of a profile share a process (``--process-per-site``), which lives on between tests
+    behind a blank page of the same site.
+    """
+
+    def __init__(self, playwright: Playwright, browser: Browser) -> None:
+        self._playwright = playwright
+        self._browser = browser
+        self._free: defaultdict[str, list[BrowserContext]] = defaultdict(list)
+
+    @classmethod
+    async def start(cls) -> _Running:
+        path = executable()
+        playwright = await async_playwright().start()
+        arguments = [*ARGUMENTS, "--process-per-site"]
+        return cls(playwright, await playwright.chromium.launch(executable_path=path, args=arguments))
+
+    def is_there(self) -> bool:
+        return self._browser.is_connected()
+
+    @asynccontextmanager
+    async def profile(self, locale: str) -> AsyncIterator[BrowserContext]:
+        """A profile that nobody else uses, with no cookies."""
+        free = self._free[locale]
+        context = free.pop() if free else await self._made(locale)
+        try:
+            await context.clear_cookies()
+            yield context
+        except BaseException:
+            with suppress(Error):  # it may be closed already, as after a crash
+                await context.close()  # what a failed test has left there is not for others
+            raise
+        free.append(context)
+
+    async def _made(self, locale: str) -> BrowserContext:
+        context = await self._browser.new_context(
+            viewport=_VIEWPORT, locale=locale, timezone_id="Europe/Moscow", reduced_motion="reduce"
+        )
+        context.set_default_timeout(WAIT_MS)
+        await _stay(await context.new_page())
+        await context.add_init_script(_VIOLATIONS)
+        return context
+
+    async def stop(self) -> None:
+        await self._browser.close()
+        await self._playwright.stop()
+
+
+async def _stay(page: Page) -> None:
+    """Make it a blank page of this machine's site, which no server has to answer for."""
+    await page.route("**", lambda route: route.fulfill(body="", content_type="text/html"))
+    await page.goto("http://127.0.0.1/")
+
+
+_running: list[_Running] = []
 
 
 @asynccontextmanager
@@ -111,44 +173,42 @@ async def opened(
     cookies: Sequence[Any] = (),
     stored: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Watched]:
-    """A page of a fresh profile at `url`, with these cookies and this in its local storage.
+    """A fresh page at `url`, with these cookies and this in its local storage, and nothing that earlier ones kept.
 
     When the block has gone well, nothing may have gone wrong behind it.
     """
-    browser = await _browser()
-    viewport = ViewportSize(width=width, height=1000)
-    context = await browser.new_context(
-        viewport=viewport, locale=locale, timezone_id="Europe/Moscow", reduced_motion="reduce"
-    )
-    try:
-        context.set_default_timeout(WAIT_MS)
-        await context.add_init_script(_VIOLATIONS)
+    async with (await _browser()).profile(locale) as context:
         await context.add_cookies(cookies)
-        if stored:  # Playwright's own way (storage_state) opens a page for it first, which takes a second
-            await context.add_init_script(_STORE % json.dumps(stored))
+        page = await context.new_page()
+        await page.set_viewport_size({**_VIEWPORT, "width": width})
+        await page.add_init_script(_STORE % json.dumps(stored or {}))
         parts = urlsplit(url)
-        watched = Watched(await context.new_page(), f"{parts.scheme}://{parts.netloc}")
-        await watched.page.goto(url)
+        watched = Watched(page, f"{parts.scheme}://{parts.netloc}")
+        await page.goto(url)
         yield watched
-        await watched.page.wait_for_load_state("networkidle")
-    finally:
-        await context.close()
+        await page.wait_for_load_state("networkidle")
+        await page.close()
     assert not watched.faults, "\n".join(watched.faults)  # pytest rewrites no asserts here: the text must be said
 
 
-async def _browser() -> Browser:
-    path = executable()
-    if _running and not _running[0][1].is_connected():
+async def fits(page: Page) -> None:
+    """Nobody has to scroll it sideways. A page is laid out anew some time after something in it has changed."""
+    assert page.viewport_size is not None
+    await page.wait_for_function(
+        "width => document.documentElement.scrollWidth <= width", arg=page.viewport_size["width"]
+    )
+
+
+async def _browser() -> _Running:
+    if _running and not _running[0].is_there():
         await close()  # it has crashed: one test may fail of that, not all that follow
     if not _running:
-        playwright = await async_playwright().start()
-        _running.append((playwright, await playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))))
-    return _running[0][1]
+        _running.append(await _Running.start())
+    return _running[0]
 
 
 async def close() -> None:
     """End the browser, if there is one."""
-    for playwright, browser in _running:
-        await browser.close()
-        await playwright.stop()
+    for running in _running:
+        await running.stop()
     _running.clear()

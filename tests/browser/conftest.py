@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.browser import browser
+from tests.browser import browser, panel
 
 HERE = Path(__file__).parent
 
@@ -24,3 +24,4 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
 async def _end_of_the_browser() -> AsyncIterator[None]:
     yield
     await browser.close()
+    panel.give_port_back()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,43 @@ CSV = {"Content-Type": "text/csv"}
 
 
 @asynccontextmanager
-async def service(folder: Path, **engine: Any) -> AsyncIterator[Gateway]:
-    """All of it on free ports; ``engine``: its settings."""
-    async with serving(folder, **engine) as gateway:
-        yield gateway
+async def service(folder: Path, *, gateway: Mapping[str, Any] | None = None, **engine: Any) -> AsyncIterator[Gateway]:
+    """All of it on free ports, the gateway's the same for all tests of a process, so that what the browser keeps of the
+    page's scripts is theirs; with these settings of the gateway and of the engine."""
+    settings = {"http_listen": f"127.0.0.1:{_port()}", **(gateway or {})}
+    async with serving(folder, gateway=settings, **engine) as served:
+        yield served
+
+
+_reserved: list[socket.socket] = []
+"""One socket that is bound and does not listen: its port is given to nobody else, but a server may listen there."""
+
+
+def _port() -> int:
+    """The port of the gateways, or another from now on when one still listens there: a test that was interrupted by its
+    time-out stops nothing."""
+    if not _reserved:
+        _reserved.append(socket.socket())
+        _bind(_reserved[0], 0)
+    port = int(_reserved[0].getsockname()[1])
+    with socket.socket() as tried:
+        try:
+            _bind(tried, port)
+        except OSError:
+            _reserved.pop().close()
+            return _port()
+    return port
+
+
+def _bind(a_socket: socket.socket, port: int) -> None:
+    a_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    a_socket.bind(("127.0.0.1", port))
+
+
+def give_port_back() -> None:
+    """At the end of all tests with a browser."""
+    while _reserved:
+        _reserved.pop().close()
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.browser.browser import fits
 from tests.browser.panel import account, service, signed_in
 from tests.browser.test_panel_mailings import add_clients, register
 from tests.gateway.rig import Gateway
@@ -90,7 +91,7 @@ async def test_a_mailing_is_archived_found_and_taken_out(tmp_path: Path, locale:
             await page.evaluate("location.hash = '#/audit'")
             await expect(main.get_by_role("cell").get_by_text(words["action"]).first).to_be_visible()
             if width < 400:
-                assert await page.evaluate("document.documentElement.scrollWidth") == width
+                await fits(page)
         found = (await gateway.get("/mailings")).json["mailings"]
         assert [(each["id"], each["archived_time"]) for each in found] == [(mailing_id, None), (other, None)]
 

@@ -10,6 +10,7 @@ from playwright.async_api import Page, expect
 
 from engine.service import Service
 from engine.settings import load
+from tests.browser.browser import fits
 from tests.browser.panel import CSV, account, go, service, signed_in
 from tests.gateway.rig import Gateway
 from tests.rules.rig import QUICK
@@ -122,15 +123,10 @@ async def test_a_viewer_on_a_phone_sees_in_russian_why_nothing_is_sent(tmp_path:
             await expect(alert).not_to_contain_text("FBRQ_TOKEN")
             await expect(page.get_by_text("Ждёт: провайдер не принимает наш токен.")).to_be_visible()
             await expect(page.get_by_role("link", name="Новая рассылка")).to_have_count(0)
-            await _fits(page)
+            await fits(page)
             await alert.get_by_role("link", name="К движку").click()
             await expect(page.get_by_text("Он не принимает токен, поэтому ничего не отправляется.")).to_be_visible()
             await expect(page.get_by_text("HTTP 401: the token is not known")).to_be_visible()
-            await _fits(page)
+            await fits(page)
             await go(page, "/")
             await expect(alert).to_be_visible()
-
-
-async def _fits(page: Page) -> None:
-    """No page scrolls sideways."""
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")

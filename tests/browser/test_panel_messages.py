@@ -7,6 +7,7 @@ from pathlib import Path
 
 from playwright.async_api import Page, expect
 
+from tests.browser.browser import fits
 from tests.browser.panel import CSV, go, rest, service, signed_in
 from tests.gateway.rig import Gateway
 from tests.rules.rig import until
@@ -131,7 +132,7 @@ async def test_a_link_with_filters_and_a_message_that_is_gone(tmp_path: Path) ->
             await go(page, f"/messages?filter=%7B%22mailing_id%22%3A{later}%2C%22client_id%22%3A2%7D")
             await expect(page.locator("tbody tr")).to_have_count(1)
             await expect(page.get_by_label("Рассылка", exact=True)).to_have_value(f"{later}: {TEXT[:59]}…")
-            assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+            await fits(page)
             await page.locator("tbody tr").get_by_text("Ожидает").click()
             await expect(page.get_by_role("status").filter(has_text="Ожидает своей очереди")).to_contain_text(
                 "Рассылка начнётся"

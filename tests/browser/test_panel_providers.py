@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from scripts.sandbox import Sandbox
 from tests.browser.accessible import faults_of
@@ -89,6 +90,57 @@ async def picture(page: Page, name: str) -> None:
         await page.screenshot(path=f"{folder}/{name}.png", animations="disabled", caret="hide")
 
 
+async def altered(page: Page, path: str, change: Callable[[dict[str, Any]], None]) -> None:
+    """Let an answer be another one from now on."""
+
+    async def answer(route: Route) -> None:
+        response = await route.fetch()
+        body = await response.json()
+        change(body)
+        await route.fulfill(response=response, json=body)
+
+    await page.route(path, answer)
+
+
+def shared(stats: dict[str, Any]) -> None:
+    """Another provider took a part, on one engine or another."""
+    counts = {"pending": 0, "sent": 5, "delivered": 0, "undelivered": 0, "not_sent": 2, "cost": 0.0}
+    stats["by_provider"]["alpha"] = counts
+
+
+def without_gamma(answer: dict[str, Any]) -> None:
+    """A third provider is in the file no more."""
+    answer["data"]["missing_providers"] = [{"name": "gamma", "messages": 12}]
+
+
+async def shares_and_arrivals(page: Page) -> None:
+    """A mailing's page has what each provider did of it, and what arrived over time."""
+    timeline = page.get_by_role("region", name="Over time")
+    await expect(timeline.locator(".legend")).to_have_text("SentNot sentTried again laterDelivered")
+    await expect(timeline.locator("polyline")).to_have_count(1)
+    await expect(page.get_by_role("region", name="Providers")).to_have_count(0)  # one has done it all
+    await altered(page, "**/mailings/stats?*", shared)
+    rows = page.get_by_role("region", name="Providers").first.locator("tr")
+    await expect(rows).to_have_text(
+        [
+            re.compile("^NameSentDeliveredNot sentCost so far$"),
+            re.compile("^beta12[01]030(.00)?$"),
+            re.compile("^alpha5020(.00)?$"),
+        ]
+    )
+
+
+async def says_who_is_missing(page: Page) -> None:
+    """The Engine page names a provider that is in the file no more, and the ways out."""
+    await altered(page, "**/engine/one?*", without_gamma)
+    await go(page, "/engine")
+    notice = page.locator(".notice", has_text="The provider gamma is no longer in the file")
+    await expect(notice).to_contain_text("12 messages that it may have got wait for its answer")
+    await expect(notice).to_contain_text("put the provider back into the file with retired = true")
+    await picture(page, "engine-missing")
+    await no_faults(page)
+
+
 async def no_faults(page: Page) -> None:
     """In either theme, on a wide screen and on a phone."""
     for width in (1440, 390):
@@ -125,6 +177,7 @@ async def test_the_funnel_and_the_way_of_a_message_through_two_providers(tmp_pat
             ):
                 await expect(funnel).to_contain_text(step)
             await expect(funnel).to_contain_text("From the provider's yes to the phone: half within")
+            await shares_and_arrivals(page)
             await no_faults(page)
 
             await funnel.get_by_role("link", name="Not delivered", exact=True).click()
@@ -148,6 +201,8 @@ async def test_the_funnel_and_the_way_of_a_message_through_two_providers(tmp_pat
             await funnel.get_by_role("link", name="New mailing for these: Not delivered").click()
             await expect(page.get_by_text(f"those whose message of “{TEXT}” was not delivered")).to_be_visible()
             await expect(page.get_by_role("region", name="What will happen")).to_contain_text("1 client")
+
+            await says_who_is_missing(page)
 
 
 async def test_an_outage_names_the_provider_and_says_who_has_taken_over(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.async_api import Page, expect
 
 from tests.browser.panel import CSV, go, service, signed_in
-from tests.gateway.rig import Gateway, serving
+from tests.gateway.rig import Gateway
 
 
 def zone_at(hour: int) -> str:
@@ -36,7 +36,7 @@ async def written(page: Page, text: str = "News") -> None:
 
 
 async def test_above_the_limit_the_number_of_clients_is_typed(tmp_path: Path) -> None:
-    async with serving(tmp_path, gateway={"confirm_above": 2}) as gateway:
+    async with service(tmp_path, gateway={"confirm_above": 2}) as gateway:
         await add(gateway, 3, zone_at(12))
         async with signed_in(gateway, "/mailings/create") as watched:
             page, dialog = watched.page, watched.page.get_by_role("dialog")

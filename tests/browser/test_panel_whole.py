@@ -28,6 +28,7 @@ async def test_the_tab_is_called_as_the_page_is(tmp_path: Path) -> None:
             "/audit": "Audit",
             "/nowhere": "Page not found",
             "/tokens": "API tokens",
+            "/webhooks": "Webhooks",
             "/engine": "Engine",
         }.items():
             await go(page, path)

@@ -3,6 +3,7 @@ nothing."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from engine.provider.fbrq import FbrqProvider
 from scripts.sandbox import Sandbox, Service
 from scripts.sandbox.provider import Provider
 from tests.browser.accessible import faults_of
-from tests.browser.browser import opened
+from tests.browser.browser import fits, opened
+from tests.rules.rig import until
 
 PHONE = 79161234567
 OTHER = 79161234568
@@ -41,7 +43,7 @@ async def test_its_own_switches_work(sandbox: Sandbox) -> None:
         await expect(page.get_by_text("Applied.")).to_be_visible()
         assert sandbox.faults.share_5xx == 0.25
         # The buttons stay within the card.
-        assert await page.evaluate(
+        await page.wait_for_function(
             "document.querySelector('.buttons').scrollWidth <= document.querySelector('.buttons').clientWidth"
         )
         await page.get_by_role("button", name="Forget texts").click()
@@ -149,15 +151,18 @@ async def test_it_keeps_nobody_out_and_fits(talking: Sandbox, width: int) -> Non
         for scheme in ("light", "dark"):
             await page.emulate_media(color_scheme=scheme)
             assert await faults_of(page) == [], scheme
-        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        await fits(page)
 
 
 async def test_on_a_phone_the_switches_come_first(talking: Sandbox) -> None:
     async with opened(f"{talking.root_url}/", width=390) as watched:
-        boxes = [await watched.page.locator(name).bounding_box() for name in (".panel", ".counts", "#received")]
-        tops = [box["y"] for box in boxes if box is not None]
-        assert tops == sorted(tops)
-        assert len(tops) == 3
+        boxes = [watched.page.locator(name) for name in (".panel", ".counts", "#received")]
+
+        async def stand_in_order() -> bool:
+            tops = [box["y"] for each in boxes if (box := await each.bounding_box())]
+            return tops == sorted(tops) and len(tops) == 3
+
+        await until(stand_in_order)
 
 
 def accept(provider: Provider, *ids: int, phone: int = PHONE) -> None:
@@ -244,15 +249,15 @@ async def test_several_keep_nobody_out_and_fit(three: Sandbox, width: int) -> No
         for scheme in ("light", "dark"):
             await page.emulate_media(color_scheme=scheme)
             assert await faults_of(page) == [], scheme
-        assert await page.evaluate("document.documentElement.scrollWidth") <= width
-        boxes = [await page.get_by_role("article").nth(nth).bounding_box() for nth in (0, 1)]
-        assert boxes[0] is not None
-        assert boxes[1] is not None
-        assert boxes[0]["y"] == boxes[1]["y"]  # side by side, on a phone too
-        switch, count = [await page.locator(name).first.bounding_box() for name in (".panel", ".counts")]
-        assert switch is not None
-        assert count is not None
-        assert switch["y"] < count["y"]
+        await fits(page)
+        articles, parts = page.get_by_role("article"), [page.locator(name).first for name in (".panel", ".counts")]
+
+        async def side_by_side_and_switches_first() -> bool:  # on a phone too
+            boxes = [await each.bounding_box() for each in (articles.nth(0), articles.nth(1), *parts)]
+            one, other, switch, count = [math.nan if box is None else box["y"] for box in boxes]
+            return one == other and switch < count
+
+        await until(side_by_side_and_switches_first)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

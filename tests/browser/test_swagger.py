@@ -8,34 +8,28 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiohttp import ClientSession
 from playwright.async_api import Locator, Page, Response, expect
 
-from gateway.service import Service as Gateway
-from gateway.settings import load
 from scripts.token_channel import API_TOKEN
 from tests.browser.browser import opened
+from tests.browser.panel import service
 from tests.gateway.examples import ENGINE_DEFAULTS, NOT_TWICE, examples, furnish, noted, operations, texted, world
-from tests.gateway.rig import serving
-from tests.rules.rig import Rig, running
 
 CLIENT = '{"phone_number": "+7 (916) 123-45-67", "tag": "browser", "time_zone": "Europe/Moscow"}'
 
+_ONLY = """tags => {
+  for (const tag of ui.specSelectors.taggedOperations().keys()) {
+    ui.layoutActions.show(["operations-tag", tag], tags.includes(tag));
+  }
+}"""
+
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    """An engine, and its provider."""
-    async with running(tmp_path) as rig:
-        yield rig
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def gateway(rig: Rig) -> AsyncIterator[str]:
-    """A gateway before the engine; gives its address."""
-    flags = {"http_listen": "127.0.0.1:0", "engine_target": f"127.0.0.1:{rig.service.grpc_port}"}
-    service = Gateway(load({**flags, "shutdown_seconds": 4, "admin_secret": "a secret of the tests"}, {}, None))
-    await service.start()
-    yield f"http://{service.address}"
-    await service.stop()
+async def docs(tmp_path: Path) -> AsyncIterator[str]:
+    """The address of the page, with a gateway and an engine behind it."""
+    async with service(tmp_path) as gateway:
+        yield f"{gateway.url}/api/v1/docs/"
 
 
 async def authorize(page: Page, secret: str) -> None:
@@ -62,8 +56,8 @@ async def execute(block: Locator, status: int) -> str:
     return await answer.locator(".microlight, pre").first.inner_text()
 
 
-async def test_a_client_is_made_from_the_page(rig: Rig, gateway: str) -> None:
-    async with opened(f"{gateway}/api/v1/docs/") as watched:
+async def test_a_client_is_made_from_the_page(docs: str) -> None:
+    async with opened(docs) as watched:
         page = watched.page
         await authorize(page, API_TOKEN)
         block = await open_operation(page, "post", "/api/v1/clients")
@@ -72,8 +66,8 @@ async def test_a_client_is_made_from_the_page(rig: Rig, gateway: str) -> None:
     assert "POST /api/v1/clients" in watched.requests
 
 
-async def test_without_a_token_the_page_shows_the_refusal(gateway: str) -> None:
-    async with opened(f"{gateway}/api/v1/docs/") as watched:
+async def test_without_a_token_the_page_shows_the_refusal(docs: str) -> None:
+    async with opened(docs) as watched:
         watched.expected_statuses.add(401)
         block = await open_operation(watched.page, "get", "/api/v1/engine")
         assert '"status": 401' in await execute(block, 401)
@@ -81,9 +75,9 @@ async def test_without_a_token_the_page_shows_the_refusal(gateway: str) -> None:
 
 @pytest.mark.timeout(180)  # thirty presses of a button
 async def test_every_body_s_example_is_executed_twice_and_does_no_harm(tmp_path: Path) -> None:
-    """Nothing is typed but ids: of what the examples themselves have made. Calls without a body are tried without a
-    browser: tests/gateway/routes/test_every_route.py."""
-    async with serving(tmp_path, workers=ENGINE_DEFAULTS.workers) as gateway:
+    """Nothing is typed but ids: of what the examples themselves have made. The second time the request of the page is
+    sent without the page. Calls without a body need no browser: tests/gateway/routes/test_every_route.py."""
+    async with service(tmp_path, workers=ENGINE_DEFAULTS.workers) as gateway:
         session = await furnish(gateway)
         before = await world(gateway)
         async with opened(f"{gateway.url}/api/v1/docs/") as watched:
@@ -93,41 +87,42 @@ async def test_every_body_s_example_is_executed_twice_and_does_no_harm(tmp_path:
             ids: dict[str, int | str] = {"provider": "nobody"}
             for method, path, operation in operations(document):
                 if "requestBody" in operation:
-                    ids |= await press_twice(watched.page, method, path, operation, ids)
+                    pressed = await press(watched.page, method, path, operation, ids)
+                    ids |= await twice(pressed, operation)
         assert await world(gateway) == before
         assert texted(gateway) == {"79160000000"}
 
 
-async def press_twice(
-    page: Page, method: str, path: str, operation: dict[str, Any], ids: dict[str, int | str]
-) -> dict[str, int | str]:
-    """Execute it twice as the page shows it; give the id of what was made."""
+async def press(page: Page, method: str, path: str, operation: dict[str, Any], ids: dict[str, int | str]) -> Response:
+    """Execute it as the page shows it; what came. Its tag alone is open, or the page draws all operations each time."""
+    await page.evaluate(_ONLY, operation["tags"])
     block = await open_operation(page, method, path)
     for each in operation["parameters"]:
         if each["in"] == "path" and "example" not in each:
             await block.locator(f'tr[data-param-name="{each["name"]}"] input').fill(str(ids[each["name"]]))
-            path = path.replace(f"{{{each['name']}}}", str(ids[each["name"]]))
-    answers = [await pressed(page, block) for _ in range(2)]
-    name, success = operation["operationId"], min(map(int, operation["responses"]))
-    statuses = tuple(answer.status for answer in answers)
-    assert statuses == NOT_TWICE.get(name, (success, success)), (name, [await answer.text() for answer in answers])
-    body = next(examples(operation)).get("data", b"")
-    for answer in answers:
-        assert "idempotency-key" not in answer.request.headers
-        assert bare(answer.request.post_data or "") == bare(body.decode()), name
-    made = noted(name, await answers[0].json()) if statuses[0] == 201 else {}
-    await block.locator(".opblock-summary").click()
-    return made
-
-
-async def pressed(page: Page, block: Locator) -> Response:
-    """Press *Execute*; what came."""
     async with page.expect_response(lambda response: "/docs/" not in response.url) as coming:
         await block.get_by_role("button", name="Execute").click()
     response = await coming.value
     shown = block.locator(".live-responses-table .response .response-col_status").first
     await expect(shown).to_contain_text(str(response.status))
+    await block.locator(".opblock-summary").click()
     return response
+
+
+async def twice(first: Response, operation: dict[str, Any]) -> dict[str, int | str]:
+    """Send once more what the page has sent; give the id of what was made."""
+    request, name, success = first.request, operation["operationId"], min(map(int, operation["responses"]))
+    headers = await request.all_headers()
+    assert "idempotency-key" not in headers
+    assert bare(request.post_data or "") == bare(next(examples(operation)).get("data", b"").decode()), name
+    sent: dict[str, str] = {each: headers[each] for each in ("authorization", "content-type") if each in headers}
+    async with (
+        ClientSession() as http,
+        http.request(request.method, request.url, headers=sent, data=request.post_data_buffer) as second,
+    ):
+        statuses = (first.status, second.status)
+        assert statuses == NOT_TWICE.get(name, (success, success)), (name, await first.text(), await second.text())
+    return noted(name, await first.json()) if first.status == 201 else {}
 
 
 def bare(body: str) -> str:
@@ -135,10 +130,10 @@ def bare(body: str) -> str:
     return "".join(body.split())
 
 
-async def test_the_page_lists_operations_of_every_kind(gateway: str) -> None:
-    async with opened(f"{gateway}/api/v1/docs/") as watched:
+async def test_the_page_lists_operations_of_every_kind(docs: str) -> None:
+    async with opened(docs) as watched:
         await expect(watched.page.locator(".opblock").first).to_be_visible()
-        paths = await watched.page.locator(".opblock-summary-path").evaluate_all("all => all.map(e => e.dataset.path)")
-    kinds = ("clients", "mailings", "messages", "engine", "audit", "session", "accounts", "tokens")
-    assert [kind for kind in kinds if not any(path.startswith(f"/api/v1/{kind}") for path in paths)] == []
+        for kind in ("clients", "mailings", "messages", "engine", "audit", "session", "accounts", "tokens"):
+            path = f'.opblock-summary-path[data-path^="/api/v1/{kind}"]'
+            await expect(watched.page.locator(path).first).to_be_visible()
     assert {"GET /api/v1/docs/", "GET /api/v1/docs/swagger.json"} <= set(watched.requests)

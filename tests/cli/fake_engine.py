@@ -36,6 +36,7 @@ from mailing.v1 import (
     overview_pb2,
     test_text_pb2,
 )
+from tests.patience import PATIENT_SECONDS
 
 R = TypeVar("R")
 M = TypeVar("M", bound=ProtoMessage)
@@ -287,6 +288,10 @@ class Mailings(mailing_service_pb2_grpc.MailingServiceServicer):
         answer.reasons.rejected = 10
         answer.attempts.total, answer.attempts.retried = 4200, 200
         answer.attempts.by_http_status.update({200: 3990, 400: 10, 503: 150, 0: 50})
+        answer.attempts.by_smpp_status.update({0x58: 3})
+        answer.cost = 4000
+        for name, sent, cost in (("alpha", 3000, 1500), ("beta", 990, 2500)):
+            answer.by_provider[name].sent, answer.by_provider[name].cost = sent, cost
         answer.delivery.delivered, answer.delivery.undelivered, answer.delivery.none = 3900, 20, 70
         answer.delivery.seconds.p50, answer.delivery.seconds.p95 = 2.1, 9.5
         answer.latency_seconds.p50, answer.latency_seconds.p95, answer.latency_seconds.p99 = 0.02, 0.3, 1.25
@@ -377,6 +382,7 @@ class Engine(engine_service_pb2_grpc.EngineServiceServicer):
         engine.start_time.FromSeconds(T0)
         engine.heartbeat_time.FromSeconds(T0 + 60)
         self._providers(answer)
+        answer.missing_providers.add(name="gone", messages=12)
         answer.actors.add(name="recorder", healthy=False, restarts=2, detail="database is locked")
         return await self.script.take(request, context, answer)
 
@@ -405,6 +411,16 @@ class Engine(engine_service_pb2_grpc.EngineServiceServicer):
         found = _asked([event], request, "object_id")
         found = [e for e in found if request.actor in ("", e.actor) and request.object_type in ("", e.object_type)]
         answer = engine_service_pb2.ListAuditEventsResponse(audit_events=found, total_size=len(found))
+        return await self.script.take(request, context, answer)
+
+    async def GetReport(self, request: Any, context: Any) -> Any:
+        date = request.date or "2026-11-29"
+        answer = engine_service_pb2.Report(date=date, subject=f"Mailings on {date}", text=f"{date}\n[12]\n", html="<p>")
+        return await self.script.take(request, context, answer)
+
+    async def MailReport(self, request: Any, context: Any) -> Any:
+        refused = ["anna@example.com: 550 no such mailbox"]
+        answer = engine_service_pb2.MailReportResponse(date="2026-11-29", refused=refused)
         return await self.script.take(request, context, answer)
 
 
@@ -486,11 +502,11 @@ def running(script: Script, address: str = "127.0.0.1:0", tls: grpc.ServerCreden
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="fake engine", daemon=True)
     thread.start()
-    server, target = asyncio.run_coroutine_threadsafe(start(script, address, tls), loop).result(10)
+    server, target = asyncio.run_coroutine_threadsafe(start(script, address, tls), loop).result(PATIENT_SECONDS)
     try:
         yield target
     finally:
-        asyncio.run_coroutine_threadsafe(server.stop(None), loop).result(10)
+        asyncio.run_coroutine_threadsafe(server.stop(None), loop).result(PATIENT_SECONDS)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(PATIENT_SECONDS)
         loop.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -282,3 +283,33 @@ def test_a_client_is_erased(run: Run, tmp_path: Path) -> None:
     assert (erased["messages_in_hand"], erased["suppressed"]) == (0, True)
     assert run("suppressions", "list")["suppressions"][0]["source"] == "erase"
     run("suppressions", "remove", "79167770009")
+
+
+def test_webhooks_and_events(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    url = "https://example.invalid/hooks"
+    made = run("webhooks", "create", url, "--event", "client.opted_out", "-e", "mailing.ended")
+    assert made["secret"].startswith("whsec_")
+    assert "is an address of this machine" in run("webhooks", "create", "https://127.1/", "-e", "mailing.ended", code=1)
+    id = str(made["id"])
+    edited = run("webhooks", "edit", id, "--off", "--event", "mailing.started")
+    assert (edited["active"], edited["events"], edited["url"]) == (False, ["mailing.started"], url)
+    assert "switched off" in run("webhooks", "test", id, code=1)
+    assert run("webhooks", "edit", id, "--on")["active"]
+    tested = run("webhooks", "test", id)
+    assert run("webhooks", "deliveries", id)["deliveries"][0]["id"] == tested["id"]
+    assert run("webhooks", "deliveries", id, "--state", "given_up")["total_size"] == 0
+    assert run("webhooks", "list")["webhooks"][0]["id"] == made["id"] == run("webhooks", "get", id)["id"]
+    run("suppressions", "add", "79167770009", "--reason", "opt_out")
+    told = run("events", "--type", "client.opted_out")
+    deadline = time.monotonic() + 20
+    while not told["events"] and time.monotonic() < deadline:
+        time.sleep(0.05)
+        told = run("events", "--type", "client.opted_out")
+    assert told["events"][0]["data"]["phone_number"] == "79167770009"
+    last = str(told["events"][-1]["id"])
+    assert run("events", "--after", last, "--type", "client.opted_out")["events"] == []
+    for command in (("webhooks", "list"), ("webhooks", "deliveries", id), ("events",)):
+        assert call(list(command)) == 0
+    assert "client.opted_out" in capfd.readouterr().out
+    assert run("webhooks", "delete", id, "--yes") == {}
+    assert "does not exist" in run("webhooks", "get", id, code=1)

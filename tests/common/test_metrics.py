@@ -19,6 +19,7 @@ from engine.domain.breaker import BreakerState
 from engine.metrics import BREAKER_STATES, MESSAGE_OUTCOMES, Metrics
 from engine.metrics_connections import CONNECTIONS_MAX
 from engine.metrics_server import MetricsServer, start_metrics_server
+from tests.patience import PATIENT_SECONDS
 
 NAMES = {
     "mailing_messages": "counter",
@@ -69,12 +70,18 @@ def test_counters_start_at_zero_and_take_batches() -> None:
     metrics.provider("fbrq").responses(503).inc(3)
     metrics.provider("fbrq").responses(None).inc()
     metrics.provider("fbrq").responses(12345).inc()
+    metrics.provider("smpp").responses(None, 0).inc()
+    metrics.provider("smpp").responses(None, 0x58).inc(2)
+    metrics.provider("smpp").responses(None, 0x500).inc()
     found = samples(metrics)
     assert found["mailing_messages_total{outcome=sent}"] == 501
     assert found["mailing_messages_total{outcome=rejected}"] == 0
     assert found["mailing_provider_responses_total{code=503,provider=fbrq}"] == 3
     assert found["mailing_provider_responses_total{code=none,provider=fbrq}"] == 1
     assert found["mailing_provider_responses_total{code=other,provider=fbrq}"] == 1
+    assert found["mailing_provider_responses_total{code=smpp_0x00,provider=smpp}"] == 1
+    assert found["mailing_provider_responses_total{code=smpp_0x58,provider=smpp}"] == 2
+    assert found["mailing_provider_responses_total{code=other,provider=smpp}"] == 1
 
 
 def test_histogram_is_cumulative() -> None:
@@ -144,11 +151,11 @@ def test_two_engines_in_one_process_do_not_meet() -> None:
 
 def test_a_change_costs_next_to_nothing() -> None:
     attempts = Metrics().provider("fbrq").attempt_seconds
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(100_000):
         attempts.observe(0.02)
     # 0.2 us here; loose, because the machine may be busy.
-    assert (time.perf_counter() - began) / 100_000 < 5e-6
+    assert (time.process_time() - began) / 100_000 < 5e-6
 
 
 def test_value_on_a_bound_belongs_to_the_bucket_below() -> None:
@@ -226,7 +233,7 @@ async def test_it_is_called_by_what_it_listens_on_and_by_the_names_of_the_settin
 
 async def test_silent_connections_keep_nobody_out_and_are_few(server: MetricsServer) -> None:
     held = [await asyncio.open_connection("127.0.0.1", server.address.port) for _ in range(CONNECTIONS_MAX + 100)]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENT_SECONDS):
         for reader, _ in held[:100]:  # the oldest are gone
             with suppress(ConnectionResetError):
                 assert await reader.read() == b""
@@ -244,7 +251,7 @@ async def test_a_connection_does_not_live_for_ever(
     monkeypatch.setattr(f"engine.metrics_connections.{limit}", 0.05)
     reader, writer = await asyncio.open_connection("127.0.0.1", server.address.port)
     writer.write(sent)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENT_SECONDS):
         with suppress(ConnectionResetError):
             assert await reader.read() == b""
     writer.close()

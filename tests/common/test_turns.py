@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from common.turns import Turns
+from tests.patience import PATIENT_SECONDS
 
 
 async def test_of_many_that_work_one_has_a_turn_each_round(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,8 +36,8 @@ async def test_work_that_is_cancelled_holds_up_nobody(monkeypatch: pytest.Monkey
     cancelled, other = asyncio.create_task(Turns().pause()), asyncio.create_task(Turns().pause())
     await asyncio.sleep(0)
     cancelled.cancel()
-    await asyncio.wait_for(other, 5)
-    await asyncio.wait_for(Turns().pause(), 5)
+    await asyncio.wait_for(other, PATIENT_SECONDS)
+    await asyncio.wait_for(Turns().pause(), PATIENT_SECONDS)
 
 
 async def test_a_turn_that_is_not_over_goes_on_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,8 @@ BEYOND_SCHEMAS_OF: Final = {
     "/api/v1/mailings/test": frozenset(f"/phone_numbers/{place}" for place in range(5)),  # as /phone_number
     "/api/v1/receipts": frozenset({"/id", "/0/id", "/provider_message_id", "/0/provider_message_id"}),  # one of the two
     "/api/v1/tokens": frozenset({"/name"}),  # which of all characters can be printed
+    "/api/v1/webhooks": frozenset({"/url"}),  # whether it is an address that the engine may call
+    "/api/v1/webhooks/{webhook_id}": frozenset({"/url"}),
     "/api/v1/mailings/{mailing_id}": frozenset({"/local_hours/from", "/local_hours/to"}),  # one alone changes the one
     # that the mailing has, if it has any (RFC 7396)
 }

@@ -22,6 +22,8 @@ from mailing.v1 import (
     client_service_pb2,
     engine_pb2,
     engine_service_pb2,
+    event_pb2,
+    event_service_pb2,
     inbound_service_pb2,
     mailing_pb2,
     mailing_service_pb2,
@@ -33,6 +35,7 @@ from mailing.v1 import (
     suppression_pb2,
     suppression_service_pb2,
     test_text_pb2,
+    webhook_service_pb2,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +55,7 @@ FILES: list[FileDescriptor] = [
         ),
         *(mailing_service_pb2, mailing_stats_pb2, message_pb2, message_service_pb2, overview_pb2, test_text_pb2),
         *(suppression_pb2, suppression_service_pb2, inbound_service_pb2, receipt_service_pb2),
+        *(event_pb2, event_service_pb2, webhook_service_pb2),
     )
 ]
 
@@ -62,13 +66,17 @@ METHODS = {
     "MailingService": "CreateMailing GetMailing ListMailings UpdateMailing DeleteMailing PauseMailing ResumeMailing "
     "CancelMailing ArchiveMailing UnarchiveMailing PreviewMailing TestMailing GetMailingStats WatchMailing<",
     "MessageService": "GetMessage ListMessages ExportMessages<",
-    "EngineService": "GetStatus GetOverview UpdateEngine SetWorkers SetRate PauseSending ResumeSending ListAuditEvents",
+    "EngineService": "GetStatus GetOverview UpdateEngine SetWorkers SetRate PauseSending ResumeSending ListAuditEvents "
+    "GetReport MailReport",
     "AccessService": "SignIn SignOut WhoAmI ChangePassword CreateAccount ListAccounts RevokeAccount CreateToken "
     "ListTokens RevokeToken",
     "SuppressionService": "CreateSuppression ListSuppressions DeleteSuppression ImportSuppressions> "
     "ExportSuppressions<",
     "InboundService": "ReceiveText",
     "ReceiptService": "RecordReceipts ReceiveReceipts",
+    "EventService": "ListEvents",
+    "WebhookService": "CreateWebhook GetWebhook ListWebhooks UpdateWebhook DeleteWebhook ListWebhookDeliveries "
+    "TestWebhook",
 }
 """docs/behaviour.md, section 4; ``>`` streams requests, ``<`` responses."""
 
@@ -90,6 +98,7 @@ REPEATABLE = {
     "TestMailing",
     "ReceiveText",
     "RecordReceipts",
+    "TestWebhook",
 }
 """Methods with a request id beside the creates."""
 
@@ -107,6 +116,12 @@ VALIDATE_ONLY = {
 FOR_PROVIDERS = {"ReceiveText", "RecordReceipts", "WhoAmI"}
 """Methods that the role ``provider`` may call."""
 
+ADMINS_READ = {"ListAccounts", "ListTokens", "GetWebhook", "ListWebhooks", "ListWebhookDeliveries"}
+"""What tells who may do what, or where secrets are sent."""
+
+IDS = re.compile(r"[.]id\b")
+"""In a path: the id of what the body has."""
+
 OPEN = {"SignIn", "ReceiveReceipts"}
 """Methods that need no token."""
 
@@ -119,10 +134,12 @@ POST /mailings/{mailing_id}/cancel; POST /mailings/{mailing_id}/archive; POST /m
 POST /mailings/preview; POST /mailings/test; GET /mailings/{mailing_id}/stats
 GET /mailings/{mailing_id}/events; GET /mailings/{mailing_id}/messages; GET /messages; GET /messages/{message_id}
 GET /mailings/{mailing_id}/messages/export; GET /messages/export
-GET /engine; PATCH /engine; GET /audit
+GET /engine; PATCH /engine; GET /audit; GET /report; POST /report/mail
 POST /session; DELETE /session; GET /session; PUT /session/password; GET /accounts; POST /accounts
 GET /suppressions; POST /suppressions; DELETE /suppressions/{phone_number}; POST /suppressions/import
 GET /suppressions/export; POST /inbound; POST /receipts; POST /receipts/{provider}; POST /clients/{client_id}/erase
+GET /events; GET /webhooks; POST /webhooks; GET /webhooks/{webhook_id}; PATCH /webhooks/{webhook_id}
+DELETE /webhooks/{webhook_id}; GET /webhooks/{webhook_id}/deliveries; POST /webhooks/{webhook_id}/test
 POST /accounts/{account_id}/revoke; GET /tokens; POST /tokens; POST /tokens/{token_id}/revoke
 """
 """docs/behaviour.md, section 5; and accounts, sessions and tokens (docs/behaviour.md, section 6)."""
@@ -139,12 +156,13 @@ FIELDS = {
     "Delivery": "status time code detail",
     "MessageError": "http_status detail",
     "MailingStats": "mailing_id message_counts reasons progress rate_per_second estimated_completion_time forecast "
-    "attempts latency_seconds by_phone_code by_tag by_time_zone timeline delivery",
+    "attempts latency_seconds by_phone_code by_tag by_time_zone timeline delivery by_provider cost",
+    "ProviderCounts": "pending sent delivered undelivered not_sent cost",
     "DeliveryStats": "delivered undelivered none seconds",
     "DeliveryQuantiles": "p50 p95",
     "Receipt": "id provider_message_id status time code detail",
     "RecordReceiptsResponse": "accepted duplicate unknown",
-    "AttemptStats": "total retried by_http_status",
+    "AttemptStats": "total retried by_http_status by_smpp_status",
     "LatencyQuantiles": "p50 p95 p99",
     "TimelinePoint": "time sent not_sent deferred delivered",
     "PreviewMailingResponse": "audience segments forecast suppressed",
@@ -153,6 +171,9 @@ FIELDS = {
     "Suppression": "phone_number reason note source create_time",
     "ReceiveTextRequest": "phone_number text time",
     "ReceiveTextResponse": "action",
+    "Event": "id type time data",
+    "Webhook": "id url events active create_time",
+    "CreateWebhookResponse": "id url events active create_time secret",
 }
 """The JSON names of docs/behaviour.md, section 5."""
 
@@ -190,7 +211,7 @@ def test_every_rpc_of_the_specification_is_there_each_service_in_a_file_of_its_o
 
 def test_http_annotations_cover_the_routes_of_the_specification() -> None:
     found = {
-        f"{verb} {path.removeprefix('/api/v1').replace('client.id', 'client_id').replace('mailing.id', 'mailing_id')}"
+        f"{verb} {IDS.sub('_id', path.removeprefix('/api/v1'))}"
         for method in methods()
         for verb, path in bindings(method)
     }
@@ -253,7 +274,7 @@ def test_every_method_says_who_may_call_it() -> None:
             method.name
         )
         reads = method.name.startswith(("Get", "List", "Export", "Preview", "Watch", "WhoAmI"))
-        if reads and method.name not in ("ListAccounts", "ListTokens"):
+        if reads and method.name not in ADMINS_READ:
             assert role == access_pb2.ROLE_VIEWER, method.name
 
 

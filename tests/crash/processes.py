@@ -20,7 +20,7 @@ from scripts.sandbox import Sandbox
 from scripts.token_channel import API_TOKEN
 
 ROOT = Path(__file__).resolve().parents[2]
-_START_SECONDS = 30
+_START_SECONDS = 120
 _SETTLE_SECONDS = 0.03
 
 
@@ -109,6 +109,7 @@ class Engine:
             if not self.is_running:
                 break
             await asyncio.sleep(0.02)
+        await self.kill()
         raise RuntimeError(f"the engine did not start: {self._said(begin).decode()[-2000:]}")
 
     async def launch(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 from engine.delivery.line import Supplier
 from engine.delivery.settings import DeliverySettings
@@ -76,6 +76,7 @@ class Bench:
         workers: int = 100,
         slots_min: int = 0,
         rate: float = 0,
+        log_messages: Literal["all", "failures"] = "failures",
     ) -> None:
         self.clock = VirtualClock(loop)
         settings = DeliverySettings(
@@ -87,6 +88,7 @@ class Bench:
             retry_base_seconds=1,
             retry_max_seconds=2,
             lease_seconds=8 * MARGIN_SECONDS,
+            log_messages=log_messages,
         )
         self.provider = SimulatedProvider(self.clock, Random(1), Faults())
         supplier = Supplier.alone(self.provider, settings, Breaker(failure_threshold=3))

@@ -11,6 +11,7 @@ from engine.domain.cost import UNIT
 from engine.domain.segments import count_segments
 from engine.domain.window import PauseReason
 from engine.provider.spec import ProviderSpec
+from engine.store.rows import Actor
 from tests.delivery.providers import LATENCY, Town
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.world import Faults
@@ -115,6 +116,32 @@ def test_a_text_that_grew_since_the_claim_is_reserved_for_anew(loop: VirtualLoop
         await town.close()
 
     run(loop, life())
+
+
+def test_after_an_outage_of_the_cheap_provider_a_mailing_for_it_alone_goes_on(
+    loop: VirtualLoop, tmp_path: Path
+) -> None:
+    """The rest is not enough for the dearer one, whose turn it is: the mailing pauses itself, and says so. To resume it
+    is not enough, for the turns stay; to name the cheap provider is."""
+    town = Town(loop, spec("a"), spec("b", 50.0), tick_seconds=1.0)
+
+    async def life() -> None:
+        works = town.providers["a"].faults
+        town.providers["a"].faults = Faults(latency_seconds=LATENCY, refuse=1.0)
+        await town.open(tmp_path)
+        mailing_id = await town.register(budget=15 * UNIT)
+        await asyncio.sleep(10)
+        assert (await town.store.get_mailing(mailing_id)).pause_reason is PauseReason.BUDGET
+        town.providers["a"].faults = works
+        await town.edit(mailing_id, provider="a")
+        await town.store.set_paused(mailing_id, False, by=Actor(), now_us=town.clock.now_us())
+        await town.engine.refresh(mailing_id)
+        await town.until(20)
+        assert await agreed(town, mailing_id) == 10 * UNIT
+        await town.close()
+
+    run(loop, life())
+    assert town.ids("b") == []
 
 
 def test_the_next_provider_takes_its_own_price(loop: VirtualLoop, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -158,6 +159,30 @@ def test_a_store_that_does_not_do_its_work_is_named(
     assert part in seen.parts(BEGINS, ENDS)
     assert all(found for at, found in seen.said.items() if BEGINS + seen.first <= at < ENDS), "it does not flap"
     assert seen.parts(ENDS + MENDED_SECONDS, UNTIL) == set()
+
+
+def test_a_slow_store_that_answers_has_not_stalled(loop: VirtualLoop) -> None:
+    """Mailings are asked about one after another: a round takes longer than a stall needs to be named."""
+    seen = case(loop)
+
+    async def run() -> None:
+        await seen.begin(clients=3)
+        for verb in ("next_due_us", "claim"):
+            seen.store.broken[verb] = partial(_slowly, getattr(seen.real, verb))
+        for number in range(2, 10):
+            await seen.real.create_mailing(MAILING, by=Actor(), now_us=EPOCH_US)
+            await seen.delivery.refresh(number)
+        await seen.look_until(UNTIL)
+        await seen.end()
+
+    loop.run_until_complete(run())
+    assert seen.parts(0, UNTIL) == set()
+    assert seen.provider.calls
+
+
+async def _slowly(verb: Callable[..., Any], *args: Any, **named: Any) -> Any:
+    await asyncio.sleep(1.6)
+    return await verb(*args, **named)
 
 
 def test_an_audience_that_does_not_grow_is_named(loop: VirtualLoop) -> None:

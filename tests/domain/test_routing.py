@@ -15,6 +15,7 @@ from engine.domain.routing import (
     Route,
     Way,
     Wish,
+    bound_to,
     candidates,
     first_choices,
     first_open,
@@ -55,7 +56,14 @@ def allows(route: Route, message: Message) -> bool:
 @st.composite
 def providers(draw: st.DrawFn) -> list[Way]:
     return [
-        Way(number, draw(st.booleans()), ranges_of(draw(PREFIXES)), f"p{number}", draw(st.frozensets(SENDERS)))
+        Way(
+            number,
+            draw(st.booleans()),
+            ranges_of(draw(PREFIXES)),
+            f"p{number}",
+            draw(st.frozensets(SENDERS)),
+            is_retired=draw(st.booleans()),
+        )
         for number in range(1, draw(st.integers(1, 4)) + 1)
     ]
 
@@ -154,6 +162,14 @@ def test_a_mailing_for_one_provider_is_nobody_elses() -> None:
     assert next_after([A, B, C], A, MOSCOW, Wish("b")) is None
     assert next_after([A, B, C], B, MOSCOW, Wish("b")) is None
     assert first_open([A, B], MOSCOW, Wish("gone")) is None
+
+
+def test_a_retired_one_gets_nothing_but_what_may_have_reached_it() -> None:
+    retired, other = Way(1, name="a", is_retired=True), Way(2, name="b")
+    assert route_of([retired, other], retired) == bound_to(1)
+    assert route_of([retired, other], other) == Route(2, ranges=ANY_NUMBER, leaves_to=())
+    assert next_after([other, retired], other, 79160000001) is None
+    assert unserved([retired], Wish()) == ANY_NUMBER
 
 
 def test_a_senders_name_that_a_provider_may_not_use_is_not_sent_without_it() -> None:

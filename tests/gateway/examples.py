@@ -11,7 +11,12 @@ import orjson
 from engine.settings import load
 from tests.gateway.rig import API, Gateway
 
-MAKING: Final = {"createClient": "client_id", "createMailing": "mailing_id", "createAccount": "account_id"}
+MAKING: Final = {
+    "createClient": "client_id",
+    "createMailing": "mailing_id",
+    "createAccount": "account_id",
+    "createWebhook": "webhook_id",
+}
 """These come first: what they make is what the changing operations are tried on, whose examples name no id."""
 NUMBERED: Final = "createSuppression"
 """What it makes has no id: its number stands in the path."""
@@ -21,6 +26,7 @@ LAST: Final = (
     "eraseClient",
     "deleteClient",
     "deleteSuppression",
+    "deleteWebhook",
     "revokeAccount",
     "revokeToken",
     "changePassword",
@@ -39,6 +45,7 @@ NOT_TWICE: Final = {
     # It is gone.
     "eraseClient": (200, 404),
     "deleteSuppression": (204, 404),
+    "deleteWebhook": (204, 404),
     "deleteClient": (404, 404),  # erased before
     "deleteMailing": (204, 404),
     "signOut": (204, 401),

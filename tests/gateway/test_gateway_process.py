@@ -8,7 +8,6 @@ import signal
 import ssl
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_tls import Authority
+from tests.patience import PATIENT_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,13 +42,11 @@ def process(folder: Path, *flags: str) -> Iterator[tuple[subprocess.Popen[str], 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     with process(tmp_path) as (running, url):
-        with urllib.request.urlopen(f"{url}/healthz", timeout=5) as answer:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=PATIENT_SECONDS) as answer:
             assert answer.read() == b"ok\n"
-        began = time.perf_counter()
         running.send_signal(number)
-        _, err = running.communicate(timeout=10)
+        _, err = running.communicate(timeout=PATIENT_SECONDS)
         assert running.returncode == 0, err
-        assert time.perf_counter() - began < 5
         assert '"gateway.stopped"' in err
         assert "Traceback" not in err
 
@@ -61,7 +59,7 @@ def test_https(tmp_path: Path) -> None:
         assert url.startswith("https://127.0.0.1:")
         trusted = ssl.create_default_context(cafile=str(authority.path))
         there = url.replace("127.0.0.1", "localhost")
-        with urllib.request.urlopen(f"{there}/healthz", timeout=5, context=trusted) as answer:
+        with urllib.request.urlopen(f"{there}/healthz", timeout=PATIENT_SECONDS, context=trusted) as answer:
             assert answer.read() == b"ok\n"
 
 
@@ -77,7 +75,7 @@ def test_what_cannot_be_done_is_one_line(tmp_path: Path) -> None:
             command = [sys.executable, "-m", "gateway", *flags]
             environ = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'proto'}"}
             ended = subprocess.run(
-                command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=20, check=False
+                command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=PATIENT_SECONDS, check=False
             )
             assert ended.returncode == 1
             (line,) = ended.stderr.splitlines()

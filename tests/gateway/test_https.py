@@ -12,6 +12,7 @@ import pytest
 from gateway.service import Service
 from tests.cli.test_tls import Authority
 from tests.gateway.http_rig import gateway, settings
+from tests.patience import PATIENT_SECONDS
 
 
 async def test_a_handshake_that_never_ends_is_ended(tmp_path: Path) -> None:
@@ -22,8 +23,8 @@ async def test_a_handshake_that_never_ends_is_ended(tmp_path: Path) -> None:
         await service.start()
         reader, writer = await asyncio.open_connection("127.0.0.1", service.address.port)
         began = time.perf_counter()
-        assert await asyncio.wait_for(reader.read(), 10) == b""
-        assert 0.3 < time.perf_counter() - began < 5
+        assert await asyncio.wait_for(reader.read(), PATIENT_SECONDS) == b""
+        assert time.perf_counter() - began > 0.3
         writer.close()
     finally:
         await service.stop()

@@ -196,7 +196,12 @@ CHANGED: Final[dict[str, tuple[str, str, str]]] = {
     "a bad pattern": (
         'pointer = "/id" }',
         "pattern = '(' }",
-        "answers.rules[0].pattern: is no regular expression: missing ), unterminated subpattern at position 0",
+        "answers.rules[0].pattern: is no regular expression: missing ): (",
+    ),
+    "a pattern that looks around": (
+        'pointer = "/id" }',
+        "pattern = '(?=a)' }",
+        "answers.rules[0].pattern: is no regular expression: invalid perl operator: (?=",
     ),
     "a status that is none": (
         'means = "accepted",',
@@ -336,6 +341,14 @@ def test_plain_text_to_this_machine_or_when_it_is_allowed(tmp_path: Path) -> Non
     here = HTTP.replace("https://api.example", "http://127.0.0.1:8099")
     assert read(tmp_path, there, allow_plaintext=True)[0].spec.name == "other"
     assert read(tmp_path, here)[0].spec.name == "other"
+
+
+def test_a_provider_may_be_retired_if_another_is_not(tmp_path: Path) -> None:
+    retired = HTTP.replace("failover = false", "retired = true")
+    assert lines_of(tmp_path, retired, ENVIRON) == ["retired: all providers are: nobody would get a text"]
+    first, second = read(tmp_path, retired + FBRQ)
+    assert (first.spec.retired, second.spec.retired) == (True, False)
+    assert describe(first).startswith("other: kind http; order 1; retired;")
 
 
 def test_a_variable_that_is_empty_is_not_set(tmp_path: Path) -> None:

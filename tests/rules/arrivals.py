@@ -1,12 +1,10 @@
-"""What arrived at the sandbox and when; and whether this machine stood still meanwhile."""
+"""What arrived at the sandbox and when."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from mailing.v1 import message_pb2, message_service_pb2
@@ -14,9 +12,6 @@ from scripts.sandbox import Sandbox
 from tests.rules.rig import Rig, until
 
 SECOND_US = 1_000_000
-# Between a token and the provider's door the engine allows for 30 ms (engine/delivery/on_way.py).
-_STANDSTILL_SECONDS = 0.01
-_LOOK_SECONDS = 0.002
 
 
 def now_us() -> int:
@@ -89,25 +84,3 @@ class Phases:
             if calls > allowed:
                 found.append(f"{calls} calls in the second from {at_us}, allowed are {allowed:g}")
         return found
-
-
-@asynccontextmanager
-async def standstills() -> AsyncIterator[list[float]]:
-    """How long this process got nothing done, each time that it was long enough to spoil a measurement."""
-    found: list[float] = []
-
-    async def look() -> None:
-        while True:
-            before = time.monotonic()
-            await asyncio.sleep(_LOOK_SECONDS)
-            late = time.monotonic() - before - _LOOK_SECONDS
-            if late > _STANDSTILL_SECONDS:
-                found.append(late)
-
-    task = asyncio.create_task(look())
-    try:
-        yield found
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

@@ -31,6 +31,8 @@ from mailing.v1 import (
 )
 from scripts.sandbox import Sandbox
 from scripts.token_channel import API_TOKEN, with_token
+from tests.patience import PATIENT_SECONDS
+from tests.ports import held_port
 
 # Retries and ticks fit for a test; what a test is about, it sets itself.
 QUICK: dict[str, Any] = {
@@ -103,7 +105,7 @@ class Rig:
         request = message_service_pb2.ListMessagesRequest(mailing_id=mailing_id, page_size=1000)
         return list((await self.messages.ListMessages(request)).messages)
 
-    async def finished(self, mailing_id: int, seconds: float = 30.0) -> tuple[int, int, int]:
+    async def finished(self, mailing_id: int, seconds: float = PATIENT_SECONDS) -> tuple[int, int, int]:
         """Wait until nothing of the mailing is pending and its audience is complete; return ``counts``."""
 
         async def done() -> bool:
@@ -115,7 +117,7 @@ class Rig:
         return await self.counts(mailing_id)
 
 
-async def until(reached: Callable[[], Any], seconds: float = 20.0) -> None:
+async def until(reached: Callable[[], Any], seconds: float = PATIENT_SECONDS) -> None:
     """Wait until ``reached()`` (awaited if need be) is true; an assertion error after ``seconds``."""
     async with asyncio.timeout(seconds):
         while True:
@@ -132,7 +134,7 @@ async def running(folder: Path, sandbox: Sandbox | None = None, **settings: Any)
     """Start a sandbox (unless given) and an engine on ``folder``; stop both in the end. Its passwords are hashed with
     next to no work: at each start the real thing takes 0.2 s of the processor."""
     async with AsyncExitStack() as stack:
-        own = await stack.enter_async_context(await Sandbox.start())
+        own = await stack.enter_async_context(await Sandbox.start(stack.enter_context(held_port())))
         stack.enter_context(patch.object(passwords, "PARAMETERS", CHEAPEST))
         provider = sandbox or own
         flags = {

@@ -11,6 +11,7 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from mailing.v1 import client_pb2, client_service_pb2, mailing_pb2, mailing_service_pb2
+from tests.patience import undisturbed
 from tests.rules.evidence import PENDING, SENT, receivers
 from tests.rules.rig import Rig, running, until
 
@@ -222,6 +223,7 @@ async def test_rule_01_a_number_that_surely_got_nothing_gets_the_text_when_it_co
 
 
 @pytest.mark.parametrize("how", ["ended", "cancelled"])
+@undisturbed
 async def test_rule_01_a_mailing_that_is_not_open_gets_nobody_new(tmp_path: Path, how: str) -> None:
     async with running(tmp_path) as rig:
         changing = await rig.add_client(1, tag="new")

@@ -17,6 +17,7 @@ from grpc import aio
 from mailing.v1 import client_service_pb2, mailing_pb2, message_service_pb2
 from scripts.sandbox import Sandbox
 from tests.crash.campaign import Engine
+from tests.patience import undisturbed
 from tests.rules.evidence import arrivals, us
 from tests.rules.rig import Rig, running, until
 
@@ -38,6 +39,7 @@ async def first_and_last_client(rig: Rig) -> tuple[int, int]:
 
 
 @pytest.mark.alone
+@undisturbed
 async def test_rule_03_registering_returns_at_once_and_sending_does_not_wait_for_the_rows(tmp_path: Path) -> None:
     async with await Sandbox.start(keep=CLIENTS) as sandbox, running(tmp_path, sandbox) as rig:
         await rig.add_clients(CLIENTS)

@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from mailing.v1 import mailing_pb2, mailing_service_pb2, message_pb2, message_service_pb2
-from tests.rules.arrivals import standstills
+from tests.patience import standstills, undisturbed
 from tests.rules.evidence import (
     EXPIRED,
     NOT_SENT,
@@ -33,6 +33,7 @@ ARRIVAL_SECONDS = 0.05
 """The last call begins so long before the end, so that it arrives before it."""
 
 
+@undisturbed
 async def test_rule_04_nothing_is_called_before_the_start(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         await rig.add_clients(40)
@@ -46,6 +47,7 @@ async def test_rule_04_nothing_is_called_before_the_start(tmp_path: Path) -> Non
         assert min(lags_us) <= START_LIMIT_US, lags_us
 
 
+@undisturbed
 async def test_rule_04_nothing_is_called_after_the_end_however_slow_the_provider(tmp_path: Path) -> None:
     async with running(tmp_path, workers=32) as rig:
         without_breaker(rig)
@@ -94,6 +96,7 @@ def check_the_cut_off_wave(cut_off: list[message_pb2.Message], end_us: int) -> N
         assert us(attempt.end_time) < us(attempt.start_time) + SECOND_US // 2
 
 
+@undisturbed
 async def test_rule_04_no_call_begins_after_the_end_at_full_speed(tmp_path: Path) -> None:
     async with running(tmp_path, workers=16) as rig:
         without_breaker(rig)
@@ -130,6 +133,7 @@ async def late_by_us(rig: Rig) -> list[int]:
     return [late for late in late_us if late < 0 or sum(stalls) < ARRIVAL_SECONDS]
 
 
+@undisturbed
 async def test_rule_04_no_call_arrives_after_the_end_at_full_speed(tmp_path: Path) -> None:
     async with running(tmp_path, workers=16) as rig:
         without_breaker(rig)
@@ -143,6 +147,7 @@ async def test_rule_04_no_call_arrives_after_the_end_at_full_speed(tmp_path: Pat
         assert max(late_us) < 0, late_us
 
 
+@undisturbed
 async def test_rule_04_a_call_begun_in_time_and_answered_late_counts_as_its_answer_says(tmp_path: Path) -> None:
     async with running(tmp_path, workers=32) as rig:
         without_breaker(rig)
@@ -169,6 +174,7 @@ async def test_rule_04_a_call_begun_in_time_and_answered_late_counts_as_its_answ
         assert {"200", "400", None} < seen
 
 
+@undisturbed
 async def test_rule_04_nothing_is_claimed_outside_the_window(tmp_path: Path) -> None:
     async with running(tmp_path, tick_seconds=0.1) as rig:
         await rig.add_clients(20)

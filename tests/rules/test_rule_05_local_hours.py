@@ -10,6 +10,7 @@ import pytest
 
 import engine.service
 from mailing.v1 import mailing_pb2, mailing_service_pb2, message_pb2
+from tests.patience import undisturbed
 from tests.rules.evidence import PENDING, SENT, ShiftedClock, arrivals, us
 from tests.rules.rig import Rig, running, until
 
@@ -104,6 +105,7 @@ def use_clock(monkeypatch: pytest.MonkeyPatch, begin: datetime) -> ShiftedClock:
 
 
 @pytest.mark.alone
+@undisturbed
 async def test_rule_05_a_message_that_waits_is_sent_when_its_hours_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +128,7 @@ async def test_rule_05_a_message_that_waits_is_sent_when_its_hours_open(
 
 
 @pytest.mark.alone
+@undisturbed
 async def test_rule_05_no_call_begins_when_the_hours_have_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +181,7 @@ async def test_rule_05_clock_changes(
             assert rig.sandbox.requests == 0
 
 
+@undisturbed
 async def test_rule_05_the_forecast_counts_with_local_hours(tmp_path: Path) -> None:
     """What it says will miss the end does miss it."""
     async with running(tmp_path) as rig:

@@ -13,6 +13,7 @@ import pytest
 
 from mailing.v1 import engine_service_pb2, mailing_pb2
 from scripts.sandbox import Sandbox
+from tests.patience import undisturbed
 from tests.rules.evidence import SECOND_US, arrivals, timeline
 from tests.rules.rig import Rig, running, until
 
@@ -30,6 +31,7 @@ async def small_one_us(rig: Rig) -> int:
     return arrivals(rig, await rig.list_messages(mailing.id))[-1] - began_us
 
 
+@undisturbed
 async def test_rule_08_a_huge_mailing_does_not_hold_up_a_small_one(tmp_path: Path) -> None:
     async with await Sandbox.start(keep=HUGE) as sandbox, running(tmp_path, sandbox, workers=16) as rig:
         # 16 workers of 20 calls a second each: a thousand messages that wait in a queue take three seconds.
@@ -49,6 +51,7 @@ async def test_rule_08_a_huge_mailing_does_not_hold_up_a_small_one(tmp_path: Pat
         assert pending > HUGE // 2
 
 
+@undisturbed
 async def test_rule_08_active_mailings_take_turns(tmp_path: Path) -> None:
     async with await Sandbox.start(keep=3000) as sandbox, running(tmp_path, sandbox, workers=6) as rig:
         sandbox.set_faults(latency_seconds=0.005)

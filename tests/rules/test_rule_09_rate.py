@@ -20,7 +20,8 @@ from engine.delivery.shares import REST_SECONDS
 from engine.ports import Claim
 from mailing.v1 import engine_service_pb2, mailing_pb2, mailing_service_pb2
 from scripts.sandbox import Sandbox
-from tests.rules.arrivals import Phases, arrivals, grown, message_ids, now_us, standstills
+from tests.patience import standstills
+from tests.rules.arrivals import Phases, arrivals, grown, message_ids, now_us
 from tests.rules.rig import Rig, running, until
 
 pytestmark = pytest.mark.alone
@@ -63,9 +64,9 @@ async def calls_at(rate: float, *sandboxes: Sandbox) -> None:
 
 
 async def measured(measure: Callable[[], Awaitable[list[str]]]) -> list[str]:
-    """What ``measure`` found, on a machine that did not stand still (of three tries)."""
+    """What ``measure`` found, on a machine that did not stand still (of ten tries)."""
     faults: list[str] = []
-    for _ in range(3):
+    for _ in range(10):
         async with standstills() as stalls:
             faults = await measure()
 
@@ -130,9 +131,9 @@ async def test_rule_09_no_second_has_more_calls_when_the_mark_before_a_call_take
 
 
 async def test_rule_09_no_limit_means_no_limit_and_one_can_be_set_and_lifted(tmp_path: Path) -> None:
-    async with await Sandbox.start(keep=10_000) as sandbox, running(tmp_path, sandbox, provider_rate=5) as rig:
+    async with await Sandbox.start(keep=10_000) as sandbox, running(tmp_path, sandbox, provider_rate=1) as rig:
         await rig.add_clients(400)
-        mailing = await rig.register(rate_limit=3)
+        mailing = await rig.register(rate_limit=1)
         await until(lambda: sandbox.requests >= 2)
         await rig.engine.SetRate(engine_service_pb2.SetRateRequest(rate_limit=0))
         assert not (await rig.engine.GetStatus(engine_service_pb2.GetStatusRequest())).rate_limit
@@ -141,8 +142,8 @@ async def test_rule_09_no_limit_means_no_limit_and_one_can_be_set_and_lifted(tmp
                 mailing=mailing_pb2.Mailing(id=mailing.id), update_mask=FieldMask(paths=["rate_limit"])
             )
         )
-        # At 3 a second this would take two minutes, at 5 more than one.
-        assert await rig.finished(mailing.id, 15) == (0, 400, 0)
+        # At one a second this would take six minutes.
+        assert await rig.finished(mailing.id) == (0, 400, 0)
 
 
 @pytest.mark.postgres

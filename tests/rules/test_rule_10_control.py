@@ -12,6 +12,7 @@ from grpc import StatusCode, aio
 
 from mailing.v1 import mailing_pb2, mailing_service_pb2, message_pb2
 from scripts.sandbox import Sandbox
+from tests.patience import undisturbed
 from tests.rules.arrivals import all_messages, arrivals, grown, message_ids, now_us
 from tests.rules.rig import Rig, running, until
 
@@ -74,6 +75,7 @@ async def _complete_ids(rig: Rig, mailing_id: int) -> list[int]:
     return await message_ids(rig, mailing_id)
 
 
+@undisturbed
 async def test_rule_10_a_pause_before_the_start_holds_over_the_start_and_over_a_restart(tmp_path: Path) -> None:
     async with await Sandbox.start() as sandbox:
         async with running(tmp_path, sandbox) as rig:

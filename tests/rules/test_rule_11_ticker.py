@@ -15,6 +15,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from mailing.v1 import mailing_pb2, mailing_service_pb2, message_service_pb2
 from scripts.sandbox import Sandbox
+from tests.patience import undisturbed
 from tests.rules.arrivals import SECOND_US, arrivals, message_ids, now_us
 from tests.rules.rig import Rig, running, until
 
@@ -37,9 +38,9 @@ async def first_call_us(rig: Rig, mailing_id: int, nth: int = 1) -> int:
 
 
 async def prompt(measure: Callable[[], Awaitable[int]]) -> None:
-    """``measure`` tells by how much a call was late, µs: never early, and within 100 ms in one of three tries."""
+    """``measure`` tells by how much a call was late, µs: never early, and within 100 ms in one of ten tries."""
     lateness: list[int] = []
-    while len(lateness) < 3 and not any(late <= _WITHIN_US for late in lateness):
+    while len(lateness) < 10 and not any(late <= _WITHIN_US for late in lateness):
         lateness.append(await measure())
         assert lateness[-1] >= 0, "before its time"
     assert min(lateness) <= _WITHIN_US
@@ -127,6 +128,7 @@ async def test_rule_11_a_due_retry_starts_within_100_ms(tmp_path: Path) -> None:
         await prompt(measure)
 
 
+@undisturbed
 async def test_rule_11_an_end_is_seen_without_a_tick(tmp_path: Path) -> None:
     async with running(tmp_path, tick_seconds=_HOUR_SECONDS) as rig:
         await rig.add_clients(30)
@@ -135,6 +137,7 @@ async def test_rule_11_an_end_is_seen_without_a_tick(tmp_path: Path) -> None:
         assert await rig.finished(mailing.id) == (0, 0, 30)
 
 
+@undisturbed
 async def test_rule_11_speed_does_not_depend_on_the_tick(tmp_path: Path) -> None:
     async with (
         await Sandbox.start(keep=10_000) as sandbox,

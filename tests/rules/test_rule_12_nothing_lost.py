@@ -19,6 +19,7 @@ from engine.ports import Record, Return
 from mailing.v1 import client_service_pb2, mailing_pb2, mailing_service_pb2, message_pb2, message_service_pb2
 from scripts.sandbox import Sandbox
 from scripts.sandbox.desk import Reply
+from tests.patience import undisturbed
 from tests.rules.arrivals import SECOND_US, all_messages, message_ids, now_us
 from tests.rules.process import engine_process
 from tests.rules.rig import Rig, running, until
@@ -91,6 +92,7 @@ async def test_rule_12_a_claim_is_stored_before_the_call(tmp_path: Path) -> None
     assert {(row.status, row.owner) for row in ends} == {(Status.SENT, None)}
 
 
+@undisturbed
 async def test_rule_12_an_outcome_that_does_not_match_owner_status_and_attempt_changes_nothing(tmp_path: Path) -> None:
     async with await Sandbox.start() as sandbox, running(tmp_path, sandbox, workers=4, retry_max_seconds=0.05) as rig:
         sandbox.set_faults(outage=True)
@@ -170,6 +172,7 @@ async def test_rule_12_after_a_crash_on_uncertain_decides_and_the_rest_is_sent(t
 
 
 @pytest.mark.postgres
+@undisturbed
 async def test_rule_12_the_answer_to_a_frozen_engine_changes_nothing_after_its_lease(
     tmp_path: Path, postgres_url: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

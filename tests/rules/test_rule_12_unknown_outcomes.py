@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from mailing.v1 import mailing_pb2, mailing_service_pb2
+from tests.patience import undisturbed
 from tests.rules.evidence import CANCELLED, EXPIRED, NOT_SENT, PENDING, UNCERTAIN, health, message, status
 from tests.rules.odd_provider import accepted, odd_provider
 from tests.rules.rig import Rig, running, until
@@ -141,6 +142,7 @@ async def test_rule_06_one_text_to_one_phone_however_oddly_the_provider_says_yes
             assert len((await message(rig, m.id)).attempt_history) == 1
 
 
+@undisturbed
 async def test_rule_06_a_number_that_is_no_zero_is_no_success(tmp_path: Path) -> None:
     async with (
         odd_provider(lambda _phone, _nth: web.json_response({"code": 17, "message": "no money"})) as provider,

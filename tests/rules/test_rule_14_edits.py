@@ -20,6 +20,7 @@ from mailing.v1 import (
     message_service_pb2,
 )
 from scripts.sandbox import Sandbox
+from tests.patience import undisturbed
 from tests.rules.arrivals import SECOND_US, all_messages, arrivals, grown, message_ids, now_us
 from tests.rules.rig import Rig, running, until
 
@@ -122,6 +123,7 @@ async def test_rule_14_unsent_messages_follow_the_filter(tmp_path: Path) -> None
         assert len(phones) == rig.sandbox.requests == 15
 
 
+@undisturbed
 async def test_rule_14_unsent_messages_follow_the_times(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         await rig.add_clients(5)
@@ -148,6 +150,7 @@ async def test_rule_14_unsent_messages_follow_the_times(tmp_path: Path) -> None:
         assert await rig.counts(put_off.id) == (5, 0, 0)
 
 
+@undisturbed
 async def test_rule_14_unsent_messages_follow_the_local_hours_and_the_rate(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         await rig.add_clients(5)
@@ -175,6 +178,7 @@ async def test_rule_14_unsent_messages_follow_the_local_hours_and_the_rate(tmp_p
         assert await rig.counts(held.id) == (5, 0, 0)
 
 
+@undisturbed
 async def test_rule_14_an_ended_or_cancelled_mailing_is_read_only_but_may_be_deleted(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         await rig.add_clients(3)

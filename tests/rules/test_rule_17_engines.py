@@ -20,6 +20,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from engine.delivery import recovery
 from mailing.v1 import client_pb2, client_service_pb2, engine_service_pb2, mailing_pb2, mailing_service_pb2, message_pb2
 from scripts.sandbox import Sandbox
+from tests.patience import PATIENT_SECONDS, undisturbed
 from tests.rules.arrivals import SECOND_US, all_messages, arrivals, message_ids, now_us
 from tests.rules.process import engine_process, environment
 from tests.rules.rig import QUICK, Rig, running, until
@@ -54,7 +55,7 @@ async def test_rule_17_a_second_engine_on_a_sqlite_file_is_refused_in_one_line(t
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            out, err = await asyncio.wait_for(second.communicate(), 30)
+            out, err = await asyncio.wait_for(second.communicate(), PATIENT_SECONDS)
         finally:
             if second.returncode is None:
                 second.kill()
@@ -75,6 +76,7 @@ async def test_rule_17_a_second_engine_on_a_sqlite_file_is_refused_in_one_line(t
 
 @pytest.mark.alone
 @pytest.mark.postgres
+@undisturbed
 async def test_rule_17_two_and_three_engines_share_the_work_and_call_nobody_twice(
     tmp_path: Path, postgres_url: Callable[[], str]
 ) -> None:
@@ -111,6 +113,7 @@ async def test_rule_17_two_and_three_engines_share_the_work_and_call_nobody_twic
 
 @pytest.mark.alone
 @pytest.mark.postgres
+@undisturbed
 async def test_rule_17_the_claims_of_a_killed_engine_are_taken_over_after_the_lease(
     tmp_path: Path, postgres_url: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

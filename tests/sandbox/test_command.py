@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENT_SECONDS
+
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "sandbox_provider.py"
 
 
@@ -90,7 +92,7 @@ def _status(url: str, host: str) -> int:
 )
 def test_bad_arguments_are_one_clear_line(arguments: list[str], code: int, words: str) -> None:
     with _start(*arguments) as process:
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=PATIENT_SECONDS)
     assert process.returncode == code
     assert words in errors.splitlines()[-1]
     assert "Traceback" not in errors

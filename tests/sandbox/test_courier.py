@@ -16,6 +16,8 @@ from scripts.sandbox import NoService, Sandbox, Service
 from scripts.sandbox.courier import PATH
 from scripts.sandbox.provider import Provider
 from scripts.sandbox.service import Target
+from tests.patience import PATIENT_SECONDS
+from tests.ports import held_port
 
 PHONE = 79161234567
 
@@ -69,10 +71,11 @@ def token(tmp_path: Path) -> Path:
 @asynccontextmanager
 async def sandbox_of(taker: Taker, token: Path, providers: int = 1) -> AsyncIterator[Sandbox]:
     service = Service(taker.url, token)
-    async with await Sandbox.start(service=service, providers=providers) as sandbox:
-        for provider in sandbox.providers:
-            provider.set_receipts(enabled=True)
-        yield sandbox
+    with held_port() as port:
+        async with await Sandbox.start(port, service=service, providers=providers) as sandbox:
+            for provider in sandbox.providers:
+                provider.set_receipts(enabled=True)
+            yield sandbox
 
 
 def accept(provider: Provider, *ids: int) -> None:
@@ -83,7 +86,7 @@ def accept(provider: Provider, *ids: int) -> None:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENT_SECONDS):
         while not condition():
             await asyncio.sleep(0.005)
 

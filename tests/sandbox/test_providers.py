@@ -12,6 +12,7 @@ from engine.ports import Request
 from engine.provider.fbrq import FbrqProvider
 from scripts.sandbox import Sandbox
 from scripts.sandbox.provider import Provider
+from tests.patience import PATIENT_SECONDS
 
 PHONE = 79161234567
 
@@ -26,7 +27,7 @@ async def status_at(sandbox: Sandbox, provider: Provider, message_id: int, token
     """What a provider answers to the engine's client."""
     client = FbrqProvider(sandbox.url_of(provider), token or provider.token)
     try:
-        return (await client.send(Request(message_id, PHONE, f"text {message_id}", 5))).http_status
+        return (await client.send(Request(message_id, PHONE, f"text {message_id}", PATIENT_SECONDS))).http_status
     finally:
         await client.close()
 

@@ -13,6 +13,8 @@ import pytest
 from engine.ports import Request
 from engine.provider.fbrq import FbrqProvider
 from scripts.sandbox import Sandbox
+from tests.patience import PATIENT_SECONDS, until
+from tests.ports import held_port
 
 PHONE = 79161234567
 GOOD = {"id": 5, "phone": PHONE, "text": "Привет"}
@@ -20,8 +22,9 @@ GOOD = {"id": 5, "phone": PHONE, "text": "Привет"}
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    async with await Sandbox.start() as sandbox:
-        yield sandbox
+    with held_port() as port:
+        async with await Sandbox.start(port) as sandbox:
+            yield sandbox
 
 
 @pytest.fixture
@@ -88,9 +91,9 @@ async def test_wrong_token(sandbox: Sandbox, http: aiohttp.ClientSession, token:
 
 async def test_remembers_by_id(sandbox: Sandbox, provider: FbrqProvider, http: aiohttp.ClientSession) -> None:
     before_us = time.time_ns() // 1000
-    await provider.send(Request(5, PHONE, "first", 2))
+    await provider.send(Request(5, PHONE, "first", PATIENT_SECONDS))
     sandbox.set_faults(share_5xx=1)
-    await provider.send(Request(5, PHONE, "second", 2))
+    await provider.send(Request(5, PHONE, "second", PATIENT_SECONDS))
     async with http.get(f"{sandbox.root_url}/sandbox/messages", params={"id": "5"}) as response:
         [message] = (await response.json())["messages"]
     assert (message["id"], message["phone"], message["text"], message["count"]) == (5, PHONE, "second", 2)
@@ -107,11 +110,11 @@ async def test_faults_change_live_over_http(
     url = f"{sandbox.root_url}/sandbox/faults"
     async with http.patch(url, json={"share_429": 1, "retry_after": 7}) as response:
         assert (await response.json())["share_429"] == 1
-    answer = await provider.send(Request(1, PHONE, "x", 2))
+    answer = await provider.send(Request(1, PHONE, "x", PATIENT_SECONDS))
     assert (answer.http_status, answer.retry_after) == (429, "7")
     async with http.patch(url, json={"share_429": 0}) as response:
         assert (await response.json())["retry_after"] == 7
-    assert (await provider.send(Request(1, PHONE, "x", 2))).http_status == 200
+    assert (await provider.send(Request(1, PHONE, "x", PATIENT_SECONDS))).http_status == 200
     async with http.patch(url, json={"share_429": 7}) as response:
         assert response.status == 400
         assert (await response.json())["errors"] == {"share_429": "should be a number from 0 to 1"}
@@ -154,7 +157,7 @@ async def test_faults_as_the_engine_sees_them(
     assert detail in answer.detail
     assert sandbox.count(5) == 1
     sandbox.clear_faults()
-    assert (await provider.send(Request(5, PHONE, "x", 2))).detail == ""
+    assert (await provider.send(Request(5, PHONE, "x", PATIENT_SECONDS))).detail == ""
     await provider.close()
 
 
@@ -164,7 +167,7 @@ async def test_latency_range(sandbox: Sandbox, provider: FbrqProvider) -> None:
 
     async def call(message_id: int) -> None:
         started = time.monotonic()
-        await provider.send(Request(message_id, PHONE, "x", 2))
+        await provider.send(Request(message_id, PHONE, "x", PATIENT_SECONDS))
         took.append(time.monotonic() - started)
 
     await asyncio.gather(*(call(i) for i in range(20)))
@@ -173,18 +176,18 @@ async def test_latency_range(sandbox: Sandbox, provider: FbrqProvider) -> None:
 
 
 async def test_stop_and_listen_again_like_a_provider_that_died(sandbox: Sandbox, provider: FbrqProvider) -> None:
-    await provider.send(Request(1, PHONE, "x", 2))
+    await provider.send(Request(1, PHONE, "x", PATIENT_SECONDS))
     await sandbox.stop()
-    assert (await provider.send(Request(2, PHONE, "x", 2))).http_status is None
-    assert (await provider.send(Request(2, PHONE, "x", 2))).detail == "connection refused"
+    assert (await provider.send(Request(2, PHONE, "x", PATIENT_SECONDS))).http_status is None
+    assert (await provider.send(Request(2, PHONE, "x", PATIENT_SECONDS))).detail == "connection refused"
     await sandbox.listen()
-    assert (await provider.send(Request(2, PHONE, "x", 2))).http_status == 200
+    assert (await provider.send(Request(2, PHONE, "x", PATIENT_SECONDS))).http_status == 200
     assert sandbox.accepted_ids() == [1, 2]
 
 
 async def test_stats_and_reset(sandbox: Sandbox, provider: FbrqProvider, http: aiohttp.ClientSession) -> None:
     for message_id in (1, 2, 2):
-        await provider.send(Request(message_id, PHONE, "x", 2))
+        await provider.send(Request(message_id, PHONE, "x", PATIENT_SECONDS))
     async with http.get(f"{sandbox.root_url}/sandbox/stats") as response:
         stats = await response.json()
     assert (stats["requests"], stats["unique_ids"], stats["accepted_again_ids"]) == (3, 2, 1)
@@ -224,7 +227,7 @@ FOREIGN: tuple[tuple[dict[str, str], int], ...] = (
 async def test_another_site_s_page_changes_nothing(
     sandbox: Sandbox, provider: FbrqProvider, http: aiohttp.ClientSession, headers: dict[str, str], status: int
 ) -> None:
-    await provider.send(Request(1, PHONE, "x", 2))
+    await provider.send(Request(1, PHONE, "x", PATIENT_SECONDS))
     root = sandbox.root_url
     for method, path, body in (
         ("POST", "/sandbox/reset", b""),
@@ -267,6 +270,6 @@ async def test_request_in_pieces(sandbox: Sandbox, cut: int) -> None:
     writer.write(request[cut:])
     assert (await reader.readline()).startswith(b"HTTP/1.1 200")
     writer.write(request + request)  # pipelined
-    await asyncio.sleep(0.05)
+    await until(lambda: sandbox.accepted_count(5) >= 3)
     assert sandbox.accepted_count(5) == 3
     writer.close()

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from tests.patience import PATIENT_SECONDS
+
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 PATH: Final = os.pathsep.join([str(ROOT), str(ROOT / "proto")])
 CLEAN: Final = {name: value for name, value in os.environ.items() if not name.startswith(("MAILING_", "FBRQ_"))}
@@ -35,7 +37,7 @@ class Launched:
     def text(self) -> str:
         return self.output.read_text(encoding="utf-8")
 
-    def wait_for(self, words: str, limit_seconds: float = 45) -> None:
+    def wait_for(self, words: str, limit_seconds: float = 2 * PATIENT_SECONDS) -> None:
         """Wait for words in the output."""
         deadline = time.monotonic() + limit_seconds
         while words not in self.text():
@@ -59,4 +61,4 @@ def up(folder: Path, *arguments: str, **environ: str) -> Iterator[Launched]:
     finally:
         if started.process.poll() is None:
             started.process.terminate()
-            started.process.wait(30)
+            started.process.wait(PATIENT_SECONDS)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from scripts.processes import get
+from tests.patience import PATIENT_SECONDS
 from tests.scripts.launched import Launched, up
 
 TEXTS: Final = 200
@@ -34,7 +35,9 @@ class Service:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": kind}
         request = urllib.request.Request(url, data, headers, method=method)
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20) as answer:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            request, timeout=PATIENT_SECONDS
+        ) as answer:
             return json.loads(answer.read())
 
     def asked(self, url: str) -> Any:
@@ -64,7 +67,7 @@ def printed(started: Launched, pattern: str) -> str:
     return found[1]
 
 
-def until(condition: Callable[[], bool], limit_seconds: float = 45) -> None:
+def until(condition: Callable[[], bool], limit_seconds: float = 2 * PATIENT_SECONDS) -> None:
     deadline = time.monotonic() + limit_seconds
     while not condition():
         assert time.monotonic() < deadline

@@ -26,6 +26,7 @@ from engine.provider.file import read_providers
 from scripts import launch
 from scripts.launch import DEMO_CLIENTS, _address_of_sandbox, _decide
 from scripts.processes import claim_port, get
+from tests.patience import PATIENT_SECONDS
 from tests.scripts.launched import CLEAN, PATH, ROOT, Launched, up
 
 
@@ -168,7 +169,7 @@ def test_all_end_when_the_command_is_killed(launched: Launched) -> None:
     assert len(children) == 3
     launched.process.kill()
     launched.process.wait(10)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENT_SECONDS
     while any(is_running(child) for child in children):
         assert time.monotonic() < deadline, [child for child in children if is_running(child)]
         time.sleep(0.05)
@@ -226,7 +227,7 @@ def asked(url: str, header: str | None = None, body: Mapping[str, str] | None = 
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     if header is not None:
         request.add_header(*header.split(": ", 1))
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=PATIENT_SECONDS) as answer:
         return json.loads(answer.read())
 
 

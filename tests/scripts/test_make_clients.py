@@ -12,6 +12,7 @@ import pytest
 
 from gateway.tables.csv_rows import COLUMNS, ImportRow, read_rows
 from scripts import make_clients
+from tests.patience import PATIENT_SECONDS
 
 SCRIPT = Path(make_clients.__file__)
 
@@ -71,7 +72,7 @@ def test_one_code_has_all_its_numbers_before_it_has_none() -> None:
 def test_the_command(tmp_path: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(SCRIPT), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENT_SECONDS)
 
     file = tmp_path / "clients.csv"
     assert run("--count", "20", "--output", str(file)).returncode == 0

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from scripts.processes import Child, Failed, claim_port, get, run_watched, wait_until
+from tests.patience import PATIENT_SECONDS
 
 SLEEPER = """
 import signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 print("up", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -29,21 +30,21 @@ def python(code: str) -> list[str]:
 def sleeper(tmp_path: Path) -> Iterator[Child]:
     """A child that runs until it is told to stop."""
     child = Child("sleeper", python(SLEEPER), dict(os.environ), tmp_path / "sleeper.log")
-    assert wait_until(lambda: "up" in child.tail(), [child], 10)
+    assert wait_until(lambda: "up" in child.tail(), [child], PATIENT_SECONDS)
     yield child
-    child.stop(5)
+    child.stop(PATIENT_SECONDS)
 
 
 def dead(tmp_path: Path, code: str) -> Child:
     """A child that has ended."""
     child = Child("engine", python(code), dict(os.environ), tmp_path / "engine.log")
-    child._process.wait(10)
+    child._process.wait(PATIENT_SECONDS)
     return child
 
 
 def test_child_that_lives_is_fine_and_stops_on_request(sleeper: Child) -> None:
     sleeper.check()
-    assert sleeper.stop(5)
+    assert sleeper.stop(PATIENT_SECONDS)
 
 
 def test_child_that_died_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
@@ -56,9 +57,9 @@ def test_child_that_died_is_told_with_the_end_of_its_log(tmp_path: Path) -> None
 
 
 def test_child_that_does_not_stop_is_killed(tmp_path: Path) -> None:
-    deaf = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(60)"
+    deaf = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(99)"
     child = Child("deaf", python(deaf), dict(os.environ), tmp_path / "deaf.log")
-    assert wait_until(lambda: "up" in child.tail(), [child], 10)
+    assert wait_until(lambda: "up" in child.tail(), [child], PATIENT_SECONDS)
     assert not child.stop(0.05)
     with pytest.raises(Failed, match="was killed by signal 9"):
         child.check()
@@ -67,7 +68,7 @@ def test_child_that_does_not_stop_is_killed(tmp_path: Path) -> None:
 def test_waiting_ends_with_the_limit_or_with_a_dead_child(sleeper: Child, tmp_path: Path) -> None:
     assert not wait_until(lambda: False, [sleeper], 0.0)
     with pytest.raises(Failed):
-        wait_until(lambda: False, [sleeper, dead(tmp_path, "pass")], 10)
+        wait_until(lambda: False, [sleeper, dead(tmp_path, "pass")], PATIENT_SECONDS)
 
 
 def test_command_in_the_foreground_gives_its_exit_code(sleeper: Child, tmp_path: Path) -> None:
@@ -80,8 +81,8 @@ def test_command_in_the_foreground_gives_its_exit_code(sleeper: Child, tmp_path:
 def test_command_in_the_foreground_ends_with_a_child(tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(Failed):
-        run_watched(python("import time; time.sleep(60)"), dict(os.environ), [dead(tmp_path, "pass")])
-    assert time.monotonic() - began < 10
+        run_watched(python("import time; time.sleep(600)"), dict(os.environ), [dead(tmp_path, "pass")])
+    assert time.monotonic() - began < PATIENT_SECONDS
 
 
 def test_port_zero_becomes_a_free_port() -> None:

@@ -8,6 +8,7 @@ from engine.ports import Request
 from engine.provider.file import read_providers
 from scripts.sandbox import Sandbox
 from scripts.sandbox_file import write_providers
+from tests.patience import PATIENT_SECONDS
 
 
 async def test_the_engine_reads_it_and_each_provider_takes_its_texts(tmp_path: Path) -> None:
@@ -21,7 +22,7 @@ async def test_the_engine_reads_it_and_each_provider_takes_its_texts(tmp_path: P
         ]  # fmt: skip
         for message_id, configured in enumerate(found, 1):
             provider = configured.make()
-            assert (await provider.send(Request(message_id, 79161234567, "x", 5))).http_status == 200
+            assert (await provider.send(Request(message_id, 79161234567, "x", PATIENT_SECONDS))).http_status == 200
             await provider.close()
         assert [each.accepted_ids() for each in sandbox.providers] == [[1], [2], [3]]
     assert file.stat().st_mode & 0o777 == 0o600

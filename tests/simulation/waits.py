@@ -59,9 +59,16 @@ DECLARED: Final[dict[str, tuple[tuple[frozenset[str], frozenset[str]], ...]]] = 
     "unique told": ((_CLIENTS, _CLIENTS),),
     "mailing": (
         # A change that has returned is obeyed by claims that commit later: it waits for those under way.
-        (_MAILINGS | {"build_audience", "purge"}, _MAILINGS | {"build_audience", "purge", "claim", "end_pending"}),
+        # A message that a receipt finds waiting is not cancelled before the receipt is stored.
+        (
+            _MAILINGS | _HEARING | {"build_audience", "purge"},
+            _MAILINGS | _HEARING | {"build_audience", "purge", "claim", "end_pending"},
+        ),
         # Of a mailing with a budget one claims after the other.
-        (frozenset({"claim", "end_pending"}), _MAILINGS | {"build_audience", "purge", "claim", "end_pending"}),
+        (
+            frozenset({"claim", "end_pending"}),
+            _MAILINGS | _HEARING | {"build_audience", "purge", "claim", "end_pending"},
+        ),
     ),
     "mailing_counters": ((_COUNTING, _COUNTING),),
     "mailing_stat": ((_COUNTING, _COUNTING),),

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +22,11 @@ from engine.store.postgres_lanes import Limits
 
 KINDS = ("sqlite", "sqlite-inline", pytest.param("postgres", marks=pytest.mark.postgres))
 Opener = Callable[[], Awaitable[Store]]
-PATIENT = Limits(turn_seconds=60, connect_seconds=60, reply_seconds=60, lock_seconds=40, idle_seconds=20)
+PATIENT = Limits(turn_seconds=120, connect_seconds=60, reply_seconds=120, lock_seconds=80, idle_seconds=60)
 """On a machine that does other things too a test's process or its PostgreSQL may stand still for seconds. The limits of
 the product are tested by tests that name them."""
+AT_ONCE_SECONDS = 30.0
+"""Who waits for a lock, or for a transaction that does not go on, waits for longer than this."""
 
 _numbers = itertools.count()
 
@@ -52,6 +55,12 @@ class Databases:
         ended = f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{_name(url)}';"
         self._server.psql(ended)
 
+    def wait_until_gone(self, process_id: int) -> None:
+        """Until this process of the server has ended. Nothing of the test's own process runs meanwhile."""
+        asked = f"SELECT 'it is there' FROM pg_stat_activity WHERE pid = {process_id};"
+        while "it is there" in self._server.psql(asked):
+            time.sleep(0.02)
+
     def not_needed(self, url: str) -> None:
         """Let a database be removed when the next is made: a file that lives for seconds is never written to disk."""
         self._not_needed.append(_name(url))
@@ -73,7 +82,8 @@ async def _migrate(url: str) -> None:
     await (await Store.open(url)).close()
 
 
-async def _patient(url: str) -> Store:
+async def patient(url: str) -> Store:
+    """A store of a PostgreSQL that waits as ``PATIENT`` says."""
     database = await PostgresDatabase.open(url, PATIENT)
     try:
         await migrate(database)
@@ -129,7 +139,7 @@ async def open_store(kind: str, url: str) -> AsyncIterator[Opener]:
     opened: list[Store] = []
 
     async def opener() -> Store:
-        opened.append(await (_patient(url) if kind == "postgres" else Store.open(url, inline=kind == "sqlite-inline")))
+        opened.append(await (patient(url) if kind == "postgres" else Store.open(url, inline=kind == "sqlite-inline")))
         return opened[-1]
 
     yield opener

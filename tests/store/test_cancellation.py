@@ -15,6 +15,7 @@ from engine.store import Store
 from engine.store.client_rows import ClientQuery
 from engine.store.database import Tx, shielded
 from engine.store.rows import AuditQuery, Counts, Page
+from tests.patience import PATIENT_SECONDS
 from tests.store.world import BY, LEASE, NOW, add_clients, add_engine, add_mailing, client, counts, record
 
 CALLS = 300
@@ -91,9 +92,9 @@ async def test_a_storm_of_cancelled_calls_leaves_a_store_that_answers(store: Sto
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
 
-    await asyncio.wait_for(asyncio.gather(*map(hurried, range(CALLS))), 30)
+    await asyncio.wait_for(asyncio.gather(*map(hurried, range(CALLS))), PATIENT_SECONDS)
     before = await state(store, mailing_id)
-    await asyncio.wait_for(store.create_client(client(9_999), by=BY, now_us=NOW), 2)
+    await asyncio.wait_for(store.create_client(client(9_999), by=BY, now_us=NOW), PATIENT_SECONDS)
     await asyncio.sleep(0.05)
     clients, audited, numbers = await state(store, mailing_id)
     assert clients == audited == before[0] + 1  # nothing arrived late

@@ -108,11 +108,15 @@ BAD_ROWS = {
     "a mailing gone before its messages": "DELETE FROM mailing",
     "a second control record": "INSERT INTO control (id) VALUES (2)",
 }
+OF_SQLITE = ("a message for no mailing", "a mailing gone before its messages")
+"""PostgreSQL has no foreign keys of messages, for their cost: docs/decisions/references.md."""
 
 
 @pytest.mark.parametrize("kind", KINDS[1:], indirect=True)  # SQLite's rules are the same with a thread
 @pytest.mark.parametrize("name", BAD_ROWS)
-async def test_the_database_itself_refuses(store: Store, name: str) -> None:
+async def test_the_database_itself_refuses(store: Store, kind: str, name: str) -> None:
+    if kind == "postgres" and name in OF_SQLITE:
+        pytest.skip("no foreign keys")
     await a_mailing_with(store, 1)
 
     async def spoil(tx: Tx) -> int:

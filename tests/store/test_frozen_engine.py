@@ -11,13 +11,10 @@ import pytest
 from engine.ports import Renewal
 from engine.store import Store
 from engine.store.database import Tx
-from tests.store.conftest import Opener
+from tests.store.conftest import AT_ONCE_SECONDS, Opener
 from tests.store.world import LEASE, NOW, a_mailing_with, claim
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("kind", ["postgres"], indirect=True)]
-
-_AT_ONCE_SECONDS = 10.0
-"""The server's own limit for a lock is longer."""
 
 
 @asynccontextmanager
@@ -45,7 +42,7 @@ async def test_one_row_that_is_locked_costs_no_lease_and_is_not_lost(open_store:
     held, *others = claims = await claim(store, mailing_id, owner)
     ids = {taken.message_id for taken in others}
     async with frozen_with(frozen, "SELECT 1 FROM message WHERE id = ? FOR UPDATE", held.message_id):
-        async with asyncio.timeout(_AT_ONCE_SECONDS):
+        async with asyncio.timeout(AT_ONCE_SECONDS):
             renewal = await store.renew(claims, owner=owner, lease_until_us=LEASE * 2)
         assert renewal == Renewal(ids, {held.message_id})
     assert await store.renew([held], owner=owner, lease_until_us=LEASE * 2) == Renewal({held.message_id}, set())
@@ -57,7 +54,7 @@ async def test_leases_that_are_over_are_taken_over_around_a_row_that_is_locked(o
     mailing_id, owner = await a_mailing_with(store, 5)
     held, *_ = await claim(store, mailing_id, owner)
     async with frozen_with(frozen, "SELECT 1 FROM message WHERE id = ? FOR UPDATE", held.message_id):
-        async with asyncio.timeout(_AT_ONCE_SECONDS):
+        async with asyncio.timeout(AT_ONCE_SECONDS):
             assert await store.recover(LEASE, 10, expired_only=True) == 4
     assert await store.recover(LEASE, 10, expired_only=True) == 1
 
@@ -65,7 +62,7 @@ async def test_leases_that_are_over_are_taken_over_around_a_row_that_is_locked(o
 async def test_a_sign_of_life_waits_for_nobody(open_store: Opener) -> None:
     store, frozen = await open_store(), await open_store()
     _, owner = await a_mailing_with(store, 1)
-    async with frozen_with(frozen, "SELECT 1 FROM control FOR UPDATE"), asyncio.timeout(_AT_ONCE_SECONDS):
+    async with frozen_with(frozen, "SELECT 1 FROM control FOR UPDATE"), asyncio.timeout(AT_ONCE_SECONDS):
         late_us = NOW + 3_600_000_000
         control = await store.heartbeat(owner, late_us, 0, seen_revision=7, workers=1, in_flight=0)
         assert [engine.seen_revision for engine in control.engines] == [7]

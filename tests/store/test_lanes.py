@@ -16,13 +16,15 @@ from engine.domain.audience import AudienceFilter, Candidate
 from engine.store import Store, database, postgres
 from engine.store.database import Lane, Tx
 from engine.store.errors import TooLong
+from tests.patience import PATIENT_SECONDS
+from tests.store.conftest import AT_ONCE_SECONDS
 from tests.store.world import BY, LEASE, NOW, a_mailing_with, add_clients, audience_size, client
 
 THREADED = pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 ON_SQLITE = pytest.mark.parametrize("kind", ["sqlite"])
 ON_POSTGRES = pytest.mark.parametrize("kind", [pytest.param("postgres", marks=pytest.mark.postgres)])
 
-_FOR_EVER_SECONDS = 60
+_FOR_EVER_SECONDS = 600
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 
 
@@ -46,7 +48,7 @@ async def held_up(ask: Callable[[Any], Awaitable[Any]], at_once: int, number: in
 
     asked = [asyncio.ensure_future(ask(work)) for _ in range(number)]
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(AT_ONCE_SECONDS):
             while begun[0] < at_once:
                 await asyncio.sleep(0.01)
             yield
@@ -105,13 +107,15 @@ async def test_delivery_waits_for_two_changes_of_others_at_most(store: Store) ->
 
 
 @THREADED
-async def test_a_question_ends_when_its_caller_leaves(store: Store) -> None:
+async def test_a_question_ends_when_its_caller_leaves(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit in ("database.LONG_SECONDS", "postgres_lanes.LONG_SECONDS", "postgres_lanes._LONG_STATEMENT_SECONDS"):
+        monkeypatch.setattr(f"engine.store.{limit}", _FOR_EVER_SECONDS)  # nothing else ends it
     await add_clients(store, 1)
     asked = [asyncio.ensure_future(store._db.read(endless, Lane.LONG)) for _ in range(database.LONG_AT_ONCE + 3)]
     await asyncio.sleep(0.2)
     for task in asked:
         task.cancel()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENT_SECONDS):
         answers = await asyncio.gather(*asked, return_exceptions=True)
         assert all(isinstance(answer, asyncio.CancelledError) for answer in answers)
         # and its way is free for others
@@ -123,10 +127,11 @@ async def test_a_question_that_takes_too_long_ends_with_an_error_that_says_so(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await add_clients(store, 1)
-    monkeypatch.setattr(database, "LONG_SECONDS", 0.2)
-    asked = [store._db.read(endless, Lane.LONG) for _ in range(database.LONG_AT_ONCE + 2)]
-    async with asyncio.timeout(10):
-        answers = await asyncio.gather(*asked, return_exceptions=True)
+    async with asyncio.timeout(PATIENT_SECONDS):
+        with monkeypatch.context() as patched:
+            patched.setattr(database, "LONG_SECONDS", 0.2)
+            asked = [store._db.read(endless, Lane.LONG) for _ in range(database.LONG_AT_ONCE + 2)]
+            answers = await asyncio.gather(*asked, return_exceptions=True)
         assert [str(answer) for answer in answers] == [
             "this question takes more than 0.2 s; ask for less, or later"
         ] * 4

@@ -224,7 +224,7 @@ async def test_every_verb_takes_its_locks_in_the_declared_order(open_store: Open
     assert problems == {}
     # It has looked: this is what these verbs lock. Lines of statistics that they insert are nobody's yet.
     assert seen["record"] == ["message", "told", "mailing_counters"]
-    assert seen["receive"] == ["message", "mailing_counters", "mailing_stat"]
+    assert seen["receive"] == ["message", "mailing", "mailing_counters", "mailing_stat"]
     assert seen["record_accepted"] == ["message", "mailing_counters", "mailing_stat"]
     assert seen["delete_clients"] == ["client", "message", "mailing_counters"]
     assert seen["cancel_pending"] == ["mailing", "message", "mailing_counters", "mailing_stat"]

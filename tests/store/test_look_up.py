@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from engine.store import Store, sqlite
 from engine.store.database import Lane, Tx, Work
 from engine.store.sqlite import SqliteDatabase
 from engine.store.sqlite_threads import Inline
+from tests.patience import PATIENT_SECONDS
 from tests.store.world import BY, NOW, add_clients, client
 
 
@@ -31,19 +34,19 @@ async def test_it_sees_every_change_that_was_stored(store: Store) -> None:
 @pytest.mark.parametrize("kind", ["sqlite"])
 async def test_it_neither_waits_for_the_writer_nor_sees_half_of_its_work(store: Store) -> None:
     (client_id,) = await add_clients(store, 1)
-    changed, ended = asyncio.Event(), asyncio.Event()
+    changed, looked_up = asyncio.Event(), threading.Event()
     loop = asyncio.get_running_loop()
 
     async def slow(tx: Tx) -> None:
         await tx.run("UPDATE client SET tag = 'half' WHERE id = ?", client_id)
         loop.call_soon_threadsafe(changed.set)
-        time.sleep(0.5)  # noqa: ASYNC251 - in the database's thread
+        assert looked_up.wait(PATIENT_SECONDS)  # in the database's thread
 
     writing = asyncio.create_task(store._db.transaction(slow))
-    writing.add_done_callback(lambda _: ended.set())
     await changed.wait()
     assert (await store.get_client(client_id)).tag == "new"
-    assert not ended.is_set()
+    assert not writing.done()
+    looked_up.set()
     await writing
     assert (await store.get_client(client_id)).tag == "half"
 
@@ -74,14 +77,15 @@ async def test_a_slow_disk_is_left_to_the_readers_thread_for_a_while(
         return await read(work, lane)
 
     monkeypatch.setattr(database, "_read", counted)
-    monkeypatch.setattr(sqlite, "_REST_SECONDS", 0.2)
+    monkeypatch.setattr(sqlite, "_REST_SECONDS", PATIENT_SECONDS)
     with monkeypatch.context() as patched:
         patched.setattr(sqlite, "_SLOW_SECONDS", -1.0)
         await store.get_client(client_id)
     assert asked == 0
     await store.get_client(client_id)
     assert asked == 1
-    await asyncio.sleep(0.25)
+    later = time.monotonic() + 2 * PATIENT_SECONDS
+    monkeypatch.setattr(sqlite, "time", SimpleNamespace(monotonic=lambda: later))
     await store.get_client(client_id)
     assert asked == 1
 

@@ -24,6 +24,7 @@ import pytest
 from common import logs, process
 from engine.__main__ import main
 from tests.cli.test_tls import Authority
+from tests.patience import PATIENT_SECONDS
 
 USER, PASSWORD, DATABASE = "a@b", "p@ss:w/rd?#%й +", "my db/ü"
 QUOTED = "a%40b:p%40ss%3Aw%2Frd%3F%23%25%D0%B9%20+"
@@ -103,7 +104,7 @@ def tls_before(upstream: str, context: ssl.SSLContext) -> Iterator[tuple[int, in
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="tls")
     thread.start()
     try:
-        yield ports.get(timeout=20)
+        yield ports.get(timeout=PATIENT_SECONDS)
     finally:
         loops[0].call_soon_threadsafe(over.set)
         thread.join(20)

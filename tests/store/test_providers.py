@@ -37,7 +37,10 @@ async def test_engines_that_start_together_agree(kind: str, store: Store, open_s
 
 async def test_down_and_up_again_with_rows(store: Store) -> None:
     """Whoever may have a message is the provider of before; the others are for whoever comes first."""
-    module = import_module("engine.store.migrations.store.9_20261130000000_receipts")
+    receipts, events = (
+        import_module(f"engine.store.migrations.store.{name}")
+        for name in ("9_20261130000000_receipts", "12_20261130040000_events")
+    )
     mailing_id, owner = await a_mailing_with(store, 5)
     sent, missed, deferred, _taken = await claim(store, mailing_id, owner, 4)
     await record(store, owner, [sent], Event.ACCEPT)
@@ -51,8 +54,10 @@ async def test_down_and_up_again_with_rows(store: Store) -> None:
             "INSERT INTO mailing_stat (mailing_id, kind, key, count) VALUES (?, 'delivered', 1, 1)", mailing_id
         )
         await tx.run("INSERT INTO past_stat (kind, key, count) VALUES ('delivered', 1, 1)")
-        await tx.orm.execute_script(await module.downgrade(tx.orm))
-        await tx.orm.execute_script(await module.upgrade(tx.orm))
+        for module in (events, receipts):
+            await tx.orm.execute_script(await module.downgrade(tx.orm))
+        for module in (receipts, events):
+            await tx.orm.execute_script(await module.upgrade(tx.orm))
         rows = await tx.rows("SELECT provider_id, delivery, delivery_us, cost FROM message ORDER BY id")
         for table in ("mailing_stat", "past_stat"):
             assert await tx.value(f"SELECT count(*) FROM {table} WHERE kind = 'delivered'") == 0

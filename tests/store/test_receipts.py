@@ -17,7 +17,7 @@ from engine.store import Store
 from engine.store.database import Tx
 from engine.store.receipts import Recorded
 from engine.store.rows import AttemptOutcome, MessageQuery, MessageRow, Page, RequestKey
-from tests.store.conftest import Opener
+from tests.store.conftest import AT_ONCE_SECONDS, Opener
 from tests.store.world import (
     BY,
     END,
@@ -308,7 +308,7 @@ async def test_no_engine_that_lets_go_of_a_message_waits_for_its_client(
 
     async def work(tx: Tx) -> None:
         await tx.rows("SELECT 1 FROM client WHERE id = ? FOR UPDATE", taken.client_id)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(AT_ONCE_SECONDS):
             assert await LETTING_GO[name](store, owner, taken) == 1
 
     await importer._db.transaction(work)

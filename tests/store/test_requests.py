@@ -14,7 +14,19 @@ from engine.store import Store
 from engine.store.client_rows import ClientQuery, ClientRow
 from engine.store.rows import AuditQuery, Changed, Counts, MailingRow, Page, RequestKey
 from tests.store.conftest import Opener
-from tests.store.world import BY, END, NOW, add_clients, add_mailing, client, counts, mailing
+from tests.store.world import (
+    BY,
+    END,
+    NOW,
+    a_mailing_with,
+    add_clients,
+    add_mailing,
+    claim,
+    client,
+    counts,
+    mailing,
+    release,
+)
 
 KEY = RequestKey("r", "Do", "this")
 Change = Callable[[Store, int, int, RequestKey | None], Awaitable[Changed]]
@@ -158,11 +170,11 @@ async def test_of_two_at_the_same_time_one_does_it(store: Store, change: Change)
 
 
 async def test_an_answer_can_be_amended_before_it_is_given(store: Store) -> None:
-    await add_clients(store, 3)
-    mailing_id = await add_mailing(store)
+    mailing_id, owner = await a_mailing_with(store, 3)
+    taken = await claim(store, mailing_id, owner, 1)
     first = await cancel(store, mailing_id, NOW, KEY)
-    assert first.row.counts == Counts(pending=3)
-    await store.cancel_pending(mailing_id, 10, NOW)
+    assert first.row.counts == Counts(pending=1, cancelled=2)
+    await release(store, owner, taken)
     row = await store.get_mailing(mailing_id)
     await store.amend_answer(RequestKey("r", "Do", "that"), first)  # not its answer
     assert (await cancel(store, mailing_id, NOW, KEY)).row == first.row

@@ -28,6 +28,7 @@ from tests.store.world import (
     mailing,
     messages,
     outcome,
+    release,
 )
 
 LATER = NOW + 100
@@ -201,6 +202,18 @@ async def test_another_filter_is_of_its_own_time(store: Store) -> None:
     while not await store.build_audience(made, 1, LATER + 3, LONG_AGO):
         pass
     assert await whose(store, made) == {clients["pending"], clients["due"]}
+
+
+async def test_a_message_of_an_earlier_filter_that_an_engine_has_makes_nobody_one_of_those(store: Store) -> None:
+    """An edit of the client took it for a message that he has, and so for one that he keeps."""
+    source, clients = await four_fates(store)
+    made, owner = await add(store, replace(AudienceFilter(), client_ids=(clients["sent"],))), await add_engine(store)
+    claims = await claim(store, made, owner)
+    await store.update_mailing(made, saying(those(source, (), ("cancelled",))), by=BY, now_us=LATER + 10)
+    assert await store.build_audience(made, 1000, LATER, LONG_AGO)
+    await retag(store, clients["sent"], "x")
+    assert await release(store, owner, claims) == 1
+    assert await whose(store, made) == set()
 
 
 async def test_a_mailing_that_is_not_there_is_refused(store: Store) -> None:

@@ -80,6 +80,20 @@ async def test_nothing_is_claimed_while_the_audience_is_built_again(store: Store
     assert len(await claim(store, mailing_id, owner)) == 1
 
 
+async def test_what_is_answered_over_smpp_is_no_call_without_an_answer(store: Store) -> None:
+    mailing_id, owner = await a_mailing_with(store, 4)
+    sent, also_sent, deferred, unanswered = await claim(store, mailing_id, owner)
+    records = [
+        outcome(sent, Event.ACCEPT, http_status=None)._replace(smpp_status=0),
+        outcome(also_sent, Event.ACCEPT, http_status=None)._replace(smpp_status=0),
+        outcome(deferred, Event.DEFER, due_us=NOW, http_status=None)._replace(smpp_status=0x58),
+        outcome(unanswered, Event.DEFER, due_us=NOW, http_status=None),
+    ]
+    assert await store.record(records, owner=owner, now_us=NOW) == 4
+    stats = await store.mailing_stats(mailing_id)
+    assert (stats.attempts, stats.by_http_status, stats.by_smpp_status) == (4, {0: 1}, {0: 2, 0x58: 1})
+
+
 async def test_outcomes_are_stored_with_counters_history_and_statistics(store: Store) -> None:
     mailing_id, owner = await a_mailing_with(store, 4)
     sent, rejected, deferred, late = await claim(store, mailing_id, owner)

@@ -16,7 +16,8 @@ from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
 from engine.store.postgres import PostgresTx
 from engine.store.rows import Counts, Difference, Page, RequestKey
-from tests.store.conftest import Opener
+from tests.patience import PATIENT_SECONDS
+from tests.store.conftest import AT_ONCE_SECONDS, Opener
 from tests.store.world import (
     BY,
     END,
@@ -167,10 +168,16 @@ async def test_a_lost_connection_is_an_error_to_retry_and_then_works_again(open_
         )
 
     async def long(tx: Tx) -> None:
-        await tx.rows("SELECT pg_sleep(30)")
+        await tx.rows("SELECT pg_sleep(100)")
+
+    async def sleeps(tx: Tx) -> bool:
+        asked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+        return bool(await tx.value(asked))
 
     call = asyncio.create_task(store._db.transaction(long, Lane.DELIVERY))  # the others run once more
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(PATIENT_SECONDS):
+        while not await other._db.transaction(sleeps):
+            await asyncio.sleep(0.02)
     await other._db.transaction(cut)
     with pytest.raises(StoreUnavailable):
         await call
@@ -234,7 +241,7 @@ async def test_nothing_of_a_mailing_waits_for_a_chunk_of_its_audience(
     first, *others = await claim(sender, mailing_id, owner, 2)
     slow = SlowBuilder(monkeypatch)
     building = await slow.build(builder, mailing_id)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(AT_ONCE_SECONDS):
         assert await record(sender, owner, [first], Event.ACCEPT) == 1
         assert await release(sender, owner, others) == 1
         assert len(await claim(sender, mailing_id, owner)) == 2
@@ -259,7 +266,7 @@ async def test_a_claim_does_not_wait_for_one_that_another_engine_is_making(open_
     slow = asyncio.create_task(first._db.transaction(half_a_claim))
     await locked.wait()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(AT_ONCE_SECONDS):
             assert len(await claim(second, mailing_id, heir)) == 1
     finally:
         done.set()
@@ -279,7 +286,7 @@ async def test_rule_14_a_chunk_that_an_edit_has_overtaken_leaves_nothing(
     mailing_id = await add_mailing(one, mailing(AudienceFilter(("a",))), build=False)
     slow = SlowBuilder(monkeypatch)
     building = await slow.build(two, mailing_id)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(AT_ONCE_SECONDS):
         if change == "edit":
             await one.update_mailing(mailing_id, lambda _: mailing(AudienceFilter(("b",))), by=BY, now_us=NOW)
         elif change == "cancel":
@@ -332,15 +339,14 @@ async def test_a_check_holds_nobody_up_while_it_counts(open_store: Opener, monke
         found = await rows(tx, sql, *args)
         if "count(*)" in sql and "FROM message" in sql and not counted.is_set():
             counted.set()
-            await asyncio.wait_for(go_on.wait(), 1.5)  # an idle transaction is ended after 2 s
+            await go_on.wait()
         return found
 
     monkeypatch.setattr(PostgresTx, "rows", slow)
     checking = asyncio.create_task(two.check())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(AT_ONCE_SECONDS):
         await counted.wait()
-        async with asyncio.timeout(1):
-            assert await record(one, owner, claims, Event.ACCEPT) == 4
+        assert await record(one, owner, claims, Event.ACCEPT) == 4
         go_on.set()
         assert [(each.name, each.counted - each.stored) for each in await checking] == [("pending", -3), ("sent", -5)]
     assert await counts(one, mailing_id) == Counts(pending=2, sent=4)
@@ -381,7 +387,7 @@ async def _waiting(store: Store) -> None:
             )
         )
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENT_SECONDS):
         while not await store._db.transaction(work):
             await asyncio.sleep(0.01)
 

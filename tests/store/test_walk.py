@@ -234,7 +234,7 @@ class Walk:
             self.record: (7, {Event.ACCEPT, Event.REJECT, Event.DEFER, Event.MISS}),
             self.release: (2, {Event.RELEASE}),
             self.recover: (1, {Event.LOSE, Event.RELEASE}),
-            self.receive: (2, {Event.CONFIRM}),
+            self.receive: (2, {Event.CONFIRM, Event.CANCEL}),
             self.expire: (1, {Event.EXPIRE}),
             self.cancel: (1, {Event.CANCEL}),
             self.pause: (1, set()),
@@ -246,7 +246,7 @@ class Walk:
             self.purge: (1, set()),
             self.import_clients: (2, set()),
             self.edit_client: (3, set()),
-            self.delete_client: (1, set()),
+            self.delete_client: (1, {Event.CANCEL}),  # its messages of a cancelled mailing end first
             self.suppress: (2, {Event.SUPPRESS}),
             self.take_off: (1, set()),
         }

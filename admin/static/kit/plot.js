@@ -31,12 +31,15 @@ export function niceCeiling(value) {
 
 /**
  * Stacked bars over time.
- * points: [{time, …numbers}]; series: [{key, label, className}]; `long`: points are an hour or more apart; `seconds`: less than a minute.
+ * points: [{time, …numbers}]; series: [{key, label, className}]; `line`: one more of these, or null, that is drawn as a line over
+ * the bars, for it is counted among them already; `long`: points are an hour or more apart; `seconds`: less than a minute.
  */
-export function TimePlot({ points, series, label, long = false, seconds = false }) {
+export function TimePlot({ points, series, line = null, label, long = false, seconds = false }) {
   const [ref, width] = useWidth();
+  const all = line ? [...series, line] : series;
   const sum = (point) => series.reduce((total, each) => total + point[each.key], 0);
-  const top = niceCeiling(Math.max(0, ...points.map(sum)));
+  const isEmpty = (point) => all.every((each) => point[each.key] === 0);
+  const top = niceCeiling(Math.max(0, ...points.map((point) => Math.max(sum(point), line ? point[line.key] : 0))));
   const inner = { width: width - LEFT - 4, height: HEIGHT - TOP - BOTTOM };
   const step = inner.width / Math.max(1, points.length);
   const y = (value) => TOP + inner.height * (1 - value / top);
@@ -74,8 +77,13 @@ export function TimePlot({ points, series, label, long = false, seconds = false 
           ),
       ),
       points.map((point, index) =>
-        h(Bar, { key: point.time, point, series, x: LEFT + index * step, step, y, title: when(point) }),
+        h(Bar, { key: point.time, point, series, all, x: LEFT + index * step, step, y, title: when(point) }),
       ),
+      line &&
+        h("polyline", {
+          className: line.className,
+          points: points.map((point, index) => `${middle(index)},${y(point[line.key])}`).join(" "),
+        }),
       points.map(
         (point, index) =>
           index % every === 0 &&
@@ -92,11 +100,11 @@ export function TimePlot({ points, series, label, long = false, seconds = false 
           ),
       ),
     ),
-    points.every((point) => sum(point) === 0) && h("p", { className: "plot-empty" }, t("plot.empty")),
+    points.every(isEmpty) && h("p", { className: "plot-empty" }, t("plot.empty")),
     h(
       "figcaption",
       { className: "legend" },
-      series.map((each) => h("span", { key: each.key }, h("i", { className: each.className }), each.label)),
+      all.map((each) => h("span", { key: each.key }, h("i", { className: each.className }), each.label)),
     ),
     h(
       "details",
@@ -106,18 +114,18 @@ export function TimePlot({ points, series, label, long = false, seconds = false 
         caption: label,
         columns: [
           { key: "time", label: t("plot.time"), render: when },
-          ...series.map((each) => ({ ...each, numeric: true })),
+          ...all.map((each) => ({ ...each, numeric: true })),
         ],
-        rows: points.filter((point) => sum(point) > 0),
+        rows: points.filter((point) => !isEmpty(point)),
       }),
     ),
   );
 }
 
-function Bar({ point, series, x, step, y, title }) {
+function Bar({ point, series, all, x, step, y, title }) {
   let below = 0;
   const gap = step > 4 ? 1 : 0;
-  const words = series.map((each) => `${each.label}: ${number(point[each.key])}`).join("\n");
+  const words = all.map((each) => `${each.label}: ${number(point[each.key])}`).join("\n");
   return h(
     "g",
     null,
@@ -164,6 +172,12 @@ export const ShareBars = ({ rows, total, label }) =>
       ),
     ),
   );
+
+/** What arrived, as TimePlot's line; null where no receipt has said so. */
+export const arrivals = (points) =>
+  points.some((point) => point.delivered > 0)
+    ? { key: "delivered", label: t("delivery.delivered"), className: "line-delivered" }
+    : null;
 
 /** The three fates of a message, as TimePlot's series. */
 export const fates = () => [

@@ -3,10 +3,10 @@ import { one } from "../api.js";
 import { number, speed, t } from "../i18n.js";
 import { h } from "../kit/lib.js";
 import { Card, Loading, PageTitle, Stale, Stat, Trouble } from "../kit/parts.js";
-import { fates, TimePlot } from "../kit/plot.js";
+import { arrivals, fates, TimePlot } from "../kit/plot.js";
 import { usePoll } from "../kit/poll.js";
 import { POLL_MS, readOverview } from "./dashboard.js";
-import { Providers } from "./engine/providers.js";
+import { MissingProviders, Providers } from "./engine/providers.js";
 import { RatePlot, useRates } from "./engine/rates.js";
 import { SendingCard } from "./engine/sending.js";
 import { SettingsCard } from "./engine/settings.js";
@@ -33,6 +33,7 @@ function EnginePage() {
 }
 
 const Parts = ({ engine, overview, rates, changed }) => [
+  h(MissingProviders, { key: "missing", engine }),
   h(Numbers, { key: "numbers", engine, overview }),
   h(
     "div",
@@ -54,7 +55,12 @@ const Parts = ({ engine, overview, rates, changed }) => [
       h(
         Card,
         { title: t("engine.last_hour") },
-        h(TimePlot, { points: overview.last_hour, series: fates(), label: t("dashboard.timeline_hour") }),
+        h(TimePlot, {
+          points: overview.last_hour,
+          series: fates(),
+          line: arrivals(overview.last_hour),
+          label: t("dashboard.timeline_hour"),
+        }),
       ),
   ),
   h(EnginesCard, { key: "engines", engine }),

@@ -76,6 +76,10 @@ export default {
     "provider.open_tell": "What to do: wait; if it lasts, tell an administrator of this service. Messages whose mailing ends meanwhile are not sent: move those ends.",
     "provider.blocked_do": "What to do: have the right FBRQ_TOKEN put into the engine's settings and the engine started again. Nothing that waits is lost before its mailing's end.",
     "provider.blocked_tell": "Tell an administrator of this service: they have to put the provider's token right. Nothing that waits is lost before its mailing's end.",
+    "provider.missing_do":
+      "%{smart_count} message that it may have got waits for its answer, and goes to nobody else. What to do: put the provider back into the file with %{line} until nothing waits, or end the mailing: what became of the message stays unknown then. |||| %{smart_count} messages that it may have got wait for its answer, and go to nobody else. What to do: put the provider back into the file with %{line} until nothing waits, or end the mailings: what became of the messages stays unknown then.",
+    "provider.missing_tell": "%{smart_count} message that it may have got waits for its answer, and goes to nobody else. Tell an administrator of this service. |||| %{smart_count} messages that it may have got wait for its answer, and go to nobody else. Tell an administrator of this service.",
+    "provider.retired": "It is retired: it gets only messages that it may have already, and its receipts are taken.",
     "provider.cause": "It says",
     "provider.failures": "Failed in a row",
     "provider.next_try": "Next try",
@@ -106,6 +110,7 @@ export default {
     "warning.provider_token_refused_none": "%{name} refuses our secret, and no other provider works: nothing is sent",
     "warning.provider_unreachable_over": "%{name} does not work; %{others} has taken over |||| %{name} does not work; %{others} have taken over",
     "warning.provider_unreachable_none": "%{name} does not work, and no other provider does: nothing is sent",
+    "warning.provider_missing": "The provider %{name} is no longer in the file, and messages wait for it",
     "warning.sending_paused": "All sending is paused",
     "warning.sending_paused_words": "Waiting messages: %{pending}. None goes out, of no mailing, until an admin resumes sending.",
     "warning.engine_lost": "An engine has stopped: %{name}",
@@ -209,6 +214,11 @@ export default {
     "provider.open_tell": "Что делать: подождать; если это надолго, сообщить администратору сервиса. Если рассылка закончится раньше, её сообщения не уйдут: перенесите окончание.",
     "provider.blocked_do": "Что делать: попросить, чтобы в настройках движка указали верный FBRQ_TOKEN и перезапустили движок. До окончания рассылки ожидающие сообщения не пропадут.",
     "provider.blocked_tell": "Сообщите администратору сервиса: нужно исправить токен провайдера. До окончания рассылки ожидающие сообщения не пропадут.",
+    "provider.missing_do":
+      "Его ответа ждёт %{smart_count} сообщение: возможно, он его получил, поэтому другому оно не достанется. Что делать: вернуть провайдера в файл со строкой %{line} и убрать, когда ждать станет нечего, или завершить рассылку: тогда исход останется неизвестным. |||| Его ответа ждут %{smart_count} сообщения: возможно, он их получил, поэтому другому они не достанутся. Что делать: вернуть провайдера в файл со строкой %{line} и убрать, когда ждать станет нечего, или завершить рассылки: тогда исход останется неизвестным. |||| Его ответа ждут %{smart_count} сообщений: возможно, он их получил, поэтому другому они не достанутся. Что делать: вернуть провайдера в файл со строкой %{line} и убрать, когда ждать станет нечего, или завершить рассылки: тогда исход останется неизвестным.",
+    "provider.missing_tell":
+      "Его ответа ждёт %{smart_count} сообщение: возможно, он его получил, поэтому другому оно не достанется. Сообщите администратору этого сервиса. |||| Его ответа ждут %{smart_count} сообщения: возможно, он их получил, поэтому другому они не достанутся. Сообщите администратору этого сервиса. |||| Его ответа ждут %{smart_count} сообщений: возможно, он их получил, поэтому другому они не достанутся. Сообщите администратору этого сервиса.",
+    "provider.retired": "Он выведен из работы: к нему идут только сообщения, которые он, возможно, уже получил, и его отчёты принимаются.",
     "provider.cause": "Его ответ",
     "provider.failures": "Ошибок подряд",
     "provider.next_try": "Следующая проба",
@@ -239,6 +249,7 @@ export default {
     "warning.provider_token_refused_none": "%{name} не принимает наш ключ, другие провайдеры тоже не работают: ничего не отправляется",
     "warning.provider_unreachable_over": "%{name} не работает; вместо него отправляет %{others} |||| %{name} не работает; вместо него отправляют %{others} |||| %{name} не работает; вместо него отправляют %{others}",
     "warning.provider_unreachable_none": "%{name} не работает, другие провайдеры тоже: ничего не отправляется",
+    "warning.provider_missing": "Провайдера %{name} больше нет в файле, а сообщения ждут его ответа",
     "warning.sending_paused": "Вся отправка приостановлена",
     "warning.sending_paused_words": "Ожидают сообщений: %{pending}. Ни одно не уйдёт, пока администратор не возобновит отправку.",
     "warning.engine_lost": "Движок остановился: %{name}",

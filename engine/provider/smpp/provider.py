@@ -203,10 +203,10 @@ class SmppProvider:
     def _judged(self, response: Response) -> Answer:
         if response.status == OK:
             message_id = told_id(response.message_id, self.manners.receipt_ids) or None
-            return Answer(None, True, "", provider_message_id=message_id, verdict=Verdict.SENT)
+            return Answer(None, True, "", provider_message_id=message_id, verdict=Verdict.SENT, smpp_status=OK)
         verdict = verdict_of(response.status, self.manners.rejected, self.manners.busy)
         pause = f"{self._busy_seconds:g}" if verdict is Verdict.BUSY else None
-        return Answer(None, True, words_of(response.status), pause, verdict=verdict)
+        return Answer(None, True, words_of(response.status), pause, verdict=verdict, smpp_status=response.status)
 
     def _source(self, sender: str) -> Source:
         if not sender and self.manners.senders:
@@ -266,4 +266,4 @@ def _left(deadline: float) -> float:
 
 def _in_part(answer: Answer, number: int, parts: int) -> Answer:
     words = f"part {number} of {parts} was not taken, the parts before it were: {answer.detail}"
-    return Answer(None, False, words, verdict=Verdict.UNKNOWN)
+    return Answer(None, False, words, verdict=Verdict.UNKNOWN, smpp_status=answer.smpp_status)

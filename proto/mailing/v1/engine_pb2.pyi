@@ -91,6 +91,7 @@ class EngineStatus(_message.Message):
     ACTORS_FIELD_NUMBER: _builtins.int
     ENGINE_ID_FIELD_NUMBER: _builtins.int
     PROVIDERS_FIELD_NUMBER: _builtins.int
+    MISSING_PROVIDERS_FIELD_NUMBER: _builtins.int
     workers: _builtins.int
     """Messages that this engine can have in the air at the same time."""
     queue_size: _builtins.int
@@ -127,6 +128,12 @@ class EngineStatus(_message.Message):
         queue and calls are those of all of them.
         """
 
+    @_builtins.property
+    def missing_providers(self) -> _containers.RepeatedCompositeFieldContainer[Global___MissingProvider]:
+        """Providers that are not in the file of the engine that answers, and that may have got messages which are pending: these
+        wait for them, and for nobody else, until their mailing ends. Looked up once a minute or so.
+        """
+
     def __init__(
         self,
         *,
@@ -142,16 +149,43 @@ class EngineStatus(_message.Message):
         actors: _abc.Iterable[Global___ActorHealth] | None = ...,
         engine_id: _builtins.int = ...,
         providers: _abc.Iterable[Global___ProviderStatus] | None = ...,
+        missing_providers: _abc.Iterable[Global___MissingProvider] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "breaker", b"breaker", "rate_limit", b"rate_limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "actors", b"actors", "breaker", b"breaker", "engine_id", b"engine_id", "engines", b"engines", "in_flight", b"in_flight", "providers", b"providers", "queue_depth", b"queue_depth", "queue_size", b"queue_size", "rate_limit", b"rate_limit", "rate_per_second", b"rate_per_second", "sending", b"sending", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "actors", b"actors", "breaker", b"breaker", "engine_id", b"engine_id", "engines", b"engines", "in_flight", b"in_flight", "missing_providers", b"missing_providers", "providers", b"providers", "queue_depth", b"queue_depth", "queue_size", b"queue_size", "rate_limit", b"rate_limit", "rate_per_second", b"rate_per_second", "sending", b"sending", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__rate_limit: _TypeAlias = _typing.Literal["rate_limit"]  # noqa: Y015
     _WhichOneofArgType__rate_limit: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_limit) -> _WhichOneofReturnType__rate_limit | None: ...
 
 Global___EngineStatus: _TypeAlias = EngineStatus  # noqa: Y015
+
+@_typing.final
+class MissingProvider(_message.Message):
+    """A provider that is in the file no more, and may have got messages that are pending."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name that it had there."""
+    messages: _builtins.int
+    """How many messages wait for it."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        messages: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MissingProvider: _TypeAlias = MissingProvider  # noqa: Y015
 
 @_typing.final
 class ProviderStatus(_message.Message):
@@ -176,6 +210,7 @@ class ProviderStatus(_message.Message):
     ERRORS_FIELD_NUMBER: _builtins.int
     ERROR_SHARE_FIELD_NUMBER: _builtins.int
     LATENCY_SECONDS_FIELD_NUMBER: _builtins.int
+    RETIRED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name in the providers' file. Without such a file there is one, `fbrq`."""
     kind: _builtins.str
@@ -202,6 +237,8 @@ class ProviderStatus(_message.Message):
     """Those of them that did not end in the message's acceptance or refusal, and will be tried again, here or elsewhere."""
     error_share: _builtins.float
     """`errors` in `calls`, 0 to 1. Not set: there were no calls."""
+    retired: _builtins.bool
+    """It gets nothing new: only what may have reached it already, and its receipts are taken."""
     @_builtins.property
     def breaker(self) -> Global___BreakerStatus:
         """The circuit breaker between this engine and the provider."""
@@ -238,10 +275,11 @@ class ProviderStatus(_message.Message):
         errors: _builtins.int = ...,
         error_share: _builtins.float | None = ...,
         latency_seconds: _mailing_stats_pb2.LatencyQuantiles | None = ...,
+        retired: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_error_share", b"_error_share", "_price_per_segment", b"_price_per_segment", "_rate_limit", b"_rate_limit", "breaker", b"breaker", "error_share", b"error_share", "latency_seconds", b"latency_seconds", "price_per_segment", b"price_per_segment", "rate_limit", b"rate_limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error_share", b"_error_share", "_price_per_segment", b"_price_per_segment", "_rate_limit", b"_rate_limit", "breaker", b"breaker", "calls", b"calls", "error_share", b"error_share", "errors", b"errors", "in_flight", b"in_flight", "kind", b"kind", "latency_seconds", b"latency_seconds", "name", b"name", "prefixes", b"prefixes", "price_per_segment", b"price_per_segment", "queue_depth", b"queue_depth", "rate_limit", b"rate_limit", "rate_per_second", b"rate_per_second", "rate_unit", b"rate_unit", "senders", b"senders", "window_seconds", b"window_seconds", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error_share", b"_error_share", "_price_per_segment", b"_price_per_segment", "_rate_limit", b"_rate_limit", "breaker", b"breaker", "calls", b"calls", "error_share", b"error_share", "errors", b"errors", "in_flight", b"in_flight", "kind", b"kind", "latency_seconds", b"latency_seconds", "name", b"name", "prefixes", b"prefixes", "price_per_segment", b"price_per_segment", "queue_depth", b"queue_depth", "rate_limit", b"rate_limit", "rate_per_second", b"rate_per_second", "rate_unit", b"rate_unit", "retired", b"retired", "senders", b"senders", "window_seconds", b"window_seconds", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__error_share: _TypeAlias = _typing.Literal["error_share"]  # noqa: Y015
     _WhichOneofArgType__error_share: _TypeAlias = _typing.Literal["_error_share", b"_error_share"]  # noqa: Y015

@@ -32,13 +32,29 @@ from mailing.v1 import options_pb2 as mailing_dot_v1_dot_options__pb2
 from mailing.v1 import overview_pb2 as mailing_dot_v1_dot_overview__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmailing/v1/engine_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17mailing/v1/access.proto\x1a\x16mailing/v1/audit.proto\x1a\x17mailing/v1/engine.proto\x1a\x18mailing/v1/options.proto\x1a\x19mailing/v1/overview.proto\"\x12\n\x10GetStatusRequest\"\x14\n\x12GetOverviewRequest\"\xfb\x01\n\x13UpdateEngineRequest\x12\x36\n\x07workers\x18\x01 \x01(\x05\x42 \xe2\x41\x01\x01\xca\xda\x18\x18\x31\x00\x00\x00\x00\x00\x00\xf0?9\x00\x00\x00\x00\x00\x88\xc3@P\x00j\x02\x36\x34H\x00\x88\x01\x01\x12>\n\nrate_limit\x18\x02 \x01(\x01\x42%\xe2\x41\x01\x01\xca\xda\x18\x1d\n\x17\x45ngineStatus.rate_limitP\x01X\x01H\x01\x88\x01\x01\x12<\n\x07sending\x18\x03 \x01(\x0e\x32\x18.mailing.v1.SendingStateB\x11\xe2\x41\x01\x01\xca\xda\x18\tj\x07running:\x13\xda\xda\x18\x0f\n\x0b\x45nginePatch\x10\x01\x42\n\n\x08_workersB\r\n\x0b_rate_limit\"K\n\x11SetWorkersRequest\x12\x36\n\x07workers\x18\x01 \x01(\x05\x42%\xe2\x41\x01\x02\xca\xda\x18\x1d\n\x1bUpdateEngineRequest.workers\"[\n\x0eSetRateRequest\x12:\n\nrate_limit\x18\x01 \x01(\x01\x42!\xe2\x41\x01\x01\xca\xda\x18\x19\n\x17\x45ngineStatus.rate_limitH\x00\x88\x01\x01\x42\r\n\x0b_rate_limit\"\x15\n\x13PauseSendingRequest\"\x16\n\x14ResumeSendingRequest\"\xb0\x03\n\x16ListAuditEventsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05\x61\x63tor\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0bobject_type\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\tobject_id\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x16\n\x08order_by\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12/\n\nactor_kind\x18\x08 \x01(\x0e\x32\x15.mailing.v1.ActorKindB\x04\xe2\x41\x01\x01\x12\x1b\n\x08\x61\x63tor_id\x18\t \x01(\x03\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x14\n\x06\x61\x63tion\x18\n \x01(\tB\x04\xe2\x41\x01\x01\x12\x34\n\nsince_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x34\n\nuntil_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x42\x0c\n\n_object_idB\x0b\n\t_actor_id\"t\n\x17ListAuditEventsResponse\x12,\n\x0c\x61udit_events\x18\x01 \x03(\x0b\x32\x16.mailing.v1.AuditEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\x32\xe1\x07\n\rEngineService\x12n\n\tGetStatus\x12\x1c.mailing.v1.GetStatusRequest\x1a\x18.mailing.v1.EngineStatus\")\xa8\xd4\x18\x01\xd2\xda\x18\x0b\n\tgetEngine\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/engine\x12I\n\x0bGetOverview\x12\x1e.mailing.v1.GetOverviewRequest\x1a\x14.mailing.v1.Overview\"\x04\xa8\xd4\x18\x01\x12\xe5\x02\n\x0cUpdateEngine\x12\x1f.mailing.v1.UpdateEngineRequest\x1a\x18.mailing.v1.EngineStatus\"\x99\x02\xa8\xd4\x18\x03\xd2\xda\x18\xf7\x01\x1a\x10Steer the engine\"\xd1\x01\x45verything that is given at once, or, when a field is bad, nothing. With `sending: paused` no call to the provider starts after this has returned, on any engine. The example sets the default number of workers.:\x0f{\"workers\": 64}\x82\xd3\xe4\x93\x02\x13\x32\x0e/api/v1/engine:\x01*\x12K\n\nSetWorkers\x12\x1d.mailing.v1.SetWorkersRequest\x1a\x18.mailing.v1.EngineStatus\"\x04\xa8\xd4\x18\x03\x12\x45\n\x07SetRate\x12\x1a.mailing.v1.SetRateRequest\x1a\x18.mailing.v1.EngineStatus\"\x04\xa8\xd4\x18\x03\x12O\n\x0cPauseSending\x12\x1f.mailing.v1.PauseSendingRequest\x1a\x18.mailing.v1.EngineStatus\"\x04\xa8\xd4\x18\x03\x12Q\n\rResumeSending\x12 .mailing.v1.ResumeSendingRequest\x1a\x18.mailing.v1.EngineStatus\"\x04\xa8\xd4\x18\x03\x12u\n\x0fListAuditEvents\x12\".mailing.v1.ListAuditEventsRequest\x1a#.mailing.v1.ListAuditEventsResponse\"\x19\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x0f\x12\r/api/v1/auditb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmailing/v1/engine_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17mailing/v1/access.proto\x1a\x16mailing/v1/audit.proto\x1a\x17mailing/v1/engine.proto\x1a\x18mailing/v1/options.proto\x1a\x19mailing/v1/overview.proto\"\x12\n\x10GetStatusRequest\"\x14\n\x12GetOverviewRequest\"8\n\x10GetReportRequest\x12$\n\x04\x64\x61te\x18\x01 \x01(\tB\x16\xe2\x41\x01\x01\xca\xda\x18\x0e\x18\nj\n2026-11-29\"\xb8\x01\n\x06Report\x12\x1e\n\x04\x64\x61te\x18\x01 \x01(\tB\x10\xca\xda\x18\x0cj\n2026-11-29\x12G\n\x07subject\x18\x02 \x01(\tB6\xca\xda\x18\x32j0Mailings on Sunday, 29 November 2026: 1,200 sent\x12\x1e\n\x04text\x18\x03 \x01(\tB\x10\xca\xda\x18\x0cj\nSent 1,200\x12%\n\x04html\x18\x04 \x01(\tB\x17\xca\xda\x18\x13j\x11<h1>Mailings</h1>\"B\n\x11MailReportRequest\x12-\n\x04\x64\x61te\x18\x01 \x01(\tB\x1f\xe2\x41\x01\x01\xca\xda\x18\x17\n\x15GetReportRequest.date\"r\n\x12MailReportResponse\x12\x1e\n\x04\x64\x61te\x18\x01 \x01(\tB\x10\xca\xda\x18\x0cj\n2026-11-29\x12<\n\x07refused\x18\x02 \x03(\tB+\xca\xda\x18\'j%anna@example.com: 550 no such mailbox\"\xfb\x01\n\x13UpdateEngineRequest\x12\x36\n\x07workers\x18\x01 \x01(\x05\x42 \xe2\x41\x01\x01\xca\xda\x18\x18\x31\x00\x00\x00\x00\x00\x00\xf0?9\x00\x00\x00\x00\x00\x88\xc3@P\x00j\x02\x36\x34H\x00\x88\x01\x01\x12>\n\nrate_limit\x18\x02 \x01(\x01\x42%\xe2\x41\x01\x01\xca\xda\x18\x1d\n\x17\x45ngineStatus.rate_limitP\x01X\x01H\x01\x88\x01\x01\x12<\n\x07sending\x18\x03 \x01(\x0e\x32\x18.mailing.v1.SendingStateB\x11\xe2\x41\x01\x01\xca\xda\x18\tj\x07running:\x13\xda\xda\x18\x0f\n\x0b\x45nginePatch\x10\x01\x42\n\n\x08_workersB\r\n\x0b_rate_limit\"K\n\x11SetWorkersRequest\x12\x36\n\x07workers\x18\x01 \x01(\x05\x42%\xe2\x41\x01\x02\xca\xda\x18\x1d\n\x1bUpdateEngineRequest.workers\"[\n\x0eSetRateRequest\x12:\n\nrate_limit\x18\x01 \x01(\x01\x42!\xe2\x41\x01\x01\xca\xda\x18\x19\n\x17\x45ngineStatus.rate_limitH\x00\x88\x01\x01\x42\r\n\x0b_rate_limit\"\x15\n\x13PauseSendingRequest\"\x16\n\x14ResumeSendingRequest\"\xb0\x03\n\x16ListAuditEventsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05\x61\x63tor\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0bobject_type\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\tobject_id\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x16\n\x08order_by\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12/\n\nactor_kind\x18\x08 \x01(\x0e\x32\x15.mailing.v1.ActorKindB\x04\xe2\x41\x01\x01\x12\x1b\n\x08\x61\x63tor_id\x18\t \x01(\x03\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x14\n\x06\x61\x63tion\x18\n \x01(\tB\x04\xe2\x41\x01\x01\x12\x34\n\nsince_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x34\n\nuntil_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x42\x0c\n\n_object_idB\x0b\n\t_actor_id\"t\n\x17ListAuditEventsResponse\x12,\n\x0c\x61udit_events\x18\x01 \x03(\x0b\x32\x16.mailing.v1.AuditEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\x32\xd8\n\n\rEngineService\x12n\n\tGetStatus\x12\x1c.mailing.v1.GetStatusRequest\x1a\x18.mailing.v1.EngineStatus\")\xa8\xd4\x18\x01\xd2\xda\x18\x0b\n\tgetEngine\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/engine\x12I\n\x0bGetOverview\x12\x1e.mailing.v1.GetOverviewRequest\x1a\x14.mailing.v1.Overview\"\x04\xa8\xd4\x18\x01\x12\xe5\x02\n\x0cUpdateEngine\x12\x1f.mailing.v1.UpdateEngineRequest\x1a\x18.mailing.v1.EngineStatus\"\x99\x02\xa8\xd4\x18\x03\xd2\xda\x18\xf7\x01\x1a\x10Steer the engine\"\xd1\x01\x45verything that is given at once, or, when a field is bad, nothing. With `sending: paused` no call to the provider starts after this has returned, on any engine. The example sets the default number of workers.:\x0f{\"workers\": 64}\x82\xd3\xe4\x93\x02\x13\x32\x0e/api/v1/engine:\x01*\x12K\n\nSetWorkers\x12\x1d.mailing.v1.SetWorkersRequest\x1a\x18.mailing.v1.EngineStatus\"\x04\xa8\xd4\x18\x03\x12\x45\n\x07SetRate\x12\x1a.mailing.v1.SetRateRequest\x1a\x18.mailing.v1.EngineStatus\"\x04\xa8\xd4\x18\x03\x12O\n\x0cPauseSending\x12\x1f.mailing.v1.PauseSendingRequest\x1a\x18.mailing.v1.EngineStatus\"\x04\xa8\xd4\x18\x03\x12Q\n\rResumeSending\x12 .mailing.v1.ResumeSendingRequest\x1a\x18.mailing.v1.EngineStatus\"\x04\xa8\xd4\x18\x03\x12u\n\x0fListAuditEvents\x12\".mailing.v1.ListAuditEventsRequest\x1a#.mailing.v1.ListAuditEventsResponse\"\x19\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x0f\x12\r/api/v1/audit\x12\x65\n\tGetReport\x12\x1c.mailing.v1.GetReportRequest\x1a\x12.mailing.v1.Report\"&\xa8\xd4\x18\x01\xd2\xda\x18\x08\x12\x06\x65ngine\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/report\x12\x8d\x02\n\nMailReport\x12\x1d.mailing.v1.MailReportRequest\x1a\x1e.mailing.v1.MailReportResponse\"\xbf\x01\xa8\xd4\x18\x03\xd2\xda\x18\x98\x01\x12\x06\x65ngine\"\x89\x01To all of `MAILING_REPORT_TO`, whether or not it is mailed already. 409 when nobody has got it: the sentence has the mail server\'s words.2\x02\x99\x03\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/report/mail:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mailing.v1.engine_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_GETREPORTREQUEST'].fields_by_name['date']._loaded_options = None
+  _globals['_GETREPORTREQUEST'].fields_by_name['date']._serialized_options = b'\342A\001\001\312\332\030\016\030\nj\n2026-11-29'
+  _globals['_REPORT'].fields_by_name['date']._loaded_options = None
+  _globals['_REPORT'].fields_by_name['date']._serialized_options = b'\312\332\030\014j\n2026-11-29'
+  _globals['_REPORT'].fields_by_name['subject']._loaded_options = None
+  _globals['_REPORT'].fields_by_name['subject']._serialized_options = b'\312\332\0302j0Mailings on Sunday, 29 November 2026: 1,200 sent'
+  _globals['_REPORT'].fields_by_name['text']._loaded_options = None
+  _globals['_REPORT'].fields_by_name['text']._serialized_options = b'\312\332\030\014j\nSent 1,200'
+  _globals['_REPORT'].fields_by_name['html']._loaded_options = None
+  _globals['_REPORT'].fields_by_name['html']._serialized_options = b'\312\332\030\023j\021<h1>Mailings</h1>'
+  _globals['_MAILREPORTREQUEST'].fields_by_name['date']._loaded_options = None
+  _globals['_MAILREPORTREQUEST'].fields_by_name['date']._serialized_options = b'\342A\001\001\312\332\030\027\n\025GetReportRequest.date'
+  _globals['_MAILREPORTRESPONSE'].fields_by_name['date']._loaded_options = None
+  _globals['_MAILREPORTRESPONSE'].fields_by_name['date']._serialized_options = b'\312\332\030\014j\n2026-11-29'
+  _globals['_MAILREPORTRESPONSE'].fields_by_name['refused']._loaded_options = None
+  _globals['_MAILREPORTRESPONSE'].fields_by_name['refused']._serialized_options = b'\312\332\030\'j%anna@example.com: 550 no such mailbox'
   _globals['_UPDATEENGINEREQUEST'].fields_by_name['workers']._loaded_options = None
   _globals['_UPDATEENGINEREQUEST'].fields_by_name['workers']._serialized_options = b'\342A\001\001\312\332\030\0301\000\000\000\000\000\000\360?9\000\000\000\000\000\210\303@P\000j\00264'
   _globals['_UPDATEENGINEREQUEST'].fields_by_name['rate_limit']._loaded_options = None
@@ -91,24 +107,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENGINESERVICE'].methods_by_name['ResumeSending']._serialized_options = b'\250\324\030\003'
   _globals['_ENGINESERVICE'].methods_by_name['ListAuditEvents']._loaded_options = None
   _globals['_ENGINESERVICE'].methods_by_name['ListAuditEvents']._serialized_options = b'\250\324\030\001\202\323\344\223\002\017\022\r/api/v1/audit'
+  _globals['_ENGINESERVICE'].methods_by_name['GetReport']._loaded_options = None
+  _globals['_ENGINESERVICE'].methods_by_name['GetReport']._serialized_options = b'\250\324\030\001\322\332\030\010\022\006engine\202\323\344\223\002\020\022\016/api/v1/report'
+  _globals['_ENGINESERVICE'].methods_by_name['MailReport']._loaded_options = None
+  _globals['_ENGINESERVICE'].methods_by_name['MailReport']._serialized_options = b'\250\324\030\003\322\332\030\230\001\022\006engine\"\211\001To all of `MAILING_REPORT_TO`, whether or not it is mailed already. 409 when nobody has got it: the sentence has the mail server\'s words.2\002\231\003\202\323\344\223\002\030\"\023/api/v1/report/mail:\001*'
   _globals['_GETSTATUSREQUEST']._serialized_start=270
   _globals['_GETSTATUSREQUEST']._serialized_end=288
   _globals['_GETOVERVIEWREQUEST']._serialized_start=290
   _globals['_GETOVERVIEWREQUEST']._serialized_end=310
-  _globals['_UPDATEENGINEREQUEST']._serialized_start=313
-  _globals['_UPDATEENGINEREQUEST']._serialized_end=564
-  _globals['_SETWORKERSREQUEST']._serialized_start=566
-  _globals['_SETWORKERSREQUEST']._serialized_end=641
-  _globals['_SETRATEREQUEST']._serialized_start=643
-  _globals['_SETRATEREQUEST']._serialized_end=734
-  _globals['_PAUSESENDINGREQUEST']._serialized_start=736
-  _globals['_PAUSESENDINGREQUEST']._serialized_end=757
-  _globals['_RESUMESENDINGREQUEST']._serialized_start=759
-  _globals['_RESUMESENDINGREQUEST']._serialized_end=781
-  _globals['_LISTAUDITEVENTSREQUEST']._serialized_start=784
-  _globals['_LISTAUDITEVENTSREQUEST']._serialized_end=1216
-  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_start=1218
-  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_end=1334
-  _globals['_ENGINESERVICE']._serialized_start=1337
-  _globals['_ENGINESERVICE']._serialized_end=2330
+  _globals['_GETREPORTREQUEST']._serialized_start=312
+  _globals['_GETREPORTREQUEST']._serialized_end=368
+  _globals['_REPORT']._serialized_start=371
+  _globals['_REPORT']._serialized_end=555
+  _globals['_MAILREPORTREQUEST']._serialized_start=557
+  _globals['_MAILREPORTREQUEST']._serialized_end=623
+  _globals['_MAILREPORTRESPONSE']._serialized_start=625
+  _globals['_MAILREPORTRESPONSE']._serialized_end=739
+  _globals['_UPDATEENGINEREQUEST']._serialized_start=742
+  _globals['_UPDATEENGINEREQUEST']._serialized_end=993
+  _globals['_SETWORKERSREQUEST']._serialized_start=995
+  _globals['_SETWORKERSREQUEST']._serialized_end=1070
+  _globals['_SETRATEREQUEST']._serialized_start=1072
+  _globals['_SETRATEREQUEST']._serialized_end=1163
+  _globals['_PAUSESENDINGREQUEST']._serialized_start=1165
+  _globals['_PAUSESENDINGREQUEST']._serialized_end=1186
+  _globals['_RESUMESENDINGREQUEST']._serialized_start=1188
+  _globals['_RESUMESENDINGREQUEST']._serialized_end=1210
+  _globals['_LISTAUDITEVENTSREQUEST']._serialized_start=1213
+  _globals['_LISTAUDITEVENTSREQUEST']._serialized_end=1645
+  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_start=1647
+  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_end=1763
+  _globals['_ENGINESERVICE']._serialized_start=1766
+  _globals['_ENGINESERVICE']._serialized_end=3134
 # @@protoc_insertion_point(module_scope)

@@ -79,6 +79,16 @@ class EngineServiceStub:
                 request_serializer=mailing_dot_v1_dot_engine__service__pb2.ListAuditEventsRequest.SerializeToString,
                 response_deserializer=mailing_dot_v1_dot_engine__service__pb2.ListAuditEventsResponse.FromString,
                 _registered_method=True)
+        self.GetReport = channel.unary_unary(
+                '/mailing.v1.EngineService/GetReport',
+                request_serializer=mailing_dot_v1_dot_engine__service__pb2.GetReportRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_engine__service__pb2.Report.FromString,
+                _registered_method=True)
+        self.MailReport = channel.unary_unary(
+                '/mailing.v1.EngineService/MailReport',
+                request_serializer=mailing_dot_v1_dot_engine__service__pb2.MailReportRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_engine__service__pb2.MailReportResponse.FromString,
+                _registered_method=True)
 
 
 class EngineServiceServicer:
@@ -145,6 +155,22 @@ class EngineServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetReport(self, request, context):
+        """Read the report of a day. It says what was sent, what was not and why, and which calls failed. It is mailed each day
+        where `MAILING_REPORT_TO` is set; here it is as it would be now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MailReport(self, request, context):
+        """Mail the report of a day at once, whether or not it is mailed already. FAILED_PRECONDITION when nobody of
+        `MAILING_REPORT_TO` has got it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EngineServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -187,6 +213,16 @@ def add_EngineServiceServicer_to_server(servicer, server):
                     servicer.ListAuditEvents,
                     request_deserializer=mailing_dot_v1_dot_engine__service__pb2.ListAuditEventsRequest.FromString,
                     response_serializer=mailing_dot_v1_dot_engine__service__pb2.ListAuditEventsResponse.SerializeToString,
+            ),
+            'GetReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReport,
+                    request_deserializer=mailing_dot_v1_dot_engine__service__pb2.GetReportRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_engine__service__pb2.Report.SerializeToString,
+            ),
+            'MailReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.MailReport,
+                    request_deserializer=mailing_dot_v1_dot_engine__service__pb2.MailReportRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_engine__service__pb2.MailReportResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -408,6 +444,60 @@ class EngineService:
             '/mailing.v1.EngineService/ListAuditEvents',
             mailing_dot_v1_dot_engine__service__pb2.ListAuditEventsRequest.SerializeToString,
             mailing_dot_v1_dot_engine__service__pb2.ListAuditEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.EngineService/GetReport',
+            mailing_dot_v1_dot_engine__service__pb2.GetReportRequest.SerializeToString,
+            mailing_dot_v1_dot_engine__service__pb2.Report.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MailReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.EngineService/MailReport',
+            mailing_dot_v1_dot_engine__service__pb2.MailReportRequest.SerializeToString,
+            mailing_dot_v1_dot_engine__service__pb2.MailReportResponse.FromString,
             options,
             channel_credentials,
             insecure,

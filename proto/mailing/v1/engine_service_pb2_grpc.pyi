@@ -58,6 +58,14 @@ class EngineServiceStub:
     """Let sending go on. Doing so twice is no error."""
     ListAuditEvents: _grpc.UnaryUnaryMultiCallable[_engine_service_pb2.ListAuditEventsRequest, _engine_service_pb2.ListAuditEventsResponse]
     """List who changed what, the newest first."""
+    GetReport: _grpc.UnaryUnaryMultiCallable[_engine_service_pb2.GetReportRequest, _engine_service_pb2.Report]
+    """Read the report of a day. It says what was sent, what was not and why, and which calls failed. It is mailed each day
+    where `MAILING_REPORT_TO` is set; here it is as it would be now.
+    """
+    MailReport: _grpc.UnaryUnaryMultiCallable[_engine_service_pb2.MailReportRequest, _engine_service_pb2.MailReportResponse]
+    """Mail the report of a day at once, whether or not it is mailed already. FAILED_PRECONDITION when nobody of
+    `MAILING_REPORT_TO` has got it.
+    """
 
 @_typing.type_check_only
 class EngineServiceAsyncStub(EngineServiceStub):
@@ -87,6 +95,14 @@ class EngineServiceAsyncStub(EngineServiceStub):
     """Let sending go on. Doing so twice is no error."""
     ListAuditEvents: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.ListAuditEventsRequest, _engine_service_pb2.ListAuditEventsResponse]  # type: ignore[assignment]
     """List who changed what, the newest first."""
+    GetReport: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.GetReportRequest, _engine_service_pb2.Report]  # type: ignore[assignment]
+    """Read the report of a day. It says what was sent, what was not and why, and which calls failed. It is mailed each day
+    where `MAILING_REPORT_TO` is set; here it is as it would be now.
+    """
+    MailReport: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.MailReportRequest, _engine_service_pb2.MailReportResponse]  # type: ignore[assignment]
+    """Mail the report of a day at once, whether or not it is mailed already. FAILED_PRECONDITION when nobody of
+    `MAILING_REPORT_TO` has got it.
+    """
 
 class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
     """The engine itself: watch it, steer it. Settings made here hold for every engine on the database. Workers and rate
@@ -161,5 +177,25 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_engine_service_pb2.ListAuditEventsResponse, _abc.Awaitable[_engine_service_pb2.ListAuditEventsResponse]]:
         """List who changed what, the newest first."""
+
+    @_abc_1.abstractmethod
+    def GetReport(
+        self,
+        request: _engine_service_pb2.GetReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engine_service_pb2.Report, _abc.Awaitable[_engine_service_pb2.Report]]:
+        """Read the report of a day. It says what was sent, what was not and why, and which calls failed. It is mailed each day
+        where `MAILING_REPORT_TO` is set; here it is as it would be now.
+        """
+
+    @_abc_1.abstractmethod
+    def MailReport(
+        self,
+        request: _engine_service_pb2.MailReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engine_service_pb2.MailReportResponse, _abc.Awaitable[_engine_service_pb2.MailReportResponse]]:
+        """Mail the report of a day at once, whether or not it is mailed already. FAILED_PRECONDITION when nobody of
+        `MAILING_REPORT_TO` has got it.
+        """
 
 def add_EngineServiceServicer_to_server(servicer: EngineServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -222,6 +222,7 @@ class Mailing(_message.Message):
     AUDIENCE_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     ARCHIVED_TIME_FIELD_NUMBER: _builtins.int
+    DETAILS_REMOVED_TIME_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     SENDER_FIELD_NUMBER: _builtins.int
     BUDGET_FIELD_NUMBER: _builtins.int
@@ -297,11 +298,20 @@ class Mailing(_message.Message):
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___MailingWarning]:
-        """What may not be as it was meant, of the mailing as it was just registered or changed. Otherwise there are none."""
+        """What may not be as it was meant. Of a mailing that is read by its id: among the first 100,000 of its messages that
+        wait, those whose numbers no provider takes; and a budget that is less than one message may cost. Of one that was just
+        registered or changed: what its filter asks for in vain. Lists have none.
+        """
 
     @_builtins.property
     def archived_time(self) -> _timestamp_pb2.Timestamp:
         """Since when it is archived: lists leave it out unless they are asked for archived mailings. Not set: it is not."""
+
+    @_builtins.property
+    def details_removed_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when its messages, their attempts and the details of its statistics are removed, for it ended more than
+        `MAILING_KEEP_DAYS` ago; what it has counted stays. Not set: they are all there.
+        """
 
     def __init__(
         self,
@@ -324,15 +334,16 @@ class Mailing(_message.Message):
         audience: Global___AudienceMode.ValueType = ...,
         warnings: _abc.Iterable[Global___MailingWarning] | None = ...,
         archived_time: _timestamp_pb2.Timestamp | None = ...,
+        details_removed_time: _timestamp_pb2.Timestamp | None = ...,
         provider: _builtins.str | None = ...,
         sender: _builtins.str | None = ...,
         budget: _builtins.float | None = ...,
         cost: _builtins.float = ...,
         pause_reason: Global___PauseReason.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_budget", b"_budget", "_provider", b"_provider", "_rate_limit", b"_rate_limit", "_sender", b"_sender", "archived_time", b"archived_time", "budget", b"budget", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "local_hours", b"local_hours", "message_counts", b"message_counts", "provider", b"provider", "rate_limit", b"rate_limit", "sender", b"sender", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_budget", b"_budget", "_provider", b"_provider", "_rate_limit", b"_rate_limit", "_sender", b"_sender", "archived_time", b"archived_time", "budget", b"budget", "create_time", b"create_time", "details_removed_time", b"details_removed_time", "end_time", b"end_time", "filter", b"filter", "local_hours", b"local_hours", "message_counts", b"message_counts", "provider", b"provider", "rate_limit", b"rate_limit", "sender", b"sender", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget", b"_budget", "_provider", b"_provider", "_rate_limit", b"_rate_limit", "_sender", b"_sender", "archived_time", b"archived_time", "audience", b"audience", "audience_state", b"audience_state", "budget", b"budget", "cost", b"cost", "create_time", b"create_time", "end_time", b"end_time", "filter", b"filter", "id", b"id", "local_hours", b"local_hours", "message_counts", b"message_counts", "name", b"name", "on_uncertain", b"on_uncertain", "pause_reason", b"pause_reason", "provider", b"provider", "rate_limit", b"rate_limit", "segments", b"segments", "sender", b"sender", "start_time", b"start_time", "state", b"state", "text", b"text", "update_time", b"update_time", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget", b"_budget", "_provider", b"_provider", "_rate_limit", b"_rate_limit", "_sender", b"_sender", "archived_time", b"archived_time", "audience", b"audience", "audience_state", b"audience_state", "budget", b"budget", "cost", b"cost", "create_time", b"create_time", "details_removed_time", b"details_removed_time", "end_time", b"end_time", "filter", b"filter", "id", b"id", "local_hours", b"local_hours", "message_counts", b"message_counts", "name", b"name", "on_uncertain", b"on_uncertain", "pause_reason", b"pause_reason", "provider", b"provider", "rate_limit", b"rate_limit", "segments", b"segments", "sender", b"sender", "start_time", b"start_time", "state", b"state", "text", b"text", "update_time", b"update_time", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__budget: _TypeAlias = _typing.Literal["budget"]  # noqa: Y015
     _WhichOneofArgType__budget: _TypeAlias = _typing.Literal["_budget", b"_budget"]  # noqa: Y015

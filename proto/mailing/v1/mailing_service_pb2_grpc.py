@@ -167,8 +167,9 @@ class MailingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelMailing(self, request, context):
-        """Stop a mailing for good. What is pending becomes `not_sent` with the reason `cancelled`, for a large one partly after
-        this has returned. Cancelling twice is no error. FAILED_PRECONDITION when it has ended.
+        """Stop a mailing for good. What waits is `not_sent` with the reason `cancelled` from then on, however much it is. What a
+        provider is being called for ends as that call does. Cancelling twice is no error. FAILED_PRECONDITION when it has
+        ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

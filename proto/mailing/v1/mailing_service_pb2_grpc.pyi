@@ -56,8 +56,9 @@ class MailingServiceStub:
     ResumeMailing: _grpc.UnaryUnaryMultiCallable[_mailing_service_pb2.ResumeMailingRequest, _mailing_pb2.Mailing]
     """Let a held mailing go on. Resuming twice is no error. FAILED_PRECONDITION when it has ended or is cancelled."""
     CancelMailing: _grpc.UnaryUnaryMultiCallable[_mailing_service_pb2.CancelMailingRequest, _mailing_pb2.Mailing]
-    """Stop a mailing for good. What is pending becomes `not_sent` with the reason `cancelled`, for a large one partly after
-    this has returned. Cancelling twice is no error. FAILED_PRECONDITION when it has ended.
+    """Stop a mailing for good. What waits is `not_sent` with the reason `cancelled` from then on, however much it is. What a
+    provider is being called for ends as that call does. Cancelling twice is no error. FAILED_PRECONDITION when it has
+    ended.
     """
     ArchiveMailing: _grpc.UnaryUnaryMultiCallable[_mailing_service_pb2.ArchiveMailingRequest, _mailing_pb2.Mailing]
     """Archive a mailing that has ended or is cancelled. Lists leave it out from then on; its messages, its statistics and all
@@ -109,8 +110,9 @@ class MailingServiceAsyncStub(MailingServiceStub):
     ResumeMailing: _aio.UnaryUnaryMultiCallable[_mailing_service_pb2.ResumeMailingRequest, _mailing_pb2.Mailing]  # type: ignore[assignment]
     """Let a held mailing go on. Resuming twice is no error. FAILED_PRECONDITION when it has ended or is cancelled."""
     CancelMailing: _aio.UnaryUnaryMultiCallable[_mailing_service_pb2.CancelMailingRequest, _mailing_pb2.Mailing]  # type: ignore[assignment]
-    """Stop a mailing for good. What is pending becomes `not_sent` with the reason `cancelled`, for a large one partly after
-    this has returned. Cancelling twice is no error. FAILED_PRECONDITION when it has ended.
+    """Stop a mailing for good. What waits is `not_sent` with the reason `cancelled` from then on, however much it is. What a
+    provider is being called for ends as that call does. Cancelling twice is no error. FAILED_PRECONDITION when it has
+    ended.
     """
     ArchiveMailing: _aio.UnaryUnaryMultiCallable[_mailing_service_pb2.ArchiveMailingRequest, _mailing_pb2.Mailing]  # type: ignore[assignment]
     """Archive a mailing that has ended or is cancelled. Lists leave it out from then on; its messages, its statistics and all
@@ -207,8 +209,9 @@ class MailingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _mailing_service_pb2.CancelMailingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_mailing_pb2.Mailing, _abc.Awaitable[_mailing_pb2.Mailing]]:
-        """Stop a mailing for good. What is pending becomes `not_sent` with the reason `cancelled`, for a large one partly after
-        this has returned. Cancelling twice is no error. FAILED_PRECONDITION when it has ended.
+        """Stop a mailing for good. What waits is `not_sent` with the reason `cancelled` from then on, however much it is. What a
+        provider is being called for ends as that call does. Cancelling twice is no error. FAILED_PRECONDITION when it has
+        ended.
         """
 
     @_abc_1.abstractmethod

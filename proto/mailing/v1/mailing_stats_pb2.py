@@ -27,7 +27,7 @@ from mailing.v1 import mailing_pb2 as mailing_dot_v1_dot_mailing__pb2
 from mailing.v1 import options_pb2 as mailing_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emailing/v1/mailing_stats.proto\x12\nmailing.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18mailing/v1/mailing.proto\x1a\x18mailing/v1/options.proto\"\xe3\x01\n\x08\x46orecast\x12;\n\x0f\x63ompletion_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xca\xda\x18\x02P\x01\x12\x17\n\x06missed\x18\x02 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x30\x12#\n\x0frate_per_second\x18\x03 \x01(\x01\x42\n\xca\xda\x18\x06j\x04\x35\x30.0\x12:\n\x0enext_open_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xca\xda\x18\x02P\x01\x12 \n\x0fnext_open_count\x18\x05 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x30\"\xdc\x07\n\x0cMailingStats\x12\x1b\n\nmailing_id\x18\x01 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x31\x12\x31\n\x0emessage_counts\x18\x02 \x01(\x0b\x32\x19.mailing.v1.MessageCounts\x12)\n\x07reasons\x18\x03 \x01(\x0b\x32\x18.mailing.v1.ReasonCounts\x12\x1b\n\x08progress\x18\x04 \x01(\x01\x42\t\xca\xda\x18\x05j\x03\x31.0\x12\"\n\x0frate_per_second\x18\x05 \x01(\x01\x42\t\xca\xda\x18\x05j\x03\x33.3\x12\x45\n\x19\x65stimated_completion_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xca\xda\x18\x02P\x01\x12&\n\x08\x66orecast\x18\x07 \x01(\x0b\x32\x14.mailing.v1.Forecast\x12*\n\x08\x61ttempts\x18\x08 \x01(\x0b\x32\x18.mailing.v1.AttemptStats\x12\x35\n\x0flatency_seconds\x18\t \x01(\x0b\x32\x1c.mailing.v1.LatencyQuantiles\x12@\n\rby_phone_code\x18\n \x03(\x0b\x32).mailing.v1.MailingStats.ByPhoneCodeEntry\x12\x33\n\x06\x62y_tag\x18\x0b \x03(\x0b\x32#.mailing.v1.MailingStats.ByTagEntry\x12>\n\x0c\x62y_time_zone\x18\x0c \x03(\x0b\x32(.mailing.v1.MailingStats.ByTimeZoneEntry\x12+\n\x08timeline\x18\r \x03(\x0b\x32\x19.mailing.v1.TimelinePoint\x12.\n\rtext_versions\x18\x0e \x03(\x0b\x32\x17.mailing.v1.TextVersion\x12+\n\x08\x64\x65livery\x18\x0f \x01(\x0b\x32\x19.mailing.v1.DeliveryStats\x12\x17\n\x04\x63ost\x18\x11 \x01(\x01\x42\t\xca\xda\x18\x05j\x03\x30.0\x1aM\n\x10\x42yPhoneCodeEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.mailing.v1.MessageCounts:\x02\x38\x01\x1aG\n\nByTagEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.mailing.v1.MessageCounts:\x02\x38\x01\x1aL\n\x0f\x42yTimeZoneEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.mailing.v1.MessageCounts:\x02\x38\x01\"\x99\x01\n\rDeliveryStats\x12\x1b\n\tdelivered\x18\x01 \x01(\x03\x42\x08\xca\xda\x18\x04j\x02\x39\x35\x12\x1c\n\x0bundelivered\x18\x02 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x31\x12\x15\n\x04none\x18\x03 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x32\x12\x36\n\x07seconds\x18\x04 \x01(\x0b\x32\x1d.mailing.v1.DeliveryQuantilesB\x06\xca\xda\x18\x02P\x01\"]\n\x11\x44\x65liveryQuantiles\x12\x1b\n\x03p50\x18\x01 \x01(\x01\x42\t\xca\xda\x18\x05j\x03\x32.1H\x00\x88\x01\x01\x12\x1b\n\x03p95\x18\x02 \x01(\x01\x42\t\xca\xda\x18\x05j\x03\x39.5H\x01\x88\x01\x01\x42\x06\n\x04_p50B\x06\n\x04_p95\"\x92\x01\n\x0bTextVersion\x12\x18\n\x07version\x18\x01 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x31\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x04text\x18\x03 \x01(\tB\x12\xca\xda\x18\x0e\n\x0cMailing.text\x12\x16\n\x04sent\x18\x04 \x01(\x03\x42\x08\xca\xda\x18\x04j\x02\x39\x38\"\xb5\x01\n\x0cReasonCounts\x12\x18\n\x07\x65xpired\x18\x01 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x19\n\x08rejected\x18\x02 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x32\x12\x1a\n\tcancelled\x18\x03 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x1a\n\tuncertain\x18\x04 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x1b\n\nsuppressed\x18\x05 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x1b\n\nincomplete\x18\x06 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x30\"\xea\x01\n\x0c\x41ttemptStats\x12\x18\n\x05total\x18\x01 \x01(\x03\x42\t\xca\xda\x18\x05j\x03\x31\x30\x33\x12\x18\n\x07retried\x18\x02 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x33\x12q\n\x0e\x62y_http_status\x18\x03 \x03(\x0b\x32*.mailing.v1.AttemptStats.ByHttpStatusEntryB-\xca\xda\x18)j\'{\"0\": 1, \"200\": 98, \"400\": 2, \"503\": 2}\x1a\x33\n\x11\x42yHttpStatusEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x95\x01\n\x10LatencyQuantiles\x12\x1d\n\x03p50\x18\x01 \x01(\x01\x42\x0b\xca\xda\x18\x07j\x05\x30.021H\x00\x88\x01\x01\x12\x1d\n\x03p95\x18\x02 \x01(\x01\x42\x0b\xca\xda\x18\x07j\x05\x30.034H\x01\x88\x01\x01\x12\x1c\n\x03p99\x18\x03 \x01(\x01\x42\n\xca\xda\x18\x06j\x04\x30.05H\x02\x88\x01\x01:\r\xda\xda\x18\t\n\x07LatencyB\x06\n\x04_p50B\x06\n\x04_p95B\x06\n\x04_p99\"\xa4\x01\n\rTimelinePoint\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x04sent\x18\x02 \x01(\x03\x42\x08\xca\xda\x18\x04j\x02\x39\x38\x12\x19\n\x08not_sent\x18\x03 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x32\x12\x19\n\x08\x64\x65\x66\x65rred\x18\x04 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x33\x12\x1b\n\tdelivered\x18\x05 \x01(\x03\x42\x08\xca\xda\x18\x04j\x02\x39\x35\"\xe0\x03\n\x0fMailingProgress\x12\x1b\n\nmailing_id\x18\x01 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x31\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x05state\x18\x03 \x01(\x0e\x32\x18.mailing.v1.MailingStateB\x0c\xca\xda\x18\x08j\x06\x61\x63tive\x12>\n\x0e\x61udience_state\x18\x04 \x01(\x0e\x32\x19.mailing.v1.AudienceStateB\x0b\xca\xda\x18\x07j\x05ready\x12\x31\n\x0emessage_counts\x18\x05 \x01(\x0b\x32\x19.mailing.v1.MessageCounts\x12\x1b\n\x08progress\x18\x06 \x01(\x01\x42\t\xca\xda\x18\x05j\x03\x30.5\x12#\n\x0frate_per_second\x18\x07 \x01(\x01\x42\n\xca\xda\x18\x06j\x04\x35\x30.0\x12\x45\n\x19\x65stimated_completion_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xca\xda\x18\x02P\x01\x12&\n\x08\x66orecast\x18\t \x01(\x0b\x32\x14.mailing.v1.Forecast\x12+\n\x08\x64\x65livery\x18\n \x01(\x0b\x32\x19.mailing.v1.DeliveryStatsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emailing/v1/mailing_stats.proto\x12\nmailing.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18mailing/v1/mailing.proto\x1a\x18mailing/v1/options.proto\"\xe3\x01\n\x08\x46orecast\x12;\n\x0f\x63ompletion_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xca\xda\x18\x02P\x01\x12\x17\n\x06missed\x18\x02 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x30\x12#\n\x0frate_per_second\x18\x03 \x01(\x01\x42\n\xca\xda\x18\x06j\x04\x35\x30.0\x12:\n\x0enext_open_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xca\xda\x18\x02P\x01\x12 \n\x0fnext_open_count\x18\x05 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x30\"\xea\x08\n\x0cMailingStats\x12\x1b\n\nmailing_id\x18\x01 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x31\x12\x31\n\x0emessage_counts\x18\x02 \x01(\x0b\x32\x19.mailing.v1.MessageCounts\x12)\n\x07reasons\x18\x03 \x01(\x0b\x32\x18.mailing.v1.ReasonCounts\x12\x1b\n\x08progress\x18\x04 \x01(\x01\x42\t\xca\xda\x18\x05j\x03\x31.0\x12\"\n\x0frate_per_second\x18\x05 \x01(\x01\x42\t\xca\xda\x18\x05j\x03\x33.3\x12\x45\n\x19\x65stimated_completion_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xca\xda\x18\x02P\x01\x12&\n\x08\x66orecast\x18\x07 \x01(\x0b\x32\x14.mailing.v1.Forecast\x12*\n\x08\x61ttempts\x18\x08 \x01(\x0b\x32\x18.mailing.v1.AttemptStats\x12\x35\n\x0flatency_seconds\x18\t \x01(\x0b\x32\x1c.mailing.v1.LatencyQuantiles\x12@\n\rby_phone_code\x18\n \x03(\x0b\x32).mailing.v1.MailingStats.ByPhoneCodeEntry\x12\x33\n\x06\x62y_tag\x18\x0b \x03(\x0b\x32#.mailing.v1.MailingStats.ByTagEntry\x12>\n\x0c\x62y_time_zone\x18\x0c \x03(\x0b\x32(.mailing.v1.MailingStats.ByTimeZoneEntry\x12+\n\x08timeline\x18\r \x03(\x0b\x32\x19.mailing.v1.TimelinePoint\x12.\n\rtext_versions\x18\x0e \x03(\x0b\x32\x17.mailing.v1.TextVersion\x12+\n\x08\x64\x65livery\x18\x0f \x01(\x0b\x32\x19.mailing.v1.DeliveryStats\x12=\n\x0b\x62y_provider\x18\x10 \x03(\x0b\x32(.mailing.v1.MailingStats.ByProviderEntry\x12\x17\n\x04\x63ost\x18\x11 \x01(\x01\x42\t\xca\xda\x18\x05j\x03\x30.0\x1aM\n\x10\x42yPhoneCodeEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.mailing.v1.MessageCounts:\x02\x38\x01\x1aG\n\nByTagEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.mailing.v1.MessageCounts:\x02\x38\x01\x1aL\n\x0f\x42yTimeZoneEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.mailing.v1.MessageCounts:\x02\x38\x01\x1aM\n\x0f\x42yProviderEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.mailing.v1.ProviderCounts:\x02\x38\x01\"\xb1\x01\n\x0eProviderCounts\x12\x18\n\x07pending\x18\x01 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x16\n\x04sent\x18\x02 \x01(\x03\x42\x08\xca\xda\x18\x04j\x02\x39\x38\x12\x1b\n\tdelivered\x18\x03 \x01(\x03\x42\x08\xca\xda\x18\x04j\x02\x39\x35\x12\x1c\n\x0bundelivered\x18\x04 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x31\x12\x19\n\x08not_sent\x18\x05 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x32\x12\x17\n\x04\x63ost\x18\x06 \x01(\x01\x42\t\xca\xda\x18\x05j\x03\x30.0\"\x99\x01\n\rDeliveryStats\x12\x1b\n\tdelivered\x18\x01 \x01(\x03\x42\x08\xca\xda\x18\x04j\x02\x39\x35\x12\x1c\n\x0bundelivered\x18\x02 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x31\x12\x15\n\x04none\x18\x03 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x32\x12\x36\n\x07seconds\x18\x04 \x01(\x0b\x32\x1d.mailing.v1.DeliveryQuantilesB\x06\xca\xda\x18\x02P\x01\"]\n\x11\x44\x65liveryQuantiles\x12\x1b\n\x03p50\x18\x01 \x01(\x01\x42\t\xca\xda\x18\x05j\x03\x32.1H\x00\x88\x01\x01\x12\x1b\n\x03p95\x18\x02 \x01(\x01\x42\t\xca\xda\x18\x05j\x03\x39.5H\x01\x88\x01\x01\x42\x06\n\x04_p50B\x06\n\x04_p95\"\x92\x01\n\x0bTextVersion\x12\x18\n\x07version\x18\x01 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x31\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x04text\x18\x03 \x01(\tB\x12\xca\xda\x18\x0e\n\x0cMailing.text\x12\x16\n\x04sent\x18\x04 \x01(\x03\x42\x08\xca\xda\x18\x04j\x02\x39\x38\"\xb5\x01\n\x0cReasonCounts\x12\x18\n\x07\x65xpired\x18\x01 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x19\n\x08rejected\x18\x02 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x32\x12\x1a\n\tcancelled\x18\x03 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x1a\n\tuncertain\x18\x04 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x1b\n\nsuppressed\x18\x05 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x30\x12\x1b\n\nincomplete\x18\x06 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x30\"\xed\x02\n\x0c\x41ttemptStats\x12\x18\n\x05total\x18\x01 \x01(\x03\x42\t\xca\xda\x18\x05j\x03\x31\x30\x33\x12\x18\n\x07retried\x18\x02 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x33\x12q\n\x0e\x62y_http_status\x18\x03 \x03(\x0b\x32*.mailing.v1.AttemptStats.ByHttpStatusEntryB-\xca\xda\x18)j\'{\"0\": 1, \"200\": 98, \"400\": 2, \"503\": 2}\x12L\n\x0e\x62y_smpp_status\x18\x04 \x03(\x0b\x32*.mailing.v1.AttemptStats.BySmppStatusEntryB\x08\xca\xda\x18\x04j\x02{}\x1a\x33\n\x11\x42yHttpStatusEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x33\n\x11\x42ySmppStatusEntry\x12\x0b\n\x03key\x18\x01 \x01(\x03\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x95\x01\n\x10LatencyQuantiles\x12\x1d\n\x03p50\x18\x01 \x01(\x01\x42\x0b\xca\xda\x18\x07j\x05\x30.021H\x00\x88\x01\x01\x12\x1d\n\x03p95\x18\x02 \x01(\x01\x42\x0b\xca\xda\x18\x07j\x05\x30.034H\x01\x88\x01\x01\x12\x1c\n\x03p99\x18\x03 \x01(\x01\x42\n\xca\xda\x18\x06j\x04\x30.05H\x02\x88\x01\x01:\r\xda\xda\x18\t\n\x07LatencyB\x06\n\x04_p50B\x06\n\x04_p95B\x06\n\x04_p99\"\xa4\x01\n\rTimelinePoint\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x04sent\x18\x02 \x01(\x03\x42\x08\xca\xda\x18\x04j\x02\x39\x38\x12\x19\n\x08not_sent\x18\x03 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x32\x12\x19\n\x08\x64\x65\x66\x65rred\x18\x04 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x33\x12\x1b\n\tdelivered\x18\x05 \x01(\x03\x42\x08\xca\xda\x18\x04j\x02\x39\x35\"\xe0\x03\n\x0fMailingProgress\x12\x1b\n\nmailing_id\x18\x01 \x01(\x03\x42\x07\xca\xda\x18\x03j\x01\x31\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x05state\x18\x03 \x01(\x0e\x32\x18.mailing.v1.MailingStateB\x0c\xca\xda\x18\x08j\x06\x61\x63tive\x12>\n\x0e\x61udience_state\x18\x04 \x01(\x0e\x32\x19.mailing.v1.AudienceStateB\x0b\xca\xda\x18\x07j\x05ready\x12\x31\n\x0emessage_counts\x18\x05 \x01(\x0b\x32\x19.mailing.v1.MessageCounts\x12\x1b\n\x08progress\x18\x06 \x01(\x01\x42\t\xca\xda\x18\x05j\x03\x30.5\x12#\n\x0frate_per_second\x18\x07 \x01(\x01\x42\n\xca\xda\x18\x06j\x04\x35\x30.0\x12\x45\n\x19\x65stimated_completion_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xca\xda\x18\x02P\x01\x12&\n\x08\x66orecast\x18\t \x01(\x0b\x32\x14.mailing.v1.Forecast\x12+\n\x08\x64\x65livery\x18\n \x01(\x0b\x32\x19.mailing.v1.DeliveryStatsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,6 +50,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MAILINGSTATS_BYTAGENTRY']._serialized_options = b'8\001'
   _globals['_MAILINGSTATS_BYTIMEZONEENTRY']._loaded_options = None
   _globals['_MAILINGSTATS_BYTIMEZONEENTRY']._serialized_options = b'8\001'
+  _globals['_MAILINGSTATS_BYPROVIDERENTRY']._loaded_options = None
+  _globals['_MAILINGSTATS_BYPROVIDERENTRY']._serialized_options = b'8\001'
   _globals['_MAILINGSTATS'].fields_by_name['mailing_id']._loaded_options = None
   _globals['_MAILINGSTATS'].fields_by_name['mailing_id']._serialized_options = b'\312\332\030\003j\0011'
   _globals['_MAILINGSTATS'].fields_by_name['progress']._loaded_options = None
@@ -60,6 +62,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MAILINGSTATS'].fields_by_name['estimated_completion_time']._serialized_options = b'\312\332\030\002P\001'
   _globals['_MAILINGSTATS'].fields_by_name['cost']._loaded_options = None
   _globals['_MAILINGSTATS'].fields_by_name['cost']._serialized_options = b'\312\332\030\005j\0030.0'
+  _globals['_PROVIDERCOUNTS'].fields_by_name['pending']._loaded_options = None
+  _globals['_PROVIDERCOUNTS'].fields_by_name['pending']._serialized_options = b'\312\332\030\003j\0010'
+  _globals['_PROVIDERCOUNTS'].fields_by_name['sent']._loaded_options = None
+  _globals['_PROVIDERCOUNTS'].fields_by_name['sent']._serialized_options = b'\312\332\030\004j\00298'
+  _globals['_PROVIDERCOUNTS'].fields_by_name['delivered']._loaded_options = None
+  _globals['_PROVIDERCOUNTS'].fields_by_name['delivered']._serialized_options = b'\312\332\030\004j\00295'
+  _globals['_PROVIDERCOUNTS'].fields_by_name['undelivered']._loaded_options = None
+  _globals['_PROVIDERCOUNTS'].fields_by_name['undelivered']._serialized_options = b'\312\332\030\003j\0011'
+  _globals['_PROVIDERCOUNTS'].fields_by_name['not_sent']._loaded_options = None
+  _globals['_PROVIDERCOUNTS'].fields_by_name['not_sent']._serialized_options = b'\312\332\030\003j\0012'
+  _globals['_PROVIDERCOUNTS'].fields_by_name['cost']._loaded_options = None
+  _globals['_PROVIDERCOUNTS'].fields_by_name['cost']._serialized_options = b'\312\332\030\005j\0030.0'
   _globals['_DELIVERYSTATS'].fields_by_name['delivered']._loaded_options = None
   _globals['_DELIVERYSTATS'].fields_by_name['delivered']._serialized_options = b'\312\332\030\004j\00295'
   _globals['_DELIVERYSTATS'].fields_by_name['undelivered']._loaded_options = None
@@ -92,12 +106,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REASONCOUNTS'].fields_by_name['incomplete']._serialized_options = b'\312\332\030\003j\0010'
   _globals['_ATTEMPTSTATS_BYHTTPSTATUSENTRY']._loaded_options = None
   _globals['_ATTEMPTSTATS_BYHTTPSTATUSENTRY']._serialized_options = b'8\001'
+  _globals['_ATTEMPTSTATS_BYSMPPSTATUSENTRY']._loaded_options = None
+  _globals['_ATTEMPTSTATS_BYSMPPSTATUSENTRY']._serialized_options = b'8\001'
   _globals['_ATTEMPTSTATS'].fields_by_name['total']._loaded_options = None
   _globals['_ATTEMPTSTATS'].fields_by_name['total']._serialized_options = b'\312\332\030\005j\003103'
   _globals['_ATTEMPTSTATS'].fields_by_name['retried']._loaded_options = None
   _globals['_ATTEMPTSTATS'].fields_by_name['retried']._serialized_options = b'\312\332\030\003j\0013'
   _globals['_ATTEMPTSTATS'].fields_by_name['by_http_status']._loaded_options = None
   _globals['_ATTEMPTSTATS'].fields_by_name['by_http_status']._serialized_options = b'\312\332\030)j\'{\"0\": 1, \"200\": 98, \"400\": 2, \"503\": 2}'
+  _globals['_ATTEMPTSTATS'].fields_by_name['by_smpp_status']._loaded_options = None
+  _globals['_ATTEMPTSTATS'].fields_by_name['by_smpp_status']._serialized_options = b'\312\332\030\004j\002{}'
   _globals['_LATENCYQUANTILES'].fields_by_name['p50']._loaded_options = None
   _globals['_LATENCYQUANTILES'].fields_by_name['p50']._serialized_options = b'\312\332\030\007j\0050.021'
   _globals['_LATENCYQUANTILES'].fields_by_name['p95']._loaded_options = None
@@ -129,29 +147,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FORECAST']._serialized_start=132
   _globals['_FORECAST']._serialized_end=359
   _globals['_MAILINGSTATS']._serialized_start=362
-  _globals['_MAILINGSTATS']._serialized_end=1350
-  _globals['_MAILINGSTATS_BYPHONECODEENTRY']._serialized_start=1122
-  _globals['_MAILINGSTATS_BYPHONECODEENTRY']._serialized_end=1199
-  _globals['_MAILINGSTATS_BYTAGENTRY']._serialized_start=1201
-  _globals['_MAILINGSTATS_BYTAGENTRY']._serialized_end=1272
-  _globals['_MAILINGSTATS_BYTIMEZONEENTRY']._serialized_start=1274
-  _globals['_MAILINGSTATS_BYTIMEZONEENTRY']._serialized_end=1350
-  _globals['_DELIVERYSTATS']._serialized_start=1353
-  _globals['_DELIVERYSTATS']._serialized_end=1506
-  _globals['_DELIVERYQUANTILES']._serialized_start=1508
-  _globals['_DELIVERYQUANTILES']._serialized_end=1601
-  _globals['_TEXTVERSION']._serialized_start=1604
-  _globals['_TEXTVERSION']._serialized_end=1750
-  _globals['_REASONCOUNTS']._serialized_start=1753
-  _globals['_REASONCOUNTS']._serialized_end=1934
-  _globals['_ATTEMPTSTATS']._serialized_start=1937
-  _globals['_ATTEMPTSTATS']._serialized_end=2171
-  _globals['_ATTEMPTSTATS_BYHTTPSTATUSENTRY']._serialized_start=2120
-  _globals['_ATTEMPTSTATS_BYHTTPSTATUSENTRY']._serialized_end=2171
-  _globals['_LATENCYQUANTILES']._serialized_start=2174
-  _globals['_LATENCYQUANTILES']._serialized_end=2323
-  _globals['_TIMELINEPOINT']._serialized_start=2326
-  _globals['_TIMELINEPOINT']._serialized_end=2490
-  _globals['_MAILINGPROGRESS']._serialized_start=2493
-  _globals['_MAILINGPROGRESS']._serialized_end=2973
+  _globals['_MAILINGSTATS']._serialized_end=1492
+  _globals['_MAILINGSTATS_BYPHONECODEENTRY']._serialized_start=1185
+  _globals['_MAILINGSTATS_BYPHONECODEENTRY']._serialized_end=1262
+  _globals['_MAILINGSTATS_BYTAGENTRY']._serialized_start=1264
+  _globals['_MAILINGSTATS_BYTAGENTRY']._serialized_end=1335
+  _globals['_MAILINGSTATS_BYTIMEZONEENTRY']._serialized_start=1337
+  _globals['_MAILINGSTATS_BYTIMEZONEENTRY']._serialized_end=1413
+  _globals['_MAILINGSTATS_BYPROVIDERENTRY']._serialized_start=1415
+  _globals['_MAILINGSTATS_BYPROVIDERENTRY']._serialized_end=1492
+  _globals['_PROVIDERCOUNTS']._serialized_start=1495
+  _globals['_PROVIDERCOUNTS']._serialized_end=1672
+  _globals['_DELIVERYSTATS']._serialized_start=1675
+  _globals['_DELIVERYSTATS']._serialized_end=1828
+  _globals['_DELIVERYQUANTILES']._serialized_start=1830
+  _globals['_DELIVERYQUANTILES']._serialized_end=1923
+  _globals['_TEXTVERSION']._serialized_start=1926
+  _globals['_TEXTVERSION']._serialized_end=2072
+  _globals['_REASONCOUNTS']._serialized_start=2075
+  _globals['_REASONCOUNTS']._serialized_end=2256
+  _globals['_ATTEMPTSTATS']._serialized_start=2259
+  _globals['_ATTEMPTSTATS']._serialized_end=2624
+  _globals['_ATTEMPTSTATS_BYHTTPSTATUSENTRY']._serialized_start=2520
+  _globals['_ATTEMPTSTATS_BYHTTPSTATUSENTRY']._serialized_end=2571
+  _globals['_ATTEMPTSTATS_BYSMPPSTATUSENTRY']._serialized_start=2573
+  _globals['_ATTEMPTSTATS_BYSMPPSTATUSENTRY']._serialized_end=2624
+  _globals['_LATENCYQUANTILES']._serialized_start=2627
+  _globals['_LATENCYQUANTILES']._serialized_end=2776
+  _globals['_TIMELINEPOINT']._serialized_start=2779
+  _globals['_TIMELINEPOINT']._serialized_end=2943
+  _globals['_MAILINGPROGRESS']._serialized_start=2946
+  _globals['_MAILINGPROGRESS']._serialized_end=3426
 # @@protoc_insertion_point(module_scope)

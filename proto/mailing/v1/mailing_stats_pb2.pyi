@@ -71,8 +71,8 @@ Global___Forecast: _TypeAlias = Forecast  # noqa: Y015
 
 @_typing.final
 class MailingStats(_message.Message):
-    """Detailed statistics of one mailing. The breakdown (`by_phone_code`, `by_tag`, `by_time_zone`) of one with 10,000
-    messages or more is older than the rest: some seconds where it is asked for often, a minute or so at most.
+    """Detailed statistics of one mailing. The breakdown (`by_phone_code`, `by_tag`, `by_time_zone`, `by_provider`) of one with
+    10,000 messages or more is older than the rest: some seconds where it is asked for often, a minute or so at most.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -140,6 +140,27 @@ class MailingStats(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class ByProviderEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___ProviderCounts: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___ProviderCounts | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     MAILING_ID_FIELD_NUMBER: _builtins.int
     MESSAGE_COUNTS_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
@@ -155,6 +176,7 @@ class MailingStats(_message.Message):
     TIMELINE_FIELD_NUMBER: _builtins.int
     TEXT_VERSIONS_FIELD_NUMBER: _builtins.int
     DELIVERY_FIELD_NUMBER: _builtins.int
+    BY_PROVIDER_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
     mailing_id: _builtins.int
     """The mailing's id."""
@@ -214,6 +236,12 @@ class MailingStats(_message.Message):
     def delivery(self) -> Global___DeliveryStats:
         """Of the messages that are sent, which arrived."""
 
+    @_builtins.property
+    def by_provider(self) -> _containers.MessageMap[_builtins.str, Global___ProviderCounts]:
+        """Messages by the provider that was called for them last, or whose turn it is; without those that nobody was called
+        for. As old as the breakdown is.
+        """
+
     def __init__(
         self,
         *,
@@ -232,15 +260,58 @@ class MailingStats(_message.Message):
         timeline: _abc.Iterable[Global___TimelinePoint] | None = ...,
         text_versions: _abc.Iterable[Global___TextVersion] | None = ...,
         delivery: Global___DeliveryStats | None = ...,
+        by_provider: _abc.Mapping[_builtins.str, Global___ProviderCounts] | None = ...,
         cost: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "delivery", b"delivery", "estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "latency_seconds", b"latency_seconds", "message_counts", b"message_counts", "reasons", b"reasons"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "by_phone_code", b"by_phone_code", "by_tag", b"by_tag", "by_time_zone", b"by_time_zone", "cost", b"cost", "delivery", b"delivery", "estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "latency_seconds", b"latency_seconds", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "progress", b"progress", "rate_per_second", b"rate_per_second", "reasons", b"reasons", "text_versions", b"text_versions", "timeline", b"timeline"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "by_phone_code", b"by_phone_code", "by_provider", b"by_provider", "by_tag", b"by_tag", "by_time_zone", b"by_time_zone", "cost", b"cost", "delivery", b"delivery", "estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "latency_seconds", b"latency_seconds", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "progress", b"progress", "rate_per_second", b"rate_per_second", "reasons", b"reasons", "text_versions", b"text_versions", "timeline", b"timeline"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MailingStats: _TypeAlias = MailingStats  # noqa: Y015
+
+@_typing.final
+class ProviderCounts(_message.Message):
+    """Messages of one provider. What is sent was given to it, and so was what is not sent, or it was its turn when that ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PENDING_FIELD_NUMBER: _builtins.int
+    SENT_FIELD_NUMBER: _builtins.int
+    DELIVERED_FIELD_NUMBER: _builtins.int
+    UNDELIVERED_FIELD_NUMBER: _builtins.int
+    NOT_SENT_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    pending: _builtins.int
+    """Called, and not final yet."""
+    sent: _builtins.int
+    """Accepted."""
+    delivered: _builtins.int
+    """Those of them that arrived, as receipts say."""
+    undelivered: _builtins.int
+    """Those of them that did not."""
+    not_sent: _builtins.int
+    """Will not be sent any more."""
+    cost: _builtins.float
+    """What all these cost; see `Mailing.cost`."""
+    def __init__(
+        self,
+        *,
+        pending: _builtins.int = ...,
+        sent: _builtins.int = ...,
+        delivered: _builtins.int = ...,
+        undelivered: _builtins.int = ...,
+        not_sent: _builtins.int = ...,
+        cost: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "delivered", b"delivered", "not_sent", b"not_sent", "pending", b"pending", "sent", b"sent", "undelivered", b"undelivered"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProviderCounts: _TypeAlias = ProviderCounts  # noqa: Y015
 
 @_typing.final
 class DeliveryStats(_message.Message):
@@ -415,16 +486,45 @@ class AttemptStats(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class BySmppStatusEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TOTAL_FIELD_NUMBER: _builtins.int
     RETRIED_FIELD_NUMBER: _builtins.int
     BY_HTTP_STATUS_FIELD_NUMBER: _builtins.int
+    BY_SMPP_STATUS_FIELD_NUMBER: _builtins.int
     total: _builtins.int
     """All calls."""
     retried: _builtins.int
     """Calls that were not the first for their message."""
     @_builtins.property
     def by_http_status(self) -> _containers.ScalarMap[_builtins.int, _builtins.int]:
-        """Calls by the HTTP status of the answer; 0: there was none (time-out, refused, reset)."""
+        """Calls by the HTTP status of the answer; 0: there was none (time-out, refused, reset). Without those that a provider
+        has answered over SMPP.
+        """
+
+    @_builtins.property
+    def by_smpp_status(self) -> _containers.ScalarMap[_builtins.int, _builtins.int]:
+        """Calls that a provider has answered over SMPP, by the `command_status` of the response: 0 is a yes, 88 (0x58) "too
+        many messages".
+        """
 
     def __init__(
         self,
@@ -432,10 +532,11 @@ class AttemptStats(_message.Message):
         total: _builtins.int = ...,
         retried: _builtins.int = ...,
         by_http_status: _abc.Mapping[_builtins.int, _builtins.int] | None = ...,
+        by_smpp_status: _abc.Mapping[_builtins.int, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_http_status", b"by_http_status", "retried", b"retried", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_http_status", b"by_http_status", "by_smpp_status", b"by_smpp_status", "retried", b"retried", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -45,6 +45,8 @@ class _WarningCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WarningCo
     """A mailing will not be through before its end."""
     WARNING_CODE_PAUSED_MAILING_ENDS_SOON: _WarningCode.ValueType  # 7
     """A paused mailing with messages pending ends within the hour."""
+    WARNING_CODE_PROVIDER_MISSING: _WarningCode.ValueType  # 8
+    """A provider is in the file no more, and messages that may have reached it wait for it, and for nobody else."""
 
 class WarningCode(_WarningCode, metaclass=_WarningCodeEnumTypeWrapper):
     """What needs a person."""
@@ -65,6 +67,8 @@ WARNING_CODE_MAILING_WILL_MISS_END: WarningCode.ValueType  # 6
 """A mailing will not be through before its end."""
 WARNING_CODE_PAUSED_MAILING_ENDS_SOON: WarningCode.ValueType  # 7
 """A paused mailing with messages pending ends within the hour."""
+WARNING_CODE_PROVIDER_MISSING: WarningCode.ValueType  # 8
+"""A provider is in the file no more, and messages that may have reached it wait for it, and for nobody else."""
 Global___WarningCode: _TypeAlias = WarningCode  # noqa: Y015
 
 @_typing.final
@@ -314,7 +318,7 @@ class Warning(_message.Message):
     missed: _builtins.int
     """MAILING_WILL_MISS_END: how many messages will not be sent."""
     name: _builtins.str
-    """ACTOR_UNHEALTHY: the part's name; ENGINE_LOST: the engine's; PROVIDER_…: the provider's, if there are several."""
+    """ACTOR_UNHEALTHY: the part's name; ENGINE_LOST: the engine's; PROVIDER_…: the provider's, if there are several, or if it is missing."""
     def __init__(
         self,
         *,

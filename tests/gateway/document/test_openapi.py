@@ -30,10 +30,12 @@ from mailing.v1 import (
     access_service_pb2,
     client_service_pb2,
     engine_service_pb2,
+    event_service_pb2,
     inbound_service_pb2,
     mailing_service_pb2,
     receipt_service_pb2,
     suppression_service_pb2,
+    webhook_service_pb2,
 )
 from mailing.v1 import message_service_pb2 as messages
 from mailing.v1.client_pb2 import Client
@@ -48,6 +50,8 @@ SERVICES = [
     suppression_service_pb2,
     inbound_service_pb2,
     receipt_service_pb2,
+    event_service_pb2,
+    webhook_service_pb2,
 ]
 
 
@@ -193,6 +197,7 @@ def test_posts_take_a_key(document: dict[str, Any]) -> None:
         f"{API}/mailings/preview",
         f"{API}/session",
         f"{API}/inbound",
+        f"{API}/report/mail",
         f"{API}/receipts/{{provider}}",
         f"{API}/accounts/{{account_id}}/revoke",
         f"{API}/tokens/{{token_id}}/revoke",

@@ -24,6 +24,7 @@ from gateway.http.problems import Problem
 from mailing.v1.access_pb2 import ROLE_ADMIN, ROLE_OPERATOR, ROLE_VIEWER, Identity
 from tests.gateway.http.test_connections import connect
 from tests.gateway.http_rig import SIGNED_IN, TOKEN, Access, engine, settings
+from tests.patience import PATIENT_SECONDS
 
 OPEN = {"POST /api/v1/session", "POST /admin/token", "DELETE /admin/logout", "POST /api/v1/receipts/1"}
 """Sign-ins (see ``test_a_sign_in_is_small_and_an_address_makes_few``), the way out, which looks at no body, and what a
@@ -58,9 +59,9 @@ async def head_only(url: str, method: str, path: str, *lines: str) -> tuple[int,
     fixed = ("Host: x", "Expect: 100-continue", "Content-Type: application/json", "Content-Length: 900000")
     reader, writer = await connect(url)
     writer.write("\r\n".join([f"{method} {path} HTTP/1.1", *fixed, *lines, "", ""]).encode())
-    header = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    header = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENT_SECONDS)
     if b" 100 " not in header:
-        rest = await asyncio.wait_for(reader.read(), 10)  # to the end: the connection is closed
+        rest = await asyncio.wait_for(reader.read(), PATIENT_SECONDS)  # to the end: the connection is closed
         assert rest
     writer.close()
     return int(header.split()[1]), header.lower()
@@ -130,7 +131,7 @@ async def sign_in(url: str, path: str) -> int:
     reader, writer = await connect(url)
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
     writer.write(f"{head}X-Request-Timeout: 0.01\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
-    status = int((await asyncio.wait_for(reader.read(), 10)).split()[1])
+    status = int((await asyncio.wait_for(reader.read(), PATIENT_SECONDS)).split()[1])
     writer.close()
     return status
 

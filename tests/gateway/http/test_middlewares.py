@@ -19,6 +19,7 @@ from gateway.http.limits import CallerRates
 from gateway.http.problems import Problem
 from mailing.v1.access_service_pb2 import WhoAmIRequest
 from tests.gateway.http_rig import SIGNED_IN, Access, engine, gateway, settings
+from tests.patience import PATIENT_SECONDS
 
 NOBODY = "127.0.0.1:1"
 
@@ -249,12 +250,13 @@ def test_what_a_caller_sends_is_not_kept() -> None:
 
 
 async def test_a_caller_that_goes_away_cancels_its_call() -> None:
-    cancelled = asyncio.Event()
+    begun, cancelled = asyncio.Event(), asyncio.Event()
 
     class Slow(Access):
         async def WhoAmI(self, request: Any, context: Any) -> Any:
+            begun.set()
             try:
-                await asyncio.sleep(30)
+                await asyncio.Event().wait()
             except asyncio.CancelledError:
                 cancelled.set()
                 raise
@@ -263,10 +265,9 @@ async def test_a_caller_that_goes_away_cancels_its_call() -> None:
         host, _, number = url.removeprefix("http://").partition(":")
         _reader, writer = await asyncio.open_connection(host, int(number))
         writer.write(b"GET /api/v1/who HTTP/1.1\r\nHost: x\r\n\r\n")
-        await writer.drain()
-        await asyncio.sleep(0.3)
+        await asyncio.wait_for(begun.wait(), PATIENT_SECONDS)
         writer.close()
-        await asyncio.wait_for(cancelled.wait(), 5)
+        await asyncio.wait_for(cancelled.wait(), PATIENT_SECONDS)
 
 
 async def test_strangers_can_not_fill_the_log(session: aiohttp.ClientSession) -> None:

@@ -23,6 +23,7 @@ from gateway.service import Service
 from mailing.v1.access_service_pb2_grpc import AccessServiceServicer, add_AccessServiceServicer_to_server
 from tests.cli.test_tls import Authority
 from tests.gateway.http_rig import SIGNED_IN, Access, settings
+from tests.patience import PATIENT_SECONDS
 
 
 def put(folder: Path, source: str, target: str, *suffixes: str) -> None:
@@ -121,7 +122,7 @@ async def test_files_are_looked_at_now_and_then(tmp_path: Path) -> None:
     assert not read.is_set()
     for text in ("22", "333"):
         path.write_text(text)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENT_SECONDS):
             await read.wait()
         read.clear()
     await reloader.stop()

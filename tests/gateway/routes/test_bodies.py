@@ -11,6 +11,7 @@ import pytest
 from scripts.token_channel import API_TOKEN
 from tests.gateway.http.test_connections import answer_to, connect
 from tests.gateway.rig import Gateway
+from tests.patience import PATIENT_SECONDS
 
 BODY = b'{"phone_number": "79160000001"}'
 ROWS = b"phone_number\n79160000001\n79160000002\n"
@@ -27,9 +28,9 @@ def head(*lines: str, path: str = "/clients", kind: str = "application/json", le
 async def test_who_asks_whether_to_go_on_is_told_when_the_body_is_read(gateway: Gateway) -> None:
     reader, writer = await connect(gateway.url)
     writer.write(head("Expect: 100-continue"))
-    assert await asyncio.wait_for(reader.readexactly(len(GO_ON)), 5) == GO_ON
+    assert await asyncio.wait_for(reader.readexactly(len(GO_ON)), PATIENT_SECONDS) == GO_ON
     writer.write(BODY)
-    assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 201 ")
+    assert (await asyncio.wait_for(reader.read(), PATIENT_SECONDS)).startswith(b"HTTP/1.1 201 ")
     writer.close()
 
 
@@ -44,7 +45,7 @@ async def test_who_is_refused_anyway_need_not_send_the_body(gateway: Gateway) ->
     ):
         reader, writer = await connect(gateway.url)
         writer.write(sent)
-        first = await asyncio.wait_for(reader.readline(), 5)
+        first = await asyncio.wait_for(reader.readline(), PATIENT_SECONDS)
         assert first.split(b" ")[1] == status, sent
         writer.close()
 

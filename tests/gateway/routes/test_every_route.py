@@ -22,7 +22,7 @@ from tests.gateway.examples import (
 )
 from tests.gateway.rig import API, Answer, Gateway, serving
 
-IDS: Final = {"client_id", "mailing_id", "account_id", "token_id", "message_id"}
+IDS: Final = {"client_id", "mailing_id", "account_id", "token_id", "message_id", "webhook_id"}
 
 
 class Reader:

@@ -21,7 +21,7 @@ from gateway.http.problems import Problem
 from gateway.tables.csv_rows import RowReader
 from gateway.tables.import_stream import SLICE_BYTES
 from tests.gateway.rig import Answer, Gateway, serving
-from tests.rules.rig import until
+from tests.patience import PATIENT_SECONDS, undisturbed
 
 CSV = {"Content-Type": "text/csv"}
 GZIP = {**CSV, "Content-Encoding": "gzip"}
@@ -47,28 +47,22 @@ async def test_a_caller_has_few_places_and_all_have_some(tmp_path: Path) -> None
         made = await gateway.post("/tokens", {"name": "another", "role": "operator"})
         other, over = made.json["secret"], asyncio.Event()
         running = [asyncio.create_task(send(gateway, endless(over))) for _ in range(2)]
-        await until(lambda: clients(gateway))
-        refused = await send(gateway, HEADER)
-        assert (refused.status, int(refused.headers["retry-after"]) > 0) == (429, True)
+        refused = await until_status(gateway, 429)
+        assert int(refused.headers["retry-after"]) > 0
         running.append(asyncio.create_task(send(gateway, endless(over), token=other)))
         third = await gateway.post("/tokens", {"name": "third", "role": "operator"})
-        assert await until_status(gateway, 503, token=third.json["secret"])
+        await until_status(gateway, 503, token=third.json["secret"])
         over.set()
         assert [(await each).status for each in running] == [200] * 3
         assert (await send(gateway, HEADER)).status == 200
 
 
-async def clients(gateway: Gateway) -> bool:
-    return bool((await gateway.get("/clients?page_size=1")).json["total_size"])
-
-
-async def until_status(gateway: Gateway, status: int, **options: Any) -> bool:
-    """The third import may not have begun yet."""
-    for _ in range(100):
-        if (await send(gateway, HEADER, **options)).status == status:
-            return True
-        await asyncio.sleep(0.02)
-    return False
+async def until_status(gateway: Gateway, status: int, **options: Any) -> Answer:
+    """The imports that take the places may not have begun yet."""
+    async with asyncio.timeout(PATIENT_SECONDS):
+        while (answer := await send(gateway, HEADER, **options)).status != status:
+            await asyncio.sleep(0.02)
+    return answer
 
 
 def test_places_are_given_back_whatever_ends_an_import() -> None:
@@ -146,6 +140,7 @@ HOSTILE = {
 
 @pytest.mark.alone
 @pytest.mark.parametrize("name", HOSTILE)
+@undisturbed
 async def test_others_are_answered_between_the_slices_of_an_import(gateway: Gateway, name: str) -> None:
     rows = gzip.compress(HEADER + HOSTILE[name])
     rows += gzip.compress(b"") * (20_000 if not HOSTILE[name] else 0)

@@ -16,6 +16,7 @@ import pytest
 from common.error_codes import ErrorCode
 from gateway.http.problems import fault_json
 from tests.gateway.rig import Answer, Gateway, serving
+from tests.patience import undisturbed
 
 CSV = {"Content-Type": "text/csv"}
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -305,6 +306,7 @@ async def test_a_limit_of_size(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.alone
+@undisturbed
 async def test_fast_with_other_calls_answered_meanwhile(gateway: Gateway) -> None:
     """50,000 rows; the floor is 20,000 a second with processes of their own: here three share one loop."""
 

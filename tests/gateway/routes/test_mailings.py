@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -201,10 +200,10 @@ async def test_events_until_the_end(gateway: Gateway) -> None:
 async def test_events_of_a_mailing_that_is_deleted_end(gateway: Gateway) -> None:
     await gateway.engine.add_clients(1)
     made = await registered(gateway, 600)
-    following = asyncio.create_task(gateway.get(f"/mailings/{made['id']}/events"))
-    await asyncio.sleep(0.3)
-    await gateway.ask("DELETE", f"/mailings/{made['id']}")
-    assert events((await following).raw)[-1] == ("end", {"reason": "deleted"})
+    async with gateway.http.get(f"{gateway.url}/api/v1/mailings/{made['id']}/events") as following:
+        await following.content.readuntil(b"\n\n")
+        await gateway.ask("DELETE", f"/mailings/{made['id']}")
+        assert events(await following.content.read())[-1] == ("end", {"reason": "deleted"})
 
 
 async def test_events_are_refused_as_events(gateway: Gateway) -> None:
@@ -220,7 +219,7 @@ async def test_who_stops_listening_ends_the_call(gateway: Gateway) -> None:
     async with gateway.http.get(f"{gateway.url}/api/v1/mailings/{made['id']}/events") as response:
         assert (await response.content.readline()).startswith(b"retry:")
         assert "WatchMailing" not in await metrics(gateway)  # it is measured when it is over
-    await until(lambda: watched(gateway), 5)
+    await until(lambda: watched(gateway))
 
 
 async def metrics(gateway: Gateway) -> str:

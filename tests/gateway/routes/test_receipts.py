@@ -13,6 +13,7 @@ import pytest
 from scripts.sandbox import Sandbox
 from tests.gateway.rig import Answer, Gateway, serving
 from tests.gateway.routes.test_mailings import registered
+from tests.patience import PATIENT_SECONDS
 from tests.rules.rig import until
 
 TIME = "2026-01-31T06:00:02Z"
@@ -137,7 +138,7 @@ secret = {{ query = "key", value = "{{secret.receipts}}" }}
 def status_with(url: str, header: bytes) -> int:
     """Of receipts with a header as no well-behaved client writes it."""
     at = urlsplit(url)
-    with socket.create_connection((str(at.hostname), int(at.port or 0)), timeout=10) as connection:
+    with socket.create_connection((str(at.hostname), int(at.port or 0)), timeout=PATIENT_SECONDS) as connection:
         head = f"POST /api/v1/receipts/acme HTTP/1.1\r\nHost: {at.netloc}\r\nContent-Length: 0\r\n".encode()
         connection.sendall(head + header + b"\r\n\r\n")
         return int(connection.recv(1024).split()[1])

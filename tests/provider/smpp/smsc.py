@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, Self
 
+from tests.patience import PATIENT_SECONDS
+
 RESPONSE: Final = 0x80000000
 GENERIC_NACK: Final = 0x80000000
 SUBMIT_SM: Final = 0x00000004
@@ -155,7 +157,7 @@ class Session:
         self.sequence += 1
         self.responses[self.sequence] = asyncio.get_running_loop().create_future()
         self.send(Pdu(command, ROK, self.sequence, body))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENT_SECONDS):
             return await self.responses[self.sequence]
 
     async def receipt(self, text: str = "", tlvs: dict[int, bytes] | None = None, *, esm_class: int = 0x04) -> Pdu:

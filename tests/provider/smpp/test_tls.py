@@ -12,6 +12,7 @@ from engine.ports import Request
 from engine.provider.smpp.provider import Manners, SmppProvider
 from engine.provider.smpp.session import Link
 from tests.cli.test_tls import Authority
+from tests.patience import PATIENT_SECONDS
 from tests.provider.smpp.smsc import Smsc
 
 
@@ -37,7 +38,7 @@ async def test_the_certificate_is_checked(
     monkeypatch.setenv("SSL_CERT_FILE", str(authorities["trusted"].path))
     async with Smsc(_context(tmp_path, "centre")) as smsc:
         provider = SmppProvider(Link(host, smsc.port, "me", "secret", tls=True), Manners())
-        answer = await provider.send(Request(1, 79990000001, "hi", 5.0))
+        answer = await provider.send(Request(1, 79990000001, "hi", PATIENT_SECONDS))
         await provider.close()
     assert answer.verdict is (Verdict.RETRY if detail else Verdict.SENT)
     assert detail in answer.detail
@@ -48,6 +49,6 @@ async def test_a_centre_without_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("SSL_CERT_FILE", str(Authority(tmp_path, "trusted").path))
     async with Smsc() as smsc:
         provider = SmppProvider(Link("localhost", smsc.port, "me", "secret", tls=True), Manners())
-        answer = await provider.send(Request(1, 79990000001, "hi", 5.0))
+        answer = await provider.send(Request(1, 79990000001, "hi", PATIENT_SECONDS))
         await provider.close()
     assert (answer.verdict, answer.arrived, smsc.binds) == (Verdict.RETRY, False, [])

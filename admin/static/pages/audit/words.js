@@ -4,7 +4,7 @@ import { dateTime, known, number, t } from "../../i18n.js";
 import { conditionWords } from "../mailings/conditions.js";
 import { thoseWords } from "../mailings/those.js";
 
-export const TYPES = ["mailing", "client", "suppression", "account", "token", "engine"];
+export const TYPES = ["mailing", "client", "suppression", "account", "token", "webhook", "engine"];
 export const KINDS = ["account", "token", "command", "system", "nobody"];
 export const ACTIONS = Object.entries({
   mailing: ["create", "update", "pause", "resume", "cancel", "archive", "unarchive", "delete"],
@@ -13,6 +13,7 @@ export const ACTIONS = Object.entries({
   account: ["create", "revoke", "password"],
   session: ["create", "delete", "refuse"],
   token: ["create", "revoke"],
+  webhook: ["create", "update", "delete", "test"],
   engine: ["control"],
 }).flatMap(([type, verbs]) => verbs.map((verb) => `${type}.${verb}`));
 const ACTORS = { nobody: "audit.actor.unknown", command: "audit.actor.command", system: "audit.actor.settings" };
@@ -52,7 +53,7 @@ export function objectOf({ object_type: type, object_id: id, detail, has_page: h
 
 function pageOf(type, id, hasPage) {
   if (hasPage) return `/${type}s/${id}/show`;
-  return isAdmin() && (type === "account" || type === "token") ? `/${type}s` : null;
+  return isAdmin() && ["account", "token", "webhook"].includes(type) ? `/${type}s` : null;
 }
 
 // The engine keeps them in no order.

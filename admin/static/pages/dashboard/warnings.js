@@ -3,7 +3,7 @@ import { isAdmin, may } from "../../api.js";
 import { clock, momentOrClock, t } from "../../i18n.js";
 import { h, Link } from "../../kit/lib.js";
 import { Notice } from "../../kit/parts.js";
-import { othersThatWork } from "../../kit/providers.js";
+import { missingWords, othersThatWork } from "../../kit/providers.js";
 import { SendingButton } from "../engine/sending.js";
 import { partName } from "../engine/tables.js";
 import { causeOf } from "./health.js";
@@ -35,6 +35,11 @@ const KINDS = {
   provider_token_refused: ({ warning, overview }) =>
     h(OfProvider, { warning, overview }, t(secretKey(warning.name, isAdmin() ? "do" : "tell"))),
   provider_unreachable: ({ warning, overview }) => h(Unreachable, { warning, overview }),
+  provider_missing: ({ warning: { name }, overview }) => {
+    const missing = overview.engine.missing_providers.find((each) => each.name === name);
+    const words = missing && missingWords(missing.messages);
+    return h(Notice, { tone: "warn", title: t("warning.provider_missing", { name }), action: engineLink() }, words);
+  },
   sending_paused: ({ overview, reload }) => {
     const action = isAdmin() ? h(SendingButton, { engine: overview.engine, overview, onChange: reload }) : engineLink();
     const words = t("warning.sending_paused_words", { pending: overview.message_counts.pending });

@@ -2,14 +2,20 @@
 import { isAdmin } from "../../api.js";
 import { money, number, percent, perSecond, speed, t } from "../../i18n.js";
 import { h } from "../../kit/lib.js";
-import { Card, Facts } from "../../kit/parts.js";
-import { othersThatWork } from "../../kit/providers.js";
+import { Card, Facts, Notice } from "../../kit/parts.js";
+import { missingWords, othersThatWork } from "../../kit/providers.js";
 import { BreakerChip, breakerFacts, callFacts, isIdle, isWell } from "../dashboard/health.js";
 import { secretKey } from "../dashboard/warnings.js";
 
 /** One card for each of the engine's providers. */
 export const Providers = ({ engine }) =>
   engine.providers.map((provider) => h(ProviderCard, { key: provider.name, provider, engine }));
+
+/** Providers that are in the file no more, and for which messages wait. */
+export const MissingProviders = ({ engine }) =>
+  engine.missing_providers.map(({ name, messages }) =>
+    h(Notice, { key: name, tone: "warn", title: t("warning.provider_missing", { name }) }, missingWords(messages)),
+  );
 
 function ProviderCard({ provider, engine }) {
   const { name, breaker } = provider;
@@ -23,6 +29,7 @@ function ProviderCard({ provider, engine }) {
       className: "upright",
     },
     h("p", { className: "plain" }, t(meaningKey(breaker, idle, isAlone))),
+    provider.retired && h("p", { className: "plain" }, t("provider.retired")),
     breaker.state !== "closed" && h(Todo, { breaker, isAlone, name, others: othersThatWork(engine, name) }),
     h(Facts, { rows: factsOf(provider, engine) }),
     engine.engines.length > 1 && h("p", { className: "plain muted small" }, t("provider.one_engine")),

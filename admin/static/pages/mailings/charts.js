@@ -1,9 +1,9 @@
 // A mailing's statistics: when, why not, and to whom.
 
-import { duration, latency, number, t } from "../../i18n.js";
+import { duration, latency, money, number, t } from "../../i18n.js";
 import { h, useState } from "../../kit/lib.js";
 import { Card, Segments, Stat, Table } from "../../kit/parts.js";
-import { fates, ShareBars, TimePlot } from "../../kit/plot.js";
+import { arrivals, fates, ShareBars, TimePlot } from "../../kit/plot.js";
 import { MessagesLink } from "../../kit/words.js";
 import { These } from "../messages/these.js";
 import { tagName } from "./parts.js";
@@ -25,6 +25,7 @@ export function Timeline({ mailing, stats }) {
       ? h(TimePlot, {
           points,
           series: fates(),
+          line: arrivals(points),
           label: `${t("mailings.timeline")}, ${words}`,
           long: seconds >= HOUR_SECONDS,
           seconds: seconds < 60,
@@ -105,6 +106,31 @@ function largest(counts, name) {
   return [...all.slice(0, ROWS_MAX), rest];
 }
 
+const PROVIDER_COUNTS = ["pending", "sent", "delivered", "not_sent"];
+
+/** What each provider did of it, and for how much; where there is one, the rest of the page says that. */
+export function ByProvider({ stats }) {
+  const rows = Object.entries(stats.by_provider).map(([name, counts]) => ({ id: name, name, ...counts }));
+  if (rows.length < 2) return null;
+  const some = (key) => rows.some((row) => row[key] > 0);
+  const counts = PROVIDER_COUNTS.filter((key) => key === "sent" || some(key)).map((key) => ({
+    key,
+    label: t(key === "delivered" ? "delivery.delivered" : `status.${key}`),
+    numeric: true,
+    render: (row) => number(row[key]),
+  }));
+  const cost = { key: "cost", label: t("mailings.fact.cost"), numeric: true, render: (row) => money(row.cost) };
+  return h(
+    Card,
+    { title: t("provider.several") },
+    h(Table, {
+      label: t("provider.several"),
+      columns: [{ key: "name", label: t("provider.fact.name") }, ...counts, ...(some("cost") ? [cost] : [])],
+      rows: rows.sort((one, other) => other.sent - one.sent || one.name.localeCompare(other.name)),
+    }),
+  );
+}
+
 function GroupRow({ row, top }) {
   const part = (key, className) => h("i", { className, style: { width: `${(100 * row[key]) / top}%` } });
   const words = ["sent", "not_sent", "pending"].map((key) => `${t(`status.${key}`)}: ${number(row[key])}`).join("\n");
@@ -141,12 +167,20 @@ const Legend = () =>
 /** What the provider answered, and how fast, for the technically minded. */
 export function Technical({ stats }) {
   const { attempts, latency_seconds: times } = stats;
-  const rows = Object.entries(attempts.by_http_status).map(([status, count]) => ({
-    id: status,
-    status,
-    meaning: meaning(Number(status)),
-    count,
-  }));
+  const rows = [
+    ...Object.entries(attempts.by_http_status).map(([status, count]) => ({
+      id: status,
+      status: status === "0" ? "—" : status,
+      meaning: meaning(Number(status)),
+      count,
+    })),
+    ...Object.entries(attempts.by_smpp_status).map(([status, count]) => ({
+      id: `smpp ${status}`,
+      status: `SMPP 0x${Number(status).toString(16).toUpperCase().padStart(2, "0")}`,
+      meaning: t(status === "0" ? "mailings.answer.good" : "mailings.answer.smpp"),
+      count,
+    })),
+  ];
   return h(
     Card,
     { className: "m-technical" },
@@ -170,7 +204,7 @@ export function Technical({ stats }) {
       h(Table, {
         caption: t("mailings.by_status"),
         columns: [
-          { key: "status", label: t("mailings.http_status"), render: (row) => (row.status === "0" ? "—" : row.status) },
+          { key: "status", label: t("mailings.answer") },
           { key: "meaning", label: t("mailings.meaning") },
           { key: "count", label: t("mailings.calls"), numeric: true },
         ],

@@ -16,7 +16,7 @@ const choices = (names, chosen, none) => [
 /** `provider`, `sender`: each {field, error}. Where there is one provider, and it takes no sender, there is nothing to ask. */
 export function SentBy({ provider, sender }) {
   const { data } = usePoll(readEngine, 0); // the engine away: the preview says so
-  const providers = data?.providers ?? [];
+  const providers = (data?.providers ?? []).filter((each) => !each.retired);
   const chosen = provider.field.value;
   const senders = providers.filter((each) => !chosen || each.name === chosen).flatMap((each) => each.senders);
   const asks = (among, { field, error }) => among || field.value || error;

@@ -9,6 +9,7 @@ import {
   money,
   number,
   perSecond,
+  said,
   speed,
   t,
   timeZone,
@@ -19,7 +20,7 @@ import { usePoll } from "../../kit/poll.js";
 import { Progress } from "../../kit/progress.js";
 import { MessagesLink } from "../../kit/words.js";
 import { Actions } from "./actions.js";
-import { Breakdown, Reasons, Technical, Timeline } from "./charts.js";
+import { Breakdown, ByProvider, Reasons, Technical, Timeline } from "./charts.js";
 import { Funnel } from "./funnel.js";
 import { Audience, Bubble, MailingTrouble, segmentsWords } from "./parts.js";
 import { heldWords, isOpen, isOver, StandingChip, standingOf } from "./standing.js";
@@ -75,6 +76,8 @@ const Mailing = ({ mailing, stats, standing, reload }) =>
         { tone: standing.tone, action: h(Link, { className: "button", to: "/" }, t("page.home")) },
         heldWords(standing, mailing),
       ),
+    mailing.details_removed_time &&
+      h(Notice, null, t("mailings.details_removed", { when: moment(mailing.details_removed_time) })),
     mailing.archived_time && h(Notice, null, t("mailings.archived_since", { when: moment(mailing.archived_time) })),
     h(Warnings, { mailing, stats, standing }),
     h(
@@ -93,6 +96,7 @@ const Mailing = ({ mailing, stats, standing, reload }) =>
         { className: "stack" },
         h(Plan, { mailing }),
         h(Texts, { stats }),
+        h(ByProvider, { stats }),
         h(Reasons, { mailing, stats }),
         h(Technical, { stats }),
       ),
@@ -116,6 +120,7 @@ function Warnings({ mailing, stats, standing }) {
   const title = t("mailings.missed.title", { smart_count: missed });
   const open = mailing.state === "active" || mailing.state === "scheduled";
   return [
+    ...mailing.warnings.map((each) => h(Notice, { key: `${each.code} ${each.field}`, tone: "warn" }, said(each))),
     mailing.audience_state === "building" &&
       h(Notice, { key: "building" }, t("mailings.building_long", { count: mailing.message_counts.total })),
     open &&

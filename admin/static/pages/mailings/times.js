@@ -95,10 +95,11 @@ export function timelineBars(timeline, until) {
     sent: 0,
     not_sent: 0,
     deferred: 0,
+    delivered: 0,
   }));
   for (const step of timeline) {
     const point = points[Math.floor((new Date(step.time) / 1000 - begin) / seconds)];
-    if (point) for (const key of ["sent", "not_sent", "deferred"]) point[key] += step[key];
+    if (point) for (const key of ["sent", "not_sent", "deferred", "delivered"]) point[key] += step[key];
   }
   return { points, seconds };
 }

@@ -1,0 +1,1 @@
+"""The daily report: what it looks like, and how it is mailed."""
