@@ -76,12 +76,12 @@ def test_by_default_engine_gateway_and_sandbox_run_and_each_other_service_has_a_
     assert {each for of in profiles.values() for each in of} == {"postgres", "monitoring", "mail"}
 
 
-@pytest.mark.parametrize("name", SERVICES.keys() - set(OURS))
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - set(OURS)))
 def test_others_images_are_named_by_exact_version(name: str) -> None:
     assert re.fullmatch(r"[\w/-]+:v?[0-9]+\.[0-9]+(\.[0-9]+)?", SERVICES[name]["image"])
 
 
-@pytest.mark.parametrize("name", SERVICES.keys() - {"migrate"})
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - {"migrate"}))
 def test_a_service_says_whether_it_is_well(name: str) -> None:
     kind, *command = SERVICES[name].get("healthcheck", {}).get("test", [""])
     if name == "grafana":  # it brings no program that could ask, and nobody waits for it
