@@ -157,6 +157,7 @@ class Service:
             segments_max=settings.segments_max,
             stop_words=settings.stop_words,
             receivers=receivers,
+            tracing=self._tracing,
             reporter=reporter,
             tracing=self._tracing,
         )

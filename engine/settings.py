@@ -183,15 +183,15 @@ class Settings(ProcessSettings):
 
     def conflicts(self) -> Sequence[tuple[str, str]]:
         """See ``ProcessSettings``."""
-        own = [
+        return [
             *_slot_conflicts(self),
             *_retry_conflicts(self),
             *_tls_conflicts(self),
             *_report_conflicts(self),
             *_keeping_conflicts(self),
             *_plaintext_conflicts(self),
+            *super().conflicts(),
         ]
-        return [*own, *super().conflicts()]
 
 
 def _slot_conflicts(settings: Settings) -> list[tuple[str, str]]:
