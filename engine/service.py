@@ -159,7 +159,6 @@ class Service:
             receivers=receivers,
             tracing=self._tracing,
             reporter=reporter,
-            tracing=self._tracing,
         )
         self.metrics.at_risk_mailings.follow(lambda: api.risk.mailings)
         self.metrics.at_risk_messages.follow(lambda: api.risk.messages)
