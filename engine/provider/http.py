@@ -18,6 +18,7 @@ from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import (
     BuilderError,
     ClientClosedError,
+    ConnectTimeoutError,
     PoolTimeoutError,
     PyreqwestError,
     RequestTimeoutError,
@@ -68,7 +69,6 @@ _REASONS: Final = (
     ("parse", "the answer is not valid HTTP"),
     ("invalid", "the answer is not valid HTTP"),
     ("message head is too large", "the answer is not valid HTTP"),
-    ("deadline has elapsed", _CONNECTED_TOO_LATE),
     (_NOT_CONNECTED, "the connection could not be made"),
 )
 """What the client's messages mean, most telling first; they are matched in lower case."""
@@ -251,6 +251,8 @@ def _no_answer(error: PyreqwestError, timeout_seconds: float) -> Answer:
 def _reason(error: PyreqwestError, messages: Iterable[str], timeout_seconds: float, never_left: bool) -> str:
     if isinstance(error, RequestTimeoutError) and not never_left:
         return timed_out(timeout_seconds)
+    if isinstance(error, ConnectTimeoutError):  # on a busy machine the cause names no time
+        return _CONNECTED_TOO_LATE
     for message in messages:
         for part, words in _REASONS:
             if part in message:
