@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import random
 import signal
 import socket
 import ssl
@@ -12,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import FrameType
@@ -21,6 +24,9 @@ from common import private
 from common.process import PARENT_PIPE
 
 POLL_SECONDS: Final = 0.1
+_ANY_PORTS: Final = 10_000, 32_768
+"""From and below. Higher ones are given to connections, by Linux, macOS and Windows."""
+_ANY_PORTS_TRIED: Final = 20
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -161,7 +167,7 @@ def get(url: str, *, token: str = "", body: object = None) -> tuple[int, str]:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode(errors="replace")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:  # or who answers there does not speak HTTP
         return 0, str(error)
 
 
@@ -170,6 +176,16 @@ def _any_certificate() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _bind(probe: socket.socket, host: str, port: int) -> None:
+    """For port 0 it takes one that the system gives to nobody by itself: each connection has one of the others, so that
+    it might be taken between this look and its use by a process that starts."""
+    for any_port in [random.randrange(*_ANY_PORTS) for _ in range(_ANY_PORTS_TRIED)] if port == 0 else ():
+        with suppress(OSError):
+            probe.bind((host, any_port))
+            return
+    probe.bind((host, port))
 
 
 def claim_port(address: str, setting: str) -> str:
@@ -184,7 +200,7 @@ def claim_port(address: str, setting: str) -> str:
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, int(port)))
+            _bind(probe, host, int(port))
         except (OSError, ValueError, OverflowError) as error:
             reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
             raise Failed(f"can't listen on {address} ({setting}): {reason}; --free-ports takes any") from None
