@@ -80,16 +80,23 @@ def export(
     run(context, act)
 
 
+_MessageId = Annotated[int, typer.Argument(metavar="ID", help="The message's id.", min=1, max=INT64_MAX)]
+
+
+async def _read(session: Session, message_id: int) -> Message:
+    request = GetMessageRequest(message_id=message_id)
+    return await session.messages.GetMessage(request, timeout=CALL_SECONDS, metadata=session.metadata)
+
+
 @app.command("get")
 def get(
     context: typer.Context,
-    message_id: Annotated[int, typer.Argument(metavar="ID", help="The message's id.", min=1, max=INT64_MAX)],
+    message_id: _MessageId,
 ) -> None:
     """Show one message with each call to the provider."""
 
     async def act(session: Session) -> None:
-        request = GetMessageRequest(message_id=message_id)
-        message = await session.messages.GetMessage(request, timeout=CALL_SECONDS, metadata=session.metadata)
+        message = await _read(session, message_id)
         _show(session, message)
         if message.attempt_history and not session.json:
             session.out.print()
@@ -105,13 +112,12 @@ def get(
 @app.command("log")
 def log(
     context: typer.Context,
-    message_id: Annotated[int, typer.Argument(metavar="ID", help="The message's id.", min=1, max=INT64_MAX)],
+    message_id: _MessageId,
 ) -> None:
     """Tell what became of one message, in sentences."""
 
     async def act(session: Session) -> None:
-        request = GetMessageRequest(message_id=message_id)
-        message = await session.messages.GetMessage(request, timeout=CALL_SECONDS, metadata=session.metadata)
+        message = await _read(session, message_id)
         told = story(message)
         if session.json:
             session.dump([{"time": format_time(time) if time else None, "words": words} for time, words in told])

@@ -36,7 +36,7 @@ class Reports:
 
     def _day(self, text: str) -> date:
         if not text:
-            return self._reporter.yesterday()
+            return self._reporter.latest_due()
         try:
             day = date.fromisoformat(text)
         except ValueError:

@@ -77,7 +77,7 @@ class Reporter:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    def yesterday(self) -> date:
+    def latest_due(self) -> date:
         """The day whose report was due last."""
         return latest_due(self._clock.now_us(), self._schedule.minute, self._schedule.zone)
 
@@ -101,7 +101,7 @@ class Reporter:
 
     async def look(self) -> None:
         """Mail the report that is due, if nobody has."""
-        day, now_us = self.yesterday(), self._clock.now_us()
+        day, now_us = self.latest_due(), self._clock.now_us()
         if not await self._store.is_report_due(day, now_us):
             return
         claimed = await self._store.claim_report(day, now_us, now_us + _LEASE_US)

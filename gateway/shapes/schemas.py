@@ -260,7 +260,8 @@ def _parameter(field: Field) -> fields.Field[Any]:
         return _keyed(field, metadata)
     if field.kind is Kind.WHOLE:
         metadata["format"] = f"int{field.bits}"
-        return QueryWhole(validate=Bounds(min=1, max=INT64_MAX), metadata=metadata)
+        least = int(field.rules.minimum) if field.rules.HasField("minimum") else 1  # mostly it is an id
+        return QueryWhole(validate=Bounds(min=least, max=INT64_MAX), metadata=metadata)
     if field.kind is Kind.FLAG:
         return QueryFlag(metadata={**metadata, "default": False})
     parameter = _value(field, Use.CREATE, metadata, {})

@@ -58,7 +58,7 @@ async def test_a_failed_mail_is_tried_again_with_growing_pauses_and_told(store: 
         for _ in range(9):
             await engine.look()
             began_us = clock.us
-            while not await store.is_report_due(engine.yesterday(), clock.us):
+            while not await store.is_report_due(engine.latest_due(), clock.us):
                 clock.pass_seconds(LOOK_SECONDS)
             pauses.append((clock.us - began_us) / 1e6)
         mails.answer = "250 OK"
@@ -88,7 +88,7 @@ async def test_who_is_taken_off_the_list_is_not_waited_for(store: Store, mails: 
     clock.pass_seconds(120)
     engine = reporter(store, clock, mails, TO[1:])
     await engine.look()
-    assert not await store.is_report_due(engine.yesterday(), clock.us + in_us(DAY_SECONDS))
+    assert not await store.is_report_due(engine.latest_due(), clock.us + in_us(DAY_SECONDS))
     assert mails.recipients == [[TO[1]]]
 
 
@@ -96,21 +96,21 @@ async def test_it_is_due_at_its_time_by_the_clock_of_its_zone(store: Store, mail
     clock = FakeClock()
     assert clock.us == START_US  # 08:00 UTC, 11:00 in Moscow
     engine = reporter(store, clock, mails)
-    assert engine.yesterday().isoformat() == "2027-01-14"
+    assert engine.latest_due().isoformat() == "2027-01-14"
     clock.us -= in_us(3 * 3600)
-    assert engine.yesterday().isoformat() == "2027-01-14"
+    assert engine.latest_due().isoformat() == "2027-01-14"
     clock.us -= 1
-    assert engine.yesterday().isoformat() == "2027-01-13"
+    assert engine.latest_due().isoformat() == "2027-01-13"
 
 
 async def test_one_that_is_asked_for_is_mailed_at_once_and_counts_for_nothing(store: Store, mails: Mails) -> None:
     clock = FakeClock()
     engine = reporter(store, clock, mails)
-    assert await engine.mail(engine.yesterday()) == {}
+    assert await engine.mail(engine.latest_due()) == {}
     assert mails.got[0]["Message-ID"] == f"<report-2027-01-14-{START_US}@mail.example>"
-    assert await store.is_report_due(engine.yesterday(), clock.us)
+    assert await store.is_report_due(engine.latest_due(), clock.us)
     with pytest.raises(NotMailed, match="MAILING_REPORT_TO"):
-        await Reporter(store, clock, Random(1), Schedule.of("UTC")).mail(engine.yesterday())
+        await Reporter(store, clock, Random(1), Schedule.of("UTC")).mail(engine.latest_due())
 
 
 async def test_the_actor_outlives_a_store_that_is_away_and_a_bug(
@@ -138,4 +138,4 @@ async def test_without_a_mail_server_nothing_runs(store: Store) -> None:
     engine = Reporter(store, FakeClock(), Random(1), Schedule.of("UTC"))
     engine.start()
     await engine.stop()
-    assert (await engine.letter(engine.yesterday())).subject.endswith("nothing was sent")
+    assert (await engine.letter(engine.latest_due())).subject.endswith("nothing was sent")

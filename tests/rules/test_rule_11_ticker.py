@@ -15,7 +15,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from mailing.v1 import mailing_pb2, mailing_service_pb2, message_service_pb2
 from scripts.sandbox import Sandbox
-from tests.patience import undisturbed
+from tests.patience import standstills, undisturbed
 from tests.rules.arrivals import SECOND_US, arrivals, message_ids, now_us
 from tests.rules.rig import Rig, running, until
 
@@ -38,12 +38,18 @@ async def first_call_us(rig: Rig, mailing_id: int, nth: int = 1) -> int:
 
 
 async def prompt(measure: Callable[[], Awaitable[int]]) -> None:
-    """``measure`` tells by how much a call was late, µs: never early, and within 100 ms in one of ten tries."""
-    lateness: list[int] = []
-    while len(lateness) < 10 and not any(late <= _WITHIN_US for late in lateness):
-        lateness.append(await measure())
-        assert lateness[-1] >= 0, "before its time"
-    assert min(lateness) <= _WITHIN_US
+    """``measure`` tells by how much a call was late, µs: never early, and within 100 ms in one of three tries. One that
+    was late while the machine stood still is no try, up to ten of them."""
+    tries: list[int] = []
+    for _ in range(10):
+        async with standstills() as stalls:
+            late_us = await measure()
+        assert late_us >= 0, "before its time"
+        if late_us <= _WITHIN_US:
+            return
+        tries += [] if stalls else [late_us]
+        assert len(tries) < 3, tries
+    raise AssertionError("it was never within its time, and the machine stood still nearly always")
 
 
 async def test_rule_11_a_mailing_whose_start_comes_starts_within_100_ms(tmp_path: Path) -> None:
