@@ -19,7 +19,8 @@ LOCKS: Final = {
     "run.txt": RUN_EXTRAS,
     "smpp.txt": (*RUN_EXTRAS, "smpp"),
     "otel.txt": (*RUN_EXTRAS, "otel"),
-    "dev.txt": (*RUN_EXTRAS, "smpp", "otel", "dev"),
+    "docs.txt": (*RUN_EXTRAS, "docs"),
+    "dev.txt": (*RUN_EXTRAS, "smpp", "otel", "docs", "dev"),
     "bench.txt": (*RUN_EXTRAS, "bench"),
 }
 WANTED: Final = {name: [*RUN, *(pin for extra in extras for pin in EXTRAS[extra])] for name, extras in LOCKS.items()}
