@@ -13,7 +13,7 @@ from gateway.shapes.fields import ListOf, Nested, Text, Whole, fits_of
 from mailing.v1.receipt_service_pb2 import Receipt
 
 RECEIPT: Final = {"id": 5, "status": "delivered", "time": "2026-01-31T06:00:00Z", "code": "000", "detail": None}
-VALUES: Final = (
+VALUES: Final[tuple[Any, ...]] = (
     *(None, "", "delivered", "x" * 64, "x" * 65, "x" * 257, "x" * 501, "\0", "2026-01-31T06:00:00+03:00"),
     *("2026-01-31T06:00:00", "2026-02-30T06:00:00Z", 0, 1, -1, 5.0, 5.5, 2**63 - 1, 2**63, True, [], ["x"], {}),
 )
