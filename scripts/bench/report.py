@@ -1,4 +1,5 @@
-"""Write docs/performance.md's tables and charts out of what the benches have kept in docs/performance/.
+"""Write the tables and charts of docs/performance.md and docs/scale.md out of what the benches have kept in
+docs/performance/.
 
     python scripts/bench/report.py [--check]
 
@@ -11,16 +12,17 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, from any folder
 
-from scripts.bench.results import FOLDER, Bars, Result, lines, loaded, shown, warnings
+from scripts.bench import arithmetic
+from scripts.bench.results import FOLDER, Bars, Result, Table, lines, loaded, shown, warnings
 
-PAGE: Final = FOLDER.with_suffix(".md")
+PAGES: Final = (FOLDER.with_suffix(".md"), FOLDER.with_name("scale.md"))
 _MARK: Final = re.compile(r"<!-- (\w+):begin -->\n.*?<!-- \1:end -->", re.DOTALL)
 _NOT_YET: Final = "It has not been run here yet."
 _LABEL_WIDTH: Final = 150
@@ -69,21 +71,22 @@ def charts(result: Result) -> dict[str, str]:
 def part(result: Result) -> str:
     """What stands in the page for a result."""
     said = [f"`{result.command}`, {result.began}, {result.machine}.", *result.notes, *warnings(result)]
-    found = [" ".join(said)]
-    for table in result.tables:
-        found += [f"**{table.title}**", "\n".join(lines(table))]
+    found = [" ".join(said), *_shown(result.tables)]
     for (name, _), bars in zip(charts(result).items(), result.bars, strict=True):
         found.append(f"![{bars.title}, on a logarithmic axis]({FOLDER.name}/{name})")
     return "\n\n".join(found)
 
 
-def page(text: str, results: dict[str, Result]) -> str:
+def _shown(tables: Sequence[Table]) -> list[str]:
+    return [text for table in tables for text in (f"**{table.title}**", "\n".join(lines(table)))]
+
+
+def page(text: str, parts: Mapping[str, str]) -> str:
     """The page with a part between each pair of marks, ``<!-- name:begin -->`` and ``<!-- name:end -->``."""
 
     def filled(match: re.Match[str]) -> str:
         name = match.group(1)
-        inside = part(results[name]) if name in results else _NOT_YET
-        return f"<!-- {name}:begin -->\n{inside}\n<!-- {name}:end -->"
+        return f"<!-- {name}:begin -->\n{parts.get(name) or _NOT_YET}\n<!-- {name}:end -->"
 
     return _MARK.sub(filled, text)
 
@@ -91,8 +94,10 @@ def page(text: str, results: dict[str, Result]) -> str:
 def written() -> dict[Path, str]:
     """What each file is to hold."""
     results = {path.stem: loaded(path) for path in sorted(FOLDER.glob("*.json"))}
+    parts = {name: part(result) for name, result in results.items()}
+    parts["arithmetic"] = "\n\n".join(_shown(arithmetic.tables(results)))
     files = {FOLDER / name: chart for result in results.values() for name, chart in charts(result).items()}
-    return {PAGE: page(PAGE.read_text(encoding="utf-8"), results), **files}
+    return {**{path: page(path.read_text(encoding="utf-8"), parts) for path in PAGES}, **files}
 
 
 def main() -> int:

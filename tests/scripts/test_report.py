@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.bench import report, results
+from scripts.bench import arithmetic, report, results
 
 RESULT = results.Result(
     "senders",
@@ -38,10 +38,25 @@ def test_part_has_its_command_machine_date_and_numbers() -> None:
 
 def test_page_keeps_its_words_and_says_what_is_missing() -> None:
     text = "a\n<!-- senders:begin -->\nold\n<!-- senders:end -->\nb\n<!-- scale:begin -->\n<!-- scale:end -->\nc\n"
-    made = report.page(text, {"senders": RESULT})
-    assert report.page(made, {"senders": RESULT}) == made
-    assert "old" not in made
+    made = report.page(text, {"senders": "new"})
+    assert report.page(made, {"senders": "new"}) == made
+    assert made.startswith("a\n<!-- senders:begin -->\nnew\n<!-- senders:end -->\nb\n")
     assert made.endswith("\nb\n<!-- scale:begin -->\nIt has not been run here yet.\n<!-- scale:end -->\nc\n")
+
+
+def test_needs_follow_from_the_costs() -> None:
+    sent = results.Table("", ("who", "messages/s", "own us"), [("other", 1.0, 900.0), ("ours", 2.0, 60.0)])
+    columns = ("processes", "database us", "bytes kept", "bytes of WAL")
+    stored = results.Table("", columns, [("1", 40.0, 500.0, 1000.0), ("2", 1.0, 1.0, 1.0)])
+    found = {name: results.Result(name, [table]) for name, table in (("senders", sent), ("scale", stored))}
+    _, needs = arithmetic.tables(found)
+    by_name = {str(row[0]): row[1:] for row in needs.rows}
+    rate = 1e9 / 36_000
+    assert by_name["messages a second"][-1] == pytest.approx(rate)
+    assert by_name["cores for engines"][-1] == pytest.approx(rate * 60e-6)
+    assert by_name["cores for PostgreSQL"][-1] == pytest.approx(rate * 40e-6)
+    assert by_name["disk, GB a day"] == pytest.approx((0.5, 5, 50, 500))
+    assert arithmetic.tables({"senders": found["senders"]}) == []
 
 
 def test_chart_is_drawn_to_a_logarithmic_scale() -> None:
