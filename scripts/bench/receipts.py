@@ -35,7 +35,7 @@ sys.path.insert(0, str(ROOT))  # run as a file, from any folder
 from common import logs, process
 from engine.service import Service
 from engine.settings import load
-from engine.store.rows import Actor
+from engine.store.rows import Actor, MessageQuery, Page
 from mailing.v1 import message_pb2
 from mailing.v1.receipt_service_pb2 import Receipt, RecordReceiptsRequest, RecordReceiptsResponse
 from scripts.bench.deliver import register
@@ -82,8 +82,11 @@ async def measure(url: str, arguments: argparse.Namespace) -> list[tuple[Window,
             await _resume(service, first)
             while (await service.store.get_mailing(first)).counts.pending:
                 await asyncio.sleep(_POLL_SECONDS)
+            # Clients of the second mailing are none of the first.
+            await service.store.set_cancelled(first, by=Actor(), now_us=time.time_ns() // 1000)
+            sent = await service.store.list_messages(MessageQuery(mailing_id=first), Page(1, descending=False))
             messages = int(arguments.rounds * 2 * arguments.window_seconds * _FASTER_THAN_ANY)
-            async with _feeder(service.grpc_port, arguments) as hand:
+            async with _feeder(service.grpc_port, sent.items[0].id, arguments) as hand:
                 second = await register(service, messages, TEXT, "{}")
                 await _resume(service, second)
                 pairs = await _windows(service, second, hand, arguments)
@@ -133,11 +136,11 @@ def _receipts(arguments: argparse.Namespace) -> int:
 
 
 @asynccontextmanager
-async def _feeder(port: int, arguments: argparse.Namespace) -> AsyncIterator[Hand]:
-    """A process that hands receipts in when it is asked to."""
+async def _feeder(port: int, first_id: int, arguments: argparse.Namespace) -> AsyncIterator[Hand]:
+    """A process that hands receipts in when it is asked to, for the messages from this one on."""
     names = ("per_second", "window_seconds", "size", "callers", "rounds")
     options = [f"--{name.replace('_', '-')}={getattr(arguments, name)}" for name in names]
-    command = (sys.executable, __file__, f"--feed={port}", *options)
+    command = (sys.executable, __file__, f"--feed={port}", f"--first-id={first_id}", *options)
     pipe = asyncio.subprocess.PIPE
     child = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
     stdin, stdout = child.stdin, child.stdout
@@ -158,8 +161,9 @@ async def _feeder(port: int, arguments: argparse.Namespace) -> AsyncIterator[Han
 async def feed(arguments: argparse.Namespace) -> None:
     """The process that hands receipts in: lists of ``size``, at ``per_second`` receipts a second."""
     time_us, size = time.time_ns() // 1000, arguments.size
-    last = _receipts(arguments) * arguments.rounds
-    requests = iter([_request(range(first, first + size), time_us) for first in range(1, last + 1, size)])
+    begin, number = arguments.first_id, _receipts(arguments) * arguments.rounds
+    firsts = range(begin, begin + number, size)
+    requests = iter([_request(range(first, first + size), time_us) for first in firsts])
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     print("ready", flush=True)
@@ -171,7 +175,8 @@ async def feed(arguments: argparse.Namespace) -> None:
             accepted = 0
             for place, request in queue:
                 await asyncio.sleep(max(0.0, place * size / arguments.per_second - (time.perf_counter() - began)))
-                accepted += (await call(request, metadata=metadata)).accepted
+                response: RecordReceiptsResponse = await call(request, metadata=metadata)
+                accepted += response.accepted
             return accepted
 
         while line := await lines.readline():
@@ -216,6 +221,7 @@ def main() -> None:
     parser.add_argument("--callers", type=int, default=1, help="who hand in at the same time (1)")
     parser.add_argument("--database-url", help="in place of a SQLite file of its own")
     parser.add_argument("--feed", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--first-id", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     os.sched_setaffinity(0, {0 if arguments.feed is None else 1})
     logs.configure(level="warning")
