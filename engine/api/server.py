@@ -17,6 +17,7 @@ from common.tracing import Tracing
 from engine.access.authority import Authority
 from engine.api.access import AccessServicer
 from engine.api.background import Background
+from engine.api.backups import Backups
 from engine.api.clients import ClientServicer
 from engine.api.control import DeliveryControl
 from engine.api.engine import EngineServicer
@@ -156,6 +157,7 @@ class ApiServer:
         services = cast("aio.Server", _Generic(self._server))
         self.outlook = outlook = Outlook(store, control, clock)
         self.risk = RiskWatch(outlook)
+        backups = Backups(store, clock, self._stopping)
         questions = Questions(lambda: control.status().in_flight > 0)
         watch = Watch(store, clock, outlook, self._stopping, watch_period_seconds)
         client_service_pb2_grpc.add_ClientServiceServicer_to_server(
@@ -169,7 +171,8 @@ class ApiServer:
             MessageServicer(store, questions, self._stopping), services
         )
         engine_service_pb2_grpc.add_EngineServiceServicer_to_server(
-            EngineServicer(store, control, clock, self._background, outlook, questions, Reports(reporter)), services
+            EngineServicer(store, control, clock, self._background, outlook, questions, Reports(reporter), backups),
+            services,
         )
         suppression_service_pb2_grpc.add_SuppressionServiceServicer_to_server(
             SuppressionServicer(store, control, clock, self._background, self._stopping, questions), services
