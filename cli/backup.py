@@ -40,7 +40,7 @@ def backup(
 async def _receive(session: Session, part: Path) -> int:
     """Write what the engine streams; return how many bytes."""
     columns, size = (SpinnerColumn(), TextColumn("{task.description}"), DownloadColumn()), 0
-    with Progress(*columns, console=session.err, transient=True) as progress:
+    with Progress(*columns, console=session.err, transient=True, disable=not session.err.is_terminal) as progress:
         task = progress.add_task("copying", total=None)
         async for answer in session.engine.BackUp(BackUpRequest(), metadata=session.metadata):
             await asyncio.to_thread(_append, part, answer.data)

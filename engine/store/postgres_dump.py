@@ -12,7 +12,7 @@ from typing import Final
 from engine.postgres_url import PostgresUrl
 from engine.store.errors import DatabaseUnavailable
 
-_VARIABLES: Final[Mapping[str, str]] = {
+VARIABLES: Final[Mapping[str, str]] = {
     "application_name": "PGAPPNAME",
     "channel_binding": "PGCHANNELBINDING",
     "connect_timeout": "PGCONNECT_TIMEOUT",
@@ -54,7 +54,7 @@ def environment(url: PostgresUrl) -> dict[str, str]:
     Raises:
         DatabaseUnavailable: the URL has a parameter that can't be said so.
     """
-    if unknown := sorted(url.parameters.keys() - _VARIABLES.keys()):
+    if unknown := sorted(url.parameters.keys() - VARIABLES.keys()):
         raise DatabaseUnavailable(f"{unknown[0]} of the database's URL can't be given to PostgreSQL's own programs")
     said = {
         "PGHOST": url.host,
@@ -62,7 +62,7 @@ def environment(url: PostgresUrl) -> dict[str, str]:
         "PGUSER": url.user,
         "PGPASSWORD": url.password,
         "PGDATABASE": url.database,
-        **{_VARIABLES[name]: value for name, value in url.parameters.items()},
+        **{VARIABLES[name]: value for name, value in url.parameters.items()},
     }
     return {name: value for name, value in said.items() if value is not None}
 

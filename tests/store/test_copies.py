@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.domain.access import Impossible
 from engine.domain.events import EventKind
 from engine.domain.message import Event, Reason, Status
 from engine.domain.routing import FBRQ_ID, Way, ranges_of
@@ -178,6 +179,8 @@ async def test_nobody_is_told(store: Store) -> None:
 async def test_a_file(store: Store, tmp_path: Path) -> None:
     """A copy of a file that is used: whole, for its owner only, held; nothing is put over what is there."""
     await add_clients(store, 3)
+    with await store.open_copy(NOW) as opened:
+        assert opened.read(15) == b"SQLite format 3"
     source, copy, other = tmp_path / "mailing.db", tmp_path / "copy.db", tmp_path / "new" / "other.db"
     copy_file(source, copy, NOW)
     assert copy.stat().st_mode & 0o777 == 0o600
@@ -200,7 +203,7 @@ async def test_a_file(store: Store, tmp_path: Path) -> None:
         file.write(bytes(30_000))
     with pytest.raises(DatabaseUnavailable, match="is damaged"), restored(copy, tmp_path / "third.db"):
         pass
-    left = [name for name in os.listdir(tmp_path) if "part" in name or "third" in name]
+    left = [name for name in os.listdir(tmp_path) if any(word in name for word in (".copy", ".part", "third"))]
     assert not left
 
 
@@ -215,3 +218,5 @@ async def test_moved(store: Store) -> None:
     await store._db.transaction(elsewhere)
     assert await store.settle_copy(WAYS, LATER)
     assert not await store.settle_copy(WAYS, LATER)
+    with pytest.raises(Impossible, match="python -m engine backup FILE"):
+        await store.open_copy(NOW)
