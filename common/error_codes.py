@@ -146,6 +146,9 @@ class ErrorCode(StrEnum):
     UNKNOWN_SENDER = "{name} is no sender that is allowed; there are: {names}"
     NO_SENDERS = "no sender can be chosen: the providers' file allows none"
     NUMBERS_NOT_SERVED = "{count} of these clients have numbers that no provider takes: they get no text"
+    BACKUP_ELSEWHERE = (
+        "the database is on a PostgreSQL server: make the backup where the engine is, with python -m engine backup FILE"
+    )
     PROVIDERS_FILE = "workers and rate are said by the providers' file (MAILING_PROVIDERS): change it, and restart"
     NOT_AFTER_START = "must be after start_time"
     SAME_HOURS = "from and to must differ; leave it out to send all day"

@@ -26,12 +26,13 @@ from common.tracing import Tracing
 from engine.access.authority import Authority
 from engine.access.first_sign_in import FirstSignIn
 from engine.access.seeding import seed, will_make
+from engine.api.control import HELD_WORDS
 from engine.api.server import ApiServer
 from engine.api.tls import Tls
 from engine.call_meter import CallMeter, Counted
 from engine.clock import SystemClock
 from engine.delivery.delivery import Delivery, DeliverySettings
-from engine.delivery.line import Line, Supplier
+from engine.delivery.line import Line, Supplier, way_of
 from engine.delivery_for_api import DeliveryForApi
 from engine.domain.message import Step
 from engine.hooks.caller import Caller
@@ -43,6 +44,7 @@ from engine.ports import Clock, Provider
 from engine.provider.configured import configured_providers
 from engine.provider.file import ConfiguredProvider
 from engine.provider.receipts import Receiver
+from engine.provider.spec import ProviderSpec
 from engine.provider.traced import TracedProvider
 from engine.provider_window import ProviderWindow
 from engine.report.mail import Mailer
@@ -103,6 +105,7 @@ class Service:
         self._resources.insert(0, self.store.close)  # the last to go: providers hand over the receipts that have come
         self.store.on_step = self._count
         await self.store.read_wanted()
+        await self._settle_copy([supplier.spec for supplier in suppliers])
         await self._seed()
         meter = CallMeter()
         self._delivery = delivery = await Delivery.join(
@@ -122,7 +125,11 @@ class Service:
         self.store.on_owners_told = delivery.actors.clients.owners_told
         open_standing(self._providers, self.store, clock, control)
         self._metrics_server = await start_metrics_server(
-            self.metrics, settings.metrics_listen, control.health, settings.metrics_hosts, missing.notes
+            self.metrics,
+            settings.metrics_listen,
+            control.health,
+            settings.metrics_hosts,
+            lambda: [*control.notes(), *missing.notes()],
         )
         self.metrics_listen = self._metrics_server.address
         await self._answer(control, {each.spec.name: each.receiver for each in configured if each.receiver is not None})
@@ -135,6 +142,13 @@ class Service:
             workers=delivery.state.workers,
             engine_id=delivery.state.engine_id,
         )
+
+    async def _settle_copy(self, specs: Sequence[ProviderSpec]) -> None:
+        """Send nothing from a database that is a copy of another one, until somebody lets it."""
+        ids = await self.store.provider_ids([spec.name for spec in specs])
+        ways = [way_of(ids[spec.name], spec) for spec in specs]
+        if await self.store.settle_copy(ways, SystemClock().now_us()):
+            log.warning("engine.held", reason=HELD_WORDS)
 
     async def _answer(self, control: DeliveryForApi, receivers: Mapping[str, Receiver]) -> None:
         """Serve the API, and tell of what happens: reports, webhooks."""

@@ -279,6 +279,8 @@ def _token_id(text: str) -> int:
 
 _NAME: Final = Argument("NAME", "its name")
 _FILE: Final = Argument("FILE", "the TOML file, as MAILING_PROVIDERS names it")
+_NEW_FILE: Final = Argument("FILE", "the file to make")
+_COPY: Final = Argument("FILE", "the file that backup has made")
 _ROLE: Final = Argument("--role", "what it may do", choices=("viewer", "operator", "admin"), required=True)
 _TOKEN_ROLE: Final = replace(_ROLE, choices=("viewer", "operator", "admin", "provider"))
 _STDIN: Final = Argument("--password-stdin", "read the password from the first line of stdin", is_switch=True)
@@ -290,6 +292,9 @@ COMMANDS: Final = (
     RUN,
     Command("migrate", "bring the database to this version's schema, and exit"),
     Command("check", "recount the counters of every mailing, repair and report what differs, and exit"),
+    Command("backup", "copy the database to a file, also while engines use it, and exit", (_NEW_FILE,)),
+    Command("restore", "make a database of such a file; nothing is sent from it until sending is resumed", (_COPY,)),
+    Command("hold", "take the database for a copy: nothing is sent from it until sending is resumed"),
     Command("providers check", "say what a providers' file says, or what is wrong with it, and exit", (_FILE,)),
     Command("providers list", "say which providers the engine calls by its settings, and exit"),
     Command("account create", "make an account; its password is printed unless it is given", (_NAME, _ROLE, _STDIN)),

@@ -235,38 +235,6 @@ class Attempt(Model):
         unique_together = (("message", "number"),)
 
 
-class Engine(Model):
-    """A process that sends."""
-
-    id = fields.BigIntField(primary_key=True)
-    name = fields.TextField()
-    started_us = fields.BigIntField()
-    heartbeat_us = fields.BigIntField()
-    seen_revision = fields.BigIntField(default=0)
-    workers = fields.IntField()
-    in_flight = fields.IntField(default=0)
-
-    class Meta:
-        table = "engine"
-
-
-class ControlRecord(Model):
-    """What all engines agree on: one row, id 1."""
-
-    id = fields.SmallIntField(primary_key=True, generated=False)
-    revision = fields.BigIntField(default=0)
-    sending_paused = fields.BooleanField(default=False)
-    workers = fields.IntField(null=True)
-    provider_rate = fields.FloatField(null=True)
-    clock_us = fields.BigIntField(default=0)
-    """The latest time that an engine has seen; a clock that is behind it has stepped back."""
-    number_key = fields.CharField(64, default="")
-    """The key of the hashes in ``told``, in hex."""
-
-    class Meta:
-        table = "control"
-
-
 class Told(Model):
     """A number that got a mailing's text, or might have, and has no client any more; see ``told.py``."""
 

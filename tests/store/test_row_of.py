@@ -15,7 +15,7 @@ from tortoise import Model
 from engine.domain.audience import AudienceFilter
 from engine.domain.validate import ClientInput, MailingInput
 from engine.domain.window import LocalHours
-from engine.store import models, orm
+from engine.store import engine_models, models, orm
 from engine.store.accounts import ACCOUNT
 from engine.store.api_tokens import TOKEN
 from engine.store.audit import EVENT
@@ -154,7 +154,7 @@ def test_a_clients_columns_are_those_of_its_table() -> None:
         (ACCOUNT, [models.Account]),
         (TOKEN, [models.ApiToken]),
         (EVENT, [models.AuditEvent]),
-        (ENGINE, [models.Engine]),
+        (ENGINE, [engine_models.Engine]),
     ],
 )
 def test_a_description_names_columns_of_its_tables(row_of: RowOf[Any], tables: list[type[Model]]) -> None:
