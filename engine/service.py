@@ -168,7 +168,8 @@ class Service:
         self.grpc_port = await api.start(str(settings.grpc_listen))
         reporter.start()
         herald = Herald(self.store, clock, providers=control.provider_standings, foretell=api.outlook.of)
-        self._hooks = Hooks(self.store, clock, Random(), Caller(private=settings.webhook_private), herald)
+        webhooks = Caller(private=settings.webhook_private)
+        self._hooks = Hooks(self.store, clock, Random(), webhooks, herald, self.metrics.webhook_called)
         self._hooks.start()
 
     def reload(self) -> None:

@@ -118,10 +118,14 @@ class Settings(ProcessSettings):
     grpc_tls_key: FilePath | None = Field(None, description="its private key (PEM)")
     grpc_tls_client_ca: FilePath | None = Field(None, description="only clients with a certificate of this CA (PEM)")
     admin_password: Annotated[SecretStr, Field(min_length=8, max_length=256)] | None = Field(
-        None, description="password of the first account, admin, which is made when there is none; better not as a flag"
+        None,
+        description="password of the first account, admin, which is made while there is none; not set: made at the "
+        "first start; better not as a flag",
     )
     api_token: Annotated[SecretStr, AfterValidator(long_token)] | None = Field(
-        None, description="a first API token with the role admin, 16 characters at least; better not as a flag"
+        None,
+        description="a first API token with the role admin, 16 characters at least; another value takes the place of "
+        "the one before; not set: made at the first start; better not as a flag",
     )
     sign_in_file: Path | None = Field(
         None,
