@@ -18,6 +18,7 @@ from dataclasses import fields
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from common.logs import get_logger
 from common.setting_types import Listen
@@ -25,6 +26,8 @@ from common.settings import with_env_file
 from common.tracing import Tracing
 from engine.access.authority import Authority
 from engine.access.first_sign_in import FirstSignIn
+from engine.access.oidc.client import Oidc, OidcSettings
+from engine.access.oidc.provider import Client
 from engine.access.seeding import seed, will_make
 from engine.api.control import HELD_WORDS
 from engine.api.server import ApiServer
@@ -153,7 +156,7 @@ class Service:
     async def _answer(self, control: DeliveryForApi, receivers: Mapping[str, Receiver]) -> None:
         """Serve the API, and tell of what happens: reports, webhooks."""
         settings, clock = self.settings, SystemClock()
-        authority = Authority(self.store, clock, session_seconds=settings.session_seconds)
+        authority = Authority(self.store, clock, session_seconds=settings.session_seconds, oidc=_oidc(settings, clock))
         self._reporter = reporter = _reporter(settings, self.store, clock)
         self._api = api = ApiServer(
             self.store,
@@ -306,6 +309,21 @@ def _reporter(settings: Settings, store: Store, clock: Clock) -> Reporter:
         return Reporter(store, clock, Random(), schedule)
     sender = settings.report_from or (server.user if is_mail_address(server.user) else recipients[0])
     return Reporter(store, clock, Random(), schedule, Mailer(server, sender), recipients)
+
+
+def _oidc(settings: Settings, clock: Clock) -> Oidc | None:
+    issuer, client_id, secret = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret
+    if issuer is None or client_id is None:
+        return None
+    asked = OidcSettings(
+        name=settings.oidc_name or urlsplit(issuer).hostname or issuer,
+        client=Client(issuer, client_id, None if secret is None else secret.get_secret_value()),
+        scopes=" ".join(settings.oidc_scopes.split()),
+        role_claim=settings.oidc_role_claim,
+        roles=dict(settings.oidc_roles),
+        plaintext=settings.allow_plaintext,
+    )
+    return Oidc(asked, clock)
 
 
 def _tls(settings: Settings) -> Tls | None:

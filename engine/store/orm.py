@@ -24,6 +24,7 @@ CONFIG: dict[str, Any] = {
             "models": [
                 "engine.store.models",
                 "engine.store.engine_models",
+                "engine.store.access_models",
                 "engine.store.event_models",
                 "engine.store.report_models",
                 "aerich.models",

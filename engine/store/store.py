@@ -29,6 +29,7 @@ from engine.store.mailings import MailingVerbs
 from engine.store.matching import MatchingVerbs
 from engine.store.messages import MessageVerbs
 from engine.store.migrate import migrate
+from engine.store.oidc import OidcVerbs
 from engine.store.opening import open_database
 from engine.store.overview import OverviewVerbs
 from engine.store.owners import OwnerVerbs
@@ -70,6 +71,7 @@ class Store(
     ErasingVerbs,
     AuditVerbs,
     AccountVerbs,
+    OidcVerbs,
     TokenVerbs,
     RequestVerbs,
     EventVerbs,
