@@ -131,8 +131,8 @@ async def _window(service: Service, hand: Hand | None, arguments: argparse.Names
 
 def _receipts(arguments: argparse.Namespace) -> int:
     """Of a window."""
-    lists = int(arguments.per_second * arguments.window_seconds / arguments.size)
-    return lists * arguments.size
+    size: int = arguments.size
+    return int(arguments.per_second * arguments.window_seconds / size) * size
 
 
 @asynccontextmanager
