@@ -17,6 +17,7 @@ from common.tracing import Tracing
 from engine.access.authority import Authority
 from engine.api.access import AccessServicer
 from engine.api.background import Background
+from engine.api.breakdowns import Breakdowns
 from engine.api.clients import ClientServicer
 from engine.api.control import DeliveryControl
 from engine.api.engine import EngineServicer
@@ -156,14 +157,18 @@ class ApiServer:
         services = cast("aio.Server", _Generic(self._server))
         self.outlook = outlook = Outlook(store, control, clock)
         self.risk = RiskWatch(outlook)
-        questions = Questions(lambda: control.status().in_flight > 0)
+        questions = Questions(is_sending := lambda: control.status().in_flight > 0)
+        self._breakdowns = breakdowns = Breakdowns(store, clock, questions, is_sending)
         watch = Watch(store, clock, outlook, self._stopping, watch_period_seconds)
         client_service_pb2_grpc.add_ClientServiceServicer_to_server(
             ClientServicer(store, control, clock, self._background, self._stopping, default_time_zone, questions),
             services,
         )
         mailing_service_pb2_grpc.add_MailingServiceServicer_to_server(
-            MailingServicer(store, control, clock, self._background, watch, outlook, questions, segments_max), services
+            MailingServicer(
+                store, control, clock, self._background, watch, outlook, questions, breakdowns, segments_max
+            ),
+            services,
         )
         message_service_pb2_grpc.add_MessageServiceServicer_to_server(
             MessageServicer(store, questions, self._stopping), services
@@ -212,6 +217,7 @@ class ApiServer:
         await self._server.start()
         self._housekeeping.start()
         self.risk.start()
+        self._breakdowns.start()
         return port
 
     def reload(self) -> None:
@@ -222,6 +228,7 @@ class ApiServer:
     async def stop(self, grace_seconds: float) -> None:
         """Take no new calls, end the streams, let the other calls end within ``grace_seconds``, and what they have
         begun within as many again."""
+        await self._breakdowns.stop()
         await self.risk.stop()
         await self._housekeeping.stop()
         await self._health.stop()
