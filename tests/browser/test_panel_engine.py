@@ -7,6 +7,7 @@ from typing import Any
 
 from playwright.async_api import Locator, Page, expect
 
+from engine.store import Store
 from tests.browser.panel import account, go, service, signed_in
 from tests.browser.test_panel_dashboard import add_clients, register
 from tests.gateway.rig import Gateway
@@ -77,6 +78,26 @@ async def test_all_sending_is_paused_and_resumed_after_saying_what_that_does(tmp
         await page.get_by_role("dialog").get_by_role("button", name="Resume sending").click()
         await expect(notice).to_have_count(0)
         assert (await engine(gateway))["sending"] == "running"
+
+
+async def test_a_copy_says_why_nothing_is_sent_until_an_admin_resumes(tmp_path: Path) -> None:
+    store = await Store.open(f"sqlite://{tmp_path / 'mailing.db'}")
+    await store.mark_copy(1)
+    await store.close()
+    async with service(tmp_path, workers=4) as gateway, signed_in(gateway, "/engine") as watched:
+        page, words = watched.page, "This database is a copy"
+        await expect(page.get_by_text(words)).to_be_visible()
+        await go(page, "/")
+        notice = page.get_by_role("alert").filter(has_text="All sending is paused")
+        await expect(notice).to_contain_text(words)
+        await notice.get_by_role("button", name="Resume sending").click()
+        dialog = page.get_by_role("dialog", name="Resume sending?")
+        await expect(dialog).to_contain_text("The old service must have stopped by now.")
+        await dialog.get_by_role("button", name="Resume sending").click()
+        await expect(notice).to_have_count(0)
+        assert (await engine(gateway))["held_since_time"] is None
+        await go(page, "/audit")
+        await expect(page.get_by_role("row").filter(has_text="Held sending: the database is a copy")).to_be_visible()
 
 
 async def test_a_viewer_sees_the_engine_and_no_button_of_it(tmp_path: Path) -> None:
