@@ -66,7 +66,8 @@ METHODS = {
     "MailingService": "CreateMailing GetMailing ListMailings UpdateMailing DeleteMailing PauseMailing ResumeMailing "
     "CancelMailing ArchiveMailing UnarchiveMailing PreviewMailing TestMailing GetMailingStats WatchMailing<",
     "MessageService": "GetMessage ListMessages ExportMessages<",
-    "EngineService": "GetStatus GetOverview UpdateEngine SetWorkers SetRate PauseSending ResumeSending ListAuditEvents "
+    "EngineService": "GetStatus GetOverview UpdateEngine SetWorkers SetRate PauseSending ResumeSending BackUp< "
+    "ListAuditEvents "
     "GetReport MailReport",
     "AccessService": "SignIn DescribeSignIn BeginOidcSignIn FinishOidcSignIn SignOut WhoAmI ChangePassword "
     "CreateAccount ListAccounts RevokeAccount CreateToken ListTokens RevokeToken",
@@ -92,8 +93,8 @@ FOR_THE_PANEL = {
 }
 """What the admin panel needs beside docs/behaviour.md, sections 4 and 5: it speaks gRPC, so they have no route."""
 
-WITHOUT_ROUTE = {"SetWorkers", "SetRate", "PauseSending", "ResumeSending"} | FOR_THE_PANEL
-"""Over HTTP one PATCH serves the first four: UpdateEngine."""
+WITHOUT_ROUTE = {"SetWorkers", "SetRate", "PauseSending", "ResumeSending", "BackUp"} | FOR_THE_PANEL
+"""Over HTTP one PATCH serves the first four: UpdateEngine. A copy of the database is for the command alone."""
 
 REPEATABLE = {
     "PauseMailing",
