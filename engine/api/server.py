@@ -18,6 +18,7 @@ from common.tracing import Tracing
 from engine.access.authority import Authority
 from engine.api.access import AccessServicer
 from engine.api.background import Background
+from engine.api.backups import Backups
 from engine.api.clients import ClientServicer
 from engine.api.control import DeliveryControl
 from engine.api.engine import EngineServicer
@@ -137,13 +138,14 @@ class ApiServer:
         services = cast("aio.Server", _Generic(self._server))
         self.outlook = outlook = Outlook(store, control, clock)
         self.risk = RiskWatch(outlook)
+        backups = Backups(store, clock, self._stopping)
         questions = Questions(lambda: control.status().in_flight > 0)
         watch = Watch(store, clock, outlook, self._stopping, watch_period_seconds)
         for servicer in (
             ClientServicer(store, control, clock, self._background, self._stopping, default_time_zone, questions),
             MailingServicer(store, control, clock, self._background, watch, outlook, questions, segments_max),
             MessageServicer(store, questions, self._stopping),
-            EngineServicer(store, control, clock, self._background, outlook, questions, Reports(reporter)),
+            EngineServicer(store, control, clock, self._background, outlook, questions, Reports(reporter), backups),
             SuppressionServicer(store, control, clock, self._background, self._stopping, questions),
             InboundServicer(store, control, clock, self._background, StopWords(stop_words)),
             ReceiptServicer(store, control, clock, self._background, receivers),

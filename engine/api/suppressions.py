@@ -247,4 +247,4 @@ def _query(request: service.ListSuppressionsRequest | service.ExportSuppressions
     found, reason = both(
         lambda: client_query(ListClientsRequest(**numbers)), lambda: chosen(_NUMBERS, request.reason, "reason")
     )
-    return SuppressionQuery(found.phone_number, reason, found.phone_contains)
+    return SuppressionQuery(found.phone_number, reason, found.phone_contains, request.search or None)
