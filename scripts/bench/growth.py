@@ -111,6 +111,7 @@ async def _first_text_ms(api: Api, rounds: int) -> float:
 async def _asked(api: Api, arguments: argparse.Namespace) -> dict[str, float]:
     """All that is asked of an engine that runs."""
     pid, found = api.process.pid, {}
+    await asyncio.sleep(arguments.ahead_seconds)
     found["statistics, first, ms"] = await _median_ms(lambda n: _stats(api, n), 1)
     found["statistics, again, ms"] = await _median_ms(lambda n: _stats(api, n), arguments.rounds)
     await asyncio.sleep(_SETTLED_SECONDS)
@@ -153,6 +154,7 @@ async def measure(size: Size, arguments: argparse.Namespace) -> dict[str, float]
         await fill_whole(path, size)
         starts = []
         found: dict[str, float] = {}
+        at_once: dict[str, float] = {}
         for number in range(arguments.starts):
             began = time.perf_counter()
             async with engine(url, "--database-url", f"sqlite://{path}") as api:
@@ -160,7 +162,14 @@ async def measure(size: Size, arguments: argparse.Namespace) -> dict[str, float]
                 starts.append(time.perf_counter() - began)
                 if number == arguments.starts - 1:
                     found = await _asked(api, arguments)
-        return {"start until the first answer, ms": statistics.median(starts) * _MS, **found, **await _claimed(path)}
+                elif number == 0:
+                    at_once["statistics at once after a start, ms"] = await _median_ms(lambda n: _stats(api, n), 1)
+        return {
+            "start until the first answer, ms": statistics.median(starts) * _MS,
+            **at_once,
+            **found,
+            **await _claimed(path),
+        }
 
 
 def _table(title: str, sizes: list[int], found: list[dict[str, float]]) -> results.Table:
@@ -198,7 +207,8 @@ def main() -> None:
     parser.add_argument("--mailings", type=int, nargs="*", default=[21, 100, 1_000, 10_000], help="21 at least")
     parser.add_argument("--base", type=int, default=100_000, help="messages and clients of the other tables (100000)")
     parser.add_argument("--rounds", type=int, default=30, help="of each question (30)")
-    parser.add_argument("--starts", type=int, default=3, help="of the engine, for the median (3)")
+    parser.add_argument("--starts", type=int, default=3, help="of the engine, two at least (3)")
+    parser.add_argument("--ahead-seconds", type=float, default=20.0, help="from a start to the first statistics (20)")
     parser.add_argument("--idle-seconds", type=float, default=20.0, help="of which the ticks are measured (20)")
     results.add_flags(parser)
     arguments = parser.parse_args()

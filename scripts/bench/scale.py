@@ -36,6 +36,7 @@ from scripts.bench.http_client import mock_provider
 from scripts.bench.postgres_process import Postgres, postgres
 from scripts.bench.service_process import cpu_seconds
 from scripts.bench.store_work import work
+from scripts.processes import hear_signals
 
 _POLL_SECONDS: Final = 0.02
 _CHUNK: Final = 5_000
@@ -203,6 +204,7 @@ def main() -> None:
     parser.add_argument("--stored", type=int, default=200_000, help="messages of each such process (200000)")
     results.add_flags(parser)
     arguments = parser.parse_args()
+    hear_signals()  # so that what was started is stopped, whatever ends this
     result = results.Result("scale")
     with postgres() as server:
         result.tables = asyncio.run(run(server, arguments))

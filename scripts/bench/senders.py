@@ -43,6 +43,7 @@ from scripts.bench.http_client import mock_provider
 from scripts.bench.peer_kinds import PEERS_BY_NAME, PROGRAMS, Peer, peers_folder, redis
 from scripts.bench.postgres_process import Postgres, postgres
 from scripts.bench.service_process import cpu_seconds, process
+from scripts.processes import hear_signals
 
 _IN_FLIGHT: Final = {0: 128, 20: 1_000, 200: 3_000}
 """By the provider's latency in milliseconds; others have as many as that needs for 15,000 messages a second."""
@@ -308,6 +309,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=names, choices=names, metavar="PEER", help=", ".join(names))
     results.add_flags(parser)
     arguments = parser.parse_args()
+    hear_signals()  # so that what was started is stopped, whatever ends this
     tune()
     for lock in {PEERS_BY_NAME[name].lock for name in arguments.only}:
         peers_folder(lock)
