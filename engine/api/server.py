@@ -18,6 +18,8 @@ from common.tracing import Tracing
 from engine.access.authority import Authority
 from engine.api.access import AccessServicer
 from engine.api.background import Background
+from engine.api.backups import Backups
+from engine.api.breakdowns import Breakdowns
 from engine.api.clients import ClientServicer
 from engine.api.control import DeliveryControl
 from engine.api.engine import EngineServicer
@@ -137,13 +139,17 @@ class ApiServer:
         services = cast("aio.Server", _Generic(self._server))
         self.outlook = outlook = Outlook(store, control, clock)
         self.risk = RiskWatch(outlook)
-        questions = Questions(lambda: control.status().in_flight > 0)
+        backups = Backups(store, clock, self._stopping)
+        questions = Questions(is_sending := lambda: control.status().in_flight > 0)
+        self._breakdowns = breakdowns = Breakdowns(store, clock, questions, is_sending)
         watch = Watch(store, clock, outlook, self._stopping, watch_period_seconds)
         for servicer in (
             ClientServicer(store, control, clock, self._background, self._stopping, default_time_zone, questions),
-            MailingServicer(store, control, clock, self._background, watch, outlook, questions, segments_max),
+            MailingServicer(
+                store, control, clock, self._background, watch, outlook, questions, breakdowns, segments_max
+            ),
             MessageServicer(store, questions, self._stopping),
-            EngineServicer(store, control, clock, self._background, outlook, questions, Reports(reporter)),
+            EngineServicer(store, control, clock, self._background, outlook, questions, Reports(reporter), backups),
             SuppressionServicer(store, control, clock, self._background, self._stopping, questions),
             InboundServicer(store, control, clock, self._background, StopWords(stop_words)),
             ReceiptServicer(store, control, clock, self._background, receivers),
@@ -177,6 +183,7 @@ class ApiServer:
         await self._server.start()
         self._housekeeping.start()
         self.risk.start()
+        self._breakdowns.start()
         return port
 
     def reload(self) -> None:
@@ -187,6 +194,7 @@ class ApiServer:
     async def stop(self, grace_seconds: float) -> None:
         """Take no new calls, end the streams, let the other calls end within ``grace_seconds``, and what they have
         begun within as many again."""
+        await self._breakdowns.stop()
         await self.risk.stop()
         await self._housekeeping.stop()
         await self._health.stop()

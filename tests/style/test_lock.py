@@ -22,10 +22,15 @@ LOCKS: Final = {
     "docs.txt": (*RUN_EXTRAS, "docs"),
     "dev.txt": (*RUN_EXTRAS, "smpp", "otel", "docs", "dev"),
     "bench.txt": (*RUN_EXTRAS, "bench"),
+    "examples.txt": ("examples",),
+    "peers.txt": ("peers",),
+    "peers-arq.txt": ("peers-arq",),
 }
+ALONE: Final = {"examples.txt", "peers.txt", "peers-arq.txt"}
+"""Never installed beside the service."""
 WANTED: Final = {
-    **{name: [*RUN, *(pin for extra in extras for pin in EXTRAS[extra])] for name, extras in LOCKS.items()},
-    "examples.txt": ["openapi-python-client==0.29.1"],
+    name: [*(() if name in ALONE else RUN), *(pin for extra in extras for pin in EXTRAS[extra])]
+    for name, extras in LOCKS.items()
 }
 PIN: Final = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>[0-9][^ ]*)(?: ; [^\\]+)? \\")
 HASH: Final = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?")
