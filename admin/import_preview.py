@@ -21,6 +21,7 @@ from grpc import StatusCode, aio
 from common.contract.codec import json_of, message_of
 from common.contract.values import Json
 from common.error_codes import ErrorCode
+from common.number_zones import zone_of_number
 from common.turns import Turns
 from gateway.http.engine_client import EngineClient
 from gateway.http.problems import BadField, Problem, fault_json, invalid, of_rpc
@@ -168,12 +169,12 @@ def shown_by(of_row: Callable[[ImportRow], Awaitable[Json]]) -> Show:
     return show
 
 
-def clients_shown(engine: EngineClient, ask: Ask) -> Show:
-    """What lines will become of clients."""
-    return shown_by(lambda row: _client_shown(engine, ask, row))
+def clients_shown(engine: EngineClient, ask: Ask, *, zone_by_number: bool) -> Show:
+    """What lines will become of clients; ``zone_by_number``: see ``ImportClientsRequest.time_zone_by_number``."""
+    return shown_by(lambda row: _client_shown(engine, ask, row, zone_by_number))
 
 
-async def _client_shown(engine: EngineClient, ask: Ask, row: ImportRow) -> Json:
+async def _client_shown(engine: EngineClient, ask: Ask, row: ImportRow, zone_by_number: bool) -> Json:
     given: Json = {name: value for name, value in zip(COLUMNS, row.cells, strict=True) if value is not None}
     try:
         old = await _stored(engine, ask, row.cell("phone_number") or "")
@@ -186,6 +187,9 @@ async def _client_shown(engine: EngineClient, ask: Ask, row: ImportRow) -> Json:
         if error.code() is not StatusCode.INVALID_ARGUMENT:
             raise
         return row_json(row.line, "bad", given, fields_of_problem(of_rpc(error)))
+    said = row.cell("time_zone")
+    if zone_by_number and not said and (said is not None or old is None):
+        after.time_zone = zone_of_number(after.phone_number) or after.time_zone
     return row_json(row.line, _outcome(old, after), {name: json_of(after)[name] for name in _SHOWN})
 
 

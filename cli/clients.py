@@ -64,6 +64,14 @@ def import_(
         bool,
         typer.Option("--skip-open-mailings", help="Nobody is texted by a mailing that is open now because of this."),
     ] = False,
+    by_number: Annotated[
+        bool,
+        typer.Option(
+            "--time-zone-by-number",
+            help="A row without a time zone gets that of its number's code, if that tells one: not of mobile numbers of"
+            " Russia.",
+        ),
+    ] = False,
     rejected: Annotated[
         Path | None,
         typer.Option(help="Write all rejected rows there, with all their cells and the reason: correct and import it."),
@@ -91,7 +99,7 @@ def import_(
         _plan(columns or [], attributes, numbers),
         errors_file,
         rejected,
-        ImportOptions(check, skip),
+        ImportOptions(check, skip, by_number),
     )
     run(context, lambda session: import_file(session, file, how))
 

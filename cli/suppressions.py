@@ -60,11 +60,12 @@ def list_(
     context: typer.Context,
     phone_number: Annotated[str | None, typer.Option(help="Only this number.")] = None,
     reason: Reason = None,
+    search: Annotated[str, typer.Option(help="Only with this in the note, in letters of either case.")] = "",
     limit: Limit = DEFAULT_LIMIT,
     all_: All = False,
 ) -> None:
     """List the stop list, the newest entries first."""
-    wanted = ListSuppressionsRequest(phone_number=phone_number, reason=_reason(reason))
+    wanted = ListSuppressionsRequest(phone_number=phone_number, reason=_reason(reason), search=search)
 
     async def act(session: Session) -> None:
         async def fetch(size: int, token: str) -> ListSuppressionsResponse:
@@ -124,13 +125,14 @@ def export(
     context: typer.Context,
     file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="Where to; - is stdout.")] = "-",
     reason: Reason = None,
+    search: Annotated[str, typer.Option(help="Only with this in the note, in letters of either case.")] = "",
     format: Annotated[str, typer.Option(help="csv or ndjson; auto: by the file's name, else csv.")] = "auto",
     raw: Annotated[
         bool, typer.Option("--raw", help="CSV for programs: no apostrophe before what a table program would run.")
     ] = False,
 ) -> None:
     """Write the stop list as CSV or NDJSON, as `suppressions import` takes it."""
-    request = ExportSuppressionsRequest(page_size=1000, reason=_reason(reason))
+    request = ExportSuppressionsRequest(page_size=1000, reason=_reason(reason), search=search)
     kind = format_named(format)
 
     async def act(session: Session) -> None:

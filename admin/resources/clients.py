@@ -120,7 +120,9 @@ class ClientResource(PanelResource):
 
     async def _preview(self, request: web.Request) -> web.Response:
         plan = plan_said(request.query.getall("map", []))._replace(unknown=Unknown.PROPOSE)
-        return json_answer(await preview_of(request, plan, clients_shown(self.engine, self.call)))
+        by_number = request.query.get("time_zone_by_number") == "true"
+        show = clients_shown(self.engine, self.call, zone_by_number=by_number)
+        return json_answer(await preview_of(request, plan, show))
 
     async def _import(self, request: web.Request) -> web.Response:
         return json_answer(await self._imports.run(request, self.engine))

@@ -38,13 +38,13 @@ class SuppressionResource(PanelResource):
     kind = made_of = Suppression
     more_shown = ("id",)
     """The number."""
-    filters = ("phone_contains", "reason")
+    filters = ("phone_contains", "search", "reason")
 
     async def page(self, paging: Mapping[str, Any], filters: Mapping[str, Any]) -> tuple[list[Record], int]:
         """Read a page; a part of the number is understood as people type it."""
         asked = pb.ListSuppressionsRequest(**paging)
-        if "phone_contains" in filters:
-            asked.phone_contains = str(filters["phone_contains"])
+        for name in {"phone_contains", "search"} & filters.keys():
+            setattr(asked, name, str(filters[name]))
         if "reason" in filters:
             if filters["reason"] not in _REASONS:
                 raise invalid([("/filter/reason", ErrorCode.NOT_A_CHOICE.format(choices=", ".join(_REASONS)))])

@@ -13,6 +13,7 @@ import orjson
 
 from common.contract.reader import Kind, fields_of
 from common.error_codes import ErrorCode
+from common.number_zones import zone_of_number
 from engine.api.background import Background
 from engine.api.control import DeliveryControl
 from engine.api.errors import Stopping
@@ -43,6 +44,7 @@ _PART_ROWS: Final = 500
 
 _SOURCE_DIGEST_BYTES_MAX: Final = 64
 _SILENT: Final = b"skip_open_mailings"
+_BY_NUMBER: Final = b"time_zone_by_number"
 _SOURCE_MARK: Final = b"\xff\xff\xff\xff"
 """Stands before the source's digest, where before a row stands its length, which is never so large."""
 _LIMITS: Final = Limits(client_service_pb2.ImportClientsRow)
@@ -51,6 +53,7 @@ _OPTIONAL: Final = [
     for field in fields_of(client_service_pb2.ImportClientsRow.DESCRIPTOR)
     if field.has_presence and field.name != FIELD
 ]
+_ZONE: Final = "time_zone"
 _NO_ATTRIBUTES: Final[Mapping[str, Any]] = {}
 
 Rows = Sequence[Any]
@@ -243,37 +246,43 @@ class Import(RowImport):
         super().__init__(store, clock, by, running, client_service_pb2.ImportClientsResponse())
         self._control, self._default_time_zone = control, default_time_zone
         self._check: ImportCheck | None = None
-        self._silent = False
+        self._silent = self._by_number = False
 
     def first(self, page: client_service_pb2.ImportClientsRequest) -> bool:
         """See ``RowImport``."""
         self._check = ImportCheck(self._store) if page.validate_only else None
-        self._silent = page.skip_open_mailings
+        self._silent, self._by_number = page.skip_open_mailings, page.time_zone_by_number
         return page.validate_only
 
     def how(self) -> bytes:
         """See ``RowImport``."""
-        return _SILENT if self._silent else b""
+        return (_SILENT if self._silent else b"") + (_BY_NUMBER if self._by_number else b"")
 
     def read(self, row: client_service_pb2.ImportClientsRow) -> ClientPatch:
         """See ``RowImport``."""
-        return _LIMITS.checked(row, _patch, self._default_time_zone)
+        return _LIMITS.checked(row, _patch, self._default_time_zone, self._by_number)
 
     async def keep(self, good: Sequence[ClientPatch]) -> Mapping[int, InvalidInput]:
         """See ``RowImport``."""
         now_us = self.clock.now_us()
         if self._check is not None:
             would = await self._check.look_at(good, now_us)
-            return self._counted(would.outcomes, would.refused)
+            return self._counted(good, would.outcomes, would.refused)
         result = await self._store.import_clients(good, by=self.by, now_us=now_us, silent=self._silent)
         if result.changed_ids:
             await self._control.clients_changed(result.changed_ids)
-        return self._counted(result.outcomes, result.refused)
+        return self._counted(good, result.outcomes, result.refused)
 
-    def _counted(self, outcomes: Sequence[Imported], refused: Mapping[int, int]) -> Mapping[int, InvalidInput]:
+    def _counted(
+        self, rows: Sequence[ClientPatch], outcomes: Sequence[Imported], refused: Mapping[int, int]
+    ) -> Mapping[int, InvalidInput]:
         self.report.created += outcomes.count(Imported.CREATED)
         self.report.updated += outcomes.count(Imported.UPDATED)
         self.report.unchanged += outcomes.count(Imported.UNCHANGED)
+        for row, outcome in zip(rows, outcomes, strict=True):
+            if row.without_zone and (outcome is Imported.CREATED or _ZONE not in row.unsaid):
+                self.report.without_time_zone += 1
+                self.report.zone_told_by_number += zone_of_number(str(row.phone_number)) is not None
         return {place: InvalidInput([too_many(count)]) for place, count in refused.items()}
 
     async def settle(self) -> None:
@@ -286,11 +295,11 @@ class Import(RowImport):
             await self._control.clients_followed()
 
 
-def _patch(row: client_service_pb2.ImportClientsRow, default_time_zone: str) -> ClientPatch:
+def _patch(row: client_service_pb2.ImportClientsRow, default_time_zone: str, zone_by_number: bool) -> ClientPatch:
     """A row that may be stored. Raises InvalidInput with every bad field."""
     attributes = _attributes_said(row.attributes) if row.attributes else _NO_ATTRIBUTES
-    client = valid_client(row, default_time_zone, attributes, may_remove=True)
-    return ClientPatch(client, _unsaid(row), attributes)
+    client = valid_client(row, default_time_zone, attributes, may_remove=True, zone_by_number=zone_by_number)
+    return ClientPatch(client, _unsaid(row), attributes, not row.time_zone)
 
 
 def _attributes_said(text: str) -> dict[str, Any]:
@@ -329,8 +338,8 @@ def _answer(report: Any) -> dict[str, Any]:
 
 
 def _report(answer: dict[str, Any], kind: type[Any]) -> Any:
-    """A report as it was stored; answers from before codes were kept have none."""
-    report = kind(**dict(zip(_counts(kind), answer["counts"], strict=True)))
+    """A report as it was stored; answers from before codes were kept have none, nor the counts that came later."""
+    report = kind(**dict(zip(_counts(kind), answer["counts"], strict=False)))
     for line, number in zip(answer["lines"], answer["faults"], strict=True):
         field, message, *more = answer["texts"][number]
         code, arguments = more or ("", {})

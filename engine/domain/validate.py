@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final, NamedTuple, Protocol
 
 from common.error_codes import NOTHING, ErrorCode, Fault, Unfit
+from common.number_zones import zone_of_number
 from engine.domain.attributes import NONE, Attribute, attribute_errors, good_text, patched
 from engine.domain.audience import AudienceFilter
 from engine.domain.cost import DECIMALS, is_exact, micros
@@ -67,6 +68,8 @@ class ClientPatch(NamedTuple):
     """Fields that the row says nothing of."""
     attributes: Mapping[str, Attribute | None] = NOTHING
     """What the row says of attributes; ``None`` removes one."""
+    without_zone: bool = False
+    """It names no time zone."""
 
     @property
     def phone_number(self) -> int:
@@ -75,7 +78,7 @@ class ClientPatch(NamedTuple):
 
     def over(self, old: ClientInput | None) -> ClientInput:
         """Return the client after the row: what it does not say stays, or is the default when there was none."""
-        client, unsaid, attributes = self
+        client, unsaid, attributes, _ = self
         if old is None or not (unsaid or attributes):
             return client
         after = ClientInput(*[getattr(old if name in unsaid else client, name) for name in _FIELDS])
@@ -112,19 +115,22 @@ def valid_client(
     attributes: Mapping[str, Any] = NOTHING,
     *,
     may_remove: bool = False,
+    zone_by_number: bool = False,
 ) -> ClientInput:
     """Check and complete a client: no code means digits 2 to 4 of the number, no time zone means the default.
 
     Args:
         attributes: of any names and values.
         may_remove: ``None`` stands for an attribute that the client is not to have.
+        zone_by_number: no time zone means that of the number's code, where that tells one.
 
     Raises:
         InvalidInput: with every bad field.
     """
     errors: list[FieldError] = []
     phone = _phone(client.phone_number, errors)
-    zone = _zone(client.time_zone or default_time_zone, errors)
+    told = zone_of_number(str(phone)) if zone_by_number and not client.time_zone else None
+    zone = told or _zone(client.time_zone or default_time_zone, errors)
     text = good_text(attributes)
     if text is None or not may_remove:
         errors += attribute_errors(attributes, may_remove=may_remove)

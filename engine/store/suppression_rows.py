@@ -41,3 +41,5 @@ class SuppressionQuery:
     reason: SuppressionReason | None = None
     phone_contains: str | None = None
     """Digits that the number contains."""
+    search: str | None = None
+    """What the note contains, in letters of either case."""

@@ -26,6 +26,7 @@ from engine.store.paging import SKIP_SHORT_MAX, PageQuery, forward, read_page, t
 from engine.store.requests import first_answer, keep_answer
 from engine.store.row_of import RowOf
 from engine.store.rows import Actor, Page, PageOf, RequestKey
+from engine.store.searching import contains_text, pattern_of
 from engine.store.suppression_rows import SuppressionQuery, SuppressionRow
 from engine.store.verbs import Verbs, lock_clients, look_up, read, transaction
 
@@ -244,7 +245,7 @@ class _Change:
 
 def is_long_suppression_list(query: SuppressionQuery, page: Page) -> bool:
     """Whether reading this page is a long question: many rows are looked at for the few that are shown."""
-    return page.skip > SKIP_SHORT_MAX or query.phone_contains is not None or query.reason is not None
+    return page.skip > SKIP_SHORT_MAX or {query.phone_contains, query.reason, query.search} != {None}
 
 
 async def _alone(tx: Tx) -> None:
@@ -287,8 +288,10 @@ def _without_number(row: SuppressionRow) -> dict[str, object]:
 
 def _restrictions(tx: Tx, query: SuppressionQuery) -> tuple[str, list[Any]]:
     asked = {name: value for name, value in asdict(query).items() if value is not None}
-    contains = tx.dialect.contains("phone_number")
-    conditions = [contains if name == "phone_contains" else f"{name} = ?" for name in asked]
+    special = {"phone_contains": tx.dialect.contains("phone_number"), "search": contains_text(tx.dialect, "note")}
+    if query.search is not None:
+        asked["search"] = pattern_of(tx.dialect, query.search)
+    conditions = [special.get(name, f"{name} = ?") for name in asked]
     return " AND ".join(["TRUE", *conditions]), list(asked.values())
 
 

@@ -30,6 +30,7 @@ from gateway.tables.columns import MAP_ENTRIES_MAX, Plan, plan_of
 from gateway.tables.csv_rows import Format, RowError, RowReader, UnreadableInput
 from gateway.tables.encodings import encoding_of
 from gateway.tables.import_stream import (
+    ZONE_COUNTS,
     BrokenOff,
     ImportCall,
     ImportOptions,
@@ -74,6 +75,12 @@ _SKIP: Final = (
     "number until the mailing's end."
 )
 
+_ZONES: Final = (
+    "A row that names no time zone gets that of its number's code, where the numbering plan tells one, instead of the "
+    "default. Codes of Russia's regions and of Kazakhstan do; mobile ones of Russia don't. Where there is no column of "
+    "time zones, it holds for new clients."
+)
+
 
 class ImportQuery(Input):
     """How an import is to be taken."""
@@ -83,6 +90,7 @@ class ImportQuery(Input):
     numbers = Text(validate=OneOf(["text"], error=ErrorCode.NOT_A_CHOICE), metadata={"description": _NUMBERS})
     validate_only = QueryFlag(metadata={"description": _CHECK, "default": False})
     skip_open_mailings = QueryFlag(metadata={"description": _SKIP, "default": False})
+    time_zone_by_number = QueryFlag(metadata={"description": _ZONES, "default": False})
 
 
 def routes() -> list[web.RouteDef]:
@@ -113,7 +121,7 @@ def routes() -> list[web.RouteDef]:
         if media_type is None:
             raise Problem(406, ErrorCode.NOT_ACCEPTABLE.format(choices=f"{_JSON} or {_CSV_TYPE}"))
         chunks = body_of(request, reader, compressed=True)
-        options = ImportOptions(asked.get("validate_only", False), asked.get("skip_open_mailings", False))
+        options = ImportOptions(*(asked.get(name, False) for name in ImportOptions._fields))
         if media_type == _CSV_TYPE:
             return await _rejected_rows(request, chunks, reader, options)
         result = await run_import(request, request.app[ENGINE], chunks, reader, key, options=options)
@@ -247,8 +255,9 @@ def reader_of(request: web.Request, plan: Plan) -> RowReader:
 def result_json(result: ImportResult, options: ImportOptions = ImportOptions()) -> Json:  # noqa: B008 - immutable
     """What an import did, or would do."""
     reach = [{"mailing_id": mailing_id, "client_count": number} for mailing_id, number in result.open_mailings]
+    zones = {name: getattr(result, name) for name in ZONE_COUNTS}
     return {
-        **({"open_mailings": reach} if options.validate_only else {}),
+        **({"open_mailings": reach, **zones} if options.validate_only else {}),
         **{name: getattr(result, name) for name in COUNTS},
         "errors": [{"line": each.line, "field": each.field, **fault_json(each.message)} for each in result.errors],
     }

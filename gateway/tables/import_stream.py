@@ -53,6 +53,10 @@ class RowKind(NamedTuple):
     """Makes the row that the engine takes."""
 
 
+ZONE_COUNTS: Final = ("without_time_zone", "zone_told_by_number")
+"""What is counted besides what becomes of rows."""
+
+
 class BrokenOff(Exception):
     """The engine ended the call early without a reason that can be found out; the pages before are stored."""
 
@@ -70,6 +74,9 @@ class ImportResult:
     """What is wrong, in the order of the lines; the first 1,000."""
     open_mailings: tuple[tuple[int, int], ...] = ()
     """With ``validate_only``: ids of open mailings that would take clients, and how many."""
+    without_time_zone: int = 0
+    """See ``ImportClientsResponse``, as of ``zone_told_by_number``."""
+    zone_told_by_number: int = 0
 
 
 class ImportOptions(NamedTuple):
@@ -77,6 +84,7 @@ class ImportOptions(NamedTuple):
 
     validate_only: bool = False
     skip_open_mailings: bool = False
+    time_zone_by_number: bool = False
 
 
 @dataclass(slots=True)
@@ -139,7 +147,8 @@ async def import_rows(
     updated = getattr(answer, "updated", 0)  # an entry of the stop list stays as it was
     reach = tuple((each.mailing_id, each.client_count) for each in getattr(answer, "open_mailings", ()))
     bad = answer.rejected + rejected.count
-    return ImportResult(answer.created, updated, answer.unchanged, bad, errors, reach)
+    zones = (getattr(answer, name, 0) for name in ZONE_COUNTS)
+    return ImportResult(answer.created, updated, answer.unchanged, bad, errors, reach, *zones)
 
 
 async def import_telling_all(

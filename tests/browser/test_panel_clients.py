@@ -128,6 +128,7 @@ WORDS: Final = {
         "reason": "What is wrong,",
         "choose": "Choose a file",
         "called": "Name of the attribute in “{}”",
+        "zones": "That of the number's code",
     },
     "ru-RU": {
         "column": "Что такое «{}»",
@@ -141,6 +142,7 @@ WORDS: Final = {
         "reason": "Что не так;",
         "choose": "Выбрать файл",
         "called": "Имя признака в столбце «{}»",
+        "zones": "По коду номера",
     },
 }
 
@@ -178,18 +180,24 @@ async def test_a_workbook_is_matched_imported_silently_and_its_bad_rows_are_corr
         assert (stored["tag"], stored["time_zone"]) == ("vip", "Asia/Omsk")
         assert stored["attributes"] == {"name": "Анна", "town": "Омск"}
         # The file comes back corrected; what its columns are is remembered.
-        fixed = content.replace(b"7.91612E+10", b"79161230003")
+        fixed = content.replace(b"7.91612E+10", b"73812230003")
         await page.get_by_role("button", name=words["again"]).click()
         await page.get_by_label(words["choose"]).set_input_files(
             {"name": "crm-rejected.csv", "mimeType": "text/csv", "buffer": fixed}
         )
         await expect(column["Комментарий"]).to_have_value("ignore")
         await expect(column["Город"]).to_have_value("attributes.town")
+        zone = page.get_by_role("row").filter(has_text="223-00-03").locator(".zone")
+        await expect(zone).to_have_text("UTC")
+        await page.get_by_label(words["zones"]).check()
+        await expect(zone).to_have_text("Asia/Omsk")
         await page.get_by_role(
             "button", name=words["import"].replace("2 rows", "1 row").replace("2 строки", "1 строку")
         ).click()
         await expect(page.get_by_role("button", name=words["again"])).to_be_visible()
         assert (await gateway.get("/clients")).json["total_size"] == 3
+        told = (await gateway.get("/clients?phone_number=73812230003")).json["clients"][0]
+        assert told["time_zone"] == "Asia/Omsk"
         assert (await gateway.get("/messages")).json["total_size"] == 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -258,7 +259,8 @@ async def test_the_audit_list_has_masked_numbers_only(store: Store) -> None:
 async def test_lists_and_exports(store: Store) -> None:
     entries = [stop(number, SuppressionReason(1 + number % 4)) for number in (5, 3, 4, 1)]
     for entry in entries:
-        await store.add_suppression(entry, by=BY, now_us=NOW)
+        note = "Просил по телефону" if entry == entries[1] else ""
+        await store.add_suppression(replace(entry, note=note), by=BY, now_us=NOW)
 
     async def found(query: SuppressionQuery, page: Page) -> tuple[list[int], int]:
         part = await store.list_suppressions(query, page)
@@ -272,6 +274,8 @@ async def test_lists_and_exports(store: Store) -> None:
     assert await found(SuppressionQuery(phone_number=stop(3).phone_number), Page()) == ([3], 1)
     assert await found(SuppressionQuery(reason=SuppressionReason.COMPLAINT), Page()) == ([1, 5], 2)
     assert await found(SuppressionQuery(phone_contains="0004"), Page()) == ([4], 1)
+    assert await found(SuppressionQuery(search="ПРОСИЛ"), Page()) == ([3], 1)
+    assert await found(SuppressionQuery(search="%"), Page()) == ([], 0)
     pages = [[row.phone_number % 10 for row in rows] async for rows in store.export_suppressions(SuppressionQuery(), 3)]
     assert pages == [[5, 3, 4], [1]]
 

@@ -355,6 +355,7 @@ class ImportClientsRequest(_message.Message):
     SOURCE_DIGEST_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     SKIP_OPEN_MAILINGS_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_BY_NUMBER_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """On the first page: makes a repeat safe (AIP-155). The same id with the same rows gets the first answer again, and
     nothing is stored. An import that was cut off has no answer yet: the repeat goes through all rows.
@@ -373,6 +374,11 @@ class ImportClientsRequest(_message.Message):
     """On the first page: no row gets a message of a mailing that is open now and takes it because of this import. That
     holds for the number until the mailing's end, whatever becomes of the client. Messages that are there already stay.
     """
+    time_zone_by_number: _builtins.bool
+    """On the first page: a row that names no time zone gets that of its number's code, where the numbering plan tells one,
+    instead of the default: the codes of Russia's regions and those of Kazakhstan do, mobile ones of Russia don't. Without
+    the field `time_zone` it holds for new clients, as the default does.
+    """
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportClientsRow]:
         """100 to 1,000 rows a page are best; 10,000 at most, and 1 MiB a page, as any message to the engine."""
@@ -386,10 +392,11 @@ class ImportClientsRequest(_message.Message):
         source_digest: _builtins.bytes = ...,
         validate_only: _builtins.bool = ...,
         skip_open_mailings: _builtins.bool = ...,
+        time_zone_by_number: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors_max", b"errors_max", "request_id", b"request_id", "rows", b"rows", "skip_open_mailings", b"skip_open_mailings", "source_digest", b"source_digest", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors_max", b"errors_max", "request_id", b"request_id", "rows", b"rows", "skip_open_mailings", b"skip_open_mailings", "source_digest", b"source_digest", "time_zone_by_number", b"time_zone_by_number", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -476,6 +483,8 @@ class ImportClientsResponse(_message.Message):
     REJECTED_FIELD_NUMBER: _builtins.int
     ERRORS_FIELD_NUMBER: _builtins.int
     OPEN_MAILINGS_FIELD_NUMBER: _builtins.int
+    WITHOUT_TIME_ZONE_FIELD_NUMBER: _builtins.int
+    ZONE_TOLD_BY_NUMBER_FIELD_NUMBER: _builtins.int
     created: _builtins.int
     """Rows that made a new client."""
     updated: _builtins.int
@@ -484,6 +493,10 @@ class ImportClientsResponse(_message.Message):
     """Rows whose client was so already."""
     rejected: _builtins.int
     """Rows that were not stored; each has at least one entry in `errors`, up to the limit there."""
+    without_time_zone: _builtins.int
+    """Rows that get the default time zone, or would without `time_zone_by_number`, because they name none."""
+    zone_told_by_number: _builtins.int
+    """Those of them whose number's code tells a time zone."""
     @_builtins.property
     def errors(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportClientsError]:
         """What is wrong, in the order of the rows; the first `errors_max`, and no more than have 128 KiB of texts (each
@@ -505,10 +518,12 @@ class ImportClientsResponse(_message.Message):
         rejected: _builtins.int = ...,
         errors: _abc.Iterable[Global___ImportClientsError] | None = ...,
         open_mailings: _abc.Iterable[Global___ImportClientsReach] | None = ...,
+        without_time_zone: _builtins.int = ...,
+        zone_told_by_number: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "errors", b"errors", "open_mailings", b"open_mailings", "rejected", b"rejected", "unchanged", b"unchanged", "updated", b"updated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "errors", b"errors", "open_mailings", b"open_mailings", "rejected", b"rejected", "unchanged", b"unchanged", "updated", b"updated", "without_time_zone", b"without_time_zone", "zone_told_by_number", b"zone_told_by_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

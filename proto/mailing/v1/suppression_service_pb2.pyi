@@ -93,6 +93,7 @@ class ListSuppressionsRequest(_message.Message):
     PHONE_CONTAINS_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
     SKIP_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many at most; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
@@ -107,6 +108,8 @@ class ListSuppressionsRequest(_message.Message):
     """The order in which they came: "id", "id desc", or empty for "id desc". Anything else: INVALID_ARGUMENT."""
     skip: _builtins.int
     """How many to leave out (AIP-158); see `ListClientsRequest.skip`."""
+    search: _builtins.str
+    """Only entries with this in their note, in letters of either case; 200 characters at most. Empty: all."""
     def __init__(
         self,
         *,
@@ -117,10 +120,11 @@ class ListSuppressionsRequest(_message.Message):
         phone_contains: _builtins.str | None = ...,
         order_by: _builtins.str = ...,
         skip: _builtins.int = ...,
+        search: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_phone_contains", b"_phone_contains", "_phone_number", b"_phone_number", "phone_contains", b"phone_contains", "phone_number", b"phone_number"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_phone_contains", b"_phone_contains", "_phone_number", b"_phone_number", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "phone_contains", b"phone_contains", "phone_number", b"phone_number", "reason", b"reason", "skip", b"skip"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_phone_contains", b"_phone_contains", "_phone_number", b"_phone_number", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "phone_contains", b"phone_contains", "phone_number", b"phone_number", "reason", b"reason", "search", b"search", "skip", b"skip"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__phone_contains: _TypeAlias = _typing.Literal["phone_contains"]  # noqa: Y015
     _WhichOneofArgType__phone_contains: _TypeAlias = _typing.Literal["_phone_contains", b"_phone_contains"]  # noqa: Y015
@@ -307,6 +311,7 @@ class ExportSuppressionsRequest(_message.Message):
     PHONE_NUMBER_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     PHONE_CONTAINS_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Rows in a page; 0 means 1,000, more than 1,000 means 1,000."""
     phone_number: _builtins.str
@@ -315,6 +320,8 @@ class ExportSuppressionsRequest(_message.Message):
     """Only entries with this reason. Unspecified: any."""
     phone_contains: _builtins.str
     """Only numbers with these digits; see `ListClientsRequest.phone_contains`."""
+    search: _builtins.str
+    """Only entries with this in their note, in letters of either case; 200 characters at most. Empty: all."""
     def __init__(
         self,
         *,
@@ -322,10 +329,11 @@ class ExportSuppressionsRequest(_message.Message):
         phone_number: _builtins.str | None = ...,
         reason: _suppression_pb2.SuppressionReason.ValueType = ...,
         phone_contains: _builtins.str | None = ...,
+        search: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_phone_contains", b"_phone_contains", "_phone_number", b"_phone_number", "phone_contains", b"phone_contains", "phone_number", b"phone_number"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_phone_contains", b"_phone_contains", "_phone_number", b"_phone_number", "page_size", b"page_size", "phone_contains", b"phone_contains", "phone_number", b"phone_number", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_phone_contains", b"_phone_contains", "_phone_number", b"_phone_number", "page_size", b"page_size", "phone_contains", b"phone_contains", "phone_number", b"phone_number", "reason", b"reason", "search", b"search"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__phone_contains: _TypeAlias = _typing.Literal["phone_contains"]  # noqa: Y015
     _WhichOneofArgType__phone_contains: _TypeAlias = _typing.Literal["_phone_contains", b"_phone_contains"]  # noqa: Y015

@@ -135,3 +135,32 @@ async def test_all_rejected_rows_come_back_not_the_first_thousand(gateway: Gatew
     assert (answer.headers["import-created"], answer.headers["import-rejected"]) == ("1", "3000")
     assert len(answer.raw.splitlines()) == 3001
     assert (await send(gateway, file, Accept="image/png")).status == 406
+
+
+async def test_a_missing_time_zone_is_told_by_the_number_where_that_is_asked_for(gateway: Gateway) -> None:
+    table = b"phone_number,time_zone\n73812000001,\n79160000002,\n77010000003,\n74950000004,UTC\n12,\n"
+
+    async def ask(query: str, data: bytes = table) -> Any:
+        return (await gateway.post(f"/clients/import?{query}", data=data, headers={"Content-Type": CSV})).json
+
+    async def zones() -> dict[str, str]:
+        found = (await gateway.get("/clients")).json["clients"]
+        return {each["phone_number"]: each["time_zone"] for each in found}
+
+    told = await ask("validate_only=true")
+    assert (told["without_time_zone"], told["zone_told_by_number"]) == (3, 2)
+    assert "without_time_zone" not in await ask("")
+    assert set((await zones()).values()) == {"UTC"}
+    # A column that is not there leaves those as they are who are there.
+    bare = b"phone_number\n73812000001\n73430000005\n"
+    told = await ask("validate_only=true&time_zone_by_number=true", bare)
+    assert (told["without_time_zone"], told["zone_told_by_number"]) == (1, 1)
+    assert (await ask("time_zone_by_number=true", bare))["unchanged"] == 1
+    assert (await ask("time_zone_by_number=true"))["updated"] == 2
+    assert await zones() == {
+        "73812000001": "Asia/Omsk",
+        "79160000002": "UTC",
+        "77010000003": "Asia/Almaty",
+        "74950000004": "UTC",
+        "73430000005": "Asia/Yekaterinburg",
+    }

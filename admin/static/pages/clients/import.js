@@ -20,27 +20,28 @@ export function ClientImport() {
   useLeavingAsked(state.step === "run");
 
   /** `said`: what the columns are; undefined: as their names and what was chosen before tell. */
-  const choose = async (file, charset = "", said = undefined) => {
+  const choose = async (file, charset = "", said = undefined, byNumber = Boolean(said && state.byNumber)) => {
     control.current?.abort();
     const mine = new AbortController();
     control.current = mine;
-    const show = (next) => mine.signal.aborted || setState((old) => ({ file, charset, silent: old.silent, ...next }));
-    if (!said) show({ step: "read", silent: false });
+    const show = (next) =>
+      mine.signal.aborted || setState(({ silent, check }) => ({ file, charset, byNumber, silent, check, ...next }));
+    if (!said) show({ step: "read", silent: false, check: undefined });
     try {
-      const first = await sampleOf(file, charset, said ?? {}, mine.signal);
+      const first = await sampleOf(file, charset, said ?? {}, mine.signal, { byNumber });
       const fields = said ?? fieldsOf(first.columns);
       const isTold = said || first.columns.every(({ header, field }) => fields[header] === field);
-      const preview = isTold ? first : await sampleOf(file, charset, fields, mine.signal);
+      const preview = isTold ? first : await sampleOf(file, charset, fields, mine.signal, { byNumber });
       show({ step: "preview", preview, fields });
-      await check(mine, { file, charset, fields, preview });
+      await check(mine, { file, charset, fields, byNumber, preview });
     } catch (error) {
       show({ step: "choose", error });
     }
   };
   /** The whole file is looked at while the first rows are: how many rows will be stored, and who is texted at once. */
-  const check = async (mine, { file, charset, fields, preview }) => {
+  const check = async (mine, { file, preview, ...how }) => {
     if (preview.rows.length === 0) return;
-    const found = await checkOf(file, charset, fields, mine.signal).catch((error) => {
+    const found = await checkOf(file, how, mine.signal).catch((error) => {
       if (isAway(error) || error.name === "AbortError") return null;
       throw error;
     });
@@ -54,12 +55,12 @@ export function ClientImport() {
   };
   const put = (found) => setState((old) => (old.step === "run" ? { ...old, ...found } : old));
   const run = async () => {
-    const { file, charset, preview, fields, silent } = state;
+    const { file, charset, preview, fields, silent, byNumber } = state;
     control.current?.abort(); // a look at the file that is still under way would put its preview over the import
     const mine = new AbortController();
     control.current = mine;
     const id = randomKey();
-    const begun = { file, charset, preview, fields, silent, id };
+    const begun = { file, charset, preview, fields, silent, byNumber, id };
     setState({ step: "run", ...begun, sent: 0, stored: null, began: performance.now() });
     try {
       const result = await importOf(file, begun, { onProgress: (sent) => put({ sent }), signal: mine.signal });
@@ -72,6 +73,10 @@ export function ClientImport() {
     choose,
     run,
     setField,
+    setByNumber: (byNumber) => {
+      setState({ ...state, byNumber });
+      choose(state.file, state.charset, state.fields, byNumber);
+    },
     setSilent: (silent) => setState((old) => ({ ...old, silent })),
     onStored: (stored) => put({ stored }),
     again: () => setState(CHOOSING),

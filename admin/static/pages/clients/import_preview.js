@@ -8,6 +8,7 @@ import { KEYS } from "./columns.js";
 import { attributesOf, ColumnChoice, fieldName, hasPhones } from "./import_columns.js";
 import { ENCODINGS, EncodingChoice } from "./import_encoding.js";
 import { OpenMailings } from "./import_open.js";
+import { TimeZones } from "./import_zones.js";
 
 const TONES = { created: "good", updated: "busy", unchanged: "quiet", repeat: "warn", bad: "bad" };
 const KIB = 1024;
@@ -42,7 +43,7 @@ export function startWords({ count, isKnown }) {
   return t(isKnown ? "import.start" : "import.start_about", { smart_count: count });
 }
 
-export function Preview({ file, charset, preview, fields, check, silent, acts }) {
+export function Preview({ file, charset, preview, fields, check, silent, byNumber, acts }) {
   const [bad, isAll] = [badOf(preview), isAllOf(preview)];
   const stored = storedOf({ preview, check, fields });
   const isTable = preview.format !== "ndjson";
@@ -69,6 +70,7 @@ export function Preview({ file, charset, preview, fields, check, silent, acts })
     isTable && !hasPhones(fields) && h(Notice, { tone: "warn" }, t("import.no_phones")),
     check?.open_mailings.length > 0 &&
       h(OpenMailings, { reach: check.open_mailings, silent, onChange: acts.setSilent }),
+    check?.zone_told_by_number > 0 && h(TimeZones, { check, byNumber, onChange: acts.setByNumber }),
     bad > 0 && hasPhones(fields) && h(Notice, { tone: "warn" }, badWords(bad, preview.rows.length, isAll)),
     h("p", { className: "muted" }, check ? checkWords(check) : t("import.nothing_yet")),
     h("h3", null, isAll ? t("import.rows_all") : t("import.rows_first", { smart_count: preview.rows.length })),

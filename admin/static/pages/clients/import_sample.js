@@ -18,9 +18,11 @@ export function typeOf(file, charset) {
 const withQuery = (path, query, fields) =>
   `${path}?${new URLSearchParams([...Object.entries(query), ...mapOf(fields).map((each) => ["map", each])])}`;
 
+const zonesBy = (byNumber) => (byNumber ? { time_zone_by_number: true } : {});
+
 /** See admin/import_preview.py. A workbook can't be cut. */
-export const sampleOf = (file, charset, fields, signal, what = "clients") =>
-  call(withQuery(`/${what}/import_preview`, { size: file.size }, fields), {
+export const sampleOf = (file, charset, fields, signal, { what = "clients", byNumber = false } = {}) =>
+  call(withQuery(`/${what}/import_preview`, { size: file.size, ...zonesBy(byNumber) }, fields), {
     method: "POST",
     headers: { "Content-Type": typeOf(file, charset) },
     body: isWorkbook(file) ? file : file.slice(0, SAMPLE_BYTES),
@@ -28,17 +30,22 @@ export const sampleOf = (file, charset, fields, signal, what = "clients") =>
   });
 
 /** What an import of all of the file would do; null: nobody can tell beforehand. */
-export const checkOf = (file, charset, fields, signal) =>
+export const checkOf = (file, { charset, fields, byNumber }, signal) =>
   file.size > CHECKED_BYTES
     ? Promise.resolve(null)
-    : upload(withQuery("/clients/import", { key: randomKey(), validate_only: true }, fields), file, {
-        type: typeOf(file, charset),
-        signal,
-      });
+    : upload(
+        withQuery("/clients/import", { key: randomKey(), validate_only: true, ...zonesBy(byNumber) }, fields),
+        file,
+        {
+          type: typeOf(file, charset),
+          signal,
+        },
+      );
 
-/** Import it; `silent`: nobody is texted because of it by a mailing that is open. */
-export const importOf = (file, { id, charset, fields, silent }, options) =>
-  upload(withQuery("/clients/import", { key: id, skip_open_mailings: silent }, fields), file, {
+/** Import it; `silent`: nobody is texted because of it by a mailing that is open; `byNumber`: a time zone that no cell
+ * says is that of the number's code. */
+export const importOf = (file, { id, charset, fields, silent, byNumber }, options) =>
+  upload(withQuery("/clients/import", { key: id, skip_open_mailings: silent, ...zonesBy(byNumber) }, fields), file, {
     type: typeOf(file, charset),
     ...options,
   });

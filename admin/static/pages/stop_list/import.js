@@ -23,7 +23,7 @@ function useSample() {
     control.current = mine;
     setState({ file, charset, isRead: true });
     const put = (found) => mine.signal.aborted || setState({ file, charset, ...found });
-    await sampleOf(file, charset, {}, mine.signal, "suppressions").then(
+    await sampleOf(file, charset, {}, mine.signal, { what: "suppressions" }).then(
       (preview) => put({ preview }),
       (error) => put({ error }),
     );

@@ -20,9 +20,13 @@ const DEFAULTS = { ...NONE, page: 1, per: 25 };
 const isFiltered = (query) => query.q !== "" || query.reason !== "";
 const today = () => new Date().toLocaleDateString("sv"); // 2026-11-23
 
+/** Whether it is looked for in the notes: it has letters, which no number has. */
+const isNote = (typed) => /\p{L}/u.test(typed);
+
 function filterOf({ q, reason }) {
   const { part } = searched(q);
-  return { ...(part && { phone_contains: part }), ...(reason && { reason }) };
+  const found = isNote(q) ? { search: q.trim() } : part && { phone_contains: part };
+  return { ...found, ...(reason && { reason }) };
 }
 
 /** {rows, total, stale, error, reload}; the last page stays in sight until the next one is there. */
@@ -97,15 +101,14 @@ function Actions({ total, reload }) {
 
 function Filters({ query, change }) {
   const hintOf = (typed) => {
-    const { problem } = searched(typed);
+    const { problem } = isNote(typed) ? {} : searched(typed);
     return problem && t(`clients.search.${problem}`);
   };
   return h(
     "div",
     { className: "client-filters", role: "search", "aria-label": t("stop.filters") },
     h(Search, {
-      label: t("clients.search"),
-      inputMode: "tel",
+      label: t("stop.search"),
       placeholder: "+7 916 123…",
       value: query.q,
       onSearch: (q) => change({ q }),
