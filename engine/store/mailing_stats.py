@@ -32,7 +32,7 @@ from engine.store.verbs import Verbs, read
 _CHUNK: Final = 10_000
 """Messages in one read: some 10 ms, for which other reads of a SQLite file may have to wait."""
 _AT_ONCE_MAX: Final = _CHUNK - 1
-_NEWEST: Final = 1_000
+_NEWEST: Final = 10_000
 """So many mailings are asked for their size each time."""
 _CALLED: Final = f"CASE WHEN m.attempt > 0 THEN {CALLED} END"
 

@@ -24,6 +24,7 @@ from engine.store import Store
 from engine.store.event_rows import WebhookInput
 from engine.store.outbox import add_events
 from engine.store.rows import MailingRow, Page
+from tests.databases import migrated
 from tests.simulation.loop import VirtualClock, VirtualLoop
 from tests.store.world import BY
 
@@ -105,7 +106,7 @@ def tell(loop: VirtualLoop, tmp_path: Path) -> Callable[[Story], None]:
     """Runs a story with hooks that have started."""
 
     async def run(story: Story) -> None:
-        store = await Store.open(f"sqlite://{tmp_path / 'mailing.db'}", inline=True)
+        store = await Store.open(migrated(tmp_path / "mailing.db"), inline=True)
         world = World(store, loop)
         hooks = world.hooks()
         hooks.start()
@@ -123,7 +124,7 @@ def rest(loop: VirtualLoop, tmp_path: Path) -> Callable[[Story], None]:
     """Runs a story without hooks."""
 
     async def run(story: Story) -> None:
-        store = await Store.open(f"sqlite://{tmp_path / 'mailing.db'}", inline=True)
+        store = await Store.open(migrated(tmp_path / "mailing.db"), inline=True)
         try:
             await story(World(store, loop))
         finally:
