@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,10 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # mkdocs loads its hooks as files
+
+from scripts.contract_page import contract_page  # noqa: E402
+
 BROUGHT: Final = {"CONTRIBUTING.md": "contributing.md"}
 """Pages of the site from beside docs/."""
 _OUTWARDS: Final = re.compile(r"\[([^\]]+)\]\(((?:\.\./)+[^)#\s]+)(#[^)\s]*)?\)")
@@ -25,7 +30,8 @@ _ITEM: Final = re.compile(r"^( *)(?:[-*]|\d+\.) ")
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
-    """Add the pages from beside docs/."""
+    """Add the pages from beside docs/, and the one that is made of the contract."""
+    files.append(File.generated(config, "contract.md", content=contract_page()))
     for source, page in BROUGHT.items():
         files.append(File.generated(config, page, abs_src_path=str(ROOT / source)))
     return files

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
 
+from common.contract.services import SERVICES
+from scripts.contract_page import contract_page
 from scripts.docs_hooks import on_page_markdown, with_lists
 
 FENCE: Final = "Text\n```\n- no list\n```"
@@ -38,3 +41,12 @@ def test_lists(written: str, read: str) -> None:
 def test_links_out_of_the_docs(page: str, written: str, read: str) -> None:
     where: Any = SimpleNamespace(file=SimpleNamespace(src_uri=page))
     assert on_page_markdown(written, page=where) == read
+
+
+def test_the_contract_has_every_method_and_leads_to_every_type() -> None:
+    page = contract_page()
+    methods = [method.name for service in SERVICES.values() for method in service.methods]
+    assert [name for name in methods if f"| **{name}** |" not in page] == []
+    headings = {each.lower().replace(".", "") for each in re.findall(r"^### ([\w.]+)$", page, re.MULTILINE)}
+    assert set(re.findall(r"\]\(#(\w+)\)", page)) <= headings
+    assert "| `phone_number` | string | " in page
