@@ -26,8 +26,7 @@ from common.settings import with_env_file
 from common.tracing import Tracing
 from engine.access.authority import Authority
 from engine.access.first_sign_in import FirstSignIn
-from engine.access.oidc.client import Oidc, OidcSettings
-from engine.access.oidc.provider import Client
+from engine.access.oidc.kinds import Client, OidcSettings, SignIns
 from engine.access.seeding import seed, will_make
 from engine.api.control import HELD_WORDS
 from engine.api.server import ApiServer
@@ -311,10 +310,12 @@ def _reporter(settings: Settings, store: Store, clock: Clock) -> Reporter:
     return Reporter(store, clock, Random(), schedule, Mailer(server, sender), recipients)
 
 
-def _oidc(settings: Settings, clock: Clock) -> Oidc | None:
+def _oidc(settings: Settings, clock: Clock) -> SignIns | None:
     issuer, client_id, secret = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret
     if issuer is None or client_id is None:
         return None
+    from engine.access.oidc.client import Oidc
+
     asked = OidcSettings(
         name=settings.oidc_name or urlsplit(issuer).hostname or issuer,
         client=Client(issuer, client_id, None if secret is None else secret.get_secret_value()),

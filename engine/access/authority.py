@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from common.error_codes import ErrorCode
 from common.logs import get_logger
-from engine.access.oidc.client import Answer, Oidc, Vouched
+from engine.access.oidc.kinds import Answer, SignIns, Vouched
 from engine.access.passwords import Passwords, Share
 from engine.access.secrets import digest, hint, new_session, new_token
 from engine.domain.access import (
@@ -65,7 +65,7 @@ class Authority:
         *,
         session_seconds: float = SESSION_SECONDS,
         passwords: Passwords | None = None,
-        oidc: Oidc | None = None,
+        oidc: SignIns | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._clock, self._monotonic = store, clock, monotonic
@@ -234,7 +234,7 @@ class Authority:
         self._throttle.succeeded(key, host)
         return signed_in
 
-    async def _open_vouched(self, oidc: Oidc, vouched: Vouched, nonce_hash: str, peer: str) -> SignedIn:
+    async def _open_vouched(self, oidc: SignIns, vouched: Vouched, nonce_hash: str, peer: str) -> SignedIn:
         secret, now_us = new_session(), self._clock.now_us()
         found = await self._store.open_oidc_session(
             vouched.person,

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from common.error_codes import ErrorCode, Fault
 from engine.access.authority import Authority
-from engine.access.oidc.client import Answer
+from engine.access.oidc.kinds import Answer
 from engine.api.background import Background
 from engine.api.by_name import timestamp
 from engine.api.caller import caller, identity_of_call, network_of_call, peer_of

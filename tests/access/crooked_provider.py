@@ -18,8 +18,7 @@ from aiohttp.test_utils import TestServer
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from engine.access.oidc.client import Answer, Begun, OidcSettings
-from engine.access.oidc.provider import Client
+from engine.access.oidc.kinds import Answer, Begun, Client, OidcSettings
 from engine.domain.access import Role
 from tests.api.fakes import SECOND_US, START_US
 

@@ -13,8 +13,9 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from engine.access.oidc.client import Answer, Oidc
+from engine.access.oidc.client import Oidc
 from engine.access.oidc.id_token import SKEW_SECONDS
+from engine.access.oidc.kinds import Answer
 from engine.domain.access import Impossible, Role, Unauthenticated
 from tests.access.crooked_provider import BACK, CLIENT_ID, NOW, SECRET, Crooked, crooked, new_key
 from tests.api.fakes import FakeClock

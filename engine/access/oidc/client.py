@@ -6,64 +6,22 @@ import base64
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from common.error_codes import ErrorCode
 from common.logs import get_logger
 from engine.access.oidc.id_token import SKEW_SECONDS, BadToken, Expected, UnknownKey, claims_of
-from engine.access.oidc.provider import Client, CodeRefused, OidcProvider, ProviderAway
-from engine.domain.access import Impossible, Role, Unauthenticated
-from engine.domain.oidc import Person, claim_at, person_of
+from engine.access.oidc.kinds import Answer, Begun, OidcSettings, Vouched
+from engine.access.oidc.provider import CodeRefused, OidcProvider, ProviderAway
+from engine.domain.access import Impossible, Unauthenticated
+from engine.domain.oidc import claim_at, person_of
 from engine.ports import Clock
 
 log = get_logger(__name__)
 
 _RANDOM_BYTES: Final = 32
 _SECOND_US: Final = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class OidcSettings:
-    """How people sign in with the accounts that they have elsewhere."""
-
-    name: str
-    """What the provider is called on the button."""
-    client: Client
-    scopes: str
-    role_claim: str
-    roles: Mapping[str, Role]
-    """By the claim's values."""
-    plaintext: bool = False
-    """The provider may be called beyond this machine without TLS."""
-
-
-class Begun(NamedTuple):
-    """A sign-in that has begun: see ``BeginOidcSignInResponse``."""
-
-    authorization_url: str
-    state: str
-    nonce: str
-    code_verifier: str
-
-
-class Answer(NamedTuple):
-    """What somebody brings back from the provider, with what was kept of the begin."""
-
-    code: str
-    issuer: str
-    """Empty: none came."""
-    redirect_uri: str
-    nonce: str
-    code_verifier: str
-
-
-class Vouched(NamedTuple):
-    """Who it is, and until when the same answer could be brought again."""
-
-    person: Person
-    replayable_until_us: int
 
 
 class Oidc:

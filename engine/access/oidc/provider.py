@@ -17,6 +17,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from common.setting_types import is_web_address_safe
+from engine.access.oidc.kinds import Client
 from engine.domain.oidc import SUBJECT_LENGTH_MAX
 
 METADATA_SECONDS: Final = 3600.0
@@ -45,14 +46,6 @@ class Metadata(NamedTuple):
     auth_methods: tuple[str, ...]
     names_itself: bool
     """Whether it says who it is when it sends somebody back (RFC 9207)."""
-
-
-class Client(NamedTuple):
-    """Who we are to the provider."""
-
-    issuer: str
-    client_id: str
-    client_secret: str | None
 
 
 class OidcProvider:
