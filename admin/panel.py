@@ -10,7 +10,7 @@ import aiohttp_admin
 from aiohttp import web
 from aiohttp_admin.types import UserDetails
 
-from admin import index, sign_in
+from admin import index, oidc, sign_in
 from admin.permissions import permissions_of
 from admin.resources.accounts import AccountResource
 from admin.resources.audit import AuditResource
@@ -53,6 +53,7 @@ def mount(app: web.Application, settings: Settings, rest: Iterable[web.RouteDef]
     sessions = Sessions(key, secure=settings.uses_tls, rates=CallerRates(settings.http_token_rate))
     app.router.add_routes(index.routes(settings.confirm_above))
     app.router.add_routes(sign_in.routes(sessions))
+    app.router.add_routes(oidc.routes(sessions))
     for route in rest:
         guarded = sessions.guarded(route.handler, declared_role(route.handler) or "viewer")
         app.router.add_route(route.method, PATH + route.path, guarded)

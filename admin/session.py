@@ -79,7 +79,18 @@ class Sessions:
         await self._storage.save_session(request, response, session)
         if is_https(request):
             response.cookies[COOKIE]["secure"] = True
-        response.headers["X-Token"] = json.dumps(self._page_half(identity, person))
+        response.headers["X-Token"] = json.dumps(self._page_half(identity, person, who.issuer))
+
+    def seal(self, text: str) -> str:
+        """Make a text that the browser may keep for us, and neither read nor change."""
+        return self._fernet.encrypt(text.encode()).decode()
+
+    def unseal(self, sealed: str, seconds: int) -> str | None:
+        """Read what ``seal`` has made in the last ``seconds``; ``None``: it was not."""
+        try:
+            return self._fernet.decrypt(sealed.encode(), ttl=seconds).decode()
+        except (InvalidToken, ValueError):
+            return None
 
     async def end(self, request: web.Request, response: web.StreamResponse) -> None:
         """Take the cookie away."""
@@ -120,11 +131,12 @@ class Sessions:
         """Count a request of somebody without a session. Raises Problem (429)."""
         self._rates.require(address_of(request), ErrorCode.TOO_MANY_REQUESTS_OF_ADDRESS)
 
-    def _page_half(self, identity: str, person: Person) -> Mapping[str, Any]:
+    def _page_half(self, identity: str, person: Person, issuer: str) -> Mapping[str, Any]:
         return {
             "auth": self._fernet.encrypt(identity.encode()).decode(),
             "fullName": person.name,
             "role": person.role,
+            "issuer": issuer,
             "permissions": permissions_as_dict(permissions_of(person.role)),
         }
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from typer.exceptions import Abort, TyperException
 from typer.main import get_command
 
-from cli import access, clients, engine, mailings, messages, providers, report, suppressions, times, webhooks
+from cli import access, backup, clients, engine, mailings, messages, providers, report, suppressions, times, webhooks
 from cli.credentials import DEFAULT_TARGET
 from cli.failures import EXIT_INTERRUPTED, EXIT_SERVICE, EXIT_USAGE, Failure
 from cli.session import Options
@@ -48,6 +48,7 @@ app.add_typer(webhooks.app, name="webhooks")
 app.command("events")(webhooks.events)
 app.add_typer(providers.app, name="providers")
 app.command("audit")(engine.audit)
+app.command("backup")(backup.backup)
 app.command("report")(report.report)
 app.add_typer(access.tokens, name="token")
 app.add_typer(access.accounts, name="account")

@@ -78,7 +78,7 @@ def _steer(context: typer.Context, call: Callable[[Session], Awaitable[EngineSta
 
 def _show(session: Session, s: EngineStatus) -> None:
     rows: list[tuple[str, str | Text]] = [
-        ("sending", show.word(s, "sending")),
+        ("sending", _sending(s)),
         ("workers", f"{s.workers}, {s.in_flight} of them calling"),
         ("queue", f"{show.number(s.queue_depth)} of {show.number(s.queue_size)}"),
         ("speed", show.rate(s.rate_per_second)),
@@ -101,6 +101,11 @@ def _show(session: Session, s: EngineStatus) -> None:
         session.out.print(
             Text(f"{actor.name} fails ({actor.restarts} restarts): {actor.detail}", "red"), soft_wrap=True
         )
+
+
+def _sending(s: EngineStatus) -> Text:
+    word = show.word(s, "sending")
+    return Text.assemble(word, f": {s.sending_detail}") if s.sending_detail else word
 
 
 def _limit(s: EngineStatus) -> str:

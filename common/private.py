@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 FILE_MODE = 0o600
@@ -51,6 +54,37 @@ def write(file: Path, text: str) -> None:
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE), "w", encoding="utf-8") as out:
         out.write(text)
     new.replace(file)
+
+
+@contextmanager
+def new_file(target: Path) -> Iterator[Path]:
+    """Give a file to write to. It gets its name when the block has ended well, and is removed otherwise.
+
+    Raises:
+        OSError: there is a file of that name, or it can't be written.
+    """
+    if target.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    make_folder(target.parent)
+    part = target.with_name(f"{target.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        make_file(part)
+        yield part
+        _flush(part)
+        part.rename(target)
+        _flush(target.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk before anything else happens."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def check_write(file: Path) -> None:

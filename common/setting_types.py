@@ -78,6 +78,16 @@ def web_address(value: str) -> str:
     return value
 
 
+def is_web_address_safe(value: str, *, plaintext: bool = False) -> bool:
+    """Whether it is an address that may be called: ``https://``, or ``http://`` on this machine, or anywhere with
+    ``plaintext``."""
+    try:
+        parts = urlsplit(web_address(value))
+    except ValueError:
+        return False
+    return parts.scheme == "https" or plaintext or is_loopback(parts.hostname or "")
+
+
 _LISTEN: Final = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.-]+)):(?P<port>[0-9]{1,5})")
 
 

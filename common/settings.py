@@ -170,7 +170,7 @@ class Program(Generic[S]):
             Flag(
                 field,
                 flag(field),
-                f"{info.description} [{self.variable(field)}, {_show(info.default)}]",
+                f"{info.description} [{self.variable(field)}, {shown_default(info.default)}]",
                 is_switch=info.annotation is bool,
             )
             for field, info in self.model.model_fields.items()
@@ -212,9 +212,12 @@ def _read_env_file(path: Path | None) -> Mapping[str, str | None]:
         raise BadSettings(f"{path}: can't be read: {error}") from None
 
 
-def _show(default: object) -> str:
+def shown_default(default: object) -> str:
+    """A default as help and docs show it, and as it may be written in the environment."""
     if default is None or default == ():
         return "none"
     if isinstance(default, bool):
         return str(default).lower()
+    if isinstance(default, tuple):
+        return ",".join(map(str, default))
     return f"{default:g}" if isinstance(default, float) else str(default)

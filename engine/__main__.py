@@ -16,6 +16,7 @@ from common import logs, private, process
 from common.command_line import BadSettings
 from common.stopping import LEFT, Stop
 from common.terminal import say, tolerate_terminal
+from engine import copy_commands
 from engine.access import commands
 from engine.api.tls import ListenError
 from engine.domain.errors import MailingError
@@ -79,7 +80,13 @@ async def check(settings: Settings, _arguments: Mapping[str, Any]) -> int:
 
 
 Handler = Callable[[Settings, Mapping[str, Any]], Awaitable[int]]
-COMMANDS: dict[str, Handler] = {"migrate": migrate, "check": check, **commands.HANDLERS, **provider_commands.HANDLERS}
+COMMANDS: dict[str, Handler] = {
+    "migrate": migrate,
+    "check": check,
+    **copy_commands.HANDLERS,
+    **commands.HANDLERS,
+    **provider_commands.HANDLERS,
+}
 
 
 def main() -> int:

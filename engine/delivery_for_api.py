@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from common.error_codes import Fault
-from engine.api.control import ActorStatus, BreakerStatus, DeliveryStatus, ProviderCalls, ProviderStatus
+from engine.api.control import HELD_WORDS, ActorStatus, BreakerStatus, DeliveryStatus, ProviderCalls, ProviderStatus
 from engine.delivery.delivery import Delivery
 from engine.delivery.gate import Gate
 from engine.delivery.line import Line
@@ -109,6 +109,7 @@ class DeliveryForApi:
             rate_limit=providers[0].rate_limit if state.is_steered else 0.0,
             rate_per_second=state.per_second(now_us),
             sending_paused=state.sending_paused,
+            held_us=None if control.control is None else control.control.held_us,
             breaker=max((provider.breaker for provider in providers if not provider.retired), key=_badness),
             providers=providers,
             engines=control.engines,
@@ -159,6 +160,11 @@ class DeliveryForApi:
             words = [f"{each.name} {how}" for each, how in zip(senders, words, strict=True)]
         components["provider"] = None if status.can_send else "; ".join(words)
         return components
+
+    def notes(self) -> Iterator[str]:
+        """What an operator should know, and is no reason not to be ready."""
+        if self.status().held_us is not None:
+            yield HELD_WORDS
 
     def _parts(self, now_us: int) -> Iterator[ActorStatus]:
         """Each actor, and each other part that is not well. A part that has stalled is not well, though its actor

@@ -16,11 +16,18 @@ from common.metrics import Counter, Gauge, Histogram, RpcDurations, counters, hi
 from engine.domain.breaker import BreakerState
 from engine.domain.liveness import STALL_SECONDS
 from engine.domain.message import Reason, Status, Step
+from engine.domain.webhook import DeliveryState
 
 SENT: Final = "sent"
 DEFERRED: Final = "deferred"
 MESSAGE_OUTCOMES: Final = (SENT, DEFERRED, *(reason.public for reason in Reason))
 """A new reason is counted as soon as there is one."""
+WEBHOOK_RESULTS: Final = {
+    DeliveryState.DELIVERED: "delivered",
+    DeliveryState.READY: "failed",
+    DeliveryState.GIVEN_UP: "given_up",
+}
+"""What a call to a webhook came to, by where it has left the delivery: one that is due again has failed."""
 SMPP_STATUS_MAX: Final = 0x4FF
 """The specification's statuses, and those that it leaves to message centres (SMPP 3.4, 5.1.3)."""
 BREAKER_STATES: Final = {BreakerState.CLOSED: 0, BreakerState.OPEN: 1, BreakerState.BLOCKED: 2}
@@ -85,6 +92,7 @@ class Metrics(Collector):
         self.database_folder: Path | None = None
         """Where the database's files are; ``None``: on a server, whose disk is not ours to see."""
         self._messages: dict[str, Counter] = {outcome: Counter() for outcome in MESSAGE_OUTCOMES}
+        self._webhooks: dict[int, dict[DeliveryState, Counter]] = {}
         self._rpcs = RpcDurations()
         self.registry.register(self)
 
@@ -95,6 +103,12 @@ class Metrics(Collector):
     def provider(self, name: str) -> ProviderMetrics:
         """What is counted of a provider."""
         return self.providers.setdefault(name, ProviderMetrics())
+
+    def webhook_called(self, webhook_id: int, state: DeliveryState) -> None:
+        """Count a call to a webhook, after which the delivery was in this state."""
+        if webhook_id not in self._webhooks:
+            self._webhooks[webhook_id] = {each: Counter() for each in WEBHOOK_RESULTS}
+        self._webhooks[webhook_id][state].inc()
 
     def rpc_seconds(self, method: str, code: str) -> Histogram:
         """Durations of a method's calls (``/mailing.v1.ClientService/GetClient``, ``OK``)."""
@@ -115,6 +129,13 @@ class Metrics(Collector):
             (name,): provider.attempt_seconds for name, provider in self.providers.items()
         }
         yield histograms("mailing_attempt_seconds", "Duration of a call to a provider.", ("provider",), durations)
+        calls = CounterMetricFamily(
+            "mailing_webhook_calls", "Calls to a webhook by what came of them.", labels=["webhook_id", "result"]
+        )
+        for webhook_id, results in self._webhooks.items():
+            for state, counter in results.items():
+                calls.add_metric([str(webhook_id), WEBHOOK_RESULTS[state]], counter.value)
+        yield calls
         yield self._rpcs.metric()
         yield from self._gauges()
 

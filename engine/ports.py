@@ -208,6 +208,8 @@ class Control:
     """Engines whose heartbeat is younger than the time to live, this one included."""
     clock_us: int | None = field(default=None, compare=False)
     """The time by the database's own clock; ``None``: it has none (SQLite)."""
+    held_us: int | None = None
+    """Since when it sends nothing, for it is a copy; ``None``: it is not held."""
 
 
 class Store(Protocol):
@@ -250,8 +252,7 @@ class Store(Protocol):
 
     # -- mailings ------------------------------------------------------------------------------
     async def plans(self, now_us: int) -> list[Plan]:
-        """All mailings with work left: not yet ended, or with pending messages, an audience to
-        build, or rows to remove."""
+        """All mailings with work left: not ended, or with pending messages, an audience to build, rows to remove."""
 
     # -- audience ------------------------------------------------------------------------------
     async def build_audience(self, mailing_id: int, limit: int, now_us: int, reset_after_us: int) -> bool:
@@ -321,8 +322,7 @@ class Store(Protocol):
         """CANCEL up to ``limit`` pending messages of a cancelled mailing; return how many."""
 
     async def next_due_us(self, mailing_id: int, route: Route | None = None) -> int | None:
-        """When the next pending message of the mailing is due, of those that the route allows; ``None`` when there is
-        none."""
+        """When the mailing's next pending message that the route allows is due; ``None`` when there is none."""
 
     # -- a clock that steps back ---------------------------------------------------------------
     async def turn_clock_back(self, now_us: int) -> int:

@@ -58,7 +58,7 @@ def _port(value: str) -> str:
     return value
 
 
-_PARAMETERS: Final[Mapping[str, Callable[[str], str]]] = {
+PARAMETERS: Final[Mapping[str, Callable[[str], str]]] = {
     "application_name": str,
     "channel_binding": _one_of("disable", "prefer", "require"),
     "connect_timeout": _seconds,
@@ -206,10 +206,10 @@ def _parameters(query: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for part in filter(None, query.split("&")):
         name, _, value = part.partition("=")
-        read = _PARAMETERS.get(name)
+        read = PARAMETERS.get(name)
         if read is None:
             shown = f"parameter {name}" if re.fullmatch("[A-Za-z_]{1,32}", name) else "a parameter"
-            raise ValueError(f"{shown} is not known; there are {', '.join(_PARAMETERS)}")
+            raise ValueError(f"{shown} is not known; there are {', '.join(PARAMETERS)}")
         if name in found:
             raise ValueError(f"{name} is given twice")
         try:

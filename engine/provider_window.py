@@ -43,7 +43,8 @@ class ProviderWindow:
             self._steps.append(_Step(number))
         step = self._steps[-1]
         step.calls += len(records)
-        step.errors += sum(record.event in (Event.DEFER, Event.MISS) for record in records)
+        events = [record.event for record in records]
+        step.errors += events.count(Event.DEFER) + events.count(Event.MISS)
         step.latency.update(count_by_bucket([(record.finished_us - record.started_us) * 1e-6 for record in records]))
 
     def mean_seconds(self) -> float | None:

@@ -18,6 +18,7 @@ from dataclasses import fields
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from common.logs import get_logger
 from common.setting_types import Listen
@@ -25,13 +26,16 @@ from common.settings import with_env_file
 from common.tracing import Tracing
 from engine.access.authority import Authority
 from engine.access.first_sign_in import FirstSignIn
+from engine.access.oidc.client import Oidc, OidcSettings
+from engine.access.oidc.provider import Client
 from engine.access.seeding import seed, will_make
+from engine.api.control import HELD_WORDS
 from engine.api.server import ApiServer
 from engine.api.tls import Tls
 from engine.call_meter import CallMeter, Counted
 from engine.clock import SystemClock
 from engine.delivery.delivery import Delivery, DeliverySettings
-from engine.delivery.line import Line, Supplier
+from engine.delivery.line import Line, Supplier, way_of
 from engine.delivery_for_api import DeliveryForApi
 from engine.domain.message import Step
 from engine.hooks.caller import Caller
@@ -43,6 +47,7 @@ from engine.ports import Clock, Provider
 from engine.provider.configured import configured_providers
 from engine.provider.file import ConfiguredProvider
 from engine.provider.receipts import Receiver
+from engine.provider.spec import ProviderSpec
 from engine.provider.traced import TracedProvider
 from engine.provider_window import ProviderWindow
 from engine.report.mail import Mailer
@@ -103,6 +108,7 @@ class Service:
         self._resources.insert(0, self.store.close)  # the last to go: providers hand over the receipts that have come
         self.store.on_step = self._count
         await self.store.read_wanted()
+        await self._settle_copy([supplier.spec for supplier in suppliers])
         await self._seed()
         meter = CallMeter()
         self._delivery = delivery = await Delivery.join(
@@ -122,7 +128,11 @@ class Service:
         self.store.on_owners_told = delivery.actors.clients.owners_told
         open_standing(self._providers, self.store, clock, control)
         self._metrics_server = await start_metrics_server(
-            self.metrics, settings.metrics_listen, control.health, settings.metrics_hosts, missing.notes
+            self.metrics,
+            settings.metrics_listen,
+            control.health,
+            settings.metrics_hosts,
+            lambda: [*control.notes(), *missing.notes()],
         )
         self.metrics_listen = self._metrics_server.address
         await self._answer(control, {each.spec.name: each.receiver for each in configured if each.receiver is not None})
@@ -136,10 +146,17 @@ class Service:
             engine_id=delivery.state.engine_id,
         )
 
+    async def _settle_copy(self, specs: Sequence[ProviderSpec]) -> None:
+        """Send nothing from a database that is a copy of another one, until somebody lets it."""
+        ids = await self.store.provider_ids([spec.name for spec in specs])
+        ways = [way_of(ids[spec.name], spec) for spec in specs]
+        if await self.store.settle_copy(ways, SystemClock().now_us()):
+            log.warning("engine.held", reason=HELD_WORDS)
+
     async def _answer(self, control: DeliveryForApi, receivers: Mapping[str, Receiver]) -> None:
         """Serve the API, and tell of what happens: reports, webhooks."""
         settings, clock = self.settings, SystemClock()
-        authority = Authority(self.store, clock, session_seconds=settings.session_seconds)
+        authority = Authority(self.store, clock, session_seconds=settings.session_seconds, oidc=_oidc(settings, clock))
         self._reporter = reporter = _reporter(settings, self.store, clock)
         self._api = api = ApiServer(
             self.store,
@@ -165,7 +182,8 @@ class Service:
         self.grpc_port = await api.start(str(settings.grpc_listen))
         reporter.start()
         herald = Herald(self.store, clock, providers=control.provider_standings, foretell=api.outlook.of)
-        self._hooks = Hooks(self.store, clock, Random(), Caller(private=settings.webhook_private), herald)
+        webhooks = Caller(private=settings.webhook_private)
+        self._hooks = Hooks(self.store, clock, Random(), webhooks, herald, self.metrics.webhook_called)
         self._hooks.start()
 
     def reload(self) -> None:
@@ -291,6 +309,21 @@ def _reporter(settings: Settings, store: Store, clock: Clock) -> Reporter:
         return Reporter(store, clock, Random(), schedule)
     sender = settings.report_from or (server.user if is_mail_address(server.user) else recipients[0])
     return Reporter(store, clock, Random(), schedule, Mailer(server, sender), recipients)
+
+
+def _oidc(settings: Settings, clock: Clock) -> Oidc | None:
+    issuer, client_id, secret = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret
+    if issuer is None or client_id is None:
+        return None
+    asked = OidcSettings(
+        name=settings.oidc_name or urlsplit(issuer).hostname or issuer,
+        client=Client(issuer, client_id, None if secret is None else secret.get_secret_value()),
+        scopes=" ".join(settings.oidc_scopes.split()),
+        role_claim=settings.oidc_role_claim,
+        roles=dict(settings.oidc_roles),
+        plaintext=settings.allow_plaintext,
+    )
+    return Oidc(asked, clock)
 
 
 def _tls(settings: Settings) -> Tls | None:

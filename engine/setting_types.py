@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from common.error_codes import Unfit
 from common.setting_types import split_url
 from engine import postgres_url, smtp_url
+from engine.domain.access import Role
 from engine.domain.stop_words import bare
 from engine.domain.window import parse_minute
 from engine.domain.zone_names import is_time_zone
@@ -67,6 +68,28 @@ def time_zone(value: str) -> str:
 def is_mail_address(text: str) -> bool:
     """Whether it is an address of mail without a name: ``anna@example.com``."""
     return _MAIL_ADDRESS.fullmatch(text) is not None and text.isascii() and text.isprintable()
+
+
+def oidc_issuer(value: str) -> str:
+    """The address by which an OpenID Connect provider calls itself, to the letter."""
+    parts = split_url(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("should be an address such as https://accounts.example.com, as the provider says it")
+    return value
+
+
+def oidc_roles(value: object) -> object:
+    """Read ``it=admin, marketing=operator``: values of the claim, and the roles that they give."""
+    if not isinstance(value, str):
+        return value
+    found: dict[str, Role] = {}
+    for pair in filter(None, map(str.strip, value.split(","))):
+        said, _, word = map(str.strip, pair.rpartition("="))
+        role = next((each for each in Role if each.is_rank and each.word == word.lower()), None)
+        if not said or role is None:
+            raise ValueError("should be VALUE=ROLE with commas between them, such as it=admin,staff=viewer")
+        found[said] = role
+    return tuple(found.items())
 
 
 def mail_address(value: str) -> str:

@@ -12,9 +12,20 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr
 
 from common.command_line import Argument, BadSettings, Command
-from common.setting_types import Listen, Seconds, host_names, is_loopback, listen, long_token, lower, token
+from common.setting_types import (
+    Listen,
+    Seconds,
+    host_names,
+    is_loopback,
+    is_web_address_safe,
+    listen,
+    long_token,
+    lower,
+    token,
+)
 from common.settings import Invocation, ProcessSettings, Program
 from engine import postgres_url, setting_types, smtp_url
+from engine.domain.access import Role
 from engine.domain.events import KEEP_DAYS
 from engine.domain.stop_words import STOP_WORDS
 from engine.domain.validate import DEFAULT_TIME_ZONE, SEGMENTS_MAX
@@ -38,7 +49,7 @@ class Settings(ProcessSettings):
     """All settings of the engine, valid together, never changed after start."""
 
     secret_fields: ClassVar[frozenset[str]] = frozenset(
-        {"fbrq_token", "database_url", "provider_url", "admin_password", "api_token", "smtp_url"}
+        {"fbrq_token", "database_url", "provider_url", "admin_password", "api_token", "smtp_url", "oidc_client_secret"}
     )
 
     database_url: Annotated[str, AfterValidator(setting_types.database_url)] = Field(
@@ -107,10 +118,14 @@ class Settings(ProcessSettings):
     grpc_tls_key: FilePath | None = Field(None, description="its private key (PEM)")
     grpc_tls_client_ca: FilePath | None = Field(None, description="only clients with a certificate of this CA (PEM)")
     admin_password: Annotated[SecretStr, Field(min_length=8, max_length=256)] | None = Field(
-        None, description="password of the first account, admin, which is made when there is none; better not as a flag"
+        None,
+        description="password of the first account, admin, which is made while there is none; not set: made at the "
+        "first start; better not as a flag",
     )
     api_token: Annotated[SecretStr, AfterValidator(long_token)] | None = Field(
-        None, description="a first API token with the role admin, 16 characters at least; better not as a flag"
+        None,
+        description="a first API token with the role admin, 16 characters at least; another value takes the place of "
+        "the one before; not set: made at the first start; better not as a flag",
     )
     sign_in_file: Path | None = Field(
         None,
@@ -146,6 +161,27 @@ class Settings(ProcessSettings):
         None,
         description="the mail server: smtps://USER:PASSWORD@HOST, or smtp:// with STARTTLS (never on loopback; "
         "?starttls=always or never, ?ca=FILE); better not as a flag",
+    )
+    oidc_issuer: Annotated[str, AfterValidator(setting_types.oidc_issuer)] | None = Field(
+        None, description="OpenID Connect provider with whose accounts people may sign in to the panel: its address"
+    )
+    oidc_client_id: str | None = Field(None, description="who we are to that provider")
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="what proves it; none for a client that is registered as public; better not as a flag"
+    )
+    oidc_name: str | None = Field(
+        None, max_length=40, description="what the provider is called on the button; else the host of its address"
+    )
+    oidc_scopes: str = Field("openid profile email", description="what is asked of it, with spaces between")
+    oidc_role_claim: str = Field(
+        "roles",
+        min_length=1,
+        description="what it says of a person that decides the role; realm_access.roles is a path",
+    )
+    oidc_roles: Annotated[tuple[tuple[str, Role], ...], BeforeValidator(setting_types.oidc_roles)] = Field(
+        (),
+        description="values of that claim and the roles they give, it=admin,marketing=operator; the highest counts, "
+        "and who has none of them does not get in",
     )
     log_messages: Annotated[Literal["all", "failures"], BeforeValidator(lower)] = Field(
         "failures", description="which calls have a line in the log: all, or failures only"
@@ -189,6 +225,7 @@ class Settings(ProcessSettings):
             *_tls_conflicts(self),
             *_report_conflicts(self),
             *_keeping_conflicts(self),
+            *_oidc_conflicts(self),
             *_plaintext_conflicts(self),
             *super().conflicts(),
         ]
@@ -221,6 +258,23 @@ def _keeping_conflicts(settings: Settings) -> list[tuple[str, str]]:
     # The report of a day is made up to two days after its first hours, and tried for a day.
     if 0 < settings.keep_days < KEEP_DAYS_MIN:
         return [("keep_days", f"should be 0, which is for ever, or at least {KEEP_DAYS_MIN}")]
+    return []
+
+
+def _oidc_conflicts(settings: Settings) -> list[tuple[str, str]]:
+    if settings.oidc_issuer is None:
+        others = ("oidc_client_id", "oidc_client_secret", "oidc_roles")
+        return [
+            ("oidc_issuer", f"is missing: MAILING_{name.upper()} is set") for name in others if getattr(settings, name)
+        ]
+    if settings.oidc_client_id is None:
+        return [("oidc_client_id", "is missing: MAILING_OIDC_ISSUER is set")]
+    if not settings.oidc_roles:
+        return [("oidc_roles", "is missing: without it nobody has a role; such as it=admin,staff=viewer")]
+    if "openid" not in settings.oidc_scopes.split():
+        return [("oidc_scopes", "should have openid among them")]
+    if not is_web_address_safe(settings.oidc_issuer, plaintext=settings.allow_plaintext):
+        return [("oidc_issuer", "is beyond loopback: needs https:// or MAILING_ALLOW_PLAINTEXT=true")]
     return []
 
 
@@ -275,6 +329,8 @@ def _token_id(text: str) -> int:
 
 _NAME: Final = Argument("NAME", "its name")
 _FILE: Final = Argument("FILE", "the TOML file, as MAILING_PROVIDERS names it")
+_NEW_FILE: Final = Argument("FILE", "the file to make")
+_COPY: Final = Argument("FILE", "the file that backup has made")
 _ROLE: Final = Argument("--role", "what it may do", choices=("viewer", "operator", "admin"), required=True)
 _TOKEN_ROLE: Final = replace(_ROLE, choices=("viewer", "operator", "admin", "provider"))
 _STDIN: Final = Argument("--password-stdin", "read the password from the first line of stdin", is_switch=True)
@@ -286,6 +342,9 @@ COMMANDS: Final = (
     RUN,
     Command("migrate", "bring the database to this version's schema, and exit"),
     Command("check", "recount the counters of every mailing, repair and report what differs, and exit"),
+    Command("backup", "copy the database to a file, also while engines use it, and exit", (_NEW_FILE,)),
+    Command("restore", "make a database of such a file; nothing is sent from it until sending is resumed", (_COPY,)),
+    Command("hold", "take the database for a copy: nothing is sent from it until sending is resumed"),
     Command("providers check", "say what a providers' file says, or what is wrong with it, and exit", (_FILE,)),
     Command("providers list", "say which providers the engine calls by its settings, and exit"),
     Command("account create", "make an account; its password is printed unless it is given", (_NAME, _ROLE, _STDIN)),

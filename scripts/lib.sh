@@ -28,13 +28,13 @@ import hashlib, os, sys
 print(hashlib.sha256(sys.stdin.buffer.read() + os.getcwd().encode()).hexdigest())'
 }
 
-# prepare run|dev: make .venv, unless what is there was made from the same lock. dev holds all that run does.
+# prepare run|docs|dev: make .venv, unless what is there was made from the same lock. dev holds all that the others do.
 prepare() {
     local kind=$1 wanted
     if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
         make_venv
     fi
-    if is_installed "$kind" || { [ "$kind" = run ] && is_installed dev; }; then
+    if is_installed "$kind" || is_installed dev; then
         return
     fi
     wanted=$(fingerprint "$kind")

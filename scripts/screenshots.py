@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Take the pictures of docs/images anew, from real demos: demo.svg, sandbox.png and providers.png.
+"""Take two pictures of docs/images anew, from real demos: sandbox.png and providers.png.
 
     .venv/bin/python scripts/screenshots.py
 
 Runs ``scripts/run --demo`` in a pseudo-terminal and, while the bar moves, photographs the sandbox's page with a
 headless Chromium (``apt-get install chromium``); then once more with two providers, the first of which fails in the
-middle. Look at all of them before you commit them.
+middle. Look at both before you commit them. The moving one is made by ``scripts/moving_picture.py``.
 """
 
 from __future__ import annotations
@@ -27,10 +27,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from rich._export_format import CONSOLE_SVG_FORMAT
-from rich.console import Console
-from rich.text import Text
-
 ROOT: Final = Path(__file__).resolve().parent.parent
 IMAGES: Final = ROOT / "docs" / "images"
 COLUMNS: Final = 92
@@ -43,12 +39,7 @@ PHOTOGRAPH_BOTH_AT: Final = 60.0
 """The page shows a minute: the outage and what followed are in it."""
 OVER_AT: Final = 80.0
 """What the first provider may have taken waits for it: the demo does not end without it."""
-KEEP_FRAME_AT: Final = 60.0
-_TOKEN: Final = re.compile(r"(\x1b\[1A|\x1b\[2K|\x1b\[\?\d+[hl]|\r|\n)")
-"""All that moves the cursor here: rich goes up line by line, clears each and writes it anew."""
 _PERCENT: Final = re.compile(r"(\d+\.\d)%")
-_FONT: Final = re.compile(r"@font-face \{\{.*?\}\}", re.DOTALL)
-"""rich loads a font from the network; a picture in a repository should not."""
 
 
 def main() -> int:
@@ -62,11 +53,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         one, two = Path(folder, "one"), Path(folder, "two")
         look = partial(_photograph, browser, one, IMAGES / "sandbox.png", "1200,760")
-        screen = _watch_demo((), [(PHOTOGRAPH_AT, look)])
+        _watch_demo((), [(PHOTOGRAPH_AT, look)])
         look = partial(_photograph, browser, two, IMAGES / "providers.png", "1200,1000")
         _watch_demo(("--providers", "2"), [(OUTAGE_AT, _fail), (PHOTOGRAPH_BOTH_AT, look), (OVER_AT, _heal)])
-    _save_terminal(screen, IMAGES / "demo.svg")
-    print(f"{IMAGES}/demo.svg, sandbox.png, providers.png: look at them.")
+    print(f"{IMAGES}/sandbox.png, providers.png: look at them.")
     return 0
 
 
@@ -74,8 +64,8 @@ Step = Callable[[str], subprocess.Popen[bytes] | None]
 """Does something while the demo runs, given what its terminal shows; returns what it has started."""
 
 
-def _watch_demo(flags: Sequence[str], steps: Sequence[tuple[float, Step]]) -> str:
-    """Run the demo, each step when the bar is at so many per cent; return what the terminal showed in the middle."""
+def _watch_demo(flags: Sequence[str], steps: Sequence[tuple[float, Step]]) -> None:
+    """Run the demo, each step when the bar is at so many per cent."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
     with tempfile.TemporaryDirectory() as home:
@@ -84,19 +74,15 @@ def _watch_demo(flags: Sequence[str], steps: Sequence[tuple[float, Step]]) -> st
         demo = subprocess.Popen(command, env=environ, stdin=slave, stdout=slave, stderr=slave)
         os.close(slave)
         started: list[subprocess.Popen[bytes] | None] = []
-        kept, output = "", b""
+        output = b""
         while chunk := _read(master):
             output += chunk
             screen = output.decode(errors="ignore")
-            percent = _percent(screen)
-            if len(started) < len(steps) and percent >= steps[len(started)][0]:
+            if len(started) < len(steps) and _percent(screen) >= steps[len(started)][0]:
                 started.append(steps[len(started)][1](screen))
-            if percent <= KEEP_FRAME_AT:
-                kept = screen
         codes = [process.wait(60) for process in (demo, *started) if process is not None]
     if any(codes) or len(started) < len(steps):
         raise SystemExit(f"screenshots: the demo or the browser failed:\n{output.decode(errors='replace')}")
-    return kept
 
 
 def _read(master: int) -> bytes:
@@ -140,32 +126,6 @@ def _sandbox_url(screen: str) -> str:
     found = re.search(r"provider +(http://[0-9.:]+/)", screen)
     assert found is not None
     return found[1]
-
-
-def _save_terminal(screen: str, path: Path) -> None:
-    """Draw what the terminal shows."""
-    shown = "\n".join(["$ ./scripts/run --demo", *_lines(screen)]).rstrip()
-    with Path(os.devnull).open("w") as nowhere:
-        console = Console(record=True, width=COLUMNS, file=nowhere, force_terminal=True, color_system="truecolor")
-        console.print(Text.from_ansi(shown))
-        svg = console.export_svg(title="Mailing Service", code_format=_FONT.sub("", CONSOLE_SVG_FORMAT))
-    path.write_text(svg)
-
-
-def _lines(screen: str) -> list[str]:
-    """What is on the screen after all that was written to it; colours stay in."""
-    lines, row = [""], 0
-    for token in _TOKEN.split(screen):
-        if token == "\n":
-            row += 1
-            lines += [""] * (row == len(lines))
-        elif token == "\x1b[1A":
-            row = max(0, row - 1)
-        elif token == "\x1b[2K":
-            lines[row] = ""
-        elif token and not _TOKEN.fullmatch(token):
-            lines[row] += token
-    return lines
 
 
 if __name__ == "__main__":

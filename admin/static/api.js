@@ -31,9 +31,9 @@ function headers(more = {}) {
 
 /**
  * What an answer from 400 up says: HttpError with `body.errors` by field, for react-admin's forms; `errors` are those of
- * the problem, each with its `pointer`, and `retrySeconds` is when it may work, or null.
+ * the problem, each with its `pointer`, `fault` is what it says as a whole, and `retrySeconds` is when it may work, or null.
  * @param {Response} response
- * @returns {Promise<HttpError & {errors: (import("./i18n.js").Fault & {pointer: string})[], retrySeconds: number | null}>}
+ * @returns {Promise<HttpError & {errors: (import("./i18n.js").Fault & {pointer: string})[], fault: import("./i18n.js").Fault, retrySeconds: number | null}>}
  */
 async function problemOf(response) {
   let problem = {};
@@ -51,6 +51,7 @@ async function problemOf(response) {
   );
   error.errors = bad;
   error.retrySeconds = seconds || null;
+  error.fault = { ...problem, message: problem.detail ?? error.message };
   return error;
 }
 
@@ -200,16 +201,34 @@ export const dataProvider = {
 };
 
 /** Sign in; rejects with HttpError in words. */
-export async function signIn(username, password) {
+export const signIn = (username, password) =>
+  begin("/token", { username, password }, (error) => {
+    if (error.status === 401) error.message = t("sign_in.wrong");
+  });
+
+/** Whose accounts may be used beside a password, by name, or null. */
+export const oidcName = () => call("/oidc").then(({ name }) => name);
+
+/** Begin to sign in with such an account: resolves to the address where that is done. */
+export const beginOidc = (again) => call("/oidc/begin", { method: "POST", body: { again } }).then(({ url }) => url);
+
+/** Sign in with what the person has brought back; rejects with HttpError in words. */
+export const finishOidc = (answer) =>
+  begin("/oidc/session", answer, (error) => {
+    if (error.status === 401 || error.status === 403) error.message = sentence(error.fault);
+  });
+
+/** Begin a session; `told(error)` words what is said otherwise than elsewhere. */
+async function begin(path, body, told) {
   let response;
   try {
-    response = await ask("/token", {
+    response = await ask(path, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ username, password }),
+      body: JSON.stringify(body),
     });
   } catch (error) {
-    if (error.status === 401) error.message = t("sign_in.wrong");
+    told(error);
     throw error;
   }
   await response.arrayBuffer(); // to its end: what follows loads the page anew, and would cut it off

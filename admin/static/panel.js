@@ -3,7 +3,7 @@
 // The bundle's own application can show neither a dashboard nor pages of ours, and speaks English only (docs/measured.md). So
 // this module draws an application of its own out of the bundle's react-admin, and never finishes being imported: the
 // bundle waits for it before it draws its own. See docs/decisions/panel.md.
-import { authProvider, dataProvider, isAdmin } from "./api.js";
+import { authProvider, dataProvider, identity, isAdmin } from "./api.js";
 import { i18nProvider, t } from "./i18n.js";
 import { icon } from "./kit/icons.js";
 import { createRoot, h, Link, RA, React, useEffect, useMemo, useState } from "./kit/lib.js";
@@ -41,7 +41,7 @@ function Bar() {
     { alwaysOn: true, onClick: refreshed },
     h(TitlePortal, { component: "h1" }),
     h(ThemeButton),
-    h(PasswordButton),
+    !identity()?.issuer && h(PasswordButton),
   );
 }
 

@@ -3,6 +3,7 @@ import { signIn } from "./api.js";
 import { changeLocale, LANGUAGES, locale, t } from "./i18n.js";
 import { h, useEffect, useLocation, useState } from "./kit/lib.js";
 import { Button, Notice } from "./kit/parts.js";
+import { OidcSignIn } from "./oidc.js";
 
 /** The event after which the panel starts anew: for another person, or in another language. */
 export const FRESH = "mailing:fresh";
@@ -17,14 +18,18 @@ export function SignInPage() {
     document.title = `${t("sign_in.title")} · ${t("app.name")}`;
   }, []);
 
+  const next = `${state?.nextPathname ?? "/"}${state?.nextSearch ?? ""}`; // react-admin's names, see SignInLink
+  const enter = (path) => {
+    location.hash = `#${path}`;
+    dispatchEvent(new Event(FRESH));
+  };
   const submit = async (event) => {
     event.preventDefault();
     setBusy(true);
     setError(null);
     try {
       await signIn(name.trim(), password);
-      location.hash = `#${state?.nextPathname ?? "/"}${state?.nextSearch ?? ""}`; // react-admin's names, see SignInLink
-      dispatchEvent(new Event(FRESH));
+      enter(next);
     } catch (problem) {
       setError(problem);
       setBusy(false);
@@ -67,6 +72,7 @@ export function SignInPage() {
         }),
       ),
       h(Button, { type: "submit", kind: "primary", busy }, t("sign_in.submit")),
+      h(OidcSignIn, { next, onBack: enter, onError: setError }),
       h(LanguageSwitch, null),
     ),
   );

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, NamedTuple
 
 from common.error_codes import ErrorCode
 from common.logs import get_logger
+from engine.access.oidc.client import Answer, Oidc, Vouched
 from engine.access.passwords import Passwords, Share
 from engine.access.secrets import digest, hint, new_session, new_token
 from engine.domain.access import (
     ActorKind,
+    Forbidden,
     Identity,
     Impossible,
     Role,
@@ -23,6 +25,8 @@ from engine.domain.errors import Conflict, FieldError, InvalidInput
 from engine.domain.sign_in import SignInThrottle
 from engine.ports import Clock, StoreUnavailable
 from engine.store.access_rows import AccountRow, SignInRow, TokenRow
+from engine.store.accounts import BY_PASSWORD
+from engine.store.oidc import BY_OIDC, OidcRefusal
 from engine.store.rows import Actor, Created, RequestKey
 from engine.store.store import Store
 
@@ -61,11 +65,14 @@ class Authority:
         *,
         session_seconds: float = SESSION_SECONDS,
         passwords: Passwords | None = None,
+        oidc: Oidc | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._clock, self._monotonic = store, clock, monotonic
         self._session_us = int(session_seconds * 1_000_000)
         self._passwords = passwords or Passwords()
+        self.oidc = oidc
+        """``None``: nobody signs in with OpenID Connect."""
         self._throttle = SignInThrottle()
         self._cache: dict[str, _Cached] = {}
         self._drops = 0
@@ -80,6 +87,8 @@ class Authority:
         if self._tasks:
             await asyncio.wait(self._tasks)
         self._passwords.close()
+        if self.oidc is not None:
+            await self.oidc.close()
 
     # -- who is calling ----------------------------------------------------------------------------
 
@@ -159,7 +168,7 @@ class Authority:
         known = found is not None and found.is_known
         wait_seconds = self._throttle.begin(name, host, self._monotonic(), known=known)
         if wait_seconds > 0:
-            self._note_refusal(None, peer)
+            self._note_refusal(None, peer, BY_PASSWORD)
             raise TooManyTries(ErrorCode.TOO_MANY_TRIES.format(), wait_seconds)
         try:
             stored = None if found is None else found.password_hash
@@ -169,7 +178,7 @@ class Authority:
             self._throttle.undo(name, host, known=known)
             raise
         if signed_in is None:
-            self._note_refusal(None if found is None else found.account, peer)
+            self._note_refusal(None if found is None else found.account, peer, BY_PASSWORD)
             raise Unauthenticated(ErrorCode.WRONG_NAME_OR_PASSWORD.format())
         self._throttle.succeeded(name, host, known=known)
         return signed_in
@@ -193,13 +202,66 @@ class Authority:
             return None
         return SignedIn(secret, Identity(row.name, row.role, row.id, None, session_id, expire_us))
 
-    def _note_refusal(self, row: AccountRow | None, peer: str) -> None:
+    async def sign_in_with_oidc(self, answer: Answer, *, peer: str, host: str) -> SignedIn:
+        """Open a session for somebody whom the OpenID Connect provider has sent back; see ``sign_in``.
+
+        Raises:
+            Unauthenticated: the answer is not good, or was brought before.
+            Forbidden: the person has no role, or the account was revoked.
+            Impossible: there is no provider, or it is away.
+            TooManyTries: too many have failed.
+        """
+        oidc = self.oidc
+        if oidc is None:
+            raise Impossible(ErrorCode.OIDC_OFF.format())
+        key = f"oidc {host}"  # there is no name to guess, and nobody is kept out by what others do elsewhere
+        wait_seconds = self._throttle.begin(key, host, self._monotonic())
+        if wait_seconds > 0:
+            raise TooManyTries(ErrorCode.TOO_MANY_TRIES.format(), wait_seconds)
+        try:
+            vouched = await oidc.finish(answer)
+            signed_in = await self._open_vouched(oidc, vouched, digest(answer.nonce), peer)
+        except Unauthenticated:
+            self._note_refusal(None, peer, BY_OIDC)
+            raise
+        except Forbidden as error:  # the provider knows the person: no guess
+            self._throttle.undo(key, host)
+            self._note_refusal(None, peer, {**BY_OIDC, "name": error.fault.arguments["person"]})
+            raise
+        except (StoreUnavailable, Impossible):  # neither good nor bad
+            self._throttle.undo(key, host)
+            raise
+        self._throttle.succeeded(key, host)
+        return signed_in
+
+    async def _open_vouched(self, oidc: Oidc, vouched: Vouched, nonce_hash: str, peer: str) -> SignedIn:
+        secret, now_us = new_session(), self._clock.now_us()
+        found = await self._store.open_oidc_session(
+            vouched.person,
+            digest(secret),
+            nonce_hash=nonce_hash,
+            replayable_until_us=vouched.replayable_until_us,
+            expire_us=now_us + self._session_us,
+            peer=peer,
+            now_us=now_us,
+        )
+        self._drop()  # the role may be another one now
+        if isinstance(found, Identity):
+            return SignedIn(secret, found)
+        if found is OidcRefusal.USED_BEFORE:
+            raise Unauthenticated(ErrorCode.OIDC_REFUSED.format(name=oidc.name))
+        if found is OidcRefusal.REVOKED:
+            raise Forbidden(ErrorCode.OIDC_REVOKED.format(person=vouched.person.name))
+        raise Forbidden(ErrorCode.OIDC_NO_ROLE.format(person=vouched.person.name, name=oidc.name))
+
+    def _note_refusal(self, row: AccountRow | None, peer: str, detail: Mapping[str, str]) -> None:
         """In the audit list, at most once in ten seconds: a flood of guesses must not fill the disk. ``more``: how
         many there were since the last one that is noted."""
         now_seconds = self._monotonic()
         if now_seconds - self._last_refusal_seconds >= _REFUSALS_PERIOD_SECONDS:
             by, account_id = Actor(_UNKNOWN, peer, ActorKind.NOBODY), None if row is None else row.id
-            note = self._store.note_refusal(account_id, by=by, more=self._refusals, now_us=self._clock.now_us())
+            now_us = self._clock.now_us()
+            note = self._store.note_refusal(account_id, detail, by=by, more=self._refusals, now_us=now_us)
             self._last_refusal_seconds, self._refusals = now_seconds, 0
             self._in_background(note)
         else:
@@ -215,12 +277,14 @@ class Authority:
         """Change the password of the caller's account, and end its other sessions.
 
         Raises:
-            Impossible: the caller uses an API token.
+            Impossible: the caller uses an API token, or the account has no password.
             InvalidInput: the current password is wrong.
             TooManyTries: it was wrong too often, or too many passwords are being checked just now.
             Unauthenticated: the account was revoked, or its password changed, in the meantime.
         """
         account_id, session_id = _session_of(identity)
+        if identity.issuer:
+            raise Impossible(ErrorCode.NO_PASSWORD.format(issuer=identity.issuer))
         # Apart from the sign-ins: whoever has taken over a session must not keep its owner from signing in.
         key = f"the password of account {account_id}"
         wait_seconds = self._throttle.begin(key, host, self._monotonic(), known=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from common.error_codes import ErrorCode, Fault
 from engine.access.authority import Authority
+from engine.access.oidc.client import Answer
 from engine.api.background import Background
 from engine.api.by_name import timestamp
 from engine.api.caller import caller, identity_of_call, network_of_call, peer_of
@@ -18,6 +21,7 @@ from engine.api.repeats import request_key
 from engine.domain.access import (
     PASSWORD_LENGTH_MAX,
     Identity,
+    Impossible,
     Role,
     Unauthenticated,
     account_name_problem,
@@ -34,6 +38,7 @@ from engine.store.store import Store
 from mailing.v1 import access_pb2, access_service_pb2, access_service_pb2_grpc
 
 _NO_ROLE = ErrorCode.NOT_A_CHOICE.format(choices=", ".join(role.word for role in Role))
+_REDIRECT_LENGTH_MAX = 2_000
 _NO_RANK = ErrorCode.ROLE_OF_TOKENS.format()
 
 
@@ -54,6 +59,36 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
             raise Unauthenticated(ErrorCode.WRONG_NAME_OR_PASSWORD.format())
         signed_in = await self._authority.sign_in(
             request.name, request.password, peer=peer_of(context), host=network_of_call(context)
+        )
+        return access_service_pb2.SignInResponse(secret=signed_in.secret, identity=identity_message(signed_in.identity))
+
+    async def DescribeSignIn(
+        self, request: access_service_pb2.DescribeSignInRequest, context: Context
+    ) -> access_service_pb2.DescribeSignInResponse:
+        """Say how people may sign in."""
+        oidc = self._authority.oidc
+        return access_service_pb2.DescribeSignInResponse(oidc_name="" if oidc is None else oidc.name)
+
+    async def BeginOidcSignIn(
+        self, request: access_service_pb2.BeginOidcSignInRequest, context: Context
+    ) -> access_service_pb2.BeginOidcSignInResponse:
+        """Say where the person signs in."""
+        oidc = self._authority.oidc
+        if oidc is None:
+            raise Impossible(ErrorCode.OIDC_OFF.format())
+        check_fields(redirect_uri=_redirect_problem(request.redirect_uri))
+        begun = await oidc.begin(request.redirect_uri, again=request.again)
+        return access_service_pb2.BeginOidcSignInResponse(**begun._asdict())
+
+    async def FinishOidcSignIn(
+        self, request: access_service_pb2.FinishOidcSignInRequest, context: Context
+    ) -> access_service_pb2.SignInResponse:
+        """Open a session for whoever has come back."""
+        needed = {name: getattr(request, name) for name in ("code", "redirect_uri", "nonce", "code_verifier")}
+        check_fields(**{name: None if value else ErrorCode.REQUIRED.format() for name, value in needed.items()})
+        answer = Answer(issuer=request.issuer, **needed)
+        signed_in = await self._background.whole(
+            self._authority.sign_in_with_oidc(answer, peer=peer_of(context), host=network_of_call(context))
         )
         return access_service_pb2.SignInResponse(secret=signed_in.secret, identity=identity_message(signed_in.identity))
 
@@ -166,6 +201,12 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
         return None if us > self._clock.now_us() else ErrorCode.NOT_IN_FUTURE.format()
 
 
+def _redirect_problem(uri: str) -> Fault | None:
+    """Why nobody can be sent back there; whether it is ours the provider knows."""
+    is_good = len(uri) <= _REDIRECT_LENGTH_MAX and urlsplit(uri).scheme in ("http", "https")
+    return None if is_good else ErrorCode.OIDC_BAD_REDIRECT.format()
+
+
 def _valid_role(number: int, no_rank: Fault | None = None, **problems: Fault | None) -> Role:
     """The role with this number; ``no_rank``: why one without a rank is no good. Raises InvalidInput for it and all
     other fields that have problems."""
@@ -188,6 +229,7 @@ def identity_message(identity: Identity) -> access_pb2.Identity:
         account_id=identity.account_id,
         token_id=identity.token_id,
         expire_time=timestamp(identity.expire_us),
+        issuer=identity.issuer,
     )
 
 
@@ -201,6 +243,7 @@ def account_message(row: AccountRow) -> access_pb2.Account:
         revoke_time=timestamp(row.revoke_us),
         last_sign_in_time=timestamp(row.last_sign_in_us),
         live_token_count=row.live_tokens,
+        issuer=row.issuer,
     )
 
 

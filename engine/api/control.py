@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from common.error_codes import Fault
 from engine.domain.breaker import BreakerState
@@ -80,6 +80,12 @@ class ProviderStatus:
     """It gets nothing new."""
 
 
+HELD_WORDS: Final = (
+    "this database is a copy: nothing is sent until an admin resumes sending. No engine may run on the original then"
+)
+"""Why sending is held."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveryStatus:
     """How this engine is doing, all of it known without asking the database."""
@@ -94,6 +100,8 @@ class DeliveryStatus:
     rate_per_second: float
     """Messages sent, a second, lately."""
     sending_paused: bool
+    held_us: int | None = None
+    """Since then sending is paused because the database is a copy; ``None``: it is not held."""
     breaker: BreakerStatus = BreakerStatus()
     """Of the provider that does worst."""
     providers: tuple[ProviderStatus, ...] = ()

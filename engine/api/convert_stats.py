@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Final
 
 from engine.api.by_name import timestamp
-from engine.api.control import BreakerStatus, DeliveryStatus, ProviderStatus
+from engine.api.control import HELD_WORDS, BreakerStatus, DeliveryStatus, ProviderStatus
 from engine.api.convert import AUDIENCE_STATES, STATES, counts_message
 from engine.domain.breaker import BreakerState
 from engine.domain.cost import money
@@ -277,6 +277,8 @@ def engine_status_message(status: DeliveryStatus) -> engine_pb2.EngineStatus:
         rate_limit=status.rate_limit or None,
         rate_per_second=status.rate_per_second,
         sending=engine_pb2.SENDING_STATE_PAUSED if paused else engine_pb2.SENDING_STATE_RUNNING,
+        sending_detail="" if status.held_us is None else HELD_WORDS,
+        held_since_time=None if status.held_us is None else timestamp(status.held_us),
         breaker=_breaker_message(status.breaker),
         providers=map(_provider_message, status.providers),
         missing_providers=[

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Final
 
 from common.error_codes import ErrorCode
 from engine.api.background import Background
+from engine.api.backups import Backups
 from engine.api.caller import caller
 from engine.api.context import Context
 from engine.api.control import DeliveryControl
@@ -41,9 +43,10 @@ class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):
         outlook: Outlook,
         questions: Questions,
         reports: Reports,
+        backups: Backups,
     ) -> None:
         self._store, self._control, self._clock, self._background = store, control, clock, background
-        self._reports = reports
+        self._reports, self._backups = reports, backups
         self._overview = OverviewReader(store, control, clock, outlook, questions)
 
     async def GetStatus(
@@ -94,6 +97,13 @@ class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):
     ) -> engine_pb2.EngineStatus:
         """Let sending go on."""
         return await self._set(context, sending_paused=False)
+
+    async def BackUp(
+        self, request: engine_service_pb2.BackUpRequest, context: Context
+    ) -> AsyncIterator[engine_service_pb2.BackUpResponse]:
+        """Stream a copy of the database."""
+        async for part in self._backups.parts(caller(context)):
+            yield engine_service_pb2.BackUpResponse(data=part)
 
     async def ListAuditEvents(
         self, request: engine_service_pb2.ListAuditEventsRequest, context: Context

@@ -50,6 +50,17 @@ class Fresh(Generic[K, V]):
         if before is not None and before.until_us is not None and now_us < before.until_us + self._stale_us:
             answer.was_given_before = True
             return before.task.result()
+        return await self._wait(key, answer)
+
+    async def refresh(self, key: K, make: Callable[[], Awaitable[V]]) -> None:
+        """Make the answer anew before its time; who asks meanwhile gets what is there. One that is being made already
+        is waited for."""
+        answer = self._answers.get(key)
+        if answer is None or answer.until_us is not None:
+            answer = self._begin(key, make, answer)
+        await self._wait(key, answer)
+
+    async def _wait(self, key: K, answer: _Answer[V]) -> V:
         answer.waiting += 1
         try:
             return await asyncio.shield(answer.task)
@@ -58,6 +69,14 @@ class Fresh(Generic[K, V]):
             if not (answer.waiting or answer.was_given_before or answer.task.done()):
                 self._answers.pop(key, None)
                 answer.task.cancel()
+
+    def renew(self, key: K) -> bool:
+        """Keep the answer that is there as if it had just been made; ``False``: there is none."""
+        answer = self._answers.get(key)
+        if answer is None or answer.until_us is None or answer.task.cancelled() or answer.task.exception() is not None:
+            return False
+        answer.until_us = max(answer.until_us, self._clock.now_us() + self._keep_us)
+        return True
 
     def _begin(self, key: K, make: Callable[[], Awaitable[V]], before: _Answer[V] | None) -> _Answer[V]:
         self._answers.pop(key, None)

@@ -11,6 +11,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from common.error_codes import ErrorCode
 from engine.api.background import Background
+from engine.api.breakdowns import Breakdowns
 from engine.api.caller import caller, caller_key
 from engine.api.context import Context
 from engine.api.control import DeliveryControl
@@ -18,7 +19,6 @@ from engine.api.convert import both, mailing_input, mailing_message, mailing_sta
 from engine.api.convert_audience import warnings_of
 from engine.api.convert_stats import forecast_message, stats_message
 from engine.api.costs import cheapest, cost_of
-from engine.api.fresh import Fresh
 from engine.api.letters import letters_of
 from engine.api.limits import Limits
 from engine.api.mailing_edit import Unchanged, edited
@@ -34,7 +34,7 @@ from engine.domain.segments import count_segments
 from engine.domain.validate import SEGMENTS_MAX, MailingInput
 from engine.ports import Clock
 from engine.store.errors import StoreUnavailable, TooLong
-from engine.store.rows import Actor, Breakdown, Changed, MailingRow, PageOf, RequestKey
+from engine.store.rows import Actor, Changed, MailingRow, PageOf, RequestKey
 from engine.store.store import Store
 from mailing.v1 import (
     mailing_pb2,
@@ -48,10 +48,6 @@ _ENCODINGS: Final = {
     "gsm7": mailing_service_pb2.TEXT_ENCODING_GSM7,
     "ucs2": mailing_service_pb2.TEXT_ENCODING_UCS2,
 }
-BREAKDOWN_SECONDS: Final = 2.0
-"""How long the breakdown of a large mailing is kept; ten times as long as it took, if that is more."""
-STALE_SECONDS: Final = 60.0
-"""For so much longer it is given while the next one is made."""
 CANCEL_US: Final = 5_000_000
 """How long CancelMailing waits for messages that delivery holds."""
 _LIST_LIMITS: Final = Limits(mailing_service_pb2.ListMailingsRequest)
@@ -75,15 +71,15 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         watch: Watch,
         outlook: Outlook,
         questions: Questions,
+        breakdowns: Breakdowns,
         segments_max: int = SEGMENTS_MAX,
     ) -> None:
         self._segments_max = segments_max
         self._store, self._control, self._clock = store, control, clock
         self._background, self._watch = background, watch
-        self._outlook, self._questions = outlook, questions
+        self._outlook, self._questions, self._breakdowns = outlook, questions, breakdowns
         self._trials = Trials(store, control, clock, background, segments_max)
         self._standing = StandingWarnings(store, control, clock, questions, segments_max)
-        self._breakdowns: Fresh[int, Breakdown] = Fresh(clock, BREAKDOWN_SECONDS, stale_seconds=STALE_SECONDS)
 
     async def CreateMailing(
         self, request: mailing_service_pb2.CreateMailingRequest, context: Context
@@ -286,13 +282,9 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         row = await self._store.mailing_stats(mailing_id)
         breakdown = row.breakdown
         if breakdown is None:
-            breakdown = await self._breakdowns.get(mailing_id, lambda: self._break_down(mailing_id))
+            breakdown = await self._breakdowns.of(mailing_id)
         forecast = await self._outlook.of(row.mailing)
         return stats_message(row, breakdown, self._clock.now_us(), forecast, points_max)
-
-    async def _break_down(self, mailing_id: int) -> Breakdown:
-        key = ("breakdown", mailing_id)
-        return await self._questions.ask(key, caller_key(), lambda: self._store.mailing_breakdown(mailing_id))
 
     async def WatchMailing(
         self, request: mailing_service_pb2.WatchMailingRequest, context: Context

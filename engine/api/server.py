@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Mapping, Sequence
 from random import Random
 from types import MappingProxyType
 from typing import Any, Final, cast
 
-from google.protobuf.descriptor import ServiceDescriptor
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from common.contract.services import SERVICES
 from common.tracing import Tracing
 from engine.access.authority import Authority
 from engine.api.access import AccessServicer
 from engine.api.background import Background
+from engine.api.backups import Backups
+from engine.api.breakdowns import Breakdowns
 from engine.api.clients import ClientServicer
 from engine.api.control import DeliveryControl
 from engine.api.engine import EngineServicer
@@ -44,28 +47,6 @@ from engine.ports import Clock
 from engine.provider.receipts import Receiver
 from engine.report.reporter import Reporter, Schedule
 from engine.store.store import Store
-from mailing.v1 import (
-    access_service_pb2,
-    access_service_pb2_grpc,
-    client_service_pb2,
-    client_service_pb2_grpc,
-    engine_service_pb2,
-    engine_service_pb2_grpc,
-    event_service_pb2,
-    event_service_pb2_grpc,
-    inbound_service_pb2,
-    inbound_service_pb2_grpc,
-    mailing_service_pb2,
-    mailing_service_pb2_grpc,
-    message_service_pb2,
-    message_service_pb2_grpc,
-    receipt_service_pb2,
-    receipt_service_pb2_grpc,
-    suppression_service_pb2,
-    suppression_service_pb2_grpc,
-    webhook_service_pb2,
-    webhook_service_pb2_grpc,
-)
 
 _MIB: Final = 1024 * 1024
 MESSAGE_BYTES_MAX: Final = _MIB
@@ -150,43 +131,33 @@ class ApiServer:
         )
         if tracing is not None:
             measure = measured(measure)
-        self._interceptor = CallInterceptor(self._authority, requirements(_services()), measure, gateways=gateways)
+        self._interceptor = CallInterceptor(
+            self._authority, requirements(SERVICES.values()), measure, gateways=gateways
+        )
         around = () if tracing is None else (TraceInterceptor(tracing),)
         self._server = aio.server(interceptors=(*around, self._interceptor), options=OPTIONS)
         services = cast("aio.Server", _Generic(self._server))
         self.outlook = outlook = Outlook(store, control, clock)
         self.risk = RiskWatch(outlook)
-        questions = Questions(lambda: control.status().in_flight > 0)
+        backups = Backups(store, clock, self._stopping)
+        questions = Questions(is_sending := lambda: control.status().in_flight > 0)
+        self._breakdowns = breakdowns = Breakdowns(store, clock, questions, is_sending)
         watch = Watch(store, clock, outlook, self._stopping, watch_period_seconds)
-        client_service_pb2_grpc.add_ClientServiceServicer_to_server(
+        for servicer in (
             ClientServicer(store, control, clock, self._background, self._stopping, default_time_zone, questions),
-            services,
-        )
-        mailing_service_pb2_grpc.add_MailingServiceServicer_to_server(
-            MailingServicer(store, control, clock, self._background, watch, outlook, questions, segments_max), services
-        )
-        message_service_pb2_grpc.add_MessageServiceServicer_to_server(
-            MessageServicer(store, questions, self._stopping), services
-        )
-        engine_service_pb2_grpc.add_EngineServiceServicer_to_server(
-            EngineServicer(store, control, clock, self._background, outlook, questions, Reports(reporter)), services
-        )
-        suppression_service_pb2_grpc.add_SuppressionServiceServicer_to_server(
-            SuppressionServicer(store, control, clock, self._background, self._stopping, questions), services
-        )
-        inbound_service_pb2_grpc.add_InboundServiceServicer_to_server(
-            InboundServicer(store, control, clock, self._background, StopWords(stop_words)), services
-        )
-        receipt_service_pb2_grpc.add_ReceiptServiceServicer_to_server(
-            ReceiptServicer(store, control, clock, self._background, receivers), services
-        )
-        event_service_pb2_grpc.add_EventServiceServicer_to_server(EventServicer(store), services)
-        webhook_service_pb2_grpc.add_WebhookServiceServicer_to_server(
-            WebhookServicer(store, clock, self._background, private=webhook_private), services
-        )
-        access_service_pb2_grpc.add_AccessServiceServicer_to_server(
-            AccessServicer(store, self._authority, clock, self._background), services
-        )
+            MailingServicer(
+                store, control, clock, self._background, watch, outlook, questions, breakdowns, segments_max
+            ),
+            MessageServicer(store, questions, self._stopping),
+            EngineServicer(store, control, clock, self._background, outlook, questions, Reports(reporter), backups),
+            SuppressionServicer(store, control, clock, self._background, self._stopping, questions),
+            InboundServicer(store, control, clock, self._background, StopWords(stop_words)),
+            ReceiptServicer(store, control, clock, self._background, receivers),
+            EventServicer(store),
+            WebhookServicer(store, clock, self._background, private=webhook_private),
+            AccessServicer(store, self._authority, clock, self._background),
+        ):
+            _serve(servicer, services)
         health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, services)
         # It looks at the server's class to find out how to answer.
         reflection.enable_server_reflection(_service_names(), self._server)
@@ -212,6 +183,7 @@ class ApiServer:
         await self._server.start()
         self._housekeeping.start()
         self.risk.start()
+        self._breakdowns.start()
         return port
 
     def reload(self) -> None:
@@ -222,6 +194,7 @@ class ApiServer:
     async def stop(self, grace_seconds: float) -> None:
         """Take no new calls, end the streams, let the other calls end within ``grace_seconds``, and what they have
         begun within as many again."""
+        await self._breakdowns.stop()
         await self.risk.stop()
         await self._housekeeping.stop()
         await self._health.stop()
@@ -244,22 +217,13 @@ class _Generic:
         """Leave them out."""
 
 
-def _services() -> list[ServiceDescriptor]:
-    modules = (
-        client_service_pb2,
-        mailing_service_pb2,
-        message_service_pb2,
-        engine_service_pb2,
-        access_service_pb2,
-        suppression_service_pb2,
-        inbound_service_pb2,
-        receipt_service_pb2,
-        event_service_pb2,
-        webhook_service_pb2,
-    )
-    return [service for module in modules for service in module.DESCRIPTOR.services_by_name.values()]
+def _serve(servicer: object, services: aio.Server) -> None:
+    """Register what was made for a service of the contract: the generated class it is made of is beside the function
+    that registers it."""
+    (generated,) = (base for base in type(servicer).__mro__ if base.__module__.endswith("_service_pb2_grpc"))
+    getattr(sys.modules[generated.__module__], f"add_{generated.__name__}_to_server")(servicer, services)
 
 
 def _service_names() -> list[str]:
     health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-    return [*(service.full_name for service in _services()), health, reflection.SERVICE_NAME]
+    return [*(service.full_name for service in SERVICES.values()), health, reflection.SERVICE_NAME]

@@ -15,7 +15,7 @@ from engine.api.by_name import message_from
 from engine.api.caller import caller, caller_key
 from engine.api.context import Context
 from engine.api.control import DeliveryControl
-from engine.api.convert import both, chosen, client_query, micros
+from engine.api.convert import both, chosen, client_query, micros, require_text
 from engine.api.errors import Stopping
 from engine.api.importing import RowImport
 from engine.api.limits import Limits
@@ -243,6 +243,7 @@ def _row_entry(row: service.ImportSuppressionsRow) -> SuppressionInput:
 
 def _query(request: service.ListSuppressionsRequest | service.ExportSuppressionsRequest) -> SuppressionQuery:
     """The filters of a list. Raises InvalidInput for what can't be understood."""
+    require_text(request, "search")
     numbers = {name: getattr(request, name) for name in ("phone_number", "phone_contains") if request.HasField(name)}
     found, reason = both(
         lambda: client_query(ListClientsRequest(**numbers)), lambda: chosen(_NUMBERS, request.reason, "reason")

@@ -24,7 +24,7 @@ class Hand:
 
     def add(self, claims: Iterable[Claim]) -> None:
         """The store has given us these."""
-        self._claims.update((claim.message_id, claim) for claim in claims)
+        self._claims |= {claim.message_id: claim for claim in claims}
 
     def drop(self, ended: Iterable[Claim | Record | Return]) -> None:
         """These are stored, given back or lost. A later claim of the same message stays."""

@@ -54,6 +54,12 @@ class Supplier:
         return cls(spec, provider, breaker or Breaker(), is_steered=True)
 
 
+def way_of(provider_id: int, spec: ProviderSpec) -> Way:
+    """The provider as it stands among the others while its breaker is closed."""
+    price = 0 if spec.price_per_segment is None else cost.micros(spec.price_per_segment)
+    return Way(provider_id, True, ranges_of(spec.prefixes), spec.name, frozenset(spec.senders), price, spec.retired)
+
+
 @dataclass(frozen=True, slots=True)
 class Common:
     """What the lines of an engine share."""
@@ -75,11 +81,11 @@ class Line:
         spec, settings = supplier.spec, common.settings
         self.number, self.provider_id = number, provider_id
         self.spec, self.provider, self.is_steered = spec, supplier.provider, supplier.is_steered
-        self.price = 0 if spec.price_per_segment is None else cost.micros(spec.price_per_segment)
+        self._way = way_of(provider_id, spec)
+        self.price = self._way.price
         """Of a segment, in millionths; 0: it has none."""
         self._segments_max = settings.segments_max
         self._book, self._clock = common.book, common.clock.own
-        self._senders, self._ranges = frozenset(spec.senders), ranges_of(spec.prefixes)
         self.gate = Gate(supplier.breaker, spec.rate, common.random, common.on_way, name=spec.name)
         self.admission = Admission(
             gate=self.gate,
@@ -103,8 +109,8 @@ class Line:
     @property
     def way(self) -> Way:
         """The provider as it stands among the others now."""
-        spec = self.spec
-        return Way(self.provider_id, self.is_open, self._ranges, spec.name, self._senders, self.price, spec.retired)
+        way = self._way
+        return Way(way.provider_id, self.is_open, way.ranges, way.name, way.senders, way.price, way.is_retired)
 
     def quote(self, entry: Entry) -> Quote:
         """What a message of a mailing can cost here."""

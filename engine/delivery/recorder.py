@@ -115,7 +115,8 @@ class Recorder:
         await self._in_halves(batch, self._record)
         del self._records[: len(batch)]
         self._hand.drop(batch)
-        failed = [record for record in batch if record.event is not Event.ACCEPT]
+        accepted = Event.ACCEPT  # found once, not once a message
+        failed = [record for record in batch if record.event is not accepted]
         for record in [record for record in failed if record.event in (Event.DEFER, Event.MISS)]:
             self._put_off(record.mailing_id, record.due_us)
         if len(self._lines) == 1:

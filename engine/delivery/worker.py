@@ -30,6 +30,9 @@ _LINES: Final = {
     Event.MISS: "message.outcome_unknown",
 }
 
+_RETRY, _UNKNOWN, _SENT, _ACCEPT = Verdict.RETRY, Verdict.UNKNOWN, Verdict.SENT, Event.ACCEPT
+"""What each call asks for, found once: to find a member of an enum takes Python 3.11 0.07 us."""
+
 log = get_logger(__name__)
 
 
@@ -41,7 +44,7 @@ class Worker:
         self._line, self._lines, self._router = line, state.lines, state.router
         self._queue, self._gate, self._admission = line.queue, line.gate, line.admission
         self._marker, self._recorder, self._provider, self._random = marker, recorder, line.provider, random
-        self._asks = any(self._provider.abilities[:3])
+        self._asks, self._is_priced = any(self._provider.abilities[:3]), bool(line.price)
         self._retry = RetryPolicy(settings.retry_base_seconds, settings.retry_max_seconds)
         self._timeout_seconds = line.spec.time_out_seconds
         self._timeout_us = in_us(self._timeout_seconds)
@@ -59,14 +62,14 @@ class Worker:
     async def handle(self, claim: Claim) -> None:
         """Deliver one message, or give it back. A bug met on the way costs this message a retry, no more."""
         started_us = self._clock.now_us()
-        verdict = Verdict.RETRY
+        verdict = _RETRY
         try:
             entry, due_us = self._admission.check(claim, started_us)
             if entry is not None and entry.marks_first:
                 entry, due_us = await self._marked(claim, entry)
                 started_us = self._clock.now_us()
             letter = None if entry is None else entry.letter or self._letter(claim, entry.template)
-            price = self._line.price_of(letter.text) if letter is not None and self._line.price else None
+            price = self._line.price_of(letter.text) if self._is_priced and letter is not None else None
             if entry is None or letter is None or (price is not None and not claim.charge.covers(price)):
                 self._give_back(claim, due_us)
                 return
@@ -75,7 +78,7 @@ class Worker:
             if plan.end_us - started_us < self._timeout_us:
                 timeout_seconds = (plan.end_us - started_us) / US_PER_SECOND
             entry.in_flight += 1
-            verdict = Verdict.UNKNOWN
+            verdict = _UNKNOWN
             try:
                 # A NamedTuple's own constructor costs three times as much, and this is done for each message.
                 request = tuple.__new__(
@@ -86,14 +89,19 @@ class Worker:
                 entry.in_flight -= 1
             finished_us = self._clock.now_us()
             outcome = classify(answer, finished_us)
-            if not (self._gate.is_calm and outcome.verdict is Verdict.SENT):
+            is_sent = outcome.verdict is _SENT
+            if not (is_sent and self._gate.is_calm):
                 self._gate.report(claim.message_id, outcome, finished_us)
             told = answer.provider_message_id
-            if outcome.verdict is not Verdict.SENT:
+            if not is_sent:
                 self._finish(claim, plan, outcome, started_us, finished_us, rendered, told, price)
                 return
-            how = Event.ACCEPT, started_us, finished_us, outcome.http_status, outcome.detail, 0
-            self._recorder.put(claim.ended(*how, plan.text_version, rendered, told, None, price, outcome.smpp_status))
+            status, version, smpp_status = outcome.http_status, plan.text_version, outcome.smpp_status
+            self._recorder.put(
+                claim.ended(
+                    _ACCEPT, started_us, finished_us, status, "", 0, version, rendered, told, None, price, smpp_status
+                )
+            )
         except Exception as error:
             self._log_lines.write(log.error, "message.bug", type(error).__name__, **_names(claim), exc_info=error)
             # No fault of the provider's: the breaker does not hear of it.

@@ -92,6 +92,8 @@ class Identity:
     """When the session or the token ends by itself; ``None``: it does not."""
     last_used_us: int | None = None
     """Of a token: when it was last used, to the minute."""
+    issuer: str = ""
+    """Of an account without a password: the OpenID Connect issuer that says who the person is."""
 
 
 class Unauthenticated(MailingError):

@@ -28,16 +28,18 @@ def bucket(seconds: float, bounds: Sequence[float] = BUCKET_BOUNDS_SECONDS) -> i
     return bisect_left(bounds, seconds)
 
 
-def count_by_bucket(latencies_seconds: Iterable[float]) -> dict[int, int]:
+def count_by_bucket(
+    latencies_seconds: Iterable[float], bounds: Sequence[float] = BUCKET_BOUNDS_SECONDS
+) -> dict[int, int]:
     """How many of the latencies belong to each bucket. They are sorted first, for then it takes a search a bucket
     and not a search a latency: this sees each call of ours several times."""
     ordered = sorted(latencies_seconds)
     counts = {}
     begin = 0
     while begin < len(ordered):
-        number = bucket(ordered[begin])
-        is_last = number == len(BUCKET_BOUNDS_SECONDS)
-        end = len(ordered) if is_last else bisect_right(ordered, BUCKET_BOUNDS_SECONDS[number], begin)
+        number = bucket(ordered[begin], bounds)
+        is_last = number == len(bounds)
+        end = len(ordered) if is_last else bisect_right(ordered, bounds[number], begin)
         counts[number] = end - begin
         begin = end
     return counts

@@ -79,8 +79,7 @@ def weigh(standing: Standing | None, time_us: int) -> Effect:
 def is_called_in_vain(standing: Standing) -> bool:
     """Whether an engine has taken a message for another call although the provider took it before, as a receipt says.
     The engine is told: it need not call any more."""
-    is_heard = standing.delivery_us is not None
-    return is_heard and standing.status.is_taken and standing.attempt > 1
+    return standing.attempt > 1 and standing.delivery_us is not None and standing.status.is_taken
 
 
 def way_seconds(sent_us: int, delivered_us: int) -> float:

@@ -28,6 +28,8 @@ from engine.store.store import Store
 LEASE_SECONDS: Final = 2 * CALL_SECONDS
 _END_SECONDS: Final = 1.0
 Post = Callable[[str, Mapping[str, str], bytes], Awaitable[Answer]]
+Counted = Callable[[int, DeliveryState], None]
+"""Is told of each call: the webhook's id, and where the call has left the delivery."""
 
 log = get_logger(__name__)
 
@@ -35,8 +37,11 @@ log = get_logger(__name__)
 class Courier:
     """An actor: ``run`` it, and ``wake`` it when something is due."""
 
-    def __init__(self, webhook_id: int, store: Store, post: Post, clock: Clock, random: Random) -> None:
+    def __init__(
+        self, webhook_id: int, store: Store, post: Post, clock: Clock, random: Random, counted: Counted
+    ) -> None:
         self._webhook_id, self._store, self._post, self._clock, self._random = webhook_id, store, post, clock, random
+        self._counted = counted
         self._due = asyncio.Event()
         self._calls: set[asyncio.Task[None]] = set()
 
@@ -105,6 +110,7 @@ class Courier:
         if not answer.is_taken:
             again_us = next_try_us(now_us, delivery.attempt, self._random.random(), delivery.create_us)
             state, due_us = (DeliveryState.GIVEN_UP, 0) if again_us is None else (DeliveryState.READY, again_us)
+        self._counted(self._webhook_id, state)
         try:
             stored = await self._store.end_attempt(
                 delivery.id,

@@ -14,7 +14,7 @@ from engine.domain.events import OF_MESSAGES
 from engine.domain.forecast import Forecast
 from engine.domain.units import in_us
 from engine.hooks.caller import Caller
-from engine.hooks.courier import Courier
+from engine.hooks.courier import Counted, Courier
 from engine.ports import Clock
 from engine.store.event_rows import EventView
 from engine.store.rows import MailingRow
@@ -105,8 +105,11 @@ def _is_news(standing: ProviderStanding, view: EventView) -> bool:
 class Hooks:
     """The herald and its couriers: ``start`` once, ``stop`` once."""
 
-    def __init__(self, store: Store, clock: Clock, random: Random, caller: Caller, herald: Herald) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, random: Random, caller: Caller, herald: Herald, counted: Counted
+    ) -> None:
         self._store, self._clock, self._random, self._caller, self._herald = store, clock, random, caller, herald
+        self._counted = counted
         self._supervisor = Supervisor(clock, random)
         self._couriers: dict[int, Courier] = {}
 
@@ -132,7 +135,7 @@ class Hooks:
 
     def _courier(self, webhook_id: int) -> Courier:
         if webhook_id not in self._couriers:
-            courier = Courier(webhook_id, self._store, self._caller.post, self._clock, self._random)
+            courier = Courier(webhook_id, self._store, self._caller.post, self._clock, self._random, self._counted)
             self._couriers[webhook_id] = courier
             self._supervisor.start(f"webhook-{webhook_id}", courier.run)
         return self._couriers[webhook_id]

@@ -17,6 +17,8 @@ class AccountRow:
     create_us: int
     revoke_us: int | None
     last_sign_in_us: int | None
+    issuer: str = ""
+    """Who says who the person is (OpenID Connect); empty: nobody, the account has a password."""
     live_tokens: int = 0
     """How many tokens that it has made, by itself or with tokens of its making, can still be used."""
 

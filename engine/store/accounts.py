@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -19,6 +20,8 @@ from engine.store.token_makers import TokenMakers, revoke_token_row
 from engine.store.verbs import Verbs, read, transaction
 
 ACCOUNT: Final = RowOf(AccountRow, lacks=["live_tokens"])
+BY_PASSWORD: Final = {"with": "password"}
+"""In the audit list: how the person has signed in."""
 NETWORKS_MAX: Final = 20
 """How many networks of an account are remembered."""
 _LOCK: Final = 0x6D61696C_00000003
@@ -48,7 +51,7 @@ class AccountVerbs(Verbs):
         await lock_access(tx)
         if (answer := await first_answer(tx, request)) is not None:
             return Created(ACCOUNT.answered(answer), replayed=True)
-        row = await _insert(tx, name, role, password_hash, by, now_us)
+        row = await insert_account(tx, name, role, password_hash, by, now_us)
         await keep_answer(tx, request, row, now_us)
         return Created(row, replayed=False)
 
@@ -58,7 +61,7 @@ class AccountVerbs(Verbs):
         await lock_access(tx)
         if await tx.row("SELECT 1 FROM account LIMIT 1") is not None:
             return None
-        return await _insert(tx, name, Role.ADMIN, password_hash, by, now_us)
+        return await insert_account(tx, name, Role.ADMIN, password_hash, by, now_us)
 
     @read(Lane.API)
     async def has_accounts(self, tx: Tx) -> bool:
@@ -84,17 +87,19 @@ class AccountVerbs(Verbs):
     @read(Lane.API)
     async def password_hash(self, tx: Tx, account_id: int) -> str | None:
         """The hash of an account's password; ``None``: there is no such account, or it was revoked."""
-        found = await tx.value("SELECT password_hash FROM account WHERE id = ? AND revoke_us IS NULL", account_id)
+        found = await tx.value(
+            "SELECT password_hash FROM account WHERE id = ? AND revoke_us IS NULL AND issuer = ''", account_id
+        )
         return None if found is None else str(found)
 
     @read(Lane.API)
     async def sign_in_row(self, tx: Tx, name: str, network: str) -> SignInRow | None:
-        """What a sign-in from ``network`` is judged by: the account with this name (in any case) that is not revoked.
-        ``None``: there is none."""
+        """What a sign-in from ``network`` is judged by: the account with this name (in any case) that is not revoked
+        and has a password. ``None``: there is none."""
         row = await tx.row(
             f"SELECT {ACCOUNT.sql}, password_hash,"
             " EXISTS (SELECT 1 FROM known_network WHERE account_id = account.id AND network = ?)"
-            " FROM account WHERE lower(name) = lower(?) AND revoke_us IS NULL",
+            " FROM account WHERE lower(name) = lower(?) AND revoke_us IS NULL AND issuer = ''",
             network,
             name,
         )
@@ -111,7 +116,7 @@ class AccountVerbs(Verbs):
 
         Raises:
             NotFound: there is no such account.
-            Impossible: it is the last admin's.
+            Impossible: it is the last admin's that has a password: a provider may be gone, or say otherwise.
         """
         await lock_access(tx)
         row = await tx.row(f"SELECT {ACCOUNT.sql} FROM account WHERE id = ?", account_id)
@@ -120,7 +125,8 @@ class AccountVerbs(Verbs):
         account = ACCOUNT.read(row)
         if account.revoke_us is not None:
             return await _with_tokens(tx, account, with_tokens, by, now_us)
-        if account.role is Role.ADMIN and not await _has_other_admin(tx, account_id):
+        is_needed = account.role is Role.ADMIN and not account.issuer
+        if is_needed and not await _has_other_admin(tx, account_id):
             raise Impossible(ErrorCode.LAST_ADMIN.format())
         await tx.run("UPDATE account SET revoke_us = ? WHERE id = ?", now_us, account_id)
         await tx.run("DELETE FROM session WHERE account_id = ?", account_id)
@@ -184,17 +190,9 @@ class AccountVerbs(Verbs):
         )
         if not changed:
             return None
-        session_id = await tx.value(
-            "INSERT INTO session (account_id, secret_hash, create_us, expire_us) VALUES (?, ?, ?, ?) RETURNING id",
-            account_id,
-            secret_hash,
-            now_us,
-            expire_us,
-        )
         if network:
             await _note_network(tx, account_id, network, now_us)
-        await add_audit(tx, by, "session.create", "account", account_id, {}, now_us)
-        return int(session_id)
+        return await insert_session(tx, account_id, secret_hash, expire_us, BY_PASSWORD, by, now_us)
 
     @transaction(Lane.API)
     async def close_session(self, tx: Tx, session_id: int, account_id: int, *, by: Actor, now_us: int) -> None:
@@ -203,12 +201,21 @@ class AccountVerbs(Verbs):
             await add_audit(tx, by, "session.delete", "account", account_id, {}, now_us)
 
     @transaction(Lane.API)
-    async def note_refusal(self, tx: Tx, account_id: int | None, *, by: Actor, now_us: int, more: int = 0) -> None:
+    async def note_refusal(
+        self,
+        tx: Tx,
+        account_id: int | None,
+        detail: Mapping[str, object],
+        *,
+        by: Actor,
+        now_us: int,
+        more: int = 0,
+    ) -> None:
         """Note in the audit list that a sign-in was refused. ``account_id`` is ``None`` when no account has that name,
         which is not noted then: somebody may have typed a password in its place. ``more``: how many earlier refusals
         are not in the list."""
         name = await tx.value("SELECT name FROM account WHERE id = ?", account_id)
-        detail = {**({"name": name} if name else {}), **({"more": more} if more else {})}
+        detail = {**detail, **({"name": name} if name else {}), **({"more": more} if more else {})}
         await add_audit(tx, by, "session.refuse", "account", account_id, detail, now_us)
 
     @transaction(Lane.API)
@@ -270,19 +277,51 @@ async def lock_access(tx: Tx) -> None:
         await tx.rows("SELECT pg_advisory_xact_lock(?)", _LOCK)
 
 
-async def _insert(tx: Tx, name: str, role: Role, password_hash: str, by: Actor, now_us: int) -> AccountRow:
-    """Add an account under ``lock_access``."""
+async def insert_session(
+    tx: Tx, account_id: int, secret_hash: str, expire_us: int, detail: Mapping[str, object], by: Actor, now_us: int
+) -> int:
+    """Add a session, and note it with ``detail``; return its id."""
+    session_id = await tx.value(
+        "INSERT INTO session (account_id, secret_hash, create_us, expire_us) VALUES (?, ?, ?, ?) RETURNING id",
+        account_id,
+        secret_hash,
+        now_us,
+        expire_us,
+    )
+    await add_audit(tx, by, "session.create", "account", account_id, detail, now_us)
+    return int(session_id)
+
+
+async def insert_account(
+    tx: Tx,
+    name: str,
+    role: Role,
+    password_hash: str,
+    by: Actor,
+    now_us: int,
+    *,
+    issuer: str = "",
+    subject: str = "",
+) -> AccountRow:
+    """Add an account under ``lock_access``; it has a password, or an issuer that says who the person is.
+
+    Raises:
+        Conflict: the name is taken.
+    """
     taken = await tx.row("SELECT 1 FROM account WHERE lower(name) = lower(?) AND revoke_us IS NULL", name)
     if taken is not None:
         raise Conflict(ErrorCode.ACCOUNT_NAME_TAKEN.format(name=name), field="name")
     values = {"name": name, "role": int(role), "password_hash": password_hash, "create_us": now_us}
+    values |= {"issuer": issuer, "subject": subject}
     account_id = await tx.value(f"{insert_of('account', values)} RETURNING id", *values.values())
     await add_audit(tx, by, "account.create", "account", account_id, {"name": name, "role": role.word}, now_us)
-    return AccountRow(int(account_id), name, role, now_us, None, None)
+    return AccountRow(int(account_id), name, role, now_us, None, None, issuer)
 
 
 async def _has_other_admin(tx: Tx, account_id: int) -> bool:
     other = await tx.row(
-        "SELECT 1 FROM account WHERE role = ? AND revoke_us IS NULL AND id <> ? LIMIT 1", int(Role.ADMIN), account_id
+        "SELECT 1 FROM account WHERE role = ? AND revoke_us IS NULL AND issuer = '' AND id <> ? LIMIT 1",
+        int(Role.ADMIN),
+        account_id,
     )
     return other is not None

@@ -68,4 +68,4 @@ async def confirm(tx: Tx, messages: Mapping[int, tuple[int, Heard]], now_us: int
     await tell_messages(tx, messages)
     for mailing_id, receipt in messages.values():
         tally.move(mailing_id, _CONFIRMED, now_us, text_version=receipt.text_version)
-        tally.heard(mailing_id, None, receipt.delivery, receipt.delivery_us, None, now_us)
+        tally.heard(mailing_id, None, receipt.delivery, [(receipt.delivery_us, None)], now_us)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from engine.domain.latency import WAY_BOUNDS_SECONDS, bucket, count_by_bucket
+from engine.domain.latency import WAY_BOUNDS_SECONDS, count_by_bucket
 from engine.domain.message import Reason, Status, Step
 from engine.domain.receipt import Delivery, way_seconds
 from engine.ports import Record
@@ -123,8 +123,7 @@ class Tally:
             self._stats[mailing_id, *answered] += number
             if result.status is Status.SENT:
                 self._stats[mailing_id, TEXT_VERSION, version or 1] += number
-            for latency, calls in count_by_bucket(latencies_seconds).items():
-                self._stats[mailing_id, LATENCY, latency] += calls
+            self._count(mailing_id, LATENCY, count_by_bucket(latencies_seconds))
 
     def _failed(self, records: Iterable[Record], result: Step) -> None:
         """Count, for the report of the day, calls after which the message was not sent."""
@@ -135,28 +134,43 @@ class Tally:
                 self._stats[mailing_id, ENDED, ended_key(at_us, result.reason)] += 1
 
     def heard(
-        self, mailing_id: int, was: Delivery | None, said: Delivery, said_us: int, sent_us: int | None, now_us: int
+        self,
+        mailing_id: int,
+        was: Delivery | None,
+        said: Delivery,
+        times_us: Sequence[tuple[int, int | None]],
+        now_us: int,
     ) -> None:
-        """A message that is sent has its first receipt, or another one.
+        """Messages that are sent have their first receipt, or another one; all of them alike.
 
         Args:
-            mailing_id: its mailing.
+            mailing_id: their mailing.
             was: what the receipt before said; ``None``: there was none.
-            said: what this one says, and ``said_us`` the time that it names.
-            sent_us: when the provider took it; ``None``: only this receipt says that it did.
+            said: what this one says.
+            times_us: of each message, the time that its receipt names, and when the provider took it; ``None``: only
+                this receipt says that it did.
             now_us: the time.
         """
         if was is said:
             return
         if was is not None:
-            self.add(mailing_id, was.public, -1)
-        self.add(mailing_id, said.public)
-        if said is Delivery.DELIVERED:
-            # A provider may name any time: the timeline has none from before the message was sent or after now.
-            at_us = now_us if sent_us is None else max(sent_us, min(said_us, now_us))
-            self._stats[mailing_id, TIMELINE_DELIVERED, at_us // _TIMELINE_US] += 1
-            if sent_us is not None:
-                self._stats[mailing_id, WAY, bucket(way_seconds(sent_us, said_us), WAY_BOUNDS_SECONDS)] += 1
+            self.add(mailing_id, was.public, -len(times_us))
+        self.add(mailing_id, said.public, len(times_us))
+        if said is not Delivery.DELIVERED:
+            return
+        # A provider may name any time: the timeline has none from before the message was sent or after now.
+        spans = Counter(
+            (now_us if sent_us is None else max(sent_us, min(said_us, now_us))) // _TIMELINE_US
+            for said_us, sent_us in times_us
+        )
+        ways_seconds = [way_seconds(sent_us, said_us) for said_us, sent_us in times_us if sent_us is not None]
+        self._count(mailing_id, TIMELINE_DELIVERED, spans)
+        self._count(mailing_id, WAY, count_by_bucket(ways_seconds, WAY_BOUNDS_SECONDS))
+
+    def _count(self, mailing_id: int, kind: str, counts: Mapping[int, int]) -> None:
+        """Add to what is counted by key."""
+        for key, count in counts.items():
+            self._stats[mailing_id, kind, key] += count
 
     def lost(self, mailing_id: int, number: int) -> None:
         """A call may have been made, and nobody knows how it ended."""

@@ -28,13 +28,19 @@ def damage_of(file: Path) -> list[str]:
     """
     lock = FileLock(file)
     try:
+        return faults_of(file)
+    finally:
+        lock.release()
+
+
+def faults_of(file: Path) -> list[str]:
+    """The same of a file that nobody else has."""
+    try:
         # Read only: opened as usual, a damaged file would get the contents of its log when it is closed.
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             return _faults(connection)
     except sqlite3.Error as error:
         return [str(error)]
-    finally:
-        lock.release()
 
 
 def _faults(connection: sqlite3.Connection) -> list[str]:

@@ -8,7 +8,7 @@ import enum
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import cached_property
-from typing import Any, Final, TypeVar
+from typing import Any, BinaryIO, Final, TypeVar
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
@@ -151,6 +151,10 @@ class Database(abc.ABC):
     async def empty_log(self) -> bool:
         """Leave nothing of deleted rows in the write-ahead log, where the log is ours. False: a reader still needs it.
         Writers wait for milliseconds meanwhile."""
+
+    @abc.abstractmethod
+    async def open_copy(self, now_us: int) -> BinaryIO:
+        """See ``Store.open_copy``."""
 
     @abc.abstractmethod
     async def close(self) -> None:

@@ -118,14 +118,21 @@ class EngineVerbs(Verbs):
     @transaction(Lane.API)
     async def _set_control(self, tx: Tx, changes: Mapping[str, object], by: Actor, now_us: int) -> None:
         await _lock_control(tx)
-        old = await tx.row(f"SELECT {', '.join(changes)} FROM control")
+        old = await tx.row(f"SELECT held_us IS NOT NULL, {', '.join(changes)} FROM control")
         if old is None:
             raise StoreUnavailable(NO_CONTROL)
+        was_held, *values = old
         before = {
-            name: bool(value) if name == "sending_paused" else value for name, value in zip(changes, old, strict=True)
+            name: bool(value) if name == "sending_paused" else value
+            for name, value in zip(changes, values, strict=True)
         }
-        await tx.run(f"UPDATE control SET {sets_of(changes)}, revision = revision + 1", *changes.values())
-        await add_audit(tx, by, "engine.control", "engine", None, {**changes, BEFORE: before}, now_us)
+        detail: dict[str, object] = {**changes, BEFORE: before}
+        ends_hold = was_held and changes.get("sending_paused") is False
+        if ends_hold:
+            detail["held"], before["held"] = False, True
+        also = ", held_us = NULL" if ends_hold else ""
+        await tx.run(f"UPDATE control SET {sets_of(changes)}{also}, revision = revision + 1", *changes.values())
+        await add_audit(tx, by, "engine.control", "engine", None, detail, now_us)
 
 
 async def _lock_control(tx: Tx) -> None:
@@ -134,10 +141,11 @@ async def _lock_control(tx: Tx) -> None:
 
 async def _control(tx: Tx, alive_since_us: int) -> Control:
     control = await tx.row(
-        f"SELECT revision, sending_paused, workers, provider_rate, {tx.dialect.clock_us} FROM control"
+        f"SELECT revision, sending_paused, workers, provider_rate, {tx.dialect.clock_us}, held_us FROM control"
     )
     if control is None:
         raise StoreUnavailable(NO_CONTROL)
     engines = await tx.rows(f"SELECT {ENGINE.sql} FROM engine WHERE heartbeat_us >= ? ORDER BY id", alive_since_us)
-    revision, paused, workers, rate, clock_us = control
-    return Control(revision, bool(paused), workers, rate, tuple(ENGINE.read(row) for row in engines), clock_us)
+    revision, paused, workers, rate, clock_us, held_us = control
+    living = tuple(ENGINE.read(row) for row in engines)
+    return Control(revision, bool(paused), workers, rate, living, clock_us, held_us)

@@ -15,6 +15,7 @@ from engine.domain.time_text import format_rfc3339
 from engine.domain.units import US_PER_SECOND
 from engine.domain.webhook import DeliveryState
 from engine.domain.window import MailingState
+from engine.store.copies import NOT_HELD
 from engine.store.counters import FINAL
 from engine.store.database import Lane, Row, Tx
 from engine.store.event_rows import EventQuery, EventRow, EventView, kinds_of
@@ -67,7 +68,7 @@ class EventVerbs(Verbs):
         active = {row[0]: kinds_of(row[1]) for row in await tx.rows("SELECT id, kinds FROM webhook WHERE active")}
         ready = await tx.rows(
             f"SELECT webhook_id, min(due_us) FROM webhook_delivery WHERE state = {int(DeliveryState.READY)}"
-            " GROUP BY webhook_id"
+            f" AND {NOT_HELD} GROUP BY webhook_id"
         )
         open_rows = await tx.rows(
             f"{_STANDING} WHERE {_OPEN} AND (m.start_us <= ? OR m.cancelled_us IS NOT NULL)", now_us

@@ -32,6 +32,8 @@ from engine.store.verbs import Verbs, read
 _CHUNK: Final = 10_000
 """Messages in one read: some 10 ms, for which other reads of a SQLite file may have to wait."""
 _AT_ONCE_MAX: Final = _CHUNK - 1
+_NEWEST: Final = 10_000
+"""So many mailings are asked for their size each time."""
 _CALLED: Final = f"CASE WHEN m.attempt > 0 THEN {CALLED} END"
 
 _PLACES: Final = {"pending": 0, "sent": 1, "not_sent": 2}
@@ -77,6 +79,21 @@ class MailingStatsVerbs(Verbs):
             if len(rows) < _CHUNK:
                 return _breakdown(found, await self._names_of_all())
             after = rows[-1][0]
+
+    @read(Lane.API)
+    async def large_mailings(self, tx: Tx, at_most: int) -> dict[int, tuple[int | None, ...]]:
+        """The newest mailings whose breakdown takes a while, the newest first, with all that tells whether they have
+        gone on: their counters, and when they were cancelled. Only the newest ones of all are looked at."""
+        columns = ", ".join(f"c.{name}" for name in counters.NAMES)
+        rows = await tx.rows(
+            f"SELECT g.id, g.cancelled_us, {columns} FROM mailing AS g"
+            " JOIN mailing_counters AS c ON c.mailing_id = g.id"
+            " WHERE g.deleted_us IS NULL AND g.details_removed_us IS NULL"
+            f" AND g.id > (SELECT coalesce(max(id), 0) FROM mailing) - {_NEWEST}"
+            f" AND c.pending + {counters.FINAL} > ? ORDER BY g.id DESC LIMIT ?",
+            *(_AT_ONCE_MAX, at_most),
+        )
+        return {mailing_id: tuple(counts) for mailing_id, *counts in rows}
 
     @read(Lane.API)
     async def _names_of_all(self, tx: Tx) -> Mapping[int, str]:

@@ -235,38 +235,6 @@ class Attempt(Model):
         unique_together = (("message", "number"),)
 
 
-class Engine(Model):
-    """A process that sends."""
-
-    id = fields.BigIntField(primary_key=True)
-    name = fields.TextField()
-    started_us = fields.BigIntField()
-    heartbeat_us = fields.BigIntField()
-    seen_revision = fields.BigIntField(default=0)
-    workers = fields.IntField()
-    in_flight = fields.IntField(default=0)
-
-    class Meta:
-        table = "engine"
-
-
-class ControlRecord(Model):
-    """What all engines agree on: one row, id 1."""
-
-    id = fields.SmallIntField(primary_key=True, generated=False)
-    revision = fields.BigIntField(default=0)
-    sending_paused = fields.BooleanField(default=False)
-    workers = fields.IntField(null=True)
-    provider_rate = fields.FloatField(null=True)
-    clock_us = fields.BigIntField(default=0)
-    """The latest time that an engine has seen; a clock that is behind it has stepped back."""
-    number_key = fields.CharField(64, default="")
-    """The key of the hashes in ``told``, in hex."""
-
-    class Meta:
-        table = "control"
-
-
 class Told(Model):
     """A number that got a mailing's text, or might have, and has no client any more; see ``told.py``."""
 
@@ -334,66 +302,3 @@ class Request(Model):
 
     class Meta:
         table = "request"
-
-
-class Account(Model):
-    """A person who signs in."""
-
-    id = fields.BigIntField(primary_key=True)
-    name = fields.CharField(64)
-    """Unique among those not revoked, whatever the case."""
-    role = fields.SmallIntField()
-    password_hash = fields.TextField()
-    create_us = fields.BigIntField()
-    revoke_us = fields.BigIntField(null=True)
-    last_sign_in_us = fields.BigIntField(null=True)
-
-    class Meta:
-        table = "account"
-
-
-class Session(Model):
-    """A person who has signed in."""
-
-    id = fields.BigIntField(primary_key=True)
-    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("store.Account", on_delete=fields.CASCADE)
-    secret_hash = fields.CharField(64, unique=True)
-    create_us = fields.BigIntField()
-    expire_us = fields.BigIntField()
-
-    class Meta:
-        table = "session"
-
-
-class KnownNetwork(Model):
-    """Where an account has signed in from."""
-
-    id = fields.BigIntField(primary_key=True)
-    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("store.Account", on_delete=fields.CASCADE)
-    network = fields.CharField(64)
-    last_us = fields.BigIntField()
-
-    class Meta:
-        table = "known_network"
-        unique_together = (("account", "network"),)
-
-
-class ApiToken(Model):
-    """A key for a program."""
-
-    id = fields.BigIntField(primary_key=True)
-    name = fields.CharField(64)
-    role = fields.SmallIntField()
-    secret_hash = fields.CharField(64, unique=True)
-    hint = fields.CharField(16)
-    created_by = fields.TextField()
-    create_us = fields.BigIntField()
-    expire_us = fields.BigIntField(null=True)
-    revoke_us = fields.BigIntField(null=True)
-    last_used_us = fields.BigIntField(null=True)
-    creator_kind = fields.SmallIntField(default=0)
-    """As ``created_by``, the name: ``domain.access.ActorKind``."""
-    creator_id = fields.BigIntField(null=True)
-
-    class Meta:
-        table = "api_token"

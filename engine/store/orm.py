@@ -23,6 +23,8 @@ CONFIG: dict[str, Any] = {
         APP: {
             "models": [
                 "engine.store.models",
+                "engine.store.engine_models",
+                "engine.store.access_models",
                 "engine.store.event_models",
                 "engine.store.report_models",
                 "aerich.models",

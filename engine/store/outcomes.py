@@ -167,7 +167,7 @@ def _hear(outcomes: Sequence[Outcome], tally: Tally) -> None:
         if receipt is None or result is None or result.status is not Status.SENT:
             continue
         sent_us = record.finished_us if record.event is Event.ACCEPT else None
-        tally.heard(record.mailing_id, None, receipt.delivery, receipt.delivery_us, sent_us, record.finished_us)
+        tally.heard(record.mailing_id, None, receipt.delivery, [(receipt.delivery_us, sent_us)], record.finished_us)
 
 
 def _count(tally: Tally, records: Sequence[Record], result: Step) -> None:

@@ -6,13 +6,15 @@ import asyncio
 import ssl
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
-from typing import Any, Final, TypeVar
+from typing import Any, BinaryIO, Final, TypeVar
 
 import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.exceptions import BaseORMException
 
+from common.error_codes import ErrorCode
 from engine import postgres_url
+from engine.domain.access import Impossible
 from engine.postgres_url import PostgresUrl
 from engine.store import orm
 from engine.store.database import LONG_AT_ONCE, Database, Lane, Row, Tx, Work, stopped_with_caller
@@ -282,6 +284,10 @@ class PostgresDatabase(Database):
     async def empty_log(self) -> bool:
         """See ``Database``. The server keeps its log, and vacuums its tables, as its administrator has set."""
         return True
+
+    async def open_copy(self, now_us: int) -> BinaryIO:
+        """See ``Database``: the server's own programs do it, where they are installed (``postgres_dump``)."""
+        raise Impossible(ErrorCode.BACKUP_ELSEWHERE.format())
 
     async def close(self) -> None:
         pool, self._client._pool = self._client._pool, None

@@ -7,6 +7,7 @@ which the provider took before are told, as they are of changed clients (docs/de
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -48,6 +49,11 @@ _WAS_GIVEN: Final = (
 """The message ``m`` was given to the provider ``p``. One that waits and may go to any provider names whose turn is
 next, who may know nothing of it."""
 _HEARD: Final = {"id": "int", "delivery": "int", "delivery_us": "int", "code": "text", "detail": "text"}
+_STATUSES: Final = {int(status): status for status in Status}
+"""By their numbers: 0.03 us, where Python 3.11 takes 0.32 us for ``Status(3)``."""
+_PENDING, _SENT = Status.PENDING, Status.SENT
+_COUNTS: Final = (Effect.KEPT, Effect.CONFIRMS)
+"""Members of enums are found here once: to find one takes Python 3.11 0.09 us."""
 
 
 class Recorded(NamedTuple):
@@ -74,7 +80,7 @@ class _Row(NamedTuple):
 
     @property
     def standing(self) -> Standing:
-        return Standing(Status(self.status), self.attempt, self.delivery_us)
+        return Standing(_STATUSES[self.status], self.attempt, self.delivery_us)
 
 
 class _Weighed(NamedTuple):
@@ -84,7 +90,7 @@ class _Weighed(NamedTuple):
     latest: dict[int, Receipt]
     """The receipt that counts, of each message for which something changes."""
     standing: dict[int, Standing]
-    """Each message after them."""
+    """Each message that they are about, after them."""
 
 
 class ReceiptVerbs(Verbs):
@@ -105,7 +111,7 @@ class ReceiptVerbs(Verbs):
         rows = await _rows(tx, ids, tally)
         ids = await _given(tx, receipts, ids)
         weighed = _weighed(receipts, ids, rows) if answer is None else _stored(answer, rows)
-        if answer is None:
+        if answer is None and request is not None:
             await keep_answer(tx, request, [effect.name for effect in weighed.effects], now_us)
         return Recorded(weighed.effects, tuple(await self._hear(tx, weighed, rows, tally, now_us)))
 
@@ -114,14 +120,16 @@ class ReceiptVerbs(Verbs):
 
         Those of repeats too: the answer to a first try may be lost before the engine knows of it."""
         waiting: dict[int, tuple[int, Heard]] = {}
+        alike: defaultdict[tuple[int, int | None, Delivery], list[tuple[int, int | None]]] = defaultdict(list)
         for id, receipt in weighed.latest.items():
             row = rows[id]
-            if row.status == Status.PENDING:
+            if row.status == _SENT:
+                alike[row.mailing_id, row.delivery, receipt.delivery].append((receipt.time_us, row.finished_us))
+            elif row.status == _PENDING:
                 heard = Heard(receipt.delivery, receipt.time_us, row.text_version)
                 waiting[id] = row.mailing_id, heard
-            elif row.status == Status.SENT:
-                was = None if row.delivery is None else Delivery(row.delivery)
-                tally.heard(row.mailing_id, was, receipt.delivery, receipt.time_us, row.finished_us, now_us)
+        for (mailing_id, was, said), times_us in alike.items():
+            tally.heard(mailing_id, None if was is None else Delivery(was), said, times_us, now_us)
         await confirm(tx, waiting, now_us, tally)
         await _keep(tx, weighed.latest, now_us)
         await tell_receipts(tx, weighed.latest)
@@ -147,12 +155,12 @@ def _weighed(receipts: Sequence[Receipt], ids: Sequence[int | None], rows: dict[
     effects: list[Effect] = []
     latest: dict[int, Receipt] = {}
     for receipt, id in zip(receipts, ids, strict=True):
-        now = standing.get(id) if id is not None else None
+        now = None if id is None else standing.get(id)
         effect = weigh(now, receipt.time_us)
         effects.append(effect)
-        if id is not None and now is not None and effect in (Effect.KEPT, Effect.CONFIRMS):
+        if id is not None and now is not None and effect in _COUNTS:
             latest[id] = receipt
-            status = Status.SENT if effect is Effect.CONFIRMS else now.status
+            status = _SENT if now.status is _PENDING else now.status
             standing[id] = Standing(status, now.attempt, receipt.time_us)
     return _Weighed(tuple(effects), latest, standing)
 
@@ -209,18 +217,18 @@ async def _rows(tx: Tx, ids: Sequence[int | None], tally: Tally) -> dict[int, _R
         f" ORDER BY m.id {tx.dialect.lock('m')}",
         tx.dialect.list_arg(wanted),
     )
-    rows = {row[0]: _Row(*row) for row in found}
-    waiting = [row.id for row in rows.values() if row.status == Status.PENDING and row.attempt]
+    rows = {row.id: row for row in map(_Row._make, found)}
+    waiting = [row.id for row in rows.values() if row.status == _PENDING and row.attempt]
     await put_off_cancels(tx, waiting)
     ended = await settle(tx, waiting, tally)
-    return {id: row._replace(status=int(Status.NOT_SENT)) if id in ended else row for id, row in rows.items()}
+    return rows | {id: rows[id]._replace(status=int(Status.NOT_SENT)) for id in ended}
 
 
 async def _keep(tx: Tx, latest: dict[int, Receipt], now_us: int) -> None:
     if not latest:
         return
     rows = [
-        (id, int(receipt.delivery), receipt.time_us, receipt.code, _storable(receipt.detail))
+        (id, receipt.delivery, receipt.time_us, receipt.code, _storable(receipt.detail))
         for id, receipt in sorted(latest.items())
     ]
     await tx.run(

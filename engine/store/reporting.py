@@ -13,6 +13,7 @@ import orjson
 from engine.domain.daily import Day
 from engine.domain.message import Reason
 from engine.domain.report import Done, Failure, MailingDay, Report
+from engine.store.copies import NOT_HELD
 from engine.store.counters import KIND_LIST, TIMELINE_KINDS, TIMELINE_SECONDS
 from engine.store.database import Lane, Row, Tx
 from engine.store.day_stats import ENDED, FAILED, QUARTER_US, WIDTHS, failed_of
@@ -63,9 +64,10 @@ class ReportVerbs(Verbs):
 
     @read(Lane.API)
     async def is_report_due(self, tx: Tx, day: date, now_us: int) -> bool:
-        """Whether the report of that date is to be mailed by somebody now. ``claim_report`` tells for certain."""
+        """Whether the report of that date is to be mailed by somebody now. ``claim_report`` tells for certain. Nothing
+        is mailed from a copy that is held."""
         sql = "SELECT 1 FROM report WHERE day = ? AND (sent_us IS NOT NULL OR due_us > ?)"
-        return await tx.row(sql, _number(day), now_us) is None
+        return bool(await tx.value(f"SELECT NOT EXISTS ({sql}) AND {NOT_HELD}", _number(day), now_us))
 
     @transaction(Lane.API)
     async def claim_report(self, tx: Tx, day: date, now_us: int, until_us: int) -> Claimed | None:

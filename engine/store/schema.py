@@ -67,7 +67,12 @@ async def _found(tx: Tx) -> dict[str, set[str]]:
             " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite^_%' ESCAPE '^'"
         )
     else:
-        sql = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()"
+        # information_schema.columns looks for rights and types too, which takes a multiple of the time.
+        sql = (
+            "SELECT c.relname, a.attname FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid"
+            " WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v', 'f')"
+            " AND a.attnum > 0 AND NOT a.attisdropped"
+        )
     tables: dict[str, set[str]] = {}
     for table, column in await tx.rows(sql):
         tables.setdefault(table, set()).add(column)

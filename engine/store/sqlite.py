@@ -6,7 +6,8 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from pathlib import Path
+from typing import BinaryIO, TypeVar
 
 from tortoise.exceptions import OperationalError
 
@@ -17,6 +18,7 @@ from engine.store.dialect import SQLITE
 from engine.store.errors import DatabaseUnavailable, StoreUnavailable
 from engine.store.lock import FileLock
 from engine.store.sqlite_connections import Connections
+from engine.store.sqlite_copy import open_copy
 from engine.store.sqlite_file import MEMORY, FileWatch
 from engine.store.sqlite_threads import Patience, Runner, is_locked
 from engine.store.sqlite_tx import SqliteTx, drive, make_client
@@ -160,6 +162,10 @@ class SqliteDatabase(Database):
         reader = self._connections.readers[Lane.API]
         await shielded(self._call(reader, lambda it: _checkpoint(it, "PASSIVE")))
         return await shielded(self._call(self._writer, lambda it: _checkpoint(it, "TRUNCATE")))
+
+    async def open_copy(self, now_us: int) -> BinaryIO:
+        """See ``Database``."""
+        return await shielded(asyncio.to_thread(open_copy, Path(self.path), now_us))
 
     async def close(self) -> None:
         if self._closed:

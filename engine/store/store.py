@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import BinaryIO, Self
 
 from engine.store.accounts import AccountVerbs
 from engine.store.api_tokens import TokenVerbs
@@ -15,6 +15,7 @@ from engine.store.client_batches import ClientBatchVerbs
 from engine.store.client_checks import ClientCheckVerbs
 from engine.store.client_list import ClientListVerbs
 from engine.store.clients import ClientVerbs
+from engine.store.copies import CopyVerbs
 from engine.store.database import Database
 from engine.store.endings import EndingVerbs
 from engine.store.engines import EngineVerbs
@@ -28,6 +29,7 @@ from engine.store.mailings import MailingVerbs
 from engine.store.matching import MatchingVerbs
 from engine.store.messages import MessageVerbs
 from engine.store.migrate import migrate
+from engine.store.oidc import OidcVerbs
 from engine.store.opening import open_database
 from engine.store.overview import OverviewVerbs
 from engine.store.owners import OwnerVerbs
@@ -44,6 +46,7 @@ from engine.store.webhooks import WebhookVerbs
 
 class Store(
     EngineVerbs,
+    CopyVerbs,
     MailingVerbs,
     AudienceVerbs,
     MatchingVerbs,
@@ -68,6 +71,7 @@ class Store(
     ErasingVerbs,
     AuditVerbs,
     AccountVerbs,
+    OidcVerbs,
     TokenVerbs,
     RequestVerbs,
     EventVerbs,
@@ -106,6 +110,15 @@ class Store(
     def shared(self) -> bool:
         """True when other engines may work on the same database; see ``ports.Store``."""
         return not self._db.dialect.is_sqlite
+
+    async def open_copy(self, now_us: int) -> BinaryIO:
+        """Copy the database as it is now, while others use it, to a file without a name; see ``copies``.
+
+        Raises:
+            DatabaseUnavailable: it can't be made.
+            Impossible: the database is on a server.
+        """
+        return await self._db.open_copy(now_us)
 
     async def close(self) -> None:
         """Let running transactions end, then close the database."""

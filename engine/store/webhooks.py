@@ -14,6 +14,7 @@ from engine.domain.errors import NotFound
 from engine.domain.events import OF_MESSAGES, EventKind
 from engine.domain.webhook import WEBHOOKS_MAX, DeliveryState
 from engine.store.audit import add_audit, differences
+from engine.store.copies import NOT_HELD
 from engine.store.database import Lane, Tx
 from engine.store.event_rows import DeliveryRow, DueDelivery, WebhookInput, WebhookRow, kinds_of
 from engine.store.events import EVENT, insert_deliveries, lock_events, with_numbers
@@ -133,9 +134,9 @@ class WebhookVerbs(Verbs):
     async def claim_deliveries(
         self, tx: Tx, webhook_id: int, limit: int, *, now_us: int, lease_until_us: int
     ) -> list[DueDelivery]:
-        """Take up to ``limit`` due deliveries of an active webhook, each for an attempt. A delivery is due again at
-        ``lease_until_us``, unless somebody has ended the attempt."""
-        webhook = await tx.row("SELECT url, secret FROM webhook WHERE id = ? AND active", webhook_id)
+        """Take up to ``limit`` due deliveries of an active webhook, each for an attempt; in a copy that is held none. A
+        delivery is due again at ``lease_until_us``, unless somebody has ended the attempt."""
+        webhook = await tx.row(f"SELECT url, secret FROM webhook WHERE id = ? AND active AND {NOT_HELD}", webhook_id)
         if webhook is None:
             return []
         taken = await tx.rows(

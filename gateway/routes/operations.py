@@ -29,6 +29,7 @@ from common.contract.reader import (
     sentences_of,
     words_of,
 )
+from common.contract.services import SERVICES
 from common.contract.values import Json
 from gateway.document.openapi import Handler, operation
 from gateway.http.admission import Role
@@ -37,35 +38,7 @@ from gateway.http.engine_client import EngineClient
 from gateway.http.keys import ENGINE
 from gateway.routes.common import ID, checked, id_in_path, idempotency_key, json_answer, no_content
 from gateway.shapes import Use, body_of, query_of, schema_of
-from mailing.v1 import (
-    access_service_pb2,
-    client_service_pb2,
-    engine_service_pb2,
-    event_service_pb2,
-    inbound_service_pb2,
-    mailing_service_pb2,
-    message_service_pb2,
-    receipt_service_pb2,
-    suppression_service_pb2,
-    webhook_service_pb2,
-)
 
-SERVICES: Final[Mapping[str, Descriptor]] = {
-    name: service
-    for file in (
-        client_service_pb2,
-        mailing_service_pb2,
-        message_service_pb2,
-        engine_service_pb2,
-        access_service_pb2,
-        suppression_service_pb2,
-        inbound_service_pb2,
-        receipt_service_pb2,
-        event_service_pb2,
-        webhook_service_pb2,
-    )
-    for name, service in file.DESCRIPTOR.services_by_name.items()
-}
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 

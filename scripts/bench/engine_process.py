@@ -24,10 +24,12 @@ from mailing.v1 import (
     mailing_service_pb2_grpc,
     message_service_pb2_grpc,
 )
+from scripts.bench.results import on_cores
 from scripts.token_channel import API_TOKEN, with_token
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 FIRST_PHONE: Final = 79000000000
+TEXT: Final = "Hello, this is a text of about fifty characters."
 _PAGE: Final = 2_000
 _START_SECONDS: Final = 30.0
 
@@ -35,8 +37,8 @@ _START_SECONDS: Final = 30.0
 class Api:
     """The engine's API, in the words of the benches."""
 
-    def __init__(self, channel: aio.Channel) -> None:
-        self.channel = channel
+    def __init__(self, channel: aio.Channel, process: asyncio.subprocess.Process) -> None:
+        self.channel, self.process = channel, process
         self.clients = client_service_pb2_grpc.ClientServiceStub(channel)
         self.mailings = mailing_service_pb2_grpc.MailingServiceStub(channel)
         self.messages = message_service_pb2_grpc.MessageServiceStub(channel)
@@ -58,12 +60,14 @@ class Api:
             raise SystemExit(f"{answer.created} of {count} clients were imported: {answer.errors[:3]}")
         return time.perf_counter() - began
 
-    async def register(self, tag: str | None = None) -> mailing_pb2.Mailing:
-        """Register a mailing that starts at once, for everyone or for one tag."""
-        mailing = mailing_pb2.Mailing(text="Hello, this is a text of about fifty characters.")
+    async def register(
+        self, tag: str | None = None, *, text: str = TEXT, start: datetime | None = None
+    ) -> mailing_pb2.Mailing:
+        """Register a mailing that starts at once or then, for everyone or for one tag."""
+        mailing = mailing_pb2.Mailing(text=text)
         if tag is not None:
             mailing.filter.tags.append(tag)
-        mailing.start_time.FromDatetime(datetime.now(UTC))
+        mailing.start_time.FromDatetime(start or datetime.now(UTC))
         mailing.end_time.FromDatetime(datetime.now(UTC) + timedelta(hours=1))
         return await self.mailings.CreateMailing(mailing_service_pb2.CreateMailingRequest(mailing=mailing))
 
@@ -83,18 +87,21 @@ class Api:
 
 
 @asynccontextmanager
-async def engine(provider_url: str, *flags: str) -> AsyncIterator[Api]:
-    """Start an engine that sends to ``provider_url``, with more flags as given; stop it in the end.
+async def engine(provider_url: str, *flags: str, cores: frozenset[int] | None = None) -> AsyncIterator[Api]:
+    """Start an engine that sends to ``provider_url``, with more flags as given; stop it in the end. Its database is a
+    new SQLite file, if no flag says otherwise. ``cores``: it runs on these only.
 
     Raises:
         RuntimeError: it did not start; the text is the end of what it said.
     """
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "engine.log")
-        process = await _start(log, ["--database-url", f"sqlite://{folder}/mailing.db"], provider_url, flags)
+        database = ["--database-url", f"sqlite://{folder}/mailing.db"]
+        with on_cores(cores or frozenset(os.sched_getaffinity(0))):
+            process = await _start(log, database, provider_url, flags)
         try:
             async with aio.insecure_channel(await _target(process, log)) as channel:
-                yield Api(with_token(channel))
+                yield Api(with_token(channel), process)
         finally:
             if process.returncode is None:
                 process.terminate()

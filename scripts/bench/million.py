@@ -57,11 +57,11 @@ SELECT m.id, kind, :step - i, 1 + i % 100 FROM n CROSS JOIN mailing AS m
 CROSS JOIN (SELECT 'timeline_sent' AS kind UNION ALL SELECT 'timeline_not_sent' UNION ALL SELECT 'timeline_deferred')
 WHERE m.id = 1 OR i % 100 = 0
 """
-_TIMELINE_STEPS: Final = 8_640
+TIMELINE_STEPS: Final = 8_640
 """A day in steps of ten seconds."""
 
 
-async def fill(path: Path, clients: int, messages: int) -> int:
+async def fill(path: Path, clients: int, messages: int, *, timeline_steps: int = TIMELINE_STEPS) -> int:
     """Make the file, which must not be there, and fill it; returns the id of the large mailing.
 
     The large mailing is paused and its end is a day away, so that an engine on the file leaves it alone; so are the
@@ -79,7 +79,7 @@ async def fill(path: Path, clients: int, messages: int) -> int:
             _add_mailing(connection, number, clients, messages, now_us)
         connection.execute(_COUNTERS)
         step = now_us // (10 * _SECOND_US)
-        connection.execute(_TIMELINE, {"count": _TIMELINE_STEPS, "step": step})
+        connection.execute(_TIMELINE, {"count": timeline_steps, "step": step})
     connection.close()
     return 1
 

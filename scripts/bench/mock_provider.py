@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import time
 from functools import partial
 from typing import Final, cast
 
@@ -23,8 +24,8 @@ _LENGTH: Final = b"ontent-length: "
 class MockProvider(asyncio.Protocol):
     """Answers as soon as one whole request is there; a client must wait for the answer before the next."""
 
-    def __init__(self, latency_seconds: float) -> None:
-        self._latency_seconds = latency_seconds
+    def __init__(self, latency_seconds: float, watched: bytes) -> None:
+        self._latency_seconds, self._watched = latency_seconds, watched
         self._buffer = b""
         self._transport: asyncio.Transport
 
@@ -41,15 +42,22 @@ class MockProvider(asyncio.Protocol):
             self._buffer = data
             return
         self._buffer = b""
+        if self._watched and (at := data.find(self._watched)) >= 0:
+            word = data[at : data.find(b'"', at)].decode()
+            print(f"{time.time_ns() // 1000} {word}", flush=True)
         if self._latency_seconds:
-            asyncio.get_running_loop().call_later(self._latency_seconds, self._transport.write, _ACCEPTED)
+            asyncio.get_running_loop().call_later(self._latency_seconds, self._answer)
         else:
             self._transport.write(_ACCEPTED)
 
+    def _answer(self) -> None:
+        if not self._transport.is_closing():  # its engine may have been killed meanwhile
+            self._transport.write(_ACCEPTED)
 
-async def _serve(latency_seconds: float) -> None:
+
+async def _serve(latency_seconds: float, watched: bytes) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(partial(MockProvider, latency_seconds), "127.0.0.1", 0, backlog=4096)
+    server = await loop.create_server(partial(MockProvider, latency_seconds, watched), "127.0.0.1", 0, backlog=4096)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
     await server.serve_forever()
 
@@ -59,10 +67,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--core", type=int, help="run on this core only")
     parser.add_argument("--latency-seconds", type=float, default=0.0, help="each answer waits so long")
+    parser.add_argument(
+        "--watch", default="", help="for each request with this in it, a line: microseconds, and the text from it on"
+    )
     arguments = parser.parse_args()
     if arguments.core is not None:
         os.sched_setaffinity(0, {arguments.core})
-    uvloop.run(_serve(arguments.latency_seconds))
+    uvloop.run(_serve(arguments.latency_seconds, arguments.watch.encode()))
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ async def _watch(api: Api, mailing_id: int, began: float) -> Watched:
     return watched
 
 
-async def _first_text_seconds(api: Api, mailing: mailing_pb2.Mailing) -> float:
+async def first_text_seconds(api: Api, mailing: mailing_pb2.Mailing) -> float:
     """From the registration to the first answer of the provider, by the engine's own clock."""
     request = message_service_pb2.ListMessagesRequest(
         mailing_id=mailing.id, page_size=1000, status=message_pb2.MESSAGE_STATUS_SENT
@@ -81,7 +81,7 @@ async def run(arguments: argparse.Namespace) -> None:
             mailing = await api.register()
             create_seconds = time.perf_counter() - began
             watched = await _watch(api, mailing.id, began)
-            first_seconds = await _first_text_seconds(api, mailing)
+            first_seconds = await first_text_seconds(api, mailing)
     print(f"CreateMailing     {create_seconds * _MS:.1f} ms")
     print(f"first text sent   {first_seconds * _MS:.0f} ms after it")
     print(f"rows              {clients / watched.build_seconds:,.0f}/s, {watched.build_seconds:.2f} s in all")
@@ -103,7 +103,7 @@ async def run_few(arguments: argparse.Namespace) -> None:
             await api.add_clients(arguments.clients - half - arguments.few, half + arguments.few)
             for _ in range(arguments.rounds):
                 mailing = await api.register(_FEW)
-                seconds.append(await _first_text_seconds(api, mailing))
+                seconds.append(await first_text_seconds(api, mailing))
                 await asyncio.sleep(_PAUSE_SECONDS)
     p50_ms, p99_ms = statistics.median(seconds) * _MS, statistics.quantiles(seconds, n=100)[98] * _MS
     print(f"{arguments.few} of {arguments.clients:,}, {arguments.rounds} times")

@@ -6,14 +6,12 @@ empty name: nothing is off.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Final
 
 from tests.ablation.table import safeguards
@@ -58,33 +56,25 @@ def _failed(test: str) -> str:
 
 def _live(kind: str, troubles: tuple[str, ...] | None, first: int, number: int, seconds: int) -> dict[str, object]:
     """Live until a life breaks the invariant, or the number or the time is reached."""
-    from tests.simulation.campaign import _be_silent
+    from tests.simulation.campaign import settle
 
-    _be_silent()
+    settle()
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="ablation-") as name:
-        live = _lives(kind, troubles, Path(name))
-        for seed in range(first, first + number):
-            try:
-                faults = live(seed)
-            except Exception:
-                faults = [f"the life itself failed: {traceback.format_exc(limit=-2)}"]
-            if faults or time.monotonic() - began > seconds:
-                return {"lives": seed - first + 1, "seed": seed, "faults": faults[:5]}
+    live = _lives(kind, troubles)
+    for seed in range(first, first + number):
+        try:
+            faults = live(seed)
+        except Exception:
+            faults = [f"the life itself failed: {traceback.format_exc(limit=-2)}"]
+        if faults or time.monotonic() - began > seconds:
+            return {"lives": seed - first + 1, "seed": seed, "faults": faults[:5]}
     return {"lives": number, "seed": first + number - 1, "faults": []}
 
 
-def _lives(kind: str, troubles: tuple[str, ...] | None, folder: Path) -> Callable[[int], list[str]]:
-    from tests.simulation.campaign import live, live_many, make_template
+def _lives(kind: str, troubles: tuple[str, ...] | None) -> Callable[[int], list[str]]:
+    from tests.simulation.campaign import live, live_many_here
 
-    if kind == "many":
-        from tests.simulation.postgres.data import Template
-        from tests.simulation.postgres.setup import migrated
-
-        schema = Template(asyncio.run(migrated()))
-        return lambda seed: live_many(seed, ENGINES, schema, troubles)
-    template = make_template(folder / "empty.db")
-    return lambda seed: live(seed, folder, template)
+    return partial(live_many_here, engines=ENGINES, troubles=troubles) if kind == "many" else live
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ from tests.gateway.routes.test_access_matrix import NOBODY_HAS, declared, namele
 SECRET: Final = "a secret of the tests"
 ROLES: Final = {"viewer": Role.VIEWER, "operator": Role.OPERATOR, "admin": Role.ADMIN}
 FOR_EVERYBODY: Final = re.compile(
-    r"(\* /admin|GET /admin/|(GET|HEAD) /admin/(assets/[0-9a-f]{16}|static)|POST /admin/token|DELETE /admin/logout)"
+    r"(\* /admin|GET /admin/|(GET|HEAD) /admin/(assets/[0-9a-f]{16}|static)|POST /admin/token|DELETE /admin/logout|"
+    r"(GET|HEAD) /admin/oidc(/callback)?|POST /admin/oidc/(begin|session))"
 )
 IS_FOLDER: Final = re.compile(r"/(assets/[0-9a-f]+|static)$")
 """Their content is not listed: 403 for all."""
@@ -104,8 +105,8 @@ async def test_every_route_refuses_and_admits_as_declared(gateway: Gateway, pane
         panels[name] = await sign_in(gateway, name)
     wrong, admitted = [], 0
     for route, required in cells():
-        if route.endswith("/logout"):
-            continue  # open to all, and ends what the others need: test_sign_in
+        if route.endswith(("/logout", "/oidc/session")):
+            continue  # open to all; ends what the others need, wants what was begun: test_sign_in, test_oidc
         signed_out = await call(gateway, route, {})
         if required is not None and signed_out.status != 401:
             wrong.append((route, "signed out", signed_out.status))

@@ -22,6 +22,7 @@ LETTERS = re.compile(r"[A-Za-z]{2,}")
 LATIN = re.compile(
     r"(?<![A-Za-z])(API|HTTP|CSV|xlsx|attributes|ignore|UTF|JSON|NDJSON|Windows|Excel|PDF|zip|gzip|SMS|UCS|GSM|CRM|ID|IP|TLS|Europe/Moscow|"
     r"UTC|BCP|ru|pt-BR|language|phone_number|phone_code|time_zone|tag|FBRQ_TOKEN|MAILING_WEBHOOK_PRIVATE|https|"
+    r"PostgreSQL|python -m engine backup|"
     r"Mailing Service)(?![A-Za-z])"
 )
 PLURAL_FORMS = {"en": (1, 2), "ru": (1, 3)}

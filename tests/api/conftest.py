@@ -30,6 +30,7 @@ from mailing.v1.mailing_service_pb2_grpc import MailingServiceStub
 from mailing.v1.message_service_pb2_grpc import MessageServiceStub
 from scripts.token_channel import API_TOKEN, with_token
 from tests.api.fakes import SECOND_US, START_US, FakeClock, FakeControl, cheap_passwords
+from tests.databases import migrated
 
 D = TypeVar("D", bound=Message)
 
@@ -185,7 +186,7 @@ async def _add_token(tx: Tx) -> int:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    database = await open_database(f"sqlite://{tmp_path / 'mailing.db'}")
+    database = await open_database(migrated(tmp_path / "mailing.db"))
     try:
         await migrate(database)
         await database.transaction(_add_token)

@@ -134,8 +134,8 @@ async def test_guessing_gets_slower_and_the_right_password_must_wait_too(api: Ap
             found = (await api.engine.ListAuditEvents(ListAuditEventsRequest(order_by="id"))).audit_events
             noted = [event for event in found if event.action == "session.refuse"]
     assert [dict(event.detail) for event in noted] == [
-        {"name": "Anna"},
-        {"name": "Anna", "more": 10},
+        {"with": "password", "name": "Anna"},
+        {"with": "password", "name": "Anna", "more": 10},
     ], "at most one in ten seconds"
     assert {event.actor_kind for event in noted} == {ACTOR_KIND_NOBODY}
 

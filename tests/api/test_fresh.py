@@ -106,3 +106,38 @@ async def test_when_all_who_wait_have_left_it_is_not_made_to_its_end() -> None:
     assert fresh._answers == {}
     make.gate.set()
     assert await fresh.get("a", make) == 1
+
+
+async def test_it_is_made_before_its_time_and_who_asks_meanwhile_gets_the_old_one() -> None:
+    clock = FakeClock()
+    make, fresh = Maker(clock), Fresh[str, int](clock, 2.0, stale_seconds=1.0)
+    await fresh.refresh("a", make)
+    make.gate.clear()
+    task = asyncio.create_task(fresh.refresh("a", make))
+    await asyncio.sleep(0)
+    assert await fresh.get("a", make) == 1
+    make.gate.set()
+    await task
+    assert await fresh.get("a", make) == 2
+
+
+async def test_it_can_be_kept_for_longer() -> None:
+    clock = FakeClock()
+    make, fresh = Maker(clock), Fresh[str, int](clock, 2.0)
+    assert not fresh.renew("a")
+    assert await fresh.get("a", make) == 1
+    for _ in range(5):
+        clock.pass_seconds(1.5)
+        assert fresh.renew("a")
+        assert await fresh.get("a", make) == 1
+    clock.pass_seconds(2)
+    assert await fresh.get("a", make) == 2
+
+
+async def test_a_failure_is_not_kept_for_longer() -> None:
+    clock = FakeClock()
+    make, fresh = Maker(clock), Fresh[str, int](clock, 2.0)
+    make.error = ValueError("no")
+    with pytest.raises(ValueError, match="no"):
+        await fresh.refresh("a", make)
+    assert not fresh.renew("a")

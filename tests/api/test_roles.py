@@ -12,9 +12,9 @@ from grpc import StatusCode, aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from common.contract.services import SERVICES
 from engine.access.secrets import digest
 from engine.api.roles import path_of, requirements
-from engine.api.server import _services
 from engine.domain.access import Role
 from engine.store.rows import Actor
 from engine.store.store import Store
@@ -27,8 +27,8 @@ from tests.api.conftest import Api
 from tests.api.fakes import START_US
 from tests.patience import PATIENT_SECONDS
 
-METHODS: Final[list[MethodDescriptor]] = [method for service in _services() for method in service.methods]
-REQUIREMENTS: Final = requirements(_services())
+METHODS: Final[list[MethodDescriptor]] = [method for service in SERVICES.values() for method in service.methods]
+REQUIREMENTS: Final = requirements(SERVICES.values())
 REFUSED: Final = "a valid session or API token is needed: authorization: Bearer SECRET"
 BY: Final = Actor("test")
 ROLES: Final = {"viewer": Role.VIEWER, "operator": Role.OPERATOR, "admin": Role.ADMIN}

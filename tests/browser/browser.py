@@ -67,6 +67,8 @@ class Watched:
         """`METHOD /path` of each request to our own origin, in order."""
         self.expected_statuses: set[int] = set()
         """Answers from 400 up that a test provokes on purpose."""
+        self.other_origins: set[str] = set()
+        """Where a test leads the page on purpose."""
         self._origin = origin
         page.on("console", self._console)
         page.on("pageerror", self._page_error)
@@ -91,7 +93,7 @@ class Watched:
             return
         if f"{parts.scheme}://{parts.netloc}" == self._origin:
             self.requests.append(f"{request.method} {parts.path}")
-        else:
+        elif f"{parts.scheme}://{parts.netloc}" not in self.other_origins:
             self.faults.append(f"outside request: {request.url}")
 
     def _request_failed(self, request: Request) -> None:

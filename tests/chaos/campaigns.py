@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tests.chaos import clock, database, edits, freeze, kill, stop
+from tests.chaos import clock, database, edits, freeze, kill, stop, webhooks
 from tests.chaos.report import Report
 from tests.chaos.world import Plan, Shape, World, world
 
@@ -33,7 +33,15 @@ def _invariant(text: str | None) -> str:
     return "  " + " ".join((text or "").partition("INVARIANT. ")[2].split())
 
 
-_MODULES = {"kill": kill, "freeze": freeze, "stop": stop, "database": database, "clock": clock, "edits": edits}
+_MODULES = {
+    "kill": kill,
+    "freeze": freeze,
+    "stop": stop,
+    "database": database,
+    "clock": clock,
+    "edits": edits,
+    "webhooks": webhooks,
+}
 CAMPAIGNS = {
     name: Campaign(
         name,

@@ -109,6 +109,10 @@ class World:
     mailings: list[int] = field(default_factory=list)
     disk: Disk | None = None
     """Of SQLite's file, where one was asked for and can be mounted."""
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    """Of what ends when everything has been counted."""
+    settled: list[Callable[[], Awaitable[bool]]] = field(default_factory=list)
+    """Whether more than the messages is at its end; asked again and again before engines are stopped."""
     judges: list[Callable[[World], Awaitable[None]]] = field(default_factory=list)
     """Look into report and database when everything has been counted."""
 
@@ -304,7 +308,9 @@ class World:
         """Whether nothing is pending or claimed any more, by the counters and by the rows that delivery looks for."""
         if self.shape.feeds and self.pending > 0:
             return False
-        return not await self.call(self.open_messages)
+        if await self.call(self.open_messages):
+            return False
+        return all([await each() for each in self.settled])
 
     async def open_messages(self, channel: Any) -> int:
         """Messages that are pending, by the counters of all mailings; an audience that is being built counts as one."""
@@ -335,7 +341,7 @@ async def world(plan: Plan, shape: Shape) -> AsyncIterator[World]:
         file = Sqlite(disk.folder if disk else plan.folder)
         database: Database = file if plan.database == "sqlite" else await Postgres.start()
         stack.push_async_callback(database.close)
-        here = World(plan, shape, database, [], report, random.Random(plan.seed), disk=disk)
+        here = World(plan, shape, database, [], report, random.Random(plan.seed), disk=disk, stack=stack)
         stack.push_async_callback(_kill_all, here)
         await _make_engines(here, stack)
         await here.add_clients(shape.clients)

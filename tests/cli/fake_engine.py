@@ -367,6 +367,11 @@ class Engine(engine_service_pb2_grpc.EngineServiceServicer):
     def __init__(self, script: Script) -> None:
         self.script = script
 
+    async def BackUp(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        await self.script.take(request, context, None)
+        for data in (b"SQLite ", b"format 3"):
+            yield engine_service_pb2.BackUpResponse(data=data)
+
     async def GetOverview(self, request: Any, context: Any) -> Any:
         return await self.script.take(request, context, overview_pb2.Overview(mailings_total=1))
 
@@ -479,6 +484,7 @@ class Access(access_service_pb2_grpc.AccessServiceServicer):
         return await self.script.take(request, context, Empty())
 
     SignOut = ChangePassword = _done
+    DescribeSignIn = BeginOidcSignIn = FinishOidcSignIn = _done
 
 
 async def start(

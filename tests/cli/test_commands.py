@@ -444,6 +444,18 @@ def test_an_export_that_breaks_leaves_no_file(run: Run, script: Script, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_backup(run: Run, script: Script, tmp_path: Path) -> None:
+    """The file is whole or not there, for its owner only, and takes the place of none."""
+    copy = tmp_path / "copy.db"
+    code, _, err = run("backup", str(copy))
+    assert (code, copy.read_bytes(), copy.stat().st_mode & 0o777) == (0, b"SQLite format 3", 0o600)
+    assert "mailing engine resume" in err
+    assert run("backup", str(copy)) == (EXIT_SERVICE, "", f"error: can't write {copy}: File exists\n")
+    script.abort = lambda context: fake_engine.refuse(context, grpc.StatusCode.FAILED_PRECONDITION, "on a server")
+    assert run("backup", str(tmp_path / "other.db")) == (EXIT_SERVICE, "", "error: on a server\n")
+    assert list(tmp_path.iterdir()) == [copy]
+
+
 # -- the process -----------------------------------------------------------------------------------------------
 
 

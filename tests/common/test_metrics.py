@@ -33,6 +33,7 @@ NAMES = {
     "mailing_stalled_seconds": "gauge",
     "mailing_at_risk_mailings": "gauge",
     "mailing_at_risk_messages": "gauge",
+    "mailing_webhook_calls": "counter",
     "mailing_rpc_seconds": "histogram",
 }
 

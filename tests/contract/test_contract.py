@@ -66,10 +66,11 @@ METHODS = {
     "MailingService": "CreateMailing GetMailing ListMailings UpdateMailing DeleteMailing PauseMailing ResumeMailing "
     "CancelMailing ArchiveMailing UnarchiveMailing PreviewMailing TestMailing GetMailingStats WatchMailing<",
     "MessageService": "GetMessage ListMessages ExportMessages<",
-    "EngineService": "GetStatus GetOverview UpdateEngine SetWorkers SetRate PauseSending ResumeSending ListAuditEvents "
+    "EngineService": "GetStatus GetOverview UpdateEngine SetWorkers SetRate PauseSending ResumeSending BackUp< "
+    "ListAuditEvents "
     "GetReport MailReport",
-    "AccessService": "SignIn SignOut WhoAmI ChangePassword CreateAccount ListAccounts RevokeAccount CreateToken "
-    "ListTokens RevokeToken",
+    "AccessService": "SignIn DescribeSignIn BeginOidcSignIn FinishOidcSignIn SignOut WhoAmI ChangePassword "
+    "CreateAccount ListAccounts RevokeAccount CreateToken ListTokens RevokeToken",
     "SuppressionService": "CreateSuppression ListSuppressions DeleteSuppression ImportSuppressions> "
     "ExportSuppressions<",
     "InboundService": "ReceiveText",
@@ -80,11 +81,20 @@ METHODS = {
 }
 """docs/behaviour.md, section 4; ``>`` streams requests, ``<`` responses."""
 
-FOR_THE_PANEL = {"ListClientFacets", "ListAttributeFacets", "BatchUpdateClients", "BatchDeleteClients", "GetOverview"}
+FOR_THE_PANEL = {
+    "ListClientFacets",
+    "ListAttributeFacets",
+    "BatchUpdateClients",
+    "BatchDeleteClients",
+    "GetOverview",
+    "DescribeSignIn",
+    "BeginOidcSignIn",
+    "FinishOidcSignIn",
+}
 """What the admin panel needs beside docs/behaviour.md, sections 4 and 5: it speaks gRPC, so they have no route."""
 
-WITHOUT_ROUTE = {"SetWorkers", "SetRate", "PauseSending", "ResumeSending"} | FOR_THE_PANEL
-"""Over HTTP one PATCH serves the first four: UpdateEngine."""
+WITHOUT_ROUTE = {"SetWorkers", "SetRate", "PauseSending", "ResumeSending", "BackUp"} | FOR_THE_PANEL
+"""Over HTTP one PATCH serves the first four: UpdateEngine. A copy of the database is for the command alone."""
 
 REPEATABLE = {
     "PauseMailing",
@@ -122,7 +132,7 @@ ADMINS_READ = {"ListAccounts", "ListTokens", "GetWebhook", "ListWebhooks", "List
 IDS = re.compile(r"[.]id\b")
 """In a path: the id of what the body has."""
 
-OPEN = {"SignIn", "ReceiveReceipts"}
+OPEN = {"SignIn", "DescribeSignIn", "BeginOidcSignIn", "FinishOidcSignIn", "ReceiveReceipts"}
 """Methods that need no token."""
 
 ROUTES = """

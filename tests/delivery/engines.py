@@ -16,6 +16,7 @@ from engine.ports import Control, StoreUnavailable
 from engine.store.rows import Actor
 from engine.store.store import Store
 from engine.store.verbs import bump_revision
+from tests.databases import migrated
 from tests.simulation.life import NoMeter
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
 from tests.simulation.world import Faults, SimulatedProvider
@@ -100,7 +101,7 @@ class Fleet:
 
     async def open(self, folder: Path, clients: int) -> None:
         """Make the database: a mailing for all clients, which may be sent at once."""
-        self.store = await SharedStore.open(f"sqlite://{folder}/mailing.db", inline=True)
+        self.store = await SharedStore.open(migrated(folder / "mailing.db"), inline=True)
         self.store.clock = SteppingClock(self.loop)
         await self.add_clients(clients)
         asked = MailingInput("hello", AudienceFilter(), EPOCH_US - 10**11, EPOCH_US + 10**11, None, None, "resend")

@@ -16,6 +16,7 @@ from engine.ports import Abilities, Request
 from engine.provider.spec import ProviderSpec
 from engine.store.rows import Actor, MessageQuery, MessageRow, Page
 from engine.store.store import Store
+from tests.databases import migrated
 from tests.simulation.life import NoMeter
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
 from tests.simulation.world import Faults, SimulatedProvider
@@ -53,7 +54,7 @@ class Town:
 
     async def open(self, folder: Path, clients: Sequence[int] = range(20)) -> None:
         """Clients 1, 2, … with these numbers beyond 79160000000; the engine runs."""
-        self.store = await Store.open(f"sqlite://{folder}/mailing.db", inline=True)
+        self.store = await Store.open(migrated(folder / "mailing.db"), inline=True)
         given = [ClientInput(79160000000 + number, "916", "", "UTC") for number in clients]
         await self.store.import_clients(given, by=Actor(), now_us=EPOCH_US)
         suppliers = [Supplier(spec, self.providers[spec.name]) for spec in self.specs]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from engine.delivery.book import Book
 from engine.delivery.on_way import CallsOnWay
+from engine.domain import template as templates
+from engine.domain.template import Template
 from engine.domain.window import LocalHours
 from tests.delivery.plans import HOUR_US, HandClock, a_plan
 from tests.simulation.loop import EPOCH_US
@@ -39,6 +43,20 @@ def test_a_reload_keeps_the_pace_and_the_due_time_of_what_has_not_changed() -> N
     assert entry.ask_us == [None]
     book.load([a_plan(1, rate_limit=5.0, text="edited")])
     assert entry.ask_us == [0]
+
+
+def test_a_reload_takes_apart_only_texts_that_are_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    book, read = a_book(), list[str]()
+
+    def template_of(text: str) -> Template:
+        read.append(text)
+        return templates.template_of(text)
+
+    monkeypatch.setattr("engine.delivery.book.template_of", template_of)
+    for second in ("b", "b", "{{tag}}"):
+        book.load([a_plan(1, text="a"), a_plan(2, text=second)])
+    assert read == ["a", "b", "{{tag}}"]
+    assert [entry.letter is None for entry in book] == [False, True]
 
 
 def test_a_rate_can_be_set_changed_and_lifted_live() -> None:

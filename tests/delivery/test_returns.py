@@ -16,6 +16,7 @@ from engine.domain.validate import ClientInput, MailingInput
 from engine.ports import Return, StoreUnavailable
 from engine.store.rows import Actor
 from engine.store.store import Store
+from tests.databases import migrated
 from tests.simulation.life import NoMeter
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
 from tests.simulation.world import Faults, SimulatedProvider
@@ -49,7 +50,7 @@ def test_nothing_is_claimed_while_it_is_not_known_what_was_given_back(loop: Virt
     provider = SimulatedProvider(VirtualClock(loop), Random(1), Faults(latency_seconds=(3.0, 3.0)))
 
     async def run() -> list[str]:
-        store = await BreaksDuringCommit.open(f"sqlite://{tmp_path}/mailing.db", inline=True)
+        store = await BreaksDuringCommit.open(migrated(tmp_path / "mailing.db"), inline=True)
         store.log = []
         client_ids = await _furnish(store)
         delivery = await _delivery(store, provider, VirtualClock(loop), workers=1)
@@ -72,7 +73,7 @@ def test_a_claim_made_by_an_old_filter_is_not_called(loop: VirtualLoop, tmp_path
     provider = SimulatedProvider(VirtualClock(loop), Random(1), Faults())
 
     async def run() -> int:
-        store = await BreaksDuringCommit.open(f"sqlite://{tmp_path}/mailing.db", inline=True)
+        store = await BreaksDuringCommit.open(migrated(tmp_path / "mailing.db"), inline=True)
         store.log, store.broken = [], True
         await _furnish(store)
         asked = MailingInput("paced", AudienceFilter(), EPOCH_US, EPOCH_US + 10**10, None, 0.2, "not_sent")
@@ -98,7 +99,7 @@ def test_what_a_dead_engine_had_claimed_is_sent_by_the_next_at_once(loop: Virtua
     provider = SimulatedProvider(VirtualClock(loop), Random(1), Faults())
 
     async def run() -> None:
-        store = await Store.open(f"sqlite://{tmp_path}/mailing.db", inline=True)
+        store = await Store.open(migrated(tmp_path / "mailing.db"), inline=True)
         await _furnish(store)
         dead = await store.register_engine("dead:1", 1, EPOCH_US, EPOCH_US)
         while not await store.build_audience(1, 50, EPOCH_US, EPOCH_US):

@@ -13,6 +13,7 @@ from engine.domain.audience import AudienceFilter
 from engine.domain.validate import ClientInput, MailingInput
 from engine.store.rows import Actor
 from engine.store.store import Store
+from tests.databases import migrated
 from tests.simulation.life import NoMeter
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
 from tests.simulation.world import Faults, SimulatedProvider
@@ -36,7 +37,7 @@ async def deliver(
     folder: Path, provider: SimulatedProvider, clock: VirtualClock, starts: dict[str, float], **kwargs: Any
 ) -> None:
     """Deliver mailings (text → when it starts, seconds from now) with one worker for a minute and a half."""
-    store = await SlowStore.open(f"sqlite://{folder}/mailing.db", inline=True)
+    store = await SlowStore.open(migrated(folder / "mailing.db"), inline=True)
     for number in range(CLIENTS):
         client = ClientInput(79160000000 + number, "916", "", "UTC")
         await store.create_client(client, by=Actor(), now_us=EPOCH_US)

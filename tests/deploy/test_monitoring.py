@@ -20,6 +20,7 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from engine.domain.webhook import DeliveryState
 from engine.metrics import Metrics as EngineMetrics
 from gateway.metrics import Metrics as GatewayMetrics
 from tests.style.test_links import anchors_of
@@ -47,6 +48,7 @@ def pages() -> list[str]:
     engine.database_folder = ROOT
     engine.provider("fbrq").responses(200).inc()
     engine.rpc_seconds("/mailing.v1.ClientService/GetClient", "OK").observe(0.1)
+    engine.webhook_called(1, DeliveryState.DELIVERED)
     gateway.http_seconds("GET", "/api/v1/clients", 200).observe(0.1)
     gateway.rpcs.of("/mailing.v1.ClientService/GetClient", "OK").observe(0.1)
     return [generate_latest(each.registry).decode() for each in (engine, gateway)]

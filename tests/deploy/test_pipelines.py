@@ -74,7 +74,8 @@ def test_both_know_the_same_campaigns_and_these_are_the_documented_ones() -> Non
 def test_every_lock_that_people_install_is_looked_at_for_known_vulnerabilities() -> None:
     locks = job("vulnerabilities")["strategy"]["matrix"]["lock"]
     assert locks == matrix("vulnerabilities")
-    assert {*locks, "bench.txt"} == {path.name for path in (ROOT / "requirements").glob("*.txt")}
+    compared = {"bench.txt", "examples.txt", "peers.txt", "peers-arq.txt"}
+    assert {*locks, *compared} == {path.name for path in (ROOT / "requirements").glob("*.txt")}
     assert "schedule" in GITHUB["vulnerabilities"][True]
 
 

@@ -11,6 +11,7 @@ from typing import cast
 from engine.domain.events import TO_CHOOSE
 from engine.hooks.caller import Answer, Caller
 from engine.hooks.herald import Herald, Hooks
+from engine.metrics import Metrics
 from engine.store.event_rows import WebhookInput
 from engine.store.rows import MailingRow
 from tests.delivery.engines import Fleet
@@ -44,7 +45,7 @@ async def sending(fleet: Fleet, folder: Path, webhooks: int) -> tuple[float, int
     await fleet.open(folder, MESSAGES)
     receivers = Hanging()
     caller, herald = cast("Caller", receivers), Herald(fleet.store, fleet.clock, providers=list, foretell=no_forecast)
-    hooks = Hooks(fleet.store, fleet.clock, Random(1), caller, herald)
+    hooks = Hooks(fleet.store, fleet.clock, Random(1), caller, herald, Metrics().webhook_called)
     for number in range(webhooks):
         wanted = WebhookInput(f"https://hangs-{number}", TO_CHOOSE)
         await fleet.store.create_webhook(wanted, "whsec_AAAA", by=BY, now_us=fleet.clock.now_us())

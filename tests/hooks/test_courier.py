@@ -18,11 +18,13 @@ from engine.domain.webhook import CALLS_MAX, TRIED_SECONDS
 from engine.hooks.caller import Answer, Caller
 from engine.hooks.courier import LEASE_SECONDS, Courier
 from engine.hooks.herald import Herald, Hooks, ProviderStanding
+from engine.metrics import Metrics
 from engine.ports import StoreUnavailable
 from engine.store import Store
 from engine.store.event_rows import WebhookInput
 from engine.store.outbox import add_events
 from engine.store.rows import MailingRow, Page
+from tests.databases import migrated
 from tests.simulation.loop import VirtualClock, VirtualLoop
 from tests.store.world import BY
 
@@ -66,10 +68,18 @@ class World:
         self.store, self.clock = store, VirtualClock(loop)
         self.receivers = Receivers(self.clock)
         self.standings: list[ProviderStanding] = []
+        self.metrics = Metrics()
 
     def hooks(self) -> Hooks:
         herald = Herald(self.store, self.clock, providers=lambda: self.standings, foretell=self._foretell)
-        return Hooks(self.store, self.clock, Random(1), cast("Caller", self.receivers), herald)
+        receivers = cast("Caller", self.receivers)
+        return Hooks(self.store, self.clock, Random(1), receivers, herald, self.metrics.webhook_called)
+
+    def calls(self, webhook_id: int, result: str) -> float | None:
+        """What the engine's metrics say of the calls to a webhook."""
+        return self.metrics.registry.get_sample_value(
+            "mailing_webhook_calls_total", {"webhook_id": str(webhook_id), "result": result}
+        )
 
     async def _foretell(self, mailing: MailingRow) -> None:
         return None
@@ -96,7 +106,7 @@ def tell(loop: VirtualLoop, tmp_path: Path) -> Callable[[Story], None]:
     """Runs a story with hooks that have started."""
 
     async def run(story: Story) -> None:
-        store = await Store.open(f"sqlite://{tmp_path / 'mailing.db'}", inline=True)
+        store = await Store.open(migrated(tmp_path / "mailing.db"), inline=True)
         world = World(store, loop)
         hooks = world.hooks()
         hooks.start()
@@ -114,7 +124,7 @@ def rest(loop: VirtualLoop, tmp_path: Path) -> Callable[[Story], None]:
     """Runs a story without hooks."""
 
     async def run(story: Story) -> None:
-        store = await Store.open(f"sqlite://{tmp_path / 'mailing.db'}", inline=True)
+        store = await Store.open(migrated(tmp_path / "mailing.db"), inline=True)
         try:
             await story(World(store, loop))
         finally:
@@ -166,7 +176,8 @@ def test_a_receiver_that_hangs_holds_up_no_other(tell: Callable[[Story], None]) 
 
 async def days_pass(world: World, webhook_id: int, until_seconds: float) -> None:
     """Only a courier works, woken when something is due: a herald that looks twice a second makes days long."""
-    courier = Courier(webhook_id, world.store, world.receivers.post, world.clock, Random(1))
+    counted = world.metrics.webhook_called
+    courier = Courier(webhook_id, world.store, world.receivers.post, world.clock, Random(1), counted)
     running = asyncio.ensure_future(courier.run())
     while await world.store.publish(world.clock.now_us()):
         pass
@@ -197,6 +208,8 @@ def test_it_is_tried_for_three_days_with_one_id_and_then_given_up_visibly(rest: 
         assert await world.states(webhook_id) == ["given_up", "given_up"]
         given_up = [line for line in logs if line["event"] == "webhook.given_up"]
         assert [line["event_id"] for line in given_up] == [1, 2]
+        tries = len(world.receivers.ids("dead"))
+        assert [world.calls(webhook_id, each) for each in ("delivered", "failed", "given_up")] == [0, tries - 2, 2]
         # What comes later is told as before: nobody has to switch anything on.
         world.receivers.answers.clear()
         await world.happen(1)

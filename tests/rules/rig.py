@@ -31,6 +31,7 @@ from mailing.v1 import (
 )
 from scripts.sandbox import Sandbox
 from scripts.token_channel import API_TOKEN, with_token
+from tests.databases import migrated
 from tests.patience import PATIENT_SECONDS
 from tests.ports import held_port
 
@@ -138,7 +139,7 @@ async def running(folder: Path, sandbox: Sandbox | None = None, **settings: Any)
         stack.enter_context(patch.object(passwords, "PARAMETERS", CHEAPEST))
         provider = sandbox or own
         flags = {
-            "database_url": f"sqlite://{folder / 'mailing.db'}",
+            "database_url": migrated(folder / "mailing.db"),
             "provider_url": provider.url,
             "fbrq_token": provider.token,
             **QUICK,

@@ -125,11 +125,11 @@ def test_runs_until_it_is_told_to_stop(launched: Launched, number: signal.Signal
     assert not any(Path(f"/proc/{child}").exists() for child in children)
 
 
-def test_the_commands_of_the_readme_find_it_on_any_port(shared: Launched) -> None:
+def test_the_commands_of_the_quick_start_find_it_on_any_port(shared: Launched) -> None:
     """Those that are written there, word for word: where the addresses and the token are is in data/sign-in.env."""
     (shared.folder / "friends.csv").write_text("phone_number\n79161234567\n")
     blocks = re.findall(
-        r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+        r"^```sh\n(.*?)^```", (ROOT / "docs" / "quick-start.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     )
     assert not re.search(r"127\.0\.0\.1:(8080|8090|9101|50051)", "".join(blocks))
     lines = [

@@ -8,33 +8,33 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import multiprocessing
 import os
-import sqlite3
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import cache, partial
-from pathlib import Path
 
 import structlog
 
-from engine.store.store import Store
 from tests.simulation.knobs import TROUBLES
 from tests.simulation.life import NOTE_REMOVALS, Life
 from tests.simulation.many import ManyLife
 from tests.simulation.many_verdict import ManyVerdict
+from tests.simulation.memory import File, make_file
 from tests.simulation.one_verdict import OneVerdict
-from tests.simulation.postgres.data import Template
 from tests.simulation.postgres.setup import migrated
+from tests.simulation.postgres.tables import Template
 from tests.simulation.snapshots import NOTING
 
 _PROGRESS_SECONDS = 15.0
 _SHOWN = 20
+_GARBAGE_OBJECTS = 20_000
+"""A life makes some hundreds of thousands that die at once; with Python's 700 it takes a sixth of the time to look."""
 
 
 @contextmanager
@@ -55,28 +55,24 @@ def _be_silent() -> None:
     )
 
 
-def make_template(path: Path) -> Path:
-    """A migrated database: making it once is cheaper than once a life."""
-
-    async def make() -> None:
-        store = await Store.open(f"sqlite://{path}", inline=True)
-        await store.close()
-
-    asyncio.run(make())
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(NOTE_REMOVALS + NOTING)
-    return path
+def settle() -> None:
+    """Make this process one that only lives: silent, and without looking for garbage among what stays until its end."""
+    _be_silent()
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_OBJECTS)
 
 
-def live(seed: int, folder: Path, template: Path) -> list[str]:
+def live(seed: int) -> list[str]:
     """One life; returns what was wrong with it."""
-    life = Life(seed, folder, template)
-    try:
-        life.run()
-        return OneVerdict(life).faults()
-    finally:
-        for path in folder.glob(f"{life.path.name}*"):
-            path.unlink()
+    life = Life(seed, _file())
+    life.run()
+    return OneVerdict(life).faults()
+
+
+@cache
+def _file() -> File:
+    """Made once a process: to make it takes longer than a life."""
+    return asyncio.run(make_file(NOTE_REMOVALS + NOTING))
 
 
 def live_many(seed: int, engines: int, template: Template, troubles: tuple[str, ...] | None = None) -> list[str]:
@@ -90,8 +86,7 @@ def main(arguments: Sequence[str]) -> int:
     """Live; returns the exit code."""
     flags = _flags(arguments)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="lives-", dir=_memory()) as name:
-        lived, broken = _campaign(flags, _one(flags, Path(name)))
+    lived, broken = _campaign(flags, _one(flags))
     seconds = time.monotonic() - began
     print(f"{lived} lives in {seconds:.0f} s: {lived * 60 / seconds:.0f} lives a minute, {flags.jobs} at a time.")
     if broken is None:
@@ -112,10 +107,10 @@ def _again(flags: argparse.Namespace) -> str:
     return engines + "".join(f" --trouble '{kind}'" for kind in flags.trouble or ())
 
 
-def _one(flags: argparse.Namespace, folder: Path) -> Callable[[int], list[str]]:
+def _one(flags: argparse.Namespace) -> Callable[[int], list[str]]:
     """How one life is lived, by its seed."""
     if flags.engines == 1:
-        return partial(live, folder=folder, template=make_template(folder / "empty.db"))
+        return live
     troubles = None if flags.trouble is None else tuple(flags.trouble)
     return partial(live_many_here, engines=flags.engines, troubles=troubles)
 
@@ -154,11 +149,6 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _memory() -> str | None:
-    """A folder in memory, when there is one: nothing here outlives the process, so no disk need be waited for."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-
-
 def _campaign(
     flags: argparse.Namespace, live_one: Callable[[int], list[str]]
 ) -> tuple[int, tuple[int, list[str]] | None]:
@@ -167,10 +157,10 @@ def _campaign(
     one = partial(_caught, live_one)
     if flags.jobs == 1:
         if not flags.log:
-            _be_silent()
+            settle()
         return _follow(map(one, seeds), len(seeds))
     # New interpreters, not copies of this one: the same on each system, and no state is shared.
-    with multiprocessing.get_context("spawn").Pool(flags.jobs, _be_silent) as pool:
+    with multiprocessing.get_context("spawn").Pool(flags.jobs, settle) as pool:
         return _follow(pool.imap(one, seeds, chunksize=4), len(seeds))
 
 

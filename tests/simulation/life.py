@@ -41,13 +41,9 @@ INVARIANT. Whatever the provider, the store and `kill -9` do, and whatever peopl
 from __future__ import annotations
 
 import asyncio
-import shutil
-import sqlite3
 from collections.abc import Awaitable, Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -59,7 +55,6 @@ from engine.domain.errors import Conflict, InvalidInput
 from engine.domain.validate import ClientInput, MailingInput
 from engine.domain.window import LocalHours
 from engine.ports import AudienceState, StoreUnavailable
-from engine.store.opening import open_database
 from engine.store.rows import Actor
 from engine.store.store import Store
 from tests.simulation.asked import Client, Mailing
@@ -74,6 +69,7 @@ from tests.simulation.knobs import (
     listed_or_walked,
 )
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop, bury
+from tests.simulation.memory import File
 from tests.simulation.providers import draw_specs, draw_wish, suppliers_of
 from tests.simulation.receipts import Mouth, Word, handing_in, tell
 from tests.simulation.snapshots import READ_NOTES, Note, draw_filter
@@ -110,12 +106,10 @@ class NoMeter:
 class Life:
     """A life is a function of its seed; ``run`` it, then ``verify``."""
 
-    def __init__(self, seed: int, folder: Path, template: Path) -> None:
-        self.random, self.mouth = Random(seed), Mouth(seed)
+    def __init__(self, seed: int, file: File) -> None:
+        self._file, self.random, self.mouth = file, Random(seed), Mouth(seed)
         self.kinds = Random(f"audiences of {seed}")
         """Draws nothing else, so that lives are otherwise what they were before there were fixed audiences."""
-        self.path = folder / f"life-{seed}.db"
-        shutil.copy(template, self.path)
         self.settings = draw_settings(self.random)
         self.faults = self.mouth.doubtful(draw_faults(self.random))
         self.has_outages = self.random.random() < 0.3
@@ -150,8 +144,8 @@ class Life:
         """When each mailing's audience was complete."""
         self.stalls: list[str] = []
         """What was said to have stalled while the store did not fail."""
-        self._next_phone = 79160000000
-        self._filters = 0
+        self._next_phone, self._filters = 79160000000, 0
+        self._end: list[list[Any]] = []
 
     def run(self) -> None:
         """Some clients and mailings, an engine that is killed now and then, and a quiet end."""
@@ -159,11 +153,13 @@ class Life:
             self._run()
 
     def _run(self) -> None:
+        self._file.refill()
         self._phase(self._founding(), crash_after_seconds=None)
         for _ in range(self.random.choice((0, 1, 1, 2, 3))):
             self._phase(self._busy(), crash_after_seconds=self.random.uniform(0.05, 20))
         self.faults = Faults()
         self._phase(self._quiet(), crash_after_seconds=None)
+        self._end = self._read_end()
 
     def final(self) -> tuple[list[Any], list[Any]]:
         """Messages and counters as they are in the end."""
@@ -178,13 +174,10 @@ class Life:
         """What was committed, in this order."""
         return [Note(*row) for row in self._end[3]]
 
-    @cached_property
-    def _end(self) -> list[list[sqlite3.Row]]:
-        """What is read of the file in the end, at once: to open it takes longer than to read it."""
-        reads = ("SELECT * FROM message", "SELECT * FROM mailing_counters", _READ_REMOVED, READ_NOTES)
-        with closing(sqlite3.connect(self.path)) as connection:
-            connection.row_factory = sqlite3.Row
-            return [connection.execute(sql).fetchall() for sql in reads]
+    def _read_end(self) -> list[list[Any]]:
+        """What is read of the file in the end, before another life gets it."""
+        whole = [self._file.dicts(f"SELECT * FROM {name}") for name in ("message", "mailing_counters")]
+        return [*whole, *(self._file.rows(sql) for sql in (_READ_REMOVED, READ_NOTES))]
 
     # -- phases --------------------------------------------------------------------------------
     def _phase(self, work: Any, crash_after_seconds: float | None) -> None:
@@ -192,8 +185,7 @@ class Life:
         loop = VirtualLoop(self.now_seconds)
         asyncio.set_event_loop(loop)
         self.clock = VirtualClock(loop)
-        # Not ``Store.open``: the template is migrated, and asking whether it is takes a sixth of a life.
-        self.store = Store(loop.run_until_complete(open_database(f"sqlite://{self.path}", inline=True)))
+        self.store = Store(self._file.open())
         self.provider = SimulatedProvider(
             self.clock, self.random, self.faults, rejects=self.rejects, on_answer=self.mouth.answered
         )
@@ -224,12 +216,11 @@ class Life:
         """Messages that this engine has called and whose fate it has not stored."""
         assert self.provider is not None
         called_us = {call.message_id: call.began_us for call in self.provider.calls}  # the last one of each
-        with closing(sqlite3.connect(self.path)) as connection:
-            claimed = connection.execute(
-                "SELECT message.id, (SELECT max(finished_us) FROM attempt WHERE message_id = message.id),"
-                " status = 2 OR on_uncertain = 'resend'"
-                " FROM message JOIN mailing ON mailing.id = mailing_id WHERE status IN (1, 2)"
-            ).fetchall()
+        claimed = self._file.rows(
+            "SELECT message.id, (SELECT max(finished_us) FROM attempt WHERE message_id = message.id),"
+            " status = 2 OR on_uncertain = 'resend'"
+            " FROM message JOIN mailing ON mailing.id = mailing_id WHERE status IN (1, 2)"
+        )
         self.lost |= {message_id for message_id, _, may_be_called in claimed if may_be_called}
         self.whose |= {claim.message_id: (claim.mailing_id, claim.client_id) for claim in self.faulty_store.claims}
         return {message_id for message_id, stored_us, _ in claimed if called_us.get(message_id, -1) >= (stored_us or 0)}
@@ -260,7 +251,7 @@ class Life:
         asking: set[asyncio.Task[None]] = set()
 
         def ask(words: list[Word]) -> None:
-            asking.add(asyncio.create_task(tell(words, hand_in, self.clock.now_us)))
+            asking.add(asyncio.create_task(tell(self.mouth, words, hand_in, self.clock.now_us)))
 
         return asyncio.create_task(self.mouth.speak(self.clock.now_us, ask))
 

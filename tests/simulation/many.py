@@ -34,9 +34,10 @@ from tests.simulation.life import SECOND_US, NoMeter
 from tests.simulation.loop import Program, VirtualClock, VirtualLoop
 from tests.simulation.people import People, SharedMailing
 from tests.simulation.postgres.asyncpg import VERB, Network
-from tests.simulation.postgres.data import DELETE, INSERT, UPDATE, Template, Transaction
+from tests.simulation.postgres.data import Transaction
 from tests.simulation.postgres.server import Server
 from tests.simulation.postgres.setup import open_database, pool_of
+from tests.simulation.postgres.tables import DELETE, INSERT, UPDATE, Template
 from tests.simulation.providers import draw_specs, suppliers_of
 from tests.simulation.receipts import HandIn, Mouth, Word, giving_up, handing_in, tell
 from tests.simulation.snapshots import Note
@@ -271,8 +272,8 @@ class ManyLife:
         """Receipts are handed in at one of the engines."""
         if well := self.well():
             engine = self.mouth.random.choice(well)
-            engine.program.start(tell(words, engine.hand_in, self.clock.now_us))
-            giving_up(words)
+            engine.program.start(tell(self.mouth, words, engine.hand_in, self.clock.now_us))
+            giving_up(self.mouth, words)
 
     async def _quiet(self) -> None:
         """No faults any more: let everything come to its end."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Final
@@ -25,6 +25,7 @@ from tests.simulation.world import ODD_STATUSES, Call, Faults
 
 _SECOND_US: Final = 1_000_000
 _STEP_SECONDS: Final = 0.2
+_DAY_US: Final = 86_400 * _SECOND_US
 _DELAYS_SECONDS: Final = (0.0, 0.3, 4.0, 4.0, 40.0)
 _TIMEOUT_SECONDS: Final = 5.0
 """So long a provider waits for an answer."""
@@ -71,6 +72,10 @@ class Mouth:
         self.random = Random(f"receipts of {seed}")
         """Draws nothing else."""
         self.words: list[Word] = []
+        self._open: list[Word] = []
+        """Those that were not answered, and some that were."""
+        self._news = asyncio.Event()
+        """There is something to say, or somebody to say it again."""
         self.is_silent = self.random.random() < 0.2
 
     def doubtful(self, faults: Faults) -> Faults:
@@ -107,40 +112,66 @@ class Mouth:
         if not self.is_silent and self.random.random() < 0.1:
             uncalled = sorted(set(message_ids) - {call.message_id for call in calls})
             id = self.random.choice((NOBODY, *uncalled))
-            self.words.append(Word(Receipt(Said.DELIVERED, now_us, id), now_us, is_true=False))
+            self._say(Word(Receipt(Said.DELIVERED, now_us, id), now_us, is_true=False))
 
     def _plan(self, call: Call, said: Said, time_us: int) -> None:
         delay_seconds = self.random.uniform(0, self.random.choice(_DELAYS_SECONDS))
         due_us = call.began_us + int(delay_seconds * _SECOND_US)
-        self.words.append(Word(Receipt(said, time_us, call.message_id), due_us))
+        self._say(Word(Receipt(said, time_us, call.message_id), due_us))
 
     async def speak(self, now_us: Callable[[], int], hand_in: Callable[[list[Word]], None]) -> None:
         """Hand in what is due, for ever, in lists of some."""
+        self._news = asyncio.Event()
         while True:
             await asyncio.sleep(self.random.uniform(0.01, _STEP_SECONDS))
-            due = [word for word in self.open() if not word.is_out and word.due_us <= now_us()]
+            waiting = [word for word in self.open() if not word.is_out]
+            due = [word for word in waiting if word.due_us <= now_us()]
+            if not due:
+                await self._something_new(min((word.due_us for word in waiting), default=NEVER_US) - now_us())
+                continue
             self.random.shuffle(due)
             while due:
                 number = self.random.choice((1, 1, 5))
                 hand_in(due[:number])
                 del due[:number]
 
+    async def _something_new(self, wait_us: int) -> None:
+        """Until there is something else to say, or so long: to look again and again would cost a tenth of a life."""
+        self._news.clear()
+        timer = asyncio.get_running_loop().call_later(min(wait_us, _DAY_US) / _SECOND_US, self._news.set)
+        try:
+            await self._news.wait()
+        finally:
+            timer.cancel()
+
     def open(self) -> list[Word]:
         """What was not answered."""
-        return [word for word in self.words if not word.is_answered]
+        self._open = [word for word in self._open if not word.is_answered]
+        return self._open
 
     def all_is_due(self) -> None:
         """Wait no longer."""
         for word in self.words:
             word.due_us = 0
+        self._news.set()
+
+    def _say(self, word: Word) -> None:
+        self.words.append(word)
+        self._open.append(word)
+        self._news.set()
 
     def hang_up(self) -> None:
         """Whoever was asked is dead."""
-        for word in self.words:
+        self.back(self.words)
+
+    def back(self, words: Iterable[Word]) -> None:
+        """Nobody is asked about these any more: who has got no answer asks again."""
+        for word in words:
             word.is_out = False
+        self._news.set()
 
 
-async def tell(words: list[Word], hand_in: HandIn, now_us: Callable[[], int]) -> None:
+async def tell(mouth: Mouth, words: list[Word], hand_in: HandIn, now_us: Callable[[], int]) -> None:
     """Hand in receipts once."""
     answers = [Answer(now_us()) for _ in words]
     for word, answer in zip(words, answers, strict=True):
@@ -154,8 +185,7 @@ async def tell(words: list[Word], hand_in: HandIn, now_us: Callable[[], int]) ->
         for answer, effect in zip(answers, effects, strict=True):
             answer.returned_us, answer.effect = now_us(), effect
     finally:
-        for word in words:
-            word.is_out = False
+        mouth.back(words)
 
 
 def handing_in(inbox: Inbox, delivery: Delivery) -> HandIn:
@@ -171,14 +201,9 @@ def handing_in(inbox: Inbox, delivery: Delivery) -> HandIn:
     return hand_in
 
 
-def giving_up(words: list[Word]) -> None:
+def giving_up(mouth: Mouth, words: list[Word]) -> None:
     """A provider waits no longer for an answer, and asks somebody else."""
-
-    def give_up() -> None:
-        for word in words:
-            word.is_out = False
-
-    asyncio.get_running_loop().call_later(_TIMEOUT_SECONDS, give_up)
+    asyncio.get_running_loop().call_later(_TIMEOUT_SECONDS, mouth.back, words)
 
 
 class ReceiptFaults:

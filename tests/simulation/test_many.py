@@ -13,8 +13,8 @@ from engine.store import Store
 from tests.simulation.campaign import live_many, silence
 from tests.simulation.knobs import TROUBLES, Knobs
 from tests.simulation.many import ManyLife
-from tests.simulation.postgres.data import Template
 from tests.simulation.postgres.setup import migrated
+from tests.simulation.postgres.tables import Template
 from tests.simulation.waits import DECLARED, is_declared
 
 ENGINES = 3

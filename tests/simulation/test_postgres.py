@@ -13,9 +13,9 @@ import pytest
 
 from tests.simulation.loop import Program, VirtualLoop
 from tests.simulation.postgres.asyncpg import Connection, Network, Pool
-from tests.simulation.postgres.data import Template
 from tests.simulation.postgres.server import Server, seconds
 from tests.simulation.postgres.setup import migrated
+from tests.simulation.postgres.tables import Template
 
 _SETTINGS = {"lock_timeout": "3000ms", "statement_timeout": "8s", "idle_in_transaction_session_timeout": "2s"}
 _LOCK = "SELECT 1 FROM control FOR UPDATE"

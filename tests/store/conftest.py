@@ -19,6 +19,7 @@ from engine.store import Store
 from engine.store.migrate import migrate
 from engine.store.postgres import PostgresDatabase
 from engine.store.postgres_lanes import Limits
+from tests.databases import migrated
 
 KINDS = ("sqlite", "sqlite-inline", pytest.param("postgres", marks=pytest.mark.postgres))
 Opener = Callable[[], Awaitable[Store]]
@@ -123,9 +124,9 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def url(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Where a database of this kind is, with nothing in it: of PostgreSQL a migrated one."""
+    """Where a migrated database of this kind is, with nothing in it."""
     if kind != "postgres":
-        yield f"sqlite://{tmp_path / 'mailing.db'}"
+        yield migrated(tmp_path / "mailing.db")
         return
     databases: Databases = request.getfixturevalue("postgres_url")
     url = databases()

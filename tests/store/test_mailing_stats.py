@@ -51,3 +51,22 @@ async def test_what_was_sent_stays_in_the_group_in_which_it_was_sent(store: Stor
     found = (await store.mailing_stats(mailing_id)).breakdown
     assert found is not None
     assert found.by_tag == {"old": GroupCounts(0, 3, 0), "again": GroupCounts(1, 0, 0)}
+
+
+async def test_large_mailings_are_the_newest_with_more_messages_than_are_read_at_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_clients(store, 3)
+    first, second, small = [await add_mailing(store) for _ in range(3)]
+    monkeypatch.setattr(mailing_stats, "_AT_ONCE_MAX", 2)
+    assert list(await store.large_mailings(2)) == [small, second]
+    monkeypatch.setattr(mailing_stats, "_AT_ONCE_MAX", 3)
+    assert await store.large_mailings(2) == {}
+    monkeypatch.setattr(mailing_stats, "_AT_ONCE_MAX", 2)
+    before = await store.large_mailings(9)
+    await store.set_cancelled(second, by=BY, now_us=NOW)
+    after = await store.large_mailings(9)
+    assert list(after) == list(before) == [small, second, first]
+    assert {each for each in after if after[each] != before[each]} == {second}
+    await store.delete_mailing(small, by=BY, now_us=NOW)
+    assert list(await store.large_mailings(9)) == [second, first]

@@ -21,9 +21,9 @@ from engine.store.postgres import PostgresDatabase
 from engine.store.postgres_lanes import Limits
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.postgres.asyncpg import Network
-from tests.simulation.postgres.data import Template
 from tests.simulation.postgres.server import Server
 from tests.simulation.postgres.setup import migrated, open_database, pool_of
+from tests.simulation.postgres.tables import Template
 from tests.store.interleaving import Actor, GatedPool, Story, Verb, interleave
 from tests.store.model_works import TABLES, World, draw_verbs, make_world, plain
 

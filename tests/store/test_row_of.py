@@ -15,7 +15,7 @@ from tortoise import Model
 from engine.domain.audience import AudienceFilter
 from engine.domain.validate import ClientInput, MailingInput
 from engine.domain.window import LocalHours
-from engine.store import models, orm
+from engine.store import access_models, engine_models, models, orm
 from engine.store.accounts import ACCOUNT
 from engine.store.api_tokens import TOKEN
 from engine.store.audit import EVENT
@@ -151,10 +151,10 @@ def test_a_clients_columns_are_those_of_its_table() -> None:
         (PLAN, [models.Mailing, models.MailingCounters]),
         (MESSAGE, [models.Message, models.Client]),
         (ATTEMPT, [models.Attempt]),
-        (ACCOUNT, [models.Account]),
-        (TOKEN, [models.ApiToken]),
+        (ACCOUNT, [access_models.Account]),
+        (TOKEN, [access_models.ApiToken]),
         (EVENT, [models.AuditEvent]),
-        (ENGINE, [models.Engine]),
+        (ENGINE, [engine_models.Engine]),
     ],
 )
 def test_a_description_names_columns_of_its_tables(row_of: RowOf[Any], tables: list[type[Model]]) -> None:

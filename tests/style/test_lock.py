@@ -19,10 +19,19 @@ LOCKS: Final = {
     "run.txt": RUN_EXTRAS,
     "smpp.txt": (*RUN_EXTRAS, "smpp"),
     "otel.txt": (*RUN_EXTRAS, "otel"),
-    "dev.txt": (*RUN_EXTRAS, "smpp", "otel", "dev"),
+    "docs.txt": (*RUN_EXTRAS, "docs"),
+    "dev.txt": (*RUN_EXTRAS, "smpp", "otel", "docs", "dev"),
     "bench.txt": (*RUN_EXTRAS, "bench"),
+    "examples.txt": ("examples",),
+    "peers.txt": ("peers",),
+    "peers-arq.txt": ("peers-arq",),
 }
-WANTED: Final = {name: [*RUN, *(pin for extra in extras for pin in EXTRAS[extra])] for name, extras in LOCKS.items()}
+ALONE: Final = {"examples.txt", "peers.txt", "peers-arq.txt"}
+"""Never installed beside the service."""
+WANTED: Final = {
+    name: [*(() if name in ALONE else RUN), *(pin for extra in extras for pin in EXTRAS[extra])]
+    for name, extras in LOCKS.items()
+}
 PIN: Final = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>[0-9][^ ]*)(?: ; [^\\]+)? \\")
 HASH: Final = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?")
 

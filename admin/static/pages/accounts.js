@@ -12,6 +12,9 @@ import { RoleChip } from "./access/role.js";
 const { Datagrid, List } = RA;
 const isOwn = (account) => account.name === identity()?.fullName && !account.revoke_time;
 
+/** Whose account it is, for people: the host of the issuer's address. */
+const hostOf = (issuer) => issuer.split("/")[2] ?? issuer;
+
 function RevokeAccount({ account }) {
   const [withTokens, setWithTokens] = useState(true);
   const tokens = account.live_token_count;
@@ -60,6 +63,7 @@ const Name = ({ account }) =>
     "span",
     { className: "row" },
     h("strong", null, account.name),
+    account.issuer && h(Chip, null, hostOf(account.issuer)),
     isOwn(account) && h(Chip, { tone: "good" }, t("accounts.you")),
     h("span", { className: "narrow-only" }, h(RoleChip, { role: account.role })),
   );

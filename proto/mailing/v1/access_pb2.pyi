@@ -55,7 +55,7 @@ Global___Role: _TypeAlias = Role  # noqa: Y015
 
 @_typing.final
 class Account(_message.Message):
-    """A person who signs in with a name and a password."""
+    """A person who signs in, with a password or with OpenID Connect."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -66,6 +66,7 @@ class Account(_message.Message):
     REVOKE_TIME_FIELD_NUMBER: _builtins.int
     LAST_SIGN_IN_TIME_FIELD_NUMBER: _builtins.int
     LIVE_TOKEN_COUNT_FIELD_NUMBER: _builtins.int
+    ISSUER_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Given by the engine; never used again."""
     name: _builtins.str
@@ -74,6 +75,8 @@ class Account(_message.Message):
     """What the person may do."""
     live_token_count: _builtins.int
     """How many API tokens that can still be used it has made, by itself or with tokens of its making."""
+    issuer: _builtins.str
+    """Who says who the person is: an OpenID Connect issuer. Empty: nobody, the account has a password."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
@@ -96,10 +99,11 @@ class Account(_message.Message):
         revoke_time: _timestamp_pb2.Timestamp | None = ...,
         last_sign_in_time: _timestamp_pb2.Timestamp | None = ...,
         live_token_count: _builtins.int = ...,
+        issuer: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_sign_in_time", b"last_sign_in_time", "revoke_time", b"revoke_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "id", b"id", "last_sign_in_time", b"last_sign_in_time", "live_token_count", b"live_token_count", "name", b"name", "revoke_time", b"revoke_time", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "id", b"id", "issuer", b"issuer", "last_sign_in_time", b"last_sign_in_time", "live_token_count", b"live_token_count", "name", b"name", "revoke_time", b"revoke_time", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -188,6 +192,7 @@ class Identity(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     TOKEN_ID_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    ISSUER_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The account's or the token's name, as the audit list shows it."""
     role: Global___Role.ValueType
@@ -196,6 +201,8 @@ class Identity(_message.Message):
     """The account that has signed in. Not set: the caller uses an API token."""
     token_id: _builtins.int
     """The API token. Not set: the caller has signed in with an account."""
+    issuer: _builtins.str
+    """Of an account without a password: who says who the person is, an OpenID Connect issuer. Else empty."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """When the session or the token ends by itself. Not set: it does not."""
@@ -208,10 +215,11 @@ class Identity(_message.Message):
         account_id: _builtins.int | None = ...,
         token_id: _builtins.int | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        issuer: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_token_id", b"_token_id", "account_id", b"account_id", "expire_time", b"expire_time", "token_id", b"token_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_token_id", b"_token_id", "account_id", b"account_id", "expire_time", b"expire_time", "name", b"name", "role", b"role", "token_id", b"token_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_token_id", b"_token_id", "account_id", b"account_id", "expire_time", b"expire_time", "issuer", b"issuer", "name", b"name", "role", b"role", "token_id", b"token_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__account_id: _TypeAlias = _typing.Literal["account_id"]  # noqa: Y015
     _WhichOneofArgType__account_id: _TypeAlias = _typing.Literal["_account_id", b"_account_id"]  # noqa: Y015

@@ -30,7 +30,7 @@ from mailing.v1 import access_pb2 as mailing_dot_v1_dot_access__pb2
 from mailing.v1 import options_pb2 as mailing_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmailing/v1/access_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17mailing/v1/access.proto\x1a\x18mailing/v1/options.proto\"k\n\rSignInRequest\x12!\n\x04name\x18\x01 \x01(\tB\x13\xe2\x41\x01\x02\xca\xda\x18\x0bj\tyour.name\x12)\n\x08password\x18\x02 \x01(\tB\x17\xe2\x41\x01\x02\xca\xda\x18\x0fj\ryour password:\x0c\xda\xda\x18\x08\n\x06SignIn\"f\n\x0eSignInResponse\x12\x1d\n\x06secret\x18\x01 \x01(\tB\r\xca\xda\x18\tj\x07mls_\xe2\x80\xa6\x12&\n\x08identity\x18\x02 \x01(\x0b\x32\x14.mailing.v1.Identity:\r\xda\xda\x18\t\n\x07Session\"\x10\n\x0eSignOutRequest\"\x0f\n\rWhoAmIRequest\"\x99\x01\n\x15\x43hangePasswordRequest\x12\x31\n\x10\x63urrent_password\x18\x01 \x01(\tB\x17\xe2\x41\x01\x02\xca\xda\x18\x0fj\ryour password\x12=\n\x0cnew_password\x18\x02 \x01(\tB\'\xe2\x41\x01\x02\xca\xda\x18\x1f\n\x1d\x43reateAccountRequest.password:\x0e\xda\xda\x18\n\n\x08Password\"\x92\x02\n\x14\x43reateAccountRequest\x12^\n\x04name\x18\x01 \x01(\tBP\xe2\x41\x01\x02\xca\xda\x18H\"\x17^[A-Za-z0-9._@-]{1,64}$*\x1d\n\x10\x42\x41\x44_ACCOUNT_NAME\x12\t\n\x03max\x12\x02\x36\x34r\x0e\x65xample-######\x12\x30\n\x04role\x18\x02 \x01(\x0e\x32\x10.mailing.v1.RoleB\x10\xe2\x41\x01\x02\xca\xda\x18\x08j\x06viewer\x12\x39\n\x08password\x18\x03 \x01(\tB\'\xe2\x41\x01\x02\xca\xda\x18\x1f\x10\x08\x18\x80\x02r\x18\x65xample ################\x12\x18\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01:\x13\xda\xda\x18\x0f\n\rAccountCreate\"t\n\x13ListAccountsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\"j\n\x14ListAccountsResponse\x12%\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x13.mailing.v1.Account\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"R\n\x14RevokeAccountRequest\x12\x18\n\naccount_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12 \n\x12revoke_made_tokens\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\xd7\x02\n\x12\x43reateTokenRequest\x12\x9f\x01\n\x04name\x18\x01 \x01(\tB\x90\x01\xe2\x41\x01\x02\xca\xda\x18\x87\x01\x18@\"]^[^\\u0000-\\u0020\\u007f-\\u00a0]([^\\u0000-\\u001f\\u007f-\\u00a0]*[^\\u0000-\\u0020\\u007f-\\u00a0])?$*\x1b\n\x0e\x42\x41\x44_TOKEN_NAME\x12\t\n\x03max\x12\x02\x36\x34j\x07\x65xample\x12\x30\n\x04role\x18\x02 \x01(\x0e\x32\x10.mailing.v1.RoleB\x10\xe2\x41\x01\x02\xca\xda\x18\x08j\x06viewer\x12@\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0f\xe2\x41\x01\x01\xca\xda\x18\x07P\x01r\x03+1d\x12\x18\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01:\x11\xda\xda\x18\r\n\x0bTokenCreate\"i\n\x13\x43reateTokenResponse\x12#\n\x05token\x18\x01 \x01(\x0b\x32\x14.mailing.v1.ApiToken\x12\x1d\n\x06secret\x18\x02 \x01(\tB\r\xca\xda\x18\tj\x07mlt_\xe2\x80\xa6:\x0e\xda\xda\x18\n\n\x08NewToken\"r\n\x11ListTokensRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\"g\n\x12ListTokensResponse\x12$\n\x06tokens\x18\x01 \x03(\x0b\x32\x14.mailing.v1.ApiToken\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\",\n\x12RevokeTokenRequest\x12\x16\n\x08token_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x32\xae\n\n\rAccessService\x12\xae\x01\n\x06SignIn\x12\x19.mailing.v1.SignInRequest\x1a\x1a.mailing.v1.SignInResponse\"m\xb0\xd4\x18\x01\xd2\xda\x18K\"<The secret is for the `Authorization` header of later calls.(\xc9\x01\x32\x08\x91\x03\xad\x03\xf7\x03\xf8\x03\x82\xd3\xe4\x93\x02\x14\"\x0f/api/v1/session:\x01*\x12\x81\x01\n\x07SignOut\x12\x1a.mailing.v1.SignOutRequest\x1a\x16.google.protobuf.Empty\"B\xa8\xd4\x18\x01\xd2\xda\x18#\"\x1d\x41n API token has none to end.2\x02\x99\x03\x82\xd3\xe4\x93\x02\x11*\x0f/api/v1/session\x12Z\n\x06WhoAmI\x12\x19.mailing.v1.WhoAmIRequest\x1a\x14.mailing.v1.Identity\"\x1f\xa8\xd4\x18\x01\xb8\xd4\x18\x04\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/session\x12~\n\x0e\x43hangePassword\x12!.mailing.v1.ChangePasswordRequest\x1a\x16.google.protobuf.Empty\"1\xa8\xd4\x18\x01\xd2\xda\x18\x06\x32\x04\x93\x03\x99\x03\x82\xd3\xe4\x93\x02\x1d\x1a\x18/api/v1/session/password:\x01*\x12g\n\rCreateAccount\x12 .mailing.v1.CreateAccountRequest\x1a\x13.mailing.v1.Account\"\x1f\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x15\"\x10/api/v1/accounts:\x01*\x12o\n\x0cListAccounts\x12\x1f.mailing.v1.ListAccountsRequest\x1a .mailing.v1.ListAccountsResponse\"\x1c\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/accounts\x12\x80\x01\n\rRevokeAccount\x12 .mailing.v1.RevokeAccountRequest\x1a\x13.mailing.v1.Account\"8\xa8\xd4\x18\x03\xd2\xda\x18\x04\x32\x02\x99\x03\x82\xd3\xe4\x93\x02&\"$/api/v1/accounts/{account_id}/revoke\x12\xd2\x01\n\x0b\x43reateToken\x12\x1e.mailing.v1.CreateTokenRequest\x1a\x1f.mailing.v1.CreateTokenResponse\"\x81\x01\xa8\xd4\x18\x03\xd2\xda\x18`\"^Its secret is in the answer, and nowhere else ever again: a repeat with the same key is a 409.\x82\xd3\xe4\x93\x02\x13\"\x0e/api/v1/tokens:\x01*\x12g\n\nListTokens\x12\x1d.mailing.v1.ListTokensRequest\x1a\x1e.mailing.v1.ListTokensResponse\"\x1a\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/tokens\x12q\n\x0bRevokeToken\x12\x1e.mailing.v1.RevokeTokenRequest\x1a\x14.mailing.v1.ApiToken\",\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\"\" /api/v1/tokens/{token_id}/revokeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmailing/v1/access_service.proto\x12\nmailing.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17mailing/v1/access.proto\x1a\x18mailing/v1/options.proto\"k\n\rSignInRequest\x12!\n\x04name\x18\x01 \x01(\tB\x13\xe2\x41\x01\x02\xca\xda\x18\x0bj\tyour.name\x12)\n\x08password\x18\x02 \x01(\tB\x17\xe2\x41\x01\x02\xca\xda\x18\x0fj\ryour password:\x0c\xda\xda\x18\x08\n\x06SignIn\"f\n\x0eSignInResponse\x12\x1d\n\x06secret\x18\x01 \x01(\tB\r\xca\xda\x18\tj\x07mls_\xe2\x80\xa6\x12&\n\x08identity\x18\x02 \x01(\x0b\x32\x14.mailing.v1.Identity:\r\xda\xda\x18\t\n\x07Session\"\x17\n\x15\x44\x65scribeSignInRequest\"+\n\x16\x44\x65scribeSignInResponse\x12\x11\n\toidc_name\x18\x01 \x01(\t\"I\n\x16\x42\x65ginOidcSignInRequest\x12\x1a\n\x0credirect_uri\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05\x61gain\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\"i\n\x17\x42\x65ginOidcSignInResponse\x12\x19\n\x11\x61uthorization_url\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\r\n\x05nonce\x18\x03 \x01(\t\x12\x15\n\rcode_verifier\x18\x04 \x01(\t\"\x91\x01\n\x17\x46inishOidcSignInRequest\x12\x12\n\x04\x63ode\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06issuer\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1a\n\x0credirect_uri\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05nonce\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\rcode_verifier\x18\x05 \x01(\tB\x04\xe2\x41\x01\x02\"\x10\n\x0eSignOutRequest\"\x0f\n\rWhoAmIRequest\"\x99\x01\n\x15\x43hangePasswordRequest\x12\x31\n\x10\x63urrent_password\x18\x01 \x01(\tB\x17\xe2\x41\x01\x02\xca\xda\x18\x0fj\ryour password\x12=\n\x0cnew_password\x18\x02 \x01(\tB\'\xe2\x41\x01\x02\xca\xda\x18\x1f\n\x1d\x43reateAccountRequest.password:\x0e\xda\xda\x18\n\n\x08Password\"\x92\x02\n\x14\x43reateAccountRequest\x12^\n\x04name\x18\x01 \x01(\tBP\xe2\x41\x01\x02\xca\xda\x18H\"\x17^[A-Za-z0-9._@-]{1,64}$*\x1d\n\x10\x42\x41\x44_ACCOUNT_NAME\x12\t\n\x03max\x12\x02\x36\x34r\x0e\x65xample-######\x12\x30\n\x04role\x18\x02 \x01(\x0e\x32\x10.mailing.v1.RoleB\x10\xe2\x41\x01\x02\xca\xda\x18\x08j\x06viewer\x12\x39\n\x08password\x18\x03 \x01(\tB\'\xe2\x41\x01\x02\xca\xda\x18\x1f\x10\x08\x18\x80\x02r\x18\x65xample ################\x12\x18\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01:\x13\xda\xda\x18\x0f\n\rAccountCreate\"t\n\x13ListAccountsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\"j\n\x14ListAccountsResponse\x12%\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x13.mailing.v1.Account\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"R\n\x14RevokeAccountRequest\x12\x18\n\naccount_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12 \n\x12revoke_made_tokens\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\xd7\x02\n\x12\x43reateTokenRequest\x12\x9f\x01\n\x04name\x18\x01 \x01(\tB\x90\x01\xe2\x41\x01\x02\xca\xda\x18\x87\x01\x18@\"]^[^\\u0000-\\u0020\\u007f-\\u00a0]([^\\u0000-\\u001f\\u007f-\\u00a0]*[^\\u0000-\\u0020\\u007f-\\u00a0])?$*\x1b\n\x0e\x42\x41\x44_TOKEN_NAME\x12\t\n\x03max\x12\x02\x36\x34j\x07\x65xample\x12\x30\n\x04role\x18\x02 \x01(\x0e\x32\x10.mailing.v1.RoleB\x10\xe2\x41\x01\x02\xca\xda\x18\x08j\x06viewer\x12@\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0f\xe2\x41\x01\x01\xca\xda\x18\x07P\x01r\x03+1d\x12\x18\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01:\x11\xda\xda\x18\r\n\x0bTokenCreate\"i\n\x13\x43reateTokenResponse\x12#\n\x05token\x18\x01 \x01(\x0b\x32\x14.mailing.v1.ApiToken\x12\x1d\n\x06secret\x18\x02 \x01(\tB\r\xca\xda\x18\tj\x07mlt_\xe2\x80\xa6:\x0e\xda\xda\x18\n\n\x08NewToken\"r\n\x11ListTokensRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04skip\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\"g\n\x12ListTokensResponse\x12$\n\x06tokens\x18\x01 \x03(\x0b\x32\x14.mailing.v1.ApiToken\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\",\n\x12RevokeTokenRequest\x12\x16\n\x08token_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x32\xd0\x0c\n\rAccessService\x12\xae\x01\n\x06SignIn\x12\x19.mailing.v1.SignInRequest\x1a\x1a.mailing.v1.SignInResponse\"m\xb0\xd4\x18\x01\xd2\xda\x18K\"<The secret is for the `Authorization` header of later calls.(\xc9\x01\x32\x08\x91\x03\xad\x03\xf7\x03\xf8\x03\x82\xd3\xe4\x93\x02\x14\"\x0f/api/v1/session:\x01*\x12`\n\x0e\x44\x65scribeSignIn\x12!.mailing.v1.DescribeSignInRequest\x1a\".mailing.v1.DescribeSignInResponse\"\x07\x90\x02\x01\xb0\xd4\x18\x01\x12\x63\n\x0f\x42\x65ginOidcSignIn\x12\".mailing.v1.BeginOidcSignInRequest\x1a#.mailing.v1.BeginOidcSignInResponse\"\x07\x90\x02\x01\xb0\xd4\x18\x01\x12Y\n\x10\x46inishOidcSignIn\x12#.mailing.v1.FinishOidcSignInRequest\x1a\x1a.mailing.v1.SignInResponse\"\x04\xb0\xd4\x18\x01\x12\x81\x01\n\x07SignOut\x12\x1a.mailing.v1.SignOutRequest\x1a\x16.google.protobuf.Empty\"B\xa8\xd4\x18\x01\xd2\xda\x18#\"\x1d\x41n API token has none to end.2\x02\x99\x03\x82\xd3\xe4\x93\x02\x11*\x0f/api/v1/session\x12Z\n\x06WhoAmI\x12\x19.mailing.v1.WhoAmIRequest\x1a\x14.mailing.v1.Identity\"\x1f\xa8\xd4\x18\x01\xb8\xd4\x18\x04\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/session\x12~\n\x0e\x43hangePassword\x12!.mailing.v1.ChangePasswordRequest\x1a\x16.google.protobuf.Empty\"1\xa8\xd4\x18\x01\xd2\xda\x18\x06\x32\x04\x93\x03\x99\x03\x82\xd3\xe4\x93\x02\x1d\x1a\x18/api/v1/session/password:\x01*\x12g\n\rCreateAccount\x12 .mailing.v1.CreateAccountRequest\x1a\x13.mailing.v1.Account\"\x1f\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x15\"\x10/api/v1/accounts:\x01*\x12o\n\x0cListAccounts\x12\x1f.mailing.v1.ListAccountsRequest\x1a .mailing.v1.ListAccountsResponse\"\x1c\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/accounts\x12\x80\x01\n\rRevokeAccount\x12 .mailing.v1.RevokeAccountRequest\x1a\x13.mailing.v1.Account\"8\xa8\xd4\x18\x03\xd2\xda\x18\x04\x32\x02\x99\x03\x82\xd3\xe4\x93\x02&\"$/api/v1/accounts/{account_id}/revoke\x12\xd2\x01\n\x0b\x43reateToken\x12\x1e.mailing.v1.CreateTokenRequest\x1a\x1f.mailing.v1.CreateTokenResponse\"\x81\x01\xa8\xd4\x18\x03\xd2\xda\x18`\"^Its secret is in the answer, and nowhere else ever again: a repeat with the same key is a 409.\x82\xd3\xe4\x93\x02\x13\"\x0e/api/v1/tokens:\x01*\x12g\n\nListTokens\x12\x1d.mailing.v1.ListTokensRequest\x1a\x1e.mailing.v1.ListTokensResponse\"\x1a\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/tokens\x12q\n\x0bRevokeToken\x12\x1e.mailing.v1.RevokeTokenRequest\x1a\x14.mailing.v1.ApiToken\",\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02\"\" /api/v1/tokens/{token_id}/revokeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +47,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNINRESPONSE'].fields_by_name['secret']._serialized_options = b'\312\332\030\tj\007mls_\342\200\246'
   _globals['_SIGNINRESPONSE']._loaded_options = None
   _globals['_SIGNINRESPONSE']._serialized_options = b'\332\332\030\t\n\007Session'
+  _globals['_BEGINOIDCSIGNINREQUEST'].fields_by_name['redirect_uri']._loaded_options = None
+  _globals['_BEGINOIDCSIGNINREQUEST'].fields_by_name['redirect_uri']._serialized_options = b'\342A\001\002'
+  _globals['_BEGINOIDCSIGNINREQUEST'].fields_by_name['again']._loaded_options = None
+  _globals['_BEGINOIDCSIGNINREQUEST'].fields_by_name['again']._serialized_options = b'\342A\001\001'
+  _globals['_FINISHOIDCSIGNINREQUEST'].fields_by_name['code']._loaded_options = None
+  _globals['_FINISHOIDCSIGNINREQUEST'].fields_by_name['code']._serialized_options = b'\342A\001\002'
+  _globals['_FINISHOIDCSIGNINREQUEST'].fields_by_name['issuer']._loaded_options = None
+  _globals['_FINISHOIDCSIGNINREQUEST'].fields_by_name['issuer']._serialized_options = b'\342A\001\001'
+  _globals['_FINISHOIDCSIGNINREQUEST'].fields_by_name['redirect_uri']._loaded_options = None
+  _globals['_FINISHOIDCSIGNINREQUEST'].fields_by_name['redirect_uri']._serialized_options = b'\342A\001\002'
+  _globals['_FINISHOIDCSIGNINREQUEST'].fields_by_name['nonce']._loaded_options = None
+  _globals['_FINISHOIDCSIGNINREQUEST'].fields_by_name['nonce']._serialized_options = b'\342A\001\002'
+  _globals['_FINISHOIDCSIGNINREQUEST'].fields_by_name['code_verifier']._loaded_options = None
+  _globals['_FINISHOIDCSIGNINREQUEST'].fields_by_name['code_verifier']._serialized_options = b'\342A\001\002'
   _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['current_password']._loaded_options = None
   _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['current_password']._serialized_options = b'\342A\001\002\312\332\030\017j\ryour password'
   _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._loaded_options = None
@@ -101,6 +115,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOKETOKENREQUEST'].fields_by_name['token_id']._serialized_options = b'\342A\001\002'
   _globals['_ACCESSSERVICE'].methods_by_name['SignIn']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['SignIn']._serialized_options = b'\260\324\030\001\322\332\030K\"<The secret is for the `Authorization` header of later calls.(\311\0012\010\221\003\255\003\367\003\370\003\202\323\344\223\002\024\"\017/api/v1/session:\001*'
+  _globals['_ACCESSSERVICE'].methods_by_name['DescribeSignIn']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['DescribeSignIn']._serialized_options = b'\220\002\001\260\324\030\001'
+  _globals['_ACCESSSERVICE'].methods_by_name['BeginOidcSignIn']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['BeginOidcSignIn']._serialized_options = b'\220\002\001\260\324\030\001'
+  _globals['_ACCESSSERVICE'].methods_by_name['FinishOidcSignIn']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['FinishOidcSignIn']._serialized_options = b'\260\324\030\001'
   _globals['_ACCESSSERVICE'].methods_by_name['SignOut']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['SignOut']._serialized_options = b'\250\324\030\001\322\332\030#\"\035An API token has none to end.2\002\231\003\202\323\344\223\002\021*\017/api/v1/session'
   _globals['_ACCESSSERVICE'].methods_by_name['WhoAmI']._loaded_options = None
@@ -123,30 +143,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNINREQUEST']._serialized_end=330
   _globals['_SIGNINRESPONSE']._serialized_start=332
   _globals['_SIGNINRESPONSE']._serialized_end=434
-  _globals['_SIGNOUTREQUEST']._serialized_start=436
-  _globals['_SIGNOUTREQUEST']._serialized_end=452
-  _globals['_WHOAMIREQUEST']._serialized_start=454
-  _globals['_WHOAMIREQUEST']._serialized_end=469
-  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=472
-  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=625
-  _globals['_CREATEACCOUNTREQUEST']._serialized_start=628
-  _globals['_CREATEACCOUNTREQUEST']._serialized_end=902
-  _globals['_LISTACCOUNTSREQUEST']._serialized_start=904
-  _globals['_LISTACCOUNTSREQUEST']._serialized_end=1020
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=1022
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=1128
-  _globals['_REVOKEACCOUNTREQUEST']._serialized_start=1130
-  _globals['_REVOKEACCOUNTREQUEST']._serialized_end=1212
-  _globals['_CREATETOKENREQUEST']._serialized_start=1215
-  _globals['_CREATETOKENREQUEST']._serialized_end=1558
-  _globals['_CREATETOKENRESPONSE']._serialized_start=1560
-  _globals['_CREATETOKENRESPONSE']._serialized_end=1665
-  _globals['_LISTTOKENSREQUEST']._serialized_start=1667
-  _globals['_LISTTOKENSREQUEST']._serialized_end=1781
-  _globals['_LISTTOKENSRESPONSE']._serialized_start=1783
-  _globals['_LISTTOKENSRESPONSE']._serialized_end=1886
-  _globals['_REVOKETOKENREQUEST']._serialized_start=1888
-  _globals['_REVOKETOKENREQUEST']._serialized_end=1932
-  _globals['_ACCESSSERVICE']._serialized_start=1935
-  _globals['_ACCESSSERVICE']._serialized_end=3261
+  _globals['_DESCRIBESIGNINREQUEST']._serialized_start=436
+  _globals['_DESCRIBESIGNINREQUEST']._serialized_end=459
+  _globals['_DESCRIBESIGNINRESPONSE']._serialized_start=461
+  _globals['_DESCRIBESIGNINRESPONSE']._serialized_end=504
+  _globals['_BEGINOIDCSIGNINREQUEST']._serialized_start=506
+  _globals['_BEGINOIDCSIGNINREQUEST']._serialized_end=579
+  _globals['_BEGINOIDCSIGNINRESPONSE']._serialized_start=581
+  _globals['_BEGINOIDCSIGNINRESPONSE']._serialized_end=686
+  _globals['_FINISHOIDCSIGNINREQUEST']._serialized_start=689
+  _globals['_FINISHOIDCSIGNINREQUEST']._serialized_end=834
+  _globals['_SIGNOUTREQUEST']._serialized_start=836
+  _globals['_SIGNOUTREQUEST']._serialized_end=852
+  _globals['_WHOAMIREQUEST']._serialized_start=854
+  _globals['_WHOAMIREQUEST']._serialized_end=869
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=872
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=1025
+  _globals['_CREATEACCOUNTREQUEST']._serialized_start=1028
+  _globals['_CREATEACCOUNTREQUEST']._serialized_end=1302
+  _globals['_LISTACCOUNTSREQUEST']._serialized_start=1304
+  _globals['_LISTACCOUNTSREQUEST']._serialized_end=1420
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=1422
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=1528
+  _globals['_REVOKEACCOUNTREQUEST']._serialized_start=1530
+  _globals['_REVOKEACCOUNTREQUEST']._serialized_end=1612
+  _globals['_CREATETOKENREQUEST']._serialized_start=1615
+  _globals['_CREATETOKENREQUEST']._serialized_end=1958
+  _globals['_CREATETOKENRESPONSE']._serialized_start=1960
+  _globals['_CREATETOKENRESPONSE']._serialized_end=2065
+  _globals['_LISTTOKENSREQUEST']._serialized_start=2067
+  _globals['_LISTTOKENSREQUEST']._serialized_end=2181
+  _globals['_LISTTOKENSRESPONSE']._serialized_start=2183
+  _globals['_LISTTOKENSRESPONSE']._serialized_end=2286
+  _globals['_REVOKETOKENREQUEST']._serialized_start=2288
+  _globals['_REVOKETOKENREQUEST']._serialized_end=2332
+  _globals['_ACCESSSERVICE']._serialized_start=2335
+  _globals['_ACCESSSERVICE']._serialized_end=3951
 # @@protoc_insertion_point(module_scope)

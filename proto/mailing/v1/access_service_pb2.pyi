@@ -75,6 +75,143 @@ class SignInResponse(_message.Message):
 Global___SignInResponse: _TypeAlias = SignInResponse  # noqa: Y015
 
 @_typing.final
+class DescribeSignInRequest(_message.Message):
+    """Asks how people may sign in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeSignInRequest: _TypeAlias = DescribeSignInRequest  # noqa: Y015
+
+@_typing.final
+class DescribeSignInResponse(_message.Message):
+    """How people may sign in beside a name and a password."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OIDC_NAME_FIELD_NUMBER: _builtins.int
+    oidc_name: _builtins.str
+    """Whose accounts they may use (OpenID Connect), by name. Empty: nobody's."""
+    def __init__(
+        self,
+        *,
+        oidc_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["oidc_name", b"oidc_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeSignInResponse: _TypeAlias = DescribeSignInResponse  # noqa: Y015
+
+@_typing.final
+class BeginOidcSignInRequest(_message.Message):
+    """Asks to begin to sign in with OpenID Connect."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REDIRECT_URI_FIELD_NUMBER: _builtins.int
+    AGAIN_FIELD_NUMBER: _builtins.int
+    redirect_uri: _builtins.str
+    """Where the provider sends the person back to; it must be registered there."""
+    again: _builtins.bool
+    """Whether the provider asks who it is even if it knows: for somebody who wants to be another person."""
+    def __init__(
+        self,
+        *,
+        redirect_uri: _builtins.str = ...,
+        again: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["again", b"again", "redirect_uri", b"redirect_uri"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeginOidcSignInRequest: _TypeAlias = BeginOidcSignInRequest  # noqa: Y015
+
+@_typing.final
+class BeginOidcSignInResponse(_message.Message):
+    """A sign-in with OpenID Connect that has begun. All but the address is to be kept, secret, and shown at its end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUTHORIZATION_URL_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    CODE_VERIFIER_FIELD_NUMBER: _builtins.int
+    authorization_url: _builtins.str
+    """Where the person signs in."""
+    state: _builtins.str
+    """What must come back with the person, so that it is the same one."""
+    nonce: _builtins.str
+    """What the provider must say in its token, so that it is for this sign-in."""
+    code_verifier: _builtins.str
+    """What proves to the provider that the code was asked for by the same caller (PKCE)."""
+    def __init__(
+        self,
+        *,
+        authorization_url: _builtins.str = ...,
+        state: _builtins.str = ...,
+        nonce: _builtins.str = ...,
+        code_verifier: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorization_url", b"authorization_url", "code_verifier", b"code_verifier", "nonce", b"nonce", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeginOidcSignInResponse: _TypeAlias = BeginOidcSignInResponse  # noqa: Y015
+
+@_typing.final
+class FinishOidcSignInRequest(_message.Message):
+    """Asks to sign in with what somebody has brought back from the provider."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    ISSUER_FIELD_NUMBER: _builtins.int
+    REDIRECT_URI_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    CODE_VERIFIER_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """`code`, as it came back."""
+    issuer: _builtins.str
+    """The issuer that came back with it (RFC 9207). Empty: none did."""
+    redirect_uri: _builtins.str
+    """As it began."""
+    nonce: _builtins.str
+    """As BeginOidcSignIn said it."""
+    code_verifier: _builtins.str
+    """As BeginOidcSignIn said it."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        issuer: _builtins.str = ...,
+        redirect_uri: _builtins.str = ...,
+        nonce: _builtins.str = ...,
+        code_verifier: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "code_verifier", b"code_verifier", "issuer", b"issuer", "nonce", b"nonce", "redirect_uri", b"redirect_uri"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FinishOidcSignInRequest: _TypeAlias = FinishOidcSignInRequest  # noqa: Y015
+
+@_typing.final
 class SignOutRequest(_message.Message):
     """Asks to end the session."""
 

@@ -44,6 +44,21 @@ class AccessServiceStub:
                 request_serializer=mailing_dot_v1_dot_access__service__pb2.SignInRequest.SerializeToString,
                 response_deserializer=mailing_dot_v1_dot_access__service__pb2.SignInResponse.FromString,
                 _registered_method=True)
+        self.DescribeSignIn = channel.unary_unary(
+                '/mailing.v1.AccessService/DescribeSignIn',
+                request_serializer=mailing_dot_v1_dot_access__service__pb2.DescribeSignInRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_access__service__pb2.DescribeSignInResponse.FromString,
+                _registered_method=True)
+        self.BeginOidcSignIn = channel.unary_unary(
+                '/mailing.v1.AccessService/BeginOidcSignIn',
+                request_serializer=mailing_dot_v1_dot_access__service__pb2.BeginOidcSignInRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_access__service__pb2.BeginOidcSignInResponse.FromString,
+                _registered_method=True)
+        self.FinishOidcSignIn = channel.unary_unary(
+                '/mailing.v1.AccessService/FinishOidcSignIn',
+                request_serializer=mailing_dot_v1_dot_access__service__pb2.FinishOidcSignInRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_access__service__pb2.SignInResponse.FromString,
+                _registered_method=True)
         self.SignOut = channel.unary_unary(
                 '/mailing.v1.AccessService/SignOut',
                 request_serializer=mailing_dot_v1_dot_access__service__pb2.SignOutRequest.SerializeToString,
@@ -100,6 +115,30 @@ class AccessServiceServicer:
     def SignIn(self, request, context):
         """Sign in with an account. UNAUTHENTICATED when the name or the password is wrong (which one is not said);
         RESOURCE_EXHAUSTED with a RetryInfo after too many failures.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DescribeSignIn(self, request, context):
+        """Say how people may sign in beside a name and a password.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BeginOidcSignIn(self, request, context):
+        """Begin to sign in with OpenID Connect: where to send the person, and what to keep until they come back.
+        FAILED_PRECONDITION: it is not set up, or its provider can't be reached.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FinishOidcSignIn(self, request, context):
+        """Sign in with what the person has brought back. UNAUTHENTICATED: it is not good, or was used before;
+        PERMISSION_DENIED: the person has no role here; FAILED_PRECONDITION as for BeginOidcSignIn; RESOURCE_EXHAUSTED with a
+        RetryInfo after too many failures.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -177,6 +216,21 @@ def add_AccessServiceServicer_to_server(servicer, server):
                     request_deserializer=mailing_dot_v1_dot_access__service__pb2.SignInRequest.FromString,
                     response_serializer=mailing_dot_v1_dot_access__service__pb2.SignInResponse.SerializeToString,
             ),
+            'DescribeSignIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeSignIn,
+                    request_deserializer=mailing_dot_v1_dot_access__service__pb2.DescribeSignInRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_access__service__pb2.DescribeSignInResponse.SerializeToString,
+            ),
+            'BeginOidcSignIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginOidcSignIn,
+                    request_deserializer=mailing_dot_v1_dot_access__service__pb2.BeginOidcSignInRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_access__service__pb2.BeginOidcSignInResponse.SerializeToString,
+            ),
+            'FinishOidcSignIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.FinishOidcSignIn,
+                    request_deserializer=mailing_dot_v1_dot_access__service__pb2.FinishOidcSignInRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_access__service__pb2.SignInResponse.SerializeToString,
+            ),
             'SignOut': grpc.unary_unary_rpc_method_handler(
                     servicer.SignOut,
                     request_deserializer=mailing_dot_v1_dot_access__service__pb2.SignOutRequest.FromString,
@@ -252,6 +306,87 @@ class AccessService:
             target,
             '/mailing.v1.AccessService/SignIn',
             mailing_dot_v1_dot_access__service__pb2.SignInRequest.SerializeToString,
+            mailing_dot_v1_dot_access__service__pb2.SignInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeSignIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.AccessService/DescribeSignIn',
+            mailing_dot_v1_dot_access__service__pb2.DescribeSignInRequest.SerializeToString,
+            mailing_dot_v1_dot_access__service__pb2.DescribeSignInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BeginOidcSignIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.AccessService/BeginOidcSignIn',
+            mailing_dot_v1_dot_access__service__pb2.BeginOidcSignInRequest.SerializeToString,
+            mailing_dot_v1_dot_access__service__pb2.BeginOidcSignInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FinishOidcSignIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.AccessService/FinishOidcSignIn',
+            mailing_dot_v1_dot_access__service__pb2.FinishOidcSignInRequest.SerializeToString,
             mailing_dot_v1_dot_access__service__pb2.SignInResponse.FromString,
             options,
             channel_credentials,

@@ -42,6 +42,17 @@ class AccessServiceStub:
     """Sign in with an account. UNAUTHENTICATED when the name or the password is wrong (which one is not said);
     RESOURCE_EXHAUSTED with a RetryInfo after too many failures.
     """
+    DescribeSignIn: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.DescribeSignInRequest, _access_service_pb2.DescribeSignInResponse]
+    """Say how people may sign in beside a name and a password."""
+    BeginOidcSignIn: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.BeginOidcSignInRequest, _access_service_pb2.BeginOidcSignInResponse]
+    """Begin to sign in with OpenID Connect: where to send the person, and what to keep until they come back.
+    FAILED_PRECONDITION: it is not set up, or its provider can't be reached.
+    """
+    FinishOidcSignIn: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.FinishOidcSignInRequest, _access_service_pb2.SignInResponse]
+    """Sign in with what the person has brought back. UNAUTHENTICATED: it is not good, or was used before;
+    PERMISSION_DENIED: the person has no role here; FAILED_PRECONDITION as for BeginOidcSignIn; RESOURCE_EXHAUSTED with a
+    RetryInfo after too many failures.
+    """
     SignOut: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.SignOutRequest, _empty_pb2.Empty]
     """End the session that the call carries. FAILED_PRECONDITION when it carries an API token."""
     WhoAmI: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.WhoAmIRequest, _access_pb2.Identity]
@@ -74,6 +85,17 @@ class AccessServiceAsyncStub(AccessServiceStub):
     SignIn: _aio.UnaryUnaryMultiCallable[_access_service_pb2.SignInRequest, _access_service_pb2.SignInResponse]  # type: ignore[assignment]
     """Sign in with an account. UNAUTHENTICATED when the name or the password is wrong (which one is not said);
     RESOURCE_EXHAUSTED with a RetryInfo after too many failures.
+    """
+    DescribeSignIn: _aio.UnaryUnaryMultiCallable[_access_service_pb2.DescribeSignInRequest, _access_service_pb2.DescribeSignInResponse]  # type: ignore[assignment]
+    """Say how people may sign in beside a name and a password."""
+    BeginOidcSignIn: _aio.UnaryUnaryMultiCallable[_access_service_pb2.BeginOidcSignInRequest, _access_service_pb2.BeginOidcSignInResponse]  # type: ignore[assignment]
+    """Begin to sign in with OpenID Connect: where to send the person, and what to keep until they come back.
+    FAILED_PRECONDITION: it is not set up, or its provider can't be reached.
+    """
+    FinishOidcSignIn: _aio.UnaryUnaryMultiCallable[_access_service_pb2.FinishOidcSignInRequest, _access_service_pb2.SignInResponse]  # type: ignore[assignment]
+    """Sign in with what the person has brought back. UNAUTHENTICATED: it is not good, or was used before;
+    PERMISSION_DENIED: the person has no role here; FAILED_PRECONDITION as for BeginOidcSignIn; RESOURCE_EXHAUSTED with a
+    RetryInfo after too many failures.
     """
     SignOut: _aio.UnaryUnaryMultiCallable[_access_service_pb2.SignOutRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """End the session that the call carries. FAILED_PRECONDITION when it carries an API token."""
@@ -110,6 +132,35 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_access_service_pb2.SignInResponse, _abc.Awaitable[_access_service_pb2.SignInResponse]]:
         """Sign in with an account. UNAUTHENTICATED when the name or the password is wrong (which one is not said);
         RESOURCE_EXHAUSTED with a RetryInfo after too many failures.
+        """
+
+    @_abc_1.abstractmethod
+    def DescribeSignIn(
+        self,
+        request: _access_service_pb2.DescribeSignInRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_service_pb2.DescribeSignInResponse, _abc.Awaitable[_access_service_pb2.DescribeSignInResponse]]:
+        """Say how people may sign in beside a name and a password."""
+
+    @_abc_1.abstractmethod
+    def BeginOidcSignIn(
+        self,
+        request: _access_service_pb2.BeginOidcSignInRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_service_pb2.BeginOidcSignInResponse, _abc.Awaitable[_access_service_pb2.BeginOidcSignInResponse]]:
+        """Begin to sign in with OpenID Connect: where to send the person, and what to keep until they come back.
+        FAILED_PRECONDITION: it is not set up, or its provider can't be reached.
+        """
+
+    @_abc_1.abstractmethod
+    def FinishOidcSignIn(
+        self,
+        request: _access_service_pb2.FinishOidcSignInRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_service_pb2.SignInResponse, _abc.Awaitable[_access_service_pb2.SignInResponse]]:
+        """Sign in with what the person has brought back. UNAUTHENTICATED: it is not good, or was used before;
+        PERMISSION_DENIED: the person has no role here; FAILED_PRECONDITION as for BeginOidcSignIn; RESOURCE_EXHAUSTED with a
+        RetryInfo after too many failures.
         """
 
     @_abc_1.abstractmethod

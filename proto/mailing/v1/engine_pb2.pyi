@@ -92,6 +92,8 @@ class EngineStatus(_message.Message):
     ENGINE_ID_FIELD_NUMBER: _builtins.int
     PROVIDERS_FIELD_NUMBER: _builtins.int
     MISSING_PROVIDERS_FIELD_NUMBER: _builtins.int
+    SENDING_DETAIL_FIELD_NUMBER: _builtins.int
+    HELD_SINCE_TIME_FIELD_NUMBER: _builtins.int
     workers: _builtins.int
     """Messages that this engine can have in the air at the same time."""
     queue_size: _builtins.int
@@ -110,6 +112,10 @@ class EngineStatus(_message.Message):
     """Whether sending is held for all mailings."""
     engine_id: _builtins.int
     """The id of the engine that answers, as in `engines`."""
+    sending_detail: _builtins.str
+    """Why sending is paused, where the service itself has paused it: its database is a copy of another one. Empty: somebody
+    has paused it, or it runs.
+    """
     @_builtins.property
     def breaker(self) -> Global___BreakerStatus:
         """The circuit breaker between this engine and the provider; of several, that of the one that does worst."""
@@ -134,6 +140,10 @@ class EngineStatus(_message.Message):
         wait for them, and for nobody else, until their mailing ends. Looked up once a minute or so.
         """
 
+    @_builtins.property
+    def held_since_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when sending is held because the database is a copy. Not set: it is not held. Whoever resumes sending ends it."""
+
     def __init__(
         self,
         *,
@@ -150,10 +160,12 @@ class EngineStatus(_message.Message):
         engine_id: _builtins.int = ...,
         providers: _abc.Iterable[Global___ProviderStatus] | None = ...,
         missing_providers: _abc.Iterable[Global___MissingProvider] | None = ...,
+        sending_detail: _builtins.str = ...,
+        held_since_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "breaker", b"breaker", "rate_limit", b"rate_limit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "breaker", b"breaker", "held_since_time", b"held_since_time", "rate_limit", b"rate_limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "actors", b"actors", "breaker", b"breaker", "engine_id", b"engine_id", "engines", b"engines", "in_flight", b"in_flight", "missing_providers", b"missing_providers", "providers", b"providers", "queue_depth", b"queue_depth", "queue_size", b"queue_size", "rate_limit", b"rate_limit", "rate_per_second", b"rate_per_second", "sending", b"sending", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "actors", b"actors", "breaker", b"breaker", "engine_id", b"engine_id", "engines", b"engines", "held_since_time", b"held_since_time", "in_flight", b"in_flight", "missing_providers", b"missing_providers", "providers", b"providers", "queue_depth", b"queue_depth", "queue_size", b"queue_size", "rate_limit", b"rate_limit", "rate_per_second", b"rate_per_second", "sending", b"sending", "sending_detail", b"sending_detail", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__rate_limit: _TypeAlias = _typing.Literal["rate_limit"]  # noqa: Y015
     _WhichOneofArgType__rate_limit: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit"]  # noqa: Y015

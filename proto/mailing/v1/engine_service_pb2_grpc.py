@@ -74,6 +74,11 @@ class EngineServiceStub:
                 request_serializer=mailing_dot_v1_dot_engine__service__pb2.ResumeSendingRequest.SerializeToString,
                 response_deserializer=mailing_dot_v1_dot_engine__pb2.EngineStatus.FromString,
                 _registered_method=True)
+        self.BackUp = channel.unary_stream(
+                '/mailing.v1.EngineService/BackUp',
+                request_serializer=mailing_dot_v1_dot_engine__service__pb2.BackUpRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_engine__service__pb2.BackUpResponse.FromString,
+                _registered_method=True)
         self.ListAuditEvents = channel.unary_unary(
                 '/mailing.v1.EngineService/ListAuditEvents',
                 request_serializer=mailing_dot_v1_dot_engine__service__pb2.ListAuditEventsRequest.SerializeToString,
@@ -142,7 +147,15 @@ class EngineServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResumeSending(self, request, context):
-        """Let sending go on. Doing so twice is no error.
+        """Let sending go on, also where it is held because the database is a copy. Doing so twice is no error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BackUp(self, request, context):
+        """Copy the database to a file that is streamed, as it is at one moment, while engines send. Whoever starts an engine on
+        it sends nothing until they call ResumeSending. FAILED_PRECONDITION where the database is on a server.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -208,6 +221,11 @@ def add_EngineServiceServicer_to_server(servicer, server):
                     servicer.ResumeSending,
                     request_deserializer=mailing_dot_v1_dot_engine__service__pb2.ResumeSendingRequest.FromString,
                     response_serializer=mailing_dot_v1_dot_engine__pb2.EngineStatus.SerializeToString,
+            ),
+            'BackUp': grpc.unary_stream_rpc_method_handler(
+                    servicer.BackUp,
+                    request_deserializer=mailing_dot_v1_dot_engine__service__pb2.BackUpRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_engine__service__pb2.BackUpResponse.SerializeToString,
             ),
             'ListAuditEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAuditEvents,
@@ -417,6 +435,33 @@ class EngineService:
             '/mailing.v1.EngineService/ResumeSending',
             mailing_dot_v1_dot_engine__service__pb2.ResumeSendingRequest.SerializeToString,
             mailing_dot_v1_dot_engine__pb2.EngineStatus.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BackUp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/mailing.v1.EngineService/BackUp',
+            mailing_dot_v1_dot_engine__service__pb2.BackUpRequest.SerializeToString,
+            mailing_dot_v1_dot_engine__service__pb2.BackUpResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,7 +55,11 @@ class EngineServiceStub:
     returns when each has said that it follows, or can't send. Holding twice is no error.
     """
     ResumeSending: _grpc.UnaryUnaryMultiCallable[_engine_service_pb2.ResumeSendingRequest, _engine_pb2.EngineStatus]
-    """Let sending go on. Doing so twice is no error."""
+    """Let sending go on, also where it is held because the database is a copy. Doing so twice is no error."""
+    BackUp: _grpc.UnaryStreamMultiCallable[_engine_service_pb2.BackUpRequest, _engine_service_pb2.BackUpResponse]
+    """Copy the database to a file that is streamed, as it is at one moment, while engines send. Whoever starts an engine on
+    it sends nothing until they call ResumeSending. FAILED_PRECONDITION where the database is on a server.
+    """
     ListAuditEvents: _grpc.UnaryUnaryMultiCallable[_engine_service_pb2.ListAuditEventsRequest, _engine_service_pb2.ListAuditEventsResponse]
     """List who changed what, the newest first."""
     GetReport: _grpc.UnaryUnaryMultiCallable[_engine_service_pb2.GetReportRequest, _engine_service_pb2.Report]
@@ -92,7 +96,11 @@ class EngineServiceAsyncStub(EngineServiceStub):
     returns when each has said that it follows, or can't send. Holding twice is no error.
     """
     ResumeSending: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.ResumeSendingRequest, _engine_pb2.EngineStatus]  # type: ignore[assignment]
-    """Let sending go on. Doing so twice is no error."""
+    """Let sending go on, also where it is held because the database is a copy. Doing so twice is no error."""
+    BackUp: _aio.UnaryStreamMultiCallable[_engine_service_pb2.BackUpRequest, _engine_service_pb2.BackUpResponse]  # type: ignore[assignment]
+    """Copy the database to a file that is streamed, as it is at one moment, while engines send. Whoever starts an engine on
+    it sends nothing until they call ResumeSending. FAILED_PRECONDITION where the database is on a server.
+    """
     ListAuditEvents: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.ListAuditEventsRequest, _engine_service_pb2.ListAuditEventsResponse]  # type: ignore[assignment]
     """List who changed what, the newest first."""
     GetReport: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.GetReportRequest, _engine_service_pb2.Report]  # type: ignore[assignment]
@@ -168,7 +176,17 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _engine_service_pb2.ResumeSendingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_engine_pb2.EngineStatus, _abc.Awaitable[_engine_pb2.EngineStatus]]:
-        """Let sending go on. Doing so twice is no error."""
+        """Let sending go on, also where it is held because the database is a copy. Doing so twice is no error."""
+
+    @_abc_1.abstractmethod
+    def BackUp(
+        self,
+        request: _engine_service_pb2.BackUpRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_engine_service_pb2.BackUpResponse], _abc.AsyncIterator[_engine_service_pb2.BackUpResponse]]:
+        """Copy the database to a file that is streamed, as it is at one moment, while engines send. Whoever starts an engine on
+        it sends nothing until they call ResumeSending. FAILED_PRECONDITION where the database is on a server.
+        """
 
     @_abc_1.abstractmethod
     def ListAuditEvents(

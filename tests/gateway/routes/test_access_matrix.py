@@ -14,9 +14,9 @@ import pytest
 from google.api import annotations_pb2
 from grpc import aio
 
+from common.contract.services import SERVICES
 from engine.access.secrets import digest
 from engine.api.roles import path_of, requirements
-from engine.api.server import _services
 from engine.domain.access import Requirement, Role
 from engine.store.rows import Actor
 from gateway.app import make_app
@@ -51,9 +51,9 @@ BAD: Final = {
 
 def declared() -> dict[str, Requirement | None]:
     """The role of each route of the contract, by method and path with its names left out."""
-    roles = requirements(_services())
+    roles = requirements(SERVICES.values())
     found = {}
-    for service in _services():
+    for service in SERVICES.values():
         for method in service.methods:
             rule = method.GetOptions().Extensions[annotations_pb2.http]
             for each in (rule, *rule.additional_bindings):

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from common.contract.reader import Binding, bindings_of
-from gateway.routes.operations import SERVICES, id_of
+from common.contract.services import SERVICES
+from gateway.routes.operations import id_of
 from tests.gateway.rig import Gateway
 
 OF_ENGINE: dict[str, tuple[str, dict[str, Any], set[str]]] = {

@@ -12,7 +12,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc import StatusCode, aio
 
 from common.contract.reader import Binding, Field, Kind, bindings_of, fields_of
-from gateway.routes.operations import SERVICES
+from common.contract.services import SERVICES
 from gateway.shapes import query_of
 from scripts.token_channel import with_token
 from tests.gateway.rig import API, Gateway

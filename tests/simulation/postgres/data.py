@@ -11,29 +11,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from copy import copy
-from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
 from tests.simulation.postgres.locks import Holder, Key, Locks, Mode
+from tests.simulation.postgres.tables import DELETE, INSERT, TRIED, UPDATE, Change, Row, Table, Template
 from tests.simulation.postgres.text import Locking, Statement, Step
-
-Row = tuple[Any, ...]
-INSERT, UPDATE, DELETE, TRIED = "insert", "update", "delete", "tried"
-
-
-class Change(NamedTuple):
-    """One row that was changed; or an insert that was tried, and may have met a row that is there."""
-
-    table: Table
-    kind: str
-    key: Any
-    old: Row
-    new: Row
 
 
 class Transaction(Holder):
@@ -56,115 +42,15 @@ class MustWait(Exception):
         self.key, self.mode = key, mode
 
 
-@dataclass(eq=False)
-class Table:
-    """What PostgreSQL knows of a table beside its rows."""
-
-    name: str
-    columns: list[str]
-    key: str
-    counts: bool
-    """Its keys come from a sequence."""
-    uniques: list[tuple[str, list[int]]]
-    """Unique indexes: names, and places of columns."""
-    parents: list[tuple[str, int]]
-    """Foreign keys: which table, and place of the column."""
-
-    def __post_init__(self) -> None:
-        self.key_place = self.columns.index(self.key)
-        self.key_columns = {self.key_place, *(place for _, places in self.uniques for place in places)}
-        names, marks = ", ".join(self.columns), ", ".join("?" * len(self.columns))
-        self.insert = f"INSERT INTO {self.name} ({names}) VALUES ({marks})"
-        sets = ", ".join(f"{name} = ?" for name in self.columns)
-        self.update = f"UPDATE {self.name} SET {sets} WHERE {self.key} = ?"
-        self.delete = f"DELETE FROM {self.name} WHERE {self.key} = ?"
-
-    @property
-    def triggers(self) -> str:
-        """SQL that makes each change call ``changed_…``."""
-        new, old = (", ".join(f"{row}.{name}" for name in self.columns) for row in ("NEW", "OLD"))
-        when = [("AFTER", INSERT, new), ("AFTER", UPDATE, f"{old}, {new}"), ("AFTER", DELETE, old)]
-        if self.uniques:
-            when.append(("BEFORE", INSERT, new))
-        return "".join(
-            f"CREATE TRIGGER {moment}_{kind}_{self.name} {moment} {kind} ON {self.name} BEGIN SELECT"
-            f" changed_{self.name}('{TRIED if moment == 'BEFORE' else kind}', {values}); END;"
-            for moment, kind, values in when
-        )
-
-
-class Template:
-    """A migrated database, as bytes, with the triggers in it; made once, copied for each life."""
-
-    def __init__(self, migrated: bytes) -> None:
-        connection = sqlite3.connect(":memory:", isolation_level=None)
-        connection.deserialize(migrated)
-        self.tables = {table.name: table for table in _tables(connection)}
-        self.keys = {table.name: table.key for table in self.tables.values()}
-        self.statements: dict[str, Statement] = {}
-        """Texts that were understood before."""
-        connection.execute(f"UPDATE control SET number_key = '{'5e' * 32}'")  # a random one is no function of a seed
-        connection.execute("DELETE FROM sqlite_sequence")
-        for table in self.tables.values():
-            connection.executescript(table.triggers)
-            if table.counts:
-                connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, 0)", (table.name,))
-        self.content = connection.serialize()
-        connection.close()
-
-    def with_content(self, content: bytes) -> Template:
-        """The same tables, with other rows in them."""
-        other = copy(self)
-        other.content = content
-        return other
-
-
-def _tables(connection: sqlite3.Connection) -> list[Table]:
-    names = [
-        name
-        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
-        if not name.startswith("sqlite_") and name != "aerich"
-    ]
-    return [_table(connection, name) for name in names]
-
-
-def _table(connection: sqlite3.Connection, name: str) -> Table:
-    info = connection.execute(f"PRAGMA table_info({name})").fetchall()
-    columns = [row[1] for row in info]
-    key = next(row[1] for row in info if row[5])
-    (sql,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()
-    counts = "AUTOINCREMENT" in sql
-    uniques = []
-    for _, index, unique, _, partial in connection.execute(f"PRAGMA index_list({name})").fetchall():
-        places = [row[1] for row in connection.execute(f"PRAGMA index_info({index})").fetchall()]
-        if unique and not partial and all(place >= 0 for place in places):
-            uniques.append((index, places))
-    parents = [
-        (row[2], columns.index(row[3])) for row in connection.execute(f"PRAGMA foreign_key_list({name})").fetchall()
-    ]
-    return Table(name, columns, key, counts, uniques, parents)
-
-
 class Data:
     """All rows, and who may see and change them."""
 
     def __init__(self, template: Template, locks: Locks, disorder: Random | None = None) -> None:
         """``disorder``: rows for which a statement gives no order are locked in any."""
         self._tables, self._locks, self._disorder = template.tables, locks, disorder
-        self._connection = sqlite3.connect(":memory:", isolation_level=None, cached_statements=512)
-        self._connection.deserialize(template.content)
-        self._run: Callable[..., sqlite3.Cursor] = self._connection.execute
-        self._run("PRAGMA foreign_keys = 1")
-        for table in self._tables.values():
-            self._connection.create_function(f"changed_{table.name}", -1, self._watcher(table))
-        self._connection.create_function("free", 3, self._is_free)
-        self._connection.create_function("part", 1, lambda name: self._parts[name])
-        self._connection.create_function("strpos", 2, lambda text, part: str(text).find(str(part)) + 1)
-        self._connection.create_function("split_part", 3, _split_part)
-        self._connection.create_collation("C", lambda one, other: (one > other) - (one < other))
-        self._parts: dict[str, str] = {}
-        self._changes: list[Change] = []
-        self._is_watching = False
+        self._rows = template.borrow()
+        self._rows.is_free = self._is_free
+        self._run: Callable[..., sqlite3.Cursor] = self._rows.connection.execute
         self._live: Transaction | None = None
         """Whose changes are in the SQLite; ``None``: nobody's."""
         self._asking: Transaction | None = None
@@ -175,8 +61,7 @@ class Data:
 
     def tell_time(self, now_seconds: Callable[[], float]) -> None:
         """The server's clock, in seconds since the Unix epoch."""
-        self._connection.create_function("clock_timestamp", 0, now_seconds)
-        self._connection.create_function("date_part", 2, lambda _epoch, seconds: seconds)
+        self._rows.now_seconds = now_seconds
 
     # -- statements ----------------------------------------------------------------------------
     def execute(self, transaction: Transaction, statement: Statement, args: Sequence[Any]) -> tuple[list[Row], int]:
@@ -189,12 +74,13 @@ class Data:
         self._turn(transaction)
         given, before = statement.arguments(args), len(transaction.changes)
         result: tuple[list[Row], int] = ([], 0)
-        self._parts = {}
+        parts: dict[str, str] = {}
+        self._rows.parts = parts
         try:
             for step in statement.steps:
                 result = self._step(transaction, step, given)
                 if step.name:
-                    self._parts[step.name] = orjson.dumps(result[0]).decode()
+                    parts[step.name] = orjson.dumps(result[0]).decode()
         except BaseException:
             self._take_back(transaction, before)  # steps of this statement that came before
             raise
@@ -209,16 +95,16 @@ class Data:
             self._run("BEGIN")
             self._live = transaction
         changes: list[Change] = []
-        self._changes = changes
-        self._is_watching = True
+        self._rows.changes = changes
+        self._rows.is_watching = True
         try:
             rows = self._fetch(step.sql, args)
         except sqlite3.IntegrityError:
-            self._is_watching = False
+            self._rows.is_watching = False
             self._await_rivals(transaction, changes)
             raise
         finally:
-            self._is_watching = False
+            self._rows.is_watching = False
         self._claim(transaction, changes)
         done = [change for change in changes if change.kind != TRIED]
         for table, kind, key, _, _ in done:
@@ -358,18 +244,6 @@ class Data:
             self._run("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (self._sequences[name], name))
         self._taken_back.clear()
 
-    # -- watching ------------------------------------------------------------------------------
-    def _watcher(self, table: Table) -> Callable[..., None]:
-        place, width = table.key_place, len(table.columns)
-
-        def changed(kind: str, *values: Any) -> None:
-            if not self._is_watching:
-                return
-            old, new = (values[:width], values[width:]) if kind == UPDATE else (values, values)
-            self._changes.append(Change(table, kind, old[place], old, new))
-
-        return changed
-
     # -- for tests -----------------------------------------------------------------------------
     def committed(self, sql: str, *args: Any) -> list[Row]:
         """Ask for what is committed."""
@@ -379,11 +253,12 @@ class Data:
     def content(self) -> bytes:
         """All that is committed, to begin another one with."""
         self._put_aside()
-        return self._connection.serialize()
+        return self._rows.connection.serialize()
 
     def close(self) -> None:
         """Let go of it."""
-        self._connection.close()
+        self._put_aside()
+        self._rows.give_back()
 
 
 @lru_cache(maxsize=4096)
@@ -407,8 +282,3 @@ def _names(table: Table, places: list[int]) -> list[str]:
 
 def _same(done: Key, table: Table, places: list[int], values: list[Any]) -> bool:
     return done[0] == table.name and [done[place + 1] for place in places] == values
-
-
-def _split_part(text: str, separator: str, place: int) -> str:
-    parts = text.split(separator)
-    return parts[place - 1] if place <= len(parts) else ""

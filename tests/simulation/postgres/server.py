@@ -16,8 +16,9 @@ from typing import Any, Final
 import asyncpg
 
 from tests.simulation.loop import EPOCH_US, PROGRAM, VirtualLoop
-from tests.simulation.postgres.data import Data, MustWait, Template, Transaction
+from tests.simulation.postgres.data import Data, MustWait, Transaction
 from tests.simulation.postgres.locks import Locks, Wait
+from tests.simulation.postgres.tables import Template
 from tests.simulation.postgres.text import Statement, understand
 
 DEADLOCK_SECONDS: Final = 1.0

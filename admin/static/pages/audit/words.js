@@ -10,7 +10,7 @@ export const ACTIONS = Object.entries({
   mailing: ["create", "update", "pause", "resume", "cancel", "archive", "unarchive", "delete"],
   client: ["create", "update", "delete", "erase", "import", "batch_update", "batch_delete"],
   suppression: ["add", "remove", "import"],
-  account: ["create", "revoke", "password"],
+  account: ["create", "update", "revoke", "password"],
   session: ["create", "delete", "refuse"],
   token: ["create", "revoke"],
   webhook: ["create", "update", "delete", "test"],
@@ -121,6 +121,7 @@ function inWords(key, value) {
   if (key === "source") return known(`stop.source.${value}`) ?? value;
   if (key === "sent_time") return dateTime(value);
   if (key === "role") return known(`role.${value}`) ?? value;
+  if (key === "with") return known(`audit.with.${value}`) ?? value;
   if (key === "on_uncertain") return known(`audit.uncertain.${value}`) ?? value;
   if (key === "phone_number" || key.endsWith("_id")) return String(value);
   if (typeof value === "boolean") return t(value ? "audit.yes" : "audit.no");

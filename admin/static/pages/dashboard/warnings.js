@@ -42,7 +42,10 @@ const KINDS = {
   },
   sending_paused: ({ overview, reload }) => {
     const action = isAdmin() ? h(SendingButton, { engine: overview.engine, overview, onChange: reload }) : engineLink();
-    const words = t("warning.sending_paused_words", { pending: overview.message_counts.pending });
+    const held = overview.engine.held_since_time;
+    const words = held
+      ? t("engine.sending_held_words")
+      : t("warning.sending_paused_words", { pending: overview.message_counts.pending });
     return h(Notice, { tone: "warn", title: t("warning.sending_paused"), action }, words);
   },
   engine_lost: ({ warning }) =>

@@ -42,13 +42,14 @@ export function SendingButton({ engine, overview, onChange }) {
       kind: paused ? "primary" : "danger",
       onConfirm: act,
     },
-    h("p", { className: "plain" }, t(`engine.${verb}_words`)),
+    h("p", { className: "plain" }, t(engine.held_since_time ? "engine.resume_held_words" : `engine.${verb}_words`)),
     h(Facts, { rows: numbers }),
   );
 }
 
 /** What holds for sending as a whole; stuck: it is on, and yet no provider is called. */
 function sendingWords(engine) {
+  if (engine.held_since_time) return t("engine.sending_held_words");
   const stuck = engine.sending === "running" && outage(engine);
   return t(stuck ? "engine.sending_stuck_words" : `engine.sending_${engine.sending}_words`);
 }
