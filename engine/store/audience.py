@@ -46,6 +46,8 @@ class AudienceVerbs(Verbs):
     @transaction(Lane.DELIVERY)
     async def _build_audience(self, tx: Tx, mailing_id: int, limit: int, now_us: int, reset_after_us: int) -> bool:
         await lock_clients(tx, exclusive=True)
+        if not tx.dialect.is_sqlite:  # a chunk that a crash of the server takes back took its cursor with it
+            await tx.run("SET LOCAL synchronous_commit = off")
         # Not locked: claims and edits of the mailing would wait for the whole chunk.
         mailing = await tx.row(_MAILING, mailing_id)
         if mailing is None:
@@ -114,9 +116,11 @@ class _Chunk:
         await self._leave_out(now_us)
         added = await self._tx.run(
             "INSERT INTO message (mailing_id, client_id, create_us)"
-            f" SELECT {self._mailing_id}, c.id, {int(now_us)} FROM client AS c"
+            " SELECT CAST(? AS bigint), c.id, CAST(? AS bigint) FROM client AS c"
             f" WHERE c.id > ? AND c.id <= ? AND {self._matching}"
             " ON CONFLICT (client_id, mailing_id) DO NOTHING",
+            self._mailing_id,
+            now_us,
             self._after,
             self.last,
             *self._args,
@@ -158,7 +162,7 @@ class _Chunk:
         """What an edited filter asks for besides new messages; returns how many were removed."""
         unsure = f"{is_waiting('m')} AND m.unsure AND NOT ({self._matching})"
         told = await self._ids(unsure) if self._tx.wanted else []
-        ended = await self._change(f"UPDATE message SET {ENDS_UNCERTAIN}, finished_us = {int(now_us)}", unsure)
+        ended = await self._change(f"UPDATE message SET {ENDS_UNCERTAIN}, finished_us = ?", unsure, [now_us])
         await tell_messages(self._tx, told)
         tally.move(self._mailing_id, UNCERTAIN, now_us, ended)
         number = await self._change("DELETE FROM message", f"{is_waiting('m')} AND NOT ({self._matching})")
@@ -173,13 +177,16 @@ class _Chunk:
     async def _reset(self, reset_after_us: int) -> None:
         await self._change(
             "UPDATE message SET due_us = 0",
-            f"{is_waiting('m')} AND m.due_us > 0 AND (m.due_us > {int(reset_after_us)} OR m.attempt = 0)"
-            f" AND {self._matching}",
+            f"{is_waiting('m')} AND m.due_us > 0 AND (m.due_us > ? OR m.attempt = 0) AND {self._matching}",
+            of_condition=[reset_after_us],
         )
 
-    async def _change(self, change: str, condition: str) -> int:
+    async def _change(
+        self, change: str, condition: str, of_change: Sequence[Any] = (), of_condition: Sequence[Any] = ()
+    ) -> int:
+        """``of_change``, ``of_condition``: their arguments; those of ``_matching`` come last."""
         sql = f"{change} WHERE id IN ({self._select(condition)})"
-        return await self._tx.run(sql, self._after, self.last, *self._args)
+        return await self._tx.run(sql, *of_change, self._after, self.last, *of_condition, *self._args)
 
     async def _ids(self, condition: str) -> list[int]:
         return [row[0] for row in await self._tx.rows(self._select(condition), self._after, self.last, *self._args)]
@@ -357,9 +364,10 @@ async def _add(tx: Tx, wanted: set[tuple[int, int]], now_us: int, tally: Tally) 
     if not wanted:
         return
     added = await tx.rows(
-        f"INSERT INTO message (mailing_id, client_id, create_us) SELECT mailing_id, client_id, {int(now_us)}"
+        f"INSERT INTO message (mailing_id, client_id, create_us) SELECT mailing_id, client_id, CAST(? AS bigint)"
         f" FROM {tx.dialect.rows_table(**_PAIRS)} WHERE TRUE ORDER BY mailing_id, client_id"
         " ON CONFLICT (client_id, mailing_id) DO NOTHING RETURNING mailing_id",
+        now_us,
         *tx.dialect.rows_args(sorted(wanted), len(_PAIRS)),
     )
     for mailing_id, number in Counter(row[0] for row in added).items():

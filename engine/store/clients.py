@@ -325,9 +325,11 @@ async def _import_new(tx: Tx, clients: Sequence[ClientInput], now_us: int) -> li
         return []
     made = await tx.run(
         f"INSERT INTO client ({_INPUT.sql}, create_us, update_us)"
-        f" SELECT {_INPUT.sql}, {int(now_us)}, {int(now_us)}"
+        f" SELECT {_INPUT.sql}, CAST(? AS bigint), CAST(? AS bigint)"
         f" FROM {tx.dialect.rows_table(**_INPUT.kinds)} WHERE TRUE ORDER BY phone_number"
         " ON CONFLICT (phone_number) DO NOTHING",
+        now_us,
+        now_us,
         *_import_rows(tx, clients),
     )
     if made < len(clients):  # another import of the same numbers was quicker
@@ -344,7 +346,8 @@ async def _import_changed(tx: Tx, clients: Sequence[ClientInput], now_us: int) -
     if clients:
         sets = ", ".join(f"{name} = r.{name}" for name in _INPUT.columns if name != "phone_number")
         await tx.run(
-            f"UPDATE client SET {sets}, update_us = {int(now_us)} FROM {tx.dialect.rows_table(**_INPUT.kinds)}"
+            f"UPDATE client SET {sets}, update_us = ? FROM {tx.dialect.rows_table(**_INPUT.kinds)}"
             " WHERE client.phone_number = r.phone_number",
+            now_us,
             *_import_rows(tx, clients),
         )

@@ -221,8 +221,9 @@ async def _keep_lost(tx: Tx, ids: Sequence[int], now_us: int) -> None:
     if ids:
         await tx.run(
             "INSERT INTO attempt (message_id, number, lost, started_us, finished_us, http_status, detail, provider_id)"
-            f" SELECT id, attempt, TRUE, NULL, {int(now_us)}, NULL, '{LOST_DETAIL}', provider_id FROM message"
+            f" SELECT id, attempt, TRUE, NULL, CAST(? AS bigint), NULL, '{LOST_DETAIL}', provider_id FROM message"
             f" WHERE id {tx.dialect.in_list()}",
+            now_us,
             tx.dialect.list_arg(ids),
         )
 

@@ -135,7 +135,8 @@ class MailingVerbs(Verbs):
         old = await _get_open(tx, mailing_id, now_us)
         new = await _changed(tx, old, change)
         values = {**INPUT.values(new), "on_uncertain": old.on_uncertain.value, "update_us": now_us}
-        sets = sets_of(values) + _decides(old, new, now_us) + _again(old, new, now_us)
+        values |= dict.fromkeys(_said_now(old, new, now_us), now_us)
+        sets = sets_of(values) + _again(old, new, now_us)
         await tx.run(f"UPDATE mailing SET {sets} WHERE id = ?", *values.values(), mailing_id)
         if new.text != old.text:
             await keep_new_text(tx, mailing_id, now_us)
@@ -306,10 +307,12 @@ async def _changed(tx: Tx, old: MailingRow, change: Callable[[MailingRow], Maili
     return new
 
 
-def _decides(old: MailingRow, new: MailingInput, now_us: int) -> str:
-    """What the UPDATE sets where it decides an audience that clients could still join before it; empty: it does not."""
+def _said_now(old: MailingRow, new: MailingInput, now_us: int) -> list[str]:
+    """Columns that get the time: that of the filter, where it is another, and that of the decision, where the change
+    decides an audience that clients could still join before it."""
     was, becomes = (is_decided(each.audience_fixed, each.start_us, now_us) for each in (old, new))
-    return f", decided_us = {int(now_us)}" if becomes and not was else ""
+    said = {"audience_us": new.filter != old.filter, "decided_us": becomes and not was}
+    return [column for column, is_so in said.items() if is_so]
 
 
 def _again(old: MailingRow, new: MailingInput, now_us: int) -> str:
@@ -325,9 +328,8 @@ def _again(old: MailingRow, new: MailingInput, now_us: int) -> str:
     # For other local hours alone nobody comes or goes: what is ready is in line.
     kept = "FALSE" if refiltered or follows_again else "(audience_ready OR audience_kept)"
     return (
-        (f", audience_us = {int(now_us)}" if refiltered else "")
-        + f", audience_kept = {kept}"
-        + ", audience_ready = FALSE, audience_cursor = 0, audience_generation = audience_generation + 1"
+        f", audience_kept = {kept}"
+        ", audience_ready = FALSE, audience_cursor = 0, audience_generation = audience_generation + 1"
     )
 
 

@@ -233,8 +233,9 @@ async def _keep(tx: Tx, latest: dict[int, Receipt], now_us: int) -> None:
     ]
     await tx.run(
         "UPDATE message SET delivery = r.delivery, delivery_us = r.delivery_us, delivery_code = r.code,"
-        f" delivery_detail = r.detail, heard_us = {int(now_us)}"
+        " delivery_detail = r.detail, heard_us = ?"
         f" FROM {tx.dialect.rows_table(**_HEARD)} WHERE message.id = r.id",
+        now_us,
         *tx.dialect.rows_args(rows, len(_HEARD)),
     )
 

@@ -256,8 +256,9 @@ async def _alone(tx: Tx) -> None:
 async def insert_suppressions(tx: Tx, entries: Sequence[SuppressionInput], now_us: int) -> None:
     """Store entries of numbers that are not on the list. The transaction holds the lock of clients alone."""
     await tx.run(
-        f"INSERT INTO suppression ({_INPUT.sql}, create_us) SELECT {_INPUT.sql}, {int(now_us)}"
+        f"INSERT INTO suppression ({_INPUT.sql}, create_us) SELECT {_INPUT.sql}, CAST(? AS bigint)"
         f" FROM {tx.dialect.rows_table(**_KINDS)} WHERE TRUE ORDER BY phone_number",
+        now_us,
         *tx.dialect.rows_args([_INPUT.write(entry) for entry in entries], len(_KINDS)),
     )
 

@@ -13,7 +13,8 @@ async def keep_text(tx: Tx, mailing_id: int, now_us: int) -> None:
     """Note the text of a new mailing as its first version."""
     await tx.run(
         "INSERT INTO mailing_text (mailing_id, version, text, create_us)"
-        f" SELECT id, text_version, text, {int(now_us)} FROM mailing WHERE id = ?",
+        " SELECT id, text_version, text, CAST(? AS bigint) FROM mailing WHERE id = ?",
+        now_us,
         mailing_id,
     )
 

@@ -132,8 +132,9 @@ async def left_out(
     in_hand = f"told.stage = {int(Stage.IN_HAND)} AND (told.mailing_id, told.phone_hash) IN {those}"
     await hold(tx, "told", in_hand, *args)
     await tx.run(
-        f"UPDATE told SET waiting_client_id = r.client_id, waiting_us = {int(now_us)}"
+        "UPDATE told SET waiting_client_id = r.client_id, waiting_us = ?"
         f" FROM {tx.dialect.rows_table(**_PAIR)} WHERE {_SAME} AND told.stage = {int(Stage.IN_HAND)}",
+        now_us,
         *args,
     )
     return await _found(tx, asked)

@@ -62,10 +62,11 @@ async def _end(
         return []
     ended = await tx.rows(
         f"UPDATE message SET {set_to(step)}, due_us = 0, owner = NULL, stale = FALSE,"
-        f" finished_us = {int(now_us)}{f'{UNUSED}, {DROPPED}' if uncalled else ''},"
+        f" finished_us = ?{f'{UNUSED}, {DROPPED}' if uncalled else ''},"
         # What may have reached its provider keeps what is reserved for it.
         " cost = CASE WHEN unsure THEN cost ELSE 0 END"
         f" WHERE id {tx.dialect.in_list()} AND {condition} RETURNING id",
+        now_us,
         tx.dialect.list_arg(message_ids),
     )
     return [row[0] for row in ended]
