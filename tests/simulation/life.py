@@ -350,7 +350,7 @@ class Life:
     # -- what people do ------------------------------------------------------------------------
     async def _somebody_does_something(self, delivery: Delivery, is_claiming: bool) -> None:
         mailing, client = self._subject(delivery, is_claiming)
-        self._lie()
+        self._lie(delivery)
         acts: list[tuple[int, Callable[[], Awaitable[None]]]] = [
             (0 if is_claiming else 12, lambda: self._add_client(delivery)),
             (10, lambda: self._delete_client(delivery, client)),
@@ -374,10 +374,11 @@ class Life:
                 return  # it was meant for an open mailing
         await act()
 
-    def _lie(self) -> None:
+    def _lie(self, delivery: Delivery) -> None:
         assert self.provider is not None
         claimed = {claim.message_id for claim in self.faulty_store.claims[-_LATELY:]}
         self.mouth.lie(claimed, [*self.calls, *self.provider.calls], self.clock.now_us())
+        self.mouth.hurry(delivery.state.hand.claims(), self.clock.now_us())
 
     def _subject(self, delivery: Delivery, is_claiming: bool) -> tuple[Mailing, Client]:
         """What an act is about: often what the engine has in hand, or has just claimed."""

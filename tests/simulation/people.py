@@ -85,6 +85,8 @@ class People:
         """Do things for ever."""
         while True:
             await asyncio.sleep(self._random.expovariate(self._life.knobs.actions_per_second))
+            for engine in self._life.well():
+                self._life.mouth.hurry(engine.delivery.state.hand.claims(), self._life.clock.now_us())
             weights = [weight for weight, _ in self._acts]
             (_, choose) = self._random.choices(self._acts, weights)[0]
             dice = self._kinds.random()

@@ -19,7 +19,7 @@ from engine.delivery.delivery import Delivery
 from engine.domain.message import Status
 from engine.domain.receipt import Delivery as Said
 from engine.domain.receipt import Effect, Receipt
-from engine.ports import StoreUnavailable
+from engine.ports import Claim, StoreUnavailable
 from tests.simulation.history import NEVER_US
 from tests.simulation.world import ODD_STATUSES, Call, Faults
 
@@ -29,6 +29,7 @@ _DAY_US: Final = 86_400 * _SECOND_US
 _DELAYS_SECONDS: Final = (0.0, 0.3, 4.0, 4.0, 40.0)
 _TIMEOUT_SECONDS: Final = 5.0
 """So long a provider waits for an answer."""
+_HURRY: Final = 0.5
 NOBODY: Final = 1_000_000_000
 """Greater than any id."""
 HandIn = Callable[[Sequence[Receipt]], Awaitable[tuple[Effect, ...]]]
@@ -76,6 +77,8 @@ class Mouth:
         """Those that were not answered, and some that were."""
         self._news = asyncio.Event()
         """There is something to say, or somebody to say it again."""
+        self.failures: list[str] = []
+        """Receipts that failed, though the store did not."""
         self.is_silent = self.random.random() < 0.2
 
     def doubtful(self, faults: Faults) -> Faults:
@@ -113,6 +116,14 @@ class Mouth:
             uncalled = sorted(set(message_ids) - {call.message_id for call in calls})
             id = self.random.choice((NOBODY, *uncalled))
             self._say(Word(Receipt(Said.DELIVERED, now_us, id), now_us, is_true=False))
+
+    def hurry(self, claims: Iterable[Claim], now_us: int) -> None:
+        """What there is to say of an earlier call comes now, while an engine has the message for another one."""
+        ids = {claim.message_id for claim in claims if claim.attempt > 1}
+        for word in self._open if ids else ():
+            if word.message_id in ids and word.due_us > now_us and self.random.random() < _HURRY:
+                word.due_us = now_us
+                self._news.set()
 
     def _plan(self, call: Call, said: Said, time_us: int) -> None:
         delay_seconds = self.random.uniform(0, self.random.choice(_DELAYS_SECONDS))
@@ -181,6 +192,8 @@ async def tell(mouth: Mouth, words: list[Word], hand_in: HandIn, now_us: Callabl
         effects = await hand_in([word.receipt for word in words])
     except StoreUnavailable:
         pass  # answered 503: they come again
+    except Exception as error:
+        mouth.failures.append(f"22: receipts of {sorted(word.message_id for word in words)} fail: {error!r}")
     else:
         for answer, effect in zip(answers, effects, strict=True):
             answer.returned_us, answer.effect = now_us(), effect

@@ -68,7 +68,8 @@ class Verdict:
             self._heard,
             self._costs,
         )
-        return [fault for check in checks for fault in check()] + [f"16: {said}" for said in self.life.stalls]
+        stalls = [f"16: {said}" for said in self.life.stalls]
+        return [fault for check in checks for fault in check()] + self.life.mouth.failures + stalls
 
     def _costs(self) -> Iterator[str]:
         yield from wrong_costs(self.rows, self.calls, self.counters)
