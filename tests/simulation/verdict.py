@@ -68,8 +68,8 @@ class Verdict:
             self._heard,
             self._costs,
         )
-        stalls = [f"16: {said}" for said in self.life.stalls]
-        return [fault for check in checks for fault in check()] + self.life.mouth.failures + stalls
+        found = [fault for check in checks for fault in check()]
+        return [*found, *self.life.mouth.failures, *(f"16: {said}" for said in self.life.stalls)]
 
     def _costs(self) -> Iterator[str]:
         yield from wrong_costs(self.rows, self.calls, self.counters)
