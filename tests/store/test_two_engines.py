@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 import random
+from typing import Any
 
 import asyncpg
 import pytest
@@ -311,7 +311,7 @@ async def test_rule_14_a_rebuild_takes_away_what_is_given_back_meanwhile(open_st
     given_back: list[asyncio.Task[int]] = []
     change = audience._Chunk._change
 
-    async def beside(chunk: audience._Chunk, *args: str, **values: Sequence[int]) -> int:
+    async def beside(chunk: audience._Chunk, *args: Any, **values: Any) -> int:
         number = await change(chunk, *args, **values)
         if args[0].startswith("DELETE"):
             given_back.append(asyncio.create_task(release(two, owner, claims)))
