@@ -257,7 +257,8 @@ class _CsvRows:
             headers = [unguarded(name) for name in self._split(text)]
         except (_Unclosed, Unfit):
             raise UnreadableInput(ErrorCode.HEADER_NOT_CSV.format(line=header.number, text=shown(text))) from None
-        self._table = Table(header.number, headers, plan)
+        # Excel separates cells by semicolons where the comma is a decimal one.
+        self._table = Table(header.number, headers, plan, is_russian=self.delimiter == ";")
         self.columns = self._table.columns
         self._open: list[Line] = []  # lines of a record with a quote not closed yet
         self._broken_at: int | None = None  # the last line whose quotes could not be understood
