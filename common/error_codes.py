@@ -114,6 +114,7 @@ class ErrorCode(StrEnum):
     BAD_ID_COUNT = "must be 1 to {max} ids, not {count}"
     PHONE_NUMBER_TAKEN = "a client with the phone number {phone_number} exists already"
     PHONE_CHARACTER = "contains {character}"
+    PHONE_SEVERAL = "has more than one number: one cell or field may have one"
     PHONE_PLUS = 'may have "+" only at its beginning'
     PHONE_PARENTHESES = "may have one group of digits in parentheses, not more"
     PHONE_BEGINNING = "must not begin with {character}"

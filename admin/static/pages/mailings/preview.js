@@ -87,7 +87,7 @@ function Numbers({ values, preview, isEdit }) {
       { className: "m-preview-audience" },
       h("strong", null, clientsWords(audience)),
       " ",
-      h("span", { className: "muted" }, isEdit ? t("mailings.preview.unsent") : reach(values.filter)),
+      h("span", { className: "muted" }, isEdit ? t("mailings.preview.unsent") : reach(values.filter, audience)),
     ),
     preview.suppressed > 0 &&
       h("p", { className: "muted" }, t("mailings.preview.suppressed", { smart_count: preview.suppressed })),
@@ -140,4 +140,5 @@ function each(text, { segments, segments_max: most, encoding }) {
   return fact("each", `${segmentsWords(segments)} · ${t(`mailings.encoding.${encoding}`)}`);
 }
 
-const reach = (filter) => t(isForAll(filter) ? "mailings.preview.everyone" : "mailings.preview.of_filter");
+const reach = (filter, count) =>
+  t(isForAll(filter) ? "mailings.preview.everyone" : "mailings.preview.of_filter", { smart_count: count });
