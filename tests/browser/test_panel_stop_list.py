@@ -23,6 +23,12 @@ WITHIN = """() => {
 """Whether the whole list is in sight, and a button's words stand on one line."""
 
 
+async def fits_a_telephone(page: Page) -> None:
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.wait_for_function(WITHIN)
+    await page.set_viewport_size({"width": 1280, "height": 1000})
+
+
 async def shot(page: Page, name: str) -> None:
     """For whoever wants to look: STOP_LIST_SHOTS names a folder."""
     if folder := os.environ.get("STOP_LIST_SHOTS"):
@@ -68,9 +74,7 @@ async def test_numbers_are_added_found_imported_exported_and_taken_off(tmp_path:
         await dialog.get_by_role("button", name="Close").click()
         await expect(page.get_by_text("2 numbers", exact=True)).to_be_visible()
         await shot(page, "list")
-        await page.set_viewport_size({"width": 390, "height": 844})
-        await page.wait_for_function(WITHIN)
-        await page.set_viewport_size({"width": 1280, "height": 1000})
+        await fits_a_telephone(page)
         name, content = await saved(page, page.get_by_role("button", name="Export"))
         assert name.startswith("stop-list-")
         assert content.decode().splitlines()[1].startswith("79160000001,complaint,called on Monday,panel,")
