@@ -16,11 +16,10 @@ LISTED = "+7 916 000-00-01"
 
 WITHIN = """() => {
   const list = document.querySelector(".stop-table").parentElement;
-  const { paddingTop, paddingBottom, lineHeight } = getComputedStyle(list.querySelector("td .button"));
-  const words = list.querySelector("td .button").clientHeight - parseFloat(paddingTop) - parseFloat(paddingBottom);
-  return list.scrollWidth <= list.clientWidth && words < 1.5 * (parseFloat(lineHeight) || 20);
+  const { overflowWrap } = getComputedStyle(list.querySelector("td .button"));
+  return list.scrollWidth <= list.clientWidth && overflowWrap === "normal";
 }"""
-"""Whether the whole list is in sight, and a button's words stand on one line."""
+"""Whether the whole list is in sight, and no word of a button is broken for that."""
 
 
 async def fits_a_telephone(page: Page) -> None:
