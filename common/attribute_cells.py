@@ -6,6 +6,8 @@ import re
 from decimal import Decimal
 from typing import Final
 
+from common.shown import shows
+
 Value = str | float | bool
 
 PREFIX: Final = "attributes."
@@ -41,11 +43,11 @@ def plain_value(text: str) -> Value:
 
 
 def cell_value(cell: str, *, numbers_as_text: bool = False) -> Value | None:
-    """What a cell says; ``None``: it is empty.
+    """What a cell says; ``None``: it is empty, or shows nothing.
 
     An apostrophe before what would be a number, a flag or nothing says that it is a text, as table programs have it.
     """
-    if not cell:
+    if not shows(cell):
         return None
     if cell[0] == "'" and _needs_apostrophe(cell[1:]):
         return cell[1:]
@@ -63,4 +65,4 @@ def cell_text(value: Value) -> str:
 
 def _needs_apostrophe(text: str) -> bool:
     bare = text.lstrip("'")
-    return not bare or not isinstance(plain_value(bare), str)
+    return not shows(bare) or not isinstance(plain_value(bare), str)
