@@ -65,6 +65,7 @@ async def test_texts_with_values(api: Api) -> None:
     answer = await preview(api, "Hi {{name}}")
     assert numbers(answer) == (6, 2, 4, 3 + 4)
     assert answer.segments == 1
+    assert (answer.recipients, answer.recipients_estimated) == (4, False)
     assert samples(answer) == [(ids[0], "Hi Anna", 1), (ids[3], f"Hi {long}", 4), (ids[4], "Hi Bob", 1)]
     assert numbers(await preview(api, "Hi {{name|you}}")) == (6, 0, 4, 5 + 4)
     assert numbers(await preview(api, "{{name|}}" * 4)) == (6, 3, 1, 3)  # two empty ones, and one of 12 segments
@@ -104,6 +105,7 @@ async def test_of_a_larger_audience_some_are_looked_at(api: Api, monkeypatch: py
     await people(api, *["{}" if place % 10 == 0 else name for place, name in enumerate(names)])
     answer = await preview(api, "{{name}}")
     assert answer.incomplete == 20  # who lacks something is counted
+    assert (answer.recipients, answer.recipients_estimated) == (180, False)
     assert answer.segments_max == 2
     assert 180 <= answer.segments_total <= 360
     monkeypatch.setattr(letters, "LOOKED_AT", 1000)
@@ -115,6 +117,7 @@ async def test_texts_that_do_not_fit_are_estimated(api: Api, monkeypatch: pytest
     await people(api, *[f'{{"name":"{"ж" * (700 if place % 4 == 0 else 10)}"}}' for place in range(99)])
     answer = await preview(api, "{{name}}")
     assert 10 <= answer.incomplete <= 40
+    assert (answer.recipients, answer.recipients_estimated) == (99 - answer.incomplete, True)
     assert answer.segments_total == 99 - answer.incomplete
 
 
