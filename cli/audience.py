@@ -90,7 +90,8 @@ def _condition(text: str) -> AttributeCondition:
     match = _CONDITION.fullmatch(text.strip())
     name = match["name"].strip() if match else ""
     if match is None or not is_attribute_name(name) or (match["not"] and match["sign"]):
-        raise UsageFailure(f"--where: {text!r} is no condition: write city=Omsk, visits>=5, city or !city")
+        hint = "" if name.isascii() else "; names of attributes are Latin, as the list of clients shows them"
+        raise UsageFailure(f"--where: {text!r} is no condition: write city=Omsk, visits>=5, city or !city{hint}")
     if match["sign"] is None:
         op = AttributeOp.ATTRIBUTE_OP_IS_NOT_SET if match["not"] else AttributeOp.ATTRIBUTE_OP_IS_SET
         return AttributeCondition(name=name, op=op)

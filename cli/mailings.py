@@ -129,6 +129,7 @@ def create(
     messages_delivery: MessagesDelivery = None,
     encoding: Encoding = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it until it is finished.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print its id alone, for a script.")] = False,
     test: Annotated[
         list[str] | None,
         typer.Option("--test", help="Send the text to this number first; register only if that went well. Up to 5."),
@@ -148,13 +149,16 @@ def create(
             await try_first(session, mailing.text, test, test_client)
         request = CreateMailingRequest(mailing=mailing, request_id=str(uuid.uuid4()))
         made = await session.mailings.CreateMailing(request, timeout=CALL_SECONDS, metadata=session.metadata)
-        if not watch:
+        if not (watch or quiet):
             show_mailing(session, made)
             return
-        if not session.json:
+        if quiet:
+            session.out.print(made.id)
+        elif not session.json:
             session.out.print(f"Mailing {made.id} is registered.")
         show_warnings(session, made.warnings)
-        await watch_mailing(session, made.id, RECONNECT_SECONDS, until_end=False)
+        if watch:
+            await watch_mailing(session, made.id, RECONNECT_SECONDS, until_end=False)
 
     run(context, act)
 

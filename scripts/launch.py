@@ -46,7 +46,7 @@ LISTENS: Final = {
 }
 PROVIDER_SETTINGS: Final = frozenset({"FBRQ_TOKEN", "MAILING_PROVIDER_URL", "MAILING_PROVIDERS"})
 """Whoever sets one of them has a provider."""
-READY_SECONDS: Final = 60.0
+READY_SECONDS: Final = 180.0
 STOP_MARGIN_SECONDS: Final = 5.0
 DEMO_CLIENTS: Final = 10_000
 # A provider like real ones: takes its time, refuses a few numbers for ever, and fails now and then.

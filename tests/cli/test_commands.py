@@ -110,6 +110,18 @@ def test_json_is_that_of_the_rest_api(run: Run) -> None:
 # -- what is asked of the engine ---------------------------------------------------------------------
 
 
+def test_a_script_is_told_the_id_alone(run: Run, script: Script) -> None:
+    code, out, _ = run("mailing", "create", "--text", "Привет", "--quiet")
+    assert (code, out.strip().isdigit()) == (0, True)
+    assert script.last(mailing_service_pb2.CreateMailingRequest).mailing.text == "Привет"
+
+
+def test_an_attribute_with_a_russian_name_is_told_why(run: Run) -> None:
+    code, _, err = run("mailing", "preview", "--text", "x", "--where", "Город=Омск")
+    assert code == 2
+    assert "Latin" in err.replace("\n", " ")
+
+
 def test_create_sends_what_was_written(run: Run, script: Script) -> None:
     arguments = (
         "--name Sale --audience fixed --tag vip --tag new --phone-code 916 --local-hours 9:00-21:00 --rate 5.5"

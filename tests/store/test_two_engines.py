@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import Any
 
 import asyncpg
 import pytest
@@ -310,8 +311,8 @@ async def test_rule_14_a_rebuild_takes_away_what_is_given_back_meanwhile(open_st
     given_back: list[asyncio.Task[int]] = []
     change = audience._Chunk._change
 
-    async def beside(chunk: audience._Chunk, *args: str) -> int:
-        number = await change(chunk, *args)
+    async def beside(chunk: audience._Chunk, *args: Any, **values: Any) -> int:
+        number = await change(chunk, *args, **values)
         if args[0].startswith("DELETE"):
             given_back.append(asyncio.create_task(release(two, owner, claims)))
             await asyncio.wait(given_back, timeout=0.3)
