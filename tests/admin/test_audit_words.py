@@ -32,7 +32,7 @@ def _noted(path: Path) -> Iterator[str]:
     actions = [(name, each.args[NOTES[name]]) for each, name in named if name in NOTES and len(each.args) > NOTES[name]]
     wholes = [action for name, action in actions if name == "add_audit"]
     beginnings = [
-        each.values[0].value
+        str(each.values[0].value)
         for each in wholes
         if isinstance(each, ast.JoinedStr)
         if isinstance(each.values[0], ast.Constant)
