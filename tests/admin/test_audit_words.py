@@ -31,12 +31,8 @@ def _noted(path: Path) -> Iterator[str]:
     named = [(each, getattr(each.func, "attr", getattr(each.func, "id", ""))) for each in calls]
     actions = [(name, each.args[NOTES[name]]) for each, name in named if name in NOTES and len(each.args) > NOTES[name]]
     wholes = [action for name, action in actions if name == "add_audit"]
-    beginnings = [
-        str(each.values[0].value)
-        for each in wholes
-        if isinstance(each, ast.JoinedStr)
-        if isinstance(each.values[0], ast.Constant)
-    ]
+    formatted = [each for each in wholes if isinstance(each, ast.JoinedStr)]
+    beginnings = [beginning for each in formatted for beginning in _texts(each.values[0])]
     for name, action in actions:
         yield from (
             _texts(action) if name == "add_audit" else (f"{each}{end}" for each in beginnings for end in _texts(action))
