@@ -242,8 +242,8 @@ def _tell(session: Session, result: ImportResult, reader: RowReader, options: Im
         session.out.print(f"{rows} rows name no time zone; --time-zone-by-number tells it of {told} of them")
     for mailing_id, number in result.open_mailings:
         session.out.print(
-            f"{show.number(number)} of them match mailing {mailing_id}, which is open: it would go out to those who have"
-            " what its text asks for, in its hours"
+            f"{show.number(number)} of them match mailing {mailing_id}, which is open: it would go out to those who"
+            " have what its text asks for, in its hours"
         )
 
 
