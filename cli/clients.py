@@ -58,7 +58,7 @@ def import_(
         ),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--validate-only", help="Only say what it would do, and whom open mailings would text.")
+        bool, typer.Option("--validate-only", help="Only say what it would do, and who matches open mailings.")
     ] = False,
     skip: Annotated[
         bool,

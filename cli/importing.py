@@ -241,7 +241,10 @@ def _tell(session: Session, result: ImportResult, reader: RowReader, options: Im
         rows, told = show.number(result.without_time_zone), show.number(result.zone_told_by_number)
         session.out.print(f"{rows} rows name no time zone; --time-zone-by-number tells it of {told} of them")
     for mailing_id, number in result.open_mailings:
-        session.out.print(f"mailing {mailing_id}, which is open, would text {show.number(number)} of them at once")
+        session.out.print(
+            f"{show.number(number)} of them match mailing {mailing_id}, which is open: it would go out to those who"
+            " have what its text asks for, in its hours"
+        )
 
 
 def _notes(reader: RowReader) -> Iterator[str]:

@@ -24,12 +24,19 @@ def show_preview(session: Session, answer: PreviewMailingResponse) -> None:
         return
     each = "1 segment" if answer.segments == 1 else f"{answer.segments} segments"
     rows: list[tuple[str, str | Text]] = [
-        ("audience", f"{show.number(answer.audience)} clients"),
+        ("to", _recipients(answer)),
         ("length", f"{each} a message ({_ENCODINGS.get(answer.encoding, '?')}, {answer.units} units)"),
         *_letters(answer),
         *forecast_rows(answer.forecast, "would be"),
     ]
     session.out.print(show.sheet(rows))
+
+
+def _recipients(answer: PreviewMailingResponse) -> str:
+    """How many get a text, and of how many, if these are not all who match."""
+    about = "about " if answer.recipients_estimated else ""
+    of = f" of {show.number(answer.audience)} who match" if answer.incomplete else ""
+    return f"{about}{show.number(answer.recipients)} clients{of}"
 
 
 def _letters(answer: PreviewMailingResponse) -> Iterator[tuple[str, str | Text]]:

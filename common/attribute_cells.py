@@ -7,6 +7,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
+from common.shown import shows
+
 Value = str | float | bool
 
 PREFIX: Final = "attributes."
@@ -69,11 +71,11 @@ def table_value(text: str) -> Value:
 
 
 def cell_value(cell: str, *, numbers_as_text: bool = False, read: Callable[[str], Value] = plain_value) -> Value | None:
-    """What a cell says; ``None``: it is empty.
+    """What a cell says; ``None``: it is empty, or shows nothing.
 
     An apostrophe before what would be a number, a flag or nothing says that it is a text, as table programs have it.
     """
-    if not cell:
+    if not shows(cell):
         return None
     if cell[0] == "'" and _needs_apostrophe(cell[1:]):
         return cell[1:]
@@ -91,4 +93,4 @@ def cell_text(value: Value) -> str:
 
 def _needs_apostrophe(text: str) -> bool:
     bare = text.lstrip("'")
-    return not bare or not isinstance(russian_value(bare), str)
+    return not shows(bare) or not isinstance(russian_value(bare), str)

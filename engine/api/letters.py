@@ -33,6 +33,8 @@ class Letters:
     segments_total: int
     samples: Sequence[mailing_service_pb2.TextSample] = ()
     warnings: Sequence[mailing_pb2.MailingWarning] = ()
+    estimated: bool = False
+    """``incomplete`` is: texts that were looked at don't fit, and not all were."""
 
 
 async def letters_of(
@@ -54,18 +56,19 @@ async def letters_of(
         counts.append(0 if text.lack else count_segments(text.text).segments)
         if place % _AT_ONCE == 0:
             await asyncio.sleep(0)
-    incomplete, total = _estimate(sample, texts, counts)
+    unfit = sum(1 for text in texts if text.lack and not text.lacking)
+    incomplete, total = _estimate(sample, unfit, counts)
+    estimated = unfit > 0 and len(texts) < sample.clients
     samples = _samples(sample.people, texts, counts)
-    return Letters(incomplete, max(counts, default=0), total, samples, _warnings(sample))
+    return Letters(incomplete, max(counts, default=0), total, samples, _warnings(sample), estimated)
 
 
-def _estimate(sample: AudienceSample, texts: Sequence[Filled], counts: Sequence[int]) -> tuple[int, int]:
+def _estimate(sample: AudienceSample, unfit: int, counts: Sequence[int]) -> tuple[int, int]:
     """How many would get no text, and how many segments all others together. Who lacks an attribute is counted, however
     large the audience is; whose text does not fit, and how long texts are, is known of those looked at."""
     fit = sum(1 for count in counts if count)
-    if len(texts) == sample.clients:
-        return len(texts) - fit, sum(counts)
-    unfit = sum(1 for text in texts if text.lack and not text.lacking)
+    if len(counts) == sample.clients:
+        return len(counts) - fit, sum(counts)
     whole = sample.clients - sample.lacking
     incomplete = sample.lacking + (round(whole * unfit / (unfit + fit)) if unfit else 0)
     return incomplete, round((sample.clients - incomplete) * sum(counts) / fit) if fit else 0

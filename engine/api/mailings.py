@@ -253,6 +253,8 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             encoding=_ENCODINGS[text.encoding],
             units=text.units,
             incomplete=letters.incomplete,
+            recipients=max(0, audience.size - letters.incomplete),
+            recipients_estimated=letters.estimated,
             segments_max=letters.segments_max,
             segments_total=letters.segments_total,
             cost=cost_of(wanted, letters.segments_total, self._control.ways()),

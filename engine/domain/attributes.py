@@ -3,6 +3,9 @@
 They are stored, compared and looked for as JSON in one way of writing only: names in order, no spaces, whole numbers
 without a point. So two clients with the same attributes have the same text, and ``"city":"Омск"`` is part of the text
 exactly when the client's city is that: inside of a value a quote has a backslash before it.
+
+A text of spaces or of other characters that show nothing is no value: it is written as the empty text, so that filters,
+counts and texts treat both alike.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from json.encoder import encode_basestring
 from typing import Any, Final
 
 from common.error_codes import ErrorCode, Fault
+from common.shown import shows
 from engine.domain.errors import FieldError
 
 Attribute = str | float | bool
@@ -26,6 +30,8 @@ TEXT_MAX: Final = 500
 """Characters."""
 NONE: Final = "{}"
 """No attributes, as they are written."""
+EMPTY: Final = '""'
+"""How a text that shows nothing is written."""
 FIELD: Final = "attributes"
 RESERVED: Final = frozenset({"id", "phone_number", "phone_code", "tag", "time_zone"})
 """Fields of a client that lists and texts call by the same names."""
@@ -59,7 +65,7 @@ def value_problem(value: object) -> Fault | None:
 def value_text(value: Attribute) -> str:
     """A value as it is written."""
     if isinstance(value, str):
-        return encode_basestring(value)
+        return encode_basestring(value) if shows(value) else EMPTY
     if isinstance(value, bool):
         return "true" if value else "false"
     number = float(value)
@@ -86,7 +92,7 @@ def good_text(attributes: Mapping[str, Any]) -> str | None:
         if key is None:
             return None
         if type(value) is str and len(value) <= TEXT_MAX and "\0" not in value:
-            parts.append(key + encode_basestring(value))
+            parts.append(key + (encode_basestring(value) if shows(value) else EMPTY))
         elif value is not None:
             if value_problem(value) is not None:
                 return None

@@ -2,18 +2,19 @@ r"""Texts with placeholders: ``{{name}}`` stands for what the client has, ``{{na
 
 ``\{{`` is a literal ``{{``. A text is read once, from left to right; values are put in between its pieces and never
 read again, so whatever a value contains, it can't become a placeholder. What is made for a client is either a whole
-text or a ``lack``, in words: there is no text with a hole.
+text or a ``lack``, in words: there is no text with a hole. A value that shows nothing, such as spaces, is no value.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from common.error_codes import ErrorCode, Unfit
+from common.shown import shows
 from engine.domain.segments import SURE_LENGTH, count_segments
 
 LENGTH_MAX: Final = 4096
@@ -82,7 +83,7 @@ class Template:
     def fill(self, values: Values, segments_max: int) -> Filled:
         """Make the text for a client who has these values."""
         text, used, lacking = self._put_in(values)
-        if text and not lacking and len(text) <= SURE_LENGTH * segments_max:  # nearly all, so nothing else is asked
+        if not lacking and len(text) <= SURE_LENGTH * segments_max and shows(text):  # nearly all: nothing else is asked
             return tuple.__new__(Filled, (text, used, "", ()))
         if lacking:
             return Filled("", {}, f"the client lacks {', '.join(lacking)}", tuple(lacking))
@@ -93,10 +94,10 @@ class Template:
     def with_values(self, values: Values) -> str:
         """Make the text again that was once made with these values. A name that is in neither place stands as it is
         written."""
-        text, _, lacking = self._put_in(values)
-        return self._put_in({**values, **{name: f"{{{{{name}}}}}" for name in lacking}})[0] if lacking else text
+        text, _, lacking = self._put_in(values, bool)  # spaces went out as they were when they were taken for a value
+        return self._put_in({**values, **{name: f"{{{{{name}}}}}" for name in lacking}}, bool)[0] if lacking else text
 
-    def _put_in(self, values: Values) -> tuple[str, dict[str, str], list[str]]:
+    def _put_in(self, values: Values, is_value: Callable[[str], bool] = shows) -> tuple[str, dict[str, str], list[str]]:
         """The text, what was put in, and which names have neither a value nor an ``instead``."""
         pieces = self._pieces.copy()
         used: dict[str, str] = {}
@@ -105,7 +106,7 @@ class Template:
             value = values.get(name)
             if type(value) is not str and value is not None:
                 value = in_words(value)
-            if value:
+            if value is not None and is_value(value):
                 pieces[place] = used[name] = value
             elif instead is not None:
                 pieces[place] = instead
@@ -173,7 +174,7 @@ def _hole(text: str, opening: int) -> tuple[Hole, int]:
 def _unfit(text: str, segments_max: int) -> str:
     """Why a text can't be sent, in words; empty: it can."""
     length = len(text)
-    if not length:
+    if not shows(text):
         return "the text is empty for this client"
     if length > LENGTH_MAX:
         return f"the text has {length} characters for this client, and may have {LENGTH_MAX}"

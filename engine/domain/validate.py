@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from common.error_codes import NOTHING, ErrorCode, Fault, Unfit
 from common.number_zones import zone_of_number
+from common.shown import shows
 from engine.domain.attributes import NONE, Attribute, attribute_errors, good_text, patched
 from engine.domain.audience import AudienceFilter
 from engine.domain.cost import DECIMALS, is_exact, micros
@@ -137,7 +138,12 @@ def valid_client(
     if errors:
         raise InvalidInput(errors)
     code, language = client.phone_code or default_code(phone), canonical_language(client.language)
-    return ClientInput(phone, code, client.tag, zone, language, text or NONE)
+    return ClientInput(phone, code, shown_tag(client.tag), zone, language, text or NONE)
+
+
+def shown_tag(tag: str) -> str:
+    """A tag as it is stored: one that shows nothing is no tag, as in ``attributes``, for it stands in texts too."""
+    return tag if shows(tag) else ""
 
 
 def canonical_language(tag: str) -> str:
@@ -167,6 +173,8 @@ def valid_change(
         InvalidInput: the time zone is none.
     """
     values = {name: getattr(client, name) for name in names}
+    if "tag" in values:
+        values["tag"] = shown_tag(values["tag"])
     if "time_zone" in values:
         errors: list[FieldError] = []
         values["time_zone"] = _zone(values["time_zone"] or default_time_zone, errors)

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from common.attribute_cells import plain_value
+from common.shown import shows
 from engine.domain.attributes import value_text
 from engine.domain.audience import AttributeCondition, AttributeOp
 from engine.store.dialect import Dialect
@@ -53,11 +54,11 @@ def attribute_condition(dialect: Dialect, condition: AttributeCondition, column:
 
 
 def shown_as(dialect: Dialect, name: str, text: str, column: str = "attributes") -> Condition:
-    """The client's value looks so, whatever kind it is of; with an empty text, it has none either."""
+    """The client's value looks so, whatever kind it is of; with a text that shows nothing, it has none either."""
     plain = plain_value(text)
     texts = [value_text(text), *([] if isinstance(plain, str) else [value_text(plain)])]
     found = attribute_condition(dialect, AttributeCondition(name, AttributeOp.ANY_OF, tuple(texts)), column)
-    if text:
+    if shows(text):
         return found
     unset = attribute_condition(dialect, AttributeCondition(name, AttributeOp.IS_NOT_SET), column)
     return Condition(f"({found.sql} OR {unset.sql})", [*found.args, *unset.args])

@@ -9,6 +9,7 @@ import orjson
 
 from common.attribute_cells import cell_value, russian_value, table_value
 from common.error_codes import ErrorCode, Fault, Unfit
+from common.shown import shows
 from gateway.tables.columns import ATTRIBUTE_PREFIX, IGNORE, Column, Plan, Unknown, columns_of, known_fields, shown
 from gateway.tables.row_text import COLUMNS, unguarded
 from gateway.tables.text_lines import UnreadableInput
@@ -87,7 +88,7 @@ class Table:
         cells += [""] * (width - len(cells))  # table programs leave out empty cells at the end of a row
         given = tuple([None if at is None else unguarded(cells[at]) for at in self._at])
         more = {
-            name: cells[at] if cells[at] and cells[at][0] not in _NOT_PLAIN else self._value(cells[at])
+            name: cells[at] if cells[at][:1] not in _NOT_PLAIN and shows(cells[at]) else self._value(cells[at])
             for name, at in self._attributes
         }
         yield ImportRow(number, given, orjson.dumps(more).decode() if more else None, cells)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from common.contract.values import value_proto
 from engine.api import letters
 from engine.store.database import Tx
+from mailing.v1.client_pb2 import Client
+from mailing.v1.client_service_pb2 import CreateClientRequest
 from mailing.v1.mailing_pb2 import LocalHours, Mailing
 from mailing.v1.mailing_service_pb2 import PreviewMailingRequest, PreviewMailingResponse
 from tests.api.conftest import Api
@@ -61,9 +65,26 @@ async def test_texts_with_values(api: Api) -> None:
     answer = await preview(api, "Hi {{name}}")
     assert numbers(answer) == (6, 2, 4, 3 + 4)
     assert answer.segments == 1
+    assert (answer.recipients, answer.recipients_estimated) == (4, False)
     assert samples(answer) == [(ids[0], "Hi Anna", 1), (ids[3], f"Hi {long}", 4), (ids[4], "Hi Bob", 1)]
     assert numbers(await preview(api, "Hi {{name|you}}")) == (6, 0, 4, 5 + 4)
     assert numbers(await preview(api, "{{name|}}" * 4)) == (6, 3, 1, 3)  # two empty ones, and one of 12 segments
+
+
+async def test_a_value_that_shows_nothing_is_none_by_either_count(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those looked at, and those counted in SQL."""
+    for place, name in enumerate(["Anna", "   ", "\u200b", "\xa0\u3164", ""] * 4):
+        said = Client(
+            phone_number=f"7916000{place:04}", tag=name, attributes=Struct(fields={"name": value_proto(name)})
+        )
+        await api.clients.CreateClient(CreateClientRequest(client=said))
+    for looked_at in (10_000, 5):
+        monkeypatch.setattr(letters, "LOOKED_AT", looked_at)
+        for placeholder in ("name", "tag"):
+            answer = await preview(api, f"Hi {{{{{placeholder}}}}}")
+            assert numbers(answer) == (20, 16, 1, 4)
+            assert {each.text for each in answer.samples} == {"Hi Anna"}
+            assert numbers(await preview(api, f"{{{{{placeholder}|you}}}}")) == (20, 0, 1, 20)
 
 
 async def test_a_name_that_nobody_has_is_told(api: Api) -> None:
@@ -84,6 +105,7 @@ async def test_of_a_larger_audience_some_are_looked_at(api: Api, monkeypatch: py
     await people(api, *["{}" if place % 10 == 0 else name for place, name in enumerate(names)])
     answer = await preview(api, "{{name}}")
     assert answer.incomplete == 20  # who lacks something is counted
+    assert (answer.recipients, answer.recipients_estimated) == (180, False)
     assert answer.segments_max == 2
     assert 180 <= answer.segments_total <= 360
     monkeypatch.setattr(letters, "LOOKED_AT", 1000)
@@ -95,6 +117,7 @@ async def test_texts_that_do_not_fit_are_estimated(api: Api, monkeypatch: pytest
     await people(api, *[f'{{"name":"{"ж" * (700 if place % 4 == 0 else 10)}"}}' for place in range(99)])
     answer = await preview(api, "{{name}}")
     assert 10 <= answer.incomplete <= 40
+    assert (answer.recipients, answer.recipients_estimated) == (99 - answer.incomplete, True)
     assert answer.segments_total == 99 - answer.incomplete
 
 

@@ -198,7 +198,22 @@ ROWS_IN_PAGE = """async details => {
     ...types.map(object_type => [object_type, objectOf({ object_type, object_id: 1, detail }).words, ""]),
   ]);
 }"""
-ODD = (None, True, -1, 1.5, 10**15, "", "text", [], ["city"], [None], [[1]], [{"name": "city"}], {}, {"a": [1]})
+ODD: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    1.5,
+    10**15,
+    "",
+    "text",
+    [],
+    ["city"],
+    [None],
+    [[1]],
+    [{"name": "city"}],
+    {},
+    {"a": [1]},
+)
 
 
 async def test_an_event_of_any_shape_is_shown_as_words(tmp_path: Path) -> None:

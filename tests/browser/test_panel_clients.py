@@ -119,7 +119,7 @@ WORDS: Final = {
     "en-US": {
         "column": "What “{}” is",
         "ignore": "ignore",
-        "reach": "2 of these get “Привет всем” at once",
+        "reach": "2 of these match “Привет всем”, which is open",
         "silent": "Don't text them",
         "import": "Import 2 clients",
         "last": "Import 1 client",
@@ -133,7 +133,7 @@ WORDS: Final = {
     "ru-RU": {
         "column": "Что такое «{}»",
         "ignore": "не брать",
-        "reach": "2 из них сразу получат «Привет всем»",
+        "reach": "2 из них подходят открытой рассылке «Привет всем»",
         "silent": "Не писать",
         "import": "Импортировать 2 клиентов",
         "last": "Импортировать 1 клиента",

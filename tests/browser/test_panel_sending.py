@@ -18,9 +18,10 @@ def zone_at(hour: int) -> str:
     return f"Etc/GMT-{ahead}" if ahead <= 12 else f"Etc/GMT+{24 - ahead}"
 
 
-async def add(gateway: Gateway, number: int, zone: str, first: int = 0) -> None:
-    rows = "".join(f"7916{each:07d};{zone}\n" for each in range(first, first + number))
-    answer = await gateway.post("/clients/import", data=f"phone_number;time_zone\n{rows}".encode(), headers=CSV)
+async def add(gateway: Gateway, number: int, zone: str, first: int = 0, name: str = "") -> None:
+    rows = "".join(f"7916{each:07d};{zone};{name}\n" for each in range(first, first + number))
+    file = f"phone_number;time_zone;attributes.name\n{rows}"
+    answer = await gateway.post("/clients/import", data=file.encode(), headers=CSV)
     assert answer.json["rejected"] == 0
 
 
@@ -35,17 +36,21 @@ async def written(page: Page, text: str = "News") -> None:
     await page.keyboard.type(text)
 
 
-async def test_above_the_limit_the_number_of_clients_is_typed(tmp_path: Path) -> None:
+async def test_above_the_limit_the_number_of_those_who_get_it_is_typed(tmp_path: Path) -> None:
+    """Of five clients three have a name."""
     async with service(tmp_path, gateway={"confirm_above": 2}) as gateway:
-        await add(gateway, 3, zone_at(12))
+        await add(gateway, 3, zone_at(12), name="Anna")
+        await add(gateway, 2, zone_at(12), first=3, name="'  ")
         async with signed_in(gateway, "/mailings/create") as watched:
             page, dialog = watched.page, watched.page.get_by_role("dialog")
-            await written(page)
+            await written(page, "Hi {{name}}")
+            await expect(page.locator(".m-preview-audience")).to_have_text("3 clients get the text")
             send = page.get_by_role("button", name="Send to 3 clients now")
             await send.click()
             await expect(dialog).to_contain_text("Send this now?")
             await expect(dialog).to_contain_text("SMS segments3")
-            await expect(dialog).to_contain_text("Left outnobody")
+            await expect(dialog).to_contain_text("To3 clients")
+            await expect(dialog).to_contain_text("Left out2 clients, for whom a value of the text is missing")
             await expect(dialog).to_contain_text("09:00 to 21:00, in each client's time zone")
             sure, typed = (
                 dialog.get_by_role("button", name="Send to 3 clients now"),
@@ -53,7 +58,7 @@ async def test_above_the_limit_the_number_of_clients_is_typed(tmp_path: Path) ->
             )
             await expect(typed).to_be_focused()
             await expect(sure).to_be_disabled()
-            await page.keyboard.type("4")
+            await page.keyboard.type("5")
             await expect(dialog.get_by_role("alert")).to_have_text("That is another number.")
             await expect(sure).to_be_disabled()
             await dialog.get_by_role("button", name="Back to the form").click()

@@ -264,6 +264,7 @@ class Mailings(mailing_service_pb2_grpc.MailingServiceServicer):
             encoding=mailing_service_pb2.TEXT_ENCODING_UCS2,
             units=22,
             incomplete=45,
+            recipients=12_300,
             segments_max=2,
             segments_total=13_000,
             samples=[mailing_service_pb2.TextSample(client_id=1, text="Hi Anna", segments=1)],

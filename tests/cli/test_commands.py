@@ -43,7 +43,7 @@ COMMANDS = [
     ("clients edit 4 --tag vip", "79160000004"),
     ("clients delete 4 --yes", "deleted"),
     ("mailing create --text hi", "3,990 sent"),
-    ("mailing preview --text hi", "12,345 clients"),
+    ("mailing preview --text hi", "12,300 clients of 12,345 who match"),
     ("mailing preview --text hi", "45 would get no text"),
     ("mailing preview --text hi", "13,000 segments, 2 at most in one"),
     ("mailing preview --text hi", "text: nobody who matches has nane"),

@@ -10,7 +10,7 @@ from tests.cli.fake_engine import T0, Script, progress
 def test_the_preview_of_an_edit_is_of_what_is_unsent_and_changes_nothing(run: Run, script: Script) -> None:
     code, out, _ = run("mailing", "edit", "7", "--rate", "5", "--preview")
     assert code == 0
-    assert "12,345 clients" in out
+    assert "12,300 clients of 12,345 who match" in out
     assert "5 would be unsent at the end" in out
     asked = script.last(PreviewMailingRequest)
     assert (asked.mailing_id, script.last(UpdateMailingRequest).validate_only) == (7, True)

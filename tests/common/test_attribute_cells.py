@@ -89,7 +89,7 @@ def test_a_text_that_looks_like_a_number_of_a_table_is_read_back_as_a_text(text:
 
 @given(
     TEXTS
-    | st.sampled_from(["", "'", "''", "'5", "5", "true", "'true", "-5", "'-5", "x'"])
+    | st.sampled_from(["", "'", "''", "  ", "' \u200b", "'5", "5", "true", "'true", "-5", "'-5", "x'"])
     | NUMBERS
     | FRACTIONS
     | st.booleans()
@@ -101,11 +101,11 @@ def test_what_is_written_into_a_cell_is_read_back(value: Value) -> None:
 
 
 def test_cells_of_texts_only() -> None:
-    assert [cell_value(cell, numbers_as_text=True) for cell in ("5", "true", "'5", "", "x")] == [
+    assert [cell_value(cell, numbers_as_text=True) for cell in ("5", "true", "'5", "", "  ", "\u200b", "x")] == [
         "5",
         "true",
         "5",
-        None,
+        *[None] * 3,
         "x",
     ]
 

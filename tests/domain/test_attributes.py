@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.shown import shows
 from engine.domain.attributes import (
     ENTRIES_MAX,
     Attribute,
@@ -24,6 +25,10 @@ NUMBERS = st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allo
 ATTRIBUTES = st.dictionaries(st.from_regex(r"[a-z][a-z0-9_]{0,31}", fullmatch=True), TEXTS | NUMBERS | st.booleans())
 
 
+def is_blank(value: Attribute) -> bool:
+    return isinstance(value, str) and not shows(value)
+
+
 def test_there_is_one_way_of_writing() -> None:
     assert attributes_text({"b": 5.0, "a": 'x"', "c": True}) == attributes_text({"c": True, "a": 'x"', "b": 5})
     assert attributes_text({"b": 5.0, "a": 'x"', "c": False}) == '{"a":"x\\"","b":5,"c":false}'
@@ -31,10 +36,18 @@ def test_there_is_one_way_of_writing() -> None:
     assert attributes_of("{}") == {}
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\t\n", "\xa0\u3000", "\u200b", "\u2800", "\u3164", "\ufeff \u00ad"])
+def test_a_text_that_shows_nothing_is_an_empty_one_wherever_it_comes_from(blank: str) -> None:
+    assert value_text(blank) == '""'
+    assert good_text({"a": blank}) == attributes_text({"a": blank}) == patched("{}", {"a": blank}) == '{"a":""}'
+    assert changed_names(attributes_text({"a": blank}), '{"a":""}') == []
+    assert value_text(f"{blank}.") != '""'
+
+
 @given(ATTRIBUTES)
 def test_what_is_written_is_read_back(attributes: dict[str, Attribute]) -> None:
     text = attributes_text(attributes)
-    assert attributes_of(text) == attributes
+    assert attributes_of(text) == {name: "" if is_blank(value) else value for name, value in attributes.items()}
     assert attributes_text(attributes_of(text)) == text
     assert names_of(text) == sorted(attributes)
 

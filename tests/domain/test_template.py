@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from common.contract.reader import fields_of
 from common.error_codes import Unfit
+from common.shown import shows
 from engine.domain.segments import SURE_LENGTH, count_segments
 from engine.domain.template import LENGTH_MAX, Values, in_words, parse_template, template_of
 from mailing.v1 import mailing_pb2
 
 SEGMENTS_MAX = 10
+UNSEEN = " \t\n\x85\xa0\xad\u034f\u115f\u200b\u200d\u2028\u2060\u2800\u3000\u3164\ufe0f\ufeff\U000e0020"
 names = st.from_regex("[a-z][a-z0-9_]{0,31}", fullmatch=True).filter(lambda name: name not in ("id", "phone_code"))
 texts = st.text(st.characters(codec="utf-8"), max_size=30)
 hostile = st.one_of(texts, st.sampled_from(["{{name}}", "\\{{", "}}", "{{", "{", "|", "\ufeff", "%s", "\\", "😀"]))
@@ -115,6 +117,23 @@ def test_a_long_text_that_fits() -> None:
     assert parse_template("{{long}}").fill(person(long="я" * 4096), 100).text == "я" * 4096
 
 
+@given(st.text(UNSEEN) | st.sampled_from(["", " ", "   ", "\u200b", "\xa0\n"]))
+def test_no_placeholder_is_filled_by_nothing_that_is_seen(blank: str) -> None:
+    """Not an attribute's and not the tag's, stored as it is; the fallback stands instead, or there is no text."""
+    for name in ("name", "tag"):
+        who = {**person(), name: blank}
+        lack: tuple[object, ...] = ("", {}, f"the client lacks {name}", (name,))
+        assert parse_template(f"Hi {{{{{name}}}}}!").fill(who, SEGMENTS_MAX) == lack
+        assert parse_template(f"{{{{{name}}}}}").fill(who, SEGMENTS_MAX) == lack
+        assert parse_template(f"Hi, {{{{{name}|friend}}}}!").fill(who, SEGMENTS_MAX) == ("Hi, friend!", {}, "", ())
+        empty = parse_template(f"{blank}{{{{{name}|}}}}").fill(who, SEGMENTS_MAX)
+        assert empty == ("", {}, "the text is empty for this client", ())
+
+
+def test_what_went_out_with_spaces_is_shown_with_them() -> None:
+    assert parse_template("Hi {{name|friend}}!").with_values({"name": "  "}) == "Hi   !"
+
+
 def test_the_values_that_were_put_in_make_the_same_text_again() -> None:
     template = parse_template("{{name|friend}} {{city|Omsk}} {{sum}} {{phone_number}}")
     filled = template.fill(person(name="Anna", sum=1.5, other="x"), SEGMENTS_MAX)
@@ -148,11 +167,13 @@ def test_no_value_is_read_again(pairs: list[tuple[str, str]], end: str, attribut
     pieces, end = [(literal.translate(plain), name) for literal, name in pairs], end.translate(plain)
     template = parse_template("".join(literal + "{{" + name + "|?}}" for literal, name in pieces) + end)
     values = {**attributes, "tag": "", "phone_number": "79161234567"}
-    expected = "".join(literal + (values.get(name) or "?") for literal, name in pieces) + end
-    assert template.with_values(values) == expected.lstrip("\ufeff")
+    as_it_was = "".join(literal + (values.get(name) or "?") for literal, name in pieces) + end
+    assert template.with_values(values) == as_it_was.lstrip("\ufeff")
+    shown = {name: value for name, value in values.items() if shows(value)}
+    expected = "".join(literal + shown.get(name, "?") for literal, name in pieces) + end
     filled = template.fill(values, 1000)
     assert filled.text == ("" if filled.lack else expected.lstrip("\ufeff"))
-    assert bool(filled.lack) == (not expected.lstrip("\ufeff"))
+    assert bool(filled.lack) == (not shows(expected))
     assert filled.text.encode().decode() == filled.text
 
 
@@ -161,7 +182,7 @@ def test_a_text_beyond_the_limits_is_never_made(values: list[str], segments_max:
     attributes = {f"a{index}": value * (1 + index % 9) for index, value in enumerate(values)}
     template = parse_template("Hi " + "".join("{{" + name + "|-}}" for name in attributes))
     text, _, lack, _ = template.fill(attributes, segments_max)
-    whole = template.with_values(attributes)
+    whole = template.with_values({name: value for name, value in attributes.items() if shows(value)})
     assert bool(lack) == (len(whole) > LENGTH_MAX or count_segments(whole).segments > segments_max)
     assert text == ("" if lack else whole)
 

@@ -62,6 +62,10 @@ def test_a_client_is_completed() -> None:
     assert valid_client(Said("+7 916 123-45-67")) == ClientInput(79161234567, "916", "", "UTC")
 
 
+def test_a_tag_that_shows_nothing_is_none() -> None:
+    assert valid_client(Said("+7 916 123-45-67", tag=" \u200b")).tag == ""
+
+
 def test_a_client_keeps_what_it_says() -> None:
     client = valid_client(Said("89161234567", "9160", "new", "Europe/Moscow"))
     assert client == ClientInput(79161234567, "9160", "new", "Europe/Moscow")
@@ -215,6 +219,7 @@ def test_every_bad_field_of_a_mailing_is_told() -> None:
         (Said(), ["tag", "time_zone"], {"tag": "", "time_zone": "UTC"}),
         (Said(tag="new", time_zone="?"), ["tag"], {"tag": "new"}),
         (Said(time_zone="Asia/Omsk"), ["time_zone"], {"time_zone": "Asia/Omsk"}),
+        (Said(tag=" \u200b"), ["tag"], {"tag": ""}),
     ],
 )
 def test_a_change_of_many_clients(said: Said, names: list[str], stored: dict[str, str]) -> None:

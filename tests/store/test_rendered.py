@@ -3,7 +3,10 @@ text that went out; on each database."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from importlib import import_module
+from unittest.mock import patch
 
 import orjson
 import pytest
@@ -12,6 +15,7 @@ from engine.domain.message import Event, Reason, Status
 from engine.domain.template import template_of
 from engine.person import Person, kept
 from engine.ports import Claim, Record
+from engine.store import orm
 from engine.store.client_rows import ClientRow
 from engine.store.database import Tx
 from engine.store.rows import Counts
@@ -225,3 +229,29 @@ async def test_building_again_needs_nothing_of_it(store: Store) -> None:
     await store.update_mailing(mailing_id, lambda _: other, by=BY, now_us=NOW)
     assert await store.build_audience(mailing_id, 10, NOW, LONG_AGO)
     assert (await store.get_message(first.message_id))[0].text.startswith("Hello, Anna")
+
+
+async def test_values_of_before_that_show_nothing_are_empty_after_the_migration(store: Store) -> None:
+    """So what is counted in SQL is what texts are made of; other values stay to the letter."""
+    module = import_module("engine.store.migrations.store.17_20261130090000_shown")
+    before = [*BLANK, *('{"a":" x"}', '{"a":"\\":\\"","b":"\\tx"}', '{"a":1}', "{}"), BLANK[0]]
+    ids = await add_clients(store, len(before))
+
+    async def work(tx: Tx) -> list[tuple[str, str]]:
+        for id, text in zip(ids, before, strict=True):
+            await tx.run("UPDATE client SET attributes = ?, tag = ? WHERE id = ?", text, "\u200b ", id)
+        await tx.run("UPDATE client SET tag = ' a' WHERE id = ?", ids[0])
+        with patch.object(module, "_BLOCK_ROWS", 1), orm.context(tx.orm):
+            await tx.orm.execute_script(await module.upgrade(tx.orm))
+        await tx.orm.execute_script(await module.downgrade(tx.orm))
+        return [tuple(row) for row in await tx.rows("SELECT attributes, tag FROM client ORDER BY id")]
+
+    after = await store._db.transaction(work)
+    empty = ['{"a":"","b":"x"}'] * len(BLANK)
+    assert after == [*zip([*empty, *before[len(BLANK) : -1], empty[0]], [" a", *[""] * (len(before) - 1)], strict=True)]
+
+
+BLANK = [
+    f'{{"a":{json.dumps(text, ensure_ascii=False)},"b":"x"}}'
+    for text in (" ", "\xa0\u2000", "\t", "\x01", "\u200b", "\U000e0020")
+]

@@ -11,7 +11,7 @@ import pytest
 
 from tests.style.tree import ROOT, imports, name_of, parse, sources
 
-TABLES: Final = ("common.error_codes", "common.number_zones")
+TABLES: Final = ("common.error_codes", "common.number_zones", "common.shown")
 """What the domain may say and look up; as pure as the domain."""
 DOMAIN: Final = [*sources("engine/domain"), *(ROOT / f"{name.replace('.', '/')}.py" for name in TABLES)]
 # Modules of the standard library that bring no time of their own, no chance, no I/O.

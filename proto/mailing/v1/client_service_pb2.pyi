@@ -540,7 +540,9 @@ class ImportClientsReach(_message.Message):
     mailing_id: _builtins.int
     """Which mailing."""
     client_count: _builtins.int
-    """How many clients would get a message that they don't have yet."""
+    """How many clients would match and get a message that they don't have yet. It goes out in the mailing's hours, to those
+    who have what its text asks for.
+    """
     def __init__(
         self,
         *,

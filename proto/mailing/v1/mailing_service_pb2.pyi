@@ -438,14 +438,16 @@ class PreviewMailingResponse(_message.Message):
     SUPPRESSED_FIELD_NUMBER: _builtins.int
     BY_TIME_ZONE_FIELD_NUMBER: _builtins.int
     INCOMPLETE_FIELD_NUMBER: _builtins.int
+    RECIPIENTS_FIELD_NUMBER: _builtins.int
+    RECIPIENTS_ESTIMATED_FIELD_NUMBER: _builtins.int
     SEGMENTS_MAX_FIELD_NUMBER: _builtins.int
     SEGMENTS_TOTAL_FIELD_NUMBER: _builtins.int
     SAMPLES_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
     audience: _builtins.int
-    """How many clients match now, and would get it: without those who have a final message of the mailing that is edited,
-    and without those on the stop list.
+    """How many clients match now, and may get it: without those who have a final message of the mailing that is edited,
+    and without those on the stop list. Not all have what the text asks for: see `recipients`.
     """
     segments: _builtins.int
     """SMS segments of the text as it is written, placeholders counted as they stand there."""
@@ -459,6 +461,12 @@ class PreviewMailingResponse(_message.Message):
     """How many of the audience would get no text (`incomplete`): they lack something that the text asks for, which is counted,
     or the text with their values can't be sent, which is estimated for more than 10,000 clients.
     """
+    recipients: _builtins.int
+    """How many clients would get a text: `audience` without `incomplete`. Whether there is time for all of them, the forecast
+    says.
+    """
+    recipients_estimated: _builtins.bool
+    """Some of `incomplete` is estimated, and so is `recipients`."""
     segments_max: _builtins.int
     """SMS segments of the longest text with a client's values; of more than 10,000 clients so many were looked at."""
     segments_total: _builtins.int
@@ -494,6 +502,8 @@ class PreviewMailingResponse(_message.Message):
         suppressed: _builtins.int = ...,
         by_time_zone: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         incomplete: _builtins.int = ...,
+        recipients: _builtins.int = ...,
+        recipients_estimated: _builtins.bool = ...,
         segments_max: _builtins.int = ...,
         segments_total: _builtins.int = ...,
         samples: _abc.Iterable[Global___TextSample] | None = ...,
@@ -502,7 +512,7 @@ class PreviewMailingResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cost", b"_cost", "cost", b"cost", "forecast", b"forecast"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost", b"_cost", "audience", b"audience", "by_time_zone", b"by_time_zone", "cost", b"cost", "encoding", b"encoding", "forecast", b"forecast", "incomplete", b"incomplete", "samples", b"samples", "segments", b"segments", "segments_max", b"segments_max", "segments_total", b"segments_total", "suppressed", b"suppressed", "units", b"units", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost", b"_cost", "audience", b"audience", "by_time_zone", b"by_time_zone", "cost", b"cost", "encoding", b"encoding", "forecast", b"forecast", "incomplete", b"incomplete", "recipients", b"recipients", "recipients_estimated", b"recipients_estimated", "samples", b"samples", "segments", b"segments", "segments_max", b"segments_max", "segments_total", b"segments_total", "suppressed", b"suppressed", "units", b"units", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cost: _TypeAlias = _typing.Literal["cost"]  # noqa: Y015
     _WhichOneofArgType__cost: _TypeAlias = _typing.Literal["_cost", b"_cost"]  # noqa: Y015

@@ -41,6 +41,8 @@ def test_attributes_are_read_back(attributes: list[dict[str, Any]], is_raw: bool
         (Plan(), "attributes.city,attributes.n", "Омск,5", {"city": "Омск", "n": 5}),
         (Plan(), "Attributes.City , tag", "true,x", {"city": True}),
         (Plan(), "attributes.city,attributes.n", ",'5", {"city": None, "n": "5"}),
+        (Plan(), "attributes.city,attributes.n", '"   ",\u200b', {"city": None, "n": None}),
+        (Plan(), "attributes.city,attributes.n", '" x","\'  "', {"city": " x", "n": "  "}),
         (Plan(attributes=None), "city,n", "Омск,120.5", {"city": "Омск", "n": 120.5}),
         (Plan(attributes=frozenset({"city"})), "city,tag", "1e5,x", {"city": "1e5"}),
         (Plan(attributes=None, numbers_as_text=True), "city,n", "true,120.5", {"city": "true", "n": "120.5"}),

@@ -5,7 +5,7 @@ import { h, useState } from "../../kit/lib.js";
 import { Button, Dialog, Facts, Notice } from "../../kit/parts.js";
 import { HaveIt } from "./have_it.js";
 import { Night } from "./night.js";
-import { Audience, Bubble, clientsWords } from "./parts.js";
+import { Audience, Bubble, recipientsWords } from "./parts.js";
 import { beginsNow, submitWords } from "./submit.js";
 
 /** For more clients than this the number is to be typed: MAILING_CONFIRM_ABOVE. */
@@ -15,7 +15,7 @@ const CONFIRM_ABOVE = Number(document.body.dataset.confirmAbove);
 export function Confirm({ values, preview, copy, isNew, onAnswer }) {
   const [typed, setTyped] = useState("");
   const no = () => onAnswer(false);
-  const isTyped = preview.audience <= CONFIRM_ABOVE || digits(typed) === String(preview.audience);
+  const isTyped = preview.recipients <= CONFIRM_ABOVE || digits(typed) === String(preview.recipients);
   const title = isNew ? (beginsNow(values, preview) ? "title_send" : "title_schedule") : "title_save";
   const actions = [
     h(Button, { key: "no", onClick: no }, t("mailings.confirm.back")),
@@ -29,7 +29,7 @@ export function Confirm({ values, preview, copy, isNew, onAnswer }) {
     Dialog,
     { title: t(`mailings.confirm.${title}`), onClose: no, actions, wide: true },
     h(Outcome, { values, preview, copy }),
-    preview.audience > CONFIRM_ABOVE && h(Typed, { count: preview.audience, typed, setTyped, isTyped }),
+    preview.recipients > CONFIRM_ABOVE && h(Typed, { count: preview.recipients, typed, setTyped, isTyped }),
   );
 }
 
@@ -57,7 +57,7 @@ function Outcome({ values, preview, copy }) {
     h(
       "div",
       { className: "stack" },
-      h(Facts, { rows: [...plan(values, preview), leftOut(preview)] }),
+      h(Facts, { rows: [...plan(values, preview), ...leftOut(preview)] }),
       h(Night, { values, preview }),
       copy && h(HaveIt, { copy, values }),
       warnings.map((each) => h(Notice, { key: `${each.code} ${each.field}`, tone: "warn" }, said(each))),
@@ -72,11 +72,11 @@ function Outcome({ values, preview, copy }) {
 }
 
 function plan(values, preview) {
-  const { audience, segments, segments_total: all = audience * segments, segments_max: most = segments } = preview;
+  const { segments_total: all, segments_max: most } = preview;
   const { start_time: start, end_time: end, local_hours: hours } = values;
   const { completion_time: done, next_open_time: first } = preview.forecast;
   const rows = [
-    ["to", h("strong", null, clientsWords(audience)), h(Audience, { filter: values.filter })],
+    ["to", h("strong", null, recipientsWords(preview)), h(Audience, { filter: values.filter })],
     ["later", t(`mailings.later.${values.audience}`)],
     ["segments", number(all), most > 1 && t("mailings.confirm.segments_max", { smart_count: most })],
     preview.cost !== null && ["cost", money(preview.cost)],
@@ -94,15 +94,24 @@ function plan(values, preview) {
 const ELSEWHERE = { later: "mailings.later", provider: "mailings.fact.provider", sender: "mailings.fact.sender" };
 const labelOf = (key) => t(ELSEWHERE[key] ?? `mailings.confirm.${key}`);
 
-/** Who matches and is not sent to, and why. */
-function leftOut({ suppressed = 0, incomplete = 0, forecast: { missed } }) {
-  const why = Object.entries({ suppressed, incomplete, missed }).filter(([, count]) => count > 0);
+/** Who matches and is not sent to, and why; and how many of the others there may be no time for, who count as sent to. */
+function leftOut({ suppressed, incomplete, forecast: { missed } }) {
+  const why = Object.entries({ suppressed, incomplete }).filter(([, count]) => count > 0);
   const lines = why.map(([key, count]) => t(`mailings.confirm.${key}`, { smart_count: count }));
   const value = lines.length > 0 ? lines.join("\n") : t("mailings.confirm.nobody");
-  return {
-    key: "left_out",
-    label: t("mailings.confirm.left_out"),
-    value: h("span", { className: "prewrap" }, value),
-    tone: lines.length > 0 ? "bad" : "",
-  };
+  const rows = [
+    {
+      key: "left_out",
+      label: t("mailings.confirm.left_out"),
+      value: h("span", { className: "prewrap" }, value),
+      tone: lines.length > 0 ? "bad" : "",
+    },
+    missed > 0 && {
+      key: "late",
+      label: t("mailings.confirm.late"),
+      value: t("mailings.confirm.missed", { smart_count: missed }),
+      tone: "bad",
+    },
+  ];
+  return rows.filter(Boolean);
 }

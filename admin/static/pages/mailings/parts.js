@@ -54,4 +54,8 @@ export const Bubble = ({ text }) => h("div", { className: "m-bubble prewrap" }, 
 /** A number with what it counts. */
 export const clientsWords = (count) => t("mailings.clients", { smart_count: count });
 
+/** How many get a text, by the engine's preview. */
+export const recipientsWords = ({ recipients, recipients_estimated: about }) =>
+  t(about ? "mailings.clients_about" : "mailings.clients", { smart_count: recipients });
+
 export const segmentsWords = (count) => t("mailings.segments", { smart_count: count });

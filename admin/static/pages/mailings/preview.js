@@ -7,7 +7,7 @@ import { useDebounced, usePoll } from "../../kit/poll.js";
 import { isUnfinished } from "./conditions.js";
 import { bodyOf, problemsOf } from "./draft.js";
 import { Night } from "./night.js";
-import { Bubble, clientsWords, isForAll, segmentsWords } from "./parts.js";
+import { Bubble, clientsWords, isForAll, recipientsWords, segmentsWords } from "./parts.js";
 import { isPersonal } from "./placeholders.js";
 
 const SETTLE_MS = 350;
@@ -77,7 +77,7 @@ export function Preview({ values, result, children }) {
 const shownText = (text, counted) => counted?.samples[0]?.text || text || t("mailings.preview.no_text");
 
 function Numbers({ values, preview, isEdit }) {
-  const { audience, segments, forecast, incomplete, warnings } = preview;
+  const { audience, recipients, segments, forecast, incomplete, warnings } = preview;
   const { completion_time: done, missed, rate_per_second: rate, next_open_time: first } = forecast;
   return h(
     "div",
@@ -85,9 +85,9 @@ function Numbers({ values, preview, isEdit }) {
     h(
       "p",
       { className: "m-preview-audience" },
-      h("strong", null, clientsWords(audience)),
+      h("strong", null, recipientsWords(preview)),
       " ",
-      h("span", { className: "muted" }, isEdit ? t("mailings.preview.unsent") : reach(values.filter, audience)),
+      h("span", { className: "muted" }, isEdit ? t("mailings.preview.unsent") : reach(values.filter, preview)),
     ),
     preview.suppressed > 0 &&
       h("p", { className: "muted" }, t("mailings.preview.suppressed", { smart_count: preview.suppressed })),
@@ -117,6 +117,7 @@ function Numbers({ values, preview, isEdit }) {
     h(Night, { values, preview }),
     warnings.map((each) => h(Notice, { key: JSON.stringify(each), tone: "warn" }, said(each))),
     audience === 0 && h(Notice, { tone: "warn" }, t(`mailings.preview.nobody.${values.audience}`)),
+    audience > 0 && recipients === 0 && h(Notice, { tone: "warn" }, t("mailings.preview.nobody.complete")),
     missed > 0 &&
       h(
         Notice,
@@ -140,5 +141,7 @@ function each(text, { segments, segments_max: most, encoding }) {
   return fact("each", `${segmentsWords(segments)} · ${t(`mailings.encoding.${encoding}`)}`);
 }
 
-const reach = (filter, count) =>
-  t(isForAll(filter) ? "mailings.preview.everyone" : "mailings.preview.of_filter", { smart_count: count });
+function reach(filter, { incomplete, recipients }) {
+  if (incomplete > 0) return t("mailings.preview.get_text", { smart_count: recipients });
+  return t(isForAll(filter) ? "mailings.preview.everyone" : "mailings.preview.of_filter", { smart_count: recipients });
+}
