@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
@@ -22,6 +23,16 @@ _DIGITS_MAX: Final = 15
 _FRACTION_DIGITS_MAX: Final = 17
 """One of more is a number if it is written again as it was read: 0.00000000000000000001."""
 _FLAGS: Final = {"true": True, "false": False}
+_TABLE_FLAGS: Final = {"TRUE": True, "FALSE": False, "ИСТИНА": True, "ЛОЖЬ": False}
+"""As Excel writes them into a CSV."""
+# Blanks between thousands: a plain one, one that does not break, a narrow one; one kind in a number. A billion and
+# more in such groups is rather a phone number, a card or an account.
+_WRITTEN_NUMBER: Final = re.compile(
+    r"(?P<whole>-?(?:0|[1-9][0-9]*|[1-9][0-9]{0,2}(?:(?P<blank>[ \xa0\u202f])[0-9]{3})(?:(?P=blank)[0-9]{3})?))"
+    r"(?:[.,](?P<fraction>[0-9]+))?"
+)
+_ENGLISH_THOUSANDS: Final = re.compile(r"-?[1-9][0-9]{0,2},[0-9]{3}")
+"""``1,200``: twelve hundred where English is spoken, one and a fifth in Russian."""
 
 
 def is_attribute_name(name: str) -> bool:
@@ -42,7 +53,24 @@ def plain_value(text: str) -> Value:
     return int(number) if number.is_integer() else number
 
 
-def cell_value(cell: str, *, numbers_as_text: bool = False) -> Value | None:
+def russian_value(text: str) -> Value:
+    """What a text of a table stands for whose program is a Russian one: ``1500,50``, ``1 200`` and ``ИСТИНА`` too."""
+    if text in _TABLE_FLAGS:
+        return _TABLE_FLAGS[text]
+    if not text or text[-1] not in "0123456789" or (match := _WRITTEN_NUMBER.fullmatch(text)) is None:
+        return plain_value(text)
+    whole = match["whole"].replace(match["blank"] or " ", "")
+    plain = whole if match["fraction"] is None else f"{whole}.{match['fraction']}"
+    value = plain_value(plain)
+    return text if isinstance(value, str) else value
+
+
+def table_value(text: str) -> Value:
+    """What a text of any table stands for: as ``russian_value`` says, where it can't be read in two ways."""
+    return text if _ENGLISH_THOUSANDS.fullmatch(text) else russian_value(text)
+
+
+def cell_value(cell: str, *, numbers_as_text: bool = False, read: Callable[[str], Value] = plain_value) -> Value | None:
     """What a cell says; ``None``: it is empty, or shows nothing.
 
     An apostrophe before what would be a number, a flag or nothing says that it is a text, as table programs have it.
@@ -51,7 +79,7 @@ def cell_value(cell: str, *, numbers_as_text: bool = False) -> Value | None:
         return None
     if cell[0] == "'" and _needs_apostrophe(cell[1:]):
         return cell[1:]
-    return cell if numbers_as_text else plain_value(cell)
+    return cell if numbers_as_text else read(cell)
 
 
 def cell_text(value: Value) -> str:
@@ -65,4 +93,4 @@ def cell_text(value: Value) -> str:
 
 def _needs_apostrophe(text: str) -> bool:
     bare = text.lstrip("'")
-    return not shows(bare) or not isinstance(plain_value(bare), str)
+    return not shows(bare) or not isinstance(russian_value(bare), str)

@@ -114,6 +114,7 @@ class ErrorCode(StrEnum):
     BAD_ID_COUNT = "must be 1 to {max} ids, not {count}"
     PHONE_NUMBER_TAKEN = "a client with the phone number {phone_number} exists already"
     PHONE_CHARACTER = "contains {character}"
+    PHONE_SEVERAL = "has more than one number: one cell or field may have one"
     PHONE_PLUS = 'may have "+" only at its beginning'
     PHONE_PARENTHESES = "may have one group of digits in parentheses, not more"
     PHONE_BEGINNING = "must not begin with {character}"
@@ -286,7 +287,7 @@ class ErrorCode(StrEnum):
     WORKBOOK_LOCKED = "the workbook is locked with a password: save it without one"
     WORKBOOK_EMPTY = "no sheet of the workbook has any rows"
     WORKBOOK_TOO_LARGE = 'the workbook takes too much memory or time to read: save it as "CSV UTF-8"'
-    FILE_OLD_EXCEL = 'this is an old Excel workbook: save it as "CSV UTF-8"'
+    FILE_OLD_EXCEL = "this is an old Excel workbook (.xls): save it as .xlsx"
     FILE_GZIP = "this is a gzip archive: unpack it first"
     FILE_PDF = "this is a PDF document, not a table"
     FILE_BINARY = "this is a binary file, not a table of clients"
@@ -320,6 +321,10 @@ class ErrorCode(StrEnum):
     ROW_LOOKS_WRONG = f"reads {{text}} in Windows-1251, which looks wrong: {_NAME_THE_ENCODING}"
     ROW_IN_DOUBT = f"may be in another encoding than Windows-1251, as most other rows: {_NAME_THE_ENCODING}"
     ROW_QUOTE_OPEN = "a quote that opens in this line is never closed"
+    ROW_IN_QUOTE = (
+        "has fewer cells than the header, and may be a piece of a cell whose quote opens above: "
+        "correct the quotes of line {line}, or give this row all its cells"
+    )
     ROW_AFTER_QUOTE = 'something follows the quote that closes cell {cell}: use "" for a quote'
     ROW_CELLS = "has {count} cells, the header has {columns}"
     ROW_NOT_JSON = "the line is not valid JSON"

@@ -87,12 +87,18 @@ export function said({ message, code, arguments: values = {} }) {
 const AMOUNTS = ["min", "max", "count"];
 
 const withNumbers = (values) => {
-  const written = Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [name, AMOUNTS.includes(name) ? amount(value) : value]),
-  );
+  const written = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, writtenOf(name, value)]));
   // Forms of an error's words are of what it counts.
   return { ...written, smart_count: written.count };
 };
+
+function writtenOf(name, value) {
+  if (AMOUNTS.includes(name)) return amount(value);
+  return name === "character" ? withoutName(value) : value;
+}
+
+/** A character as engine/domain/phone.py says it, `";" (SEMICOLON)`: its name is English. */
+const withoutName = (text) => (language === "en" ? text : text.replace(/ \([A-Z0-9 -]+\)$/, ""));
 
 const amount = (text) => (/^\d+$/.test(text) ? Number(text) : text);
 

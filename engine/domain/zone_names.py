@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from typing import Final
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from engine.domain.windows_zones import WINDOWS_ZONES
 
@@ -17,9 +18,11 @@ _ELSEWHERE: Final = frozenset({"localtime", "posixrules", "Factory"})
 """Names that mean something else on each machine."""
 
 _OFFSET: Final = re.compile(r"(?:utc|gmt|z)?([+-])([0-9]{1,2})(?::?([0-5][0-9]))?")
-_MOSCOW: Final = re.compile(r"(?:мск|msk|москва|moscow)(?:([+-])([0-9]{1,2}))?")
-_TWICE: Final = re.compile(r"([^()]+)\(([^()]+)\)")
-"""``МСК+2 (UTC+5)``."""
+_MOSCOW: Final = re.compile(r"(?:мск|msk|москва|moscow|московскоевремя)(?:([+-])([0-9]{1,2}))?")
+_TWICE: Final = re.compile(r"(?P<name>[^()]+)\((?P<offset>[^()]+)\)|\((?P<first>[^()]+)\)(?P<names>[^()]+)")
+"""``МСК+2 (UTC+5)``, ``Владивосток (МСК+7)``; ``(UTC+03:00) Москва, Санкт-Петербург``, as Windows displays it."""
+_A_WINTER_YEAR: Final = 2026
+"""Windows displays the offset without summer time."""
 _MOSCOW_HOURS: Final = 3
 _OF_MOSCOW: Final = {
     -1: "Europe/Kaliningrad", 0: "Europe/Moscow", 1: "Europe/Samara", 2: "Asia/Yekaterinburg", 3: "Asia/Omsk",
@@ -92,14 +95,26 @@ def _names() -> frozenset[str]:
 def _written(text: str) -> str | None:
     folded = _folded(text)
     plain = folded.replace(" ", "")
-    if both := _TWICE.fullmatch(plain):
-        first, second = _minutes(both[1]), _minutes(both[2])
-        return None if first is None or first != second else _written(both[1])
+    if both := _TWICE.fullmatch(folded):
+        return _told_twice(both["name"] or both["names"], both["offset"] or both["first"])
     if found := _MOSCOW.fullmatch(plain):
         return _OF_MOSCOW.get(_signed(found[1], found[2]))
     if (minutes := _minutes(plain)) is not None:
         return _of_minutes(minutes)
     return _called().get(folded)
+
+
+def _told_twice(names: str, offset: str) -> str | None:
+    """The zone of the first of some cities, or of another offset, if all of them have this one in winter."""
+    minutes = _minutes(offset.replace(" ", ""))
+    zones = [_written(name) for name in names.split(",")]
+    return zones[0] if all(zone and _winter_minutes(zone) == minutes for zone in zones) else None
+
+
+def _winter_minutes(zone: str) -> int:
+    offset = datetime(_A_WINTER_YEAR, 1, 15, tzinfo=ZoneInfo(zone)).utcoffset()
+    assert offset is not None  # a zone of the database has one at any time
+    return offset // timedelta(minutes=1)
 
 
 def _folded(text: str) -> str:

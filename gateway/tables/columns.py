@@ -177,9 +177,12 @@ def known_fields(headers: Sequence[str], plan: Plan) -> list[str | None]:
         for name, header in zip(names, headers, strict=True)
     ]
     takes_attributes = plan.unknown is not Unknown.REFUSE or plan.attributes is None
-    for at, field in _guessed(names, fields).items():
+    for field, places in _guessed(names, fields).items():
         if field in plan.fields or (takes_attributes and is_attribute(field)):
-            fields[at] = field
+            # Rows of the stop list have no attributes: it does not matter to them that one is there twice.
+            is_taken = field in plan.fields or plan.fields == COLUMNS
+            for at in places if is_taken else places[:1]:
+                fields[at] = field
     return fields
 
 
@@ -202,15 +205,21 @@ def _chosen(header: str, plan: Plan) -> str | None:
     return ATTRIBUTE_PREFIX + name if plan.attributes is not None and name in plan.attributes else None
 
 
-def _guessed(names: Sequence[str], fields: Sequence[str | None]) -> dict[int, str]:
-    """Fields by the places of columns of which nothing is said; no field that a column has already, and none twice."""
+def _guessed(names: Sequence[str], fields: Sequence[str | None]) -> dict[str, list[int]]:
+    """The places of columns of which nothing is said, by their fields; no field that a column has already.
+
+    The surest name is it. A field has several places only where columns are called the same: none of them is surer.
+    """
     best: dict[str, tuple[int, int]] = {}
     for at, name in enumerate(names):
         found = _guess(name) if fields[at] is None else None
         if found is not None and found[0] not in fields:
             field, rank = found
             best[field] = min(best.get(field, (rank, at)), (rank, at))
-    return {at: field for field, (_, at) in best.items()}
+    return {
+        field: [at for at, name in enumerate(names) if name == names[first] and fields[at] is None]
+        for field, (_, first) in best.items()
+    }
 
 
 def _guess(name: str) -> tuple[str, int] | None:

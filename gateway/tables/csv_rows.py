@@ -32,6 +32,8 @@ Format = Literal["auto", "csv", "ndjson", "sheet"]
 
 _DELIMITERS = (",", ";", "\t")
 _MAX_RECORD_LINES = 64  # a quoted tag may hold line ends, yet it has 64 characters at most
+_WHOLE_ROW_CELLS_MIN = 2
+"""A line without a delimiter may always be a piece of a cell."""
 _MAX_JUDGED = 128  # characters of a cell; a tag has 64 at most
 _OF_FILE = {
     ErrorCode.ROW_LINE_TOO_LONG: ErrorCode.FILE_LINE_TOO_LONG,
@@ -220,7 +222,8 @@ def _splitter(delimiter: str) -> Callable[[str], list[str]]:
     RFC 4180, and what Excel does beyond it: a quote inside an unquoted cell is a letter like any other. Spaces
     around an unquoted cell are dropped, those inside quotes are kept.
     """
-    quoted = re.compile(rf' *"([^"]*(?:""[^"]*)*)"(?P<after>[^{delimiter}]*)')
+    # Possessive: the first mark of a doubled quote is never tried as the closing one of a cell that goes on.
+    quoted = re.compile(rf' *+"([^"]*+(?:""[^"]*+)*+)"(?P<after>[^{delimiter}]*)')
     plain = re.compile(rf"[^{delimiter}]*")
 
     def split(text: str) -> list[str]:
@@ -254,14 +257,16 @@ class _CsvRows:
             headers = [unguarded(name) for name in self._split(text)]
         except (_Unclosed, Unfit):
             raise UnreadableInput(ErrorCode.HEADER_NOT_CSV.format(line=header.number, text=shown(text))) from None
-        self._table = Table(header.number, headers, plan)
+        # Excel separates cells by semicolons where the comma is a decimal one.
+        self._table = Table(header.number, headers, plan, is_russian=self.delimiter == ";")
         self.columns = self._table.columns
         self._open: list[Line] = []  # lines of a record with a quote not closed yet
+        self._broken_at: int | None = None  # the last line whose quotes could not be understood
 
     def take(self, line: Line) -> Iterator[Item]:
         if not self._open and '"' not in line.text and line.problem is None:  # nearly every line there is
             cells = [cell.strip() for cell in line.text.split(self.delimiter)]
-            return self._table.row(line.number, cells)
+            return self._table.row(line.number, cells) if self._broken_at is None else self._row(line.number, cells)
         return self._take_slowly(deque([line]))
 
     def end(self) -> Iterator[Item]:
@@ -272,8 +277,11 @@ class _CsvRows:
         while todo:
             line = todo.popleft()
             if line.problem is not None:
-                yield from self._give_up(ErrorCode.ROW_QUOTE_OPEN.format(), todo)
-                yield RowError(line.number, "", line.problem)
+                if self._open:  # what is open ends here; the lines of it come before this one
+                    todo.appendleft(line)
+                    yield from self._give_up(ErrorCode.ROW_QUOTE_OPEN.format(), todo)
+                else:
+                    yield RowError(line.number, "", line.problem)
                 continue
             self._open.append(line)
             if len(self._open) > _MAX_RECORD_LINES or sum(len(each.text) for each in self._open) > MAX_LINE_BYTES:
@@ -292,14 +300,27 @@ class _CsvRows:
             return
         first = self._open[0].number
         self._open = []
-        yield from self._table.row(first, cells)
+        yield from self._row(first, cells)
+
+    def _row(self, number: int, cells: list[str]) -> Iterator[Item]:
+        """A row; below broken quotes a line that has too few cells may be a piece of a cell, and is no row.
+
+        Its cells are not handed back with the rejected rows: imported again without the line above, they were a row.
+        """
+        if self._broken_at is not None and any(cells) and len(cells) < max(len(self.columns), _WHOLE_ROW_CELLS_MIN):
+            yield RowError(number, "", ErrorCode.ROW_IN_QUOTE.format(line=self._broken_at))
+        else:
+            yield from self._table.row(number, cells)
 
     def _give_up(self, fault: Fault, todo: deque[Line], *, last: bool = False) -> Iterator[Item]:
-        """Reject the line where the open record began, and read the lines after it as rows of their own."""
+        """Reject the line where the open record began, and read the lines after it as rows of their own.
+
+        The end of that record is not known, so from here on only lines with all cells are rows, see ``_row``.
+        """
         if not self._open:
             return
         first, *rest = self._open
-        self._open = []
+        self._open, self._broken_at = [], first.number
         yield RowError(first.number, "", fault, (first.text,))
         if last:
             yield from self._take_slowly(deque(rest))

@@ -7,14 +7,14 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from common.attribute_cells import cell_value
+from common.attribute_cells import cell_value, russian_value, table_value
 from common.error_codes import ErrorCode, Fault, Unfit
 from common.shown import shows
 from gateway.tables.columns import ATTRIBUTE_PREFIX, IGNORE, Column, Plan, Unknown, columns_of, known_fields, shown
 from gateway.tables.row_text import COLUMNS, unguarded
 from gateway.tables.text_lines import UnreadableInput
 
-_NOT_PLAIN: Final = frozenset("'-0123456789tf")
+_NOT_PLAIN: Final = frozenset("'-0123456789tfTFИЛ")
 """How a cell may begin that is another thing than a text as it stands."""
 
 
@@ -52,8 +52,16 @@ Item = ImportRow | RowError
 class Table:
     """The rows below one header."""
 
-    def __init__(self, line: int, headers: Sequence[str], plan: Plan) -> None:
-        """Understand the header. Raises UnreadableInput."""
+    def __init__(self, line: int, headers: Sequence[str], plan: Plan, *, is_russian: bool = False) -> None:
+        """Understand the header.
+
+        Args:
+            is_russian: a comma is a decimal one, whatever follows.
+
+        Raises:
+            UnreadableInput: see ``columns_of``.
+        """
+        self._read = russian_value if is_russian else table_value
         headers = list(headers)
         while headers and not headers[-1].strip():
             headers.pop()  # Excel likes to leave empty columns at the end
@@ -86,7 +94,7 @@ class Table:
         yield ImportRow(number, given, orjson.dumps(more).decode() if more else None, cells)
 
     def _value(self, cell: str) -> str | float | bool | None:
-        return cell_value(unguarded(cell), numbers_as_text=self._numbers_as_text)
+        return cell_value(unguarded(cell), numbers_as_text=self._numbers_as_text, read=self._read)
 
 
 def _understood(line: int, headers: Sequence[str], plan: Plan) -> list[Column]:

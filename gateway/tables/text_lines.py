@@ -40,6 +40,7 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 # What Windows-1251 text of Russians is made of; byte 0x98 has no meaning there at all.
 _RUSSIAN = re.compile(r"[А-Яа-яЁё]")
 _TYPOGRAPHY = frozenset("«»„“”‘’–—…№\xa0")
+_LATIN_OR_RUSSIAN = re.compile(rf"[\t\r\n -~А-Яа-яЁё{''.join(sorted(_TYPOGRAPHY))}]+")
 
 
 class UnreadableInput(Unfit):
@@ -129,11 +130,11 @@ class LineReader:
         if head.startswith(codecs.BOM_UTF8):
             self.encoding = "utf-8"
             return head[len(codecs.BOM_UTF8) :]
-        if encoding := _UTF16_BOMS.get(head[:2]):
+        marked = _UTF16_BOMS.get(head[:2])
+        if encoding := marked or _utf16_without_mark(head):
             self.encoding = encoding
             self._decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
-            return head[2:]
-        return head
+        return head[2:] if marked else head
 
     def _open_named(self, name: str, head: bytes) -> bytes:
         if name != "utf-8":
@@ -222,6 +223,17 @@ class LineReader:
         if first:
             raise UnknownEncoding(ErrorCode.FILE_ENCODING_UNKNOWN.format(line=self._number))
         return ErrorCode.ROW_ENCODING_UNKNOWN.format()
+
+
+def _utf16_without_mark(head: bytes) -> str | None:
+    """The kind of UTF-16 in which the first bytes are a text of Latin and Russian letters only; in UTF-8 none has a
+    zero byte, which each line end of UTF-16 has."""
+    if b"\0" in head:
+        for encoding in _UTF16_BOMS.values():
+            text = head[: len(head) // 2 * 2].decode(encoding, errors="replace")
+            if _LATIN_OR_RUSSIAN.fullmatch(text):
+                return encoding
+    return None
 
 
 def _guess(raws: list[bytes]) -> str | None:

@@ -10,6 +10,7 @@ from playwright.async_api import Locator, Page, expect
 
 from engine.service import Service
 from engine.settings import load
+from tests.admin.test_words import all_words
 from tests.browser.browser import fits
 from tests.browser.panel import account, go, rest, service, sign_in, signed_in, turn_to
 from tests.gateway.rig import Gateway
@@ -166,6 +167,10 @@ async def test_the_audit_list_says_who_did_what(tmp_path: Path) -> None:
             await expect(row(page, "Changed the engine")).to_contain_text("MAILING_API_TOKEN")
 
             await fits(page)
+            added = row(page, "Added a client").filter(has_text="Client 1")
+            await added.get_by_role("button", name="Details").click()
+            await expect(page.get_by_label("Details", exact=True)).to_contain_text("Attributescity, name")
+            await added.get_by_role("button", name="Close").click()
             changed = row(page, "Changed a client")
             await expect(changed).to_contain_text("Tag: — → new")
             details = row(page, "Made a mailing").get_by_role("button", name="Details")
@@ -182,6 +187,58 @@ async def test_the_audit_list_says_who_did_what(tmp_path: Path) -> None:
             await expect(refused.filter(has_text="Account admin")).to_have_count(1)
 
             await rest(page)
+
+
+ROWS_IN_PAGE = """async details => {
+  const base = document.querySelector("link[rel=stylesheet]").href;
+  const { objectOf, rowsOf } = await import(new URL("pages/audit/words.js", base).href);
+  const types = ["mailing", "client", "account", "engine", "of another engine"];
+  return details.map(detail => [
+    ...rowsOf(detail).map(row => [row.key, row.value, row.label]),
+    ...types.map(object_type => [object_type, objectOf({ object_type, object_id: 1, detail }).words, ""]),
+  ]);
+}"""
+ODD: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    1.5,
+    10**15,
+    "",
+    "text",
+    [],
+    ["city"],
+    [None],
+    [[1]],
+    [{"name": "city"}],
+    {},
+    {"a": [1]},
+)
+
+
+async def test_an_event_of_any_shape_is_shown_as_words(tmp_path: Path) -> None:
+    """Of another engine, older or newer: whatever it holds, a row is a text, and none takes the page away."""
+    known = {key.removeprefix("audit.detail.") for key in all_words("en") if key.startswith("audit.detail.")}
+    names = [
+        *sorted(known),
+        "attributes",
+        "filter",
+        "before",
+        "unknown",
+        "constructor",
+        "toString",
+        "end_us",
+        "actor_id",
+    ]
+    shapes = [{name: odd} for name in names for odd in ODD]
+    changes = [{**shape, "before": {name: other}} for shape in shapes for name in shape for other in ("x", None, [1])]
+    details = [*ODD, *shapes, *changes]
+    async with service(tmp_path) as gateway, signed_in(gateway, "/audit") as watched:
+        found = await watched.page.evaluate(ROWS_IN_PAGE, details)
+        strange = [row for rows in found for row in rows if not all(isinstance(each, str) for each in row)]
+        assert not strange
+        [[_, names_alone, _], *_] = found[details.index({"attributes": ["city"]})]
+        assert names_alone == "city"
 
 
 async def test_the_audit_list_is_filtered_by_date_action_person_and_object(tmp_path: Path) -> None:
@@ -217,7 +274,8 @@ async def _some_changes(gateway: Gateway) -> None:
     hours = {"from": "09:00", "to": "21:00"}
     text = "Весенняя распродажа: it's <b>here</b>"
     times = {"start_time": "2099-03-01T12:00:00+03:00", "end_time": "2099-03-02T12:00:00+03:00"}
-    assert (await gateway.post("/clients", {"phone_number": "79161234567", "tag": "vip"})).status == 201
+    vip = {"phone_number": "79161234567", "tag": "vip", "attributes": {"city": "Omsk", "name": "Ann"}}
+    assert (await gateway.post("/clients", vip)).status == 201
     assert (await gateway.post("/mailings", {"text": text, **times, "local_hours": hours})).status == 201
     assert (await gateway.ask("PATCH", "/engine", json={"workers": 8})).status == 200
     assert (await gateway.ask("DELETE", "/clients/1")).status == 204

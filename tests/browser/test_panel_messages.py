@@ -141,3 +141,23 @@ async def test_a_link_with_filters_and_a_message_that_is_gone(tmp_path: Path) ->
             await go(page, "/messages/77/show")
             await expect(page.get_by_role("alert")).to_contain_text("Ничего с таким номером больше нет.")
             await rest(page)
+
+
+async def test_of_a_mailing_that_one_client_did_not_get_each_page_says_so_in_russian(tmp_path: Path) -> None:
+    fate = "Провайдер принял 1 из 2, не отправлено: 1. Открыта до"
+    async with service(tmp_path) as gateway:
+        for number, attributes in ((1, {"summa": 5}), (2, {})):
+            body = {"phone_number": f"7916000000{number}", "attributes": attributes}
+            assert (await gateway.post("/clients", body)).status == 201
+        sale = await mailing(gateway, "Вы купили на {{summa}} рублей")
+        await gateway.engine.finished(sale)
+        [lost] = (await gateway.get("/messages?status=not_sent")).json["messages"]
+        async with signed_in(gateway, locale="ru-RU") as watched:
+            page = watched.page
+            await expect(page.get_by_text(fate)).to_be_visible()
+            await go(page, f"/mailings/{sale}/show")
+            await expect(page.get_by_text(fate)).to_be_visible()
+            await go(page, f"/messages/{lost['id']}/show")
+            await expect(page.get_by_text("Не отправлено: у клиента не заполнено: summa")).to_be_visible()
+            await expect(page.get_by_text("Провайдера не просили его отправить.")).to_be_visible()
+            await rest(page)

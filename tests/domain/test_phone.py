@@ -70,7 +70,8 @@ def test_what_may_be_no_number_or_another_one_is_refused_with_the_reason(text: s
         ("916123456x", '"x" (LATIN SMALL LETTER X)'),
         ("8916l234567", '"l" (LATIN SMALL LETTER L)'),
         ("89161234567 доб. 12", '"д" (CYRILLIC SMALL LETTER DE)'),
-        ("79161234567, 79161234568", '"," (COMMA)'),
+        ("7916123,4567", '"," (COMMA)'),
+        ("79161234567; 12345", '";" (SEMICOLON)'),
         ("7916123456٧", '"٧" (ARABIC-INDIC DIGIT SEVEN)'),
         ("7916123456\uff17", '"\uff17" (FULLWIDTH DIGIT SEVEN)'),
         ("7916123456²", '"²" (SUPERSCRIPT TWO)'),
@@ -91,6 +92,18 @@ def test_a_character_that_does_not_belong_is_named_in_words(text: str, named: st
         normalise(text)
     with pytest.raises(ValueError, match=rf"^contains {re.escape(named)}$"):
         digits_of(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("79161234567, 79161234568", "8 (916) 123-45-67; +7 916 123-45-68", "9161234567/9161234568"),
+        *("79161234567\n79161234568", "79161234567;;79161234568;79161234569;", "84951234567|4951234568"),
+    ],
+)
+def test_two_numbers_are_called_so(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^has more than one number"):
+        normalise(text)
 
 
 def test_a_tab_stands_between_groups_as_any_space() -> None:

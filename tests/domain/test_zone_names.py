@@ -42,6 +42,15 @@ def hours_east(zone: str) -> set[float]:
         ("Europe/Moscow", "Russian Standard Time|russian standard time"),
         ("America/New_York", "New York|Eastern Standard Time"),
         ("Asia/Calcutta", "India Standard Time"),
+        (
+            "Europe/Moscow",
+            "(UTC+03:00) Москва, Санкт-Петербург|(UTC+3) Москва|Московское время|московское время (UTC+3)",
+        ),
+        ("Europe/Samara", "(UTC+04:00) Ижевск, Самара|Самара (МСК+1)"),
+        ("Asia/Barnaul", "(UTC+07:00) Барнаул, Горно-Алтайск"),
+        ("Asia/Anadyr", "(UTC+12:00) Анадырь, Петропавловск-Камчатский"),
+        ("Asia/Vladivostok", "Владивосток (МСК+7)|г. Владивосток (UTC+10)|(МСК+7) Владивосток|МСК+7 (UTC+10)"),
+        ("Europe/Berlin", "(UTC+01:00) Berlin, Vienna"),
         ("Europe/Moscow", "Ростов-на-Дону|Нижний  Новгород"),
     ],
 )
@@ -52,7 +61,9 @@ def test_what_people_write(zone: str, texts: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", " ", "3", "МСК+10", "МСК-2", "+15", "-13", "+03:10", "+02:90", "МСК+2 (UTC+4)", "МСК (", "Mars", "локальное",
-     "localtime", "Factory", "UTC+3+3", "++3", "Etc/GMT+20", "3 часа", "(UTC+3)", "Standard Time", "МСК+2 (Омск)"],
+     "localtime", "Factory", "UTC+3+3", "++3", "Etc/GMT+20", "3 часа", "(UTC+3)", "Standard Time", "МСК+2 (Омск)",
+     "Омск (МСК+2)", "(UTC+03:00) Омск", "(UTC+03:00) Москва, Омск", "(UTC+03:00) Москва, Нигде", "(UTC+03:00) ,",
+     "(Омск) МСК", "()x"],
 )  # fmt: skip
 def test_what_is_no_zone_or_more_than_one_is_none(text: str) -> None:
     assert time_zone_of(text) is None

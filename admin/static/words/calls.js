@@ -23,6 +23,10 @@ export default {
     "call.the call failed before an answer came": "the call failed before an answer came",
     "call.timed out after %{seconds} s": "the provider did not answer within %{seconds} s",
     "call.no answer": "no answer",
+    "call.the client lacks %{names}": "the client lacks %{names}",
+    "call.the text is empty for this client": "the text is empty for this client",
+    "call.the text has %{count} characters for this client, and may have %{max}": "the text has %{count} characters for this client, and may have %{max}",
+    "call.the text takes %{count} SMS segments for this client, and may take %{max}": "the text takes %{count} SMS segments for this client, and may take %{max}",
   },
   ru: {
     "call.connection refused": "провайдер не принял соединение",
@@ -46,5 +50,9 @@ export default {
     "call.the call failed before an answer came": "запрос прервался, не дождавшись ответа",
     "call.timed out after %{seconds} s": "провайдер не ответил за %{seconds} с",
     "call.no answer": "провайдер не ответил",
+    "call.the client lacks %{names}": "у клиента не заполнено: %{names}",
+    "call.the text is empty for this client": "текст для этого клиента вышел пустым",
+    "call.the text has %{count} characters for this client, and may have %{max}": "текст для этого клиента вышел слишком длинным: символов %{count}, а можно %{max}",
+    "call.the text takes %{count} SMS segments for this client, and may take %{max}": "текст для этого клиента вышел слишком длинным: частей SMS %{count}, а можно %{max}",
   },
 };

@@ -154,7 +154,7 @@ export default {
     "reason.cancelled": "Рассылка отменена",
     "reason.uncertain": "Исход неизвестен",
     "reason.suppressed": "Номер в стоп-листе",
-    "reason.incomplete": "Не хватило данных для текста",
+    "reason.incomplete": "Текст не сложился",
     "delivery.delivered": "Доставлено",
     "delivery.undelivered": "Не доставлено",
     "delivery.none": "Отчёта пока нет",

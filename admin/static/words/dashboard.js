@@ -22,8 +22,6 @@ export default {
     "held.provider": "Provider does not work",
     "held.token": "Provider refuses our token",
     "dashboard.building": "The list of its clients is still being made.",
-    "dashboard.through.live": "The provider has accepted everything. Open until %{end}: to a client who matches later it is sent as well.",
-    "dashboard.through.fixed": "Nobody waits any more. To a client who matches later it is not sent; it ends %{end}.",
     "dashboard.eta": "%{rate}/s, done by %{when} (%{from_now}). Ends %{end}.",
     "dashboard.at_rate": "%{rate}/s. Ends %{end}.",
     "dashboard.opens": "Waits for its hours of the day: the next %{smart_count} message goes out %{when} (%{from_now}). Ends %{end}. |||| Waits for its hours of the day: the next %{smart_count} messages go out %{when} (%{from_now}). Ends %{end}.",
@@ -158,8 +156,6 @@ export default {
     "held.provider": "Провайдер не работает",
     "held.token": "Провайдер не принимает токен",
     "dashboard.building": "Список её клиентов ещё составляется.",
-    "dashboard.through.live": "Провайдер принял всё. Открыта до %{end}: новым подходящим клиентам тоже отправится.",
-    "dashboard.through.fixed": "Больше никто не ждёт. Кто подойдёт позже, тому она не отправится; закончится %{end}.",
     "dashboard.eta": "%{rate}/с, всё уйдёт к %{when} (%{from_now}). Окончание %{end}.",
     "dashboard.at_rate": "%{rate}/с. Окончание %{end}.",
     "dashboard.opens":

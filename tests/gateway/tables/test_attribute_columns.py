@@ -56,6 +56,29 @@ def test_columns_that_are_attributes(attributes: Plan, header: str, row: str, sa
     assert (None if item.attributes is None else orjson.loads(item.attributes)) == said
 
 
+@pytest.mark.parametrize(
+    ("delimiter", "cell", "said"),
+    [
+        (";", "1500,50", 1500.5),
+        (";", "1,200", 1.2),
+        (";", "1\xa0200,5", 1200.5),
+        (";", "ИСТИНА", True),
+        (";", "FALSE", False),
+        (";", "8 916 600-00-01", "8 916 600-00-01"),
+        (",", '"1500,50"', 1500.5),
+        (",", '"1,200"', "1,200"),
+        (",", "1 200", 1200),
+        ("\t", "1500,50", 1500.5),
+        ("\t", "'1500,50", "1500,50"),
+    ],
+)
+def test_numbers_as_table_programs_write_them(delimiter: str, cell: str, said: Any) -> None:
+    text = f"phone_number|sum|more\n79160000000|{cell}|x\n".replace("|", delimiter)
+    (item,) = read_all(RowReader("csv", plan=Plan(attributes=None)), text.encode())
+    assert isinstance(item, ImportRow)
+    assert orjson.loads(item.attributes or "") == {"sum": said, "more": "x"}
+
+
 def read_all(reader: RowReader, data: bytes) -> list[ImportRow | RowError]:
     return reader.feed(data) + reader.finish()
 

@@ -22,6 +22,7 @@ from gateway.tables.columns import (
     plan_of,
 )
 from gateway.tables.row_text import COLUMNS
+from gateway.tables.suppression_rows import PLAN as STOP_LIST
 
 PROPOSE: Final = Plan(unknown=Unknown.PROPOSE)
 
@@ -67,7 +68,7 @@ def test_names_that_people_give(field: str, headers: str) -> None:
 def test_of_two_that_could_be_the_number_the_surer_one_is_it() -> None:
     assert fields("Номер", "Телефон", "Мобильный") == ["attributes.nomer", "attributes.telefon", "phone_number"]
     assert fields("Телефон", "phone_number") == ["attributes.telefon", "phone_number"]
-    assert fields("Телефон", "Телефон") == ["phone_number", "attributes.telefon"]
+    assert fields("Телефон 1", "Телефон 2") == ["phone_number", "attributes.telefon_2"]
     assert fields("Цвет", "цвет", "Цвет") == ["attributes.tsvet", "attributes.tsvet_2", "attributes.tsvet_3"]
 
 
@@ -122,6 +123,36 @@ def test_columns_that_contradict(headers: list[str], entries: list[str], code: s
     with pytest.raises(Unfit) as caught:
         columns_of(headers, plan_of(entries), 7)
     assert (caught.value.fault.code, caught.value.fault.arguments["line"]) == (code, "7")
+
+
+@pytest.mark.parametrize("unknown", Unknown)
+@pytest.mark.parametrize("attributes", [frozenset[str](), None])
+@pytest.mark.parametrize(
+    ("first", "second", "field"),
+    [
+        ("Телефон", "Телефон", "phone_number"),
+        ("Моб. телефон", "МОБ ТЕЛЕФОН ", "phone_number"),
+        ("Тег", "тег", "tag"),
+        ("Часовой пояс", "часовой_пояс", "time_zone"),
+        ("Имя", "имя", "attributes.name"),
+    ],
+)
+def test_two_columns_of_one_name_are_refused(
+    first: str, second: str, field: str, attributes: frozenset[str] | None, unknown: Unknown
+) -> None:
+    is_unknown = unknown is Unknown.REFUSE and attributes is not None and is_attribute(field)
+    with pytest.raises(Unfit) as caught:
+        fields(first, "id", second, plan=Plan(unknown=unknown, attributes=attributes)._replace(said={"id": IGNORE}))
+    assert caught.value.fault.code == ("COLUMN_UNKNOWN" if is_unknown else "COLUMN_TWICE")
+    if not is_unknown:
+        assert caught.value.fault.arguments["name"] == field
+
+
+def test_the_stop_list_refuses_two_numbers_and_does_not_mind_two_names() -> None:
+    assert fields("Телефон", "Имя", "Имя", "Цвет", "Цвет", plan=STOP_LIST)[0] == "phone_number"
+    for name in ("Телефон", "Комментарий"):
+        with pytest.raises(Unfit, match="twice"):
+            fields("Телефон", name, name, plan=STOP_LIST)
 
 
 HEADERS: Final = st.lists(

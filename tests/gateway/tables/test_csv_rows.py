@@ -124,6 +124,16 @@ def test_encodings(encoding: str) -> None:
     )
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_utf_16_without_a_mark(encoding: str, size: int) -> None:
+    data = ("Телефон\ttag\r\n" + "79161234567\tновый «друг»\r\n" * 200).encode(encoding)
+    reader = RowReader()
+    items = [item for at in range(0, len(data), size) for item in reader.feed(data[at : at + size])] + reader.finish()
+    assert bare(items) == [row_of(line, "79161234567", None, "новый «друг»", None) for line in range(2, 202)]
+    assert reader.encoding == encoding
+
+
 def test_windows_1251_is_found_out_late() -> None:
     data = b"phone_number,tag\n" + b"79161234567,new\n" * 10_000 + "79161234568,новый\n".encode("cp1251")
     items = bare(read_rows(data[at : at + 4096] for at in range(0, len(data), 4096)))

@@ -8,10 +8,12 @@ import { KEYS } from "./columns.js";
 import { attributesOf, ColumnChoice, fieldName, hasPhones } from "./import_columns.js";
 import { ENCODINGS, EncodingChoice } from "./import_encoding.js";
 import { OpenMailings } from "./import_open.js";
-import { TimeZones } from "./import_zones.js";
+import { NoTimeZone, TimeZones } from "./import_zones.js";
 
 const TONES = { created: "good", updated: "busy", unchanged: "quiet", repeat: "warn", bad: "bad" };
 const KIB = 1024;
+/** Told by the number where no column says it. */
+const DERIVED = ["phone_code"];
 
 /** A file's length as people say it. */
 function size(bytes) {
@@ -30,16 +32,21 @@ export const roughlyStored = (preview) => ({
   isKnown: isAllOf(preview),
 });
 
-/** As `roughlyStored`; exact, once all rows were looked at. */
+/** As `roughlyStored`; exact, once all rows were looked at; `clients`: of how many, where each row is shown. */
 function storedOf({ preview, check, fields }) {
   if (preview.format !== "ndjson" && !hasPhones(fields)) return { count: 0, isKnown: true };
+  if (isAllOf(preview)) {
+    const { count } = roughlyStored(preview);
+    return { count, isKnown: true, clients: count - preview.rows.filter((each) => each.outcome === "repeat").length };
+  }
   if (check) return { count: check.created + check.updated + check.unchanged, isKnown: true };
   return roughlyStored(preview);
 }
 
 /** What the button says that stores them. */
-export function startWords({ count, isKnown }) {
+export function startWords({ count, isKnown, clients }) {
   if (count === 0) return t("import.start_nothing");
+  if (clients !== undefined) return t("import.start_clients", { smart_count: clients });
   return t(isKnown ? "import.start" : "import.start_about", { smart_count: count });
 }
 
@@ -71,6 +78,7 @@ export function Preview({ file, charset, preview, fields, check, silent, byNumbe
     check?.open_mailings.length > 0 &&
       h(OpenMailings, { reach: check.open_mailings, silent, onChange: acts.setSilent }),
     check?.zone_told_by_number > 0 && h(TimeZones, { check, byNumber, onChange: acts.setByNumber }),
+    check?.without_time_zone > check?.zone_told_by_number && h(NoTimeZone, { check, zone: usualZone(preview, fields) }),
     bad > 0 && hasPhones(fields) && h(Notice, { tone: "warn" }, badWords(bad, preview.rows.length, isAll)),
     h("p", { className: "muted" }, check ? checkWords(check) : t("import.nothing_yet")),
     h("h3", null, isAll ? t("import.rows_all") : t("import.rows_first", { smart_count: preview.rows.length })),
@@ -78,13 +86,26 @@ export function Preview({ file, charset, preview, fields, check, silent, byNumbe
   );
 }
 
+/** The time zone of whom none is said, as the rows show it where no column says one; undefined: they don't. */
+const usualZone = ({ format, rows }, fields) =>
+  format === "ndjson" || Object.values(fields).includes("time_zone")
+    ? undefined
+    : rows.find(({ values }) => values)?.values.time_zone;
+
 const checkWords = (check) => `${t("import.nothing_yet")} ${t("import.check", check)}`;
 
-/** What the rows show, {key: label}: the fields that a client has anyway, and the attributes by their columns' names. */
-const shownOf = (preview, fields) => ({
-  ...Object.fromEntries(KEYS.map((key) => [key, fieldName(key)])),
-  ...(preview.format === "ndjson" ? {} : attributesOf(fields)),
-});
+/** What the rows show, {key: label}: fields of a client, and attributes by their columns' names; nothing that is empty in all rows. */
+const shownOf = (preview, fields) => {
+  const isTable = preview.format !== "ndjson";
+  const said = Object.values(fields);
+  const keys = KEYS.filter((key) => !isTable || !DERIVED.includes(key) || said.includes(key));
+  const shown = {
+    ...Object.fromEntries(keys.map((key) => [key, fieldName(key)])),
+    ...(isTable && attributesOf(fields)),
+  };
+  const hasValue = (key) => preview.rows.some(({ values }) => values && clientCell(values, key) !== "");
+  return Object.fromEntries(Object.entries(shown).filter(([key]) => hasValue(key)));
+};
 
 const clientCell = (client, key) =>
   key === "phone_number" ? readable(client[key] ?? "") : String(cellOf(client, key) ?? "");
@@ -140,8 +161,8 @@ export const Rows = ({ preview, shown, cell = clientCell }) =>
           "tr",
           null,
           h("th", { scope: "col", className: "numeric" }, t("import.line")),
-          Object.entries(shown).map(([key, label]) => h("th", { key, scope: "col" }, label)),
           h("th", { scope: "col" }, t("import.outcome")),
+          Object.entries(shown).map(([key, label]) => h("th", { key, scope: "col" }, label)),
         ),
       ),
       h(
@@ -157,13 +178,6 @@ const Row = ({ row, shown, cell }) =>
     "tr",
     { className: row.outcome === "bad" ? "bad" : "" },
     h("td", { className: "numeric muted", "data-label": t("import.line") }, row.line),
-    Object.entries(shown).map(([key, label]) =>
-      h(
-        "td",
-        { key, "data-label": label, className: { phone_number: "phone-number", time_zone: "zone" }[key] },
-        row.values && cell(row.values, key),
-      ),
-    ),
     h(
       "td",
       { className: "outcome", "data-label": t("import.outcome") },
@@ -173,6 +187,13 @@ const Row = ({ row, shown, cell }) =>
         h(Chip, { tone: TONES[row.outcome] }, t(`import.outcome.${row.outcome}`)),
         row.outcome === "repeat" && h("div", { className: "muted" }, t("import.same_as", { line: row.same_as_line })),
         h(Reasons, { errors: row.errors }),
+      ),
+    ),
+    Object.entries(shown).map(([key, label]) =>
+      h(
+        "td",
+        { key, "data-label": label, className: { phone_number: "phone-number", time_zone: "zone" }[key] },
+        row.values && cell(row.values, key),
       ),
     ),
   );

@@ -26,3 +26,14 @@ export const TimeZones = ({ check, byNumber, onChange }) =>
       })),
     }),
   );
+
+/** Rows of which nothing tells a time zone: what that means for the hours in which they are texted, and what to do. */
+export const NoTimeZone = ({ check, zone }) =>
+  h(
+    Notice,
+    {
+      tone: "warn",
+      title: t("import.no_zone.title", { smart_count: check.without_time_zone - check.zone_told_by_number }),
+    },
+    `${zone ? t("import.no_zone.this", { zone }) : t("import.no_zone.usual")} ${t("import.no_zone.what")}`,
+  );

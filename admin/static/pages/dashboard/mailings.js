@@ -66,8 +66,7 @@ function wordsOf(brief, standing) {
   if (key === "scheduled") return t("dashboard.starts", { ...vars, from_now: fromNow(brief.start_time) });
   if (key === "paused") return t("dashboard.paused", vars);
   if (brief.audience_state === "building") return t("dashboard.building");
-  if (key === "nobody") return standing.hint;
-  if (key === "through") return t(`dashboard.through.${brief.audience}`, vars);
+  if (key === "nobody" || key === "through") return standing.hint;
   if (next)
     return t("dashboard.opens", {
       ...vars,

@@ -143,5 +143,5 @@ function each(text, { segments, segments_max: most, encoding }) {
 
 function reach(filter, { incomplete, recipients }) {
   if (incomplete > 0) return t("mailings.preview.get_text", { smart_count: recipients });
-  return t(isForAll(filter) ? "mailings.preview.everyone" : "mailings.preview.of_filter");
+  return t(isForAll(filter) ? "mailings.preview.everyone" : "mailings.preview.of_filter", { smart_count: recipients });
 }

@@ -1,7 +1,6 @@
 // One mailing: how it goes, and why not everybody has it.
 import { call, rest } from "../../api.js";
 import {
-  dateTime,
   duration,
   fromNow,
   moment,
@@ -104,10 +103,10 @@ const Mailing = ({ mailing, stats, standing, reload }) =>
   );
 
 /** What the state means in time. */
-function stateWords(mailing, { key }) {
+function stateWords(mailing, { key, hint }) {
   const { state, start_time: start, end_time: end } = mailing;
   if (state === "scheduled") return t("mailings.state.scheduled", { when: fromNow(start) });
-  if (key === "through") return t(`mailings.state.through.${mailing.audience}`, { when: dateTime(end) });
+  if (key === "through") return hint;
   if (state === "active") return t("mailings.state.active", { when: fromNow(end) });
   if (state === "paused") return t("mailings.state.paused", { when: fromNow(end) });
   if (state === "ended") return t("mailings.state.ended", { when: fromNow(end) });

@@ -1,5 +1,5 @@
 // How a mailing stands at this moment: decided here for the dashboard, the list and the mailing's page.
-import { moment, t } from "../../i18n.js";
+import { moment, momentOrClock, t } from "../../i18n.js";
 import { h } from "../../kit/lib.js";
 import { Chip, StateChip } from "../../kit/parts.js";
 import { outage } from "../../kit/providers.js";
@@ -30,8 +30,19 @@ export function standingOf(mailing, engine, forecast) {
   if (state !== "active" || counts.pending > 0) return { key: state };
   if (audience !== "ready") return { key: "building" };
   return counts.total > 0
-    ? { key: "through", tone: "good", label: t(`mailings.through.${mode}`), hint: t(`mailings.through.hint.${mode}`) }
+    ? {
+        key: "through",
+        tone: counts.sent > 0 ? "good" : "warn",
+        label: t(`mailings.through.${mode}`),
+        hint: t(`mailings.through.hint.${mode}`, { fate: fateOf(counts), end: momentOrClock(mailing.end_time) }),
+      }
     : { key: "nobody", tone: "warn", label: t(`mailings.nobody.${mode}`), hint: t(`mailings.nobody_open.${mode}`) };
+}
+
+/** What became of all messages of one that is through. */
+function fateOf({ sent, not_sent: notSent, total }) {
+  const fate = notSent === 0 ? "all" : sent > 0 ? "part" : "none";
+  return t(`mailings.through.${fate}`, { sent, total, not_sent: notSent });
 }
 
 /** It as a chip. */

@@ -1,9 +1,11 @@
 // "Send it to me": the text as it stands, now, to one's own phone.
-import { randomKey, rest } from "../../api.js";
-import { t } from "../../i18n.js";
+import { one, randomKey, rest } from "../../api.js";
+import { saidOfCall, t } from "../../i18n.js";
 import { Input } from "../../kit/fields.js";
 import { h, useRef, useState } from "../../kit/lib.js";
 import { Button, Dialog, Notice } from "../../kit/parts.js";
+import { usePoll } from "../../kit/poll.js";
+import { readable } from "../../kit/words.js";
 import { segmentsWords } from "./parts.js";
 
 const KEPT = "mailing.test_phone";
@@ -45,6 +47,7 @@ function TryDialog({ text, clientId, onClose }) {
     }
     setBusy(false);
   };
+  const person = usePerson(clientId);
   const wrong = said?.error?.body?.errors?.phone_numbers;
   return h(
     Dialog,
@@ -60,7 +63,11 @@ function TryDialog({ text, clientId, onClose }) {
         ),
       ],
     },
-    h("p", { className: "muted" }, t(clientId ? "mailings.try.as_client" : "mailings.try.what", { id: clientId })),
+    h(
+      "p",
+      { className: "muted" },
+      person === null ? t("mailings.try.what") : t("mailings.try.as_client", { phone: person }),
+    ),
     h(Input, {
       label: t("field.phone_number"),
       value: number,
@@ -75,9 +82,19 @@ function TryDialog({ text, clientId, onClose }) {
   );
 }
 
+/** The number of the client whose values are put in, as people know one another; null: none are. */
+function usePerson(clientId) {
+  const { data } = usePoll(
+    async (signal) => (clientId ? readable((await one("clients", clientId, signal)).phone_number) : null),
+    0,
+    String(clientId),
+  );
+  return clientId ? (data ?? "…") : null;
+}
+
 function Outcome({ result, error }) {
   if (error) return h(Notice, { tone: "bad" }, error.message);
   const { status, detail, segments } = result;
   const words = t(`mailings.try.${status}`, { segments: segmentsWords(segments) });
-  return h(Notice, { tone: TONES[status], title: words }, detail);
+  return h(Notice, { tone: TONES[status], title: words }, saidOfCall(detail));
 }

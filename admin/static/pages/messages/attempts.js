@@ -5,6 +5,7 @@ import { Chip } from "../../kit/parts.js";
 import { causeOf, quoteOf } from "./words.js";
 
 const SHOWN = 10;
+const NONE = { pending: "messages.no_attempts" };
 const TONES = { sent: "good", rejected: "bad", deferred: "warn", lost: "bad" };
 
 /** How long a call took, in seconds; null: its beginning is not known. */
@@ -82,7 +83,7 @@ const Timeline = ({ attempts, way }) =>
 export function Attempts({ message, isOneOfSeveral }) {
   const { attempt_history: attempts } = message;
   const way = wayOf(message, isOneOfSeveral);
-  if (attempts.length === 0) return h("p", { className: "muted" }, t("messages.no_attempts"));
+  if (attempts.length === 0) return h("p", { className: "muted" }, t(NONE[message.status] ?? "messages.never_tried"));
   const newest = [...attempts].reverse();
   const older = newest.slice(SHOWN);
   return [

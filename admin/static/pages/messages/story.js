@@ -1,5 +1,5 @@
 // The whole story of a message in one or two sentences: {tone, title, words}.
-import { dateTime, fromNow, known, t } from "../../i18n.js";
+import { dateTime, fromNow, known, saidOfCall, t } from "../../i18n.js";
 
 const exact = (iso) => dateTime(iso, { timeStyle: "medium" });
 
@@ -25,7 +25,9 @@ function sent({ sent_time: time, attempts, delivery }) {
 
 const receiptWords = ({ status, time }) => t(`messages.story.${status}_words`, { time: exact(time) });
 
-function notSent({ reason, attempts }, mailing) {
+function notSent({ reason, attempts, last_error: error }, mailing) {
+  if (reason === "incomplete" && error)
+    return { tone: "bad", title: t("messages.story.not_sent", { reason: saidOfCall(error.detail) }), words: "" };
   const title = t("messages.story.not_sent", { reason: known(`reason.${reason}`) ?? reason });
   return {
     tone: "bad",

@@ -138,7 +138,7 @@ function Rows({ rows, query, change, stale, reload }) {
     { stale, className: "table-scroll" },
     h(
       "table",
-      { className: "table" },
+      { className: "table stop-table" },
       h(
         "thead",
         null,
