@@ -103,6 +103,7 @@ def test_a_list_shows_those_whose_value_looks_so(run: Callable[..., Any]) -> Non
         "5.5": [2, 3],
         "true": [4, 5],
         "": [6, 9, 10],
+        " \u200b": [6, 9, 10],
         "Омск": [7],
         "-1": [8],
         "05": [],
