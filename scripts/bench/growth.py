@@ -35,6 +35,7 @@ from scripts.bench.million import SMALL_MAILINGS, fill
 from scripts.bench.register import first_text_seconds
 from scripts.bench.service_process import cpu_seconds
 from scripts.bench.store_work import work
+from scripts.processes import hear_signals
 
 _LARGE: Final = 1
 """The mailing that ``fill`` makes first: it has nearly all messages."""
@@ -213,6 +214,7 @@ def main() -> None:
     results.add_flags(parser)
     arguments = parser.parse_args()
     result = results.Result("growth")
+    hear_signals()  # so that what was started is stopped, whatever ends this
     result.tables = asyncio.run(run(arguments))
     results.publish(result, arguments)
 

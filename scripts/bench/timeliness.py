@@ -30,6 +30,7 @@ sys.path.insert(1, str(Path(__file__).resolve().parents[2] / "proto"))
 from mailing.v1 import client_service_pb2
 from scripts.bench import results
 from scripts.bench.engine_process import Api, engine
+from scripts.processes import hear_signals
 
 _WATCHED: Final = "probe "
 _FEW: Final = 10
@@ -218,6 +219,7 @@ def main() -> None:
     results.add_flags(parser)
     arguments = parser.parse_args()
     result = results.Result("timeliness")
+    hear_signals()  # so that what was started is stopped, whatever ends this
     result.tables = [asyncio.run(run(arguments))]
     results.publish(result, arguments)
 
