@@ -95,7 +95,7 @@ async def test_a_fixed_mailing_says_that_nobody_is_added(tmp_path: Path) -> None
             page = watched.page
             await expect(page.get_by_text("No client matched this mailing at its start")).to_be_visible()
             await go(page, f"/mailings/{done}/show")
-            await expect(page.locator(".m-state")).to_contain_text("it takes in nobody else")
+            await expect(page.locator(".m-state")).to_contain_text("To a client who matches later it is not sent")
             await expect(page.locator(".m-facts-card")).to_contain_text("Who comes to match laterdoes not get it")
             await go(page, "/")
             row = page.get_by_role("listitem").filter(has_text="Done sale")
