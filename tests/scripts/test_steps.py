@@ -72,3 +72,12 @@ def test_what_cannot_be_collected_is_not_heard(tmp_path: Path) -> None:
     said, named, broken = run(tmp_path, ["sound"])
     assert (named, broken) == ("", "tests\n")
     assert "once more" not in said
+
+
+def test_a_run_that_was_broken_off_is_not_heard(tmp_path: Path) -> None:
+    """What failed before would pass, and nobody would know what was never run."""
+    (tmp_path / "test_very_last.py").write_text('import pytest\n\ndef test_exits():\n    pytest.exit("enough")\n')
+    said, named, broken = run(tmp_path, ["one"])
+    assert "1 failed" in said
+    assert (named, broken) == ("", "tests\n")
+    assert "once more" not in said
