@@ -79,6 +79,15 @@ def test_dollars_in_the_file_are_kept(tmp_path: Path) -> None:
     assert read(env={}, file=tmp_path / ".env").fbrq_token == SecretStr("a${HOME}b")
 
 
+@pytest.mark.parametrize(
+    "line", ["MAILING_PROVIDER_RATE 5", "MAILING_PROVIDER_RATE: 5", "=5", 'MAILING_STOP_WORDS="STOP']
+)
+def test_a_line_of_the_file_that_is_no_setting_is_an_error(failing: Failing, tmp_path: Path, line: str) -> None:
+    file = tmp_path / ".env"
+    file.write_text(f"# ours\nexport MAILING_WORKERS=5 # of each\n{line}\n")
+    assert failing(file=file) == [f"{file}: line 3 should be NAME=VALUE"]
+
+
 def test_settings_never_change() -> None:
     with pytest.raises(ValidationError):
         read().workers = 1  # type: ignore[misc]
