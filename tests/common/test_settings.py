@@ -79,6 +79,11 @@ def test_dollars_in_the_file_are_kept(tmp_path: Path) -> None:
     assert read(env={}, file=tmp_path / ".env").fbrq_token == SecretStr("a${HOME}b")
 
 
+def test_the_mark_that_notepad_writes_is_no_part_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("MAILING_WORKERS=5\n", encoding="utf-8-sig")
+    assert read(file=tmp_path / ".env").workers == 5
+
+
 @pytest.mark.parametrize(
     "line", ["MAILING_PROVIDER_RATE 5", "MAILING_PROVIDER_RATE: 5", "=5", 'MAILING_STOP_WORDS="STOP']
 )
