@@ -248,9 +248,11 @@ def _zone(text: str, errors: list[FieldError]) -> str:
 def text_problem(text: str, segments_max: int) -> Fault | None:
     """What is wrong with a text, placeholders counted as they are written; ``None``: nothing."""
     try:
-        parse_template(text)
+        template = parse_template(text)
     except Unfit as error:
         return error.fault
+    if not (template.is_personal or shows(template.plain)):
+        return ErrorCode.TEXT_UNSEEN.format()
     segments = count_segments(text).segments
     return None if segments <= segments_max else ErrorCode.TOO_MANY_SEGMENTS.format(max=segments_max, count=segments)
 
