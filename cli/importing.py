@@ -237,7 +237,7 @@ def _tell(session: Session, result: ImportResult, reader: RowReader, options: Im
         Text(f"{show.number(result.rejected)} rejected", colour),
     ]
     session.out.print(Text(", ").join(parts) + Text(" (nothing is stored)" if options.validate_only else ""))
-    if result.zone_told_by_number and not options.time_zone_by_number:
+    if result.zone_told_by_number and not (options.time_zone_by_number or options.time_zone):
         rows, told = show.number(result.without_time_zone), show.number(result.zone_told_by_number)
         session.out.print(f"{rows} rows name no time zone; --time-zone-by-number tells it of {told} of them")
     for mailing_id, number in result.open_mailings:

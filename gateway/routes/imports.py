@@ -82,6 +82,12 @@ _ZONES: Final = (
 )
 
 
+_ZONE: Final = (
+    "The time zone of each row that names none, as if a column had it: `Asia/Omsk`, `МСК+3`. With "
+    "`time_zone_by_number` only of those whose number's code tells none."
+)
+
+
 class ImportQuery(Input):
     """How an import is to be taken."""
 
@@ -91,6 +97,7 @@ class ImportQuery(Input):
     validate_only = QueryFlag(metadata={"description": _CHECK, "default": False})
     skip_open_mailings = QueryFlag(metadata={"description": _SKIP, "default": False})
     time_zone_by_number = QueryFlag(metadata={"description": _ZONES, "default": False})
+    time_zone = Text(metadata={"description": _ZONE})
 
 
 def routes() -> list[web.RouteDef]:
@@ -121,7 +128,7 @@ def routes() -> list[web.RouteDef]:
         if media_type is None:
             raise Problem(406, ErrorCode.NOT_ACCEPTABLE.format(choices=f"{_JSON} or {_CSV_TYPE}"))
         chunks = body_of(request, reader, compressed=True)
-        options = ImportOptions(*(asked.get(name, False) for name in ImportOptions._fields))
+        options = ImportOptions(**{name: asked[name] for name in ImportOptions._fields if name in asked})
         if media_type == _CSV_TYPE:
             return await _rejected_rows(request, chunks, reader, options)
         result = await run_import(request, request.app[ENGINE], chunks, reader, key, options=options)

@@ -85,6 +85,7 @@ class ImportOptions(NamedTuple):
     validate_only: bool = False
     skip_open_mailings: bool = False
     time_zone_by_number: bool = False
+    time_zone: str = ""
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ import pytest
 from gateway.tables.columns import Plan, Unknown, plan_of
 from gateway.tables.csv_rows import Item, RowError, RowReader, UnreadableInput
 from gateway.tables.sheet_program import lines_of
-from tests.gateway.tables.workbooks import sheet_xml, workbook
+from tests.gateway.tables.workbooks import frame, packed, sheet_xml, workbook
 
 Rows = Sequence[Sequence[str]]
 Read = Callable[[Rows, Plan], tuple[RowReader, list[Item]]]
@@ -115,7 +115,7 @@ def test_a_beginning_without_a_phone_number_shows_its_header() -> None:
 def merged(rows: Sequence[Sequence[str | None]], *areas: str) -> bytes:
     cells = "".join(f'<mergeCell ref="{area}"/>' for area in areas)
     xml = sheet_xml(rows).replace("</worksheet>", f"<mergeCells>{cells}</mergeCells></worksheet>")
-    return workbook(("S", []), **{"xl/worksheets/sheet1.xml": xml.encode()})
+    return packed({"xl/worksheets/sheet1.xml": xml} | frame(["S"]))
 
 
 def test_cells_below_the_one_they_are_merged_with_have_its_value_but_not_its_number() -> None:
@@ -143,7 +143,7 @@ def test_cells_below_the_one_they_are_merged_with_have_its_value_but_not_its_num
 
 
 def test_a_header_of_two_rows_has_the_names_that_are_merged_over_both() -> None:
-    rows = [["Список", None, None], ["Телефон", "Адрес", None], [None, "Город", "Улица"], [*ANNA]]
+    rows: list[list[str | None]] = [["Список"], ["Телефон", "Адрес"], [None, "Город", "Улица"], [*ANNA]]
     reader, items = read_sheet(merged(rows, "A1:C1", "A2:A3", "B2:C2"))
     assert [column.header for column in reader.columns] == ["Телефон", "Город", "Улица"]
     assert [item.raw for item in items] == [ANNA]
