@@ -293,6 +293,7 @@ class Import(RowImport):
     async def settle(self) -> None:
         """See ``RowImport``: once, and not for each part, because others have to be waited for."""
         if self._check is not None:
+            self.report.client_count = self._check.client_count
             for mailing_id, number in sorted(self._check.reach.items()):
                 if number:
                     self.report.open_mailings.add(mailing_id=mailing_id, client_count=number)

@@ -30,7 +30,7 @@ from gateway.tables.columns import MAP_ENTRIES_MAX, Plan, plan_of
 from gateway.tables.csv_rows import Format, RowError, RowReader, UnreadableInput
 from gateway.tables.encodings import encoding_of
 from gateway.tables.import_stream import (
-    ZONE_COUNTS,
+    CHECK_COUNTS,
     BrokenOff,
     ImportCall,
     ImportOptions,
@@ -262,9 +262,9 @@ def reader_of(request: web.Request, plan: Plan) -> RowReader:
 def result_json(result: ImportResult, options: ImportOptions = ImportOptions()) -> Json:  # noqa: B008 - immutable
     """What an import did, or would do."""
     reach = [{"mailing_id": mailing_id, "client_count": number} for mailing_id, number in result.open_mailings]
-    zones = {name: getattr(result, name) for name in ZONE_COUNTS}
+    more = {name: getattr(result, name) for name in CHECK_COUNTS}
     return {
-        **({"open_mailings": reach, **zones} if options.validate_only else {}),
+        **({"open_mailings": reach, **more} if options.validate_only else {}),
         **{name: getattr(result, name) for name in COUNTS},
         "errors": [{"line": each.line, "field": each.field, **fault_json(each.message)} for each in result.errors],
     }

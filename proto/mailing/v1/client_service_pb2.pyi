@@ -491,6 +491,7 @@ class ImportClientsResponse(_message.Message):
     OPEN_MAILINGS_FIELD_NUMBER: _builtins.int
     WITHOUT_TIME_ZONE_FIELD_NUMBER: _builtins.int
     ZONE_TOLD_BY_NUMBER_FIELD_NUMBER: _builtins.int
+    CLIENT_COUNT_FIELD_NUMBER: _builtins.int
     created: _builtins.int
     """Rows that made a new client."""
     updated: _builtins.int
@@ -503,6 +504,10 @@ class ImportClientsResponse(_message.Message):
     """Rows that get the default time zone, or would without `time_zone_by_number` and `time_zone`, because they name none."""
     zone_told_by_number: _builtins.int
     """Those of them whose number's code tells a time zone."""
+    client_count: _builtins.int
+    """With `validate_only`: of how many clients the rows are that would be stored. 0: nobody has counted, for there are more
+    than 300,000.
+    """
     @_builtins.property
     def errors(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportClientsError]:
         """What is wrong, in the order of the rows; the first `errors_max`, and no more than have 128 KiB of texts (each
@@ -526,10 +531,11 @@ class ImportClientsResponse(_message.Message):
         open_mailings: _abc.Iterable[Global___ImportClientsReach] | None = ...,
         without_time_zone: _builtins.int = ...,
         zone_told_by_number: _builtins.int = ...,
+        client_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "errors", b"errors", "open_mailings", b"open_mailings", "rejected", b"rejected", "unchanged", b"unchanged", "updated", b"updated", "without_time_zone", b"without_time_zone", "zone_told_by_number", b"zone_told_by_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_count", b"client_count", "created", b"created", "errors", b"errors", "open_mailings", b"open_mailings", "rejected", b"rejected", "unchanged", b"unchanged", "updated", b"updated", "without_time_zone", b"without_time_zone", "zone_told_by_number", b"zone_told_by_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -257,6 +257,7 @@ COMMENTS: dict[str, str] = {
     "mailing.v1.ImportClientsResponse.open_mailings": "With `validate_only`: the open mailings that would take clients because of these rows, with how many each; those that get a message unless `skip_open_mailings` is set.",
     "mailing.v1.ImportClientsResponse.without_time_zone": "Rows that get the default time zone, or would without `time_zone_by_number` and `time_zone`, because they name none.",
     "mailing.v1.ImportClientsResponse.zone_told_by_number": "Those of them whose number's code tells a time zone.",
+    "mailing.v1.ImportClientsResponse.client_count": "With `validate_only`: of how many clients the rows are that would be stored. 0: nobody has counted, for there are more than 300,000.",
     "mailing.v1.ImportClientsReach": "How many clients an open mailing would take because of an import.",
     "mailing.v1.ImportClientsReach.mailing_id": "Which mailing.",
     "mailing.v1.ImportClientsReach.client_count": "How many clients would match and get a message that they don't have yet. It goes out in the mailing's hours, to those who have what its text asks for.",

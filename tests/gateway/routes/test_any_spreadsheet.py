@@ -109,6 +109,7 @@ async def test_open_mailings_that_would_text_are_told_and_can_be_skipped(gateway
     counts = {"created": 2, "updated": 1, "unchanged": 1, "rejected": 1}
     assert {name: told[name] for name in counts} == counts
     assert told["open_mailings"] == [{"mailing_id": 1, "client_count": 2}, {"mailing_id": 2, "client_count": 1}]
+    assert told["client_count"] == 3  # the last row has the number of the first one
     assert (await gateway.get("/clients")).json["total_size"] == 1
     done = await ask("skip_open_mailings=true")
     assert {name: done[name] for name in counts} == counts
