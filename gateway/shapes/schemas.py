@@ -162,7 +162,8 @@ def _field(field: Field, use: Use) -> fields.Field[Any]:
 
 def _ignored(field: Field) -> fields.Field[Any]:
     """What only the engine writes: whatever an answer can have there is taken, null and lists too."""
-    metadata, options = {"description": "Ignored."}, {"allow_none": True} if field.is_nullable else {}
+    metadata = {"description": "Ignored."}
+    options: dict[str, Any] = {"allow_none": True} if field.is_nullable else {}
     if field.is_list:
         return ListOf(_value(field, Use.SHOWN, {}, {}, is_ignored=True), metadata=metadata, **options)
     return _value(field, Use.SHOWN, metadata, options, is_ignored=True)
