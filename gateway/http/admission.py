@@ -72,6 +72,15 @@ def also_declared(handler: object) -> str | None:
     return getattr(handler, _ALSO, None)
 
 
+def whom_to_admit(handler: object) -> tuple[Role, str | None]:
+    """Who may send a body to a handler; those whom the engine knows, where it has declared nobody."""
+    try:
+        role = declared_role(handler)
+    except LookupError:
+        role = None
+    return role or "viewer", also_declared(handler)
+
+
 def open_to_all(request: web.Request) -> None:
     """Let the body of a request be read without a question: of sign-ins, whose handlers take little of it."""
     request[_ADMITTED] = True
