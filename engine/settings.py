@@ -35,8 +35,8 @@ from engine.smtp_url import SmtpServer
 PROGRAM: Final = "python -m engine"
 WORKERS_MAX: Final = 10_000
 """More calls in flight than this never helped in any measurement, and sockets run out first."""
-KEEP_DAYS_MIN: Final = 3
-"""So long the report of a day may be asked for details of mailings."""
+REPORTED_DAYS: Final = 3
+"""So long the report of a day may need details of mailings."""
 DAYS_MAX: Final = 36_500
 """A token that is to last longer needs no end."""
 RATE_MAX: Final = 100_000.0
@@ -256,8 +256,8 @@ def _tls_conflicts(settings: Settings) -> list[tuple[str, str]]:
 
 def _keeping_conflicts(settings: Settings) -> list[tuple[str, str]]:
     # The report of a day is made up to two days after its first hours, and tried for a day.
-    if 0 < settings.keep_days < KEEP_DAYS_MIN:
-        return [("keep_days", f"should be 0, which is for ever, or at least {KEEP_DAYS_MIN}")]
+    if settings.report_to and 0 < settings.keep_days < REPORTED_DAYS:
+        return [("keep_days", f"should be 0, which is for ever, or at least {REPORTED_DAYS}: MAILING_REPORT_TO is set")]
     return []
 
 
