@@ -22,7 +22,7 @@ from engine.store.told import hold_told, may_have_reached
 from engine.store.verbs import hold
 
 _HELD: Final = (
-    "WITH held AS MATERIALIZED (SELECT r.* FROM {rows} JOIN message ON message.id = r.id WHERE {fence}"
+    "WITH held AS MATERIALIZED (SELECT {said} FROM {rows} JOIN message ON message.id = r.id WHERE {fence}"
     " ORDER BY message.id FOR UPDATE OF message) "
 )
 """``hold`` as a part of the statement that changes the rows."""
@@ -224,7 +224,7 @@ async def _store_sent(tx: Tx, records: Sequence[Record], owner: int, condition: 
         if tx.dialect.is_sqlite:
             stored += await tx.run(f"{change} FROM {table} WHERE message.id = r.id AND {fence}", *changed, *brought)
         else:
-            held = _HELD.format(rows=table, fence=fence)
+            held = _HELD.format(said=", ".join(f"r.{name}" for name in columns), rows=table, fence=fence)
             stored += await tx.run(f"{held}{change} FROM held AS r WHERE message.id = r.id", *brought, *changed)
     return stored
 
