@@ -115,7 +115,7 @@ async def test_no_route_reads_a_body_of_somebody_unknown_or_of_too_low_a_role() 
         (ROLE_OPERATOR, "/receipts", 403),
     ],
 )
-async def test_an_empty_body_asks_for_the_same_role_as_any_other(role: Role, path: str, status: int) -> None:
+async def test_an_empty_body_asks_for_the_same_role_as_any_other(role: Role.ValueType, path: str, status: int) -> None:
     async with engine(Access(role=role)) as port, whole(f"127.0.0.1:{port}") as (url, _):
         head = f"POST /api/v1{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
         reader, writer = await connect(url)
