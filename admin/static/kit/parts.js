@@ -210,6 +210,7 @@ export function Dialog({ title, children, actions, onClose, wide = false, stays 
   useEffect(() => {
     const before = document.activeElement;
     ref.current.showModal();
+    ref.current.scrollTop = 0; // what it asks is read first, though the focus is in a field further down
     return () => before?.focus?.();
   }, []);
   return createPortal(

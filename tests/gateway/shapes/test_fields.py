@@ -64,22 +64,14 @@ def test_a_list_names_its_bad_entries_among_good_ones() -> None:
     assert field.deserialize([RECEIPT, RECEIPT]) == [RECEIPT, RECEIPT]
 
 
-JSON: Final[tuple[Any, ...]] = ("yes", "true", "1", "2026-01-31T06:00:00Z", 0, 1, 2.0, True, False, [], {})
-TAKEN: Final[dict[Kind, set[type]]] = {
-    Kind.TEXT: {str},
-    Kind.WORD: {str},
-    Kind.TIME: {str},
-    Kind.WHOLE: {int, float},
-    Kind.REAL: {int, float},
-    Kind.FLAG: {bool},
-    Kind.STRUCT: {dict},
-    Kind.VALUE: {str, int, float, bool, list, dict},
-}
-
-
 @pytest.mark.parametrize("kind", CLASSES)
 def test_a_field_of_a_body_takes_no_other_kind_of_json(kind: Kind) -> None:
+    taken: dict[Kind, set[type]] = {
+        Kind.TEXT: {str}, Kind.WORD: {str}, Kind.TIME: {str}, Kind.WHOLE: {int, float}, Kind.REAL: {int, float},
+        Kind.FLAG: {bool}, Kind.STRUCT: {dict}, Kind.VALUE: {str, int, float, bool, list, dict},
+    }  # fmt: skip
     field = CLASSES[kind]()
-    for value in JSON:
-        if type(value) not in TAKEN[kind]:
+    values: tuple[object, ...] = ("yes", "true", "1", "2026-01-31T06:00:00Z", 0, 1, 2.0, True, False, [], {})
+    for value in values:
+        if type(value) not in taken[kind]:
             assert isinstance(loaded(field, value), ValidationError), value
