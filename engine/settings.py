@@ -24,6 +24,7 @@ from common.setting_types import (
     token,
 )
 from common.settings import Invocation, ProcessSettings, Program
+from common.tls_files import ca_conflicts, pair_conflicts
 from engine import postgres_url, setting_types, smtp_url
 from engine.domain.access import Role
 from engine.domain.events import KEEP_DAYS
@@ -244,14 +245,11 @@ def _retry_conflicts(settings: Settings) -> list[tuple[str, str]]:
 
 
 def _tls_conflicts(settings: Settings) -> list[tuple[str, str]]:
-    cert, key, client_ca = settings.grpc_tls_cert, settings.grpc_tls_key, settings.grpc_tls_client_ca
-    if cert is not None and key is None:
-        return [("grpc_tls_key", "is missing: MAILING_GRPC_TLS_CERT is set")]
-    if cert is None and key is not None:
-        return [("grpc_tls_cert", "is missing: MAILING_GRPC_TLS_KEY is set")]
+    cert, client_ca = settings.grpc_tls_cert, settings.grpc_tls_client_ca
+    found = pair_conflicts("grpc_tls", cert, settings.grpc_tls_key)
     if client_ca is not None and cert is None:
-        return [("grpc_tls_cert", "is missing: MAILING_GRPC_TLS_CLIENT_CA is set")]
-    return []
+        found.append(("grpc_tls_cert", "is missing: MAILING_GRPC_TLS_CLIENT_CA is set"))
+    return found + ca_conflicts("grpc_tls_client_ca", client_ca)
 
 
 def _keeping_conflicts(settings: Settings) -> list[tuple[str, str]]:
