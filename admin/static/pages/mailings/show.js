@@ -21,7 +21,8 @@ import { MessagesLink } from "../../kit/words.js";
 import { Actions } from "./actions.js";
 import { Breakdown, ByProvider, Reasons, Technical, Timeline } from "./charts.js";
 import { Funnel } from "./funnel.js";
-import { Audience, Bubble, MailingTrouble, segmentsWords } from "./parts.js";
+import { Audience, Bubble, MailingTrouble } from "./parts.js";
+import { writtenSegments } from "./placeholders.js";
 import { heldWords, isCollecting, isOpen, isOver, StandingChip, standingOf } from "./standing.js";
 import { windowWords } from "./times.js";
 
@@ -245,7 +246,7 @@ function Plan({ mailing }) {
   ];
   return h(
     Card,
-    { title: t("mailings.text"), className: "m-facts-card", actions: h(Chip, null, segmentsWords(mailing.segments)) },
+    { title: t("mailings.text"), className: "m-facts-card", actions: h(Chip, null, writtenSegments(mailing)) },
     h(Bubble, { text: mailing.text }),
     h(Facts, { rows: rows.filter(Boolean).map(([key, value, hint]) => ({ key, label: factLabel(key), value, hint })) }),
   );
