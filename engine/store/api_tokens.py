@@ -28,15 +28,16 @@ class TokenVerbs(Verbs):
     async def identify(self, tx: Tx, secret_hash: str, now_us: int) -> Identity | None:
         """To whom the secret of a session or a token belongs; ``None``: to nobody, or it can't be used any more."""
         session = await tx.row(
-            "SELECT s.id, s.expire_us, a.id, a.name, a.role, a.issuer FROM session AS s"
+            "SELECT s.id, s.expire_us, a.id, a.name, a.role, a.issuer, a.totp_us FROM session AS s"
             " JOIN account AS a ON a.id = s.account_id"
             " WHERE s.secret_hash = ? AND s.expire_us > ? AND a.revoke_us IS NULL",
             secret_hash,
             now_us,
         )
         if session is not None:
-            session_id, expire_us, account_id, name, role, issuer = session
-            return Identity(name, Role(role), account_id, None, session_id, expire_us, issuer=issuer)
+            session_id, expire_us, account_id, name, role, issuer, totp_us = session
+            ids = {"account_id": account_id, "session_id": session_id, "expire_us": expire_us}
+            return Identity(name, Role(role), **ids, issuer=issuer, has_totp=totp_us is not None)
         token = await tx.row(
             "SELECT id, name, role, expire_us, last_used_us FROM api_token"
             " WHERE secret_hash = ? AND (expire_us IS NULL OR expire_us > ?) AND revoke_us IS NULL",

@@ -486,6 +486,7 @@ class Access(access_service_pb2_grpc.AccessServiceServicer):
 
     SignOut = ChangePassword = _done
     DescribeSignIn = BeginOidcSignIn = FinishOidcSignIn = _done
+    GetTotp = BeginTotp = ConfirmTotp = DisableTotp = RenewRecoveryCodes = _done
 
 
 async def start(
