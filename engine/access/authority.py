@@ -189,11 +189,13 @@ class Authority:
             good = await self._passwords.verify(stored, password, Share(host, known))
             shown = shown_of(code)
             signed_in = await self._open(found, password, shown, peer, host) if good and found is not None else None
-        except (StoreUnavailable, TooManyTries, NoOneTimeCode):  # neither good nor bad
+        except (StoreUnavailable, TooManyTries):  # neither good nor bad
             self._throttle.undo(name, host, known=known)
             raise
-        except WrongOneTimeCode:
-            self._note_refusal(None if found is None else found.account, peer, BY_TOTP)
+        except (NoOneTimeCode, WrongOneTimeCode) as error:  # no guess at the password; codes have a count of their own
+            self._throttle.succeeded(name, host, known=known)
+            if isinstance(error, WrongOneTimeCode):
+                self._note_refusal(None if found is None else found.account, peer, BY_TOTP)
             raise
         if signed_in is None:
             self._note_refusal(None if found is None else found.account, peer, BY_PASSWORD)

@@ -10,7 +10,10 @@ export const ACTIONS = Object.entries({
   mailing: ["create", "update", "pause", "resume", "cancel", "archive", "unarchive", "delete", "test"],
   client: ["create", "update", "delete", "erase", "import", "batch_update", "batch_delete"],
   suppression: ["add", "remove", "import"],
-  account: ["create", "update", "revoke", "password"],
+  account: [
+    ...["create", "update", "revoke", "password"],
+    ...["totp_enable", "totp_disable", "totp_reset", "recovery_code", "recovery_codes"],
+  ],
   session: ["create", "delete", "refuse"],
   token: ["create", "revoke"],
   webhook: ["create", "update", "delete", "test"],
