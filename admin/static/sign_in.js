@@ -39,8 +39,8 @@ export function SignInPage() {
       setBusy(false);
     }
   };
-  const back = () => {
-    setCode(null);
+  const turnTo = (step) => () => {
+    setCode(step);
     setError(null);
   };
 
@@ -55,7 +55,7 @@ export function SignInPage() {
       error && h(Notice, { tone: "bad" }, error.message),
       code === null
         ? h(FirstStep, { name, setName, password, setPassword })
-        : h(SecondStep, { code, setCode, onBack: back }),
+        : h(SecondStep, { code, setCode, onOther: turnTo(""), onBack: turnTo(null) }),
       h(Button, { type: "submit", kind: "primary", busy }, t("sign_in.submit")),
       code === null && h(OidcSignIn, { next, onBack: enter, onError: setError }),
       h(LanguageSwitch, null),
@@ -96,11 +96,11 @@ const FirstStep = ({ name, setName, password, setPassword }) =>
   );
 
 /** The code of the person's app; for who has none at hand one of those that were kept for that. */
-function SecondStep({ code, setCode, onBack }) {
+function SecondStep({ code, setCode, onOther, onBack }) {
   const [isRecovery, setRecovery] = useState(false);
   const other = () => {
     setRecovery(!isRecovery);
-    setCode("");
+    onOther();
   };
   const ways = isRecovery ? { autoComplete: "off" } : { autoComplete: "one-time-code", inputMode: "numeric" };
   return h(
