@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from grpc import StatusCode
 from pyotp import HOTP
 
 from engine.domain.totp import STEP_US
-from grpc import StatusCode
 from mailing.v1 import access_service_pb2 as pb
 from scripts.token_channel import metadata
 from tests.api.conftest import Api, refusal
 from tests.api.test_access import PASSWORD, add_account, sign_in
 from tests.api.test_roles import METHODS, REQUIREMENTS, answer, path_of
-
-BEFORE_SETUP = {"SignOut", "WhoAmI", "GetTotp", "BeginTotp", "ConfirmTotp"}
+from tests.contract.test_contract import BEFORE_TOTP_SETUP
 
 
 async def set_up(api: Api, bearer: Any) -> tuple[str, list[str]]:
@@ -73,6 +72,6 @@ async def test_who_must_set_it_up_may_call_nothing_else(api: Api) -> None:
             continue
         code, text = await answer(api.port, method, bearer)
         is_refused = code is StatusCode.PERMISSION_DENIED and text.endswith("set it up first")
-        assert is_refused == (method.name not in BEFORE_SETUP), method.name
+        assert is_refused == (method.name not in BEFORE_TOTP_SETUP), method.name
     await set_up(api, bearer)
     assert (await api.plain_access.ListAccounts(pb.ListAccountsRequest(), metadata=bearer)).total_size == 1

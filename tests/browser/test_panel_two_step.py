@@ -24,6 +24,47 @@ async def leave(page: Page) -> None:
     await page.get_by_role("menuitem", name="Logout").click()
 
 
+async def set_up(page: Page) -> tuple[Authenticator, str]:
+    """Do what is asked before all else; the app, and a recovery code."""
+    await expect(page.get_by_text("Your account must have two-step sign-in")).to_be_visible()
+    await page.reload()  # it is asked for again
+    await page.get_by_role("button", name="Set up").click()
+    await page.get_by_label("Current password").fill(PASSWORD)
+    await page.get_by_role("button", name="Next").click()
+    picture = page.get_by_role("img", name="QR code")
+    await expect(picture).to_be_visible()
+    assert await picture.evaluate("image => image.complete && image.naturalWidth > 0")
+    await fits(page)
+    app = Authenticator(await page.get_by_label("Key", exact=True).input_value())
+    shown = page.get_by_label("Code that the app shows")
+    await expect(shown).to_be_focused()
+    await shown.fill(app.code())
+    await page.get_by_role("button", name="Turn on").click()
+    codes = page.get_by_label("Recovery codes").locator("code")
+    await expect(codes).to_have_count(10)
+    await fits(page)
+    kept = await codes.first.text_content() or ""
+    await page.get_by_role("button", name="I have saved the codes").click()
+    await page.locator("#main-content").wait_for()
+    return app, kept
+
+
+async def enter_with_code(page: Page, app: Authenticator) -> None:
+    """Both steps, and a slip in the second."""
+    await enter(page)
+    field = page.get_by_label("Code from your authenticator app")
+    await expect(field).to_be_focused()
+    assert await field.get_attribute("autocomplete") == "one-time-code"
+    assert await field.get_attribute("inputmode") == "numeric"
+    await field.fill("12345")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_have_text("This code is wrong, too old, or was used before.")
+    await fits(page)
+    await field.fill(app.code())
+    await page.keyboard.press("Enter")
+    await page.locator("#main-content").wait_for()
+
+
 async def test_somebody_sets_it_up_signs_in_with_a_code_and_with_a_recovery_code(tmp_path: Path) -> None:
     async with (
         service(tmp_path, require_totp="admins") as gateway,
@@ -31,42 +72,10 @@ async def test_somebody_sets_it_up_signs_in_with_a_code_and_with_a_recovery_code
     ):
         page = watched.page
         await enter(page)
-        await expect(page.get_by_text("Your account must have two-step sign-in")).to_be_visible()
-        await page.reload()
-        await page.get_by_role("button", name="Set up").click()
-        await page.get_by_label("Current password").fill(PASSWORD)
-        await page.get_by_role("button", name="Next").click()
-        picture = page.get_by_role("img", name="QR code")
-        await expect(picture).to_be_visible()
-        assert await picture.evaluate("image => image.complete && image.naturalWidth > 0")
-        await fits(page)
-        app = Authenticator(await page.get_by_label("Key", exact=True).input_value())
-        shown = page.get_by_label("Code that the app shows")
-        await expect(shown).to_be_focused()
-        await shown.fill(app.code())
-        await page.get_by_role("button", name="Turn on").click()
-        codes = page.get_by_label("Recovery codes").locator("code")
-        await expect(codes).to_have_count(10)
-        await fits(page)
-        kept = await codes.first.text_content() or ""
-        await page.get_by_role("button", name="I have saved the codes").click()
-        await page.locator("#main-content").wait_for()
-
-        watched.expected_statuses.add(401)  # the answers that ask for a code
+        app, kept = await set_up(page)
         await leave(page)
-        await enter(page)
-        field = page.get_by_label("Code from your authenticator app")
-        await expect(field).to_be_focused()
-        assert await field.get_attribute("autocomplete") == "one-time-code"
-        assert await field.get_attribute("inputmode") == "numeric"
-        await field.fill("12345")
-        await page.keyboard.press("Enter")
-        await expect(page.get_by_role("alert")).to_have_text("This code is wrong, too old, or was used before.")
-        await fits(page)
-        await field.fill(app.code())
-        await page.keyboard.press("Enter")
-        await page.locator("#main-content").wait_for()
-
+        watched.expected_statuses.add(401)  # the answers that ask for a code
+        await enter_with_code(page, app)
         await leave(page)
         await enter(page)
         await page.get_by_role("button", name="Use a recovery code").click()

@@ -474,6 +474,20 @@ class Access(access_service_pb2_grpc.AccessServiceServicer):
         account.live_token_count = 0 if request.revoke_made_tokens else 3
         return await self.script.take(request, context, account)
 
+    async def ResetTotp(self, request: Any, context: Any) -> Any:
+        return await self.script.take(request, context, self._account())
+
+    async def GetTotp(self, request: Any, context: Any) -> Any:
+        return await self.script.take(request, context, access_pb2.Totp())
+
+    async def BeginTotp(self, request: Any, context: Any) -> Any:
+        begun = access_service_pb2.BeginTotpResponse(secret="JBSWY3DPEHPK3PXP", uri="otpauth://totp/x?secret=JBSWY3DP")
+        return await self.script.take(request, context, begun)
+
+    async def ConfirmTotp(self, request: Any, context: Any) -> Any:
+        codes = access_service_pb2.RecoveryCodes(recovery_codes=["abcd-efgh-2345-ijkl"])
+        return await self.script.take(request, context, codes)
+
     async def WhoAmI(self, request: Any, context: Any) -> Any:
         answer = access_pb2.Identity(name="nightly report", role=access_pb2.ROLE_VIEWER, token_id=5)
         return await self.script.take(request, context, answer)
@@ -486,7 +500,7 @@ class Access(access_service_pb2_grpc.AccessServiceServicer):
 
     SignOut = ChangePassword = _done
     DescribeSignIn = BeginOidcSignIn = FinishOidcSignIn = _done
-    GetTotp = BeginTotp = ConfirmTotp = DisableTotp = RenewRecoveryCodes = _done
+    DisableTotp = RenewRecoveryCodes = _done
 
 
 async def start(
