@@ -155,14 +155,17 @@ def progress(sent: int, total: int = 1000, *, state: int = mailing_pb2.MAILING_S
     return result
 
 
-async def refuse(context: Context, code: grpc.StatusCode, message: str, **fields: str) -> None:
-    """Abort with google.rpc.BadRequest details, a violation for each field."""
+async def refuse(context: Context, code: grpc.StatusCode, message: str, *, reason: str = "", **fields: str) -> None:
+    """Abort with google.rpc details: ErrorInfo with the reason, BadRequest with a violation for each field."""
     bad = error_details_pb2.BadRequest()
     for field, description in fields.items():
         bad.field_violations.add(field=field, description=description)
-    detail = any_pb2.Any()
-    detail.Pack(bad)
-    status = status_pb2.Status(code=code.value[0], message=message, details=[detail] if fields else [])
+    details = [any_pb2.Any() for _ in (reason, fields) if _]
+    if reason:
+        details[0].Pack(error_details_pb2.ErrorInfo(reason=reason))
+    if fields:
+        details[-1].Pack(bad)
+    status = status_pb2.Status(code=code.value[0], message=message, details=details)
     await context.abort(code, message, (("grpc-status-details-bin", status.SerializeToString()),))
 
 

@@ -204,9 +204,9 @@ class AccessServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BeginTotp(self, request, context):
-        """Begin to set up two-step sign-in for the account that has signed in, or to move it to another authenticator app.
-        Nothing changes before ConfirmTotp; to begin again makes another secret. FAILED_PRECONDITION: the account has no
-        password.
+        """Begin to set up two-step sign-in, or to move it to another authenticator app. Of the account that has signed in;
+        nothing changes before the new secret is confirmed, and to begin again makes another one. FAILED_PRECONDITION: the
+        account has no password.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -257,8 +257,8 @@ class AccessServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResetTotp(self, request, context):
-        """Turn off the two-step sign-in of somebody who has lost the authenticator app and the recovery codes, and end the
-        account's sessions. No error where it is off.
+        """Turn off the two-step sign-in of somebody who has lost the authenticator app. The account's sessions end. No error
+        where it is off.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

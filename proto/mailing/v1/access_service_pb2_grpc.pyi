@@ -63,9 +63,9 @@ class AccessServiceStub:
     GetTotp: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.GetTotpRequest, _access_pb2.Totp]
     """Read whether the account that has signed in has two-step sign-in."""
     BeginTotp: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.BeginTotpRequest, _access_service_pb2.BeginTotpResponse]
-    """Begin to set up two-step sign-in for the account that has signed in, or to move it to another authenticator app.
-    Nothing changes before ConfirmTotp; to begin again makes another secret. FAILED_PRECONDITION: the account has no
-    password.
+    """Begin to set up two-step sign-in, or to move it to another authenticator app. Of the account that has signed in;
+    nothing changes before the new secret is confirmed, and to begin again makes another one. FAILED_PRECONDITION: the
+    account has no password.
     """
     ConfirmTotp: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.ConfirmTotpRequest, _access_service_pb2.RecoveryCodes]
     """Turn two-step sign-in on, with a code of the new secret. All other sessions of the account end, and recovery codes
@@ -84,8 +84,8 @@ class AccessServiceStub:
     admin's account.
     """
     ResetTotp: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.ResetTotpRequest, _access_pb2.Account]
-    """Turn off the two-step sign-in of somebody who has lost the authenticator app and the recovery codes, and end the
-    account's sessions. No error where it is off.
+    """Turn off the two-step sign-in of somebody who has lost the authenticator app. The account's sessions end. No error
+    where it is off.
     """
     CreateToken: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.CreateTokenRequest, _access_service_pb2.CreateTokenResponse]
     """Make an API token. Its secret is in the answer, and nowhere else ever again."""
@@ -127,9 +127,9 @@ class AccessServiceAsyncStub(AccessServiceStub):
     GetTotp: _aio.UnaryUnaryMultiCallable[_access_service_pb2.GetTotpRequest, _access_pb2.Totp]  # type: ignore[assignment]
     """Read whether the account that has signed in has two-step sign-in."""
     BeginTotp: _aio.UnaryUnaryMultiCallable[_access_service_pb2.BeginTotpRequest, _access_service_pb2.BeginTotpResponse]  # type: ignore[assignment]
-    """Begin to set up two-step sign-in for the account that has signed in, or to move it to another authenticator app.
-    Nothing changes before ConfirmTotp; to begin again makes another secret. FAILED_PRECONDITION: the account has no
-    password.
+    """Begin to set up two-step sign-in, or to move it to another authenticator app. Of the account that has signed in;
+    nothing changes before the new secret is confirmed, and to begin again makes another one. FAILED_PRECONDITION: the
+    account has no password.
     """
     ConfirmTotp: _aio.UnaryUnaryMultiCallable[_access_service_pb2.ConfirmTotpRequest, _access_service_pb2.RecoveryCodes]  # type: ignore[assignment]
     """Turn two-step sign-in on, with a code of the new secret. All other sessions of the account end, and recovery codes
@@ -148,8 +148,8 @@ class AccessServiceAsyncStub(AccessServiceStub):
     admin's account.
     """
     ResetTotp: _aio.UnaryUnaryMultiCallable[_access_service_pb2.ResetTotpRequest, _access_pb2.Account]  # type: ignore[assignment]
-    """Turn off the two-step sign-in of somebody who has lost the authenticator app and the recovery codes, and end the
-    account's sessions. No error where it is off.
+    """Turn off the two-step sign-in of somebody who has lost the authenticator app. The account's sessions end. No error
+    where it is off.
     """
     CreateToken: _aio.UnaryUnaryMultiCallable[_access_service_pb2.CreateTokenRequest, _access_service_pb2.CreateTokenResponse]  # type: ignore[assignment]
     """Make an API token. Its secret is in the answer, and nowhere else ever again."""
@@ -242,9 +242,9 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_service_pb2.BeginTotpRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_service_pb2.BeginTotpResponse, _abc.Awaitable[_access_service_pb2.BeginTotpResponse]]:
-        """Begin to set up two-step sign-in for the account that has signed in, or to move it to another authenticator app.
-        Nothing changes before ConfirmTotp; to begin again makes another secret. FAILED_PRECONDITION: the account has no
-        password.
+        """Begin to set up two-step sign-in, or to move it to another authenticator app. Of the account that has signed in;
+        nothing changes before the new secret is confirmed, and to begin again makes another one. FAILED_PRECONDITION: the
+        account has no password.
         """
 
     @_abc_1.abstractmethod
@@ -305,8 +305,8 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_service_pb2.ResetTotpRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.Account, _abc.Awaitable[_access_pb2.Account]]:
-        """Turn off the two-step sign-in of somebody who has lost the authenticator app and the recovery codes, and end the
-        account's sessions. No error where it is off.
+        """Turn off the two-step sign-in of somebody who has lost the authenticator app. The account's sessions end. No error
+        where it is off.
         """
 
     @_abc_1.abstractmethod
