@@ -29,7 +29,7 @@ from gateway.http.streaming import Chunks, body_chunks
 from gateway.routes.imports import body_of, reader_of
 from gateway.tables.columns import ATTRIBUTE_PREFIX, Plan, attribute_name, is_reason
 from gateway.tables.csv_rows import COLUMNS, ImportRow, Item, RowError, RowReader, UnknownEncoding, UnreadableInput
-from gateway.tables.import_stream import SLICE_BYTES
+from gateway.tables.import_stream import SLICE_BYTES, ImportOptions
 from mailing.v1 import client_pb2
 from mailing.v1 import client_service_pb2 as pb
 
@@ -169,13 +169,15 @@ def shown_by(of_row: Callable[[ImportRow], Awaitable[Json]]) -> Show:
     return show
 
 
-def clients_shown(engine: EngineClient, ask: Ask, *, zone_by_number: bool) -> Show:
-    """What lines will become of clients; ``zone_by_number``: see ``ImportClientsRequest.time_zone_by_number``."""
-    return shown_by(lambda row: _client_shown(engine, ask, row, zone_by_number))
+def clients_shown(engine: EngineClient, ask: Ask, options: ImportOptions) -> Show:
+    """What lines will become of clients; of the options those that speak of time zones tell."""
+    return shown_by(lambda row: _client_shown(engine, ask, row, options))
 
 
-async def _client_shown(engine: EngineClient, ask: Ask, row: ImportRow, zone_by_number: bool) -> Json:
+async def _client_shown(engine: EngineClient, ask: Ask, row: ImportRow, options: ImportOptions) -> Json:
     given: Json = {name: value for name, value in zip(COLUMNS, row.cells, strict=True) if value is not None}
+    if options.time_zone:
+        given["time_zone"] = row.cell("time_zone") or options.time_zone
     try:
         old = await _stored(engine, ask, row.cell("phone_number") or "")
         if row.attributes is not None:
@@ -187,8 +189,8 @@ async def _client_shown(engine: EngineClient, ask: Ask, row: ImportRow, zone_by_
         if error.code() is not StatusCode.INVALID_ARGUMENT:
             raise
         return row_json(row.line, "bad", given, fields_of_problem(of_rpc(error)))
-    said = row.cell("time_zone")
-    if zone_by_number and not said and (said is not None or old is None):
+    is_zone_due = not row.cell("time_zone") and ("time_zone" in given or old is None)
+    if options.time_zone_by_number and is_zone_due:
         after.time_zone = zone_of_number(after.phone_number) or after.time_zone
     return row_json(row.line, _outcome(old, after), {name: json_of(after)[name] for name in _SHOWN})
 

@@ -24,7 +24,7 @@ from cryptography.fernet import InvalidToken
 
 from admin.permissions import permissions_of
 from common.error_codes import ErrorCode
-from gateway.http.admission import ROLES, Role
+from gateway.http.admission import ROLES, Whom
 from gateway.http.caller import address_of, is_https
 from gateway.http.engine_client import AUTHORIZATION
 from gateway.http.keys import ADMISSION
@@ -107,11 +107,10 @@ class Sessions:
             return None
         return f"Bearer {secret}"
 
-    def guarded(self, handler: Handler, role: Role = "viewer", *, before_totp_setup: bool = False) -> Handler:
+    def guarded(self, handler: Handler, whom: Whom = Whom()) -> Handler:  # noqa: B008 - never changes
         """Call the engine in the name of whoever is signed in; nobody is: 401.
 
-        ``role``: the least one of whoever has a body read; about calls without one the engine decides.
-        ``before_totp_setup``: also of who must set up two-step sign-in first.
+        ``whom``: who has a body read; about calls without one the engine decides.
         """
 
         async def guard(request: web.Request) -> web.StreamResponse:
@@ -123,7 +122,7 @@ class Sessions:
             self._rates.require(authorization, ErrorCode.TOO_MANY_REQUESTS_OF_SESSION)
             request[AUTHORIZATION] = authorization
             if request.body_exists:
-                await request.config_dict[ADMISSION].admit(request, role, before_totp_setup=before_totp_setup)
+                await request.config_dict[ADMISSION].admit(request, whom)
             return await handler(request)
 
         return guard

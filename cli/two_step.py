@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from io import StringIO
+from typing import Annotated, Any
 
 import grpc.aio
 import segno
@@ -42,12 +43,14 @@ def enable(context: typer.Context, name: Name) -> None:
 
     async def act(session: Session) -> None:
         async with _signed_in(session, name, password) as own:
-            call = {"timeout": CALL_SECONDS, "metadata": own}
+            call: dict[str, Any] = {"timeout": CALL_SECONDS, "metadata": own}
             asked = BeginTotpRequest(current_password=password)
             if (await session.access.GetTotp(GetTotpRequest(), **call)).HasField("enable_time"):
                 asked.one_time_code = _ask(f"{_WORDS}; another one than before")
             begun = await session.access.BeginTotp(asked, **call)
-            segno.make(begun.uri, error="m", micro=False).terminal(out=session.out.file, compact=True)
+            picture = StringIO()
+            segno.make(begun.uri, error="m", micro=False).terminal(out=picture, compact=True)
+            session.out.file.write(picture.getvalue())
             session.out.print("Scan this with an authenticator app, or type this key into it:")
             session.out.file.write(f"  {begun.secret}\n")
             code = _ask("Code that the app shows")

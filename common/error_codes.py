@@ -115,6 +115,7 @@ class ErrorCode(StrEnum):
     PHONE_NUMBER_TAKEN = "a client with the phone number {phone_number} exists already"
     PHONE_CHARACTER = "contains {character}"
     PHONE_SEVERAL = "has more than one number: one cell or field may have one"
+    PHONE_MERGED = "the cell is merged with that of line {line}, which alone has the number: give each row its own"
     PHONE_PLUS = 'may have "+" only at its beginning'
     PHONE_PARENTHESES = "may have one group of digits in parentheses, not more"
     PHONE_BEGINNING = "must not begin with {character}"
@@ -133,6 +134,7 @@ class ErrorCode(StrEnum):
 
     # -- mailings ----------------------------------------------------------------------------------
     TOO_MANY_SEGMENTS = "must take at most {max} SMS segments, not {count} (the limit is MAILING_SEGMENTS_MAX)"
+    TEXT_UNSEEN = "shows nothing: it has only blanks and characters that nobody sees"
     PLACEHOLDER_OPEN = "has a placeholder at character {position} that is not closed by two braces"
     PLACEHOLDER_INSIDE = "has a placeholder at character {position} with another one inside"
     PLACEHOLDER_NAME = (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tortoise import Model, fields
+from tortoise import fields
+
+from engine.store.table import Table
 
 
-class Account(Model):
+class Account(Table):
     """A person who signs in."""
 
     id = fields.BigIntField(primary_key=True)
@@ -33,7 +35,7 @@ class Account(Model):
         table = "account"
 
 
-class Session(Model):
+class Session(Table):
     """A person who has signed in."""
 
     id = fields.BigIntField(primary_key=True)
@@ -46,7 +48,7 @@ class Session(Model):
         table = "session"
 
 
-class RecoveryCode(Model):
+class RecoveryCode(Table):
     """What an account may show once in place of an app's code."""
 
     code_hash = fields.CharField(64, primary_key=True)
@@ -56,7 +58,7 @@ class RecoveryCode(Model):
         table = "recovery_code"
 
 
-class KnownNetwork(Model):
+class KnownNetwork(Table):
     """Where an account has signed in from."""
 
     id = fields.BigIntField(primary_key=True)
@@ -69,7 +71,7 @@ class KnownNetwork(Model):
         unique_together = (("account", "network"),)
 
 
-class ApiToken(Model):
+class ApiToken(Table):
     """A key for a program."""
 
     id = fields.BigIntField(primary_key=True)
@@ -90,7 +92,7 @@ class ApiToken(Model):
         table = "api_token"
 
 
-class OidcNonce(Model):
+class OidcNonce(Table):
     """A sign-in with OpenID Connect that has been answered, so that it is not answered again."""
 
     nonce_hash = fields.CharField(64, primary_key=True)

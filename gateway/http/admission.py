@@ -12,7 +12,7 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Final, Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 from aiohttp import web
 from grpc import StatusCode, aio
@@ -71,14 +71,24 @@ def declared_role(handler: object) -> Role | None:
     return role
 
 
-def also_declared(handler: object) -> str | None:
-    """The role without a rank that may call a handler too; ``None``: there is none."""
-    return getattr(handler, _ALSO, None)
+class Whom(NamedTuple):
+    """Whose body is read."""
+
+    role: Role = "viewer"
+    """This one, or a higher one."""
+    also: str | None = None
+    """A role without a rank that may send one too."""
+    before_totp_setup: bool = False
+    """Also people who must set up two-step sign-in first."""
 
 
-def is_before_totp_setup(handler: object) -> bool:
-    """Whether people may call a handler who must set up two-step sign-in first."""
-    return getattr(handler, _BEFORE_TOTP_SETUP, False)
+def whom_to_admit(handler: object) -> Whom:
+    """Who may send a body to a handler; those whom the engine knows, where it has declared nobody."""
+    try:
+        role = declared_role(handler)
+    except LookupError:
+        role = None
+    return Whom(role or "viewer", getattr(handler, _ALSO, None), getattr(handler, _BEFORE_TOTP_SETUP, False))
 
 
 def open_to_all(request: web.Request) -> None:
@@ -100,11 +110,8 @@ class Admission:
         self._strangers: _Recent[None] = _Recent(_STRANGERS_MAX, clock)
         self._asked: dict[bytes, _Question] = {}
 
-    async def admit(
-        self, request: web.Request, role: Role, also: str | None = None, *, before_totp_setup: bool = False
-    ) -> Identity:
-        """Return who calls, whose body may be read from now on. ``also``: a role without a rank that may, too;
-        ``before_totp_setup``: and people who must set up two-step sign-in first.
+    async def admit(self, request: web.Request, whom: Whom) -> Identity:
+        """Return who calls, whose body may be read from now on.
 
         Raises:
             Problem: 401, nobody known; 403, the role is too low, or two-step sign-in must be set up first; 422 or 504,
@@ -113,6 +120,7 @@ class Admission:
         """
         identity = await self._who(request)
         word = ROLES.get(identity.role) or "unknown"
+        role, also, before_totp_setup = whom
         if word != also and _RANKS.get(word, 0) < _RANKS[role]:
             required = role if also is None else f"{also} or {role}"
             raise Problem(403, ErrorCode.PERMISSION_DENIED.format(required=required, name=identity.name, role=word))

@@ -17,14 +17,7 @@ from common.hosts import HostGuard
 from common.line_limit import LineLimit
 from common.logs import get_logger
 from common.networks import network_of
-from gateway.http.admission import (
-    CALLER,
-    also_declared,
-    declared_role,
-    is_before_totp_setup,
-    open_to_all,
-    secret_of,
-)
+from gateway.http.admission import CALLER, declared_role, open_to_all, secret_of, whom_to_admit
 from gateway.http.caller import address_of, is_https
 from gateway.http.engine_client import KNOWN
 from gateway.http.keys import ADMISSION, METRICS, SETTINGS, STRANGERS
@@ -162,9 +155,7 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     if role is None:
         open_to_all(request)
     elif request.body_exists:
-        await request.app[ADMISSION].admit(
-            request, role, also_declared(called), before_totp_setup=is_before_totp_setup(called)
-        )
+        await request.app[ADMISSION].admit(request, whom_to_admit(called))
     else:
         secret_of(request)
     return await handler(request)

@@ -140,13 +140,13 @@ def query_of(binding: Binding) -> type[Input]:
 
 
 def _field(field: Field, use: Use) -> fields.Field[Any]:
+    if use.is_input and field.is_output_only:
+        return _ignored(field)
     options: dict[str, Any] = {"required": field.is_required if use.is_input else True}
     if use is Use.PATCH:
         options["required"] = False
     if field.is_nullable or (use is Use.PATCH and field.kind is Kind.STRUCT):
         options["allow_none"] = True
-    if use.is_input and field.is_output_only:
-        return _value(field, Use.SHOWN, {"description": "Ignored."}, {}, is_ignored=True)
     metadata = {"description": words_of(field.full_name)}
     if field.is_map:
         inner = _value(field, use, metadata, {}, is_ignored=True)
@@ -158,6 +158,15 @@ def _field(field: Field, use: Use) -> fields.Field[Any]:
         lengths = [Lengths(min=least, max=most or None)] if least or most else []
         return ListOf(inner, validate=lengths, metadata=metadata, **options)
     return _value(field, use, metadata, options)
+
+
+def _ignored(field: Field) -> fields.Field[Any]:
+    """What only the engine writes: whatever an answer can have there is taken, null and lists too."""
+    metadata = {"description": "Ignored."}
+    options: dict[str, Any] = {"allow_none": True} if field.is_nullable else {}
+    if field.is_list:
+        return ListOf(_value(field, Use.SHOWN, {}, {}, is_ignored=True), metadata=metadata, **options)
+    return _value(field, Use.SHOWN, metadata, options, is_ignored=True)
 
 
 def _value(

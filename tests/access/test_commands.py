@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from common import logs, process
-from engine.__main__ import main
 from engine.access.passwords import Passwords
 from engine.access.secrets import digest
 from engine.domain.access import Role
+from engine.program import main
 from engine.store import Store
 from engine.store.rows import Actor
 from tests.hostile import ACTING, BROKEN, HIDING, MARKUP, raw

@@ -84,7 +84,7 @@ async def test_a_file_is_previewed_imported_and_its_bad_lines_are_given_back(tmp
         await expect(rows_of(preview).nth(3)).to_contain_text("Phone number: must have 11 digits")
         await expect(rows_of(preview).nth(5)).to_contain_text("Has 4 cells, the header has 3")
         assert (await gateway.get("/clients")).json["total_size"] == 0
-        await page.get_by_role("button", name="Import 302 rows").click()
+        await page.get_by_role("button", name="Import 302 clients").click()
         # What became of it.
         for label, count in (("Added", "302"), ("Changed", "0"), ("Rejected", "3")):
             stat = page.locator(".stat", has=page.get_by_text(label, exact=True))

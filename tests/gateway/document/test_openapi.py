@@ -301,8 +301,9 @@ async def test_the_page_asks_nobody_else(browser: TestClient[web.Request, web.Ap
             assert len(await response.read()) > 100
 
 
-async def test_the_address_without_the_slash_leads_there(browser: TestClient[web.Request, web.Application]) -> None:
-    async with browser.get(DOCS_PATH.rstrip("/"), allow_redirects=False) as response:
+@pytest.mark.parametrize("path", ["/api/v1/docs", "/docs/", "/docs"])
+async def test_other_addresses_lead_there(browser: TestClient[web.Request, web.Application], path: str) -> None:
+    async with browser.get(path, allow_redirects=False) as response:
         assert (response.status, response.headers["Location"]) == (308, DOCS_PATH)
 
 
