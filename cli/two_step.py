@@ -25,6 +25,8 @@ from mailing.v1.access_service_pb2 import (
     ConfirmTotpRequest,
     DisableTotpRequest,
     GetTotpRequest,
+    RecoveryCodes,
+    RenewRecoveryCodesRequest,
     SignInRequest,
     SignOutRequest,
 )
@@ -55,9 +57,20 @@ def enable(context: typer.Context, name: Name) -> None:
             session.out.file.write(f"  {begun.secret}\n")
             code = _ask("Code that the app shows")
             codes = await session.access.ConfirmTotp(ConfirmTotpRequest(one_time_code=code), **call)
-            session.out.print("Recovery codes, each good once, for when the app is lost:")
-            session.out.file.write("".join(f"  {each}\n" for each in codes.recovery_codes))
-            session.err.print(Text("They are shown only here.", "dim"))
+            _show(session, codes)
+
+    run(context, act)
+
+
+@totp.command("recovery-codes")
+def recovery_codes(context: typer.Context, name: Name) -> None:
+    """Make new recovery codes: the old ones are no good any more."""
+    password = _password(context)
+
+    async def act(session: Session) -> None:
+        async with _signed_in(session, name, password) as own:
+            asked = RenewRecoveryCodesRequest(one_time_code=_ask(f"{_WORDS}; another one than before"))
+            _show(session, await session.access.RenewRecoveryCodes(asked, timeout=CALL_SECONDS, metadata=own))
 
     run(context, act)
 
@@ -74,6 +87,12 @@ def disable(context: typer.Context, name: Name) -> None:
             session.out.print(Text(f"A password is enough for the account {name} again."))
 
     run(context, act)
+
+
+def _show(session: Session, codes: RecoveryCodes) -> None:
+    session.out.print("Recovery codes, each good once, for when the app is lost:")
+    session.out.file.write("".join(f"  {each}\n" for each in codes.recovery_codes))
+    session.err.print(Text("They are shown only here.", "dim"))
 
 
 @asynccontextmanager

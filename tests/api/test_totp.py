@@ -8,12 +8,13 @@ from urllib.parse import parse_qs, urlsplit
 from grpc import StatusCode
 from pyotp import HOTP
 
+from engine.api.roles import path_of
 from engine.domain.totp import STEP_US
 from mailing.v1 import access_service_pb2 as pb
 from scripts.token_channel import metadata
 from tests.api.conftest import Api, refusal
 from tests.api.test_access import PASSWORD, add_account, sign_in
-from tests.api.test_roles import METHODS, REQUIREMENTS, answer, path_of
+from tests.api.test_roles import METHODS, REQUIREMENTS, answer
 from tests.contract.test_contract import BEFORE_TOTP_SETUP
 
 

@@ -487,6 +487,10 @@ class Access(access_service_pb2_grpc.AccessServiceServicer):
         begun = access_service_pb2.BeginTotpResponse(secret="JBSWY3DPEHPK3PXP", uri="otpauth://totp/x?secret=JBSWY3DP")
         return await self.script.take(request, context, begun)
 
+    async def RenewRecoveryCodes(self, request: Any, context: Any) -> Any:
+        codes = access_service_pb2.RecoveryCodes(recovery_codes=["mnop-qrst-2345-uvwx"])
+        return await self.script.take(request, context, codes)
+
     async def ConfirmTotp(self, request: Any, context: Any) -> Any:
         codes = access_service_pb2.RecoveryCodes(recovery_codes=["abcd-efgh-2345-ijkl"])
         return await self.script.take(request, context, codes)
@@ -503,7 +507,7 @@ class Access(access_service_pb2_grpc.AccessServiceServicer):
 
     SignOut = ChangePassword = _done
     DescribeSignIn = BeginOidcSignIn = FinishOidcSignIn = _done
-    DisableTotp = RenewRecoveryCodes = _done
+    DisableTotp = _done
 
 
 async def start(

@@ -42,6 +42,14 @@ def test_it_is_turned_on_with_a_picture_and_codes_for_later(run: Run, script: Sc
     assert isinstance(script.requests[-1], pb.SignOutRequest)
 
 
+def test_recovery_codes_are_made_anew(run: Run, script: Script, typed: list[str]) -> None:
+    code, out, err = run("account", "totp", "recovery-codes", "anna")
+    assert (code, err) == (0, "They are shown only here.\n")
+    assert out.endswith("  mnop-qrst-2345-uvwx\n")
+    assert script.last(pb.RenewRecoveryCodesRequest).one_time_code == "code 2"
+    assert len(typed) == 2
+
+
 def test_it_is_turned_off_by_whoever_signs_in_with_both_steps(run: Run, script: Script, typed: list[str]) -> None:
     async def abort(context: Context) -> None:
         script.abort = None
