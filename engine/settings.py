@@ -29,6 +29,7 @@ from engine import postgres_url, setting_types, smtp_url
 from engine.domain.access import Role
 from engine.domain.events import KEEP_DAYS
 from engine.domain.stop_words import STOP_WORDS
+from engine.domain.totp import RequireTotp
 from engine.domain.validate import DEFAULT_TIME_ZONE, SEGMENTS_MAX
 from engine.gateways import Gateways, read_gateways
 from engine.smtp_url import SmtpServer
@@ -127,6 +128,11 @@ class Settings(ProcessSettings):
         None,
         description="a first API token with the role admin, 16 characters at least; another value takes the place of "
         "the one before; not set: made at the first start; better not as a flag",
+    )
+    require_totp: Annotated[RequireTotp, BeforeValidator(lower)] = Field(
+        "none",
+        description="whose accounts must have two-step sign-in: none, admins, or all; of accounts with a password, for "
+        "an OpenID Connect provider asks for what it deems enough",
     )
     sign_in_file: Path | None = Field(
         None,
@@ -348,6 +354,7 @@ COMMANDS: Final = (
     Command("account create", "make an account; its password is printed unless it is given", (_NAME, _ROLE, _STDIN)),
     Command("account list", "list the accounts, the revoked ones too"),
     Command("account revoke", "revoke an account and end its sessions", (_NAME, _WITH_TOKENS)),
+    Command("account reset-totp", "turn off the two-step sign-in of an account whose app is lost", (_NAME,)),
     Command("token create", "make an API token, and print its secret", (_NAME, _TOKEN_ROLE, _EXPIRE)),
     Command("token list", "list the API tokens, the revoked ones too"),
     Command("token revoke", "revoke an API token", (Argument("ID", "its number, see token list", read=_token_id),)),
