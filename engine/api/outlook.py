@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import Final
@@ -94,15 +94,19 @@ class Outlook:
         load = Load(pending, wanted.start_us, wanted.end_us, wanted.local_hours, wanted.rate_limit)
         return _beside(view, old.id if old else 0, load, self._clock.now_us())
 
-    async def audience(self, wanted: MailingInput, old: MailingRow | None, *, by_zone: bool = False) -> Audience:
-        """Which clients a mailing would be for; ``old``: it is an edit of that one. Unless ``by_zone``, they all count
-        as in UTC where the zones make no difference."""
+    async def audience(
+        self, wanted: MailingInput, old: MailingRow | None, unknown: Collection[str], *, by_zone: bool = False
+    ) -> Audience:
+        """Which clients a mailing would be for; ``old``: it is an edit of that one; ``unknown``: attributes that nobody
+        has. Unless ``by_zone``, clients all count as in UTC where the zones make no difference."""
         by_zone = by_zone or wanted.local_hours is not None
         now_us = self._clock.now_us()
         if old is not None and old.filter == wanted.filter and old.audience_state is AudienceState.READY:
             stays = [is_decided(each.audience_fixed, each.start_us, now_us) for each in (old, wanted)]
             if all(stays) or wanted.filter.messages is not None:  # whatever has become of clients and messages since
                 return Audience(await self._store.pending_by_zone(old.id))
+        if wanted.filter.needs_any_of(unknown):
+            return Audience({})
         unsent_of = old.id if old else None
         return await self._store.audience_by_zone(wanted.filter, by_zone=by_zone, unsent_of=unsent_of)
 
