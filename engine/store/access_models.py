@@ -22,6 +22,14 @@ class Account(Table):
     """Who says who the person is (OpenID Connect); empty: nobody, the account has a password."""
     subject = fields.TextField(default="")
     """Who the person is, as the issuer says it; the two are unique together where there is an issuer."""
+    totp_secret = fields.TextField(default="")
+    """What it shares with an authenticator app, in Base32; empty: a password is enough."""
+    totp_pending = fields.TextField(default="")
+    """The secret that takes the place of the other one once a code of it was shown."""
+    totp_step = fields.BigIntField(default=0)
+    """Of the code that was taken last: see ``domain.totp``."""
+    totp_us = fields.BigIntField(null=True)
+    """Since when there is a secret."""
 
     class Meta:
         table = "account"
@@ -38,6 +46,16 @@ class Session(Table):
 
     class Meta:
         table = "session"
+
+
+class RecoveryCode(Table):
+    """What an account may show once in place of an app's code."""
+
+    code_hash = fields.CharField(64, primary_key=True)
+    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("store.Account", on_delete=fields.CASCADE)
+
+    class Meta:
+        table = "recovery_code"
 
 
 class KnownNetwork(Table):

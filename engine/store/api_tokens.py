@@ -20,9 +20,9 @@ from engine.store.verbs import Verbs, look_up, read, transaction
 
 TOKEN: Final = RowOf(TokenRow)
 _BEARER: Final = (
-    "SELECT s.id, NULL, a.id, a.name, a.role, s.expire_us, NULL, a.issuer FROM session AS s"
+    "SELECT s.id, NULL, a.id, a.name, a.role, s.expire_us, NULL, a.issuer, a.totp_us FROM session AS s"
     " JOIN account AS a ON a.id = s.account_id WHERE s.secret_hash = ? AND s.expire_us > ? AND a.revoke_us IS NULL"
-    " UNION ALL SELECT NULL, id, NULL, name, role, expire_us, last_used_us, '' FROM api_token"
+    " UNION ALL SELECT NULL, id, NULL, name, role, expire_us, last_used_us, '', NULL FROM api_token"
     " WHERE secret_hash = ? AND (expire_us IS NULL OR expire_us > ?) AND revoke_us IS NULL"
 )
 """One statement, so that it can be looked up: each caller that was not heard of for two seconds waits for it."""
@@ -37,8 +37,9 @@ class TokenVerbs(Verbs):
         row = await tx.row(_BEARER, secret_hash, now_us, secret_hash, now_us)
         if row is None:
             return None
-        session_id, token_id, account_id, name, role, expire_us, last_used_us, issuer = row
-        return Identity(name, Role(role), account_id, token_id, session_id, expire_us, last_used_us, issuer)
+        session_id, token_id, account_id, name, role, expire_us, last_used_us, issuer, totp_us = row
+        ids = (account_id, token_id, session_id)
+        return Identity(name, Role(role), *ids, expire_us, last_used_us, issuer, has_totp=totp_us is not None)
 
     @transaction(Lane.API)
     async def create_token(

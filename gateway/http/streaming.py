@@ -57,7 +57,7 @@ async def body_chunks(request: web.Request, limit_bytes: int, *, compressed: boo
         RequestPayloadError: it is cut off.
     """
     if not is_admitted(request):
-        await request.config_dict[ADMISSION].admit(request, *whom_to_admit(request.match_info.handler))
+        await request.config_dict[ADMISSION].admit(request, whom_to_admit(request.match_info.handler))
     encoding = _encoding_of(request, ENCODINGS if compressed else frozenset())
     if 0 < limit_bytes < (request.content_length or 0):
         raise _too_large(limit_bytes)

@@ -93,6 +93,7 @@ def described(binding: Binding, **more: Any) -> Callable[[Handler], Handler]:
         "idempotent": "request_id" in method.input_type.fields_by_name,
         "query": query if query._declared_fields or not binding.body else None,
         "also": binding.also,
+        "before_totp_setup": binding.before_totp_setup,
         "path": {
             field.name: {"schema": {"type": "string"}, "description": words_of(field.full_name)}
             for field in _texts_in_path(binding)

@@ -175,7 +175,10 @@ def test_posts_take_a_key(document: dict[str, Any]) -> None:
         f"{API}/report/mail",
         f"{API}/receipts/{{provider}}",
         f"{API}/accounts/{{account_id}}/revoke",
+        f"{API}/accounts/{{account_id}}/reset_totp",
         f"{API}/tokens/{{token_id}}/revoke",
+        # A one-time code is good once; a secret that nobody has seen is made anew.
+        *(f"{API}/session/totp{path}" for path in ("", "/confirm", "/disable", "/recovery_codes")),
     }
 
 

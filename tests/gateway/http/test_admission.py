@@ -17,7 +17,7 @@ from grpc import aio
 from common.setting_types import Listen
 from gateway.app import make_app
 from gateway.channel import open_channel
-from gateway.http.admission import Admission, declared_role, is_admitted
+from gateway.http.admission import Admission, Whom, declared_role, is_admitted
 from gateway.http.connections import HttpServer, Limits
 from gateway.http.engine_client import EngineClient
 from gateway.http.problems import Problem
@@ -190,7 +190,7 @@ def admission(asked: Asked, clock: Any = lambda: 0.0) -> Admission:
 
 async def status_of(admission: Admission, request: web.Request) -> int:
     try:
-        await admission.admit(request, "operator")
+        await admission.admit(request, Whom("operator"))
     except Problem as problem:
         assert not is_admitted(request)
         return problem.status
