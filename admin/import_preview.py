@@ -27,7 +27,7 @@ from gateway.http.engine_client import EngineClient
 from gateway.http.problems import BadField, Problem, fault_json, invalid, of_rpc
 from gateway.http.streaming import Chunks, body_chunks
 from gateway.routes.imports import body_of, reader_of
-from gateway.tables.columns import ATTRIBUTE_PREFIX, Plan, attribute_name, is_reason
+from gateway.tables.columns import ATTRIBUTE_PREFIX, Plan, attribute_name, is_attribute, is_reason
 from gateway.tables.csv_rows import COLUMNS, ImportRow, Item, RowError, RowReader, UnknownEncoding, UnreadableInput
 from gateway.tables.import_stream import SLICE_BYTES, ImportOptions
 from mailing.v1 import client_pb2
@@ -70,7 +70,7 @@ async def preview(show: Show, sample: Chunks, file_bytes: int, reader: RowReader
         "is_encoding_in_doubt": reader.is_encoding_in_doubt,
         "delimiter": reader.delimiter,
         "columns": _columns(reader, first),
-        "rows": _with_repeats(shown),
+        "rows": _with_repeats([_with_cells(row, each[0].raw, reader) for row, each in zip(shown, first, strict=True)]),
         "estimated_rows": rows if beginning.is_whole else _roughly(rows * file_bytes / beginning.read_bytes),
         "is_whole": beginning.is_whole,
     }
@@ -111,6 +111,16 @@ def _columns(reader: RowReader, rows: Sequence[Sequence[Item]]) -> list[Json]:
 def _values(rows: Sequence[Sequence[str]], at: int) -> list[str]:
     found = dict.fromkeys(cells[at][:_VALUE_CHARACTERS_MAX] for cells in rows if at < len(cells) and cells[at])
     return list(found)[:_VALUES_SHOWN]
+
+
+def _with_cells(row: Json, cells: Sequence[str], reader: RowReader) -> Json:
+    """A row that could not be read, with the cells that it has, so that people see whose it is."""
+    if row["values"] is not None or not reader.columns:
+        return row
+    said = {column.field: cell for column, cell in zip(reader.columns, cells, strict=False)}
+    given: Json = {name: cell for name, cell in said.items() if name in COLUMNS}
+    attributes = {name.removeprefix(ATTRIBUTE_PREFIX): cell for name, cell in said.items() if is_attribute(name)}
+    return {**row, "values": {**given, "attributes": attributes}}
 
 
 def _roughly(count: float) -> int:

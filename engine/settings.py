@@ -24,6 +24,7 @@ from common.setting_types import (
     token,
 )
 from common.settings import Invocation, ProcessSettings, Program
+from common.tls_files import ca_conflicts, pair_conflicts
 from engine import postgres_url, setting_types, smtp_url
 from engine.domain.access import Role
 from engine.domain.events import KEEP_DAYS
@@ -36,8 +37,8 @@ from engine.smtp_url import SmtpServer
 PROGRAM: Final = "python -m engine"
 WORKERS_MAX: Final = 10_000
 """More calls in flight than this never helped in any measurement, and sockets run out first."""
-KEEP_DAYS_MIN: Final = 3
-"""So long the report of a day may be asked for details of mailings."""
+REPORTED_DAYS: Final = 3
+"""So long the report of a day may need details of mailings."""
 DAYS_MAX: Final = 36_500
 """A token that is to last longer needs no end."""
 RATE_MAX: Final = 100_000.0
@@ -250,20 +251,17 @@ def _retry_conflicts(settings: Settings) -> list[tuple[str, str]]:
 
 
 def _tls_conflicts(settings: Settings) -> list[tuple[str, str]]:
-    cert, key, client_ca = settings.grpc_tls_cert, settings.grpc_tls_key, settings.grpc_tls_client_ca
-    if cert is not None and key is None:
-        return [("grpc_tls_key", "is missing: MAILING_GRPC_TLS_CERT is set")]
-    if cert is None and key is not None:
-        return [("grpc_tls_cert", "is missing: MAILING_GRPC_TLS_KEY is set")]
+    cert, client_ca = settings.grpc_tls_cert, settings.grpc_tls_client_ca
+    found = pair_conflicts("grpc_tls", cert, settings.grpc_tls_key)
     if client_ca is not None and cert is None:
-        return [("grpc_tls_cert", "is missing: MAILING_GRPC_TLS_CLIENT_CA is set")]
-    return []
+        found.append(("grpc_tls_cert", "is missing: MAILING_GRPC_TLS_CLIENT_CA is set"))
+    return found + ca_conflicts("grpc_tls_client_ca", client_ca)
 
 
 def _keeping_conflicts(settings: Settings) -> list[tuple[str, str]]:
     # The report of a day is made up to two days after its first hours, and tried for a day.
-    if 0 < settings.keep_days < KEEP_DAYS_MIN:
-        return [("keep_days", f"should be 0, which is for ever, or at least {KEEP_DAYS_MIN}")]
+    if settings.report_to and 0 < settings.keep_days < REPORTED_DAYS:
+        return [("keep_days", f"should be 0, which is for ever, or at least {REPORTED_DAYS}: MAILING_REPORT_TO is set")]
     return []
 
 

@@ -35,6 +35,7 @@ _NEAR_PRAGMAS = {
 }
 _READER_PRAGMAS = {"query_only": 1}
 _EVENT_PRAGMAS = {"query_only": 1, "cache_size": -4096}  # KiB: it reads the newest rows of a few small tables
+_LONG_PRAGMAS = {"query_only": 1, "cache_size": -2048}  # KiB: a scan reads each page once, and the system caches them
 
 
 @dataclass(slots=True)
@@ -75,7 +76,7 @@ class Connections:
             events = await connect(_EVENT_PRAGMAS, Threaded.open)
             readers = {Lane.DELIVERY: delivery, Lane.API: api, Lane.EVENTS: events, Lane.UPKEEP: api}
             near = await connect(_NEAR_PRAGMAS, _inline)
-            long = [await connect(_READER_PRAGMAS, Interruptible.open) for _ in range(LONG_AT_ONCE)]
+            long = [await connect(_LONG_PRAGMAS, Interruptible.open) for _ in range(LONG_AT_ONCE)]
             return cls(writer, readers, long, near, opened)
         except BaseException:
             await _close(opened)

@@ -30,6 +30,7 @@ from gateway.shapes.fields import (
     PAGE_SIZE_DEFAULT,
     Anything,
     Bounds,
+    Flag,
     Input,
     Keyed,
     Lengths,
@@ -177,7 +178,7 @@ def _value(
         inner = use if use.is_input else Use.SHOWN
         said = {} if is_ignored else _example(field, use)
         return Nested(schema_of(field.message, inner), metadata={**metadata, **said}, **options)
-    kind, more = _CLASSES[field.kind], dict(metadata)
+    kind, more = CLASSES[field.kind], dict(metadata)
     if not is_ignored:
         more |= _example(field, use)
     validators: list[Validator] = []
@@ -198,16 +199,17 @@ def _value(
     return made
 
 
-_CLASSES: Final[Mapping[Kind, Any]] = {
+CLASSES: Final[Mapping[Kind, Any]] = {
     Kind.TEXT: Text,
     Kind.WORD: Text,
     Kind.TIME: Moment,
     Kind.WHOLE: Whole,
     Kind.REAL: Real,
-    Kind.FLAG: fields.Boolean,
+    Kind.FLAG: Flag,
     Kind.STRUCT: ObjectOf,
     Kind.VALUE: Anything,
 }
+"""The field of each kind of value that a body has."""
 
 
 def _fault(rules: Rules) -> Fault:

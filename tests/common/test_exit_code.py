@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from common.stopping import LEFT, Stop
-from engine import program
+from engine import program as engine
 from engine.settings import Settings, load
 
 
@@ -43,9 +43,9 @@ async def test_outcomes_that_the_database_did_not_take_are_said(
 ) -> None:
     """Found from outside: beside a database that stood still a stop ended in time, with code 0."""
     monkeypatch.setattr(Ended, "left", outcomes)
-    monkeypatch.setattr(program, "Service", Ended)
+    monkeypatch.setattr(engine, "Service", Ended)
     stop = Stop(3600)  # so its thread, which ends the process at the limit, sleeps longer than these tests run
     stop.begin()
     with capture_logs() as lines:
-        assert await program.run(load({"fbrq_token": "x"}, {}, None), stop) == code
+        assert await engine.run(load({"fbrq_token": "x"}, {}, None), stop) == code
     assert [line["outcomes"] for line in lines if line["event"] == "stop.limit_over"] == [4] * bool(outcomes)

@@ -211,6 +211,7 @@ export function Dialog({ title, children, actions, onClose, wide = false, stays 
     const before = document.activeElement;
     ref.current.showModal(); // puts the focus on the first thing that can have it
     ref.current.querySelector("[data-focus]")?.focus();
+    ref.current.scrollTop = 0; // what it asks is read first, though the focus is in a field further down
     return () => before?.focus?.();
   }, []);
   return createPortal(

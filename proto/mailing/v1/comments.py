@@ -662,6 +662,7 @@ COMMENTS: dict[str, str] = {
     "mailing.v1.MailingBrief.next_open_count": "How many messages can go out from `next_open_time` on; 0 where that is not set.",
     "mailing.v1.MailingBrief.name": "What people call it; may be empty.",
     "mailing.v1.MailingBrief.audience": "Who comes to match after the start.",
+    "mailing.v1.MailingBrief.reasons": "Its messages that are not sent, by why.",
     "mailing.v1.ProviderHealth": "How the provider does.",
     "mailing.v1.ProviderHealth.breaker": "The circuit breaker between this engine and the provider.",
     "mailing.v1.ProviderHealth.window_seconds": "Over which time the rest of this is, in seconds: up to five minutes, less when the engine has just started.",

@@ -90,7 +90,7 @@ export function Preview({ file, charset, preview, fields, check, silent, zones, 
 const usualZone = ({ format, rows }, fields) =>
   format === "ndjson" || Object.values(fields).includes("time_zone")
     ? undefined
-    : rows.find(({ values }) => values)?.values.time_zone;
+    : rows.find(({ outcome }) => outcome !== "bad")?.values.time_zone;
 
 const checkWords = (check) => `${t("import.nothing_yet")} ${t("import.check", check)}`;
 
