@@ -46,7 +46,7 @@ class Verdict:
         for call in life.calls:
             if call.http_status == 200 or not call.is_known:
                 self.reached[mailing_in(call.text), call.phone_number].add(call.message_id)
-        self._receipts = ReceiptFaults(life.mouth.words, self._slack_us)
+        self._receipts = ReceiptFaults(life.mouth, self._slack_us)
         self._doubtful = set(self._doubts())
         self._snapshots = Snapshots(life.notes())
 
@@ -79,6 +79,7 @@ class Verdict:
             yield from in_two_hands(calls)
 
     def _heard(self) -> Iterator[str]:
+        yield from self._receipts.of_strangers()
         yield from self._receipts.of_counters(self.rows.values(), self.counters)
         for message_id in sorted(self._receipts.ids | self.rows.keys()):
             if not self._is_gone(message_id):
