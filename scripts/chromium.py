@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import Final
 
-NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NAMES: Final = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+"""The first is the same Chromium without its windows: a page takes a quarter less of the processor."""
 ARGUMENTS: Final = (
     # The network is closed: a name is not looked up, whatever the machine could reach.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
